@@ -1,0 +1,145 @@
+"""Text in the charsets of mail: as declared, else UTF-8, else latin-1, and never an exception.
+
+Labels are not trusted: an unknown one, or one that the bytes contradict, is passed over. Transfer
+encodings are not known here.
+"""
+
+import codecs
+from collections.abc import Callable
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+from functools import lru_cache
+
+# Python has codecs that are no charsets, some of them slow on input made for it, and it remembers
+# every label that it was ever asked for: none but these are looked up.
+_NO_CHARSETS = {"base64_codec", "bz2_codec", "hex_codec", "mbcs", "quopri_codec", "rot_13"} | {
+    "uu_codec",
+    "zlib_codec",
+}
+_WITHOUT_ALIAS = {"cp1006", "cp720", "cp737", "cp856", "cp874", "cp875", "koi8_t", "koi8_u"} | {
+    "utf_8_sig"
+}
+_CHARSETS = (frozenset(aliases.values()) - _NO_CHARSETS) | _WITHOUT_ALIAS
+# What people declare, and the wider charset that they use.
+_WIDER = {
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "euc_kr": "cp949",
+    "shift_jis": "cp932",
+    "iso_8859_8_e": "iso8859_8",
+    "iso_8859_8_i": "iso8859_8",
+    "windows_874": "cp874",
+    "x_gbk": "gb18030",
+    "x_sjis": "cp932",
+}
+_ASCII = bytes(range(0x20, 0x7F))
+_STATEFUL = ("utf_7", "iso2022", "hz")
+
+
+def decoded(data: bytes, label: str) -> str:
+    """Decode text, whatever its label says; raises nothing.
+
+    Args:
+        data: the text's bytes.
+        label: the declared charset, "" if there is none.
+
+    Returns:
+        The text, which may hold lone surrogates.
+    """
+    return data.decode(codec(data, label))
+
+
+def codec(data: bytes, label: str) -> str:
+    """Name the codec that decodes the data: the declared one, else UTF-8, else latin-1."""
+    for name in (_declared(data, label), "utf-8"):
+        try:
+            data.decode(name)
+        except (ValueError, LookupError):
+            continue
+        return name
+    return "latin-1"
+
+
+def transparent(data: bytes, label: str) -> bool:
+    """Say whether ASCII text stands in the data as ASCII bytes, and these mean nothing else."""
+    return b"\0" not in data and _keeps_ascii(_declared(data, label))
+
+
+def changed(
+    data: bytes, label: str, change: Callable[[str], str], errors: str = "strict"
+) -> tuple[bytes, str]:
+    """Change the text in the data, in every charset that a reader may take it for.
+
+    These are the declared one or what stands in for it; ASCII, where the declared one would hide
+    it; UTF-16, where there are null bytes.
+
+    Args:
+        data: the text's bytes.
+        label: the declared charset, "" if there is none.
+        change: gives the changed text.
+        errors: what to do with characters that the charset lacks, as in `str.encode`.
+
+    Returns:
+        The data, the same object if nothing changed, and the charset it is in: the label as given,
+        or "utf-8" where the changed text could not be written in it.
+    """
+    for name in _readings(data, label):
+        try:
+            text = data.decode(name)
+        except ValueError:
+            continue
+        new = change(text)
+        if new == text:
+            continue
+        try:
+            data = new.encode(name, errors)
+        except ValueError:
+            return new.encode("utf-8", "surrogatepass"), "utf-8"
+    return data, label
+
+
+def narrowed(data: bytes, old: bytes, label: str) -> bytes:
+    """Write UTF-8 data in the charset of the old, where no other can be declared.
+
+    What that charset lacks becomes a question mark; only ASCII is taken for UTF-8, which it is.
+    """
+    name = codec(old, label)
+    return data if name == "ascii" else data.decode("utf-8", "replace").encode(name, "replace")
+
+
+def _readings(data: bytes, label: str) -> list[str]:
+    names = [codec(data, label)]
+    if not _keeps_ascii(names[0]):
+        names.append("latin-1")
+    if b"\0" in data:
+        names += ["utf-16-le", "utf-16-be"]
+    return list(dict.fromkeys(names))
+
+
+def _declared(data: bytes, label: str) -> str:
+    name = _known(label)
+    if name == "utf_16":  # keep its byte order and whether there is a mark (RFC 2781)
+        marked_big = data.startswith(codecs.BOM_UTF16_BE)
+        looks_big = data[0::2].count(0) > data[1::2].count(0)
+        marked_little = data.startswith(codecs.BOM_UTF16_LE)
+        return "utf-16-be" if marked_big or (looks_big and not marked_little) else "utf-16-le"
+    return name
+
+
+@lru_cache(maxsize=256)
+def _known(label: str) -> str:
+    """Name Python's codec for a label; UTF-8 if there is none."""
+    normal = normalize_encoding(label.strip(" \t\"'").lower())
+    name = aliases.get(normal, normal)
+    name = _WIDER.get(name, name)
+    return name if name in _CHARSETS else "utf-8"
+
+
+@lru_cache(maxsize=256)
+def _keeps_ascii(name: str) -> bool:
+    if name.startswith(_STATEFUL):
+        return False
+    try:
+        return _ASCII.decode(name) == _ASCII.decode("ascii")
+    except ValueError:
+        return False

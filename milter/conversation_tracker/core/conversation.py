@@ -1,0 +1,168 @@
+"""A conversation: one order of one store, and the people and systems who take part in it.
+
+Everything is a value. A conversation is read from the database, grows by `join` while a message is
+planned, and what joined is written back with the record. Real addresses are here, in memory, and
+in one column of the database; nowhere else.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from conversation_tracker.core.address import Address
+from conversation_tracker.core.alias import Alias, Bounce, Hard, Soft, soft
+
+Role = Literal["buyer", "store", "partner", "return"]
+Kind = Literal["hard", "soft"]
+Direction = Literal["outbound", "inbound", "internal"]
+
+
+class TooManyParticipants(ValueError):
+    """The order has as many participants as the store allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One row of the stores table, as far as mail needs it."""
+
+    name: str
+    mask: Kind = "hard"
+    issuer_mask: Kind = "soft"
+    sender_domains: frozenset[str] = frozenset()
+    order_header: str = "X-Order-Id"
+    mask_body: bool = True
+    unknown_senders: Literal["accept", "reject"] = "accept"
+    spoofed_senders: Literal["flag", "reject"] = "flag"
+    participant_limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order: `id` is the database's, `ref` its 12 random digits."""
+
+    id: int
+    number: str
+    ref: str
+    alias_domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One address of an order.
+
+    Attributes:
+        token: local part of the hard alias, 32 lower-case hexadecimal digits.
+        role: buyer, store or partner; "return" is an envelope sender that nobody wrote from.
+        address: the real address; None once expiry has emptied it.
+        recorded: whether the database already knows this participant.
+    """
+
+    token: str
+    role: Role
+    address: Address | None
+    recorded: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """An order with its store and its participants, in the order they joined."""
+
+    store: Store
+    order: Order
+    participants: tuple[Participant, ...] = ()
+    _by_key: Mapping[str, Participant] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the participants by address."""
+        index = {p.address.key: p for p in self.participants if p.address is not None}
+        object.__setattr__(self, "_by_key", index)
+
+    def __iter__(self) -> Iterator[Participant]:
+        """Go through the participants in the order they joined."""
+        return iter(self.participants)
+
+    def of(self, address: Address) -> Participant | None:
+        """Find the participant with this real address."""
+        return self._by_key.get(address.key)
+
+    def named(self, alias: Alias) -> Participant | None:
+        """Find the participant that an alias of this order stands for.
+
+        Both forms resolve whatever the store's setting is. A bounce address names no participant.
+        """
+        match alias:
+            case Hard(token=token, domain=self.order.alias_domain):
+                return self.with_token(token)
+            case Soft(key=key, ref=self.order.ref, domain=self.order.alias_domain):
+                return self._by_key.get(key)
+        return None
+
+    def with_token(self, token: str) -> Participant | None:
+        """Find the participant with this token."""
+        return next((p for p in self.participants if p.token == token), None)
+
+    def has(self, role: Role) -> bool:
+        """Tell whether somebody with this role can still be reached."""
+        return any(p.role == role and p.address is not None for p in self.participants)
+
+    def alias(self, participant: Participant) -> str:
+        """Give a participant's alias in the form the store wants today."""
+        kind = self.store.issuer_mask if participant.role == "store" else self.store.mask
+        carried = self.soft(participant) if kind == "soft" else None
+        return carried or self.hard(participant)
+
+    def hard(self, participant: Participant) -> str:
+        """Give a participant's hard alias, the only form that is ever recorded."""
+        return str(Hard(participant.token, self.order.alias_domain))
+
+    def soft(self, participant: Participant) -> str | None:
+        """Give a participant's soft alias, or None where the address cannot be carried."""
+        if participant.address is None:
+            return None
+        carried = soft(participant.address, self.order.ref, self.order.alias_domain)
+        return str(carried) if carried else None
+
+    def bounce(self, token: str) -> str:
+        """Give the bounce address with this token."""
+        return str(Bounce(token, self.order.alias_domain))
+
+    def join(self, address: Address, role: Role, mint: Callable[[], str]) -> "Conversation":
+        """Add an address that is not yet known; one that is known changes nothing.
+
+        An address that so far was only an envelope sender becomes a participant, with the alias it
+        has.
+
+        Args:
+            address: a real address, not in an alias domain.
+            role: the role to give; an address in the store's own domains is always "store".
+            mint: gives a fresh random token, 32 hexadecimal digits.
+
+        Returns:
+            The conversation with the address in it.
+
+        Raises:
+            TooManyParticipants: the store's participant_limit is reached.
+        """
+        if role != "return" and address.domain in self.store.sender_domains:
+            role = "store"
+        known = self.of(address)
+        if known is not None and (known.role != "return" or role == "return"):
+            return self
+        if role != "return" and self.size >= self.store.participant_limit:
+            raise TooManyParticipants
+        if known is not None:
+            promoted = replace(known, role=role, recorded=False)
+            rest = tuple(promoted if p is known else p for p in self.participants)
+            return replace(self, participants=rest)
+        fresh = Participant(mint(), role, address, recorded=False)
+        return replace(self, participants=(*self.participants, fresh))
+
+    @property
+    def size(self) -> int:
+        """Count the participants, envelope senders apart."""
+        return sum(p.role != "return" for p in self.participants)
+
+    @property
+    def joined(self) -> tuple[Participant, ...]:
+        """Give those the database does not know yet, or knows in another role."""
+        return tuple(p for p in self.participants if not p.recorded)

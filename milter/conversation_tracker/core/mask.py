@@ -1,0 +1,96 @@
+"""Known addresses in running text, found in decoded form and replaced.
+
+An address ends where no more of a local part or a domain can follow, so `xjohn@doe.example` and
+`john@doe.example.org` are other people than `john@doe.example`; `spelling` knows the boundaries
+and the ways an address is written. Transfer encodings, charsets, encoded words and markup are not
+known here: the text is decoded already.
+
+Nothing here raises, except the constructor, with ValueError, for a key without `@`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from conversation_tracker.core.spelling import Domain, Hit, domain_spellings
+
+# Characters without width, which a reader does not see inside an address.
+_INVISIBLE = re.compile(
+    r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+)
+
+
+class Masker:
+    r"""Replace known addresses wherever they stand in a text.
+
+    Recognised, in any letter case: the bare address; one with a `+tag`, and the address without
+    the tag where a key has one; dots in the local part at Gmail; IDN domains as A-labels and
+    U-labels; the separator as `%40`, `%2540`, `=40`, `+40` (RFC 3461 section 4), `\u0040`; VERP
+    and routed forms (`bounce+john=doe.example@`, `john%doe.example@`) and SRS
+    (`doe.example=john@`); a quoted local part; invisible characters inside.
+
+    Args:
+        replacements: the identity of each address (`Address.key`, lower case) and what replaces
+            it, mostly an alias. A replacement takes on the spelling of `@` that it finds.
+    """
+
+    def __init__(self, replacements: Mapping[str, str]) -> None:
+        self._domains: dict[str, Domain] = {}
+        for key, replacement in replacements.items():
+            local, at, domain = key.rpartition("@")
+            if not at:
+                raise ValueError("a key is no address")
+            for spelled in domain_spellings(domain):
+                known = self._domains.setdefault(spelled, Domain(spelled))
+                known.locals.setdefault(local, replacement)
+        for known in self._domains.values():
+            known.add_untagged()
+
+    def __call__(self, text: str) -> str:
+        """Give the text with every known address replaced; the same object if there is none."""
+        if not self._domains:
+            return text
+        hits = list(self._hits(text.lower())) if text.isascii() else self._unicode_hits(text)
+        if not hits:
+            return text
+        pieces: list[str] = []
+        done = 0
+        for start, end, replacement in sorted(hits):
+            if start >= done:
+                pieces += text[done:start], replacement
+                done = end
+        return "".join(pieces) + text[done:]
+
+    def possible(self, data: bytes) -> bool:
+        """Say whether raw bytes may hold a known address.
+
+        Args:
+            data: text in any charset that leaves ASCII as it is, without a transfer encoding.
+
+        Returns:
+            False only where decoding and masking would surely change nothing.
+        """
+        if not data.isascii():
+            return bool(self._domains)
+        lower = data.lower()
+        return any(domain.encode("utf-8") in lower for domain in self._domains)
+
+    def _hits(self, low: str) -> Iterator[Hit]:
+        """Find the known addresses in a lower-cased text; they may overlap, in no order."""
+        for name, domain in self._domains.items():
+            at = low.find(name)
+            while at >= 0:
+                hit = domain.hit(low, at)
+                if hit is not None:
+                    yield hit
+                at = low.find(name, at + 1)
+
+    def _unicode_hits(self, text: str) -> list[Hit]:
+        """Find them in any text, also those with invisible characters inside."""
+        # This is the one character that lower() makes longer, which would shift all positions.
+        low = text.replace("\u0130", "i").lower()
+        hits = list(self._hits(low))
+        visible = _INVISIBLE.sub("", low)
+        if len(visible) == len(low) or not (hidden := list(self._hits(visible))):
+            return hits
+        place = [i for i, character in enumerate(low) if not _INVISIBLE.match(character)]
+        return hits + [(place[start], place[end - 1] + 1, new) for start, end, new in hidden]

@@ -1,0 +1,206 @@
+"""One message as Postfix showed it: envelope, raw headers, raw body, and where it came from.
+
+Header fields are an ordered list of raw names and values, never a dictionary; nothing is decoded
+and nothing is ever put together again from its parts. `parse` reads a stored message into the same
+shape, for `explain` and the timeline.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from conversation_tracker.core.address import Address, mailboxes
+
+HOPS = b"X-Conversation-Hops"
+"""Counts how often a message went through a tracker; it survives every header policy."""
+
+PASS = b"X-Conversation-Pass"
+"""Tells the second pass what the first one found; removed on every other way in and on the way out."""
+
+INTERNAL = frozenset({PASS.lower()})
+"""Lower-case names of headers that only we write, and that never leave."""
+
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]?(.*)", re.DOTALL)
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_AUTOMATIC_PRECEDENCE = frozenset({b"bulk", b"junk", b"list", b"auto_reply"})
+_MANY_HOPS = 999
+_IDENTITY = (b"from", b"sender", b"to", b"cc", b"date", b"subject", b"message-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One raw header field: the value has no leading space, and LF where it is folded."""
+
+    name: bytes
+    value: bytes
+
+    @property
+    def key(self) -> bytes:
+        """Give the name in lower case."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One envelope recipient.
+
+    Attributes:
+        raw: the exact text of RCPT TO, with its angle brackets; DELRCPT must repeat it.
+        address: what it says, None if that is no address.
+        order: id of the order whose alias it is, None if it is no alias.
+        token: the participant's token there.
+    """
+
+    raw: bytes
+    address: Address | None
+    order: int | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Where a message came from.
+
+    Attributes:
+        queue_id: Postfix's queue id.
+        trusted: the client authenticated, or is in a trusted network.
+        split: it came over the splitter's listener, where nobody is trusted.
+    """
+
+    queue_id: str = ""
+    trusted: bool = False
+    split: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message, frozen at its end.
+
+    Attributes:
+        sender: the envelope sender, None for the null sender and for one that is no address.
+        recipients: the envelope recipients that were not refused.
+        headers: all header fields, in order.
+        body: the raw body, with the line ends it came with.
+        arrival: where it came from.
+        null: the envelope sender is the null sender, `<>` (RFC 5321 section 4.5.5).
+    """
+
+    sender: Address | None
+    recipients: tuple[Recipient, ...]
+    headers: tuple[Header, ...]
+    body: bytes = field(repr=False)
+    arrival: Arrival = Arrival()
+    null: bool = False
+
+    def values(self, name: bytes) -> Iterator[bytes]:
+        """Go through the values of all fields of one name, given in lower case."""
+        return (h.value for h in self.headers if h.key == name)
+
+    def first(self, name: bytes) -> bytes | None:
+        """Give the first field of a name, given in lower case, or None."""
+        return next(self.values(name), None)
+
+    @property
+    def author(self) -> Address | None:
+        """Give who wrote it: the first address of the first From, else Sender, else the envelope.
+
+        RFC 5322 section 3.6.2. A From that cannot be read is not passed over.
+        """
+        for name in (b"from", b"sender"):
+            value = self.first(name)
+            if value is not None and (found := mailboxes(value)):
+                return found[0].address
+        return self.sender
+
+    @property
+    def automatic(self) -> bool:
+        """Tell whether no person wrote it (RFC 3834 section 2, and what was used before it)."""
+        submitted = (self.first(b"auto-submitted") or b"no").split(b";")[0].strip().lower()
+        precedence = (self.first(b"precedence") or b"").strip().lower()
+        return (
+            submitted != b"no"
+            or precedence in _AUTOMATIC_PRECEDENCE
+            or self.first(b"x-auto-response-suppress") is not None
+            or self.null
+        )
+
+    @property
+    def hops(self) -> int:
+        """Count how often it went through a tracker; a value that is no number counts as many."""
+        values = list(self.values(HOPS.lower()))
+        if not values:
+            return 0
+        digits = values[0].strip()
+        return int(digits) if re.fullmatch(rb"[0-9]{1,3}", digits) else _MANY_HOPS
+
+    @property
+    def digest(self) -> bytes:
+        """Identify the message by what its sender wrote, without what the way added.
+
+        A client that tries again, or the splitter's copies, give the same 32 bytes.
+        """
+        known = self.first(PASS.lower()) if self.arrival.split else None
+        if known is not None and re.fullmatch(rb"[0-9a-f]{64}", known.strip()):
+            return bytes.fromhex(known.strip().decode("ascii"))
+        state = hashlib.blake2b(digest_size=32)
+        for header in self.headers:
+            if header.key in _IDENTITY:
+                state.update(header.key + b":" + b"".join(header.value.split()) + b"\n")
+        state.update(b"\n")
+        state.update(self.body)
+        return state.digest()
+
+    @property
+    def size(self) -> int:
+        """Give the size in octets, headers and body."""
+        return sum(len(h.name) + len(h.value) + 4 for h in self.headers) + 2 + len(self.body)
+
+
+def parse(raw: bytes) -> tuple[tuple[Header, ...], bytes]:
+    """Read a stored message into header fields and body.
+
+    As in Postfix, the header block ends at the first empty line, or before the first line that is
+    no header field. A leading mbox "From " line is passed over.
+
+    Args:
+        raw: a message with any line ends.
+
+    Returns:
+        The header fields, folded with LF, and the body as it stands.
+    """
+    headers: list[Header] = []
+    position = 0
+    while position < len(raw):
+        end, after = _field_end(raw, position)
+        line = raw[position:end]
+        if not line.strip(b"\r\n"):
+            return tuple(headers), raw[after:]
+        if position == 0 and line.startswith((b"From ", b">From ")):
+            position = after
+            continue
+        match = _FIELD.fullmatch(line)
+        if match is None:
+            return tuple(headers), raw[position:]
+        headers.append(Header(match[1], _LINE_END.sub(b"\n", match[2])))
+        position = after
+    return tuple(headers), b""
+
+
+def render(headers: tuple[Header, ...], body: bytes) -> bytes:
+    """Write header fields and body as one message, with CRLF in and after the header block."""
+    block = b"".join(h.name + b": " + h.value.replace(b"\n", b"\r\n") + b"\r\n" for h in headers)
+    return block + b"\r\n" + body
+
+
+def _field_end(raw: bytes, start: int) -> tuple[int, int]:
+    """Find where the field at `start` ends, and where the next one begins."""
+    position = start
+    while True:
+        match = _LINE_END.search(raw, position)
+        if match is None:
+            return len(raw), len(raw)
+        empty = match.start() == start
+        if empty or raw[match.end() : match.end() + 1] not in (b" ", b"\t"):
+            return match.start(), match.end()
+        position = match.end()

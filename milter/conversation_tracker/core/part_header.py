@@ -1,0 +1,104 @@
+"""The header block of a MIME part: its fields, where they stand, and edits of them.
+
+A block is raw bytes with the line ends it came with, folded or not, with or without its empty
+line. Edits leave every other field byte for byte. Nothing here raises.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from conversation_tracker.core import charset, parameters
+from conversation_tracker.core.headers import masked_text
+
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
+_FIELD = re.compile(rb"([!-9;-~]+)([ \t]*:[ \t]?)(.*?)(\r?\n)?", re.DOTALL)
+_WITH_PARAMETERS = (b"content-type", b"content-disposition")
+
+
+class Field(NamedTuple):
+    """One field: start and end in the block with its line end, lower-case name, raw value."""
+
+    start: int
+    end: int
+    name: bytes
+    value: bytes
+
+
+def fields(block: bytes) -> Iterator[Field]:
+    """Go through the header fields of a block, passing over lines that are none."""
+    for start, end in _unfolded(block):
+        match = _FIELD.fullmatch(block, start, end)
+        if match is not None:
+            yield Field(start, end, match[1].lower(), match[3])
+
+
+def masked(block: bytes, mask: Callable[[str], str]) -> bytes:
+    """Mask a header block: values in decoded form, parameters after RFC 2231, and stray lines.
+
+    Args:
+        block: header fields and whatever lines stand between them.
+        mask: gives the text with addresses replaced.
+
+    Returns:
+        The block; the same object if nothing changed.
+    """
+    if _surely_clean(block, mask):
+        return block
+    old = [block[start:end] for start, end in _unfolded(block)]
+    new = [_masked_line(line, mask) for line in old]
+    return block if new == old else b"".join(new)
+
+
+def with_charset(block: bytes, label: str) -> bytes:
+    """Declare another charset in the block's Content-Type, which is added where there is none."""
+    parameter = parameters.rendered("charset", label)
+    for field in fields(block):
+        if field.name != b"content-type":
+            continue
+        start = field.start + block[field.start : field.end].index(field.value)
+        declared = [p for p in parameters.parse(field.value)[1] if p.name == "charset"]
+        if declared:
+            first, last = declared[0].spans[0]
+            return block[: start + first] + parameter + block[start + last :]
+        end = start + len(field.value.rstrip(b"; \t\r\n"))
+        return block[:end] + b"; " + parameter + block[end:]
+    line_end = b"\r\n" if b"\r\n" in block else b"\n"
+    return b"Content-Type: text/plain; " + parameter + line_end + block
+
+
+def _unfolded(block: bytes) -> Iterator[tuple[int, int]]:
+    """Give the span of each field with its continuation lines."""
+    start = end = 0
+    for match in _LINE.finditer(block):
+        if match[0][:1] not in (b" ", b"\t") and end:
+            yield start, end
+            start = end
+        end = match.end()
+    if end:
+        yield start, end
+
+
+def _masked_line(line: bytes, mask: Callable[[str], str]) -> bytes:
+    match = _FIELD.fullmatch(line)
+    if match is None:
+        return charset.changed(line, "", mask)[0]
+    name, value = match[1], match[3]
+    # A mask cannot make the name anything but longer; it is no field of ours in any case.
+    name = charset.changed(name, "", mask)[0]
+    value = value.replace(b"\r\n", b"\n")
+    new = parameters.masked(value, mask) if name.lower() in _WITH_PARAMETERS else value
+    new = masked_text(new, mask)
+    if new == value and name == match[1]:
+        return line
+    if b"\r\n" in line:
+        new = new.replace(b"\n", b"\r\n")
+    return name + match[2] + new + (match[4] or b"")
+
+
+def _surely_clean(block: bytes, mask: Callable[[str], str]) -> bool:
+    """Say whether nothing in the block can be encoded, and the mask finds nothing in it raw."""
+    possible = getattr(mask, "possible", None)
+    if possible is None or b"=?" in block or b"*" in block or b"\\" in block:
+        return False
+    return not possible(block)

@@ -1,0 +1,144 @@
+"""What is to happen to one message: a reply or edits, and what is to be recorded.
+
+Plans are values: they compare, and each edit prints as one line. `rewrite` makes them, the database
+writes their records, the session applies their edits, in that order. An edit here is exactly one
+action of the milter protocol.
+"""
+
+from dataclasses import dataclass, field
+
+from conversation_tracker.core.conversation import Direction, Participant
+from conversation_tracker.core.replies import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeHeader:
+    """Give the `index`th field of this name (from 1) another value; None deletes it."""
+
+    name: bytes
+    index: int
+    value: bytes | None
+
+    def __str__(self) -> str:
+        """Show the edit on one line."""
+        what = "delete" if self.value is None else "change"
+        return f"{what} header {_shown(self.name)} {self.index}{_after(self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
+class AddHeader:
+    """Add a field after all others."""
+
+    name: bytes
+    value: bytes
+
+    def __str__(self) -> str:
+        """Show the edit on one line."""
+        return f"add header {_shown(self.name)}{_after(self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
+class AddRecipient:
+    """Add an envelope recipient: an address without angle brackets."""
+
+    address: str
+
+    def __str__(self) -> str:
+        """Show the edit on one line."""
+        return f"add recipient <{self.address}>"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRecipient:
+    """Remove an envelope recipient: the exact text RCPT TO gave."""
+
+    raw: bytes
+
+    def __str__(self) -> str:
+        """Show the edit on one line."""
+        return f"delete recipient {_shown(self.raw)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceBody:
+    """Replace the body."""
+
+    body: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        """Show the edit on one line."""
+        return f"replace body ({len(self.body)} octets)"
+
+
+Edit = ChangeHeader | AddHeader | AddRecipient | DeleteRecipient | ReplaceBody
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One message of one order, as it is to be recorded. All text is masked, in hard form.
+
+    Attributes:
+        order: the order's database id.
+        joined: participants the database does not know yet.
+        digest: what identifies the message within the order, 32 octets.
+        queue_id: Postfix's queue id.
+        direction: outbound (to the buyer), inbound (from the buyer) or internal.
+        sender: token of the participant who wrote it.
+        return_path: token of the envelope sender, None for the null sender.
+        recipients: tokens of the participants it goes to, each with a fresh bounce token.
+        sender_name: the display name, "" if there is none.
+        message_id: Message-ID as it leaves, "" if there is none.
+        subject: the subject, decoded.
+        first_words: the beginning of the text, on one line.
+        size: octets as it came.
+        attachment_names: file names of the attachments.
+        automatic: no person wrote it (RFC 3834).
+        raw: the whole masked message.
+    """
+
+    order: int
+    joined: tuple[Participant, ...]
+    digest: bytes
+    queue_id: str
+    direction: Direction
+    sender: str
+    return_path: str | None
+    recipients: tuple[tuple[str, str], ...]
+    sender_name: str
+    message_id: str
+    subject: str
+    first_words: str
+    size: int
+    attachment_names: tuple[str, ...]
+    automatic: bool
+    raw: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to happen to one message.
+
+    Attributes:
+        reply: what to refuse it with; None accepts. With a reply there is nothing else.
+        edits: what to change, in the order to apply it.
+        records: what to record before anything is applied, one for each order.
+        bounces_to: token of the participant whose delivery names the envelope sender to set; None
+            leaves the envelope sender as it is.
+    """
+
+    reply: Reply | None = None
+    edits: tuple[Edit, ...] = ()
+    records: tuple[Record, ...] = ()
+    bounces_to: str | None = None
+
+
+UNTOUCHED = Plan()
+"""The plan for mail that is none of our business."""
+
+
+def _shown(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _after(value: bytes | None) -> str:
+    return "" if value is None else ": " + " ".join(_shown(value).split())

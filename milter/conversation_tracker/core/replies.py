@@ -1,0 +1,45 @@
+"""The SMTP replies the tracker gives, each named once.
+
+A reply is a value: code, enhanced status code (RFC 3463) and text. No text holds an address, an
+order or a store: a reply is shown to whoever connects. Which reply is given when is decided in
+`rewrite` and `filter`, never here.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One SMTP reply (RFC 5321 section 4.2) with its enhanced status code.
+
+    Attributes:
+        code: three digits, "4xx" or "5xx".
+        status: enhanced status code, "x.y.z".
+        text: what a person may read; ASCII, one line.
+    """
+
+    code: str
+    status: str
+    text: str
+
+    @property
+    def temporary(self) -> bool:
+        """Tell whether the client should try again."""
+        return self.code.startswith("4")
+
+    def __str__(self) -> str:
+        """Give the reply as the client sees it."""
+        return f"{self.code} {self.status} {self.text}"
+
+
+UNKNOWN_ALIAS = Reply("550", "5.1.1", "No such alias")
+EXPIRED_ALIAS = Reply("550", "5.2.1", "This alias has expired")
+SENDER_REFUSED = Reply("550", "5.7.1", "Sender refused by policy")
+FORGED_SENDER = Reply("550", "5.7.1", "From must not be in an alias domain")
+NOT_A_REPORT = Reply("550", "5.7.1", "This address takes delivery reports only")
+TOO_MANY_PARTICIPANTS = Reply("550", "5.7.1", "Too many addresses in this conversation")
+LOOP = Reply("554", "5.4.6", "Mail loop: this message came from here")
+CANNOT_MASK = Reply("554", "5.6.0", "This message cannot be masked safely")
+NO_SENDER = Reply("554", "5.6.0", "This message names no sender")
+HOURLY_LIMIT = Reply("451", "4.7.1", "Too many messages in this conversation, try again later")
+TRY_LATER = Reply("451", "4.3.0", "Temporary failure, try again later")

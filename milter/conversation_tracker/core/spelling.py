@@ -1,0 +1,204 @@
+r"""How a known address may be spelled in running text, and where it begins and ends.
+
+To the left: after a letter or digit it is another address; so it is after one of `.`, `_`, `+`,
+`-` with a name before (`mary.john@doe.example`), but not where a machine put the prefix
+(`0489.john@`, `email-john@`) and not in the line of a Message-ID. To the right: the domain goes on
+with a letter, a digit, a dot before one, or a hyphen with a further label, as in a soft alias.
+Both are judged through percent escapes. A file name's extension is no further label.
+
+All texts are lower case here. Nothing raises.
+"""
+
+import re
+from functools import cached_property
+from urllib.parse import quote
+
+import idna
+
+Hit = tuple[int, int, str]
+"""Start and end of an address in a text, and what replaces it."""
+
+# A domain is found first, as that is fast. What stands before it is then matched backwards, from
+# the separator to the left, so that one match finds the local part and sees what precedes it.
+# Patterns named backward are applied to reversed text and are therefore written in reverse.
+
+_WINDOW = 512  # characters looked at before a domain: a local part, spelled out, and its prefix
+
+_AT_BACKWARD = r"[@\uff20\ufe6b]|04(?:52)*%|04[=+]|0400u\\|04x\\"
+_AT_LAST = frozenset("@\uff20\ufe6b0")  # the last characters of what _AT_BACKWARD matches
+_ROUTED_BACKWARD = r"[=%]|d3%"
+_ROUTED_LAST = frozenset("=%d")
+_NEXT_AT = ("@", "%40")
+_TAG_BACKWARD = r"(?:[\w.=+\-]{0,64}?(?:\+|b2%))??"
+
+# In scripts without letter case, most of them written without spaces, a letter may stand right
+# beside an address that it is no part of.
+_UNCASED = (
+    r"\u0590-\u109f\u1100-\u139f\u1780-\u1c7f\u2e80-\ua63f\uac00-\ud7ff\uf900-\ufaff"
+    r"\ufe70-\ufefe\uff66-\uffdc\U00020000-\U0003ffff"
+)
+_WORD = rf"(?:(?![{_UNCASED}])[^\W_])"
+_MACHINE_WORDS = (
+    "bounce bounces e-mail email id mail mailto message messageid msg msgid prvs return returns"
+    " unsubscribe verp"
+)
+_MACHINE_BACKWARD = (
+    rf"(?:\d++|(?=[a-z]*\d)[a-z0-9]{{8,}}+|{'|'.join(w[::-1] for w in _MACHINE_WORDS.split())})"
+    rf"(?!{_WORD})"
+)
+_JOIN_BACKWARD = r"(?:[._+\-]|(?:[bde]2|f5)(?:52)*%)"
+# Escapes (percent, quoted-printable, JSON) of what neither belongs to a name nor joins it to one.
+_ESCAPE_BACKWARD = (
+    r"(?!(?:[0-9]3|[1-9a-f][46]|[0-9a][57]|[bde]2|f5)(?:52)*%)[0-9a-f]{2}(?:52)*%"
+    r"|(?:[acd]3|[02]2|[9ad]0)=|(?:[ce]3|[27]2)(?:00u|x)\\|[nrt]\\"
+)
+
+_EXTENSION = (
+    r"(?:\.(?:asc|bmp|crt|csv|docx?|eml|gif|gz|html?|ics|jpe?g|json|key|log|md5|msg|od[st]|p7[ms]"
+    r"|pdf|pem|pgp|png|pptx?|rtf|sig|tar|tiff?|txt|vcf|vcs|webp|xlsx?|xml|zip))+(?![\w\-]|\.\w)"
+)
+_GOES_ON = re.compile(
+    rf"[a-z0-9]|(?:-[\w\-]*+)?(?!{_EXTENSION})(?:\.|%2e)[^\W_]|-\d{{12}}b(?![a-z0-9])"
+)
+_BARE_GOES_ON = re.compile(r"[\w\-]|\.[^\W_]")  # after a domain of one label
+
+_IDENTIFIER = re.compile(
+    r"(?:message-id|in-reply-to|references|content-id)\s*:[^\n]*\Z|\b[cm]id:[^\s<>\"]*\Z"
+)
+_IN_DOMAIN = re.compile(r"[\w.\-]")
+_GMAIL = ("gmail.com", "googlemail.com")
+
+
+class Domain:
+    """One spelling of a domain, with the local parts known there.
+
+    Attributes:
+        name: the domain as it may stand in a lower-cased text.
+        locals: each known local part, lower case, and what replaces the address. Complete before
+            the first `hit`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.locals: dict[str, str] = {}
+        self._goes_on = _GOES_ON if "." in name else _BARE_GOES_ON
+
+    def add_untagged(self) -> None:
+        """Let an address without its `+tag` stand for the tagged one, if only one has it."""
+        untagged: dict[str, set[str]] = {}
+        for local, replacement in self.locals.items():
+            base, plus, _ = local.partition("+")
+            if plus and base and not local.startswith('"'):
+                untagged.setdefault(base, set()).add(replacement)
+        for base, found in untagged.items():
+            if len(found) == 1:
+                self.locals.setdefault(base, *found)
+
+    def hit(self, low: str, at: int) -> Hit | None:
+        """Find the known address whose domain stands at a position of a lower-cased text."""
+        end = at + len(self.name)
+        last = low[at - 1 : at]
+        found = None
+        if last in _AT_LAST and not self._goes_on.match(low, end):
+            loose = self._before(self._in_identifier, low, at)
+            found = loose and self._before(self._plain, low, at)
+            if loose and not found and _IDENTIFIER.search(low, max(0, at - _WINDOW), at):
+                found = loose
+        elif last in _ROUTED_LAST and low.startswith(_NEXT_AT, end):
+            found = self._before(self._routed, low, at)
+        if found is None and low.startswith("=", end):
+            found = self._rewritten(low, at)
+        return found
+
+    def _before(self, backward: re.Pattern[str], low: str, at: int) -> Hit | None:
+        match = backward.match(low[max(0, at - _WINDOW) : at][::-1])
+        if match is None:
+            return None
+        new = _spelled(self._replacement(match), match["separator"][::-1])
+        return at - match.end(), at + len(self.name), new
+
+    def _rewritten(self, low: str, at: int) -> Hit | None:
+        """Find the form of SRS, which has the domain first: `doe.example=john@`."""
+        match = self._forward.match(low, at + len(self.name) + 1)
+        if match is None or _IN_DOMAIN.match(low[at - 1 : at]):
+            return None
+        local, _, domain = self._replacement(match).rpartition("@")
+        return at, match.end(), f"{domain}={local}" if local else domain
+
+    def _replacement(self, match: re.Match[str]) -> str:
+        return list(self.locals.values())[int(str(match.lastgroup)[1:])]
+
+    # Compiled at the first use only: most texts hold none of the domains.
+
+    @cached_property
+    def _plain(self) -> re.Pattern[str]:
+        return self._backward(_AT_BACKWARD, "")
+
+    @cached_property
+    def _in_identifier(self) -> re.Pattern[str]:
+        return self._backward(_AT_BACKWARD, rf"{_JOIN_BACKWARD}|")
+
+    @cached_property
+    def _routed(self) -> re.Pattern[str]:
+        return self._backward(_ROUTED_BACKWARD, r"[+\-]|[bd]2(?:52)*%|")
+
+    @cached_property
+    def _forward(self) -> re.Pattern[str]:
+        names = "|".join(f"(?P<k{i}>{re.escape(local)})" for i, local in self._longest_first())
+        return re.compile(rf"(?:{names})(?=@|%40)")
+
+    def _backward(self, separator: str, free: str) -> re.Pattern[str]:
+        """Compile what may precede the domain; `free` is a pattern of more that ends a name."""
+        names = "|".join(f"(?P<k{i}>{self._local(local)})" for i, local in self._longest_first())
+        left = (
+            rf"(?=\Z|{free}{_JOIN_BACKWARD}++(?!{_WORD})|{_JOIN_BACKWARD}{_MACHINE_BACKWARD}|{_ESCAPE_BACKWARD}"
+            rf"|[^\w.+\-]|[{_UNCASED}])"
+        )
+        whole = rf"(?P<separator>{separator}){_TAG_BACKWARD}(\")?(?:{names})(?(2)\"|){left}"
+        return re.compile(whole)
+
+    def _longest_first(self) -> list[tuple[int, str]]:
+        return sorted(enumerate(self.locals), key=lambda item: -len(item[1]))
+
+    def _local(self, local: str) -> str:
+        """Write the backward pattern of one local part."""
+        between = ""
+        if self.name in _GMAIL:
+            local, between = local.replace(".", ""), r"\.?"
+        pattern = between.join(_escaped_or_not(c) for c in reversed(local))
+        return pattern if local[:1].isascii() else rf"{pattern}(?![{_UNCASED}])"
+
+
+def domain_spellings(domain: str) -> set[str]:
+    """Give a domain as it may be written: as A-labels or U-labels, with either name of Gmail."""
+    if domain in _GMAIL:
+        return set(_GMAIL)
+    return {domain, ".".join(_u_label(label) for label in domain.split("."))}
+
+
+def _u_label(label: str) -> str:
+    if not label.startswith("xn--"):
+        return label
+    try:
+        return idna.decode(label).lower()
+    except UnicodeError:  # idna.IDNAError among them
+        return label
+
+
+def _escaped_or_not(character: str) -> str:
+    """Write the backward pattern of one character that may stand percent-encoded, also twice."""
+    once = quote(character, safe="").lower()
+    if once == character:
+        return re.escape(character)
+    forms = (character, once, once.replace("%", "%25"))
+    return f"(?:{'|'.join(re.escape(form[::-1]) for form in forms)})"
+
+
+def _spelled(address: str, separator: str) -> str:
+    """Write an address with a separator as it was found."""
+    local, at, domain = address.rpartition("@")
+    if not at or not separator.isascii():
+        return address
+    if separator.startswith("%4"):
+        local = quote(local, safe="")
+    return f"{local}{separator}{domain}"

@@ -1,0 +1,155 @@
+"""Content transfer encodings (RFC 2045 section 6), decoded leniently and encoded with few changes.
+
+Base64 passes over what is not in its alphabet and goes on after padding; quoted-printable leaves
+broken escapes as they are. Any other encoding is the identity. Nothing here raises.
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+
+BASE64 = "base64"
+QUOTED_PRINTABLE = "quoted-printable"
+
+_COLUMNS = 76  # RFC 2045 sections 6.7 and 6.8
+_NOT_BASE64 = bytes(
+    set(range(256)) - set(b"+/=" + bytes(range(48, 58))) - {*range(65, 91), *range(97, 123)}
+)
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
+_ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
+_BYTES = {b"%02X" % value: bytes((value,)) for value in range(256)}
+_QUOTED = [
+    bytes((value,)) if 0x20 <= value < 0x7F and value != 0x3D else b"=%02X" % value
+    for value in range(256)
+]
+
+
+def decoded(raw: bytes, encoding: str) -> bytes:
+    """Decode a part's content.
+
+    Args:
+        raw: the content as it stands in the message.
+        encoding: the transfer encoding in lower case.
+
+    Returns:
+        The decoded bytes; the same object where the encoding is the identity or unknown.
+    """
+    if encoding == BASE64:
+        return _from_base64(raw)
+    if encoding == QUOTED_PRINTABLE:
+        return b"".join(data for _, data, _ in _quoted_lines(raw))
+    return raw
+
+
+def encoded(raw: bytes, old: bytes, new: bytes, encoding: str) -> bytes:
+    """Encode changed content as the unchanged was.
+
+    Args:
+        raw: the content as it stands in the message.
+        old: the same, decoded.
+        new: what it shall decode to.
+        encoding: the transfer encoding in lower case.
+
+    Returns:
+        The encoded content with the line ends of `raw`: base64 in 76 columns; in quoted-printable,
+        only lines that differ are written anew.
+    """
+    if encoding == BASE64:
+        return _to_base64(raw, new)
+    if encoding == QUOTED_PRINTABLE:
+        return _to_quoted(raw, old, new)
+    return new
+
+
+def _from_base64(raw: bytes) -> bytes:
+    runs = raw.translate(None, _NOT_BASE64).split(b"=")
+    return b"".join(_from_run(run) for run in runs if run)
+
+
+def _from_run(run: bytes) -> bytes:
+    if len(run) % 4 == 1:  # six bits that make no byte
+        run = run[:-1]
+    return binascii.a2b_base64(run + b"=" * (-len(run) % 4))
+
+
+def _to_base64(raw: bytes, data: bytes) -> bytes:
+    octets = _COLUMNS // 4 * 3
+    line_end = _line_end(raw)
+    lines = (
+        binascii.b2a_base64(data[at : at + octets], newline=False)
+        for at in range(0, len(data), octets)
+    )
+    head = raw[: len(raw) - len(raw.lstrip())]
+    tail = raw[len(raw.rstrip()) :]
+    return head + line_end.join(lines) + tail
+
+
+def _line_end(raw: bytes) -> bytes:
+    return b"\r\n" if b"\r\n" in raw else b"\n"
+
+
+def _quoted_lines(raw: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Give each line, soft breaks joined: as it stands, decoded, and what ends it in `raw`."""
+    pieces: list[bytes] = []
+    texts: list[bytes] = []
+    for match in _LINE.finditer(raw):
+        line = match[0]
+        text = line.removesuffix(b"\n").removesuffix(b"\r") if line.endswith(b"\n") else line
+        end = line[len(text) :]
+        text = text.rstrip(b" \t")  # not part of the content, RFC 2045 section 6.7 (3)
+        pieces.append(line)
+        if text.endswith(b"="):
+            texts.append(text[:-1])
+            if match.end() < len(raw):
+                continue
+            end = b"=" + end
+        else:
+            texts.append(text)
+        hard = b"" if end.startswith(b"=") else end
+        yield b"".join(pieces), _unescaped(b"".join(texts)) + hard, end
+        pieces, texts = [], []
+
+
+def _unescaped(text: bytes) -> bytes:
+    if b"=" not in text:
+        return text
+    return _ESCAPE.sub(lambda match: _BYTES[match[1].upper()], text)
+
+
+def _to_quoted(raw: bytes, old: bytes, new: bytes) -> bytes:
+    """Write anew the lines that differ; all of them, if the lines do not pair off."""
+    if old.count(b"\n") != new.count(b"\n"):
+        return b"".join(
+            _quoted(line.rstrip(b"\r\n"), line[len(line.rstrip(b"\r\n")) :], _line_end(raw))
+            for line in _LINE.findall(new)
+        )
+    written: list[bytes] = []
+    at = 0
+    for line, data, end in _quoted_lines(raw):
+        after = at
+        for _ in range(data.count(b"\n")):
+            after = new.index(b"\n", after) + 1
+        if not data.endswith(b"\n"):
+            after = len(new)
+        now = new[at:after]
+        hard = b"" if end.startswith(b"=") else end
+        changed = now != data
+        written.append(_quoted(now.removesuffix(hard), end, _line_end(raw)) if changed else line)
+        at = after
+    return b"".join(written)
+
+
+def _quoted(data: bytes, end: bytes, line_end: bytes) -> bytes:
+    """Encode one line, without its end, and append that."""
+    lines: list[bytes] = []
+    line = bytearray()
+    for at, value in enumerate(data):
+        token = _QUOTED[value]
+        if len(line) + 3 >= _COLUMNS:
+            lines.append(bytes(line) + b"=" + line_end)
+            line.clear()
+        if (value == 0x20 and at == len(data) - 1) or (value == 0x2D and not line):
+            # White space at a line's end would get lost; a line must not become a delimiter.
+            token = b"=%02X" % value
+        line += token
+    return b"".join(lines) + bytes(line) + end

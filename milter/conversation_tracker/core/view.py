@@ -1,0 +1,188 @@
+"""How one conversation's messages show to one participant, or to the record.
+
+Mask everyone, then show each recipient only themselves: every participant's address becomes their
+alias, wherever it stands, and the recipient's own alias becomes their own address. The record sees
+everybody in hard form. Nothing here decides whether a message may pass; `rewrite` does.
+
+Raises what `body.read` raises, `TooComplex`, for a structure over the limits.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+from conversation_tracker.core import body as mime
+from conversation_tracker.core.address import Address, mailboxes
+from conversation_tracker.core.alias import REF_DIGITS, NotAnAlias, decode
+from conversation_tracker.core.conversation import Conversation, Participant
+from conversation_tracker.core.headers import (
+    ADDRESS_HEADERS,
+    KEPT_FROM_PROTECTED,
+    masked_mailboxes,
+    masked_text,
+)
+from conversation_tracker.core.mask import Masker
+from conversation_tracker.core.message import HOPS, INTERNAL, Header, Message
+
+# What no copy keeps: signatures that our edits break, where the message was delivered before, and
+# who was to receive it blindly.
+_NEVER_KEPT = INTERNAL | frozenset(
+    {
+        b"bcc",
+        b"resent-bcc",
+        b"dkim-signature",
+        b"domainkey-signature",
+        b"authentication-results",
+        b"received-spf",
+        b"return-path",
+        b"delivered-to",
+        b"x-original-to",
+        b"x-envelope-to",
+        b"x-envelope-from",
+        b"errors-to",
+    }
+)
+
+
+class View:
+    """A conversation as one participant sees it; with no participant, as it is recorded."""
+
+    def __init__(self, conversation: Conversation, to: Participant | None) -> None:
+        """Prepare the replacements.
+
+        Args:
+            conversation: the conversation with everybody who takes part in this message.
+            to: the recipient, who must have an address; None for the record.
+        """
+        self.conversation = conversation
+        self.to = to
+        self._masker = Masker(dict(self._replacements()))
+        self._foreign = _soft_aliases(conversation.order.alias_domain) if to is None else None
+
+    def _replacements(self) -> Iterator[tuple[str, str]]:
+        conversation, to = self.conversation, self.to
+        for participant in conversation:
+            if to is not None and participant.token == to.token:
+                own = str(participant.address)
+                yield conversation.hard(participant), own
+                if soft := conversation.soft(participant):
+                    yield soft, own
+            elif participant.address is not None:
+                yield participant.address.key, self.shown(participant)
+                soft = conversation.soft(participant)
+                if to is None and soft is not None:
+                    yield soft, conversation.hard(participant)
+
+    def shown(self, participant: Participant) -> str:
+        """Give what stands for a participant in this view."""
+        if self.to is None:
+            return self.conversation.hard(participant)
+        if participant.token == self.to.token:
+            return str(participant.address)
+        return self.conversation.alias(participant)
+
+    def address(self, address: Address) -> str | None:
+        """Give what an address in a header becomes, or None where it stays as it is."""
+        participant = self.conversation.of(address)
+        if participant is not None:
+            own = self.to is not None and participant.token == self.to.token
+            return None if own else self.shown(participant)
+        try:
+            alias = decode(address, (self.conversation.order.alias_domain,))
+        except NotAnAlias:
+            return None
+        participant = self.conversation.named(alias)
+        if participant is None or participant.address is None:
+            return None
+        own = self.to is not None and participant.token == self.to.token
+        return self.shown(participant) if own or self.to is None else None
+
+    def text(self, text: str) -> str:
+        """Mask running text; the same object when nothing is to change."""
+        masked = self._masker(text)
+        return masked if self._foreign is None else self._foreign(masked)
+
+    def possible(self, raw: bytes) -> bool:
+        """Tell cheaply whether `text` could change what these bytes say in ASCII."""
+        domain = self.conversation.order.alias_domain.encode("ascii")
+        return self._masker.possible(raw) or (self._foreign is not None and domain in raw.lower())
+
+    def headers(self, message: Message, *, protected: bool) -> list[bytes | None]:
+        """Give each header field's value in this view.
+
+        Args:
+            message: the message.
+            protected: its sender is a person to protect, so only what a reader needs is kept.
+
+        Returns:
+            One item per field: the same object where it stays, other bytes where it changes, None
+            where it goes.
+        """
+        values: list[bytes | None] = []
+        seen_from = False
+        for header in message.headers:
+            key = header.key
+            if not self._kept(key, protected=protected) or (key == b"from" and seen_from):
+                values.append(None)
+                continue
+            seen_from = seen_from or key == b"from"
+            values.append(self._value(header, message))
+        return values
+
+    def _kept(self, key: bytes, *, protected: bool) -> bool:
+        if key in _NEVER_KEPT or key == HOPS.lower() or key.startswith(b"arc-"):
+            return False
+        if key == self.conversation.store.order_header.encode("ascii").lower():
+            return False
+        return not protected or key in KEPT_FROM_PROTECTED or key.startswith(b"content-")
+
+    def _value(self, header: Header, message: Message) -> bytes:
+        if header.key == b"from" and not mailboxes(header.value):
+            return self._author(message)
+        if header.key in ADDRESS_HEADERS:
+            return masked_mailboxes(header.value, self.address, self.text)
+        return masked_text(header.value, self.text)
+
+    def _author(self, message: Message) -> bytes:
+        author = message.author
+        participant = self.conversation.of(author) if author is not None else None
+        return self.shown(participant).encode() if participant is not None else b""
+
+    def added(self, message: Message) -> list[Header]:
+        """Give the header fields that a copy gets: hop count, order, and From where it has none."""
+        added = [Header(HOPS, str(message.hops + 1).encode("ascii"))]
+        if self.to is not None and self.to.role == "store":
+            name = self.conversation.store.order_header.encode("ascii")
+            added.append(Header(name, self.conversation.order.number.encode("utf-8")))
+        if message.first(b"from") is None:
+            added.append(Header(b"From", self._author(message)))
+        return added
+
+    def body(self, message: Message) -> bytes:
+        """Give the body in this view; the same object where nothing is to change."""
+        return mime.masked(structure(message), message.body, self)
+
+    def __call__(self, text: str) -> str:
+        """Mask running text, as `text`."""
+        return self.text(text)
+
+
+def structure(message: Message) -> mime.Part:
+    """Read a message's MIME structure; raises TooComplex."""
+    content = [(h.name, h.value) for h in message.headers if h.key.startswith(b"content-")]
+    return mime.read(content, message.body)
+
+
+def _soft_aliases(domain: str) -> Callable[[str], str]:
+    """Make the rule by which other orders' soft aliases lose the address they carry."""
+    pattern = re.compile(
+        rf"[^\s<>\"'(),:;@]+@[a-z0-9.-]+-([0-9]{{{REF_DIGITS}}})b\.{re.escape(domain)}",
+        re.IGNORECASE,
+    )
+    mark = f"b.{domain}"
+
+    def replaced(text: str) -> str:
+        if mark not in text.lower():
+            return text
+        return pattern.sub(rf"order-\1@{domain}", text)
+
+    return replaced

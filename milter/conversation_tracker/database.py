@@ -1,0 +1,291 @@
+"""What mail needs of PostgreSQL: conversations by alias, orders by number, records, directory.
+
+Only this module and `migrate`, `expire`, `timeline` and `check` run SQL. Every method is one round
+trip in autocommit, the functions of sql/ do the rest. Whatever keeps an answer from coming - no
+server, no connection in time, an overdue or cancelled statement, a missing schema - is raised as
+`DatabaseUnavailable`, whose text names no value; a statement that the database refuses for another
+reason is a fault of ours and raises the driver's error.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import psycopg
+from psycopg.types.json import Jsonb
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from conversation_tracker.core.address import Address
+from conversation_tracker.core.alias import Hard, Soft
+from conversation_tracker.core.conversation import Conversation, Order, Participant, Store
+from conversation_tracker.core.plan import Record
+from conversation_tracker.deadline import Watchdog
+
+T = TypeVar("T")
+
+# Milliseconds and seconds. All of them together end well inside Postfix's milter_content_timeout
+# of 300 s, and milter_command_timeout of 30 s for RCPT.
+_STATEMENT_MS = 8_000
+_LOCK_MS = 5_000
+_OVERDUE = 10.0
+_PATIENCE = 5.0
+_CONNECT = 5
+
+_UNAVAILABLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.ReadOnlySqlTransaction,
+    PoolTimeout,
+    PoolClosed,
+    TooManyRequests,
+)
+
+_HARD = "SELECT * FROM tracker.conversation_of_hard(%s::uuid, %s)"
+_SOFT = "SELECT * FROM tracker.conversation_of_soft(%s, %s, %s)"
+_AGAIN = "SELECT * FROM tracker.conversation_with(%s, NULL)"
+_OPEN = "SELECT * FROM tracker.conversation_of_number(%s, %s)"
+_RECORD = (
+    "SELECT outcome, bounces FROM tracker.record("
+    "%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s::text[], %s, %b)"
+)
+_DIRECTORY = (
+    "SELECT (SELECT coalesce(array_agg(name), '{}') FROM tracker.alias_domains),"
+    " (SELECT coalesce(jsonb_agg(to_jsonb(s)), '[]') FROM tracker.stores AS s)"
+)
+
+Outcome = Literal["done", "stale", "expired", "limited"]
+
+
+class DatabaseUnavailable(Exception):
+    """The database gave no answer in time; the same question may be asked again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an alias or an order's number led to.
+
+    Attributes:
+        status: live, expired, or inactive where the store is switched off.
+        token: the participant's, where an alias was asked for and stands for one.
+        conversation: the order with its store and participants.
+    """
+
+    status: Literal["live", "expired", "inactive"]
+    token: str | None
+    conversation: Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """What every message is held against: all alias domains, and whose each sender domain is."""
+
+    alias_domains: frozenset[str]
+    senders: dict[str, Store]
+    inactive: frozenset[str]
+
+
+class Database:
+    """A pool of connections to the tracker's database, for one process."""
+
+    def __init__(self, conninfo: str, *, size: int = 8) -> None:
+        """Make a pool; it connects when it is opened.
+
+        Args:
+            conninfo: a libpq URI or connection string.
+            size: how many connections to hold at most.
+        """
+        self._watchdog = Watchdog(_OVERDUE)
+        self._pool = ConnectionPool(
+            conninfo,
+            min_size=1,
+            max_size=size,
+            open=False,
+            timeout=_PATIENCE,
+            reconnect_timeout=1.0,
+            kwargs=connection_options(),
+        )
+
+    def open(self) -> None:
+        """Start to connect, without waiting for it."""
+        self._watchdog.start()
+        self._pool.open(wait=False)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close(timeout=1.0)
+        self._watchdog.stop()
+
+    def find(self, alias: Hard | Soft) -> Found | None:
+        """Look an alias up: one indexed look-up; None where there is no such alias."""
+        if isinstance(alias, Hard):
+            rows = self._rows(_HARD, (alias.token, alias.domain))
+        else:
+            rows = self._rows(_SOFT, (alias.key, alias.ref, alias.domain))
+        return _found(rows[0]) if rows else None
+
+    def again(self, order: int) -> Found | None:
+        """Read a conversation once more by its order's id."""
+        rows = self._rows(_AGAIN, (order,))
+        return _found(rows[0]) if rows else None
+
+    def open_order(self, store: str, number: str) -> Found:
+        """Find an order by its number for the store's own mail: it is made or woken if need be."""
+        return _found(self._rows(_OPEN, (store, number))[0])
+
+    def directory(self) -> Directory:
+        """Read the alias domains and the stores."""
+        [(domains, stores)] = self._rows(_DIRECTORY, ())
+        return Directory(
+            frozenset(domains),
+            {domain: _store(row) for row in stores for domain in row["sender_domains"]},
+            frozenset(row["name"] for row in stores if not row["active"]),
+        )
+
+    def record(self, records: Sequence[Record]) -> tuple[Outcome, dict[str, str]]:
+        """Write what a message is to leave behind, all of it or nothing.
+
+        Writing the same again changes nothing and gives the same answer.
+
+        Args:
+            records: one for each order the message belongs to.
+
+        Returns:
+            "done" and the bounce token of each recipient's token; or why nothing was written:
+            "stale" (somebody joined meanwhile: plan again), "expired" or "limited".
+        """
+
+        def write(connection: psycopg.Connection) -> tuple[Outcome, dict[str, str]]:
+            if len(records) == 1:
+                return _written(connection, records[0])
+            bounces: dict[str, str] = {}
+            with connection.transaction():
+                for record in records:
+                    outcome, found = _written(connection, record)
+                    if outcome != "done":
+                        raise psycopg.Rollback
+                    bounces |= found
+            return outcome, bounces
+
+        return self._run(write)
+
+    def _rows(self, statement: str, values: Sequence[object]) -> list[Any]:
+        return self._run(lambda connection: connection.execute(statement, values).fetchall())
+
+    def _run(self, work: Callable[[psycopg.Connection], T]) -> T:
+        """Do a piece of work that may be done twice, once more if its connection was dead."""
+        give_up = time.monotonic() + _PATIENCE
+        while True:
+            connection = None
+            try:
+                with self._connection() as connection, self._watchdog.watching(connection):
+                    return work(connection)
+            except _UNAVAILABLE as error:
+                stale = connection is not None and connection.closed
+                if not stale or time.monotonic() > give_up:
+                    raise DatabaseUnavailable(type(error).__name__) from None
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection]:
+        with self._pool.connection() as connection:
+            yield connection
+
+
+class Rehearsal(Database):
+    """A database on which everything can be tried and nothing stays."""
+
+    def __init__(self, conninfo: str) -> None:
+        """Open one transaction that is rolled back at the end."""
+        super().__init__(conninfo)
+        try:
+            self._one = psycopg.connect(conninfo, **{**connection_options(), "autocommit": False})
+        except _UNAVAILABLE as error:
+            raise DatabaseUnavailable(type(error).__name__) from None
+
+    def open(self) -> None:
+        """Start to watch; the connection is there already."""
+        self._watchdog.start()
+
+    def close(self) -> None:
+        """Undo everything."""
+        self._watchdog.stop()
+        self._one.close()
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection]:
+        yield self._one
+
+
+def connection_options() -> dict[str, Any]:
+    """Give the options every connection is opened with: autocommit, and timeouts on both sides."""
+    return {
+        "autocommit": True,
+        "connect_timeout": _CONNECT,
+        "application_name": "conversation-tracker",
+        "tcp_user_timeout": int(_OVERDUE * 1000),
+        "keepalives_idle": 30,
+        "options": f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS}",
+    }
+
+
+def _written(connection: psycopg.Connection, record: Record) -> tuple[Outcome, dict[str, str]]:
+    joined = [{"token": p.token, "role": p.role, "address": str(p.address)} for p in record.joined]
+    row = connection.execute(
+        _RECORD,
+        (
+            record.order,
+            Jsonb(joined),
+            record.digest,
+            record.queue_id,
+            record.direction,
+            record.sender,
+            record.return_path,
+            Jsonb(dict(record.recipients)),
+            record.sender_name,
+            record.message_id,
+            record.subject,
+            record.first_words,
+            record.size,
+            list(record.attachment_names),
+            record.automatic,
+            record.raw,
+        ),
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1] or {}
+
+
+def _found(row: Sequence[Any]) -> Found:
+    status, token, store, order, number, ref, alias_domain, participants = row
+    people = tuple(
+        Participant(token.replace("-", ""), role, Address.parse(address) if address else None)
+        for token, role, address in _loaded(participants)
+    )
+    conversation = Conversation(
+        _store(_loaded(store)), Order(order, number, ref, alias_domain), people
+    )
+    return Found(status, token.hex if token is not None else None, conversation)
+
+
+def _store(row: dict[str, Any]) -> Store:
+    return Store(
+        name=row["name"],
+        mask=row["mask"],
+        issuer_mask=row["issuer_mask"],
+        sender_domains=frozenset(row["sender_domains"]),
+        order_header=row["order_header"],
+        mask_body=row["mask_body"],
+        unknown_senders=row["unknown_senders"],
+        spoofed_senders=row["spoofed_senders"],
+        participant_limit=row["participant_limit"],
+    )
+
+
+def _loaded(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str | bytes) else value

@@ -1,0 +1,250 @@
+"""The pymilter adapter: collects what Postfix says, asks the filter, applies its plan.
+
+No policy lives here. The callbacks only append raw bytes; everything is decided at the end of the
+message. State belongs to one transaction and is dropped with it: MAIL, end of message, abort and
+close each begin anew. Whatever raises is logged without its text and answered 451 4.3.0.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import Milter
+import milter
+
+from conversation_tracker.core.address import Address, AddressError
+from conversation_tracker.core.message import Arrival, Header, Message
+from conversation_tracker.core.plan import (
+    AddHeader,
+    AddRecipient,
+    ChangeHeader,
+    DeleteRecipient,
+    Edit,
+    ReplaceBody,
+)
+from conversation_tracker.core.replies import TRY_LATER, Reply
+from conversation_tracker.filter import Filter, Outcome, Transaction
+from conversation_tracker.logs import Event, log
+
+SPLITTER = "tracker-split"
+"""{daemon_name} of the listener that takes single copies from the splitter's transport."""
+
+ACTIONS = (
+    Milter.ADDHDRS
+    | Milter.CHGHDRS
+    | Milter.CHGBODY
+    | Milter.ADDRCPT
+    | Milter.DELRCPT
+    | Milter.CHGFROM
+    | Milter.SETSYMLIST
+)
+
+# All that we read of the client comes with MAIL, so that connect and helo need no round trip.
+_MAIL_MACROS = "{auth_authen} {client_addr} {daemon_name}"
+_NO_MACROS = ""
+_BOUNCE_PARAMETERS = "RET=HDRS ENVID={}"
+
+
+class Session(Milter.Base):  # type: ignore[misc]
+    """One connection from Postfix: any number of transactions, one after the other."""
+
+    filter: ClassVar[Filter]
+    trusts: ClassVar[Callable[[str], bool]]
+    _busy: ClassVar[set[int]] = set()
+
+    @classmethod
+    def in_flight(cls) -> int:
+        """Count the messages that are being decided on."""
+        return len(cls._busy)
+
+    def __init__(self) -> None:
+        """Begin without a transaction."""
+        self._reset()
+
+    def _reset(self) -> None:
+        self._transaction = Transaction()
+        self._sender = b""
+        self._headers: list[Header] = []
+        self._body: list[bytes] = []
+        self._trusted = False
+        self._split = False
+
+    def negotiate(self, opts: list[int]) -> int:
+        """Ask for what is needed only, and name the macros of each stage.
+
+        The library's own negotiation hands the macros over as bytes, fails on that in silence and
+        gives every option up; so this one does not use it.
+        """
+        self._actions, offered = opts[0], opts[1]
+        if self._actions & Milter.SETSYMLIST:
+            self._ctx.setsymlist(Milter.M_ENVFROM, _MAIL_MACROS)
+            self._ctx.setsymlist(Milter.M_ENVRCPT, _NO_MACROS)
+            self._ctx.setsymlist(Milter.M_EOM, "i")
+        opts[1] = self._protocol = offered & ~self.protocol_mask()
+        opts[2] = opts[3] = 0
+        return int(Milter.CONTINUE)
+
+    @Milter.decode("bytes")
+    @Milter.noreply
+    def envfrom(self, sender: bytes, *_parameters: bytes) -> int:
+        """Begin a transaction."""
+        self._reset()
+        self._sender = sender
+        self._split = self.getsymval("{daemon_name}") == SPLITTER
+        client = self.getsymval("{client_addr}") or ""
+        authenticated = bool(self.getsymval("{auth_authen}"))
+        self._trusted = not self._split and (authenticated or type(self).trusts(client))
+        return int(Milter.CONTINUE)
+
+    @Milter.decode("bytes")
+    def envrcpt(self, recipient: bytes, *_parameters: bytes) -> int:
+        """Look a recipient up, and refuse it alone if need be."""
+        try:
+            reply = self.filter.recipient(self._transaction, recipient)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client must try again
+            log.error(Event.REFUSED_RECIPIENT, error)
+            reply = TRY_LATER
+        if reply is None:
+            return int(Milter.CONTINUE)
+        log.refused_recipient(reply=str(reply), listener=SPLITTER if self._split else "")
+        return self._answer(reply)
+
+    @Milter.decode("bytes")
+    @Milter.noreply
+    def header(self, name: str, value: bytes) -> int:
+        """Keep one header field."""
+        self._headers.append(Header(name.encode("ascii", "surrogateescape"), value))
+        return int(Milter.CONTINUE)
+
+    @Milter.noreply
+    def body(self, chunk: bytes) -> int:
+        """Keep one piece of the body, if anybody will look at it."""
+        if self.filter.concerns(self._transaction, trusted=self._trusted):
+            self._body.append(chunk)
+        return int(Milter.CONTINUE)
+
+    def eom(self) -> int:
+        """Decide on the message, and apply what was decided."""
+        started = time.perf_counter()
+        queue_id = self.getsymval("i") or ""
+        self._busy.add(id(self))
+        try:
+            message = self._message(queue_id)
+            outcome = self.filter.message(self._transaction, message)
+            answer = self._applied(outcome, queue_id)
+            self._log(message, outcome, time.perf_counter() - started)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client must try again
+            log.error(Event.MESSAGE, error, queue_id=queue_id)
+            answer = self._answer(TRY_LATER)
+        finally:
+            self._busy.discard(id(self))
+            self._reset()
+        return answer
+
+    def abort(self) -> int:
+        """Drop the transaction."""
+        self._reset()
+        return int(Milter.CONTINUE)
+
+    def close(self) -> int:
+        """Drop the transaction with its connection."""
+        self._reset()
+        return int(Milter.CONTINUE)
+
+    def _message(self, queue_id: str) -> Message:
+        return Message(
+            _sender(self._sender),
+            tuple(self._transaction.recipients),
+            tuple(self._headers),
+            b"".join(self._body),
+            Arrival(queue_id, trusted=self._trusted, split=self._split),
+            null=self._sender.strip() in (b"", b"<>"),
+        )
+
+    def _applied(self, outcome: Outcome, queue_id: str) -> int:
+        if outcome.plan.reply is not None:
+            return self._answer(outcome.plan.reply)
+        if outcome.return_path is not None:
+            self.chgfrom(f"<{outcome.return_path}>", _BOUNCE_PARAMETERS.format(queue_id or "0"))
+        for edit in outcome.plan.edits:
+            self._apply(edit)
+        return int(Milter.CONTINUE)
+
+    def _apply(self, edit: Edit) -> None:
+        match edit:
+            case ChangeHeader(name, index, value):
+                shown = None if value is None else _text(value)
+                self.chgheader(name.decode("ascii"), index, shown)
+            case AddHeader(name, value):
+                self.addheader(name.decode("ascii"), _text(value))
+            case DeleteRecipient(raw):
+                self.delrcpt(_text(raw))
+            case AddRecipient(address):
+                self.addrcpt(f"<{address}>")
+            case ReplaceBody(body):
+                self.replacebody(body)
+
+    def _answer(self, reply: Reply) -> int:
+        self.setreply(reply.code, reply.status, reply.text)
+        return int(Milter.TEMPFAIL if reply.temporary else Milter.REJECT)
+
+    def _log(self, message: Message, outcome: Outcome, seconds: float) -> None:
+        plan = outcome.plan
+        passed = "forwarded" if outcome.orders else "untouched"
+        log.message(
+            queue_id=message.arrival.queue_id,
+            outcome=passed if plan.reply is None else "refused",
+            reply=str(plan.reply or ""),
+            orders=outcome.orders,
+            recipients=len(message.recipients),
+            direction=outcome.direction,
+            size=message.size,
+            ms=seconds * 1000,
+        )
+
+
+def _sender(raw: bytes) -> Address | None:
+    """Read the envelope sender; one that is no address is treated as none."""
+    try:
+        return Address.parse(raw.removeprefix(b"<").removesuffix(b">"))
+    except AddressError:
+        return None
+
+
+def _text(raw: bytes) -> str:
+    """Give raw bytes as the text that libmilter sends as the same bytes.
+
+    The library takes no bytes here. What is no UTF-8 can only be read as latin-1 by anybody, and
+    goes on as such in UTF-8.
+    """
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def register(filter: Filter, trusts: Callable[[str], bool]) -> None:
+    """Register the callbacks with libmilter.
+
+    Args:
+        filter: what to ask.
+        trusts: tells whether a client address, as text, is in a trusted network.
+    """
+    Session.filter = filter
+    Session.trusts = staticmethod(trusts)
+    Milter.factory = Session
+    Milter.set_flags(ACTIONS)
+    milter.set_envfrom_callback(lambda ctx, *b: ctx.getpriv().envfrom(*b))
+    milter.set_envrcpt_callback(lambda ctx, *b: ctx.getpriv().envrcpt(*b))
+    milter.set_header_callback(lambda ctx, name, value: ctx.getpriv().header(name, value))
+    milter.set_body_callback(lambda ctx, chunk: ctx.getpriv().body(chunk))
+    milter.set_eom_callback(lambda ctx: ctx.getpriv().eom())
+    milter.set_abort_callback(lambda ctx: ctx.getpriv().abort())
+    milter.set_close_callback(Milter.close_callback)
+    milter.register("conversation-tracker", negotiate=_negotiate)
+
+
+def _negotiate(ctx: Any, opts: list[int]) -> int:
+    session = Session()
+    session._setctx(ctx)
+    return session.negotiate(opts)

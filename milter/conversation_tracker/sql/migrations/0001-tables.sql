@@ -1,0 +1,239 @@
+-- The tables: stores (the configuration), orders, participants, messages and deliveries.
+--
+-- Real addresses live in one column of one table, participants.address; nothing else holds one.
+-- Every constraint is named after the table and column it guards and says what must hold.
+
+CREATE SCHEMA tracker;
+
+-- Domains ---------------------------------------------------------------------------------------
+
+CREATE FUNCTION tracker.is_domain_name(name text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT name ~ '^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
+       AND length(name) <= 253
+$$;
+
+CREATE FUNCTION tracker.are_domain_names(names text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(bool_and(coalesce(tracker.is_domain_name(name), false)), true)
+      FROM unnest(names) AS name
+$$;
+
+CREATE TYPE tracker.name_range AS RANGE (subtype = text, collation = "C");
+
+-- A domain and everything below it, as one range of reversed names: example.com becomes
+-- ['com.example.', 'com.example/'), because '/' is the character after '.'.
+CREATE FUNCTION tracker.domain_tree(name text) RETURNS tracker.name_range
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT tracker.name_range(string_agg(label, '.' ORDER BY place DESC) || '.',
+                              string_agg(label, '.' ORDER BY place DESC) || '/')
+      FROM unnest(string_to_array(name, '.')) WITH ORDINALITY AS labels(label, place)
+$$;
+
+CREATE TABLE tracker.alias_domains (
+    name text CONSTRAINT alias_domains_pkey PRIMARY KEY,
+    CONSTRAINT alias_domain_is_never_inside_another
+        EXCLUDE USING gist (tracker.domain_tree(name) WITH &&)
+);
+
+-- Stores ----------------------------------------------------------------------------------------
+
+CREATE TABLE tracker.stores (
+    name text CONSTRAINT stores_pkey PRIMARY KEY
+        CONSTRAINT stores_name_is_1_to_100_printable_characters
+            CHECK (name ~ '^[^[:cntrl:]]{1,100}$' AND name = btrim(name)),
+    alias_domain text NOT NULL
+        REFERENCES tracker.alias_domains
+        CONSTRAINT stores_alias_domain_is_a_lower_case_domain_name
+            CHECK (tracker.is_domain_name(alias_domain))
+        CONSTRAINT stores_alias_domain_leaves_room_for_an_alias
+            CHECK (length(alias_domain) <= 200),
+    mask text NOT NULL DEFAULT 'hard'
+        CONSTRAINT stores_mask_is_hard_or_soft CHECK (mask IN ('hard', 'soft')),
+    issuer_mask text NOT NULL DEFAULT 'soft'
+        CONSTRAINT stores_issuer_mask_is_hard_or_soft CHECK (issuer_mask IN ('hard', 'soft')),
+    sender_domains text[] NOT NULL DEFAULT '{}'
+        CONSTRAINT stores_sender_domains_are_lower_case_domain_names
+            CHECK (tracker.are_domain_names(sender_domains)),
+    order_header text NOT NULL DEFAULT 'X-Order-Id'
+        CONSTRAINT stores_order_header_is_a_header_name_of_its_own
+            CHECK (order_header ~ '^[!-9;-~]{1,70}$'
+                   AND lower(order_header) !~ '^(content-.*|x-conversation-.*|resent-.*)$'
+                   AND lower(order_header) NOT IN (
+                       'from', 'sender', 'reply-to', 'to', 'cc', 'bcc', 'subject', 'date',
+                       'message-id', 'in-reply-to', 'references', 'mime-version', 'received',
+                       'return-path', 'auto-submitted', 'precedence')),
+    alias_lifetime interval NOT NULL DEFAULT '2 months'
+        CONSTRAINT stores_alias_lifetime_is_positive CHECK (alias_lifetime > '0'),
+    close_grace interval
+        CONSTRAINT stores_close_grace_is_not_negative CHECK (close_grace >= '0'),
+    wake_for interval NOT NULL DEFAULT '1 day'
+        CONSTRAINT stores_wake_for_is_not_negative CHECK (wake_for >= '0'),
+    message_retention interval NOT NULL DEFAULT '2 years'
+        CONSTRAINT stores_message_retention_is_positive CHECK (message_retention > '0'),
+    mask_body boolean NOT NULL DEFAULT true,
+    attachments_with_address text NOT NULL DEFAULT 'flag'
+        CONSTRAINT stores_attachments_with_address_is_flag_or_remove
+            CHECK (attachments_with_address IN ('flag', 'remove')),
+    unknown_senders text NOT NULL DEFAULT 'accept'
+        CONSTRAINT stores_unknown_senders_is_accept_or_reject
+            CHECK (unknown_senders IN ('accept', 'reject')),
+    spoofed_senders text NOT NULL DEFAULT 'flag'
+        CONSTRAINT stores_spoofed_senders_is_flag_or_reject
+            CHECK (spoofed_senders IN ('flag', 'reject')),
+    hourly_limit integer NOT NULL DEFAULT 100
+        CONSTRAINT stores_hourly_limit_is_positive CHECK (hourly_limit > 0),
+    participant_limit integer NOT NULL DEFAULT 100
+        CONSTRAINT stores_participant_limit_is_at_least_2 CHECK (participant_limit >= 2),
+    active boolean NOT NULL DEFAULT true
+);
+
+-- What stores.sender_domains says, one row per domain, so that a key can guard it.
+CREATE TABLE tracker.sender_domains (
+    name text CONSTRAINT sender_domain_belongs_to_one_store PRIMARY KEY,
+    store text NOT NULL REFERENCES tracker.stores ON UPDATE CASCADE ON DELETE CASCADE
+);
+
+CREATE FUNCTION tracker.note_alias_domain() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF tracker.is_domain_name(new.alias_domain) THEN
+        INSERT INTO tracker.alias_domains VALUES (new.alias_domain) ON CONFLICT (name) DO NOTHING;
+    END IF;
+    RETURN new;
+END
+$$;
+
+CREATE TRIGGER stores_alias_domain BEFORE INSERT OR UPDATE OF alias_domain ON tracker.stores
+    FOR EACH ROW EXECUTE FUNCTION tracker.note_alias_domain();
+
+-- A store's own address must never be taken for an alias, nor an alias for a store's own address.
+CREATE FUNCTION tracker.check_sender_domains() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    clash text;
+BEGIN
+    -- Two rows written at once must see each other.
+    LOCK TABLE tracker.sender_domains IN SHARE ROW EXCLUSIVE MODE;
+    DELETE FROM tracker.sender_domains
+     WHERE store = new.name AND name <> ALL (new.sender_domains);
+    INSERT INTO tracker.sender_domains
+    SELECT DISTINCT domain, new.name
+      FROM unnest(new.sender_domains) AS domain
+     WHERE NOT EXISTS (SELECT FROM tracker.sender_domains AS own
+                        WHERE own.name = domain AND own.store = new.name);
+    SELECT sender.name INTO clash
+      FROM tracker.sender_domains AS sender, tracker.alias_domains AS alias
+     WHERE sender.name = alias.name OR sender.name LIKE '%.' || alias.name
+     LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'sender domain "%" lies in an alias domain', clash
+            USING ERRCODE = 'check_violation', SCHEMA = 'tracker', TABLE = 'stores',
+                  COLUMN = 'sender_domains',
+                  CONSTRAINT = 'stores_sender_domains_lie_outside_alias_domains',
+                  HINT = 'A store sends from domains of its own; no alias domain holds a mailbox.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER stores_sender_domains
+    AFTER INSERT OR UPDATE OF name, alias_domain, sender_domains ON tracker.stores
+    FOR EACH ROW EXECUTE FUNCTION tracker.check_sender_domains();
+
+-- Orders and participants -----------------------------------------------------------------------
+
+CREATE TABLE tracker.orders (
+    id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT orders_pkey PRIMARY KEY,
+    store text NOT NULL REFERENCES tracker.stores ON UPDATE CASCADE,
+    number text NOT NULL
+        CONSTRAINT orders_number_is_1_to_200_printable_characters
+            CHECK (number ~ '^[^[:cntrl:]]{1,200}$' AND number = btrim(number)),
+    ref text NOT NULL CONSTRAINT orders_ref_is_unique UNIQUE
+        CONSTRAINT orders_ref_is_12_digits CHECK (ref ~ '^[0-9]{12}$'),
+    -- An order keeps the domain it began with: aliases that are out stay good.
+    alias_domain text NOT NULL REFERENCES tracker.alias_domains,
+    placed_at timestamptz NOT NULL DEFAULT now(),
+    closed_at timestamptz,
+    expires_at timestamptz NOT NULL,
+    emptied_at timestamptz,
+    CONSTRAINT orders_number_is_unique_in_its_store UNIQUE (store, number)
+);
+
+CREATE INDEX orders_to_empty ON tracker.orders (expires_at) WHERE emptied_at IS NULL;
+
+CREATE TABLE tracker.participants (
+    id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT participants_pkey PRIMARY KEY,
+    order_id bigint NOT NULL REFERENCES tracker.orders ON DELETE CASCADE,
+    token uuid NOT NULL CONSTRAINT participants_token_is_unique UNIQUE,
+    role text NOT NULL
+        CONSTRAINT participants_role_is_buyer_store_partner_or_return
+            CHECK (role IN ('buyer', 'store', 'partner', 'return')),
+    address text
+        CONSTRAINT participants_address_is_an_address
+            CHECK (address ~ '^[^[:cntrl:]]+@[^@[:space:][:cntrl:]]+$'
+                   AND octet_length(address) <= 320),
+    joined_at timestamptz NOT NULL DEFAULT now()
+);
+
+COMMENT ON COLUMN tracker.participants.address IS
+    'The real address; the only column that holds one. NULL once the order has expired.';
+
+CREATE UNIQUE INDEX participants_address_is_once_per_order
+    ON tracker.participants (order_id, lower(address)) WHERE address IS NOT NULL;
+CREATE INDEX participants_order ON tracker.participants (order_id);
+CREATE INDEX participants_address ON tracker.participants (lower(address))
+    WHERE address IS NOT NULL;
+
+-- Messages and deliveries -----------------------------------------------------------------------
+
+CREATE TABLE tracker.messages (
+    id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT messages_pkey PRIMARY KEY,
+    order_id bigint NOT NULL REFERENCES tracker.orders ON DELETE CASCADE,
+    digest bytea NOT NULL,
+    at timestamptz NOT NULL DEFAULT now(),
+    queue_id text NOT NULL,
+    direction text NOT NULL
+        CONSTRAINT messages_direction_is_outbound_inbound_or_internal
+            CHECK (direction IN ('outbound', 'inbound', 'internal')),
+    sender_id bigint NOT NULL REFERENCES tracker.participants,
+    return_id bigint REFERENCES tracker.participants,
+    sender_name text NOT NULL,
+    message_id text NOT NULL,
+    subject text NOT NULL,
+    first_words text NOT NULL,
+    size bigint NOT NULL CONSTRAINT messages_size_is_not_negative CHECK (size >= 0),
+    attachment_names text[] NOT NULL,
+    automatic boolean NOT NULL,
+    raw bytea NOT NULL,
+    CONSTRAINT messages_digest_is_once_per_order UNIQUE (order_id, digest)
+);
+
+CREATE INDEX messages_order ON tracker.messages (order_id, at);
+CREATE INDEX messages_at ON tracker.messages (at);
+CREATE INDEX messages_sender ON tracker.messages (sender_id);
+
+CREATE TABLE tracker.deliveries (
+    message_id bigint NOT NULL REFERENCES tracker.messages ON DELETE CASCADE,
+    recipient_id bigint NOT NULL REFERENCES tracker.participants,
+    bounce uuid NOT NULL CONSTRAINT deliveries_bounce_is_unique UNIQUE,
+    state text NOT NULL DEFAULT 'accepted'
+        CONSTRAINT deliveries_state_is_known
+            CHECK (state IN ('accepted', 'delayed', 'sent', 'bounced', 'refused')),
+    status text NOT NULL DEFAULT '',
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT deliveries_pkey PRIMARY KEY (message_id, recipient_id)
+);
+
+CREATE INDEX deliveries_recipient ON tracker.deliveries (recipient_id);
+
+-- Who asked for a real address, when and why. The alias is kept in hard form.
+CREATE TABLE tracker.unmaskings (
+    id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT unmaskings_pkey PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    db_user text NOT NULL,
+    actor text NOT NULL,
+    alias text NOT NULL,
+    reason text NOT NULL
+        CONSTRAINT unmaskings_reason_is_given CHECK (btrim(reason) <> '')
+);

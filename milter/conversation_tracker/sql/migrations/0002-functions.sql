@@ -1,0 +1,491 @@
+-- The functions: what integrators call (mask, unmask, close_order, erase) and what the milter
+-- calls (conversation_of, open_order, record). Each runs with the owner's rights and a fixed
+-- search path; who may call which is said in roles.sql.
+
+-- Addresses and aliases -------------------------------------------------------------------------
+
+-- RFC 3492 section 6.3, for one label of a domain in Unicode.
+CREATE FUNCTION tracker.punycode(label text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    points integer[] := ARRAY(SELECT ascii(c) FROM regexp_split_to_table(label, '') WITH ORDINALITY AS t(c, n) ORDER BY n);
+    output text := coalesce((SELECT string_agg(chr(p), '' ORDER BY n) FROM unnest(points) WITH ORDINALITY AS t(p, n) WHERE p < 128), '');
+    digits constant text := 'abcdefghijklmnopqrstuvwxyz0123456789';
+    basic constant integer := length(output);
+    handled integer := basic;
+    delta bigint := 0;
+    n integer := 128;
+    bias integer := 72;
+    next_point integer;
+    point integer;
+    q bigint;
+    k integer;
+    t integer;
+BEGIN
+    IF basic > 0 THEN
+        output := output || '-';
+    END IF;
+    WHILE handled < cardinality(points) LOOP
+        SELECT min(p) INTO next_point FROM unnest(points) AS p WHERE p >= n;
+        delta := delta + (next_point - n)::bigint * (handled + 1);
+        n := next_point;
+        FOREACH point IN ARRAY points LOOP
+            IF point < n THEN
+                delta := delta + 1;
+            ELSIF point = n THEN
+                q := delta;
+                k := 36;
+                LOOP
+                    t := CASE WHEN k <= bias THEN 1 WHEN k >= bias + 26 THEN 26 ELSE k - bias END;
+                    EXIT WHEN q < t;
+                    output := output || substr(digits, (t + (q - t) % (36 - t))::integer + 1, 1);
+                    q := (q - t) / (36 - t);
+                    k := k + 36;
+                END LOOP;
+                output := output || substr(digits, q::integer + 1, 1);
+                delta := CASE WHEN handled = basic THEN delta / 700 ELSE delta / 2 END;
+                handled := handled + 1;
+                delta := delta + delta / handled;
+                k := 0;
+                WHILE delta > 455 LOOP
+                    delta := delta / 35;
+                    k := k + 36;
+                END LOOP;
+                bias := k + (36 * delta / (delta + 38))::integer;
+                delta := 0;
+            END IF;
+        END LOOP;
+        delta := delta + 1;
+        n := n + 1;
+    END LOOP;
+    RETURN output;
+END
+$$;
+
+-- A domain in lower case, with every label in ASCII (RFC 5891), or NULL if it is none.
+CREATE FUNCTION tracker.canonical_domain(domain text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    name text := lower(rtrim(normalize(domain, NFKC), '.'));
+BEGIN
+    IF name ~ '^\[[0-9a-f:.]+\]$' THEN
+        RETURN name;
+    END IF;
+    IF name ~ '[^\x01-\x7f]' THEN
+        SELECT string_agg(CASE WHEN label ~ '[^\x01-\x7f]' THEN 'xn--' || tracker.punycode(label) ELSE label END, '.' ORDER BY place)
+          INTO name
+          FROM unnest(string_to_array(normalize(lower(name), NFC), '.')) WITH ORDINALITY AS labels(label, place);
+    END IF;
+    IF name ~ '^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$' AND length(name) <= 253 THEN
+        RETURN name;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- An address as participants.address holds it: local part as written, quoted only where it must
+-- be, domain in canonical form. The address is not repeated in the error: errors are logged.
+CREATE FUNCTION tracker.canonical_address(address text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    local text := normalize(substring(btrim(address) FROM '^(.*)@[^@]*$'), NFC);
+    domain text := tracker.canonical_domain(substring(btrim(address) FROM '^.*@([^@]*)$'));
+    bare text;
+    atoms constant text := '[^][:cntrl:][:space:]()<>@,;:\\".[]+';
+BEGIN
+    IF local ~ '^".*"$' AND length(local) >= 2 THEN
+        IF local ~ '^"([^"\\[:cntrl:]]|\\[^[:cntrl:]])*"$' THEN
+            bare := regexp_replace(substr(local, 2, length(local) - 2), '\\(.)', '\1', 'g');
+            IF bare ~ ('^' || atoms || '(\.' || atoms || ')*$') THEN
+                local := bare;
+            ELSE
+                local := '"' || regexp_replace(bare, '(["\\])', '\\\1', 'g') || '"';
+            END IF;
+        ELSE
+            local := NULL;
+        END IF;
+    ELSIF local !~ ('^' || atoms || '(\.' || atoms || ')*$') THEN
+        local := NULL;
+    END IF;
+    IF local IS NULL OR domain IS NULL OR octet_length(coalesce(bare, local)) > 64 THEN
+        RAISE EXCEPTION 'not a valid mail address'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Give one bare address, such as john.doe@example.com.';
+    END IF;
+    RETURN local || '@' || domain;
+END
+$$;
+
+-- The soft alias of an address, or NULL where it cannot be carried; see core/alias.py.
+CREATE FUNCTION tracker.soft_alias(address text, ref text, alias_domain text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    local text := lower(substring(address FROM '^(.*)@[^@]*$'));
+    domain text := substring(address FROM '^.*@([^@]*)$');
+    last text := substring(domain FROM '[^.]*$');
+    carried text := domain || '-' || ref || 'b.' || alias_domain;
+BEGIN
+    IF octet_length(local) <= 64
+       AND local ~ '^[a-z0-9#$&''*+/=?^_`{|}~-]+(\.[a-z0-9#$&''*+/=?^_`{|}~-]+)*$'
+       AND domain !~ '^\['
+       AND last !~ '^xn--'
+       AND length(last) + length(ref) + 2 <= 63
+       AND length(carried) <= 253
+       AND length(local) + 1 + length(carried) <= 254
+    THEN
+        RETURN local || '@' || carried;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION tracker.hard_alias(token uuid, alias_domain text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT replace(token::text, '-', '') || '@' || alias_domain
+$$;
+
+-- The alias domain that a domain is, or is inside of, or NULL.
+CREATE FUNCTION tracker.alias_domain_of(domain text) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT name FROM tracker.alias_domains
+     WHERE domain = name OR right(domain, length(name) + 1) = '.' || name
+$$;
+
+CREATE FUNCTION tracker.random_ref() RETURNS text
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    -- 60 of the random bits of a version 4 UUID: the version and variant digits are left out.
+    SELECT lpad(((('x' || substr(hex, 1, 12) || substr(hex, 21, 3))::bit(60)::bigint) % 1000000000000)::text, 12, '0')
+      FROM (SELECT replace(gen_random_uuid()::text, '-', '') AS hex) AS uuid
+$$;
+
+-- Conversations ---------------------------------------------------------------------------------
+
+-- What mail needs to know of one order: its store's settings, itself, and who takes part.
+-- status: live, expired (the alias, its participant or its order is over), inactive (the store).
+CREATE TYPE tracker.conversation AS (
+    status text,
+    token uuid,
+    store jsonb,
+    order_id bigint,
+    number text,
+    ref text,
+    alias_domain text,
+    participants jsonb
+);
+
+CREATE FUNCTION tracker.conversation_with(wanted bigint, token uuid) RETURNS tracker.conversation
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN o.expires_at <= now() THEN 'expired'
+                WHEN NOT s.active THEN 'inactive'
+                WHEN token IS NOT NULL AND NOT EXISTS (
+                    SELECT FROM tracker.participants AS p
+                     WHERE p.token = conversation_with.token AND p.address IS NOT NULL) THEN 'expired'
+                ELSE 'live' END,
+           token,
+           jsonb_build_object(
+               'name', s.name, 'mask', s.mask, 'issuer_mask', s.issuer_mask,
+               'sender_domains', s.sender_domains, 'order_header', s.order_header,
+               'mask_body', s.mask_body, 'unknown_senders', s.unknown_senders,
+               'spoofed_senders', s.spoofed_senders, 'participant_limit', s.participant_limit),
+           o.id, o.number, o.ref, o.alias_domain,
+           (SELECT coalesce(jsonb_agg(jsonb_build_array(p.token, p.role, p.address) ORDER BY p.id), '[]')
+              FROM tracker.participants AS p WHERE p.order_id = o.id)
+      FROM tracker.orders AS o JOIN tracker.stores AS s ON s.name = o.store
+     WHERE o.id = wanted
+$$;
+
+-- The conversation that a hard alias belongs to. No row: there is no such alias.
+CREATE FUNCTION tracker.conversation_of_hard(token uuid, alias_domain text)
+RETURNS SETOF tracker.conversation
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT found.*
+      FROM tracker.participants AS p
+      JOIN tracker.orders AS o ON o.id = p.order_id,
+           LATERAL tracker.conversation_with(o.id, p.token) AS found
+     WHERE p.token = conversation_of_hard.token AND p.role <> 'return'
+       AND o.alias_domain = conversation_of_hard.alias_domain
+$$;
+
+-- The conversation that a soft alias belongs to. Once its order has expired, its reference alone
+-- says so, whatever stands before it: by then the addresses may be gone.
+CREATE FUNCTION tracker.conversation_of_soft(key text, ref text, alias_domain text)
+RETURNS SETOF tracker.conversation
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT found.*
+      FROM tracker.orders AS o
+      LEFT JOIN tracker.participants AS p
+        ON p.order_id = o.id AND lower(p.address) = key AND p.role <> 'return',
+           LATERAL tracker.conversation_with(o.id, p.token) AS found
+     WHERE o.ref = conversation_of_soft.ref AND o.alias_domain = conversation_of_soft.alias_domain
+       AND (p.id IS NOT NULL OR o.expires_at <= now())
+$$;
+
+-- The order of this number, made at first sight. With `wake`, an expired or closed one opens again
+-- for the store's wake_for; without it, it stays as it is.
+CREATE FUNCTION tracker.open_order(store text, order_number text, wake boolean)
+RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    settings tracker.stores;
+    opened bigint;
+BEGIN
+    SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such store: %', store USING ERRCODE = 'no_data_found';
+    END IF;
+    LOOP
+        UPDATE tracker.orders AS o
+           SET expires_at = greatest(o.expires_at, now() + settings.wake_for), emptied_at = NULL
+         WHERE wake AND o.store = open_order.store AND o.number = order_number
+           AND (o.expires_at <= now() OR o.closed_at IS NOT NULL)
+           AND o.expires_at < now() + settings.wake_for;
+        SELECT o.id INTO opened FROM tracker.orders AS o
+         WHERE o.store = open_order.store AND o.number = order_number;
+        EXIT WHEN FOUND;
+        INSERT INTO tracker.orders (store, number, ref, alias_domain, expires_at)
+        VALUES (store, order_number, tracker.random_ref(), settings.alias_domain, now() + settings.alias_lifetime)
+        ON CONFLICT DO NOTHING RETURNING id INTO opened;
+        EXIT WHEN FOUND;
+    END LOOP;
+    RETURN opened;
+END
+$$;
+
+-- The conversation of the order with this number, for the store's own mail; see open_order.
+CREATE FUNCTION tracker.conversation_of_number(store text, order_number text)
+RETURNS SETOF tracker.conversation
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    opened bigint := tracker.open_order(store, order_number, true);
+BEGIN
+    RETURN QUERY SELECT * FROM tracker.conversation_with(opened, NULL);
+END
+$$;
+
+-- What integrators and support call -------------------------------------------------------------
+
+CREATE FUNCTION tracker.mask(store text, order_number text, address text, role text DEFAULT 'buyer')
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    canonical text := tracker.canonical_address(address);
+    settings tracker.stores;
+    wanted tracker.orders;
+    who tracker.participants;
+    given text := role;
+    opened bigint;
+BEGIN
+    IF role IS NULL OR role NOT IN ('buyer', 'store', 'partner') THEN
+        RAISE EXCEPTION 'role must be buyer, store or partner' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF tracker.alias_domain_of(substring(canonical FROM '[^@]*$')) IS NOT NULL THEN
+        RAISE EXCEPTION 'an address in an alias domain cannot be masked again'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    opened := tracker.open_order(store, order_number, false);
+    SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store;
+    SELECT * INTO wanted FROM tracker.orders AS o WHERE o.id = opened FOR NO KEY UPDATE;
+    IF wanted.expires_at <= now() THEN
+        RAISE EXCEPTION 'order % of store % has expired', order_number, store
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF substring(canonical FROM '[^@]*$') = ANY (settings.sender_domains) THEN
+        given := 'store';
+    END IF;
+    SELECT * INTO who FROM tracker.participants AS p
+     WHERE p.order_id = wanted.id AND lower(p.address) = lower(canonical);
+    IF NOT FOUND OR who.role = 'return' THEN
+        IF (SELECT count(*) FROM tracker.participants AS p
+             WHERE p.order_id = wanted.id AND p.role <> 'return') >= settings.participant_limit THEN
+            RAISE EXCEPTION 'order % of store % has reached its participant_limit', order_number, store
+                USING ERRCODE = 'program_limit_exceeded';
+        END IF;
+        -- The order's row is locked: nobody else can join meanwhile.
+        UPDATE tracker.participants AS p SET role = given WHERE p.id = who.id RETURNING p.* INTO who;
+        IF NOT FOUND THEN
+            INSERT INTO tracker.participants (order_id, token, role, address)
+            VALUES (wanted.id, gen_random_uuid(), given, canonical) RETURNING * INTO who;
+        END IF;
+    END IF;
+    RETURN coalesce(
+        CASE WHEN (CASE who.role WHEN 'store' THEN settings.issuer_mask ELSE settings.mask END) = 'soft'
+             THEN tracker.soft_alias(who.address, wanted.ref, wanted.alias_domain) END,
+        tracker.hard_alias(who.token, wanted.alias_domain));
+END
+$$;
+
+-- The participant an alias stands for, whatever its order's state, or no row.
+CREATE FUNCTION tracker.participant_of(alias text) RETURNS SETOF tracker.participants
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    local text := lower(substring(btrim(alias) FROM '^(.*)@[^@]*$'));
+    domain text := lower(substring(btrim(alias) FROM '^.*@([^@]*)$'));
+    alias_domain text := tracker.alias_domain_of(domain);
+    carried text[];
+BEGIN
+    IF domain = alias_domain AND local ~ '^[0-9a-f]{32}$' THEN
+        RETURN QUERY SELECT p.* FROM tracker.participants AS p
+                       JOIN tracker.orders AS o ON o.id = p.order_id
+                      WHERE p.token = local::uuid AND p.role <> 'return'
+                        AND o.alias_domain = alias_domain;
+    ELSIF domain <> alias_domain THEN
+        carried := regexp_match(left(domain, -length(alias_domain) - 1), '^(.+)-([0-9]{12})b$');
+        RETURN QUERY SELECT p.* FROM tracker.participants AS p
+                       JOIN tracker.orders AS o ON o.id = p.order_id
+                      WHERE o.ref = carried[2] AND o.alias_domain = alias_domain
+                        AND lower(p.address) = local || '@' || carried[1] AND p.role <> 'return';
+    END IF;
+END
+$$;
+
+CREATE FUNCTION tracker.unmask(alias text, reason text) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    who tracker.participants;
+    wanted tracker.orders;
+BEGIN
+    IF reason IS NULL OR btrim(reason) = '' THEN
+        RAISE EXCEPTION 'a reason is needed to unmask an alias' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT * INTO who FROM tracker.participant_of(alias);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such alias' USING ERRCODE = 'no_data_found';
+    END IF;
+    SELECT * INTO wanted FROM tracker.orders AS o WHERE o.id = who.order_id;
+    IF who.address IS NULL OR wanted.expires_at <= now() THEN
+        RAISE EXCEPTION 'the alias has expired' USING ERRCODE = 'no_data_found';
+    END IF;
+    IF position(lower(who.address) IN lower(reason)) > 0 THEN
+        RAISE EXCEPTION 'the reason must not name the address: it is kept for longer'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    INSERT INTO tracker.unmaskings (db_user, actor, alias, reason)
+    VALUES (session_user, coalesce(nullif(current_setting('tracker.actor', true), ''), session_user),
+            tracker.hard_alias(who.token, wanted.alias_domain), reason);
+    RETURN who.address;
+END
+$$;
+
+-- Closes an order and gives the time its aliases stop working. Closing twice changes nothing.
+CREATE FUNCTION tracker.close_order(store text, order_number text) RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    ends timestamptz;
+BEGIN
+    UPDATE tracker.orders AS o
+       SET closed_at = coalesce(o.closed_at, now()),
+           expires_at = CASE WHEN o.closed_at IS NULL
+                             THEN least(o.expires_at, now() + s.close_grace) ELSE o.expires_at END
+      FROM tracker.stores AS s
+     WHERE s.name = o.store AND o.store = close_order.store AND o.number = order_number
+    RETURNING o.expires_at INTO ends;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such order: % of store %', order_number, store USING ERRCODE = 'no_data_found';
+    END IF;
+    RETURN ends;
+END
+$$;
+
+-- Takes a person's address out of every order; their aliases stop working, what was recorded
+-- keeps its aliases and loses the display names they wrote under. Gives the number of orders.
+CREATE FUNCTION tracker.erase(address text) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    canonical text := tracker.canonical_address(address);
+    erased integer;
+BEGIN
+    WITH gone AS (
+        UPDATE tracker.participants AS p SET address = NULL
+         WHERE lower(p.address) = lower(canonical) RETURNING p.id, p.order_id
+    ), unnamed AS (
+        UPDATE tracker.messages AS m SET sender_name = '' FROM gone WHERE m.sender_id = gone.id
+    )
+    SELECT count(DISTINCT order_id) INTO erased FROM gone;
+    RETURN erased;
+END
+$$;
+
+-- Recording -------------------------------------------------------------------------------------
+
+-- Writes one message of one order, once, with one delivery per recipient, and gives the outcome:
+--   done      recorded, or already there; `bounces` maps each recipient's token to its bounce token
+--   stale     somebody else joined meanwhile: read the conversation again and plan again
+--   expired   the order has expired meanwhile
+--   limited   the order has had its messages of this hour
+CREATE FUNCTION tracker.record(
+    order_id bigint, joined jsonb, digest bytea, queue_id text, direction text,
+    sender uuid, return_path uuid, recipients jsonb, sender_name text, message_id text,
+    subject text, first_words text, size bigint, attachment_names text[], automatic boolean,
+    raw bytea, OUT outcome text, OUT bounces jsonb)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    wanted tracker.orders;
+    settings tracker.stores;
+    known bigint;
+    fresh boolean := false;
+BEGIN
+    SELECT * INTO wanted FROM tracker.orders AS o WHERE o.id = record.order_id FOR NO KEY UPDATE;
+    IF NOT FOUND OR wanted.expires_at <= now() THEN
+        outcome := 'expired';
+        RETURN;
+    END IF;
+    SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = wanted.store;
+    SELECT m.id INTO known FROM tracker.messages AS m
+     WHERE m.order_id = record.order_id AND m.digest = record.digest;
+    IF known IS NULL AND settings.hourly_limit <= (
+        SELECT count(*) FROM tracker.messages AS m
+         WHERE m.order_id = record.order_id AND m.at > now() - interval '1 hour') THEN
+        outcome := 'limited';
+        RETURN;
+    END IF;
+    IF EXISTS (SELECT FROM jsonb_to_recordset(joined) AS j(token uuid, address text)
+                 JOIN tracker.participants AS p
+                   ON p.order_id = record.order_id AND lower(p.address) = lower(j.address)
+                WHERE p.token <> j.token) THEN
+        outcome := 'stale';
+        RETURN;
+    END IF;
+    INSERT INTO tracker.participants (order_id, token, role, address)
+    SELECT record.order_id, j.token, j.role, j.address
+      FROM jsonb_to_recordset(joined) AS j(token uuid, role text, address text)
+    ON CONFLICT (token) DO UPDATE SET role = excluded.role;
+    IF known IS NULL THEN
+        fresh := true;
+        INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, return_id,
+                                      sender_name, message_id, subject, first_words, size,
+                                      attachment_names, automatic, raw)
+        SELECT record.order_id, record.digest, record.queue_id, record.direction, s.id,
+               (SELECT r.id FROM tracker.participants AS r
+                 WHERE r.token = return_path AND r.order_id = record.order_id),
+               record.sender_name, record.message_id, record.subject, record.first_words,
+               record.size, record.attachment_names, record.automatic, record.raw
+          FROM tracker.participants AS s
+         WHERE s.token = sender AND s.order_id = record.order_id
+        RETURNING id INTO STRICT known;
+    END IF;
+    INSERT INTO tracker.deliveries (message_id, recipient_id, bounce)
+    SELECT known, p.id, r.value::uuid
+      FROM jsonb_each_text(recipients) AS r
+      JOIN tracker.participants AS p ON p.token = r.key::uuid AND p.order_id = record.order_id
+    ON CONFLICT DO NOTHING;
+    SELECT jsonb_object_agg(replace(p.token::text, '-', ''), replace(d.bounce::text, '-', ''))
+      INTO bounces
+      FROM tracker.deliveries AS d JOIN tracker.participants AS p ON p.id = d.recipient_id
+     WHERE d.message_id = known;
+    IF fresh THEN
+        PERFORM pg_notify('tracker_messages', json_build_object(
+            'id', known, 'store', wanted.store, 'order', wanted.number, 'direction', record.direction,
+            'from', tracker.hard_alias(sender, wanted.alias_domain),
+            'to', (SELECT json_agg(tracker.hard_alias(key::uuid, wanted.alias_domain))
+                     FROM (SELECT key FROM jsonb_object_keys(recipients) AS key LIMIT 50) AS first_ones))::text);
+    END IF;
+    outcome := 'done';
+END
+$$;

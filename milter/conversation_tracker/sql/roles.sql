@@ -1,0 +1,49 @@
+-- Who may do what. Run after every migration; it changes nothing where all is as it should be.
+-- Roles that do not exist and that we may not create are left out: `check` names them.
+
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['tracker_service', 'tracker_reader', 'tracker_integrator'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
+            EXCEPTION
+                WHEN insufficient_privilege OR duplicate_object OR unique_violation THEN NULL;
+            END;
+        END IF;
+    END LOOP;
+
+    REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tracker FROM PUBLIC;
+
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_service') THEN
+        GRANT USAGE ON SCHEMA tracker TO tracker_service;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA tracker TO tracker_service;
+        REVOKE UPDATE, DELETE ON tracker.unmaskings FROM tracker_service;
+        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA tracker TO tracker_service;
+        IF to_regclass('public._yoyo_migration') IS NOT NULL THEN
+            GRANT SELECT ON public._yoyo_migration TO tracker_service;
+        END IF;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_reader') THEN
+        GRANT USAGE ON SCHEMA tracker TO tracker_reader;
+        GRANT SELECT ON tracker.stores, tracker.alias_domains, tracker.sender_domains,
+                        tracker.orders, tracker.messages, tracker.deliveries, tracker.timeline
+           TO tracker_reader;
+        GRANT SELECT (id, order_id, token, role, joined_at) ON tracker.participants TO tracker_reader;
+        GRANT EXECUTE ON FUNCTION tracker.hard_alias(uuid, text) TO tracker_reader;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_integrator') THEN
+        GRANT USAGE ON SCHEMA tracker TO tracker_integrator;
+        GRANT SELECT ON tracker.stores, tracker.alias_domains, tracker.sender_domains,
+                        tracker.orders, tracker.messages, tracker.deliveries, tracker.timeline
+           TO tracker_integrator;
+        GRANT SELECT (id, order_id, token, role, joined_at) ON tracker.participants TO tracker_integrator;
+        GRANT EXECUTE ON FUNCTION tracker.hard_alias(uuid, text),
+                                  tracker.mask(text, text, text, text),
+                                  tracker.close_order(text, text)
+           TO tracker_integrator;
+    END IF;
+END
+$$;

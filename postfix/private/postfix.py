@@ -1,0 +1,337 @@
+"""A private Postfix.
+
+It lives in a temporary directory with configuration, queue, data and log of its own, listens on
+loopback ports only, and sends everything to one loopback port (a sink): even a wrong transport
+cannot leave the machine, since its client's own address is bound to loopback. The machine's own
+/etc/postfix is never read or written. Postfix's master must start as root: PermissionError if not.
+RuntimeError, with the log, when it does not start.
+"""
+
+import contextlib
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from private import processes
+from private.accounts import Accounts
+from private.guard import Guard
+from private.ports import free_port
+
+Settings = Mapping[str, str | int]
+
+_MASTER = """\
+127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.1:{submission_port} inet n - n - - smtpd
+  -o smtpd_relay_restrictions=permit_mynetworks,permit_sasl_authenticated,reject
+  -o smtpd_sasl_auth_enable={authenticate}
+  -o milter_macro_daemon_name=submission
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+_QUEUES = ["active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming"]
+_QUEUES += ["private", "saved", "trace"]
+# Name, owner, group and mode, as in Postfix's own postfix-files.
+_DIRECTORIES = [
+    ("config", "root", "root", 0o755),
+    ("data", "postfix", "postfix", 0o700),
+    ("queue", "root", "root", 0o755),
+    ("queue/pid", "root", "root", 0o755),
+    ("queue/public", "postfix", "postdrop", 0o2710),
+    ("queue/maildrop", "postfix", "postdrop", 0o1730),
+    *[(f"queue/{name}", "postfix", "root", 0o700) for name in _QUEUES],
+]
+
+
+class Postfix:
+    """One Postfix instance, from `with` (or `start`) to the end of the block (or `close`).
+
+    `sink_port` is where all mail goes; without it recipients get 450. `mynetworks` and
+    `relay_domains` are lists as in main.cf, `accounts` the passwords of users who may authenticate
+    at the submission port, `settings` any further main.cf parameters. `port` and `submission_port`
+    (for mynetworks and the authenticated; {daemon_name} is `submission`) accept mail; `directory`
+    is where sockets for it may lie; `config` is its configuration directory. XCLIENT is believed
+    from loopback, so a test can speak as any client.
+    """
+
+    def __init__(
+        self,
+        sink_port: int | None = None,
+        *,
+        hostname: str = "mail.example.com",
+        mynetworks: str = "127.0.0.0/8",
+        relay_domains: str = "",
+        accounts: Mapping[str, str] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        if os.geteuid() != 0:
+            raise PermissionError("a private Postfix needs root: its master starts as root")
+        self.port, self.submission_port = free_port(), free_port()
+        self._guard = Guard("postfix")
+        self._master: subprocess.Popen[bytes] | None = None
+        self.directory = self._guard.directory
+        self.config = self.directory / "config"
+        self.log = self.directory / "mail.log"
+        self._accounts: Accounts | None = None
+        own = {"myhostname": hostname, "mynetworks": mynetworks, "relay_domains": relay_domains}
+        try:
+            self._write_main(_defaults(self.directory, sink_port) | own | dict(settings or {}))
+            self._write_master(authenticate="no" if accounts is None else "yes")
+            if accounts is not None:
+                self._accounts = Accounts(self.directory / "accounts", accounts)
+        except BaseException:
+            self._guard.close()
+            raise
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, timeout: float = 30.0) -> None:
+        """Start the instance and wait for its greeting; RuntimeError when there is none."""
+        if self._master is not None:
+            return
+        self._master = master = self._guard.spawn(
+            [Path(self.postconf("daemon_directory")) / "master", "-c", self.config, "-d"],
+            log=self.directory / "master.out",
+            environment=self._environment(),
+        )
+        processes.until(lambda: master.poll() is not None or self._greets(), timeout)
+        if master.poll() is not None or not self._greets():
+            self.stop()
+            raise RuntimeError(f"Postfix did not start:\n{self._complaint()}{self.log_text()}")
+
+    def stop(self) -> None:
+        """Stop the instance; mail stays in its queue."""
+        if self._master is not None:
+            self._guard.end(self._master, signal.SIGTERM)
+            self._master = None
+
+    def kill(self) -> None:
+        """Kill all processes of the instance at once, as a failing machine would."""
+        if self._master is not None:
+            self._guard.end(self._master, signal.SIGKILL)
+            self._master = None
+
+    def restart(self) -> None:
+        """Stop and start again: every process then has the configuration as it is now."""
+        self.stop()
+        self.start()
+
+    def reload(self) -> None:
+        """Have the instance read its configuration again; busy processes keep the old one."""
+        before = self.log_text().count("reload -- version")
+        if self._master is not None:
+            self._master.send_signal(signal.SIGHUP)
+        processes.until(lambda: self.log_text().count("reload -- version") > before, 10.0)
+
+    def close(self) -> None:
+        """Stop the instance if it runs and remove all it had."""
+        try:
+            self.stop()
+        finally:
+            if self._accounts is not None:
+                self._accounts.close()
+                self._accounts = None
+            self._guard.close()
+
+    def postconf(self, name: str) -> str:
+        """Return the value in force of one main.cf parameter."""
+        return self._run("postconf", "-hx", name).strip()
+
+    def configure(self, settings: Settings) -> None:
+        """Set main.cf parameters; `restart` or `reload` makes them count."""
+        self._run("postconf", "-e", *[f"{name}={value}" for name, value in settings.items()])
+        _settle(self.config / "main.cf")
+
+    def add_main(self, text: str) -> None:
+        """Append a fragment to main.cf as it stands."""
+        _append(self.config / "main.cf", text)
+
+    def add_master(self, text: str) -> None:
+        """Append a fragment, services with their options, to master.cf as it stands."""
+        _append(self.config / "master.cf", text)
+
+    def edit_master(self, service: str, settings: Settings) -> None:
+        """Set options (-o) of one service, named as in `postconf -P`: "NAME/TYPE"."""
+        edits = [f"{service}/{name}={value}" for name, value in settings.items()]
+        self._run("postconf", "-P", "-e", *edits)
+        _settle(self.config / "master.cf")
+
+    @property
+    def smtpd(self) -> str:
+        """The first smtpd's name for `edit_master`."""
+        return f"127.0.0.1:{self.port}/inet"
+
+    @property
+    def submission(self) -> str:
+        """The second smtpd's name for `edit_master`."""
+        return f"127.0.0.1:{self.submission_port}/inet"
+
+    def flush(self) -> None:
+        """Have the queue manager try all deferred mail now."""
+        self._run("postqueue", "-f")
+
+    def queue(self) -> list[dict[str, Any]]:
+        """Return what is in the queue, one dictionary per message as `postqueue -j` gives them."""
+        return [json.loads(line) for line in self._run("postqueue", "-j").splitlines()]
+
+    def wait_until_queue_empty(self, timeout: float = 20.0) -> None:
+        """Wait until all mail has gone; TimeoutError, with the reasons, after `timeout` seconds."""
+        if not processes.until(lambda: not self.queue(), timeout, interval=0.05):
+            raise TimeoutError(f"mail is left in the queue: {self.queue()}")
+
+    def log_text(self) -> str:
+        """Return all the instance wrote to its mail log."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def wait_for_log(self, pattern: str, timeout: float = 10.0) -> re.Match[str]:
+        """Return the first match of a regular expression in the log; TimeoutError without one."""
+        if not processes.until(lambda: re.search(pattern, self.log_text()), timeout):
+            raise TimeoutError(f"the mail log never said {pattern!r}")
+        match = re.search(pattern, self.log_text())
+        assert match is not None
+        return match
+
+    def _write_main(self, settings: Settings) -> None:
+        """Make the directories as Postfix's own installer does, and write main.cf."""
+        for name, owner, group, mode in _DIRECTORIES:
+            path = self.directory / name
+            path.mkdir()
+            shutil.chown(path, owner, group)
+            path.chmod(mode)
+        lines = [f"{name} = {value}\n" for name, value in settings.items()]
+        _append(self.config / "main.cf", "".join(lines))
+
+    def _write_master(self, authenticate: str) -> None:
+        master = _MASTER.format(
+            port=self.port, submission_port=self.submission_port, authenticate=authenticate
+        )
+        _append(self.config / "master.cf", master)
+
+    def _run(self, program: str, *arguments: str) -> str:
+        """Run one of Postfix's commands on this instance; RuntimeError when it fails."""
+        done = subprocess.run(
+            [f"/usr/sbin/{program}", "-c", str(self.config), *arguments],
+            env=self._environment(),
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{program} {' '.join(arguments)}: {done.stderr}{self.log_text()}")
+        return done.stdout
+
+    def _complaint(self) -> str:
+        """Return what is wrong with the configuration: early errors go to a terminal or nowhere."""
+        ours, theirs = pty.openpty()
+        command = ["/usr/sbin/postfix", "-c", str(self.config), "check"]
+        try:
+            subprocess.run(command, env=self._environment(), stderr=theirs, check=False)
+            os.write(theirs, b"\n")
+            return os.read(ours, 4096).decode(errors="replace")
+        finally:
+            os.close(theirs)
+            os.close(ours)
+
+    def _environment(self) -> dict[str, str]:
+        path = "/usr/sbin:/usr/bin:/sbin:/bin"
+        return {"PATH": path, "LC_ALL": "C", "MAIL_CONFIG": str(self.config)}
+
+    def _greets(self) -> bool:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection,
+        ):
+            greeting = connection.recv(512)
+            connection.sendall(b"QUIT\r\n")
+            return greeting.startswith(b"220 ")
+        return False
+
+
+def _defaults(directory: Path, sink_port: int | None) -> dict[str, str | int]:
+    """Return main.cf for an instance that keeps to itself."""
+    way_out = f"smtp:[127.0.0.1]:{sink_port}" if sink_port else "retry:4.3.0 no sink"
+    return {
+        "compatibility_level": "3.6",
+        "queue_directory": f"{directory}/queue",
+        "data_directory": f"{directory}/data",
+        "maillog_file": f"{directory}/mail.log",
+        "maillog_file_prefixes": str(directory),
+        "inet_interfaces": "loopback-only",
+        "inet_protocols": "ipv4",
+        # Nothing is delivered here, and nothing can go elsewhere than to the sink.
+        "mydestination": "",
+        "local_transport": "error:5.1.1 no local delivery",
+        "local_recipient_maps": "",
+        "alias_maps": "",
+        "alias_database": "",
+        "default_transport": way_out,
+        "relay_transport": "$default_transport",
+        "smtp_bind_address": "127.0.0.1",
+        "disable_dns_lookups": "yes",
+        "smtp_host_lookup": "native",
+        "smtpd_peername_lookup": "no",
+        "smtpd_relay_restrictions": "permit_mynetworks, reject_unauth_destination",
+        "smtpd_sasl_type": "dovecot",
+        "smtpd_sasl_path": f"{directory}/accounts",
+        "smtpd_authorized_xclient_hosts": "127.0.0.0/8",
+        "notify_classes": "",
+        "milter_default_action": "tempfail",
+        # No tarpits: a test that provokes errors should not wait.
+        "smtpd_error_sleep_time": "0",
+        "smtpd_hard_error_limit": "1000",
+        "smtpd_client_connection_count_limit": "0",
+        "smtp_tls_security_level": "none",
+        "smtpd_tls_security_level": "none",
+    }
+
+
+def _append(path: Path, text: str) -> None:
+    with path.open("a") as file:
+        file.write(f"\n{text.rstrip()}\n")
+    _settle(path)
+
+
+def _settle(path: Path) -> None:
+    """Give a file a time in the past: Postfix waits seconds for one that is still warm."""
+    past = time.time() - 60
+    os.utime(path, (past, past))

@@ -1,0 +1,197 @@
+"""A private PostgreSQL server.
+
+It lives in a temporary directory with a Unix socket and a loopback port of its own, trusts every
+local user, and runs as the user `postgres` when we are root. The machine's own clusters are not
+looked at. RuntimeError, with the server's log, when it does not start.
+"""
+
+import os
+import pwd
+import re
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from private import processes
+from private.guard import Guard
+from private.ports import free_port
+
+SUPERUSER = "postgres"
+_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+Mode = Literal["smart", "fast", "immediate"]
+
+
+def binaries() -> Path:
+    """Return the newest PostgreSQL's folder of programs; FileNotFoundError when there is none."""
+    found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    newest = max(found, key=lambda path: int(re.sub(r"\D", "", path.parts[-3])), default=None)
+    if newest is None:
+        raise FileNotFoundError("no PostgreSQL server in /usr/lib/postgresql: install postgresql")
+    return newest.parent
+
+
+class Postgres:
+    """One PostgreSQL cluster, from `with` (or `start`) to the end of the block (or `close`).
+
+    `fsync=False` is for tests: faster, and a crash of the machine may lose data. `settings` go to
+    postgresql.conf. `port`, `directory` and `log` (a file) are there to read.
+    """
+
+    def __init__(self, *, fsync: bool = True, settings: Mapping[str, str] | None = None) -> None:
+        self._bin = binaries()
+        self._fsync = fsync
+        self._user = SUPERUSER if os.geteuid() == 0 else None
+        self._guard = Guard("postgres")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+        self.directory = self._guard.directory
+        self.log = self.directory / "log"
+        try:
+            self._initialise(settings or {})
+        except BaseException:
+            self._guard.close()
+            raise
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, timeout: float = 30.0) -> None:
+        """Start the server and wait until it answers; RuntimeError when it does not."""
+        if self._process is not None:
+            return
+        self._process = self._guard.spawn(
+            [self._bin / "postgres", "-D", self.directory / "data"],
+            log=self.log,
+            environment=_environment(),
+            user=self._user,
+            gentle=signal.SIGQUIT,
+        )
+        process = self._process
+        processes.until(lambda: process.poll() is not None or self._answers(), timeout)
+        if process.poll() is not None or not self._answers():
+            self.stop("immediate")
+            raise RuntimeError(f"PostgreSQL did not start:\n{self.log_text()}")
+
+    def stop(self, mode: Mode = "fast") -> None:
+        """Stop the server; `mode` as in pg_ctl: smart waits for clients, immediate is a crash."""
+        if self._process is not None:
+            self._guard.end(self._process, _SIGNALS[mode], timeout=30.0)
+            self._process = None
+
+    def kill(self) -> None:
+        """Kill the server and all its processes at once, as a failing machine would."""
+        if self._process is not None:
+            killed = processes.family(self._process.pid)
+            for process in killed:
+                os.kill(process, signal.SIGKILL)
+            self._process.wait()
+            processes.until(lambda: not any(map(processes.group, killed)), timeout=10.0)
+            self._guard.forget(self._process)
+            self._process = None
+
+    def restart(self, mode: Mode = "fast") -> None:
+        """Stop and start again, on the same port and with the same data."""
+        self.stop(mode)
+        self.start()
+
+    def close(self) -> None:
+        """Stop the server if it runs and remove all it had."""
+        try:
+            self.stop("fast" if self._fsync else "immediate")
+        finally:
+            self._guard.close()
+
+    def uri(self, dbname: str = "postgres", user: str | None = None, *, tcp: bool = False) -> str:
+        """Return a libpq URI of a database, over the Unix socket or over TCP, as `user`."""
+        who = quote(user or SUPERUSER, safe="")
+        if tcp:
+            return f"postgresql://{who}@127.0.0.1:{self.port}/{quote(dbname, safe='')}"
+        where = quote(str(self.directory), safe="")
+        return f"postgresql://{who}@/{quote(dbname, safe='')}?host={where}&port={self.port}"
+
+    def create_database(self, name: str, template: str | None = None) -> str:
+        """Create a database, a copy of `template` if given (unused just then); return its URI."""
+        statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if template is not None:
+            statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+        self._execute(statement)
+        return self.uri(name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database and cut whoever is still connected to it; absent is well too."""
+        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        self._execute(drop)
+
+    def log_text(self) -> str:
+        """Return all the server wrote to its log."""
+        return self.log.read_text(errors="replace")
+
+    def _initialise(self, settings: Mapping[str, str]) -> None:
+        """Create the cluster's files and its configuration."""
+        self.log.touch()
+        if self._user:
+            for path in (self.directory, self.log):
+                os.chown(path, *_ids(self._user))
+        command = ["--auth=trust", f"--username={SUPERUSER}", "--encoding=UTF8", "--locale=C.UTF-8"]
+        initdb = self._guard.spawn(
+            [self._bin / "initdb", "--no-sync", "-D", self.directory / "data", *command],
+            log=self.log,
+            environment=_environment(),
+            user=self._user,
+        )
+        status = initdb.wait()
+        self._guard.forget(initdb)
+        if status != 0:
+            raise RuntimeError(f"initdb failed:\n{self.log_text()}")
+        with (self.directory / "data/postgresql.conf").open("a") as configuration:
+            for name, value in (self._defaults() | dict(settings)).items():
+                quoted = value.replace("'", "''")
+                configuration.write(f"{name} = '{quoted}'\n")
+
+    def _defaults(self) -> dict[str, str]:
+        # synchronous_commit stays on without fsync too: what was committed survives `kill`.
+        durable = "on" if self._fsync else "off"
+        return {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": str(self.directory),
+            "fsync": durable,
+            "full_page_writes": durable,
+            "log_min_messages": "warning",
+            "timezone": "UTC",
+        }
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.uri(), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _execute(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.uri(), autocommit=True) as connection:
+            connection.execute(statement)
+
+
+def _environment() -> dict[str, str]:
+    """Return a clean environment: PGDATA and the like must not reach the server."""
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+
+
+def _ids(user: str) -> tuple[int, int]:
+    entry = pwd.getpwnam(user)
+    return entry.pw_uid, entry.pw_gid

@@ -1,0 +1,136 @@
+"""A private tracker: `serve` with a configuration of its own, and the commands beside it.
+
+It runs the package that this Python can import, on a database that is migrated already, and answers
+on a Unix socket that a private Postfix may open. RuntimeError, with its log, when it does not
+become ready.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from private import processes
+from private.guard import Guard
+
+
+class Tracker:
+    """One `conversation-tracker serve`, from `with` (or `start`) to the end of the block.
+
+    `database` is a libpq URI, `options` further lines of the configuration. `socket` is where it
+    answers, as Postfix names it; `config` is its configuration file.
+    """
+
+    def __init__(
+        self, database: str, *, group: str = "postfix", options: Mapping[str, str] | None = None
+    ) -> None:
+        self._guard = Guard("tracker")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.directory = self._guard.directory
+        self.log = self.directory / "log"
+        self.config = self.directory / "conversation-tracker.conf"
+        folder = self.directory / "socket"
+        folder.mkdir()
+        shutil.chown(folder, group=group)
+        folder.chmod(0o2750)
+        self.socket = f"unix:{folder}/milter.sock"
+        settings = {"database": database, "socket": self.socket, "log_format": "json"}
+        lines = [f"{key} = {value}\n" for key, value in (settings | dict(options or {})).items()]
+        self.config.write_text("[tracker]\n" + "".join(lines))
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, timeout: float = 30.0, *, wait: bool = True) -> None:
+        """Start to serve, and unless told otherwise wait until it is ready."""
+        if self._process is not None:
+            return
+        known = len(self.events("ready"))
+        self._process = process = self._guard.spawn(
+            self._command("serve"), log=self.log, environment=dict(os.environ)
+        )
+        if not wait:
+            return
+        processes.until(
+            lambda: process.poll() is not None or len(self.events("ready")) > known, timeout
+        )
+        if process.poll() is not None or len(self.events("ready")) <= known:
+            self.stop()
+            raise RuntimeError(f"the tracker did not start:\n{self.log_text()}")
+
+    def stop(self, timeout: float = 30.0) -> int | None:
+        """Tell it to finish, and return its exit code."""
+        return self._end(signal.SIGTERM, timeout)
+
+    def kill(self) -> None:
+        """Kill parent and workers at once."""
+        self._end(signal.SIGKILL, 10.0)
+
+    def reload(self) -> None:
+        """Have it read its configuration again."""
+        if self._process is not None:
+            os.kill(self._process.pid, signal.SIGHUP)
+
+    def wait(self, timeout: float = 30.0) -> int:
+        """Wait until it ends by itself, and return its exit code."""
+        assert self._process is not None
+        code = self._process.wait(timeout)
+        self._guard.forget(self._process)
+        self._process = None
+        return code
+
+    def close(self) -> None:
+        """Stop it if it runs and remove all it had."""
+        try:
+            self.stop()
+        finally:
+            self._guard.close()
+
+    def run(
+        self, *arguments: str, input: bytes | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run another command with the same configuration; its exit code is the caller's to see."""
+        done = subprocess.run(
+            self._command(*arguments), input=input, capture_output=True, check=False
+        )
+        out, err = (text.decode("utf-8", "backslashreplace") for text in (done.stdout, done.stderr))
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+    @property
+    def pid(self) -> int:
+        """The parent's process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def log_text(self) -> str:
+        """Return all it wrote."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """Return the log lines of one event, oldest first."""
+        whole = self.log_text().rpartition("\n")[0]  # the last line may be half written
+        lines = (line for line in whole.splitlines() if line.startswith("{"))
+        return [line for line in map(json.loads, lines) if line["event"] == event]
+
+    def _command(self, *arguments: str) -> list[str | Path]:
+        return [sys.executable, "-m", "conversation_tracker", "-c", self.config, *arguments]
+
+    def _end(self, gentle: int, timeout: float) -> int | None:
+        if self._process is None:
+            return None
+        process, self._process = self._process, None
+        self._guard.end(process, gentle, timeout)
+        return process.returncode

@@ -1,0 +1,39 @@
+"""Servers that tests share. Each starts when a test first asks for it; unit tests need none."""
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from private.postgres import Postgres
+
+TEMPLATE = "migrated"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[Postgres]":
+    """One private PostgreSQL for the whole run."""
+    from private.postgres import Postgres
+
+    with Postgres(fsync=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: "Postgres") -> str:
+    """Return the name of a database with our schema and nothing in it; connect to no such thing."""
+    from conversation_tracker.migrate import migrate
+
+    migrate(postgres.create_database(TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database(postgres: "Postgres", migrated: str) -> Iterator[str]:
+    """Return the URI of a fresh database with our schema, dropped after the test."""
+    name = f"test_{next(_numbers)}"
+    yield postgres.create_database(name, template=migrated)
+    postgres.drop_database(name)

@@ -1,0 +1,299 @@
+"""The shape of the code: what may import what, how long things may be, what must be described.
+
+Each rule is a function from one module to the offences in it, tried on samples that break it and
+then on the package.
+"""
+
+import ast
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+import pytest
+
+SOURCE_ROOT = Path(__file__).parents[2] / "milter"
+PACKAGE = "conversation_tracker"
+
+FILE_LIMIT = 400
+FUNCTION_LIMIT = 60
+
+# From the bottom up. None of these reaches one above itself, not even through modules that are
+# not named here: those are commands, or helpers of one layer.
+LAYERS = {
+    "core": 0,
+    "options": 1,
+    "config": 1,
+    "log_lines": 1,
+    "logs": 1,
+    "metrics": 1,
+    "database": 2,
+    "sql": 2,
+    "session": 3,
+    "service": 4,
+    "cli": 5,
+    "__main__": 6,
+}
+
+WORLDLY = {  # what reads files, clocks or networks, or writes to them
+    "asyncio", "logging", "multiprocessing", "os", "pathlib", "shutil", "signal", "socket",
+    "sqlite3", "subprocess", "tempfile", "threading", "time",
+}  # fmt: skip
+CORE_MAY_IMPORT = (sys.stdlib_module_names | {"idna"}) - WORLDLY
+
+SQL_METHODS = {"execute", "executemany", "stream", "copy", "SQL"}
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file of the package: its path below the package, with dots, and its text."""
+
+    path: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The name by which it is imported."""
+        return f"{PACKAGE}.{self.path}".removesuffix(".__init__")
+
+    @property
+    def tree(self) -> ast.Module:
+        """The file's syntax tree."""
+        return ast.parse(self.text)
+
+
+def modules() -> list[Module]:
+    """Return every module of the package."""
+    root = SOURCE_ROOT / PACKAGE
+    return [
+        Module(".".join(path.relative_to(root).with_suffix("").parts), path.read_text())
+        for path in sorted(root.rglob("*.py"))
+    ]
+
+
+def imports(module: Module) -> Iterator[str]:
+    """Yield the full name of everything imported, wherever the statement stands."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            package = [PACKAGE, *module.path.split(".")][: -node.level]
+            start = ".".join([*package, node.module] if node.module else package)
+            yield from (f"{start}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def graph_of(some: Iterable[Module]) -> dict[str, set[str]]:
+    """Return which of our modules each of them imports, by their names."""
+    wanted = {module.name: set(imports(module)) for module in some}
+    return {
+        name: {part for each in names for part in (each, each.rpartition(".")[0]) if part in wanted}
+        for name, names in wanted.items()
+    }
+
+
+def layer(name: str) -> int | None:
+    """Return the layer of a module's name, None if it has none."""
+    return LAYERS.get(name.removeprefix(f"{PACKAGE}.").partition(".")[0])
+
+
+def definitions(module: Module) -> Iterator[tuple[str, Definition]]:
+    """Yield all functions and classes, methods too, but none inside a function."""
+    waiting: list[tuple[str, ast.AST]] = [("", module.tree)]
+    while waiting:
+        prefix, parent = waiting.pop()
+        for node in ast.iter_child_nodes(parent):
+            if isinstance(node, Definition):
+                yield prefix + node.name, node
+            if isinstance(node, ast.ClassDef | ast.If | ast.Try | ast.With):
+                name = f"{prefix}{node.name}." if isinstance(node, ast.ClassDef) else prefix
+                waiting.append((name, node))
+
+
+# The rules
+
+
+def impure_imports(module: Module) -> list[str]:
+    """Return what a module of core imports besides core, the standard library and idna."""
+    if module.path.partition(".")[0] != "core":
+        return []
+    return [
+        f"{module.name} imports {name}"
+        for name in imports(module)
+        if not name.startswith(f"{PACKAGE}.core.") and name.partition(".")[0] not in CORE_MAY_IMPORT
+    ]
+
+
+def long_file(module: Module) -> list[str]:
+    """Return the module if it has too many lines."""
+    count = len(module.text.splitlines())
+    return [f"{module.name} has {count} lines"] if count > FILE_LIMIT else []
+
+
+def long_functions(module: Module) -> list[str]:
+    """Return the functions with too many lines, those inside functions as well."""
+    return [
+        f"{module.name}.{node.name} has {count} lines"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (count := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LIMIT
+    ]
+
+
+def undescribed(module: Module) -> list[str]:
+    """Return the module, and the public functions and classes in it, that have no docstring."""
+    missing = [] if ast.get_docstring(module.tree) else [module.name]
+    return missing + [
+        f"{module.name}.{name}"
+        for name, node in definitions(module)
+        if not any(part.startswith("_") for part in name.split(".")) and not ast.get_docstring(node)
+    ]
+
+
+def built_sql(module: Module) -> list[str]:
+    """Return the statements that are put together from text where they are run."""
+    return [
+        f"{module.name} line {node.lineno}"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", getattr(node.func, "id", "")) in SQL_METHODS
+        and any(
+            isinstance(part, ast.JoinedStr)
+            or (isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Mod))
+            or (isinstance(part, ast.Attribute) and part.attr == "format" and is_text(part.value))
+            for argument in node.args[:1]
+            for part in ast.walk(argument)
+        )
+    ]
+
+
+def is_text(node: ast.expr) -> bool:
+    """Tell whether an expression is a text, so that its `format` is not psycopg's own."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def upward_imports(some: Iterable[Module]) -> list[str]:
+    """Return which modules reach a layer above their own, directly or through others."""
+    graph = graph_of(some)
+    offences = []
+    for name in graph:
+        own = layer(name)
+        reached, waiting = {name}, [name]
+        while waiting:
+            new = graph[waiting.pop()] - reached
+            reached |= new
+            waiting += new
+        above = {each for each in reached if own is not None and (layer(each) or 0) > own}
+        offences += [f"{name} reaches {each}" for each in sorted(above)]
+    return offences
+
+
+def circular_imports(some: Iterable[Module]) -> list[str]:
+    """Return the modules that lead back to themselves, and those that need them."""
+    graph = graph_of(some)
+    while free := [name for name, needed in graph.items() if not needed & graph.keys() - {name}]:
+        for name in free:
+            del graph[name]
+    return sorted(graph)
+
+
+Rule = Callable[[Module], list[str]]
+BODY = "    pass\n"
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "text", "offences"),
+    [
+        (impure_imports, "core.x", "import re, idna\nfrom conversation_tracker.core import y", 0),
+        (impure_imports, "core.x", "from .y import z", 0),
+        (impure_imports, "core.x", "import psycopg, Milter, structlog, logging", 4),
+        (impure_imports, "core.x", "from conversation_tracker import core_config", 1),
+        (impure_imports, "core.x", "from ..config import Config", 1),
+        (impure_imports, "core.x", "def f():\n    from conversation_tracker import logs", 1),
+        (impure_imports, "session", "import Milter", 0),
+        (long_file, "x", "x = 1\n" * FILE_LIMIT, 0),
+        (long_file, "x", "x = 1\n" * (FILE_LIMIT + 1), 1),
+        (long_functions, "x", "def f():\n" + BODY * (FUNCTION_LIMIT - 1), 0),
+        (long_functions, "x", "def f():\n" + BODY * FUNCTION_LIMIT, 1),
+        (long_functions, "x", "class C:\n  async def f():\n" + BODY * FUNCTION_LIMIT, 1),
+        (undescribed, "x", '"""X."""\ndef _f(): pass\nclass _C:\n  def f(self): pass', 0),
+        (undescribed, "x", '"""X."""\ndef f():\n  "F."\n  def g(): pass', 0),
+        (undescribed, "x", "class C:\n  def f(self): pass\n  def __eq__(self): pass", 3),
+        (undescribed, "x", '"""X."""\nif 1:\n  async def f(): pass', 1),
+        (built_sql, "x", 'c.execute("SELECT %s", [a + b, f"{c}"])', 0),
+        (built_sql, "x", "c.execute(QUERY)\nprint(f'{x}')", 0),
+        (built_sql, "x", 'c.execute(SQL("SELECT {}").format(Identifier(x)))', 0),
+        (built_sql, "x", 'c.execute(f"SELECT {x}")', 1),
+        (built_sql, "x", 'await c.execute("SELECT " + x)\nc.executemany("%s" % x, y)', 2),
+        (built_sql, "x", 'c.execute("SELECT {}".format(x))', 1),
+        (built_sql, "x", 'q = psycopg.sql.SQL(f"SELECT {x}")', 1),
+    ],
+)
+def test_a_rule_finds_its_offences(rule: Rule, name: str, text: str, offences: int) -> None:
+    """Each rule sees what breaks it, and nothing else."""
+    assert len(rule(Module(name, text))) == offences
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [impure_imports, long_file, long_functions, undescribed, built_sql],
+    ids=lambda rule: rule.__name__,
+)
+def test_the_package_keeps_the_rule(rule: Rule) -> None:
+    """No module of the package breaks the rule."""
+    assert [offence for module in modules() for offence in rule(module)] == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "texts", "offences"),
+    [
+        (upward_imports, {"cli": "import {}.session", "session": "from . import database"}, 0),
+        (upward_imports, {"database": "from {}.helper import x", "helper": "import re"}, 0),
+        (upward_imports, {"database": "from {}.helper import x", "helper": "import {}.cli"}, 0),
+        (upward_imports, {"database": "from {} import session", "session": ""}, 1),
+        (upward_imports, {"config": "def f():\n  from .database import x", "database": ""}, 1),
+        (upward_imports, {"core.a": "import {}.b", "b": "import {}.cli", "cli": ""}, 1),
+        (upward_imports, {"core.a": "from ..config import Config", "config": ""}, 1),
+        (circular_imports, {"a": "import {}.b", "b": "import {}.c", "c": "import re"}, 0),
+        (
+            circular_imports,
+            {"a": "import {}.b", "b": "from .c import x", "c": "from {} import a"},
+            3,
+        ),
+        (circular_imports, {"a.__init__": "from .b import x", "a.b": "import re"}, 0),
+        (circular_imports, {"a.__init__": "from .b import x", "a.b": "from {}.a import x"}, 2),
+    ],
+)
+def test_a_rule_on_all_modules_finds_its_offences(
+    rule: Callable[[Iterable[Module]], list[str]], texts: dict[str, str], offences: int
+) -> None:
+    """Each rule sees what breaks it, and nothing else."""
+    some = [Module(path, text.format(PACKAGE)) for path, text in texts.items()]
+    assert len(rule(some)) == offences
+
+
+def test_imports_run_one_way() -> None:
+    """From the command line and the service by the session and the database down to core."""
+    assert upward_imports(modules()) == []
+
+
+def test_modules_do_not_import_in_circles() -> None:
+    """Inside a layer, too, no module leads back to itself."""
+    assert circular_imports(modules()) == []
+
+
+def test_the_package_is_found() -> None:
+    """The rules look at the real package: it has these modules."""
+    assert {"__init__", "config", "logs", "core.alias"} <= {module.path for module in modules()}
+
+
+def test_nothing_of_ours_is_importable_as_milter() -> None:
+    """The name `milter` is that of pymilter's C module; the source root only bears it as well."""
+    assert PathFinder.find_spec(PACKAGE, [str(SOURCE_ROOT)]) is not None
+    for name in ("milter", "Milter"):
+        assert PathFinder.find_spec(name, [str(SOURCE_ROOT)]) is None
+    assert not (SOURCE_ROOT / "__init__.py").exists()
