@@ -11,17 +11,20 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from conversation_tracker.core.address import Address
-from conversation_tracker.core.alias import Hard, Soft
+from conversation_tracker.core.alias import Bounce, Hard, Soft
+from conversation_tracker.core.bounce import Delivery, Mark
 from conversation_tracker.core.conversation import Conversation, Order, Participant, Store
 from conversation_tracker.core.plan import Record
+from conversation_tracker.core.thread import Mapped
 from conversation_tracker.deadline import Watchdog
 
 T = TypeVar("T")
@@ -51,9 +54,14 @@ _HARD = "SELECT * FROM tracker.conversation_of_hard(%s::uuid, %s)"
 _SOFT = "SELECT * FROM tracker.conversation_of_soft(%s, %s, %s)"
 _AGAIN = "SELECT * FROM tracker.conversation_with(%s, NULL)"
 _OPEN = "SELECT * FROM tracker.conversation_of_number(%s, %s)"
+_ANSWERED = "SELECT * FROM tracker.conversation_answered(%s, %s::text[])"
+_IDENTIFIERS = "SELECT * FROM tracker.identifiers_of(%s, %s::text[])"
+_DELIVERY = "SELECT * FROM tracker.delivery_of(%s::uuid, %s)"
+_LAST_DELIVERY = "SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)"
+_MARK = "SELECT tracker.mark_delivery(%s::uuid, %s, %s)"
 _RECORD = (
     "SELECT outcome, bounces FROM tracker.record("
-    "%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s::text[], %s, %b)"
+    "%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s::text[], %s, %b, %s, %s)"
 )
 _DIRECTORY = (
     "SELECT (SELECT coalesce(array_agg(name), '{}') FROM tracker.alias_domains),"
@@ -61,6 +69,7 @@ _DIRECTORY = (
 )
 
 Outcome = Literal["done", "stale", "expired", "limited"]
+Status = Literal["live", "expired", "inactive"]
 
 
 class DatabaseUnavailable(Exception):
@@ -77,7 +86,7 @@ class Found:
         conversation: the order with its store and participants.
     """
 
-    status: Literal["live", "expired", "inactive"]
+    status: Status
     token: str | None
     conversation: Conversation
 
@@ -109,7 +118,7 @@ class Database:
             open=False,
             timeout=_PATIENCE,
             reconnect_timeout=1.0,
-            kwargs=connection_options(),
+            kwargs=connection_options(conninfo),
         )
 
     def open(self) -> None:
@@ -138,6 +147,30 @@ class Database:
     def open_order(self, store: str, number: str) -> Found:
         """Find an order by its number for the store's own mail: it is made or woken if need be."""
         return _found(self._rows(_OPEN, (store, number))[0])
+
+    def answered(self, store: str, identifiers: Sequence[str]) -> Found | None:
+        """Find the order of the recorded message that a store's own mail answers; it is woken."""
+        rows = self._rows(_ANSWERED, (store, list(identifiers)))
+        return _found(rows[0]) if rows else None
+
+    def identifiers(self, order: int, identifiers: Sequence[str]) -> dict[str, Mapped]:
+        """Look message identifiers of ours up, in one order; gives those there are."""
+        rows = self._rows(_IDENTIFIERS, (order, list(identifiers)))
+        return {ours: Mapped(ours, original, token.hex) for ours, original, token in rows}
+
+    def delivery(self, bounce: Bounce) -> tuple[Status, Delivery] | None:
+        """Look a bounce address up: its order's status and its delivery, None if there is none."""
+        rows = self._rows(_DELIVERY, (bounce.token, bounce.domain))
+        return (rows[0][0], _delivery(rows[0])) if rows else None
+
+    def last_delivery(self, author: str, recipient: str) -> Delivery | None:
+        """Find the last message from one participant to another, by their tokens."""
+        rows = self._rows(_LAST_DELIVERY, (author, recipient))
+        return _delivery(rows[0]) if rows else None
+
+    def mark(self, bounce: str, mark: Mark) -> bool:
+        """Mark the delivery with this bounce token; tell whether its state changed."""
+        return bool(self._rows(_MARK, (bounce, mark.state, mark.status))[0][0])
 
     def directory(self) -> Directory:
         """Read the alias domains and the stores."""
@@ -187,14 +220,23 @@ class Database:
                 with self._connection() as connection, self._watchdog.watching(connection):
                     return work(connection)
             except _UNAVAILABLE as error:
-                stale = connection is not None and connection.closed
+                stale = (
+                    connection is not None
+                    and connection.closed
+                    and not isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+                )
                 if not stale or time.monotonic() > give_up:
                     raise DatabaseUnavailable(type(error).__name__) from None
 
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection]:
         with self._pool.connection() as connection:
-            yield connection
+            try:
+                yield connection
+            except psycopg.errors.ReadOnlySqlTransaction:
+                # Of several hosts, another may be the primary by now: only a new connection knows.
+                connection.close()
+                raise
 
 
 class Rehearsal(Database):
@@ -204,7 +246,9 @@ class Rehearsal(Database):
         """Open one transaction that is rolled back at the end."""
         super().__init__(conninfo)
         try:
-            self._one = psycopg.connect(conninfo, **{**connection_options(), "autocommit": False})
+            self._one = psycopg.connect(
+                conninfo, **{**connection_options(conninfo), "autocommit": False}
+            )
         except _UNAVAILABLE as error:
             raise DatabaseUnavailable(type(error).__name__) from None
 
@@ -222,15 +266,20 @@ class Rehearsal(Database):
         yield self._one
 
 
-def connection_options() -> dict[str, Any]:
-    """Give the options every connection is opened with: autocommit, and timeouts on both sides."""
+def connection_options(conninfo: str = "") -> dict[str, Any]:
+    """Give what every connection is opened with: autocommit, and timeouts on both sides.
+
+    Args:
+        conninfo: where the connection goes to; the server options it names stay in force.
+    """
+    own = conninfo_to_dict(conninfo).get("options") or ""
     return {
         "autocommit": True,
         "connect_timeout": _CONNECT,
         "application_name": "conversation-tracker",
         "tcp_user_timeout": int(_OVERDUE * 1000),
         "keepalives_idle": 30,
-        "options": f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS}",
+        "options": f"{own} -c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS}".lstrip(),
     }
 
 
@@ -255,6 +304,8 @@ def _written(connection: psycopg.Connection, record: Record) -> tuple[Outcome, d
             list(record.attachment_names),
             record.automatic,
             record.raw,
+            Jsonb([asdict(identifier) for identifier in record.identifiers]),
+            record.verdict,
         ),
     ).fetchone()
     assert row is not None
@@ -271,6 +322,21 @@ def _found(row: Sequence[Any]) -> Found:
         _store(_loaded(store)), Order(order, number, ref, alias_domain), people
     )
     return Found(status, token.hex if token is not None else None, conversation)
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    bounce, author, return_path, at, subject, original_id, state = row[8:]
+    return Delivery(
+        bounce=bounce.hex,
+        conversation=_found(row[:8]).conversation,
+        recipient=row[1].hex,
+        author=author.hex,
+        return_path=return_path.hex if return_path is not None else None,
+        at=at,
+        subject=subject,
+        original_id=original_id,
+        state=state,
+    )
 
 
 def _store(row: dict[str, Any]) -> Store:

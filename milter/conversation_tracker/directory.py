@@ -22,6 +22,7 @@ class Watch:
         self.current: Directory | None = None
         self._database = database
         self._lost_at: float | None = None
+        self._fault: type[Exception] | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="directory", daemon=True)
 
@@ -47,8 +48,8 @@ class Watch:
                 self._reached()
             except DatabaseUnavailable as error:
                 self._unreached(error)
-            except Exception as error:  # noqa: BLE001 - the thread must outlive whatever it meets
-                log.error(Event.ALIAS_DOMAINS, error)
+            except Exception as error:
+                self._failed(error)
             if self._stopped.wait(_EVERY):
                 return
 
@@ -57,7 +58,14 @@ class Watch:
             self._lost_at = time.monotonic()
             log.database_unreachable(error)
 
+    def _failed(self, error: Exception) -> None:
+        """Log a fault of ours once, not twice a second until somebody mends it."""
+        if type(error) is not self._fault:
+            self._fault = type(error)
+            log.error(Event.ALIAS_DOMAINS, error)
+
     def _reached(self) -> None:
+        self._fault = None
         if self._lost_at is not None:
             log.database_back(seconds=time.monotonic() - self._lost_at)
             self._lost_at = None

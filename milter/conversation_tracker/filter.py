@@ -6,18 +6,22 @@ The session tells what Postfix said; what to do is decided in `core`, what is kn
 """
 
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from conversation_tracker.core import replies, rewrite
+from conversation_tracker.bounces import Bounces
+from conversation_tracker.core import replies, rewrite, thread
 from conversation_tracker.core.address import Address, AddressError
 from conversation_tracker.core.alias import Bounce, NotAnAlias, decode, in_domains
-from conversation_tracker.core.conversation import Conversation
+from conversation_tracker.core.bounce import Delivery
+from conversation_tracker.core.conversation import Conversation, Store
 from conversation_tracker.core.message import Message, Recipient
 from conversation_tracker.core.plan import UNTOUCHED, Plan
 from conversation_tracker.core.replies import Reply
+from conversation_tracker.core.thread import Mapped
 from conversation_tracker.database import Database, DatabaseUnavailable, Directory, Found
+from conversation_tracker.mint import mint
 
 _ROUTE = re.compile(rb"@[^:]*:")  # RFC 5321 section 4.1.1.3: to be ignored
 _ATTEMPTS = 3
@@ -27,10 +31,19 @@ _OUTCOMES = {"expired": replies.EXPIRED_ALIAS, "limited": replies.HOURLY_LIMIT}
 
 @dataclass(slots=True)
 class Transaction:
-    """What one mail transaction has found out so far: the conversations of its recipients."""
+    """What one mail transaction has found out so far.
 
+    Attributes:
+        null: its envelope sender is the null sender.
+        recipients: the recipients that were not refused.
+        conversations: the conversations of those that are aliases, by the order's id.
+        deliveries: the deliveries of those that are bounce addresses, by their token.
+    """
+
+    null: bool = False
     recipients: list[Recipient] = field(default_factory=list)
     conversations: dict[int, Conversation] = field(default_factory=dict)
+    deliveries: dict[str, Delivery] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +54,29 @@ class Outcome:
     return_path: str | None = None
     orders: tuple[str, ...] = ()
     direction: str = ""
-
-
-def mint() -> str:
-    """Make a fresh random token: 32 lower-case hexadecimal digits."""
-    return uuid.uuid4().hex
+    what: Literal["untouched", "forwarded", "split", "returned"] = "untouched"
 
 
 class Filter:
     """Asks and decides for one process; its methods may be called from many threads."""
 
-    def __init__(self, database: Database, directory: Callable[[], Directory | None]) -> None:
-        """Work with this database, and with what `directory` last knew."""
+    def __init__(
+        self,
+        database: Database,
+        directory: Callable[[], Directory | None],
+        authserv_id: str = "",
+    ) -> None:
+        """Work with this database, and with what `directory` last knew.
+
+        Args:
+            database: where conversations are.
+            directory: gives the directory last seen, None if there was none yet.
+            authserv_id: whose Authentication-Results to believe, "" for nobody's.
+        """
+        self._authserv_id = authserv_id
         self._database = database
         self._directory = directory
+        self._bounces = Bounces(database)
 
     def recipient(self, transaction: Transaction, raw: bytes) -> Reply | None:
         """Look one recipient up.
@@ -80,33 +102,49 @@ class Filter:
         if in_domains(address.domain, directory.alias_domains) is None:
             transaction.recipients.append(Recipient(raw, address))
             return None
-        return self._alias(transaction, raw, address, directory)
+        try:
+            return self._alias(transaction, Recipient(raw, address), address, directory)
+        except DatabaseUnavailable:
+            return replies.TRY_LATER
 
     def _alias(
-        self, transaction: Transaction, raw: bytes, address: Address, directory: Directory
+        self,
+        transaction: Transaction,
+        recipient: Recipient,
+        address: Address,
+        directory: Directory,
     ) -> Reply | None:
         try:
             alias = decode(address, directory.alias_domains)
         except NotAnAlias:
             return replies.UNKNOWN_ALIAS
         if isinstance(alias, Bounce):
-            return replies.NOT_A_REPORT
-        try:
-            found = self._database.find(alias)
-        except DatabaseUnavailable:
-            return replies.TRY_LATER
+            return self._bounce(transaction, recipient, alias)
+        found = self._database.find(alias)
         if found is None:
             return replies.UNKNOWN_ALIAS
         if found.status != "live":
             return _refusal(found)
         conversation = found.conversation
         transaction.conversations[conversation.order.id] = conversation
-        transaction.recipients.append(Recipient(raw, address, conversation.order.id, found.token))
+        transaction.recipients.append(
+            replace(recipient, order=conversation.order.id, token=found.token)
+        )
+        return None
+
+    def _bounce(
+        self, transaction: Transaction, recipient: Recipient, alias: Bounce
+    ) -> Reply | None:
+        delivery = self._bounces.find(alias, null=transaction.null)
+        if isinstance(delivery, Reply):
+            return delivery
+        transaction.deliveries[alias.token] = delivery
+        transaction.recipients.append(replace(recipient, bounce=alias.token))
         return None
 
     def concerns(self, transaction: Transaction, *, trusted: bool) -> bool:
         """Tell whether a message's body can matter to us, from its envelope alone."""
-        return bool(transaction.conversations) or trusted
+        return trusted or bool(transaction.conversations) or bool(transaction.deliveries)
 
     def message(self, transaction: Transaction, message: Message) -> Outcome:
         """Decide on a whole message, and record it.
@@ -129,29 +167,65 @@ class Filter:
             return _refused(replies.TRY_LATER)
 
     def _decided(self, transaction: Transaction, message: Message, directory: Directory) -> Outcome:
-        conversations = dict(transaction.conversations)
+        if transaction.deliveries and len(message.recipients) == 1:
+            answered = self._bounces.decide(message, *transaction.deliveries.values())
+            if isinstance(answered, Plan):
+                return Outcome(answered, what="returned")
+            message, conversation = answered
+            return self._recorded(message, {conversation.order.id: conversation}, None)
         own = rewrite.own_mail(message, directory.senders)
+        conversations = dict(transaction.conversations)
+        if transaction.null and conversations and len(message.recipients) == 1:
+            [conversation] = conversations.values()
+            if (plan := self._bounces.misdirected(message, conversation)) is not None:
+                return Outcome(plan, what="returned")
         if own is not None and not conversations:
-            number = rewrite.named_order(message, own)
-            if number is None:
+            found = self._named(message, own)
+            if found is None:
                 return Outcome(UNTOUCHED)
-            if own.name in directory.inactive:
-                return _refused(replies.TRY_LATER)
-            found = self._database.open_order(own.name, number)
-            if found.status != "live":
+            if found.status != "live" or own.name in directory.inactive:
                 return _refused(_refusal(found))
             conversations[found.conversation.order.id] = found.conversation
+        return self._recorded(message, conversations, own)
+
+    def _named(self, message: Message, own: Store) -> Found | None:
+        """Find the order that a store's own mail names, by header or by what it answers."""
+        number = rewrite.named_order(message, own)
+        if number is not None:
+            return self._database.open_order(own.name, number)
+        answered = thread.referenced(message)
+        return self._database.answered(own.name, answered) if answered else None
+
+    def _recorded(
+        self, message: Message, conversations: dict[int, Conversation], own: Store | None
+    ) -> Outcome:
+        """Plan and record; once more if somebody joined the conversation meanwhile."""
+        known = self._identifiers(message, conversations)
         for _attempt in range(_ATTEMPTS):
-            plan = rewrite.plan(message, list(conversations.values()), mint, own)
+            plan = rewrite.plan(
+                message, list(conversations.values()), mint, own, known, self._authserv_id
+            )
             if plan.reply is not None or not plan.records:
                 return Outcome(plan)
             outcome, bounces = self._database.record(plan.records)
             if outcome == "done":
-                return _recorded(plan, bounces, conversations)
+                return _done(plan, bounces, conversations)
             if outcome != "stale":
                 return _refused(_OUTCOMES[outcome])
             conversations = self._fresh(conversations)
         return _refused(replies.TRY_LATER)
+
+    def _identifiers(
+        self, message: Message, conversations: dict[int, Conversation]
+    ) -> dict[str, Mapped]:
+        """Look up what the identifiers of ours in a message stand for; most messages have none."""
+        known: dict[str, Mapped] = {}
+        for order, conversation in conversations.items():
+            end = f"@{conversation.order.alias_domain}>"
+            ours = [each for each in thread.referenced(message) if each.endswith(end)]
+            if ours:
+                known |= self._database.identifiers(order, ours)
+        return known
 
     def _fresh(self, conversations: dict[int, Conversation]) -> dict[int, Conversation]:
         found = {order: self._database.again(order) for order in conversations}
@@ -166,12 +240,11 @@ def _refused(reply: Reply) -> Outcome:
     return Outcome(Plan(reply=reply))
 
 
-def _recorded(
-    plan: Plan, bounces: dict[str, str], conversations: dict[int, Conversation]
-) -> Outcome:
+def _done(plan: Plan, bounces: dict[str, str], conversations: dict[int, Conversation]) -> Outcome:
     first = plan.records[0]
     return_path = None
     if plan.bounces_to is not None:
         return_path = conversations[first.order].bounce(bounces[plan.bounces_to])
     orders = tuple(conversations[record.order].order.number for record in plan.records)
-    return Outcome(replace(plan, records=()), return_path, orders, first.direction)
+    what: Literal["forwarded", "split"] = "split" if plan.split else "forwarded"
+    return Outcome(replace(plan, records=()), return_path, orders, first.direction, what)

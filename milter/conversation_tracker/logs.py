@@ -118,14 +118,28 @@ class Log:
         self._out.info(Event.MIGRATE, applied=applied)
 
     def expire(
-        self, *, orders: int, addresses: int, messages: int, ms: float, dry_run: bool = False
+        self,
+        *,
+        orders: int,
+        addresses: int,
+        messages: int,
+        removed: int,
+        domains: int,
+        ms: float,
+        dry_run: bool = False,
     ) -> None:
-        """Log what expiry emptied and removed, or with `dry_run` would have."""
+        """Log what expiry took away, or with `dry_run` would have.
+
+        `orders` were emptied of their `addresses`; `removed` are the orders deleted, `domains` the
+        alias domains.
+        """
         self._out.info(
             Event.EXPIRE,
             orders=orders,
             addresses=addresses,
             messages=messages,
+            removed=removed,
+            domains=domains,
             ms=round(ms, 1),
             dry_run=dry_run,
         )

@@ -6,10 +6,9 @@ on an advisory lock. A database that a newer program has migrated is refused wit
 `NewerDatabase`; a database that cannot be reached raises the driver's OperationalError.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from yoyo.connections import parse_uri
 from yoyo.migrations import Migration, MigrationList, StepCollector, read_migrations
 
 _LOCK = 0x7472_6163_6B65_7200  # "tracker", as a number no one else takes
+_CONNECT = 10  # seconds
 _ROLES = "roles.sql"
 _APPLIED = "SELECT migration_id FROM public._yoyo_migration"
 
@@ -36,7 +36,7 @@ def migrate(conninfo: str, say: Callable[[str], object] = lambda _line: None) ->
 
     Args:
         conninfo: a libpq URI or connection string.
-        say: called with the name of each migration as it is applied.
+        say: called with the name of each migration once it is applied.
 
     Returns:
         How many were applied.
@@ -45,15 +45,15 @@ def migrate(conninfo: str, say: Callable[[str], object] = lambda _line: None) ->
         NewerDatabase: the database is newer than the program; nothing was changed.
         psycopg.Error: the database cannot be reached, or refuses.
     """
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with psycopg.connect(conninfo, autocommit=True, connect_timeout=_CONNECT) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         with _migrations() as known:
-            backend = _Backend(connection)
             _refuse_newer(_applied(connection), known)
+            backend = _Backend(connection)
             lacking = backend.to_apply(known)
             for migration in lacking:
-                say(migration.id)
                 backend.apply_one(migration)
+                say(migration.id)
         roles = files("conversation_tracker").joinpath("sql", _ROLES).read_text("utf-8")
         connection.execute(roles.encode("utf-8"))
         return len(lacking)

@@ -199,9 +199,9 @@ def listen(socket: Socket) -> None:
         os.umask(mask)
     if path is not None:
         path.rename(socket.path)
-    for name in os.listdir("/proc/self/fd"):
+    for descriptor in list(Path("/proc/self/fd").iterdir()):
         with suppress(OSError):
-            _unblock(int(name))
+            _unblock(int(descriptor.name))
 
 
 def _unblock(number: int) -> None:

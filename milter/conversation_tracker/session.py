@@ -61,8 +61,8 @@ class Session(Milter.Base):  # type: ignore[misc]
         """Begin without a transaction."""
         self._reset()
 
-    def _reset(self) -> None:
-        self._transaction = Transaction()
+    def _reset(self, *, null: bool = False) -> None:
+        self._transaction = Transaction(null=null)
         self._sender = b""
         self._headers: list[Header] = []
         self._body: list[bytes] = []
@@ -88,7 +88,7 @@ class Session(Milter.Base):  # type: ignore[misc]
     @Milter.noreply
     def envfrom(self, sender: bytes, *_parameters: bytes) -> int:
         """Begin a transaction."""
-        self._reset()
+        self._reset(null=sender.strip() in (b"", b"<>"))
         self._sender = sender
         self._split = self.getsymval("{daemon_name}") == SPLITTER
         client = self.getsymval("{client_addr}") or ""
@@ -101,7 +101,7 @@ class Session(Milter.Base):  # type: ignore[misc]
         """Look a recipient up, and refuse it alone if need be."""
         try:
             reply = self.filter.recipient(self._transaction, recipient)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client must try again
+        except Exception as error:
             log.error(Event.REFUSED_RECIPIENT, error)
             reply = TRY_LATER
         if reply is None:
@@ -133,7 +133,7 @@ class Session(Milter.Base):  # type: ignore[misc]
             outcome = self.filter.message(self._transaction, message)
             answer = self._applied(outcome, queue_id)
             self._log(message, outcome, time.perf_counter() - started)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client must try again
+        except Exception as error:
             log.error(Event.MESSAGE, error, queue_id=queue_id)
             answer = self._answer(TRY_LATER)
         finally:
@@ -158,12 +158,14 @@ class Session(Milter.Base):  # type: ignore[misc]
             tuple(self._headers),
             b"".join(self._body),
             Arrival(queue_id, trusted=self._trusted, split=self._split),
-            null=self._sender.strip() in (b"", b"<>"),
+            null=self._transaction.null,
         )
 
     def _applied(self, outcome: Outcome, queue_id: str) -> int:
         if outcome.plan.reply is not None:
             return self._answer(outcome.plan.reply)
+        if outcome.plan.discard:
+            return int(Milter.DISCARD)
         if outcome.return_path is not None:
             self.chgfrom(f"<{outcome.return_path}>", _BOUNCE_PARAMETERS.format(queue_id or "0"))
         for edit in outcome.plan.edits:
@@ -190,10 +192,9 @@ class Session(Milter.Base):  # type: ignore[misc]
 
     def _log(self, message: Message, outcome: Outcome, seconds: float) -> None:
         plan = outcome.plan
-        passed = "forwarded" if outcome.orders else "untouched"
         log.message(
             queue_id=message.arrival.queue_id,
-            outcome=passed if plan.reply is None else "refused",
+            outcome="refused" if plan.reply is not None else outcome.what,
             reply=str(plan.reply or ""),
             orders=outcome.orders,
             recipients=len(message.recipients),

@@ -39,7 +39,7 @@ def work(config: Config, ready: Callable[[], object]) -> None:
     database.open()
     watch = Watch(database)
     watch.start()
-    register(Filter(database, lambda: watch.current), config.trusts)
+    register(Filter(database, lambda: watch.current, config.authserv_id), config.trusts)
     threading.Thread(target=_announce, args=(watch, ready), daemon=True).start()
     milter.main()
     _finish()

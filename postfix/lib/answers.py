@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Asks a milter socket for its options, as Postfix does first: does a milter answer there?
 
-The installer needs to know before it switches Postfix over. Exit code 0: it answers; 1: it does not,
-with the reason on standard error; 2: usage.
+The installer needs to know before it switches Postfix over. Exit code 0: it answers; 1: it does
+not, with the reason on standard error; 2: usage.
 """
 
 import socket

@@ -95,6 +95,14 @@ endpoint() {
     milter_address "$entry" || printf '%s' "$entry"
 }
 
+# Print the addresses of the milters in the list $1, one per line.
+endpoints() {
+    local entry
+    while IFS= read -r entry; do
+        printf '%s\n' "$(endpoint "$entry")"
+    done < <(entries "$1")
+}
+
 # True if entry $1 has a default action of its own that is not tempfail.
 passes_on_failure() {
     [[ $1 == *default_action* && ! $1 =~ default_action[[:space:]]*=[[:space:]]*tempfail ]]

@@ -24,8 +24,10 @@ look_before() {
 # What must hold afterwards, asked of Postfix's own tools.
 look_after() {
     local domain
-    among "$milter" $(milters_now smtpd_milters) || refuse "smtpd_milters does not hold $milter"
-    look_at_order
+    local -a now=()
+    mapfile -t now < <(endpoints "$(expanded smtpd_milters)")
+    among "$milter" "${now[@]}" || refuse "smtpd_milters does not hold $milter"
+    look_at_order "${now[@]}"
     [[ $(expanded milter_default_action) == tempfail ]] \
         || refuse "milter_default_action is not tempfail: when the tracker fails, mail would pass unmasked"
     [[ $(expanded tracker-split_destination_recipient_limit) == 1 ]] \
@@ -171,11 +173,10 @@ look_at_services() {
 
 # $1: a service with smtpd_milters of its own, $2.
 look_at_override() {
-    local entry
+    local -a there=()
+    mapfile -t there < <(endpoints "$2")
+    among "$milter" "${there[@]}" && return 0
     among "$1" "${own_services[@]}" && return 0
-    while IFS= read -r entry; do
-        [[ $(endpoint "$entry") != "$milter" ]] || return 0
-    done < <(entries "$2")
     bypass "$1" "has smtpd_milters of its own (${2:-empty}) without the tracker: say --service $1 to add it there"
 }
 
@@ -200,22 +201,11 @@ look_at_cleanup() {
     done < <(overrides '*/*/header_checks')
 }
 
-# Print the milters of parameter $1, names expanded, without their settings.
-milters_now() {
-    local entry
-    while IFS= read -r entry; do
-        printf '%s\n' "$(endpoint "$entry")"
-    done < <(entries "$(expanded "$1")")
-}
-
+# What signs before the tracker signs what is then rewritten. The arguments are the milters there are.
 look_at_order() {
-    local -a now=()
-    local i
     [[ -n $signer ]] || return 0
-    mapfile -t now < <(milters_now smtpd_milters)
-    for i in "${!now[@]}"; do
-        [[ ${now[i]} == "$milter" && ${now[i + 1]-} == "$signer" ]] && return 0
-    done
+    while [[ $# -gt 0 && $1 != "$milter" && $1 != "$signer" ]]; do shift; done
+    [[ ${1-} != "$milter" || ${2-} != "$signer" ]] || return 0
     refuse "smtpd_milters does not have $milter right before the signer $signer: name each on its own in that list"
 }
 

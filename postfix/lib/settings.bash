@@ -78,10 +78,9 @@ placed() {
     local -a all=() out=()
     mapfile -t all < <(entries "$current")
     for entry in "${all[@]}"; do
-        case $(endpoint "$entry") in
-            "$milter" | "$old_milter")
-                [[ -z $ours || $(endpoint "$entry") != "$milter" ]] || passes_on_failure "$entry" || ours=$entry ;;
-        esac
+        # Settings of its own stay, but not one that lets mail pass, nor a path that a chrooted smtpd cannot see.
+        [[ -z $ours || $(endpoint "$entry") != "$milter" || $entry != *"$milter"* ]] \
+            || passes_on_failure "$entry" || ours=$entry
     done
     for entry in "${all[@]}"; do
         case $(endpoint "$entry") in

@@ -126,6 +126,7 @@ class Postfix:
         """Start the instance and wait for its greeting; RuntimeError when there is none."""
         if self._master is not None:
             return
+        self._settle()
         self._master = master = self._guard.spawn(
             [Path(self.postconf("daemon_directory")) / "master", "-c", self.config, "-d"],
             log=self.directory / "master.out",
@@ -156,6 +157,7 @@ class Postfix:
     def reload(self) -> None:
         """Have the instance read its configuration again; busy processes keep the old one."""
         before = self.log_text().count("reload -- version")
+        self._settle()
         if self._master is not None:
             self._master.send_signal(signal.SIGHUP)
         processes.until(lambda: self.log_text().count("reload -- version") > before, 10.0)
@@ -177,21 +179,21 @@ class Postfix:
     def configure(self, settings: Settings) -> None:
         """Set main.cf parameters; `restart` or `reload` makes them count."""
         self._run("postconf", "-e", *[f"{name}={value}" for name, value in settings.items()])
-        _settle(self.config / "main.cf")
+        self._settle()
 
     def add_main(self, text: str) -> None:
         """Append a fragment to main.cf as it stands."""
-        _append(self.config / "main.cf", text)
+        self._append("main.cf", text)
 
     def add_master(self, text: str) -> None:
         """Append a fragment, services with their options, to master.cf as it stands."""
-        _append(self.config / "master.cf", text)
+        self._append("master.cf", text)
 
     def edit_master(self, service: str, settings: Settings) -> None:
         """Set options (-o) of one service, named as in `postconf -P`: "NAME/TYPE"."""
         edits = [f"{service}/{name}={value}" for name, value in settings.items()]
         self._run("postconf", "-P", "-e", *edits)
-        _settle(self.config / "master.cf")
+        self._settle()
 
     @property
     def smtpd(self) -> str:
@@ -236,13 +238,24 @@ class Postfix:
             shutil.chown(path, owner, group)
             path.chmod(mode)
         lines = [f"{name} = {value}\n" for name, value in settings.items()]
-        _append(self.config / "main.cf", "".join(lines))
+        self._append("main.cf", "".join(lines))
 
     def _write_master(self, authenticate: str) -> None:
         master = _MASTER.format(
             port=self.port, submission_port=self.submission_port, authenticate=authenticate
         )
-        _append(self.config / "master.cf", master)
+        self._append("master.cf", master)
+
+    def _append(self, name: str, text: str) -> None:
+        with (self.config / name).open("a") as file:
+            file.write(f"\n{text.rstrip()}\n")
+        self._settle()
+
+    def _settle(self) -> None:
+        """Give the configuration a time in the past: Postfix waits seconds while it is warm."""
+        past = time.time() - 60
+        for path in self.config.iterdir():
+            os.utime(path, (past, past))
 
     def _run(self, program: str, *arguments: str) -> str:
         """Run one of Postfix's commands on this instance; RuntimeError when it fails."""
@@ -323,15 +336,3 @@ def _defaults(directory: Path, sink_port: int | None) -> dict[str, str | int]:
         "smtp_tls_security_level": "none",
         "smtpd_tls_security_level": "none",
     }
-
-
-def _append(path: Path, text: str) -> None:
-    with path.open("a") as file:
-        file.write(f"\n{text.rstrip()}\n")
-    _settle(path)
-
-
-def _settle(path: Path) -> None:
-    """Give a file a time in the past: Postfix waits seconds for one that is still warm."""
-    past = time.time() - 60
-    os.utime(path, (past, past))

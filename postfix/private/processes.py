@@ -32,6 +32,17 @@ def family(parent: int) -> list[int]:
     return [process for process, parent_id, _ in _table() if parent in (process, parent_id)]
 
 
+def naming(text: str) -> list[int]:
+    """Return the ids of all running processes whose command line holds `text`, but for our own."""
+    found = []
+    for process, _, _ in _table():
+        with contextlib.suppress(OSError):
+            line = Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace")
+            if text in line and process != os.getpid():
+                found.append(process)
+    return found
+
+
 def until(condition: Callable[[], object], timeout: float, interval: float = 0.02) -> bool:
     """Wait until `condition` is true, at most `timeout` seconds; tell whether it came true."""
     deadline = time.monotonic() + timeout

@@ -88,7 +88,7 @@ def test_a_closed_server_leaves_no_process_and_no_directory() -> None:
         assert answer(server.uri(), "SHOW fsync") == "on"
         directory, port = server.directory, server.port
     assert not directory.exists()
-    assert not running(directory)
+    assert not processes.naming(str(directory))
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(f"postgresql://postgres@127.0.0.1:{port}/postgres")
 
@@ -109,15 +109,9 @@ def test_a_server_ends_with_the_process_that_started_it(number: int) -> None:
     ) as starter:
         assert starter.stdout is not None
         directory, leader = starter.stdout.readline().split()
-        assert running(Path(directory))
+        assert processes.naming(directory)
         starter.send_signal(number)
         starter.wait()
-    assert processes.until(lambda: not running(Path(directory)), 10.0)
+    assert processes.until(lambda: not processes.naming(directory), 10.0)
     assert not processes.family(int(leader))
     assert processes.until(lambda: not Path(directory).exists(), 5.0)
-
-
-def running(directory: Path) -> list[str]:
-    """Return the command lines of processes that name a directory."""
-    found = subprocess.run(["pgrep", "-af", str(directory)], capture_output=True, text=True)
-    return [line for line in found.stdout.splitlines() if "pgrep" not in line]

@@ -1,7 +1,9 @@
 """Starts the scripted milter of scripted.py and reads what it saw."""
 
+import contextlib
 import json
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any, Self
@@ -29,16 +31,21 @@ class Peer:
         program = Path(__file__).with_name("scripted.py")
         command = [sys.executable, "-W", "error", program, self.socket, self._script]
         process = self._guard.spawn(command, log=log, gentle=signal.SIGKILL)
-        if not processes.until(lambda: self.socket.exists() or process.poll() is not None, 20.0):
-            raise TimeoutError("the scripted milter did not start")
-        if process.poll() is not None:
-            raise RuntimeError(log.read_text())
+        processes.until(lambda: process.poll() is not None or self._listens(), 20.0)
+        if process.poll() is not None or not self._listens():
+            raise RuntimeError(f"the scripted milter did not start: {log.read_text()}")
         self._process = process
         return self
 
     def __exit__(self, *_: object) -> None:
         self._guard.end(self._process, signal.SIGKILL)
         self._guard.close()
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self.socket))
+            return True
+        return False
 
     def say(self, **script: Any) -> None:
         """Set the script and forget what was seen."""

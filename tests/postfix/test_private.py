@@ -206,9 +206,9 @@ def test_nothing_can_leave_the_machine(postfix: Postfix) -> None:
 def test_a_closed_instance_leaves_no_process_and_no_directory() -> None:
     with Postfix() as postfix:
         directory, port = postfix.directory, postfix.port
-        assert running(directory)
+        assert processes.naming(str(directory))
     assert not directory.exists()
-    assert not running(directory)
+    assert not processes.naming(str(directory))
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port)).close()
 
@@ -234,10 +234,4 @@ def test_an_instance_ends_with_the_process_that_started_it(number: int) -> None:
         starter.wait()
     assert processes.until(lambda: not Path(directory).exists(), 10.0)
     assert processes.group(int(leader)) == []
-    assert not running(Path(directory))
-
-
-def running(directory: Path) -> list[str]:
-    """Return the command lines of processes that name a directory."""
-    found = subprocess.run(["pgrep", "-af", str(directory)], capture_output=True, text=True)
-    return [line for line in found.stdout.splitlines() if "pgrep" not in line]
+    assert processes.until(lambda: not processes.naming(directory), 5.0)

@@ -394,6 +394,14 @@ def test_hostile_values_take_linear_time(piece: bytes) -> None:
     assert time.process_time() - begin < 2
 
 
+def test_many_changes_in_one_long_word_take_linear_time() -> None:
+    value = b'""' + b'john@doe.example" "' * 3000 + b'x" <a@x>'
+    begin = time.process_time()
+    result = masked_mailboxes(value, alias, mask)
+    assert time.process_time() - begin < 1
+    assert decoded(result).count(ALIAS) == 3000
+
+
 def test_names_of_headers_are_lower_case_and_kept_ones_are_no_trace() -> None:
     names = ADDRESS_HEADERS | KEPT_FROM_PROTECTED | TRACE_HEADERS
     assert names == {name.lower() for name in names}

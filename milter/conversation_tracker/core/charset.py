@@ -81,7 +81,7 @@ def changed(
 
     Returns:
         The data, the same object if nothing changed, and the charset it is in: the label as given,
-        or "utf-8" where the changed text could not be written in it.
+        or "utf-8" where the changed text could not be written in it, or now needs one.
     """
     for name in _readings(data, label):
         try:
@@ -92,9 +92,12 @@ def changed(
         if new == text:
             continue
         try:
-            data = new.encode(name, errors)
+            written = new.encode(name, errors)
         except ValueError:
             return new.encode("utf-8", "surrogatepass"), "utf-8"
+        if not label and data.isascii() and not written.isascii():
+            label = "utf-8"  # it was not needed before
+        data = written
     return data, label
 
 

@@ -14,7 +14,7 @@ from operator import itemgetter
 from conversation_tracker.core.address import Address, Mailbox, mailboxes, replaced
 from conversation_tracker.core.spans import Edit, Mask, Place, edits
 from conversation_tracker.core.tokens import ANGLE, COMMENT, SIGN, tokens
-from conversation_tracker.core.words import ENCODED, clean, decoded
+from conversation_tracker.core.words import ENCODED, clean, decoded, encoded
 
 __all__ = [
     "ADDRESS_HEADERS",
@@ -89,7 +89,12 @@ def masked_text(value: bytes, mask: Mask) -> bytes:
         The same object if nothing changes; else without CR, NUL or stray LF.
     """
     found = edits(value, 0, len(value), mask, "text")
-    return _safe(replaced(value, found)) if found else value
+    if not found:
+        return value
+    result = replaced(value, found)
+    text, safe = decoded(result), _safe(result)
+    # Where a stray byte becomes a blank, encoded words around it may grow together.
+    return safe if safe == result or decoded(safe) == text else encoded(text)
 
 
 def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask: Mask) -> bytes:

@@ -7,22 +7,21 @@ Tags between the characters of an address are not looked through. Nothing here r
 import html
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 
 # A piece of text or of an attribute's value that an address with references can stand in.
 _TOKEN = re.compile(r"[^\s<>\"'`]+")
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]{0,31};?)")
 
-# What the parser is given at most, in characters: some broken markup costs it quadratic time.
-_MAX_READ = 200_000
 _UNSEEN = re.compile(
     r"<(script|style|title)\b[^<>]*>.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
-_TAG = re.compile(r"<[^<>]*>?")
+# html.parser reads more exactly, but some broken markup costs it minutes for 200 kB.
+_TAG = re.compile(r"<(?:(/?)([A-Za-z][^\s<>/]*+)|[!?/])[^<>]*+>?")
 _BLOCK = re.compile(
     "address|article|aside|blockquote|br|caption|center|d[dlt]|div|figure|footer|form|h[1-6r]"
-    "|header|li|main|nav|[ou]l|p|pre|section|table|t[dhr]"
+    "|header|li|main|nav|[ou]l|p|pre|section|table|t[dhr]",
+    re.IGNORECASE,
 )
 
 
@@ -53,14 +52,26 @@ def masked(source: str, mask: Callable[[str], str]) -> str:
 
 def stripped(source: str) -> str:
     """Give the text a reader sees: no script or style, references decoded, blocks on new lines."""
-    seen = _UNSEEN.sub(" ", source)[:_MAX_READ]
-    reader = _Reader()
-    try:
-        reader.feed(seen)
-        reader.close()
-    except (AssertionError, ValueError):  # what html.parser has for markup it cannot read
-        return html.unescape(_TAG.sub(" ", seen))
-    return reader.text()
+    seen = _UNSEEN.sub(" ", source)
+    pieces: list[str] = []
+    at = 0
+    for tag in _TAG.finditer(seen):
+        pieces += _words(seen[at : tag.start()]), _break(tag)
+        at = tag.end()
+    whole = "".join(pieces) + _words(seen[at:])
+    lines = (" ".join(line.split()) for line in whole.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _words(text: str) -> str:
+    return re.sub(r"\s+", " ", html.unescape(text))
+
+
+def _break(tag: re.Match[str]) -> str:
+    """Give a new line for the start or end of a block, nothing for any other tag."""
+    name = tag[2] or ""
+    ends_nothing = tag[1] == "/" and name.lower() == "br"
+    return "\n" if _BLOCK.fullmatch(name) and not ends_nothing else ""
 
 
 def _masked_token(token: str, mask: Callable[[str], str]) -> str:
@@ -98,26 +109,3 @@ def _decoded(token: str) -> tuple[str, list[tuple[int, int]]]:
             at = match.end()
     spans += ((i, i + 1) for i in range(at, len(token)))
     return "".join(text) + token[at:], spans
-
-
-class _Reader(HTMLParser):
-    """Collects text, with a new line at the start and end of each block."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self._pieces: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if _BLOCK.fullmatch(tag):
-            self._pieces.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag != "br" and _BLOCK.fullmatch(tag):
-            self._pieces.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        self._pieces.append(re.sub(r"\s+", " ", data))
-
-    def text(self) -> str:
-        lines = (" ".join(line.split()) for line in "".join(self._pieces).split("\n"))
-        return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

@@ -16,13 +16,14 @@ HOPS = b"X-Conversation-Hops"
 """Counts how often a message went through a tracker; it survives every header policy."""
 
 PASS = b"X-Conversation-Pass"
-"""Tells the second pass what the first one found; removed on every other way in and on the way out."""
+"""Tells the second pass what the first one found; removed on every other way in, and out."""
 
 INTERNAL = frozenset({PASS.lower()})
 """Lower-case names of headers that only we write, and that never leave."""
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]?(.*)", re.DOTALL)
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+_CARRIED = re.compile(rb"\s*([0-9a-f]{64})(?:\s|$)")
 _AUTOMATIC_PRECEDENCE = frozenset({b"bulk", b"junk", b"list", b"auto_reply"})
 _MANY_HOPS = 999
 _IDENTITY = (b"from", b"sender", b"to", b"cc", b"date", b"subject", b"message-id")
@@ -50,12 +51,19 @@ class Recipient:
         address: what it says, None if that is no address.
         order: id of the order whose alias it is, None if it is no alias.
         token: the participant's token there.
+        bounce: token of the bounce address it is, None if it is none.
     """
 
     raw: bytes
     address: Address | None
     order: int | None = None
     token: str | None = None
+    bounce: str | None = None
+
+    @property
+    def outsider(self) -> bool:
+        """Tell whether it is a plain address, neither alias nor bounce address."""
+        return self.token is None and self.bounce is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +111,14 @@ class Message:
 
     @property
     def author(self) -> Address | None:
-        """Give who wrote it: the first address of the first From, else Sender, else the envelope.
+        """Give who wrote it: the first address of From, else of Sender, else the envelope's.
 
-        RFC 5322 section 3.6.2. A From that cannot be read is not passed over.
+        RFC 5322 section 3.6.2. What is no address there is passed over: no copy shows it.
         """
         for name in (b"from", b"sender"):
-            value = self.first(name)
-            if value is not None and (found := mailboxes(value)):
-                return found[0].address
+            for mailbox in mailboxes(self.first(name) or b""):
+                if mailbox.address is not None:
+                    return mailbox.address
         return self.sender
 
     @property
@@ -141,8 +149,8 @@ class Message:
         A client that tries again, or the splitter's copies, give the same 32 bytes.
         """
         known = self.first(PASS.lower()) if self.arrival.split else None
-        if known is not None and re.fullmatch(rb"[0-9a-f]{64}", known.strip()):
-            return bytes.fromhex(known.strip().decode("ascii"))
+        if known is not None and (carried := _CARRIED.match(known)):
+            return bytes.fromhex(carried[1].decode("ascii"))
         state = hashlib.blake2b(digest_size=32)
         for header in self.headers:
             if header.key in _IDENTITY:

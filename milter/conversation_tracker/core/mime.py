@@ -40,7 +40,7 @@ _MAILBOX_LINE = re.compile(rb">?From ")
 _ENCODING = re.compile(r"[\s\"]*([\w\-]+)")
 
 
-class TooComplex(ValueError):  # noqa: N818
+class TooComplex(ValueError):
     """The structure is over a limit; the message says which."""
 
 

@@ -6,9 +6,12 @@ action of the milter protocol.
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from conversation_tracker.core.conversation import Direction, Participant
 from conversation_tracker.core.replies import Reply
+from conversation_tracker.core.thread import Mapped
+from conversation_tracker.core.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,9 @@ class Record:
         attachment_names: file names of the attachments.
         automatic: no person wrote it (RFC 3834).
         raw: the whole masked message.
+        identifiers: the message identifiers that were replaced.
+        verdict: whether the author is who they claim to be; "flagged" where somebody claims to be
+            a participant or the store, and is not.
     """
 
     order: int
@@ -112,6 +118,8 @@ class Record:
     attachment_names: tuple[str, ...]
     automatic: bool
     raw: bytes = field(repr=False)
+    identifiers: tuple[Mapped, ...] = ()
+    verdict: Verdict | Literal["flagged"] = "unverified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +132,16 @@ class Plan:
         records: what to record before anything is applied, one for each order.
         bounces_to: token of the participant whose delivery names the envelope sender to set; None
             leaves the envelope sender as it is.
+        split: the splitter makes the copies; aliases stay in the envelope.
+        discard: nobody gets it; all there was to do is done.
     """
 
     reply: Reply | None = None
     edits: tuple[Edit, ...] = ()
     records: tuple[Record, ...] = ()
     bounces_to: str | None = None
+    split: bool = False
+    discard: bool = False
 
 
 UNTOUCHED = Plan()

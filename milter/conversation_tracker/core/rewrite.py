@@ -7,33 +7,26 @@ no I/O: fresh tokens come from the caller. A message that cannot be masked is re
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from conversation_tracker.core import body as mime
-from conversation_tracker.core import replies
+from conversation_tracker.core import copies, replies
 from conversation_tracker.core.address import Address, mailboxes
 from conversation_tracker.core.alias import in_domains
 from conversation_tracker.core.conversation import (
     Conversation,
-    Direction,
     Participant,
     Role,
     Store,
     TooManyParticipants,
 )
 from conversation_tracker.core.headers import decoded
-from conversation_tracker.core.message import INTERNAL, PASS, Header, Message, render
-from conversation_tracker.core.plan import (
-    UNTOUCHED,
-    AddHeader,
-    AddRecipient,
-    ChangeHeader,
-    DeleteRecipient,
-    Edit,
-    Plan,
-    Record,
-    ReplaceBody,
-)
-from conversation_tracker.core.view import View, structure
+from conversation_tracker.core.message import Message
+from conversation_tracker.core.plan import UNTOUCHED, Plan, Record
+from conversation_tracker.core.recording import record
+from conversation_tracker.core.thread import Mapped
+from conversation_tracker.core.verdict import Verdict, verdict
+from conversation_tracker.core.view import View
 
 HOP_LIMIT = 5
 """How often a message may go through a tracker."""
@@ -41,9 +34,6 @@ HOP_LIMIT = 5
 Mint = Callable[[], str]
 
 _JOINING = (b"from", b"sender", b"reply-to", b"to", b"cc")
-_AUTHORS = (b"from", b"sender", b"reply-to")
-_WORDS = 200
-_SUBJECT = 1000
 _NUMBER = 200
 
 
@@ -62,11 +52,18 @@ def refused(message: Message, alias_domains: Collection[str]) -> replies.Reply |
     """
     if message.hops >= HOP_LIMIT:
         return replies.LOOP
-    named = [m.address for value in message.values(b"from") for m in mailboxes(value)]
-    for address in (*named, message.author):
-        if address is not None and in_domains(address.domain, alias_domains):
-            return replies.LOOP if message.hops else replies.FORGED_SENDER
-    return None
+    authors = [m.address for value in message.values(b"from") for m in mailboxes(value)]
+    ours = any(
+        address is not None and in_domains(address.domain, alias_domains)
+        for address in (*authors, message.author)
+    )
+    # What we cannot read, a signer might.
+    if None in authors:
+        raw = b" ".join(message.values(b"from")).lower()
+        ours = ours or any(domain.encode("ascii") in raw for domain in alias_domains)
+    if not ours:
+        return None
+    return replies.LOOP if message.hops else replies.FORGED_SENDER
 
 
 def own_mail(message: Message, stores: Mapping[str, Store]) -> Store | None:
@@ -104,6 +101,8 @@ def plan(
     conversations: Sequence[Conversation],
     mint: Mint,
     own: Store | None = None,
+    known: Mapping[str, Mapped] | None = None,
+    authserv_id: str = "",
 ) -> Plan:
     """Decide what happens to a message.
 
@@ -112,19 +111,24 @@ def plan(
         conversations: the conversations of its recipients, or the one a store's own mail names.
         mint: gives a fresh random token, 32 hexadecimal digits.
         own: the store whose own mail it is.
+        known: the message identifiers of ours in it, by themselves.
+        authserv_id: whose Authentication-Results to believe, "" for nobody's.
 
     Returns:
         The plan.
     """
     if not conversations:
         return UNTOUCHED
-    if message.author is None and message.first(b"from") is None:
+    if message.author is None:
         return Plan(reply=replies.NO_SENDER)
     if message.arrival.split and len(message.recipients) > 1:
         # The splitter's transport does not split; passing this on would go round for ever.
         return Plan(reply=replies.TRY_LATER)
     try:
-        return _planned(message, conversations, mint, own)
+        found = verdict(message, authserv_id)
+        if any(_unwelcome(message, conversation, found) for conversation in conversations):
+            return Plan(reply=replies.SENDER_REFUSED)
+        return _planned(_Case(message, mint, own, known or {}, found), conversations)
     except TooManyParticipants:
         return Plan(reply=replies.TOO_MANY_PARTICIPANTS)
     except (mime.TooComplex, _Unreadable):
@@ -132,57 +136,79 @@ def plan(
 
 
 class _Unreadable(ValueError):
-    """An address that an answer would go to, or that gets a copy, is none."""
+    """Whoever gets a copy, or wrote it, has no address."""
 
 
-def _check_readable(message: Message) -> None:
-    authors = (m for name in _AUTHORS for value in message.values(name) for m in mailboxes(value))
-    if any(mailbox.address is None for mailbox in authors):
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A message with what is known of it, on its way through the rules."""
+
+    message: Message
+    mint: Mint
+    own: Store | None
+    known: Mapping[str, Mapped]
+    verdict: Verdict
+
+
+def _planned(case: _Case, conversations: Sequence[Conversation]) -> Plan:
+    message = case.message
+    if any(r.outsider and r.address is None for r in message.recipients):
         raise _Unreadable
-    if any(r.token is None and r.address is None for r in message.recipients):
-        raise _Unreadable
-
-
-def _planned(
-    message: Message, conversations: Sequence[Conversation], mint: Mint, own: Store | None
-) -> Plan:
-    _check_readable(message)
-    first, *others = conversations
-    if any(_unwelcome(message, conversation, own) for conversation in conversations):
-        return Plan(reply=replies.SENDER_REFUSED)
-    groups = [_gathered(message, first, _outsiders(message), mint, own)]
-    groups += [_gathered(message, conversation, [], mint, own) for conversation in others]
-    recipients = [_recipients(message, group, outsiders=i == 0) for i, group in enumerate(groups)]
+    outsiders = [r.address for r in message.recipients if r.outsider and r.address is not None]
+    groups = []
+    for number, conversation in enumerate(conversations):
+        gathered = _gathered(case, conversation, outsiders if number == 0 else [])
+        groups.append((gathered, _recipients(message, gathered, outsiders=number == 0)))
     records = tuple(
-        _record(message, group, to, mint) for group, to in zip(groups, recipients, strict=True)
+        _record(case, before, after, to)
+        for before, (after, to) in zip(conversations, groups, strict=True)
     )
-    if len(message.recipients) == 1:
-        [to] = recipients[0]
-        edits = tuple(_copy(message, groups[0], to))
-        bounces_to = None if message.null else to.token
-        return Plan(edits=edits, records=records, bounces_to=bounces_to)
-    return Plan(edits=tuple(_queued(message, groups[0])), records=records)
+    first, to = groups[0]
+    if len(message.recipients) > 1:
+        edits = tuple(copies.several(message, first, case.verdict))
+        return Plan(edits=edits, records=records, split=True)
+    protected = _author(message, first).role != "store"
+    view = View(first, to[0], case.known)
+    edits = tuple(copies.one(message, view, to[0], protected=protected))
+    return Plan(edits=edits, records=records, bounces_to=None if message.null else to[0].token)
 
 
-def _unwelcome(message: Message, conversation: Conversation, own: Store | None) -> bool:
-    if own is not None or conversation.store.unknown_senders == "accept":
-        return False
+def _record(
+    case: _Case, before: Conversation, after: Conversation, to: Sequence[Participant]
+) -> Record:
+    flagged = case.verdict == "failed" and _claimed(case.message, before)
+    return record(
+        case.message,
+        after,
+        _author(case.message, after),
+        [(participant, case.mint()) for participant in to],
+        "flagged" if flagged else case.verdict,
+    )
+
+
+def _unwelcome(message: Message, conversation: Conversation, found: Verdict) -> bool:
+    store = conversation.store
+    claimed = _claimed(message, conversation)
+    if store.unknown_senders == "reject" and not claimed:
+        return True
+    return store.spoofed_senders == "reject" and claimed and found == "failed"
+
+
+def _claimed(message: Message, conversation: Conversation) -> bool:
+    """Tell whether the author claims to be somebody known: a participant, or the store."""
     author = message.author
-    return author is None or conversation.of(author) is None
-
-
-def _outsiders(message: Message) -> list[Address]:
-    return [r.address for r in message.recipients if r.token is None and r.address is not None]
+    if author is None:
+        return False
+    known = conversation.of(author)
+    own = author.domain in conversation.store.sender_domains
+    return own or (known is not None and known.recorded and known.role != "return")
 
 
 def _gathered(
-    message: Message,
-    conversation: Conversation,
-    outsiders: Sequence[Address],
-    mint: Mint,
-    own: Store | None,
+    case: _Case, conversation: Conversation, outsiders: Sequence[Address]
 ) -> Conversation:
     """Let everybody join who takes part in a message: recipients, header addresses, return path."""
+    message, mint, own = case.message, case.mint, case.own
     for address in outsiders:
         wanted: Role = "buyer" if own is not None and not conversation.has("buyer") else "partner"
         conversation = conversation.join(address, wanted, mint)
@@ -214,7 +240,7 @@ def _recipients(
         participant = None
         if recipient.order == conversation.order.id and recipient.token is not None:
             participant = conversation.with_token(recipient.token)
-        elif recipient.order is None and outsiders and recipient.address is not None:
+        elif recipient.outsider and outsiders and recipient.address is not None:
             participant = conversation.of(recipient.address)
         if participant is not None:
             found.setdefault(participant.token, participant)
@@ -226,104 +252,3 @@ def _author(message: Message, conversation: Conversation) -> Participant:
     if participant is None:
         raise _Unreadable
     return participant
-
-
-def _copy(message: Message, conversation: Conversation, to: Participant) -> Iterator[Edit]:
-    """Give the edits that make a message one recipient's own copy."""
-    view = View(conversation, to)
-    protected = _author(message, conversation).role != "store"
-    yield from _header_edits(message, view.headers(message, protected=protected))
-    for header in view.added(message):
-        yield AddHeader(header.name, header.value)
-    body = view.body(message) if conversation.store.mask_body else message.body
-    if body is not message.body:
-        yield ReplaceBody(body)
-    raw, real = message.recipients[0].raw, str(to.address)
-    if raw.strip(b"<>") != real.encode("utf-8"):
-        yield DeleteRecipient(raw)
-        yield AddRecipient(real)
-
-
-def _header_edits(message: Message, values: Sequence[bytes | None]) -> Iterator[ChangeHeader]:
-    """Give the differences, last field first, so that no edit moves a later one's index."""
-    seen: dict[bytes, int] = {}
-    edits = []
-    for header, value in zip(message.headers, values, strict=True):
-        seen[header.key] = seen.get(header.key, 0) + 1
-        if value is not header.value:
-            edits.append(ChangeHeader(header.name, seen[header.key], value))
-    return reversed(edits)
-
-
-def _queued(message: Message, conversation: Conversation) -> Iterator[Edit]:
-    """Give the edits for mail that the splitter will take apart: aliases in the envelope only.
-
-    The digest travels along, so that each copy finds the record that the first pass made.
-    """
-    gone = INTERNAL | {b"bcc"}
-    values = [None if h.key in gone else h.value for h in message.headers]
-    yield from _header_edits(message, values)
-    yield AddHeader(PASS, message.digest.hex().encode("ascii"))
-    taken: set[str] = set()
-    for recipient in message.recipients:
-        token = recipient.token
-        if token is None and recipient.address is not None:
-            participant = conversation.of(recipient.address)
-            if participant is not None:
-                token = participant.token
-                yield DeleteRecipient(recipient.raw)
-                if token not in taken:
-                    yield AddRecipient(conversation.alias(participant))
-        elif token in taken:
-            yield DeleteRecipient(recipient.raw)
-        taken.add(token or "")
-
-
-def _record(
-    message: Message, conversation: Conversation, to: Sequence[Participant], mint: Mint
-) -> Record:
-    """Give what the timeline keeps: everybody in hard form, and nothing the way added."""
-    view = View(conversation, None)
-    values = view.headers(message, protected=True)
-    kept = tuple(
-        Header(header.name, value)
-        for header, value in zip(message.headers, values, strict=True)
-        if value is not None
-    )
-    body = view.body(message)
-    part = structure(message)
-    author = _author(message, conversation)
-    sender = conversation.of(message.sender) if message.sender is not None else None
-    return Record(
-        order=conversation.order.id,
-        joined=conversation.joined,
-        digest=message.digest,
-        queue_id=message.arrival.queue_id,
-        direction=_direction(author, to),
-        sender=author.token,
-        return_path=sender.token if sender is not None else None,
-        recipients=tuple((participant.token, mint()) for participant in to),
-        sender_name=view.text(_author_name(message)),
-        message_id=_text(view, message, b"message-id"),
-        subject=_text(view, message, b"subject")[:_SUBJECT],
-        first_words=" ".join(view.text(mime.text(part, message.body)).split())[:_WORDS],
-        size=message.size,
-        attachment_names=tuple(view.text(n) for n in mime.attachment_names(part, message.body)),
-        automatic=message.automatic,
-        raw=render(kept, body),
-    )
-
-
-def _direction(author: Participant, to: Sequence[Participant]) -> Direction:
-    if author.role == "buyer":
-        return "inbound"
-    return "outbound" if any(participant.role == "buyer" for participant in to) else "internal"
-
-
-def _author_name(message: Message) -> str:
-    found = mailboxes(message.first(b"from") or b"")
-    return found[0].name if found else ""
-
-
-def _text(view: View, message: Message, name: bytes) -> str:
-    return view.text(decoded(message.first(name) or b""))

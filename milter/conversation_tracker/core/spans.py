@@ -177,6 +177,9 @@ class _Layout:
         found: list[_Region] = []
         for change in changes:
             region = self._region(change)
+            if found and region.end <= found[-1].end:
+                found[-1].changes.append(change)
+                continue
             cut = place in ("text", "comment") and _plain(self.new(region))
             if not cut and WORD not in self.kinds(region):
                 self._widen_left(region)

@@ -132,11 +132,18 @@ def _to_quoted(raw: bytes, old: bytes, new: bytes) -> bytes:
         if not data.endswith(b"\n"):
             after = len(new)
         now = new[at:after]
-        hard = b"" if end.startswith(b"=") else end
-        changed = now != data
-        written.append(_quoted(now.removesuffix(hard), end, _line_end(raw)) if changed else line)
+        written.append(line if now == data else _requoted(now, end, _line_end(raw)))
         at = after
-    return b"".join(written)
+    return b"".join(written) + _quoted(new[at:], b"", _line_end(raw))
+
+
+def _requoted(data: bytes, end: bytes, line_end: bytes) -> bytes:
+    """Encode a decoded line; `end` is what ended it before, a soft break perhaps."""
+    if end.startswith(b"=") or not end:
+        return _quoted(data, end, line_end)
+    if data.endswith(end):
+        return _quoted(data.removesuffix(end), end, line_end)
+    return _quoted(data, b"=" + end, line_end)
 
 
 def _quoted(data: bytes, end: bytes, line_end: bytes) -> bytes:

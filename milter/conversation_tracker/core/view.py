@@ -8,7 +8,7 @@ Raises what `body.read` raises, `TooComplex`, for a structure over the limits.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from conversation_tracker.core import body as mime
 from conversation_tracker.core.address import Address, mailboxes
@@ -22,6 +22,8 @@ from conversation_tracker.core.headers import (
 )
 from conversation_tracker.core.mask import Masker
 from conversation_tracker.core.message import HOPS, INTERNAL, Header, Message
+from conversation_tracker.core.thread import HEADERS as THREAD_HEADERS
+from conversation_tracker.core.thread import Mapped, shown
 
 # What no copy keeps: signatures that our edits break, where the message was delivered before, and
 # who was to receive it blindly.
@@ -42,17 +44,26 @@ _NEVER_KEPT = INTERNAL | frozenset(
     }
 )
 
+_ANSWERED = frozenset({b"from", b"sender", b"reply-to", b"mail-followup-to", b"mail-reply-to"})
+
 
 class View:
     """A conversation as one participant sees it; with no participant, as it is recorded."""
 
-    def __init__(self, conversation: Conversation, to: Participant | None) -> None:
+    def __init__(
+        self,
+        conversation: Conversation,
+        to: Participant | None,
+        known: Mapping[str, Mapped] | None = None,
+    ) -> None:
         """Prepare the replacements.
 
         Args:
             conversation: the conversation with everybody who takes part in this message.
             to: the recipient, who must have an address; None for the record.
+            known: the message identifiers of ours that may be mapped back, by themselves.
         """
+        self._known = known or {}
         self.conversation = conversation
         self.to = to
         self._masker = Masker(dict(self._replacements()))
@@ -135,12 +146,18 @@ class View:
             return False
         return not protected or key in KEPT_FROM_PROTECTED or key.startswith(b"content-")
 
-    def _value(self, header: Header, message: Message) -> bytes:
-        if header.key == b"from" and not mailboxes(header.value):
-            return self._author(message)
+    def _value(self, header: Header, message: Message) -> bytes | None:
+        if header.key in _ANSWERED:
+            found = mailboxes(header.value)
+            # An answer must never go to what cannot be read, and so cannot be masked.
+            if not found or any(mailbox.address is None for mailbox in found):
+                return self._author(message) if header.key == b"from" else None
         if header.key in ADDRESS_HEADERS:
             return masked_mailboxes(header.value, self.address, self.text)
-        return masked_text(header.value, self.text)
+        value = header.value
+        if header.key in THREAD_HEADERS:
+            value = shown(value, self.conversation, self.to, self._known)
+        return masked_text(value, self.text)
 
     def _author(self, message: Message) -> bytes:
         author = message.author

@@ -3,18 +3,27 @@
 -- Real addresses live in one column of one table, participants.address; nothing else holds one.
 -- Every constraint is named after the table and column it guards and says what must hold.
 
+DO $$
+BEGIN
+    IF getdatabaseencoding() <> 'UTF8' THEN
+        RAISE EXCEPTION 'the database must be encoded in UTF8, not %', getdatabaseencoding()
+            USING HINT = 'CREATE DATABASE ... ENCODING UTF8 TEMPLATE template0';
+    END IF;
+END
+$$;
+
 CREATE SCHEMA tracker;
 
 -- Domains ---------------------------------------------------------------------------------------
 
 CREATE FUNCTION tracker.is_domain_name(name text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT name ~ '^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
        AND length(name) <= 253
 $$;
 
 CREATE FUNCTION tracker.are_domain_names(names text[]) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(bool_and(coalesce(tracker.is_domain_name(name), false)), true)
       FROM unnest(names) AS name
 $$;
@@ -24,12 +33,13 @@ CREATE TYPE tracker.name_range AS RANGE (subtype = text, collation = "C");
 -- A domain and everything below it, as one range of reversed names: example.com becomes
 -- ['com.example.', 'com.example/'), because '/' is the character after '.'.
 CREATE FUNCTION tracker.domain_tree(name text) RETURNS tracker.name_range
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT tracker.name_range(string_agg(label, '.' ORDER BY place DESC) || '.',
                               string_agg(label, '.' ORDER BY place DESC) || '/')
       FROM unnest(string_to_array(name, '.')) WITH ORDINALITY AS labels(label, place)
 $$;
 
+-- What stores.alias_domain says, and what orders still use.
 CREATE TABLE tracker.alias_domains (
     name text CONSTRAINT alias_domains_pkey PRIMARY KEY,
     CONSTRAINT alias_domain_is_never_inside_another
@@ -43,7 +53,6 @@ CREATE TABLE tracker.stores (
         CONSTRAINT stores_name_is_1_to_100_printable_characters
             CHECK (name ~ '^[^[:cntrl:]]{1,100}$' AND name = btrim(name)),
     alias_domain text NOT NULL
-        REFERENCES tracker.alias_domains
         CONSTRAINT stores_alias_domain_is_a_lower_case_domain_name
             CHECK (tracker.is_domain_name(alias_domain))
         CONSTRAINT stores_alias_domain_leaves_room_for_an_alias
@@ -63,14 +72,20 @@ CREATE TABLE tracker.stores (
                        'from', 'sender', 'reply-to', 'to', 'cc', 'bcc', 'subject', 'date',
                        'message-id', 'in-reply-to', 'references', 'mime-version', 'received',
                        'return-path', 'auto-submitted', 'precedence')),
+    -- Intervals have an end: the sum of a time and a longer one could be out of range.
     alias_lifetime interval NOT NULL DEFAULT '2 months'
-        CONSTRAINT stores_alias_lifetime_is_positive CHECK (alias_lifetime > '0'),
+        CONSTRAINT stores_alias_lifetime_is_positive CHECK (alias_lifetime > '0')
+        CONSTRAINT stores_alias_lifetime_is_at_most_100_years CHECK (alias_lifetime <= '100 years'),
     close_grace interval
-        CONSTRAINT stores_close_grace_is_not_negative CHECK (close_grace >= '0'),
+        CONSTRAINT stores_close_grace_is_not_negative CHECK (close_grace >= '0')
+        CONSTRAINT stores_close_grace_is_at_most_100_years CHECK (close_grace <= '100 years'),
     wake_for interval NOT NULL DEFAULT '1 day'
-        CONSTRAINT stores_wake_for_is_not_negative CHECK (wake_for >= '0'),
+        CONSTRAINT stores_wake_for_is_not_negative CHECK (wake_for >= '0')
+        CONSTRAINT stores_wake_for_is_at_most_100_years CHECK (wake_for <= '100 years'),
     message_retention interval NOT NULL DEFAULT '2 years'
-        CONSTRAINT stores_message_retention_is_positive CHECK (message_retention > '0'),
+        CONSTRAINT stores_message_retention_is_positive CHECK (message_retention > '0')
+        CONSTRAINT stores_message_retention_is_at_most_100_years
+            CHECK (message_retention <= '100 years'),
     mask_body boolean NOT NULL DEFAULT true,
     attachments_with_address text NOT NULL DEFAULT 'flag'
         CONSTRAINT stores_attachments_with_address_is_flag_or_remove
@@ -94,27 +109,26 @@ CREATE TABLE tracker.sender_domains (
     store text NOT NULL REFERENCES tracker.stores ON UPDATE CASCADE ON DELETE CASCADE
 );
 
-CREATE FUNCTION tracker.note_alias_domain() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF tracker.is_domain_name(new.alias_domain) THEN
-        INSERT INTO tracker.alias_domains VALUES (new.alias_domain) ON CONFLICT (name) DO NOTHING;
-    END IF;
-    RETURN new;
-END
-$$;
-
-CREATE TRIGGER stores_alias_domain BEFORE INSERT OR UPDATE OF alias_domain ON tracker.stores
-    FOR EACH ROW EXECUTE FUNCTION tracker.note_alias_domain();
-
--- A store's own address must never be taken for an alias, nor an alias for a store's own address.
-CREATE FUNCTION tracker.check_sender_domains() RETURNS trigger LANGUAGE plpgsql
+-- Keeps alias_domains and sender_domains as the stores say. A store's own address must never be
+-- taken for an alias, nor an alias for a store's own address.
+CREATE FUNCTION tracker.note_domains() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     clash text;
 BEGIN
     -- Two rows written at once must see each other.
-    LOCK TABLE tracker.sender_domains IN SHARE ROW EXCLUSIVE MODE;
+    LOCK TABLE tracker.alias_domains, tracker.sender_domains IN SHARE ROW EXCLUSIVE MODE;
+    IF TG_OP <> 'INSERT' THEN
+        -- A mistyped domain must not stay: mail to it is refused as mail to an unknown alias.
+        DELETE FROM tracker.alias_domains AS unused
+         WHERE unused.name = old.alias_domain
+           AND NOT EXISTS (SELECT FROM tracker.stores AS s WHERE s.alias_domain = unused.name)
+           AND NOT EXISTS (SELECT FROM tracker.orders AS o WHERE o.alias_domain = unused.name);
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO tracker.alias_domains VALUES (new.alias_domain) ON CONFLICT (name) DO NOTHING;
     DELETE FROM tracker.sender_domains
      WHERE store = new.name AND name <> ALL (new.sender_domains);
     INSERT INTO tracker.sender_domains
@@ -124,7 +138,7 @@ BEGIN
                         WHERE own.name = domain AND own.store = new.name);
     SELECT sender.name INTO clash
       FROM tracker.sender_domains AS sender, tracker.alias_domains AS alias
-     WHERE sender.name = alias.name OR sender.name LIKE '%.' || alias.name
+     WHERE right('.' || sender.name, length(alias.name) + 1) = '.' || alias.name
      LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'sender domain "%" lies in an alias domain', clash
@@ -137,9 +151,9 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER stores_sender_domains
-    AFTER INSERT OR UPDATE OF name, alias_domain, sender_domains ON tracker.stores
-    FOR EACH ROW EXECUTE FUNCTION tracker.check_sender_domains();
+CREATE TRIGGER stores_domains
+    AFTER INSERT OR DELETE OR UPDATE OF name, alias_domain, sender_domains ON tracker.stores
+    FOR EACH ROW EXECUTE FUNCTION tracker.note_domains();
 
 -- Orders and participants -----------------------------------------------------------------------
 
@@ -162,6 +176,15 @@ CREATE TABLE tracker.orders (
 
 CREATE INDEX orders_to_empty ON tracker.orders (expires_at) WHERE emptied_at IS NULL;
 
+-- Identity: two addresses are one person if and only if their keys are equal, in any database's
+-- locale; the same as Address.key of core/address.py.
+CREATE FUNCTION tracker.address_key(address text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN address ~ '[^\x01-\x7f]'
+                THEN normalize(lower(address COLLATE "und-x-icu"), NFC) COLLATE "default"
+                ELSE lower(address COLLATE "C") COLLATE "default" END
+$$;
+
 CREATE TABLE tracker.participants (
     id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT participants_pkey PRIMARY KEY,
     order_id bigint NOT NULL REFERENCES tracker.orders ON DELETE CASCADE,
@@ -180,9 +203,9 @@ COMMENT ON COLUMN tracker.participants.address IS
     'The real address; the only column that holds one. NULL once the order has expired.';
 
 CREATE UNIQUE INDEX participants_address_is_once_per_order
-    ON tracker.participants (order_id, lower(address)) WHERE address IS NOT NULL;
+    ON tracker.participants (order_id, tracker.address_key(address)) WHERE address IS NOT NULL;
 CREATE INDEX participants_order ON tracker.participants (order_id);
-CREATE INDEX participants_address ON tracker.participants (lower(address))
+CREATE INDEX participants_address ON tracker.participants (tracker.address_key(address))
     WHERE address IS NOT NULL;
 
 -- Messages and deliveries -----------------------------------------------------------------------
@@ -205,6 +228,10 @@ CREATE TABLE tracker.messages (
     size bigint NOT NULL CONSTRAINT messages_size_is_not_negative CHECK (size >= 0),
     attachment_names text[] NOT NULL,
     automatic boolean NOT NULL,
+    -- flagged: somebody claimed to be a participant or the store, and the verifier said no.
+    verdict text NOT NULL
+        CONSTRAINT messages_verdict_is_known
+            CHECK (verdict IN ('trusted', 'verified', 'unverified', 'failed', 'flagged')),
     raw bytea NOT NULL,
     CONSTRAINT messages_digest_is_once_per_order UNIQUE (order_id, digest)
 );
@@ -227,6 +254,18 @@ CREATE TABLE tracker.deliveries (
 
 CREATE INDEX deliveries_recipient ON tracker.deliveries (recipient_id);
 
+CREATE INDEX messages_message_id ON tracker.messages (message_id) WHERE message_id <> '';
+
+-- Message identifiers that revealed a person, and what stands for them. Emptied by expiry, like
+-- the addresses.
+CREATE TABLE tracker.message_ids (
+    order_id bigint NOT NULL REFERENCES tracker.orders ON DELETE CASCADE,
+    ours text NOT NULL,
+    original text NOT NULL,
+    participant_id bigint NOT NULL REFERENCES tracker.participants ON DELETE CASCADE,
+    CONSTRAINT message_ids_pkey PRIMARY KEY (order_id, ours)
+);
+
 -- Who asked for a real address, when and why. The alias is kept in hard form.
 CREATE TABLE tracker.unmaskings (
     id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT unmaskings_pkey PRIMARY KEY,
@@ -235,5 +274,5 @@ CREATE TABLE tracker.unmaskings (
     actor text NOT NULL,
     alias text NOT NULL,
     reason text NOT NULL
-        CONSTRAINT unmaskings_reason_is_given CHECK (btrim(reason) <> '')
+        CONSTRAINT unmaskings_reason_is_given CHECK (reason ~ '[^[:space:]]')
 );

@@ -62,20 +62,31 @@ BEGIN
 END
 $$;
 
--- A domain in lower case, with every label in ASCII (RFC 5891), or NULL if it is none.
+-- A domain in lower case, with every label in ASCII (RFC 5891), or NULL if it is none. The mapping
+-- is that of UTS 46 for all but rare characters; see core/addr_spec.py.
 CREATE FUNCTION tracker.canonical_domain(domain text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    name text := lower(rtrim(normalize(domain, NFKC), '.'));
+    name text := domain;
+    ignored constant text :=
+        '[\u00ad\u034f\u180b-\u180d\u180f\u200b\u2060\u2064\ufe00-\ufe0f\ufeff]';
 BEGIN
-    IF name ~ '^\[[0-9a-f:.]+\]$' THEN
-        RETURN name;
+    IF domain ~ '^\[[!-Z^-~]+\]$' THEN
+        RETURN lower(domain COLLATE "C");
     END IF;
     IF name ~ '[^\x01-\x7f]' THEN
-        SELECT string_agg(CASE WHEN label ~ '[^\x01-\x7f]' THEN 'xn--' || tracker.punycode(label) ELSE label END, '.' ORDER BY place)
-          INTO name
-          FROM unnest(string_to_array(normalize(lower(name), NFC), '.')) WITH ORDINALITY AS labels(label, place);
+        name := translate(normalize(regexp_replace(name, ignored, '', 'g'), NFKC), U&'\3002', '.');
+        -- One by one: among its neighbours, a sigma would become a final one.
+        SELECT normalize(string_agg(lower(c COLLATE "und-x-icu"), '' ORDER BY place), NFC) INTO name
+          FROM regexp_split_to_table(name, '') WITH ORDINALITY AS characters(c, place);
+        IF name ~ '(^|\.)xn--[^.]*[^\x01-\x7f]' THEN
+            RETURN NULL;
+        END IF;
+        SELECT string_agg(CASE WHEN label ~ '[^\x01-\x7f]' THEN 'xn--' || tracker.punycode(label)
+                               ELSE label END, '.' ORDER BY place) INTO name
+          FROM unnest(string_to_array(name, '.')) WITH ORDINALITY AS labels(label, place);
     END IF;
+    name := regexp_replace(lower(name COLLATE "C"), '\.$', '');
     IF name ~ '^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$' AND length(name) <= 253 THEN
         RETURN name;
     END IF;
@@ -88,31 +99,30 @@ $$;
 CREATE FUNCTION tracker.canonical_address(address text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    local text := normalize(substring(btrim(address) FROM '^(.*)@[^@]*$'), NFC);
-    domain text := tracker.canonical_domain(substring(btrim(address) FROM '^.*@([^@]*)$'));
-    bare text;
-    atoms constant text := '[^][:cntrl:][:space:]()<>@,;:\\".[]+';
+    given constant text := btrim(address);
+    local text;
+    domain text;
+    character constant text := '[-A-Za-z0-9!#$%&''*+/=?^_`{|}~\u0080-\U0010ffff]';
+    word constant text := '("([^"\\]|\\.)*"|' || character || '*)';
 BEGIN
-    IF local ~ '^".*"$' AND length(local) >= 2 THEN
-        IF local ~ '^"([^"\\[:cntrl:]]|\\[^[:cntrl:]])*"$' THEN
-            bare := regexp_replace(substr(local, 2, length(local) - 2), '\\(.)', '\1', 'g');
-            IF bare ~ ('^' || atoms || '(\.' || atoms || ')*$') THEN
-                local := bare;
-            ELSE
-                local := '"' || regexp_replace(bare, '(["\\])', '\\\1', 'g') || '"';
+    IF length(given) <= 1000 AND given !~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]' THEN
+        local := substring(given FROM '^(.+)@[^@]*$');
+        domain := tracker.canonical_domain(substring(given FROM '[^@]*$'));
+    END IF;
+    IF local ~ ('^' || word || '(\.' || word || ')*$') THEN
+        local := normalize(regexp_replace(local, '\\(.)|"', '\1', 'g'), NFC);
+        IF octet_length(local) <= 64 THEN
+            IF local !~ ('^' || character || '+(\.' || character || '+)*$') THEN
+                local := '"' || regexp_replace(local, '(["\\])', '\\\1', 'g') || '"';
             END IF;
-        ELSE
-            local := NULL;
+            IF octet_length(local || '@' || domain) <= 320 THEN
+                RETURN local || '@' || domain;
+            END IF;
         END IF;
-    ELSIF local !~ ('^' || atoms || '(\.' || atoms || ')*$') THEN
-        local := NULL;
     END IF;
-    IF local IS NULL OR domain IS NULL OR octet_length(coalesce(bare, local)) > 64 THEN
-        RAISE EXCEPTION 'not a valid mail address'
-            USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'Give one bare address, such as john.doe@example.com.';
-    END IF;
-    RETURN local || '@' || domain;
+    RAISE EXCEPTION 'not a valid mail address'
+        USING ERRCODE = 'invalid_parameter_value',
+              HINT = 'Give one bare address, such as john.doe@example.com.';
 END
 $$;
 
@@ -120,7 +130,7 @@ $$;
 CREATE FUNCTION tracker.soft_alias(address text, ref text, alias_domain text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    local text := lower(substring(address FROM '^(.*)@[^@]*$'));
+    local text := tracker.address_key(substring(address FROM '^(.*)@[^@]*$'));
     domain text := substring(address FROM '^.*@([^@]*)$');
     last text := substring(domain FROM '[^.]*$');
     carried text := domain || '-' || ref || 'b.' || alias_domain;
@@ -173,7 +183,8 @@ CREATE TYPE tracker.conversation AS (
     participants jsonb
 );
 
-CREATE FUNCTION tracker.conversation_with(wanted bigint, token uuid) RETURNS tracker.conversation
+CREATE FUNCTION tracker.conversation_with(wanted bigint, token uuid)
+RETURNS SETOF tracker.conversation
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN o.expires_at <= now() THEN 'expired'
                 WHEN NOT s.active THEN 'inactive'
@@ -214,7 +225,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT found.*
       FROM tracker.orders AS o
       LEFT JOIN tracker.participants AS p
-        ON p.order_id = o.id AND lower(p.address) = key AND p.role <> 'return',
+        ON p.order_id = o.id AND tracker.address_key(p.address) = key AND p.role <> 'return',
            LATERAL tracker.conversation_with(o.id, p.token) AS found
      WHERE o.ref = conversation_of_soft.ref AND o.alias_domain = conversation_of_soft.alias_domain
        AND (p.id IS NOT NULL OR o.expires_at <= now())
@@ -243,6 +254,8 @@ BEGIN
         SELECT o.id INTO opened FROM tracker.orders AS o
          WHERE o.store = open_order.store AND o.number = order_number;
         EXIT WHEN FOUND;
+        -- Locked, so that the alias domain does not change, and go, under the new order.
+        SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store FOR SHARE;
         INSERT INTO tracker.orders (store, number, ref, alias_domain, expires_at)
         VALUES (store, order_number, tracker.random_ref(), settings.alias_domain, now() + settings.alias_lifetime)
         ON CONFLICT DO NOTHING RETURNING id INTO opened;
@@ -295,7 +308,7 @@ BEGIN
         given := 'store';
     END IF;
     SELECT * INTO who FROM tracker.participants AS p
-     WHERE p.order_id = wanted.id AND lower(p.address) = lower(canonical);
+     WHERE p.order_id = wanted.id AND tracker.address_key(p.address) = tracker.address_key(canonical);
     IF NOT FOUND OR who.role = 'return' THEN
         IF (SELECT count(*) FROM tracker.participants AS p
              WHERE p.order_id = wanted.id AND p.role <> 'return') >= settings.participant_limit THEN
@@ -321,8 +334,8 @@ CREATE FUNCTION tracker.participant_of(alias text) RETURNS SETOF tracker.partici
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    local text := lower(substring(btrim(alias) FROM '^(.*)@[^@]*$'));
-    domain text := lower(substring(btrim(alias) FROM '^.*@([^@]*)$'));
+    local text := tracker.address_key(substring(btrim(alias) FROM '^(.*)@[^@]*$'));
+    domain text := tracker.canonical_domain(substring(btrim(alias) FROM '^.*@([^@]*)$'));
     alias_domain text := tracker.alias_domain_of(domain);
     carried text[];
 BEGIN
@@ -336,7 +349,8 @@ BEGIN
         RETURN QUERY SELECT p.* FROM tracker.participants AS p
                        JOIN tracker.orders AS o ON o.id = p.order_id
                       WHERE o.ref = carried[2] AND o.alias_domain = alias_domain
-                        AND lower(p.address) = local || '@' || carried[1] AND p.role <> 'return';
+                        AND tracker.address_key(p.address) = local || '@' || carried[1]
+                        AND p.role <> 'return';
     END IF;
 END
 $$;
@@ -348,7 +362,7 @@ DECLARE
     who tracker.participants;
     wanted tracker.orders;
 BEGIN
-    IF reason IS NULL OR btrim(reason) = '' THEN
+    IF reason IS NULL OR reason !~ '[^[:space:]]' THEN
         RAISE EXCEPTION 'a reason is needed to unmask an alias' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     SELECT * INTO who FROM tracker.participant_of(alias);
@@ -359,7 +373,7 @@ BEGIN
     IF who.address IS NULL OR wanted.expires_at <= now() THEN
         RAISE EXCEPTION 'the alias has expired' USING ERRCODE = 'no_data_found';
     END IF;
-    IF position(lower(who.address) IN lower(reason)) > 0 THEN
+    IF position(tracker.address_key(who.address) IN tracker.address_key(reason)) > 0 THEN
         RAISE EXCEPTION 'the reason must not name the address: it is kept for longer'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -402,7 +416,7 @@ DECLARE
 BEGIN
     WITH gone AS (
         UPDATE tracker.participants AS p SET address = NULL
-         WHERE lower(p.address) = lower(canonical) RETURNING p.id, p.order_id
+         WHERE tracker.address_key(p.address) = tracker.address_key(canonical) RETURNING p.id, p.order_id
     ), unnamed AS (
         UPDATE tracker.messages AS m SET sender_name = '' FROM gone WHERE m.sender_id = gone.id
     )
@@ -422,13 +436,15 @@ CREATE FUNCTION tracker.record(
     order_id bigint, joined jsonb, digest bytea, queue_id text, direction text,
     sender uuid, return_path uuid, recipients jsonb, sender_name text, message_id text,
     subject text, first_words text, size bigint, attachment_names text[], automatic boolean,
-    raw bytea, OUT outcome text, OUT bounces jsonb)
+    raw bytea, identifiers jsonb DEFAULT '[]',
+    verdict text DEFAULT 'unverified', OUT outcome text, OUT bounces jsonb)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     wanted tracker.orders;
     settings tracker.stores;
     known bigint;
+    joining bigint;
     fresh boolean := false;
 BEGIN
     SELECT * INTO wanted FROM tracker.orders AS o WHERE o.id = record.order_id FOR NO KEY UPDATE;
@@ -447,29 +463,47 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM jsonb_to_recordset(joined) AS j(token uuid, address text)
                  JOIN tracker.participants AS p
-                   ON p.order_id = record.order_id AND lower(p.address) = lower(j.address)
+                   ON p.order_id = record.order_id
+                  AND tracker.address_key(p.address) = tracker.address_key(j.address)
                 WHERE p.token <> j.token) THEN
+        outcome := 'stale';
+        RETURN;
+    END IF;
+    -- Messages planned at once must not pass the limit together; planned again, one is refused.
+    SELECT count(*) INTO joining
+      FROM jsonb_to_recordset(joined) AS j(token uuid, role text)
+     WHERE j.role <> 'return' AND NOT EXISTS (
+           SELECT FROM tracker.participants AS p WHERE p.token = j.token AND p.role <> 'return');
+    IF joining > 0 AND settings.participant_limit < joining + (
+        SELECT count(*) FROM tracker.participants AS p
+         WHERE p.order_id = record.order_id AND p.role <> 'return') THEN
         outcome := 'stale';
         RETURN;
     END IF;
     INSERT INTO tracker.participants (order_id, token, role, address)
     SELECT record.order_id, j.token, j.role, j.address
       FROM jsonb_to_recordset(joined) AS j(token uuid, role text, address text)
-    ON CONFLICT (token) DO UPDATE SET role = excluded.role;
+    ON CONFLICT (token) DO UPDATE SET role = excluded.role WHERE participants.role = 'return';
     IF known IS NULL THEN
         fresh := true;
         INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, return_id,
                                       sender_name, message_id, subject, first_words, size,
-                                      attachment_names, automatic, raw)
+                                      attachment_names, automatic, verdict, raw)
         SELECT record.order_id, record.digest, record.queue_id, record.direction, s.id,
                (SELECT r.id FROM tracker.participants AS r
                  WHERE r.token = return_path AND r.order_id = record.order_id),
                record.sender_name, record.message_id, record.subject, record.first_words,
-               record.size, record.attachment_names, record.automatic, record.raw
+               record.size, record.attachment_names, record.automatic, record.verdict,
+               record.raw
           FROM tracker.participants AS s
          WHERE s.token = sender AND s.order_id = record.order_id
         RETURNING id INTO STRICT known;
     END IF;
+    INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)
+    SELECT record.order_id, i.ours, i.original, p.id
+      FROM jsonb_to_recordset(identifiers) AS i(ours text, original text, token uuid)
+      JOIN tracker.participants AS p ON p.token = i.token AND p.order_id = record.order_id
+    ON CONFLICT DO NOTHING;
     INSERT INTO tracker.deliveries (message_id, recipient_id, bounce)
     SELECT known, p.id, r.value::uuid
       FROM jsonb_each_text(recipients) AS r
@@ -483,8 +517,11 @@ BEGIN
         PERFORM pg_notify('tracker_messages', json_build_object(
             'id', known, 'store', wanted.store, 'order', wanted.number, 'direction', record.direction,
             'from', tracker.hard_alias(sender, wanted.alias_domain),
-            'to', (SELECT json_agg(tracker.hard_alias(key::uuid, wanted.alias_domain))
-                     FROM (SELECT key FROM jsonb_object_keys(recipients) AS key LIMIT 50) AS first_ones))::text);
+            'to', (SELECT coalesce(json_agg(tracker.hard_alias(key::uuid, wanted.alias_domain)), '[]')
+                     FROM (SELECT key FROM jsonb_object_keys(recipients) AS key
+                           -- A notification holds less than 8000 octets.
+                           LIMIT least(50, 5500 / (length(wanted.alias_domain) + 36)))
+                          AS first_ones))::text);
     END IF;
     outcome := 'done';
 END

@@ -1,0 +1,7 @@
+"""Runs the command line: `python -m conversation_tracker` is `conversation-tracker`."""
+
+import sys
+
+from conversation_tracker.cli import main
+
+sys.exit(main())

@@ -1,0 +1,98 @@
+"""What comes to a bounce address: looked up at RCPT, marked and passed on at the end.
+
+The rules are in `core.bounce`; here the database is asked. Raises DatabaseUnavailable.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from conversation_tracker.core import bounce as rules
+from conversation_tracker.core import replies
+from conversation_tracker.core.alias import Bounce
+from conversation_tracker.core.bounce import Delivery
+from conversation_tracker.core.conversation import Conversation
+from conversation_tracker.core.message import Message
+from conversation_tracker.core.plan import Plan
+from conversation_tracker.core.replies import Reply
+from conversation_tracker.core.report import Report, read
+from conversation_tracker.database import Database
+from conversation_tracker.mint import mint
+
+
+class Bounces:
+    """Asks the database about bounce addresses and reports."""
+
+    def __init__(self, database: Database) -> None:
+        """Work with this database."""
+        self._database = database
+
+    def find(self, bounce: Bounce, *, null: bool) -> Delivery | Reply:
+        """Look a bounce address up.
+
+        Args:
+            bounce: the address.
+            null: the envelope sender is the null sender; nobody else may write here.
+
+        Returns:
+            The delivery it was made for, or the reply to refuse it with.
+        """
+        if not null:
+            return replies.NOT_A_REPORT
+        found = self._database.delivery(bounce)
+        if found is None:
+            return replies.UNKNOWN_ALIAS
+        status, delivery = found
+        return replies.EXPIRED_ALIAS if status == "expired" else delivery
+
+    def decide(self, message: Message, delivery: Delivery) -> Plan | tuple[Message, Conversation]:
+        """Take what came to a bounce address.
+
+        Args:
+            message: it; its one recipient is the bounce address.
+            delivery: the delivery the address was made for.
+
+        Returns:
+            The plan, with the delivery already marked; or, where it is no report but an answer,
+            the message as one to the author's alias, with the conversation it belongs to.
+        """
+        report = read(message)
+        if not rules.forwarded(report):
+            return self._marked(message, delivery, report)
+        conversation = delivery.conversation
+        author = conversation.with_token(delivery.author)
+        if author is None or author.address is None:
+            return Plan(discard=True)
+        [recipient] = message.recipients
+        to = replace(recipient, order=conversation.order.id, token=author.token)
+        return replace(message, recipients=(to,)), conversation
+
+    def misdirected(self, message: Message, conversation: Conversation) -> Plan | None:
+        """Take a report that came to its sender's alias instead of the bounce address.
+
+        Args:
+            message: mail with the null sender, to one alias.
+            conversation: the alias's conversation.
+
+        Returns:
+            The plan, None if it is no report.
+        """
+        report = read(message)
+        if rules.forwarded(report):
+            return None
+        [to] = message.recipients
+        for address in report.recipients:
+            failed = conversation.of(address)
+            if failed is not None and to.token is not None:
+                delivery = self._database.last_delivery(to.token, failed.token)
+                if delivery is not None:
+                    return self._marked(message, delivery, report)
+        # It names nobody we wrote to: whatever it tells, it may hold an address.
+        return Plan(discard=True)
+
+    def _marked(self, message: Message, delivery: Delivery, report: Report) -> Plan:
+        mark = rules.mark(delivery, report)
+        if mark is None or not self._database.mark(delivery.bounce, mark):
+            return Plan(discard=True)
+        if mark.state != "bounced":
+            return Plan(discard=True)
+        return rules.notified(message, delivery, report, datetime.now(UTC), mint())

@@ -1,0 +1,95 @@
+"""The edits that make copies of a message: one recipient's own, or the queued one for several.
+
+What a header or body becomes is `view`'s to say; here it becomes actions of the milter protocol.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from conversation_tracker.core.conversation import Conversation, Participant
+from conversation_tracker.core.message import INTERNAL, PASS, Message
+from conversation_tracker.core.plan import (
+    AddHeader,
+    AddRecipient,
+    ChangeHeader,
+    DeleteRecipient,
+    Edit,
+    ReplaceBody,
+)
+from conversation_tracker.core.verdict import Verdict
+from conversation_tracker.core.view import View
+
+
+def one(message: Message, view: View, to: Participant, *, protected: bool) -> Iterator[Edit]:
+    """Give the edits that make a message with one recipient their own copy.
+
+    Args:
+        message: the message.
+        view: the conversation as the recipient sees it.
+        to: the recipient, who has an address.
+        protected: the author is a person to protect.
+
+    Raises:
+        TooComplex: the body's structure is over the limits.
+    """
+    conversation = view.conversation
+    yield from changed(message, view.headers(message, protected=protected))
+    for header in view.added(message):
+        yield AddHeader(header.name, header.value)
+    body = view.body(message) if conversation.store.mask_body else message.body
+    if body is not message.body:
+        yield ReplaceBody(body)
+    [recipient] = message.recipients
+    if not recipient.outsider:
+        yield DeleteRecipient(recipient.raw)
+        yield AddRecipient(str(to.address))
+
+
+def changed(message: Message, values: Sequence[bytes | None]) -> Iterator[ChangeHeader]:
+    """Give the edits that make a message's header fields have these values.
+
+    Args:
+        message: the message.
+        values: one for each field; the same object changes nothing, None deletes it.
+
+    Returns:
+        The edits, last field first, so that none moves the index of a later one.
+    """
+    seen: dict[bytes, int] = {}
+    edits = []
+    for header, value in zip(message.headers, values, strict=True):
+        seen[header.key] = seen.get(header.key, 0) + 1
+        if value is not header.value:
+            edits.append(ChangeHeader(header.name, seen[header.key], value))
+    return reversed(edits)
+
+
+def several(message: Message, conversation: Conversation, found: Verdict) -> Iterator[Edit]:
+    """Give the edits for mail that the splitter will take apart: aliases in the envelope only.
+
+    The digest travels along, so that each copy finds the record that the first pass made, and so
+    does what was found out about the author.
+
+    Args:
+        message: the message.
+        conversation: the conversation that outsiders among its recipients have joined.
+        found: whether the author is who they claim to be.
+    """
+    gone = INTERNAL | {b"bcc"}
+    values = [None if h.key in gone else h.value for h in message.headers]
+    yield from changed(message, values)
+    yield AddHeader(PASS, f"{message.digest.hex()} {found}".encode("ascii"))
+    taken: set[str] = set()
+    for recipient in message.recipients:
+        token = recipient.token
+        if recipient.bounce is not None:
+            continue
+        if recipient.outsider and recipient.address is not None:
+            participant = conversation.of(recipient.address)
+            if participant is not None:
+                token = participant.token
+                yield DeleteRecipient(recipient.raw)
+                if token not in taken:
+                    yield AddRecipient(conversation.alias(participant))
+        elif token in taken:
+            yield DeleteRecipient(recipient.raw)
+        taken.add(token or "")

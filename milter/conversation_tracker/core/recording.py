@@ -1,0 +1,96 @@
+"""What the timeline keeps of a message: a record, masked for good.
+
+No real address and no soft alias gets into a record, in whatever field; the message itself is kept
+as everybody could see it, without what only its way added.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from conversation_tracker.core import body as mime
+from conversation_tracker.core.address import mailboxes
+from conversation_tracker.core.conversation import Conversation, Direction, Participant
+from conversation_tracker.core.headers import decoded
+from conversation_tracker.core.message import Header, Message, render
+from conversation_tracker.core.plan import Record
+from conversation_tracker.core.thread import mapped, shown
+from conversation_tracker.core.verdict import Verdict
+from conversation_tracker.core.view import View, structure
+
+_WORDS = 200
+_SUBJECT = 1000
+_IDENTIFIER = 500
+
+
+def record(
+    message: Message,
+    conversation: Conversation,
+    author: Participant,
+    to: Sequence[tuple[Participant, str]],
+    verdict: Verdict | Literal["flagged"],
+) -> Record:
+    """Give what is recorded of a message in one conversation.
+
+    Args:
+        message: the message.
+        conversation: the conversation with everybody who takes part.
+        author: who wrote it.
+        to: who gets it, each with a fresh bounce token.
+        verdict: whether the author is who they claim to be.
+
+    Returns:
+        The record: everybody in hard form, and nothing that the way added.
+
+    Raises:
+        TooComplex: the body's structure is over the limits.
+    """
+    view = View(conversation, None)
+    values = view.headers(message, protected=True)
+    kept = tuple(
+        Header(header.name, value)
+        for header, value in zip(message.headers, values, strict=True)
+        if value is not None
+    )
+    body = view.body(message)
+    part = structure(message)
+    sender = conversation.of(message.sender) if message.sender is not None else None
+    return Record(
+        order=conversation.order.id,
+        joined=conversation.joined,
+        digest=message.digest,
+        queue_id=message.arrival.queue_id,
+        direction=_direction(author, [participant for participant, _ in to]),
+        sender=author.token,
+        return_path=sender.token if sender is not None else None,
+        recipients=tuple((participant.token, bounce) for participant, bounce in to),
+        sender_name=view.text(_author_name(message)),
+        message_id=_message_id(view, message),
+        subject=_text(view, message, b"subject")[:_SUBJECT],
+        first_words=" ".join(view.text(mime.text(part, message.body)).split())[:_WORDS],
+        size=message.size,
+        attachment_names=tuple(view.text(n) for n in mime.attachment_names(part, message.body)),
+        automatic=message.automatic,
+        raw=render(kept, body),
+        identifiers=tuple(mapped(message, conversation)),
+        verdict=verdict,
+    )
+
+
+def _direction(author: Participant, to: Sequence[Participant]) -> Direction:
+    if author.role == "buyer":
+        return "inbound"
+    return "outbound" if any(participant.role == "buyer" for participant in to) else "internal"
+
+
+def _message_id(view: View, message: Message) -> str:
+    value = shown(message.first(b"message-id") or b"", view.conversation, None, {})
+    return view.text(decoded(value)).strip()[:_IDENTIFIER]
+
+
+def _author_name(message: Message) -> str:
+    found = mailboxes(message.first(b"from") or b"")
+    return found[0].name if found else ""
+
+
+def _text(view: View, message: Message, name: bytes) -> str:
+    return view.text(decoded(message.first(name) or b""))

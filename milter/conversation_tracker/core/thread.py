@@ -1,0 +1,147 @@
+"""Message identifiers: which of them reveal a person, and what stands for those.
+
+An identifier with a person's address in it, or made under their own domain, is replaced by one of
+ours and mapped back for that person, so that a thread holds on both sides. A public mail
+provider's domain reveals nobody. Ours is computed from the order's reference and the original, so
+it is the same wherever the original turns up; the way back needs the map the database keeps.
+
+RFC 5322 section 3.6.4. Nothing here raises.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from conversation_tracker.core.address import replaced
+from conversation_tracker.core.conversation import Conversation, Order, Participant
+from conversation_tracker.core.message import Message
+from conversation_tracker.core.providers import PUBLIC
+
+HEADERS = frozenset({b"message-id", b"in-reply-to", b"references"})
+"""Lower-case names of the headers that hold identifiers."""
+
+_IDENTIFIER = re.compile(rb"<[^<>\s]{1,998}>")
+_LONGEST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One identifier of ours: what it stands for, and whose that is, by their token."""
+
+    ours: str
+    original: str
+    token: str
+
+
+def referenced(message: Message) -> list[str]:
+    """Give the identifiers a message answers, the nearest first, each once.
+
+    Args:
+        message: the message.
+
+    Returns:
+        Identifiers with their angle brackets: In-Reply-To, then References from the last on.
+    """
+    values = [*message.values(b"in-reply-to")]
+    values += [b" ".join(reversed(_IDENTIFIER.findall(v))) for v in message.values(b"references")]
+    found = (match.decode("utf-8", "replace") for v in values for match in _IDENTIFIER.findall(v))
+    return list(dict.fromkeys(found))
+
+
+def ours(identifier: bytes, order: Order) -> str:
+    """Give the identifier that stands for one that reveals somebody.
+
+    Args:
+        identifier: the original, with its angle brackets.
+        order: the order.
+
+    Returns:
+        An identifier in the alias domain, with its angle brackets.
+    """
+    key = f"{order.ref}:{order.id}".encode()
+    digest = hashlib.blake2b(identifier, key=key, digest_size=16).hexdigest()
+    return f"<m-{digest}@{order.alias_domain}>"
+
+
+def revealed(identifier: bytes, conversation: Conversation) -> Participant | None:
+    """Tell whom an identifier reveals.
+
+    Args:
+        identifier: it, with its angle brackets.
+        conversation: the conversation.
+
+    Returns:
+        The person to protect whose address is in it, or whose own domain it was made under; None
+        if there is none. The store's domains are no secret.
+    """
+    text = identifier.decode("utf-8", "replace").lower().strip("<>")
+    host = text.rpartition("@")[2]
+    for participant in conversation:
+        if participant.address is None or participant.role == "store":
+            continue
+        domain = participant.address.domain
+        own = host == domain or host.endswith("." + domain)
+        if (own and domain not in PUBLIC) or participant.address.key in text:
+            return participant
+    return None
+
+
+def mapped(message: Message, conversation: Conversation) -> Iterator[Mapped]:
+    """Go through the identifiers of a message that reveal somebody, each once.
+
+    Args:
+        message: the message.
+        conversation: the conversation with everybody who takes part.
+    """
+    seen: set[bytes] = set()
+    for header in message.headers:
+        if header.key not in HEADERS:
+            continue
+        for identifier in _IDENTIFIER.findall(header.value):
+            if identifier in seen or len(identifier) > _LONGEST:
+                continue
+            seen.add(identifier)
+            if person := revealed(identifier, conversation):
+                text = identifier.decode("utf-8", "replace")
+                yield Mapped(ours(identifier, conversation.order), text, person.token)
+
+
+def shown(
+    value: bytes,
+    conversation: Conversation,
+    to: Participant | None,
+    known: Mapping[str, Mapped],
+) -> bytes:
+    """Give a header's identifiers as one participant, or the record, is to see them.
+
+    Args:
+        value: the header's raw value.
+        conversation: the conversation.
+        to: the recipient, None for the record.
+        known: the identifiers of ours that the database knows, by themselves.
+
+    Returns:
+        The value; the same object when nothing is to change.
+    """
+    edits = []
+    for match in _IDENTIFIER.finditer(value):
+        new = _stands_for(match[0], conversation, to, known)
+        if new is not None:
+            edits.append((match.start(), match.end(), new.encode("utf-8")))
+    return replaced(value, edits) if edits else value
+
+
+def _stands_for(
+    identifier: bytes,
+    conversation: Conversation,
+    to: Participant | None,
+    known: Mapping[str, Mapped],
+) -> str | None:
+    mine = known.get(identifier.decode("utf-8", "replace"))
+    if mine is not None:
+        return mine.original if to is not None and to.token == mine.token else None
+    person = revealed(identifier, conversation)
+    if person is None or (to is not None and person.token == to.token):
+        return None
+    return ours(identifier, conversation.order)

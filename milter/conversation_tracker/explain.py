@@ -1,0 +1,314 @@
+"""What would happen to a message: the milter's own rules on a rehearsal, told in plain lines.
+
+`explain` asks `filter.Filter`, as the milter does, through one transaction that is rolled back
+before anything is shown; nothing is changed, announced or sent. A database that gives no answer is
+a `Failure`, not a reply, because the reply would say less. Of real addresses only the recipient's
+own are shown: they are in the edits.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import psycopg
+
+from conversation_tracker import failure
+from conversation_tracker.core import message as messages
+from conversation_tracker.core.address import Address, AddressError, mailboxes
+from conversation_tracker.core.alias import Bounce
+from conversation_tracker.core.bounce import Delivery, Mark
+from conversation_tracker.core.conversation import Conversation, Participant
+from conversation_tracker.core.message import Arrival, Message
+from conversation_tracker.core.plan import Edit, Record
+from conversation_tracker.core.replies import Reply
+from conversation_tracker.database import (
+    DatabaseUnavailable,
+    Directory,
+    Found,
+    Outcome,
+    Rehearsal,
+    Status,
+)
+from conversation_tracker.failure import TEMPORARY, USAGE, Failure, one_line
+from conversation_tracker.filter import Filter, Transaction
+
+T = TypeVar("T")
+
+_LINE_END = re.compile(rb"\r?\n")
+_LONGEST = 200  # characters of an edit; a To of a thousand addresses says no more
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What was found out: the lines to show, and whether the mail would be taken."""
+
+    lines: tuple[str, ...]
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What SMTP would say about the message.
+
+    Attributes:
+        recipients: what each RCPT TO names, without angle brackets.
+        sender: what MAIL FROM names, "" or "<>" for the null sender; None takes From's address.
+        trusted: the client authenticated, or is in a trusted network.
+    """
+
+    recipients: tuple[str, ...]
+    sender: str | None = None
+    trusted: bool = False
+
+
+class _Witness(Rehearsal):
+    """A rehearsal that remembers what was asked of it, and why it gave no answer."""
+
+    def __init__(self, conninfo: str) -> None:
+        super().__init__(conninfo)
+        self.records: tuple[Record, ...] = ()
+        self.marks: tuple[Mark, ...] = ()
+        self.conversations: dict[int, Conversation] = {}
+        self.unavailable: DatabaseUnavailable | None = None
+
+    def record(self, records: Sequence[Record]) -> tuple[Outcome, dict[str, str]]:
+        self.records = tuple(records)
+        return super().record(records)
+
+    def again(self, order: int) -> Found | None:
+        found = super().again(order)
+        if found is not None:
+            self._note(found.conversation)
+        return found
+
+    def open_order(self, store: str, number: str) -> Found:
+        found = super().open_order(store, number)
+        self._note(found.conversation)
+        return found
+
+    def delivery(self, bounce: Bounce) -> tuple[Status, Delivery] | None:
+        found = super().delivery(bounce)
+        if found is not None:
+            self._note(found[1].conversation)
+        return found
+
+    def mark(self, bounce: str, mark: Mark) -> bool:
+        changed = super().mark(bounce, mark)
+        if changed:
+            self.marks = (*self.marks, mark)
+        return changed
+
+    def _note(self, conversation: Conversation) -> None:
+        self.conversations[conversation.order.id] = conversation
+
+    def _run(self, work: Callable[[psycopg.Connection], T]) -> T:
+        try:
+            return super()._run(work)
+        except DatabaseUnavailable as error:
+            self.unavailable = error
+            raise
+
+
+@dataclass(slots=True)
+class _Rehearsed:
+    """What the rehearsal gave, for the lines to be made of once it is over."""
+
+    transaction: Transaction = field(default_factory=Transaction)
+    refused: list[tuple[str, Reply]] = field(default_factory=list)
+    reply: Reply | None = None
+    edits: tuple[Edit, ...] = ()
+    return_path: str | None = None
+    what: str = "untouched"
+    discard: bool = False
+    records: tuple[Record, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    conversations: dict[int, Conversation] = field(default_factory=dict)
+
+
+def explain(conninfo: str, raw: bytes, envelope: Envelope) -> Explanation:
+    """Tell what would happen to a message.
+
+    Args:
+        conninfo: a libpq URI or connection string; the role must be able to do what mail does.
+        raw: the message with any line ends.
+        envelope: what SMTP would say about it.
+
+    Returns:
+        The explanation.
+
+    Raises:
+        Failure: the envelope names no addresses, or the database gives no answer.
+    """
+    headers, body = messages.parse(raw)
+    transaction = Transaction(null=_null(envelope))
+    message = Message(
+        _sender(envelope, headers),
+        (),
+        headers,
+        _LINE_END.sub(b"\r\n", body),
+        Arrival("explain", trusted=envelope.trusted),
+        null=transaction.null,
+    )
+    try:
+        rehearsal = _Witness(conninfo)
+    except DatabaseUnavailable as error:
+        raise _failure(error, conninfo) from None
+    try:
+        directory = rehearsal.directory()
+        rehearsed = _rehearsed(rehearsal, directory, transaction, message, envelope.recipients)
+    except DatabaseUnavailable as error:
+        raise _failure(error, conninfo) from None
+    except psycopg.Error as error:
+        raise failure.of(error, conninfo) from None
+    finally:
+        # Before anything is shown: a pager must not hold the order's row locked.
+        rehearsal.close()
+    if rehearsal.unavailable is not None:
+        raise _failure(rehearsal.unavailable, conninfo)
+    return Explanation(tuple(_lines(rehearsed)), rehearsed.reply is None)
+
+
+def _sender(envelope: Envelope, headers: Sequence[messages.Header]) -> Address | None:
+    if envelope.sender is None:
+        values = (header.value for header in headers if header.key == b"from")
+        found = mailboxes(next(values, b""))
+        return found[0].address if found else None
+    if _null(envelope):
+        return None
+    try:
+        return Address.parse(_bare(envelope.sender))
+    except AddressError as error:
+        raise Failure(USAGE, f"--from is no mail address: {error}") from None
+
+
+def _null(envelope: Envelope) -> bool:
+    return envelope.sender is not None and not _bare(envelope.sender)
+
+
+def _bare(text: str) -> str:
+    return text.strip().removeprefix("<").removesuffix(">")
+
+
+def _rehearsed(
+    rehearsal: _Witness,
+    directory: Directory,
+    transaction: Transaction,
+    message: Message,
+    recipients: Sequence[str],
+) -> _Rehearsed:
+    """Go through RCPT and the end of the message as the milter does."""
+    filter = Filter(rehearsal, lambda: directory)
+    found = _Rehearsed(transaction)
+    for recipient in recipients:
+        reply = filter.recipient(transaction, f"<{_bare(recipient)}>".encode())
+        if reply is not None:
+            found.refused.append((recipient, reply))
+            found.reply = reply
+    if not transaction.recipients or rehearsal.unavailable:
+        return found
+    whole = Message(
+        message.sender,
+        tuple(transaction.recipients),
+        message.headers,
+        message.body,
+        message.arrival,
+        message.null,
+    )
+    outcome = filter.message(transaction, whole)
+    found.reply = outcome.plan.reply
+    found.edits = outcome.plan.edits
+    found.what = outcome.what
+    found.discard = outcome.plan.discard
+    found.marks = rehearsal.marks
+    found.return_path = outcome.return_path
+    found.records = rehearsal.records if outcome.orders else ()
+    found.conversations = transaction.conversations | rehearsal.conversations
+    return found
+
+
+def _failure(error: DatabaseUnavailable, conninfo: str) -> Failure:
+    cause = error.__context__
+    if isinstance(cause, psycopg.Error):
+        return failure.of(cause, conninfo)
+    return Failure(TEMPORARY, f"the database cannot be reached: {error}")
+
+
+def _lines(found: _Rehearsed) -> Iterator[str]:
+    for recipient in found.transaction.recipients:
+        yield f"recipient {_shown(recipient.raw)}: {_led_to(found, recipient)}"
+    for text, reply in found.refused:
+        yield f"recipient {one_line(text)}: refused, {reply}"
+    yield f"decision: {_decision(found)}"
+    if found.return_path is not None:
+        yield f"  set sender <{found.return_path}>, a fresh bounce address"
+    for edit in found.edits:
+        yield f"  {_cut(one_line(str(edit)))}"
+    for mark in found.marks:
+        yield f"mark: the delivery is {mark.state} {mark.status}".rstrip()
+    for record in found.records:
+        yield from _record_lines(record, found.conversations[record.order])
+    yield "nothing was changed; aliases and bounce addresses that are new differ each time"
+
+
+def _decision(found: _Rehearsed) -> str:
+    if found.reply is not None:
+        return f"refuse, {found.reply}"
+    if found.discard:
+        return "take it, and forward it to nobody"
+    match found.what:
+        case "forwarded":
+            return "record and forward it"
+        case "split":
+            return "record it, and queue it for the splitter: one copy for each recipient"
+        case "returned":
+            return "make it a notification to the author that names the alias only"
+        case _:
+            return "let it pass untouched: it belongs to no order"
+
+
+def _led_to(found: _Rehearsed, recipient: messages.Recipient) -> str:
+    if recipient.bounce is not None:
+        delivery = found.transaction.deliveries[recipient.bounce]
+        who = _role(delivery.conversation, delivery.recipient)
+        return f"bounce address of a delivery to the {who}"
+    if recipient.order is None or recipient.token is None:
+        return "no alias"
+    return f"the {_role(found.transaction.conversations[recipient.order], recipient.token)}"
+
+
+def _role(conversation: Conversation, token: str) -> str:
+    participant = conversation.with_token(token)
+    role = participant.role if participant is not None else "nobody"
+    return f"{role} of {_order(conversation)}"
+
+
+def _order(conversation: Conversation) -> str:
+    return one_line(f"order {conversation.order.number} of store {conversation.store.name}")
+
+
+def _record_lines(record: Record, conversation: Conversation) -> Iterator[str]:
+    people = {p.token: p for p in (*conversation, *record.joined)}
+    to = (_named(people[token], conversation) for token, _bounce in record.recipients)
+    yield f"record: {_order(conversation)}"
+    yield f"  direction: {record.direction}{', automatic' if record.automatic else ''}"
+    yield f"  from: {_named(people[record.sender], conversation)}"
+    yield f"  to: {', '.join(to)}"
+    yield f"  subject: {one_line(record.subject)}"
+    yield f"  text: {one_line(record.first_words)}"
+    yield f"  files: {one_line(', '.join(record.attachment_names)) or 'none'}"
+    yield f"  size: {record.size} octets"
+    if record.joined:
+        yield f"  joins: {', '.join(_named(p, conversation) for p in record.joined)}"
+
+
+def _named(participant: Participant, conversation: Conversation) -> str:
+    return f"{participant.role} {conversation.hard(participant)}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _shown(raw: bytes) -> str:
+    return one_line(raw.decode("utf-8", "replace").removeprefix("<").removesuffix(">"))

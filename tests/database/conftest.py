@@ -1,0 +1,96 @@
+"""A store of one's own in a database that the tests of a module share, and a session to work in.
+
+Tests here that change nothing but their own store use `shop`; those that change more take the
+fixture `database`.
+"""
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.rows import dict_row
+
+if TYPE_CHECKING:
+    from private.postgres import Postgres
+
+_numbers = itertools.count(1)
+
+
+class Shop:
+    """One store, and a session of the schema's owner in autocommit."""
+
+    def __init__(self, uri: str, connection: psycopg.Connection, number: int) -> None:
+        self.uri = uri
+        self.connection = connection
+        self.name = f"shop{number}"
+        self.alias_domain = f"ct{number}.example.com"
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run a query and return its rows."""
+        return self.connection.execute(query.encode(), values).fetchall()
+
+    def one(self, query: str, *values: object) -> Any:
+        """Run a query and return the first value of its only row."""
+        [row] = self.rows(query, *values)
+        return row[0]
+
+    def row(self, query: str, *values: object) -> dict[str, Any]:
+        """Run a query and return its only row by column name."""
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            [row] = cursor.execute(query.encode(), values).fetchall()
+        return row
+
+    def set(self, **columns: object) -> None:
+        """Change the store's row."""
+        for column, value in columns.items():
+            statement = sql.SQL("UPDATE tracker.stores SET {} = %s WHERE name = %s")
+            self.connection.execute(statement.format(sql.Identifier(column)), (value, self.name))
+
+    def mask(self, address: str | None, number: str = "1", role: str = "buyer") -> str:
+        """Call tracker.mask for this store."""
+        return str(
+            self.one("SELECT tracker.mask(%s, %s, %s, %s)", self.name, number, address, role)
+        )
+
+    def unmask(self, alias: str | None, reason: str | None = "asked to") -> str:
+        """Call tracker.unmask."""
+        return str(self.one("SELECT tracker.unmask(%s, %s)", alias, reason))
+
+    def order(self, number: str = "1") -> dict[str, Any]:
+        """Return the row of one of the store's orders."""
+        query = "SELECT * FROM tracker.orders WHERE store = %s AND number = %s"
+        return self.row(query, self.name, number)
+
+    def people(self, number: str = "1") -> list[tuple[str, str | None]]:
+        """Return role and address of an order's participants."""
+        order = self.order(number)["id"]
+        query = "SELECT role, address FROM tracker.participants WHERE order_id = %s ORDER BY id"
+        return self.rows(query, order)
+
+    def expire(self, number: str = "1") -> None:
+        """Let an order expire a moment ago."""
+        query = "UPDATE tracker.orders SET expires_at = now() WHERE store = %s AND number = %s"
+        self.connection.execute(query.encode(), (self.name, number))
+
+
+@pytest.fixture(scope="module")
+def shared(postgres: "Postgres", migrated: str) -> Iterator[str]:
+    """Return the URI of a database with our schema, the same for the tests of a module."""
+    name = f"shared_{next(_numbers)}"
+    yield postgres.create_database(name, template=migrated)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def shop(shared: str) -> Iterator[Shop]:
+    """Return a store of the test's own, without orders."""
+    with psycopg.connect(shared, autocommit=True) as connection:
+        found = Shop(shared, connection, next(_numbers))
+        connection.execute(
+            "INSERT INTO tracker.stores (name, alias_domain) VALUES (%s, %s)",
+            (found.name, found.alias_domain),
+        )
+        yield found

@@ -1,0 +1,443 @@
+"""`postfix/configure` sets Postfix up so that no mail passes unmasked, or refuses and says why."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DOMAIN = "ct.example.com"
+LISTENER = "127.0.0.1:10027"
+OURS = "unix:conversation-tracker/milter.sock"
+DKIM = "inet:127.0.0.1:8894"
+HARD = "ff2e6348a53a4d449af92be2a1011328@ct.example.com"
+SOFT = "johndoe@vtex.com.br-207700027841b.ct.example.com"
+
+
+def shown(output: str, setting: str) -> str:
+    """Return the new value that `configure` shows for a setting."""
+    [line] = [line for line in output.splitlines() if line.startswith(f"{setting}: ")]
+    return line.partition(" -> ")[2]
+
+
+def test_mail_meets_the_tracker(debian: Any) -> None:
+    done = debian.configured()
+    assert debian.value("smtpd_milters") == OURS
+    assert debian.value("milter_default_action") == "tempfail"
+    assert debian.value("milter_protocol") == "6"
+    assert debian.value("relay_domains") == DOMAIN
+    assert debian.value("tracker-split_destination_recipient_limit") == "1"
+    assert debian.value("transport_maps") == f"regexp:{debian.directory}/tracker_transport"
+    assert debian.value("header_checks") == f"regexp:{debian.directory}/tracker_header_checks"
+    assert debian.value("smtpd_forbid_bare_newline") == "normalize"
+    assert debian.value("smtpd_forbid_bare_newline_exclusions") == ""
+    assert debian.value("non_smtpd_milters") == ""
+    listener = debian.options(f"{LISTENER}/inet")
+    assert listener["milter_macro_daemon_name"] == "tracker-split"
+    assert listener["smtpd_milters"] == OURS
+    assert listener["local_header_rewrite_clients"] == ""
+    assert "no_milters" not in listener["receive_override_options"]
+    assert debian.options("tracker-split/unix")["smtp_fallback_relay"] == ""
+    assert "reload" in done.stdout
+
+
+def test_our_services_run_chrooted_where_debians_do(debian: Any) -> None:
+    debian.configured()
+    for service in (f"{LISTENER}/inet", "tracker-split/unix"):
+        assert debian.postconf("-Fh", f"{service}/chroot") == "y"
+
+
+def test_second_run_changes_nothing_and_says_so(debian: Any) -> None:
+    debian.configured("--signer", DKIM)
+    before = debian.files()
+    assert debian.configured("--signer", DKIM).stdout == "configure: nothing to change\n"
+    assert debian.files() == before
+
+
+def test_later_run_keeps_what_it_is_not_told_anew(debian: Any) -> None:
+    debian.configured("--signer", DKIM)
+    before = debian.files()
+    done = debian.configure()
+    assert (done.returncode, done.stdout) == (0, "configure: nothing to change\n")
+    assert debian.files() == before
+    done = debian.configure("--alias-domain", "alias.example.org", "--dry-run")
+    assert shown(done.stdout, "relay_domains") == f"{DOMAIN}, alias.example.org"
+    lines = [line for line in done.stdout.splitlines() if "tracker-split:[" in line]
+    assert len(lines) == 2
+
+
+def test_dry_run_shows_every_change_and_makes_none(debian: Any) -> None:
+    before = debian.files()
+    done = debian.configured("--dry-run")
+    assert debian.files() == before
+    shown_settings = {
+        line.partition(": ")[0] for line in done.stdout.splitlines() if " -> " in line
+    }
+    assert shown_settings == {
+        f"{debian.directory}/tracker_transport",
+        f"{debian.directory}/tracker_header_checks",
+        "tracker-split/unix",
+        f"{LISTENER}/inet",
+        "smtpd_milters",
+        "transport_maps",
+        "header_checks",
+        "tracker-split_destination_recipient_limit",
+        "relay_domains",
+        "smtpd_forbid_bare_newline",
+        "smtpd_forbid_bare_newline_exclusions",
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "signer", "after"),
+    [
+        ("inet:v:1, unix:rspamd", "", f"inet:v:1, unix:rspamd, {OURS}"),
+        ("inet:v:1", DKIM, f"inet:v:1, {OURS}, {DKIM}"),
+        (f"inet:v:1 {DKIM}", "inet:8894@127.0.0.1", f"inet:v:1, {OURS}, {DKIM}"),
+        (f"inet:v:1, {DKIM}, inet:w:2", DKIM, f"inet:v:1, {OURS}, {DKIM}, inet:w:2"),
+        (
+            f"{{ inet:v:1, default_action=accept }}, {{{DKIM}, connect_timeout=5s}}",
+            DKIM,
+            f"{{ inet:v:1, default_action=accept }}, {OURS}, {{{DKIM}, connect_timeout=5s}}",
+        ),
+        (f"{DKIM}, {OURS}", DKIM, f"{OURS}, {DKIM}"),
+        (f"unix:/QUEUE/conversation-tracker/milter.sock, {DKIM}", DKIM, f"{OURS}, {DKIM}"),
+        (f"{{{OURS}, default_action=accept}}, inet:w:2", "", f"{OURS}, inet:w:2"),
+        (f"{OURS}, inet:v:1, {OURS}", "", f"{OURS}, inet:v:1"),
+        ("$others", "", f"$others, {OURS}"),
+    ],
+)
+def test_tracker_stands_after_verifiers_and_before_the_signer(
+    debian: Any, before: str, signer: str, after: str
+) -> None:
+    debian.set(f"smtpd_milters={before.replace('/QUEUE', str(debian.queue))}", "others=inet:v:1")
+    done = debian.configured("--dry-run", *(["--signer", signer] if signer else []))
+    assert shown(done.stdout, "smtpd_milters") == after
+
+
+@pytest.mark.parametrize(
+    ("before", "signer"),
+    [
+        (f"inet:v:1, {OURS}, {DKIM}", DKIM),
+        (f"inet:v:1, {OURS}, inet:w:2", ""),
+        (f"{{{OURS}, connect_timeout=5s}}", ""),
+        ("inet:v:1, $tracker", ""),
+    ],
+)
+def test_right_order_is_left_alone(debian: Any, before: str, signer: str) -> None:
+    debian.set(f"smtpd_milters={before}", f"tracker={OURS}")
+    done = debian.configured("--dry-run", *(["--signer", signer] if signer else []))
+    assert "\nsmtpd_milters: " not in done.stdout
+
+
+def test_signer_runs_on_the_listener_and_verifiers_do_not(debian: Any) -> None:
+    debian.set("smtpd_milters=inet:v:1")
+    debian.configured("--signer", DKIM)
+    assert debian.value("smtpd_milters") == f"inet:v:1, {OURS}, {DKIM}"
+    assert debian.value(f"{LISTENER}/inet/smtpd_milters") == f"{OURS},{DKIM}"
+
+
+def test_moved_socket_replaces_the_old_one(debian: Any) -> None:
+    debian.configured("--signer", DKIM)
+    done = debian.configure("--socket", "inet:8890@127.0.0.1", "--dry-run")
+    assert shown(done.stdout, "smtpd_milters") == f"inet:127.0.0.1:8890, {DKIM}"
+    assert shown(done.stdout, f"{LISTENER}/inet/smtpd_milters") == f"inet:127.0.0.1:8890,{DKIM}"
+    assert "a unix socket is better" in done.stderr
+
+
+def test_moved_listener_replaces_the_old_one(debian: Any) -> None:
+    debian.configured()
+    done = debian.configured("--listener", "127.0.0.1:10028")
+    assert debian.postconf("-M", f"{LISTENER}/inet") == ""
+    assert debian.options("127.0.0.1:10028/inet")["smtpd_milters"] == OURS
+    assert "tracker-split:[127.0.0.1]:10028" in done.stdout
+
+
+def test_accepting_on_failure_ends_and_is_said_aloud(debian: Any) -> None:
+    debian.set("milter_default_action=accept", "milter_protocol=2", "milter_content_timeout=10s")
+    done = debian.configured("--dry-run")
+    assert shown(done.stdout, "milter_default_action") == "tempfail"
+    assert "WARNING: milter_default_action was accept" in done.stderr
+    assert shown(done.stdout, "milter_protocol") == "6"
+    assert shown(done.stdout, "milter_content_timeout") == "300s"
+
+
+def test_longer_timeout_and_stricter_line_ends_are_left_alone(debian: Any) -> None:
+    debian.set("milter_content_timeout=10m", "smtpd_forbid_bare_newline=reject")
+    done = debian.configured("--dry-run")
+    assert "milter_content_timeout" not in done.stdout
+    assert "smtpd_forbid_bare_newline: " not in done.stdout
+
+
+def test_lists_that_are_there_are_kept(debian: Any) -> None:
+    debian.set(
+        "transport_maps=inline:{ a.example=smtp:[b] }, hash:/x",
+        "header_checks=regexp:/y",
+        "relay_domains=other.example",
+        "relay_recipient_maps=hash:/z",
+        "parent_domain_matches_subdomains=",
+    )
+    done = debian.configured("--dry-run")
+    table = f"regexp:{debian.directory}/tracker_transport"
+    assert shown(done.stdout, "transport_maps") == (
+        f"{table}, inline:{{ a.example=smtp:[b] }}, hash:/x"
+    )
+    assert shown(done.stdout, "header_checks") == (
+        f"regexp:{debian.directory}/tracker_header_checks, regexp:/y"
+    )
+    assert shown(done.stdout, "relay_domains") == f"other.example, {DOMAIN}, .{DOMAIN}"
+    assert shown(done.stdout, "relay_recipient_maps") == f"hash:/z, {table}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "reason"),
+    [
+        (["mydestination=localhost, CT.example.com"], [], "also in mydestination"),
+        (["virtual_alias_domains=$x", "x=ct.example.com"], [], "also in virtual_alias_domains"),
+        (["virtual_mailbox_domains=static:yes"], [], "also in virtual_mailbox_domains (static:"),
+        (["virtual_alias_maps=inline:{@ct.example.com=a@b.example}"], [], "virtual_alias_maps"),
+        (["virtual_alias_maps=regexp:{{/./ root}}"], [], "virtual_alias_maps: regexp:"),
+        (["virtual_alias_maps=hash:/no/such/file"], [], "hash:/no/such/file"),
+        (["sender_canonical_maps=static:me@example.com"], [], "sender_canonical_maps: static:"),
+        (["masquerade_domains=example.com"], [], "masquerade_domains has example.com"),
+        (["receive_override_options=no_milters"], [], "main.cf has no_milters: remove it"),
+        (["smtpd_proxy_filter=127.0.0.1:10025"], [], "smtpd_proxy_filter is set in main.cf"),
+        (["smtpd_milter_maps=cidr:{{127.0.0.0/8 DISABLE}}"], [], "--exempt smtpd_milter_maps"),
+        (["milter_connect_macros=j"], [], "milter_connect_macros does not hold {daemon_name}"),
+        (["milter_mail_macros={mail_addr}"], [], "does not hold {auth_authen}"),
+        (["milter_macro_daemon_name=tracker-split"], [], "belongs to the listener alone"),
+        (["inet_protocols=ipv6"], [], "needs 127.0.0.1"),
+        (["smtp/inet/smtpd_milters="], [], "say --service smtp/inet"),
+        (["smtp/inet/smtpd_milters=inet:v:1"], [], "say --service smtp/inet"),
+        (
+            ["smtp/inet/receive_override_options=no_address_mappings,no_milters"],
+            [],
+            "service smtp/inet has receive_override_options with no_milters: take no_milters out",
+        ),
+        (["smtp/inet/smtpd_proxy_filter=127.0.0.1:1"], [], "service smtp/inet has smtpd_proxy"),
+        (["smtp/inet/milter_default_action=accept"], [], "milter_default_action=accept: remove"),
+        (
+            ["smtp/inet/milter_macro_daemon_name=tracker-split"],
+            [],
+            "has the listener's milter_macro",
+        ),
+        ([], ["--listener", "192.0.2.1:10027"], "must be a loopback address"),
+        ([], ["--alias-domain", "x.ct.example.com"], "is inside alias domain ct.example.com"),
+        ([], ["--socket", "unix:/run/tracker.sock"], "chrooted service smtp/inet cannot reach it"),
+        (
+            ["compatibility_level=0", "smtp/inet/chroot=-"],
+            ["--socket", "unix:/run/tracker.sock"],
+            "chrooted service smtp/inet cannot reach it",
+        ),
+    ],
+)
+def test_refuses_what_would_let_mail_pass_unmasked(
+    debian: Any, settings: list[str], options: list[str], reason: str
+) -> None:
+    for setting in settings:
+        if setting.startswith("smtp/inet/chroot"):
+            debian.postconf("-F", setting)
+        else:
+            debian.set(setting)
+    before = debian.files()
+    base = ["--socket", debian.socket, "--alias-domain", DOMAIN]
+    done = debian.configure(*base, *options)
+    assert done.returncode == 1
+    assert any(
+        line.startswith("configure: refused: ") and reason in line
+        for line in done.stderr.splitlines()
+    ), done.stderr
+    assert done.stderr.endswith("configure: nothing was changed\n")
+    assert debian.files() == before
+
+
+def test_all_reasons_are_named_at_once(debian: Any) -> None:
+    debian.set("mydestination=ct.example.com", "receive_override_options=no_milters")
+    done = debian.configure("--socket", debian.socket, "--alias-domain", DOMAIN)
+    assert done.stderr.count("configure: refused: ") == 2
+
+
+def test_port_of_another_service_is_not_taken(debian: Any) -> None:
+    debian.postconf("-M", f"{LISTENER}/inet={LISTENER} inet n - n - - smtpd")
+    done = debian.configure("--socket", debian.socket, "--alias-domain", DOMAIN)
+    assert done.returncode == 1
+    assert "name a free port with --listener" in done.stderr
+
+
+def test_socket_anywhere_will_do_where_nothing_is_chrooted(debian: Any) -> None:
+    debian.postconf("-F", "smtp/inet/chroot=-")
+    done = debian.configured("--dry-run", "--socket", "unix:/run/tracker.sock")
+    assert shown(done.stdout, "smtpd_milters") == "unix:/run/tracker.sock"
+
+
+def test_service_with_milters_of_its_own_gets_the_tracker_on_request(debian: Any) -> None:
+    debian.postconf("-M", "submission/inet=submission inet n - y - - smtpd")
+    debian.set(f"submission/inet/smtpd_milters=inet:v:1,{DKIM}")
+    debian.configured("--signer", DKIM, "--service", "submission/inet")
+    assert debian.value("submission/inet/smtpd_milters") == f"inet:v:1,{OURS},{DKIM}"
+    assert debian.configured().stdout == "configure: nothing to change\n"
+    assert debian.configure("--remove").returncode == 0
+    assert debian.value("submission/inet/smtpd_milters") == f"inet:v:1,{DKIM}"
+
+
+def test_exempt_service_is_not_refused(debian: Any) -> None:
+    debian.set("smtp/inet/receive_override_options=no_milters")
+    debian.configured("--dry-run", "--exempt", "smtp/inet")
+
+
+def test_way_back_from_a_content_filter_only_draws_a_warning(debian: Any) -> None:
+    debian.postconf("-M", "127.0.0.1:10025/inet=127.0.0.1:10025 inet n - y - - smtpd")
+    debian.set("127.0.0.1:10025/inet/smtpd_milters=")
+    done = debian.configured("--dry-run")
+    assert "WARNING: service 127.0.0.1:10025/inet has smtpd_milters" in done.stderr
+
+
+def test_header_checks_of_a_cleanup_service_draw_a_warning(debian: Any) -> None:
+    debian.set("cleanup/unix/header_checks=regexp:/x")
+    done = debian.configured("--dry-run")
+    assert "WARNING: service cleanup/unix has header_checks" in done.stderr
+
+
+def test_missing_socket_draws_a_warning(debian: Any) -> None:
+    assert "until the tracker runs, mail gets 451" in debian.configured("--dry-run").stderr
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--socket", "unix:/run/x"],
+        ["--alias-domain", DOMAIN],
+        ["--socket", "tcp:1", "--alias-domain", DOMAIN],
+        ["--socket", "inet:x@127.0.0.1", "--alias-domain", DOMAIN],
+        ["--socket", "unix:/run/x y", "--alias-domain", DOMAIN],
+        ["--socket", "unix:/run/x", "--alias-domain", "ct example.com"],
+        ["--socket", "unix:/run/x", "--alias-domain", "localhost"],
+        ["--socket", "unix:/run/x", "--alias-domain", "-x.example.com"],
+        ["--socket", "unix:/run/x", "--alias-domain", DOMAIN, "--signer", "unix:/run/x"],
+        ["--socket", "unix:/run/x", "--alias-domain", DOMAIN, "--service", "none/inet"],
+        ["--socket"],
+        ["--what"],
+    ],
+)
+def test_wrong_usage_is_one_line_and_changes_nothing(debian: Any, options: list[str]) -> None:
+    before = debian.files()
+    done = debian.configure(*options)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert debian.files() == before
+
+
+def stubbed(debian: Any, tmp_path: Path, script: str) -> dict[str, str]:
+    """Return an environment in which postconf is a script that may call `$REAL`."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    stub = folder / "postconf"
+    stub.write_text(f"#!/bin/bash\nREAL=/usr/sbin/postconf\n{script}\n")
+    stub.chmod(stub.stat().st_mode | stat.S_IXUSR)
+    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (
+            '[[ $3 != -e ]] || { for a in "$@"; do [[ $a == transport_maps=* ]] || b+=("$a"); done;'
+            ' exec $REAL "${b[@]}"; }\nexec $REAL "$@"',
+            "transport_maps has nothing for ct.example.com",
+        ),
+        ('[[ $3 != -e ]] || exit 1\nexec $REAL "$@"', "postconf -e failed"),
+    ],
+)
+def test_failure_on_the_way_takes_everything_back(
+    debian: Any, tmp_path: Path, script: str, reason: str
+) -> None:
+    before = debian.files()
+    env = stubbed(debian, tmp_path, script)
+    done = debian.configure("--socket", debian.socket, "--alias-domain", DOMAIN, env=env)
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert "is as it was before" in done.stderr
+    assert debian.files() == before
+
+
+def test_signer_hidden_in_another_parameter_is_refused_and_taken_back(debian: Any) -> None:
+    debian.set(f"mine={DKIM}", "smtpd_milters=$mine")
+    before = debian.files()
+    done = debian.configure("--socket", debian.socket, "--alias-domain", DOMAIN, "--signer", DKIM)
+    assert done.returncode == 1
+    assert "right before the signer" in done.stderr
+    assert debian.files() == before
+
+
+def test_remove_leaves_what_was_there_before(debian: Any) -> None:
+    debian.set(
+        "smtpd_milters=inet:v:1", "relay_domains=other.example", "transport_maps=hash:/etc/none"
+    )
+    services = debian.postconf("-M")
+    debian.configured()
+    done = debian.configure("--remove")
+    assert done.returncode == 0
+    assert "nothing is masked" in done.stderr
+    assert debian.value("smtpd_milters") == "inet:v:1"
+    assert debian.value("relay_domains") == "other.example"
+    assert debian.value("transport_maps") == "hash:/etc/none"
+    assert debian.value("header_checks") == ""
+    assert debian.postconf("-M") == services
+    assert set(debian.files()) == {"main.cf", "master.cf"}
+    assert debian.configure("--remove").stdout == "configure: nothing to change\n"
+
+
+def test_only_addresses_in_alias_domains_go_to_the_splitter(debian: Any) -> None:
+    debian.configured("--alias-domain", "alias.example.org")
+    there = f"tracker-split:[127.0.0.1]:{LISTENER.partition(':')[2]}"
+    for key in (HARD, SOFT, HARD.upper(), DOMAIN, f".{DOMAIN}", "x@alias.example.org"):
+        assert debian.answer("tracker_transport", key) == there
+    for key in (
+        "x@example.com",
+        "x@notct.example.com",
+        f"{DOMAIN}@example.com",
+        "x@ctXexample.com",
+    ):
+        assert debian.answer("tracker_transport", key) == ""
+
+
+RECEIVED = """\
+Received: from secret.example (client.example [192.0.2.1])
+\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits))
+\t(Authenticated sender: shop)
+\tby mail.example.com (Postfix) with ESMTPSA id 4XyZ12
+\tfor <{recipient}>; Mon, 23 Nov 2026 16:00:00 +0000 (UTC)"""
+REDUCED = "Received: by {host} (Postfix) id 4XyZ12; Mon, 23 Nov 2026 16:00:00 +0000 (UTC)"
+
+
+def test_received_of_this_host_tells_only_of_this_host(debian: Any) -> None:
+    debian.postconf("-M", "192.0.2.9:25/inet=192.0.2.9:25 inet n - y - - smtpd")
+    debian.set("192.0.2.9:25/inet/myhostname=mx2.example.com")
+    debian.configured()
+    for recipient in (HARD, SOFT, f'"{HARD.partition("@")[0]}"@{DOMAIN}', HARD.upper(), f"{HARD}."):
+        reduced = "REPLACE " + REDUCED.format(host="mail.example.com")
+        header = RECEIVED.format(recipient=recipient)
+        assert debian.answer("tracker_header_checks", header) == reduced
+    second = RECEIVED.format(recipient=HARD).replace("by mail.", "by mx2.")
+    assert "by mx2.example.com (Postfix) id" in debian.answer("tracker_header_checks", second)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        RECEIVED.format(recipient="buyer@example.com"),
+        RECEIVED.format(recipient=f"{DOMAIN}@example.org"),
+        RECEIVED.format(recipient=HARD).replace("by mail.", "by other."),
+        RECEIVED.format(recipient=HARD).replace("(Postfix)", "(Other)"),
+        RECEIVED.format(recipient=HARD).replace(f"\n\tfor <{HARD}>", ""),
+        "X-" + RECEIVED.format(recipient=HARD),
+        f"Subject: for <{HARD}>; by mail.example.com (Postfix)",
+    ],
+)
+def test_other_headers_are_left_alone(debian: Any, header: str) -> None:
+    table = "tracker_header_checks"
+    shipped = Path(__file__).parents[2] / "postfix" / table
+    (debian.directory / table).write_bytes(shipped.read_bytes())
+    assert debian.answer(table, header) == ""

@@ -1,0 +1,237 @@
+"""`postfix/install` puts everything in place and switches Postfix over last, or leaves it alone."""
+
+import socket as sockets
+import stat
+import struct
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+POSTFIX = Path(__file__).parents[2] / "postfix"
+SYSTEMD = POSTFIX.parent / "systemd"
+DOMAIN = "ct.example.com"
+
+
+def install(*options: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the installer."""
+    command = [str(POSTFIX / "install"), *map(str, options)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def tree(root: Path) -> dict[str, tuple[str, bytes]]:
+    """Return mode and contents of everything below a directory."""
+    return {
+        str(path.relative_to(root)): (
+            stat.filemode(path.lstat().st_mode),
+            path.read_bytes() if path.is_file() else b"",
+        )
+        for path in root.rglob("*")
+    }
+
+
+@pytest.fixture
+def dry(debian: Any, tmp_path: Path) -> list[str]:
+    """Return the options of a dry run beside a private Postfix; there is no program yet."""
+    prefix = tmp_path / "opt" / "tracker"
+    # Where the configuration as shipped has the socket.
+    debian.set("queue_directory=/var/spool/postfix")
+    return ["--dry-run", "--config-dir", str(debian.directory), "--prefix", str(prefix)]
+
+
+def test_dry_run_shows_the_steps_and_takes_none(
+    debian: Any, dry: list[str], tmp_path: Path
+) -> None:
+    before = tree(tmp_path)
+    done = install(*dry, "--alias-domain", DOMAIN)
+    assert done.returncode == 0, done.stderr
+    assert tree(tmp_path) == before
+    for shown in (
+        "-m venv --system-site-packages",
+        'CREATE ROLE "conversation-tracker" LOGIN',
+        "CREATE ROLE tracker_reader NOLOGIN",
+        'GRANT tracker_service TO "conversation-tracker"',
+        "CREATE DATABASE conversation_tracker OWNER",
+        "conversation-tracker migrate",
+        "smtpd_milters: (empty) -> unix:",
+        f"relay_domains: (empty) -> {DOMAIN}",
+    ):
+        assert shown in done.stdout
+
+
+def test_postfix_is_switched_over_last(dry: list[str]) -> None:
+    done = install(*dry, "--alias-domain", DOMAIN)
+    steps = [line.removeprefix("== ") for line in done.stdout.splitlines() if line[:3] == "== "]
+    assert steps[0] == "Postfix, as it is"
+    assert steps[-4:] == ["Service", "Does it answer?", "Postfix", "Next"]
+    assert steps.index("Tables") < steps.index("Service")
+
+
+def test_what_postfix_would_refuse_is_said_before_anything_is_installed(
+    debian: Any, dry: list[str]
+) -> None:
+    debian.set(f"mydestination={DOMAIN}")
+    done = install(*dry, "--alias-domain", DOMAIN)
+    assert done.returncode == 1
+    assert "also in mydestination" in done.stderr
+    assert done.stderr.endswith("nothing was installed\n")
+    assert "Packages" not in done.stdout
+
+
+def test_given_database_is_used_and_none_is_made(dry: list[str]) -> None:
+    uri = "postgresql://tracker@db.example/orders"
+    done = install(*dry, "--alias-domain", DOMAIN, "--database", uri)
+    assert done.returncode == 0
+    assert "CREATE" not in done.stdout
+
+
+def test_options_for_postfix_are_passed_on(dry: list[str]) -> None:
+    done = install(
+        *dry, "--alias-domain", DOMAIN, "--alias-domain", "alias.example.org",
+        "--signer", "inet:8894@127.0.0.1", "--listener", "127.0.0.1:10028",
+    )  # fmt: skip
+    assert "milter.sock, inet:127.0.0.1:8894" in done.stdout
+    assert "127.0.0.1:10028/inet: (none) -> " in done.stdout
+    assert f"relay_domains: (empty) -> {DOMAIN}, alias.example.org" in done.stdout
+
+
+def test_uninstall_frees_postfix_first_and_keeps_the_data(
+    debian: Any, dry: list[str], tmp_path: Path
+) -> None:
+    socket = "unix:/var/spool/postfix/conversation-tracker/milter.sock"
+    assert debian.configure("--socket", socket, "--alias-domain", DOMAIN).returncode == 0
+    before = tree(tmp_path)
+    done = install(*dry, "--uninstall")
+    assert done.returncode == 0, done.stderr
+    assert tree(tmp_path) == before
+    assert done.stdout.index(f"relay_domains: {DOMAIN} -> (empty)") < done.stdout.index("rm -f")
+    assert "DROP" not in done.stdout
+    assert "are still there" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--dry-run", "--config-dir", "/nonexistent"],
+        ["--prefix", "relative", "--alias-domain", DOMAIN],
+        ["--alias-domain"],
+        ["--what"],
+    ],
+)
+def test_wrong_usage_is_one_line(options: list[str]) -> None:
+    done = install(*options)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+
+
+def test_root_gets_the_files_of_a_package(tmp_path: Path) -> None:
+    done = install("--root", tmp_path)
+    assert done.returncode == 0, done.stderr
+    files = tree(tmp_path)
+    units = sorted(SYSTEMD.glob("*.service")) + sorted(SYSTEMD.glob("*.timer"))
+    for unit in units:
+        assert files[f"etc/systemd/system/{unit.name}"] == ("-rw-r--r--", unit.read_bytes())
+    shipped = (SYSTEMD / "conversation-tracker.conf").read_bytes()
+    name = "etc/conversation-tracker/conversation-tracker.conf"
+    assert files[name] == ("-rw-r-----", shipped)
+    assert files["var/spool/postfix/conversation-tracker"][0] == "drwxr-s---"
+    link = tmp_path / "usr/local/bin/conversation-tracker"
+    assert str(link.readlink()) == "/opt/conversation-tracker/bin/conversation-tracker"
+
+
+def test_second_run_changes_nothing(tmp_path: Path) -> None:
+    install("--root", tmp_path)
+    before = tree(tmp_path)
+    done = install("--root", tmp_path)
+    assert done.returncode == 0
+    assert tree(tmp_path) == before
+    assert "+ write" not in done.stdout
+
+
+def test_configuration_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    install("--root", tmp_path)
+    file = tmp_path / "etc/conversation-tracker/conversation-tracker.conf"
+    file.write_text("[tracker]\ndatabase = dbname=mine ; ours\nsocket = unix:/srv/tracker/sock\n")
+    text = file.read_text()
+    assert install("--root", tmp_path).returncode == 0
+    assert file.read_text() == text
+    done = install("--root", tmp_path, "--database", "postgresql:///other")
+    assert done.returncode == 1
+    assert "change it there" in done.stderr
+    assert file.read_text() == text
+    assert install("--root", tmp_path, "--database", "dbname=mine").returncode == 0
+
+
+@pytest.mark.parametrize("uri", ["postgresql://u:a&b%5C1|/@db.example/x?a=b", "host=a dbname=b"])
+def test_database_is_written_as_given(tmp_path: Path, uri: str) -> None:
+    assert install("--root", tmp_path, "--database", uri).returncode == 0
+    file = tmp_path / "etc/conversation-tracker/conversation-tracker.conf"
+    lines = [line for line in file.read_text().splitlines() if line.startswith("database")]
+    assert lines == [f"database = {uri}"]
+
+
+def test_units_follow_prefix_and_socket(tmp_path: Path) -> None:
+    file = tmp_path / "etc/conversation-tracker/conversation-tracker.conf"
+    file.parent.mkdir(parents=True)
+    file.write_text("[tracker]\ndatabase = dbname=mine\nsocket = unix:/srv/q/tracker/sock ; here\n")
+    assert install("--root", tmp_path, "--prefix", "/srv/tracker").returncode == 0
+    unit = (tmp_path / "etc/systemd/system/conversation-tracker.service").read_text()
+    assert "\nExecStart=/srv/tracker/bin/conversation-tracker serve\n" in unit
+    assert "\nReadWritePaths=/srv/q/tracker\n" in unit
+    assert (tmp_path / "srv/q/tracker").is_dir()
+
+
+@contextmanager
+def listening(path: Path, answer: bytes) -> Iterator[list[bytes]]:
+    """Listen at a unix socket and give every client one answer; what they say is collected."""
+    heard: list[bytes] = []
+    server = sockets.socket(sockets.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            heard.append(connection.recv(100))
+            connection.sendall(answer)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield heard
+    finally:
+        thread.join(10)
+        server.close()
+
+
+def asked(address: str) -> subprocess.CompletedProcess[str]:
+    """Ask whether a milter answers."""
+    command = ["python3", str(POSTFIX / "lib" / "answers.py"), address]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_milter_that_answers_is_found(tmp_path: Path) -> None:
+    answer = struct.pack("!IcIII", 13, b"O", 6, 0, 0)
+    with listening(tmp_path / "s", answer) as heard:
+        assert asked(f"unix:{tmp_path / 's'}").returncode == 0
+    assert heard[0][:9] == struct.pack("!IcI", 13, b"O", 6)
+
+
+@pytest.mark.parametrize("answer", [b"", b"\0\0", b"220 mail.example.com ESMTP\r\n"])
+def test_what_is_no_milter_is_told_apart(tmp_path: Path, answer: bytes) -> None:
+    with listening(tmp_path / "s", answer):
+        done = asked(f"unix:{tmp_path / 's'}")
+    assert done.returncode == 1
+    assert "no milter" in done.stderr
+
+
+def test_nobody_there_is_one_line(tmp_path: Path) -> None:
+    done = asked(f"unix:{tmp_path / 's'}")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert asked("tcp:x").returncode == 2

@@ -1,0 +1,79 @@
+"""systemd understands the units, and finds them shut tight."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SYSTEMD = Path(__file__).parents[2] / "systemd"
+PROGRAM = "/opt/conversation-tracker/bin/conversation-tracker"
+SERVICES = ("conversation-tracker.service", "conversation-tracker-expire.service")
+UNITS = (*SERVICES, "conversation-tracker-expire.timer")
+TIGHT = 15  # tenths of systemd's exposure level; 100 is a service without any hardening
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Path:
+    """Return a directory with the units; their program is one that every machine has."""
+    for name in UNITS:
+        text = (SYSTEMD / name).read_text()
+        (tmp_path / name).write_text(text.replace(PROGRAM, "/bin/true"))
+    return tmp_path
+
+
+def analyzed(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run systemd-analyze."""
+    command = ["systemd-analyze", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_systemd_has_no_complaint(units: Path) -> None:
+    done = analyzed("verify", "--man=no", *(units / name for name in UNITS))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_services_are_hardened(units: Path, name: str) -> None:
+    done = analyzed("security", "--offline=true", f"--threshold={TIGHT}", units / name)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_is_not_shut_is_explained(units: Path, name: str) -> None:
+    """Whatever systemd still marks as open is named in the unit with its reason."""
+    report = analyzed("security", "--offline=true", units / name).stdout
+    marked = re.findall(r"^✗ (\w+)=", report, re.MULTILINE)
+    text = (SYSTEMD / name).read_text()
+    explained = [option for option in marked if re.search(rf"^#.*\b{option}\b", text, re.MULTILINE)]
+    # An address family is explained by its own name; the device list follows from ProtectClock.
+    rest = {option for option in marked if option not in explained}
+    assert rest <= {"RestrictAddressFamilies", "DeviceAllow"}
+    assert re.search(r"^# AF_UNIX: ", text, re.MULTILINE)
+
+
+def test_tracker_starts_before_postfix_and_survives_its_failures() -> None:
+    text = (SYSTEMD / "conversation-tracker.service").read_text()
+    for line in (
+        "Type=notify",
+        "Before=postfix.service postfix@-.service",
+        "After=network-online.target postgresql.service",
+        "Restart=on-failure",
+        "RestartPreventExitStatus=2",
+        "ExecReload=/bin/kill -HUP $MAINPID",
+        "ReadWritePaths=/var/spool/postfix/conversation-tracker",
+    ):
+        assert f"\n{line}\n" in text
+    assert re.search(r"^WatchdogSec=\d+$", text, re.MULTILINE)
+
+
+def test_expiry_runs_daily_and_makes_up_for_a_missed_day() -> None:
+    text = (SYSTEMD / "conversation-tracker-expire.timer").read_text()
+    assert "\nOnCalendar=daily\n" in text
+    assert "\nPersistent=true\n" in text
+
+
+def test_sysusers_makes_a_user_that_cannot_log_in() -> None:
+    file = SYSTEMD / "conversation-tracker.sysusers"
+    entries = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    assert entries == ['u conversation-tracker - "Conversation Tracker" / /usr/sbin/nologin']
