@@ -120,7 +120,7 @@ def explain(given: argparse.Namespace, config: Config) -> int:
     from conversation_tracker.explain import Envelope, explain
 
     envelope = Envelope(tuple(given.rcpt), given.sender, given.trusted)
-    explanation = explain(config.database, _message(given.file), envelope)
+    explanation = explain(config.database, _message(given.file), envelope, config.authserv_id)
     for line in explanation.lines:
         print(line)
     return 0 if explanation.taken else NO

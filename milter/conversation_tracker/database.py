@@ -23,7 +23,7 @@ from conversation_tracker.core.address import Address
 from conversation_tracker.core.alias import Bounce, Hard, Soft
 from conversation_tracker.core.bounce import Delivery, Mark
 from conversation_tracker.core.conversation import Conversation, Order, Participant, Store
-from conversation_tracker.core.plan import Record
+from conversation_tracker.core.plan import Record, Refusal
 from conversation_tracker.core.thread import Mapped
 from conversation_tracker.deadline import Watchdog
 
@@ -56,6 +56,7 @@ _AGAIN = "SELECT * FROM tracker.conversation_with(%s, NULL)"
 _OPEN = "SELECT * FROM tracker.conversation_of_number(%s, %s)"
 _ANSWERED = "SELECT * FROM tracker.conversation_answered(%s, %s::text[])"
 _IDENTIFIERS = "SELECT * FROM tracker.identifiers_of(%s, %s::text[])"
+_REFUSE = "SELECT tracker.refuse(%s, %s, %s::uuid, %s::uuid, %s, %s)"
 _DELIVERY = "SELECT * FROM tracker.delivery_of(%s::uuid, %s)"
 _LAST_DELIVERY = "SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)"
 _MARK = "SELECT tracker.mark_delivery(%s::uuid, %s, %s)"
@@ -157,6 +158,20 @@ class Database:
         """Look message identifiers of ours up, in one order; gives those there are."""
         rows = self._rows(_IDENTIFIERS, (order, list(identifiers)))
         return {ours: Mapped(ours, original, token.hex) for ours, original, token in rows}
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Write down that a message was refused."""
+        self._rows(
+            _REFUSE,
+            (
+                refusal.order,
+                refusal.digest,
+                refusal.author,
+                refusal.recipient,
+                refusal.subject,
+                refusal.reply,
+            ),
+        )
 
     def delivery(self, bounce: Bounce) -> tuple[Status, Delivery] | None:
         """Look a bounce address up: its order's status and its delivery, None if there is none."""

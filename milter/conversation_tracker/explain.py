@@ -16,19 +16,15 @@ import psycopg
 from conversation_tracker import failure
 from conversation_tracker.core import message as messages
 from conversation_tracker.core.address import Address, AddressError, mailboxes
-from conversation_tracker.core.alias import Bounce
-from conversation_tracker.core.bounce import Delivery, Mark
+from conversation_tracker.core.bounce import Mark
 from conversation_tracker.core.conversation import Conversation, Participant
 from conversation_tracker.core.message import Arrival, Message
 from conversation_tracker.core.plan import Edit, Record
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.database import (
     DatabaseUnavailable,
-    Directory,
-    Found,
     Outcome,
     Rehearsal,
-    Status,
 )
 from conversation_tracker.failure import TEMPORARY, USAGE, Failure, one_line
 from conversation_tracker.filter import Filter, Transaction
@@ -73,34 +69,19 @@ class _Witness(Rehearsal):
         self.unavailable: DatabaseUnavailable | None = None
 
     def record(self, records: Sequence[Record]) -> tuple[Outcome, dict[str, str]]:
+        answer = super().record(records)
         self.records = tuple(records)
-        return super().record(records)
-
-    def again(self, order: int) -> Found | None:
-        found = super().again(order)
-        if found is not None:
-            self._note(found.conversation)
-        return found
-
-    def open_order(self, store: str, number: str) -> Found:
-        found = super().open_order(store, number)
-        self._note(found.conversation)
-        return found
-
-    def delivery(self, bounce: Bounce) -> tuple[Status, Delivery] | None:
-        found = super().delivery(bounce)
-        if found is not None:
-            self._note(found[1].conversation)
-        return found
+        for record in records:
+            found = self.again(record.order)
+            if found is not None:
+                self.conversations[record.order] = found.conversation
+        return answer
 
     def mark(self, bounce: str, mark: Mark) -> bool:
         changed = super().mark(bounce, mark)
         if changed:
             self.marks = (*self.marks, mark)
         return changed
-
-    def _note(self, conversation: Conversation) -> None:
-        self.conversations[conversation.order.id] = conversation
 
     def _run(self, work: Callable[[psycopg.Connection], T]) -> T:
         try:
@@ -126,13 +107,14 @@ class _Rehearsed:
     conversations: dict[int, Conversation] = field(default_factory=dict)
 
 
-def explain(conninfo: str, raw: bytes, envelope: Envelope) -> Explanation:
+def explain(conninfo: str, raw: bytes, envelope: Envelope, authserv_id: str = "") -> Explanation:
     """Tell what would happen to a message.
 
     Args:
         conninfo: a libpq URI or connection string; the role must be able to do what mail does.
         raw: the message with any line ends.
         envelope: what SMTP would say about it.
+        authserv_id: whose Authentication-Results to believe, "" for nobody's.
 
     Returns:
         The explanation.
@@ -156,7 +138,8 @@ def explain(conninfo: str, raw: bytes, envelope: Envelope) -> Explanation:
         raise _failure(error, conninfo) from None
     try:
         directory = rehearsal.directory()
-        rehearsed = _rehearsed(rehearsal, directory, transaction, message, envelope.recipients)
+        filter = Filter(rehearsal, lambda: directory, authserv_id)
+        rehearsed = _rehearsed(rehearsal, filter, transaction, message, envelope.recipients)
     except DatabaseUnavailable as error:
         raise _failure(error, conninfo) from None
     except psycopg.Error as error:
@@ -192,13 +175,12 @@ def _bare(text: str) -> str:
 
 def _rehearsed(
     rehearsal: _Witness,
-    directory: Directory,
+    filter: Filter,
     transaction: Transaction,
     message: Message,
     recipients: Sequence[str],
 ) -> _Rehearsed:
     """Go through RCPT and the end of the message as the milter does."""
-    filter = Filter(rehearsal, lambda: directory)
     found = _Rehearsed(transaction)
     for recipient in recipients:
         reply = filter.recipient(transaction, f"<{_bare(recipient)}>".encode())
@@ -223,7 +205,7 @@ def _rehearsed(
     found.marks = rehearsal.marks
     found.return_path = outcome.return_path
     found.records = rehearsal.records if outcome.orders else ()
-    found.conversations = transaction.conversations | rehearsal.conversations
+    found.conversations = rehearsal.conversations
     return found
 
 
@@ -298,6 +280,7 @@ def _record_lines(record: Record, conversation: Conversation) -> Iterator[str]:
     yield f"  text: {one_line(record.first_words)}"
     yield f"  files: {one_line(', '.join(record.attachment_names)) or 'none'}"
     yield f"  size: {record.size} octets"
+    yield f"  sender: {record.verdict}"
     if record.joined:
         yield f"  joins: {', '.join(_named(p, conversation) for p in record.joined)}"
 

@@ -18,6 +18,7 @@ from conversation_tracker.core.bounce import Delivery
 from conversation_tracker.core.conversation import Conversation, Store
 from conversation_tracker.core.message import Message, Recipient
 from conversation_tracker.core.plan import UNTOUCHED, Plan
+from conversation_tracker.core.recording import refusal
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.thread import Mapped
 from conversation_tracker.database import Database, DatabaseUnavailable, Directory, Found
@@ -159,12 +160,22 @@ class Filter:
         directory = self._directory()
         if directory is None:
             return _refused(replies.TRY_LATER)
-        if reply := rewrite.refused(message, directory.alias_domains):
-            return _refused(reply)
+        reply = rewrite.refused(message, directory.alias_domains)
         try:
-            return self._decided(transaction, message, directory)
+            decided = _refused(reply) if reply else None
+            outcome = decided or self._decided(transaction, message, directory)
+            if outcome.plan.reply is not None:
+                self._note(transaction, message, outcome.plan.reply)
+            return outcome
         except DatabaseUnavailable:
             return _refused(replies.TRY_LATER)
+
+    def _note(self, transaction: Transaction, message: Message, reply: Reply) -> None:
+        """Tell the timeline of each order a refused message was for."""
+        for recipient in message.recipients:
+            if recipient.order in transaction.conversations:
+                conversation = transaction.conversations[recipient.order]
+                self._database.refuse(refusal(message, conversation, recipient.token, reply))
 
     def _decided(self, transaction: Transaction, message: Message, directory: Directory) -> Outcome:
         if transaction.deliveries and len(message.recipients) == 1:

@@ -23,7 +23,7 @@ _STORE = "SELECT FROM tracker.stores WHERE name = %s"
 _ORDER = "SELECT id FROM tracker.orders WHERE store = %s AND number = %s"
 _MESSAGES = """
 SELECT m.id, m.at, m.direction, s.role, tracker.hard_alias(s.token, o.alias_domain), m.sender_name,
-       m.subject, m.first_words, m.attachment_names, m.size, m.automatic,
+       m.subject, m.first_words, m.attachment_names, m.size, m.automatic, m.verdict,
        (SELECT coalesce(json_agg(json_build_array(tracker.hard_alias(r.token, o.alias_domain),
                                                   r.role, d.state, d.status) ORDER BY r.id), '[]')
           FROM tracker.deliveries AS d JOIN tracker.participants AS r ON r.id = d.recipient_id
@@ -67,6 +67,8 @@ class Entry:
         attachment_names: file names.
         size: octets as it came.
         automatic: no person wrote it.
+        verdict: trusted, verified, unverified or failed; flagged where the sender claims to be a
+            participant or the store, and is not.
         deliveries: one for each recipient, in the order they joined.
     """
 
@@ -81,6 +83,7 @@ class Entry:
     attachment_names: tuple[str, ...]
     size: int
     automatic: bool
+    verdict: str
     deliveries: tuple[Delivery, ...]
 
     @property
@@ -96,8 +99,9 @@ class Entry:
 
     @property
     def sender(self) -> str:
-        """Give the sender's role and name."""
-        return f"{self.role} {self.name}".rstrip()
+        """Give the sender's role and name, with a warning before it where they are claimed only."""
+        warning = "FORGED? " if self.verdict == "flagged" else ""
+        return f"{warning}{self.role} {self.name}".rstrip()
 
     @property
     def recipients(self) -> str:
@@ -128,11 +132,25 @@ def read(connection: psycopg.Connection, store: str, number: str) -> list[Entry]
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    number, at, direction, role, alias, name, subject, words, files, size, automatic, to = row
+    (
+        number,
+        at,
+        direction,
+        role,
+        alias,
+        name,
+        subject,
+        words,
+        files,
+        size,
+        automatic,
+        verdict,
+        to,
+    ) = row
     deliveries = tuple(Delivery(*each) for each in to)
     return Entry(
         number, at.astimezone(), direction, role, alias, name, subject, words, tuple(files), size,
-        automatic, deliveries,
+        automatic, verdict, deliveries,
     )  # fmt: skip
 
 
@@ -210,4 +228,5 @@ def _object(entry: Entry, body: str) -> dict[str, object]:
         "state": entry.state,
         "size": entry.size,
         "automatic": entry.automatic,
+        "verdict": entry.verdict,
     }

@@ -21,6 +21,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from conversation_tracker.core.address import Address
+from conversation_tracker.core.message import Message, parse
+from conversation_tracker.database import Database
+from conversation_tracker.filter import Filter, Transaction
 from private.postgres import Postgres
 
 ROOT = Path(__file__).parents[2] / "milter"
@@ -29,7 +33,8 @@ JOHN = "john.doe@example.org"
 ESCAPES = "\x1b[2Jü 中文 👍 \u202egnp"
 UNREACHABLE = "postgresql://user:secret-word@127.0.0.1:1/nowhere"
 
-RAW = b"""From: <a@ct.example.com>\r
+TEXT = b"""From: John Doe <john.doe@example.org>\r
+Subject: Hello\r
 Content-Type: text/plain; charset=utf-8\r
 \r
 Where is <b>my</b> order? \xc3\xbc\r
@@ -122,30 +127,47 @@ def tracker(tmp_path: Path, database: str) -> Tracker:
 
 def record(
     tracker: Tracker, *, subject: str = "Hello", states: tuple[str, ...] = ("accepted",)
-) -> object:
-    """Record a message of order 1, from its buyer to as many partners as there are states."""
-    tracker("mask", "shop", "1", JOHN)
-    [(order, sender)] = tracker.sql(
-        "SELECT o.id, p.id FROM tracker.orders o JOIN tracker.participants p ON p.order_id = o.id"
-        " WHERE o.number = '1' AND p.role = 'buyer'"
-    )
-    [(message,)] = tracker.sql(
-        "INSERT INTO tracker.messages (order_id, digest, at, queue_id, direction, sender_id,"
-        " sender_name, message_id, subject, first_words, size, attachment_names, automatic, raw)"
-        " VALUES (%s, %s, '2026-01-31 23:30 UTC', 'Q', 'inbound', %s, 'John Doe', '<m@x>', %s,"
-        " 'Where is my order?', 1234, '{invoice.pdf}', false, %s) RETURNING id",
-        order, uuid.uuid4().bytes, sender, subject, RAW,
+) -> int:
+    """Record a message of order 1 from its buyer, to as many partners as there are states."""
+    partners = {f"partner{number}@partner.example": state for number, state in enumerate(states)}
+    wanted = {JOHN: "buyer"} | dict.fromkeys(partners or ["partner@partner.example"], "partner")
+    aliases = [
+        str(tracker.sql("SELECT tracker.mask('shop', '1', %s, %s)", address, role)[0][0])
+        for address, role in wanted.items()
+    ]
+    _taken(tracker, aliases[1:])
+    tracker.sql(
+        "UPDATE tracker.messages SET at = '2026-01-31 23:30 UTC', subject = %s, size = 1234,"
+        " attachment_names = '{invoice.pdf}'", subject,
     )  # fmt: skip
-    for state in states:
+    tracker.sql("DELETE FROM tracker.deliveries WHERE %s", not states)
+    for address, state in partners.items():
         tracker.sql(
-            "WITH p AS (INSERT INTO tracker.participants (order_id, token, role, address)"
-            " VALUES (%s, gen_random_uuid(), 'partner', %s) RETURNING id)"
-            " INSERT INTO tracker.deliveries (message_id, recipient_id, bounce, state, status)"
-            " SELECT %s, id, gen_random_uuid(), %s, %s FROM p",
-            order, f"{uuid.uuid4().hex}@partner.example", message, state,
-            "5.1.1 no such user" if state == "bounced" else "",
+            "UPDATE tracker.deliveries SET state = %s, status = %s WHERE recipient_id IN"
+            " (SELECT id FROM tracker.participants WHERE address = %s)",
+            state, "5.1.1 no such user" if state == "bounced" else "", address,
         )  # fmt: skip
-    return message
+    [(number,)] = tracker.sql("SELECT id FROM tracker.messages")
+    assert isinstance(number, int)
+    return number
+
+
+def _taken(tracker: Tracker, recipients: list[str]) -> None:
+    """Let the milter's rules take a message from the buyer."""
+    headers, body = parse(TEXT)
+    database = Database(tracker.database, size=1)
+    database.open()
+    try:
+        directory = database.directory()
+        filter = Filter(database, lambda: directory)
+        transaction = Transaction()
+        for recipient in recipients:
+            assert filter.recipient(transaction, f"<{recipient}>".encode()) is None
+        sender, to = Address.parse(JOHN), tuple(transaction.recipients)
+        outcome = filter.message(transaction, Message(sender, to, headers, body))
+        assert outcome.plan.reply is None
+    finally:
+        database.close()
 
 
 # mask and unmask
@@ -329,13 +351,14 @@ def test_the_timeline_as_json(tracker: Tracker) -> None:
         "fromName": "John Doe",
         "fromRole": "buyer",
         "subject": "Hello",
-        "firstWords": "Where is my order?",
+        "firstWords": "Where is <b>my</b> order? ü",
         "body": "Where is <b>my</b> order? ü\n",
         "hasAttachment": True,
         "attachmentNames": ["invoice.pdf"],
         "state": "bounced",
         "size": 1234,
         "automatic": False,
+        "verdict": "unverified",
     }
     assert JOHN not in result.out
 
@@ -379,11 +402,20 @@ def test_the_timeline_as_a_table(tracker: Tracker) -> None:
         "buyer John Doe",
         "2 partners",
         "[2Jü 中文 👍 gnp",
-        "Where is my order?",
+        "Where is <b>my</b> order? ü",
         "invoice.pdf",
         "bounced 5.1.1",
     ]
     assert not set(result.out) & {"\x1b", "\u202e", "\r"}
+
+
+def test_a_sender_who_is_not_who_they_say_stands_out(tracker: Tracker) -> None:
+    record(tracker)
+    tracker.sql("UPDATE tracker.messages SET verdict = 'flagged'")
+    assert "FORGED? buyer John Doe" in tracker("timeline", "shop", "1", COLUMNS="160").out
+    assert "FORGED? buyer John Doe" in tracker("timeline", "shop", "1", "--html", "-").out
+    [message] = json.loads(tracker("timeline", "shop", "1", "--json").out)
+    assert message["verdict"] == "flagged"
 
 
 def test_a_table_fits_the_terminal_it_is_shown_on(tracker: Tracker) -> None:

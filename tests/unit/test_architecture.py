@@ -40,7 +40,7 @@ WORLDLY = {  # what reads files, clocks or networks, or writes to them
     "asyncio", "logging", "multiprocessing", "os", "pathlib", "shutil", "signal", "socket",
     "sqlite3", "subprocess", "tempfile", "threading", "time",
 }  # fmt: skip
-CORE_MAY_IMPORT = (sys.stdlib_module_names | {"idna"}) - WORLDLY
+CORE_MAY_IMPORT = (sys.stdlib_module_names | {"authres", "idna"}) - WORLDLY
 
 SQL_METHODS = {"execute", "executemany", "stream", "copy", "SQL"}
 

@@ -153,24 +153,29 @@ def read(text: str, subject: str, *, loosely: bool) -> Told:
     Returns:
         What it tells; its outcome is None if it is no report.
     """
-    shown = _before_returned(text[:MAX_TEXT])
+    shown = before_returned(text)
     words = " ".join(shown.lower().replace("\u2019", "'").split())
     diagnostic = _diagnostic(shown)
-    status = status_in(diagnostic) or status_in(words if diagnostic else "")
+    status = status_in(diagnostic) or _precise(status_in(words))
     outcome = _outcome(words, subject, loosely=loosely)
     return Told(outcome, status, one_line(diagnostic), distinct(_addresses(shown)))
 
 
-def _before_returned(text: str) -> str:
-    """Give the lines before the returned message, without those that somebody quotes."""
+def before_returned(text: str) -> str:
+    """Give the lines before the returned message, stripped, without those that somebody quotes."""
     kept: list[str] = []
-    for line in _LINE_END.split(text):
+    for line in _LINE_END.split(text[:MAX_TEXT]):
         line = line.strip()
         if kept and len(line) < 200 and _RETURNED.match(line) and not _TRANSCRIPT.search(line):
             break
         if not line.startswith(">") or line.startswith(">>>"):
             kept.append(line)
     return "\n".join(kept)
+
+
+def _precise(status: str) -> str:
+    """Drop a code that a number in running text may only look like."""
+    return "" if status.endswith(".0.0") else status
 
 
 def _outcome(words: str, subject: str, *, loosely: bool) -> Outcome | None:

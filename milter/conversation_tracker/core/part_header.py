@@ -84,7 +84,7 @@ def _masked_line(line: bytes, mask: Callable[[str], str]) -> bytes:
     if match is None:
         return charset.changed(line, "", mask)[0]
     name, value = match[1], match[3]
-    # A mask cannot make the name anything but longer; it is no field of ours in any case.
+    # An address may stand as a name, as every printable character may be in one.
     name = charset.changed(name, "", mask)[0]
     value = value.replace(b"\r\n", b"\n")
     new = parameters.masked(value, mask) if name.lower() in _WITH_PARAMETERS else value

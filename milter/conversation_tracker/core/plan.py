@@ -123,6 +123,27 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the timeline says of a refused message. All text is masked, in hard form.
+
+    Attributes:
+        order: the order's database id.
+        digest: what identifies the message within the order, 32 octets.
+        author: token of the participant who wrote it, None if nobody who takes part did.
+        recipient: token of the participant it was for.
+        subject: the subject, decoded.
+        reply: what it was refused with.
+    """
+
+    order: int
+    digest: bytes
+    author: str | None
+    recipient: str | None
+    subject: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What is to happen to one message.
 

@@ -4,6 +4,7 @@ No real address and no soft alias gets into a record, in whatever field; the mes
 as everybody could see it, without what only its way added.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -12,7 +13,8 @@ from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.conversation import Conversation, Direction, Participant
 from conversation_tracker.core.headers import decoded
 from conversation_tracker.core.message import Header, Message, render
-from conversation_tracker.core.plan import Record
+from conversation_tracker.core.plan import Record, Refusal
+from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.thread import mapped, shown
 from conversation_tracker.core.verdict import Verdict
 from conversation_tracker.core.view import View, structure
@@ -20,6 +22,7 @@ from conversation_tracker.core.view import View, structure
 _WORDS = 200
 _SUBJECT = 1000
 _IDENTIFIER = 500
+_ANY_ADDRESS = re.compile(r"(?<![^\s<>(),;:\"'])(?![0-9a-f]{32}@)[^\s<>(),;:\"']+@[^\s<>(),;:\"']+")
 
 
 def record(
@@ -74,6 +77,34 @@ def record(
         identifiers=tuple(mapped(message, conversation)),
         verdict=verdict,
     )
+
+
+def refusal(
+    message: Message, conversation: Conversation, recipient: str | None, reply: Reply
+) -> Refusal:
+    """Give what is recorded of a message that was refused.
+
+    Args:
+        message: the message.
+        conversation: a conversation it was for, as it was before: nobody joins by being refused.
+        recipient: token of the participant it was for.
+        reply: what it was refused with.
+    """
+    view = View(conversation, None)
+    author = conversation.of(message.author) if message.author is not None else None
+    return Refusal(
+        order=conversation.order.id,
+        digest=message.digest,
+        author=author.token if author is not None else None,
+        recipient=recipient,
+        subject=_anonymous(_text(view, message, b"subject")[:_SUBJECT]),
+        reply=str(reply),
+    )
+
+
+def _anonymous(text: str) -> str:
+    """Take every address out of a text: a stranger's has no alias that could stand for it."""
+    return _ANY_ADDRESS.sub("[address]", text)
 
 
 def _direction(author: Participant, to: Sequence[Participant]) -> Direction:

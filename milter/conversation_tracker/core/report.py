@@ -11,6 +11,7 @@ for one. Structure is read in `mime`, fields in `delivery_status`, words in `bou
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from conversation_tracker.core import bounce_text, charset, delivery_status, markup, transfer
@@ -34,7 +35,7 @@ _STATUS_TYPES = frozenset(f"message/{name}" for name in _STATUS)
 _RECEIPT = ("disposition-notification", "global-disposition-notification")
 _ABUSE = ("feedback-report",)
 _COPIES = ("message/", "text/rfc822-headers")
-_FIELDS_IN_TEXT = re.compile(rb"^[ \t]*(?:Reporting-MTA|Final-Recipient)[ \t]*:", re.I | re.M)
+_FIELDS_IN_TEXT = re.compile(r"^(?:Reporting-MTA|Final-Recipient) ?:", re.IGNORECASE | re.MULTILINE)
 
 _MAILER = re.compile(
     r"mailer[-_ ]?daemon|mail[-_]daemon|mdaemon|mail delivery (?:sub)?system", re.IGNORECASE
@@ -124,7 +125,6 @@ class _Letter:
         self.by_mailer = _MAILER.search(author) is not None
         self.by_person = not self.by_mailer and _POSTMASTER.search(author) is None
         self.by_system = message.null or not self.by_person
-        self.text = self._text()
 
     def has(self, names: tuple[str, ...]) -> bool:
         """Tell whether it is a report of a type (RFC 6522 section 3)."""
@@ -175,7 +175,8 @@ class _Letter:
     def _precedence(self) -> bytes:
         return (self.message.first(b"precedence") or b"").strip().lower()
 
-    def _text(self) -> str:
+    @cached_property
+    def text(self) -> str:
         """Give its own readable text, not that of a message it returns."""
         own = [
             part
@@ -219,10 +220,11 @@ def _standard(letter: _Letter) -> Report | None:
     body = letter.message.body
     believed = ((part, body) for part, reported in letter.parts if reported or letter.by_system)
     blocks = letter.blocks(believed)
-    if not blocks and letter.by_system:
-        plain = letter.text.encode("utf-8", "replace")
-        start = _FIELDS_IN_TEXT.search(plain)
-        blocks = delivery_status.read(plain[start.start() :]) if start else []
+    if not blocks and not letter.by_person:
+        shown = bounce_text.before_returned(letter.text)
+        start = _FIELDS_IN_TEXT.search(shown)
+        if start is not None:
+            blocks = delivery_status.read(shown[start.start() :].encode("utf-8", "replace"))
     worst = delivery_status.worst(blocks)
     if worst is None or worst.outcome is None:
         return None

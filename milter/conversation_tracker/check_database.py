@@ -1,0 +1,207 @@
+"""What `check` finds out about the database: server, schema, roles, stores, and whether expiry runs.
+
+`read` asks and raises the driver's error only when there is no connection; what the server refuses
+later is a finding. `facts` judges what was read, and asks nothing.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+
+from conversation_tracker.database import connection_options
+from conversation_tracker.fact import Fact, note, ok, wrong
+from conversation_tracker.migrate import NewerDatabase, NotMigrated, verify
+
+ROLES = ("tracker_service", "tracker_reader", "tracker_integrator")
+
+_OLDEST = 130000  # server_version_num
+_SKEW = 5.0  # seconds
+_FIRST_STORE = (
+    "INSERT INTO tracker.stores (name, alias_domain, sender_domains)"
+    " VALUES ('shop', 'ct.example.com', '{example.com}')"
+)
+
+_SERVER: LiteralString = """
+    SELECT current_setting('server_version_num')::integer, pg_is_in_recovery(),
+           current_setting('transaction_read_only')::boolean,
+           extract(epoch FROM clock_timestamp())::float8,
+           ARRAY(SELECT rolname::text FROM pg_roles)"""
+_STORES: LiteralString = """
+    SELECT name, alias_domain, active, sender_domains = '{}' FROM tracker.stores ORDER BY name"""
+_DOMAINS: LiteralString = "SELECT name FROM tracker.alias_domains"
+_OVERDUE: LiteralString = """
+    SELECT count(*) FROM tracker.orders
+     WHERE emptied_at IS NULL AND expires_at < now() - interval '2 days'"""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What matters here of one row of tracker.stores."""
+
+    name: str
+    alias_domain: str
+    active: bool
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What was found in the database.
+
+    Attributes:
+        version: the server's, as server_version_num.
+        standby: it is no primary.
+        read_only: it takes no writes.
+        ahead: seconds that this host's clock is ahead of the server's.
+        roles: all roles of the server.
+        fault: what keeps the schema from being used, None if nothing does.
+        stores: the stores.
+        domains: the alias domains, those in use only by older orders among them.
+        overdue: orders that expired more than two days ago and were not emptied.
+    """
+
+    version: int
+    standby: bool
+    read_only: bool
+    ahead: float
+    roles: frozenset[str]
+    fault: Fact | None = None
+    stores: tuple[Store, ...] = ()
+    domains: frozenset[str] = frozenset()
+    overdue: int = 0
+
+
+def read(conninfo: str) -> State:
+    """Ask the database.
+
+    Args:
+        conninfo: a libpq URI or connection string.
+
+    Returns:
+        What was found.
+
+    Raises:
+        psycopg.Error: it cannot be reached.
+    """
+    with psycopg.connect(conninfo, **connection_options()) as connection:
+        before = time.time()
+        [(version, standby, read_only, clock, roles)] = _rows(connection, _SERVER)
+        server = State(
+            version, standby, read_only, (before + time.time()) / 2 - clock, frozenset(roles)
+        )
+        return _with_schema(connection, server)
+
+
+def _with_schema(connection: psycopg.Connection, server: State) -> State:
+    try:
+        fault = _schema_fault(connection)
+        stores = tuple(Store(*row) for row in _rows(connection, _STORES))
+        domains = frozenset(row[0] for row in _rows(connection, _DOMAINS))
+        [(overdue,)] = _rows(connection, _OVERDUE)
+    except psycopg.errors.InsufficientPrivilege as error:
+        said = error.diag.message_primary or "permission denied"
+        fault = wrong(f"the database's role may not do its work ({said})", _GRANT)
+    except psycopg.errors.DatabaseError as error:
+        if fault is None:
+            fault = wrong(f"the schema cannot be read ({type(error).__name__})", _MIGRATE)
+    else:
+        return State(
+            server.version, server.standby, server.read_only, server.ahead, server.roles,
+            fault, stores, domains, overdue,
+        )  # fmt: skip
+    return State(
+        server.version, server.standby, server.read_only, server.ahead, server.roles, fault
+    )
+
+
+_MIGRATE = "run conversation-tracker migrate"
+_GRANT = "GRANT tracker_service to it, and run conversation-tracker migrate"
+
+
+def _schema_fault(connection: psycopg.Connection) -> Fact | None:
+    try:
+        verify(connection)
+    except NotMigrated as error:
+        return wrong("the database is not migrated", f"{error}")
+    except NewerDatabase as error:
+        text, _, mend = str(error).partition("; ")
+        return wrong(text, mend or "install the newer program")
+    return None
+
+
+def _rows(connection: psycopg.Connection, statement: LiteralString) -> list[Any]:
+    return connection.execute(statement).fetchall()
+
+
+def facts(state: State) -> Iterator[Fact]:
+    """Judge what was found in the database."""
+    yield from _server(state)
+    if state.fault is not None:
+        yield state.fault
+        return
+    yield ok("the schema is this program's")
+    yield from _roles(state)
+    yield from _stores(state)
+    yield from _expiry(state)
+
+
+def _server(state: State) -> Iterator[Fact]:
+    name = f"PostgreSQL {state.version // 10000}.{state.version % 10000}"
+    if state.version < _OLDEST:
+        yield wrong(f"the database is {name}", "13 is the oldest that will do")
+    else:
+        yield ok(f"the database answers: {name}")
+    mend = "name the primary in `database`, or add target_session_attrs=read-write to it"
+    if state.standby:
+        yield wrong("the database is a standby: nothing can be recorded", mend)
+    elif state.read_only:
+        yield wrong("the database takes no writes: nothing can be recorded", mend)
+    if abs(state.ahead) > _SKEW:
+        side = "ahead of" if state.ahead > 0 else "behind"
+        yield wrong(
+            f"this host's clock is {abs(state.ahead):.0f} s {side} the database's",
+            "synchronise both hosts (NTP)",
+        )
+    else:
+        yield ok("this host's clock and the database's agree")
+
+
+def _roles(state: State) -> Iterator[Fact]:
+    missing = [role for role in ROLES if role not in state.roles]
+    if missing:
+        statements = "; ".join(f"CREATE ROLE {role} NOLOGIN" for role in missing)
+        yield wrong(
+            f"the database lacks the roles {', '.join(missing)}",
+            f"as its administrator run {statements}; then {_MIGRATE.removeprefix('run ')}",
+        )
+    else:
+        yield ok(f"the roles {', '.join(ROLES)} exist")
+
+
+def _stores(state: State) -> Iterator[Fact]:
+    if not state.stores:
+        yield note(
+            f"there is no store yet; the first one is added by, for instance: {_FIRST_STORE}"
+        )
+        return
+    yield ok(f"stores: {', '.join(store.name for store in state.stores)}")
+    for store in state.stores:
+        if not store.active:
+            yield note(f"store {store.name} is not active: mail to its aliases and its own waits")
+        if store.silent:
+            yield note(f"store {store.name} has no sender_domains: its own mail is not masked")
+
+
+def _expiry(state: State) -> Iterator[Fact]:
+    if state.overdue:
+        yield wrong(
+            f"{state.overdue} orders expired more than 2 days ago and still have their addresses,"
+            " the timer does not run",
+            "systemctl enable --now conversation-tracker-expire.timer (or: conversation-tracker"
+            " expire)",
+        )
+    else:
+        yield ok("no order has its addresses for more than 2 days after it expired")

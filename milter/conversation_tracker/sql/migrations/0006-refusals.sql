@@ -1,0 +1,79 @@
+-- Refused mail: what was refused, when and why, so that support can answer "where is it?".
+--
+-- Nothing of a refused message is kept but its subject, masked. A client that tries again adds to
+-- the count of the same row.
+
+CREATE TABLE tracker.refusals (
+    order_id bigint NOT NULL REFERENCES tracker.orders ON DELETE CASCADE,
+    digest bytea NOT NULL,
+    at timestamptz NOT NULL DEFAULT now(),
+    times integer NOT NULL DEFAULT 1,
+    -- NULL: nobody who takes part in the order.
+    author_id bigint REFERENCES tracker.participants ON DELETE CASCADE,
+    recipient_id bigint REFERENCES tracker.participants ON DELETE CASCADE,
+    subject text NOT NULL,
+    reply text NOT NULL,
+    CONSTRAINT refusals_pkey PRIMARY KEY (order_id, digest)
+);
+
+CREATE INDEX refusals_at ON tracker.refusals (at);
+CREATE INDEX refusals_author ON tracker.refusals (author_id);
+CREATE INDEX refusals_recipient ON tracker.refusals (recipient_id);
+
+CREATE FUNCTION tracker.refuse(
+    order_id bigint, digest bytea, author uuid, recipient uuid, subject text, reply text)
+RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO tracker.refusals AS r (order_id, digest, author_id, recipient_id, subject, reply)
+    VALUES (refuse.order_id, refuse.digest,
+            (SELECT p.id FROM tracker.participants AS p
+              WHERE p.token = author AND p.order_id = refuse.order_id),
+            (SELECT p.id FROM tracker.participants AS p
+              WHERE p.token = recipient AND p.order_id = refuse.order_id),
+            refuse.subject, refuse.reply)
+    ON CONFLICT ON CONSTRAINT refusals_pkey
+    DO UPDATE SET at = now(), times = r.times + 1, reply = excluded.reply
+$$;
+
+CREATE OR REPLACE VIEW tracker.timeline AS
+SELECT o.store,
+       o.number AS order_number,
+       m.at,
+       m.direction,
+       s.role AS sender_role,
+       tracker.hard_alias(s.token, o.alias_domain) AS sender_alias,
+       m.sender_name,
+       tracker.hard_alias(r.token, o.alias_domain) AS recipient_alias,
+       r.role AS recipient_role,
+       m.subject,
+       m.first_words,
+       m.attachment_names <> '{}' AS has_attachment,
+       d.state,
+       d.status,
+       m.id AS message_id
+  FROM tracker.messages AS m
+  JOIN tracker.orders AS o ON o.id = m.order_id
+  JOIN tracker.participants AS s ON s.id = m.sender_id
+  LEFT JOIN tracker.deliveries AS d ON d.message_id = m.id
+  LEFT JOIN tracker.participants AS r ON r.id = d.recipient_id
+UNION ALL
+SELECT o.store,
+       o.number,
+       f.at,
+       CASE WHEN s.role = 'buyer' THEN 'inbound'
+            WHEN r.role = 'buyer' THEN 'outbound' ELSE 'internal' END,
+       s.role,
+       tracker.hard_alias(s.token, o.alias_domain),
+       '',
+       tracker.hard_alias(r.token, o.alias_domain),
+       r.role,
+       f.subject,
+       '',
+       false,
+       'refused',
+       f.reply,
+       NULL
+  FROM tracker.refusals AS f
+  JOIN tracker.orders AS o ON o.id = f.order_id
+  LEFT JOIN tracker.participants AS s ON s.id = f.author_id
+  LEFT JOIN tracker.participants AS r ON r.id = f.recipient_id;
