@@ -6,7 +6,7 @@ later is a finding. `facts` judges what was read, and asks nothing.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 
 import psycopg
@@ -22,6 +22,14 @@ _SKEW = 5.0  # seconds
 _FIRST_STORE = (
     "INSERT INTO tracker.stores (name, alias_domain, sender_domains)"
     " VALUES ('shop', 'ct.example.com', '{example.com}')"
+)
+
+_MIGRATE = "run conversation-tracker migrate"
+_GRANT = "GRANT tracker_service to it, and run conversation-tracker migrate"
+_LACKING = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.InvalidSchemaName,
 )
 
 _SERVER: LiteralString = """
@@ -96,6 +104,7 @@ def read(conninfo: str) -> State:
 
 
 def _with_schema(connection: psycopg.Connection, server: State) -> State:
+    fault: Fact | None = None
     try:
         fault = _schema_fault(connection)
         stores = tuple(Store(*row) for row in _rows(connection, _STORES))
@@ -103,22 +112,11 @@ def _with_schema(connection: psycopg.Connection, server: State) -> State:
         [(overdue,)] = _rows(connection, _OVERDUE)
     except psycopg.errors.InsufficientPrivilege as error:
         said = error.diag.message_primary or "permission denied"
-        fault = wrong(f"the database's role may not do its work ({said})", _GRANT)
-    except psycopg.errors.DatabaseError as error:
-        if fault is None:
-            fault = wrong(f"the schema cannot be read ({type(error).__name__})", _MIGRATE)
-    else:
-        return State(
-            server.version, server.standby, server.read_only, server.ahead, server.roles,
-            fault, stores, domains, overdue,
-        )  # fmt: skip
-    return State(
-        server.version, server.standby, server.read_only, server.ahead, server.roles, fault
-    )
-
-
-_MIGRATE = "run conversation-tracker migrate"
-_GRANT = "GRANT tracker_service to it, and run conversation-tracker migrate"
+        return replace(server, fault=wrong(f"the database's role may not work ({said})", _GRANT))
+    except _LACKING as error:
+        lacking = wrong(f"the schema cannot be read ({type(error).__name__})", _MIGRATE)
+        return replace(server, fault=fault or lacking)
+    return replace(server, fault=fault, stores=stores, domains=domains, overdue=overdue)
 
 
 def _schema_fault(connection: psycopg.Connection) -> Fact | None:

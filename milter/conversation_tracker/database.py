@@ -214,9 +214,11 @@ class Database:
                 return _written(connection, records[0])
             bounces: dict[str, str] = {}
             with connection.transaction():
-                for record in records:
+                # Each locks its order: always in the same sequence, so that no two wait in a ring.
+                for record in sorted(records, key=lambda each: each.order):
                     outcome, found = _written(connection, record)
                     if outcome != "done":
+                        bounces = {}
                         raise psycopg.Rollback
                     bounces |= found
             return outcome, bounces

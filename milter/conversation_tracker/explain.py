@@ -137,6 +137,7 @@ def explain(conninfo: str, raw: bytes, envelope: Envelope, authserv_id: str = ""
     except DatabaseUnavailable as error:
         raise _failure(error, conninfo) from None
     try:
+        rehearsal.open()
         directory = rehearsal.directory()
         filter = Filter(rehearsal, lambda: directory, authserv_id)
         rehearsed = _rehearsed(rehearsal, filter, transaction, message, envelope.recipients)

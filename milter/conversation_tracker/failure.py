@@ -80,7 +80,7 @@ def of(error: psycopg.Error, conninfo: str) -> Failure:
 def _broken_rule(error: psycopg.Error) -> str | None:
     """Give the constraint that says no; each is named as a sentence."""
     name = error.diag.constraint_name if isinstance(error, errors.CheckViolation) else None
-    return f"refused, for the {name.replace('_', ' ')}" if name else None
+    return f"refused: {name.replace('_', ' ')}" if name else None
 
 
 def _hint(error: psycopg.Error) -> str:

@@ -43,7 +43,14 @@ _NEVER_NARROWED = (0, 1, 7)
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One recipient of a message: hard alias, role, state; status (RFC 3463) with what was said, or ""."""
+    """What became of one recipient's copy.
+
+    Attributes:
+        alias: the recipient's, in hard form.
+        role: the recipient's.
+        state: accepted, delayed, sent, bounced or refused.
+        status: enhanced status code (RFC 3463) and what was said, "" if nothing was.
+    """
 
     alias: str
     role: str

@@ -40,6 +40,30 @@ Content-Type: text/plain; charset=utf-8\r
 Where is <b>my</b> order? \xc3\xbc\r
 """
 
+REPORT = b"""\
+From: MAILER-DAEMON@mx.partner.example
+Subject: Undelivered Mail Returned to Sender
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: text/plain
+
+Nobody here.
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.partner.example
+
+Final-Recipient: rfc822; partner0@partner.example
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 <partner0@partner.example> no such user
+
+--b--
+"""
+
 MAIL = f"""From: Carrier <news@carrier.example>
 To: %s
 Subject: Parcel for {JOHN}
@@ -529,7 +553,8 @@ def test_a_full_disk_is_told(tracker: Tracker) -> None:
 def counted(tracker: Tracker) -> list[tuple[object, ...]]:
     """Give all rows that a message could leave or change."""
     return tracker.sql(
-        "SELECT (SELECT count(*) FROM tracker.messages), (SELECT count(*) FROM tracker.deliveries),"
+        "SELECT (SELECT count(*) FROM tracker.messages),"
+        " (SELECT array_agg(d::text ORDER BY d.bounce) FROM tracker.deliveries AS d),"
         " (SELECT count(*) FROM tracker.unmaskings),"
         " (SELECT array_agg(o::text ORDER BY o.id) FROM tracker.orders AS o),"
         " (SELECT array_agg(p::text ORDER BY p.id) FROM tracker.participants AS p)"
@@ -625,6 +650,26 @@ def test_explain_says_no_for_mail_that_would_be_refused(tracker: Tracker) -> Non
     result = tracker("explain", "--rcpt", alias, "-", stdin=mail)
     assert result.code == 1
     assert "decision: refuse, 550 5.7.1" in result.out
+
+
+def test_explain_tells_what_a_bounce_would_do(tracker: Tracker) -> None:
+    record(tracker)
+    [(bounce,)] = tracker.sql(
+        "SELECT format('bounce-%s@ct.example.com', replace(bounce::text, '-', ''))"
+        " FROM tracker.deliveries"
+    )
+    before = counted(tracker)
+    result = tracker("explain", "--rcpt", str(bounce), "--from", "<>", "-", stdin=REPORT)
+    assert result.code == 0
+    assert (
+        f"recipient {bounce}: bounce address of a delivery to the partner of order 1" in result.out
+    )
+    assert "mark: the delivery is bounced 5.1.1" in result.out
+    assert counted(tracker) == before
+    assert "partner0@partner.example" not in result.out
+    refused = tracker("explain", "--rcpt", str(bounce), "--from", JOHN, "-", stdin=REPORT)
+    assert refused.code == 1
+    assert "refused, 550 5.7.1" in refused.out
 
 
 def test_explain_shows_no_control_characters(tracker: Tracker) -> None:

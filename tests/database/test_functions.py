@@ -50,7 +50,7 @@ def test_the_first_mask_makes_order_participant_and_alias(shop: "Shop") -> None:
     "spellings",
     [
         ["j.doe@doe.example", "J.DOE@DOE.Example", '"j.doe"@doe.example', "j.doe@doe.example."],
-        ["j@bücher.example", "j@xn--bcher-kva.example", "j@BÜCHER.example", "j@BU\u0308cher.example"],
+        ["j@ü.test", "j@xn--tda.test", "j@XN--TDA.TEST", "j@Ü.test", "j@u\u0308.test"],
         ['"a b"@doe.example', '"A\\ b"@doe.example', ' "a b"@doe.example '],
         ["j\u00f6rg@doe.example", "J\u00d6RG@doe.example", "jo\u0308rg@doe.example"],
         ["john@[IPv6:2001:DB8::1]", "john@[ipv6:2001:db8::1]"],

@@ -14,7 +14,8 @@ from private import processes
 from private.postgres import Postgres
 
 STARTER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, sys.argv[1])
 from private.postgres import Postgres
 server = Postgres(fsync=False)
@@ -111,7 +112,7 @@ def test_a_server_ends_with_the_process_that_started_it(number: int) -> None:
         directory, leader = starter.stdout.readline().split()
         assert processes.naming(directory)
         starter.send_signal(number)
-        starter.wait()
+        starter.wait(10)
     assert processes.until(lambda: not processes.naming(directory), 10.0)
     assert not processes.family(int(leader))
     assert processes.until(lambda: not Path(directory).exists(), 5.0)

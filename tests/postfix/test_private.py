@@ -23,7 +23,8 @@ MAIL = (
 )
 
 STARTER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, sys.argv[1])
 from private.postfix import Postfix
 server = Postfix()
@@ -231,7 +232,7 @@ def test_an_instance_ends_with_the_process_that_started_it(number: int) -> None:
         directory, leader = starter.stdout.readline().split()
         assert len(processes.group(int(leader))) > 2
         starter.send_signal(number)
-        starter.wait()
+        starter.wait(10)
     assert processes.until(lambda: not Path(directory).exists(), 10.0)
     assert processes.group(int(leader)) == []
     assert processes.until(lambda: not processes.naming(directory), 5.0)

@@ -107,8 +107,8 @@ _DELIVERED_SUBJECT = re.compile(
 
 # An SMTP reply, at a place where servers put it.
 _SAID = re.compile(
-    r"(?:^|[:>(\]}] ?|<<< |['\"])"
-    r"((?:[45][0-5][0-9][ -]#?\S|#?[45]\.[0-7]\.[0-9]{1,3}\b)[^\n]*)",
+    r"(?:(?:^|[:>(\]}] ?|<<< |['\"])(?=[45][0-5][0-9][ -]#?\S)|(?:^|[:>] )(?=#?[45]\.[0-7]\.[0-9]))"
+    r"([^\n]+)",
     re.MULTILINE,
 )
 _REASON = re.compile(
@@ -118,7 +118,8 @@ _REASON = re.compile(
 )
 _ADDRESS = re.compile(r"(?<![^\s<\"'(\[:=])[^\s@<>()\[\]\"':;,]{1,64}@[A-Za-z0-9.-]{1,253}")
 _BEHIND_ADDRESS = re.compile(
-    r"^\W{0,3}[^\s@<>\"]{1,64}@[A-Za-z0-9.-]{1,253}+[>\"']{0,2}:?[ \t]*(?:\n(?!\n))?"
+    r"^\W{0,3}[^\s@<>\"]{1,64}@[A-Za-z0-9.-]{1,253}+[>\"']{0,2}:?"
+    r"(?: on [A-Z][a-z]{2}, [^\n]*)?[ \t]*(?:\n(?!\n))?"
     r"([^\n<>@]{4,}[^\n]*)",
     re.MULTILINE,
 )
@@ -155,7 +156,7 @@ def read(text: str, subject: str, *, loosely: bool) -> Told:
     """
     shown = before_returned(text)
     words = " ".join(shown.lower().replace("\u2019", "'").split())
-    diagnostic = _diagnostic(shown)
+    diagnostic = _diagnostic(shown).strip(" .,;:-'\"")
     status = status_in(diagnostic) or _precise(status_in(words))
     outcome = _outcome(words, subject, loosely=loosely)
     return Told(outcome, status, one_line(diagnostic), distinct(_addresses(shown)))

@@ -1,0 +1,347 @@
+"""Recording: once for each message, complete, within limits, and announced by aliases only."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from conversation_tracker.core.address import Address
+from conversation_tracker.core.conversation import Conversation, Participant
+from conversation_tracker.core.plan import Record
+from conversation_tracker.database import Database
+
+if TYPE_CHECKING:
+    from tests.database.conftest import Shop
+
+TIMELINE = [
+    "store", "order_number", "at", "direction", "sender_role", "sender_alias", "sender_name",
+    "recipient_alias", "recipient_role", "subject", "first_words", "has_attachment", "state",
+    "status", "message_id",
+]  # fmt: skip
+
+
+def token() -> str:
+    return uuid.uuid4().hex
+
+
+def person(address: str, role: Any = "partner") -> Participant:
+    return Participant(token(), role, Address.parse(address), recorded=False)
+
+
+def to(*people: Participant | str) -> tuple[tuple[str, str], ...]:
+    """Return recipients with a fresh bounce token each."""
+    return tuple((p if isinstance(p, str) else p.token, token()) for p in people)
+
+
+class Order:
+    """An order of a shop with John, its buyer, and Ann, who writes."""
+
+    def __init__(self, shop: "Shop", database: Database, number: str) -> None:
+        self.shop = shop
+        self.database = database
+        self.number = number
+        self.john, self.ann = (
+            shop.mask(f"{name}@doe.example", number, role).partition("@")[0]
+            for name, role in (("john", "buyer"), ("ann", "partner"))
+        )
+        self.id = shop.order(number)["id"]
+
+    def message(self, digest: bytes = b"1", **changes: Any) -> Record:
+        """Return what one message from Ann to John would leave behind."""
+        record = Record(
+            order=self.id,
+            joined=(),
+            digest=digest.ljust(32),
+            queue_id="4ABC",
+            direction="outbound",
+            sender=self.ann,
+            return_path=None,
+            recipients=to(self.john),
+            sender_name="Ann",
+            message_id="<1@ct.example.com>",
+            subject="Hello",
+            first_words="How are you?",
+            size=1234,
+            attachment_names=(),
+            automatic=False,
+            raw=b"Subject: Hello\r\n\r\nHow are you?\xff",
+        )
+        return replace(record, **changes)
+
+    def record(self, digest: bytes = b"1", **changes: Any) -> tuple[str, dict[str, str]]:
+        return self.database.record([self.message(digest, **changes)])
+
+    def count(self) -> int:
+        query = "SELECT count(*) FROM tracker.messages WHERE order_id = %s"
+        return int(self.shop.one(query, self.id))
+
+    def conversation(self) -> Conversation:
+        found = self.database.again(self.id)
+        assert found is not None
+        return found.conversation
+
+    def timeline(self) -> list[tuple[Any, ...]]:
+        query = "SELECT * FROM tracker.timeline WHERE store = %s AND order_number = %s"
+        return self.shop.rows(query, self.shop.name, self.number)
+
+
+@pytest.fixture(scope="module")
+def opened(shared: str) -> Iterator[Database]:
+    found = Database(shared, size=4)
+    found.open()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def order(shop: "Shop", opened: Database) -> Order:
+    return Order(shop, opened, "1")
+
+
+def heard(uri: str, order: Order, *records: Record) -> list[str]:
+    """Record, and return the payloads of the notifications about this order's store."""
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute("LISTEN tracker_messages")
+        for record in records:
+            assert order.database.record([record])[0] == "done"
+        connection.execute("NOTIFY tracker_messages, 'end'")
+        payloads: list[str] = []
+        for notify in connection.notifies():
+            if notify.payload == "end":
+                break
+            payloads.append(notify.payload)
+        return payloads
+
+
+def test_a_message_is_kept_as_it_was_given(order: Order) -> None:
+    back = person("bounces@doe.example", "return")
+    message = order.message(
+        joined=(back,),
+        return_path=back.token,
+        attachment_names=("a.pdf", "ü\n.zip"),
+        automatic=True,
+    )
+    outcome, bounces = order.database.record([message])
+    assert (outcome, bounces) == ("done", dict(message.recipients))
+    row = order.shop.row("SELECT * FROM tracker.messages WHERE order_id = %s", order.id)
+    for column in (
+        "digest", "queue_id", "direction", "sender_name", "message_id", "subject", "first_words",
+        "size", "automatic", "raw",
+    ):  # fmt: skip
+        assert row[column] == getattr(message, column), column
+    assert row["attachment_names"] == ["a.pdf", "ü\n.zip"]
+    who = "SELECT role FROM tracker.participants WHERE id = %s"
+    assert order.shop.one(who, row["sender_id"]) == "partner"
+    assert order.shop.one(who, row["return_id"]) == "return"
+
+
+def test_empty_texts_and_the_null_sender_are_kept(order: Order) -> None:
+    texts = dict.fromkeys(("queue_id", "sender_name", "message_id", "subject", "first_words"), "")
+    assert order.record(**texts, raw=b"", size=0)[0] == "done"
+    row = order.shop.row("SELECT * FROM tracker.messages WHERE order_id = %s", order.id)
+    assert {name: row[name] for name in texts} == texts
+    assert row["return_id"] is None
+
+
+def test_thirty_megabytes_are_recorded(order: Order) -> None:
+    raw = bytes(range(256)) * (30 * 4096)
+    assert order.record(raw=raw, size=len(raw))[0] == "done"
+    query = "SELECT md5(raw) = md5(%s::bytea) FROM tracker.messages WHERE order_id = %s"
+    assert order.shop.one(query, raw, order.id)
+
+
+def test_the_same_message_again_gives_the_same_answer_and_changes_nothing(order: Order) -> None:
+    first = order.message()
+    again = replace(first, recipients=to(order.john), queue_id="5DEF", raw=b"other")
+    payloads = heard(order.shop.uri, order, first, again)
+    assert len(payloads) == 1
+    assert order.database.record([again]) == ("done", dict(first.recipients))
+    assert order.count() == len(order.timeline()) == 1
+    assert (
+        order.shop.one("SELECT queue_id FROM tracker.messages WHERE order_id = %s", order.id)
+        == "4ABC"
+    )
+
+
+def test_a_repeat_to_another_recipient_adds_a_delivery(order: Order) -> None:
+    """A message that was split gives one message, and one delivery for each recipient."""
+    jane = order.shop.mask("jane@doe.example").partition("@")[0]
+    first = order.record()[1]
+    outcome, both = order.record(recipients=to(jane))
+    assert outcome == "done"
+    assert both == first | {jane: both[jane]}
+    assert order.count() == 1
+    assert len(order.timeline()) == 2
+
+
+def test_recording_at_once_gives_one_message(order: Order) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: order.record(), range(8)))
+    assert order.count() == len(order.timeline()) == 1
+    assert {outcome for outcome, _ in answers} == {"done"}
+    assert len({bounces[order.john] for _, bounces in answers}) == 1
+
+
+def test_digests_are_each_orders_own(order: Order, opened: Database) -> None:
+    other = Order(order.shop, opened, "2")
+    outcome, bounces = opened.record([order.message(), other.message()])
+    assert (outcome, set(bounces)) == ("done", {order.john, other.john})
+    assert order.count() == other.count() == 1
+
+
+def test_of_several_orders_all_are_recorded_or_none(order: Order, opened: Database) -> None:
+    other = Order(order.shop, opened, "2")
+    order.shop.expire("2")
+    assert opened.record([order.message(), other.message()]) == ("expired", {})
+    assert order.count() == other.count() == 0
+
+
+def test_whoever_joined_is_there_afterwards(order: Order) -> None:
+    jim, back = person("Jim@Doe.example"), person("bounces@doe.example", "return")
+    order.record(joined=(jim, back), sender=jim.token, return_path=back.token)
+    known = order.conversation()
+    assert known.of(Address.parse("JIM@doe.example")) == replace(jim, recorded=True)
+    assert known.with_token(back.token) == replace(back, recorded=True)
+    assert order.record(joined=(jim, back), sender=jim.token)[0] == "done"
+    assert order.conversation() == known
+
+
+def test_who_was_an_envelope_sender_becomes_a_participant_and_never_changes_again(
+    order: Order,
+) -> None:
+    back = person("bounces@doe.example", "return")
+    order.record(joined=(back,), return_path=back.token)
+    for role in ("store", "partner"):
+        order.record(role.encode(), joined=(replace(back, role=role),), sender=back.token)
+        assert order.conversation().with_token(back.token) == replace(
+            back, role="store", recorded=True
+        )
+
+
+def test_somebody_who_joined_meanwhile_under_another_alias_makes_it_stale(order: Order) -> None:
+    jim = person("JIM@doe.example")
+    order.shop.mask("jim@DOE.example")
+    assert order.record(joined=(jim,), recipients=to(jim)) == ("stale", {})
+    assert order.count() == 0
+    assert len(order.conversation().participants) == 3
+
+
+def test_messages_planned_at_once_do_not_pass_the_participant_limit(order: Order) -> None:
+    order.shop.set(participant_limit=3)
+    jim, joe = person("jim@doe.example"), person("joe@doe.example")
+    back = person("bounces@doe.example", "return")
+    assert order.record(b"1", joined=(jim,))[0] == "done"
+    assert order.record(b"2", joined=(joe,))[0] == "stale"
+    assert order.record(b"2", joined=(replace(back, role="partner"),))[0] == "stale"
+    assert order.record(b"3", joined=(back,))[0] == "done"
+    order.shop.set(participant_limit=2)
+    assert order.record(b"1", joined=(jim,))[0] == "done"
+    assert order.record(b"4")[0] == "done"
+
+
+def test_an_expired_order_takes_no_message(order: Order) -> None:
+    order.shop.expire()
+    assert order.record() == ("expired", {})
+    assert order.count() == 0
+
+
+def test_an_order_that_is_gone_is_expired(order: Order, opened: Database) -> None:
+    order.shop.rows("DELETE FROM tracker.orders WHERE id = %s RETURNING 1", order.id)
+    assert order.record() == ("expired", {})
+    assert opened.again(order.id) is None
+
+
+def test_beyond_the_hourly_limit_only_known_messages_are_taken(order: Order) -> None:
+    order.shop.set(hourly_limit=2)
+    assert [order.record(digest)[0] for digest in (b"1", b"2", b"3")] == ["done", "done", "limited"]
+    assert order.record(b"1")[0] == order.record(b"2")[0] == "done"
+    order.shop.rows("UPDATE tracker.messages SET at = at - interval '1 hour' WHERE order_id = %s"
+                    " AND digest = %s RETURNING 1", order.id, b"1".ljust(32))  # fmt: skip
+    assert order.record(b"3")[0] == "done"
+    assert order.record(b"4")[0] == "limited"
+
+
+def test_a_notification_names_the_message_by_aliases_only(order: Order) -> None:
+    order.shop.set(mask="soft", issuer_mask="soft")
+    [payload] = heard(order.shop.uri, order, order.message())
+    assert json.loads(payload) == {
+        "id": order.timeline()[0][-1],
+        "store": order.shop.name,
+        "order": "1",
+        "direction": "outbound",
+        "from": f"{order.ann}@{order.shop.alias_domain}",
+        "to": [f"{order.john}@{order.shop.alias_domain}"],
+    }
+
+
+def test_a_notification_is_never_too_long_to_be_sent(order: Order, opened: Database) -> None:
+    long = f"{'l' * 63}.{'m' * 63}.long-{order.shop.alias_domain}"
+    order.shop.set(alias_domain=f"{'d' * (199 - len(long))}.{long}", hourly_limit=200)
+    order.shop.set(name="\U0001f600" * 100, participant_limit=200)
+    order.shop.name = "\U0001f600" * 100
+    other = Order(order.shop, opened, '"' * 200)
+    third = Order(order.shop, opened, "\U0001f600" * 200)
+    crowd = [person(f"p{n}@doe.example") for n in range(100)]
+    for each in (other, third):
+        message = each.message(joined=tuple(crowd), recipients=to(*crowd))
+        crowd = [replace(one, token=token()) for one in crowd]
+        [payload] = heard(order.shop.uri, each, message)
+        assert len(payload.encode()) < 8000
+        assert json.loads(payload)["order"] == each.number
+        assert len(json.loads(payload)["to"]) > 10
+        assert len(each.timeline()) == 100
+
+
+def test_the_timeline_has_one_row_for_each_recipient_in_hard_form_only(order: Order) -> None:
+    order.shop.set(mask="soft", issuer_mask="soft")
+    jane = order.shop.one(
+        "INSERT INTO tracker.participants (order_id, token, role, address)"
+        " VALUES (%s, gen_random_uuid(), 'store', 'jane@doe.example') RETURNING token", order.id
+    ).hex  # fmt: skip
+    order.record(recipients=to(order.john, jane), attachment_names=("a.pdf",))
+    query = "SELECT * FROM tracker.timeline WHERE store = %s"
+    columns = [
+        each.name for each in order.shop.connection.execute(query.encode(), ("",)).description or ()
+    ]
+    assert columns == TIMELINE
+    at = order.shop.one("SELECT at FROM tracker.messages WHERE order_id = %s", order.id)
+    number = order.shop.one("SELECT id FROM tracker.messages WHERE order_id = %s", order.id)
+    domain = order.shop.alias_domain
+    assert sorted(order.timeline()) == sorted(
+        (order.shop.name, "1", at, "outbound", "partner", f"{order.ann}@{domain}", "Ann",
+         f"{who}@{domain}", role, "Hello", "How are you?", True, "accepted", "", number)
+        for who, role in ((order.john, "buyer"), (jane, "store"))
+    )  # fmt: skip
+
+
+def test_a_real_address_stands_in_one_column_only(order: Order) -> None:
+    jim = person(f"jim@secret-{order.shop.name}.example")
+    order.record(joined=(jim,), recipients=to(jim))
+    tables = order.shop.rows(
+        "SELECT c.oid::regclass::text FROM pg_class AS c"
+        " WHERE c.relnamespace = 'tracker'::regnamespace AND c.relkind = 'r'"
+    )
+    assert len(tables) >= 8
+    for (table,) in tables:
+        holding = order.shop.rows(
+            f"SELECT key FROM {table} AS t, jsonb_each(to_jsonb(t)) WHERE value::text LIKE %s",
+            f"%secret-{order.shop.name}%",
+        )
+        assert holding == ([("address",)] if table == "tracker.participants" else [])
+
+
+def test_erasing_takes_the_names_from_what_was_recorded(order: Order) -> None:
+    move = "UPDATE tracker.participants SET address = %s WHERE token = %s::uuid RETURNING 1"
+    order.shop.rows(move, f"ann@{order.shop.name}.example", order.ann)
+    order.record()
+    order.record(b"2", sender=order.john, sender_name="John", recipients=to(order.ann))
+    order.shop.one("SELECT tracker.erase(%s)", f"ANN@{order.shop.name}.example")
+    assert sorted((row[4], row[6]) for row in order.timeline()) == [
+        ("buyer", "John"),
+        ("partner", ""),
+    ]

@@ -1,0 +1,248 @@
+"""Each role may do what it is for, and nothing else."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from conversation_tracker.core.address import Address
+from conversation_tracker.core.alias import Bounce, Hard, Soft
+from conversation_tracker.core.conversation import Participant
+from conversation_tracker.core.plan import Record
+from conversation_tracker.database import Database
+from conversation_tracker.migrate import verify
+
+if TYPE_CHECKING:
+    from private.postgres import Postgres
+    from tests.database.conftest import Shop
+
+ROLES = ("tracker_service", "tracker_reader", "tracker_integrator")
+
+READ = {
+    "stores": "SELECT * FROM tracker.stores",
+    "orders": "SELECT store, number, ref, placed_at, closed_at, expires_at FROM tracker.orders",
+    "messages": "SELECT * FROM tracker.messages",
+    "deliveries": "SELECT * FROM tracker.deliveries",
+    "timeline": "SELECT * FROM tracker.timeline",
+    "alias domains": "SELECT * FROM tracker.alias_domains, tracker.sender_domains",
+    "participants": "SELECT id, order_id, token, role, joined_at FROM tracker.participants",
+}
+ADDRESSES = {
+    "participants": "SELECT * FROM tracker.participants",
+    "the column": "SELECT address FROM tracker.participants",
+    "a condition": "SELECT id FROM tracker.participants WHERE address IS NULL",
+    "a copy": "COPY tracker.participants TO STDOUT",
+    "unmaskings": "SELECT * FROM tracker.unmaskings",
+    "unmask": "SELECT tracker.unmask('{alias}', 'curious')",
+    "participant_of": "SELECT tracker.participant_of('{alias}')",
+    "conversation_with": "SELECT tracker.conversation_with(1, NULL)",
+    "conversation_of_hard": "SELECT tracker.conversation_of_hard('{token}', '{domain}')",
+    "erase": "SELECT tracker.erase('john@doe.example')",
+}
+WRITES = {
+    "stores": "UPDATE tracker.stores SET active = true",
+    "orders": "DELETE FROM tracker.orders",
+    "participants": "DELETE FROM tracker.participants",
+    "messages": "DELETE FROM tracker.messages",
+    "unmaskings": "DELETE FROM tracker.unmaskings",
+    "alias domains": "INSERT INTO tracker.alias_domains VALUES ('ct.example.net')",
+    "tables": "CREATE TABLE tracker.mine ()",
+    "open_order": "SELECT tracker.open_order('{store}', '1', true)",
+}
+MASK = {
+    "mask": "SELECT tracker.mask('{store}', '1', 'jane@doe.example')",
+    "close_order": "SELECT tracker.close_order('{store}', '1')",
+}
+
+
+class Role:
+    """A login that is a member of one role only."""
+
+    def __init__(self, shop: "Shop", uri: str, connection: psycopg.Connection) -> None:
+        self.shop = shop
+        self.uri = uri
+        self.connection = connection
+        self.alias = shop.mask("john@doe.example")
+
+    def run(self, statement: str) -> None:
+        """Run a statement, with this store's values in its braces."""
+        token, _, domain = self.alias.partition("@")
+        values = {"store": self.shop.name, "alias": self.alias, "token": token, "domain": domain}
+        text = statement.format(**values).encode()
+        if text.startswith(b"COPY"):
+            with self.connection.cursor().copy(text) as copy:
+                assert list(copy)
+        else:
+            self.connection.execute(text)
+
+    def may_not(self, statement: str) -> None:
+        """Expect that a statement is refused for want of privilege."""
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            self.run(statement)
+
+
+@pytest.fixture
+def login(postgres: "Postgres", shop: "Shop") -> Iterator[Callable[[str | None], Role]]:
+    """Return a function that logs in as a new member of a role, or of none."""
+    name = f"clerk_{uuid.uuid4().hex}"
+    opened: list[psycopg.Connection] = []
+
+    def log_in(role: str | None) -> Role:
+        shop.connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+        if role is not None:
+            grant = sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name))
+            shop.connection.execute(grant)
+        uri = postgres.uri(shop.connection.info.dbname, name)
+        connection = psycopg.connect(uri, autocommit=True)
+        opened.append(connection)
+        return Role(shop, uri, connection)
+
+    yield log_in
+    for connection in opened:
+        connection.close()
+    shop.connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+    shop.connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+LogIn = Callable[[str | None], Role]
+
+
+@pytest.mark.parametrize("what", READ)
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_reads_what_holds_no_address(login: LogIn, role: str, what: str) -> None:
+    login(role).run(READ[what])
+
+
+@pytest.mark.parametrize("what", ADDRESSES)
+@pytest.mark.parametrize("role", ["tracker_reader", "tracker_integrator"])
+def test_only_the_service_learns_an_address(login: LogIn, role: str, what: str) -> None:
+    login(role).may_not(ADDRESSES[what])
+
+
+@pytest.mark.parametrize("what", ADDRESSES)
+def test_the_service_reads_addresses(login: LogIn, what: str) -> None:
+    login("tracker_service").run(ADDRESSES[what])
+
+
+@pytest.mark.parametrize("what", WRITES)
+@pytest.mark.parametrize("role", ["tracker_reader", "tracker_integrator"])
+def test_reader_and_integrator_write_nothing_themselves(
+    login: LogIn, role: str, what: str
+) -> None:
+    login(role).may_not(WRITES[what])
+
+
+@pytest.mark.parametrize("what", MASK)
+def test_the_integrator_masks_and_closes_and_the_reader_does_not(login: LogIn, what: str) -> None:
+    login("tracker_integrator").run(MASK[what])
+
+
+@pytest.mark.parametrize("what", MASK)
+def test_the_reader_neither_masks_nor_closes(login: LogIn, what: str) -> None:
+    login("tracker_reader").may_not(MASK[what])
+
+
+@pytest.mark.parametrize("what", ["UPDATE", "DELETE", "TRUNCATE"])
+def test_the_audit_is_not_rewritten_by_the_service(login: LogIn, what: str) -> None:
+    for table, allowed in (("unmaskings", False), ("messages", what != "TRUNCATE")):
+        query = "SELECT has_table_privilege('tracker_service', %s, %s)"
+        granted = login_free(login).one(query, f"tracker.{table}", what)
+        assert granted is allowed
+
+
+def login_free(login: LogIn) -> "Shop":
+    """Return the owner's session behind a login fixture."""
+    return login.__closure__[2].cell_contents  # type: ignore[attr-defined,no-any-return]
+
+
+def test_a_stranger_may_nothing(login: LogIn) -> None:
+    stranger = login(None)
+    for statement in (READ | ADDRESSES | WRITES | MASK).values():
+        stranger.may_not(statement)
+
+
+def test_nothing_is_granted_to_public(shop: "Shop") -> None:
+    functions = shop.rows(
+        "SELECT p.oid::regprocedure::text FROM pg_proc AS p"
+        " WHERE p.pronamespace = 'tracker'::regnamespace AND (p.proacl IS NULL"
+        "    OR EXISTS (SELECT FROM aclexplode(p.proacl) AS a WHERE a.grantee = 0))"
+    )
+    assert functions == []
+    tables = shop.rows(
+        "SELECT c.oid::regclass::text FROM pg_class AS c, aclexplode(c.relacl) AS a"
+        " WHERE c.relnamespace = 'tracker'::regnamespace AND a.grantee = 0"
+    )
+    assert tables == []
+    assert not shop.one("SELECT has_schema_privilege('public', 'tracker', 'USAGE')")
+
+
+def test_the_service_does_all_that_mail_needs(login: LogIn) -> None:
+    clerk = login("tracker_service")
+    token, _, domain = clerk.alias.partition("@")
+    database = Database(clerk.uri, size=1)
+    database.open()
+    try:
+        found = database.find(Hard(token, domain))
+        assert found is not None
+        order = found.conversation.order
+        assert database.find(Soft("john@doe.example", order.ref, domain)) == found
+        assert database.again(order.id) is not None
+        fresh = database.open_order(clerk.shop.name, "2").conversation.order
+        assert domain in database.directory().alias_domains
+        ann = Participant(uuid.uuid4().hex, "partner", Address.parse("ann@doe.example"), False)
+        bounce = uuid.uuid4().hex
+        record = Record(
+            order.id, (ann,), b"1" * 32, "", "outbound", ann.token, None, ((token, bounce),), "", "",
+            "", "", 0, (), False, b"",
+        )  # fmt: skip
+        assert database.record([record, ]) == ("done", {token: bounce})
+        assert database.record([record, replaced(record, fresh.id)])[0] == "stale"
+        assert database.delivery(Bounce(bounce, domain)) is not None
+    finally:
+        database.close()
+    assert clerk.shop.mask("john@doe.example") == clerk.alias
+    clerk.run(MASK["mask"])
+    verify(clerk.connection)
+
+
+def replaced(record: Record, order: int) -> Any:
+    return record
+
+
+# Functions that run with their owner's rights -----------------------------------------------------
+
+
+def test_every_function_has_a_search_path_of_its_own(shop: "Shop") -> None:
+    loose = shop.rows(
+        "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'tracker'::regnamespace"
+        " AND prokind = 'f' AND prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c')"
+        " AND 'search_path=pg_catalog, pg_temp' <> ALL (coalesce(proconfig, '{}'))"
+        " AND proname <> 'name_range'"
+    )
+    assert loose == []
+
+
+def test_a_functions_caller_cannot_slip_it_tables_or_functions_of_theirs(login: LogIn) -> None:
+    clerk = login("tracker_integrator")
+    clerk.shop.set(participant_limit=2)
+    clerk.shop.connection.execute(
+        sql.SQL("CREATE SCHEMA IF NOT EXISTS evil AUTHORIZATION {}").format(
+            sql.Identifier(clerk.connection.info.user)
+        )
+    )
+    for name in ("stores", "orders", "participants", "alias_domains", "messages"):
+        clerk.run(f"CREATE TEMP TABLE {name} AS SELECT")
+    for function in ("btrim(text)", "length(text)", "canonical_address(text)", "normalize(text)"):
+        for schema in ("evil", "pg_temp"):
+            body = "BEGIN RAISE EXCEPTION ''fooled as %'', current_user; END"
+            result = "integer" if function.startswith("length") else "text"
+            clerk.run(
+                f"CREATE FUNCTION {schema}.{function} RETURNS {result} LANGUAGE plpgsql AS '{body}'"
+            )
+    clerk.run("SET search_path = pg_temp, evil, tracker, pg_catalog")
+    clerk.run("SELECT tracker.mask('{store}', '1', ' jane@doe.example ')")
+    clerk.run("SELECT tracker.close_order('{store}', '1')")
+    assert [address for _, address in clerk.shop.people()] == ["john@doe.example", "jane@doe.example"]

@@ -1,0 +1,277 @@
+"""The command line without a database: arguments, configuration, pages, errors, quick starts."""
+
+import io
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg import errors
+
+from conversation_tracker import __version__, cli, commands, failure, orders, page
+from conversation_tracker.timeline import Delivery, Entry
+
+ROOT = Path(__file__).parents[2] / "milter"
+ALIAS = f"{'0' * 32}@ct.example.com"
+CONFIG = "[tracker]\ndatabase = postgresql:///x\nsocket = unix:/tmp/x.sock\n"
+ALL = [
+    "serve", "migrate", "expire", "mask", "unmask", "timeline", "explain", "close", "erase", "check"
+]  # fmt: skip
+
+
+def entry(**changes: object) -> Entry:
+    values = {
+        "id": 1,
+        "at": datetime(2026, 1, 2, tzinfo=UTC),
+        "direction": "inbound",
+        "role": "buyer",
+        "alias": ALIAS,
+        "name": "",
+        "subject": "",
+        "first_words": "",
+        "attachment_names": (),
+        "size": 1,
+        "automatic": False,
+        "verdict": "unverified",
+        "deliveries": (),
+    }
+    return Entry(**(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    """A configuration that is right; nothing listens where it points."""
+    path = tmp_path / "tracker.conf"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["frobnicate"], "invalid choice: 'frobnicate'"),
+        (["--frobnicate", "check"], "unrecognized arguments"),
+        (["-c"], "expected one argument"),
+        (["-c", "", "check"], "-c/--config: is no file's name"),
+        (["mask", "shop", "1"], "required: ADDRESS"),
+        (["mask", "shop", "1", "a@example.org", "--rol", "buyer"], "unrecognized arguments"),
+        (["mask", "shop\0", "1", "a@example.org"], "STORE: holds a control character"),
+        (["mask", "sh\udcf6p", "1", "a@example.org"], "STORE: is not UTF-8"),
+        (["mask", " ", "1", "a@example.org"], "STORE: is empty"),
+        (
+            ["mask", "shop", "1", "a@example.org", "\udcff\x1b[2J\n"],
+            "unrecognized arguments: \\udcff",
+        ),
+        (["unmask", ALIAS], "required: --reason"),
+        (["unmask", ALIAS, "--reason", ""], "--reason: is empty"),
+        (["timeline", "shop", "1", "--json", "--html", "x"], "not allowed with argument"),
+        (["timeline", "shop", "1", "--html", "a\0b"], "--html: is no file's name"),
+        (["explain", "x.eml"], "required: --rcpt"),
+        (["explain", "--rcpt", ALIAS], "required: MESSAGE.eml"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert cli.main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 1
+    assert printed.err.startswith("conversation-tracker: ")
+    assert said in printed.err
+    assert printed.err.rstrip("\n").isprintable()
+
+
+def test_the_version_and_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"conversation-tracker {__version__}\n"
+    assert cli.main(["--help"]) == 0
+    assert all(f"\n    {command} " in capsys.readouterr().out for command in ALL[:1])
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert cli.main([command, "--help"]) == 0
+    assert f"usage: conversation-tracker {command}" in capsys.readouterr().out
+
+
+def test_a_number_that_looks_like_an_option_follows_two_dashes(
+    capsys: pytest.CaptureFixture[str], config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(orders, "mask", lambda *given: asked.append(given) or ALIAS)
+    assert cli.main(["-c", config, "mask", "shop", "-7", "a@example.org"]) == 0
+    assert cli.main(["-c", config, "mask", "--", "shop", "-x7", "a@example.org"]) == 0
+    assert [given[2] for given in asked] == ["-7", "-x7"]
+    assert capsys.readouterr().out == f"{ALIAS}\n{ALIAS}\n"
+
+
+def test_every_fault_of_the_configuration_is_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "wrong.conf"
+    path.write_text("[tracker]\nsocket = nowhere\nworkers = many\n")
+    assert cli.main(["-c", str(path), "check"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith(f"conversation-tracker: {path}: [tracker] ") for line in lines)
+
+
+@pytest.mark.parametrize("path", ["/nonexistent/x.conf", "/", "/nonexistent/\udcff\n.conf"])
+def test_a_configuration_that_cannot_be_read(capsys: pytest.CaptureFixture[str], path: str) -> None:
+    assert cli.main(["-c", path, "check"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_an_interrupt_is_no_traceback(
+    capsys: pytest.CaptureFixture[str], config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(orders, "erase", interrupt)
+    monkeypatch.setattr(cli, "_discard_output", lambda: None)
+    assert cli.main(["-c", config, "erase", "a@example.org"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("command", ["--version", "erase"])
+def test_only_serve_needs_libmilter(config: str, command: str) -> None:
+    """The libraries of `serve` are not even looked for; a wrong address ends `erase` early."""
+    code = (
+        "import sys; sys.modules.update(milter=None, Milter=None);"
+        "from conversation_tracker.cli import main; code = main(sys.argv[1:]);"
+        "assert 'yoyo' not in sys.modules; sys.exit(code)"
+    )
+    arguments = ["-c", config, command] + (["nobody"] if command == "erase" else [])
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={"PYTHONPATH": str(ROOT)}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == (2 if command == "erase" else 0), done.stderr
+
+
+def test_serve_without_libmilter_says_what_it_needs(tmp_path: Path) -> None:
+    path = tmp_path / "tracker.conf"
+    path.write_text(CONFIG.replace("/tmp/x.sock", f"{tmp_path}/x.sock"))
+    code = (
+        "import sys; sys.modules['milter'] = None;"
+        "from conversation_tracker.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "-c", str(path), "serve"],
+        env={"PYTHONPATH": str(ROOT)}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert b"serve needs pymilter" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (errors.NoDataFound("no such alias"), 1, "no such alias"),
+        (errors.ObjectNotInPrerequisiteState("has expired"), 1, "has expired"),
+        (errors.ProgramLimitExceeded("participant_limit"), 1, "participant_limit"),
+        (errors.InvalidParameterValue("role must be"), 2, "role must be"),
+        (errors.InsufficientPrivilege("permission denied"), 2, "permission denied"),
+        (errors.UndefinedTable("no relation"), 75, "the database is not migrated (no relation)"),
+        (errors.InvalidSchemaName("no schema"), 75, "the database is not migrated"),
+        (errors.LockNotAvailable("lock timeout"), 75, "the database cannot do this now"),
+        (errors.ReadOnlySqlTransaction("read-only"), 75, "the database cannot do this now"),
+        (psycopg.OperationalError("refused\n\tfor s3cret"), 75, "be reached: refused for ***"),
+        (psycopg.InterfaceError("closed"), 75, "the database cannot be reached: closed"),
+    ],
+)
+def test_what_the_database_says_has_an_exit_code(
+    error: psycopg.Error, code: int, said: str
+) -> None:
+    found = failure.of(error, "postgresql://u:s3cret@db.example/x")
+    assert found.code == code
+    assert said in str(found)
+    assert "s3cret" not in str(found)
+
+
+@given(st.text())
+def test_a_complaint_is_one_line_of_visible_characters(text: str) -> None:
+    line = failure.one_line(text)
+    assert line.isprintable()
+    assert len(line) <= 500
+
+
+def test_sudo_says_who_asks_and_else_the_account() -> None:
+    assert orders.actor({"SUDO_USER": "anna", "USER": "root"}) == "anna"
+    assert orders.actor({"SUDO_USER": "\udcff"}) == "?"
+    assert orders.actor({"USER": "invented"}) not in ("", "invented")
+
+
+# The page
+
+
+@given(st.text(), st.text(), st.text())
+def test_nothing_in_a_page_is_markup_but_its_own(name: str, subject: str, text: str) -> None:
+    """What messages say adds no `<`, no quote that ends an attribute, and no control character."""
+    marks = entry(name=name, subject=subject, deliveries=(Delivery(ALIAS, "store", "sent", text),))
+    plain = entry(name="x", subject="x", deliveries=(Delivery(ALIAS, "store", "sent", "x"),))
+    written = "".join(page.pieces(name, subject, [(marks, text)]))
+    expected = "".join(page.pieces("x", "x", [(plain, "x")]))
+    for sign in '<>"':
+        assert written.count(sign) == expected.count(sign)
+    assert not set(written) & {"\x00", "\x1b", "\x9b", "\u202e", "\u2066"}
+
+
+def test_a_page_is_whole_or_the_former_one_stays(tmp_path: Path) -> None:
+    def pieces() -> Iterator[str]:
+        yield "half"
+        raise RuntimeError
+
+    path = tmp_path / "page.html"
+    path.write_text("former")
+    with pytest.raises(RuntimeError):
+        page.write(path, pieces())
+    assert path.read_text() == "former"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_page_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / ("long" * 60 + ".html")
+    former = os.umask(0)
+    try:
+        page.write(path, ["text \udcff"])
+    finally:
+        os.umask(former)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text() == "text ?"
+
+
+def test_a_page_replaces_a_link_and_not_what_it_points_to(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("precious")
+    link.symlink_to(target)
+    page.write(link, ["page"])
+    assert (target.read_text(), link.read_text()) == ("precious", "page")
+
+
+# Messages to explain
+
+
+def test_a_message_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "_MESSAGE_LIMIT", 10)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x" * 11)))
+    with pytest.raises(failure.Failure, match="more than 10 octets"):
+        commands._message(Path("-"))
+
+
+def test_an_empty_message_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "empty.eml"
+    path.write_bytes(b"\n")
+    with pytest.raises(failure.Failure, match="empty"):
+        commands._message(path)
