@@ -1,4 +1,4 @@
-"""What `check` finds out about the database: server, schema, roles, stores, and whether expiry runs.
+"""What `check` finds out about the database: server, schema, roles, stores, expiry.
 
 `read` asks and raises the driver's error only when there is no connection; what the server refuses
 later is a finding. `facts` judges what was read, and asks nothing.

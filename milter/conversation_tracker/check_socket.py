@@ -50,23 +50,21 @@ class Entry:
 
     def lets(self, user: User, wanted: int) -> bool:
         """Tell whether its mode gives `user` the rights `wanted`, from 0 to 7."""
-        if self.uid == user.uid:
-            shift = 6
-        else:
-            shift = 3 if self.gid in user.groups else 0
+        others = 3 if self.gid in user.groups else 0
+        shift = 6 if self.uid == user.uid else others
         return (self.mode >> shift) & wanted == wanted
 
 
-def look(path: str) -> list[Entry] | str:
-    """Look at all directories down to `path` and at itself, or say why that cannot be done."""
+def look(path: str) -> list[Entry] | Fact:
+    """Look at all directories down to `path` and at itself, or state why that cannot be done."""
     seen = []
     for each in (*reversed(Path(path).parents), Path(path)):
         try:
             found = each.stat()
-        except FileNotFoundError:
-            return f"{each} does not exist"
+        except PermissionError:
+            return note(f"{each} is not for this user to see: run check as root")
         except OSError as error:
-            return f"{each} cannot be looked at ({error.strerror})"
+            return wrong(f"there is no socket {path} ({each}: {error.strerror})", _START)
         seen.append(Entry(str(each), found.st_mode, found.st_uid, found.st_gid))
     return seen
 
@@ -89,11 +87,10 @@ def facts(socket: Socket, postfix: User | None) -> Iterator[Fact]:
     """
     if socket.kind == "unix":
         found = look(socket.path)
-        if isinstance(found, str):
-            yield wrong(f"no socket: {found}", f"{_START} (or run check as root)")
+        if isinstance(found, Fact):
+            yield found
             return
-        judged = list(file_facts(found, postfix))
-        yield from judged
+        yield from file_facts(found, postfix)
         if not stat.S_ISSOCK(found[-1].mode):
             return
     else:

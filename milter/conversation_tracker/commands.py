@@ -48,8 +48,9 @@ def migrate(_given: argparse.Namespace, config: Config) -> int:
 
 def expire(given: argparse.Namespace, config: Config) -> int:
     """Empty what has expired."""
-    from conversation_tracker import expire
+    from conversation_tracker import expire, logs
 
+    logs.configure(config.log_format)
     return expire.run(config, dry_run=given.dry_run, out=sys.stdout, err=sys.stderr)
 
 
@@ -128,6 +129,8 @@ def explain(given: argparse.Namespace, config: Config) -> int:
 
 def _message(path: Path) -> bytes:
     """Read a message from a file or standard input."""
+    if path == _DASH and sys.stdin is None:
+        raise Failure(USAGE, "standard input is closed")
     try:
         if path == _DASH:
             raw = sys.stdin.buffer.read(_MESSAGE_LIMIT + 1)

@@ -289,14 +289,15 @@ def connection_options(conninfo: str = "") -> dict[str, Any]:
     Args:
         conninfo: where the connection goes to; the server options it names stay in force.
     """
-    own = conninfo_to_dict(conninfo).get("options") or ""
+    given = conninfo_to_dict(conninfo).get("options") or ""
+    own = f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS}"
     return {
         "autocommit": True,
         "connect_timeout": _CONNECT,
         "application_name": "conversation-tracker",
         "tcp_user_timeout": int(_OVERDUE * 1000),
         "keepalives_idle": 30,
-        "options": f"{own} -c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS}".lstrip(),
+        "options": f"{given} {own}".lstrip(),
     }
 
 

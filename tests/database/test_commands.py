@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from html.parser import HTMLParser
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import Notify
 from psycopg.conninfo import make_conninfo
 
 from conversation_tracker.core.address import Address
@@ -547,6 +548,20 @@ def test_a_full_disk_is_told(tracker: Tracker) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [('"$@" timeline shop 1 --json >&-', 0), ('"$@" explain --rcpt a@example.org - <&-', 2)],
+)
+def test_a_closed_stream_is_no_traceback(tracker: Tracker, command: str, code: int) -> None:
+    record(tracker)
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", *tracker.command()],
+        capture_output=True, env=tracker.environment(), check=False,
+    )  # fmt: skip
+    assert done.returncode == code
+    assert len(done.stderr.splitlines()) == (1 if code else 0)
+
+
 # explain
 
 
@@ -562,16 +577,18 @@ def counted(tracker: Tracker) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture
-def announced(tracker: Tracker) -> Iterator[psycopg.Connection]:
-    """A connection that hears every announcement."""
+def announced(tracker: Tracker) -> Iterator[Callable[[], list[Notify]]]:
+    """Gives all announcements so far."""
+    heard: list[Notify] = []
     with psycopg.connect(tracker.database, autocommit=True) as connection:
+        connection.add_notify_handler(heard.append)
         connection.execute("LISTEN tracker_messages")
-        yield connection
+        yield lambda: connection.execute("SELECT") and heard
 
 
 @pytest.mark.parametrize("crlf", [False, True])
 def test_explain_shows_what_would_happen_and_changes_nothing(
-    tracker: Tracker, tmp_path: Path, announced: psycopg.Connection, crlf: bool
+    tracker: Tracker, tmp_path: Path, announced: Callable[[], list[Notify]], crlf: bool
 ) -> None:
     alias = tracker("mask", "shop", "1", JOHN).out.strip()
     before = counted(tracker)
@@ -590,8 +607,9 @@ def test_explain_shows_what_would_happen_and_changes_nothing(
     assert f"  subject: Parcel for {alias}" in lines
     assert "news@carrier.example" not in result.out
     assert counted(tracker) == before
-    announced.execute("SELECT 1")
-    assert list(announced.notifies(timeout=0)) == []
+    assert announced() == []
+    record(tracker)
+    assert len(announced()) == 1
 
 
 def test_explain_reads_standard_input(tracker: Tracker) -> None:
@@ -655,7 +673,7 @@ def test_explain_says_no_for_mail_that_would_be_refused(tracker: Tracker) -> Non
 def test_explain_tells_what_a_bounce_would_do(tracker: Tracker) -> None:
     record(tracker)
     [(bounce,)] = tracker.sql(
-        "SELECT format('bounce-%s@ct.example.com', replace(bounce::text, '-', ''))"
+        "SELECT 'bounce-' || replace(bounce::text, '-', '') || '@ct.example.com'"
         " FROM tracker.deliveries"
     )
     before = counted(tracker)
@@ -699,6 +717,25 @@ def test_explain_by_a_role_that_may_not_is_a_matter_of_configuration(tracker: Tr
     assert (result.code, asked.code) == (2, 2)
     assert "permission denied" in result.complaint
     assert "permission denied" in asked.complaint
+
+
+# check and expire
+
+
+def test_check_tells_what_is_right_and_says_no_for_what_is_wrong(tracker: Tracker) -> None:
+    result = tracker("check")
+    assert (result.code, result.err) == (1, "")
+    assert "the schema is this program's" in result.out
+    assert f"there is no socket {tracker.socket}" in result.out
+
+
+def test_a_dry_run_of_expire_tells_and_leaves(tracker: Tracker) -> None:
+    tracker("mask", "shop", "1", JOHN)
+    tracker.sql("UPDATE tracker.orders SET expires_at = now() - interval '1 day'")
+    outcomes = [tracker("expire", "--dry-run"), tracker("expire")]
+    assert [outcome.code for outcome in outcomes] == [0, 0]
+    assert "would expire 1 order" in outcomes[0].out
+    assert tracker("expire", "--dry-run").out.startswith("would expire 0 orders")
 
 
 # Whatever the command

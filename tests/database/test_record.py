@@ -155,6 +155,14 @@ def test_thirty_megabytes_are_recorded(order: Order) -> None:
     assert order.shop.one(query, raw, order.id)
 
 
+def test_a_message_id_may_be_as_long_as_a_header(order: Order) -> None:
+    long = f"<{'1' * 60_000}@doe.example>"
+    assert order.record(message_id=long)[0] == "done"
+    found = order.database.answered(order.shop.name, ["<2@doe.example>", long])
+    assert found is not None
+    assert found.conversation.order.id == order.id
+
+
 def test_the_same_message_again_gives_the_same_answer_and_changes_nothing(order: Order) -> None:
     first = order.message()
     again = replace(first, recipients=to(order.john), queue_id="5DEF", raw=b"other")
@@ -281,8 +289,8 @@ def test_a_notification_names_the_message_by_aliases_only(order: Order) -> None:
 
 def test_a_notification_is_never_too_long_to_be_sent(order: Order, opened: Database) -> None:
     long = f"{'l' * 63}.{'m' * 63}.long-{order.shop.alias_domain}"
-    order.shop.set(alias_domain=f"{'d' * (199 - len(long))}.{long}", hourly_limit=200)
-    order.shop.set(name="\U0001f600" * 100, participant_limit=200)
+    order.shop.set(alias_domain=f"{'d' * (199 - len(long))}.{long}", participant_limit=200)
+    order.shop.set(name="\U0001f600" * 100)
     order.shop.name = "\U0001f600" * 100
     other = Order(order.shop, opened, '"' * 200)
     third = Order(order.shop, opened, "\U0001f600" * 200)

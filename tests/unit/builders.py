@@ -32,6 +32,9 @@ CARRIER = "desk@carrier.example"
 TOKENS = {BUYER: "b" * 32, SHOP: "5" * 32, CARRIER: "a" * 32}
 ROLES: dict[str, Role] = {BUYER: "buyer", SHOP: "store", CARRIER: "partner"}
 
+ANN = "ann@friends.example"
+TWO = "alias.example.net"
+
 OUR_STORE = Store("shop", sender_domains=frozenset({"shop.example"}))
 
 
@@ -48,6 +51,9 @@ def soft(address: str, ref: str = REF, domain: str = DOMAIN) -> str:
 def fresh(number: int) -> str:
     """Give the token that `counter` mints as this one, from 1."""
     return f"{number:032x}"
+
+
+B, S, A = hard("b"), hard("5"), hard("a")
 
 
 def counter() -> Callable[[], str]:
@@ -164,15 +170,25 @@ def applied(message: Message, done: Plan) -> Message:
     return replace(message, headers=tuple(headers), recipients=tuple(recipients), body=body)
 
 
-def lines(message: Message) -> list[str]:
-    """Show each header field on one line."""
-    return [f"{h.name.decode()}: {_shown(h.value)}" for h in message.headers]
-
-
 def envelope(message: Message) -> list[str]:
     """Show the recipients, without angle brackets."""
     return [each.raw[1:-1].decode() for each in message.recipients]
 
 
-def _shown(value: bytes) -> str:
-    return " ".join(value.decode("utf-8", "backslashreplace").split())
+def written(author: str, *fields: str, body: str = "Hello\n") -> str:
+    """Write a message from somebody."""
+    return "\n".join([f"From: {author}", *fields, "", body])
+
+
+EVERYBODY = order(BUYER, SHOP, CARRIER)
+
+
+def own(text: str, *conversations: Conversation, to: str | Sequence[str] = BUYER) -> Mail:
+    """Make the store's own mail; without conversations it is of a new order."""
+    known = conversations or (order(),)
+    return mail(text, *known, to=to, sender=SHOP, trusted=True, own=OUR_STORE)
+
+
+def edits(done: Plan) -> list[str]:
+    """Show a plan's edits, the body's without its size."""
+    return ["replace body" if isinstance(each, ReplaceBody) else str(each) for each in done.edits]

@@ -123,7 +123,8 @@ def notified(
         reporter=conversation.order.alias_domain,
         domain=conversation.order.alias_domain,
         status=report.status or "5.0.0",
-        diagnostic=_said(delivery, report),
+        # Not even the remote's words: they tell the recipient's provider.
+        diagnostic="",
         subject=View(conversation, to).text(delivery.subject),
         message_id=delivery.original_id,
         arrived=delivery.at,

@@ -107,12 +107,14 @@ _DELIVERED_SUBJECT = re.compile(
 
 # An SMTP reply, at a place where servers put it.
 _SAID = re.compile(
-    r"(?:(?:^|[:>(\]}] ?|<<< |['\"])(?=[45][0-5][0-9][ -]#?\S)|(?:^|[:>] )(?=#?[45]\.[0-7]\.[0-9]))"
+    r"(?:(?:^|[:>(\]}] ?|<{1,3}-{0,2} |['\"])(?=[45][0-5][0-9][ -]#?\S)"
+    r"|(?:^|[:>] )(?=#?[45]\.[0-7]\.[0-9]))"
     r"([^\n]+)",
     re.MULTILINE,
 )
 _REASON = re.compile(
-    r"\b(?:reason|error|description|diagnostic information|error was|because(?: of)?)(?: ?:|\n)\s*"
+    r"\b(?:reason|error|description|diagnostic information|error was|because(?: of)?"
+    r"|automatically rejected)(?: ?:|\n)\s*"
     r"(\S[^\n]*)",
     re.IGNORECASE,
 )

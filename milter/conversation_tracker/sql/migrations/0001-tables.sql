@@ -1,6 +1,7 @@
 -- The tables: stores (the configuration), orders, participants, messages and deliveries.
 --
--- Real addresses live in one column of one table, participants.address; nothing else holds one.
+-- Real addresses live in one column of one table, participants.address; only an identifier in
+-- message_ids.original may hold one too.
 -- Every constraint is named after the table and column it guards and says what must hold.
 
 DO $$
@@ -244,6 +245,8 @@ CREATE TABLE tracker.deliveries (
     message_id bigint NOT NULL REFERENCES tracker.messages ON DELETE CASCADE,
     recipient_id bigint NOT NULL REFERENCES tracker.participants,
     bounce uuid NOT NULL CONSTRAINT deliveries_bounce_is_unique UNIQUE,
+    -- Of the copy that leaves: the splitter's, where it made one.
+    queue_id text NOT NULL,
     state text NOT NULL DEFAULT 'accepted'
         CONSTRAINT deliveries_state_is_known
             CHECK (state IN ('accepted', 'delayed', 'sent', 'bounced', 'refused')),
@@ -253,8 +256,11 @@ CREATE TABLE tracker.deliveries (
 );
 
 CREATE INDEX deliveries_recipient ON tracker.deliveries (recipient_id);
+CREATE INDEX deliveries_queue_id ON tracker.deliveries (queue_id);
 
-CREATE INDEX messages_message_id ON tracker.messages (message_id) WHERE message_id <> '';
+-- By hash: a Message-ID may be longer than a B-tree takes.
+CREATE INDEX messages_message_id ON tracker.messages USING hash (message_id)
+    WHERE message_id <> '';
 
 -- Message identifiers that revealed a person, and what stands for them. Emptied by expiry, like
 -- the addresses.

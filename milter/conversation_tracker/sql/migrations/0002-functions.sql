@@ -416,9 +416,12 @@ DECLARE
 BEGIN
     WITH gone AS (
         UPDATE tracker.participants AS p SET address = NULL
-         WHERE tracker.address_key(p.address) = tracker.address_key(canonical) RETURNING p.id, p.order_id
+         WHERE tracker.address_key(p.address) = tracker.address_key(canonical)
+        RETURNING p.id, p.order_id
     ), unnamed AS (
         UPDATE tracker.messages AS m SET sender_name = '' FROM gone WHERE m.sender_id = gone.id
+    ), unmapped AS (
+        DELETE FROM tracker.message_ids AS i USING gone WHERE i.participant_id = gone.id
     )
     SELECT count(DISTINCT order_id) INTO erased FROM gone;
     RETURN erased;
@@ -504,11 +507,12 @@ BEGIN
       FROM jsonb_to_recordset(identifiers) AS i(ours text, original text, token uuid)
       JOIN tracker.participants AS p ON p.token = i.token AND p.order_id = record.order_id
     ON CONFLICT DO NOTHING;
-    INSERT INTO tracker.deliveries (message_id, recipient_id, bounce)
-    SELECT known, p.id, r.value::uuid
+    INSERT INTO tracker.deliveries AS d (message_id, recipient_id, bounce, queue_id)
+    SELECT known, p.id, r.value::uuid, record.queue_id
       FROM jsonb_each_text(recipients) AS r
       JOIN tracker.participants AS p ON p.token = r.key::uuid AND p.order_id = record.order_id
-    ON CONFLICT DO NOTHING;
+    ON CONFLICT (message_id, recipient_id) DO UPDATE SET queue_id = excluded.queue_id
+     WHERE d.queue_id <> excluded.queue_id;
     SELECT jsonb_object_agg(replace(p.token::text, '-', ''), replace(d.bounce::text, '-', ''))
       INTO bounces
       FROM tracker.deliveries AS d JOIN tracker.participants AS p ON p.id = d.recipient_id

@@ -1,0 +1,290 @@
+"""`check` finds a whole installation right, and in each part of it what is wrong."""
+
+import io
+import os
+import pwd
+import re
+import socket
+import struct
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from conversation_tracker import check, check_database, check_systemd
+from conversation_tracker.check_database import ROLES, State, Store
+from conversation_tracker.config import Config, load
+from private.ports import free_port
+
+DOMAIN = "ct.example.com"
+CONFIGURE = Path(__file__).parents[2] / "postfix" / "configure"
+LINE = re.compile(r"(ok     |WRONG  |note   ) \S.*")
+ANSWER = struct.pack("!IcIII", 13, b"O", 6, 0x3F, 0x7F)
+MAIN_CF = """\
+compatibility_level = 3.6
+myhostname = mail.example.com
+mydestination = $myhostname, localhost
+queue_directory = {queue}
+mail_owner = {owner}
+"""
+
+
+class Installation:
+    """A database with one store, a Postfix configured for it, and the tracker's configuration."""
+
+    def __init__(self, uri: str, home: Path) -> None:
+        """Make all of it in `home`."""
+        self.uri, self.home, self.postfix = uri, home, home / "postfix"
+        self.socket = home / "spool" / "conversation-tracker" / "milter.sock"
+        self.socket.parent.mkdir(parents=True)
+        self.postfix.mkdir()
+        owner = pwd.getpwuid(os.geteuid()).pw_name
+        main = MAIN_CF.format(queue=home / "spool", owner=owner)
+        (self.postfix / "main.cf").write_text(main)
+        shipped = Path("/usr/share/postfix/master.cf.dist").read_bytes()
+        (self.postfix / "master.cf").write_bytes(shipped)
+        self.sql(
+            "INSERT INTO tracker.stores (name, alias_domain, sender_domains)"
+            f" VALUES ('shop', '{DOMAIN}', '{{shop.example}}')"
+        )
+
+    def configure(self) -> None:
+        """Have postfix/configure set Postfix up."""
+        command = [CONFIGURE, "--config-dir", self.postfix, "--socket", f"unix:{self.socket}"]
+        subprocess.run([*command, "--alias-domain", DOMAIN], check=True, capture_output=True)
+
+    def set(self, *settings: str) -> None:
+        """Change Postfix's settings, `name=value`, or a service's, `name/type/parameter=value`."""
+        for setting in settings:
+            mode = "-P" if "/" in setting.partition("=")[0] else "-e"
+            subprocess.run(["postconf", "-c", self.postfix, mode, setting], check=True)
+
+    def sql(self, statement: str) -> None:
+        """Run one statement."""
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def config(self, database: str = "") -> Config:
+        """Return the tracker's configuration."""
+        path = self.home / "tracker.conf"
+        path.write_text(
+            f"[tracker]\ndatabase = {database or self.uri}\nsocket = unix:{self.socket}\n"
+        )
+        return load(path, {})
+
+    def check(
+        self, config: Config | None = None, environ: Mapping[str, str] | None = None
+    ) -> tuple[int, list[str]]:
+        """Run check; return its exit code and its lines, each of which has its form."""
+        out = io.StringIO()
+        environment = {"PATH": os.environ["PATH"], "MAIL_CONFIG": str(self.postfix)}
+        given = environment if environ is None else environ
+        code = check.run(config or self.config(), out, given)
+        lines = out.getvalue().splitlines()
+        assert all(LINE.fullmatch(line) for line in lines)
+        return code, lines
+
+
+def wrongs(lines: list[str]) -> list[str]:
+    """Return the lines that say what is wrong."""
+    return [line for line in lines if line.startswith("WRONG")]
+
+
+@pytest.fixture
+def installation(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """An installation on a host without systemd; nobody listens on the socket."""
+    monkeypatch.setattr(check_systemd, "_BOOTED", tmp_path / "no-systemd")
+    return Installation(database, tmp_path)
+
+
+@pytest.fixture
+def running(installation: Installation) -> Iterator[Installation]:
+    """A whole installation, with something on the socket that negotiates as a milter."""
+    installation.configure()
+    with closing(socket.socket(socket.AF_UNIX)) as server:
+        server.bind(str(installation.socket))
+        installation.socket.chmod(0o660)
+        server.listen()
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        yield installation
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def serve(server: socket.socket) -> None:
+    """Answer every negotiation until the server is shut down."""
+    while True:
+        try:
+            connection, _ = server.accept()
+        except OSError:
+            return
+        with connection:
+            connection.recv(17, socket.MSG_WAITALL)
+            connection.sendall(ANSWER)
+            connection.recv(5, socket.MSG_WAITALL)
+
+
+def test_a_whole_installation_has_nothing_wrong(running: Installation) -> None:
+    """What postfix/configure sets is what check looks for; only the signer is still to come."""
+    code, lines = running.check()
+    assert wrongs(lines) == []
+    assert code == 0
+    assert [line for line in lines if line.startswith("note")] == [
+        "note    no milter is behind the tracker: what it rewrites leaves unsigned"
+    ]
+    assert lines[0] == f"ok      the configuration {running.home}/tracker.conf is read"
+
+
+def test_a_postfix_that_was_never_configured_is_wrong_in_every_way(
+    installation: Installation,
+) -> None:
+    code, lines = installation.check()
+    assert code == 1
+    text = "\n".join(wrongs(lines))
+    for says in (
+        "there is no socket",
+        "smtpd_milters does not name",
+        "master.cf has 0 listeners",
+        "master.cf has no transport tracker-split",
+        "relay_domains does not hold",
+        "transport_maps has nothing",
+        "header_checks leave the sending host",
+    ):
+        assert says in text
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("milter_default_action=accept", "a milter that dies would let mail out unmasked"),
+        ("smtp/inet/smtpd_milters=", "smtpd_milters is its own, without the tracker"),
+        ("transport_maps=hash:/nowhere/at/all", "Postfix cannot ask hash:/nowhere/at/all"),
+        (f"mydestination={DOMAIN}", "mydestination holds the alias domain"),
+        ("header_checks=static:{REPLACE Received: from client.example}", "leave the sending host"),
+    ],
+)
+def test_one_setting_that_is_wrong_is_found(running: Installation, setting: str, says: str) -> None:
+    running.set(setting)
+    code, lines = running.check()
+    assert code == 1
+    assert any(says in line for line in wrongs(lines))
+
+
+def test_without_a_database_the_rest_is_still_looked_at(running: Installation) -> None:
+    """Exit code 75; the password is not shown."""
+    uri = f"postgresql://tracker:verysecret@127.0.0.1:{free_port()}/nowhere"
+    code, lines = running.check(running.config(uri))
+    assert code == 75
+    assert "cannot be reached" in wrongs(lines)[0]
+    assert len(wrongs(lines)) == 1
+    assert any("a milter answers" in line for line in lines)
+    assert any("milter_default_action is tempfail" in line for line in lines)
+    assert "verysecret" not in "".join(lines)
+
+
+def test_without_postfix_the_rest_is_still_looked_at(
+    running: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conversation_tracker.postfix_settings._SYSTEM", "/nowhere")
+    code, lines = running.check(environ={"PATH": "/nowhere"})
+    assert code == 1
+    assert any("no postconf" in line for line in wrongs(lines))
+    assert any("a milter answers" in line for line in lines)
+
+
+def test_a_broken_main_cf_is_told(running: Installation) -> None:
+    (running.postfix / "main.cf").unlink()
+    code, lines = running.check()
+    assert code == 1
+    assert any("Postfix cannot be looked at" in line for line in wrongs(lines))
+
+
+def test_a_database_that_is_not_migrated_is_wrong(running: Installation) -> None:
+    running.sql("DELETE FROM public._yoyo_migration")
+    code, lines = running.check()
+    assert code == 1
+    assert any("not migrated" in line and "run migrate" in line for line in wrongs(lines))
+
+
+def test_an_empty_database_is_not_migrated(running: Installation) -> None:
+    running.sql("DROP SCHEMA tracker CASCADE")
+    running.sql("DROP TABLE public._yoyo_migration")
+    code, lines = running.check()
+    assert code == 1
+    assert any("not migrated" in line for line in wrongs(lines))
+
+
+def test_a_newer_database_is_wrong(running: Installation) -> None:
+    running.sql(
+        "INSERT INTO public._yoyo_migration (migration_hash, migration_id)"
+        " VALUES ('0', '9999-later')"
+    )
+    assert any("9999-later" in line for line in wrongs(running.check()[1]))
+
+
+def test_a_role_that_may_nothing_is_wrong(running: Installation) -> None:
+    with psycopg.connect(running.uri) as connection:
+        name = connection.info.dbname
+    running.sql(f"ALTER DATABASE {name} SET ROLE pg_monitor")
+    code, lines = running.check()
+    assert code == 1
+    assert any("the database's role may not work" in line for line in wrongs(lines))
+
+
+def test_no_store_yet_is_noted_with_the_statement_that_adds_one(running: Installation) -> None:
+    running.sql("DELETE FROM tracker.stores")
+    code, lines = running.check()
+    assert code == 0
+    assert any("INSERT INTO tracker.stores" in line for line in lines if line.startswith("note"))
+
+
+def test_orders_that_nobody_empties_are_wrong(running: Installation) -> None:
+    running.sql("SELECT tracker.mask('shop', '1', 'buyer@example.org')")
+    running.sql("UPDATE tracker.orders SET expires_at = now() - interval '47 hours'")
+    assert running.check()[0] == 0
+    running.sql("UPDATE tracker.orders SET expires_at = now() - interval '49 hours'")
+    code, lines = running.check()
+    assert code == 1
+    [line] = wrongs(lines)
+    assert "1 orders expired more than 2 days ago" in line
+    assert "buyer" not in "".join(lines)
+
+
+STATE = State(
+    150004,
+    standby=False,
+    read_only=False,
+    ahead=0.1,
+    roles=frozenset(ROLES),
+    stores=(Store("shop", DOMAIN, active=True, silent=False),),
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict", "says"),
+    [
+        (replace(STATE, version=120017), "WRONG", "PostgreSQL 12.17"),
+        (replace(STATE, standby=True, read_only=True), "WRONG", "standby"),
+        (replace(STATE, read_only=True), "WRONG", "takes no writes"),
+        (replace(STATE, ahead=6.0), "WRONG", "6 s ahead of"),
+        (replace(STATE, ahead=-90.0), "WRONG", "90 s behind"),
+        (replace(STATE, roles=frozenset(ROLES[:2])), "WRONG", "CREATE ROLE tracker_integrator"),
+        (replace(STATE, overdue=7), "WRONG", "7 orders expired"),
+        (replace(STATE, stores=()), "note", "there is no store yet"),
+        (replace(STATE, stores=(Store("x", DOMAIN, False, False),)), "note", "x is not active"),
+        (replace(STATE, stores=(Store("x", DOMAIN, True, True),)), "note", "x has no sender_dom"),
+    ],
+)
+def test_each_fault_of_a_database_is_told(state: State, verdict: str, says: str) -> None:
+    found = [fact for fact in check_database.facts(state) if fact.verdict != "ok"]
+    assert [(fact.verdict, says in fact.text) for fact in found] == [(verdict, True)]
+
+
+def test_a_good_database_has_nothing_wrong() -> None:
+    assert {fact.verdict for fact in check_database.facts(STATE)} == {"ok"}

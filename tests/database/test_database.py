@@ -1,0 +1,446 @@
+"""The database's answer, or DatabaseUnavailable in time: whatever happens to the server."""
+
+import os
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from conversation_tracker import database as module
+from conversation_tracker.core.address import Address
+from conversation_tracker.core.alias import Hard, Soft
+from conversation_tracker.core.conversation import Conversation, Participant, Store
+from conversation_tracker.core.plan import Record
+from conversation_tracker.database import (
+    Database,
+    DatabaseUnavailable,
+    Found,
+    Rehearsal,
+    connection_options,
+)
+from conversation_tracker.deadline import Watchdog
+from private import processes
+
+if TYPE_CHECKING:
+    from private.postgres import Postgres
+
+NOWHERE = "postgresql://postgres@127.0.0.1:1/none"
+TEXTS = dict.fromkeys(("queue_id", "sender_name", "message_id", "subject", "first_words"), "")
+
+
+@contextmanager
+def opened(conninfo: str, size: int = 8) -> Iterator[Database]:
+    found = Database(conninfo, size=size)
+    found.open()
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@contextmanager
+def unavailable(within: float) -> Iterator[None]:
+    """Expect DatabaseUnavailable within so many seconds, with a text that names no value."""
+    started = time.monotonic()
+    with pytest.raises(DatabaseUnavailable) as caught:
+        yield
+    assert time.monotonic() - started < within
+    assert str(caught.value).isidentifier()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait shorter than in service, so that the tests are quick."""
+    for name, seconds in (("_PATIENCE", 0.5), ("_OVERDUE", 0.5), ("_CONNECT", 2)):
+        monkeypatch.setattr(module, name, seconds)
+
+
+@pytest.fixture
+def store(database: str) -> str:
+    """Return the URI of a database with one store and one of its orders."""
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO tracker.stores (name, alias_domain, sender_domains)"
+            " VALUES ('shop', 'ct.example.com', '{shop.example,sales.example}')"
+        )
+        connection.execute("SELECT tracker.mask('shop', '1', 'John@doe.example')")
+        connection.execute("SELECT tracker.mask('shop', '1', 'ann@shop.example')")
+    return database
+
+
+def message(conversation: Conversation, *joined: Participant) -> Record:
+    """Return a message between the first two of an order."""
+    author, reader = conversation.participants[:2]
+    return Record(
+        order=conversation.order.id,
+        joined=joined,
+        digest=bytes(32),
+        direction="inbound",
+        sender=author.token,
+        return_path=None,
+        recipients=((reader.token, uuid.uuid4().hex),),
+        size=0,
+        attachment_names=(),
+        automatic=False,
+        raw=b"",
+        **TEXTS,
+    )
+
+
+# What is found ------------------------------------------------------------------------------------
+
+
+def test_a_conversation_comes_as_a_value(store: str) -> None:
+    with opened(store) as database:
+        found = database.open_order("shop", "1")
+        conversation = found.conversation
+        john, ann = conversation.participants
+        assert found == Found("live", None, conversation)
+        assert conversation.store == Store(
+            "shop", sender_domains=frozenset({"shop.example", "sales.example"})
+        )
+        assert (conversation.order.number, conversation.order.alias_domain) == (
+            "1",
+            "ct.example.com",
+        )
+        assert (john.role, john.address) == ("buyer", Address("John", "doe.example"))
+        assert (ann.role, ann.address) == ("store", Address("ann", "shop.example"))
+        ref = conversation.order.ref
+        for alias in (
+            Hard(john.token, "ct.example.com"),
+            Soft("john@doe.example", ref, "ct.example.com"),
+        ):
+            assert database.find(alias) == Found("live", john.token, conversation)
+        assert database.again(conversation.order.id) == found
+        assert database.again(0) is None
+        assert database.find(Hard("0" * 32, "ct.example.com")) is None
+        assert database.find(Hard(john.token, "ct.example.org")) is None
+
+
+def test_a_new_order_is_found_in_the_call_that_makes_it(store: str) -> None:
+    with opened(store) as database:
+        found = database.open_order("shop", "2")
+        assert (found.status, found.conversation.participants) == ("live", ())
+        assert database.open_order("shop", "2") == found
+
+
+def test_an_emptied_address_is_none_and_its_alias_expired(store: str) -> None:
+    with psycopg.connect(store) as connection:
+        connection.execute("SELECT tracker.erase('john@doe.example')")
+    with opened(store) as database:
+        john = database.open_order("shop", "1").conversation.participants[0]
+        assert john.address is None
+        found = database.find(Hard(john.token, "ct.example.com"))
+        assert found is not None
+        assert found.status == "expired"
+
+
+def test_the_directory_names_alias_domains_senders_and_inactive_stores(store: str) -> None:
+    with psycopg.connect(store) as connection:
+        connection.execute(
+            "INSERT INTO tracker.stores (name, alias_domain, sender_domains, active)"
+            " VALUES ('off', 'ct.example.org', '{off.example}', false)"
+        )
+    with opened(store) as database:
+        directory = database.directory()
+    assert directory.alias_domains == {"ct.example.com", "ct.example.org"}
+    assert {domain: each.name for domain, each in directory.senders.items()} == {
+        "shop.example": "shop",
+        "sales.example": "shop",
+        "off.example": "off",
+    }
+    assert directory.inactive == {"off"}
+
+
+def test_a_fault_of_ours_is_not_taken_for_an_outage(store: str) -> None:
+    with opened(store) as database:
+        with pytest.raises(psycopg.errors.NoDataFound):
+            database.open_order("no such shop", "1")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            database.open_order("shop", "")
+        assert database.open_order("shop", "1").status == "live"
+
+
+# Outages ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("impatient")
+def test_no_server_is_unavailable_in_time() -> None:
+    with opened(NOWHERE) as database:
+        for _ in range(2):
+            with unavailable(within=1.5):
+                database.directory()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_accepts_and_says_nothing_is_unavailable_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        with (
+            opened(f"postgresql://postgres@127.0.0.1:{port}/none") as database,
+            unavailable(within=1.5),
+        ):
+            database.directory()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_all_connections_busy_is_unavailable_in_time(store: str) -> None:
+    with opened(store, size=1) as database, psycopg.connect(store) as other:
+        database.directory()
+        other.execute("LOCK TABLE tracker.stores IN ACCESS EXCLUSIVE MODE")
+        with ThreadPoolExecutor() as pool:
+            waits = pool.submit(database.directory)
+            time.sleep(0.1)
+            with unavailable(within=1.5):
+                database.directory()
+            other.rollback()
+            with pytest.raises(DatabaseUnavailable):
+                waits.result()
+        assert database.directory().alias_domains
+
+
+def test_a_server_that_came_back_is_used_by_the_next_call(postgres: "Postgres", store: str) -> None:
+    with opened(store) as database:
+        expected = database.directory()
+        with ThreadPoolExecutor(8) as pool:
+            held = threading.Barrier(9)
+            jobs = [pool.submit(database._run, lambda _: held.wait(10)) for _ in range(8)]
+            held.wait(10)
+            for job in jobs:
+                job.result()
+        postgres.restart("immediate")
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(lambda _: database.directory(), range(8))) == [expected] * 8
+
+
+def test_a_connection_that_was_cut_is_replaced(store: str) -> None:
+    with opened(store) as database, psycopg.connect(store, autocommit=True) as other:
+        conversation = database.open_order("shop", "1").conversation
+        for _ in range(3):
+            other.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE application_name = 'conversation-tracker' AND datname = current_database()"
+            )
+            assert database.record([message(conversation)])[0] == "done"
+        row = other.execute("SELECT count(*) FROM tracker.messages").fetchone()
+        assert row == (1,)
+
+
+def test_a_stopped_server_is_unavailable_within_twelve_seconds(
+    postgres: "Postgres", store: str
+) -> None:
+    """Nothing of PostgreSQL's own can end this wait: the server does not run, its sockets do."""
+    with opened(store) as database, ThreadPoolExecutor() as pool:
+        expected = database.directory()
+        with stopped(postgres):
+
+            def ask() -> None:
+                with unavailable(within=12.0):
+                    database.directory()
+
+            for job in [pool.submit(ask) for _ in range(3)]:
+                job.result()
+        assert processes.until(lambda: answers(database.directory), 10.0)
+        assert database.directory() == expected
+
+
+@contextmanager
+def stopped(postgres: "Postgres") -> Iterator[None]:
+    """Stop all processes of the server for a while, as a frozen machine would."""
+    assert postgres._process is not None
+    family = processes.family(postgres._process.pid)
+    for process in family:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in family:
+            os.kill(process, signal.SIGCONT)
+
+
+def answers(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except DatabaseUnavailable:
+        return False
+    return True
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_lost_network_is_unavailable_in_time_and_the_connection_given_up(store: str) -> None:
+    """An overdue statement is ended from this side, even if the server would go on."""
+    with opened(store) as database:
+        database.directory()
+        with unavailable(within=2.0):
+            database._run(lambda connection: connection.execute("SELECT pg_sleep(7)"))
+        assert database.directory().alias_domains
+
+
+@pytest.mark.parametrize(
+    "waiting", ["SELECT pg_sleep(30)", "SELECT tracker.mask('shop', '1', 'a@b.example')"]
+)
+def test_the_server_ends_what_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch, store: str, waiting: str
+) -> None:
+    monkeypatch.setattr(module, "_STATEMENT_MS", 400)
+    monkeypatch.setattr(module, "_LOCK_MS", 200)
+    with opened(store) as database, psycopg.connect(store) as other:
+        other.execute("SELECT FROM tracker.orders FOR UPDATE")
+        with unavailable(within=1.5):
+            database._run(lambda connection: connection.execute(waiting.encode()))
+        assert database.directory().alias_domains
+
+
+def test_all_waits_together_end_before_postfix_gives_up() -> None:
+    """Postfix waits 30 seconds for RCPT; the server's own timeouts come before our cut."""
+    assert module._LOCK_MS < module._STATEMENT_MS < module._OVERDUE * 1000
+    assert 2 * module._PATIENCE + 1.1 * module._OVERDUE < 25
+
+
+@pytest.mark.parametrize("dbname", ["not_migrated", "not_there"])
+def test_a_database_without_our_schema_is_unavailable(
+    postgres: "Postgres", impatient: None, dbname: str
+) -> None:
+    uri = postgres.create_database("not_migrated")
+    try:
+        with opened(postgres.uri(dbname)) as database:
+            calls: list[Callable[[], object]] = [
+                database.directory,
+                lambda: database.find(Hard("0" * 32, "ct.example.com")),
+                lambda: database.open_order("shop", "1"),
+            ]
+            for call in calls:
+                with unavailable(within=1.5):
+                    call()
+    finally:
+        postgres.drop_database(psycopg.conninfo.conninfo_to_dict(uri)["dbname"])
+
+
+def test_a_role_without_privileges_is_unavailable(postgres: "Postgres", store: str) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(store)["dbname"]
+    with psycopg.connect(store, autocommit=True) as connection:
+        connection.execute("CREATE ROLE nobody_at_all LOGIN")
+        try:
+            with opened(postgres.uri(name, "nobody_at_all")) as database, unavailable(within=1.5):
+                database.directory()
+        finally:
+            connection.execute("DROP ROLE nobody_at_all")
+
+
+def test_a_read_only_database_is_unavailable_for_writing_until_it_is_not(store: str) -> None:
+    with psycopg.connect(store, autocommit=True) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        alter = "ALTER DATABASE {} SET default_transaction_read_only = {}"
+        connection.execute(sql.SQL(alter).format(name, sql.SQL("on")))
+        with opened(store, size=1) as database:
+            order = database.again(1)
+            assert order is not None
+            with unavailable(within=1.5):
+                database.record([message(order.conversation)])
+            with unavailable(within=1.5):
+                database.open_order("shop", "2")
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute(sql.SQL(alter).format(name, sql.SQL("off")))
+            assert not answers(lambda: database.open_order("shop", "2"))  # the last old connection
+            assert database.open_order("shop", "2").status == "live"
+
+
+def test_of_several_hosts_the_one_that_can_be_written_is_used(
+    postgres: "Postgres", store: str
+) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(store)["dbname"]
+    hosts = f"127.0.0.1:1,127.0.0.1:{postgres.port}"
+    uri = f"postgresql://postgres@{hosts}/{name}?target_session_attrs=read-write"
+    with opened(uri) as database:
+        assert database.open_order("shop", "1").status == "live"
+
+
+def test_a_closed_database_is_unavailable(store: str) -> None:
+    with opened(store) as database:
+        database.directory()
+    with unavailable(within=1.0):
+        database.directory()
+
+
+def test_every_connection_has_timeouts_and_keeps_the_options_of_its_uri(store: str) -> None:
+    uri = f"{store}&options=-c%20work_mem%3D5MB"
+    query = "SELECT current_setting('statement_timeout'), current_setting('lock_timeout')"
+    query += ", current_setting('work_mem')"
+    with opened(uri) as database:
+        rows = database._run(lambda connection: connection.execute(query.encode()).fetchall())
+    assert rows == [("8s", "5s", "5MB")]
+    assert connection_options()["options"].startswith("-c statement_timeout=")
+
+
+# Rehearsal ----------------------------------------------------------------------------------------
+
+
+def test_a_rehearsal_answers_like_the_database_and_leaves_nothing(store: str) -> None:
+    tables = ("orders", "participants", "messages", "deliveries")
+
+    def counts() -> list[object]:
+        return [watcher.execute(f"SELECT count(*) FROM tracker.{t}").fetchone() for t in tables]
+
+    with psycopg.connect(store, autocommit=True) as watcher:
+        watcher.execute("LISTEN tracker_messages")
+        before = counts()
+        rehearsal = Rehearsal(store)
+        rehearsal.open()
+        found = rehearsal.open_order("shop", "new").conversation
+        people = tuple(
+            Participant(uuid.uuid4().hex, "partner", Address.parse(f"{name}@doe.example"), False)
+            for name in ("jim", "joe")
+        )
+        record = message(Conversation(found.store, found.order, people), *people)
+        other = rehearsal.open_order("shop", "1").conversation
+        outcome, bounces = rehearsal.record([record, message(other)])
+        assert (outcome, len(bounces)) == ("done", 2)
+        again = rehearsal.again(found.order.id)
+        assert again is not None
+        assert [p.token for p in again.conversation] == [p.token for p in people]
+        rehearsal.close()
+        assert counts() == before
+        watcher.execute("NOTIFY tracker_messages, 'end'")
+        assert next(watcher.notifies()).payload == "end"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_rehearsal_without_a_server_is_unavailable() -> None:
+    with unavailable(within=1.5):
+        Rehearsal(NOWHERE)
+
+
+# Deadline -----------------------------------------------------------------------------------------
+
+
+def test_the_watchdog_ends_what_is_overdue_and_nothing_else(store: str) -> None:
+    watchdog = Watchdog(0.5)
+    watchdog.start()
+    with psycopg.connect(store) as late, psycopg.connect(store) as quick:
+        with watchdog.watching(quick):
+            quick.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError), watchdog.watching(late):
+            late.execute("SELECT pg_sleep(20)")
+        assert quick.execute("SELECT 2").fetchone() == (2,)
+        assert late.broken
+    watchdog.stop()
+
+
+def test_the_watchdog_outlives_a_connection_that_is_already_closed(store: str) -> None:
+    watchdog = Watchdog(0.2)
+    watchdog.start()
+    with psycopg.connect(store) as closed, watchdog.watching(closed):
+        closed.close()
+        time.sleep(0.4)
+    with psycopg.connect(store) as late, watchdog.watching(late), pytest.raises(psycopg.Error):
+        late.execute("SELECT pg_sleep(20)")
+    watchdog.stop()

@@ -1,0 +1,144 @@
+"""The directory follows the stores table within a second, and outlives every outage."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from conversation_tracker import database as module
+from conversation_tracker import directory
+from conversation_tracker.database import Database, DatabaseUnavailable, Directory
+from conversation_tracker.directory import Watch
+from conversation_tracker.logs import Event
+from private import processes
+
+if TYPE_CHECKING:
+    from private.postgres import Postgres
+
+
+class Lines:
+    """Stands for the log, and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def alias_domains(self, *, count: int) -> None:
+        self.told.append(f"alias domains {count}")
+
+    def database_unreachable(self, exc: BaseException) -> None:
+        self.told.append(f"unreachable {type(exc).__name__}")
+
+    def database_back(self, *, seconds: float) -> None:
+        assert seconds > 0
+        self.told.append("back")
+
+    def error(self, event: Event, exc: BaseException) -> None:
+        self.told.append(f"error {type(exc).__name__}")
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what is logged, line by line."""
+    log = Lines()
+    monkeypatch.setattr(directory, "log", log)
+    return log.told
+
+
+@pytest.fixture
+def watch(database: str, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    monkeypatch.setattr(module, "_PATIENCE", 0.5)
+    opened = Database(database)
+    opened.open()
+    found = Watch(opened)
+    assert found.current is None
+    found.start()
+    assert processes.until(lambda: found.current is not None, 5.0)
+    yield found
+    found.stop()
+    found._thread.join(5.0)
+    opened.close()
+
+
+def run(uri: str, statement: str) -> None:
+    with psycopg.connect(uri) as connection:
+        connection.execute(statement.encode())
+
+
+def current(watch: Watch) -> Directory:
+    assert watch.current is not None
+    return watch.current
+
+
+ADD = (
+    "INSERT INTO tracker.stores (name, alias_domain, sender_domains)"
+    " VALUES ('shop', 'ct.example.com', '{shop.example}')"
+)
+
+
+def test_a_change_of_the_stores_is_seen_within_a_second(
+    database: str, watch: Watch, lines: list[str]
+) -> None:
+    assert current(watch) == Directory(frozenset(), {}, frozenset())
+    run(database, ADD)
+    assert processes.until(lambda: current(watch).alias_domains == {"ct.example.com"}, 1.0)
+    for column, value in (("order_header", "X-Order"), ("mask", "soft"), ("participant_limit", 7)):
+        run(database, f"UPDATE tracker.stores SET {column} = '{value}'")
+        assert processes.until(
+            lambda: getattr(current(watch).senders["shop.example"], column) == value, 1.0
+        )
+    run(database, "UPDATE tracker.stores SET active = false, sender_domains = '{other.example}'")
+    assert processes.until(lambda: current(watch).inactive == {"shop"}, 1.0)
+    assert set(current(watch).senders) == {"other.example"}
+    run(database, "DELETE FROM tracker.stores")
+    assert processes.until(lambda: not current(watch).alias_domains, 1.0)
+    assert lines == ["alias domains 0", "alias domains 1", "alias domains 0"]
+
+
+def test_the_last_directory_stays_during_an_outage_and_follows_again_after_it(
+    postgres: "Postgres", database: str, watch: Watch, lines: list[str]
+) -> None:
+    run(database, ADD)
+    assert processes.until(lambda: bool(current(watch).alias_domains), 1.0)
+    postgres.stop("immediate")
+    try:
+        assert processes.until(lambda: "unreachable DatabaseUnavailable" in lines, 5.0)
+        time.sleep(1.2)
+        assert current(watch).alias_domains == {"ct.example.com"}
+        with pytest.raises(DatabaseUnavailable):
+            watch.refresh()
+    finally:
+        postgres.start()
+    run(database, "UPDATE tracker.stores SET alias_domain = 'ct.example.org'")
+    assert processes.until(lambda: current(watch).alias_domains == {"ct.example.org"}, 5.0)
+    assert processes.until(lambda: lines[-1] == "back", 1.0)
+    assert lines.count("unreachable DatabaseUnavailable") == lines.count("back") == 1
+
+
+def test_the_watch_outlives_whatever_it_meets_and_says_it_once(
+    monkeypatch: pytest.MonkeyPatch, lines: list[str]
+) -> None:
+    monkeypatch.setattr(directory, "_EVERY", 0.01)
+    answer = Directory(frozenset({"ct.example.com"}), {}, frozenset())
+    asked = threading.Semaphore(0)
+    answers = iter([KeyError("a"), KeyError("b"), ValueError("c"), answer, KeyError("d"), answer])
+
+    class Moody:
+        def directory(self) -> Directory:
+            asked.release()
+            found = next(answers, answer)
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+    watch = Watch(Moody())  # type: ignore[arg-type]
+    watch.start()
+    for _ in range(8):
+        assert asked.acquire(timeout=5.0)
+    watch.stop()
+    watch._thread.join(5.0)
+    assert not watch._thread.is_alive()
+    assert watch.current == answer
+    assert lines == ["error KeyError", "error ValueError", "alias domains 1", "error KeyError"]

@@ -1,0 +1,125 @@
+"""Records: what the timeline keeps of a message, with everybody in hard form."""
+
+import pytest
+from builders import (
+    ANN,
+    BUYER,
+    CARRIER,
+    EVERYBODY,
+    OUR_STORE,
+    REF,
+    SHOP,
+    A,
+    B,
+    S,
+    mail,
+    order,
+    own,
+    soft,
+    written,
+)
+
+from conversation_tracker.core.address import Address
+
+SOFTLY = order(BUYER, SHOP, CARRIER, mask="soft")
+
+
+def test_a_record_shows_everybody_in_hard_form() -> None:
+    text = written(
+        f'"{CARRIER}" <{CARRIER}>',
+        f"To: {soft(BUYER)}, {SHOP}",
+        "Date: today",
+        "X-Mailer: Fancy",
+        f"Subject: {BUYER} and {soft(SHOP)}",
+        body=f"{CARRIER} {soft(BUYER)}\n",
+    )
+    [record] = mail(text, SOFTLY, to=B).plan().records
+    assert record.sender_name == A
+    assert record.subject == f"{B} and {S}"
+    assert record.first_words == f"{A} {B}"
+    assert record.raw.replace(b"\r", b"").decode() == written(
+        f'"{A}" <{A}>', f"To: {B}, {S}", "Date: today", f"Subject: {B} and {S}", body=f"{A} {B}\n"
+    )
+
+
+def test_a_record_is_masked_though_the_body_is_not() -> None:
+    unmasked = order(BUYER, CARRIER, mask_body=False)
+    [record] = mail(written(CARRIER, body=f"{BUYER}\n"), unmasked, to=B).plan().records
+    assert record.first_words == B
+    assert BUYER.encode() not in record.raw
+
+
+@pytest.mark.parametrize(
+    ("author", "to", "direction"),
+    [
+        (BUYER, [S], "inbound"),
+        (BUYER, [A], "inbound"),
+        (SHOP, [B], "outbound"),
+        (CARRIER, [B], "outbound"),
+        (CARRIER, [S, B], "outbound"),
+        (CARRIER, [S], "internal"),
+        (SHOP, [A], "internal"),
+    ],
+)
+def test_the_direction_is_seen_from_the_store(author: str, to: list[str], direction: str) -> None:
+    [record] = mail(written(author), EVERYBODY, to=to).plan().records
+    assert record.direction == direction
+
+
+def test_a_record_tells_who_joined_and_how() -> None:
+    text = written(SHOP, f"To: {BUYER}", f"Cc: {ANN}, new@shop.example")
+    row = mail(
+        text, order(), to=BUYER, sender="bounces@mailer.example", own=OUR_STORE, trusted=True
+    )
+    [record] = row.plan().records
+    joined = {str(each.address): each.role for each in record.joined}
+    assert joined == {
+        BUYER: "buyer",
+        SHOP: "store",
+        ANN: "partner",
+        "new@shop.example": "store",
+        "bounces@mailer.example": "return",
+    }
+
+
+def test_only_the_first_real_recipient_is_the_buyer() -> None:
+    row = own(written(SHOP), order(SHOP), to=[BUYER, ANN])
+    [record] = row.plan().records
+    assert [each.role for each in record.joined] == ["buyer", "partner"]
+    known = own(written(SHOP), order(BUYER, SHOP), to=[ANN, CARRIER])
+    assert [each.role for each in known.plan().records[0].joined] == ["partner", "partner"]
+
+
+def test_a_long_subject_and_text_are_cut() -> None:
+    [record] = (
+        mail(written(CARRIER, "Subject: " + "s " * 900, body="w " * 900), EVERYBODY, to=B)
+        .plan()
+        .records
+    )
+    assert len(record.subject) <= 1000
+    assert 0 < len(record.first_words) <= 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        written("=?utf-8?q?a=00b?= <desk@carrier.example>", "Subject: =?utf-8?q?a=00b?="),
+        b"From: a\x00b <desk@carrier.example>\nSubject: \x00\xff\nMessage-ID: <\x00@x>\n\n\x00\xff",
+        b"From: desk@carrier.example\nSubject: =?utf-16?b?2AA=?=\n\n\xed\xa0\x80",
+        b"From: desk@carrier.example\nContent-Type: application/x; name*=utf-8''a%00b\n\nx",
+    ],
+)
+def test_every_text_of_a_record_can_be_written_to_the_database(text: str | bytes) -> None:
+    """No NUL and no lone surrogate, which PostgreSQL refuses."""
+    [record] = mail(text, EVERYBODY, to=B).plan().records
+    texts = (record.sender_name, record.subject, record.first_words, record.message_id)
+    for each in (*texts, *record.attachment_names):
+        assert "\0" not in each
+        each.encode("utf-8")
+
+
+def test_the_address_that_joined_is_the_one_that_was_written() -> None:
+    [record] = mail(written("Ann.Lee@Friends.Example"), EVERYBODY, to=B).plan().records
+    ann = next(each for each in record.joined if each.role == "partner")
+    assert ann.address == Address.parse("Ann.Lee@friends.example")
+    assert REF not in ann.token

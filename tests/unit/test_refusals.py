@@ -1,0 +1,209 @@
+"""Mail that is refused, mail that is none of our business, and whose own mail it is."""
+
+import pytest
+from builders import (
+    ANN,
+    BUYER,
+    CARRIER,
+    DOMAIN,
+    EVERYBODY,
+    OUR_STORE,
+    SHOP,
+    TWO,
+    A,
+    B,
+    Mail,
+    S,
+    mail,
+    order,
+    own,
+    person,
+    soft,
+    written,
+)
+
+from conversation_tracker.core import replies
+from conversation_tracker.core.conversation import Store
+from conversation_tracker.core.message import Message
+from conversation_tracker.core.plan import Plan
+from conversation_tracker.core.rewrite import named_order, own_mail, refused
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("row", "reply"),
+    [
+        (mail("\nHello\n", EVERYBODY, to=B, sender=None), replies.NO_SENDER),
+        (mail("From: MAILER-DAEMON\n\n", EVERYBODY, to=B, sender=None), replies.NO_SENDER),
+        (
+            mail(written(ANN), order(BUYER, SHOP, unknown_senders="reject"), to=B),
+            replies.SENDER_REFUSED,
+        ),
+        (
+            mail(
+                written(ANN),
+                order(BUYER, person(ANN, "return", "c" * 32), unknown_senders="reject"),
+                to=B,
+            ),
+            replies.SENDER_REFUSED,
+        ),
+        (
+            mail(written(ANN), order(BUYER, SHOP, participant_limit=2), to=B),
+            replies.TOO_MANY_PARTICIPANTS,
+        ),
+        (
+            mail(written(SHOP, f"Cc: {ANN}"), order(BUYER, SHOP, participant_limit=2), to=B),
+            replies.TOO_MANY_PARTICIPANTS,
+        ),
+        (
+            own(written(SHOP), order(BUYER, SHOP, participant_limit=2), to=[B, ANN]),
+            replies.TOO_MANY_PARTICIPANTS,
+        ),
+        (
+            mail(
+                written(
+                    CARRIER, "Content-Type: multipart/mixed; boundary=x", body="--x\n\n" * 9000
+                ),
+                EVERYBODY,
+                to=B,
+            ),
+            replies.CANNOT_MASK,
+        ),
+    ],
+)
+def test_a_refused_message_leaves_nothing_behind(row: Mail, reply: replies.Reply) -> None:
+    """With a reply there are no edits and nobody joins."""
+    plan = row.plan()
+    assert plan.reply == reply
+    assert plan.edits == ()
+    assert not plan.records
+
+
+@pytest.mark.parametrize("author", [BUYER, SHOP, CARRIER, "new@shop.example"])
+def test_known_senders_and_the_stores_own_pass_where_others_do_not(author: str) -> None:
+    known = order(BUYER, SHOP, CARRIER, unknown_senders="reject")
+    to = A if author == BUYER else B
+    assert mail(written(author), known, to=to).plan().reply is None
+
+
+def test_whoever_has_lost_their_address_gets_nothing() -> None:
+    """An erased participant has no address that a copy could go to."""
+    erased = order(person(None, "buyer", "b" * 32), SHOP)
+    row = mail(written(SHOP), erased, to=B)
+    plan = row.plan()
+    assert plan.reply is not None
+    assert plan.edits == ()
+
+
+def test_the_null_sender_stays_null() -> None:
+    plan = mail(written(CARRIER), EVERYBODY, to=B, sender=None).plan()
+    assert plan.reply is None
+    assert plan.bounces_to is None
+    assert plan.records[0].return_path is None
+    assert plan.records[0].automatic
+
+
+def test_the_envelope_sender_is_one_of_ours_for_each_delivery() -> None:
+    plan = mail(written(CARRIER), EVERYBODY, to=B).plan()
+    assert plan.bounces_to == "b" * 32
+    [(token, bounce)] = plan.records[0].recipients
+    assert token == "b" * 32
+    assert len(bounce) == 32
+
+
+def test_without_a_conversation_mail_passes_untouched() -> None:
+    assert mail(written(CARRIER, f"To: {BUYER}"), to=BUYER).plan() == Plan()
+
+
+# Before the conversations are known
+
+OURS = frozenset({DOMAIN, TWO})
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        (written(CARRIER), None),
+        (written(CARRIER, "X-Conversation-Hops: 4"), None),
+        (written(CARRIER, "X-Conversation-Hops: 5"), replies.LOOP),
+        (written(CARRIER, "X-Conversation-Hops: many"), replies.LOOP),
+        (written(B), replies.FORGED_SENDER),
+        (written(f"Shop <{soft(SHOP)}>"), replies.FORGED_SENDER),
+        (written(f"x@{DOMAIN}"), replies.FORGED_SENDER),
+        (written(f"x@sub.{TWO}"), replies.FORGED_SENDER),
+        (written(f"X@{DOMAIN.upper()}."), replies.FORGED_SENDER),
+        (written(f"{CARRIER}, {B}"), replies.FORGED_SENDER),
+        (written(CARRIER, f"From: {B}"), replies.FORGED_SENDER),
+        (written(f'"x y"@{DOMAIN}'), replies.FORGED_SENDER),
+        (written(f"<x@{DOMAIN}"), replies.FORGED_SENDER),
+        (written(f"x y@{DOMAIN} z"), replies.FORGED_SENDER),
+        (f"Sender: {B}\n\n", replies.FORGED_SENDER),
+        (written(B, "X-Conversation-Hops: 1"), replies.LOOP),
+        (written(f'"{B}" <{CARRIER}>'), None),
+        (written(f"x@{DOMAIN}.example"), None),
+        (written(f"x@not{DOMAIN}"), None),
+        (written(CARRIER, f"Reply-To: {B}"), None),
+    ],
+)
+def test_from_in_an_alias_domain_is_forged_or_comes_round(
+    text: str, reply: replies.Reply | None
+) -> None:
+    assert refused(mail(text, to=B).message, OURS) == reply
+
+
+def test_an_envelope_sender_in_an_alias_domain_is_the_author_only_without_from() -> None:
+    assert refused(mail("\nx", to=B, sender=S).message, OURS) == replies.FORGED_SENDER
+    assert refused(mail(written(CARRIER), to=B, sender=S).message, OURS) is None
+
+
+STORES = {"shop.example": OUR_STORE}
+
+
+@pytest.mark.parametrize(
+    ("message", "store"),
+    [
+        (mail(written(SHOP), to=BUYER, trusted=True), OUR_STORE),
+        (mail(written(SHOP.upper()), to=BUYER, trusted=True), OUR_STORE),
+        (mail(written(SHOP), to=BUYER), None),
+        (mail(written(SHOP), to=BUYER, trusted=True, split=True), None),
+        (mail(written(CARRIER), to=BUYER, trusted=True, sender=SHOP), None),
+        (mail("\n", to=BUYER, trusted=True, sender=SHOP), OUR_STORE),
+        (mail("\n", to=BUYER, trusted=True, sender=None), None),
+        (mail(written("x@mail.shop.example"), to=BUYER, trusted=True), None),
+    ],
+)
+def test_a_stores_own_mail_comes_from_a_trusted_client(message: Mail, store: Store | None) -> None:
+    assert own_mail(message.message, STORES) == store
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ("1001", "1001"),
+        ("  1001 ", "1001"),
+        ("=?utf-8?q?N=C2=BA_7?=", "Nº 7"),
+        ("n" * 200, "n" * 200),
+        ("n" * 201, None),
+        ("", None),
+        (" ", None),
+        ("=?utf-8?q?_?=", None),
+    ],
+)
+def test_the_order_header_names_the_order(value: str, number: str | None) -> None:
+    message = mail(written(SHOP, f"x-order-ID: {value}"), to=BUYER).message
+    assert named_order(message, OUR_STORE) == number
+
+
+@pytest.mark.parametrize(
+    "value", [b"a\tb", b"a\n b", b"a\x01b", b"a\xc2\x85b", b"=?utf-8?q?a=00b?="]
+)
+def test_an_orders_number_is_one_that_the_database_takes(value: bytes) -> None:
+    """Printable characters: anything else would be a fault of ours that never ends."""
+    message: Message = mail(b"X-Order-Id: " + value + b"\n\n", to=BUYER).message
+    number = named_order(message, OUR_STORE)
+    assert number is None or (number.isprintable() and number == number.strip())
+
+
+def test_without_the_header_no_order_is_named() -> None:
+    assert named_order(mail(written(SHOP), to=BUYER).message, OUR_STORE) is None

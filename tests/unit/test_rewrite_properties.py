@@ -1,0 +1,471 @@
+"""What holds for every message of every conversation: nobody is shown who must not be.
+
+The messages hold addresses in all the shapes of LEAKS: names, comments, encoded words, parts in
+every transfer encoding. What leaves is read again by another reader than ours.
+"""
+
+import base64
+import email
+import email.policy
+import html
+import quopri
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from email.header import decode_header, make_header
+from urllib.parse import unquote
+
+from builders import (
+    ANN,
+    BUYER,
+    CARRIER,
+    DOMAIN,
+    OUR_STORE,
+    SHOP,
+    Mail,
+    applied,
+    counter,
+    hard,
+    mail,
+    order,
+    person,
+    soft,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conversation_tracker.core.address import Address
+from conversation_tracker.core.conversation import Conversation, Participant
+from conversation_tracker.core.headers import KEPT_FROM_PROTECTED, decoded
+from conversation_tracker.core.message import Header, Message, render
+from conversation_tracker.core.plan import AddHeader, ChangeHeader, Record, ReplaceBody
+
+RETURN = "bounces@mailer.example"
+PEOPLE = (
+    person(BUYER),
+    person(SHOP),
+    person(CARRIER),
+    person("o'neil+shop@gmail.com", "partner", "c" * 32),
+    person('"jo hn"@doe.example', "partner", "d" * 32),
+    person("ida@bücher.example", "partner", "e" * 32),
+    person("xjohn@doe.example", "partner", "f" * 32),
+    person("orders@shop.example", "store", "6" * 32),
+    person(RETURN, "return", "9" * 32),
+)
+STRANGERS = (ANN, "new@shop.example", "bob@far.example")
+TRUE_PARTICIPANTS = [p for p in PEOPLE if p.role != "return"]
+
+
+def known(**how: object) -> Conversation:
+    """Make the conversation that all of them are in."""
+    return order(*PEOPLE, **how)  # type: ignore[arg-type]
+
+
+KINDS = st.sampled_from(["hard", "soft"])
+CONVERSATIONS = st.builds(
+    lambda mask, issuer: known(mask=mask, issuer_mask=issuer), mask=KINDS, issuer=KINDS
+)
+
+
+# Messages
+
+
+def forms(participant: Participant) -> list[str]:
+    """Give the ways in which somebody may be named: address or either alias, in some letter case."""
+    conversation, address = known(), str(participant.address)
+    aliases = [conversation.hard(participant), conversation.soft(participant)]
+    return [address, address.upper(), *(alias for alias in aliases if alias is not None)]
+
+
+NAMED = st.sampled_from(PEOPLE).flatmap(lambda each: st.sampled_from(forms(each)))
+ANYBODY = st.one_of(NAMED, NAMED, st.sampled_from(STRANGERS))
+
+
+def encoded_word(text: str) -> str:
+    """Write a text as an encoded word in the Q encoding."""
+    return "=?utf-8?q?" + "".join(f"={byte:02X}" for byte in text.encode()) + "?="
+
+
+def base64_word(text: str) -> str:
+    """Write a text as an encoded word in the B encoding."""
+    return f"=?utf-8?B?{base64.b64encode(text.encode()).decode()}?="
+
+
+MAILBOX_SHAPES = st.sampled_from(
+    [
+        lambda a: a,
+        lambda a: f"<{a}>",
+        lambda a: f"Some Body <{a}>",
+        lambda a: f"Jörg <{a}>",
+        lambda a: f'"Doe, J" <{a}>',
+        lambda a: f"{encoded_word(a)} <{a}>",
+        lambda a: f"{base64_word('Me ' + a)} <{a}>",
+        lambda a: f"{a} ({a})",
+        lambda a: f"Group: {a}, Other <{a}>;",
+        lambda a: f"<@relay.example:{a}>",
+        lambda a: f"Folded\n\t<{a}>",
+    ]
+)
+MAILBOXES = st.builds(lambda shape, address: shape(address), MAILBOX_SHAPES, ANYBODY)
+ADDRESS_VALUES = st.lists(MAILBOXES, min_size=1, max_size=3).map(", ".join)
+TEXT_SHAPES = st.sampled_from(
+    [
+        lambda a: f"about {a}.",
+        lambda a: f"<{a}>, soon",
+        lambda a: f"write\n {a}",
+        lambda a: encoded_word(f"Grüße, {a}"),
+        lambda a: base64_word(f"({a})"),
+        lambda a: f"ä {a} ö",
+        lambda a: f"mailto:{a}",
+    ]
+)
+TEXT_VALUES = st.builds(lambda shape, address: shape(address), TEXT_SHAPES, NAMED)
+ADDRESS_NAMES = st.sampled_from(["To", "to", "Cc", "CC", "Reply-To", "Sender", "Bcc"])
+TEXT_NAMES = st.sampled_from(["Subject", "subject", "Comments", "X-Note", "Received", "X-Mailer"])
+PLAIN = st.sampled_from(
+    [
+        ("Subject", "Your order %s  "),
+        ("subject", "=?utf-8?q?Gr=C3=BC=C3=9Fe?= =?iso-8859-1?q?_%s?="),
+        ("Date", "Mon,  2 Nov 2026\n 10:00:00 +0000 (%s)"),
+        ("Message-ID", "<%s@lists.example>"),
+        ("References", "<%s@lists.example>\n\t<b@lists.example>"),
+        ("Importance", "high %s"),
+        ("X-Note", "é (%s) =?broken?q?"),
+        ("To", '"A \\"B\\" %s" <>'),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A header field, and whether anything in it may need a change."""
+
+    name: str
+    value: str
+    plain: bool = False
+
+
+FIELDS = st.one_of(
+    st.builds(Field, ADDRESS_NAMES, ADDRESS_VALUES),
+    st.builds(Field, TEXT_NAMES, TEXT_VALUES),
+    PLAIN.map(lambda pair: Field(*pair, plain=True)),
+)
+
+
+def numbered(fields: list[Field]) -> list[Field]:
+    """Give each plain field a number of its own, so that it can be found again."""
+    return [
+        replace(each, value=each.value % f"n{number}") if each.plain else each
+        for number, each in enumerate(fields)
+    ]
+
+
+def part(kind: str, encoding: str, text: str) -> str:
+    """Write one MIME part."""
+    data = text.encode()
+    if encoding == "base64":
+        shown = base64.encodebytes(data).decode()
+    elif encoding == "quoted-printable":
+        shown = quopri.encodestring(data).decode()
+    else:
+        shown = text
+    return (
+        f"Content-Type: {kind}; charset=utf-8\nContent-Transfer-Encoding: {encoding}\n\n{shown}\n"
+    )
+
+
+SENTENCES = st.lists(NAMED, min_size=1, max_size=3).map(
+    lambda people: "".join(
+        f"Dear {each}, grüße. On Monday <{each}> wrote:\n> hi\n" for each in people
+    )
+)
+MARKUP = NAMED.map(
+    lambda a: f'<p><a href="mailto:{a.replace("@", "%40")}">{a.replace("@", "&#64;")}</a> {a}</p>\n'
+)
+ENCODINGS = st.sampled_from(["8bit", "base64", "quoted-printable"])
+PARTS = st.one_of(
+    st.builds(part, st.just("text/plain"), ENCODINGS, SENTENCES),
+    st.builds(part, st.just("text/html"), ENCODINGS, MARKUP),
+    st.builds(
+        lambda a, inner: f"Content-Type: message/rfc822\n\nFrom: {a}\nSubject: x\n{inner}",
+        NAMED,
+        st.builds(part, st.just("text/plain"), ENCODINGS, SENTENCES),
+    ),
+    NAMED.filter(lambda a: '"' not in a).map(
+        lambda a: (
+            f'Content-Type: image/png; name="{a}.png"\n'
+            f'Content-Disposition: attachment; filename="{a}.png"\n\nx\n'
+        )
+    ),
+)
+BODIES = st.one_of(
+    SENTENCES.map(lambda text: f"\n{text}"),
+    PARTS,
+    st.lists(PARTS, max_size=3).map(
+        lambda parts: (
+            "Content-Type: multipart/mixed; boundary=frontier\n\npreamble\n"
+            + "".join(f"--frontier\n{each}" for each in parts)
+            + "--frontier--\nepilogue\n"
+        )
+    ),
+)
+
+
+@st.composite
+def mails(draw: st.DrawFn, *, several: bool = False) -> tuple[Mail, list[Field]]:
+    """Draw a message of somebody to one participant, or to several of them."""
+    conversation = draw(CONVERSATIONS)
+    author = draw(st.one_of(NAMED.filter(lambda a: DOMAIN not in a), st.sampled_from(STRANGERS)))
+    shape = draw(MAILBOX_SHAPES)
+    fields = numbered(draw(st.lists(FIELDS, max_size=6)))
+    to = draw(
+        st.lists(
+            st.sampled_from(TRUE_PARTICIPANTS),
+            min_size=1 + several,
+            max_size=1 + 2 * several,
+            unique=True,
+        )
+    )
+    aliases = [draw(st.sampled_from(forms(each)[2:])) for each in to]
+    head = "".join(f"{each.name}: {each.value}\n" for each in fields)
+    text = f"{head}From: {shape(author)}\n{draw(BODIES)}"
+    sender = draw(st.sampled_from([RETURN, ANN, None]))
+    return mail(text, conversation, to=aliases, sender=sender), fields
+
+
+# Reading what leaves
+
+
+def readings(value: bytes) -> Iterator[str]:
+    """Read a header value in every way a reader may."""
+    yield value.decode("utf-8", "backslashreplace")
+    yield decoded(value)
+    yield str(make_header(decode_header(value.decode("utf-8", "replace").replace("\n", ""))))
+
+
+def parts_read(message: bytes) -> Iterator[str]:
+    """Read every part of a message, and the headers of the parts."""
+    for each in email.message_from_bytes(message, policy=email.policy.compat32).walk():
+        yield from (str(value) for value in each.values())
+        payload = each.get_payload(decode=True)
+        if isinstance(payload, bytes):
+            text = payload.decode("utf-8", "replace")
+            yield from (text, html.unescape(unquote(text)))
+
+
+def spellings(participant: Participant) -> list[str]:
+    """Give somebody's address as it may be read."""
+    assert participant.address is not None
+    key = participant.address.key
+    local, _, domain = key.rpartition("@")
+    return [key, f"{local}@{domain.encode().decode('idna')}"]
+
+
+def shown_in(text: str, people: Iterable[Participant]) -> list[str]:
+    """Find whose real address a text shows; in a soft alias it is no secret."""
+    low = " ".join(text.split()).lower()
+    return [
+        each
+        for participant in people
+        for each in spellings(participant)
+        if re.search(rf"(?<![\w.+'-]){re.escape(each)}(?!-\d{{12}}b\.)(?![\w-]|\.\w)", low)
+    ]
+
+
+FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@FEW
+@given(mails())
+def test_a_recipient_is_shown_no_address_but_their_own(drawn: tuple[Mail, list[Field]]) -> None:
+    """In no header of the message that leaves, and in no part of its body."""
+    row, _ = drawn
+    done = row.plan()
+    assert done.reply is None
+    left = applied(row.message, done)
+    [(token, _)] = done.records[0].recipients
+    people = [*row.conversations[0], *done.records[0].joined]
+    others = [each for each in people if each.token != token]
+    for edit in done.edits:
+        if isinstance(edit, ChangeHeader | AddHeader) and edit.value is not None:
+            assert [s for text in readings(edit.value) for s in shown_in(text, others)] == []
+    for header in left.headers:
+        found = [s for text in readings(header.value) for s in shown_in(text, others)]
+        assert found == [], (header, found)
+    for text in parts_read(render(left.headers, left.body)):
+        assert shown_in(text, others) == []
+
+
+@FEW
+@given(mails())
+def test_a_recipient_is_shown_as_themselves_everywhere(drawn: tuple[Mail, list[Field]]) -> None:
+    """No alias of theirs is left where they read it."""
+    row, _ = drawn
+    left = row.sent()
+    [(token, _)] = row.plan().records[0].recipients
+    [me] = [each for each in row.conversations[0] if each.token == token]
+    aliases = [row.conversations[0].hard(me), row.conversations[0].soft(me) or "\0"]
+    for header in left.headers:
+        text = decoded(header.value).lower()
+        assert not any(re.search(rf"(?<!\w){re.escape(alias)}", text) for alias in aliases)
+
+
+SOFT_ALIAS = re.compile(rf"@[a-z0-9.-]+-\d{{12}}b\.{re.escape(DOMAIN)}", re.IGNORECASE)
+FOREIGN = soft("zoe@foreign.example", "999999999999")
+
+
+def texts_of(record: Record) -> Iterator[str]:
+    """Give every text of a record, its message read part by part."""
+    yield from (record.subject, record.first_words, record.sender_name, record.message_id)
+    yield from record.attachment_names
+    yield from parts_read(record.raw)
+    headers = record.raw.partition(b"\r\n\r\n")[0].replace(b"\r\n", b"\n")
+    for line in re.split(rb"\n(?![ \t])", headers):
+        yield from readings(line)
+
+
+@FEW
+@given(mails(), st.sampled_from([None, "To", "Cc", "Subject", "Reply-To"]))
+def test_a_record_shows_nobody(drawn: tuple[Mail, list[Field]], foreign: str | None) -> None:
+    """No real address, and no soft alias either, be it of another order."""
+    row, _ = drawn
+    if foreign is not None:
+        header = Header(foreign.encode(), f"Zoe <{FOREIGN}>".encode())
+        row = replace(row, message=replace(row.message, headers=(*row.message.headers, header)))
+    [record] = row.plan().records
+    for text in texts_of(record):
+        assert shown_in(text, [*row.conversations[0], *record.joined]) == []
+        assert SOFT_ALIAS.search(text) is None, text
+
+
+@FEW
+@given(mails())
+def test_a_header_without_a_hit_keeps_its_bytes(drawn: tuple[Mail, list[Field]]) -> None:
+    """Whatever is kept and holds no address of the order leaves byte for byte, in its order."""
+    row, fields = drawn
+    left = row.sent()
+    plain = [(each.name.encode(), each.value.encode()) for each in fields if each.plain]
+    kept = {name for name, _ in plain if name.lower() in KEPT_FROM_PROTECTED}
+    rest = [(h.name, h.value) for h in left.headers if (h.name, h.value) in plain]
+    assert [each for each in rest if each[0] in kept] == [each for each in plain if each[0] in kept]
+
+
+@FEW
+@given(mails())
+def test_each_header_fares_as_if_it_were_alone(drawn: tuple[Mail, list[Field]]) -> None:
+    """Edits are done one by one and by index: none may hit another field than its own."""
+    row, _ = drawn
+    row = replace(row, message=replace(row.message, body=b""))
+    gathered = row.conversations[0]
+    for each in row.plan().records[0].joined:
+        gathered = replace(
+            gathered, participants=(*gathered.participants, replace(each, recorded=True))
+        )
+    row = replace(row, conversations=(gathered,))
+    author = next(h for h in row.message.headers if h.key == b"from")
+    expected: list[tuple[bytes, bytes]] = []
+    for header in row.message.headers:
+        alone = (author,) if header is author else (author, header)
+        left = replace(row, message=replace(row.message, headers=alone)).sent().headers
+        fates = [(h.name, h.value) for h in left]
+        added = 2 if any(h.key == b"x-order-id" for h in left) else 1
+        expected += fates[:-added] if header is author else fates[1:-added]
+    left = row.sent().headers
+    assert [(h.name, h.value) for h in left][: len(expected)] == expected
+    assert [h.name for h in left][len(expected) :] in (
+        [b"X-Conversation-Hops"],
+        [b"X-Conversation-Hops", b"X-Order-Id"],
+    )
+
+
+@FEW
+@given(mails(several=True))
+def test_several_copies_are_of_one_record(drawn: tuple[Mail, list[Field]]) -> None:
+    """The second pass writes the same message again, for each recipient, and changes no other."""
+    row, _ = drawn
+    done = row.plan()
+    assert done.split
+    [first] = done.records
+    queued = applied(row.message, done)
+    for recipient in queued.recipients:
+        text = recipient.raw[1:-1].decode()
+        single = mail("\n", *row.conversations, to=text, sender=RETURN, split=True)
+        message = replace(single.message, headers=queued.headers, body=queued.body)
+        [record] = replace(single, message=message).plan().records
+        assert record.digest == first.digest
+        assert record.recipients[0][0] in dict(first.recipients)
+
+
+# Whatever comes
+
+NAMES = st.sampled_from(
+    [b"From", b"from", b"To", b"Cc", b"Sender", b"Reply-To", b"Subject", b"Bcc", b"X-Order-Id"]
+    + [b"X-Conversation-Hops", b"X-Conversation-Pass", b"Content-Type", b"Message-ID"]
+    + [b"Content-Transfer-Encoding", b"References", b"Received", b"Auto-Submitted", b"X"]
+)
+NOISE = st.lists(
+    st.one_of(
+        st.binary(max_size=8),
+        NAMED.map(str.encode),
+        st.sampled_from(
+            [b"<", b">", b'"', b"(", b")", b",", b";", b":", b"@", b"=?utf-8?q?", b"?="]
+        )
+        | st.sampled_from([b"multipart/mixed; boundary=x", b"message/rfc822", b"base64", b"--x\n"]),
+    ),
+    max_size=8,
+).map(b"".join)
+RECIPIENTS = st.one_of(NAMED, st.sampled_from(["postmaster", "a b@c", ANN, hard("7"), BUYER]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.builds(Header, NAMES, NOISE), max_size=8).map(tuple),
+    NOISE,
+    st.lists(RECIPIENTS, min_size=1, max_size=3),
+    st.sampled_from([RETURN, ANN, None]),
+    st.booleans(),
+    CONVERSATIONS,
+)
+def test_a_plan_can_be_made_of_anything(
+    headers: tuple[Header, ...],
+    body: bytes,
+    to: list[str],
+    sender: str | None,
+    ours: bool,
+    conversation: Conversation,
+) -> None:
+    """Nothing is raised; what passes has exactly one From, and no control characters get out."""
+    row = mail("\n", conversation, to=to, sender=sender, trusted=ours)
+    own = OUR_STORE if ours else None
+    row = replace(row, message=replace(row.message, headers=headers, body=body), own=own)
+    done = row.plan()
+    if done.reply is not None:
+        assert done.edits == ()
+        return
+    left = applied(row.message, done)
+    assert left.recipients
+    if not done.split:
+        assert len(list(left.values(b"from"))) == 1
+    for edit in done.edits:
+        if isinstance(edit, ChangeHeader | AddHeader) and edit.value is not None:
+            assert edit.value
+            assert not re.search(rb"[\r\0]|\n(?![ \t])", edit.value)
+        if isinstance(edit, ReplaceBody):
+            assert edit.body != row.message.body
+
+
+def test_the_reader_finds_what_is_shown() -> None:
+    """The checks above can fail: a message that is not masked shows everybody in it."""
+    text = f"To: {encoded_word(BUYER)} <{CARRIER}>\n" + part(
+        "text/html", "base64", f"<b>{SHOP}</b>"
+    )
+    message: Message = mail(text, to=ANN).message
+    people = [person(BUYER), person(CARRIER), person(SHOP)]
+    texts = [
+        *readings(message.headers[0].value),
+        *parts_read(render(message.headers, message.body)),
+    ]
+    assert {s for each in texts for s in shown_in(each, people)} >= {BUYER, CARRIER, SHOP}
+    assert shown_in(f"x{BUYER} {BUYER}.org {soft(BUYER)}", people) == []
+    assert shown_in("IDA@BÜCHER.example", [PEOPLE[5]]) == ["ida@bücher.example"]
+    assert counter()() != Address.parse(BUYER).key
