@@ -62,14 +62,14 @@ _LAST_DELIVERY = "SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)"
 _MARK = "SELECT tracker.mark_delivery(%s::uuid, %s, %s)"
 _RECORD = (
     "SELECT outcome, bounces FROM tracker.record("
-    "%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s::text[], %s, %b, %s, %s)"
+    "%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s::text[], %s, %b, %s, %s, %s)"
 )
 _DIRECTORY = (
     "SELECT (SELECT coalesce(array_agg(name), '{}') FROM tracker.alias_domains),"
     " (SELECT coalesce(jsonb_agg(to_jsonb(s)), '[]') FROM tracker.stores AS s)"
 )
 
-Outcome = Literal["done", "stale", "expired", "limited"]
+Outcome = Literal["done", "stale", "expired", "limited", "looping"]
 Status = Literal["live", "expired", "inactive"]
 
 
@@ -206,7 +206,8 @@ class Database:
 
         Returns:
             "done" and the bounce token of each recipient's token; or why nothing was written:
-            "stale" (somebody joined meanwhile: plan again), "expired" or "limited".
+            "stale" (somebody joined meanwhile: plan again), "expired", "limited" or
+            "looping".
         """
 
         def write(connection: psycopg.Connection) -> tuple[Outcome, dict[str, str]]:
@@ -324,6 +325,7 @@ def _written(connection: psycopg.Connection, record: Record) -> tuple[Outcome, d
             record.raw,
             Jsonb([asdict(identifier) for identifier in record.identifiers]),
             record.verdict,
+            record.auto_reply,
         ),
     ).fetchone()
     assert row is not None

@@ -75,7 +75,6 @@ class _Step:
     act: LiteralString
 
 
-# No retention reaches back before the calendar begins.
 _EMPTY = _Step(
     ("orders", "addresses"),
     seek="""
@@ -100,8 +99,7 @@ _DELETE_MESSAGES = _Step(
     ("messages",),
     seek="""
         SELECT m.at::text, m.id FROM tracker.messages AS m
-         WHERE m.at < %(now)s - (SELECT min(least(message_retention, '4000 years'))
-                                   FROM tracker.stores)
+         WHERE m.at < %(now)s - (SELECT min(message_retention) FROM tracker.stores)
            AND (m.at, m.id) > (%(at)s::timestamptz, %(id)s)
          ORDER BY m.at, m.id LIMIT %(size)s""",
     lock="""
@@ -109,7 +107,7 @@ _DELETE_MESSAGES = _Step(
           JOIN tracker.orders AS o ON o.id = m.order_id
           JOIN tracker.stores AS s ON s.name = o.store
          WHERE m.id = ANY (%(ids)s)
-           AND m.at < %(now)s - least(s.message_retention, '4000 years')
+           AND m.at < %(now)s - s.message_retention
            FOR UPDATE OF m SKIP LOCKED""",
     act="""
         WITH deleted AS (DELETE FROM tracker.messages WHERE id = ANY (%(ids)s) RETURNING id)
@@ -120,14 +118,13 @@ _REMOVE_ORDERS = _Step(
     seek="""
         SELECT o.expires_at::text, o.id FROM tracker.orders AS o
          WHERE o.emptied_at IS NOT NULL
-           AND o.expires_at < %(now)s - (SELECT min(least(message_retention, '4000 years'))
-                                           FROM tracker.stores)
+           AND o.expires_at < %(now)s - (SELECT min(message_retention) FROM tracker.stores)
            AND (o.expires_at, o.id) > (%(at)s::timestamptz, %(id)s)
          ORDER BY o.expires_at, o.id LIMIT %(size)s""",
     lock="""
         SELECT o.id FROM tracker.orders AS o JOIN tracker.stores AS s ON s.name = o.store
          WHERE o.id = ANY (%(ids)s) AND o.emptied_at IS NOT NULL
-           AND o.expires_at < %(now)s - least(s.message_retention, '4000 years')
+           AND o.expires_at < %(now)s - s.message_retention
            FOR UPDATE OF o SKIP LOCKED""",
     act="""
         WITH deleted AS (
@@ -150,7 +147,7 @@ _DELETE_DOMAINS = """
 # What a run would count; an order whose messages would go now is removed in the same run.
 _DRY_RUN = """
     WITH kept AS (
-        SELECT name, %(now)s - least(message_retention, '4000 years') AS since FROM tracker.stores
+        SELECT name, %(now)s - message_retention AS since FROM tracker.stores
     ), due AS (
         SELECT id FROM tracker.orders WHERE emptied_at IS NULL AND expires_at <= %(now)s
     ), gone AS (

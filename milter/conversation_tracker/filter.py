@@ -27,7 +27,11 @@ from conversation_tracker.mint import mint
 _ROUTE = re.compile(rb"@[^:]*:")  # RFC 5321 section 4.1.1.3: to be ignored
 _ATTEMPTS = 3
 
-_OUTCOMES = {"expired": replies.EXPIRED_ALIAS, "limited": replies.HOURLY_LIMIT}
+_OUTCOMES = {
+    "expired": replies.EXPIRED_ALIAS,
+    "limited": replies.HOURLY_LIMIT,
+    "looping": replies.LOOP,
+}
 
 
 @dataclass(slots=True)
@@ -97,9 +101,10 @@ class Filter:
             address = Address.parse(text)
         except AddressError:
             domain = text.rpartition(b"@")[2].decode("ascii", "replace").lower().rstrip(".")
+            if in_domains(domain, directory.alias_domains) is not None:
+                return replies.UNKNOWN_ALIAS
             transaction.recipients.append(Recipient(raw, None))
-            ours = in_domains(domain, directory.alias_domains) is not None
-            return replies.UNKNOWN_ALIAS if ours else None
+            return None
         if in_domains(address.domain, directory.alias_domains) is None:
             transaction.recipients.append(Recipient(raw, address))
             return None

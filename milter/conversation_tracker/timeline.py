@@ -34,6 +34,20 @@ SELECT m.id, m.at, m.direction, s.role, tracker.hard_alias(s.token, o.alias_doma
  WHERE m.order_id = %s
  ORDER BY m.at, m.id
 """
+_REFUSALS = """
+SELECT NULL::bigint, f.at,
+       CASE WHEN s.role = 'buyer' THEN 'inbound'
+            WHEN r.role = 'buyer' THEN 'outbound' ELSE 'internal' END,
+       coalesce(s.role, 'unknown'), coalesce(tracker.hard_alias(s.token, o.alias_domain), ''), '',
+       f.subject, '', '{}'::text[], 0, false, 'unverified',
+       CASE WHEN r.id IS NULL THEN '[]' ELSE json_build_array(json_build_array(
+           tracker.hard_alias(r.token, o.alias_domain), r.role, 'refused', f.reply)) END
+  FROM tracker.refusals AS f
+  JOIN tracker.orders AS o ON o.id = f.order_id
+  LEFT JOIN tracker.participants AS s ON s.id = f.author_id
+  LEFT JOIN tracker.participants AS r ON r.id = f.recipient_id
+ WHERE f.order_id = %s
+"""
 _RAW = "SELECT raw FROM tracker.messages WHERE id = %s"
 
 _WORST_FIRST = ("bounced", "refused", "delayed", "accepted", "sent")
@@ -63,7 +77,7 @@ class Entry:
     """One message of a timeline, as it was recorded: masked, aliases in hard form.
 
     Attributes:
-        id: the database's number for it.
+        id: the database's number for it; None where the message was refused, and nothing kept.
         at: when it came, in local time.
         direction: outbound (to the buyer), inbound (from the buyer) or internal.
         role: the sender's.
@@ -79,7 +93,7 @@ class Entry:
         deliveries: one for each recipient, in the order they joined.
     """
 
-    id: int
+    id: int | None
     at: datetime
     direction: str
     role: str
@@ -135,7 +149,8 @@ def read(connection: psycopg.Connection, store: str, number: str) -> list[Entry]
     order = connection.execute(_ORDER, (store, number)).fetchone()
     if order is None:
         raise Failure(NO, f"no such order: {number} of store {store}")
-    return [_entry(row) for row in connection.execute(_MESSAGES, order)]
+    rows = [row for query in (_MESSAGES, _REFUSALS) for row in connection.execute(query, order)]
+    return sorted((_entry(row) for row in rows), key=lambda entry: entry.at)
 
 
 def _entry(row: Sequence[Any]) -> Entry:
@@ -185,8 +200,12 @@ def as_table(entries: Sequence[Entry], cells: int) -> Iterator[str]:
     return table.lines(_TITLES, [_row(entry) for entry in entries], cells, _NEVER_NARROWED)
 
 
+def _status(entry: Entry) -> str:
+    return entry.worst.status if entry.worst else ""
+
+
 def _row(entry: Entry) -> tuple[str, ...]:
-    status = re.match(r"[0-9.]{5,11}(?!\S)", entry.worst.status) if entry.worst else None
+    status = re.search(r"(?<!\S)[245](?:\.[0-9]{1,3}){2}(?!\S)", _status(entry))
     return (
         f"{entry.at:%Y-%m-%d %H:%M}",
         entry.direction,

@@ -63,7 +63,7 @@ class Display:
 
     def lines(self, text: str) -> None:
         """Write a paragraph, and an empty line after it."""
-        for line in text.strip().splitlines():
+        for line in text.strip("\n").splitlines():
             self.line(line)
         self.line()
 

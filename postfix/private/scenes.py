@@ -136,12 +136,19 @@ They give this alias to carrier and payment system, instead of the address.""")
         )
         data = sent.replace("\n", "\r\n").encode()
         came = self._host.deliver(sender, to, data, trusted=trusted, copies=len(to))
-        before, after = written(sender, to, sent), [arrived(mail) for mail in came]
-        self._display.sent(self._names[sender], before, after[0])
-        for mail, lines in zip(came, after, strict=True):
+        came.sort(key=lambda mail: mail.addresses)
+        before = written(sender, to, sent)
+        # A notification is no copy of what was sent: there is nothing to compare.
+        self._display.sent(self._names[sender], before, _lines(came[0], before))
+        for mail in came:
             [address] = mail.addresses
-            self._display.received(f"{self._names[address]} ({address})", lines, before)
+            self._display.received(f"{self._names[address]} ({address})", arrived(mail), before)
         return came
+
+
+def _lines(mail: Mail, sent: list[str]) -> list[str]:
+    """Give a copy's lines, or what was sent where it was not passed on."""
+    return arrived(mail) if mail.sender.address else sent
 
 
 def _author(mail: Mail) -> str:

@@ -4,9 +4,11 @@ import io
 import os
 import pwd
 import re
+import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -23,6 +25,8 @@ from private.ports import free_port
 
 DOMAIN = "ct.example.com"
 CONFIGURE = Path(__file__).parents[2] / "postfix" / "configure"
+SHIPPED = Path("/usr/share/postfix/master.cf.dist")
+OWNER = "postfix" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 LINE = re.compile(r"(ok     |WRONG  |note   ) \S.*")
 ANSWER = struct.pack("!IcIII", 13, b"O", 6, 0x3F, 0x7F)
 MAIN_CF = """\
@@ -38,31 +42,20 @@ class Installation:
     """A database with one store, a Postfix configured for it, and the tracker's configuration."""
 
     def __init__(self, uri: str, home: Path) -> None:
-        """Make all of it in `home`."""
+        """Take a database and a directory that has a Postfix; add the store."""
         self.uri, self.home, self.postfix = uri, home, home / "postfix"
         self.socket = home / "spool" / "conversation-tracker" / "milter.sock"
-        self.socket.parent.mkdir(parents=True)
-        self.postfix.mkdir()
-        owner = pwd.getpwuid(os.geteuid()).pw_name
-        main = MAIN_CF.format(queue=home / "spool", owner=owner)
-        (self.postfix / "main.cf").write_text(main)
-        shipped = Path("/usr/share/postfix/master.cf.dist").read_bytes()
-        (self.postfix / "master.cf").write_bytes(shipped)
         self.sql(
             "INSERT INTO tracker.stores (name, alias_domain, sender_domains)"
             f" VALUES ('shop', '{DOMAIN}', '{{shop.example}}')"
         )
-
-    def configure(self) -> None:
-        """Have postfix/configure set Postfix up."""
-        command = [CONFIGURE, "--config-dir", self.postfix, "--socket", f"unix:{self.socket}"]
-        subprocess.run([*command, "--alias-domain", DOMAIN], check=True, capture_output=True)
 
     def set(self, *settings: str) -> None:
         """Change Postfix's settings, `name=value`, or a service's, `name/type/parameter=value`."""
         for setting in settings:
             mode = "-P" if "/" in setting.partition("=")[0] else "-e"
             subprocess.run(["postconf", "-c", self.postfix, mode, setting], check=True)
+        aged(self.postfix)
 
     def sql(self, statement: str) -> None:
         """Run one statement."""
@@ -95,26 +88,68 @@ def wrongs(lines: list[str]) -> list[str]:
     return [line for line in lines if line.startswith("WRONG")]
 
 
-@pytest.fixture
-def installation(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    """An installation on a host without systemd; nobody listens on the socket."""
-    monkeypatch.setattr(check_systemd, "_BOOTED", tmp_path / "no-systemd")
-    return Installation(database, tmp_path)
+def aged(directory: Path) -> None:
+    """Make files look old: Postfix's programs wait a second for one that was just written."""
+    for path in directory.iterdir():
+        os.utime(path, (path.stat().st_mtime - 60,) * 2)
+
+
+@pytest.fixture(scope="module")
+def homes() -> Iterator[Path]:
+    """A directory that Postfix's user may enter, with Postfix as shipped and as configured."""
+    home = Path(tempfile.mkdtemp())
+    home.chmod(0o755)
+    try:
+        spool = home / "spool" / "conversation-tracker"
+        spool.mkdir(parents=True)
+        shipped, configured = home / "shipped", home / "postfix"
+        shipped.mkdir()
+        main = MAIN_CF.format(queue=home / "spool", owner=OWNER)
+        (shipped / "main.cf").write_text(main)
+        (shipped / "master.cf").write_bytes(SHIPPED.read_bytes())
+        aged(shipped)
+        shutil.copytree(shipped, configured)
+        subprocess.run(
+            [CONFIGURE, "--config-dir", configured, "--socket", f"unix:{spool}/milter.sock",
+             "--alias-domain", DOMAIN], check=True, capture_output=True,
+        )  # fmt: skip
+        aged(configured)
+        configured.rename(home / "configured")
+        yield home
+    finally:
+        shutil.rmtree(home)
+
+
+def installed(uri: str, home: Path, postfix: str, patch: pytest.MonkeyPatch) -> Installation:
+    """Install on a host without systemd."""
+    patch.setattr(check_systemd, "_BOOTED", home / "no-systemd")
+    shutil.rmtree(home / "postfix", ignore_errors=True)
+    shutil.copytree(home / postfix, home / "postfix")
+    return Installation(uri, home)
 
 
 @pytest.fixture
-def running(installation: Installation) -> Iterator[Installation]:
+def bare(database: str, homes: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """A database and a Postfix that know nothing of each other; nobody is on the socket."""
+    return installed(database, homes, "shipped", monkeypatch)
+
+
+@pytest.fixture
+def running(database: str, homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
     """A whole installation, with something on the socket that negotiates as a milter."""
-    installation.configure()
+    installation = installed(database, homes, "configured", monkeypatch)
     with closing(socket.socket(socket.AF_UNIX)) as server:
         server.bind(str(installation.socket))
         installation.socket.chmod(0o660)
+        if os.geteuid() == 0:
+            shutil.chown(installation.socket, group=OWNER)
         server.listen()
         thread = threading.Thread(target=serve, args=(server,))
         thread.start()
         yield installation
         server.shutdown(socket.SHUT_RDWR)
         thread.join(10)
+    installation.socket.unlink()
 
 
 def serve(server: socket.socket) -> None:
@@ -142,9 +177,9 @@ def test_a_whole_installation_has_nothing_wrong(running: Installation) -> None:
 
 
 def test_a_postfix_that_was_never_configured_is_wrong_in_every_way(
-    installation: Installation,
+    bare: Installation,
 ) -> None:
-    code, lines = installation.check()
+    code, lines = bare.check()
     assert code == 1
     text = "\n".join(wrongs(lines))
     for says in (

@@ -104,23 +104,17 @@ def test_a_conversation_comes_as_a_value(store: str) -> None:
         found = database.open_order("shop", "1")
         conversation = found.conversation
         john, ann = conversation.participants
+        order = conversation.order
+        senders = frozenset({"shop.example", "sales.example"})
         assert found == Found("live", None, conversation)
-        assert conversation.store == Store(
-            "shop", sender_domains=frozenset({"shop.example", "sales.example"})
-        )
-        assert (conversation.order.number, conversation.order.alias_domain) == (
-            "1",
-            "ct.example.com",
-        )
+        assert conversation.store == Store("shop", sender_domains=senders)
+        assert (order.number, order.alias_domain) == ("1", "ct.example.com")
         assert (john.role, john.address) == ("buyer", Address("John", "doe.example"))
         assert (ann.role, ann.address) == ("store", Address("ann", "shop.example"))
-        ref = conversation.order.ref
-        for alias in (
-            Hard(john.token, "ct.example.com"),
-            Soft("john@doe.example", ref, "ct.example.com"),
-        ):
+        soft = Soft("john@doe.example", order.ref, "ct.example.com")
+        for alias in (Hard(john.token, "ct.example.com"), soft):
             assert database.find(alias) == Found("live", john.token, conversation)
-        assert database.again(conversation.order.id) == found
+        assert database.again(order.id) == found
         assert database.again(0) is None
         assert database.find(Hard("0" * 32, "ct.example.com")) is None
         assert database.find(Hard(john.token, "ct.example.org")) is None

@@ -12,7 +12,6 @@ import quopri
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from email.header import decode_header, make_header
 from urllib.parse import unquote
 
 from builders import (
@@ -24,7 +23,6 @@ from builders import (
     SHOP,
     Mail,
     applied,
-    counter,
     hard,
     mail,
     order,
@@ -34,10 +32,9 @@ from builders import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conversation_tracker.core.address import Address
 from conversation_tracker.core.conversation import Conversation, Participant
 from conversation_tracker.core.headers import KEPT_FROM_PROTECTED, decoded
-from conversation_tracker.core.message import Header, Message, render
+from conversation_tracker.core.message import Header, render
 from conversation_tracker.core.plan import AddHeader, ChangeHeader, Record, ReplaceBody
 
 RETURN = "bounces@mailer.example"
@@ -71,13 +68,14 @@ CONVERSATIONS = st.builds(
 
 
 def forms(participant: Participant) -> list[str]:
-    """Give the ways in which somebody may be named: address or either alias, in some letter case."""
+    """Give the ways in which somebody may be named: by address, in two cases, and both aliases."""
     conversation, address = known(), str(participant.address)
     aliases = [conversation.hard(participant), conversation.soft(participant)]
     return [address, address.upper(), *(alias for alias in aliases if alias is not None)]
 
 
-NAMED = st.sampled_from(PEOPLE).flatmap(lambda each: st.sampled_from(forms(each)))
+FORMS = {each.token: forms(each) for each in PEOPLE}
+NAMED = st.one_of([st.sampled_from(each) for each in FORMS.values()])
 ANYBODY = st.one_of(NAMED, NAMED, st.sampled_from(STRANGERS))
 
 
@@ -218,15 +216,10 @@ def mails(draw: st.DrawFn, *, several: bool = False) -> tuple[Mail, list[Field]]
     author = draw(st.one_of(NAMED.filter(lambda a: DOMAIN not in a), st.sampled_from(STRANGERS)))
     shape = draw(MAILBOX_SHAPES)
     fields = numbered(draw(st.lists(FIELDS, max_size=6)))
-    to = draw(
-        st.lists(
-            st.sampled_from(TRUE_PARTICIPANTS),
-            min_size=1 + several,
-            max_size=1 + 2 * several,
-            unique=True,
-        )
-    )
-    aliases = [draw(st.sampled_from(forms(each)[2:])) for each in to]
+    few, many = (2, 3) if several else (1, 1)
+    people = st.sampled_from(TRUE_PARTICIPANTS)
+    to = draw(st.lists(people, min_size=few, max_size=many, unique=True))
+    aliases = [draw(st.sampled_from(FORMS[each.token][2:])) for each in to]
     head = "".join(f"{each.name}: {each.value}\n" for each in fields)
     text = f"{head}From: {shape(author)}\n{draw(BODIES)}"
     sender = draw(st.sampled_from([RETURN, ANN, None]))
@@ -236,11 +229,25 @@ def mails(draw: st.DrawFn, *, several: bool = False) -> tuple[Mail, list[Field]]
 # Reading what leaves
 
 
+WORDS = re.compile(r"=\?([^?*]+)[^?]*\?([bqBQ])\?([^?]*)\?=")
+GAPS = re.compile(r"\?=\s+(?==\?)")
+
+
+def word_read(word: re.Match[str]) -> str:
+    """Decode one encoded word with the standard library; one that cannot be decoded stays."""
+    try:
+        if word[2] in "bB":
+            return base64.b64decode(word[3]).decode(word[1], "replace")
+        return quopri.decodestring(word[3].replace("_", " ")).decode(word[1], "replace")
+    except (LookupError, ValueError):
+        return word[0]
+
+
 def readings(value: bytes) -> Iterator[str]:
     """Read a header value in every way a reader may."""
     yield value.decode("utf-8", "backslashreplace")
     yield decoded(value)
-    yield str(make_header(decode_header(value.decode("utf-8", "replace").replace("\n", ""))))
+    yield WORDS.sub(word_read, GAPS.sub("?=", value.decode("utf-8", "backslashreplace")))
 
 
 def parts_read(message: bytes) -> Iterator[str]:
@@ -399,18 +406,18 @@ def test_several_copies_are_of_one_record(drawn: tuple[Mail, list[Field]]) -> No
 # Whatever comes
 
 NAMES = st.sampled_from(
-    [b"From", b"from", b"To", b"Cc", b"Sender", b"Reply-To", b"Subject", b"Bcc", b"X-Order-Id"]
-    + [b"X-Conversation-Hops", b"X-Conversation-Pass", b"Content-Type", b"Message-ID"]
-    + [b"Content-Transfer-Encoding", b"References", b"Received", b"Auto-Submitted", b"X"]
+    b"""
+    From from To Cc Sender Reply-To Subject Bcc X-Order-Id X-Conversation-Hops X-Conversation-Pass
+    Content-Type Content-Transfer-Encoding Message-ID References Received Auto-Submitted X
+    """.split()
 )
+SIGNS = [b"<", b">", b'"', b"(", b")", b",", b";", b":", b"@", b"=?utf-8?q?", b"?=", b"--x\n"]
+TYPES = [b"multipart/mixed; boundary=x", b"message/rfc822", b"base64"]
 NOISE = st.lists(
     st.one_of(
         st.binary(max_size=8),
         NAMED.map(str.encode),
-        st.sampled_from(
-            [b"<", b">", b'"', b"(", b")", b",", b";", b":", b"@", b"=?utf-8?q?", b"?="]
-        )
-        | st.sampled_from([b"multipart/mixed; boundary=x", b"message/rfc822", b"base64", b"--x\n"]),
+        st.sampled_from([*SIGNS, *TYPES]),
     ),
     max_size=8,
 ).map(b"".join)
@@ -456,16 +463,11 @@ def test_a_plan_can_be_made_of_anything(
 
 def test_the_reader_finds_what_is_shown() -> None:
     """The checks above can fail: a message that is not masked shows everybody in it."""
-    text = f"To: {encoded_word(BUYER)} <{CARRIER}>\n" + part(
-        "text/html", "base64", f"<b>{SHOP}</b>"
-    )
-    message: Message = mail(text, to=ANN).message
+    shop = part("text/html", "base64", f"<b>{SHOP}</b>")
+    message = mail(f"To: {encoded_word(BUYER)} <{CARRIER}>\n{shop}", to=ANN).message
     people = [person(BUYER), person(CARRIER), person(SHOP)]
-    texts = [
-        *readings(message.headers[0].value),
-        *parts_read(render(message.headers, message.body)),
-    ]
+    texts = [*readings(message.headers[0].value)]
+    texts += parts_read(render(message.headers, message.body))
     assert {s for each in texts for s in shown_in(each, people)} >= {BUYER, CARRIER, SHOP}
     assert shown_in(f"x{BUYER} {BUYER}.org {soft(BUYER)}", people) == []
     assert shown_in("IDA@BÜCHER.example", [PEOPLE[5]]) == ["ida@bücher.example"]
-    assert counter()() != Address.parse(BUYER).key

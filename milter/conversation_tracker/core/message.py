@@ -25,6 +25,7 @@ _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]?(.*)", re.DOTALL)
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _CARRIED = re.compile(rb"\s*([0-9a-f]{64})(?:\s|$)")
 _AUTOMATIC_PRECEDENCE = frozenset({b"bulk", b"junk", b"list", b"auto_reply"})
+_AUTO_REPLY = (b"x-autoreply", b"x-autorespond", b"x-auto-reply", b"x-autoresponder")
 _MANY_HOPS = 999
 _IDENTITY = (b"from", b"sender", b"to", b"cc", b"date", b"subject", b"message-id")
 
@@ -131,6 +132,20 @@ class Message:
             or precedence in _AUTOMATIC_PRECEDENCE
             or self.first(b"x-auto-response-suppress") is not None
             or self.null
+        )
+
+    @property
+    def auto_reply(self) -> bool:
+        """Tell whether a machine answered: two of those can go on for ever."""
+        submitted = (self.first(b"auto-submitted") or b"").strip().lower()
+        answers = any(self.first(name) is not None for name in (b"in-reply-to", b"references"))
+        marked = any(self.first(name) is not None for name in _AUTO_REPLY)
+        precedence = (self.first(b"precedence") or b"").strip().lower()
+        return (
+            submitted.startswith(b"auto-replied")
+            or precedence == b"auto_reply"
+            or marked
+            or (self.automatic and answers)
         )
 
     @property

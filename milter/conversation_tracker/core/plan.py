@@ -96,6 +96,7 @@ class Record:
         size: octets as it came.
         attachment_names: file names of the attachments.
         automatic: no person wrote it (RFC 3834).
+        auto_reply: a machine answered.
         raw: the whole masked message.
         identifiers: the message identifiers that were replaced.
         verdict: whether the author is who they claim to be; "flagged" where somebody claims to be
@@ -117,6 +118,7 @@ class Record:
     size: int
     attachment_names: tuple[str, ...]
     automatic: bool
+    auto_reply: bool
     raw: bytes = field(repr=False)
     identifiers: tuple[Mapped, ...] = ()
     verdict: Verdict | Literal["flagged"] = "unverified"

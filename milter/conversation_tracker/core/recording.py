@@ -73,6 +73,7 @@ def record(
         size=message.size,
         attachment_names=tuple(view.text(n) for n in mime.attachment_names(part, message.body)),
         automatic=message.automatic,
+        auto_reply=message.auto_reply,
         raw=render(kept, body),
         identifiers=tuple(mapped(message, conversation)),
         verdict=verdict,

@@ -29,7 +29,8 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_reader') THEN
         GRANT USAGE ON SCHEMA tracker TO tracker_reader;
         GRANT SELECT ON tracker.stores, tracker.alias_domains, tracker.sender_domains,
-                        tracker.orders, tracker.messages, tracker.deliveries, tracker.timeline
+                        tracker.orders, tracker.messages, tracker.deliveries,
+                        tracker.refusals, tracker.timeline
            TO tracker_reader;
         GRANT SELECT (id, order_id, token, role, joined_at) ON tracker.participants TO tracker_reader;
         GRANT EXECUTE ON FUNCTION tracker.hard_alias(uuid, text) TO tracker_reader;
@@ -37,7 +38,8 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_integrator') THEN
         GRANT USAGE ON SCHEMA tracker TO tracker_integrator;
         GRANT SELECT ON tracker.stores, tracker.alias_domains, tracker.sender_domains,
-                        tracker.orders, tracker.messages, tracker.deliveries, tracker.timeline
+                        tracker.orders, tracker.messages, tracker.deliveries,
+                        tracker.refusals, tracker.timeline
            TO tracker_integrator;
         GRANT SELECT (id, order_id, token, role, joined_at) ON tracker.participants TO tracker_integrator;
         GRANT EXECUTE ON FUNCTION tracker.hard_alias(uuid, text),

@@ -229,6 +229,7 @@ CREATE TABLE tracker.messages (
     size bigint NOT NULL CONSTRAINT messages_size_is_not_negative CHECK (size >= 0),
     attachment_names text[] NOT NULL,
     automatic boolean NOT NULL,
+    auto_reply boolean NOT NULL,
     -- flagged: somebody claimed to be a participant or the store, and the verifier said no.
     verdict text NOT NULL
         CONSTRAINT messages_verdict_is_known

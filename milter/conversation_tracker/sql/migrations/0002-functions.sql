@@ -435,12 +435,14 @@ $$;
 --   stale     somebody else joined meanwhile: read the conversation again and plan again
 --   expired   the order has expired meanwhile
 --   limited   the order has had its messages of this hour
+--   looping   a machine answers again and again
 CREATE FUNCTION tracker.record(
     order_id bigint, joined jsonb, digest bytea, queue_id text, direction text,
     sender uuid, return_path uuid, recipients jsonb, sender_name text, message_id text,
     subject text, first_words text, size bigint, attachment_names text[], automatic boolean,
     raw bytea, identifiers jsonb DEFAULT '[]',
-    verdict text DEFAULT 'unverified', OUT outcome text, OUT bounces jsonb)
+    verdict text DEFAULT 'unverified',
+    auto_reply boolean DEFAULT false, OUT outcome text, OUT bounces jsonb)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -462,6 +464,14 @@ BEGIN
         SELECT count(*) FROM tracker.messages AS m
          WHERE m.order_id = record.order_id AND m.at > now() - interval '1 hour') THEN
         outcome := 'limited';
+        RETURN;
+    END IF;
+    IF known IS NULL AND record.auto_reply AND 5 <= (
+        SELECT count(*)
+          FROM tracker.messages AS m JOIN tracker.participants AS p ON p.id = m.sender_id
+         WHERE m.order_id = record.order_id AND m.at > now() - interval '1 hour'
+           AND m.auto_reply AND p.token = sender) THEN
+        outcome := 'looping';
         RETURN;
     END IF;
     IF EXISTS (SELECT FROM jsonb_to_recordset(joined) AS j(token uuid, address text)
@@ -491,12 +501,13 @@ BEGIN
         fresh := true;
         INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, return_id,
                                       sender_name, message_id, subject, first_words, size,
-                                      attachment_names, automatic, verdict, raw)
+                                      attachment_names, automatic, auto_reply, verdict, raw)
         SELECT record.order_id, record.digest, record.queue_id, record.direction, s.id,
                (SELECT r.id FROM tracker.participants AS r
                  WHERE r.token = return_path AND r.order_id = record.order_id),
                record.sender_name, record.message_id, record.subject, record.first_words,
-               record.size, record.attachment_names, record.automatic, record.verdict,
+               record.size, record.attachment_names, record.automatic,
+               record.auto_reply, record.verdict,
                record.raw
           FROM tracker.participants AS s
          WHERE s.token = sender AND s.order_id = record.order_id
