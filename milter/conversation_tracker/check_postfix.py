@@ -7,19 +7,23 @@ mail goes is judged in `check_routes`. Postfix absent or unreadable is a finding
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from conversation_tracker.fact import Fact, note, ok, wrong
 from conversation_tracker.options import Socket
-from conversation_tracker.postfix_settings import Service, Settings, entries, seconds
+from conversation_tracker.postfix_settings import (
+    Milter,
+    Service,
+    Settings,
+    entries,
+    milters,
+    seconds,
+)
 
 SPLITTER = "tracker-split"
 CONFIGURE = "run postfix/configure"
 
 _SAFE = ("tempfail", "shutdown")
 _VERIFIERS = re.compile(r"opendmarc|clamav|clamsmtp|spamass|spamd|amavis|spf", re.IGNORECASE)
-_INNER = re.compile(r"\{\s*([^\s,}]+)(.*)\}", re.DOTALL)
-_OWN_ACTION = re.compile(r"default_action\s*=\s*(\w+)")
 _WILDCARDS = ("0.0.0.0", "::")
 
 # Seconds that Postfix must be ready to wait: what our own timeouts come to, and some.
@@ -30,24 +34,6 @@ _LEAST_WAITS = {
 }
 _BIG_MESSAGE = 25_000_000  # octets
 _COPIES = 4  # of a message, in memory at once
-
-
-@dataclass(frozen=True, slots=True)
-class Milter:
-    """One entry of a list of milters: where it listens, and its own default_action or ""."""
-
-    address: str
-    action: str = ""
-
-
-def milters(value: str) -> list[Milter]:
-    """Read a list of milters."""
-    found = []
-    for entry in entries(value):
-        inner = _INNER.fullmatch(entry)
-        action = _OWN_ACTION.search(inner[2]) if inner else None
-        found.append(Milter(inner[1] if inner else entry, action[1] if action else ""))
-    return found
 
 
 def chrooted(service: Service, settings: Settings) -> bool:

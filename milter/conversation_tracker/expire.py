@@ -1,11 +1,11 @@
 """Expiry: takes away what has had its time, in small transactions, and says what it took.
 
-The addresses of expired orders, messages older than their store keeps them, orders of which nothing
-is left, alias domains that nobody uses: in this order, since each leads to the next. Every batch is
-a transaction of its own, so a run that is killed leaves nothing half done and the next one goes on.
-Each looks again once it holds the locks: an order that was woken meanwhile is left alone. Rows that
-somebody else has locked are passed over: runs at the same time share the work, mail never waits for
-long. The clock is the database's.
+The addresses of expired orders and the identifiers that hold them, messages and refusals older than
+their store keeps them, orders of which nothing is left, alias domains that nobody uses: in this
+order, since each leads to the next. Every batch is a transaction of its own, so a run that is
+killed leaves nothing half done and the next one goes on. Each looks again once it holds the locks:
+an order that was woken meanwhile is left alone. Rows that somebody else has locked are passed over:
+runs at the same time share the work, mail never waits for long. The clock is the database's.
 
 No database, or one that is not migrated, is exit code 75 with one line; so is work that was in the
 way of somebody's locks until the end. No line names an address.
@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, LiteralString, TextIO
 
@@ -25,6 +25,7 @@ from psycopg import IsolationLevel
 from conversation_tracker.config import Config
 from conversation_tracker.database import connection_options
 from conversation_tracker.deadline import Watchdog
+from conversation_tracker.expire_steps import DELETE_DOMAINS, DRY_RUN, STEPS, Step
 from conversation_tracker.failure import TEMPORARY, USAGE, Failure, of
 from conversation_tracker.logs import log
 from conversation_tracker.migrate import NewerDatabase, NotMigrated, verify
@@ -53,120 +54,9 @@ class Counts:
     orders: int = 0
     addresses: int = 0
     messages: int = 0
+    refusals: int = 0
     removed: int = 0
     domains: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """One kind of thing to take away.
-
-    Attributes:
-        counts: the fields of Counts that `act` gives a row of.
-        seek: gives the next rows in line, (time, id), due or not: so each batch's work is bounded.
-        lock: locks those of them that are due, and gives their ids.
-        act: takes them away. A statement of its own, and so of a later snapshot: it sees all that
-            was committed before the locks were had.
-    """
-
-    counts: tuple[str, ...]
-    seek: LiteralString
-    lock: LiteralString
-    act: LiteralString
-
-
-_EMPTY = _Step(
-    ("orders", "addresses"),
-    seek="""
-        SELECT o.expires_at::text, o.id FROM tracker.orders AS o
-         WHERE o.emptied_at IS NULL AND o.expires_at <= %(now)s
-           AND (o.expires_at, o.id) > (%(at)s::timestamptz, %(id)s)
-         ORDER BY o.expires_at, o.id LIMIT %(size)s""",
-    lock="""
-        SELECT id FROM tracker.orders
-         WHERE id = ANY (%(ids)s) AND emptied_at IS NULL AND expires_at <= %(now)s
-           FOR NO KEY UPDATE SKIP LOCKED""",
-    act="""
-        WITH emptied AS (
-            UPDATE tracker.participants SET address = NULL
-             WHERE order_id = ANY (%(ids)s) AND address IS NOT NULL RETURNING id
-        ), marked AS (
-            UPDATE tracker.orders SET emptied_at = %(now)s WHERE id = ANY (%(ids)s) RETURNING id
-        )
-        SELECT (SELECT count(*) FROM marked), (SELECT count(*) FROM emptied)""",
-)
-_DELETE_MESSAGES = _Step(
-    ("messages",),
-    seek="""
-        SELECT m.at::text, m.id FROM tracker.messages AS m
-         WHERE m.at < %(now)s - (SELECT min(message_retention) FROM tracker.stores)
-           AND (m.at, m.id) > (%(at)s::timestamptz, %(id)s)
-         ORDER BY m.at, m.id LIMIT %(size)s""",
-    lock="""
-        SELECT m.id FROM tracker.messages AS m
-          JOIN tracker.orders AS o ON o.id = m.order_id
-          JOIN tracker.stores AS s ON s.name = o.store
-         WHERE m.id = ANY (%(ids)s)
-           AND m.at < %(now)s - s.message_retention
-           FOR UPDATE OF m SKIP LOCKED""",
-    act="""
-        WITH deleted AS (DELETE FROM tracker.messages WHERE id = ANY (%(ids)s) RETURNING id)
-        SELECT count(*) FROM deleted""",
-)
-_REMOVE_ORDERS = _Step(
-    ("removed",),
-    seek="""
-        SELECT o.expires_at::text, o.id FROM tracker.orders AS o
-         WHERE o.emptied_at IS NOT NULL
-           AND o.expires_at < %(now)s - (SELECT min(message_retention) FROM tracker.stores)
-           AND (o.expires_at, o.id) > (%(at)s::timestamptz, %(id)s)
-         ORDER BY o.expires_at, o.id LIMIT %(size)s""",
-    lock="""
-        SELECT o.id FROM tracker.orders AS o JOIN tracker.stores AS s ON s.name = o.store
-         WHERE o.id = ANY (%(ids)s) AND o.emptied_at IS NOT NULL
-           AND o.expires_at < %(now)s - s.message_retention
-           FOR UPDATE OF o SKIP LOCKED""",
-    act="""
-        WITH deleted AS (
-            DELETE FROM tracker.orders AS o
-             WHERE o.id = ANY (%(ids)s)
-               AND NOT EXISTS (SELECT FROM tracker.messages AS m WHERE m.order_id = o.id)
-            RETURNING o.id
-        )
-        SELECT count(*) FROM deleted""",
-)
-_DELETE_DOMAINS = """
-    WITH deleted AS (
-        DELETE FROM tracker.alias_domains AS d
-         WHERE NOT EXISTS (SELECT FROM tracker.stores AS s WHERE s.alias_domain = d.name)
-           AND NOT EXISTS (SELECT FROM tracker.orders AS o WHERE o.alias_domain = d.name)
-        RETURNING d.name
-    )
-    SELECT count(*) FROM deleted"""
-
-# What a run would count; an order whose messages would go now is removed in the same run.
-_DRY_RUN = """
-    WITH kept AS (
-        SELECT name, %(now)s - message_retention AS since FROM tracker.stores
-    ), due AS (
-        SELECT id FROM tracker.orders WHERE emptied_at IS NULL AND expires_at <= %(now)s
-    ), gone AS (
-        SELECT o.id FROM tracker.orders AS o JOIN kept ON kept.name = o.store
-         WHERE o.expires_at <= %(now)s AND o.expires_at < kept.since
-           AND NOT EXISTS (SELECT FROM tracker.messages AS m
-                            WHERE m.order_id = o.id AND m.at >= kept.since)
-    )
-    SELECT (SELECT count(*) FROM due) AS orders,
-           (SELECT count(*) FROM tracker.participants
-             WHERE address IS NOT NULL AND order_id IN (SELECT id FROM due)) AS addresses,
-           (SELECT count(*) FROM tracker.messages AS m
-              JOIN tracker.orders AS o ON o.id = m.order_id JOIN kept ON kept.name = o.store
-             WHERE m.at < kept.since) AS messages,
-           (SELECT count(*) FROM gone) AS removed,
-           (SELECT count(*) FROM tracker.alias_domains AS d
-             WHERE NOT EXISTS (SELECT FROM tracker.stores AS s WHERE s.alias_domain = d.name)
-               AND NOT EXISTS (SELECT FROM tracker.orders AS o WHERE o.alias_domain = d.name
-                                AND o.id NOT IN (SELECT id FROM gone))) AS domains"""
 
 
 def run(
@@ -235,11 +125,11 @@ class _Run:
 
     def everything(self) -> None:
         """Take every step; raise Failure at the end if others' locks kept one from being done."""
-        done = [self._step(step) for step in (_EMPTY, _DELETE_MESSAGES, _REMOVE_ORDERS)]
+        done = [self._step(step) for step in STEPS]
         if not (self._domains() and all(done)):
             raise Failure(TEMPORARY, "others' locks were in the way: the next run takes the rest")
 
-    def _step(self, step: _Step) -> bool:
+    def _step(self, step: Step) -> bool:
         """Go through all that is due, again for what failed; False if some of it always did."""
         for attempt, size in enumerate(_SIZES):
             if attempt:
@@ -248,7 +138,7 @@ class _Run:
                 return True
         return False
 
-    def _pass(self, step: _Step, size: int) -> bool:
+    def _pass(self, step: Step, size: int) -> bool:
         at, last, whole = "-infinity", 0, True
         while True:
             values = {"now": self._now, "at": at, "id": last, "size": size}
@@ -264,7 +154,7 @@ class _Run:
             except _BUSY:
                 whole = False
 
-    def _batch(self, step: _Step, ids: Sequence[int]) -> None:
+    def _batch(self, step: Step, ids: Sequence[int]) -> None:
         """Take away what is due of these rows, in one transaction."""
         with self._watchdog.watching(self._connection), self._connection.transaction():
             due = [row[0] for row in self._rows(step.lock, {"now": self._now, "ids": ids})]
@@ -276,7 +166,7 @@ class _Run:
     def _domains(self) -> bool:
         """Forget the alias domains nobody uses; one that is just being taken up again stays."""
         try:
-            [(self._counts.domains,)] = self._rows(_DELETE_DOMAINS, {})
+            [(self._counts.domains,)] = self._rows(DELETE_DOMAINS, {})
         except _BUSY:
             return False
         return True
@@ -333,9 +223,10 @@ def _count(connection: psycopg.Connection, now: datetime | None, counts: Counts)
     connection.read_only = True
     with connection.transaction():
         connection.execute(_COUNTING)
-        row = connection.execute(_DRY_RUN, {"now": now or _clock(connection)}).fetchone()
+        row = connection.execute(DRY_RUN, {"now": now or _clock(connection)}).fetchone()
     assert row is not None
-    counts.orders, counts.addresses, counts.messages, counts.removed, counts.domains = row
+    for name, number in zip(Counts.__slots__, row, strict=True):
+        setattr(counts, name, number)
 
 
 def _summary(counts: Counts, *, dry_run: bool) -> str:
@@ -347,12 +238,4 @@ def _summary(counts: Counts, *, dry_run: bool) -> str:
 
 
 def _log(counts: Counts, seconds: float, *, dry_run: bool) -> None:
-    log.expire(
-        orders=counts.orders,
-        addresses=counts.addresses,
-        messages=counts.messages,
-        removed=counts.removed,
-        domains=counts.domains,
-        ms=seconds * 1000,
-        dry_run=dry_run,
-    )
+    log.expire(**asdict(counts), ms=seconds * 1000, dry_run=dry_run)

@@ -123,6 +123,7 @@ class Log:
         orders: int,
         addresses: int,
         messages: int,
+        refusals: int,
         removed: int,
         domains: int,
         ms: float,
@@ -130,14 +131,15 @@ class Log:
     ) -> None:
         """Log what expiry took away, or with `dry_run` would have.
 
-        `orders` were emptied of their `addresses`; `removed` are the orders deleted, `domains` the
-        alias domains.
+        `orders` were emptied of their `addresses`; `messages`, `refusals`, `removed` orders and
+        alias `domains` were deleted.
         """
         self._out.info(
             Event.EXPIRE,
             orders=orders,
             addresses=addresses,
             messages=messages,
+            refusals=refusals,
             removed=removed,
             domains=domains,
             ms=round(ms, 1),

@@ -6,6 +6,7 @@ broken, `TableError` where a table or file cannot be asked: never taken for "no 
 """
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ _WAIT = 30.0  # seconds
 _SYSTEM = "/usr/sbin:/sbin:/usr/local/sbin"
 _COMPLAINTS = ("fatal: ", "error: ", "warning: ")
 _WHOLE_ADDRESS_ONLY = frozenset({"regexp", "pcre"})  # tables that are not asked for a domain
+_INNER = re.compile(r"\{\s*([^\s,}]+)(.*)\}", re.DOTALL)
+_OWN_ACTION = re.compile(r"default_action\s*=\s*(\w+)")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -135,6 +138,24 @@ def entries(value: str) -> list[str]:
         else:
             entry += character
     return [each for each in (*found, entry) if each]
+
+
+@dataclass(frozen=True, slots=True)
+class Milter:
+    """One entry of a list of milters: where it listens, and its own default_action or ""."""
+
+    address: str
+    action: str = ""
+
+
+def milters(value: str) -> list[Milter]:
+    """Read a list of milters."""
+    found = []
+    for entry in entries(value):
+        inner = _INNER.fullmatch(entry)
+        action = _OWN_ACTION.search(inner[2]) if inner else None
+        found.append(Milter(inner[1] if inner else entry, action[1] if action else ""))
+    return found
 
 
 def seconds(value: str) -> int | None:

@@ -3,13 +3,10 @@
 # touched here. A step that fails ends the installer with the reason.
 
 install_packages() {
-    local package
     local -a missing=()
     step 'Packages'
     [[ -n $database ]] || [[ $(configured database) != "postgresql:///$database_name" ]] || packages+=(postgresql)
-    for package in "${packages[@]}"; do
-        [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
-    done
+    mapfile -t missing < <(missing_packages "${packages[@]}")
     if [[ ${#missing[@]} -eq 0 ]]; then say 'all there'; return; fi
     run apt-get update
     run env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"

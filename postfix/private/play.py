@@ -66,7 +66,8 @@ def perform(display: Display, *, keep: bool) -> None:
                 for store in ("hardshop", "softshop"):
                     Scenes(host, database, store, display).play()
             except (RuntimeError, TimeoutError) as error:
-                raise RuntimeError(f"{error}\n{logs(host)}") from None
+                first = str(error).partition("\n")[0]
+                raise RuntimeError(f"{first}\n{logs(host)}") from None
             if keep:
                 stay(host, postgres, display)
 

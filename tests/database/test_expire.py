@@ -178,7 +178,7 @@ def send(milter: Database, sender: str, alias: str, text: str) -> str:
     if reply is not None:
         return str(reply)
     headers, body = parse(
-        f"From: Jane <{sender}>\r\nTo: <{alias}>\r\nMessage-ID: <{uuid.uuid4()}@example.org>\r\n"
+        f"From: Jane <{sender}>\r\nTo: <{alias}>\r\nMessage-ID: <{uuid.uuid4()}.{sender}>\r\n"
         f"Subject: from {sender}\r\n\r\n{text}\r\n".encode()
     )
     arrival = Arrival("4ABC", trusted=False, split=False)
@@ -252,6 +252,7 @@ def test_no_column_of_any_kind_holds_an_address_after_its_order_expired(
         people[number] = tracker.addresses(number, store)
     assert len(people["gone"]) == len(people["live"]) >= 3
     before = tracker.dump().lower()
+    assert tracker.one("SELECT count(*) FROM tracker.message_ids") == 4
     assert all(address.lower() in before for address in people["gone"])
     assert tracker.one("SELECT count(*) FROM tracker.messages") == 4
 
@@ -262,6 +263,7 @@ def test_no_column_of_any_kind_holds_an_address_after_its_order_expired(
         for spelling in spellings(address):
             assert spelling not in dump
         assert address.lower() not in texts
+    assert tracker.one("SELECT count(*) FROM tracker.message_ids") == 2
     ref = tracker.order("gone", store)["ref"]
     for needle in ("gone.example.org", f"{ref}b."):
         assert needle not in dump
@@ -517,6 +519,26 @@ def test_messages_go_when_their_store_has_kept_them_long_enough(
     left = "SELECT o.store FROM tracker.messages AS m JOIN tracker.orders AS o ON o.id = m.order_id"
     assert tracker.sql(left) == [("hard",)]
     assert tracker.one("SELECT count(*) FROM tracker.deliveries") == 1
+
+
+def test_refusals_go_as_messages_do(tracker: Tracker) -> None:
+    """By their store's retention, counted from the last attempt."""
+    tracker.sql("UPDATE tracker.stores SET message_retention = '10 days' WHERE name = 'soft'")
+    for store in ("hard", "soft"):
+        tracker.mask("1", "buyer@example.org", store)
+    tracker.sql(
+        "INSERT INTO tracker.refusals (order_id, digest, at, subject, reply)"
+        " SELECT id, days::text::bytea, now() - days * interval '1 day', 's', '550 5.7.1 no'"
+        " FROM tracker.orders, unnest(ARRAY[9, 11, 12]) AS days"
+    )
+    tracker.expire(dry_run=True)
+    assert tracker.one("SELECT count(*) FROM tracker.refusals") == 6
+    tracker.expire()
+    left = (
+        "SELECT o.store, count(*) FROM tracker.refusals AS r JOIN tracker.orders AS o"
+        " ON o.id = r.order_id GROUP BY 1 ORDER BY 1"
+    )
+    assert tracker.sql(left) == [("hard", 3), ("soft", 1)]
 
 
 def test_an_order_goes_when_nothing_is_left_of_it_and_is_then_unknown(

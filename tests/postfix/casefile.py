@@ -81,7 +81,7 @@ class Arrives:
 
     as_sent: bool
     sender: str = ""
-    recipient: str = ""
+    recipients: list[str] = field(default_factory=list)
     headers: list[tuple[str, str]] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
     never: list[str] = field(default_factory=list)
@@ -189,7 +189,7 @@ def _arrives(step: Arrives, left: Iterator[str]) -> Arrives:
         elif line.startswith("MAIL FROM:<"):
             step.sender = _path(line)
         elif line.startswith("RCPT TO:<"):
-            step.recipient = _path(line)
+            step.recipients.append(_path(line))
         elif word in ("no", "never"):
             (step.absent if word == "no" else step.never).extend(rest.split())
         elif ":" in line:

@@ -105,8 +105,8 @@ class Player:
         return "".join(self.resolved(line) + "\r\n" for line in step.data or []).encode()
 
     def _arrives(self, step: Arrives) -> None:
-        wanted = self.resolved(step.recipient)
-        at = [mail for mail in self.came if mail.addresses == (wanted,)]
+        wanted = tuple(map(self.resolved, step.recipients))
+        at = [mail for mail in self.came if mail.addresses == wanted]
         assert at, f"nothing left for {wanted}, but for {[mail.addresses for mail in self.came]}"
         wrong = {id(mail): self._wrong(step, mail) for mail in at}
         for mail in at:
@@ -116,7 +116,7 @@ class Player:
         mail = at[0]
         text = mail.data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
         raise AssertionError(
-            f"{self.case.path.name}: copy for {wanted}:\n  "
+            f"{self.case.path.name}: copy for {', '.join(wanted)}:\n  "
             + "\n  ".join(wrong[id(mail)])
             + f"\nIt was:\nMAIL FROM:<{mail.sender.address}>\n{text}"
         )

@@ -212,7 +212,14 @@ def test_structlog_itself_goes_the_same_way(stream):
         (lambda: log.migrate(applied=2), "info", {"event": "migrate", "applied": 2}),
         (
             lambda: log.expire(
-                orders=1, addresses=2, messages=3, removed=5, domains=6, ms=4.44, dry_run=True
+                orders=1,
+                addresses=2,
+                messages=3,
+                refusals=7,
+                removed=5,
+                domains=6,
+                ms=4.44,
+                dry_run=True,
             ),
             "info",
             {
@@ -220,6 +227,7 @@ def test_structlog_itself_goes_the_same_way(stream):
                 "orders": 1,
                 "addresses": 2,
                 "messages": 3,
+                "refusals": 7,
                 "removed": 5,
                 "domains": 6,
                 "ms": 4.4,

@@ -19,6 +19,7 @@ from builders import (
     mail,
     order,
     own,
+    person,
     soft,
     written,
 )
@@ -395,3 +396,11 @@ def test_a_folded_list_stays_folded() -> None:
 def test_raw_8_bit_around_an_address_stays() -> None:
     message = mail(b"From: J\xf6rg <desk@carrier.example>\n\nHi\n", EVERYBODY, to=B).sent()
     assert message.first(b"from") == b"J\xf6rg <" + A.encode() + b">"
+
+
+# Not yet so: an apostrophe in the local part hides the address.
+def test_an_apostrophe_hides_nobody_in_html() -> None:
+    neil = person("o'neil@doe.example", "partner", "c" * 32)
+    text = written(CARRIER, "Content-Type: text/html", body="<p>o'neil&#64;doe.example</p>\n")
+    message = mail(text, order(BUYER, CARRIER, neil), to=B).sent()
+    assert message.body == f"<p>{hard('c')}</p>\n".encode()

@@ -20,9 +20,10 @@ _NAME = r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*"
 _SIMPLE = re.compile(rf"([{_ATEXT}]+(?:\.[{_ATEXT}]+)*)@({_NAME})\.?")
 _DOT_ATOM = re.compile(rf"[{_ATEXT}\x80-\U0010ffff]+(?:\.[{_ATEXT}\x80-\U0010ffff]+)*")
 # Words and dots in any order: `john..doe@` is no dot-atom, but some providers gave such addresses.
-_WORD = rf'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{_ATEXT}\x80-\U0010ffff]*+)'
-_GENERAL = re.compile(rf"({_WORD}(?:\.{_WORD})*+)@([^@]*|\[[^@]*\])")
-_STRING_IN_LOCAL = re.compile(r'"((?:[^"\\]|\\.)*+)"')
+# Atomic, not possessive: (?:...)*+ matches wrongly before Python 3.11.5.
+_WORD = rf'(?:"[^"\\]*+(?>(?:\\.[^"\\]*+)*)"|[{_ATEXT}\x80-\U0010ffff]*+)'
+_GENERAL = re.compile(rf"((?>{_WORD}(?:\.{_WORD})*))@([^@]*|\[[^@]*\])")
+_STRING_IN_LOCAL = re.compile(r'"((?>(?:[^"\\]|\\.)*))"')
 _LITERAL = re.compile(r"\[[!-Z^-~]+\]")
 _HOST = re.compile(_NAME)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

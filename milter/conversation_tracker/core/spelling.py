@@ -151,7 +151,7 @@ class Domain:
         """Compile what may precede the domain; `free` is a pattern of more that ends a name."""
         names = "|".join(f"(?P<k{i}>{self._local(local)})" for i, local in self._longest_first())
         left = (
-            rf"(?=\Z|{free}{_JOIN_BACKWARD}++(?!{_WORD})|{_JOIN_BACKWARD}{_MACHINE_BACKWARD}|{_ESCAPE_BACKWARD}"
+            rf"(?=\Z|{free}(?>{_JOIN_BACKWARD}+)(?!{_WORD})|{_JOIN_BACKWARD}{_MACHINE_BACKWARD}|{_ESCAPE_BACKWARD}"
             rf"|[^\w.+\-]|[{_UNCASED}])"
         )
         whole = rf"(?P<separator>{separator}){_TAG_BACKWARD}(\")?(?:{names})(?(2)\"|){left}"

@@ -29,8 +29,9 @@ _ATOMS = rb'[^ \t\r\n()<>\[\]:;\\,"]'
 # A domain literal belongs to its chunk; it may hold colons, which part groups elsewhere.
 _LITERAL = rb"(?<=@)\[[^ \t\r\n()<>\[\]\\,;\"@]*+\]"
 _CHUNK = rb"(?:" + _ATOMS + rb"|" + _LITERAL + rb")" + _ATOMS + rb"*+"
-_CHUNK += rb"(?:" + _LITERAL + _ATOMS + rb"*+)*+"
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+# Repeated groups are atomic, (?>(?:...)*): the possessive (?:...)*+ matches wrongly before 3.11.5.
+_CHUNK += rb"(?>(?:" + _LITERAL + _ATOMS + rb"*+)*)"
+_STRING = rb'"[^"\\]*+(?>(?:\\.[^"\\]*+)*)"'
 _TOKEN = re.compile(
     rb"[ \t\r\n]*+(?:(" + _CHUNK + rb")|(<" + _CHUNK + rb">)|(" + _STRING + rb")"
     rb'|(\\.)|([()<>\[\]:;\\,"]))',

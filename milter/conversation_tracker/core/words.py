@@ -29,7 +29,7 @@ QUOTED = 4
 # linear. A "=?=" is base64's padding and the end of the word.
 ENCODED = re.compile(
     rb"=\?([!-)+->@-~]{1,60})(?:\*[!->@-~]{0,20})?\?([bBqQ])\?"
-    rb"((?:[^?=]|\?(?!=)|=(?!\?(?!=)))*+)\?="
+    rb"((?>(?:[^?=]|\?(?!=)|=(?!\?(?!=)))*))\?="
 )
 """One encoded word as readers take it: charset, encoding, text (RFC 2047 section 2)."""
 
