@@ -114,7 +114,7 @@ def _milter_list(settings: Settings, socket: Socket) -> Iterator[Fact]:
             inside and _outside(socket, settings)
         ):
             yield wrong(
-                f"smtpd is chrooted and cannot reach {socket} as smtpd_milters names it",
+                f"smtpd is chrooted and cannot reach {socket} by what smtpd_milters says",
                 f"put the socket below {settings.value('queue_directory')}, and {CONFIGURE}",
             )
         else:

@@ -62,7 +62,8 @@ _LAST_DELIVERY = "SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)"
 _MARK = "SELECT tracker.mark_delivery(%s::uuid, %s, %s)"
 _RECORD = (
     "SELECT outcome, bounces FROM tracker.record("
-    "%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s::text[], %s, %b, %s, %s, %s)"
+    "%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s::text[], %s, %b,"
+    " %s, %s, %s)"
 )
 _DIRECTORY = (
     "SELECT (SELECT coalesce(array_agg(name), '{}') FROM tracker.alias_domains),"

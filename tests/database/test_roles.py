@@ -218,7 +218,7 @@ def test_the_service_does_all_that_mail_needs(login: LogIn) -> None:
 
 def test_every_function_has_a_search_path_of_its_own(shop: "Shop") -> None:
     loose = shop.rows(
-        "SELECT p.oid::regprocedure::text FROM pg_proc AS p JOIN pg_language AS l ON l.oid = prolang"
+        "SELECT p.oid::regprocedure::text FROM pg_proc AS p JOIN pg_language l ON l.oid = prolang"
         " WHERE pronamespace = 'tracker'::regnamespace AND lanname IN ('sql', 'plpgsql')"
         " AND 'search_path=pg_catalog, pg_temp' <> ALL (coalesce(proconfig, '{}'))"
     )

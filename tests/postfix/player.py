@@ -132,7 +132,9 @@ class Player:
             fit = len(given) == len(values) and all(map(self._fits, values, given))
             if not fit:
                 wrong.append(f"{name}: {given}, not {[self.resolved(each) for each in values]}")
-        wrong += [f"{name} is there: {mail.header(name)}" for name in step.absent if mail.header(name)]
+        wrong += [
+            f"{name} is there: {mail.header(name)}" for name in step.absent if mail.header(name)
+        ]
         wrong += self._wrong_body(step, mail) + self._leaks(step, mail)
         return wrong
 
@@ -152,7 +154,9 @@ class Player:
         """Look for everybody's address but the recipient's own, and for who sent it, if masked."""
         assert self.sent is not None
         people = [person for order in self.orders.values() for person in order.people()]
-        masked = bool(mail.header("X-Conversation-Hops")) or mail.sender.address.startswith("bounce-")
+        masked = bool(mail.header("X-Conversation-Hops")) or mail.sender.address.startswith(
+            "bounce-"
+        )
         mine = {address.lower() for address in mail.addresses}
         words = [self.resolved(word) for word in step.never]
         if masked:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 DOMAIN, OTHER_DOMAIN = "ct.example.com", "ct.example.net"
 CLIENT = ("client.example.org", MailHost.outside)
 ACCOUNT = ("shop", "secret")
+# XCLIENT does not change whom Postfix completes headers for: nobody but who signed in, here.
+_SETTINGS = {"local_header_rewrite_clients": "permit_sasl_authenticated"}
 _STORES = 150
 _numbers = itertools.count(1)
 
@@ -89,7 +91,9 @@ class Order:
 
     def mask(self, address: str, role: str = "buyer") -> str:
         """Call tracker.mask."""
-        return str(self.shop.stage.one("SELECT tracker.mask(%s, %s, %s, %s)", *self._key, address, role))
+        return str(
+            self.shop.stage.one("SELECT tracker.mask(%s, %s, %s, %s)", *self._key, address, role)
+        )
 
     def people(self) -> list[Person]:
         """Return everybody of the order who has an address, as they joined."""
@@ -147,7 +151,9 @@ class Shop:
         """Change the store's row."""
         for column, value in columns.items():
             statement = sql.SQL("UPDATE tracker.stores SET {} = %s WHERE name = %s")
-            self.stage.connection.execute(statement.format(sql.Identifier(column)), (value, self.name))
+            self.stage.connection.execute(
+                statement.format(sql.Identifier(column)), (value, self.name)
+            )
 
     def order(self, number: str, **people: str) -> Order:
         """Return an order, with everybody named here in it: buyer=ADDRESS, others are partners."""
@@ -275,8 +281,15 @@ def stage(
                 " FROM generate_series(1, %s) AS n UNION ALL SELECT 'other', %s, '{}'",
                 (DOMAIN, _STORES, OTHER_DOMAIN),
             )
-            domains = (DOMAIN, OTHER_DOMAIN)
-            with MailHost(uri, domains, signer=signer, accounts=accounts, options=options) as host:
+            host = MailHost(
+                uri,
+                (DOMAIN, OTHER_DOMAIN),
+                signer=signer,
+                accounts=accounts,
+                options=options,
+                settings=_SETTINGS,
+            )
+            with host:
                 yield Stage(host, connection)
     finally:
         postgres.drop_database(name)

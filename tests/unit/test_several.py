@@ -50,7 +50,7 @@ def passed(row: Mail, verdict: str) -> str:
         ([BUYER, ANN], [f"delete recipient <{BUYER}>", f"add recipient <{B}>", *ANN_JOINS]),
         ([B, BUYER], [f"delete recipient <{BUYER}>"]),
         ([B, soft(BUYER)], [f"delete recipient <{soft(BUYER)}>"]),
-        ([ANN, ANN.upper()], [*ANN_JOINS, f"delete recipient <{ANN.upper()}>"]),
+        ([ANN, ANN.upper()], [ANN_JOINS[0], f"delete recipient <{ANN.upper()}>", ANN_JOINS[1]]),
     ],
 )
 def test_several_recipients_keep_aliases_only(to: list[str], changes: list[str]) -> None:
@@ -62,7 +62,6 @@ def test_several_recipients_keep_aliases_only(to: list[str], changes: list[str])
     assert edits(plan) == [passed(row, "trusted"), *changes]
 
 
-# Not yet so: the deletion of a recipient named twice, or whose alias was just added, takes both.
 @pytest.mark.parametrize(
     "to",
     [

@@ -78,18 +78,30 @@ def several(message: Message, conversation: Conversation, found: Verdict) -> Ite
     values = [None if h.key in gone else h.value for h in message.headers]
     yield from changed(message, values)
     yield AddHeader(PASS, f"{message.digest.hex()} {found}".encode("ascii"))
-    taken: set[str] = set()
+    yield from _aliases(message, conversation)
+
+
+def _aliases(message: Message, conversation: Conversation) -> Iterator[Edit]:
+    """Leave one alias for each participant in the envelope.
+
+    Deleting a recipient deletes every repetition of the same text, and what was added as well: so
+    a text that stays, or is added, is never deleted.
+    """
+    texts: dict[str, list[bytes]] = {}
+    outside: dict[str, list[bytes]] = {}
     for recipient in message.recipients:
-        token = recipient.token
-        if recipient.bounce is not None:
-            continue
-        if recipient.outsider and recipient.address is not None:
+        if recipient.token is not None:
+            texts.setdefault(recipient.token, []).append(recipient.raw)
+        elif recipient.outsider and recipient.address is not None:
             participant = conversation.of(recipient.address)
             if participant is not None:
-                token = participant.token
-                yield DeleteRecipient(recipient.raw)
-                if token not in taken:
-                    yield AddRecipient(conversation.alias(participant))
-        elif token in taken:
-            yield DeleteRecipient(recipient.raw)
-        taken.add(token or "")
+                outside.setdefault(participant.token, []).append(recipient.raw)
+    for token in dict.fromkeys([*texts, *outside]):
+        named = texts.get(token, [])
+        kept = next((raw for raw in named if named.count(raw) == 1), None)
+        for raw in dict.fromkeys([*named, *outside.get(token, [])]):
+            if raw != kept:
+                yield DeleteRecipient(raw)
+        participant = conversation.with_token(token)
+        if kept is None and participant is not None:
+            yield AddRecipient(conversation.alias(participant))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 # A piece of text or of an attribute's value that an address with references can stand in.
-_TOKEN = re.compile(r"[^\s<>\"'`]+")
+_TOKEN = re.compile(r"[^\s<>\"]+")
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]{0,31};?)")
 
 _UNSEEN = re.compile(

@@ -22,6 +22,7 @@ INTERNAL = frozenset({PASS.lower()})
 """Lower-case names of headers that only we write, and that never leave."""
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]?(.*)", re.DOTALL)
+_MBOX = re.compile(rb">?From (?![ \t]*:)")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _CARRIED = re.compile(rb"\s*([0-9a-f]{64})(?:\s|$)")
 _AUTOMATIC_PRECEDENCE = frozenset({b"bulk", b"junk", b"list", b"auto_reply"})
@@ -151,11 +152,9 @@ class Message:
     @property
     def hops(self) -> int:
         """Count how often it went through a tracker; a value that is no number counts as many."""
-        values = list(self.values(HOPS.lower()))
-        if not values:
-            return 0
-        digits = values[0].strip()
-        return int(digits) if re.fullmatch(rb"[0-9]{1,3}", digits) else _MANY_HOPS
+        digits = [value.strip() for value in self.values(HOPS.lower())]
+        counts = [int(d) if re.fullmatch(rb"[0-9]{1,3}", d) else _MANY_HOPS for d in digits]
+        return max(counts, default=0)
 
     @property
     def digest(self) -> bytes:
@@ -199,7 +198,7 @@ def parse(raw: bytes) -> tuple[tuple[Header, ...], bytes]:
         line = raw[position:end]
         if not line.strip(b"\r\n"):
             return tuple(headers), raw[after:]
-        if position == 0 and line.startswith((b"From ", b">From ")):
+        if position == 0 and _MBOX.match(line):
             position = after
             continue
         match = _FIELD.fullmatch(line)

@@ -5,7 +5,7 @@ as everybody could see it, without what only its way added.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from conversation_tracker.core import body as mime
@@ -31,6 +31,7 @@ def record(
     author: Participant,
     to: Sequence[tuple[Participant, str]],
     verdict: Verdict | Literal["flagged"],
+    alias_domains: Collection[str] = (),
 ) -> Record:
     """Give what is recorded of a message in one conversation.
 
@@ -40,6 +41,7 @@ def record(
         author: who wrote it.
         to: who gets it, each with a fresh bounce token.
         verdict: whether the author is who they claim to be.
+        alias_domains: all alias domains; another order's soft alias holds an address as well.
 
     Returns:
         The record: everybody in hard form, and nothing that the way added.
@@ -47,7 +49,7 @@ def record(
     Raises:
         TooComplex: the body's structure is over the limits.
     """
-    view = View(conversation, None)
+    view = View(conversation, None, alias_domains=alias_domains)
     values = view.headers(message, protected=True)
     kept = tuple(
         Header(header.name, value)

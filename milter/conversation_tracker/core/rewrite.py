@@ -103,6 +103,7 @@ def plan(
     own: Store | None = None,
     known: Mapping[str, Mapped] | None = None,
     authserv_id: str = "",
+    alias_domains: Collection[str] = (),
 ) -> Plan:
     """Decide what happens to a message.
 
@@ -113,6 +114,7 @@ def plan(
         own: the store whose own mail it is.
         known: the message identifiers of ours in it, by themselves.
         authserv_id: whose Authentication-Results to believe, "" for nobody's.
+        alias_domains: all alias domains; nobody joins with an address in one.
 
     Returns:
         The plan.
@@ -128,11 +130,18 @@ def plan(
         found = verdict(message, authserv_id)
         if any(_unwelcome(message, conversation, found) for conversation in conversations):
             return Plan(reply=replies.SENDER_REFUSED)
-        return _planned(_Case(message, mint, own, known or {}, found), conversations)
+        domains = frozenset(alias_domains) | {each.order.alias_domain for each in conversations}
+        return _planned(_Case(message, mint, own, known or {}, found, domains), conversations)
+    except _Gone:
+        return Plan(reply=replies.EXPIRED_ALIAS)
     except TooManyParticipants:
         return Plan(reply=replies.TOO_MANY_PARTICIPANTS)
     except (mime.TooComplex, _Unreadable):
         return Plan(reply=replies.CANNOT_MASK)
+
+
+class _Gone(ValueError):
+    """A recipient's address has been erased meanwhile."""
 
 
 class _Unreadable(ValueError):
@@ -148,6 +157,7 @@ class _Case:
     own: Store | None
     known: Mapping[str, Mapped]
     verdict: Verdict
+    alias_domains: frozenset[str]
 
 
 def _planned(case: _Case, conversations: Sequence[Conversation]) -> Plan:
@@ -159,6 +169,8 @@ def _planned(case: _Case, conversations: Sequence[Conversation]) -> Plan:
     for number, conversation in enumerate(conversations):
         gathered = _gathered(case, conversation, outsiders if number == 0 else [])
         groups.append((gathered, _recipients(message, gathered, outsiders=number == 0)))
+    if any(participant.address is None for _, to in groups for participant in to):
+        raise _Gone
     records = tuple(
         _record(case, before, after, to)
         for before, (after, to) in zip(conversations, groups, strict=True)
@@ -168,7 +180,7 @@ def _planned(case: _Case, conversations: Sequence[Conversation]) -> Plan:
         edits = tuple(copies.several(message, first, case.verdict))
         return Plan(edits=edits, records=records, split=True)
     protected = _author(message, first).role != "store"
-    view = View(first, to[0], case.known)
+    view = View(first, to[0], case.known, case.alias_domains)
     edits = tuple(copies.one(message, view, to[0], protected=protected))
     return Plan(edits=edits, records=records, bounces_to=None if message.null else to[0].token)
 
@@ -183,6 +195,7 @@ def _record(
         _author(case.message, after),
         [(participant, case.mint()) for participant in to],
         "flagged" if flagged else case.verdict,
+        case.alias_domains,
     )
 
 
@@ -212,7 +225,7 @@ def _gathered(
     for address in outsiders:
         wanted: Role = "buyer" if own is not None and not conversation.has("buyer") else "partner"
         conversation = conversation.join(address, wanted, mint)
-    domains = (conversation.order.alias_domain,)
+    domains = case.alias_domains
     for address in _joining(message):
         if in_domains(address.domain, domains) is None:
             conversation = conversation.join(address, "partner", mint)

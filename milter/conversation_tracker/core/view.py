@@ -8,7 +8,7 @@ Raises what `body.read` raises, `TooComplex`, for a structure over the limits.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from conversation_tracker.core import body as mime
 from conversation_tracker.core.address import Address, mailboxes
@@ -55,6 +55,7 @@ class View:
         conversation: Conversation,
         to: Participant | None,
         known: Mapping[str, Mapped] | None = None,
+        alias_domains: Collection[str] = (),
     ) -> None:
         """Prepare the replacements.
 
@@ -62,12 +63,14 @@ class View:
             conversation: the conversation with everybody who takes part in this message.
             to: the recipient, who must have an address; None for the record.
             known: the message identifiers of ours that may be mapped back, by themselves.
+            alias_domains: all alias domains, to find other orders' soft aliases by.
         """
         self._known = known or {}
         self.conversation = conversation
         self.to = to
         self._masker = Masker(dict(self._replacements()))
-        self._foreign = _soft_aliases(conversation.order.alias_domain) if to is None else None
+        domains = {conversation.order.alias_domain, *alias_domains}
+        self._foreign = _Foreign(domains) if to is None else None
 
     def _replacements(self) -> Iterator[tuple[str, str]]:
         conversation, to = self.conversation, self.to
@@ -99,11 +102,11 @@ class View:
             return None if own else self.shown(participant)
         try:
             alias = decode(address, (self.conversation.order.alias_domain,))
+            participant = self.conversation.named(alias)
         except NotAnAlias:
-            return None
-        participant = self.conversation.named(alias)
+            participant = None
         if participant is None or participant.address is None:
-            return None
+            return self._foreign.address(address) if self._foreign is not None else None
         own = self.to is not None and participant.token == self.to.token
         return self.shown(participant) if own or self.to is None else None
 
@@ -114,8 +117,9 @@ class View:
 
     def possible(self, raw: bytes) -> bool:
         """Tell cheaply whether `text` could change what these bytes say in ASCII."""
-        domain = self.conversation.order.alias_domain.encode("ascii")
-        return self._masker.possible(raw) or (self._foreign is not None and domain in raw.lower())
+        return self._masker.possible(raw) or (
+            self._foreign is not None and self._foreign.possible(raw)
+        )
 
     def headers(self, message: Message, *, protected: bool) -> list[bytes | None]:
         """Give each header field's value in this view.
@@ -189,17 +193,27 @@ def structure(message: Message) -> mime.Part:
     return mime.read(content, message.body)
 
 
-def _soft_aliases(domain: str) -> Callable[[str], str]:
-    """Make the rule by which other orders' soft aliases lose the address they carry."""
-    pattern = re.compile(
-        rf"[^\s<>\"'(),:;@]+@[a-z0-9.-]+-([0-9]{{{REF_DIGITS}}})b\.{re.escape(domain)}",
-        re.IGNORECASE,
-    )
-    mark = f"b.{domain}"
+class _Foreign:
+    """Other orders' soft aliases: what is recorded must not hold the addresses they carry."""
 
-    def replaced(text: str) -> str:
-        if mark not in text.lower():
+    def __init__(self, domains: Collection[str]) -> None:
+        self._marks = tuple(f"b.{domain}" for domain in domains)
+        names = "|".join(re.escape(domain) for domain in sorted(domains, key=len, reverse=True))
+        self._pattern = re.compile(
+            rf"[^\s<>\"(),:;@]+@[a-z0-9.-]+-([0-9]{{{REF_DIGITS}}})b\.({names})(?![a-z0-9-])",
+            re.IGNORECASE,
+        )
+
+    def __call__(self, text: str) -> str:
+        low = text.lower()
+        if not any(mark in low for mark in self._marks):
             return text
-        return pattern.sub(rf"order-\1@{domain}", text)
+        return self._pattern.sub(r"order-\1@\2", text)
 
-    return replaced
+    def address(self, address: Address) -> str | None:
+        shown = self(str(address))
+        return None if shown == str(address) else shown
+
+    def possible(self, raw: bytes) -> bool:
+        low = raw.lower()
+        return any(mark.encode("ascii") in low for mark in self._marks)

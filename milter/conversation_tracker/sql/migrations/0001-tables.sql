@@ -176,6 +176,7 @@ CREATE TABLE tracker.orders (
 );
 
 CREATE INDEX orders_to_empty ON tracker.orders (expires_at) WHERE emptied_at IS NULL;
+CREATE INDEX orders_to_remove ON tracker.orders (expires_at) WHERE emptied_at IS NOT NULL;
 
 -- Identity: two addresses are one person if and only if their keys are equal, in any database's
 -- locale; the same as Address.key of core/address.py.
@@ -241,6 +242,7 @@ CREATE TABLE tracker.messages (
 CREATE INDEX messages_order ON tracker.messages (order_id, at);
 CREATE INDEX messages_at ON tracker.messages (at);
 CREATE INDEX messages_sender ON tracker.messages (sender_id);
+CREATE INDEX messages_return ON tracker.messages (return_id) WHERE return_id IS NOT NULL;
 
 CREATE TABLE tracker.deliveries (
     message_id bigint NOT NULL REFERENCES tracker.messages ON DELETE CASCADE,
@@ -272,6 +274,8 @@ CREATE TABLE tracker.message_ids (
     participant_id bigint NOT NULL REFERENCES tracker.participants ON DELETE CASCADE,
     CONSTRAINT message_ids_pkey PRIMARY KEY (order_id, ours)
 );
+
+CREATE INDEX message_ids_participant ON tracker.message_ids (participant_id);
 
 -- Who asked for a real address, when and why. The alias is kept in hard form.
 CREATE TABLE tracker.unmaskings (

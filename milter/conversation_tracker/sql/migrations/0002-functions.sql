@@ -300,7 +300,7 @@ BEGIN
     opened := tracker.open_order(store, order_number, false);
     SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store;
     SELECT * INTO wanted FROM tracker.orders AS o WHERE o.id = opened FOR NO KEY UPDATE;
-    IF wanted.expires_at <= now() THEN
+    IF wanted.expires_at <= now() OR wanted.emptied_at IS NOT NULL THEN
         RAISE EXCEPTION 'order % of store % has expired', order_number, store
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
@@ -453,7 +453,8 @@ DECLARE
     fresh boolean := false;
 BEGIN
     SELECT * INTO wanted FROM tracker.orders AS o WHERE o.id = record.order_id FOR NO KEY UPDATE;
-    IF NOT FOUND OR wanted.expires_at <= now() THEN
+    -- now() is when the transaction began; the order may have been emptied since.
+    IF NOT FOUND OR wanted.expires_at <= now() OR wanted.emptied_at IS NOT NULL THEN
         outcome := 'expired';
         RETURN;
     END IF;
