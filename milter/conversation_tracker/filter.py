@@ -17,7 +17,7 @@ from conversation_tracker.core.alias import Bounce, NotAnAlias, decode, in_domai
 from conversation_tracker.core.bounce import Delivery
 from conversation_tracker.core.conversation import Conversation, Store
 from conversation_tracker.core.message import Message, Recipient
-from conversation_tracker.core.plan import UNTOUCHED, Plan
+from conversation_tracker.core.plan import Plan
 from conversation_tracker.core.recording import refusal
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.thread import Mapped
@@ -174,22 +174,21 @@ class Filter:
         directory = self._directory()
         if directory is None:
             return _refused(replies.TRY_LATER)
-        reply = rewrite.refused(message, directory.alias_domains)
         try:
-            decided = _refused(reply) if reply else None
-            outcome = decided or self._decided(transaction, message, directory)
-            if outcome.plan.reply is not None:
-                self._note(transaction, message, outcome.plan.reply)
-            return outcome
+            if reply := rewrite.refused(message, directory.alias_domains):
+                return self._noted(message, transaction.conversations, reply)
+            return self._decided(transaction, message, directory)
         except DatabaseUnavailable:
             return _refused(replies.TRY_LATER)
 
-    def _note(self, transaction: Transaction, message: Message, reply: Reply) -> None:
-        """Tell the timeline of each order a refused message was for."""
-        for recipient in message.recipients:
-            if recipient.order in transaction.conversations:
-                conversation = transaction.conversations[recipient.order]
-                self._database.refuse(refusal(message, conversation, recipient.token, reply))
+    def _noted(
+        self, message: Message, conversations: dict[int, Conversation], reply: Reply
+    ) -> Outcome:
+        """Refuse a message, and tell the timeline of each order it was for."""
+        for order, conversation in conversations.items():
+            to = next((r.token for r in message.recipients if r.order == order), None)
+            self._database.refuse(refusal(message, conversation, to, reply))
+        return _refused(reply)
 
     def _decided(self, transaction: Transaction, message: Message, directory: Directory) -> Outcome:
         if transaction.deliveries and len(message.recipients) == 1:
@@ -207,7 +206,7 @@ class Filter:
         if own is not None and not conversations:
             found = self._named(message, own)
             if found is None:
-                return Outcome(UNTOUCHED)
+                return Outcome(rewrite.untouched(message))
             if found.status != "live" or own.name in directory.inactive:
                 return _refused(_refusal(found))
             conversations[found.conversation.order.id] = found.conversation
@@ -240,13 +239,15 @@ class Filter:
                 self._authserv_id,
                 directory.alias_domains,
             )
-            if plan.reply is not None or not plan.records:
+            if plan.reply is not None:
+                return self._noted(message, conversations, plan.reply)
+            if not plan.records:
                 return Outcome(plan)
             outcome, bounces = self._database.record(plan.records)
             if outcome == "done":
                 return _done(plan, bounces, conversations)
             if outcome != "stale":
-                return _refused(_OUTCOMES[outcome])
+                return self._noted(message, conversations, _OUTCOMES[outcome])
             conversations = self._fresh(conversations)
         return _refused(replies.TRY_LATER)
 

@@ -91,6 +91,7 @@ def message(conversation: Conversation, *joined: Participant) -> Record:
         size=0,
         attachment_names=(),
         automatic=False,
+        auto_reply=False,
         raw=b"",
         **TEXTS,
     )
@@ -378,6 +379,16 @@ def test_every_connection_has_timeouts_and_keeps_the_options_of_its_uri(store: s
 # Rehearsal ----------------------------------------------------------------------------------------
 
 
+@contextmanager
+def rehearsal(conninfo: str) -> Iterator[Rehearsal]:
+    found = Rehearsal(conninfo)
+    found.open()
+    try:
+        yield found
+    finally:
+        found.close()
+
+
 def test_a_rehearsal_answers_like_the_database_and_leaves_nothing(store: str) -> None:
     tables = ("orders", "participants", "messages", "deliveries")
 
@@ -387,21 +398,21 @@ def test_a_rehearsal_answers_like_the_database_and_leaves_nothing(store: str) ->
     with psycopg.connect(store, autocommit=True) as watcher:
         watcher.execute("LISTEN tracker_messages")
         before = counts()
-        rehearsal = Rehearsal(store)
-        rehearsal.open()
-        found = rehearsal.open_order("shop", "new").conversation
-        people = tuple(
-            Participant(uuid.uuid4().hex, "partner", Address.parse(f"{name}@doe.example"), False)
-            for name in ("jim", "joe")
-        )
-        record = message(Conversation(found.store, found.order, people), *people)
-        other = rehearsal.open_order("shop", "1").conversation
-        outcome, bounces = rehearsal.record([record, message(other)])
-        assert (outcome, len(bounces)) == ("done", 2)
-        again = rehearsal.again(found.order.id)
-        assert again is not None
-        assert [p.token for p in again.conversation] == [p.token for p in people]
-        rehearsal.close()
+        with rehearsal(store) as database:
+            found = database.open_order("shop", "new").conversation
+            people = tuple(
+                Participant(
+                    uuid.uuid4().hex, "partner", Address.parse(f"{name}@doe.example"), False
+                )
+                for name in ("jim", "joe")
+            )
+            record = message(Conversation(found.store, found.order, people), *people)
+            other = database.open_order("shop", "1").conversation
+            outcome, bounces = database.record([record, message(other)])
+            assert (outcome, len(bounces)) == ("done", 2)
+            again = database.again(found.order.id)
+            assert again is not None
+            assert [p.token for p in again.conversation] == [p.token for p in people]
         assert counts() == before
         watcher.execute("NOTIFY tracker_messages, 'end'")
         assert next(watcher.notifies()).payload == "end"

@@ -69,6 +69,7 @@ class Order:
             size=1234,
             attachment_names=(),
             automatic=False,
+            auto_reply=False,
             raw=b"Subject: Hello\r\n\r\nHow are you?\xff",
         )
         return replace(record, **changes)
@@ -131,7 +132,7 @@ def test_a_message_is_kept_as_it_was_given(order: Order) -> None:
     row = order.shop.row("SELECT * FROM tracker.messages WHERE order_id = %s", order.id)
     for column in (
         "digest", "queue_id", "direction", "sender_name", "message_id", "subject", "first_words",
-        "size", "automatic", "raw",
+        "size", "automatic", "auto_reply", "verdict", "raw",
     ):  # fmt: skip
         assert row[column] == getattr(message, column), column
     assert row["attachment_names"] == ["a.pdf", "ü\n.zip"]
@@ -174,6 +175,14 @@ def test_the_same_message_again_gives_the_same_answer_and_changes_nothing(order:
         order.shop.one("SELECT queue_id FROM tracker.messages WHERE order_id = %s", order.id)
         == "4ABC"
     )
+
+
+def test_a_delivery_knows_the_queue_id_of_the_copy_that_leaves(order: Order) -> None:
+    first = order.record()[1]
+    assert order.record(queue_id="5DEF")[1] == first
+    query = "SELECT d.queue_id FROM tracker.deliveries AS d JOIN tracker.messages AS m"
+    query += " ON m.id = d.message_id WHERE m.order_id = %s"
+    assert order.shop.one(query, order.id) == "5DEF"
 
 
 def test_a_repeat_to_another_recipient_adds_a_delivery(order: Order) -> None:
@@ -272,6 +281,16 @@ def test_beyond_the_hourly_limit_only_known_messages_are_taken(order: Order) -> 
                     " AND digest = %s RETURNING 1", order.id, b"1".ljust(32))  # fmt: skip
     assert order.record(b"3")[0] == "done"
     assert order.record(b"4")[0] == "limited"
+
+
+def test_a_machine_that_answers_again_and_again_is_looping(order: Order) -> None:
+    for number in range(5):
+        assert order.record(bytes([number]), auto_reply=True)[0] == "done"
+    assert order.record(b"six", auto_reply=True) == ("looping", {})
+    assert order.record(bytes([0]), auto_reply=True)[0] == "done"
+    assert order.record(b"person")[0] == "done"
+    other = order.record(b"other", auto_reply=True, sender=order.john, recipients=to(order.ann))
+    assert other[0] == "done"
 
 
 def test_a_notification_names_the_message_by_aliases_only(order: Order) -> None:

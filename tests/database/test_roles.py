@@ -201,6 +201,7 @@ def test_the_service_does_all_that_mail_needs(login: LogIn) -> None:
             size=0,
             attachment_names=(),
             automatic=False,
+            auto_reply=False,
             raw=b"",
             **texts,
         )

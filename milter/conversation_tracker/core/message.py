@@ -166,7 +166,12 @@ class Message:
         if known is not None and (carried := _CARRIED.match(known)):
             return bytes.fromhex(carried[1].decode("ascii"))
         state = hashlib.blake2b(digest_size=32)
+        # What Postfix itself added to a message without is another one at the next try.
+        queue_id = self.arrival.queue_id.encode("utf-8")
+        completed = queue_id and queue_id in (self.first(b"message-id") or b"")
         for header in self.headers:
+            if completed and header.key in (b"message-id", b"date"):
+                continue
             if header.key in _IDENTITY:
                 state.update(header.key + b":" + b"".join(header.value.split()) + b"\n")
         state.update(b"\n")

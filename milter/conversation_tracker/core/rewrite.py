@@ -21,7 +21,7 @@ from conversation_tracker.core.conversation import (
     TooManyParticipants,
 )
 from conversation_tracker.core.headers import decoded
-from conversation_tracker.core.message import Message
+from conversation_tracker.core.message import INTERNAL, Message
 from conversation_tracker.core.plan import UNTOUCHED, Plan, Record
 from conversation_tracker.core.recording import record
 from conversation_tracker.core.thread import Mapped
@@ -96,6 +96,14 @@ def named_order(message: Message, store: Store) -> str | None:
     return number if 0 < len(number) <= _NUMBER else None
 
 
+def untouched(message: Message) -> Plan:
+    """Plan for mail that is none of our business: all of it stays, but what only we may write."""
+    if message.arrival.split or not any(h.key in INTERNAL for h in message.headers):
+        return UNTOUCHED
+    values = [None if h.key in INTERNAL else h.value for h in message.headers]
+    return Plan(edits=tuple(copies.changed(message, values)))
+
+
 def plan(
     message: Message,
     conversations: Sequence[Conversation],
@@ -120,7 +128,7 @@ def plan(
         The plan.
     """
     if not conversations:
-        return UNTOUCHED
+        return untouched(message)
     if message.author is None:
         return Plan(reply=replies.NO_SENDER)
     if message.arrival.split and len(message.recipients) > 1:

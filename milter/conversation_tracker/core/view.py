@@ -133,14 +133,19 @@ class View:
             where it goes.
         """
         values: list[bytes | None] = []
-        seen_from = False
+        seen: set[bytes] = set()
         for header in message.headers:
             key = header.key
-            if not self._kept(key, protected=protected) or (key == b"from" and seen_from):
+            first = key not in seen
+            seen.add(key)
+            # The first pass's Received tells who handed the message in; on the splitter's
+            # listener it is the topmost one, since Postfix shows nobody the one it adds now.
+            handed_in = key == b"received" and first and message.arrival.split
+            again = key == b"from" and not first
+            if handed_in or again or not self._kept(key, protected=protected):
                 values.append(None)
-                continue
-            seen_from = seen_from or key == b"from"
-            values.append(self._value(header, message))
+            else:
+                values.append(self._value(header, message))
         return values
 
     def _kept(self, key: bytes, *, protected: bool) -> bool:

@@ -1,0 +1,284 @@
+"""`serve` from its start to its end: signals, workers, its socket, and a database that fails."""
+
+import os
+import signal
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from conversation_tracker.core import replies
+from private import processes
+from private.postgres import Postgres
+from private.tracker import Tracker
+from wire import Result, Wire
+from world import BUYER, CARRIER, LOCAL, SHOP, STRANGER, World, mail, seeded, workers
+
+PATIENCE = 10.0
+
+
+@pytest.fixture
+def uri(postgres: Postgres, migrated: str) -> Iterator[str]:
+    """Give a database of one's own, with stores in it."""
+    yield seeded(postgres, migrated, "service")
+    postgres.drop_database("service")
+
+
+@pytest.fixture
+def world(uri: str) -> Iterator[World]:
+    """Give a tracker of one's own, with one worker."""
+    with Tracker(uri, options={"workers": "1"}) as tracker:
+        world = World(tracker, uri)
+        yield world
+        log = tracker.log_text().lower()
+        assert [each for each in world.used if "@" in each and each.lower() in log] == []
+
+
+def works(world: World) -> bool:
+    """Tell whether a message gets through."""
+    try:
+        alias = world.alias(BUYER, world.order(), "buyer")
+        return world.send(CARRIER, alias, mail()).reply.kind == "continue"
+    except (OSError, EOFError, psycopg.Error):
+        return False
+
+
+def waits(condition: Callable[[], object], seconds: float = PATIENCE) -> float:
+    """Wait for a condition to come true; give the seconds it took."""
+    started = time.monotonic()
+    assert processes.until(condition, seconds)
+    return time.monotonic() - started
+
+
+def path(tracker: Tracker) -> Path:
+    """Give the socket's path."""
+    return Path(tracker.socket.removeprefix("unix:"))
+
+
+@contextmanager
+def later(send: Callable[[], Result]) -> Iterator[list[Result]]:
+    """Send a message beside; its result is in the list at the end."""
+    results: list[Result] = []
+    thread = threading.Thread(target=lambda: results.append(send()))
+    thread.start()
+    yield results
+    thread.join()
+
+
+@contextmanager
+def locked(uri: str, number: str) -> Iterator[psycopg.Connection]:
+    """Hold the lock of an order's row."""
+    with psycopg.connect(uri) as connection:
+        connection.execute("SELECT FROM tracker.orders WHERE number = %s FOR UPDATE", (number,))
+        yield connection
+
+
+# The socket
+
+
+def test_the_socket_is_for_the_group_of_its_directory(world: World) -> None:
+    """0660, the group from the set-gid directory."""
+    status = path(world.tracker).stat()
+    assert stat.S_ISSOCK(status.st_mode)
+    assert stat.S_IMODE(status.st_mode) == 0o660
+    assert status.st_gid == path(world.tracker).parent.stat().st_gid
+    assert list(path(world.tracker).parent.iterdir()) == [path(world.tracker)]
+
+
+def test_a_stale_socket_is_replaced(uri: str) -> None:
+    with Tracker(uri, options={"workers": "1"}) as tracker:
+        tracker.kill()
+        assert path(tracker).exists()
+        tracker.start()
+        assert works(World(tracker, uri))
+
+
+# Signals
+
+
+def test_sigterm_lets_the_message_in_flight_finish(world: World, uri: str) -> None:
+    order = world.order()
+    alias = world.alias(BUYER, order, "buyer")
+    with locked(uri, order) as lock, later(lambda: world.send(CARRIER, alias, mail())) as results:
+        waits(lambda: waiting_for_locks(uri))
+        os.kill(world.tracker.pid, signal.SIGTERM)
+        time.sleep(0.5)
+        assert results == []
+        lock.rollback()
+        started = time.monotonic()
+        assert world.tracker.wait() == 0
+        assert time.monotonic() - started < 5
+    assert results[0].reply.kind == "continue"
+    assert world.messages(order) == 1
+    assert not path(world.tracker).exists()
+
+
+def waiting_for_locks(uri: str) -> bool:
+    with psycopg.connect(uri) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        ).fetchone()
+    return row is not None and row[0] > 0
+
+
+def test_sigterm_ends_an_idle_tracker_at_once(world: World) -> None:
+    """Postfix keeps idle connections: they are no reason to stay."""
+    with Wire(world.tracker.socket) as idle:
+        idle.mail(CARRIER)
+        started = time.monotonic()
+        assert world.tracker.stop() == 0
+        assert time.monotonic() - started < 5
+
+
+def test_sighup_reads_the_configuration_again_and_keeps_the_socket(world: World) -> None:
+    tracker, before = world.tracker, path(world.tracker).stat().st_ino
+    [old] = workers(tracker)
+    assert send_own(world).actions != ()
+    tracker.config.write_text(tracker.config.read_text() + "trusted_networks = 198.51.100.0/24\n")
+    tracker.reload()
+    waits(lambda: tracker.events("config-reloaded") and old not in workers(tracker))
+    assert path(tracker).stat().st_ino == before
+    assert send_own(world).actions == ()
+    assert works(world)
+    assert tracker.events("worker-died") == []
+
+
+def send_own(world: World) -> Result:
+    return world.send(SHOP, BUYER, mail(SHOP, f"X-Order-Id: {world.order()}"), LOCAL)
+
+
+def test_a_bad_configuration_keeps_the_old_one(world: World) -> None:
+    tracker = world.tracker
+    old, good = workers(tracker), tracker.config.read_text()
+    tracker.config.write_text(good + "nonsense = 1\ntrusted_networks = here\n")
+    tracker.reload()
+    waits(lambda: tracker.events("config-refused"))
+    [line] = tracker.events("config-refused")
+    assert len(line["faults"]) == 2
+    assert workers(tracker) == old
+    assert works(world)
+    tracker.config.write_text(good)
+    tracker.reload()
+    waits(lambda: tracker.events("config-reloaded"))
+    assert works(world)
+
+
+def test_a_killed_worker_is_replaced(world: World) -> None:
+    tracker = world.tracker
+    [old] = workers(tracker)
+    with Wire(tracker.socket) as wire:
+        wire.mail(CARRIER)
+        os.kill(old, signal.SIGKILL)
+        with pytest.raises((EOFError, OSError)):
+            wire.rcpt(STRANGER)
+    took = waits(lambda: works(world))
+    assert took < 5
+    assert old not in workers(tracker)
+    [line] = tracker.events("worker-died")
+    assert (line["pid"], line["status"]) == (old, -signal.SIGKILL)
+
+
+def test_workers_do_not_outlive_their_parent(world: World) -> None:
+    group, old = world.tracker.pid, workers(world.tracker)
+    assert old
+    os.kill(group, signal.SIGKILL)
+    assert world.tracker.wait() == -signal.SIGKILL
+    assert waits(lambda: not processes.group(group)) < 5
+
+
+# The database
+
+
+def test_a_database_that_is_not_migrated_is_told_in_one_line(postgres: Postgres) -> None:
+    with Tracker(postgres.create_database("bare")) as tracker:
+        tracker.start(wait=False)
+        assert tracker.wait() == 75
+        [line] = tracker.log_text().splitlines()
+        assert line.startswith("conversation-tracker: ")
+        assert "migrate" in line
+        assert not path(tracker).exists()
+    postgres.drop_database("bare")
+
+
+def test_no_mail_passes_while_the_database_is_down(postgres: Postgres, world: World) -> None:
+    """Aliases and the store's own mail wait; what is none of our business passes."""
+    order = world.order()
+    alias = world.alias(BUYER, order, "buyer")
+    with world.wire(**LOCAL) as wire:
+        wire.mail(CARRIER)
+        assert wire.rcpt(alias).ok
+        wire.header(b"From", CARRIER.encode())
+        postgres.stop()
+        try:
+            reply, actions = wire.eom()
+            assert (reply.text, actions) == (str(replies.TRY_LATER), ())
+            wire.abort()
+            wire.mail(CARRIER)
+            assert wire.rcpt(alias).text == str(replies.TRY_LATER)
+            wire.abort()
+            own = wire.send(SHOP, BUYER, mail(SHOP, f"X-Order-Id: {order}"))
+            assert (own.reply.text, own.actions) == (str(replies.TRY_LATER), ())
+            other = wire.send(STRANGER, "x@elsewhere.example", mail(STRANGER))
+            assert (other.reply.kind, other.actions) == ("continue", ())
+        finally:
+            postgres.start()
+    assert waits(lambda: works(world)) < 8
+    assert world.messages(order) == 0
+    waits(lambda: world.tracker.events("database-back"))
+    assert len(world.tracker.events("database-unreachable")) == 1
+
+
+def test_a_start_without_the_database_waits_for_it(postgres: Postgres, uri: str) -> None:
+    postgres.stop()
+    try:
+        with Tracker(uri, options={"workers": "1"}) as tracker:
+            tracker.start(wait=False)
+            waits(lambda: tracker.events("database-unreachable"))
+            time.sleep(1.2)
+            assert tracker.events("ready") == []
+            assert len(tracker.events("database-unreachable")) == 1
+            postgres.start()
+            waits(lambda: tracker.events("ready"))
+            assert works(World(tracker, uri))
+    finally:
+        postgres.start()
+
+
+def test_a_lock_makes_a_message_wait_and_not_for_long(world: World, uri: str) -> None:
+    order = world.order()
+    alias = world.alias(BUYER, order, "buyer")
+    with locked(uri, order):
+        started = time.monotonic()
+        result = world.send(CARRIER, alias, mail())
+        assert time.monotonic() - started < 12
+    assert (result.reply.text, result.actions) == (str(replies.TRY_LATER), ())
+    assert world.messages(order) == 0
+    assert works(world)
+
+
+def test_a_database_that_stands_still_is_given_up(postgres: Postgres, world: World) -> None:
+    """Its own timeouts do not run then; Postfix would wait for five minutes."""
+    alias = world.alias(BUYER, world.order(), "buyer")
+    postmaster = postgres.directory / "data/postmaster.pid"
+    with world.wire() as wire:
+        wire.mail(CARRIER)
+        wire.rcpt(alias)
+        wire.header(b"From", CARRIER.encode())
+        frozen = processes.family(int(postmaster.read_text().split()[0]))
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            started = time.monotonic()
+            reply, actions = wire.eom()
+            took = time.monotonic() - started
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+    assert (reply.text, actions) == (str(replies.TRY_LATER), ())
+    assert took < 16
+    assert waits(lambda: works(world)) < 10
