@@ -3,7 +3,7 @@
 The rules are in `core.bounce`; here the database is asked. Raises DatabaseUnavailable.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from conversation_tracker.core import bounce as rules
@@ -17,6 +17,21 @@ from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.report import Report, read
 from conversation_tracker.database import Database
 from conversation_tracker.mint import mint
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What came to a bounce address and is mail rather than a report of delivery.
+
+    Attributes:
+        message: it, as one to the author's alias.
+        conversation: what it belongs to.
+        complaint: it is one (RFC 5965), which is recorded and forwarded to nobody.
+    """
+
+    message: Message
+    conversation: Conversation
+    complaint: bool
 
 
 class Bounces:
@@ -44,7 +59,7 @@ class Bounces:
         status, delivery = found
         return replies.EXPIRED_ALIAS if status == "expired" else delivery
 
-    def decide(self, message: Message, delivery: Delivery) -> Plan | tuple[Message, Conversation]:
+    def decide(self, message: Message, delivery: Delivery) -> Plan | Letter:
         """Take what came to a bounce address.
 
         Args:
@@ -52,11 +67,12 @@ class Bounces:
             delivery: the delivery the address was made for.
 
         Returns:
-            The plan, with the delivery already marked; or, where it is no report but an answer,
-            the message as one to the author's alias, with the conversation it belongs to.
+            The plan, with the delivery already marked; or, where it is no report of delivery, the
+            message as one to the author's alias.
         """
         report = read(message)
-        if not rules.forwarded(report):
+        complaint = report.kind == "abuse"
+        if not rules.forwarded(report) and not complaint:
             return self._marked(message, delivery, report)
         conversation = delivery.conversation
         author = conversation.with_token(delivery.author)
@@ -64,7 +80,15 @@ class Bounces:
             return Plan(discard=True)
         [recipient] = message.recipients
         to = replace(recipient, order=conversation.order.id, token=author.token)
-        return replace(message, recipients=(to,)), conversation
+        return Letter(replace(message, recipients=(to,)), conversation, complaint)
+
+    def complaint(self, message: Message) -> bool:
+        """Tell whether mail to aliases is a complaint (RFC 5965): recorded, never forwarded.
+
+        It holds the mail it is about, and tells at which provider the person is who complained.
+        """
+        declared = message.first(b"content-type") or b""
+        return b"report" in declared.lower() and read(message).kind == "abuse"
 
     def misdirected(self, message: Message, conversation: Conversation) -> Plan | None:
         """Take a report that came to its sender's alias instead of the bounce address.

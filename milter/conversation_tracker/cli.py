@@ -159,6 +159,19 @@ def _add_service_commands(subparsers: "_Subparsers") -> None:
     _add(subparsers, "migrate", commands.migrate, "bring the database to this program's schema")
     expire = _add(subparsers, "expire", commands.expire, "empty what has expired")
     expire.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+    follow = _add(
+        subparsers, "follow", commands.follow, "mark deliveries with what Postfix's log tells"
+    )
+    source = follow.add_mutually_exclusive_group()
+    source.add_argument(
+        "--log", metavar="FILE", type=_file,
+        help="Postfix's log; if not given, its maillog_file, /var/log/mail.log or the journal",
+    )  # fmt: skip
+    source.add_argument("--journal", action="store_true", help="systemd's journal, and no file")
+    follow.add_argument(
+        "--state", metavar="FILE", type=_file,
+        help="where it notes how far it has read; if not given, follow in the state directory",
+    )  # fmt: skip
     _add(
         subparsers,
         "check",

@@ -54,6 +54,14 @@ def expire(given: argparse.Namespace, config: Config) -> int:
     return expire.run(config, dry_run=given.dry_run, out=sys.stdout, err=sys.stderr)
 
 
+def follow(given: argparse.Namespace, config: Config) -> int:
+    """Mark deliveries with what Postfix's log tells of them, until told to stop."""
+    from conversation_tracker import follow
+
+    source = None if given.journal else given.log or follow.default_source(os.environ)
+    return follow.run(config, source, given.state or follow.default_state(os.environ))
+
+
 def check(_given: argparse.Namespace, config: Config) -> int:
     """Look at everything that mail needs."""
     from conversation_tracker import check

@@ -195,10 +195,13 @@ class Filter:
             answered = self._bounces.decide(message, *transaction.deliveries.values())
             if isinstance(answered, Plan):
                 return Outcome(answered, what="returned")
-            message, conversation = answered
-            return self._recorded(message, {conversation.order.id: conversation}, None, directory)
+            known = {answered.conversation.order.id: answered.conversation}
+            complaint = answered.complaint
+            return self._recorded(answered.message, known, None, directory, complaint=complaint)
         own = rewrite.own_mail(message, directory.senders)
         conversations = dict(transaction.conversations)
+        if own is None and _aliases_only(message) and self._bounces.complaint(message):
+            return self._recorded(message, conversations, None, directory, complaint=True)
         if transaction.null and conversations and len(message.recipients) == 1:
             [conversation] = conversations.values()
             if (plan := self._bounces.misdirected(message, conversation)) is not None:
@@ -226,8 +229,13 @@ class Filter:
         conversations: dict[int, Conversation],
         own: Store | None,
         directory: Directory,
+        *,
+        complaint: bool = False,
     ) -> Outcome:
-        """Plan and record; once more if somebody joined the conversation meanwhile."""
+        """Plan and record; once more if somebody joined the conversation meanwhile.
+
+        A complaint is recorded as mail to nobody.
+        """
         known = self._identifiers(message, conversations)
         for _attempt in range(_ATTEMPTS):
             plan = rewrite.plan(
@@ -243,6 +251,9 @@ class Filter:
                 return self._noted(message, conversations, plan.reply)
             if not plan.records:
                 return Outcome(plan)
+            if complaint:
+                records = tuple(replace(record, recipients=()) for record in plan.records)
+                plan = Plan(discard=True, records=records)
             outcome, bounces = self._database.record(plan.records)
             if outcome == "done":
                 return _done(plan, bounces, conversations)
@@ -268,6 +279,10 @@ class Filter:
         return {order: each.conversation for order, each in found.items() if each is not None}
 
 
+def _aliases_only(message: Message) -> bool:
+    return bool(message.recipients) and all(each.token for each in message.recipients)
+
+
 def _refusal(found: Found) -> Reply:
     return replies.EXPIRED_ALIAS if found.status == "expired" else replies.TRY_LATER
 
@@ -282,5 +297,7 @@ def _done(plan: Plan, bounces: dict[str, str], conversations: dict[int, Conversa
     if plan.bounces_to is not None:
         return_path = conversations[first.order].bounce(bounces[plan.bounces_to])
     orders = tuple(conversations[record.order].order.number for record in plan.records)
-    what: Literal["forwarded", "split"] = "split" if plan.split else "forwarded"
+    what: Literal["forwarded", "split", "returned"] = "split" if plan.split else "forwarded"
+    if plan.discard:
+        what = "returned"
     return Outcome(replace(plan, records=()), return_path, orders, first.direction, what)

@@ -38,6 +38,10 @@ class Event(StrEnum):
     CONFIG_REFUSED = "config-refused"
     MIGRATE = "migrate"
     EXPIRE = "expire"
+    FOLLOWING = "following"
+    DELIVERY = "delivery"
+    LOG_UNREADABLE = "log-unreadable"
+    LOG_GAP = "log-gap"
     ERROR = "error"
     LIBRARY = "library"
 
@@ -145,6 +149,22 @@ class Log:
             ms=round(ms, 1),
             dry_run=dry_run,
         )
+
+    def following(self, *, source: str) -> None:
+        """Log that Postfix's log is read from now on: a file's path, or the journal."""
+        self._out.info(Event.FOLLOWING, source=source)
+
+    def delivery(self, *, queue_id: str, state: str, status: str) -> None:
+        """Log what Postfix's log told of a delivery; `status` is an enhanced status code."""
+        self._out.info(Event.DELIVERY, queue_id=queue_id, state=state, status=status)
+
+    def log_unreadable(self, *, source: str, reason: str) -> None:
+        """Log that Postfix's log cannot be read, once; it is tried again and again."""
+        self._out.warning(Event.LOG_UNREADABLE, source=source, reason=reason)
+
+    def log_gap(self, *, source: str) -> None:
+        """Log that lines may have been rotated away before they were read."""
+        self._out.warning(Event.LOG_GAP, source=source)
 
     def error(self, event: Event, exc: BaseException, *, queue_id: str = "") -> None:
         """Log a failure: the exception's type and where it came from, never its text."""

@@ -22,6 +22,7 @@ from conversation_tracker.session import Session, register
 
 _PR_SET_PDEATHSIG = 1
 _GRACE = 15.0  # seconds
+_LAST_ANSWER = 0.1  # seconds from a decision to libmilter's having written it
 
 
 def work(config: Config, ready: Callable[[], object]) -> None:
@@ -35,6 +36,9 @@ def work(config: Config, ready: Callable[[], object]) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         return
+    # libmilter waits for these itself. Every thread must leave them to it: the default action of
+    # one that does not would end the process at once, with all messages in flight.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
     database = Database(config.database)
     database.open()
     watch = Watch(database)
@@ -54,7 +58,8 @@ def _announce(watch: Watch, ready: Callable[[], object]) -> None:
 
 
 def _finish() -> None:
-    """Wait for the messages in flight."""
+    """Wait for the messages in flight, and for libmilter to send its last answers."""
     give_up = time.monotonic() + _GRACE
     while Session.in_flight() and time.monotonic() < give_up:
         time.sleep(0.02)
+    time.sleep(_LAST_ANSWER)

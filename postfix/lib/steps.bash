@@ -138,9 +138,13 @@ start_service() {
         run systemctl enable --now conversation-tracker-expire.timer
         run systemctl enable conversation-tracker.service
         run systemctl restart conversation-tracker.service
+        run systemctl enable conversation-tracker-follow.service
+        run systemctl restart conversation-tracker-follow.service
     else
         say 'systemd does not run here. Start the service yourself, as the user conversation-tracker:'
         say "  runuser -u $user -- $prefix/bin/conversation-tracker serve"
         say "and once a day: runuser -u $user -- $prefix/bin/conversation-tracker expire"
+        say "and, where it may read Postfix's log and write the file, beside the service:"
+        say "  runuser -u $user -- $prefix/bin/conversation-tracker follow --state FILE"
     fi
 }

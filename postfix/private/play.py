@@ -41,7 +41,7 @@ def main() -> int:
     except KeyboardInterrupt:
         say("interrupted; everything is stopped and removed")
         return 130
-    except (RuntimeError, OSError) as error:  # a TimeoutError is one of the latter
+    except (RuntimeError, OSError, psycopg.Error) as error:
         print(f"postfix/demo: {error}", file=sys.stderr)
         return 1
     say("everything is stopped and removed")

@@ -71,7 +71,8 @@ They give this alias to carrier and payment system, instead of the address.""")
 
     def _partners(self, alias: str) -> None:
         self._scene("The carrier writes to the buyer", _TO_BUYER)
-        self._says(CARRIER, [alias], "Your parcel is on its way", _PARCEL)
+        text = _PARCEL.format(to=alias, own=CARRIER)
+        self._says(CARRIER, [alias], "Your parcel is on its way", text)
         self._scene("The payment system writes to the buyer", "The same again, in the same order.")
         self._says(PAYMENT, [alias], "Payment approved", "Your payment of 12.34 was approved.\n")
 
@@ -168,9 +169,9 @@ _ABOUT = {
     "softshop": "a store with soft aliases, which show the address, and go through the tracker",
 }
 _TO_BUYER = """
-To the alias, for it has no other address. The buyer gets the mail and sees their own address in
-To. From is an alias of the carrier's: an answer comes back here. Where the text has the carrier's
-address it is masked as well. If the mail bounces, it bounces to us."""
+To the alias, for it knows no other address. The buyer sees their own address wherever the alias
+was, and an alias wherever the carrier's address was: an answer comes back here. So does a bounce,
+for the envelope sender is ours."""
 _FROM_STORE = """
 To the buyer's real address, which it knows; a header names the order. Everybody else only ever
 sees an alias of the store's. That one is soft in both stores: it is no secret who writes."""
@@ -186,11 +187,11 @@ _BOUNCE = """
 The failure is noted in the timeline. The carrier gets a new, clean notification, which names
 nothing but the alias: the report of the buyer's mail host, with the real address in it, goes no
 further."""
-_PARCEL = f"""\
+_PARCEL = """\
 Dear customer,
 
-your parcel left our depot. We will write to {BUYER} when it arrives.
-Questions? Write to {CARRIER}.
+your parcel left our depot. We will write to {to} when it arrives.
+Questions? Write to {own}.
 """
 _ORDER = """\
 Hello John,

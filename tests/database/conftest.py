@@ -5,7 +5,8 @@ fixture `database`.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -74,6 +75,26 @@ class Shop:
         """Let an order expire a moment ago."""
         query = "UPDATE tracker.orders SET expires_at = now() WHERE store = %s AND number = %s"
         self.connection.execute(query.encode(), (self.name, number))
+
+
+@contextmanager
+def listening(uri: str) -> Iterator[list[str]]:
+    """Collect what is notified of messages during the block; complete when it ends."""
+    heard: list[str] = []
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.add_notify_handler(lambda notify: heard.append(notify.payload))
+        connection.execute("LISTEN tracker_messages")
+        yield heard
+        connection.execute("NOTIFY tracker_messages, 'end'")
+        while "end" not in heard:
+            connection.execute("SELECT 1")
+        heard.remove("end")
+
+
+@pytest.fixture
+def notified() -> Callable[[str], AbstractContextManager[list[str]]]:
+    """Return a function that collects what is notified of messages in a database."""
+    return listening
 
 
 @pytest.fixture(scope="module")

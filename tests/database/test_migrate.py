@@ -171,6 +171,20 @@ def test_a_step_that_fails_is_undone_whole_and_the_steps_before_it_stay(
     assert works(empty)
 
 
+def test_a_step_that_cannot_be_noted_is_undone(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_given: object, **_named: object) -> None:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(module._Backend, "mark_one", fail)
+    with pytest.raises(RuntimeError):
+        migrate(empty)
+    assert marks(empty) == []
+    assert not [name for kind, name, *_ in schema(empty) if str(name).startswith("tracker")]
+    monkeypatch.undo()
+    assert migrate(empty) == len(NAMES)
+    assert works(empty)
+
+
 def test_after_a_kill_between_two_steps_the_rest_is_done(empty: str) -> None:
     process = python(KILLED, empty)
     process.communicate(timeout=30)

@@ -2,21 +2,25 @@
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.conversation import Conversation, Participant
 from conversation_tracker.core.plan import Record
+from conversation_tracker.core.thread import Mapped
 from conversation_tracker.database import Database
+from private import processes
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
+
+Notified = Callable[[str], AbstractContextManager[list[str]]]
 
 TIMELINE = [
     "store", "order_number", "at", "direction", "sender_role", "sender_alias", "sender_name",
@@ -104,21 +108,6 @@ def order(shop: "Shop", opened: Database) -> Order:
     return Order(shop, opened, "1")
 
 
-def heard(uri: str, order: Order, *records: Record) -> list[str]:
-    """Record, and return the payloads of the notifications about this order's store."""
-    with psycopg.connect(uri, autocommit=True) as connection:
-        connection.execute("LISTEN tracker_messages")
-        for record in records:
-            assert order.database.record([record])[0] == "done"
-        connection.execute("NOTIFY tracker_messages, 'end'")
-        payloads: list[str] = []
-        for notify in connection.notifies():
-            if notify.payload == "end":
-                break
-            payloads.append(notify.payload)
-        return payloads
-
-
 def test_a_message_is_kept_as_it_was_given(order: Order) -> None:
     back = person("bounces@doe.example", "return")
     message = order.message(
@@ -164,12 +153,15 @@ def test_a_message_id_may_be_as_long_as_a_header(order: Order) -> None:
     assert found.conversation.order.id == order.id
 
 
-def test_the_same_message_again_gives_the_same_answer_and_changes_nothing(order: Order) -> None:
+def test_the_same_message_again_gives_the_same_answer_and_changes_nothing(
+    order: Order, notified: Notified
+) -> None:
     first = order.message()
     again = replace(first, recipients=to(order.john), queue_id="5DEF", raw=b"other")
-    payloads = heard(order.shop.uri, order, first, again)
+    with notified(order.shop.uri) as payloads:
+        for message in (first, again, again):
+            assert order.database.record([message]) == ("done", dict(first.recipients))
     assert len(payloads) == 1
-    assert order.database.record([again]) == ("done", dict(first.recipients))
     assert order.count() == len(order.timeline()) == 1
     assert (
         order.shop.one("SELECT queue_id FROM tracker.messages WHERE order_id = %s", order.id)
@@ -216,6 +208,21 @@ def test_of_several_orders_all_are_recorded_or_none(order: Order, opened: Databa
     order.shop.expire("2")
     assert opened.record([order.message(), other.message()]) == ("expired", {})
     assert order.count() == other.count() == 0
+
+
+def test_orders_are_locked_in_one_sequence_whatever_a_message_names_first(
+    order: Order, opened: Database
+) -> None:
+    other = Order(order.shop, opened, "2")
+    lock = "SELECT FROM tracker.orders WHERE id = %s FOR NO KEY UPDATE NOWAIT"
+    waiting = "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)"
+    waiting += " WHERE NOT l.granted AND a.datname = current_database()"
+    with ThreadPoolExecutor() as pool, order.shop.connection.transaction():
+        order.shop.rows(lock, order.id)
+        job = pool.submit(opened.record, [other.message(), order.message()])
+        assert processes.until(lambda: order.shop.one(waiting) == 1, 5.0)
+        order.shop.rows(lock, other.id)
+    assert job.result()[0] == "done"
 
 
 def test_whoever_joined_is_there_afterwards(order: Order) -> None:
@@ -293,34 +300,39 @@ def test_a_machine_that_answers_again_and_again_is_looping(order: Order) -> None
     assert other[0] == "done"
 
 
-def test_a_notification_names_the_message_by_aliases_only(order: Order) -> None:
+def test_a_notification_names_the_message_by_aliases_only(order: Order, notified: Notified) -> None:
     order.shop.set(mask="soft", issuer_mask="soft")
-    [payload] = heard(order.shop.uri, order, order.message())
-    assert json.loads(payload) == {
-        "id": order.timeline()[0][-1],
-        "store": order.shop.name,
-        "order": "1",
-        "direction": "outbound",
-        "from": f"{order.ann}@{order.shop.alias_domain}",
-        "to": [f"{order.john}@{order.shop.alias_domain}"],
-    }
+    with notified(order.shop.uri) as payloads:
+        order.record()
+    assert [json.loads(payload) for payload in payloads] == [
+        {
+            "id": order.timeline()[0][-1],
+            "store": order.shop.name,
+            "order": "1",
+            "direction": "outbound",
+            "from": f"{order.ann}@{order.shop.alias_domain}",
+            "to": [f"{order.john}@{order.shop.alias_domain}"],
+        }
+    ]
 
 
-def test_a_notification_is_never_too_long_to_be_sent(order: Order, opened: Database) -> None:
+def test_a_notification_is_never_too_long_to_be_sent(
+    order: Order, opened: Database, notified: Notified
+) -> None:
     long = f"{'l' * 63}.{'m' * 63}.long-{order.shop.alias_domain}"
     order.shop.set(alias_domain=f"{'d' * (199 - len(long))}.{long}", participant_limit=200)
     order.shop.set(name="\U0001f600" * 100)
     order.shop.name = "\U0001f600" * 100
     other = Order(order.shop, opened, '"' * 200)
     third = Order(order.shop, opened, "\U0001f600" * 200)
-    crowd = [person(f"p{n}@doe.example") for n in range(100)]
+    crowd = tuple(person(f"p{n}@doe.example") for n in range(100))
     for each in (other, third):
-        message = each.message(joined=tuple(crowd), recipients=to(*crowd))
-        crowd = [replace(one, token=token()) for one in crowd]
-        [payload] = heard(order.shop.uri, each, message)
-        assert len(payload.encode()) < 8000
-        assert json.loads(payload)["order"] == each.number
-        assert len(json.loads(payload)["to"]) > 10
+        crowd = tuple(replace(one, token=token()) for one in crowd)
+        with notified(order.shop.uri) as payloads:
+            assert each.record(joined=crowd, recipients=to(*crowd))[0] == "done"
+        assert len(payloads[0].encode()) < 8000
+        assert json.loads(payloads[0])["order"] == each.number
+        assert len(json.loads(payloads[0])["to"]) > 10
         assert len(each.timeline()) == 100
 
 
@@ -363,11 +375,17 @@ def test_a_real_address_stands_in_one_column_only(order: Order) -> None:
 
 
 def test_erasing_takes_the_names_from_what_was_recorded(order: Order) -> None:
+    """And the identifiers that revealed a person; those of others stay."""
     move = "UPDATE tracker.participants SET address = %s WHERE token = %s::uuid RETURNING 1"
     order.shop.rows(move, f"ann@{order.shop.name}.example", order.ann)
-    order.record()
-    order.record(b"2", sender=order.john, sender_name="John", recipients=to(order.ann))
+    order.record(identifiers=(Mapped("<a@ct>", "<1.ann@doe.example>", order.ann),))
+    john = Mapped("<b@ct>", "<2.john@doe.example>", order.john)
+    order.record(
+        b"2", sender=order.john, sender_name="John", recipients=to(order.ann), identifiers=(john,)
+    )
+    assert set(order.database.identifiers(order.id, ["<a@ct>", "<b@ct>"])) == {"<a@ct>", "<b@ct>"}
     order.shop.one("SELECT tracker.erase(%s)", f"ANN@{order.shop.name}.example")
+    assert order.database.identifiers(order.id, ["<a@ct>", "<b@ct>"]) == {"<b@ct>": john}
     assert sorted((row[4], row[6]) for row in order.timeline()) == [
         ("buyer", "John"),
         ("partner", ""),

@@ -6,7 +6,8 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -35,6 +36,7 @@ def world(uri: str) -> Iterator[World]:
     with Tracker(uri, options={"workers": "1"}) as tracker:
         world = World(tracker, uri)
         yield world
+        tracker.kill()
         log = tracker.log_text().lower()
         assert [each for each in world.used if "@" in each and each.lower() in log] == []
 
@@ -62,9 +64,14 @@ def path(tracker: Tracker) -> Path:
 
 @contextmanager
 def later(send: Callable[[], Result]) -> Iterator[list[Result]]:
-    """Send a message beside; its result is in the list at the end."""
+    """Send a message beside; its result is in the list at the end, if the milter gave one."""
     results: list[Result] = []
-    thread = threading.Thread(target=lambda: results.append(send()))
+
+    def run() -> None:
+        with suppress(OSError, EOFError):
+            results.append(send())
+
+    thread = threading.Thread(target=run)
     thread.start()
     yield results
     thread.join()
@@ -96,6 +103,7 @@ def test_a_stale_socket_is_replaced(uri: str) -> None:
         assert path(tracker).exists()
         tracker.start()
         assert works(World(tracker, uri))
+        tracker.kill()
 
 
 # Signals
@@ -108,12 +116,12 @@ def test_sigterm_lets_the_message_in_flight_finish(world: World, uri: str) -> No
         waits(lambda: waiting_for_locks(uri))
         os.kill(world.tracker.pid, signal.SIGTERM)
         time.sleep(0.5)
-        assert results == []
+        assert workers(world.tracker), "the worker went without an answer"
         lock.rollback()
         started = time.monotonic()
         assert world.tracker.wait() == 0
-        assert time.monotonic() - started < 5
-    assert results[0].reply.kind == "continue"
+        assert time.monotonic() - started < 8
+    assert [each.reply.kind for each in results] == ["continue"]
     assert world.messages(order) == 1
     assert not path(world.tracker).exists()
 
@@ -132,7 +140,7 @@ def test_sigterm_ends_an_idle_tracker_at_once(world: World) -> None:
         idle.mail(CARRIER)
         started = time.monotonic()
         assert world.tracker.stop() == 0
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 8
 
 
 def test_sighup_reads_the_configuration_again_and_keeps_the_socket(world: World) -> None:
@@ -188,14 +196,14 @@ def test_workers_do_not_outlive_their_parent(world: World) -> None:
     assert old
     os.kill(group, signal.SIGKILL)
     assert world.tracker.wait() == -signal.SIGKILL
-    assert waits(lambda: not processes.group(group)) < 5
+    assert waits(lambda: not processes.group(group)) < 10  # libmilter looks every 5 s
 
 
 # The database
 
 
 def test_a_database_that_is_not_migrated_is_told_in_one_line(postgres: Postgres) -> None:
-    with Tracker(postgres.create_database("bare")) as tracker:
+    with closing(Tracker(postgres.create_database("bare"))) as tracker:
         tracker.start(wait=False)
         assert tracker.wait() == 75
         [line] = tracker.log_text().splitlines()
@@ -209,22 +217,23 @@ def test_no_mail_passes_while_the_database_is_down(postgres: Postgres, world: Wo
     """Aliases and the store's own mail wait; what is none of our business passes."""
     order = world.order()
     alias = world.alias(BUYER, order, "buyer")
-    with world.wire(**LOCAL) as wire:
-        wire.mail(CARRIER)
-        assert wire.rcpt(alias).ok
-        wire.header(b"From", CARRIER.encode())
+    own = mail(SHOP, f"X-Order-Id: {order}")
+    with world.wire() as begun, ThreadPoolExecutor() as beside:
+        begun.mail(CARRIER)
+        assert begun.rcpt(alias).ok
+        begun.header(b"From", CARRIER.encode())
         postgres.stop()
         try:
-            reply, actions = wire.eom()
+            to_alias = beside.submit(world.send, CARRIER, alias, mail())
+            from_store = beside.submit(world.send, SHOP, BUYER, own, LOCAL)
+            other = beside.submit(world.send, STRANGER, "x@elsewhere.example", mail(STRANGER))
+            reply, actions = begun.eom()
             assert (reply.text, actions) == (str(replies.TRY_LATER), ())
-            wire.abort()
-            wire.mail(CARRIER)
-            assert wire.rcpt(alias).text == str(replies.TRY_LATER)
-            wire.abort()
-            own = wire.send(SHOP, BUYER, mail(SHOP, f"X-Order-Id: {order}"))
-            assert (own.reply.text, own.actions) == (str(replies.TRY_LATER), ())
-            other = wire.send(STRANGER, "x@elsewhere.example", mail(STRANGER))
-            assert (other.reply.kind, other.actions) == ("continue", ())
+            for result in (to_alias.result(), from_store.result()):
+                assert (result.reply.text, result.actions) == (str(replies.TRY_LATER), ())
+            assert to_alias.result().stage == "rcpt"
+            assert (other.result().reply.kind, other.result().actions) == ("continue", ())
+            waits(lambda: world.tracker.events("database-unreachable"))
         finally:
             postgres.start()
     assert waits(lambda: works(world)) < 8
@@ -236,7 +245,7 @@ def test_no_mail_passes_while_the_database_is_down(postgres: Postgres, world: Wo
 def test_a_start_without_the_database_waits_for_it(postgres: Postgres, uri: str) -> None:
     postgres.stop()
     try:
-        with Tracker(uri, options={"workers": "1"}) as tracker:
+        with closing(Tracker(uri, options={"workers": "1"})) as tracker:
             tracker.start(wait=False)
             waits(lambda: tracker.events("database-unreachable"))
             time.sleep(1.2)
@@ -245,6 +254,7 @@ def test_a_start_without_the_database_waits_for_it(postgres: Postgres, uri: str)
             postgres.start()
             waits(lambda: tracker.events("ready"))
             assert works(World(tracker, uri))
+            tracker.kill()
     finally:
         postgres.start()
 

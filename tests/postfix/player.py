@@ -28,9 +28,17 @@ class Player:
         self.names: dict[str, str] = {}
         self.sent: Send | None = None
         self.came: list[Mail] = []
+        self.scripted: list[str] = []
 
     def play(self) -> None:
         """Go through the steps; AssertionError with what was expected and what came."""
+        try:
+            self._play()
+        finally:
+            for address in self.scripted:
+                self.stage.host.sink.reply(address)
+
+    def _play(self) -> None:
         for step in self.case.steps:
             match step:
                 case Plain(word, arguments):
@@ -71,7 +79,8 @@ class Player:
         self.stage.rows("SELECT tracker.close_order(%s, %s)", order.shop.name, number)
 
     def _sink(self, address: str, *reply: str) -> None:
-        self.stage.host.sink.reply(self.resolved(address), self.resolved(" ".join(reply)))
+        self.scripted.append(self.resolved(address))
+        self.stage.host.sink.reply(self.scripted[-1], self.resolved(" ".join(reply)))
 
     def _verdicts(self, number: str, *verdicts: str) -> None:
         recorded = [row["verdict"] for row in self.orders[number].messages()]

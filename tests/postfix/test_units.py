@@ -8,7 +8,11 @@ import pytest
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 PROGRAM = "/opt/conversation-tracker/bin/conversation-tracker"
-SERVICES = ("conversation-tracker.service", "conversation-tracker-expire.service")
+SERVICES = (
+    "conversation-tracker.service",
+    "conversation-tracker-expire.service",
+    "conversation-tracker-follow.service",
+)
 UNITS = (*SERVICES, "conversation-tracker-expire.timer")
 TIGHT = 15  # tenths of systemd's exposure level; 100 is a service without any hardening
 
@@ -65,6 +69,19 @@ def test_tracker_starts_before_postfix_and_survives_its_failures() -> None:
     ):
         assert f"\n{line}\n" in text
     assert re.search(r"^WatchdogSec=\d+$", text, re.MULTILINE)
+
+
+def test_follower_may_read_the_log_and_keeps_its_place() -> None:
+    text = (SYSTEMD / "conversation-tracker-follow.service").read_text()
+    for line in (
+        f"ExecStart={PROGRAM} follow",
+        "SupplementaryGroups=adm systemd-journal",
+        "StateDirectory=conversation-tracker",
+        "Restart=on-failure",
+        "RestartPreventExitStatus=2",
+        "WantedBy=multi-user.target",
+    ):
+        assert f"\n{line}\n" in text
 
 
 def test_expiry_runs_daily_and_makes_up_for_a_missed_day() -> None:

@@ -111,7 +111,6 @@ def test_an_mbox_line_further_down_is_none() -> None:
     assert body == b"From john@doe.example Mon\nB: 2\n"
 
 
-# Not yet so: it is passed over.
 def test_a_from_field_with_a_blank_before_its_colon_is_no_mbox_line() -> None:
     """The obsolete syntax of RFC 5322 section 4.5.2 allows the blank."""
     assert parse(b"From : john@doe.example\n\n")[0] == (Header(b"From", b"john@doe.example"),)
@@ -222,7 +221,6 @@ def test_hops_are_counted_and_nonsense_counts_as_many(values: list[str], hops: i
     assert written(*((HOPS.decode(), value) for value in values)).hops == hops
 
 
-# Not yet so: the first one holds.
 def test_the_highest_hop_count_holds() -> None:
     """Whoever put a lower one before it must not make a loop last longer."""
     name = HOPS.decode()

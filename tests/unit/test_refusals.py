@@ -87,7 +87,6 @@ def test_known_senders_and_the_stores_own_pass_where_others_do_not(author: str) 
     assert mail(written(author), known, to=to).plan().reply is None
 
 
-# Not yet so: the copy goes to "None".
 def test_whoever_has_lost_their_address_gets_nothing() -> None:
     """An erased participant has no address that a copy could go to."""
     erased = order(person(None, "buyer", "b" * 32), SHOP)

@@ -398,9 +398,20 @@ def test_raw_8_bit_around_an_address_stays() -> None:
     assert message.first(b"from") == b"J\xf6rg <" + A.encode() + b">"
 
 
-# Not yet so: an apostrophe in the local part hides the address.
-def test_an_apostrophe_hides_nobody_in_html() -> None:
-    neil = person("o'neil@doe.example", "partner", "c" * 32)
-    text = written(CARRIER, "Content-Type: text/html", body="<p>o'neil&#64;doe.example</p>\n")
-    message = mail(text, order(BUYER, CARRIER, neil), to=B).sent()
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("o'neil@doe.example", "o'neil&#64;doe.example"),
+        ("o'neil@doe.example", "o&#39;neil@doe.example"),
+        ('"john..doe"@doe.example', "&quot;john..doe&quot;&#64;doe.example"),
+        # Not yet so: a blank, or a plain quote beside a reference, hides the address.
+        ('"john..doe"@doe.example', '"john..doe"&#64;doe.example'),
+        ('"jo hn"@doe.example', "&quot;jo hn&quot;@doe.example"),
+        ('"jo hn"@doe.example', '"jo hn"&#64;doe.example'),
+    ],
+)
+def test_no_character_of_an_address_hides_it_in_html(address: str, source: str) -> None:
+    somebody = person(address, "partner", "c" * 32)
+    text = written(CARRIER, "Content-Type: text/html", body=f"<p>{source}</p>\n")
+    message = mail(text, order(BUYER, CARRIER, somebody), to=B).sent()
     assert message.body == f"<p>{hard('c')}</p>\n".encode()

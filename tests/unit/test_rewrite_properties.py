@@ -12,7 +12,7 @@ import quopri
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from builders import (
     ANN,
@@ -29,7 +29,7 @@ from builders import (
     person,
     soft,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from conversation_tracker.core.conversation import Conversation, Participant
@@ -177,9 +177,16 @@ SENTENCES = st.lists(NAMED, min_size=1, max_size=3).map(
         f"Dear {each}, grüße. On Monday <{each}> wrote:\n> hi\n" for each in people
     )
 )
-MARKUP = NAMED.map(
-    lambda a: f'<p><a href="mailto:{a.replace("@", "%40")}">{a.replace("@", "&#64;")}</a> {a}</p>\n'
-)
+
+
+def marked_up(address: str) -> str:
+    """Write an address in a link, in a text with references, and plainly."""
+    plain = html.escape(address)
+    link, text = quote(address, safe=""), plain.replace("@", "&#64;")
+    return f'<p><a href="mailto:{link}">{text}</a> {plain}</p>\n'
+
+
+MARKUP = NAMED.filter(lambda a: '"' not in a).map(marked_up)
 ENCODINGS = st.sampled_from(["8bit", "base64", "quoted-printable"])
 PARTS = st.one_of(
     st.builds(part, st.just("text/plain"), ENCODINGS, SENTENCES),
@@ -331,8 +338,6 @@ def texts_of(record: Record) -> Iterator[str]:
         yield from readings(line)
 
 
-# Not yet so: another order's soft alias stays in an address header of the record, and an HTML
-# address with an apostrophe whose at sign is a character reference stays everywhere.
 @FEW
 @given(mails(), st.sampled_from([None, "To", "Cc", "Subject", "Reply-To"]))
 def test_a_record_shows_nobody(drawn: tuple[Mail, list[Field]], foreign: str | None) -> None:
@@ -426,7 +431,6 @@ NOISE = st.lists(
 RECIPIENTS = st.one_of(NAMED, st.sampled_from(["postmaster", "a b@c", ANN, hard("7"), BUYER]))
 
 
-# Not yet so: see test_everybody_gets_one_copy_and_nobody_none.
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.builds(Header, NAMES, NOISE), max_size=8).map(tuple),
@@ -436,6 +440,7 @@ RECIPIENTS = st.one_of(NAMED, st.sampled_from(["postmaster", "a b@c", ANN, hard(
     st.booleans(),
     CONVERSATIONS,
 )
+@example((Header(b"Message-ID", b"<john@doe.example>\0"),), b"", [SHOP], RETURN, False, known())
 def test_a_plan_can_be_made_of_anything(
     headers: tuple[Header, ...],
     body: bytes,

@@ -158,7 +158,6 @@ def test_each_alias_speaks_for_its_own_order(domain: str) -> None:
     ]
 
 
-# Not yet so: only the order's own alias domain is looked at.
 @pytest.mark.parametrize("domain", [DOMAIN, TWO])
 def test_an_alias_of_one_order_joins_no_other(domain: str) -> None:
     """It is no person; masked again it would lead in a circle."""
@@ -168,7 +167,6 @@ def test_an_alias_of_one_order_joins_no_other(domain: str) -> None:
     assert joined == []
 
 
-# Not yet so: it stays in address headers.
 @pytest.mark.parametrize("domain", [DOMAIN, TWO])
 def test_no_record_holds_another_orders_soft_alias(domain: str) -> None:
     """It carries an address that nobody reads in this order's timeline."""

@@ -37,6 +37,8 @@ _HOST = re.compile(
     r"|(?:[0-9a-f]{1,4}:)+(?::[0-9a-f]{1,4})+|(?:[0-9a-f]{1,4}:){3,7}[0-9a-f]{1,4}",
     re.IGNORECASE,
 )
+# The remote may know the recipient by another address than we do.
+_ADDRESS = re.compile(r"(?<![^\s<>(),;:\"'])[^\s<>(),;:\"'@]*@[^\s<>(),;:\"']*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def mark(delivery: Delivery, report: Report) -> Mark | None:
     state = states.get(report.kind)
     if state is None:
         return None
-    return Mark(state, " ".join(filter(None, (report.status, _said(delivery, report))))[:_STATUS])
+    return Mark(state, worded(delivery, report.status, report.diagnostic))
 
 
 def forwarded(report: Report) -> bool:
@@ -148,6 +150,26 @@ def _replaced(message: Message, own: notice.Notice, to: Participant) -> Iterator
     yield AddRecipient(str(to.address))
 
 
-def _said(delivery: Delivery, report: Report) -> str:
-    """Give the remote's text, with everybody masked in hard form, and no host named."""
-    return _HOST.sub("[host]", View(delivery.conversation, None).text(report.diagnostic))
+def worded(delivery: Delivery, status: str, said: str) -> str:
+    """Give a status with the remote's words, in which nobody and no host is named.
+
+    Args:
+        delivery: the delivery it is about.
+        status: enhanced status code, "" if there is none.
+        said: the remote's words; they may name anybody, also by an address that we do not know.
+
+    Returns:
+        Both as one text: everybody of the order in hard form, any other address as `[address]`.
+        Where the recipient's address is gone, nothing could be masked: the status alone.
+    """
+    conversation = delivery.conversation
+    recipient = conversation.with_token(delivery.recipient)
+    if recipient is None or recipient.address is None:
+        return status
+    ours = conversation.order.alias_domain
+
+    def unnamed(found: re.Match[str]) -> str:
+        return found[0] if found[0].rpartition("@")[2].rstrip(".") == ours else "[address]"
+
+    text = _ADDRESS.sub(unnamed, View(conversation, None).text(said))
+    return " ".join(filter(None, (status, _HOST.sub("[host]", text))))[:_STATUS]

@@ -1,12 +1,13 @@
 """The edits that make copies of a message: one recipient's own, or the queued one for several.
 
-What a header or body becomes is `view`'s to say; here it becomes actions of the milter protocol.
+What a header or body becomes is `view`'s to say; here it becomes actions of the milter protocol,
+and what these leave of the message is scanned: no copy shows an address of anybody but its reader.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from conversation_tracker.core.conversation import Conversation, Participant
-from conversation_tracker.core.message import INTERNAL, PASS, Message
+from conversation_tracker.core.message import INTERNAL, PASS, Header, Message
 from conversation_tracker.core.plan import (
     AddHeader,
     AddRecipient,
@@ -15,6 +16,7 @@ from conversation_tracker.core.plan import (
     Edit,
     ReplaceBody,
 )
+from conversation_tracker.core.scan import Hit, scan
 from conversation_tracker.core.verdict import Verdict
 from conversation_tracker.core.view import View
 
@@ -31,17 +33,76 @@ def one(message: Message, view: View, to: Participant, *, protected: bool) -> It
     Raises:
         TooComplex: the body's structure is over the limits.
     """
-    conversation = view.conversation
-    yield from changed(message, view.headers(message, protected=protected))
-    for header in view.added(message):
-        yield AddHeader(header.name, header.value)
-    body = view.body(message) if conversation.store.mask_body else message.body
-    if body is not message.body:
-        yield ReplaceBody(body)
+    yield from content(message, view, protected=protected)
     [recipient] = message.recipients
     if not recipient.outsider:
         yield DeleteRecipient(recipient.raw)
         yield AddRecipient(str(to.address))
+
+
+def content(message: Message, view: View, *, protected: bool) -> Iterator[Edit]:
+    """Give the edits of a copy's headers and body; arguments and errors as for `one`."""
+    yield from changed(message, view.headers(message, protected=protected))
+    for header in view.added(message):
+        yield AddHeader(header.name, header.value)
+    body = view.body(message) if view.conversation.store.mask_body else message.body
+    if body is not message.body:
+        yield ReplaceBody(body)
+
+
+def applied(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], bytes]:
+    """Do edits as a milter's actions are done.
+
+    Args:
+        message: the message.
+        edits: what to change; those of recipients are passed over.
+
+    Returns:
+        The header fields and the body that leave.
+    """
+    headers, body = list(message.headers), message.body
+    for edit in edits:
+        match edit:
+            case ChangeHeader(name, index, value):
+                places = [n for n, h in enumerate(headers) if h.key == name.lower()]
+                at = places[index - 1]
+                headers[at : at + 1] = [Header(name, value)] if value else []
+            case AddHeader(name, value):
+                headers.append(Header(name, value))
+            case ReplaceBody(new):
+                body = new
+    return headers, body
+
+
+def leaks(
+    message: Message, edits: Iterable[Edit], conversation: Conversation, to: Participant
+) -> list[Hit]:
+    """Find what a copy would show that its reader must not see.
+
+    Args:
+        message: the message.
+        edits: what makes it the copy.
+        conversation: the conversation with everybody who takes part.
+        to: who gets the copy.
+
+    Returns:
+        The hits for which it must not leave. Archives and PDF files may: they are the store's own
+        decision, and so is the text of a message whose store has no bodies masked.
+    """
+    headers, body = applied(message, edits)
+    found = scan(headers, body, everybody(conversation, to))
+    masked = conversation.store.mask_body
+    return [
+        hit
+        for hit in found
+        if hit.token != to.token and not hit.file and (masked or not hit.running_text)
+    ]
+
+
+def everybody(conversation: Conversation, first: Participant | None = None) -> dict[str, str]:
+    """Give everybody's token by their address's key; `first` wins where spellings mean one."""
+    people = [first, *conversation] if first is not None else [*conversation]
+    return {p.address.key: p.token for p in people if p.address is not None}
 
 
 def changed(message: Message, values: Sequence[bytes | None]) -> Iterator[ChangeHeader]:

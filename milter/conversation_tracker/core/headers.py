@@ -24,6 +24,7 @@ __all__ = [
     "is_trace",
     "masked_mailboxes",
     "masked_text",
+    "safe",
 ]
 
 ADDRESS_HEADERS = frozenset(
@@ -92,9 +93,9 @@ def masked_text(value: bytes, mask: Mask) -> bytes:
     if not found:
         return value
     result = replaced(value, found)
-    text, safe = decoded(result), _safe(result)
+    text, harmless = decoded(result), safe(result)
     # Where a stray byte becomes a blank, encoded words around it may grow together.
-    return safe if safe == result or decoded(safe) == text else encoded(text)
+    return harmless if harmless == result or decoded(harmless) == text else encoded(text)
 
 
 def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask: Mask) -> bytes:
@@ -123,7 +124,7 @@ def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask:
                 found += edits(value, start, end, mask, place)
     for start, end, place in _outside(value, boxes, words):
         found += edits(value, start, end, mask, place)
-    return _safe(replaced(value, sorted(found))) if found else value
+    return safe(replaced(value, sorted(found))) if found else value
 
 
 def _address_edit(value: bytes, box: Mailbox, new: str) -> list[Edit]:
@@ -190,6 +191,6 @@ def _inside(box: Mailbox, words: list[tuple[int, int]]) -> bool:
     return after < len(words) and words[after][0] < box.end
 
 
-def _safe(value: bytes) -> bytes:
+def safe(value: bytes) -> bytes:
     """Remove what no header value may hold, so that a broken one becomes no second header."""
     return _UNSAFE.sub(lambda match: b"\n" if match[1] else b" ", value)

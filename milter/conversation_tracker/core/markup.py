@@ -1,15 +1,17 @@
-"""HTML text: masked through character references, and stripped to readable text.
+"""HTML text: masked through character references and tags, and stripped to readable text.
 
-References are decoded to look for an address, and only where one is found is the source replaced.
-Tags between the characters of an address are not looked through. Nothing here raises.
+The whole is decoded once to look for an address, and most texts hold none. Where one is found, the
+place is closed in on, and only its source is replaced; tags that stood inside an address stay,
+behind what replaces it. Nothing here raises.
 """
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 # A piece of text or of an attribute's value that an address with references can stand in.
 _TOKEN = re.compile(r"[^\s<>\"]+")
+_BOUNDARY = re.compile(r"[\s<>\"]")
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]{0,31};?)")
 
 _UNSEEN = re.compile(
@@ -25,7 +27,28 @@ _BLOCK = re.compile(
 )
 
 
-def masked(source: str, mask: Callable[[str], str]) -> str:
+# What parts the characters of an address without being seen: comments, and tags that are no block.
+_INLINE = re.compile(
+    rf"<(?:(?!/?(?:{_BLOCK.pattern}|tbody|thead|tfoot|body|html|head)\b)[/a-z][^<>]*+>"
+    r"|!--.*?(?:-->|\Z))",
+    re.DOTALL | re.IGNORECASE,
+)
+_SEPARATOR = re.compile(r"@")
+_ANY_SEPARATOR = re.compile(r"[@\uff20\ufe6b]|&(?:#0*64|#[xX]0*40|commat)(?![0-9a-zA-Z])")
+
+# References that part words as their characters do, so that nothing is gained by decoding them.
+_PARTING = frozenset(
+    f"&{name};" for name in "nbsp lt gt quot apos #39 #160 euro copy reg middot bull ndash".split()
+)
+_FEW = 64  # kinds of references; of more, all are decoded in the standard way
+_SHORT = 512  # characters that are looked at one by one
+_PIECES = 16  # that a longer source is cut into
+_NEAR = 1_000  # characters of an address with all the tags in one half of it
+
+Mask = Callable[[str], str]
+
+
+def masked(source: str, mask: Mask) -> str:
     """Mask HTML source, its attributes and comments included.
 
     Args:
@@ -35,19 +58,9 @@ def masked(source: str, mask: Callable[[str], str]) -> str:
     Returns:
         The source with only the addresses replaced; the same object if nothing changed.
     """
-    if "&" not in source:
-        return mask(source)
-    decoded = html.unescape(source)
-    if mask(decoded) == decoded:
-        return source
-    pieces: list[str] = []
-    done = 0
-    for match in _TOKEN.finditer(source):
-        if "&" in match[0]:
-            pieces += mask(source[done : match.start()]), _masked_token(match[0], mask)
-            done = match.end()
-    result = "".join(pieces) + mask(source[done:])
-    return source if result == source else result
+    if not _is_clean(_unescaped(source), mask):
+        source = _closed_in(source, mask) if "&" in source else mask(source)
+    return _across_tags(source, mask)
 
 
 def stripped(source: str) -> str:
@@ -63,6 +76,120 @@ def stripped(source: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
+def _is_clean(text: str, mask: Mask) -> bool:
+    return mask(text) == text
+
+
+def _unescaped(source: str) -> str:
+    """Decode the references that may belong to an address.
+
+    Mail has many references of few kinds, so each kind is replaced at once. A reference that
+    another one's decoding makes may be decoded as well; this shows more than a reader sees, never
+    less.
+    """
+    if "&" not in source:
+        return source
+    kinds = set(_REFERENCE.findall(source)) - _PARTING
+    if len(kinds) > _FEW:
+        return html.unescape(source)
+    for kind in sorted(kinds - {"&amp;"}, key=len, reverse=True):
+        source = source.replace(kind, html.unescape(kind))
+    return source.replace("&amp;", "&")
+
+
+def _closed_in(source: str, mask: Mask) -> str:
+    """Mask a source that holds an address, piece by piece."""
+    pieces = list(_pieces(source)) if len(source) > _SHORT else [source]
+    clean = [_is_clean(_unescaped(piece), mask) for piece in pieces]
+    if len(pieces) == 1 or all(clean):  # all: with what stands far before it, it is an address
+        return _by_token(source, mask)
+    return "".join(
+        piece if is_clean else _closed_in(piece, mask)
+        for piece, is_clean in zip(pieces, clean, strict=True)
+    )
+
+
+def _pieces(source: str) -> Iterator[str]:
+    """Cut a source into a few pieces, never inside a word."""
+    at = 0
+    while at < len(source):
+        boundary = _BOUNDARY.search(source, at + len(source) // _PIECES + 1)
+        end = boundary.start() if boundary else len(source)
+        yield source[at:end]
+        at = end
+
+
+def _by_token(source: str, mask: Mask) -> str:
+    pieces: list[str] = []
+    done = 0
+    for match in _TOKEN.finditer(source):
+        if "&" in match[0]:
+            pieces += mask(source[done : match.start()]), _masked_token(match[0], mask)
+            done = match.end()
+    return "".join(pieces) + mask(source[done:])
+
+
+def _across_tags(source: str, mask: Mask) -> str:
+    """Mask addresses with tags or comments inside, looking around each separator."""
+    if "<" not in source:
+        return source
+    pieces: list[str] = []
+    done = 0
+    for start, end in _surroundings(source):
+        near = source[start:end]
+        if not _is_clean(_INLINE.sub("", _unescaped(near)), mask):
+            pieces += source[done:start], _masked_block(near, mask)
+            done = end
+    result = "".join(pieces) + source[done:]
+    return source if result == source else result
+
+
+def _surroundings(source: str) -> Iterator[tuple[int, int]]:
+    """Give the spans around separators, those that overlap as one."""
+    start = end = 0
+    plain = source.isascii() and "&#" not in source and "&commat" not in source
+    for found in (_SEPARATOR if plain else _ANY_SEPARATOR).finditer(source):
+        first = max(0, found.start() - _NEAR)
+        if first > end:
+            if end:
+                yield start, end
+            start = first
+        end = found.end() + _NEAR
+    if end:
+        yield start, end
+
+
+def _masked_block(source: str, mask: Mask) -> str:
+    """Replace each word that is an address once tags are left out; the tags stay behind it."""
+    text, spans = _seen(source)
+    edits: list[tuple[int, int, str]] = []
+    for word in _TOKEN.finditer(text):
+        new = mask(word[0])
+        if new == word[0]:
+            continue
+        for number, (start, end) in enumerate(dict.fromkeys(spans[slice(*word.span())])):
+            edits.append((start, end, "" if number else html.escape(new, quote=False)))
+    pieces: list[str] = []
+    done = 0
+    for start, end, new in edits:
+        pieces += source[done:start], new
+        done = end
+    return "".join(pieces) + source[done:]
+
+
+def _seen(source: str) -> tuple[str, list[tuple[int, int]]]:
+    """Give the text without inline tags, and with each character the span of its source."""
+    text: list[str] = []
+    spans: list[tuple[int, int]] = []
+    at = 0
+    for start, end in [*(tag.span() for tag in _INLINE.finditer(source)), (len(source),) * 2]:
+        piece, places = _decoded(source[at:start])
+        text.append(piece)
+        spans += ((at + first, at + last) for first, last in places)
+        at = end
+    return "".join(text), spans
+
+
 def _words(text: str) -> str:
     return re.sub(r"\s+", " ", html.unescape(text))
 
@@ -74,7 +201,7 @@ def _break(tag: re.Match[str]) -> str:
     return "\n" if _BLOCK.fullmatch(name) and not ends_nothing else ""
 
 
-def _masked_token(token: str, mask: Callable[[str], str]) -> str:
+def _masked_token(token: str, mask: Mask) -> str:
     """Mask a token with references, replacing only the source of what differs."""
     text, spans = _decoded(token)
     new = mask(text)

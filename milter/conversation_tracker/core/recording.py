@@ -1,20 +1,23 @@
 """What the timeline keeps of a message: a record, masked for good.
 
 No real address and no soft alias gets into a record, in whatever field; the message itself is kept
-as everybody could see it, without what only its way added.
+as everybody could see it, without what only its way added. What the final scan still finds an
+address in is left out, and the rest is kept: no message goes unrecorded.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from conversation_tracker.core import body as mime
 from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.conversation import Conversation, Direction, Participant
+from conversation_tracker.core.copies import everybody
 from conversation_tracker.core.headers import decoded
 from conversation_tracker.core.message import Header, Message, render
 from conversation_tracker.core.plan import Record, Refusal
 from conversation_tracker.core.replies import Reply
+from conversation_tracker.core.scan import scan
 from conversation_tracker.core.thread import mapped, shown
 from conversation_tracker.core.verdict import Verdict
 from conversation_tracker.core.view import View, structure
@@ -22,6 +25,7 @@ from conversation_tracker.core.view import View, structure
 _WORDS = 200
 _SUBJECT = 1000
 _IDENTIFIER = 500
+_NOT_KEPT = b"[The body holds an address that cannot be masked, and is not kept.]\r\n"
 _ANY_ADDRESS = re.compile(r"(?<![^\s<>(),;:\"'])(?![0-9a-f]{32}@)[^\s<>(),;:\"']+@[^\s<>(),;:\"']+")
 
 
@@ -56,7 +60,8 @@ def record(
         for header, value in zip(message.headers, values, strict=True)
         if value is not None
     )
-    body = view.body(message)
+    forbidden = everybody(conversation)
+    kept, body = _clean(kept, view.body(message), forbidden)
     part = structure(message)
     sender = conversation.of(message.sender) if message.sender is not None else None
     return Record(
@@ -68,12 +73,15 @@ def record(
         sender=author.token,
         return_path=sender.token if sender is not None else None,
         recipients=tuple((participant.token, bounce) for participant, bounce in to),
-        sender_name=view.text(_author_name(message)),
-        message_id=_message_id(view, message),
-        subject=_text(view, message, b"subject")[:_SUBJECT],
-        first_words=" ".join(view.text(mime.text(part, message.body)).split())[:_WORDS],
+        sender_name=_shown(view.text(_author_name(message)), forbidden),
+        message_id=_shown(_message_id(view, message), forbidden),
+        subject=_shown(_text(view, message, b"subject")[:_SUBJECT], forbidden),
+        first_words=_shown(_first_words(view, part, message), forbidden),
         size=message.size,
-        attachment_names=tuple(view.text(n) for n in mime.attachment_names(part, message.body)),
+        attachment_names=tuple(
+            _shown(view.text(name), forbidden)
+            for name in mime.attachment_names(part, message.body)
+        ),
         automatic=message.automatic,
         auto_reply=message.auto_reply,
         raw=render(kept, body),
@@ -103,6 +111,29 @@ def refusal(
         subject=_anonymous(_text(view, message, b"subject")[:_SUBJECT]),
         reply=str(reply),
     )
+
+
+def _clean(
+    headers: tuple[Header, ...], body: bytes, forbidden: Mapping[str, str]
+) -> tuple[tuple[Header, ...], bytes]:
+    """Leave out of a masked message whatever still shows an address."""
+    hits = scan(headers, body, forbidden)
+    if not hits:
+        return headers, body
+    if any(not hit.channel.startswith("header ") for hit in hits):
+        headers = tuple(h for h in headers if not h.key.startswith(b"content-"))
+        body = _NOT_KEPT
+    return tuple(h for h in headers if not scan([h], b"", forbidden)), body
+
+
+def _shown(text: str, forbidden: Mapping[str, str]) -> str:
+    """Give a text unless it still shows an address."""
+    field = Header(b"", text.encode("utf-8", "replace"))
+    return _anonymous(text) if scan([field], b"", forbidden) else text
+
+
+def _first_words(view: View, part: mime.Part, message: Message) -> str:
+    return " ".join(view.text(mime.text(part, message.body)).split())[:_WORDS]
 
 
 def _anonymous(text: str) -> str:

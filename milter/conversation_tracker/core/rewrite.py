@@ -22,7 +22,7 @@ from conversation_tracker.core.conversation import (
 )
 from conversation_tracker.core.headers import decoded
 from conversation_tracker.core.message import INTERNAL, Message
-from conversation_tracker.core.plan import UNTOUCHED, Plan, Record
+from conversation_tracker.core.plan import UNTOUCHED, Edit, Plan, Record
 from conversation_tracker.core.recording import record
 from conversation_tracker.core.thread import Mapped
 from conversation_tracker.core.verdict import Verdict, verdict
@@ -144,12 +144,16 @@ def plan(
         return Plan(reply=replies.EXPIRED_ALIAS)
     except TooManyParticipants:
         return Plan(reply=replies.TOO_MANY_PARTICIPANTS)
-    except (mime.TooComplex, _Unreadable):
+    except (mime.TooComplex, _Shown, _Unreadable):
         return Plan(reply=replies.CANNOT_MASK)
 
 
 class _Gone(ValueError):
     """A recipient's address has been erased meanwhile."""
+
+
+class _Shown(ValueError):
+    """An address is left in a copy, in a place that cannot be masked."""
 
 
 class _Unreadable(ValueError):
@@ -185,12 +189,28 @@ def _planned(case: _Case, conversations: Sequence[Conversation]) -> Plan:
     )
     first, to = groups[0]
     if len(message.recipients) > 1:
+        for gathered, people in groups:
+            # What cannot be masked is somebody's address, and one of two is not theirs.
+            for reader in people[:2]:
+                view = View(gathered, reader, case.known, case.alias_domains)
+                content = copies.content(message, view, protected=_protected(message, gathered))
+                _checked(message, tuple(content), view)
         edits = tuple(copies.several(message, first, case.verdict))
         return Plan(edits=edits, records=records, split=True)
-    protected = _author(message, first).role != "store"
     view = View(first, to[0], case.known, case.alias_domains)
-    edits = tuple(copies.one(message, view, to[0], protected=protected))
+    edits = tuple(copies.one(message, view, to[0], protected=_protected(message, first)))
+    _checked(message, edits, view)
     return Plan(edits=edits, records=records, bounces_to=None if message.null else to[0].token)
+
+
+def _protected(message: Message, conversation: Conversation) -> bool:
+    return _author(message, conversation).role != "store"
+
+
+def _checked(message: Message, edits: Sequence[Edit], view: View) -> None:
+    """Let no copy leave that shows an address of somebody else."""
+    if view.to is None or copies.leaks(message, edits, view.conversation, view.to):
+        raise _Shown
 
 
 def _record(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from conversation_tracker.core.address import replaced
 from conversation_tracker.core.conversation import Conversation, Order, Participant
+from conversation_tracker.core.headers import safe
 from conversation_tracker.core.message import Message
 from conversation_tracker.core.providers import PUBLIC
 
@@ -129,7 +130,7 @@ def shown(
         new = _stands_for(match[0], conversation, to, known)
         if new is not None:
             edits.append((match.start(), match.end(), new.encode("utf-8")))
-    return replaced(value, edits) if edits else value
+    return safe(replaced(value, edits)) if edits else value
 
 
 def _stands_for(

@@ -1,0 +1,131 @@
+r"""Addresses inside links in running text: base64 tokens and percent-encoded pieces, JSON as well.
+
+A mask finds what stands in clear. Here the pieces of a URL are decoded first. A piece that decodes
+and encodes cleanly is written anew with the same alphabet and padding; one that holds an address
+among other bytes is cut out of the link. Nothing here raises.
+"""
+
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+from urllib.parse import quote, unquote_to_bytes
+
+Mask = Callable[[str], str]
+
+MAX_LINK = 16 * 1024
+"""Characters of one link that are looked at; browsers and servers take fewer."""
+
+_LINK = re.compile(rf"://[^\s<>\"'\\]{{8,{MAX_LINK}}}")
+_TOKEN = re.compile(r"(?>(?:[A-Za-z0-9+/_\-]|%2[BbFf]){8,})(?:=|%3[Dd]){0,2}")
+_PIECE = re.compile(r"[^/?&=#;]+")
+_ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
+_TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
+_SAFE = "-._~!$'()*,:@"
+_SEPARATORS = (b"@", b"%40", b"%2540", b"0040", b"=40", b"\xef\xbc\xa0")
+
+
+class _Token(NamedTuple):
+    """A candidate: its place in the text, and how it is to be read."""
+
+    start: int
+    end: int
+    text: str
+    offset: int
+
+
+def masked(text: str, mask: Mask) -> str:
+    """Mask what the links in a text hold in encoded form.
+
+    Args:
+        text: running text or HTML source, with what stands in clear masked already.
+        mask: gives the text with addresses replaced.
+
+    Returns:
+        The text; the same object if nothing changed.
+    """
+    if "://" not in text:
+        return text
+    links = [match.span() for match in _LINK.finditer(text)]
+    text = _applied(text, list(_token_edits(text, links, mask)))
+    return _applied(text, list(_piece_edits(text, mask)))
+
+
+def _applied(text: str, edits: list[tuple[int, int, str]]) -> str:
+    if not edits:
+        return text
+    pieces: list[str] = []
+    done = 0
+    for start, end, new in edits:
+        pieces += text[done:start], new
+        done = end
+    return "".join(pieces) + text[done:]
+
+
+def _token_edits(
+    text: str, links: list[tuple[int, int]], mask: Mask
+) -> Iterator[tuple[int, int, str]]:
+    """Find the base64 tokens that hold an address; all of them are asked for at once."""
+    tokens = [token for start, end in links for token in _TOKEN.finditer(text, start, end)]
+    candidates = [each for token in tokens for each in _readings(token)]
+    whole = "\n".join([each.text for each in candidates])
+    if not candidates or mask(whole) == whole:
+        return
+    done = 0
+    for each in candidates:
+        new = mask(each.text) if each.start >= done else each.text
+        if new != each.text:
+            yield each.start, each.end, _written(text[each.start : each.end], each, new)
+            done = each.end
+
+
+def _readings(token: re.Match[str]) -> Iterator[_Token]:
+    """Decode a token from each of its first four characters: something may stand before."""
+    plain = _plain(token[0]).rstrip("=")
+    for offset in range(4):
+        run = plain[offset:]
+        run = run[: len(run) - 1] if len(run) % 4 == 1 else run
+        data = binascii.a2b_base64(run.replace("-", "+").replace("_", "/") + "=" * (-len(run) % 4))
+        if any(separator in data for separator in _SEPARATORS):
+            yield _Token(token.start(), token.end(), data.decode("utf-8", "replace"), offset)
+
+
+def _plain(token: str) -> str:
+    if "%" not in token:
+        return token
+    return _ESCAPED.sub(lambda match: chr(int(match[0][1:], 16)), token)
+
+
+def _written(old: str, token: _Token, new: str) -> str:
+    """Encode a token as it was, or cut it where that cannot be done."""
+    if token.offset or not _TEXT.fullmatch(token.text):
+        return ""
+    plain = _plain(old)
+    written = binascii.b2a_base64(new.encode("utf-8"), newline=False).decode("ascii")
+    again = binascii.b2a_base64(token.text.encode("utf-8"), newline=False).decode("ascii")
+    if "-" in plain or "_" in plain or not ("+" in plain or "/" in plain):
+        written, again = (s.replace("+", "-").replace("/", "_") for s in (written, again))
+    if again.rstrip("=") != plain.rstrip("="):
+        return ""
+    if not plain.endswith("="):
+        written = written.rstrip("=")
+    return quote(written, safe="-_") if "%" in old else written
+
+
+def _piece_edits(text: str, mask: Mask) -> Iterator[tuple[int, int, str]]:
+    """Find the percent-encoded pieces that hold an address, whichever characters are escaped."""
+    pieces = [
+        (piece, unquote_to_bytes(piece[0]).decode("utf-8", "replace"))
+        for link in _LINK.finditer(text)
+        if "%" in link[0]
+        for piece in _PIECE.finditer(text, *link.span())
+        if "%" in piece[0]
+    ]
+    whole = "\n".join([decoded for _, decoded in pieces])
+    if not pieces or mask(whole) == whole:
+        return
+    for piece, decoded in pieces:
+        new = mask(decoded)
+        if new != decoded:
+            clean = _TEXT.fullmatch(decoded)
+            yield piece.start(), piece.end(), quote(new, safe=_SAFE) if clean else ""

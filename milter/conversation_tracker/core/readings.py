@@ -1,0 +1,290 @@
+r"""What a text, or bytes, may be read as: every decoded form in which an address could be seen.
+
+Charsets as declared, else UTF-8, else latin-1, and UTF-16 where there are null bytes; character
+references, percent and JSON escapes, characters without width, tags inside words, lines that a
+format folds; base64 and hexadecimal digits inside text. Written apart from the masking code.
+
+Every reading costs time linear in the text's length. Nothing here raises.
+"""
+
+import binascii
+import codecs
+import re
+import unicodedata
+from collections.abc import Iterator
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+from functools import lru_cache
+
+_OTHERS = {"base64_codec", "bz2_codec", "hex_codec", "mbcs", "quopri_codec", "rot_13", "tactis"} | {
+    "uu_codec",
+    "zlib_codec",
+}
+_CODECS = (frozenset(aliases.values()) - _OTHERS) | {"koi8_u", "cp874", "cp720", "utf_8_sig"}
+_ASCII = bytes(range(0x20, 0x7F))
+
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]+"
+)
+
+_NAMES = {
+    "amp": "&", "apos": "'", "commat": "@", "dash": "\u2010", "equals": "=", "gt": ">",
+    "hyphen": "\u2010", "lowbar": "_", "lt": "<", "nbsp": " ", "num": "#", "percnt": "%",
+    "period": ".", "plus": "+", "quot": '"', "shy": "\u00ad", "zwj": "\u200d", "zwnj": "\u200c",
+}  # fmt: skip
+_REFERENCE = re.compile(rf"&(?:#([0-9]{{1,7}}|x[0-9a-f]{{1,6}})|({'|'.join(_NAMES)}));?")
+_PERCENT = re.compile(r"(?:%(?:25)*[0-9a-f]{2})+")
+_ONE_PERCENT = re.compile(r"%(?:25)*([0-9a-f]{2})")
+# What JSON, xtext (RFC 3461 section 4) and VERP write for an at sign, and what JSON and
+# quoted-printable write for signs that part words.
+_SIGN = re.compile(r"\\u00([2-7][0-9a-f])|\\x([2-7][0-9a-f])|[=+](40)|=(2[02]|3[a-f]|0[9ad])")
+_SIGNS = "\\ =40 +40 =2 =3 =0".split()
+_BREAK = re.compile(r"\\[nrt]")
+_INLINE = re.compile(
+    r"<(?:!--.{0,4096}?-->|!\[[^<>]*>|/?(?:a|abbr|acronym|b|bdi|bdo|big|code|em|font|i|ins|kbd|mark|nobr"
+    r"|o:p|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr)(?:[\s/][^<>]*)?>)",
+    re.DOTALL,
+)
+_FOLD = re.compile(r"\r?\n[ \t]")
+_FLOWED = re.compile(r" \r?\n(?:>[> ]*)?")
+_QUOTED_WORD = re.compile(r"=\?([^?\s]{1,40})\?([bq])\?([^?]*)\?=(?:\s+(?==\?))?", re.IGNORECASE)
+_CONTINUED = re.compile(r'"?\s*;\s*[\w-]+\*[0-9]+\*?\s*=\s*"?')
+_PAIR = re.compile(r"\\(.)", re.DOTALL)
+
+_BASE64 = b"+/=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_NO_BASE64 = bytes(set(range(256)) - set(_BASE64))
+_BLOCK = re.compile(
+    rb"^(?:[A-Za-z0-9+/]{48,100}\r?\n)+[A-Za-z0-9+/]{0,100}={0,2}", re.MULTILINE
+)
+_NO_TOKEN = re.compile(r"[^A-Za-z0-9+/_-]")
+_NO_DIGIT = re.compile("[^0-9a-f]")
+_URL_SAFE = str.maketrans("-_", "+/")
+_TOKEN = 1024  # characters of a token looked at on either side
+
+
+def texts(data: bytes, label: str) -> Iterator[str]:
+    """Go through the texts that bytes may be, in the charset that is declared and in others.
+
+    Args:
+        data: text without its transfer encoding.
+        label: the declared charset, "" if there is none.
+    """
+    codec = _codec(label)
+    if data.isascii() and b"\0" not in data:
+        yield data.decode("ascii")
+        if _keeps_ascii(codec):
+            return
+    for name in (codec, "utf-8", "latin-1"):
+        try:
+            yield data.decode(name)
+            break
+        except (ValueError, LookupError):
+            continue
+    if not _keeps_ascii(codec) and not data.isascii():
+        yield data.decode("latin-1")
+    if b"\0" in data:
+        yield data[::2].decode("latin-1")
+        yield data[1::2].decode("latin-1")
+
+
+def readings(text: str, *, markup: bool = False) -> Iterator[str]:
+    """Go through what a text may be read as, in lower case.
+
+    Args:
+        text: the decoded text.
+        markup: it is HTML, whose tags a reader does not see.
+    """
+    # Lower case would make two characters of this one.
+    low = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
+    yield low
+    for change in (_unreferenced, _unpercented, _unsigned, _visible):
+        new = change(low)
+        if new != low:
+            low = new
+            yield low
+    if markup and "<" in low:
+        shown = _INLINE.sub("", low)
+        if shown != low:
+            yield shown
+
+
+def header_readings(value: str) -> Iterator[str]:
+    """Go through what a header's value may be read as, in its own case.
+
+    Args:
+        value: the value, with its folds.
+    """
+    yield value
+    flat = value
+    if "\n" in value:
+        yield (flat := _FOLD.sub(" ", value))
+        yield _FOLD.sub("", value)
+    if "=?" in flat:
+        yield encoded_words(flat)
+    if "*" in flat:
+        yield _CONTINUED.sub("", flat)
+    if "\\" in flat:
+        yield _PAIR.sub(r"\1", flat)
+
+
+def encoded_words(text: str) -> str:
+    """Decode the encoded words in a text (RFC 2047), adjacent ones joined."""
+    return _QUOTED_WORD.sub(_word, text)
+
+
+def unfolded(text: str) -> str:
+    """Join the lines that calendars and cards fold (RFC 5545 section 3.1)."""
+    return _FOLD.sub("", text)
+
+
+def unflowed(text: str) -> str:
+    """Join the lines that format=flowed breaks inside words (RFC 3676 section 4.5)."""
+    return _FLOWED.sub("", text)
+
+
+def blocks(data: bytes) -> Iterator[bytes]:
+    """Go through the base64 blocks of several lines in bytes, decoded: keys, quoted messages."""
+    for match in _BLOCK.finditer(data):
+        yield unbased(match[0])
+
+
+def unbased(data: bytes) -> bytes:
+    """Decode base64 leniently: what is not in its alphabet is passed over."""
+    pieces = []
+    for run in data.translate(None, _NO_BASE64).split(b"="):
+        usable = run[: len(run) - (len(run) % 4 == 1)]
+        pieces.append(binascii.a2b_base64(usable + b"=" * (-len(usable) % 4)))
+    return b"".join(pieces)
+
+
+class Tokens:
+    """Finds words in base64 or hexadecimal digits inside text, as link tokens hold them."""
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        """Prepare to find these words, given in lower case."""
+        self._needles: set[tuple[str, int]] = set()
+        self._hex: set[str] = set()
+        for word in words:
+            raw = word.encode("utf-8")
+            self._hex.add(raw.hex())
+            for before in range(3):
+                code = binascii.b2a_base64(b"\0" * before + raw, newline=False).decode("ascii")
+                first = (before * 8 + 5) // 6
+                needle = code[first : (before + len(raw)) * 8 // 6]
+                self._needles |= {(needle, first), (needle.translate(_TO_URL), first)}
+
+    def decoded(self, text: str) -> Iterator[str]:
+        """Go through the decoded tokens in a text that hold one of the words."""
+        for needle, first in self._needles:
+            at = text.find(needle)
+            while at >= 0:
+                yield _around(text, at, first)
+                at = text.find(needle, at + _TOKEN)
+        low = text.lower()
+        for needle in self._hex:
+            at = low.find(needle)
+            while at >= 0:
+                yield _hexadecimal(low, at)
+                at = low.find(needle, at + _TOKEN)
+
+
+_TO_URL = str.maketrans("+/", "-_")
+
+
+def _around(text: str, at: int, first: int) -> str:
+    """Decode the base64 token around a place, whose group begins `first` characters before."""
+    aligned = at - first
+    left = text[max(0, aligned - _TOKEN) : max(0, aligned)]
+    others = [match.end() for match in _NO_TOKEN.finditer(left)]
+    left = left[others[-1] if others else 0 :]
+    left = left[len(left) % 4 :]
+    right = text[max(0, aligned) : at + 2 * _TOKEN]
+    stray = _NO_TOKEN.search(right)
+    code = (left + right[: stray.start() if stray else None]).translate(_URL_SAFE)
+    return unbased(code.encode("ascii", "ignore")).decode("latin-1")
+
+
+def _hexadecimal(low: str, at: int) -> str:
+    """Decode the hexadecimal digits around a place, at which a byte begins."""
+    left = low[max(0, at - _TOKEN) : at]
+    others = [match.end() for match in _NO_DIGIT.finditer(left)]
+    left = left[others[-1] if others else 0 :]
+    right = low[at : at + 2 * _TOKEN]
+    stray = _NO_DIGIT.search(right)
+    right = right[: stray.start() if stray else None]
+    return bytes.fromhex(left[len(left) % 2 :] + right[: len(right) & ~1]).decode("latin-1")
+
+
+def _unreferenced(low: str) -> str:
+    return _REFERENCE.sub(_referenced, low) if "&" in low else low
+
+
+def _referenced(match: re.Match[str]) -> str:
+    if match[2]:
+        return _NAMES[match[2]]
+    number = int(match[1][1:], 16) if match[1][0] == "x" else int(match[1])
+    return chr(number).lower() if number < 0x110000 else " "
+
+
+def _unpercented(low: str) -> str:
+    return _PERCENT.sub(_unpercented_run, low) if "%" in low else low
+
+
+def _unpercented_run(match: re.Match[str]) -> str:
+    digits = "".join(_ONE_PERCENT.findall(match[0]))
+    return bytes.fromhex(digits).decode("utf-8", "replace").lower()
+
+
+def _unsigned(low: str) -> str:
+    for sign in _SIGNS:
+        if sign in low:
+            break
+    else:
+        return low
+    low = _SIGN.sub(_sign, low)
+    return _BREAK.sub(" ", low) if "\\" in low else low
+
+
+def _sign(match: re.Match[str]) -> str:
+    if match[4]:
+        return " "
+    return chr(int(match[1] or match[2] or match[3], 16)).lower()
+
+
+def _visible(low: str) -> str:
+    if low.isascii():
+        return low
+    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", low)).lower()
+    return plain.replace("\u3002", ".")
+
+
+def _word(match: re.Match[str]) -> str:
+    payload = match[3].encode("utf-8", "replace")
+    if match[2] in "bB":
+        data = unbased(payload)
+    else:
+        data = binascii.a2b_qp(payload, header=True)
+    return next(texts(data, match[1].partition("*")[0].lower()))
+
+
+@lru_cache(maxsize=256)
+def _codec(label: str) -> str:
+    """Name Python's codec for a label; UTF-8 where there is none."""
+    normal = normalize_encoding(label.strip(" \t\"'").lower())
+    name = aliases.get(normal, normal)
+    if name not in _CODECS:
+        return "utf-8"
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        return "utf-8"
+
+
+@lru_cache(maxsize=256)
+def _keeps_ascii(name: str) -> bool:
+    if name.replace("-", "_").startswith(("utf_7", "utf_16", "utf_32", "iso2022", "hz")):
+        return False
+    try:
+        return _ASCII.decode(name) == _ASCII.decode("ascii")
+    except ValueError:
+        return False

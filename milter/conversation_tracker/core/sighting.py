@@ -1,0 +1,231 @@
+r"""Where forbidden addresses stand in text that is decoded already: the eyes of the final scan.
+
+Written apart from the masking code, on purpose: a fault there must not blind this. An address
+counts when it stands whole: `xjohn@doe.example` and `john@doe.example.org` are other people, a soft
+alias is no leak, and so is `mary.john@`; but `0489.john@` or `email-john@` was put together by a
+machine. Of bytes that are no text less is asked, as in a certificate any byte may follow.
+
+Every text is gone through a bounded number of times. Nothing here raises.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import idna
+
+_WINDOW = 160  # characters looked at before a domain: a local part with what a machine put before
+_TAGS = 8  # plus signs in one local part
+_AT = "@"
+_GMAIL = ("gmail.com", "googlemail.com")
+_JOINING = "._+-"
+_MACHINES = frozenset(
+    "bounce bounces e-mail email id mail mailto message messageid msg msgid prvs return returns"
+    " unsubscribe verp".split()
+)
+_EXTENSION = (
+    r"(?:asc|csv|docx?|eml|gif|html?|ics|jpe?g|json|key|pdf|pem|png|sig|txt|vcf|xlsx?|xml|zip)"
+    r"(?![\w-]|\.\w)"
+)
+# An escape left standing may hide that the domain goes on: the reading without it will tell.
+_ESCAPED = r"%(?:25)*[0-9a-f]{2}|&(?:#|period|hyphen|dash)|=(?:\r?\n|2[de])"
+_GOES_ON = re.compile(
+    rf"[a-z0-9]|-\d{{12}}b\.|(?:-[\w-]{{0,255}})?\.(?!{_EXTENSION})[^\W_]|{_ESCAPED}"
+)
+_BARE_GOES_ON = re.compile(rf"[\w-]|\.[^\W_]|{_ESCAPED}")  # after a domain of one label
+_TAG = re.compile(r"[\w.=+-]{0,64}")
+_WORD_BEFORE = re.compile(r"[a-z0-9]{1,64}$")
+_MADE = re.compile(r"[0-9]+|(?=[a-z]*[0-9])[a-z0-9]{8,}")
+_IN_DOMAIN = re.compile(r"[\w.-]")
+_STRING_TAGS = (0x0C, 0x13, 0x16, 0x1A, 0x81)  # ASN.1 strings that hold addresses, and rfc822Name
+
+
+class Watch:
+    """Knows the forbidden addresses, and whose each is."""
+
+    def __init__(self, forbidden: Mapping[str, str]) -> None:
+        """Prepare to look for addresses.
+
+        Args:
+            forbidden: the token of each address's owner, by the address's key.
+        """
+        self._domains: dict[str, _Locals] = {}
+        for key, token in forbidden.items():
+            local, _, domain = key.rpartition(_AT)
+            for name in _spellings(domain):
+                self._domains.setdefault(name, _Locals(name)).add(local, token)
+        for found in self._domains.values():
+            found.complete()
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Give the forbidden addresses' domains, in all their spellings, in lower case."""
+        return tuple(self._domains)
+
+    def named(self, low: str) -> bool:
+        """Tell whether one of the domains stands in a lower-case text, whoever is there."""
+        return any(name in low for name in self._domains)
+
+    def seen(self, low: str) -> Iterator[str]:
+        """Go through the tokens of those whose address stands in a lower-case text."""
+        for name, people in self._domains.items():
+            at = low.find(name)
+            while at >= 0:
+                yield from people.at(low, at)
+                at = low.find(name, at + 1)
+
+    def seen_in_bytes(self, data: bytes) -> Iterator[str]:
+        """Go through the tokens of those whose address stands in bytes that are no text."""
+        low = data.lower()
+        for name, people in self._domains.items():
+            wanted = name.encode("utf-8")
+            at = low.find(wanted)
+            while at >= 0:
+                yield from people.at_bytes(data, low, at, len(wanted))
+                at = low.find(wanted, at + 1)
+        wide = [b"\0".join(bytes((c,)) for c in name.encode("utf-8")) for name in self._domains]
+        if any(name in low for name in wide):
+            for half in (low[::2], low[1::2]):
+                yield from self.seen(half.decode("latin-1"))
+
+
+class _Locals:
+    """One spelling of a domain, and who is known there."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._tokens: dict[str, str] = {}
+        self._lengths: list[int] = []
+        self._goes_on = _GOES_ON if "." in name else _BARE_GOES_ON
+
+    def add(self, local: str, token: str) -> None:
+        if self._name in _GMAIL:
+            local = local.replace(".", "")
+        self._tokens.setdefault(local, token)
+
+    def complete(self) -> None:
+        """Let an address without its `+tag` stand for the tagged one, if only one has it."""
+        untagged: dict[str, set[str]] = {}
+        for local, token in self._tokens.items():
+            base, plus, _ = local.partition("+")
+            if plus and base and not local.startswith('"'):
+                untagged.setdefault(base, set()).add(token)
+        for base, tokens in untagged.items():
+            if len(tokens) == 1:
+                self._tokens.setdefault(base, *tokens)
+        self._lengths = sorted({len(local) for local in self._tokens}, reverse=True)
+
+    def at(self, low: str, at: int) -> Iterator[str]:
+        """Give the token of whose address has its domain at this place of a text."""
+        end = at + len(self._name)
+        before, after = low[at - 1 : at], low[end : end + 1]
+        if before == _AT and not self._goes_on.match(low, end):
+            yield from self._ending(low[max(0, at - 1 - _WINDOW) : at - 1])
+        elif before in ("=", "%") and after == _AT:
+            yield from self._ending(low[max(0, at - 1 - _WINDOW) : at - 1])
+        if after == "=" and not _IN_DOMAIN.match(before):
+            local = low[end + 1 : end + 1 + _WINDOW].partition(_AT)
+            if local[1] and local[0] in self._tokens:
+                yield self._tokens[local[0]]
+
+    def _ending(self, text: str) -> Iterator[str]:
+        """Give the token of the local part that a text ends with, a tag apart."""
+        tag = len(text)
+        for _attempt in range(_TAGS):
+            found = self._owner(text[:tag])
+            if found is not None:
+                yield found
+                return
+            tag = text.rfind("+", 0, tag)
+            if tag < 0 or not _TAG.fullmatch(text, tag + 1):
+                return
+
+    def _owner(self, text: str) -> str | None:
+        for ending in (text, text[:-1] if text.endswith('"') else ""):
+            quoted = ending is not text
+            for length in self._lengths:
+                start = self._start(ending, length)
+                token = self._tokens.get(self._plain(ending[start:])) if start >= 0 else None
+                if token is None:
+                    continue
+                if quoted and ending[start - 1 : start] == '"':
+                    return token
+                if not quoted and _begins(ending, start):
+                    return token
+        return None
+
+    def _start(self, text: str, length: int) -> int:
+        """Find where a local part of this length begins; dots do not count at Gmail."""
+        if self._name not in _GMAIL:
+            return len(text) - length
+        at = len(text)
+        while at > 0 and length > 0:
+            at -= 1
+            length -= text[at] != "."
+        return at if length == 0 else -1
+
+    def _plain(self, local: str) -> str:
+        return local.replace(".", "") if self._name in _GMAIL else local
+
+    def at_bytes(self, data: bytes, low: bytes, at: int, length: int) -> Iterator[str]:
+        """Give the token of whose address has its domain at this place of bytes."""
+        if low[at - 1 : at] != b"@":
+            return
+        before = low[max(0, at - 1 - _WINDOW) : at - 1].decode("latin-1")
+        end = at + length
+        for size in self._lengths:
+            local = before[-size:]
+            token = self._tokens.get(local)
+            if token is None or len(local) < size:
+                continue
+            start = at - 1 - size
+            lead = data[max(0, start - 2) : start]
+            measured = len(lead) == 2 and lead[0] in _STRING_TAGS and lead[1] == end - start
+            text = before[:-size]
+            whole = _begins(text + local, len(text)) or not low[start - 1 : start].isalnum()
+            if measured or (whole and not _byte_goes_on(data, end)):
+                yield token
+                return
+
+
+def _byte_goes_on(data: bytes, end: int) -> bool:
+    """Tell whether a domain goes on in bytes, where anything may follow a string."""
+    last, following = data[end - 1 : end], data[end : end + 2]
+    if following[:1].isalpha():
+        return following[:1].isupper() == last.isupper()
+    if following[:1] == b"-":
+        return _GOES_ON.match(data[end : end + 80].decode("latin-1").lower()) is not None
+    return following[:1] == b"." and following[1:].isalnum()
+
+
+def _begins(text: str, start: int) -> bool:
+    """Tell whether a local part can begin here, rather than be the end of another one."""
+    before = text[start - 1 : start]
+    if not before:
+        return True
+    if before not in _JOINING:
+        return not (before.isalnum() and _cased(before))
+    head = text[:start].rstrip(_JOINING)
+    if not head or not (head[-1].isalnum() and _cased(head[-1])):
+        return True
+    word = _WORD_BEFORE.search(head)
+    if word is None or start - len(head) > 1 or head[: word.start()][-1:].isalnum():
+        return False
+    return word[0] in _MACHINES or _MADE.fullmatch(word[0]) is not None
+
+
+def _cased(character: str) -> bool:
+    """Tell whether a letter or digit parts words; scripts without case use no blanks."""
+    return character.isascii() or character.lower() != character.upper() or not character.isalpha()
+
+
+def _spellings(domain: str) -> set[str]:
+    """Give a domain as A-labels and as U-labels, with either name of Gmail."""
+    if domain in _GMAIL:
+        return set(_GMAIL)
+    labels = []
+    for label in domain.split("."):
+        try:
+            labels.append(idna.decode(label).lower() if label.startswith("xn--") else label)
+        except UnicodeError:
+            labels.append(label)
+    return {domain, ".".join(labels)}

@@ -1,0 +1,307 @@
+"""`follow`: marks deliveries with what Postfix's own log tells of them.
+
+Postfix never tells a milter what became of a message. Its log does: each line that tells of a
+delivery is looked up by its queue id, many at once, and marks the one delivery there is. How a line
+is read is in `core.maillog`, how the log is in `logfile` and `journal`. How far it was read stands
+in a state file, which is written once the marks are in the database: after a crash some lines are
+read twice, which changes nothing. The file holds no address, nor does any line that is logged.
+
+While the database is away, or the log cannot be read, this is logged once and tried again; nothing
+is lost. A log or state file that cannot be used at the start is a `Failure`.
+"""
+
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import psycopg
+
+from conversation_tracker import postfix_settings, startup
+from conversation_tracker.config import Config
+from conversation_tracker.core import maillog
+from conversation_tracker.core.alias import Bounce
+from conversation_tracker.core.maillog import Sent
+from conversation_tracker.database import Database, DatabaseUnavailable
+from conversation_tracker.failure import USAGE, Failure
+from conversation_tracker.journal import Journal
+from conversation_tracker.logfile import LogFile, Place
+from conversation_tracker.logs import Event, catch_uncaught, configure, log
+
+JOURNAL = "journal"
+MAIL_LOG = Path("/var/log/mail.log")
+STATE_DIRECTORY = Path("/var/lib/conversation-tracker")
+
+_EVERY = 0.5  # seconds between looks at a quiet log, and at a database that is away
+_STATE_LIMIT = 65_536  # octets
+_QUEUED = "SELECT * FROM tracker.deliveries_queued(%s::text[])"
+
+
+def run(config: Config, source: Path | None, state: Path) -> int:
+    """Follow Postfix's log until told to stop.
+
+    Args:
+        config: the configuration.
+        source: the log file; None stands for the journal.
+        state: the file that tells how far it was read; it is made if need be.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        Failure: log, state file or schema is not as it must be.
+    """
+    configure(config.log_format)
+    catch_uncaught()
+    # While the database is away, the pool says so with every attempt.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    stop = _Stop()
+    reader = _Reader(source, _State(state))
+    database = Deliveries(config.database)
+    try:
+        reader.begin()
+        startup.wait_for_database(config.database, stop.sleep)
+        database.open()
+        log.following(source=reader.name)
+        _Follower(reader, database, stop).run()
+    except _Stopped:
+        pass
+    finally:
+        reader.close()
+        database.close()
+    log.stopping(signal=stop.signal)
+    return os.EX_OK
+
+
+def default_source(environ: Mapping[str, str]) -> Path | None:
+    """Give the log that Postfix writes, as far as it says so; None stands for the journal."""
+    named = ""
+    with suppress(postfix_settings.Unreadable):
+        named = postfix_settings.read(environ).value("maillog_file")
+    if named.startswith("/") and not named.startswith("/dev/"):
+        return Path(named)
+    return MAIL_LOG if MAIL_LOG.exists() else None
+
+
+def default_state(environ: Mapping[str, str]) -> Path:
+    """Give the state file's place: in the directory that systemd made for it, if it did."""
+    directory = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(directory or STATE_DIRECTORY) / "follow"
+
+
+@dataclass(slots=True)
+class Queued:
+    """A delivery as its queue id leads to it: its bounce address, and the state it is in."""
+
+    bounce: Bounce
+    state: str
+
+
+class Deliveries(Database):
+    """The database, asked about queue ids."""
+
+    def __init__(self, conninfo: str) -> None:
+        """Make a pool of one connection."""
+        super().__init__(conninfo, size=1)
+
+    def queued(self, queue_ids: Iterable[str]) -> dict[str, Queued]:
+        """Look many queue ids up at once; gives those that lead to exactly one delivery."""
+        rows = self._rows(_QUEUED, (sorted(set(queue_ids)),))
+        return {
+            queue_id: Queued(Bounce(bounce.hex, domain), state)
+            for queue_id, bounce, domain, state in rows
+        }
+
+    def tell(self, found: Sequence[Sent]) -> None:
+        """Mark deliveries with what lines of the log tell, in the lines' order.
+
+        Telling the same again changes nothing.
+
+        Raises:
+            DatabaseUnavailable: some may be marked already, some not.
+        """
+        queued = self.queued(sent.queue_id for sent in found)
+        for sent in found:
+            known = queued.get(sent.queue_id)
+            if known is not None and maillog.news(known.state, sent.state):
+                try:
+                    self._told(sent, known)
+                except psycopg.Error as error:
+                    # A fault of ours: without this, the same line would be tried for ever.
+                    log.error(Event.ERROR, error, queue_id=sent.queue_id)
+
+    def _told(self, sent: Sent, known: Queued) -> None:
+        found = self.delivery(known.bounce)
+        mark = maillog.mark(found[1], sent) if found is not None else None
+        if mark is None:
+            return
+        known.state = mark.state
+        if self.mark(known.bounce.token, mark):
+            log.delivery(queue_id=sent.queue_id, state=mark.state, status=sent.status)
+
+
+class _Stopped(Exception):
+    """It was told to stop."""
+
+
+class _Stop:
+    """The signals that end it."""
+
+    def __init__(self) -> None:
+        self.signal = ""
+        self._told = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._noted)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raise _Stopped as soon as it was told to stop."""
+        if self._told.wait(seconds):
+            raise _Stopped
+
+    def _noted(self, number: int, _frame: FrameType | None) -> None:
+        self.signal = signal.Signals(number).name
+        self._told.set()
+
+
+class _State:
+    """The state file: which log was read, and how far."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._saved: dict[str, Any] | None = None
+
+    def load(self) -> dict[str, Any]:
+        """Read it; what is no such file is as good as none."""
+        try:
+            with self._path.open("rb") as file:
+                found = json.loads(file.read(_STATE_LIMIT))
+        except FileNotFoundError:
+            return {}
+        except (ValueError, RecursionError):
+            return {}
+        except OSError as error:
+            raise Failure(USAGE, f"cannot read {self._path}: {error.strerror}") from None
+        return found if isinstance(found, dict) else {}
+
+    def save(self, values: dict[str, Any]) -> None:
+        """Write it anew, whole or not at all, unless it says the same already."""
+        if values == self._saved:
+            return
+        fresh = self._path.with_name(f"{self._path.name}.new")
+        try:
+            with fresh.open("w", encoding="utf-8") as file:
+                json.dump(values, file)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._path)
+        except OSError as error:
+            raise Failure(USAGE, f"cannot write {self._path}: {error.strerror}") from None
+        self._saved = values
+
+
+class _Reader:
+    """The log, file or journal, together with the note of how far it was read."""
+
+    def __init__(self, path: Path | None, state: _State) -> None:
+        self.name = str(path) if path is not None else JOURNAL
+        self._state = state
+        known = state.load()
+        if known.get("log") != self.name:
+            known = {}
+        self._log = LogFile(path, _place(known)) if path is not None else Journal(_cursor(known))
+        self._trouble = ""
+        self._lost = 0
+
+    def begin(self) -> None:
+        """Open the log and note where that is; raise Failure if it is there but cannot be read."""
+        try:
+            self._log.open()
+        except OSError as error:
+            raise Failure(USAGE, f"cannot read {self.name}: {error.strerror}") from None
+        if not self._log.is_open:
+            self._complain("it is not there yet")
+        self.done()
+
+    def lines(self) -> list[str]:
+        """Give the next lines, none if there are none or the log cannot be read."""
+        try:
+            lines = self._log.lines()
+        except OSError as error:
+            self._complain(error.strerror or type(error).__name__)
+            return []
+        if self._log.is_open:
+            self._trouble = ""
+        if isinstance(self._log, LogFile) and self._log.lost != self._lost:
+            self._lost = self._log.lost
+            log.log_gap(source=self.name)
+        return lines
+
+    def done(self) -> None:
+        """Note that all lines given so far have had their effect."""
+        place = self._log
+        position = asdict(place.place) if isinstance(place, LogFile) else {"cursor": place.cursor}
+        self._state.save({"log": self.name, **position})
+
+    def close(self) -> None:
+        """Let go of the log."""
+        self._log.close()
+
+    def _complain(self, reason: str) -> None:
+        if reason != self._trouble:
+            self._trouble = reason
+            log.log_unreadable(source=self.name, reason=reason)
+
+
+class _Follower:
+    """Takes lines from the log to the database."""
+
+    def __init__(self, reader: _Reader, database: Deliveries, stop: _Stop) -> None:
+        self._reader = reader
+        self._database = database
+        self._stop = stop
+
+    def run(self) -> None:
+        """Go on until told to stop; ends by _Stopped."""
+        while True:
+            lines = self._reader.lines()
+            found = [sent for line in lines if (sent := maillog.read(line)) is not None]
+            if found:
+                self._tell(found)
+            self._reader.done()
+            self._stop.sleep(0.0 if lines else _EVERY)
+
+    def _tell(self, found: Sequence[Sent]) -> None:
+        lost_at: float | None = None
+        while True:
+            try:
+                self._database.tell(found)
+                break
+            except DatabaseUnavailable as error:
+                if lost_at is None:
+                    lost_at = time.monotonic()
+                    log.database_unreachable(error)
+            self._stop.sleep(_EVERY)
+        if lost_at is not None:
+            log.database_back(seconds=time.monotonic() - lost_at)
+
+
+def _place(known: Mapping[str, Any]) -> Place | None:
+    """Read a place in a file from the state; None if it has none."""
+    file, offset, head = (known.get(name) for name in ("file", "offset", "head"))
+    if isinstance(file, str) and isinstance(offset, int) and offset >= 0 and isinstance(head, str):
+        return Place(file, offset, head)
+    return None
+
+
+def _cursor(known: Mapping[str, Any]) -> str | None:
+    """Read a place in the journal from the state; None if it has none."""
+    cursor = known.get("cursor")
+    return cursor if isinstance(cursor, str) else None
