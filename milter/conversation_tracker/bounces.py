@@ -57,7 +57,9 @@ class Bounces:
         if found is None:
             return replies.UNKNOWN_ALIAS
         status, delivery = found
-        return replies.EXPIRED_ALIAS if status == "expired" else delivery
+        if status != "live":
+            return replies.EXPIRED_ALIAS if status == "expired" else replies.TRY_LATER
+        return delivery
 
     def decide(self, message: Message, delivery: Delivery) -> Plan | Letter:
         """Take what came to a bounce address.
@@ -87,19 +89,21 @@ class Bounces:
 
         It holds the mail it is about, and tells at which provider the person is who complained.
         """
-        declared = message.first(b"content-type") or b""
-        return b"report" in declared.lower() and read(message).kind == "abuse"
+        return _declared(message) and read(message).kind == "abuse"
 
     def misdirected(self, message: Message, conversation: Conversation) -> Plan | None:
         """Take a report that came to its sender's alias instead of the bounce address.
 
         Args:
-            message: mail with the null sender, to one alias.
+            message: mail to one alias.
             conversation: the alias's conversation.
 
         Returns:
-            The plan, None if it is no report.
+            The plan, None if it is no report. What has a sender is one only if it says so: a
+            person may quote one.
         """
+        if not message.null and not _declared(message):
+            return None
         report = read(message)
         if rules.forwarded(report):
             return None
@@ -120,3 +124,8 @@ class Bounces:
         if mark.state != "bounced":
             return Plan(discard=True)
         return rules.notified(message, delivery, report, datetime.now(UTC), mint())
+
+
+def _declared(message: Message) -> bool:
+    """Tell cheaply whether a message can be a multipart/report (RFC 6522)."""
+    return b"report" in (message.first(b"content-type") or b"").lower()

@@ -94,7 +94,7 @@ def read(conninfo: str) -> State:
     Raises:
         psycopg.Error: it cannot be reached.
     """
-    with psycopg.connect(conninfo, **connection_options()) as connection:
+    with psycopg.connect(conninfo, **connection_options(conninfo)) as connection:
         before = time.time()
         [(version, standby, read_only, clock, roles)] = _rows(connection, _SERVER)
         server = State(

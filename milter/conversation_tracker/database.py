@@ -33,6 +33,7 @@ T = TypeVar("T")
 # of 300 s, and milter_command_timeout of 30 s for RCPT.
 _STATEMENT_MS = 8_000
 _LOCK_MS = 5_000
+_TIMEOUTS = f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS}"
 _OVERDUE = 10.0
 _PATIENCE = 5.0
 _CONNECT = 5
@@ -285,14 +286,14 @@ class Rehearsal(Database):
         yield self._one
 
 
-def connection_options(conninfo: str = "") -> dict[str, Any]:
+def connection_options(conninfo: str, own: str = _TIMEOUTS) -> dict[str, Any]:
     """Give what every connection is opened with: autocommit, and timeouts on both sides.
 
     Args:
         conninfo: where the connection goes to; the server options it names stay in force.
+        own: the server options to add.
     """
     given = conninfo_to_dict(conninfo).get("options") or ""
-    own = f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS}"
     return {
         "autocommit": True,
         "connect_timeout": _CONNECT,

@@ -204,7 +204,7 @@ def _connection(conninfo: str) -> Iterator[tuple[psycopg.Connection, Watchdog]]:
     watchdog = Watchdog(_OVERDUE)
     watchdog.start()
     try:
-        options = {**connection_options(), "options": _TIMEOUTS}
+        options = connection_options(conninfo, _TIMEOUTS)
         # Each batch is planned for its own values: where the line has come to matters.
         with psycopg.connect(conninfo, **options, prepare_threshold=None) as connection:
             connection.isolation_level = IsolationLevel.READ_COMMITTED

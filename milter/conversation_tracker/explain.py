@@ -224,7 +224,8 @@ def _lines(found: _Rehearsed) -> Iterator[str]:
         yield f"recipient {one_line(text)}: refused, {reply}"
     yield f"decision: {_decision(found)}"
     if found.return_path is not None:
-        yield f"  set sender <{found.return_path}>, a fresh bounce address"
+        fresh = ", a fresh bounce address" if found.return_path else ""
+        yield f"  set sender <{found.return_path}>{fresh}"
     for edit in found.edits:
         yield f"  {_cut(one_line(str(edit)))}"
     for mark in found.marks:

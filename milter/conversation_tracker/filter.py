@@ -57,7 +57,10 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one message: its plan, already recorded, and what the log says of it."""
+    """What became of one message: its plan, already recorded, and what the log says of it.
+
+    `return_path` is the new envelope sender, "" for the null sender, None where it stays.
+    """
 
     plan: Plan
     return_path: str | None = None
@@ -202,10 +205,12 @@ class Filter:
         conversations = dict(transaction.conversations)
         if own is None and _aliases_only(message) and self._bounces.complaint(message):
             return self._recorded(message, conversations, None, directory, complaint=True)
-        if transaction.null and conversations and len(message.recipients) == 1:
+        if conversations and len(message.recipients) == 1:
             [conversation] = conversations.values()
             if (plan := self._bounces.misdirected(message, conversation)) is not None:
-                return Outcome(plan, what="returned")
+                # What becomes of it must not be answered (RFC 3461 section 6.1).
+                return_path = None if transaction.null else ""
+                return Outcome(plan, return_path, what="returned")
         if own is not None and not conversations:
             found = self._named(message, own)
             if found is None:

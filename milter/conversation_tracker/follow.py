@@ -40,6 +40,7 @@ JOURNAL = "journal"
 MAIL_LOG = Path("/var/log/mail.log")
 STATE_DIRECTORY = Path("/var/lib/conversation-tracker")
 
+_MISSING = "not there yet"
 _EVERY = 0.5  # seconds between looks at a quiet log, and at a database that is away
 _STATE_LIMIT = 65_536  # octets
 _QUEUED = "SELECT * FROM tracker.deliveries_queued(%s::text[])"
@@ -227,7 +228,7 @@ class _Reader:
         except OSError as error:
             raise Failure(USAGE, f"cannot read {self.name}: {error.strerror}") from None
         if not self._log.is_open:
-            self._complain("it is not there yet")
+            self._complain(_MISSING)
         self.done()
 
     def lines(self) -> list[str]:
@@ -237,7 +238,9 @@ class _Reader:
         except OSError as error:
             self._complain(error.strerror or type(error).__name__)
             return []
-        if self._log.is_open:
+        if not self._log.is_open:
+            self._complain(_MISSING)
+        if lines:
             self._trouble = ""
         if isinstance(self._log, LogFile) and self._log.lost != self._lost:
             self._lost = self._log.lost

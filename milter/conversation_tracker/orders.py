@@ -37,7 +37,7 @@ def connected(conninfo: str) -> Iterator[psycopg.Connection]:
         Failure: in place of every error of the driver, also in the block.
     """
     try:
-        with psycopg.connect(conninfo, **connection_options()) as connection:
+        with psycopg.connect(conninfo, **connection_options(conninfo)) as connection:
             yield connection
     except psycopg.Error as error:
         raise failure.of(error, conninfo) from None

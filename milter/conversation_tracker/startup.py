@@ -64,7 +64,7 @@ def wait_for_database(conninfo: str, sleep: Callable[[float], object] = time.sle
     lost_at: float | None = None
     while True:
         try:
-            with psycopg.connect(conninfo, **connection_options()) as connection:
+            with psycopg.connect(conninfo, **connection_options(conninfo)) as connection:
                 verify(connection)
             break
         except NotMigrated as error:

@@ -112,3 +112,19 @@ def test_odd_report(host: Stage, name: str) -> None:
     assert not found_in(notice.data, never)
     assert b"\0" not in notice.data
     host.rest([shop])
+
+
+def test_reports_of_a_store_switched_off_wait(host: Stage) -> None:
+    """While its store is switched off, a bounce address answers as an alias does."""
+    shop = host.shop()
+    order = shop.order("1001", buyer=BUYER)
+    bounce = sent(host, order)
+    shop.set(active=False)
+    report = parted((DELIVERY, status(BUYER.encode())))
+    replies, came = host.play("", bounce, report)
+    assert (str(replies.final)[:9], came) == ("451 4.3.0", [])
+    assert [line.state for line in order.timeline()] == ["accepted"]
+    shop.set(active=True)
+    [notice] = host.carried("", bounce, report)
+    assert notice.addresses == ("pay@payment.example",)
+    assert [line.state for line in order.timeline()] == ["bounced"]

@@ -4,10 +4,10 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from builders import BUYER, SHOP, B, order, person
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import B, BUYER, SHOP, order, person
 from conversation_tracker.core import maillog
 from conversation_tracker.core.bounce import Delivery, Mark, worded
 from conversation_tracker.core.conversation import Participant
@@ -121,7 +121,7 @@ def test_mail_that_was_given_up_bounced(word: str) -> None:
     [
         "",
         "Nov 23 16:45:52 host postfix/qmgr[1]: 9663F22A932: removed",
-        "Nov 23 16:45:52 host postfix/qmgr[1]: 9663F22A932: from=<>, size=1, nrcpt=1 (queue active)",
+        "Nov 23 16:45:52 host postfix/qmgr[1]: 9663F22A932: from=<>, size=1, nrcpt=1 (active)",
         "Nov 23 16:45:52 host postfix/smtpd[1]: NOQUEUE: reject: RCPT from x[192.0.2.1]: 550 5.1.1",
         "Nov 23 16:45:52 host postfix/smtp[1]: 9663F22A932: host x[192.0.2.1] said: 450 (in reply)",
         "Nov 23 16:45:52 host postfix/smtp[1]: connect to x[192.0.2.1]:25: Connection refused",

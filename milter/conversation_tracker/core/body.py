@@ -2,63 +2,79 @@
 
 Masking decodes each text, masks it, and writes anew only the parts that changed, each in its own
 transfer encoding and charset; every other byte stays. Which text is masked how is a table keyed by
-media type; types that are not in it are left alone. The structure itself is read in `mime`.
+media type. Other parts are looked into where the people are named whose addresses must not be seen:
+one that holds an address and says only who somebody is, is replaced by a note; archives and PDF
+files pass or are removed, as the caller wants. The structure itself is read in `mime`.
 
-`read` raises `TooComplex`; nothing else here raises.
+`read` raises `TooComplex`, and `masked` raises `Unmaskable`; nothing else here raises.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from conversation_tracker.core import charset, markup, part_header, transfer
+from conversation_tracker.core import charset, leaf, markup, part_header, transfer
 from conversation_tracker.core.address import replaced
+from conversation_tracker.core.leaf import LEAVES, Kind, Mask
 from conversation_tracker.core.mime import Part, TooComplex, read
+from conversation_tracker.core.people import People
 
-__all__ = ["LEAVES", "Part", "TooComplex", "attachment_names", "masked", "read", "text"]
+__all__ = [
+    "LEAVES",
+    "Look",
+    "Mask",
+    "Part",
+    "People",
+    "TooComplex",
+    "Unmaskable",
+    "attachment_names",
+    "look",
+    "masked",
+    "read",
+    "text",
+]
 
-Mask = Callable[[str], str]
 Edit = tuple[int, int, bytes]
-Leaf = Callable[[bytes, str, Mask], tuple[bytes, str]]
-"""Masks content without its transfer encoding, given its charset label; gives both again.
-
-The same content object says that nothing changed. A new label is declared in the part's header.
-"""
+REMOVED = "[An attachment was removed: it held an address.]"
+"""What stands in the place of a part that was removed."""
+UNSIGNED = "[A signature was removed: an address in the signed text is masked.]"
+"""What stands in the place of the signature of text that was masked."""
 
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
 
 
-def _plain(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
-    # Lines that format=flowed broke inside an address would be joined here.
-    if charset.transparent(data, label) and not _possible(data, mask):
-        return data, label
-    return charset.changed(data, label, mask)
+class Unmaskable(ValueError):
+    """A part holds an address that can neither be masked nor removed; the message tells its type.
+
+    Such a message must not leave: it is refused with 554 5.6.0.
+    """
 
 
-def _html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
-    if b"&" not in data and charset.transparent(data, label) and not _possible(data, mask):
-        return data, label
-    # What the charset lacks is written as a character reference.
-    return charset.changed(data, label, partial(markup.masked, mask=mask), "xmlcharrefreplace")
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A part that holds an address and cannot be masked.
+
+    Attributes:
+        number: its number, as in "2.1" (RFC 9051 section 6.4.5); "1" if it is the whole body.
+        type: its media type.
+        kind: what it is.
+    """
+
+    number: str
+    type: str
+    kind: Kind
 
 
-def _header_lines(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
-    return part_header.masked(data, mask), label
-
-
-LEAVES: dict[str, Leaf] = {
-    "text/html": _html,
-    "application/xhtml+xml": _html,
-    "text/rfc822-headers": _header_lines,
-    "text": _plain,
-    "message": _header_lines,
-}
-"""How content is masked, by media type or, where that is not here, by its first half."""
-
-
-def masked(part: Part, body: bytes, mask: Mask) -> bytes:
+def masked(
+    part: Part,
+    body: bytes,
+    mask: Mask,
+    *,
+    people: People | None = None,
+    remove_attachments: bool = False,
+) -> bytes:
     """Mask all text of a body: parts of a known type, part headers, preambles and epilogues.
 
     Args:
@@ -66,12 +82,36 @@ def masked(part: Part, body: bytes, mask: Mask) -> bytes:
         body: the raw body.
         mask: gives a text with addresses replaced, the same object when there are none. If it has
             a method `possible(bytes) -> bool`, as `Masker` has, ASCII text is first asked there.
+        people: whose addresses must not be seen. With them, parts that cannot be masked are looked
+            into, and text of any type is masked; without, parts of other types stay.
+        remove_attachments: whether archives and PDF files with an address are removed.
 
     Returns:
         The body; the same object when nothing changed. The header fields of the outermost part are
         not in the body, so its charset stays as declared, whatever the replacements need.
+
+    Raises:
+        Unmaskable: a part that must stay holds an address, or one that is the whole body must go.
     """
-    return replaced(body, list(_edits(part, body, mask)))
+    return replaced(body, list(_edits(part, body, _Task(mask, people, remove_attachments))))
+
+
+def look(part: Part, body: bytes, people: People) -> tuple[Look, ...]:
+    """Find the parts that hold an address and cannot be masked.
+
+    Args:
+        part: the structure that `read` gave for this body.
+        body: the raw body.
+        people: whose addresses to look for.
+
+    Returns:
+        One item for each such part, in their order.
+    """
+    return tuple(
+        Look(number or "1", each.type, kind)
+        for number, each, around in _numbered(part, body, "")
+        if (kind := leaf.kind(each, leaf.content(each, around), people)) is not None
+    )
 
 
 def text(part: Part, body: bytes) -> str:
@@ -86,10 +126,10 @@ def text(part: Part, body: bytes) -> str:
     """
     inside = (child for child in part.walk() if child.is_message for child in child.children)
     for message in (part, *inside):
-        shown = sorted(_shown(message), key=lambda leaf: leaf is not part and bool(leaf.name))
+        shown = sorted(_shown(message), key=lambda each: each is not part and bool(each.name))
         for wanted in ("text/plain", "text/html", "text/"):
-            for leaf in shown:
-                if leaf.type.startswith(wanted) and (found := _readable(leaf, body)).strip():
+            for each in shown:
+                if each.type.startswith(wanted) and (found := _readable(each, body)).strip():
                     return found
     return ""
 
@@ -106,19 +146,31 @@ def attachment_names(part: Part, body: bytes) -> tuple[str, ...]:
         anything else "part-N", N counting the parts that are no multiparts from 1.
     """
     names: list[str] = []
-    for number, leaf in enumerate(_leaves(part), 1):
-        name = _file_name(leaf.name)
-        if leaf.disposition == "attachment" or name:
-            names.append(name or ("message.eml" if leaf.is_message else f"part-{number}"))
+    for number, each in enumerate(_leaves(part), 1):
+        name = _file_name(each.name)
+        if each.disposition == "attachment" or name:
+            names.append(name or ("message.eml" if each.is_message else f"part-{number}"))
     return tuple(names)
 
 
-def _edits(part: Part, body: bytes, mask: Mask) -> Iterator[Edit]:
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is to be masked, and what becomes of parts that cannot be."""
+
+    mask: Mask
+    people: People | None
+    remove: bool
+
+
+def _edits(part: Part, body: bytes, task: _Task) -> Iterator[Edit]:
     """Give the edits of a part, header and content, in ascending order."""
-    inside, label = _content_edits(part, body, mask)
+    if task.people and _goes(part, body, task):
+        yield _removal(part, body, REMOVED)
+        return
+    inside, label = _content_edits(part, body, task)
     start, end = part.header
     old = body[start:end]
-    new = part_header.masked(old, mask)
+    new = part_header.masked(old, task.mask)
     if label != part.charset:
         new = part_header.with_charset(new, label)
     if new is not old:
@@ -126,50 +178,87 @@ def _edits(part: Part, body: bytes, mask: Mask) -> Iterator[Edit]:
     yield from inside
 
 
-def _content_edits(part: Part, body: bytes, mask: Mask) -> tuple[list[Edit], str]:
+def _content_edits(part: Part, body: bytes, task: _Task) -> tuple[list[Edit], str]:
     """Give the edits of a part's content, and the charset it is in afterwards."""
     if part.children or part.is_multipart:
-        return list(_container_edits(part, body, mask)), part.charset
-    leaf = LEAVES.get(part.type) or LEAVES.get(part.type.partition("/")[0])
-    if leaf is None:
-        return [], part.charset
+        return list(_container_edits(part, body, task)), part.charset
     start, end = part.content
     raw = body[start:end]
     if part.embedded is not None:
         data, inside = part.embedded
-        new, label = masked(inside, data, mask), part.charset
+        new, label = replaced(data, list(_edits(inside, data, task))), part.charset
     else:
         data = transfer.decoded(raw, part.encoding)
-        new, label = leaf(data, part.charset, mask)
+        new, label = leaf.masked(part, data, task.mask, task.people)
         if label != part.charset and part.header[0] == part.header[1]:
             new, label = charset.narrowed(new, data, part.charset), part.charset
     if new is not data:
         return [(start, end, transfer.encoded(raw, data, new, part.encoding))], label
+    if leaf.how(part, data, task.people) is None:
+        return [], label
     # What stands in clear around encoded text is shown by some programs.
-    new = _plain(raw, "", mask)[0] if part.encoding == transfer.BASE64 else raw
+    new = leaf.plain(raw, "", task.mask)[0] if part.encoding == transfer.BASE64 else raw
     return ([] if new is raw else [(start, end, new)]), label
 
 
-def _container_edits(part: Part, body: bytes, mask: Mask) -> Iterator[Edit]:
+def _goes(part: Part, body: bytes, task: _Task) -> bool:
+    """Tell whether a part is to be removed; raises Unmaskable where it cannot be."""
+    if task.people is None or not _is_leaf(part):
+        return False
+    kind = leaf.kind(part, leaf.content(part, body), task.people)
+    if kind is None or (kind == "archive" and not task.remove):
+        return False
+    if kind == "binary" or part.header[0] == part.header[1]:
+        raise Unmaskable(f"an address in {part.type}")
+    return True
+
+
+def _removal(part: Part, body: bytes, note: str) -> Edit:
+    """Put a note in the place of a part; its header fields told of what is gone."""
+    start, end = part.header[0], part.content[1]
+    line_end = "\r\n" if b"\r\n" in body[slice(*part.header)] else "\n"
+    header = f"Content-Type: text/plain; charset=us-ascii{line_end}{line_end}"
+    return start, end, (header + note + line_end).encode("ascii")
+
+
+def _container_edits(part: Part, body: bytes, task: _Task) -> Iterator[Edit]:
     """Give the edits of the parts inside, and of what stands between them as text."""
     at = part.content[0]
-    for child in part.children:
-        yield from _gap_edits(at, child.header[0], body, mask)
-        yield from _edits(child, body, mask)
+    broken = False
+    for number, child in enumerate(part.children):
+        yield from _gap_edits(at, child.header[0], body, task.mask)
+        edits = list(_edits(child, body, task))
+        if number and broken and child.header[0] < child.header[1]:
+            edits = [_removal(child, body, UNSIGNED)]
+        broken = broken or (part.type == "multipart/signed" and bool(edits))
+        yield from edits
         at = child.content[1]
-    yield from _gap_edits(at, part.content[1], body, mask)
+    yield from _gap_edits(at, part.content[1], body, task.mask)
 
 
 def _gap_edits(start: int, end: int, body: bytes, mask: Mask) -> Iterator[Edit]:
     old = body[start:end]
-    new = _plain(old, "", mask)[0]
+    new = leaf.plain(old, "", mask)[0]
     if new is not old:
         yield start, end, new
 
 
-def _possible(data: bytes, mask: Mask) -> bool:
-    possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
-    return possible is None or possible(data)
+def _is_leaf(part: Part) -> bool:
+    return not (part.children or part.is_multipart or part.embedded)
+
+
+def _numbered(part: Part, body: bytes, number: str) -> Iterator[tuple[str, Part, bytes]]:
+    """Go through the leaves with their numbers and the body each stands in."""
+    if part.embedded is not None:
+        data, inside = part.embedded
+        yield from _numbered(inside, data, number)
+    elif _is_leaf(part):
+        yield number, part, body
+    elif part.is_message:  # the message inside has the number of the part it is
+        yield from _numbered(part.children[0], body, number)
+    else:
+        for count, child in enumerate(part.children, 1):
+            yield from _numbered(child, body, f"{number}.{count}" if number else str(count))
 
 
 def _shown(part: Part) -> Iterator[Part]:
@@ -181,11 +270,9 @@ def _shown(part: Part) -> Iterator[Part]:
         yield part
 
 
-def _readable(leaf: Part, body: bytes) -> str:
-    found = charset.decoded(
-        transfer.decoded(body[slice(*leaf.content)], leaf.encoding), leaf.charset
-    )
-    if leaf.type == "text/html":
+def _readable(part: Part, body: bytes) -> str:
+    found = charset.decoded(leaf.content(part, body), part.charset)
+    if part.type == "text/html":
         found = markup.stripped(found)
     return _CONTROLS.sub("", found.replace("\r\n", "\n").replace("\r", "\n"))
 

@@ -26,9 +26,7 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _FOLD = re.compile(r"\r?\n[ \t]")
 _RAW_FOLD = re.compile(rb"\r?\n[ \t]|=\r?\n")
 _OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:V(?:CALENDAR|CARD)\b", re.IGNORECASE)
-_QUOTED = re.compile(
-    r"[^:\n]*;\s*+(?:ENCODING=\"?)?QUOTED-PRINTABLE[^:\n]*+:", re.IGNORECASE
-)
+_QUOTED = re.compile(r"[^:\n]*;\s*+(?:ENCODING=\"?)?QUOTED-PRINTABLE[^:\n]*+:", re.IGNORECASE)
 _CHARSET = re.compile(r";\s*+CHARSET=\"?([^\s;:\"]{1,40})", re.IGNORECASE)
 _BASE64 = re.compile(
     rb"^[^:\n]*;\s*(?:ENCODING=\"?)?(?:B|BASE64)\b[^:\n]*+:|:data:[^,\n]{0,200};base64,",

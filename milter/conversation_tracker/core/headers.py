@@ -122,7 +122,17 @@ def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask:
         else:
             for start, end, place in _left(value, box):
                 found += edits(value, start, end, mask, place)
+    torn = _torn_words(value, boxes, mask)[::-1]
     for start, end, place in _outside(value, boxes, words):
+        while torn and torn[-1].start() < end:
+            first, last = max(start, torn[-1].start()), min(end, torn[-1].end())
+            if first < last:
+                found += edits(value, start, first, mask, place)
+                found.append((first, last, _rewritten(value[first:last], torn[-1], mask)))
+                start = last
+            if torn[-1].end() > end:
+                break
+            torn.pop()
         found += edits(value, start, end, mask, place)
     return safe(replaced(value, sorted(found))) if found else value
 
@@ -183,6 +193,31 @@ def _loose_words(value: bytes, boxes: list[Mailbox]) -> list[tuple[int, int]]:
         if after == len(spans) or match.end() <= spans[after][0]:
             found.append(match.span())
     return found
+
+
+def _torn_words(value: bytes, boxes: list[Mailbox], mask: Mask) -> list[re.Match[bytes]]:
+    """Find encoded words that an address tears apart, and that hold something to mask.
+
+    Some readers decode the word first, and so show what no piece of it says.
+    """
+    if b"=?" not in value:
+        return []
+    spans = [(box.start, box.end) for box in boxes if box.address]
+    found: list[re.Match[bytes]] = []
+    for match in ENCODED.finditer(value):
+        after = bisect_right(spans, match.start(), key=itemgetter(1))
+        if after < len(spans) and spans[after][0] < match.end():
+            text = decoded(match[0])
+            if mask(text) != text:
+                found.append(match)
+    return found
+
+
+def _rewritten(piece: bytes, word: re.Match[bytes], mask: Mask) -> bytes:
+    """Write a piece of an encoded word as a word of its own, masked."""
+    head = b"=?%s?%s?" % (word[1], word[2])
+    text = mask(decoded(head + piece.removeprefix(head).removesuffix(b"?=") + b"?=")).strip()
+    return b" " + encoded(text) + b" " if text else b""
 
 
 def _inside(box: Mailbox, words: list[tuple[int, int]]) -> bool:

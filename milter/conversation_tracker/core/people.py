@@ -78,9 +78,7 @@ class People:
         return False
 
     def _held(self, data: bytes) -> bool:
-        return self.in_text(data.decode("utf-8", "replace")) or self.in_text(
-            data.decode("latin-1")
-        )
+        return self.in_text(data.decode("utf-8", "replace")) or self.in_text(data.decode("latin-1"))
 
 
 def _places(low: bytes, name: bytes) -> Iterator[int]:

@@ -41,7 +41,7 @@ _SIGN = re.compile(r"\\u00([2-7][0-9a-f])|\\x([2-7][0-9a-f])|[=+](40)|=(2[02]|3[
 _SIGNS = "\\ =40 +40 =2 =3 =0".split()
 _BREAK = re.compile(r"\\[nrt]")
 _INLINE = re.compile(
-    r"<(?:!--.{0,4096}?-->|!\[[^<>]*>|/?(?:a|abbr|acronym|b|bdi|bdo|big|code|em|font|i|ins|kbd|mark|nobr"
+    r"<(?:![^<>]*>|/?(?:a|abbr|acronym|b|bdi|bdo|big|code|em|font|i|ins|kbd|mark|nobr"
     r"|o:p|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr)(?:[\s/][^<>]*)?>)",
     re.DOTALL,
 )
@@ -53,9 +53,7 @@ _PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 _BASE64 = b"+/=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _NO_BASE64 = bytes(set(range(256)) - set(_BASE64))
-_BLOCK = re.compile(
-    rb"^(?:[A-Za-z0-9+/]{48,100}\r?\n)+[A-Za-z0-9+/]{0,100}={0,2}", re.MULTILINE
-)
+_BLOCK = re.compile(rb"^(?:[A-Za-z0-9+/]{48,100}\r?\n)+[A-Za-z0-9+/]{0,100}={0,2}", re.MULTILINE)
 _NO_TOKEN = re.compile(r"[^A-Za-z0-9+/_-]")
 _NO_DIGIT = re.compile("[^0-9a-f]")
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -83,8 +81,8 @@ def texts(data: bytes, label: str) -> Iterator[str]:
     if not _keeps_ascii(codec) and not data.isascii():
         yield data.decode("latin-1")
     if b"\0" in data:
-        yield data[::2].decode("latin-1")
-        yield data[1::2].decode("latin-1")
+        yield data[::2].decode("ascii", "replace")
+        yield data[1::2].decode("ascii", "replace")
 
 
 def readings(text: str, *, markup: bool = False) -> Iterator[str]:

@@ -79,8 +79,7 @@ def record(
         first_words=_shown(_first_words(view, part, message), forbidden),
         size=message.size,
         attachment_names=tuple(
-            _shown(view.text(name), forbidden)
-            for name in mime.attachment_names(part, message.body)
+            _shown(view.text(name), forbidden) for name in mime.attachment_names(part, message.body)
         ),
         automatic=message.automatic,
         auto_reply=message.auto_reply,

@@ -37,6 +37,7 @@ _KNOWN_FIELD = re.compile(
 )
 _MESSAGES = ("message/rfc822", "message/global", "message/news")
 _FOLDED = ("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/x-vcalendar")
+_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _TEXTUAL = ("text/", "message/", "multipart/")
 _FILE_MAGIC = (b"PK\x03\x04", b"%PDF")
 
@@ -180,7 +181,7 @@ class _Scan:
             if closing:
                 self._look_header(part.inside + "epilogue", part.data[first : part.end])
                 return
-            yield _Part(part.data, first, end, default, part.depth + 1, part.inside)
+            yield _Part(part.data, first, _before(part.data, first, end), default, part.depth + 1, part.inside)
 
     def _look_at(self, channel: str, declared: _Declared, part: _Part, start: int) -> bytes:
         """Look at a part's content; give it without its transfer encoding."""
@@ -214,15 +215,16 @@ class _Scan:
             self._note(channel, self._watch.seen_in_bytes(block))
 
     def _look_bytes(self, channel: str, data: bytes) -> None:
-        self._note(channel, self._watch.seen_in_bytes(data))
+        if _CONTROL.search(data):
+            self._note(channel, self._watch.seen_in_bytes(data))
+        else:
+            for text in readings.texts(data, ""):
+                self._look(channel, text)
+                if "=?" in text:
+                    self._look(channel, readings.encoded_words(text))
         if b"-----BEGIN" in data:
             for block in readings.blocks(data):
                 self._note(channel, self._watch.seen_in_bytes(block))
-        if b"\0" not in data[:4096]:
-            try:
-                self._look(channel, data.decode("utf-8"))
-            except ValueError:
-                return
 
     def _look_header(self, channel: str, field: bytes) -> None:
         self._note(channel, self._owners_in_header(field))
@@ -279,6 +281,14 @@ def _delimiters(part: _Part, boundary: bytes, start: int) -> list[tuple[int, int
         if match[1] is not None or len(found) > _PARTS:
             break
     return found
+
+
+def _before(data: bytes, first: int, end: int) -> int:
+    """Take off the line end that belongs to a delimiter (RFC 2046 section 5.1.1)."""
+    for line_end in (b"\r\n", b"\n"):
+        if data.endswith(line_end, first, end):
+            return end - len(line_end)
+    return end
 
 
 def _untransferred(raw: bytes, encoding: bytes) -> bytes:

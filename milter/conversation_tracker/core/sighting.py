@@ -85,7 +85,7 @@ class Watch:
         wide = [b"\0".join(bytes((c,)) for c in name.encode("utf-8")) for name in self._domains]
         if any(name in low for name in wide):
             for half in (low[::2], low[1::2]):
-                yield from self.seen(half.decode("latin-1"))
+                yield from self.seen(half.decode("ascii", "replace"))
 
 
 class _Locals:
@@ -170,7 +170,7 @@ class _Locals:
         """Give the token of whose address has its domain at this place of bytes."""
         if low[at - 1 : at] != b"@":
             return
-        before = low[max(0, at - 1 - _WINDOW) : at - 1].decode("latin-1")
+        before = low[max(0, at - 1 - _WINDOW) : at - 1].decode("ascii", "replace")
         end = at + length
         for size in self._lengths:
             local = before[-size:]
@@ -181,8 +181,8 @@ class _Locals:
             lead = data[max(0, start - 2) : start]
             measured = len(lead) == 2 and lead[0] in _STRING_TAGS and lead[1] == end - start
             text = before[:-size]
-            whole = _begins(text + local, len(text)) or not low[start - 1 : start].isalnum()
-            if measured or (whole and not _byte_goes_on(data, end)):
+            whole = _begins(text + local, len(text)) and not _byte_goes_on(data, end)
+            if measured or whole:
                 yield token
                 return
 

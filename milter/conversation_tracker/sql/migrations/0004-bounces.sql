@@ -23,7 +23,7 @@ CREATE TYPE tracker.delivery AS (
 -- The delivery that a bounce address was made for. No row: there is none.
 CREATE FUNCTION tracker.delivery_of(bounce uuid, alias_domain text) RETURNS SETOF tracker.delivery
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT (tracker.conversation_with(o.id, p.token)).*,
+    SELECT found.*,
            d.bounce, author.token, back.token, m.at, m.subject,
            coalesce((SELECT i.original FROM tracker.message_ids AS i
                       WHERE i.order_id = m.order_id AND i.ours = m.message_id
@@ -34,7 +34,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       JOIN tracker.orders AS o ON o.id = m.order_id
       JOIN tracker.participants AS p ON p.id = d.recipient_id
       JOIN tracker.participants AS author ON author.id = m.sender_id
-      LEFT JOIN tracker.participants AS back ON back.id = m.return_id
+      LEFT JOIN tracker.participants AS back ON back.id = m.return_id,
+           LATERAL tracker.conversation_with(o.id, p.token) AS found
      WHERE d.bounce = delivery_of.bounce AND o.alias_domain = delivery_of.alias_domain
 $$;
 

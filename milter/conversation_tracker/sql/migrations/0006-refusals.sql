@@ -25,12 +25,13 @@ CREATE FUNCTION tracker.refuse(
 RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO tracker.refusals AS r (order_id, digest, author_id, recipient_id, subject, reply)
-    VALUES (refuse.order_id, refuse.digest,
+    SELECT o.id, refuse.digest,
             (SELECT p.id FROM tracker.participants AS p
               WHERE p.token = author AND p.order_id = refuse.order_id),
             (SELECT p.id FROM tracker.participants AS p
               WHERE p.token = recipient AND p.order_id = refuse.order_id),
-            refuse.subject, refuse.reply)
+            refuse.subject, refuse.reply
+      FROM tracker.orders AS o WHERE o.id = refuse.order_id
     ON CONFLICT ON CONSTRAINT refusals_pkey
     DO UPDATE SET at = now(), times = r.times + 1, reply = excluded.reply
 $$;
