@@ -91,6 +91,13 @@ class Bounces:
         """
         return _declared(message) and read(message).kind == "abuse"
 
+    def report(self, message: Message) -> bool:
+        """Tell whether mail to aliases is a report; what has a sender only if it says so.
+
+        A person may quote one.
+        """
+        return (message.null or _declared(message)) and not rules.forwarded(read(message))
+
     def misdirected(self, message: Message, conversation: Conversation) -> Plan | None:
         """Take a report that came to its sender's alias instead of the bounce address.
 
@@ -99,14 +106,11 @@ class Bounces:
             conversation: the alias's conversation.
 
         Returns:
-            The plan, None if it is no report. What has a sender is one only if it says so: a
-            person may quote one.
+            The plan, None if it is no report.
         """
-        if not message.null and not _declared(message):
+        if not self.report(message):
             return None
         report = read(message)
-        if rules.forwarded(report):
-            return None
         [to] = message.recipients
         for address in report.recipients:
             failed = conversation.of(address)

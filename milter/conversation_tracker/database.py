@@ -33,7 +33,6 @@ T = TypeVar("T")
 # of 300 s, and milter_command_timeout of 30 s for RCPT.
 _STATEMENT_MS = 8_000
 _LOCK_MS = 5_000
-_TIMEOUTS = f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS}"
 _OVERDUE = 10.0
 _PATIENCE = 5.0
 _CONNECT = 5
@@ -286,13 +285,14 @@ class Rehearsal(Database):
         yield self._one
 
 
-def connection_options(conninfo: str, own: str = _TIMEOUTS) -> dict[str, Any]:
+def connection_options(conninfo: str, own: str = "") -> dict[str, Any]:
     """Give what every connection is opened with: autocommit, and timeouts on both sides.
 
     Args:
         conninfo: where the connection goes to; the server options it names stay in force.
-        own: the server options to add.
+        own: the server options to add; "" adds timeouts for mail.
     """
+    own = own or f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS}"
     given = conninfo_to_dict(conninfo).get("options") or ""
     return {
         "autocommit": True,

@@ -205,6 +205,9 @@ class Filter:
         conversations = dict(transaction.conversations)
         if own is None and _aliases_only(message) and self._bounces.complaint(message):
             return self._recorded(message, conversations, None, directory, complaint=True)
+        if _inside(message) and len(message.recipients) > 1 and self._bounces.report(message):
+            # Each recipient's copy tells of another delivery: the second pass takes them one by one.
+            return Outcome(rewrite.untouched(message), what="split")
         if conversations and len(message.recipients) == 1:
             [conversation] = conversations.values()
             if (plan := self._bounces.misdirected(message, conversation)) is not None:
@@ -285,7 +288,11 @@ class Filter:
 
 
 def _aliases_only(message: Message) -> bool:
-    return bool(message.recipients) and all(each.token for each in message.recipients)
+    return all(each.token is not None for each in message.recipients)
+
+
+def _inside(message: Message) -> bool:
+    return not any(each.outsider for each in message.recipients)
 
 
 def _refusal(found: Found) -> Reply:

@@ -11,7 +11,6 @@ is lost. A log or state file that cannot be used at the start is a `Failure`.
 """
 
 import json
-import logging
 import os
 import signal
 import threading
@@ -62,8 +61,6 @@ def run(config: Config, source: Path | None, state: Path) -> int:
     """
     configure(config.log_format)
     catch_uncaught()
-    # While the database is away, the pool says so with every attempt.
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     stop = _Stop()
     reader = _Reader(source, _State(state))
     database = Deliveries(config.database)

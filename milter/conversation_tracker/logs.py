@@ -192,6 +192,8 @@ def configure(format: str, stream: TextIO | None = None) -> None:
     )
     log._out = structlog.get_logger().bind()
     logging.basicConfig(level=logging.WARNING, handlers=[_Bridge()], force=True)
+    # While the database is away the pool says so with every attempt; we say it once.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def catch_uncaught() -> None:

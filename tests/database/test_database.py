@@ -373,7 +373,7 @@ def test_every_connection_has_timeouts_and_keeps_the_options_of_its_uri(store: s
     with opened(uri) as database:
         rows = database._run(lambda connection: connection.execute(query.encode()).fetchall())
     assert rows == [("8s", "5s", "5MB")]
-    assert connection_options()["options"].startswith("-c statement_timeout=")
+    assert connection_options("")["options"].startswith("-c statement_timeout=")
 
 
 # Rehearsal ----------------------------------------------------------------------------------------

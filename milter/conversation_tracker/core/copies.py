@@ -7,6 +7,7 @@ and what these leave of the message is scanned: no copy shows an address of anyb
 from collections.abc import Iterable, Iterator, Sequence
 
 from conversation_tracker.core.conversation import Conversation, Participant
+from conversation_tracker.core.headers import KEPT_FROM_PROTECTED
 from conversation_tracker.core.message import INTERNAL, PASS, Header, Message
 from conversation_tracker.core.plan import (
     AddHeader,
@@ -42,12 +43,43 @@ def one(message: Message, view: View, to: Participant, *, protected: bool) -> It
 
 def content(message: Message, view: View, *, protected: bool) -> Iterator[Edit]:
     """Give the edits of a copy's headers and body; arguments and errors as for `one`."""
-    yield from changed(message, view.headers(message, protected=protected))
+    values = view.headers(message, protected=protected)
+    yield from changed(message, _without_shown(message, values, view))
     for header in view.added(message):
         yield AddHeader(header.name, header.value)
     body = view.body(message) if view.conversation.store.mask_body else message.body
     if body is not message.body:
         yield ReplaceBody(body)
+
+
+def _without_shown(
+    message: Message, values: Sequence[bytes | None], view: View
+) -> Sequence[bytes | None]:
+    """Leave out fields that nobody needs and that show an address even after masking.
+
+    Keys and tokens hold one in base64, for instance, where it cannot be replaced.
+    """
+    if view.to is None:
+        return values
+    forbidden = everybody(view.conversation, view.to)
+    pairs = list(zip(message.headers, values, strict=True))
+    kept = [Header(h.name, value) for h, value in pairs if value is not None]
+    if all(hit.token == view.to.token for hit in scan(kept, b"", forbidden)):
+        return values
+    own = view.to.token
+    return [
+        None
+        if value is not None
+        and not needed(header.key)
+        and any(hit.token != own for hit in scan([Header(header.name, value)], b"", forbidden))
+        else value
+        for header, value in pairs
+    ]
+
+
+def needed(key: bytes) -> bool:
+    """Tell whether a reader needs a header, given by its name in lower case."""
+    return key in KEPT_FROM_PROTECTED or key.startswith(b"content-")
 
 
 def applied(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], bytes]:

@@ -18,6 +18,7 @@ MAX_LINK = 16 * 1024
 
 _LINK = re.compile(rf"://[^\s<>\"'\\]{{8,{MAX_LINK}}}")
 _TOKEN = re.compile(r"(?>(?:[A-Za-z0-9+/_\-]|%2[BbFf]){8,})(?:=|%3[Dd]){0,2}")
+_SEGMENT = re.compile(r"[^/]{8,}")
 _PIECE = re.compile(r"[^/?&=#;]+")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
@@ -67,27 +68,45 @@ def _token_edits(
 ) -> Iterator[tuple[int, int, str]]:
     """Find the base64 tokens that hold an address; all of them are asked for at once."""
     tokens = [token for start, end in links for token in _TOKEN.finditer(text, start, end)]
-    candidates = [each for token in tokens for each in _readings(token)]
-    whole = "\n".join([each.text for each in candidates])
-    if not candidates or mask(whole) == whole:
+    candidates = [list(_candidates(token)) for token in tokens]
+    whole = "\n".join([each.text for group in candidates for each in group])
+    if not whole or mask(whole) == whole:
         return
-    done = 0
-    for each in candidates:
-        new = mask(each.text) if each.start >= done else each.text
-        if new != each.text:
-            yield each.start, each.end, _written(text[each.start : each.end], each, new)
-            done = each.end
+    for group in candidates:
+        found = [
+            (each.start, each.end, _written(text[each.start : each.end], each, new))
+            for each in group
+            if (new := mask(each.text)) != each.text
+        ]
+        yield from _apart(sorted(found, key=lambda edit: not edit[2]))
 
 
-def _readings(token: re.Match[str]) -> Iterator[_Token]:
-    """Decode a token from each of its first four characters: something may stand before."""
-    plain = _plain(token[0]).rstrip("=")
-    for offset in range(4):
-        run = plain[offset:]
-        run = run[: len(run) - 1] if len(run) % 4 == 1 else run
-        data = binascii.a2b_base64(run.replace("-", "+").replace("_", "/") + "=" * (-len(run) % 4))
-        if any(separator in data for separator in _SEPARATORS):
-            yield _Token(token.start(), token.end(), data.decode("utf-8", "replace"), offset)
+def _apart(edits: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Choose edits that do not overlap, the first ones first; give them in order."""
+    chosen: list[tuple[int, int, str]] = []
+    for start, end, new in edits:
+        if all(end <= first or last <= start for first, last, _ in chosen):
+            chosen.append((start, end, new))
+    return sorted(chosen)
+
+
+def _candidates(token: re.Match[str]) -> Iterator[_Token]:
+    """Decode a token, and what slashes part in it: they are of the alphabet, and of paths."""
+    start, text = token.start(), token[0]
+    if "/" in text:
+        for piece in _SEGMENT.finditer(text):
+            for offset in range(4):
+                yield from _reading(start + piece.start(), start + piece.end(), piece[0], offset)
+    for offset in range(4):  # something else may stand before
+        yield from _reading(start, token.end(), text, offset)
+
+
+def _reading(start: int, end: int, token: str, offset: int) -> Iterator[_Token]:
+    run = _plain(token).rstrip("=")[offset:]
+    run = run[: len(run) - 1] if len(run) % 4 == 1 else run
+    data = binascii.a2b_base64(run.replace("-", "+").replace("_", "/") + "=" * (-len(run) % 4))
+    if any(separator in data for separator in _SEPARATORS):
+        yield _Token(start, end, data.decode("utf-8", "replace"), offset)
 
 
 def _plain(token: str) -> str:
@@ -107,7 +126,7 @@ def _written(old: str, token: _Token, new: str) -> str:
         written, again = (s.replace("+", "-").replace("/", "_") for s in (written, again))
     if again.rstrip("=") != plain.rstrip("="):
         return ""
-    if not plain.endswith("="):
+    if len(plain) % 4 and not plain.endswith("="):
         written = written.rstrip("=")
     return quote(written, safe="-_") if "%" in old else written
 

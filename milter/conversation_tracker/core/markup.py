@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 # A piece of text or of an attribute's value that an address with references can stand in.
 _TOKEN = re.compile(r"[^\s<>\"]+")
+_PUNCTUATION = re.compile(r"(\W*+)(?:.*\w)?(\W*)", re.DOTALL)
 _BOUNDARY = re.compile(r"[\s<>\"]")
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]{0,31};?)")
 
@@ -167,7 +168,13 @@ def _masked_block(source: str, mask: Mask) -> str:
         new = mask(word[0])
         if new == word[0]:
             continue
-        for number, (start, end) in enumerate(dict.fromkeys(spans[slice(*word.span())])):
+        around = _PUNCTUATION.fullmatch(word[0])
+        before, after = (around[1], around[2]) if around else ("", "")
+        if not (new.startswith(before) and new.endswith(after)):
+            before = after = ""
+        new = new[len(before) : len(new) - len(after)]
+        places = spans[word.start() + len(before) : word.end() - len(after)]
+        for number, (start, end) in enumerate(dict.fromkeys(places)):
             edits.append((start, end, "" if number else html.escape(new, quote=False)))
     pieces: list[str] = []
     done = 0

@@ -144,7 +144,7 @@ def plan(
         return Plan(reply=replies.EXPIRED_ALIAS)
     except TooManyParticipants:
         return Plan(reply=replies.TOO_MANY_PARTICIPANTS)
-    except (mime.TooComplex, _Shown, _Unreadable):
+    except (mime.TooComplex, mime.Unmaskable, _Shown, _Unreadable):
         return Plan(reply=replies.CANNOT_MASK)
 
 

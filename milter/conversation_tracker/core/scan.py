@@ -36,7 +36,7 @@ _KNOWN_FIELD = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _MESSAGES = ("message/rfc822", "message/global", "message/news")
-_FOLDED = ("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/x-vcalendar")
+_FOLDED = ("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/x-vcalendar", "application/ics")
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _TEXTUAL = ("text/", "message/", "multipart/")
 _FILE_MAGIC = (b"PK\x03\x04", b"%PDF")
@@ -187,7 +187,7 @@ class _Scan:
         """Look at a part's content; give it without its transfer encoding."""
         raw = part.data[start : part.end]
         data = _untransferred(raw, declared.encoding)
-        if declared.type.startswith(_TEXTUAL) or declared.type.endswith(("xml", "json")):
+        if declared.type.startswith(_TEXTUAL) or declared.type.endswith(("xml", "json", "/ics")):
             self._look_text(channel, declared, data)
         elif data.startswith(_FILE_MAGIC):
             self._note(channel + " (file)", self._watch.seen_in_bytes(data))
@@ -201,9 +201,9 @@ class _Scan:
     def _look_text(self, channel: str, declared: _Declared, data: bytes) -> None:
         markup = declared.type.endswith(("html", "xml"))
         for text in readings.texts(data, declared.parameter(_CHARSET).decode("latin-1")):
-            self._look(channel, text, markup=markup)
-            if declared.type in _FOLDED:
-                self._look(channel, readings.unfolded(text))
+            # A fold hides that a domain goes on; no program shows one.
+            whole = readings.unfolded(text) if declared.type in _FOLDED else text
+            self._look(channel, whole, markup=markup)
             if declared.type.startswith(("message/", "text/rfc822")):
                 for each in readings.header_readings(text):
                     self._look(channel, each)

@@ -1,0 +1,100 @@
+"""Masking of HTML through references and tags."""
+
+import html
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversation_tracker.core import markup
+from conversation_tracker.core.mask import Masker
+
+REAL = "john@doe.example"
+ALIAS = "ff2e@ct.example.com"
+MASK = Masker({REAL: ALIAS, "anna@shop.example": "a11a@ct.example.com"})
+
+CASES = [
+    ("john<b>@</b>doe.example", f"{ALIAS}<b></b>"),
+    ("<p>john<wbr>@doe<WBR/>.example</p>", f"<p>{ALIAS}<wbr><WBR/></p>"),
+    ("john<!-- a > b -->@doe.example", f"{ALIAS}<!-- a > b -->"),
+    ("john&shy;@doe.example", ALIAS),
+    ("jo&zwnj;hn@doe&#8203;.example", ALIAS),
+    ("john\u200b@doe.example", ALIAS),
+    ("&lt;john&#64;<i class='a b'>doe</i>&period;example&gt;", f"&lt;{ALIAS}<i class='a b'></i>&gt;"),
+    ("john<span>&commat;</span>doe.example", f"{ALIAS}<span></span>"),
+    ("<td>anna</td><td>john<b>@doe.example</b></td>", f"<td>anna</td><td>{ALIAS}<b></b></td>"),
+    ("john<b>@doe.example</b><br>next", f"{ALIAS}<b></b><br>next"),
+    ("john<b>@</b>doe.example, anna<b>@</b>shop.example", f"{ALIAS}<b></b>, a11a@ct.example.com<b></b>"),
+    ("<a title='john&#64;doe.example'>x<b>y</b></a>", f"<a title='{ALIAS}'>x<b>y</b></a>"),
+    ("john<div>@doe.example</div>", "john<div>@doe.example</div>"),
+    ("x<b>john</b><i>@</i>doe.example", "x<b>john</b><i>@</i>doe.example"),
+    ("john<b>@</b>doe.example<i>.org</i>", "john<b>@</b>doe.example<i>.org</i>"),
+    ("john &lt;wbr&gt;@doe.example", "john &lt;wbr&gt;@doe.example"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "expected"), CASES)
+def test_an_address_is_replaced_and_tags_stay(source: str, expected: str) -> None:
+    result = markup.masked(source, MASK)
+    assert result == expected
+    assert (result is source) == (source == expected)
+
+
+ROW = (
+    '<tr><td style="padding:4px;font-family:Arial"><a href="https://www.shop.example/p?id=1&amp;x=2">'
+    "Caf&eacute;&nbsp;cr&egrave;me</a></td><td align=right>12,00&nbsp;&euro;</td></tr>\n"
+)
+PAGE = f"<html><body><table>{ROW * 200}</table></body></html>"
+
+
+@pytest.mark.parametrize(
+    "hidden", [REAL, "john&#64;doe.example", "john<b>@</b>doe.example", "john&#x40;doe<wbr>.example"]
+)
+@pytest.mark.parametrize("at", [0, 1, 57, 199, 200])
+def test_in_a_long_page_only_the_address_changes(hidden: str, at: int) -> None:
+    before, after = ROW * at, ROW * (200 - at)
+    result = markup.masked(f"{before}<p>{hidden}</p>{after}", MASK)
+    assert result.startswith(f"{before}<p>{ALIAS}")
+    assert result.endswith(f"</p>{after}")
+
+
+def test_a_page_without_an_address_is_the_same_object() -> None:
+    assert markup.masked(PAGE, MASK) is PAGE
+
+
+TAGS = ["<b>", "</b>", "<wbr>", "<!-- x -->", "&shy;", "&#8203;", "<span style='a:b'>"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, len(REAL) - 1), st.sampled_from(TAGS)), max_size=5),
+    st.booleans(),
+    st.text(st.sampled_from("ab c<>&;\n"), max_size=30).map(html.escape),
+)
+def test_whatever_parts_it_a_reader_sees_the_alias(
+    inserted: list[tuple[int, str]], references: bool, around: str
+) -> None:
+    letters = [f"&#{ord(c)};" if references and c in "@.j" else c for c in REAL]
+    for at, tag in sorted(inserted, reverse=True):
+        letters.insert(at, tag)
+    source = f"<p>{around} " + "".join(letters) + f" {around}</p>"
+    result = markup.masked(source, MASK)
+    assert result.startswith(f"<p>{around} {ALIAS}")
+    assert result.endswith(f" {around}</p>")
+    assert REAL not in markup.stripped(result)
+
+
+@given(st.text(st.sampled_from("john@doe.exampl<>&#64;/b!- \""), max_size=100))
+def test_any_source_raises_nothing_and_stays_without_a_hit(source: str) -> None:
+    markup.masked(source, MASK)
+    assert markup.masked(source, lambda text: text) is source
+
+
+@pytest.mark.parametrize(
+    "unit", ["@<b>", "<!--@", "&#64;<", "&a;", "<a@", "john<b>@</b>doe.example ", "&amp;@", "@"]
+)
+def test_hostile_sources_take_bounded_time(unit: str) -> None:
+    source = unit * (300_000 // len(unit)) + " john<b>@</b>doe.example"
+    start = time.perf_counter()
+    markup.masked(source, MASK)
+    assert time.perf_counter() - start < 8
