@@ -85,18 +85,18 @@ class Bounces:
         return Letter(replace(message, recipients=(to,)), conversation, complaint)
 
     def complaint(self, message: Message) -> bool:
-        """Tell whether mail to aliases is a complaint (RFC 5965): recorded, never forwarded.
+        """Tell whether a message is a complaint (RFC 5965) to aliases alone.
 
-        It holds the mail it is about, and tells at which provider the person is who complained.
+        It is recorded and never forwarded: it holds the mail it is about, and tells at which
+        provider the person is who complained.
         """
-        return _declared(message) and read(message).kind == "abuse"
+        aliases = all(each.token is not None for each in message.recipients)
+        return aliases and _declared(message) and read(message).kind == "abuse"
 
-    def report(self, message: Message) -> bool:
-        """Tell whether mail to aliases is a report; what has a sender only if it says so.
-
-        A person may quote one.
-        """
-        return (message.null or _declared(message)) and not rules.forwarded(read(message))
+    def shared(self, message: Message) -> bool:
+        """Tell whether a message is one report to several aliases and bounce addresses."""
+        inside = not any(each.outsider for each in message.recipients)
+        return inside and len(message.recipients) > 1 and _report(message) is not None
 
     def misdirected(self, message: Message, conversation: Conversation) -> Plan | None:
         """Take a report that came to its sender's alias instead of the bounce address.
@@ -108,9 +108,9 @@ class Bounces:
         Returns:
             The plan, None if it is no report.
         """
-        if not self.report(message):
+        report = _report(message)
+        if report is None:
             return None
-        report = read(message)
         [to] = message.recipients
         for address in report.recipients:
             failed = conversation.of(address)
@@ -128,6 +128,14 @@ class Bounces:
         if mark.state != "bounced":
             return Plan(discard=True)
         return rules.notified(message, delivery, report, datetime.now(UTC), mint())
+
+
+def _report(message: Message) -> Report | None:
+    """Read a report; what has a sender is one only if it says so, for a person may quote one."""
+    if not message.null and not _declared(message):
+        return None
+    report = read(message)
+    return None if rules.forwarded(report) else report
 
 
 def _declared(message: Message) -> bool:

@@ -57,13 +57,10 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one message: its plan, already recorded, and what the log says of it.
-
-    `return_path` is the new envelope sender, "" for the null sender, None where it stays.
-    """
+    """What became of one message: its plan, already recorded, and what the log says of it."""
 
     plan: Plan
-    return_path: str | None = None
+    return_path: str | None = None  # "" for the null sender, None where it stays
     orders: tuple[str, ...] = ()
     direction: str = ""
     what: Literal["untouched", "forwarded", "split", "returned"] = "untouched"
@@ -203,10 +200,10 @@ class Filter:
             return self._recorded(answered.message, known, None, directory, complaint=complaint)
         own = rewrite.own_mail(message, directory.senders)
         conversations = dict(transaction.conversations)
-        if own is None and _aliases_only(message) and self._bounces.complaint(message):
+        if own is None and self._bounces.complaint(message):
             return self._recorded(message, conversations, None, directory, complaint=True)
-        if _inside(message) and len(message.recipients) > 1 and self._bounces.report(message):
-            # Each recipient's copy tells of another delivery: the second pass takes them one by one.
+        if self._bounces.shared(message):
+            # It tells each recipient of another delivery: the second pass takes them one by one.
             return Outcome(rewrite.untouched(message), what="split")
         if conversations and len(message.recipients) == 1:
             [conversation] = conversations.values()
@@ -285,14 +282,6 @@ class Filter:
     def _fresh(self, conversations: dict[int, Conversation]) -> dict[int, Conversation]:
         found = {order: self._database.again(order) for order in conversations}
         return {order: each.conversation for order, each in found.items() if each is not None}
-
-
-def _aliases_only(message: Message) -> bool:
-    return all(each.token is not None for each in message.recipients)
-
-
-def _inside(message: Message) -> bool:
-    return not any(each.outsider for each in message.recipients)
 
 
 def _refusal(found: Found) -> Reply:

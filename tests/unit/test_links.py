@@ -70,14 +70,14 @@ def test_links_are_masked_in_bodies(media: bytes) -> None:
 
 @given(st.text(max_size=20), st.text(max_size=20), st.booleans(), st.booleans())
 def test_what_is_masked_comes_back(before: str, after: str, url: bool, padded: bool) -> None:
-    """With the mask of the other direction, every byte is as it was."""
+    """With the mask of the other direction, every byte is as it was, padding apart."""
     token = b64(json.dumps({"a": before, "e": REAL, "z": after}), url=url, padded=padded)
     link = f"https://x.example/?t={token}"
     sent = links.masked(link, MASK)
     assert sent != link
     assert links.masked(sent, MASK) is sent
     if url or not set("+/") & set(token + sent.partition("t=")[2]):
-        assert links.masked(sent, BACK) == link
+        assert links.masked(sent, BACK).rstrip("=") == link.rstrip("=")
 
 
 @given(st.text(st.sampled_from("ab0/?&=%4@:-_+ \n"), max_size=100))

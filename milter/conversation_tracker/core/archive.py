@@ -84,16 +84,17 @@ def _held(data: bytes, people: People, budget: _Budget, depth: int) -> bool:
         return any(_held_page(each, people, budget) for each in _streams(data, budget))
     if _MARKUP.match(data):
         budget.text -= len(data)
-        return budget.text > 0 and people.found(_text(data))
+        return budget.text > 0 and any(people.found(text) for text in _texts(data))
     return False
 
 
-def _text(markup: bytes) -> bytes:
-    """Give the text of a document's markup; programs part words into runs at will."""
+def _texts(markup: bytes) -> Iterator[bytes]:
+    """Give the text of a document's markup, which programs part into runs at will."""
     text = _TAG.sub(b"", _PARAGRAPH.sub(rb"\n\g<0>", markup))
-    if b"&" in text:
-        text = html.unescape(text.decode("utf-8", "replace")).encode("utf-8", "replace")
-    return text
+    yield text
+    if b"&" in markup:
+        for each in (markup, text):
+            yield html.unescape(each.decode("utf-8", "replace")).encode("utf-8", "replace")
 
 
 def _members(data: bytes, budget: _Budget) -> Iterator[bytes]:
@@ -109,20 +110,20 @@ def _members(data: bytes, budget: _Budget) -> Iterator[bytes]:
         if budget.members < 0 or budget.octets <= 0:
             return
         if info.compress_type in _METHODS and not info.flag_bits & 1:
-            yield _unpacked(file, info, budget)
+            yield _unpacked(data, info, budget)
 
 
-def _unpacked(file: zipfile.ZipFile, info: zipfile.ZipInfo, budget: _Budget) -> bytes:
-    limit = min(budget.octets, info.compress_size * MAX_RATIO + _SLACK)
-    data = bytearray()
-    try:
-        with file.open(info) as member:
-            while len(data) < limit and (chunk := member.read(min(_CHUNK, limit - len(data)))):
-                data += chunk
-    except _BROKEN:
-        pass  # what was read before a wrong checksum is shown by some programs
-    budget.octets -= len(data)
-    return bytes(data)
+def _unpacked(data: bytes, info: zipfile.ZipInfo, budget: _Budget) -> bytes:
+    """Unpack a member, whatever its checksum and sizes say (APPNOTE.TXT section 4.3.7)."""
+    at = info.header_offset
+    name, extra = (int.from_bytes(data[i : i + 2], "little") for i in (at + 26, at + 28))
+    start = at + 30 + name + extra
+    packed = data[start : start + info.compress_size]
+    if info.compress_type == zipfile.ZIP_DEFLATED:
+        limit = min(budget.octets, len(packed) * MAX_RATIO + _SLACK)
+        packed = _inflated(packed, limit, -zlib.MAX_WBITS)
+    budget.octets -= len(packed)
+    return packed
 
 
 def _streams(data: bytes, budget: _Budget) -> Iterator[bytes]:
@@ -150,9 +151,9 @@ def _from_ascii85(packed: bytes) -> bytes:
         return packed
 
 
-def _inflated(packed: bytes, limit: int) -> bytes:
+def _inflated(packed: bytes, limit: int, bits: int = zlib.MAX_WBITS) -> bytes:
     """Decompress as much as can be, up to a limit; what is not compressed stays."""
-    unpacker = zlib.decompressobj()
+    unpacker = zlib.decompressobj(bits)
     data = bytearray()
     try:
         for at in range(0, len(packed), _CHUNK):

@@ -218,7 +218,7 @@ def _removal(part: Part, body: bytes, note: str) -> Edit:
     start, end = part.header[0], part.content[1]
     line_end = "\r\n" if b"\r\n" in body[slice(*part.header)] else "\n"
     header = f"Content-Type: text/plain; charset=us-ascii{line_end}{line_end}"
-    return start, end, (header + note + line_end).encode("ascii")
+    return start, end, (header + note).encode("ascii")
 
 
 def _container_edits(part: Part, body: bytes, task: _Task) -> Iterator[Edit]:

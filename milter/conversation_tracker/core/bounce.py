@@ -169,7 +169,9 @@ def worded(delivery: Delivery, status: str, said: str) -> str:
     ours = conversation.order.alias_domain
 
     def unnamed(found: re.Match[str]) -> str:
-        return found[0] if found[0].rpartition("@")[2].rstrip(".") == ours else "[address]"
+        # Of two run together, the second alone may be ours.
+        _, *domains = found[0].split("@")
+        return found[0] if [each.rstrip(".") for each in domains] == [ours] else "[address]"
 
     text = _ADDRESS.sub(unnamed, View(conversation, None).text(said))
     return " ".join(filter(None, (status, _HOST.sub("[host]", text))))[:_STATUS]

@@ -16,7 +16,13 @@ _BEFORE = 128  # bytes looked at before a domain, and few behind it
 _AFTER = 80
 # In binary data a capital letter or digit behind a domain is most often the next field's first
 # byte; a small letter, a further label or the rest of a soft alias is not.
-_GOES_ON = re.compile(rb"[a-z]|-[0-9]{12}b(?![a-z0-9])|[a-z0-9\-]*\.[a-z]", re.IGNORECASE)
+_EXTENSION = (
+    rb"\.(?:asc|csv|docx?|eml|gif|html?|ics|jpe?g|json|key|od[st]|p7[ms]|pdf|pem|pgp|png|sig|txt|vcf"
+    rb"|xlsx?|xml|zip)(?!(?-i:[a-z])|\.[a-z])"
+)
+_GOES_ON = re.compile(
+    rb"(?!%s)(?:[a-z]|-[0-9]{12}b(?![a-z0-9])|[a-z0-9\-]*\.[a-z])" % _EXTENSION, re.IGNORECASE
+)
 _FIELD = re.compile(rb"[A-Z0-9](?![A-Za-z0-9\-]*\.[A-Za-z])")
 
 
@@ -72,7 +78,8 @@ class People:
             text = data[start : at + 2 * (length + _AFTER)]
             if self.in_text(text.decode("utf-16-le", "replace").replace("\0", " ")):
                 return True
-            big = data[start - 1 if start else 1 : at + 2 * (length + _AFTER)]
+            before = data[start - 1 : start] if start else b"\0"
+            big = before + text[: len(text) - (len(text) + 1) % 2]
             if self.in_text(big.decode("utf-16-be", "replace").replace("\0", " ")):
                 return True
         return False

@@ -36,7 +36,14 @@ _KNOWN_FIELD = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _MESSAGES = ("message/rfc822", "message/global", "message/news")
-_FOLDED = ("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/x-vcalendar", "application/ics")
+_FOLDED = (
+    "text/calendar",
+    "text/vcard",
+    "text/x-vcard",
+    "text/directory",
+    "text/x-vcalendar",
+    "application/ics",
+)
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _TEXTUAL = ("text/", "message/", "multipart/")
 _FILE_MAGIC = (b"PK\x03\x04", b"%PDF")
@@ -181,7 +188,14 @@ class _Scan:
             if closing:
                 self._look_header(part.inside + "epilogue", part.data[first : part.end])
                 return
-            yield _Part(part.data, first, _before(part.data, first, end), default, part.depth + 1, part.inside)
+            yield _Part(
+                part.data,
+                first,
+                _before(part.data, first, end),
+                default,
+                part.depth + 1,
+                part.inside,
+            )
 
     def _look_at(self, channel: str, declared: _Declared, part: _Part, start: int) -> bytes:
         """Look at a part's content; give it without its transfer encoding."""
@@ -215,13 +229,13 @@ class _Scan:
             self._note(channel, self._watch.seen_in_bytes(block))
 
     def _look_bytes(self, channel: str, data: bytes) -> None:
-        if _CONTROL.search(data):
+        binary = _CONTROL.search(data) is not None
+        if binary:
             self._note(channel, self._watch.seen_in_bytes(data))
-        else:
-            for text in readings.texts(data, ""):
-                self._look(channel, text)
-                if "=?" in text:
-                    self._look(channel, readings.encoded_words(text))
+        for text in readings.texts(data, "") if not binary or _is_text(data) else ():
+            self._look(channel, text)
+            if "=?" in text:
+                self._look(channel, readings.encoded_words(text))
         if b"-----BEGIN" in data:
             for block in readings.blocks(data):
                 self._note(channel, self._watch.seen_in_bytes(block))
@@ -270,6 +284,15 @@ def _message(part: _Part, declared: _Declared, start: int) -> _Part:
 def _is_message(data: bytes) -> bool:
     """Tell whether a file is a message, whatever its type says."""
     return len(_KNOWN_FIELD.findall(data, 0, 8192)) > 1 and b"\n" in data[:8192]
+
+
+def _is_text(data: bytes) -> bool:
+    """Tell whether bytes with control characters among them are text all the same."""
+    try:
+        data.decode("utf-8")
+    except ValueError:
+        return False
+    return b"\0" not in data
 
 
 def _delimiters(part: _Part, boundary: bytes, start: int) -> list[tuple[int, int, bool]]:

@@ -118,9 +118,7 @@ class _Locals:
         """Give the token of whose address has its domain at this place of a text."""
         end = at + len(self._name)
         before, after = low[at - 1 : at], low[end : end + 1]
-        if before == _AT and not self._goes_on.match(low, end):
-            yield from self._ending(low[max(0, at - 1 - _WINDOW) : at - 1])
-        elif before in ("=", "%") and after == _AT:
+        if (before == _AT and not self._goes_on.match(low, end)) or (before in ("=", "%") and after == _AT):
             yield from self._ending(low[max(0, at - 1 - _WINDOW) : at - 1])
         if after == "=" and not _IN_DOMAIN.match(before):
             local = low[end + 1 : end + 1 + _WINDOW].partition(_AT)
@@ -172,19 +170,15 @@ class _Locals:
             return
         before = low[max(0, at - 1 - _WINDOW) : at - 1].decode("ascii", "replace")
         end = at + length
+        if not _byte_goes_on(data, end):
+            yield from self._ending(before)
         for size in self._lengths:
-            local = before[-size:]
-            token = self._tokens.get(local)
-            if token is None or len(local) < size:
-                continue
+            # A string in a certificate has its type and length before it.
             start = at - 1 - size
-            lead = data[max(0, start - 2) : start]
-            measured = len(lead) == 2 and lead[0] in _STRING_TAGS and lead[1] == end - start
-            text = before[:-size]
-            whole = _begins(text + local, len(text)) and not _byte_goes_on(data, end)
-            if measured or whole:
+            lead = data[max(0, start - 2) : max(0, start)]
+            token = self._tokens.get(before[-size:])
+            if len(lead) == 2 and lead[0] in _STRING_TAGS and lead[1] == end - start and token:
                 yield token
-                return
 
 
 def _byte_goes_on(data: bytes, end: int) -> bool:

@@ -1,0 +1,159 @@
+"""Zip files, documents and PDF files: unpacked to look, within limits."""
+
+import base64
+import io
+import time
+import zipfile
+import zlib
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversation_tracker.core import archive
+from conversation_tracker.core import body as mime
+from conversation_tracker.core.body import REMOVED, Look, People
+from conversation_tracker.core.mask import Masker
+
+REAL = "john@doe.example"
+RAW = REAL.encode()
+MASK = Masker({REAL: "ff2e@ct.example.com"})
+PEOPLE = People([REAL])
+NOBODY = People(["anna@doe.example"])
+
+
+def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archived:
+        for name, data in members.items():
+            archived.writestr(name, data)
+    return file.getvalue()
+
+
+def pdf(*streams: bytes, filters: bytes = b"/FlateDecode") -> bytes:
+    objects = b"".join(
+        b"1 0 obj\n<</Filter %s>>\nstream\n%s\nendstream\nendobj\n" % (filters, stream)
+        for stream in streams
+    )
+    return b"%PDF-1.7\n" + objects + b"trailer\n%%EOF"
+
+
+DOCX = b'<?xml version="1.0"?><w:p><w:r><w:t>john@</w:t></w:r><w:t>doe.example</w:t></w:p><w:p>Hi</w:p>'
+
+HOLDING = {
+    "member": zipped({"a.txt": b"x" * 500 + b" john@doe.example " + b"y" * 500}),
+    "stored": zipped({"a.txt": RAW}, zipfile.ZIP_STORED),
+    "name": zipped({f"{REAL}.txt": b"x"}),
+    "docx": zipped({"word/document.xml": DOCX * 5}),
+    "docx, with a mark": zipped({"word/document.xml": b"\xef\xbb\xbf" + DOCX * 5}),
+    "odt": zipped({"content.xml": b"<text:p>john@<text:span>doe.example</text:span></text:p>" * 9}),
+    "xlsx": zipped({"xl/sharedStrings.xml": b"<sst><si><t>john@doe.example</t></si></sst>" * 9}),
+    "references": zipped({"a.xml": b"<a>john&#64;doe.example</a>" * 9}),
+    "utf-16": zipped({"a.txt": f" {REAL} ".encode("utf-16-le") * 9}),
+    "zip in zip": zipped({"b.zip": zipped({"a.txt": b" john@doe.example " * 9})}),
+    "pdf in zip": zipped({"b.pdf": pdf(zlib.compress(b"(john@doe.example) Tj"))}),
+    "pdf": pdf(zlib.compress(b"BT (john@doe.example) Tj ET")),
+    "pdf, link": b"%PDF-1.4\n<</URI (mailto:john@doe.example)>>",
+    "pdf, kerned": pdf(zlib.compress(b"BT [(jo)-5(hn@d)3(oe.exam)(ple)]TJ (Hello) Tj ET")),
+    "pdf, letters": pdf(zlib.compress(b"".join(b"(%c) Tj 5 0 Td " % c for c in RAW))),
+    "pdf, octal": pdf(zlib.compress(b"(john\\100doe.example) Tj")),
+    "pdf, hexadecimal": pdf(zlib.compress(b"<%s> Tj" % RAW.hex().encode())),
+    "pdf, ascii85": pdf(
+        base64.a85encode(zlib.compress(b"(john@doe.example) Tj")) + b"~>",
+        filters=b"[/ASCII85Decode /FlateDecode]",
+    ),
+    "pdf, cut off": pdf(zlib.compress(b"(john@doe.example) Tj" + bytes(range(256))))[:-150],
+}
+
+
+@pytest.mark.parametrize("data", HOLDING.values(), ids=list(HOLDING))
+def test_an_address_inside_is_found(data: bytes) -> None:
+    assert archive.is_one(data)
+    assert archive.found(data, PEOPLE)
+    assert not archive.found(data, NOBODY)
+
+
+MIXED = [(b"Content-Type", b'multipart/mixed; boundary="b"')]
+DOCUMENT = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+
+def attached(data: bytes) -> bytes:
+    header = b"Content-Type: %s\nContent-Transfer-Encoding: base64\n\n" % DOCUMENT
+    return b"--b\n\nHello\n--b\n" + header + base64.encodebytes(data) + b"--b--\n"
+
+
+def test_a_document_with_an_address_is_reported_and_stays() -> None:
+    body = attached(HOLDING["docx"])
+    part = mime.read(MIXED, body)
+    assert mime.look(part, body, PEOPLE) == (Look("2", DOCUMENT.decode(), "archive"),)
+    assert mime.masked(part, body, MASK, people=PEOPLE) is body
+
+
+def test_a_document_with_an_address_is_removed_where_the_store_wants_it() -> None:
+    body = attached(HOLDING["docx"])
+    part = mime.read(MIXED, body)
+    result = mime.masked(part, body, MASK, people=PEOPLE, remove_attachments=True)
+    note = f"Content-Type: text/plain; charset=us-ascii\n\n{REMOVED}\n--b--\n"
+    assert result == b"--b\n\nHello\n--b\n" + note.encode()
+
+
+def test_a_document_without_an_address_stays_in_any_case() -> None:
+    body = attached(zipped({"word/document.xml": DOCX.replace(b"john", b"anna")}))
+    part = mime.read(MIXED, body)
+    assert mime.look(part, body, PEOPLE) == ()
+    assert mime.masked(part, body, MASK, people=PEOPLE, remove_attachments=True) is body
+
+
+def test_a_wrong_checksum_hides_nothing() -> None:
+    data = bytearray(zipped({"a.txt": b" john@doe.example " * 99}))
+    at = data.index(b"PK\x01\x02") + 16
+    data[at] ^= 0xFF
+    assert archive.found(bytes(data), PEOPLE)
+
+
+@given(st.sampled_from(list(HOLDING.values())), st.integers(0, 2000), st.binary(max_size=8))
+def test_broken_files_raise_nothing(data: bytes, at: int, patch: bytes) -> None:
+    at %= len(data)
+    archive.found(data[:at] + patch + data[at + len(patch) :], PEOPLE)
+    archive.found(data[:at], PEOPLE)
+
+
+@given(st.sampled_from([b"PK\x03\x04", b"PK\x05\x06", b"%PDF-"]), st.binary(max_size=200))
+def test_arbitrary_bytes_raise_nothing(magic: bytes, data: bytes) -> None:
+    archive.found(magic + data, PEOPLE)
+    archive.found(pdf(data, zlib.compress(data)), PEOPLE)
+
+
+def nested(depth: int) -> bytes:
+    data = zipped({"a.txt": b" john@doe.example " * 9})
+    for _ in range(depth):
+        data = zipped({"a.zip": data})
+    return data
+
+
+def test_archives_are_opened_to_a_depth() -> None:
+    assert archive.found(nested(archive.MAX_DEPTH - 1), PEOPLE)
+    assert not archive.found(nested(archive.MAX_DEPTH + 1), PEOPLE)
+
+
+ZEROS = zipped({"zeros": bytes(100 * 1024 * 1024)})
+BOMBS = {
+    "one file": ZEROS,
+    "many files": zipped({f"{i}.zip": ZEROS for i in range(50)}),
+    "many members": zipped({str(i): b"x" for i in range(5_000)}),
+    "text": zipped({"a.xml": b"<a>" * 15_000_000}),
+    "pdf": pdf(*[zlib.compress(bytes(20 * 1024 * 1024))] * 20),
+    "pdf of strings": pdf(zlib.compress(b"(a) Tj " * 3_000_000)),
+    "pdf of streams": b"%PDF-" + b"stream\nx\x9c" * 200_000,
+    "pdf of ends": b"%PDF-" + b"stream\nendstream" * 100_000,
+    "pdf of parentheses": pdf(zlib.compress(b"T(" * 2_000_000)),
+    "pdf of brackets": pdf(zlib.compress(b"T(<<" * 1_000_000)),
+}
+
+
+@pytest.mark.parametrize("data", BOMBS.values(), ids=list(BOMBS))
+def test_bombs_are_looked_at_within_bounded_time(data: bytes) -> None:
+    start = time.perf_counter()
+    assert not archive.found(data, PEOPLE)
+    assert time.perf_counter() - start < 10

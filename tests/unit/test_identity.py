@@ -1,0 +1,254 @@
+"""Parts that cannot be masked: found, removed with a note, or refused."""
+
+import base64
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversation_tracker.core import body as mime
+from conversation_tracker.core import identity
+from conversation_tracker.core.body import REMOVED, UNSIGNED, Look, People, Unmaskable
+from conversation_tracker.core.mask import Masker
+
+REAL = "john@doe.example"
+RAW = REAL.encode()
+ALIAS = "ff2e@ct.example.com"
+MASK = Masker({REAL: ALIAS})
+PEOPLE = People([REAL, "müller@xn--mller-kva.example"])
+
+SEEN = [
+    RAW,
+    b"\x00JOHN@Doe.Example\x00",
+    b"\x30\x20\x16\x10john@doe.example1\x0b\x30",
+    b"\x13\x10" + RAW + b"0\x1d\x06",
+    b"9john@doe.example" if len(REAL) == 0x39 else b"\x10" + RAW + b"010\r\x06",
+    b"John <john@doe.example>\xc2\xc0\x78",
+    b"john+shop@doe.example\xff",
+    REAL.encode("utf-16-le"),
+    b"xyz\0" + REAL.encode("utf-16-le") + b"\0\0",
+    b"odd" + REAL.encode("utf-16-be"),
+    b"mailto:john%40doe.example",
+    b"bounce+john=doe.example@x.example",
+    "<müller@müller.example>".encode(),
+    "müller@müller.example".encode("utf-16-le"),
+]
+
+
+@pytest.mark.parametrize("data", SEEN)
+def test_bytes_hold_an_address(data: bytes) -> None:
+    assert PEOPLE.found(data)
+
+
+UNSEEN = [
+    b"",
+    b"doe.example",
+    b"<xjohn@doe.example>",
+    b"john@doe.examples",
+    b"john@doe.example.org",
+    b"john@doe.example-207700027841b.ct.example.com",
+    b"mary.john@doe.example",
+    "xjohn@doe.example".encode("utf-16-le"),
+    "john@doe.example.org".encode("utf-16-be"),
+]
+
+
+@pytest.mark.parametrize("data", UNSEEN)
+def test_other_people_and_aliases_are_no_hit(data: bytes) -> None:
+    assert not PEOPLE.found(data)
+
+
+def test_a_byte_that_counts_the_address_is_no_letter_of_it() -> None:
+    """In a certificate a string's length stands before it, and may look like a letter."""
+    long = People(["j" * 53 + "@doe.example"])
+    address = b"j" * 53 + b"@doe.example"
+    assert len(address) == ord("A")
+    assert long.found(b"\x0cA" + address + b"0")
+    assert not long.found(b"\x0cB" + address + b"0")
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60), st.booleans())
+def test_wherever_it_stands_between_other_bytes_it_is_found(
+    before: bytes, after: bytes, wide: bool
+) -> None:
+    data = REAL.encode("utf-16-le") if wide else RAW
+    assert PEOPLE.found(before + b"\0\0" + data + b"\0\0" + after)
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_raise_nothing(data: bytes) -> None:
+    assert not People([]).found(data + RAW)
+    identity.found(b"\x30" + data, PEOPLE)
+    identity.found(b"-----BEGIN X-----\n" + data + b"@doe.example", PEOPLE)
+
+
+def armour(data: bytes, label: str = "PGP PUBLIC KEY BLOCK") -> bytes:
+    return (
+        f"-----BEGIN {label}-----\nVersion: x\n\n{base64.encodebytes(data).decode()}=njUN\n"
+        f"-----END {label}-----"
+    ).encode()
+
+
+KEY = b"\x99\x01\x0d\x04\xb4\x10John <john@doe.example>\x89\x01\x4e"
+
+
+def ber(tag: int, *contents: bytes) -> bytes:
+    whole = b"".join(contents)
+    return bytes((tag, 0x82)) + len(whole).to_bytes(2, "big") + whole
+
+
+def signed(message: bytes, cut: int = 10) -> bytes:
+    """Put a message into signed data, in pieces, as some programs do."""
+    chunks = [ber(0x04, message[i : i + cut]) for i in range(0, len(message), cut)]
+    return ber(0x30, ber(0x06, b"*"), b"\xa0\x80", b"\x24\x80", *chunks, b"\0\0\0\0")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        armour(KEY),
+        armour(KEY).replace(b"\n", b"\r\n> "),
+        armour(KEY)[:-30],
+        armour(b"\x30\x20\x16\x10john@doe.example1", "CERTIFICATE"),
+        signed(b"Subject: x\r\n\r\nI am john@doe.example.\r\n"),
+        signed(b"Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(b"<" + RAW + b">")),
+        armour(signed(b"\n\njohn@doe.example"), "PKCS7"),
+    ],
+)
+def test_keys_and_signed_data_are_decoded_to_look(data: bytes) -> None:
+    assert identity.found(data, PEOPLE)
+    assert not identity.found(data, People(["anna@doe.example"]))
+
+
+Headers = list[tuple[bytes, bytes]]
+MIXED: Headers = [(b"Content-Type", b'multipart/mixed; boundary="b"')]
+
+
+def part(media: str, data: bytes, end: bytes = b"\r\n") -> bytes:
+    lines = [f"Content-Type: {media}; name=x", "Content-Transfer-Encoding: base64", "", ""]
+    return end.join(line.encode() for line in lines) + base64.encodebytes(data).strip()
+
+
+def wrapped(*parts: bytes) -> bytes:
+    return b"".join(b"--b\r\n" + each + b"\r\n" for each in parts) + b"--b--\r\n"
+
+
+def masked(body: bytes, headers: Headers = MIXED, *, remove: bool = False) -> bytes:
+    read = mime.read(headers, body)
+    return mime.masked(read, body, MASK, people=PEOPLE, remove_attachments=remove)
+
+
+def look(body: bytes, headers: Headers = MIXED) -> tuple[Look, ...]:
+    return mime.look(mime.read(headers, body), body, PEOPLE)
+
+
+NOTE = b"Content-Type: text/plain; charset=us-ascii\r\n\r\n" + REMOVED.encode()
+TEXT = b"Content-Type: text/plain\r\n\r\nHello\r\n"
+
+IDENTITIES = [
+    ("application/pgp-keys", armour(KEY)),
+    ("application/pgp-signature", armour(KEY, "PGP SIGNATURE")),
+    ("application/pkcs7-signature", b"\x30\x82\x16\x10john@doe.example1\x0b"),
+    ("application/x-pkcs7-mime", signed(b"\n\njohn@doe.example")),
+    ("application/ms-tnef", b"\x78\x9f\x3e\x22" + REAL.encode("utf-16-le") + b"\0\0"),
+    ("text/vcard", b"BEGIN:VCARD\r\nKEY;ENCODING=b:" + base64.b64encode(KEY) + b"\r\nEND:VCARD"),
+]
+
+
+@pytest.mark.parametrize(("media", "data"), IDENTITIES)
+def test_what_tells_only_who_somebody_is_goes_and_leaves_a_note(media: str, data: bytes) -> None:
+    body = wrapped(TEXT, part(media, data), TEXT)
+    assert look(body) == (Look("2", media, "identity"),)
+    assert masked(body) == wrapped(TEXT, NOTE, TEXT)
+    again = masked(body)
+    assert masked(again) is again
+
+
+@pytest.mark.parametrize(("media", "data"), IDENTITIES)
+def test_without_an_address_it_stays(media: str, data: bytes) -> None:
+    key = base64.b64encode(KEY.replace(b"john", b"anna"))
+    clean = data.replace(base64.b64encode(KEY), key)
+    other = part(media, b"\x30\x05abc" if clean == data else clean)
+    body = wrapped(TEXT, other)
+    assert look(body) == ()
+    assert masked(body) is body
+
+
+def test_a_picture_with_an_address_cannot_be_masked() -> None:
+    body = wrapped(TEXT, part("image/jpeg", b"\xff\xd8\xff\0" + RAW + b"\0"))
+    assert look(body) == (Look("2", "image/jpeg", "binary"),)
+    with pytest.raises(Unmaskable, match="image/jpeg") as caught:
+        masked(body)
+    assert REAL not in str(caught.value)
+
+
+def test_a_key_that_is_the_whole_body_cannot_be_removed() -> None:
+    headers = [(b"Content-Type", b"application/pgp-keys")]
+    assert look(armour(KEY), headers) == (Look("1", "application/pgp-keys", "identity"),)
+    with pytest.raises(Unmaskable):
+        masked(armour(KEY), headers)
+
+
+def test_a_text_file_of_any_type_is_masked() -> None:
+    data = b"name,mail\nJohn,john@doe.example\n"
+    body = wrapped(part("application/octet-stream", data))
+    assert look(body) == ()
+    assert base64.encodebytes(data.replace(RAW, ALIAS.encode())).strip() in masked(body)
+
+
+@pytest.mark.parametrize("media", [b"application/xml", b"image/svg+xml", b"application/ld+json"])
+def test_markup_and_json_are_masked(media: bytes) -> None:
+    body = b"<a>john@doe.example</a>"
+    read = mime.read([(b"Content-Type", media)], body)
+    assert mime.masked(read, body, MASK) == b"<a>ff2e@ct.example.com</a>"
+
+
+def test_a_key_in_running_text_goes_and_the_text_stays() -> None:
+    text = b"My key:\r\n" + armour(KEY) + b"\r\nBye, john@doe.example\r\n" + armour(b"other")
+    expected = b"My key:\r\n" + identity.NOTE + b"\r\nBye, ff2e@ct.example.com\r\n"
+    assert masked(text, []) == expected + armour(b"other")
+
+
+SIGNED: Headers = [(b"Content-Type", b'multipart/signed; boundary="b"; micalg=sha-256')]
+SIGNATURE = part("application/pkcs7-signature", b"\x30\x05abc")
+
+
+def test_the_signature_of_masked_text_goes() -> None:
+    body = wrapped(TEXT.replace(b"Hello", RAW), SIGNATURE)
+    note = NOTE.replace(REMOVED.encode(), UNSIGNED.encode())
+    assert masked(body, SIGNED) == wrapped(TEXT.replace(b"Hello", ALIAS.encode()), note)
+
+
+def test_signed_text_without_an_address_stays_valid() -> None:
+    body = wrapped(TEXT, SIGNATURE)
+    assert masked(body, SIGNED) is body
+
+
+def test_parts_are_numbered_through_messages_inside() -> None:
+    picture = part("image/png", b"\0" + RAW)
+    inner = b'Content-Type: multipart/mixed; boundary="c"\r\n\r\n' + wrapped(TEXT, picture).replace(
+        b"--b", b"--c"
+    )
+    attached = b"Content-Type: message/rfc822\r\n\r\n" + inner
+    assert look(wrapped(TEXT, attached)) == (Look("2.2", "image/png", "binary"),)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"-----BEGIN PGP X-----\n" * 40_000,
+        b"-----BEGIN PGP X-----\n-----END " * 30_000,
+        b"\x30\x80" * 500_000,
+        b"\x30" + b"\x04\x01@" * 300_000,
+        b"\x30\x84\xff\xff\xff\xff" * 100_000,
+        b"john@doe.examplex" * 30_000,
+        b"doe.example" * 50_000,
+        b"d\0o\0e\0.\0e\0x\0a\0m\0p\0l\0e\0" * 10_000,
+    ],
+)
+def test_hostile_data_takes_bounded_time(data: bytes) -> None:
+    start = time.perf_counter()
+    identity.found(data, PEOPLE)
+    identity.removed(data, PEOPLE)
+    assert time.perf_counter() - start < 10
