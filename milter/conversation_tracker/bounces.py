@@ -79,7 +79,7 @@ class Bounces:
         conversation = delivery.conversation
         author = conversation.with_token(delivery.author)
         if author is None or author.address is None:
-            return Plan(discard=True)
+            return Plan(reply=replies.EXPIRED_ALIAS)
         [recipient] = message.recipients
         to = replace(recipient, order=conversation.order.id, token=author.token)
         return Letter(replace(message, recipients=(to,)), conversation, complaint)
@@ -123,7 +123,7 @@ class Bounces:
 
     def _marked(self, message: Message, delivery: Delivery, report: Report) -> Plan:
         mark = rules.mark(delivery, report)
-        if mark is None or not self._database.mark(delivery.bounce, mark):
+        if mark is None or not self._database.mark(delivery.bounce, mark, message.digest):
             return Plan(discard=True)
         if mark.state != "bounced":
             return Plan(discard=True)
@@ -135,7 +135,7 @@ def _report(message: Message) -> Report | None:
     if not message.null and not _declared(message):
         return None
     report = read(message)
-    return None if rules.forwarded(report) else report
+    return None if rules.forwarded(report) or report.in_words else report
 
 
 def _declared(message: Message) -> bool:

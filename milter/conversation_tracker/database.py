@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeVar
 
 import psycopg
@@ -59,15 +59,16 @@ _IDENTIFIERS = "SELECT * FROM tracker.identifiers_of(%s, %s::text[])"
 _REFUSE = "SELECT tracker.refuse(%s, %s, %s::uuid, %s::uuid, %s, %s)"
 _DELIVERY = "SELECT * FROM tracker.delivery_of(%s::uuid, %s)"
 _LAST_DELIVERY = "SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)"
-_MARK = "SELECT tracker.mark_delivery(%s::uuid, %s, %s)"
+_MARK = "SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s)"
 _RECORD = (
     "SELECT outcome, bounces FROM tracker.record("
     "%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s::text[], %s, %b,"
-    " %s, %s, %s)"
+    " %s, %s, %s, %s)"
 )
 _DIRECTORY = (
     "SELECT (SELECT coalesce(array_agg(name), '{}') FROM tracker.alias_domains),"
-    " (SELECT coalesce(jsonb_agg(to_jsonb(s)), '[]') FROM tracker.stores AS s)"
+    " (SELECT coalesce(jsonb_agg(to_jsonb(s)), '[]') FROM tracker.stores AS s),"
+    " (SELECT key FROM tracker.secrets)"
 )
 
 Outcome = Literal["done", "stale", "expired", "limited", "looping"]
@@ -100,6 +101,7 @@ class Directory:
     alias_domains: frozenset[str]
     senders: dict[str, Store]
     inactive: frozenset[str]
+    secret: bytes = field(default=b"", repr=False)
 
 
 class Database:
@@ -184,17 +186,27 @@ class Database:
         rows = self._rows(_LAST_DELIVERY, (author, recipient))
         return _delivery(rows[0]) if rows else None
 
-    def mark(self, bounce: str, mark: Mark) -> bool:
-        """Mark the delivery with this bounce token; tell whether its state changed."""
-        return bool(self._rows(_MARK, (bounce, mark.state, mark.status))[0][0])
+    def mark(self, bounce: str, mark: Mark, report: bytes | None = None) -> bool:
+        """Mark the delivery with this bounce token.
+
+        Args:
+            bounce: the token.
+            mark: state and status.
+            report: digest of the report that says so, None where it was no report.
+
+        Returns:
+            Whether its state changed, now or when the same report came before.
+        """
+        return bool(self._rows(_MARK, (bounce, mark.state, mark.status, report))[0][0])
 
     def directory(self) -> Directory:
         """Read the alias domains and the stores."""
-        [(domains, stores)] = self._rows(_DIRECTORY, ())
+        [(domains, stores, secret)] = self._rows(_DIRECTORY, ())
         return Directory(
             frozenset(domains),
             {domain: _store(row) for row in stores for domain in row["sender_domains"]},
             frozenset(row["name"] for row in stores if not row["active"]),
+            bytes(secret),
         )
 
     def record(self, records: Sequence[Record]) -> tuple[Outcome, dict[str, str]]:
@@ -305,7 +317,10 @@ def connection_options(conninfo: str, own: str = "") -> dict[str, Any]:
 
 
 def _written(connection: psycopg.Connection, record: Record) -> tuple[Outcome, dict[str, str]]:
-    joined = [{"token": p.token, "role": p.role, "address": str(p.address)} for p in record.joined]
+    joined = [
+        {"token": p.token, "role": p.role, "address": str(p.address), "vouched": p.vouched}
+        for p in record.joined
+    ]
     row = connection.execute(
         _RECORD,
         (
@@ -328,6 +343,7 @@ def _written(connection: psycopg.Connection, record: Record) -> tuple[Outcome, d
             Jsonb([asdict(identifier) for identifier in record.identifiers]),
             record.verdict,
             record.auto_reply,
+            record.first_pass,
         ),
     ).fetchone()
     assert row is not None
@@ -337,8 +353,13 @@ def _written(connection: psycopg.Connection, record: Record) -> tuple[Outcome, d
 def _found(row: Sequence[Any]) -> Found:
     status, token, store, order, number, ref, alias_domain, participants = row
     people = tuple(
-        Participant(token.replace("-", ""), role, Address.parse(address) if address else None)
-        for token, role, address in _loaded(participants)
+        Participant(
+            token.replace("-", ""),
+            role,
+            Address.parse(address) if address else None,
+            vouched=vouched,
+        )
+        for token, role, address, vouched in _loaded(participants)
     )
     conversation = Conversation(
         _store(_loaded(store)), Order(order, number, ref, alias_domain), people

@@ -14,6 +14,7 @@ from typing import TypeVar
 import psycopg
 
 from conversation_tracker import failure
+from conversation_tracker.core import copies, replies
 from conversation_tracker.core import message as messages
 from conversation_tracker.core.address import Address, AddressError, mailboxes
 from conversation_tracker.core.bounce import Mark
@@ -21,6 +22,8 @@ from conversation_tracker.core.conversation import Conversation, Participant
 from conversation_tracker.core.message import Arrival, Message
 from conversation_tracker.core.plan import Edit, Record
 from conversation_tracker.core.replies import Reply
+from conversation_tracker.core.scan import Hit, scan
+from conversation_tracker.core.view import View
 from conversation_tracker.database import (
     DatabaseUnavailable,
     Outcome,
@@ -77,8 +80,8 @@ class _Witness(Rehearsal):
                 self.conversations[record.order] = found.conversation
         return answer
 
-    def mark(self, bounce: str, mark: Mark) -> bool:
-        changed = super().mark(bounce, mark)
+    def mark(self, bounce: str, mark: Mark, report: bytes | None = None) -> bool:
+        changed = super().mark(bounce, mark, report)
         if changed:
             self.marks = (*self.marks, mark)
         return changed
@@ -96,6 +99,7 @@ class _Rehearsed:
     """What the rehearsal gave, for the lines to be made of once it is over."""
 
     transaction: Transaction = field(default_factory=Transaction)
+    message: Message | None = None
     refused: list[tuple[str, Reply]] = field(default_factory=list)
     reply: Reply | None = None
     edits: tuple[Edit, ...] = ()
@@ -198,6 +202,7 @@ def _rehearsed(
         message.arrival,
         message.null,
     )
+    found.message = whole
     outcome = filter.message(transaction, whole)
     found.reply = outcome.plan.reply
     found.edits = outcome.plan.edits
@@ -228,6 +233,7 @@ def _lines(found: _Rehearsed) -> Iterator[str]:
         yield f"  set sender <{found.return_path}>{fresh}"
     for edit in found.edits:
         yield f"  {_cut(one_line(str(edit)))}"
+    yield from _found_lines(found)
     for mark in found.marks:
         yield f"mark: the delivery is {mark.state} {mark.status}".rstrip()
     for record in found.records:
@@ -285,6 +291,50 @@ def _record_lines(record: Record, conversation: Conversation) -> Iterator[str]:
     yield f"  sender: {record.verdict}"
     if record.joined:
         yield f"  joins: {', '.join(_named(p, conversation) for p in record.joined)}"
+
+
+def _found_lines(found: _Rehearsed) -> Iterator[str]:
+    """Tell where whose address was found, and what becomes of it there."""
+    idle = found.what in ("returned", "untouched") and found.reply is None
+    if found.message is None or idle:
+        return
+    known = found.conversations or found.transaction.conversations
+    for conversation in known.values():
+        people = copies.everybody(conversation)
+        left = None if found.what == "split" else _left(found, conversation)
+        for hit in scan(found.message.headers, found.message.body, people):
+            whose = conversation.with_token(hit.token)
+            if whose is not None:
+                became = _became(hit, left, found.transaction)
+                yield f"found: {_named(whose, conversation)} in {one_line(hit.channel)}: {became}"
+
+
+def _left(found: _Rehearsed, conversation: Conversation) -> set[Hit]:
+    """Give what is still shown by the copy that leaves, or by the one that must not."""
+    edits = found.edits
+    reader = conversation.with_token(found.transaction.recipients[0].token or "")
+    if found.message is None:
+        return set()
+    if found.reply == replies.CANNOT_MASK and reader is not None and reader.address is not None:
+        author = conversation.of(found.message.author) if found.message.author else None
+        protected = author is None or author.role != "store"
+        try:
+            view = View(conversation, reader)
+            edits = tuple(copies.content(found.message, view, protected=protected))
+        except ValueError:  # the structure is over the limits
+            edits = ()
+    headers, body = copies.applied(found.message, edits)
+    return set(scan(headers, body, copies.everybody(conversation)))
+
+
+def _became(hit: Hit, left: set[Hit] | None, transaction: Transaction) -> str:
+    if left is None:
+        return "to be masked in each copy"
+    if hit not in left:
+        return "masked or left out"
+    if any(recipient.token == hit.token for recipient in transaction.recipients):
+        return "stays, it is the reader's own"
+    return "stays, as the store decides" if hit.file or hit.running_text else "cannot be masked"
 
 
 def _named(participant: Participant, conversation: Conversation) -> str:

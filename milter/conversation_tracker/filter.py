@@ -16,7 +16,8 @@ from conversation_tracker.core.address import Address, AddressError
 from conversation_tracker.core.alias import Bounce, NotAnAlias, decode, in_domains
 from conversation_tracker.core.bounce import Delivery
 from conversation_tracker.core.conversation import Conversation, Store
-from conversation_tracker.core.message import Message, Recipient
+from conversation_tracker.core.message import PASS, Message, Recipient
+from conversation_tracker.core.passage import read
 from conversation_tracker.core.plan import Plan
 from conversation_tracker.core.recording import refusal
 from conversation_tracker.core.replies import Reply
@@ -24,7 +25,7 @@ from conversation_tracker.core.thread import Mapped
 from conversation_tracker.database import Database, DatabaseUnavailable, Directory, Found
 from conversation_tracker.mint import mint
 
-_ROUTE = re.compile(rb"@[^:]*:")  # RFC 5321 section 4.1.1.3: to be ignored
+_ROUTE = re.compile(rb"\A@[^:]*:")  # RFC 5321 section 4.1.1.3: to be ignored
 _ATTEMPTS = 3
 
 _OUTCOMES = {
@@ -87,12 +88,15 @@ class Filter:
         self._directory = directory
         self._bounces = Bounces(database)
 
-    def recipient(self, transaction: Transaction, raw: bytes) -> Reply | None:
+    def recipient(
+        self, transaction: Transaction, raw: bytes, *, original: bool = False
+    ) -> Reply | None:
         """Look one recipient up.
 
         Args:
             transaction: the transaction it belongs to; an accepted recipient is noted there.
             raw: what RCPT TO named, with its angle brackets.
+            original: it came with an original recipient (ORCPT).
 
         Returns:
             The reply to refuse it with, or None.
@@ -100,7 +104,11 @@ class Filter:
         directory = self._directory()
         if directory is None:
             return replies.TRY_LATER
-        text = _ROUTE.sub(b"", raw.removeprefix(b"<").removesuffix(b">"), count=1)
+        text = raw.removeprefix(b"<").removesuffix(b">")
+        if _ROUTE.match(text):
+            # Postfix forgets the route, and would not know the recipient by it any more.
+            text = _ROUTE.sub(b"", text)
+            raw = b"<" + text + b">"
         try:
             address = Address.parse(text)
         except AddressError:
@@ -113,7 +121,7 @@ class Filter:
             if transaction.split:
                 # A domain that Postfix still routes here and no store has: it would go round.
                 return replies.UNKNOWN_ALIAS
-            transaction.recipients.append(Recipient(raw, address))
+            transaction.recipients.append(Recipient(raw, address, original=original))
             return None
         try:
             return self._alias(transaction, Recipient(raw, address), address, directory)
@@ -174,6 +182,9 @@ class Filter:
         directory = self._directory()
         if directory is None:
             return _refused(replies.TRY_LATER)
+        if message.arrival.split:
+            passage = read(message.first(PASS.lower()), directory.secret)
+            message = replace(message, arrival=replace(message.arrival, passage=passage))
         try:
             if reply := rewrite.refused(message, directory.alias_domains):
                 return self._noted(message, transaction.conversations, reply)
@@ -212,12 +223,17 @@ class Filter:
                 return_path = None if transaction.null else ""
                 return Outcome(plan, return_path, what="returned")
         if own is not None and not conversations:
-            found = self._named(message, own)
+            try:
+                found = self._named(message, own)
+            except rewrite.UnusableNumber:
+                return _refused(replies.CANNOT_MASK)
             if found is None:
                 return Outcome(rewrite.untouched(message))
             if found.status != "live" or own.name in directory.inactive:
                 return _refused(_refusal(found))
             conversations[found.conversation.order.id] = found.conversation
+        if not conversations:
+            return Outcome(rewrite.untouched(message, directory.senders))
         return self._recorded(message, conversations, own, directory)
 
     def _named(self, message: Message, own: Store) -> Found | None:
@@ -251,6 +267,7 @@ class Filter:
                 known,
                 self._authserv_id,
                 directory.alias_domains,
+                directory.secret,
             )
             if plan.reply is not None:
                 return self._noted(message, conversations, plan.reply)

@@ -5,6 +5,7 @@ message. State belongs to one transaction and is dropped with it: MAIL, end of m
 close each begin anew. Whatever raises is logged without its text and answered 451 4.3.0.
 """
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -42,6 +43,7 @@ ACTIONS = (
 # All that we read of the client comes with MAIL, so that connect and helo need no round trip.
 _MAIL_MACROS = "{auth_authen} {client_addr} {daemon_name}"
 _NO_MACROS = ""
+_ROUTE = re.compile(rb"\A@[^:]*:")  # RFC 5321 section 4.1.1.3: to be ignored
 _BOUNCE_PARAMETERS = "RET=HDRS ENVID={}"
 
 
@@ -97,10 +99,11 @@ class Session(Milter.Base):  # type: ignore[misc]
         return int(Milter.CONTINUE)
 
     @Milter.decode("bytes")
-    def envrcpt(self, recipient: bytes, *_parameters: bytes) -> int:
+    def envrcpt(self, recipient: bytes, *parameters: bytes) -> int:
         """Look a recipient up, and refuse it alone if need be."""
+        original = any(each.upper().startswith(b"ORCPT=") for each in parameters)
         try:
-            reply = self.filter.recipient(self._transaction, recipient)
+            reply = self.filter.recipient(self._transaction, recipient, original=original)
         except Exception as error:
             log.error(Event.REFUSED_RECIPIENT, error)
             reply = TRY_LATER
@@ -208,8 +211,9 @@ class Session(Milter.Base):  # type: ignore[misc]
 
 def _sender(raw: bytes) -> Address | None:
     """Read the envelope sender; one that is no address is treated as none."""
+    bare = _ROUTE.sub(b"", raw.removeprefix(b"<").removesuffix(b">"))
     try:
-        return Address.parse(raw.removeprefix(b"<").removesuffix(b">"))
+        return Address.parse(bare)
     except AddressError:
         return None
 

@@ -603,6 +603,8 @@ def test_explain_shows_what_would_happen_and_changes_nothing(
     assert f"  add recipient <{JOHN}>" in lines
     assert f"  delete recipient <{alias}>" in lines
     assert any(line.startswith("  set sender <bounce-") for line in lines)
+    found = re.compile(r"found: partner \S+ in header From: masked or left out")
+    assert any(found.fullmatch(line) for line in lines)
     assert "  direction: outbound" in lines
     assert f"  subject: Parcel for {alias}" in lines
     assert "news@carrier.example" not in result.out
@@ -610,6 +612,17 @@ def test_explain_shows_what_would_happen_and_changes_nothing(
     assert announced() == []
     record(tracker)
     assert len(announced()) == 1
+
+
+def test_explain_tells_what_cannot_be_masked(tracker: Tracker) -> None:
+    alias = tracker("mask", "shop", "1", JOHN).out.strip()
+    tracker("mask", "shop", "1", "news@carrier.example", "--role", "partner")
+    start, _, body = (MAIL % alias).partition("\n\n")
+    mail = f"{start}\nContent-Type: image/png\n\n\x01news@carrier.example\x01\n{body}"
+    told = tracker("explain", "--rcpt", alias, "-", stdin=mail.encode())
+    assert told.code == 1
+    assert "part 1 image/png (bytes): cannot be masked" in told.out
+    assert "news@carrier.example" not in told.out
 
 
 def test_explain_reads_standard_input(tracker: Tracker) -> None:

@@ -39,7 +39,7 @@ def pdf(*streams: bytes, filters: bytes = b"/FlateDecode") -> bytes:
     return b"%PDF-1.7\n" + objects + b"trailer\n%%EOF"
 
 
-DOCX = b'<?xml version="1.0"?><w:p><w:r><w:t>john@</w:t></w:r><w:t>doe.example</w:t></w:p><w:p>Hi</w:p>'
+DOCX = b"<?xml?><w:p><w:r><w:t>john@</w:t></w:r><w:t>doe.example</w:t></w:p><w:p>Hi</w:p>"
 
 HOLDING = {
     "member": zipped({"a.txt": b"x" * 500 + b" john@doe.example " + b"y" * 500}),

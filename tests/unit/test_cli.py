@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2] / "milter"
 ALIAS = f"{'0' * 32}@ct.example.com"
 CONFIG = "[tracker]\ndatabase = postgresql:///x\nsocket = unix:/tmp/x.sock\n"
 ALL = [
-    "serve", "migrate", "expire", "mask", "unmask", "timeline", "explain", "close", "erase", "check",
-    "follow",
+    "serve", "migrate", "expire", "mask", "unmask", "timeline", "explain", "close", "erase",
+    "check", "follow",
 ]  # fmt: skip
 
 

@@ -21,8 +21,8 @@ CASES = [
     ("jo \nhn@ \ndoe.ex \nample \nend", f"{ALIAS} \nend", True),
     ("> > so john@ \n> > doe.example, he\n> x", f"> > so {ALIAS}, \n> > he\n> x", False),
     (">> john@doe.e \n>> xample\n", f">> {ALIAS}\n", True),
-    ("> john@doe. \nexample", "> john@doe. \nexample", True),
-    (">john@doe. \n>> example", ">john@doe. \n>> example", True),
+    ("> john@doe. \nexample", f"> {ALIAS}", True),
+    (">john@doe. \n>> example\n", f">{ALIAS}\n", True),
     ("john@doe.\nexample", "john@doe.\nexample", True),
     ("xjohn@doe. \nexample", "xjohn@doe. \nexample", True),
     ("john@doe.exam \nple and john@ \ndoe.example x", f"{ALIAS} \n  and {ALIAS} \n  x", True),
@@ -61,11 +61,10 @@ def test_a_line_of_its_own_is_masked_as_in_any_text() -> None:
     st.lists(st.integers(1, len(REAL) - 1), unique=True, max_size=4).map(sorted),
     st.sampled_from(["", ">", ">> "]),
 )
-def test_wherever_it_is_parted_the_address_is_gone(
-    text: str, cuts: list[int], quotes: str
-) -> None:
+def test_wherever_it_is_parted_the_address_is_gone(text: str, cuts: list[int], quotes: str) -> None:
     """With DelSp the text that a reader sees holds the alias instead."""
     pieces = [REAL[a:b] for a, b in zip([0, *cuts], [*cuts, len(REAL)], strict=True)]
+    text += "."  # which no line goes on behind
     parted = f"{text}\n{quotes}" + f" \n{quotes}".join(pieces) + f"\n{text}"
     result = masked(b"text/plain; format=flowed; delsp=yes", parted.encode()).decode()
     assert f"\n{quotes}{ALIAS}\n" in result

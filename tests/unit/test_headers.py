@@ -394,6 +394,34 @@ def test_hostile_values_take_linear_time(piece: bytes) -> None:
     assert time.process_time() - begin < 2
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"=?utf-8?q?john=40doe=2Eexample,<e@x>?= <a@b>",
+        b"=?utf-8?q?john=40doe.example,<e@x>?= <a@b>",
+        b"Hi =?utf-8?q?x,<e@x>_=6Aohn=40doe=2Eexample?= <a@b>",
+        b'"q" =?utf-8?q?=6Aohn=40doe.example,<e@x>?= "x" <a@b>',
+        b"=?utf-8?q?=6Aohn=40doe.example_<john@doe.example>?= <a@b>",
+    ],
+)
+def test_a_word_that_an_address_tears_apart_is_masked(value: bytes) -> None:
+    """Some readers decode the word before they look for addresses, others after."""
+    result = masked_mailboxes(value, alias, mask)
+    found = [str(box.address).replace(ALIAS, REAL) for box in mailboxes(result)]
+    assert found == [str(box.address) for box in mailboxes(value)]
+    assert ALIAS in decoded(result)
+    assert REAL not in decoded(result)
+    assert not any(REAL in box.name for box in mailboxes(result))
+    assert masked_mailboxes(result, alias, mask) is result
+
+
+def test_many_torn_words_take_linear_time() -> None:
+    value = b"=?utf-8?q?john=40doe=2Eexample,<e@x>?= <a@b>," * 1200
+    begin = time.process_time()
+    masked_mailboxes(value, alias, mask)
+    assert time.process_time() - begin < 4
+
+
 def test_many_changes_in_one_long_word_take_linear_time() -> None:
     value = b'""' + b'john@doe.example" "' * 3000 + b'x" <a@x>'
     begin = time.process_time()

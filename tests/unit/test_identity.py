@@ -83,6 +83,36 @@ def test_arbitrary_bytes_raise_nothing(data: bytes) -> None:
     identity.found(b"-----BEGIN X-----\n" + data + b"@doe.example", PEOPLE)
 
 
+MEDIA = st.sampled_from(
+    "text/plain; format=flowed|text/html|text/calendar|application/pgp-keys|application/pdf"
+    "|image/png|application/octet-stream|multipart/signed; boundary=b|message/rfc822".split("|")
+)
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            *(RAW, b"\n", b"--b\n", b"--b--", b"BEGIN:VCARD\n", b"%PDF-", b"PK\x03\x04", b"\0"),
+            *(b"-----BEGIN X-----\n", b"-----END X-----", b"Content-Type: image/png\n\n"),
+            *(b"\x30\x80", b"://", b"<b>"),
+        ]
+    ),
+    max_size=30,
+).map(b"".join)
+
+
+@given(MEDIA, PIECES, st.booleans())
+def test_a_body_is_masked_or_refused_and_then_holds_nothing(
+    media: str, body: bytes, remove: bool
+) -> None:
+    part = mime.read([(b"Content-Type", media.encode())], body)
+    try:
+        result = mime.masked(part, body, MASK, people=PEOPLE, remove_attachments=remove)
+    except Unmaskable:
+        return
+    again = mime.read([(b"Content-Type", media.encode())], result)
+    left = {each.kind for each in mime.look(again, result, PEOPLE)}
+    assert left <= (set() if remove else {"archive"})
+
+
 def armour(data: bytes, label: str = "PGP PUBLIC KEY BLOCK") -> bytes:
     return (
         f"-----BEGIN {label}-----\nVersion: x\n\n{base64.encodebytes(data).decode()}=njUN\n"

@@ -417,15 +417,15 @@ def test_the_net_takes_time_with_the_length_only(stream):
 
 def test_other_libraries_log_the_same_way(stream):
     """The standard library's logging gives the same lines, from warnings on."""
-    pool = logging.getLogger("psycopg.pool")
-    pool.info("pool %r is ready", "pool-1")
-    pool.warning("error connecting in %r: %s", "pool-1", psycopg.OperationalError("refused\nmore"))
+    other = logging.getLogger("yoyo.migrations")
+    other.info("pool %r is ready", "pool-1")
+    other.warning("error connecting in %r: %s", "pool-1", psycopg.OperationalError("refused\nmore"))
     line = only(stream)
     del line["at"]
     assert line == {
         "level": "warning",
         "event": "library",
-        "logger": "psycopg.pool",
+        "logger": "yoyo.migrations",
         "text": "error connecting in 'pool-1': refused",
     }
 

@@ -189,9 +189,9 @@ OWN_ADDRESS = [
 
 SENDERS = [
     Row(
-        "all addresses of a From are masked",
+        "of several authors the first goes out, masked",
         mail(written(f"{CARRIER}, {SHOP}"), EVERYBODY, to=B),
-        [f"change header From 1: {A}, {soft(SHOP)}", HOP, *TO_BUYER],
+        [f"change header From 1: {A}", HOP, *TO_BUYER],
     ),
     Row(
         "of several From fields the first goes out, masked",

@@ -98,6 +98,10 @@ OTHERS = [
     "mary_john@doe.example",
     "mary-ann+john@doe.example",
     "mary%2Ejohn@doe.example",
+    "mary&#46;john@doe.example",
+    "=40john@doe.example",
+    "+40john@doe.example",
+    "\\u0040john@doe.example",
     "éjohn@doe.example",
     "john@doe.example.br",
     "john@doe.example%2Ebr",
@@ -414,7 +418,7 @@ def test_several_recipients_are_refused_at_once() -> None:
 
 def test_the_readers_own_address_is_no_leak_and_never_recorded() -> None:
     """It leaves as it came; the record keeps a note in the body's place."""
-    text = f"From: {BUYER}\nSubject: mine\nX-Mine: {CARRIER}\n{SIGNATURE}"
+    text = f"From: {BUYER}\nSubject: mine\nX-Other: {CARRIER}\n{SIGNATURE}"
     plan = mail(text, order(BUYER, CARRIER), to=A).plan()
     assert plan.reply is None
     [record] = plan.records

@@ -26,8 +26,9 @@ from builders import (
     written,
 )
 
-from conversation_tracker.core import replies
+from conversation_tracker.core import passage, replies
 from conversation_tracker.core.conversation import Conversation
+from conversation_tracker.core.passage import Passage, Verdict
 from conversation_tracker.core.plan import Plan
 
 TO_BUYER = [f"delete recipient <{B}>", f"add recipient <{BUYER}>"]
@@ -37,9 +38,10 @@ TO_SHOP = [f"delete recipient <{S}>", f"add recipient <{SHOP}>"]
 # Several recipients
 
 
-def passed(row: Mail, verdict: str) -> str:
+def passed(row: Mail, verdict: Verdict) -> str:
     """Show the header that the first pass adds."""
-    return f"add header X-Conversation-Pass: {row.message.digest.hex()} {verdict}"
+    value = passage.written(Passage(row.message.digest, verdict), b"")
+    return f"add header X-Conversation-Pass: {value.decode()}"
 
 
 @pytest.mark.parametrize(
@@ -48,8 +50,11 @@ def passed(row: Mail, verdict: str) -> str:
         ([B, S], []),
         ([B, ANN], [*ANN_JOINS]),
         ([BUYER, ANN], [f"delete recipient <{BUYER}>", f"add recipient <{B}>", *ANN_JOINS]),
-        ([B, BUYER], [f"delete recipient <{BUYER}>"]),
-        ([B, soft(BUYER)], [f"delete recipient <{soft(BUYER)}>"]),
+        ([B, BUYER], [*TO_BUYER[:1], f"delete recipient <{BUYER}>", f"add recipient <{B}>"]),
+        (
+            [B, soft(BUYER)],
+            [*TO_BUYER[:1], f"delete recipient <{soft(BUYER)}>", f"add recipient <{B}>"],
+        ),
         ([ANN, ANN.upper()], [ANN_JOINS[0], f"delete recipient <{ANN.upper()}>", ANN_JOINS[1]]),
     ],
 )

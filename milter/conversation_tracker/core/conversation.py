@@ -55,12 +55,15 @@ class Participant:
         role: buyer, store or partner; "return" is an envelope sender that nobody wrote from.
         address: the real address; None once expiry has emptied it.
         recorded: whether the database already knows this participant.
+        vouched: somebody known named them; else their soft alias, which anybody could write down
+            who knows the order's reference, stands for nobody.
     """
 
     token: str
     role: Role
     address: Address | None
     recorded: bool = True
+    vouched: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Conversation:
     def alias(self, participant: Participant) -> str:
         """Give a participant's alias in the form the store wants today."""
         kind = self.store.issuer_mask if participant.role == "store" else self.store.mask
-        carried = self.soft(participant) if kind == "soft" else None
+        carried = self.soft(participant) if kind == "soft" and participant.vouched else None
         return carried or self.hard(participant)
 
     def hard(self, participant: Participant) -> str:
@@ -126,7 +129,9 @@ class Conversation:
         """Give the bounce address with this token."""
         return str(Bounce(token, self.order.alias_domain))
 
-    def join(self, address: Address, role: Role, mint: Callable[[], str]) -> "Conversation":
+    def join(
+        self, address: Address, role: Role, mint: Callable[[], str], *, vouched: bool = True
+    ) -> "Conversation":
         """Add an address that is not yet known; one that is known changes nothing.
 
         An address that so far was only an envelope sender becomes a participant, with the alias it
@@ -136,6 +141,7 @@ class Conversation:
             address: a real address, not in an alias domain.
             role: the role to give; an address in the store's own domains is always "store".
             mint: gives a fresh random token, 32 hexadecimal digits.
+            vouched: somebody known names the address.
 
         Returns:
             The conversation with the address in it.
@@ -147,22 +153,30 @@ class Conversation:
             role = "store"
         known = self.of(address)
         if known is not None and (known.role != "return" or role == "return"):
-            return self
+            return self._vouch(known) if vouched else self
         if role != "return" and self.size >= self.store.participant_limit:
             raise TooManyParticipants
         if known is not None:
-            promoted = replace(known, role=role, recorded=False)
-            rest = tuple(promoted if p is known else p for p in self.participants)
-            return replace(self, participants=rest)
-        fresh = Participant(mint(), role, address, recorded=False)
+            promoted = replace(known, role=role, recorded=False, vouched=vouched)
+            return self._with(known, promoted)
+        fresh = Participant(mint(), role, address, recorded=False, vouched=vouched)
         return replace(self, participants=(*self.participants, fresh))
+
+    def _vouch(self, known: Participant) -> "Conversation":
+        if known.vouched:
+            return self
+        return self._with(known, replace(known, recorded=False, vouched=True))
+
+    def _with(self, old: Participant, new: Participant) -> "Conversation":
+        people = tuple(new if participant is old else participant for participant in self)
+        return replace(self, participants=people)
 
     @property
     def size(self) -> int:
-        """Count the participants, envelope senders apart."""
-        return sum(p.role != "return" for p in self.participants)
+        """Count the participants that can be reached, envelope senders apart."""
+        return sum(p.role != "return" and p.address is not None for p in self.participants)
 
     @property
     def joined(self) -> tuple[Participant, ...]:
-        """Give those the database does not know yet, or knows in another role."""
+        """Give those the database does not know yet, or knows otherwise."""
         return tuple(p for p in self.participants if not p.recorded)

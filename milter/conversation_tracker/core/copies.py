@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from conversation_tracker.core.conversation import Conversation, Participant
 from conversation_tracker.core.headers import KEPT_FROM_PROTECTED
-from conversation_tracker.core.message import INTERNAL, PASS, Header, Message
+from conversation_tracker.core.message import INTERNAL, PASS, Header, Message, Recipient
+from conversation_tracker.core.passage import Passage, Verdict, written
 from conversation_tracker.core.plan import (
     AddHeader,
     AddRecipient,
@@ -18,7 +19,6 @@ from conversation_tracker.core.plan import (
     ReplaceBody,
 )
 from conversation_tracker.core.scan import Hit, scan
-from conversation_tracker.core.verdict import Verdict
 from conversation_tracker.core.view import View
 
 
@@ -36,7 +36,7 @@ def one(message: Message, view: View, to: Participant, *, protected: bool) -> It
     """
     yield from content(message, view, protected=protected)
     [recipient] = message.recipients
-    if not recipient.outsider:
+    if not recipient.outsider or recipient.original:
         yield DeleteRecipient(recipient.raw)
         yield AddRecipient(str(to.address))
 
@@ -44,7 +44,9 @@ def one(message: Message, view: View, to: Participant, *, protected: bool) -> It
 def content(message: Message, view: View, *, protected: bool) -> Iterator[Edit]:
     """Give the edits of a copy's headers and body; arguments and errors as for `one`."""
     values = view.headers(message, protected=protected)
-    yield from changed(message, _without_shown(message, values, view))
+    if not protected:
+        values = _without_shown(message, values, view)
+    yield from changed(message, values)
     for header in view.added(message):
         yield AddHeader(header.name, header.value)
     body = view.body(message) if view.conversation.store.mask_body else message.body
@@ -52,9 +54,7 @@ def content(message: Message, view: View, *, protected: bool) -> Iterator[Edit]:
         yield ReplaceBody(body)
 
 
-def _without_shown(
-    message: Message, values: Sequence[bytes | None], view: View
-) -> Sequence[bytes | None]:
+def _without_shown(message: Message, values: list[bytes | None], view: View) -> list[bytes | None]:
     """Leave out fields that nobody needs and that show an address even after masking.
 
     Keys and tokens hold one in base64, for instance, where it cannot be replaced.
@@ -156,7 +156,9 @@ def changed(message: Message, values: Sequence[bytes | None]) -> Iterator[Change
     return reversed(edits)
 
 
-def several(message: Message, conversation: Conversation, found: Verdict) -> Iterator[Edit]:
+def several(
+    message: Message, conversation: Conversation, found: Verdict, secret: bytes
+) -> Iterator[Edit]:
     """Give the edits for mail that the splitter will take apart: aliases in the envelope only.
 
     The digest travels along, so that each copy finds the record that the first pass made, and so
@@ -166,35 +168,34 @@ def several(message: Message, conversation: Conversation, found: Verdict) -> Ite
         message: the message.
         conversation: the conversation that outsiders among its recipients have joined.
         found: whether the author is who they claim to be.
+        secret: what the first pass signs its findings with.
     """
     gone = INTERNAL | {b"bcc"}
     values = [None if h.key in gone else h.value for h in message.headers]
     yield from changed(message, values)
-    yield AddHeader(PASS, f"{message.digest.hex()} {found}".encode("ascii"))
+    yield AddHeader(PASS, written(Passage(message.digest, found), secret))
     yield from _aliases(message, conversation)
 
 
 def _aliases(message: Message, conversation: Conversation) -> Iterator[Edit]:
     """Leave one alias for each participant in the envelope.
 
-    Deleting a recipient deletes every repetition of the same text, and what was added as well: so
-    a text that stays, or is added, is never deleted.
+    Deleting a recipient deletes every repetition, in whatever spelling Postfix takes for the same,
+    and what was added before as well. So only who is named once keeps what the client wrote; of
+    everybody else all is deleted, and then their alias added.
     """
-    texts: dict[str, list[bytes]] = {}
-    outside: dict[str, list[bytes]] = {}
+    named: dict[str, list[Recipient]] = {}
     for recipient in message.recipients:
-        if recipient.token is not None:
-            texts.setdefault(recipient.token, []).append(recipient.raw)
-        elif recipient.outsider and recipient.address is not None:
+        token = recipient.token
+        if recipient.outsider and recipient.address is not None:
             participant = conversation.of(recipient.address)
-            if participant is not None:
-                outside.setdefault(participant.token, []).append(recipient.raw)
-    for token in dict.fromkeys([*texts, *outside]):
-        named = texts.get(token, [])
-        kept = next((raw for raw in named if named.count(raw) == 1), None)
-        for raw in dict.fromkeys([*named, *outside.get(token, [])]):
-            if raw != kept:
-                yield DeleteRecipient(raw)
+            token = participant.token if participant is not None else None
+        if token is not None:
+            named.setdefault(token, []).append(recipient)
+    for token, recipients in named.items():
         participant = conversation.with_token(token)
-        if kept is None and participant is not None:
-            yield AddRecipient(conversation.alias(participant))
+        if participant is None or (len(recipients) == 1 and not recipients[0].outsider):
+            continue
+        for raw in dict.fromkeys(recipient.raw for recipient in recipients):
+            yield DeleteRecipient(raw)
+        yield AddRecipient(conversation.alias(participant))

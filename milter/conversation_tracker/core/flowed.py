@@ -1,9 +1,9 @@
 """Text in the format "flowed" (RFC 3676): addresses that a soft line break parts.
 
-A line that ends with a blank goes on in the next one of the same quote depth; with DelSp the blank
-is no part of the text. Programs that break long words do it inside addresses too. What stands
-whole in one line is masked as any text is; here the words are looked at that two or more lines
-share. Nothing here raises.
+A line that ends with a blank goes on in the next one, whose quote depth should be the same, and in
+badly quoted mail is not; with DelSp the blank is no part of the text. Programs that break long
+words do it inside addresses too. What stands whole in one line is masked as any text is; here the
+words are looked at that two or more lines share. Nothing here raises.
 """
 
 import re
@@ -35,11 +35,6 @@ class _Line:
     def flows(self) -> bool:
         """Tell whether the next line belongs to this one."""
         return bool(self.soft and self.end) and self.text != _SIGNATURE
-
-    @property
-    def depth(self) -> int:
-        """Give the depth of quoting."""
-        return self.quotes.count(">")
 
     @property
     def begun(self) -> str:
@@ -95,7 +90,7 @@ def _going_on(lines: list[_Line], at: int) -> Iterator[int]:
         return
     for last in range(at + 1, min(len(lines), at + _MOST_LINES)):
         line = lines[last]
-        if not lines[last - 1].flows or line.depth != lines[at].depth or not line.ended:
+        if not lines[last - 1].flows or not line.ended:
             return
         yield last
         if line.ended != line.text:

@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator
 
 # A piece of text or of an attribute's value that an address with references can stand in.
 _TOKEN = re.compile(r"[^\s<>\"]+")
+# Local parts in quotation marks may hold blanks: for them, a whole text or tag is looked at.
+_QUOTED = re.compile(r"(?:\"|&quot;?|&#0*34;?|&#[xX]0*22;?)(?:[@%&\uff20\ufe6b])")
+_RUN = re.compile(r"[^<>]+")
 _PUNCTUATION = re.compile(r"(\W*+)(?:.*\w)?(\W*)", re.DOTALL)
 _BOUNDARY = re.compile(r"[\s<>\"]")
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]{0,31};?)")
@@ -39,7 +42,7 @@ _ANY_SEPARATOR = re.compile(r"[@\uff20\ufe6b]|&(?:#0*64|#[xX]0*40|commat)(?![0-9
 
 # References that part words as their characters do, so that nothing is gained by decoding them.
 _PARTING = frozenset(
-    f"&{name};" for name in "nbsp lt gt quot apos #39 #160 euro copy reg middot bull ndash".split()
+    f"&{name};" for name in "nbsp lt gt #160 euro copy reg middot bull ndash".split()
 )
 _FEW = 64  # kinds of references; of more, all are decoded in the standard way
 _SHORT = 512  # characters that are looked at one by one
@@ -61,6 +64,8 @@ def masked(source: str, mask: Mask) -> str:
     """
     if not _is_clean(_unescaped(source), mask):
         source = _closed_in(source, mask) if "&" in source else mask(source)
+        if _QUOTED.search(source) and not _is_clean(_unescaped(source), mask):
+            source = _RUN.sub(lambda run: _masked_token(run[0], mask), source)
     return _across_tags(source, mask)
 
 
@@ -210,6 +215,8 @@ def _break(tag: re.Match[str]) -> str:
 
 def _masked_token(token: str, mask: Mask) -> str:
     """Mask a token with references, replacing only the source of what differs."""
+    if "&" not in token:
+        return mask(token)
     text, spans = _decoded(token)
     new = mask(text)
     if new == text:

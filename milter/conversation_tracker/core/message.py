@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from conversation_tracker.core.address import Address, mailboxes
+from conversation_tracker.core.passage import Passage
 
 HOPS = b"X-Conversation-Hops"
 """Counts how often a message went through a tracker; it survives every header policy."""
@@ -24,11 +25,10 @@ INTERNAL = frozenset({PASS.lower()})
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]?(.*)", re.DOTALL)
 _MBOX = re.compile(rb">?From (?![ \t]*:)")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_CARRIED = re.compile(rb"\s*([0-9a-f]{64})(?:\s|$)")
 _AUTOMATIC_PRECEDENCE = frozenset({b"bulk", b"junk", b"list", b"auto_reply"})
 _AUTO_REPLY = (b"x-autoreply", b"x-autorespond", b"x-auto-reply", b"x-autoresponder")
 _MANY_HOPS = 999
-_IDENTITY = (b"from", b"sender", b"to", b"cc", b"date", b"subject", b"message-id")
+_IDENTITY = frozenset(b"from sender reply-to to cc date subject message-id content-type".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Recipient:
         order: id of the order whose alias it is, None if it is no alias.
         token: the participant's token there.
         bounce: token of the bounce address it is, None if it is none.
+        original: the client named an original recipient (ORCPT, RFC 3461), which would travel on.
     """
 
     raw: bytes
@@ -61,6 +62,7 @@ class Recipient:
     order: int | None = None
     token: str | None = None
     bounce: str | None = None
+    original: bool = False
 
     @property
     def outsider(self) -> bool:
@@ -76,11 +78,13 @@ class Arrival:
         queue_id: Postfix's queue id.
         trusted: the client authenticated, or is in a trusted network.
         split: it came over the splitter's listener, where nobody is trusted.
+        passage: what the first pass found out, on the splitter's listener.
     """
 
     queue_id: str = ""
     trusted: bool = False
     split: bool = False
+    passage: Passage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,13 @@ class Message:
         return self.sender
 
     @property
+    def authors(self) -> list[Address]:
+        """Give every address that a reader may take for the author: all in From, else `author`."""
+        found = [m.address for value in self.values(b"from") for m in mailboxes(value)]
+        named = [address for address in found if address is not None]
+        return named or ([self.author] if self.author is not None else [])
+
+    @property
     def automatic(self) -> bool:
         """Tell whether no person wrote it (RFC 3834 section 2, and what was used before it)."""
         submitted = (self.first(b"auto-submitted") or b"no").split(b";")[0].strip().lower()
@@ -162,9 +173,8 @@ class Message:
 
         A client that tries again, or the splitter's copies, give the same 32 bytes.
         """
-        known = self.first(PASS.lower()) if self.arrival.split else None
-        if known is not None and (carried := _CARRIED.match(known)):
-            return bytes.fromhex(carried[1].decode("ascii"))
+        if self.arrival.passage is not None:
+            return self.arrival.passage.digest
         state = hashlib.blake2b(digest_size=32)
         # What Postfix itself added to a message without is another one at the next try.
         queue_id = self.arrival.queue_id.encode("utf-8")

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from conversation_tracker.core.conversation import Direction, Participant
+from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.thread import Mapped
-from conversation_tracker.core.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ class Record:
         identifiers: the message identifiers that were replaced.
         verdict: whether the author is who they claim to be; "flagged" where somebody claims to be
             a participant or the store, and is not.
+        first_pass: a client handed it in, it is no copy of the splitter's.
     """
 
     order: int
@@ -122,6 +123,7 @@ class Record:
     raw: bytes = field(repr=False)
     identifiers: tuple[Mapped, ...] = ()
     verdict: Verdict | Literal["flagged"] = "unverified"
+    first_pass: bool = True
 
 
 @dataclass(frozen=True, slots=True)

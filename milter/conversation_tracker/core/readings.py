@@ -37,7 +37,11 @@ _PERCENT = re.compile(r"(?:%(?:25)*[0-9a-f]{2})+")
 _ONE_PERCENT = re.compile(r"%(?:25)*([0-9a-f]{2})")
 # What JSON, xtext (RFC 3461 section 4) and VERP write for an at sign, and what JSON and
 # quoted-printable write for signs that part words.
-_SIGN = re.compile(r"\\u00([2-7][0-9a-f])|\\x([2-7][0-9a-f])|[=+](40)|=(2[02]|3[a-f]|0[9ad])")
+# Before what is an address without them, they are no at sign.
+_SIGN = re.compile(
+    r"(?:\\u00|\\x|[=+])(40)(?=[\w\[])(?![^\s<>]{0,64}@)"
+    r"|\\(?:u00|x)(?!40)([2-7][0-9a-f])|=(?:2[02]|3[a-f]|0[9ad])"
+)
 _SIGNS = "\\ =40 +40 =2 =3 =0".split()
 _BREAK = re.compile(r"\\[nrt]")
 _INLINE = re.compile(
@@ -244,9 +248,8 @@ def _unsigned(low: str) -> str:
 
 
 def _sign(match: re.Match[str]) -> str:
-    if match[4]:
-        return " "
-    return chr(int(match[1] or match[2] or match[3], 16)).lower()
+    code = match[1] or match[2]
+    return chr(int(code, 16)).lower() if code else " "
 
 
 def _visible(low: str) -> str:
@@ -258,10 +261,8 @@ def _visible(low: str) -> str:
 
 def _word(match: re.Match[str]) -> str:
     payload = match[3].encode("utf-8", "replace")
-    if match[2] in "bB":
-        data = unbased(payload)
-    else:
-        data = binascii.a2b_qp(payload, header=True)
+    based = match[2] in "bB"
+    data = unbased(payload) if based else binascii.a2b_qp(payload, header=True)
     return next(texts(data, match[1].partition("*")[0].lower()))
 
 

@@ -15,11 +15,11 @@ from conversation_tracker.core.conversation import Conversation, Direction, Part
 from conversation_tracker.core.copies import everybody
 from conversation_tracker.core.headers import decoded
 from conversation_tracker.core.message import Header, Message, render
+from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.plan import Record, Refusal
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.scan import scan
 from conversation_tracker.core.thread import mapped, shown
-from conversation_tracker.core.verdict import Verdict
 from conversation_tracker.core.view import View, structure
 
 _WORDS = 200
@@ -86,6 +86,7 @@ def record(
         raw=render(kept, body),
         identifiers=tuple(mapped(message, conversation)),
         verdict=verdict,
+        first_pass=not message.arrival.split,
     )
 
 

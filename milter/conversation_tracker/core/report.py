@@ -10,7 +10,7 @@ for one. Structure is read in `mime`, fields in `delivery_status`, words in `bou
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -77,12 +77,15 @@ class Report:
         diagnostic: the remote's text on one line, decoded, at most 500 characters; "" if unknown.
             May hold addresses.
         recipients: the recipients it names, at most 100.
+        in_words: only its wording says so, and no mail system's name: where nothing else speaks for
+            a report, it may be mail, "Delivery failed: nobody was at home".
     """
 
     kind: Kind
     status: str = ""
     diagnostic: str = ""
     recipients: tuple[Address, ...] = ()
+    in_words: bool = False
 
 
 def read(message: Message) -> Report:
@@ -104,7 +107,9 @@ def read(message: Message) -> Report:
         return _told(letter, "failed") if refused else Report("receipt")
     if letter.away:
         return Report("automatic")
-    return _in_words(letter) or Report("automatic" if letter.automatic else "other")
+    if (found := _in_words(letter)) is not None:
+        return replace(found, in_words=not letter.by_mailer)
+    return Report("automatic" if letter.automatic else "other")
 
 
 class _Letter:

@@ -22,10 +22,11 @@ from conversation_tracker.core.conversation import (
 )
 from conversation_tracker.core.headers import decoded
 from conversation_tracker.core.message import INTERNAL, Message
+from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.plan import UNTOUCHED, Edit, Plan, Record
 from conversation_tracker.core.recording import record
 from conversation_tracker.core.thread import Mapped
-from conversation_tracker.core.verdict import Verdict, verdict
+from conversation_tracker.core.verdict import verdict
 from conversation_tracker.core.view import View
 
 HOP_LIMIT = 5
@@ -35,6 +36,10 @@ Mint = Callable[[], str]
 
 _JOINING = (b"from", b"sender", b"reply-to", b"to", b"cc")
 _NUMBER = 200
+
+
+class UnusableNumber(ValueError):
+    """The store's order header names no order."""
 
 
 def refused(message: Message, alias_domains: Collection[str]) -> replies.Reply | None:
@@ -89,18 +94,36 @@ def named_order(message: Message, store: Store) -> str | None:
         store: the store.
 
     Returns:
-        The number, or None if the header is absent, empty, or too long to be one.
+        The number, None if there is no such header.
+
+    Raises:
+        UnusableNumber: it is empty, or too long. What was meant to be masked must not leave as it
+            is.
     """
     value = message.first(store.order_header.encode("ascii").lower())
-    number = decoded(value).strip() if value is not None else ""
-    return number if 0 < len(number) <= _NUMBER else None
+    if value is None:
+        return None
+    number = decoded(value).strip()
+    if not 0 < len(number) <= _NUMBER:
+        raise UnusableNumber
+    return number
 
 
-def untouched(message: Message) -> Plan:
-    """Plan for mail that is none of our business: all of it stays, but what only we may write."""
-    if message.arrival.split or not any(h.key in INTERNAL for h in message.headers):
+def untouched(message: Message, stores: Mapping[str, Store] | None = None) -> Plan:
+    """Plan for mail that is none of our business: all of it stays, but what only we may write.
+
+    Args:
+        message: the message.
+        stores: the stores by each of their sender domains: from a stranger's mail to a store, its
+            order header goes, since the store's systems sort by it.
+    """
+    gone = set() if message.arrival.split else set(INTERNAL)
+    if stores and not message.arrival.trusted:
+        to = {r.address.domain for r in message.recipients if r.address is not None}
+        gone |= {stores[each].order_header.lower().encode("ascii") for each in to & stores.keys()}
+    if not any(header.key in gone for header in message.headers):
         return UNTOUCHED
-    values = [None if h.key in INTERNAL else h.value for h in message.headers]
+    values = [None if header.key in gone else header.value for header in message.headers]
     return Plan(edits=tuple(copies.changed(message, values)))
 
 
@@ -112,6 +135,7 @@ def plan(
     known: Mapping[str, Mapped] | None = None,
     authserv_id: str = "",
     alias_domains: Collection[str] = (),
+    secret: bytes = b"",
 ) -> Plan:
     """Decide what happens to a message.
 
@@ -123,6 +147,7 @@ def plan(
         known: the message identifiers of ours in it, by themselves.
         authserv_id: whose Authentication-Results to believe, "" for nobody's.
         alias_domains: all alias domains; nobody joins with an address in one.
+        secret: what the first pass signs its findings with.
 
     Returns:
         The plan.
@@ -139,7 +164,8 @@ def plan(
         if any(_unwelcome(message, conversation, found) for conversation in conversations):
             return Plan(reply=replies.SENDER_REFUSED)
         domains = frozenset(alias_domains) | {each.order.alias_domain for each in conversations}
-        return _planned(_Case(message, mint, own, known or {}, found, domains), conversations)
+        case = _Case(message, mint, own, known or {}, found, domains, secret)
+        return _planned(case, conversations)
     except _Gone:
         return Plan(reply=replies.EXPIRED_ALIAS)
     except TooManyParticipants:
@@ -170,6 +196,7 @@ class _Case:
     known: Mapping[str, Mapped]
     verdict: Verdict
     alias_domains: frozenset[str]
+    secret: bytes
 
 
 def _planned(case: _Case, conversations: Sequence[Conversation]) -> Plan:
@@ -195,7 +222,7 @@ def _planned(case: _Case, conversations: Sequence[Conversation]) -> Plan:
                 view = View(gathered, reader, case.known, case.alias_domains)
                 content = copies.content(message, view, protected=_protected(message, gathered))
                 _checked(message, tuple(content), view)
-        edits = tuple(copies.several(message, first, case.verdict))
+        edits = tuple(copies.several(message, first, case.verdict, case.secret))
         return Plan(edits=edits, records=records, split=True)
     view = View(first, to[0], case.known, case.alias_domains)
     edits = tuple(copies.one(message, view, to[0], protected=_protected(message, first)))
@@ -237,12 +264,13 @@ def _unwelcome(message: Message, conversation: Conversation, found: Verdict) -> 
 
 def _claimed(message: Message, conversation: Conversation) -> bool:
     """Tell whether the author claims to be somebody known: a participant, or the store."""
-    author = message.author
-    if author is None:
-        return False
-    known = conversation.of(author)
-    own = author.domain in conversation.store.sender_domains
-    return own or (known is not None and known.recorded and known.role != "return")
+    for author in message.authors:
+        known = conversation.of(author)
+        if author.domain in conversation.store.sender_domains:
+            return True
+        if known is not None and known.recorded and known.role != "return":
+            return True
+    return False
 
 
 def _gathered(
@@ -250,16 +278,32 @@ def _gathered(
 ) -> Conversation:
     """Let everybody join who takes part in a message: recipients, header addresses, return path."""
     message, mint, own = case.message, case.mint, case.own
+    vouched = _vouches(case, conversation)
     for address in outsiders:
         wanted: Role = "buyer" if own is not None and not conversation.has("buyer") else "partner"
-        conversation = conversation.join(address, wanted, mint)
+        conversation = conversation.join(address, wanted, mint, vouched=vouched)
     domains = case.alias_domains
     for address in _joining(message):
         if in_domains(address.domain, domains) is None:
-            conversation = conversation.join(address, "partner", mint)
+            itself = address == message.author and not message.arrival.split
+            conversation = conversation.join(address, "partner", mint, vouched=vouched or itself)
     if message.sender is not None and in_domains(message.sender.domain, domains) is None:
-        conversation = conversation.join(message.sender, "return", mint)
+        conversation = conversation.join(message.sender, "return", mint, vouched=False)
     return conversation
+
+
+def _vouches(case: _Case, conversation: Conversation) -> bool:
+    """Tell whether an author's word makes an address known: the store's, or a participant's.
+
+    A stranger who names a hundred addresses must not be able to write to them by soft aliases. The
+    splitter's copies say nothing that the first pass did not hear.
+    """
+    message = case.message
+    if message.arrival.split or message.author is None:
+        return False
+    known = conversation.of(message.author)
+    by_name = known is not None and known.role != "return" and known.vouched
+    return case.own is not None or case.verdict == "trusted" or by_name
 
 
 def _joining(message: Message) -> Iterator[Address]:

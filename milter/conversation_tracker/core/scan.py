@@ -292,7 +292,7 @@ def _is_text(data: bytes) -> bool:
         data.decode("utf-8")
     except ValueError:
         return False
-    return b"\0" not in data
+    return True
 
 
 def _delimiters(part: _Part, boundary: bytes, start: int) -> list[tuple[int, int, bool]]:

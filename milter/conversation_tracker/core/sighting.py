@@ -31,10 +31,12 @@ _ESCAPED = r"%(?:25)*[0-9a-f]{2}|&(?:#|period|hyphen|dash)|=(?:\r?\n|2[de])"
 _GOES_ON = re.compile(
     rf"[a-z0-9]|-\d{{12}}b\.|(?:-[\w-]{{0,255}})?\.(?!{_EXTENSION})[^\W_]|{_ESCAPED}"
 )
+_REFERRED = re.compile(r"&(?:#x?[0-9a-f]+|period|lowbar|plus|hyphen|dash);\Z")
 _BARE_GOES_ON = re.compile(rf"[\w-]|\.[^\W_]|{_ESCAPED}")  # after a domain of one label
 _TAG = re.compile(r"[\w.=+-]{0,64}")
 _WORD_BEFORE = re.compile(r"[a-z0-9]{1,64}$")
 _MADE = re.compile(r"[0-9]+|(?=[a-z]*[0-9])[a-z0-9]{8,}")
+_ASCII_ONLY = bytes(range(128)) + b" " * 128
 _IN_DOMAIN = re.compile(r"[\w.-]")
 _STRING_TAGS = (0x0C, 0x13, 0x16, 0x1A, 0x81)  # ASN.1 strings that hold addresses, and rfc822Name
 
@@ -76,12 +78,16 @@ class Watch:
     def seen_in_bytes(self, data: bytes) -> Iterator[str]:
         """Go through the tokens of those whose address stands in bytes that are no text."""
         low = data.lower()
+        plain = False
         for name, people in self._domains.items():
             wanted = name.encode("utf-8")
             at = low.find(wanted)
+            plain = plain or at >= 0
             while at >= 0:
                 yield from people.at_bytes(data, low, at, len(wanted))
                 at = low.find(wanted, at + 1)
+        if plain:
+            yield from self.seen(low.translate(_ASCII_ONLY).decode("ascii"))
         wide = [b"\0".join(bytes((c,)) for c in name.encode("utf-8")) for name in self._domains]
         if any(name in low for name in wide):
             for half in (low[::2], low[1::2]):
@@ -118,7 +124,8 @@ class _Locals:
         """Give the token of whose address has its domain at this place of a text."""
         end = at + len(self._name)
         before, after = low[at - 1 : at], low[end : end + 1]
-        if (before == _AT and not self._goes_on.match(low, end)) or (before in ("=", "%") and after == _AT):
+        routed = before in ("=", "%") and after == _AT
+        if routed or (before == _AT and not self._goes_on.match(low, end)):
             yield from self._ending(low[max(0, at - 1 - _WINDOW) : at - 1])
         if after == "=" and not _IN_DOMAIN.match(before):
             local = low[end + 1 : end + 1 + _WINDOW].partition(_AT)
@@ -196,6 +203,8 @@ def _begins(text: str, start: int) -> bool:
     before = text[start - 1 : start]
     if not before:
         return True
+    if before == ";" and _REFERRED.search(text, max(0, start - 12), start):
+        return False
     if before not in _JOINING:
         return not (before.isalnum() and _cased(before))
     head = text[:start].rstrip(_JOINING)

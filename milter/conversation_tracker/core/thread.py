@@ -22,8 +22,9 @@ from conversation_tracker.core.providers import PUBLIC
 HEADERS = frozenset({b"message-id", b"in-reply-to", b"references"})
 """Lower-case names of the headers that hold identifiers."""
 
-_IDENTIFIER = re.compile(rb"<[^<>\s]{1,998}>")
-_LONGEST = 500
+# What stands between angle brackets, whatever it is, or else a word: an identifier that is written
+# wrongly tells as much as a right one.
+_IDENTIFIER = re.compile(rb"<[^<>]*>|[^\s<>]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ def referenced(message: Message) -> list[str]:
     """
     values = [*message.values(b"in-reply-to")]
     values += [b" ".join(reversed(_IDENTIFIER.findall(v))) for v in message.values(b"references")]
-    found = (match.decode("utf-8", "replace") for v in values for match in _IDENTIFIER.findall(v))
-    return list(dict.fromkeys(found))
+    found = [match.decode("utf-8", "replace") for v in values for match in _IDENTIFIER.findall(v)]
+    return list(dict.fromkeys(each for each in found if each.startswith("<")))
 
 
 def ours(identifier: bytes, order: Order) -> str:
@@ -76,8 +77,8 @@ def revealed(identifier: bytes, conversation: Conversation) -> Participant | Non
         The person to protect whose address is in it, or whose own domain it was made under; None
         if there is none. The store's domains are no secret.
     """
-    text = identifier.decode("utf-8", "replace").lower().strip("<>")
-    host = text.rpartition("@")[2]
+    text = "".join(identifier.decode("utf-8", "replace").lower().split()).strip("<>")
+    host = text.rpartition("@")[2].strip("\"'.,;()")
     for participant in conversation:
         if participant.address is None or participant.role == "store":
             continue
@@ -100,7 +101,7 @@ def mapped(message: Message, conversation: Conversation) -> Iterator[Mapped]:
         if header.key not in HEADERS:
             continue
         for identifier in _IDENTIFIER.findall(header.value):
-            if identifier in seen or len(identifier) > _LONGEST:
+            if identifier in seen:
                 continue
             seen.add(identifier)
             if person := revealed(identifier, conversation):

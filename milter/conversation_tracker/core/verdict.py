@@ -7,14 +7,11 @@ nothing.
 """
 
 from collections.abc import Iterator
-from typing import Literal
 
 import authres
 
-from conversation_tracker.core.message import PASS, Message
-
-Verdict = Literal["trusted", "verified", "unverified", "failed"]
-"""trusted: by the client it came from. unverified: no verifier to ask. failed: asked, and no."""
+from conversation_tracker.core.message import Message
+from conversation_tracker.core.passage import Verdict
 
 _LONGEST = 8_192
 _PROPERTIES = {
@@ -36,22 +33,17 @@ def verdict(message: Message, authserv_id: str) -> Verdict:
         The verdict. On the splitter's listener it is the one that the first pass came to.
     """
     if message.arrival.split:
-        return _carried(message)
+        passed = message.arrival.passage
+        return passed.verdict if passed is not None else "unverified"
     if message.arrival.trusted:
         return "trusted"
     if not authserv_id:
         return "unverified"
-    author = message.author
-    passed = author is not None and any(
-        _aligned(domain, author.domain) for domain in _passed(message, authserv_id)
-    )
-    return "verified" if passed else "failed"
-
-
-def _carried(message: Message) -> Verdict:
-    words = (message.first(PASS.lower()) or b"").split()
-    carried: tuple[Verdict, ...] = ("trusted", "verified", "failed")
-    return next((each for each in carried if words[1:] == [each.encode()]), "unverified")
+    domains = list(_passed(message, authserv_id))
+    aligned = [
+        any(_aligned(domain, author.domain) for domain in domains) for author in message.authors
+    ]
+    return "verified" if aligned and all(aligned) else "failed"
 
 
 def _passed(message: Message, authserv_id: str) -> Iterator[str]:

@@ -142,7 +142,8 @@ class View:
             # listener it is the topmost one, since Postfix shows nobody the one it adds now.
             handed_in = key == b"received" and first and message.arrival.split
             again = key == b"from" and not first
-            if handed_in or again or not self._kept(key, protected=protected):
+            named = b"@" in key and self.text(key.decode("latin-1")) != key.decode("latin-1")
+            if handed_in or again or named or not self._kept(key, protected=protected):
                 values.append(None)
             else:
                 values.append(self._value(header, message))
@@ -158,8 +159,10 @@ class View:
     def _value(self, header: Header, message: Message) -> bytes | None:
         if header.key in _ANSWERED:
             found = mailboxes(header.value)
-            # An answer must never go to what cannot be read, and so cannot be masked.
-            if not found or any(mailbox.address is None for mailbox in found):
+            # An answer must never go to what cannot be read, and so cannot be masked; and of
+            # several authors a reader might see another one than was verified.
+            unclear = not found or any(mailbox.address is None for mailbox in found)
+            if unclear or (header.key == b"from" and len(found) > 1):
                 return self._author(message) if header.key == b"from" else None
         if header.key in ADDRESS_HEADERS:
             return masked_mailboxes(header.value, self.address, self.text)

@@ -156,6 +156,17 @@ CREATE TRIGGER stores_domains
     AFTER INSERT OR DELETE OR UPDATE OF name, alias_domain, sender_domains ON tracker.stores
     FOR EACH ROW EXECUTE FUNCTION tracker.note_domains();
 
+-- What digests are keyed with, and what the first pass signs its findings with. One row; no role
+-- may read it but the service's.
+CREATE TABLE tracker.secrets (
+    key bytea NOT NULL DEFAULT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+        CONSTRAINT secrets_key_is_32_octets CHECK (octet_length(key) = 32),
+    only_row boolean NOT NULL DEFAULT true
+        CONSTRAINT secrets_pkey PRIMARY KEY CONSTRAINT secrets_has_one_row CHECK (only_row)
+);
+
+INSERT INTO tracker.secrets DEFAULT VALUES;
+
 -- Orders and participants -----------------------------------------------------------------------
 
 CREATE TABLE tracker.orders (
@@ -198,6 +209,9 @@ CREATE TABLE tracker.participants (
         CONSTRAINT participants_address_is_an_address
             CHECK (address ~ '^[^[:cntrl:]]+@[^@[:space:][:cntrl:]]+$'
                    AND octet_length(address) <= 320),
+    -- false: only a stranger's mail named it. Its soft alias, which anybody could write down who
+    -- knows the order's reference, resolves to nothing until somebody known names it.
+    vouched boolean NOT NULL DEFAULT true,
     joined_at timestamptz NOT NULL DEFAULT now()
 );
 
@@ -215,6 +229,7 @@ CREATE INDEX participants_address ON tracker.participants (tracker.address_key(a
 CREATE TABLE tracker.messages (
     id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT messages_pkey PRIMARY KEY,
     order_id bigint NOT NULL REFERENCES tracker.orders ON DELETE CASCADE,
+    -- Keyed with the secret: from a plain digest, a guessed address could be confirmed.
     digest bytea NOT NULL,
     at timestamptz NOT NULL DEFAULT now(),
     queue_id text NOT NULL,
@@ -236,9 +251,13 @@ CREATE TABLE tracker.messages (
         CONSTRAINT messages_verdict_is_known
             CHECK (verdict IN ('trusted', 'verified', 'unverified', 'failed', 'flagged')),
     raw bytea NOT NULL,
-    CONSTRAINT messages_digest_is_once_per_order UNIQUE (order_id, digest)
+    -- How often a client handed it in.
+    passes integer NOT NULL DEFAULT 1
 );
 
+-- Recording holds the order's row: the same message is not written twice within the longest time
+-- that clients try again, and may come again later.
+CREATE INDEX messages_digest ON tracker.messages (order_id, digest);
 CREATE INDEX messages_order ON tracker.messages (order_id, at);
 CREATE INDEX messages_at ON tracker.messages (at);
 CREATE INDEX messages_sender ON tracker.messages (sender_id);
@@ -254,6 +273,8 @@ CREATE TABLE tracker.deliveries (
         CONSTRAINT deliveries_state_is_known
             CHECK (state IN ('accepted', 'delayed', 'sent', 'bounced', 'refused')),
     status text NOT NULL DEFAULT '',
+    -- Digest of the report that told so; the same report again is not another one.
+    report bytea,
     changed_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT deliveries_pkey PRIMARY KEY (message_id, recipient_id)
 );

@@ -199,7 +199,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                'mask_body', s.mask_body, 'unknown_senders', s.unknown_senders,
                'spoofed_senders', s.spoofed_senders, 'participant_limit', s.participant_limit),
            o.id, o.number, o.ref, o.alias_domain,
-           (SELECT coalesce(jsonb_agg(jsonb_build_array(p.token, p.role, p.address) ORDER BY p.id), '[]')
+           (SELECT coalesce(jsonb_agg(jsonb_build_array(p.token, p.role, p.address, p.vouched)
+                                   ORDER BY p.id), '[]')
               FROM tracker.participants AS p WHERE p.order_id = o.id)
       FROM tracker.orders AS o JOIN tracker.stores AS s ON s.name = o.store
      WHERE o.id = wanted
@@ -225,7 +226,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT found.*
       FROM tracker.orders AS o
       LEFT JOIN tracker.participants AS p
-        ON p.order_id = o.id AND tracker.address_key(p.address) = key AND p.role <> 'return',
+        ON p.order_id = o.id AND tracker.address_key(p.address) = key AND p.role <> 'return'
+       AND p.vouched,
            LATERAL tracker.conversation_with(o.id, p.token) AS found
      WHERE o.ref = conversation_of_soft.ref AND o.alias_domain = conversation_of_soft.alias_domain
        AND (p.id IS NOT NULL OR o.expires_at <= now())
@@ -309,9 +311,11 @@ BEGIN
     END IF;
     SELECT * INTO who FROM tracker.participants AS p
      WHERE p.order_id = wanted.id AND tracker.address_key(p.address) = tracker.address_key(canonical);
-    IF NOT FOUND OR who.role = 'return' THEN
+    UPDATE tracker.participants AS p SET vouched = true WHERE p.id = who.id AND NOT p.vouched;
+    IF who.id IS NULL OR who.role = 'return' THEN
         IF (SELECT count(*) FROM tracker.participants AS p
-             WHERE p.order_id = wanted.id AND p.role <> 'return') >= settings.participant_limit THEN
+             WHERE p.order_id = wanted.id AND p.role <> 'return' AND p.address IS NOT NULL)
+           >= settings.participant_limit THEN
             RAISE EXCEPTION 'order % of store % has reached its participant_limit', order_number, store
                 USING ERRCODE = 'program_limit_exceeded';
         END IF;
@@ -430,6 +434,12 @@ $$;
 
 -- Recording -------------------------------------------------------------------------------------
 
+-- A digest that tells nobody anything who has not the secret.
+CREATE FUNCTION tracker.keyed(digest bytea) RETURNS bytea
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT sha256(key || digest) FROM tracker.secrets
+$$;
+
 -- Writes one message of one order, once, with one delivery per recipient, and gives the outcome:
 --   done      recorded, or already there; `bounces` maps each recipient's token to its bounce token
 --   stale     somebody else joined meanwhile: read the conversation again and plan again
@@ -442,7 +452,8 @@ CREATE FUNCTION tracker.record(
     subject text, first_words text, size bigint, attachment_names text[], automatic boolean,
     raw bytea, identifiers jsonb DEFAULT '[]',
     verdict text DEFAULT 'unverified',
-    auto_reply boolean DEFAULT false, OUT outcome text, OUT bounces jsonb)
+    auto_reply boolean DEFAULT false,
+    first_pass boolean DEFAULT true, OUT outcome text, OUT bounces jsonb)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -451,6 +462,7 @@ DECLARE
     known bigint;
     joining bigint;
     fresh boolean := false;
+    keyed bytea := tracker.keyed(digest);
 BEGIN
     SELECT * INTO wanted FROM tracker.orders AS o WHERE o.id = record.order_id FOR NO KEY UPDATE;
     -- now() is when the transaction began; the order may have been emptied since.
@@ -460,10 +472,13 @@ BEGIN
     END IF;
     SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = wanted.store;
     SELECT m.id INTO known FROM tracker.messages AS m
-     WHERE m.order_id = record.order_id AND m.digest = record.digest;
+     WHERE m.order_id = record.order_id AND m.digest = keyed AND m.at > now() - interval '7 days'
+     ORDER BY m.at DESC LIMIT 1;
+    -- A client that never got our answer tries again; one that repeats itself for ever does not.
     IF known IS NULL AND settings.hourly_limit <= (
-        SELECT count(*) FROM tracker.messages AS m
-         WHERE m.order_id = record.order_id AND m.at > now() - interval '1 hour') THEN
+           SELECT count(*) FROM tracker.messages AS m
+            WHERE m.order_id = record.order_id AND m.at > now() - interval '1 hour')
+       OR first_pass AND 20 <= (SELECT m.passes FROM tracker.messages AS m WHERE m.id = known) THEN
         outcome := 'limited';
         RETURN;
     END IF;
@@ -483,6 +498,13 @@ BEGIN
         outcome := 'stale';
         RETURN;
     END IF;
+    -- A recipient whose address was erased since then gets nothing.
+    IF EXISTS (SELECT FROM jsonb_object_keys(recipients) AS r(token)
+                 JOIN tracker.participants AS p ON p.token = r.token::uuid
+                WHERE p.address IS NULL) THEN
+        outcome := 'stale';
+        RETURN;
+    END IF;
     -- Messages planned at once must not pass the limit together; planned again, one is refused.
     SELECT count(*) INTO joining
       FROM jsonb_to_recordset(joined) AS j(token uuid, role text)
@@ -490,20 +512,23 @@ BEGIN
            SELECT FROM tracker.participants AS p WHERE p.token = j.token AND p.role <> 'return');
     IF joining > 0 AND settings.participant_limit < joining + (
         SELECT count(*) FROM tracker.participants AS p
-         WHERE p.order_id = record.order_id AND p.role <> 'return') THEN
+         WHERE p.order_id = record.order_id AND p.role <> 'return' AND p.address IS NOT NULL) THEN
         outcome := 'stale';
         RETURN;
     END IF;
-    INSERT INTO tracker.participants (order_id, token, role, address)
-    SELECT record.order_id, j.token, j.role, j.address
-      FROM jsonb_to_recordset(joined) AS j(token uuid, role text, address text)
-    ON CONFLICT (token) DO UPDATE SET role = excluded.role WHERE participants.role = 'return';
+    INSERT INTO tracker.participants (order_id, token, role, address, vouched)
+    SELECT record.order_id, j.token, j.role, j.address, coalesce(j.vouched, true)
+      FROM jsonb_to_recordset(joined)
+           AS j(token uuid, role text, address text, vouched boolean)
+    ON CONFLICT (token) DO UPDATE
+       SET role = CASE participants.role WHEN 'return' THEN excluded.role ELSE participants.role END,
+           vouched = participants.vouched OR excluded.vouched;
     IF known IS NULL THEN
         fresh := true;
         INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, return_id,
                                       sender_name, message_id, subject, first_words, size,
                                       attachment_names, automatic, auto_reply, verdict, raw)
-        SELECT record.order_id, record.digest, record.queue_id, record.direction, s.id,
+        SELECT record.order_id, keyed, record.queue_id, record.direction, s.id,
                (SELECT r.id FROM tracker.participants AS r
                  WHERE r.token = return_path AND r.order_id = record.order_id),
                record.sender_name, record.message_id, record.subject, record.first_words,
@@ -513,6 +538,8 @@ BEGIN
           FROM tracker.participants AS s
          WHERE s.token = sender AND s.order_id = record.order_id
         RETURNING id INTO STRICT known;
+    ELSIF first_pass THEN
+        UPDATE tracker.messages AS m SET passes = m.passes + 1 WHERE m.id = known;
     END IF;
     INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)
     SELECT record.order_id, i.ours, i.original, p.id

@@ -55,16 +55,23 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            LATERAL tracker.delivery_of(last.bounce, last.alias_domain) AS found
 $$;
 
--- Marks a delivery, and tells whether that changed its state. A delivery that bounced stays so,
--- and a delay says nothing about one that was sent.
-CREATE FUNCTION tracker.mark_delivery(bounce uuid, state text, status text) RETURNS boolean
+-- Marks a delivery, and tells whether its author is to hear of it: its state changed, or the report
+-- that changed it comes once more, because whoever brings it never got our answer. A delivery that
+-- bounced stays so, and a delay says nothing about one that was sent.
+CREATE FUNCTION tracker.mark_delivery(
+    bounce uuid, state text, status text, report bytea DEFAULT NULL)
+RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     WITH marked AS (
         UPDATE tracker.deliveries AS d
-           SET state = mark_delivery.state, status = mark_delivery.status, changed_at = now()
+           SET state = mark_delivery.state, status = mark_delivery.status, changed_at = now(),
+               report = tracker.keyed(mark_delivery.report)
          WHERE d.bounce = mark_delivery.bounce AND d.state <> mark_delivery.state
            AND d.state <> 'bounced' AND NOT (d.state = 'sent' AND mark_delivery.state = 'delayed')
         RETURNING 1
     )
     SELECT EXISTS (SELECT FROM marked)
+        OR EXISTS (SELECT FROM tracker.deliveries AS d
+                    WHERE d.bounce = mark_delivery.bounce AND d.state = mark_delivery.state
+                      AND d.report = tracker.keyed(mark_delivery.report))
 $$;

@@ -25,7 +25,7 @@ CREATE FUNCTION tracker.refuse(
 RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO tracker.refusals AS r (order_id, digest, author_id, recipient_id, subject, reply)
-    SELECT o.id, refuse.digest,
+    SELECT o.id, tracker.keyed(refuse.digest),
             (SELECT p.id FROM tracker.participants AS p
               WHERE p.token = author AND p.order_id = refuse.order_id),
             (SELECT p.id FROM tracker.participants AS p

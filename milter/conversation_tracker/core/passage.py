@@ -1,0 +1,63 @@
+"""What the first pass of a message tells the second, in a header that only we can write.
+
+Mail for several goes through the splitter, and comes again as one copy for each. The header says
+which message a copy is of, and whether its author is who they claim to be; it is signed, because
+every local process can reach the splitter's listener. Nothing here raises.
+"""
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["trusted", "verified", "unverified", "failed"]
+"""trusted: by the client it came from. unverified: no verifier to ask. failed: asked, and no."""
+
+_VALUE = re.compile(
+    rb"\s*([0-9a-f]{64}) (trusted|verified|unverified|failed) ([0-9a-f]{64})\s*", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What the first pass found out: the message's digest, 32 octets, and the verdict."""
+
+    digest: bytes
+    verdict: Verdict
+
+
+def written(passage: Passage, secret: bytes) -> bytes:
+    """Write the header's value.
+
+    Args:
+        passage: what to tell.
+        secret: what to sign it with, known to all hosts and nobody else.
+    """
+    said = f"{passage.digest.hex()} {passage.verdict}".encode("ascii")
+    return said + b" " + _signature(said, secret)
+
+
+def read(value: bytes | None, secret: bytes) -> Passage | None:
+    """Read the header's value.
+
+    Args:
+        value: it, None if there is no such header.
+        secret: what it must be signed with; without one nothing is believed.
+
+    Returns:
+        What the first pass found out, None if this is not its word.
+    """
+    match = _VALUE.fullmatch(value or b"")
+    if match is None or not secret:
+        return None
+    said = match[1] + b" " + match[2]
+    if not hmac.compare_digest(_signature(said, secret), match[3]):
+        return None
+    verdicts: tuple[Verdict, ...] = ("trusted", "verified", "unverified", "failed")
+    verdict = next(each for each in verdicts if each.encode("ascii") == match[2])
+    return Passage(bytes.fromhex(match[1].decode("ascii")), verdict)
+
+
+def _signature(said: bytes, secret: bytes) -> bytes:
+    return hmac.new(secret, said, hashlib.sha256).hexdigest().encode("ascii")

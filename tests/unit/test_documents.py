@@ -1,0 +1,140 @@
+"""The documentation says what there is: every command, option, column, function and file."""
+
+import argparse
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conversation_tracker import cli
+from conversation_tracker.logs import Event
+from conversation_tracker.options import OPTIONS
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+MIGRATIONS = ROOT / "milter" / "conversation_tracker" / "sql" / "migrations"
+PAGES = sorted(DOCS.glob("*.[1-8]"))
+TEXTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+LINK = re.compile(r"\[[^\]]*\]\(([^)#:]+)(?:#[^)]*)?\)")
+
+
+def rendered(page: Path) -> str:
+    """Return a manual page as plain text; whatever groff says of it is an error."""
+    command = ["groff", "-mandoc", "-ww", "-Tascii", "-P-cbou", str(page)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout.replace("-\n", "")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_manual_renders_without_warning(page: Path) -> None:
+    text = rendered(page)
+    assert text.startswith("CONVERSATION-TRACKER")
+    for section in ("NAME", "DESCRIPTION", "FILES", "EXAMPLES", "SEE ALSO"):
+        assert f"\n{section}\n" in text
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    [subparsers] = (
+        action
+        for action in cli._parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    return dict(subparsers.choices)
+
+
+def manual_entry(name: str) -> str:
+    """Return what the manual page says of a command."""
+    source = (DOCS / "conversation-tracker.1").read_text().replace(".It Xo\n.Cm", ".It Cm")
+    start = re.search(rf"^\.It Cm {name}$|^\.It Cm {name} ", source, re.MULTILINE)
+    assert start is not None
+    return re.split(r"^\.(?:It Cm|S[hs]) ", source[start.end() :], flags=re.MULTILINE)[0]
+
+
+def synopsis(name: str) -> str:
+    """Return the line, or lines, in which a command's arguments are."""
+    source = (DOCS / "conversation-tracker.1").read_text()
+    found = re.search(rf"^\.It Cm {name}\b.*$|^\.Cm {name}\n(?:.*\n)*?\.Xc", source, re.MULTILINE)
+    assert found is not None
+    return found[0]
+
+
+@pytest.mark.parametrize("name", commands())
+def test_manual_has_every_command_with_its_options(name: str) -> None:
+    actions, entry = commands()[name]._actions, manual_entry(name)
+    options = {each for action in actions for each in action.option_strings}
+    documented = {f"-{each}" for each in re.findall(r"\bFl (-[\w-]+)", entry)}
+    assert documented == options - {"-h", "--help"}
+    for action in actions:
+        assert action.option_strings or str(action.metavar) in synopsis(name)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_manual_has_every_option_of_the_configuration_with_its_default(name: str) -> None:
+    source = (DOCS / "conversation-tracker.conf.5").read_text()
+    entry = source.partition(f"\n.It Cm {name}\n")[2].partition("\n.It ")[0]
+    default = OPTIONS[name].default
+    if default is None:
+        assert f"\n.Dl {name} = " in entry
+    elif default == "":
+        assert "Default: empty" in entry
+    else:
+        assert f"Default:\n.Li {default}" in entry
+
+
+@pytest.mark.parametrize("document", TEXTS, ids=lambda path: path.name)
+def test_links_lead_to_files(document: Path) -> None:
+    for target in LINK.findall(document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", TEXTS, ids=lambda path: path.name)
+def test_commands_shown_are_commands_there_are(document: Path) -> None:
+    known = commands()
+    for line in document.read_text().splitlines():
+        for name in re.findall(r"(?:[$#] |-- |`)conversation-tracker (?:-c \w+ )?(\w+)", line):
+            assert name in known, line
+
+
+def columns(table: str) -> dict[str, str]:
+    """Return the columns of a table of the first migration, each with the rest of its line."""
+    source = (MIGRATIONS / "0001-tables.sql").read_text()
+    body = source.partition(f"CREATE TABLE tracker.{table} (")[2].partition("\n);")[0]
+    return dict(re.findall(r"^    ([a-z_]+) (?=[a-z])(.*)$", body, re.MULTILINE))
+
+
+def test_every_column_of_stores_is_described_with_its_default() -> None:
+    rows = re.compile(r"^\| `(\w+)` \| [\w\[\]]+ \| (.*?) \|", re.MULTILINE)
+    described = dict(rows.findall((DOCS / "sql.md").read_text()))
+    expected = columns("stores")
+    assert described.keys() == expected.keys()
+    for name, definition in expected.items():
+        default = re.search(r"DEFAULT '?([^',]+)'?", definition)
+        assert described[name].strip("`") == (default[1] if default else described[name])
+
+
+@pytest.mark.parametrize("table", ["orders", "unmaskings"])
+def test_columns_that_are_described_exist(table: str) -> None:
+    text = (DOCS / "sql.md").read_text().partition(f"### tracker.{table}\n")[2].partition("\n#")[0]
+    named = set(re.findall(r"`(\w+)`", text)) - {"tracker_service"}
+    assert named <= columns(table).keys()
+    assert len(named) >= 5
+
+
+def test_functions_are_described_as_they_are_declared() -> None:
+    source = "".join(path.read_text() for path in sorted(MIGRATIONS.glob("*.sql")))
+    text = (DOCS / "sql.md").read_text()
+    described = re.findall(r"^### tracker\.(\w+)\((.*)\) → (\w+)$", text, re.MULTILINE)
+    assert {name for name, _, _ in described} == {"mask", "close_order", "unmask", "erase"}
+    for name, arguments, result in described:
+        assert f"CREATE FUNCTION tracker.{name}({arguments})" in source
+        declared = source.partition(f"CREATE FUNCTION tracker.{name}(")[2].partition("LANGUAGE")[0]
+        assert f"RETURNS {result}\n" in declared or f"RETURNS {result} " in declared
+
+
+def test_events_to_watch_are_events_there_are() -> None:
+    known = {event.value for event in Event}
+    text = (DOCS / "operations.md").read_text()
+    for name in re.findall(r"`([a-z]+-[a-z]+)`", text.partition("## What happens")[0]):
+        assert name in known, name
