@@ -7,11 +7,10 @@ server, no connection in time, an overdue or cancelled statement, a missing sche
 reason is a fault of ours and raises the driver's error.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any, Literal, TypeVar
 
 import psycopg
@@ -19,13 +18,12 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from conversation_tracker.core.address import Address
 from conversation_tracker.core.alias import Bounce, Hard, Soft
 from conversation_tracker.core.bounce import Delivery, Mark
-from conversation_tracker.core.conversation import Conversation, Order, Participant, Store
 from conversation_tracker.core.plan import Record, Refusal
 from conversation_tracker.core.thread import Mapped
 from conversation_tracker.deadline import Watchdog
+from conversation_tracker.rows import Directory, Found, Status, delivery_of, found_of, store_of
 
 T = TypeVar("T")
 
@@ -63,7 +61,7 @@ _MARK = "SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s)"
 _RECORD = (
     "SELECT outcome, bounces FROM tracker.record("
     "%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s::text[], %s, %b,"
-    " %s, %s, %s, %s)"
+    " %s, %s, %s, %s, %s::text[])"
 )
 _DIRECTORY = (
     "SELECT (SELECT coalesce(array_agg(name), '{}') FROM tracker.alias_domains),"
@@ -72,36 +70,10 @@ _DIRECTORY = (
 )
 
 Outcome = Literal["done", "stale", "expired", "limited", "looping"]
-Status = Literal["live", "expired", "inactive"]
 
 
 class DatabaseUnavailable(Exception):
     """The database gave no answer in time; the same question may be asked again later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What an alias or an order's number led to.
-
-    Attributes:
-        status: live, expired, or inactive where the store is switched off.
-        token: the participant's, where an alias was asked for and stands for one.
-        conversation: the order with its store and participants.
-    """
-
-    status: Status
-    token: str | None
-    conversation: Conversation
-
-
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """What every message is held against: all alias domains, and whose each sender domain is."""
-
-    alias_domains: frozenset[str]
-    senders: dict[str, Store]
-    inactive: frozenset[str]
-    secret: bytes = field(default=b"", repr=False)
 
 
 class Database:
@@ -141,21 +113,21 @@ class Database:
             rows = self._rows(_HARD, (alias.token, alias.domain))
         else:
             rows = self._rows(_SOFT, (alias.key, alias.ref, alias.domain))
-        return _found(rows[0]) if rows else None
+        return found_of(rows[0]) if rows else None
 
     def again(self, order: int) -> Found | None:
         """Read a conversation once more by its order's id."""
         rows = self._rows(_AGAIN, (order,))
-        return _found(rows[0]) if rows else None
+        return found_of(rows[0]) if rows else None
 
     def open_order(self, store: str, number: str) -> Found:
         """Find an order by its number for the store's own mail: it is made or woken if need be."""
-        return _found(self._rows(_OPEN, (store, number))[0])
+        return found_of(self._rows(_OPEN, (store, number))[0])
 
     def answered(self, store: str, identifiers: Sequence[str]) -> Found | None:
         """Find the order of the recorded message that a store's own mail answers; it is woken."""
         rows = self._rows(_ANSWERED, (store, list(identifiers)))
-        return _found(rows[0]) if rows else None
+        return found_of(rows[0]) if rows else None
 
     def identifiers(self, order: int, identifiers: Sequence[str]) -> dict[str, Mapped]:
         """Look message identifiers of ours up, in one order; gives those there are."""
@@ -179,12 +151,12 @@ class Database:
     def delivery(self, bounce: Bounce) -> tuple[Status, Delivery] | None:
         """Look a bounce address up: its order's status and its delivery, None if there is none."""
         rows = self._rows(_DELIVERY, (bounce.token, bounce.domain))
-        return (rows[0][0], _delivery(rows[0])) if rows else None
+        return (rows[0][0], delivery_of(rows[0])) if rows else None
 
     def last_delivery(self, author: str, recipient: str) -> Delivery | None:
         """Find the last message from one participant to another, by their tokens."""
         rows = self._rows(_LAST_DELIVERY, (author, recipient))
-        return _delivery(rows[0]) if rows else None
+        return delivery_of(rows[0]) if rows else None
 
     def mark(self, bounce: str, mark: Mark, report: bytes | None = None) -> bool:
         """Mark the delivery with this bounce token.
@@ -204,7 +176,7 @@ class Database:
         [(domains, stores, secret)] = self._rows(_DIRECTORY, ())
         return Directory(
             frozenset(domains),
-            {domain: _store(row) for row in stores for domain in row["sender_domains"]},
+            {domain: store_of(row) for row in stores for domain in row["sender_domains"]},
             frozenset(row["name"] for row in stores if not row["active"]),
             bytes(secret),
         )
@@ -344,57 +316,8 @@ def _written(connection: psycopg.Connection, record: Record) -> tuple[Outcome, d
             record.verdict,
             record.auto_reply,
             record.first_pass,
+            list(record.notes),
         ),
     ).fetchone()
     assert row is not None
     return row[0], row[1] or {}
-
-
-def _found(row: Sequence[Any]) -> Found:
-    status, token, store, order, number, ref, alias_domain, participants = row
-    people = tuple(
-        Participant(
-            token.replace("-", ""),
-            role,
-            Address.parse(address) if address else None,
-            vouched=vouched,
-        )
-        for token, role, address, vouched in _loaded(participants)
-    )
-    conversation = Conversation(
-        _store(_loaded(store)), Order(order, number, ref, alias_domain), people
-    )
-    return Found(status, token.hex if token is not None else None, conversation)
-
-
-def _delivery(row: Sequence[Any]) -> Delivery:
-    bounce, author, return_path, at, subject, original_id, state = row[8:]
-    return Delivery(
-        bounce=bounce.hex,
-        conversation=_found(row[:8]).conversation,
-        recipient=row[1].hex,
-        author=author.hex,
-        return_path=return_path.hex if return_path is not None else None,
-        at=at,
-        subject=subject,
-        original_id=original_id,
-        state=state,
-    )
-
-
-def _store(row: dict[str, Any]) -> Store:
-    return Store(
-        name=row["name"],
-        mask=row["mask"],
-        issuer_mask=row["issuer_mask"],
-        sender_domains=frozenset(row["sender_domains"]),
-        order_header=row["order_header"],
-        mask_body=row["mask_body"],
-        unknown_senders=row["unknown_senders"],
-        spoofed_senders=row["spoofed_senders"],
-        participant_limit=row["participant_limit"],
-    )
-
-
-def _loaded(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str | bytes) else value

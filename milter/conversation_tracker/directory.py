@@ -8,8 +8,9 @@ stays; `current` is None only until the first one was read. The thread survives 
 import threading
 import time
 
-from conversation_tracker.database import Database, DatabaseUnavailable, Directory
+from conversation_tracker.database import Database, DatabaseUnavailable
 from conversation_tracker.logs import Event, log
+from conversation_tracker.rows import Directory
 
 _EVERY = 0.5  # seconds
 

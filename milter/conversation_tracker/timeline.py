@@ -23,7 +23,7 @@ _STORE = "SELECT FROM tracker.stores WHERE name = %s"
 _ORDER = "SELECT id FROM tracker.orders WHERE store = %s AND number = %s"
 _MESSAGES = """
 SELECT m.id, m.at, m.direction, s.role, tracker.hard_alias(s.token, o.alias_domain), m.sender_name,
-       m.subject, m.first_words, m.attachment_names, m.size, m.automatic, m.verdict,
+       m.subject, m.first_words, m.attachment_names, m.size, m.automatic, m.verdict, m.notes,
        (SELECT coalesce(json_agg(json_build_array(tracker.hard_alias(r.token, o.alias_domain),
                                                   r.role, d.state, d.status) ORDER BY r.id), '[]')
           FROM tracker.deliveries AS d JOIN tracker.participants AS r ON r.id = d.recipient_id
@@ -39,7 +39,7 @@ SELECT NULL::bigint, f.at,
        CASE WHEN s.role = 'buyer' THEN 'inbound'
             WHEN r.role = 'buyer' THEN 'outbound' ELSE 'internal' END,
        coalesce(s.role, 'unknown'), coalesce(tracker.hard_alias(s.token, o.alias_domain), ''), '',
-       f.subject, '', '{}'::text[], 0, false, 'unverified',
+       f.subject, '', '{}'::text[], 0, false, 'unverified', '{}'::text[],
        CASE WHEN r.id IS NULL THEN '[]' ELSE json_build_array(json_build_array(
            tracker.hard_alias(r.token, o.alias_domain), r.role, 'refused', f.reply)) END
   FROM tracker.refusals AS f
@@ -90,6 +90,7 @@ class Entry:
         automatic: no person wrote it.
         verdict: trusted, verified, unverified or failed; flagged where the sender claims to be a
             participant or the store, and is not.
+        notes: the attachments that hold an address and could not be masked.
         deliveries: one for each recipient, in the order they joined.
     """
 
@@ -105,6 +106,7 @@ class Entry:
     size: int
     automatic: bool
     verdict: str
+    notes: tuple[str, ...]
     deliveries: tuple[Delivery, ...]
 
     @property
@@ -167,12 +169,13 @@ def _entry(row: Sequence[Any]) -> Entry:
         size,
         automatic,
         verdict,
+        notes,
         to,
     ) = row
     deliveries = tuple(Delivery(*each) for each in to)
     return Entry(
         number, at.astimezone(), direction, role, alias, name, subject, words, tuple(files), size,
-        automatic, verdict, deliveries,
+        automatic, verdict, tuple(notes), deliveries,
     )  # fmt: skip
 
 
@@ -255,4 +258,5 @@ def _object(entry: Entry, body: str) -> dict[str, object]:
         "size": entry.size,
         "automatic": entry.automatic,
         "verdict": entry.verdict,
+        "notes": list(entry.notes),
     }

@@ -384,6 +384,7 @@ def test_the_timeline_as_json(tracker: Tracker) -> None:
         "size": 1234,
         "automatic": False,
         "verdict": "unverified",
+        "notes": [],
     }
     assert JOHN not in result.out
 

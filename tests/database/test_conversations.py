@@ -34,10 +34,20 @@ def test_both_forms_lead_to_the_order_and_all_its_participants(shop: "Shop") -> 
     row = shop.order()
     assert (state, token.hex) == ("live", alias.partition("@")[0])
     assert (order, number, ref, domain) == (row["id"], "1", row["ref"], shop.alias_domain)
-    assert [(token.replace("-", ""), role, address) for token, role, address in people] == [
-        (alias.partition("@")[0], "buyer", "John@doe.example"),
-        (other.partition("@")[0], "partner", "sales@pay.example"),
+    assert [(token.replace("-", ""), *rest) for token, *rest in people] == [
+        (alias.partition("@")[0], "buyer", "John@doe.example", True),
+        (other.partition("@")[0], "partner", "sales@pay.example", True),
     ]
+
+
+def test_a_soft_alias_of_whom_only_a_stranger_named_leads_nowhere(shop: "Shop") -> None:
+    """Else whoever knows one soft alias could write to everybody they name."""
+    alias = shop.mask("john@doe.example")
+    shop.rows("UPDATE tracker.participants SET vouched = false RETURNING 1")
+    assert by_soft(shop, "john@doe.example") == []
+    assert [found[0] for found in by_hard(shop, alias)] == ["live"]
+    assert shop.mask("john@doe.example") == alias
+    assert [found[0] for found in by_soft(shop, "john@doe.example")] == ["live"]
 
 
 def test_what_no_order_knows_leads_nowhere(shop: "Shop") -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -11,9 +12,10 @@ import pytest
 from conversation_tracker import database as module
 from conversation_tracker import directory
 from conversation_tracker.core.conversation import Store
-from conversation_tracker.database import Database, DatabaseUnavailable, Directory
+from conversation_tracker.database import Database, DatabaseUnavailable
 from conversation_tracker.directory import Watch
 from conversation_tracker.logs import Event
+from conversation_tracker.rows import Directory
 from private import processes
 
 if TYPE_CHECKING:
@@ -82,7 +84,8 @@ ADD = (
 def test_a_change_of_the_stores_is_seen_within_a_second(
     database: str, watch: Watch, lines: list[str]
 ) -> None:
-    assert current(watch) == Directory(frozenset(), {}, frozenset())
+    assert replace(current(watch), secret=b"") == Directory(frozenset(), {}, frozenset())
+    assert len(current(watch).secret) == 32
     run(database, ADD)
     assert processes.until(lambda: current(watch).alias_domains == {"ct.example.com"}, 1.0)
     run(database, "UPDATE tracker.stores SET mask = 'soft', order_header = 'X-Order'")

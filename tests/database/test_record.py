@@ -120,11 +120,13 @@ def test_a_message_is_kept_as_it_was_given(order: Order) -> None:
     assert (outcome, bounces) == ("done", dict(message.recipients))
     row = order.shop.row("SELECT * FROM tracker.messages WHERE order_id = %s", order.id)
     for column in (
-        "digest", "queue_id", "direction", "sender_name", "message_id", "subject", "first_words",
+        "queue_id", "direction", "sender_name", "message_id", "subject", "first_words",
         "size", "automatic", "auto_reply", "verdict", "raw",
     ):  # fmt: skip
         assert row[column] == getattr(message, column), column
     assert row["attachment_names"] == ["a.pdf", "ü\n.zip"]
+    assert row["digest"] == order.shop.one("SELECT tracker.keyed(%s)", message.digest)
+    assert row["digest"] != message.digest
     who = "SELECT role FROM tracker.participants WHERE id = %s"
     assert order.shop.one(who, row["sender_id"]) == "partner"
     assert order.shop.one(who, row["return_id"]) == "return"
@@ -284,10 +286,36 @@ def test_beyond_the_hourly_limit_only_known_messages_are_taken(order: Order) -> 
     order.shop.set(hourly_limit=2)
     assert [order.record(digest)[0] for digest in (b"1", b"2", b"3")] == ["done", "done", "limited"]
     assert order.record(b"1")[0] == order.record(b"2")[0] == "done"
-    order.shop.rows("UPDATE tracker.messages SET at = at - interval '1 hour' WHERE order_id = %s"
-                    " AND digest = %s RETURNING 1", order.id, b"1".ljust(32))  # fmt: skip
+    earlier = (
+        "UPDATE tracker.messages SET at = at - interval '1 hour'"
+        " WHERE order_id = %s AND digest = tracker.keyed(%s) RETURNING 1"
+    )
+    order.shop.rows(earlier, order.id, b"1".ljust(32))
     assert order.record(b"3")[0] == "done"
     assert order.record(b"4")[0] == "limited"
+
+
+def test_a_client_that_repeats_one_message_for_ever_is_limited(order: Order) -> None:
+    """Trying again costs nothing; but the limit is not to be had around by repetition."""
+    outcomes = [order.record(b"1")[0] for _ in range(21)]
+    assert outcomes == ["done"] * 20 + ["limited"]
+    assert order.record(b"1", first_pass=False)[0] == "done"
+
+
+def test_the_same_message_a_week_later_is_another_one(order: Order) -> None:
+    order.record(b"1")
+    order.shop.rows("UPDATE tracker.messages SET at = at - interval '8 days' RETURNING 1")
+    assert order.record(b"1")[0] == "done"
+    count = "SELECT count(*) FROM tracker.messages WHERE order_id = %s"
+    assert order.shop.one(count, order.id) == 2
+
+
+def test_whoever_was_erased_meanwhile_gets_nothing(order: Order) -> None:
+    """The plan is made again, and then refuses."""
+    jim = person("jim@doe.example")
+    order.record(b"0", joined=(jim,))
+    order.shop.one("SELECT tracker.erase('jim@doe.example')")
+    assert order.record(b"1", recipients=to(jim))[0] == "stale"
 
 
 def test_a_machine_that_answers_again_and_again_is_looping(order: Order) -> None:
@@ -368,7 +396,8 @@ def test_a_real_address_stands_in_one_column_only(order: Order) -> None:
     assert len(tables) >= 8
     for (table,) in tables:
         holding = order.shop.rows(
-            f"SELECT key FROM {table} AS t, jsonb_each(to_jsonb(t)) WHERE value::text LIKE %s",
+            f"SELECT e.key FROM {table} AS t, jsonb_each(to_jsonb(t)) AS e"
+            " WHERE e.value::text LIKE %s",
             f"%secret-{order.shop.name}%",
         )
         assert holding == ([("address",)] if table == "tracker.participants" else [])

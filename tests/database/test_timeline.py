@@ -2,6 +2,7 @@
 
 import psycopg
 import pytest
+
 from conversation_tracker import timeline
 from conversation_tracker.core.plan import Refusal
 from conversation_tracker.database import Database

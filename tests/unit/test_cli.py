@@ -41,6 +41,7 @@ def entry(**changes: object) -> Entry:
         "size": 1,
         "automatic": False,
         "verdict": "unverified",
+        "notes": (),
         "deliveries": (),
     }
     return Entry(**(values | changes))  # type: ignore[arg-type]

@@ -101,6 +101,7 @@ class Record:
         identifiers: the message identifiers that were replaced.
         verdict: whether the author is who they claim to be; "flagged" where somebody claims to be
             a participant or the store, and is not.
+        notes: the parts that held an address and could not be masked, "NUMBER TYPE KIND" each.
         first_pass: a client handed it in, it is no copy of the splitter's.
     """
 
@@ -124,6 +125,7 @@ class Record:
     identifiers: tuple[Mapped, ...] = ()
     verdict: Verdict | Literal["flagged"] = "unverified"
     first_pass: bool = True
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

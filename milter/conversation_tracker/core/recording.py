@@ -54,15 +54,9 @@ def record(
         TooComplex: the body's structure is over the limits.
     """
     view = View(conversation, None, alias_domains=alias_domains)
-    values = view.headers(message, protected=True)
-    kept = tuple(
-        Header(header.name, value)
-        for header, value in zip(message.headers, values, strict=True)
-        if value is not None
-    )
     forbidden = everybody(conversation)
-    kept, body = _clean(kept, view.body(message), forbidden)
     part = structure(message)
+    kept, body = _kept(message, view, forbidden)
     sender = conversation.of(message.sender) if message.sender is not None else None
     return Record(
         order=conversation.order.id,
@@ -87,6 +81,10 @@ def record(
         identifiers=tuple(mapped(message, conversation)),
         verdict=verdict,
         first_pass=not message.arrival.split,
+        notes=tuple(
+            f"{each.number} {each.type} {each.kind}"
+            for each in mime.look(part, message.body, view.others)
+        ),
     )
 
 
@@ -111,6 +109,22 @@ def refusal(
         subject=_anonymous(_text(view, message, b"subject")[:_SUBJECT]),
         reply=str(reply),
     )
+
+
+def _kept(
+    message: Message, view: View, forbidden: Mapping[str, str]
+) -> tuple[tuple[Header, ...], bytes]:
+    """Give what is kept of the message itself: masked, and without what could not be."""
+    values = view.headers(message, protected=True)
+    kept = tuple(
+        Header(header.name, value)
+        for header, value in zip(message.headers, values, strict=True)
+        if value is not None
+    )
+    try:
+        return _clean(kept, view.body(message), forbidden)
+    except mime.Unmaskable:
+        return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT
 
 
 def _clean(

@@ -8,6 +8,8 @@ import binascii
 import re
 from collections.abc import Iterator
 
+from conversation_tracker.core import folding
+
 BASE64 = "base64"
 QUOTED_PRINTABLE = "quoted-printable"
 
@@ -52,13 +54,14 @@ def encoded(raw: bytes, old: bytes, new: bytes, encoding: str) -> bytes:
 
     Returns:
         The encoded content with the line ends of `raw`: base64 in 76 columns; in quoted-printable,
-        only lines that differ are written anew.
+        only lines that differ are written anew; anything else as it is, but for lines that SMTP
+        cannot carry.
     """
     if encoding == BASE64:
         return _to_base64(raw, new)
     if encoding == QUOTED_PRINTABLE:
         return _to_quoted(raw, old, new)
-    return new
+    return new if encoding == "binary" else folding.text(new)
 
 
 def _from_base64(raw: bytes) -> bytes:

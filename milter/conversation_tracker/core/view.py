@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from conversation_tracker.core import body as mime
+from conversation_tracker.core import folding
 from conversation_tracker.core.address import Address, mailboxes
 from conversation_tracker.core.alias import REF_DIGITS, NotAnAlias, decode
 from conversation_tracker.core.conversation import Conversation, Participant
@@ -66,6 +67,11 @@ class View:
             alias_domains: all alias domains, to find other orders' soft aliases by.
         """
         self._known = known or {}
+        self.others = mime.People(
+            participant.address.key
+            for participant in conversation
+            if participant.address and (to is None or participant.token != to.token)
+        )
         self.conversation = conversation
         self.to = to
         self._masker = Masker(dict(self._replacements()))
@@ -146,7 +152,9 @@ class View:
             if handed_in or again or named or not self._kept(key, protected=protected):
                 values.append(None)
             else:
-                values.append(self._value(header, message))
+                value = self._value(header, message)
+                changed = value is not None and value is not header.value
+                values.append(folding.header(header.name, value) if changed and value else value)
         return values
 
     def _kept(self, key: bytes, *, protected: bool) -> bool:
@@ -187,8 +195,14 @@ class View:
         return added
 
     def body(self, message: Message) -> bytes:
-        """Give the body in this view; the same object where nothing is to change."""
-        return mime.masked(structure(message), message.body, self)
+        """Give the body in this view; the same object where nothing is to change.
+
+        What is recorded holds no attachment with an address, whatever the store has passed on.
+        """
+        remove = self.to is None or self.conversation.store.attachments_with_address == "remove"
+        return mime.masked(
+            structure(message), message.body, self, people=self.others, remove_attachments=remove
+        )
 
     def __call__(self, text: str) -> str:
         """Mask running text, as `text`."""

@@ -250,6 +250,8 @@ CREATE TABLE tracker.messages (
     verdict text NOT NULL
         CONSTRAINT messages_verdict_is_known
             CHECK (verdict IN ('trusted', 'verified', 'unverified', 'failed', 'flagged')),
+    -- Parts that held an address and could not be masked, each as "NUMBER TYPE KIND".
+    notes text[] NOT NULL,
     raw bytea NOT NULL,
     -- How often a client handed it in.
     passes integer NOT NULL DEFAULT 1

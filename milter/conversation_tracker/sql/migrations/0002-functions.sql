@@ -196,7 +196,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            jsonb_build_object(
                'name', s.name, 'mask', s.mask, 'issuer_mask', s.issuer_mask,
                'sender_domains', s.sender_domains, 'order_header', s.order_header,
-               'mask_body', s.mask_body, 'unknown_senders', s.unknown_senders,
+               'mask_body', s.mask_body, 'attachments_with_address', s.attachments_with_address,
+               'unknown_senders', s.unknown_senders,
                'spoofed_senders', s.spoofed_senders, 'participant_limit', s.participant_limit),
            o.id, o.number, o.ref, o.alias_domain,
            (SELECT coalesce(jsonb_agg(jsonb_build_array(p.token, p.role, p.address, p.vouched)
@@ -453,7 +454,8 @@ CREATE FUNCTION tracker.record(
     raw bytea, identifiers jsonb DEFAULT '[]',
     verdict text DEFAULT 'unverified',
     auto_reply boolean DEFAULT false,
-    first_pass boolean DEFAULT true, OUT outcome text, OUT bounces jsonb)
+    first_pass boolean DEFAULT true,
+    notes text[] DEFAULT '{}', OUT outcome text, OUT bounces jsonb)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -527,13 +529,14 @@ BEGIN
         fresh := true;
         INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, return_id,
                                       sender_name, message_id, subject, first_words, size,
-                                      attachment_names, automatic, auto_reply, verdict, raw)
+                                      attachment_names, automatic, auto_reply, verdict, notes,
+                                      raw)
         SELECT record.order_id, keyed, record.queue_id, record.direction, s.id,
                (SELECT r.id FROM tracker.participants AS r
                  WHERE r.token = return_path AND r.order_id = record.order_id),
                record.sender_name, record.message_id, record.subject, record.first_words,
                record.size, record.attachment_names, record.automatic,
-               record.auto_reply, record.verdict,
+               record.auto_reply, record.verdict, record.notes,
                record.raw
           FROM tracker.participants AS s
          WHERE s.token = sender AND s.order_id = record.order_id

@@ -1,0 +1,95 @@
+"""What the database's rows say, as values of core.
+
+No SQL is run here; `database` asks, and hands its rows over. A row that is not of the form the
+functions of sql/ give is a fault of ours, and raises what comes up.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from conversation_tracker.core.address import Address
+from conversation_tracker.core.bounce import Delivery
+from conversation_tracker.core.conversation import Conversation, Order, Participant, Store
+
+Status = Literal["live", "expired", "inactive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an alias or an order's number led to.
+
+    Attributes:
+        status: live, expired, or inactive where the store is switched off.
+        token: the participant's, where an alias was asked for and stands for one.
+        conversation: the order with its store and participants.
+    """
+
+    status: Status
+    token: str | None
+    conversation: Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """What every message is held against: all alias domains, and whose each sender domain is."""
+
+    alias_domains: frozenset[str]
+    senders: dict[str, Store]
+    inactive: frozenset[str]
+    secret: bytes = field(default=b"", repr=False)
+
+
+def found_of(row: Sequence[Any]) -> Found:
+    """Read a row of type tracker.conversation."""
+    status, token, store, order, number, ref, alias_domain, participants = row
+    people = tuple(
+        Participant(
+            token.replace("-", ""),
+            role,
+            Address.parse(address) if address else None,
+            vouched=vouched,
+        )
+        for token, role, address, vouched in _loaded(participants)
+    )
+    conversation = Conversation(
+        store_of(_loaded(store)), Order(order, number, ref, alias_domain), people
+    )
+    return Found(status, token.hex if token is not None else None, conversation)
+
+
+def delivery_of(row: Sequence[Any]) -> Delivery:
+    """Read a row of type tracker.delivery."""
+    bounce, author, return_path, at, subject, original_id, state = row[8:]
+    return Delivery(
+        bounce=bounce.hex,
+        conversation=found_of(row[:8]).conversation,
+        recipient=row[1].hex,
+        author=author.hex,
+        return_path=return_path.hex if return_path is not None else None,
+        at=at,
+        subject=subject,
+        original_id=original_id,
+        state=state,
+    )
+
+
+def store_of(row: dict[str, Any]) -> Store:
+    """Read a row of tracker.stores, as far as mail needs it."""
+    return Store(
+        name=row["name"],
+        mask=row["mask"],
+        issuer_mask=row["issuer_mask"],
+        sender_domains=frozenset(row["sender_domains"]),
+        order_header=row["order_header"],
+        mask_body=row["mask_body"],
+        attachments_with_address=row["attachments_with_address"],
+        unknown_senders=row["unknown_senders"],
+        spoofed_senders=row["spoofed_senders"],
+        participant_limit=row["participant_limit"],
+    )
+
+
+def _loaded(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str | bytes) else value
