@@ -42,11 +42,11 @@ def text(data: bytes) -> bytes:
     """
     if len(data) <= LONGEST:
         return data
-    lines = data.split(b"\n")
+    end = b"\n" if b"\n" in data and b"\r\n" not in data else b"\r\n"
+    lines = data.split(end)
     if all(len(line) <= LONGEST for line in lines):
         return data
-    end = b"\r\n" if b"\r\n" in data else b"\n"
-    return b"\n".join(end.join(_pieces(line, LONGEST)) for line in lines)
+    return end.join(end.join(_pieces(line, LONGEST)) for line in lines)
 
 
 def _pieces(line: bytes, room: int) -> Iterator[bytes]:
