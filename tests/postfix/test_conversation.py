@@ -252,3 +252,16 @@ def test_timeline_command_tells_a_whole_order(host: Stage) -> None:
     real = [person.address for person in order.people()]
     assert not found_in(done.stdout.encode(), real)
     host.rest([shop])
+
+
+def test_long_line_of_addresses_stays_whole(host: Stage) -> None:
+    """Aliases are longer than most addresses; a line of them is not cut within one."""
+    shop = host.shop(participant_limit=200)
+    order = shop.order("1001", buyer=BUYER.address)
+    crowd = ", ".join(f"r{number}@reader.example" for number in range(40))
+    letter = CARRIER.write([order.alias(BUYER.address), crowd], "To all", "Text.")
+    [mail] = host.carried(CARRIER.address, order.alias(BUYER.address), letter.data)
+    shown = {address for _, address in mailboxes(mail, "To")}
+    assert shown == {BUYER.address, *(order.alias(f"r{n}@reader.example") for n in range(40))}
+    assert max(map(len, mail.data.split(b"\r\n"))) <= 998
+    host.rest([shop])

@@ -26,7 +26,13 @@ from conversation_tracker.core import replies
 from conversation_tracker.core.conversation import Store
 from conversation_tracker.core.message import Message
 from conversation_tracker.core.plan import Plan
-from conversation_tracker.core.rewrite import UnusableNumber, named_order, own_mail, refused
+from conversation_tracker.core.rewrite import (
+    UnusableNumber,
+    named_order,
+    own_mail,
+    refused,
+    untouched,
+)
 
 # Refusals
 
@@ -215,3 +221,29 @@ def test_an_orders_number_is_one_that_the_database_takes(value: bytes) -> None:
 
 def test_without_the_header_no_order_is_named() -> None:
     assert named_order(mail(written(SHOP), to=BUYER).message, OUR_STORE) is None
+
+
+# Mail that is none of our business
+
+
+@pytest.mark.parametrize(
+    ("to", "trusted", "expected"),
+    [
+        (SHOP, False, ["delete header X-Order-Id 1"]),
+        (SHOP, True, []),
+        ("somebody@elsewhere.example", False, []),
+    ],
+)
+def test_a_stranger_names_no_order_to_the_store(
+    to: str, trusted: bool, expected: list[str]
+) -> None:
+    """The store's systems sort by the order header; everybody else's mail keeps what it has."""
+    row = mail(written(CARRIER, "X-Order-Id: 1001"), to=to, trusted=trusted)
+    assert [str(edit) for edit in untouched(row.message, STORES).edits] == expected
+
+
+def test_only_the_first_pass_may_say_what_it_found() -> None:
+    row = mail(written(CARRIER, "X-Conversation-Pass: x"), to=SHOP, trusted=True)
+    assert [str(edit) for edit in untouched(row.message).edits] == [
+        "delete header X-Conversation-Pass 1"
+    ]
