@@ -37,11 +37,11 @@ class Header:
 
     name: bytes
     value: bytes
+    key: bytes = field(init=False, repr=False, compare=False)
 
-    @property
-    def key(self) -> bytes:
-        """Give the name in lower case."""
-        return self.name.lower()
+    def __post_init__(self) -> None:
+        """Keep the name in lower case: every rule asks for it."""
+        object.__setattr__(self, "key", self.name.lower())
 
 
 @dataclass(frozen=True, slots=True)

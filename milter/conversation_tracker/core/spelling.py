@@ -37,14 +37,17 @@ _UNCASED = (
     r"\u0590-\u109f\u1100-\u139f\u1780-\u1c7f\u2e80-\ua63f\uac00-\ud7ff\uf900-\ufaff"
     r"\ufe70-\ufefe\uff66-\uffdc\U00020000-\U0003ffff"
 )
-_WORD = rf"(?:(?![{_UNCASED}])[^\W_])"
+# A class that large takes milliseconds to compile, and the patterns are made anew for each order's
+# addresses. Where these are ASCII, other characters are first replaced by one of their kind.
+_ONE_UNCASED, _ONE_LETTER, _ONE_OTHER = "\u4e00", "\u00e4", "\u2014"
+_FOREIGN = re.compile(r"[^\x00-\x7f\uff20\ufe6b]")
+_UNCASED_CHARACTER = re.compile(f"[{_UNCASED}]")
 _MACHINE_WORDS = (
     "bounce bounces e-mail email id mail mailto message messageid msg msgid prvs return returns"
     " unsubscribe verp"
 )
 _MACHINE_BACKWARD = (
     rf"(?:\d++|(?=[a-z]*\d)[a-z0-9]{{8,}}+|{'|'.join(w[::-1] for w in _MACHINE_WORDS.split())})"
-    rf"(?!{_WORD})"
 )
 _JOIN_BACKWARD = r"(?:[._+\-]|(?:[bde]2|f5)(?:52)*%)"
 # Escapes (percent, quoted-printable, JSON) of what neither belongs to a name nor joins it to one.
@@ -111,7 +114,10 @@ class Domain:
         return found
 
     def _before(self, backward: re.Pattern[str], low: str, at: int) -> Hit | None:
-        match = backward.match(low[max(0, at - _WINDOW) : at][::-1])
+        window = low[max(0, at - _WINDOW) : at]
+        if self._ascii and not window.isascii():
+            window = _FOREIGN.sub(_of_its_kind, window)
+        match = backward.match(window[::-1])
         if match is None:
             return None
         new = _spelled(self._replacement(match), match["separator"][::-1])
@@ -127,6 +133,10 @@ class Domain:
 
     def _replacement(self, match: re.Match[str]) -> str:
         return list(self.locals.values())[int(str(match.lastgroup)[1:])]
+
+    @cached_property
+    def _ascii(self) -> bool:
+        return all(local.isascii() for local in self.locals)
 
     # Compiled at the first use only: most texts hold none of the domains.
 
@@ -150,9 +160,12 @@ class Domain:
     def _backward(self, separator: str, free: str) -> re.Pattern[str]:
         """Compile what may precede the domain; `free` is a pattern of more that ends a name."""
         names = "|".join(f"(?P<k{i}>{self._local(local)})" for i, local in self._longest_first())
+        uncased = _ONE_UNCASED if self._ascii else _UNCASED
+        word = rf"(?:(?![{uncased}])[^\W_])"
         left = (
-            rf"(?=\Z|{free}(?>{_JOIN_BACKWARD}+)(?!{_WORD})|{_JOIN_BACKWARD}{_MACHINE_BACKWARD}|{_ESCAPE_BACKWARD}"
-            rf"|[^\w.+\-]|[{_UNCASED}])"
+            rf"(?=\Z|{free}(?>{_JOIN_BACKWARD}+)(?!{word})"
+            rf"|{_JOIN_BACKWARD}{_MACHINE_BACKWARD}(?!{word})|{_ESCAPE_BACKWARD}"
+            rf"|[^\w.+\-]|[{uncased}])"
         )
         whole = rf"(?P<separator>{separator}){_TAG_BACKWARD}(\")?(?:{names})(?(2)\"|){left}"
         return re.compile(whole)
@@ -167,6 +180,13 @@ class Domain:
             local, between = local.replace(".", ""), r"\.?"
         pattern = between.join(_escaped_or_not(c) for c in reversed(local))
         return pattern if local[:1].isascii() else rf"{pattern}(?![{_UNCASED}])"
+
+
+def _of_its_kind(match: re.Match[str]) -> str:
+    """Give the character that stands for all of one's kind."""
+    if _UNCASED_CHARACTER.match(match[0]):
+        return _ONE_UNCASED
+    return _ONE_LETTER if match[0].isalnum() else _ONE_OTHER
 
 
 def domain_spellings(domain: str) -> set[str]:
