@@ -12,6 +12,7 @@ from conversation_tracker.fact import Fact, note, ok, wrong
 
 SERVICE = "conversation-tracker.service"
 TIMER = "conversation-tracker-expire.timer"
+FOLLOWER = "conversation-tracker-follow.service"
 
 _BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 _WAIT = 20.0  # seconds
@@ -31,6 +32,10 @@ def facts(properties: Callable[[str], Properties] | None = None) -> Iterator[Fac
         properties = _properties
     for unit in (SERVICE, TIMER):
         yield from unit_facts(unit, properties(unit))
+    if properties(FOLLOWER).get("ActiveState") == "active":
+        yield ok(f"{FOLLOWER} is active")
+    else:
+        yield note(f"{FOLLOWER} is not active: no delivery becomes more than accepted")
 
 
 def unit_facts(unit: str, found: Properties) -> Iterator[Fact]:

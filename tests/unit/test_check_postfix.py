@@ -303,12 +303,12 @@ RUNNING = {"LoadState": "loaded", "UnitFileState": "enabled", "ActiveState": "ac
 @pytest.mark.parametrize(
     ("properties", "verdicts"),
     [
-        (RUNNING | {"LastTriggerUSec": "Thu 2026-01-01 00:00:00 UTC"}, ["ok", "ok", "ok"]),
-        (RUNNING | {"LastTriggerUSec": "n/a"}, ["ok", "ok", "note"]),
-        (RUNNING | {"UnitFileState": "disabled"}, ["WRONG", "WRONG", "note"]),
-        (RUNNING | {"ActiveState": "failed"}, ["WRONG", "WRONG", "note"]),
-        ({"LoadState": "not-found"}, ["WRONG", "WRONG"]),
-        ({}, ["WRONG", "WRONG"]),
+        (RUNNING | {"LastTriggerUSec": "Thu 2026-01-01 00:00:00 UTC"}, ["ok", "ok", "ok", "ok"]),
+        (RUNNING | {"LastTriggerUSec": "n/a"}, ["ok", "ok", "note", "ok"]),
+        (RUNNING | {"UnitFileState": "disabled"}, ["WRONG", "WRONG", "note", "ok"]),
+        (RUNNING | {"ActiveState": "failed"}, ["WRONG", "WRONG", "note", "note"]),
+        ({"LoadState": "not-found"}, ["WRONG", "WRONG", "note"]),
+        ({}, ["WRONG", "WRONG", "note"]),
     ],
 )
 def test_units_are_to_be_enabled_and_active(
