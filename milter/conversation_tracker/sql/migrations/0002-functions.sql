@@ -501,9 +501,10 @@ BEGIN
         RETURN;
     END IF;
     -- A recipient whose address was erased since then gets nothing.
-    IF EXISTS (SELECT FROM jsonb_object_keys(recipients) AS r(token)
-                 JOIN tracker.participants AS p ON p.token = r.token::uuid
-                WHERE p.address IS NULL) THEN
+    IF EXISTS (SELECT FROM tracker.participants AS p
+                WHERE p.order_id = record.order_id AND p.address IS NULL
+                  AND p.token IN (SELECT r.token::uuid
+                                    FROM jsonb_object_keys(recipients) AS r(token))) THEN
         outcome := 'stale';
         RETURN;
     END IF;

@@ -1,0 +1,114 @@
+"""What mail asks stays the same work however many orders there are."""
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from conversation_tracker.core.address import Address
+from conversation_tracker.core.conversation import Participant
+from conversation_tracker.core.plan import Record
+from conversation_tracker.core.thread import Mapped
+from conversation_tracker.database import Database
+
+FILL = """
+INSERT INTO tracker.stores (name, alias_domain) VALUES ('shop', 'ct.example.com');
+WITH o AS (
+    INSERT INTO tracker.orders (store, number, ref, alias_domain, expires_at)
+    SELECT 'shop', n::text, lpad(n::text, 12, '0'), 'ct.example.com', now() + interval '2 months'
+      FROM generate_series(1, 20000) AS n
+    RETURNING id, number
+)
+INSERT INTO tracker.participants (order_id, token, role, address)
+SELECT id, lpad(number, 32, '0')::uuid, 'buyer', 'buyer' || number || '@buyer.example' FROM o;
+WITH m AS (
+    INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, sender_name,
+                                  message_id, subject, first_words, size, attachment_names,
+                                  automatic, auto_reply, verdict, notes, raw)
+    SELECT p.order_id, sha256(p.id::text::bytea), 'q' || p.id, 'outbound', p.id, '',
+           '<' || p.id || '@x.example>', '', '', 0, '{}', false, false, 'unverified', '{}', ''
+      FROM tracker.participants AS p
+    RETURNING id, sender_id, queue_id
+)
+INSERT INTO tracker.deliveries (message_id, recipient_id, bounce, queue_id)
+SELECT id, sender_id, gen_random_uuid(), queue_id FROM m;
+"""
+SCANNED = """
+SELECT relname, seq_tup_read FROM pg_stat_xact_user_tables
+ WHERE schemaname = 'tracker' AND seq_tup_read > 100
+   AND relname IN ('orders', 'participants', 'messages', 'deliveries')
+"""
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(FILL)
+        connection.execute("VACUUM ANALYZE")
+        yield connection
+
+
+class Recorder(Database):
+    """A database on one connection, so that what a transaction read can be asked there."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._only = connection
+
+    def _run(self, work):
+        return work(self._only)
+
+
+def record(order: int, buyer: str) -> Record:
+    writer = Participant(uuid.uuid4().hex, "partner", Address.parse("bot@x.example"), False)
+    return Record(
+        order=order,
+        joined=(writer,),
+        digest=os.urandom(32),
+        queue_id="Q",
+        direction="outbound",
+        sender=writer.token,
+        return_path=None,
+        recipients=((buyer, uuid.uuid4().hex),),
+        sender_name="",
+        message_id="<1@x.example>",
+        subject="",
+        first_words="",
+        size=1,
+        attachment_names=(),
+        automatic=False,
+        auto_reply=False,
+        raw=b"x",
+        identifiers=(Mapped("<m-1@ct.example.com>", "<1@x.example>", writer.token),),
+    )
+
+
+def test_recording_and_looking_up_reads_no_table_through(connection: psycopg.Connection) -> None:
+    database = Recorder(connection)
+    with connection.transaction():
+        for number in range(1, 20):
+            token = f"{number:032d}"
+            [(order,)] = connection.execute(
+                "SELECT order_id FROM tracker.participants WHERE token = %s::uuid", (token,)
+            ).fetchall()
+            assert database.record([record(order, token)])[0] == "done"
+            database.again(order)
+            database.open_order("shop", str(number))
+            database.answered("shop", [f"<{number}@x.example>"])
+            database.identifiers(order, ["<m-1@ct.example.com>"])
+            database.last_delivery(token, token)
+            for query, values in (
+                (
+                    "SELECT * FROM tracker.conversation_of_hard(%s::uuid, 'ct.example.com')",
+                    (token,),
+                ),
+                (
+                    "SELECT * FROM tracker.conversation_of_soft(%s, %s, 'ct.example.com')",
+                    (f"buyer{number}@buyer.example", f"{number:012d}"),
+                ),
+                ("SELECT tracker.mask('shop', %s, 'new@x.example')", (str(number),)),
+                ("SELECT * FROM tracker.delivery_of(gen_random_uuid(), 'ct.example.com')", ()),
+            ):
+                connection.execute(query.encode(), values)
+        assert connection.execute(SCANNED).fetchall() == []
