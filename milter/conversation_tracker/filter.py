@@ -282,7 +282,11 @@ class Filter:
                 return _done(plan, bounces, conversations)
             if outcome != "stale":
                 return self._noted(message, conversations, _OUTCOMES[outcome])
-            conversations = self._fresh(conversations)
+            fresh = self._fresh(conversations)
+            if len(fresh) < len(conversations):
+                # An order is gone: what belonged to it must not leave as if it were nobody's.
+                break
+            conversations = fresh
         return _refused(replies.TRY_LATER)
 
     def _identifiers(

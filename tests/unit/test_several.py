@@ -164,6 +164,14 @@ def test_each_alias_speaks_for_its_own_order(domain: str) -> None:
 
 
 @pytest.mark.parametrize("domain", [DOMAIN, TWO])
+def test_two_forms_of_one_alias_are_one_recipient_in_the_second_order_too(domain: str) -> None:
+    other = second_order(domain)
+    twice = [hard("c", domain), soft(ANN, "9" * 12, domain)]
+    row = own(written(SHOP), EVERYBODY, other, to=[B, *twice])
+    assert sorted(envelope(row.sent())) == sorted([B, hard("c", domain)])
+
+
+@pytest.mark.parametrize("domain", [DOMAIN, TWO])
 def test_an_alias_of_one_order_joins_no_other(domain: str) -> None:
     """It is no person; masked again it would lead in a circle."""
     theirs = hard("c", domain)

@@ -157,7 +157,7 @@ def changed(message: Message, values: Sequence[bytes | None]) -> Iterator[Change
 
 
 def several(
-    message: Message, conversation: Conversation, found: Verdict, secret: bytes
+    message: Message, conversations: Sequence[Conversation], found: Verdict, secret: bytes
 ) -> Iterator[Edit]:
     """Give the edits for mail that the splitter will take apart: aliases in the envelope only.
 
@@ -166,7 +166,7 @@ def several(
 
     Args:
         message: the message.
-        conversation: the conversation that outsiders among its recipients have joined.
+        conversations: all it belongs to; outsiders among its recipients have joined the first.
         found: whether the author is who they claim to be.
         secret: what the first pass signs its findings with.
     """
@@ -174,10 +174,10 @@ def several(
     values = [None if h.key in gone else h.value for h in message.headers]
     yield from changed(message, values)
     yield AddHeader(PASS, written(Passage(message.digest, found), secret))
-    yield from _aliases(message, conversation)
+    yield from _aliases(message, conversations)
 
 
-def _aliases(message: Message, conversation: Conversation) -> Iterator[Edit]:
+def _aliases(message: Message, conversations: Sequence[Conversation]) -> Iterator[Edit]:
     """Leave one alias for each participant in the envelope.
 
     Deleting a recipient deletes every repetition, in whatever spelling Postfix takes for the same,
@@ -188,14 +188,17 @@ def _aliases(message: Message, conversation: Conversation) -> Iterator[Edit]:
     for recipient in message.recipients:
         token = recipient.token
         if recipient.outsider and recipient.address is not None:
-            participant = conversation.of(recipient.address)
+            participant = conversations[0].of(recipient.address)
             token = participant.token if participant is not None else None
         if token is not None:
             named.setdefault(token, []).append(recipient)
     for token, recipients in named.items():
-        participant = conversation.with_token(token)
-        if participant is None or (len(recipients) == 1 and not recipients[0].outsider):
+        if len(recipients) == 1 and not recipients[0].outsider:
+            continue
+        people = [(each, each.with_token(token)) for each in conversations]
+        aliases = [each.alias(participant) for each, participant in people if participant]
+        if not aliases:
             continue
         for raw in dict.fromkeys(recipient.raw for recipient in recipients):
             yield DeleteRecipient(raw)
-        yield AddRecipient(conversation.alias(participant))
+        yield AddRecipient(aliases[0])

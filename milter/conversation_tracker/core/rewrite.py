@@ -222,7 +222,9 @@ def _planned(case: _Case, conversations: Sequence[Conversation]) -> Plan:
                 view = View(gathered, reader, case.known, case.alias_domains)
                 content = copies.content(message, view, protected=_protected(message, gathered))
                 _checked(message, tuple(content), view)
-        edits = tuple(copies.several(message, first, case.verdict, case.secret))
+        edits = tuple(
+            copies.several(message, [gathered for gathered, _ in groups], case.verdict, case.secret)
+        )
         return Plan(edits=edits, records=records, split=True)
     view = View(first, to[0], case.known, case.alias_domains)
     edits = tuple(copies.one(message, view, to[0], protected=_protected(message, first)))
