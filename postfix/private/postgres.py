@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import quote
@@ -97,7 +98,9 @@ class Postgres:
         if self._process is not None:
             killed = processes.family(self._process.pid)
             for process in killed:
-                os.kill(process, signal.SIGKILL)
+                # One of them may end by itself meanwhile.
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
             self._process.wait()
             processes.until(lambda: not any(map(processes.group, killed)), timeout=10.0)
             self._guard.forget(self._process)
