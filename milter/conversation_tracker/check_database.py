@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
-from conversation_tracker.database import connection_options
+from conversation_tracker.connection import Connection, hosts
 from conversation_tracker.fact import Fact, note, ok, wrong
 from conversation_tracker.migrate import NewerDatabase, NotMigrated, verify
 
@@ -19,6 +20,7 @@ ROLES = ("tracker_service", "tracker_reader", "tracker_integrator")
 
 _OLDEST = 130000  # server_version_num
 _SKEW = 5.0  # seconds
+_WRITABLE = ("read-write", "primary")
 _FIRST_STORE = (
     "INSERT INTO tracker.stores (name, alias_domain, sender_domains)"
     " VALUES ('shop', 'ct.example.com', '{example.com}')"
@@ -36,7 +38,10 @@ _SERVER: LiteralString = """
     SELECT current_setting('server_version_num')::integer, pg_is_in_recovery(),
            current_setting('transaction_read_only')::boolean,
            extract(epoch FROM clock_timestamp())::float8,
-           ARRAY(SELECT rolname::text FROM pg_roles)"""
+           ARRAY(SELECT rolname::text FROM pg_roles),
+           current_setting('synchronous_commit'),
+           (SELECT count(*) FROM pg_stat_replication WHERE application_name <> 'pg_basebackup'),
+           current_setting('synchronous_standby_names') <> ''"""
 _STORES: LiteralString = """
     SELECT name, alias_domain, active, sender_domains = '{}' FROM tracker.stores ORDER BY name"""
 _DOMAINS: LiteralString = "SELECT name FROM tracker.alias_domains"
@@ -65,6 +70,12 @@ class State:
         read_only: it takes no writes.
         ahead: seconds that this host's clock is ahead of the server's.
         roles: all roles of the server.
+        pooled: a pooler stands before the server.
+        synchronous: the server's synchronous_commit.
+        standbys: how many standbys are connected.
+        waits: a commit waits for some of them.
+        hosts: how many hosts the configuration names.
+        picky: of these, only one that takes writes is used.
         fault: what keeps the schema from being used, None if nothing does.
         stores: the stores.
         domains: the alias domains, those in use only by older orders among them.
@@ -76,6 +87,12 @@ class State:
     read_only: bool
     ahead: float
     roles: frozenset[str]
+    pooled: bool = False
+    synchronous: str = "on"
+    standbys: int = 0
+    waits: bool = False
+    hosts: int = 1
+    picky: bool = False
     fault: Fact | None = None
     stores: tuple[Store, ...] = ()
     domains: frozenset[str] = frozenset()
@@ -94,11 +111,23 @@ def read(conninfo: str) -> State:
     Raises:
         psycopg.Error: it cannot be reached.
     """
-    with psycopg.connect(conninfo, **connection_options(conninfo)) as connection:
+    with Connection.connect(conninfo) as connection:
         before = time.time()
-        [(version, standby, read_only, clock, roles)] = _rows(connection, _SERVER)
+        [(version, standby, read_only, clock, roles, *commits)] = _rows(connection, _SERVER)
+        ahead = (before + time.time()) / 2 - clock
+        synchronous, standbys, waits = commits
         server = State(
-            version, standby, read_only, (before + time.time()) / 2 - clock, frozenset(roles)
+            version,
+            standby,
+            read_only,
+            ahead,
+            frozenset(roles),
+            connection.pooled,
+            synchronous,
+            standbys,
+            waits,
+            len(hosts(conninfo)),
+            conninfo_to_dict(conninfo).get("target_session_attrs") in _WRITABLE,
         )
         return _with_schema(connection, server)
 
@@ -137,6 +166,8 @@ def _rows(connection: psycopg.Connection, statement: LiteralString) -> list[Any]
 def facts(state: State) -> Iterator[Fact]:
     """Judge what was found in the database."""
     yield from _server(state)
+    yield from _way(state)
+    yield from _commits(state)
     if state.fault is not None:
         yield state.fault
         return
@@ -165,6 +196,33 @@ def _server(state: State) -> Iterator[Fact]:
         )
     else:
         yield ok("this host's clock and the database's agree")
+
+
+def _way(state: State) -> Iterator[Fact]:
+    """Judge what lies between this host and the server."""
+    if state.pooled:
+        yield ok("connections go through a pooler: nothing is used that it does not carry")
+    if state.hosts > 1 and not state.picky:
+        yield wrong(
+            f"`database` names {state.hosts} hosts, and whichever answers first is used",
+            "add target_session_attrs=read-write to it",
+        )
+
+
+def _commits(state: State) -> Iterator[Fact]:
+    """Judge whether what was recorded outlives the server, and its machine."""
+    if state.synchronous == "off":
+        yield wrong(
+            "synchronous_commit is off: a crash of the server loses what mail was taken for",
+            "ALTER ROLE ... SET synchronous_commit = on, for the role the tracker connects as",
+        )
+    if state.waits and state.synchronous in ("on", "remote_apply", "remote_write"):
+        yield ok("what is recorded is on a standby too before mail is taken")
+    elif state.standbys or state.hosts > 1:
+        yield note(
+            "no commit waits for a standby (synchronous_standby_names): what was recorded just"
+            " before a failover may be lost"
+        )
 
 
 def _roles(state: State) -> Iterator[Fact]:

@@ -14,10 +14,10 @@ from dataclasses import asdict
 from typing import Any, Literal, TypeVar
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from conversation_tracker.connection import MAIL, OVERDUE, Connection, Limits
 from conversation_tracker.core.alias import Bounce, Hard, Soft
 from conversation_tracker.core.bounce import Delivery, Mark
 from conversation_tracker.core.plan import Record, Refusal
@@ -27,13 +27,7 @@ from conversation_tracker.rows import Directory, Found, Status, delivery_of, fou
 
 T = TypeVar("T")
 
-# Milliseconds and seconds. All of them together end well inside Postfix's milter_content_timeout
-# of 300 s, and milter_command_timeout of 30 s for RCPT.
-_STATEMENT_MS = 8_000
-_LOCK_MS = 5_000
-_OVERDUE = 10.0
-_PATIENCE = 5.0
-_CONNECT = 5
+_PATIENCE = 5.0  # seconds
 
 _UNAVAILABLE = (
     psycopg.OperationalError,
@@ -79,22 +73,24 @@ class DatabaseUnavailable(Exception):
 class Database:
     """A pool of connections to the tracker's database, for one process."""
 
-    def __init__(self, conninfo: str, *, size: int = 8) -> None:
+    def __init__(self, conninfo: str, *, size: int = 8, limits: Limits = MAIL) -> None:
         """Make a pool; it connects when it is opened.
 
         Args:
             conninfo: a libpq URI or connection string.
             size: how many connections to hold at most.
+            limits: how long the server may take.
         """
-        self._watchdog = Watchdog(_OVERDUE)
-        self._pool = ConnectionPool(
+        self._watchdog = Watchdog(OVERDUE)
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
             min_size=1,
             max_size=size,
             open=False,
             timeout=_PATIENCE,
             reconnect_timeout=1.0,
-            kwargs=connection_options(conninfo),
+            connection_class=Connection,
+            kwargs={"limits": limits},
         )
 
     def open(self) -> None:
@@ -195,7 +191,7 @@ class Database:
             "looping".
         """
 
-        def write(connection: psycopg.Connection) -> tuple[Outcome, dict[str, str]]:
+        def write(connection: Connection) -> tuple[Outcome, dict[str, str]]:
             if len(records) == 1:
                 return _written(connection, records[0])
             bounces: dict[str, str] = {}
@@ -214,13 +210,17 @@ class Database:
     def _rows(self, statement: str, values: Sequence[object]) -> list[Any]:
         return self._run(lambda connection: connection.execute(statement, values).fetchall())
 
-    def _run(self, work: Callable[[psycopg.Connection], T]) -> T:
+    def _run(self, work: Callable[[Connection], T]) -> T:
         """Do a piece of work that may be done twice, once more if its connection was dead."""
         give_up = time.monotonic() + _PATIENCE
         while True:
             connection = None
             try:
-                with self._connection() as connection, self._watchdog.watching(connection):
+                with (
+                    self._connection() as connection,
+                    self._watchdog.watching(connection),
+                    connection.limited(),
+                ):
                     return work(connection)
             except _UNAVAILABLE as error:
                 stale = (
@@ -232,7 +232,7 @@ class Database:
                     raise DatabaseUnavailable(type(error).__name__) from None
 
     @contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection]:
+    def _connection(self) -> Iterator[Connection]:
         with self._pool.connection() as connection:
             try:
                 yield connection
@@ -249,9 +249,8 @@ class Rehearsal(Database):
         """Open one transaction that is rolled back at the end."""
         super().__init__(conninfo)
         try:
-            self._one = psycopg.connect(
-                conninfo, **{**connection_options(conninfo), "autocommit": False}
-            )
+            self._one = Connection.connect(conninfo, autocommit=False)
+            self._one.limit()
         except _UNAVAILABLE as error:
             raise DatabaseUnavailable(type(error).__name__) from None
 
@@ -265,30 +264,11 @@ class Rehearsal(Database):
         self._one.close()
 
     @contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection]:
+    def _connection(self) -> Iterator[Connection]:
         yield self._one
 
 
-def connection_options(conninfo: str, own: str = "") -> dict[str, Any]:
-    """Give what every connection is opened with: autocommit, and timeouts on both sides.
-
-    Args:
-        conninfo: where the connection goes to; the server options it names stay in force.
-        own: the server options to add; "" adds timeouts for mail.
-    """
-    own = own or f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS}"
-    given = conninfo_to_dict(conninfo).get("options") or ""
-    return {
-        "autocommit": True,
-        "connect_timeout": _CONNECT,
-        "application_name": "conversation-tracker",
-        "tcp_user_timeout": int(_OVERDUE * 1000),
-        "keepalives_idle": 30,
-        "options": f"{given} {own}".lstrip(),
-    }
-
-
-def _written(connection: psycopg.Connection, record: Record) -> tuple[Outcome, dict[str, str]]:
+def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str, str]]:
     joined = [
         {"token": p.token, "role": p.role, "address": str(p.address), "vouched": p.vouched}
         for p in record.joined

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
+from typing import Any
 
 import psycopg
 
@@ -23,7 +24,7 @@ class Watchdog:
         """Make a watchdog that allows `seconds` for each piece of work."""
         self._seconds = seconds
         self._keys = count()
-        self._watched: dict[int, tuple[float, psycopg.Connection]] = {}
+        self._watched: dict[int, tuple[float, psycopg.Connection[Any]]] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="deadline", daemon=True)
 
@@ -36,7 +37,7 @@ class Watchdog:
         self._stopped.set()
 
     @contextmanager
-    def watching(self, connection: psycopg.Connection) -> Iterator[None]:
+    def watching(self, connection: psycopg.Connection[Any]) -> Iterator[None]:
         """Watch a connection while the block runs."""
         key = next(self._keys)
         self._watched[key] = (time.monotonic() + self._seconds, connection)
@@ -53,7 +54,19 @@ class Watchdog:
                     _shut(connection)
 
 
-def _shut(connection: psycopg.Connection) -> None:
+@contextmanager
+def limited(connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
+    """End the work of one block after so many seconds, without a watchdog."""
+    timer = threading.Timer(seconds, _shut, [connection])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _shut(connection: psycopg.Connection[Any]) -> None:
     """Shut the socket down without closing it: its number must stay taken while it is waited on."""
     with (
         suppress(OSError, psycopg.Error),

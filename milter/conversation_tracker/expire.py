@@ -23,7 +23,7 @@ import psycopg
 from psycopg import IsolationLevel
 
 from conversation_tracker.config import Config
-from conversation_tracker.database import connection_options
+from conversation_tracker.connection import Connection, Limits
 from conversation_tracker.deadline import Watchdog
 from conversation_tracker.expire_steps import DELETE_DOMAINS, DRY_RUN, STEPS, Step
 from conversation_tracker.failure import TEMPORARY, USAGE, Failure, of
@@ -34,9 +34,7 @@ from conversation_tracker.migrate import NewerDatabase, NotMigrated, verify
 _SIZES = (1000, 100, 10, 1)
 _PAUSE = 1.0  # seconds between passes
 _OVERDUE = 60.0  # seconds a batch may take, whatever the server and the network do
-_TIMEOUTS = (
-    "-c statement_timeout=15000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=15000"
-)
+_LIMITS = Limits(statement=15_000, lock=2_000, idle=15_000)
 _COUNTING = "SET LOCAL statement_timeout = '10min'"
 
 _BUSY = (
@@ -111,7 +109,7 @@ class _Run:
 
     def __init__(
         self,
-        connection: psycopg.Connection,
+        connection: Connection,
         watchdog: Watchdog,
         now: datetime | None,
         counts: Counts,
@@ -156,7 +154,11 @@ class _Run:
 
     def _batch(self, step: Step, ids: Sequence[int]) -> None:
         """Take away what is due of these rows, in one transaction."""
-        with self._watchdog.watching(self._connection), self._connection.transaction():
+        with (
+            self._watchdog.watching(self._connection),
+            self._connection.limited(),
+            self._connection.transaction(),
+        ):
             due = [row[0] for row in self._rows(step.lock, {"now": self._now, "ids": ids})]
             [done] = self._rows(step.act, {"now": self._now, "ids": due}) if due else [()]
         for name, number in zip(step.counts, done, strict=False):
@@ -172,7 +174,7 @@ class _Run:
         return True
 
     def _rows(self, statement: LiteralString, values: dict[str, object]) -> list[Any]:
-        with self._watchdog.watching(self._connection):
+        with self._watchdog.watching(self._connection), self._connection.limited():
             return self._connection.execute(statement, values).fetchall()
 
 
@@ -200,26 +202,25 @@ class _Progress:
 
 
 @contextmanager
-def _connection(conninfo: str) -> Iterator[tuple[psycopg.Connection, Watchdog]]:
+def _connection(conninfo: str) -> Iterator[tuple[Connection, Watchdog]]:
     watchdog = Watchdog(_OVERDUE)
     watchdog.start()
     try:
-        options = connection_options(conninfo, _TIMEOUTS)
         # Each batch is planned for its own values: where the line has come to matters.
-        with psycopg.connect(conninfo, **options, prepare_threshold=None) as connection:
+        with Connection.connect(conninfo, limits=_LIMITS, prepare_threshold=None) as connection:
             connection.isolation_level = IsolationLevel.READ_COMMITTED
             yield connection, watchdog
     finally:
         watchdog.stop()
 
 
-def _clock(connection: psycopg.Connection) -> datetime:
+def _clock(connection: Connection) -> datetime:
     row = connection.execute("SELECT now()").fetchone()
     assert row is not None
     return row[0]  # type: ignore[no-any-return]
 
 
-def _count(connection: psycopg.Connection, now: datetime | None, counts: Counts) -> None:
+def _count(connection: Connection, now: datetime | None, counts: Counts) -> None:
     connection.read_only = True
     with connection.transaction():
         connection.execute(_COUNTING)

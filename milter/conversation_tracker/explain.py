@@ -14,6 +14,7 @@ from typing import TypeVar
 import psycopg
 
 from conversation_tracker import failure
+from conversation_tracker.connection import Connection
 from conversation_tracker.core import copies, replies
 from conversation_tracker.core import message as messages
 from conversation_tracker.core.address import Address, AddressError, mailboxes
@@ -86,7 +87,7 @@ class _Witness(Rehearsal):
             self.marks = (*self.marks, mark)
         return changed
 
-    def _run(self, work: Callable[[psycopg.Connection], T]) -> T:
+    def _run(self, work: Callable[[Connection], T]) -> T:
         try:
             return super()._run(work)
         except DatabaseUnavailable as error:

@@ -2,7 +2,8 @@
 
 The numbered files of sql/migrations are run by yoyo, each as one script in one transaction with the
 note that it was run; then sql/roles.sql says who may do what. Two runs at once wait for each other
-on an advisory lock. A database that a newer program has migrated is refused with
+on an advisory lock, at each step. A step's lock lies in its transaction: behind a pooler the next
+one may run in another session. A database that a newer program has migrated is refused with
 `NewerDatabase`; a database that cannot be reached raises the driver's OperationalError.
 """
 
@@ -13,13 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from yoyo import internalmigrations
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import parse_uri
 from yoyo.migrations import Migration, MigrationList, StepCollector, read_migrations
 
+from conversation_tracker.connection import Connection, Limits
+
 _LOCK = 0x7472_6163_6B65_7200  # "tracker", as a number no one else takes
-_CONNECT = 10  # seconds
+_SCRIPTS_LIMITS = Limits(statement=0, lock=0, idle=0)
 _ROLES = "roles.sql"
+_MARKS = "SELECT to_regclass('public._yoyo_migration')"
 _APPLIED = "SELECT migration_id FROM public._yoyo_migration"
 
 
@@ -45,18 +50,38 @@ def migrate(conninfo: str, say: Callable[[str], object] = lambda _line: None) ->
         NewerDatabase: the database is newer than the program; nothing was changed.
         psycopg.Error: the database cannot be reached, or refuses.
     """
-    with psycopg.connect(conninfo, autocommit=True, connect_timeout=_CONNECT) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        with _migrations() as known:
-            _refuse_newer(_applied(connection), known)
-            backend = _Backend(connection)
-            lacking = backend.to_apply(known)
-            for migration in lacking:
-                backend.apply_one(migration)
-                say(migration.id)
+    applied = 0
+    with (
+        Connection.connect(conninfo, limits=_SCRIPTS_LIMITS) as connection,
+        _migrations() as known,
+    ):
+        while (name := _apply_one(connection, known)) is not None:
+            say(name)
+            applied += 1
         roles = files("conversation_tracker").joinpath("sql", _ROLES).read_text("utf-8")
-        connection.execute(roles.encode("utf-8"))
-        return len(lacking)
+        with _locked(connection):
+            connection.execute(roles.encode("utf-8"))
+    return applied
+
+
+def _apply_one(connection: Connection, known: MigrationList) -> str | None:
+    """Apply the next migration that lacks, and give its name; None if none does."""
+    with _locked(connection):
+        _refuse_newer(_applied(connection), known)
+        backend = _Backend(connection)
+        for migration in backend.to_apply(known):
+            backend.apply_one(migration)
+            return str(migration.id)
+    return None
+
+
+@contextmanager
+def _locked(connection: Connection) -> Iterator[None]:
+    """Run the block in one transaction that nobody else's migration runs beside."""
+    with connection.transaction():
+        connection.limit()
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        yield
 
 
 def verify(connection: psycopg.Connection) -> None:
@@ -74,10 +99,9 @@ def verify(connection: psycopg.Connection) -> None:
 
 
 def _applied(connection: psycopg.Connection) -> set[str]:
-    try:
-        return {row[0] for row in connection.execute(_APPLIED)}
-    except psycopg.errors.UndefinedTable:
+    if connection.execute(_MARKS).fetchone() == (None,):
         return set()
+    return {row[0] for row in connection.execute(_APPLIED)}
 
 
 def _refuse_newer(applied: set[str], known: MigrationList) -> None:
@@ -111,10 +135,12 @@ class _Script(Migration):  # type: ignore[misc]
 
 
 class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
-    """yoyo on our own connection, which understands every libpq URI."""
+    """yoyo on our own connection, in our own transaction: what it begins are savepoints there."""
+
+    _in_transaction = True
 
     def __init__(self, connection: psycopg.Connection) -> None:
-        """Use an open connection in autocommit mode."""
+        """Use a connection that is within a transaction."""
         self._given = connection
         super().__init__(parse_uri("postgresql+psycopg:///"), "_yoyo_migration")
         self.init_database()
@@ -125,7 +151,7 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
 
     def init_connection(self, connection: psycopg.Connection) -> None:
         """Keep yoyo's own tables in public, whatever the role's search path."""
-        connection.execute("SET search_path TO public")
+        connection.execute("SET LOCAL search_path TO public")
 
     def execute(self, sql: str, params: dict[str, Any] | None = None) -> Any:
         """Run a statement; one without parameters may be a whole script."""
@@ -135,12 +161,16 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
 
     @contextmanager
     def lock(self, timeout: int = 10) -> Iterator[None]:
-        """Do nothing: the advisory lock is held, and goes with its connection."""
+        """Do nothing: the advisory lock is held, and goes with its transaction."""
         yield
 
+    def ensure_internal_schema_updated(self) -> None:
+        """Bring yoyo's own tables up to date."""
+        if internalmigrations.needs_upgrading(self):
+            internalmigrations.upgrade(self)
+
     def apply_one(self, migration: Migration, force: bool = False, mark: bool = True) -> None:
-        """Apply a migration and note it in one transaction."""
+        """Apply a migration and note it."""
         self.ensure_internal_schema_updated()
-        with self.transaction():
-            migration.process_steps(self, "apply", force=force)
-            self.mark_one(migration, log=False)
+        migration.process_steps(self, "apply", force=force)
+        self.mark_one(migration, log=False)

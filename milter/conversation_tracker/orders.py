@@ -14,8 +14,8 @@ from typing import Any
 import psycopg
 
 from conversation_tracker import failure
+from conversation_tracker.connection import Connection
 from conversation_tracker.core.address import Address, AddressError
-from conversation_tracker.database import connection_options
 from conversation_tracker.failure import USAGE, Failure
 
 _MASK = "SELECT tracker.mask(%s, %s, %s, %s)"
@@ -37,7 +37,7 @@ def connected(conninfo: str) -> Iterator[psycopg.Connection]:
         Failure: in place of every error of the driver, also in the block.
     """
     try:
-        with psycopg.connect(conninfo, **connection_options(conninfo)) as connection:
+        with Connection.connect(conninfo) as connection, connection.limited():
             yield connection
     except psycopg.Error as error:
         raise failure.of(error, conninfo) from None

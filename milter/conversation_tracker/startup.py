@@ -14,7 +14,7 @@ import psycopg
 
 from conversation_tracker import failure
 from conversation_tracker.config import Config
-from conversation_tracker.database import connection_options
+from conversation_tracker.connection import Connection
 from conversation_tracker.failure import TEMPORARY, USAGE, Failure
 from conversation_tracker.logs import catch_uncaught, configure, log
 from conversation_tracker.migrate import NewerDatabase, NotMigrated, verify
@@ -64,7 +64,7 @@ def wait_for_database(conninfo: str, sleep: Callable[[float], object] = time.sle
     lost_at: float | None = None
     while True:
         try:
-            with psycopg.connect(conninfo, **connection_options(conninfo)) as connection:
+            with Connection.connect(conninfo) as connection, connection.limited():
                 verify(connection)
             break
         except NotMigrated as error:

@@ -310,6 +310,11 @@ STATE = State(
         (replace(STATE, ahead=6.0), "WRONG", "6 s ahead of"),
         (replace(STATE, ahead=-90.0), "WRONG", "90 s behind"),
         (replace(STATE, roles=frozenset(ROLES[:2])), "WRONG", "CREATE ROLE tracker_integrator"),
+        (replace(STATE, hosts=2, waits=True), "WRONG", "target_session_attrs=read-write"),
+        (replace(STATE, hosts=2, picky=True), "note", "no commit waits for a standby"),
+        (replace(STATE, standbys=1), "note", "no commit waits for a standby"),
+        (replace(STATE, standbys=1, waits=True, synchronous="local"), "note", "no commit waits"),
+        (replace(STATE, synchronous="off"), "WRONG", "synchronous_commit is off"),
         (replace(STATE, overdue=7), "WRONG", "7 orders expired"),
         (replace(STATE, stores=()), "note", "there is no store yet"),
         (replace(STATE, stores=(Store("x", DOMAIN, False, False),)), "note", "x is not active"),
@@ -321,5 +326,13 @@ def test_each_fault_of_a_database_is_told(state: State, verdict: str, says: str)
     assert [(fact.verdict, says in fact.text) for fact in found] == [(verdict, True)]
 
 
-def test_a_good_database_has_nothing_wrong() -> None:
-    assert {fact.verdict for fact in check_database.facts(STATE)} == {"ok"}
+@pytest.mark.parametrize(
+    "state",
+    [
+        STATE,
+        replace(STATE, pooled=True),
+        replace(STATE, hosts=2, picky=True, standbys=1, waits=True),
+    ],
+)
+def test_a_good_database_has_nothing_wrong(state: State) -> None:
+    assert {fact.verdict for fact in check_database.facts(state)} == {"ok"}

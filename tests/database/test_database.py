@@ -15,7 +15,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from conversation_tracker import connection as connecting
 from conversation_tracker import database as module
+from conversation_tracker.connection import MAIL, Limits
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.alias import Hard, Soft
 from conversation_tracker.core.conversation import Conversation, Participant, Store
@@ -25,7 +27,6 @@ from conversation_tracker.database import (
     DatabaseUnavailable,
     Found,
     Rehearsal,
-    connection_options,
 )
 from conversation_tracker.deadline import Watchdog
 from private import processes
@@ -38,8 +39,8 @@ TEXTS = dict.fromkeys(("queue_id", "sender_name", "message_id", "subject", "firs
 
 
 @contextmanager
-def opened(conninfo: str, size: int = 8) -> Iterator[Database]:
-    found = Database(conninfo, size=size)
+def opened(conninfo: str, size: int = 8, limits: Limits = MAIL) -> Iterator[Database]:
+    found = Database(conninfo, size=size, limits=limits)
     found.open()
     try:
         yield found
@@ -60,8 +61,9 @@ def unavailable(within: float) -> Iterator[None]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait shorter than in service, so that the tests are quick."""
-    for name, seconds in (("_PATIENCE", 0.5), ("_OVERDUE", 0.5), ("_CONNECT", 2)):
-        monkeypatch.setattr(module, name, seconds)
+    for name in ("_PATIENCE", "OVERDUE"):
+        monkeypatch.setattr(module, name, 0.5)
+    monkeypatch.setattr(connecting, "_CONNECT", 2)
 
 
 @pytest.fixture
@@ -283,12 +285,9 @@ def test_a_lost_network_is_unavailable_in_time_and_the_connection_given_up(store
 @pytest.mark.parametrize(
     "waiting", ["SELECT pg_sleep(30)", "SELECT tracker.mask('shop', '1', 'a@b.example')"]
 )
-def test_the_server_ends_what_takes_too_long(
-    monkeypatch: pytest.MonkeyPatch, store: str, waiting: str
-) -> None:
-    monkeypatch.setattr(module, "_STATEMENT_MS", 400)
-    monkeypatch.setattr(module, "_LOCK_MS", 200)
-    with opened(store) as database, psycopg.connect(store) as other:
+def test_the_server_ends_what_takes_too_long(store: str, waiting: str) -> None:
+    limits = Limits(statement=400, lock=200, idle=0)
+    with opened(store, limits=limits) as database, psycopg.connect(store) as other:
         other.execute("SELECT FROM tracker.orders FOR UPDATE")
         with unavailable(within=1.5):
             database._run(lambda connection: connection.execute(waiting.encode()))
@@ -297,8 +296,8 @@ def test_the_server_ends_what_takes_too_long(
 
 def test_all_waits_together_end_before_postfix_gives_up() -> None:
     """Postfix waits 30 seconds for RCPT; the server's own timeouts come before our cut."""
-    assert module._LOCK_MS < module._STATEMENT_MS < module._OVERDUE * 1000
-    assert 2 * module._PATIENCE + 1.1 * module._OVERDUE < 25
+    assert MAIL.lock < MAIL.statement < module.OVERDUE * 1000
+    assert 2 * module._PATIENCE + 1.1 * module.OVERDUE < 25
 
 
 @pytest.mark.parametrize("dbname", ["not_migrated", "not_there"])
@@ -359,6 +358,42 @@ def test_of_several_hosts_the_one_that_can_be_written_is_used(
         assert database.open_order("shop", "1").status == "live"
 
 
+def test_a_first_host_that_says_nothing_keeps_nobody_from_the_second(
+    postgres: "Postgres", store: str
+) -> None:
+    """A machine that is gone does not even refuse; the driver alone would spend its time on it."""
+    name = psycopg.conninfo.conninfo_to_dict(store)["dbname"]
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        ports = f"{mute.getsockname()[1]},{postgres.port}"
+        conninfo = f"host=127.0.0.1 port={ports} dbname={name} user=postgres"
+        assert len(connecting.hosts(conninfo)) == 2
+        with opened(f"{conninfo} target_session_attrs=read-write") as database:
+            assert database.open_order("shop", "1").status == "live"
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "expected"),
+    [
+        ("postgresql://u@a,b:6000/d", [("a", None), ("b", "6000")]),
+        ("postgresql://u@a:1,b:2/d?sslmode=require", [("a", "1"), ("b", "2")]),
+        ("host=a,b port=7", [("a", "7"), ("b", "7")]),
+        ("hostaddr=192.0.2.1,192.0.2.2", [(None, None), (None, None)]),
+    ],
+)
+def test_several_hosts_are_taken_apart(
+    conninfo: str, expected: list[tuple[str | None, str | None]]
+) -> None:
+    """Each with its own port, and with all else that the string says."""
+    found = [psycopg.conninfo.conninfo_to_dict(each) for each in connecting.hosts(conninfo)]
+    assert [(each.get("host"), each.get("port")) for each in found] == expected
+    whole = psycopg.conninfo.conninfo_to_dict(conninfo)
+    where = ("host", "port", "hostaddr")
+    rest = {key: value for key, value in whole.items() if key not in where}
+    for each in found:
+        assert {key: value for key, value in each.items() if key not in where} == rest
+    assert len({tuple(each.get(key) for key in where) for each in found}) == len(found)
+
+
 def test_a_closed_database_is_unavailable(store: str) -> None:
     with opened(store) as database:
         database.directory()
@@ -373,7 +408,6 @@ def test_every_connection_has_timeouts_and_keeps_the_options_of_its_uri(store: s
     with opened(uri) as database:
         rows = database._run(lambda connection: connection.execute(query.encode()).fetchall())
     assert rows == [("8s", "5s", "5MB")]
-    assert connection_options("")["options"].startswith("-c statement_timeout=")
 
 
 # Rehearsal ----------------------------------------------------------------------------------------

@@ -53,7 +53,10 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def marks(uri: str) -> list[str]:
+    """Return the names of the migrations that are noted as applied."""
     with psycopg.connect(uri) as connection:
+        if connection.execute("SELECT to_regclass('public._yoyo_migration')").fetchone() == (None,):
+            return []
         query = "SELECT migration_id FROM public._yoyo_migration ORDER BY 1"
         return [name for (name,) in connection.execute(query)]
 
@@ -113,8 +116,9 @@ def test_migrating_again_changes_nothing(empty: str) -> None:
 
 
 def test_two_at_once_wait_for_each_other(empty: str) -> None:
+    """Each step is applied once, by whichever comes first."""
     with ThreadPoolExecutor() as pool:
-        assert sorted(pool.map(migrate, [empty, empty])) == [0, len(NAMES)]
+        assert sum(pool.map(migrate, [empty, empty])) == len(NAMES)
     assert works(empty)
 
 
@@ -122,7 +126,7 @@ def test_two_processes_at_once_wait_for_each_other(empty: str) -> None:
     both = [python(RUN, empty), python(RUN, empty)]
     answers = [process.communicate(timeout=30)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert sorted(map(int, answers)) == [0, len(NAMES)]
+    assert sum(map(int, answers)) == len(NAMES)
     assert works(empty)
 
 

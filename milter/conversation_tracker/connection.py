@@ -1,0 +1,171 @@
+"""How every connection to the database is opened, whatever stands between us and it.
+
+The server may be one of several hosts, and a pooler such as PgBouncer may stand before it. What a
+pooler that hands out its connections per transaction does not carry is not used behind one: neither
+startup options, nor settings of a session, nor prepared statements. It is recognised by itself:
+the server's process is another one than the connection was greeted by. Errors are the driver's.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Any, Self
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
+
+from conversation_tracker.deadline import limited
+
+OVERDUE = 10.0  # seconds the network may keep what was sent
+_CONNECT = 5  # seconds; of several hosts, each
+_CONNECT_EACH = 2
+_OPTIONS = {
+    "application_name": "conversation-tracker",
+    "tcp_user_timeout": int(OVERDUE * 1000),
+    "keepalives_idle": 30,
+}
+
+_SETTINGS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+_DIRECT = "SELECT pg_backend_pid() = %s"
+_SET = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s(name, value)"
+_SET_LOCAL = (
+    "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS s(name, value)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long the server may take, in milliseconds.
+
+    Attributes:
+        statement: for a statement.
+        lock: to wait for a lock.
+        idle: to wait for our next statement within a transaction.
+    """
+
+    statement: int
+    lock: int
+    idle: int
+
+    @property
+    def settings(self) -> tuple[list[str], list[str]]:
+        """The server's settings, names and values."""
+        return list(_SETTINGS), [str(each) for each in (self.statement, self.lock, self.idle)]
+
+
+# All waits together end well inside Postfix's milter_content_timeout of 300 s, and
+# milter_command_timeout of 30 s for RCPT.
+MAIL = Limits(statement=8_000, lock=5_000, idle=15_000)
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection in autocommit.
+
+    Attributes:
+        pooled: a pooler stands before the server; what runs is limited in time within `limited`.
+    """
+
+    pooled = False
+    _limits = MAIL
+    _limited = False
+
+    @classmethod
+    def connect(  # type: ignore[override]
+        cls, conninfo: str = "", *, limits: Limits = MAIL, **more: Any
+    ) -> Self:
+        """Connect to the first host that answers as it should.
+
+        Args:
+            conninfo: a libpq URI or connection string; what it sets for the server stays in force.
+            limits: how long the server may take.
+            more: passed to the driver.
+
+        Raises:
+            psycopg.OperationalError: there is no such host.
+        """
+        given = {"autocommit": True, **_OPTIONS, **more}
+        *others, last = hosts(conninfo)
+        for where in others:
+            try:
+                return cls._to(where, limits, {"connect_timeout": _CONNECT_EACH, **given})
+            except psycopg.OperationalError:
+                continue
+        each = _CONNECT_EACH if others else _CONNECT
+        return cls._to(last, limits, {"connect_timeout": each, **given})
+
+    @classmethod
+    def _to(cls, conninfo: str, limits: Limits, given: dict[str, Any]) -> Self:
+        connection = super().connect(conninfo, **given)
+        try:
+            with limited(connection, given["connect_timeout"]):
+                connection._begin(limits)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _begin(self, limits: Limits) -> None:
+        """Find out whether a pooler is there, and set the limits where they are ours to set."""
+        self._limits = limits
+        autocommit = self.autocommit
+        self.autocommit = True
+        row = self.execute(_DIRECT, (self.info.backend_pid,)).fetchone()
+        self.pooled = row != (True,)
+        if self.pooled:
+            self.prepare_threshold = None
+        else:
+            self.execute(_SET, limits.settings)
+        self.autocommit = autocommit
+
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        """Run the block's statements under the limits.
+
+        Behind a pooler they run in one transaction: settings of ours must not stay in a session
+        that others use next. Where statements may travel together, they do. Within a transaction it
+        does nothing: `limit` is said at its beginning.
+        """
+        within = self._limited or self.info.transaction_status == TransactionStatus.INTRANS
+        if within or not self.pooled:
+            yield
+            return
+        together = self.pipeline() if psycopg.Pipeline.is_supported() else nullcontext()
+        self._limited = True
+        try:
+            with together, self.transaction():
+                self.limit()
+                yield
+        finally:
+            self._limited = False
+
+    def limit(self) -> None:
+        """Set the limits for the rest of a transaction; without autocommit it begins here."""
+        self.execute(_SET_LOCAL, self._limits.settings)
+
+
+def hosts(conninfo: str) -> list[str]:
+    """Take a connection string with several hosts apart, in their order.
+
+    libpq would go through them itself, but the driver gives all of them one time limit: a host that
+    does not even refuse would use it up.
+
+    Args:
+        conninfo: a libpq URI or connection string.
+
+    Returns:
+        One connection string for each host.
+    """
+    parts = conninfo_to_dict(conninfo)
+    several = {key: str(parts.get(key) or "").split(",") for key in ("host", "hostaddr", "port")}
+    count = max(map(len, several.values()))
+    if count == 1:
+        return [conninfo]
+    named = {key: list(islice(cycle(values), count)) for key, values in several.items()}
+    rest = {key: value for key, value in parts.items() if key not in named}
+    found = []
+    for number in range(count):
+        where = {key: values[number] for key, values in named.items() if values[number]}
+        found.append(make_conninfo("", **rest, **where))
+    return found
