@@ -118,6 +118,12 @@ class Postgres:
         finally:
             self._guard.close()
 
+    @property
+    def pid(self) -> int:
+        """The server's first process."""
+        assert self._process is not None
+        return self._process.pid
+
     def uri(self, dbname: str = "postgres", user: str | None = None, *, tcp: bool = False) -> str:
         """Return a libpq URI of a database, over the Unix socket or over TCP, as `user`."""
         who = quote(user or SUPERUSER, safe="")

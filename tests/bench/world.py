@@ -1,0 +1,66 @@
+"""A private PostgreSQL with one store, and an alias in each of many orders.
+
+It writes as a careful administrator has it: fsync and synchronous commit are on.
+"""
+
+from pathlib import Path
+from typing import Self
+
+import psycopg
+
+from bench.mail import SENDER
+from conversation_tracker.migrate import migrate
+from private.postgres import Postgres
+
+DOMAIN = "ct.example.com"
+
+_STORE = (
+    "INSERT INTO tracker.stores (name, alias_domain, sender_domains, hourly_limit)"
+    " VALUES ('shop', 'ct.example.com', '{shop.example}', 1000000)"
+)
+# Each conversation is under way: the store, the buyer and the carrier take part.
+_ORDERS = (
+    "SELECT tracker.mask('shop', n::text, 'orders@shop.example', 'store'),"
+    " tracker.mask('shop', n::text, 'parcels@carrier.example', 'partner'),"
+    " tracker.mask('shop', n::text, 'buyer' || n || '@customers.example')"
+    " FROM generate_series(1, %s) AS n"
+)
+_STRANGERS = 1000
+
+
+class World:
+    """The database, from `with` to the end of the block, and lists of whom to write to.
+
+    `uri` is the database's. `many`, `one` and `plain` are files with recipients, one in a line:
+    aliases of as many orders, one alias, and addresses that are no aliases.
+    """
+
+    def __init__(self, folder: Path, orders: int) -> None:
+        self._folder, self._orders = folder, orders
+        self.many, self.one, self.plain = (folder / name for name in ("many", "one", "plain"))
+
+    def __enter__(self) -> Self:
+        self.postgres = Postgres(fsync=True)
+        try:
+            self.postgres.start()
+            self.uri = self.postgres.create_database("tracker")
+            migrate(self.uri)
+            self._fill()
+        except BaseException:
+            self.postgres.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.postgres.close()
+
+    def _fill(self) -> None:
+        assert SENDER == "parcels@carrier.example"
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            connection.execute(_STORE)
+            aliases = [row[2] for row in connection.execute(_ORDERS, (self._orders,))]
+            connection.execute("VACUUM ANALYZE")
+        self.many.write_text("\n".join(aliases))
+        self.one.write_text(aliases[0])
+        strangers = [f"stranger{number:024d}@customers.example" for number in range(_STRANGERS)]
+        self.plain.write_text("\n".join(strangers))
