@@ -7,6 +7,7 @@ server, no connection in time, an overdue or cancelled statement, a missing sche
 reason is a fault of ours and raises the driver's error.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -268,6 +269,11 @@ class Rehearsal(Database):
         yield self._one
 
 
+def here(queue_id: str) -> str:
+    """Name a queue id of this host so that no other host's can be taken for it."""
+    return f"{os.uname().nodename}/{queue_id}"
+
+
 def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str, str]]:
     joined = [
         {"token": p.token, "role": p.role, "address": str(p.address), "vouched": p.vouched}
@@ -279,7 +285,7 @@ def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str,
             record.order,
             Jsonb(joined),
             record.digest,
-            record.queue_id,
+            here(record.queue_id),
             record.direction,
             record.sender,
             record.return_path,

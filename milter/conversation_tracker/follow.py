@@ -29,7 +29,7 @@ from conversation_tracker.config import Config
 from conversation_tracker.core import maillog
 from conversation_tracker.core.alias import Bounce
 from conversation_tracker.core.maillog import Sent
-from conversation_tracker.database import Database, DatabaseUnavailable
+from conversation_tracker.database import Database, DatabaseUnavailable, here
 from conversation_tracker.failure import USAGE, Failure
 from conversation_tracker.journal import Journal
 from conversation_tracker.logfile import LogFile, Place
@@ -111,11 +111,12 @@ class Deliveries(Database):
         super().__init__(conninfo, size=1)
 
     def queued(self, queue_ids: Iterable[str]) -> dict[str, Queued]:
-        """Look many queue ids up at once; gives those that lead to exactly one delivery."""
-        rows = self._rows(_QUEUED, (sorted(set(queue_ids)),))
+        """Look queue ids of this host up; gives those that lead to exactly one delivery."""
+        ours = {here(queue_id): queue_id for queue_id in queue_ids}
+        rows = self._rows(_QUEUED, (sorted(ours),))
         return {
-            queue_id: Queued(Bounce(bounce.hex, domain), state)
-            for queue_id, bounce, domain, state in rows
+            ours[found]: Queued(Bounce(bounce.hex, domain), state)
+            for found, bounce, domain, state in rows
         }
 
     def tell(self, found: Sequence[Sent]) -> None:

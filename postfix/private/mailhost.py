@@ -23,7 +23,8 @@ class MailHost:
     """Postfix, tracker and sink, from `with` to the end of the block.
 
     `database` is a libpq URI, `domains` the alias domains that Postfix is set up for. `outside` is
-    a client address that is in no trusted network, for mail from the Internet.
+    a client address that is in no trusted network, for mail from the Internet. `hostname` is the
+    machine's name as tracker and Postfix know it; one of several hosts needs its own.
     """
 
     outside = "198.51.100.7"
@@ -37,18 +38,22 @@ class MailHost:
         settings: Settings | None = None,
         accounts: Mapping[str, str] | None = None,
         options: Mapping[str, str] | None = None,
+        hostname: str = "",
     ) -> None:
         self._stack = ExitStack()
-        self._parts: dict[str, Any] = {"database": database, "options": options}
+        self._database = database
+        self._tracker: dict[str, Any] = {"options": options, "hostname": hostname}
+        self._postfix = {"hostname": hostname} if hostname else {}
         self._domains, self._signer = domains, signer
         self._settings, self._accounts = settings, accounts
 
     def __enter__(self) -> Self:
         with self._stack:
             self.sink = self._stack.enter_context(Sink())
-            database, options = self._parts["database"], self._parts["options"]
-            self.tracker = self._stack.enter_context(Tracker(database, options=options))
-            self.postfix = Postfix(self.sink.port, settings=self._settings, accounts=self._accounts)
+            self.tracker = self._stack.enter_context(Tracker(self._database, **self._tracker))
+            self.postfix = Postfix(
+                self.sink.port, settings=self._settings, accounts=self._accounts, **self._postfix
+            )
             self._stack.callback(self.postfix.close)
             self.configure()
             self.postfix.start()

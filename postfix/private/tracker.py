@@ -18,18 +18,27 @@ from typing import Any, Self
 from private import processes
 from private.guard import Guard
 
+_RENAMED = 'hostname "$0" && exec "$@"'
+
 
 class Tracker:
     """One `conversation-tracker serve`, from `with` (or `start`) to the end of the block.
 
     `database` is a libpq URI, `options` further lines of the configuration. `socket` is where it
-    answers, as Postfix names it; `config` is its configuration file.
+    answers, as Postfix names it; `config` is its configuration file. With a `hostname` it believes
+    to run on a machine of that name; this needs root.
     """
 
     def __init__(
-        self, database: str, *, group: str = "postfix", options: Mapping[str, str] | None = None
+        self,
+        database: str,
+        *,
+        group: str = "postfix",
+        options: Mapping[str, str] | None = None,
+        hostname: str = "",
     ) -> None:
         self._guard = Guard("tracker")
+        self._hostname = hostname
         self._process: subprocess.Popen[bytes] | None = None
         self.directory = self._guard.directory
         self.log = self.directory / "log"
@@ -60,7 +69,7 @@ class Tracker:
             return
         known = len(self.events("ready"))
         self._process = process = self._guard.spawn(
-            self._command("serve"), log=self.log, environment=dict(os.environ)
+            self.command("serve"), log=self.log, environment=dict(os.environ)
         )
         if not wait:
             return
@@ -104,7 +113,7 @@ class Tracker:
     ) -> "subprocess.CompletedProcess[str]":
         """Run another command with the same configuration; its exit code is the caller's to see."""
         done = subprocess.run(
-            self._command(*arguments), input=input, capture_output=True, check=False
+            self.command(*arguments), input=input, capture_output=True, check=False
         )
         out, err = (text.decode("utf-8", "backslashreplace") for text in (done.stdout, done.stderr))
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
@@ -125,8 +134,20 @@ class Tracker:
         lines = (line for line in whole.splitlines() if line.startswith("{"))
         return [line for line in map(json.loads, lines) if line["event"] == event]
 
-    def _command(self, *arguments: str) -> list[str | Path]:
-        return [sys.executable, "-m", "conversation_tracker", "-c", self.config, *arguments]
+    def command(self, *arguments: str | Path) -> list[str | Path]:
+        """Return what runs a command with the same configuration."""
+        machine: list[str | Path] = []
+        if self._hostname:
+            machine = ["unshare", "--uts", "--", "sh", "-c", _RENAMED, self._hostname]
+        return [
+            *machine,
+            sys.executable,
+            "-m",
+            "conversation_tracker",
+            "-c",
+            self.config,
+            *arguments,
+        ]
 
     def _end(self, gentle: int, timeout: float) -> int | None:
         if self._process is None:

@@ -18,7 +18,7 @@ from conversation_tracker import follow
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.maillog import Sent
 from conversation_tracker.core.message import Arrival, Message, parse
-from conversation_tracker.database import Database
+from conversation_tracker.database import Database, here
 from conversation_tracker.filter import Filter, Transaction
 from conversation_tracker.follow import Deliveries
 from conversation_tracker.migrate import migrate
@@ -77,7 +77,7 @@ class Mail:
     def known(self, queue_id: str) -> tuple[str, str]:
         """Return state and status of the delivery with this queue id."""
         [row] = self.sql(
-            "SELECT state, status FROM tracker.deliveries WHERE queue_id = %s", queue_id
+            "SELECT state, status FROM tracker.deliveries WHERE queue_id = %s", here(queue_id)
         )
         return row[0], row[1]
 
@@ -363,7 +363,7 @@ def test_only_one_recent_delivery_is_meant(mail: Mail) -> None:
     mail.recorded(one, twice, twice, old, reused)
     mail.sql(
         "UPDATE tracker.deliveries SET changed_at = now() - interval '8 days'"
-        " WHERE queue_id IN (%s, %s)", old, reused
+        " WHERE queue_id IN (%s, %s)", here(old), here(reused)
     )  # fmt: skip
     mail.recorded(reused)
     database = Deliveries(mail.uri)
@@ -374,8 +374,23 @@ def test_only_one_recent_delivery_is_meant(mail: Mail) -> None:
         database.tell([Sent(each, "postfix/smtp", "sent", "2.0.0", "") for each in (one, reused)])
     finally:
         database.close()
-    states = mail.sql("SELECT state FROM tracker.deliveries WHERE queue_id = %s ORDER BY 1", reused)
+    query = "SELECT state FROM tracker.deliveries WHERE queue_id = %s ORDER BY 1"
+    states = mail.sql(query, here(reused))
     assert states == [("accepted",), ("sent",)]
+
+
+def test_the_same_queue_id_of_another_host_is_another_mail(mail: Mail) -> None:
+    """Queue ids are each Postfix's own; several hosts may share one database."""
+    one, both = fresh(2)
+    mail.recorded(one, both)
+    mail.sql("UPDATE tracker.deliveries SET queue_id = 'mx2/' || split_part(queue_id, '/', 2)")
+    mail.recorded(both)
+    database = Deliveries(mail.uri)
+    database.open()
+    try:
+        assert list(database.queued([one, both])) == [both]
+    finally:
+        database.close()
 
 
 def test_a_bounce_without_a_report_is_marked(mail: Mail) -> None:

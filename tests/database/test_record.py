@@ -14,7 +14,7 @@ from conversation_tracker.core.address import Address
 from conversation_tracker.core.conversation import Conversation, Participant
 from conversation_tracker.core.plan import Record
 from conversation_tracker.core.thread import Mapped
-from conversation_tracker.database import Database
+from conversation_tracker.database import Database, here
 from private import processes
 
 if TYPE_CHECKING:
@@ -165,10 +165,9 @@ def test_the_same_message_again_gives_the_same_answer_and_changes_nothing(
             assert order.database.record([message]) == ("done", dict(first.recipients))
     assert len(payloads) == 1
     assert order.count() == len(order.timeline()) == 1
-    assert (
-        order.shop.one("SELECT queue_id FROM tracker.messages WHERE order_id = %s", order.id)
-        == "4ABC"
-    )
+    assert order.shop.one(
+        "SELECT queue_id FROM tracker.messages WHERE order_id = %s", order.id
+    ) == here("4ABC")
 
 
 def test_a_delivery_knows_the_queue_id_of_the_copy_that_leaves(order: Order) -> None:
@@ -176,7 +175,7 @@ def test_a_delivery_knows_the_queue_id_of_the_copy_that_leaves(order: Order) -> 
     assert order.record(queue_id="5DEF")[1] == first
     query = "SELECT d.queue_id FROM tracker.deliveries AS d JOIN tracker.messages AS m"
     query += " ON m.id = d.message_id WHERE m.order_id = %s"
-    assert order.shop.one(query, order.id) == "5DEF"
+    assert order.shop.one(query, order.id) == here("5DEF")
 
 
 def test_a_repeat_to_another_recipient_adds_a_delivery(order: Order) -> None:

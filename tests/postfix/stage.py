@@ -262,17 +262,10 @@ class Stage:
 
 
 @contextmanager
-def stage(
-    postgres: "Postgres",
-    migrated: str,
-    *,
-    options: Mapping[str, str] | None = None,
-    signer: str | None = None,
-) -> Iterator[Stage]:
-    """Start a mail host on a database of its own; `options` are lines of the configuration."""
+def populated(postgres: "Postgres", migrated: str) -> Iterator[tuple[str, psycopg.Connection]]:
+    """Make a database with the stores in it; give its URI and a connection to it."""
     name = f"mail_{next(_numbers)}"
     uri = postgres.create_database(name, template=migrated)
-    accounts = {ACCOUNT[0]: ACCOUNT[1]}
     try:
         with psycopg.connect(uri, autocommit=True) as connection:
             connection.execute(
@@ -281,15 +274,41 @@ def stage(
                 " FROM generate_series(1, %s) AS n UNION ALL SELECT 'other', %s, '{}'",
                 (DOMAIN, _STORES, OTHER_DOMAIN),
             )
-            host = MailHost(
-                uri,
-                (DOMAIN, OTHER_DOMAIN),
-                signer=signer,
-                accounts=accounts,
-                options=options,
-                settings=_SETTINGS,
-            )
-            with host:
-                yield Stage(host, connection)
+            yield uri, connection
     finally:
         postgres.drop_database(name)
+
+
+def mailhost(
+    uri: str,
+    *,
+    options: Mapping[str, str] | None = None,
+    signer: str | None = None,
+    hostname: str = "",
+) -> MailHost:
+    """Make a mail host for the stores of a database; see MailHost."""
+    return MailHost(
+        uri,
+        (DOMAIN, OTHER_DOMAIN),
+        signer=signer,
+        accounts={ACCOUNT[0]: ACCOUNT[1]},
+        options=options,
+        settings=_SETTINGS,
+        hostname=hostname,
+    )
+
+
+@contextmanager
+def stage(
+    postgres: "Postgres",
+    migrated: str,
+    *,
+    options: Mapping[str, str] | None = None,
+    signer: str | None = None,
+) -> Iterator[Stage]:
+    """Start a mail host on a database of its own; `options` are lines of the configuration."""
+    with (
+        populated(postgres, migrated) as (uri, connection),
+        mailhost(uri, options=options, signer=signer) as host,
+    ):
+        yield Stage(host, connection)

@@ -1,6 +1,6 @@
 -- The log follower: which deliveries the lines of Postfix's log are about.
 
--- The deliveries with these queue ids. Postfix uses a queue id again for other mail: only what changed
+-- The deliveries with these queue ids, each as "HOST/QUEUE-ID". Postfix uses a queue id again for other mail: only what changed
 -- within a week counts, longer than Postfix keeps mail. Under the queue id of a first pass there are
 -- several deliveries, or none any more, and the log tells nothing about one of them.
 CREATE FUNCTION tracker.deliveries_queued(queue_ids text[])
