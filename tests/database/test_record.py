@@ -124,6 +124,7 @@ def test_a_message_is_kept_as_it_was_given(order: Order) -> None:
         "size", "automatic", "auto_reply", "verdict", "raw",
     ):  # fmt: skip
         assert row[column] == getattr(message, column), column
+    assert row["queue_id"] == here(message.queue_id)
     assert row["attachment_names"] == ["a.pdf", "ü\n.zip"]
     assert row["digest"] == order.shop.one("SELECT tracker.keyed(%s)", message.digest)
     assert row["digest"] != message.digest
