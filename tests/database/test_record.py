@@ -120,7 +120,7 @@ def test_a_message_is_kept_as_it_was_given(order: Order) -> None:
     assert (outcome, bounces) == ("done", dict(message.recipients))
     row = order.shop.row("SELECT * FROM tracker.messages WHERE order_id = %s", order.id)
     for column in (
-        "queue_id", "direction", "sender_name", "message_id", "subject", "first_words",
+        "direction", "sender_name", "message_id", "subject", "first_words",
         "size", "automatic", "auto_reply", "verdict", "raw",
     ):  # fmt: skip
         assert row[column] == getattr(message, column), column
