@@ -14,6 +14,7 @@ import psycopg
 
 from conversation_tracker import (
     check_database,
+    check_metrics,
     check_postfix,
     check_routes,
     check_socket,
@@ -56,6 +57,7 @@ def run(config: Config, out: TextIO, environ: Mapping[str, str] = os.environ) ->
     if settings is not None:
         say(_postfix(config, settings, state))
     say(check_systemd.facts())
+    say(check_metrics.facts(config.metrics))
     if state is None:
         return os.EX_TEMPFAIL
     return 1 if wrongs else 0

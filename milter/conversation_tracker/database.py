@@ -24,6 +24,7 @@ from conversation_tracker.core.bounce import Delivery, Mark
 from conversation_tracker.core.plan import Record, Refusal
 from conversation_tracker.core.thread import Mapped
 from conversation_tracker.deadline import Watchdog
+from conversation_tracker.metrics import metrics
 from conversation_tracker.rows import Directory, Found, Status, delivery_of, found_of, store_of
 
 T = TypeVar("T")
@@ -103,6 +104,11 @@ class Database:
         """Close all connections."""
         self._pool.close(timeout=1.0)
         self._watchdog.stop()
+
+    @property
+    def waiting(self) -> int:
+        """How many threads wait for a connection now."""
+        return int(self._pool.get_stats().get("requests_waiting", 0))
 
     def find(self, alias: Hard | Soft) -> Found | None:
         """Look an alias up: one indexed look-up; None where there is no such alias."""
@@ -230,6 +236,7 @@ class Database:
                     and not isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
                 )
                 if not stale or time.monotonic() > give_up:
+                    metrics.database_unavailable()
                     raise DatabaseUnavailable(type(error).__name__) from None
 
     @contextmanager

@@ -42,6 +42,8 @@ class Event(StrEnum):
     DELIVERY = "delivery"
     LOG_UNREADABLE = "log-unreadable"
     LOG_GAP = "log-gap"
+    METRICS = "metrics"
+    METRICS_UNAVAILABLE = "metrics-unavailable"
     ERROR = "error"
     LIBRARY = "library"
 
@@ -165,6 +167,14 @@ class Log:
     def log_gap(self, *, source: str) -> None:
         """Log that lines may have been rotated away before they were read."""
         self._out.warning(Event.LOG_GAP, source=source)
+
+    def metrics(self, *, where: str) -> None:
+        """Log that metrics are served at this host and port."""
+        self._out.info(Event.METRICS, where=where)
+
+    def metrics_unavailable(self, exc: BaseException) -> None:
+        """Log, once, that the metrics cannot be served; mail goes on, and it is tried again."""
+        self._out.warning(Event.METRICS_UNAVAILABLE, **described(exc))
 
     def error(self, event: Event, exc: BaseException, *, queue_id: str = "") -> None:
         """Log a failure: the exception's type and where it came from, never its text."""

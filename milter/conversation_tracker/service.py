@@ -22,6 +22,8 @@ import milter
 from conversation_tracker import __version__
 from conversation_tracker.config import Config, ConfigError
 from conversation_tracker.logs import log
+from conversation_tracker.metrics import metrics
+from conversation_tracker.metrics_process import MetricsProcess
 from conversation_tracker.options import Socket
 from conversation_tracker.worker import work
 
@@ -45,6 +47,8 @@ class Service:
         self._reload = reload
         self._workers: dict[int, float] = {}
         self._leaving: dict[int, float] = {}
+        self._rows: dict[int, int] = {}
+        self._shown = MetricsProcess(metrics)
         self._died_young = 0
         self._signals: list[int] = []
         self._ready = False
@@ -60,8 +64,10 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, self._note)
         signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
+        self._shown.serve(self._config.metrics)
         while True:
             self._fill()
+            self._shown.tick()
             self._wait()
             self._reap()
             for told in self._taken():
@@ -83,20 +89,24 @@ class Service:
     def _fill(self) -> None:
         """Start the workers that lack; after an early death, no faster than one a tick."""
         while len(self._workers) < self._config.workers:
+            row = metrics.take()
             pid = os.fork()
             if pid == 0:
-                self._become_worker()
+                self._become_worker(row)
             self._workers[pid] = time.monotonic()
+            self._rows[pid] = row
+            metrics.running(len(self._workers))
             log.worker_started(pid=pid)
             if self._died_young:
                 return
 
-    def _become_worker(self) -> None:
+    def _become_worker(self, row: int) -> None:
         code = os.EX_SOFTWARE
         try:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
+            metrics.use(row)
             work(self._config, lambda: os.write(self._tell, b"\0"))
             code = os.EX_OK
         finally:
@@ -133,10 +143,15 @@ class Service:
             self._buried(pid, os.waitstatus_to_exitcode(status))
 
     def _buried(self, pid: int, code: int) -> None:
+        if self._shown.buried(pid):
+            return
+        metrics.give_back(self._rows.pop(pid, 0))
         started = self._workers.pop(pid, None)
         if self._leaving.pop(pid, None) is not None or started is None:
             return
         log.worker_died(pid=pid, status=code)
+        metrics.restarted()
+        metrics.running(len(self._workers))
         young = time.monotonic() - started < _YOUNG
         self._died_young = self._died_young + 1 if young else 0
 
@@ -166,6 +181,7 @@ class Service:
             log.config_refused(faults=error.faults)
         else:
             self._config = config
+            self._shown.serve(config.metrics)
             old = list(self._workers)
             self._workers.clear()
             self._fill()
@@ -177,6 +193,7 @@ class Service:
     def _stop(self, why: str) -> int:
         notify("STOPPING=1")
         log.stopping(signal=why)
+        self._shown.stop()
         for pid in list(self._workers):
             self._dismiss(pid)
         while self._leaving:

@@ -26,6 +26,7 @@ from conversation_tracker.core.plan import (
 from conversation_tracker.core.replies import TRY_LATER, Reply
 from conversation_tracker.filter import Filter, Outcome, Transaction
 from conversation_tracker.logs import Event, log
+from conversation_tracker.metrics import metrics
 
 SPLITTER = "tracker-split"
 """{daemon_name} of the listener that takes single copies from the splitter's transport."""
@@ -109,6 +110,7 @@ class Session(Milter.Base):  # type: ignore[misc]
             reply = TRY_LATER
         if reply is None:
             return int(Milter.CONTINUE)
+        metrics.refused_recipient(reply)
         log.refused_recipient(
             reply=str(reply), listener=SPLITTER if self._transaction.split else ""
         )
@@ -140,6 +142,7 @@ class Session(Milter.Base):  # type: ignore[misc]
             self._log(message, outcome, time.perf_counter() - started)
         except Exception as error:
             log.error(Event.MESSAGE, error, queue_id=queue_id)
+            metrics.message("failed", "", time.perf_counter() - started, TRY_LATER)
             answer = self._answer(TRY_LATER)
         finally:
             self._busy.discard(id(self))
@@ -197,9 +200,11 @@ class Session(Milter.Base):  # type: ignore[misc]
 
     def _log(self, message: Message, outcome: Outcome, seconds: float) -> None:
         plan = outcome.plan
+        what = "refused" if plan.reply is not None else outcome.what
+        metrics.message(what, outcome.direction, seconds, plan.reply)
         log.message(
             queue_id=message.arrival.queue_id,
-            outcome="refused" if plan.reply is not None else outcome.what,
+            outcome=what,
             reply=str(plan.reply or ""),
             orders=outcome.orders,
             recipients=len(message.recipients),

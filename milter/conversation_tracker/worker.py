@@ -18,10 +18,12 @@ from conversation_tracker.config import Config
 from conversation_tracker.database import Database
 from conversation_tracker.directory import Watch
 from conversation_tracker.filter import Filter
+from conversation_tracker.metrics import metrics
 from conversation_tracker.session import Session, register
 
 _PR_SET_PDEATHSIG = 1
 _GRACE = 15.0  # seconds
+_SAMPLE = 1.0  # seconds between looks at what waits, where metrics are on
 _LAST_ANSWER = 0.1  # seconds from a decision to libmilter's having written it
 
 
@@ -45,6 +47,8 @@ def work(config: Config, ready: Callable[[], object]) -> None:
     watch.start()
     register(Filter(database, lambda: watch.current, config.authserv_id), config.trusts)
     threading.Thread(target=_announce, args=(watch, ready), daemon=True).start()
+    if metrics.on:
+        threading.Thread(target=_sample, args=(database,), daemon=True).start()
     milter.main()
     _finish()
     watch.stop()
@@ -55,6 +59,12 @@ def _announce(watch: Watch, ready: Callable[[], object]) -> None:
     while watch.current is None:
         time.sleep(0.02)
     ready()
+
+
+def _sample(database: Database) -> None:
+    while True:
+        metrics.load(in_flight=Session.in_flight(), waiting=database.waiting)
+        time.sleep(_SAMPLE)
 
 
 def _finish() -> None:

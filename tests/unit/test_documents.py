@@ -9,6 +9,8 @@ import pytest
 
 from conversation_tracker import cli
 from conversation_tracker.logs import Event
+from conversation_tracker.metrics import Metrics
+from conversation_tracker.metrics_server import Tracked
 from conversation_tracker.options import OPTIONS
 
 ROOT = Path(__file__).parents[2]
@@ -133,8 +135,21 @@ def test_functions_are_described_as_they_are_declared() -> None:
         assert f"RETURNS {result}\n" in declared or f"RETURNS {result} " in declared
 
 
+def test_every_metric_is_described_with_its_labels() -> None:
+    text = (DOCS / "operations.md").read_text().partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    row = re.compile(r"^\| `(\w+)` \| ([^|]*?) ?\|", re.MULTILINE)
+    described = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in row.findall(text)}
+    metrics = Metrics()
+    metrics.share()
+    known: dict[str, set[str]] = {}
+    for family in Tracked(metrics).collect():
+        name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
+        known[name] = {label for sample in family.samples for label in sample.labels}
+    assert described == known
+
+
 def test_events_to_watch_are_events_there_are() -> None:
     known = {event.value for event in Event}
     text = (DOCS / "operations.md").read_text()
-    for name in re.findall(r"`([a-z]+-[a-z]+)`", text.partition("## What happens")[0]):
+    for name in re.findall(r"`([a-z]+-[a-z]+)`", text.partition("## Metrics")[0]):
         assert name in known, name
