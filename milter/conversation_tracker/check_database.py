@@ -1,4 +1,4 @@
-"""What `check` finds out about the database: server, schema, roles, stores, expiry.
+"""What `check` finds out about the database: server, schema, roles, stores, months, expiry.
 
 `read` asks and raises the driver's error only when there is no connection; what the server refuses
 later is a finding. `facts` judges what was read, and asks nothing.
@@ -21,12 +21,16 @@ ROLES = ("tracker_service", "tracker_reader", "tracker_integrator")
 _OLDEST = 130000  # server_version_num
 _SKEW = 5.0  # seconds
 _WRITABLE = ("read-write", "primary")
+_MONTHS_AHEAD = 2  # expiry makes four: it has not run for two months
 _FIRST_STORE = (
     "INSERT INTO tracker.stores (name, alias_domain, sender_domains)"
     " VALUES ('shop', 'ct.example.com', '{example.com}')"
 )
 
 _MIGRATE = "run conversation-tracker migrate"
+_TIMER = (
+    "systemctl enable --now conversation-tracker-expire.timer (or: conversation-tracker expire)"
+)
 _GRANT = "GRANT tracker_service to it, and run conversation-tracker migrate"
 _LACKING = (
     psycopg.errors.UndefinedTable,
@@ -45,6 +49,10 @@ _SERVER: LiteralString = """
 _STORES: LiteralString = """
     SELECT name, alias_domain, active, sender_domains = '{}' FROM tracker.stores ORDER BY name"""
 _DOMAINS: LiteralString = "SELECT name FROM tracker.alias_domains"
+_MONTHS: LiteralString = """
+    SELECT count(*) FILTER (WHERE month > utc.now),
+           bool_or(month = date_trunc('month', utc.now)) IS TRUE
+      FROM (SELECT now() AT TIME ZONE 'UTC' AS now) AS utc, tracker.months(now())"""
 _OVERDUE: LiteralString = """
     SELECT count(*) FROM tracker.orders
      WHERE emptied_at IS NULL AND expires_at < now() - interval '2 days'"""
@@ -79,6 +87,8 @@ class State:
         fault: what keeps the schema from being used, None if nothing does.
         stores: the stores.
         domains: the alias domains, those in use only by older orders among them.
+        month: this month has tables for its messages.
+        months: how many months after this one have.
         overdue: orders that expired more than two days ago and were not emptied.
     """
 
@@ -96,6 +106,8 @@ class State:
     fault: Fact | None = None
     stores: tuple[Store, ...] = ()
     domains: frozenset[str] = frozenset()
+    month: bool = True
+    months: int = 0
     overdue: int = 0
 
 
@@ -139,13 +151,22 @@ def _with_schema(connection: psycopg.Connection, server: State) -> State:
         stores = tuple(Store(*row) for row in _rows(connection, _STORES))
         domains = frozenset(row[0] for row in _rows(connection, _DOMAINS))
         [(overdue,)] = _rows(connection, _OVERDUE)
+        [(later, present)] = _rows(connection, _MONTHS)
     except psycopg.errors.InsufficientPrivilege as error:
         said = error.diag.message_primary or "permission denied"
         return replace(server, fault=wrong(f"the database's role may not work ({said})", _GRANT))
     except _LACKING as error:
         lacking = wrong(f"the schema cannot be read ({type(error).__name__})", _MIGRATE)
         return replace(server, fault=fault or lacking)
-    return replace(server, fault=fault, stores=stores, domains=domains, overdue=overdue)
+    return replace(
+        server,
+        fault=fault,
+        stores=stores,
+        domains=domains,
+        month=present,
+        months=later,
+        overdue=overdue,
+    )
 
 
 def _schema_fault(connection: psycopg.Connection) -> Fact | None:
@@ -174,6 +195,7 @@ def facts(state: State) -> Iterator[Fact]:
     yield ok("the schema is this program's")
     yield from _roles(state)
     yield from _stores(state)
+    yield from _months(state)
     yield from _expiry(state)
 
 
@@ -251,13 +273,25 @@ def _stores(state: State) -> Iterator[Fact]:
             yield note(f"store {store.name} has no sender_domains: its own mail is not masked")
 
 
+def _months(state: State) -> Iterator[Fact]:
+    if not state.month:
+        yield note("this month's messages lie in the default tables, and will go one by one")
+    if state.months < _MONTHS_AHEAD:
+        yield wrong(
+            f"messages have tables of their own for {state.months} months to come,"
+            " the timer does not run",
+            _TIMER,
+        )
+    else:
+        yield ok(f"messages have tables of their own for {state.months} months to come")
+
+
 def _expiry(state: State) -> Iterator[Fact]:
     if state.overdue:
         yield wrong(
             f"{state.overdue} orders expired more than 2 days ago and still have their addresses,"
             " the timer does not run",
-            "systemctl enable --now conversation-tracker-expire.timer (or: conversation-tracker"
-            " expire)",
+            _TIMER,
         )
     else:
         yield ok("no order has its addresses for more than 2 days after it expired")

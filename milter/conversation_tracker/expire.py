@@ -2,9 +2,11 @@
 
 The addresses of expired orders and the identifiers that hold them, messages and refusals older than
 their store keeps them, orders of which nothing is left, alias domains that nobody uses: in this
-order, since each leads to the next. Every batch is a transaction of its own, so a run that is
-killed leaves nothing half done and the next one goes on. Each looks again once it holds the locks:
-an order that was woken meanwhile is left alone. Rows that somebody else has locked are passed over:
+order, since each leads to the next. Months of which all messages have had their time are dropped
+whole, and months to come are made before anything else. Every batch is a transaction of its own, so
+a run that is killed leaves nothing half done and the next one goes on. Each looks again once it
+holds the locks: an order that was woken meanwhile is left alone. Rows that somebody else has locked
+are passed over:
 runs at the same time share the work, mail never waits for long. The clock is the database's.
 
 No database, or one that is not migrated, is exit code 75 with one line; so is work that was in the
@@ -13,19 +15,28 @@ way of somebody's locks until the end. No line names an address.
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, LiteralString, TextIO
 
 import psycopg
 from psycopg import IsolationLevel
 
+from conversation_tracker import months
 from conversation_tracker.config import Config
 from conversation_tracker.connection import Connection, Limits
 from conversation_tracker.deadline import Watchdog
-from conversation_tracker.expire_steps import DELETE_DOMAINS, DRY_RUN, STEPS, Step
+from conversation_tracker.expire_steps import (
+    DELETE_DOMAINS,
+    DELETE_MESSAGES,
+    DELETE_REFUSALS,
+    DRY_RUN,
+    EMPTY,
+    REMOVE_ORDERS,
+    Step,
+)
 from conversation_tracker.failure import TEMPORARY, USAGE, Failure, of
 from conversation_tracker.logs import log
 from conversation_tracker.migrate import NewerDatabase, NotMigrated, verify
@@ -55,6 +66,8 @@ class Counts:
     refusals: int = 0
     removed: int = 0
     domains: int = 0
+    made: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
 
 
 def run(
@@ -123,18 +136,43 @@ class _Run:
 
     def everything(self) -> None:
         """Take every step; raise Failure at the end if others' locks kept one from being done."""
-        done = [self._step(step) for step in STEPS]
-        if not (self._domains() and all(done)):
+        done = [
+            self._again(lambda _size: self._make_months()),
+            self._step(EMPTY),
+            self._again(lambda _size: self._drop_months()),
+            self._step(DELETE_MESSAGES),
+            # Of stores that keep messages for less long, the last ones may just have gone.
+            self._again(lambda _size: self._drop_months()),
+            self._step(DELETE_REFUSALS),
+            self._step(REMOVE_ORDERS),
+            self._domains(),
+        ]
+        if not all(done):
             raise Failure(TEMPORARY, "others' locks were in the way: the next run takes the rest")
 
     def _step(self, step: Step) -> bool:
+        return self._again(lambda size: self._pass(step, size))
+
+    @staticmethod
+    def _again(work: Callable[[int], bool]) -> bool:
         """Go through all that is due, again for what failed; False if some of it always did."""
         for attempt, size in enumerate(_SIZES):
             if attempt:
                 time.sleep(_PAUSE)
-            if self._pass(step, size):
+            if work(size):
                 return True
         return False
+
+    def _make_months(self) -> bool:
+        made, whole = months.make(self._rows, self._now)
+        self._counts.made += made
+        return whole
+
+    def _drop_months(self) -> bool:
+        dropped, whole = months.drop(self._rows, self._now)
+        self._counts.dropped += dropped
+        self._counts.messages += sum(dropped.values())
+        return whole
 
     def _pass(self, step: Step, size: int) -> bool:
         at, last, whole = "-infinity", 0, True
@@ -148,19 +186,21 @@ class _Run:
                 return whole
             at, last = line[-1]
             try:
-                self._batch(step, [row[1] for row in line])
+                self._batch(step, line)
             except _BUSY:
                 whole = False
 
-    def _batch(self, step: Step, ids: Sequence[int]) -> None:
+    def _batch(self, step: Step, line: Sequence[tuple[str, int]]) -> None:
         """Take away what is due of these rows, in one transaction."""
+        values = {"now": self._now, "since": line[0][0], "until": line[-1][0]}
         with (
             self._watchdog.watching(self._connection),
             self._connection.limited(),
             self._connection.transaction(),
         ):
-            due = [row[0] for row in self._rows(step.lock, {"now": self._now, "ids": ids})]
-            [done] = self._rows(step.act, {"now": self._now, "ids": due}) if due else [()]
+            ids = [row[1] for row in line]
+            due = [row[0] for row in self._rows(step.lock, {**values, "ids": ids})]
+            [done] = self._rows(step.act, {**values, "ids": due}) if due else [()]
         for name, number in zip(step.counts, done, strict=False):
             setattr(self._counts, name, getattr(self._counts, name) + number)
         self._progress.show(self._counts)
@@ -232,9 +272,12 @@ def _count(connection: Connection, now: datetime | None, counts: Counts) -> None
 
 def _summary(counts: Counts, *, dry_run: bool) -> str:
     expire, delete = ("would expire", "delete") if dry_run else ("expired", "deleted")
+    make, drop = ("make", "drop") if dry_run else ("made", "dropped")
     return (
         f"{expire} {counts.orders} orders ({counts.addresses} addresses),"
         f" {delete} {counts.messages} messages and {counts.removed} orders"
+        + (f", {drop} the months {' '.join(counts.dropped)}" if counts.dropped else "")
+        + (f", {make} the months {' '.join(counts.made)}" if counts.made else "")
     )
 
 

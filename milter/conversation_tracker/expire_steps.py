@@ -1,7 +1,8 @@
 """The statements of expiry: what is due, and how it is taken away.
 
 Each step is three statements, run in this order for each batch; `expire` runs them, says when, and
-counts. `%(now)s` is the time to go by. Nothing here runs anything.
+counts. `%(now)s` is the time to go by; `%(since)s` and `%(until)s` are the first and last time of a
+batch, by which the months are found that it lies in. Nothing here runs anything.
 """
 
 from dataclasses import dataclass
@@ -60,10 +61,16 @@ DELETE_MESSAGES = Step(
           JOIN tracker.orders AS o ON o.id = m.order_id
           JOIN tracker.stores AS s ON s.name = o.store
          WHERE m.id = ANY (%(ids)s)
+           AND m.at BETWEEN %(since)s::timestamptz AND %(until)s::timestamptz
            AND m.at < %(now)s - s.message_retention
            FOR UPDATE OF m SKIP LOCKED""",
     act="""
-        WITH deleted AS (DELETE FROM tracker.messages WHERE id = ANY (%(ids)s) RETURNING id)
+        WITH deleted AS (
+            DELETE FROM tracker.messages
+             WHERE id = ANY (%(ids)s)
+               AND at BETWEEN %(since)s::timestamptz AND %(until)s::timestamptz
+            RETURNING id
+        )
         SELECT count(*) FROM deleted""",
 )
 DELETE_REFUSALS = Step(
@@ -110,7 +117,6 @@ REMOVE_ORDERS = Step(
         )
         SELECT count(*) FROM deleted""",
 )
-STEPS = (EMPTY, DELETE_MESSAGES, DELETE_REFUSALS, REMOVE_ORDERS)
 DELETE_DOMAINS = """
     WITH deleted AS (
         DELETE FROM tracker.alias_domains AS d
@@ -145,4 +151,14 @@ DRY_RUN = """
            (SELECT count(*) FROM tracker.alias_domains AS d
              WHERE NOT EXISTS (SELECT FROM tracker.stores AS s WHERE s.alias_domain = d.name)
                AND NOT EXISTS (SELECT FROM tracker.orders AS o WHERE o.alias_domain = d.name
-                                AND o.id NOT IN (SELECT id FROM gone))) AS domains"""
+                                AND o.id NOT IN (SELECT id FROM gone))) AS domains,
+           ARRAY(SELECT to_char(lacking, 'YYYY-MM')
+                   FROM tracker.months_lacking(%(now)s) AS lacking) AS made,
+           ARRAY(SELECT to_char(month, 'YYYY-MM') FROM tracker.months(%(now)s)
+                  WHERE past OR outdated AND NOT EXISTS (
+                        SELECT FROM tracker.messages AS m
+                          JOIN tracker.orders AS o ON o.id = m.order_id
+                          JOIN kept ON kept.name = o.store
+                         WHERE m.at >= month::timestamp AT TIME ZONE 'UTC'
+                           AND m.at < (month + interval '1 month') AT TIME ZONE 'UTC'
+                           AND m.at >= kept.since)) AS dropped"""

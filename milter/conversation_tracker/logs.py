@@ -132,13 +132,15 @@ class Log:
         refusals: int,
         removed: int,
         domains: int,
+        made: Sequence[str] = (),
+        dropped: Sequence[str] = (),
         ms: float,
         dry_run: bool = False,
     ) -> None:
         """Log what expiry took away, or with `dry_run` would have.
 
         `orders` were emptied of their `addresses`; `messages`, `refusals`, `removed` orders and
-        alias `domains` were deleted.
+        alias `domains` were deleted; months were `made` for messages to come, or `dropped`.
         """
         self._out.info(
             Event.EXPIRE,
@@ -148,6 +150,8 @@ class Log:
             refusals=refusals,
             removed=removed,
             domains=domains,
+            made=list(made),
+            dropped=list(dropped),
             ms=round(ms, 1),
             dry_run=dry_run,
         )

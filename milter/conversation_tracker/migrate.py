@@ -1,9 +1,10 @@
 """Brings the database to the program's schema, and tells whether it is there.
 
 The numbered files of sql/migrations are run by yoyo, each as one script in one transaction with the
-note that it was run; then sql/roles.sql says who may do what. Two runs at once wait for each other
-on an advisory lock, at each step. A step's lock lies in its transaction: behind a pooler the next
-one may run in another session. A database that a newer program has migrated is refused with
+note that it was run; then sql/roles.sql says who may do what, and the months that messages will lie
+in are made ahead. Two runs at once wait for each other on an advisory lock, at each step. A step's
+lock lies in its transaction: behind a pooler the next one may run in another session. A database
+that a newer program has migrated is refused with
 `NewerDatabase`; a database that cannot be reached raises the driver's OperationalError.
 """
 
@@ -19,6 +20,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import parse_uri
 from yoyo.migrations import Migration, MigrationList, StepCollector, read_migrations
 
+from conversation_tracker import months
 from conversation_tracker.connection import Connection, Limits
 
 _LOCK = 0x7472_6163_6B65_7200  # "tracker", as a number no one else takes
@@ -61,6 +63,8 @@ def migrate(conninfo: str, say: Callable[[str], object] = lambda _line: None) ->
         roles = files("conversation_tracker").joinpath("sql", _ROLES).read_text("utf-8")
         with _locked(connection):
             connection.execute(roles.encode("utf-8"))
+        # Where mail's locks are in the way, `expire` makes them.
+        months.make(lambda statement, values: connection.execute(statement, values).fetchall())
     return applied
 
 

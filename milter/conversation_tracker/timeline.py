@@ -27,7 +27,7 @@ SELECT m.id, m.at, m.direction, s.role, tracker.hard_alias(s.token, o.alias_doma
        (SELECT coalesce(json_agg(json_build_array(tracker.hard_alias(r.token, o.alias_domain),
                                                   r.role, d.state, d.status) ORDER BY r.id), '[]')
           FROM tracker.deliveries AS d JOIN tracker.participants AS r ON r.id = d.recipient_id
-         WHERE d.message_id = m.id)
+         WHERE d.message_id = m.id AND d.message_at = m.at)
   FROM tracker.messages AS m
   JOIN tracker.orders AS o ON o.id = m.order_id
   JOIN tracker.participants AS s ON s.id = m.sender_id

@@ -21,6 +21,7 @@ import pytest
 from conversation_tracker import check, check_database, check_systemd
 from conversation_tracker.check_database import ROLES, State, Store
 from conversation_tracker.config import Config, load
+from conversation_tracker.migrate import migrate
 from private.ports import free_port
 
 DOMAIN = "ct.example.com"
@@ -291,6 +292,23 @@ def test_orders_that_nobody_empties_are_wrong(running: Installation) -> None:
     assert "buyer" not in "".join(lines)
 
 
+def test_months_that_run_out_are_wrong(running: Installation) -> None:
+    running.sql(
+        "DO $$ DECLARE t regclass; BEGIN FOR t IN SELECT relid"
+        " FROM pg_partition_tree('tracker.deliveries') WHERE isleaf AND relid::text !~ 'default'"
+        " UNION ALL SELECT relid FROM pg_partition_tree('tracker.messages')"
+        " WHERE isleaf AND relid::text !~ 'default' LOOP EXECUTE 'DROP TABLE ' || t;"
+        " END LOOP; END $$"
+    )
+    code, lines = running.check()
+    assert code == 1
+    [line] = wrongs(lines)
+    assert "tables of their own for 0 months to come" in line
+    assert any("lie in the default tables" in line for line in lines if line.startswith("note"))
+    migrate(running.uri)
+    assert wrongs(running.check()[1]) == []
+
+
 STATE = State(
     150004,
     standby=False,
@@ -298,6 +316,7 @@ STATE = State(
     ahead=0.1,
     roles=frozenset(ROLES),
     stores=(Store("shop", DOMAIN, active=True, silent=False),),
+    months=4,
 )
 
 
@@ -316,6 +335,8 @@ STATE = State(
         (replace(STATE, standbys=1, waits=True, synchronous="local"), "note", "no commit waits"),
         (replace(STATE, synchronous="off"), "WRONG", "synchronous_commit is off"),
         (replace(STATE, overdue=7), "WRONG", "7 orders expired"),
+        (replace(STATE, months=1), "WRONG", "for 1 months to come"),
+        (replace(STATE, month=False), "note", "lie in the default tables"),
         (replace(STATE, stores=()), "note", "there is no store yet"),
         (replace(STATE, stores=(Store("x", DOMAIN, False, False),)), "note", "x is not active"),
         (replace(STATE, stores=(Store("x", DOMAIN, True, True),)), "note", "x has no sender_dom"),

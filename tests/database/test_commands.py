@@ -17,6 +17,7 @@ from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
+import aging
 import psycopg
 import pytest
 from psycopg import Notify
@@ -162,9 +163,10 @@ def record(
     ]
     _taken(tracker, aliases[1:])
     tracker.sql(
-        "UPDATE tracker.messages SET at = '2026-01-31 23:30 UTC', subject = %s, size = 1234,"
+        "UPDATE tracker.messages SET subject = %s, size = 1234,"
         " attachment_names = '{invoice.pdf}'", subject,
     )  # fmt: skip
+    aging.move(tracker.database, "timestamptz '2026-01-31 23:30 UTC'")
     tracker.sql("DELETE FROM tracker.deliveries WHERE %s", not states)
     for address, state in partners.items():
         tracker.sql(

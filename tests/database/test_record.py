@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import aging
 import pytest
 
 from conversation_tracker.core.address import Address
@@ -286,11 +287,9 @@ def test_beyond_the_hourly_limit_only_known_messages_are_taken(order: Order) -> 
     order.shop.set(hourly_limit=2)
     assert [order.record(digest)[0] for digest in (b"1", b"2", b"3")] == ["done", "done", "limited"]
     assert order.record(b"1")[0] == order.record(b"2")[0] == "done"
-    earlier = (
-        "UPDATE tracker.messages SET at = at - interval '1 hour'"
-        " WHERE order_id = %s AND digest = tracker.keyed(%s) RETURNING 1"
-    )
-    order.shop.rows(earlier, order.id, b"1".ljust(32))
+    first = "order_id = %(order)s AND digest = tracker.keyed(%(digest)s)"
+    values = {"order": order.id, "digest": b"1".ljust(32)}
+    assert aging.move(order.shop.uri, "at - interval '1 hour'", first, values) == 1
     assert order.record(b"3")[0] == "done"
     assert order.record(b"4")[0] == "limited"
 
@@ -304,7 +303,7 @@ def test_a_client_that_repeats_one_message_for_ever_is_limited(order: Order) -> 
 
 def test_the_same_message_a_week_later_is_another_one(order: Order) -> None:
     order.record(b"1")
-    order.shop.rows("UPDATE tracker.messages SET at = at - interval '8 days' RETURNING 1")
+    aging.move(order.shop.uri, "at - interval '8 days'")
     assert order.record(b"1")[0] == "done"
     count = "SELECT count(*) FROM tracker.messages WHERE order_id = %s"
     assert order.shop.one(count, order.id) == 2

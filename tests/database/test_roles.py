@@ -52,6 +52,8 @@ WRITES = {
     "audit": "DELETE FROM tracker.unmaskings",
     "a domain": "INSERT INTO tracker.alias_domains VALUES ('ct.example.net')",
     "tables": "CREATE TABLE tracker.mine ()",
+    "a month": "SELECT tracker.make_month('2001-01-01')",
+    "the past": "SELECT tracker.drop_month('2001-01-01', now())",
     "open_order": "SELECT tracker.open_order('{store}', '1', true)",
 }
 MASK = {
@@ -133,6 +135,19 @@ def test_the_service_reads_addresses(login: LogIn, what: str) -> None:
 @pytest.mark.parametrize("role", ["tracker_reader", "tracker_integrator"])
 def test_reader_and_integrator_write_nothing_themselves(login: LogIn, role: str, what: str) -> None:
     login(role).may_not(WRITES[what])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_reads_a_month_but_through_the_whole_table(login: LogIn, role: str) -> None:
+    clerk = login(role)
+    months = clerk.shop.rows(
+        "SELECT relid::text FROM pg_partition_tree('tracker.messages')"
+        " WHERE isleaf UNION SELECT relid::text FROM pg_partition_tree('tracker.deliveries')"
+        " WHERE isleaf"
+    )
+    assert len(months) == 12
+    for (month,) in months:
+        clerk.may_not(f"SELECT FROM {month}")
 
 
 @pytest.mark.parametrize("what", MASK)

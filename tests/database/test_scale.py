@@ -30,15 +30,15 @@ WITH m AS (
     SELECT p.order_id, sha256(p.id::text::bytea), 'q' || p.id, 'outbound', p.id, '',
            '<' || p.id || '@x.example>', '', '', 0, '{}', false, false, 'unverified', '{}', ''
       FROM tracker.participants AS p
-    RETURNING id, sender_id, queue_id
+    RETURNING id, at, sender_id, queue_id
 )
-INSERT INTO tracker.deliveries (message_id, recipient_id, bounce, queue_id)
-SELECT id, sender_id, gen_random_uuid(), queue_id FROM m;
+INSERT INTO tracker.deliveries (message_id, message_at, recipient_id, bounce, queue_id)
+SELECT id, at, sender_id, gen_random_uuid(), queue_id FROM m;
 """
 SCANNED = """
 SELECT relname, seq_tup_read FROM pg_stat_xact_user_tables
  WHERE schemaname = 'tracker' AND seq_tup_read > 100
-   AND relname IN ('orders', 'participants', 'messages', 'deliveries')
+   AND relname ~ '^(orders|participants|messages|deliveries)'
 """
 
 

@@ -19,7 +19,12 @@ BEGIN
 
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_service') THEN
         GRANT USAGE ON SCHEMA tracker TO tracker_service;
-        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA tracker TO tracker_service;
+        -- Partitions are reached through the whole table, by everybody.
+        FOR wanted IN SELECT oid::regclass FROM pg_class
+                       WHERE relnamespace = 'tracker'::regnamespace AND relkind IN ('r', 'p', 'v')
+                         AND NOT relispartition LOOP
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO tracker_service', wanted);
+        END LOOP;
         REVOKE UPDATE, DELETE ON tracker.unmaskings FROM tracker_service;
         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA tracker TO tracker_service;
         IF to_regclass('public._yoyo_migration') IS NOT NULL THEN

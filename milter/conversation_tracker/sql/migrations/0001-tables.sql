@@ -225,9 +225,16 @@ CREATE INDEX participants_address ON tracker.participants (tracker.address_key(a
     WHERE address IS NOT NULL;
 
 -- Messages and deliveries -----------------------------------------------------------------------
+--
+-- Both are kept by months of UTC, in pairs of partitions that 0008-months.sql makes and drops; what
+-- no month takes lies in the default pair, and mail goes on. A key of a partitioned table holds the
+-- partitions' column, so PostgreSQL cannot guard alone that messages.id and deliveries.bounce are
+-- unique: the one is given by one sequence (GENERATED ALWAYS), the other are 122 random bits. That
+-- a delivery belongs to a message of the same month is a foreign key from partition to partition:
+-- one between the whole tables would read both through when a month is dropped.
 
 CREATE TABLE tracker.messages (
-    id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT messages_pkey PRIMARY KEY,
+    id bigint GENERATED ALWAYS AS IDENTITY,
     order_id bigint NOT NULL REFERENCES tracker.orders ON DELETE CASCADE,
     -- Keyed with the secret: from a plain digest, a guessed address could be confirmed.
     digest bytea NOT NULL,
@@ -254,8 +261,9 @@ CREATE TABLE tracker.messages (
     notes text[] NOT NULL,
     raw bytea NOT NULL,
     -- How often a client handed it in.
-    passes integer NOT NULL DEFAULT 1
-);
+    passes integer NOT NULL DEFAULT 1,
+    CONSTRAINT messages_pkey PRIMARY KEY (id, at)
+) PARTITION BY RANGE (at);
 
 -- Recording holds the order's row: the same message is not written twice within the longest time
 -- that clients try again, and may come again later.
@@ -264,11 +272,16 @@ CREATE INDEX messages_order ON tracker.messages (order_id, at);
 CREATE INDEX messages_at ON tracker.messages (at);
 CREATE INDEX messages_sender ON tracker.messages (sender_id);
 CREATE INDEX messages_return ON tracker.messages (return_id) WHERE return_id IS NOT NULL;
+-- By hash: a Message-ID may be longer than a B-tree takes.
+CREATE INDEX messages_message_id ON tracker.messages USING hash (message_id)
+    WHERE message_id <> '';
 
 CREATE TABLE tracker.deliveries (
-    message_id bigint NOT NULL REFERENCES tracker.messages ON DELETE CASCADE,
+    message_id bigint NOT NULL,
+    -- The message's own, so that both lie in the same month.
+    message_at timestamptz NOT NULL,
     recipient_id bigint NOT NULL REFERENCES tracker.participants,
-    bounce uuid NOT NULL CONSTRAINT deliveries_bounce_is_unique UNIQUE,
+    bounce uuid NOT NULL,
     -- Of the copy that leaves: the splitter's, where it made one.
     queue_id text NOT NULL,
     state text NOT NULL DEFAULT 'accepted'
@@ -278,15 +291,12 @@ CREATE TABLE tracker.deliveries (
     -- Digest of the report that told so; the same report again is not another one.
     report bytea,
     changed_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT deliveries_pkey PRIMARY KEY (message_id, recipient_id)
-);
+    CONSTRAINT deliveries_pkey PRIMARY KEY (message_id, recipient_id, message_at),
+    CONSTRAINT deliveries_bounce_is_unique UNIQUE (bounce, message_at)
+) PARTITION BY RANGE (message_at);
 
 CREATE INDEX deliveries_recipient ON tracker.deliveries (recipient_id);
 CREATE INDEX deliveries_queue_id ON tracker.deliveries (queue_id);
-
--- By hash: a Message-ID may be longer than a B-tree takes.
-CREATE INDEX messages_message_id ON tracker.messages USING hash (message_id)
-    WHERE message_id <> '';
 
 -- Message identifiers that revealed a person, and what stands for them. Emptied by expiry, like
 -- the addresses.

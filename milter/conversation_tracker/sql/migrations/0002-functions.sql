@@ -462,6 +462,8 @@ DECLARE
     wanted tracker.orders;
     settings tracker.stores;
     known bigint;
+    known_at timestamptz;
+    known_passes integer;
     joining bigint;
     fresh boolean := false;
     keyed bytea := tracker.keyed(digest);
@@ -473,21 +475,26 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = wanted.store;
-    SELECT m.id INTO known FROM tracker.messages AS m
-     WHERE m.order_id = record.order_id AND m.digest = keyed AND m.at > now() - interval '7 days'
+    -- With an end, so that two months are looked at and no others; it lies ahead, because a
+    -- transaction that began later may have recorded before this one had the order's row.
+    SELECT m.id, m.at, m.passes INTO known, known_at, known_passes FROM tracker.messages AS m
+     WHERE m.order_id = record.order_id AND m.digest = keyed
+       AND m.at > now() - interval '7 days' AND m.at < now() + interval '1 day'
      ORDER BY m.at DESC LIMIT 1;
     -- A client that never got our answer tries again; one that repeats itself for ever does not.
     IF known IS NULL AND settings.hourly_limit <= (
            SELECT count(*) FROM tracker.messages AS m
-            WHERE m.order_id = record.order_id AND m.at > now() - interval '1 hour')
-       OR first_pass AND 20 <= (SELECT m.passes FROM tracker.messages AS m WHERE m.id = known) THEN
+            WHERE m.order_id = record.order_id
+              AND m.at > now() - interval '1 hour' AND m.at < now() + interval '1 day')
+       OR first_pass AND known_passes >= 20 THEN
         outcome := 'limited';
         RETURN;
     END IF;
     IF known IS NULL AND record.auto_reply AND 5 <= (
         SELECT count(*)
           FROM tracker.messages AS m JOIN tracker.participants AS p ON p.id = m.sender_id
-         WHERE m.order_id = record.order_id AND m.at > now() - interval '1 hour'
+         WHERE m.order_id = record.order_id
+           AND m.at > now() - interval '1 hour' AND m.at < now() + interval '1 day'
            AND m.auto_reply AND p.token = sender) THEN
         outcome := 'looping';
         RETURN;
@@ -541,25 +548,26 @@ BEGIN
                record.raw
           FROM tracker.participants AS s
          WHERE s.token = sender AND s.order_id = record.order_id
-        RETURNING id INTO STRICT known;
+        RETURNING id, at INTO STRICT known, known_at;
     ELSIF first_pass THEN
-        UPDATE tracker.messages AS m SET passes = m.passes + 1 WHERE m.id = known;
+        UPDATE tracker.messages AS m SET passes = m.passes + 1
+         WHERE m.id = known AND m.at = known_at;
     END IF;
     INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)
     SELECT record.order_id, i.ours, i.original, p.id
       FROM jsonb_to_recordset(identifiers) AS i(ours text, original text, token uuid)
       JOIN tracker.participants AS p ON p.token = i.token AND p.order_id = record.order_id
     ON CONFLICT DO NOTHING;
-    INSERT INTO tracker.deliveries AS d (message_id, recipient_id, bounce, queue_id)
-    SELECT known, p.id, r.value::uuid, record.queue_id
+    INSERT INTO tracker.deliveries AS d (message_id, message_at, recipient_id, bounce, queue_id)
+    SELECT known, known_at, p.id, r.value::uuid, record.queue_id
       FROM jsonb_each_text(recipients) AS r
       JOIN tracker.participants AS p ON p.token = r.key::uuid AND p.order_id = record.order_id
-    ON CONFLICT (message_id, recipient_id) DO UPDATE SET queue_id = excluded.queue_id
+    ON CONFLICT (message_id, recipient_id, message_at) DO UPDATE SET queue_id = excluded.queue_id
      WHERE d.queue_id <> excluded.queue_id;
     SELECT jsonb_object_agg(replace(p.token::text, '-', ''), replace(d.bounce::text, '-', ''))
       INTO bounces
       FROM tracker.deliveries AS d JOIN tracker.participants AS p ON p.id = d.recipient_id
-     WHERE d.message_id = known;
+     WHERE d.message_id = known AND d.message_at = known_at;
     IF fresh THEN
         PERFORM pg_notify('tracker_messages', json_build_object(
             'id', known, 'store', wanted.store, 'order', wanted.number, 'direction', record.direction,

@@ -20,6 +20,17 @@ CREATE TYPE tracker.delivery AS (
     state text
 );
 
+-- When the message went that a bounce address was made for: reports come soon, so the last months
+-- are looked at before all others.
+CREATE FUNCTION tracker.bounce_at(bounce uuid) RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(
+        (SELECT d.message_at FROM tracker.deliveries AS d
+          WHERE d.bounce = bounce_at.bounce AND d.message_at > now() - interval '1 month'
+            AND d.message_at < now() + interval '1 day'),
+        (SELECT d.message_at FROM tracker.deliveries AS d WHERE d.bounce = bounce_at.bounce))
+$$;
+
 -- The delivery that a bounce address was made for. No row: there is none.
 CREATE FUNCTION tracker.delivery_of(bounce uuid, alias_domain text) RETURNS SETOF tracker.delivery
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -30,13 +41,15 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                         AND i.participant_id = m.sender_id), m.message_id),
            d.state
       FROM tracker.deliveries AS d
-      JOIN tracker.messages AS m ON m.id = d.message_id
+      JOIN tracker.messages AS m ON m.id = d.message_id AND m.at = d.message_at
       JOIN tracker.orders AS o ON o.id = m.order_id
       JOIN tracker.participants AS p ON p.id = d.recipient_id
       JOIN tracker.participants AS author ON author.id = m.sender_id
       LEFT JOIN tracker.participants AS back ON back.id = m.return_id,
            LATERAL tracker.conversation_with(o.id, p.token) AS found
-     WHERE d.bounce = delivery_of.bounce AND o.alias_domain = delivery_of.alias_domain
+     WHERE d.bounce = delivery_of.bounce
+       AND d.message_at = (SELECT tracker.bounce_at(delivery_of.bounce))
+       AND o.alias_domain = delivery_of.alias_domain
 $$;
 
 -- The last delivery of an order that went from one participant to another, for reports that come
@@ -46,7 +59,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT found.*
       FROM (SELECT d.bounce, o.alias_domain
               FROM tracker.deliveries AS d
-              JOIN tracker.messages AS m ON m.id = d.message_id
+              JOIN tracker.messages AS m ON m.id = d.message_id AND m.at = d.message_at
               JOIN tracker.orders AS o ON o.id = m.order_id
               JOIN tracker.participants AS p ON p.id = d.recipient_id
               JOIN tracker.participants AS author ON author.id = m.sender_id
@@ -66,12 +79,16 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
         UPDATE tracker.deliveries AS d
            SET state = mark_delivery.state, status = mark_delivery.status, changed_at = now(),
                report = tracker.keyed(mark_delivery.report)
-         WHERE d.bounce = mark_delivery.bounce AND d.state <> mark_delivery.state
+         WHERE d.bounce = mark_delivery.bounce
+           AND d.message_at = (SELECT tracker.bounce_at(mark_delivery.bounce))
+           AND d.state <> mark_delivery.state
            AND d.state <> 'bounced' AND NOT (d.state = 'sent' AND mark_delivery.state = 'delayed')
         RETURNING 1
     )
     SELECT EXISTS (SELECT FROM marked)
         OR EXISTS (SELECT FROM tracker.deliveries AS d
-                    WHERE d.bounce = mark_delivery.bounce AND d.state = mark_delivery.state
+                    WHERE d.bounce = mark_delivery.bounce
+                      AND d.message_at = (SELECT tracker.bounce_at(mark_delivery.bounce))
+                      AND d.state = mark_delivery.state
                       AND d.report = tracker.keyed(mark_delivery.report))
 $$;

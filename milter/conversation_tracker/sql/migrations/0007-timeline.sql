@@ -20,7 +20,7 @@ SELECT o.store,
   FROM tracker.messages AS m
   JOIN tracker.orders AS o ON o.id = m.order_id
   JOIN tracker.participants AS s ON s.id = m.sender_id
-  LEFT JOIN tracker.deliveries AS d ON d.message_id = m.id
+  LEFT JOIN tracker.deliveries AS d ON d.message_id = m.id AND d.message_at = m.at
   LEFT JOIN tracker.participants AS r ON r.id = d.recipient_id
 UNION ALL
 SELECT o.store,
