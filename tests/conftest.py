@@ -6,11 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ears import Ears
+
 if TYPE_CHECKING:
     from private.postgres import Postgres
 
 TEMPLATE = "migrated"
 _numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hear all that is said from now on."""
+    ears = Ears()
+    ears.listen()
+    config.add_cleanup(ears.stop)
+    config.pluginmanager.register(ears, "ears")
 
 
 @pytest.fixture(scope="session")
