@@ -45,7 +45,8 @@ _SERVER: LiteralString = """
            ARRAY(SELECT rolname::text FROM pg_roles),
            current_setting('synchronous_commit'),
            (SELECT count(*) FROM pg_stat_replication WHERE application_name <> 'pg_basebackup'),
-           current_setting('synchronous_standby_names') <> ''"""
+           current_setting('synchronous_standby_names') <> '',
+           current_setting('log_error_verbosity') <> 'terse'"""
 _STORES: LiteralString = """
     SELECT name, alias_domain, active, sender_domains = '{}' FROM tracker.stores ORDER BY name"""
 _DOMAINS: LiteralString = "SELECT name FROM tracker.alias_domains"
@@ -84,6 +85,7 @@ class State:
         waits: a commit waits for some of them.
         hosts: how many hosts the configuration names.
         picky: of these, only one that takes writes is used.
+        quoting: the server's log quotes the rows of statements that fail.
         fault: what keeps the schema from being used, None if nothing does.
         stores: the stores.
         domains: the alias domains, those in use only by older orders among them.
@@ -103,6 +105,7 @@ class State:
     waits: bool = False
     hosts: int = 1
     picky: bool = False
+    quoting: bool = False
     fault: Fact | None = None
     stores: tuple[Store, ...] = ()
     domains: frozenset[str] = frozenset()
@@ -127,7 +130,7 @@ def read(conninfo: str) -> State:
         before = time.time()
         [(version, standby, read_only, clock, roles, *commits)] = _rows(connection, _SERVER)
         ahead = (before + time.time()) / 2 - clock
-        synchronous, standbys, waits = commits
+        synchronous, standbys, waits, quoting = commits
         server = State(
             version,
             standby,
@@ -140,6 +143,7 @@ def read(conninfo: str) -> State:
             waits,
             len(hosts(conninfo)),
             conninfo_to_dict(conninfo).get("target_session_attrs") in _WRITABLE,
+            quoting,
         )
         return _with_schema(connection, server)
 
@@ -210,6 +214,11 @@ def _server(state: State) -> Iterator[Fact]:
         yield wrong("the database is a standby: nothing can be recorded", mend)
     elif state.read_only:
         yield wrong("the database takes no writes: nothing can be recorded", mend)
+    if state.quoting:
+        yield note(
+            "of a statement that fails, the database server's log quotes the row, with an address:"
+            " as its administrator run ALTER DATABASE ... SET log_error_verbosity TO terse"
+        )
     if abs(state.ahead) > _SKEW:
         side = "ahead of" if state.ahead > 0 else "behind"
         yield wrong(

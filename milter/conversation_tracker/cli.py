@@ -6,7 +6,8 @@ The arguments and the errors are here; what each command does is in `commands`. 
     1    the answer is no: unknown store, order or alias, or expired; for `explain`, the mail would
          be refused
     2    usage or configuration, or the database is newer than the program
-    75   temporary: the database is down or not migrated, or the output cannot be written
+    75   temporary: the database is down or not migrated, or the output cannot be written; or a
+         fault of the program itself
     130  interrupted; 141 where whoever reads the output went away
 
 Errors are one line on standard error (one for each fault of a configuration), never a traceback for
@@ -66,6 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _discard_output()
         _say(f"cannot write the output: {error.strerror or error}")
         return TEMPORARY
+    except Exception as error:
+        # A traceback would end with the exception's text, and that may quote an address.
+        _discard_output()
+        _say(f"a fault of the program, please report it: {_fault(error)}")
+        return TEMPORARY
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -78,6 +84,14 @@ def _run(arguments: Sequence[str] | None) -> int:
     except SystemExit as end:  # --help and --version
         return int(end.code or 0)
     return int(given.run(given, _config(given)))
+
+
+def _fault(error: Exception) -> str:
+    """Tell an exception's type and where it came from, never its text."""
+    from conversation_tracker.log_lines import described
+
+    known = described(error)
+    return " at ".join([known["error"], *known["frames"][-1:]])
 
 
 def _config(given: argparse.Namespace) -> Config:

@@ -108,6 +108,10 @@ make_database() {
         "GRANT tracker_service TO \"$user\""
     unless_there "SELECT 1 FROM pg_database WHERE datname = '$database_name'" \
         "CREATE DATABASE $database_name OWNER \"$user\" ENCODING 'UTF8' TEMPLATE template0"
+    # Of a statement that fails, the server's log would quote the row, with the address in it.
+    unless_there "SELECT 1 FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase
+        WHERE datname = '$database_name' AND setrole = 0 AND 'log_error_verbosity=terse' = ANY (setconfig)" \
+        "ALTER DATABASE $database_name SET log_error_verbosity TO terse"
 }
 
 # Run the program as its own user.

@@ -181,6 +181,7 @@ class Postgres:
             "fsync": durable,
             "full_page_writes": durable,
             "log_min_messages": "warning",
+            "log_line_prefix": "%m [%p] %a ",
             "timezone": "UTC",
         }
 

@@ -168,6 +168,7 @@ def serve(server: socket.socket) -> None:
 
 def test_a_whole_installation_has_nothing_wrong(running: Installation) -> None:
     """What postfix/configure sets is what check looks for; only the signer is still to come."""
+    migrate(running.uri)
     code, lines = running.check()
     assert wrongs(lines) == []
     assert code == 0
@@ -175,6 +176,12 @@ def test_a_whole_installation_has_nothing_wrong(running: Installation) -> None:
         "note    no milter is behind the tracker: what it rewrites leaves unsigned"
     ]
     assert lines[0] == f"ok      the configuration {running.home}/tracker.conf is read"
+
+
+def test_a_server_whose_log_quotes_rows_is_worth_knowing(running: Installation) -> None:
+    """`migrate` turns that off where it may; for this database it was never asked."""
+    _, lines = running.check()
+    assert any(line.startswith("note") and "log_error_verbosity TO terse" in line for line in lines)
 
 
 def test_a_postfix_that_was_never_configured_is_wrong_in_every_way(

@@ -24,10 +24,15 @@ from private.postgres import Postgres
 from sighting import Gathered, Leak, named
 
 _VERDICT = "tests/overheard::nothing_that_was_said_names_an_address"
+_SERVER_LOG = "database logs"
 _ANSWERING = {"unmask", "explain"}
 _PROGRAMS = {"demo", "install", "configure", "conversation-tracker"}
 # The demonstration shows the mail of people it invented, as its sender or its receiver has it.
 _MAIL = re.compile(r"^  (?:[-+|](?: .*)?|(?:Sent|Received) by .*)$", re.MULTILINE)
+# What a test wrote into a statement of its own; ours have parameters, and their own name.
+_STATEMENT = re.compile(
+    r"^\S+ \S+ \S+ \[\d+\] (?!conversation-tracker ).*STATEMENT:  .*\n(?:\t.*\n)*", re.MULTILINE
+)
 _SHOWN = 20
 _MOST_ROWS = 2000
 _MOST_OCTETS = 300_000
@@ -126,6 +131,8 @@ class Ears:
             return
         if Path(argv[0]).name == "demo":
             said = _MAIL.sub("", _text(said))
+        elif kind == _SERVER_LOG:
+            said = _STATEMENT.sub("", _text(said))
         self._say(kind, said, *given, *argv)
         # It may not be one of those that were called: the answer is in the file they name.
         for option, path in pairwise(argv):
@@ -267,8 +274,10 @@ class Ears:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Hear what a test printed, the program's own log in its process among it."""
         if report.passed and report.when == "teardown":
-            for _title, text in report.sections:
-                self._say("output of tests", text)
+            for title, text in report.sections:
+                # pytest's own log handler sees records as other libraries made them.
+                if not title.startswith("Captured log"):
+                    self._say("output of tests", text)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -303,7 +312,7 @@ def _speaker(argv: list[str]) -> str:
     """Name the program of ours that a command line runs; "" where it is none."""
     names = [Path(each).name for each in argv]
     if names[0] == "postgres":
-        return "database logs"
+        return _SERVER_LOG
     if "conversation_tracker" in names or _PROGRAMS & set(names[:2]):
         return "programs"
     if any("import" in each and "conversation_tracker" in each for each in argv):

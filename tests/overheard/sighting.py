@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 _AT = re.compile(r"@(\[[^\]\s]{1,60}\]|[^\W_](?:[\w.-]*[^\W_])?)")
 _BEFORE = re.compile(r'(?:"[^"\n]*"|[^\s@]+)\Z')
-_RETURN = re.compile(r"([\w.+-]+)=([\w-]+(?:\.[\w-]+)+)@")
+_RETURN = re.compile(r"(?<![\w.+-])([\w.+-]{1,64})=([\w-]{1,63}(?:\.[\w-]{1,63})+)@")
 _LONGEST = 200  # characters of a local part, with what stands before it
 _ESCAPE = re.compile(r"(?:\\u00|\\x|=|\+)([0-9A-Fa-f]{2})")
 _SOFT_BREAK = re.compile(r"=\r?\n")

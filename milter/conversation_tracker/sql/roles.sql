@@ -15,6 +15,15 @@ BEGIN
         END IF;
     END LOOP;
 
+    -- Of a statement that fails, the server's log would quote the row, with the address in it.
+    IF current_setting('log_error_verbosity') <> 'terse' THEN
+        BEGIN
+            EXECUTE format('ALTER DATABASE %I SET log_error_verbosity TO terse', current_database());
+        EXCEPTION
+            WHEN insufficient_privilege THEN NULL;
+        END;
+    END IF;
+
     REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tracker FROM PUBLIC;
 
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_service') THEN

@@ -122,7 +122,7 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'not a valid mail address'
         USING ERRCODE = 'invalid_parameter_value',
-              HINT = 'Give one bare address, such as john.doe@example.com.';
+              HINT = 'Give one bare address, such as name@example.com.';
 END
 $$;
 
