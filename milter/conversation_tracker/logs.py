@@ -34,6 +34,7 @@ class Event(StrEnum):
     STOPPING = "stopping"
     WORKER_STARTED = "worker-started"
     WORKER_DIED = "worker-died"
+    GAVE_UP = "gave-up"
     CONFIG_RELOADED = "config-reloaded"
     CONFIG_REFUSED = "config-refused"
     MIGRATE = "migrate"
@@ -107,9 +108,16 @@ class Log:
         """Log that a worker process began its work."""
         self._out.info(Event.WORKER_STARTED, pid=pid)
 
-    def worker_died(self, *, pid: int, status: int) -> None:
-        """Log that a worker ended unasked; `status` is its exit code, or minus a signal."""
-        self._out.error(Event.WORKER_DIED, pid=pid, status=status)
+    def worker_died(self, *, pid: int, status: int, restarts: int) -> None:
+        """Log that a worker ended unasked and another is started, `restarts` by now.
+
+        `status` is its exit code, or minus a signal.
+        """
+        self._out.error(Event.WORKER_DIED, pid=pid, status=status, restarts=restarts)
+
+    def gave_up(self, *, restarts: int) -> None:
+        """Log that the service ends because its workers die before they are ready."""
+        self._out.critical(Event.GAVE_UP, restarts=restarts)
 
     def config_reloaded(self, *, path: str) -> None:
         """Log that the configuration was read again and is in force."""

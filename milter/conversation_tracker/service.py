@@ -1,16 +1,17 @@
 """The parent process of `serve`: holds the socket, and keeps the workers alive.
 
 The parent opens the socket, starts the workers (`worker`), and starts another when one dies; when
-they die as soon as they start it gives up. SIGTERM and SIGINT let the workers finish the messages
-in flight; SIGHUP reads the configuration again and replaces the workers one after the other, the
-socket stays. Readiness, reloads and the watchdog are told to systemd. What goes wrong before the
-first worker runs is raised as it is; afterwards it is logged.
+they die again and again before any was ready it gives up. SIGTERM and SIGINT let the workers finish
+the messages in flight; SIGHUP reads the configuration again and replaces the workers, the socket
+stays. Readiness, reloads and the watchdog are told to systemd. What goes wrong before the first
+worker runs is raised as it is; afterwards it is logged.
 """
 
 import os
 import select
 import signal
 import socket as sockets
+import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,16 +22,19 @@ import milter
 
 from conversation_tracker import __version__
 from conversation_tracker.config import Config, ConfigError
-from conversation_tracker.logs import log
+from conversation_tracker.logs import Event, log
 from conversation_tracker.metrics import metrics
 from conversation_tracker.metrics_process import MetricsProcess
 from conversation_tracker.options import Socket
+from conversation_tracker.systemd import notify, watchdog
 from conversation_tracker.worker import work
 
 _YOUNG = 5.0  # seconds; a worker that dies younger than this died at once
-_PATIENCE = 5  # workers that may die at once before we give up
+_PATIENCE = 5  # workers that may die at once, one after the other and none ready, before we give up
+_PAUSE = 0.5  # seconds between two starts where a worker died at once
 _GRACE = 20.0  # seconds a worker has to finish what is in flight
 _TICK = 1.0  # seconds between looks at workers and watchdog
+_PID = struct.Struct("=i")
 
 
 class Service:
@@ -44,15 +48,26 @@ class Service:
             reload: reads it again; raises ConfigError.
         """
         self._config = config
+        # A reload changes nothing about what we listen on.
+        self._socket = config.socket
+        self._listener = -1
         self._reload = reload
         self._workers: dict[int, float] = {}
         self._leaving: dict[int, float] = {}
         self._rows: dict[int, int] = {}
         self._shown = MetricsProcess(metrics)
-        self._died_young = 0
+        self._able: set[int] = set()
+        self._failed = 0
+        self._hasty = False
+        self._started_at = 0.0
+        self._restarts = 0
         self._signals: list[int] = []
         self._ready = False
         self._told, self._tell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._heard, self._say = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        patience = watchdog()
+        self._watched = patience is not None
+        self._tick = min(_TICK, patience / 3) if patience else _TICK
 
     def run(self) -> int:
         """Serve until told to stop.
@@ -60,7 +75,7 @@ class Service:
         Returns:
             The exit code: 0 when told to stop, 75 when the workers would not stay alive.
         """
-        listen(self._config.socket)
+        self._listener = listen(self._socket)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, self._note)
         signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
@@ -75,8 +90,9 @@ class Service:
                     self._replace()
                 elif told in (signal.SIGTERM, signal.SIGINT):
                     return self._stop(signal.Signals(told).name)
-            if self._died_young >= _PATIENCE:
-                self._stop("workers die as soon as they start")
+            if self._failed >= _PATIENCE and not self._able:
+                log.gave_up(restarts=self._restarts)
+                self._stop("")
                 return os.EX_TEMPFAIL
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
@@ -87,18 +103,26 @@ class Service:
         return taken
 
     def _fill(self) -> None:
-        """Start the workers that lack; after an early death, no faster than one a tick."""
+        """Start the workers that lack; after an early death, with a pause between two."""
         while len(self._workers) < self._config.workers:
+            if self._hasty and time.monotonic() < self._started_at + _PAUSE:
+                return
+            self._started_at = time.monotonic()
             row = metrics.take()
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError as error:
+                metrics.give_back(row)
+                log.error(Event.WORKER_STARTED, error)
+                self._hasty = True
+                self._failed += 1
+                return
             if pid == 0:
                 self._become_worker(row)
-            self._workers[pid] = time.monotonic()
+            self._workers[pid] = self._started_at
             self._rows[pid] = row
             metrics.running(len(self._workers))
             log.worker_started(pid=pid)
-            if self._died_young:
-                return
 
     def _become_worker(self, row: int) -> None:
         code = os.EX_SOFTWARE
@@ -107,26 +131,41 @@ class Service:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             metrics.use(row)
-            work(self._config, lambda: os.write(self._tell, b"\0"))
+            work(
+                self._config,
+                self._listener,
+                lambda: os.write(self._say, _PID.pack(os.getpid())),
+            )
             code = os.EX_OK
+        except Exception as error:
+            log.error(Event.ERROR, error)
         finally:
             # The parent's exit handlers are not ours to run, nor may threads outlive us.
             os._exit(code)
 
     def _wait(self) -> None:
         """Wait for a signal, a worker's word that it is ready, or the next tick."""
-        readable, _, _ = select.select([self._told], [], [], _TICK)
-        if readable:
+        lacking = len(self._workers) < self._config.workers
+        patience = min(self._tick, _PAUSE) if lacking else self._tick
+        readable, _, _ = select.select([self._told, self._heard], [], [], patience)
+        if self._told in readable:
             with suppress(BlockingIOError):
-                said = os.read(self._told, 4096)
-                if b"\0" in said and not self._ready:
-                    self._ready = True
-                    notify("READY=1")
-                    socket = str(self._config.socket)
-                    log.ready(socket=socket, workers=self._config.workers, version=__version__)
-        if self._leaving:
-            self._nudge()
-        notify("WATCHDOG=1")
+                os.read(self._told, 4096)
+        if self._heard in readable:
+            self._listen_to_workers()
+        if self._watched:
+            notify("WATCHDOG=1")
+
+    def _listen_to_workers(self) -> None:
+        """Take the workers' word that they are ready."""
+        said = os.read(self._heard, 100 * _PID.size)
+        self._able |= {pid for (pid,) in _PID.iter_unpack(said)} & self._workers.keys()
+        self._failed = 0
+        if not self._ready:
+            self._ready = True
+            notify("READY=1\nSTATUS=answering")
+            socket = str(self._socket)
+            log.ready(socket=socket, workers=self._config.workers, version=__version__)
 
     def _reap(self) -> None:
         for pid, due in list(self._leaving.items()):
@@ -147,31 +186,25 @@ class Service:
             return
         metrics.give_back(self._rows.pop(pid, 0))
         started = self._workers.pop(pid, None)
+        able = pid in self._able
+        self._able.discard(pid)
         if self._leaving.pop(pid, None) is not None or started is None:
             return
-        log.worker_died(pid=pid, status=code)
+        self._restarts += 1
+        log.worker_died(pid=pid, status=code, restarts=self._restarts)
         metrics.restarted()
         metrics.running(len(self._workers))
-        young = time.monotonic() - started < _YOUNG
-        self._died_young = self._died_young + 1 if young else 0
+        self._hasty = time.monotonic() - started < _YOUNG
+        if self._hasty and not able:
+            self._failed += 1
 
     def _dismiss(self, pid: int) -> None:
         """Tell a worker to finish what it has and go."""
         self._workers.pop(pid, None)
+        self._able.discard(pid)
         self._leaving[pid] = time.monotonic() + _GRACE
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-
-    def _nudge(self) -> None:
-        """Wake the workers' listeners: libmilter looks for a stop only every five seconds."""
-        where = self._config.socket
-        with suppress(OSError):
-            if where.kind == "inet":
-                sockets.create_connection((where.host, where.port), timeout=0.2).close()
-                return
-            with sockets.socket(sockets.AF_UNIX) as handle:
-                handle.settimeout(0.2)
-                handle.connect(where.path)
 
     def _replace(self) -> None:
         notify("RELOADING=1")
@@ -192,20 +225,20 @@ class Service:
 
     def _stop(self, why: str) -> int:
         notify("STOPPING=1")
-        log.stopping(signal=why)
+        if why:
+            log.stopping(signal=why)
         self._shown.stop()
         for pid in list(self._workers):
             self._dismiss(pid)
         while self._leaving:
-            self._nudge()
             self._reap()
             time.sleep(0.05)
-        if self._config.socket.kind == "unix":
-            Path(self._config.socket.path).unlink(missing_ok=True)
+        if self._socket.kind == "unix":
+            Path(self._socket.path).unlink(missing_ok=True)
         return os.EX_OK
 
 
-def listen(socket: Socket) -> None:
+def listen(socket: Socket) -> int:
     """Open the milter's socket, so that every worker forked from here answers on it.
 
     A unix socket is made under another name and then renamed: a stale one is replaced at once, and
@@ -216,6 +249,9 @@ def listen(socket: Socket) -> None:
     Args:
         socket: where to listen.
 
+    Returns:
+        The descriptor.
+
     Raises:
         milter.error: it cannot be opened.
         OSError: it cannot be renamed.
@@ -223,6 +259,7 @@ def listen(socket: Socket) -> None:
     path = Path(f"{socket.path}.tmp") if socket.kind == "unix" else None
     milter.setconn(f"unix:{path}" if path else socket.libmilter)
     milter.register("conversation-tracker")
+    before = _listening()
     mask = os.umask(0o117)
     try:
         milter.opensocket(True)
@@ -230,23 +267,16 @@ def listen(socket: Socket) -> None:
         os.umask(mask)
     if path is not None:
         path.rename(socket.path)
+    [listener] = _listening() - before
+    os.set_blocking(listener, False)
+    return listener
+
+
+def _listening() -> set[int]:
+    """Find our descriptors that take connections; libmilter does not tell which is its."""
+    found = set()
     for descriptor in list(Path("/proc/self/fd").iterdir()):
-        with suppress(OSError):
-            _unblock(int(descriptor.name))
-
-
-def _unblock(number: int) -> None:
-    with sockets.socket(fileno=os.dup(number)) as handle:
-        if handle.getsockopt(sockets.SOL_SOCKET, sockets.SO_ACCEPTCONN):
-            os.set_blocking(number, False)
-
-
-def notify(state: str) -> None:
-    """Tell systemd a state (sd_notify(3)); nothing happens where there is no systemd."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    with suppress(OSError), sockets.socket(sockets.AF_UNIX, sockets.SOCK_DGRAM) as handle:
-        handle.sendto(state.encode("ascii"), address)
+        with suppress(OSError), sockets.socket(fileno=os.dup(int(descriptor.name))) as handle:
+            if handle.getsockopt(sockets.SOL_SOCKET, sockets.SO_ACCEPTCONN):
+                found.add(int(descriptor.name))
+    return found

@@ -54,14 +54,21 @@ class Session(Milter.Base):  # type: ignore[misc]
     filter: ClassVar[Filter]
     trusts: ClassVar[Callable[[str], bool]]
     _busy: ClassVar[set[int]] = set()
+    _open: ClassVar[set[int]] = set()
 
     @classmethod
     def in_flight(cls) -> int:
         """Count the messages that are being decided on."""
         return len(cls._busy)
 
+    @classmethod
+    def connected(cls) -> int:
+        """Count the connections, whether a message is under way on them or not."""
+        return len(cls._open)
+
     def __init__(self) -> None:
         """Begin without a transaction."""
+        self._open.add(id(self))
         self._reset()
 
     def _reset(self) -> None:
@@ -156,6 +163,7 @@ class Session(Milter.Base):  # type: ignore[misc]
 
     def close(self) -> int:
         """Drop the transaction with its connection."""
+        self._open.discard(id(self))
         self._reset()
         return int(Milter.CONTINUE)
 

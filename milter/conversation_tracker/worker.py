@@ -1,13 +1,17 @@
 """One worker process of `serve`: a pool, a directory, and libmilter's threads.
 
-Everything with threads begins here, after the fork. libmilter hears SIGTERM itself and stops
-accepting; the worker then waits for the messages in flight, and ends. A worker whose parent is gone
+Everything with threads begins here, after the fork. libmilter runs in a thread of its own and never
+hears of a stop: once its main function has returned, pymilter crashes on the next connection's
+first word. So the main thread takes SIGTERM, exchanges the listening descriptor for one that nobody
+connects to, waits for the messages in flight, and ends the process. A worker whose parent is gone
 ends as well. What it cannot start with is raised.
 """
 
 import ctypes
 import os
+import select
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -22,25 +26,40 @@ from conversation_tracker.metrics import metrics
 from conversation_tracker.session import Session, register
 
 _PR_SET_PDEATHSIG = 1
-_GRACE = 15.0  # seconds
+_GRACE = 15.0  # seconds for messages that are being decided on
+_COURTESY = 3.0  # seconds for clients that are connected, whatever they are at
+_HEAD_START = 5.0  # seconds to get to know the domains before the first connection is taken
+_QUIET = 0.3  # seconds; from a connection to its first word, or from a decision to its answer
+_ENDED = b"\0"  # what no signal has for its number
 _SAMPLE = 1.0  # seconds between looks at what waits, where metrics are on
-_LAST_ANSWER = 0.1  # seconds from a decision to libmilter's having written it
 
 
-def work(config: Config, ready: Callable[[], object]) -> None:
+class Ended(Exception):
+    """libmilter ended unasked; another worker may do better."""
+
+
+def work(config: Config, listener: int, ready: Callable[[], object]) -> None:
     """Answer on the socket the parent opened, until told to stop.
 
     Args:
         config: the configuration.
+        listener: the socket's descriptor, the only one that this process listens on.
         ready: called once the database has answered.
+
+    Raises:
+        Ended: libmilter ended by itself.
     """
     parent = os.getppid()
+    ended, end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    # Only the main thread takes these: libmilter blocks them in its own and waits for them, but a
+    # signal goes to the main thread first.
+    signal.set_wakeup_fd(end, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         return
-    # libmilter waits for these itself. Every thread must leave them to it: the default action of
-    # one that does not would end the process at once, with all messages in flight.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
     database = Database(config.database)
     database.open()
     watch = Watch(database)
@@ -49,10 +68,44 @@ def work(config: Config, ready: Callable[[], object]) -> None:
     threading.Thread(target=_announce, args=(watch, ready), daemon=True).start()
     if metrics.on:
         threading.Thread(target=_sample, args=(database,), daemon=True).start()
-    milter.main()
-    _finish()
+    if _begin(watch, ended):
+        threading.Thread(target=_serve, args=(end,), name="libmilter", daemon=True).start()
+        select.select([ended], [], [])
+        if _ENDED in os.read(ended, 100):
+            raise Ended
+        _close(listener)
+        _finish()
     watch.stop()
     database.close()
+
+
+def _serve(end: int) -> None:
+    try:
+        milter.main()
+    finally:
+        os.write(end, _ENDED)
+
+
+def _begin(watch: Watch, ended: int) -> bool:
+    """Wait for the first directory, for without it all mail is deferred; False if told to stop.
+
+    Connections wait for us meanwhile, or go to another worker. They are taken before Postfix would
+    tire of it, so that an unreachable database gives a reply.
+    """
+    give_up = time.monotonic() + _HEAD_START
+    while watch.current is None and time.monotonic() < give_up:
+        if select.select([ended], [], [], 0.01)[0]:
+            return False
+    return True
+
+
+def _close(listener: int) -> None:
+    """Take no more connections; the socket itself stays open for the other workers."""
+    with socket.socket(socket.AF_UNIX) as nowhere:
+        nowhere.bind("")
+        nowhere.listen(1)
+        nowhere.setblocking(False)
+        os.dup2(nowhere.fileno(), listener)
 
 
 def _announce(watch: Watch, ready: Callable[[], object]) -> None:
@@ -68,8 +121,14 @@ def _sample(database: Database) -> None:
 
 
 def _finish() -> None:
-    """Wait for the messages in flight, and for libmilter to send its last answers."""
-    give_up = time.monotonic() + _GRACE
-    while Session.in_flight() and time.monotonic() < give_up:
+    """Wait for the messages in flight, for clients a little, and for the last answers to be sent.
+
+    A connection that libmilter has just taken is not ours to see before Postfix's first word.
+    """
+    started = quiet_since = time.monotonic()
+    while (now := time.monotonic()) < quiet_since + _QUIET:
+        if (Session.in_flight() and now < started + _GRACE) or (
+            Session.connected() and now < started + _COURTESY
+        ):
+            quiet_since = now
         time.sleep(0.02)
-    time.sleep(_LAST_ANSWER)

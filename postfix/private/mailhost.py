@@ -24,7 +24,8 @@ class MailHost:
 
     `database` is a libpq URI, `domains` the alias domains that Postfix is set up for. `outside` is
     a client address that is in no trusted network, for mail from the Internet. `hostname` is the
-    machine's name as tracker and Postfix know it; one of several hosts needs its own.
+    machine's name as tracker and Postfix know it; one of several hosts needs its own. `socket` is
+    what Postfix is told instead of the tracker's socket, if something stands between the two.
     """
 
     outside = "198.51.100.7"
@@ -35,6 +36,7 @@ class MailHost:
         domains: Sequence[str] = ("ct.example.com",),
         *,
         signer: str | None = None,
+        socket: str | None = None,
         settings: Settings | None = None,
         accounts: Mapping[str, str] | None = None,
         options: Mapping[str, str] | None = None,
@@ -44,7 +46,7 @@ class MailHost:
         self._database = database
         self._tracker: dict[str, Any] = {"options": options, "hostname": hostname}
         self._postfix = {"hostname": hostname} if hostname else {}
-        self._domains, self._signer = domains, signer
+        self._domains, self._signer, self._socket = domains, signer, socket
         self._settings, self._accounts = settings, accounts
 
     def __enter__(self) -> Self:
@@ -65,7 +67,8 @@ class MailHost:
 
     def configure(self, *more: str) -> str:
         """Set Postfix up for the tracker, as an administrator would; return what it said."""
-        command = [CONFIGURE, "--config-dir", self.postfix.config, "--socket", self.tracker.socket]
+        socket = self._socket or self.tracker.socket
+        command = [CONFIGURE, "--config-dir", self.postfix.config, "--socket", socket]
         command += ["--listener", f"127.0.0.1:{free_port()}"]
         for domain in self._domains:
             command += ["--alias-domain", domain]

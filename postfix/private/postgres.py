@@ -10,8 +10,8 @@ import pwd
 import re
 import signal
 import subprocess
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import quote
@@ -41,13 +41,21 @@ class Postgres:
     """One PostgreSQL cluster, from `with` (or `start`) to the end of the block (or `close`).
 
     `fsync=False` is for tests: faster, and a crash of the machine may lose data. `settings` go to
-    postgresql.conf. `port`, `directory` and `log` (a file) are there to read.
+    postgresql.conf, `environment` to the processes. `port`, `directory` and `log` (a file) are
+    there to read.
     """
 
-    def __init__(self, *, fsync: bool = True, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        fsync: bool = True,
+        settings: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._bin = binaries()
         self._fsync = fsync
         self._user = SUPERUSER if os.geteuid() == 0 else None
+        self._environment = _environment() | dict(environment or {})
         self._guard = Guard("postgres")
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
@@ -77,7 +85,7 @@ class Postgres:
         self._process = self._guard.spawn(
             [self._bin / "postgres", "-D", self.directory / "data"],
             log=self.log,
-            environment=_environment(),
+            environment=self._environment,
             user=self._user,
             gentle=signal.SIGQUIT,
         )
@@ -98,13 +106,24 @@ class Postgres:
         if self._process is not None:
             killed = processes.family(self._process.pid)
             for process in killed:
-                # One of them may end by itself meanwhile.
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
+                _signal(process, signal.SIGKILL)
             self._process.wait()
             processes.until(lambda: not any(map(processes.group, killed)), timeout=10.0)
             self._guard.forget(self._process)
             self._process = None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let no process of the server run while the block does; its sockets stay open."""
+        stopped = processes.family(self.pid)
+        # The first one first: it would start others.
+        for process in sorted(stopped, key=lambda each: each != self.pid):
+            _signal(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in stopped:
+                _signal(process, signal.SIGCONT)
 
     def restart(self, mode: Mode = "fast") -> None:
         """Stop and start again, on the same port and with the same data."""
@@ -200,6 +219,12 @@ class Postgres:
 def _environment() -> dict[str, str]:
     """Return a clean environment: PGDATA and the like must not reach the server."""
     return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+
+
+def _signal(process: int, number: int) -> None:
+    """Signal a process that may have ended by itself meanwhile."""
+    with suppress(ProcessLookupError):
+        os.kill(process, number)
 
 
 def _ids(user: str) -> tuple[int, int]:

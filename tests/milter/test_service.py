@@ -2,7 +2,9 @@
 
 import os
 import signal
+import socket
 import stat
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ import psycopg
 import pytest
 
 from conversation_tracker.core import replies
+from packets import ALL_ACTIONS, ALL_STEPS, VERSION
 from private import processes
 from private.postgres import Postgres
 from private.tracker import Tracker
@@ -134,6 +137,41 @@ def waiting_for_locks(uri: str) -> bool:
     return row is not None and row[0] > 0
 
 
+def test_a_connection_taken_just_before_a_stop_is_answered(world: World) -> None:
+    """And the message in flight beside it is not broken off by its first words."""
+    alias = world.alias(BUYER, world.order(), "buyer")
+    with world.wire() as begun, socket.socket(socket.AF_UNIX) as late:
+        begun.mail(CARRIER)
+        late.settimeout(5)
+        late.connect(str(path(world.tracker)))
+        time.sleep(0.3)
+        os.kill(world.tracker.pid, signal.SIGTERM)
+        time.sleep(0.5)
+        negotiation = struct.pack("!III", VERSION, ALL_ACTIONS, ALL_STEPS)
+        late.sendall(struct.pack("!I", len(negotiation) + 1) + b"O" + negotiation)
+        assert late.recv(100)[4:5] == b"O"
+        assert begun.rcpt(alias).ok
+        begun.header(b"From", CARRIER.encode())
+        assert begun.eom()[0].kind == "continue"
+    assert world.tracker.wait() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_told_to_stop_finishes_too(world: World, number: int) -> None:
+    """As by systemd, which tells all processes of a service at once."""
+    alias = world.alias(BUYER, world.order(), "buyer")
+    [old] = workers(world.tracker)
+    with world.wire() as wire:
+        wire.mail(CARRIER)
+        os.kill(old, number)
+        time.sleep(0.3)
+        assert wire.rcpt(alias).ok
+        wire.header(b"From", CARRIER.encode())
+        assert wire.eom()[0].kind == "continue"
+    waits(lambda: old not in workers(world.tracker))
+    waits(lambda: works(world))
+
+
 def test_sigterm_ends_an_idle_tracker_at_once(world: World) -> None:
     """Postfix keeps idle connections: they are no reason to stay."""
     with Wire(world.tracker.socket) as idle:
@@ -189,6 +227,71 @@ def test_a_killed_worker_is_replaced(world: World) -> None:
     assert old not in workers(tracker)
     [line] = tracker.events("worker-died")
     assert (line["pid"], line["status"]) == (old, -signal.SIGKILL)
+
+
+def test_workers_that_die_before_they_are_ready_are_given_up(postgres: Postgres, uri: str) -> None:
+    """Loudly: systemd then sees the service fail, and starts it anew."""
+    with Tracker(uri, options={"workers": "1"}) as tracker:
+        postgres.stop()
+        try:
+            seen: set[int] = set()
+            for _ in range(6):
+                waits(lambda: set(workers(tracker)) - seen)
+                [pid] = workers(tracker)
+                seen.add(pid)
+                os.kill(pid, signal.SIGKILL)
+            assert tracker.wait() == 75
+        finally:
+            postgres.start()
+        assert [line["restarts"] for line in tracker.events("worker-died")] == [1, 2, 3, 4, 5, 6]
+        [line] = tracker.events("gave-up")
+        assert (line["level"], line["restarts"]) == ("critical", 6)
+        assert not path(tracker).exists()
+
+
+def test_systemd_is_told_what_goes_on(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readiness, reload and stop; and the watchdog well within the time it allows."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(PATIENCE)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "900000")
+
+        def told(state: str) -> list[str]:
+            """Read until a state is told; give what was told before."""
+            before: list[str] = []
+            while state not in (lines := systemd.recv(1000).decode().splitlines()):
+                before += lines
+            return before
+
+        with Tracker(uri, options={"workers": "1"}) as tracker:
+            told("READY=1")
+            time.sleep(2)
+            tracker.reload()
+            assert told("RELOADING=1").count("WATCHDOG=1") >= 4
+            told("READY=1")
+            tracker.stop()
+            told("STOPPING=1")
+
+
+def test_without_a_watchdog_it_is_not_told(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(0.1)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        with Tracker(uri, options={"workers": "1"}) as tracker:
+            time.sleep(1.2)
+            tracker.stop()
+        told = []
+        with suppress(TimeoutError):
+            while True:
+                told.append(systemd.recv(1000).decode())
+    assert [each for each in told if "WATCHDOG" in each] == []
+    assert told[0].startswith("READY=1\n")
 
 
 def test_workers_do_not_outlive_their_parent(world: World) -> None:
@@ -274,21 +377,14 @@ def test_a_lock_makes_a_message_wait_and_not_for_long(world: World, uri: str) ->
 def test_a_database_that_stands_still_is_given_up(postgres: Postgres, world: World) -> None:
     """Its own timeouts do not run then; Postfix would wait for five minutes."""
     alias = world.alias(BUYER, world.order(), "buyer")
-    postmaster = postgres.directory / "data/postmaster.pid"
     with world.wire() as wire:
         wire.mail(CARRIER)
         wire.rcpt(alias)
         wire.header(b"From", CARRIER.encode())
-        frozen = processes.family(int(postmaster.read_text().split()[0]))
-        for pid in frozen:
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with postgres.frozen():
             started = time.monotonic()
             reply, actions = wire.eom()
             took = time.monotonic() - started
-        finally:
-            for pid in frozen:
-                os.kill(pid, signal.SIGCONT)
     assert (reply.text, actions) == (str(replies.TRY_LATER), ())
     assert took < 16
     assert waits(lambda: works(world)) < 10

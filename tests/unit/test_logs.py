@@ -195,10 +195,11 @@ def test_structlog_itself_goes_the_same_way(stream):
         ),
         (lambda: log.worker_started(pid=7), "info", {"event": "worker-started", "pid": 7}),
         (
-            lambda: log.worker_died(pid=7, status=-9),
+            lambda: log.worker_died(pid=7, status=-9, restarts=1),
             "error",
-            {"event": "worker-died", "pid": 7, "status": -9},
+            {"event": "worker-died", "pid": 7, "status": -9, "restarts": 1},
         ),
+        (lambda: log.gave_up(restarts=5), "critical", {"event": "gave-up", "restarts": 5}),
         (
             lambda: log.config_reloaded(path="/etc/x"),
             "info",

@@ -271,6 +271,21 @@ def test_a_retry_by_another_way_is_the_same_message() -> None:
     assert later.digest == first.digest
 
 
+def test_a_date_that_postfix_adds_at_each_try_makes_no_other_message() -> None:
+    """It adds what lacks before we see the message: what has a Message-ID is known by that."""
+    bare = [each for each in MAIL if each[0] != "Date"]
+    first = written(*bare, ("Date", "Mon, 2 Nov 2026 10:00:00 +0000"))
+    again = written(*bare, ("Date", "Mon, 2 Nov 2026 10:07:31 +0000"))
+    assert again.digest == first.digest
+
+
+def test_without_a_message_id_another_date_makes_another_message() -> None:
+    bare = [each for each in MAIL if each[0] not in ("Date", "Message-ID")]
+    first = written(*bare, ("Date", "Mon, 2 Nov 2026 10:00:00 +0000"))
+    other = written(*bare, ("Date", "Mon, 2 Nov 2026 10:07:31 +0000"))
+    assert other.digest != first.digest
+
+
 def test_a_fold_at_another_place_changes_nothing() -> None:
     folded = [(name, value.replace(" ", "\n ")) for name, value in MAIL]
     assert written(*folded).digest == written(*MAIL).digest
@@ -281,7 +296,6 @@ def test_a_fold_at_another_place_changes_nothing() -> None:
     [
         ("From", "Jane <jane@doe.example>"),
         ("To", "<cccc@ct.example.com>"),
-        ("Date", "Mon, 2 Nov 2026 10:00:01 +0000"),
         ("Subject", "My other order"),
         ("Message-ID", "<2@doe.example>"),
     ],

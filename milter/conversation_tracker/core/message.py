@@ -176,11 +176,15 @@ class Message:
         if self.arrival.passage is not None:
             return self.arrival.passage.digest
         state = hashlib.blake2b(digest_size=32)
-        # What Postfix itself added to a message without is another one at the next try.
+        # What Postfix itself added to a message without is another one at the next try. A Date may
+        # be Postfix's, and tells nothing more where there is a Message-ID.
         queue_id = self.arrival.queue_id.encode("utf-8")
-        completed = queue_id and queue_id in (self.first(b"message-id") or b"")
+        identifier = self.first(b"message-id")
+        added = set() if identifier is None else {b"date"}
+        if queue_id and identifier is not None and queue_id in identifier:
+            added.add(b"message-id")
         for header in self.headers:
-            if completed and header.key in (b"message-id", b"date"):
+            if header.key in added:
                 continue
             if header.key in _IDENTITY:
                 state.update(header.key + b":" + b"".join(header.value.split()) + b"\n")

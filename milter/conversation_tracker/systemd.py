@@ -1,0 +1,32 @@
+"""What systemd is told by the service, and what it asks of it (sd_notify(3)).
+
+Where there is no systemd nothing happens, and nothing here fails.
+"""
+
+import os
+import socket
+from contextlib import suppress
+
+
+def notify(state: str) -> None:
+    """Tell systemd a state, such as READY=1."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as handle:
+        # A systemd that does not read must not stop the mail.
+        handle.settimeout(0.5)
+        handle.sendto(state.encode("utf-8"), address)
+
+
+def watchdog() -> float | None:
+    """Give the seconds after which a service that tells nothing is killed, None for never."""
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    try:
+        seconds = int(os.environ.get("WATCHDOG_USEC", "")) / 1e6
+    except ValueError:
+        return None
+    return seconds if seconds > 0 else None

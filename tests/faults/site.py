@@ -1,0 +1,247 @@
+"""A whole mail host on a database of its own, with what can hurt each part of it.
+
+Mail goes from Postfix by a relay to the tracker, from the tracker by a relay to PostgreSQL, then
+by a second milter, which can refuse, to the splitter, the second pass and the sink. After a fault
+`heal` makes everything whole again; `settle` waits until no mail is left on its way.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+import psycopg
+
+from conversation_tracker.migrate import migrate
+from private import processes
+from private.guard import Guard
+from private.mailhost import MailHost
+from private.postgres import Postgres
+
+from .ledger import Ledger
+from .load import DOMAIN, SHOP, Load, Order
+from .relay import DatabaseRelay, MilterRelay
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "milter"))
+from peer import Peer
+
+CONNECTIONS = 40
+_STORE = (
+    "INSERT INTO tracker.stores (name, alias_domain, sender_domains, issuer_mask, hourly_limit)"
+    " VALUES ('shop', %s, '{shop.example}', 'hard', 1000000)"
+)
+_MASK = "SELECT tracker.mask('shop', %s, %s, %s)"
+# Mail that had to wait is tried again at once, not after minutes; everything may be busy at once.
+_SETTINGS = {
+    "minimal_backoff_time": "1s",
+    "maximal_backoff_time": "1s",
+    "queue_run_delay": "1s",
+    "default_destination_concurrency_failed_cohort_limit": "1000",
+    "smtpd_client_event_limit_exceptions": "static:all",
+}
+
+
+class Site:
+    """The servers, from `with` to the end of the block.
+
+    `postgres`, `host` (Postfix, tracker, sink), `wire` (before the milter), `cable` (before the
+    database) and `signer` (the milter behind) may be hurt by whoever has the site. `uri` goes
+    straight to the database.
+    """
+
+    def __init__(self, *, workers: int = 2, orders: int = 12) -> None:
+        self._workers, self._count = workers, orders
+        self._stack = ExitStack()
+        self.ledger = Ledger()
+        self.orders: list[Order] = []
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            start = self._stack.enter_context
+            guard = start(Guard("nospace"))
+            self._full = guard.directory / "full"
+            self.postgres = start(self._database(guard.directory))
+            self.uri = self.postgres.create_database("tracker")
+            migrate(self.uri)
+            self._fill()
+            self.cable = start(DatabaseRelay(self.postgres.port))
+            self.signer = start(Peer())
+            self.wire = start(MilterRelay(lambda: self.host.tracker.socket))
+            self.host = MailHost(
+                f"postgresql://postgres@127.0.0.1:{self.cable.port}/tracker",
+                [DOMAIN],
+                signer=self.signer.address,
+                socket=self.wire.address,
+                settings=_SETTINGS,
+                options={"workers": str(self._workers)},
+            )
+            start(self.host)
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _database(self, folder: Path) -> Postgres:
+        library = folder / "nospace.so"
+        source = Path(__file__).with_name("nospace.c")
+        command = ["gcc", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o", library, source]
+        subprocess.run([*command, "-ldl"], check=True)
+        environment = {
+            "LD_PRELOAD": str(library),
+            "NOSPACE_FLAG": str(self._full),
+            "NOSPACE_FOLDER": "/tmp/",
+        }
+        settings = {"max_connections": str(CONNECTIONS), "autovacuum": "off"}
+        return Postgres(fsync=False, settings=settings, environment=environment)
+
+    def _fill(self) -> None:
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            connection.execute(_STORE, (DOMAIN,))
+            for number in range(self._count):
+                order = Order(f"A{number}", {})
+                people = {
+                    SHOP: "store",
+                    f"buyer-{number}@customers.example": "buyer",
+                    f"desk-{number}@carrier.example": "partner",
+                    f"teller-{number}@bank.example": "partner",
+                }
+                for address, role in people.items():
+                    row = connection.execute(_MASK, (order.number, address, role)).fetchone()
+                    assert row is not None
+                    order.aliases[address] = row[0]
+                self.orders.append(order)
+
+    def fresh(self) -> None:
+        """Begin to count anew."""
+        self.ledger = Ledger()
+        self.host.sink.clear()
+        with psycopg.connect(self.uri) as connection:
+            connection.execute("TRUNCATE tracker.messages CASCADE")
+
+    # What is sent
+
+    def load(self, **more: int | float | None) -> Load:
+        """Make clients that write to the site's orders; arguments as those of Load."""
+        return Load(self.host.postfix.port, self.orders, self.ledger, **more)  # type: ignore[arg-type]
+
+    def flows(self, count: int = 4, seconds: float = 30.0) -> None:
+        """Wait until so many more recipients were answered 250."""
+        before = self.ledger.outcomes()["taken"]
+        if not processes.until(lambda: self.ledger.outcomes()["taken"] >= before + count, seconds):
+            raise TimeoutError(f"no mail flows: {self.ledger.outcomes()}\n{self.trouble()}")
+
+    def settle(self, seconds: float = 60.0) -> None:
+        """Wait until nothing is left in Postfix's queue, and all copies came to the sink."""
+        give_up = time.monotonic() + seconds
+        while self.host.postfix.queue():
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"mail is left: {self.host.postfix.queue()}\n{self.trouble()}")
+            self.host.postfix.flush()
+            time.sleep(0.2)
+
+    def counted(self) -> list[str]:
+        """Settle, and count all three sides; what is wrong, one line each."""
+        self.settle()
+        return self.ledger.faults(self.host.sink.messages, self.uri)
+
+    def trouble(self) -> str:
+        """Return the end of each log, for the one who must find out what was wrong."""
+        logs = (
+            self.host.tracker.log_text(),
+            self.host.postfix.log_text(),
+            self.postgres.log_text(),
+        )
+        return "\n---\n".join("\n".join(text.splitlines()[-15:]) for text in logs)
+
+    # What hurts
+
+    def workers(self) -> list[int]:
+        """Give the tracker's worker processes."""
+        parent = self.host.tracker.pid
+        return [pid for pid in processes.family(parent) if pid != parent]
+
+    def kill_workers(self, number: int = signal.SIGKILL) -> None:
+        """Kill all workers; their parent starts others."""
+        for pid in self.workers():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def cut_postfix(self) -> None:
+        """Kill Postfix, and start it again."""
+        self.ledger.cuts.append(time.time())
+        self.host.postfix.kill()
+        self.ledger.cuts[-1] = time.time()
+        self.host.postfix.start()
+
+    def stop_postfix(self) -> None:
+        """Stop Postfix, and start it again; to what it was just handing on this is a cut too."""
+        self.ledger.cuts.append(time.time())
+        self.host.postfix.restart()
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """Let no file of the database grow."""
+        self._full.touch(mode=0o644)
+        try:
+            yield
+        finally:
+            self._full.unlink()
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Let the database refuse to write."""
+        self._system("ALTER SYSTEM SET default_transaction_read_only = on")
+        try:
+            yield
+        finally:
+            self._system("ALTER SYSTEM RESET default_transaction_read_only")
+
+    @contextmanager
+    def crowded(self) -> Iterator[None]:
+        """Take all connections the database has, those of the tracker too."""
+        held: list[psycopg.Connection] = []
+        admin = psycopg.connect(self.uri, autocommit=True)
+        try:
+            for _ in range(2):
+                with suppress(psycopg.OperationalError):
+                    while True:
+                        held.append(psycopg.connect(self.uri, autocommit=True))
+                admin.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name = 'conversation-tracker'"
+                )
+            with suppress(psycopg.OperationalError):
+                while len(held) < CONNECTIONS:
+                    held.append(psycopg.connect(self.uri, autocommit=True))
+            yield
+        finally:
+            for connection in (*held, admin):
+                connection.close()
+
+    @contextmanager
+    def locked(self) -> Iterator[psycopg.Connection]:
+        """Hold the rows of all orders, so that nothing can be recorded."""
+        with psycopg.connect(self.uri) as connection:
+            connection.execute("SELECT FROM tracker.orders FOR UPDATE")
+            yield connection
+
+    def waiting(self) -> int:
+        """Count the statements that wait for a lock."""
+        with psycopg.connect(self.uri) as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def _system(self, statement: str) -> None:
+        with psycopg.connect(
+            self.uri, autocommit=True, options="-c default_transaction_read_only=off"
+        ) as connection:
+            connection.execute(statement.encode())
+            connection.execute("SELECT pg_reload_conf()")
