@@ -43,15 +43,16 @@ class MetricsProcess:
         if self._where is None or self._pid or time.monotonic() < self._due:
             return
         self._due = time.monotonic() + _AGAIN
+        parent = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
-            self._become()
+            self._become(parent)
 
-    def buried(self, pid: int) -> bool:
-        """Take note of a child that ended; tell whether it was this one."""
+    def buried(self, pid: int, code: int) -> bool:
+        """Take note of a child that ended with an exit code; tell whether it was this one."""
         if pid != self._pid:
             return False
-        self._pid, self._told = 0, True
+        self._pid, self._told = 0, code == os.EX_UNAVAILABLE
         return True
 
     def stop(self) -> None:
@@ -62,8 +63,7 @@ class MetricsProcess:
                 os.waitpid(self._pid, 0)
             self._pid = 0
 
-    def _become(self) -> None:
-        parent = os.getppid()
+    def _become(self, parent: int) -> None:
         try:
             signal.set_wakeup_fd(-1)
             for number in _SIGNALS:

@@ -182,7 +182,7 @@ class Service:
             self._buried(pid, os.waitstatus_to_exitcode(status))
 
     def _buried(self, pid: int, code: int) -> None:
-        if self._shown.buried(pid):
+        if self._shown.buried(pid, code):
             return
         metrics.give_back(self._rows.pop(pid, 0))
         started = self._workers.pop(pid, None)

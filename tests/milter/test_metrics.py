@@ -72,6 +72,12 @@ def test_counts_outlive_workers_and_name_nobody(uri: str) -> None:
         assert value(port, "messages_total", "outbound", "forwarded") == 1
         assert processes.until(lambda: world.send(CARRIER, alias, mail("c@d.example")).reply.ok, 10)
         assert value(port, "messages_total", "outbound", "forwarded") == 2
+        [shower] = {*processes.family(tracker.pid)} - {tracker.pid, *started(tracker)}
+        os.kill(shower, signal.SIGKILL)
+        assert processes.until(
+            lambda: value(port, "messages_total", "outbound", "forwarded") == 2, 20
+        )
+        assert len(tracker.events("metrics")) == 2
         text = page(port)
         assert [each for each in (*world.used, order, "shop") if each in text] == []
         assert "@" not in text
