@@ -10,7 +10,8 @@ All texts are lower case here. Nothing raises.
 """
 
 import re
-from functools import cached_property
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
 from urllib.parse import quote
 
 import idna
@@ -30,6 +31,8 @@ _ROUTED_BACKWARD = r"[=%]|d3%"
 _ROUTED_LAST = frozenset("=%d")
 _NEXT_AT = ("@", "%40")
 _TAG_BACKWARD = r"(?:[\w.=+\-]{0,64}?(?:\+|b2%))??"
+_TAG, _TAG_END = re.compile(r"[\w.=+\-]{0,64}"), re.compile(r"\+|b2%")
+_SEPARATORS = {each: re.compile(each) for each in (_AT_BACKWARD, _ROUTED_BACKWARD)}
 
 # In scripts without letter case, most of them written without spaces, a letter may stand right
 # beside an address that it is no part of.
@@ -70,6 +73,11 @@ _IDENTIFIER = re.compile(
 )
 _IN_DOMAIN = re.compile(r"[\w.\-]")
 _GMAIL = ("gmail.com", "googlemail.com")
+_PLAIN = re.compile(r"[a-z0-9._\-]+")  # nothing in it is ever written as an escape
+
+_NOTHING_FREE = ""
+_FREE_IN_IDENTIFIER = rf"{_JOIN_BACKWARD}|"
+_FREE_IN_ROUTE = r"[+\-]|[bd]2(?:52)*%|"
 
 
 class Domain:
@@ -85,6 +93,7 @@ class Domain:
         self.name = name
         self.locals: dict[str, str] = {}
         self._goes_on = _GOES_ON if "." in name else _BARE_GOES_ON
+        self._compiled: dict[tuple[str, str], re.Pattern[str]] = {}
 
     def add_untagged(self) -> None:
         """Let an address without its `+tag` stand for the tagged one, if only one has it."""
@@ -103,25 +112,63 @@ class Domain:
         last = low[at - 1 : at]
         found = None
         if last in _AT_LAST and not self._goes_on.match(low, end):
-            loose = self._before(self._in_identifier, low, at)
-            found = loose and self._before(self._plain, low, at)
+            loose = self._before(_AT_BACKWARD, _FREE_IN_IDENTIFIER, low, at)
+            found = loose and self._before(_AT_BACKWARD, _NOTHING_FREE, low, at)
             if loose and not found and _IDENTIFIER.search(low, max(0, at - _WINDOW), at):
                 found = loose
         elif last in _ROUTED_LAST and low.startswith(_NEXT_AT, end):
-            found = self._before(self._routed, low, at)
+            found = self._before(_ROUTED_BACKWARD, _FREE_IN_ROUTE, low, at)
         if found is None and low.startswith("=", end):
             found = self._rewritten(low, at)
         return found
 
-    def _before(self, backward: re.Pattern[str], low: str, at: int) -> Hit | None:
+    def _before(self, separator: str, free: str, low: str, at: int) -> Hit | None:
+        """Find a known local part before a domain; the patterns are those of `_backward`."""
         window = low[max(0, at - _WINDOW) : at]
         if self._ascii and not window.isascii():
             window = _FOREIGN.sub(_of_its_kind, window)
-        match = backward.match(window[::-1])
+        backward = window[::-1]
+        found = (self._literally if self._literal else self._by_pattern)(separator, free, backward)
+        if found is None:
+            return None
+        length, replacement, between = found
+        return at - length, at + len(self.name), _spelled(replacement, between[::-1])
+
+    def _by_pattern(self, separator: str, free: str, backward: str) -> tuple[int, str, str] | None:
+        match = self._backward(separator, free).match(backward)
         if match is None:
             return None
-        new = _spelled(self._replacement(match), match["separator"][::-1])
-        return at - match.end(), at + len(self.name), new
+        return match.end(), self._replacement(match), match["separator"]
+
+    def _literally(self, separator: str, free: str, backward: str) -> tuple[int, str, str] | None:
+        """Do what the pattern of `_backward` does, in its order, with none compiled for the names.
+
+        Each order has its own names, and compiling takes longer than all the rest of the search.
+        """
+        match = _SEPARATORS[separator].match(backward)
+        if match is None:
+            return None
+        left = _left(free, self._ascii)
+        for start in _starts(backward, match.end()):
+            quoted = backward.startswith('"', start)
+            for opening in (1, 0) if quoted else (0,):
+                for name, replacement in self._names:
+                    if backward.startswith(name, start + opening):
+                        end = start + opening + len(name)
+                        if opening and not backward.startswith('"', end):
+                            continue
+                        if left.match(backward, end + opening):
+                            return end + opening, replacement, match[0]
+        return None
+
+    @cached_property
+    def _literal(self) -> bool:
+        return self.name not in _GMAIL and all(map(_PLAIN.fullmatch, self.locals))
+
+    @cached_property
+    def _names(self) -> list[tuple[str, str]]:
+        names = sorted(self.locals.items(), key=lambda item: -len(item[0]))
+        return [(name[::-1], replacement) for name, replacement in names]
 
     def _rewritten(self, low: str, at: int) -> Hit | None:
         """Find the form of SRS, which has the domain first: `doe.example=john@`."""
@@ -138,20 +185,6 @@ class Domain:
     def _ascii(self) -> bool:
         return all(local.isascii() for local in self.locals)
 
-    # Compiled at the first use only: most texts hold none of the domains.
-
-    @cached_property
-    def _plain(self) -> re.Pattern[str]:
-        return self._backward(_AT_BACKWARD, "")
-
-    @cached_property
-    def _in_identifier(self) -> re.Pattern[str]:
-        return self._backward(_AT_BACKWARD, rf"{_JOIN_BACKWARD}|")
-
-    @cached_property
-    def _routed(self) -> re.Pattern[str]:
-        return self._backward(_ROUTED_BACKWARD, r"[+\-]|[bd]2(?:52)*%|")
-
     @cached_property
     def _forward(self) -> re.Pattern[str]:
         names = "|".join(f"(?P<k{i}>{re.escape(local)})" for i, local in self._longest_first())
@@ -159,14 +192,13 @@ class Domain:
 
     def _backward(self, separator: str, free: str) -> re.Pattern[str]:
         """Compile what may precede the domain; `free` is a pattern of more that ends a name."""
+        if (separator, free) not in self._compiled:
+            self._compiled[separator, free] = self._pattern(separator, free)
+        return self._compiled[separator, free]
+
+    def _pattern(self, separator: str, free: str) -> re.Pattern[str]:
         names = "|".join(f"(?P<k{i}>{self._local(local)})" for i, local in self._longest_first())
-        uncased = _ONE_UNCASED if self._ascii else _UNCASED
-        word = rf"(?:(?![{uncased}])[^\W_])"
-        left = (
-            rf"(?=\Z|{free}(?>{_JOIN_BACKWARD}+)(?!{word})"
-            rf"|{_JOIN_BACKWARD}{_MACHINE_BACKWARD}(?!{word})|{_ESCAPE_BACKWARD}"
-            rf"|[^\w.+\-]|[{uncased}])"
-        )
+        left = _left(free, self._ascii).pattern
         whole = rf"(?P<separator>{separator}){_TAG_BACKWARD}(\")?(?:{names})(?(2)\"|){left}"
         return re.compile(whole)
 
@@ -180,6 +212,28 @@ class Domain:
             local, between = local.replace(".", ""), r"\.?"
         pattern = between.join(_escaped_or_not(c) for c in reversed(local))
         return pattern if local[:1].isascii() else rf"{pattern}(?![{_UNCASED}])"
+
+
+@lru_cache(maxsize=8)
+def _left(free: str, narrow: bool) -> re.Pattern[str]:
+    """Compile what may stand to the left of a name; `narrow` where other letters are replaced."""
+    uncased = _ONE_UNCASED if narrow else _UNCASED
+    word = rf"(?:(?![{uncased}])[^\W_])"
+    return re.compile(
+        rf"(?=\Z|{free}(?>{_JOIN_BACKWARD}+)(?!{word})"
+        rf"|{_JOIN_BACKWARD}{_MACHINE_BACKWARD}(?!{word})|{_ESCAPE_BACKWARD}"
+        rf"|[^\w.+\-]|[{uncased}])"
+    )
+
+
+def _starts(backward: str, end: int) -> Iterator[int]:
+    """Go through the places where a name may begin: behind the separator, or behind a tag."""
+    yield end
+    tag = _TAG.match(backward, end)
+    last = tag.end() if tag else end
+    for match in _TAG_END.finditer(backward, end, last + len("b2%")):
+        if match.start() <= last:
+            yield match.end()
 
 
 def _of_its_kind(match: re.Match[str]) -> str:

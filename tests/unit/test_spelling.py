@@ -1,0 +1,64 @@
+"""A name is found before its domain in the same way by comparison as by the pattern for it."""
+
+from unittest import mock
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from conversation_tracker.core import spelling
+from conversation_tracker.core.spelling import Domain
+
+_NAMES = ("john", "john.doe", "j", "mary_john", "a-b", "doe+x")
+_PIECES = st.sampled_from(
+    [
+    *_NAMES, "doe.example", "@", "%40", "%2540", "=40", "+", "%2b", "tag", '"', ".", "-", "_", "=",
+    "0489.", "email-", "x", "7", " ", "<", "\n", "message-id: ", "cid:", "%20", "%3c", "\\n",
+    "=3d", "\u00e4", "\u4e00", "\u2014", "\uff20", "srs0=", "bounce", "/", "(", "'", "%",
+    ]
+)  # fmt: skip
+
+
+def _domain(names: list[str]) -> Domain:
+    domain = Domain("doe.example")
+    for name in names:
+        domain.locals[name] = f"{name}-alias@ct.example.com"
+    domain.add_untagged()
+    return domain
+
+
+def _places(text: str) -> list[int]:
+    return [n for n in range(len(text)) if text.startswith("doe.example", n)]
+
+
+@given(
+    st.lists(st.sampled_from(_NAMES[:5]), min_size=1, max_size=4, unique=True),
+    st.lists(_PIECES, max_size=12).map("".join),
+    st.sampled_from(["@", "%40", "=", "%", "=40", "\uff20", ""]),
+    st.lists(_PIECES, max_size=3).map("".join),
+)
+@example(["john"], f"<john+{'x' * 64}", "@", ">")
+@example(["john"], f"<john+{'x' * 65}", "@", ">")
+@example(["john"], '<"john"', "@", ">")
+@example(["john"], '"john', "@", "")
+@example(["john"], "<john%2btag", "@", ">")
+@example(["j", "john"], "message-id: <x.john", "@", ">")
+def test_comparing_and_matching_find_the_same(
+    names: list[str], before: str, separator: str, after: str
+) -> None:
+    text = f"{before}{separator}doe.example{after}"
+    quick, slow = _domain(names), _domain(names)
+    with mock.patch.object(spelling, "_PLAIN", spelling.re.compile("(?!)")):
+        assert not slow._literal
+    assert quick._literal
+    for at in _places(text):
+        assert quick.hit(text, at) == slow.hit(text, at)
+
+
+def test_no_pattern_is_compiled_for_names_of_an_order() -> None:
+    """Compiling one takes longer than to look through the message."""
+    _domain(["warm"]).hit("<warm@doe.example>", 6)
+    with mock.patch.object(spelling.re, "compile", side_effect=AssertionError):
+        domain = _domain(["5c1d", "mary_john"])
+        assert domain.hit("<5c1d@doe.example>", 6) is not None
+        assert domain.hit("cid:0.mary_john%40doe.example", 18) is not None
+        assert domain.hit("<another@doe.example>", 9) is None
