@@ -438,15 +438,6 @@ def test_a_pdf_file_passes_and_is_not_recorded() -> None:
     assert CARRIER.encode() not in plan.records[0].raw
 
 
-def test_text_passes_where_no_bodies_are_masked() -> None:
-    """Running text does; attached messages and part headers do not."""
-    conversation = order(BUYER, CARRIER, mask_body=False)
-    assert mail(written(CARRIER, body=CARRIER), conversation, to=B).plan().reply is None
-    attached = multi(f"From: {CARRIER}\n\nx\n", "Content-Type: message/rfc822").decode()
-    plan = mail(f"From: {CARRIER}\n{attached}", conversation, to=B).plan()
-    assert plan.reply == replies.CANNOT_MASK
-
-
 def test_a_header_that_nobody_needs_is_left_out() -> None:
     """A key in a header of the store's own mail holds an address in base64: the header goes."""
     key = base64.b64encode(PADDING + BUYER.encode() + PADDING).decode()

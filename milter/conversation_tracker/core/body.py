@@ -11,7 +11,7 @@ files pass or are removed, as the caller wants. The structure itself is read in 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conversation_tracker.core import charset, leaf, markup, part_header, transfer
 from conversation_tracker.core.address import replaced
@@ -37,6 +37,8 @@ __all__ = [
 Edit = tuple[int, int, bytes]
 REMOVED = "[An attachment was removed: it held an address.]"
 """What stands in the place of a part that was removed."""
+RUNNING = ("text/plain", "text/html")
+"""The types of what a reader sees as the text of a message."""
 UNSIGNED = "[A signature was removed: an address in the signed text is masked.]"
 """What stands in the place of the signature of text that was masked."""
 
@@ -74,6 +76,7 @@ def masked(
     *,
     people: People | None = None,
     remove_attachments: bool = False,
+    keep_text: bool = False,
 ) -> bytes:
     """Mask all text of a body: parts of a known type, part headers, preambles and epilogues.
 
@@ -85,6 +88,7 @@ def masked(
         people: whose addresses must not be seen. With them, parts that cannot be masked are looked
             into, and text of any type is masked; without, parts of other types stay.
         remove_attachments: whether archives and PDF files with an address are removed.
+        keep_text: whether plain text and HTML of the message itself, of none inside it, stay.
 
     Returns:
         The body; the same object when nothing changed. The header fields of the outermost part are
@@ -93,7 +97,9 @@ def masked(
     Raises:
         Unmaskable: a part that must stay holds an address, or one that is the whole body must go.
     """
-    return replaced(body, list(_edits(part, body, _Task(mask, people, remove_attachments))))
+    return replaced(
+        body, list(_edits(part, body, _Task(mask, people, remove_attachments, keep_text)))
+    )
 
 
 def look(part: Part, body: bytes, people: People) -> tuple[Look, ...]:
@@ -160,6 +166,15 @@ class _Task:
     mask: Mask
     people: People | None
     remove: bool
+    keep_text: bool
+
+    def inside(self) -> "_Task":
+        """Give the task for a message inside the message, all of whose text is masked."""
+        return replace(self, keep_text=False) if self.keep_text else self
+
+    def keeps(self, part: Part) -> bool:
+        """Tell whether a part's content stays, whatever is in it."""
+        return self.keep_text and part.type in RUNNING
 
 
 def _edits(part: Part, body: bytes, task: _Task) -> Iterator[Edit]:
@@ -182,11 +197,13 @@ def _content_edits(part: Part, body: bytes, task: _Task) -> tuple[list[Edit], st
     """Give the edits of a part's content, and the charset it is in afterwards."""
     if part.children or part.is_multipart:
         return list(_container_edits(part, body, task)), part.charset
+    if task.keeps(part):
+        return [], part.charset
     start, end = part.content
     raw = body[start:end]
     if part.embedded is not None:
         data, inside = part.embedded
-        new, label = replaced(data, list(_edits(inside, data, task))), part.charset
+        new, label = replaced(data, list(_edits(inside, data, task.inside()))), part.charset
     else:
         data = transfer.decoded(raw, part.encoding)
         new, label = leaf.masked(part, data, task.mask, task.people)
@@ -225,6 +242,7 @@ def _container_edits(part: Part, body: bytes, task: _Task) -> Iterator[Edit]:
     """Give the edits of the parts inside, and of what stands between them as text."""
     at = part.content[0]
     broken = False
+    task = task.inside() if part.is_message else task
     for number, child in enumerate(part.children):
         yield from _gap_edits(at, child.header[0], body, task.mask)
         edits = list(_edits(child, body, task))

@@ -49,7 +49,7 @@ def content(message: Message, view: View, *, protected: bool) -> Iterator[Edit]:
     yield from changed(message, values)
     for header in view.added(message):
         yield AddHeader(header.name, header.value)
-    body = view.body(message) if view.conversation.store.mask_body else message.body
+    body = view.body(message)
     if body is not message.body:
         yield ReplaceBody(body)
 

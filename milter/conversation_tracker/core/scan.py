@@ -56,7 +56,8 @@ class Hit:
     Attributes:
         channel: the place: "header Subject", "part 2 text/html", "part 3 application/pgp-keys
             (bytes)", "part header", "preamble", "epilogue", or one of these after "attached
-            message, ". It never holds the address.
+            message, " or after the place of a text that reads like a message. It never holds the
+            address.
         token: whose address it is.
     """
 
@@ -66,7 +67,7 @@ class Hit:
     @property
     def running_text(self) -> bool:
         """Tell whether it stands in the text of the message itself."""
-        return re.fullmatch(r"part \d+ text/(?:plain|html)", self.channel) is not None
+        return re.fullmatch(r"part \d+ text/(?:plain|html)(?:, .*)?", self.channel) is not None
 
     @property
     def file(self) -> bool:
@@ -170,7 +171,9 @@ class _Scan:
             name = f"{part.inside}part {self._count} {declared.type}"
             data = self._look_at(name, declared, part, start)
             if _is_message(data):
-                yield _Part(data, 0, len(data), depth=part.depth + 1, inside=_ATTACHED)
+                text = declared.type in ("text/plain", "text/html")
+                inside = f"{name}, " if text else _ATTACHED
+                yield _Part(data, 0, len(data), depth=part.depth + 1, inside=inside)
 
     def _parts(self, part: _Part, declared: _Declared, start: int) -> Iterator[_Part]:
         """Give the parts of a multipart, and look at what stands before and after them."""

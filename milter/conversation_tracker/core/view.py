@@ -197,11 +197,17 @@ class View:
     def body(self, message: Message) -> bytes:
         """Give the body in this view; the same object where nothing is to change.
 
-        What is recorded holds no attachment with an address, whatever the store has passed on.
+        What is recorded holds no attachment with an address, and no text with one, whatever the
+        store has passed on.
         """
-        remove = self.to is None or self.conversation.store.attachments_with_address == "remove"
+        store, recorded = self.conversation.store, self.to is None
         return mime.masked(
-            structure(message), message.body, self, people=self.others, remove_attachments=remove
+            structure(message),
+            message.body,
+            self,
+            people=self.others,
+            remove_attachments=recorded or store.attachments_with_address == "remove",
+            keep_text=not (recorded or store.mask_body),
         )
 
     def __call__(self, text: str) -> str:
