@@ -18,6 +18,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from conversation_tracker.announcer import Announcer
 from conversation_tracker.connection import MAIL, OVERDUE, Connection, Limits
 from conversation_tracker.core.alias import Bounce, Hard, Soft
 from conversation_tracker.core.bounce import Delivery, Mark
@@ -55,9 +56,13 @@ _DELIVERY = "SELECT * FROM tracker.delivery_of(%s::uuid, %s)"
 _LAST_DELIVERY = "SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)"
 _MARK = "SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s)"
 _RECORD = (
-    "SELECT outcome, bounces FROM tracker.record("
+    "SELECT outcome, bounces, announcement FROM tracker.record("
     "%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s::text[], %s, %b,"
     " %s, %s, %s, %s, %s::text[])"
+)
+_ANNOUNCE = (
+    "SELECT set_config('synchronous_commit', 'off', true), pg_notify('tracker_messages', payload)"
+    " FROM unnest(%s::text[]) AS payload"
 )
 _DIRECTORY = (
     "SELECT (SELECT coalesce(array_agg(name), '{}') FROM tracker.alias_domains),"
@@ -84,6 +89,7 @@ class Database:
             limits: how long the server may take.
         """
         self._watchdog = Watchdog(OVERDUE)
+        self._announcer = Announcer(lambda payloads: self._rows(_ANNOUNCE, (list(payloads),)))
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
             min_size=1,
@@ -99,9 +105,11 @@ class Database:
         """Start to connect, without waiting for it."""
         self._watchdog.start()
         self._pool.open(wait=False)
+        self._announcer.start()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Announce what is still to be, and close all connections."""
+        self._announcer.stop()
         self._pool.close(timeout=1.0)
         self._watchdog.stop()
 
@@ -198,21 +206,30 @@ class Database:
             "looping".
         """
 
-        def write(connection: Connection) -> tuple[Outcome, dict[str, str]]:
+        def write(connection: Connection) -> tuple[Outcome, dict[str, str], list[str]]:
             if len(records) == 1:
                 return _written(connection, records[0])
             bounces: dict[str, str] = {}
+            announcements: list[str] = []
             with connection.transaction():
                 # Each locks its order: always in the same sequence, so that no two wait in a ring.
                 for record in sorted(records, key=lambda each: each.order):
-                    outcome, found = _written(connection, record)
+                    outcome, found, announced = _written(connection, record)
                     if outcome != "done":
-                        bounces = {}
+                        bounces, announcements = {}, []
                         raise psycopg.Rollback
                     bounces |= found
-            return outcome, bounces
+                    announcements += announced
+            return outcome, bounces, announcements
 
-        return self._run(write)
+        outcome, bounces, announcements = self._run(write)
+        for announcement in announcements:
+            self._announcer.put(announcement)
+        return outcome, bounces
+
+    def announce(self) -> None:
+        """Send at once what is still to be announced, as happens by itself within a moment."""
+        self._announcer.flush()
 
     def _rows(self, statement: str, values: Sequence[object]) -> list[Any]:
         return self._run(lambda connection: connection.execute(statement, values).fetchall())
@@ -281,7 +298,7 @@ def here(queue_id: str) -> str:
     return f"{os.uname().nodename}/{queue_id}"
 
 
-def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str, str]]:
+def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str, str], list[str]]:
     joined = [
         {"token": p.token, "role": p.role, "address": str(p.address), "vouched": p.vouched}
         for p in record.joined
@@ -313,4 +330,5 @@ def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str,
         ),
     ).fetchone()
     assert row is not None
-    return row[0], row[1] or {}
+    outcome, bounces, announcement = row
+    return outcome, bounces or {}, [announcement] if announcement else []

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import aging
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from conversation_tracker.core.address import Address
+from conversation_tracker.core.alias import Hard, Soft
 from conversation_tracker.core.conversation import Conversation, Participant
 from conversation_tracker.core.plan import Record
 from conversation_tracker.core.thread import Mapped
@@ -106,6 +108,7 @@ def opened(shared: str) -> Iterator[Database]:
 
 @pytest.fixture
 def order(shop: "Shop", opened: Database) -> Order:
+    opened.announce()  # what other tests have recorded
     return Order(shop, opened, "1")
 
 
@@ -165,6 +168,7 @@ def test_the_same_message_again_gives_the_same_answer_and_changes_nothing(
     with notified(order.shop.uri) as payloads:
         for message in (first, again, again):
             assert order.database.record([message]) == ("done", dict(first.recipients))
+        order.database.announce()
     assert len(payloads) == 1
     assert order.count() == len(order.timeline()) == 1
     assert order.shop.one(
@@ -331,6 +335,7 @@ def test_a_notification_names_the_message_by_aliases_only(order: Order, notified
     order.shop.set(mask="soft", issuer_mask="soft")
     with notified(order.shop.uri) as payloads:
         order.record()
+        order.database.announce()
     assert [json.loads(payload) for payload in payloads] == [
         {
             "id": order.timeline()[0][-1],
@@ -357,6 +362,7 @@ def test_a_notification_is_never_too_long_to_be_sent(
         crowd = tuple(replace(one, token=token()) for one in crowd)
         with notified(order.shop.uri) as payloads:
             assert each.record(joined=crowd, recipients=to(*crowd))[0] == "done"
+            opened.announce()
         assert len(payloads[0].encode()) < 8000
         assert json.loads(payloads[0])["order"] == each.number
         assert len(json.loads(payloads[0])["to"]) > 10
@@ -418,3 +424,25 @@ def test_erasing_takes_the_names_from_what_was_recorded(order: Order) -> None:
         ("buyer", "John"),
         ("partner", ""),
     ]
+
+
+def test_recording_and_looking_up_need_no_search_path(order: Order) -> None:
+    """Their functions set none, so whatever the connection's says must not matter."""
+    database = Database(make_conninfo(order.shop.uri, options="-c search_path=''"))
+    database.open()
+    try:
+        join = person("new@doe.example")
+        mapped = Mapped("<ours@x.example>", "<1@doe.example>", order.john)
+        message = order.message(joined=(join,), identifiers=(mapped,))
+        for _again in range(2):
+            assert database.record([message]) == ("done", dict(message.recipients))
+        hard = database.find(Hard(join.token, order.shop.alias_domain))
+        ref = order.shop.order("1")["ref"]
+        soft = database.find(Soft("john@doe.example", ref, order.shop.alias_domain))
+        for found in (hard, soft, database.again(order.id)):
+            assert found is not None
+            assert found.conversation.order.id == order.id
+        assert soft is not None
+        assert soft.token == order.john
+    finally:
+        database.close()

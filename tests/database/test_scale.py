@@ -54,6 +54,7 @@ class Recorder(Database):
     """A database on one connection, so that what a transaction read can be asked there."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
+        super().__init__("")
         self._only = connection
 
     def _run(self, work):

@@ -170,6 +170,10 @@ $$;
 
 -- Conversations ---------------------------------------------------------------------------------
 
+-- Every RCPT asks one of these. PostgreSQL makes them part of the statement that asks, which is then
+-- planned once for each connection; but only functions that set no search path, so all names in
+-- them are written in full.
+
 -- What mail needs to know of one order: its store's settings, itself, and who takes part.
 -- status: live, expired (the alias, its participant or its order is over), inactive (the store).
 CREATE TYPE tracker.conversation AS (
@@ -185,7 +189,7 @@ CREATE TYPE tracker.conversation AS (
 
 CREATE FUNCTION tracker.conversation_with(wanted bigint, token uuid)
 RETURNS SETOF tracker.conversation
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN o.expires_at <= now() THEN 'expired'
                 WHEN NOT s.active THEN 'inactive'
                 WHEN token IS NOT NULL AND NOT EXISTS (
@@ -210,7 +214,7 @@ $$;
 -- The conversation that a hard alias belongs to. No row: there is no such alias.
 CREATE FUNCTION tracker.conversation_of_hard(token uuid, alias_domain text)
 RETURNS SETOF tracker.conversation
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE AS $$
     SELECT found.*
       FROM tracker.participants AS p
       JOIN tracker.orders AS o ON o.id = p.order_id,
@@ -223,7 +227,7 @@ $$;
 -- says so, whatever stands before it: by then the addresses may be gone.
 CREATE FUNCTION tracker.conversation_of_soft(key text, ref text, alias_domain text)
 RETURNS SETOF tracker.conversation
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE AS $$
     SELECT found.*
       FROM tracker.orders AS o
       LEFT JOIN tracker.participants AS p
@@ -441,12 +445,73 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT sha256(key || digest) FROM tracker.secrets
 $$;
 
+-- Lets people join an order whose row is locked. False, and nothing written: somebody else has
+-- joined meanwhile with such an address, or there would be too many.
+CREATE FUNCTION tracker.join_order(wanted bigint, participant_limit integer, joined jsonb)
+RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    joining bigint;
+BEGIN
+    IF EXISTS (SELECT FROM jsonb_to_recordset(joined) AS j(token uuid, address text)
+                 JOIN tracker.participants AS p
+                   ON p.order_id = wanted
+                  AND tracker.address_key(p.address) = tracker.address_key(j.address)
+                WHERE p.token <> j.token) THEN
+        RETURN false;
+    END IF;
+    -- Messages planned at once must not pass the limit together; planned again, one is refused.
+    SELECT count(*) INTO joining
+      FROM jsonb_to_recordset(joined) AS j(token uuid, role text)
+     WHERE j.role <> 'return' AND NOT EXISTS (
+           SELECT FROM tracker.participants AS p WHERE p.token = j.token AND p.role <> 'return');
+    IF joining > 0 AND participant_limit < joining + (
+        SELECT count(*) FROM tracker.participants AS p
+         WHERE p.order_id = wanted AND p.role <> 'return' AND p.address IS NOT NULL) THEN
+        RETURN false;
+    END IF;
+    INSERT INTO tracker.participants (order_id, token, role, address, vouched)
+    SELECT wanted, j.token, j.role, j.address, coalesce(j.vouched, true)
+      FROM jsonb_to_recordset(joined)
+           AS j(token uuid, role text, address text, vouched boolean)
+    ON CONFLICT (token) DO UPDATE
+       SET role = CASE participants.role WHEN 'return' THEN excluded.role ELSE participants.role END,
+           vouched = participants.vouched OR excluded.vouched;
+    RETURN true;
+END
+$$;
+
+-- Notes that a message came once more, for these recipients or for others, and gives the bounce
+-- token of each by theirs.
+CREATE FUNCTION tracker.record_again(
+    known bigint, known_at timestamptz, first_pass boolean, recipients jsonb, queue_id text)
+RETURNS jsonb
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    UPDATE tracker.messages AS m SET passes = m.passes + 1
+     WHERE first_pass AND m.id = known AND m.at = known_at;
+    INSERT INTO tracker.deliveries AS d (message_id, message_at, recipient_id, bounce, queue_id)
+    SELECT known, known_at, p.id, r.value::uuid, record_again.queue_id
+      FROM jsonb_each_text(recipients) AS r
+      JOIN tracker.messages AS m ON m.id = known AND m.at = known_at
+      JOIN tracker.participants AS p ON p.token = r.key::uuid AND p.order_id = m.order_id
+    ON CONFLICT (message_id, recipient_id, message_at) DO UPDATE SET queue_id = excluded.queue_id
+     WHERE d.queue_id <> excluded.queue_id;
+    RETURN (SELECT jsonb_object_agg(replace(p.token::text, '-', ''), replace(d.bounce::text, '-', ''))
+              FROM tracker.deliveries AS d JOIN tracker.participants AS p ON p.id = d.recipient_id
+             WHERE d.message_id = known AND d.message_at = known_at);
+END
+$$;
+
 -- Writes one message of one order, once, with one delivery per recipient, and gives the outcome:
---   done      recorded, or already there; `bounces` maps each recipient's token to its bounce token
+--   done      recorded, or already there; `bounces` maps each recipient's token to its bounce token,
+--             `announcement` is what to tell the world of a message that is new
 --   stale     somebody else joined meanwhile: read the conversation again and plan again
 --   expired   the order has expired meanwhile
 --   limited   the order has had its messages of this hour
 --   looping   a machine answers again and again
+-- Every message pays for each statement here, and for a search path set: names are written in full.
 CREATE FUNCTION tracker.record(
     order_id bigint, joined jsonb, digest bytea, queue_id text, direction text,
     sender uuid, return_path uuid, recipients jsonb, sender_name text, message_id text,
@@ -455,18 +520,18 @@ CREATE FUNCTION tracker.record(
     verdict text DEFAULT 'unverified',
     auto_reply boolean DEFAULT false,
     first_pass boolean DEFAULT true,
-    notes text[] DEFAULT '{}', OUT outcome text, OUT bounces jsonb)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    notes text[] DEFAULT '{}', OUT outcome text, OUT bounces jsonb, OUT announcement text)
+LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     wanted tracker.orders;
-    settings tracker.stores;
+    keyed bytea;
+    participant_limit integer;
     known bigint;
     known_at timestamptz;
-    known_passes integer;
-    joining bigint;
-    fresh boolean := false;
-    keyed bytea := tracker.keyed(digest);
+    limited boolean;
+    looping boolean;
+    stale boolean;
 BEGIN
     SELECT * INTO wanted FROM tracker.orders AS o WHERE o.id = record.order_id FOR NO KEY UPDATE;
     -- now() is when the transaction began; the order may have been emptied since.
@@ -474,109 +539,91 @@ BEGIN
         outcome := 'expired';
         RETURN;
     END IF;
-    SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = wanted.store;
-    -- With an end, so that two months are looked at and no others; it lies ahead, because a
-    -- transaction that began later may have recorded before this one had the order's row.
-    SELECT m.id, m.at, m.passes INTO known, known_at, known_passes FROM tracker.messages AS m
-     WHERE m.order_id = record.order_id AND m.digest = keyed
-       AND m.at > now() - interval '7 days' AND m.at < now() + interval '1 day'
-     ORDER BY m.at DESC LIMIT 1;
+    -- Another statement than the one that waited for the order: it sees what was recorded meanwhile.
+    -- Each search has an end, so that two months are looked at and no others; it lies ahead, because
+    -- a transaction that began later may have recorded before this one had the order's row.
     -- A client that never got our answer tries again; one that repeats itself for ever does not.
-    IF known IS NULL AND settings.hourly_limit <= (
-           SELECT count(*) FROM tracker.messages AS m
-            WHERE m.order_id = record.order_id
-              AND m.at > now() - interval '1 hour' AND m.at < now() + interval '1 day')
-       OR first_pass AND known_passes >= 20 THEN
-        outcome := 'limited';
+    SELECT secret.digest, s.participant_limit, m.id, m.at,
+           CASE WHEN m.id IS NULL THEN s.hourly_limit <= (
+                    SELECT count(*)
+                      FROM (SELECT FROM tracker.messages AS hour
+                             WHERE hour.order_id = record.order_id
+                               AND hour.at > now() - interval '1 hour'
+                               AND hour.at < now() + interval '1 day'
+                             LIMIT s.hourly_limit) AS counted)
+                ELSE first_pass AND m.passes >= 20 END,
+           m.id IS NULL AND record.auto_reply AND 5 <= (
+               SELECT count(*)
+                 FROM tracker.messages AS a JOIN tracker.participants AS p ON p.id = a.sender_id
+                WHERE a.order_id = record.order_id
+                  AND a.at > now() - interval '1 hour' AND a.at < now() + interval '1 day'
+                  AND a.auto_reply AND p.token = sender),
+           -- A recipient whose address was erased since then gets nothing.
+           EXISTS (SELECT FROM tracker.participants AS p
+                    WHERE p.order_id = record.order_id AND p.address IS NULL
+                      AND recipients ? replace(p.token::text, '-', ''))
+      INTO keyed, participant_limit, known, known_at, limited, looping, stale
+      FROM tracker.stores AS s
+     CROSS JOIN (SELECT sha256(key || record.digest) AS digest FROM tracker.secrets) AS secret
+      LEFT JOIN LATERAL (
+           SELECT m.id, m.at, m.passes FROM tracker.messages AS m
+            WHERE m.order_id = record.order_id AND m.digest = secret.digest
+              AND m.at > now() - interval '7 days' AND m.at < now() + interval '1 day'
+            ORDER BY m.at DESC LIMIT 1) AS m ON true
+     WHERE s.name = wanted.store;
+    IF limited OR looping THEN
+        outcome := CASE WHEN limited THEN 'limited' ELSE 'looping' END;
         RETURN;
     END IF;
-    IF known IS NULL AND record.auto_reply AND 5 <= (
-        SELECT count(*)
-          FROM tracker.messages AS m JOIN tracker.participants AS p ON p.id = m.sender_id
-         WHERE m.order_id = record.order_id
-           AND m.at > now() - interval '1 hour' AND m.at < now() + interval '1 day'
-           AND m.auto_reply AND p.token = sender) THEN
-        outcome := 'looping';
-        RETURN;
-    END IF;
-    IF EXISTS (SELECT FROM jsonb_to_recordset(joined) AS j(token uuid, address text)
-                 JOIN tracker.participants AS p
-                   ON p.order_id = record.order_id
-                  AND tracker.address_key(p.address) = tracker.address_key(j.address)
-                WHERE p.token <> j.token) THEN
+    IF stale OR joined <> '[]'
+                AND NOT tracker.join_order(record.order_id, participant_limit, joined) THEN
         outcome := 'stale';
         RETURN;
     END IF;
-    -- A recipient whose address was erased since then gets nothing.
-    IF EXISTS (SELECT FROM tracker.participants AS p
-                WHERE p.order_id = record.order_id AND p.address IS NULL
-                  AND p.token IN (SELECT r.token::uuid
-                                    FROM jsonb_object_keys(recipients) AS r(token))) THEN
-        outcome := 'stale';
-        RETURN;
-    END IF;
-    -- Messages planned at once must not pass the limit together; planned again, one is refused.
-    SELECT count(*) INTO joining
-      FROM jsonb_to_recordset(joined) AS j(token uuid, role text)
-     WHERE j.role <> 'return' AND NOT EXISTS (
-           SELECT FROM tracker.participants AS p WHERE p.token = j.token AND p.role <> 'return');
-    IF joining > 0 AND settings.participant_limit < joining + (
-        SELECT count(*) FROM tracker.participants AS p
-         WHERE p.order_id = record.order_id AND p.role <> 'return' AND p.address IS NOT NULL) THEN
-        outcome := 'stale';
-        RETURN;
-    END IF;
-    INSERT INTO tracker.participants (order_id, token, role, address, vouched)
-    SELECT record.order_id, j.token, j.role, j.address, coalesce(j.vouched, true)
-      FROM jsonb_to_recordset(joined)
-           AS j(token uuid, role text, address text, vouched boolean)
-    ON CONFLICT (token) DO UPDATE
-       SET role = CASE participants.role WHEN 'return' THEN excluded.role ELSE participants.role END,
-           vouched = participants.vouched OR excluded.vouched;
     IF known IS NULL THEN
-        fresh := true;
-        INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, return_id,
-                                      sender_name, message_id, subject, first_words, size,
-                                      attachment_names, automatic, auto_reply, verdict, notes,
-                                      raw)
-        SELECT record.order_id, keyed, record.queue_id, record.direction, s.id,
-               (SELECT r.id FROM tracker.participants AS r
-                 WHERE r.token = return_path AND r.order_id = record.order_id),
-               record.sender_name, record.message_id, record.subject, record.first_words,
-               record.size, record.attachment_names, record.automatic,
-               record.auto_reply, record.verdict, record.notes,
-               record.raw
-          FROM tracker.participants AS s
-         WHERE s.token = sender AND s.order_id = record.order_id
-        RETURNING id, at INTO STRICT known, known_at;
-    ELSIF first_pass THEN
-        UPDATE tracker.messages AS m SET passes = m.passes + 1
-         WHERE m.id = known AND m.at = known_at;
-    END IF;
-    INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)
-    SELECT record.order_id, i.ours, i.original, p.id
-      FROM jsonb_to_recordset(identifiers) AS i(ours text, original text, token uuid)
-      JOIN tracker.participants AS p ON p.token = i.token AND p.order_id = record.order_id
-    ON CONFLICT DO NOTHING;
-    INSERT INTO tracker.deliveries AS d (message_id, message_at, recipient_id, bounce, queue_id)
-    SELECT known, known_at, p.id, r.value::uuid, record.queue_id
-      FROM jsonb_each_text(recipients) AS r
-      JOIN tracker.participants AS p ON p.token = r.key::uuid AND p.order_id = record.order_id
-    ON CONFLICT (message_id, recipient_id, message_at) DO UPDATE SET queue_id = excluded.queue_id
-     WHERE d.queue_id <> excluded.queue_id;
-    SELECT jsonb_object_agg(replace(p.token::text, '-', ''), replace(d.bounce::text, '-', ''))
-      INTO bounces
-      FROM tracker.deliveries AS d JOIN tracker.participants AS p ON p.id = d.recipient_id
-     WHERE d.message_id = known AND d.message_at = known_at;
-    IF fresh THEN
-        PERFORM pg_notify('tracker_messages', json_build_object(
-            'id', known, 'store', wanted.store, 'order', wanted.number, 'direction', record.direction,
-            'from', tracker.hard_alias(sender, wanted.alias_domain),
-            'to', (SELECT coalesce(json_agg(tracker.hard_alias(key::uuid, wanted.alias_domain)), '[]')
+        WITH message AS (
+            INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, return_id,
+                                          sender_name, message_id, subject, first_words, size,
+                                          attachment_names, automatic, auto_reply, verdict, notes,
+                                          raw)
+            SELECT record.order_id, keyed, record.queue_id, record.direction, s.id,
+                   (SELECT r.id FROM tracker.participants AS r
+                     WHERE r.token = return_path AND r.order_id = record.order_id),
+                   record.sender_name, record.message_id, record.subject, record.first_words,
+                   record.size, record.attachment_names, record.automatic,
+                   record.auto_reply, record.verdict, record.notes,
+                   record.raw
+              FROM tracker.participants AS s
+             WHERE s.token = sender AND s.order_id = record.order_id
+            RETURNING id, at
+        ), delivery AS (
+            INSERT INTO tracker.deliveries (message_id, message_at, recipient_id, bounce, queue_id)
+            SELECT message.id, message.at, p.id, r.value::uuid, record.queue_id
+              FROM message, jsonb_each_text(recipients) AS r
+              JOIN tracker.participants AS p
+                ON p.token = r.key::uuid AND p.order_id = record.order_id
+            RETURNING 1
+        )
+        SELECT message.id INTO STRICT known FROM message;
+        bounces := recipients;
+        announcement := json_build_object(
+            'id', known, 'store', wanted.store, 'order', wanted.number,
+            'direction', record.direction,
+            'from', replace(sender::text, '-', '') || '@' || wanted.alias_domain,
+            'to', (SELECT coalesce(json_agg(key || '@' || wanted.alias_domain), '[]')
                      FROM (SELECT key FROM jsonb_object_keys(recipients) AS key
                            -- A notification holds less than 8000 octets.
                            LIMIT least(50, 5500 / (length(wanted.alias_domain) + 36)))
-                          AS first_ones))::text);
+                          AS first_ones));
+    ELSE
+        bounces := tracker.record_again(known, known_at, first_pass, recipients, queue_id);
+    END IF;
+    IF identifiers <> '[]' THEN
+        INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)
+        SELECT record.order_id, i.ours, i.original, p.id
+          FROM jsonb_to_recordset(identifiers) AS i(ours text, original text, token uuid)
+          JOIN tracker.participants AS p ON p.token = i.token AND p.order_id = record.order_id
+        ON CONFLICT DO NOTHING;
     END IF;
     outcome := 'done';
 END

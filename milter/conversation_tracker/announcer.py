@@ -1,0 +1,71 @@
+"""Announces recorded messages, a moment after they were committed and several at once.
+
+A transaction that notifies holds a lock of the whole database until its commit is on disk: were
+each message announced with its record, no two could be committed together. So one thread of each
+process does it, apart. What it cannot send it keeps, and tries again; what a killed process had not
+sent is never announced, and neither is the oldest of more than `_KEPT`. Nothing raises.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+_PAUSE = 0.05  # seconds in which announcements gather
+_AGAIN = 1.0  # seconds until what could not be sent is tried again
+_KEPT = 10_000
+_AT_ONCE = 200
+
+
+class Announcer:
+    """A thread that sends what it is given; started before it is used."""
+
+    def __init__(self, send: Callable[[Sequence[str]], object]) -> None:
+        """Make it.
+
+        Args:
+            send: sends all of these; raises where it could not.
+        """
+        self._send = send
+        self._waiting: deque[str] = deque(maxlen=_KEPT)
+        self._given = threading.Event()
+        self._stopped = threading.Event()
+        self._sending = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def put(self, payload: str) -> None:
+        """Give one announcement to send."""
+        self._waiting.append(payload)
+        self._given.set()
+
+    def stop(self) -> None:
+        """Send what is left, if it can be sent now, and end."""
+        self._stopped.set()
+        self._given.set()
+        self.flush()
+
+    def flush(self) -> bool:
+        """Send what is waiting, now; tell whether all of it went."""
+        with self._sending:
+            while batch := [self._waiting.popleft() for _ in range(self._many())]:
+                try:
+                    self._send(batch)
+                except Exception:
+                    self._waiting.extendleft(reversed(batch))
+                    return False
+            return True
+
+    def _many(self) -> int:
+        return min(len(self._waiting), _AT_ONCE)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            self._given.wait()
+            self._stopped.wait(_PAUSE)
+            self._given.clear()
+            if not self.flush():
+                self._stopped.wait(_AGAIN)
+                self._given.set()
