@@ -27,8 +27,9 @@ _VERDICT = "tests/overheard::nothing_that_was_said_names_an_address"
 _SERVER_LOG = "database logs"
 _ANSWERING = {"unmask", "explain"}
 _PROGRAMS = {"demo", "install", "configure", "conversation-tracker"}
-# The demonstration shows the mail of people it invented, as its sender or its receiver has it.
-_MAIL = re.compile(r"^  (?:[-+|](?: .*)?|(?:Sent|Received) by .*)$", re.MULTILINE)
+# The demonstration shows the mail of people it invented, as its sender or its receiver has it, and
+# how to send more of it.
+_MAIL = re.compile(r"^  (?:[-+|](?: .*)?|(?:Sent|Received) by .*|  swaks .*)$", re.MULTILINE)
 # What a test wrote into a statement of its own; ours have parameters, and their own name.
 _STATEMENT = re.compile(
     r"^\S+ \S+ \S+ \[\d+\] (?!conversation-tracker ).*STATEMENT:  .*\n(?:\t.*\n)*", re.MULTILINE
