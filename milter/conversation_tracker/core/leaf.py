@@ -13,6 +13,8 @@ from conversation_tracker.core import (
     archive,
     calendar,
     charset,
+    encoded,
+    escapes,
     flowed,
     identity,
     links,
@@ -46,18 +48,23 @@ def content(part: Part, body: bytes) -> bytes:
 
 def plain(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     """Mask text without any markup; a Leaf."""
-    if charset.transparent(data, label) and b"://" not in data and not _possible(data, mask):
+    if charset.transparent(data, label) and b"://" not in data and not _readable(data, mask):
         return data, label
-    return charset.changed(data, label, lambda text: links.masked(mask(text), mask))
+    return charset.changed(data, label, lambda text: _uncovered(mask(text), mask))
+
+
+def _uncovered(text: str, mask: Mask) -> str:
+    """Mask what does not stand in clear."""
+    return escapes.masked(encoded.masked(links.masked(text, mask), mask), mask)
 
 
 def _html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     clear = b"&" not in data and b"<" not in data and b"://" not in data
-    if clear and charset.transparent(data, label) and not _possible(data, mask):
+    if clear and charset.transparent(data, label) and not _readable(data, mask):
         return data, label
     # What the charset lacks is written as a character reference.
     return charset.changed(
-        data, label, lambda text: links.masked(markup.masked(text, mask), mask), "xmlcharrefreplace"
+        data, label, lambda text: _uncovered(markup.masked(text, mask), mask), "xmlcharrefreplace"
     )
 
 
@@ -95,11 +102,12 @@ def masked(part: Part, data: bytes, mask: Mask, people: People | None) -> tuple[
     leaf = how(part, data, people)
     if leaf is None:
         return data, part.charset
+    if people and b"-----BEGIN " in data:
+        # Before the text around: a key with some of its base64 written anew is none.
+        data = identity.removed(data, people)
     new, label = leaf(data, part.charset, mask)
     if part.type == "text/plain" and value_of(part.parameters, "format").lower() == "flowed":
         new, label = _unparted(part, new, label, mask)
-    if people and b"-----BEGIN " in new:
-        new = identity.removed(new, people)
     return new, label
 
 
@@ -139,3 +147,8 @@ def kind(part: Part, data: bytes, people: People) -> Kind | None:
 def _possible(data: bytes, mask: Mask) -> bool:
     possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
     return possible is None or possible(data)
+
+
+def _readable(data: bytes, mask: Mask) -> bool:
+    """Tell whether ASCII text may hold an address, in clear or not."""
+    return _possible(data, mask) or encoded.possible(data, mask) or escapes.possible(data)

@@ -48,11 +48,12 @@ def masked(text: str, mask: Mask) -> str:
     if "://" not in text:
         return text
     links = [match.span() for match in _LINK.finditer(text)]
-    text = _applied(text, list(_token_edits(text, links, mask)))
-    return _applied(text, list(_piece_edits(text, mask)))
+    text = applied(text, list(token_edits(text, links, mask)))
+    return applied(text, list(_piece_edits(text, mask)))
 
 
-def _applied(text: str, edits: list[tuple[int, int, str]]) -> str:
+def applied(text: str, edits: list[tuple[int, int, str]]) -> str:
+    """Do edits, which are in order and do not overlap; the same object if there are none."""
     if not edits:
         return text
     pieces: list[str] = []
@@ -63,10 +64,16 @@ def _applied(text: str, edits: list[tuple[int, int, str]]) -> str:
     return "".join(pieces) + text[done:]
 
 
-def _token_edits(
+def token_edits(
     text: str, links: list[tuple[int, int]], mask: Mask
 ) -> Iterator[tuple[int, int, str]]:
-    """Find the base64 tokens that hold an address; all of them are asked for at once."""
+    """Find the base64 tokens that hold an address; all of them are asked for at once.
+
+    Args:
+        text: running text or HTML source.
+        links: the spans to look for tokens in.
+        mask: gives a text with addresses replaced.
+    """
     tokens = [token for start, end in links for token in _TOKEN.finditer(text, start, end)]
     candidates = [list(_candidates(token)) for token in tokens]
     whole = "\n".join([each.text for group in candidates for each in group])

@@ -10,7 +10,9 @@ Nothing here raises, except the constructor, with ValueError, for a key without 
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 
+from conversation_tracker.core.needles import Needles
 from conversation_tracker.core.spelling import Domain, Hit, domain_spellings
 
 # Characters without width, which a reader does not see inside an address.
@@ -73,6 +75,11 @@ class Masker:
             return bool(self._domains)
         lower = data.lower()
         return any(domain.encode("utf-8") in lower for domain in self._domains)
+
+    @cached_property
+    def needles(self) -> Needles:
+        """What the addresses' domains look like in base64 and hexadecimal digits."""
+        return Needles(self._domains)
 
     def _hits(self, low: str) -> Iterator[Hit]:
         """Find the known addresses in a lower-cased text; they may overlap, in no order."""

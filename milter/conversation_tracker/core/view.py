@@ -23,6 +23,7 @@ from conversation_tracker.core.headers import (
 )
 from conversation_tracker.core.mask import Masker
 from conversation_tracker.core.message import HOPS, INTERNAL, Header, Message
+from conversation_tracker.core.needles import Needles
 from conversation_tracker.core.thread import HEADERS as THREAD_HEADERS
 from conversation_tracker.core.thread import Mapped, shown
 
@@ -126,6 +127,11 @@ class View:
         return self._masker.possible(raw) or (
             self._foreign is not None and self._foreign.possible(raw)
         )
+
+    @property
+    def needles(self) -> Needles:
+        """What to look for in base64 and hexadecimal digits."""
+        return self._masker.needles
 
     def headers(self, message: Message, *, protected: bool) -> list[bytes | None]:
         """Give each header field's value in this view.

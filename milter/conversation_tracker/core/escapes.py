@@ -1,0 +1,131 @@
+r"""Addresses in running text some of whose characters are escaped, or written in another width.
+
+What a mask knows by itself, such as `%40` for the at sign, is not looked for here, but escapes of
+any other character of an address: `%6a`, `\u002e`, `&#106;`, `=2E`, full width letters. A text is
+read as what they mean; where an address shows only then, the source of what differs is written
+anew. Character references of HTML are the affair of `markup`. Nothing here raises.
+"""
+
+import html
+import re
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+
+Mask = Callable[[str], str]
+
+# Only what may belong to an address: letters, digits, dot, hyphen, underline, at sign.
+_HEX = r"(?:2[dDeE]|3[0-9]|4[0-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
+_ESCAPES = {
+    "%": re.compile(rf"%(?:25)*{_HEX}"),
+    "\\": re.compile(rf"\\(?:u00|x|U000000){_HEX}"),
+    "=": re.compile(rf"={_HEX}"),
+    "&": re.compile(r"&(?:#[0-9]{2,7}|#[xX][0-9a-fA-F]{2,6}|commat|period|lowbar|plus|dash);?"),
+}
+_WIDE = re.compile(
+    r"[\u3002\uff0b\uff0d-\uff0e\uff10-\uff19\uff20-\uff3a\uff3f\uff41-\uff5a\uff61\ufe52\ufe6b"
+    r"\u24b6-\u24e9\u2070-\u209c\U0001d400-\U0001d7ff]"
+)
+_WORD = re.compile(r"[^\s<>\"]+")
+
+_Found = tuple[int, int, str]
+
+
+def possible(data: bytes) -> bool:
+    """Say whether ASCII text has escapes that `masked` would look behind."""
+    text = data.decode("latin-1")
+    return any(sign in text and each.search(text) for sign, each in _ESCAPES.items())
+
+
+def masked(text: str, mask: Mask) -> str:
+    """Mask addresses that only show once escapes are read.
+
+    Args:
+        text: decoded text, or HTML source, with what stands in clear masked already.
+        mask: gives a text with addresses replaced.
+
+    Returns:
+        The text; the same object if nothing changed.
+    """
+    found = [each for sign in _signs(text) for each in _read(text, sign)]
+    if not found:
+        return text
+    found.sort()
+    whole = _decoded(text, 0, len(text), found)
+    if mask(whole) == whole:
+        return text
+    pieces: list[str] = []
+    done = 0
+    first = 0
+    for word in _WORD.finditer(text):
+        last = bisect_left(found, word.end(), first, key=_start)
+        inside, first = found[first:last], last
+        if not inside:
+            continue
+        pieces += text[done : word.start()], _masked_word(text, *word.span(), inside, mask)
+        done = word.end()
+    return "".join(pieces) + text[done:]
+
+
+def _start(found: _Found) -> int:
+    return found[0]
+
+
+def _signs(text: str) -> Iterator[re.Pattern[str]]:
+    for sign, pattern in _ESCAPES.items():
+        if sign in text:
+            yield pattern
+    if not text.isascii():
+        yield _WIDE
+
+
+def _read(text: str, pattern: re.Pattern[str]) -> Iterator[_Found]:
+    for match in pattern.finditer(text):
+        yield *match.span(), _meant(match[0])
+
+
+def _meant(source: str) -> str:
+    if source[0] == "&":
+        return html.unescape(source)
+    if source[0] in "%\\=":
+        return chr(int(source[-2:], 16))
+    return unicodedata.normalize("NFKC", source).replace("\u3002", ".")
+
+
+def _decoded(text: str, start: int, end: int, found: list[_Found]) -> str:
+    """Read a span of a text as its escapes mean it."""
+    pieces: list[str] = []
+    at = start
+    for first, last, meant in found:
+        if first >= at:
+            pieces += text[at:first], meant
+            at = last
+    return "".join(pieces) + text[at:end]
+
+
+def _masked_word(text: str, start: int, end: int, found: list[_Found], mask: Mask) -> str:
+    """Mask one word, keeping the source of what stays."""
+    old = _decoded(text, start, end, found)
+    new = mask(old)
+    if new == old:
+        return text[start:end]
+    shortest = min(len(old), len(new))
+    head = next((i for i in range(shortest) if old[i] != new[i]), shortest)
+    rest = shortest - head
+    tail = next((i for i in range(rest) if old[-1 - i] != new[-1 - i]), rest)
+    places = _places(text, start, end, found)
+    first, last = places[head], places[len(old) - tail]
+    return text[start:first] + new[head : len(new) - tail] + text[last:end]
+
+
+def _places(text: str, start: int, end: int, found: list[_Found]) -> list[int]:
+    """Give where each character of what is read begins in the source, and the end."""
+    places: list[int] = []
+    at = start
+    for first, last, meant in found:
+        if first < at:
+            continue
+        places += range(at, first)
+        places += [first] * len(meant)
+        at = last
+    return [*places, *range(at, end), end]

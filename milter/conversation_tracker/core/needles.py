@@ -1,0 +1,46 @@
+"""What words look like inside base64 and hexadecimal digits, and where they stand in a text.
+
+A word's bytes come out in one of three ways in base64, by where in a group of three they begin;
+what is searched for is the part that no neighbour decides. Nothing here raises.
+"""
+
+import binascii
+from collections.abc import Collection, Iterator
+
+_URL_SAFE = str.maketrans("+/", "-_")
+
+
+class Needles:
+    """What words look like inside base64 and hexadecimal digits.
+
+    Args:
+        words: the words, in lower case.
+    """
+
+    def __init__(self, words: Collection[str]) -> None:
+        self._based: set[str] = set()
+        self._digits: set[str] = set()
+        for word in words:
+            raw = word.encode("utf-8")
+            self._digits |= {raw.hex(), raw.hex().upper()}
+            for before in range(3):
+                code = binascii.b2a_base64(bytes(before) + raw, newline=False).decode("ascii")
+                # Characters that bits of the word alone decide.
+                needle = code[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6]
+                self._based |= {needle, needle.translate(_URL_SAFE)}
+
+    def based(self, text: str) -> list[int]:
+        """Give the places of the words in base64, in order."""
+        return sorted(_places(text, self._based))
+
+    def digits(self, text: str) -> list[int]:
+        """Give the places of the words in hexadecimal digits, in order."""
+        return sorted(_places(text, self._digits))
+
+
+def _places(text: str, needles: Collection[str]) -> Iterator[int]:
+    for needle in needles:
+        at = text.find(needle)
+        while at >= 0:
+            yield at
+            at = text.find(needle, at + len(needle))
