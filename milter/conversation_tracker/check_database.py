@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
-from conversation_tracker.connection import Connection, hosts
+from conversation_tracker.connection import Connection, hosts, takes_writes
 from conversation_tracker.fact import Fact, note, ok, wrong
 from conversation_tracker.migrate import NewerDatabase, NotMigrated, verify
 
@@ -20,7 +19,6 @@ ROLES = ("tracker_service", "tracker_reader", "tracker_integrator")
 
 _OLDEST = 130000  # server_version_num
 _SKEW = 5.0  # seconds
-_WRITABLE = ("read-write", "primary")
 _MONTHS_AHEAD = 2  # expiry makes four: it has not run for two months
 _FIRST_STORE = (
     "INSERT INTO tracker.stores (name, alias_domain, sender_domains)"
@@ -142,7 +140,7 @@ def read(conninfo: str) -> State:
             standbys,
             waits,
             len(hosts(conninfo)),
-            conninfo_to_dict(conninfo).get("target_session_attrs") in _WRITABLE,
+            takes_writes(conninfo),
             quoting,
         )
         return _with_schema(connection, server)

@@ -6,6 +6,7 @@ startup options, nor settings of a session, nor prepared statements. It is recog
 the server's process is another one than the connection was greeted by. Errors are the driver's.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -28,7 +29,12 @@ _OPTIONS = {
 }
 
 _SETTINGS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
-_DIRECT = "SELECT pg_backend_pid() = %s"
+# What takes writes; a pooler may tell libpq what the server was when the pooler first met it.
+_WRITABLE = ("read-write", "primary")
+_DIRECT = (
+    "SELECT pg_backend_pid() = %s,"
+    " pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
+)
 _SET = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s(name, value)"
 _SET_LOCAL = (
     "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS s(name, value)"
@@ -86,33 +92,38 @@ class Connection(psycopg.Connection[Any]):
             psycopg.OperationalError: there is no such host.
         """
         given = {"autocommit": True, **_OPTIONS, **more}
+        writable = takes_writes(conninfo)
+        if writable:
+            given["target_session_attrs"] = "any"
         *others, last = hosts(conninfo)
         for where in others:
             try:
-                return cls._to(where, limits, {"connect_timeout": _CONNECT_EACH, **given})
+                return cls._to(where, limits, writable, {"connect_timeout": _CONNECT_EACH, **given})
             except psycopg.OperationalError:
                 continue
         each = _CONNECT_EACH if others else _CONNECT
-        return cls._to(last, limits, {"connect_timeout": each, **given})
+        return cls._to(last, limits, writable, {"connect_timeout": each, **given})
 
     @classmethod
-    def _to(cls, conninfo: str, limits: Limits, given: dict[str, Any]) -> Self:
+    def _to(cls, conninfo: str, limits: Limits, writable: bool, given: dict[str, Any]) -> Self:
         connection = super().connect(conninfo, **given)
         try:
             with limited(connection, given["connect_timeout"]):
-                connection._begin(limits)
+                connection._begin(limits, writable)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _begin(self, limits: Limits) -> None:
-        """Find out whether a pooler is there, and set the limits where they are ours to set."""
+    def _begin(self, limits: Limits, writable: bool) -> None:
+        """Find out who is there, and set the limits where they are ours to set."""
         self._limits = limits
         autocommit = self.autocommit
         self.autocommit = True
-        row = self.execute(_DIRECT, (self.info.backend_pid,)).fetchone()
-        self.pooled = row != (True,)
+        [(direct, read_only)] = self.execute(_DIRECT, (self.info.backend_pid,)).fetchall()
+        if writable and read_only:
+            raise psycopg.OperationalError("the server takes no writes")
+        self.pooled = not direct
         if self.pooled:
             self.prepare_threshold = None
         else:
@@ -143,6 +154,12 @@ class Connection(psycopg.Connection[Any]):
     def limit(self) -> None:
         """Set the limits for the rest of a transaction; without autocommit it begins here."""
         self.execute(_SET_LOCAL, self._limits.settings)
+
+
+def takes_writes(conninfo: str) -> bool:
+    """Tell whether a connection string wants no other server than one that takes writes."""
+    named = conninfo_to_dict(conninfo).get("target_session_attrs")
+    return (named or os.environ.get("PGTARGETSESSIONATTRS")) in _WRITABLE
 
 
 def hosts(conninfo: str) -> list[str]:

@@ -41,8 +41,8 @@ class Postgres:
     """One PostgreSQL cluster, from `with` (or `start`) to the end of the block (or `close`).
 
     `fsync=False` is for tests: faster, and a crash of the machine may lose data. `settings` go to
-    postgresql.conf, `environment` to the processes. `port`, `directory` and `log` (a file) are
-    there to read.
+    postgresql.conf, `environment` to the processes. `port`, `directory`, `log` (a file) and
+    `durable` are there to read.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Postgres:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._bin = binaries()
-        self._fsync = fsync
+        self.durable = fsync
         self._user = SUPERUSER if os.geteuid() == 0 else None
         self._environment = _environment() | dict(environment or {})
         self._guard = Guard("postgres")
@@ -133,7 +133,7 @@ class Postgres:
     def close(self) -> None:
         """Stop the server if it runs and remove all it had."""
         try:
-            self.stop("fast" if self._fsync else "immediate")
+            self.stop("fast" if self.durable else "immediate")
         finally:
             self._guard.close()
 
@@ -142,6 +142,18 @@ class Postgres:
         """The server's first process."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and not stopped or killed since."""
+        return self._process is not None
+
+    def set(self, name: str, value: str) -> None:
+        """Change a setting of the running server for good; new transactions have it soon."""
+        with psycopg.connect(self.uri(), autocommit=True) as connection:
+            change = sql.SQL("ALTER SYSTEM SET {} = {}")
+            connection.execute(change.format(sql.Identifier(name), sql.Literal(value)))
+            connection.execute("SELECT pg_reload_conf()")
 
     def uri(self, dbname: str = "postgres", user: str | None = None, *, tcp: bool = False) -> str:
         """Return a libpq URI of a database, over the Unix socket or over TCP, as `user`."""
@@ -174,25 +186,33 @@ class Postgres:
         if self._user:
             for path in (self.directory, self.log):
                 os.chown(path, *_ids(self._user))
-        command = ["--auth=trust", f"--username={SUPERUSER}", "--encoding=UTF8", "--locale=C.UTF-8"]
-        initdb = self._guard.spawn(
-            [self._bin / "initdb", "--no-sync", "-D", self.directory / "data", *command],
-            log=self.log,
-            environment=_environment(),
-            user=self._user,
-        )
-        status = initdb.wait()
-        self._guard.forget(initdb)
-        if status != 0:
-            raise RuntimeError(f"initdb failed:\n{self.log_text()}")
+        self._create()
         with (self.directory / "data/postgresql.conf").open("a") as configuration:
             for name, value in (self._defaults() | dict(settings)).items():
                 quoted = value.replace("'", "''")
                 configuration.write(f"{name} = '{quoted}'\n")
 
+    def _create(self) -> None:
+        """Create the cluster's files."""
+        options = ["--auth=trust", f"--username={SUPERUSER}", "--encoding=UTF8", "--locale=C.UTF-8"]
+        self._run("initdb", "--no-sync", "-D", self.directory / "data", *options)
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        """Run one of PostgreSQL's programs to its end; RuntimeError when it fails."""
+        process = self._guard.spawn(
+            [self._bin / program, *arguments],
+            log=self.log,
+            environment=_environment(),
+            user=self._user,
+        )
+        status = process.wait()
+        self._guard.forget(process)
+        if status != 0:
+            raise RuntimeError(f"{program} failed:\n{self.log_text()}")
+
     def _defaults(self) -> dict[str, str]:
         # synchronous_commit stays on without fsync too: what was committed survives `kill`.
-        durable = "on" if self._fsync else "off"
+        durable = "on" if self.durable else "off"
         return {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
