@@ -4,6 +4,7 @@ A folder of messages is taken from CONVERSATION_TRACKER_CORPUS, or from ../share
 project; without either, the tool's own few messages are used.
 """
 
+import gzip
 import importlib.util
 import json
 import os
@@ -113,6 +114,66 @@ def test_the_tool_reads_mailboxes_and_folders(tmp_path: Path) -> None:
     box = b"From a Mon Jan  1 00:00:00 2024\nSubject: b\n\nFrom here on\n"
     (tmp_path / "b.mbox").write_bytes(box * 2)
     assert [name for name, _ in tool.messages([tmp_path])] == ["a.eml", "b.mbox:1", "b.mbox:2"]
+
+
+def test_the_tool_reads_maildirs_packed_files_and_mailboxes_of_any_name(tmp_path: Path) -> None:
+    """A mailbox is known by its first line; a file may be gzipped; folders lie in folders."""
+    (tmp_path / "in" / "cur").mkdir(parents=True)
+    (tmp_path / "in" / "cur" / "1.host:2,S").write_bytes(b"Subject: a\n\nx\n")
+    box = b"From a Mon Jan  1 00:00:00 2024\nSubject: b\n\nFrom here on\n" * 2
+    (tmp_path / "box").write_bytes(box)
+    (tmp_path / "box.gz").write_bytes(gzip.compress(box))
+    (tmp_path / "broken.gz").write_bytes(gzip.compress(box)[:30])
+    names = [name for name, _ in tool.messages([tmp_path])]
+    assert names == ["box:1", "box:2", "box.gz:1", "box.gz:2", "broken.gz", "in/cur/1.host:2,S"]
+
+
+def test_with_addresses_in_every_place_nothing_leaks_and_nothing_is_refused() -> None:
+    """Seeded messages have many channels, and all of them are masked."""
+    found = [(name, tool.seeded(raw)) for name, raw in tool.enumerate_built_in()]
+    tally = tool.run(found)
+    assert [vars(each) for each in tally.findings] == []
+    assert len(tally.seen) >= 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\uff41\uff4e\uff4e@friends.example",
+        "\U0001d5ee\U0001d5fb\U0001d5fb@friends.example",
+        b"ann@friends.example".hex(),
+        "7" + b"ann@friends.example".hex().upper() + "8",
+    ],
+)
+def test_the_oracle_sees_other_forms_of_letters_and_hexadecimal_digits(text: str) -> None:
+    """Compatibility characters are read as a reader reads them."""
+    data = b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + text.encode() + b"\r\n"
+    assert tool._leaks(data, ["ann@friends.example"])
+
+
+def test_the_oracle_knows_where_a_domain_of_one_label_ends() -> None:
+    """What a hyphen or an underscore goes on with is another domain."""
+    data = b"Subject: ann@friends-p, ann@friends_md\r\n\r\nann@friends-p\r\n"
+    assert tool._leaks(data, ["ann@friends"]) == []
+    assert tool._leaks(data + b"ann@friends.\r\n", ["ann@friends"])
+
+
+def test_a_boundary_that_is_masked_is_followed_into_the_body() -> None:
+    """The oracle reads the new body by its new header."""
+    raw = (
+        b'From: ann@friends.example\nContent-Type: multipart/mixed; boundary="ann@friends.example"'
+        b"\n\n--ann@friends.example\n\nHello\n--ann@friends.example--\n"
+    )
+    tally = tool.run([("x", raw)])
+    assert [vars(each) for each in tally.findings] == []
+
+
+def test_memory_of_one_copy_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy that takes more than its size allows is a finding."""
+    raw = b"From: ann@friends.example\n\n" + b"Hello\n" * 20_000
+    assert tool.run([("x", raw)]).count("memory") == 0
+    monkeypatch.setattr(tool, "_peak", iter(range(10**6, 10**9, 10**6)).__next__)
+    assert tool.run([("x", raw)]).count("memory") == 3
 
 
 def test_the_oracle_and_the_scan_are_apart() -> None:
