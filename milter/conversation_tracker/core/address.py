@@ -9,6 +9,7 @@ address can be replaced and every other byte stays. Nothing here raises on any v
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 from conversation_tracker.core.addr_spec import Address, AddressError
@@ -22,6 +23,7 @@ _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 # A bare `example.com!john` or `john%example.com` is routed to John by some servers.
 _ROUTED = re.compile(rb"[^!%]+[!%][^!%]+")
 
+_SHORT = 2_000  # bytes of a value that is remembered
 _AT, _DOT = ord("@"), ord(".")
 _PARTING, _GROUP, _CLOSING = b",;:", ord(":"), (ord("<"), ord(">"))
 
@@ -78,6 +80,16 @@ def mailboxes(value: bytes) -> list[Mailbox]:
         The mailboxes, ascending and not overlapping. One whose address is None stands for text
         in the place of an address.
     """
+    # The same From is asked for over and over while a message is looked at.
+    return list(_remembered(value) if len(value) <= _SHORT else _read(value))
+
+
+@lru_cache(maxsize=64)
+def _remembered(value: bytes) -> tuple[Mailbox, ...]:
+    return tuple(_read(value))
+
+
+def _read(value: bytes) -> list[Mailbox]:
     found: list[Mailbox] = []
     text: Token | None = None
     for element, sign in _elements(value):

@@ -58,6 +58,7 @@ def record(
     part = structure(message)
     kept, body = _kept(message, view, forbidden)
     sender = conversation.of(message.sender) if message.sender is not None else None
+    sender_name, message_id, subject, first_words, *names = _texts(view, part, message, forbidden)
     return Record(
         order=conversation.order.id,
         joined=conversation.joined,
@@ -67,14 +68,12 @@ def record(
         sender=author.token,
         return_path=sender.token if sender is not None else None,
         recipients=tuple((participant.token, bounce) for participant, bounce in to),
-        sender_name=_shown(view.text(_author_name(message)), forbidden),
-        message_id=_shown(_message_id(view, message), forbidden),
-        subject=_shown(_text(view, message, b"subject")[:_SUBJECT], forbidden),
-        first_words=_shown(_first_words(view, part, message), forbidden),
+        sender_name=sender_name,
+        message_id=message_id,
+        subject=subject,
+        first_words=first_words,
         size=message.size,
-        attachment_names=tuple(
-            _shown(view.text(name), forbidden) for name in mime.attachment_names(part, message.body)
-        ),
+        attachment_names=tuple(names),
         automatic=message.automatic,
         auto_reply=message.auto_reply,
         raw=render(kept, body),
@@ -140,10 +139,31 @@ def _clean(
     return tuple(h for h in headers if not scan([h], b"", forbidden)), body
 
 
-def _shown(text: str, forbidden: Mapping[str, str]) -> str:
-    """Give a text unless it still shows an address."""
-    field = Header(b"", text.encode("utf-8", "replace"))
-    return _anonymous(text) if scan([field], b"", forbidden) else text
+def _texts(
+    view: View, part: mime.Part, message: Message, forbidden: Mapping[str, str]
+) -> list[str]:
+    """Give author's name, message identifier, subject and first words; then the names of files."""
+    return _shown(
+        [
+            view.text(_author_name(message)),
+            _message_id(view, message),
+            _text(view, message, b"subject")[:_SUBJECT],
+            _first_words(view, part, message),
+            *map(view.text, mime.attachment_names(part, message.body)),
+        ],
+        forbidden,
+    )
+
+
+def _shown(texts: Sequence[str], forbidden: Mapping[str, str]) -> list[str]:
+    """Give texts, but each that still shows an address without any."""
+    fields = [Header(b"", text.encode("utf-8", "replace")) for text in texts]
+    if not scan(fields, b"", forbidden):
+        return list(texts)
+    return [
+        _anonymous(text) if scan([field], b"", forbidden) else text
+        for text, field in zip(texts, fields, strict=True)
+    ]
 
 
 def _first_words(view: View, part: mime.Part, message: Message) -> str:
