@@ -71,8 +71,12 @@ class Client:
         self._socket = socket.create_connection((host, port), timeout)
         self._file = self._socket.makefile("rb")
         self._helo = helo
-        self.greeting = self._read("")
-        self.hello = self.command(f"EHLO {helo}")
+        try:
+            self.greeting = self._read("")
+            self.hello = self.command(f"EHLO {helo}")
+        except BaseException:
+            self._hang_up()
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -63,6 +63,28 @@ class Letter:
         self.attempts.setdefault(recipient, []).append(outcome)
 
 
+@dataclass(frozen=True)
+class Timeline:
+    """What is recorded.
+
+    Attributes:
+        messages: how many there are of each subject.
+        deliveries: how many there are of each subject and real address.
+    """
+
+    messages: dict[str, int]
+    deliveries: dict[tuple[str, str], int]
+
+
+def timeline(uri: str) -> Timeline:
+    """Read what is recorded in a database."""
+    with psycopg.connect(uri) as connection:
+        return Timeline(
+            dict(connection.execute(_RECORDED).fetchall()),
+            {(name, who): count for name, who, count in connection.execute(_DELIVERIES).fetchall()},
+        )
+
+
 class Ledger:
     """All letters of a run; may be written by many threads."""
 
@@ -84,12 +106,12 @@ class Ledger:
             each for letter in letters for tried in list(letter.attempts.values()) for each in tried
         )
 
-    def faults(self, mails: Iterable[Mail], uri: str) -> list[str]:
+    def faults(self, mails: Iterable[Mail], timeline: "Timeline") -> list[str]:
         """Hold the three sides against each other.
 
         Args:
             mails: what came to the sink.
-            uri: the database with the timeline.
+            timeline: what is recorded.
 
         Returns:
             What breaks the rule, one line each; none names an address.
@@ -98,12 +120,11 @@ class Ledger:
         for mail in mails:
             for address in mail.addresses:
                 arrived.setdefault((_name(mail), address.lower()), []).append(mail)
-        with psycopg.connect(uri) as connection:
-            recorded = dict(connection.execute(_RECORDED).fetchall())
-            deliveries = {(n, a): c for n, a, c in connection.execute(_DELIVERIES).fetchall()}
+        recorded = dict(timeline.messages)
         found = []
         for letter in self.letters.values():
-            found += self._of(letter, arrived, recorded.pop(letter.name, 0), deliveries)
+            count = recorded.pop(letter.name, 0)
+            found += self._of(letter, arrived, count, timeline.deliveries)
         found += [f"{name} came to somebody it was not for" for name, _ in arrived]
         return found + [f"{name} is recorded and was never sent" for name in recorded]
 

@@ -23,6 +23,7 @@ SHOP = "sales@shop.example"
 _OUTSIDE = "198.51.100.7"
 _PAUSE = 0.15  # seconds before a client tries again
 _REPEATS = 40  # lines of text, so that a message needs room in the database
+KINDS = ("single", "single", "shared", "own", "other")
 _numbers = count(1)
 
 
@@ -56,6 +57,7 @@ class Load:
         messages: int | None = None,
         patience: float = 40.0,
         rude: float = 0.04,
+        kinds: Sequence[str] = KINDS,
     ) -> None:
         """Prepare to send.
 
@@ -68,10 +70,12 @@ class Load:
             messages: how many to send in all; None: until the block ends.
             patience: seconds after which even a patient client gives up a letter.
             rude: share of attempts in which the client hangs up before the last answer.
+            kinds: what to send, as often as each is named.
         """
         self._port, self._orders, self._ledger = port, orders, ledger
         self._left = messages
         self._patience, self._rude = patience, rude
+        self._kinds = kinds
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self.sent = 0
@@ -101,13 +105,16 @@ class Load:
                 if self._left is not None and self.sent >= self._left:
                     return
                 self.sent += 1
-            letter = written(chance, chance.choice(self._orders))
-            self._ledger.add(letter)
-            self._posted(letter, chance)
+            letter = written(chance, chance.choice(self._orders), chance.choice(self._kinds))
+            self._posted(letter, chance, impatient=chance.random() < 0.25)
 
-    def _posted(self, letter: Letter, chance: random.Random) -> None:
+    def post(self, letter: Letter) -> None:
+        """Send one letter, patiently, from this thread."""
+        self._posted(letter, random.Random(letter.name), impatient=False)
+
+    def _posted(self, letter: Letter, chance: random.Random, *, impatient: bool) -> None:
         """Send a letter until it was taken, or its sender gives up."""
-        impatient = chance.random() < 0.25
+        self._ledger.add(letter)
         waiting = list(letter.readers)
         letter.first = time.time()
         give_up = time.monotonic() + self._patience
@@ -159,16 +166,15 @@ def _greeted(port: int, trusted: bool) -> Iterator[Client]:
         client.close()
 
 
-def written(chance: random.Random, order: Order) -> Letter:
-    """Write a letter of some kind, of somebody who takes part in an order."""
-    kinds: list[Callable[[random.Random, Order], Letter]] = [
-        _single,
-        _single,
-        _shared,
-        _own,
-        _other,
-    ]
-    return chance.choice(kinds)(chance, order)
+def written(chance: random.Random, order: Order, kind: str) -> Letter:
+    """Write a letter of a kind, of somebody who takes part in an order or of none."""
+    writers: dict[str, Callable[[random.Random, Order], Letter]] = {
+        "single": _single,
+        "shared": _shared,
+        "own": _own,
+        "other": _other,
+    }
+    return writers[kind](chance, order)
 
 
 def _single(chance: random.Random, order: Order) -> Letter:

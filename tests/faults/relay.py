@@ -38,8 +38,8 @@ class Relay:
     def __init__(self, target: Callable[[], socket.socket]) -> None:
         """Pass on to what `target` connects to; OSError there refuses the connection."""
         self._target = target
-        self._flowing = threading.Event()
-        self._flowing.set()
+        self._flowing = {True: threading.Event(), False: threading.Event()}
+        self.flow()
         self._links: set[Link] = set()
         self._listener: socket.socket | None = None
 
@@ -52,20 +52,26 @@ class Relay:
         if self._listener is not None:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
-        self._flowing.set()
+        self.flow()
         self.cut()
 
     def listen(self) -> socket.socket:
         """Open what connections come to."""
         raise NotImplementedError
 
-    def hold(self) -> None:
-        """Pass nothing on from now on, as a network that swallows; connections stay."""
-        self._flowing.clear()
+    def hold(self, *, outward: bool = True) -> None:
+        """Pass nothing on from now on, as a network that swallows; connections stay.
+
+        Without `outward` what goes to the target still does, and only its answers are held.
+        """
+        self._flowing[False].clear()
+        if outward:
+            self._flowing[True].clear()
 
     def flow(self) -> None:
         """Pass on again, what was held first."""
-        self._flowing.set()
+        for each in self._flowing.values():
+            each.set()
 
     def cut(self) -> None:
         """End all connections there are."""
@@ -87,7 +93,7 @@ class Relay:
 
     def _serve(self, near: socket.socket) -> None:
         with near:
-            self._flowing.wait()
+            self._flowing[True].wait()
             try:
                 far = self._target()
             except OSError:
@@ -105,7 +111,7 @@ class Relay:
     def _pump(self, link: Link, source: socket.socket, sink: socket.socket, outward: bool) -> None:
         with suppress(OSError):
             while data := source.recv(_CHUNK):
-                self._flowing.wait()
+                self._flowing[outward].wait()
                 for piece in self.passed(link, data, outward):
                     sink.sendall(piece)
         link.cut()
@@ -148,7 +154,7 @@ class MilterRelay(Relay):
         self._path = folder / "milter.sock"
         self.address = f"unix:{self._path}"
         self._lock = threading.Lock()
-        self._trap: Trap | None = None
+        self._traps: list[Trap] = []
         self._rests: dict[tuple[Link, bool], bytes] = {}
         self._ending: set[Link] = set()
 
@@ -173,8 +179,17 @@ class MilterRelay(Relay):
         milter says is not.
         """
         with self._lock:
-            self._trap = Trap(letter, outward, action)
-            return self._trap
+            trap = Trap(letter, outward, action)
+            self._traps.append(trap)
+            return trap
+
+    def withdraw(self, trap: Trap) -> bool:
+        """Take a trap away; False if a packet was caught in it."""
+        with self._lock:
+            waiting = trap in self._traps
+            if waiting:
+                self._traps.remove(trap)
+            return waiting
 
     def passed(self, link: Link, data: bytes, outward: bool) -> Iterator[bytes]:
         """Pass on packet by packet, up to one that is waited for."""
@@ -209,11 +224,11 @@ class MilterRelay(Relay):
 
     def _caught(self, letter: bytes, outward: bool) -> Trap | None:
         with self._lock:
-            trap = self._trap
-            if trap is None or (trap.letter, trap.outward) != (letter, outward):
-                return None
-            self._trap = None
-            return trap
+            for trap in self._traps:
+                if (trap.letter, trap.outward) == (letter, outward):
+                    self._traps.remove(trap)
+                    return trap
+            return None
 
 
 def _unix(path: str) -> socket.socket:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psycopg
 
@@ -23,7 +23,7 @@ from private.guard import Guard
 from private.mailhost import MailHost
 from private.postgres import Postgres
 
-from .ledger import Ledger
+from .ledger import Ledger, timeline
 from .load import DOMAIN, SHOP, Load, Order
 from .relay import DatabaseRelay, MilterRelay
 
@@ -36,6 +36,10 @@ _STORE = (
     " VALUES ('shop', %s, '{shop.example}', 'hard', 1000000)"
 )
 _MASK = "SELECT tracker.mask('shop', %s, %s, %s)"
+_END_SESSIONS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE application_name = 'conversation-tracker'"
+)
 # Mail that had to wait is tried again at once, not after minutes; everything may be busy at once.
 _SETTINGS = {
     "minimal_backoff_time": "1s",
@@ -126,9 +130,9 @@ class Site:
 
     # What is sent
 
-    def load(self, **more: int | float | None) -> Load:
+    def load(self, **more: Any) -> Load:
         """Make clients that write to the site's orders; arguments as those of Load."""
-        return Load(self.host.postfix.port, self.orders, self.ledger, **more)  # type: ignore[arg-type]
+        return Load(self.host.postfix.port, self.orders, self.ledger, **more)
 
     def flows(self, count: int = 4, seconds: float = 30.0) -> None:
         """Wait until so many more recipients were answered 250."""
@@ -148,7 +152,17 @@ class Site:
     def counted(self) -> list[str]:
         """Settle, and count all three sides; what is wrong, one line each."""
         self.settle()
-        return self.ledger.faults(self.host.sink.messages, self.uri)
+        return self.ledger.faults(self.host.sink.messages, timeline(self.uri))
+
+    def recorded(self) -> tuple[int, int]:
+        """Count the messages and the deliveries in the timeline."""
+        with psycopg.connect(self.uri) as connection:
+            row = connection.execute(
+                "SELECT (SELECT count(*) FROM tracker.messages),"
+                " (SELECT count(*) FROM tracker.deliveries)"
+            ).fetchone()
+        assert row is not None
+        return int(row[0]), int(row[1])
 
     def trouble(self) -> str:
         """Return the end of each log, for the one who must find out what was wrong."""
@@ -162,15 +176,22 @@ class Site:
     # What hurts
 
     def workers(self) -> list[int]:
-        """Give the tracker's worker processes."""
-        parent = self.host.tracker.pid
+        """Give the tracker's worker processes; none while it does not run."""
+        try:
+            parent = self.host.tracker.pid
+        except AssertionError:
+            return []
         return [pid for pid in processes.family(parent) if pid != parent]
 
-    def kill_workers(self, number: int = signal.SIGKILL) -> None:
+    def kill_workers(self) -> None:
         """Kill all workers; their parent starts others."""
         for pid in self.workers():
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
+            self.signal(pid, signal.SIGKILL)
+
+    def signal(self, pid: int, number: int) -> None:
+        """Signal a process, which may have ended by itself meanwhile."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
     def cut_postfix(self) -> None:
         """Kill Postfix, and start it again."""
@@ -208,21 +229,20 @@ class Site:
         held: list[psycopg.Connection] = []
         admin = psycopg.connect(self.uri, autocommit=True)
         try:
-            for _ in range(2):
+            give_up = time.monotonic() + 5
+            while admin.execute(_END_SESSIONS).fetchall() and time.monotonic() < give_up:
                 with suppress(psycopg.OperationalError):
                     while True:
                         held.append(psycopg.connect(self.uri, autocommit=True))
-                admin.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE application_name = 'conversation-tracker'"
-                )
-            with suppress(psycopg.OperationalError):
-                while len(held) < CONNECTIONS:
-                    held.append(psycopg.connect(self.uri, autocommit=True))
             yield
         finally:
             for connection in (*held, admin):
                 connection.close()
+
+    def end_sessions(self) -> None:
+        """End the tracker's sessions, as an administrator does."""
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            connection.execute(_END_SESSIONS)
 
     @contextmanager
     def locked(self) -> Iterator[psycopg.Connection]:

@@ -10,18 +10,7 @@ import pytest
 from private import processes
 
 from .site import Site
-
-# What Postfix says, and what the tracker answers once its record is written.
-POINTS = {
-    "MAIL": (b"M", True),
-    "RCPT": (b"R", True),
-    "header": (b"L", True),
-    "body": (b"B", True),
-    "end of message": (b"E", True),
-    "before the first edit": (b"Ee", False),
-    "between two edits": (b"Em", False),
-    "before the reply": (b"Ec", False),
-}
+from .trouble import POINTS
 
 
 @pytest.mark.parametrize(("letter", "outward"), POINTS.values(), ids=POINTS)
