@@ -210,12 +210,15 @@ def _content_edits(part: Part, body: bytes, task: _Task) -> tuple[list[Edit], st
         if label != part.charset and part.header[0] == part.header[1]:
             new, label = charset.narrowed(new, data, part.charset), part.charset
     if new is not data:
-        return [(start, end, transfer.encoded(raw, data, new, part.encoding))], label
-    if leaf.how(part, data, task.people) is None:
+        written = transfer.encoded(raw, data, new, part.encoding)
+    elif leaf.how(part, data, task.people) is None:
         return [], label
-    # What stands in clear around encoded text is shown by some programs.
-    new = leaf.plain(raw, "", task.mask)[0] if part.encoding == transfer.BASE64 else raw
-    return ([] if new is raw else [(start, end, new)]), label
+    else:
+        written = raw
+    if part.encoding in transfer.ARMOURS:
+        # What stands in clear around encoded text is shown by some programs.
+        written = leaf.plain(written, "", task.mask)[0]
+    return ([] if written is raw else [(start, end, written)]), label
 
 
 def _goes(part: Part, body: bytes, task: _Task) -> bool:

@@ -33,6 +33,8 @@ _WIDER = {
     "x_sjis": "cp932",
 }
 _ASCII = bytes(range(0x20, 0x7F))
+_LAST = "latin-1"
+_STRAY = "utf-8/surrogateescape"
 _STATEFUL = ("utf_7", "iso2022", "hz")
 
 
@@ -57,7 +59,7 @@ def codec(data: bytes, label: str) -> str:
         except (ValueError, LookupError):
             continue
         return name
-    return "latin-1"
+    return _LAST
 
 
 def transparent(data: bytes, label: str) -> bool:
@@ -70,8 +72,8 @@ def changed(
 ) -> tuple[bytes, str]:
     """Change the text in the data, in every charset that a reader may take it for.
 
-    These are the declared one or what stands in for it; ASCII, where the declared one would hide
-    it; UTF-16, where there are null bytes.
+    These are the declared one or what stands in for it; UTF-8 with stray bytes, where it is none;
+    ASCII, where the declared one would hide it; UTF-16, where there are null bytes.
 
     Args:
         data: the text's bytes.
@@ -84,15 +86,16 @@ def changed(
         or "utf-8" where the changed text could not be written in it, or now needs one.
     """
     for name in _readings(data, label):
+        name, _, stray = name.partition("/")
         try:
-            text = data.decode(name)
+            text = data.decode(name, stray or "strict")
         except ValueError:
             continue
         new = change(text)
         if new == text:
             continue
         try:
-            written = new.encode(name, errors)
+            written = new.encode(name, stray or errors)
         except ValueError:
             return new.encode("utf-8", "surrogatepass"), "utf-8"
         if not label and data.isascii() and not written.isascii():
@@ -111,8 +114,9 @@ def narrowed(data: bytes, old: bytes, label: str) -> bytes:
 
 
 def _readings(data: bytes, label: str) -> list[str]:
-    names = [codec(data, label)]
-    if not _keeps_ascii(names[0]):
+    name = codec(data, label)
+    names = [_STRAY, name] if name == _LAST else [name]
+    if not _keeps_ascii(name):
         names.append("latin-1")
     if b"\0" in data:
         names += ["utf-16-le", "utf-16-be"]

@@ -141,7 +141,8 @@ def _written(old: str, token: _Token, new: str) -> str:
 def _piece_edits(text: str, mask: Mask) -> Iterator[tuple[int, int, str]]:
     """Find the percent-encoded pieces that hold an address, whichever characters are escaped."""
     pieces = [
-        (piece, unquote_to_bytes(piece[0]).decode("utf-8", "replace"))
+        # A broken charset leaves lone surrogates.
+        (piece, unquote_to_bytes(piece[0].encode("utf-8", "replace")).decode("utf-8", "replace"))
         for link in _LINK.finditer(text)
         if "%" in link[0]
         for piece in _PIECE.finditer(text, *link.span())

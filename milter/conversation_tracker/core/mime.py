@@ -33,8 +33,15 @@ Span = tuple[int, int]
 
 _IDENTITY = frozenset({"", "7bit", "8bit", "binary"})
 _TYPE = re.compile(r"[^\s/]+/[^\s/]+")
+_TWO_SLASHES = re.compile(rb"[^;\"(]*/[^;\"(]*/")
 _FIELD_LINE = re.compile(rb"[!-9;-~]{1,998}[ \t]*:")
 _LIKELY_FIELD = re.compile(rb"[A-Za-z][A-Za-z0-9\-]{0,75}:\s")
+_LETTER = 8192  # octets looked at for the fields of a message
+_LETTER_FIELD = re.compile(
+    rb"^(from|to|cc|sender|reply-to|received|date|subject|message-id|mime-version|return-path"
+    rb"|content-type|content-transfer-encoding|delivered-to):",
+    re.MULTILINE | re.IGNORECASE,
+)
 _DELIMITER = re.compile(rb"^--(\S[^\r\n]{0,199}?)[ \t]*\r?$", re.MULTILINE)
 _MAILBOX_LINE = re.compile(rb">?From ")
 _ENCODING = re.compile(r"[\s\"]*([\w\-]+)")
@@ -59,8 +66,8 @@ class Part:
         name: file name as declared, decoded; "" if there is none.
         parameters: of Content-Type.
         children: parts of a multipart, or the one message of a message/rfc822.
-        embedded: a message inside that is transfer-encoded (which RFC 6532 section 3.5 allows):
-            its decoded bytes and their structure.
+        embedded: a message inside that is transfer-encoded (which RFC 6532 section 3.5 allows), or
+            that is declared to be any file: its decoded bytes and their structure.
     """
 
     header: Span
@@ -129,6 +136,7 @@ class _Reader:
         declared = _Declared(found, default)
         multipart = declared.type.startswith("multipart/")
         message = declared.type in MESSAGE_TYPES
+        stray = not (multipart or message) and self._is_letter(content, declared)
         if (multipart or message) and depth >= MAX_DEPTH:
             raise TooComplex(f"MIME parts nested deeper than {MAX_DEPTH}")
         children: tuple[Part, ...] = ()
@@ -137,7 +145,7 @@ class _Reader:
             children = tuple(self._parts(content, declared, depth + 1))
         elif message and declared.encoding in _IDENTITY:
             children = (self._headed(content, "text/plain", depth + 1),)
-        elif message:
+        elif message or (stray and depth < MAX_DEPTH):
             embedded = self._embedded(content, declared.encoding, depth + 1)
         return Part(
             header,
@@ -158,6 +166,15 @@ class _Reader:
         middle = self._header_end(start, end)
         found = [(f.name, f.value) for f in fields(self.body[start:middle])]
         return self.part((start, middle), (middle, end), found, default, depth)
+
+    def _is_letter(self, span: Span, declared: "_Declared") -> bool:
+        """Tell whether a file of no declared type is a message, as those saved to disk are."""
+        if declared.type != "application/octet-stream":
+            return False
+        start, end = span[0], min(span[1], span[0] + _LETTER)
+        data = transfer.decoded(self.body[start:end], declared.encoding)
+        known = {match[1].lower() for match in _LETTER_FIELD.finditer(data)}
+        return len(known) > 1 and _FIELD_LINE.match(data.lstrip()) is not None
 
     def _embedded(self, span: Span, encoding: str, depth: int) -> tuple[bytes, Part]:
         data = transfer.decoded(self.body[slice(*span)], encoding)
@@ -269,4 +286,7 @@ def _content_type(value: bytes) -> tuple[str, tuple[Parameter, ...]]:
     if len(value) > MAX_CONTENT_TYPE:
         raise TooComplex(f"a Content-Type over {MAX_CONTENT_TYPE} octets")
     media, found = parse(value)
-    return (media if _TYPE.fullmatch(media) else "text/plain"), found
+    if _TYPE.fullmatch(media) and not _TWO_SLASHES.match(value):
+        return media, found
+    # Programs that ask for the first half only take the parts apart all the same.
+    return ("multipart/mixed" if media.partition("/")[0] == "multipart" else "text/plain"), found

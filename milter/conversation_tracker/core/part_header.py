@@ -14,6 +14,7 @@ from conversation_tracker.core.headers import masked_text
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _FIELD = re.compile(rb"([!-9;-~]+)([ \t]*:[ \t]?)(.*?)(\r?\n)?", re.DOTALL)
 _WITH_PARAMETERS = (b"content-type", b"content-disposition")
+_MAY_NAME = re.compile(rb"[@*\\\x80-\xff]|=\?|%40")  # elsewhere no address is written or encoded
 
 
 class Field(NamedTuple):
@@ -48,6 +49,22 @@ def masked(block: bytes, mask: Callable[[str], str]) -> bytes:
     old = [block[start:end] for start, end in _unfolded(block)]
     new = [_masked_line(line, mask) for line in old]
     return block if new == old else b"".join(new)
+
+
+def value_masked(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes:
+    """Mask one field's value: its parameters, where it has such, and what else it says.
+
+    Args:
+        name: the field's name in lower case.
+        value: its raw value, folded with LF.
+        mask: gives the text with addresses replaced.
+
+    Returns:
+        The value; the same object if nothing changed.
+    """
+    if name in _WITH_PARAMETERS and _MAY_NAME.search(value):
+        value = parameters.masked(value, mask)
+    return masked_text(value, mask)
 
 
 def with_charset(block: bytes, label: str) -> bytes:
@@ -87,8 +104,7 @@ def _masked_line(line: bytes, mask: Callable[[str], str]) -> bytes:
     # An address may stand as a name, as every printable character may be in one.
     name = charset.changed(name, "", mask)[0]
     value = value.replace(b"\r\n", b"\n")
-    new = parameters.masked(value, mask) if name.lower() in _WITH_PARAMETERS else value
-    new = masked_text(new, mask)
+    new = value_masked(name.lower(), value, mask)
     if new == value and name == match[1]:
         return line
     if b"\r\n" in line:

@@ -81,7 +81,8 @@ def texts(data: bytes, label: str) -> Iterator[str]:
             yield data.decode(name)
             break
         except (ValueError, LookupError):
-            continue
+            # Many programs show what they can.
+            yield data.decode(name, "replace")
     if not _keeps_ascii(codec) and not data.isascii():
         yield data.decode("latin-1")
     if b"\0" in data:
@@ -130,8 +131,24 @@ def header_readings(value: str) -> Iterator[str]:
 
 
 def encoded_words(text: str) -> str:
-    """Decode the encoded words in a text (RFC 2047), adjacent ones joined."""
-    return _QUOTED_WORD.sub(_word, text)
+    """Decode the encoded words in a text (RFC 2047), adjacent ones joined.
+
+    Those of one charset are joined as bytes, as many programs do: a character may be torn.
+    """
+    pieces: list[str] = []
+    label, data, done = "", b"", 0
+    for match in _QUOTED_WORD.finditer(text):
+        own = match[1].partition("*")[0].lower()
+        if match.start() > done or own != label:
+            pieces += _charset_text(data, label), text[done : match.start()]
+            label, data = own, b""
+        data += _word(match)
+        done = match.end()
+    return "".join(pieces) + _charset_text(data, label) + text[done:]
+
+
+def _charset_text(data: bytes, label: str) -> str:
+    return next(texts(data, label)) if data else ""
 
 
 def unfolded(text: str) -> str:
@@ -180,41 +197,50 @@ class Tokens:
         for needle, first in self._needles:
             at = text.find(needle)
             while at >= 0:
-                yield _around(text, at, first)
-                at = text.find(needle, at + _TOKEN)
+                token, end = _around(text, at, first)
+                yield token
+                at = text.find(needle, max(end, at + len(needle)))
         low = text.lower()
         for needle in self._hex:
             at = low.find(needle)
             while at >= 0:
-                yield _hexadecimal(low, at)
-                at = low.find(needle, at + _TOKEN)
+                token, end = _hexadecimal(low, at)
+                yield token
+                at = low.find(needle, max(end, at + len(needle)))
 
 
 _TO_URL = str.maketrans("+/", "-_")
 
 
-def _around(text: str, at: int, first: int) -> str:
-    """Decode the base64 token around a place, whose group begins `first` characters before."""
+def _around(text: str, at: int, first: int) -> tuple[str, int]:
+    """Decode the base64 token around a place, whose group begins `first` characters before.
+
+    Gives its end as well, or how far it was looked at.
+    """
     aligned = at - first
     left = text[max(0, aligned - _TOKEN) : max(0, aligned)]
     others = [match.end() for match in _NO_TOKEN.finditer(left)]
     left = left[others[-1] if others else 0 :]
     left = left[len(left) % 4 :]
-    right = text[max(0, aligned) : at + 2 * _TOKEN]
+    start = max(0, aligned)
+    right = text[start : at + 2 * _TOKEN]
     stray = _NO_TOKEN.search(right)
+    # What is cut off here is looked at again, from its middle on.
+    end = start + stray.start() if stray else at + _TOKEN
     code = (left + right[: stray.start() if stray else None]).translate(_URL_SAFE)
-    return unbased(code.encode("ascii", "ignore")).decode("latin-1")
+    return unbased(code.encode("ascii", "ignore")).decode("latin-1"), end
 
 
-def _hexadecimal(low: str, at: int) -> str:
-    """Decode the hexadecimal digits around a place, at which a byte begins."""
+def _hexadecimal(low: str, at: int) -> tuple[str, int]:
+    """Decode the hexadecimal digits around a place, at which a byte begins; gives their end too."""
     left = low[max(0, at - _TOKEN) : at]
     others = [match.end() for match in _NO_DIGIT.finditer(left)]
     left = left[others[-1] if others else 0 :]
     right = low[at : at + 2 * _TOKEN]
     stray = _NO_DIGIT.search(right)
+    end = at + (stray.start() if stray else _TOKEN)
     right = right[: stray.start() if stray else None]
-    return bytes.fromhex(left[len(left) % 2 :] + right[: len(right) & ~1]).decode("latin-1")
+    return bytes.fromhex(left[len(left) % 2 :] + right[: len(right) & ~1]).decode("latin-1"), end
 
 
 def _unreferenced(low: str) -> str:
@@ -259,11 +285,9 @@ def _visible(low: str) -> str:
     return plain.replace("\u3002", ".")
 
 
-def _word(match: re.Match[str]) -> str:
+def _word(match: re.Match[str]) -> bytes:
     payload = match[3].encode("utf-8", "replace")
-    based = match[2] in "bB"
-    data = unbased(payload) if based else binascii.a2b_qp(payload, header=True)
-    return next(texts(data, match[1].partition("*")[0].lower()))
+    return unbased(payload) if match[2] in "bB" else binascii.a2b_qp(payload, header=True)
 
 
 @lru_cache(maxsize=256)

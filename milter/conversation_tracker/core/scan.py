@@ -32,7 +32,8 @@ _CHARSET = re.compile(_PARAMETER % rb"charset", re.IGNORECASE)
 _DELSP = re.compile(_PARAMETER % rb"delsp", re.IGNORECASE)
 _GUESS = re.compile(rb"^--(\S[^\r\n]{0,199}?)(?:--)?[ \t]*\r?$", re.MULTILINE)
 _KNOWN_FIELD = re.compile(
-    rb"^(?:from|to|cc|received|date|subject|message-id|mime-version|return-path|delivered-to):",
+    rb"^(?:from|to|cc|sender|reply-to|received|date|subject|message-id|mime-version|return-path"
+    rb"|content-type|content-transfer-encoding|delivered-to):",
     re.MULTILINE | re.IGNORECASE,
 )
 _MESSAGES = ("message/rfc822", "message/global", "message/news")
@@ -115,8 +116,10 @@ class _Declared:
         for name, value in fields:
             first.setdefault(name.lower(), value)
         self._value = first.get(b"content-type", b"")
-        media = re.match(rb"[\s\"]*([\w.+!#$&^-]+/[\w.+!#$&^-]+)", self._value)
+        media = re.match(rb"[\s\"]*([\w.+!#$&^-]+/[\w.+!#$&^-]+)(?!\s*/)", self._value)
         self.type = media[1].decode("ascii", "replace").lower() if media else default
+        if media is None and re.match(rb"[\s\"]*multipart\b", self._value, re.IGNORECASE):
+            self.type = "multipart/mixed"
         encoding = re.search(rb"[\w-]+", first.get(b"content-transfer-encoding", b""))
         self.encoding = encoding[0].lower() if encoding else b""
 

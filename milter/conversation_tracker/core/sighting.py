@@ -88,10 +88,12 @@ class Watch:
                 at = low.find(wanted, at + 1)
         if plain:
             yield from self.seen(low.translate(_ASCII_ONLY).decode("ascii"))
-        wide = [b"\0".join(bytes((c,)) for c in name.encode("utf-8")) for name in self._domains]
+        # Without the last byte, either byte order is found.
+        wide = [name.encode("utf-16-le")[:-1] for name in self._domains]
         if any(name in low for name in wide):
-            for half in (low[::2], low[1::2]):
-                yield from self.seen(half.decode("ascii", "replace"))
+            for codec in ("utf-16-le", "utf-16-be"):
+                for start in (0, 1):
+                    yield from self.seen(data[start:].decode(codec, "replace").lower())
 
 
 class _Locals:

@@ -1,17 +1,21 @@
 """Content transfer encodings (RFC 2045 section 6), decoded leniently and encoded with few changes.
 
 Base64 passes over what is not in its alphabet and goes on after padding; quoted-printable leaves
-broken escapes as they are. Any other encoding is the identity. Nothing here raises.
+broken escapes as they are; uuencoding is older than both. Any other encoding is the identity.
+Nothing here raises.
 """
 
 import binascii
 import re
 from collections.abc import Iterator
 
-from conversation_tracker.core import folding
+from conversation_tracker.core import folding, uuencoding
 
 BASE64 = "base64"
 QUOTED_PRINTABLE = "quoted-printable"
+
+ARMOURS = uuencoding.NAMES | {BASE64}
+"""Those beside whose lines other text may stand in clear."""
 
 _COLUMNS = 76  # RFC 2045 sections 6.7 and 6.8
 _NOT_BASE64 = bytes(
@@ -40,7 +44,7 @@ def decoded(raw: bytes, encoding: str) -> bytes:
         return _from_base64(raw)
     if encoding == QUOTED_PRINTABLE:
         return b"".join(data for _, data, _ in _quoted_lines(raw))
-    return raw
+    return uuencoding.decoded(raw) if encoding in uuencoding.NAMES else raw
 
 
 def encoded(raw: bytes, old: bytes, new: bytes, encoding: str) -> bytes:
@@ -61,6 +65,8 @@ def encoded(raw: bytes, old: bytes, new: bytes, encoding: str) -> bytes:
         return _to_base64(raw, new)
     if encoding == QUOTED_PRINTABLE:
         return _to_quoted(raw, old, new)
+    if encoding in uuencoding.NAMES:
+        return uuencoding.encoded(raw, new)
     return new if encoding == "binary" else folding.text(new)
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from conversation_tracker.core import body as mime
-from conversation_tracker.core import folding
+from conversation_tracker.core import folding, part_header
 from conversation_tracker.core.address import Address, mailboxes
 from conversation_tracker.core.alias import REF_DIGITS, NotAnAlias, decode
 from conversation_tracker.core.conversation import Conversation, Participant
@@ -19,7 +19,6 @@ from conversation_tracker.core.headers import (
     ADDRESS_HEADERS,
     KEPT_FROM_PROTECTED,
     masked_mailboxes,
-    masked_text,
 )
 from conversation_tracker.core.mask import Masker
 from conversation_tracker.core.message import HOPS, INTERNAL, Header, Message
@@ -183,7 +182,7 @@ class View:
         value = header.value
         if header.key in THREAD_HEADERS:
             value = shown(value, self.conversation, self.to, self._known)
-        return masked_text(value, self.text)
+        return part_header.value_masked(header.key, value, self.text)
 
     def _author(self, message: Message) -> bytes:
         author = message.author

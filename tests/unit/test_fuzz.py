@@ -1,0 +1,188 @@
+"""A short turn of every fuzz target, and what fuzzing found once; tests/fuzz runs them for long.
+
+The inputs come from a fixed seed, so that a run says the same today and tomorrow.
+"""
+
+import base64
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from builders import BUYER, CARRIER, EVERYBODY, SHOP, B, S, applied, mail
+from hypothesis import given, settings
+from strategies import FIELDS, MAILBOXES, REPORTS, TEXTS, TREES, messages
+
+import spelling
+from choices import Choices
+from conversation_tracker.core import links, report
+from conversation_tracker.core.address import mailboxes
+from conversation_tracker.core.mask import Masker
+from conversation_tracker.core.message import Header, Message, parse
+from conversation_tracker.core.mime import TooComplex, read
+from conversation_tracker.core.part_header import masked
+from conversation_tracker.core.scan import scan
+from targets import TARGETS
+
+TOOL = Path(__file__).parents[1] / "fuzz"
+FORBIDDEN = {BUYER: "b"}
+TOKEN = base64.b64encode(BUYER.encode()).decode().rstrip("=")
+EXTRA = {"message": 1500, "clean": 800, "raw": 500}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_short_turn_finds_nothing(target: str) -> None:
+    chance = random.Random(1)
+    for _ in range(EXTRA.get(target, 1500)):
+        TARGETS[target](chance.randbytes(chance.choice([5, 20, 60, 200, 600])))
+
+
+def test_choices_are_the_same_for_the_same_bytes() -> None:
+    """What failed once can be done again anywhere; when the bytes run out, the first is chosen."""
+    data = random.Random(2).randbytes(300)
+    assert spelling.text(Choices(data)) == spelling.text(Choices(data))
+    assert Choices(b"").of("abc") == "a"
+    assert Choices(b"").some(lambda: 1, 5) == []
+
+
+def test_the_command_does_an_input_again_and_knows_its_targets(tmp_path: Path) -> None:
+    found = tmp_path / "input"
+    found.write_bytes(b"x")
+    done = subprocess.run([sys.executable, TOOL, "message", found], check=False)
+    assert done.returncode == 0
+    done = subprocess.run([sys.executable, TOOL, "nothing"], check=False, capture_output=True)
+    assert done.returncode == 2
+    assert b"no such target" in done.stderr
+
+
+# What the builders draw is taken by every reader
+
+
+@given(MAILBOXES)
+def test_mailboxes_are_found_in_their_order(value: str) -> None:
+    end = 0
+    for box in mailboxes(value.encode()):
+        assert end <= box.start <= box.end
+        end = box.end
+
+
+@given(FIELDS)
+def test_a_field_is_masked_in_one_turn(field: str) -> None:
+    mask = Masker({BUYER: B})
+    once = masked(field.encode(), mask)
+    assert masked(once, mask) == once
+
+
+@given(TEXTS)
+def test_a_text_is_masked_in_one_turn(text: str) -> None:
+    mask = Masker({BUYER: B, SHOP: S})
+    assert mask(mask(text)) == mask(text)
+
+
+@settings(max_examples=50)
+@given(TREES)
+def test_a_tree_is_read_whole(part: bytes) -> None:
+    try:
+        found = read([], part)
+    except TooComplex:
+        return
+    for each in found.walk():
+        assert each.header[0] <= each.header[1] <= each.content[1]
+
+
+@settings(max_examples=50)
+@given(REPORTS)
+def test_a_report_is_read(raw: bytes) -> None:
+    headers, body = parse(raw)
+    assert len(report.read(Message(None, (), headers, body, null=True)).diagnostic) <= 500
+
+
+@settings(max_examples=50)
+@given(messages(SHOP))
+def test_a_message_is_planned(raw: bytes) -> None:
+    row = mail(raw, EVERYBODY, to=B)
+    done = row.plan()
+    assert done.reply is not None or applied(row.message, done).recipients
+
+
+# What was found
+
+
+def sent(text: str | bytes) -> Message:
+    """Send something to the store."""
+    return mail(text, EVERYBODY, to=S).sent()
+
+
+@pytest.mark.parametrize("type_", ['multipart/; boundary="x"', "multipart; boundary=x"])
+def test_a_multipart_of_no_kind_is_taken_apart(type_: str) -> None:
+    """Programs that ask for the first half of the type only show its parts."""
+    hidden = base64.b64encode(f"Mine is {BUYER}".encode()).decode()
+    part = f"Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n{hidden}\n"
+    raw = f"From: {CARRIER}\nContent-Type: {type_}\n\n--x\n{part}--x--\n"
+    assert base64.b64decode(sent(raw).body.split(b"\n\n")[1].split(b"--")[0]).endswith(B.encode())
+    headers, body = parse(raw.encode())
+    assert scan(headers, body, FORBIDDEN)
+
+
+def test_a_type_with_two_slashes_is_text() -> None:
+    """RFC 2045 section 5.2 and the programs that follow it; null bytes change nothing of that."""
+    raw = f"From: {CARRIER}\nContent-Type: a/b/c\n\nhttps://t.example/{TOKEN}?\0\n"
+    assert TOKEN.encode() not in sent(raw).body
+    headers, body = parse(raw.encode())
+    assert scan(headers, body, FORBIDDEN)
+
+
+def test_the_parameters_of_the_messages_own_header_are_masked() -> None:
+    raw = f"From: {CARRIER}\nContent-Type: text/plain; name*=utf-8''john%25%34%30doe.example\n\nx\n"
+    value = sent(raw).first(b"content-type")
+    assert value == f'text/plain; name="{B.replace("@", "%40")}"'.encode()
+
+
+def test_an_address_hides_behind_no_stray_byte() -> None:
+    """A text that is not quite UTF-8 is shown as such by many programs."""
+    raw = b"From: desk@carrier.example\n\njohn\xe2\x80\x8b@doe.example \xff\n"
+    assert sent(raw).body == B.encode() + b" \xff\n"
+    assert scan([], b"john\xe2\x80\x8b@doe.example \xff\n", FORBIDDEN)
+
+
+def test_a_saved_message_of_any_type_is_masked_as_one() -> None:
+    inner = (
+        f"From: {BUYER}\nSubject: x\nContent-Type: text/html\n"
+        f"Content-Transfer-Encoding: base64\n\n{base64.b64encode(BUYER.encode()).decode()}\n"
+    )
+    head = f"From: {CARRIER}\nContent-Type: application/octet-stream\n"
+    body = sent(f"{head}\n{inner}").body
+    assert body.startswith(f"From: {B}\n".encode())
+    assert base64.b64decode(body.split(b"\n\n")[1]) == B.encode()
+    coded = base64.encodebytes(inner.encode()).decode()
+    body = sent(f"{head}Content-Transfer-Encoding: base64\n\n{coded}").body
+    assert base64.b64decode(body).startswith(f"From: {B}\n".encode())
+
+
+def test_every_token_of_a_text_is_looked_at() -> None:
+    other = base64.b64encode(f"{BUYER}.org".encode()).decode()
+    text = f"https://t.example/{other}\nhttps://t.example/{TOKEN}\n"
+    assert scan([], text.encode(), FORBIDDEN)
+    digits = f"{BUYER}.org".encode().hex(), BUYER.encode().hex()
+    assert scan([], f"{digits[0]} {digits[1]}\n".encode(), FORBIDDEN)
+
+
+def test_utf_16_is_looked_at_as_characters() -> None:
+    """The byte of another character, before an address, is no letter of it."""
+    data = b"\x00\x01" + f"\u3053{BUYER}".encode("utf-16-le")
+    headers = [Header(b"Content-Type", b"application/octet-stream")]
+    assert scan(headers, data, FORBIDDEN)
+    assert not scan(headers, b"\x00\x01" + f"x{BUYER}".encode("utf-16-le"), FORBIDDEN)
+
+
+def test_a_character_torn_between_encoded_words_is_joined() -> None:
+    coded = BUYER.encode("utf-16-be")
+    words = (base64.b64encode(each).decode() for each in (coded[:9], coded[9:]))
+    value = " ".join(f"=?utf-16-be?B?{each}?=" for each in words)
+    assert scan([Header(b"Subject", value.encode())], b"", FORBIDDEN)
+
+
+def test_a_link_with_a_broken_character_is_masked() -> None:
+    mask = Masker({BUYER: B})
+    assert links.masked("https://t.example/\udce7%20jo%68n@doe.example/", mask).endswith(f"{B}/")
