@@ -3,9 +3,10 @@
 import base64
 import binascii
 import quopri
+import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conversation_tracker.core import charset, transfer
@@ -176,3 +177,37 @@ def test_utf_16_is_seen_where_it_is_not_declared() -> None:
         new, _ = charset.changed(data, "", lambda t: t.replace("john", "mary"))
         assert new.decode(name) == "to mary"
         assert not charset.transparent(data, "")
+
+
+_QUOTED_PIECES = [b"=", b"\n", b"\r\n", b"\r", b" ", b"\t", b"=41", b"=0A", b"=E4", b"a", b"=\n"]
+_QUOTED_PIECES += [b"= \r\n", b"-", b"=3d", b"4", b"x" * 80]
+
+
+@given(st.lists(st.sampled_from(_QUOTED_PIECES), max_size=14).map(b"".join))
+def test_quoted_printable_is_read_at_once_as_it_is_line_by_line(raw: bytes) -> None:
+    lines = b"".join(data for _, data, _ in transfer._quoted_lines(raw))
+    assert transfer.decoded(raw, QUOTED) == lines
+
+
+@given(
+    st.lists(st.sampled_from(_QUOTED_PIECES), max_size=14).map(b"".join),
+    st.sampled_from([b"", b"Z", b"\xff", b"\n", b" ", b"\r\n"]),
+    st.integers(0, 40),
+    st.integers(0, 3),
+)
+@example(b"a=0A\r\n\t\r\n=", b"", 3, 1)
+def test_quoted_printable_of_any_kind_decodes_to_the_new(
+    raw: bytes, piece: bytes, at: int, gone: int
+) -> None:
+    old = transfer.decoded(raw, QUOTED)
+    new = old[:at] + piece + old[at + gone :]
+    written = transfer.encoded(raw, old, new, QUOTED)
+    assert transfer.decoded(written, QUOTED).replace(b"\r\n", b"\n") == new.replace(b"\r\n", b"\n")
+
+
+def test_long_quoted_printable_is_read_and_changed_in_milliseconds() -> None:
+    raw = b'<td class=3D"cell">f=C3=BCr 10,00 =E2=82=AC</td> and more text of it=\r\n\r\n' * 20_000
+    started = time.process_time()
+    old = transfer.decoded(raw, QUOTED)
+    transfer.encoded(raw, old, old.replace(b"10,00", b"11,00", 1), QUOTED)
+    assert time.process_time() - started < 2

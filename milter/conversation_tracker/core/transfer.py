@@ -22,8 +22,13 @@ _NOT_BASE64 = bytes(
     set(range(256)) - set(b"+/=" + bytes(range(48, 58))) - {*range(65, 91), *range(97, 123)}
 )
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
-_ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
-_BYTES = {b"%02X" % value: bytes((value,)) for value in range(256)}
+_HEX = "0123456789ABCDEFabcdef"
+_BYTES = {(high + low).encode(): bytes((int(high + low, 16),)) for high in _HEX for low in _HEX}
+# What is not part of the content: soft line breaks, and blanks at a line's end.
+_NO_CONTENT = re.compile(rb"=(?>[ \t]*)(?:\r?\n|\Z)|(?<![ \t])(?>[ \t]+)(?=\r?\n|\Z)")
+_RARE = (b"==", b" \n", b" \r", b"\t\n", b"\t\r")  # where it takes a pattern to take these out
+# A line of the content: physical ones, as long as they end in soft breaks, and one more.
+_LOGICAL_LINE = re.compile(rb"(?:[^\n]*=[ \t]*\r?\n)*[^\n]*(?:\n|\Z)")
 _QUOTED = [
     bytes((value,)) if 0x20 <= value < 0x7F and value != 0x3D else b"=%02X" % value
     for value in range(256)
@@ -43,7 +48,7 @@ def decoded(raw: bytes, encoding: str) -> bytes:
     if encoding == BASE64:
         return _from_base64(raw)
     if encoding == QUOTED_PRINTABLE:
-        return b"".join(data for _, data, _ in _quoted_lines(raw))
+        return _from_quoted(raw)
     return uuencoding.decoded(raw) if encoding in uuencoding.NAMES else raw
 
 
@@ -119,10 +124,23 @@ def _quoted_lines(raw: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
         pieces, texts = [], []
 
 
+def _from_quoted(raw: bytes) -> bytes:
+    """Decode all at once: the same as all that `_quoted_lines` gives, joined."""
+    if any(mark in raw for mark in _RARE) or raw.endswith((b" ", b"\t")):
+        return _unescaped(_NO_CONTENT.sub(b"", raw))
+    text = raw.replace(b"=\r\n", b"").replace(b"=\n", b"")
+    return _unescaped(text.removesuffix(b"="))
+
+
 def _unescaped(text: bytes) -> bytes:
-    if b"=" not in text:
+    head, *rest = text.split(b"=")
+    if not rest:
         return text
-    return _ESCAPE.sub(lambda match: _BYTES[match[1].upper()], text)
+    pieces = [head]
+    for piece in rest:
+        byte = _BYTES.get(piece[:2])
+        pieces += (b"=", piece) if byte is None else (byte, piece[2:])
+    return b"".join(pieces)
 
 
 def _to_quoted(raw: bytes, old: bytes, new: bytes) -> bytes:
@@ -132,6 +150,9 @@ def _to_quoted(raw: bytes, old: bytes, new: bytes) -> bytes:
             _quoted(line.rstrip(b"\r\n"), line[len(line.rstrip(b"\r\n")) :], _line_end(raw))
             for line in _LINE.findall(new)
         )
+    paired = _paired(raw, old, new)
+    if paired is not None:
+        return paired
     written: list[bytes] = []
     at = 0
     for line, data, end in _quoted_lines(raw):
@@ -144,6 +165,24 @@ def _to_quoted(raw: bytes, old: bytes, new: bytes) -> bytes:
         written.append(line if now == data else _requoted(now, end, _line_end(raw)))
         at = after
     return b"".join(written) + _quoted(new[at:], b"", _line_end(raw))
+
+
+def _paired(raw: bytes, old: bytes, new: bytes) -> bytes | None:
+    """Write anew the lines that differ, where each line of `raw` is one of `old`; else None."""
+    if b"=0A" in raw or b"=0a" in raw:
+        return None
+    lines = [line for line in _LOGICAL_LINE.findall(raw) if line]
+    before, after = _LINE.findall(old), _LINE.findall(new)
+    if not len(lines) == len(before) == len(after):
+        return None
+    for number, (line, was, now) in enumerate(zip(lines, before, after, strict=True)):
+        if was == now:
+            continue
+        [(_, data, end), *more] = _quoted_lines(line)
+        if more or data != was:
+            return None
+        lines[number] = _requoted(now, end, _line_end(raw))
+    return b"".join(lines)
 
 
 def _requoted(data: bytes, end: bytes, line_end: bytes) -> bytes:
