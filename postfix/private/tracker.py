@@ -119,6 +119,12 @@ class Tracker:
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
     @property
+    def process(self) -> int | None:
+        """The parent's process id, None while it is stopped."""
+        process = self._process
+        return None if process is None else process.pid
+
+    @property
     def pid(self) -> int:
         """The parent's process id."""
         assert self._process is not None

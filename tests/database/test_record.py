@@ -305,6 +305,16 @@ def test_a_client_that_repeats_one_message_for_ever_is_limited(order: Order) -> 
     assert order.record(b"1", first_pass=False)[0] == "done"
 
 
+def test_a_mail_server_that_tries_for_days_is_not_limited(order: Order) -> None:
+    """A milter behind us may refuse all the while: the message must get through in the end."""
+    for _ in range(21):
+        order.record(b"1")
+    values = {"order": order.id}
+    assert aging.move(order.shop.uri, "at - interval '1 hour'", "order_id = %(order)s", values) == 1
+    outcomes = [order.record(b"1")[0] for _ in range(5)]
+    assert outcomes == ["done"] * 4 + ["limited"]
+
+
 def test_the_same_message_a_week_later_is_another_one(order: Order) -> None:
     order.record(b"1")
     aging.move(order.shop.uri, "at - interval '8 days'")

@@ -177,11 +177,10 @@ class Site:
 
     def workers(self) -> list[int]:
         """Give the tracker's worker processes; none while it does not run."""
-        try:
-            parent = self.host.tracker.pid
-        except AssertionError:
+        process = self.host.tracker.process
+        if process is None:
             return []
-        return [pid for pid in processes.family(parent) if pid != parent]
+        return [pid for pid in processes.family(process) if pid != process]
 
     def kill_workers(self) -> None:
         """Kill all workers; their parent starts others."""

@@ -542,7 +542,8 @@ BEGIN
     -- Another statement than the one that waited for the order: it sees what was recorded meanwhile.
     -- Each search has an end, so that two months are looked at and no others; it lies ahead, because
     -- a transaction that began later may have recorded before this one had the order's row.
-    -- A client that never got our answer tries again; one that repeats itself for ever does not.
+    -- A client that never got our answer tries again; one that repeats itself for ever does not. A
+    -- mail server may go on for days, with minutes between, while a milter behind us refuses.
     SELECT secret.digest, s.participant_limit, m.id, m.at,
            CASE WHEN m.id IS NULL THEN s.hourly_limit <= (
                     SELECT count(*)
@@ -551,7 +552,8 @@ BEGIN
                                AND hour.at > now() - interval '1 hour'
                                AND hour.at < now() + interval '1 day'
                              LIMIT s.hourly_limit) AS counted)
-                ELSE first_pass AND m.passes >= 20 END,
+                ELSE first_pass
+                     AND m.passes >= 20 + floor(extract(epoch FROM now() - m.at) / 900) END,
            m.id IS NULL AND record.auto_reply AND 5 <= (
                SELECT count(*)
                  FROM tracker.messages AS a JOIN tracker.participants AS p ON p.id = a.sender_id
