@@ -2,12 +2,14 @@
 
 import re
 import time
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.mask import Masker
+from conversation_tracker.core.sighting import Watch
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example.com"
@@ -127,9 +129,36 @@ def test_the_longest_known_address_wins() -> None:
     assert both("0489.john@doe.example john@doe.example") == "long@ct.example short@ct.example"
 
 
-def test_an_untagged_address_of_two_tagged_ones_is_nobodys() -> None:
+def test_an_untagged_address_of_two_tagged_ones_is_the_firsts() -> None:
     two = Masker({"a+1@doe.example": "x@ct.example", "a+2@doe.example": "y@ct.example"})
-    assert two("a+1@doe.example a@doe.example") == "x@ct.example a@doe.example"
+    assert two("a+2@doe.example a@doe.example") == "y@ct.example x@ct.example"
+
+
+@pytest.mark.parametrize(
+    ("other", "own", "masked", "stays"),
+    [
+        ("a+1@doe.example", "a@doe.example", "a+1@ A%2B1%40", "a@ a+2@ a%40 A+2%40 doe.example=a@"),
+        ("a@doe.example", "a+1@doe.example", "a@ a+2@ A%40", "a+1@ A+1@ a%2B1%40"),
+        ("a+1@doe.example", "a+2@doe.example", "a+1@", "a+2@ a@ a+3@"),
+        ("ab@gmail.com", "a.b@gmail.com", "ab@ AB%40", "a.b@ A.B@ a.b+x@ a..b@"),
+        ("a.b@gmail.com", "ab@googlemail.com", "a.b@ A.b%40", "ab@ ab+x@"),
+        ("a.b+1@gmail.com", "ab@gmail.com", "a.b+1@ ab+1@", "ab@ a.b@ a.b+2@"),
+        ("abc@gmail.com", "a.bc+1@gmail.com", "abc@ abc+2@", "a.bc+1@ abc+1@ ab.c@ a.bc@"),
+    ],
+)
+def test_a_variant_of_ones_own_address_stays(other: str, own: str, masked: str, stays: str) -> None:
+    """It is no secret to whoever reads it; only what is exactly somebody else's is masked."""
+    mask = Masker({other: ALIAS}, kept=[own])
+    watch = Watch({own: "own", other: "other"})
+    domain = other.rpartition("@")[2]
+    for each in masked.split():
+        text = f"<{each}{domain}>"
+        assert ALIAS.partition("@")[0] in mask(text)
+        assert set(watch.seen(unquote(text.lower()))) == {"other"}
+    for each in stays.split():
+        text = f"<{each}{domain}>" if "=" not in each else f"<{each}>"
+        assert mask(text) is text
+        assert set(watch.seen(unquote(text.lower()))) <= {"own"}
 
 
 def test_an_alias_can_be_turned_back_into_the_address() -> None:

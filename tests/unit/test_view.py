@@ -163,3 +163,28 @@ def test_a_structure_over_the_limits_is_told() -> None:
 def test_the_usual_aliases_are_those_of_this_order() -> None:
     assert {hard(token) for token in TOKENS.values()} == {B, S, A}
     assert soft(BUYER).endswith(f"-{REF}b.{DOMAIN}")
+
+
+def test_a_reader_sees_variants_of_their_own_address_in_text_and_files() -> None:
+    """Somebody else with a tag has the same mailbox; their exact address is masked all the same."""
+    tagged = person("john+shop@doe.example", "partner", "c" * 32)
+    both = order(BUYER, SHOP, tagged)
+    mine, theirs = seen(BUYER, both), seen("john+shop@doe.example", both)
+    text = "john@doe.example john+x@doe.example john+shop@doe.example"
+    assert mine.text(text) == f"john@doe.example john+x@doe.example {hard('c')}"
+    assert theirs.text(text) == f"{B} {B} john+shop@doe.example"
+    data = b"\x30\x10john+x@doe.example\0"
+    assert not mine.others.found(data)
+    assert theirs.others.found(data)
+    assert seen(SHOP, both).text(text) == f"{B} {B} {hard('c')}"
+
+
+@pytest.mark.parametrize("by", [BUYER, "john+shop@doe.example"])
+def test_a_readers_own_address_is_no_reason_to_refuse(by: str) -> None:
+    both = order(BUYER, SHOP, person("john+shop@doe.example", "partner", "c" * 32))
+    reader = both.of(Address.parse(by))
+    assert reader is not None
+    body = "john@doe.example john+x@doe.example john+shop@doe.example"
+    text = f"From: {SHOP}\nTo: {both.alias(reader)}\nSubject: {body}\n\n{body}\n"
+    sent = mail(text, both, to=both.alias(reader)).sent()
+    assert by.encode() in sent.body

@@ -9,7 +9,7 @@ Nothing here raises, except the constructor, with ValueError, for a key without 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 from conversation_tracker.core.needles import Needles
@@ -33,9 +33,11 @@ class Masker:
     Args:
         replacements: the identity of each address (`Address.key`, lower case) and what replaces
             it, mostly an alias. A replacement takes on the spelling of `@` that it finds.
+        kept: identities of addresses that stay, and all variants with them that are not somebody
+            else's exact address.
     """
 
-    def __init__(self, replacements: Mapping[str, str]) -> None:
+    def __init__(self, replacements: Mapping[str, str], kept: Iterable[str] = ()) -> None:
         self._domains: dict[str, Domain] = {}
         for key, replacement in replacements.items():
             local, at, domain = key.rpartition("@")
@@ -44,6 +46,10 @@ class Masker:
             for spelled in domain_spellings(domain):
                 known = self._domains.setdefault(spelled, Domain(spelled))
                 known.locals.setdefault(local, replacement)
+        for key in kept:
+            local, _, domain = key.rpartition("@")
+            for spelled in domain_spellings(domain) & self._domains.keys():
+                self._domains[spelled].locals.setdefault(local, None)
         for known in self._domains.values():
             known.add_untagged()
 

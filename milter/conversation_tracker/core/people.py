@@ -31,11 +31,12 @@ class People:
 
     Args:
         keys: the identity of each (`Address.key`).
+        kept: identities of whom it is no matter to find, whose variants are not looked for either.
     """
 
-    def __init__(self, keys: Iterable[str]) -> None:
+    def __init__(self, keys: Iterable[str], kept: Iterable[str] = ()) -> None:
         known = dict.fromkeys(keys, "")
-        self._mask = Masker(known)
+        self._mask = Masker(known, kept)
         domains = {key.rpartition("@")[2] for key in known}
         spelled = {each for domain in domains for each in domain_spellings(domain)}
         self._plain = sorted({each.encode() for each in spelled})

@@ -48,7 +48,8 @@ class Watch:
         """Prepare to look for addresses.
 
         Args:
-            forbidden: the token of each address's owner, by the address's key.
+            forbidden: the token of each address's owner, by the address's key. What is a variant
+                of several addresses is the first one's, what is exactly one of them that one's.
         """
         self._domains: dict[str, _Locals] = {}
         for key, token in forbidden.items():
@@ -102,24 +103,20 @@ class _Locals:
     def __init__(self, name: str) -> None:
         self._name = name
         self._tokens: dict[str, str] = {}
+        self._exact: dict[str, str] = {}
         self._lengths: list[int] = []
         self._goes_on = _GOES_ON if "." in name else _BARE_GOES_ON
 
     def add(self, local: str, token: str) -> None:
-        if self._name in _GMAIL:
-            local = local.replace(".", "")
-        self._tokens.setdefault(local, token)
+        """Know an address, and without its `+tag` as well; a variant is the first one's."""
+        self._exact.setdefault(local, token)
+        base, plus, _ = local.partition("+")
+        variants = [local, base] if plus and base and not local.startswith('"') else [local]
+        for variant in variants:
+            self._tokens.setdefault(self._plain(variant), token)
 
     def complete(self) -> None:
-        """Let an address without its `+tag` stand for the tagged one, if only one has it."""
-        untagged: dict[str, set[str]] = {}
-        for local, token in self._tokens.items():
-            base, plus, _ = local.partition("+")
-            if plus and base and not local.startswith('"'):
-                untagged.setdefault(base, set()).add(token)
-        for base, tokens in untagged.items():
-            if len(tokens) == 1:
-                self._tokens.setdefault(base, *tokens)
+        """Be ready: everybody is known."""
         self._lengths = sorted({len(local) for local in self._tokens}, reverse=True)
 
     def at(self, low: str, at: int) -> Iterator[str]:
@@ -131,8 +128,9 @@ class _Locals:
             yield from self._ending(low[max(0, at - 1 - _WINDOW) : at - 1])
         if after == "=" and not _IN_DOMAIN.match(before):
             local = low[end + 1 : end + 1 + _WINDOW].partition(_AT)
-            if local[1] and local[0] in self._tokens:
-                yield self._tokens[local[0]]
+            token = self._token(local[0]) if local[1] else None
+            if token is not None:
+                yield token
 
     def _ending(self, text: str) -> Iterator[str]:
         """Give the token of the local part that a text ends with, a tag apart."""
@@ -151,7 +149,7 @@ class _Locals:
             quoted = ending is not text
             for length in self._lengths:
                 start = self._start(ending, length)
-                token = self._tokens.get(self._plain(ending[start:])) if start >= 0 else None
+                token = self._token(ending[start:]) if start >= 0 else None
                 if token is None:
                     continue
                 if quoted and ending[start - 1 : start] == '"':
@@ -170,6 +168,10 @@ class _Locals:
             length -= text[at] != "."
         return at if length == 0 else -1
 
+    def _token(self, local: str) -> str | None:
+        """Tell whose a local part is: spelled exactly so, or else with dots that do not count."""
+        return self._exact.get(local) or self._tokens.get(self._plain(local))
+
     def _plain(self, local: str) -> str:
         return local.replace(".", "") if self._name in _GMAIL else local
 
@@ -185,7 +187,7 @@ class _Locals:
             # A string in a certificate has its type and length before it.
             start = at - 1 - size
             lead = data[max(0, start - 2) : max(0, start)]
-            token = self._tokens.get(before[-size:])
+            token = self._token(before[-size:])
             if len(lead) == 2 and lead[0] in _STRING_TAGS and lead[1] == end - start and token:
                 yield token
 

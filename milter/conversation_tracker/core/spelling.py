@@ -18,6 +18,8 @@ import idna
 
 Hit = tuple[int, int, str]
 """Start and end of an address in a text, and what replaces it."""
+_Found = tuple[int, int, str | None]
+_Backward = tuple[int, str | None, str]  # length, replacement, separator in reverse
 
 # A domain is found first, as that is fast. What stands before it is then matched backwards, from
 # the separator to the left, so that one match finds the local part and sees what precedes it.
@@ -85,26 +87,28 @@ class Domain:
 
     Attributes:
         name: the domain as it may stand in a lower-cased text.
-        locals: each known local part, lower case, and what replaces the address. Complete before
-            the first `hit`.
+        locals: each known local part, lower case, and what replaces the address; None where it
+            stays. Complete before the first `hit`.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.locals: dict[str, str] = {}
+        self.locals: dict[str, str | None] = {}
         self._goes_on = _GOES_ON if "." in name else _BARE_GOES_ON
+        self._exact: frozenset[str] = frozenset()
         self._compiled: dict[tuple[str, str], re.Pattern[str]] = {}
 
     def add_untagged(self) -> None:
-        """Let an address without its `+tag` stand for the tagged one, if only one has it."""
-        untagged: dict[str, set[str]] = {}
-        for local, replacement in self.locals.items():
+        """Let an address without its `+tag` stand for the first tagged one, one that stays first.
+
+        It reaches the same person, so to whoever has a tagged one it is no secret.
+        """
+        self._exact = frozenset(self.locals)
+        first_who_stays = sorted(self.locals.items(), key=lambda item: item[1] is not None)
+        for local, replacement in first_who_stays:
             base, plus, _ = local.partition("+")
             if plus and base and not local.startswith('"'):
-                untagged.setdefault(base, set()).add(replacement)
-        for base, found in untagged.items():
-            if len(found) == 1:
-                self.locals.setdefault(base, *found)
+                self.locals.setdefault(base, replacement)
 
     def hit(self, low: str, at: int) -> Hit | None:
         """Find the known address whose domain stands at a position of a lower-cased text."""
@@ -120,9 +124,11 @@ class Domain:
             found = self._before(_ROUTED_BACKWARD, _FREE_IN_ROUTE, low, at)
         if found is None and low.startswith("=", end):
             found = self._rewritten(low, at)
-        return found
+        if found is None or found[2] is None:
+            return None
+        return found[0], found[1], found[2]
 
-    def _before(self, separator: str, free: str, low: str, at: int) -> Hit | None:
+    def _before(self, separator: str, free: str, low: str, at: int) -> _Found | None:
         """Find a known local part before a domain; the patterns are those of `_backward`."""
         window = low[max(0, at - _WINDOW) : at]
         if self._ascii and not window.isascii():
@@ -134,13 +140,14 @@ class Domain:
         length, replacement, between = found
         return at - length, at + len(self.name), _spelled(replacement, between[::-1])
 
-    def _by_pattern(self, separator: str, free: str, backward: str) -> tuple[int, str, str] | None:
+    def _by_pattern(self, separator: str, free: str, backward: str) -> _Backward | None:
         match = self._backward(separator, free).match(backward)
         if match is None:
             return None
-        return match.end(), self._replacement(match), match["separator"]
+        spelled = match[str(match.lastgroup)][::-1]
+        return match.end(), self._replacement(match, spelled), match["separator"]
 
-    def _literally(self, separator: str, free: str, backward: str) -> tuple[int, str, str] | None:
+    def _literally(self, separator: str, free: str, backward: str) -> _Backward | None:
         """Do what the pattern of `_backward` does, in its order, with none compiled for the names.
 
         Each order has its own names, and compiling takes longer than all the rest of the search.
@@ -166,19 +173,25 @@ class Domain:
         return self.name not in _GMAIL and all(map(_PLAIN.fullmatch, self.locals))
 
     @cached_property
-    def _names(self) -> list[tuple[str, str]]:
+    def _names(self) -> list[tuple[str, str | None]]:
         names = sorted(self.locals.items(), key=lambda item: -len(item[0]))
         return [(name[::-1], replacement) for name, replacement in names]
 
-    def _rewritten(self, low: str, at: int) -> Hit | None:
+    def _rewritten(self, low: str, at: int) -> _Found | None:
         """Find the form of SRS, which has the domain first: `doe.example=john@`."""
         match = self._forward.match(low, at + len(self.name) + 1)
         if match is None or _IN_DOMAIN.match(low[at - 1 : at]):
             return None
-        local, _, domain = self._replacement(match).rpartition("@")
+        replacement = self._replacement(match, str(match[str(match.lastgroup)]))
+        if replacement is None:
+            return at, match.end(), None
+        local, _, domain = replacement.rpartition("@")
         return at, match.end(), f"{domain}={local}" if local else domain
 
-    def _replacement(self, match: re.Match[str]) -> str:
+    def _replacement(self, match: re.Match[str], spelled: str) -> str | None:
+        """Give what replaces a match: one that is spelled exactly so is meant before any other."""
+        if spelled in self._exact:
+            return self.locals[spelled]
         return list(self.locals.values())[int(str(match.lastgroup)[1:])]
 
     @cached_property
@@ -203,7 +216,14 @@ class Domain:
         return re.compile(whole)
 
     def _longest_first(self) -> list[tuple[int, str]]:
-        return sorted(enumerate(self.locals), key=lambda item: -len(item[1]))
+        """Give the names with their places; dots at Gmail count nothing, and who stays is first."""
+        dotted = self.name in _GMAIL
+
+        def order(item: tuple[int, str]) -> tuple[int, bool]:
+            name = item[1].replace(".", "") if dotted else item[1]
+            return -len(name), self.locals[item[1]] is not None
+
+        return sorted(enumerate(self.locals), key=order)
 
     def _local(self, local: str) -> str:
         """Write the backward pattern of one local part."""
@@ -268,8 +288,10 @@ def _escaped_or_not(character: str) -> str:
     return f"(?:{'|'.join(re.escape(form[::-1]) for form in forms)})"
 
 
-def _spelled(address: str, separator: str) -> str:
+def _spelled(address: str | None, separator: str) -> str | None:
     """Write an address with a separator as it was found."""
+    if address is None:
+        return None
     local, at, domain = address.rpartition("@")
     if not at or not separator.isascii():
         return address

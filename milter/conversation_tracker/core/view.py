@@ -67,14 +67,18 @@ class View:
             alias_domains: all alias domains, to find other orders' soft aliases by.
         """
         self._known = known or {}
+        kept = [to.address.key] if to is not None and to.address is not None else []
         self.others = mime.People(
-            participant.address.key
-            for participant in conversation
-            if participant.address and (to is None or participant.token != to.token)
+            (
+                participant.address.key
+                for participant in conversation
+                if participant.address and (to is None or participant.token != to.token)
+            ),
+            kept,
         )
         self.conversation = conversation
         self.to = to
-        self._masker = Masker(dict(self._replacements()))
+        self._masker = Masker(dict(self._replacements()), kept)
         domains = {conversation.order.alias_domain, *alias_domains}
         self._foreign = _Foreign(domains) if to is None else None
 
