@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from conversation_tracker.core.passage import Passage, read, written
 
 DIGESTS = st.binary(min_size=32, max_size=32)
-SECRETS = st.binary(min_size=1, max_size=64)
+SECRETS = st.binary(min_size=32, max_size=32)  # as the database has it
 VERDICTS = st.sampled_from(["trusted", "verified", "unverified", "failed"])
 
 
