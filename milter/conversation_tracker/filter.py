@@ -183,6 +183,10 @@ class Filter:
         directory = self._directory()
         if directory is None:
             return _refused(replies.TRY_LATER)
+        to = {r.address.domain for r in message.recipients if r.address is not None}
+        if message.cut and (self.concerns(transaction) or to & directory.senders.keys()):
+            # What was not kept cannot be masked, nor a forged order header be removed.
+            return _refused(replies.TOO_MANY_FIELDS)
         if message.arrival.split:
             passage = read(message.first(PASS.lower()), directory.secret)
             message = replace(message, arrival=replace(message.arrival, passage=passage))

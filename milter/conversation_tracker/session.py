@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 import Milter
 import milter
 
+from conversation_tracker.budget import budget
 from conversation_tracker.core.address import Address, AddressError
+from conversation_tracker.core.means import MAX_FIELDS, MAX_FIELDS_OCTETS, Means
 from conversation_tracker.core.message import Arrival, Header, Message
 from conversation_tracker.core.plan import (
     AddHeader,
@@ -75,6 +77,8 @@ class Session(Milter.Base):  # type: ignore[misc]
         self._transaction = Transaction()
         self._sender = b""
         self._headers: list[Header] = []
+        self._octets = 0
+        self._cut = False
         self._body: list[bytes] = []
 
     def negotiate(self, opts: list[int]) -> int:
@@ -127,7 +131,11 @@ class Session(Milter.Base):  # type: ignore[misc]
     @Milter.noreply
     def header(self, name: str, value: bytes) -> int:
         """Keep one header field."""
-        self._headers.append(Header(name.encode("ascii", "surrogateescape"), value))
+        self._octets += len(name) + len(value)
+        if len(self._headers) < MAX_FIELDS and self._octets <= MAX_FIELDS_OCTETS:
+            self._headers.append(Header(name.encode("ascii", "surrogateescape"), value))
+        else:
+            self._cut = True
         return int(Milter.CONTINUE)
 
     @Milter.noreply
@@ -175,6 +183,8 @@ class Session(Milter.Base):  # type: ignore[misc]
             b"".join(self._body),
             Arrival(queue_id, trusted=self._transaction.trusted, split=self._transaction.split),
             null=self._transaction.null,
+            cut=self._cut,
+            means=Means(budget()),
         )
 
     def _applied(self, outcome: Outcome, queue_id: str) -> int:

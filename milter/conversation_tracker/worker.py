@@ -8,6 +8,7 @@ ends as well. What it cannot start with is raised.
 """
 
 import ctypes
+import faulthandler
 import os
 import select
 import signal
@@ -32,6 +33,10 @@ _HEAD_START = 5.0  # seconds to get to know the domains before the first connect
 _QUIET = 0.3  # seconds; from a connection to its first word, or from a decision to its answer
 _ENDED = b"\0"  # what no signal has for its number
 _SAMPLE = 1.0  # seconds between looks at what waits, where metrics are on
+
+
+_STUCK = 60.0  # seconds in which no Python ran at all
+_BEAT = 1.0  # seconds
 
 
 class Ended(Exception):
@@ -60,6 +65,7 @@ def work(config: Config, listener: int, ready: Callable[[], object]) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         return
+    threading.Thread(target=_beat, daemon=True).start()
     database = Database(config.database)
     database.open()
     watch = Watch(database)
@@ -106,6 +112,17 @@ def _close(listener: int) -> None:
         nowhere.listen(1)
         nowhere.setblocking(False)
         os.dup2(nowhere.fileno(), listener)
+
+
+def _beat() -> None:
+    """End this process, and say where it was, if one message keeps all others from running.
+
+    The budget of a message is looked at in Python only. What is in flight gets 451 from Postfix,
+    and the parent starts another worker.
+    """
+    while True:
+        faulthandler.dump_traceback_later(_STUCK, exit=True)
+        time.sleep(_BEAT)
 
 
 def _announce(watch: Watch, ready: Callable[[], object]) -> None:

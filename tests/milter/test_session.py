@@ -621,3 +621,26 @@ def test_no_line_of_the_log_holds_an_at_sign(world: World) -> None:
     world.send(CARRIER, world.alias(BUYER, world.order(), "buyer"), mail())
     assert world.tracker.events("message")
     assert "@" not in world.tracker.log_text().replace(str(world.tracker.directory), "")
+
+
+@pytest.mark.parametrize("fields", [1_100, 10])
+def test_too_many_header_fields_are_refused(world: World, fields: int) -> None:
+    """A thousand fields, or ten that are together longer than half a megabyte."""
+    order = world.order()
+    length = 10 if fields > 1_000 else 60_000
+    many = b"".join(b"X-%d: %s\r\n" % (n, b"y" * length) for n in range(fields))
+    result = world.send(CARRIER, world.alias(BUYER, order, "buyer"), many + mail())
+    assert str(replies.TOO_MANY_FIELDS) in str(result.reply)
+    assert world.messages(order) == 0
+
+
+def test_too_many_header_fields_are_none_of_our_business_elsewhere(world: World) -> None:
+    many = b"".join(b"X-%d: y\r\n" % n for n in range(1_100))
+    assert world.send(CARRIER, STRANGER, many + mail()).reply.kind == "continue"
+
+
+def test_no_order_header_hides_behind_others(world: World) -> None:
+    """From outside to the store: what is not kept could not be removed either."""
+    many = b"".join(b"X-%d: y\r\n" % n for n in range(1_100))
+    result = world.send(CARRIER, SHOP, many + b"X-Order-Id: 1\r\n" + mail())
+    assert str(replies.TOO_MANY_FIELDS) in str(result.reply)

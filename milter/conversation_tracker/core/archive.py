@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from conversation_tracker.core.people import People
 
 MAX_TOTAL = 64 * 1024 * 1024
-"""Octets unpacked of one file, with all files inside it."""
+"""Octets unpacked of the files of one message that are looked at together."""
 MAX_RATIO = 200
 """Octets unpacked for one octet packed."""
 MAX_MEMBERS = 2_000

@@ -64,14 +64,17 @@ def _without_shown(message: Message, values: list[bytes | None], view: View) -> 
     forbidden = everybody(view.conversation, view.to)
     pairs = list(zip(message.headers, values, strict=True))
     kept = [Header(h.name, value) for h, value in pairs if value is not None]
-    if all(hit.token == view.to.token for hit in scan(kept, b"", forbidden)):
+    if all(hit.token == view.to.token for hit in scan(kept, b"", forbidden, message.means)):
         return values
     own = view.to.token
     return [
         None
         if value is not None
         and not needed(header.key)
-        and any(hit.token != own for hit in scan([Header(header.name, value)], b"", forbidden))
+        and any(
+            hit.token != own
+            for hit in scan([Header(header.name, value)], b"", forbidden, message.means)
+        )
         else value
         for header, value in pairs
     ]
@@ -122,7 +125,7 @@ def leaks(
         decision, and so is the text of a message whose store has no bodies masked.
     """
     headers, body = applied(message, edits)
-    found = scan(headers, body, everybody(conversation, to))
+    found = scan(headers, body, everybody(conversation, to), message.means)
     masked = conversation.store.mask_body
     return [
         hit

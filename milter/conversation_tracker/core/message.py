@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from conversation_tracker.core.address import Address, mailboxes
+from conversation_tracker.core.means import ENDLESS, Means
 from conversation_tracker.core.passage import Passage
 
 HOPS = b"X-Conversation-Hops"
@@ -98,6 +99,8 @@ class Message:
         body: the raw body, with the line ends it came with.
         arrival: where it came from.
         null: the envelope sender is the null sender, `<>` (RFC 5321 section 4.5.5).
+        cut: it had more header fields, or longer ones, than are kept.
+        means: what deciding on it may use.
     """
 
     sender: Address | None
@@ -106,6 +109,8 @@ class Message:
     body: bytes = field(repr=False)
     arrival: Arrival = Arrival()
     null: bool = False
+    cut: bool = False
+    means: Means = field(default=ENDLESS, repr=False, compare=False)
 
     def values(self, name: bytes) -> Iterator[bytes]:
         """Go through the values of all fields of one name, given in lower case."""

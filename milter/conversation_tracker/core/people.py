@@ -7,9 +7,10 @@ raises, except the constructor, with ValueError, for a key without `@`.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from conversation_tracker.core.mask import Masker
+from conversation_tracker.core.means import ENDLESS
 from conversation_tracker.core.spelling import domain_spellings
 
 _BEFORE = 128  # bytes looked at before a domain, and few behind it
@@ -32,9 +33,16 @@ class People:
     Args:
         keys: the identity of each (`Address.key`).
         kept: identities of whom it is no matter to find, whose variants are not looked for either.
+        check: raises when the time for looking is over.
     """
 
-    def __init__(self, keys: Iterable[str], kept: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        keys: Iterable[str],
+        kept: Iterable[str] = (),
+        check: Callable[[], None] = ENDLESS.check,
+    ) -> None:
+        self._check = check
         known = dict.fromkeys(keys, "")
         self._mask = Masker(known, kept)
         domains = {key.rpartition("@")[2] for key in known}
@@ -51,10 +59,12 @@ class People:
 
     def in_text(self, text: str) -> bool:
         """Tell whether readable text holds one of the addresses, however it is spelled."""
+        self._check()
         return self._mask(text) != text
 
     def found(self, data: bytes) -> bool:
         """Tell whether bytes of any kind hold one of the addresses, in ASCII, UTF-8 or UTF-16."""
+        self._check()
         low = data.lower()
         return any(self._narrow(data, low, name) for name in self._plain) or any(
             self._broad(data, low, name, len(each)) for name, each in self._wide

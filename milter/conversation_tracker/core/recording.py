@@ -14,6 +14,7 @@ from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.conversation import Conversation, Direction, Participant
 from conversation_tracker.core.copies import everybody
 from conversation_tracker.core.headers import decoded
+from conversation_tracker.core.means import Means
 from conversation_tracker.core.message import Header, Message, render
 from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.plan import Record, Refusal
@@ -53,7 +54,7 @@ def record(
     Raises:
         TooComplex: the body's structure is over the limits.
     """
-    view = View(conversation, None, alias_domains=alias_domains)
+    view = View(conversation, None, alias_domains=alias_domains, means=message.means)
     forbidden = everybody(conversation)
     part = structure(message)
     kept, body = _kept(message, view, forbidden)
@@ -121,22 +122,22 @@ def _kept(
         if value is not None
     )
     try:
-        return _clean(kept, view.body(message), forbidden)
+        return _clean(kept, view.body(message), forbidden, message.means)
     except mime.Unmaskable:
         return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT
 
 
 def _clean(
-    headers: tuple[Header, ...], body: bytes, forbidden: Mapping[str, str]
+    headers: tuple[Header, ...], body: bytes, forbidden: Mapping[str, str], means: Means
 ) -> tuple[tuple[Header, ...], bytes]:
     """Leave out of a masked message whatever still shows an address."""
-    hits = scan(headers, body, forbidden)
+    hits = scan(headers, body, forbidden, means)
     if not hits:
         return headers, body
     if any(not hit.channel.startswith("header ") for hit in hits):
         headers = tuple(h for h in headers if not h.key.startswith(b"content-"))
         body = _NOT_KEPT
-    return tuple(h for h in headers if not scan([h], b"", forbidden)), body
+    return tuple(h for h in headers if not scan([h], b"", forbidden, means)), body
 
 
 def _texts(

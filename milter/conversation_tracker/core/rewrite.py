@@ -21,6 +21,7 @@ from conversation_tracker.core.conversation import (
     TooManyParticipants,
 )
 from conversation_tracker.core.headers import decoded
+from conversation_tracker.core.means import Overdue
 from conversation_tracker.core.message import INTERNAL, Message
 from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.plan import UNTOUCHED, Edit, Plan, Record
@@ -170,6 +171,8 @@ def plan(
         return Plan(reply=replies.EXPIRED_ALIAS)
     except TooManyParticipants:
         return Plan(reply=replies.TOO_MANY_PARTICIPANTS)
+    except Overdue as over:
+        return Plan(reply=replies.TOO_SLOW if over.hopeless else replies.TRY_LATER)
     except (mime.TooComplex, mime.Unmaskable, _Shown, _Unreadable):
         return Plan(reply=replies.CANNOT_MASK)
 
@@ -219,14 +222,14 @@ def _planned(case: _Case, conversations: Sequence[Conversation]) -> Plan:
         for gathered, people in groups:
             # What cannot be masked is somebody's address, and one of two is not theirs.
             for reader in people[:2]:
-                view = View(gathered, reader, case.known, case.alias_domains)
+                view = View(gathered, reader, case.known, case.alias_domains, message.means)
                 content = copies.content(message, view, protected=_protected(message, gathered))
                 _checked(message, tuple(content), view)
         edits = tuple(
             copies.several(message, [gathered for gathered, _ in groups], case.verdict, case.secret)
         )
         return Plan(edits=edits, records=records, split=True)
-    view = View(first, to[0], case.known, case.alias_domains)
+    view = View(first, to[0], case.known, case.alias_domains, message.means)
     edits = tuple(copies.one(message, view, to[0], protected=_protected(message, first)))
     _checked(message, edits, view)
     return Plan(edits=edits, records=records, bounces_to=None if message.null else to[0].token)

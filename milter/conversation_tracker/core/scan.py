@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from conversation_tracker.core import readings
+from conversation_tracker.core.means import ENDLESS, Means
 from conversation_tracker.core.message import Header
 from conversation_tracker.core.sighting import Watch
 
@@ -76,20 +77,23 @@ class Hit:
         return self.channel.endswith("(file)")
 
 
-def scan(headers: Sequence[Header], body: bytes, forbidden: Mapping[str, str]) -> list[Hit]:
+def scan(
+    headers: Sequence[Header], body: bytes, forbidden: Mapping[str, str], means: Means = ENDLESS
+) -> list[Hit]:
     """Look for addresses in a message, in every form in which a reader may see them.
 
     Args:
         headers: the message's header fields.
         body: its raw body, with any line ends.
         forbidden: the token of each address's owner, by the address's key.
+        means: what looking may use.
 
     Returns:
         The hits, each once, in the order they were found; at most a hundred.
     """
     if not forbidden:
         return []
-    found = _Scan(forbidden)
+    found = _Scan(forbidden, means)
     found.headers(headers)
     found.walk(headers, body)
     return list(found.hits)[:_HITS]
@@ -131,7 +135,8 @@ class _Declared:
 class _Scan:
     """One scan, with what it has found so far."""
 
-    def __init__(self, forbidden: Mapping[str, str]) -> None:
+    def __init__(self, forbidden: Mapping[str, str], means: Means) -> None:
+        self._means = means
         self._watch = Watch(forbidden)
         self._tokens = readings.Tokens(self._watch.domains)
         self._count = 0
@@ -157,6 +162,7 @@ class _Scan:
 
     def _inside(self, part: _Part) -> Iterator[_Part]:
         """Look at a part, and give the parts inside it."""
+        self._means.check()
         self._count += 1
         declared, start = part.declared, part.start
         if declared is None:
@@ -260,6 +266,7 @@ class _Scan:
     def _owners(self, text: str, *, markup: bool = False) -> Iterator[str]:
         """Go through the tokens of those whose address a text shows."""
         for low in readings.readings(text, markup=markup):
+            self._means.check()
             yield from self._watch.seen(low)
         for token in self._tokens.decoded(text):
             yield from self._watch.seen(token.lower())

@@ -21,6 +21,7 @@ from conversation_tracker.core.headers import (
     masked_mailboxes,
 )
 from conversation_tracker.core.mask import Masker
+from conversation_tracker.core.means import ENDLESS, Means
 from conversation_tracker.core.message import HOPS, INTERNAL, Header, Message
 from conversation_tracker.core.needles import Needles
 from conversation_tracker.core.thread import HEADERS as THREAD_HEADERS
@@ -57,6 +58,7 @@ class View:
         to: Participant | None,
         known: Mapping[str, Mapped] | None = None,
         alias_domains: Collection[str] = (),
+        means: Means = ENDLESS,
     ) -> None:
         """Prepare the replacements.
 
@@ -65,17 +67,17 @@ class View:
             to: the recipient, who must have an address; None for the record.
             known: the message identifiers of ours that may be mapped back, by themselves.
             alias_domains: all alias domains, to find other orders' soft aliases by.
+            means: what masking may use.
         """
         self._known = known or {}
+        self.means = means
         kept = [to.address.key] if to is not None and to.address is not None else []
-        self.others = mime.People(
-            (
-                participant.address.key
-                for participant in conversation
-                if participant.address and (to is None or participant.token != to.token)
-            ),
-            kept,
+        others = (
+            participant.address.key
+            for participant in conversation
+            if participant.address and (to is None or participant.token != to.token)
         )
+        self.others = mime.People(others, kept, means.check)
         self.conversation = conversation
         self.to = to
         self._masker = Masker(dict(self._replacements()), kept)
@@ -122,11 +124,13 @@ class View:
 
     def text(self, text: str) -> str:
         """Mask running text; the same object when nothing is to change."""
+        self.means.check()
         masked = self._masker(text)
         return masked if self._foreign is None else self._foreign(masked)
 
     def possible(self, raw: bytes) -> bool:
         """Tell cheaply whether `text` could change what these bytes say in ASCII."""
+        self.means.check()
         return self._masker.possible(raw) or (
             self._foreign is not None and self._foreign.possible(raw)
         )
