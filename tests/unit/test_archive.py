@@ -154,6 +154,6 @@ BOMBS = {
 
 @pytest.mark.parametrize("data", BOMBS.values(), ids=list(BOMBS))
 def test_bombs_are_looked_at_within_bounded_time(data: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert not archive.found(data, PEOPLE)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10

@@ -134,8 +134,8 @@ def test_arbitrary_bytes_raise_nothing(data: bytes) -> None:
     ],
 )
 def test_long_lines_take_bounded_time(data: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     result, _ = calendar.masked(data, "", MASK)
     list(calendar.binaries(data))
     assert ALIAS.encode() in result.replace(b"\r\n ", b"")
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

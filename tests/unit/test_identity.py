@@ -278,7 +278,7 @@ def test_parts_are_numbered_through_messages_inside() -> None:
     ],
 )
 def test_hostile_data_takes_bounded_time(data: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     identity.found(data, PEOPLE)
     identity.removed(data, PEOPLE)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10

@@ -92,6 +92,6 @@ def test_any_text_raises_nothing_and_stays_without_a_hit(text: str) -> None:
 )
 def test_hostile_links_take_bounded_time(unit: str) -> None:
     text = "https://" + unit * (500_000 // len(unit))
-    start = time.perf_counter()
+    start = time.process_time()
     links.masked(text, MASK)
-    assert time.perf_counter() - start < 8
+    assert time.process_time() - start < 8

@@ -168,9 +168,9 @@ def test_no_order_of_pieces_makes_it_fail(pieces: list[str]) -> None:
 ])  # fmt: skip
 def test_time_grows_with_the_length_only(piece: str) -> None:
     for start in ("", "postfix/smtp[1]: 9663F22A932: to=<", "postfix/qmgr[1]: 9663F22A932: from=<"):
-        begun = time.perf_counter()
+        begun = time.process_time()
         read(start + piece * (1_000_000 // len(piece)))
-        assert time.perf_counter() - begun < 0.2
+        assert time.process_time() - begun < 0.2
 
 
 @pytest.mark.parametrize(

@@ -69,19 +69,19 @@ def test_a_page_without_an_address_is_the_same_object() -> None:
 
 def seconds(source: str) -> float:
     def once() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         markup.masked(source, MASK)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     return min(once() for _ in range(5))
 
 
 def test_a_page_without_an_address_is_decoded_once() -> None:
     """A page of 40 kB takes a small multiple of what the standard library's decoding takes."""
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(5):
         html.unescape(PAGE)
-    decoding = (time.perf_counter() - start) / 5
+    decoding = (time.process_time() - start) / 5
     assert seconds(PAGE) < 6 * decoding
     assert seconds(PAGE + "<p>john&#64;doe.example</p>") < 20 * decoding
 
@@ -118,6 +118,6 @@ def test_any_source_raises_nothing_and_stays_without_a_hit(source: str) -> None:
 )
 def test_hostile_sources_take_bounded_time(unit: str) -> None:
     source = unit * (300_000 // len(unit)) + " john<b>@</b>doe.example"
-    start = time.perf_counter()
+    start = time.process_time()
     markup.masked(source, MASK)
-    assert time.perf_counter() - start < 8
+    assert time.process_time() - start < 8

@@ -697,9 +697,9 @@ def test_any_fields_are_read(fields: str) -> None:
 def test_hostile_repetition_takes_no_time(piece: bytes, type_: str) -> None:
     """A megabyte of one piece is read within seconds; anything quadratic would take minutes."""
     message = mail(f"{DAEMON}\nContent-Type: {type_}", piece * (1_000_000 // len(piece)))
-    start = time.perf_counter()
+    start = time.process_time()
     check(message)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("piece", [b"!", b"<", b"(", b"auto", b"=?utf-8?q?=?= ", b'"', b"deliver"])
@@ -707,9 +707,9 @@ def test_hostile_headers_take_no_time(piece: bytes) -> None:
     """Long values are only looked at in part."""
     names = (b"From", b"Subject", b"X-Failed-Recipients", b"Precedence", b"Auto-Submitted")
     value = piece * (60_000 // len(piece))
-    start = time.perf_counter()
+    start = time.process_time()
     check(Message(None, (), tuple(Header(name, value) for name in names), b"x", null=True))
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 # Test messages from elsewhere, where there are any
