@@ -64,6 +64,8 @@ _ANNOUNCE = (
     "SELECT set_config('synchronous_commit', 'off', true), pg_notify('tracker_messages', payload)"
     " FROM unnest(%s::text[]) AS payload"
 )
+# The server's start stands for the server: of another one, the same number says nothing.
+_VERSION = "SELECT version, pg_postmaster_start_time() FROM tracker.directory"
 _DIRECTORY = (
     "SELECT (SELECT coalesce(array_agg(name), '{}') FROM tracker.alias_domains),"
     " (SELECT coalesce(jsonb_agg(to_jsonb(s)), '[]') FROM tracker.stores AS s),"
@@ -184,13 +186,21 @@ class Database:
 
     def directory(self) -> Directory:
         """Read the alias domains and the stores."""
+        # The version first: what changes in between is read once more, and not missed.
+        version = self.directory_version()
         [(domains, stores, secret)] = self._rows(_DIRECTORY, ())
         return Directory(
             frozenset(domains),
             {domain: store_of(row) for row in stores for domain in row["sender_domains"]},
             frozenset(row["name"] for row in stores if not row["active"]),
             bytes(secret),
+            version,
         )
+
+    def directory_version(self) -> object:
+        """Tell which version of the directory is in force; cheap, to be asked all the time."""
+        [version] = self._rows(_VERSION, ())
+        return version
 
     def record(self, records: Sequence[Record]) -> tuple[Outcome, dict[str, str]]:
         """Write what a message is to leave behind, all of it or nothing.

@@ -33,12 +33,21 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """What every message is held against: all alias domains, and whose each sender domain is."""
+    """What every message is held against: all alias domains, and whose each sender domain is.
+
+    Attributes:
+        alias_domains: all of them.
+        senders: the stores by each of their sender domains.
+        inactive: the names of the stores that are switched off.
+        secret: what the first pass signs its findings with.
+        version: equal as long as nothing of this changes.
+    """
 
     alias_domains: frozenset[str]
     senders: dict[str, Store]
     inactive: frozenset[str]
     secret: bytes = field(default=b"", repr=False)
+    version: object = field(default=None, repr=False, compare=False)
 
 
 def found_of(row: Sequence[Any]) -> Found:

@@ -128,6 +128,9 @@ def test_the_watch_outlives_whatever_it_meets_and_says_it_once(
     answers = iter([KeyError("a"), KeyError("b"), ValueError("c"), answer, KeyError("d"), answer])
 
     class Moody:
+        def directory_version(self) -> object:
+            return object()
+
         def directory(self) -> Directory:
             asked.release()
             found = next(answers, answer)
@@ -144,3 +147,76 @@ def test_the_watch_outlives_whatever_it_meets_and_says_it_once(
     assert not watch._thread.is_alive()
     assert watch.current == answer
     assert lines == ["error KeyError", "error ValueError", "alias domains 1", "error KeyError"]
+
+
+MANY = """
+INSERT INTO tracker.stores (name, alias_domain, sender_domains)
+SELECT 'shop' || n, 'ct.shop' || n || '.example', ARRAY['shop' || n || '.example']
+  FROM generate_series(1, 10000) AS n
+"""
+
+
+def test_it_is_read_only_when_it_has_changed(
+    database: str, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whatever way: a store, a domain nobody uses any more, the secret."""
+    run(database, ADD)
+    assert processes.until(lambda: bool(current(watch).alias_domains), 1.0)
+    before = current(watch)
+    time.sleep(3 * directory._EVERY)
+    assert current(watch) is before
+    for change in (
+        "UPDATE tracker.stores SET hourly_limit = 7",
+        "INSERT INTO tracker.alias_domains VALUES ('ct.example.net')",
+        "DELETE FROM tracker.alias_domains WHERE name = 'ct.example.net'",
+        "UPDATE tracker.secrets SET key = sha256('new')",
+    ):
+        before = current(watch)
+        run(database, change)
+        assert processes.until(lambda known=before: current(watch) is not known, 1.0), change
+    before = current(watch)
+    run(database, "DELETE FROM tracker.alias_domains WHERE name = 'ct.example.net'")
+    time.sleep(3 * directory._EVERY)
+    assert current(watch) is before
+
+
+def test_a_transaction_changes_the_version_once_and_none_when_it_is_rolled_back(
+    database: str,
+) -> None:
+    version = "SELECT version FROM tracker.directory"
+    with psycopg.connect(database) as connection:
+        start = connection.execute(version).fetchone()
+        connection.execute(MANY.encode())
+        with connection.transaction():
+            connection.execute("UPDATE tracker.stores SET hourly_limit = 7")
+        assert connection.execute(version).fetchone() == (1 + (start or (0,))[0],)
+        connection.rollback()
+        assert connection.execute(version).fetchone() == start
+
+
+def test_ten_thousand_stores_cost_nothing_at_rest_and_a_change_is_seen_within_a_second(
+    database: str, watch: Watch
+) -> None:
+    run(database, MANY)
+    assert processes.until(lambda: len(current(watch).senders) == 10_000, 5.0)
+    started = time.process_time()
+    time.sleep(2.0)
+    assert time.process_time() - started < 0.1
+    run(database, "UPDATE tracker.stores SET order_header = 'X-Mine' WHERE name = 'shop77'")
+    sees = lambda: current(watch).senders["shop77.example"].order_header == "X-Mine"  # noqa: E731
+    assert processes.until(sees, 1.0)
+
+
+def test_a_store_among_ten_thousand_is_changed_in_no_time(database: str) -> None:
+    """And a sender domain in somebody's alias domain is found among them."""
+    run(database, MANY)
+    started = time.monotonic()
+    run(database, "UPDATE tracker.stores SET sender_domains = '{new.example}' WHERE name = 'shop5'")
+    run(database, "SELECT tracker.mask('shop5', '1', 'john@doe.example')")
+    assert time.monotonic() - started < 1.0
+    for change in (
+        "UPDATE tracker.stores SET sender_domains = '{a.ct.shop6.example}' WHERE name = 'shop5'",
+        "UPDATE tracker.stores SET alias_domain = 'shop9.example' WHERE name = 'shop5'",
+    ):
+        with pytest.raises(psycopg.errors.IntegrityError):
+            run(database, change)

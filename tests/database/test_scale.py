@@ -113,3 +113,30 @@ def test_recording_and_looking_up_reads_no_table_through(connection: psycopg.Con
             ):
                 connection.execute(query.encode(), values)
         assert connection.execute(SCANNED).fetchall() == []
+
+
+def test_recording_looks_at_two_months_at_most(
+    database: str, connection: psycopg.Connection
+) -> None:
+    """However many there are; of the deliveries, at one."""
+    # Elsewhere, so that what making them read is not counted here.
+    with psycopg.connect(database) as other:
+        other.execute(
+            "SELECT tracker.make_month((now() - n * interval '1 month')::date)"
+            " FROM generate_series(1, 24) AS n"
+        )
+    recorder = Recorder(connection)
+    reads = (
+        "SELECT relname FROM pg_stat_xact_user_tables WHERE schemaname = 'tracker'"
+        " AND relname ~ %s AND coalesce(seq_scan, 0) + coalesce(idx_scan, 0) > 0"
+    )
+    with connection.transaction():
+        for number in range(1, 9):
+            token = f"{number:032d}"
+            [(order,)] = connection.execute(
+                "SELECT order_id FROM tracker.participants WHERE token = %s::uuid", (token,)
+            ).fetchall()
+            assert recorder.record([record(order, token)])[0] == "done"
+        assert 1 <= len(connection.execute(reads, ("^messages_[0-9]",)).fetchall()) <= 2
+        assert len(connection.execute(reads, ("^deliveries_[0-9]",)).fetchall()) <= 1
+        assert connection.execute(reads, ("_default$",)).fetchall() == []

@@ -164,7 +164,10 @@ def plan(
         found = verdict(message, authserv_id)
         if any(_unwelcome(message, conversation, found) for conversation in conversations):
             return Plan(reply=replies.SENDER_REFUSED)
-        domains = frozenset(alias_domains) | {each.order.alias_domain for each in conversations}
+        domains = frozenset(alias_domains)  # itself, where it is one
+        # There may be thousands: no copy of them is made for a message.
+        if lacking := {each.order.alias_domain for each in conversations} - domains:
+            domains |= lacking
         case = _Case(message, mint, own, known or {}, found, domains, secret)
         return _planned(case, conversations)
     except _Gone:

@@ -48,6 +48,11 @@ _NEVER_KEPT = INTERNAL | frozenset(
 
 _ANSWERED = frozenset({b"from", b"sender", b"reply-to", b"mail-followup-to", b"mail-reply-to"})
 
+_SOFT_MARK = re.compile(rf"-([0-9]{{{REF_DIGITS}}})b\.", re.IGNORECASE)
+_SOFT_FORM = re.compile(r"[^\s<>\"(),:;@]+@([a-z0-9._-]+)", re.IGNORECASE)
+_DOMAIN_END = re.compile(r"[._]")
+_RAW_MARK = re.compile(rb"b\.([a-z0-9._-]+)", re.IGNORECASE)
+
 
 class View:
     """A conversation as one participant sees it; with no participant, as it is recorded."""
@@ -81,8 +86,12 @@ class View:
         self.conversation = conversation
         self.to = to
         self._masker = Masker(dict(self._replacements()), kept)
-        domains = {conversation.order.alias_domain, *alias_domains}
-        self._foreign = _Foreign(domains) if to is None else None
+        self._foreign = None
+        if to is None:
+            own = conversation.order.alias_domain
+            # There may be thousands: no copy of them is made for a message.
+            domains = alias_domains if own in alias_domains else {own, *alias_domains}
+            self._foreign = _Foreign(domains)
 
     def _replacements(self) -> Iterator[tuple[str, str]]:
         conversation, to = self.conversation, self.to
@@ -235,26 +244,38 @@ def structure(message: Message) -> mime.Part:
 
 
 class _Foreign:
-    """Other orders' soft aliases: what is recorded must not hold the addresses they carry."""
+    """Other orders' soft aliases: what is recorded must not hold the addresses they carry.
+
+    There may be thousands of alias domains: what has a soft alias's form is found first, and its
+    domain looked up then.
+    """
 
     def __init__(self, domains: Collection[str]) -> None:
-        self._marks = tuple(f"b.{domain}" for domain in domains)
-        names = "|".join(re.escape(domain) for domain in sorted(domains, key=len, reverse=True))
-        self._pattern = re.compile(
-            rf"[^\s<>\"(),:;@]+@[a-z0-9.-]+-([0-9]{{{REF_DIGITS}}})b\.({names})(?![a-z0-9-])",
-            re.IGNORECASE,
-        )
+        self._domains = domains
 
     def __call__(self, text: str) -> str:
-        low = text.lower()
-        if not any(mark in low for mark in self._marks):
+        if _SOFT_MARK.search(text) is None:
             return text
-        return self._pattern.sub(r"order-\1@\2", text)
+        return _SOFT_FORM.sub(self._ordered, text)
+
+    def _ordered(self, found: re.Match[str]) -> str:
+        """Put the order in the place of what may be a soft alias; the last mark counts."""
+        run = found[1]
+        for mark in reversed(list(_SOFT_MARK.finditer(run))):
+            if (domain := self._leading(run[mark.end() :])) and mark.start() > 0:
+                return f"order-{mark[1]}@{domain}{run[mark.end() + len(domain) :]}"
+        return found[0]
+
+    def _leading(self, name: str) -> str | None:
+        """Give the alias domain that a text begins with, as it stands there."""
+        for end in (len(name), *(m.start() for m in reversed(list(_DOMAIN_END.finditer(name))))):
+            if name[:end].lower() in self._domains:
+                return name[:end]
+        return None
 
     def address(self, address: Address) -> str | None:
         shown = self(str(address))
         return None if shown == str(address) else shown
 
     def possible(self, raw: bytes) -> bool:
-        low = raw.lower()
-        return any(mark.encode("ascii") in low for mark in self._marks)
+        return any(self._leading(m[1].decode("ascii")) for m in _RAW_MARK.finditer(raw))

@@ -110,6 +110,10 @@ CREATE TABLE tracker.sender_domains (
     store text NOT NULL REFERENCES tracker.stores ON UPDATE CASCADE ON DELETE CASCADE
 );
 
+CREATE INDEX sender_domains_store ON tracker.sender_domains (store);
+CREATE INDEX sender_domains_tree ON tracker.sender_domains
+    USING gist (tracker.domain_tree(name));
+
 -- Keeps alias_domains and sender_domains as the stores say. A store's own address must never be
 -- taken for an alias, nor an alias for a store's own address.
 CREATE FUNCTION tracker.note_domains() RETURNS trigger LANGUAGE plpgsql
@@ -137,10 +141,15 @@ BEGIN
       FROM unnest(new.sender_domains) AS domain
      WHERE NOT EXISTS (SELECT FROM tracker.sender_domains AS own
                         WHERE own.name = domain AND own.store = new.name);
-    SELECT sender.name INTO clash
-      FROM tracker.sender_domains AS sender, tracker.alias_domains AS alias
-     WHERE right('.' || sender.name, length(alias.name) + 1) = '.' || alias.name
-     LIMIT 1;
+    -- By an index each way: there may be thousands of both.
+    SELECT name INTO clash FROM (
+        SELECT sender.name FROM tracker.sender_domains AS sender, tracker.alias_domains AS alias
+         WHERE sender.store = new.name
+           AND tracker.domain_tree(alias.name) @> tracker.domain_tree(sender.name)
+        UNION ALL
+        SELECT sender.name FROM tracker.sender_domains AS sender
+         WHERE tracker.domain_tree(sender.name) <@ tracker.domain_tree(new.alias_domain)
+    ) AS clashes LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'sender domain "%" lies in an alias domain', clash
             USING ERRCODE = 'check_violation', SCHEMA = 'tracker', TABLE = 'stores',
@@ -167,6 +176,37 @@ CREATE TABLE tracker.secrets (
 
 INSERT INTO tracker.secrets DEFAULT VALUES;
 
+-- The directory -----------------------------------------------------------------------------------
+
+-- What every worker holds a copy of: the stores, their domains, the secret. The version tells whether
+-- the copy is the last; it changes with the transaction that changed them, once. Asking for one
+-- number works behind any pooler, where a notification does not arrive.
+CREATE TABLE tracker.directory (
+    version bigint NOT NULL DEFAULT 0,
+    changed_in xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    only_row boolean NOT NULL DEFAULT true
+        CONSTRAINT directory_pkey PRIMARY KEY CONSTRAINT directory_has_one_row CHECK (only_row)
+);
+
+INSERT INTO tracker.directory DEFAULT VALUES;
+
+CREATE FUNCTION tracker.note_change() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE tracker.directory SET version = version + 1, changed_in = pg_current_xact_id()
+     WHERE changed_in <> pg_current_xact_id();
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER stores_directory AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tracker.stores
+    FOR EACH STATEMENT EXECUTE FUNCTION tracker.note_change();
+-- By rows: expiry looks for unused domains every day, and most often there are none.
+CREATE TRIGGER alias_domains_directory AFTER INSERT OR UPDATE OR DELETE ON tracker.alias_domains
+    FOR EACH ROW EXECUTE FUNCTION tracker.note_change();
+CREATE TRIGGER secrets_directory AFTER INSERT OR UPDATE OR DELETE ON tracker.secrets
+    FOR EACH STATEMENT EXECUTE FUNCTION tracker.note_change();
+
 -- Orders and participants -----------------------------------------------------------------------
 
 CREATE TABLE tracker.orders (
@@ -184,7 +224,10 @@ CREATE TABLE tracker.orders (
     expires_at timestamptz NOT NULL,
     emptied_at timestamptz,
     CONSTRAINT orders_number_is_unique_in_its_store UNIQUE (store, number)
-);
+)
+-- Expiry writes many rows anew. Their old versions are vacuumed before they are one in fifty, so
+-- that the room is used again and the table does not grow.
+WITH (autovacuum_vacuum_scale_factor = 0.02);
 
 CREATE INDEX orders_to_empty ON tracker.orders (expires_at) WHERE emptied_at IS NULL;
 CREATE INDEX orders_to_remove ON tracker.orders (expires_at) WHERE emptied_at IS NOT NULL;
@@ -213,7 +256,8 @@ CREATE TABLE tracker.participants (
     -- knows the order's reference, resolves to nothing until somebody known names it.
     vouched boolean NOT NULL DEFAULT true,
     joined_at timestamptz NOT NULL DEFAULT now()
-);
+)
+WITH (autovacuum_vacuum_scale_factor = 0.02); -- as orders
 
 COMMENT ON COLUMN tracker.participants.address IS
     'The real address; the only column that holds one. NULL once the order has expired.';
@@ -316,7 +360,8 @@ CREATE TABLE tracker.message_ids (
     original text NOT NULL,
     participant_id bigint NOT NULL REFERENCES tracker.participants ON DELETE CASCADE,
     CONSTRAINT message_ids_pkey PRIMARY KEY (order_id, ours)
-);
+)
+WITH (autovacuum_vacuum_scale_factor = 0.02); -- as orders
 
 CREATE INDEX message_ids_participant ON tracker.message_ids (participant_id);
 

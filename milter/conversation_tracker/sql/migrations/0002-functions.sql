@@ -157,8 +157,11 @@ $$;
 -- The alias domain that a domain is, or is inside of, or NULL.
 CREATE FUNCTION tracker.alias_domain_of(domain text) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    -- One look-up for each level of the name, however many alias domains there are.
     SELECT name FROM tracker.alias_domains
-     WHERE domain = name OR right(domain, length(name) + 1) = '.' || name
+     WHERE name = ANY (ARRAY(SELECT array_to_string(labels[n:], '.')
+                               FROM string_to_array(domain, '.') AS labels,
+                                    generate_series(1, cardinality(labels)) AS n))
 $$;
 
 CREATE FUNCTION tracker.random_ref() RETURNS text

@@ -1,0 +1,1 @@
+"""What tests/growth is made of: filling a database, the cost of a message, mail during expiry."""
