@@ -49,9 +49,9 @@ _NEVER_KEPT = INTERNAL | frozenset(
 _ANSWERED = frozenset({b"from", b"sender", b"reply-to", b"mail-followup-to", b"mail-reply-to"})
 
 _SOFT_MARK = re.compile(rf"-([0-9]{{{REF_DIGITS}}})b\.", re.IGNORECASE)
-_SOFT_FORM = re.compile(r"[^\s<>\"(),:;@]+@([a-z0-9._-]+)", re.IGNORECASE)
+_SOFT_FORM = re.compile(r"[^\s<>\"(),:;@]+@(?=([a-z0-9._-]+))", re.IGNORECASE)
 _DOMAIN_END = re.compile(r"[._]")
-_RAW_MARK = re.compile(rb"b\.([a-z0-9._-]+)", re.IGNORECASE)
+_RAW_MARK = re.compile(rb"-[0-9]{%d}b\." % REF_DIGITS, re.IGNORECASE)
 
 
 class View:
@@ -256,15 +256,23 @@ class _Foreign:
     def __call__(self, text: str) -> str:
         if _SOFT_MARK.search(text) is None:
             return text
-        return _SOFT_FORM.sub(self._ordered, text)
+        pieces: list[str] = []
+        done = at = 0
+        while (found := _SOFT_FORM.search(text, at)) is not None:
+            # What is no alias may be the local part of the next one.
+            at = found.end()
+            if (order := self._order(found[1])) is not None:
+                shown, length = order
+                pieces += text[done : found.start()], shown
+                done = at = found.end() + length
+        return "".join(pieces) + text[done:]
 
-    def _ordered(self, found: re.Match[str]) -> str:
-        """Put the order in the place of what may be a soft alias; the last mark counts."""
-        run = found[1]
-        for mark in reversed(list(_SOFT_MARK.finditer(run))):
-            if (domain := self._leading(run[mark.end() :])) and mark.start() > 0:
-                return f"order-{mark[1]}@{domain}{run[mark.end() + len(domain) :]}"
-        return found[0]
+    def _order(self, name: str) -> tuple[str, int] | None:
+        """Give what stands for the alias that ends in this, and how much of it; the last counts."""
+        for mark in reversed(list(_SOFT_MARK.finditer(name))):
+            if mark.start() > 0 and (domain := self._leading(name[mark.end() :])):
+                return f"order-{mark[1]}@{domain}", mark.end() + len(domain)
+        return None
 
     def _leading(self, name: str) -> str | None:
         """Give the alias domain that a text begins with, as it stands there."""
@@ -278,4 +286,4 @@ class _Foreign:
         return None if shown == str(address) else shown
 
     def possible(self, raw: bytes) -> bool:
-        return any(self._leading(m[1].decode("ascii")) for m in _RAW_MARK.finditer(raw))
+        return _RAW_MARK.search(raw) is not None
