@@ -250,6 +250,12 @@ def test_the_signature_of_masked_text_goes() -> None:
     assert masked(body, SIGNED) == wrapped(TEXT.replace(b"Hello", ALIAS.encode()), note)
 
 
+def test_what_a_list_put_behind_a_signature_stays() -> None:
+    body = wrapped(TEXT.replace(b"Hello", RAW), SIGNATURE, TEXT)
+    note = NOTE.replace(REMOVED.encode(), UNSIGNED.encode())
+    assert masked(body, SIGNED) == wrapped(TEXT.replace(b"Hello", ALIAS.encode()), note, TEXT)
+
+
 def test_signed_text_without_an_address_stays_valid() -> None:
     body = wrapped(TEXT, SIGNATURE)
     assert masked(body, SIGNED) is body

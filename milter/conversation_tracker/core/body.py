@@ -249,12 +249,18 @@ def _container_edits(part: Part, body: bytes, task: _Task) -> Iterator[Edit]:
     for number, child in enumerate(part.children):
         yield from _gap_edits(at, child.header[0], body, task.mask)
         edits = list(_edits(child, body, task))
-        if number and broken and child.header[0] < child.header[1]:
+        if broken and _signs(number, child):
             edits = [_removal(child, body, UNSIGNED)]
         broken = broken or (part.type == "multipart/signed" and bool(edits))
         yield from edits
         at = child.content[1]
     yield from _gap_edits(at, part.content[1], body, task.mask)
+
+
+def _signs(number: int, part: Part) -> bool:
+    """Tell whether a part of multipart/signed is its signature: the second (RFC 1847), or alike."""
+    signs = number == 1 or (number > 1 and part.type.endswith("-signature"))
+    return signs and _is_leaf(part) and part.header[0] < part.header[1]
 
 
 def _gap_edits(start: int, end: int, body: bytes, mask: Mask) -> Iterator[Edit]:

@@ -93,12 +93,20 @@ def masked(value: bytes, mask: Callable[[str], str]) -> bytes:
     """
     edits: list[tuple[int, int, bytes]] = []
     for parameter in parse(value)[1]:
-        text = mask(parameter.value)
+        text = mask(_root(parameter.value, mask) if parameter.name == "start" else parameter.value)
         if text != parameter.value:
             first, *rest = parameter.spans
             edits.append((*first, rendered(parameter.name, text)))
             edits.extend((_separator(value, start), end, b"") for start, end in rest)
     return replaced(value, sorted(edits)) if edits else value
+
+
+def _root(identifier: str, mask: Callable[[str], str]) -> str:
+    """Give the Content-ID that a multipart/related names as its root (RFC 2387 section 3.2)."""
+    identifiers: Callable[[bytes], bytes] | None = getattr(mask, "identifiers", None)
+    if identifiers is None:
+        return identifier
+    return identifiers(identifier.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
 def rendered(name: str, text: str) -> bytes:

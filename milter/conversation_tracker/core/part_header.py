@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from conversation_tracker.core import charset, parameters
 from conversation_tracker.core.headers import masked_text
+from conversation_tracker.core.references import IDENTIFYING
 
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _FIELD = re.compile(rb"([!-9;-~]+)([ \t]*:[ \t]?)(.*?)(\r?\n)?", re.DOTALL)
@@ -57,11 +58,15 @@ def value_masked(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes
     Args:
         name: the field's name in lower case.
         value: its raw value, folded with LF.
-        mask: gives the text with addresses replaced.
+        mask: gives the text with addresses replaced. If it has a method `identifiers(bytes) ->
+            bytes`, as `View` has, this is asked about identifiers (RFC 5322 section 3.6.4).
 
     Returns:
         The value; the same object if nothing changed.
     """
+    identifiers = getattr(mask, "identifiers", None)
+    if identifiers is not None and name in IDENTIFYING:
+        value = identifiers(value)
     if name in _WITH_PARAMETERS and _MAY_NAME.search(value):
         value = parameters.masked(value, mask)
     return masked_text(value, mask)

@@ -128,18 +128,22 @@ def shown(
     """
     edits = []
     for match in _IDENTIFIER.finditer(value):
-        new = _stands_for(match[0], conversation, to, known)
+        new = stands_for(match[0], conversation, to, known)
         if new is not None:
             edits.append((match.start(), match.end(), new.encode("utf-8")))
     return safe(replaced(value, edits)) if edits else value
 
 
-def _stands_for(
+def stands_for(
     identifier: bytes,
     conversation: Conversation,
     to: Participant | None,
     known: Mapping[str, Mapped],
 ) -> str | None:
+    """Give what stands for one identifier, with its angle brackets, or None where it stays.
+
+    Arguments as for `shown`.
+    """
     mine = known.get(identifier.decode("utf-8", "replace"))
     if mine is not None:
         return mine.original if to is not None and to.token == mine.token else None

@@ -24,6 +24,7 @@ from conversation_tracker.core.mask import Masker
 from conversation_tracker.core.means import ENDLESS, Means
 from conversation_tracker.core.message import HOPS, INTERNAL, Header, Message
 from conversation_tracker.core.needles import Needles
+from conversation_tracker.core.references import References
 from conversation_tracker.core.thread import HEADERS as THREAD_HEADERS
 from conversation_tracker.core.thread import Mapped, shown
 
@@ -86,6 +87,9 @@ class View:
         self.conversation = conversation
         self.to = to
         self._masker = Masker(dict(self._replacements()), kept)
+        self._references = References(conversation, to, self._known)
+        # Where the text stays as it is, so must what it refers to.
+        self._in_body = to is None or conversation.store.mask_body
         self._foreign = None
         if to is None:
             own = conversation.order.alias_domain
@@ -134,8 +138,12 @@ class View:
     def text(self, text: str) -> str:
         """Mask running text; the same object when nothing is to change."""
         self.means.check()
-        masked = self._masker(text)
+        masked = self._masker(self._references.text(text) if self._in_body else text)
         return masked if self._foreign is None else self._foreign(masked)
+
+    def identifiers(self, value: bytes) -> bytes:
+        """Mask the identifiers in a field of a part; the same object when nothing is to change."""
+        return self._references.header(value) if self._in_body else value
 
     def possible(self, raw: bytes) -> bool:
         """Tell cheaply whether `text` could change what these bytes say in ASCII."""
@@ -199,7 +207,7 @@ class View:
         value = header.value
         if header.key in THREAD_HEADERS:
             value = shown(value, self.conversation, self.to, self._known)
-        return part_header.value_masked(header.key, value, self.text)
+        return part_header.value_masked(header.key, value, self)
 
     def _author(self, message: Message) -> bytes:
         author = message.author
