@@ -2,6 +2,7 @@
 
 import base64
 import io
+import random
 import time
 import zipfile
 import zlib
@@ -157,3 +158,19 @@ def test_bombs_are_looked_at_within_bounded_time(data: bytes) -> None:
     start = time.process_time()
     assert not archive.found(data, PEOPLE)
     assert time.process_time() - start < 10
+
+
+def test_pictures_and_fonts_in_a_pdf_file_cost_little() -> None:
+    """Strings are looked for in pages and objects, not in what is no text."""
+    rng = random.Random(7)
+    picture = pdf(*(rng.randbytes(400_000) for _ in range(8)))
+    start = time.process_time()
+    assert not archive.found(picture, PEOPLE)
+    assert time.process_time() - start < 0.4
+
+
+@pytest.mark.parametrize("before", [b"\xff\xfe\x80" * 40, b""])
+def test_a_page_of_bytes_that_are_no_text_is_read_if_it_shows_strings(before: bytes) -> None:
+    """A page may hold pictures beside its text."""
+    page = before + b" BT (john@) Tj (doe.example) Tj ET " + before
+    assert archive.found(pdf(page), PEOPLE)

@@ -38,6 +38,10 @@ _MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,99}<[?!A-Za-z]")
 _PARAGRAPH = re.compile(rb"</(?:\w+:)?(?:p|h|si|row|c|v|is|td|tr|li|div)>|<(?:\w+:)?(?:br|tab)\b")
 _TAG = re.compile(rb"<[^<>]*>")
 _STREAM = re.compile(rb"stream\r?\n")
+# Strings are shown between BT and ET only (ISO 32000-1 section 9.4.1).
+_TEXT_OBJECT = re.compile(rb"(?:\A|[\0\s])BT[\0\s(<\[/]")
+_BINARY = bytes({*range(9), *range(14, 32), *range(127, 256)})
+_HEAD = 4096
 _ASCII85 = re.compile(rb"/(?:ASCII85Decode|A85)\b")
 _SHOWN = re.compile(
     rb"\(((?>(?:[^()\\]|\\.)*))\)|<([0-9A-Fa-f\s]*)>|(\bT[jJdDm*](?![\w])|\bET\b|['\"])", re.DOTALL
@@ -169,9 +173,17 @@ def _held_page(content: bytes, people: People, budget: _Budget) -> bool:
     if people.found(content):
         return True
     budget.text -= len(content)
-    if budget.text < 0 or not (b"T" in content and (b"(" in content or b"<" in content)):
+    if budget.text < 0 or not (b"(" in content or b"<" in content):
+        return False
+    if _is_binary(content) and not _TEXT_OBJECT.search(content):
         return False
     return any(people.found(text) for text in _page_texts(content[:_MAX_TEXT]))
+
+
+def _is_binary(content: bytes) -> bool:
+    """Tell whether a stream is an image or a font, rather than a page or objects."""
+    head = content[:_HEAD]
+    return len(head.translate(None, _BINARY)) < len(head) * 0.8
 
 
 def _page_texts(content: bytes) -> Iterator[bytes]:
