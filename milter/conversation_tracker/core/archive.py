@@ -42,6 +42,8 @@ _STREAM = re.compile(rb"stream\r?\n")
 _TEXT_OBJECT = re.compile(rb"(?:\A|[\0\s])BT[\0\s(<\[/]")
 _BINARY = bytes({*range(9), *range(14, 32), *range(127, 256)})
 _HEAD = 4096
+_PICTURE = re.compile(rb"/Subtype\s{0,9}/Image\b")
+_MAX_PICTURE = 1024 * 1024  # octets of a picture that are looked at: nobody reads its dots
 _ASCII85 = re.compile(rb"/(?:ASCII85Decode|A85)\b")
 _SHOWN = re.compile(
     rb"\(((?>(?:[^()\\]|\\.)*))\)|<([0-9A-Fa-f\s]*)>|(\bT[jJdDm*](?![\w])|\bET\b|['\"])", re.DOTALL
@@ -142,8 +144,11 @@ def _streams(data: bytes, budget: _Budget) -> Iterator[bytes]:
         packed = data[begin.end() : end]
         if _ASCII85.search(data, max(at, begin.start() - 512), begin.start()):
             packed = _from_ascii85(packed)
+        limit = min(budget.octets, len(packed) * MAX_RATIO + _SLACK)
+        if _PICTURE.search(data, max(at, data.rfind(b"obj", at, begin.start())), begin.start()):
+            limit = min(limit, _MAX_PICTURE)
         at = end + len(b"endstream")
-        content = _inflated(packed, min(budget.octets, len(packed) * MAX_RATIO + _SLACK))
+        content = _inflated(packed, limit)
         budget.octets -= len(content)
         yield content
 
