@@ -56,7 +56,7 @@ class Unmaskable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A part that holds an address and cannot be masked.
+    """A part that holds an address and is no text.
 
     Attributes:
         number: its number, as in "2.1" (RFC 9051 section 6.4.5); "1" if it is the whole body.
@@ -103,7 +103,7 @@ def masked(
 
 
 def look(part: Part, body: bytes, people: People) -> tuple[Look, ...]:
-    """Find the parts that hold an address and cannot be masked.
+    """Find the parts that hold an address and are no text.
 
     Args:
         part: the structure that `read` gave for this body.
@@ -226,7 +226,7 @@ def _goes(part: Part, body: bytes, task: _Task) -> bool:
     if task.people is None or not _is_leaf(part):
         return False
     kind = leaf.kind(part, leaf.content(part, body), task.people)
-    if kind is None or (kind == "archive" and not task.remove):
+    if kind in (None, "media") or (kind == "archive" and not task.remove):
         return False
     if kind == "binary" or part.header[0] == part.header[1]:
         raise Unmaskable(f"an address in {part.type}")

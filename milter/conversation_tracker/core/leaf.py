@@ -19,6 +19,7 @@ from conversation_tracker.core import (
     identity,
     links,
     markup,
+    media,
     part_header,
     transfer,
 )
@@ -33,9 +34,9 @@ Leaf = Callable[[bytes, str, Mask], tuple[bytes, str]]
 The same content object says that nothing changed. A new label is declared in the part's header.
 """
 
-Kind = Literal["identity", "archive", "binary"]
-"""What a part is that cannot be masked: a key, certificate, signature or card; a zip file or PDF
-file; anything else."""
+Kind = Literal["identity", "archive", "media", "binary"]
+"""What a part is that is no text: a key, certificate, signature or card; a zip file or PDF file; a
+picture, sound or film in which the address can be written over; anything else."""
 
 # What a text file does not hold; a part of any type without it is masked as text.
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
@@ -101,7 +102,8 @@ def masked(part: Part, data: bytes, mask: Mask, people: People | None) -> tuple[
     """
     leaf = how(part, data, people)
     if leaf is None:
-        return data, part.charset
+        shows = people and media.is_one(part.type, data)
+        return media.masked(data, people) if people and shows else data, part.charset
     if people and b"-----BEGIN " in data:
         # Before the text around: a key with some of its base64 written anew is none.
         data = identity.removed(data, people)
@@ -131,7 +133,7 @@ def how(part: Part, data: bytes, people: People | None) -> Leaf | None:
 
 
 def kind(part: Part, data: bytes, people: People) -> Kind | None:
-    """Tell what a leaf is that holds an address and cannot be masked; None for any other."""
+    """Tell what a leaf is that holds an address and is no text; None for any other."""
     leaf = how(part, data, people)
     if leaf is calendar.masked:
         return "identity" if any(map(people.found, calendar.binaries(data))) else None
@@ -141,7 +143,10 @@ def kind(part: Part, data: bytes, people: People) -> Kind | None:
         return "archive" if archive.found(data, people) else None
     if part.type in identity.TYPES:
         return "identity" if identity.found(data, people) else None
-    return "binary" if people.found(data) else None
+    if not people.found(data):
+        return None
+    shows = media.is_one(part.type, data)
+    return "media" if shows and not people.found(media.masked(data, people)) else "binary"
 
 
 def _possible(data: bytes, mask: Mask) -> bool:

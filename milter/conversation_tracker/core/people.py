@@ -1,8 +1,8 @@
 """The people of an order whose addresses somebody must not see, and whether data holds one.
 
-This looks, and changes nothing: it is for what cannot be masked, such as certificates, pictures
-and office documents. Bytes have no words, so an address may begin behind a byte that tells its
-length, and end before any byte that cannot go on a domain. A soft alias is no hit. Nothing here
+This is for what cannot be masked, such as certificates and office documents: it looks, and writes
+over what may be written over. Bytes have no words, so an address may begin behind a byte that tells
+its length, and end before any byte that cannot go on a domain. A soft alias is no hit. Nothing here
 raises, except the constructor, with ValueError, for a key without `@`.
 """
 
@@ -47,6 +47,7 @@ class People:
         self._mask = Masker(known, kept)
         domains = {key.rpartition("@")[2] for key in known}
         spelled = {each for domain in domains for each in domain_spellings(domain)}
+        self._written = sorted(_spellings(known), key=lambda each: -len(each[0]))
         self._plain = sorted({each.encode() for each in spelled})
         # The first byte of UTF-16-BE and the last of UTF-16-LE are left out: one form finds both.
         self._wide = sorted(
@@ -69,6 +70,23 @@ class People:
         return any(self._narrow(data, low, name) for name in self._plain) or any(
             self._broad(data, low, name, len(each)) for name, each in self._wide
         )
+
+    def overwritten(self, data: bytes) -> bytes:
+        """Write `x` over each address that stands as it is, in ASCII, UTF-8 or UTF-16.
+
+        Args:
+            data: bytes of any kind.
+
+        Returns:
+            As many bytes; the same object if there is none.
+        """
+        low = data.lower()
+        new: bytearray | None = None
+        for written, over in self._written:
+            for at in _places(low, written):
+                new = new or bytearray(data)
+                new[at : at + len(over)] = over
+        return bytes(new) if new is not None else data
 
     def _narrow(self, data: bytes, low: bytes, name: bytes) -> bool:
         for at in _places(low, name):
@@ -97,6 +115,18 @@ class People:
 
     def _held(self, data: bytes) -> bool:
         return self.in_text(data.decode("utf-8", "replace")) or self.in_text(data.decode("latin-1"))
+
+
+def _spellings(keys: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
+    """Give each address as it may be written in bytes, and as many letters in the same code."""
+    for key in keys:
+        local, _, domain = key.rpartition("@")
+        for name in domain_spellings(domain):
+            address = f"{local}@{name}"
+            yield address.encode("utf-8"), b"x" * len(address.encode("utf-8"))
+            for codec in ("utf-16-le", "utf-16-be"):
+                wide = address.encode(codec)
+                yield wide, "x".encode(codec) * (len(wide) // 2)
 
 
 def _places(low: bytes, name: bytes) -> Iterator[int]:

@@ -1,0 +1,106 @@
+"""Pictures, sound and film: an address in them is written over, and they show as before."""
+
+import base64
+import zlib
+
+import pytest
+from builders import EVERYBODY, B, S, mail
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversation_tracker.core import media
+from conversation_tracker.core.people import People
+
+REAL = b"john@doe.example"
+OVER = b"x" * len(REAL)
+PEOPLE = People(["john@doe.example", "müller@xn--mller-kva.example"])
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    """Write a chunk of a PNG."""
+    code = zlib.crc32(name + data).to_bytes(4, "big")
+    return len(data).to_bytes(4, "big") + name + data + code
+
+
+def png(text: bytes) -> bytes:
+    """Write a picture of one pixel whose author is told."""
+    pixel = chunk(b"IHDR", bytes([0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]))
+    data = chunk(b"IDAT", zlib.compress(b"\0\0"))
+    told = chunk(b"tEXt", b"Author\0" + text)
+    return b"\x89PNG\r\n\x1a\n" + pixel + told + data + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"ID3\3\0" + REAL + b"\0\1", b"ID3\3\0" + OVER + b"\0\1"),
+        (b"\xff\xd8\xff\xe1\0\20John@DOE.example\xff", b"\xff\xd8\xff\xe1\0\20" + OVER + b"\xff"),
+        (
+            b"II*\0" + "john@doe.example".encode("utf-16-le") + b"\0\0",
+            b"II*\0" + ("x" * 16).encode("utf-16-le") + b"\0\0",
+        ),
+        (
+            b"RIFF\0\0\0\0WAVE" + "müller@müller.example\0".encode(),
+            b"RIFF\0\0\0\0WAVE" + b"x" * 23 + b"\0",
+        ),
+        (png(REAL), png(OVER)),
+    ],
+)
+def test_an_address_is_written_over(data: bytes, expected: bytes) -> None:
+    assert media.is_one("application/octet-stream", data)
+    assert media.masked(data, PEOPLE) == expected
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n"]))
+def test_the_length_stays_and_what_holds_no_address_is_the_same_object(
+    data: bytes, magic: bytes
+) -> None:
+    whole = magic + data
+    assert media.masked(whole, PEOPLE) is whole
+    assert len(media.masked(whole + REAL, PEOPLE)) == len(whole + REAL)
+
+
+def sent(kind: str, data: bytes, to: str = S) -> bytes:
+    """Send a buyer's or the store's mail that is, or has with it, a file."""
+    author = "john@doe.example" if to == S else "sales@shop.example"
+    code = base64.encodebytes(data).decode()
+    text = f"""From: {author}
+To: {to}
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=x
+
+--x
+Content-Type: {kind}
+Content-Transfer-Encoding: base64
+
+{code}
+--x--
+"""
+    body = mail(text, EVERYBODY, to=to).sent().body
+    return base64.b64decode(body.split(b"\n\n", 1)[1].split(b"\n--x--")[0])
+
+
+def test_a_picture_arrives_without_the_address() -> None:
+    assert sent("image/png", png(REAL)) == png(OVER)
+    assert sent("application/octet-stream", png(REAL)) == png(OVER)
+
+
+def test_ones_own_address_in_a_picture_stays() -> None:
+    assert sent("image/png", png(REAL), to=B) == png(REAL)
+
+
+def test_what_is_spelled_otherwise_is_refused() -> None:
+    text = base64.encodebytes(png(b"john+photo@doe.example")).decode()
+    head = f"From: john@doe.example\nTo: {S}\nContent-Type: image/png\n"
+    done = mail(f"{head}Content-Transfer-Encoding: base64\n\n{text}", EVERYBODY, to=S).plan()
+    assert done.reply is not None
+    assert str(done.reply).startswith("554 5.6.0")
+
+
+def test_a_record_holds_the_picture_without_the_address_and_says_so() -> None:
+    text = base64.encodebytes(png(REAL)).decode()
+    head = f"From: john@doe.example\nTo: {S}\nContent-Type: image/png\n"
+    done = mail(f"{head}Content-Transfer-Encoding: base64\n\n{text}", EVERYBODY, to=S).plan()
+    [record] = done.records
+    assert base64.b64decode(record.raw.split(b"\r\n\r\n", 1)[1]) == png(OVER)
+    assert record.notes == ("1 image/png media",)
