@@ -176,6 +176,10 @@ class Postgres:
         drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
         self._execute(drop)
 
+    def back_up(self, folder: Path) -> None:
+        """Make a base backup of the running server, in a folder that is not there yet."""
+        self._run("pg_basebackup", "-D", folder, "--checkpoint=fast", "--no-sync", "-d", self.uri())
+
     def log_text(self) -> str:
         """Return all the server wrote to its log."""
         return self.log.read_text(errors="replace")

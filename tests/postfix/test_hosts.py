@@ -203,3 +203,17 @@ def test_many_at_once_through_both_share_one_limit(hosts: Hosts) -> None:
     assert len(order.messages()) == 6
     hosts.one.settle()
     hosts.two.settle()
+
+
+@pytest.mark.parametrize("trusted", [False, True], ids=["from outside", "from a trusted network"])
+def test_what_left_one_host_is_not_relayed_by_another(hosts: Hosts, trusted: bool) -> None:
+    """Nobody reaches somebody by an alias in From, nor does mail go round and round."""
+    shop = hosts.one.shop()
+    order = shop.order("1001", buyer=BUYER, carrier=CARRIER)
+    alias = order.alias(BUYER)
+    [mail] = hosts.one.carried(CARRIER, alias, letter(CARRIER, [alias], "Parcel"))
+    to = BUYER if trusted else alias
+    replies = hosts.two.send(mail.sender.address, to, mail.data, trusted=trusted)
+    assert str(replies.final).startswith("554 5.4.6")
+    assert len(order.messages()) == 1
+    hosts.two.settle()
