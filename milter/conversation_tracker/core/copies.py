@@ -43,13 +43,14 @@ def one(message: Message, view: View, to: Participant, *, protected: bool) -> It
 
 def content(message: Message, view: View, *, protected: bool) -> Iterator[Edit]:
     """Give the edits of a copy's headers and body; arguments and errors as for `one`."""
-    values = view.headers(message, protected=protected)
+    shown = view.opened(message)
+    values = view.headers(shown, protected=protected)
     if not protected:
         values = _without_shown(message, values, view)
     yield from changed(message, values)
     for header in view.added(message):
         yield AddHeader(header.name, header.value)
-    body = view.body(message)
+    body = view.body(shown)
     if body is not message.body:
         yield ReplaceBody(body)
 

@@ -57,9 +57,10 @@ def record(
     view = View(conversation, None, alias_domains=alias_domains, means=message.means)
     forbidden = everybody(conversation)
     part = structure(message)
-    kept, body = _kept(message, view, forbidden)
+    shown = view.opened(message)
+    kept, body = _kept(shown, view, forbidden)
     sender = conversation.of(message.sender) if message.sender is not None else None
-    sender_name, message_id, subject, first_words, *names = _texts(view, part, message, forbidden)
+    sender_name, message_id, subject, first_words, *names = _texts(view, shown, forbidden)
     return Record(
         order=conversation.order.id,
         joined=conversation.joined,
@@ -140,10 +141,9 @@ def _clean(
     return tuple(h for h in headers if not scan([h], b"", forbidden, means)), body
 
 
-def _texts(
-    view: View, part: mime.Part, message: Message, forbidden: Mapping[str, str]
-) -> list[str]:
+def _texts(view: View, message: Message, forbidden: Mapping[str, str]) -> list[str]:
     """Give author's name, message identifier, subject and first words; then the names of files."""
+    part = structure(message)
     return _shown(
         [
             view.text(_author_name(message)),

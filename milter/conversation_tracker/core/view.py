@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from conversation_tracker.core import body as mime
-from conversation_tracker.core import folding, part_header
+from conversation_tracker.core import folding, opaque, part_header
 from conversation_tracker.core.address import Address, mailboxes
 from conversation_tracker.core.alias import REF_DIGITS, NotAnAlias, decode
 from conversation_tracker.core.conversation import Conversation, Participant
@@ -223,6 +223,12 @@ class View:
         if message.first(b"from") is None:
             added.append(Header(b"From", self._author(message)))
         return added
+
+    def opened(self, message: Message) -> Message:
+        """Give a message without a signature around all of it, if that holds an address."""
+        if not opaque.possible(message):
+            return message
+        return opaque.opened(message, structure(message), self.others)
 
     def body(self, message: Message) -> bytes:
         """Give the body in this view; the same object where nothing is to change.
