@@ -120,8 +120,9 @@ class Filter:
             return None
         if in_domains(address.domain, directory.alias_domains) is None:
             if transaction.split:
-                # A domain that Postfix still routes here and no store has: it would go round.
-                return replies.UNKNOWN_ALIAS
+                # Postfix routes the domain here and no store has it: going on, it would go round.
+                # A new one is heard of a moment later, and the first pass has answered 250.
+                return replies.TRY_LATER
             transaction.recipients.append(Recipient(raw, address, original=original))
             return None
         try:

@@ -521,7 +521,7 @@ def test_on_the_splitters_listener_nobody_is_trusted(world: World, name: dict[st
     macros = LOCAL | {"{daemon_name}": "tracker-split"} | name
     result = world.send(SHOP, [BUYER, buyer], mail(SHOP, f"X-Order-Id: {other}"), macros)
     assert {each: reply.text for each, reply in result.refused.items()} == {
-        BUYER: str(replies.UNKNOWN_ALIAS)
+        BUYER: str(replies.TRY_LATER)
     }
     assert result.leaves.recipients == (BUYER.encode(),)
     assert (world.messages(order), world.messages(other)) == (1, 0)
