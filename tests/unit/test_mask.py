@@ -57,6 +57,8 @@ FOUND = [
     ("b%2Bjohn%3Ddoe.example%40lists.example", "b%2Bff2e%3dct.example.com%40lists.example"),
     ("john%doe.example@relay.example", "ff2e%ct.example.com@relay.example"),
     ("SRS0=HH=TT=doe.example=john@fwd.example", "SRS0=HH=TT=ct.example.com=ff2e@fwd.example"),
+    ("doe.example!john@relay.example", "ct.example.com!ff2e@relay.example"),
+    ("x!Doe.Example!John--", "x!ct.example.com!ff2e--"),
     # Variants of the address.
     ("john+news@doe.example", "ff2e@ct.example.com"),
     ("otto@doe.example", "dd44@ct.example.com"),
@@ -100,6 +102,8 @@ OTHERS = [
     "jo hn@doe.example",
     "x.doe.example=john@fwd.example",
     "m.ax@mail.com",
+    "x.doe.example!john",
+    "doe.example!johnny doe.example!john.x doe.example!john-x doe.example!anna doe.example!john!x",
 ]
 
 

@@ -415,3 +415,14 @@ def test_no_character_of_an_address_hides_it_in_html(address: str, source: str) 
     text = written(CARRIER, "Content-Type: text/html", body=f"<p>{source}</p>\n")
     message = mail(text, order(BUYER, CARRIER, somebody), to=B).sent()
     assert message.body == f"<p>{hard('c')}</p>\n".encode()
+
+
+@pytest.mark.parametrize("body", ["text/rfc822-headers", "message/rfc822"])
+def test_a_fold_with_its_blanks_hides_no_address(body: str) -> None:
+    """Some programs leave both out when they unfold."""
+    fold = "Subject: from john\n @doe.example, and\n mary\nKeywords: one,\n two\n"
+    text = f"From: {BUYER}\nTo: {S}\n{fold}Content-Type: {body}\n\n{fold}\nbye\n"
+    sent = mail(text, EVERYBODY, to=S).sent()
+    assert f"from {B}, and\n mary" in sent.body.decode()
+    assert "Keywords: one,\n two\n" in sent.body.decode()
+    assert sent.first(b"subject") == f"from {B}, and\n mary".encode()

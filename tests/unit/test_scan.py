@@ -79,6 +79,8 @@ SEEN = [
     ("&lt;john@doe.example&gt;", "john"),
     ("john=40doe.example", "john"),
     ("rfc822;john+40doe.example", "john"),
+    ("john\\@doe\\.example", "john"),
+    ("doe.example!john, x!doe.example!John@relay.example", "john"),
     ('{"a":"x\\njohn\\u0040doe.example"}', "john"),
     ("john@doe.exampleです", "john"),
     ("invoice for john@doe.example.pdf", "john"),

@@ -96,6 +96,7 @@ ESCAPED = [
     "%6Aohn@doe.example",
     "john@doe\\u002eexample",
     "\\x6aohn\\x40doe.example",
+    "john\\@doe\\.example",
     "john&commat;doe.example",
     "john&#64;doe.example",
     "john&#0064;doe&period;example",

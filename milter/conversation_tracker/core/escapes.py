@@ -18,7 +18,7 @@ Mask = Callable[[str], str]
 _HEX = r"(?:2[dDeE]|3[0-9]|4[0-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
 _ESCAPES = {
     "%": re.compile(rf"%(?:25)*{_HEX}"),
-    "\\": re.compile(rf"\\(?:u00|x|U000000){_HEX}"),
+    "\\": re.compile(rf"\\(?:(?:u00|x|U000000){_HEX}|[@._+\-])"),
     "=": re.compile(rf"={_HEX}"),
     "&": re.compile(r"&(?:#[0-9]{2,7}|#[xX][0-9a-fA-F]{2,6}|commat|period|lowbar|plus|dash);?"),
 }
@@ -87,6 +87,8 @@ def _read(text: str, pattern: re.Pattern[str]) -> Iterator[_Found]:
 def _meant(source: str) -> str:
     if source[0] == "&":
         return html.unescape(source)
+    if source[0] == "\\" and len(source) == len("\\@"):  # as in Markdown
+        return source[1]
     if source[0] in "%\\=":
         return chr(int(source[-2:], 16))
     return unicodedata.normalize("NFKC", source).replace("\u3002", ".")

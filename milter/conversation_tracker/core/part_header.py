@@ -8,12 +8,14 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from conversation_tracker.core import charset, parameters
+from conversation_tracker.core import charset, folding, parameters
 from conversation_tracker.core.headers import masked_text
 from conversation_tracker.core.references import IDENTIFYING
 
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _FIELD = re.compile(rb"([!-9;-~]+)([ \t]*:[ \t]?)(.*?)(\r?\n)?", re.DOTALL)
+_FOLDS = 50  # that are tried one by one
+_FOLD = re.compile(rb"\r?\n[ \t]+")
 _WITH_PARAMETERS = (b"content-type", b"content-disposition")
 _MAY_NAME = re.compile(rb"[@*\\\x80-\xff]|=\?|%40")  # elsewhere no address is written or encoded
 
@@ -69,7 +71,26 @@ def value_masked(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes
         value = identifiers(value)
     if name in _WITH_PARAMETERS and _MAY_NAME.search(value):
         value = parameters.masked(value, mask)
-    return masked_text(value, mask)
+    new = masked_text(value, mask)
+    return _joined(name, new, mask) if b"\n" in new else new
+
+
+def _joined(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes:
+    """Mask what is an address only to programs that leave out a fold with its blanks."""
+    whole = _FOLD.sub(b"", value)
+    possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
+    if possible is not None and b"=?" not in whole and not possible(whole):
+        return value
+    if masked_text(whole, mask) == whole:
+        return value
+    folds = [match.span() for match in _FOLD.finditer(value)]
+    for start, end in reversed(folds[-_FOLDS:]):
+        unfolded = value[:start] + value[end:]
+        new = masked_text(unfolded, mask)
+        value = value if new == unfolded else new
+    whole = _FOLD.sub(b"", value)
+    new = masked_text(whole, mask)
+    return folding.header(name, value if new == whole else new)
 
 
 def with_charset(block: bytes, label: str) -> bytes:

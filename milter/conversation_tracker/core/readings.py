@@ -44,6 +44,7 @@ _SIGN = re.compile(
 )
 _SIGNS = "\\ =40 +40 =2 =3 =0".split()
 _BREAK = re.compile(r"\\[nrt]")
+_BACKSLASHED = re.compile(r"\\([@._+-])")
 _INLINE = re.compile(
     r"<(?:![^<>]*>|/?(?:a|abbr|acronym|b|bdi|bdo|big|code|em|font|i|ins|kbd|mark|nobr"
     r"|o:p|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr)(?:[\s/][^<>]*)?>)",
@@ -270,7 +271,7 @@ def _unsigned(low: str) -> str:
     else:
         return low
     low = _SIGN.sub(_sign, low)
-    return _BREAK.sub(" ", low) if "\\" in low else low
+    return _BACKSLASHED.sub(r"\1", _BREAK.sub(" ", low)) if "\\" in low else low
 
 
 def _sign(match: re.Match[str]) -> str:

@@ -37,6 +37,7 @@ _TAG = re.compile(r"[\w.=+-]{0,64}")
 _WORD_BEFORE = re.compile(r"[a-z0-9]{1,64}$")
 _MADE = re.compile(r"[0-9]+|(?=[a-z]*[0-9])[a-z0-9]{8,}")
 _ASCII_ONLY = bytes(range(128)) + b" " * 128
+_USER = re.compile(r"[\w.+\-]{1,64}+(?![%!=])")  # of a path as of UUCP: doe.example!john
 _IN_DOMAIN = re.compile(r"[\w.-]")
 _STRING_TAGS = (0x0C, 0x13, 0x16, 0x1A, 0x81)  # ASN.1 strings that hold addresses, and rfc822Name
 
@@ -129,6 +130,11 @@ class _Locals:
         if after == "=" and not _IN_DOMAIN.match(before):
             local = low[end + 1 : end + 1 + _WINDOW].partition(_AT)
             token = self._token(local[0]) if local[1] else None
+            if token is not None:
+                yield token
+        if after == "!" and not _IN_DOMAIN.match(before):
+            user = _USER.match(low, end + 1)
+            token = self._token(user[0].rstrip(".-")) if user else None
             if token is not None:
                 yield token
 

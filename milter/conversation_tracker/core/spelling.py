@@ -122,7 +122,7 @@ class Domain:
                 found = loose
         elif last in _ROUTED_LAST and low.startswith(_NEXT_AT, end):
             found = self._before(_ROUTED_BACKWARD, _FREE_IN_ROUTE, low, at)
-        if found is None and low.startswith("=", end):
+        if found is None and low.startswith(("=", "!"), end):
             found = self._rewritten(low, at)
         if found is None or found[2] is None:
             return None
@@ -178,15 +178,16 @@ class Domain:
         return [(name[::-1], replacement) for name, replacement in names]
 
     def _rewritten(self, low: str, at: int) -> _Found | None:
-        """Find the form of SRS, which has the domain first: `doe.example=john@`."""
-        match = self._forward.match(low, at + len(self.name) + 1)
+        """Find what has the domain first: `doe.example=john@` (SRS), `doe.example!john` (UUCP)."""
+        end = at + len(self.name)
+        match = (self._forward if low[end] == "=" else self._bang).match(low, end + 1)
         if match is None or _IN_DOMAIN.match(low[at - 1 : at]):
             return None
         replacement = self._replacement(match, str(match[str(match.lastgroup)]))
         if replacement is None:
             return at, match.end(), None
         local, _, domain = replacement.rpartition("@")
-        return at, match.end(), f"{domain}={local}" if local else domain
+        return at, match.end(), f"{domain}{low[end]}{local}" if local else domain
 
     def _replacement(self, match: re.Match[str], spelled: str) -> str | None:
         """Give what replaces a match: one that is spelled exactly so is meant before any other."""
@@ -200,8 +201,15 @@ class Domain:
 
     @cached_property
     def _forward(self) -> re.Pattern[str]:
-        names = "|".join(f"(?P<k{i}>{re.escape(local)})" for i, local in self._longest_first())
-        return re.compile(rf"(?:{names})(?=@|%40)")
+        return re.compile(rf"(?:{self._names_forward})(?=@|%40)")
+
+    @cached_property
+    def _bang(self) -> re.Pattern[str]:
+        return re.compile(rf"(?:{self._names_forward})(?![.\-]*[\w+%!=])")
+
+    @cached_property
+    def _names_forward(self) -> str:
+        return "|".join(f"(?P<k{i}>{re.escape(local)})" for i, local in self._longest_first())
 
     def _backward(self, separator: str, free: str) -> re.Pattern[str]:
         """Compile what may precede the domain; `free` is a pattern of more that ends a name."""
