@@ -57,13 +57,18 @@ def restored(server: Postgres, folder: Path) -> str:
 
 
 @contextmanager
-def moved(host: MailHost, old: str) -> Iterator[list[str]]:
-    """Stop the tracker while the block runs; the URI that it leaves in the list is the new one."""
-    found: list[str] = []
+def stopped(host: MailHost) -> Iterator[None]:
+    """Stop the tracker while the block runs."""
     assert host.tracker.stop() == os.EX_OK
-    yield found
-    host.tracker.config.write_text(host.tracker.config.read_text().replace(old, found[-1]))
+    yield
     host.tracker.start()
+
+
+def lead(host: MailHost, old: str, new: str, *erased: str) -> None:
+    """Have the tracker use another database, and bring that up to date."""
+    host.tracker.config.write_text(host.tracker.config.read_text().replace(old, new))
+    for command in (["migrate"], *(["erase", each] for each in erased), ["expire"]):
+        assert host.tracker.run(*command).returncode == os.EX_OK
 
 
 def answer(host: MailHost, alias: str) -> str:
@@ -96,15 +101,11 @@ def test_a_dump_restored_in_another_server(tmp_path: Path) -> None:
                 assert processes.until(lambda: load.deferred, 30.0)
                 host.postfix.configure({"soft_bounce": "yes", "defer_transports": ""})
                 host.postfix.reload()
-                with moved(host, old) as uris:
-                    uris.append(restored(found, tmp_path))
-                    new = uris[-1]
-                    assert migrate(new) == 0
-                    with psycopg.connect(new) as connection:
-                        connection.execute("SELECT tracker.erase(%s)", (buyer(4),))
+                with stopped(host):
+                    new = restored(found, tmp_path)
+                    lead(host, old, new, buyer(4))
                     before = set(load.taken)
             assert load.other == []
-            assert host.tracker.run("expire").returncode == os.EX_OK
             facts = [str(each) for each in check_database.facts(check_database.read(new))]
             assert not [fact for fact in facts if fact.startswith("WRONG")]
             assert answer(host, late).startswith("450 4.1.1")
@@ -157,9 +158,9 @@ def test_a_base_backup_with_the_wal_since_loses_no_record(archiving: Postgres) -
                 shutil.copy(segment, archive)
                 shutil.chown(archive / segment.name, archive.owner())
             found = stack.enter_context(Recovered(base, archive))
-            with moved(host, old) as uris:
-                new = found.uri(NAME, OWNER, tcp=True)
-                uris.append(new)
+            new = found.uri(NAME, OWNER, tcp=True)
+            with stopped(host):
+                lead(host, old, new)
         host.postfix.wait_until_queue_empty()
         assert load.other == []
         assert load.deferred
