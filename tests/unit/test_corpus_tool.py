@@ -183,3 +183,14 @@ def test_the_oracle_and_the_scan_are_apart() -> None:
         for other in ("mask", "spelling", "markup", "body", "mime", "headers", "words", "charset"):
             assert f"core.{other} " not in text
             assert f"import {other}\n" not in text
+
+
+def test_nobody_is_named_by_a_part_of_a_word() -> None:
+    """Nor by a boundary: who takes part is what programs read in a header, and no more."""
+    raw = (
+        b"From: ann@friends.example\nSubject: =?utf-8?q?I_am_ro?= =?utf-8?q?bin@friends.example?=\n"
+        b"Cc: bob@friends.example\nContent-Type: multipart/mixed; boundary=1.eve@mail\n\nHello\n"
+    )
+    own = next(leg for leg in tool.legs(raw) if leg.name == "store")
+    people = {str(p.address) for p in own.conversation.participants}
+    assert people == {str(tool.BUYER), "ann@friends.example", "bob@friends.example"}

@@ -25,6 +25,16 @@ def bare(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
+def hexadecimal(text: str) -> str:
+    """Write text in hexadecimal digits."""
+    return text.encode().hex()
+
+
+def in_a_link(text: str) -> str:
+    """Write text as a link that has all of it escaped."""
+    return "https://x.example/?" + "".join(f"%{value:02x}" for value in text.encode())
+
+
 def lines(text: str, width: int = 60) -> str:
     """Write text in lines of base64."""
     code = based(text)
@@ -55,6 +65,18 @@ def test_a_token_is_written_anew(around: str, write, type: str) -> None:  # type
     text = written(BUYER, f"Content-Type: text/{type}", body=around.format(write(BUYER)))
     sent = mail(text, PEOPLE, to=A).sent()
     assert sent.body.decode() == around.format(write(B))
+
+
+@pytest.mark.parametrize("write", [based, hexadecimal, in_a_link])
+@pytest.mark.parametrize("media", ["message/rfc822", "text/rfc822-headers"])
+def test_headers_of_an_attached_message_hold_no_token(write, media: str) -> None:  # type: ignore[no-untyped-def]
+    """Filters write recipients there in base64, senders of lists into links."""
+    token = write(BUYER)
+    attached = f"X-Filter: 1.0\n {token}=3D\nSubject: Hello\n\nHello\n"
+    sent = mail(written(BUYER, f"Content-Type: {media}", body=attached), PEOPLE, to=A).sent()
+    assert token not in sent.body.decode()
+    assert sent.body.startswith(b"X-Filter: 1.0\n ")
+    assert sent.body.endswith(b"=3D\nSubject: Hello\n\nHello\n")
 
 
 @pytest.mark.parametrize(

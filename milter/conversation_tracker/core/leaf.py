@@ -17,11 +17,11 @@ from conversation_tracker.core import (
     escapes,
     flowed,
     identity,
-    links,
     markup,
     media,
     part_header,
     transfer,
+    uncovered,
 )
 from conversation_tracker.core.mime import Part
 from conversation_tracker.core.parameters import value_of
@@ -51,12 +51,7 @@ def plain(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     """Mask text without any markup; a Leaf."""
     if charset.transparent(data, label) and b"://" not in data and not _readable(data, mask):
         return data, label
-    return charset.changed(data, label, lambda text: _uncovered(mask(text), mask))
-
-
-def _uncovered(text: str, mask: Mask) -> str:
-    """Mask what does not stand in clear."""
-    return escapes.masked(encoded.masked(links.masked(text, mask), mask), mask)
+    return charset.changed(data, label, lambda text: uncovered.masked(mask(text), mask))
 
 
 def _html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
@@ -65,7 +60,10 @@ def _html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
         return data, label
     # What the charset lacks is written as a character reference.
     return charset.changed(
-        data, label, lambda text: _uncovered(markup.masked(text, mask), mask), "xmlcharrefreplace"
+        data,
+        label,
+        lambda text: uncovered.masked(markup.masked(text, mask), mask),
+        "xmlcharrefreplace",
     )
 
 

@@ -23,7 +23,7 @@ _PIECE = re.compile(r"[^/?&=#;]+")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
 _SAFE = "-._~!$'()*,:@"
-_SEPARATORS = (b"@", b"%40", b"%2540", b"0040", b"=40", b"\xef\xbc\xa0")
+_SEPARATOR = re.compile(rb"@|%(?:25)?40|0040|=40|\xef\xbc\xa0")
 
 
 class _Token(NamedTuple):
@@ -112,7 +112,7 @@ def _reading(start: int, end: int, token: str, offset: int) -> Iterator[_Token]:
     run = _plain(token).rstrip("=")[offset:]
     run = run[: len(run) - 1] if len(run) % 4 == 1 else run
     data = binascii.a2b_base64(run.replace("-", "+").replace("_", "/") + "=" * (-len(run) % 4))
-    if any(separator in data for separator in _SEPARATORS):
+    if _SEPARATOR.search(data):
         yield _Token(start, end, data.decode("utf-8", "replace"), offset)
 
 

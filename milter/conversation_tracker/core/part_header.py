@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from conversation_tracker.core import charset, folding, parameters
+from conversation_tracker.core import charset, folding, parameters, uncovered
 from conversation_tracker.core.headers import masked_text
 from conversation_tracker.core.references import IDENTIFYING
 
@@ -131,6 +131,7 @@ def _masked_line(line: bytes, mask: Callable[[str], str]) -> bytes:
     name = charset.changed(name, "", mask)[0]
     value = value.replace(b"\r\n", b"\n")
     new = value_masked(name.lower(), value, mask)
+    new = charset.changed(new, "", lambda text: uncovered.masked(text, mask))[0]
     if new == value and name == match[1]:
         return line
     if b"\r\n" in line:
@@ -143,4 +144,4 @@ def _surely_clean(block: bytes, mask: Callable[[str], str]) -> bool:
     possible = getattr(mask, "possible", None)
     if possible is None or b"=?" in block or b"*" in block or b"\\" in block:
         return False
-    return not possible(block)
+    return not possible(block) and not uncovered.possible(block, mask)

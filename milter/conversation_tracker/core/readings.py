@@ -33,14 +33,16 @@ _NAMES = {
     "period": ".", "plus": "+", "quot": '"', "shy": "\u00ad", "zwj": "\u200d", "zwnj": "\u200c",
 }  # fmt: skip
 _REFERENCE = re.compile(rf"&(?:#([0-9]{{1,7}}|x[0-9a-f]{{1,6}})|({'|'.join(_NAMES)}));?")
-_PERCENT = re.compile(r"(?:%(?:25)*[0-9a-f]{2})+")
+# Patterns begin with the one character, or the few, that each match begins with: then the others
+# are passed over at many times the speed.
+_PERCENT = re.compile(r"%(?:25)*[0-9a-f]{2}(?:%(?:25)*[0-9a-f]{2})*")
 _ONE_PERCENT = re.compile(r"%(?:25)*([0-9a-f]{2})")
 # What JSON, xtext (RFC 3461 section 4) and VERP write for an at sign, and what JSON and
 # quoted-printable write for signs that part words.
 # Before what is an address without them, they are no at sign.
 _SIGN = re.compile(
-    r"(?:\\u00|\\x|[=+])(40)(?=[\w\[])(?![^\s<>]{0,64}@)"
-    r"|\\(?:u00|x)(?!40)([2-7][0-9a-f])|=(?:2[02]|3[a-f]|0[9ad])"
+    r"[\\=+](?:(?:(?<=\\)(?:u00|x)|(?<=[=+]))(40)(?=[\w\[])(?![^\s<>]{0,64}@)"
+    r"|(?<=\\)(?:u00|x)(?!40)([2-7][0-9a-f])|(?<==)(?:2[02]|3[a-f]|0[9ad]))"
 )
 _SIGNS = "\\ =40 +40 =2 =3 =0".split()
 _BREAK = re.compile(r"\\[nrt]")

@@ -21,6 +21,8 @@ _COLUMNS = 76  # RFC 2045 sections 6.7 and 6.8
 _NOT_BASE64 = bytes(
     set(range(256)) - set(b"+/=" + bytes(range(48, 58))) - {*range(65, 91), *range(97, 123)}
 )
+_FULL = _COLUMNS - 3  # of a line, where nothing more is added but the sign of a soft break
+_ESCAPED = re.compile(rb"[^ -<>-~]")
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _HEX = "0123456789ABCDEFabcdef"
 _BYTES = {(high + low).encode(): bytes((int(high + low, 16),)) for high in _HEX for low in _HEX}
@@ -197,14 +199,25 @@ def _requoted(data: bytes, end: bytes, line_end: bytes) -> bytes:
 def _quoted(data: bytes, end: bytes, line_end: bytes) -> bytes:
     """Encode one line, without its end, and append that."""
     lines: list[bytes] = []
+    at = 0
+    while at < len(data):
+        line = data[at : at + _FULL]
+        at += len(line)
+        # A line must not become a delimiter.
+        if line.startswith(b"-") or _ESCAPED.search(line):
+            line, left = _escaped(line)
+            at -= left
+        lines.append(line)
+    if data.endswith(b" "):  # white space at a line's end would get lost
+        lines[-1] = lines[-1][:-1] + b"=20"
+    return (b"=" + line_end).join(lines) + end
+
+
+def _escaped(data: bytes) -> tuple[bytes, int]:
+    """Encode as much as fits in one line, and count what does not."""
     line = bytearray()
     for at, value in enumerate(data):
-        token = _QUOTED[value]
-        if len(line) + 3 >= _COLUMNS:
-            lines.append(bytes(line) + b"=" + line_end)
-            line.clear()
-        if (value == 0x20 and at == len(data) - 1) or (value == 0x2D and not line):
-            # White space at a line's end would get lost; a line must not become a delimiter.
-            token = b"=%02X" % value
-        line += token
-    return b"".join(lines) + bytes(line) + end
+        if len(line) >= _FULL:
+            return bytes(line), len(data) - at
+        line += b"=2D" if value == 0x2D and not line else _QUOTED[value]
+    return bytes(line), 0
