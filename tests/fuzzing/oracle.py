@@ -15,6 +15,7 @@ _TOOL = Path(__file__).parents[1] / "corpus"
 
 
 def _loaded() -> ModuleType:
+    """Load the command as a module; its name has no ending by which Python would know it."""
     loader = SourceFileLoader("corpus_oracle", str(_TOOL))
     spec = importlib.util.spec_from_loader("corpus_oracle", loader)
     assert spec is not None

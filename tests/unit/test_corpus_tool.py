@@ -5,38 +5,21 @@ project; without either, the tool's own few messages are used.
 """
 
 import gzip
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from conversation_tracker.core import mask, plan, scan
+from oracle import tool
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tests" / "corpus"
-
-
-def _loaded() -> ModuleType:
-    loader = SourceFileLoader("corpus_tool", str(TOOL))
-    spec = importlib.util.spec_from_loader("corpus_tool", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["corpus_tool"] = module
-    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    loader.exec_module(module)
-    sys.dont_write_bytecode = written
-    return module
-
-
-tool = _loaded()
 
 
 def corpus() -> list[Path]:
