@@ -173,7 +173,8 @@ def _html(text: str) -> str:
 
 
 def _flowed(text: str) -> str:
-    return flowed.masked(text, _MASK, delsp="\t" in text)
+    # Only what soft breaks part is its affair.
+    return flowed.masked(_plain(text), _MASK, delsp="\t" in text)
 
 
 def _calendar(text: str) -> str:
