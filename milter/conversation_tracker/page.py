@@ -51,6 +51,7 @@ _ARTICLE = """<article class="{direction}">
 """
 _RECIPIENT = '<p>To: {role} &lt;{alias}&gt;, <span class="{state}">{state} {status}</span></p>\n'
 _FILES = "<p>Files: {names}</p>\n"
+_NOTES = "<p>Parts with an address: {notes}</p>\n"
 _TEXT = '<pre dir="auto">{text}</pre>\n'
 
 
@@ -95,6 +96,8 @@ def _article(entry: Entry, text: str) -> Iterator[str]:
         )
     if entry.attachment_names:
         yield _FILES.format(names=_names(entry.attachment_names))
+    if entry.notes:
+        yield _NOTES.format(notes=_names(entry.notes))
     yield _TEXT.format(text=_safe(text))
     yield "</article>\n"
 

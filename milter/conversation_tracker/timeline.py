@@ -90,7 +90,8 @@ class Entry:
         automatic: no person wrote it.
         verdict: trusted, verified, unverified or failed; flagged where the sender claims to be a
             participant or the store, and is not.
-        notes: the attachments that hold an address and could not be masked.
+        notes: the parts that held an address and are no text, and signatures that were removed:
+            number, media type and kind of each.
         deliveries: one for each recipient, in the order they joined.
     """
 

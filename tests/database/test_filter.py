@@ -1,7 +1,11 @@
 """What happens between RCPT and the end of a message must not let mail out unmasked."""
 
+import json
+from typing import Any
+
 import psycopg
 
+from conversation_tracker import orders, timeline
 from conversation_tracker.core import replies
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.message import Arrival, Message, parse
@@ -54,3 +58,72 @@ def test_mail_of_an_order_that_vanishes_meanwhile_waits(database: str) -> None:
     finally:
         opened.close()
     assert outcome.plan.reply == replies.TRY_LATER
+
+
+ANSWER = b"""\
+From: john@doe.example
+To: %s
+Subject: Here it is
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=b
+
+--b
+Content-Type: multipart/signed; boundary=c
+
+--c
+
+I am john@doe.example
+--c
+Content-Type: application/pgp-signature
+
+x
+--c--
+--b
+Content-Type: %s
+
+\x01\x02john@doe.example\x00
+--b--
+"""
+
+
+def answered(database: str, kind: bytes) -> tuple[replies.Reply | None, list[dict[str, Any]]]:
+    """Let a buyer answer the store with a part of some type; give reply and timeline."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(STORE)
+        masks = "SELECT tracker.mask('shop', '1', %s, %s)"
+        connection.execute(masks, ("john@doe.example", "buyer"))
+        [alias] = connection.execute(masks, ("info@shop.example", "store")).fetchone() or ("",)
+    opened = Database(database)
+    opened.open()
+    try:
+        directory = opened.directory()
+        tracker = Filter(opened, lambda: directory)
+        transaction = Transaction()
+        assert tracker.recipient(transaction, b"<%s>" % alias.encode()) is None
+        headers, body = parse(ANSWER % (alias.encode(), kind))
+        john = Address.parse("john@doe.example")
+        message = Message(john, tuple(transaction.recipients), headers, body, Arrival("Q"))
+        reply = tracker.message(transaction, message).plan.reply
+    finally:
+        opened.close()
+    with orders.connected(database) as connection:
+        said = "".join(timeline.as_json(connection, timeline.read(connection, "shop", "1")))
+    assert "john" not in said
+    return reply, json.loads(said)
+
+
+def test_the_timeline_says_what_was_removed_from_a_message(database: str) -> None:
+    reply, [entry] = answered(database, b"application/pgp-keys")
+    assert reply is None
+    assert entry["notes"] == [
+        "2 application/pgp-keys identity",
+        "1.2 application/pgp-signature signature",
+    ]
+
+
+def test_the_timeline_says_that_a_message_was_refused(database: str) -> None:
+    reply, [entry] = answered(database, b"application/x-program")
+    assert reply == replies.CANNOT_MASK
+    assert (entry["state"], entry["subject"]) == ("refused", "Here it is")
+    [to] = entry["recipients"]
+    assert (to["role"], to["status"]) == ("store", str(replies.CANNOT_MASK))

@@ -250,6 +250,25 @@ def test_the_signature_of_masked_text_goes() -> None:
     assert masked(body, SIGNED) == wrapped(TEXT.replace(b"Hello", ALIAS.encode()), note)
 
 
+def test_a_signature_that_holds_an_address_goes_and_the_text_stays() -> None:
+    body = wrapped(TEXT, part("application/pkcs7-signature", b"\x30\x82\x16\x10john@doe.example1"))
+    new = masked(body, SIGNED)
+    assert new == wrapped(TEXT, NOTE.replace(REMOVED.encode(), UNSIGNED.encode()))
+    value = SIGNED[0][1]
+    assert mime.content_type(value, body, new).startswith(b'multipart/mixed; boundary="b"')
+    assert mime.content_type(value, body, body) is value
+
+
+def test_signed_text_inside_is_no_more_declared_as_signed() -> None:
+    inner = b"Content-Type: Multipart/Signed;\r\n boundary=c\r\n\r\n"
+    inner += wrapped(TEXT.replace(b"Hello", RAW), SIGNATURE).replace(b"--b", b"--c")
+    new = masked(wrapped(TEXT, inner, TEXT))
+    assert b"Content-Type: Multipart/mixed;\r\n boundary=c\r\n" in new
+    assert UNSIGNED.encode() in new
+    again = masked(new)
+    assert again is new
+
+
 def test_what_a_list_put_behind_a_signature_stays() -> None:
     body = wrapped(TEXT.replace(b"Hello", RAW), SIGNATURE, TEXT)
     note = NOTE.replace(REMOVED.encode(), UNSIGNED.encode())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_tracker.core import opaque
-from conversation_tracker.core.opaque import OPENED
+from conversation_tracker.core.body import UNSIGNED
 
 SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 DATA = bytes.fromhex("06092a864886f70d010701")
@@ -60,7 +60,7 @@ def test_the_text_arrives_masked_without_the_signature(
     data = signed(TEXT.format(BUYER).encode(), certificate, streamed=streamed)
     sent = mail(written(data, type=type), EVERYBODY, to=S).sent()
     assert TEXT.format(B).encode() in sent.body
-    assert OPENED.encode() in sent.body
+    assert UNSIGNED.encode() in sent.body
     assert BUYER.encode() not in sent.body
     [kind] = sent.values(b"content-type")
     assert kind.startswith(b'multipart/mixed; boundary="signed-')

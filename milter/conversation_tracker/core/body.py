@@ -28,10 +28,12 @@ __all__ = [
     "TooComplex",
     "Unmaskable",
     "attachment_names",
+    "content_type",
     "look",
     "masked",
     "read",
     "text",
+    "unsigned",
 ]
 
 Edit = tuple[int, int, bytes]
@@ -39,9 +41,11 @@ REMOVED = "[An attachment was removed: it held an address.]"
 """What stands in the place of a part that was removed."""
 RUNNING = ("text/plain", "text/html")
 """The types of what a reader sees as the text of a message."""
-UNSIGNED = "[A signature was removed: an address in the signed text is masked.]"
-"""What stands in the place of the signature of text that was masked."""
+UNSIGNED = "[A signature was removed: it, or the signed text, held an address.]"
+"""What stands in the place of a signature."""
 
+_SIGNED = "multipart/signed"
+_REMOVED, _UNSIGNED = REMOVED.encode("ascii"), UNSIGNED.encode("ascii")
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
@@ -102,6 +106,23 @@ def masked(
     )
 
 
+def content_type(value: bytes, old: bytes, new: bytes) -> bytes:
+    """Give what a message's Content-Type becomes, whose header fields `masked` does not see.
+
+    Args:
+        value: the field's raw value.
+        old: the body as it was.
+        new: the body as `masked` gave it.
+
+    Returns:
+        The value; a multipart/signed (RFC 1847) without its signature is multipart/mixed, since a
+        reader would be warned of a wrong one.
+    """
+    if new is old or new.count(_UNSIGNED) == old.count(_UNSIGNED):
+        return value
+    return part_header.unsigned_value(value)
+
+
 def look(part: Part, body: bytes, people: People) -> tuple[Look, ...]:
     """Find the parts that hold an address and are no text.
 
@@ -117,6 +138,21 @@ def look(part: Part, body: bytes, people: People) -> tuple[Look, ...]:
         Look(number or "1", each.type, kind)
         for number, each, around in _numbered(part, body, "")
         if (kind := leaf.kind(each, leaf.content(each, around), people)) is not None
+    )
+
+
+def unsigned(part: Part, old: bytes, new: bytes) -> tuple[Look, ...]:
+    """Find the signatures that `masked` may have removed; arguments as for it and `content_type`.
+
+    Returns:
+        One item for each signature of the message, where at least one was removed; else nothing.
+    """
+    if new.count(_UNSIGNED) == old.count(_UNSIGNED):
+        return ()
+    return tuple(
+        Look(number, each.type, "signature")
+        for number, each, _ in _numbered(part, old, "")
+        if each.type.endswith("-signature")
     )
 
 
@@ -188,6 +224,8 @@ def _edits(part: Part, body: bytes, task: _Task) -> Iterator[Edit]:
     new = part_header.masked(old, task.mask)
     if label != part.charset:
         new = part_header.with_charset(new, label)
+    if part.type == _SIGNED and any(edit[2].endswith(_UNSIGNED) for edit in inside):
+        new = part_header.unsigned(new)
     if new is not old:
         yield start, end, new
     yield from inside
@@ -249,9 +287,10 @@ def _container_edits(part: Part, body: bytes, task: _Task) -> Iterator[Edit]:
     for number, child in enumerate(part.children):
         yield from _gap_edits(at, child.header[0], body, task.mask)
         edits = list(_edits(child, body, task))
-        if broken and _signs(number, child):
+        removed = any(new.endswith(_REMOVED) for *_, new in edits)
+        if part.type == _SIGNED and _signs(number, child) and (broken or removed):
             edits = [_removal(child, body, UNSIGNED)]
-        broken = broken or (part.type == "multipart/signed" and bool(edits))
+        broken = broken or bool(edits)
         yield from edits
         at = child.content[1]
     yield from _gap_edits(at, part.content[1], body, task.mask)

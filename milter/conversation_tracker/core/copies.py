@@ -6,6 +6,7 @@ and what these leave of the message is scanned: no copy shows an address of anyb
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from conversation_tracker.core import body as mime
 from conversation_tracker.core.conversation import Conversation, Participant
 from conversation_tracker.core.headers import KEPT_FROM_PROTECTED
 from conversation_tracker.core.message import INTERNAL, PASS, Header, Message, Recipient
@@ -44,13 +45,17 @@ def one(message: Message, view: View, to: Participant, *, protected: bool) -> It
 def content(message: Message, view: View, *, protected: bool) -> Iterator[Edit]:
     """Give the edits of a copy's headers and body; arguments and errors as for `one`."""
     shown = view.opened(message)
+    body = view.body(shown)
     values = view.headers(shown, protected=protected)
+    values = [
+        mime.content_type(value, shown.body, body) if value and h.key == b"content-type" else value
+        for h, value in zip(shown.headers, values, strict=True)
+    ]
     if not protected:
         values = _without_shown(message, values, view)
     yield from changed(message, values)
     for header in view.added(message):
         yield AddHeader(header.name, header.value)
-    body = view.body(shown)
     if body is not message.body:
         yield ReplaceBody(body)
 

@@ -34,9 +34,10 @@ Leaf = Callable[[bytes, str, Mask], tuple[bytes, str]]
 The same content object says that nothing changed. A new label is declared in the part's header.
 """
 
-Kind = Literal["identity", "archive", "media", "binary"]
+Kind = Literal["identity", "archive", "media", "signature", "binary"]
 """What a part is that is no text: a key, certificate, signature or card; a zip file or PDF file; a
-picture, sound or film in which the address can be written over; anything else."""
+picture, sound or film in which the address can be written over; the signature of a text that was
+masked; anything else."""
 
 # What a text file does not hold; a part of any type without it is masked as text.
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")

@@ -12,12 +12,10 @@ import hashlib
 from dataclasses import replace
 
 from conversation_tracker.core import identity, leaf
+from conversation_tracker.core.body import UNSIGNED
 from conversation_tracker.core.message import Header, Message
 from conversation_tracker.core.mime import Part
 from conversation_tracker.core.people import People
-
-OPENED = "[A signature was removed: it, or the signed text, held an address.]"
-"""What stands in the place of the signature."""
 
 _TYPES = ("application/pkcs7-mime", "application/x-pkcs7-mime", "application/octet-stream")
 _SUBTYPES = (b"pkcs7-mime", b"octet-stream")
@@ -58,7 +56,7 @@ def opened(message: Message, part: Part, people: People) -> Message:
         for header in message.headers
     )
     line = b"--" + boundary.encode("ascii")
-    note = b"Content-Type: text/plain; charset=us-ascii\r\n\r\n" + OPENED.encode("ascii")
+    note = b"Content-Type: text/plain; charset=us-ascii\r\n\r\n" + UNSIGNED.encode("ascii")
     body = b"\r\n".join([line, inner, line, note, line + b"--", b""])
     return replace(message, headers=headers, body=body)
 

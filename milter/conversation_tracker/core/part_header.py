@@ -15,6 +15,7 @@ from conversation_tracker.core.references import IDENTIFYING
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _FIELD = re.compile(rb"([!-9;-~]+)([ \t]*:[ \t]?)(.*?)(\r?\n)?", re.DOTALL)
 _FOLDS = 50  # that are tried one by one
+_SIGNED = re.compile(rb"(multipart\s*/\s*)signed", re.IGNORECASE)
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _WITH_PARAMETERS = (b"content-type", b"content-disposition")
 _MAY_NAME = re.compile(rb"[@*\\\x80-\xff]|=\?|%40")  # elsewhere no address is written or encoded
@@ -108,6 +109,22 @@ def with_charset(block: bytes, label: str) -> bytes:
         return block[:end] + b"; " + parameter + block[end:]
     line_end = b"\r\n" if b"\r\n" in block else b"\n"
     return b"Content-Type: text/plain; " + parameter + line_end + block
+
+
+def unsigned(block: bytes) -> bytes:
+    """Declare a multipart/signed as multipart/mixed; the same object if it is none."""
+    for field in fields(block):
+        if field.name == b"content-type":
+            line = block[field.start : field.end]
+            new = unsigned_value(line)
+            return block if new is line else block[: field.start] + new + block[field.end :]
+    return block
+
+
+def unsigned_value(value: bytes) -> bytes:
+    """Do the same to the value of a Content-Type."""
+    new = _SIGNED.sub(rb"\1mixed", value, count=1)
+    return value if new == value else new
 
 
 def _unfolded(block: bytes) -> Iterator[tuple[int, int]]:

@@ -56,7 +56,6 @@ def record(
     """
     view = View(conversation, None, alias_domains=alias_domains, means=message.means)
     forbidden = everybody(conversation)
-    part = structure(message)
     shown = view.opened(message)
     kept, body = _kept(shown, view, forbidden)
     sender = conversation.of(message.sender) if message.sender is not None else None
@@ -82,10 +81,19 @@ def record(
         identifiers=tuple(mapped(message, conversation)),
         verdict=verdict,
         first_pass=not message.arrival.split,
-        notes=tuple(
-            f"{each.number} {each.type} {each.kind}"
-            for each in mime.look(part, message.body, view.others)
-        ),
+        notes=_notes(message, view, body),
+    )
+
+
+def _notes(message: Message, view: View, kept: bytes) -> tuple[str, ...]:
+    """Tell which parts hold an address and are no text, and which signatures are removed."""
+    part = structure(message)
+    found = mime.look(part, message.body, view.others)
+    told = {each.number for each in found}
+    signatures = mime.unsigned(part, message.body, kept)
+    return tuple(
+        f"{each.number} {each.type} {each.kind}"
+        for each in (*found, *(each for each in signatures if each.number not in told))
     )
 
 
@@ -123,7 +131,14 @@ def _kept(
         if value is not None
     )
     try:
-        return _clean(kept, view.body(message), forbidden, message.means)
+        body = view.body(message)
+        kept = tuple(
+            Header(h.name, mime.content_type(h.value, message.body, body))
+            if h.key == b"content-type"
+            else h
+            for h in kept
+        )
+        return _clean(kept, body, forbidden, message.means)
     except mime.Unmaskable:
         return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT
 
