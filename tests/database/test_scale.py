@@ -115,28 +115,57 @@ def test_recording_and_looking_up_reads_no_table_through(connection: psycopg.Con
         assert connection.execute(SCANNED).fetchall() == []
 
 
-def test_recording_looks_at_two_months_at_most(
-    database: str, connection: psycopg.Connection
-) -> None:
-    """However many there are; of the deliveries, at one."""
-    # Elsewhere, so that what making them read is not counted here.
-    with psycopg.connect(database) as other:
+def make_months(uri: str) -> None:
+    """Make the last two years' months; elsewhere, so that what it reads is not counted."""
+    with psycopg.connect(uri) as other:
         other.execute(
             "SELECT tracker.make_month((now() - n * interval '1 month')::date)"
             " FROM generate_series(1, 24) AS n"
         )
+
+
+def record_some(connection: psycopg.Connection, recorder: Recorder) -> None:
+    """Record a message in each of some orders: more than a plan is tried before it is kept."""
+    for number in range(1, 9):
+        token = f"{number:032d}"
+        [(order,)] = connection.execute(
+            "SELECT order_id FROM tracker.participants WHERE token = %s::uuid", (token,)
+        ).fetchall()
+        assert recorder.record([record(order, token)])[0] == "done"
+
+
+def test_recording_looks_at_two_months_at_most(
+    database: str, connection: psycopg.Connection
+) -> None:
+    """However many there are; of the deliveries, at one."""
+    make_months(database)
     recorder = Recorder(connection)
     reads = (
         "SELECT relname FROM pg_stat_xact_user_tables WHERE schemaname = 'tracker'"
         " AND relname ~ %s AND coalesce(seq_scan, 0) + coalesce(idx_scan, 0) > 0"
     )
     with connection.transaction():
-        for number in range(1, 9):
-            token = f"{number:032d}"
-            [(order,)] = connection.execute(
-                "SELECT order_id FROM tracker.participants WHERE token = %s::uuid", (token,)
-            ).fetchall()
-            assert recorder.record([record(order, token)])[0] == "done"
+        record_some(connection, recorder)
         assert 1 <= len(connection.execute(reads, ("^messages_[0-9]",)).fetchall()) <= 2
         assert len(connection.execute(reads, ("^deliveries_[0-9]",)).fetchall()) <= 1
         assert connection.execute(reads, ("_default$",)).fetchall() == []
+
+
+def test_recording_plans_nothing_anew_however_many_months_there_are(
+    database: str, connection: psycopg.Connection
+) -> None:
+    make_months(database)
+    plans: list[str] = []
+    connection.execute("LOAD 'auto_explain'")
+    for setting in (
+        "auto_explain.log_min_duration = 0",
+        "auto_explain.log_nested_statements = on",
+        "client_min_messages = log",
+    ):
+        connection.execute(f"SET {setting}".encode())
+    connection.add_notice_handler(lambda notice: plans.append(notice.message_primary or ""))
+    record_some(connection, Recorder(connection))
+    searches = [plan for plan in plans if "LEFT JOIN LATERAL" in plan]
+    assert len(searches) == 8
+    # A plan that is kept has parameters where one made for this message has values.
+    assert "order_id = $" in searches[-1]
