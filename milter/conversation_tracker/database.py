@@ -22,10 +22,12 @@ from conversation_tracker.announcer import Announcer
 from conversation_tracker.connection import MAIL, OVERDUE, Connection, Limits
 from conversation_tracker.core.alias import Bounce, Hard, Soft
 from conversation_tracker.core.bounce import Delivery, Mark
+from conversation_tracker.core.means import LARGE, windows
 from conversation_tracker.core.plan import Record, Refusal
 from conversation_tracker.core.thread import Mapped
 from conversation_tracker.deadline import Watchdog
 from conversation_tracker.metrics import metrics
+from conversation_tracker.mint import mint
 from conversation_tracker.rows import Directory, Found, Status, delivery_of, found_of, store_of
 
 T = TypeVar("T")
@@ -60,6 +62,12 @@ _RECORD = (
     "%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s::text[], %s, %b,"
     " %s, %s, %s, %s, %s::text[])"
 )
+_RECORD_PIECES = _RECORD.replace(
+    "%b",
+    "(SELECT string_agg(data, ''::bytea ORDER BY number) FROM tracker.pieces WHERE id = %s::uuid)",
+)
+_PIECE = "INSERT INTO tracker.pieces (id, number, data) VALUES (%s::uuid, %s, %b)"
+_PIECES_DONE = "DELETE FROM tracker.pieces WHERE id = %s::uuid"
 # One JSON text in each line: the driver takes far longer to write an array of them.
 _ANNOUNCE = (
     "SELECT set_config('synchronous_commit', 'off', true), pg_notify('tracker_messages', payload)"
@@ -310,12 +318,26 @@ def here(queue_id: str) -> str:
 
 
 def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str, str], list[str]]:
+    if len(record.raw) <= LARGE:
+        return _recorded(connection, record, _RECORD, record.raw[:])
+    pieces = mint()
+    with connection.transaction():
+        for number, piece in enumerate(windows(record.raw, 0, len(record.raw))):
+            connection.execute(_PIECE, (pieces, number, piece))
+        found = _recorded(connection, record, _RECORD_PIECES, pieces)
+        connection.execute(_PIECES_DONE, (pieces,))
+    return found
+
+
+def _recorded(
+    connection: Connection, record: Record, statement: str, raw: bytes | str
+) -> tuple[Outcome, dict[str, str], list[str]]:
     joined = [
         {"token": p.token, "role": p.role, "address": str(p.address), "vouched": p.vouched}
         for p in record.joined
     ]
     row = connection.execute(
-        _RECORD,
+        statement,
         (
             record.order,
             Jsonb(joined),
@@ -332,7 +354,7 @@ def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str,
             record.size,
             list(record.attachment_names),
             record.automatic,
-            record.raw,
+            raw,
             Jsonb([asdict(identifier) for identifier in record.identifiers]),
             record.verdict,
             record.auto_reply,

@@ -27,6 +27,7 @@ from conversation_tracker.metrics import metrics
 from conversation_tracker.metrics_process import MetricsProcess
 from conversation_tracker.options import Socket
 from conversation_tracker.systemd import notify, watchdog
+from conversation_tracker.turns import Turns
 from conversation_tracker.worker import work
 
 _YOUNG = 5.0  # seconds; a worker that dies younger than this died at once
@@ -50,6 +51,7 @@ class Service:
         self._config = config
         # A reload changes nothing about what we listen on.
         self._socket = config.socket
+        self._turns = Turns()
         self._listener = -1
         self._reload = reload
         self._workers: dict[int, float] = {}
@@ -135,6 +137,7 @@ class Service:
                 self._config,
                 self._listener,
                 lambda: os.write(self._say, _PID.pack(os.getpid())),
+                self._turns,
             )
             code = os.EX_OK
         except Exception as error:

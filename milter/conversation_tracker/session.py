@@ -15,7 +15,13 @@ import milter
 
 from conversation_tracker.budget import budget
 from conversation_tracker.core.address import Address, AddressError
-from conversation_tracker.core.means import MAX_FIELDS, MAX_FIELDS_OCTETS, Means
+from conversation_tracker.core.means import (
+    MAX_FIELDS,
+    MAX_FIELDS_OCTETS,
+    Means,
+    Octets,
+    windows,
+)
 from conversation_tracker.core.message import Arrival, Header, Message
 from conversation_tracker.core.plan import (
     AddHeader,
@@ -29,6 +35,8 @@ from conversation_tracker.core.replies import TRY_LATER, Reply
 from conversation_tracker.filter import Filter, Outcome, Transaction
 from conversation_tracker.logs import Event, log
 from conversation_tracker.metrics import metrics
+from conversation_tracker.spool import Collector, stored
+from conversation_tracker.turns import Turns
 
 SPLITTER = "tracker-split"
 """{daemon_name} of the listener that takes single copies from the splitter's transport."""
@@ -54,6 +62,7 @@ class Session(Milter.Base):  # type: ignore[misc]
     """One connection from Postfix: any number of transactions, one after the other."""
 
     filter: ClassVar[Filter]
+    turns: ClassVar[Turns]
     trusts: ClassVar[Callable[[str], bool]]
     _busy: ClassVar[set[int]] = set()
     _open: ClassVar[set[int]] = set()
@@ -79,7 +88,8 @@ class Session(Milter.Base):  # type: ignore[misc]
         self._headers: list[Header] = []
         self._octets = 0
         self._cut = False
-        self._body: list[bytes] = []
+        self._body = Collector()
+        self._lost: OSError | None = None
 
     def negotiate(self, opts: list[int]) -> int:
         """Ask for what is needed only, and name the macros of each stage.
@@ -142,7 +152,10 @@ class Session(Milter.Base):  # type: ignore[misc]
     def body(self, chunk: bytes) -> int:
         """Keep one piece of the body, if anybody will look at it."""
         if self.filter.concerns(self._transaction):
-            self._body.append(chunk)
+            try:
+                self._body.add(chunk)
+            except OSError as error:  # no room on the disk; nothing can be answered here
+                self._lost = self._lost or error
         return int(Milter.CONTINUE)
 
     def eom(self) -> int:
@@ -151,9 +164,13 @@ class Session(Milter.Base):  # type: ignore[misc]
         queue_id = self.getsymval("i") or ""
         self._busy.add(id(self))
         try:
-            message = self._message(queue_id)
-            outcome = self.filter.message(self._transaction, message)
-            answer = self._applied(outcome, queue_id)
+            if self._lost is not None:
+                raise self._lost
+            body = self._body.octets()
+            with self.turns.turn(len(body)):
+                message = self._message(queue_id, body)
+                outcome = self.filter.message(self._transaction, message)
+                answer = self._applied(outcome, queue_id)
             self._log(message, outcome, time.perf_counter() - started)
         except Exception as error:
             log.error(Event.MESSAGE, error, queue_id=queue_id)
@@ -175,16 +192,16 @@ class Session(Milter.Base):  # type: ignore[misc]
         self._reset()
         return int(Milter.CONTINUE)
 
-    def _message(self, queue_id: str) -> Message:
+    def _message(self, queue_id: str, body: Octets) -> Message:
         return Message(
             _sender(self._sender),
             tuple(self._transaction.recipients),
             tuple(self._headers),
-            b"".join(self._body),
+            body,
             Arrival(queue_id, trusted=self._transaction.trusted, split=self._transaction.split),
             null=self._transaction.null,
             cut=self._cut,
-            means=Means(budget()),
+            means=Means(budget(), stored),
         )
 
     def _applied(self, outcome: Outcome, queue_id: str) -> int:
@@ -210,7 +227,8 @@ class Session(Milter.Base):  # type: ignore[misc]
             case AddRecipient(address):
                 self.addrcpt(f"<{address}>")
             case ReplaceBody(body):
-                self.replacebody(body)
+                for piece in windows(body, 0, len(body)) if len(body) else (b"",):
+                    self.replacebody(piece)  # libmilter appends
 
     def _answer(self, reply: Reply) -> int:
         self.setreply(reply.code, reply.status, reply.text)
@@ -253,14 +271,16 @@ def _text(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def register(filter: Filter, trusts: Callable[[str], bool]) -> None:
+def register(filter: Filter, trusts: Callable[[str], bool], turns: Turns) -> None:
     """Register the callbacks with libmilter.
 
     Args:
         filter: what to ask.
         trusts: tells whether a client address, as text, is in a trusted network.
+        turns: whose turn it is among large messages.
     """
     Session.filter = filter
+    Session.turns = turns
     Session.trusts = staticmethod(trusts)
     Milter.factory = Session
     Milter.set_flags(ACTIONS)

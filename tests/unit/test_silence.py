@@ -13,6 +13,7 @@ from conversation_tracker import cli, commands, logs
 from conversation_tracker.filter import Filter
 from conversation_tracker.logs import log
 from conversation_tracker.session import Session
+from conversation_tracker.turns import Turns
 from sighting import named
 
 JOHN = "john@doe.example"
@@ -100,6 +101,7 @@ def session(monkeypatch: pytest.MonkeyPatch, method: str, fault: Callable[[], No
     monkeypatch.setattr(Filter, method, fail)
     monkeypatch.setattr(Session, "filter", filter, raising=False)
     monkeypatch.setattr(Session, "trusts", staticmethod(lambda _client: False), raising=False)
+    monkeypatch.setattr(Session, "turns", Turns(), raising=False)
     made = Session()
     made._setctx(Context())
     return made

@@ -14,7 +14,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from conversation_tracker.core.means import ENDLESS, LARGE, Means, Octets, windows
 from conversation_tracker.core.people import People
 
 MAX_TOTAL = 64 * 1024 * 1024
@@ -29,6 +31,7 @@ MAX_DEPTH = 3
 _MAX_TEXT = 4 * 1024 * 1024  # octets of one page or document that are read as text
 _SLACK = 64 * 1024  # octets that any member may have, whatever its ratio
 _CHUNK = 64 * 1024
+_OVERLAP = 4096  # octets seen twice, so that nothing is hidden by where a window ends
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _ENTRY = b"PK\x01\x02"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -51,36 +54,65 @@ _SHOWN = re.compile(
 _PAIR = re.compile(rb"\\(?:([0-7]{1,3})|\r?\n|(.))", re.DOTALL)
 
 
+class _File(io.RawIOBase):
+    """Octets, as what reads files wants them."""
+
+    def __init__(self, data: Octets) -> None:
+        self._data = data
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self._data)}[whence]
+        if base + offset < 0:
+            raise ValueError("before the beginning")
+        self._at = base + offset
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        found = self._data[self._at : self._at + len(buffer)]
+        buffer[: len(found)] = found
+        self._at += len(found)
+        return len(found)
+
+
 @dataclass(slots=True)
 class _Budget:
     """What may still be unpacked."""
 
+    means: Means
     octets: int = MAX_TOTAL
     text: int = 4 * _MAX_TEXT
     members: int = MAX_MEMBERS
 
 
-def is_one(data: bytes) -> bool:
+def is_one(data: Octets) -> bool:
     """Tell whether data is a zip file or a PDF file, whatever its type says."""
     return data.startswith(_ZIP) or _is_pdf(data)
 
 
-def found(data: bytes, people: People) -> bool:
+def found(data: Octets, people: People, means: Means = ENDLESS) -> bool:
     """Tell whether a zip or PDF file holds one of the people's addresses.
 
     Args:
         data: the file.
         people: whom to look for.
+        means: where to keep what is unpacked.
     """
-    return _held(data, people, _Budget(), 0)
+    return _held(data, people, _Budget(means), 0)
 
 
-def _is_pdf(data: bytes) -> bool:
+def _is_pdf(data: Octets) -> bool:
     return b"%PDF-" in data[:1024]
 
 
-def _held(data: bytes, people: People, budget: _Budget, depth: int) -> bool:
-    if people.found(data):
+def _held(data: Octets, people: People, budget: _Budget, depth: int) -> bool:
+    if _seen(data, people):
         return True
     if data.startswith(_ZIP):
         if depth >= MAX_DEPTH:
@@ -90,8 +122,22 @@ def _held(data: bytes, people: People, budget: _Budget, depth: int) -> bool:
         return any(_held_page(each, people, budget) for each in _streams(data, budget))
     if _MARKUP.match(data):
         budget.text -= len(data)
-        return budget.text > 0 and any(people.found(text) for text in _texts(data))
+        return budget.text > 0 and any(
+            people.found(text) for window in _windows(data) for text in _texts(window)
+        )
     return False
+
+
+def _seen(data: Octets, people: People) -> bool:
+    return any(map(people.found, _windows(data)))
+
+
+def _windows(data: Octets) -> Iterator[bytes]:
+    """Go through octets in pieces, each beginning with the end of the one before."""
+    before = b""
+    for piece in windows(data, 0, len(data)):
+        yield before + piece
+        before = piece[-_OVERLAP:]
 
 
 def _texts(markup: bytes) -> Iterator[bytes]:
@@ -103,12 +149,12 @@ def _texts(markup: bytes) -> Iterator[bytes]:
             yield html.unescape(each.decode("utf-8", "replace")).encode("utf-8", "replace")
 
 
-def _members(data: bytes, budget: _Budget) -> Iterator[bytes]:
+def _members(data: Octets, budget: _Budget) -> Iterator[Octets]:
     """Unpack a zip file's members."""
-    if data.count(_ENTRY) > MAX_MEMBERS:
+    if sum(each.count(_ENTRY) for each in windows(data, 0, len(data))) > MAX_MEMBERS:
         return
     try:
-        file = zipfile.ZipFile(io.BytesIO(data))
+        file = zipfile.ZipFile(io.BufferedReader(_File(data)))
     except _BROKEN:
         return
     for info in file.infolist():
@@ -119,20 +165,22 @@ def _members(data: bytes, budget: _Budget) -> Iterator[bytes]:
             yield _unpacked(data, info, budget)
 
 
-def _unpacked(data: bytes, info: zipfile.ZipInfo, budget: _Budget) -> bytes:
+def _unpacked(data: Octets, info: zipfile.ZipInfo, budget: _Budget) -> Octets:
     """Unpack a member, whatever its checksum and sizes say (APPNOTE.TXT section 4.3.7)."""
     at = info.header_offset
     name, extra = (int.from_bytes(data[i : i + 2], "little") for i in (at + 26, at + 28))
     start = at + 30 + name + extra
-    packed = data[start : start + info.compress_size]
+    end = min(start + info.compress_size, len(data))
     if info.compress_type == zipfile.ZIP_DEFLATED:
-        limit = min(budget.octets, len(packed) * MAX_RATIO + _SLACK)
-        packed = _inflated(packed, limit, -zlib.MAX_WBITS)
-    budget.octets -= len(packed)
-    return packed
+        limit = min(budget.octets, max(0, end - start) * MAX_RATIO + _SLACK)
+        content = _inflated(data, start, end, limit, budget.means, -zlib.MAX_WBITS)
+    else:
+        content = budget.means.store(windows(data, start, end))
+    budget.octets -= len(content)
+    return content
 
 
-def _streams(data: bytes, budget: _Budget) -> Iterator[bytes]:
+def _streams(data: Octets, budget: _Budget) -> Iterator[Octets]:
     """Unpack a PDF file's compressed streams (ISO 32000-1 section 7.3.8)."""
     at = 0
     while (begin := _STREAM.search(data, at)) is not None:
@@ -141,14 +189,15 @@ def _streams(data: bytes, budget: _Budget) -> Iterator[bytes]:
             return
         end = data.find(b"endstream", begin.end())
         end = end if end >= 0 else len(data)
-        packed = data[begin.end() : end]
+        packed, start, last = data, begin.end(), end
         if _ASCII85.search(data, max(at, begin.start() - 512), begin.start()):
-            packed = _from_ascii85(packed)
-        limit = min(budget.octets, len(packed) * MAX_RATIO + _SLACK)
+            packed = _from_ascii85(data[start:end])
+            start, last = 0, len(packed)
+        limit = min(budget.octets, (last - start) * MAX_RATIO + _SLACK)
         if _PICTURE.search(data, max(at, data.rfind(b"obj", at, begin.start())), begin.start()):
             limit = min(limit, _MAX_PICTURE)
         at = end + len(b"endstream")
-        content = _inflated(packed, limit)
+        content = _inflated(packed, start, last, limit, budget.means)
         budget.octets -= len(content)
         yield content
 
@@ -160,32 +209,43 @@ def _from_ascii85(packed: bytes) -> bytes:
         return packed
 
 
-def _inflated(packed: bytes, limit: int, bits: int = zlib.MAX_WBITS) -> bytes:
-    """Decompress as much as can be, up to a limit; what is not compressed stays."""
+def _inflated(
+    data: Octets, start: int, end: int, limit: int, means: Means, bits: int = zlib.MAX_WBITS
+) -> Octets:
+    """Decompress as much of a span as can be, up to a limit; what is not compressed stays."""
+    content = means.store(_inflating(data, start, end, limit, bits))
+    return content if len(content) else means.store(windows(data, start, min(end, start + limit)))
+
+
+def _inflating(data: Octets, start: int, end: int, limit: int, bits: int) -> Iterator[bytes]:
     unpacker = zlib.decompressobj(bits)
-    data = bytearray()
-    try:
-        for at in range(0, len(packed), _CHUNK):
-            data += unpacker.decompress(packed[at : at + _CHUNK], limit - len(data))
-            if len(data) >= limit or unpacker.eof:
-                break
-    except zlib.error:
-        pass
-    return bytes(data) or packed[:limit]
+    packed = iter(windows(data, start, end, _CHUNK))
+    left = b""
+    while limit > 0 and not unpacker.eof:
+        left = left or next(packed, b"")
+        if not left:
+            return
+        try:
+            piece = unpacker.decompress(left, min(limit, LARGE))
+        except zlib.error:
+            return
+        left = unpacker.unconsumed_tail
+        limit -= len(piece)
+        yield piece
 
 
-def _held_page(content: bytes, people: People, budget: _Budget) -> bool:
-    if people.found(content):
+def _held_page(content: Octets, people: People, budget: _Budget) -> bool:
+    if _seen(content, people):
         return True
     budget.text -= len(content)
-    if budget.text < 0 or not (b"(" in content or b"<" in content):
+    if budget.text < 0 or content.find(b"(") < 0 > content.find(b"<"):
         return False
     if _is_binary(content) and not _TEXT_OBJECT.search(content):
         return False
     return any(people.found(text) for text in _page_texts(content[:_MAX_TEXT]))
 
 
-def _is_binary(content: bytes) -> bool:
+def _is_binary(content: Octets) -> bool:
     """Tell whether a stream is an image or a font, rather than a page or objects."""
     head = content[:_HEAD]
     return len(head.translate(None, _BINARY)) < len(head) * 0.8

@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from conversation_tracker.core import charset, leaf, markup, part_header, transfer
-from conversation_tracker.core.address import replaced
+from conversation_tracker.core import charset, large, leaf, markup, part_header, transfer
 from conversation_tracker.core.leaf import LEAVES, Kind, Mask
+from conversation_tracker.core.means import ENDLESS, Means, Octets, count, replaced
 from conversation_tracker.core.mime import Part, TooComplex, read
 from conversation_tracker.core.people import People
 
@@ -36,7 +36,7 @@ __all__ = [
     "unsigned",
 ]
 
-Edit = tuple[int, int, bytes]
+Edit = tuple[int, int, Octets]
 REMOVED = "[An attachment was removed: it held an address.]"
 """What stands in the place of a part that was removed."""
 RUNNING = ("text/plain", "text/html")
@@ -46,6 +46,7 @@ UNSIGNED = "[A signature was removed: it, or the signed text, held an address.]"
 
 _SIGNED = "multipart/signed"
 _REMOVED, _UNSIGNED = REMOVED.encode("ascii"), UNSIGNED.encode("ascii")
+_READ = 64 * 1024  # octets of a large part that are shown
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
@@ -75,13 +76,14 @@ class Look:
 
 def masked(
     part: Part,
-    body: bytes,
+    body: Octets,
     mask: Mask,
     *,
     people: People | None = None,
     remove_attachments: bool = False,
     keep_text: bool = False,
-) -> bytes:
+    means: Means = ENDLESS,
+) -> Octets:
     """Mask all text of a body: parts of a known type, part headers, preambles and epilogues.
 
     Args:
@@ -93,6 +95,7 @@ def masked(
             into, and text of any type is masked; without, parts of other types stay.
         remove_attachments: whether archives and PDF files with an address are removed.
         keep_text: whether plain text and HTML of the message itself, of none inside it, stay.
+        means: where to keep a large body.
 
     Returns:
         The body; the same object when nothing changed. The header fields of the outermost part are
@@ -101,12 +104,14 @@ def masked(
     Raises:
         Unmaskable: a part that must stay holds an address, or one that is the whole body must go.
     """
-    return replaced(
-        body, list(_edits(part, body, _Task(mask, people, remove_attachments, keep_text)))
-    )
+    task = _Task(mask, people, remove_attachments, keep_text, means)
+    try:
+        return replaced(body, _edits(part, body, task), means)
+    except large.Unparted:
+        raise Unmaskable(f"a line over {large.MAX_LINE} octets") from None
 
 
-def content_type(value: bytes, old: bytes, new: bytes) -> bytes:
+def content_type(value: bytes, old: Octets, new: Octets) -> bytes:
     """Give what a message's Content-Type becomes, whose header fields `masked` does not see.
 
     Args:
@@ -118,18 +123,19 @@ def content_type(value: bytes, old: bytes, new: bytes) -> bytes:
         The value; a multipart/signed (RFC 1847) without its signature is multipart/mixed, since a
         reader would be warned of a wrong one.
     """
-    if new is old or new.count(_UNSIGNED) == old.count(_UNSIGNED):
+    if new is old or count(new, _UNSIGNED) == count(old, _UNSIGNED):
         return value
     return part_header.unsigned_value(value)
 
 
-def look(part: Part, body: bytes, people: People) -> tuple[Look, ...]:
+def look(part: Part, body: Octets, people: People, means: Means = ENDLESS) -> tuple[Look, ...]:
     """Find the parts that hold an address and are no text.
 
     Args:
         part: the structure that `read` gave for this body.
         body: the raw body.
         people: whose addresses to look for.
+        means: where to keep what is unpacked.
 
     Returns:
         One item for each such part, in their order.
@@ -137,17 +143,17 @@ def look(part: Part, body: bytes, people: People) -> tuple[Look, ...]:
     return tuple(
         Look(number or "1", each.type, kind)
         for number, each, around in _numbered(part, body, "")
-        if (kind := leaf.kind(each, leaf.content(each, around), people)) is not None
+        if (kind := _kind(each, around, people, means)) is not None
     )
 
 
-def unsigned(part: Part, old: bytes, new: bytes) -> tuple[Look, ...]:
+def unsigned(part: Part, old: Octets, new: Octets) -> tuple[Look, ...]:
     """Find the signatures that `masked` may have removed; arguments as for it and `content_type`.
 
     Returns:
         One item for each signature of the message, where at least one was removed; else nothing.
     """
-    if new.count(_UNSIGNED) == old.count(_UNSIGNED):
+    if count(new, _UNSIGNED) == count(old, _UNSIGNED):
         return ()
     return tuple(
         Look(number, each.type, "signature")
@@ -156,7 +162,7 @@ def unsigned(part: Part, old: bytes, new: bytes) -> tuple[Look, ...]:
     )
 
 
-def text(part: Part, body: bytes) -> str:
+def text(part: Part, body: Octets) -> str:
     """Give the readable text of a message: the first plain text that is not attached, else HTML.
 
     Args:
@@ -176,7 +182,7 @@ def text(part: Part, body: bytes) -> str:
     return ""
 
 
-def attachment_names(part: Part, body: bytes) -> tuple[str, ...]:
+def attachment_names(part: Part, body: Octets) -> tuple[str, ...]:
     """Give the file names of all parts that are attached, or have a name.
 
     Args:
@@ -203,6 +209,7 @@ class _Task:
     people: People | None
     remove: bool
     keep_text: bool
+    means: Means
 
     def inside(self) -> "_Task":
         """Give the task for a message inside the message, all of whose text is masked."""
@@ -213,7 +220,7 @@ class _Task:
         return self.keep_text and part.type in RUNNING
 
 
-def _edits(part: Part, body: bytes, task: _Task) -> Iterator[Edit]:
+def _edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
     """Give the edits of a part, header and content, in ascending order."""
     if task.people and _goes(part, body, task):
         yield _removal(part, body, REMOVED)
@@ -231,22 +238,22 @@ def _edits(part: Part, body: bytes, task: _Task) -> Iterator[Edit]:
     yield from inside
 
 
-def _content_edits(part: Part, body: bytes, task: _Task) -> tuple[list[Edit], str]:
+def _content_edits(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
     """Give the edits of a part's content, and the charset it is in afterwards."""
     if part.children or part.is_multipart:
         return list(_container_edits(part, body, task)), part.charset
     if task.keeps(part):
         return [], part.charset
-    start, end = part.content
-    raw = body[start:end]
     if part.embedded is not None:
-        data, inside = part.embedded
-        new, label = replaced(data, list(_edits(inside, data, task.inside()))), part.charset
-    else:
-        data = transfer.decoded(raw, part.encoding)
-        new, label = leaf.masked(part, data, task.mask, task.people)
-        if label != part.charset and part.header[0] == part.header[1]:
-            new, label = charset.narrowed(new, data, part.charset), part.charset
+        return list(_embedded_edits(part, body, task)), part.charset
+    start, end = part.content
+    if large.is_large(part):
+        return large.edits(part, body, task.mask, task.people, task.means), part.charset
+    raw = body[start:end]
+    data = transfer.decoded(raw, part.encoding)
+    new, label = leaf.masked(part, data, task.mask, task.people)
+    if label != part.charset and part.header[0] == part.header[1]:
+        new, label = charset.narrowed(new, data, part.charset), part.charset
     if new is not data:
         written = transfer.encoded(raw, data, new, part.encoding)
     elif leaf.how(part, data, task.people) is None:
@@ -259,11 +266,45 @@ def _content_edits(part: Part, body: bytes, task: _Task) -> tuple[list[Edit], st
     return ([] if written is raw else [(start, end, written)]), label
 
 
-def _goes(part: Part, body: bytes, task: _Task) -> bool:
+def _embedded_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
+    """Give the edits of a message inside that is transfer-encoded."""
+    assert part.embedded is not None
+    (data, inside), (start, end) = part.embedded, part.content
+    new = replaced(data, _edits(inside, data, task.inside()), task.means)
+    written: Octets = new
+    if new is data:
+        written = body
+    elif not large.is_large(part):
+        raw = body[start:end]
+        anew = transfer.encoded(raw, data[:], new[:], part.encoding)
+        beside = part.encoding in transfer.ARMOURS
+        written = leaf.plain(anew, "", task.mask)[0] if beside else anew
+    elif part.encoding == transfer.BASE64:
+        written = task.means.store(large.based(part, body, new))
+    elif part.encoding in transfer.ENCODINGS:
+        raise Unmaskable("a large message in a rare encoding")
+    if part.encoding not in transfer.ARMOURS:
+        if written is not body:
+            yield start, end, written
+    # What stands in clear around encoded text is shown by some programs.
+    elif written is body:
+        yield from large.text_edits(body, start, end, task.mask)
+    else:
+        yield start, end, written
+
+
+def _kind(part: Part, body: Octets, people: People, means: Means) -> Kind | None:
+    """Tell what a leaf is that holds an address and cannot be masked; None for any other."""
+    if large.is_large(part):
+        return large.kind(part, body, people, means)
+    return leaf.kind(part, leaf.content(part, body), people, means)
+
+
+def _goes(part: Part, body: Octets, task: _Task) -> bool:
     """Tell whether a part is to be removed; raises Unmaskable where it cannot be."""
     if task.people is None or not _is_leaf(part):
         return False
-    kind = leaf.kind(part, leaf.content(part, body), task.people)
+    kind = _kind(part, body, task.people, task.means)
     if kind in (None, "media") or (kind == "archive" and not task.remove):
         return False
     if kind == "binary" or part.header[0] == part.header[1]:
@@ -271,7 +312,7 @@ def _goes(part: Part, body: bytes, task: _Task) -> bool:
     return True
 
 
-def _removal(part: Part, body: bytes, note: str) -> Edit:
+def _removal(part: Part, body: Octets, note: str) -> Edit:
     """Put a note in the place of a part; its header fields told of what is gone."""
     start, end = part.header[0], part.content[1]
     line_end = "\r\n" if b"\r\n" in body[slice(*part.header)] else "\n"
@@ -279,7 +320,7 @@ def _removal(part: Part, body: bytes, note: str) -> Edit:
     return start, end, (header + note).encode("ascii")
 
 
-def _container_edits(part: Part, body: bytes, task: _Task) -> Iterator[Edit]:
+def _container_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
     """Give the edits of the parts inside, and of what stands between them as text."""
     at = part.content[0]
     broken = False
@@ -302,18 +343,15 @@ def _signs(number: int, part: Part) -> bool:
     return signs and _is_leaf(part) and part.header[0] < part.header[1]
 
 
-def _gap_edits(start: int, end: int, body: bytes, mask: Mask) -> Iterator[Edit]:
-    old = body[start:end]
-    new = leaf.plain(old, "", mask)[0]
-    if new is not old:
-        yield start, end, new
+def _gap_edits(start: int, end: int, body: Octets, mask: Mask) -> Iterator[Edit]:
+    return large.text_edits(body, start, end, mask)
 
 
 def _is_leaf(part: Part) -> bool:
     return not (part.children or part.is_multipart or part.embedded)
 
 
-def _numbered(part: Part, body: bytes, number: str) -> Iterator[tuple[str, Part, bytes]]:
+def _numbered(part: Part, body: Octets, number: str) -> Iterator[tuple[str, Part, Octets]]:
     """Go through the leaves with their numbers and the body each stands in."""
     if part.embedded is not None:
         data, inside = part.embedded
@@ -336,8 +374,9 @@ def _shown(part: Part) -> Iterator[Part]:
         yield part
 
 
-def _readable(part: Part, body: bytes) -> str:
-    found = charset.decoded(leaf.content(part, body), part.charset)
+def _readable(part: Part, body: Octets) -> str:
+    data = large.beginning(part, body)[:_READ] if large.is_large(part) else leaf.content(part, body)
+    found = charset.decoded(data, part.charset)
     if part.type == "text/html":
         found = markup.stripped(found)
     return _CONTROLS.sub("", found.replace("\r\n", "\n").replace("\r", "\n"))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from conversation_tracker.core import body as mime
 from conversation_tracker.core.conversation import Conversation, Participant
 from conversation_tracker.core.headers import KEPT_FROM_PROTECTED
+from conversation_tracker.core.means import Octets
 from conversation_tracker.core.message import INTERNAL, PASS, Header, Message, Recipient
 from conversation_tracker.core.passage import Passage, Verdict, written
 from conversation_tracker.core.plan import (
@@ -91,7 +92,7 @@ def needed(key: bytes) -> bool:
     return key in KEPT_FROM_PROTECTED or key.startswith(b"content-")
 
 
-def applied(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], bytes]:
+def applied(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], Octets]:
     """Do edits as a milter's actions are done.
 
     Args:

@@ -23,6 +23,7 @@ from conversation_tracker.core import (
     transfer,
     uncovered,
 )
+from conversation_tracker.core.means import ENDLESS, Means, Octets
 from conversation_tracker.core.mime import Part
 from conversation_tracker.core.parameters import value_of
 from conversation_tracker.core.people import People
@@ -43,7 +44,7 @@ masked; anything else."""
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
-def content(part: Part, body: bytes) -> bytes:
+def content(part: Part, body: Octets) -> bytes:
     """Give a leaf's content without its transfer encoding."""
     return transfer.decoded(body[slice(*part.content)], part.encoding)
 
@@ -120,18 +121,28 @@ def _unparted(part: Part, data: bytes, label: str, mask: Mask) -> tuple[bytes, s
     return charset.changed(data, label, partial(flowed.masked, mask=mask, delsp=delsp))
 
 
+def declared(part: Part) -> Leaf | None:
+    """Tell how a leaf is masked by its type alone; None if that does not say."""
+    main, _, sub = part.type.partition("/")
+    return LEAVES.get(part.type) or LEAVES.get(main) or _SUFFIXES.get(sub.rpartition("+")[2])
+
+
+def is_binary(data: bytes) -> bool:
+    """Tell whether data holds what no text does."""
+    return _BINARY.search(data) is not None
+
+
 def how(part: Part, data: bytes, people: People | None) -> Leaf | None:
     """Tell how a leaf is masked; None if it cannot be, or is left alone."""
-    main, _, sub = part.type.partition("/")
-    leaf = LEAVES.get(part.type) or LEAVES.get(main) or _SUFFIXES.get(sub.rpartition("+")[2])
+    leaf = declared(part)
     if leaf is not None or not people:
         return leaf
-    if part.type in identity.TYPES or archive.is_one(data) or _BINARY.search(data):
+    if part.type in identity.TYPES or archive.is_one(data) or is_binary(data):
         return None
     return calendar.masked if calendar.is_one(data) else plain
 
 
-def kind(part: Part, data: bytes, people: People) -> Kind | None:
+def kind(part: Part, data: bytes, people: People, means: Means = ENDLESS) -> Kind | None:
     """Tell what a leaf is that holds an address and is no text; None for any other."""
     leaf = how(part, data, people)
     if leaf is calendar.masked:
@@ -139,7 +150,7 @@ def kind(part: Part, data: bytes, people: People) -> Kind | None:
     if leaf is not None:
         return None
     if archive.is_one(data):
-        return "archive" if archive.found(data, people) else None
+        return "archive" if archive.found(data, people, means) else None
     if part.type in identity.TYPES:
         return "identity" if identity.found(data, people) else None
     if not people.found(data):

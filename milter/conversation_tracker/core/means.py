@@ -92,6 +92,14 @@ def windows(data: Octets, start: int, end: int, size: int = LARGE) -> Iterable[b
     return (data[at : min(at + size, end)] for at in range(start, end, size))
 
 
+def count(data: Octets, sub: bytes) -> int:
+    """Count how often octets stand in others, without overlapping."""
+    number, at = 0, data.find(sub)
+    while at >= 0:
+        number, at = number + 1, data.find(sub, at + len(sub))
+    return number
+
+
 def replaced(data: Octets, edits: Iterable[tuple[int, int, Octets]], means: Means) -> Octets:
     """Replace spans of a body.
 

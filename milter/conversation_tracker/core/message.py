@@ -9,9 +9,10 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from conversation_tracker.core.address import Address, mailboxes
-from conversation_tracker.core.means import ENDLESS, Means
+from conversation_tracker.core.means import ENDLESS, Means, Octets, windows
 from conversation_tracker.core.passage import Passage
 
 HOPS = b"X-Conversation-Hops"
@@ -106,7 +107,7 @@ class Message:
     sender: Address | None
     recipients: tuple[Recipient, ...]
     headers: tuple[Header, ...]
-    body: bytes = field(repr=False)
+    body: Octets = field(repr=False)
     arrival: Arrival = Arrival()
     null: bool = False
     cut: bool = False
@@ -194,7 +195,8 @@ class Message:
             if header.key in _IDENTITY:
                 state.update(header.key + b":" + b"".join(header.value.split()) + b"\n")
         state.update(b"\n")
-        state.update(self.body)
+        for piece in windows(self.body, 0, len(self.body)):
+            state.update(piece)
         return state.digest()
 
     @property
@@ -233,10 +235,10 @@ def parse(raw: bytes) -> tuple[tuple[Header, ...], bytes]:
     return tuple(headers), b""
 
 
-def render(headers: tuple[Header, ...], body: bytes) -> bytes:
+def render(headers: tuple[Header, ...], body: Octets, means: Means = ENDLESS) -> Octets:
     """Write header fields and body as one message, with CRLF in and after the header block."""
     block = b"".join(h.name + b": " + h.value.replace(b"\n", b"\r\n") + b"\r\n" for h in headers)
-    return block + b"\r\n" + body
+    return means.store(chain((block + b"\r\n",), windows(body, 0, len(body))))
 
 
 def _field_end(raw: bytes, start: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from conversation_tracker.core import transfer
+from conversation_tracker.core.means import ENDLESS, LARGE, Means, Octets
 from conversation_tracker.core.parameters import Parameter, parse, value_of
 from conversation_tracker.core.part_header import fields
 
@@ -23,6 +24,8 @@ MAX_PARTS = 1_000
 """Parts of a message, those inside attached messages included."""
 MAX_HEADER = 64 * 1024
 """Octets of one part's header block."""
+MAX_DECODED = 64 * 1024 * 1024
+"""Octets of messages inside that are transfer-encoded, once decoded, together."""
 MAX_CONTENT_TYPE = 16 * 1024
 """Octets of a Content-Type value."""
 
@@ -79,7 +82,7 @@ class Part:
     name: str = ""
     parameters: tuple[Parameter, ...] = ()
     children: tuple["Part", ...] = ()
-    embedded: "tuple[bytes, Part] | None" = field(default=None, repr=False)
+    embedded: "tuple[Octets, Part] | None" = field(default=None, repr=False)
 
     @property
     def is_multipart(self) -> bool:
@@ -98,13 +101,16 @@ class Part:
             yield from child.walk()
 
 
-def read(content_headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Part:
+def read(
+    content_headers: Sequence[tuple[bytes, bytes]], body: Octets, means: Means = ENDLESS
+) -> Part:
     """Read the structure of a message.
 
     Args:
         content_headers: name and raw value of the message's header fields; others than Content-*
             are passed over.
         body: the raw body, with LF or CRLF.
+        means: where to keep large messages inside that are encoded.
 
     Returns:
         The outermost part, whose content is the whole body.
@@ -112,14 +118,16 @@ def read(content_headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Part:
     Raises:
         TooComplex: it is over one of this module's limits.
     """
-    return _Reader(body).part((0, 0), (0, len(body)), content_headers, "text/plain", 0)
+    return _Reader(body, means).part((0, 0), (0, len(body)), content_headers, "text/plain", 0)
 
 
 class _Reader:
     """Reads one body; counts its parts together with those of the bodies around it."""
 
-    def __init__(self, body: bytes, count: int = 0) -> None:
+    def __init__(self, body: Octets, means: Means, count: int = 0, decoded: int = 0) -> None:
         self.body = body
+        self.means = means
+        self.decoded = decoded
         self.count = count
 
     def part(
@@ -176,11 +184,18 @@ class _Reader:
         known = {match[1].lower() for match in _LETTER_FIELD.finditer(data)}
         return len(known) > 1 and _FIELD_LINE.match(data.lstrip()) is not None
 
-    def _embedded(self, span: Span, encoding: str, depth: int) -> tuple[bytes, Part]:
-        data = transfer.decoded(self.body[slice(*span)], encoding)
-        inner = _Reader(data, self.count)
+    def _embedded(self, span: Span, encoding: str, depth: int) -> tuple[Octets, Part]:
+        self.means.check()
+        if span[1] - span[0] > LARGE:
+            data = self.means.store(transfer.pieces(self.body, *span, encoding))
+        else:
+            data = transfer.decoded(self.body[slice(*span)], encoding)
+        self.decoded += len(data)
+        if self.decoded > MAX_DECODED:
+            raise TooComplex(f"messages inside of more than {MAX_DECODED} octets")
+        inner = _Reader(data, self.means, self.count, self.decoded)
         part = inner._headed((0, len(data)), "text/plain", depth)
-        self.count = inner.count
+        self.count, self.decoded = inner.count, inner.decoded
         return data, part
 
     def _parts(self, span: Span, declared: "_Declared", depth: int) -> Iterator[Part]:
@@ -211,7 +226,7 @@ class _Reader:
         at = body.find(needle, first, end) if boundary else -1
         while at >= 0 and len(found) < MAX_PARTS + 2:
             following = at + len(needle)
-            if at == first or body[at - 1] == 0x0A:
+            if at == first or body[at - 1 : at] == b"\n":
                 line_end = body.find(b"\n", at, end)
                 following = line_end + 1 if line_end >= 0 else end
                 rest = body[at + len(needle) : following].strip(b" \t\r\n")

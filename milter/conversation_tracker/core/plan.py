@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from conversation_tracker.core.conversation import Direction, Participant
+from conversation_tracker.core.means import Octets
 from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.thread import Mapped
@@ -66,7 +67,7 @@ class DeleteRecipient:
 class ReplaceBody:
     """Replace the body."""
 
-    body: bytes = field(repr=False)
+    body: Octets = field(repr=False)
 
     def __str__(self) -> str:
         """Show the edit on one line."""
@@ -121,7 +122,7 @@ class Record:
     attachment_names: tuple[str, ...]
     automatic: bool
     auto_reply: bool
-    raw: bytes = field(repr=False)
+    raw: Octets = field(repr=False)
     identifiers: tuple[Mapped, ...] = ()
     verdict: Verdict | Literal["flagged"] = "unverified"
     first_pass: bool = True

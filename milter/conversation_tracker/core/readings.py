@@ -59,7 +59,9 @@ _CONTINUED = re.compile(r'"?\s*;\s*[\w-]+\*[0-9]+\*?\s*=\s*"?')
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 _BASE64 = b"+/=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_NO_BASE64 = bytes(set(range(256)) - set(_BASE64))
+NO_BASE64 = bytes(set(range(256)) - set(_BASE64))
+"""Octets that decoders of base64 pass over."""
+
 _BLOCK = re.compile(rb"^(?:[A-Za-z0-9+/]{48,100}\r?\n)+[A-Za-z0-9+/]{0,100}={0,2}", re.MULTILINE)
 _NO_TOKEN = re.compile(r"[^A-Za-z0-9+/_-]")
 _NO_DIGIT = re.compile("[^0-9a-f]")
@@ -173,7 +175,7 @@ def blocks(data: bytes) -> Iterator[bytes]:
 def unbased(data: bytes) -> bytes:
     """Decode base64 leniently: what is not in its alphabet is passed over."""
     pieces = []
-    for run in data.translate(None, _NO_BASE64).split(b"="):
+    for run in data.translate(None, NO_BASE64).split(b"="):
         usable = run[: len(run) - (len(run) % 4 == 1)]
         pieces.append(binascii.a2b_base64(usable + b"=" * (-len(usable) % 4)))
     return b"".join(pieces)

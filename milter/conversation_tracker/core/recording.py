@@ -14,7 +14,7 @@ from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.conversation import Conversation, Direction, Participant
 from conversation_tracker.core.copies import everybody
 from conversation_tracker.core.headers import decoded
-from conversation_tracker.core.means import Means
+from conversation_tracker.core.means import Means, Octets
 from conversation_tracker.core.message import Header, Message, render
 from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.plan import Record, Refusal
@@ -77,7 +77,7 @@ def record(
         attachment_names=tuple(names),
         automatic=message.automatic,
         auto_reply=message.auto_reply,
-        raw=render(kept, body),
+        raw=render(kept, body, message.means),
         identifiers=tuple(mapped(message, conversation)),
         verdict=verdict,
         first_pass=not message.arrival.split,
@@ -85,10 +85,10 @@ def record(
     )
 
 
-def _notes(message: Message, view: View, kept: bytes) -> tuple[str, ...]:
+def _notes(message: Message, view: View, kept: Octets) -> tuple[str, ...]:
     """Tell which parts hold an address and are no text, and which signatures are removed."""
     part = structure(message)
-    found = mime.look(part, message.body, view.others)
+    found = mime.look(part, message.body, view.others, message.means)
     told = {each.number for each in found}
     signatures = mime.unsigned(part, message.body, kept)
     return tuple(
@@ -122,7 +122,7 @@ def refusal(
 
 def _kept(
     message: Message, view: View, forbidden: Mapping[str, str]
-) -> tuple[tuple[Header, ...], bytes]:
+) -> tuple[tuple[Header, ...], Octets]:
     """Give what is kept of the message itself: masked, and without what could not be."""
     values = view.headers(message, protected=True)
     kept = tuple(
@@ -144,8 +144,8 @@ def _kept(
 
 
 def _clean(
-    headers: tuple[Header, ...], body: bytes, forbidden: Mapping[str, str], means: Means
-) -> tuple[tuple[Header, ...], bytes]:
+    headers: tuple[Header, ...], body: Octets, forbidden: Mapping[str, str], means: Means
+) -> tuple[tuple[Header, ...], Octets]:
     """Leave out of a masked message whatever still shows an address."""
     hits = scan(headers, body, forbidden, means)
     if not hits:

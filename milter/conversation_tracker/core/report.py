@@ -19,6 +19,7 @@ from conversation_tracker.core.address import Address, mailboxes
 from conversation_tracker.core.bounce_text import Told
 from conversation_tracker.core.delivery_status import Block
 from conversation_tracker.core.headers import decoded
+from conversation_tracker.core.means import Octets
 from conversation_tracker.core.message import Message
 from conversation_tracker.core.mime import Part, TooComplex
 from conversation_tracker.core.mime import read as structure
@@ -118,7 +119,7 @@ class _Letter:
     def __init__(self, message: Message) -> None:
         content = [(h.name, h.value) for h in message.headers if h.key.startswith(b"content-")]
         try:
-            self.part = structure(content, message.body)
+            self.part = structure(content, message.body, message.means)
         except TooComplex:
             self.part = Part((0, 0), (0, len(message.body)))
         self.message = message
@@ -140,7 +141,7 @@ class _Letter:
             for part, _ in self.parts
         ) or (self.part.type == "multipart/report" and _declared(self.part).startswith(names))
 
-    def blocks(self, parts: Iterable[tuple[Part, bytes]]) -> list[Block]:
+    def blocks(self, parts: Iterable[tuple[Part, Octets]]) -> list[Block]:
         """Read those of the parts, given with their bodies, that are delivery-status parts."""
         found: list[Block] = []
         left = delivery_status.MAX_CONTENT
@@ -198,7 +199,7 @@ class _Letter:
         return markup.stripped(text) if part.type == "text/html" else text
 
 
-def _content(part: Part, body: bytes, limit: int) -> bytes:
+def _content(part: Part, body: Octets, limit: int) -> bytes:
     """Give a part's content, without transfer encoding, at most `limit` octets of it."""
     start, end = part.content
     # Both encodings make text longer, but not more than threefold.
@@ -287,7 +288,7 @@ def _wrapped(letter: _Letter) -> Report | None:
     return Report(worst.outcome, worst.status, worst.diagnostic, named)
 
 
-def _inside(part: Part, body: bytes) -> Iterator[tuple[Part, bytes]]:
+def _inside(part: Part, body: Octets) -> Iterator[tuple[Part, Octets]]:
     """Go through all parts, also those of attached messages, with the body that holds each."""
     for inner in part.walk():
         yield inner, body

@@ -9,14 +9,12 @@ Structure over the limits is looked at flat, as text. Time is linear in the size
 Nothing here raises.
 """
 
-import binascii
-import quopri
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from conversation_tracker.core import readings
-from conversation_tracker.core.means import ENDLESS, Means
+from conversation_tracker.core import readings, stretches
+from conversation_tracker.core.means import ENDLESS, Means, Octets
 from conversation_tracker.core.message import Header
 from conversation_tracker.core.sighting import Watch
 
@@ -78,7 +76,7 @@ class Hit:
 
 
 def scan(
-    headers: Sequence[Header], body: bytes, forbidden: Mapping[str, str], means: Means = ENDLESS
+    headers: Sequence[Header], body: Octets, forbidden: Mapping[str, str], means: Means = ENDLESS
 ) -> list[Hit]:
     """Look for addresses in a message, in every form in which a reader may see them.
 
@@ -103,7 +101,7 @@ def scan(
 class _Part:
     """A part still to be looked at: a span of some bytes."""
 
-    data: bytes
+    data: Octets
     start: int
     end: int
     default: str = "text/plain"
@@ -154,7 +152,7 @@ class _Scan:
                 channel = "header name"
             self._note(channel, self._owners_in_header(field))
 
-    def walk(self, headers: Sequence[Header], body: bytes) -> None:
+    def walk(self, headers: Sequence[Header], body: Octets) -> None:
         declared = _Declared(((h.name, h.value) for h in headers), "text/plain")
         waiting = [_Part(body, 0, len(body), declared=declared)]
         while waiting and len(self.hits) < _HITS:
@@ -175,7 +173,7 @@ class _Scan:
         elif declared.type.startswith("multipart/"):
             yield from self._parts(part, declared, start)
         elif declared.type in _MESSAGES:
-            yield _message(part, declared, start)
+            yield self._message(part, declared, start)
         else:
             name = f"{part.inside}part {self._count} {declared.type}"
             data = self._look_at(name, declared, part, start)
@@ -183,6 +181,14 @@ class _Scan:
                 text = declared.type in ("text/plain", "text/html")
                 inside = f"{name}, " if text else _ATTACHED
                 yield _Part(data, 0, len(data), depth=part.depth + 1, inside=inside)
+
+    def _message(self, part: _Part, declared: _Declared, start: int) -> _Part:
+        """Give the message inside a part."""
+        if declared.encoding in (b"base64", b"quoted-printable"):
+            found = stretches.decoded(part.data, start, part.end, declared.encoding)
+            data = self._means.store(found)
+            return _Part(data, 0, len(data), depth=part.depth + 1, inside=_ATTACHED)
+        return _Part(part.data, start, part.end, depth=part.depth + 1, inside=_ATTACHED)
 
     def _parts(self, part: _Part, declared: _Declared, start: int) -> Iterator[_Part]:
         """Give the parts of a multipart, and look at what stands before and after them."""
@@ -193,12 +199,12 @@ class _Scan:
         if not lines:
             self._look_at(f"{part.inside}part {self._count} {declared.type}", declared, part, start)
             return
-        self._look_header(part.inside + "preamble", part.data[start : lines[0][0]])
+        self._look_between(part.inside + "preamble", part.data, start, lines[0][0])
         default = "message/rfc822" if declared.type == "multipart/digest" else "text/plain"
         ends = [line[0] for line in lines[1:]] + [part.end]
         for (_, first, closing), end in zip(lines, ends, strict=True):
             if closing:
-                self._look_header(part.inside + "epilogue", part.data[first : part.end])
+                self._look_between(part.inside + "epilogue", part.data, first, part.end)
                 return
             yield _Part(
                 part.data,
@@ -209,20 +215,39 @@ class _Scan:
                 part.inside,
             )
 
-    def _look_at(self, channel: str, declared: _Declared, part: _Part, start: int) -> bytes:
+    def _look_at(self, channel: str, declared: _Declared, part: _Part, start: int) -> Octets:
         """Look at a part's content; give it without its transfer encoding."""
+        if part.end - start > stretches.LARGE:
+            return self._look_at_large(channel, declared, part, start)
         raw = part.data[start : part.end]
-        data = _untransferred(raw, declared.encoding)
-        if declared.type.startswith(_TEXTUAL) or declared.type.endswith(("xml", "json", "/ics")):
-            self._look_text(channel, declared, data)
-        elif data.startswith(_FILE_MAGIC):
-            self._note(channel + " (file)", self._watch.seen_in_bytes(data))
-        else:
-            self._look_bytes(channel + " (bytes)", data)
+        data = stretches.untransferred(raw, declared.encoding)
+        self._look_content(channel, declared, data, file=data.startswith(_FILE_MAGIC))
         if data is not raw and declared.encoding == b"base64" and b"@" in raw:
             # What stands in clear beside base64 is shown by some programs.
             self._look(channel, raw.decode("latin-1"))
         return data
+
+    def _look_at_large(self, channel: str, declared: _Declared, part: _Part, start: int) -> Octets:
+        """Look at a part's content stretch by stretch; give it whole only if it is a message."""
+        span = (part.data, start, part.end)
+        first = b""
+        for data in stretches.stretches(stretches.decoded(*span, declared.encoding)):
+            first = first or data
+            self._look_content(channel, declared, data, file=first.startswith(_FILE_MAGIC))
+        if declared.encoding == b"base64" and part.data.find(b"@", start, part.end) >= 0:
+            for raw in stretches.stretches(stretches.decoded(*span, b"")):
+                self._look(channel, raw.decode("latin-1"))
+        if not _is_message(first):
+            return first
+        return self._means.store(stretches.decoded(*span, declared.encoding))
+
+    def _look_content(self, channel: str, declared: _Declared, data: bytes, *, file: bool) -> None:
+        if declared.type.startswith(_TEXTUAL) or declared.type.endswith(("xml", "json", "/ics")):
+            self._look_text(channel, declared, data)
+        elif file:
+            self._note(channel + " (file)", self._watch.seen_in_bytes(data))
+        else:
+            self._look_bytes(channel + " (bytes)", data)
 
     def _look_text(self, channel: str, declared: _Declared, data: bytes) -> None:
         markup = declared.type.endswith(("html", "xml"))
@@ -251,6 +276,10 @@ class _Scan:
         if b"-----BEGIN" in data:
             for block in readings.blocks(data):
                 self._note(channel, self._watch.seen_in_bytes(block))
+
+    def _look_between(self, channel: str, data: Octets, start: int, end: int) -> None:
+        for each in stretches.stretches(stretches.decoded(data, start, end, b"")):
+            self._look_header(channel, each)
 
     def _look_header(self, channel: str, field: bytes) -> None:
         self._note(channel, self._owners_in_header(field))
@@ -286,15 +315,7 @@ def _content(part: _Part) -> int:
     return match.end() if match else end
 
 
-def _message(part: _Part, declared: _Declared, start: int) -> _Part:
-    """Give the message inside a part."""
-    if declared.encoding in (b"base64", b"quoted-printable"):
-        data = _untransferred(part.data[start : part.end], declared.encoding)
-        return _Part(data, 0, len(data), depth=part.depth + 1, inside=_ATTACHED)
-    return _Part(part.data, start, part.end, depth=part.depth + 1, inside=_ATTACHED)
-
-
-def _is_message(data: bytes) -> bool:
+def _is_message(data: Octets) -> bool:
     """Tell whether a file is a message, whatever its type says."""
     return len(_KNOWN_FIELD.findall(data, 0, 8192)) > 1 and b"\n" in data[:8192]
 
@@ -310,36 +331,24 @@ def _is_text(data: bytes) -> bool:
 
 def _delimiters(part: _Part, boundary: bytes, start: int) -> list[tuple[int, int, bool]]:
     """Find a multipart's delimiter lines: start, end, and whether it is the last one."""
-    line = re.compile(rb"^--" + re.escape(boundary) + rb"(--)?[ \t]*(?:\r?\n|\r?\Z)", re.MULTILINE)
-    found = []
-    for match in line.finditer(part.data, start, part.end):
-        found.append((match.start(), match.end(), match[1] is not None))
-        if match[1] is not None or len(found) > _PARTS:
-            break
+    needle = b"--" + boundary
+    line = re.compile(re.escape(needle) + rb"(--)?[ \t]*(?:\r?\n|\r?\Z)")
+    found: list[tuple[int, int, bool]] = []
+    at = part.data.find(needle, start, part.end)
+    while at >= 0:
+        first = at == 0 or part.data[at - 1 : at] == b"\n"
+        match = line.match(part.data, at, part.end) if first else None
+        if match is not None:
+            found.append((match.start(), match.end(), match[1] is not None))
+            if match[1] is not None or len(found) > _PARTS:
+                break
+        at = part.data.find(needle, match.end() if match else at + 1, part.end)
     return found
 
 
-def _before(data: bytes, first: int, end: int) -> int:
+def _before(data: Octets, first: int, end: int) -> int:
     """Take off the line end that belongs to a delimiter (RFC 2046 section 5.1.1)."""
     for line_end in (b"\r\n", b"\n"):
         if data.endswith(line_end, first, end):
             return end - len(line_end)
     return end
-
-
-def _untransferred(raw: bytes, encoding: bytes) -> bytes:
-    if encoding == b"base64":
-        return readings.unbased(raw)
-    if encoding == b"quoted-printable":
-        return quopri.decodestring(raw)
-    if encoding in (b"x-uuencode", b"uuencode", b"x-uue", b"uue"):
-        return b"".join(_uu_lines(raw))
-    return raw
-
-
-def _uu_lines(raw: bytes) -> Iterator[bytes]:
-    for line in raw.splitlines():
-        try:
-            yield binascii.a2b_uu(line)
-        except binascii.Error:
-            continue

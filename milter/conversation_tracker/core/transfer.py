@@ -7,12 +7,16 @@ Nothing here raises.
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from conversation_tracker.core import folding, uuencoding
+from conversation_tracker.core.means import LARGE, Octets, windows
 
 BASE64 = "base64"
 QUOTED_PRINTABLE = "quoted-printable"
+
+ENCODINGS = uuencoding.NAMES | {BASE64, QUOTED_PRINTABLE}
+"""Those that are no identity."""
 
 ARMOURS = uuencoding.NAMES | {BASE64}
 """Those beside whose lines other text may stand in clear."""
@@ -54,6 +58,51 @@ def decoded(raw: bytes, encoding: str) -> bytes:
     return uuencoding.decoded(raw) if encoding in uuencoding.NAMES else raw
 
 
+def pieces(body: Octets, start: int, end: int, encoding: str) -> Iterator[bytes]:
+    """Decode a part's content window by window.
+
+    Args:
+        body: the body it stands in.
+        start: where the content begins.
+        end: where it ends.
+        encoding: the transfer encoding in lower case.
+
+    Returns:
+        The decoded octets in order. Uuencoded content comes in one piece.
+    """
+    if encoding == BASE64:
+        return _unbased(windows(body, start, end))
+    if encoding == QUOTED_PRINTABLE:
+        return (decoded(each, encoding) for each in _lines(body, start, end))
+    if encoding in uuencoding.NAMES:
+        return iter((decoded(body[start:end], encoding),))
+    return iter(windows(body, start, end))
+
+
+def based(data: Iterable[bytes], line_end: bytes, tail: bytes) -> Iterator[bytes]:
+    """Encode octets that come in pieces in base64, in lines of 76 columns.
+
+    Args:
+        data: the octets.
+        line_end: what stands between lines.
+        tail: what stands behind the last one.
+    """
+    octets = _COLUMNS // 4 * 3
+    rest = begun = b""
+    for piece in data:
+        rest += piece
+        usable = len(rest) // octets * octets
+        lines = (
+            binascii.b2a_base64(rest[at : at + octets], newline=False)
+            for at in range(0, usable, octets)
+        )
+        if usable:
+            yield begun + line_end.join(lines)
+            begun = line_end
+        rest = rest[usable:]
+    yield (begun + binascii.b2a_base64(rest, newline=False) if rest else b"") + tail
+
+
 def encoded(raw: bytes, old: bytes, new: bytes, encoding: str) -> bytes:
     """Encode changed content as the unchanged was.
 
@@ -80,6 +129,31 @@ def encoded(raw: bytes, old: bytes, new: bytes, encoding: str) -> bytes:
 def _from_base64(raw: bytes) -> bytes:
     runs = raw.translate(None, _NOT_BASE64).split(b"=")
     return b"".join(_from_run(run) for run in runs if run)
+
+
+def _unbased(found: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in found:
+        *whole, rest = (rest + piece.translate(None, _NOT_BASE64)).split(b"=")
+        usable = len(rest) // 4 * 4
+        yield b"".join([_from_run(run) for run in whole if run]) + binascii.a2b_base64(
+            rest[:usable]
+        )
+        rest = rest[usable:]
+    yield _from_run(rest)
+
+
+def _lines(body: Octets, start: int, end: int) -> Iterator[bytes]:
+    """Cut quoted-printable where nothing is cut in two: behind a line, if there is one."""
+    at = start
+    while at < end:
+        last = min(at + LARGE, end)
+        if last < end:
+            line = body.rfind(b"\n", at, last)
+            escape = body.rfind(b"=", last - 2, last)
+            last = line + 1 if line >= 0 else escape if escape > at else last
+        yield body[at:last]
+        at = last
 
 
 def _from_run(run: bytes) -> bytes:

@@ -21,7 +21,7 @@ from conversation_tracker.core.headers import (
     masked_mailboxes,
 )
 from conversation_tracker.core.mask import Masker
-from conversation_tracker.core.means import ENDLESS, Means
+from conversation_tracker.core.means import ENDLESS, Means, Octets
 from conversation_tracker.core.message import HOPS, INTERNAL, Header, Message
 from conversation_tracker.core.needles import Needles
 from conversation_tracker.core.references import References
@@ -230,7 +230,7 @@ class View:
             return message
         return opaque.opened(message, structure(message), self.others)
 
-    def body(self, message: Message) -> bytes:
+    def body(self, message: Message) -> Octets:
         """Give the body in this view; the same object where nothing is to change.
 
         What is recorded holds no attachment with an address, and no text with one, whatever the
@@ -244,6 +244,7 @@ class View:
             people=self.others,
             remove_attachments=recorded or store.attachments_with_address == "remove",
             keep_text=not (recorded or store.mask_body),
+            means=message.means,
         )
 
     def __call__(self, text: str) -> str:
@@ -254,7 +255,7 @@ class View:
 def structure(message: Message) -> mime.Part:
     """Read a message's MIME structure; raises TooComplex."""
     content = [(h.name, h.value) for h in message.headers if h.key.startswith(b"content-")]
-    return mime.read(content, message.body)
+    return mime.read(content, message.body, message.means)
 
 
 class _Foreign:

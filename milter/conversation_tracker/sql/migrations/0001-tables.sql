@@ -375,3 +375,13 @@ CREATE TABLE tracker.unmaskings (
     reason text NOT NULL
         CONSTRAINT unmaskings_reason_is_given CHECK (reason ~ '[^[:space:]]')
 );
+
+-- A large message on its way into tracker.messages, which gets it in one piece: the client need not
+-- hold it whole. Rows live within one transaction.
+CREATE UNLOGGED TABLE tracker.pieces (
+    id uuid NOT NULL,
+    number integer NOT NULL,
+    data bytea NOT NULL,
+    CONSTRAINT pieces_pkey PRIMARY KEY (id, number)
+);
+ALTER TABLE tracker.pieces ALTER COLUMN data SET STORAGE EXTERNAL;

@@ -1,0 +1,177 @@
+"""Large parts, gone through in windows: the same comes out as from what is taken as a whole.
+
+The limits are a few hundred octets here, so that every text is large.
+"""
+
+import base64
+import quopri
+import time
+from dataclasses import replace
+
+import pytest
+from builders import BUYER, CARRIER, EVERYBODY, B, S, mail
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conversation_tracker.budget import budget
+from conversation_tracker.core import body as mime
+from conversation_tracker.core import large, means, replies, stretches, transfer
+from conversation_tracker.core import mime as structure
+from conversation_tracker.core.means import Means
+from conversation_tracker.core.plan import Plan
+from conversation_tracker.spool import Spool, stored
+
+LIMIT = 400
+WORDS = st.sampled_from(
+    [
+        "some words",
+        BUYER,
+        f"<{CARRIER}>",
+        "\n",
+        "\n ",
+        " \n",
+        "x@doe.example",
+        "<b>",
+        "=",
+        "é",
+        "&#64;",
+    ]
+)
+LABELS = st.sampled_from(["utf-8", "iso-8859-1", "utf-16", "utf-16-le", "iso-2022-jp", ""])
+TYPES = st.sampled_from(["text/plain", "text/html", "application/octet-stream", "image/png"])
+
+
+@pytest.fixture(scope="module")
+def tiny() -> None:
+    """Make a few hundred octets a large part."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (large, transfer, stretches, structure):
+            patch.setattr(module, "LARGE", LIMIT)
+        patch.setattr(large, "MAX_LINE", 2 * LIMIT)
+        patch.setattr(
+            large, "windows", lambda data, start, end: means.windows(data, start, end, LIMIT)
+        )
+        patch.setattr(transfer, "windows", large.windows)
+        patch.setattr(stretches, "_OVERLAP", 100)
+        yield
+
+
+def planned(raw: bytes) -> Plan:
+    """Plan a message to the shop, its body in a file."""
+    sent = mail(raw, EVERYBODY, to=S, sender=BUYER)
+    message = replace(sent.message, body=stored([sent.message.body]), means=Means(budget(), stored))
+    return replace(sent, message=message).plan()
+
+
+def letter(kind: str, label: str, encoding: str, content: bytes) -> bytes:
+    head = f"From: {BUYER}\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n"
+    kind = f"{kind}; charset={label}" if label else kind
+    head += f"Content-Type: {kind}\nContent-Transfer-Encoding: {encoding}\n\n"
+    return head.encode() + content + b"\n--b--\n"
+
+
+def encoded(content: bytes, encoding: str) -> bytes:
+    if encoding == "base64":
+        return base64.encodebytes(content)
+    return quopri.encodestring(content) if encoding == "quoted-printable" else content
+
+
+@given(
+    st.lists(WORDS, min_size=100, max_size=300).map(" ".join),
+    st.sampled_from(["base64", "quoted-printable", "8bit"]),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_windows_mask_as_a_whole_does(text: str, encoding: str) -> None:
+    raw = letter("text/plain", "utf-8", encoding, encoded(text.encode(), encoding))
+    whole = mail(raw, EVERYBODY, to=S, sender=BUYER).plan()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(large, "LARGE", LIMIT)
+        patch.setattr(transfer, "LARGE", LIMIT)
+        patch.setattr(large, "MAX_LINE", 2 * LIMIT)
+        parted = planned(raw)
+    if parted.reply is None:
+        assert contents(parted, raw) == contents(whole, raw)
+    else:
+        assert parted.reply == replies.CANNOT_MASK
+
+
+def contents(plan: Plan, raw: bytes) -> bytes:
+    """Give the decoded content of the one part that is recorded."""
+    headers = [(b"Content-Type", b"multipart/mixed; boundary=b")]
+    data = bytes(plan.records[0].raw[:]).partition(b"\r\n\r\n")[2]
+    [part] = mime.read(headers, data).children
+    return transfer.decoded(data[slice(*part.content)], part.encoding).replace(b"\r\n", b"\n")
+
+
+@pytest.mark.usefixtures("tiny")
+@given(st.lists(WORDS, min_size=60, max_size=200).map(" ".join), TYPES, LABELS)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_window_hides_an_address(text: str, kind: str, label: str) -> None:
+    """Whatever the part is: the address is gone, or the message is refused."""
+    content = text.encode(label or "utf-8", "replace")
+    done = planned(letter(kind, label, "base64", encoded(content, "base64")))
+    if done.reply is not None:
+        assert done.reply == replies.CANNOT_MASK
+    else:
+        left = bytes(done.records[0].raw[:])
+        assert b"Content-Type: multipart" not in left or BUYER not in contents(done, b"").decode(
+            label or "utf-8", "replace"
+        ).replace("\n", " ")
+
+
+def test_a_large_text_is_masked_line_by_line() -> None:
+    line = b"2026-11-24 something happened\n"
+    raw = f"From: {BUYER}\n\n".encode() + line * 80_000 + f"I am {BUYER}\n".encode() + line * 20_000
+    begun = time.process_time()
+    done = planned(raw)
+    assert time.process_time() - begun < 5
+    assert done.reply is None
+    kept = done.records[0].raw
+    assert isinstance(kept, Spool)
+    assert kept.find(BUYER.encode()) < 0 < kept.find(f"I am {B}".encode())
+    assert kept[:].count(line) == 100_000
+
+
+def test_a_large_text_without_any_line_is_refused() -> None:
+    assert planned(f"From: {BUYER}\n\n".encode() + b"a" * (3 << 20)).reply == replies.CANNOT_MASK
+
+
+def test_a_large_text_of_words_may_be_one_line() -> None:
+    done = planned(f"From: {BUYER}\n\n".encode() + b"words and " * 300_000)
+    assert done.reply is None
+
+
+@pytest.mark.parametrize("data", [b"", b"a", b"abc" * 1000])
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_base64_in_pieces_is_base64(data: bytes, line_end: bytes) -> None:
+    pieces = [data[at : at + 100] for at in range(0, len(data), 100)]
+    written = b"".join(transfer.based(pieces, line_end, b"\n"))
+    assert transfer.decoded(written, "base64") == data
+    assert max(map(len, written.split(line_end))) <= 77
+
+
+@given(st.binary(max_size=300), st.integers(1, 50))
+def test_decoding_in_pieces_decodes_the_same(data: bytes, size: int) -> None:
+    """Padding in the middle and stray octets among it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            transfer, "windows", lambda data, start, end: means.windows(data, start, end, size)
+        )
+        for raw in (base64.encodebytes(data), base64.b64encode(data) * 2, data):
+            found = b"".join(transfer.pieces(raw, 0, len(raw), "base64"))
+            assert found == transfer.decoded(raw, "base64")
+            assert b"".join(stretches.decoded(raw, 0, len(raw), b"")) == raw
+
+
+def test_a_file_gives_what_was_put_in() -> None:
+    data = bytes(range(256)) * 20_000
+    spool = stored([data[:300_000], data[300_000:]])
+    assert isinstance(spool, Spool)
+    assert (len(spool), spool[:], spool[5:700]) == (len(data), data, data[5:700])
+    assert spool.startswith((b"x", b"\0\1"))
+    assert spool.startswith(b"\5\6", 5)
+    assert not spool.startswith(b"\5\6", 5, 6)
+    assert spool.endswith(b"\xff")
+    assert spool.endswith(b"\4", 0, 5)
+    assert not spool.endswith(b"\3\4", 4, 5)
+    assert isinstance(stored([b"few"]), bytes)
