@@ -7,6 +7,7 @@ server, no connection in time, an overdue or cancelled statement, a missing sche
 reason is a fault of ours and raises the driver's error.
 """
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,6 @@ from dataclasses import asdict
 from typing import Any, Literal, TypeVar
 
 import psycopg
-from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from conversation_tracker.announcer import Announcer
@@ -80,6 +80,8 @@ _DIRECTORY = (
     " (SELECT coalesce(jsonb_agg(to_jsonb(s)), '[]') FROM tracker.stores AS s),"
     " (SELECT key FROM tracker.secrets)"
 )
+
+_json = json.JSONEncoder().encode  # as text: the driver's own wrapper costs more than the writing
 
 Outcome = Literal["done", "stale", "expired", "limited", "looping"]
 
@@ -317,6 +319,11 @@ def here(queue_id: str) -> str:
     return f"{os.uname().nodename}/{queue_id}"
 
 
+def _array(values: Sequence[str]) -> list[str] | str:
+    """Give an array; the driver writes an empty one, as most are, at the price of many texts."""
+    return list(values) or "{}"
+
+
 def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str, str], list[str]]:
     if len(record.raw) <= LARGE:
         return _recorded(connection, record, _RECORD, record.raw[:])
@@ -340,26 +347,26 @@ def _recorded(
         statement,
         (
             record.order,
-            Jsonb(joined),
+            _json(joined),
             record.digest,
             here(record.queue_id),
             record.direction,
             record.sender,
             record.return_path,
-            Jsonb(dict(record.recipients)),
+            _json(dict(record.recipients)),
             record.sender_name,
             record.message_id,
             record.subject,
             record.first_words,
             record.size,
-            list(record.attachment_names),
+            _array(record.attachment_names),
             record.automatic,
             raw,
-            Jsonb([asdict(identifier) for identifier in record.identifiers]),
+            _json([asdict(identifier) for identifier in record.identifiers]),
             record.verdict,
             record.auto_reply,
             record.first_pass,
-            list(record.notes),
+            _array(record.notes),
         ),
     ).fetchone()
     assert row is not None
