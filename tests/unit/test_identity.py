@@ -250,6 +250,34 @@ def test_the_signature_of_masked_text_goes() -> None:
     assert masked(body, SIGNED) == wrapped(TEXT.replace(b"Hello", ALIAS.encode()), note)
 
 
+ALTERNATIVE: Headers = [(b"Content-Type", b'multipart/alternative; boundary="b"')]
+CARD = part("application/pkix-cert", b"\x30\x20\x16\x10john@doe.example0")
+
+
+@pytest.mark.parametrize(
+    ("parts", "left"),
+    [
+        ([TEXT, CARD], [TEXT]),
+        ([CARD, TEXT], [TEXT]),
+        ([CARD, CARD, TEXT, CARD, TEXT, CARD, CARD], [TEXT, TEXT]),
+        ([CARD], [NOTE]),
+        ([CARD, CARD], [NOTE, NOTE]),
+    ],
+)
+def test_no_note_is_an_alternative_to_a_text(parts: list[bytes], left: list[bytes]) -> None:
+    """A reader is shown the last one."""
+    assert masked(wrapped(*parts), ALTERNATIVE) == wrapped(*left)
+    inside = b"Content-Type: multipart/alternative; boundary=c\r\n\r\n"
+    nested = [inside + wrapped(*each).replace(b"--b", b"--c") for each in (parts, left)]
+    assert masked(wrapped(TEXT, nested[0], TEXT)) == wrapped(TEXT, nested[1], TEXT)
+
+
+def test_an_alternative_that_is_masked_stays() -> None:
+    body = wrapped(TEXT, TEXT.replace(b"Hello", RAW), CARD)
+    expected = wrapped(TEXT, TEXT.replace(b"Hello", ALIAS.encode()))
+    assert masked(RAW + b"\r\n" + body, ALTERNATIVE) == ALIAS.encode() + b"\r\n" + expected
+
+
 def test_a_signature_that_holds_an_address_goes_and_the_text_stays() -> None:
     body = wrapped(TEXT, part("application/pkcs7-signature", b"\x30\x82\x16\x10john@doe.example1"))
     new = masked(body, SIGNED)

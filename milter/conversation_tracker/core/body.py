@@ -322,19 +322,46 @@ def _removal(part: Part, body: Octets, note: str) -> Edit:
 
 def _container_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
     """Give the edits of the parts inside, and of what stands between them as text."""
-    at = part.content[0]
-    broken = False
     task = task.inside() if part.is_message else task
+    inside = _inside_edits(part, body, task)
+    # Of alternatives the last is shown: a note must not stand before a reader instead of a text.
+    left = [n for n, (child, edits) in enumerate(inside) if not _is_removed(child, edits)]
+    spare = part.type == "multipart/alternative" and bool(left)
+    at = part.content[0]
+    for number, (child, edits) in enumerate(inside):
+        if not (spare and _is_removed(child, edits)):
+            yield from _gap_edits(at, child.header[0], body, task.mask)
+            yield from edits
+            at = child.content[1]
+        elif number > left[0]:
+            yield at, child.content[1], b""
+            at = child.content[1]
+        else:
+            yield from _gap_edits(at, child.header[0], body, task.mask)
+            at = part.children[number + 1].header[0]
+            yield child.header[0], at, b""
+    yield from _gap_edits(at, part.content[1], body, task.mask)
+
+
+def _inside_edits(part: Part, body: bytes, task: _Task) -> list[tuple[Part, list[Edit]]]:
+    """Give the edits of each part inside; of signed text that is edited, the signature goes."""
+    found: list[tuple[Part, list[Edit]]] = []
+    broken = False
     for number, child in enumerate(part.children):
-        yield from _gap_edits(at, child.header[0], body, task.mask)
         edits = list(_edits(child, body, task))
         removed = any(new.endswith(_REMOVED) for *_, new in edits)
         if part.type == _SIGNED and _signs(number, child) and (broken or removed):
             edits = [_removal(child, body, UNSIGNED)]
         broken = broken or bool(edits)
-        yield from edits
-        at = child.content[1]
-    yield from _gap_edits(at, part.content[1], body, task.mask)
+        found.append((child, edits))
+    return found
+
+
+def _is_removed(part: Part, edits: list[Edit]) -> bool:
+    """Tell whether the edits of a part put a note in its place."""
+    return [(start, end) for start, end, new in edits if new.endswith(_REMOVED)] == [
+        (part.header[0], part.content[1])
+    ]
 
 
 def _signs(number: int, part: Part) -> bool:
