@@ -73,6 +73,10 @@ FOUND = [
     # Text without spaces, file names.
     ("連絡はjohn@doe.exampleまで", "連絡はff2e@ct.example.comまで"),
     ("john@doe.example.pdf", "ff2e@ct.example.com.pdf"),
+    (
+        "john@doe.example.bin john@doe.example.tar.gz",
+        "ff2e@ct.example.com.bin ff2e@ct.example.com.tar.gz",
+    ),
     ("john@doe.example-0x12-pub.asc", "ff2e@ct.example.com-0x12-pub.asc"),
 ]
 
@@ -91,6 +95,7 @@ OTHERS = [
     "%41john@doe.example",
     "anna%2Ejohn%40doe.example",
     "john@doe.example.br",
+    "john@doe.example.mov john@doe.example.ps",
     "john@doe.example2",
     "john@doe.examples",
     "john@x.doe.example",

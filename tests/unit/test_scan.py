@@ -80,6 +80,7 @@ SEEN = [
     ("john=40doe.example", "john"),
     ("rfc822;john+40doe.example", "john"),
     ("john\\@doe\\.example", "john"),
+    ("name=john@doe.example.heic", "john"),
     ("doe.example!john, x!doe.example!John@relay.example", "john"),
     ('{"a":"x\\njohn\\u0040doe.example"}', "john"),
     ("john@doe.exampleです", "john"),

@@ -23,8 +23,9 @@ _MACHINES = frozenset(
     " unsubscribe verp".split()
 )
 _EXTENSION = (
-    r"(?:asc|csv|docx?|eml|gif|html?|ics|jpe?g|json|key|pdf|pem|png|sig|txt|vcf|xlsx?|xml|zip)"
-    r"(?![\w-]|\.\w)"
+    r"(?:7z|asc|avi|bin|bmp|csv|dat|docx?|eml|gif|gz|heic|html?|ics|jpe?g|json|key|log|mbox|mp[34]"
+    r"|msg|od[st]|p12|p7[ms]|pdf|pem|png|pptx?|rar|rtf|sig|svg|tar|tiff?|txt|vcf|wav|webp|xlsx?|xml"
+    r"|yml|zip)(?![\w-]|\.\w)"
 )
 # An escape left standing may hide that the domain goes on: the reading without it will tell.
 _ESCAPED = r"%(?:25)*[0-9a-f]{2}|&(?:#|period|hyphen|dash)|=(?:\r?\n|2[de])"

@@ -62,8 +62,9 @@ _ESCAPE_BACKWARD = (
 )
 
 _EXTENSION = (
-    r"(?:\.(?:asc|bmp|crt|csv|docx?|eml|gif|gz|html?|ics|jpe?g|json|key|log|md5|msg|od[st]|p7[ms]"
-    r"|pdf|pem|pgp|png|pptx?|rtf|sig|tar|tiff?|txt|vcf|vcs|webp|xlsx?|xml|zip))+(?![\w\-]|\.\w)"
+    r"(?:\.(?:7z|asc|avi|bin|bmp|bz2|cer|crt|csv|dat|der|docx?|eml|gif|gz|heic|html?|ics|jpe?g|json"
+    r"|key|log|m4[av]|mbox|md5|mp[34]|msg|od[st]|p12|p7[bcms]|pdf|pem|pfx|pgp|png|pptx?|rar|rtf|sig"
+    r"|svg|tar|tgz|tiff?|txt|vcf|vcs|wav|webm|webp|xls[mx]?|xml|xz|ya?ml|zip))+(?![\w\-]|\.\w)"
 )
 _GOES_ON = re.compile(
     rf"[a-z0-9]|(?:-[\w\-]*+)?(?!{_EXTENSION})(?:\.|%2e)[^\W_]|-\d{{12}}b(?![a-z0-9])"
