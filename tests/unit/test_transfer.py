@@ -196,6 +196,8 @@ def test_quoted_printable_is_read_at_once_as_it_is_line_by_line(raw: bytes) -> N
     st.integers(0, 3),
 )
 @example(b"a=0A\r\n\t\r\n=", b"", 3, 1)
+@example(b"=0A=", b"Z", 1, 0)
+@example(b"=0A \t", b"Z", 1, 0)
 def test_quoted_printable_of_any_kind_decodes_to_the_new(
     raw: bytes, piece: bytes, at: int, gone: int
 ) -> None:

@@ -240,7 +240,11 @@ def _to_quoted(raw: bytes, old: bytes, new: bytes) -> bytes:
         now = new[at:after]
         written.append(line if now == data else _requoted(now, end, _line_end(raw)))
         at = after
-    return b"".join(written) + _quoted(new[at:], b"", _line_end(raw))
+    whole = b"".join(written)
+    if at == len(new):
+        return whole
+    # What means nothing at the end would mean something before more.
+    return whole.rstrip(b" \t").removesuffix(b"=") + _quoted(new[at:], b"", _line_end(raw))
 
 
 def _paired(raw: bytes, old: bytes, new: bytes) -> bytes | None:
