@@ -9,14 +9,14 @@ files pass or are removed, as the caller wants. The structure itself is read in 
 `read` raises `TooComplex`, and `masked` raises `Unmaskable`; nothing else here raises.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
-from conversation_tracker.core import charset, large, leaf, markup, part_header, transfer
+from conversation_tracker.core import charset, large, leaf, part_header, transfer
 from conversation_tracker.core.leaf import LEAVES, Kind, Mask
 from conversation_tracker.core.means import ENDLESS, Means, Octets, count, replaced
 from conversation_tracker.core.mime import Part, TooComplex, read
+from conversation_tracker.core.outline import attachment_names, text
 from conversation_tracker.core.people import People
 
 __all__ = [
@@ -46,10 +46,6 @@ UNSIGNED = "[A signature was removed: it, or the signed text, held an address.]"
 
 _SIGNED = "multipart/signed"
 _REMOVED, _UNSIGNED = REMOVED.encode("ascii"), UNSIGNED.encode("ascii")
-_READ = 64 * 1024  # octets of a large part that are shown
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
 
 
 class Unmaskable(ValueError):
@@ -160,45 +156,6 @@ def unsigned(part: Part, old: Octets, new: Octets) -> tuple[Look, ...]:
         for number, each, _ in _numbered(part, old, "")
         if each.type.endswith("-signature")
     )
-
-
-def text(part: Part, body: Octets) -> str:
-    """Give the readable text of a message: the first plain text that is not attached, else HTML.
-
-    Args:
-        part: the structure that `read` gave for this body.
-        body: the raw body.
-
-    Returns:
-        Text with LF, without control characters; "" if there is none.
-    """
-    inside = (child for child in part.walk() if child.is_message for child in child.children)
-    for message in (part, *inside):
-        shown = sorted(_shown(message), key=lambda each: each is not part and bool(each.name))
-        for wanted in ("text/plain", "text/html", "text/"):
-            for each in shown:
-                if each.type.startswith(wanted) and (found := _readable(each, body)).strip():
-                    return found
-    return ""
-
-
-def attachment_names(part: Part, body: Octets) -> tuple[str, ...]:
-    """Give the file names of all parts that are attached, or have a name.
-
-    Args:
-        part: the structure that `read` gave for this body.
-        body: the raw body.
-
-    Returns:
-        Names without directories and control characters. A message without one is "message.eml",
-        anything else "part-N", N counting the parts that are no multiparts from 1.
-    """
-    names: list[str] = []
-    for number, each in enumerate(_leaves(part), 1):
-        name = _file_name(each.name)
-        if each.disposition == "attachment" or name:
-            names.append(name or ("message.eml" if each.is_message else f"part-{number}"))
-    return tuple(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,28 +281,43 @@ def _container_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
     """Give the edits of the parts inside, and of what stands between them as text."""
     task = task.inside() if part.is_message else task
     inside = _inside_edits(part, body, task)
-    # Of alternatives the last is shown: a note must not stand before a reader instead of a text.
+    at = part.content[0]
+    if part.type == "multipart/alternative":
+        at = yield from _alternative_edits(part, body, list(inside), task.mask)
+    else:
+        for child, edits in inside:
+            yield from _gap_edits(at, child.header[0], body, task.mask)
+            yield from edits
+            at = child.content[1]
+    yield from _gap_edits(at, part.content[1], body, task.mask)
+
+
+def _alternative_edits(
+    part: Part, body: Octets, inside: list[tuple[Part, list[Edit]]], mask: Mask
+) -> Generator[Edit, None, int]:
+    """Give the edits of alternatives, and where the last one ends.
+
+    The last is shown: a note must not stand before a reader instead of a text.
+    """
     left = [n for n, (child, edits) in enumerate(inside) if not _is_removed(child, edits)]
-    spare = part.type == "multipart/alternative" and bool(left)
     at = part.content[0]
     for number, (child, edits) in enumerate(inside):
-        if not (spare and _is_removed(child, edits)):
-            yield from _gap_edits(at, child.header[0], body, task.mask)
+        if not left or not _is_removed(child, edits):
+            yield from _gap_edits(at, child.header[0], body, mask)
             yield from edits
             at = child.content[1]
         elif number > left[0]:
             yield at, child.content[1], b""
             at = child.content[1]
         else:
-            yield from _gap_edits(at, child.header[0], body, task.mask)
+            yield from _gap_edits(at, child.header[0], body, mask)
             at = part.children[number + 1].header[0]
             yield child.header[0], at, b""
-    yield from _gap_edits(at, part.content[1], body, task.mask)
+    return at
 
 
-def _inside_edits(part: Part, body: bytes, task: _Task) -> list[tuple[Part, list[Edit]]]:
+def _inside_edits(part: Part, body: Octets, task: _Task) -> Iterator[tuple[Part, list[Edit]]]:
     """Give the edits of each part inside; of signed text that is edited, the signature goes."""
-    found: list[tuple[Part, list[Edit]]] = []
     broken = False
     for number, child in enumerate(part.children):
         edits = list(_edits(child, body, task))
@@ -353,8 +325,7 @@ def _inside_edits(part: Part, body: bytes, task: _Task) -> list[tuple[Part, list
         if part.type == _SIGNED and _signs(number, child) and (broken or removed):
             edits = [_removal(child, body, UNSIGNED)]
         broken = broken or bool(edits)
-        found.append((child, edits))
-    return found
+        yield child, edits
 
 
 def _is_removed(part: Part, edits: list[Edit]) -> bool:
@@ -390,36 +361,3 @@ def _numbered(part: Part, body: Octets, number: str) -> Iterator[tuple[str, Part
     else:
         for count, child in enumerate(part.children, 1):
             yield from _numbered(child, body, f"{number}.{count}" if number else str(count))
-
-
-def _shown(part: Part) -> Iterator[Part]:
-    """Go through the parts that are text of the message itself, not of one inside it."""
-    for child in part.children:
-        if not child.is_message:
-            yield from _shown(child)
-    if not part.children and part.type.startswith("text/") and part.disposition != "attachment":
-        yield part
-
-
-def _readable(part: Part, body: Octets) -> str:
-    data = large.beginning(part, body)[:_READ] if large.is_large(part) else leaf.content(part, body)
-    found = charset.decoded(data, part.charset)
-    if part.type == "text/html":
-        found = markup.stripped(found)
-    return _CONTROLS.sub("", found.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def _leaves(part: Part) -> Iterator[Part]:
-    """Go through the parts that are no multiparts; an attached message is one of them."""
-    if part.is_message and (part.name or part.disposition == "attachment" or part.embedded):
-        yield part
-    elif part.children or part.is_multipart:
-        for child in part.children:
-            yield from _leaves(child)
-    else:
-        yield part
-
-
-def _file_name(declared: str) -> str:
-    name = re.split(r"[/\\]", _CONTROLS.sub("", declared).replace("\n", " "))[-1].strip()
-    return "" if name in (".", "..") else name
