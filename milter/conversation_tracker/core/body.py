@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from conversation_tracker.core import charset, large, leaf, part_header, transfer
 from conversation_tracker.core.leaf import LEAVES, Kind, Mask
 from conversation_tracker.core.means import ENDLESS, Means, Octets, count, replaced
+from conversation_tracker.core.memo import Quiet
 from conversation_tracker.core.mime import Part, TooComplex, read
 from conversation_tracker.core.outline import attachment_names, text
 from conversation_tracker.core.people import People
@@ -79,6 +80,7 @@ def masked(
     remove_attachments: bool = False,
     keep_text: bool = False,
     means: Means = ENDLESS,
+    quiet: Quiet | None = None,
 ) -> Octets:
     """Mask all text of a body: parts of a known type, part headers, preambles and epilogues.
 
@@ -92,6 +94,7 @@ def masked(
         remove_attachments: whether archives and PDF files with an address are removed.
         keep_text: whether plain text and HTML of the message itself, of none inside it, stay.
         means: where to keep a large body.
+        quiet: the parts that are known to name nobody; with it, the mask sets `met` there.
 
     Returns:
         The body; the same object when nothing changed. The header fields of the outermost part are
@@ -100,7 +103,7 @@ def masked(
     Raises:
         Unmaskable: a part that must stay holds an address, or one that is the whole body must go.
     """
-    task = _Task(mask, people, remove_attachments, keep_text, means)
+    task = _Task(mask, people, remove_attachments, keep_text, means, quiet or Quiet())
     try:
         return replaced(body, _edits(part, body, task), means)
     except large.Unparted:
@@ -167,6 +170,7 @@ class _Task:
     remove: bool
     keep_text: bool
     means: Means
+    quiet: Quiet
 
     def inside(self) -> "_Task":
         """Give the task for a message inside the message, all of whose text is masked."""
@@ -199,8 +203,18 @@ def _content_edits(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], s
     """Give the edits of a part's content, and the charset it is in afterwards."""
     if part.children or part.is_multipart:
         return list(_container_edits(part, body, task)), part.charset
-    if task.keeps(part):
+    quiet = task.quiet
+    if task.keeps(part) or id(part) in quiet.texts:
         return [], part.charset
+    quiet.met = False
+    edits, label = _new_content(part, body, task)
+    if quiet.learns and not (edits or quiet.met or part.embedded) and label == part.charset:
+        quiet.texts.add(id(part))
+    return edits, label
+
+
+def _new_content(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
+    """Give the edits of the content of a part without parts, and the charset it is in then."""
     if part.embedded is not None:
         return list(_embedded_edits(part, body, task)), part.charset
     start, end = part.content
@@ -259,9 +273,11 @@ def _kind(part: Part, body: Octets, people: People, means: Means) -> Kind | None
 
 def _goes(part: Part, body: Octets, task: _Task) -> bool:
     """Tell whether a part is to be removed; raises Unmaskable where it cannot be."""
-    if task.people is None or not _is_leaf(part):
+    if task.people is None or not _is_leaf(part) or id(part) in task.quiet.files:
         return False
     kind = _kind(part, body, task.people, task.means)
+    if kind is None and task.quiet.learns:
+        task.quiet.files.add(id(part))
     if kind in (None, "media") or (kind == "archive" and not task.remove):
         return False
     if kind == "binary" or part.header[0] == part.header[1]:

@@ -132,7 +132,8 @@ def leaks(
         decision, and so is the text of a message whose store has no bodies masked.
     """
     headers, body = applied(message, edits)
-    found = scan(headers, body, everybody(conversation, to), message.means)
+    people = everybody(conversation, to)
+    found = scan(headers, body, people, message.means, message.memo.nobody)
     masked = conversation.store.mask_body
     return [
         hit

@@ -69,15 +69,26 @@ def masked(source: str, mask: Mask) -> str:
     return _across_tags(source, mask)
 
 
-def stripped(source: str) -> str:
-    """Give the text a reader sees: no script or style, references decoded, blocks on new lines."""
+def stripped(source: str, enough: int | None = None) -> str:
+    """Give the text a reader sees: no script or style, references decoded, blocks on new lines.
+
+    Args:
+        source: the decoded source.
+        enough: after how many characters that are no blanks no more is read; None for all.
+    """
     seen = _UNSEEN.sub(" ", source)
     pieces: list[str] = []
-    at = 0
+    at = count = 0
     for tag in _TAG.finditer(seen):
-        pieces += _words(seen[at : tag.start()]), _break(tag)
+        words = _words(seen[at : tag.start()])
+        pieces += words, _break(tag)
         at = tag.end()
-    whole = "".join(pieces) + _words(seen[at:])
+        count += len(words) - words.count(" ")
+        if enough is not None and count > enough:
+            break
+    else:
+        pieces.append(_words(seen[at:]))
+    whole = "".join(pieces)
     lines = (" ".join(line.split()) for line in whole.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 

@@ -9,11 +9,12 @@ Nothing here raises, except the constructor, with ValueError, for a key without 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 
 from conversation_tracker.core.needles import Needles
-from conversation_tracker.core.spelling import Domain, Hit, domain_spellings
+from conversation_tracker.core.spelling import Domain, Hit, domain_spellings, is_near
 
 # Characters without width, which a reader does not see inside an address.
 _INVISIBLE = re.compile(
@@ -35,9 +36,17 @@ class Masker:
             it, mostly an alias. A replacement takes on the spelling of `@` that it finds.
         kept: identities of addresses that stay, and all variants with them that are not somebody
             else's exact address.
+        watched: other domains that are looked for as well, in lower case.
+        notice: called whenever one of the domains is seen as part of an address, whosever.
     """
 
-    def __init__(self, replacements: Mapping[str, str], kept: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        replacements: Mapping[str, str],
+        kept: Iterable[str] = (),
+        watched: Iterable[str] = (),
+        notice: Callable[[], None] = lambda: None,
+    ) -> None:
         self._domains: dict[str, Domain] = {}
         for key, replacement in replacements.items():
             local, at, domain = key.rpartition("@")
@@ -52,10 +61,12 @@ class Masker:
                 self._domains[spelled].locals.setdefault(local, None)
         for known in self._domains.values():
             known.add_untagged()
+        self._watched = tuple(set(watched) - self._domains.keys())
+        self._notice = notice
 
     def __call__(self, text: str) -> str:
         """Give the text with every known address replaced; the same object if there is none."""
-        if not self._domains:
+        if not self._domains and not self._watched:
             return text
         hits = list(self._hits(text.lower())) if text.isascii() else self._unicode_hits(text)
         if not hits:
@@ -78,23 +89,42 @@ class Masker:
             False only where decoding and masking would surely change nothing.
         """
         if not data.isascii():
-            return bool(self._domains)
+            return bool(self._domains or self._watched)
         lower = data.lower()
-        return any(domain.encode("utf-8") in lower for domain in self._domains)
+        return any(name in lower for name in self._raw)
 
     @cached_property
     def needles(self) -> Needles:
         """What the addresses' domains look like in base64 and hexadecimal digits."""
-        return Needles(self._domains)
+        return Needles(self._shortest, self._notice)
+
+    @cached_property
+    def _raw(self) -> list[bytes]:
+        return [name.encode("utf-8") for name in self._shortest]
+
+    @cached_property
+    def _shortest(self) -> list[str]:
+        """Leave out the domains that hold another one: where they are, that is as well."""
+        names = {*self._domains, *self._watched}
+        return [name for name in names if not any(o in name for o in names if o != name)]
 
     def _hits(self, low: str) -> Iterator[Hit]:
         """Find the known addresses in a lower-cased text; they may overlap, in no order."""
         for name, domain in self._domains.items():
             at = low.find(name)
             while at >= 0:
-                hit = domain.hit(low, at)
-                if hit is not None:
-                    yield hit
+                if is_near(low, at, at + len(name)):
+                    self._notice()
+                    hit = domain.hit(low, at)
+                    if hit is not None:
+                        yield hit
+                at = low.find(name, at + 1)
+        for name in self._watched:
+            at = low.find(name)
+            while at >= 0:
+                if is_near(low, at, at + len(name)):
+                    self._notice()
+                    break
                 at = low.find(name, at + 1)
 
     def _unicode_hits(self, text: str) -> list[Hit]:
@@ -105,5 +135,9 @@ class Masker:
         visible = _INVISIBLE.sub("", low)
         if len(visible) == len(low) or not (hidden := list(self._hits(visible))):
             return hits
-        place = [i for i, character in enumerate(low) if not _INVISIBLE.match(character)]
-        return hits + [(place[start], place[end - 1] + 1, new) for start, end, new in hidden]
+        gone = [match.start() - n for n, match in enumerate(_INVISIBLE.finditer(low))]
+
+        def place(at: int) -> int:
+            return at + bisect_right(gone, at)
+
+        return hits + [(place(start), place(end - 1) + 1, new) for start, end, new in hidden]

@@ -13,6 +13,7 @@ from itertools import chain
 
 from conversation_tracker.core.address import Address, mailboxes
 from conversation_tracker.core.means import ENDLESS, Means, Octets, windows
+from conversation_tracker.core.memo import Memo
 from conversation_tracker.core.passage import Passage
 
 HOPS = b"X-Conversation-Hops"
@@ -102,6 +103,7 @@ class Message:
         null: the envelope sender is the null sender, `<>` (RFC 5321 section 4.5.5).
         cut: it had more header fields, or longer ones, than are kept.
         means: what deciding on it may use.
+        memo: what is known of it already; a changed message has one of its own.
     """
 
     sender: Address | None
@@ -112,6 +114,7 @@ class Message:
     null: bool = False
     cut: bool = False
     means: Means = field(default=ENDLESS, repr=False, compare=False)
+    memo: Memo = field(default_factory=Memo, init=False, repr=False, compare=False)
 
     def values(self, name: bytes) -> Iterator[bytes]:
         """Go through the values of all fields of one name, given in lower case."""

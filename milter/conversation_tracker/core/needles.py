@@ -5,7 +5,7 @@ what is searched for is the part that no neighbour decides. Nothing here raises.
 """
 
 import binascii
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 _URL_SAFE = str.maketrans("+/", "-_")
 
@@ -15,9 +15,11 @@ class Needles:
 
     Args:
         words: the words, in lower case.
+        notice: called whenever one is found.
     """
 
-    def __init__(self, words: Collection[str]) -> None:
+    def __init__(self, words: Collection[str], notice: Callable[[], None] = lambda: None) -> None:
+        self._notice = notice
         self._based: set[str] = set()
         self._digits: set[str] = set()
         for word in words:
@@ -31,11 +33,16 @@ class Needles:
 
     def based(self, text: str) -> list[int]:
         """Give the places of the words in base64, in order."""
-        return sorted(_places(text, self._based))
+        return self._found(text, self._based)
 
     def digits(self, text: str) -> list[int]:
         """Give the places of the words in hexadecimal digits, in order."""
-        return sorted(_places(text, self._digits))
+        return self._found(text, self._digits)
+
+    def _found(self, text: str, needles: Collection[str]) -> list[int]:
+        if found := sorted(_places(text, needles)):
+            self._notice()
+        return found
 
 
 def _places(text: str, needles: Collection[str]) -> Iterator[int]:

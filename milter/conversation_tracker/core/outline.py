@@ -16,12 +16,13 @@ _CONTROLS = re.compile(
 )
 
 
-def text(part: Part, body: Octets) -> str:
+def text(part: Part, body: Octets, enough: int | None = None) -> str:
     """Give the readable text of a message: the first plain text that is not attached, else HTML.
 
     Args:
         part: the structure that `read` gave for this body.
         body: the raw body.
+        enough: after how many characters of HTML that are no blanks no more is read; None for all.
 
     Returns:
         Text with LF, without control characters; "" if there is none.
@@ -31,7 +32,10 @@ def text(part: Part, body: Octets) -> str:
         shown = sorted(_shown(message), key=lambda each: each is not part and bool(each.name))
         for wanted in ("text/plain", "text/html", "text/"):
             for each in shown:
-                if each.type.startswith(wanted) and (found := _readable(each, body)).strip():
+                if (
+                    each.type.startswith(wanted)
+                    and (found := _readable(each, body, enough)).strip()
+                ):
                     return found
     return ""
 
@@ -64,11 +68,11 @@ def _shown(part: Part) -> Iterator[Part]:
         yield part
 
 
-def _readable(part: Part, body: Octets) -> str:
+def _readable(part: Part, body: Octets, enough: int | None) -> str:
     data = large.beginning(part, body)[:_READ] if large.is_large(part) else leaf.content(part, body)
     found = charset.decoded(data, part.charset)
     if part.type == "text/html":
-        found = markup.stripped(found)
+        found = markup.stripped(found, enough)
     return _CONTROLS.sub("", found.replace("\r\n", "\n").replace("\r", "\n"))
 
 

@@ -14,7 +14,7 @@ from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.conversation import Conversation, Direction, Participant
 from conversation_tracker.core.copies import everybody
 from conversation_tracker.core.headers import decoded
-from conversation_tracker.core.means import Means, Octets
+from conversation_tracker.core.means import Octets
 from conversation_tracker.core.message import Header, Message, render
 from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.plan import Record, Refusal
@@ -24,6 +24,7 @@ from conversation_tracker.core.thread import mapped, shown
 from conversation_tracker.core.view import View, structure
 
 _WORDS = 200
+_ENOUGH = 8000  # characters of HTML's text for these: what stands for an address is shorter
 _SUBJECT = 1000
 _IDENTIFIER = 500
 _NOT_KEPT = b"[The body holds an address that cannot be masked, and is not kept.]\r\n"
@@ -138,16 +139,17 @@ def _kept(
             else h
             for h in kept
         )
-        return _clean(kept, body, forbidden, message.means)
+        return _clean(message, kept, body, forbidden)
     except mime.Unmaskable:
         return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT
 
 
 def _clean(
-    headers: tuple[Header, ...], body: Octets, forbidden: Mapping[str, str], means: Means
+    message: Message, headers: tuple[Header, ...], body: Octets, forbidden: Mapping[str, str]
 ) -> tuple[tuple[Header, ...], Octets]:
     """Leave out of a masked message whatever still shows an address."""
-    hits = scan(headers, body, forbidden, means)
+    means = message.means
+    hits = scan(headers, body, forbidden, means, message.memo.nobody)
     if not hits:
         return headers, body
     if any(not hit.channel.startswith("header ") for hit in hits):
@@ -183,7 +185,7 @@ def _shown(texts: Sequence[str], forbidden: Mapping[str, str]) -> list[str]:
 
 
 def _first_words(view: View, part: mime.Part, message: Message) -> str:
-    return " ".join(view.text(mime.text(part, message.body)).split())[:_WORDS]
+    return " ".join(view.text(mime.text(part, message.body, _ENOUGH)).split())[:_WORDS]
 
 
 def _anonymous(text: str) -> str:

@@ -8,7 +8,7 @@ RFC 2392, RFC 2045 section 7. Nothing here raises.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote, unquote
 
 from conversation_tracker.core.address import replaced
@@ -31,11 +31,17 @@ class References:
         conversation: the conversation.
         to: the recipient, None for the record.
         known: the identifiers of ours that the database knows, by themselves.
+        notice: called whenever a text holds a link to one, of whomever.
     """
 
     def __init__(
-        self, conversation: Conversation, to: Participant | None, known: Mapping[str, Mapped]
+        self,
+        conversation: Conversation,
+        to: Participant | None,
+        known: Mapping[str, Mapped],
+        notice: Callable[[], None] = lambda: None,
     ) -> None:
+        self._notice = notice
         self._conversation = conversation
         self._to = to
         self._known = known
@@ -59,6 +65,7 @@ class References:
         return text if new == text else new
 
     def _link(self, match: re.Match[str]) -> str:
+        self._notice()
         what = match["what"].rstrip(_AFTER)
         rest = match["what"][len(what) :]
         # A mid: link may name a message and, behind a slash, a part of it.

@@ -9,8 +9,9 @@ Structure over the limits is looked at flat, as text. Time is linear in the size
 Nothing here raises.
 """
 
+import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from conversation_tracker.core import readings, stretches
@@ -76,7 +77,11 @@ class Hit:
 
 
 def scan(
-    headers: Sequence[Header], body: Octets, forbidden: Mapping[str, str], means: Means = ENDLESS
+    headers: Sequence[Header],
+    body: Octets,
+    forbidden: Mapping[str, str],
+    means: Means = ENDLESS,
+    nobody: set[Hashable] | None = None,
 ) -> list[Hit]:
     """Look for addresses in a message, in every form in which a reader may see them.
 
@@ -85,13 +90,15 @@ def scan(
         body: its raw body, with any line ends.
         forbidden: the token of each address's owner, by the address's key.
         means: what looking may use.
+        nobody: what earlier scans of other views of the message have found nobody in; this one
+            adds to it.
 
     Returns:
         The hits, each once, in the order they were found; at most a hundred.
     """
     if not forbidden:
         return []
-    found = _Scan(forbidden, means)
+    found = _Scan(forbidden, means, set() if nobody is None else nobody)
     found.headers(headers)
     found.walk(headers, body)
     return list(found.hits)[:_HITS]
@@ -117,24 +124,27 @@ class _Declared:
         first: dict[bytes, bytes] = {}
         for name, value in fields:
             first.setdefault(name.lower(), value)
-        self._value = first.get(b"content-type", b"")
-        media = re.match(rb"[\s\"]*([\w.+!#$&^-]+/[\w.+!#$&^-]+)(?!\s*/)", self._value)
+        self.value = first.get(b"content-type", b"")
+        media = re.match(rb"[\s\"]*([\w.+!#$&^-]+/[\w.+!#$&^-]+)(?!\s*/)", self.value)
         self.type = media[1].decode("ascii", "replace").lower() if media else default
-        if media is None and re.match(rb"[\s\"]*multipart\b", self._value, re.IGNORECASE):
+        if media is None and re.match(rb"[\s\"]*multipart\b", self.value, re.IGNORECASE):
             self.type = "multipart/mixed"
         encoding = re.search(rb"[\w-]+", first.get(b"content-transfer-encoding", b""))
         self.encoding = encoding[0].lower() if encoding else b""
 
     def parameter(self, wanted: re.Pattern[bytes]) -> bytes:
-        match = wanted.search(self._value)
+        match = wanted.search(self.value)
         return (match[1] or match[2] or b"") if match else b""
 
 
 class _Scan:
     """One scan, with what it has found so far."""
 
-    def __init__(self, forbidden: Mapping[str, str], means: Means) -> None:
+    def __init__(self, forbidden: Mapping[str, str], means: Means, nobody: set[Hashable]) -> None:
         self._means = means
+        self._nobody = nobody
+        self._people = frozenset(forbidden)
+        self._noted = False
         self._watch = Watch(forbidden)
         self._tokens = readings.Tokens(self._watch.domains)
         self._count = 0
@@ -220,11 +230,18 @@ class _Scan:
         if part.end - start > stretches.LARGE:
             return self._look_at_large(channel, declared, part, start)
         raw = part.data[start : part.end]
+        digest = hashlib.blake2b(raw, digest_size=32).digest()
+        known = (self._people, declared.type, declared.value, declared.encoding, digest)
+        if known in self._nobody:
+            return b""
+        self._noted = False
         data = stretches.untransferred(raw, declared.encoding)
         self._look_content(channel, declared, data, file=data.startswith(_FILE_MAGIC))
         if data is not raw and declared.encoding == b"base64" and b"@" in raw:
             # What stands in clear beside base64 is shown by some programs.
             self._look(channel, raw.decode("latin-1"))
+        if not self._noted and not _is_message(data):
+            self._nobody.add(known)
         return data
 
     def _look_at_large(self, channel: str, declared: _Declared, part: _Part, start: int) -> Octets:
@@ -302,6 +319,7 @@ class _Scan:
 
     def _note(self, channel: str, tokens: Iterable[str]) -> None:
         for token in tokens:
+            self._noted = True
             self.hits[Hit(channel, token)] = None
 
 

@@ -32,6 +32,8 @@ _AT_LAST = frozenset("@\uff20\ufe6b0")  # the last characters of what _AT_BACKWA
 _ROUTED_BACKWARD = r"[=%]|d3%"
 _ROUTED_LAST = frozenset("=%d")
 _NEXT_AT = ("@", "%40")
+_REWRITTEN = ("=", "!")  # after a domain that stands first
+_NEAR = _AT_LAST | _ROUTED_LAST
 _TAG_BACKWARD = r"(?:[\w.=+\-]{0,64}?(?:\+|b2%))??"
 _TAG, _TAG_END = re.compile(r"[\w.=+\-]{0,64}"), re.compile(r"\+|b2%")
 _SEPARATORS = {each: re.compile(each) for each in (_AT_BACKWARD, _ROUTED_BACKWARD)}
@@ -83,6 +85,17 @@ _FREE_IN_IDENTIFIER = rf"{_JOIN_BACKWARD}|"
 _FREE_IN_ROUTE = r"[+\-]|[bd]2(?:52)*%|"
 
 
+def is_near(low: str, at: int, end: int) -> bool:
+    """Tell cheaply whether a domain may be part of an address: nothing else makes a `hit`.
+
+    Args:
+        low: a lower-cased text.
+        at: where the domain stands.
+        end: where it ends.
+    """
+    return low[at - 1 : at] in _NEAR or low.startswith(_REWRITTEN, end)
+
+
 class Domain:
     """One spelling of a domain, with the local parts known there.
 
@@ -123,7 +136,7 @@ class Domain:
                 found = loose
         elif last in _ROUTED_LAST and low.startswith(_NEXT_AT, end):
             found = self._before(_ROUTED_BACKWARD, _FREE_IN_ROUTE, low, at)
-        if found is None and low.startswith(("=", "!"), end):
+        if found is None and low.startswith(_REWRITTEN, end):
             found = self._rewritten(low, at)
         if found is None or found[2] is None:
             return None

@@ -274,28 +274,20 @@ def _requoted(data: bytes, end: bytes, line_end: bytes) -> bytes:
     return _quoted(data, b"=" + end, line_end)
 
 
-def _quoted(data: bytes, end: bytes, line_end: bytes) -> bytes:
+def _quoted(data: bytes, end_of_line: bytes, line_end: bytes) -> bytes:
     """Encode one line, without its end, and append that."""
+    text = _ESCAPED.sub(lambda match: _QUOTED[match[0][0]], data)
     lines: list[bytes] = []
     at = 0
-    while at < len(data):
-        line = data[at : at + _FULL]
-        at += len(line)
-        # A line must not become a delimiter.
-        if line.startswith(b"-") or _ESCAPED.search(line):
-            line, left = _escaped(line)
-            at -= left
-        lines.append(line)
-    if data.endswith(b" "):  # white space at a line's end would get lost
+    while at < len(text):
+        first = b""
+        if text.startswith(b"-", at):  # a line must not become a delimiter
+            first, at = b"=2D", at + 1
+        end = at + _FULL - len(first)
+        # An escape is not cut in two.
+        end += 2 if text.startswith(b"=", end - 1) else text.startswith(b"=", end - 2)
+        lines.append(first + text[at:end])
+        at = end
+    if text.endswith(b" "):  # white space at a line's end would get lost
         lines[-1] = lines[-1][:-1] + b"=20"
-    return (b"=" + line_end).join(lines) + end
-
-
-def _escaped(data: bytes) -> tuple[bytes, int]:
-    """Encode as much as fits in one line, and count what does not."""
-    line = bytearray()
-    for at, value in enumerate(data):
-        if len(line) >= _FULL:
-            return bytes(line), len(data) - at
-        line += b"=2D" if value == 0x2D and not line else _QUOTED[value]
-    return bytes(line), 0
+    return (b"=" + line_end).join(lines) + end_of_line

@@ -22,6 +22,7 @@ from conversation_tracker.core.headers import (
 )
 from conversation_tracker.core.mask import Masker
 from conversation_tracker.core.means import ENDLESS, Means, Octets
+from conversation_tracker.core.memo import Quiet
 from conversation_tracker.core.message import HOPS, INTERNAL, Header, Message
 from conversation_tracker.core.needles import Needles
 from conversation_tracker.core.references import References
@@ -86,8 +87,11 @@ class View:
         self.others = mime.People(others, kept, means.check)
         self.conversation = conversation
         self.to = to
-        self._masker = Masker(dict(self._replacements()), kept)
-        self._references = References(conversation, to, self._known)
+        self._quiet = Quiet()
+        # What the record looks for is all that any view does.
+        watched = (conversation.order.alias_domain,) if to is None else ()
+        self._masker = Masker(dict(self._replacements()), kept, watched, self._notice)
+        self._references = References(conversation, to, self._known, self._notice)
         # Where the text stays as it is, so must what it refers to.
         self._in_body = to is None or conversation.store.mask_body
         self._foreign = None
@@ -230,6 +234,9 @@ class View:
             return message
         return opaque.opened(message, structure(message), self.others)
 
+    def _notice(self) -> None:
+        self._quiet.met = True
+
     def body(self, message: Message) -> Octets:
         """Give the body in this view; the same object where nothing is to change.
 
@@ -237,6 +244,9 @@ class View:
         store has passed on.
         """
         store, recorded = self.conversation.store, self.to is None
+        people = frozenset(p.address.key for p in self.conversation if p.address is not None)
+        self._quiet = message.memo.quiet((self.conversation.order.id, people))
+        self._quiet.learns = recorded
         return mime.masked(
             structure(message),
             message.body,
@@ -245,6 +255,7 @@ class View:
             remove_attachments=recorded or store.attachments_with_address == "remove",
             keep_text=not (recorded or store.mask_body),
             means=message.means,
+            quiet=self._quiet,
         )
 
     def __call__(self, text: str) -> str:
@@ -255,7 +266,7 @@ class View:
 def structure(message: Message) -> mime.Part:
     """Read a message's MIME structure; raises TooComplex."""
     content = [(h.name, h.value) for h in message.headers if h.key.startswith(b"content-")]
-    return mime.read(content, message.body, message.means)
+    return message.memo.structure(lambda: mime.read(content, message.body, message.means))
 
 
 class _Foreign:

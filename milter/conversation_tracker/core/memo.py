@@ -1,0 +1,52 @@
+"""What was found out about one message, so that it is not found out again for each of its views.
+
+Kept is the structure, and of which parts it is known that they name nobody of an order: these are
+the same in every view of it. Masking and the final scan keep their findings apart, and neither
+believes the other. No content is kept. Nothing here raises.
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+
+Structure = TypeVar("Structure")
+
+
+@dataclass(slots=True)
+class Quiet:
+    """The parts of a message that name nobody of one order.
+
+    Attributes:
+        texts: the identities of leaves in whose text, in whatever form, no domain of anybody is.
+        files: the identities of leaves that are no text and hold nobody's address.
+        met: a domain was met since this was last set to False.
+        learns: what is found now holds in every view: the record looks for everybody.
+    """
+
+    texts: set[int] = field(default_factory=set)
+    files: set[int] = field(default_factory=set)
+    met: bool = False
+    learns: bool = False
+
+
+@dataclass(slots=True)
+class Memo:
+    """What is known of one message and changes no more; it goes with the message.
+
+    Attributes:
+        nobody: what the final scan looked at and found nobody in, with whom it looked for.
+    """
+
+    nobody: set[Hashable] = field(default_factory=set)
+    _structure: object = None
+    _quiet: dict[Hashable, Quiet] = field(default_factory=dict)
+
+    def structure(self, read: Callable[[], Structure]) -> Structure:
+        """Give the message's structure, which is read once: its parts keep their identity."""
+        if self._structure is None:
+            self._structure = read()
+        return cast(Structure, self._structure)
+
+    def quiet(self, people: Hashable) -> Quiet:
+        """Give which parts name none of these people, as far as it is known."""
+        return self._quiet.setdefault(people, Quiet())

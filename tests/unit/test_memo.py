@@ -1,0 +1,132 @@
+"""What is known of a message is not found out again, and changes nothing of what comes out."""
+
+import base64
+from collections.abc import Callable
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import pytest
+from builders import BUYER, CARRIER, SHOP, A, B, Mail, S, mail, order, written
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversation_tracker.core import copies, leaf, readings, recording
+from conversation_tracker.core.means import ENDLESS
+from conversation_tracker.core.memo import Memo, Quiet
+from conversation_tracker.core.scan import scan as looked
+
+SOFT = "{}-207700027841b.ct.example.com"
+NAMES = [
+    BUYER, CARRIER, SHOP, A, B, S, *map(SOFT.format, (BUYER, CARRIER, SHOP)),
+    "ann@doe.example", "doe.example", "ct.example.com", "eve@other.example",
+    "ff2e6348a53a4d449af92be2a1011328@ct.example.com",
+]  # fmt: skip
+WAYS: list[Callable[[str], str]] = [
+    str,
+    str.upper,
+    lambda name: base64.b64encode(f"to {name} !".encode()).decode(),
+    lambda name: name.encode().hex(),
+    lambda name: "".join(f"&#{ord(each)};" for each in name),
+    lambda name: f'<a href="mailto:{name.replace("@", "%40")}">write</a>',
+    lambda name: f'<img src="cid:1.{name}">',
+    lambda name: "https://x.example/?" + "".join(f"%{ord(each):02x}" for each in name),
+    lambda name: name[:3] + "\u200b" + name[3:],
+    lambda name: name[:3] + "<b></b>" + name[3:],
+]
+TYPES = ["text/plain", "text/html", "application/octet-stream", "text/calendar", "message/rfc822"]
+
+pieces = st.builds(lambda way, name: way(name), st.sampled_from(WAYS), st.sampled_from(NAMES))
+rest = st.sampled_from(["Hello", "=?", "\u00e4", "-----BEGIN X", "a\0b"])
+texts = st.lists(pieces | rest, max_size=3)
+parts = st.tuples(st.sampled_from(TYPES), st.booleans(), texts.map(" \n".join))
+
+
+def multipart(found: list[tuple[str, bool, str]]) -> bytes:
+    """Write a message of several parts, some of them in base64."""
+    text = written(BUYER, "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=b").encode()
+    for type, based, inside in found:
+        data = inside.encode()
+        text += f"\n--b\nContent-Type: {type}; charset=utf-8\n".encode()
+        text += b"Content-Transfer-Encoding: base64\n\n" if based else b"\n"
+        text += base64.encodebytes(data) if based else data
+    return text + b"\n--b--\n"
+
+
+def planned(given: Mail) -> str:
+    """Tell all of what happens to a message."""
+    return repr(given.plan())
+
+
+def forgetting(patch: pytest.MonkeyPatch) -> None:
+    """Let nothing be known of any message."""
+
+    def anew(*arguments: Any) -> Any:
+        return looked(*arguments[:4])
+
+    patch.setattr(Memo, "quiet", lambda memo, people: Quiet())
+    patch.setattr(copies, "scan", anew)
+    patch.setattr(recording, "scan", anew)
+
+
+@given(st.lists(parts, min_size=1, max_size=3), st.sampled_from([A, B, S]), st.booleans())
+def test_every_copy_and_record_is_as_if_nothing_were_known(
+    found: list[tuple[str, bool, str]], to: str, soft: bool
+) -> None:
+    """Whatever stands in it of whomever: the reader's own aliases are what the record keeps."""
+    people = order(BUYER, SHOP, CARRIER, mask="soft" if soft else "hard")
+    text = multipart(found)
+    once = planned(mail(text, people, to=to))
+    with pytest.MonkeyPatch.context() as patch:
+        forgetting(patch)
+        assert planned(mail(text, people, to=to)) == once
+
+
+def counted(patch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[Any]:
+    """Count the calls of a function by what it is called with."""
+    real, calls = getattr(module, name), []
+
+    def counting(*arguments: Any, **more: Any) -> Any:
+        calls.append(arguments)
+        return real(*arguments, **more)
+
+    patch.setattr(module, name, counting)
+    return calls
+
+
+@pytest.mark.parametrize("text", ["Hello\n", "See https://doe.example/ and shop.example\n"])
+def test_what_names_nobody_is_gone_through_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once by the masking and once by the final scan, for the record and the copy together."""
+    masked = counted(monkeypatch, leaf, "masked")
+    scanned = counted(monkeypatch, readings, "blocks")
+    assert mail(written(BUYER, body=text), order(BUYER, SHOP, CARRIER), to=A).sent()
+    assert len(masked) == 1
+    assert [data for (data,) in scanned if data] == [text.encode()]
+
+
+@pytest.mark.parametrize("text", [A, SOFT.format(CARRIER), base64.b64encode(A.encode()).decode()])
+def test_the_readers_alias_is_theirs_though_the_record_keeps_it(text: str) -> None:
+    """What the record leaves as it is need not stay in a copy."""
+    for kind in ("hard", "soft"):
+        people = order(BUYER, SHOP, CARRIER, mask=kind)
+        sent = mail(written(BUYER, body=f"to {text} \n"), people, to=A).sent()
+        shown = sent.body if "@" in text else base64.b64decode(sent.body[3:])
+        assert CARRIER.encode() in shown
+        assert b"ct.example.com" not in shown
+
+
+def test_a_changed_message_is_not_known() -> None:
+    message = mail(written(BUYER), order(BUYER, SHOP), to=S).message
+    message.memo.nobody.add("anything")
+    changed = replace(message, body=b"other")
+    assert not changed.memo.nobody
+    assert changed == replace(message, body=b"other")
+
+
+def test_who_was_looked_for_is_part_of_what_is_known() -> None:
+    """What shows nobody of one order may show somebody of another."""
+    nobody: set[Any] = set()
+    assert looked([], b"eve@other.example", {BUYER: "b"}, ENDLESS, nobody) == []
+    assert nobody
+    [hit] = looked([], b"eve@other.example", {"eve@other.example": "e"}, ENDLESS, nobody)
+    assert hit.token == "e"
