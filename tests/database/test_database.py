@@ -401,13 +401,13 @@ def test_a_closed_database_is_unavailable(store: str) -> None:
         database.directory()
 
 
-def test_every_connection_has_timeouts_and_keeps_the_options_of_its_uri(store: str) -> None:
+def test_every_connection_has_its_settings_and_keeps_the_options_of_its_uri(store: str) -> None:
     uri = f"{store}&options=-c%20work_mem%3D5MB"
     query = "SELECT current_setting('statement_timeout'), current_setting('lock_timeout')"
-    query += ", current_setting('work_mem')"
+    query += ", current_setting('jit'), current_setting('work_mem')"
     with opened(uri) as database:
         rows = database._run(lambda connection: connection.execute(query.encode()).fetchall())
-    assert rows == [("8s", "5s", "5MB")]
+    assert rows == [("8s", "5s", "off", "5MB")]
 
 
 # Rehearsal ----------------------------------------------------------------------------------------

@@ -98,6 +98,7 @@ def settings_left(uri: str) -> set[tuple[str, ...]]:
     query = (
         "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'),"
         " current_setting('search_path'), current_setting('tracker.actor', true),"
+        " current_setting('jit'),"
         " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')::text"
     )
     with (
