@@ -99,8 +99,9 @@ def test_what_names_nobody_is_gone_through_once(text: str, monkeypatch: pytest.M
     """Once by the masking and once by the final scan, for the record and the copy together."""
     masked = counted(monkeypatch, leaf, "masked")
     scanned = counted(monkeypatch, readings, "blocks")
+    looked_into = counted(monkeypatch, leaf, "kind")
     assert mail(written(BUYER, body=text), order(BUYER, SHOP, CARRIER), to=A).sent()
-    assert len(masked) == 1
+    assert (len(masked), len(looked_into)) == (1, 1)
     assert [data for (data,) in scanned if data] == [text.encode()]
 
 

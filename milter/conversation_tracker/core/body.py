@@ -127,7 +127,13 @@ def content_type(value: bytes, old: Octets, new: Octets) -> bytes:
     return part_header.unsigned_value(value)
 
 
-def look(part: Part, body: Octets, people: People, means: Means = ENDLESS) -> tuple[Look, ...]:
+def look(
+    part: Part,
+    body: Octets,
+    people: People,
+    means: Means = ENDLESS,
+    quiet: Quiet | None = None,
+) -> tuple[Look, ...]:
     """Find the parts that hold an address and are no text.
 
     Args:
@@ -135,6 +141,7 @@ def look(part: Part, body: Octets, people: People, means: Means = ENDLESS) -> tu
         body: the raw body.
         people: whose addresses to look for.
         means: where to keep what is unpacked.
+        quiet: the parts that are known to hold none of these.
 
     Returns:
         One item for each such part, in their order.
@@ -142,7 +149,8 @@ def look(part: Part, body: Octets, people: People, means: Means = ENDLESS) -> tu
     return tuple(
         Look(number or "1", each.type, kind)
         for number, each, around in _numbered(part, body, "")
-        if (kind := _kind(each, around, people, means)) is not None
+        if (quiet is None or id(each) not in quiet.files)
+        and (kind := _kind(each, around, people, means)) is not None
     )
 
 

@@ -69,6 +69,7 @@ TRACE_HEADERS = frozenset(
 
 _TRACE_PREFIXES = (b"arc-", b"x-arc-", b"x-envelope-", b"x-spam-")
 
+_PRINTABLE = re.compile(rb"[ -~]*+")
 _UNSAFE = re.compile(rb"(\r\n(?=[ \t]))|\r|\0|\n(?![ \t])")
 
 
@@ -89,6 +90,9 @@ def masked_text(value: bytes, mask: Mask) -> bytes:
         other text as ASCII if it can be. Its `decoded` text is what the mask made of the old one.
         The same object if nothing changes; else without CR, NUL or stray LF.
     """
+    possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
+    if possible is not None and _is_clear(value) and not possible(value):
+        return value
     found = edits(value, 0, len(value), mask, "text")
     if not found:
         return value
@@ -96,6 +100,12 @@ def masked_text(value: bytes, mask: Mask) -> bytes:
     text, harmless = decoded(result), safe(result)
     # Where a stray byte becomes a blank, encoded words around it may grow together.
     return harmless if harmless == result or decoded(harmless) == text else encoded(text)
+
+
+def _is_clear(value: bytes) -> bool:
+    """Tell whether nothing in a value is encoded or folded, and no identifier is linked to."""
+    clear = _PRINTABLE.fullmatch(value) is not None and b"=?" not in value
+    return clear and b"id:" not in value.lower()
 
 
 def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask: Mask) -> bytes:

@@ -22,6 +22,7 @@ _SEGMENT = re.compile(r"[^/]{8,}")
 _PIECE = re.compile(r"[^/?&=#;]+")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
+_PADDING = ("", "", "==", "=")  # by what is left of four; one alone is no byte
 _SAFE = "-._~!$'()*,:@"
 _SEPARATOR = re.compile(rb"@|%(?:25)?40|0040|=40|\xef\xbc\xa0")
 
@@ -102,18 +103,18 @@ def _candidates(token: re.Match[str]) -> Iterator[_Token]:
     start, text = token.start(), token[0]
     if "/" in text:
         for piece in _SEGMENT.finditer(text):
-            for offset in range(4):
-                yield from _reading(start + piece.start(), start + piece.end(), piece[0], offset)
+            yield from _readings(start + piece.start(), start + piece.end(), piece[0])
+    yield from _readings(start, token.end(), text)
+
+
+def _readings(start: int, end: int, token: str) -> Iterator[_Token]:
+    code = _plain(token).rstrip("=").replace("-", "+").replace("_", "/")
     for offset in range(4):  # something else may stand before
-        yield from _reading(start, token.end(), text, offset)
-
-
-def _reading(start: int, end: int, token: str, offset: int) -> Iterator[_Token]:
-    run = _plain(token).rstrip("=")[offset:]
-    run = run[: len(run) - 1] if len(run) % 4 == 1 else run
-    data = binascii.a2b_base64(run.replace("-", "+").replace("_", "/") + "=" * (-len(run) % 4))
-    if _SEPARATOR.search(data):
-        yield _Token(start, end, data.decode("utf-8", "replace"), offset)
+        length = len(code) - offset
+        last = len(code) - (length % 4 == 1)
+        data = binascii.a2b_base64(code[offset:last] + _PADDING[length % 4])
+        if _SEPARATOR.search(data):
+            yield _Token(start, end, data.decode("utf-8", "replace"), offset)
 
 
 def _plain(token: str) -> str:

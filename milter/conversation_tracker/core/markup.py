@@ -37,6 +37,7 @@ _INLINE = re.compile(
     r"|!--.*?(?:-->|\Z))",
     re.DOTALL | re.IGNORECASE,
 )
+_BLANKS = re.compile(r"\s+")
 _SEPARATOR = re.compile(r"@")
 _ANY_SEPARATOR = re.compile(r"[@\uff20\ufe6b]|&(?:#0*64|#[xX]0*40|commat)(?![0-9a-zA-Z])")
 
@@ -214,7 +215,7 @@ def _seen(source: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _words(text: str) -> str:
-    return re.sub(r"\s+", " ", html.unescape(text))
+    return _BLANKS.sub(" ", html.unescape(text)) if text else text
 
 
 def _break(tag: re.Match[str]) -> str:

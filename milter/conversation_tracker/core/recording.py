@@ -89,7 +89,7 @@ def record(
 def _notes(message: Message, view: View, kept: Octets) -> tuple[str, ...]:
     """Tell which parts hold an address and are no text, and which signatures are removed."""
     part = structure(message)
-    found = mime.look(part, message.body, view.others, message.means)
+    found = mime.look(part, message.body, view.others, message.means, view.quiet)
     told = {each.number for each in found}
     signatures = mime.unsigned(part, message.body, kept)
     return tuple(

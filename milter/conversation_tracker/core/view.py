@@ -87,7 +87,7 @@ class View:
         self.others = mime.People(others, kept, means.check)
         self.conversation = conversation
         self.to = to
-        self._quiet = Quiet()
+        self.quiet = Quiet()
         # What the record looks for is all that any view does.
         watched = (conversation.order.alias_domain,) if to is None else ()
         self._masker = Masker(dict(self._replacements()), kept, watched, self._notice)
@@ -235,7 +235,7 @@ class View:
         return opaque.opened(message, structure(message), self.others)
 
     def _notice(self) -> None:
-        self._quiet.met = True
+        self.quiet.met = True
 
     def body(self, message: Message) -> Octets:
         """Give the body in this view; the same object where nothing is to change.
@@ -245,8 +245,8 @@ class View:
         """
         store, recorded = self.conversation.store, self.to is None
         people = frozenset(p.address.key for p in self.conversation if p.address is not None)
-        self._quiet = message.memo.quiet((self.conversation.order.id, people))
-        self._quiet.learns = recorded
+        self.quiet = message.memo.quiet((self.conversation.order.id, people))
+        self.quiet.learns = recorded
         return mime.masked(
             structure(message),
             message.body,
@@ -255,7 +255,7 @@ class View:
             remove_attachments=recorded or store.attachments_with_address == "remove",
             keep_text=not (recorded or store.mask_body),
             means=message.means,
-            quiet=self._quiet,
+            quiet=self.quiet,
         )
 
     def __call__(self, text: str) -> str:
