@@ -2,10 +2,11 @@
 
 import base64
 import io
+import random
 import time
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from conversation_tracker.core import archive
 from conversation_tracker.core import body as mime
 from conversation_tracker.core.body import REMOVED, Look, People
 from conversation_tracker.core.mask import Masker
+from conversation_tracker.core.means import Means
 
 REAL = "john@doe.example"
 RAW = REAL.encode()
@@ -193,3 +195,45 @@ def test_a_page_of_bytes_that_are_no_text_is_read_if_it_shows_strings(before: by
     """A page may hold pictures beside its text."""
     page = before + b" BT (john@) Tj (doe.example) Tj ET " + before
     assert archive.found(pdf(page), PEOPLE)
+
+
+def test_all_archives_of_a_message_share_what_may_be_unpacked() -> None:
+    """Many bombs in one message cost no more than one."""
+    bomb = base64.encodebytes(zipped({"a.txt": b"x" * 10_000_000}))
+    each = b"--b\nContent-Type: application/zip\nContent-Transfer-Encoding: base64\n\n" + bomb
+    body = each * 20 + b"--b--\n"
+    unpacked = 0
+
+    def store(pieces: Iterable[bytes]) -> bytes:
+        nonlocal unpacked
+        kept = b"".join(pieces)
+        unpacked += len(kept)
+        return kept
+
+    means = Means(store=store)
+    part = mime.read([(b"Content-Type", b"multipart/mixed; boundary=b")], body)
+    assert mime.look(part, body, PEOPLE, means) == ()
+    assert 0 < unpacked <= archive.MAX_TOTAL
+    unpacked = 0
+    assert mime.masked(part, body, MASK, people=PEOPLE, means=means) is body
+    assert 0 < unpacked <= archive.MAX_TOTAL
+
+
+def test_no_more_octets_are_unpacked_than_may_be() -> None:
+    data = zipped({"a.txt": random.randbytes(500_000), "b.txt": b" john@doe.example " * 9})
+    assert not archive.found(data, PEOPLE, archive.Unpacking(octets=400_000))
+    assert archive.found(data, PEOPLE, archive.Unpacking(octets=600_000))
+
+
+def test_no_more_files_are_unpacked_than_may_be() -> None:
+    members = {f"{number}.txt": b"x" for number in range(archive.MAX_MEMBERS - 1)}
+    last = {"z.txt": b" john@doe.example " * 9}
+    assert archive.found(zipped(members | last), PEOPLE)
+    assert not archive.found(zipped(members | {"x.txt": b"x"} | last), PEOPLE)
+
+
+def test_no_more_is_unpacked_of_a_file_than_its_size_allows() -> None:
+    blown = b"x" * 30_000_000 + b" john@doe.example "
+    data = zipped({"a.txt": blown})
+    assert len(blown) > len(data) * archive.MAX_RATIO
+    assert not archive.found(data, PEOPLE)

@@ -17,6 +17,7 @@ from conversation_tracker.budget import budget
 from conversation_tracker.core import body as mime
 from conversation_tracker.core import large, means, replies, stretches, transfer
 from conversation_tracker.core import mime as structure
+from conversation_tracker.core.mask import Masker
 from conversation_tracker.core.means import Means
 from conversation_tracker.core.plan import Plan
 from conversation_tracker.spool import Spool, stored
@@ -130,6 +131,27 @@ def test_a_large_text_is_masked_line_by_line() -> None:
     assert isinstance(kept, Spool)
     assert kept.find(BUYER.encode()) < 0 < kept.find(f"I am {B}".encode())
     assert kept[:].count(line) == 100_000
+
+
+def test_many_addresses_in_quoted_printable_cost_little() -> None:
+    """Each line of a window is written anew without a look at all others."""
+    line = b"2026=20" + BUYER.encode() + b" did some=\nthing=C3=A9 there\n"
+    raw = letter("text/plain", "utf-8", "quoted-printable", line * 20_000)
+    begun = time.process_time()
+    done = planned(raw)
+    assert time.process_time() - begun < 5
+    assert done.reply is None
+    assert done.records[0].raw.find(BUYER.encode()) < 0
+
+
+@pytest.mark.parametrize("blank", [" ", "\n"])
+def test_addresses_in_text_of_any_script_are_masked_as_alone(blank: str) -> None:
+    """What stands before a blank makes no difference to what stands behind."""
+    lines = [BUYER, f"x{BUYER}", f"я{BUYER}", f"中{BUYER}", f"bounce-{BUYER}", f"y.{BUYER}"]
+    masker = Masker({BUYER: B})
+    alone = [masker(line) for line in lines]
+    assert alone[0] == B
+    assert masker(blank.join(lines * 9)) == blank.join(alone * 9)
 
 
 def test_a_large_text_without_any_line_is_refused() -> None:

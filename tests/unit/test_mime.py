@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core import parameters
+from conversation_tracker.core import mime, parameters
 from conversation_tracker.core.mime import MAX_DEPTH, MAX_PARTS, Part, TooComplex, read
 
 
@@ -246,3 +246,26 @@ def test_spans_lie_inside_each_other_in_order(
             assert at <= child.header[0] <= child.header[1] == child.content[0] <= child.content[1]
             at = child.content[1]
         assert at <= part.content[1]
+
+
+LINES = st.sampled_from(
+    [b"--b", b"--b--", b"--b \t\r", b"--bb", b"--b x", b"\n", b"\r\n", b" " * 30, b"x--b\n", b"--"]
+)
+
+
+@given(st.lists(LINES, max_size=60).map(b"".join), st.integers(1, 40))
+def test_large_bodies_are_parted_as_small_ones_are(body: bytes, size: int) -> None:
+    small = structure(MIXED, body)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mime, "LARGE", size)
+        assert structure(MIXED, body) == small
+
+
+@pytest.mark.parametrize("line", [b"--b x\n", b"--b", b"x --b\n", b"--b" + b" " * 1000 + b"x\n"])
+def test_lines_that_are_nearly_delimiters_cost_little(line: bytes) -> None:
+    body = line * (12_000_000 // len(line))
+    begun = time.process_time()
+    structure(MIXED, body + b"\n--b\n")
+    with suppress(TooComplex):  # a boundary is guessed
+        structure(MIXED, body)
+    assert time.process_time() - begun < 1.5

@@ -449,3 +449,13 @@ def test_a_header_that_nobody_needs_is_left_out() -> None:
     names = [header.name for header in sent.headers]
     assert b"Autocrypt" not in names
     assert b"X-Other" in names
+
+
+@pytest.mark.parametrize("line", [b"--b x\n", b"--b" + b" " * 1000 + b"x\n"])
+@pytest.mark.parametrize("boundary", [b"boundary=b", b""])
+def test_lines_that_are_nearly_delimiters_cost_little(line: bytes, boundary: bytes) -> None:
+    headers = [Header(b"Content-Type", b"multipart/mixed; " + boundary)]
+    body = line * (2_000_000 // len(line)) + b"\n--b\n\nI am " + BUYER.encode()
+    begun = time.process_time()
+    assert scan(headers, body, {BUYER: "1"})
+    assert time.process_time() - begun < 2

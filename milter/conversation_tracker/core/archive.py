@@ -82,10 +82,17 @@ class _File(io.RawIOBase):
 
 
 @dataclass(slots=True)
-class _Budget:
-    """What may still be unpacked."""
+class Unpacking:
+    """What may still be unpacked: one for all files of a message that are looked at together.
 
-    means: Means
+    Attributes:
+        means: where to keep what is unpacked.
+        octets: how many.
+        text: octets that are read as text.
+        members: files in archives and streams in PDF files.
+    """
+
+    means: Means = ENDLESS
     octets: int = MAX_TOTAL
     text: int = 4 * _MAX_TEXT
     members: int = MAX_MEMBERS
@@ -96,22 +103,22 @@ def is_one(data: Octets) -> bool:
     return data.startswith(_ZIP) or _is_pdf(data)
 
 
-def found(data: Octets, people: People, means: Means = ENDLESS) -> bool:
+def found(data: Octets, people: People, unpacking: Unpacking | None = None) -> bool:
     """Tell whether a zip or PDF file holds one of the people's addresses.
 
     Args:
         data: the file.
         people: whom to look for.
-        means: where to keep what is unpacked.
+        unpacking: what may be unpacked, which gets less; None if this is the only file.
     """
-    return _held(data, people, _Budget(means), 0)
+    return _held(data, people, unpacking or Unpacking(), 0)
 
 
 def _is_pdf(data: Octets) -> bool:
     return b"%PDF-" in data[:1024]
 
 
-def _held(data: Octets, people: People, budget: _Budget, depth: int) -> bool:
+def _held(data: Octets, people: People, budget: Unpacking, depth: int) -> bool:
     if _seen(data, people):
         return True
     if data.startswith(_ZIP):
@@ -149,7 +156,7 @@ def _texts(markup: bytes) -> Iterator[bytes]:
             yield html.unescape(each.decode("utf-8", "replace")).encode("utf-8", "replace")
 
 
-def _members(data: Octets, budget: _Budget) -> Iterator[Octets]:
+def _members(data: Octets, budget: Unpacking) -> Iterator[Octets]:
     """Unpack a zip file's members."""
     if sum(each.count(_ENTRY) for each in windows(data, 0, len(data))) > MAX_MEMBERS:
         return
@@ -165,7 +172,7 @@ def _members(data: Octets, budget: _Budget) -> Iterator[Octets]:
             yield _unpacked(data, info, budget)
 
 
-def _unpacked(data: Octets, info: zipfile.ZipInfo, budget: _Budget) -> Octets:
+def _unpacked(data: Octets, info: zipfile.ZipInfo, budget: Unpacking) -> Octets:
     """Unpack a member, whatever its checksum and sizes say (APPNOTE.TXT section 4.3.7)."""
     at = info.header_offset
     name, extra = (int.from_bytes(data[i : i + 2], "little") for i in (at + 26, at + 28))
@@ -180,7 +187,7 @@ def _unpacked(data: Octets, info: zipfile.ZipInfo, budget: _Budget) -> Octets:
     return content
 
 
-def _streams(data: Octets, budget: _Budget) -> Iterator[Octets]:
+def _streams(data: Octets, budget: Unpacking) -> Iterator[Octets]:
     """Unpack a PDF file's compressed streams (ISO 32000-1 section 7.3.8)."""
     at = 0
     while (begin := _STREAM.search(data, at)) is not None:
@@ -234,7 +241,7 @@ def _inflating(data: Octets, start: int, end: int, limit: int, bits: int) -> Ite
         yield piece
 
 
-def _held_page(content: Octets, people: People, budget: _Budget) -> bool:
+def _held_page(content: Octets, people: People, budget: Unpacking) -> bool:
     if _seen(content, people):
         return True
     budget.text -= len(content)

@@ -12,7 +12,7 @@ files pass or are removed, as the caller wants. The structure itself is read in 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
-from conversation_tracker.core import charset, large, leaf, part_header, transfer
+from conversation_tracker.core import archive, charset, large, leaf, part_header, transfer
 from conversation_tracker.core.leaf import LEAVES, Kind, Mask
 from conversation_tracker.core.means import ENDLESS, Means, Octets, count, replaced
 from conversation_tracker.core.memo import Quiet
@@ -103,7 +103,8 @@ def masked(
     Raises:
         Unmaskable: a part that must stay holds an address, or one that is the whole body must go.
     """
-    task = _Task(mask, people, remove_attachments, keep_text, means, quiet or Quiet())
+    unpacking = archive.Unpacking(means)
+    task = _Task(mask, people, remove_attachments, keep_text, means, quiet or Quiet(), unpacking)
     try:
         return replaced(body, _edits(part, body, task), means)
     except large.Unparted:
@@ -146,11 +147,12 @@ def look(
     Returns:
         One item for each such part, in their order.
     """
+    unpacking = archive.Unpacking(means)
     return tuple(
         Look(number or "1", each.type, kind)
         for number, each, around in _numbered(part, body, "")
         if (quiet is None or id(each) not in quiet.files)
-        and (kind := _kind(each, around, people, means)) is not None
+        and (kind := _kind(each, around, people, unpacking)) is not None
     )
 
 
@@ -179,6 +181,7 @@ class _Task:
     keep_text: bool
     means: Means
     quiet: Quiet
+    unpacking: archive.Unpacking
 
     def inside(self) -> "_Task":
         """Give the task for a message inside the message, all of whose text is masked."""
@@ -272,18 +275,18 @@ def _embedded_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
         yield start, end, written
 
 
-def _kind(part: Part, body: Octets, people: People, means: Means) -> Kind | None:
+def _kind(part: Part, body: Octets, people: People, unpacking: archive.Unpacking) -> Kind | None:
     """Tell what a leaf is that holds an address and cannot be masked; None for any other."""
     if large.is_large(part):
-        return large.kind(part, body, people, means)
-    return leaf.kind(part, leaf.content(part, body), people, means)
+        return large.kind(part, body, people, unpacking)
+    return leaf.kind(part, leaf.content(part, body), people, unpacking)
 
 
 def _goes(part: Part, body: Octets, task: _Task) -> bool:
     """Tell whether a part is to be removed; raises Unmaskable where it cannot be."""
     if task.people is None or not _is_leaf(part) or id(part) in task.quiet.files:
         return False
-    kind = _kind(part, body, task.people, task.means)
+    kind = _kind(part, body, task.people, task.unpacking)
     if kind is None and task.quiet.learns:
         task.quiet.files.add(id(part))
     if kind in (None, "media") or (kind == "archive" and not task.remove):

@@ -52,7 +52,7 @@ def overlapped(found: Iterator[bytes]) -> Iterator[bytes]:
         before = whole[-_OVERLAP:]
 
 
-def kind(part: Part, body: Octets, people: People, means: Means) -> Kind | None:
+def kind(part: Part, body: Octets, people: People, unpacking: archive.Unpacking) -> Kind | None:
     """Tell what a large leaf is that holds an address and cannot be masked; else None."""
     declared = leaf.declared(part)
     first = beginning(part, body)
@@ -64,7 +64,8 @@ def kind(part: Part, body: Octets, people: People, means: Means) -> Kind | None:
     if declared is not None:
         return None
     if archive.is_one(first):
-        return "archive" if archive.found(means.store(pieces(part, body)), people, means) else None
+        data = unpacking.means.store(pieces(part, body))
+        return "archive" if archive.found(data, people, unpacking) else None
     if part.type in identity.TYPES:
         return "identity" if identity.found(b"".join(pieces(part, body)), people) else None
     if not _binary(part, body):

@@ -23,7 +23,7 @@ from conversation_tracker.core import (
     transfer,
     uncovered,
 )
-from conversation_tracker.core.means import ENDLESS, Means, Octets
+from conversation_tracker.core.means import Octets
 from conversation_tracker.core.mime import Part
 from conversation_tracker.core.parameters import value_of
 from conversation_tracker.core.people import People
@@ -142,7 +142,9 @@ def how(part: Part, data: bytes, people: People | None) -> Leaf | None:
     return calendar.masked if calendar.is_one(data) else plain
 
 
-def kind(part: Part, data: bytes, people: People, means: Means = ENDLESS) -> Kind | None:
+def kind(
+    part: Part, data: bytes, people: People, unpacking: archive.Unpacking | None = None
+) -> Kind | None:
     """Tell what a leaf is that holds an address and is no text; None for any other."""
     leaf = how(part, data, people)
     if leaf is calendar.masked:
@@ -150,7 +152,7 @@ def kind(part: Part, data: bytes, people: People, means: Means = ENDLESS) -> Kin
     if leaf is not None:
         return None
     if archive.is_one(data):
-        return "archive" if archive.found(data, people, means) else None
+        return "archive" if archive.found(data, people, unpacking) else None
     if part.type in identity.TYPES:
         return "identity" if identity.found(data, people) else None
     if not people.found(data):

@@ -16,7 +16,7 @@ MAX_FIELDS = 1_000
 """Header fields of a message."""
 MAX_FIELDS_OCTETS = 512 * 1024
 """Octets of a message's header fields together."""
-MAX_SECONDS = 20.0
+MAX_SECONDS = 10.0
 """Seconds of processor time for one message; then it is refused for good."""
 MAX_WAIT = 120.0
 """Seconds one message may take by the clock, its turn awaited; then it is refused for now."""

@@ -45,7 +45,7 @@ _LETTER_FIELD = re.compile(
     rb"|content-type|content-transfer-encoding|delivered-to):",
     re.MULTILINE | re.IGNORECASE,
 )
-_DELIMITER = re.compile(rb"^--(\S[^\r\n]{0,199}?)[ \t]*\r?$", re.MULTILINE)
+_DELIMITER = re.compile(rb"^--(\S(?:[^\r\n]{0,198}[^ \t\r\n])?)(?>[ \t]*)\r?$", re.MULTILINE)
 _MAILBOX_LINE = re.compile(rb">?From ")
 _ENCODING = re.compile(r"[\s\"]*([\w\-]+)")
 
@@ -220,20 +220,47 @@ class _Reader:
 
         More than the limit of parts allows are not looked for.
         """
-        body, (first, end) = self.body, span
+        body, (_, end) = self.body, span
         found: list[tuple[int, int, bool]] = []
+        if not boundary:
+            return found
         needle = b"--" + boundary
-        at = body.find(needle, first, end) if boundary else -1
-        while at >= 0 and len(found) < MAX_PARTS + 2:
-            following = at + len(needle)
-            if at == first or body[at - 1 : at] == b"\n":
-                line_end = body.find(b"\n", at, end)
-                following = line_end + 1 if line_end >= 0 else end
-                rest = body[at + len(needle) : following].strip(b" \t\r\n")
-                if rest in (b"", b"--"):
-                    found.append((at, following, rest == b"--"))
-            at = body.find(needle, following, end)
+        places = self._large_places if span[1] - span[0] > LARGE else self._places
+        for at in places(span, needle):
+            line_end = body.find(b"\n", at, end)
+            following = line_end + 1 if line_end >= 0 else end
+            rest = body[at + len(needle) : following].strip(b" \t\r\n")
+            if rest in (b"", b"--"):
+                found.append((at, following, rest == b"--"))
+                if len(found) >= MAX_PARTS + 2:
+                    break
         return found
+
+    def _places(self, span: Span, needle: bytes) -> Iterator[int]:
+        """Find the lines that begin with octets."""
+        body, (first, end) = self.body, span
+        at = body.find(needle, first, end)
+        while at >= 0:
+            if at == first or body[at - 1 : at] == b"\n":
+                yield at
+            at = body.find(needle, at + len(needle), end)
+
+    def _large_places(self, span: Span, needle: bytes) -> Iterator[int]:
+        """Find the lines that are most probably delimiters, however many others are alike."""
+        first, end = span
+        if self.body.startswith(needle, first, end):
+            yield first
+        # A pattern is made anew for each boundary, which takes too long for small mail.
+        line = re.compile(b"\n" + re.escape(needle) + rb"(?:--)?[ \t\r]*(?=\n|\Z)")
+        known = first
+        for start in range(first, end, LARGE):
+            self.means.check()
+            window = self.body[start : min(start + LARGE + len(needle) + 3, end)]
+            for match in line.finditer(window):
+                at = start + match.start() + 1
+                if at > known:
+                    known = at
+                    yield at
 
     def _line_before(self, start: int, delimiter: int) -> int:
         """Take off the line end that belongs to a delimiter (RFC 2046 section 5.1.1)."""

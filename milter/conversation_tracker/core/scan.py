@@ -30,7 +30,9 @@ _PARAMETER = rb"%s\*?[ \t]*=[ \t\r\n]*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;\"]+))"
 _BOUNDARY = re.compile(_PARAMETER % rb"boundary", re.IGNORECASE)
 _CHARSET = re.compile(_PARAMETER % rb"charset", re.IGNORECASE)
 _DELSP = re.compile(_PARAMETER % rb"delsp", re.IGNORECASE)
-_GUESS = re.compile(rb"^--(\S[^\r\n]{0,199}?)(?:--)?[ \t]*\r?$", re.MULTILINE)
+_GUESS = re.compile(
+    rb"^--(\S(?:[^\r\n]{0,198}?(?:[^ \t\r\n]|[ \t](?=--)))??)(?:--)?(?>[ \t]*)\r?$", re.MULTILINE
+)
 _KNOWN_FIELD = re.compile(
     rb"^(?:from|to|cc|sender|reply-to|received|date|subject|message-id|mime-version|return-path"
     rb"|content-type|content-transfer-encoding|delivered-to):",
@@ -350,17 +352,13 @@ def _is_text(data: bytes) -> bool:
 def _delimiters(part: _Part, boundary: bytes, start: int) -> list[tuple[int, int, bool]]:
     """Find a multipart's delimiter lines: start, end, and whether it is the last one."""
     needle = b"--" + boundary
-    line = re.compile(re.escape(needle) + rb"(--)?[ \t]*(?:\r?\n|\r?\Z)")
+    line = re.compile(rb"(?:\A|\n)" + re.escape(needle) + rb"(--)?[ \t]*\r?(?:\Z|(?=\n))")
     found: list[tuple[int, int, bool]] = []
-    at = part.data.find(needle, start, part.end)
-    while at >= 0:
-        first = at == 0 or part.data[at - 1 : at] == b"\n"
-        match = line.match(part.data, at, part.end) if first else None
-        if match is not None:
-            found.append((match.start(), match.end(), match[1] is not None))
-            if match[1] is not None or len(found) > _PARTS:
-                break
-        at = part.data.find(needle, match.end() if match else at + 1, part.end)
+    for match in line.finditer(part.data, max(0, start - 1), part.end):
+        first = match.start() + (part.data[match.start() : match.start() + 1] == b"\n")
+        found.append((first, min(match.end() + 1, part.end), match[1] is not None))
+        if match[1] is not None or len(found) > _PARTS:
+            break
     return found
 
 

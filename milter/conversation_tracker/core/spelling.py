@@ -130,10 +130,11 @@ class Domain:
         last = low[at - 1 : at]
         found = None
         if last in _AT_LAST and not self._goes_on.match(low, end):
-            loose = self._before(_AT_BACKWARD, _FREE_IN_IDENTIFIER, low, at)
-            found = loose and self._before(_AT_BACKWARD, _NOTHING_FREE, low, at)
-            if loose and not found and _IDENTIFIER.search(low, max(0, at - _WINDOW), at):
-                found = loose
+            found = self._before(_AT_BACKWARD, _NOTHING_FREE, low, at)
+            if found is None:
+                found = self._before(_AT_BACKWARD, _FREE_IN_IDENTIFIER, low, at)
+                if found and not _IDENTIFIER.search(low, max(0, at - _WINDOW), at):
+                    found = None
         elif last in _ROUTED_LAST and low.startswith(_NEXT_AT, end):
             found = self._before(_ROUTED_BACKWARD, _FREE_IN_ROUTE, low, at)
         if found is None and low.startswith(_REWRITTEN, end):
@@ -145,6 +146,9 @@ class Domain:
     def _before(self, separator: str, free: str, low: str, at: int) -> _Found | None:
         """Find a known local part before a domain; the patterns are those of `_backward`."""
         window = low[max(0, at - _WINDOW) : at]
+        if self._literal:
+            # No such name has a blank inside, and nothing looks behind one.
+            window = window[max(0, window.rfind(" "), window.rfind("\n")) :]
         if self._ascii and not window.isascii():
             window = _FOREIGN.sub(_of_its_kind, window)
         backward = window[::-1]

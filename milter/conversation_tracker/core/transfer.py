@@ -221,12 +221,13 @@ def _unescaped(text: bytes) -> bytes:
 
 def _to_quoted(raw: bytes, old: bytes, new: bytes) -> bytes:
     """Write anew the lines that differ; all of them, if the lines do not pair off."""
+    line_end = _line_end(raw)
     if old.count(b"\n") != new.count(b"\n"):
         return b"".join(
-            _quoted(line.rstrip(b"\r\n"), line[len(line.rstrip(b"\r\n")) :], _line_end(raw))
+            _quoted(line.rstrip(b"\r\n"), line[len(line.rstrip(b"\r\n")) :], line_end)
             for line in _LINE.findall(new)
         )
-    paired = _paired(raw, old, new)
+    paired = _paired(raw, old, new, line_end)
     if paired is not None:
         return paired
     written: list[bytes] = []
@@ -238,16 +239,16 @@ def _to_quoted(raw: bytes, old: bytes, new: bytes) -> bytes:
         if not data.endswith(b"\n"):
             after = len(new)
         now = new[at:after]
-        written.append(line if now == data else _requoted(now, end, _line_end(raw)))
+        written.append(line if now == data else _requoted(now, end, line_end))
         at = after
     whole = b"".join(written)
     if at == len(new):
         return whole
     # What means nothing at the end would mean something before more.
-    return whole.rstrip(b" \t").removesuffix(b"=") + _quoted(new[at:], b"", _line_end(raw))
+    return whole.rstrip(b" \t").removesuffix(b"=") + _quoted(new[at:], b"", line_end)
 
 
-def _paired(raw: bytes, old: bytes, new: bytes) -> bytes | None:
+def _paired(raw: bytes, old: bytes, new: bytes, line_end: bytes) -> bytes | None:
     """Write anew the lines that differ, where each line of `raw` is one of `old`; else None."""
     if b"=0A" in raw or b"=0a" in raw:
         return None
@@ -261,7 +262,7 @@ def _paired(raw: bytes, old: bytes, new: bytes) -> bytes | None:
         [(_, data, end), *more] = _quoted_lines(line)
         if more or data != was:
             return None
-        lines[number] = _requoted(now, end, _line_end(raw))
+        lines[number] = _requoted(now, end, line_end)
     return b"".join(lines)
 
 
