@@ -1,5 +1,6 @@
 """The MIME structure of a message: what is a part, where it stands, and what is too much."""
 
+import base64
 import time
 from contextlib import suppress
 
@@ -269,3 +270,13 @@ def test_lines_that_are_nearly_delimiters_cost_little(line: bytes) -> None:
     with suppress(TooComplex):  # a boundary is guessed
         structure(MIXED, body)
     assert time.process_time() - begun < 1.5
+
+
+def test_messages_inside_are_decoded_within_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them may be so large, but not all together."""
+    monkeypatch.setattr(mime, "MAX_DECODED", 1_000)
+    head = b"--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n"
+    inside = head + base64.encodebytes(b"A: b\n\n" + b"x" * 394)
+    structure(MIXED, inside * 2 + b"--b--")
+    with pytest.raises(TooComplex, match="messages inside of more than 1000 octets"):
+        structure(MIXED, inside * 3 + b"--b--")
