@@ -201,7 +201,7 @@ def test_all_archives_of_a_message_share_what_may_be_unpacked() -> None:
     """Many bombs in one message cost no more than one."""
     bomb = base64.encodebytes(zipped({"a.txt": b"x" * 10_000_000}))
     each = b"--b\nContent-Type: application/zip\nContent-Transfer-Encoding: base64\n\n" + bomb
-    body = each * 20 + b"--b--\n"
+    body = each * 100 + b"--b--\n"
     unpacked = 0
 
     def store(pieces: Iterable[bytes]) -> bytes:
