@@ -6,15 +6,15 @@ The rules are in `core.bounce`; here the database is asked. Raises DatabaseUnava
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from conversation_tracker.core import bounce as rules
 from conversation_tracker.core import replies
 from conversation_tracker.core.alias import Bounce
-from conversation_tracker.core.bounce import Delivery
 from conversation_tracker.core.conversation import Conversation
 from conversation_tracker.core.message import Message
 from conversation_tracker.core.plan import Plan
 from conversation_tracker.core.replies import Reply
-from conversation_tracker.core.report import Report, read
+from conversation_tracker.core.reports import bounce as rules
+from conversation_tracker.core.reports.bounce import Delivery
+from conversation_tracker.core.reports.report import Report, read
 from conversation_tracker.database import Database
 from conversation_tracker.mint import mint
 

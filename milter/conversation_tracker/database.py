@@ -21,9 +21,9 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequest
 from conversation_tracker.announcer import Announcer
 from conversation_tracker.connection import MAIL, OVERDUE, Connection, Limits
 from conversation_tracker.core.alias import Bounce, Hard, Soft
-from conversation_tracker.core.bounce import Delivery, Mark
 from conversation_tracker.core.means import LARGE, windows
 from conversation_tracker.core.plan import Record, Refusal
+from conversation_tracker.core.reports.bounce import Delivery, Mark
 from conversation_tracker.core.thread import Mapped
 from conversation_tracker.deadline import Watchdog
 from conversation_tracker.metrics import metrics

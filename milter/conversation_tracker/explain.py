@@ -18,12 +18,12 @@ from conversation_tracker.connection import Connection
 from conversation_tracker.core import copies, replies
 from conversation_tracker.core import message as messages
 from conversation_tracker.core.address import Address, AddressError, mailboxes
-from conversation_tracker.core.bounce import Mark
 from conversation_tracker.core.conversation import Conversation, Participant
 from conversation_tracker.core.message import Arrival, Message
 from conversation_tracker.core.plan import Edit, Record
 from conversation_tracker.core.replies import Reply
-from conversation_tracker.core.scan import Hit, scan
+from conversation_tracker.core.reports.bounce import Mark
+from conversation_tracker.core.scanning.scan import Hit, scan
 from conversation_tracker.core.view import View
 from conversation_tracker.database import (
     DatabaseUnavailable,

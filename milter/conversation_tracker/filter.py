@@ -14,13 +14,13 @@ from conversation_tracker.bounces import Bounces
 from conversation_tracker.core import replies, rewrite, thread
 from conversation_tracker.core.address import Address, AddressError
 from conversation_tracker.core.alias import Bounce, NotAnAlias, decode, in_domains
-from conversation_tracker.core.bounce import Delivery
 from conversation_tracker.core.conversation import Conversation, Store
 from conversation_tracker.core.message import PASS, Message, Recipient
 from conversation_tracker.core.passage import read
 from conversation_tracker.core.plan import Plan
 from conversation_tracker.core.recording import refusal
 from conversation_tracker.core.replies import Reply
+from conversation_tracker.core.reports.bounce import Delivery
 from conversation_tracker.core.thread import Mapped
 from conversation_tracker.database import Database, DatabaseUnavailable
 from conversation_tracker.mint import mint

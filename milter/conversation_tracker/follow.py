@@ -26,9 +26,9 @@ import psycopg
 
 from conversation_tracker import postfix_settings, startup
 from conversation_tracker.config import Config
-from conversation_tracker.core import maillog
 from conversation_tracker.core.alias import Bounce
-from conversation_tracker.core.maillog import Sent
+from conversation_tracker.core.reports import maillog
+from conversation_tracker.core.reports.maillog import Sent
 from conversation_tracker.database import Database, DatabaseUnavailable, here
 from conversation_tracker.failure import USAGE, Failure
 from conversation_tracker.journal import Journal

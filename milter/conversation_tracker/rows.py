@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from conversation_tracker.core.address import Address
-from conversation_tracker.core.bounce import Delivery
 from conversation_tracker.core.conversation import Conversation, Order, Participant, Store
+from conversation_tracker.core.reports.bounce import Delivery
 
 Status = Literal["live", "expired", "inactive"]
 

@@ -15,8 +15,8 @@ from typing import Any
 import psycopg
 
 from conversation_tracker import table
-from conversation_tracker.core import body as mime
 from conversation_tracker.core import message
+from conversation_tracker.core.masking import body as mime
 from conversation_tracker.failure import NO, Failure
 
 _STORE = "SELECT FROM tracker.stores WHERE name = %s"

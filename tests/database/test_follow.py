@@ -16,8 +16,8 @@ import pytest
 
 from conversation_tracker import follow
 from conversation_tracker.core.address import Address
-from conversation_tracker.core.maillog import Sent
 from conversation_tracker.core.message import Arrival, Message, parse
+from conversation_tracker.core.reports.maillog import Sent
 from conversation_tracker.database import Database, here
 from conversation_tracker.filter import Filter, Transaction
 from conversation_tracker.follow import Deliveries

@@ -12,15 +12,18 @@ import oracle
 import spelling
 import trees
 from choices import Choices
-from conversation_tracker.core import body as mime
-from conversation_tracker.core import bounce, calendar, flowed, links, markup, report, words
 from conversation_tracker.core.address import Address, AddressError, mailboxes
 from conversation_tracker.core.alias import NotAnAlias, decode, soft
 from conversation_tracker.core.copies import applied
-from conversation_tracker.core.headers import decoded, masked_mailboxes, masked_text
-from conversation_tracker.core.mask import Masker
+from conversation_tracker.core.masking import body as mime
+from conversation_tracker.core.masking import calendar, flowed, links, markup
+from conversation_tracker.core.masking.headers import masked_mailboxes, masked_text
+from conversation_tracker.core.masking.mask import Masker
 from conversation_tracker.core.message import Header, Message, Recipient, parse, render
-from conversation_tracker.core.scan import scan
+from conversation_tracker.core.reports import bounce, report
+from conversation_tracker.core.scanning.scan import scan
+from conversation_tracker.core.syntax import words
+from conversation_tracker.core.syntax.words import decoded
 from conversation_tracker.core.view import structure as tree
 from oracle import Broken
 

@@ -15,7 +15,7 @@ from conversation_tracker.core.address import (
     mailboxes,
     replaced,
 )
-from conversation_tracker.core.tokens import tokens
+from conversation_tracker.core.syntax.tokens import tokens
 
 LOCALS = st.one_of(
     st.from_regex(r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]{1,12}(\.[a-z0-9]{1,5}){0,2}", fullmatch=True),

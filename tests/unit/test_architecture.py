@@ -42,6 +42,13 @@ WORLDLY = {  # what reads files, clocks or networks, or writes to them
 }  # fmt: skip
 CORE_MAY_IMPORT = (sys.stdlib_module_names | {"authres", "idna"}) - WORLDLY
 
+# The floors inside core. What scans must not share a fault with what masks: it has own eyes.
+STRANGERS = {
+    "core.syntax": ("core.masking", "core.scanning", "core.reports"),
+    "core.masking": ("core.scanning", "core.reports"),
+    "core.scanning": ("core.masking", "core.reports", "core.syntax"),
+}
+
 SQL_METHODS = {"execute", "executemany", "stream", "copy", "SQL"}
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -125,6 +132,17 @@ def impure_imports(module: Module) -> list[str]:
         f"{module.name} imports {name}"
         for name in imports(module)
         if not name.startswith(f"{PACKAGE}.core.") and name.partition(".")[0] not in CORE_MAY_IMPORT
+    ]
+
+
+def strange_imports(module: Module) -> list[str]:
+    """Return what a module of core imports from a floor it must not know."""
+    return [
+        f"{module.name} imports {name}"
+        for floor, strangers in STRANGERS.items()
+        if module.path.startswith(f"{floor}.")
+        for name in imports(module)
+        if any(f"{name}.".startswith(f"{PACKAGE}.{stranger}.") for stranger in strangers)
     ]
 
 
@@ -215,6 +233,9 @@ BODY = "    pass\n"
         (impure_imports, "core.x", "from ..config import Config", 1),
         (impure_imports, "core.x", "def f():\n    from conversation_tracker import logs", 1),
         (impure_imports, "session", "import Milter", 0),
+        (strange_imports, "core.masking.x", "from ..syntax.mime import read", 0),
+        (strange_imports, "core.scanning.x", "from ..masking import mask, body", 2),
+        (strange_imports, "core.syntax.x", "from conversation_tracker.core.reports.y import z", 1),
         (long_file, "x", "x = 1\n" * FILE_LIMIT, 0),
         (long_file, "x", "x = 1\n" * (FILE_LIMIT + 1), 1),
         (long_functions, "x", "def f():\n" + BODY * (FUNCTION_LIMIT - 1), 0),
@@ -240,7 +261,7 @@ def test_a_rule_finds_its_offences(rule: Rule, name: str, text: str, offences: i
 
 @pytest.mark.parametrize(
     "rule",
-    [impure_imports, long_file, long_functions, undescribed, built_sql],
+    [impure_imports, strange_imports, long_file, long_functions, undescribed, built_sql],
     ids=lambda rule: rule.__name__,
 )
 def test_the_package_keeps_the_rule(rule: Rule) -> None:

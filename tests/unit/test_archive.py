@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core import archive
-from conversation_tracker.core import body as mime
-from conversation_tracker.core.body import REMOVED, Look, People
-from conversation_tracker.core.mask import Masker
+from conversation_tracker.core.masking import archive
+from conversation_tracker.core.masking import body as mime
+from conversation_tracker.core.masking.body import REMOVED, Look, People
+from conversation_tracker.core.masking.mask import Masker
 from conversation_tracker.core.means import Means
 
 REAL = "john@doe.example"

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conversation_tracker.core import body as mime
-from conversation_tracker.core.mask import Masker
+from conversation_tracker.core.masking import body as mime
+from conversation_tracker.core.masking.mask import Masker
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example.com"

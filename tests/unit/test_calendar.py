@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core import body as mime
-from conversation_tracker.core import calendar
-from conversation_tracker.core.mask import Masker
+from conversation_tracker.core.masking import body as mime
+from conversation_tracker.core.masking import calendar
+from conversation_tracker.core.masking.mask import Masker
 
 REAL = "john@doe.example"
 ALIAS = "ff2e6348a53a4d449af92be2a1011328@ct.example.com"

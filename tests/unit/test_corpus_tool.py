@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from conversation_tracker.core import mask, plan, scan
+from conversation_tracker.core import plan
+from conversation_tracker.core.masking import mask
+from conversation_tracker.core.scanning import scan
 from oracle import tool
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core import body as mime
-from conversation_tracker.core import flowed
-from conversation_tracker.core.mask import Masker
+from conversation_tracker.core.masking import body as mime
+from conversation_tracker.core.masking import flowed
+from conversation_tracker.core.masking.mask import Masker
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example.com"

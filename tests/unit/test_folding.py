@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.folding import LONGEST, header, text
+from conversation_tracker.core.syntax.folding import LONGEST, header, text
 
 WORDS = st.lists(st.integers(1, 300).map(lambda n: b"w" * n), min_size=1, max_size=40)
 

@@ -16,13 +16,14 @@ from strategies import FIELDS, MAILBOXES, REPORTS, TEXTS, TREES, messages
 
 import spelling
 from choices import Choices
-from conversation_tracker.core import links, report
 from conversation_tracker.core.address import mailboxes
-from conversation_tracker.core.mask import Masker
+from conversation_tracker.core.masking import links
+from conversation_tracker.core.masking.mask import Masker
+from conversation_tracker.core.masking.part_header import masked
 from conversation_tracker.core.message import Header, Message, parse
-from conversation_tracker.core.mime import TooComplex, read
-from conversation_tracker.core.part_header import masked
-from conversation_tracker.core.scan import scan
+from conversation_tracker.core.reports import report
+from conversation_tracker.core.scanning.scan import scan
+from conversation_tracker.core.syntax.mime import TooComplex, read
 from targets import TARGETS
 
 TOOL = Path(__file__).parents[1] / "fuzz"

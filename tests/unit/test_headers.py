@@ -10,16 +10,15 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.address import Address, mailboxes
-from conversation_tracker.core.headers import (
+from conversation_tracker.core.masking.headers import (
     ADDRESS_HEADERS,
     KEPT_FROM_PROTECTED,
     TRACE_HEADERS,
-    decoded,
     is_trace,
     masked_mailboxes,
     masked_text,
 )
-from conversation_tracker.core.words import encoded
+from conversation_tracker.core.syntax.words import decoded, encoded
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example"

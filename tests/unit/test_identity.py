@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core import body as mime
-from conversation_tracker.core import identity
-from conversation_tracker.core.body import REMOVED, UNSIGNED, Look, People, Unmaskable
-from conversation_tracker.core.mask import Masker
+from conversation_tracker.core.masking import body as mime
+from conversation_tracker.core.masking import identity
+from conversation_tracker.core.masking.body import REMOVED, UNSIGNED, Look, People, Unmaskable
+from conversation_tracker.core.masking.mask import Masker
 
 REAL = "john@doe.example"
 RAW = REAL.encode()

@@ -14,12 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversation_tracker.budget import budget
-from conversation_tracker.core import body as mime
-from conversation_tracker.core import large, means, replies, stretches, transfer
-from conversation_tracker.core import mime as structure
-from conversation_tracker.core.mask import Masker
+from conversation_tracker.core import means, replies
+from conversation_tracker.core.masking import body as mime
+from conversation_tracker.core.masking import large
+from conversation_tracker.core.masking.mask import Masker
 from conversation_tracker.core.means import Means
 from conversation_tracker.core.plan import Plan
+from conversation_tracker.core.scanning import stretches
+from conversation_tracker.core.syntax import mime as structure
+from conversation_tracker.core.syntax import transfer
 from conversation_tracker.spool import Spool, stored
 
 LIMIT = 400

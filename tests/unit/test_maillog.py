@@ -8,11 +8,11 @@ from builders import BUYER, SHOP, B, order, person
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core import maillog
-from conversation_tracker.core.bounce import Delivery, Mark, worded
 from conversation_tracker.core.conversation import Participant
-from conversation_tracker.core.maillog import Sent, news, read
-from conversation_tracker.core.report import Report
+from conversation_tracker.core.reports import maillog
+from conversation_tracker.core.reports.bounce import Delivery, Mark, worded
+from conversation_tracker.core.reports.maillog import Sent, news, read
+from conversation_tracker.core.reports.report import Report
 
 ERASED = person(None, "buyer", "b" * 32)
 AUTHOR = person(SHOP).token
@@ -227,7 +227,7 @@ def test_no_unknown_address_is_ever_quoted(text: str) -> None:
 
 
 def test_a_report_marks_with_the_same_care() -> None:
-    from conversation_tracker.core.bounce import mark
+    from conversation_tracker.core.reports.bounce import mark
 
     report = Report(kind="failed", recipients=(), status="5.1.1", diagnostic="x@y.example unknown")
     assert mark(delivery(), report) == Mark("bounced", "5.1.1 [address] unknown")

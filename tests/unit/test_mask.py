@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.mask import Masker
-from conversation_tracker.core.sighting import Watch
+from conversation_tracker.core.masking.mask import Masker
+from conversation_tracker.core.scanning.sighting import Watch
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example.com"

@@ -11,10 +11,12 @@ from builders import BUYER, CARRIER, SHOP, A, B, Mail, S, mail, order, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core import copies, leaf, readings, recording
+from conversation_tracker.core import copies, recording
+from conversation_tracker.core.masking import leaf
 from conversation_tracker.core.means import ENDLESS
 from conversation_tracker.core.memo import Memo, Quiet
-from conversation_tracker.core.scan import scan as looked
+from conversation_tracker.core.scanning import readings
+from conversation_tracker.core.scanning.scan import scan as looked
 
 SOFT = "{}-207700027841b.ct.example.com"
 NAMES = [

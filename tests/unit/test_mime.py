@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core import mime, parameters
-from conversation_tracker.core.mime import MAX_DEPTH, MAX_PARTS, Part, TooComplex, read
+from conversation_tracker.core.syntax import mime, parameters
+from conversation_tracker.core.syntax.mime import MAX_DEPTH, MAX_PARTS, Part, TooComplex, read
 
 
 def structure(content_type: bytes, body: bytes) -> Part:

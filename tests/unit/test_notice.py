@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.message import Message, render
-from conversation_tracker.core.notice import Notice, failed
-from conversation_tracker.core.report import Report, read
+from conversation_tracker.core.reports.notice import Notice, failed
+from conversation_tracker.core.reports.report import Report, read
 
 ALIAS = "ff2e6348a53a4d449af92be2a1011328@ct.example.com"
 TOKEN = "0123456789abcdef0123456789abcdef"

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversation_tracker.core.address import Address, AddressError
-from conversation_tracker.core.delivery_status import MAX_RECIPIENTS, status_in
 from conversation_tracker.core.message import Header, Message, parse
-from conversation_tracker.core.report import Report, read
+from conversation_tracker.core.reports.delivery_status import MAX_RECIPIENTS, status_in
+from conversation_tracker.core.reports.report import Report, read
 
 CORPUS = os.environ.get("CONVERSATION_TRACKER_CORPUS")
 """A folder of test messages with a MANIFEST.tsv: columns `file` and `kind`, among others."""

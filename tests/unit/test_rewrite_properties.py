@@ -33,9 +33,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from conversation_tracker.core.conversation import Conversation, Participant
-from conversation_tracker.core.headers import KEPT_FROM_PROTECTED, decoded
+from conversation_tracker.core.masking.headers import KEPT_FROM_PROTECTED
 from conversation_tracker.core.message import Header, render
 from conversation_tracker.core.plan import AddHeader, ChangeHeader, Record, ReplaceBody
+from conversation_tracker.core.syntax.words import decoded
 
 RETURN = "bounces@mailer.example"
 PEOPLE = (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conversation_tracker.core import replies
 from conversation_tracker.core.message import Header, parse
-from conversation_tracker.core.scan import Hit, scan
+from conversation_tracker.core.scanning.scan import Hit, scan
 
 JOHN = "john@doe.example"
 FORBIDDEN = {

@@ -5,8 +5,8 @@ from unittest import mock
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conversation_tracker.core import spelling
-from conversation_tracker.core.spelling import Domain
+from conversation_tracker.core.masking import spelling
+from conversation_tracker.core.masking.spelling import Domain
 
 _NAMES = ("john", "john.doe", "j", "mary_john", "a-b", "doe+x")
 _PIECES = st.sampled_from(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conversation_tracker.core import charset, transfer
+from conversation_tracker.core.syntax import charset, transfer
 
 BASE64, QUOTED = transfer.BASE64, transfer.QUOTED_PRINTABLE
 

@@ -7,8 +7,8 @@ from builders import EVERYBODY, A, B, S, mail
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core import uuencoding
-from conversation_tracker.core.transfer import decoded, encoded
+from conversation_tracker.core.syntax import uuencoding
+from conversation_tracker.core.syntax.transfer import decoded, encoded
 
 
 def written(data: bytes, line_end: bytes = b"\n", backtick: bool = True) -> bytes:

@@ -23,8 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.address import Address
-from conversation_tracker.core.body import TooComplex
 from conversation_tracker.core.conversation import Conversation
+from conversation_tracker.core.masking.body import TooComplex
 from conversation_tracker.core.view import View
 
 SOFTLY = order(BUYER, SHOP, CARRIER, mask="soft")

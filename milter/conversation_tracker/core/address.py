@@ -13,8 +13,16 @@ from functools import lru_cache
 from itertools import pairwise
 
 from conversation_tracker.core.addr_spec import Address, AddressError
-from conversation_tracker.core.tokens import ANGLE, CHUNK, COMMENT, SIGN, STRING, Token, tokens
-from conversation_tracker.core.words import decoded
+from conversation_tracker.core.syntax.tokens import (
+    ANGLE,
+    CHUNK,
+    COMMENT,
+    SIGN,
+    STRING,
+    Token,
+    tokens,
+)
+from conversation_tracker.core.syntax.words import decoded
 
 __all__ = ["Address", "AddressError", "Mailbox", "mailboxes", "replaced", "unquoted"]
 

@@ -6,9 +6,9 @@ and what these leave of the message is scanned: no copy shows an address of anyb
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from conversation_tracker.core import body as mime
 from conversation_tracker.core.conversation import Conversation, Participant
-from conversation_tracker.core.headers import KEPT_FROM_PROTECTED
+from conversation_tracker.core.masking import body as mime
+from conversation_tracker.core.masking.headers import KEPT_FROM_PROTECTED
 from conversation_tracker.core.means import Octets
 from conversation_tracker.core.message import INTERNAL, PASS, Header, Message, Recipient
 from conversation_tracker.core.passage import Passage, Verdict, written
@@ -20,7 +20,7 @@ from conversation_tracker.core.plan import (
     Edit,
     ReplaceBody,
 )
-from conversation_tracker.core.scan import Hit, scan
+from conversation_tracker.core.scanning.scan import Hit, scan
 from conversation_tracker.core.view import View
 
 

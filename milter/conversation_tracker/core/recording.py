@@ -9,17 +9,17 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
-from conversation_tracker.core import body as mime
 from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.conversation import Conversation, Direction, Participant
 from conversation_tracker.core.copies import everybody
-from conversation_tracker.core.headers import decoded
+from conversation_tracker.core.masking import body as mime
 from conversation_tracker.core.means import Octets
 from conversation_tracker.core.message import Header, Message, render
 from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.plan import Record, Refusal
 from conversation_tracker.core.replies import Reply
-from conversation_tracker.core.scan import scan
+from conversation_tracker.core.scanning.scan import scan
+from conversation_tracker.core.syntax.words import decoded
 from conversation_tracker.core.thread import mapped, shown
 from conversation_tracker.core.view import View, structure
 

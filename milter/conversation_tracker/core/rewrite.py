@@ -9,7 +9,6 @@ no I/O: fresh tokens come from the caller. A message that cannot be masked is re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from conversation_tracker.core import body as mime
 from conversation_tracker.core import copies, replies
 from conversation_tracker.core.address import Address, mailboxes
 from conversation_tracker.core.alias import in_domains
@@ -20,12 +19,13 @@ from conversation_tracker.core.conversation import (
     Store,
     TooManyParticipants,
 )
-from conversation_tracker.core.headers import decoded
+from conversation_tracker.core.masking import body as mime
 from conversation_tracker.core.means import Overdue
 from conversation_tracker.core.message import INTERNAL, Message
 from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.plan import UNTOUCHED, Edit, Plan, Record
 from conversation_tracker.core.recording import record
+from conversation_tracker.core.syntax.words import decoded
 from conversation_tracker.core.thread import Mapped
 from conversation_tracker.core.verdict import verdict
 from conversation_tracker.core.view import View

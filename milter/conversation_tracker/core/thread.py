@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from conversation_tracker.core.address import replaced
 from conversation_tracker.core.conversation import Conversation, Order, Participant
-from conversation_tracker.core.headers import safe
 from conversation_tracker.core.message import Message
 from conversation_tracker.core.providers import PUBLIC
+from conversation_tracker.core.syntax.folding import safe
 
 HEADERS = frozenset({b"message-id", b"in-reply-to", b"references"})
 """Lower-case names of the headers that hold identifiers."""

@@ -10,22 +10,23 @@ Raises what `body.read` raises, `TooComplex`, for a structure over the limits.
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from conversation_tracker.core import body as mime
-from conversation_tracker.core import folding, opaque, part_header
 from conversation_tracker.core.address import Address, mailboxes
 from conversation_tracker.core.alias import REF_DIGITS, NotAnAlias, decode
 from conversation_tracker.core.conversation import Conversation, Participant
-from conversation_tracker.core.headers import (
+from conversation_tracker.core.masking import body as mime
+from conversation_tracker.core.masking import opaque, part_header
+from conversation_tracker.core.masking.headers import (
     ADDRESS_HEADERS,
     KEPT_FROM_PROTECTED,
     masked_mailboxes,
 )
-from conversation_tracker.core.mask import Masker
+from conversation_tracker.core.masking.mask import Masker
+from conversation_tracker.core.masking.needles import Needles
 from conversation_tracker.core.means import ENDLESS, Means, Octets
 from conversation_tracker.core.memo import Quiet
 from conversation_tracker.core.message import HOPS, INTERNAL, Header, Message
-from conversation_tracker.core.needles import Needles
 from conversation_tracker.core.references import References
+from conversation_tracker.core.syntax import folding
 from conversation_tracker.core.thread import HEADERS as THREAD_HEADERS
 from conversation_tracker.core.thread import Mapped, shown
 

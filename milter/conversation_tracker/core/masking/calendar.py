@@ -1,0 +1,159 @@
+r"""Calendar objects and vCards: content lines, unfolded, masked, and folded again if they changed.
+
+A content line may be folded anywhere, inside an address too (RFC 5545 section 3.1, RFC 6350
+section 3.2). vCard 2.1 also has quoted-printable values, whose soft line breaks are not indented.
+Every line that holds nothing to mask stays byte for byte. Which properties there are does not
+matter: an address is masked wherever it stands. Nothing here raises.
+"""
+
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from conversation_tracker.core.masking import links
+from conversation_tracker.core.syntax import charset, transfer
+
+TYPES = frozenset(
+    """
+    text/calendar text/x-vcalendar application/ics application/calendar
+    text/vcard text/x-vcard text/directory application/vcard
+    """.split()
+)
+"""Media types whose content is content lines."""
+
+_OCTETS = 75  # RFC 5545 section 3.1, the line end not counted
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_FOLD = re.compile(r"\r?\n[ \t]")
+_RAW_FOLD = re.compile(rb"\r?\n[ \t]|=\r?\n")
+_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:V(?:CALENDAR|CARD)\b", re.IGNORECASE)
+_QUOTED = re.compile(r"[^:\n]*;\s*+(?:ENCODING=\"?)?QUOTED-PRINTABLE[^:\n]*+:", re.IGNORECASE)
+_CHARSET = re.compile(r";\s*+CHARSET=\"?([^\s;:\"]{1,40})", re.IGNORECASE)
+_BASE64 = re.compile(
+    rb"^[^:\n]*;\s*(?:ENCODING=\"?)?(?:B|BASE64)\b[^:\n]*+:|:data:[^,\n]{0,200};base64,",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ENCODED = re.compile(rb"[A-Za-z0-9+/=\s\\]*")
+
+Mask = Callable[[str], str]
+
+
+def is_one(data: bytes) -> bool:
+    """Tell whether content begins as a calendar object or vCard does, whatever its type says."""
+    return _OBJECT.match(data) is not None
+
+
+def masked(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
+    """Mask content lines.
+
+    Args:
+        data: the content, without its transfer encoding.
+        label: the declared charset, "" if there is none.
+        mask: gives the text with addresses replaced; asked first if it has `possible`.
+
+    Returns:
+        The content, the same object if nothing changed, and the charset it is in.
+    """
+    if _surely_clean(data, label, mask):
+        return data, label
+    return charset.changed(data, label, partial(_masked, mask=mask))
+
+
+def binaries(data: bytes) -> Iterator[bytes]:
+    """Give the decoded values in base64: keys, certificates, pictures, attached files."""
+    if b"base64" not in data.lower() and b"=b" not in data.lower():
+        return
+    whole = re.sub(rb"\r?\n[ \t]", b"", data)
+    at = 0
+    while (head := _BASE64.search(whole, at)) is not None:
+        value = _value(whole, head.end())
+        at = max(head.end() + len(value), head.end())
+        try:
+            yield transfer.decoded(value, transfer.BASE64)
+        except binascii.Error:
+            continue
+
+
+def _value(whole: bytes, start: int) -> bytes:
+    """Take a base64 value; vCard 2.1 lets it go on over lines without a colon."""
+    found = _ENCODED.match(whole, start)
+    value = whole[start : found.end()] if found else b""
+    follows = whole.find(b"\n", start + len(value))
+    rest = whole[start + len(value) : follows if follows >= 0 else None]
+    if rest.strip():  # what matched last is the name of the next property
+        value = value[: value.rfind(b"\n") + 1] or value
+    return value
+
+
+def _surely_clean(data: bytes, label: str, mask: Mask) -> bool:
+    possible = getattr(mask, "possible", None)
+    if possible is None or not charset.transparent(data, label):
+        return False
+    if b"://" in data or b"quoted-printable" in data.lower():
+        return False
+    return not possible(_RAW_FOLD.sub(b"", data))
+
+
+def _masked(text: str, mask: Mask) -> str:
+    lines = list(_content_lines(text))
+    return "".join([_masked_line(line, mask) for line in lines])
+
+
+def _content_lines(text: str) -> Iterator[str]:
+    """Give each content line with its folds and its end."""
+    pieces: list[str] = []
+    soft = quoted = False
+    for match in _LINE.finditer(text):
+        line = match[0]
+        if pieces and not line.startswith((" ", "\t")) and not soft:
+            yield "".join(pieces)
+            pieces = []
+        if not pieces:
+            quoted = _QUOTED.match(line) is not None
+        soft = quoted and line.rstrip("\r\n").endswith("=")
+        pieces.append(line)
+    if pieces:
+        yield "".join(pieces)
+
+
+def _masked_line(line: str, mask: Mask) -> str:
+    end = line[len(line.rstrip("\r\n")) :]
+    content = line[: len(line) - len(end)]
+    head = _QUOTED.match(content)
+    if head is not None:
+        return _masked_quoted(head[0], content[head.end() :], mask) + end
+    whole = _FOLD.sub("", content)
+    new = links.masked(mask(whole), mask)
+    return line if new == whole else _folded(new, end or "\r\n") + end
+
+
+def _masked_quoted(head: str, value: str, mask: Mask) -> str:
+    """Mask a quoted-printable value of vCard 2.1."""
+    declared = _CHARSET.search(head)
+    # vCard writers fold even here, with blanks before what follows a soft break.
+    raw = re.sub(r"=\r?\n[ \t]*", "", _FOLD.sub("", value)).encode("utf-8", "surrogatepass")
+    old = transfer.decoded(raw, transfer.QUOTED_PRINTABLE)
+    new, _ = charset.changed(old, declared[1].lower() if declared else "", mask)
+    line_end = "\r\n" if "\r\n" in value else "\n"
+    if new == old:
+        return mask(head) + value
+    written = transfer.encoded(raw, old, new, transfer.QUOTED_PRINTABLE)
+    text = written.decode("utf-8", "surrogatepass").replace("\r\n", "\n")
+    return mask(head) + text.replace("\n", line_end)
+
+
+def _folded(content: str, line_end: str) -> str:
+    """Fold a content line to 75 octets, never inside a character."""
+    if content.isascii():
+        first, rest = content[:_OCTETS], content[_OCTETS:]
+        step = _OCTETS - 1
+        lines = [first, *(rest[i : i + step] for i in range(0, len(rest), step))]
+        return f"{line_end} ".join(lines)
+    lines, start, size = [], 0, 0
+    for at, character in enumerate(content):
+        octets = len(character.encode("utf-8", "surrogatepass"))
+        if size + octets > _OCTETS:
+            lines.append(content[start:at])
+            start, size = at, 1
+        size += octets
+    return f"{line_end} ".join([*lines, content[start:]])

@@ -1,0 +1,234 @@
+"""Masking of header values: what a mask changes is written anew, every other byte stays.
+
+A mask is a function on readable text that gives the text back as it was when it holds nothing to
+hide. It never sees encoded words, quotes or folds: the value is cut into units, masked as one
+text, and the difference is brought back to the units it falls into. Which header is treated how
+is policy, and not told here, apart from the sets of names. Nothing here raises on any value.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from operator import itemgetter
+
+from conversation_tracker.core.address import Address, Mailbox, mailboxes, replaced
+from conversation_tracker.core.masking.spans import Edit, Mask, Place, edits
+from conversation_tracker.core.syntax.folding import safe
+from conversation_tracker.core.syntax.tokens import ANGLE, COMMENT, SIGN, tokens
+from conversation_tracker.core.syntax.words import ENCODED, clean, decoded, encoded
+
+__all__ = [
+    "ADDRESS_HEADERS",
+    "KEPT_FROM_PROTECTED",
+    "TRACE_HEADERS",
+    "is_trace",
+    "masked_mailboxes",
+    "masked_text",
+]
+
+ADDRESS_HEADERS = frozenset(
+    b"""
+    from sender reply-to to cc bcc apparently-to errors-to
+    resent-from resent-sender resent-reply-to resent-to resent-cc resent-bcc
+    mail-followup-to mail-reply-to
+    disposition-notification-to return-receipt-to x-confirm-reading-to x-pmrqc
+    """.split()
+)
+"""Headers whose value is a list of addresses: each has a place, not only a text."""
+
+KEPT_FROM_PROTECTED = frozenset(
+    b"""
+    from to cc reply-to subject date message-id in-reply-to references
+    mime-version content-type content-transfer-encoding content-disposition content-id
+    content-description content-language content-location content-base content-duration
+    content-features content-md5 content-alternative
+    auto-submitted importance priority x-priority precedence
+    x-conversation-hops
+    """.split()
+)
+"""All that is kept of mail whose sender is a person to protect: what makes a message readable,
+keeps its thread together and stops loops. Everything else may tell who wrote, or where."""
+
+TRACE_HEADERS = frozenset(
+    # The way the message took, and the envelope it travelled in.
+    b"""
+    received return-path delivered-to x-received x-original-to envelope-to
+    """.split()
+    # What servers on that way found out about the sender. A retry may find out something else.
+    + b"""
+    authentication-results x-authentication-results received-spf
+    x-spam x-spamd-result x-rspamd-queue-id x-rspamd-server x-virus-scanned
+    """.split()
+    # Signatures over what the message was; they break when it is masked.
+    + b"""
+    dkim-signature domainkey-signature x-google-dkim-signature
+    """.split()
+)
+"""Headers added on the way, which say nothing of what the sender wrote; see also `is_trace`."""
+
+_TRACE_PREFIXES = (b"arc-", b"x-arc-", b"x-envelope-", b"x-spam-")
+
+_PRINTABLE = re.compile(rb"[ -~]*+")
+
+
+def is_trace(name: bytes) -> bool:
+    """Tell whether a header, named in lower case, was added on the way."""
+    return name in TRACE_HEADERS or name.startswith(_TRACE_PREFIXES)
+
+
+def masked_text(value: bytes, mask: Mask) -> bytes:
+    """Mask an unstructured header value (RFC 5322 section 2.2.1, RFC 2047).
+
+    Args:
+        value: a raw value, folded or not.
+        mask: see this module's head.
+
+    Returns:
+        The value with what the mask changes written anew: encoded words as UTF-8 encoded words,
+        other text as ASCII if it can be. Its `decoded` text is what the mask made of the old one.
+        The same object if nothing changes; else without CR, NUL or stray LF.
+    """
+    possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
+    if possible is not None and _is_clear(value) and not possible(value):
+        return value
+    found = edits(value, 0, len(value), mask, "text")
+    if not found:
+        return value
+    result = replaced(value, found)
+    text, harmless = decoded(result), safe(result)
+    # Where a stray byte becomes a blank, encoded words around it may grow together.
+    return harmless if harmless == result or decoded(harmless) == text else encoded(text)
+
+
+def _is_clear(value: bytes) -> bool:
+    """Tell whether nothing in a value is encoded or folded, and no identifier is linked to."""
+    clear = _PRINTABLE.fullmatch(value) is not None and b"=?" not in value
+    return clear and b"id:" not in value.lower()
+
+
+def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask: Mask) -> bytes:
+    """Mask the value of an address header (RFC 5322 sections 3.4 and 4.4).
+
+    Args:
+        value: a raw value, folded or not.
+        alias: gives the text to put in an address's place, or None to leave it.
+        mask: applied to all else: display names, quoted strings, comments, and text in the place
+            of an address that is none.
+
+    Returns:
+        The value with only these parts written anew; what was a valid list of addresses is one.
+        The same object if nothing changes; else without CR, NUL or stray LF.
+    """
+    boxes = mailboxes(value)
+    words = _loose_words(value, boxes)
+    boxes = [box for box in boxes if box.address or not _inside(box, words)]
+    found: list[Edit] = []
+    for box in boxes:
+        new = None if box.address is None else alias(box.address)
+        if new is not None:
+            found += _address_edit(value, box, new)
+        else:
+            for start, end, place in _left(value, box):
+                found += edits(value, start, end, mask, place)
+    torn = _torn_words(value, boxes, mask)[::-1]
+    for start, end, place in _outside(value, boxes, words):
+        while torn and torn[-1].start() < end:
+            first, last = max(start, torn[-1].start()), min(end, torn[-1].end())
+            if first < last:
+                found += edits(value, start, first, mask, place)
+                found.append((first, last, _rewritten(value[first:last], torn[-1], mask)))
+                start = last
+            if torn[-1].end() > end:
+                break
+            torn.pop()
+        found += edits(value, start, end, mask, place)
+    return safe(replaced(value, sorted(found))) if found else value
+
+
+def _address_edit(value: bytes, box: Mailbox, new: str) -> list[Edit]:
+    data = clean(new).encode()
+    return [(box.start, box.end, data)] if data != value[box.start : box.end] else []
+
+
+def _left(value: bytes, box: Mailbox) -> Iterator[tuple[int, int, Place]]:
+    """Give what is to be masked inside a span that stays: comments, or all if it is no address."""
+    if box.address is None:
+        yield box.start, box.end, "text"
+        return
+    for kind, start, end in tokens(value[box.start : box.end]):
+        if kind == COMMENT:
+            yield box.start + start + 1, box.start + end - 1, "comment"
+
+
+def _outside(
+    value: bytes, boxes: list[Mailbox], words: list[tuple[int, int]]
+) -> Iterator[tuple[int, int, Place]]:
+    """Give the comments and phrases outside the mailboxes' spans, in order."""
+    cut = tokens(value)
+    quotes = any(kind == SIGN and value[start] in b'"' for kind, start, _ in cut)
+    place: Place = "phrase without quotes" if quotes else "phrase"
+    box, word = 0, 0
+    phrase: tuple[int, int] | None = None
+    for kind, start, end in cut:
+        while box < len(boxes) and boxes[box].end <= start:
+            box += 1
+        while word < len(words) and words[word][1] <= start:
+            word += 1
+        inside = box < len(boxes) and boxes[box].start <= start
+        absorbed = word < len(words) and words[word][0] <= start and end <= words[word][1]
+        sign = kind == SIGN and value[start] in b",;:<>"
+        if not inside and (absorbed or (kind not in (ANGLE, COMMENT) and not sign)):
+            phrase = (phrase[0] if phrase else start, end)
+            continue
+        if phrase:
+            yield *phrase, place
+            phrase = None
+        if kind == COMMENT and not inside:
+            yield start + 1, end - 1, "comment"
+    if phrase:
+        yield *phrase, place
+
+
+def _loose_words(value: bytes, boxes: list[Mailbox]) -> list[tuple[int, int]]:
+    """Find encoded words that no address overlaps.
+
+    Some hold commas or brackets, which part a list; yet readers decode them in one piece.
+    """
+    found: list[tuple[int, int]] = []
+    spans = [(box.start, box.end) for box in boxes if box.address]
+    for match in ENCODED.finditer(value):
+        after = bisect_right(spans, match.start(), key=itemgetter(1))
+        if after == len(spans) or match.end() <= spans[after][0]:
+            found.append(match.span())
+    return found
+
+
+def _torn_words(value: bytes, boxes: list[Mailbox], mask: Mask) -> list[re.Match[bytes]]:
+    """Find encoded words that an address tears apart, and that hold something to mask.
+
+    Some readers decode the word first, and so show what no piece of it says.
+    """
+    if b"=?" not in value:
+        return []
+    spans = [(box.start, box.end) for box in boxes if box.address]
+    found: list[re.Match[bytes]] = []
+    for match in ENCODED.finditer(value):
+        after = bisect_right(spans, match.start(), key=itemgetter(1))
+        if after < len(spans) and spans[after][0] < match.end():
+            text = decoded(match[0])
+            if mask(text) != text:
+                found.append(match)
+    return found
+
+
+def _rewritten(piece: bytes, word: re.Match[bytes], mask: Mask) -> bytes:
+    """Write a piece of an encoded word as a word of its own, masked."""
+    head = b"=?%s?%s?" % (word[1], word[2])
+    text = mask(decoded(head + piece.removeprefix(head).removesuffix(b"?=") + b"?=")).strip()
+    return b" " + encoded(text) + b" " if text else b""
+
+
+def _inside(box: Mailbox, words: list[tuple[int, int]]) -> bool:
+    """Tell whether a span touches one of these words."""
+    after = bisect_right(words, box.start, key=itemgetter(1))
+    return after < len(words) and words[after][0] < box.end

@@ -1,0 +1,170 @@
+"""The leaves of a message: how the content of each type is masked, or that it cannot be.
+
+Content is decoded text or bytes here, without its transfer encoding; where it stands, and what
+becomes of a part that cannot be masked, is the affair of `body`. Nothing here raises.
+"""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+from conversation_tracker.core.masking import (
+    archive,
+    calendar,
+    encoded,
+    escapes,
+    flowed,
+    identity,
+    markup,
+    media,
+    part_header,
+    uncovered,
+)
+from conversation_tracker.core.masking.people import People
+from conversation_tracker.core.means import Octets
+from conversation_tracker.core.syntax import charset, transfer
+from conversation_tracker.core.syntax.mime import Part
+from conversation_tracker.core.syntax.parameters import value_of
+
+Mask = Callable[[str], str]
+Leaf = Callable[[bytes, str, Mask], tuple[bytes, str]]
+"""Masks content without its transfer encoding, given its charset label; gives both again.
+
+The same content object says that nothing changed. A new label is declared in the part's header.
+"""
+
+Kind = Literal["identity", "archive", "media", "signature", "binary"]
+"""What a part is that is no text: a key, certificate, signature or card; a zip file or PDF file; a
+picture, sound or film in which the address can be written over; the signature of a text that was
+masked; anything else."""
+
+# What a text file does not hold; a part of any type without it is masked as text.
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+def content(part: Part, body: Octets) -> bytes:
+    """Give a leaf's content without its transfer encoding."""
+    return transfer.decoded(body[slice(*part.content)], part.encoding)
+
+
+def plain(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
+    """Mask text without any markup; a Leaf."""
+    if charset.transparent(data, label) and b"://" not in data and not _readable(data, mask):
+        return data, label
+    return charset.changed(data, label, lambda text: uncovered.masked(mask(text), mask))
+
+
+def _html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
+    clear = b"&" not in data and b"<" not in data and b"://" not in data
+    if clear and charset.transparent(data, label) and not _readable(data, mask):
+        return data, label
+    # What the charset lacks is written as a character reference.
+    return charset.changed(
+        data,
+        label,
+        lambda text: uncovered.masked(markup.masked(text, mask), mask),
+        "xmlcharrefreplace",
+    )
+
+
+def _header_lines(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
+    return part_header.masked(data, mask), label
+
+
+LEAVES: dict[str, Leaf] = {
+    "text/html": _html,
+    "application/xhtml+xml": _html,
+    "application/xml": _html,
+    "application/json": plain,
+    "text/rfc822-headers": _header_lines,
+    "text": plain,
+    "message": _header_lines,
+    **dict.fromkeys(calendar.TYPES, calendar.masked),
+}
+"""How content is masked, by media type or, where that is not here, by its first half."""
+
+_SUFFIXES: dict[str, Leaf] = {"xml": _html, "json": plain}
+
+
+def masked(part: Part, data: bytes, mask: Mask, people: People | None) -> tuple[bytes, str]:
+    """Mask a leaf's content.
+
+    Args:
+        part: the leaf.
+        data: its content.
+        mask: gives a text with addresses replaced.
+        people: whose addresses must not be seen, None if only known types of text are masked.
+
+    Returns:
+        The content, the same object if nothing changed, and the charset it is in.
+    """
+    leaf = how(part, data, people)
+    if leaf is None:
+        shows = people and media.is_one(part.type, data)
+        return media.masked(data, people) if people and shows else data, part.charset
+    if people and b"-----BEGIN " in data:
+        # Before the text around: a key with some of its base64 written anew is none.
+        data = identity.removed(data, people)
+    new, label = leaf(data, part.charset, mask)
+    if part.type == "text/plain" and value_of(part.parameters, "format").lower() == "flowed":
+        new, label = _unparted(part, new, label, mask)
+    return new, label
+
+
+def _unparted(part: Part, data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
+    """Mask what soft line breaks part."""
+    if charset.transparent(data, label) and not _possible(flowed.SOFT_BREAK.sub(b"", data), mask):
+        return data, label
+    delsp = value_of(part.parameters, "delsp").lower() == "yes"
+    return charset.changed(data, label, partial(flowed.masked, mask=mask, delsp=delsp))
+
+
+def declared(part: Part) -> Leaf | None:
+    """Tell how a leaf is masked by its type alone; None if that does not say."""
+    main, _, sub = part.type.partition("/")
+    return LEAVES.get(part.type) or LEAVES.get(main) or _SUFFIXES.get(sub.rpartition("+")[2])
+
+
+def is_binary(data: bytes) -> bool:
+    """Tell whether data holds what no text does."""
+    return _BINARY.search(data) is not None
+
+
+def how(part: Part, data: bytes, people: People | None) -> Leaf | None:
+    """Tell how a leaf is masked; None if it cannot be, or is left alone."""
+    leaf = declared(part)
+    if leaf is not None or not people:
+        return leaf
+    if part.type in identity.TYPES or archive.is_one(data) or is_binary(data):
+        return None
+    return calendar.masked if calendar.is_one(data) else plain
+
+
+def kind(
+    part: Part, data: bytes, people: People, unpacking: archive.Unpacking | None = None
+) -> Kind | None:
+    """Tell what a leaf is that holds an address and is no text; None for any other."""
+    leaf = how(part, data, people)
+    if leaf is calendar.masked:
+        return "identity" if any(map(people.found, calendar.binaries(data))) else None
+    if leaf is not None:
+        return None
+    if archive.is_one(data):
+        return "archive" if archive.found(data, people, unpacking) else None
+    if part.type in identity.TYPES:
+        return "identity" if identity.found(data, people) else None
+    if not people.found(data):
+        return None
+    shows = media.is_one(part.type, data)
+    return "media" if shows and not people.found(media.masked(data, people)) else "binary"
+
+
+def _possible(data: bytes, mask: Mask) -> bool:
+    possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
+    return possible is None or possible(data)
+
+
+def _readable(data: bytes, mask: Mask) -> bool:
+    """Tell whether ASCII text may hold an address, in clear or not."""
+    return _possible(data, mask) or encoded.possible(data, mask) or escapes.possible(data)

@@ -1,0 +1,1 @@
+"""What tells of another message: bounces, receipts, complaints, notices of ours, Postfix's log."""

@@ -1,0 +1,177 @@
+"""What comes back to a bounce address, and what becomes of it.
+
+A report of failure marks the delivery, and its sender gets a notice of ours that names only the
+alias; the report itself, which holds the real address, goes no further. Delays and successes are
+only recorded, abuse reports as well. An automatic answer is no report: it is mail to the sender.
+Pure: the rules are here, the database is asked by `filter`.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from conversation_tracker.core.conversation import Conversation, Participant
+from conversation_tracker.core.message import Message
+from conversation_tracker.core.plan import (
+    AddHeader,
+    AddRecipient,
+    ChangeHeader,
+    DeleteRecipient,
+    Edit,
+    Plan,
+    ReplaceBody,
+)
+from conversation_tracker.core.reports import notice
+from conversation_tracker.core.reports.report import Report
+from conversation_tracker.core.view import View
+
+State = Literal["bounced", "delayed", "sent"]
+
+_STATUS = 500
+# Which hosts receive a person's mail tells their provider, or their own domain. An alias stays.
+_HOST = re.compile(
+    r"(?<![@\w.-])(?:[a-z0-9_-]+\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]+)(?![\w@-])"
+    r"|(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])"
+    r"|(?:[0-9a-f]{1,4}:)+(?::[0-9a-f]{1,4})+|(?:[0-9a-f]{1,4}:){3,7}[0-9a-f]{1,4}",
+    re.IGNORECASE,
+)
+# The remote may know the recipient by another address than we do.
+_ADDRESS = re.compile(r"(?<![^\s<>(),;:\"'])[^\s<>(),;:\"'@]*@[^\s<>(),;:\"']*")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One copy of one message on its way to one recipient.
+
+    Attributes:
+        bounce: token of its bounce address.
+        conversation: the order.
+        recipient: token of whom it went to.
+        author: token of who wrote the message.
+        return_path: token of the envelope sender the message came with, None for the null sender.
+        at: when the message came.
+        subject: the message's subject, masked.
+        original_id: the message's Message-ID as its author knows it.
+        state: what is known of the delivery so far.
+    """
+
+    bounce: str
+    conversation: Conversation
+    recipient: str
+    author: str
+    return_path: str | None
+    at: datetime
+    subject: str
+    original_id: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a report says of a delivery: its new state, and status with text, masked."""
+
+    state: State
+    status: str
+
+
+def mark(delivery: Delivery, report: Report) -> Mark | None:
+    """Tell how a report marks its delivery.
+
+    Args:
+        delivery: the delivery it is about.
+        report: the report.
+
+    Returns:
+        The mark, or None if the report says nothing of the delivery.
+    """
+    states: dict[str, State] = {"failed": "bounced", "delayed": "delayed", "delivered": "sent"}
+    state = states.get(report.kind)
+    if state is None:
+        return None
+    return Mark(state, worded(delivery, report.status, report.diagnostic))
+
+
+def forwarded(report: Report) -> bool:
+    """Tell whether what came to a bounce address is mail for the sender rather than a report."""
+    return report.kind in ("automatic", "receipt", "other")
+
+
+def notified(
+    message: Message, delivery: Delivery, report: Report, now: datetime, token: str
+) -> Plan:
+    """Turn a report of failure into our own notice to the sender.
+
+    Args:
+        message: the report as it came; its one recipient is the bounce address.
+        delivery: the delivery that failed.
+        report: what it says.
+        now: the time.
+        token: a fresh random token for Message-ID and boundary.
+
+    Returns:
+        A plan that replaces the whole message; it discards it where nobody is to be told: the
+        message came with the null sender (RFC 5321 section 4.5.5), or its sender is gone.
+    """
+    conversation = delivery.conversation
+    failed = conversation.with_token(delivery.recipient)
+    to = conversation.with_token(delivery.return_path) if delivery.return_path else None
+    if failed is None or to is None or to.address is None:
+        return Plan(discard=True)
+    own = notice.failed(
+        alias=conversation.alias(failed),
+        to=str(to.address),
+        reporter=conversation.order.alias_domain,
+        domain=conversation.order.alias_domain,
+        status=report.status or "5.0.0",
+        # Not even the remote's words: they tell the recipient's provider.
+        diagnostic="",
+        subject=View(conversation, to).text(delivery.subject),
+        message_id=delivery.original_id,
+        arrived=delivery.at,
+        now=now,
+        token=token,
+    )
+    return Plan(edits=tuple(_replaced(message, own, to)))
+
+
+def _replaced(message: Message, own: notice.Notice, to: Participant) -> Iterator[Edit]:
+    counts: dict[bytes, int] = {}
+    deletions = []
+    for header in message.headers:
+        counts[header.key] = counts.get(header.key, 0) + 1
+        deletions.append(ChangeHeader(header.name, counts[header.key], None))
+    yield from reversed(deletions)
+    for header in own.headers:
+        yield AddHeader(header.name, header.value)
+    yield ReplaceBody(own.body)
+    yield DeleteRecipient(message.recipients[0].raw)
+    yield AddRecipient(str(to.address))
+
+
+def worded(delivery: Delivery, status: str, said: str) -> str:
+    """Give a status with the remote's words, in which nobody and no host is named.
+
+    Args:
+        delivery: the delivery it is about.
+        status: enhanced status code, "" if there is none.
+        said: the remote's words; they may name anybody, also by an address that we do not know.
+
+    Returns:
+        Both as one text: everybody of the order in hard form, any other address as `[address]`.
+        Where the recipient's address is gone, nothing could be masked: the status alone.
+    """
+    conversation = delivery.conversation
+    recipient = conversation.with_token(delivery.recipient)
+    if recipient is None or recipient.address is None:
+        return status
+    ours = conversation.order.alias_domain
+
+    def unnamed(found: re.Match[str]) -> str:
+        # Of two run together, the second alone may be ours.
+        _, *domains = found[0].split("@")
+        return found[0] if [each.rstrip(".") for each in domains] == [ours] else "[address]"
+
+    text = _ADDRESS.sub(unnamed, View(conversation, None).text(said))
+    return " ".join(filter(None, (status, _HOST.sub("[host]", text))))[:_STATUS]

@@ -1,0 +1,117 @@
+"""Postfix's own log: what a line tells of a delivery, and how that marks it.
+
+A line is a delivery's when a delivery agent, the queue manager or cleanup wrote it with a status
+(Postfix's log_adhoc.c and qmgr_active.c). The hand-over to the splitter is none: the copies that it
+makes have queue ids of their own. Neither are address probes and what was discarded. The addresses
+in a line are passed over, and only the remote's words are kept, to be masked.
+
+Pure and linear in the line's length; nothing here raises, whatever the line holds.
+"""
+
+import re
+from dataclasses import dataclass
+
+from conversation_tracker.core.reports.bounce import Delivery, Mark, State, worded
+
+_LINE_LIMIT = 20_000  # characters; syslog daemons cut at 8 kB or less
+_TEXT_LIMIT = 2_000
+
+# Time and host in any of the usual forms, or none; the process is the first word with a number in
+# brackets. Queue ids are short (hexadecimal) or long (enable_long_queue_ids).
+_START = re.compile(
+    r"(?:[^\s\[\]]{1,255}[ \t]+){0,7}?(?P<process>[^\s\[\]]{1,100})\[[0-9]{1,10}\]: "
+    r"(?P<queue_id>[0-9A-Za-z]{5,32}): (?P<whose>to|from)=<"
+)
+# What stands between relay and dsn grows with Postfix's versions: conn_use, delay, delays, tls.
+_RESULT = re.compile(
+    r", relay=(?P<relay>[^,]{0,300}), (?:[a-z_]{1,20}=[^,]{0,300}, ){1,8}?"
+    r"dsn=(?P<status>[245]\.[0-9]{1,3}\.[0-9]{1,3}), status=(?P<word>[A-Za-z-]{1,20})(?: |\Z)"
+)
+_EXPIRED = re.compile(r", status=(?:force-)?expired, returned to sender\Z")
+# deliverable and undeliverable are answers to address probes, which have queue ids of their own.
+_STATES: dict[str, State] = {
+    "sent": "sent",
+    "deferred": "delayed",
+    "SOFTBOUNCE": "delayed",
+    "bounced": "bounced",
+}
+_SPLITTER = "tracker-split"
+_SPLITTER_RELAY = "127.0.0.1[127.0.0.1]:10027"
+_TOO_OLD = "5.4.7"  # RFC 3463: delivery time expired
+_RANK = {"accepted": 0, "delayed": 1, "sent": 2, "bounced": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What one line of the log tells.
+
+    Attributes:
+        queue_id: Postfix's name of the message; it is used again for others later.
+        process: who tells, for instance `postfix/smtp`.
+        state: what became of it.
+        status: enhanced status code (RFC 3463).
+        text: the remote's words, or Postfix's, as they are: they may name anybody.
+    """
+
+    queue_id: str
+    process: str
+    state: State
+    status: str
+    text: str
+
+
+def read(line: str) -> Sent | None:
+    """Read one line of the log.
+
+    Args:
+        line: the line, with or without the time and host that a syslog daemon puts before it.
+
+    Returns:
+        What it tells of a delivery, or None.
+    """
+    line = line[:_LINE_LIMIT].rstrip()
+    start = _START.match(line)
+    if start is None:
+        return None
+    process, queue_id = start["process"], start["queue_id"]
+    names = process.split("/")
+    if _SPLITTER in names or names[-1] == "discard":
+        return None
+    if start["whose"] == "from":
+        if names[-1] != "qmgr" or _EXPIRED.search(line, start.end()) is None:
+            return None
+        return Sent(queue_id, process, "bounced", _TOO_OLD, "expired in the queue")
+    result = _RESULT.search(line, start.end())
+    if result is None or result["relay"] == _SPLITTER_RELAY:
+        return None
+    state = _STATES.get(result["word"])
+    if state is None:
+        return None
+    return Sent(queue_id, process, state, result["status"], _text(line[result.end() :]))
+
+
+def news(known: str, state: str) -> bool:
+    """Tell whether a delivery in the state `known` can still come into another one by the log."""
+    return _RANK.get(known, 0) < _RANK.get(state, 0)
+
+
+def mark(delivery: Delivery, sent: Sent) -> Mark | None:
+    """Tell how a line of the log marks its delivery.
+
+    Args:
+        delivery: the delivery with the line's queue id.
+        sent: what the line tells.
+
+    Returns:
+        The mark; None where the mail came back to its sender: the report does the marking, since
+        the notice to the sender depends on it. With the null sender no report comes.
+    """
+    if sent.state == "bounced" and delivery.return_path is not None:
+        return None
+    return Mark(sent.state, worded(delivery, sent.status, sent.text))
+
+
+def _text(rest: str) -> str:
+    """Give what stands in parentheses behind the status, as one line without control characters."""
+    text = rest.removeprefix("(").removesuffix(")")[:_TEXT_LIMIT]
+    return "".join(each if each.isprintable() else " " for each in text).strip()

@@ -1,0 +1,298 @@
+"""What a message says of another: delivered or not, read, complained of, answered automatically.
+
+RFC 3464 comes first, then the words of servers that do not know it. Words count only in what a
+mail system sent, by its null sender or its name, so that a person who quotes a bounce is not taken
+for one. Structure is read in `mime`, fields in `delivery_status`, words in `bounce_text`.
+
+`read` raises nothing. A report that cannot be understood is a failure without a reason; its
+`diagnostic` may hold addresses, which the caller masks.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+from conversation_tracker.core.address import Address, mailboxes
+from conversation_tracker.core.masking import markup
+from conversation_tracker.core.means import Octets
+from conversation_tracker.core.message import Message
+from conversation_tracker.core.reports import bounce_text, delivery_status
+from conversation_tracker.core.reports.bounce_text import Told
+from conversation_tracker.core.reports.delivery_status import Block
+from conversation_tracker.core.syntax import charset, transfer
+from conversation_tracker.core.syntax.mime import Part, TooComplex
+from conversation_tracker.core.syntax.mime import read as structure
+from conversation_tracker.core.syntax.parameters import value_of
+from conversation_tracker.core.syntax.words import decoded
+
+Kind = Literal["failed", "delayed", "delivered", "automatic", "receipt", "abuse", "other"]
+
+_MAX_TEXT = 65_536
+_MAX_VALUE = 2_000
+_MAX_SHOWN = 4
+
+_STATUS = ("delivery-status", "global-delivery-status")
+_STATUS_TYPES = frozenset(f"message/{name}" for name in _STATUS)
+_RECEIPT = ("disposition-notification", "global-disposition-notification")
+_ABUSE = ("feedback-report",)
+_COPIES = ("message/", "text/rfc822-headers")
+_FIELDS_IN_TEXT = re.compile(r"^(?:Reporting-MTA|Final-Recipient) ?:", re.IGNORECASE | re.MULTILINE)
+
+_MAILER = re.compile(
+    r"mailer[-_ ]?daemon|mail[-_]daemon|mdaemon|mail delivery (?:sub)?system", re.IGNORECASE
+)
+_POSTMASTER = re.compile(
+    r"postmaster|post ?office@|(?:mail|system) administrator|internet mail service|<>",
+    re.IGNORECASE,
+)
+_AUTOMATIC_HEADERS = (
+    *(b"x-autoreply", b"x-auto-reply", b"x-autorespond", b"x-autoresponder", b"x-autoreply-from"),
+    *(b"x-mail-autoreply", b"x-autoreply-domain", b"x-vacation"),
+)
+_PRECEDENCE = frozenset({b"auto_reply", b"auto-reply"})
+_BULK = frozenset({b"bulk", b"junk"})
+_AWAY = re.compile(
+    r"\W{0,10}(?:re: )?"
+    r"(?:auto:|automatic[ -]re|auto[- ]?(?:re(?:ply|spon)|matic re(?:ply|sponse))"
+    r"|auto-?svar|out of (?:the )?office|ooo\b|away from|(?:on )?vacation|on (?:holiday|leave)"
+    r"|(?:annual|maternity) leave|i am (?:currently )?(?:away|out|on)|currently (?:away|out)"
+    r"|automatische (?:antwort|nachricht)|abwesen|außer haus|automatisch antwoord|afwezig"
+    r"|réponse automatique|absence|absent|respuesta automática|fuera de (?:la )?oficina"
+    r"|resposta automática|fora do escrit|risposta automatica|fuori (?:ufficio|sede)|frånvaro"
+    r"|automatiskt? svar|automaattinen|odpowiedź automatyczna|автоответ|автоматический ответ"
+    r"|自動(?:返信|応答)|不在|自动(?:回复|答复))",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a message says of another one.
+
+    Attributes:
+        kind: "failed", "delayed" or "delivered" (relayed and expanded too) for a report of
+            delivery; "automatic" for an answer that no person wrote (RFC 3834), "receipt" for a
+            disposition notification (RFC 8098), "abuse" for a complaint (RFC 5965); "other" for
+            anything else, such as the mail of a person.
+        status: enhanced status code like "5.1.1", "" if unknown.
+        diagnostic: the remote's text on one line, decoded, at most 500 characters; "" if unknown.
+            May hold addresses.
+        recipients: the recipients it names, at most 100.
+        in_words: only its wording says so, and no mail system's name: where nothing else speaks for
+            a report, it may be mail, "Delivery failed: nobody was at home".
+    """
+
+    kind: Kind
+    status: str = ""
+    diagnostic: str = ""
+    recipients: tuple[Address, ...] = ()
+    in_words: bool = False
+
+
+def read(message: Message) -> Report:
+    """Find out what a message says of another one.
+
+    Args:
+        message: any message.
+
+    Returns:
+        The report; time is linear in the message's size.
+    """
+    letter = _Letter(message)
+    if letter.has(_ABUSE):
+        return Report("abuse")
+    if (found := _standard(letter)) is not None:
+        return found
+    if letter.has(_RECEIPT):
+        refused = letter.by_system and "was automatically rejected" in letter.text
+        return _told(letter, "failed") if refused else Report("receipt")
+    if letter.away:
+        return Report("automatic")
+    if (found := _in_words(letter)) is not None:
+        return replace(found, in_words=not letter.by_mailer)
+    return Report("automatic" if letter.automatic else "other")
+
+
+class _Letter:
+    """A message with what is asked of it more than once."""
+
+    def __init__(self, message: Message) -> None:
+        content = [(h.name, h.value) for h in message.headers if h.key.startswith(b"content-")]
+        try:
+            self.part = structure(content, message.body, message.means)
+        except TooComplex:
+            self.part = Part((0, 0), (0, len(message.body)))
+        self.message = message
+        self.parts = list(_outside(self.part))
+        self.subject = decoded((message.first(b"subject") or b"")[:_MAX_VALUE]).strip()
+        author = decoded((message.first(b"from") or b"<>")[:_MAX_VALUE])
+        if message.sender is not None:
+            author += f" {message.sender.local}@"
+        self.by_mailer = _MAILER.search(author) is not None
+        self.by_person = not self.by_mailer and _POSTMASTER.search(author) is None
+        self.by_system = message.null or not self.by_person
+
+    def has(self, names: tuple[str, ...]) -> bool:
+        """Tell whether it is a report of a type (RFC 6522 section 3)."""
+        types = {f"message/{name}" for name in names}
+        return any(
+            part.type in types
+            or (part.type == "multipart/report" and _declared(part).startswith(names))
+            for part, _ in self.parts
+        ) or (self.part.type == "multipart/report" and _declared(self.part).startswith(names))
+
+    def blocks(self, parts: Iterable[tuple[Part, Octets]]) -> list[Block]:
+        """Read those of the parts, given with their bodies, that are delivery-status parts."""
+        found: list[Block] = []
+        left = delivery_status.MAX_CONTENT
+        for part, body in parts:
+            if part.type in _STATUS_TYPES and left > 0:
+                content = _content(part, body, left)
+                left -= len(content)
+                found += delivery_status.read(content)
+        return found
+
+    @property
+    def automatic(self) -> bool:
+        """Tell whether it says, or its sender does, that no person wrote it (RFC 3834)."""
+        submitted = (self.message.first(b"auto-submitted") or b"no").strip().lower()
+        return self.message.null or self.marked or not submitted.startswith(b"no")
+
+    @property
+    def marked(self) -> bool:
+        """Tell whether it bears a mark that only automatic answers bear."""
+        marks = (self.message.first(name) for name in _AUTOMATIC_HEADERS)
+        submitted = (self.message.first(b"auto-submitted") or b"").strip().lower()
+        return (
+            any(mark is not None and mark.strip().lower() != b"no" for mark in marks)
+            or submitted.startswith(b"auto-replied")
+            or self._precedence in _PRECEDENCE
+            or (self._precedence in _BULK and _AWAY.match(self.subject) is not None)
+        )
+
+    @property
+    def away(self) -> bool:
+        """Tell whether it is an automatic answer, whatever words are in it."""
+        if self.automatic and _AWAY.match(self.subject):
+            return True
+        return self.marked and self.by_person and self.message.first(b"x-failed-recipients") is None
+
+    @property
+    def _precedence(self) -> bytes:
+        return (self.message.first(b"precedence") or b"").strip().lower()
+
+    @cached_property
+    def text(self) -> str:
+        """Give its own readable text, not that of a message it returns."""
+        own = [
+            part
+            for part, _ in self.parts
+            if part.is_multipart
+            or (part.type.startswith("text/") and part.disposition != "attachment")
+        ]
+        plain = [part for part in own if part.type != "text/html"]
+        shown = [p for p in plain or own if p.type != "text/rfc822-headers"][:_MAX_SHOWN]
+        return "\n\n".join(self._readable(part) for part in shown)
+
+    def _readable(self, part: Part) -> str:
+        text = charset.decoded(_content(part, self.message.body, _MAX_TEXT), part.charset)
+        return markup.stripped(text) if part.type == "text/html" else text
+
+
+def _content(part: Part, body: Octets, limit: int) -> bytes:
+    """Give a part's content, without transfer encoding, at most `limit` octets of it."""
+    start, end = part.content
+    # Both encodings make text longer, but not more than threefold.
+    raw = body[start : min(end, start + 3 * limit)]
+    return transfer.decoded(raw, part.encoding)[:limit]
+
+
+def _outside(part: Part, reported: bool = False) -> Iterator[tuple[Part, bool]]:
+    """Go through the parts that hold no others, and messages; with each: is it in a report?"""
+    reported = reported or part.type == "multipart/report"
+    if part.children and not part.is_message:
+        for child in part.children:
+            yield from _outside(child, reported)
+    else:
+        yield part, reported
+
+
+def _declared(part: Part) -> str:
+    return value_of(part.parameters, "report-type").strip().lower()
+
+
+def _standard(letter: _Letter) -> Report | None:
+    """Read a delivery status notification (RFC 3464), also one whose parts lost their types."""
+    body = letter.message.body
+    believed = ((part, body) for part, reported in letter.parts if reported or letter.by_system)
+    blocks = letter.blocks(believed)
+    if not blocks and not letter.by_person:
+        shown = bounce_text.before_returned(letter.text)
+        start = _FIELDS_IN_TEXT.search(shown)
+        if start is not None:
+            blocks = delivery_status.read(shown[start.start() :].encode("utf-8", "replace"))
+    worst = delivery_status.worst(blocks)
+    if worst is None or worst.outcome is None:
+        return None
+    status, diagnostic = worst.status, worst.diagnostic
+    if not diagnostic and worst.outcome != "delivered":
+        told = bounce_text.read(letter.text, letter.subject, loosely=True)
+        if not status or told.status[:1] == status[:1]:
+            status, diagnostic = status or told.status, told.diagnostic
+    named = delivery_status.distinct(address for block in blocks for address in block.recipients)
+    return Report(worst.outcome, status, diagnostic, named)
+
+
+def _in_words(letter: _Letter) -> Report | None:
+    """Read returned mail that has no part for programs."""
+    declared = letter.has(_STATUS) and (letter.by_system or letter.part.type == "multipart/report")
+    if not letter.by_system and not declared:
+        return None
+    loosely = declared or not letter.by_person
+    told = bounce_text.read(letter.text, letter.subject, loosely=loosely)
+    inner = None if told.status else _wrapped(letter)
+    if told.outcome is not None:
+        same = inner is not None and inner.kind == told.outcome
+        return inner if same else _report(told, told.outcome, letter)
+    if letter.message.first(b"x-failed-recipients") is not None or declared:
+        return _report(told, "failed", letter)
+    if inner is not None:
+        return inner
+    # Nothing is said that we understand; but it came from a mail system.
+    returned = any(part.type.startswith(_COPIES) for part, _ in letter.parts)
+    if letter.by_mailer and (letter.message.null or returned):
+        return _report(told, "failed", letter)
+    if letter.message.null and returned and not letter.by_person:
+        return _report(told, "failed", letter)
+    return None
+
+
+def _told(letter: _Letter, kind: Kind) -> Report:
+    return _report(bounce_text.read(letter.text, letter.subject, loosely=True), kind, letter)
+
+
+def _report(told: Told, kind: Kind, letter: _Letter) -> Report:
+    header = letter.message.first(b"x-failed-recipients") or b""
+    failed = [box.address for box in mailboxes(header[:_MAX_VALUE]) if box.address is not None]
+    named = delivery_status.distinct(failed or told.recipients)
+    return Report(kind, told.status, told.diagnostic, named)
+
+
+def _wrapped(letter: _Letter) -> Report | None:
+    """Read a delivery status notification that a gateway put into a message of its own."""
+    blocks = letter.blocks(_inside(letter.part, letter.message.body))
+    worst = delivery_status.worst(blocks)
+    if worst is None or worst.outcome is None:
+        return None
+    named = delivery_status.distinct(address for block in blocks for address in block.recipients)
+    return Report(worst.outcome, worst.status, worst.diagnostic, named)
+
+
+def _inside(part: Part, body: Octets) -> Iterator[tuple[Part, Octets]]:
+    """Go through all parts, also those of attached messages, with the body that holds each."""
+    for inner in part.walk():
+        yield inner, body
+        if inner.embedded is not None:
+            yield from _inside(inner.embedded[1], inner.embedded[0])

@@ -1,0 +1,370 @@
+"""The final scan: whether what is about to leave shows an address that its reader must not see.
+
+It shares nothing with the code that masks but the header values and the body: an own walk through
+the structure, own decoders (`readings`) and own eyes (`sighting`). It finds, and changes nothing;
+what follows from a hit is decided in `copies` and `recording`. Archives and PDF files are not
+unpacked.
+
+Structure over the limits is looked at flat, as text. Time is linear in the size, times the depth.
+Nothing here raises.
+"""
+
+import hashlib
+import re
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from conversation_tracker.core.means import ENDLESS, Means, Octets
+from conversation_tracker.core.message import Header
+from conversation_tracker.core.scanning import readings, stretches
+from conversation_tracker.core.scanning.sighting import Watch
+
+_DEPTH = 30
+_PARTS = 3_000
+_HEADER = 256 * 1024
+_HITS = 100
+
+_EMPTY_LINE = re.compile(rb"(?:\A|(?<=\n))\r?\n")
+_FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
+_PARAMETER = rb"%s\*?[ \t]*=[ \t\r\n]*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;\"]+))"
+_BOUNDARY = re.compile(_PARAMETER % rb"boundary", re.IGNORECASE)
+_CHARSET = re.compile(_PARAMETER % rb"charset", re.IGNORECASE)
+_DELSP = re.compile(_PARAMETER % rb"delsp", re.IGNORECASE)
+_GUESS = re.compile(
+    rb"^--(\S(?:[^\r\n]{0,198}?(?:[^ \t\r\n]|[ \t](?=--)))??)(?:--)?(?>[ \t]*)\r?$", re.MULTILINE
+)
+_KNOWN_FIELD = re.compile(
+    rb"^(?:from|to|cc|sender|reply-to|received|date|subject|message-id|mime-version|return-path"
+    rb"|content-type|content-transfer-encoding|delivered-to):",
+    re.MULTILINE | re.IGNORECASE,
+)
+_MESSAGES = ("message/rfc822", "message/global", "message/news")
+_FOLDED = (
+    "text/calendar",
+    "text/vcard",
+    "text/x-vcard",
+    "text/directory",
+    "text/x-vcalendar",
+    "application/ics",
+)
+_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+_TEXTUAL = ("text/", "message/", "multipart/")
+_FILE_MAGIC = (b"PK\x03\x04", b"%PDF")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One address in one place.
+
+    Attributes:
+        channel: the place: "header Subject", "part 2 text/html", "part 3 application/pgp-keys
+            (bytes)", "part header", "preamble", "epilogue", or one of these after "attached
+            message, " or after the place of a text that reads like a message. It never holds the
+            address.
+        token: whose address it is.
+    """
+
+    channel: str
+    token: str
+
+    @property
+    def running_text(self) -> bool:
+        """Tell whether it stands in the text of the message itself."""
+        return re.fullmatch(r"part \d+ text/(?:plain|html)(?:, .*)?", self.channel) is not None
+
+    @property
+    def file(self) -> bool:
+        """Tell whether it stands in an archive or a PDF file, which no one can mask."""
+        return self.channel.endswith("(file)")
+
+
+def scan(
+    headers: Sequence[Header],
+    body: Octets,
+    forbidden: Mapping[str, str],
+    means: Means = ENDLESS,
+    nobody: set[Hashable] | None = None,
+) -> list[Hit]:
+    """Look for addresses in a message, in every form in which a reader may see them.
+
+    Args:
+        headers: the message's header fields.
+        body: its raw body, with any line ends.
+        forbidden: the token of each address's owner, by the address's key.
+        means: what looking may use.
+        nobody: what earlier scans of other views of the message have found nobody in; this one
+            adds to it.
+
+    Returns:
+        The hits, each once, in the order they were found; at most a hundred.
+    """
+    if not forbidden:
+        return []
+    found = _Scan(forbidden, means, set() if nobody is None else nobody)
+    found.headers(headers)
+    found.walk(headers, body)
+    return list(found.hits)[:_HITS]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part still to be looked at: a span of some bytes."""
+
+    data: Octets
+    start: int
+    end: int
+    default: str = "text/plain"
+    depth: int = 0
+    inside: str = ""
+    declared: "_Declared | None" = None
+
+
+class _Declared:
+    """What the Content-* fields of a part say; the first of each name counts."""
+
+    def __init__(self, fields: Iterable[tuple[bytes, bytes]], default: str) -> None:
+        first: dict[bytes, bytes] = {}
+        for name, value in fields:
+            first.setdefault(name.lower(), value)
+        self.value = first.get(b"content-type", b"")
+        media = re.match(rb"[\s\"]*([\w.+!#$&^-]+/[\w.+!#$&^-]+)(?!\s*/)", self.value)
+        self.type = media[1].decode("ascii", "replace").lower() if media else default
+        if media is None and re.match(rb"[\s\"]*multipart\b", self.value, re.IGNORECASE):
+            self.type = "multipart/mixed"
+        encoding = re.search(rb"[\w-]+", first.get(b"content-transfer-encoding", b""))
+        self.encoding = encoding[0].lower() if encoding else b""
+
+    def parameter(self, wanted: re.Pattern[bytes]) -> bytes:
+        match = wanted.search(self.value)
+        return (match[1] or match[2] or b"") if match else b""
+
+
+class _Scan:
+    """One scan, with what it has found so far."""
+
+    def __init__(self, forbidden: Mapping[str, str], means: Means, nobody: set[Hashable]) -> None:
+        self._means = means
+        self._nobody = nobody
+        self._people = frozenset(forbidden)
+        self._noted = False
+        self._watch = Watch(forbidden)
+        self._tokens = readings.Tokens(self._watch.domains)
+        self._count = 0
+        self.hits: dict[Hit, None] = {}
+
+    def headers(self, headers: Sequence[Header]) -> None:
+        """Look at header fields: at all of them at once, and one by one if there is a hit."""
+        fields = [header.name + b": " + header.value for header in headers]
+        whole = b"\n".join(fields)
+        if whole.isascii() and not any(self._owners_in_header(whole)):
+            return
+        for header, field in zip(headers, fields, strict=True):
+            channel = f"header {header.name.decode('ascii', 'replace')}"
+            if self._watch.named(header.name.decode("latin-1").lower()):
+                channel = "header name"
+            self._note(channel, self._owners_in_header(field))
+
+    def walk(self, headers: Sequence[Header], body: Octets) -> None:
+        declared = _Declared(((h.name, h.value) for h in headers), "text/plain")
+        waiting = [_Part(body, 0, len(body), declared=declared)]
+        while waiting and len(self.hits) < _HITS:
+            waiting += reversed(list(self._inside(waiting.pop())))
+
+    def _inside(self, part: _Part) -> Iterator[_Part]:
+        """Look at a part, and give the parts inside it."""
+        self._means.check()
+        self._count += 1
+        declared, start = part.declared, part.start
+        if declared is None:
+            start = _content(part)
+            block = part.data[part.start : start]
+            self._look_header(part.inside + "part header", block)
+            declared = _Declared(_FIELD.findall(block), part.default)
+        if self._count > _PARTS or part.depth > _DEPTH:
+            self._look_at(f"{part.inside}part beyond the limits", declared, part, start)
+        elif declared.type.startswith("multipart/"):
+            yield from self._parts(part, declared, start)
+        elif declared.type in _MESSAGES:
+            yield self._message(part, declared, start)
+        else:
+            name = f"{part.inside}part {self._count} {declared.type}"
+            data = self._look_at(name, declared, part, start)
+            if _is_message(data):
+                text = declared.type in ("text/plain", "text/html")
+                inside = f"{name}, " if text else _ATTACHED
+                yield _Part(data, 0, len(data), depth=part.depth + 1, inside=inside)
+
+    def _message(self, part: _Part, declared: _Declared, start: int) -> _Part:
+        """Give the message inside a part."""
+        if declared.encoding in (b"base64", b"quoted-printable"):
+            found = stretches.decoded(part.data, start, part.end, declared.encoding)
+            data = self._means.store(found)
+            return _Part(data, 0, len(data), depth=part.depth + 1, inside=_ATTACHED)
+        return _Part(part.data, start, part.end, depth=part.depth + 1, inside=_ATTACHED)
+
+    def _parts(self, part: _Part, declared: _Declared, start: int) -> Iterator[_Part]:
+        """Give the parts of a multipart, and look at what stands before and after them."""
+        boundary = declared.parameter(_BOUNDARY).replace(b"\\", b"").rstrip()
+        lines = _delimiters(part, boundary, start) if boundary else []
+        if not lines and (guess := _GUESS.search(part.data, start, part.end)):
+            lines = _delimiters(part, guess[1], start)
+        if not lines:
+            self._look_at(f"{part.inside}part {self._count} {declared.type}", declared, part, start)
+            return
+        self._look_between(part.inside + "preamble", part.data, start, lines[0][0])
+        default = "message/rfc822" if declared.type == "multipart/digest" else "text/plain"
+        ends = [line[0] for line in lines[1:]] + [part.end]
+        for (_, first, closing), end in zip(lines, ends, strict=True):
+            if closing:
+                self._look_between(part.inside + "epilogue", part.data, first, part.end)
+                return
+            yield _Part(
+                part.data,
+                first,
+                _before(part.data, first, end),
+                default,
+                part.depth + 1,
+                part.inside,
+            )
+
+    def _look_at(self, channel: str, declared: _Declared, part: _Part, start: int) -> Octets:
+        """Look at a part's content; give it without its transfer encoding."""
+        if part.end - start > stretches.LARGE:
+            return self._look_at_large(channel, declared, part, start)
+        raw = part.data[start : part.end]
+        digest = hashlib.blake2b(raw, digest_size=32).digest()
+        known = (self._people, declared.type, declared.value, declared.encoding, digest)
+        if known in self._nobody:
+            return b""
+        self._noted = False
+        data = stretches.untransferred(raw, declared.encoding)
+        self._look_content(channel, declared, data, file=data.startswith(_FILE_MAGIC))
+        if data is not raw and declared.encoding == b"base64" and b"@" in raw:
+            # What stands in clear beside base64 is shown by some programs.
+            self._look(channel, raw.decode("latin-1"))
+        if not self._noted and not _is_message(data):
+            self._nobody.add(known)
+        return data
+
+    def _look_at_large(self, channel: str, declared: _Declared, part: _Part, start: int) -> Octets:
+        """Look at a part's content stretch by stretch; give it whole only if it is a message."""
+        span = (part.data, start, part.end)
+        first = b""
+        for data in stretches.stretches(stretches.decoded(*span, declared.encoding)):
+            first = first or data
+            self._look_content(channel, declared, data, file=first.startswith(_FILE_MAGIC))
+        if declared.encoding == b"base64" and part.data.find(b"@", start, part.end) >= 0:
+            for raw in stretches.stretches(stretches.decoded(*span, b"")):
+                self._look(channel, raw.decode("latin-1"))
+        if not _is_message(first):
+            return first
+        return self._means.store(stretches.decoded(*span, declared.encoding))
+
+    def _look_content(self, channel: str, declared: _Declared, data: bytes, *, file: bool) -> None:
+        if declared.type.startswith(_TEXTUAL) or declared.type.endswith(("xml", "json", "/ics")):
+            self._look_text(channel, declared, data)
+        elif file:
+            self._note(channel + " (file)", self._watch.seen_in_bytes(data))
+        else:
+            self._look_bytes(channel + " (bytes)", data)
+
+    def _look_text(self, channel: str, declared: _Declared, data: bytes) -> None:
+        markup = declared.type.endswith(("html", "xml"))
+        for text in readings.texts(data, declared.parameter(_CHARSET).decode("latin-1")):
+            # A fold hides that a domain goes on; no program shows one.
+            whole = readings.unfolded(text) if declared.type in _FOLDED else text
+            self._look(channel, whole, markup=markup)
+            if declared.type.startswith(("message/", "text/rfc822")):
+                for each in readings.header_readings(text):
+                    self._look(channel, each)
+            elif "=?" in text:
+                self._look(channel, readings.encoded_words(text))
+            if declared.parameter(_DELSP).lower() == b"yes":
+                self._look(channel, readings.unflowed(text))
+        for block in readings.blocks(data):
+            self._note(channel, self._watch.seen_in_bytes(block))
+
+    def _look_bytes(self, channel: str, data: bytes) -> None:
+        binary = _CONTROL.search(data) is not None
+        if binary:
+            self._note(channel, self._watch.seen_in_bytes(data))
+        for text in readings.texts(data, "") if not binary or _is_text(data) else ():
+            self._look(channel, text)
+            if "=?" in text:
+                self._look(channel, readings.encoded_words(text))
+        if b"-----BEGIN" in data:
+            for block in readings.blocks(data):
+                self._note(channel, self._watch.seen_in_bytes(block))
+
+    def _look_between(self, channel: str, data: Octets, start: int, end: int) -> None:
+        for each in stretches.stretches(stretches.decoded(data, start, end, b"")):
+            self._look_header(channel, each)
+
+    def _look_header(self, channel: str, field: bytes) -> None:
+        self._note(channel, self._owners_in_header(field))
+
+    def _look(self, channel: str, text: str, *, markup: bool = False) -> None:
+        self._note(channel, self._owners(text, markup=markup))
+
+    def _owners_in_header(self, field: bytes) -> Iterator[str]:
+        for text in readings.texts(field, ""):
+            for each in readings.header_readings(text):
+                yield from self._owners(each)
+
+    def _owners(self, text: str, *, markup: bool = False) -> Iterator[str]:
+        """Go through the tokens of those whose address a text shows."""
+        for low in readings.readings(text, markup=markup):
+            self._means.check()
+            yield from self._watch.seen(low)
+        for token in self._tokens.decoded(text):
+            yield from self._watch.seen(token.lower())
+
+    def _note(self, channel: str, tokens: Iterable[str]) -> None:
+        for token in tokens:
+            self._noted = True
+            self.hits[Hit(channel, token)] = None
+
+
+_ATTACHED = "attached message, "
+
+
+def _content(part: _Part) -> int:
+    """Find where a part's content begins, after its header block."""
+    end = min(part.end, part.start + _HEADER)
+    match = _EMPTY_LINE.search(part.data, part.start, end)
+    return match.end() if match else end
+
+
+def _is_message(data: Octets) -> bool:
+    """Tell whether a file is a message, whatever its type says."""
+    return len(_KNOWN_FIELD.findall(data, 0, 8192)) > 1 and b"\n" in data[:8192]
+
+
+def _is_text(data: bytes) -> bool:
+    """Tell whether bytes with control characters among them are text all the same."""
+    try:
+        data.decode("utf-8")
+    except ValueError:
+        return False
+    return True
+
+
+def _delimiters(part: _Part, boundary: bytes, start: int) -> list[tuple[int, int, bool]]:
+    """Find a multipart's delimiter lines: start, end, and whether it is the last one."""
+    needle = b"--" + boundary
+    line = re.compile(rb"(?:\A|\n)" + re.escape(needle) + rb"(--)?[ \t]*\r?(?:\Z|(?=\n))")
+    found: list[tuple[int, int, bool]] = []
+    for match in line.finditer(part.data, max(0, start - 1), part.end):
+        first = match.start() + (part.data[match.start() : match.start() + 1] == b"\n")
+        found.append((first, min(match.end() + 1, part.end), match[1] is not None))
+        if match[1] is not None or len(found) > _PARTS:
+            break
+    return found
+
+
+def _before(data: Octets, first: int, end: int) -> int:
+    """Take off the line end that belongs to a delimiter (RFC 2046 section 5.1.1)."""
+    for line_end in (b"\r\n", b"\n"):
+        if data.endswith(line_end, first, end):
+            return end - len(line_end)
+    return end

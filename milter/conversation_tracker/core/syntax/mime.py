@@ -1,0 +1,334 @@
+"""The MIME structure of a message, as spans into its raw body; nothing is copied or written.
+
+What decides the structure is read as most mail programs read it (RFC 2045, 2046): a header block
+ends at an empty line or before a line that is no field; a delimiter counts to the innermost
+multipart that is inside all others with that boundary; a closing delimiter may be missing. A
+message/rfc822 part has the message inside as its one child.
+
+`read` raises `TooComplex`, and nothing else, on any input. Its time is linear in the body's size,
+times the depth.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from conversation_tracker.core.means import ENDLESS, LARGE, Means, Octets
+from conversation_tracker.core.syntax import transfer
+from conversation_tracker.core.syntax.fields import fields
+from conversation_tracker.core.syntax.parameters import Parameter, parse, value_of
+
+MAX_DEPTH = 20
+"""Multiparts and messages inside each other."""
+MAX_PARTS = 1_000
+"""Parts of a message, those inside attached messages included."""
+MAX_HEADER = 64 * 1024
+"""Octets of one part's header block."""
+MAX_DECODED = 64 * 1024 * 1024
+"""Octets of messages inside that are transfer-encoded, once decoded, together."""
+MAX_CONTENT_TYPE = 16 * 1024
+"""Octets of a Content-Type value."""
+
+MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
+"""Types whose content is a message (RFC 2046 section 5.2.1, RFC 6532)."""
+
+Span = tuple[int, int]
+
+_IDENTITY = frozenset({"", "7bit", "8bit", "binary"})
+_TYPE = re.compile(r"[^\s/]+/[^\s/]+")
+_TWO_SLASHES = re.compile(rb"[^;\"(]*/[^;\"(]*/")
+_FIELD_LINE = re.compile(rb"[!-9;-~]{1,998}[ \t]*:")
+_LIKELY_FIELD = re.compile(rb"[A-Za-z][A-Za-z0-9\-]{0,75}:\s")
+_LETTER = 8192  # octets looked at for the fields of a message
+_LETTER_FIELD = re.compile(
+    rb"^(from|to|cc|sender|reply-to|received|date|subject|message-id|mime-version|return-path"
+    rb"|content-type|content-transfer-encoding|delivered-to):",
+    re.MULTILINE | re.IGNORECASE,
+)
+_DELIMITER = re.compile(rb"^--(\S(?:[^\r\n]{0,198}[^ \t\r\n])?)(?>[ \t]*)\r?$", re.MULTILINE)
+_MAILBOX_LINE = re.compile(rb">?From ")
+_ENCODING = re.compile(r"[\s\"]*([\w\-]+)")
+
+
+class TooComplex(ValueError):
+    """The structure is over a limit; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One MIME part.
+
+    Attributes:
+        header: span of its header block with the empty line; empty for the outermost part, whose
+            header fields are the message's.
+        content: span of its content.
+        type: media type in lower case; "text/plain" where none is declared.
+        charset: the declared label in lower case, "" if there is none.
+        encoding: transfer encoding in lower case, "" if none is declared.
+        disposition: "inline", "attachment" or another word in lower case; "" if there is none.
+        name: file name as declared, decoded; "" if there is none.
+        parameters: of Content-Type.
+        children: parts of a multipart, or the one message of a message/rfc822.
+        embedded: a message inside that is transfer-encoded (which RFC 6532 section 3.5 allows), or
+            that is declared to be any file: its decoded bytes and their structure.
+    """
+
+    header: Span
+    content: Span
+    type: str = "text/plain"
+    charset: str = ""
+    encoding: str = ""
+    disposition: str = ""
+    name: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    children: tuple["Part", ...] = ()
+    embedded: "tuple[Octets, Part] | None" = field(default=None, repr=False)
+
+    @property
+    def is_multipart(self) -> bool:
+        """Tell whether the type is a multipart, with parts in it or not."""
+        return self.type.startswith("multipart/")
+
+    @property
+    def is_message(self) -> bool:
+        """Tell whether the content is a message."""
+        return self.type in MESSAGE_TYPES
+
+    def walk(self) -> Iterator["Part"]:
+        """Go through this part and all inside it, except what is in `embedded`, in order."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+def read(
+    content_headers: Sequence[tuple[bytes, bytes]], body: Octets, means: Means = ENDLESS
+) -> Part:
+    """Read the structure of a message.
+
+    Args:
+        content_headers: name and raw value of the message's header fields; others than Content-*
+            are passed over.
+        body: the raw body, with LF or CRLF.
+        means: where to keep large messages inside that are encoded.
+
+    Returns:
+        The outermost part, whose content is the whole body.
+
+    Raises:
+        TooComplex: it is over one of this module's limits.
+    """
+    return _Reader(body, means).part((0, 0), (0, len(body)), content_headers, "text/plain", 0)
+
+
+class _Reader:
+    """Reads one body; counts its parts together with those of the bodies around it."""
+
+    def __init__(self, body: Octets, means: Means, count: int = 0, decoded: int = 0) -> None:
+        self.body = body
+        self.means = means
+        self.decoded = decoded
+        self.count = count
+
+    def part(
+        self,
+        header: Span,
+        content: Span,
+        found: Sequence[tuple[bytes, bytes]],
+        default: str,
+        depth: int,
+    ) -> Part:
+        self.count += 1
+        if self.count > MAX_PARTS:
+            raise TooComplex(f"more than {MAX_PARTS} MIME parts")
+        declared = _Declared(found, default)
+        multipart = declared.type.startswith("multipart/")
+        message = declared.type in MESSAGE_TYPES
+        stray = not (multipart or message) and self._is_letter(content, declared)
+        if (multipart or message) and depth >= MAX_DEPTH:
+            raise TooComplex(f"MIME parts nested deeper than {MAX_DEPTH}")
+        children: tuple[Part, ...] = ()
+        embedded = None
+        if multipart:
+            children = tuple(self._parts(content, declared, depth + 1))
+        elif message and declared.encoding in _IDENTITY:
+            children = (self._headed(content, "text/plain", depth + 1),)
+        elif message or (stray and depth < MAX_DEPTH):
+            embedded = self._embedded(content, declared.encoding, depth + 1)
+        return Part(
+            header,
+            content,
+            declared.type,
+            value_of(declared.parameters, "charset").strip().lower(),
+            declared.encoding,
+            declared.disposition,
+            declared.name,
+            declared.parameters,
+            children,
+            embedded,
+        )
+
+    def _headed(self, span: Span, default: str, depth: int) -> Part:
+        """Read a part that begins with its own header block."""
+        start, end = span
+        middle = self._header_end(start, end)
+        found = [(f.name, f.value) for f in fields(self.body[start:middle])]
+        return self.part((start, middle), (middle, end), found, default, depth)
+
+    def _is_letter(self, span: Span, declared: "_Declared") -> bool:
+        """Tell whether a file of no declared type is a message, as those saved to disk are."""
+        if declared.type != "application/octet-stream":
+            return False
+        start, end = span[0], min(span[1], span[0] + _LETTER)
+        data = transfer.decoded(self.body[start:end], declared.encoding)
+        known = {match[1].lower() for match in _LETTER_FIELD.finditer(data)}
+        return len(known) > 1 and _FIELD_LINE.match(data.lstrip()) is not None
+
+    def _embedded(self, span: Span, encoding: str, depth: int) -> tuple[Octets, Part]:
+        self.means.check()
+        if span[1] - span[0] > LARGE:
+            data = self.means.store(transfer.pieces(self.body, *span, encoding))
+        else:
+            data = transfer.decoded(self.body[slice(*span)], encoding)
+        self.decoded += len(data)
+        if self.decoded > MAX_DECODED:
+            raise TooComplex(f"messages inside of more than {MAX_DECODED} octets")
+        inner = _Reader(data, self.means, self.count, self.decoded)
+        part = inner._headed((0, len(data)), "text/plain", depth)
+        self.count, self.decoded = inner.count, inner.decoded
+        return data, part
+
+    def _parts(self, span: Span, declared: "_Declared", depth: int) -> Iterator[Part]:
+        boundary = next((p.raw for p in declared.parameters if p.name == "boundary"), b"")
+        delimiters = self._delimiters(span, boundary.rstrip())
+        if not delimiters and (guess := _DELIMITER.search(self.body, *span)):
+            # A boundary that got lost is what some programs take the first such line for.
+            delimiters = self._delimiters(span, guess[1])
+        default = "message/rfc822" if declared.type == "multipart/digest" else "text/plain"
+        opened = -1
+        for start, end, closing in delimiters:
+            if opened >= 0:
+                yield self._headed((opened, self._line_before(opened, start)), default, depth)
+            opened = end
+            if closing:
+                return
+        if 0 <= opened < span[1]:
+            yield self._headed((opened, span[1]), default, depth)
+
+    def _delimiters(self, span: Span, boundary: bytes) -> list[tuple[int, int, bool]]:
+        """Find the delimiter lines: start, start of the next line, whether it is the last.
+
+        More than the limit of parts allows are not looked for.
+        """
+        body, (_, end) = self.body, span
+        found: list[tuple[int, int, bool]] = []
+        if not boundary:
+            return found
+        needle = b"--" + boundary
+        places = self._large_places if span[1] - span[0] > LARGE else self._places
+        for at in places(span, needle):
+            line_end = body.find(b"\n", at, end)
+            following = line_end + 1 if line_end >= 0 else end
+            rest = body[at + len(needle) : following].strip(b" \t\r\n")
+            if rest in (b"", b"--"):
+                found.append((at, following, rest == b"--"))
+                if len(found) >= MAX_PARTS + 2:
+                    break
+        return found
+
+    def _places(self, span: Span, needle: bytes) -> Iterator[int]:
+        """Find the lines that begin with octets."""
+        body, (first, end) = self.body, span
+        at = body.find(needle, first, end)
+        while at >= 0:
+            if at == first or body[at - 1 : at] == b"\n":
+                yield at
+            at = body.find(needle, at + len(needle), end)
+
+    def _large_places(self, span: Span, needle: bytes) -> Iterator[int]:
+        """Find the lines that are most probably delimiters, however many others are alike."""
+        first, end = span
+        if self.body.startswith(needle, first, end):
+            yield first
+        # A pattern is made anew for each boundary, which takes too long for small mail.
+        line = re.compile(b"\n" + re.escape(needle) + rb"(?:--)?[ \t\r]*(?=\n|\Z)")
+        known = first
+        for start in range(first, end, LARGE):
+            self.means.check()
+            window = self.body[start : min(start + LARGE + len(needle) + 3, end)]
+            for match in line.finditer(window):
+                at = start + match.start() + 1
+                if at > known:
+                    known = at
+                    yield at
+
+    def _line_before(self, start: int, delimiter: int) -> int:
+        """Take off the line end that belongs to a delimiter (RFC 2046 section 5.1.1)."""
+        for line_end in (b"\r\n", b"\n"):
+            if self.body.endswith(line_end, start, delimiter):
+                return delimiter - len(line_end)
+        return delimiter
+
+    def _header_end(self, start: int, end: int) -> int:
+        """Find where the content begins after a header block."""
+        at = start
+        for kind, line, following in self._header_lines(start, end):
+            if kind == "empty":
+                return following
+            if kind == "other":
+                return self._resumed(line, end) if line > start else line
+            at = following
+        return at
+
+    def _resumed(self, start: int, end: int) -> int:
+        """Judge a stray line after fields: part of the block if more fields follow it."""
+        fields_follow = False
+        for kind, line, following in self._header_lines(start, min(end, start + MAX_HEADER)):
+            if kind == "empty":
+                return following if fields_follow else start
+            fields_follow = fields_follow or _LIKELY_FIELD.match(self.body, line) is not None
+        return start
+
+    def _header_lines(self, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+        """Give each line's kind ("field", "empty" or "other"), start, and where the next begins."""
+        body, at = self.body, start
+        while at < end:
+            line_end = body.find(b"\n", at, end)
+            following = line_end + 1 if line_end >= 0 else end
+            folded = at > start and body.startswith((b" ", b"\t"), at)
+            mailbox = at == start and _MAILBOX_LINE.match(body, at, end)
+            if body.startswith((b"\n", b"\r\n"), at):
+                yield "empty", at, min(following, end)
+            elif folded or mailbox or _FIELD_LINE.match(body, at, following):
+                if following - start > MAX_HEADER:
+                    raise TooComplex(f"a part's header over {MAX_HEADER} octets")
+                yield "field", at, following
+            else:
+                yield "other", at, following
+            at = following
+
+
+class _Declared:
+    """What a part's Content-* fields say; the first of each name counts."""
+
+    def __init__(self, found: Sequence[tuple[bytes, bytes]], default: str) -> None:
+        first: dict[bytes, bytes] = {}
+        for name, value in found:
+            first.setdefault(name.lower(), value)
+        written = first.get(b"content-type")
+        self.type, self.parameters = (default, ()) if written is None else _content_type(written)
+        encoding = first.get(b"content-transfer-encoding", b"").decode("latin-1")
+        match = _ENCODING.match(encoding)
+        self.encoding = match[1].lower() if match else ""
+        self.disposition, disposed = parse(first.get(b"content-disposition", b""))
+        self.name = value_of(disposed, "filename") or value_of(self.parameters, "name")
+
+
+def _content_type(value: bytes) -> tuple[str, tuple[Parameter, ...]]:
+    if len(value) > MAX_CONTENT_TYPE:
+        raise TooComplex(f"a Content-Type over {MAX_CONTENT_TYPE} octets")
+    media, found = parse(value)
+    if _TYPE.fullmatch(media) and not _TWO_SLASHES.match(value):
+        return media, found
+    # Programs that ask for the first half only take the parts apart all the same.
+    return ("multipart/mixed" if media.partition("/")[0] == "multipart" else "text/plain"), found

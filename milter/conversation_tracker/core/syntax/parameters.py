@@ -1,0 +1,171 @@
+"""Parameters of Content-Type and Content-Disposition, read where they stand in the raw value.
+
+Tolerant of what mail holds: missing semicolons, unquoted spaces, continuations and charsets after
+RFC 2231, encoded words inside quotes, raw 8-bit text. Each parameter knows the spans of its pieces,
+so that one can be replaced and all others stay byte for byte. Nothing here raises.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import quote, unquote_to_bytes
+
+from conversation_tracker.core.address import replaced
+from conversation_tracker.core.syntax import charset
+from conversation_tracker.core.syntax.words import decoded
+
+_MAIN = re.compile(rb"\s*+([^\s/;=\"]++(?:\s*+/\s*+[^\s/;=\"(]++)?)")
+_PIECE = re.compile(
+    rb"[;\s]*+(?>(?:\([^()]*+\)[;\s]*+)*)([^\s=;\"]++)\s*+=\s*+"
+    rb"(\"(?>(?:[^\"\\]|\\.)*)\"?|[^;]*+)",
+    re.DOTALL,
+)
+_NAME = re.compile(rb"(.+?)(?:\*([0-9]{1,4}))?(\*)?")
+_FREE_TEXT = (b"name", b"filename")  # unquoted, these are often written with spaces
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter, with all pieces of it.
+
+    Attributes:
+        name: in lower case, without what RFC 2231 appends to it.
+        value: decoded.
+        raw: the value without quotes and escapes, not decoded further.
+        spans: start and end of each piece, `name=value`, in the header value, in their order.
+        extended: written in the way of RFC 2231.
+    """
+
+    name: str
+    value: str
+    raw: bytes
+    spans: tuple[tuple[int, int], ...]
+    extended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    name: bytes
+    index: int
+    encoded: bool
+    raw: bytes
+    start: int
+    end: int
+
+
+def parse(value: bytes) -> tuple[str, tuple[Parameter, ...]]:
+    """Read a value of the form `main; name=value; ...` (RFC 2045 section 5.1, RFC 2183, RFC 2231).
+
+    Args:
+        value: the raw header value, folded or not.
+
+    Returns:
+        What stands before the parameters, in lower case and without white space, and the
+        parameters in order. A name may come twice, also once plain and once extended.
+    """
+    match = _MAIN.match(value)
+    main = b"".join(match[1].split()).lower().decode("latin-1") if match else ""
+    found: list[Parameter] = []
+    continued: dict[bytes, list[_Piece]] = {}
+    for piece in _pieces(value, match.end() if match else 0):
+        if piece.index >= 0:
+            continued.setdefault(piece.name, []).append(piece)
+        else:
+            found.append(_plain(piece))
+    found.extend(_extended(name, pieces) for name, pieces in continued.items())
+    return main, tuple(sorted(found, key=lambda parameter: parameter.spans))
+
+
+def value_of(parameters: tuple[Parameter, ...], name: str) -> str:
+    """Give a parameter's decoded value, or "" where it is absent; the extended form goes first."""
+    found = [p for p in parameters if p.name == name]
+    return next((p.value for p in sorted(found, key=lambda p: not p.extended)), "")
+
+
+def masked(value: bytes, mask: Callable[[str], str]) -> bytes:
+    """Mask the decoded values of all parameters.
+
+    Args:
+        value: the raw header value.
+        mask: gives the text with addresses replaced.
+
+    Returns:
+        The value with the changed parameters written anew; the same object if none changed.
+    """
+    edits: list[tuple[int, int, bytes]] = []
+    for parameter in parse(value)[1]:
+        text = mask(_root(parameter.value, mask) if parameter.name == "start" else parameter.value)
+        if text != parameter.value:
+            first, *rest = parameter.spans
+            edits.append((*first, rendered(parameter.name, text)))
+            edits.extend((_separator(value, start), end, b"") for start, end in rest)
+    return replaced(value, sorted(edits)) if edits else value
+
+
+def _root(identifier: str, mask: Callable[[str], str]) -> str:
+    """Give the Content-ID that a multipart/related names as its root (RFC 2387 section 3.2)."""
+    identifiers: Callable[[bytes], bytes] | None = getattr(mask, "identifiers", None)
+    if identifiers is None:
+        return identifier
+    return identifiers(identifier.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+
+def rendered(name: str, text: str) -> bytes:
+    """Write one parameter: quoted where it is printable ASCII, else after RFC 2231."""
+    label = name.encode("latin-1", "replace")
+    if text.isascii() and text.isprintable():
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        return label + b'="' + escaped.encode("ascii") + b'"'
+    return label + b"*=utf-8''" + quote(text, safe="", errors="replace").encode("ascii")
+
+
+def _pieces(value: bytes, position: int) -> Iterator[_Piece]:
+    while position < len(value):
+        match = _PIECE.match(value, position)
+        if match is None:
+            position = value.find(b";", position) + 1
+            if not position:
+                return
+            continue
+        position = match.end()
+        name = _NAME.fullmatch(match[1].lower())
+        if name is not None:
+            raw, end = _unquoted(name[1], match[2]), match.start(2) + len(match[2].rstrip())
+            index = int(name[2]) if name[2] else 0 if name[3] else -1
+            yield _Piece(name[1], index, bool(name[3]), raw, match.start(1), end)
+
+
+def _unquoted(name: bytes, written: bytes) -> bytes:
+    if written.startswith(b'"'):
+        inner = written[1:].removesuffix(b'"')
+        return re.sub(rb'\\(["\\])', rb"\1", inner)
+    token = written.strip()
+    return token if name in _FREE_TEXT else re.split(rb"[\s(]", token, maxsplit=1)[0]
+
+
+def _plain(piece: _Piece) -> Parameter:
+    text = decoded(piece.raw)
+    return Parameter(piece.name.decode("latin-1"), text, piece.raw, ((piece.start, piece.end),))
+
+
+def _extended(name: bytes, pieces: list[_Piece]) -> Parameter:
+    ordered = sorted(pieces, key=lambda piece: piece.index)
+    label, raws = "", []
+    for number, piece in enumerate(ordered):
+        raw = piece.raw
+        if piece.encoded:
+            if number == 0 and raw.count(b"'") > 1:
+                start, _, raw = raw.split(b"'", 2)
+                label = start.decode("latin-1")
+            raw = unquote_to_bytes(raw)
+        raws.append(raw)
+    raw = b"".join(raws)
+    # Some programs continue an encoded word over several pieces.
+    text = charset.decoded(raw, label) if ordered[0].encoded else decoded(raw)
+    spans = tuple((piece.start, piece.end) for piece in pieces)
+    return Parameter(name.decode("latin-1"), text, raw, spans, extended=True)
+
+
+def _separator(value: bytes, start: int) -> int:
+    """Find where the semicolon before a piece stands, with the white space around it."""
+    return len(value[:start].rstrip(b"; \t\r\n"))
