@@ -23,7 +23,7 @@ from conversation_tracker.core.message import Arrival, Message
 from conversation_tracker.core.plan import Edit, Record
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.reports.bounce import Mark
-from conversation_tracker.core.scanning.scan import Hit, scan
+from conversation_tracker.core.scanning.scan import Hit, Scanner
 from conversation_tracker.core.view import View
 from conversation_tracker.database import (
     DatabaseUnavailable,
@@ -301,16 +301,16 @@ def _found_lines(found: _Rehearsed) -> Iterator[str]:
         return
     known = found.conversations or found.transaction.conversations
     for conversation in known.values():
-        people = copies.everybody(conversation)
-        left = None if found.what == "split" else _left(found, conversation)
-        for hit in scan(found.message.headers, found.message.body, people):
+        scanner = copies.scanner(conversation, None, found.message.means)
+        left = None if found.what == "split" else _left(found, conversation, scanner)
+        for hit in scanner.scan(found.message.headers, found.message.body):
             whose = conversation.with_token(hit.token)
             if whose is not None:
                 became = _became(hit, left, found.transaction)
                 yield f"found: {_named(whose, conversation)} in {one_line(hit.channel)}: {became}"
 
 
-def _left(found: _Rehearsed, conversation: Conversation) -> set[Hit]:
+def _left(found: _Rehearsed, conversation: Conversation, scanner: Scanner) -> set[Hit]:
     """Give what is still shown by the copy that leaves, or by the one that must not."""
     edits = found.edits
     reader = conversation.with_token(found.transaction.recipients[0].token or "")
@@ -321,11 +321,11 @@ def _left(found: _Rehearsed, conversation: Conversation) -> set[Hit]:
         protected = author is None or author.role != "store"
         try:
             view = View(conversation, reader)
-            edits = tuple(copies.content(found.message, view, protected=protected))
+            edits = tuple(copies.content(found.message, view, scanner, protected=protected))
         except ValueError:  # the structure is over the limits
             edits = ()
     headers, body = copies.applied(found.message, edits)
-    return set(scan(headers, body, copies.everybody(conversation)))
+    return set(scanner.scan(headers, body))
 
 
 def _became(hit: Hit, left: set[Hit] | None, transaction: Transaction) -> str:

@@ -9,10 +9,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conversation_tracker.core.address import (
+    _ONE,
     Address,
     AddressError,
     Mailbox,
+    _read_tokens,
     mailboxes,
+    one,
     replaced,
 )
 from conversation_tracker.core.syntax.tokens import tokens
@@ -273,6 +276,17 @@ def test_parse_raises_nothing_but_address_error(text: str | bytes) -> None:
 def test_mailboxes(value: bytes, expected: list[tuple[bytes, str | None, str]]) -> None:
     """Each mailbox has the exact span, the address a reply would go to, and its name."""
     assert found(value) == expected
+
+
+@given(st.from_regex(_ONE, fullmatch=True))
+@example(b'"a  b." <john@x.example>')
+@example(b"John_Doe x-1 <john+tag@x.example>")
+@example(b"john..doe@x.example")
+@example(b"<john@x..example>")
+def test_one_address_is_read_as_token_by_token(value: bytes) -> None:
+    """What a plain value is, with or without a plain name, does not depend on how it is read."""
+    only = one(value)
+    assert only is None or [only] == _read_tokens(value)
 
 
 @given(VALUES)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.address import Address, mailboxes
+from conversation_tracker.core.address import _ONE, Address, mailboxes
+from conversation_tracker.core.masking import headers
 from conversation_tracker.core.masking.headers import (
     ADDRESS_HEADERS,
     KEPT_FROM_PROTECTED,
@@ -297,6 +298,23 @@ def test_an_address_split_between_words_is_masked(
 def test_masked_mailboxes(value: bytes, expected: bytes) -> None:
     """Addresses, names and comments are masked, and the list stays a list."""
     assert masked_mailboxes(value, alias, mask) == expected
+
+
+@given(st.from_regex(_ONE, fullmatch=True), st.sampled_from(["a", " ", "-", "0"]), st.booleans())
+@example(b'"john a" <john@x.example>', "a", False)
+def test_one_address_is_masked_as_one_in_a_list(value: bytes, old: str, known: bool) -> None:
+    """Whatever the mask does to its name, whoever has the address."""
+
+    def change(text: str) -> str:
+        return text.replace(old, "x")
+
+    def named(address: Address) -> str | None:
+        return ALIAS if known else None
+
+    found = masked_mailboxes(value, named, change)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(headers, "one", lambda value: None)
+        assert masked_mailboxes(value, named, change) == found
 
 
 def test_text_that_is_no_address_is_left_to_the_caller() -> None:

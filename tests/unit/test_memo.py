@@ -11,12 +11,11 @@ from builders import BUYER, CARRIER, SHOP, A, B, Mail, S, mail, order, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core import copies, recording
 from conversation_tracker.core.masking import leaf
-from conversation_tracker.core.means import ENDLESS
 from conversation_tracker.core.memo import Memo, Quiet
+from conversation_tracker.core.message import Header
 from conversation_tracker.core.scanning import readings
-from conversation_tracker.core.scanning.scan import scan as looked
+from conversation_tracker.core.scanning.scan import Scanner
 
 SOFT = "{}-207700027841b.ct.example.com"
 NAMES = [
@@ -46,7 +45,13 @@ parts = st.tuples(st.sampled_from(TYPES), st.booleans(), texts.map(" \n".join))
 
 def multipart(found: list[tuple[str, bool, str]]) -> bytes:
     """Write a message of several parts, some of them in base64."""
-    text = written(BUYER, "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=b").encode()
+    subject = " ".join(inside.replace("\0", "").replace("\n", "") for *_, inside in found)
+    fields = (
+        "MIME-Version: 1.0",
+        "Content-Type: multipart/mixed; boundary=b",
+        f"X-Text: {subject}",
+    )
+    text = written(BUYER, f"Comments: {subject}", f"Subject: {subject}", *fields).encode()
     for type, based, inside in found:
         data = inside.encode()
         text += f"\n--b\nContent-Type: {type}; charset=utf-8\n".encode()
@@ -62,13 +67,14 @@ def planned(given: Mail) -> str:
 
 def forgetting(patch: pytest.MonkeyPatch) -> None:
     """Let nothing be known of any message."""
+    looked = Scanner.scan
 
-    def anew(*arguments: Any) -> Any:
-        return looked(*arguments[:4])
+    def anew(scanner: Scanner, *arguments: Any) -> Any:
+        scanner.nobody.clear()
+        return looked(scanner, *arguments)
 
     patch.setattr(Memo, "quiet", lambda memo, people: Quiet())
-    patch.setattr(copies, "scan", anew)
-    patch.setattr(recording, "scan", anew)
+    patch.setattr(Scanner, "scan", anew)
 
 
 @given(st.lists(parts, min_size=1, max_size=3), st.sampled_from([A, B, S]), st.booleans())
@@ -120,16 +126,30 @@ def test_the_readers_alias_is_theirs_though_the_record_keeps_it(text: str) -> No
 
 def test_a_changed_message_is_not_known() -> None:
     message = mail(written(BUYER), order(BUYER, SHOP), to=S).message
-    message.memo.nobody.add("anything")
+    message.memo.quiet("people").texts.add(1)
     changed = replace(message, body=b"other")
-    assert not changed.memo.nobody
+    assert message.memo.quiet("people").texts
+    assert not changed.memo.quiet("people").texts
     assert changed == replace(message, body=b"other")
 
 
 def test_who_was_looked_for_is_part_of_what_is_known() -> None:
     """What shows nobody of one order may show somebody of another."""
-    nobody: set[Any] = set()
-    assert looked([], b"eve@other.example", {BUYER: "b"}, ENDLESS, nobody) == []
-    assert nobody
-    [hit] = looked([], b"eve@other.example", {"eve@other.example": "e"}, ENDLESS, nobody)
+    scanner = Scanner({BUYER: "b"})
+    assert scanner.scan([], b"eve@other.example") == []
+    assert scanner.nobody
+    [hit] = Scanner({"eve@other.example": "e"}).scan([], b"eve@other.example")
     assert hit.token == "e"
+
+
+def test_a_reader_is_shown_their_own_address_and_no_other() -> None:
+    """What the copy may show is no hit, wherever it stands beside what it must not."""
+    scanner = Scanner({BUYER: "b", CARRIER: "c"})
+    headers = [Header(b"To", BUYER.encode())]
+    assert scanner.scan(headers, BUYER.encode(), "b") == []
+    hits = scanner.scan([*headers, Header(b"Cc", CARRIER.encode())], CARRIER.encode(), "b")
+    assert [(hit.channel, hit.token) for hit in hits] == [
+        ("header Cc", "c"),
+        ("part 1 text/plain", "c"),
+    ]
+    assert {hit.token for hit in scanner.scan(headers, b"")} == {"b"}

@@ -10,7 +10,7 @@ address.
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import idna
@@ -43,10 +43,24 @@ class Address:
     Attributes:
         local: the local part as meant: without quotes and escapes, in NFC, its case kept.
         domain: in lower case, with A-labels, or a literal like `[192.0.2.1]`.
+        key: its identity: two addresses are one person if and only if their keys are equal.
     """
 
     local: str
     domain: str
+    key: str = field(init=False, repr=False, compare=False)
+    _text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Keep how it is written, and its identity: every rule asks for them."""
+        text = f"{self.local}@{self.domain}"
+        if not _DOT_ATOM.fullmatch(self.local):
+            escaped = self.local.replace("\\", "\\\\").replace('"', '\\"')
+            text = f'"{escaped}"@{self.domain}'
+        low = text.lower()
+        key = low if low.isascii() else unicodedata.normalize("NFC", low)
+        object.__setattr__(self, "_text", text)
+        object.__setattr__(self, "key", key)
 
     @classmethod
     def parse(cls, text: str | bytes) -> "Address":
@@ -67,16 +81,7 @@ class Address:
 
     def __str__(self) -> str:
         """Write it as an addr-spec; the local part is quoted where it is no dot-atom."""
-        if _DOT_ATOM.fullmatch(self.local):
-            return f"{self.local}@{self.domain}"
-        escaped = self.local.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"@{self.domain}'
-
-    @property
-    def key(self) -> str:
-        """Give its identity: two addresses are one person if and only if their keys are equal."""
-        text = str(self).lower()
-        return text if text.isascii() else unicodedata.normalize("NFC", text)
+        return self._text
 
 
 @lru_cache(maxsize=4096)

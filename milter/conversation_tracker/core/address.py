@@ -24,12 +24,18 @@ from conversation_tracker.core.syntax.tokens import (
 )
 from conversation_tracker.core.syntax.words import decoded
 
-__all__ = ["Address", "AddressError", "Mailbox", "mailboxes", "replaced", "unquoted"]
+__all__ = ["Address", "AddressError", "Mailbox", "mailboxes", "one", "replaced", "unquoted"]
 
 _PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 # A bare `example.com!john` or `john%example.com` is routed to John by some servers.
 _ROUTED = re.compile(rb"[^!%]+[!%][^!%]+")
+
+# What most values are: one address, alone or behind a plain name. All else is read token by token.
+_ONE = re.compile(
+    rb"(?:\"(?P<string>[\w .\-]*)\" ?|(?P<phrase>[\w\-]+(?: [\w\-]+)*)? ?)"
+    rb"<(?P<angle>[\w.+\-]+@[\w.\-]+)>|(?P<bare>[\w.+\-]+@[\w.\-]+)"
+)
 
 _SHORT = 2_000  # bytes of a value that is remembered
 _AT, _DOT = ord("@"), ord(".")
@@ -97,7 +103,34 @@ def _remembered(value: bytes) -> tuple[Mailbox, ...]:
     return tuple(_read(value))
 
 
+def one(value: bytes) -> Mailbox | None:
+    """Read a value that is one address, alone or behind a plain name in ASCII.
+
+    Args:
+        value: a raw header value.
+
+    Returns:
+        The one mailbox `mailboxes` gives; None where the value is anything else.
+    """
+    match = _ONE.fullmatch(value)
+    if match is None:
+        return None
+    place = "bare" if match["bare"] is not None else "angle"
+    try:
+        address = Address.parse(match[place])
+    except AddressError:
+        return None
+    words = (match["string"] or match["phrase"] or b"").decode("ascii").split()
+    return Mailbox(match.start(place), match.end(place), address, " ".join(words))
+
+
 def _read(value: bytes) -> list[Mailbox]:
+    if (only := one(value)) is not None:
+        return [only]
+    return _read_tokens(value)
+
+
+def _read_tokens(value: bytes) -> list[Mailbox]:
     found: list[Mailbox] = []
     text: Token | None = None
     for element, sign in _elements(value):

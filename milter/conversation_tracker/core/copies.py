@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from conversation_tracker.core.conversation import Conversation, Participant
 from conversation_tracker.core.masking import body as mime
 from conversation_tracker.core.masking.headers import KEPT_FROM_PROTECTED
-from conversation_tracker.core.means import Octets
+from conversation_tracker.core.means import Means, Octets
 from conversation_tracker.core.message import INTERNAL, PASS, Header, Message, Recipient
 from conversation_tracker.core.passage import Passage, Verdict, written
 from conversation_tracker.core.plan import (
@@ -20,30 +20,33 @@ from conversation_tracker.core.plan import (
     Edit,
     ReplaceBody,
 )
-from conversation_tracker.core.scanning.scan import Hit, scan
+from conversation_tracker.core.scanning.scan import Hit, Scanner
 from conversation_tracker.core.view import View
 
 
-def one(message: Message, view: View, to: Participant, *, protected: bool) -> Iterator[Edit]:
+def one(
+    message: Message, view: View, to: Participant, scanner: Scanner, *, protected: bool
+) -> Iterator[Edit]:
     """Give the edits that make a message with one recipient their own copy.
 
     Args:
         message: the message.
         view: the conversation as the recipient sees it.
         to: the recipient, who has an address.
+        scanner: looks for everybody who takes part.
         protected: the author is a person to protect.
 
     Raises:
         TooComplex: the body's structure is over the limits.
     """
-    yield from content(message, view, protected=protected)
+    yield from content(message, view, scanner, protected=protected)
     [recipient] = message.recipients
     if not recipient.outsider or recipient.original:
         yield DeleteRecipient(recipient.raw)
         yield AddRecipient(str(to.address))
 
 
-def content(message: Message, view: View, *, protected: bool) -> Iterator[Edit]:
+def content(message: Message, view: View, scanner: Scanner, *, protected: bool) -> Iterator[Edit]:
     """Give the edits of a copy's headers and body; arguments and errors as for `one`."""
     shown = view.opened(message)
     body = view.body(shown)
@@ -53,7 +56,7 @@ def content(message: Message, view: View, *, protected: bool) -> Iterator[Edit]:
         for h, value in zip(shown.headers, values, strict=True)
     ]
     if not protected:
-        values = _without_shown(message, values, view)
+        values = _without_shown(message, values, view, scanner)
     yield from changed(message, values)
     for header in view.added(message):
         yield AddHeader(header.name, header.value)
@@ -61,27 +64,25 @@ def content(message: Message, view: View, *, protected: bool) -> Iterator[Edit]:
         yield ReplaceBody(body)
 
 
-def _without_shown(message: Message, values: list[bytes | None], view: View) -> list[bytes | None]:
+def _without_shown(
+    message: Message, values: list[bytes | None], view: View, scanner: Scanner
+) -> list[bytes | None]:
     """Leave out fields that nobody needs and that show an address even after masking.
 
     Keys and tokens hold one in base64, for instance, where it cannot be replaced.
     """
     if view.to is None:
         return values
-    forbidden = everybody(view.conversation, view.to)
     pairs = list(zip(message.headers, values, strict=True))
     kept = [Header(h.name, value) for h, value in pairs if value is not None]
-    if all(hit.token == view.to.token for hit in scan(kept, b"", forbidden, message.means)):
-        return values
     own = view.to.token
+    if not scanner.scan(kept, b"", own):
+        return values
     return [
         None
         if value is not None
         and not needed(header.key)
-        and any(
-            hit.token != own
-            for hit in scan([Header(header.name, value)], b"", forbidden, message.means)
-        )
+        and scanner.scan([Header(header.name, value)], b"", own)
         else value
         for header, value in pairs
     ]
@@ -117,7 +118,11 @@ def applied(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], Octe
 
 
 def leaks(
-    message: Message, edits: Iterable[Edit], conversation: Conversation, to: Participant
+    message: Message,
+    edits: Iterable[Edit],
+    conversation: Conversation,
+    to: Participant,
+    scanner: Scanner,
 ) -> list[Hit]:
     """Find what a copy would show that its reader must not see.
 
@@ -126,26 +131,31 @@ def leaks(
         edits: what makes it the copy.
         conversation: the conversation with everybody who takes part.
         to: who gets the copy.
+        scanner: looks for everybody who takes part.
 
     Returns:
         The hits for which it must not leave. Archives and PDF files may: they are the store's own
         decision, and so is the text of a message whose store has no bodies masked.
     """
     headers, body = applied(message, edits)
-    people = everybody(conversation, to)
-    found = scan(headers, body, people, message.means, message.memo.nobody)
     masked = conversation.store.mask_body
     return [
         hit
-        for hit in found
-        if hit.token != to.token and not hit.file and (masked or not hit.running_text)
+        for hit in scanner.scan(headers, body, to.token)
+        if not hit.file and (masked or not hit.running_text)
     ]
 
 
-def everybody(conversation: Conversation, first: Participant | None = None) -> dict[str, str]:
-    """Give everybody's token by their address's key; `first` wins where spellings mean one."""
+def scanner(conversation: Conversation, first: Participant | None, means: Means) -> Scanner:
+    """Look for everybody who takes part.
+
+    Args:
+        conversation: the conversation with all of them.
+        first: the reader, whose own address is theirs in any spelling; None if there is none.
+        means: what looking may use.
+    """
     people = [first, *conversation] if first is not None else [*conversation]
-    return {p.address.key: p.token for p in people if p.address is not None}
+    return Scanner({p.address.key: p.token for p in people if p.address is not None}, means)
 
 
 def changed(message: Message, values: Sequence[bytes | None]) -> Iterator[ChangeHeader]:

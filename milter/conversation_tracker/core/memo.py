@@ -1,8 +1,8 @@
 """What was found out about one message, so that it is not found out again for each of its views.
 
-Kept is the structure, and of which parts it is known that they name nobody of an order: these are
-the same in every view of it. Masking and the final scan keep their findings apart, and neither
-believes the other. No content is kept. Nothing here raises.
+Kept is the structure, and of which parts and fields it is known that they name nobody of an order:
+these are the same in every view of it. The final scan keeps its findings apart, and does not
+believe these. No content is kept. Nothing here raises.
 """
 
 from collections.abc import Callable, Hashable
@@ -14,30 +14,27 @@ Structure = TypeVar("Structure")
 
 @dataclass(slots=True)
 class Quiet:
-    """The parts of a message that name nobody of one order.
+    """The parts and header fields of a message that name nobody of one order.
 
     Attributes:
         texts: the identities of leaves in whose text, in whatever form, no domain of anybody is.
         files: the identities of leaves that are no text and hold nobody's address.
+        fields: the places of header fields of which the same is true as of `texts`.
         met: a domain was met since this was last set to False.
         learns: what is found now holds in every view: the record looks for everybody.
     """
 
     texts: set[int] = field(default_factory=set)
     files: set[int] = field(default_factory=set)
+    fields: set[int] = field(default_factory=set)
     met: bool = False
     learns: bool = False
 
 
 @dataclass(slots=True)
 class Memo:
-    """What is known of one message and changes no more; it goes with the message.
+    """What is known of one message and changes no more; it goes with the message."""
 
-    Attributes:
-        nobody: what the final scan looked at and found nobody in, with whom it looked for.
-    """
-
-    nobody: set[Hashable] = field(default_factory=set)
     _structure: object = None
     _quiet: dict[Hashable, Quiet] = field(default_factory=dict)
 

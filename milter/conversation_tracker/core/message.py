@@ -7,7 +7,7 @@ shape, for `explain` and the timeline.
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -115,6 +115,11 @@ class Message:
     cut: bool = False
     means: Means = field(default=ENDLESS, repr=False, compare=False)
     memo: Memo = field(default_factory=Memo, init=False, repr=False, compare=False)
+    _first: Mapping[bytes, bytes] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Keep the first value of each field: every rule asks for some."""
+        object.__setattr__(self, "_first", {h.key: h.value for h in reversed(self.headers)})
 
     def values(self, name: bytes) -> Iterator[bytes]:
         """Go through the values of all fields of one name, given in lower case."""
@@ -122,7 +127,7 @@ class Message:
 
     def first(self, name: bytes) -> bytes | None:
         """Give the first field of a name, given in lower case, or None."""
-        return next(self.values(name), None)
+        return self._first.get(name)
 
     @property
     def author(self) -> Address | None:

@@ -6,19 +6,18 @@ address in is left out, and the rest is kept: no message goes unrecorded.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.conversation import Conversation, Direction, Participant
-from conversation_tracker.core.copies import everybody
 from conversation_tracker.core.masking import body as mime
 from conversation_tracker.core.means import Octets
 from conversation_tracker.core.message import Header, Message, render
 from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.plan import Record, Refusal
 from conversation_tracker.core.replies import Reply
-from conversation_tracker.core.scanning.scan import scan
+from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax.words import decoded
 from conversation_tracker.core.thread import mapped, shown
 from conversation_tracker.core.view import View, structure
@@ -37,6 +36,7 @@ def record(
     author: Participant,
     to: Sequence[tuple[Participant, str]],
     verdict: Verdict | Literal["flagged"],
+    scanner: Scanner,
     alias_domains: Collection[str] = (),
 ) -> Record:
     """Give what is recorded of a message in one conversation.
@@ -47,6 +47,7 @@ def record(
         author: who wrote it.
         to: who gets it, each with a fresh bounce token.
         verdict: whether the author is who they claim to be.
+        scanner: looks for everybody who takes part.
         alias_domains: all alias domains; another order's soft alias holds an address as well.
 
     Returns:
@@ -56,11 +57,10 @@ def record(
         TooComplex: the body's structure is over the limits.
     """
     view = View(conversation, None, alias_domains=alias_domains, means=message.means)
-    forbidden = everybody(conversation)
     shown = view.opened(message)
-    kept, body = _kept(shown, view, forbidden)
+    kept, body = _kept(shown, view, scanner)
     sender = conversation.of(message.sender) if message.sender is not None else None
-    sender_name, message_id, subject, first_words, *names = _texts(view, shown, forbidden)
+    sender_name, message_id, subject, first_words, *names = _texts(view, shown, scanner)
     return Record(
         order=conversation.order.id,
         joined=conversation.joined,
@@ -121,9 +121,7 @@ def refusal(
     )
 
 
-def _kept(
-    message: Message, view: View, forbidden: Mapping[str, str]
-) -> tuple[tuple[Header, ...], Octets]:
+def _kept(message: Message, view: View, scanner: Scanner) -> tuple[tuple[Header, ...], Octets]:
     """Give what is kept of the message itself: masked, and without what could not be."""
     values = view.headers(message, protected=True)
     kept = tuple(
@@ -139,26 +137,25 @@ def _kept(
             else h
             for h in kept
         )
-        return _clean(message, kept, body, forbidden)
+        return _clean(kept, body, scanner)
     except mime.Unmaskable:
         return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT
 
 
 def _clean(
-    message: Message, headers: tuple[Header, ...], body: Octets, forbidden: Mapping[str, str]
+    headers: tuple[Header, ...], body: Octets, scanner: Scanner
 ) -> tuple[tuple[Header, ...], Octets]:
     """Leave out of a masked message whatever still shows an address."""
-    means = message.means
-    hits = scan(headers, body, forbidden, means, message.memo.nobody)
+    hits = scanner.scan(headers, body)
     if not hits:
         return headers, body
     if any(not hit.channel.startswith("header ") for hit in hits):
         headers = tuple(h for h in headers if not h.key.startswith(b"content-"))
         body = _NOT_KEPT
-    return tuple(h for h in headers if not scan([h], b"", forbidden, means)), body
+    return tuple(h for h in headers if not scanner.scan([h], b"")), body
 
 
-def _texts(view: View, message: Message, forbidden: Mapping[str, str]) -> list[str]:
+def _texts(view: View, message: Message, scanner: Scanner) -> list[str]:
     """Give author's name, message identifier, subject and first words; then the names of files."""
     part = structure(message)
     return _shown(
@@ -169,17 +166,17 @@ def _texts(view: View, message: Message, forbidden: Mapping[str, str]) -> list[s
             _first_words(view, part, message),
             *map(view.text, mime.attachment_names(part, message.body)),
         ],
-        forbidden,
+        scanner,
     )
 
 
-def _shown(texts: Sequence[str], forbidden: Mapping[str, str]) -> list[str]:
+def _shown(texts: Sequence[str], scanner: Scanner) -> list[str]:
     """Give texts, but each that still shows an address without any."""
     fields = [Header(b"", text.encode("utf-8", "replace")) for text in texts]
-    if not scan(fields, b"", forbidden):
+    if not scanner.scan(fields, b""):
         return list(texts)
     return [
-        _anonymous(text) if scan([field], b"", forbidden) else text
+        _anonymous(text) if scanner.scan([field], b"") else text
         for text, field in zip(texts, fields, strict=True)
     ]
 

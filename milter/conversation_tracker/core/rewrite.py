@@ -25,6 +25,7 @@ from conversation_tracker.core.message import INTERNAL, Message
 from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.plan import UNTOUCHED, Edit, Plan, Record
 from conversation_tracker.core.recording import record
+from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax.words import decoded
 from conversation_tracker.core.thread import Mapped
 from conversation_tracker.core.verdict import verdict
@@ -213,43 +214,59 @@ def _planned(case: _Case, conversations: Sequence[Conversation]) -> Plan:
     groups = []
     for number, conversation in enumerate(conversations):
         gathered = _gathered(case, conversation, outsiders if number == 0 else [])
-        groups.append((gathered, _recipients(message, gathered, outsiders=number == 0)))
-    if any(participant.address is None for _, to in groups for participant in to):
-        raise _Gone
+        to = _recipients(message, gathered, outsiders=number == 0)
+        if any(participant.address is None for participant in to):
+            raise _Gone
+        scanner = copies.scanner(gathered, to[0] if to else None, message.means)
+        groups.append((gathered, to, scanner))
     records = tuple(
-        _record(case, before, after, to)
-        for before, (after, to) in zip(conversations, groups, strict=True)
+        _record(case, before, *group) for before, group in zip(conversations, groups, strict=True)
     )
-    first, to = groups[0]
     if len(message.recipients) > 1:
-        for gathered, people in groups:
-            # What cannot be masked is somebody's address, and one of two is not theirs.
-            for reader in people[:2]:
-                view = View(gathered, reader, case.known, case.alias_domains, message.means)
-                content = copies.content(message, view, protected=_protected(message, gathered))
-                _checked(message, tuple(content), view)
+        for group in groups:
+            _rehearsed(case, *group)
         edits = tuple(
-            copies.several(message, [gathered for gathered, _ in groups], case.verdict, case.secret)
+            copies.several(message, [each for each, *_ in groups], case.verdict, case.secret)
         )
         return Plan(edits=edits, records=records, split=True)
+    first, to, scanner = groups[0]
     view = View(first, to[0], case.known, case.alias_domains, message.means)
-    edits = tuple(copies.one(message, view, to[0], protected=_protected(message, first)))
-    _checked(message, edits, view)
+    edits = tuple(copies.one(message, view, to[0], scanner, protected=_protected(message, first)))
+    _checked(message, edits, view, scanner)
     return Plan(edits=edits, records=records, bounces_to=None if message.null else to[0].token)
+
+
+def _rehearsed(
+    case: _Case, conversation: Conversation, people: Sequence[Participant], scanner: Scanner
+) -> None:
+    """Make copies as the second pass will, and let no message go there that it would refuse."""
+    message = case.message
+    # What cannot be masked is somebody's address, and one of two is not theirs.
+    for number, reader in enumerate(people[:2]):
+        if number:
+            scanner = copies.scanner(conversation, reader, message.means)
+        view = View(conversation, reader, case.known, case.alias_domains, message.means)
+        protected = _protected(message, conversation)
+        content = tuple(copies.content(message, view, scanner, protected=protected))
+        _checked(message, content, view, scanner)
 
 
 def _protected(message: Message, conversation: Conversation) -> bool:
     return _author(message, conversation).role != "store"
 
 
-def _checked(message: Message, edits: Sequence[Edit], view: View) -> None:
+def _checked(message: Message, edits: Sequence[Edit], view: View, scanner: Scanner) -> None:
     """Let no copy leave that shows an address of somebody else."""
-    if view.to is None or copies.leaks(message, edits, view.conversation, view.to):
+    if view.to is None or copies.leaks(message, edits, view.conversation, view.to, scanner):
         raise _Shown
 
 
 def _record(
-    case: _Case, before: Conversation, after: Conversation, to: Sequence[Participant]
+    case: _Case,
+    before: Conversation,
+    after: Conversation,
+    to: Sequence[Participant],
+    scanner: Scanner,
 ) -> Record:
     flagged = case.verdict == "failed" and _claimed(case.message, before)
     return record(
@@ -258,6 +275,7 @@ def _record(
         _author(case.message, after),
         [(participant, case.mint()) for participant in to],
         "flagged" if flagged else case.verdict,
+        scanner,
         case.alias_domains,
     )
 

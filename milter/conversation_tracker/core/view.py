@@ -25,7 +25,7 @@ from conversation_tracker.core.masking.needles import Needles
 from conversation_tracker.core.means import ENDLESS, Means, Octets
 from conversation_tracker.core.memo import Quiet
 from conversation_tracker.core.message import HOPS, INTERNAL, Header, Message
-from conversation_tracker.core.references import References
+from conversation_tracker.core.references import IDENTIFYING, References
 from conversation_tracker.core.syntax import folding
 from conversation_tracker.core.thread import HEADERS as THREAD_HEADERS
 from conversation_tracker.core.thread import Mapped, shown
@@ -175,7 +175,8 @@ class View:
         """
         values: list[bytes | None] = []
         seen: set[bytes] = set()
-        for header in message.headers:
+        quiet = self._known_of(message).fields
+        for place, header in enumerate(message.headers):
             key = header.key
             first = key not in seen
             seen.add(key)
@@ -186,11 +187,22 @@ class View:
             named = b"@" in key and self.text(key.decode("latin-1")) != key.decode("latin-1")
             if handed_in or again or named or not self._kept(key, protected=protected):
                 values.append(None)
+            elif place in quiet:
+                values.append(header.value)
             else:
-                value = self._value(header, message)
-                changed = value is not None and value is not header.value
-                values.append(folding.header(header.name, value) if changed and value else value)
+                values.append(self._shown_value(place, header, message))
         return values
+
+    def _shown_value(self, place: int, header: Header, message: Message) -> bytes | None:
+        self.quiet.met = False
+        value = self._value(header, message)
+        if value is not header.value:
+            return folding.header(header.name, value) if value else value
+        # Addresses and identifiers are looked up, and not found in a text.
+        looked_up = header.key in ADDRESS_HEADERS or header.key in IDENTIFYING
+        if self.quiet.learns and not (self.quiet.met or looked_up):
+            self.quiet.fields.add(place)
+        return value
 
     def _kept(self, key: bytes, *, protected: bool) -> bool:
         if key in _NEVER_KEPT or key == HOPS.lower() or key.startswith(b"arc-"):
@@ -245,9 +257,6 @@ class View:
         store has passed on.
         """
         store, recorded = self.conversation.store, self.to is None
-        people = frozenset(p.address.key for p in self.conversation if p.address is not None)
-        self.quiet = message.memo.quiet((self.conversation.order.id, people))
-        self.quiet.learns = recorded
         return mime.masked(
             structure(message),
             message.body,
@@ -256,8 +265,15 @@ class View:
             remove_attachments=recorded or store.attachments_with_address == "remove",
             keep_text=not (recorded or store.mask_body),
             means=message.means,
-            quiet=self.quiet,
+            quiet=self._known_of(message),
         )
+
+    def _known_of(self, message: Message) -> Quiet:
+        """Give what is known of a message already, and let this view add to it."""
+        people = frozenset(p.address.key for p in self.conversation if p.address is not None)
+        self.quiet = message.memo.quiet((self.conversation.order.id, people))
+        self.quiet.learns = self.to is None
+        return self.quiet
 
     def __call__(self, text: str) -> str:
         """Mask running text, as `text`."""
@@ -266,8 +282,12 @@ class View:
 
 def structure(message: Message) -> mime.Part:
     """Read a message's MIME structure; raises TooComplex."""
-    content = [(h.name, h.value) for h in message.headers if h.key.startswith(b"content-")]
-    return message.memo.structure(lambda: mime.read(content, message.body, message.means))
+
+    def read() -> mime.Part:
+        content = [(h.name, h.value) for h in message.headers if h.key.startswith(b"content-")]
+        return mime.read(content, message.body, message.means)
+
+    return message.memo.structure(read)
 
 
 class _Foreign:

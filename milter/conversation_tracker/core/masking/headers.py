@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from operator import itemgetter
 
-from conversation_tracker.core.address import Address, Mailbox, mailboxes, replaced
+from conversation_tracker.core.address import Address, Mailbox, mailboxes, one, replaced
 from conversation_tracker.core.masking.spans import Edit, Mask, Place, edits
 from conversation_tracker.core.syntax.folding import safe
 from conversation_tracker.core.syntax.tokens import ANGLE, COMMENT, SIGN, tokens
@@ -119,6 +119,11 @@ def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask:
         The value with only these parts written anew; what was a valid list of addresses is one.
         The same object if nothing changes; else without CR, NUL or stray LF.
     """
+    if (only := one(value)) is not None and only.address is not None:
+        name = value[: only.start].decode("ascii")
+        if mask(name) == name:
+            new = alias(only.address)
+            return value if new is None else safe(replaced(value, _address_edit(value, only, new)))
     boxes = mailboxes(value)
     words = _loose_words(value, boxes)
     boxes = [box for box in boxes if box.address or not _inside(box, words)]

@@ -6,6 +6,7 @@ what is searched for is the part that no neighbour decides. Nothing here raises.
 
 import binascii
 from collections.abc import Callable, Collection, Iterator
+from functools import lru_cache
 
 _URL_SAFE = str.maketrans("+/", "-_")
 
@@ -20,16 +21,8 @@ class Needles:
 
     def __init__(self, words: Collection[str], notice: Callable[[], None] = lambda: None) -> None:
         self._notice = notice
-        self._based: set[str] = set()
-        self._digits: set[str] = set()
-        for word in words:
-            raw = word.encode("utf-8")
-            self._digits |= {raw.hex(), raw.hex().upper()}
-            for before in range(3):
-                code = binascii.b2a_base64(bytes(before) + raw, newline=False).decode("ascii")
-                # Characters that bits of the word alone decide.
-                needle = code[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6]
-                self._based |= {needle, needle.translate(_URL_SAFE)}
+        self._based = {needle for word in words for needle in _based(word)}
+        self._digits = {digits for word in words for digits in _digits(word)}
 
     def based(self, text: str) -> list[int]:
         """Give the places of the words in base64, in order."""
@@ -43,6 +36,24 @@ class Needles:
         if found := sorted(_places(text, needles)):
             self._notice()
         return found
+
+
+@lru_cache(maxsize=1024)
+def _based(word: str) -> frozenset[str]:
+    raw = word.encode("utf-8")
+    found: set[str] = set()
+    for before in range(3):
+        code = binascii.b2a_base64(bytes(before) + raw, newline=False).decode("ascii")
+        # Characters that bits of the word alone decide.
+        needle = code[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6]
+        found |= {needle, needle.translate(_URL_SAFE)}
+    return frozenset(found)
+
+
+@lru_cache(maxsize=1024)
+def _digits(word: str) -> tuple[str, str]:
+    digits = word.encode("utf-8").hex()
+    return digits, digits.upper()
 
 
 def _places(text: str, needles: Collection[str]) -> Iterator[int]:

@@ -8,6 +8,7 @@ raises, except the constructor, with ValueError, for a key without `@`.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 
 from conversation_tracker.core.masking.mask import Masker
 from conversation_tracker.core.masking.spelling import domain_spellings
@@ -43,20 +44,41 @@ class People:
         check: Callable[[], None] = ENDLESS.check,
     ) -> None:
         self._check = check
-        known = dict.fromkeys(keys, "")
-        self._mask = Masker(known, kept)
-        domains = {key.rpartition("@")[2] for key in known}
-        spelled = {each for domain in domains for each in domain_spellings(domain)}
-        self._written = sorted(_spellings(known), key=lambda each: -len(each[0]))
-        self._plain = sorted({each.encode() for each in spelled})
+        self._known = dict.fromkeys(keys, "")
+        self._kept = tuple(kept)
+        if not all("@" in key for key in self._known):
+            raise ValueError("a key is no address")
+
+    # Most messages hold nothing to look for anybody in, so what that needs is made at first use.
+
+    @cached_property
+    def _mask(self) -> Masker:
+        return Masker(self._known, self._kept)
+
+    @cached_property
+    def _spelled(self) -> set[str]:
+        domains = {key.rpartition("@")[2] for key in self._known}
+        return {each for domain in domains for each in domain_spellings(domain)}
+
+    @cached_property
+    def _written(self) -> list[tuple[bytes, bytes]]:
+        return sorted(_spellings(self._known), key=lambda each: -len(each[0]))
+
+    @cached_property
+    def _plain(self) -> list[bytes]:
+        return sorted(each.encode() for each in self._spelled)
+
+    @cached_property
+    def _wide(self) -> list[tuple[bytes, str]]:
         # The first byte of UTF-16-BE and the last of UTF-16-LE are left out: one form finds both.
-        self._wide = sorted(
-            {(each.encode("utf-16-le")[: -1 if each.isascii() else None], each) for each in spelled}
+        return sorted(
+            (each.encode("utf-16-le")[: -1 if each.isascii() else None], each)
+            for each in self._spelled
         )
 
     def __bool__(self) -> bool:
         """Tell whether there is anybody to look for."""
-        return bool(self._plain)
+        return bool(self._known)
 
     def in_text(self, text: str) -> bool:
         """Tell whether readable text holds one of the addresses, however it is spelled."""

@@ -110,6 +110,7 @@ class Domain:
         self.locals: dict[str, str | None] = {}
         self._goes_on = _GOES_ON if "." in name else _BARE_GOES_ON
         self._exact: frozenset[str] = frozenset()
+        self._names: list[tuple[str, str | None]] | None = None
         self._compiled: dict[tuple[str, str], re.Pattern[str]] = {}
 
     def add_untagged(self) -> None:
@@ -146,13 +147,17 @@ class Domain:
     def _before(self, separator: str, free: str, low: str, at: int) -> _Found | None:
         """Find a known local part before a domain; the patterns are those of `_backward`."""
         window = low[max(0, at - _WINDOW) : at]
-        if self._literal:
+        names = self._literal()
+        if names:
             # No such name has a blank inside, and nothing looks behind one.
             window = window[max(0, window.rfind(" "), window.rfind("\n")) :]
-        if self._ascii and not window.isascii():
+        if not window.isascii() and self._ascii:
             window = _FOREIGN.sub(_of_its_kind, window)
         backward = window[::-1]
-        found = (self._literally if self._literal else self._by_pattern)(separator, free, backward)
+        if names:
+            found = self._literally(separator, free, backward, names)
+        else:
+            found = self._by_pattern(separator, free, backward)
         if found is None:
             return None
         length, replacement, between = found
@@ -165,7 +170,9 @@ class Domain:
         spelled = match[str(match.lastgroup)][::-1]
         return match.end(), self._replacement(match, spelled), match["separator"]
 
-    def _literally(self, separator: str, free: str, backward: str) -> _Backward | None:
+    def _literally(
+        self, separator: str, free: str, backward: str, names: list[tuple[str, str | None]]
+    ) -> _Backward | None:
         """Do what the pattern of `_backward` does, in its order, with none compiled for the names.
 
         Each order has its own names, and compiling takes longer than all the rest of the search.
@@ -177,7 +184,7 @@ class Domain:
         for start in _starts(backward, match.end()):
             quoted = backward.startswith('"', start)
             for opening in (1, 0) if quoted else (0,):
-                for name, replacement in self._names:
+                for name, replacement in names:
                     if backward.startswith(name, start + opening):
                         end = start + opening + len(name)
                         if opening and not backward.startswith('"', end):
@@ -186,14 +193,14 @@ class Domain:
                             return end + opening, replacement, match[0]
         return None
 
-    @cached_property
-    def _literal(self) -> bool:
-        return self.name not in _GMAIL and all(map(_PLAIN.fullmatch, self.locals))
-
-    @cached_property
-    def _names(self) -> list[tuple[str, str | None]]:
-        names = sorted(self.locals.items(), key=lambda item: -len(item[0]))
-        return [(name[::-1], replacement) for name, replacement in names]
+    def _literal(self) -> list[tuple[str, str | None]]:
+        """Give the local parts in reverse, longest first; nothing where one may be spelled out."""
+        if self._names is None:
+            names: list[tuple[str, str | None]] = []
+            if self.name not in _GMAIL and all(map(_PLAIN.fullmatch, self.locals)):
+                names = sorted(self.locals.items(), key=lambda item: -len(item[0]))
+            self._names = [(name[::-1], replacement) for name, replacement in names]
+        return self._names
 
     def _rewritten(self, low: str, at: int) -> _Found | None:
         """Find what has the domain first: `doe.example=john@` (SRS), `doe.example!john` (UUCP)."""
@@ -289,11 +296,14 @@ def _of_its_kind(match: re.Match[str]) -> str:
     return _ONE_LETTER if match[0].isalnum() else _ONE_OTHER
 
 
-def domain_spellings(domain: str) -> set[str]:
+@lru_cache(maxsize=1024)
+def domain_spellings(domain: str) -> frozenset[str]:
     """Give a domain as it may be written: as A-labels or U-labels, with either name of Gmail."""
     if domain in _GMAIL:
-        return set(_GMAIL)
-    return {domain, ".".join(_u_label(label) for label in domain.split("."))}
+        return frozenset(_GMAIL)
+    if "xn--" not in domain:
+        return frozenset((domain,))
+    return frozenset((domain, ".".join(_u_label(label) for label in domain.split("."))))
 
 
 def _u_label(label: str) -> str:

@@ -124,7 +124,7 @@ def header_readings(value: str) -> Iterator[str]:
     """
     yield value
     flat = value
-    if "\n" in value:
+    if "\n " in value or "\n\t" in value:
         yield (flat := _FOLD.sub(" ", value))
         yield _FOLD.sub("", value)
     if "=?" in flat:
@@ -186,16 +186,8 @@ class Tokens:
 
     def __init__(self, words: tuple[str, ...]) -> None:
         """Prepare to find these words, given in lower case."""
-        self._needles: set[tuple[str, int]] = set()
-        self._hex: set[str] = set()
-        for word in words:
-            raw = word.encode("utf-8")
-            self._hex.add(raw.hex())
-            for before in range(3):
-                code = binascii.b2a_base64(b"\0" * before + raw, newline=False).decode("ascii")
-                first = (before * 8 + 5) // 6
-                needle = code[first : (before + len(raw)) * 8 // 6]
-                self._needles |= {(needle, first), (needle.translate(_TO_URL), first)}
+        self._needles = {needle for word in words for needle in _based(word)}
+        self._hex = {word.encode("utf-8").hex() for word in words}
 
     def decoded(self, text: str) -> Iterator[str]:
         """Go through the decoded tokens in a text that hold one of the words."""
@@ -215,6 +207,19 @@ class Tokens:
 
 
 _TO_URL = str.maketrans("+/", "-_")
+
+
+@lru_cache(maxsize=1024)
+def _based(word: str) -> frozenset[tuple[str, int]]:
+    """Give what a word looks like in base64, and how far behind a group's begin each stands."""
+    raw = word.encode("utf-8")
+    found: set[tuple[str, int]] = set()
+    for before in range(3):
+        code = binascii.b2a_base64(b"\0" * before + raw, newline=False).decode("ascii")
+        first = (before * 8 + 5) // 6
+        needle = code[first : (before + len(raw)) * 8 // 6]
+        found |= {(needle, first), (needle.translate(_TO_URL), first)}
+    return frozenset(found)
 
 
 def _around(text: str, at: int, first: int) -> tuple[str, int]:

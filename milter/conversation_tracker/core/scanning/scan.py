@@ -78,32 +78,51 @@ class Hit:
         return self.channel.endswith("(file)")
 
 
+class Scanner:
+    """Knows whom to look for, and what of a message names none of them.
+
+    One is made for a message, and looks at all that is written of it: the record, and the copy.
+
+    Args:
+        forbidden: the token of each address's owner, by the address's key. What is a variant of
+            several addresses is the first one's.
+        means: what looking may use.
+    """
+
+    def __init__(self, forbidden: Mapping[str, str], means: Means = ENDLESS) -> None:
+        self.means = means
+        self.watch = Watch(forbidden)
+        self.tokens = readings.Tokens(self.watch.domains)
+        self.nobody: set[Hashable] = set()
+
+    def scan(self, headers: Sequence[Header], body: Octets, own: str | None = None) -> list[Hit]:
+        """Look for addresses, in every form in which a reader may see them.
+
+        Args:
+            headers: a message's header fields.
+            body: its raw body, with any line ends.
+            own: token of whose address is no hit: the reader's.
+
+        Returns:
+            The hits, each once, in the order they were found; at most a hundred.
+        """
+        if not self.watch:
+            return []
+        found = _Scan(self, own)
+        found.headers(headers)
+        if len(body):
+            found.walk(headers, body)
+        return list(found.hits)[:_HITS]
+
+
 def scan(
     headers: Sequence[Header],
     body: Octets,
     forbidden: Mapping[str, str],
     means: Means = ENDLESS,
-    nobody: set[Hashable] | None = None,
 ) -> list[Hit]:
-    """Look for addresses in a message, in every form in which a reader may see them.
-
-    Args:
-        headers: the message's header fields.
-        body: its raw body, with any line ends.
-        forbidden: the token of each address's owner, by the address's key.
-        means: what looking may use.
-        nobody: what earlier scans of other views of the message have found nobody in; this one
-            adds to it.
-
-    Returns:
-        The hits, each once, in the order they were found; at most a hundred.
-    """
-    if not forbidden:
-        return []
-    found = _Scan(forbidden, means, set() if nobody is None else nobody)
-    found.headers(headers)
-    found.walk(headers, body)
-    return list(found.hits)[:_HITS]
+    """Look for addresses once; arguments and result as of `Scanner`."""
+    return Scanner(forbidden, means).scan(headers, body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +161,13 @@ class _Declared:
 class _Scan:
     """One scan, with what it has found so far."""
 
-    def __init__(self, forbidden: Mapping[str, str], means: Means, nobody: set[Hashable]) -> None:
-        self._means = means
-        self._nobody = nobody
-        self._people = frozenset(forbidden)
+    def __init__(self, scanner: Scanner, own: str | None) -> None:
+        self._means = scanner.means
+        self._nobody = scanner.nobody
+        self._own = own
         self._noted = False
-        self._watch = Watch(forbidden)
-        self._tokens = readings.Tokens(self._watch.domains)
+        self._watch = scanner.watch
+        self._tokens = scanner.tokens
         self._count = 0
         self.hits: dict[Hit, None] = {}
 
@@ -156,7 +175,7 @@ class _Scan:
         """Look at header fields: at all of them at once, and one by one if there is a hit."""
         fields = [header.name + b": " + header.value for header in headers]
         whole = b"\n".join(fields)
-        if whole.isascii() and not any(self._owners_in_header(whole)):
+        if whole.isascii() and all(token == self._own for token in self._owners_in_header(whole)):
             return
         for header, field in zip(headers, fields, strict=True):
             channel = f"header {header.name.decode('ascii', 'replace')}"
@@ -189,7 +208,7 @@ class _Scan:
         else:
             name = f"{part.inside}part {self._count} {declared.type}"
             data = self._look_at(name, declared, part, start)
-            if _is_message(data):
+            if len(data) and _is_message(data):
                 text = declared.type in ("text/plain", "text/html")
                 inside = f"{name}, " if text else _ATTACHED
                 yield _Part(data, 0, len(data), depth=part.depth + 1, inside=inside)
@@ -228,12 +247,12 @@ class _Scan:
             )
 
     def _look_at(self, channel: str, declared: _Declared, part: _Part, start: int) -> Octets:
-        """Look at a part's content; give it without its transfer encoding."""
+        """Look at a part's content; give it, without its encoding, if it may be a message."""
         if part.end - start > stretches.LARGE:
             return self._look_at_large(channel, declared, part, start)
         raw = part.data[start : part.end]
         digest = hashlib.blake2b(raw, digest_size=32).digest()
-        known = (self._people, declared.type, declared.value, declared.encoding, digest)
+        known = (declared.type, declared.value, declared.encoding, digest)
         if known in self._nobody:
             return b""
         self._noted = False
@@ -244,6 +263,7 @@ class _Scan:
             self._look(channel, raw.decode("latin-1"))
         if not self._noted and not _is_message(data):
             self._nobody.add(known)
+            return b""
         return data
 
     def _look_at_large(self, channel: str, declared: _Declared, part: _Part, start: int) -> Octets:
@@ -322,7 +342,8 @@ class _Scan:
     def _note(self, channel: str, tokens: Iterable[str]) -> None:
         for token in tokens:
             self._noted = True
-            self.hits[Hit(channel, token)] = None
+            if token != self._own:
+                self.hits[Hit(channel, token)] = None
 
 
 _ATTACHED = "attached message, "

@@ -10,6 +10,7 @@ Every text is gone through a bounded number of times. Nothing here raises.
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import idna
 
@@ -60,6 +61,10 @@ class Watch:
                 self._domains.setdefault(name, _Locals(name)).add(local, token)
         for found in self._domains.values():
             found.complete()
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anybody to look for."""
+        return bool(self._domains)
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -232,14 +237,15 @@ def _cased(character: str) -> bool:
     return character.isascii() or character.lower() != character.upper() or not character.isalpha()
 
 
-def _spellings(domain: str) -> set[str]:
+@lru_cache(maxsize=1024)
+def _spellings(domain: str) -> frozenset[str]:
     """Give a domain as A-labels and as U-labels, with either name of Gmail."""
     if domain in _GMAIL:
-        return set(_GMAIL)
+        return frozenset(_GMAIL)
     labels = []
     for label in domain.split("."):
         try:
             labels.append(idna.decode(label).lower() if label.startswith("xn--") else label)
         except UnicodeError:
             labels.append(label)
-    return {domain, ".".join(labels)}
+    return frozenset((domain, ".".join(labels)))
