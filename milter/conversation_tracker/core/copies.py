@@ -107,8 +107,8 @@ def applied(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], Octe
     for edit in edits:
         match edit:
             case ChangeHeader(name, index, value):
-                places = [n for n, h in enumerate(headers) if h.key == name.lower()]
-                at = places[index - 1]
+                key = name.lower()
+                at = [n for n, h in enumerate(headers) if h.key == key][index - 1]
                 headers[at : at + 1] = [Header(name, value)] if value else []
             case AddHeader(name, value):
                 headers.append(Header(name, value))

@@ -182,7 +182,8 @@ def _shown(texts: Sequence[str], scanner: Scanner) -> list[str]:
 
 
 def _first_words(view: View, part: mime.Part, message: Message) -> str:
-    return " ".join(view.text(mime.text(part, message.body, _ENOUGH)).split())[:_WORDS]
+    words = view.text(mime.text(part, message.body, _ENOUGH)).split(None, _WORDS)
+    return " ".join(words[:_WORDS])[:_WORDS]
 
 
 def _anonymous(text: str) -> str:

@@ -20,7 +20,6 @@ IDENTIFYING = HEADERS | {b"content-id", b"resent-message-id"}
 
 _IDENTIFIER = re.compile(rb"<[^<>]*>|[^\s<>]+")
 _LINK = re.compile(r"\b(?P<kind>[cm]id:)(?P<what>[^\s<>\"'()\[\]&#?\\]+)", re.IGNORECASE)
-_MARKS = ("id:", "ID:", "Id:", "iD:")  # what every link has: they are far cheaper to look for
 _AFTER = ".,;:!"  # ends a sentence, and no link
 
 
@@ -59,8 +58,8 @@ class References:
 
     def text(self, text: str) -> str:
         """Give a text with its links as they are to be; the same object when none changes."""
-        if not any(mark in text for mark in _MARKS):
-            return text
+        if "id:" not in text and "ID:" not in text and "Id:" not in text and "iD:" not in text:
+            return text  # what every link has is far cheaper to look for
         new = _LINK.sub(self._link, text)
         return text if new == text else new
 

@@ -30,10 +30,11 @@ from conversation_tracker.core.syntax import folding
 from conversation_tracker.core.thread import HEADERS as THREAD_HEADERS
 from conversation_tracker.core.thread import Mapped, shown
 
-# What no copy keeps: signatures that our edits break, where the message was delivered before, and
-# who was to receive it blindly.
+# What no copy keeps: the hop count, which is written anew; signatures that our edits break, where
+# the message was delivered before, and who was to receive it blindly.
 _NEVER_KEPT = INTERNAL | frozenset(
     {
+        HOPS.lower(),
         b"bcc",
         b"resent-bcc",
         b"dkim-signature",
@@ -88,6 +89,7 @@ class View:
         self.others = mime.People(others, kept, means.check)
         self.conversation = conversation
         self.to = to
+        self._order_header = conversation.store.order_header.encode("ascii").lower()
         self.quiet = Quiet()
         # What the record looks for is all that any view does.
         watched = (conversation.order.alias_domain,) if to is None else ()
@@ -205,9 +207,7 @@ class View:
         return value
 
     def _kept(self, key: bytes, *, protected: bool) -> bool:
-        if key in _NEVER_KEPT or key == HOPS.lower() or key.startswith(b"arc-"):
-            return False
-        if key == self.conversation.store.order_header.encode("ascii").lower():
+        if key in _NEVER_KEPT or key == self._order_header or key.startswith(b"arc-"):
             return False
         return not protected or key in KEPT_FROM_PROTECTED or key.startswith(b"content-")
 

@@ -16,6 +16,8 @@ _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
 
+_NO_CONTROLS = {ord(each): None for each in map(chr, range(128)) if _CONTROLS.match(each)}
+
 
 def text(part: Part, body: Octets, enough: int | None = None) -> str:
     """Give the readable text of a message: the first plain text that is not attached, else HTML.
@@ -74,7 +76,8 @@ def _readable(part: Part, body: Octets, enough: int | None) -> str:
     found = charset.decoded(data, part.charset)
     if part.type == "text/html":
         found = markup.stripped(found, enough)
-    return _CONTROLS.sub("", found.replace("\r\n", "\n").replace("\r", "\n"))
+    found = found.replace("\r\n", "\n").replace("\r", "\n")
+    return found.translate(_NO_CONTROLS) if found.isascii() else _CONTROLS.sub("", found)
 
 
 def _leaves(part: Part) -> Iterator[Part]:

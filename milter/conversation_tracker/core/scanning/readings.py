@@ -63,6 +63,7 @@ NO_BASE64 = bytes(set(range(256)) - set(_BASE64))
 """Octets that decoders of base64 pass over."""
 
 _BLOCK = re.compile(rb"^(?:[A-Za-z0-9+/]{48,100}\r?\n)+[A-Za-z0-9+/]{0,100}={0,2}", re.MULTILINE)
+_NEXT_BLOCK = re.compile(rb"\n[A-Za-z0-9+/]{48}")  # found at many times the speed
 _NO_TOKEN = re.compile(r"[^A-Za-z0-9+/_-]")
 _NO_DIGIT = re.compile("[^0-9a-f]")
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -168,6 +169,8 @@ def unflowed(text: str) -> str:
 
 def blocks(data: bytes) -> Iterator[bytes]:
     """Go through the base64 blocks of several lines in bytes, decoded: keys, quoted messages."""
+    if _NEXT_BLOCK.search(data) is None and _BLOCK.match(data) is None:
+        return
     for match in _BLOCK.finditer(data):
         yield unbased(match[0])
 

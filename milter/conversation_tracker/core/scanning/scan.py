@@ -33,10 +33,11 @@ _DELSP = re.compile(_PARAMETER % rb"delsp", re.IGNORECASE)
 _GUESS = re.compile(
     rb"^--(\S(?:[^\r\n]{0,198}?(?:[^ \t\r\n]|[ \t](?=--)))??)(?:--)?(?>[ \t]*)\r?$", re.MULTILINE
 )
+# Written to begin with the line end before it: so it is found at many times the speed.
 _KNOWN_FIELD = re.compile(
-    rb"^(?:from|to|cc|sender|reply-to|received|date|subject|message-id|mime-version|return-path"
+    rb"\n(?:from|to|cc|sender|reply-to|received|date|subject|message-id|mime-version|return-path"
     rb"|content-type|content-transfer-encoding|delivered-to):",
-    re.MULTILINE | re.IGNORECASE,
+    re.IGNORECASE,
 )
 _MESSAGES = ("message/rfc822", "message/global", "message/news")
 _FOLDED = (
@@ -358,7 +359,8 @@ def _content(part: _Part) -> int:
 
 def _is_message(data: Octets) -> bool:
     """Tell whether a file is a message, whatever its type says."""
-    return len(_KNOWN_FIELD.findall(data, 0, 8192)) > 1 and b"\n" in data[:8192]
+    beginning = data[:8192]
+    return b"\n" in beginning and len(_KNOWN_FIELD.findall(b"\n" + beginning)) > 1
 
 
 def _is_text(data: bytes) -> bool:

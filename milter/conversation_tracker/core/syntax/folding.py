@@ -47,7 +47,7 @@ def text(data: bytes) -> bytes:
         return data
     end = b"\n" if b"\n" in data and b"\r\n" not in data else b"\r\n"
     lines = data.split(end)
-    if all(len(line) <= LONGEST for line in lines):
+    if max(map(len, lines)) <= LONGEST:
         return data
     return end.join(end.join(_pieces(line, LONGEST)) for line in lines)
 
