@@ -12,6 +12,8 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
+from conversation_tracker.core.syntax.charset import foreign
+
 Mask = Callable[[str], str]
 
 # Only what may belong to an address: letters, digits, dot, hyphen, underline, at sign.
@@ -75,7 +77,7 @@ def _signs(text: str) -> Iterator[re.Pattern[str]]:
     for sign, pattern in _ESCAPES.items():
         if sign in text:
             yield pattern
-    if not text.isascii():
+    if not text.isascii() and _WIDE.search(foreign(text)):
         yield _WIDE
 
 

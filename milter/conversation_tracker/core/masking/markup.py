@@ -165,7 +165,7 @@ def _across_tags(source: str, mask: Mask) -> str:
 def _surroundings(source: str) -> Iterator[tuple[int, int]]:
     """Give the spans around separators, those that overlap as one."""
     start = end = 0
-    plain = source.isascii() and "&#" not in source and "&commat" not in source
+    plain = not any(sign in source for sign in ("&#", "&commat", "\uff20", "\ufe6b"))
     for found in (_SEPARATOR if plain else _ANY_SEPARATOR).finditer(source):
         first = max(0, found.start() - _NEAR)
         if first > end:

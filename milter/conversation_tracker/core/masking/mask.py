@@ -15,6 +15,7 @@ from functools import cached_property
 
 from conversation_tracker.core.masking.needles import Needles
 from conversation_tracker.core.masking.spelling import Domain, Hit, domain_spellings, is_near
+from conversation_tracker.core.syntax.charset import foreign
 
 # Characters without width, which a reader does not see inside an address.
 _INVISIBLE = re.compile(
@@ -132,8 +133,10 @@ class Masker:
         # This is the one character that lower() makes longer, which would shift all positions.
         low = text.replace("\u0130", "i").lower()
         hits = list(self._hits(low))
+        if _INVISIBLE.search(foreign(low)) is None:
+            return hits
         visible = _INVISIBLE.sub("", low)
-        if len(visible) == len(low) or not (hidden := list(self._hits(visible))):
+        if not (hidden := list(self._hits(visible))):
             return hits
         gone = [match.start() - n for n, match in enumerate(_INVISIBLE.finditer(low))]
 

@@ -22,6 +22,7 @@ _OTHERS = {"base64_codec", "bz2_codec", "hex_codec", "mbcs", "quopri_codec", "ro
 }
 _CODECS = (frozenset(aliases.values()) - _OTHERS) | {"koi8_u", "cp874", "cp720", "utf_8_sig"}
 _ASCII = bytes(range(0x20, 0x7F))
+_ASCII_ONLY = bytes(range(128))
 
 _UNSEEN = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]+"
@@ -292,10 +293,22 @@ def _sign(match: re.Match[str]) -> str:
 
 
 def _visible(low: str) -> str:
-    if low.isascii():
+    if low.isascii() or _is_plain(low):
         return low
     plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", low)).lower()
     return plain.replace("\u3002", ".")
+
+
+def _is_plain(low: str) -> bool:
+    """Tell cheaply that nothing but ASCII and whole letters of other scripts is in a text."""
+    others = low.encode("utf-8", "surrogatepass").translate(None, _ASCII_ONLY)
+    few = others.decode("utf-8", "surrogatepass")
+    return (
+        _UNSEEN.search(few) is None
+        and "\u3002" not in few
+        and unicodedata.is_normalized("NFKC", few)
+        and not any(map(unicodedata.combining, set(few)))
+    )
 
 
 def _word(match: re.Match[str]) -> bytes:

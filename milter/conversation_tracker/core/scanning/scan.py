@@ -39,6 +39,7 @@ _KNOWN_FIELD = re.compile(
     rb"|content-type|content-transfer-encoding|delivered-to):",
     re.IGNORECASE,
 )
+_DELIMITER_END = re.compile(rb"(--)?[ \t]*\r?(?:\Z|(?=\n))")
 _MESSAGES = ("message/rfc822", "message/global", "message/news")
 _FOLDED = (
     "text/calendar",
@@ -375,13 +376,21 @@ def _is_text(data: bytes) -> bool:
 def _delimiters(part: _Part, boundary: bytes, start: int) -> list[tuple[int, int, bool]]:
     """Find a multipart's delimiter lines: start, end, and whether it is the last one."""
     needle = b"--" + boundary
-    line = re.compile(rb"(?:\A|\n)" + re.escape(needle) + rb"(--)?[ \t]*\r?(?:\Z|(?=\n))")
     found: list[tuple[int, int, bool]] = []
-    for match in line.finditer(part.data, max(0, start - 1), part.end):
-        first = match.start() + (part.data[match.start() : match.start() + 1] == b"\n")
-        found.append((first, min(match.end() + 1, part.end), match[1] is not None))
-        if match[1] is not None or len(found) > _PARTS:
-            break
+    at = 0 if start == 0 and part.data.startswith(needle) else -1
+    after = max(0, start - 1)
+    while len(found) <= _PARTS:
+        if at < 0:
+            at = part.data.find(b"\n" + needle, after, part.end) + 1
+            if not at:
+                break
+        after = at + len(needle)
+        if match := _DELIMITER_END.match(part.data, after, part.end):
+            closing = match[1] is not None
+            found.append((at, min(match.end() + 1, part.end), closing))
+            if closing:
+                break
+        at = -1
     return found
 
 

@@ -33,6 +33,7 @@ _WIDER = {
     "x_sjis": "cp932",
 }
 _ASCII = bytes(range(0x20, 0x7F))
+_ALL_ASCII = bytes(range(128))
 _LAST = "latin-1"
 _STRAY = "utf-8/surrogateescape"
 _STATEFUL = ("utf_7", "iso2022", "hz")
@@ -102,6 +103,12 @@ def changed(
             label = "utf-8"  # it was not needed before
         data = written
     return data, label
+
+
+def foreign(text: str) -> str:
+    """Give the characters of a text that are not ASCII: among these, looking for some is cheap."""
+    octets = text.encode("utf-8", "surrogatepass").translate(None, _ALL_ASCII)
+    return octets.decode("utf-8", "surrogatepass")
 
 
 def narrowed(data: bytes, old: bytes, label: str) -> bytes:

@@ -209,9 +209,16 @@ def _from_quoted(raw: bytes) -> bytes:
 
 
 def _unescaped(text: bytes) -> bytes:
-    head, *rest = text.split(b"=")
-    if not rest:
+    if b"=" not in text:
         return text
+    # The library's decoder is far faster; these it reads otherwise than mail programs do.
+    if not (text.endswith(b"=") or b"==" in text or b"=\r" in text or b"=\n" in text):
+        return binascii.a2b_qp(text)
+    return _unescaped_one_by_one(text)
+
+
+def _unescaped_one_by_one(text: bytes) -> bytes:
+    head, *rest = text.split(b"=")
     pieces = [head]
     for piece in rest:
         byte = _BYTES.get(piece[:2])
