@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ears import Ears
+from verdict import Verdict
 
 if TYPE_CHECKING:
     from private.postgres import Postgres
@@ -16,11 +17,13 @@ _numbers = itertools.count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hear all that is said from now on."""
+    """Hear all that is said from now on, in each process that runs tests."""
     ears = Ears()
-    ears.listen()
-    config.add_cleanup(ears.stop)
-    config.pluginmanager.register(ears, "ears")
+    if config.getoption("dist", "no") == "no":
+        ears.listen()
+        config.add_cleanup(ears.stop)
+        config.pluginmanager.register(ears, "ears")
+    config.pluginmanager.register(Verdict(ears), "verdict")
 
 
 @pytest.fixture(scope="session")

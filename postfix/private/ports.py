@@ -1,7 +1,8 @@
 """Free loopback ports.
 
 They lie below the range from which the kernel takes ports for outgoing connections, so that none is
-taken between our look and the server's bind. OSError when there is none.
+taken between our look and the server's bind; and each process has blocks of its own, so that none
+is given to another that looks at the same time. OSError when there is none.
 """
 
 import errno
@@ -9,18 +10,18 @@ import random
 import socket
 
 LOWEST, HIGHEST = 20000, 32000
-_given: set[int] = set()
+_BLOCK = 200
+_ours: list[int] = []
 
 
 def free_port() -> int:
     """Return a TCP port nobody listens on at 127.0.0.1, never the same one twice in a process."""
-    candidates = list(range(LOWEST, HIGHEST))
-    random.shuffle(candidates)
-    for port in candidates:
-        if port not in _given and is_free(port):
-            _given.add(port)
-            return port
-    raise OSError(errno.EADDRINUSE, "no free loopback port")
+    while True:
+        while _ours:
+            port = _ours.pop()
+            if is_free(port):
+                return port
+        _claim()
 
 
 def is_free(port: int) -> bool:
@@ -32,3 +33,18 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _claim() -> None:
+    """Take a block of ports, which stays ours until this process ends."""
+    for start in random.sample(range(LOWEST, HIGHEST, _BLOCK), (HIGHEST - LOWEST) // _BLOCK):
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            name.bind(f"\0conversation-tracker-ports-{start}")
+        except OSError:
+            name.close()
+        else:
+            name.detach()  # nobody closes it: the name goes with the process
+            _ours.extend(random.sample(range(start, start + _BLOCK), _BLOCK))
+            return
+    raise OSError(errno.EADDRINUSE, "no free loopback port")

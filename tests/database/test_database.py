@@ -1,7 +1,5 @@
 """The database's answer, or DatabaseUnavailable in time: whatever happens to the server."""
 
-import os
-import signal
 import socket
 import threading
 import time
@@ -238,7 +236,7 @@ def test_a_stopped_server_is_unavailable_within_twelve_seconds(
     """Nothing of PostgreSQL's own can end this wait: the server does not run, its sockets do."""
     with opened(store) as database, ThreadPoolExecutor() as pool:
         expected = database.directory()
-        with stopped(postgres):
+        with postgres.frozen():
 
             def ask() -> None:
                 with unavailable(within=12.0):
@@ -248,20 +246,6 @@ def test_a_stopped_server_is_unavailable_within_twelve_seconds(
                 job.result()
         assert processes.until(lambda: answers(database.directory), 10.0)
         assert database.directory() == expected
-
-
-@contextmanager
-def stopped(postgres: "Postgres") -> Iterator[None]:
-    """Stop all processes of the server for a while, as a frozen machine would."""
-    assert postgres._process is not None
-    family = processes.family(postgres._process.pid)
-    for process in family:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in family:
-            os.kill(process, signal.SIGCONT)
 
 
 def answers(ask: Callable[[], object]) -> bool:

@@ -22,9 +22,15 @@ pytest_configure, postgres = shared.pytest_configure, shared.postgres
 migrated, database = shared.migrated, shared.database
 
 
+@pytest.fixture
+def use(request):
+    return request.config.pluginmanager.get_plugin("ears").gathered.use
+
+
 @pytest.fixture(autouse=True)
-def used(request):
-    request.config.pluginmanager.get_plugin("ears").gathered.use("john@doe.example")
+def used(request, use):
+    if "unused" not in request.keywords:
+        use("john@doe.example")
 """
 
 HEAD = """
@@ -101,21 +107,27 @@ def test(database):
 }
 
 
-@pytest.mark.parametrize("where", PLANTED)
-def test_an_address_planted_anywhere_fails_the_run(where: str, tmp_path: Path) -> None:
+def run(folder: Path, files: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest on files of tests, with our ears."""
     conftest = CONFTEST.format(conftest=str(TESTS / "conftest.py"))
-    (tmp_path / "conftest.py").write_text(conftest)
-    (tmp_path / "test_planted.py").write_text(HEAD + PLANTED[where])
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (folder / "conftest.py").write_text(conftest)
+    for name, text in files.items():
+        (folder / name).write_text(HEAD + text)
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers = unused\n")
     path = [ROOT / "milter", ROOT / "postfix", TESTS / "milter", TESTS / "overheard"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path],
-        cwd=tmp_path,
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, folder],
+        cwd=folder,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, path))},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize("where", PLANTED)
+def test_an_address_planted_anywhere_fails_the_run(where: str, tmp_path: Path) -> None:
+    done = run(tmp_path, {"test_planted.py": PLANTED[where]})
     if where == "nothing":
         assert done.returncode == 0, done.stdout
         assert "searched for 1 addresses" in done.stdout
@@ -127,3 +139,49 @@ def test_an_address_planted_anywhere_fails_the_run(where: str, tmp_path: Path) -
     assert f"{source} (test_planted.py::test) names j" in done.stdout
     assert f"@{address}: " in done.stdout
     assert "1 failed, 1 passed" in done.stdout
+
+
+# Each waits for the other: so they run in two processes.
+MEET = """
+import pathlib, pytest, time
+def meet(own, other):
+    here = pathlib.Path(__file__).parent
+    (here / own).touch()
+    give_up = time.monotonic() + 60
+    while not (here / other).exists():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+"""
+SAYS = """
+@pytest.mark.unused
+def test():
+    meet("one", "two")
+    print("\\udce9", WHO)
+"""
+USES = """
+def test():
+    meet("two", "one")
+"""
+DIES = """
+import os
+def test():
+    meet("two", "one")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_one_process_says_is_searched_for_what_another_uses(tmp_path: Path) -> None:
+    files = {"test_says.py": MEET + SAYS, "test_uses.py": MEET + USES}
+    done = run(tmp_path, files, "-n2", "--dist=loadfile")
+    assert done.returncode == 1, done.stdout
+    assert "output of tests (test_says.py::test) names john@doe.example" in done.stdout
+    assert "searched for 1 addresses: 1 output of tests" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("1 failed, 2 passed")
+
+
+def test_a_process_that_breaks_down_fails_the_run(tmp_path: Path) -> None:
+    """It may have said anything."""
+    files = {"test_one.py": MEET + SAYS, "test_two.py": MEET + DIES}
+    done = run(tmp_path, files, "-n2", "--dist=loadfile")
+    assert done.returncode == 1, done.stdout
+    assert "nobody knows what the process gw" in done.stdout

@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -12,6 +13,10 @@ from conversation_tracker.core.conversation import Participant
 from conversation_tracker.core.plan import Record
 from conversation_tracker.core.thread import Mapped
 from conversation_tracker.database import Database
+from conversation_tracker.migrate import migrate
+
+if TYPE_CHECKING:
+    from private.postgres import Postgres
 
 FILL = """
 INSERT INTO tracker.stores (name, alias_domain) VALUES ('shop', 'ct.example.com');
@@ -42,12 +47,25 @@ SELECT relname, seq_tup_read FROM pg_stat_xact_user_tables
 """
 
 
-@pytest.fixture
-def connection(database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(database, autocommit=True) as connection:
+@pytest.fixture(scope="module")
+def filled(postgres: "Postgres") -> str:
+    """Return the name of a database with many orders in it; connect to no such thing."""
+    name = "many_orders"
+    uri = postgres.create_database(name)
+    migrate(uri)
+    with psycopg.connect(uri, autocommit=True) as connection:
         connection.execute(FILL)
         connection.execute("VACUUM ANALYZE")
+    return name
+
+
+@pytest.fixture
+def connection(postgres: "Postgres", filled: str) -> Iterator[psycopg.Connection]:
+    """Return a session in a copy of it, dropped after the test."""
+    name = "many_orders_once"
+    with psycopg.connect(postgres.create_database(name, filled), autocommit=True) as connection:
         yield connection
+    postgres.drop_database(name)
 
 
 class Recorder(Database):

@@ -1,4 +1,4 @@
-"""Listens to everything that the program says anywhere while tests run, and judges it at the end.
+"""Listens to everything that the program says anywhere while tests run.
 
 Heard are: what every process of ours writes to its log, output or error, the replies of SMTP and of
 the milter protocol, notifications, the server log of the private databases, every text that the
@@ -21,9 +21,8 @@ import packets
 import wire
 from private import client
 from private.postgres import Postgres
-from sighting import Gathered, Leak, named
+from sighting import Gathered, Leak, named_of
 
-_VERDICT = "tests/overheard::nothing_that_was_said_names_an_address"
 _SERVER_LOG = "database logs"
 _ANSWERING = {"unmask", "explain"}
 _PROGRAMS = {"demo", "install", "configure", "conversation-tracker"}
@@ -34,7 +33,6 @@ _MAIL = re.compile(r"^  (?:[-+|](?: .*)?|(?:Sent|Received) by .*|  swaks .*)$", 
 _STATEMENT = re.compile(
     r"^\S+ \S+ \S+ \[\d+\] (?!conversation-tracker ).*STATEMENT:  .*\n(?:\t.*\n)*", re.MULTILINE
 )
-_SHOWN = 20
 _MOST_ROWS = 2000
 _MOST_OCTETS = 300_000
 
@@ -55,6 +53,15 @@ class Ears:
         self._test = "before the first test"
         self._listeners: dict[tuple[int, str], psycopg.Connection] = {}
         self._undo: list[Callable[[], None]] = []
+
+    def join(self, gathered: Gathered, kept: list[Leak]) -> None:
+        """Add what the ears of another process heard."""
+        self.gathered.join(gathered)
+        self.kept += kept
+
+    def leaks(self) -> list[Leak]:
+        """Return what was said or kept and names an address."""
+        return self.gathered.leaks() + self.kept
 
     # What is listened to ---------------------------------------------------------------------
 
@@ -251,19 +258,19 @@ class Ears:
         ).fetchall()
         for (domain,) in connection.execute("SELECT name FROM tracker.alias_domains"):
             self.gathered.domains.add(domain)
-        of_order: dict[int, list[str]] = {}
+        of_order: dict[int, set[str]] = {}
         for order, address in people:
             self.gathered.use(address)
-            of_order.setdefault(order, []).append(address)
-        everybody = [address for _, address in people]
+            of_order.setdefault(order, set()).add(address.lower())
+        everybody = set().union(*of_order.values())
         for table, has_order in connection.execute(_TABLES).fetchall():
             for order, row in _rows(connection, table, has_order):
-                here = of_order.get(order, []) if has_order else everybody
+                here = of_order.get(order, set()) if has_order else everybody
                 self.gathered.sources["rows"] = self.gathered.sources.get("rows", 0) + 1
                 for text in _texts(row):
                     self.kept += [
                         Leak(address, f"{table} ({self._test})", _around(text, address))
-                        for address in named(text, here)
+                        for address in named_of(text, here)
                     ]
 
     # pytest -----------------------------------------------------------------------------------
@@ -279,34 +286,6 @@ class Ears:
                 # pytest's own log handler sees records as other libraries made them.
                 if not title.startswith("Captured log"):
                     self._say("output of tests", text)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Report the verdict as one more test."""
-        self.stop()
-        if session.config.option.collectonly:
-            return
-        leaks = list(dict.fromkeys(str(each) for each in self.gathered.leaks() + self.kept))
-        text = "\n".join([f"{len(leaks)} texts name an address", *leaks[:_SHOWN]])
-        report = pytest.TestReport(
-            _VERDICT,
-            (_VERDICT, None, "what was said"),
-            {},
-            "failed" if leaks else "passed",
-            text if leaks else None,
-            "call",
-        )
-        session.config.hook.pytest_runtest_logreport(report=report)
-        if leaks:
-            session.testsfailed += 1
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Tell how much was searched."""
-        counts = ", ".join(f"{count} {kind}" for kind, count in self.gathered.sources.items())
-        terminalreporter.write_line(
-            f"searched for {len(self.gathered.addresses)} addresses: {counts or 'nothing said'}"
-        )
 
 
 def _speaker(argv: list[str]) -> str:

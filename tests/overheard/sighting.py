@@ -8,7 +8,7 @@ import base64
 import binascii
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -66,6 +66,14 @@ class Gathered:
             if permitted.isdisjoint(_ends(word)):
                 self._words.setdefault(word, (f"{kind} ({who})", around))
 
+    def join(self, other: "Gathered") -> None:
+        """Add what was gathered elsewhere."""
+        for kind, count in other.sources.items():
+            self.sources[kind] = self.sources.get(kind, 0) + count
+        self.domains |= other.domains
+        self._addresses |= other._addresses
+        self._words = other._words | self._words
+
     def leaks(self) -> list[Leak]:
         """Return each address that was named, once for each way it was."""
         return [
@@ -87,8 +95,12 @@ class Gathered:
 
 def named(text: str | bytes, addresses: Iterable[str]) -> list[str]:
     """Return those of the addresses, in lower case, that a text names in whatever form."""
-    found = {each for word in words(text) for each in _ends(word)}
-    return sorted(found & {address.lower() for address in addresses})
+    return named_of(text, {address.lower() for address in addresses})
+
+
+def named_of(text: str | bytes, addresses: Set[str]) -> list[str]:
+    """Do the same, where there are many addresses, all in lower case already."""
+    return sorted({each for word in words(text) for each in _ends(word)} & addresses)
 
 
 def words(text: str | bytes) -> dict[str, str]:

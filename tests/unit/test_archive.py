@@ -3,12 +3,12 @@
 import base64
 import io
 import random
-import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
 
 import pytest
+from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -156,9 +156,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("data", BOMBS.values(), ids=list(BOMBS))
 def test_bombs_are_looked_at_within_bounded_time(data: bytes) -> None:
-    start = time.process_time()
-    assert not archive.found(data, PEOPLE)
-    assert time.process_time() - start < 10
+    assert not within(10, lambda: archive.found(data, PEOPLE))
 
 
 def test_pictures_and_fonts_in_a_pdf_file_are_not_searched_for_strings(

@@ -1,8 +1,7 @@
 """Masking of addresses that soft line breaks part."""
 
-import time
-
 import pytest
+from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,6 +79,4 @@ def test_any_text_raises_nothing_and_stays_without_a_hit(text: str, delsp: bool)
 
 @pytest.mark.parametrize("text", ["a \n" * 300_000, "@ \n> " * 200_000, " \n" * 400_000])
 def test_soft_breaks_without_end_take_bounded_time(text: str) -> None:
-    start = time.process_time()
-    flowed.masked(f"doe.example \n{text}", MASK)
-    assert time.process_time() - start < 5
+    within(5, lambda: flowed.masked(f"doe.example \n{text}", MASK))

@@ -1,8 +1,8 @@
 """Other orders' soft aliases are found in a record, among any number of alias domains."""
 
 import re
-import time
 
+from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,9 +48,11 @@ def test_ten_thousand_alias_domains_cost_a_message_nothing() -> None:
     domains = frozenset(f"ct.shop{n}.example" for n in range(10_000))
     text = "See https://b.example/web.b.html and ask john@a.example. " * 200
     alias = "john@a.example-207700027841b.ct.shop77.example"
-    started = time.process_time()
-    foreign = _Foreign(domains)
-    assert foreign(text + alias).endswith(" order-207700027841@ct.shop77.example")
-    assert foreign(text) == text
-    assert not foreign.possible(text.encode())
-    assert time.process_time() - started < 0.05
+
+    def work() -> None:
+        foreign = _Foreign(domains)
+        assert foreign(text + alias).endswith(" order-207700027841@ct.shop77.example")
+        assert foreign(text) == text
+        assert not foreign.possible(text.encode())
+
+    within(0.05, work)

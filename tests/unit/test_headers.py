@@ -2,10 +2,10 @@
 
 import base64
 import re
-import time
 from collections.abc import Callable
 
 import pytest
+from cost import within
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
@@ -405,10 +405,8 @@ def test_without_names_to_mask_only_spans_change(head: bytes, tail: bytes) -> No
 def test_hostile_values_take_linear_time(piece: bytes) -> None:
     """60 kB is what Postfix lets through; a quadratic reader would need minutes."""
     value = piece * (50_000 // len(piece)) + b" john@doe.example <a@x>"
-    begin = time.process_time()
-    masked_text(value, mask)
-    masked_mailboxes(value, alias, mask)
-    assert time.process_time() - begin < 2
+    within(2, lambda: masked_text(value, mask))
+    within(2, lambda: masked_mailboxes(value, alias, mask))
 
 
 @pytest.mark.parametrize(
@@ -434,16 +432,12 @@ def test_a_word_that_an_address_tears_apart_is_masked(value: bytes) -> None:
 
 def test_many_torn_words_take_linear_time() -> None:
     value = b"=?utf-8?q?john=40doe=2Eexample,<e@x>?= <a@b>," * 1200
-    begin = time.process_time()
-    masked_mailboxes(value, alias, mask)
-    assert time.process_time() - begin < 4
+    within(4, lambda: masked_mailboxes(value, alias, mask))
 
 
 def test_many_changes_in_one_long_word_take_linear_time() -> None:
     value = b'""' + b'john@doe.example" "' * 3000 + b'x" <a@x>'
-    begin = time.process_time()
-    result = masked_mailboxes(value, alias, mask)
-    assert time.process_time() - begin < 1
+    result = within(1, lambda: masked_mailboxes(value, alias, mask))
     assert decoded(result).count(ALIAS) == 3000
 
 

@@ -7,12 +7,12 @@ import logging
 import re
 import sys
 import threading
-import time
 from datetime import UTC, datetime
 
 import psycopg
 import pytest
 import structlog
+from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -411,10 +411,8 @@ def test_the_net_reaches_every_depth(value, address):
 
 def test_the_net_takes_time_with_the_length_only(stream):
     """A long text that looks like an address all along is no trap."""
-    began = time.monotonic()
     for text in ("a" * 200_000 + "@", "@" * 200_000, '"' * 200_000 + "@", "a@ " * 60_000):
-        log.refused_recipient(reply=text)
-    assert time.monotonic() - began < 5
+        within(5, lambda text=text: log.refused_recipient(reply=text))
 
 
 # Other libraries

@@ -1,10 +1,10 @@
 """Known addresses in running text: where they begin and end, and how they are spelled."""
 
 import re
-import time
 from urllib.parse import unquote
 
 import pytest
+from cost import within
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -261,6 +261,4 @@ def test_text_around_an_address_stays(before: str, after: str) -> None:
 )
 def test_a_megabyte_takes_linear_time(piece: str) -> None:
     mask = Masker({f"user{n}@doe.example": ALIAS for n in range(100)} | {REAL: ALIAS})
-    started = time.process_time()
-    mask(piece * (1_000_000 // len(piece)))
-    assert time.process_time() - started < 5
+    within(10, lambda: mask(piece * (1_000_000 // len(piece))))

@@ -1,7 +1,6 @@
 """Reports that come back: delivery status, words of old servers, receipts, complaints, answers."""
 
 import os
-import time
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from cost import within
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -697,9 +697,7 @@ def test_any_fields_are_read(fields: str) -> None:
 def test_hostile_repetition_takes_no_time(piece: bytes, type_: str) -> None:
     """A megabyte of one piece is read within seconds; anything quadratic would take minutes."""
     message = mail(f"{DAEMON}\nContent-Type: {type_}", piece * (1_000_000 // len(piece)))
-    start = time.process_time()
-    check(message)
-    assert time.process_time() - start < 10
+    within(10, lambda: check(message))
 
 
 @pytest.mark.parametrize("piece", [b"!", b"<", b"(", b"auto", b"=?utf-8?q?=?= ", b'"', b"deliver"])
@@ -707,9 +705,8 @@ def test_hostile_headers_take_no_time(piece: bytes) -> None:
     """Long values are only looked at in part."""
     names = (b"From", b"Subject", b"X-Failed-Recipients", b"Precedence", b"Auto-Submitted")
     value = piece * (60_000 // len(piece))
-    start = time.process_time()
-    check(Message(None, (), tuple(Header(name, value) for name in names), b"x", null=True))
-    assert time.process_time() - start < 10
+    message = Message(None, (), tuple(Header(name, value) for name in names), b"x", null=True)
+    within(10, lambda: check(message))
 
 
 # Test messages from elsewhere, where there are any

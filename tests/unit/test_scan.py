@@ -2,10 +2,10 @@
 
 import base64
 import quopri
-import time
 
 import pytest
 from builders import BUYER, CARRIER, SHOP, A, B, S, mail, order, soft, written
+from cost import least, within
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -360,13 +360,11 @@ HOSTILE = {
 @pytest.mark.parametrize("media", ["text/html", "message/rfc822", "multipart/mixed; boundary=x"])
 def test_hostile_text_is_bounded(piece: bytes, media: str) -> None:
     """Twice as much of anything takes about twice as long, and never long."""
-    times = []
-    for size in (100_000, 200_000):
-        start = time.process_time()
-        scan([Header(b"Content-Type", media.encode())], piece * (size // len(piece)), FORBIDDEN)
-        times.append(time.process_time() - start)
-    assert times[1] < 1
-    assert times[1] < 6 * times[0] + 0.1
+    headers = [Header(b"Content-Type", media.encode())]
+    once, twice = (piece * (size // len(piece)) for size in (100_000, 200_000))
+    within(1, lambda: scan(headers, twice, FORBIDDEN))
+    seconds = least(lambda: scan(headers, once, FORBIDDEN), 2)
+    assert least(lambda: scan(headers, twice, FORBIDDEN), 2) < 3 * seconds + 0.02
 
 
 def test_hostile_structure_is_bounded() -> None:
@@ -378,9 +376,7 @@ def test_hostile_structure_is_bounded() -> None:
     attached = b"Content-Type: message/rfc822\n\n" * 200
     assert channels(attached + b"\n" + JOHN.encode()) != []
     wide = b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 5000
-    start = time.process_time()
-    assert channels(wide + b"--b\n\n" + JOHN.encode()) != []
-    assert time.process_time() - start < 2
+    assert within(2, lambda: channels(wide + b"--b\n\n" + JOHN.encode())) != []
 
 
 def test_an_ordinary_mail_costs_little() -> None:
@@ -389,12 +385,8 @@ def test_an_ordinary_mail_costs_little() -> None:
     rows = b"<tr><td style='color:#fff'><a href='https://x.example/?u=1&amp;id=2'>x</a></td></tr>\n"
     for media, body, most in ((b"text/plain", plain, 0.002), (b"text/html", rows * 440, 0.02)):
         headers = [Header(b"Content-Type", media), Header(b"Received", b"from a\n by b\n for c")]
-        best = 1.0
-        for _ in range(20):
-            start = time.process_time()
-            scan(headers, body, FORBIDDEN)
-            best = min(best, time.process_time() - start)
-        assert best < most
+        scan(headers, body, FORBIDDEN)  # the first has patterns to compile
+        within(most, lambda headers=headers, body=body: scan(headers, body, FORBIDDEN))
 
 
 # What follows from a hit
@@ -456,6 +448,4 @@ def test_a_header_that_nobody_needs_is_left_out() -> None:
 def test_lines_that_are_nearly_delimiters_cost_little(line: bytes, boundary: bytes) -> None:
     headers = [Header(b"Content-Type", b"multipart/mixed; " + boundary)]
     body = line * (2_000_000 // len(line)) + b"\n--b\n\nI am " + BUYER.encode()
-    begun = time.process_time()
-    assert scan(headers, body, {BUYER: "1"})
-    assert time.process_time() - begun < 2
+    assert within(2, lambda: scan(headers, body, {BUYER: "1"}))

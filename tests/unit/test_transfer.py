@@ -3,9 +3,9 @@
 import base64
 import binascii
 import quopri
-import time
 
 import pytest
+from cost import within
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -209,7 +209,6 @@ def test_quoted_printable_of_any_kind_decodes_to_the_new(
 
 def test_long_quoted_printable_is_read_and_changed_in_milliseconds() -> None:
     raw = b'<td class=3D"cell">f=C3=BCr 10,00 =E2=82=AC</td> and more text of it=\r\n\r\n' * 20_000
-    started = time.process_time()
-    old = transfer.decoded(raw, QUOTED)
-    transfer.encoded(raw, old, old.replace(b"10,00", b"11,00", 1), QUOTED)
-    assert time.process_time() - started < 2
+    old = within(1, lambda: transfer.decoded(raw, QUOTED))
+    new = old.replace(b"10,00", b"11,00", 1)
+    within(1, lambda: transfer.encoded(raw, old, new, QUOTED))

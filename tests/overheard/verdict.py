@@ -1,0 +1,68 @@
+"""Judges at the end what was heard, and reports it as one more test.
+
+Where pytest-xdist runs the tests in several processes, each hands on what it heard, and all of it
+is judged once: what one process said is searched for the addresses that another used.
+"""
+
+import pickle
+from typing import Any
+
+import pytest
+
+from ears import Ears
+
+_NAME = "tests/overheard::nothing_that_was_said_names_an_address"
+_OUTPUT = "heard"
+_SHOWN = 20
+
+
+class Verdict:
+    """A plugin of pytest, beside `Ears`."""
+
+    def __init__(self, ears: Ears) -> None:
+        self._ears = ears
+        self._unheard: list[str] = []
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take what another process heard; one that broke down tells nothing."""
+        heard = getattr(node, "workeroutput", None) or {}
+        if _OUTPUT in heard:
+            self._ears.join(*pickle.loads(heard[_OUTPUT]))
+        else:
+            self._unheard.append(f"nobody knows what the process {node.gateway.id} said")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand on what was heard, or report the verdict."""
+        self._ears.stop()
+        if session.config.option.collectonly:
+            return
+        output = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            # Pickled, since texts may hold what is no UTF-8.
+            output[_OUTPUT] = pickle.dumps((self._ears.gathered, self._ears.kept))
+            return
+        leaks = list(dict.fromkeys(map(str, self._ears.leaks())))
+        complaints = [f"{len(leaks)} texts name an address", *leaks[:_SHOWN]] if leaks else []
+        complaints += self._unheard
+        report = pytest.TestReport(
+            _NAME,
+            (_NAME, None, "what was said"),
+            {},
+            "failed" if complaints else "passed",
+            "\n".join(complaints) or None,
+            "call",
+        )
+        session.config.hook.pytest_runtest_logreport(report=report)
+        if complaints:
+            session.testsfailed += 1
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Tell how much was searched."""
+        gathered = self._ears.gathered
+        counts = ", ".join(f"{count} {kind}" for kind, count in gathered.sources.items())
+        terminalreporter.write_line(
+            f"searched for {len(gathered.addresses)} addresses: {counts or 'nothing said'}"
+        )
