@@ -1,9 +1,9 @@
 """The final scan: whether what is about to leave shows an address that its reader must not see.
 
 It shares nothing with the code that masks but the header values and the body: an own walk through
-the structure, own decoders (`readings`) and own eyes (`sighting`). It finds, and changes nothing;
-what follows from a hit is decided in `copies` and `recording`. Archives and PDF files are not
-unpacked.
+the structure (`parts`), own decoders (`readings`) and own eyes (`sighting`). It finds, and changes
+nothing; what follows from a hit is decided in `copies` and `recording`. Archives and PDF files are
+not unpacked.
 
 Structure over the limits is looked at flat, as text. Time is linear in the size, times the depth.
 Nothing here raises.
@@ -17,30 +17,19 @@ from dataclasses import dataclass
 from conversation_tracker.core.means import ENDLESS, Means, Octets
 from conversation_tracker.core.message import Header
 from conversation_tracker.core.scanning import readings, stretches
+from conversation_tracker.core.scanning.parts import (
+    MOST,
+    Declared,
+    Part,
+    before,
+    delimiters,
+    is_message,
+)
 from conversation_tracker.core.scanning.sighting import Watch
 
 _DEPTH = 30
-_PARTS = 3_000
-_HEADER = 256 * 1024
 _HITS = 100
 
-_EMPTY_LINE = re.compile(rb"(?:\A|(?<=\n))\r?\n")
-_FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
-_PARAMETER = rb"%s\*?[ \t]*=[ \t\r\n]*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;\"]+))"
-_BOUNDARY = re.compile(_PARAMETER % rb"boundary", re.IGNORECASE)
-_CHARSET = re.compile(_PARAMETER % rb"charset", re.IGNORECASE)
-_DELSP = re.compile(_PARAMETER % rb"delsp", re.IGNORECASE)
-_GUESS = re.compile(
-    rb"^--(\S(?:[^\r\n]{0,198}?(?:[^ \t\r\n]|[ \t](?=--)))??)(?:--)?(?>[ \t]*)\r?$", re.MULTILINE
-)
-# Written to begin with the line end before it: so it is found at many times the speed.
-_KNOWN_FIELD = re.compile(
-    rb"\n(?:from|to|cc|sender|reply-to|received|date|subject|message-id|mime-version|return-path"
-    rb"|content-type|content-transfer-encoding|delivered-to):",
-    re.IGNORECASE,
-)
-_DELIMITER_END = re.compile(rb"(--)?[ \t]*\r?(?:\Z|(?=\n))")
-_MESSAGES = ("message/rfc822", "message/global", "message/news")
 _FOLDED = (
     "text/calendar",
     "text/vcard",
@@ -127,39 +116,6 @@ def scan(
     return Scanner(forbidden, means).scan(headers, body)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A part still to be looked at: a span of some bytes."""
-
-    data: Octets
-    start: int
-    end: int
-    default: str = "text/plain"
-    depth: int = 0
-    inside: str = ""
-    declared: "_Declared | None" = None
-
-
-class _Declared:
-    """What the Content-* fields of a part say; the first of each name counts."""
-
-    def __init__(self, fields: Iterable[tuple[bytes, bytes]], default: str) -> None:
-        first: dict[bytes, bytes] = {}
-        for name, value in fields:
-            first.setdefault(name.lower(), value)
-        self.value = first.get(b"content-type", b"")
-        media = re.match(rb"[\s\"]*([\w.+!#$&^-]+/[\w.+!#$&^-]+)(?!\s*/)", self.value)
-        self.type = media[1].decode("ascii", "replace").lower() if media else default
-        if media is None and re.match(rb"[\s\"]*multipart\b", self.value, re.IGNORECASE):
-            self.type = "multipart/mixed"
-        encoding = re.search(rb"[\w-]+", first.get(b"content-transfer-encoding", b""))
-        self.encoding = encoding[0].lower() if encoding else b""
-
-    def parameter(self, wanted: re.Pattern[bytes]) -> bytes:
-        match = wanted.search(self.value)
-        return (match[1] or match[2] or b"") if match else b""
-
-
 class _Scan:
     """One scan, with what it has found so far."""
 
@@ -186,49 +142,46 @@ class _Scan:
             self._note(channel, self._owners_in_header(field))
 
     def walk(self, headers: Sequence[Header], body: Octets) -> None:
-        declared = _Declared(((h.name, h.value) for h in headers), "text/plain")
-        waiting = [_Part(body, 0, len(body), declared=declared)]
+        declared = Declared(((h.name, h.value) for h in headers), "text/plain")
+        waiting = [Part(body, 0, len(body), declared=declared)]
         while waiting and len(self.hits) < _HITS:
             waiting += reversed(list(self._inside(waiting.pop())))
 
-    def _inside(self, part: _Part) -> Iterator[_Part]:
+    def _inside(self, part: Part) -> Iterator[Part]:
         """Look at a part, and give the parts inside it."""
         self._means.check()
         self._count += 1
         declared, start = part.declared, part.start
         if declared is None:
-            start = _content(part)
+            start = part.content
             block = part.data[part.start : start]
             self._look_header(part.inside + "part header", block)
-            declared = _Declared(_FIELD.findall(block), part.default)
-        if self._count > _PARTS or part.depth > _DEPTH:
+            declared = Declared.of(block, part.default)
+        if self._count > MOST or part.depth > _DEPTH:
             self._look_at(f"{part.inside}part beyond the limits", declared, part, start)
         elif declared.type.startswith("multipart/"):
             yield from self._parts(part, declared, start)
-        elif declared.type in _MESSAGES:
+        elif declared.is_message:
             yield self._message(part, declared, start)
         else:
             name = f"{part.inside}part {self._count} {declared.type}"
             data = self._look_at(name, declared, part, start)
-            if len(data) and _is_message(data):
+            if len(data) and is_message(data):
                 text = declared.type in ("text/plain", "text/html")
                 inside = f"{name}, " if text else _ATTACHED
-                yield _Part(data, 0, len(data), depth=part.depth + 1, inside=inside)
+                yield Part(data, 0, len(data), depth=part.depth + 1, inside=inside)
 
-    def _message(self, part: _Part, declared: _Declared, start: int) -> _Part:
+    def _message(self, part: Part, declared: Declared, start: int) -> Part:
         """Give the message inside a part."""
         if declared.encoding in (b"base64", b"quoted-printable"):
             found = stretches.decoded(part.data, start, part.end, declared.encoding)
             data = self._means.store(found)
-            return _Part(data, 0, len(data), depth=part.depth + 1, inside=_ATTACHED)
-        return _Part(part.data, start, part.end, depth=part.depth + 1, inside=_ATTACHED)
+            return Part(data, 0, len(data), depth=part.depth + 1, inside=_ATTACHED)
+        return Part(part.data, start, part.end, depth=part.depth + 1, inside=_ATTACHED)
 
-    def _parts(self, part: _Part, declared: _Declared, start: int) -> Iterator[_Part]:
+    def _parts(self, part: Part, declared: Declared, start: int) -> Iterator[Part]:
         """Give the parts of a multipart, and look at what stands before and after them."""
-        boundary = declared.parameter(_BOUNDARY).replace(b"\\", b"").rstrip()
-        lines = _delimiters(part, boundary, start) if boundary else []
-        if not lines and (guess := _GUESS.search(part.data, start, part.end)):
-            lines = _delimiters(part, guess[1], start)
+        lines = delimiters(part, declared.boundary, start)
         if not lines:
             self._look_at(f"{part.inside}part {self._count} {declared.type}", declared, part, start)
             return
@@ -239,16 +192,16 @@ class _Scan:
             if closing:
                 self._look_between(part.inside + "epilogue", part.data, first, part.end)
                 return
-            yield _Part(
+            yield Part(
                 part.data,
                 first,
-                _before(part.data, first, end),
+                before(part.data, first, end),
                 default,
                 part.depth + 1,
                 part.inside,
             )
 
-    def _look_at(self, channel: str, declared: _Declared, part: _Part, start: int) -> Octets:
+    def _look_at(self, channel: str, declared: Declared, part: Part, start: int) -> Octets:
         """Look at a part's content; give it, without its encoding, if it may be a message."""
         if part.end - start > stretches.LARGE:
             return self._look_at_large(channel, declared, part, start)
@@ -263,12 +216,12 @@ class _Scan:
         if data is not raw and declared.encoding == b"base64" and b"@" in raw:
             # What stands in clear beside base64 is shown by some programs.
             self._look(channel, raw.decode("latin-1"))
-        if not self._noted and not _is_message(data):
+        if not self._noted and not is_message(data):
             self._nobody.add(known)
             return b""
         return data
 
-    def _look_at_large(self, channel: str, declared: _Declared, part: _Part, start: int) -> Octets:
+    def _look_at_large(self, channel: str, declared: Declared, part: Part, start: int) -> Octets:
         """Look at a part's content stretch by stretch; give it whole only if it is a message."""
         span = (part.data, start, part.end)
         first = b""
@@ -278,11 +231,11 @@ class _Scan:
         if declared.encoding == b"base64" and part.data.find(b"@", start, part.end) >= 0:
             for raw in stretches.stretches(stretches.decoded(*span, b"")):
                 self._look(channel, raw.decode("latin-1"))
-        if not _is_message(first):
+        if not is_message(first):
             return first
         return self._means.store(stretches.decoded(*span, declared.encoding))
 
-    def _look_content(self, channel: str, declared: _Declared, data: bytes, *, file: bool) -> None:
+    def _look_content(self, channel: str, declared: Declared, data: bytes, *, file: bool) -> None:
         if declared.type.startswith(_TEXTUAL) or declared.type.endswith(("xml", "json", "/ics")):
             self._look_text(channel, declared, data)
         elif file:
@@ -290,9 +243,9 @@ class _Scan:
         else:
             self._look_bytes(channel + " (bytes)", data)
 
-    def _look_text(self, channel: str, declared: _Declared, data: bytes) -> None:
+    def _look_text(self, channel: str, declared: Declared, data: bytes) -> None:
         markup = declared.type.endswith(("html", "xml"))
-        for text in readings.texts(data, declared.parameter(_CHARSET).decode("latin-1")):
+        for text in readings.texts(data, declared.charset):
             # A fold hides that a domain goes on; no program shows one.
             whole = readings.unfolded(text) if declared.type in _FOLDED else text
             self._look(channel, whole, markup=markup)
@@ -301,7 +254,7 @@ class _Scan:
                     self._look(channel, each)
             elif "=?" in text:
                 self._look(channel, readings.encoded_words(text))
-            if declared.parameter(_DELSP).lower() == b"yes":
+            if declared.delsp:
                 self._look(channel, readings.unflowed(text))
         for block in readings.blocks(data):
             self._note(channel, self._watch.seen_in_bytes(block))
@@ -351,19 +304,6 @@ class _Scan:
 _ATTACHED = "attached message, "
 
 
-def _content(part: _Part) -> int:
-    """Find where a part's content begins, after its header block."""
-    end = min(part.end, part.start + _HEADER)
-    match = _EMPTY_LINE.search(part.data, part.start, end)
-    return match.end() if match else end
-
-
-def _is_message(data: Octets) -> bool:
-    """Tell whether a file is a message, whatever its type says."""
-    beginning = data[:8192]
-    return b"\n" in beginning and len(_KNOWN_FIELD.findall(b"\n" + beginning)) > 1
-
-
 def _is_text(data: bytes) -> bool:
     """Tell whether bytes with control characters among them are text all the same."""
     try:
@@ -371,32 +311,3 @@ def _is_text(data: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _delimiters(part: _Part, boundary: bytes, start: int) -> list[tuple[int, int, bool]]:
-    """Find a multipart's delimiter lines: start, end, and whether it is the last one."""
-    needle = b"--" + boundary
-    found: list[tuple[int, int, bool]] = []
-    at = 0 if start == 0 and part.data.startswith(needle) else -1
-    after = max(0, start - 1)
-    while len(found) <= _PARTS:
-        if at < 0:
-            at = part.data.find(b"\n" + needle, after, part.end) + 1
-            if not at:
-                break
-        after = at + len(needle)
-        if match := _DELIMITER_END.match(part.data, after, part.end):
-            closing = match[1] is not None
-            found.append((at, min(match.end() + 1, part.end), closing))
-            if closing:
-                break
-        at = -1
-    return found
-
-
-def _before(data: Octets, first: int, end: int) -> int:
-    """Take off the line end that belongs to a delimiter (RFC 2046 section 5.1.1)."""
-    for line_end in (b"\r\n", b"\n"):
-        if data.endswith(line_end, first, end):
-            return end - len(line_end)
-    return end
