@@ -172,7 +172,7 @@ def test_a_fault_of_ours_is_not_taken_for_an_outage(store: str) -> None:
 def test_no_server_is_unavailable_in_time() -> None:
     with opened(NOWHERE) as database:
         for _ in range(2):
-            with unavailable(within=1.5):
+            with unavailable(within=3.0):
                 database.directory()
 
 
@@ -182,7 +182,7 @@ def test_a_server_that_accepts_and_says_nothing_is_unavailable_in_time() -> None
         port = mute.getsockname()[1]
         with (
             opened(f"postgresql://postgres@127.0.0.1:{port}/none") as database,
-            unavailable(within=1.5),
+            unavailable(within=3.0),
         ):
             database.directory()
 
@@ -195,7 +195,7 @@ def test_all_connections_busy_is_unavailable_in_time(store: str) -> None:
         with ThreadPoolExecutor() as pool:
             waits = pool.submit(database.directory)
             time.sleep(0.1)
-            with unavailable(within=1.5):
+            with unavailable(within=3.0):
                 database.directory()
             other.rollback()
             with pytest.raises(DatabaseUnavailable):
@@ -261,7 +261,7 @@ def test_a_lost_network_is_unavailable_in_time_and_the_connection_given_up(store
     """An overdue statement is ended from this side, even if the server would go on."""
     with opened(store) as database:
         database.directory()
-        with unavailable(within=2.0):
+        with unavailable(within=4.0):
             database._run(lambda connection: connection.execute("SELECT pg_sleep(7)"))
         assert database.directory().alias_domains
 
@@ -273,7 +273,7 @@ def test_the_server_ends_what_takes_too_long(store: str, waiting: str) -> None:
     limits = Limits(statement=400, lock=200, idle=0)
     with opened(store, limits=limits) as database, psycopg.connect(store) as other:
         other.execute("SELECT FROM tracker.orders FOR UPDATE")
-        with unavailable(within=1.5):
+        with unavailable(within=3.0):
             database._run(lambda connection: connection.execute(waiting.encode()))
         assert database.directory().alias_domains
 
@@ -297,7 +297,7 @@ def test_a_database_without_our_schema_is_unavailable(
                 lambda: database.open_order("shop", "1"),
             ]
             for call in calls:
-                with unavailable(within=1.5):
+                with unavailable(within=3.0):
                     call()
     finally:
         postgres.drop_database(psycopg.conninfo.conninfo_to_dict(uri)["dbname"])
@@ -308,7 +308,7 @@ def test_a_role_without_privileges_is_unavailable(postgres: "Postgres", store: s
     with psycopg.connect(store, autocommit=True) as connection:
         connection.execute("CREATE ROLE nobody_at_all LOGIN")
         try:
-            with opened(postgres.uri(name, "nobody_at_all")) as database, unavailable(within=1.5):
+            with opened(postgres.uri(name, "nobody_at_all")) as database, unavailable(within=3.0):
                 database.directory()
         finally:
             connection.execute("DROP ROLE nobody_at_all")
@@ -322,9 +322,9 @@ def test_a_read_only_database_is_unavailable_for_writing_until_it_is_not(store: 
         with opened(store, size=1) as database:
             order = database.again(1)
             assert order is not None
-            with unavailable(within=1.5):
+            with unavailable(within=3.0):
                 database.record([message(order.conversation)])
-            with unavailable(within=1.5):
+            with unavailable(within=3.0):
                 database.open_order("shop", "2")
             connection.execute(sql.SQL(alter).format(name, sql.SQL("off")))
             # The one connection there is may still be an old one.
@@ -381,7 +381,7 @@ def test_several_hosts_are_taken_apart(
 def test_a_closed_database_is_unavailable(store: str) -> None:
     with opened(store) as database:
         database.directory()
-    with unavailable(within=1.0):
+    with unavailable(within=3.0):
         database.directory()
 
 
@@ -438,7 +438,7 @@ def test_a_rehearsal_answers_like_the_database_and_leaves_nothing(
 
 @pytest.mark.usefixtures("impatient")
 def test_a_rehearsal_without_a_server_is_unavailable() -> None:
-    with unavailable(within=1.5):
+    with unavailable(within=3.0):
         Rehearsal(NOWHERE)
 
 

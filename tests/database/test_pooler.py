@@ -157,7 +157,7 @@ def test_the_server_ends_what_takes_too_long(opened: Database, pooled: str, wait
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailable):
             opened._run(lambda connection: connection.execute(waiting.encode()).fetchall())
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 4
     assert opened.directory().alias_domains
 
 
@@ -275,7 +275,7 @@ def test_a_paused_pooler_is_unavailable_in_time(
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailable):
             opened.directory()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 4
         bouncer.order(f"RESUME {name}")
         assert processes.until(lambda: _answers(opened), 5.0)
     finally:

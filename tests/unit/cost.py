@@ -1,8 +1,9 @@
-"""What work may cost: processor seconds as a machine of the year 2024 counts them.
+"""What work may cost, on whatever machine and whatever else it does meanwhile.
 
-A slower machine, or one that is busy with something else, gets as much more as it needs for a fixed
-piece of work at that moment. So a bound says how work grows, and not how fast the machine is: each
-is several times what the work costs, and far below what it would cost if it grew with the square.
+`linear` compares two sizes. `within` has a bound in processor seconds as a fast machine counts
+them; a slower one, or a busy one, gets as much more as it needs for a fixed piece of work at that
+moment. Such bounds are several times what the work costs, and far below what it would cost if it
+grew with the square.
 """
 
 import re
@@ -13,7 +14,7 @@ from typing import TypeVar
 _T = TypeVar("_T")
 _TRIES = 3
 _TEXT = "some words of a line, and john@doe.example within them\n" * 2_000
-_SECONDS = 0.003  # what the piece of work takes on that machine
+_SECONDS = 0.003  # what the piece of work takes on a fast machine
 _ADDRESS = re.compile(r"[\w.]+@([\w.]+)")
 
 
@@ -35,8 +36,22 @@ def within(seconds: float, work: Callable[[], _T]) -> _T:
     raise AssertionError(f"took {spent:.2f} processor seconds, of {allowed:.2f} it may take here")
 
 
+def linear(work: Callable[[int], object], size: int) -> None:
+    """Do the work at a quarter of the size and at all of it, which may take six times as long.
+
+    What grows with the square takes sixteen times as long.
+    """
+    quarter = whole = 0.0
+    for _ in range(_TRIES):
+        quarter = least(lambda: work(size // 4), 2)
+        whole = least(lambda: work(size), 1)
+        if whole < 6 * quarter + 0.02:
+            return
+    raise AssertionError(f"took {quarter:.3f} processor seconds, then {whole:.3f} for four times")
+
+
 def least(work: Callable[[], object], tries: int = 5) -> float:
-    """Return the seconds that the work costs when it is disturbed least, to compare with others."""
+    """Return the seconds that the work costs when it is disturbed least."""
     spent = []
     for _ in range(tries):
         begun = time.process_time()
