@@ -1,6 +1,7 @@
 """Servers that tests share. Each starts when a test first asks for it; unit tests need none."""
 
 import itertools
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ _numbers = itertools.count(1)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Hear all that is said from now on, in each process that runs tests."""
+    # What is started in the background ignores it, and all that it starts would do so as well.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     ears = Ears()
     if config.getoption("dist", "no") == "no":
         ears.listen()

@@ -43,7 +43,7 @@ def linear(work: Callable[[int], object], size: int) -> None:
     """
     quarter = whole = 0.0
     for _ in range(_TRIES):
-        quarter = least(lambda: work(size // 4), 2)
+        quarter = least(lambda: work(size // 4), 1)
         whole = least(lambda: work(size), 1)
         if whole < 6 * quarter + 0.02:
             return
