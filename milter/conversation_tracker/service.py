@@ -7,6 +7,7 @@ stays. Readiness, reloads and the watchdog are told to systemd. What goes wrong 
 worker runs is raised as it is; afterwards it is logged.
 """
 
+import gc
 import os
 import select
 import signal
@@ -82,6 +83,10 @@ class Service:
             signal.signal(number, self._note)
         signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
         self._shown.serve(self._config.metrics)
+        # Modules and what they made live as long as the workers: going through them again and again
+        # would hold all messages up for a tenth of a second, and copy the pages that are shared.
+        gc.collect()
+        gc.freeze()
         while True:
             self._fill()
             self._shown.tick()

@@ -8,6 +8,7 @@ close each begin anew. Whatever raises is logged without its text and answered 4
 import re
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import Milter
@@ -53,12 +54,24 @@ ACTIONS = (
 
 # All that we read of the client comes with MAIL, so that connect and helo need no round trip.
 _MAIL_MACROS = "{auth_authen} {client_addr} {daemon_name}"
-_NO_MACROS = ""
+# Postfix takes an empty list for none at all, and sends what it sends by itself.
+_FEW_MACROS = "i"
+_STEPS = (
+    Milter.P_NOCONNECT
+    | Milter.P_NOHELO
+    | Milter.P_NODATA
+    | Milter.P_NOEOH
+    | Milter.P_NOUNKNOWN
+    | Milter.P_NR_MAIL
+    | Milter.P_NR_HDR
+    | Milter.P_NR_BODY
+)
+_CLIENTS = 1024  # addresses of which is kept whether they are trusted
 _ROUTE = re.compile(rb"\A@[^:]*:")  # RFC 5321 section 4.1.1.3: to be ignored
 _BOUNCE_PARAMETERS = "RET=HDRS ENVID={}"
 
 
-class Session(Milter.Base):  # type: ignore[misc]
+class Session:
     """One connection from Postfix: any number of transactions, one after the other."""
 
     filter: ClassVar[Filter]
@@ -77,19 +90,33 @@ class Session(Milter.Base):  # type: ignore[misc]
         """Count the connections, whether a message is under way on them or not."""
         return len(cls._open)
 
-    def __init__(self) -> None:
-        """Begin without a transaction."""
-        self._open.add(id(self))
-        self._reset()
+    def __init__(self, context: Any) -> None:
+        """Begin without a transaction.
 
-    def _reset(self) -> None:
+        Args:
+            context: libmilter's, of this connection.
+        """
+        self._open.add(id(self))
+        self._context = context
+        self._after_mail: int = Milter.CONTINUE
+        self._after_header: int = Milter.CONTINUE
+        self._after_body: int = Milter.CONTINUE
+        self._clear()
+
+    def _clear(self) -> None:
+        self._clean = True
         self._transaction = Transaction()
         self._sender = b""
         self._headers: list[Header] = []
         self._octets = 0
         self._cut = False
-        self._body = Collector()
+        self._body: Collector | None = None
         self._lost: OSError | None = None
+
+    def _reset(self) -> None:
+        """Drop the transaction. Whatever notes something says that there is something to drop."""
+        if not self._clean:
+            self._clear()
 
     def negotiate(self, opts: list[int]) -> int:
         """Ask for what is needed only, and name the macros of each stage.
@@ -97,32 +124,37 @@ class Session(Milter.Base):  # type: ignore[misc]
         The library's own negotiation hands the macros over as bytes, fails on that in silence and
         gives every option up; so this one does not use it.
         """
-        self._actions, offered = opts[0], opts[1]
-        if self._actions & Milter.SETSYMLIST:
-            self._ctx.setsymlist(Milter.M_ENVFROM, _MAIL_MACROS)
-            self._ctx.setsymlist(Milter.M_ENVRCPT, _NO_MACROS)
-            self._ctx.setsymlist(Milter.M_EOM, "i")
-        opts[1] = self._protocol = offered & ~self.protocol_mask()
+        actions, offered = opts[0], opts[1]
+        if actions & Milter.SETSYMLIST:
+            self._context.setsymlist(Milter.M_CONNECT, _FEW_MACROS)
+            self._context.setsymlist(Milter.M_ENVFROM, _MAIL_MACROS)
+            self._context.setsymlist(Milter.M_ENVRCPT, _FEW_MACROS)
+            self._context.setsymlist(Milter.M_EOM, _FEW_MACROS)
+        steps = opts[1] = offered & _STEPS
         opts[2] = opts[3] = 0
+        # What is not answered must be what was agreed upon, or both wait for each other.
+        self._after_mail = Milter.NOREPLY if steps & Milter.P_NR_MAIL else Milter.CONTINUE
+        self._after_header = Milter.NOREPLY if steps & Milter.P_NR_HDR else Milter.CONTINUE
+        self._after_body = Milter.NOREPLY if steps & Milter.P_NR_BODY else Milter.CONTINUE
         return int(Milter.CONTINUE)
 
-    @Milter.decode("bytes")
-    @Milter.noreply
     def envfrom(self, sender: bytes, *_parameters: bytes) -> int:
         """Begin a transaction."""
         self._reset()
+        self._clean = False
         self._sender = sender
-        split = self.getsymval("{daemon_name}") == SPLITTER
-        client = self.getsymval("{client_addr}") or ""
-        known = bool(self.getsymval("{auth_authen}")) or type(self).trusts(client)
-        self._transaction = Transaction(
-            null=sender.strip() in (b"", b"<>"), trusted=known and not split, split=split
-        )
-        return int(Milter.CONTINUE)
+        macro = self._context.getsymval
+        transaction = self._transaction
+        transaction.null = sender.strip() in (b"", b"<>")
+        transaction.split = macro("{daemon_name}") == SPLITTER
+        if not transaction.split:
+            known = bool(macro("{auth_authen}"))
+            transaction.trusted = known or type(self).trusts(macro("{client_addr}") or "")
+        return self._after_mail
 
-    @Milter.decode("bytes")
     def envrcpt(self, recipient: bytes, *parameters: bytes) -> int:
         """Look a recipient up, and refuse it alone if need be."""
+        self._clean = False
         original = any(each.upper().startswith(b"ORCPT=") for each in parameters)
         try:
             reply = self.filter.recipient(self._transaction, recipient, original=original)
@@ -137,36 +169,37 @@ class Session(Milter.Base):  # type: ignore[misc]
         )
         return self._answer(reply)
 
-    @Milter.decode("bytes")
-    @Milter.noreply
     def header(self, name: str, value: bytes) -> int:
         """Keep one header field."""
+        self._clean = False
         self._octets += len(name) + len(value)
         if len(self._headers) < MAX_FIELDS and self._octets <= MAX_FIELDS_OCTETS:
             self._headers.append(Header(name.encode("ascii", "surrogateescape"), value))
         else:
             self._cut = True
-        return int(Milter.CONTINUE)
+        return self._after_header
 
-    @Milter.noreply
     def body(self, chunk: bytes) -> int:
         """Keep one piece of the body, if anybody will look at it."""
         if self.filter.concerns(self._transaction):
+            self._clean = False
+            if self._body is None:
+                self._body = Collector()
             try:
                 self._body.add(chunk)
             except OSError as error:  # no room on the disk; nothing can be answered here
                 self._lost = self._lost or error
-        return int(Milter.CONTINUE)
+        return self._after_body
 
     def eom(self) -> int:
         """Decide on the message, and apply what was decided."""
         started = time.perf_counter()
-        queue_id = self.getsymval("i") or ""
+        queue_id = self._context.getsymval("i") or ""
         self._busy.add(id(self))
         try:
             if self._lost is not None:
                 raise self._lost
-            body = self._body.octets()
+            body = b"" if self._body is None else self._body.octets()
             with self.turns.turn(len(body)):
                 message = self._message(queue_id, body)
                 outcome = self.filter.message(self._transaction, message)
@@ -210,7 +243,9 @@ class Session(Milter.Base):  # type: ignore[misc]
         if outcome.plan.discard:
             return int(Milter.DISCARD)
         if outcome.return_path is not None:
-            self.chgfrom(f"<{outcome.return_path}>", _BOUNCE_PARAMETERS.format(queue_id or "0"))
+            self._context.chgfrom(
+                f"<{outcome.return_path}>", _BOUNCE_PARAMETERS.format(queue_id or "0")
+            )
         for edit in outcome.plan.edits:
             self._apply(edit)
         return int(Milter.CONTINUE)
@@ -219,19 +254,19 @@ class Session(Milter.Base):  # type: ignore[misc]
         match edit:
             case ChangeHeader(name, index, value):
                 shown = None if value is None else _text(value)
-                self.chgheader(name.decode("ascii"), index, shown)
+                self._context.chgheader(name.decode("ascii"), index, shown)
             case AddHeader(name, value):
-                self.addheader(name.decode("ascii"), _text(value))
+                self._context.addheader(name.decode("ascii"), _text(value))
             case DeleteRecipient(raw):
-                self.delrcpt(_text(raw))
+                self._context.delrcpt(_text(raw))
             case AddRecipient(address):
-                self.addrcpt(f"<{address}>")
+                self._context.addrcpt(f"<{address}>")
             case ReplaceBody(body):
                 for piece in windows(body, 0, len(body)) if len(body) else (b"",):
-                    self.replacebody(piece)  # libmilter appends
+                    self._context.replacebody(piece)  # libmilter appends
 
     def _answer(self, reply: Reply) -> int:
-        self.setreply(reply.code, reply.status, reply.text)
+        self._context.setreply(reply.code, reply.status, reply.text)
         return int(Milter.TEMPFAIL if reply.temporary else Milter.REJECT)
 
     def _log(self, message: Message, outcome: Outcome, seconds: float) -> None:
@@ -281,20 +316,35 @@ def register(filter: Filter, trusts: Callable[[str], bool], turns: Turns) -> Non
     """
     Session.filter = filter
     Session.turns = turns
-    Session.trusts = staticmethod(trusts)
-    Milter.factory = Session
+    Session.trusts = staticmethod(lru_cache(_CLIENTS)(trusts))
     Milter.set_flags(ACTIONS)
-    milter.set_envfrom_callback(lambda ctx, *b: ctx.getpriv().envfrom(*b))
-    milter.set_envrcpt_callback(lambda ctx, *b: ctx.getpriv().envrcpt(*b))
-    milter.set_header_callback(lambda ctx, name, value: ctx.getpriv().header(name, value))
-    milter.set_body_callback(lambda ctx, chunk: ctx.getpriv().body(chunk))
-    milter.set_eom_callback(lambda ctx: ctx.getpriv().eom())
-    milter.set_abort_callback(lambda ctx: ctx.getpriv().abort())
-    milter.set_close_callback(Milter.close_callback)
+    milter.set_envfrom_callback(lambda context, *b: context.getpriv().envfrom(*b))
+    milter.set_envrcpt_callback(lambda context, *b: context.getpriv().envrcpt(*b))
+    milter.set_header_callback(_header)
+    milter.set_body_callback(lambda context, chunk: context.getpriv().body(chunk))
+    milter.set_eom_callback(lambda context: context.getpriv().eom())
+    milter.set_abort_callback(lambda context: context.getpriv().abort())
+    milter.set_close_callback(_close)
     milter.register("conversation-tracker", negotiate=_negotiate)
 
 
-def _negotiate(ctx: Any, opts: list[int]) -> int:
-    session = Session()
-    session._setctx(ctx)
+def _header(context: Any, name: str, value: bytes) -> int:
+    session: Session = context.getpriv()
+    return session.header(name, value)
+
+
+def _negotiate(context: Any, opts: list[int]) -> int:
+    session = Session(context)
+    context.setpriv(session)
     return session.negotiate(opts)
+
+
+def _close(context: Any) -> int:
+    """Part a session and its context, which would keep each other."""
+    session: Session | None = context.getpriv()
+    if session is None:
+        return int(Milter.CONTINUE)
+    try:
+        return session.close()
+    finally:
+        context.setpriv(None)

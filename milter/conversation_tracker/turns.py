@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from conversation_tracker.core.means import LARGE, Overdue
 
@@ -23,6 +23,7 @@ PATIENCE = 100.0
 """Seconds to wait for a turn."""
 
 _POLL = 0.02  # seconds
+_AT_ONCE = nullcontext()
 
 
 class Turns:
@@ -40,8 +41,7 @@ class Turns:
         """Close the file."""
         os.close(self._file)
 
-    @contextmanager
-    def turn(self, octets: int, patience: float = PATIENCE) -> Iterator[None]:
+    def turn(self, octets: int, patience: float = PATIENCE) -> AbstractContextManager[None]:
         """Wait for the turn of a message, and hold it in the block.
 
         Args:
@@ -51,9 +51,10 @@ class Turns:
         Raises:
             Overdue: its turn did not come.
         """
-        if octets <= SMALL:
-            yield
-            return
+        return _AT_ONCE if octets <= SMALL else self._awaited(octets, patience)
+
+    @contextmanager
+    def _awaited(self, octets: int, patience: float) -> Iterator[None]:
         give_up = time.monotonic() + patience
         wanted = min(octets, TOGETHER) if octets <= LARGE else TOGETHER
         with self._room:

@@ -75,8 +75,8 @@ def test_macros_are_asked_for_by_name(world: World) -> None:
     packets = Packets(world.tracker.socket, 10.0)
     packets.close()
     assert set(packets._lists[2].split()) == {"{auth_authen}", "{client_addr}", "{daemon_name}"}
-    assert packets._lists[3].split() == []
-    assert packets._lists[5].split() == ["i"]
+    # An empty list is none for Postfix: it would send its own.
+    assert [packets._lists[stage].split() for stage in (0, 3, 5)] == [["i"], ["i"], ["i"]]
 
 
 # RCPT

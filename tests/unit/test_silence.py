@@ -67,9 +67,6 @@ class Context:
     def getsymval(self, name: str) -> str:
         return "4ZJXYz0abcz1" if name == "i" else ""
 
-    def setpriv(self, _session: object) -> None:
-        pass
-
     def setreply(self, *reply: Any) -> None:
         self.replies.append(reply)
 
@@ -102,9 +99,7 @@ def session(monkeypatch: pytest.MonkeyPatch, method: str, fault: Callable[[], No
     monkeypatch.setattr(Session, "filter", filter, raising=False)
     monkeypatch.setattr(Session, "trusts", staticmethod(lambda _client: False), raising=False)
     monkeypatch.setattr(Session, "turns", Turns(), raising=False)
-    made = Session()
-    made._setctx(Context())
-    return made
+    return Session(Context())
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -118,7 +113,7 @@ def test_a_fault_at_the_end_of_a_message(
     said = stream.getvalue()
     assert said.count("\n") == 1
     assert "test_silence.py" in said
-    assert made._ctx.replies == [("451", "4.3.0", "Temporary failure, try again later")]
+    assert made._context.replies == [("451", "4.3.0", "Temporary failure, try again later")]
     assert named(said, [JOHN]) == []
     assert "doe" not in said
 
@@ -130,7 +125,7 @@ def test_a_fault_at_a_recipient(
     made = session(monkeypatch, "recipient", fault)
     made.envfrom(b"<>")
     made.envrcpt(f"<{JOHN}>".encode())
-    assert made._ctx.replies == [("451", "4.3.0", "Temporary failure, try again later")]
+    assert made._context.replies == [("451", "4.3.0", "Temporary failure, try again later")]
     assert "doe" not in stream.getvalue()
 
 
