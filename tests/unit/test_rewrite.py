@@ -1,5 +1,6 @@
 """A copy for one recipient: one row for each behaviour, with the edits that it takes."""
 
+import base64
 from dataclasses import dataclass, field
 
 import pytest
@@ -426,3 +427,12 @@ def test_a_fold_with_its_blanks_hides_no_address(body: str) -> None:
     assert f"from {B}, and\n mary" in sent.body.decode()
     assert "Keywords: one,\n two\n" in sent.body.decode()
     assert sent.first(b"subject") == f"from {B}, and\n mary".encode()
+
+
+@pytest.mark.parametrize("place", range(57))
+def test_a_soft_alias_in_base64_stays_wherever_a_line_ends(place: int) -> None:
+    """What stands of it in one line may read as the address; the next line has the rest."""
+    content = base64.encodebytes(f"{'.' * place} {soft(CARRIER)}\n".encode()).decode()
+    fields = ("Content-Type: text/plain", "Content-Transfer-Encoding: base64")
+    sent = mail(written(CARRIER, *fields, body=content), order(BUYER, SHOP, CARRIER), to=B).sent()
+    assert sent.body == content.encode()

@@ -244,8 +244,7 @@ def _new_content(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str
     else:
         written = raw
     if part.encoding in transfer.ARMOURS:
-        # What stands in clear around encoded text is shown by some programs.
-        written = leaf.plain(written, "", task.mask)[0]
+        written = leaf.around(written, task.mask)
     return ([] if written is raw else [(start, end, written)]), label
 
 
@@ -261,7 +260,7 @@ def _embedded_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
         raw = body[start:end]
         anew = transfer.encoded(raw, data[:], new[:], part.encoding)
         beside = part.encoding in transfer.ARMOURS
-        written = leaf.plain(anew, "", task.mask)[0] if beside else anew
+        written = leaf.around(anew, task.mask) if beside else anew
     elif part.encoding == transfer.BASE64:
         written = task.means.store(large.based(part, body, new))
     elif part.encoding in transfer.ENCODINGS:
@@ -269,9 +268,8 @@ def _embedded_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
     if part.encoding not in transfer.ARMOURS:
         if written is not body:
             yield start, end, written
-    # What stands in clear around encoded text is shown by some programs.
     elif written is body:
-        yield from large.text_edits(body, start, end, task.mask)
+        yield from large.around_edits(body, start, end, task.mask)
     else:
         yield start, end, written
 

@@ -5,7 +5,7 @@ goes on behind it. A text that has no such place is refused: raises `Unparted`. 
 as for small parts, in `leaf`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from conversation_tracker.core.masking import archive, calendar, identity, leaf, media
 from conversation_tracker.core.masking.leaf import Kind, Mask
@@ -103,7 +103,7 @@ def edits(part: Part, body: Octets, mask: Mask, people: People | None, means: Me
     data = means.store(pieces(part, body))
     found = list(_edits(part, data, (0, len(data)), mask, people, quoted=False))
     if not found:
-        return list(text_edits(body, start, end, mask))
+        return list(around_edits(body, start, end, mask))
     if part.encoding != transfer.BASE64:
         raise Unparted
     new = replaced(data, found, means)
@@ -120,9 +120,20 @@ def based(part: Part, body: Octets, new: Octets) -> Iterator[bytes]:
 
 def text_edits(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
     """Mask a span of text without any markup; raises as `edits`."""
+    return _span_edits(body, start, end, lambda old: leaf.plain(old, "", mask)[0])
+
+
+def around_edits(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
+    """Mask what stands in clear in a span of encoded text; raises as `edits`."""
+    return _span_edits(body, start, end, lambda old: leaf.around(old, mask))
+
+
+def _span_edits(
+    body: Octets, start: int, end: int, change: Callable[[bytes], bytes]
+) -> Iterator[Edit]:
     for first, last in spans(body, start, end):
         old = body[first:last]
-        new = leaf.plain(old, "", mask)[0]
+        new = change(old)
         if new is not old:
             yield first, last, new
 

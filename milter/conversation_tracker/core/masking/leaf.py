@@ -55,6 +55,15 @@ def plain(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     return charset.changed(data, label, lambda text: uncovered.masked(mask(text), mask))
 
 
+def around(data: bytes, mask: Mask) -> bytes:
+    """Mask what stands in clear around base64 or uuencoded text, which some programs show.
+
+    The encoded text is masked in decoded form: of its lines, one by one, an address may be read
+    that is none, as the rest of a soft alias stands in the next.
+    """
+    return charset.changed(data, "", mask)[0] if _possible(data, mask) else data
+
+
 def _html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     clear = b"&" not in data and b"<" not in data and b"://" not in data
     if clear and charset.transparent(data, label) and not _readable(data, mask):
