@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO, cast
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from conversation_tracker.log_lines import described, processors
 
@@ -51,7 +52,7 @@ class Event(StrEnum):
 class Log:
     """What can be logged. Times are milliseconds, sizes octets; no argument may be an address."""
 
-    def __init__(self, out: "_Out") -> None:
+    def __init__(self, out: FilteringBoundLogger) -> None:
         self._out = out
 
     def message(
@@ -211,7 +212,7 @@ def configure(format: str, stream: TextIO | None = None) -> None:
         logger_factory=lambda *_args: _Lines(stream),
         cache_logger_on_first_use=True,
     )
-    log._out = _Out(format, stream)
+    log._out = structlog.get_logger().bind()
     logging.basicConfig(level=logging.WARNING, handlers=[_Bridge()], force=True)
     # While the database is away the pool says so with every attempt; we say it once.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
@@ -248,37 +249,6 @@ class _Lines:
     debug = warning = error = critical = info
 
 
-class _Out:
-    """Makes lines of events by the steps that structlog takes, without what it costs on the way."""
-
-    def __init__(self, format: str, stream: TextIO) -> None:
-        self._steps = processors(format)
-        self._lines = _Lines(stream)
-
-    def info(self, event: str, **fields: Any) -> None:
-        """Log at this level, as the methods below."""
-        self._say("info", event, fields)
-
-    def warning(self, event: str, **fields: Any) -> None:
-        self._say("warning", event, fields)
-
-    def error(self, event: str, **fields: Any) -> None:
-        self._say("error", event, fields)
-
-    def critical(self, event: str, **fields: Any) -> None:
-        self._say("critical", event, fields)
-
-    def log(self, level: int, event: str, **fields: Any) -> None:
-        self._say(logging.getLevelName(level).lower(), event, fields)
-
-    def _say(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        fields["event"] = event
-        line: Any = fields
-        for step in self._steps:
-            line = step(None, level, line)
-        self._lines.info(line)
-
-
 class _Bridge(logging.Handler):
     """Hands the standard library's log records to `log`."""
 
@@ -303,5 +273,14 @@ def _sayable(value: object) -> object:
     return value
 
 
-# Until `configure` is called: JSON on standard error.
-log = Log(_Out("json", sys.stderr))
+def _first() -> FilteringBoundLogger:
+    """Return the logger in force until `configure` is called: JSON on standard error."""
+    logger = structlog.wrap_logger(
+        _Lines(sys.stderr),
+        processors=processors("json"),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    return cast(FilteringBoundLogger, logger.bind())
+
+
+log = Log(_first())
