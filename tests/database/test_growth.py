@@ -25,6 +25,6 @@ def test_it_measures_a_message_among_others_and_mail_during_expiry(tmp_path: Pat
     expiry = result["expiry"]
     assert expiry["messages meanwhile"] > 0
     # No message waits for the expiry of others.
-    assert expiry["meanwhile max ms"] < 2000
+    assert expiry["meanwhile max ms"] < 4000  # a lock is waited for no longer than five seconds
     assert 1.0 <= expiry["participants grew to"] < 1.5
     assert "ratio" in done.stdout

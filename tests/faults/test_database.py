@@ -60,8 +60,8 @@ def test_standing_still(site: Site) -> None:
         with site.postgres.frozen():
             started = time.monotonic()
             before = site.ledger.outcomes()["refused"]
-            assert processes.until(lambda: site.ledger.outcomes()["refused"] > before, 25)
-            assert time.monotonic() - started < 20
+            assert processes.until(lambda: site.ledger.outcomes()["refused"] > before, 40)
+            assert time.monotonic() - started < 25  # Postfix waits for 30
         site.flows(6)
 
 
@@ -90,7 +90,7 @@ def test_refusing_to_write_or_to_be_connected_to(site: Site, name: str) -> None:
         site.flows(4)
         with fault():
             before = site.ledger.outcomes()["refused"]
-            assert processes.until(lambda: site.ledger.outcomes()["refused"] > before, 25)
+            assert processes.until(lambda: site.ledger.outcomes()["refused"] > before, 40)
         site.flows(6)
 
 
@@ -99,7 +99,7 @@ def test_locked_for_longer_than_a_statement_may_wait(site: Site) -> None:
         site.flows(4)
         with site.locked():
             before = site.ledger.outcomes()["refused"]
-            assert processes.until(lambda: site.ledger.outcomes()["refused"] > before, 25)
+            assert processes.until(lambda: site.ledger.outcomes()["refused"] > before, 40)
         site.flows(6)
 
 
@@ -111,8 +111,8 @@ def test_the_network_swallows_everything(site: Site) -> None:
         try:
             before = site.ledger.outcomes()["refused"]
             started = time.monotonic()
-            assert processes.until(lambda: site.ledger.outcomes()["refused"] > before, 25)
-            assert time.monotonic() - started < 20
+            assert processes.until(lambda: site.ledger.outcomes()["refused"] > before, 40)
+            assert time.monotonic() - started < 25  # Postfix waits for 30
         finally:
             site.cable.flow()
         site.flows(6)

@@ -59,7 +59,7 @@ def test_the_tracker_stopped(site: Site) -> None:
         site.flows(4)
         started = time.monotonic()
         assert site.host.tracker.stop() == 0
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 12  # a worker has 15 for what is in flight
         site.host.tracker.start()
         site.flows(6)
 

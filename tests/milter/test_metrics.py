@@ -56,7 +56,7 @@ def test_counts_outlive_workers_and_name_nobody(uri: str) -> None:
     port = free_port()
     with Tracker(uri, options={"workers": "1", "metrics": f"127.0.0.1:{port}"}) as tracker:
         world = World(tracker, uri)
-        assert processes.until(lambda: page(port), 10)
+        assert processes.until(lambda: page(port), 20)
         [worker] = started(tracker)
         order = world.order()
         alias = world.alias(BUYER, order, "buyer")
@@ -66,11 +66,11 @@ def test_counts_outlive_workers_and_name_nobody(uri: str) -> None:
         assert value(port, "refused_recipients_total", "550 5.1.1") == 1
         assert value(port, "message_seconds_count") == 1
         os.kill(worker, signal.SIGKILL)
-        assert processes.until(lambda: len(started(tracker)) == 2, 10)
-        assert processes.until(lambda: value(port, "workers") == 1, 10)
+        assert processes.until(lambda: len(started(tracker)) == 2, 20)
+        assert processes.until(lambda: value(port, "workers") == 1, 20)
         assert value(port, "worker_restarts_total") == 1
         assert value(port, "messages_total", "outbound", "forwarded") == 1
-        assert processes.until(lambda: world.send(CARRIER, alias, mail("c@d.example")).reply.ok, 10)
+        assert processes.until(lambda: world.send(CARRIER, alias, mail("c@d.example")).reply.ok, 20)
         assert value(port, "messages_total", "outbound", "forwarded") == 2
         [shower] = {*processes.family(tracker.pid)} - {tracker.pid, *started(tracker)}
         os.kill(shower, signal.SIGKILL)
@@ -91,7 +91,7 @@ def test_a_database_that_is_gone_is_counted(postgres: Postgres, migrated: str) -
         migrate(own.create_database("template"))
         uri = seeded(own, "template", "gone")
         with Tracker(uri, options={"workers": "1", "metrics": f"127.0.0.1:{port}"}):
-            assert processes.until(lambda: value(port, "database_unavailable_total") == 0, 10)
+            assert processes.until(lambda: value(port, "database_unavailable_total") == 0, 20)
             own.stop("immediate")
             assert processes.until(lambda: value(port, "database_unavailable_total") > 0, 20)
 
@@ -104,12 +104,12 @@ def test_a_reload_moves_them_and_a_taken_port_stops_no_mail(uri: str) -> None:
     ):
         world = World(tracker, uri)
         alias = world.alias(BUYER, world.order(), "buyer")
-        assert processes.until(lambda: page(first), 10)
+        assert processes.until(lambda: page(first), 20)
         assert world.send(CARRIER, alias, mail()).reply.ok
         text = tracker.config.read_text()
         tracker.config.write_text(text.replace(f":{first}", f":{second}"))
         tracker.reload()
-        assert processes.until(lambda: tracker.events("metrics-unavailable"), 10)
+        assert processes.until(lambda: tracker.events("metrics-unavailable"), 20)
         assert page(first) == ""
         assert world.send(CARRIER, alias, mail("c@d.example")).reply.ok
         taken.close()

@@ -23,7 +23,7 @@ from private.tracker import Tracker
 from wire import Result, Wire
 from world import BUYER, CARRIER, LOCAL, SHOP, STRANGER, World, mail, seeded, workers
 
-PATIENCE = 10.0
+PATIENCE = 20.0
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_sigterm_lets_the_message_in_flight_finish(world: World, uri: str) -> No
         lock.rollback()
         started = time.monotonic()
         assert world.tracker.wait() == 0
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 12  # a worker has 15 for what is in flight
     assert [each.reply.kind for each in results] == ["continue"]
     assert world.messages(order) == 1
     assert not path(world.tracker).exists()
@@ -178,7 +178,7 @@ def test_sigterm_ends_an_idle_tracker_at_once(world: World) -> None:
         idle.mail(CARRIER)
         started = time.monotonic()
         assert world.tracker.stop() == 0
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 12  # a worker has 15 for what is in flight
 
 
 def test_sighup_reads_the_configuration_again_and_keeps_the_socket(world: World) -> None:
@@ -339,7 +339,7 @@ def test_no_mail_passes_while_the_database_is_down(postgres: Postgres, world: Wo
             waits(lambda: world.tracker.events("database-unreachable"))
         finally:
             postgres.start()
-    assert waits(lambda: works(world)) < 8
+    assert waits(lambda: works(world)) < 15
     assert world.messages(order) == 0
     waits(lambda: world.tracker.events("database-back"))
     assert len(world.tracker.events("database-unreachable")) == 1
@@ -368,7 +368,7 @@ def test_a_lock_makes_a_message_wait_and_not_for_long(world: World, uri: str) ->
     with locked(uri, order):
         started = time.monotonic()
         result = world.send(CARRIER, alias, mail())
-        assert time.monotonic() - started < 12
+        assert time.monotonic() - started < 20
     assert (result.reply.text, result.actions) == (str(replies.TRY_LATER), ())
     assert world.messages(order) == 0
     assert works(world)
@@ -386,5 +386,5 @@ def test_a_database_that_stands_still_is_given_up(postgres: Postgres, world: Wor
             reply, actions = wire.eom()
             took = time.monotonic() - started
     assert (reply.text, actions) == (str(replies.TRY_LATER), ())
-    assert took < 16
-    assert waits(lambda: works(world)) < 10
+    assert took < 25
+    assert waits(lambda: works(world)) < 15

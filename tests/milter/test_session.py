@@ -478,7 +478,7 @@ def test_a_message_of_30_mb_is_answered_in_seconds(world: World) -> None:
     took = time.monotonic() - started
     peak = max(map(memory, workers(world.tracker)))
     assert result.reply.kind in ("continue", "reject")
-    assert took < 10
+    assert took < 30
     assert peak < 700
     if result.reply.kind == "continue":
         assert CARRIER.encode() not in result.leaves.data
