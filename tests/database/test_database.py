@@ -197,9 +197,9 @@ def test_all_connections_busy_is_unavailable_in_time(store: str) -> None:
             time.sleep(0.1)
             with unavailable(within=3.0):
                 database.directory()
-            other.rollback()
             with pytest.raises(DatabaseUnavailable):
                 waits.result()
+            other.rollback()
         assert database.directory().alias_domains
 
 

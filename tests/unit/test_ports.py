@@ -11,7 +11,7 @@ _MANY = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from private.ports import free_port
-print(*[free_port() for _ in range(450)])
+print(*[free_port() for _ in range(450)], flush=True)
 sys.stdin.read()
 """
 
