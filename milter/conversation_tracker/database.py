@@ -10,14 +10,13 @@ reason is a fault of ours and raises the driver's error.
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, LiteralString, TypeVar
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from conversation_tracker.announcement import announcement
 from conversation_tracker.announcer import Announcer
 from conversation_tracker.connection import MAIL, OVERDUE, Connection, Limits
 from conversation_tracker.core.alias import Bounce, Hard, Soft
@@ -28,6 +27,7 @@ from conversation_tracker.core.thread import Mapped
 from conversation_tracker.deadline import Watchdog
 from conversation_tracker.metrics import metrics
 from conversation_tracker.mint import mint
+from conversation_tracker.prepared import Prepared
 from conversation_tracker.rows import Directory, Found, Status, delivery_of, found_of, store_of
 
 T = TypeVar("T")
@@ -47,35 +47,36 @@ _UNAVAILABLE = (
     TooManyRequests,
 )
 
-_HARD = "SELECT * FROM tracker.conversation_of_hard(%s::uuid, %s)"
-_SOFT = "SELECT * FROM tracker.conversation_of_soft(%s, %s, %s)"
-_AGAIN = "SELECT * FROM tracker.conversation_with(%s, NULL)"
-_OPEN = "SELECT * FROM tracker.conversation_of_number(%s, %s)"
-_ANSWERED = "SELECT * FROM tracker.conversation_answered(%s, %s::text[])"
-_IDENTIFIERS = "SELECT * FROM tracker.identifiers_of(%s, %s::text[])"
-_REFUSE = "SELECT tracker.refuse(%s, %s, %s::uuid, %s::uuid, %s, %s)"
-_DELIVERY = "SELECT * FROM tracker.delivery_of(%s::uuid, %s)"
-_LAST_DELIVERY = "SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)"
-_MARK = "SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s)"
-_RECORD = (
-    "SELECT outcome, bounces, announcement FROM tracker.record("
-    "%s, %s, %s, %s, %s, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s::text[], %s, %b,"
-    " %s, %s, %s, %s, %s::text[])"
+_HARD = Prepared("SELECT * FROM tracker.conversation_of_hard(%s::uuid, %s)")
+_SOFT = Prepared("SELECT * FROM tracker.conversation_of_soft(%s, %s, %s)")
+_AGAIN = Prepared("SELECT * FROM tracker.conversation_with(%s, NULL)")
+_OPEN = Prepared("SELECT * FROM tracker.conversation_of_number(%s, %s)")
+_ANSWERED = Prepared("SELECT * FROM tracker.conversation_answered(%s, %s::text[])")
+_IDENTIFIERS = Prepared("SELECT * FROM tracker.identifiers_of(%s, %s::text[])")
+_REFUSE = Prepared("SELECT tracker.refuse(%s, %s, %s::uuid, %s::uuid, %s, %s)")
+_DELIVERY = Prepared("SELECT * FROM tracker.delivery_of(%s::uuid, %s)")
+_LAST_DELIVERY = Prepared("SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)")
+_MARK = Prepared("SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s)")
+_RECORD_TEXT: LiteralString = (
+    "SELECT outcome, bounces, id, store, number, alias_domain FROM tracker.record("
+    "%s, %s, %b, %s, %s, %s::uuid, %s::uuid, %s::uuid[], %s::uuid[], %s, %s, %s, %s, %s,"
+    " %s::text[], %s, %b, %s, %s, %s, %s, %s::text[])"
 )
-_RECORD_PIECES = _RECORD.replace(
-    "%b",
-    "(SELECT string_agg(data, ''::bytea ORDER BY number) FROM tracker.pieces WHERE id = %s::uuid)",
+_RECORD = Prepared(_RECORD_TEXT)
+_GATHERED: LiteralString = (
+    "(SELECT string_agg(data, ''::bytea ORDER BY number) FROM tracker.pieces WHERE id = %s::uuid)"
 )
+_RECORD_PIECES = Prepared(_GATHERED.join(_RECORD_TEXT.rsplit("%b", 1)))
 _PIECE = "INSERT INTO tracker.pieces (id, number, data) VALUES (%s::uuid, %s, %b)"
 _PIECES_DONE = "DELETE FROM tracker.pieces WHERE id = %s::uuid"
 # One JSON text in each line: the driver takes far longer to write an array of them.
-_ANNOUNCE = (
+_ANNOUNCE = Prepared(
     "SELECT set_config('synchronous_commit', 'off', true), pg_notify('tracker_messages', payload)"
     " FROM unnest(string_to_array(%s, E'\\n')) AS payload"
 )
 # The server's start stands for the server: of another one, the same number says nothing.
-_VERSION = "SELECT version, pg_postmaster_start_time() FROM tracker.directory"
-_DIRECTORY = (
+_VERSION = Prepared("SELECT version, pg_postmaster_start_time() FROM tracker.directory")
+_DIRECTORY = Prepared(
     "SELECT (SELECT coalesce(array_agg(name), '{}') FROM tracker.alias_domains),"
     " (SELECT coalesce(jsonb_agg(to_jsonb(s)), '[]') FROM tracker.stores AS s),"
     " (SELECT key FROM tracker.secrets)"
@@ -244,16 +245,16 @@ class Database:
             return outcome, bounces, announcements
 
         outcome, bounces, announcements = self._run(write)
-        for announcement in announcements:
-            self._announcer.put(announcement)
+        for each in announcements:
+            self._announcer.put(each)
         return outcome, bounces
 
     def announce(self) -> None:
         """Send at once what is still to be announced, as happens by itself within a moment."""
         self._announcer.flush()
 
-    def _rows(self, statement: str, values: Sequence[object]) -> list[Any]:
-        return self._run(lambda connection: connection.execute(statement, values).fetchall())
+    def _rows(self, statement: Prepared, values: Sequence[object]) -> list[Any]:
+        return self._run(lambda connection: statement.rows(connection, values))
 
     def _run(self, work: Callable[[Connection], T]) -> T:
         """Do a piece of work that may be done twice, once more if its connection was dead."""
@@ -261,12 +262,17 @@ class Database:
         while True:
             connection = None
             try:
-                with (
-                    self._connection() as connection,
-                    self._watchdog.watching(connection),
-                    connection.limited(),
-                ):
-                    return work(connection)
+                connection = self._take()
+                try:
+                    with self._watchdog.watching(connection):
+                        return _limited(connection, work)
+                except psycopg.errors.ReadOnlySqlTransaction:
+                    # Of several hosts, another may be the primary by now: only a new connection
+                    # knows.
+                    connection.close()
+                    raise
+                finally:
+                    self._give_back(connection)
             except _UNAVAILABLE as error:
                 stale = (
                     connection is not None
@@ -277,15 +283,11 @@ class Database:
                     metrics.database_unavailable()
                     raise DatabaseUnavailable(type(error).__name__) from None
 
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        with self._pool.connection() as connection:
-            try:
-                yield connection
-            except psycopg.errors.ReadOnlySqlTransaction:
-                # Of several hosts, another may be the primary by now: only a new connection knows.
-                connection.close()
-                raise
+    def _take(self) -> Connection:
+        return self._pool.getconn()
+
+    def _give_back(self, connection: Connection) -> None:
+        self._pool.putconn(connection)
 
 
 class Rehearsal(Database):
@@ -309,9 +311,11 @@ class Rehearsal(Database):
         self._watchdog.stop()
         self._one.close()
 
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        yield self._one
+    def _take(self) -> Connection:
+        return self._one
+
+    def _give_back(self, connection: Connection) -> None:
+        """Keep it until `close`."""
 
 
 def here(queue_id: str) -> str:
@@ -322,6 +326,18 @@ def here(queue_id: str) -> str:
 def _array(values: Sequence[str]) -> list[str] | str:
     """Give an array; the driver writes an empty one, as most are, at the price of many texts."""
     return list(values) or "{}"
+
+
+def _tokens(values: Iterable[str]) -> str:
+    """Give an array of tokens, which need no quotes."""
+    return "{" + ",".join(values) + "}"
+
+
+def _limited(connection: Connection, work: Callable[[Connection], T]) -> T:
+    if not connection.pooled:
+        return work(connection)
+    with connection.limited():
+        return work(connection)
 
 
 def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str, str], list[str]]:
@@ -337,23 +353,27 @@ def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str,
 
 
 def _recorded(
-    connection: Connection, record: Record, statement: str, raw: bytes | str
+    connection: Connection, record: Record, statement: Prepared, raw: bytes | str
 ) -> tuple[Outcome, dict[str, str], list[str]]:
     joined = [
         {"token": p.token, "role": p.role, "address": str(p.address), "vouched": p.vouched}
         for p in record.joined
     ]
-    row = connection.execute(
-        statement,
+    identifiers = [
+        {"ours": i.ours, "original": i.original, "token": i.token} for i in record.identifiers
+    ]
+    [row] = statement.rows(
+        connection,
         (
             record.order,
-            _json(joined),
+            _json(joined) if joined else None,
             record.digest,
             here(record.queue_id),
             record.direction,
             record.sender,
             record.return_path,
-            _json(dict(record.recipients)),
+            _tokens(token for token, _bounce in record.recipients),
+            _tokens(bounce for _token, bounce in record.recipients),
             record.sender_name,
             record.message_id,
             record.subject,
@@ -362,13 +382,14 @@ def _recorded(
             _array(record.attachment_names),
             record.automatic,
             raw,
-            _json([asdict(identifier) for identifier in record.identifiers]),
+            _json(identifiers) if identifiers else None,
             record.verdict,
             record.auto_reply,
             record.first_pass,
             _array(record.notes),
         ),
-    ).fetchone()
-    assert row is not None
-    outcome, bounces, announcement = row
-    return outcome, bounces or {}, [announcement] if announcement else []
+    )
+    outcome, bounces, new, store, number, domain = row
+    if new is None:
+        return outcome, bounces or {}, []
+    return outcome, dict(record.recipients), [announcement(new, store, number, domain, record)]

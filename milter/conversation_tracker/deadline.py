@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import count
 from typing import Any
 
@@ -36,15 +36,9 @@ class Watchdog:
         """Watch no longer."""
         self._stopped.set()
 
-    @contextmanager
-    def watching(self, connection: psycopg.Connection[Any]) -> Iterator[None]:
+    def watching(self, connection: psycopg.Connection[Any]) -> AbstractContextManager[None]:
         """Watch a connection while the block runs."""
-        key = next(self._keys)
-        self._watched[key] = (time.monotonic() + self._seconds, connection)
-        try:
-            yield
-        finally:
-            self._watched.pop(key, None)
+        return _Watching(self._watched, next(self._keys), self._seconds, connection)
 
     def _run(self) -> None:
         while not self._stopped.wait(self._seconds / 10):
@@ -52,6 +46,28 @@ class Watchdog:
             for key, (due, connection) in list(self._watched.items()):
                 if due <= now and self._watched.pop(key, None) is not None:
                     _shut(connection)
+
+
+class _Watching:
+    """One piece of work; every round trip makes one, so it is no generator."""
+
+    __slots__ = ("_connection", "_key", "_seconds", "_watched")
+
+    def __init__(
+        self,
+        watched: dict[int, tuple[float, psycopg.Connection[Any]]],
+        key: int,
+        seconds: float,
+        connection: psycopg.Connection[Any],
+    ) -> None:
+        self._watched, self._key = watched, key
+        self._seconds, self._connection = seconds, connection
+
+    def __enter__(self) -> None:
+        self._watched[self._key] = (time.monotonic() + self._seconds, self._connection)
+
+    def __exit__(self, *_: object) -> None:
+        self._watched.pop(self._key, None)
 
 
 @contextmanager

@@ -7,11 +7,26 @@ functions of sql/ give is a fault of ours, and raises what comes up.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.conversation import Conversation, Order, Participant, Store
 from conversation_tracker.core.reports.bounce import Delivery
+
+# In the order of tracker.conversations.
+_SETTINGS = (
+    "name",
+    "mask",
+    "issuer_mask",
+    "sender_domains",
+    "order_header",
+    "mask_body",
+    "attachments_with_address",
+    "unknown_senders",
+    "spoofed_senders",
+    "participant_limit",
+)
 
 Status = Literal["live", "expired", "inactive"]
 
@@ -53,19 +68,22 @@ class Directory:
 def found_of(row: Sequence[Any]) -> Found:
     """Read a row of type tracker.conversation."""
     status, token, store, order, number, ref, alias_domain, participants = row
-    people = tuple(
-        Participant(
-            token.replace("-", ""),
-            role,
-            Address.parse(address) if address else None,
-            vouched=vouched,
-        )
-        for token, role, address, vouched in _loaded(participants)
-    )
     conversation = Conversation(
-        store_of(_loaded(store)), Order(order, number, ref, alias_domain), people
+        _settings(store),
+        Order(order, number, ref, alias_domain),
+        tuple(map(_participant, participants.split("\n"))) if participants else (),
     )
     return Found(status, token.hex if token is not None else None, conversation)
+
+
+def _participant(line: str) -> Participant:
+    token, vouched, role, address = line.split(" ", 3)
+    return Participant(
+        token.replace("-", ""),
+        role,  # type: ignore[arg-type]
+        Address.parse(address) if address else None,
+        vouched=vouched == "true",
+    )
 
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
@@ -100,5 +118,7 @@ def store_of(row: dict[str, Any]) -> Store:
     )
 
 
-def _loaded(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str | bytes) else value
+@lru_cache(maxsize=1000)
+def _settings(text: str) -> Store:
+    """Read a store as tracker.conversation has it; one that changes has another text."""
+    return store_of(dict(zip(_SETTINGS, json.loads(text), strict=True)))

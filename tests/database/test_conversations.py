@@ -34,9 +34,9 @@ def test_both_forms_lead_to_the_order_and_all_its_participants(shop: "Shop") -> 
     row = shop.order()
     assert (state, token.hex) == ("live", alias.partition("@")[0])
     assert (order, number, ref, domain) == (row["id"], "1", row["ref"], shop.alias_domain)
-    assert [(token.replace("-", ""), *rest) for token, *rest in people] == [
-        (alias.partition("@")[0], "buyer", "John@doe.example", True),
-        (other.partition("@")[0], "partner", "sales@pay.example", True),
+    assert people.replace("-", "").split("\n") == [
+        f"{alias.partition('@')[0]} true buyer John@doe.example",
+        f"{other.partition('@')[0]} true partner sales@pay.example",
     ]
 
 
@@ -118,7 +118,7 @@ def left(shop: "Shop") -> timedelta:
 def test_an_order_is_made_at_first_sight_and_found_ever_after(shop: "Shop") -> None:
     query = "SELECT status, order_id, participants FROM tracker.conversation_of_number(%s, '1')"
     [(state, order, people)] = shop.rows(query, shop.name)
-    assert (state, people) == ("live", [])
+    assert (state, people) == ("live", "")
     assert shop.rows(query, shop.name) == [(state, order, people)]
     assert open_order(shop) == open_order(shop, wake=False) == order
     assert left(shop) > timedelta(days=58)

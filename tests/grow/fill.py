@@ -21,7 +21,6 @@ SELECT indexdef, indexname FROM pg_indexes
 """
 _INDEXES = [
     "participants_address_is_once_per_order",
-    "participants_order",
     "participants_address",
 ]
 _ORDERS = """

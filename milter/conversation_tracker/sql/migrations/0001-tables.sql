@@ -255,7 +255,9 @@ CREATE TABLE tracker.participants (
     -- false: only a stranger's mail named it. Its soft alias, which anybody could write down who
     -- knows the order's reference, resolves to nothing until somebody known names it.
     vouched boolean NOT NULL DEFAULT true,
-    joined_at timestamptz NOT NULL DEFAULT now()
+    joined_at timestamptz NOT NULL DEFAULT now(),
+    -- Messages refer to both: whoever wrote in an order takes part in it.
+    CONSTRAINT participants_are_of_one_order UNIQUE (order_id, id)
 )
 WITH (autovacuum_vacuum_scale_factor = 0.02); -- as orders
 
@@ -264,7 +266,6 @@ COMMENT ON COLUMN tracker.participants.address IS
 
 CREATE UNIQUE INDEX participants_address_is_once_per_order
     ON tracker.participants (order_id, tracker.address_key(address)) WHERE address IS NOT NULL;
-CREATE INDEX participants_order ON tracker.participants (order_id);
 CREATE INDEX participants_address ON tracker.participants (tracker.address_key(address))
     WHERE address IS NOT NULL;
 
@@ -276,6 +277,25 @@ CREATE INDEX participants_address ON tracker.participants (tracker.address_key(a
 -- unique: the one is given by one sequence (GENERATED ALWAYS), the other are 122 random bits. That
 -- a delivery belongs to a message of the same month is a foreign key from partition to partition:
 -- one between the whole tables would read both through when a month is dropped.
+--
+-- What a column may say is a domain's constraint, not the table's: the latter is read anew from the
+-- catalogue for each message.
+
+CREATE DOMAIN tracker.direction AS text
+    CONSTRAINT messages_direction_is_outbound_inbound_or_internal
+        CHECK (VALUE IN ('outbound', 'inbound', 'internal'));
+
+-- flagged: somebody claimed to be a participant or the store, and the verifier said no.
+CREATE DOMAIN tracker.verdict AS text
+    CONSTRAINT messages_verdict_is_known
+        CHECK (VALUE IN ('trusted', 'verified', 'unverified', 'failed', 'flagged'));
+
+CREATE DOMAIN tracker.octets AS bigint
+    CONSTRAINT messages_size_is_not_negative CHECK (VALUE >= 0);
+
+CREATE DOMAIN tracker.delivery_state AS text
+    CONSTRAINT deliveries_state_is_known
+        CHECK (VALUE IN ('accepted', 'delayed', 'sent', 'bounced', 'refused'));
 
 CREATE TABLE tracker.messages (
     id bigint GENERATED ALWAYS AS IDENTITY,
@@ -284,29 +304,29 @@ CREATE TABLE tracker.messages (
     digest bytea NOT NULL,
     at timestamptz NOT NULL DEFAULT now(),
     queue_id text NOT NULL,
-    direction text NOT NULL
-        CONSTRAINT messages_direction_is_outbound_inbound_or_internal
-            CHECK (direction IN ('outbound', 'inbound', 'internal')),
-    sender_id bigint NOT NULL REFERENCES tracker.participants,
-    return_id bigint REFERENCES tracker.participants,
+    direction tracker.direction NOT NULL,
+    sender_id bigint NOT NULL,
+    return_id bigint,
     sender_name text NOT NULL,
     message_id text NOT NULL,
     subject text NOT NULL,
     first_words text NOT NULL,
-    size bigint NOT NULL CONSTRAINT messages_size_is_not_negative CHECK (size >= 0),
+    size tracker.octets NOT NULL,
     attachment_names text[] NOT NULL,
     automatic boolean NOT NULL,
     auto_reply boolean NOT NULL,
-    -- flagged: somebody claimed to be a participant or the store, and the verifier said no.
-    verdict text NOT NULL
-        CONSTRAINT messages_verdict_is_known
-            CHECK (verdict IN ('trusted', 'verified', 'unverified', 'failed', 'flagged')),
+    verdict tracker.verdict NOT NULL,
     -- Parts that held an address and could not be masked, each as "NUMBER TYPE KIND".
     notes text[] NOT NULL,
     raw bytea NOT NULL,
     -- How often a client handed it in.
     passes integer NOT NULL DEFAULT 1,
-    CONSTRAINT messages_pkey PRIMARY KEY (id, at)
+    CONSTRAINT messages_pkey PRIMARY KEY (id, at),
+    -- By the order as well, so that messages_order serves them and they need no index of their own.
+    CONSTRAINT messages_sender_takes_part
+        FOREIGN KEY (order_id, sender_id) REFERENCES tracker.participants (order_id, id),
+    CONSTRAINT messages_return_takes_part
+        FOREIGN KEY (order_id, return_id) REFERENCES tracker.participants (order_id, id)
 ) PARTITION BY RANGE (at);
 
 -- PostgreSQL's own compression takes 15 ms for a megabyte of attachments; a server may be built
@@ -324,8 +344,6 @@ $$;
 CREATE INDEX messages_digest ON tracker.messages (order_id, digest);
 CREATE INDEX messages_order ON tracker.messages (order_id, at);
 CREATE INDEX messages_at ON tracker.messages (at);
-CREATE INDEX messages_sender ON tracker.messages (sender_id);
-CREATE INDEX messages_return ON tracker.messages (return_id) WHERE return_id IS NOT NULL;
 -- By hash: a Message-ID may be longer than a B-tree takes.
 CREATE INDEX messages_message_id ON tracker.messages USING hash (message_id)
     WHERE message_id <> '';
@@ -338,9 +356,7 @@ CREATE TABLE tracker.deliveries (
     bounce uuid NOT NULL,
     -- Of the copy that leaves: the splitter's, where it made one.
     queue_id text NOT NULL,
-    state text NOT NULL DEFAULT 'accepted'
-        CONSTRAINT deliveries_state_is_known
-            CHECK (state IN ('accepted', 'delayed', 'sent', 'bounced', 'refused')),
+    state tracker.delivery_state NOT NULL DEFAULT 'accepted',
     status text NOT NULL DEFAULT '',
     -- Digest of the report that told so; the same report again is not another one.
     report bytea,

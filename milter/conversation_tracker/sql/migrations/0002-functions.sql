@@ -179,51 +179,57 @@ $$;
 
 -- What mail needs to know of one order: its store's settings, itself, and who takes part.
 -- status: live, expired (the alias, its participant or its order is over), inactive (the store).
+-- store: a JSON array, which takes less than an object; rows.py names its items.
+-- participants: a line for each, "TOKEN VOUCHED ROLE ADDRESS" with true or false as the second;
+-- only an address may have spaces in it, and none has a line break. JSON takes twice as long.
 CREATE TYPE tracker.conversation AS (
     status text,
     token uuid,
-    store jsonb,
+    store text,
     order_id bigint,
     number text,
     ref text,
     alias_domain text,
-    participants jsonb
+    participants text
 );
+
+CREATE VIEW tracker.conversations AS
+SELECT CASE WHEN o.expires_at <= now() THEN 'expired'
+            WHEN NOT s.active THEN 'inactive'
+            ELSE 'live' END AS status,
+       json_build_array(
+           s.name, s.mask, s.issuer_mask, s.sender_domains, s.order_header, s.mask_body,
+           s.attachments_with_address, s.unknown_senders, s.spoofed_senders,
+           s.participant_limit)::text AS store,
+       o.id AS order_id, o.number, o.ref, o.alias_domain,
+       array_to_string(ARRAY(
+           SELECT p.token::text || CASE WHEN p.vouched THEN ' true ' ELSE ' false ' END
+                  || p.role || ' ' || coalesce(p.address, '')
+             FROM tracker.participants AS p WHERE p.order_id = o.id ORDER BY p.id), E'\n')
+           AS participants
+  FROM tracker.orders AS o JOIN tracker.stores AS s ON s.name = o.store;
 
 CREATE FUNCTION tracker.conversation_with(wanted bigint, token uuid)
 RETURNS SETOF tracker.conversation
 LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN o.expires_at <= now() THEN 'expired'
-                WHEN NOT s.active THEN 'inactive'
-                WHEN token IS NOT NULL AND NOT EXISTS (
+    SELECT CASE WHEN c.status = 'live' AND token IS NOT NULL AND NOT EXISTS (
                     SELECT FROM tracker.participants AS p
                      WHERE p.token = conversation_with.token AND p.address IS NOT NULL) THEN 'expired'
-                ELSE 'live' END,
-           token,
-           jsonb_build_object(
-               'name', s.name, 'mask', s.mask, 'issuer_mask', s.issuer_mask,
-               'sender_domains', s.sender_domains, 'order_header', s.order_header,
-               'mask_body', s.mask_body, 'attachments_with_address', s.attachments_with_address,
-               'unknown_senders', s.unknown_senders,
-               'spoofed_senders', s.spoofed_senders, 'participant_limit', s.participant_limit),
-           o.id, o.number, o.ref, o.alias_domain,
-           (SELECT coalesce(jsonb_agg(jsonb_build_array(p.token, p.role, p.address, p.vouched)
-                                   ORDER BY p.id), '[]')
-              FROM tracker.participants AS p WHERE p.order_id = o.id)
-      FROM tracker.orders AS o JOIN tracker.stores AS s ON s.name = o.store
-     WHERE o.id = wanted
+                ELSE c.status END,
+           token, c.store, c.order_id, c.number, c.ref, c.alias_domain, c.participants
+      FROM tracker.conversations AS c
+     WHERE c.order_id = wanted
 $$;
 
 -- The conversation that a hard alias belongs to. No row: there is no such alias.
 CREATE FUNCTION tracker.conversation_of_hard(token uuid, alias_domain text)
 RETURNS SETOF tracker.conversation
 LANGUAGE sql STABLE AS $$
-    SELECT found.*
-      FROM tracker.participants AS p
-      JOIN tracker.orders AS o ON o.id = p.order_id,
-           LATERAL tracker.conversation_with(o.id, p.token) AS found
+    SELECT CASE WHEN c.status = 'live' AND p.address IS NULL THEN 'expired' ELSE c.status END,
+           p.token, c.store, c.order_id, c.number, c.ref, c.alias_domain, c.participants
+      FROM tracker.participants AS p JOIN tracker.conversations AS c ON c.order_id = p.order_id
      WHERE p.token = conversation_of_hard.token AND p.role <> 'return'
-       AND o.alias_domain = conversation_of_hard.alias_domain
+       AND c.alias_domain = conversation_of_hard.alias_domain
 $$;
 
 -- The conversation that a soft alias belongs to. Once its order has expired, its reference alone
@@ -231,14 +237,13 @@ $$;
 CREATE FUNCTION tracker.conversation_of_soft(key text, ref text, alias_domain text)
 RETURNS SETOF tracker.conversation
 LANGUAGE sql STABLE AS $$
-    SELECT found.*
-      FROM tracker.orders AS o
+    SELECT c.status, p.token, c.store, c.order_id, c.number, c.ref, c.alias_domain, c.participants
+      FROM tracker.conversations AS c
       LEFT JOIN tracker.participants AS p
-        ON p.order_id = o.id AND tracker.address_key(p.address) = key AND p.role <> 'return'
-       AND p.vouched,
-           LATERAL tracker.conversation_with(o.id, p.token) AS found
-     WHERE o.ref = conversation_of_soft.ref AND o.alias_domain = conversation_of_soft.alias_domain
-       AND (p.id IS NOT NULL OR o.expires_at <= now())
+        ON p.order_id = c.order_id AND tracker.address_key(p.address) = key AND p.role <> 'return'
+       AND p.vouched
+     WHERE c.ref = conversation_of_soft.ref AND c.alias_domain = conversation_of_soft.alias_domain
+       AND (p.id IS NOT NULL OR c.status = 'expired')
 $$;
 
 -- The order of this number, made at first sight. With `wake`, an expired or closed one opens again
@@ -431,7 +436,8 @@ BEGIN
          WHERE tracker.address_key(p.address) = tracker.address_key(canonical)
         RETURNING p.id, p.order_id
     ), unnamed AS (
-        UPDATE tracker.messages AS m SET sender_name = '' FROM gone WHERE m.sender_id = gone.id
+        UPDATE tracker.messages AS m SET sender_name = '' FROM gone
+         WHERE m.order_id = gone.order_id AND m.sender_id = gone.id
     ), unmapped AS (
         DELETE FROM tracker.message_ids AS i USING gone WHERE i.participant_id = gone.id
     )
@@ -487,7 +493,8 @@ $$;
 -- Notes that a message came once more, for these recipients or for others, and gives the bounce
 -- token of each by theirs.
 CREATE FUNCTION tracker.record_again(
-    known bigint, known_at timestamptz, first_pass boolean, recipients jsonb, queue_id text)
+    known bigint, known_at timestamptz, first_pass boolean, recipients uuid[], tokens uuid[],
+    queue_id text)
 RETURNS jsonb
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -495,10 +502,10 @@ BEGIN
     UPDATE tracker.messages AS m SET passes = m.passes + 1
      WHERE first_pass AND m.id = known AND m.at = known_at;
     INSERT INTO tracker.deliveries AS d (message_id, message_at, recipient_id, bounce, queue_id)
-    SELECT known, known_at, p.id, r.value::uuid, record_again.queue_id
-      FROM jsonb_each_text(recipients) AS r
+    SELECT known, known_at, p.id, r.bounce, record_again.queue_id
+      FROM unnest(recipients, tokens) AS r(token, bounce)
       JOIN tracker.messages AS m ON m.id = known AND m.at = known_at
-      JOIN tracker.participants AS p ON p.token = r.key::uuid AND p.order_id = m.order_id
+      JOIN tracker.participants AS p ON p.token = r.token AND p.order_id = m.order_id
     ON CONFLICT (message_id, recipient_id, message_at) DO UPDATE SET queue_id = excluded.queue_id
      WHERE d.queue_id <> excluded.queue_id;
     RETURN (SELECT jsonb_object_agg(replace(p.token::text, '-', ''), replace(d.bounce::text, '-', ''))
@@ -507,128 +514,140 @@ BEGIN
 END
 $$;
 
+-- Tells why no more messages are taken of an order for now, 'limited' or 'looping', or NULL.
+CREATE FUNCTION tracker.too_many(
+    wanted bigint, hourly_limit integer, auto_reply boolean, sender uuid)
+RETURNS text
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    counted bigint;
+BEGIN
+    -- Each search has an end, so that two months are looked at and no others; it lies ahead, because
+    -- a transaction that began later may have recorded before this one had the order's row.
+    SELECT count(*) INTO counted
+      FROM (SELECT FROM tracker.messages AS m
+             WHERE m.order_id = wanted
+               AND m.at > now() - interval '1 hour' AND m.at < now() + interval '1 day'
+             LIMIT hourly_limit) AS hour;
+    IF counted >= hourly_limit THEN
+        RETURN 'limited';
+    END IF;
+    IF too_many.auto_reply THEN
+        SELECT count(*) INTO counted
+          FROM tracker.messages AS m JOIN tracker.participants AS p
+            ON p.order_id = m.order_id AND p.id = m.sender_id
+         WHERE m.order_id = wanted
+           AND m.at > now() - interval '1 hour' AND m.at < now() + interval '1 day'
+           AND m.auto_reply AND p.token = sender;
+        IF counted >= 5 THEN
+            RETURN 'looping';
+        END IF;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
 -- Writes one message of one order, once, with one delivery per recipient, and gives the outcome:
---   done      recorded, or already there; `bounces` maps each recipient's token to its bounce token,
---             `announcement` is what to tell the world of a message that is new
+--   done      recorded, or already there
 --   stale     somebody else joined meanwhile: read the conversation again and plan again
 --   expired   the order has expired meanwhile
 --   limited   the order has had its messages of this hour
 --   looping   a machine answers again and again
--- Every message pays for each statement here, and for a search path set: names are written in full.
--- Its plans are kept: with two years of months, planning anew took four times as long as the rest.
+-- `recipients` and `tokens` go together: a recipient's token, and the bounce token of the delivery.
+-- `id` and whose the order is come with a message that is new, whose bounce tokens are those given;
+-- of one already there, `bounces` maps each recipient's token to its bounce token.
+-- Every message pays for each statement here, for what a statement might need and does not, and for
+-- a search path set: names are written in full. Its plans are kept: with two years of months,
+-- planning anew took four times as long as the rest. They are good for a month that was empty when
+-- they were made, because none reads a table through.
 CREATE FUNCTION tracker.record(
     order_id bigint, joined jsonb, digest bytea, queue_id text, direction text,
-    sender uuid, return_path uuid, recipients jsonb, sender_name text, message_id text,
-    subject text, first_words text, size bigint, attachment_names text[], automatic boolean,
-    raw bytea, identifiers jsonb DEFAULT '[]',
-    verdict text DEFAULT 'unverified',
-    auto_reply boolean DEFAULT false,
-    first_pass boolean DEFAULT true,
-    notes text[] DEFAULT '{}', OUT outcome text, OUT bounces jsonb, OUT announcement text)
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+    sender uuid, return_path uuid, recipients uuid[], tokens uuid[], sender_name text,
+    message_id text, subject text, first_words text, size bigint, attachment_names text[],
+    automatic boolean, raw bytea, identifiers jsonb, verdict text, auto_reply boolean,
+    first_pass boolean, notes text[],
+    OUT outcome text, OUT bounces jsonb, OUT id bigint, OUT store text, OUT number text,
+    OUT alias_domain text)
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
-    wanted tracker.orders;
+    over boolean;
     keyed bytea;
+    hourly_limit integer;
     participant_limit integer;
     known bigint;
     known_at timestamptz;
-    limited boolean;
-    looping boolean;
+    passes integer;
     stale boolean;
 BEGIN
-    SELECT * INTO wanted FROM tracker.orders AS o WHERE o.id = record.order_id FOR NO KEY UPDATE;
     -- now() is when the transaction began; the order may have been emptied since.
-    IF NOT FOUND OR wanted.expires_at <= now() OR wanted.emptied_at IS NOT NULL THEN
+    SELECT o.store, o.number, o.alias_domain, o.expires_at <= now() OR o.emptied_at IS NOT NULL
+      INTO record.store, record.number, record.alias_domain, over
+      FROM tracker.orders AS o WHERE o.id = record.order_id FOR NO KEY UPDATE;
+    IF over IS NOT FALSE THEN
         outcome := 'expired';
         RETURN;
     END IF;
     -- Another statement than the one that waited for the order: it sees what was recorded meanwhile.
-    -- Each search has an end, so that two months are looked at and no others; it lies ahead, because
-    -- a transaction that began later may have recorded before this one had the order's row.
-    -- A client that never got our answer tries again; one that repeats itself for ever does not. A
-    -- mail server may go on for days, with minutes between, while a milter behind us refuses.
-    SELECT secret.digest, s.participant_limit, m.id, m.at,
-           CASE WHEN m.id IS NULL THEN s.hourly_limit <= (
-                    SELECT count(*)
-                      FROM (SELECT FROM tracker.messages AS hour
-                             WHERE hour.order_id = record.order_id
-                               AND hour.at > now() - interval '1 hour'
-                               AND hour.at < now() + interval '1 day'
-                             LIMIT s.hourly_limit) AS counted)
-                ELSE first_pass
-                     AND m.passes >= 20 + floor(extract(epoch FROM now() - m.at) / 900) END,
-           m.id IS NULL AND record.auto_reply AND 5 <= (
-               SELECT count(*)
-                 FROM tracker.messages AS a JOIN tracker.participants AS p ON p.id = a.sender_id
-                WHERE a.order_id = record.order_id
-                  AND a.at > now() - interval '1 hour' AND a.at < now() + interval '1 day'
-                  AND a.auto_reply AND p.token = sender),
+    -- The search has an end, as those of too_many.
+    SELECT secret.digest, s.hourly_limit, s.participant_limit, m.id, m.at, m.passes,
            -- A recipient whose address was erased since then gets nothing.
            EXISTS (SELECT FROM tracker.participants AS p
                     WHERE p.order_id = record.order_id AND p.address IS NULL
-                      AND recipients ? replace(p.token::text, '-', ''))
-      INTO keyed, participant_limit, known, known_at, limited, looping, stale
+                      AND p.token = ANY (recipients))
+      INTO keyed, hourly_limit, participant_limit, known, known_at, passes, stale
       FROM tracker.stores AS s
      CROSS JOIN (SELECT sha256(key || record.digest) AS digest FROM tracker.secrets) AS secret
       LEFT JOIN LATERAL (
            SELECT m.id, m.at, m.passes FROM tracker.messages AS m
             WHERE m.order_id = record.order_id AND m.digest = secret.digest
               AND m.at > now() - interval '7 days' AND m.at < now() + interval '1 day'
-            ORDER BY m.at DESC LIMIT 1) AS m ON true
-     WHERE s.name = wanted.store;
-    IF limited OR looping THEN
-        outcome := CASE WHEN limited THEN 'limited' ELSE 'looping' END;
+            LIMIT 1) AS m ON true
+     WHERE s.name = record.store;
+    IF known IS NULL THEN
+        outcome := tracker.too_many(order_id, hourly_limit, auto_reply, sender);
+    ELSIF first_pass AND passes >= 20 + floor(extract(epoch FROM now() - known_at) / 900) THEN
+        -- A client that never got our answer tries again; one that repeats itself for ever does not.
+        -- A mail server may go on for days, with minutes between, while a milter behind us refuses.
+        outcome := 'limited';
+    END IF;
+    IF outcome IS NOT NULL THEN
         RETURN;
     END IF;
-    IF stale OR joined <> '[]'
-                AND NOT tracker.join_order(record.order_id, participant_limit, joined) THEN
+    IF stale OR joined IS NOT NULL
+                AND NOT tracker.join_order(order_id, participant_limit, joined) THEN
         outcome := 'stale';
         RETURN;
     END IF;
     IF known IS NULL THEN
-        WITH message AS (
-            INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, return_id,
-                                          sender_name, message_id, subject, first_words, size,
-                                          attachment_names, automatic, auto_reply, verdict, notes,
-                                          raw)
-            SELECT record.order_id, keyed, record.queue_id, record.direction, s.id,
-                   (SELECT r.id FROM tracker.participants AS r
-                     WHERE r.token = return_path AND r.order_id = record.order_id),
-                   record.sender_name, record.message_id, record.subject, record.first_words,
-                   record.size, record.attachment_names, record.automatic,
-                   record.auto_reply, record.verdict, record.notes,
-                   record.raw
-              FROM tracker.participants AS s
-             WHERE s.token = sender AND s.order_id = record.order_id
-            RETURNING id, at
-        ), delivery AS (
-            INSERT INTO tracker.deliveries (message_id, message_at, recipient_id, bounce, queue_id)
-            SELECT message.id, message.at, p.id, r.value::uuid, record.queue_id
-              FROM message, jsonb_each_text(recipients) AS r
-              JOIN tracker.participants AS p
-                ON p.token = r.key::uuid AND p.order_id = record.order_id
-            RETURNING 1
-        )
-        SELECT message.id INTO STRICT known FROM message;
-        bounces := recipients;
-        announcement := json_build_object(
-            'id', known, 'store', wanted.store, 'order', wanted.number,
-            'direction', record.direction,
-            'from', replace(sender::text, '-', '') || '@' || wanted.alias_domain,
-            'to', (SELECT coalesce(json_agg(key || '@' || wanted.alias_domain), '[]')
-                     FROM (SELECT key FROM jsonb_object_keys(recipients) AS key
-                           -- A notification holds less than 8000 octets.
-                           LIMIT least(50, 5500 / (length(wanted.alias_domain) + 36)))
-                          AS first_ones));
+        INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, return_id,
+                                      sender_name, message_id, subject, first_words, size,
+                                      attachment_names, automatic, auto_reply, verdict, notes, raw)
+        VALUES (record.order_id, keyed, record.queue_id, record.direction,
+                (SELECT p.id FROM tracker.participants AS p
+                  WHERE p.token = sender AND p.order_id = record.order_id),
+                (SELECT p.id FROM tracker.participants AS p
+                  WHERE p.token = return_path AND p.order_id = record.order_id),
+                record.sender_name, record.message_id, record.subject, record.first_words,
+                record.size, record.attachment_names, record.automatic, record.auto_reply,
+                record.verdict, record.notes, record.raw)
+        RETURNING id, at INTO record.id, known_at;
+        -- LIMIT: to look each up takes less than to make a table of them and join it.
+        INSERT INTO tracker.deliveries (message_id, message_at, recipient_id, bounce, queue_id)
+        SELECT record.id, known_at, p.id, r.bounce, record.queue_id
+          FROM unnest(recipients, tokens) AS r(token, bounce),
+               LATERAL (SELECT p.id FROM tracker.participants AS p
+                         WHERE p.token = r.token AND p.order_id = record.order_id LIMIT 1) AS p;
     ELSE
-        bounces := tracker.record_again(known, known_at, first_pass, recipients, queue_id);
+        bounces := tracker.record_again(known, known_at, first_pass, recipients, tokens, queue_id);
     END IF;
-    IF identifiers <> '[]' THEN
+    IF identifiers IS NOT NULL THEN
         INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)
         SELECT record.order_id, i.ours, i.original, p.id
-          FROM jsonb_to_recordset(identifiers) AS i(ours text, original text, token uuid)
-          JOIN tracker.participants AS p ON p.token = i.token AND p.order_id = record.order_id
+          FROM jsonb_to_recordset(identifiers) AS i(ours text, original text, token uuid),
+               LATERAL (SELECT p.id FROM tracker.participants AS p
+                         WHERE p.token = i.token AND p.order_id = record.order_id LIMIT 1) AS p
         ON CONFLICT DO NOTHING;
     END IF;
     outcome := 'done';

@@ -5,12 +5,12 @@
 CREATE TYPE tracker.delivery AS (
     status text,
     recipient uuid,
-    store jsonb,
+    store text,
     order_id bigint,
     number text,
     ref text,
     alias_domain text,
-    participants jsonb,
+    participants text,
     bounce uuid,
     author uuid,
     return_path uuid,
@@ -62,7 +62,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
               JOIN tracker.messages AS m ON m.id = d.message_id AND m.at = d.message_at
               JOIN tracker.orders AS o ON o.id = m.order_id
               JOIN tracker.participants AS p ON p.id = d.recipient_id
-              JOIN tracker.participants AS author ON author.id = m.sender_id
+              JOIN tracker.participants AS author
+                ON author.order_id = m.order_id AND author.id = m.sender_id
              WHERE author.token = sender AND p.token = recipient
              ORDER BY m.at DESC LIMIT 1) AS last,
            LATERAL tracker.delivery_of(last.bounce, last.alias_domain) AS found
