@@ -14,8 +14,6 @@ from itertools import cycle, islice
 from typing import Any, Self
 
 import psycopg
-from psycopg import abc
-from psycopg.adapt import Transformer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
@@ -76,13 +74,9 @@ class Connection(psycopg.Connection[Any]):
 
     Attributes:
         pooled: a pooler stands before the server; what runs is limited in time within `limited`.
-        prepared: the names of the statements that `prepared` has prepared here.
-        transformer: what writes its values and reads its rows.
     """
 
     pooled = False
-    prepared: set[bytes]
-    transformer: abc.Transformer
     _limits = MAIL
     _limited = False
 
@@ -127,17 +121,15 @@ class Connection(psycopg.Connection[Any]):
     def _begin(self, limits: Limits, writable: bool) -> None:
         """Find out who is there, and set the limits where they are ours to set."""
         self._limits = limits
-        # The driver would prepare statements of its own, and throw all away at a rollback.
-        self.prepare_threshold = None
-        self.prepared = set()
-        self.transformer = Transformer.from_context(self)
         autocommit = self.autocommit
         self.autocommit = True
         [(direct, read_only)] = self.execute(_DIRECT, (self.info.backend_pid,)).fetchall()
         if writable and read_only:
             raise psycopg.OperationalError("the server takes no writes")
         self.pooled = not direct
-        if not self.pooled:
+        if self.pooled:
+            self.prepare_threshold = None
+        else:
             self.execute(_SET, limits.settings)
         self.autocommit = autocommit
 

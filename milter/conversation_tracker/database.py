@@ -27,7 +27,6 @@ from conversation_tracker.core.thread import Mapped
 from conversation_tracker.deadline import Watchdog
 from conversation_tracker.metrics import metrics
 from conversation_tracker.mint import mint
-from conversation_tracker.prepared import Prepared
 from conversation_tracker.rows import Directory, Found, Status, delivery_of, found_of, store_of
 
 T = TypeVar("T")
@@ -47,36 +46,35 @@ _UNAVAILABLE = (
     TooManyRequests,
 )
 
-_HARD = Prepared("SELECT * FROM tracker.conversation_of_hard(%s::uuid, %s)")
-_SOFT = Prepared("SELECT * FROM tracker.conversation_of_soft(%s, %s, %s)")
-_AGAIN = Prepared("SELECT * FROM tracker.conversation_with(%s, NULL)")
-_OPEN = Prepared("SELECT * FROM tracker.conversation_of_number(%s, %s)")
-_ANSWERED = Prepared("SELECT * FROM tracker.conversation_answered(%s, %s::text[])")
-_IDENTIFIERS = Prepared("SELECT * FROM tracker.identifiers_of(%s, %s::text[])")
-_REFUSE = Prepared("SELECT tracker.refuse(%s, %s, %s::uuid, %s::uuid, %s, %s)")
-_DELIVERY = Prepared("SELECT * FROM tracker.delivery_of(%s::uuid, %s)")
-_LAST_DELIVERY = Prepared("SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)")
-_MARK = Prepared("SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s)")
-_RECORD_TEXT: LiteralString = (
+_HARD = "SELECT * FROM tracker.conversation_of_hard(%s::uuid, %s)"
+_SOFT = "SELECT * FROM tracker.conversation_of_soft(%s, %s, %s)"
+_AGAIN = "SELECT * FROM tracker.conversation_with(%s, NULL)"
+_OPEN = "SELECT * FROM tracker.conversation_of_number(%s, %s)"
+_ANSWERED = "SELECT * FROM tracker.conversation_answered(%s, %s::text[])"
+_IDENTIFIERS = "SELECT * FROM tracker.identifiers_of(%s, %s::text[])"
+_REFUSE = "SELECT tracker.refuse(%s, %s, %s::uuid, %s::uuid, %s, %s)"
+_DELIVERY = "SELECT * FROM tracker.delivery_of(%s::uuid, %s)"
+_LAST_DELIVERY = "SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)"
+_MARK = "SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s)"
+_RECORD = (
     "SELECT outcome, bounces, id, store, number, alias_domain FROM tracker.record("
     "%s, %s, %b, %s, %s, %s::uuid, %s::uuid, %s::uuid[], %s::uuid[], %s, %s, %s, %s, %s,"
     " %s::text[], %s, %b, %s, %s, %s, %s, %s::text[])"
 )
-_RECORD = Prepared(_RECORD_TEXT)
-_GATHERED: LiteralString = (
+_GATHERED = (
     "(SELECT string_agg(data, ''::bytea ORDER BY number) FROM tracker.pieces WHERE id = %s::uuid)"
 )
-_RECORD_PIECES = Prepared(_GATHERED.join(_RECORD_TEXT.rsplit("%b", 1)))
+_RECORD_PIECES = _GATHERED.join(_RECORD.rsplit("%b", 1))
 _PIECE = "INSERT INTO tracker.pieces (id, number, data) VALUES (%s::uuid, %s, %b)"
 _PIECES_DONE = "DELETE FROM tracker.pieces WHERE id = %s::uuid"
 # One JSON text in each line: the driver takes far longer to write an array of them.
-_ANNOUNCE = Prepared(
+_ANNOUNCE = (
     "SELECT set_config('synchronous_commit', 'off', true), pg_notify('tracker_messages', payload)"
     " FROM unnest(string_to_array(%s, E'\\n')) AS payload"
 )
 # The server's start stands for the server: of another one, the same number says nothing.
-_VERSION = Prepared("SELECT version, pg_postmaster_start_time() FROM tracker.directory")
-_DIRECTORY = Prepared(
+_VERSION = "SELECT version, pg_postmaster_start_time() FROM tracker.directory"
+_DIRECTORY = (
     "SELECT (SELECT coalesce(array_agg(name), '{}') FROM tracker.alias_domains),"
     " (SELECT coalesce(jsonb_agg(to_jsonb(s)), '[]') FROM tracker.stores AS s),"
     " (SELECT key FROM tracker.secrets)"
@@ -253,8 +251,8 @@ class Database:
         """Send at once what is still to be announced, as happens by itself within a moment."""
         self._announcer.flush()
 
-    def _rows(self, statement: Prepared, values: Sequence[object]) -> list[Any]:
-        return self._run(lambda connection: statement.rows(connection, values))
+    def _rows(self, statement: LiteralString, values: Sequence[object]) -> list[Any]:
+        return self._run(lambda connection: connection.execute(statement, values).fetchall())
 
     def _run(self, work: Callable[[Connection], T]) -> T:
         """Do a piece of work that may be done twice, once more if its connection was dead."""
@@ -353,7 +351,7 @@ def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str,
 
 
 def _recorded(
-    connection: Connection, record: Record, statement: Prepared, raw: bytes | str
+    connection: Connection, record: Record, statement: LiteralString, raw: bytes | str
 ) -> tuple[Outcome, dict[str, str], list[str]]:
     joined = [
         {"token": p.token, "role": p.role, "address": str(p.address), "vouched": p.vouched}
@@ -362,8 +360,8 @@ def _recorded(
     identifiers = [
         {"ours": i.ours, "original": i.original, "token": i.token} for i in record.identifiers
     ]
-    [row] = statement.rows(
-        connection,
+    row = connection.execute(
+        statement,
         (
             record.order,
             _json(joined) if joined else None,
@@ -388,7 +386,8 @@ def _recorded(
             record.first_pass,
             _array(record.notes),
         ),
-    )
+    ).fetchone()
+    assert row is not None
     outcome, bounces, new, store, number, domain = row
     if new is None:
         return outcome, bounces or {}, []

@@ -34,7 +34,6 @@ from conversation_tracker.failure import USAGE, Failure
 from conversation_tracker.journal import Journal
 from conversation_tracker.logfile import LogFile, Place
 from conversation_tracker.logs import Event, catch_uncaught, configure, log
-from conversation_tracker.prepared import Prepared
 
 JOURNAL = "journal"
 MAIL_LOG = Path("/var/log/mail.log")
@@ -43,7 +42,7 @@ STATE_DIRECTORY = Path("/var/lib/conversation-tracker")
 _MISSING = "not there yet"
 _EVERY = 0.5  # seconds between looks at a quiet log, and at a database that is away
 _STATE_LIMIT = 65_536  # octets
-_QUEUED = Prepared("SELECT * FROM tracker.deliveries_queued(%s::text[])")
+_QUEUED = "SELECT * FROM tracker.deliveries_queued(%s::text[])"
 
 
 def run(config: Config, source: Path | None, state: Path) -> int:

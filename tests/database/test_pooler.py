@@ -21,7 +21,6 @@ from conversation_tracker.core.conversation import Conversation
 from conversation_tracker.core.plan import Record
 from conversation_tracker.database import Database, DatabaseUnavailable, Rehearsal
 from conversation_tracker.migrate import migrate
-from conversation_tracker.prepared import Prepared
 from private import processes
 from private.pgbouncer import PgBouncer
 
@@ -115,8 +114,10 @@ def test_a_pooler_is_recognised_and_a_server_is_not_taken_for_one(
 ) -> None:
     with Connection.connect(pooled) as connection:
         assert connection.pooled
+        assert connection.prepare_threshold is None
     with Connection.connect(database) as connection:
         assert not connection.pooled
+        assert connection.prepare_threshold is not None
 
 
 def test_many_threads_record_through_few_connections(opened: Database, pooled: str) -> None:
@@ -166,8 +167,8 @@ def test_a_commit_that_fails_is_not_taken_for_done(opened: Database, pooled: str
         connection.execute("CREATE TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
         connection.execute("INSERT INTO late VALUES (1)")
     with pytest.raises(psycopg.errors.UniqueViolation):
-        opened._rows(Prepared("INSERT INTO late VALUES (1) RETURNING n"), ())
-    assert opened._rows(Prepared("SELECT count(*) FROM late"), ()) == [(1,)]
+        opened._rows("INSERT INTO late VALUES (1) RETURNING n", ())
+    assert opened._rows("SELECT count(*) FROM late", ()) == [(1,)]
 
 
 def test_nothing_is_left_behind_in_the_sessions_of_others(
