@@ -8,7 +8,7 @@ the server's process is another one than the connection was greeted by. Errors a
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any, Self
@@ -138,17 +138,17 @@ class Connection(psycopg.Connection[Any]):
         """Run the block's statements under the limits.
 
         Behind a pooler they run in one transaction: settings of ours must not stay in a session
-        that others use next. Where statements may travel together, they do. Within a transaction it
-        does nothing: `limit` is said at its beginning.
+        that others use next. They do not travel together in a pipeline: PgBouncer 1.18 now and then
+        takes one for unfinished, and gives its session to nobody else. Within a transaction it does
+        nothing: `limit` is said at its beginning.
         """
         within = self._limited or self.info.transaction_status == TransactionStatus.INTRANS
         if within or not self.pooled:
             yield
             return
-        together = self.pipeline() if psycopg.Pipeline.is_supported() else nullcontext()
         self._limited = True
         try:
-            with together, self.transaction():
+            with self.transaction():
                 self.limit()
                 yield
         finally:

@@ -1,10 +1,11 @@
 """What mail needs of PostgreSQL: conversations by alias, orders by number, records, directory.
 
 Only this module and `migrate`, `expire`, `timeline` and `check` run SQL. Every method is one round
-trip in autocommit, the functions of sql/ do the rest. Whatever keeps an answer from coming - no
-server, no connection in time, an overdue or cancelled statement, a missing schema - is raised as
-`DatabaseUnavailable`, whose text names no value; a statement that the database refuses for another
-reason is a fault of ours and raises the driver's error.
+trip in autocommit (behind a pooler one transaction of four), the functions of sql/ do the rest.
+Whatever keeps an answer from coming - no server, no connection in time, an overdue or cancelled
+statement, a missing schema - is raised as `DatabaseUnavailable`, whose text names no value; a
+statement that the database refuses for another reason is a fault of ours and raises the driver's
+error.
 """
 
 import json
