@@ -14,6 +14,8 @@ from itertools import cycle, islice
 from typing import Any, Self
 
 import psycopg
+from psycopg import abc, sql
+from psycopg.adapt import Transformer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
@@ -74,11 +76,16 @@ class Connection(psycopg.Connection[Any]):
 
     Attributes:
         pooled: a pooler stands before the server; what runs is limited in time within `limited`.
+        prepared: the names of what `statement` has prepared here.
+        transformer: what writes its values and reads its rows.
+        limits_first: what sets the limits before another statement of the same query.
     """
 
     pooled = False
+    prepared: set[bytes]
+    transformer: abc.Transformer
+    limits_first: sql.Composed
     _limits = MAIL
-    _limited = False
 
     @classmethod
     def connect(  # type: ignore[override]
@@ -121,15 +128,23 @@ class Connection(psycopg.Connection[Any]):
     def _begin(self, limits: Limits, writable: bool) -> None:
         """Find out who is there, and set the limits where they are ours to set."""
         self._limits = limits
+        self.limits_first = sql.Composed(
+            [
+                sql.SQL("SET LOCAL {} = {}; ").format(sql.Identifier(name), sql.Literal(value))
+                for name, value in zip(*limits.settings, strict=True)
+            ]
+        )
+        # The driver would prepare statements of its own, and throw all away at a rollback.
+        self.prepare_threshold = None
+        self.prepared = set()
+        self.transformer = Transformer.from_context(self)
         autocommit = self.autocommit
         self.autocommit = True
         [(direct, read_only)] = self.execute(_DIRECT, (self.info.backend_pid,)).fetchall()
         if writable and read_only:
             raise psycopg.OperationalError("the server takes no writes")
         self.pooled = not direct
-        if self.pooled:
-            self.prepare_threshold = None
-        else:
+        if not self.pooled:
             self.execute(_SET, limits.settings)
         self.autocommit = autocommit
 
@@ -138,21 +153,22 @@ class Connection(psycopg.Connection[Any]):
         """Run the block's statements under the limits.
 
         Behind a pooler they run in one transaction: settings of ours must not stay in a session
-        that others use next. They do not travel together in a pipeline: PgBouncer 1.18 now and then
-        takes one for unfinished, and gives its session to nobody else. Within a transaction it does
-        nothing: `limit` is said at its beginning.
+        that others use next. Within a transaction it does nothing: `limit` is said at its
+        beginning.
         """
-        within = self._limited or self.info.transaction_status == TransactionStatus.INTRANS
-        if within or not self.pooled:
+        if not self.pooled or self.info.transaction_status == TransactionStatus.INTRANS:
             yield
             return
-        self._limited = True
-        try:
-            with self.transaction():
+        with self.together():
+            yield
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Run the block's statements in one transaction, under the limits."""
+        with self.transaction():
+            if self.pooled:
                 self.limit()
-                yield
-        finally:
-            self._limited = False
+            yield
 
     def limit(self) -> None:
         """Set the limits for the rest of a transaction; without autocommit it begins here."""

@@ -1,81 +1,62 @@
 """What mail needs of PostgreSQL: conversations by alias, orders by number, records, directory.
 
 Only this module and `migrate`, `expire`, `timeline` and `check` run SQL. Every method is one round
-trip in autocommit (behind a pooler one transaction of four), the functions of sql/ do the rest.
-Whatever keeps an answer from coming - no server, no connection in time, an overdue or cancelled
-statement, a missing schema - is raised as `DatabaseUnavailable`, whose text names no value; a
-statement that the database refuses for another reason is a fault of ours and raises the driver's
-error.
+trip, but for what is large or of several orders; the functions of sql/ do the rest. Raises
+`DatabaseUnavailable` where no answer came in time, and the driver's errors, as `pool` tells.
 """
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, LiteralString, TypeVar
 
 import psycopg
-from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from conversation_tracker.announcement import announcement
 from conversation_tracker.announcer import Announcer
-from conversation_tracker.connection import MAIL, OVERDUE, Connection, Limits
+from conversation_tracker.connection import MAIL, Connection, Limits
 from conversation_tracker.core.alias import Bounce, Hard, Soft
 from conversation_tracker.core.means import LARGE, windows
 from conversation_tracker.core.plan import Record, Refusal
 from conversation_tracker.core.reports.bounce import Delivery, Mark
 from conversation_tracker.core.thread import Mapped
-from conversation_tracker.deadline import Watchdog
-from conversation_tracker.metrics import metrics
 from conversation_tracker.mint import mint
+from conversation_tracker.pool import Pool, Undone
 from conversation_tracker.rows import Directory, Found, Status, delivery_of, found_of, store_of
+from conversation_tracker.statement import Statement
 
 T = TypeVar("T")
 
-_PATIENCE = 5.0  # seconds
-
-_UNAVAILABLE = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg.errors.UndefinedTable,
-    psycopg.errors.UndefinedFunction,
-    psycopg.errors.InvalidSchemaName,
-    psycopg.errors.InsufficientPrivilege,
-    psycopg.errors.ReadOnlySqlTransaction,
-    PoolTimeout,
-    PoolClosed,
-    TooManyRequests,
-)
-
-_HARD = "SELECT * FROM tracker.conversation_of_hard(%s::uuid, %s)"
-_SOFT = "SELECT * FROM tracker.conversation_of_soft(%s, %s, %s)"
-_AGAIN = "SELECT * FROM tracker.conversation_with(%s, NULL)"
-_OPEN = "SELECT * FROM tracker.conversation_of_number(%s, %s)"
-_ANSWERED = "SELECT * FROM tracker.conversation_answered(%s, %s::text[])"
-_IDENTIFIERS = "SELECT * FROM tracker.identifiers_of(%s, %s::text[])"
-_REFUSE = "SELECT tracker.refuse(%s, %s, %s::uuid, %s::uuid, %s, %s)"
-_DELIVERY = "SELECT * FROM tracker.delivery_of(%s::uuid, %s)"
-_LAST_DELIVERY = "SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)"
-_MARK = "SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s)"
-_RECORD = (
+_HARD = Statement("SELECT * FROM tracker.conversation_of_hard(%s::uuid, %s)")
+_SOFT = Statement("SELECT * FROM tracker.conversation_of_soft(%s, %s, %s)")
+_AGAIN = Statement("SELECT * FROM tracker.conversation_with(%s, NULL)")
+_OPEN = Statement("SELECT * FROM tracker.conversation_of_number(%s, %s)")
+_ANSWERED = Statement("SELECT * FROM tracker.conversation_answered(%s, %s::text[])")
+_IDENTIFIERS = Statement("SELECT * FROM tracker.identifiers_of(%s, %s::text[])")
+_REFUSE = Statement("SELECT tracker.refuse(%s, %s, %s::uuid, %s::uuid, %s, %s)")
+_DELIVERY = Statement("SELECT * FROM tracker.delivery_of(%s::uuid, %s)")
+_LAST_DELIVERY = Statement("SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)")
+_MARK = Statement("SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s)")
+_RECORD_TEXT: LiteralString = (
     "SELECT outcome, bounces, id, store, number, alias_domain FROM tracker.record("
     "%s, %s, %b, %s, %s, %s::uuid, %s::uuid, %s::uuid[], %s::uuid[], %s, %s, %s, %s, %s,"
     " %s::text[], %s, %b, %s, %s, %s, %s, %s::text[])"
 )
-_GATHERED = (
+_RECORD = Statement(_RECORD_TEXT)
+_GATHERED: LiteralString = (
     "(SELECT string_agg(data, ''::bytea ORDER BY number) FROM tracker.pieces WHERE id = %s::uuid)"
 )
-_RECORD_PIECES = _GATHERED.join(_RECORD.rsplit("%b", 1))
+_RECORD_PIECES = Statement(_GATHERED.join(_RECORD_TEXT.rsplit("%b", 1)))
 _PIECE = "INSERT INTO tracker.pieces (id, number, data) VALUES (%s::uuid, %s, %b)"
 _PIECES_DONE = "DELETE FROM tracker.pieces WHERE id = %s::uuid"
 # One JSON text in each line: the driver takes far longer to write an array of them.
-_ANNOUNCE = (
+_ANNOUNCE = Statement(
     "SELECT set_config('synchronous_commit', 'off', true), pg_notify('tracker_messages', payload)"
     " FROM unnest(string_to_array(%s, E'\\n')) AS payload"
 )
 # The server's start stands for the server: of another one, the same number says nothing.
-_VERSION = "SELECT version, pg_postmaster_start_time() FROM tracker.directory"
-_DIRECTORY = (
+_VERSION = Statement("SELECT version, pg_postmaster_start_time() FROM tracker.directory")
+_DIRECTORY = Statement(
     "SELECT (SELECT coalesce(array_agg(name), '{}') FROM tracker.alias_domains),"
     " (SELECT coalesce(jsonb_agg(to_jsonb(s)), '[]') FROM tracker.stores AS s),"
     " (SELECT key FROM tracker.secrets)"
@@ -84,10 +65,6 @@ _DIRECTORY = (
 _json = json.JSONEncoder().encode  # as text: the driver's own wrapper costs more than the writing
 
 Outcome = Literal["done", "stale", "expired", "limited", "looping"]
-
-
-class DatabaseUnavailable(Exception):
-    """The database gave no answer in time; the same question may be asked again later."""
 
 
 class Database:
@@ -101,35 +78,23 @@ class Database:
             size: how many connections to hold at most.
             limits: how long the server may take.
         """
-        self._watchdog = Watchdog(OVERDUE)
+        self._pool = Pool(conninfo, size, limits)
         self._announcer = Announcer(lambda payloads: self._rows(_ANNOUNCE, ("\n".join(payloads),)))
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
-            conninfo,
-            min_size=1,
-            max_size=size,
-            open=False,
-            timeout=_PATIENCE,
-            reconnect_timeout=1.0,
-            connection_class=Connection,
-            kwargs={"limits": limits},
-        )
 
     def open(self) -> None:
         """Start to connect, without waiting for it."""
-        self._watchdog.start()
-        self._pool.open(wait=False)
+        self._pool.open()
         self._announcer.start()
 
     def close(self) -> None:
         """Announce what is still to be, and close all connections."""
         self._announcer.stop()
-        self._pool.close(timeout=1.0)
-        self._watchdog.stop()
+        self._pool.close()
 
     @property
     def waiting(self) -> int:
         """How many threads wait for a connection now."""
-        return int(self._pool.get_stats().get("requests_waiting", 0))
+        return self._pool.waiting
 
     def find(self, alias: Hard | Soft) -> Found | None:
         """Look an alias up: one indexed look-up; None where there is no such alias."""
@@ -232,7 +197,7 @@ class Database:
                 return _written(connection, records[0])
             bounces: dict[str, str] = {}
             announcements: list[str] = []
-            with connection.transaction():
+            with connection.together():
                 # Each locks its order: always in the same sequence, so that no two wait in a ring.
                 for record in sorted(records, key=lambda each: each.order):
                     outcome, found, announced = _written(connection, record)
@@ -252,41 +217,11 @@ class Database:
         """Send at once what is still to be announced, as happens by itself within a moment."""
         self._announcer.flush()
 
-    def _rows(self, statement: LiteralString, values: Sequence[object]) -> list[Any]:
-        return self._run(lambda connection: connection.execute(statement, values).fetchall())
+    def _rows(self, statement: Statement, values: Sequence[object]) -> list[Any]:
+        return self._run(lambda connection: statement.rows(connection, values))
 
     def _run(self, work: Callable[[Connection], T]) -> T:
-        """Do a piece of work that may be done twice, once more if its connection was dead."""
-        give_up = time.monotonic() + _PATIENCE
-        while True:
-            connection = None
-            try:
-                connection = self._take()
-                try:
-                    with self._watchdog.watching(connection):
-                        return _limited(connection, work)
-                except psycopg.errors.ReadOnlySqlTransaction:
-                    # Of several hosts, another may be the primary by now: only a new connection
-                    # knows.
-                    connection.close()
-                    raise
-                finally:
-                    self._give_back(connection)
-            except _UNAVAILABLE as error:
-                stale = (
-                    connection is not None
-                    and connection.closed
-                    and not isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
-                )
-                if not stale or time.monotonic() > give_up:
-                    metrics.database_unavailable()
-                    raise DatabaseUnavailable(type(error).__name__) from None
-
-    def _take(self) -> Connection:
-        return self._pool.getconn()
-
-    def _give_back(self, connection: Connection) -> None:
-        self._pool.putconn(connection)
+        return self._pool.run(work)
 
 
 class Rehearsal(Database):
@@ -295,26 +230,15 @@ class Rehearsal(Database):
     def __init__(self, conninfo: str) -> None:
         """Open one transaction that is rolled back at the end."""
         super().__init__(conninfo)
-        try:
-            self._one = Connection.connect(conninfo, autocommit=False)
-            self._one.limit()
-        except _UNAVAILABLE as error:
-            raise DatabaseUnavailable(type(error).__name__) from None
+        self._pool = Undone(conninfo, MAIL)
 
     def open(self) -> None:
-        """Start to watch; the connection is there already."""
-        self._watchdog.start()
+        """Begin to ask; what is recorded is announced to nobody."""
+        self._pool.open()
 
     def close(self) -> None:
         """Undo everything."""
-        self._watchdog.stop()
-        self._one.close()
-
-    def _take(self) -> Connection:
-        return self._one
-
-    def _give_back(self, connection: Connection) -> None:
-        """Keep it until `close`."""
+        self._pool.close()
 
 
 def here(queue_id: str) -> str:
@@ -332,18 +256,11 @@ def _tokens(values: Iterable[str]) -> str:
     return "{" + ",".join(values) + "}"
 
 
-def _limited(connection: Connection, work: Callable[[Connection], T]) -> T:
-    if not connection.pooled:
-        return work(connection)
-    with connection.limited():
-        return work(connection)
-
-
 def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str, str], list[str]]:
     if len(record.raw) <= LARGE:
         return _recorded(connection, record, _RECORD, record.raw[:])
     pieces = mint()
-    with connection.transaction():
+    with connection.together():
         for number, piece in enumerate(windows(record.raw, 0, len(record.raw))):
             connection.execute(_PIECE, (pieces, number, piece))
         found = _recorded(connection, record, _RECORD_PIECES, pieces)
@@ -352,7 +269,7 @@ def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str,
 
 
 def _recorded(
-    connection: Connection, record: Record, statement: LiteralString, raw: bytes | str
+    connection: Connection, record: Record, statement: Statement, raw: bytes | str
 ) -> tuple[Outcome, dict[str, str], list[str]]:
     joined = [
         {"token": p.token, "role": p.role, "address": str(p.address), "vouched": p.vouched}
@@ -361,8 +278,8 @@ def _recorded(
     identifiers = [
         {"ours": i.ours, "original": i.original, "token": i.token} for i in record.identifiers
     ]
-    row = connection.execute(
-        statement,
+    [row] = statement.rows(
+        connection,
         (
             record.order,
             _json(joined) if joined else None,
@@ -387,8 +304,7 @@ def _recorded(
             record.first_pass,
             _array(record.notes),
         ),
-    ).fetchone()
-    assert row is not None
+    )
     outcome, bounces, new, store, number, domain = row
     if new is None:
         return outcome, bounces or {}, []

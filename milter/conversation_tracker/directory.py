@@ -9,8 +9,9 @@ seen stays; `current` is None only until the first one was read. The thread surv
 import threading
 import time
 
-from conversation_tracker.database import Database, DatabaseUnavailable
+from conversation_tracker.database import Database
 from conversation_tracker.logs import Event, log
+from conversation_tracker.pool import DatabaseUnavailable
 from conversation_tracker.rows import Directory
 
 _EVERY = 0.3  # seconds

@@ -26,12 +26,12 @@ from conversation_tracker.core.reports.bounce import Mark
 from conversation_tracker.core.scanning.scan import Hit, Scanner
 from conversation_tracker.core.view import View
 from conversation_tracker.database import (
-    DatabaseUnavailable,
     Outcome,
     Rehearsal,
 )
 from conversation_tracker.failure import TEMPORARY, USAGE, Failure, one_line
 from conversation_tracker.filter import Filter, Transaction
+from conversation_tracker.pool import DatabaseUnavailable
 
 T = TypeVar("T")
 

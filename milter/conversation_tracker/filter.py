@@ -22,8 +22,9 @@ from conversation_tracker.core.recording import refusal
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.reports.bounce import Delivery
 from conversation_tracker.core.thread import Mapped
-from conversation_tracker.database import Database, DatabaseUnavailable
+from conversation_tracker.database import Database
 from conversation_tracker.mint import mint
+from conversation_tracker.pool import DatabaseUnavailable
 from conversation_tracker.rows import Directory, Found
 
 _ROUTE = re.compile(rb"\A@[^:]*:")  # RFC 5321 section 4.1.1.3: to be ignored

@@ -29,11 +29,13 @@ from conversation_tracker.config import Config
 from conversation_tracker.core.alias import Bounce
 from conversation_tracker.core.reports import maillog
 from conversation_tracker.core.reports.maillog import Sent
-from conversation_tracker.database import Database, DatabaseUnavailable, here
+from conversation_tracker.database import Database, here
 from conversation_tracker.failure import USAGE, Failure
 from conversation_tracker.journal import Journal
 from conversation_tracker.logfile import LogFile, Place
 from conversation_tracker.logs import Event, catch_uncaught, configure, log
+from conversation_tracker.pool import DatabaseUnavailable
+from conversation_tracker.statement import Statement
 
 JOURNAL = "journal"
 MAIL_LOG = Path("/var/log/mail.log")
@@ -42,7 +44,7 @@ STATE_DIRECTORY = Path("/var/lib/conversation-tracker")
 _MISSING = "not there yet"
 _EVERY = 0.5  # seconds between looks at a quiet log, and at a database that is away
 _STATE_LIMIT = 65_536  # octets
-_QUEUED = "SELECT * FROM tracker.deliveries_queued(%s::text[])"
+_QUEUED = Statement("SELECT * FROM tracker.deliveries_queued(%s::text[])")
 
 
 def run(config: Config, source: Path | None, state: Path) -> int:

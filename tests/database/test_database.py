@@ -14,19 +14,16 @@ import pytest
 from psycopg import sql
 
 from conversation_tracker import connection as connecting
-from conversation_tracker import database as module
+from conversation_tracker import pool as module
 from conversation_tracker.connection import MAIL, Limits
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.alias import Hard, Soft
 from conversation_tracker.core.conversation import Conversation, Participant, Store
 from conversation_tracker.core.plan import Record
-from conversation_tracker.database import (
-    Database,
-    DatabaseUnavailable,
-    Found,
-    Rehearsal,
-)
+from conversation_tracker.database import Database, Rehearsal
 from conversation_tracker.deadline import Watchdog
+from conversation_tracker.pool import DatabaseUnavailable
+from conversation_tracker.rows import Found
 from private import processes
 
 if TYPE_CHECKING:

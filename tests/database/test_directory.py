@@ -11,13 +11,14 @@ import psycopg
 import pytest
 from cost import within
 
-from conversation_tracker import database as module
 from conversation_tracker import directory
+from conversation_tracker import pool as module
 from conversation_tracker.core.conversation import Store
-from conversation_tracker.database import Database, DatabaseUnavailable
+from conversation_tracker.database import Database
 from conversation_tracker.directory import Watch
 from conversation_tracker.logs import Event
 from conversation_tracker.migrate import migrate
+from conversation_tracker.pool import DatabaseUnavailable
 from conversation_tracker.rows import Directory
 from private import processes
 

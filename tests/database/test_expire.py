@@ -25,8 +25,9 @@ from conversation_tracker.config import Config, load
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.alias import Hard, decode
 from conversation_tracker.core.message import Arrival, Message, parse
-from conversation_tracker.database import Database, DatabaseUnavailable
+from conversation_tracker.database import Database
 from conversation_tracker.filter import Filter, Transaction
+from conversation_tracker.pool import DatabaseUnavailable
 from private.ports import free_port
 from private.postgres import binaries
 

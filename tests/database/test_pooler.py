@@ -14,13 +14,15 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from conversation_tracker import check_database, expire, orders, startup
-from conversation_tracker import database as module
+from conversation_tracker import pool as module
 from conversation_tracker.config import load
 from conversation_tracker.connection import Connection, Limits
 from conversation_tracker.core.conversation import Conversation
 from conversation_tracker.core.plan import Record
-from conversation_tracker.database import Database, DatabaseUnavailable, Rehearsal
+from conversation_tracker.database import Database, Rehearsal
 from conversation_tracker.migrate import migrate
+from conversation_tracker.pool import DatabaseUnavailable
+from conversation_tracker.statement import Statement
 from private import processes
 from private.pgbouncer import PgBouncer
 
@@ -114,10 +116,8 @@ def test_a_pooler_is_recognised_and_a_server_is_not_taken_for_one(
 ) -> None:
     with Connection.connect(pooled) as connection:
         assert connection.pooled
-        assert connection.prepare_threshold is None
     with Connection.connect(database) as connection:
         assert not connection.pooled
-        assert connection.prepare_threshold is not None
 
 
 def test_many_threads_record_through_few_connections(opened: Database, pooled: str) -> None:
@@ -156,7 +156,7 @@ def test_the_server_ends_what_takes_too_long(opened: Database, pooled: str, wait
         other.execute("SELECT FROM tracker.orders FOR UPDATE")
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailable):
-            opened._run(lambda connection: connection.execute(waiting.encode()).fetchall())
+            opened._rows(Statement(waiting), ())
         assert time.monotonic() - started < 4
     assert opened.directory().alias_domains
 
@@ -167,8 +167,8 @@ def test_a_commit_that_fails_is_not_taken_for_done(opened: Database, pooled: str
         connection.execute("CREATE TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
         connection.execute("INSERT INTO late VALUES (1)")
     with pytest.raises(psycopg.errors.UniqueViolation):
-        opened._rows("INSERT INTO late VALUES (1) RETURNING n", ())
-    assert opened._rows("SELECT count(*) FROM late", ()) == [(1,)]
+        opened._rows(Statement("INSERT INTO late VALUES (1) RETURNING n"), ())
+    assert opened._rows(Statement("SELECT count(*) FROM late"), ()) == [(1,)]
 
 
 def test_nothing_is_left_behind_in_the_sessions_of_others(

@@ -62,6 +62,7 @@ class Site:
         self._workers, self._count = workers, orders
         self._stack = ExitStack()
         self.ledger = Ledger()
+        self._died = 0
         self.orders: list[Order] = []
 
     def __enter__(self) -> Self:
@@ -124,6 +125,7 @@ class Site:
     def fresh(self) -> None:
         """Begin to count anew."""
         self.ledger = Ledger()
+        self._died = len(self.host.tracker.events("worker-died"))
         self.host.sink.clear()
         with psycopg.connect(self.uri) as connection:
             connection.execute("TRUNCATE tracker.messages CASCADE")
@@ -152,7 +154,13 @@ class Site:
     def counted(self) -> list[str]:
         """Settle, and count all three sides; what is wrong, one line each."""
         self.settle()
-        return self.ledger.faults(self.host.sink.messages, timeline(self.uri))
+        faults = self.ledger.faults(self.host.sink.messages, timeline(self.uri))
+        return faults + [f"a worker ended with status {status}" for status in self.crashes()]
+
+    def crashes(self) -> list[int]:
+        """Give the status of each worker that died by itself, and was not killed by one of us."""
+        died = self.host.tracker.events("worker-died")[self._died :]
+        return [line["status"] for line in died if line["status"] != -signal.SIGKILL]
 
     def recorded(self) -> tuple[int, int]:
         """Count the messages and the deliveries in the timeline."""

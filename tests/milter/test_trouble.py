@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from private import processes
@@ -103,6 +104,33 @@ def test_a_full_disk_defers_large_mail_and_no_other(uri: str, room: int, place: 
     assert "OSError" in said
     assert place in said
     assert CARRIER not in said
+
+
+def test_what_the_database_tells_beside_its_answers_hurts_no_worker(
+    postgres: Postgres, migrated: str
+) -> None:
+    """A connection is now in one thread, now in another; the C code of the driver must not mind.
+
+    A server tells its last words before it ends a session. This one tells something at every step.
+    """
+    uri = seeded(postgres, migrated, "notices")
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute("ALTER DATABASE notices SET client_min_messages = debug1")
+        connection.execute("ALTER DATABASE notices SET debug_print_parse = on")
+    with Tracker(uri, options={"workers": "1"}) as tracker:
+        world = World(tracker, uri)
+        aliases = [world.alias(BUYER, world.order(), "buyer") for _ in range(8)]
+        [worker] = workers(tracker)
+
+        def send(alias: str) -> None:
+            for _ in range(20):
+                assert world.send(CARRIER, alias, mail()).reply.kind == "continue"
+
+        with ThreadPoolExecutor(len(aliases)) as pool:
+            list(pool.map(send, aliases))
+        assert workers(tracker) == [worker]
+        assert tracker.events("worker-died") == []
+    postgres.drop_database("notices")
 
 
 @pytest.mark.parametrize(("size", "each_sends"), [(4, 10), (40, 3)])

@@ -1,0 +1,122 @@
+"""A statement run by the short way answers, and fails, as the driver's own."""
+
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from conversation_tracker.connection import Connection
+from conversation_tracker.statement import Statement
+
+EVERYTHING = Statement(
+    "SELECT %s::text, %s::bigint, %s::boolean, %b::bytea, %s::uuid, %s::text[], %s::jsonb, %s::text"
+)
+VALUES = ("Köln", 2**40, True, b"\0\xff\\", "0" * 32, "{a,b}", '{"a": 1}', None)
+ROW = ("Köln", 2**40, True, b"\0\xff\\", uuid.UUID(int=0), ["a", "b"], {"a": 1}, None)
+DIVIDE = Statement("SELECT 1 / %s::integer")
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[Connection]:
+    with Connection.connect(database) as connection:
+        yield connection
+
+
+def prepared(connection: Connection) -> int:
+    query = "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'tracker%'"
+    [(count,)] = connection.execute(query).fetchall()
+    return int(count)
+
+
+def test_values_and_rows_are_what_the_driver_makes_of_them(connection: Connection) -> None:
+    assert EVERYTHING.rows(connection, VALUES) == [ROW]
+    assert EVERYTHING.rows(connection, VALUES) == [ROW]
+    assert prepared(connection) == 1
+
+
+def test_a_text_with_a_nul_is_refused_and_not_cut(connection: Connection) -> None:
+    with pytest.raises(psycopg.DataError):
+        EVERYTHING.rows(connection, ("a\0b", *VALUES[1:]))
+
+
+def test_behind_a_pooler_nothing_is_prepared(connection: Connection) -> None:
+    connection.pooled = True
+    assert EVERYTHING.rows(connection, VALUES) == [ROW]
+    assert prepared(connection) == 0
+
+
+def test_a_transaction_that_the_driver_is_to_begin_is_begun(connection: Connection) -> None:
+    connection.autocommit = False
+    assert EVERYTHING.rows(connection, VALUES) == [ROW]
+    assert connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+
+
+def test_within_a_transaction_it_is_part_of_it(connection: Connection) -> None:
+    note = Statement("INSERT INTO tracker.unmaskings (db_user, actor, alias, reason)"
+                    " VALUES ('', '', '', %s) RETURNING 1")  # fmt: skip
+    with connection.transaction(force_rollback=True):
+        assert note.rows(connection, ("prepared",)) == [(1,)]
+    query = "SELECT FROM tracker.unmaskings WHERE reason = 'prepared'"
+    assert connection.execute(query).fetchall() == []
+
+
+def test_what_was_prepared_outlives_a_rollback(connection: Connection) -> None:
+    with connection.transaction(force_rollback=True):
+        assert DIVIDE.rows(connection, (1,)) == [(1,)]
+        for _ in range(9):
+            connection.execute("SELECT 1")
+    connection.execute("SELECT 1")
+    assert DIVIDE.rows(connection, (1,)) == [(1,)]
+
+
+def test_one_without_rows_gives_none(connection: Connection) -> None:
+    none = Statement("DELETE FROM tracker.pieces WHERE id = %s::uuid")
+    assert none.rows(connection, ("0" * 32,)) == []
+
+
+def test_an_error_is_the_drivers_and_the_connection_stays(connection: Connection) -> None:
+    for _ in range(2):
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            DIVIDE.rows(connection, (0,))
+    assert DIVIDE.rows(connection, (1,)) == [(1,)]
+
+
+def test_a_commit_that_fails_is_not_taken_for_done(connection: Connection) -> None:
+    """What the server says at the very end, when there are rows already, counts."""
+    connection.execute("CREATE TEMP TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+    late = Statement("INSERT INTO late VALUES (1) RETURNING n")
+    assert late.rows(connection, ()) == [(1,)]
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        late.rows(connection, ())
+
+
+def test_a_statement_that_takes_too_long_is_cancelled(connection: Connection) -> None:
+    connection.execute("SET statement_timeout = 50")
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        Statement("SELECT pg_sleep(%s)").rows(connection, (5,))
+    assert not connection.closed
+
+
+def test_a_server_that_closed_without_a_word_is_an_operational_error(
+    connection: Connection,
+) -> None:
+    DIVIDE.rows(connection, (1,))
+    with socket.socket(fileno=os.dup(connection.fileno())) as handle:
+        handle.shutdown(socket.SHUT_WR)
+    with pytest.raises(psycopg.OperationalError):
+        DIVIDE.rows(connection, (1,))
+    assert connection.closed
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_lost_connection_is_an_operational_error(database: str, again: bool) -> None:
+    with Connection.connect(database) as other, Connection.connect(database) as connection:
+        DIVIDE.rows(connection, (1,))
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
+        for _ in range(1 + again):
+            with pytest.raises(psycopg.OperationalError):
+                DIVIDE.rows(connection, (1,))
+            assert connection.closed
