@@ -21,6 +21,8 @@ from psycopg.pq.abc import PGresult
 from conversation_tracker.connection import Connection
 
 _PLACEHOLDER = re.compile("%[sb]")
+# What was prepared is not there any more, or its rows are others since an upgrade.
+_OUTDATED = (b"26000", b"0A000")
 
 
 class Statement:
@@ -95,8 +97,10 @@ def _run(connection: Connection, work: Any, *values: object) -> PGresult:
     if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
         return result
     error = psycopg.errors.error_from_result(result, connection.info.encoding)
-    if result.error_field(DiagnosticField.SQLSTATE) is None:
-        # Not the server says so but libpq, which lost it, whether or not it has noticed already.
+    state = result.error_field(DiagnosticField.SQLSTATE)
+    # Without a state it is not the server who says so but libpq, which lost it, whether or not it
+    # has noticed already.
+    if state is None or state in _OUTDATED:
         connection.close()
         raise psycopg.OperationalError(str(error))
     raise error

@@ -4,6 +4,7 @@ import os
 import socket
 import uuid
 from collections.abc import Iterator
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -120,3 +121,23 @@ def test_a_lost_connection_is_an_operational_error(database: str, again: bool) -
             with pytest.raises(psycopg.OperationalError):
                 DIVIDE.rows(connection, (1,))
             assert connection.closed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param("DEALLOCATE ALL", id="it is forgotten"),
+        pytest.param("ALTER TABLE changing ALTER n TYPE text", id="its rows are others now"),
+    ],
+)
+def test_what_was_prepared_and_is_of_no_use_any_more_costs_one_connection(
+    connection: Connection, change: LiteralString
+) -> None:
+    """Another host's upgrade changes functions while this one runs; a new connection is well."""
+    connection.execute("CREATE TEMP TABLE changing AS SELECT 1 AS n")
+    changing = Statement("SELECT * FROM changing")
+    assert changing.rows(connection, ()) == [(1,)]
+    connection.execute(change)
+    with pytest.raises(psycopg.OperationalError):
+        changing.rows(connection, ())
+    assert connection.closed
