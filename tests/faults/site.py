@@ -158,9 +158,9 @@ class Site:
         return faults + [f"a worker ended with status {status}" for status in self.crashes()]
 
     def crashes(self) -> list[int]:
-        """Give the status of each worker that died by itself, and was not killed by one of us."""
+        """Give the status of each worker that ended otherwise than by being killed or told to."""
         died = self.host.tracker.events("worker-died")[self._died :]
-        return [line["status"] for line in died if line["status"] != -signal.SIGKILL]
+        return [line["status"] for line in died if line["status"] not in (0, -signal.SIGKILL)]
 
     def recorded(self) -> tuple[int, int]:
         """Count the messages and the deliveries in the timeline."""
