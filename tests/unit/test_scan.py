@@ -226,6 +226,17 @@ CHANNELS = [
         multi(b"\0\1SMTP:" + JOHN.encode() + b"\0", "Content-Type: application/ms-tnef"),
         "part 3 application/ms-tnef (bytes)",
     ),
+    # A link's token in bytes that are no text, as an old word processor's file holds them.
+    (
+        multi(
+            b"\0\1" + base64.b64encode(JOHN.encode()).rstrip(b"=") + b"\xff", "Content-Type: a/b"
+        ),
+        "part 3 a/b (bytes)",
+    ),
+    (
+        multi(b"\0\1" + JOHN.encode().hex().encode() + b"\xff", "Content-Type: a/b"),
+        "part 3 a/b (bytes)",
+    ),
     (multi(b"\0\1" + JOHN.encode("utf-16-le") + b"\0", "Content-Type: a/b"), "part 3 a/b (bytes)"),
     (multi(b"\0" + JOHN.encode("utf-16-le") + b"\0", "Content-Type: a/b"), "part 3 a/b (bytes)"),
     (multi(f"%PDF {JOHN} ", "Content-Type: application/pdf"), "part 3 application/pdf (file)"),

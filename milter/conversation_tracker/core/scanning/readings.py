@@ -192,6 +192,14 @@ class Tokens:
         """Prepare to find these words, given in lower case."""
         self._needles = {needle for word in words for needle in _based(word)}
         self._hex = {word.encode("utf-8").hex() for word in words}
+        self._based = [needle.encode("ascii") for needle, _first in self._needles]
+        self._digits = [each.encode("ascii") for each in self._hex]
+
+    def decoded_in_bytes(self, data: bytes) -> Iterator[str]:
+        """Go through them in bytes that are no text, most of which hold none."""
+        low = data.lower() if self._digits else b""
+        if any(each in data for each in self._based) or any(each in low for each in self._digits):
+            yield from self.decoded(data.decode("latin-1"))
 
     def decoded(self, text: str) -> Iterator[str]:
         """Go through the decoded tokens in a text that hold one of the words."""

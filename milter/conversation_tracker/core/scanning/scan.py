@@ -263,6 +263,7 @@ class _Scan:
         binary = _CONTROL.search(data) is not None
         if binary:
             self._note(channel, self._watch.seen_in_bytes(data))
+            self._note(channel, self._owners_in_tokens(self._tokens.decoded_in_bytes(data)))
         for text in readings.texts(data, "") if not binary or _is_text(data) else ():
             self._look(channel, text)
             if "=?" in text:
@@ -291,7 +292,10 @@ class _Scan:
         for low in readings.readings(text, markup=markup):
             self._means.check()
             yield from self._watch.seen(low)
-        for token in self._tokens.decoded(text):
+        yield from self._owners_in_tokens(self._tokens.decoded(text))
+
+    def _owners_in_tokens(self, tokens: Iterable[str]) -> Iterator[str]:
+        for token in tokens:
             yield from self._watch.seen(token.lower())
 
     def _note(self, channel: str, tokens: Iterable[str]) -> None:
