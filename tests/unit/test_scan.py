@@ -194,6 +194,11 @@ CHANNELS = [
     (multi(JOHN.encode("utf-16"), "Content-Type: text/plain; charset=utf-16"), "part 3 text/plain"),
     (multi(JOHN.encode("utf-16-be"), "Content-Type: text/plain"), "part 3 text/plain"),
     (multi(JOHN, "Content-Type: text/plain; charset=utf-16"), "part 3 text/plain"),
+    # Many programs take what is UTF-8 for that, whatever is said of it.
+    (
+        multi("jo\u200bhn@doe.example".encode(), "Content-Type: text/plain; charset=koi8-r"),
+        "part 3 text/plain",
+    ),
     (multi(JOHN, "Content-Type: text/plain; charset=no-such"), "part 3 text/plain"),
     (multi("john@\xe9 ".encode("latin-1") + JOHN.encode()), "part 3 text/plain"),
     (

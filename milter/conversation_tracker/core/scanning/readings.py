@@ -12,6 +12,7 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import lru_cache
@@ -90,6 +91,10 @@ def texts(data: bytes, label: str) -> Iterator[str]:
         except (ValueError, LookupError):
             # Many programs show what they can.
             yield data.decode(name, "replace")
+    if name == codec != "utf-8" and not data.isascii():
+        # Many take what is UTF-8 for that, whatever is said of it.
+        with suppress(ValueError):
+            yield data.decode("utf-8")
     if not _keeps_ascii(codec) and not data.isascii():
         yield data.decode("latin-1")
     if b"\0" in data:
