@@ -81,8 +81,11 @@ class Through:
         if not processes.until(self._idle, 120.0, interval=0.01):
             raise RuntimeError(f"mail is left: {self._host.postfix.log_text()[-2000:]}")
         seconds = time.perf_counter() - start
+        # Postfix's log is another process's to write, and its last lines may be on their way.
+        processes.until(lambda: self._delivered() >= load.count, 10.0, interval=0.01)
         if (delivered := self._delivered()) != load.count:
             raise RuntimeError(f"{delivered} of {load.count} messages were delivered")
+        self._logged += delivered
         return load.count / seconds
 
     def _sink(self) -> None:
@@ -98,7 +101,5 @@ class Through:
         return not any(any((queue / name).iterdir()) for name in _QUEUES)
 
     def _delivered(self) -> int:
-        """Count what was delivered since it was last asked."""
-        sent = self._host.postfix.log_text().count(" status=sent ")
-        new, self._logged = sent - self._logged, sent
-        return new
+        """Count what was delivered since the last load."""
+        return self._host.postfix.log_text().count(" status=sent ") - self._logged
