@@ -14,7 +14,7 @@ from itertools import cycle, islice
 from typing import Any, Self
 
 import psycopg
-from psycopg import abc, sql
+from psycopg import abc
 from psycopg.adapt import Transformer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
@@ -78,13 +78,11 @@ class Connection(psycopg.Connection[Any]):
         pooled: a pooler stands before the server; what runs is limited in time within `limited`.
         prepared: the names of what `statement` has prepared here.
         transformer: what writes its values and reads its rows.
-        limits_first: what sets the limits before another statement of the same query.
     """
 
     pooled = False
     prepared: set[bytes]
     transformer: abc.Transformer
-    limits_first: sql.Composed
     _limits = MAIL
 
     @classmethod
@@ -128,12 +126,6 @@ class Connection(psycopg.Connection[Any]):
     def _begin(self, limits: Limits, writable: bool) -> None:
         """Find out who is there, and set the limits where they are ours to set."""
         self._limits = limits
-        self.limits_first = sql.Composed(
-            [
-                sql.SQL("SET LOCAL {} = {}; ").format(sql.Identifier(name), sql.Literal(value))
-                for name, value in zip(*limits.settings, strict=True)
-            ]
-        )
         # The driver would prepare statements of its own, and throw all away at a rollback.
         self.prepare_threshold = None
         self.prepared = set()

@@ -1,10 +1,10 @@
-"""A statement that is run again and again, in one round trip and by the shortest way there is.
+"""A statement that is run again and again, by the shortest way there is.
 
 A cursor of the driver takes several times as long as all that libpq does for the same round trip.
 So a statement is prepared once on each connection, and libpq runs it; the driver's adapters write
 the values and read the rows, and its errors are raised. Behind a pooler nothing can be prepared,
-and limits hold for a transaction only: there they travel before the statement, with its values
-written into it, as one query. Within a transaction it is a part of that.
+and limits hold for a transaction only: there it is a transaction of four round trips. One query
+with its values written into it would be one, but the server logs the text of what fails.
 """
 
 import re
@@ -13,9 +13,8 @@ from itertools import count
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg import sql
 from psycopg.adapt import PyFormat
-from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
+from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
 from conversation_tracker.connection import Connection
@@ -37,7 +36,7 @@ class Statement:
             text: the statement as the driver takes it, with %s and %b where values stand; nothing
                 else in it may be a percent sign.
         """
-        self._text: LiteralString = text
+        self._text = text
         places = _PLACEHOLDER.findall(text)
         self._formats = [PyFormat.BINARY if p == "%b" else PyFormat.TEXT for p in places]
         numbers = count(1)
@@ -57,10 +56,9 @@ class Statement:
         Raises:
             psycopg.Error: as the driver does.
         """
-        if not connection.autocommit:
-            return connection.execute(self._text, values).fetchall()
-        if connection.pooled:
-            return self._at_once(connection, values)
+        if connection.pooled or not connection.autocommit:
+            with connection.limited():
+                return connection.execute(self._text, values).fetchall()
         if self._name not in connection.prepared:
             _run(connection, connection.pgconn.prepare, self._name, self._numbered)
             connection.prepared.add(self._name)
@@ -70,20 +68,6 @@ class Statement:
         result = _run(connection, execute, self._name, written, adapters.formats)
         adapters.set_pgresult(result)
         return adapters.load_rows(0, result.ntuples, tuple)
-
-    def _at_once(self, connection: Connection, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Run it behind a pooler.
-
-        Several statements in one query are one transaction. A pipeline would be as fast, but
-        PgBouncer 1.18 now and then takes one for unfinished, and gives its session to nobody else.
-        """
-        if connection.info.transaction_status == TransactionStatus.INTRANS:
-            return connection.execute(self._text, values).fetchall()
-        cursor = psycopg.ClientCursor(connection)
-        cursor.execute(sql.Composed([connection.limits_first, sql.SQL(self._text)]), values)
-        while cursor.nextset():
-            pass
-        return cursor.fetchall()
 
 
 def _run(connection: Connection, work: Any, *values: object) -> PGresult:

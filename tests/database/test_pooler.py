@@ -171,6 +171,17 @@ def test_a_commit_that_fails_is_not_taken_for_done(opened: Database, pooled: str
     assert opened._rows(Statement("SELECT count(*) FROM late"), ()) == [(1,)]
 
 
+def test_what_fails_leaves_no_value_in_the_servers_log(
+    opened: Database, postgres: "Postgres"
+) -> None:
+    """The server logs the text of what failed; values travel apart from it."""
+    failing = Statement("SELECT 1 / %s::integer, %s::text AS logged")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        opened._rows(failing, (0, "eve@unseen.example"))
+    assert processes.until(lambda: "AS logged" in postgres.log_text(), 5.0)
+    assert "unseen" not in postgres.log_text()
+
+
 def test_nothing_is_left_behind_in_the_sessions_of_others(
     opened: Database, pooled: str, tmp_path: Path
 ) -> None:
