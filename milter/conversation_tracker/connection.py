@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
-from typing import Any, Self
+from typing import Any, LiteralString, Self
 
 import psycopg
 from psycopg import abc
@@ -38,7 +38,7 @@ _DIRECT = (
     " pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
 )
 _SET = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s(name, value)"
-_SET_LOCAL = (
+SET_LOCAL: LiteralString = (
     "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS s(name, value)"
 )
 
@@ -76,6 +76,7 @@ class Connection(psycopg.Connection[Any]):
 
     Attributes:
         pooled: a pooler stands before the server; what runs is limited in time within `limited`.
+        limits: how long the server may take.
         prepared: the names of what `statement` has prepared here.
         transformer: what writes its values and reads its rows.
     """
@@ -83,7 +84,7 @@ class Connection(psycopg.Connection[Any]):
     pooled = False
     prepared: set[bytes]
     transformer: abc.Transformer
-    _limits = MAIL
+    limits = MAIL
 
     @classmethod
     def connect(  # type: ignore[override]
@@ -125,7 +126,7 @@ class Connection(psycopg.Connection[Any]):
 
     def _begin(self, limits: Limits, writable: bool) -> None:
         """Find out who is there, and set the limits where they are ours to set."""
-        self._limits = limits
+        self.limits = limits
         # The driver would prepare statements of its own, and throw all away at a rollback.
         self.prepare_threshold = None
         self.prepared = set()
@@ -140,6 +141,13 @@ class Connection(psycopg.Connection[Any]):
             self.execute(_SET, limits.settings)
         self.autocommit = autocommit
 
+    @property
+    def inside(self) -> bool:
+        """Whether a transaction is under way in which the limits are in force."""
+        if not self.autocommit:
+            return True
+        return self.pooled and self.info.transaction_status == TransactionStatus.INTRANS
+
     @contextmanager
     def limited(self) -> Iterator[None]:
         """Run the block's statements under the limits.
@@ -148,7 +156,7 @@ class Connection(psycopg.Connection[Any]):
         that others use next. Within a transaction it does nothing: `limit` is said at its
         beginning.
         """
-        if not self.pooled or self.info.transaction_status == TransactionStatus.INTRANS:
+        if not self.pooled or self.inside:
             yield
             return
         with self.together():
@@ -164,7 +172,7 @@ class Connection(psycopg.Connection[Any]):
 
     def limit(self) -> None:
         """Set the limits for the rest of a transaction; without autocommit it begins here."""
-        self.execute(_SET_LOCAL, self._limits.settings)
+        self.execute(SET_LOCAL, self.limits.settings)
 
 
 def takes_writes(conninfo: str) -> bool:

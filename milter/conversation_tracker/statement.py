@@ -3,25 +3,28 @@
 A cursor of the driver takes several times as long as all that libpq does for the same round trip.
 So a statement is prepared once on each connection, and libpq runs it; the driver's adapters write
 the values and read the rows, and its errors are raised. Behind a pooler nothing can be prepared,
-and limits hold for a transaction only: there it is a transaction of four round trips. One query
-with its values written into it would be one, but the server logs the text of what fails.
+and limits hold for a transaction only: there they go along with it, in a pipeline. Values never
+stand in the statement itself: the server logs the text of what fails.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg import generators
+from psycopg.abc import Buffer, PQGen
 from psycopg.adapt import PyFormat
-from psycopg.pq import DiagnosticField, ExecStatus
-from psycopg.pq.abc import PGresult
+from psycopg.pq import DiagnosticField, ExecStatus, Format
+from psycopg.pq.abc import PGconn, PGresult
 
-from conversation_tracker.connection import Connection
+from conversation_tracker.connection import SET_LOCAL, Connection
 
 _PLACEHOLDER = re.compile("%[sb]")
 # What was prepared is not there any more, or its rows are others since an upgrade.
 _OUTDATED = (b"26000", b"0A000")
+_GOOD = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC)
 
 
 class Statement:
@@ -56,30 +59,75 @@ class Statement:
         Raises:
             psycopg.Error: as the driver does.
         """
-        if connection.pooled or not connection.autocommit:
-            with connection.limited():
-                return connection.execute(self._text, values).fetchall()
-        if self._name not in connection.prepared:
-            _run(connection, connection.pgconn.prepare, self._name, self._numbered)
-            connection.prepared.add(self._name)
+        if connection.inside:
+            return connection.execute(self._text, values).fetchall()
+        result = (self._piped if connection.pooled else self._prepared)(connection, values)
         adapters = connection.transformer
-        written = adapters.dump_sequence(values, self._formats)
-        execute = connection.pgconn.exec_prepared
-        result = _run(connection, execute, self._name, written, adapters.formats)
         adapters.set_pgresult(result)
         return adapters.load_rows(0, result.ntuples, tuple)
 
+    def _prepared(self, connection: Connection, values: Sequence[object]) -> PGresult:
+        """Run it by its name, which the server knows from the first time on."""
+        line = connection.pgconn
+        if self._name not in connection.prepared:
+            _checked(connection, _done(connection, line.prepare, self._name, self._numbered))
+            connection.prepared.add(self._name)
+        written, formats = self._written(connection, values)
+        result = _done(connection, line.exec_prepared, self._name, written, formats)
+        _checked(connection, result)
+        return result
 
-def _run(connection: Connection, work: Any, *values: object) -> PGresult:
+    def _piped(self, connection: Connection, values: Sequence[object]) -> PGresult:
+        """Run it behind its limits: a pipeline without BEGIN is a transaction, and ends them."""
+        line = connection.pgconn
+        limits, _ = _LIMITING._written(connection, connection.limits.settings)
+        # What cannot be written raises, which must not be in the midst of a pipeline.
+        written, formats = self._written(connection, values)
+        line.enter_pipeline_mode()
+        line.send_query_params(_LIMITING._numbered, limits)
+        line.send_query_params(self._numbered, written, param_formats=formats)
+        line.pipeline_sync()
+        # The driver's own pipelines expect no error at the end of the transaction, and break.
+        results = connection.wait(_results(line))
+        line.exit_pipeline_mode()
+        for each in results:
+            _checked(connection, each)
+        _limited, result, *_end = results
+        return result
+
+    def _written(
+        self, connection: Connection, values: Sequence[object]
+    ) -> tuple[Sequence[Buffer | None], list[Format]]:
+        adapters = connection.transformer
+        written = adapters.dump_sequence(values, self._formats)
+        return written, list(adapters.formats or ())
+
+
+_LIMITING = Statement(SET_LOCAL)
+
+
+def _results(line: PGconn) -> PQGen[list[PGresult]]:
+    """Take what a pipeline of libpq gives, up to where it ends."""
+    yield from generators.send(line)
+    found: list[PGresult] = []
+    while not found or found[-1].status != ExecStatus.PIPELINE_SYNC:
+        found += yield from generators.fetch_many(line)
+    return found
+
+
+def _done(connection: Connection, work: Callable[..., PGresult], *values: object) -> PGresult:
     try:
-        result: PGresult = work(*values)
+        return work(*values)
     except MemoryError:
         # So the driver says that libpq gave no result at all, as it does without a connection.
         if connection.closed:
             raise psycopg.OperationalError("the connection is lost") from None
         raise
-    if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-        return result
+
+
+def _checked(connection: Connection, result: PGresult) -> None:
+    if result.status in _GOOD:
+        return
     error = psycopg.errors.error_from_result(result, connection.info.encoding)
     state = result.error_field(DiagnosticField.SQLSTATE)
     # Without a state it is not the server who says so but libpq, which lost it, whether or not it

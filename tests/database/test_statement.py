@@ -9,7 +9,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from conversation_tracker.connection import Connection
+from conversation_tracker.connection import Connection, Limits
 from conversation_tracker.statement import Statement
 
 EVERYTHING = Statement(
@@ -20,10 +20,20 @@ ROW = ("Köln", 2**40, True, b"\0\xff\\", uuid.UUID(int=0), ["a", "b"], {"a": 1}
 DIVIDE = Statement("SELECT 1 / %s::integer")
 
 
+LIMITS = Limits(statement=500, lock=500, idle=5000)
+
+
 @pytest.fixture
-def connection(database: str) -> Iterator[Connection]:
-    with Connection.connect(database) as connection:
+def direct(database: str) -> Iterator[Connection]:
+    with Connection.connect(database, limits=LIMITS) as connection:
         yield connection
+
+
+@pytest.fixture(params=["prepared", "piped"])
+def connection(request: pytest.FixtureRequest, direct: Connection) -> Connection:
+    """A connection on which statements run the one way, or as they do behind a pooler."""
+    direct.pooled = request.param == "piped"
+    return direct
 
 
 def prepared(connection: Connection) -> int:
@@ -35,18 +45,33 @@ def prepared(connection: Connection) -> int:
 def test_values_and_rows_are_what_the_driver_makes_of_them(connection: Connection) -> None:
     assert EVERYTHING.rows(connection, VALUES) == [ROW]
     assert EVERYTHING.rows(connection, VALUES) == [ROW]
-    assert prepared(connection) == 1
 
 
 def test_a_text_with_a_nul_is_refused_and_not_cut(connection: Connection) -> None:
     with pytest.raises(psycopg.DataError):
         EVERYTHING.rows(connection, ("a\0b", *VALUES[1:]))
-
-
-def test_behind_a_pooler_nothing_is_prepared(connection: Connection) -> None:
-    connection.pooled = True
     assert EVERYTHING.rows(connection, VALUES) == [ROW]
-    assert prepared(connection) == 0
+
+
+def test_it_is_prepared_once_but_not_behind_a_pooler(connection: Connection) -> None:
+    for _ in range(2):
+        EVERYTHING.rows(connection, VALUES)
+    assert prepared(connection) == (0 if connection.pooled else 1)
+
+
+def test_behind_a_pooler_its_limits_are_gone_with_it(direct: Connection) -> None:
+    """The session is somebody else's next."""
+    direct.pooled = True
+    direct.execute("SET statement_timeout = 77")
+    shown = Statement("SELECT current_setting('statement_timeout')")
+    assert shown.rows(direct, ()) == [("500ms",)]
+    assert direct.execute("SHOW statement_timeout").fetchall() == [("77ms",)]
+
+
+def test_what_is_large_goes_whole(connection: Connection) -> None:
+    large = os.urandom(8_000_000)
+    echo = Statement("SELECT %b::bytea")
+    assert echo.rows(connection, (large,)) == [(large,)]
 
 
 def test_a_transaction_that_the_driver_is_to_begin_is_begun(connection: Connection) -> None:
@@ -64,13 +89,13 @@ def test_within_a_transaction_it_is_part_of_it(connection: Connection) -> None:
     assert connection.execute(query).fetchall() == []
 
 
-def test_what_was_prepared_outlives_a_rollback(connection: Connection) -> None:
-    with connection.transaction(force_rollback=True):
-        assert DIVIDE.rows(connection, (1,)) == [(1,)]
+def test_what_was_prepared_outlives_a_rollback(direct: Connection) -> None:
+    with direct.transaction(force_rollback=True):
+        assert DIVIDE.rows(direct, (1,)) == [(1,)]
         for _ in range(9):
-            connection.execute("SELECT 1")
-    connection.execute("SELECT 1")
-    assert DIVIDE.rows(connection, (1,)) == [(1,)]
+            direct.execute("SELECT 1")
+    direct.execute("SELECT 1")
+    assert DIVIDE.rows(direct, (1,)) == [(1,)]
 
 
 def test_one_without_rows_gives_none(connection: Connection) -> None:
@@ -95,7 +120,6 @@ def test_a_commit_that_fails_is_not_taken_for_done(connection: Connection) -> No
 
 
 def test_a_statement_that_takes_too_long_is_cancelled(connection: Connection) -> None:
-    connection.execute("SET statement_timeout = 50")
     with pytest.raises(psycopg.errors.QueryCanceled):
         Statement("SELECT pg_sleep(%s)").rows(connection, (5,))
     assert not connection.closed
@@ -113,8 +137,10 @@ def test_a_server_that_closed_without_a_word_is_an_operational_error(
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_a_lost_connection_is_an_operational_error(database: str, again: bool) -> None:
-    with Connection.connect(database) as other, Connection.connect(database) as connection:
+def test_a_lost_connection_is_an_operational_error(
+    database: str, connection: Connection, again: bool
+) -> None:
+    with Connection.connect(database) as other:
         DIVIDE.rows(connection, (1,))
         other.execute("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
         for _ in range(1 + again):
@@ -131,13 +157,13 @@ def test_a_lost_connection_is_an_operational_error(database: str, again: bool) -
     ],
 )
 def test_what_was_prepared_and_is_of_no_use_any_more_costs_one_connection(
-    connection: Connection, change: LiteralString
+    direct: Connection, change: LiteralString
 ) -> None:
     """Another host's upgrade changes functions while this one runs; a new connection is well."""
-    connection.execute("CREATE TEMP TABLE changing AS SELECT 1 AS n")
+    direct.execute("CREATE TEMP TABLE changing AS SELECT 1 AS n")
     changing = Statement("SELECT * FROM changing")
-    assert changing.rows(connection, ()) == [(1,)]
-    connection.execute(change)
+    assert changing.rows(direct, ()) == [(1,)]
+    direct.execute(change)
     with pytest.raises(psycopg.OperationalError):
-        changing.rows(connection, ())
-    assert connection.closed
+        changing.rows(direct, ())
+    assert direct.closed
