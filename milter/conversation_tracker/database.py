@@ -16,10 +16,10 @@ from conversation_tracker.announcement import announcement
 from conversation_tracker.announcer import Announcer
 from conversation_tracker.connection import MAIL, Connection, Limits
 from conversation_tracker.core.alias import Bounce, Hard, Soft
+from conversation_tracker.core.conversation import Mapped
 from conversation_tracker.core.means import LARGE, windows
 from conversation_tracker.core.plan import Record, Refusal
 from conversation_tracker.core.reports.bounce import Delivery, Mark
-from conversation_tracker.core.thread import Mapped
 from conversation_tracker.mint import mint
 from conversation_tracker.pool import Pool, Undone
 from conversation_tracker.rows import Directory, Found, Status, delivery_of, found_of, store_of

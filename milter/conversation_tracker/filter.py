@@ -7,6 +7,7 @@ The session tells what Postfix said; what to do is decided in `core`, what is kn
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -14,14 +15,13 @@ from conversation_tracker.bounces import Bounces
 from conversation_tracker.core import replies, rewrite, thread
 from conversation_tracker.core.address import Address, AddressError
 from conversation_tracker.core.alias import Bounce, NotAnAlias, decode, in_domains
-from conversation_tracker.core.conversation import Conversation, Store
-from conversation_tracker.core.message import PASS, Message, Recipient
+from conversation_tracker.core.conversation import Conversation, Mapped, Store
+from conversation_tracker.core.message import PASS, Arrival, Header, Message, Recipient
 from conversation_tracker.core.passage import read
 from conversation_tracker.core.plan import Plan
 from conversation_tracker.core.recording import refusal
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.reports.bounce import Delivery
-from conversation_tracker.core.thread import Mapped
 from conversation_tracker.database import Database
 from conversation_tracker.mint import mint
 from conversation_tracker.pool import DatabaseUnavailable
@@ -48,6 +48,7 @@ class Transaction:
         recipients: the recipients that were not refused.
         conversations: the conversations of those that are aliases, by the order's id.
         deliveries: the deliveries of those that are bounce addresses, by their token.
+        named: the order that a store's own mail names, as far as it was asked for ahead.
     """
 
     null: bool = False
@@ -56,6 +57,7 @@ class Transaction:
     recipients: list[Recipient] = field(default_factory=list)
     conversations: dict[int, Conversation] = field(default_factory=dict)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
+    named: Found | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,30 @@ class Filter:
             transaction.trusted or bool(transaction.conversations) or bool(transaction.deliveries)
         )
 
+    def headers(
+        self, transaction: Transaction, sender: Address | None, headers: tuple[Header, ...]
+    ) -> None:
+        """Find the order that a store's own mail names, while its body is still on its way.
+
+        So its end waits for the database once, as that of other mail does. What is not found here
+        is asked for there, and whatever is wrong is told there.
+
+        Args:
+            transaction: what its recipients led to; the order is noted there.
+            sender: the envelope sender.
+            headers: all header fields.
+        """
+        directory = self._directory()
+        if directory is None or transaction.conversations or transaction.deliveries:
+            return
+        arrival = Arrival(trusted=transaction.trusted, split=transaction.split)
+        message = Message(sender, (), headers, b"", arrival)
+        own = rewrite.own_mail(message, directory.senders)
+        if own is None or rewrite.refused(message, directory.alias_domains):
+            return
+        with suppress(DatabaseUnavailable, rewrite.UnusableNumber):
+            transaction.named = self._named(message, own)
+
     def message(self, transaction: Transaction, message: Message) -> Outcome:
         """Decide on a whole message, and record it.
 
@@ -231,7 +257,7 @@ class Filter:
                 return Outcome(plan, return_path, what="returned")
         if own is not None and not conversations:
             try:
-                found = self._named(message, own)
+                found = transaction.named or self._named(message, own)
             except rewrite.UnusableNumber:
                 return _refused(replies.CANNOT_MASK)
             if found is None:
@@ -298,9 +324,12 @@ class Filter:
     def _identifiers(
         self, message: Message, conversations: dict[int, Conversation]
     ) -> dict[str, Mapped]:
-        """Look up what the identifiers of ours in a message stand for; most messages have none."""
+        """Give what the identifiers of ours in a message stand for."""
         known: dict[str, Mapped] = {}
         for order, conversation in conversations.items():
+            if conversation.identifiers is not None:
+                known |= {each.ours: each for each in conversation.identifiers}
+                continue
             end = f"@{conversation.order.alias_domain}>"
             ours = [each for each in thread.referenced(message) if each.endswith(end)]
             if ours:

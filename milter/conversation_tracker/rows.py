@@ -11,7 +11,13 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from conversation_tracker.core.address import Address
-from conversation_tracker.core.conversation import Conversation, Order, Participant, Store
+from conversation_tracker.core.conversation import (
+    Conversation,
+    Mapped,
+    Order,
+    Participant,
+    Store,
+)
 from conversation_tracker.core.reports.bounce import Delivery
 
 # In the order of tracker.conversations.
@@ -67,11 +73,12 @@ class Directory:
 
 def found_of(row: Sequence[Any]) -> Found:
     """Read a row of type tracker.conversation."""
-    status, token, store, order, number, ref, alias_domain, participants = row
+    status, token, store, order, number, ref, alias_domain, participants, identifiers = row
     conversation = Conversation(
         _settings(store),
         Order(order, number, ref, alias_domain),
         tuple(map(_participant, participants.split("\n"))) if participants else (),
+        _identifiers(identifiers) if identifiers is not None else (),
     )
     return Found(status, token.hex if token is not None else None, conversation)
 
@@ -86,12 +93,20 @@ def _participant(line: str) -> Participant:
     )
 
 
+def _identifiers(text: str) -> tuple[Mapped, ...] | None:
+    if not text:
+        return None
+    return tuple(
+        Mapped(ours, original, token.replace("-", "")) for ours, original, token in json.loads(text)
+    )
+
+
 def delivery_of(row: Sequence[Any]) -> Delivery:
     """Read a row of type tracker.delivery."""
-    bounce, author, return_path, at, subject, original_id, state = row[8:]
+    bounce, author, return_path, at, subject, original_id, state = row[9:]
     return Delivery(
         bounce=bounce.hex,
-        conversation=found_of(row[:8]).conversation,
+        conversation=found_of(row[:9]).conversation,
         recipient=row[1].hex,
         author=author.hex,
         return_path=return_path.hex if return_path is not None else None,

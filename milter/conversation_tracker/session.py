@@ -8,6 +8,7 @@ close each begin anew. Whatever raises is logged without its text and answered 4
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -185,11 +186,19 @@ class Session:
             self._clean = False
             if self._body is None:
                 self._body = Collector()
+                self._look_ahead()
             try:
                 self._body.add(chunk)
             except OSError as error:  # no room on the disk; nothing can be answered here
                 self._lost = self._lost or error
         return self._after_body
+
+    def _look_ahead(self) -> None:
+        """Let the filter see the header fields, of which there are no more."""
+        if self._cut or not self._transaction.trusted:
+            return
+        with suppress(Exception):  # nothing can be answered here; what is wrong shows at the end
+            self.filter.headers(self._transaction, _sender(self._sender), tuple(self._headers))
 
     def eom(self) -> int:
         """Decide on the message, and apply what was decided."""

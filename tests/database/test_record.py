@@ -14,9 +14,8 @@ from psycopg.conninfo import make_conninfo
 
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.alias import Hard, Soft
-from conversation_tracker.core.conversation import Conversation, Participant
+from conversation_tracker.core.conversation import Conversation, Mapped, Participant
 from conversation_tracker.core.plan import Record
-from conversation_tracker.core.thread import Mapped
 from conversation_tracker.database import Database, here
 from private import processes
 
@@ -434,6 +433,28 @@ def test_erasing_takes_the_names_from_what_was_recorded(order: Order) -> None:
         ("buyer", "John"),
         ("partner", ""),
     ]
+
+
+@pytest.mark.parametrize("count", [0, 1, 50])
+def test_identifiers_come_with_the_conversation(order: Order, count: int) -> None:
+    mapped = [Mapped(f"<m-{n}@ct>", f'<{n} a\r\n\t"b@x.example>', order.ann) for n in range(count)]
+    order.record(identifiers=tuple(mapped))
+    found = order.database.again(order.id)
+    assert found is not None
+    assert found.conversation.identifiers is not None
+    assert sorted(found.conversation.identifiers, key=str) == sorted(mapped, key=str)
+
+
+@pytest.mark.parametrize(("count", "size"), [(51, 1), (3, 4000)])
+def test_identifiers_that_are_too_many_are_asked_for_later(
+    order: Order, count: int, size: int
+) -> None:
+    mapped = [Mapped(f"<m-{n}@ct>", f"<{n}{'x' * size}>", order.ann) for n in range(count)]
+    order.record(identifiers=tuple(mapped))
+    found = order.database.again(order.id)
+    assert found is not None
+    assert found.conversation.identifiers is None
+    assert order.database.identifiers(order.id, ["<m-1@ct>"]) == {"<m-1@ct>": mapped[1]}
 
 
 def test_recording_and_looking_up_need_no_search_path(order: Order) -> None:

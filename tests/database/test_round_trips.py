@@ -5,6 +5,8 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -12,7 +14,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from conversation_tracker import announcer
+from conversation_tracker.core import thread
 from conversation_tracker.core.address import Address
+from conversation_tracker.core.conversation import Order
 from conversation_tracker.core.message import Arrival, Message, parse
 from conversation_tracker.database import Database
 from conversation_tracker.filter import Filter, Transaction
@@ -21,14 +25,7 @@ from private.pgbouncer import PgBouncer
 if TYPE_CHECKING:
     from private.postgres import Postgres
 
-LETTER = b"""\
-From: john@doe.example
-To: %s
-Subject: Where is it
-Message-ID: <%d@doe.example>
-
-I am john@doe.example.
-"""
+SHOP, BUYER = Address.parse("info@shop.example"), Address.parse("john@doe.example")
 
 
 class Counter:
@@ -79,11 +76,36 @@ def counter(request: pytest.FixtureRequest, postgres: "Postgres") -> Iterator[Co
         found.close()
 
 
+@dataclass
+class Case:
+    """One order of a store with its buyer, and the tracker that takes mail for it."""
+
+    tracker: Filter
+    counter: Counter
+    order: Order
+    shop: str
+    buyer: str
+
+    def trips(self, author: Address, to: str, *fields: str, number: int) -> tuple[int, ...]:
+        """Take one message, and count for its recipient, ahead of its end, and at its end."""
+        transaction = Transaction(trusted=author is SHOP)
+        text = [f"From: {author}", f"To: {to}", f"Message-ID: <{number}@{author.domain}>", *fields]
+        headers, body = parse("\n".join([*text, "", f"I am {author}.", ""]).encode())
+        counts = [self.counter.trips]
+        assert self.tracker.recipient(transaction, f"<{to}>".encode()) is None
+        counts.append(self.counter.trips)
+        self.tracker.headers(transaction, author, headers)
+        counts.append(self.counter.trips)
+        arrival = Arrival(f"Q{number}", trusted=transaction.trusted)
+        message = Message(author, tuple(transaction.recipients), headers, body, arrival)
+        outcome = self.tracker.message(transaction, message)
+        assert (outcome.plan.reply, outcome.orders) == (None, ("1",))
+        counts.append(self.counter.trips)
+        return tuple(after - before for before, after in pairwise(counts))
+
+
 @pytest.fixture
-def opened(
-    counter: Counter, database: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Database, str]]:
-    """Give the database, and the alias of a store in an order with a buyer."""
+def case(counter: Counter, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
     # What is announced later is not waited for by any mail.
     monkeypatch.setattr(announcer, "_PAUSE", 60.0)
     with psycopg.connect(database) as connection:
@@ -92,32 +114,38 @@ def opened(
             " VALUES ('shop', 'ct.example.com', '{shop.example}')"
         )
         masks = "SELECT tracker.mask('shop', '1', %s, %s)"
-        connection.execute(masks, ("john@doe.example", "buyer"))
-        [alias] = connection.execute(masks, ("info@shop.example", "store")).fetchone() or ("",)
+        [buyer] = connection.execute(masks, (str(BUYER), "buyer")).fetchone() or ("",)
+        [shop] = connection.execute(masks, (str(SHOP), "store")).fetchone() or ("",)
     name = conninfo_to_dict(database)["dbname"]
     uri = make_conninfo("", host="127.0.0.1", port=counter.port, user="postgres", dbname=name)
     found = Database(uri, size=1)
     found.open()
-    yield found, alias
+    directory = found.directory()
+    order = found.open_order("shop", "1").conversation.order
+    yield Case(Filter(found, lambda: directory), counter, order, shop, buyer)
     found.close()
 
 
-def test_a_message_waits_once_for_its_recipient_and_once_at_its_end(
-    counter: Counter, opened: tuple[Database, str]
+# The first time, each connection to the server itself prepares what it runs.
+
+
+def test_mail_waits_once_for_its_recipient_and_once_at_its_end(case: Case) -> None:
+    trips = [case.trips(BUYER, case.shop, number=number) for number in range(3)]
+    assert trips[1:] == [(1, 0, 1)] * 2
+
+
+def test_an_answer_to_an_identifier_of_ours_waits_no_more_often(case: Case) -> None:
+    case.trips(BUYER, case.shop, number=1)
+    answered = thread.ours(b"<1@doe.example>", case.order)
+    fields = f"In-Reply-To: {answered}"
+    trips = [case.trips(SHOP, case.buyer, fields, number=number) for number in range(2, 5)]
+    assert trips[1:] == [(1, 0, 1)] * 2
+
+
+@pytest.mark.parametrize("named", ["X-Order-Id: 1", "In-Reply-To: <1@shop.example>"])
+def test_a_stores_own_mail_waits_once_while_it_comes_and_once_at_its_end(
+    case: Case, named: str
 ) -> None:
-    database, alias = opened
-    directory = database.directory()
-    tracker = Filter(database, lambda: directory)
-    john = Address.parse("john@doe.example")
-    trips = []
-    for number in range(3):
-        transaction = Transaction()
-        before = counter.trips
-        assert tracker.recipient(transaction, b"<%s>" % alias.encode()) is None
-        asked = counter.trips
-        headers, body = parse(LETTER % (alias.encode(), number))
-        message = Message(john, tuple(transaction.recipients), headers, body, Arrival(f"Q{number}"))
-        assert tracker.message(transaction, message).plan.reply is None
-        trips.append((asked - before, counter.trips - asked))
-    # The first time, each connection to the server itself prepares what it runs.
-    assert trips[1:] == [(1, 1)] * 2
+    case.trips(SHOP, str(BUYER), "X-Order-Id: 1", number=1)
+    trips = [case.trips(SHOP, str(BUYER), named, number=number) for number in range(2, 5)]
+    assert trips[1:] == [(0, 1, 1)] * 2

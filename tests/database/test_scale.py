@@ -10,9 +10,8 @@ import pytest
 
 from conversation_tracker.connection import Connection
 from conversation_tracker.core.address import Address
-from conversation_tracker.core.conversation import Participant
+from conversation_tracker.core.conversation import Mapped, Participant
 from conversation_tracker.core.plan import Record
-from conversation_tracker.core.thread import Mapped
 from conversation_tracker.database import Database
 from conversation_tracker.migrate import migrate
 

@@ -13,6 +13,7 @@ import pytest
 from actions import AddHeader, AddRecipient, ChangeFrom, ChangeHeader, DeleteRecipient, ReplaceBody
 from conversation_tracker.core import replies
 from packets import EVENTS, Packets
+from private import processes
 from private.postgres import Postgres
 from private.tracker import Tracker
 from wire import Result, Wire
@@ -511,6 +512,24 @@ def test_only_a_trusted_client_names_orders(
     if masked:
         assert result.leaves.recipients == (BUYER.encode(),)
         assert result.leaves.header("X-Order-Id") == []
+
+
+def test_a_stores_order_is_found_while_its_mail_still_comes(world: World) -> None:
+    """So the end of the message waits for the database once only."""
+    order = world.order()
+    query = "SELECT count(*) FROM tracker.orders WHERE number = %s"
+    with world.wire(**LOCAL) as wire:
+        wire.connect()
+        wire.helo()
+        wire.mail(SHOP)
+        wire.rcpt(BUYER)
+        wire.header(b"From", SHOP.encode())
+        wire.header(b"X-Order-Id", order.encode())
+        assert world.sql(query, order) == 0
+        wire.body(b"Hello\r\n")
+        assert processes.until(lambda: world.sql(query, order) == 1, 5.0)
+        assert wire.eom()[0].kind == "continue"
+    assert world.messages(order) == 1
 
 
 @pytest.mark.parametrize("name", [{}, {"{auth_authen}": "shop"}])

@@ -68,12 +68,30 @@ class Participant:
 
 
 @dataclass(frozen=True, slots=True)
+class Mapped:
+    """One message identifier of ours: what it stands for, and whose that is, by their token."""
+
+    ours: str
+    original: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
-    """An order with its store and its participants, in the order they joined."""
+    """An order with its store and its participants.
+
+    Attributes:
+        store: the store.
+        order: the order.
+        participants: in the order they joined.
+        identifiers: all message identifiers of ours there are; None where they are too many to be
+            read with the rest.
+    """
 
     store: Store
     order: Order
     participants: tuple[Participant, ...] = ()
+    identifiers: tuple[Mapped, ...] | None = ()
     _by_key: Mapping[str, Participant] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

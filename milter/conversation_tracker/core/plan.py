@@ -8,11 +8,10 @@ action of the milter protocol.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from conversation_tracker.core.conversation import Direction, Participant
+from conversation_tracker.core.conversation import Direction, Mapped, Participant
 from conversation_tracker.core.means import Octets
 from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.replies import Reply
-from conversation_tracker.core.thread import Mapped
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote, unquote
 
 from conversation_tracker.core.address import replaced
-from conversation_tracker.core.conversation import Conversation, Participant
-from conversation_tracker.core.thread import HEADERS, Mapped, stands_for
+from conversation_tracker.core.conversation import Conversation, Mapped, Participant
+from conversation_tracker.core.thread import HEADERS, stands_for
 
 IDENTIFYING = HEADERS | {b"content-id", b"resent-message-id"}
 """Lower-case names of the fields of parts and attached messages that hold identifiers."""

@@ -14,6 +14,7 @@ from conversation_tracker.core.address import Address, mailboxes
 from conversation_tracker.core.alias import in_domains
 from conversation_tracker.core.conversation import (
     Conversation,
+    Mapped,
     Participant,
     Role,
     Store,
@@ -27,7 +28,6 @@ from conversation_tracker.core.plan import UNTOUCHED, Edit, Plan, Record
 from conversation_tracker.core.recording import record
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax.words import decoded
-from conversation_tracker.core.thread import Mapped
 from conversation_tracker.core.verdict import verdict
 from conversation_tracker.core.view import View
 

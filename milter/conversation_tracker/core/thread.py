@@ -11,10 +11,9 @@ RFC 5322 section 3.6.4. Nothing here raises.
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from conversation_tracker.core.address import replaced
-from conversation_tracker.core.conversation import Conversation, Order, Participant
+from conversation_tracker.core.conversation import Conversation, Mapped, Order, Participant
 from conversation_tracker.core.message import Message
 from conversation_tracker.core.providers import PUBLIC
 from conversation_tracker.core.syntax.folding import safe
@@ -25,15 +24,6 @@ HEADERS = frozenset({b"message-id", b"in-reply-to", b"references"})
 # What stands between angle brackets, whatever it is, or else a word: an identifier that is written
 # wrongly tells as much as a right one.
 _IDENTIFIER = re.compile(rb"<[^<>]*>|[^\s<>]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    """One identifier of ours: what it stands for, and whose that is, by their token."""
-
-    ours: str
-    original: str
-    token: str
 
 
 def referenced(message: Message) -> list[str]:

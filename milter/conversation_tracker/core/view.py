@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from conversation_tracker.core.address import Address, mailboxes
 from conversation_tracker.core.alias import REF_DIGITS, NotAnAlias, decode
-from conversation_tracker.core.conversation import Conversation, Participant
+from conversation_tracker.core.conversation import Conversation, Mapped, Participant
 from conversation_tracker.core.masking import body as mime
 from conversation_tracker.core.masking import opaque, part_header
 from conversation_tracker.core.masking.headers import (
@@ -28,7 +28,7 @@ from conversation_tracker.core.message import HOPS, INTERNAL, Header, Message
 from conversation_tracker.core.references import IDENTIFYING, References
 from conversation_tracker.core.syntax import folding
 from conversation_tracker.core.thread import HEADERS as THREAD_HEADERS
-from conversation_tracker.core.thread import Mapped, shown
+from conversation_tracker.core.thread import shown
 
 # What no copy keeps: the hop count, which is written anew; signatures that our edits break, where
 # the message was delivered before, and who was to receive it blindly.

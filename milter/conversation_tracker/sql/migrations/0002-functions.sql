@@ -182,6 +182,8 @@ $$;
 -- store: a JSON array, which takes less than an object; rows.py names its items.
 -- participants: a line for each, "TOKEN VOUCHED ROLE ADDRESS" with true or false as the second;
 -- only an address may have spaces in it, and none has a line break. JSON takes twice as long.
+-- identifiers: a JSON array of [OURS, ORIGINAL, TOKEN], or NULL if the order has none. They come
+-- along so that the end of the message need not ask; where they are too many it does: it is ''.
 CREATE TYPE tracker.conversation AS (
     status text,
     token uuid,
@@ -190,8 +192,20 @@ CREATE TYPE tracker.conversation AS (
     number text,
     ref text,
     alias_domain text,
-    participants text
+    participants text,
+    identifiers text
 );
+
+-- Apart, so that the many orders that have none do not pay for it.
+CREATE FUNCTION tracker.all_identifiers_of(wanted bigint) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN count(*) <= 50 AND sum(octet_length(i.original)) <= 10000
+                THEN json_agg(json_build_array(i.ours, i.original, i.token))::text
+                ELSE '' END
+      FROM (SELECT m.ours, m.original, (SELECT p.token FROM tracker.participants AS p
+                                         WHERE p.id = m.participant_id) AS token
+              FROM tracker.message_ids AS m WHERE m.order_id = wanted LIMIT 51) AS i
+$$;
 
 CREATE VIEW tracker.conversations AS
 SELECT CASE WHEN o.expires_at <= now() THEN 'expired'
@@ -206,7 +220,9 @@ SELECT CASE WHEN o.expires_at <= now() THEN 'expired'
            SELECT p.token::text || CASE WHEN p.vouched THEN ' true ' ELSE ' false ' END
                   || p.role || ' ' || coalesce(p.address, '')
              FROM tracker.participants AS p WHERE p.order_id = o.id ORDER BY p.id), E'\n')
-           AS participants
+           AS participants,
+       CASE WHEN EXISTS (SELECT FROM tracker.message_ids AS m WHERE m.order_id = o.id)
+            THEN tracker.all_identifiers_of(o.id) END AS identifiers
   FROM tracker.orders AS o JOIN tracker.stores AS s ON s.name = o.store;
 
 CREATE FUNCTION tracker.conversation_with(wanted bigint, token uuid)
@@ -216,7 +232,8 @@ LANGUAGE sql STABLE AS $$
                     SELECT FROM tracker.participants AS p
                      WHERE p.token = conversation_with.token AND p.address IS NOT NULL) THEN 'expired'
                 ELSE c.status END,
-           token, c.store, c.order_id, c.number, c.ref, c.alias_domain, c.participants
+           token, c.store, c.order_id, c.number, c.ref, c.alias_domain, c.participants,
+           c.identifiers
       FROM tracker.conversations AS c
      WHERE c.order_id = wanted
 $$;
@@ -226,7 +243,8 @@ CREATE FUNCTION tracker.conversation_of_hard(token uuid, alias_domain text)
 RETURNS SETOF tracker.conversation
 LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN c.status = 'live' AND p.address IS NULL THEN 'expired' ELSE c.status END,
-           p.token, c.store, c.order_id, c.number, c.ref, c.alias_domain, c.participants
+           p.token, c.store, c.order_id, c.number, c.ref, c.alias_domain, c.participants,
+           c.identifiers
       FROM tracker.participants AS p JOIN tracker.conversations AS c ON c.order_id = p.order_id
      WHERE p.token = conversation_of_hard.token AND p.role <> 'return'
        AND c.alias_domain = conversation_of_hard.alias_domain
@@ -237,7 +255,8 @@ $$;
 CREATE FUNCTION tracker.conversation_of_soft(key text, ref text, alias_domain text)
 RETURNS SETOF tracker.conversation
 LANGUAGE sql STABLE AS $$
-    SELECT c.status, p.token, c.store, c.order_id, c.number, c.ref, c.alias_domain, c.participants
+    SELECT c.status, p.token, c.store, c.order_id, c.number, c.ref, c.alias_domain, c.participants,
+           c.identifiers
       FROM tracker.conversations AS c
       LEFT JOIN tracker.participants AS p
         ON p.order_id = c.order_id AND tracker.address_key(p.address) = key AND p.role <> 'return'
