@@ -36,6 +36,11 @@ FOUND = [
     ("-john@doe.example- ", "-ff2e@ct.example.com- "),
     ("john@doe.example--", "ff2e@ct.example.com--"),
     ("> On Monday john@doe.example\n> wrote", "> On Monday ff2e@ct.example.com\n> wrote"),
+    # What joins no name to another.
+    ("Write to--john@doe.example", "Write to--ff2e@ct.example.com"),
+    ("Name...john@doe.example", "Name...ff2e@ct.example.com"),
+    ("E-Mail____john@doe.example", "E-Mail____ff2e@ct.example.com"),
+    ("a%2D%2Djohn%40doe.example", "a%2D%2Dff2e%40ct.example.com"),
     # What a machine puts before an address.
     ("<0489.john@doe.example>", "<0489.ff2e@ct.example.com>"),
     ("<email-john@doe.example>", "<email-ff2e@ct.example.com>"),

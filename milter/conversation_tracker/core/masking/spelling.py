@@ -2,8 +2,9 @@ r"""How a known address may be spelled in running text, and where it begins and 
 
 To the left: after a letter or digit it is another address; so it is after one of `.`, `_`, `+`,
 `-` with a name before (`mary.john@doe.example`), but not where a machine put the prefix
-(`0489.john@`, `email-john@`) and not in the line of a Message-ID. To the right: the domain goes on
-with a letter, a digit, a dot before one, or a hyphen with a further label, as in a soft alias.
+(`0489.john@`, `email-john@`) and not in the line of a Message-ID. Several of these are a dash, an
+ellipsis or a line to write on, and join nothing (`write to--john@`). To the right: the domain goes
+on with a letter, a digit, a dot before one, or a hyphen with a further label, as in a soft alias.
 Both are judged through percent escapes. A file name's extension is no further label.
 
 All texts are lower case here. Nothing raises.
@@ -273,7 +274,7 @@ def _left(free: str, narrow: bool) -> re.Pattern[str]:
     uncased = _ONE_UNCASED if narrow else _UNCASED
     word = rf"(?:(?![{uncased}])[^\W_])"
     return re.compile(
-        rf"(?=\Z|{free}(?>{_JOIN_BACKWARD}+)(?!{word})"
+        rf"(?=\Z|{free}{_JOIN_BACKWARD}(?:{_JOIN_BACKWARD}|(?!{word}))"
         rf"|{_JOIN_BACKWARD}{_MACHINE_BACKWARD}(?!{word})|{_ESCAPE_BACKWARD}"
         rf"|[^\w.+\-]|[{uncased}])"
     )

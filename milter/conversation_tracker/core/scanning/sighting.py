@@ -3,7 +3,8 @@ r"""Where forbidden addresses stand in text that is decoded already: the eyes of
 Written apart from the masking code, on purpose: a fault there must not blind this. An address
 counts when it stands whole: `xjohn@doe.example` and `john@doe.example.org` are other people, a soft
 alias is no leak, and so is `mary.john@`; but `0489.john@` or `email-john@` was put together by a
-machine. Of bytes that are no text less is asked, as in a certificate any byte may follow.
+machine, and in `write to--john@` is a dash. Of bytes that are no text less is asked, as in a
+certificate any byte may follow.
 
 Every text is gone through a bounded number of times. Nothing here raises.
 """
@@ -223,11 +224,11 @@ def _begins(text: str, start: int) -> bool:
         return False
     if before not in _JOINING:
         return not (before.isalnum() and _cased(before))
-    head = text[:start].rstrip(_JOINING)
+    head = text[: start - 1]
     if not head or not (head[-1].isalnum() and _cased(head[-1])):
         return True
     word = _WORD_BEFORE.search(head)
-    if word is None or start - len(head) > 1 or head[: word.start()][-1:].isalnum():
+    if word is None or head[: word.start()][-1:].isalnum():
         return False
     return word[0] in _MACHINES or _MADE.fullmatch(word[0]) is not None
 
