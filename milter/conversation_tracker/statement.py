@@ -89,9 +89,16 @@ class Statement:
         line.pipeline_sync()
         # The driver's own pipelines expect no error at the end of the transaction, and break.
         results = connection.wait(_results(line))
-        line.exit_pipeline_mode()
+        ended = bool(results) and results[-1].status == ExecStatus.PIPELINE_SYNC
+        if ended:
+            line.exit_pipeline_mode()
+        else:
+            # An older libpq (15.1) takes an error in place of the end for the end.
+            connection.close()
         for each in results:
             _checked(connection, each)
+        if not ended:
+            raise psycopg.OperationalError("the end of the transaction was not seen")
         _limited, result, *_end = results
         return result
 
@@ -107,12 +114,14 @@ _LIMITING = Statement(SET_LOCAL)
 
 
 def _results(line: PGconn) -> PQGen[list[PGresult]]:
-    """Take what a pipeline of libpq gives, up to where it ends."""
+    """Take what a pipeline of libpq gives, up to where it ends, or until nothing comes."""
     yield from generators.send(line)
     found: list[PGresult] = []
-    while not found or found[-1].status != ExecStatus.PIPELINE_SYNC:
-        found += yield from generators.fetch_many(line)
-    return found
+    while True:
+        results = yield from generators.fetch_many(line)
+        found += results
+        if not results or results[-1].status == ExecStatus.PIPELINE_SYNC:
+            return found
 
 
 def _done(connection: Connection, work: Callable[..., PGresult], *values: object) -> PGresult:
