@@ -76,6 +76,9 @@ FOUND = [
     ("jo\u200bhn@do\u00ade.example", "ff2e@ct.example.com"),
     ("\u0130stanbul john@doe.example", "\u0130stanbul ff2e@ct.example.com"),
     # Text without spaces, file names.
+    ("john@doe.example.Über uns", "ff2e@ct.example.com.Über uns"),
+    ("john@doe.example.こちら", "ff2e@ct.example.com.こちら"),
+    ("john@doe.example-é.x", "ff2e@ct.example.com-é.x"),
     ("連絡はjohn@doe.exampleまで", "連絡はff2e@ct.example.comまで"),
     ("john@doe.example.pdf", "ff2e@ct.example.com.pdf"),
     (

@@ -53,6 +53,8 @@ SEEN = [
     ("John <john@doe.example>,", "john"),
     ("write to john@doe.example.", "john"),
     ("john@doe.example-- he said", "john"),
+    ("john@doe.example.über uns", "john"),
+    ("john@doe.example-é.x", "john"),
     ("john+shop@doe.example", "john"),
     ("otto@tags.example", "otto"),
     ("write to--john@doe.example", "john"),

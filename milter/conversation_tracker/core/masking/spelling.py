@@ -4,8 +4,9 @@ To the left: after a letter or digit it is another address; so it is after one o
 `-` with a name before (`mary.john@doe.example`), but not where a machine put the prefix
 (`0489.john@`, `email-john@`) and not in the line of a Message-ID. Several of these are a dash, an
 ellipsis or a line to write on, and join nothing (`write to--john@`). To the right: the domain goes
-on with a letter, a digit, a dot before one, or a hyphen with a further label, as in a soft alias.
-Both are judged through percent escapes. A file name's extension is no further label.
+on with a letter, a digit, a dot before one, or a hyphen with a further label, as in a soft alias;
+only ASCII counts there, so that no charset, declared or not, makes an address go on. Both are
+judged through percent escapes. A file name's extension is no further label.
 
 All texts are lower case here. Nothing raises.
 """
@@ -70,9 +71,9 @@ _EXTENSION = (
     r"|svg|tar|tgz|tiff?|txt|vcf|vcs|wav|webm|webp|xls[mx]?|xml|xz|ya?ml|zip))+(?![\w\-]|\.\w)"
 )
 _GOES_ON = re.compile(
-    rf"[a-z0-9]|(?:-[\w\-]*+)?(?!{_EXTENSION})(?:\.|%2e)[^\W_]|-\d{{12}}b(?![a-z0-9])"
+    rf"[a-z0-9]|(?:-[a-z0-9_\-]*+)?(?!{_EXTENSION})(?:\.|%2e)[a-z0-9]|-\d{{12}}b(?![a-z0-9])"
 )
-_BARE_GOES_ON = re.compile(r"[\w\-]|\.[^\W_]")  # after a domain of one label
+_BARE_GOES_ON = re.compile(r"[a-z0-9_\-]|\.[a-z0-9]")  # after a domain of one label
 
 _IDENTIFIER = re.compile(
     r"(?:message-id|in-reply-to|references|content-id)\s*:[^\n]*\Z|\b[cm]id:[^\s<>\"]*\Z"

@@ -32,10 +32,10 @@ _EXTENSION = (
 # An escape left standing may hide that the domain goes on: the reading without it will tell.
 _ESCAPED = r"%(?:25)*[0-9a-f]{2}|&(?:#|period|hyphen|dash)|=(?:\r?\n|2[de])"
 _GOES_ON = re.compile(
-    rf"[a-z0-9]|-\d{{12}}b\.|(?:-[\w-]{{0,255}})?\.(?!{_EXTENSION})[^\W_]|{_ESCAPED}"
+    rf"[a-z0-9]|-\d{{12}}b\.|(?:-[a-z0-9_-]{{0,255}})?\.(?!{_EXTENSION})[a-z0-9]|{_ESCAPED}"
 )
 _REFERRED = re.compile(r"&(?:#x?[0-9a-f]+|period|lowbar|plus|hyphen|dash);\Z")
-_BARE_GOES_ON = re.compile(rf"[\w-]|\.[^\W_]|{_ESCAPED}")  # after a domain of one label
+_BARE_GOES_ON = re.compile(rf"[a-z0-9_-]|\.[a-z0-9]|{_ESCAPED}")  # after a domain of one label
 _TAG = re.compile(r"[\w.=+-]{0,64}")
 _WORD_BEFORE = re.compile(r"[a-z0-9]{1,64}$")
 _MADE = re.compile(r"[0-9]+|(?=[a-z]*[0-9])[a-z0-9]{8,}")
