@@ -154,6 +154,11 @@ def test_other_people_and_soft_aliases_are_no_hits(text: str) -> None:
         assert scanned(f"Content-Type: {media}\n\nX-Any: {text}\n\n{text}\n") == [], media
 
 
+def test_a_letter_of_the_declared_charset_parts_nothing_when_read_as_utf8() -> None:
+    letter = "éjohn@doe.example".encode("windows-1252")
+    assert scanned(b"Content-Type: text/plain; charset=windows-1252\n\n" + letter) == []
+
+
 def multi(content: str | bytes, *fields: str, kind: str = "mixed") -> bytes:
     """Write a message with a text and one more part."""
     head = f"Content-Type: multipart/{kind}; boundary=xx\n\nbefore\n--xx\n\nHello\n--xx\n"
@@ -195,6 +200,8 @@ CHANNELS = [
         multi(BESIDE, "Content-Transfer-Encoding: base64"),
         "part 3 text/plain",
     ),
+    # What stands before it moves the groups: decoded whole, it is something else.
+    (multi(f"ab!\n{b64(JOHN)}", "Content-Transfer-Encoding: base64"), "part 3 text/plain"),
     (multi("john+AEA-doe.example", "Content-Type: text/plain; charset=utf-7"), "part 3 text/plain"),
     (multi(JOHN.encode("utf-16"), "Content-Type: text/plain; charset=utf-16"), "part 3 text/plain"),
     (multi(JOHN.encode("utf-16-be"), "Content-Type: text/plain"), "part 3 text/plain"),
@@ -202,6 +209,10 @@ CHANNELS = [
     # Many programs take what is UTF-8 for that, whatever is said of it.
     (
         multi("jo\u200bhn@doe.example".encode(), "Content-Type: text/plain; charset=koi8-r"),
+        "part 3 text/plain",
+    ),
+    (
+        multi(b"\xe3Y jo\xe2\x80\x8bhn@doe.example", "Content-Type: text/plain; charset=koi8-r"),
         "part 3 text/plain",
     ),
     (multi(JOHN, "Content-Type: text/plain; charset=no-such"), "part 3 text/plain"),

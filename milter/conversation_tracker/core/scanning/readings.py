@@ -12,7 +12,6 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Iterator
-from contextlib import suppress
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import lru_cache
@@ -63,6 +62,7 @@ _PAIR = re.compile(r"\\(.)", re.DOTALL)
 _BASE64 = b"+/=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 NO_BASE64 = bytes(set(range(256)) - set(_BASE64))
 """Octets that decoders of base64 pass over."""
+_ALL_OF_BASE64 = _BASE64 + b"=\r\n\t "
 
 _BLOCK = re.compile(rb"^(?:[A-Za-z0-9+/]{48,100}\r?\n)+[A-Za-z0-9+/]{0,100}={0,2}", re.MULTILINE)
 _NEXT_BLOCK = re.compile(rb"\n[A-Za-z0-9+/]{48}")  # found at many times the speed
@@ -92,9 +92,9 @@ def texts(data: bytes, label: str) -> Iterator[str]:
             # Many programs show what they can.
             yield data.decode(name, "replace")
     if name == codec != "utf-8" and not data.isascii():
-        # Many take what is UTF-8 for that, whatever is said of it.
-        with suppress(ValueError):
-            yield data.decode("utf-8")
+        # Many take what is UTF-8 for that, whatever is said of it. Octets that are none are letters
+        # of the charset, which part nothing.
+        yield data.decode("utf-8", "replace").replace("\ufffd", "\u00e4")
     if not _keeps_ascii(codec) and not data.isascii():
         yield data.decode("latin-1")
     if b"\0" in data:
@@ -121,6 +121,11 @@ def readings(text: str, *, markup: bool = False) -> Iterator[str]:
         shown = _INLINE.sub("", low)
         if shown != low:
             yield shown
+
+
+def strays(raw: bytes) -> bool:
+    """Tell whether what should be base64 has something else in it."""
+    return bool(raw.translate(None, _ALL_OF_BASE64))
 
 
 def header_readings(value: str) -> Iterator[str]:

@@ -213,8 +213,8 @@ class _Scan:
         self._noted = False
         data = stretches.untransferred(raw, declared.encoding)
         self._look_content(channel, declared, data, file=data.startswith(_FILE_MAGIC))
-        if data is not raw and declared.encoding == b"base64" and b"@" in raw:
-            # What stands in clear beside base64 is shown by some programs.
+        if data is not raw and declared.encoding == b"base64" and readings.strays(raw):
+            # What stands in clear beside base64 is shown by some programs, and moves its groups.
             self._look(channel, raw.decode("latin-1"))
         if not self._noted and not is_message(data):
             self._nobody.add(known)
@@ -228,9 +228,10 @@ class _Scan:
         for data in stretches.stretches(stretches.decoded(*span, declared.encoding)):
             first = first or data
             self._look_content(channel, declared, data, file=first.startswith(_FILE_MAGIC))
-        if declared.encoding == b"base64" and part.data.find(b"@", start, part.end) >= 0:
+        if declared.encoding == b"base64":
             for raw in stretches.stretches(stretches.decoded(*span, b"")):
-                self._look(channel, raw.decode("latin-1"))
+                if readings.strays(raw):
+                    self._look(channel, raw.decode("latin-1"))
         if not is_message(first):
             return first
         return self._means.store(stretches.decoded(*span, declared.encoding))
