@@ -34,6 +34,8 @@ _SETTINGS = (
     "participant_limit",
 )
 
+_IDENTIFIERS = 50
+
 Status = Literal["live", "expired", "inactive"]
 
 
@@ -78,7 +80,7 @@ def found_of(row: Sequence[Any]) -> Found:
         _settings(store),
         Order(order, number, ref, alias_domain),
         tuple(map(_participant, participants.split("\n"))) if participants else (),
-        _identifiers(identifiers) if identifiers is not None else (),
+        _identifiers(identifiers) if identifiers else (),
     )
     return Found(status, token.hex if token is not None else None, conversation)
 
@@ -93,12 +95,12 @@ def _participant(line: str) -> Participant:
     )
 
 
-def _identifiers(text: str) -> tuple[Mapped, ...] | None:
-    if not text:
+def _identifiers(lines: Sequence[str]) -> tuple[Mapped, ...] | None:
+    if len(lines) > _IDENTIFIERS:
         return None
-    return tuple(
-        Mapped(ours, original, token.replace("-", "")) for ours, original, token in json.loads(text)
-    )
+    parts = (line.split(" ", 2) for line in lines)
+    found = tuple(Mapped(ours, text, token.replace("-", "")) for ours, token, text in parts)
+    return found if all(each.original for each in found) else None
 
 
 def delivery_of(row: Sequence[Any]) -> Delivery:

@@ -39,11 +39,14 @@ WITH m AS (
 )
 INSERT INTO tracker.deliveries (message_id, message_at, recipient_id, bounce, queue_id)
 SELECT id, at, sender_id, gen_random_uuid(), queue_id FROM m;
+INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)
+SELECT order_id, '<m-' || n || '@ct.example.com>', '<' || n || '@x.example>', id
+  FROM tracker.participants, generate_series(2, 4) AS n;
 """
 SCANNED = """
 SELECT relname, seq_tup_read FROM pg_stat_xact_user_tables
  WHERE schemaname = 'tracker' AND seq_tup_read > 100
-   AND relname ~ '^(orders|participants|messages|deliveries)'
+   AND relname ~ '^(orders|participants|messages|deliveries|message_ids)'
 """
 
 

@@ -182,8 +182,8 @@ $$;
 -- store: a JSON array, which takes less than an object; rows.py names its items.
 -- participants: a line for each, "TOKEN VOUCHED ROLE ADDRESS" with true or false as the second;
 -- only an address may have spaces in it, and none has a line break. JSON takes twice as long.
--- identifiers: a JSON array of [OURS, ORIGINAL, TOKEN], or NULL if the order has none. They come
--- along so that the end of the message need not ask; where they are too many it does: it is ''.
+-- identifiers: "OURS TOKEN ORIGINAL" for each. They come along so that the end of the message need
+-- not ask; of very many, one more than 50 comes, and of a very long one no original: then it asks.
 CREATE TYPE tracker.conversation AS (
     status text,
     token uuid,
@@ -193,19 +193,8 @@ CREATE TYPE tracker.conversation AS (
     ref text,
     alias_domain text,
     participants text,
-    identifiers text
+    identifiers text[]
 );
-
--- Apart, so that the many orders that have none do not pay for it.
-CREATE FUNCTION tracker.all_identifiers_of(wanted bigint) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN count(*) <= 50 AND sum(octet_length(i.original)) <= 10000
-                THEN json_agg(json_build_array(i.ours, i.original, i.token))::text
-                ELSE '' END
-      FROM (SELECT m.ours, m.original, (SELECT p.token FROM tracker.participants AS p
-                                         WHERE p.id = m.participant_id) AS token
-              FROM tracker.message_ids AS m WHERE m.order_id = wanted LIMIT 51) AS i
-$$;
 
 CREATE VIEW tracker.conversations AS
 SELECT CASE WHEN o.expires_at <= now() THEN 'expired'
@@ -221,8 +210,11 @@ SELECT CASE WHEN o.expires_at <= now() THEN 'expired'
                   || p.role || ' ' || coalesce(p.address, '')
              FROM tracker.participants AS p WHERE p.order_id = o.id ORDER BY p.id), E'\n')
            AS participants,
-       CASE WHEN EXISTS (SELECT FROM tracker.message_ids AS m WHERE m.order_id = o.id)
-            THEN tracker.all_identifiers_of(o.id) END AS identifiers
+       ARRAY(
+           SELECT i.ours || ' ' || p.token::text || ' '
+                  || CASE WHEN octet_length(i.original) <= 1000 THEN i.original ELSE '' END
+             FROM tracker.message_ids AS i JOIN tracker.participants AS p ON p.id = i.participant_id
+            WHERE i.order_id = o.id LIMIT 51) AS identifiers
   FROM tracker.orders AS o JOIN tracker.stores AS s ON s.name = o.store;
 
 CREATE FUNCTION tracker.conversation_with(wanted bigint, token uuid)

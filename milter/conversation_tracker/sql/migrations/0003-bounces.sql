@@ -11,7 +11,7 @@ CREATE TYPE tracker.delivery AS (
     ref text,
     alias_domain text,
     participants text,
-    identifiers text,
+    identifiers text[],
     bounce uuid,
     author uuid,
     return_path uuid,
