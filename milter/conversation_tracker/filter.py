@@ -188,7 +188,8 @@ class Filter:
             headers: all header fields.
         """
         directory = self._directory()
-        if directory is None or transaction.conversations or transaction.deliveries:
+        aliases = transaction.conversations or transaction.deliveries
+        if directory is None or aliases or not transaction.trusted:
             return
         arrival = Arrival(trusted=transaction.trusted, split=transaction.split)
         message = Message(sender, (), headers, b"", arrival)

@@ -34,7 +34,7 @@ _SETTINGS = (
     "participant_limit",
 )
 
-_IDENTIFIERS = 50
+_MANY = 50  # identifiers; of more, tracker.conversations gives one more
 
 Status = Literal["live", "expired", "inactive"]
 
@@ -96,7 +96,7 @@ def _participant(line: str) -> Participant:
 
 
 def _identifiers(lines: Sequence[str]) -> tuple[Mapped, ...] | None:
-    if len(lines) > _IDENTIFIERS:
+    if len(lines) > _MANY:
         return None
     parts = (line.split(" ", 2) for line in lines)
     found = tuple(Mapped(ours, text, token.replace("-", "")) for ours, token, text in parts)

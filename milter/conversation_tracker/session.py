@@ -195,7 +195,7 @@ class Session:
 
     def _look_ahead(self) -> None:
         """Let the filter see the header fields, of which there are no more."""
-        if self._cut or not self._transaction.trusted:
+        if self._cut:
             return
         with suppress(Exception):  # nothing can be answered here; what is wrong shows at the end
             self.filter.headers(self._transaction, _sender(self._sender), tuple(self._headers))

@@ -81,14 +81,19 @@ class Statement:
         """Run it behind its limits: a pipeline without BEGIN is a transaction, and ends them."""
         line = connection.pgconn
         limits, _ = _LIMITING._written(connection, connection.limits.settings)
-        # What cannot be written raises, which must not be in the midst of a pipeline.
+        # What cannot be written raises, and costs no connection before the pipeline has begun.
         written, formats = self._written(connection, values)
-        line.enter_pipeline_mode()
-        line.send_query_params(_LIMITING._numbered, limits)
-        line.send_query_params(self._numbered, written, param_formats=formats)
-        line.pipeline_sync()
-        # The driver's own pipelines expect no error at the end of the transaction, and break.
-        results = connection.wait(_results(line))
+        try:
+            line.enter_pipeline_mode()
+            line.send_query_params(_LIMITING._numbered, limits)
+            line.send_query_params(self._numbered, written, param_formats=formats)
+            line.pipeline_sync()
+            # The driver's own pipelines expect no error at the end of the transaction, and break.
+            results = connection.wait(_results(line))
+        except BaseException:
+            # What is still to come of this one must never be taken for an answer to the next.
+            connection.close()
+            raise
         ended = bool(results) and results[-1].status == ExecStatus.PIPELINE_SYNC
         if ended:
             line.exit_pipeline_mode()

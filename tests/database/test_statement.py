@@ -9,6 +9,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
+from conversation_tracker import statement
 from conversation_tracker.connection import Connection, Limits
 from conversation_tracker.statement import Statement
 
@@ -66,6 +67,21 @@ def test_behind_a_pooler_its_limits_are_gone_with_it(direct: Connection) -> None
     shown = Statement("SELECT current_setting('statement_timeout')")
     assert shown.rows(direct, ()) == [("500ms",)]
     assert direct.execute("SHOW statement_timeout").fetchall() == [("77ms",)]
+
+
+def test_what_breaks_off_in_a_pipeline_costs_its_connection(
+    direct: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the server still says would be taken for the answer to somebody else's question."""
+
+    def broken(*_: object) -> None:
+        raise ValueError("broken off")
+
+    direct.pooled = True
+    monkeypatch.setattr(statement.generators, "fetch_many", broken)
+    with pytest.raises(ValueError, match="broken off"):
+        DIVIDE.rows(direct, (1,))
+    assert direct.closed
 
 
 def test_what_is_large_goes_whole(connection: Connection) -> None:

@@ -159,6 +159,12 @@ def test_a_letter_of_the_declared_charset_parts_nothing_when_read_as_utf8() -> N
     assert scanned(b"Content-Type: text/plain; charset=windows-1252\n\n" + letter) == []
 
 
+def test_a_mark_for_what_could_not_be_read_is_no_letter() -> None:
+    marked = "\ufffdjohn@doe.example".encode()
+    head = b"Content-Type: text/plain; charset=windows-1252\n\n"
+    assert scanned(head + marked) == [Hit("part 1 text/plain", "john")]
+
+
 def multi(content: str | bytes, *fields: str, kind: str = "mixed") -> bytes:
     """Write a message with a text and one more part."""
     head = f"Content-Type: multipart/{kind}; boundary=xx\n\nbefore\n--xx\n\nHello\n--xx\n"

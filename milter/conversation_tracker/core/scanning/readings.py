@@ -24,6 +24,8 @@ _CODECS = (frozenset(aliases.values()) - _OTHERS) | {"koi8_u", "cp874", "cp720",
 _ASCII = bytes(range(0x20, 0x7F))
 _ASCII_ONLY = bytes(range(128))
 
+_OCTET = re.compile("[\udc80-\udcff]")  # one that is no UTF-8
+
 _UNSEEN = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]+"
 )
@@ -94,7 +96,7 @@ def texts(data: bytes, label: str) -> Iterator[str]:
     if name == codec != "utf-8" and not data.isascii():
         # Many take what is UTF-8 for that, whatever is said of it. Octets that are none are letters
         # of the charset, which part nothing.
-        yield data.decode("utf-8", "replace").replace("\ufffd", "\u00e4")
+        yield _OCTET.sub("\u00e4", data.decode("utf-8", "surrogateescape"))
     if not _keeps_ascii(codec) and not data.isascii():
         yield data.decode("latin-1")
     if b"\0" in data:
