@@ -16,7 +16,7 @@ from conversation_tracker.core.address import Address, AddressError, mailboxes
 from conversation_tracker.core.alias import NotAnAlias, decode, soft
 from conversation_tracker.core.copies import applied
 from conversation_tracker.core.masking import body as mime
-from conversation_tracker.core.masking import calendar, flowed, links, markup
+from conversation_tracker.core.masking import calendar, flowed, markup, uncovered
 from conversation_tracker.core.masking.headers import masked_mailboxes, masked_text
 from conversation_tracker.core.masking.mask import Masker
 from conversation_tracker.core.message import Header, Message, Recipient, parse, render
@@ -168,11 +168,11 @@ def structure(data: bytes) -> None:
 
 
 def _plain(text: str) -> str:
-    return links.masked(_MASK(text), _MASK)
+    return uncovered.masked(_MASK(text), _MASK)
 
 
 def _html(text: str) -> str:
-    return markup.masked(text, _MASK)
+    return uncovered.masked(markup.masked(text, _MASK), _MASK)
 
 
 def _flowed(text: str) -> str:

@@ -8,22 +8,26 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import pytest
-from builders import BUYER, CARRIER, EVERYBODY, SHOP, B, S, applied, mail
+from builders import BUYER, CARRIER, EVERYBODY, SHOP, A, B, S, applied, mail, own, soft
 from hypothesis import given, settings
 from strategies import FIELDS, MAILBOXES, REPORTS, TEXTS, TREES, messages
 
 import spelling
 from choices import Choices
 from conversation_tracker.core.address import mailboxes
-from conversation_tracker.core.masking import links
+from conversation_tracker.core.masking import links, media
 from conversation_tracker.core.masking.mask import Masker
 from conversation_tracker.core.masking.part_header import masked
+from conversation_tracker.core.masking.people import People
 from conversation_tracker.core.message import Header, Message, parse
 from conversation_tracker.core.reports import report
 from conversation_tracker.core.scanning.scan import scan
+from conversation_tracker.core.syntax import transfer
 from conversation_tracker.core.syntax.mime import TooComplex, read
+from conversation_tracker.core.syntax.words import decoded
 from targets import TARGETS
 
 TOOL = Path(__file__).parents[1] / "fuzz"
@@ -187,3 +191,122 @@ def test_a_character_torn_between_encoded_words_is_joined() -> None:
 def test_a_link_with_a_broken_character_is_masked() -> None:
     mask = Masker({BUYER: B})
     assert links.masked("https://t.example/\udce7%20jo%68n@doe.example/", mask).endswith(f"{B}/")
+
+
+def copies(raw: bytes) -> tuple[bytes, bytes]:
+    """Give what the store gets of a message, and what is recorded of it."""
+    row = mail(raw, EVERYBODY, to=S)
+    done = row.plan()
+    assert done.reply is None, done.reply
+    return applied(row.message, done).body, bytes(done.records[0].raw)
+
+
+@pytest.mark.parametrize("type_", ["application/json", "text/plain", "text/html"])
+def test_base64_ends_at_its_padding_for_some_and_goes_on_for_others(type_: str) -> None:
+    """What stands behind the padding lengthens no domain, and may hold an address of its own."""
+    first = base64.b64encode(f"Ask {BUYER.replace('@', '%40')}".encode())
+    assert first.endswith(b"=")
+    cut = base64.b64encode(BUYER.encode())[:-4] + b"\r\nQQ==\r\n"
+    for tail in (b"\r\nzoologist", b"\r\n" + base64.b64encode(b"zoo " + BUYER.encode()), cut):
+        raw = f"From: {CARRIER}\nContent-Type: {type_}\nContent-Transfer-Encoding: base64\n\n"
+        for text in copies(raw.encode() + first + tail):
+            text = text.rpartition(b"\r\n\r\n")[2]
+            shown = [base64.b64decode(text), transfer.decoded(text, "base64")]
+            assert not any(BUYER.encode() in unquote_to_bytes(each) for each in shown)
+    headers, body = parse(raw.encode() + first + b"\nzoologist")
+    assert scan(headers, body, FORBIDDEN)
+
+
+def test_an_encoded_word_ends_at_its_padding_for_some() -> None:
+    word = f"=?utf-8?B?{base64.b64encode(b'by ' + BUYER.encode()).decode()}em9v?="
+    assert "==em9v" in word
+    for name in ("Subject", "To", "Content-Description"):
+        raw = f'From: {CARRIER}\n{name}: "x" {word} <zoe@elsewhere.example>\n\nx\n'
+        value = sent(raw).first(name.lower().encode()) or b""
+        assert B in decoded(value)
+        assert not scan([Header(b"X", value)], b"", FORBIDDEN)
+        assert scan([Header(name.encode(), word.encode())], b"", FORBIDDEN)
+    name = sent(f'From: {CARRIER}\nContent-Type: text/plain; name="{word}"\n\nx\n')
+    assert not scan(name.headers, b"", FORBIDDEN)
+
+
+@pytest.mark.parametrize("inner", ["message/delivery-status", "message/rfc822"])
+def test_a_status_is_masked_as_programs_read_it_that_know_no_encoding_there(inner: str) -> None:
+    """RFC 2046 section 5.2.1: no encoding is allowed, so many do not look for one."""
+    lines = "From: x@mx.example\nSubject: x\nSee: https://t.example/?u=desk%40carrier.example&v=1\n"
+    raw = (
+        f"From: {BUYER}\nContent-Type: multipart/mixed; boundary=b\n\n--b\n"
+        f"Content-Type: {inner}\nContent-Transfer-Encoding: quoted-printable\n\n{lines}\n--b--\n"
+    ).encode()
+    headers, body = parse(raw)
+    assert scan(headers, body, {CARRIER: "a"})
+    for text in copies(raw):
+        assert b"desk%40carrier.example" not in text
+        assert b"https://t.example/?u=" + A.encode().replace(b"@", b"%40") in text
+
+
+@pytest.mark.parametrize("inner", ["message/delivery-status", "message/rfc822"])
+def test_what_soft_breaks_part_is_whole_there_too(inner: str) -> None:
+    alias = soft(CARRIER)
+    lines = f"From: x@mx.example\nSubject: x\nX: {alias[:25]}=\n{alias[25:]} and =3D {'y' * 40}\n"
+    raw = (
+        f"From: {BUYER}\nContent-Type: multipart/mixed; boundary=b\n\n--b\n"
+        f"Content-Type: {inner}\nContent-Transfer-Encoding: quoted-printable\n\n{lines}\n--b--\n"
+    ).encode()
+    copy, _ = copies(raw)
+    assert copy == parse(raw)[1]
+    found, record = copies(
+        raw.replace(b"y" * 40, b"https://t.example/?u=desk%40carrier.example " * 3)
+    )
+    for text in (found, record):
+        assert b"desk%40" not in text
+        assert max(map(len, text.split(b"\n"))) <= 998
+        assert b"\n--b--" in text
+
+
+def test_a_picture_that_names_others_stays() -> None:
+    """Nothing is written over but an address that stands whole."""
+    others = [b"mary." + BUYER.encode(), BUYER.encode() + b".org", b"x" + BUYER.encode()]
+    data = b"ID3\3\0" + b"\0".join(others) + b"\0"
+    wide = b"ID3\3\0" + "".join(f"{each.decode()} " for each in others).encode("utf-16-le")
+    for each in (data, wide):
+        assert media.masked(each, People([BUYER])) is each
+        whole = each + b"\0" + BUYER.encode() + b"\0"
+        over = media.masked(whole, People([BUYER]))
+        assert over == each + b"\0" + b"x" * len(BUYER) + b"\0"
+
+
+def test_the_signature_of_a_picture_that_names_others_stays() -> None:
+    inner = "Content-Type: image/png\n\nby mary.john@doe.example\x0f\n"
+    raw = (
+        f"From: {CARRIER}\nContent-Type: multipart/signed; boundary=b\n\n--b\n"
+        f"{inner}--b\nContent-Type: application/pgp-signature\n\nx\n--b--\n"
+    ).encode()
+    assert copies(raw)[0] == parse(raw)[1]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '"desk"@carrier.example .1x: a',
+        "desk@carrier.example .org",
+        "desk@carrier.example (of).org",
+        "desk@carrier.example\n .org",
+        "desk.(x)desk@carrier.example .org",
+    ],
+)
+def test_an_address_that_blanks_part_is_one_to_some_and_none_to_others(written: str) -> None:
+    """RFC 5322 section 4.4 allows blanks around dots; a person reads the address before them."""
+    assert scan([Header(b"Cc", written.encode())], b"", {CARRIER: "a"})
+    raw = f"From: {SHOP}\nDisposition-Notification-To: {written}\n\nx\n"
+    done = own(raw, EVERYBODY, to=B).sent()
+    assert not scan(done.headers, b"", {CARRIER: "a"})
+    assert A in str(done.first(b"disposition-notification-to"))
+
+
+def test_base64_within_odd_bytes_is_masked() -> None:
+    token = base64.b64encode(BUYER.encode() + b"!").rstrip(b"=") + b"helloOnF"
+    text = b'%40xx\xe6\x11\xb2\x94"H`#' + token + b"\x9d\n"
+    for body in copies(f"From: {CARRIER}\n\n".encode() + text):
+        assert token[:20] not in body
+    assert scan([], text, FORBIDDEN)

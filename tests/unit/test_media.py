@@ -40,8 +40,8 @@ def png(text: bytes) -> bytes:
             b"II*\0" + ("x" * 16).encode("utf-16-le") + b"\0\0",
         ),
         (
-            b"RIFF\0\0\0\0WAVE" + "müller@müller.example\0".encode(),
-            b"RIFF\0\0\0\0WAVE" + b"x" * 23 + b"\0",
+            b"RIFF\0\0\0\0WAVEIART\x17\0\0\0" + "müller@müller.example\0".encode(),
+            b"RIFF\0\0\0\0WAVEIART\x17\0\0\0" + b"x" * 23 + b"\0",
         ),
         (png(REAL), png(OVER)),
     ],

@@ -234,7 +234,9 @@ def _new_content(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str
         return large.edits(part, body, task.mask, task.people, task.means), part.charset
     raw = body[start:end]
     data = transfer.decoded(raw, part.encoding)
-    new, label = leaf.masked(part, data, task.mask, task.people)
+    at = transfer.padded(body, start, end, part.encoding)
+    apart = leaf.parted(part, data, at, task.mask, task.people, task.means)[:] if at else data
+    new, label = leaf.masked(part, apart, task.mask, task.people)
     if label != part.charset and part.header[0] == part.header[1]:
         new, label = charset.narrowed(new, data, part.charset), part.charset
     if new is not data:
@@ -243,8 +245,8 @@ def _new_content(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str
         return [], label
     else:
         written = raw
-    if part.encoding in transfer.ARMOURS:
-        written = leaf.around(written, task.mask)
+    if leaf.shown_raw(part):
+        written = leaf.raw(part, written, task.mask)
     return ([] if written is raw else [(start, end, written)]), label
 
 
@@ -259,26 +261,25 @@ def _embedded_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
     elif not large.is_large(part):
         raw = body[start:end]
         anew = transfer.encoded(raw, data[:], new[:], part.encoding)
-        beside = part.encoding in transfer.ARMOURS
-        written = leaf.around(anew, task.mask) if beside else anew
+        written = leaf.raw(part, anew, task.mask) if leaf.shown_raw(part) else anew
     elif part.encoding == transfer.BASE64:
         written = task.means.store(large.based(part, body, new))
     elif part.encoding in transfer.ENCODINGS:
         raise Unmaskable("a large message in a rare encoding")
-    if part.encoding not in transfer.ARMOURS:
-        if written is not body:
-            yield start, end, written
-    elif written is body:
-        yield from large.around_edits(body, start, end, task.mask)
-    else:
+    if written is not body:
         yield start, end, written
+    elif leaf.shown_raw(part):
+        yield from large.raw_edits(part, body, task.mask)
 
 
 def _kind(part: Part, body: Octets, people: People, unpacking: archive.Unpacking) -> Kind | None:
     """Tell what a leaf is that holds an address and cannot be masked; None for any other."""
     if large.is_large(part):
         return large.kind(part, body, people, unpacking)
-    return leaf.kind(part, leaf.content(part, body), people, unpacking)
+    data = leaf.content(part, body)
+    found = leaf.kind(part, data, people, unpacking)
+    at = transfer.padded(body, *part.content, part.encoding) if found is None else 0
+    return leaf.kind(part, data[:at], people, unpacking) if at else found
 
 
 def _goes(part: Part, body: Octets, task: _Task) -> bool:

@@ -15,7 +15,7 @@ from conversation_tracker.core.address import Address, Mailbox, mailboxes, one, 
 from conversation_tracker.core.masking.spans import Edit, Mask, Place, edits
 from conversation_tracker.core.syntax.folding import safe
 from conversation_tracker.core.syntax.tokens import ANGLE, COMMENT, SIGN, tokens
-from conversation_tracker.core.syntax.words import ENCODED, clean, decoded, encoded
+from conversation_tracker.core.syntax.words import ENCODED, clean, decoded, encoded, padded
 
 __all__ = [
     "ADDRESS_HEADERS",
@@ -91,10 +91,11 @@ def masked_text(value: bytes, mask: Mask) -> bytes:
     possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
     if possible is not None and _is_clear(value) and not possible(value):
         return value
-    found = edits(value, 0, len(value), mask, "text")
+    apart = _unpadded(value, mask)
+    found = edits(apart, 0, len(apart), mask, "text")
     if not found:
         return value
-    result = replaced(value, found)
+    result = replaced(apart, found)
     text, harmless = decoded(result), safe(result)
     # Where a stray byte becomes a blank, encoded words around it may grow together.
     return harmless if harmless == result or decoded(harmless) == text else encoded(text)
@@ -124,6 +125,7 @@ def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask:
         if mask(name) == name:
             new = alias(only.address)
             return value if new is None else safe(replaced(value, _address_edit(value, only, new)))
+    original, value = value, _unpadded(value, mask)
     boxes = mailboxes(value)
     words = _loose_words(value, boxes)
     boxes = [box for box in boxes if box.address or not _inside(box, words)]
@@ -133,7 +135,7 @@ def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask:
         if new is not None:
             found += _address_edit(value, box, new)
         else:
-            for start, end, place in _left(value, box):
+            for start, end, place in _left(value, box, mask):
                 found += edits(value, start, end, mask, place)
     torn = _torn_words(value, boxes, mask)[::-1]
     for start, end, place in _outside(value, boxes, words):
@@ -147,7 +149,19 @@ def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask:
                 break
             torn.pop()
         found += edits(value, start, end, mask, place)
-    return safe(replaced(value, sorted(found))) if found else value
+    return safe(replaced(value, sorted(found))) if found else original
+
+
+def _unpadded(value: bytes, mask: Mask) -> bytes:
+    """Part what padding parts in an encoded word, where who reads no further sees an address."""
+    if b"=?" not in value:
+        return value
+    found: list[Edit] = []
+    for word in ENCODED.finditer(value):
+        texts = padded(word)
+        if texts is not None and mask(texts[0]) != texts[0]:
+            found.append((*word.span(), encoded(" ".join(texts))))
+    return replaced(value, found) if found else value
 
 
 def _address_edit(value: bytes, box: Mailbox, new: str) -> list[Edit]:
@@ -155,14 +169,25 @@ def _address_edit(value: bytes, box: Mailbox, new: str) -> list[Edit]:
     return [(box.start, box.end, data)] if data != value[box.start : box.end] else []
 
 
-def _left(value: bytes, box: Mailbox) -> Iterator[tuple[int, int, Place]]:
-    """Give what is to be masked inside a span that stays: comments, or all if it is no address."""
-    if box.address is None:
+def _left(value: bytes, box: Mailbox, mask: Mask) -> Iterator[tuple[int, int, Place]]:
+    """Give what is to be masked inside a span that stays: comments, or all if it is no address.
+
+    One with blanks inside may be so to our reading and not to another, or to a person's eye.
+    """
+    if box.address is None or _ends_before(value[box.start : box.end], mask):
         yield box.start, box.end, "text"
         return
     for kind, start, end in tokens(value[box.start : box.end]):
         if kind == COMMENT:
             yield box.start + start + 1, box.start + end - 1, "comment"
+
+
+def _ends_before(written: bytes, mask: Mask) -> bool:
+    """Tell whether an address holds one to mask, to who takes a blank or comment for its end."""
+    if not any(sign in written for sign in b" \t\n("):
+        return False
+    text = decoded(written)
+    return mask(text) != text
 
 
 def _outside(

@@ -101,6 +101,8 @@ def edits(part: Part, body: Octets, mask: Mask, people: People | None, means: Me
         quoted = part.encoding == transfer.QUOTED_PRINTABLE
         return list(_edits(part, body, (start, end), mask, people, quoted=quoted))
     data = means.store(pieces(part, body))
+    if at := transfer.padded(body, start, end, part.encoding):
+        data = leaf.parted(part, data, at, mask, people, means)
     found = list(_edits(part, data, (0, len(data)), mask, people, quoted=False))
     if not found:
         return list(around_edits(body, start, end, mask))
@@ -126,6 +128,18 @@ def text_edits(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]
 def around_edits(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
     """Mask what stands in clear in a span of encoded text; raises as `edits`."""
     return _span_edits(body, start, end, lambda old: leaf.around(old, mask))
+
+
+def raw_edits(part: Part, body: Octets, mask: Mask) -> Iterator[Edit]:
+    """Mask what shows of a part's encoded content as it stands; raises as `edits`."""
+    start, end = part.content
+    if part.encoding != transfer.QUOTED_PRINTABLE or is_large(part):
+        yield from around_edits(body, start, end, mask)
+        return
+    written = body[start:end]
+    new = leaf.raw(part, written, mask)
+    if new is not written:
+        yield start, end, new
 
 
 def _span_edits(

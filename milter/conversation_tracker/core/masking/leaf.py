@@ -22,7 +22,7 @@ from conversation_tracker.core.masking import (
     uncovered,
 )
 from conversation_tracker.core.masking.people import People
-from conversation_tracker.core.means import Octets
+from conversation_tracker.core.means import Means, Octets, replaced
 from conversation_tracker.core.syntax import charset, transfer
 from conversation_tracker.core.syntax.mime import Part
 from conversation_tracker.core.syntax.parameters import value_of
@@ -39,6 +39,7 @@ Kind = Literal["identity", "archive", "media", "signature", "binary"]
 picture, sound or film in which the address can be written over; the signature of a text that was
 masked; anything else."""
 
+_TAIL = 512  # octets in which an address ends
 # What a text file does not hold; a part of any type without it is masked as text.
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
@@ -62,6 +63,24 @@ def around(data: bytes, mask: Mask) -> bytes:
     that is none, as the rest of a soft alias stands in the next.
     """
     return charset.changed(data, "", mask)[0] if _possible(data, mask) else data
+
+
+def shown_raw(part: Part) -> bool:
+    """Tell whether some programs show content as it stands, for what is no code or all of it.
+
+    No encoding is allowed for a message/* (RFC 2046 section 5.2), so many look for none there.
+    """
+    coded = part.encoding in transfer.ENCODINGS and part.type.startswith("message/")
+    return coded or part.encoding in transfer.ARMOURS
+
+
+def raw(part: Part, written: bytes, mask: Mask) -> bytes:
+    """Mask what shows of encoded content as it stands; the same object if nothing does."""
+    if part.encoding != transfer.QUOTED_PRINTABLE:
+        return around(written, mask)
+    whole = transfer.unbroken(written)
+    new = around(whole, mask)
+    return written if new is whole else transfer.broken(new)
 
 
 def _html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
@@ -119,6 +138,29 @@ def masked(part: Part, data: bytes, mask: Mask, people: People | None) -> tuple[
     if part.type == "text/plain" and value_of(part.parameters, "format").lower() == "flowed":
         new, label = _unparted(part, new, label, mask)
     return new, label
+
+
+def parted(
+    part: Part, data: Octets, at: int, mask: Mask, people: People | None, means: Means
+) -> Octets:
+    """Part what base64's padding parts, where an address ends there for who reads no further.
+
+    Args:
+        part: the leaf.
+        data: its content, without its transfer encoding.
+        at: where the padding stood in it, as `transfer.padded` tells; 0 for nowhere.
+        mask: as for `masked`.
+        people: as for `masked`.
+        means: where to keep what is written anew.
+
+    Returns:
+        The content, with a blank there; the same object where there is no need for it.
+    """
+    end = data[(max(0, at - _TAIL)) & ~3 : at]
+    if not end or masked(part, end, mask, people)[0] is end:
+        return data
+    blank = " ".encode(charset.codec(end, part.charset))
+    return replaced(data, [(at, at, blank)], means)
 
 
 def _unparted(part: Part, data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:

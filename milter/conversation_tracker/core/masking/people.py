@@ -94,7 +94,7 @@ class People:
         )
 
     def overwritten(self, data: bytes) -> bytes:
-        """Write `x` over each address that stands as it is, in ASCII, UTF-8 or UTF-16.
+        """Write `x` over each address that stands whole, as it is, in ASCII, UTF-8 or UTF-16.
 
         Args:
             data: bytes of any kind.
@@ -106,9 +106,28 @@ class People:
         new: bytearray | None = None
         for written, over in self._written:
             for at in _places(low, written):
-                new = new or bytearray(data)
-                new[at : at + len(over)] = over
+                if self._whole(data, at, at + len(written)):
+                    new = new or bytearray(data)
+                    new[at : at + len(over)] = over
         return bytes(new) if new is not None else data
+
+    def _whole(self, data: bytes, start: int, end: int) -> bool:
+        """Tell whether what stands here is an address, and no piece of somebody else's."""
+        self._check()
+        width = 2 if b"\0" in data[start:end] else 1
+        before = data[max(0, start - _BEFORE) : start]
+        around = (
+            before[len(before) % width :].replace(b"@", b" "),
+            data[start:end],
+            data[end : end + _AFTER].replace(b"@", b" "),
+        )
+        if width == 1:
+            near, name = b"".join(around), around[1].rpartition(b"@")[2].lower()
+            return self._narrow(near, near.lower(), name)
+        # The first byte of the address tells the order.
+        codec = "utf-16-be" if data[start : start + 1] == b"\0" else "utf-16-le"
+        shown = [each.decode(codec, "replace").replace("\0", " ") for each in around]
+        return self.in_text("".join(shown))
 
     def _narrow(self, data: bytes, low: bytes, name: bytes) -> bool:
         for at in _places(low, name):

@@ -16,6 +16,8 @@ from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import lru_cache
 
+from conversation_tracker.core.means import Octets
+
 _OTHERS = {"base64_codec", "bz2_codec", "hex_codec", "mbcs", "quopri_codec", "rot_13", "tactis"} | {
     "uu_codec",
     "zlib_codec",
@@ -56,8 +58,10 @@ _INLINE = re.compile(
     re.DOTALL,
 )
 _FOLD = re.compile(r"\r?\n[ \t]")
+_SOFT = re.compile(rb"=[ \t]*\r?\n")
 _FLOWED = re.compile(r" \r?\n(?:>[> ]*)?")
 _QUOTED_WORD = re.compile(r"=\?([^?\s]{1,40})\?([bq])\?([^?]*)\?=(?:\s+(?==\?))?", re.IGNORECASE)
+_PADDED_WORD = re.compile(r"\?b\?[^?=]*=+[^?=]", re.IGNORECASE)
 _CONTINUED = re.compile(r'"?\s*;\s*[\w-]+\*[0-9]+\*?\s*=\s*"?')
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 
@@ -71,6 +75,7 @@ _NEXT_BLOCK = re.compile(rb"\n[A-Za-z0-9+/]{48}")  # found at many times the spe
 _NO_TOKEN = re.compile(r"[^A-Za-z0-9+/_-]")
 _NO_DIGIT = re.compile("[^0-9a-f]")
 _URL_SAFE = str.maketrans("-_", "+/")
+_PIECE = 1024 * 1024  # octets looked at at once
 _TOKEN = 1024  # characters of a token looked at on either side
 
 
@@ -143,16 +148,22 @@ def header_readings(value: str) -> Iterator[str]:
         yield _FOLD.sub("", value)
     if "=?" in flat:
         yield encoded_words(flat)
+        if _PADDED_WORD.search(flat) is not None:
+            yield encoded_words(flat, ended=True)
     if "*" in flat:
         yield _CONTINUED.sub("", flat)
     if "\\" in flat:
         yield _PAIR.sub(r"\1", flat)
 
 
-def encoded_words(text: str) -> str:
+def encoded_words(text: str, *, ended: bool = False) -> str:
     """Decode the encoded words in a text (RFC 2047), adjacent ones joined.
 
     Those of one charset are joined as bytes, as many programs do: a character may be torn.
+
+    Args:
+        text: the text.
+        ended: base64 ends at its padding, as it does for many programs.
     """
     pieces: list[str] = []
     label, data, done = "", b"", 0
@@ -161,7 +172,7 @@ def encoded_words(text: str) -> str:
         if match.start() > done or own != label:
             pieces += _charset_text(data, label), text[done : match.start()]
             label, data = own, b""
-        data += _word(match)
+        data += _word(match, ended=ended)
         done = match.end()
     return "".join(pieces) + _charset_text(data, label) + text[done:]
 
@@ -173,6 +184,11 @@ def _charset_text(data: bytes, label: str) -> str:
 def unfolded(text: str) -> str:
     """Join the lines that calendars and cards fold (RFC 5545 section 3.1)."""
     return _FOLD.sub("", text)
+
+
+def unbroken(data: bytes) -> bytes:
+    """Join the lines that quoted-printable breaks, and decode nothing else of it."""
+    return _SOFT.sub(b"", data)
 
 
 def unflowed(text: str) -> str:
@@ -195,6 +211,22 @@ def unbased(data: bytes) -> bytes:
         usable = run[: len(run) - (len(run) % 4 == 1)]
         pieces.append(binascii.a2b_base64(usable + b"=" * (-len(usable) % 4)))
     return b"".join(pieces)
+
+
+def end_of_base64(data: Octets, start: int, end: int) -> int:
+    """Find the padding at which many programs end, though more stands behind; -1 if nothing does.
+
+    Args:
+        data: where base64 stands.
+        start: where it begins.
+        end: where it ends.
+    """
+    sign = data.find(b"=", start, end)
+    if sign < 0:
+        return -1
+    pieces = (data[at : min(at + _PIECE, end)] for at in range(sign, end, _PIECE))
+    more = any(each.translate(None, NO_BASE64).strip(b"=") for each in pieces)
+    return sign if more else -1
 
 
 class Tokens:
@@ -331,9 +363,11 @@ def _is_plain(low: str) -> bool:
     )
 
 
-def _word(match: re.Match[str]) -> bytes:
+def _word(match: re.Match[str], *, ended: bool = False) -> bytes:
     payload = match[3].encode("utf-8", "replace")
-    return unbased(payload) if match[2] in "bB" else binascii.a2b_qp(payload, header=True)
+    if match[2] in "bB":
+        return unbased(payload.partition(b"=")[0] if ended else payload)
+    return binascii.a2b_qp(payload, header=True)
 
 
 @lru_cache(maxsize=256)

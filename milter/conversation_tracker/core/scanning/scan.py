@@ -174,6 +174,9 @@ class _Scan:
     def _message(self, part: Part, declared: Declared, start: int) -> Part:
         """Give the message inside a part."""
         if declared.encoding in (b"base64", b"quoted-printable"):
+            self._look_raw(
+                f"{part.inside}part {self._count} {declared.type}", declared, part, start
+            )
             found = stretches.decoded(part.data, start, part.end, declared.encoding)
             data = self._means.store(found)
             return Part(data, 0, len(data), depth=part.depth + 1, inside=_ATTACHED)
@@ -213,9 +216,8 @@ class _Scan:
         self._noted = False
         data = stretches.untransferred(raw, declared.encoding)
         self._look_content(channel, declared, data, file=data.startswith(_FILE_MAGIC))
-        if data is not raw and declared.encoding == b"base64" and readings.strays(raw):
-            # What stands in clear beside base64 is shown by some programs, and moves its groups.
-            self._look(channel, raw.decode("latin-1"))
+        if data is not raw:
+            self._look_raw(channel, declared, part, start)
         if not self._noted and not is_message(data):
             self._nobody.add(known)
             return b""
@@ -228,13 +230,27 @@ class _Scan:
         for data in stretches.stretches(stretches.decoded(*span, declared.encoding)):
             first = first or data
             self._look_content(channel, declared, data, file=first.startswith(_FILE_MAGIC))
-        if declared.encoding == b"base64":
-            for raw in stretches.stretches(stretches.decoded(*span, b"")):
-                if readings.strays(raw):
-                    self._look(channel, raw.decode("latin-1"))
+        self._look_raw(channel, declared, part, start)
         if not is_message(first):
             return first
         return self._means.store(stretches.decoded(*span, declared.encoding))
+
+    def _look_raw(self, channel: str, declared: Declared, part: Part, start: int) -> None:
+        """Look at encoded content as programs show it that decode none of it, or not all."""
+        span = (part.data, start, part.end)
+        based = declared.encoding == b"base64"
+        # No encoding is allowed for a message/*, so many look for none there.
+        quoted = declared.encoding == b"quoted-printable" and declared.type.startswith("message/")
+        for raw in stretches.stretches(stretches.decoded(*span, b"")) if based or quoted else ():
+            if quoted:
+                self._look_header(channel, readings.unbroken(raw))
+            elif readings.strays(raw):
+                # What stands in clear beside base64 is shown by some, and moves its groups.
+                self._look(channel, raw.decode("latin-1"))
+        if based and (end := readings.end_of_base64(*span)) >= 0:
+            shown = stretches.decoded(part.data, start, end, declared.encoding)
+            for data in stretches.stretches(shown):
+                self._look_content(channel, declared, data, file=data.startswith(_FILE_MAGIC))
 
     def _look_content(self, channel: str, declared: Declared, data: bytes, *, file: bool) -> None:
         if declared.type.startswith(_TEXTUAL) or declared.type.endswith(("xml", "json", "/ics")):

@@ -32,6 +32,7 @@ _HEX = "0123456789ABCDEFabcdef"
 _BYTES = {(high + low).encode(): bytes((int(high + low, 16),)) for high in _HEX for low in _HEX}
 # What is not part of the content: soft line breaks, and blanks at a line's end.
 _NO_CONTENT = re.compile(rb"=(?>[ \t]*)(?:\r?\n|\Z)|(?<![ \t])(?>[ \t]+)(?=\r?\n|\Z)")
+_SOFT_BREAK = re.compile(rb"=[ \t]*\r?\n")
 _RARE = (b"==", b" \n", b" \r", b"\t\n", b"\t\r")  # where it takes a pattern to take these out
 # A line of the content: physical ones, as long as they end in soft breaks, and one more.
 _LOGICAL_LINE = re.compile(rb"(?:[^\n]*=[ \t]*\r?\n)*[^\n]*(?:\n|\Z)")
@@ -79,6 +80,27 @@ def pieces(body: Octets, start: int, end: int, encoding: str) -> Iterator[bytes]
     return iter(windows(body, start, end))
 
 
+def padded(body: Octets, start: int, end: int, encoding: str) -> int:
+    """Tell where base64 has padding with more behind it: many programs end there.
+
+    Args:
+        body: the body it stands in.
+        start: where the content begins.
+        end: where it ends.
+        encoding: the transfer encoding in lower case.
+
+    Returns:
+        How many octets are decoded before it; 0 where all programs see the same.
+    """
+    sign = body.find(b"=", start, end) if encoding == BASE64 else -1
+    if sign < 0 or not any(
+        each.translate(None, _NOT_BASE64).strip(b"=") for each in windows(body, sign, end)
+    ):
+        return 0
+    digits = sum(len(each.translate(None, _NOT_BASE64)) for each in windows(body, start, sign))
+    return digits * 3 // 4
+
+
 def based(data: Iterable[bytes], line_end: bytes, tail: bytes) -> Iterator[bytes]:
     """Encode octets that come in pieces in base64, in lines of 76 columns.
 
@@ -124,6 +146,28 @@ def encoded(raw: bytes, old: bytes, new: bytes, encoding: str) -> bytes:
     if encoding in uuencoding.NAMES:
         return uuencoding.encoded(raw, new)
     return new if encoding == "binary" else folding.text(new)
+
+
+def unbroken(raw: bytes) -> bytes:
+    """Take the soft line breaks out of quoted-printable, and leave the rest undecoded."""
+    return _SOFT_BREAK.sub(b"", raw) if b"=" in raw else raw
+
+
+def broken(raw: bytes) -> bytes:
+    """Put soft line breaks into what `unbroken` gave, where SMTP could not carry a line."""
+    line_end = _line_end(raw)
+    lines = (match[0] for match in _LINE.finditer(raw))
+    return b"".join(b"=".join(_short(line, line_end)) for line in lines)
+
+
+def _short(line: bytes, line_end: bytes) -> Iterator[bytes]:
+    at = 0
+    while len(line) - at > folding.LONGEST:
+        end = at + _FULL
+        end -= next((back for back in (1, 2) if line[end - back : end - back + 1] == b"="), 0)
+        yield (line_end if at else b"") + line[at:end]
+        at = end
+    yield (line_end if at else b"") + line[at:]
 
 
 def _from_base64(raw: bytes) -> bytes:

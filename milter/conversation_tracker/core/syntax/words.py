@@ -104,6 +104,23 @@ def decoded(value: bytes) -> str:
     return "".join(unit.text for unit in units(value, 0, len(value)))
 
 
+def padded(word: re.Match[bytes]) -> tuple[str, str] | None:
+    """Give what stands before and behind the padding in an encoded word: many readers end there.
+
+    Args:
+        word: a match of `ENCODED`.
+
+    Returns:
+        Both texts; None where all readers see the same.
+    """
+    if word[2] not in b"bB" or b"=" not in word[3].rstrip(b"="):
+        return None
+    first, _, rest = word[3].partition(b"=")
+    label = word[1].decode("ascii").lower()
+    found = [readable(_payload(word[2], each), label) for each in (first, rest)]
+    return (found[0], found[1]) if found[1] else None
+
+
 def units(value: bytes, start: int, end: int) -> list[Unit]:
     """Cut value[start:end] into units, without a gap between them."""
     found: list[Unit] = []
