@@ -170,6 +170,13 @@ class Connection(psycopg.Connection[Any]):
                 self.limit()
             yield
 
+    @contextmanager
+    def waiting(self, milliseconds: int) -> Iterator[None]:
+        """Let the block's statements wait so long for a lock; they run in one transaction."""
+        with self.together():
+            self.execute(SET_LOCAL, (["lock_timeout"], [str(milliseconds)]))
+            yield
+
     def limit(self) -> None:
         """Set the limits for the rest of a transaction; without autocommit it begins here."""
         self.execute(SET_LOCAL, self.limits.settings)

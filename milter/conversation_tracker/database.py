@@ -7,7 +7,7 @@ trip, but for what is large or of several orders; the functions of sql/ do the r
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Literal, LiteralString, TypeVar
 
 import psycopg
@@ -111,7 +111,7 @@ class Database:
 
     def open_order(self, store: str, number: str) -> Found:
         """Find an order by its number for the store's own mail: it is made or woken if need be."""
-        return found_of(self._rows(_OPEN, (store, number))[0])
+        return found_of(self._rows(_OPEN, (store, number), [(store, number)])[0])
 
     def answered(self, store: str, identifiers: Sequence[str]) -> Found | None:
         """Find the order of the recorded message that a store's own mail answers; it is woken."""
@@ -208,7 +208,8 @@ class Database:
                     announcements += announced
             return outcome, bounces, announcements
 
-        outcome, bounces, announcements = self._run(write)
+        rows = sorted({record.order for record in records})
+        outcome, bounces, announcements = self._run(write, rows)
         for each in announcements:
             self._announcer.put(each)
         return outcome, bounces
@@ -217,11 +218,13 @@ class Database:
         """Send at once what is still to be announced, as happens by itself within a moment."""
         self._announcer.flush()
 
-    def _rows(self, statement: Statement, values: Sequence[object]) -> list[Any]:
-        return self._run(lambda connection: statement.rows(connection, values))
+    def _rows(
+        self, statement: Statement, values: Sequence[object], locks: Sequence[Hashable] = ()
+    ) -> list[Any]:
+        return self._run(lambda connection: statement.rows(connection, values), locks)
 
-    def _run(self, work: Callable[[Connection], T]) -> T:
-        return self._pool.run(work)
+    def _run(self, work: Callable[[Connection], T], locks: Sequence[Hashable] = ()) -> T:
+        return self._pool.run(work, locks)
 
 
 class Rehearsal(Database):

@@ -7,7 +7,7 @@ own are shown: they are in the edits.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -87,9 +87,9 @@ class _Witness(Rehearsal):
             self.marks = (*self.marks, mark)
         return changed
 
-    def _run(self, work: Callable[[Connection], T]) -> T:
+    def _run(self, work: Callable[[Connection], T], locks: Sequence[Hashable] = ()) -> T:
         try:
-            return super()._run(work)
+            return super()._run(work, locks)
         except DatabaseUnavailable as error:
             self.unavailable = error
             raise

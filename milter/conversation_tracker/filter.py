@@ -23,8 +23,9 @@ from conversation_tracker.core.recording import refusal
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.reports.bounce import Delivery
 from conversation_tracker.database import Database
+from conversation_tracker.logs import log
 from conversation_tracker.mint import mint
-from conversation_tracker.pool import DatabaseUnavailable
+from conversation_tracker.pool import DatabaseUnavailable, OrderLocked
 from conversation_tracker.rows import Directory, Found
 
 _ROUTE = re.compile(rb"\A@[^:]*:")  # RFC 5321 section 4.1.1.3: to be ignored
@@ -223,6 +224,9 @@ class Filter:
             if reply := rewrite.refused(message, directory.alias_domains):
                 return self._noted(message, transaction.conversations, reply)
             return self._decided(transaction, message, directory)
+        except OrderLocked:
+            log.order_locked(queue_id=message.arrival.queue_id)
+            return _refused(replies.TRY_LATER)
         except DatabaseUnavailable:
             return _refused(replies.TRY_LATER)
 

@@ -29,6 +29,7 @@ class Event(StrEnum):
     REFUSED_RECIPIENT = "refused-recipient"
     DATABASE_UNREACHABLE = "database-unreachable"
     DATABASE_BACK = "database-back"
+    ORDER_LOCKED = "order-locked"
     ALIAS_DOMAINS = "alias-domains"
     READY = "ready"
     STOPPING = "stopping"
@@ -91,6 +92,10 @@ class Log:
     def database_back(self, *, seconds: float) -> None:
         """Log that the database answers again, `seconds` after it stopped."""
         self._out.info(Event.DATABASE_BACK, seconds=round(seconds, 1))
+
+    def order_locked(self, *, queue_id: str) -> None:
+        """Log that a message waited too long for its order, which somebody keeps locked."""
+        self._out.warning(Event.ORDER_LOCKED, queue_id=queue_id)
 
     def alias_domains(self, *, count: int) -> None:
         """Log that the list of alias domains changed, and how many there are now."""

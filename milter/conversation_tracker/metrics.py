@@ -23,6 +23,8 @@ REPLIES = (
     _OTHER,
 )
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+WALLS = ("order_locked",)
+"""What the walls behind all limits did: work that waited too long for an order's row."""
 
 _MESSAGES = 0
 _REFUSED = _MESSAGES + len(OUTCOMES) * len(DIRECTIONS)
@@ -31,7 +33,8 @@ _BUCKETS = _RECIPIENTS + len(REPLIES)
 _SUM = _BUCKETS + len(SECONDS) + 1
 _UNAVAILABLE = _SUM + 1
 _RESTARTS = _UNAVAILABLE + 1
-_GAUGES = _RESTARTS + 1
+_WALLS = _RESTARTS + 1
+_GAUGES = _WALLS + len(WALLS)
 _WORKERS, _IN_FLIGHT, _WAITING = range(_GAUGES, _GAUGES + 3)
 _WIDTH = _WAITING + 1
 
@@ -131,6 +134,14 @@ class Metrics:
         """Count one question that the database did not answer."""
         self._add(_UNAVAILABLE)
 
+    def order_locked(self) -> None:
+        """Count one piece of work that waited too long for somebody's lock."""
+        self.wall("order_locked")
+
+    def wall(self, what: str, number: int = 1) -> None:
+        """Count what one of the walls did, by its name in WALLS."""
+        self._add(_WALLS + WALLS.index(what), number)
+
     def load(self, *, in_flight: int, waiting: int) -> None:
         """Note how many messages are being decided on, and how many of us wait for a connection."""
         self._set(_IN_FLIGHT, in_flight)
@@ -141,10 +152,10 @@ class Metrics:
         """Whether anything is counted."""
         return self._cells is not None
 
-    def _add(self, place: int) -> None:
+    def _add(self, place: int, number: int = 1) -> None:
         if self._cells is not None:
             with self._lock:
-                self._cells[self._row * _WIDTH + place] += 1
+                self._cells[self._row * _WIDTH + place] += number
 
     def _set(self, place: int, value: float) -> None:
         if self._cells is not None:
@@ -172,6 +183,7 @@ class Totals:
         self.seconds_sum = cells[_SUM]
         self.unavailable = cells[_UNAVAILABLE]
         self.restarts = cells[_RESTARTS]
+        self.walls = {what: cells[_WALLS + n] for n, what in enumerate(WALLS)}
         self.workers = cells[_WORKERS]
         self.in_flight = cells[_IN_FLIGHT]
         self.waiting = cells[_WAITING]

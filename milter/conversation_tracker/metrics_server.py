@@ -27,6 +27,7 @@ from conversation_tracker.metrics import SECONDS, Metrics
 
 _PATIENCE = 10.0  # seconds a client has for its request
 _WAITING = 16  # connections
+_WALLS = {"order_locked": "Requests that waited too long for the row of an order"}
 
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily | InfoMetricFamily
 
@@ -67,6 +68,7 @@ class Tracked(Collector):
         for name, about, value in (
             ("database_unavailable", "Questions the database did not answer", totals.unavailable),
             ("worker_restarts", "Workers that died and were replaced", totals.restarts),
+            *((what, about, totals.walls[what]) for what, about in _WALLS.items()),
         ):
             yield CounterMetricFamily(f"conversation_tracker_{name}", about, value=value)
         for name, about, value in (

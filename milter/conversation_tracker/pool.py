@@ -4,12 +4,15 @@ Here a piece of work gets a connection, a thread and a time limit; what it asks 
 `database`. Whatever keeps an answer from coming - no server, no connection in time, an overdue or
 cancelled statement, a missing schema - is raised as `DatabaseUnavailable`, whose text names no
 value; what the database refuses for another reason is a fault of ours and raises the driver's
-error.
+error. Work that meets a lock gives its connection back soon, and waits for the lock on a part of
+the connections only (`waiters`).
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import TypeVar
 
 import psycopg
@@ -18,11 +21,15 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequest
 from conversation_tracker.connection import OVERDUE, Connection, Limits
 from conversation_tracker.deadline import Watchdog
 from conversation_tracker.metrics import metrics
+from conversation_tracker.waiters import Locked, Waiters
 
 T = TypeVar("T")
 
 _PATIENCE = 5.0  # seconds
+FIRST_LOCK = 200
+"""Milliseconds to wait for a lock on a connection that others may need."""
 
+_AT_ONCE: AbstractContextManager[None] = nullcontext()
 _UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -39,6 +46,10 @@ _UNAVAILABLE = (
 
 class DatabaseUnavailable(Exception):
     """The database gave no answer in time; the same question may be asked again later."""
+
+
+class OrderLocked(DatabaseUnavailable):
+    """Somebody keeps the row of an order locked for longer than mail waits."""
 
 
 class Pool:
@@ -58,6 +69,8 @@ class Pool:
         # driver's C code wants the state of the thread it is in, which then is another's, or freed.
         # So statements run in threads of our own: as many as connections, so that none waits.
         self._threads = ThreadPoolExecutor(size, "database")
+        self._waiters = Waiters(max(1, size // 2))
+        self._lock = limits.lock
         self._connections: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
             min_size=1,
@@ -66,7 +79,7 @@ class Pool:
             timeout=_PATIENCE,
             reconnect_timeout=1.0,
             connection_class=Connection,
-            kwargs={"limits": limits},
+            kwargs={"limits": replace(limits, lock=min(limits.lock, FIRST_LOCK))},
         )
 
     def open(self) -> None:
@@ -85,19 +98,34 @@ class Pool:
         """How many threads wait for a connection now."""
         return int(self._connections.get_stats().get("requests_waiting", 0))
 
-    def run(self, work: Callable[[Connection], T]) -> T:
+    def run(self, work: Callable[[Connection], T], rows: Sequence[Hashable] = ()) -> T:
         """Do a piece of work that may be done twice, once more if its connection was dead.
 
         Args:
             work: what to do on a connection that nobody else uses meanwhile.
+            rows: what stands for each row that it locks, always in the same sequence; of this
+                process only one works on a row.
 
         Returns:
             What it returns.
 
         Raises:
+            OrderLocked: others kept a row locked for too long.
             DatabaseUnavailable: the database gave no answer in time.
             psycopg.Error: it refused.
         """
+        try:
+            with self._waiters.turn(rows, _PATIENCE) if rows else _AT_ONCE:
+                try:
+                    return self._run(work)
+                except psycopg.errors.LockNotAvailable:
+                    with self._waiters.place(_PATIENCE):
+                        return self._run(lambda connection: self._patiently(work, connection))
+        except (psycopg.errors.LockNotAvailable, Locked):
+            metrics.order_locked()
+            raise OrderLocked("LockNotAvailable") from None
+
+    def _run(self, work: Callable[[Connection], T]) -> T:
         give_up = time.monotonic() + _PATIENCE
         while True:
             connection = None
@@ -113,6 +141,8 @@ class Pool:
                     raise
                 finally:
                     self._give_back(connection)
+            except psycopg.errors.LockNotAvailable:
+                raise
             except _UNAVAILABLE as error:
                 stale = (
                     connection is not None
@@ -122,6 +152,10 @@ class Pool:
                 if not stale or time.monotonic() > give_up:
                     metrics.database_unavailable()
                     raise DatabaseUnavailable(type(error).__name__) from None
+
+    def _patiently(self, work: Callable[[Connection], T], connection: Connection) -> T:
+        with connection.waiting(self._lock):
+            return work(connection)
 
     def _take(self) -> Connection:
         return self._connections.getconn()
@@ -159,6 +193,13 @@ class Undone(Pool):
         self._threads.shutdown()
         self._watchdog.stop()
         self._one.close()
+
+    def run(self, work: Callable[[Connection], T], rows: Sequence[Hashable] = ()) -> T:
+        """Do a piece of work once: what has failed in a transaction cannot be done again."""
+        try:
+            return self._run(work)
+        except psycopg.errors.LockNotAvailable:
+            raise OrderLocked("LockNotAvailable") from None
 
     def _take(self) -> Connection:
         return self._one

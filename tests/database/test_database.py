@@ -388,7 +388,55 @@ def test_every_connection_has_its_settings_and_keeps_the_options_of_its_uri(stor
     query += ", current_setting('jit'), current_setting('work_mem')"
     with opened(uri) as database:
         rows = database._run(lambda connection: connection.execute(query.encode()).fetchall())
-    assert rows == [("8s", "5s", "off", "5MB")]
+    assert rows == [("8s", "200ms", "off", "5MB")]
+
+
+# Locks --------------------------------------------------------------------------------------------
+
+
+def test_an_integrator_idle_in_a_transaction_leaves_connections_to_all_other_mail(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty messages to each of many locked orders wait, and other orders' mail does not."""
+    monkeypatch.setattr(module, "_PATIENCE", 1.0)
+    limits = Limits(statement=8000, lock=1000, idle=15_000)
+    numbers = [f"locked-{number}" for number in range(10)]
+    with psycopg.connect(store, autocommit=True) as connection:
+        for number in (*numbers, "free"):
+            for address in ("John@doe.example", "ann@shop.example"):
+                connection.execute("SELECT tracker.mask('shop', %s, %s)", (number, address))
+    with opened(store, limits=limits) as database, ThreadPoolExecutor(60) as threads:
+        taken = [message(database.open_order("shop", n).conversation) for n in numbers]
+        free = message(database.open_order("shop", "free").conversation)
+        with psycopg.connect(store) as integrator:
+            for number in numbers:
+                query = "SELECT tracker.mask('shop', %s, 'erp@partner.example')"
+                integrator.execute(query, (number,))
+            waiting = [threads.submit(database.record, [m]) for m in 2 * taken for _ in range(2)]
+            waiting += [threads.submit(database.record, [taken[0]]) for _ in range(20)]
+            time.sleep(0.1)
+            for _ in range(10):
+                started = time.monotonic()
+                assert database.record([free])[0] == "done"
+                assert time.monotonic() - started < 0.9
+                time.sleep(0.1)
+            refused = [each.exception() for each in waiting]
+            assert {type(each) for each in refused} == {module.OrderLocked}
+        assert database.record([taken[0]])[0] == "done"
+
+
+def test_of_one_order_one_message_waits_with_a_connection(store: str) -> None:
+    """Whoever comes behind it waits without one."""
+    with opened(store) as database, ThreadPoolExecutor(20) as threads:
+        known = message(database.open_order("shop", "1").conversation)
+        with psycopg.connect(store) as integrator:
+            integrator.execute("SELECT FROM tracker.orders WHERE number = '1' FOR UPDATE")
+            waiting = [threads.submit(database.record, [known]) for _ in range(20)]
+            query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            seen = [database._run(lambda c: c.execute(query).fetchall()) for _ in range(20)]
+            assert max(count for [(count,)] in seen) == 1
+            integrator.rollback()
+            assert [each.result()[0] for each in waiting] == ["done"] * 20
 
 
 # Rehearsal ----------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from private import processes
 from private.postgres import Postgres
 from private.tracker import Tracker
 from wire import Result, Wire
-from world import BUYER, CARRIER, LOCAL, SHOP, STRANGER, World, mail, seeded, workers
+from world import BUYER, CARRIER, LOCAL, QUEUE_ID, SHOP, STRANGER, World, mail, seeded, workers
 
 PATIENCE = 20.0
 
@@ -369,6 +369,8 @@ def test_a_lock_makes_a_message_wait_and_not_for_long(world: World, uri: str) ->
         started = time.monotonic()
         result = world.send(CARRIER, alias, mail())
         assert time.monotonic() - started < 20
+        [line] = world.tracker.events("order-locked")
+        assert line["queue_id"] == QUEUE_ID
     assert (result.reply.text, result.actions) == (str(replies.TRY_LATER), ())
     assert world.messages(order) == 0
     assert works(world)

@@ -182,6 +182,11 @@ def test_structlog_itself_goes_the_same_way(stream):
             "warning",
             {"event": "database-unreachable", "error": "psycopg.OperationalError", "frames": []},
         ),
+        (
+            lambda: log.order_locked(queue_id="4ZJXYz0abcz1"),
+            "warning",
+            {"event": "order-locked", "queue_id": "4ZJXYz0abcz1"},
+        ),
         (lambda: log.alias_domains(count=3), "info", {"event": "alias-domains", "count": 3}),
         (
             lambda: log.ready(socket="inet:127.0.0.1:8890", workers=2, version="1.0"),
