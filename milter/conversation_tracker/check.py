@@ -6,6 +6,7 @@ password or an address.
 """
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
@@ -14,11 +15,13 @@ import psycopg
 
 from conversation_tracker import (
     check_database,
+    check_follow,
     check_metrics,
     check_postfix,
     check_routes,
     check_socket,
     check_systemd,
+    follow_state,
     postfix_settings,
 )
 from conversation_tracker.config import Config
@@ -57,6 +60,7 @@ def run(config: Config, out: TextIO, environ: Mapping[str, str] = os.environ) ->
     if settings is not None:
         say(_postfix(config, settings, state))
     say(check_systemd.facts())
+    say(check_follow.facts(follow_state.place(environ), time.time()))
     say(check_metrics.facts(config.metrics))
     if state is None:
         return os.EX_TEMPFAIL

@@ -32,8 +32,14 @@ def facts(properties: Callable[[str], Properties] | None = None) -> Iterator[Fac
         properties = _properties
     for unit in (SERVICE, TIMER):
         yield from unit_facts(unit, properties(unit))
-    if properties(FOLLOWER).get("ActiveState") == "active":
+    follower = properties(FOLLOWER)
+    if follower.get("ActiveState") == "active":
         yield ok(f"{FOLLOWER} is active")
+    elif follower.get("UnitFileState") == "enabled":
+        yield wrong(
+            f"{FOLLOWER} is enabled, but {follower.get('ActiveState')}",
+            f"see journalctl -u {FOLLOWER}, then systemctl restart {FOLLOWER}",
+        )
     else:
         yield note(f"{FOLLOWER} is not active: no delivery becomes more than accepted")
 

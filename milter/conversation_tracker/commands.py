@@ -56,10 +56,10 @@ def expire(given: argparse.Namespace, config: Config) -> int:
 
 def follow(given: argparse.Namespace, config: Config) -> int:
     """Mark deliveries with what Postfix's log tells of them, until told to stop."""
-    from conversation_tracker import follow
+    from conversation_tracker import follow, follow_state
 
     source = None if given.journal else given.log or follow.default_source(os.environ)
-    return follow.run(config, source, given.state or follow.default_state(os.environ))
+    return follow.run(config, source, given.state or follow_state.place(os.environ))
 
 
 def check(_given: argparse.Namespace, config: Config) -> int:

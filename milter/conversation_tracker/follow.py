@@ -3,21 +3,21 @@
 Postfix never tells a milter what became of a message. Its log does: each line that tells of a
 delivery is looked up by its queue id, many at once, and marks the one delivery there is. How a line
 is read is in `core.maillog`, how the log is in `logfile` and `journal`. How far it was read stands
-in a state file, which is written once the marks are in the database: after a crash some lines are
-read twice, which changes nothing. The file holds no address, nor does any line that is logged.
+in a state file (`follow_state`), which is written once the marks are in the database: after a crash
+some lines are read twice, which changes nothing. No line that is logged holds an address.
 
 While the database is away, or the log cannot be read, this is logged once and tried again; nothing
-is lost. A log or state file that cannot be used at the start is a `Failure`.
+is lost. That the log cannot be read stands in the state file too, for `check`. A log or state file
+that cannot be used at the start is a `Failure`.
 """
 
-import json
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,6 +31,7 @@ from conversation_tracker.core.reports import maillog
 from conversation_tracker.core.reports.maillog import Sent
 from conversation_tracker.database import Database, here
 from conversation_tracker.failure import USAGE, Failure
+from conversation_tracker.follow_state import State, StateFile
 from conversation_tracker.journal import Journal
 from conversation_tracker.logfile import LogFile, Place
 from conversation_tracker.logs import Event, catch_uncaught, configure, log
@@ -39,11 +40,10 @@ from conversation_tracker.statement import Statement
 
 JOURNAL = "journal"
 MAIL_LOG = Path("/var/log/mail.log")
-STATE_DIRECTORY = Path("/var/lib/conversation-tracker")
 
 _MISSING = "not there yet"
 _EVERY = 0.5  # seconds between looks at a quiet log, and at a database that is away
-_STATE_LIMIT = 65_536  # octets
+_AGAIN = 2.0  # seconds until a log that cannot be read is tried again
 _QUEUED = Statement("SELECT * FROM tracker.deliveries_queued(%s::text[])")
 
 
@@ -64,16 +64,21 @@ def run(config: Config, source: Path | None, state: Path) -> int:
     configure(config.log_format)
     catch_uncaught()
     stop = _Stop()
-    reader = _Reader(source, _State(state))
+    reader = _Reader(source, StateFile(state))
     database = Deliveries(config.database)
+
+    def wait(seconds: float) -> None:
+        stop.sleep(seconds)
+        reader.live()
+
     try:
         reader.begin()
-        startup.wait_for_database(config.database, stop.sleep)
+        startup.wait_for_database(config.database, wait)
         database.open()
         log.following(source=reader.name)
-        _Follower(reader, database, stop).run()
+        _Follower(reader, database, wait).run()
     except _Stopped:
-        pass
+        reader.live(stopped=True)
     finally:
         reader.close()
         database.close()
@@ -89,12 +94,6 @@ def default_source(environ: Mapping[str, str]) -> Path | None:
     if named.startswith("/") and not named.startswith("/dev/"):
         return Path(named)
     return MAIL_LOG if MAIL_LOG.exists() else None
-
-
-def default_state(environ: Mapping[str, str]) -> Path:
-    """Give the state file's place: in the directory that systemd made for it, if it did."""
-    directory = environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    return Path(directory or STATE_DIRECTORY) / "follow"
 
 
 @dataclass(slots=True)
@@ -172,61 +171,31 @@ class _Stop:
         self._told.set()
 
 
-class _State:
-    """The state file: which log was read, and how far."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._saved: dict[str, Any] | None = None
-
-    def load(self) -> dict[str, Any]:
-        """Read it; what is no such file is as good as none."""
-        try:
-            with self._path.open("rb") as file:
-                found = json.loads(file.read(_STATE_LIMIT))
-        except FileNotFoundError:
-            return {}
-        except (ValueError, RecursionError):
-            return {}
-        except OSError as error:
-            raise Failure(USAGE, f"cannot read {self._path}: {error.strerror}") from None
-        return found if isinstance(found, dict) else {}
-
-    def save(self, values: dict[str, Any]) -> None:
-        """Write it anew, whole or not at all, unless it says the same already."""
-        if values == self._saved:
-            return
-        fresh = self._path.with_name(f"{self._path.name}.new")
-        try:
-            with fresh.open("w", encoding="utf-8") as file:
-                json.dump(values, file)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
-        except OSError as error:
-            raise Failure(USAGE, f"cannot write {self._path}: {error.strerror}") from None
-        self._saved = values
-
-
 class _Reader:
     """The log, file or journal, together with the note of how far it was read."""
 
-    def __init__(self, path: Path | None, state: _State) -> None:
+    def __init__(self, path: Path | None, file: StateFile) -> None:
         self.name = str(path) if path is not None else JOURNAL
-        self._state = state
-        known = state.load()
-        if known.get("log") != self.name:
-            known = {}
-        self._log = LogFile(path, _place(known)) if path is not None else Journal(_cursor(known))
-        self._trouble = ""
+        self._file = file
+        known = file.load()
+        self._state = State(self.name, known.position if known.log == self.name else {})
+        position = self._state.position
+        self._log = LogFile(path, _place(position)) if path else Journal(_cursor(position))
         self._lost = 0
+
+    @property
+    def fault(self) -> str:
+        """Why the log cannot be read now, "" if it can."""
+        return self._state.fault
 
     def begin(self) -> None:
         """Open the log and note where that is; raise Failure if it is there but cannot be read."""
         try:
             self._log.open()
         except OSError as error:
-            raise Failure(USAGE, f"cannot read {self.name}: {error.strerror}") from None
+            self._state = replace(self._state, fault=_told(error))
+            self.live()
+            raise Failure(USAGE, f"cannot read {self.name}: {self.fault}") from None
         if not self._log.is_open:
             self._complain(_MISSING)
         self.done()
@@ -236,12 +205,13 @@ class _Reader:
         try:
             lines = self._log.lines()
         except OSError as error:
-            self._complain(error.strerror or type(error).__name__)
+            self._complain(_told(error))
             return []
         if not self._log.is_open:
             self._complain(_MISSING)
-        if lines:
-            self._trouble = ""
+        elif self.fault and (lines or self._log.is_steady):
+            self._state = replace(self._state, fault="")
+            log.following(source=self.name)
         if isinstance(self._log, LogFile) and self._log.lost != self._lost:
             self._lost = self._log.lost
             log.log_gap(source=self.name)
@@ -251,25 +221,32 @@ class _Reader:
         """Note that all lines given so far have had their effect."""
         place = self._log
         position = asdict(place.place) if isinstance(place, LogFile) else {"cursor": place.cursor}
-        self._state.save({"log": self.name, **position})
+        self._state = replace(self._state, position=position)
+        self.live()
+
+    def live(self, *, stopped: bool = False) -> None:
+        """Show that this still runs, or that it ends as it was told to."""
+        self._file.save(replace(self._state, stopped=stopped))
 
     def close(self) -> None:
         """Let go of the log."""
         self._log.close()
 
     def _complain(self, reason: str) -> None:
-        if reason != self._trouble:
-            self._trouble = reason
+        if reason != self.fault:
+            self._state = replace(self._state, fault=reason)
             log.log_unreadable(source=self.name, reason=reason)
 
 
 class _Follower:
     """Takes lines from the log to the database."""
 
-    def __init__(self, reader: _Reader, database: Deliveries, stop: _Stop) -> None:
+    def __init__(
+        self, reader: _Reader, database: Deliveries, wait: Callable[[float], None]
+    ) -> None:
         self._reader = reader
         self._database = database
-        self._stop = stop
+        self._wait = wait
 
     def run(self) -> None:
         """Go on until told to stop; ends by _Stopped."""
@@ -279,7 +256,7 @@ class _Follower:
             if found:
                 self._tell(found)
             self._reader.done()
-            self._stop.sleep(0.0 if lines else _EVERY)
+            self._wait(0.0 if lines else _AGAIN if self._reader.fault else _EVERY)
 
     def _tell(self, found: Sequence[Sent]) -> None:
         lost_at: float | None = None
@@ -291,9 +268,13 @@ class _Follower:
                 if lost_at is None:
                     lost_at = time.monotonic()
                     log.database_unreachable(error)
-            self._stop.sleep(_EVERY)
+            self._wait(_EVERY)
         if lost_at is not None:
             log.database_back(seconds=time.monotonic() - lost_at)
+
+
+def _told(error: OSError) -> str:
+    return error.strerror or type(error).__name__
 
 
 def _place(known: Mapping[str, Any]) -> Place | None:

@@ -1,8 +1,8 @@
 """systemd's journal as a log: what Postfix said there, from where reading stopped.
 
-`journalctl` reads it, as a child that follows; its end is told as OSError, and the next call starts
-it again behind the last entry. Entries come as lines as a syslog daemon would write them, without
-time and host. Nothing here waits.
+`journalctl` reads it, as a child that follows; its end is told as OSError with what it said last,
+and the next call starts it again behind the last entry. Entries come as lines as a syslog daemon
+would write them, without time and host. Nothing here waits but for a journalctl that ends.
 """
 
 import errno
@@ -10,19 +10,25 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
-from typing import Any
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
 
 _CHUNK = 1 << 20  # octets
 _WAIT = 30.0  # seconds
+_STEADY = 5.0  # seconds; a journalctl that cannot read says so and ends at once
+_END = 2.0  # seconds
+_KEPT = 4_096  # octets of what journalctl says of itself
+_SAID = 200  # characters of that which are told
 _FIELDS = "MESSAGE,SYSLOG_IDENTIFIER"
+_MACHINE = Path("/etc/machine-id")
 # Postfix's facility, and its units where it has another one. `--unit` would fail where no unit of
 # that name has logged yet.
 _POSTFIX = (
     "SYSLOG_FACILITY=2",
-    "+",
     "_SYSTEMD_UNIT=postfix.service",
-    "+",
     "_SYSTEMD_UNIT=postfix@-.service",
 )
 
@@ -38,7 +44,9 @@ class Journal:
         """
         self._cursor = cursor
         self._child: subprocess.Popen[bytes] | None = None
+        self._since = 0.0
         self._rest = b""
+        self._said = b""
 
     @property
     def cursor(self) -> str:
@@ -56,35 +64,43 @@ class Journal:
         if self._cursor is None:
             self._cursor = _last()
         behind = [f"--after-cursor={self._cursor}"] if self._cursor else []
-        command = [*_command(), "--follow", "--no-tail", *behind, *_POSTFIX]
-        self._rest = b""
+        command = [*_command(), "--follow", "--no-tail", *behind, *_matches()]
+        self._rest = self._said = b""
         self._child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        assert self._child.stdout is not None
-        os.set_blocking(self._child.stdout.fileno(), False)
+        self._since = time.monotonic()
+        for pipe in (self._child.stdout, self._child.stderr):
+            assert pipe is not None
+            os.set_blocking(pipe.fileno(), False)
 
     @property
     def is_open(self) -> bool:
         """Tell whether it is being read."""
         return self._child is not None
 
+    @property
+    def is_steady(self) -> bool:
+        """Tell whether it has been read for so long that nothing can be in the way."""
+        return self._child is not None and time.monotonic() - self._since > _STEADY
+
     def lines(self) -> list[str]:
         """Give the next entries, none if there are none yet.
 
         Raises:
-            OSError: there is no journalctl, or it ended.
+            OSError: there is no journalctl, or it ended; strerror is what it said.
         """
         self.open()
         assert self._child is not None
-        assert self._child.stdout is not None
-        try:
-            data = os.read(self._child.stdout.fileno(), _CHUNK)
-        except BlockingIOError:
+        # Read even if all is well: journalctl would wait for whoever does not.
+        self._said = (self._said + (_read(self._child.stderr) or b""))[-_KEPT:]
+        data = _read(self._child.stdout)
+        if data is None:
             return []
         if not data:
-            code = self.close()
-            raise OSError(errno.EIO, f"journalctl ended with code {code}")
+            with suppress(subprocess.TimeoutExpired):
+                self._child.wait(_END)  # closed before its end, it would tell of our signal
+            raise _ended(self.close(), self._said)
         *whole, self._rest = (self._rest + data).split(b"\n")
         return [line for entry in whole if (line := self._line(entry))]
 
@@ -94,9 +110,12 @@ class Journal:
             return 0
         child, self._child = self._child, None
         child.terminate()
-        if child.stdout is not None:
-            child.stdout.close()
-        return child.wait()
+        code = child.wait()
+        self._said += _read(child.stderr) or b""
+        for pipe in (child.stdout, child.stderr):
+            if pipe is not None:
+                pipe.close()
+        return code
 
     def _line(self, entry: bytes) -> str:
         """Note an entry's cursor and give it as a line; "" for what is no entry."""
@@ -115,27 +134,59 @@ class Journal:
 def _last() -> str:
     """Give the cursor of the last entry there is, "" if there is none."""
     try:
-        said = subprocess.run(
-            [*_command(), "--lines=1", *_POSTFIX],
+        done = subprocess.run(
+            [*_command(), "--lines=1", *_matches()],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            capture_output=True,
             timeout=_WAIT,
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise TimeoutError(errno.ETIMEDOUT, "journalctl does not answer") from None
-    if said.returncode != 0:
-        raise OSError(errno.EIO, f"journalctl ended with code {said.returncode}")
-    entries = said.stdout.splitlines()
+    if done.returncode != 0:
+        raise _ended(done.returncode, done.stderr)
+    entries = done.stdout.splitlines()
     cursor = _fields(entries[-1]).get("__CURSOR") if entries else None
     return cursor if isinstance(cursor, str) else ""
+
+
+def _read(pipe: IO[bytes] | None) -> bytes | None:
+    """Read what a pipe has: nothing at its end, None if there is nothing yet."""
+    assert pipe is not None
+    try:
+        return os.read(pipe.fileno(), _CHUNK)
+    except BlockingIOError:
+        return None
+
+
+def _ended(code: int, said: bytes) -> OSError:
+    """Give the error for a journalctl that ended: its code, and the last thing it said."""
+    lines = said.decode("utf-8", "replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    text = "".join(each if each.isprintable() else " " for each in last)[:_SAID]
+    return OSError(errno.EIO, ": ".join(filter(None, (f"journalctl ended with code {code}", text))))
 
 
 def _command() -> list[str]:
     if shutil.which("journalctl") is None:
         raise FileNotFoundError(errno.ENOENT, "there is no journalctl here")
-    return ["journalctl", "--quiet", "--output=json", f"--output-fields={_FIELDS}", "--all"]
+    # --follow alone reads what this boot has said and no more: what came between the last look and
+    # a reboot would be lost. It also asks for the boot's number, which /proc may not show. --merge
+    # does neither; other hosts' journals, should there be any here, are kept out by the machine's
+    # number.
+    options = ["--quiet", "--output=json", f"--output-fields={_FIELDS}", "--all", "--merge"]
+    return ["journalctl", *options]
+
+
+def _matches() -> Iterator[str]:
+    """Give the matches for what Postfix says on this host."""
+    try:
+        machine = [f"_MACHINE_ID={number}"] if (number := _MACHINE.read_text().strip()) else []
+    except OSError:
+        machine = []
+    for place, match in enumerate(_POSTFIX):
+        yield from (["+"] if place else [])
+        yield from (match, *machine)
 
 
 def _fields(entry: bytes) -> Mapping[str, Any]:

@@ -88,6 +88,11 @@ class LogFile:
         """Tell whether it is being read."""
         return self._file is not None
 
+    @property
+    def is_steady(self) -> bool:
+        """Tell whether nothing can be in the way of reading it."""
+        return self.is_open
+
     def lines(self) -> list[str]:
         """Give the next whole lines, none if there are none yet.
 

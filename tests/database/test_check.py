@@ -18,9 +18,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from conversation_tracker import check, check_database, check_systemd
+from conversation_tracker import check, check_database, check_systemd, follow_state
 from conversation_tracker.check_database import ROLES, State, Store
 from conversation_tracker.config import Config, load
+from conversation_tracker.follow_state import StateFile
 from conversation_tracker.migrate import migrate
 from private.ports import free_port
 
@@ -76,7 +77,11 @@ class Installation:
     ) -> tuple[int, list[str]]:
         """Run check; return its exit code and its lines, each of which has its form."""
         out = io.StringIO()
-        environment = {"PATH": os.environ["PATH"], "MAIL_CONFIG": str(self.postfix)}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "MAIL_CONFIG": str(self.postfix),
+            "STATE_DIRECTORY": str(self.home / "state"),
+        }
         given = environment if environ is None else environ
         code = check.run(config or self.config(), out, given)
         lines = out.getvalue().splitlines()
@@ -173,9 +178,26 @@ def test_a_whole_installation_has_nothing_wrong(running: Installation) -> None:
     assert wrongs(lines) == []
     assert code == 0
     assert [line for line in lines if line.startswith("note")] == [
-        "note    no milter is behind the tracker: what it rewrites leaves unsigned"
+        "note    no milter is behind the tracker: what it rewrites leaves unsigned",
+        "note    the log follower has not run here: no delivery becomes more than accepted",
     ]
     assert lines[0] == f"ok      the configuration {running.home}/tracker.conf is read"
+
+
+def test_a_follower_that_cannot_read_its_log_is_wrong(
+    running: Installation, tmp_path: Path
+) -> None:
+    migrate(running.uri)
+    file = StateFile(tmp_path / "follow")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "MAIL_CONFIG": str(running.postfix),
+        "STATE_DIRECTORY": str(tmp_path),
+    }
+    for state, code in ((follow_state.State("journal"), 0), (follow_state.State("x", {}, "no"), 1)):
+        file.save(state)
+        found, lines = running.check(environ=environment)
+        assert (found, len(wrongs(lines))) == (code, code)
 
 
 def test_a_server_whose_log_quotes_rows_is_worth_knowing(running: Installation) -> None:

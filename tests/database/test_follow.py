@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from conversation_tracker import follow
+from conversation_tracker import check_follow, follow, follow_state
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.message import Arrival, Message, parse
 from conversation_tracker.core.reports.maillog import Sent
@@ -423,6 +424,9 @@ parent = os.getppid()
 entries = pathlib.Path({entries!r})
 after = [word.partition("=")[2] for word in sys.argv if word.startswith("--after-cursor=")]
 assert "--output=json" in sys.argv and "SYSLOG_FACILITY=2" in sys.argv, sys.argv
+if (entries.parent / "shut").exists() and "--follow" in sys.argv:
+    print("Failed to get boot id: No such file or directory", file=sys.stderr)
+    sys.exit(1)
 known = entries.read_text().splitlines()
 if "--lines=1" in sys.argv:
     print("\\n".join(known[-1:]))
@@ -440,13 +444,19 @@ while os.getppid() == parent:
 """
 
 
-def test_the_journal_is_followed_by_its_cursor(mail: Mail, follower: Follower) -> None:
-    """Through the end of journalctl and of the follower; octets and oddities are no trouble."""
-    folder, entries = follower.home / "bin", follower.home / "entries"
+def journalctl(home: Path) -> tuple[str, Path]:
+    """Make a journalctl; return the directory it lies in, and the file it reads entries from."""
+    folder, entries = home / "bin", home / "entries"
     folder.mkdir()
     program = folder / "journalctl"
     program.write_text(JOURNALCTL.format(python=sys.executable, entries=str(entries)))
     program.chmod(0o755)
+    return str(folder), entries
+
+
+def test_the_journal_is_followed_by_its_cursor(mail: Mail, follower: Follower) -> None:
+    """Through the end of journalctl and of the follower; octets and oddities are no trouble."""
+    folder, entries = journalctl(follower.home)
     ids = fresh(5)
     mail.recorded(*ids)
     cursors = itertools.count(1)
@@ -459,7 +469,7 @@ def test_the_journal_is_followed_by_its_cursor(mail: Mail, follower: Follower) -
             file.write(json.dumps(fields) + "\n")
 
     entry(ids[0])
-    follower.start("--journal", path=str(folder))
+    follower.start("--journal", path=folder)
     entry(ids[1])
     follower.until(lambda: marked(mail, ids[1:2]))
     assert mail.known(ids[0]) == ("accepted", "")
@@ -473,8 +483,47 @@ def test_the_journal_is_followed_by_its_cursor(mail: Mail, follower: Follower) -
     assert len(follower.events("log-unreadable")) == 1
     assert follower.end() == 0
     entry(ids[4])
-    follower.start("--journal", path=str(folder))
+    follower.start("--journal", path=folder)
     follower.until(lambda: marked(mail, ids[1:]))
+
+
+def test_check_is_wrong_while_the_log_cannot_be_read(mail: Mail, follower: Follower) -> None:
+    """Also once all is quiet; what journalctl says is told, and that it is over too."""
+    folder, entries = journalctl(follower.home)
+    entries.touch()
+    shut = follower.home / "shut"
+    shut.touch()
+    [queue_id] = fresh()
+    mail.recorded(queue_id)
+
+    def found() -> str:
+        return "".join(map(str, check_follow.facts(follower.state, time.time())))
+
+    follower.start("--journal", path=folder)
+    why = "journalctl ended with code 1: Failed to get boot id: No such file or directory"
+    follower.until(lambda: follower.events("log-unreadable"))
+    assert follower.events("log-unreadable")[0]["reason"] == why
+    follower.until(lambda: found().startswith("WRONG"))
+    assert f"the log follower cannot read journal ({why}): " in found()
+    assert follower.end() == 0
+    assert found().startswith("note    the log follower was stopped")
+    follower.start("--journal", path=folder)
+    follower.until(lambda: found().startswith("WRONG"))
+    shut.unlink()
+    follower.until(lambda: found() == "ok      the log follower reads journal")
+    assert len(follower.events("log-unreadable")) == 2
+    fields = {"__CURSOR": "c1", "MESSAGE": line(queue_id).partition("[123]: ")[2]}
+    entries.write_text(json.dumps(fields | {"SYSLOG_IDENTIFIER": "postfix/smtp"}) + "\n")
+    follower.until(lambda: marked(mail, [queue_id]))
+
+
+def test_check_is_wrong_where_the_log_must_not_be_read(follower: Follower) -> None:
+    """The follower ends at once, and has said why."""
+    follower.log.mkdir()
+    follower.start(ready=False)
+    assert follower.end(0) == 2
+    [fact] = check_follow.facts(follower.state, time.time())
+    assert str(fact).startswith(f"WRONG   the log follower cannot read {follower.log} (not a regu")
 
 
 @pytest.mark.parametrize(
@@ -508,8 +557,8 @@ def test_a_broken_state_file_is_as_good_as_none(mail: Mail, follower: Follower, 
 
 def test_the_state_lies_where_systemd_says() -> None:
     made = {"STATE_DIRECTORY": "/var/lib/private/x:/var/lib/y"}
-    assert follow.default_state(made) == Path("/var/lib/private/x/follow")
-    assert follow.default_state({}) == Path("/var/lib/conversation-tracker/follow")
+    assert follow_state.place(made) == Path("/var/lib/private/x/follow")
+    assert follow_state.place({}) == Path("/var/lib/conversation-tracker/follow")
 
 
 @pytest.mark.parametrize(

@@ -306,7 +306,11 @@ RUNNING = {"LoadState": "loaded", "UnitFileState": "enabled", "ActiveState": "ac
         (RUNNING | {"LastTriggerUSec": "Thu 2026-01-01 00:00:00 UTC"}, ["ok", "ok", "ok", "ok"]),
         (RUNNING | {"LastTriggerUSec": "n/a"}, ["ok", "ok", "note", "ok"]),
         (RUNNING | {"UnitFileState": "disabled"}, ["WRONG", "WRONG", "note", "ok"]),
-        (RUNNING | {"ActiveState": "failed"}, ["WRONG", "WRONG", "note", "note"]),
+        (RUNNING | {"ActiveState": "failed"}, ["WRONG", "WRONG", "note", "WRONG"]),
+        (
+            {"LoadState": "loaded", "UnitFileState": "disabled", "ActiveState": "inactive"},
+            ["WRONG", "WRONG", "note", "note"],
+        ),
         ({"LoadState": "not-found"}, ["WRONG", "WRONG", "note"]),
         ({}, ["WRONG", "WRONG", "note"]),
     ],

@@ -1,0 +1,86 @@
+"""`check` says whether the log follower runs and can read, by the state file that it keeps."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conversation_tracker import check_follow, follow_state
+from conversation_tracker.follow_state import State, StateFile
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "follow"
+
+
+def facts(path: Path) -> str:
+    """Return what is found, as lines."""
+    return "\n".join(map(str, check_follow.facts(path, NOW)))
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "said"),
+    [
+        ({"log": "journal", "cursor": "c1"}, 20, "ok      the log follower reads journal"),
+        ({"log": "/var/log/mail.log"}, 200, "ok      the log follower reads /var/log/mail.log"),
+        ({"log": "journal"}, 400, "WRONG   the log follower gave its last sign of life at 20"),
+        ({"log": "journal", "fault": "no"}, 20, "WRONG   the log follower cannot read journal (no"),
+        ({"log": "journal", "fault": "no"}, 400, "WRONG   the log follower cannot read journal (n"),
+        ({"log": "journal", "stopped": True}, 9999, "note    the log follower was stopped: "),
+        ({"log": "x", "fault": "no", "stopped": True}, 0, "note    the log follower was stopped: "),
+    ],
+)
+def test_a_follower_is_judged_by_its_state(
+    path: Path, state: dict[str, Any], age: int, said: str
+) -> None:
+    path.write_text(json.dumps(state))
+    os.utime(path, (NOW - age, NOW - age))
+    assert facts(path).startswith(said)
+
+
+def test_a_follower_that_never_ran_is_worth_a_note(path: Path) -> None:
+    assert facts(path).startswith("note    the log follower has not run here")
+    path.mkdir()
+    assert facts(path).startswith(
+        "note    the log follower's state cannot be read (Is a directory)"
+    )
+
+
+def test_what_is_saved_is_read_again(path: Path) -> None:
+    for state in (
+        State("journal", {"cursor": "c"}),
+        State("journal", {"cursor": "c"}, "no", stopped=True),
+        State("x", {"file": "1:2", "offset": 3, "head": "4"}),
+    ):
+        StateFile(path).save(state)
+        assert follow_state.read(path) == state
+
+
+@pytest.mark.parametrize("text", ["", "[]", "[" * 9_999, "\0", "{"])
+def test_what_is_no_state_says_nothing(path: Path, text: str) -> None:
+    path.write_text(text)
+    assert follow_state.read(path) == State()
+
+
+def test_the_same_state_is_a_sign_of_life_now_and_then(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not written anew each time: a follower looks at its log twice a second."""
+    now = 100.0
+    monkeypatch.setattr(follow_state.time, "monotonic", lambda: now)
+    file = StateFile(path)
+    file.save(State("journal"))
+    number = path.stat().st_ino
+    os.utime(path, (NOW, NOW))
+    now += follow_state.SIGN_OF_LIFE - 1
+    file.save(State("journal"))
+    assert path.stat().st_mtime == NOW
+    now += 2
+    file.save(State("journal"))
+    assert path.stat().st_mtime != NOW
+    assert path.stat().st_ino == number
