@@ -40,7 +40,7 @@ _MARK = Statement("SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s)")
 _RECORD_TEXT: LiteralString = (
     "SELECT outcome, bounces, id, store, number, alias_domain FROM tracker.record("
     "%s, %s, %b, %s, %s, %s::uuid, %s::uuid, %s::uuid[], %s::uuid[], %s, %s, %s, %s, %s,"
-    " %s::text[], %s, %b, %s, %s, %s, %s, %s::text[])"
+    " %s::text[], %s, %b, %s, %s, %s, %s, %s::text[], %s, %s)"
 )
 _RECORD = Statement(_RECORD_TEXT)
 _GATHERED: LiteralString = (
@@ -306,6 +306,8 @@ def _recorded(
             record.auto_reply,
             record.first_pass,
             _array(record.notes),
+            record.own,
+            record.brief,
         ),
     )
     outcome, bounces, new, store, number, domain = row

@@ -108,6 +108,7 @@ class Session:
         self._clean = True
         self._transaction = Transaction()
         self._sender = b""
+        self._client = ""
         self._headers: list[Header] = []
         self._octets = 0
         self._cut = False
@@ -150,7 +151,8 @@ class Session:
         transaction.split = macro("{daemon_name}") == SPLITTER
         if not transaction.split:
             known = bool(macro("{auth_authen}"))
-            transaction.trusted = known or type(self).trusts(macro("{client_addr}") or "")
+            self._client = macro("{client_addr}") or ""
+            transaction.trusted = known or type(self).trusts(self._client)
         return self._after_mail
 
     def envrcpt(self, recipient: bytes, *parameters: bytes) -> int:
@@ -240,7 +242,12 @@ class Session:
             tuple(self._transaction.recipients),
             tuple(self._headers),
             body,
-            Arrival(queue_id, trusted=self._transaction.trusted, split=self._transaction.split),
+            Arrival(
+                queue_id,
+                trusted=self._transaction.trusted,
+                split=self._transaction.split,
+                client=self._client,
+            ),
             null=self._transaction.null,
             cut=self._cut,
             means=Means(budget(), stored),

@@ -40,8 +40,9 @@ SELECT NULL::bigint, f.at,
             WHEN r.role = 'buyer' THEN 'outbound' ELSE 'internal' END,
        coalesce(s.role, 'unknown'), coalesce(tracker.hard_alias(s.token, o.alias_domain), ''), '',
        f.subject, '', '{}'::text[], 0, false, 'unverified', '{}'::text[],
-       CASE WHEN r.id IS NULL THEN '[]' ELSE json_build_array(json_build_array(
-           tracker.hard_alias(r.token, o.alias_domain), r.role, 'refused', f.reply)) END
+       json_build_array(json_build_array(
+           coalesce(tracker.hard_alias(r.token, o.alias_domain), ''), coalesce(r.role, ''),
+           'refused', f.reply))
   FROM tracker.refusals AS f
   JOIN tracker.orders AS o ON o.id = f.order_id
   LEFT JOIN tracker.participants AS s ON s.id = f.author_id
@@ -245,7 +246,7 @@ def _object(entry: Entry, body: str) -> dict[str, object]:
         "from": entry.alias,
         "fromName": entry.name,
         "fromRole": entry.role,
-        "to": [delivery.alias for delivery in entry.deliveries],
+        "to": [delivery.alias for delivery in entry.deliveries if delivery.alias],
         "recipients": [
             {"alias": d.alias, "role": d.role, "state": d.state, "status": d.status}
             for d in entry.deliveries

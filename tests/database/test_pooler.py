@@ -47,7 +47,8 @@ def pooled(bouncer: PgBouncer, database: str) -> Iterator[str]:
     name = conninfo_to_dict(database)["dbname"]
     with psycopg.connect(database) as connection:
         connection.execute(
-            "INSERT INTO tracker.stores (name, alias_domain) VALUES ('shop', 'ct.example.com')"
+            "INSERT INTO tracker.stores (name, alias_domain, hourly_limit)"
+            " VALUES ('shop', 'ct.example.com', 1000)"
         )
         for address in ("john@doe.example", "ann@shop.example"):
             connection.execute("SELECT tracker.mask('shop', '1', %s)", (address,))

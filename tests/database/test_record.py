@@ -286,10 +286,11 @@ def test_an_order_that_is_gone_is_expired(order: Order, opened: Database) -> Non
     assert opened.again(order.id) is None
 
 
-def test_beyond_the_hourly_limit_only_known_messages_are_taken(order: Order) -> None:
-    order.shop.set(hourly_limit=2)
+def test_beyond_the_hourly_limit_no_messages_are_taken_but_copies_are(order: Order) -> None:
+    order.shop.set(hourly_limit=4)
     assert [order.record(digest)[0] for digest in (b"1", b"2", b"3")] == ["done", "done", "limited"]
-    assert order.record(b"1")[0] == order.record(b"2")[0] == "done"
+    for digest in (b"1", b"2"):
+        assert order.record(digest, first_pass=False)[0] == "done"
     first = "order_id = %(order)s AND digest = tracker.keyed(%(digest)s)"
     values = {"order": order.id, "digest": b"1".ljust(32)}
     assert aging.move(order.shop.uri, "at - interval '1 hour'", first, values) == 1
@@ -320,6 +321,23 @@ def test_the_same_message_a_week_later_is_another_one(order: Order) -> None:
     assert order.record(b"1")[0] == "done"
     count = "SELECT count(*) FROM tracker.messages WHERE order_id = %s"
     assert order.shop.one(count, order.id) == 2
+
+
+def test_what_only_its_client_tells_apart_is_another_message_ten_minutes_later(
+    order: Order,
+) -> None:
+    """A client tries again within minutes; a notice that comes each hour is one each time."""
+    first = order.record(b"1", brief=True)[1]
+    aging.move(order.shop.uri, "at - interval '9 minutes'")
+    assert order.record(b"1", brief=True)[1] == first
+    aging.move(order.shop.uri, "at - interval '2 minutes'")
+    second = order.record(b"1", brief=True)[1]
+    assert second != first
+    assert order.count() == 2
+    # The splitter's copies know neither client nor time; each finds the newest, however late.
+    aging.move(order.shop.uri, "at - interval '1 day'")
+    assert order.record(b"1", first_pass=False)[1] == second
+    assert order.count() == 2
 
 
 def test_whoever_was_erased_meanwhile_gets_nothing(order: Order) -> None:

@@ -46,7 +46,7 @@ SELECT order_id, '<m-' || n || '@ct.example.com>', '<' || n || '@x.example>', id
 SCANNED = """
 SELECT relname, seq_tup_read FROM pg_stat_xact_user_tables
  WHERE schemaname = 'tracker' AND seq_tup_read > 100
-   AND relname ~ '^(orders|participants|messages|deliveries|message_ids)'
+   AND relname ~ '^(orders|participants|messages|deliveries|message_ids|repeats|refusals)'
 """
 
 

@@ -79,7 +79,7 @@ def seeded(postgres: Postgres, migrated: str, name: str) -> str:
             "INSERT INTO tracker.stores (name, alias_domain, sender_domains, hourly_limit, active)"
             " VALUES ('shop', 'ct.example.com', '{shop.example}', 100, true),"
             "        ('closed', 'ct.example.com', '{closed.example}', 100, true),"
-            "        ('busy', 'busy.example.net', '{}', 2, true)"
+            "        ('busy', 'busy.example.net', '{}', 4, true)"
         )
     return uri
 

@@ -190,7 +190,7 @@ def test_each_follower_tells_of_its_own_host(hosts: Hosts, tmp_path: Path) -> No
 
 def test_many_at_once_through_both_share_one_limit(hosts: Hosts) -> None:
     """What one host took counts for the other; what is over it waits."""
-    shop = hosts.one.shop(hourly_limit=6)
+    shop = hosts.one.shop(hourly_limit=12)  # half of it for one sender
     order = shop.order("1001", buyer=BUYER, carrier=CARRIER)
     alias = order.alias(BUYER)
 

@@ -1,5 +1,7 @@
 """Records: what the timeline keeps of a message, with everybody in hard form."""
 
+from dataclasses import replace
+
 import pytest
 from builders import (
     ANN,
@@ -47,6 +49,17 @@ def test_a_record_is_masked_though_the_body_is_not() -> None:
     [record] = mail(written(CARRIER, body=f"{BUYER}\n"), unmasked, to=B).plan().records
     assert record.first_words == B
     assert BUYER.encode() not in record.raw
+
+
+def test_a_record_says_whether_it_is_the_stores_own_mail() -> None:
+    """Of a trusted client: From alone proves nothing. And another store's order is not its own."""
+    [record] = own(written(SHOP), EVERYBODY, to=B).plan().records
+    assert record.own
+    [record] = mail(written(SHOP), EVERYBODY, to=B, trusted=True).plan().records
+    assert not record.own
+    other = order(BUYER, CARRIER, store=replace(OUR_STORE, name="other"))
+    [record] = own(written(SHOP), other, to=B).plan().records
+    assert not record.own
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,9 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 _AUTOMATIC_PRECEDENCE = frozenset({b"bulk", b"junk", b"list", b"auto_reply"})
 _AUTO_REPLY = (b"x-autoreply", b"x-autorespond", b"x-auto-reply", b"x-autoresponder")
 _MANY_HOPS = 999
-_IDENTITY = frozenset(b"from sender reply-to to cc date subject message-id content-type".split())
+_IDENTITY = frozenset(
+    b"from sender reply-to to cc date subject message-id content-type received".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,14 @@ class Arrival:
         trusted: the client authenticated, or is in a trusted network.
         split: it came over the splitter's listener, where nobody is trusted.
         passage: what the first pass found out, on the splitter's listener.
+        client: the client's IP address, "" where it is not known.
     """
 
     queue_id: str = ""
     trusted: bool = False
     split: bool = False
     passage: Passage | None = None
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,26 +186,47 @@ class Message:
         return max(counts, default=0)
 
     @property
-    def digest(self) -> bytes:
-        """Identify the message by what its sender wrote, without what the way added.
+    def brief(self) -> bool:
+        """Tell whether nothing but its client tells it from another one with the same text.
 
-        A client that tries again, or the splitter's copies, give the same 32 bytes.
+        It has no Message-ID of its own and came straight from who wrote it; what is the same again
+        is a retry for a short while only. The splitter's copies are known by the first pass.
+        """
+        if self.arrival.passage is not None or self.first(b"received") is not None:
+            return False
+        return self.first(b"message-id") is None or self._completed
+
+    @property
+    def _completed(self) -> bool:
+        """Tell whether Postfix itself gave it the Message-ID it has, and with it the Date."""
+        queue_id = self.arrival.queue_id.encode("utf-8")
+        identifier = self.first(b"message-id")
+        return bool(queue_id) and identifier is not None and queue_id in identifier
+
+    @property
+    def digest(self) -> bytes:
+        """Identify the message by what its sender wrote, and by the way it took to this host.
+
+        A client that tries again, or the splitter's copies, give the same 32 bytes: what this host
+        adds is left out, and its own Received (RFC 5321 section 4.4) is not shown to a milter. What
+        took another way, as earlier Received fields tell, is another message. Where nothing else
+        can tell it from another one, the client does.
         """
         if self.arrival.passage is not None:
             return self.arrival.passage.digest
         state = hashlib.blake2b(digest_size=32)
         # What Postfix itself added to a message without is another one at the next try. A Date may
         # be Postfix's, and tells nothing more where there is a Message-ID.
-        queue_id = self.arrival.queue_id.encode("utf-8")
-        identifier = self.first(b"message-id")
-        added = set() if identifier is None else {b"date"}
-        if queue_id and identifier is not None and queue_id in identifier:
+        added = set() if self.first(b"message-id") is None else {b"date"}
+        if self._completed:
             added.add(b"message-id")
         for header in self.headers:
             if header.key in added:
                 continue
             if header.key in _IDENTITY:
                 state.update(header.key + b":" + b"".join(header.value.split()) + b"\n")
+        if self.brief:
+            state.update(b"client:" + self.arrival.client.encode("utf-8") + b"\n")
         state.update(b"\n")
         for piece in windows(self.body, 0, len(self.body)):
             state.update(piece)

@@ -103,6 +103,8 @@ class Record:
             a participant or the store, and is not.
         notes: the parts that held an address and could not be masked, "NUMBER TYPE KIND" each.
         first_pass: a client handed it in, it is no copy of the splitter's.
+        own: it is the store's own mail, which has its own share of the hour.
+        brief: nothing but its client tells it from another one with the same text.
     """
 
     order: int
@@ -126,6 +128,8 @@ class Record:
     verdict: Verdict | Literal["flagged"] = "unverified"
     first_pass: bool = True
     notes: tuple[str, ...] = ()
+    own: bool = False
+    brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)

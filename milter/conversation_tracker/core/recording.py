@@ -39,6 +39,8 @@ def record(
     verdict: Verdict | Literal["flagged"],
     scanner: Scanner,
     alias_domains: Collection[str] = (),
+    *,
+    own: bool = False,
 ) -> Record:
     """Give what is recorded of a message in one conversation.
 
@@ -50,6 +52,7 @@ def record(
         verdict: whether the author is who they claim to be.
         scanner: looks for everybody who takes part.
         alias_domains: all alias domains; another order's soft alias holds an address as well.
+        own: it is the store's own mail.
 
     Returns:
         The record: everybody in hard form, and nothing that the way added.
@@ -84,6 +87,8 @@ def record(
         verdict=verdict,
         first_pass=not message.arrival.split,
         notes=_notes(message, view, body),
+        own=own,
+        brief=message.brief,
     )
 
 

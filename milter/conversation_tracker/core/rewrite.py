@@ -277,6 +277,7 @@ def _record(
         "flagged" if flagged else case.verdict,
         scanner,
         case.alias_domains,
+        own=case.own is not None and case.own.name == before.store.name,
     )
 
 

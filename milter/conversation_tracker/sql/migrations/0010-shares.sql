@@ -1,0 +1,352 @@
+-- Shares: how much of an order's hour each may use, which two answer each other without end, and
+-- what is a message that was here before.
+--
+-- Of stores.hourly_limit nobody uses up what belongs to others. The store's own mail has the whole
+-- number for itself. All other mail together has the same number, of which no sender, and not all
+-- strangers together, may use more than half, rounded up. What a client hands in again counts; what
+-- was refused does not.
+
+-- No domains: a column of one would have every month of messages written anew.
+ALTER TABLE tracker.messages
+    -- The store's own mail: from a trusted client, with From in sender_domains.
+    ADD COLUMN own boolean NOT NULL DEFAULT false,
+    -- Its author was a stranger then, or claimed to be somebody else.
+    ADD COLUMN stranger boolean NOT NULL DEFAULT false;
+
+-- Messages that were handed in once more, of the last hour: each repeat takes those out of its order
+-- that are older.
+CREATE TABLE tracker.repeats (
+    order_id bigint NOT NULL REFERENCES tracker.orders ON DELETE CASCADE,
+    at timestamptz NOT NULL DEFAULT now(),
+    -- NULL: somebody who claimed to be somebody else.
+    sender_id bigint REFERENCES tracker.participants ON DELETE CASCADE,
+    own boolean NOT NULL,
+    stranger boolean NOT NULL,
+    CONSTRAINT repeats_own_mail_is_no_strangers CHECK (NOT (own AND stranger))
+)
+WITH (autovacuum_vacuum_scale_factor = 0.02); -- as orders
+
+CREATE INDEX repeats_order ON tracker.repeats (order_id, at);
+CREATE INDEX repeats_sender ON tracker.repeats (sender_id);
+
+-- Who is a stranger to an order: whom nobody known has named, and who is unknown. `joined` is who
+-- joins with the message, as record has it.
+CREATE FUNCTION tracker.is_stranger(wanted bigint, sender uuid, joined jsonb) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN NOT EXISTS (SELECT FROM tracker.participants AS p
+                        WHERE p.token = sender AND p.order_id = wanted AND p.vouched)
+       AND NOT EXISTS (SELECT FROM jsonb_to_recordset(joined) AS j(token uuid, vouched boolean)
+                        WHERE j.token = sender AND coalesce(j.vouched, true));
+END
+$$;
+
+-- How many messages of an order each share has had within the hour: the store's own, all others, of
+-- those the strangers' and one sender's; and that sender's of the time in which a loop may be seen.
+-- The search has an end, so that two months are looked at and no others; it lies ahead, because a
+-- transaction that began later may have recorded before this one had the order's row.
+CREATE FUNCTION tracker.used(
+    wanted bigint, sender bigint,
+    OUT own bigint, OUT others bigint, OUT strangers bigint, OUT senders bigint, OUT lately bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    SELECT count(*) FILTER (WHERE each.counts AND each.own),
+           count(*) FILTER (WHERE each.counts AND NOT each.own),
+           count(*) FILTER (WHERE each.counts AND each.stranger),
+           count(*) FILTER (WHERE each.counts AND NOT each.own AND each.sender_id = sender),
+           count(*) FILTER (WHERE each.sender_id = sender)
+      INTO used.own, used.others, used.strangers, used.senders, used.lately
+      FROM (SELECT m.own, m.stranger, m.at > now() - interval '1 hour' AS counts,
+                   -- Who only claims to be somebody uses up nothing of theirs.
+                   CASE WHEN m.verdict <> 'flagged' THEN m.sender_id END AS sender_id
+              FROM tracker.messages AS m
+             WHERE m.order_id = wanted
+               AND m.at > now() - interval '80 minutes' AND m.at < now() + interval '1 day'
+            UNION ALL
+            SELECT r.own, r.stranger, true, r.sender_id
+              FROM tracker.repeats AS r
+             WHERE r.order_id = wanted AND r.at > now() - interval '1 hour') AS each;
+END
+$$;
+
+-- Tells whether a sender and one of the recipients only answer each other: their last 19 messages
+-- alternate, each within 60 s of the one before, and the last is not an hour old. Nothing is noted:
+-- what is refused for it is not recorded, so these stay the last until the hour is over. 80 minutes
+-- hold them all, and who has not written 9 messages in them is not asked about.
+CREATE FUNCTION tracker.answer_each_other(wanted bigint, sender bigint, recipients uuid[])
+RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM (
+            SELECT m.sender_id AS id FROM tracker.messages AS m
+             WHERE m.order_id = wanted AND m.sender_id <> sender
+               AND m.at > now() - interval '80 minutes' AND m.at < now() + interval '1 day'
+               AND m.sender_id IN (SELECT p.id FROM tracker.participants AS p
+                                    WHERE p.token = ANY (recipients))
+             GROUP BY m.sender_id HAVING count(*) >= 9) AS other,
+        LATERAL (
+            SELECT count(*) AS messages, bool_and(turn.turn) AS turns, max(turn.at) AS last
+              FROM (SELECT pair.at,
+                           coalesce(pair.sender_id <> lag(pair.sender_id) OVER following
+                                    AND pair.at - lag(pair.at) OVER following <= interval '60 s',
+                                    true) AS turn
+                      FROM (SELECT m.id, m.at, m.sender_id FROM tracker.messages AS m
+                             WHERE m.order_id = wanted AND m.verdict <> 'flagged'
+                               AND m.at > now() - interval '80 minutes'
+                               AND m.at < now() + interval '1 day'
+                               AND m.sender_id IN (sender, other.id)
+                               AND EXISTS (
+                                   SELECT FROM tracker.deliveries AS d
+                                    WHERE d.message_id = m.id AND d.message_at = m.at
+                                      AND d.recipient_id = CASE m.sender_id WHEN sender
+                                                           THEN other.id ELSE sender END)
+                             ORDER BY m.at DESC, m.id DESC LIMIT 19) AS pair
+                    WINDOW following AS (ORDER BY pair.at, pair.id)) AS turn) AS lately
+         WHERE lately.messages = 19 AND lately.turns
+           AND lately.last > now() - interval '1 hour');
+END
+$$;
+
+DROP FUNCTION tracker.too_many(bigint, integer, boolean, uuid);
+
+-- Tells why no more of such messages are taken of an order for now, 'limited' or 'looping', or NULL.
+--   own       it is the store's own mail
+--   stranger  its author is one, or only claims to be the sender
+--   again     it was here before: it uses the hour as any other, and answers nobody
+CREATE FUNCTION tracker.limit_reached(
+    wanted bigint, hourly_limit integer, sender uuid, recipients uuid[], own boolean,
+    stranger boolean, verdict text, auto_reply boolean, again boolean)
+RETURNS text
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    author bigint;
+    used record;
+    share integer := (hourly_limit::bigint + 1) / 2;
+    answers bigint;
+BEGIN
+    IF limit_reached.verdict <> 'flagged' THEN
+        SELECT p.id INTO author FROM tracker.participants AS p
+         WHERE p.token = sender AND p.order_id = wanted;
+    END IF;
+    SELECT * INTO used FROM tracker.used(wanted, author);
+    IF NOT again AND used.lately >= 9
+       AND tracker.answer_each_other(wanted, author, recipients) THEN
+        RETURN 'looping';
+    END IF;
+    IF limit_reached.own AND used.own >= hourly_limit
+       OR NOT limit_reached.own AND (
+           used.others >= hourly_limit OR used.senders >= share
+           OR limit_reached.stranger AND used.strangers >= share) THEN
+        RETURN 'limited';
+    END IF;
+    IF NOT again AND limit_reached.auto_reply AND used.lately >= 5 THEN
+        SELECT count(*) INTO answers FROM tracker.messages AS m
+         WHERE m.order_id = wanted AND m.sender_id = author
+           AND m.at > now() - interval '1 hour' AND m.at < now() + interval '1 day'
+           AND m.auto_reply AND m.verdict <> 'flagged';
+        IF answers >= 5 THEN
+            RETURN 'looping';
+        END IF;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- Counts a message that was handed in once more.
+CREATE FUNCTION tracker.count_repeat(
+    wanted bigint, sender uuid, own boolean, stranger boolean, verdict text)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    DELETE FROM tracker.repeats AS r
+     WHERE r.order_id = wanted AND r.at < now() - interval '1 hour';
+    INSERT INTO tracker.repeats (order_id, sender_id, own, stranger)
+    SELECT wanted, (SELECT p.id FROM tracker.participants AS p
+                     WHERE p.token = sender AND p.order_id = wanted
+                       AND count_repeat.verdict <> 'flagged'),
+           count_repeat.own, count_repeat.stranger;
+END
+$$;
+
+DROP FUNCTION tracker.record(
+    bigint, jsonb, bytea, text, text, uuid, uuid, uuid[], uuid[], text, text, text, text, bigint,
+    text[], boolean, bytea, jsonb, text, boolean, boolean, text[]);
+
+-- Writes one message of one order, once, with one delivery per recipient, and gives the outcome:
+--   done      recorded, or already there
+--   stale     somebody else joined meanwhile: read the conversation again and plan again
+--   expired   the order has expired meanwhile
+--   limited   whoever wrote it has had their share of the hour's messages
+--   looping   a machine answers again and again, or two answer each other
+-- `recipients` and `tokens` go together: a recipient's token, and the bounce token of the delivery.
+-- `own`: it is the store's own mail. `brief`: nothing but its client tells it from another one with
+-- the same text, so it is the one that came before for ten minutes only, and not for a week.
+-- `id` and whose the order is come with a message that is new, whose bounce tokens are those given;
+-- of one already there, `bounces` maps each recipient's token to its bounce token.
+-- Every message pays for each statement here, for what a statement might need and does not, and for
+-- a search path set: names are written in full. Its plans are kept: with two years of months,
+-- planning anew took four times as long as the rest. They are good for a month that was empty when
+-- they were made, because none reads a table through.
+CREATE FUNCTION tracker.record(
+    order_id bigint, joined jsonb, digest bytea, queue_id text, direction text,
+    sender uuid, return_path uuid, recipients uuid[], tokens uuid[], sender_name text,
+    message_id text, subject text, first_words text, size bigint, attachment_names text[],
+    automatic boolean, raw bytea, identifiers jsonb, verdict text, auto_reply boolean,
+    first_pass boolean, notes text[], own boolean, brief boolean,
+    OUT outcome text, OUT bounces jsonb, OUT id bigint, OUT store text, OUT number text,
+    OUT alias_domain text)
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE
+    over boolean;
+    keyed bytea;
+    hourly_limit integer;
+    participant_limit integer;
+    known bigint;
+    known_at timestamptz;
+    passes integer;
+    stale boolean;
+    stranger boolean;
+BEGIN
+    -- now() is when the transaction began; the order may have been emptied since.
+    SELECT o.store, o.number, o.alias_domain, o.expires_at <= now() OR o.emptied_at IS NOT NULL
+      INTO record.store, record.number, record.alias_domain, over
+      FROM tracker.orders AS o WHERE o.id = record.order_id FOR NO KEY UPDATE;
+    IF over IS NOT FALSE THEN
+        outcome := 'expired';
+        RETURN;
+    END IF;
+    -- Another statement than the one that waited for the order: it sees what was recorded meanwhile.
+    -- The search has an end, as those of tracker.used. Of several the newest: a brief message may
+    -- have come before. It is not ordered by what an index is ordered by, or that one would be read.
+    SELECT secret.digest, s.hourly_limit, s.participant_limit, m.id, m.at, m.passes,
+           -- A recipient whose address was erased since then gets nothing.
+           EXISTS (SELECT FROM tracker.participants AS p
+                    WHERE p.order_id = record.order_id AND p.address IS NULL
+                      AND p.token = ANY (recipients))
+      INTO keyed, hourly_limit, participant_limit, known, known_at, passes, stale
+      FROM tracker.stores AS s
+     CROSS JOIN (SELECT sha256(key || record.digest) AS digest FROM tracker.secrets) AS secret
+      LEFT JOIN LATERAL (
+           SELECT m.id, m.at, m.passes FROM tracker.messages AS m
+            WHERE m.order_id = record.order_id AND m.digest = secret.digest
+              AND m.at > now() - CASE WHEN brief THEN interval '10 minutes' ELSE interval '7 days' END
+              AND m.at < now() + interval '1 day'
+            ORDER BY m.id + 0 DESC LIMIT 1) AS m ON true
+     WHERE s.name = record.store;
+    stranger := NOT record.own AND (record.verdict = 'flagged'
+                                    OR tracker.is_stranger(order_id, sender, joined));
+    IF known IS NULL OR first_pass THEN
+        outcome := tracker.limit_reached(order_id, hourly_limit, sender, recipients, record.own,
+                                         stranger, record.verdict, record.auto_reply,
+                                         known IS NOT NULL);
+    END IF;
+    IF first_pass AND passes >= 20 + floor(extract(epoch FROM now() - known_at) / 900) THEN
+        -- A client that never got our answer tries again; one that repeats itself for ever does not.
+        -- A mail server may go on for days, with minutes between, while a milter behind us refuses.
+        outcome := 'limited';
+    END IF;
+    IF outcome IS NOT NULL THEN
+        RETURN;
+    END IF;
+    IF stale OR joined IS NOT NULL
+                AND NOT tracker.join_order(order_id, participant_limit, joined) THEN
+        outcome := 'stale';
+        RETURN;
+    END IF;
+    IF known IS NULL THEN
+        INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, return_id,
+                                      sender_name, message_id, subject, first_words, size,
+                                      attachment_names, automatic, auto_reply, verdict, notes, raw,
+                                      own, stranger)
+        VALUES (record.order_id, keyed, record.queue_id, record.direction,
+                (SELECT p.id FROM tracker.participants AS p
+                  WHERE p.token = sender AND p.order_id = record.order_id),
+                (SELECT p.id FROM tracker.participants AS p
+                  WHERE p.token = return_path AND p.order_id = record.order_id),
+                record.sender_name, record.message_id, record.subject, record.first_words,
+                record.size, record.attachment_names, record.automatic, record.auto_reply,
+                record.verdict, record.notes, record.raw, record.own, stranger)
+        RETURNING id, at INTO record.id, known_at;
+        -- LIMIT: to look each up takes less than to make a table of them and join it.
+        INSERT INTO tracker.deliveries (message_id, message_at, recipient_id, bounce, queue_id)
+        SELECT record.id, known_at, p.id, r.bounce, record.queue_id
+          FROM unnest(recipients, tokens) AS r(token, bounce),
+               LATERAL (SELECT p.id FROM tracker.participants AS p
+                         WHERE p.token = r.token AND p.order_id = record.order_id LIMIT 1) AS p;
+    ELSE
+        bounces := tracker.record_again(known, known_at, first_pass, recipients, tokens, queue_id);
+        IF first_pass THEN
+            PERFORM tracker.count_repeat(order_id, sender, record.own, stranger, record.verdict);
+        END IF;
+    END IF;
+    IF identifiers IS NOT NULL THEN
+        INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)
+        SELECT record.order_id, i.ours, i.original, p.id
+          FROM jsonb_to_recordset(identifiers) AS i(ours text, original text, token uuid),
+               LATERAL (SELECT p.id FROM tracker.participants AS p
+                         WHERE p.token = i.token AND p.order_id = record.order_id LIMIT 1) AS p
+        ON CONFLICT DO NOTHING;
+    END IF;
+    outcome := 'done';
+END
+$$;
+
+-- Refusals: 19 an hour for each order, then one row that counts all others of the hour. Without it a
+-- stranger fills the timeline with what nobody got.
+
+ALTER TABLE tracker.refusals
+    -- When the row was made; `at` is when it was last added to.
+    ADD COLUMN since timestamptz NOT NULL DEFAULT now(),
+    -- It counts what the hour's other rows had no room for.
+    ADD COLUMN more boolean NOT NULL DEFAULT false;
+UPDATE tracker.refusals SET since = at;
+CREATE INDEX refusals_order ON tracker.refusals (order_id, since);
+
+CREATE OR REPLACE FUNCTION tracker.refuse(
+    order_id bigint, digest bytea, author uuid, recipient uuid, subject text, reply text)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    keyed bytea := tracker.keyed(refuse.digest);
+    counted bigint;
+BEGIN
+    -- Only refusals of the order wait for each other. Its row may be locked for long, by mail or by
+    -- who calls mask, and the reply would be another one.
+    PERFORM pg_advisory_xact_lock(hashtextextended('tracker.refusals', refuse.order_id));
+    UPDATE tracker.refusals AS r SET at = now(), times = r.times + 1, reply = refuse.reply
+     WHERE r.order_id = refuse.order_id AND r.digest = keyed;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    SELECT count(*) INTO counted FROM tracker.refusals AS r
+     WHERE r.order_id = refuse.order_id AND r.since > now() - interval '1 hour' AND NOT r.more;
+    IF counted < 19 THEN
+        INSERT INTO tracker.refusals (order_id, digest, author_id, recipient_id, subject, reply)
+        SELECT o.id, keyed,
+               (SELECT p.id FROM tracker.participants AS p
+                 WHERE p.token = author AND p.order_id = o.id),
+               (SELECT p.id FROM tracker.participants AS p
+                 WHERE p.token = recipient AND p.order_id = o.id),
+               refuse.subject, refuse.reply
+          FROM tracker.orders AS o WHERE o.id = refuse.order_id;
+        RETURN;
+    END IF;
+    UPDATE tracker.refusals AS r
+       SET at = now(), times = r.times + 1,
+           reply = refuse.reply || format(' (one of %s more refused)', r.times + 1)
+     WHERE r.order_id = refuse.order_id AND r.since > now() - interval '1 hour' AND r.more;
+    IF NOT FOUND THEN
+        INSERT INTO tracker.refusals (order_id, digest, subject, reply, more)
+        SELECT o.id, uuid_send(gen_random_uuid()), '',
+               refuse.reply || ' (one of 1 more refused)', true
+          FROM tracker.orders AS o WHERE o.id = refuse.order_id;
+    END IF;
+END
+$$;
