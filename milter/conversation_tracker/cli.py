@@ -231,6 +231,9 @@ def _add_reading_commands(subparsers: "_Subparsers") -> None:
         help="the envelope sender, <> for none; if not given, the address in From",
     )  # fmt: skip
     explain.add_argument("--trusted", action="store_true", help="as if from a trusted client")
+    explain.add_argument(
+        "--user", default="", metavar="NAME", help="as if from a client authenticated as NAME"
+    )
     explain.add_argument("file", metavar="MESSAGE.eml", type=_file, help="- is standard input")
 
 

@@ -128,7 +128,7 @@ def explain(given: argparse.Namespace, config: Config) -> int:
     """Print what would happen to a message."""
     from conversation_tracker.explain import Envelope, explain
 
-    envelope = Envelope(tuple(given.rcpt), given.sender, given.trusted)
+    envelope = Envelope(tuple(given.rcpt), given.sender, given.trusted, given.user)
     explanation = explain(config.database, _message(given.file), envelope, config.authserv_id)
     for line in explanation.lines:
         print(line)

@@ -55,11 +55,13 @@ class Envelope:
         recipients: what each RCPT TO names, without angle brackets.
         sender: what MAIL FROM names, "" or "<>" for the null sender; None takes From's address.
         trusted: the client authenticated, or is in a trusted network.
+        user: the name it authenticated as, "" if it did not.
     """
 
     recipients: tuple[str, ...]
     sender: str | None = None
     trusted: bool = False
+    user: str = ""
 
 
 class _Witness(Rehearsal):
@@ -134,7 +136,7 @@ def explain(conninfo: str, raw: bytes, envelope: Envelope, authserv_id: str = ""
         (),
         headers,
         _LINE_END.sub(b"\r\n", body),
-        Arrival("explain", trusted=envelope.trusted),
+        Arrival("explain", trusted=envelope.trusted or bool(envelope.user), user=envelope.user),
         null=transaction.null,
     )
     try:

@@ -6,13 +6,14 @@ The session tells what Postfix said; what to do is decided in `core`, what is kn
 """
 
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from conversation_tracker.bounces import Bounces
-from conversation_tracker.core import replies, rewrite, thread
+from conversation_tracker.core import probe, replies, rewrite, thread
 from conversation_tracker.core.address import Address, AddressError
 from conversation_tracker.core.alias import Bounce, NotAnAlias, decode, in_domains
 from conversation_tracker.core.conversation import Conversation, Mapped, Store
@@ -46,6 +47,9 @@ class Transaction:
         null: its envelope sender is the null sender.
         trusted: the client authenticated, or is in a trusted network.
         split: it comes from the splitter's transport, which carries aliases only.
+        user: the name the client authenticated as, "" if it did not.
+        local: the client is on this host.
+        probe: a recipient is a probe of `check`.
         recipients: the recipients that were not refused.
         conversations: the conversations of those that are aliases, by the order's id.
         deliveries: the deliveries of those that are bounce addresses, by their token.
@@ -55,10 +59,23 @@ class Transaction:
     null: bool = False
     trusted: bool = False
     split: bool = False
+    user: str = ""
+    local: bool = False
+    probe: bool = False
     recipients: list[Recipient] = field(default_factory=list)
     conversations: dict[int, Conversation] = field(default_factory=dict)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     named: Found | None = None
+
+    def arrival(self, queue_id: str = "", client: str = "", helo: str = "") -> Arrival:
+        """Tell where its message came from.
+
+        Args:
+            queue_id: Postfix's queue id.
+            client: the client's IP address, "" where it is not known.
+            helo: what the client called itself.
+        """
+        return Arrival(queue_id, self.trusted, self.split, client=client, helo=helo, user=self.user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +146,13 @@ class Filter:
                 return replies.TRY_LATER
             transaction.recipients.append(Recipient(raw, address, original=original))
             return None
+        if (
+            transaction.local
+            and not transaction.split
+            and probe.is_probe(address, time.time(), directory.secret)
+        ):
+            transaction.probe = True
+            return None
         try:
             return self._alias(transaction, Recipient(raw, address), address, directory)
         except DatabaseUnavailable:
@@ -192,8 +216,7 @@ class Filter:
         aliases = transaction.conversations or transaction.deliveries
         if directory is None or aliases or not transaction.trusted:
             return
-        arrival = Arrival(trusted=transaction.trusted, split=transaction.split)
-        message = Message(sender, (), headers, b"", arrival)
+        message = Message(sender, (), headers, b"", transaction.arrival())
         own = rewrite.own_mail(message, directory.senders)
         if own is None or rewrite.refused(message, directory.alias_domains):
             return
@@ -211,12 +234,15 @@ class Filter:
             What to do. A plan with a reply was not recorded.
         """
         directory = self._directory()
+        if transaction.probe:
+            return _refused(probe.answer(message, self._authserv_id))
         if directory is None:
             return _refused(replies.TRY_LATER)
         to = {r.address.domain for r in message.recipients if r.address is not None}
         if message.cut and (self.concerns(transaction) or to & directory.senders.keys()):
             # What was not kept cannot be masked, nor a forged order header be removed.
             return _refused(replies.TOO_MANY_FIELDS)
+        message = rewrite.without_false_trust(message, directory.senders)
         if message.arrival.split:
             passage = read(message.first(PASS.lower()), directory.secret)
             message = replace(message, arrival=replace(message.arrival, passage=passage))

@@ -132,6 +132,7 @@ def store_of(row: dict[str, Any]) -> Store:
         unknown_senders=row["unknown_senders"],
         spoofed_senders=row["spoofed_senders"],
         participant_limit=row["participant_limit"],
+        submitters=frozenset(row.get("submitters", ())),
     )
 
 

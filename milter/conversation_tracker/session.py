@@ -24,7 +24,7 @@ from conversation_tracker.core.means import (
     Octets,
     windows,
 )
-from conversation_tracker.core.message import Arrival, Header, Message
+from conversation_tracker.core.message import Header, Message
 from conversation_tracker.core.plan import (
     AddHeader,
     AddRecipient,
@@ -33,6 +33,7 @@ from conversation_tracker.core.plan import (
     Edit,
     ReplaceBody,
 )
+from conversation_tracker.core.probe import is_local
 from conversation_tracker.core.replies import TRY_LATER, Reply
 from conversation_tracker.filter import Filter, Outcome, Transaction
 from conversation_tracker.logs import Event, log
@@ -53,16 +54,16 @@ ACTIONS = (
     | Milter.SETSYMLIST
 )
 
-# All that we read of the client comes with MAIL, so that connect and helo need no round trip.
-_MAIL_MACROS = "{auth_authen} {client_addr} {daemon_name}"
+# All that we read of the client comes with MAIL, so that connect needs no round trip.
+_MAIL_MACROS = "{auth_authen} {client_addr} {daemon_addr} {daemon_name}"
 # Postfix takes an empty list for none at all, and sends what it sends by itself.
 _FEW_MACROS = "i"
 _STEPS = (
     Milter.P_NOCONNECT
-    | Milter.P_NOHELO
     | Milter.P_NODATA
     | Milter.P_NOEOH
     | Milter.P_NOUNKNOWN
+    | Milter.P_NR_HELO
     | Milter.P_NR_MAIL
     | Milter.P_NR_HDR
     | Milter.P_NR_BODY
@@ -99,6 +100,8 @@ class Session:
         """
         self._open.add(id(self))
         self._context = context
+        self._helo = ""
+        self._after_helo: int = Milter.CONTINUE
         self._after_mail: int = Milter.CONTINUE
         self._after_header: int = Milter.CONTINUE
         self._after_body: int = Milter.CONTINUE
@@ -129,16 +132,23 @@ class Session:
         actions, offered = opts[0], opts[1]
         if actions & Milter.SETSYMLIST:
             self._context.setsymlist(Milter.M_CONNECT, _FEW_MACROS)
+            self._context.setsymlist(Milter.M_HELO, _FEW_MACROS)
             self._context.setsymlist(Milter.M_ENVFROM, _MAIL_MACROS)
             self._context.setsymlist(Milter.M_ENVRCPT, _FEW_MACROS)
             self._context.setsymlist(Milter.M_EOM, _FEW_MACROS)
         steps = opts[1] = offered & _STEPS
         opts[2] = opts[3] = 0
         # What is not answered must be what was agreed upon, or both wait for each other.
+        self._after_helo = Milter.NOREPLY if steps & Milter.P_NR_HELO else Milter.CONTINUE
         self._after_mail = Milter.NOREPLY if steps & Milter.P_NR_MAIL else Milter.CONTINUE
         self._after_header = Milter.NOREPLY if steps & Milter.P_NR_HDR else Milter.CONTINUE
         self._after_body = Milter.NOREPLY if steps & Milter.P_NR_BODY else Milter.CONTINUE
         return int(Milter.CONTINUE)
+
+    def helo(self, name: str) -> int:
+        """Keep what the client calls itself, for all its transactions."""
+        self._helo = name
+        return self._after_helo
 
     def envfrom(self, sender: bytes, *_parameters: bytes) -> int:
         """Begin a transaction."""
@@ -149,10 +159,12 @@ class Session:
         transaction = self._transaction
         transaction.null = sender.strip() in (b"", b"<>")
         transaction.split = macro("{daemon_name}") == SPLITTER
+        client = macro("{client_addr}") or ""
+        transaction.local = is_local(client, macro("{daemon_addr}") or "")
         if not transaction.split:
-            known = bool(macro("{auth_authen}"))
-            self._client = macro("{client_addr}") or ""
-            transaction.trusted = known or type(self).trusts(self._client)
+            self._client = client
+            transaction.user = macro("{auth_authen}") or ""
+            transaction.trusted = bool(transaction.user) or type(self).trusts(client)
         return self._after_mail
 
     def envrcpt(self, recipient: bytes, *parameters: bytes) -> int:
@@ -242,12 +254,7 @@ class Session:
             tuple(self._transaction.recipients),
             tuple(self._headers),
             body,
-            Arrival(
-                queue_id,
-                trusted=self._transaction.trusted,
-                split=self._transaction.split,
-                client=self._client,
-            ),
+            self._transaction.arrival(queue_id, self._client, self._helo),
             null=self._transaction.null,
             cut=self._cut,
             means=Means(budget(), stored),
@@ -334,6 +341,7 @@ def register(filter: Filter, trusts: Callable[[str], bool], turns: Turns) -> Non
     Session.turns = turns
     Session.trusts = staticmethod(lru_cache(_CLIENTS)(trusts))
     Milter.set_flags(ACTIONS)
+    milter.set_helo_callback(lambda context, name: context.getpriv().helo(name))
     milter.set_envfrom_callback(lambda context, *b: context.getpriv().envfrom(*b))
     milter.set_envrcpt_callback(lambda context, *b: context.getpriv().envrcpt(*b))
     milter.set_header_callback(_header)

@@ -658,6 +658,15 @@ def test_explain_as_if_from_the_store_itself(tracker: Tracker) -> None:
     assert trusted.code == 0
     assert "record: order 77 of store shop" in trusted.out
     assert counted(tracker) == before
+    tracker.sql("UPDATE tracker.stores SET submitters = '{erp}'")
+    for options, own in (
+        (["--trusted"], False),
+        (["--user", "ERP"], False),
+        (["--user", "erp"], True),
+    ):
+        said = tracker("explain", *options, "--rcpt", JOHN, "-", stdin=mail)
+        assert ("record: order 77 of store shop" in said.out) is own
+        assert ("let it pass untouched" in said.out) is not own
 
 
 @pytest.mark.parametrize(

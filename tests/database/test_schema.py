@@ -28,6 +28,7 @@ DEFAULTS = {
     "hourly_limit": 100,
     "participant_limit": 100,
     "active": True,
+    "submitters": [],
 }
 
 LABEL = "l" * 63
@@ -54,8 +55,11 @@ GOOD = [
     ("hourly_limit", 1),
     ("participant_limit", 2),
     ("active", False),
+    ("submitters", ["shop", "Shop@mail.example.com", "b\u00fccher"]),
+    ("submitters", []),
 ]
 
+SUBMITTERS = "stores_submitters_are_a_list_of_names"
 NAME = "stores_name_is_1_to_100_printable_characters"
 ALIAS = "stores_alias_domain_is_a_lower_case_domain_name"
 SENDERS = "stores_sender_domains_are_lower_case_domain_names"
@@ -125,6 +129,12 @@ BAD = [
     ("hourly_limit", 0, "stores_hourly_limit_is_positive"),
     ("hourly_limit", -1, "stores_hourly_limit_is_positive"),
     ("participant_limit", 1, "stores_participant_limit_is_at_least_2"),
+    *(
+        ("submitters", value, SUBMITTERS)
+        for value in ([""], ["a", ""], ["a", None], [["a"], ["b"]])
+    ),
+    ("submitters", ["a\nb"], "stores_submitters_are_printable"),
+    ("submitters", ["a", "\x7f"], "stores_submitters_are_printable"),
 ]
 
 

@@ -61,7 +61,7 @@ class Player:
     def _store(self, name: str, *settings: str) -> None:
         changed = dict(pairs(settings))
         shop = self.shops[name] = self.stage.shop(**changed)
-        if changed.keys() & {"alias_domain", "order_header", "active"}:
+        if changed.keys() & {"alias_domain", "order_header", "active", "submitters"}:
             time.sleep(_WATCHED)
         self.names[name] = shop.domain
 

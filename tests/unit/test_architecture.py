@@ -40,7 +40,7 @@ WORLDLY = {  # what reads files, clocks or networks, or writes to them
     "asyncio", "logging", "multiprocessing", "os", "pathlib", "shutil", "signal", "socket",
     "sqlite3", "subprocess", "tempfile", "threading", "time",
 }  # fmt: skip
-CORE_MAY_IMPORT = (sys.stdlib_module_names | {"authres", "idna"}) - WORLDLY
+CORE_MAY_IMPORT = (sys.stdlib_module_names | {"idna"}) - WORLDLY
 
 # The floors inside core. What scans must not share a fault with what masks: it has own eyes.
 STRANGERS = {

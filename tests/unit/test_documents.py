@@ -100,10 +100,15 @@ def test_commands_shown_are_commands_there_are(document: Path) -> None:
 
 
 def columns(table: str) -> dict[str, str]:
-    """Return the columns of a table of the first migration, each with the rest of its line."""
-    source = (MIGRATIONS / "0001-tables.sql").read_text()
+    """Return the columns of a table, as all migrations leave it, with the rest of their lines."""
+    source = "".join(path.read_text() for path in sorted(MIGRATIONS.glob("*.sql")))
     body = source.partition(f"CREATE TABLE tracker.{table} (")[2].partition("\n);")[0]
-    return dict(re.findall(r"^    ([a-z_]+) (?=[a-z])(.*)$", body, re.MULTILINE))
+    found = dict(re.findall(r"^    ([a-z_]+) (?=[a-z])(.*)$", body, re.MULTILINE))
+    for change in re.findall(
+        rf"^ALTER TABLE tracker\.{table}\b(.*?);$", source, re.DOTALL | re.MULTILINE
+    ):
+        found |= dict(re.findall(r"\bADD COLUMN ([a-z_]+) (.*)$", change, re.MULTILINE))
+    return found
 
 
 def test_every_column_of_stores_is_described_with_its_default() -> None:

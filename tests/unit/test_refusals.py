@@ -1,5 +1,7 @@
 """Mail that is refused, mail that is none of our business, and whose own mail it is."""
 
+from dataclasses import replace
+
 import pytest
 from builders import (
     ANN,
@@ -32,7 +34,9 @@ from conversation_tracker.core.rewrite import (
     own_mail,
     refused,
     untouched,
+    without_false_trust,
 )
+from conversation_tracker.core.verdict import verdict
 
 # Refusals
 
@@ -181,6 +185,46 @@ STORES = {"shop.example": OUR_STORE}
 )
 def test_a_stores_own_mail_comes_from_a_trusted_client(message: Mail, store: Store | None) -> None:
     assert own_mail(message.message, STORES) == store
+
+
+SUBMITTED = replace(OUR_STORE, submitters=frozenset({"shop", "Erp@shop.example"}))
+
+
+@pytest.mark.parametrize(
+    ("author", "user", "believed"),
+    [
+        (SHOP, "shop", True),
+        (SHOP, "Erp@shop.example", True),
+        (SHOP, "", False),
+        (SHOP, "Shop", False),
+        (SHOP, "erp@shop.example", False),
+        (SHOP, "other", False),
+        (f"{CARRIER}, {SHOP}", "other", False),
+        (f"{CARRIER}, {SHOP}", "shop", True),
+        (CARRIER, "", True),
+    ],
+)
+def test_only_a_submitter_of_the_store_hands_in_its_mail(
+    author: str, user: str, believed: bool
+) -> None:
+    """Who is trusted, and writes as the store all the same, claims it as any stranger does."""
+    stores = {"shop.example": SUBMITTED}
+    given = mail(written(author), to=BUYER, trusted=True).message
+    message = replace(given, arrival=replace(given.arrival, user=user))
+    kept = without_false_trust(message, stores)
+    assert kept.arrival.trusted is believed
+    assert (kept is message) is believed
+    assert verdict(kept, "mx.example.com") == ("trusted" if believed else "failed")
+    mine = message.author is not None and message.author.domain == "shop.example"
+    for each in (message, kept):
+        assert own_mail(each, stores) == (SUBMITTED if mine and believed else None)
+
+
+def test_nobody_gets_trust_that_they_did_not_have() -> None:
+    message = mail(written(SHOP), to=BUYER).message
+    message = replace(message, arrival=replace(message.arrival, user="shop"))
+    assert without_false_trust(message, {"shop.example": SUBMITTED}) is message
+    assert own_mail(message, {"shop.example": SUBMITTED}) is None
 
 
 @pytest.mark.parametrize(

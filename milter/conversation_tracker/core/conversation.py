@@ -23,7 +23,11 @@ class TooManyParticipants(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One row of the stores table, as far as mail needs it."""
+    """One row of the stores table, as far as mail needs it.
+
+    `submitters` is what the directory alone knows: who may write as the store, where not everybody
+    trusted may.
+    """
 
     name: str
     mask: Kind = "hard"
@@ -35,6 +39,7 @@ class Store:
     unknown_senders: Literal["accept", "reject"] = "accept"
     spoofed_senders: Literal["flag", "reject"] = "flag"
     participant_limit: int = 100
+    submitters: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ class Arrival:
         split: it came over the splitter's listener, where nobody is trusted.
         passage: what the first pass found out, on the splitter's listener.
         client: the client's IP address, "" where it is not known.
+        helo: what the client called itself, "" if it did not.
+        user: the name it authenticated as, "" if it did not.
     """
 
     queue_id: str = ""
@@ -92,6 +94,8 @@ class Arrival:
     split: bool = False
     passage: Passage | None = None
     client: str = ""
+    helo: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ no I/O: fresh tokens come from the caller. A message that cannot be masked is re
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conversation_tracker.core import copies, replies
 from conversation_tracker.core.address import Address, mailboxes
@@ -22,7 +22,7 @@ from conversation_tracker.core.conversation import (
 )
 from conversation_tracker.core.masking import body as mime
 from conversation_tracker.core.means import Overdue
-from conversation_tracker.core.message import INTERNAL, Message
+from conversation_tracker.core.message import INTERNAL, Arrival, Message
 from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.plan import UNTOUCHED, Edit, Plan, Record
 from conversation_tracker.core.recording import record
@@ -81,11 +81,38 @@ def own_mail(message: Message, stores: Mapping[str, Store]) -> Store | None:
         stores: the stores by each of their sender domains.
 
     Returns:
-        The store, if the client is trusted and the author is in one of its sender domains.
+        The store, if the client is trusted, may hand in its mail, and the author is in one of its
+        sender domains.
     """
     if not message.arrival.trusted or message.arrival.split or message.author is None:
         return None
-    return stores.get(message.author.domain)
+    store = stores.get(message.author.domain)
+    return store if store is not None and _submits(message.arrival, store) else None
+
+
+def without_false_trust(message: Message, stores: Mapping[str, Store]) -> Message:
+    """Trust nobody who writes as a store whose mail they may not hand in.
+
+    What they say is then a claim like any stranger's.
+
+    Args:
+        message: the message.
+        stores: the stores by each of their sender domains.
+
+    Returns:
+        The message; the same object where nothing changes.
+    """
+    arrival = message.arrival
+    if not arrival.trusted:
+        return message
+    claimed = [stores.get(author.domain) for author in message.authors]
+    if all(store is None or _submits(arrival, store) for store in claimed):
+        return message
+    return replace(message, arrival=replace(arrival, trusted=False))
+
+
+def _submits(arrival: Arrival, store: Store) -> bool:
+    return not store.submitters or arrival.user in store.submitters
 
 
 def named_order(message: Message, store: Store) -> str | None:
