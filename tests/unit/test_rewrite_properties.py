@@ -33,7 +33,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from conversation_tracker.core.conversation import Conversation, Participant
-from conversation_tracker.core.masking.headers import KEPT_FROM_PROTECTED
+from conversation_tracker.core.masking.headers import ADDRESS_HEADERS, KEPT_FROM_PROTECTED
 from conversation_tracker.core.message import Header, render
 from conversation_tracker.core.plan import AddHeader, ChangeHeader, Record, ReplaceBody
 from conversation_tracker.core.syntax.words import decoded
@@ -311,18 +311,59 @@ def test_a_recipient_is_shown_no_address_but_their_own(drawn: tuple[Mail, list[F
         assert shown_in(text, others) == []
 
 
+LINK = re.compile(r"://|www\.|mailto:|[/?]", re.IGNORECASE)
+"""What makes a run without blanks a link, as far as these messages have any."""
+
+
+def unread(text: str) -> str:
+    """Take everything out of a running text but its links."""
+    return " ".join(run for run in text.split() if LINK.search(run))
+
+
 @FEW
 @given(mails())
-def test_a_recipient_is_shown_as_themselves_everywhere(drawn: tuple[Mail, list[Field]]) -> None:
-    """No alias of theirs is left where they read it."""
+def test_a_recipient_is_shown_as_themselves_where_they_read(
+    drawn: tuple[Mail, list[Field]],
+) -> None:
+    """No alias of theirs is left there, and their address comes nowhere else."""
     row, _ = drawn
     left = row.sent()
     [(token, _)] = row.plan().records[0].recipients
     [me] = [each for each in row.conversations[0] if each.token == token]
     aliases = [row.conversations[0].hard(me), row.conversations[0].soft(me) or "\0"]
+    whole = [rf"(?<![\w.+-]){re.escape(alias)}" for alias in aliases]
     for header in left.headers:
         text = decoded(header.value).lower()
-        assert not any(re.search(rf"(?<!\w){re.escape(alias)}", text) for alias in aliases)
+        if header.key in ADDRESS_HEADERS or header.key in (b"subject", b"comments"):
+            read = " ".join(run for run in text.split() if not LINK.search(run))
+            assert not any(re.search(alias, read) for alias in whole)
+            text = unread(text)
+        before = [decoded(each).lower() for each in row.message.values(header.key)]
+        if not any(shown_in(each, [me]) for each in before):
+            assert shown_in(text, [me]) == [], (header, text)
+
+
+def markup_of(message: bytes) -> Iterator[str]:
+    """Read what of a message's pages is no text, and its links."""
+    for each in email.message_from_bytes(message, policy=email.policy.compat32).walk():
+        payload = each.get_payload(decode=True)
+        if each.get_content_type() == "text/html" and isinstance(payload, bytes):
+            text = payload.decode("utf-8", "replace")
+            yield html.unescape(unquote(" ".join(re.findall(r"<[^>]*>", text))))
+
+
+@FEW
+@given(mails())
+def test_no_attribute_shows_the_recipient_who_was_not_in_one(
+    drawn: tuple[Mail, list[Field]],
+) -> None:
+    row, _ = drawn
+    left = row.sent()
+    [(token, _)] = row.plan().records[0].recipients
+    me = [each for each in row.conversations[0] if each.token == token]
+    sent = " ".join(markup_of(render(row.message.headers, row.message.body)))
+    for text in markup_of(render(left.headers, left.body)):
+        assert not shown_in(text, me) or shown_in(sent, me)
 
 
 SOFT_ALIAS = re.compile(rf"@[a-z0-9.-]+-\d{{12}}b\.{re.escape(DOMAIN)}", re.IGNORECASE)

@@ -1,8 +1,9 @@
 """How one conversation's messages show to one participant, or to the record.
 
 Mask everyone, then show each recipient only themselves: every participant's address becomes their
-alias, wherever it stands, and the recipient's own alias becomes their own address. The record sees
-everybody in hard form. Nothing here decides whether a message may pass; `rewrite` does.
+alias, wherever it stands, and the recipient's own alias becomes their own address where they read
+it; links, attributes and the like reach other machines. The record sees everybody in hard form.
+Nothing here decides whether a message may pass; `rewrite` does.
 
 Raises what `body.read` raises, `TooComplex`, for a structure over the limits.
 """
@@ -15,6 +16,7 @@ from conversation_tracker.core.alias import REF_DIGITS, NotAnAlias, decode
 from conversation_tracker.core.conversation import Conversation, Mapped, Participant
 from conversation_tracker.core.masking import body as mime
 from conversation_tracker.core.masking import opaque, part_header
+from conversation_tracker.core.masking.eyes import Eyes
 from conversation_tracker.core.masking.headers import (
     ADDRESS_HEADERS,
     KEPT_FROM_PROTECTED,
@@ -93,6 +95,7 @@ class View:
         self.quiet = Quiet()
         # What the record looks for is all that any view does.
         watched = (conversation.order.alias_domain,) if to is None else ()
+        self.eyes = self._eyes()
         self._masker = Masker(dict(self._replacements()), kept, watched, self._notice)
         self._references = References(conversation, to, self._known, self._notice)
         # Where the text stays as it is, so must what it refers to.
@@ -104,15 +107,23 @@ class View:
             domains = alias_domains if own in alias_domains else {own, *alias_domains}
             self._foreign = _Foreign(domains)
 
+    def _eyes(self) -> Eyes | None:
+        """Make what lets the recipient see their own address where they read it."""
+        conversation, to = self.conversation, self.to
+        if to is None:
+            return None
+        aliases, marks = [conversation.hard(to)], [to.token]
+        if soft := conversation.soft(to):
+            aliases.append(soft)
+            marks.append(f"{conversation.order.ref}b.")
+        return Eyes(aliases, marks, str(to.address))
+
     def _replacements(self) -> Iterator[tuple[str, str]]:
         conversation, to = self.conversation, self.to
         for participant in conversation:
             if to is not None and participant.token == to.token:
-                own = str(participant.address)
-                yield conversation.hard(participant), own
-                if soft := conversation.soft(participant):
-                    yield soft, own
-            elif participant.address is not None:
+                continue
+            if participant.address is not None:
                 yield participant.address.key, self.shown(participant)
                 soft = conversation.soft(participant)
                 if to is None and soft is not None:
@@ -143,7 +154,18 @@ class View:
         return self.shown(participant) if own or self.to is None else None
 
     def text(self, text: str) -> str:
-        """Mask running text; the same object when nothing is to change."""
+        """Give running text as it is read; the same object when nothing is to change.
+
+        Everybody is masked but the recipient, whose own alias is their address here.
+        """
+        masked = self(text)
+        return masked if self.eyes is None else self.eyes(masked)
+
+    def __call__(self, text: str) -> str:
+        """Mask a text that stands anywhere; the same object when nothing is to change.
+
+        The recipient's own alias stays as it is.
+        """
         self.means.check()
         masked = self._masker(self._references.text(text) if self._in_body else text)
         return masked if self._foreign is None else self._foreign(masked)
@@ -153,7 +175,7 @@ class View:
         return self._references.header(value) if self._in_body else value
 
     def possible(self, raw: bytes) -> bool:
-        """Tell cheaply whether `text` could change what these bytes say in ASCII."""
+        """Tell cheaply whether masking could change what these bytes say in ASCII."""
         self.means.check()
         return self._masker.possible(raw) or (
             self._foreign is not None and self._foreign.possible(raw)
@@ -186,7 +208,7 @@ class View:
             # listener it is the topmost one, since Postfix shows nobody the one it adds now.
             handed_in = key == b"received" and first and message.arrival.split
             again = key == b"from" and not first
-            named = b"@" in key and self.text(key.decode("latin-1")) != key.decode("latin-1")
+            named = b"@" in key and self(key.decode("latin-1")) != key.decode("latin-1")
             if handed_in or again or named or not self._kept(key, protected=protected):
                 values.append(None)
             elif place in quiet:
@@ -274,10 +296,6 @@ class View:
         self.quiet = message.memo.quiet((self.conversation.order.id, people))
         self.quiet.learns = self.to is None
         return self.quiet
-
-    def __call__(self, text: str) -> str:
-        """Mask running text, as `text`."""
-        return self.text(text)
 
 
 def structure(message: Message) -> mime.Part:

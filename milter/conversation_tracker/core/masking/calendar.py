@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from conversation_tracker.core.masking import links
+from conversation_tracker.core.masking.eyes import Eyes
 from conversation_tracker.core.syntax import charset, transfer
 
 TYPES = frozenset(
@@ -22,11 +23,25 @@ TYPES = frozenset(
 )
 """Media types whose content is content lines."""
 
+CALENDARS = frozenset("text/calendar text/x-vcalendar application/ics application/calendar".split())
+"""Those of them that are calendars."""
+
 _OCTETS = 75  # RFC 5545 section 3.1, the line end not counted
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _FOLD = re.compile(r"\r?\n[ \t]")
 _RAW_FOLD = re.compile(rb"\r?\n[ \t]|=\r?\n")
 _OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:V(?:CALENDAR|CARD)\b", re.IGNORECASE)
+_CALENDAR = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:VCALENDAR\b", re.IGNORECASE)
+_PROPERTY = re.compile(
+    r"(?P<name>[A-Za-z0-9.\-]+)(?P<parameters>(?>(?:;(?>(?:[^\":;]++|\"[^\"]*+\")*))*)):"
+    r"(?P<value>.*)",
+    re.DOTALL,
+)
+_PARAMETER = re.compile(r";([A-Za-z0-9\-]+)=((?>(?:[^\":;]++|\"[^\"]*+\")*))")
+_PEOPLE = frozenset({"ORGANIZER", "ATTENDEE"})
+_THEIRS = frozenset({"SENT-BY", "DELEGATED-FROM", "DELEGATED-TO", "MEMBER", "EMAIL"})
+_NAME = "CN"
+_MAILTO = re.compile(r"((?:\A|(?<=[\",]))\s*+mailto:)", re.IGNORECASE)
 _QUOTED = re.compile(r"[^:\n]*;\s*+(?:ENCODING=\"?)?QUOTED-PRINTABLE[^:\n]*+:", re.IGNORECASE)
 _CHARSET = re.compile(r";\s*+CHARSET=\"?([^\s;:\"]{1,40})", re.IGNORECASE)
 _BASE64 = re.compile(
@@ -57,6 +72,58 @@ def masked(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     if _surely_clean(data, label, mask):
         return data, label
     return charset.changed(data, label, partial(_masked, mask=mask))
+
+
+def is_calendar(data: bytes) -> bool:
+    """Tell whether content begins as a calendar object does, whatever its type says."""
+    return _CALENDAR.match(data) is not None
+
+
+def shown(text: str, eyes: Eyes) -> str:
+    """Let the reader of a calendar see their own address where it says who takes part.
+
+    Args:
+        text: content lines.
+        eyes: the reader's.
+
+    Returns:
+        The text, with their address as organiser and attendee and in what is said of these
+        (RFC 5545 section 3.2, RFC 7986 section 6.2); nowhere else, and in no other link.
+    """
+    return "".join([_shown_line(line, eyes) for line in _content_lines(text)])
+
+
+def _shown_line(line: str, eyes: Eyes) -> str:
+    end = line[len(line.rstrip("\r\n")) :]
+    whole = _FOLD.sub("", line[: len(line) - len(end)])
+    found = _PROPERTY.fullmatch(whole)
+    if found is None:
+        return line
+    people = found["name"].rpartition(".")[2].upper() in _PEOPLE
+    head = _PARAMETER.sub(
+        lambda one: f";{one[1]}={_shown_parameter(one[1].upper(), one[2], eyes, people=people)}",
+        found["parameters"],
+    )
+    head, value = f"{found['name']}{head}:", found["value"]
+    quoted = _QUOTED.match(whole) is not None
+    if quoted and people:
+        new = _quoted_value(head, value, partial(_shown_address, eyes=eyes))
+    else:
+        new = _shown_address(value, eyes) if people else value
+    if head + new == whole:
+        return line
+    return head + new + end if quoted else _folded(head + new, end or "\r\n") + end
+
+
+def _shown_parameter(name: str, value: str, eyes: Eyes, *, people: bool) -> str:
+    if name in _THEIRS:
+        return _shown_address(value, eyes)
+    return eyes(value) if people and name == _NAME else value
+
+
+def _shown_address(text: str, eyes: Eyes) -> str:
+    """Show what names people by their addresses: with `mailto:` before each, or without."""
+    return "".join([piece if n % 2 else eyes(piece) for n, piece in enumerate(_MAILTO.split(text))])
 
 
 def binaries(data: bytes) -> Iterator[bytes]:
@@ -128,18 +195,23 @@ def _masked_line(line: str, mask: Mask) -> str:
 
 
 def _masked_quoted(head: str, value: str, mask: Mask) -> str:
-    """Mask a quoted-printable value of vCard 2.1."""
+    """Mask a quoted-printable property of vCard 2.1."""
+    return mask(head) + _quoted_value(head, value, mask)
+
+
+def _quoted_value(head: str, value: str, change: Mask) -> str:
+    """Change a quoted-printable value; the head tells its charset."""
     declared = _CHARSET.search(head)
     # vCard writers fold even here, with blanks before what follows a soft break.
     raw = re.sub(r"=\r?\n[ \t]*", "", _FOLD.sub("", value)).encode("utf-8", "surrogatepass")
     old = transfer.decoded(raw, transfer.QUOTED_PRINTABLE)
-    new, _ = charset.changed(old, declared[1].lower() if declared else "", mask)
+    new, _ = charset.changed(old, declared[1].lower() if declared else "", change)
     line_end = "\r\n" if "\r\n" in value else "\n"
     if new == old:
-        return mask(head) + value
+        return value
     written = transfer.encoded(raw, old, new, transfer.QUOTED_PRINTABLE)
     text = written.decode("utf-8", "surrogatepass").replace("\r\n", "\n")
-    return mask(head) + text.replace("\n", line_end)
+    return text.replace("\n", line_end)
 
 
 def _folded(content: str, line_end: str) -> str:

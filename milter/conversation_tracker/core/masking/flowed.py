@@ -15,6 +15,9 @@ Mask = Callable[[str], str]
 SOFT_BREAK = re.compile(rb" \r?\n(?>(?:> ?)*) ?")
 """A soft line break with the quote marks and stuffing behind it, in text as bytes."""
 
+SOFT_BREAKS = re.compile(r"(?<!\n--) \r?\n(?>(?:> ?)*) ?")
+"""The same in decoded text; the line before a signature is none (RFC 3676 section 4.3)."""
+
 _LINE = re.compile(r"((?:> ?(?=>))*>?)( ?)([^\n]*?)( ?)(\r?\n|\Z)")
 _SIGNATURE = "--"
 _MOST_LINES = 12  # no address is parted by more

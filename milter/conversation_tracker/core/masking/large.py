@@ -8,7 +8,8 @@ as for small parts, in `leaf`.
 from collections.abc import Callable, Iterator
 
 from conversation_tracker.core.masking import archive, calendar, identity, leaf, media
-from conversation_tracker.core.masking.leaf import Kind, Mask
+from conversation_tracker.core.masking.eyes import Eyes, Running
+from conversation_tracker.core.masking.leaf import Kind, Mask, Shown
 from conversation_tracker.core.masking.people import People
 from conversation_tracker.core.means import LARGE, Means, Octets, replaced, windows
 from conversation_tracker.core.syntax import charset, transfer
@@ -122,7 +123,8 @@ def based(part: Part, body: Octets, new: Octets) -> Iterator[bytes]:
 
 def text_edits(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
     """Mask a span of text without any markup; raises as `edits`."""
-    return _span_edits(body, start, end, lambda old: leaf.plain(old, "", mask)[0])
+    shown = Running().shown
+    return _span_edits(body, start, end, lambda old: leaf.between(old, mask, shown))
 
 
 def around_edits(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
@@ -162,14 +164,30 @@ def _edits(
     quoted: bool,
 ) -> Iterator[Edit]:
     encoding = transfer.QUOTED_PRINTABLE if quoted else ""
+    shown = _shown(part, data, span, mask, encoding)
     for first, last in spans(data, *span, quoted=quoted):
         raw = data[first:last]
         old = transfer.decoded(raw, encoding)
-        new, label = leaf.masked(part, old, mask, people)
+        new, label = leaf.masked(part, old, mask, people, shown)
         if label != part.charset:
             new = charset.narrowed(new, old, part.charset)
         if new is not old:
             yield first, last, transfer.encoded(raw, old, new, encoding)
+
+
+def _shown(
+    part: Part, data: Octets, span: tuple[int, int], mask: Mask, encoding: str
+) -> Shown | None:
+    """Tell how a text is shown to its reader; None if their alias is nowhere in it."""
+    own: Eyes | None = getattr(mask, "eyes", None)
+    if own is None:
+        return None
+    first = b""
+    for window in overlapped(transfer.pieces(data, *span, encoding)):
+        first = first or window
+        if leaf.may_show(part, window, part.charset, own):
+            return leaf.read(part, first)
+    return None
 
 
 def _media_edits(part: Part, body: Octets, people: People) -> list[Edit]:

@@ -14,10 +14,12 @@ from conversation_tracker.core.masking import (
     calendar,
     encoded,
     escapes,
+    eyes,
     flowed,
     identity,
     markup,
     media,
+    page,
     part_header,
     uncovered,
 )
@@ -34,12 +36,21 @@ Leaf = Callable[[bytes, str, Mask], tuple[bytes, str]]
 The same content object says that nothing changed. A new label is declared in the part's header.
 """
 
+Shown = Callable[[str, eyes.Eyes], str]
+"""Gives the next piece of a text as its reader sees it: their own alias is their address there."""
+
 Kind = Literal["identity", "archive", "media", "signature", "binary"]
 """What a part is that is no text: a key, certificate, signature or card; a zip file or PDF file; a
 picture, sound or film in which the address can be written over; the signature of a text that was
 masked; anything else."""
 
 _TAIL = 512  # octets in which an address ends
+_PLAIN, _PAGE = "text/plain", "text/html"
+# Letters, digits and what else an alias is made of, as character references.
+_REFERRED = re.compile(
+    rb"&(?:#0*(?:4[3-6]|4[89]|5[0-7]|6[4-9]|[789][0-9]|1[01][0-9]|12[0-6])(?![0-9])"
+    rb"|#[xX]0*[2-7][0-9a-fA-F](?![0-9a-fA-F])|period|commat|dash|plus|lowbar)"
+)
 # What a text file does not hold; a part of any type without it is masked as text.
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
@@ -115,18 +126,32 @@ LEAVES: dict[str, Leaf] = {
 _SUFFIXES: dict[str, Leaf] = {"xml": _html, "json": plain}
 
 
-def masked(part: Part, data: bytes, mask: Mask, people: People | None) -> tuple[bytes, str]:
-    """Mask a leaf's content.
+def masked(
+    part: Part, data: bytes, mask: Mask, people: People | None, shown: Shown | None = None
+) -> tuple[bytes, str]:
+    """Mask a leaf's content, and let its reader see their own address where they read it.
 
     Args:
         part: the leaf.
         data: its content.
-        mask: gives a text with addresses replaced.
+        mask: gives a text with addresses replaced. If it has an attribute `eyes`, as `View` has,
+            that is the reader's.
         people: whose addresses must not be seen, None if only known types of text are masked.
+        shown: what shows the pieces of this content to its reader, where this is one of several.
 
     Returns:
         The content, the same object if nothing changed, and the charset it is in.
     """
+    new, label = _masked(part, data, mask, people)
+    own: eyes.Eyes | None = getattr(mask, "eyes", None)
+    if own is None:
+        return new, label
+    if shown is None and may_show(part, new, label, own):
+        shown = read(part, new)
+    return _seen(part, new, label, shown, own) if shown is not None else (new, label)
+
+
+def _masked(part: Part, data: bytes, mask: Mask, people: People | None) -> tuple[bytes, str]:
     leaf = how(part, data, people)
     if leaf is None:
         shows = people and media.is_one(part.type, data)
@@ -138,6 +163,48 @@ def masked(part: Part, data: bytes, mask: Mask, people: People | None) -> tuple[
     if part.type == "text/plain" and value_of(part.parameters, "format").lower() == "flowed":
         new, label = _unparted(part, new, label, mask)
     return new, label
+
+
+def read(part: Part, data: bytes) -> Shown | None:
+    """Tell how a leaf is shown to who reads it; None if it holds nothing for a person to read.
+
+    Args:
+        part: the leaf.
+        data: how its content begins.
+    """
+    if part.type == _PAGE:
+        return page.Page().shown
+    if part.type == _PLAIN:
+        delsp = value_of(part.parameters, "delsp").lower() == "yes"
+        is_flowed = value_of(part.parameters, "format").lower() == "flowed"
+        return eyes.Running(flowed=is_flowed, delsp=is_flowed and delsp).shown
+    if part.type in calendar.CALENDARS:
+        return calendar.shown
+    return calendar.shown if declared(part) is None and calendar.is_calendar(data) else None
+
+
+def may_show(part: Part, data: bytes, label: str, own: eyes.Eyes) -> bool:
+    """Tell cheaply whether the reader's alias may stand in a leaf's content."""
+    if not charset.transparent(data, label) or own.possible(data):
+        return True
+    if part.type == _PAGE:
+        return _REFERRED.search(data) is not None
+    # The lines of calendars and of flowed text may be parted in the midst of it.
+    return part.type != _PLAIN or b" \n" in data or b" \r\n" in data
+
+
+def between(data: bytes, mask: Mask, shown: Shown) -> bytes:
+    """Mask a piece of the text that stands between parts."""
+    data, _ = plain(data, "", mask)
+    own: eyes.Eyes | None = getattr(mask, "eyes", None)
+    if own is None or not own.possible(data):
+        return data
+    return charset.rewritten(data, "", lambda text: shown(text, own))[0]
+
+
+def _seen(part: Part, data: bytes, label: str, shown: Shown, own: eyes.Eyes) -> tuple[bytes, str]:
+    errors = "xmlcharrefreplace" if part.type == _PAGE else "strict"
+    return charset.rewritten(data, label, lambda text: shown(text, own), errors)
 
 
 def parted(
@@ -157,7 +224,7 @@ def parted(
         The content, with a blank there; the same object where there is no need for it.
     """
     end = data[(max(0, at - _TAIL)) & ~3 : at]
-    if not end or masked(part, end, mask, people)[0] is end:
+    if not end or _masked(part, end, mask, people)[0] is end:
         return data
     blank = " ".encode(charset.codec(end, part.charset))
     return replaced(data, [(at, at, blank)], means)

@@ -16,7 +16,7 @@ _QUOTED = re.compile(r"(?:\"|&quot;?|&#0*34;?|&#[xX]0*22;?)(?:[@%&\uff20\ufe6b])
 _RUN = re.compile(r"[^<>]+")
 _PUNCTUATION = re.compile(r"(\W*+)(?:.*\w)?(\W*)", re.DOTALL)
 _BOUNDARY = re.compile(r"[\s<>\"]")
-_REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]{0,31};?)")
+REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]{0,31};?)")
 
 _UNSEEN = re.compile(
     r"<(script|style|title)\b[^<>]*>.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)",
@@ -24,16 +24,17 @@ _UNSEEN = re.compile(
 )
 # html.parser reads more exactly, but some broken markup costs it minutes for 200 kB.
 _TAG = re.compile(r"<(?:(/?)([A-Za-z][^\s<>/]*+)|[!?/])[^<>]*+>?")
-_BLOCK = re.compile(
+BLOCK = re.compile(
     "address|article|aside|blockquote|br|caption|center|d[dlt]|div|figure|footer|form|h[1-6r]"
     "|header|li|main|nav|[ou]l|p|pre|section|table|t[dhr]",
     re.IGNORECASE,
 )
+"""Names of elements that end a line."""
 
 
 # What parts the characters of an address without being seen: comments, and tags that are no block.
 _INLINE = re.compile(
-    rf"<(?:(?!/?(?:{_BLOCK.pattern}|tbody|thead|tfoot|body|html|head)\b)[/a-z][^<>]*+>"
+    rf"<(?:(?!/?(?:{BLOCK.pattern}|tbody|thead|tfoot|body|html|head)\b)[/a-z][^<>]*+>"
     r"|!--.*?(?:-->|\Z))",
     re.DOTALL | re.IGNORECASE,
 )
@@ -107,7 +108,7 @@ def _unescaped(source: str) -> str:
     """
     if "&" not in source:
         return source
-    kinds = set(_REFERENCE.findall(source)) - _PARTING
+    kinds = set(REFERENCE.findall(source)) - _PARTING
     if len(kinds) > _FEW:
         return html.unescape(source)
     for kind in sorted(kinds - {"&amp;"}, key=len, reverse=True):
@@ -222,7 +223,7 @@ def _break(tag: re.Match[str]) -> str:
     """Give a new line for the start or end of a block, nothing for any other tag."""
     name = tag[2] or ""
     ends_nothing = tag[1] == "/" and name.lower() == "br"
-    return "\n" if _BLOCK.fullmatch(name) and not ends_nothing else ""
+    return "\n" if BLOCK.fullmatch(name) and not ends_nothing else ""
 
 
 def _masked_token(token: str, mask: Mask) -> str:
@@ -253,7 +254,7 @@ def _decoded(token: str) -> tuple[str, list[tuple[int, int]]]:
     text: list[str] = []
     spans: list[tuple[int, int]] = []
     at = 0
-    for match in _REFERENCE.finditer(token):
+    for match in REFERENCE.finditer(token):
         meant = html.unescape(match[0])
         if meant != match[0]:
             text += token[at : match.start()], meant

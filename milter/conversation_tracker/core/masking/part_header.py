@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable
 
 from conversation_tracker.core.masking import uncovered
-from conversation_tracker.core.masking.headers import masked_text
+from conversation_tracker.core.masking.eyes import Eyes
+from conversation_tracker.core.masking.headers import ADDRESS_HEADERS, masked_text
 from conversation_tracker.core.references import IDENTIFYING
 from conversation_tracker.core.syntax import charset, folding, parameters
 from conversation_tracker.core.syntax.fields import FIELD, fields, unfolded
@@ -16,6 +17,7 @@ _FOLDS = 50  # that are tried one by one
 _SIGNED = re.compile(rb"(multipart\s*/\s*)signed", re.IGNORECASE)
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _WITH_PARAMETERS = (b"content-type", b"content-disposition")
+_READ = ADDRESS_HEADERS | {b"subject", b"comments"}  # by a person, and by their program
 _MAY_NAME = re.compile(rb"[@*\\\x80-\xff]|=\?|%40")  # elsewhere no address is written or encoded
 
 
@@ -43,7 +45,8 @@ def value_masked(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes
         name: the field's name in lower case.
         value: its raw value, folded with LF.
         mask: gives the text with addresses replaced. If it has a method `identifiers(bytes) ->
-            bytes`, as `View` has, this is asked about identifiers (RFC 5322 section 3.6.4).
+            bytes`, as `View` has, this is asked about identifiers (RFC 5322 section 3.6.4). If it
+            has an attribute `eyes`, the reader's own alias is their address where it is read.
 
     Returns:
         The value; the same object if nothing changed.
@@ -54,7 +57,9 @@ def value_masked(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes
     if name in _WITH_PARAMETERS and _MAY_NAME.search(value):
         value = parameters.masked(value, mask)
     new = masked_text(value, mask)
-    return _joined(name, new, mask) if b"\n" in new else new
+    new = _joined(name, new, mask) if b"\n" in new else new
+    eyes: Eyes | None = getattr(mask, "eyes", None)
+    return masked_text(new, eyes) if eyes is not None and name in _READ else new
 
 
 def _joined(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes:
@@ -111,7 +116,9 @@ def unsigned_value(value: bytes) -> bytes:
 def _masked_line(line: bytes, mask: Callable[[str], str]) -> bytes:
     match = FIELD.fullmatch(line)
     if match is None:
-        return charset.changed(line, "", mask)[0]
+        new, label = charset.changed(line, "", mask)
+        eyes: Eyes | None = getattr(mask, "eyes", None)
+        return new if eyes is None else charset.rewritten(new, label, eyes)[0]
     name, value = match[1], match[3]
     # An address may stand as a name, as every printable character may be in one.
     name = charset.changed(name, "", mask)[0]
@@ -129,5 +136,8 @@ def _surely_clean(block: bytes, mask: Callable[[str], str]) -> bool:
     """Say whether nothing in the block can be encoded, and the mask finds nothing in it raw."""
     possible = getattr(mask, "possible", None)
     if possible is None or b"=?" in block or b"*" in block or b"\\" in block:
+        return False
+    eyes: Eyes | None = getattr(mask, "eyes", None)
+    if eyes is not None and eyes.possible(block):
         return False
     return not possible(block) and not uncovered.possible(block, mask)

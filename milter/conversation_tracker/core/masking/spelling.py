@@ -98,6 +98,11 @@ def is_near(low: str, at: int, end: int) -> bool:
     return low[at - 1 : at] in _NEAR or low.startswith(_REWRITTEN, end)
 
 
+def goes_on(low: str, end: int) -> bool:
+    """Tell whether a domain of several labels goes on behind a place of a lower-cased text."""
+    return _GOES_ON.match(low, end) is not None
+
+
 class Domain:
     """One spelling of a domain, with the local parts known there.
 

@@ -105,6 +105,23 @@ def changed(
     return data, label
 
 
+def rewritten(
+    data: bytes, label: str, change: Callable[[str], str], errors: str = "strict"
+) -> tuple[bytes, str]:
+    """Change the text in the data as `changed` does, in the one charset that it is read in."""
+    name = codec(data, label)
+    text = data.decode(name)
+    new = change(text)
+    if new == text:
+        return data, label
+    try:
+        written = new.encode(name, errors)
+    except ValueError:
+        return new.encode("utf-8", "surrogatepass"), "utf-8"
+    lacking = not label and data.isascii() and not written.isascii()
+    return written, "utf-8" if lacking else label
+
+
 def foreign(text: str) -> str:
     """Give the characters of a text that are not ASCII: among these, looking for some is cheap."""
     octets = text.encode("utf-8", "surrogatepass").translate(None, _ALL_ASCII)

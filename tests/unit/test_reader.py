@@ -1,0 +1,559 @@
+"""Where the reader's own address stands in their copy: where a person reads it, nowhere else.
+
+`@` stands for the reader's alias in what is sent, `#` for their address in what leaves; in both
+texts all else is the same. Each row is sent through the whole plan.
+"""
+
+import base64
+import quopri
+
+import pytest
+from builders import BUYER, CARRIER, DOMAIN, REF, SHOP, A, B, mail, order, own, person, soft
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversation_tracker.core.masking.eyes import Eyes
+from conversation_tracker.core.masking.page import Page
+from conversation_tracker.core.syntax.words import decoded
+from conversation_tracker.core.view import View
+
+KNOWN = order(BUYER, SHOP, CARRIER)
+ALIASES = {
+    "hard": B,
+    "soft": soft(BUYER),
+    "capitals": B.upper(),
+    "soft capitals": soft(BUYER).upper(),
+}
+PIXEL = "https://track.example/p.gif"
+
+
+def filled(text: str, alias: str) -> str:
+    """Write a text with an alias, or an address, for its signs."""
+    return text.replace("@", alias)
+
+
+def shown(text: str) -> str:
+    """Write what leaves: `#` is the address."""
+    return text.replace("#", BUYER)
+
+
+def sent(content: str, alias: str, fields: str = "") -> tuple[str, str]:
+    """Send one part of this content to the buyer; give header and body as they leave."""
+    left = mail(f"From: {CARRIER}\n{fields}\n{content}", KNOWN, to=B).sent()
+    head = "".join(f"{h.name.decode()}: {h.value.decode()}\n" for h in left.headers)
+    return head, left.body.decode().replace("\r\n", "\n")
+
+
+RUNNING = [
+    ("Your address is @.", "Your address is #."),
+    ("<@>", "<#>"),
+    ('"@", he said', '"#", he said'),
+    ("@, or @;", "#, or #;"),
+    ("To: @", "To: #"),
+    ("To:@", "To:#"),
+    ("Is it @?", "Is it #?"),
+    ("(@)", "(#)"),
+    ("> @ wrote:", "> # wrote:"),
+    ("email=@", "email=#"),
+    ("write to--@", "write to--#"),
+    ("Grüße an @!", "Grüße an #!"),
+    ("地址@。", "地址#。"),
+    (f"rate: {PIXEL}?e=@", None),
+    (f"({PIXEL}?to=@)", None),
+    (f"<{PIXEL}?to=@>", None),
+    (f"<{PIXEL}?a=1\n&to=@>", None),
+    (f"<URL:{PIXEL}\n?to\n=@>", None),
+    ("www.track.example/u/@", None),
+    ("WWW.track.example:80,@", None),
+    ("track.example/path?e=@", None),
+    ("track.example?e=@", None),
+    ("track.example/@", None),
+    ("mailto:@", None),
+    ("MAILTO:@?subject=x", None),
+    ("@?subject=x", None),
+    ("[@](mailto:@)", None),
+    ("\\\\track.example\\@", None),
+    ("https%3A%2F%2Ftrack.example%2F@", None),
+    ("e=@&sig=abc", None),
+    ("x@ 0@", None),
+    ("@.org @-b.org", None),
+    ("bounce-@", None),
+    (f"{PIXEL} @", f"{PIXEL} #"),
+    (f"@ {PIXEL}?e=@ @", f"# {PIXEL}?e=@ #"),
+]
+"""What is sent in running text, and what leaves; None where all stays."""
+
+
+@pytest.mark.parametrize("form", ALIASES)
+@pytest.mark.parametrize(("before", "after"), RUNNING)
+def test_running_text(before: str, after: str | None, form: str) -> None:
+    alias = ALIASES[form]
+    content = filled(f"Hello,\n{before}\nBye\n", alias)
+    _, body = sent(content, alias, "Content-Type: text/plain; charset=utf-8\n")
+    assert body == shown(filled(f"Hello,\n{after or before}\nBye\n", alias))
+
+
+@pytest.mark.parametrize("name", ["Subject", "Comments", "subject"])
+@pytest.mark.parametrize(("before", "after"), [row for row in RUNNING if row[0].isascii()])
+def test_subject_and_comments(name: str, before: str, after: str | None) -> None:
+    if "\n" in before:
+        before = before.replace("\n", "\n\t")
+    text = f"From: {SHOP}\n" + filled(f"{name}: {before}\n\n", B)
+    left = mail(text, KNOWN, to=B).sent()
+    value = next(h.value.decode() for h in left.headers if h.name == name.encode())
+    assert value == shown(filled(after or before, B))
+
+
+HEADERS = [
+    ("To", "@", "#"),
+    ("To", "Ann <@>, <@>", "Ann <#>, <#>"),
+    ("To", '"@" <@>', '"#" <#>'),
+    ("To", f'"{PIXEL}?e=@" <@>', f'"{PIXEL}?e=@" <#>'),
+    ("To", "@ (of @)", "# (of #)"),
+    ("Cc", "=?utf-8?q?Gr=C3=BC=C3=9Fe?= <@>", "=?utf-8?q?Gr=C3=BC=C3=9Fe?= <#>"),
+    ("Reply-To", "@", "#"),
+    ("Resent-To", "@", "#"),
+    ("Disposition-Notification-To", "<@>", "<#>"),
+    ("List-Unsubscribe", "<https://x.example/?e=@>, <mailto:@>, <@>", None),
+    ("List-Post", "<@>", None),
+    ("Keywords", "@", None),
+    ("Thread-Topic", "about @", None),
+    ("X-Note", "@ <@>", None),
+    ("X-Report-Abuse", f"{PIXEL}?e=@", None),
+    ("Content-Type", 'text/plain; name="@.txt"', None),
+    ("Content-Disposition", 'attachment; filename="@"', None),
+    ("Content-Description", "for @", None),
+    ("Content-Location", f"{PIXEL}?e=@", None),
+]
+
+
+@pytest.mark.parametrize("form", ["hard", "soft"])
+@pytest.mark.parametrize(("name", "before", "after"), HEADERS)
+@pytest.mark.parametrize("attached", [False, True])
+def test_header_fields(
+    name: str, before: str, after: str | None, form: str, attached: bool
+) -> None:
+    """Of the message itself, and of one inside; what is no address header keeps the alias."""
+    alias = ALIASES[form]
+    field = filled(f"{name}: {before}\n", alias)
+    inside = f"Content-Type: message/rfc822\n\nFrom: {CARRIER}\n{field}\nHello\n"
+    text = f"From: {SHOP}\n{inside if attached else field}\nHello\n"
+    left = mail(text, KNOWN, to=B).sent()
+    head = "".join(f"{h.name.decode()}: {h.value.decode()}\n" for h in left.headers)
+    wanted = shown(filled(f"{name}: {after or before}\n", alias))
+    assert wanted in (left.body.decode().replace("\r\n", "\n") if attached else head)
+
+
+@pytest.mark.parametrize("words", ["about @", f"{PIXEL}?e=@"])
+def test_encoded_words_are_read(words: str) -> None:
+    """A link in them is one, and a name is none."""
+    code = base64.b64encode(filled(words, B).encode()).decode()
+    left = mail(f"From: {SHOP}\nSubject: =?utf-8?B?{code}?=\n\n", KNOWN, to=B).sent()
+    value = next(h.value.decode() for h in left.headers if h.name == b"Subject")
+    assert (f"=?utf-8?B?{code}?=" == value) == ("://" in words)
+    if "://" not in words:
+        assert decoded(value.encode()) == f"about {BUYER}"
+
+
+PAGES = [
+    ("<p>@</p>", "<p>#</p>"),
+    (f'<img src="{PIXEL}?e=@">@', f'<img src="{PIXEL}?e=@">#'),
+    (f"<img src={PIXEL}?e=@>@", f"<img src={PIXEL}?e=@>#"),
+    (f"<img src='{PIXEL}?e=@'>@", f"<img src='{PIXEL}?e=@'>#"),
+    (f'<img srcset="{PIXEL}?e=@ 2x">', None),
+    (f'<a href="{PIXEL}?e=@">@</a>', f'<a href="{PIXEL}?e=@">#</a>'),
+    (f'<a href="{PIXEL}?e=@">{PIXEL}?e=@</a>', None),
+    ('<a href="mailto:@">@</a>', '<a href="mailto:@">#</a>'),
+    ('<a href="mailto:@">mailto:@</a>', None),
+    (f"{PIXEL}?e=<b>@</b>", None),
+    (f"{PIXEL} <b>@</b>", f"{PIXEL} <b>#</b>"),
+    (f"<td>{PIXEL}</td><td>@</td>", f"<td>{PIXEL}</td><td>#</td>"),
+    (f"<li>{PIXEL}<li>@", f"<li>{PIXEL}<li>#"),
+    (f"{PIXEL}<br>@", f"{PIXEL}<br>#"),
+    ('<p title="@" data-e="@">@', '<p title="@" data-e="@">#'),
+    ('<a title="x>@">@</a>', '<a title="x>@">#</a>'),
+    (f'<p style="background: url({PIXEL}?e=@)">@', f'<p style="background: url({PIXEL}?e=@)">#'),
+    (
+        "<style>p { background: url(//x.example/@) }</style>@",
+        "<style>p { background: url(//x.example/@) }</style>#",
+    ),
+    ("<script>send('@')</script>", None),
+    ('<script type="application/ld+json">{"e": "@"}</script>', None),
+    ("<script><!--<script></script>'@'--></script>", None),
+    ("<SCRIPT>'</scripty>@'</SCRIPT >@", "<SCRIPT>'</scripty>@'</SCRIPT >#"),
+    ("<input type=hidden value=@>@", "<input type=hidden value=@>#"),
+    ("<textarea>@</textarea>@", "<textarea>@</textarea>#"),
+    (
+        "<select><option>@<option value=1>@</select>@",
+        "<select><option>@<option value=1>@</select>#",
+    ),
+    ("<datalist><option>@</option>@</datalist>@", "<datalist><option>@</option>@</datalist>#"),
+    ("<option>@</option>@", "<option>@</option>#"),
+    ("<!-- @ -->@", "<!-- @ -->#"),
+    ("<!--[if mso]>@<![endif]-->@", "<!--[if mso]>@<![endif]-->#"),
+    ("<!--[if !mso]><!-->@<!--<![endif]-->", "<!--[if !mso]><!-->#<!--<![endif]-->"),
+    ("<![if !mso]>@<![endif]>", "<![if !mso]>#<![endif]>"),
+    ("<!-->@-->@", "<!-->@-->#"),
+    ("<!--@--!>@-->@", "<!--@--!>@-->#"),
+    ("<!-- @", None),
+    ("<![CDATA[>@]]>@", "<![CDATA[>@]]>#"),
+    ("<?xml @?>@", "<?xml @?>#"),
+    ("<title>@</title>@", "<title>#</title>#"),
+    (f'<svg><title><img src="{PIXEL}?e=@"></title></svg>', None),
+    ("<svg><text>@</text></svg>", "<svg><text>#</text></svg>"),
+    ("<noscript>@</noscript>@", "<noscript>@</noscript>#"),
+    (f'<noscript><!--</noscript><img src="{PIXEL}?e= -->@">', None),
+    ("<noframes>@</noframes><noembed>@</noembed><xmp>@</xmp>", None),
+    ('<iframe srcdoc="@">@</iframe>@', '<iframe srcdoc="@">@</iframe>#'),
+    ('<svg><noframes><a title="</noframes>@"></a>', None),
+    ("<plaintext>@", None),
+    (f'<img src="{PIXEL}?e=@>@', None),
+    (f'<img src="{PIXEL}?e=@>@<p class="x">@', None),
+    (f'<img src={PIXEL}?e="@>@', None),
+    (f"<img src={PIXEL}?e=@", None),
+    ("<a b='@\"'>@", "<a b='@\"'>#"),
+    ("<a\n@\n>@", "<a\n@\n>#"),
+    ("a < b @ > c", "a < b # > c"),
+    ("</ @>@", "</ @>#"),
+]
+"""HTML that is sent, and what leaves; None where all stays."""
+
+
+@pytest.mark.parametrize("form", ALIASES)
+@pytest.mark.parametrize(("before", "after"), PAGES)
+def test_pages(before: str, after: str | None, form: str) -> None:
+    alias = ALIASES[form]
+    _, body = sent(filled(before, alias), alias, "Content-Type: text/html; charset=utf-8\n")
+    assert body == shown(filled(after or before, alias))
+
+
+def referenced(text: str) -> str:
+    """Write every character as a character reference."""
+    return "".join(f"&#{ord(each)};" for each in text)
+
+
+@pytest.mark.parametrize(
+    "alias",
+    [
+        B.replace("@", "&#64;"),
+        B.replace("@", "&commat;"),
+        B.replace(".", "&#x2e;"),
+        referenced(B),
+        referenced(soft(BUYER)),
+        B.replace("b", "&#98", 1).replace("@", "&#x000040;"),
+    ],
+)
+def test_references_are_read_in_text_and_stay_in_attributes(alias: str) -> None:
+    link = f'<a href="{PIXEL}?e={alias}">'
+    text = f"{link}{alias}</a> <p>{PIXEL}?e={alias}</p>\n"
+    _, body = sent(text, alias, "Content-Type: text/html\n")
+    assert body == f"{link}{BUYER}</a> <p>{PIXEL}?e={alias}</p>\n"
+
+
+def test_an_alias_that_tags_part_is_one() -> None:
+    text = f"<p>{B[:9]}<wbr>{B[9:40]}<b>{B[40:]}</b> &amp; {B}</p>"
+    _, body = sent(text, B, "Content-Type: text/html\n")
+    assert body == f"<p>{BUYER}<wbr><b></b> &amp; {BUYER}</p>"
+
+
+def test_an_address_is_written_as_html_needs_it() -> None:
+    known = order(person("a&b<c@doe.example".replace("<", "'"), "buyer", "b" * 32), CARRIER)
+    text = f"From: {CARRIER}\nContent-Type: text/html\n\n<b>{B}</b>"
+    assert mail(text, known, to=B).sent().body == b"<b>a&amp;b'c@doe.example</b>"
+
+
+TOKENS = [
+    base64.b64encode(f'{{"e": "{B}"}}'.encode()).decode(),
+    base64.urlsafe_b64encode(f"??e={B}".encode()).decode().rstrip("="),
+    B.encode().hex(),
+    B.encode().hex().upper(),
+    B.replace("@", "%40"),
+    B.replace("@", "=40"),
+    "".join(f"%{byte:02x}" for byte in B.encode()),
+    f"bounce+{B.replace('@', '=')}@mailer.example",
+]
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("type", ["text/plain", "text/html"])
+def test_tokens_keep_the_alias(token: str, type: str) -> None:
+    text = f"{token}\n<a href='{PIXEL}?t={token}'>x</a>\n{PIXEL}?t={token}\n"
+    assert sent(text, B, f"Content-Type: {type}\n")[1] == text
+
+
+@pytest.mark.parametrize("token", TOKENS[:4])
+def test_others_in_a_token_are_masked_as_ever(token: str) -> None:
+    """An address of somebody else beside the reader's alias gives way, and the alias stays."""
+    data = f'{{"a": "{CARRIER}", "e": "{B}"}}'
+    code = base64.b64encode(data.encode()).decode()
+    _, body = sent(f"{PIXEL}?t={code}\n", B)
+    [left] = body.split("?t=")[1].split()
+    assert base64.b64decode(left).decode() == data.replace(CARRIER, A)
+    assert token not in body
+
+
+CALENDAR = [
+    ("ATTENDEE:mailto:@", "ATTENDEE:mailto:#"),
+    ("ATTENDEE;CN=@;RSVP=TRUE:MAILTO:@", "ATTENDEE;CN=#;RSVP=TRUE:MAILTO:#"),
+    ("attendee:@", "attendee:#"),
+    ('ORGANIZER;SENT-BY="mailto:@":mailto:@', 'ORGANIZER;SENT-BY="mailto:#":mailto:#'),
+    ("ATTENDEE;EMAIL=@:urn:uuid:1", "ATTENDEE;EMAIL=#:urn:uuid:1"),
+    ('ATTENDEE;MEMBER="mailto:l@l.example","mailto:@":mailto:l@l.example', None),
+    ('ATTENDEE;DELEGATED-TO="mailto:@":mailto:@', 'ATTENDEE;DELEGATED-TO="mailto:#":mailto:#'),
+    ('ATTENDEE;DELEGATED-FROM="mailto:@":x:y', 'ATTENDEE;DELEGATED-FROM="mailto:#":x:y'),
+    ('ATTENDEE;X-T=@;DIR="https://x.example/@":x:y', None),
+    ("ATTENDEE:https://x.example/?e=@", None),
+    ("ATTENDEE:mailto:@?subject=x", None),
+    ("DESCRIPTION:for @", None),
+    ("SUMMARY:@", None),
+    ("CONTACT:@", None),
+    ("URL:https://x.example/?e=@", None),
+    ("ATTACH:https://x.example/?e=@", None),
+    ("UID:@", None),
+    ("X-ALT-DESC;FMTTYPE=text/html:<b>@</b>", None),
+]
+
+
+@pytest.mark.parametrize("type", ["text/calendar", "application/ics", "application/octet-stream"])
+@pytest.mark.parametrize(("before", "after"), CALENDAR)
+def test_calendars(before: str, after: str | None, type: str) -> None:
+    """The reader's program must know itself; a calendar is one whatever its type says."""
+    if "MEMBER" in before:
+        before = before.replace("l@l", "l(at)l")
+        after = before.replace("mailto:@", "mailto:#")
+    head, tail = "BEGIN:VCALENDAR\nBEGIN:VEVENT\n", "\nEND:VEVENT\nEND:VCALENDAR\n"
+    _, body = sent(head + filled(before, B) + tail, B, f"Content-Type: {type}\n")
+    assert body.replace("\n ", "") == head + shown(filled(after or before, B)) + tail
+
+
+def test_a_folded_and_a_quoted_printable_attendee() -> None:
+    head, tail = "BEGIN:VCALENDAR\nVERSION:1.0\n", "END:VCALENDAR\n"
+    folded = f"ATTENDEE;CN=Ann:mailto:{B[:20]}\n {B[20:]}\n"
+    quoted = f"ATTENDEE;ENCODING=QUOTED-PRINTABLE:MAILTO:{B.replace('@', '=40')}\n"
+    _, body = sent(head + folded + quoted + tail, B, "Content-Type: text/calendar\n")
+    wanted = f"ATTENDEE;CN=Ann:mailto:{BUYER}\nATTENDEE;ENCODING=QUOTED-PRINTABLE:MAILTO:{BUYER}\n"
+    assert body == head + wanted + tail
+
+
+@pytest.mark.parametrize(
+    "type",
+    [
+        *(
+            "text/csv",
+            "text/markdown",
+            "text/vcard",
+            "text/enriched",
+            "text/css",
+            "text/x-amp-html",
+        ),
+        *("application/json", "application/xml", "application/xhtml+xml", "image/svg+xml"),
+        *(
+            "application/octet-stream",
+            "message/delivery-status",
+            "message/disposition-notification",
+        ),
+    ],
+)
+def test_other_parts_keep_the_alias(type: str) -> None:
+    text = f"X-A: <b>{B}</b>, {B}\nOriginal-Recipient: rfc822;{soft(BUYER)}\n"
+    part = (
+        f"Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: {type}\n\n{text}--x--\n"
+    )
+    left = mail(f"From: {CARRIER}\n{part}", KNOWN, to=B).sent()
+    assert text in left.body.decode().replace("\r\n", "\n")
+
+
+def test_returned_headers_are_read_as_a_messages() -> None:
+    part = f"Content-Type: text/rfc822-headers\n\nTo: <{B}>\nX-To: {B}\nSubject: for {B}\n"
+    _, body = sent(f"--x\n{part}--x--\n", B, "Content-Type: multipart/report; boundary=x\n")
+    assert f"To: <{BUYER}>\nX-To: {B}\nSubject: for {BUYER}\n" in body
+
+
+def test_text_between_parts_and_lines_that_are_no_field() -> None:
+    parts = f"for {B}\n--x\nnot a field but {B}\n\nx\n--x--\nand {B}, {PIXEL}?{B}\n"
+    _, body = sent(parts, B, "Content-Type: multipart/mixed; boundary=x\n")
+    assert body == parts.replace(B, BUYER).replace(f"?{BUYER}", f"?{B}")
+
+
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16", "utf-16-le", "iso-2022-jp", "latin-1"])
+def test_links_are_seen_in_decoded_form(encoding: str, charset: str) -> None:
+    """A soft line break parts no link, and no charset hides one."""
+    text = f"{'x' * 50} https://track.example/{'y' * 90}?e={B} for {B}\r\n"
+    data = text.encode(charset)
+    written = base64.encodebytes(data) if encoding == "base64" else quopri.encodestring(data)
+    fields = f"Content-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: {encoding}\n"
+    raw = f"From: {CARRIER}\n{fields}\n".encode() + written
+    left = mail(raw, KNOWN, to=B).sent().body
+    data = base64.b64decode(left) if encoding == "base64" else quopri.decodestring(left)
+    assert data.decode(charset) == text.replace(f"for {B}", f"for {BUYER}")
+
+
+@pytest.mark.parametrize(
+    ("delsp", "before", "after"),
+    [
+        ("yes", "see https://track.example/? \ne=@\n", None),
+        ("yes", "> see https://track.example/? \n> e=@\n", None),
+        ("yes", "see https://track.example/  \n@\n", "see https://track.example/  \n#\n"),
+        ("no", "see https://track.example/ \n@\n", "see https://track.example/ \n#\n"),
+        ("yes", "your @\n", "your #\n"),
+        ("no", "-- \n@\n", "-- \n#\n"),
+    ],
+)
+def test_flowed_text_is_read_as_it_flows(delsp: str, before: str, after: str | None) -> None:
+    fields = f"Content-Type: text/plain; format=flowed; delsp={delsp}\n"
+    assert sent(filled(before, B), B, fields)[1] == shown(filled(after or before, B))
+
+
+@pytest.mark.parametrize("delsp", ["yes", "no"])
+def test_an_alias_that_a_soft_line_break_parts_is_one(delsp: str) -> None:
+    fields = f"Content-Type: text/plain; format=flowed; delsp={delsp}\n"
+    _, body = sent(f"for {B[:30]} \n{B[30:]}, and {B}\n", B, fields)
+    assert body == f"for {BUYER}, and {BUYER}\n"
+    link = f"https://track.example/?{B[:30]} \n{B[30:]}\n"
+    assert sent(link, B, fields)[1] == link
+
+
+REAL = f'<a href="{PIXEL}?e={BUYER}" title="{BUYER.upper()}">{BUYER}</a> {PIXEL}?e={BUYER}\n'
+
+
+@pytest.mark.parametrize("type", ["text/plain", "text/html", "application/json"])
+def test_the_real_address_stays_where_the_sender_wrote_it(type: str) -> None:
+    text = (
+        f"From: {SHOP}\nContent-Type: {type}\nX-To: {BUYER}\nList-Unsubscribe: <mailto:{BUYER}>\n"
+    )
+    row = mail(f"{text}\n{REAL}", KNOWN, to=B)
+    left = row.sent()
+    assert left.body is row.message.body
+    assert [h for h in row.message.headers if BUYER.encode() in h.value] == [
+        h for h in left.headers if BUYER.encode() in h.value
+    ]
+
+
+def test_without_masked_bodies_text_stays_aliases_included() -> None:
+    known = order(BUYER, SHOP, CARRIER, mask_body=False)
+    for type in ("text/plain", "text/html"):
+        text = f"From: {CARRIER}\nTo: {B}\nContent-Type: {type}\n\n<b>{B}</b> {B}\n"
+        row = mail(text, known, to=B)
+        left = row.sent()
+        assert left.body is row.message.body
+        assert left.first(b"to") == BUYER.encode()
+
+
+def test_the_envelope_and_a_returning_message() -> None:
+    left = mail(f"From: {CARRIER}\nTo: {B}\n\n{B}\n", KNOWN, to=B).sent()
+    assert [each.raw for each in left.recipients] == [f"<{BUYER}>".encode()]
+    done = own(f"From: {SHOP}\nTo: {BUYER}\n\n{PIXEL}?e={B} {B}\n", KNOWN).sent()
+    assert done.body == f"{PIXEL}?e={B} {BUYER}\n".encode()
+
+
+def test_a_large_page_is_one_page() -> None:
+    """What a piece leaves open goes on in the next: tags, scripts, comments, links."""
+    line = "<p>some words of a page</p>\n"
+    filler = line * (700_000 // len(line))
+    text = (
+        f"<script>{filler}'@'</script><p>*</p>\n<!--{filler}@-->*\n{filler}<a\n"
+        f" title='{filler}@'>*</a>\n<textarea>{filler}@</textarea>*\n{filler}<p>* {PIXEL}?@</p>\n"
+    )
+    body = sent(filled(text.replace("*", "@"), B), B, "Content-Type: text/html\n")[1]
+    assert body == filled(text.replace("*", BUYER.replace("@", "\0")), B).replace("\0", "@")
+
+
+def test_what_follows_a_tag_of_megabytes_is_no_text_for_sure() -> None:
+    text = f"<p>{B}</p>\n<img src='data:{'x' * 900}\n" + f"{'x' * 900}\n" * 3000 + f"'>{B}\n"
+    body = sent(text, B, "Content-Type: text/html\n")[1]
+    assert body == text.replace(f"<p>{B}", f"<p>{BUYER}")
+
+
+def test_a_large_text_is_one_text() -> None:
+    line = "some words, of a text\n"
+    filler = line * (1_500_000 // len(line))
+    text = f"@\n{filler}@ {PIXEL}?e=@\n{filler}(@)\n"
+    assert sent(filled(text, B), B)[1] == shown(
+        filled(f"#\n{filler}# {PIXEL}?e=@\n{filler}(#)\n", B)
+    )
+    run = f"{PIXEL}?{'a=1,' * 300_000}"
+    assert sent(f"{run}{B},{B}\n", B)[1] == f"{run}{B},{B}\n"
+
+
+# Whatever comes
+
+ME = "me@own.example"
+EYES = Eyes([B, soft(BUYER)], ["b" * 32, f"{REF}b."], ME)
+SIGNS = st.sampled_from(
+    [
+        B,
+        soft(BUYER),
+        "<",
+        ">",
+        "/",
+        "=",
+        '"',
+        "'",
+        " ",
+        "\n",
+        "&",
+        "#64;",
+        "a",
+        "p",
+        "!--",
+        "-->",
+        "title",
+        "script",
+        "style",
+        "option",
+        "</",
+        "?",
+        "href=",
+        "://",
+        "www.",
+        "mailto:",
+        "x",
+        "]]>",
+        "<![CDATA[",
+        "</script>",
+        "<title>",
+        "<br>",
+        "İ",
+        "\u200b",
+        "é",
+        ".",
+        "-",
+    ]
+)
+SOURCES = st.lists(SIGNS, max_size=25).map("".join)
+
+
+def neutral(source: str) -> str:
+    """Write one sign for each alias and address."""
+    for each in (soft(BUYER), B):
+        source = source.replace(each, "*")
+    return source
+
+
+@given(SOURCES)
+def test_only_whole_aliases_ever_change(source: str) -> None:
+    """In running text and pages, and whatever else stands there."""
+    for new in (EYES(source), Page().shown(source, EYES)):
+        assert len(new) <= len(source)
+        # Each alias is one sign here, however it came about.
+        assert neutral(new.replace(ME, "*")) == neutral(source)
+
+
+@given(SOURCES)
+def test_a_text_is_the_same_shown_twice(source: str) -> None:
+    once = EYES(source)
+    assert EYES(once) == once
+
+
+@given(st.lists(SIGNS, max_size=12).map("".join), SOURCES)
+def test_what_is_in_an_attribute_stays(value: str, rest: str) -> None:
+    """However it is written, and whatever is around."""
+    for quote in ('"', "'"):
+        tag = f"<img src={quote}{value.replace(quote, '')}{quote}>"
+        assert tag in Page().shown(f"<p>Hello {tag} {rest}", EYES)
+
+
+def test_the_eyes_of_the_record_see_nothing() -> None:
+    assert View(KNOWN, None).eyes is None
+    assert DOMAIN in B
