@@ -56,6 +56,10 @@ _OVERDUE: LiteralString = """
     SELECT count(*) FROM tracker.orders
      WHERE emptied_at IS NULL AND expires_at < now() - interval '2 days'"""
 
+_CONDEMNED: LiteralString = """
+    SELECT count(*) FROM tracker.suspects
+     WHERE condemned AND at > now() - interval '1 day'"""
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -90,6 +94,7 @@ class State:
         month: this month has tables for its messages.
         months: how many months after this one have.
         overdue: orders that expired more than two days ago and were not emptied.
+        condemned: messages that ended a process alone, within a day.
     """
 
     version: int
@@ -110,6 +115,7 @@ class State:
     month: bool = True
     months: int = 0
     overdue: int = 0
+    condemned: int = 0
 
 
 def read(conninfo: str) -> State:
@@ -154,6 +160,7 @@ def _with_schema(connection: psycopg.Connection, server: State) -> State:
         domains = frozenset(row[0] for row in _rows(connection, _DOMAINS))
         [(overdue,)] = _rows(connection, _OVERDUE)
         [(later, present)] = _rows(connection, _MONTHS)
+        [(condemned,)] = _rows(connection, _CONDEMNED)
     except psycopg.errors.InsufficientPrivilege as error:
         said = error.diag.message_primary or "permission denied"
         return replace(server, fault=wrong(f"the database's role may not work ({said})", _GRANT))
@@ -168,6 +175,7 @@ def _with_schema(connection: psycopg.Connection, server: State) -> State:
         month=present,
         months=later,
         overdue=overdue,
+        condemned=condemned,
     )
 
 
@@ -199,6 +207,11 @@ def facts(state: State) -> Iterator[Fact]:
     yield from _stores(state)
     yield from _months(state)
     yield from _expiry(state)
+    if state.condemned:
+        yield note(
+            f"{state.condemned} messages of the last day ended a process each and are refused:"
+            " look for condemned and worker-overdue in the log"
+        )
 
 
 def _server(state: State) -> Iterator[Fact]:

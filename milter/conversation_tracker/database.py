@@ -59,8 +59,11 @@ _VERSION = Statement("SELECT version, pg_postmaster_start_time() FROM tracker.di
 _DIRECTORY = Statement(
     "SELECT (SELECT coalesce(array_agg(name), '{}') FROM tracker.alias_domains),"
     " (SELECT coalesce(jsonb_agg(to_jsonb(s)), '[]') FROM tracker.stores AS s),"
-    " (SELECT key FROM tracker.secrets)"
+    " (SELECT key FROM tracker.secrets),"
+    " (SELECT coalesce(jsonb_object_agg(encode(digest, 'hex'), condemned), '{}')"
+    "    FROM tracker.suspects)"
 )
+_SUSPECT = Statement("SELECT tracker.suspect(%s::bytea[], %s::text[], %s)")
 
 _json = json.JSONEncoder().encode  # as text: the driver's own wrapper costs more than the writing
 
@@ -164,14 +167,25 @@ class Database:
         """Read the alias domains and the stores."""
         # The version first: what changes in between is read once more, and not missed.
         version = self.directory_version()
-        [(domains, stores, secret)] = self._rows(_DIRECTORY, ())
+        [(domains, stores, secret, suspects)] = self._rows(_DIRECTORY, ())
         return Directory(
             frozenset(domains),
             {domain: store_of(row) for row in stores for domain in row["sender_domains"]},
             frozenset(row["name"] for row in stores if not row["active"]),
             bytes(secret),
             version,
+            {bytes.fromhex(digest): condemned for digest, condemned in suspects.items()},
         )
+
+    def suspect(self, found: Sequence[tuple[bytes, str]]) -> None:
+        """Tell all hosts of messages that were in flight when a process ended.
+
+        Args:
+            found: digest and state of each: suspected, condemned or cleared.
+        """
+        digests = [digest for digest, _ in found]
+        states = [state for _, state in found]
+        self._rows(_SUSPECT, (digests, states, os.uname().nodename))
 
     def directory_version(self) -> object:
         """Tell which version of the directory is in force; cheap, to be asked all the time."""

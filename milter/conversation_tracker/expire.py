@@ -32,6 +32,7 @@ from conversation_tracker.expire_steps import (
     DELETE_DOMAINS,
     DELETE_MESSAGES,
     DELETE_REFUSALS,
+    DELETE_SUSPECTS,
     DRY_RUN,
     EMPTY,
     REMOVE_ORDERS,
@@ -146,6 +147,7 @@ class _Run:
             self._step(DELETE_REFUSALS),
             self._step(REMOVE_ORDERS),
             self._domains(),
+            self._suspects(),
         ]
         if not all(done):
             raise Failure(TEMPORARY, "others' locks were in the way: the next run takes the rest")
@@ -209,6 +211,14 @@ class _Run:
         """Forget the alias domains nobody uses; one that is just being taken up again stays."""
         try:
             [(self._counts.domains,)] = self._rows(DELETE_DOMAINS, {})
+        except _BUSY:
+            return False
+        return True
+
+    def _suspects(self) -> bool:
+        """Forget the messages that ended a process long ago; nobody counts them."""
+        try:
+            self._rows(DELETE_SUSPECTS, {"now": self._now})
         except _BUSY:
             return False
         return True

@@ -126,6 +126,13 @@ DELETE_DOMAINS = """
     )
     SELECT count(*) FROM deleted"""
 
+# Whoever sends it again after a week begins anew.
+DELETE_SUSPECTS = """
+    WITH deleted AS (
+        DELETE FROM tracker.suspects WHERE at < %(now)s - interval '7 days' RETURNING digest
+    )
+    SELECT count(*) FROM deleted"""
+
 # What a run would count; an order whose messages would go now is removed in the same run.
 DRY_RUN = """
     WITH kept AS (

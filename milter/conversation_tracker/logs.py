@@ -35,6 +35,9 @@ class Event(StrEnum):
     STOPPING = "stopping"
     WORKER_STARTED = "worker-started"
     WORKER_DIED = "worker-died"
+    WORKER_OVERDUE = "worker-overdue"
+    SUSPECTED = "suspected"
+    CONDEMNED = "condemned"
     GAVE_UP = "gave-up"
     CONFIG_RELOADED = "config-reloaded"
     CONFIG_REFUSED = "config-refused"
@@ -119,6 +122,24 @@ class Log:
         `status` is its exit code, or minus a signal.
         """
         self._out.error(Event.WORKER_DIED, pid=pid, status=status, restarts=restarts)
+
+    def worker_overdue(self, *, pid: int, reason: str, queue_id: str) -> None:
+        """Log that a process is ended: a message outlasted its clock, or took too much memory.
+
+        `reason` is overdue or outgrown; `queue_id` is the message's where it is known.
+        """
+        self._out.error(Event.WORKER_OVERDUE, pid=pid, reason=reason, queue_id=queue_id)
+
+    def suspected(self, *, queue_id: str) -> None:
+        """Log that a message was in flight in a process that ended: it is tried alone next."""
+        self._out.warning(Event.SUSPECTED, queue_id=queue_id)
+
+    def condemned(self, *, queue_id: str, status: int) -> None:
+        """Log that a message ended a process alone and is refused from now on.
+
+        `status` is the process's exit code, or minus a signal.
+        """
+        self._out.error(Event.CONDEMNED, queue_id=queue_id, status=status)
 
     def gave_up(self, *, restarts: int) -> None:
         """Log that the service ends because its workers die before they are ready."""

@@ -23,8 +23,9 @@ REPLIES = (
     _OTHER,
 )
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-WALLS = ("order_locked",)
-"""What the walls behind all limits did: work that waited too long for an order's row."""
+WALLS = ("overdue", "outgrown", "suspected", "condemned", "order_locked")
+"""What the walls behind all limits did: processes ended for a message's time or memory, messages
+suspected and condemned, work that waited too long for an order's row."""
 
 _MESSAGES = 0
 _REFUSED = _MESSAGES + len(OUTCOMES) * len(DIRECTIONS)

@@ -27,7 +27,13 @@ from conversation_tracker.metrics import SECONDS, Metrics
 
 _PATIENCE = 10.0  # seconds a client has for its request
 _WAITING = 16  # connections
-_WALLS = {"order_locked": "Requests that waited too long for the row of an order"}
+_WALLS = {
+    "overdue": ("workers_overdue", "Processes ended because a message outlasted its clock"),
+    "outgrown": ("workers_outgrown", "Processes that a message took too much memory in"),
+    "suspected": ("messages_suspected", "Messages in flight in a process that ended"),
+    "condemned": ("messages_condemned", "Messages that ended a process alone"),
+    "order_locked": ("order_locked", "Requests that waited too long for the row of an order"),
+}
 
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily | InfoMetricFamily
 
@@ -68,7 +74,7 @@ class Tracked(Collector):
         for name, about, value in (
             ("database_unavailable", "Questions the database did not answer", totals.unavailable),
             ("worker_restarts", "Workers that died and were replaced", totals.restarts),
-            *((what, about, totals.walls[what]) for what, about in _WALLS.items()),
+            *((*named, totals.walls[what]) for what, named in _WALLS.items()),
         ):
             yield CounterMetricFamily(f"conversation_tracker_{name}", about, value=value)
         for name, about, value in (

@@ -20,6 +20,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequest
 
 from conversation_tracker.connection import OVERDUE, Connection, Limits
 from conversation_tracker.deadline import Watchdog
+from conversation_tracker.flights import Waiting
 from conversation_tracker.metrics import metrics
 from conversation_tracker.waiters import Locked, Waiters
 
@@ -115,7 +116,7 @@ class Pool:
             psycopg.Error: it refused.
         """
         try:
-            with self._waiters.turn(rows, _PATIENCE) if rows else _AT_ONCE:
+            with Waiting(), self._waiters.turn(rows, _PATIENCE) if rows else _AT_ONCE:
                 try:
                     return self._run(work)
                 except psycopg.errors.LockNotAvailable:

@@ -64,6 +64,7 @@ class Directory:
         inactive: the names of the stores that are switched off.
         secret: what the first pass signs its findings with.
         version: equal as long as nothing of this changes.
+        suspects: whether each is condemned, by the keyed digest of the message.
     """
 
     alias_domains: frozenset[str]
@@ -71,6 +72,7 @@ class Directory:
     inactive: frozenset[str]
     secret: bytes = field(default=b"", repr=False)
     version: object = field(default=None, repr=False, compare=False)
+    suspects: dict[bytes, bool] = field(default_factory=dict, repr=False)
 
 
 def found_of(row: Sequence[Any]) -> Found:

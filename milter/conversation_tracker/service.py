@@ -29,6 +29,7 @@ from conversation_tracker.metrics_process import MetricsProcess
 from conversation_tracker.options import Socket
 from conversation_tracker.systemd import notify, watchdog
 from conversation_tracker.turns import Turns
+from conversation_tracker.walls import Walls
 from conversation_tracker.worker import work
 
 _YOUNG = 5.0  # seconds; a worker that dies younger than this died at once
@@ -53,6 +54,7 @@ class Service:
         # A reload changes nothing about what we listen on.
         self._socket = config.socket
         self._turns = Turns()
+        self._walls = Walls()
         self._listener = -1
         self._reload = reload
         self._workers: dict[int, float] = {}
@@ -92,6 +94,7 @@ class Service:
             self._shown.tick()
             self._wait()
             self._reap()
+            self._walls.look(self._rows, self._config)
             for told in self._taken():
                 if told == signal.SIGHUP:
                     self._replace()
@@ -138,11 +141,14 @@ class Service:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             metrics.use(row)
+            self._walls.forget()
+            self._walls.flights.use(row)
             work(
                 self._config,
                 self._listener,
                 lambda: os.write(self._say, _PID.pack(os.getpid())),
                 self._turns,
+                self._walls,
             )
             code = os.EX_OK
         except Exception as error:
@@ -155,12 +161,16 @@ class Service:
         """Wait for a signal, a worker's word that it is ready, or the next tick."""
         lacking = len(self._workers) < self._config.workers
         patience = min(self._tick, _PAUSE) if lacking else self._tick
-        readable, _, _ = select.select([self._told, self._heard], [], [], patience)
+        sources = [self._told, self._heard, self._walls.heard.fileno()]
+        readable, _, _ = select.select(sources, [], [], patience)
         if self._told in readable:
             with suppress(BlockingIOError):
                 os.read(self._told, 4096)
         if self._heard in readable:
             self._listen_to_workers()
+        for pid in self._walls.listen():
+            if pid in self._workers:
+                self._dismiss(pid)
         if self._watched:
             notify("WATCHDOG=1")
 
@@ -190,9 +200,11 @@ class Service:
             self._buried(pid, os.waitstatus_to_exitcode(status))
 
     def _buried(self, pid: int, code: int) -> None:
-        if self._shown.buried(pid, code):
+        if self._shown.buried(pid, code) or self._walls.buried(pid, code):
             return
-        metrics.give_back(self._rows.pop(pid, 0))
+        row = self._rows.pop(pid, 0)
+        self._walls.died(pid, row, code)
+        metrics.give_back(row)
         started = self._workers.pop(pid, None)
         able = pid in self._able
         self._able.discard(pid)
@@ -236,6 +248,7 @@ class Service:
         if why:
             log.stopping(signal=why)
         self._shown.stop()
+        self._walls.stop()
         for pid in list(self._workers):
             self._dismiss(pid)
         while self._leaving:

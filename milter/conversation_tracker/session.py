@@ -35,11 +35,12 @@ from conversation_tracker.core.plan import (
 )
 from conversation_tracker.core.probe import is_local
 from conversation_tracker.core.replies import TRY_LATER, Reply
-from conversation_tracker.filter import Filter, Outcome, Transaction
+from conversation_tracker.filter import Outcome, Transaction
 from conversation_tracker.logs import Event, log
 from conversation_tracker.metrics import metrics
 from conversation_tracker.spool import Collector, stored
 from conversation_tracker.turns import Turns
+from conversation_tracker.walled import Walled
 
 SPLITTER = "tracker-split"
 """{daemon_name} of the listener that takes single copies from the splitter's transport."""
@@ -76,7 +77,7 @@ _BOUNCE_PARAMETERS = "RET=HDRS ENVID={}"
 class Session:
     """One connection from Postfix: any number of transactions, one after the other."""
 
-    filter: ClassVar[Filter]
+    filter: ClassVar[Walled]
     turns: ClassVar[Turns]
     trusts: ClassVar[Callable[[str], bool]]
     _busy: ClassVar[set[int]] = set()
@@ -329,7 +330,7 @@ def _text(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def register(filter: Filter, trusts: Callable[[str], bool], turns: Turns) -> None:
+def register(filter: Walled, trusts: Callable[[str], bool], turns: Turns) -> None:
     """Register the callbacks with libmilter.
 
     Args:

@@ -16,7 +16,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import milter
 
@@ -24,9 +23,12 @@ from conversation_tracker.config import Config
 from conversation_tracker.database import Database
 from conversation_tracker.directory import Watch
 from conversation_tracker.filter import Filter
+from conversation_tracker.memory import give_back, limit, small_stacks
 from conversation_tracker.metrics import metrics
 from conversation_tracker.session import Session, register
 from conversation_tracker.turns import Turns
+from conversation_tracker.walled import Walled
+from conversation_tracker.walls import Walls
 
 _PR_SET_PDEATHSIG = 1
 _GRACE = 15.0  # seconds for messages that are being decided on
@@ -36,9 +38,6 @@ _QUIET = 0.3  # seconds; from a connection to its first word, or from a decision
 _ENDED = b"\0"  # what no signal has for its number
 _SAMPLE = 1.0  # seconds between looks at what waits, where metrics are on
 
-
-# mallopt(3): M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
-_MALLOC = ((-8, 1), (-3, 256 * 1024), (-1, 512 * 1024))
 _STUCK = 60.0  # seconds in which no Python ran at all
 _BEAT = 1.0  # seconds
 
@@ -47,7 +46,9 @@ class Ended(Exception):
     """libmilter ended unasked; another worker may do better."""
 
 
-def work(config: Config, listener: int, ready: Callable[[], object], turns: Turns) -> None:
+def work(
+    config: Config, listener: int, ready: Callable[[], object], turns: Turns, walls: Walls
+) -> None:
     """Answer on the socket the parent opened, until told to stop.
 
     Args:
@@ -55,6 +56,7 @@ def work(config: Config, listener: int, ready: Callable[[], object], turns: Turn
         listener: the socket's descriptor, the only one that this process listens on.
         ready: called once the database has answered.
         turns: whose turn it is among large messages, of all workers.
+        walls: what the parent shares, to end what does not end itself.
 
     Raises:
         Ended: libmilter ended by itself.
@@ -70,13 +72,18 @@ def work(config: Config, listener: int, ready: Callable[[], object], turns: Turn
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         return
-    _give_back()
+    give_back()
+    small_stacks()
+    limit()
+    faulthandler.enable()
     threading.Thread(target=_beat, daemon=True).start()
     database = Database(config.database)
     database.open()
     watch = Watch(database)
     watch.start()
-    register(Filter(database, lambda: watch.current, config.authserv_id), config.trusts, turns)
+    filter = Filter(database, lambda: watch.current, config.authserv_id)
+    marks = (walls.flights, walls.suspects, walls.say)
+    register(Walled(filter, database, lambda: watch.current, *marks), config.trusts, turns)
     threading.Thread(target=_announce, args=(watch, ready), daemon=True).start()
     if metrics.on:
         threading.Thread(target=_sample, args=(database,), daemon=True).start()
@@ -118,17 +125,6 @@ def _close(listener: int) -> None:
         nowhere.listen(1)
         nowhere.setblocking(False)
         os.dup2(nowhere.fileno(), listener)
-
-
-def _give_back() -> None:
-    """Have what was freed given back to the system, where the C library can be told so.
-
-    By itself it would keep a heap for each thread, and all that one large message ever took.
-    """
-    with suppress(AttributeError):
-        library = ctypes.CDLL(None)
-        for option, value in _MALLOC:
-            library.mallopt(option, value)
 
 
 def _beat() -> None:

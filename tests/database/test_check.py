@@ -206,6 +206,18 @@ def test_a_server_whose_log_quotes_rows_is_worth_knowing(running: Installation) 
     assert any(line.startswith("note") and "log_error_verbosity TO terse" in line for line in lines)
 
 
+def test_condemned_messages_are_worth_knowing(running: Installation) -> None:
+    running.sql(
+        "INSERT INTO tracker.suspects (digest, condemned, host, at) VALUES"
+        " (decode(repeat('00', 32), 'hex'), true, 'a', now()),"
+        " (decode(repeat('01', 32), 'hex'), false, 'a', now()),"
+        " (decode(repeat('02', 32), 'hex'), true, 'a', now() - interval '2 days')"
+    )
+    _, lines = running.check()
+    [line] = [line for line in lines if "condemned" in line]
+    assert line.startswith("note    1 messages of the last day ended a process")
+
+
 def test_a_postfix_that_was_never_configured_is_wrong_in_every_way(
     bare: Installation,
 ) -> None:

@@ -24,6 +24,7 @@ from conversation_tracker.database import Database, Rehearsal
 from conversation_tracker.deadline import Watchdog
 from conversation_tracker.pool import DatabaseUnavailable
 from conversation_tracker.rows import Found
+from conversation_tracker.suspects import keyed
 from private import processes
 
 if TYPE_CHECKING:
@@ -437,6 +438,43 @@ def test_of_one_order_one_message_waits_with_a_connection(store: str) -> None:
             assert max(count for [(count,)] in seen) == 1
             integrator.rollback()
             assert [each.result()[0] for each in waiting] == ["done"] * 20
+
+
+# Suspects ----------------------------------------------------------------------------------------
+
+
+def test_suspects_come_with_the_directory_keyed(store: str) -> None:
+    """What one host finds out raises the version that all others ask for."""
+    one, two, three = (bytes([number] * 32) for number in (1, 2, 3))
+    with opened(store) as here, opened(store) as there:
+        before = there.directory()
+        assert before.suspects == {}
+        here.suspect([(one, "suspected"), (two, "condemned"), (three, "suspected")])
+        assert there.directory_version() != before.version
+        names = {keyed(before.secret, each): each for each in (one, two, three)}
+        found = there.directory().suspects
+        assert {names[each]: state for each, state in found.items()} == {
+            one: False, two: True, three: False
+        }  # fmt: skip
+        here.suspect([(one, "cleared"), (two, "cleared"), (three, "condemned")])
+        here.suspect([(two, "suspected"), (three, "suspected")])
+        found = there.directory().suspects
+        assert {names[each]: state for each, state in found.items()} == {two: True, three: True}
+
+
+def test_no_more_than_a_thousand_suspects_are_kept_and_they_push_out_no_condemned(
+    store: str,
+) -> None:
+    with opened(store) as database:
+        database.suspect([(bytes(32), "condemned")])
+        many = [(number.to_bytes(32, "big"), "suspected") for number in range(1, 1301)]
+        for at in range(0, len(many), 100):
+            database.suspect(many[at : at + 100])
+        directory = database.directory()
+        assert len(directory.suspects) == 1001
+        assert directory.suspects[keyed(directory.secret, bytes(32))]
+        assert keyed(directory.secret, many[-1][0]) in directory.suspects
+        assert keyed(directory.secret, many[0][0]) not in directory.suspects
 
 
 # Rehearsal ----------------------------------------------------------------------------------------

@@ -734,3 +734,14 @@ def test_the_milters_view_of_a_hard_alias_agrees(tracker: Tracker, milter: Datab
     assert found is not None
     assert found.status == "expired"
     assert all(person.address is None for person in found.conversation.participants)
+
+
+def test_suspects_are_forgotten_after_a_week(tracker: Tracker, milter: Database) -> None:
+    milter.suspect([(bytes(32), "suspected"), (bytes([1] * 32), "condemned")])
+    tracker.expire()
+    assert tracker.one("SELECT count(*) FROM tracker.suspects") == 2
+    tracker.sql("UPDATE tracker.suspects SET at = at - interval '8 days' WHERE condemned")
+    tracker.expire(dry_run=True)
+    assert tracker.one("SELECT count(*) FROM tracker.suspects") == 2
+    tracker.expire()
+    assert tracker.sql("SELECT condemned FROM tracker.suspects") == [(False,)]

@@ -204,6 +204,26 @@ def test_structlog_itself_goes_the_same_way(stream):
             "error",
             {"event": "worker-died", "pid": 7, "status": -9, "restarts": 1},
         ),
+        (
+            lambda: log.worker_overdue(pid=7, reason="overdue", queue_id="4ZJXYz0abcz1"),
+            "error",
+            {
+                "event": "worker-overdue",
+                "pid": 7,
+                "reason": "overdue",
+                "queue_id": "4ZJXYz0abcz1",
+            },
+        ),
+        (
+            lambda: log.suspected(queue_id="4ZJXYz0abcz1"),
+            "warning",
+            {"event": "suspected", "queue_id": "4ZJXYz0abcz1"},
+        ),
+        (
+            lambda: log.condemned(queue_id="4ZJXYz0abcz1", status=-11),
+            "error",
+            {"event": "condemned", "queue_id": "4ZJXYz0abcz1", "status": -11},
+        ),
         (lambda: log.gave_up(restarts=5), "critical", {"event": "gave-up", "restarts": 5}),
         (
             lambda: log.config_reloaded(path="/etc/x"),

@@ -1,0 +1,49 @@
+"""How much memory one process may take, and what is given back of it.
+
+The limit is the kernel's: what would go over it gets a MemoryError, whatever code asks for it. It
+counts what is written and belongs to no file (RLIMIT_DATA), so bodies in files count nothing. Each
+connection has a thread, whose stack counts as a whole; so stacks are made smaller than the system's
+eight megabytes. Where the system does not let us there is no limit here: the parent looks as well
+(`clock`), and the service has one of its own.
+"""
+
+import ctypes
+import resource
+from contextlib import suppress
+
+LIMIT = 1536 * 1024 * 1024
+"""Octets of a process: the stacks of 500 connections, and as much as `clock` lets it hold."""
+_STACK = 2 * 1024 * 1024
+_ATTRIBUTES = 64  # octets; pthread_attr_t has 56
+
+# mallopt(3): M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+_MALLOC = ((-8, 1), (-3, 256 * 1024), (-1, 512 * 1024))
+
+
+def limit(octets: int = LIMIT) -> None:
+    """Let this process, and what it starts, take no more than so many octets."""
+    with suppress(OSError, ValueError):
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if soft == resource.RLIM_INFINITY or soft > octets:
+            resource.setrlimit(resource.RLIMIT_DATA, (octets, hard))
+
+
+def small_stacks() -> None:
+    """Give threads that are started from now on small stacks, libmilter's too."""
+    with suppress(AttributeError):
+        library = ctypes.CDLL(None)
+        attributes = ctypes.create_string_buffer(_ATTRIBUTES)
+        library.pthread_attr_init(attributes)
+        library.pthread_attr_setstacksize(attributes, ctypes.c_size_t(_STACK))
+        library.pthread_setattr_default_np(attributes)
+
+
+def give_back() -> None:
+    """Have what was freed given back to the system, where the C library can be told so.
+
+    By itself it would keep a heap for each thread, and all that one large message ever took.
+    """
+    with suppress(AttributeError):
+        library = ctypes.CDLL(None)
+        for option, value in _MALLOC:
+            library.mallopt(option, value)

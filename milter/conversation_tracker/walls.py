@@ -1,0 +1,263 @@
+"""The parent's part of the walls: ends what must end, tries suspects alone, tells the database.
+
+It reads marks in shared memory and short words of the workers, and starts processes for all else:
+one at a time for a suspect, one at a time to write down what was found. So it never waits, and
+nothing that a message does reaches it. What could not be written is kept and tried again.
+"""
+
+import array
+import os
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from conversation_tracker import child
+from conversation_tracker.clock import Clock, Reason
+from conversation_tracker.config import Config
+from conversation_tracker.database import Database
+from conversation_tracker.flights import NOBODY, Flights
+from conversation_tracker.logs import Event, log
+from conversation_tracker.memory import limit
+from conversation_tracker.metrics import metrics
+from conversation_tracker.pool import DatabaseUnavailable
+from conversation_tracker.suspects import State, Suspects
+from conversation_tracker.trial import OUT_OF_MEMORY, held
+from conversation_tracker.walled import MEMORY, TRIAL, WORD
+
+_QUEUE = 64  # suspects that may wait for their turn
+_PENDING = 1000  # findings that are kept while the database is away
+_AGAIN = 2.0  # seconds
+_WRITE = 30  # seconds for the database
+_STUBBORN = 1.0  # seconds to say where it was, before it is killed
+_CRASHES = frozenset(
+    -number
+    for number in (
+        signal.SIGSEGV,
+        signal.SIGBUS,
+        signal.SIGABRT,
+        signal.SIGILL,
+        signal.SIGFPE,
+        signal.SIGSYS,
+    )
+)
+_NAMES = {
+    State.SUSPECTED: "suspected",
+    State.CONDEMNED: "condemned",
+    State.CLEARED: "cleared",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A suspect that waits for its turn, and the connection to the worker that has it."""
+
+    digest: bytes
+    queue_id: str
+    connection: socket.socket = field(repr=False)
+
+
+class Walls:
+    """What the parent of one `serve` holds and knows for its walls."""
+
+    def __init__(self) -> None:
+        """Make what all processes share."""
+        self.flights = Flights()
+        self.suspects = Suspects()
+        self.heard, self.say = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.heard.setblocking(False)
+        self._clock = Clock(self.flights)
+        self._doomed: dict[int, tuple[Reason, float]] = {}
+        self._waiting: deque[_Case] = deque()
+        self._trial: tuple[int, int, _Case] | None = None
+        self._pending: dict[bytes, State] = {}
+        self._writing: dict[bytes, State] = {}
+        self._writer = 0
+        self._due = 0.0
+
+    def look(self, rows: Mapping[int, int], config: Config) -> None:
+        """End what must end, and begin what is due.
+
+        Args:
+            rows: the row of each worker, by its id.
+            config: the configuration in force.
+        """
+        if self._trial is not None:
+            rows = {**rows, self._trial[0]: self._trial[1]}
+        for pid, (reason, queue_id) in self._clock.look(rows).items():
+            self._end(pid, reason, queue_id)
+        self._try_next(config)
+        self._write(config)
+
+    def _end(self, pid: int, reason: Reason, queue_id: str) -> None:
+        """End a process: it may say where it was, and is killed if it does not die of that."""
+        now = time.monotonic()
+        known = self._doomed.get(pid)
+        if known is None:
+            self._doomed[pid] = reason, now
+            log.worker_overdue(pid=pid, reason=reason, queue_id=queue_id)
+            metrics.wall(reason)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGABRT if known is None else signal.SIGKILL)
+
+    # The words of workers ---------------------------------------------------------------------
+
+    def listen(self) -> list[int]:
+        """Take what workers say.
+
+        Returns:
+            The ids of those that are out of memory and should be replaced.
+        """
+        outgrown: list[int] = []
+        room = socket.CMSG_SPACE(array.array("i").itemsize)
+        while True:
+            try:
+                word, rights, _flags, _ = self.heard.recvmsg(
+                    WORD.size, room, socket.MSG_CMSG_CLOEXEC
+                )
+            except OSError:
+                return outgrown
+            ends = _ends(rights)
+            if len(word) != WORD.size:
+                continue
+            about, pid, digest, name = WORD.unpack(word)
+            queue_id = name.rstrip(b"\0").decode("ascii", "replace")
+            if about == TRIAL and ends and len(self._waiting) < _QUEUE:
+                self._waiting.append(_Case(digest, queue_id, ends[0]))
+            elif about == MEMORY:
+                log.worker_overdue(pid=pid, reason="outgrown", queue_id=queue_id)
+                metrics.wall("outgrown")
+                self._suspect(digest, queue_id)
+                outgrown.append(pid)
+
+    # Processes that ended ---------------------------------------------------------------------
+
+    def buried(self, pid: int, code: int) -> bool:
+        """Take note of a child that ended with an exit code; tell whether it was one of ours."""
+        if pid == self._writer:
+            self._written(code)
+            return True
+        if self._trial is None or pid != self._trial[0]:
+            return False
+        _pid, row, case = self._trial
+        self._trial = None
+        self.flights.clear(row)
+        metrics.give_back(row)
+        reason = self._doomed.pop(pid, None)
+        if code == os.EX_OK:
+            self._find(case.digest, State.CLEARED)
+        elif reason is not None or code in _CRASHES or code == OUT_OF_MEMORY:
+            log.condemned(queue_id=case.queue_id, status=code)
+            metrics.wall("condemned")
+            self._find(case.digest, State.CONDEMNED)
+        return True
+
+    def died(self, pid: int, row: int, code: int) -> None:
+        """Suspect all that was in flight in a worker that ended with an exit code."""
+        self._doomed.pop(pid, None)
+        if code != os.EX_OK:
+            for mark in self.flights.seen(row):
+                if mark.digest != NOBODY:
+                    self._suspect(mark.digest, mark.queue_id)
+        self.flights.clear(row)
+
+    def _suspect(self, digest: bytes, queue_id: str) -> None:
+        log.suspected(queue_id=queue_id)
+        metrics.wall("suspected")
+        self._find(digest, State.SUSPECTED)
+
+    def _find(self, digest: bytes, state: State) -> None:
+        self.suspects.set(digest, state)
+        if self._pending.get(digest) != State.CONDEMNED:
+            self._pending[digest] = state
+        while len(self._pending) > _PENDING:
+            del self._pending[next(iter(self._pending))]
+
+    # Trials -----------------------------------------------------------------------------------
+
+    def _try_next(self, config: Config) -> None:
+        """Begin the next trial, if there is a suspect and none is under way."""
+        while self._trial is None and self._waiting:
+            case = self._waiting.popleft()
+            if self.suspects.state(case.digest) == State.CONDEMNED:
+                case.connection.close()
+                continue
+            row = metrics.take()
+            try:
+                pid = child.start(lambda case=case, row=row: self._held(case, row, config))  # type: ignore[misc]
+            except OSError as error:
+                metrics.give_back(row)
+                case.connection.close()
+                log.error(Event.SUSPECTED, error)
+                return
+            # Its end must show at the other end.
+            case.connection.close()
+            self._trial = pid, row, case
+
+    def _held(self, case: _Case, row: int, config: Config) -> int:
+        for other in self._waiting:
+            other.connection.close()
+        limit()
+        metrics.use(row)
+        self.flights.use(row)
+        return held(case.connection, config, self.flights, case.digest)
+
+    # The database -----------------------------------------------------------------------------
+
+    def _write(self, config: Config) -> None:
+        """Have written down what was found, if that is due and nobody is at it."""
+        if not self._pending or self._writer or time.monotonic() < self._due:
+            return
+        self._writing, self._pending = self._pending, {}
+        try:
+            self._writer = child.start(lambda: self._written_down(config))
+        except OSError:
+            self._written(os.EX_OSERR)
+
+    def _written(self, code: int) -> None:
+        self._writer = 0
+        if code != os.EX_OK:
+            self._pending = {**self._writing, **self._pending}
+            self._due = time.monotonic() + _AGAIN
+        self._writing = {}
+
+    def _written_down(self, config: Config) -> int:
+        self.forget()
+        signal.alarm(_WRITE)
+        database = Database(config.database, size=1)
+        database.open()
+        try:
+            database.suspect([(each, _NAMES[state]) for each, state in self._writing.items()])
+        except DatabaseUnavailable:
+            return os.EX_TEMPFAIL
+        database.close()
+        return os.EX_OK
+
+    # Beginning and end ------------------------------------------------------------------------
+
+    def forget(self) -> None:
+        """Close what only the parent may hold open; for a worker that was just forked."""
+        self.heard.close()
+        for case in self._waiting:
+            case.connection.close()
+
+    def stop(self) -> None:
+        """End the processes; a trial that is under way is no verdict."""
+        pids = [self._writer] if self._writer else []
+        if self._trial is not None:
+            pids.append(self._trial[0])
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+
+def _ends(rights: list[tuple[int, int, bytes]]) -> list[socket.socket]:
+    """Take the connections that came along."""
+    found = array.array("i")
+    for level, kind, data in rights:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return [socket.socket(fileno=each) for each in found]

@@ -1,0 +1,50 @@
+"""Turns at a locked row: one at a time for each row, few altogether, and none waits for ever."""
+
+import threading
+import time
+
+import pytest
+
+from conversation_tracker.waiters import Locked, Waiters
+
+
+def test_one_works_on_a_row_and_others_on_other_rows() -> None:
+    waiters = Waiters(1)
+    with waiters.turn([1], 0):
+        with waiters.turn([2, ("shop", "1")], 0):
+            pass
+        with pytest.raises(Locked), waiters.turn([2, 1], 0.05):
+            pytest.fail("two work on one row")
+        with waiters.turn([2], 0):
+            pass
+    with waiters.turn([1, 2], 0):
+        pass
+    assert waiters._rows == {}
+
+
+def test_who_waits_comes_next() -> None:
+    waiters = Waiters(1)
+    seen = []
+
+    def work(number: int) -> None:
+        with waiters.turn([1], 10):
+            seen.append(number)
+            time.sleep(0.01)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(10)]
+    with waiters.turn([1], 0):
+        for each in threads:
+            each.start()
+        assert seen == []
+    for each in threads:
+        each.join()
+    assert sorted(seen) == list(range(10))
+    assert waiters._rows == {}
+
+
+def test_few_wait_for_locks() -> None:
+    waiters = Waiters(2)
+    with waiters.place(0), waiters.place(0), pytest.raises(Locked), waiters.place(0.05):
+        pytest.fail("a third waits")
+    with waiters.place(0):
+        pass
