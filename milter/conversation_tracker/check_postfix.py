@@ -88,6 +88,7 @@ def facts(settings: Settings, socket: Socket) -> Iterator[Fact]:
     yield from _waits(settings)
     yield from _size(settings)
     yield from _bare_newline(settings)
+    yield from _addresses_in_log(settings)
 
 
 def _default_action(settings: Settings) -> Iterator[Fact]:
@@ -295,3 +296,13 @@ def _bare_newline(settings: Settings) -> Iterator[Fact]:
         yield note(f"{name}_exclusions is not empty: those clients can hide a mail in another")
     else:
         yield ok(f"{name} is {value}, for all clients")
+
+
+def _addresses_in_log(settings: Settings) -> Iterator[Fact]:
+    """Judge how Postfix's log writes addresses: without quotes nobody can tell where one ends."""
+    form = settings.value("info_log_addr_form")
+    if form not in ("", "external"):
+        yield wrong(
+            f"info_log_addr_form is {form}: an address in the log can look like a delivery",
+            "postconf -e info_log_addr_form=external",
+        )

@@ -19,7 +19,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 _FRAMES_LIMIT = 20  # of one traceback, the innermost
 _CAUSES_LIMIT = 5  # of one exception
 
-_QUOTED_LOCAL = re.compile(r'"[^"]*"(?:@|%40)\S*')
+# Longer than any local part, and no longer: from each quotation mark of a run it would read on.
+_QUOTED_LOCAL = re.compile(r'"(?:[^"\\]|\\.){0,320}"(?:@|%40)\S*')
 _WORD = re.compile(r"\S+")
 _INSIDE = re.compile(r"\S(?:@|%40)\S")
 _HIDDEN = "<address>"

@@ -117,6 +117,20 @@ def test_mail_that_must_wait_is_delayed_and_then_sent(followed: Followed, order:
     followed.until(order, buyer="sent")
 
 
+def test_an_address_that_looks_like_a_delivery_is_none(followed: Followed, order: Order) -> None:
+    """Postfix's log quotes it; its mail still waits."""
+    sink = followed.stage.host.sink
+    hostile = '"a>, relay=x, d=1, dsn=2.0.0, status=sent (x)"@odd.example'
+    order.mask(hostile, "partner")
+    sink.reply(".", "450 4.2.1 later")
+    followed.send(order, hostile)
+    followed.stage.host.postfix.wait_for_log(r"status=sent \(x\)\"@odd\.example>.* status=deferred")
+    assert processes.until(lambda: followed.line(order, hostile).state == "delayed", 20.0)
+    sink.reply(".")
+    followed.stage.host.postfix.flush()
+    assert processes.until(lambda: followed.line(order, hostile).state == "sent", 20.0)
+
+
 @pytest.mark.parametrize("sender", [CARRIER, ""], ids=["with-a-report", "null-sender"])
 def test_each_recipient_of_split_mail_has_their_own_state(
     followed: Followed, order: Order, sender: str

@@ -113,6 +113,7 @@ def test_a_good_postfix_has_nothing_wrong_and_nothing_to_note() -> None:
     [
         (main(milter_default_action="accept"), "would let mail out unmasked"),
         (main(milter_default_action="reject"), "mail must wait"),
+        (main(info_log_addr_form="internal"), "can look like a delivery"),
         (main(milter_default_action="quarantine"), "milter_default_action is quarantine"),
         (main(smtpd_milters=""), "smtpd_milters does not name the tracker's socket"),
         (main(smtpd_milters=f"unix:other.sock, {SIGNER}"), "does not name the tracker's socket"),

@@ -393,6 +393,7 @@ def test_uncaught_errors_are_logged_without_their_text(stream, capfd):
         ("Key (address)=(john@example.com) already", "Key <address> already"),
         ("see mailto:john%40example.com now", "see <address> now"),
         ('to "john doe"@example.com twice', "to <address> twice"),
+        ('to "john \\"d\\" doe"@example.com twice', "to <address> twice"),
         ("john@[192.0.2.1] jörg@bücher.example", "<address> <address>"),
         ("root@localhost", "<address>"),
         ("a@b.test\nc@d.test", "<address>\n<address>"),

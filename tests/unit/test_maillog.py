@@ -81,6 +81,8 @@ def test_any_usual_time_and_host_or_none_stands_before_it(prefix: str) -> None:
         ({"to": "to=<j@b.example>, orig_to=<x@ct.example.com>"}, {}),
         ({"to": "to=<>, orig_to=<x>"}, {}),
         ({"to": 'to=<"a, b> c"@doe.example>'}, {}),
+        ({"to": 'to=<a."b \\" >, c".d@[192.0.2.1]>, orig_to=<"x y"@ct.example.com>'}, {}),
+        ({"to": "to=<jörg@doe.example>"}, {}),
         ({"tail": TAIL.replace("delay=", "conn_use=2, delay=", 1)}, {}),
         ({"tail": f"{TAIL}, tls=secure/none"}, {}),
         ({"tail": TAIL.replace("mx.doe.example[192.0.2.1]:25", "h[private/lmtp]")}, {}),
@@ -145,6 +147,56 @@ def test_any_other_line_tells_nothing(other: str) -> None:
     assert read(other) is None
 
 
+FORGED = "relay=x, delay=1, delays=1, dsn=2.0.0, status=sent (x)"
+FORGERIES = [
+    f'"a>, {FORGED}"@b.example',
+    f'"a\\">, {FORGED}"@b.example',
+    f'"a\\\\\\">, {FORGED}"@b.example',
+    f'x."a>, {FORGED} to=<"@b.example',
+    'x" status=sent (x)"@b.example',
+]
+
+
+@pytest.mark.parametrize("forged", FORGERIES)
+@pytest.mark.parametrize("name", ["to", "orig_to"])
+def test_no_address_is_read_as_a_result(name: str, forged: str) -> None:
+    """Whoever chose the address may have written a whole result into it, quoted."""
+    to = f"to=<{forged}>" if name == "to" else f"to=<j@b.example>, orig_to=<{forged}>"
+    told = read(line(to=to, dsn="4.0.0", status="deferred (later)"))
+    assert told is not None
+    assert (told.state, told.status, told.text) == ("delayed", "4.0.0", "later")
+    # Cut off by a syslog daemon, it tells nothing.
+    whole = line(to=to, dsn="4.0.0", status="deferred (later)")
+    cut = whole[: whole.index("status=sent") + 16]
+    assert read(cut) is None
+
+
+@pytest.mark.parametrize("forged", [*(f"<{each}>" for each in FORGERIES), FORGED])
+@pytest.mark.parametrize("name", ["message-id", "resent-message-id", "to=<x>, message-id"])
+def test_no_identifier_is_read_as_a_result(name: str, forged: str) -> None:
+    start = "Nov 23 16:45:52 host postfix/cleanup[123]: 9663F22A932: "
+    assert read(f"{start}{name}={forged}") is None
+    assert read(f"{start}{name}=postfix/smtp[1]: 9663F22A932: to=<x>, {FORGED}") is None
+
+
+@pytest.mark.parametrize("forged", FORGERIES)
+def test_no_sender_is_read_as_a_result(forged: str) -> None:
+    start = "Nov 23 16:45:52 host postfix/qmgr[123]: 9663F22A932: from="
+    end = ", status=expired, returned to sender"
+    assert read(f'{start}<"a{end}') is None
+    assert read(f"{start}<{forged}>, size=1, nrcpt=1 (queue active)") is None
+    told = read(f"{start}<{forged}>{end}")
+    assert told is not None
+    assert told.state == "bounced"
+
+
+@pytest.mark.parametrize(
+    "address", [f"a {FORGED}@b", f"a, {FORGED}@b", '"a', '"a"b"@c', "a<b@c", f'"a\\"@b>, {FORGED}']
+)
+def test_what_is_no_address_tells_nothing(address: str) -> None:
+    assert read(line(to=f"to=<{address}>", status="deferred (later)")) is None
+
+
 @given(st.text(max_size=400))
 def test_no_line_makes_it_fail(text: str) -> None:
     read(text)
@@ -163,6 +215,7 @@ def test_no_order_of_pieces_makes_it_fail(pieces: list[str]) -> None:
 
 
 @pytest.mark.parametrize("piece", [
+    '"', '\\"', 'a"', '"a\\', '"" ', ">", ">, orig_to=<", '">, orig_to=<"',
     "x", "x ", " ", ", relay=", ", relay=x, delay=1, ", ", relay=x, delay=1, delays=1, dsn=2.0.0, ",
     ", relay=x, a=b, dsn=2.0.0, status=sent(", ", status=expired, returned to sender ", "[1]: ",
 ])  # fmt: skip

@@ -3,7 +3,8 @@
 A line is a delivery's when a delivery agent, the queue manager or cleanup wrote it with a status
 (Postfix's log_adhoc.c and qmgr_active.c). The hand-over to the splitter is none: the copies that it
 makes have queue ids of their own. Neither are address probes and what was discarded. The addresses
-in a line are passed over, and only the remote's words are kept, to be masked.
+in a line are passed over whole, quoted local parts too (RFC 5321 section 4.1.2): whoever chose
+them may have written a result into them. Only the remote's words are kept, to be masked.
 
 Pure and linear in the line's length; nothing here raises, whatever the line holds.
 """
@@ -16,13 +17,17 @@ from conversation_tracker.core.reports.bounce import Delivery, Mark, State, word
 _LINE_LIMIT = 20_000  # characters; syslog daemons cut at 8 kB or less
 _TEXT_LIMIT = 2_000
 
+# Blanks and brackets stand in a quoted local part only, as Postfix writes it (info_log_addr_form
+# is external). An address written otherwise is none, and its line tells nothing.
+_ADDRESS = r"""<(?>(?:[^\s"<>]|"(?:[^"\\]|\\.)*")*)>"""
 # Time and host in any of the usual forms, or none; the process is the first word with a number in
 # brackets. Queue ids are short (hexadecimal) or long (enable_long_queue_ids).
 _START = re.compile(
     r"(?:[^\s\[\]]{1,255}[ \t]+){0,7}?(?P<process>[^\s\[\]]{1,100})\[[0-9]{1,10}\]: "
-    r"(?P<queue_id>[0-9A-Za-z]{5,32}): (?P<whose>to|from)=<"
+    rf"(?P<queue_id>[0-9A-Za-z]{{5,32}}): (?P<whose>to|from)={_ADDRESS}(?:, orig_to={_ADDRESS})?"
 )
-# What stands between relay and dsn grows with Postfix's versions: conn_use, delay, delays, tls.
+# Right behind the addresses. What stands between relay and dsn grows with Postfix's versions:
+# conn_use, delay, delays, tls.
 _RESULT = re.compile(
     r", relay=(?P<relay>[^,]{0,300}), (?:[a-z_]{1,20}=[^,]{0,300}, ){1,8}?"
     r"dsn=(?P<status>[245]\.[0-9]{1,3}\.[0-9]{1,3}), status=(?P<word>[A-Za-z-]{1,20})(?: |\Z)"
@@ -78,10 +83,10 @@ def read(line: str) -> Sent | None:
     if _SPLITTER in names or names[-1] == "discard":
         return None
     if start["whose"] == "from":
-        if names[-1] != "qmgr" or _EXPIRED.search(line, start.end()) is None:
+        if names[-1] != "qmgr" or _EXPIRED.match(line, start.end()) is None:
             return None
         return Sent(queue_id, process, "bounced", _TOO_OLD, "expired in the queue")
-    result = _RESULT.search(line, start.end())
+    result = _RESULT.match(line, start.end())
     if result is None or result["relay"] == _SPLITTER_RELAY:
         return None
     state = _STATES.get(result["word"])
