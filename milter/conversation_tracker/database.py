@@ -36,7 +36,7 @@ _IDENTIFIERS = Statement("SELECT * FROM tracker.identifiers_of(%s, %s::text[])")
 _REFUSE = Statement("SELECT tracker.refuse(%s, %s, %s::uuid, %s::uuid, %s, %s)")
 _DELIVERY = Statement("SELECT * FROM tracker.delivery_of(%s::uuid, %s)")
 _LAST_DELIVERY = Statement("SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)")
-_MARK = Statement("SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s)")
+_MARK = Statement("SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s, %s)")
 _RECORD_TEXT: LiteralString = (
     "SELECT outcome, bounces, id, store, number, alias_domain FROM tracker.record("
     "%s, %s, %b, %s, %s, %s::uuid, %s::uuid, %s::uuid[], %s::uuid[], %s, %s, %s, %s, %s,"
@@ -155,13 +155,13 @@ class Database:
 
         Args:
             bounce: the token.
-            mark: state and status.
+            mark: state, status and reason.
             report: digest of the report that says so, None where it was no report.
 
         Returns:
             Whether its state changed, now or when the same report came before.
         """
-        return bool(self._rows(_MARK, (bounce, mark.state, mark.status, report))[0][0])
+        return bool(self._rows(_MARK, (bounce, mark.state, mark.status, mark.reason, report))[0][0])
 
     def directory(self) -> Directory:
         """Read the alias domains and the stores."""

@@ -238,7 +238,9 @@ def _lines(found: _Rehearsed) -> Iterator[str]:
         yield f"  {_cut(one_line(str(edit)))}"
     yield from _found_lines(found)
     for mark in found.marks:
-        yield f"mark: the delivery is {mark.state} {mark.status}".rstrip()
+        yield " ".join(
+            filter(None, ("mark: the delivery is", mark.state, mark.status, mark.reason))
+        )
     for record in found.records:
         yield from _record_lines(record, found.conversations[record.order])
     yield "nothing was changed; aliases and bounce addresses that are new differ each time"

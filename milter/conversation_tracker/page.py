@@ -49,7 +49,7 @@ _ARTICLE = """<article class="{direction}">
 <span class="{state}">{state}</span></p>
 <p>From: <bdi>{sender}</bdi> &lt;{alias}&gt;</p>
 """
-_RECIPIENT = '<p>To: {role} &lt;{alias}&gt;, <span class="{state}">{state} {status}</span></p>\n'
+_RECIPIENT = '<p>To: {role} &lt;{alias}&gt;, <span class="{state}">{said}</span></p>\n'
 _FILES = "<p>Files: {names}</p>\n"
 _NOTES = "<p>Parts with an address: {notes}</p>\n"
 _TEXT = '<pre dir="auto">{text}</pre>\n'
@@ -92,7 +92,7 @@ def _article(entry: Entry, text: str) -> Iterator[str]:
             role=_safe(to.role),
             alias=_safe(to.alias),
             state=_safe(to.state),
-            status=_safe(to.status),
+            said=_safe(" ".join(filter(None, (to.state, to.status, to.reason)))),
         )
     if entry.attachment_names:
         yield _FILES.format(names=_names(entry.attachment_names))

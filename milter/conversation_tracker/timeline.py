@@ -6,7 +6,6 @@ that does not exist is a `Failure`; what a message holds never makes one.
 """
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +24,8 @@ _MESSAGES = """
 SELECT m.id, m.at, m.direction, s.role, tracker.hard_alias(s.token, o.alias_domain), m.sender_name,
        m.subject, m.first_words, m.attachment_names, m.size, m.automatic, m.verdict, m.notes,
        (SELECT coalesce(json_agg(json_build_array(tracker.hard_alias(r.token, o.alias_domain),
-                                                  r.role, d.state, d.status) ORDER BY r.id), '[]')
+                                                  r.role, d.state, d.status, d.reason)
+                                 ORDER BY r.id), '[]')
           FROM tracker.deliveries AS d JOIN tracker.participants AS r ON r.id = d.recipient_id
          WHERE d.message_id = m.id AND d.message_at = m.at)
   FROM tracker.messages AS m
@@ -42,7 +42,9 @@ SELECT NULL::bigint, f.at,
        f.subject, '', '{}'::text[], 0, false, 'unverified', '{}'::text[],
        json_build_array(json_build_array(
            coalesce(tracker.hard_alias(r.token, o.alias_domain), ''), coalesce(r.role, ''),
-           'refused', f.reply))
+           'refused',
+           coalesce(substring(f.reply FROM '^[0-9]{3} ([245](?:[.][0-9]{1,3}){2})(?: |$)'), ''),
+           f.reply))
   FROM tracker.refusals AS f
   JOIN tracker.orders AS o ON o.id = f.order_id
   LEFT JOIN tracker.participants AS s ON s.id = f.author_id
@@ -64,13 +66,15 @@ class Delivery:
         alias: the recipient's, in hard form.
         role: the recipient's.
         state: accepted, delayed, sent, bounced or refused.
-        status: enhanced status code (RFC 3463) and what was said, "" if nothing was.
+        status: enhanced status code (RFC 3463), "" if there is none.
+        reason: what the remote said, masked; for refused mail our own reply.
     """
 
     alias: str
     role: str
     state: str
     status: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Entry:
         id: the database's number for it; None where the message was refused, and nothing kept.
         at: when it came, in local time.
         direction: outbound (to the buyer), inbound (from the buyer) or internal.
-        role: the sender's.
+        role: the sender's; whose they claim to be, where the verdict is flagged.
         alias: the sender's.
         name: the sender's display name, "" if there is none.
         subject: decoded.
@@ -205,12 +209,8 @@ def as_table(entries: Sequence[Entry], cells: int) -> Iterator[str]:
     return table.lines(_TITLES, [_row(entry) for entry in entries], cells, _NEVER_NARROWED)
 
 
-def _status(entry: Entry) -> str:
-    return entry.worst.status if entry.worst else ""
-
-
 def _row(entry: Entry) -> tuple[str, ...]:
-    status = re.search(r"(?<!\S)[245](?:\.[0-9]{1,3}){2}(?!\S)", _status(entry))
+    status = entry.worst.status if entry.worst else ""
     return (
         f"{entry.at:%Y-%m-%d %H:%M}",
         entry.direction,
@@ -219,7 +219,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
         entry.subject,
         entry.first_words,
         ", ".join(entry.attachment_names),
-        f"{entry.state} {status[0]}" if status else entry.state,
+        f"{entry.state} {status}".rstrip(),
     )
 
 
@@ -245,10 +245,16 @@ def _object(entry: Entry, body: str) -> dict[str, object]:
         "direction": entry.direction,
         "from": entry.alias,
         "fromName": entry.name,
-        "fromRole": entry.role,
+        "fromRole": None if entry.verdict == "flagged" else entry.role,
         "to": [delivery.alias for delivery in entry.deliveries if delivery.alias],
         "recipients": [
-            {"alias": d.alias, "role": d.role, "state": d.state, "status": d.status}
+            {
+                "alias": d.alias,
+                "role": d.role,
+                "state": d.state,
+                "status": d.status,
+                "reason": d.reason,
+            }
             for d in entry.deliveries
         ],
         "subject": entry.subject,

@@ -170,9 +170,10 @@ def record(
     tracker.sql("DELETE FROM tracker.deliveries WHERE %s", not states)
     for address, state in partners.items():
         tracker.sql(
-            "UPDATE tracker.deliveries SET state = %s, status = %s WHERE recipient_id IN"
+            "UPDATE tracker.deliveries SET state = %s, status = %s, reason = %s"
+            " WHERE recipient_id IN"
             " (SELECT id FROM tracker.participants WHERE address = %s)",
-            state, "5.1.1 no such user" if state == "bounced" else "", address,
+            state, *(("5.1.1", "no such user") if state == "bounced" else ("", "")), address,
         )  # fmt: skip
     [(number,)] = tracker.sql("SELECT id FROM tracker.messages")
     assert isinstance(number, int)
@@ -365,11 +366,12 @@ def test_the_timeline_as_json(tracker: Tracker) -> None:
     to = message.pop("to")
     assert [each["alias"] for each in message["recipients"]] == to
     assert all(alias.endswith(f"@{ALIAS_DOMAIN}") for alias in (*to, message.pop("from")))
-    states = [(each["role"], each["state"], each["status"]) for each in message.pop("recipients")]
+    names = ("role", "state", "status", "reason")
+    states = [tuple(each[name] for name in names) for each in message.pop("recipients")]
     assert states == [
-        ("partner", "sent", ""),
-        ("partner", "bounced", "5.1.1 no such user"),
-        ("partner", "accepted", ""),
+        ("partner", "sent", "", ""),
+        ("partner", "bounced", "5.1.1", "no such user"),
+        ("partner", "accepted", "", ""),
     ]
     assert message == {
         "id": number,

@@ -126,4 +126,4 @@ def test_the_timeline_says_that_a_message_was_refused(database: str) -> None:
     assert reply == replies.CANNOT_MASK
     assert (entry["state"], entry["subject"]) == ("refused", "Here it is")
     [to] = entry["recipients"]
-    assert (to["role"], to["status"]) == ("store", str(replies.CANNOT_MASK))
+    assert (to["role"], to["status"], to["reason"]) == ("store", "5.6.0", str(replies.CANNOT_MASK))

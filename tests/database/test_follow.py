@@ -75,17 +75,18 @@ class Mail:
         message = Message(sender, to, headers, body, Arrival(queue_id), null)
         assert rules.message(transaction, message).plan.reply is None
 
-    def known(self, queue_id: str) -> tuple[str, str]:
-        """Return state and status of the delivery with this queue id."""
+    def known(self, queue_id: str) -> tuple[str, str, str]:
+        """Return state, status and reason of the delivery with this queue id."""
         [row] = self.sql(
-            "SELECT state, status FROM tracker.deliveries WHERE queue_id = %s", here(queue_id)
+            "SELECT state, status, reason FROM tracker.deliveries WHERE queue_id = %s",
+            here(queue_id),
         )
-        return row[0], row[1]
+        return row[0], row[1], row[2]
 
     def changes(self) -> list[tuple[Any, ...]]:
         """Return all that is known of all deliveries, with its times."""
         return self.sql(
-            "SELECT bounce, state, status, changed_at FROM tracker.deliveries ORDER BY 1"
+            "SELECT bounce, state, status, reason, changed_at FROM tracker.deliveries ORDER BY 1"
         )
 
 
@@ -182,11 +183,11 @@ def test_a_line_marks_its_delivery_and_names_nobody(mail: Mail, follower: Follow
     follower.start()
     follower.write(line(one, f"deferred (host mx.doe.example said: 450 <{BUYER}> later)", "4.2.0"))
     follower.until(lambda: marked(mail, [one], "delayed"))
-    assert mail.known(one) == ("delayed", f"4.2.0 host [host] said: 450 <{mail.alias}> later")
+    assert mail.known(one) == ("delayed", "4.2.0", f"host [host] said: 450 <{mail.alias}> later")
     follower.write(line(one))
     follower.until(lambda: marked(mail, [one]))
-    assert mail.known(one) == ("sent", "2.0.0 250 2.0.0 kept")
-    assert mail.known(other) == ("accepted", "")
+    assert mail.known(one) == ("sent", "2.0.0", "250 2.0.0 kept")
+    assert mail.known(other) == ("accepted", "", "")
     assert follower.end() == 0
     told = follower.said.read_text() + follower.state.read_text()
     assert "doe.example" not in told
@@ -201,7 +202,7 @@ def test_what_was_there_before_the_first_start_is_not_read(mail: Mail, follower:
     follower.start()
     follower.write(line(new))
     follower.until(lambda: marked(mail, [new]))
-    assert mail.known(old) == ("accepted", "")
+    assert mail.known(old) == ("accepted", "", "")
 
 
 def test_a_log_that_comes_later_is_read_from_its_first_line(mail: Mail, follower: Follower) -> None:
@@ -412,9 +413,9 @@ def test_a_bounce_without_a_report_is_marked(mail: Mail) -> None:
     finally:
         database.close()
     assert mail.known(null)[0] == "bounced"
-    assert BUYER not in mail.known(null)[1]
-    assert mail.known(other) == ("accepted", "")
-    assert mail.known(late) == ("sent", "2.0.0 ok")
+    assert BUYER not in mail.known(null)[2]
+    assert mail.known(other) == ("accepted", "", "")
+    assert mail.known(late) == ("sent", "2.0.0", "ok")
 
 
 JOURNALCTL = """\
@@ -472,7 +473,7 @@ def test_the_journal_is_followed_by_its_cursor(mail: Mail, follower: Follower) -
     follower.start("--journal", path=folder)
     entry(ids[1])
     follower.until(lambda: marked(mail, ids[1:2]))
-    assert mail.known(ids[0]) == ("accepted", "")
+    assert mail.known(ids[0]) == ("accepted", "", "")
     with entries.open("a") as file:
         file.write('{"__CURSOR": "odd", "MESSAGE": null}\n')
     entry(ids[2], octets=True)

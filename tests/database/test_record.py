@@ -27,7 +27,7 @@ Notified = Callable[[str], AbstractContextManager[list[str]]]
 TIMELINE = [
     "store", "order_number", "at", "direction", "sender_role", "sender_alias", "sender_name",
     "recipient_alias", "recipient_role", "subject", "first_words", "has_attachment", "state",
-    "status", "message_id",
+    "status", "reason", "notes", "message_id",
 ]  # fmt: skip
 
 
@@ -413,7 +413,7 @@ def test_the_timeline_has_one_row_for_each_recipient_in_hard_form_only(order: Or
     domain = order.shop.alias_domain
     assert sorted(order.timeline()) == sorted(
         (order.shop.name, "1", at, "outbound", "partner", f"{order.ann}@{domain}", "Ann",
-         f"{who}@{domain}", role, "Hello", "How are you?", True, "accepted", "", number)
+         f"{who}@{domain}", role, "Hello", "How are you?", True, "accepted", "", "", [], number)
         for who, role in ((order.john, "buyer"), (jane, "store"))
     )  # fmt: skip
 

@@ -38,7 +38,8 @@ def test_refused_mail_stands_in_the_timeline_with_the_reason(database, connectio
     assert (entry.state, entry.subject, entry.id) == ("refused", "Hello", None)
     assert entry.role == "unknown"
     assert entry.deliveries[0].alias == alias
-    assert entry.deliveries[0].status == "550 5.7.1 Sender refused"
+    assert entry.deliveries[0].status == "5.7.1"
+    assert entry.deliveries[0].reason == "550 5.7.1 Sender refused"
     assert timeline.text(connection, entry) == ""
     [line] = list(timeline.as_table([entry], 100))[1:]
     assert line.endswith("refused 5.7.1")
@@ -55,7 +56,17 @@ def test_the_view_shows_refused_mail_in_the_contracts_columns(database, connecti
     """tracker.timeline has a row for it, with the recipient's hard alias."""
     alias = refuse(database, connection)
     row = connection.execute(
-        "SELECT direction, sender_alias, recipient_alias, state, status, message_id"
+        "SELECT direction, sender_alias, recipient_alias, state, status, reason, notes,"
+        " message_id"
         "  FROM tracker.timeline"
     ).fetchone()
-    assert row == ("outbound", None, alias, "refused", "550 5.7.1 Sender refused", None)
+    assert row == (
+        "outbound",
+        None,
+        alias,
+        "refused",
+        "5.7.1",
+        "550 5.7.1 Sender refused",
+        [],
+        None,
+    )

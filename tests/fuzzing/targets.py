@@ -126,7 +126,9 @@ def delivery(data: bytes) -> None:
     )
     read = report.read(message)
     marked = bounce.mark(it, read)
-    if marked is not None and any(key in marked.status.lower() for key in _ALIASES):
+    if marked is not None and any(
+        key in f"{marked.status} {marked.reason}".lower() for key in _ALIASES
+    ):
         raise Broken(f"{read!r} marks {marked!r}")
     if read.kind == "failed":
         plan = bounce.notified(message, it, read, now, "1" * 32)

@@ -178,7 +178,7 @@ class Player:
     def _timeline(self, step: Timeline) -> None:
         rows = []
         for line in self.orders[step.order].timeline():
-            status = f" ({line.status})" if line.status else ""
+            status = f" ({line.said})" if line.said else ""
             who = f"{line.sender_role or 'stranger'} > {line.recipient_role or 'nobody'}"
             rows.append(f"{line.direction}  {who}  {line.state}{status}  {line.subject}")
         wanted = [re.sub(" {2,}", "  ", row.strip()) for row in step.rows]

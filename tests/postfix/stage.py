@@ -45,7 +45,7 @@ SELECT 'bounce-' || replace(d.bounce::text, '-', '') || '@' || o.alias_domain
 """
 _TIMELINE = """
 SELECT direction, sender_role, sender_alias, sender_name, recipient_alias, recipient_role, subject,
-       first_words, has_attachment, state, status
+       first_words, has_attachment, state, status, reason, notes
   FROM tracker.timeline LEFT JOIN tracker.participants AS p
     ON recipient_alias LIKE replace(p.token::text, '-', '') || '@%%'
  WHERE store = %s AND order_number = %s ORDER BY at, message_id, p.id
@@ -80,6 +80,14 @@ class Line(NamedTuple):
     has_attachment: bool
     state: str | None
     status: str | None
+    reason: str | None
+    notes: list[str]
+
+    @property
+    def said(self) -> str:
+        """What was said of it: status and reason; of refused mail our reply, which has both."""
+        both = (self.reason,) if self.state == "refused" else (self.status, self.reason)
+        return " ".join(filter(None, both))
 
 
 class Order:

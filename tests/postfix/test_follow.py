@@ -99,7 +99,7 @@ def test_mail_that_was_taken_is_sent_with_the_remotes_words(
     followed.until(order, buyer="sent")
     alias = order.person(BUYER).hard
     followed.stage.host.sink.reply(".")
-    said = followed.line(order, BUYER).status
+    said = followed.line(order, BUYER).said
     assert said == f"2.0.0 250 2.0.0 kept for <{alias}> on [host]"
 
 
@@ -108,8 +108,7 @@ def test_mail_that_must_wait_is_delayed_and_then_sent(followed: Followed, order:
     sink.reply(BUYER, f"450 4.2.1 <{BUYER}>: mailbox full")
     followed.send(order, BUYER)
     followed.until(order, buyer="delayed")
-    said = followed.line(order, BUYER).status
-    assert said is not None
+    said = followed.line(order, BUYER).said
     assert said.startswith("4.2.1 host [host]")
     assert f"said: 450 4.2.1 <{order.person(BUYER).hard}>: mailbox full" in said
     sink.reply(BUYER)
@@ -141,8 +140,7 @@ def test_each_recipient_of_split_mail_has_their_own_state(
     followed.until(order, buyer="sent", payer="bounced")
     followed.stage.settle()
     assert followed.line(order, BUYER).state == "sent"
-    said = followed.line(order, PAYER).status
-    assert said is not None
+    said = followed.line(order, PAYER).said
     assert said.startswith("5.1.1 ")
     assert f"<{order.person(PAYER).hard}>: no such user" in said
 

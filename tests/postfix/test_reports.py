@@ -102,7 +102,7 @@ def test_odd_report(host: Stage, name: str) -> None:
     came = host.carried("", bounce, report)
     [line] = order.timeline()
     assert line.state == state
-    assert not found_in((line.status or "").encode(), [BUYER, "reader.example", "else.example"])
+    assert not found_in(line.said.encode(), [BUYER, "reader.example", "else.example"])
     [notice] = came
     assert (notice.sender.address, notice.addresses) == ("", ("pay@payment.example",))
     assert notice.header("From") == [f"Mail Delivery System <mailer-daemon@{DOMAIN}>".encode()]

@@ -6,7 +6,6 @@ only recorded, abuse reports as well. An automatic answer is no report: it is ma
 Pure: the rules are here, the database is asked by `filter`.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,22 +22,11 @@ from conversation_tracker.core.plan import (
     Plan,
     ReplaceBody,
 )
-from conversation_tracker.core.reports import notice
+from conversation_tracker.core.reports import notice, wording
 from conversation_tracker.core.reports.report import Report
 from conversation_tracker.core.view import View
 
 State = Literal["bounced", "delayed", "sent"]
-
-_STATUS = 500
-# Which hosts receive a person's mail tells their provider, or their own domain. An alias stays.
-_HOST = re.compile(
-    r"(?<![@\w.-])(?:[a-z0-9_-]+\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]+)(?![\w@-])"
-    r"|(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])"
-    r"|(?:[0-9a-f]{1,4}:)+(?::[0-9a-f]{1,4})+|(?:[0-9a-f]{1,4}:){3,7}[0-9a-f]{1,4}",
-    re.IGNORECASE,
-)
-# The remote may know the recipient by another address than we do.
-_ADDRESS = re.compile(r"(?<![^\s<>(),;:\"'])[^\s<>(),;:\"'@]*@[^\s<>(),;:\"']*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +58,17 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a report says of a delivery: its new state, and status with text, masked."""
+    """What a report says of a delivery.
+
+    Attributes:
+        state: its new state.
+        status: enhanced status code (RFC 3463), "" if there is none.
+        reason: the remote's words, masked.
+    """
 
     state: State
     status: str
+    reason: str
 
 
 def mark(delivery: Delivery, report: Report) -> Mark | None:
@@ -90,7 +85,7 @@ def mark(delivery: Delivery, report: Report) -> Mark | None:
     state = states.get(report.kind)
     if state is None:
         return None
-    return Mark(state, worded(delivery, report.status, report.diagnostic))
+    return Mark(state, *worded(delivery, report.status, report.diagnostic))
 
 
 def forwarded(report: Report) -> bool:
@@ -150,8 +145,8 @@ def _replaced(message: Message, own: notice.Notice, to: Participant) -> Iterator
     yield AddRecipient(str(to.address))
 
 
-def worded(delivery: Delivery, status: str, said: str) -> str:
-    """Give a status with the remote's words, in which nobody and no host is named.
+def worded(delivery: Delivery, status: str, said: str) -> tuple[str, str]:
+    """Give a status and the remote's words, in which nobody and no host is named.
 
     Args:
         delivery: the delivery it is about.
@@ -159,19 +154,10 @@ def worded(delivery: Delivery, status: str, said: str) -> str:
         said: the remote's words; they may name anybody, also by an address that we do not know.
 
     Returns:
-        Both as one text: everybody of the order in hard form, any other address as `[address]`.
-        Where the recipient's address is gone, nothing could be masked: the status alone.
+        The status, "" if it is none, and the words. Where the recipient's address is gone, nothing
+        could be masked: no words.
     """
-    conversation = delivery.conversation
-    recipient = conversation.with_token(delivery.recipient)
+    recipient = delivery.conversation.with_token(delivery.recipient)
     if recipient is None or recipient.address is None:
-        return status
-    ours = conversation.order.alias_domain
-
-    def unnamed(found: re.Match[str]) -> str:
-        # Of two run together, the second alone may be ours.
-        _, *domains = found[0].split("@")
-        return found[0] if [each.rstrip(".") for each in domains] == [ours] else "[address]"
-
-    text = _ADDRESS.sub(unnamed, View(conversation, None).text(said))
-    return " ".join(filter(None, (status, _HOST.sub("[host]", text))))[:_STATUS]
+        return wording.code(status), ""
+    return wording.code(status), wording.reason(delivery.conversation, said)

@@ -113,7 +113,7 @@ def mark(delivery: Delivery, sent: Sent) -> Mark | None:
     """
     if sent.state == "bounced" and delivery.return_path is not None:
         return None
-    return Mark(sent.state, worded(delivery, sent.status, sent.text))
+    return Mark(sent.state, *worded(delivery, sent.status, sent.text))
 
 
 def _text(rest: str) -> str:
