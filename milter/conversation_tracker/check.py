@@ -18,6 +18,7 @@ from conversation_tracker import (
     check_follow,
     check_metrics,
     check_postfix,
+    check_postmaster,
     check_routes,
     check_socket,
     check_systemd,
@@ -95,6 +96,7 @@ def _postfix(
         yield note("the alias domains are in the database: Postfix's routes were not looked at")
         return
     yield from check_routes.facts(settings, state.domains)
+    yield from check_postmaster.facts(config.postmaster, state.domains)
     table = Path(settings.value("config_directory")) / "tracker_transport"
     try:
         yield from check_routes.stale(table.read_text("utf-8", "replace"), state.domains)

@@ -129,7 +129,9 @@ def explain(given: argparse.Namespace, config: Config) -> int:
     from conversation_tracker.explain import Envelope, explain
 
     envelope = Envelope(tuple(given.rcpt), given.sender, given.trusted, given.user)
-    explanation = explain(config.database, _message(given.file), envelope, config.authserv_id)
+    explanation = explain(
+        config.database, _message(given.file), envelope, config.authserv_id, config.postmaster
+    )
     for line in explanation.lines:
         print(line)
     return 0 if explanation.taken else NO

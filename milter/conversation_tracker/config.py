@@ -48,6 +48,7 @@ class Config:
     workers: int
     trusted_networks: tuple[Network, ...]
     authserv_id: str
+    postmaster: str
     metrics: tuple[str, int] | None
     log_format: Literal["json", "console"]
     path: Path

@@ -23,6 +23,7 @@ from conversation_tracker.core.reports.bounce import Delivery, Mark
 from conversation_tracker.mint import mint
 from conversation_tracker.pool import Pool, Undone
 from conversation_tracker.rows import Directory, Found, Status, delivery_of, found_of, store_of
+from conversation_tracker.share import Shares
 from conversation_tracker.statement import Statement
 
 T = TypeVar("T")
@@ -34,6 +35,14 @@ _OPEN = Statement("SELECT * FROM tracker.conversation_of_number(%s, %s)")
 _ANSWERED = Statement("SELECT * FROM tracker.conversation_answered(%s, %s::text[])")
 _IDENTIFIERS = Statement("SELECT * FROM tracker.identifiers_of(%s, %s::text[])")
 _REFUSE = Statement("SELECT tracker.refuse(%s, %s, %s::uuid, %s::uuid, %s, %s)")
+_SHARES = Statement(
+    "SELECT s.hourly_limit, u.own, u.others, u.strangers, u.senders,"
+    " %s OR tracker.is_stranger(o.id, g.token, %s::jsonb)"
+    " FROM tracker.orders AS o JOIN tracker.stores AS s ON s.name = o.store"
+    " CROSS JOIN (SELECT %s::uuid AS token) AS g"
+    " LEFT JOIN tracker.participants AS p ON p.token = g.token AND p.order_id = o.id,"
+    " tracker.used(o.id, p.id) AS u WHERE o.id = %s"
+)
 _DELIVERY = Statement("SELECT * FROM tracker.delivery_of(%s::uuid, %s)")
 _LAST_DELIVERY = Statement("SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)")
 _MARK = Statement("SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s, %s)")
@@ -139,6 +148,12 @@ class Database:
                 refusal.reply,
             ),
         )
+
+    def shares(self, record: Record) -> Shares | None:
+        """Tell how much of its hour an order has used, before a record; None: it is gone."""
+        flagged = record.verdict == "flagged"
+        rows = self._rows(_SHARES, (flagged, _joined(record), record.sender, record.order))
+        return Shares(*rows[0]) if rows else None
 
     def delivery(self, bounce: Bounce) -> tuple[Status, Delivery] | None:
         """Look a bounce address up: its order's status and its delivery, None if there is none."""
@@ -273,6 +288,14 @@ def _tokens(values: Iterable[str]) -> str:
     return "{" + ",".join(values) + "}"
 
 
+def _joined(record: Record) -> str | None:
+    joined = [
+        {"token": p.token, "role": p.role, "address": str(p.address), "vouched": p.vouched}
+        for p in record.joined
+    ]
+    return _json(joined) if joined else None
+
+
 def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str, str], list[str]]:
     if len(record.raw) <= LARGE:
         return _recorded(connection, record, _RECORD, record.raw[:])
@@ -288,10 +311,6 @@ def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str,
 def _recorded(
     connection: Connection, record: Record, statement: Statement, raw: bytes | str
 ) -> tuple[Outcome, dict[str, str], list[str]]:
-    joined = [
-        {"token": p.token, "role": p.role, "address": str(p.address), "vouched": p.vouched}
-        for p in record.joined
-    ]
     identifiers = [
         {"ours": i.ours, "original": i.original, "token": i.token} for i in record.identifiers
     ]
@@ -299,7 +318,7 @@ def _recorded(
         connection,
         (
             record.order,
-            _json(joined) if joined else None,
+            _joined(record),
             record.digest,
             here(record.queue_id),
             record.direction,

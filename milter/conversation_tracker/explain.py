@@ -15,7 +15,7 @@ import psycopg
 
 from conversation_tracker import failure
 from conversation_tracker.connection import Connection
-from conversation_tracker.core import copies, replies
+from conversation_tracker.core import copies, postmaster, replies
 from conversation_tracker.core import message as messages
 from conversation_tracker.core.address import Address, AddressError, mailboxes
 from conversation_tracker.core.conversation import Conversation, Participant
@@ -70,11 +70,15 @@ class _Witness(Rehearsal):
     def __init__(self, conninfo: str) -> None:
         super().__init__(conninfo)
         self.records: tuple[Record, ...] = ()
+        self.told: dict[int, str] = {}
         self.marks: tuple[Mark, ...] = ()
         self.conversations: dict[int, Conversation] = {}
         self.unavailable: DatabaseUnavailable | None = None
 
     def record(self, records: Sequence[Record]) -> tuple[Outcome, dict[str, str]]:
+        for record in records:
+            if (shares := super().shares(record)) is not None:
+                self.told[record.order] = shares.told(own=record.own)
         answer = super().record(records)
         self.records = tuple(records)
         for record in records:
@@ -112,9 +116,12 @@ class _Rehearsed:
     records: tuple[Record, ...] = ()
     marks: tuple[Mark, ...] = ()
     conversations: dict[int, Conversation] = field(default_factory=dict)
+    shares: dict[int, str] = field(default_factory=dict)
 
 
-def explain(conninfo: str, raw: bytes, envelope: Envelope, authserv_id: str = "") -> Explanation:
+def explain(
+    conninfo: str, raw: bytes, envelope: Envelope, authserv_id: str = "", reader: str = ""
+) -> Explanation:
     """Tell what would happen to a message.
 
     Args:
@@ -122,6 +129,7 @@ def explain(conninfo: str, raw: bytes, envelope: Envelope, authserv_id: str = ""
         raw: the message with any line ends.
         envelope: what SMTP would say about it.
         authserv_id: whose Authentication-Results to believe, "" for nobody's.
+        reader: who gets the mail to an alias domain's postmaster, "" for the mail host's own.
 
     Returns:
         The explanation.
@@ -146,7 +154,7 @@ def explain(conninfo: str, raw: bytes, envelope: Envelope, authserv_id: str = ""
     try:
         rehearsal.open()
         directory = rehearsal.directory()
-        filter = Filter(rehearsal, lambda: directory, authserv_id)
+        filter = Filter(rehearsal, lambda: directory, authserv_id, reader)
         rehearsed = _rehearsed(rehearsal, filter, transaction, message, envelope.recipients)
     except DatabaseUnavailable as error:
         raise _failure(error, conninfo) from None
@@ -215,6 +223,7 @@ def _rehearsed(
     found.return_path = outcome.return_path
     found.records = rehearsal.records if outcome.orders else ()
     found.conversations = rehearsal.conversations
+    found.shares = rehearsal.told
     return found
 
 
@@ -237,6 +246,10 @@ def _lines(found: _Rehearsed) -> Iterator[str]:
     for edit in found.edits:
         yield f"  {_cut(one_line(str(edit)))}"
     yield from _found_lines(found)
+    for order, share in found.shares.items():
+        known = found.conversations.get(order) or found.transaction.conversations.get(order)
+        where = f" of {_order(known)}" if known is not None else ""
+        yield f"share{where} in this hour: {share}"
     for mark in found.marks:
         yield " ".join(
             filter(None, ("mark: the delivery is", mark.state, mark.status, mark.reason))
@@ -256,6 +269,8 @@ def _decision(found: _Rehearsed) -> str:
             return "record and forward it"
         case "split":
             return "record it, and queue it for the splitter: one copy for each recipient"
+        case "untouched" if postmaster.alone(found.transaction.recipients):
+            return "pass it on to the postmaster as it came: it belongs to no order"
         case "returned":
             return "make it a notification to the author that names the alias only"
         case _:
@@ -267,6 +282,8 @@ def _led_to(found: _Rehearsed, recipient: messages.Recipient) -> str:
         delivery = found.transaction.deliveries[recipient.bounce]
         who = _role(delivery.conversation, delivery.recipient)
         return f"bounce address of a delivery to the {who}"
+    if recipient.postmaster:
+        return "the postmaster of an alias domain"
     if recipient.order is None or recipient.token is None:
         return "no alias"
     return f"the {_role(found.transaction.conversations[recipient.order], recipient.token)}"

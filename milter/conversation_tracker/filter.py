@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from conversation_tracker.bounces import Bounces
-from conversation_tracker.core import probe, replies, rewrite, thread
+from conversation_tracker.core import postmaster, probe, replies, rewrite, thread
 from conversation_tracker.core.address import Address, AddressError
 from conversation_tracker.core.alias import Bounce, NotAnAlias, decode, in_domains
 from conversation_tracker.core.conversation import Conversation, Mapped, Store
@@ -26,6 +25,7 @@ from conversation_tracker.core.reports.bounce import Delivery
 from conversation_tracker.database import Database
 from conversation_tracker.logs import log
 from conversation_tracker.mint import mint
+from conversation_tracker.outcome import Outcome, done
 from conversation_tracker.pool import DatabaseUnavailable, OrderLocked
 from conversation_tracker.rows import Directory, Found
 
@@ -78,17 +78,6 @@ class Transaction:
         return Arrival(queue_id, self.trusted, self.split, client=client, helo=helo, user=self.user)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one message: its plan, already recorded, and what the log says of it."""
-
-    plan: Plan
-    return_path: str | None = None  # "" for the null sender, None where it stays
-    orders: tuple[str, ...] = ()
-    direction: str = ""
-    what: Literal["untouched", "forwarded", "split", "returned"] = "untouched"
-
-
 class Filter:
     """Asks and decides for one process; its methods may be called from many threads."""
 
@@ -97,6 +86,7 @@ class Filter:
         database: Database,
         directory: Callable[[], Directory | None],
         authserv_id: str = "",
+        reader: str = "",
     ) -> None:
         """Work with this database, and with what `directory` last knew.
 
@@ -104,8 +94,10 @@ class Filter:
             database: where conversations are.
             directory: gives the directory last seen, None if there was none yet.
             authserv_id: whose Authentication-Results to believe, "" for nobody's.
+            reader: who gets the mail to an alias domain's postmaster, "" for the mail host's own.
         """
         self._authserv_id = authserv_id
+        self._reader = reader or postmaster.HERE
         self._database = database
         self._directory = directory
         self._bounces = Bounces(database)
@@ -152,6 +144,11 @@ class Filter:
             and probe.is_probe(address, time.time(), directory.secret)
         ):
             transaction.probe = True
+            return None
+        if postmaster.addressed(address, directory.alias_domains):
+            if postmaster.unreachable(self._reader, directory.alias_domains):
+                return replies.TRY_LATER
+            transaction.recipients.append(Recipient(raw, address, postmaster=True))
             return None
         try:
             return self._alias(transaction, Recipient(raw, address), address, directory)
@@ -216,6 +213,8 @@ class Filter:
         aliases = transaction.conversations or transaction.deliveries
         if directory is None or aliases or not transaction.trusted:
             return
+        if postmaster.alone(transaction.recipients):
+            return
         message = Message(sender, (), headers, b"", transaction.arrival())
         own = rewrite.own_mail(message, directory.senders)
         if own is None or rewrite.refused(message, directory.alias_domains):
@@ -239,7 +238,8 @@ class Filter:
         if directory is None:
             return _refused(replies.TRY_LATER)
         to = {r.address.domain for r in message.recipients if r.address is not None}
-        if message.cut and (self.concerns(transaction) or to & directory.senders.keys()):
+        ours = self.concerns(transaction) or any(each.postmaster for each in message.recipients)
+        if message.cut and (ours or to & directory.senders.keys()):
             # What was not kept cannot be masked, nor a forged order header be removed.
             return _refused(replies.TOO_MANY_FIELDS)
         message = rewrite.without_false_trust(message, directory.senders)
@@ -266,6 +266,8 @@ class Filter:
         return _refused(reply)
 
     def _decided(self, transaction: Transaction, message: Message, directory: Directory) -> Outcome:
+        if postmaster.alone(message.recipients):
+            return Outcome(postmaster.plan(message, self._reader))
         if transaction.deliveries and len(message.recipients) == 1:
             answered = self._bounces.decide(message, *transaction.deliveries.values())
             if isinstance(answered, Plan):
@@ -342,7 +344,7 @@ class Filter:
                 plan = Plan(discard=True, records=records)
             outcome, bounces = self._database.record(plan.records)
             if outcome == "done":
-                return _done(plan, bounces, conversations)
+                return done(plan, bounces, conversations)
             if outcome != "stale":
                 return self._noted(message, conversations, _OUTCOMES[outcome])
             fresh = self._fresh(conversations)
@@ -378,15 +380,3 @@ def _refusal(found: Found) -> Reply:
 
 def _refused(reply: Reply) -> Outcome:
     return Outcome(Plan(reply=reply))
-
-
-def _done(plan: Plan, bounces: dict[str, str], conversations: dict[int, Conversation]) -> Outcome:
-    first = plan.records[0]
-    return_path = None
-    if plan.bounces_to is not None:
-        return_path = conversations[first.order].bounce(bounces[plan.bounces_to])
-    orders = tuple(conversations[record.order].order.number for record in plan.records)
-    what: Literal["forwarded", "split", "returned"] = "split" if plan.split else "forwarded"
-    if plan.discard:
-        what = "returned"
-    return Outcome(replace(plan, records=()), return_path, orders, first.direction, what)

@@ -15,6 +15,8 @@ from typing import Literal
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from conversation_tracker.core.address import Address, AddressError
+
 Network = IPv4Network | IPv6Network
 
 _WORKERS_LIMIT = 256
@@ -180,6 +182,22 @@ def _authserv_id(value: str) -> str:
     return value
 
 
+def _postmaster(value: str) -> str:
+    """Read the address of who gets mail for postmasters; empty: the mail host's own."""
+    if not value:
+        return value
+    try:
+        address = Address.parse(value)
+    except AddressError:
+        raise WrongValueError(
+            "is no mail address; write for instance postmaster@example.com"
+        ) from None
+    if not str(address).isascii():
+        # A milter cannot have Postfix ask for SMTPUTF8.
+        raise WrongValueError("has a local part that is not ASCII; name another address")
+    return str(address)
+
+
 def _metrics(value: str) -> tuple[str, int] | None:
     """Read HOST:PORT, an IPv6 address in brackets; empty: none."""
     if not value:
@@ -231,6 +249,7 @@ OPTIONS: Mapping[str, Option] = {
     "workers": Option("auto", "4", _workers),
     "trusted_networks": Option("127.0.0.0/8 ::1/128", "127.0.0.0/8 192.0.2.0/24", _networks),
     "authserv_id": Option("", "mx.example.com", _authserv_id),
+    "postmaster": Option("", "postmaster@example.com", _postmaster),
     "metrics": Option("", "127.0.0.1:9000", _metrics),
     "log_format": Option("auto", "json", _log_format),
 }

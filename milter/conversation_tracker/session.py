@@ -35,9 +35,10 @@ from conversation_tracker.core.plan import (
 )
 from conversation_tracker.core.probe import is_local
 from conversation_tracker.core.replies import TRY_LATER, Reply
-from conversation_tracker.filter import Outcome, Transaction
+from conversation_tracker.filter import Transaction
 from conversation_tracker.logs import Event, log
 from conversation_tracker.metrics import metrics
+from conversation_tracker.outcome import Outcome
 from conversation_tracker.spool import Collector, stored
 from conversation_tracker.turns import Turns
 from conversation_tracker.walled import Walled

@@ -21,8 +21,9 @@ from conversation_tracker.core.means import LARGE, Means, Octets, windows
 from conversation_tracker.core.message import Message
 from conversation_tracker.core.plan import Edit, ReplaceBody
 from conversation_tracker.database import Database
-from conversation_tracker.filter import Filter, Outcome, Transaction
+from conversation_tracker.filter import Filter, Transaction
 from conversation_tracker.flights import Flights
+from conversation_tracker.outcome import Outcome
 from conversation_tracker.pool import DatabaseUnavailable
 from conversation_tracker.spool import stored
 
@@ -88,7 +89,7 @@ def held(connection: socket.socket, config: Config, flights: Flights, digest: by
         directory = database.directory()
     except DatabaseUnavailable:
         return os.EX_TEMPFAIL
-    decide = Filter(database, lambda: directory, config.authserv_id).message
+    decide = Filter(database, lambda: directory, config.authserv_id, config.postmaster).message
     try:
         with flights.flight(digest, arrival.queue_id):
             means = Means(budget(), stored)

@@ -20,8 +20,9 @@ from conversation_tracker.core.message import Header, Message
 from conversation_tracker.core.plan import Plan, Refusal
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.database import Database
-from conversation_tracker.filter import Filter, Outcome, Transaction
+from conversation_tracker.filter import Filter, Transaction
 from conversation_tracker.flights import NOBODY, Crowded, Flights
+from conversation_tracker.outcome import Outcome
 from conversation_tracker.pool import DatabaseUnavailable
 from conversation_tracker.rows import Directory
 from conversation_tracker.suspects import State, Suspects, fingerprint, keyed

@@ -81,7 +81,7 @@ def work(
     database.open()
     watch = Watch(database)
     watch.start()
-    filter = Filter(database, lambda: watch.current, config.authserv_id)
+    filter = Filter(database, lambda: watch.current, config.authserv_id, config.postmaster)
     marks = (walls.flights, walls.suspects, walls.say)
     register(Walled(filter, database, lambda: watch.current, *marks), config.trusts, turns)
     threading.Thread(target=_announce, args=(watch, ready), daemon=True).start()

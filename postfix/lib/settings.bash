@@ -129,6 +129,10 @@ header_table() {
 # The Received header that this host itself adds to mail for one alias names the host that sent it; no milter can see
 # or change that header. Written by postfix/configure; run it again when myhostname or mail_name changes.
 END
+    echo '# Who gets mail for a postmaster must see where it came from.'
+    for domain in "${domains[@]}"; do
+        printf '/^Received: from [^<]*for <(postmaster|abuse)@%s\.?>;/  DUNNO\n' "$(literal "$domain")"
+    done
     for domain in "${domains[@]}"; do
         printf '/^Received: from .*[[:space:]]by (%s) \\(%s\\) with [[:alnum:]]+ id ([[:alnum:]]+)[[:space:]]+' \
             "$hosts" "$(literal "$(expanded mail_name)")"

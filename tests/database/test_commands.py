@@ -619,6 +619,40 @@ def test_explain_shows_what_would_happen_and_changes_nothing(
     assert len(announced()) == 1
 
 
+def test_explain_tells_whose_share_of_the_hour_is_used(tracker: Tracker) -> None:
+    alias = tracker("mask", "shop", "1", JOHN).out.strip()
+    tracker.sql("UPDATE tracker.stores SET hourly_limit = 3")
+
+    def told(text: str, *options: str) -> list[str]:
+        result = tracker("explain", *options, "--rcpt", alias, "-", stdin=text.encode())
+        mark = "share of order 1 of store shop in this hour: "
+        return [line.removeprefix(mark) for line in result.out.splitlines() if mark in line]
+
+    news = MAIL % alias
+    assert told(news) == ["the sender's, 0 of 2 used, that of all but the store, 0 of 3 used"]
+    record(tracker)
+    aging.move(tracker.database, "now()")
+    assert told(news) == ["the sender's, 0 of 2 used, that of all but the store, 1 of 3 used"]
+    copy = news.replace("news@carrier.example", JOHN)
+    assert told(copy) == ["the sender's, 1 of 2 used, that of all but the store, 1 of 3 used"]
+    own = f"From: info@shop.example\nTo: {alias}\nSubject: Thanks\n\nThanks!\n"
+    assert told(own, "--trusted") == ["the store's own, 0 of 3 used"]
+    tracker.sql("UPDATE tracker.stores SET hourly_limit = 1")
+    refused = tracker("explain", "--rcpt", alias, "-", stdin=news.encode())
+    assert "decision: refuse, 451 4.7.1" in refused.out
+    assert "that of all but the store, 1 of 1 used" in refused.out
+
+
+def test_explain_tells_who_is_a_postmaster(tracker: Tracker) -> None:
+    to = f"Abuse@{ALIAS_DOMAIN}"
+    result = tracker("explain", "--rcpt", to, "-", stdin=(MAIL % to).encode())
+    assert result.code == 0
+    assert f"recipient {to}: the postmaster of an alias domain" in result.out
+    assert "decision: pass it on to the postmaster as it came" in result.out
+    assert "  add recipient <postmaster>" in result.out
+    assert tracker.sql("SELECT count(*) FROM tracker.orders") == [(0,)]
+
+
 def test_explain_tells_what_cannot_be_masked(tracker: Tracker) -> None:
     alias = tracker("mask", "shop", "1", JOHN).out.strip()
     tracker("mask", "shop", "1", "news@carrier.example", "--role", "partner")

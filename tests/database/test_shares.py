@@ -294,14 +294,15 @@ def test_four_hundred_refusals_are_twenty_rows_and_the_last_says_how_many(order:
     rows = refusals(order)
     assert rows[:19] == [(f"{n}", f"554 5.6.0 No {n}", 1) for n in range(19)]
     assert rows[19:] == [("", "554 5.6.0 No 399 (one of 381 more refused)", 381)]
-    query = "SELECT state, status, sender_role FROM tracker.timeline WHERE store = %s ORDER BY at"
+    query = "SELECT state, status, reason, sender_role FROM tracker.timeline WHERE store = %s ORDER BY at"
     shown = order.shop.rows(query, order.shop.name)
     assert len(shown) == 20
-    assert shown[-1] == ("refused", "554 5.6.0 No 399 (one of 381 more refused)", None)
+    said = "554 5.6.0 No 399 (one of 381 more refused)"
+    assert shown[-1] == ("refused", "5.6.0", said, None)
     last = timeline.read(order.shop.connection, order.shop.name, "1")[-1]
     assert (last.state, last.role, last.recipients) == ("refused", "unknown", "")
     assert last.worst is not None
-    assert last.worst.status.endswith("(one of 381 more refused)")
+    assert last.worst.reason == said
 
 
 def test_a_refused_client_that_tries_again_takes_no_room(order: Order) -> None:

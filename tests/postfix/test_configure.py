@@ -420,6 +420,9 @@ def test_received_of_this_host_tells_only_of_this_host(debian: Any) -> None:
         reduced = "REPLACE " + REDUCED.format(host="mail.example.com")
         header = RECEIVED.format(recipient=recipient)
         assert debian.answer("tracker_header_checks", header) == reduced
+    for name in ("postmaster", "Abuse"):
+        header = RECEIVED.format(recipient=f"{name}@{DOMAIN}")
+        assert debian.answer("tracker_header_checks", header) == "DUNNO"
     second = RECEIVED.format(recipient=HARD).replace("by mail.", "by mx2.")
     assert "by mx2.example.com (Postfix) id" in debian.answer("tracker_header_checks", second)
 

@@ -61,6 +61,7 @@ def test_two_options_are_enough(tmp_path):
             tmp_path, ini(trusted_networks="127.0.0.0/8 ::1/128")
         ).trusted_networks,
         authserv_id="",
+        postmaster="",
         metrics=None,
         log_format="json",
         path=path,
@@ -82,6 +83,7 @@ trusted_networks = 192.0.2.0/24,
 
     198.51.100.7
 authserv_id = mx.example.com
+postmaster = Admin@Example.com ; reads it
 metrics = [::1]:9000
 log_format = console
 """,
@@ -95,6 +97,7 @@ log_format = console
         "198.51.100.7/32",
     ]
     assert loaded.authserv_id == "mx.example.com"
+    assert loaded.postmaster == "Admin@example.com"
     assert loaded.metrics == ("::1", 9000)
     assert loaded.log_format == "console"
 
@@ -233,6 +236,7 @@ def test_a_mapped_address_is_trusted_as_the_ipv4_address_it_is(address):
         workers=1,
         trusted_networks=(OPTIONS["trusted_networks"].read("10.0.0.0/8 128.0.0.0/1")),
         authserv_id="",
+        postmaster="",
         metrics=None,
         log_format="json",
         path=Path("x"),
@@ -304,6 +308,9 @@ def test_a_mapped_address_is_trusted_as_the_ipv4_address_it_is(address):
         ({"trusted_networks": "10"}, "trusted_networks", "'10' is no network"),
         ({"authserv_id": "a b"}, "authserv_id", "'a b' is no single word such as mx.example"),
         ({"authserv_id": "a;b"}, "authserv_id", "'a;b' is no single word"),
+        ({"postmaster": "root"}, "postmaster", "is no mail address; write for instance postmas"),
+        ({"postmaster": "a@x.example b@x.example"}, "postmaster", "is no mail address"),
+        ({"postmaster": "jörg@x.example"}, "postmaster", "has a local part that is not ASCII"),
         ({"metrics": "9000"}, "metrics", "'9000' is no HOST:PORT; write for instance 127.0.0.1"),
         ({"metrics": ":9000"}, "metrics", "':9000' is no HOST:PORT"),
         ({"metrics": "::1:9000"}, "metrics", "'::1:9000' is no HOST:PORT"),
@@ -362,14 +369,14 @@ GOOD = ini()
             GOOD + "worker = 1\n",
             [
                 "[tracker] worker: unknown key; the known ones are database, socket, workers, "
-                "trusted_networks, authserv_id, metrics, log_format"
+                "trusted_networks, authserv_id, postmaster, metrics, log_format"
             ],
         ),
         (
             GOOD + f"postgresql://u:{SECRET}@h/x?a=b\n",
             [
                 "[tracker] (no plain word): unknown key; the known ones are database, socket, "
-                "workers, trusted_networks, authserv_id, metrics, log_format"
+                "workers, trusted_networks, authserv_id, postmaster, metrics, log_format"
             ],
         ),
         (

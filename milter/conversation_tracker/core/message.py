@@ -60,6 +60,7 @@ class Recipient:
         token: the participant's token there.
         bounce: token of the bounce address it is, None if it is none.
         original: the client named an original recipient (ORCPT, RFC 3461), which would travel on.
+        postmaster: it is an alias domain's postmaster, who takes part in no order.
     """
 
     raw: bytes
@@ -68,11 +69,12 @@ class Recipient:
     token: str | None = None
     bounce: str | None = None
     original: bool = False
+    postmaster: bool = False
 
     @property
     def outsider(self) -> bool:
-        """Tell whether it is a plain address, neither alias nor bounce address."""
-        return self.token is None and self.bounce is None
+        """Tell whether it is a plain address, neither alias nor bounce address nor postmaster."""
+        return self.token is None and self.bounce is None and not self.postmaster
 
 
 @dataclass(frozen=True, slots=True)
