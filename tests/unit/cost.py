@@ -7,6 +7,7 @@ grew with the square.
 """
 
 import re
+import signal
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -74,3 +75,57 @@ def _piece() -> float:
     _ADDRESS.sub(lambda match: match[1], _TEXT)
     _TEXT.encode().find(b"none")
     return time.process_time() - begun
+
+
+# In proportion, whatever the input
+
+FLOOR = 0.006
+"""Processor seconds that are too few to compare; what grows with the square costs far more."""
+PATIENCE = 8.0
+"""Processor seconds after which work is stopped: it would go on for ever."""
+
+
+class Endless(AssertionError):
+    """The work did not end."""
+
+
+def proportionate(work: Callable[[int], object], size: int) -> str:
+    """Do work at growing sizes up to the one given, each four times the one before.
+
+    Args:
+        work: does it at some size; whatever is not its cost is done before.
+        size: how large.
+
+    Returns:
+        "" where each size costs at most some eight times the one before, else what was measured.
+    """
+    before = _patiently(work, size // 64)
+    for each in (size // 16, size // 4, size):
+        whole = _patiently(work, each)
+        for _ in range(_TRIES):
+            if whole < max(FLOOR, 8 * before):
+                break
+            if whole > 40 * max(before, FLOOR / 8):  # no disturbance
+                return f"{before:.3f} s at {each // 4}, {whole:.3f} s at {each}"
+            before, whole = _patiently(work, each // 4), min(whole, _patiently(work, each))
+        if whole >= max(FLOOR, 8 * before):
+            return f"{before:.3f} s at {each // 4}, {whole:.3f} s at {each}"
+        before = whole
+    return ""
+
+
+def _patiently(work: Callable[[int], object], size: int) -> float:
+    """Return the seconds that work costs; raises Endless where these are too many."""
+
+    def stop(*_: object) -> None:
+        raise Endless(f"over {PATIENCE} s at {size}")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
+    begun = time.process_time()
+    try:
+        work(size)
+        return time.process_time() - begun
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

@@ -2,7 +2,7 @@
 
 import re
 
-from cost import within
+from cost import proportionate, within
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +56,22 @@ def test_ten_thousand_alias_domains_cost_a_message_nothing() -> None:
         assert not foreign.possible(text.encode())
 
     within(0.05, work)
+
+
+def test_what_is_no_soft_alias_costs_its_length() -> None:
+    """One soft mark, and a run without blanks; a domain of nothing but marks, or of dots."""
+    foreign = _Foreign(DOMAINS)
+    for before, piece, behind in (
+        ("", "a", " x@y-123456789012b.ct.example.com"),
+        ("x@", "-123456789012b.", ""),
+        ("x@a-123456789012b.", "a.", ""),
+        ("a-123456789012b.", "@a", ""),
+        ("", "a@b-123456789012b.", ""),
+    ):
+
+        def work(
+            size: int, before: str = before, piece: str = piece, behind: str = behind
+        ) -> object:
+            return foreign(before + piece * (size // len(piece)) + behind)
+
+        assert not proportionate(work, 64_000)

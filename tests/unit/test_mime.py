@@ -4,7 +4,7 @@ import base64
 from contextlib import suppress
 
 import pytest
-from cost import within
+from cost import proportionate, within
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,6 +135,16 @@ def test_parameters_are_read_however_they_are_written(
     assert found == main
     for name, text in expected:
         assert parameters.value_of(read_parameters, name) == text
+
+
+@pytest.mark.parametrize("piece", [b";", b";(a)", b"; (a;b)", b";(", b";*", b";a*1=x", b";a*0*=%"])
+def test_parameters_cost_their_length(piece: bytes) -> None:
+    def work(size: int) -> object:
+        return parameters.masked(
+            b"text/plain" + piece * (size // len(piece)), lambda each: each + "y"
+        )
+
+    assert not proportionate(work, 64_000)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from conversation_tracker.core.address import replaced
 from conversation_tracker.core.conversation import Conversation, Mapped, Order, Participant
+from conversation_tracker.core.masking import chance
 from conversation_tracker.core.message import Message
 from conversation_tracker.core.providers import PUBLIC
 from conversation_tracker.core.syntax.folding import safe
@@ -24,6 +25,7 @@ HEADERS = frozenset({b"message-id", b"in-reply-to", b"references"})
 # What stands between angle brackets, whatever it is, or else a word: an identifier that is written
 # wrongly tells as much as a right one.
 _IDENTIFIER = re.compile(rb"<[^<>]*>|[^\s<>]+")
+_GOES_ON = re.compile(r"[a-z0-9_-]|\.[a-z0-9]")
 
 
 def referenced(message: Message) -> list[str]:
@@ -73,10 +75,19 @@ def revealed(identifier: bytes, conversation: Conversation) -> Participant | Non
         if participant.address is None or participant.role == "store":
             continue
         domain = participant.address.domain
-        own = host == domain or host.endswith("." + domain)
-        if (own and domain not in PUBLIC) or participant.address.key in text:
+        # Under one label, such as "com", is no domain of one's own.
+        own = host == domain or ("." in domain and host.endswith("." + domain))
+        if (own and domain not in PUBLIC) or _names(text, participant.address.key):
             return participant
     return None
+
+
+def _names(text: str, key: str) -> bool:
+    """Tell whether an address is in an identifier; a very short one must stand whole."""
+    if not chance.told(key):
+        ends = (each.end() for each in re.finditer(re.escape(key), text))
+        return any(not _GOES_ON.match(text, end) for end in ends)
+    return key in text
 
 
 def mapped(message: Message, conversation: Conversation) -> Iterator[Mapped]:

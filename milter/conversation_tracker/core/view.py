@@ -9,7 +9,8 @@ Raises what `body.read` raises, `TooComplex`, for a structure over the limits.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 
 from conversation_tracker.core.address import Address, mailboxes
 from conversation_tracker.core.alias import REF_DIGITS, NotAnAlias, decode
@@ -55,8 +56,12 @@ _NEVER_KEPT = INTERNAL | frozenset(
 _ANSWERED = frozenset({b"from", b"sender", b"reply-to", b"mail-followup-to", b"mail-reply-to"})
 
 _SOFT_MARK = re.compile(rf"-([0-9]{{{REF_DIGITS}}})b\.", re.IGNORECASE)
-_SOFT_FORM = re.compile(r"[^\s<>\"(),:;@]+@(?=([a-z0-9._-]+))", re.IGNORECASE)
+_DOMAIN = re.compile(r"@([a-z0-9._-]++)", re.IGNORECASE)
+_BEFORE_AT = re.compile(r"[^\s<>\"(),:;@]++")
+_MARK = REF_DIGITS + 3  # characters of a soft mark
+_LONGEST_DOMAIN = 253
 _DOMAIN_END = re.compile(r"[._]")
+_OFTEN = 256  # at signs after which the time is looked at
 _RAW_MARK = re.compile(rb"-[0-9]{%d}b\." % REF_DIGITS, re.IGNORECASE)
 
 
@@ -105,7 +110,7 @@ class View:
             own = conversation.order.alias_domain
             # There may be thousands: no copy of them is made for a message.
             domains = alias_domains if own in alias_domains else {own, *alias_domains}
-            self._foreign = _Foreign(domains)
+            self._foreign = _Foreign(domains, means.check)
 
     def _eyes(self) -> Eyes | None:
         """Make what lets the recipient see their own address where they read it."""
@@ -166,8 +171,11 @@ class View:
 
         The recipient's own alias stays as it is.
         """
+        return self._by(self._masker, text)
+
+    def _by(self, masker: Masker, text: str) -> str:
         self.means.check()
-        masked = self._masker(self._references.text(text) if self._in_body else text)
+        masked = masker(self._references.text(text) if self._in_body else text)
         return masked if self._foreign is None else self._foreign(masked)
 
     def identifiers(self, value: bytes) -> bytes:
@@ -180,6 +188,12 @@ class View:
         return self._masker.possible(raw) or (
             self._foreign is not None and self._foreign.possible(raw)
         )
+
+    @property
+    def amid(self) -> Callable[[str], str]:
+        """What masks a text that may be made of random octets, as `Masker.amid`."""
+        masker = self._masker.amid
+        return self if masker is self._masker else partial(self._by, masker)
 
     @property
     def needles(self) -> Needles:
@@ -312,30 +326,43 @@ class _Foreign:
     """Other orders' soft aliases: what is recorded must not hold the addresses they carry.
 
     There may be thousands of alias domains: what has a soft alias's form is found first, and its
-    domain looked up then.
+    domain looked up then. No character is looked at more than a few times, whatever stands there.
     """
 
-    def __init__(self, domains: Collection[str]) -> None:
+    def __init__(self, domains: Collection[str], check: Callable[[], None] = ENDLESS.check) -> None:
         self._domains = domains
+        self._check = check
 
     def __call__(self, text: str) -> str:
         if _SOFT_MARK.search(text) is None:
             return text
         pieces: list[str] = []
-        done = at = 0
-        while (found := _SOFT_FORM.search(text, at)) is not None:
-            # What is no alias may be the local part of the next one.
-            at = found.end()
-            if (order := self._order(found[1])) is not None:
-                shown, length = order
-                pieces += text[done : found.start()], shown
-                done = at = found.end() + length
+        done = before = 0  # where what is not yet written begins, and what may be a local part
+        count = 0
+        at = text.find("@")
+        while at >= 0:
+            if not (count := count + 1) % _OFTEN:
+                self._check()
+            name = _DOMAIN.match(text, at)
+            order = self._order(text, *name.span(1)) if name is not None else None
+            if order is not None and (run := _BEFORE_AT.match(text[before:at][::-1])) is not None:
+                shown, end = order
+                pieces += text[done : at - run.end()], shown
+                done = before = end
+            else:
+                before = at + 1  # what is no alias may be the local part of the next one
+            at = text.find("@", before)
         return "".join(pieces) + text[done:]
 
-    def _order(self, name: str) -> tuple[str, int] | None:
-        """Give what stands for the alias that ends in this, and how much of it; the last counts."""
-        for mark in reversed(list(_SOFT_MARK.finditer(name))):
-            if mark.start() > 0 and (domain := self._leading(name[mark.end() :])):
+    def _order(self, text: str, start: int, end: int) -> tuple[str, int] | None:
+        """Give what stands for the alias with this domain, and where it ends; the last counts."""
+        if end - start <= _MARK:
+            return None
+        for mark in reversed(list(_SOFT_MARK.finditer(text, start + 1, end))):
+            self._check()
+            if domain := self._leading(
+                text[mark.end() : min(end, mark.end() + _LONGEST_DOMAIN + 1)]
+            ):
                 return f"order-{mark[1]}@{domain}", mark.end() + len(domain)
         return None
 

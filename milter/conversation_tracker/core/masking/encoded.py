@@ -44,7 +44,7 @@ def masked(text: str, mask: Mask) -> str:
     Args:
         text: decoded text, or HTML source, with what stands in clear masked already.
         mask: gives a text with addresses replaced. Without an attribute `needles`, as `Masker`
-            has, nothing is looked for.
+            has, nothing is looked for. Its attribute `amid` is used where it has one.
 
     Returns:
         The text; the same object if nothing changed.
@@ -52,6 +52,8 @@ def masked(text: str, mask: Mask) -> str:
     needles: Needles | None = getattr(mask, "needles", None)
     if needles is None:
         return text
+    # What is decoded may be anything.
+    mask = getattr(mask, "amid", mask)
     if _has_block(text):
         text = links.applied(text, list(_block_edits(text, mask)))
     if places := needles.based(text):
@@ -71,7 +73,9 @@ def _spans(
     for place in places:
         if spans and place < spans[-1][1]:
             continue
-        lead = before.match(text[max(0, place - MAX_TOKEN) : place][::-1])
+        # What stands before the last token's end belongs to that one.
+        first = max(spans[-1][1] if spans else 0, place - MAX_TOKEN)
+        lead = before.match(text[first:place][::-1])
         rest = after.match(text, place, place + MAX_TOKEN)
         spans.append((place - (lead.end() if lead else 0), rest.end() if rest else place))
     return spans

@@ -7,6 +7,7 @@ among other bytes is cut out of the link. Nothing here raises.
 
 import binascii
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
@@ -78,6 +79,8 @@ def token_edits(
     tokens = [token for start, end in links for token in _TOKEN.finditer(text, start, end)]
     candidates = [list(_candidates(token)) for token in tokens]
     whole = "\n".join([each.text for group in candidates for each in group])
+    # A link's words are decoded whether they are base64 or not: what comes out may be anything.
+    mask = getattr(mask, "amid", mask)
     if not whole or mask(whole) == whole:
         return
     for group in candidates:
@@ -92,10 +95,12 @@ def token_edits(
 def _apart(edits: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
     """Choose edits that do not overlap, the first ones first; give them in order."""
     chosen: list[tuple[int, int, str]] = []
-    for start, end, new in edits:
-        if all(end <= first or last <= start for first, last, _ in chosen):
-            chosen.append((start, end, new))
-    return sorted(chosen)
+    for edit in edits:
+        place = bisect_left(chosen, edit)
+        free_before = not place or chosen[place - 1][1] <= edit[0]
+        if free_before and (place == len(chosen) or edit[1] <= chosen[place][0]):
+            chosen.insert(place, edit)
+    return chosen
 
 
 def _candidates(token: re.Match[str]) -> Iterator[_Token]:

@@ -13,6 +13,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 
+from conversation_tracker.core.masking import chance
+from conversation_tracker.core.masking.names import parted, shortest
 from conversation_tracker.core.masking.needles import Needles
 from conversation_tracker.core.masking.spelling import Domain, Hit, domain_spellings, is_near
 from conversation_tracker.core.syntax.charset import foreign
@@ -56,14 +58,19 @@ class Masker:
             for spelled in domain_spellings(domain):
                 known = self._domains.setdefault(spelled, Domain(spelled))
                 known.locals.setdefault(local, replacement)
+        kept = tuple(kept)
         for key in kept:
             local, _, domain = key.rpartition("@")
             for spelled in domain_spellings(domain) & self._domains.keys():
                 self._domains[spelled].locals.setdefault(local, None)
         for known in self._domains.values():
             known.add_untagged()
-        self._watched = tuple(set(watched) - self._domains.keys())
+        self._watched = frozenset(watched) - self._domains.keys()
+        self._alone, self._together = parted((*self._domains, *self._watched))
         self._notice = notice
+        self._told = {key: new for key, new in replacements.items() if chance.told(key)}
+        self._all_told = len(self._told) == len(replacements)
+        self._kept = kept
 
     def __call__(self, text: str) -> str:
         """Give the text with every known address replaced; the same object if there is none."""
@@ -95,9 +102,20 @@ class Masker:
         return any(name in lower for name in self._raw)
 
     @cached_property
+    def amid(self) -> "Masker":
+        """What masks a text that may be made of random octets: without what chance writes."""
+        return (
+            self if self._all_told else Masker(self._told, self._kept, self._watched, self._notice)
+        )
+
+    @cached_property
     def needles(self) -> Needles:
-        """What the addresses' domains look like in base64 and hexadecimal digits."""
-        return Needles(self._shortest, self._notice)
+        """What the addresses look like in base64 and hexadecimal digits: mostly their domains."""
+        words: set[str] = set()
+        for name in self._shortest:
+            known = self._domains.get(name)
+            words.update(chance.encoded(name, known.locals if known is not None else ()))
+        return Needles(words, self._notice)
 
     @cached_property
     def _raw(self) -> list[bytes]:
@@ -105,28 +123,26 @@ class Masker:
 
     @cached_property
     def _shortest(self) -> list[str]:
-        """Leave out the domains that hold another one: where they are, that is as well."""
-        names = {*self._domains, *self._watched}
-        return [name for name in names if not any(o in name for o in names if o != name)]
+        return shortest(self._domains.keys() | self._watched)
 
     def _hits(self, low: str) -> Iterator[Hit]:
         """Find the known addresses in a lower-cased text; they may overlap, in no order."""
-        for name, domain in self._domains.items():
+        for at, name in self._places(low):
+            if is_near(low, at, at + len(name)):
+                self._notice()
+                domain = self._domains.get(name)
+                hit = domain.hit(low, at) if domain is not None else None
+                if hit is not None:
+                    yield hit
+
+    def _places(self, low: str) -> Iterator[tuple[int, str]]:
+        """Go through the places where a domain may be part of an address."""
+        for name in self._alone:
             at = low.find(name)
             while at >= 0:
-                if is_near(low, at, at + len(name)):
-                    self._notice()
-                    hit = domain.hit(low, at)
-                    if hit is not None:
-                        yield hit
+                yield at, name
                 at = low.find(name, at + 1)
-        for name in self._watched:
-            at = low.find(name)
-            while at >= 0:
-                if is_near(low, at, at + len(name)):
-                    self._notice()
-                    break
-                at = low.find(name, at + 1)
+        yield from self._together.places(low)
 
     def _unicode_hits(self, text: str) -> list[Hit]:
         """Find them in any text, also those with invisible characters inside."""

@@ -1,7 +1,8 @@
 """What words look like inside base64 and hexadecimal digits, and where they stand in a text.
 
 A word's bytes come out in one of three ways in base64, by where in a group of three they begin;
-what is searched for is the part that no neighbour decides. Nothing here raises.
+what is searched for is the part that no neighbour decides. Which words are long enough to be told
+from chance is told in `chance`; of those of one octet no such part is left. Nothing here raises.
 """
 
 import binascii
@@ -21,8 +22,8 @@ class Needles:
 
     def __init__(self, words: Collection[str], notice: Callable[[], None] = lambda: None) -> None:
         self._notice = notice
-        self._based = {needle for word in words for needle in _based(word)}
-        self._digits = {digits for word in words for digits in _digits(word)}
+        self._based = {needle for word in words for needle in _based(word) if needle}
+        self._digits = {digits for word in words for digits in _digits(word) if digits}
 
     def based(self, text: str) -> list[int]:
         """Give the places of the words in base64, in order."""
@@ -57,6 +58,7 @@ def _digits(word: str) -> tuple[str, str]:
 
 
 def _places(text: str, needles: Collection[str]) -> Iterator[int]:
+    """Go through the places of each; none is empty."""
     for needle in needles:
         at = text.find(needle)
         while at >= 0:

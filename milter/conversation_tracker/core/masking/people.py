@@ -2,14 +2,16 @@
 
 This is for what cannot be masked, such as certificates and office documents: it looks, and writes
 over what may be written over. Bytes have no words, so an address may begin behind a byte that tells
-its length, and end before any byte that cannot go on a domain. A soft alias is no hit. Nothing here
-raises, except the constructor, with ValueError, for a key without `@`.
+its length, and end before any byte that cannot go on a domain. A soft alias is no hit, and neither
+is an address so short that chance writes it (`chance`). Nothing here raises, except the
+constructor, with ValueError, for a key without `@`.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
+from conversation_tracker.core.masking import chance
 from conversation_tracker.core.masking.mask import Masker
 from conversation_tracker.core.masking.spelling import domain_spellings
 from conversation_tracker.core.means import ENDLESS
@@ -44,10 +46,12 @@ class People:
         check: Callable[[], None] = ENDLESS.check,
     ) -> None:
         self._check = check
-        self._known = dict.fromkeys(keys, "")
-        self._kept = tuple(kept)
-        if not all("@" in key for key in self._known):
+        everybody = dict.fromkeys(keys, "")
+        if not all("@" in key for key in everybody):
             raise ValueError("a key is no address")
+        self._known = {key: "" for key in everybody if chance.told(key)}
+        self._kept = tuple(kept)
+        self._some = bool(everybody)
 
     # Most messages hold nothing to look for anybody in, so what that needs is made at first use.
 
@@ -56,29 +60,34 @@ class People:
         return Masker(self._known, self._kept)
 
     @cached_property
-    def _spelled(self) -> set[str]:
-        domains = {key.rpartition("@")[2] for key in self._known}
-        return {each for domain in domains for each in domain_spellings(domain)}
+    def _sought(self) -> list[tuple[str, int]]:
+        """What is looked for, and how far behind its begin the domain stands."""
+        known: dict[str, list[str]] = {}
+        for key in self._known:
+            local, _, domain = key.rpartition("@")
+            for spelled in domain_spellings(domain):
+                known.setdefault(spelled, []).append(local)
+        return sorted(each for spelled in known for each in chance.plain(spelled, known[spelled]))
 
     @cached_property
     def _written(self) -> list[tuple[bytes, bytes]]:
         return sorted(_spellings(self._known), key=lambda each: -len(each[0]))
 
     @cached_property
-    def _plain(self) -> list[bytes]:
-        return sorted(each.encode() for each in self._spelled)
+    def _plain(self) -> list[tuple[bytes, int]]:
+        return [(each.encode(), len(each[:ahead].encode())) for each, ahead in self._sought]
 
     @cached_property
-    def _wide(self) -> list[tuple[bytes, str]]:
+    def _wide(self) -> list[tuple[bytes, int]]:
         # The first byte of UTF-16-BE and the last of UTF-16-LE are left out: one form finds both.
-        return sorted(
-            (each.encode("utf-16-le")[: -1 if each.isascii() else None], each)
-            for each in self._spelled
-        )
+        return [
+            (each.encode("utf-16-le")[: -1 if each.isascii() else None], len(each))
+            for each, _ in self._sought
+        ]
 
     def __bool__(self) -> bool:
         """Tell whether there is anybody to look for."""
-        return bool(self._known)
+        return self._some
 
     def in_text(self, text: str) -> bool:
         """Tell whether readable text holds one of the addresses, however it is spelled."""
@@ -89,8 +98,8 @@ class People:
         """Tell whether bytes of any kind hold one of the addresses, in ASCII, UTF-8 or UTF-16."""
         self._check()
         low = data.lower()
-        return any(self._narrow(data, low, name) for name in self._plain) or any(
-            self._broad(data, low, name, len(each)) for name, each in self._wide
+        return any(self._narrow(data, low, *each) for each in self._plain) or any(
+            self._broad(data, low, *each) for each in self._wide
         )
 
     def overwritten(self, data: bytes) -> bytes:
@@ -123,15 +132,15 @@ class People:
         )
         if width == 1:
             near, name = b"".join(around), around[1].rpartition(b"@")[2].lower()
-            return self._narrow(near, near.lower(), name)
+            return self._narrow(near, near.lower(), name, 0)
         # The first byte of the address tells the order.
         codec = "utf-16-be" if data[start : start + 1] == b"\0" else "utf-16-le"
         shown = [each.decode(codec, "replace").replace("\0", " ") for each in around]
         return self.in_text("".join(shown))
 
-    def _narrow(self, data: bytes, low: bytes, name: bytes) -> bool:
-        for at in _places(low, name):
-            end = at + len(name)
+    def _narrow(self, data: bytes, low: bytes, name: bytes, ahead: int) -> bool:
+        for place in _places(low, name):
+            at, end = place + ahead, place + len(name)
             ends = not _GOES_ON.match(data, end) or _FIELD.match(data, end)
             if ends and any(self._held(each) for each in _candidates(data, at, end)):
                 return True

@@ -234,8 +234,8 @@ class Tokens:
 
     def __init__(self, words: tuple[str, ...]) -> None:
         """Prepare to find these words, given in lower case."""
-        self._needles = {needle for word in words for needle in _based(word)}
-        self._hex = {word.encode("utf-8").hex() for word in words}
+        self._needles = {each for word in words for each in _based(word) if each[0]}
+        self._hex = {word.encode("utf-8").hex() for word in words if word}
         self._based = [needle.encode("ascii") for needle, _first in self._needles]
         self._digits = [each.encode("ascii") for each in self._hex]
 
@@ -284,9 +284,9 @@ def _around(text: str, at: int, first: int) -> tuple[str, int]:
     Gives its end as well, or how far it was looked at.
     """
     aligned = at - first
-    left = text[max(0, aligned - _TOKEN) : max(0, aligned)]
-    others = [match.end() for match in _NO_TOKEN.finditer(left)]
-    left = left[others[-1] if others else 0 :]
+    left = text[max(0, aligned - _TOKEN) : max(0, aligned)][::-1]
+    other = _NO_TOKEN.search(left)
+    left = left[: other.start() if other else None][::-1]
     left = left[len(left) % 4 :]
     start = max(0, aligned)
     right = text[start : at + 2 * _TOKEN]
@@ -299,9 +299,9 @@ def _around(text: str, at: int, first: int) -> tuple[str, int]:
 
 def _hexadecimal(low: str, at: int) -> tuple[str, int]:
     """Decode the hexadecimal digits around a place, at which a byte begins; gives their end too."""
-    left = low[max(0, at - _TOKEN) : at]
-    others = [match.end() for match in _NO_DIGIT.finditer(left)]
-    left = left[others[-1] if others else 0 :]
+    left = low[max(0, at - _TOKEN) : at][::-1]
+    other = _NO_DIGIT.search(left)
+    left = left[: other.start() if other else None][::-1]
     right = low[at : at + 2 * _TOKEN]
     stray = _NO_DIGIT.search(right)
     end = at + (stray.start() if stray else _TOKEN)

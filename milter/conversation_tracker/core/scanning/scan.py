@@ -83,7 +83,7 @@ class Scanner:
     def __init__(self, forbidden: Mapping[str, str], means: Means = ENDLESS) -> None:
         self.means = means
         self.watch = Watch(forbidden)
-        self.tokens = readings.Tokens(self.watch.domains)
+        self.tokens = readings.Tokens(self.watch.pointers)
         self.nobody: set[Hashable] = set()
 
     def scan(self, headers: Sequence[Header], body: Octets, own: str | None = None) -> list[Hit]:
@@ -313,7 +313,8 @@ class _Scan:
 
     def _owners_in_tokens(self, tokens: Iterable[str]) -> Iterator[str]:
         for token in tokens:
-            yield from self._watch.seen(token.lower())
+            self._means.check()
+            yield from self._watch.among_octets.seen(token.lower())
 
     def _note(self, channel: str, tokens: Iterable[str]) -> None:
         for token in tokens:

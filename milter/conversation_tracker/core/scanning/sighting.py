@@ -11,13 +11,18 @@ Every text is gone through a bounded number of times. Nothing here raises.
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import idna
+
+from conversation_tracker.core.scanning.chance import believed, pointers
 
 _WINDOW = 160  # characters looked at before a domain: a local part with what a machine put before
 _TAGS = 8  # plus signs in one local part
 _AT = "@"
+_LONG = 4  # characters from which on a domain is looked for by itself
+_SEVERAL = 256  # domains from which on they are looked for by the signs beside them
+_BESIDE = re.compile(r"[@=%!]")
 _GMAIL = ("gmail.com", "googlemail.com")
 _JOINING = "._+-"
 _MACHINES = frozenset(
@@ -56,21 +61,33 @@ class Watch:
                 of several addresses is the first one's, what is exactly one of them that one's.
         """
         self._domains: dict[str, _Locals] = {}
+        self._forbidden = forbidden
         for key, token in forbidden.items():
             local, _, domain = key.rpartition(_AT)
             for name in _spellings(domain):
                 self._domains.setdefault(name, _Locals(name)).add(local, token)
         for found in self._domains.values():
             found.complete()
+        # One letter stands everywhere, and thousands of names are too many to look for in turn.
+        several = len(self._domains) > _SEVERAL
+        self._alone = {n: p for n, p in self._domains.items() if not several and len(n) >= _LONG}
+        self._lengths = sorted({len(name) for name in self._domains.keys() - self._alone.keys()})
 
     def __bool__(self) -> bool:
         """Tell whether there is anybody to look for."""
         return bool(self._domains)
 
-    @property
-    def domains(self) -> tuple[str, ...]:
-        """Give the forbidden addresses' domains, in all their spellings, in lower case."""
-        return tuple(self._domains)
+    @cached_property
+    def pointers(self) -> tuple[str, ...]:
+        """Give what to look for inside base64 and hexadecimal digits, in lower case."""
+        found = (pointers(name, people.locals) for name, people in self._domains.items())
+        return tuple({word for words in found for word in words})
+
+    @cached_property
+    def among_octets(self) -> "Watch":
+        """Give who looks at octets that are no text, where short addresses stand by chance."""
+        told = {key: token for key, token in self._forbidden.items() if believed(key)}
+        return self if len(told) == len(self._forbidden) else Watch(told)
 
     def named(self, low: str) -> bool:
         """Tell whether one of the domains stands in a lower-case text, whoever is there."""
@@ -78,27 +95,44 @@ class Watch:
 
     def seen(self, low: str) -> Iterator[str]:
         """Go through the tokens of those whose address stands in a lower-case text."""
-        for name, people in self._domains.items():
+        for name, people in self._alone.items():
             at = low.find(name)
             while at >= 0:
                 yield from people.at(low, at)
                 at = low.find(name, at + 1)
+        if not self._lengths:
+            return
+        for sign in _BESIDE.finditer(low):
+            start, end = sign.span()
+            for length in self._lengths:
+                if (behind := self._domains.get(low[end : end + length])) is not None:
+                    yield from behind.at(low, end)
+                if start < length or sign[0] == _AT:
+                    continue
+                if (before := self._domains.get(low[start - length : start])) is not None:
+                    yield from before.at(low, start - length)
 
     def seen_in_bytes(self, data: bytes) -> Iterator[str]:
         """Go through the tokens of those whose address stands in bytes that are no text."""
+        yield from self.among_octets._seen_in_bytes(data)
+
+    def _seen_in_bytes(self, data: bytes) -> Iterator[str]:
         low = data.lower()
         plain = False
-        for name, people in self._domains.items():
+        # Where a domain is short, only what follows an at sign is more than chance.
+        sought = [(p, n if len(n) >= _LONG else _AT + n) for n, p in self._domains.items()]
+        for people, name in sought:
             wanted = name.encode("utf-8")
+            ahead = len(wanted) - people.octets
             at = low.find(wanted)
             plain = plain or at >= 0
             while at >= 0:
-                yield from people.at_bytes(data, low, at, len(wanted))
+                yield from people.at_bytes(data, low, at + ahead)
                 at = low.find(wanted, at + 1)
         if plain:
             yield from self.seen(low.translate(_ASCII_ONLY).decode("ascii"))
         # Without the last byte, either byte order is found.
-        wide = [name.encode("utf-16-le")[:-1] for name in self._domains]
+        wide = [name.encode("utf-16-le")[:-1] for _, name in sought]
         if any(name in low for name in wide):
             for codec in ("utf-16-le", "utf-16-be"):
                 for start in (0, 1):
@@ -110,6 +144,7 @@ class _Locals:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self.octets = len(name.encode("utf-8"))
         self._tokens: dict[str, str] = {}
         self._exact: dict[str, str] = {}
         self._lengths: list[int] = []
@@ -126,6 +161,11 @@ class _Locals:
     def complete(self) -> None:
         """Be ready: everybody is known."""
         self._lengths = sorted({len(local) for local in self._tokens}, reverse=True)
+
+    @property
+    def locals(self) -> list[str]:
+        """Give the local parts that are known here."""
+        return list(self._exact)
 
     def at(self, low: str, at: int) -> Iterator[str]:
         """Give the token of whose address has its domain at this place of a text."""
@@ -188,12 +228,12 @@ class _Locals:
     def _plain(self, local: str) -> str:
         return local.replace(".", "") if self._name in _GMAIL else local
 
-    def at_bytes(self, data: bytes, low: bytes, at: int, length: int) -> Iterator[str]:
+    def at_bytes(self, data: bytes, low: bytes, at: int) -> Iterator[str]:
         """Give the token of whose address has its domain at this place of bytes."""
         if low[at - 1 : at] != b"@":
             return
         before = low[max(0, at - 1 - _WINDOW) : at - 1].decode("ascii", "replace")
-        end = at + length
+        end = at + self.octets
         if not _byte_goes_on(data, end):
             yield from self._ending(before)
         for size in self._lengths:

@@ -20,6 +20,7 @@ _PIECE = re.compile(
     rb"(\"(?>(?:[^\"\\]|\\.)*)\"?|[^;]*+)",
     re.DOTALL,
 )
+_BETWEEN = re.compile(rb"[;\s]*+(?>(?:\([^()]*+\)[;\s]*+)*)")
 _NAME = re.compile(rb"(.+?)(?:\*([0-9]{1,4}))?(\*)?")
 _FREE_TEXT = (b"name", b"filename")  # unquoted, these are often written with spaces
 
@@ -123,7 +124,9 @@ def _pieces(value: bytes, position: int) -> Iterator[_Piece]:
     while position < len(value):
         match = _PIECE.match(value, position)
         if match is None:
-            position = value.find(b";", position) + 1
+            # Behind all that stands before a name: from inside of it, it would fail again.
+            between = _BETWEEN.match(value, position)
+            position = value.find(b";", between.end() if between else position) + 1
             if not position:
                 return
             continue
@@ -168,4 +171,6 @@ def _extended(name: bytes, pieces: list[_Piece]) -> Parameter:
 
 def _separator(value: bytes, start: int) -> int:
     """Find where the semicolon before a piece stands, with the white space around it."""
-    return len(value[:start].rstrip(b"; \t\r\n"))
+    while start and value[start - 1] in b"; \t\r\n":
+        start -= 1
+    return start

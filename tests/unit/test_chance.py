@@ -1,0 +1,192 @@
+"""Addresses too short to be told from chance: no search for one is endless, none is in noise."""
+
+import base64
+import random
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from builders import BUYER, CARRIER, EVERYBODY, SHOP, B, S, applied, mail, order, person, written
+from cost import least, proportionate, within
+
+from conversation_tracker.core.address import Address
+from conversation_tracker.core.conversation import Conversation
+from conversation_tracker.core.masking import chance, encoded, links
+from conversation_tracker.core.masking.mask import Masker
+from conversation_tracker.core.masking.needles import Needles
+from conversation_tracker.core.masking.people import People
+from conversation_tracker.core.message import Header
+from conversation_tracker.core.scanning.readings import Tokens
+from conversation_tracker.core.scanning.scan import scan
+from conversation_tracker.core.thread import revealed
+
+TINY = [f"a@{x}{y}" for x, y in product("bcdefghijk", repeat=2)][:97]
+LETTERS = [f"abcdef@{x}" for x in "abcdefghijklmnopqrstuvwxyz0123456789"]
+# What chance writes once in so many megabytes is put in, so that it is there.
+WRITTEN = b"".join(b"\1\xff" + each.encode() + b"\2\xfe" for each in TINY)
+NOISE = random.Random(7).randbytes(1_500_000) + WRITTEN + random.Random(8).randbytes(90_000)
+OCTETS = (Header(b"Content-Type", b"application/octet-stream"),)
+
+
+def beside(addresses: list[str]) -> Conversation:
+    """Let these take part as well."""
+    people = [person(each, "partner", f"{n:032x}") for n, each in enumerate(addresses)]
+    return order(BUYER, SHOP, CARRIER, *people, participant_limit=200)
+
+
+@pytest.mark.parametrize(
+    ("author", "fields"),
+    [
+        ("x@y", ()),
+        (BUYER, ("Cc: x@y",)),
+        (BUYER, ("Reply-To: x@y",)),
+        (BUYER, (f"To: {S}, x@y",)),
+        (BUYER, ("Sender: x@[1]",)),
+        (BUYER, ("Cc: x@\u6f22.\u00e9, y@xn--a, z@-",)),
+    ],
+)
+@pytest.mark.parametrize("sender", [BUYER, "a@b", "abcdefgh@i"])
+def test_a_domain_of_one_octet_costs_what_any_costs(
+    author: str, fields: tuple[str, ...], sender: str
+) -> None:
+    text = written(author, *fields, "Subject: Tiny", "Message-ID: <tiny@neutral.example>")
+    sent = mail(text, EVERYBODY, to=B if author == BUYER else S, sender=sender)
+    done = within(0.05, sent.plan)
+    assert done.reply is None
+    leaves = applied(sent.message, done)
+    assert all(b"x@y" not in header.value for header in leaves.headers)
+
+
+def test_no_needle_is_empty_whatever_is_looked_for() -> None:
+    words = ["", "y", "\u6f22", "-", "b.", "bc", "abc"]
+    assert Needles(words).based("- -") == []
+    assert Needles(words).digits("- -") == []
+    assert list(Tokens(tuple(words)).decoded("- -")) == []
+
+
+def test_noise_holds_nobody_however_many_have_short_addresses() -> None:
+    """What the octets of a picture say is no address, and a picture that is changed is broken."""
+    for addresses in (TINY, LETTERS):
+        people = People(addresses)
+        assert not people.found(NOISE)
+        assert people.overwritten(NOISE) is NOISE
+        assert scan(OCTETS, NOISE, {each: each for each in addresses}) == []
+
+
+@pytest.mark.parametrize("kind", ["application/octet-stream", "image/png", "application/zip"])
+@pytest.mark.parametrize("addresses", [TINY, LETTERS], ids=["two letters", "one letter"])
+def test_an_honest_attachment_passes_as_it_is(kind: str, addresses: list[str]) -> None:
+    fields = f"Content-Type: {kind}", "Content-Transfer-Encoding: base64"
+    text = written(BUYER, *fields, body=base64.encodebytes(NOISE).decode())
+    sent = mail(text, beside(addresses), to=S, sender=BUYER)
+    done = sent.plan()
+    assert done.reply is None
+    assert applied(sent.message, done).body == sent.message.body
+
+
+def test_base64_in_a_text_stays_as_it_is() -> None:
+    """Somebody shows the source of a message with a picture."""
+    shown = base64.encodebytes(NOISE).decode() + base64.b64encode(NOISE[-400_000:]).decode()
+    sent = mail(written(BUYER, body=shown), beside(TINY), to=S, sender=BUYER)
+    assert sent.sent().body == sent.message.body
+
+
+def test_short_names_make_an_attachment_cost_little_more() -> None:
+    fields = "Content-Type: application/octet-stream", "Content-Transfer-Encoding: base64"
+    text = written(BUYER, *fields, body=base64.encodebytes(NOISE).decode())
+    usual = least(mail(text, EVERYBODY, to=S, sender=BUYER).plan, 3)
+    for addresses in (TINY, LETTERS):
+        # One by one, one hundred names cost as much as they do; what is decoded for each, more.
+        assert least(mail(text, beside(addresses), to=S, sender=BUYER).plan, 3) < 25 * usual
+
+
+def coded(text: str) -> list[str]:
+    """Write a text as tokens: base64 behind nothing, one and two octets, and hexadecimal."""
+    based = [base64.b64encode((before + text).encode()).decode() for before in ("", "-", "--")]
+    return [*based, text.encode().hex()]
+
+
+@pytest.mark.parametrize(
+    "address", ["john@doe.example", "joe@ab.de", "joe@q.io", "j@q.io", "johnny@com", "joe@q.c"]
+)
+def test_what_can_be_told_from_chance_is_found_in_tokens(address: str) -> None:
+    mask = Masker({address: B})
+    for token in coded(address):
+        assert address not in links.masked(f"see https://t.example/{token}", mask)
+        assert encoded.masked(f"id {token} of it", mask) != f"id {token} of it"
+        assert scan([], f"id {token} of it".encode(), {address: "b"})
+    assert People([address]).found(b"\0\1\xff <" + address.encode() + b">\0")
+    assert scan(OCTETS, b"\0\1\xff <" + address.encode() + b">\0", {address: "b"})
+
+
+@pytest.mark.parametrize("address", ["x@y", "ab@cd", "a@b.c"])
+def test_what_cannot_is_masked_in_clear_all_the_same(address: str) -> None:
+    mask = Masker({address: B})
+    assert mask(f"I am <{address}>, or {address}.") == f"I am <{B}>, or {B}."
+    assert mask.amid(f"I am {address}") == f"I am {address}"
+    assert scan([], f"I am {address}.".encode(), {address: "b"})
+    for token in coded(address):
+        assert encoded.masked(f"id {token} of it", mask) == f"id {token} of it"
+
+
+def test_the_shortest_names_are_found_in_every_spelling_of_a_text() -> None:
+    mask = Masker({"x@y": B, "me@bc": S})
+    local, domain = B.split("@")
+    assert mask("x%40y, X+tag@Y; <me@bc>") == f"{local}%40{domain}, {B}; <{S}>"
+    assert mask("b+x=y@e.example y=x@e.example y!x") == (
+        f"b+{local}={domain}@e.example {domain}={local}@e.example {domain}!{local}"
+    )
+    for stays in ("x@yz x@y.z zx@y x@y-z 40y x@ybc", "me@b me@bcd", "y x bc me"):
+        assert mask(stays) == stays
+        assert not scan([], stays.encode(), {"x@y": "b", "me@bc": "s"})
+
+
+def test_thousands_of_names_are_found_as_few_are() -> None:
+    names = [f"john{n}@mail{n}.doe.example" for n in range(3_000)]
+    many = Masker({each: f"{n:032x}@ct.example.com" for n, each in enumerate(names)})
+    text = "write to John7@mail7.doe.example, bounce+john9=mail9.doe.example@x.example\n"
+    few = Masker({names[n]: f"{n:032x}@ct.example.com" for n in (7, 9)})
+    assert many(text) == few(text) != text
+    forbidden = {each: each for each in names}
+    assert {each.token for each in scan([], text.encode(), forbidden)} == {names[7], names[9]}
+
+
+def test_a_domain_of_one_label_owns_no_identifiers() -> None:
+    """A guest from "com" would else be whom every identifier under it tells of."""
+    conversation = order(BUYER, SHOP, person("x@com", "partner", "c" * 32))
+    assert revealed(b"<1.2@mail.shop.com>", conversation) is None
+    assert revealed(b"<ax@company.example>", conversation) is None
+    found = revealed(b"<n1.x@com>", conversation)
+    assert found is not None
+    assert found.address == Address("x", "com")
+
+
+def test_what_is_looked_for_is_as_long_as_is_said() -> None:
+    assert chance.told("a@b.de")
+    assert not chance.told("a@b.c")
+    assert list(chance.encoded("q.example", ["joe"])) == ["q.example"]
+    assert list(chance.encoded("q.io", ["joe"])) == ["@q.io"]
+    assert list(chance.encoded("com", ["j", "joe"])) == ["joe@com"]
+    assert list(chance.plain("q.io", ["joe"])) == [("q.io", 0)]
+    assert list(chance.plain("com", ["j", "joe"])) == [("joe@com", 4)]
+
+
+def test_another_alias_domain_of_one_letter_does_no_harm() -> None:
+    conversation = replace(EVERYBODY, order=replace(EVERYBODY.order, alias_domain="y"))
+    text = written(BUYER, body="x@y-207700027841b.y and x@y\n")
+    assert (
+        within(0.05, mail(text, conversation, to=f"{'5' * 32}@y", sender=BUYER).plan).reply is None
+    )
+
+
+def test_thousands_of_return_paths_cost_their_number() -> None:
+    text = written(BUYER, f"To: {S}", body=f"I am {BUYER}\n")
+
+    def work(number: int) -> object:
+        addresses = [f"bounce-{n}@mail{n}.doe.example" for n in range(number)]
+        people = [person(each, "return", f"{n:032x}") for n, each in enumerate(addresses)]
+        done = mail(text, order(BUYER, SHOP, *people), to=S, sender=BUYER).plan()
+        assert done.reply is None
+        return done
+
+    assert not proportionate(work, 4_096)
