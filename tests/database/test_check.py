@@ -200,6 +200,18 @@ def test_a_follower_that_cannot_read_its_log_is_wrong(
         assert (found, len(wrongs(lines))) == (code, code)
 
 
+def test_a_postmaster_in_an_alias_domain_is_wrong(running: Installation) -> None:
+    migrate(running.uri)
+    config = running.config()
+    code, lines = running.check(replace(config, postmaster=f"admin@x.{DOMAIN}"))
+    assert (code, len(wrongs(lines))) == (1, 1)
+    assert "postmaster names an address in an alias domain" in wrongs(lines)[0]
+    for postmaster in ("", "admin@host.example"):
+        code, lines = running.check(replace(config, postmaster=postmaster))
+        assert code == 0
+        assert any("mail to postmaster and abuse of alias domains goes to" in x for x in lines)
+
+
 def test_a_server_whose_log_quotes_rows_is_worth_knowing(running: Installation) -> None:
     """`migrate` turns that off where it may; for this database it was never asked."""
     _, lines = running.check()

@@ -294,7 +294,8 @@ def test_four_hundred_refusals_are_twenty_rows_and_the_last_says_how_many(order:
     rows = refusals(order)
     assert rows[:19] == [(f"{n}", f"554 5.6.0 No {n}", 1) for n in range(19)]
     assert rows[19:] == [("", "554 5.6.0 No 399 (one of 381 more refused)", 381)]
-    query = "SELECT state, status, reason, sender_role FROM tracker.timeline WHERE store = %s ORDER BY at"
+    query = "SELECT state, status, reason, sender_role FROM tracker.timeline"
+    query += " WHERE store = %s ORDER BY at"
     shown = order.shop.rows(query, order.shop.name)
     assert len(shown) == 20
     said = "554 5.6.0 No 399 (one of 381 more refused)"

@@ -74,6 +74,32 @@ def test_three_answer_all_through_the_tracker(host: Stage, masks: list[str]) -> 
     host.rest([shop])
 
 
+def test_two_ticket_robots_that_do_not_say_so_are_stopped(host: Stage) -> None:
+    """Each answers all it gets with a ticket of its own; people of the order go on writing."""
+    shop = host.shop()
+    robots = (CARRIER, Person("help@payment.example", "Help desk"))
+    order = shop.order(
+        "1001", buyer=BUYER.address, **{f"r{n}": r.address for n, r in enumerate(robots)}
+    )
+    letter = robots[0].write([order.alias(robots[1].address)], "Ticket", "Thank you for writing.")
+    for number in range(1, 20):
+        who = robots[number % 2]
+        [mail] = posted(host, letter).values()
+        letter = who.answer_all(mail, f"Thank you for writing: ticket {number}.")
+    for _ in range(2):
+        reply = host.send(letter.sender, letter.recipients, letter.data).final
+        assert str(reply).startswith("554 5.4.6")
+    for robot in robots:
+        assert posted(
+            host, robot.write([order.alias(BUYER.address)], "Parcel", "It is on its way.")
+        )
+        assert posted(host, BUYER.write([order.alias(robot.address)], "Parcel", "Where is it?"))
+    states = [line.state for line in order.timeline()]
+    assert states.count("refused") == 1
+    assert len(states) == 19 + 4 + 1
+    host.rest([shop])
+
+
 def test_fifty_recipients(host: Stage) -> None:
     """Each of fifty gets a copy of their own with their own address, and 49 aliases."""
     shop = host.shop()
