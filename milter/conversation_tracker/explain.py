@@ -23,7 +23,8 @@ from conversation_tracker.core.message import Arrival, Message
 from conversation_tracker.core.plan import Edit, Record
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.reports.bounce import Mark
-from conversation_tracker.core.scanning.scan import Hit, Scanner
+from conversation_tracker.core.scanning.found import Hit
+from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.view import View
 from conversation_tracker.database import (
     Outcome,

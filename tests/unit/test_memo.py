@@ -67,14 +67,14 @@ def planned(given: Mail) -> str:
 
 def forgetting(patch: pytest.MonkeyPatch) -> None:
     """Let nothing be known of any message."""
-    looked = Scanner.scan
+    looked = Scanner.look
 
     def anew(scanner: Scanner, *arguments: Any) -> Any:
         scanner.nobody.clear()
         return looked(scanner, *arguments)
 
     patch.setattr(Memo, "quiet", lambda memo, people: Quiet())
-    patch.setattr(Scanner, "scan", anew)
+    patch.setattr(Scanner, "look", anew)
 
 
 @given(st.lists(parts, min_size=1, max_size=3), st.sampled_from([A, B, S]), st.booleans())
@@ -113,15 +113,14 @@ def test_what_names_nobody_is_gone_through_once(text: str, monkeypatch: pytest.M
     assert [data for (data,) in scanned if data] == [text.encode()]
 
 
-@pytest.mark.parametrize("text", [A, SOFT.format(CARRIER), base64.b64encode(A.encode()).decode()])
+@pytest.mark.parametrize("text", [A, SOFT.format(CARRIER)])
 def test_the_readers_alias_is_theirs_though_the_record_keeps_it(text: str) -> None:
     """What the record leaves as it is need not stay in a copy."""
     for kind in ("hard", "soft"):
         people = order(BUYER, SHOP, CARRIER, mask=kind)
         sent = mail(written(BUYER, body=f"to {text} \n"), people, to=A).sent()
-        shown = sent.body if "@" in text else base64.b64decode(sent.body[3:])
-        assert CARRIER.encode() in shown
-        assert b"ct.example.com" not in shown
+        assert CARRIER.encode() in sent.body
+        assert b"ct.example.com" not in sent.body
 
 
 def test_a_changed_message_is_not_known() -> None:

@@ -8,12 +8,31 @@ import base64
 import quopri
 
 import pytest
-from builders import BUYER, CARRIER, DOMAIN, REF, SHOP, A, B, mail, order, own, person, soft
+from builders import (
+    BUYER,
+    CARRIER,
+    DOMAIN,
+    REF,
+    SHOP,
+    A,
+    B,
+    applied,
+    mail,
+    order,
+    own,
+    person,
+    soft,
+)
+from cost import linear
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.eyes import Eyes
+from conversation_tracker.core.conversation import Mapped
+from conversation_tracker.core.masking import calendar, part_header
+from conversation_tracker.core.masking.eyes import Eyes, Running
 from conversation_tracker.core.masking.page import Page
+from conversation_tracker.core.rewrite import plan
+from conversation_tracker.core.scanning import unread
 from conversation_tracker.core.syntax.words import decoded
 from conversation_tracker.core.view import View
 
@@ -25,6 +44,17 @@ ALIASES = {
     "soft capitals": soft(BUYER).upper(),
 }
 PIXEL = "https://track.example/p.gif"
+
+
+@pytest.fixture(autouse=True)
+def sound(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the final scan agree with the masking: it has nothing to put back."""
+
+    def blind(_view: View) -> View:
+        raise AssertionError("the final scan took the alias back")
+
+    if "sabotage" not in request.fixturenames:
+        monkeypatch.setattr(View, "blind", blind)
 
 
 def filled(text: str, alias: str) -> str:
@@ -554,6 +584,135 @@ def test_what_is_in_an_attribute_stays(value: str, rest: str) -> None:
         assert tag in Page().shown(f"<p>Hello {tag} {rest}", EYES)
 
 
+HOSTILE = [
+    *("<", "<a", "<a ", '<a "', "<a '", '<a ">', "<a =", "= ", "<!--", "<!---", "<![CDATA["),
+    *("<script><!--", "<textarea>", "<select><option>", "<title>", "&", "&#", "&#64;", "%4", "&a"),
+    *(B, f"{B} ", f"{B}?", f"{B}/", f"<b>{B}</b>", f"<p title='{B}'>{B}", f"{B[:20]} \n{B[20:]} "),
+    *("?", "/", "://", "www.", "<http://a ", f"<http:// {B}", " \n", f" \n> {B}", "\n ", ";x-"),
+    *("ATTENDEE;", f"ATTENDEE:mailto:{B}\n", 'ATTENDEE;X="', ';A="b"', ";email=a,", ";email="),
+    *('"mailto:', " mailto:"),
+]
+
+
+@pytest.mark.parametrize("beginning", ["", "<p>", "ATTENDEE;", "https://"])
+@pytest.mark.parametrize("shape", HOSTILE)
+def test_reading_costs_time_in_proportion(shape: str, beginning: str) -> None:
+    """Whatever is written again and again; by the masking's reader and by the final scan's."""
+
+    def work(size: int) -> None:
+        text = beginning + shape * (size // len(shape)) + B
+        Page().shown(text, EYES)
+        Running(flowed=True).shown(text, EYES)
+        Running(flowed=True, delsp=True).shown(text, EYES)
+        calendar.shown(text, EYES)
+        for kind in ("text/plain", "text/html", "text/calendar", "message/rfc822"):
+            unread.of(kind, text, "john")
+
+    linear(work, 40_000)
+
+
 def test_the_eyes_of_the_record_see_nothing() -> None:
     assert View(KNOWN, None).eyes is None
     assert DOMAIN in B
+
+
+# The final scan
+
+
+@pytest.fixture
+def sabotage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the masking show the reader everywhere, as it once did."""
+
+    def everywhere(self: Eyes, text: str) -> str:
+        for alias in (B, soft(BUYER), B.replace("@", "%40")):
+            text = text.replace(alias, self.own)
+        return text
+
+    def value_masked(name: bytes, value: bytes, mask: View) -> bytes:
+        new = part_header_value(name, value, mask)
+        return new.replace(B.encode(), BUYER.encode()) if mask.eyes else new
+
+    part_header_value = part_header.value_masked
+    monkeypatch.setattr(Eyes, "__call__", everywhere)
+    monkeypatch.setattr(Running, "shown", lambda _, text, eyes: everywhere(eyes, text))
+    monkeypatch.setattr(Page, "shown", lambda _, text, eyes: everywhere(eyes, text))
+    monkeypatch.setattr(calendar, "shown", lambda text, eyes: everywhere(eyes, text))
+    monkeypatch.setattr(part_header, "value_masked", value_masked)
+
+
+OTHERS = ("@.org @-b.org", "bounce-@", "x@ 0@")
+"""What is no alias, and in no link."""
+SIMPLY_READ = ("<script><!--<script>", '<svg><noframes><a title="</noframes>')
+"""How markup begins that the scan reads as most of it is meant."""
+SABOTAGED = [
+    *(
+        ("text/plain", before)
+        for before, after in RUNNING
+        if after is None and before not in OTHERS
+    ),
+    *(
+        ("text/html", before)
+        for before, after in PAGES
+        if (after is None or "@" in after) and not before.startswith(SIMPLY_READ)
+    ),
+    *(
+        ("text/calendar", before)
+        for before, after in CALENDAR
+        if after is None and "l@" not in before
+    ),
+]
+
+
+@pytest.mark.usefixtures("sabotage")
+@pytest.mark.parametrize(("type", "before"), SABOTAGED)
+def test_the_scan_puts_the_alias_back(type: str, before: str) -> None:
+    """Whatever the masking did; the message leaves, in which the reader is in To all the same."""
+    content = filled(before, B) + "\n"
+    head, body = sent(content, B, f"To: {B}\nContent-Type: {type}; charset=utf-8\n")
+    assert body == content
+    assert f"To: {BUYER}\n" in head
+
+
+@pytest.mark.usefixtures("sabotage")
+@pytest.mark.parametrize(
+    "field",
+    [f"{name}: {before}" for name, before, after in HEADERS if after is None]
+    + [f"Subject: {PIXEL}?e=@", f"Comments: {PIXEL}?e=@"],
+)
+def test_the_scan_puts_the_alias_back_in_a_field(field: str) -> None:
+    field = filled(field, B)
+    left = mail(f"From: {SHOP}\nTo: {B}\n{field}\n\n", KNOWN, to=B).sent()
+    assert field in [f"{h.name.decode()}: {h.value.decode()}" for h in left.headers]
+    assert left.first(b"to") == BUYER.encode()
+
+
+@pytest.mark.usefixtures("sabotage")
+def test_the_scan_leaves_what_is_read() -> None:
+    text = f"<p>{B}</p><!-- x -->\n"
+    head, body = sent(text, B, f"To: {B}\nSubject: for {B}\nContent-Type: text/html\n")
+    assert body == text.replace(B, BUYER)
+    assert f"To: {BUYER}\nSubject: for {BUYER}\n" in head
+
+
+@pytest.mark.usefixtures("sabotage")
+@pytest.mark.parametrize("type", ["text/plain", "text/html", "application/json"])
+def test_the_scan_knows_what_the_sender_wrote(type: str) -> None:
+    """The reader's real address in a link is no reason to take the alias back elsewhere."""
+    text = f"<a href='{PIXEL}?e={BUYER}'>x</a> {PIXEL}?e={BUYER} {B}\n"
+    _, body = sent(text, B, f"Content-Type: {type}\n")
+    assert body == (text.replace(B, BUYER) if type != "application/json" else text)
+
+
+def test_a_link_to_the_readers_own_message_gets_no_address() -> None:
+    """Their identifier is theirs again in header fields, for the thread; a link holds ours."""
+    ours, original = f"<m-1@{DOMAIN}>", f"<n1-{BUYER}@far.example>"
+    known = {ours: Mapped(ours, original, "b" * 32)}
+    view = View(KNOWN, KNOWN.participants[0], known)
+    assert view(f"<a href='mid:m-1@{DOMAIN}'>") == f"<a href='mid:m-1@{DOMAIN}'>"
+    assert view.identifiers(ours.encode()) == original.encode()
+    text = f"From: {CARRIER}\nIn-Reply-To: {ours}\nX-See: {ours}\n\nmid:m-1@{DOMAIN}\n"
+    row = mail(text, KNOWN, to=B)
+    done = plan(row.message, row.conversations, lambda: "1" * 32, known=known)
+    left = applied(row.message, done)
+    assert left.first(b"in-reply-to") == original.encode()
+    assert left.body == row.message.body

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from conversation_tracker.core import replies
 from conversation_tracker.core.message import Header, parse
-from conversation_tracker.core.scanning.scan import Hit, scan
+from conversation_tracker.core.scanning.found import Hit
+from conversation_tracker.core.scanning.scan import scan
 
 JOHN = "john@doe.example"
 FORBIDDEN = {

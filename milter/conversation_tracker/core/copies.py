@@ -4,7 +4,7 @@ What a header or body becomes is `view`'s to say; here it becomes actions of the
 and what these leave of the message is scanned: no copy shows an address of anybody but its reader.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from conversation_tracker.core.conversation import Conversation, Participant
 from conversation_tracker.core.masking import body as mime
@@ -20,8 +20,45 @@ from conversation_tracker.core.plan import (
     Edit,
     ReplaceBody,
 )
-from conversation_tracker.core.scanning.scan import Hit, Scanner
+from conversation_tracker.core.scanning.found import Hit
+from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.view import View
+
+
+class Shown(ValueError):
+    """An address is left in a copy, in a place that cannot be masked."""
+
+
+def sure(
+    message: Message, view: View, scanner: Scanner, make: Callable[..., Iterable[Edit]]
+) -> tuple[Edit, ...]:
+    """Make a copy that shows its reader no address but their own, and theirs to nobody else.
+
+    Where it shows their own address to others, the alias is put back: the copy is made anew, and
+    the alias stays in all of its text. That is no reason to refuse it.
+
+    Args:
+        message: the message.
+        view: the conversation as the recipient sees it.
+        scanner: looks for everybody who takes part.
+        make: gives the copy's edits; its argument `view` is this view, or one of less.
+
+    Returns:
+        The edits that make the copy.
+
+    Raises:
+        Shown: it shows an address of somebody else.
+    """
+    if view.to is None:
+        raise Shown
+    for blind in (False, True):
+        edits = tuple(make(view=view.blind() if blind else view))
+        hits, surplus = looked(message, edits, view.conversation, view.to, scanner)
+        if hits:
+            raise Shown
+        if not surplus:
+            break
+    return edits
 
 
 def one(
@@ -124,7 +161,18 @@ def leaks(
     to: Participant,
     scanner: Scanner,
 ) -> list[Hit]:
-    """Find what a copy would show that its reader must not see.
+    """Find what a copy would show that its reader must not see; arguments as for `looked`."""
+    return looked(message, edits, conversation, to, scanner)[0]
+
+
+def looked(
+    message: Message,
+    edits: Iterable[Edit],
+    conversation: Conversation,
+    to: Participant,
+    scanner: Scanner,
+) -> tuple[list[Hit], bool]:
+    """Find what a copy would show that its reader must not see, or not there.
 
     Args:
         message: the message.
@@ -135,15 +183,16 @@ def leaks(
 
     Returns:
         The hits for which it must not leave. Archives and PDF files may: they are the store's own
-        decision, and so is the text of a message whose store has no bodies masked.
+        decision, and so is the text of a message whose store has no bodies masked. Then whether
+        the reader's own address stands more often than in the original where nobody reads it.
     """
-    headers, body = applied(message, edits)
+    found = scanner.look(*applied(message, edits), to.token)
     masked = conversation.store.mask_body
-    return [
-        hit
-        for hit in scanner.scan(headers, body, to.token)
-        if not hit.file and (masked or not hit.running_text)
-    ]
+    hits = [hit for hit in found.hits if not hit.file and (masked or not hit.running_text)]
+    if not found.unread:
+        return hits, False
+    before = scanner.look(message.headers, message.body, to.token).unread
+    return hits, any(times > before[place] for place, times in found.unread.items())
 
 
 def scanner(conversation: Conversation, first: Participant | None, means: Means) -> Scanner:

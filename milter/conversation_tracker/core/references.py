@@ -73,9 +73,14 @@ class References:
 
     def _piece(self, piece: str) -> str:
         new = self._stand_in(unquote(piece))
-        if new is None:
+        if new is None or self._shows_reader(new):
             return piece
         return quote(new, safe="@" if "@" in piece else "")
+
+    def _shows_reader(self, identifier: str) -> bool:
+        """Tell whether an identifier of the reader's own holds their address: no link gets that."""
+        address = self._to.address if self._to is not None else None
+        return address is not None and address.key in identifier.lower()
 
     def _stand_in(self, identifier: str) -> str | None:
         """Give what stands for an identifier, both without angle brackets."""

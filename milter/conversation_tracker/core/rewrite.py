@@ -8,6 +8,7 @@ no I/O: fresh tokens come from the caller. A message that cannot be masked is re
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from conversation_tracker.core import copies, replies
 from conversation_tracker.core.address import Address, mailboxes
@@ -24,7 +25,7 @@ from conversation_tracker.core.masking import body as mime
 from conversation_tracker.core.means import Overdue
 from conversation_tracker.core.message import INTERNAL, Arrival, Message
 from conversation_tracker.core.passage import Verdict
-from conversation_tracker.core.plan import UNTOUCHED, Edit, Plan, Record
+from conversation_tracker.core.plan import UNTOUCHED, Plan, Record
 from conversation_tracker.core.recording import record
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax.words import decoded
@@ -204,16 +205,12 @@ def plan(
         return Plan(reply=replies.TOO_MANY_PARTICIPANTS)
     except Overdue as over:
         return Plan(reply=replies.TOO_SLOW if over.hopeless else replies.TRY_LATER)
-    except (mime.TooComplex, mime.Unmaskable, _Shown, _Unreadable):
+    except (mime.TooComplex, mime.Unmaskable, copies.Shown, _Unreadable):
         return Plan(reply=replies.CANNOT_MASK)
 
 
 class _Gone(ValueError):
     """A recipient's address has been erased meanwhile."""
-
-
-class _Shown(ValueError):
-    """An address is left in a copy, in a place that cannot be masked."""
 
 
 class _Unreadable(ValueError):
@@ -258,8 +255,9 @@ def _planned(case: _Case, conversations: Sequence[Conversation]) -> Plan:
         return Plan(edits=edits, records=records, split=True)
     first, to, scanner = groups[0]
     view = View(first, to[0], case.known, case.alias_domains, message.means)
-    edits = tuple(copies.one(message, view, to[0], scanner, protected=_protected(message, first)))
-    _checked(message, edits, view, scanner)
+    protected = _protected(message, first)
+    make = partial(copies.one, message, to=to[0], scanner=scanner, protected=protected)
+    edits = copies.sure(message, view, scanner, make)
     return Plan(edits=edits, records=records, bounces_to=None if message.null else to[0].token)
 
 
@@ -274,18 +272,12 @@ def _rehearsed(
             scanner = copies.scanner(conversation, reader, message.means)
         view = View(conversation, reader, case.known, case.alias_domains, message.means)
         protected = _protected(message, conversation)
-        content = tuple(copies.content(message, view, scanner, protected=protected))
-        _checked(message, content, view, scanner)
+        make = partial(copies.content, message, scanner=scanner, protected=protected)
+        copies.sure(message, view, scanner, make)
 
 
 def _protected(message: Message, conversation: Conversation) -> bool:
     return _author(message, conversation).role != "store"
-
-
-def _checked(message: Message, edits: Sequence[Edit], view: View, scanner: Scanner) -> None:
-    """Let no copy leave that shows an address of somebody else."""
-    if view.to is None or copies.leaks(message, edits, view.conversation, view.to, scanner):
-        raise _Shown
 
 
 def _record(

@@ -10,6 +10,7 @@ Raises what `body.read` raises, `TooComplex`, for a structure over the limits.
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from copy import copy
 from functools import partial
 
 from conversation_tracker.core.address import Address, mailboxes
@@ -112,6 +113,12 @@ class View:
             domains = alias_domains if own in alias_domains else {own, *alias_domains}
             self._foreign = _Foreign(domains, means.check)
 
+    def blind(self) -> "View":
+        """Give a view in whose text the recipient's own alias stays; address headers show them."""
+        view = copy(self)
+        view.eyes = None
+        return view
+
     def _eyes(self) -> Eyes | None:
         """Make what lets the recipient see their own address where they read it."""
         conversation, to = self.conversation, self.to
@@ -121,7 +128,7 @@ class View:
         if soft := conversation.soft(to):
             aliases.append(soft)
             marks.append(f"{conversation.order.ref}b.")
-        return Eyes(aliases, marks, str(to.address))
+        return Eyes(aliases, marks, str(to.address), self.means.check)
 
     def _replacements(self) -> Iterator[tuple[str, str]]:
         conversation, to = self.conversation, self.to

@@ -7,11 +7,12 @@ which form, is not known here. Nothing here raises.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from conversation_tracker.core.masking.flowed import SOFT_BREAKS
 from conversation_tracker.core.masking.links import applied
 from conversation_tracker.core.masking.spelling import goes_on
+from conversation_tracker.core.means import ENDLESS
 
 Span = tuple[int, int]
 
@@ -32,18 +33,25 @@ class Eyes:
         aliases: the reader's aliases in lower case, ASCII.
         marks: for each form of them, what stands in every one of that form, in lower case.
         own: the reader's address.
+        check: raises when the time for the message is over.
     """
 
-    def __init__(self, aliases: Iterable[str], marks: Iterable[str], own: str) -> None:
+    def __init__(
+        self,
+        aliases: Iterable[str],
+        marks: Iterable[str],
+        own: str,
+        check: Callable[[], None] = ENDLESS.check,
+    ) -> None:
         self._aliases = tuple(aliases)
-        self._marks = tuple(marks)
-        self._raw_marks = tuple(mark.encode("ascii") for mark in self._marks)
+        self._marks = tuple(mark.encode("ascii") for mark in marks)
         self.own = own
+        self.check = check
 
     def possible(self, raw: bytes) -> bool:
         """Tell cheaply whether an alias may stand in text whose ASCII stands as these bytes."""
         low = raw.lower()
-        return any(mark in low for mark in self._raw_marks)
+        return any(mark in low for mark in self._marks)
 
     def __call__(self, text: str) -> str:
         """Give running text as the reader sees it; the same object where nothing changes."""
@@ -63,12 +71,11 @@ class Eyes:
         """
         # Lower case would make two characters of this one.
         low = shown.lower() if shown.isascii() else shown.replace("\u0130", "i").lower()
-        if not any(mark in low for mark in self._marks):
-            return []
         spans = sorted(self._places(low, edges))
         read: list[Span] = []
         done = first = 0
         while first < len(spans):
+            self.check()
             start, end = _run(shown, done, spans[first])
             last = first
             while last < len(spans) and spans[last][0] < end:

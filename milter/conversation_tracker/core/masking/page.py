@@ -9,7 +9,7 @@ without blanks goes on over tags that end no line. Nothing here raises, and time
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from conversation_tracker.core.masking.eyes import Eyes, Span
@@ -71,7 +71,7 @@ class Page:
         Returns:
             The source; the same object where nothing changes.
         """
-        layout = _Layout(source, self._strict.read(source))
+        layout = _Layout(source, self._strict.read(source), eyes.check)
         sure = list(self._wary.read(source))
         starts = [start for start, _, _ in sure]
         spans = eyes.found(layout.text, layout.edges, begun=self._begun)
@@ -162,7 +162,7 @@ class _Layout:
         edges: where in it a node begins or ends.
     """
 
-    def __init__(self, source: str, nodes: Iterator[Node]) -> None:
+    def __init__(self, source: str, nodes: Iterator[Node], check: Callable[[], None]) -> None:
         self._starts: list[int] = []  # of each segment in the text
         self._sizes: list[int] = []  # characters in it
         self._spans: list[Span] = []  # its source: as long, or a reference
@@ -170,6 +170,7 @@ class _Layout:
         self._length = 0
         edges: set[int] = set()
         for start, end, breaks in nodes:
+            check()
             if breaks:
                 self._pieces.append("\n")
                 self._length += 1

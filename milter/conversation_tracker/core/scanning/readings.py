@@ -119,7 +119,7 @@ def readings(text: str, *, markup: bool = False) -> Iterator[str]:
     # Lower case would make two characters of this one.
     low = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
     yield low
-    for change in (_unreferenced, _unpercented, _unsigned, _visible):
+    for change in (unreferenced, _unpercented, _unsigned, _visible):
         new = change(low)
         if new != low:
             low = new
@@ -309,7 +309,8 @@ def _hexadecimal(low: str, at: int) -> tuple[str, int]:
     return bytes.fromhex(left[len(left) % 2 :] + right[: len(right) & ~1]).decode("latin-1"), end
 
 
-def _unreferenced(low: str) -> str:
+def unreferenced(low: str) -> str:
+    """Decode the character references in a text, those in lower case."""
     return _REFERENCE.sub(_referenced, low) if "&" in low else low
 
 

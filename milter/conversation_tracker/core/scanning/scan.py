@@ -11,12 +11,13 @@ Nothing here raises.
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from conversation_tracker.core.means import ENDLESS, Means, Octets
 from conversation_tracker.core.message import Header
-from conversation_tracker.core.scanning import readings, stretches
+from conversation_tracker.core.scanning import readings, stretches, unread
+from conversation_tracker.core.scanning.found import Found, Hit
 from conversation_tracker.core.scanning.parts import (
     MOST,
     Declared,
@@ -43,32 +44,6 @@ _TEXTUAL = ("text/", "message/", "multipart/")
 _FILE_MAGIC = (b"PK\x03\x04", b"%PDF")
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One address in one place.
-
-    Attributes:
-        channel: the place: "header Subject", "part 2 text/html", "part 3 application/pgp-keys
-            (bytes)", "part header", "preamble", "epilogue", or one of these after "attached
-            message, " or after the place of a text that reads like a message. It never holds the
-            address.
-        token: whose address it is.
-    """
-
-    channel: str
-    token: str
-
-    @property
-    def running_text(self) -> bool:
-        """Tell whether it stands in the text of the message itself."""
-        return re.fullmatch(r"part \d+ text/(?:plain|html)(?:, .*)?", self.channel) is not None
-
-    @property
-    def file(self) -> bool:
-        """Tell whether it stands in an archive or a PDF file, which no one can mask."""
-        return self.channel.endswith("(file)")
-
-
 class Scanner:
     """Knows whom to look for, and what of a message names none of them.
 
@@ -85,6 +60,7 @@ class Scanner:
         self.watch = Watch(forbidden)
         self.tokens = readings.Tokens(self.watch.pointers)
         self.nobody: set[Hashable] = set()
+        self.locals = {token: key.rpartition("@")[0] for key, token in [*forbidden.items()][::-1]}
 
     def scan(self, headers: Sequence[Header], body: Octets, own: str | None = None) -> list[Hit]:
         """Look for addresses, in every form in which a reader may see them.
@@ -97,13 +73,17 @@ class Scanner:
         Returns:
             The hits, each once, in the order they were found; at most a hundred.
         """
+        return list(self.look(headers, body, own).hits)
+
+    def look(self, headers: Sequence[Header], body: Octets, own: str | None = None) -> Found:
+        """Look for addresses as `scan` does, and for the reader's own where nobody reads it."""
         if not self.watch:
-            return []
+            return Found()
         found = _Scan(self, own)
         found.headers(headers)
         if len(body):
             found.walk(headers, body)
-        return list(found.hits)[:_HITS]
+        return Found(tuple(found.hits)[:_HITS], found.unread)
 
 
 def scan(
@@ -123,23 +103,45 @@ class _Scan:
         self._means = scanner.means
         self._nobody = scanner.nobody
         self._own = own
-        self._noted = False
+        self._local = scanner.locals.get(own or "", "")
+        self._noted = self._own_noted = False
+        self._own_coded = 0
         self._watch = scanner.watch
         self._tokens = scanner.tokens
         self._count = 0
         self.hits: dict[Hit, None] = {}
+        self.unread: Counter[str] = Counter()
 
     def headers(self, headers: Sequence[Header]) -> None:
         """Look at header fields: at all of them at once, and one by one if there is a hit."""
         fields = [header.name + b": " + header.value for header in headers]
-        whole = b"\n".join(fields)
-        if whole.isascii() and all(token == self._own for token in self._owners_in_header(whole)):
+        if self._shows_only_own(headers, fields):
             return
         for header, field in zip(headers, fields, strict=True):
             channel = f"header {header.name.decode('ascii', 'replace')}"
             if self._watch.named(header.name.decode("latin-1").lower()):
                 channel = "header name"
-            self._note(channel, self._owners_in_header(field))
+            self._look_header(channel, field)
+
+    def _shows_only_own(self, headers: Sequence[Header], fields: Sequence[bytes]) -> bool:
+        """Tell cheaply that fields show nobody but the reader, and where they read it."""
+        groups: tuple[list[bytes], list[bytes]] = ([], [])
+        for header, field in zip(headers, fields, strict=True):
+            shown = header.key in unread.READ or header.key in unread.IDENTIFIERS
+            groups[shown].append(field)
+        rest, read = (b"\n".join(group) for group in groups)
+        whole = rest + b"\n" + read
+        if not whole.isascii():
+            return False
+        owners = set(self._owners_in_header(whole))
+        if owners != {self._own}:
+            return not owners
+        plain = _ENCODED.search(rest) is None and not self._watch.named(rest.decode().lower())
+        hidden = not plain or any(self._tokens.decoded_in_bytes(rest))
+        if hidden and any(self._owners_in_header(rest)):
+            return False
+        links = unread.fields(read.decode("ascii"), self._local)
+        return not (links and any(self._owners(links)))
 
     def walk(self, headers: Sequence[Header], body: Octets) -> None:
         declared = Declared(((h.name, h.value) for h in headers), "text/plain")
@@ -253,12 +255,16 @@ class _Scan:
                 self._look_content(channel, declared, data, file=data.startswith(_FILE_MAGIC))
 
     def _look_content(self, channel: str, declared: Declared, data: bytes, *, file: bool) -> None:
+        self._own_noted, self._own_coded = False, 0
         if declared.type.startswith(_TEXTUAL) or declared.type.endswith(("xml", "json", "/ics")):
             self._look_text(channel, declared, data)
         elif file:
             self._note(channel + " (file)", self._watch.seen_in_bytes(data))
         else:
             self._look_bytes(channel + " (bytes)", data)
+        if self._own_noted:
+            text = next(readings.texts(data, declared.charset))
+            self._note_unread(channel, unread.of(declared.type, text, self._local))
 
     def _look_text(self, channel: str, declared: Declared, data: bytes) -> None:
         markup = declared.type.endswith(("html", "xml"))
@@ -294,7 +300,25 @@ class _Scan:
             self._look_header(channel, each)
 
     def _look_header(self, channel: str, field: bytes) -> None:
+        self._own_noted, self._own_coded = False, 0
         self._note(channel, self._owners_in_header(field))
+        if self._own_noted:
+            between = channel.endswith(_BETWEEN)
+            text = next(readings.texts(field, ""))
+            rest = (unread.links if between else unread.fields)(text, self._local)
+            self._note_unread(channel, rest)
+
+    def _note_unread(self, channel: str, rest: str) -> None:
+        """Count the reader's own address in what nobody reads of a text, and in its tokens."""
+        if _QUOTED.match(channel):  # what reads like a message is text all the same
+            return
+        counts = [
+            sum(token == self._own for token in self._watch.seen(low))
+            for low in readings.readings(rest, markup=True)
+        ]
+        times = max(counts) + self._own_coded
+        if times:
+            self.unread[_NUMBER.sub("part ", channel)] += times
 
     def _look(self, channel: str, text: str, *, markup: bool = False) -> None:
         self._note(channel, self._owners(text, markup=markup))
@@ -312,18 +336,26 @@ class _Scan:
         yield from self._owners_in_tokens(self._tokens.decoded(text))
 
     def _owners_in_tokens(self, tokens: Iterable[str]) -> Iterator[str]:
-        for token in tokens:
+        for text in tokens:
             self._means.check()
-            yield from self._watch.among_octets.seen(token.lower())
+            for token in self._watch.among_octets.seen(text.lower()):
+                self._own_coded += token == self._own
+                yield token
 
     def _note(self, channel: str, tokens: Iterable[str]) -> None:
         for token in tokens:
             self._noted = True
-            if token != self._own:
+            if token == self._own:
+                self._own_noted = True
+            else:
                 self.hits[Hit(channel, token)] = None
 
 
 _ATTACHED = "attached message, "
+_ENCODED = re.compile(rb"[=%+]4|[%&\\*]|=\?|\n[ \t]")  # what may hide an address
+_BETWEEN = ("preamble", "epilogue")
+_QUOTED = re.compile(r"part \d+ [^,]*, ")
+_NUMBER = re.compile(r"part \d+ ")
 
 
 def _is_text(data: bytes) -> bool:

@@ -1,0 +1,155 @@
+r"""What of a text nobody reads: links, markup, and all that reaches other people's machines.
+
+The reader's own address is looked for there: where the sender did not write it, it must not be.
+Written apart from the code that masks; broken markup is read simply here, so it may be taken for
+more than it is, and never refuses a message. Time is linear. Nothing here raises.
+"""
+
+import re
+from collections.abc import Iterator
+
+from conversation_tracker.core.scanning import readings
+
+IDENTIFIERS = frozenset(b"message-id in-reply-to references content-id resent-message-id".split())
+"""Fields in which the reader's own identifiers are theirs again, addresses in them as well."""
+READ = frozenset(
+    b"""
+    from sender reply-to to cc bcc apparently-to errors-to subject comments
+    resent-from resent-sender resent-reply-to resent-to resent-cc resent-bcc
+    mail-followup-to mail-reply-to
+    disposition-notification-to return-receipt-to x-confirm-reading-to x-pmrqc
+    """.split()
+)
+"""Fields that a person reads, links in them apart."""
+
+_SURE = ("/", "www.", "mailto:", "\\\\")
+_SIGNS = (*_SURE, "?", "%", "&")
+_ESCAPED = re.compile(r"%[0-9a-f]{2}|&\w+=")
+_BLANK = re.compile(r"\s")
+_WORD = re.compile(r"\w")
+# Such a link may go on in the next line (RFC 3986 appendix C).
+_ANGLED = re.compile(r"<(?:url:)?(?:[a-z][a-z0-9+.-]{0,30}://|www\.|mailto:)[^<>]*+", re.IGNORECASE)
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
+_FIELD = re.compile(r"([!-9;-~]{1,100})[ \t]*:")
+_ELEMENTS = "script|style|textarea|select|xmp|iframe|noembed|noframes|noscript|datalist|plaintext"
+_TAG = r"(?>(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*)>"
+_MARKUP = re.compile(
+    rf"<(?:!--.*?(?:-->|\Z)|!\[CDATA\[.*?(?:\]\]>|\Z)|({_ELEMENTS})\b.*?(?:</\1\b[^>]*+>?|\Z)"
+    r"|option\b.*?(?:</(?:option|select)\b[^>]*+>?|\Z)"
+    rf"|(?P<inline>/?(?:a|abbr|b|code|em|font|i|small|span|strong|u|wbr)(?=[\s/>]){_TAG})"
+    rf"|[a-z!?/]{_TAG}|[a-z!?/][^>]*+>?)",
+    re.IGNORECASE | re.DOTALL,
+)
+_PEOPLE = re.compile(r"(?:[a-z0-9-]+\.)?(?:organizer|attendee)[;:]", re.IGNORECASE)
+_THEIRS = re.compile(
+    r";(?:sent-by|delegated-from|delegated-to|member|email)="
+    r"(?>(?:mailto:|[\w.+@-]+|\"mailto:[\w.+@-]+\"|[\",])*)(?=[;:])",
+    re.IGNORECASE,
+)
+_EXTRA = re.compile(r";x-[^;:]*", re.IGNORECASE)
+_PARTS = re.compile(r"mailto:|[;\"]", re.IGNORECASE)
+
+
+def links(text: str, local: str = "") -> str:
+    """Give the links in a running text.
+
+    Args:
+        text: the text.
+        local: the local part of the reader's address, whose signs make no link.
+    """
+    return " ".join(_links(text, local))
+
+
+def _links(text: str, local: str) -> Iterator[str]:
+    yield from _ANGLED.findall(text)
+    low = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
+    whose = f"{local}@"
+    done: set[int] = set()
+    for sign in _SIGNS:
+        at, last = low.find(sign), 0
+        while at >= 0:
+            before = _BLANK.search(low[last:at][::-1])
+            start = at - before.start() if before else last
+            after = _BLANK.search(low, at)
+            last = after.start() if after else len(low)
+            if start not in done:
+                done.add(start)
+                if _is_link(low[start:last].replace(whose, "x@") if local else low[start:last]):
+                    yield text[start:last]
+            at = low.find(sign, last)
+
+
+def _is_link(run: str) -> bool:
+    if any(sign in run for sign in _SURE) or _ESCAPED.search(run) is not None:
+        return True
+    query = run.find("?")
+    return query >= 0 and _WORD.search(run, query) is not None
+
+
+def page(source: str, local: str = "") -> str:
+    """Give what is no text of a page, and the links in its text; arguments as for `links`."""
+    markup: list[str] = []
+    text: list[str] = []
+    at = 0
+    for found in _MARKUP.finditer(source):
+        text.append(source[at : found.start()])
+        if found["inline"] is None:
+            text.append("\n")
+        markup.append(found[0])
+        at = found.end()
+    text.append(source[at:])
+    return " ".join([*markup, links(readings.unreferenced("".join(text)), local)])
+
+
+def calendar(text: str, local: str = "") -> str:
+    """Give what of a calendar says not who takes part; arguments as for `links`."""
+    found: list[str] = []
+    for line in readings.unfolded(text).splitlines():
+        if _PEOPLE.match(line) is None:
+            found.append(_THEIRS.sub("", line))
+        else:
+            found += _EXTRA.findall(line)
+            found.append(links(_PARTS.sub(" ", line), local))
+    return "\n".join(found)
+
+
+def fields(block: str, local: str = "") -> str:
+    """Give what of header fields is no text; arguments as for `links`.
+
+    Args:
+        block: fields with their line ends and folds, and lines that are none.
+        local: as for `links`.
+    """
+    found: list[str] = []
+    for line in _FOLD.sub("", block).split("\n"):
+        name = _FIELD.match(line)
+        key = name[1].lower().encode("latin-1", "replace") if name else b""
+        if name is None or key in READ:
+            value = line[name.end() :] if name else line
+            found.append(links(readings.encoded_words(value), local))
+        elif key not in IDENTIFIERS:
+            found.append(line)
+    return "\n".join(found)
+
+
+def of(type: str, text: str, local: str = "") -> str:
+    """Give what of a part's text nobody reads.
+
+    Args:
+        type: its media type in lower case.
+        text: its decoded text.
+        local: as for `links`.
+    """
+    if type == "text/plain":
+        return links(text, local)
+    if type == "text/html":
+        return page(text, local)
+    if type.startswith("message/") or type == "text/rfc822-headers":
+        return fields(text, local)
+    if "calendar" in type or type.endswith("/ics") or _begins(text):
+        return calendar(text, local)
+    return text
+
+
+def _begins(text: str) -> bool:
+    return text[:64].lstrip("\ufeff \t\r\n").lower().startswith("begin:vcalendar")
