@@ -16,6 +16,7 @@ import psycopg
 from conversation_tracker import (
     check_database,
     check_follow,
+    check_forged,
     check_metrics,
     check_postfix,
     check_postmaster,
@@ -97,6 +98,13 @@ def _postfix(
         return
     yield from check_routes.facts(settings, state.domains)
     yield from check_postmaster.facts(config.postmaster, state.domains)
+    yield from _stale(settings, state)
+    yield from check_forged.facts(
+        settings, config.socket, config.authserv_id, state.domains, state.secret
+    )
+
+
+def _stale(settings: postfix_settings.Settings, state: check_database.State) -> Iterator[Fact]:
     table = Path(settings.value("config_directory")) / "tracker_transport"
     try:
         yield from check_routes.stale(table.read_text("utf-8", "replace"), state.domains)

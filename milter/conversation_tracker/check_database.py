@@ -6,7 +6,7 @@ later is a finding. `facts` judges what was read, and asks nothing.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 
 import psycopg
@@ -48,6 +48,7 @@ _SERVER: LiteralString = """
 _STORES: LiteralString = """
     SELECT name, alias_domain, active, sender_domains = '{}' FROM tracker.stores ORDER BY name"""
 _DOMAINS: LiteralString = "SELECT name FROM tracker.alias_domains"
+_SECRET: LiteralString = "SELECT key FROM tracker.secrets"
 _MONTHS: LiteralString = """
     SELECT count(*) FILTER (WHERE month > utc.now),
            bool_or(month = date_trunc('month', utc.now)) IS TRUE
@@ -95,6 +96,7 @@ class State:
         months: how many months after this one have.
         overdue: orders that expired more than two days ago and were not emptied.
         condemned: messages that ended a process alone, within a day.
+        secret: what a probe is signed with.
     """
 
     version: int
@@ -116,6 +118,7 @@ class State:
     months: int = 0
     overdue: int = 0
     condemned: int = 0
+    secret: bytes = field(default=b"", repr=False)
 
 
 def read(conninfo: str) -> State:
@@ -161,6 +164,7 @@ def _with_schema(connection: psycopg.Connection, server: State) -> State:
         [(overdue,)] = _rows(connection, _OVERDUE)
         [(later, present)] = _rows(connection, _MONTHS)
         [(condemned,)] = _rows(connection, _CONDEMNED)
+        [(secret,)] = _rows(connection, _SECRET)
     except psycopg.errors.InsufficientPrivilege as error:
         said = error.diag.message_primary or "permission denied"
         return replace(server, fault=wrong(f"the database's role may not work ({said})", _GRANT))
@@ -176,6 +180,7 @@ def _with_schema(connection: psycopg.Connection, server: State) -> State:
         months=later,
         overdue=overdue,
         condemned=condemned,
+        secret=bytes(secret),
     )
 
 

@@ -73,6 +73,20 @@ def listeners(settings: Settings) -> list[Service]:
     return [s for s in settings.services if s.options.get("milter_macro_daemon_name") == SPLITTER]
 
 
+def meets(service: Service, settings: Settings, socket: Socket) -> bool:
+    """Tell whether mail that comes in at a service meets the tracker.
+
+    Args:
+        service: it.
+        settings: Postfix's.
+        socket: the tracker's.
+    """
+    if "no_milters" in entries(settings.value("receive_override_options", service)):
+        return False
+    listed = milters(settings.value("smtpd_milters", service))
+    return _place(listed, socket, settings, inside=chrooted(service, settings)) is not None
+
+
 def facts(settings: Settings, socket: Socket) -> Iterator[Fact]:
     """Judge whether all mail meets the tracker.
 
@@ -175,6 +189,10 @@ def _overrides(settings: Settings, socket: Socket) -> Iterator[Fact]:
     for service in settings.services:
         if not service.takes_mail or service in own:
             continue
+        if service.loopback and (backs := list(_way_back(service, settings, socket))):
+            fine = fine and all(fact.verdict == "ok" for fact in backs)
+            yield from backs
+            continue
         found = [f"{name} {trouble}" for name, trouble in _ways_past(service.options)]
         if "smtpd_milters" in service.options:
             listed = milters(service.options["smtpd_milters"])
@@ -189,6 +207,30 @@ def _overrides(settings: Settings, socket: Socket) -> Iterator[Fact]:
             yield _way_past(service, trouble)
     if fine:
         yield ok("no service that takes mail leaves the tracker out")
+
+
+def _way_back(service: Service, settings: Settings, socket: Socket) -> Iterator[Fact]:
+    """Judge a service by which a content filter or proxy hands mail in; nothing if it is none.
+
+    Its client is this host, which is trusted, whoever the sender may be. What passed the tracker
+    before would be a loop here, and what did not would count as the store's own.
+    """
+    filtered = service.options.get("content_filter") == ""
+    forwards = bool(settings.value("smtpd_authorized_xforward_hosts", service))
+    if not filtered and not forwards:
+        return
+    if not meets(service, settings, socket):
+        if filtered:
+            yield ok(
+                f"master.cf, {service}: what a content filter hands back passes no milter again"
+            )
+        return
+    what = "a content filter hands mail back" if filtered else "a proxy hands mail on (XFORWARD)"
+    yield wrong(
+        f"master.cf, {service}: {what} here, and meets the tracker as mail of this host, trusted",
+        "let the tracker see it where clients connect, and add no_milters to"
+        " receive_override_options here",
+    )
 
 
 def _ways_past(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -38,6 +38,7 @@ look_after() {
         look_at_route "$domain"
         look_at_received "$domain"
     done
+    look_at_forged
 }
 
 # Print two addresses, one a hard and one a soft alias of domain $1, and the domains they are in.
@@ -155,6 +156,7 @@ look_at_services() {
     local service name value
     while IFS= read -r service; do
         among "$service" "${exempt[@]}" && continue
+        look_at_way_back "$service" && continue
         while IFS=' ' read -r name _ value; do
             case ${name##*/} in
                 smtpd_milters) look_at_override "$service" "$value" ;;
@@ -171,6 +173,28 @@ look_at_services() {
     done < <(smtpd_services)
 }
 
+# True if the service $1 is where a content filter hands mail back on this host. With the tracker there, what passed
+# it before is a loop, and what did not counts as mail of this host, trusted. The same goes for a proxy (XFORWARD).
+look_at_way_back() {
+    local filtered=no
+    on_loopback "$1" || return 1
+    [[ -z $(overrides "$1/content_filter") || -n $(value_of "$1" content_filter) ]] || filtered=yes
+    [[ $filtered == yes || -n $(value_of "$1" smtpd_authorized_xforward_hosts) ]] || return 1
+    meets_us "$1" || { [[ $filtered == yes ]]; return; }
+    refuse "service $1 takes mail back from a content filter or proxy on this host, and would show it to the tracker as" \
+        "mail of this host, trusted: add no_milters to its receive_override_options, and let the tracker see mail where" \
+        "clients connect; or --exempt $1"
+}
+
+# True if mail that comes in at the service $1 will meet the tracker.
+meets_us() {
+    local -a there=()
+    [[ " $(value_of "$1" receive_override_options | tr , ' ') " != *' no_milters '* ]] || return 1
+    [[ -n $(overrides "$1/smtpd_milters") ]] || return 0
+    mapfile -t there < <(endpoints "$(value_of "$1" smtpd_milters)")
+    among "$milter" "${there[@]}" || among "$1" "${own_services[@]}"
+}
+
 # $1: a service with smtpd_milters of its own, $2.
 look_at_override() {
     local -a there=()
@@ -183,12 +207,23 @@ look_at_override() {
 # A way past the tracker: $1 the service, $2 how, and what to do. On a loopback address it is a content filter's way
 # back in, as a rule: its mail has been at the tracker, or comes to the splitter.
 bypass() {
-    case $1 in
-        127.* | localhost:* | '[::1]:'*)
-            warn "service $1 $2 - unless only a content filter hands mail in there," \
-                'and no system of the store itself' ;;
-        *) refuse "service $1 $2, or --exempt $1 when no mail of the store's own systems enters there" ;;
-    esac
+    if on_loopback "$1"; then
+        warn "service $1 $2 - unless only a content filter hands mail in there, and no system of the store itself"
+    else
+        refuse "service $1 $2, or --exempt $1 when no mail of the store's own systems enters there"
+    fi
+}
+
+# True if the service $1 listens on a loopback address, by its name.
+on_loopback() { [[ $1 == 127.* || $1 == localhost:* || $1 == '[::1]:'* ]]; }
+
+# Print the value of the parameter $2 that holds for the service $1.
+value_of() {
+    if [[ -n $(overrides "$1/$2") ]]; then
+        overrides "$1/$2" | sed 's/^[^=]*= *//'
+    else
+        expanded "$2"
+    fi
 }
 
 # A cleanup service with header checks of its own does not make ours.
@@ -235,6 +270,20 @@ look_at_route() {
         done < <(entries "$(expanded transport_maps)")
         refuse "transport_maps has nothing for $1"
     done
+}
+
+# The first table of header_checks that knows the verifier's results must be the one that removes them.
+look_at_forged() {
+    local table said status
+    [[ -n $authserv_id ]] || return 0
+    while IFS= read -r table; do
+        status=0
+        said=$(answer "$table" "Authentication-Results: $authserv_id; dkim=pass header.d=client.example") || status=$?
+        [[ $status -ne 1 ]] || continue
+        [[ $said == IGNORE ]] || refuse "header_checks: $table leaves what strangers write in the name of $authserv_id: $said"
+        return 0
+    done < <(entries "$(expanded header_checks)")
+    refuse "header_checks has nothing for what strangers write in the name of $authserv_id"
 }
 
 # The first table of header_checks that knows this host's Received header must be the one that reduces it.

@@ -117,6 +117,12 @@ known_domains() {
     awk '/^\/\^\(/ { sub(/^.*\)\?/, ""); sub(/\$\/ .*$/, ""); gsub(/\\/, ""); print }' "$transport_file"
 }
 
+# Print the name whose Authentication-Results an earlier run has Postfix remove.
+known_authserv_id() {
+    [[ -e $header_file ]] || return 0
+    awk '/^\/\^Authentication-Results/ { sub(/^.*"\?/, ""); sub(/\(.*$/, ""); gsub(/\\/, ""); print; exit }' "$header_file"
+}
+
 # The header checks that take HELO and address of the sending host out of this host's own Received header.
 header_table() {
     local domain host hosts='' line
@@ -129,6 +135,7 @@ header_table() {
 # The Received header that this host itself adds to mail for one alias names the host that sent it; no milter can see
 # or change that header. Written by postfix/configure; run it again when myhostname or mail_name changes.
 END
+    [[ -z $authserv_id ]] || forged_line
     echo '# Who gets mail for a postmaster must see where it came from.'
     for domain in "${domains[@]}"; do
         printf '/^Received: from [^<]*for <(postmaster|abuse)@%s\.?>;/  DUNNO\n' "$(literal "$domain")"
@@ -140,6 +147,15 @@ END
         # shellcheck disable=SC2016  # what the expression caught
         printf 'REPLACE Received: by $1 (%s) id $2; $3\n' "$(expanded mail_name)"
     done
+}
+
+# Print the header check for what a stranger writes in the verifier's name. Header checks see what clients send, not
+# what milters add.
+forged_line() {
+    cat <<'END'
+# What a client writes in the name of this host's own verifiers; see authserv_id in the tracker's configuration.
+END
+    printf '/^Authentication-Results[[:space:]]*:[[:space:]]*"?%s([^.[:alnum:]-]|$)/  IGNORE\n' "$(literal "$authserv_id")"
 }
 
 # Collect every change that the tracker needs.

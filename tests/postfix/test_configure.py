@@ -444,3 +444,76 @@ def test_other_headers_are_left_alone(debian: Any, header: str) -> None:
     shipped = Path(__file__).parents[2] / "postfix" / table
     (debian.directory / table).write_bytes(shipped.read_bytes())
     assert debian.answer(table, header) == ""
+
+
+def forged(debian: Any, *values: str) -> list[str]:
+    """Return what the header checks say of results in these forms."""
+    headers = [f"Authentication-Results: {value}" for value in values]
+    return [debian.answer("tracker_header_checks", header) for header in headers]
+
+
+def test_results_in_the_verifiers_name_are_removed_from_what_clients_send(debian: Any) -> None:
+    name = "mx.example.com"
+    debian.configured("--authserv-id", name)
+    ours = (
+        f"{name}; dkim=pass", f"{name} 1; dkim=pass", f"\n\t{name};\n\tdkim=pass", f"{name}\n ;x",
+        f'"{name}"; dkim=pass', "MX.Example.COM; dkim=pass", name, f"{name}/4ABC; dkim=pass",
+        f"{name}(x); dkim=pass",
+    )  # fmt: skip
+    assert set(forged(debian, *ours)) == {"IGNORE"}
+    others = ("mx.example.org; x", "mx-example.com; x", f"{name}.evil.example; x", f"a.{name}; x")
+    assert set(forged(debian, *others)) == {""}
+    header = f"Authentication-Results : {name}; dkim=pass"
+    assert debian.answer("tracker_header_checks", header) == "IGNORE"
+    assert debian.answer("tracker_header_checks", f"ARC-Authentication-Results: {name}; x") == ""
+    assert debian.configured().stdout == "configure: nothing to change\n"
+    assert debian.configured("--authserv-id", "none").stdout.count(" -> ") == 1
+    assert set(forged(debian, *ours)) == {""}
+
+
+def test_another_table_that_keeps_forged_results_is_refused(debian: Any) -> None:
+    debian.configured("--authserv-id", "a*b.example")
+    assert forged(debian, "a*b.example; x", "ab.example; x", "aab.example; x") == ["IGNORE", "", ""]
+    assert debian.configured().stdout == "configure: nothing to change\n"
+
+
+@pytest.mark.parametrize("name", ["a b", "a;b", 'a"b', "a/b"])
+def test_a_name_of_a_verifier_is_one_word(debian: Any, name: str) -> None:
+    done = debian.configure(
+        "--socket", debian.socket, "--alias-domain", DOMAIN, "--authserv-id", name
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+BACK = "127.0.0.1:10025/inet"
+NO_MILTERS = "receive_override_options=no_milters,no_header_body_checks"
+XFORWARD = "smtpd_authorized_xforward_hosts=127.0.0.0/8"
+
+
+@pytest.mark.parametrize(
+    ("settings", "refused", "warned"),
+    [
+        (["content_filter="], True, False),
+        (["content_filter=", "receive_override_options=no_header_body_checks"], True, False),
+        (["content_filter=", f"smtpd_milters=inet:v:1,{OURS}"], True, False),
+        (["content_filter=", NO_MILTERS], False, False),
+        (["content_filter=", "smtpd_milters="], False, False),
+        (["content_filter=", "smtpd_milters=inet:v:1"], False, False),
+        ([XFORWARD], True, False),
+        ([XFORWARD, NO_MILTERS], False, True),
+        (["content_filter=smtp:[127.0.0.1]:10024"], False, False),
+        ([], False, False),
+    ],
+)  # fmt: skip
+def test_mail_that_a_filter_hands_back_does_not_meet_the_tracker(
+    debian: Any, settings: list[str], refused: bool, warned: bool
+) -> None:
+    """It would be a loop, or this host's own; where it does not, nothing is said."""
+    debian.postconf("-M", f"{BACK}=127.0.0.1:10025 inet n - y - - smtpd")
+    debian.set(*(f"{BACK}/{setting}" for setting in settings))
+    base = ("--dry-run", "--socket", debian.socket, "--alias-domain", DOMAIN)
+    done = debian.configure(*base)
+    assert (done.returncode == 1) is refused, done.stderr
+    assert (f"refused: service {BACK} takes mail back" in done.stderr) is refused
+    assert (f"WARNING: service {BACK}" in done.stderr) is warned
+    assert debian.configure(*base, "--exempt", BACK).returncode == 0

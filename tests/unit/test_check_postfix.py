@@ -45,6 +45,7 @@ MAIN = {
     "transport_maps": f"hash:/etc/postfix/transport, {TRANSPORT}",
     "header_checks": CHECKS,
 }
+BACK = "127.0.0.1:10025"
 SMTPD = Service("smtp", "inet", "y", "smtpd")
 LISTENER = Service(
     SPLIT,
@@ -136,6 +137,12 @@ def test_a_good_postfix_has_nothing_wrong_and_nothing_to_note() -> None:
         (service("submission", receive_override_options="no_milters"), "has no_milters"),
         (service("submission", smtpd_proxy_filter="127.0.0.1:10025"), "smtpd_proxy_filter is set"),
         (service("submission", milter_default_action="accept"), "milter_default_action is accept"),
+        (service(BACK, content_filter=""), "a content filter hands mail back here"),
+        (
+            service(BACK, content_filter="", receive_override_options="no_header_body_checks"),
+            "and meets the tracker as mail of this host, trusted",
+        ),
+        (service(BACK, smtpd_authorized_xforward_hosts="127.0.0.0/8"), "a proxy hands mail on"),
         (service(f"{SPLIT}1", milter_macro_daemon_name="tracker-split"), "has 2 listeners"),
         (replace(GOOD, services=(SMTPD, SPLITTER)), "has 0 listeners"),
         (replace(GOOD, services=(SMTPD, LISTENER)), "master.cf has no transport tracker-split"),
@@ -186,6 +193,21 @@ def test_what_would_let_mail_past_or_lose_it_is_wrong(settings: Settings, says: 
 def test_what_need_not_be_wrong_is_noted(settings: Settings, says: str) -> None:
     assert [text for text in texts(found(settings), "note") if says in text]
     assert texts(found(settings), "WRONG") == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"receive_override_options": "no_milters,no_header_body_checks"},
+        {"smtpd_milters": ""},
+        {"smtpd_milters": SIGNER},
+    ],
+)
+def test_a_filters_way_back_without_the_tracker_is_right(options: dict[str, str]) -> None:
+    """Its mail has met the tracker before: nothing is to be done there, and nothing is advised."""
+    facts = found(service(BACK, content_filter="", **options))
+    assert texts(facts, "WRONG") == texts(facts, "note") == []
+    assert any("what a content filter hands back" in text for text in texts(facts, "ok"))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Verdicts: what verifiers write is understood, and what a sender writes never passes for it.
 
 The lines are of the forms in which OpenDKIM 2.11, OpenDMARC 1.4, rspamd 3, authentication_milter 3
-and policyd-spf 2.9 write them; the forged ones hold what a sender may put in their way.
+and policyd-spf 3 write them; the forged ones hold what a sender may put in their way.
 """
 
 import time
