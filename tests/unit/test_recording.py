@@ -40,8 +40,24 @@ def test_a_record_shows_everybody_in_hard_form() -> None:
     assert record.subject == f"{B} and {S}"
     assert record.first_words == f"{A} {B}"
     assert record.raw.replace(b"\r", b"").decode() == written(
-        f'"{A}" <{A}>', f"To: {B}, {S}", "Date: today", f"Subject: {B} and {S}", body=f"{A} {B}\n"
+        f"<{A}>", f"To: {B}, {S}", "Date: today", f"Subject: {B} and {S}", body=f"{A} {B}\n"
     )
+
+
+def test_the_authors_name_stands_in_one_place_alone() -> None:
+    """There it can be erased; others' names stay in the message."""
+    text = written(
+        f"=?utf-8?q?J=C3=B6hn?= Doe <{BUYER}>",
+        f"To: Desk <{CARRIER}>, {BUYER} (John)",
+        f"Reply-To: John Doe <{BUYER}>",
+    )
+    [record] = mail(text, EVERYBODY, to=A).plan().records
+    assert record.sender_name == "J\u00f6hn Doe"
+    assert b"John" not in record.raw
+    assert b"J=C3" not in record.raw
+    assert f"From: <{B}>\r\n".encode() in record.raw
+    assert f'To: "Desk" <{A}>,\r\n <{B}>\r\n'.encode() in record.raw
+    assert f"Reply-To: <{B}>\r\n".encode() in record.raw
 
 
 def test_a_record_is_masked_though_the_body_is_not() -> None:

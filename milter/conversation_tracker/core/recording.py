@@ -12,6 +12,8 @@ from typing import Literal
 from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.conversation import Conversation, Direction, Participant
 from conversation_tracker.core.masking import body as mime
+from conversation_tracker.core.masking.headers import ADDRESS_HEADERS
+from conversation_tracker.core.masking.display_names import without_name
 from conversation_tracker.core.means import Octets
 from conversation_tracker.core.message import Header, Message, render
 from conversation_tracker.core.passage import Verdict
@@ -62,7 +64,7 @@ def record(
     """
     view = View(conversation, None, alias_domains=alias_domains, means=message.means)
     shown = view.opened(message)
-    kept, body = _kept(shown, view, scanner)
+    kept, body = _kept(shown, view, scanner, f"{author.token}@{conversation.order.alias_domain}")
     sender = conversation.of(message.sender) if message.sender is not None else None
     sender_name, message_id, subject, first_words, *names = _texts(view, shown, scanner)
     return Record(
@@ -127,11 +129,19 @@ def refusal(
     )
 
 
-def _kept(message: Message, view: View, scanner: Scanner) -> tuple[tuple[Header, ...], Octets]:
-    """Give what is kept of the message itself: masked, and without what could not be."""
+def _kept(
+    message: Message, view: View, scanner: Scanner, author: str
+) -> tuple[tuple[Header, ...], Octets]:
+    """Give what is kept of the message itself: masked, and without what could not be.
+
+    The author's display name is kept once, as the record's sender_name, so that it can be erased.
+    """
     values = view.headers(message, protected=True)
     kept = tuple(
-        Header(header.name, value)
+        Header(
+            header.name,
+            without_name(value, author) if header.key in ADDRESS_HEADERS else value,
+        )
         for header, value in zip(message.headers, values, strict=True)
         if value is not None
     )

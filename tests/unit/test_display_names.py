@@ -1,0 +1,54 @@
+"""A display name goes with its own mailbox; all other mailboxes of a header keep theirs."""
+
+import pytest
+from cost import within
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversation_tracker.core.address import mailboxes
+from conversation_tracker.core.masking.display_names import without_name
+
+HIM = "b" * 32 + "@ct.example.com"
+HER = "ann@friends.example"
+
+
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        (f"John Doe <{HIM}>", f"<{HIM}>"),
+        (f'"Doe, John" <{HIM}>', f"<{HIM}>"),
+        (f"=?utf-8?q?J=C3=B6hn?= <{HIM}>", f"<{HIM}>"),
+        (f"J\u00f6hn <{HIM}>", f"<{HIM}>"),
+        (f"{HIM} (John Doe)", f"<{HIM}>"),
+        (f"John Doe\n\t<{HIM}>", f"<{HIM}>"),
+        (HIM, f"<{HIM}>"),
+        (f"<{HIM}>", f"<{HIM}>"),
+        (f"John Doe, <{HIM}>", f"<{HIM}>"),
+        (f"Ann <{HER}>, John <{HIM}>", f'"Ann" <{HER}>,\n <{HIM}>'),
+        (f'"A \\"B\\"" <{HER}>, {HIM}', f'"A \\"B\\"" <{HER}>,\n <{HIM}>'),
+        (f"=?utf-8?q?=C3=84nn?= <{HER}>, {HIM}", f"=?utf-8?q?=C3=84nn?= <{HER}>,\n <{HIM}>"),
+        (f"Friends: John <{HIM}>, {HER};", f"<{HIM}>,\n <{HER}>"),
+        (f"Ann <{HER}>", f"Ann <{HER}>"),
+        ("John Doe", "John Doe"),
+        ("", ""),
+    ],
+)
+def test_only_this_mailbox_loses_its_name(value: str, left: str) -> None:
+    assert without_name(value.encode(), HIM).decode().lower() == left.lower()
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_no_name_stays_and_the_addresses_do(name: str, other: str) -> None:
+    quoted = ['"' + each.replace("\\", "").replace('"', "") + '"' for each in (name, other)]
+    value = f"{quoted[0]} <{HIM}>, {quoted[1]} <{HER}>".encode("utf-8", "replace")
+    before = [str(box.address) for box in mailboxes(value) if box.address]
+    found = mailboxes(without_name(value, HIM))
+    if HIM in before:
+        assert [str(box.address) for box in found] == before
+        assert [box.name for box in found if str(box.address) == HIM] == [""]
+
+
+@pytest.mark.parametrize("piece", ["John <x@y.example>, ", "a, ", '"', "(", "<", "=?utf-8?q?x?= "])
+def test_time_grows_with_the_length_only(piece: str) -> None:
+    value = (piece * (100_000 // len(piece)) + f"<{HIM}>").encode()
+    within(2.0, lambda: without_name(value, HIM))
