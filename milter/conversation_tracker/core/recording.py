@@ -12,8 +12,8 @@ from typing import Literal
 from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.conversation import Conversation, Direction, Participant
 from conversation_tracker.core.masking import body as mime
-from conversation_tracker.core.masking.headers import ADDRESS_HEADERS
 from conversation_tracker.core.masking.display_names import without_name
+from conversation_tracker.core.masking.headers import ADDRESS_HEADERS
 from conversation_tracker.core.means import Octets
 from conversation_tracker.core.message import Header, Message, render
 from conversation_tracker.core.passage import Verdict
