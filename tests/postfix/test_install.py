@@ -1,5 +1,6 @@
 """`postfix/install` puts everything in place and switches Postfix over last, or leaves it alone."""
 
+import shutil
 import socket as sockets
 import stat
 import struct
@@ -80,6 +81,27 @@ def test_what_postfix_would_refuse_is_said_before_anything_is_installed(
     assert "also in mydestination" in done.stderr
     assert done.stderr.endswith("nothing was installed\n")
     assert "Packages" not in done.stdout
+
+
+def test_postfix_is_told_whose_results_the_configuration_believes(
+    debian: Any, dry: list[str], tmp_path: Path
+) -> None:
+    """What a stranger writes in that name goes before a milter sees it, without another step."""
+    source = tmp_path / "source"
+    shutil.copytree(POSTFIX, source / "postfix")
+    shutil.copytree(SYSTEMD, source / "systemd")
+    settings = source / "systemd" / "conversation-tracker.conf"
+    usual = settings.read_text()
+    assert ";authserv_id =\n" in usual
+    for name, told in (("", False), ("mx.example.com", True), ('"', None)):
+        settings.write_text(usual.replace(";authserv_id =\n", f"authserv_id = {name}\n"))
+        command = [str(source / "postfix" / "install"), *dry, "--alias-domain", DOMAIN]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if told is None:  # configure has its word in it, too
+            assert "--authserv-id" in done.stderr
+        else:
+            assert done.returncode == 0, done.stderr
+            assert ("/^Authentication-Results" in done.stdout) is told
 
 
 def test_given_database_is_used_and_none_is_made(dry: list[str]) -> None:

@@ -5,6 +5,7 @@ and policyd-spf 3 write them; the forged ones hold what a sender may put in thei
 """
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -204,6 +205,19 @@ def test_a_signature_that_says_more_than_words_makes_results_worthless(signature
                  f"{ID}; spf=pass smtp.mailfrom=victim.example"):  # fmt: skip
         assert verdict(written(line, signatures=(PLAIN, signature)), ID) == "failed"
         assert verdict(written(line, signatures=(signature, PLAIN)), ID) == "failed"
+
+
+@pytest.mark.parametrize("name", ["ARC-Seal", "ARC-Message-Signature"])
+def test_who_sealed_a_message_smuggles_no_result_in(name: str) -> None:
+    """Some verifiers write the domains of an ARC chain into their results as they came."""
+    line = f'{ID}; arc=pass ("x:s=") ; {GOOD} (":i=1")'
+    for seal, expected in (
+        (f's=") ; {GOOD} ("; d=evil.example; i=1', "failed"),
+        ("s=a; d=b.example; i=1", "verified"),
+    ):
+        given = written(line)
+        message = replace(given, headers=(*given.headers, Header(name.encode(), seal.encode())))
+        assert verdict(message, ID) == expected
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 Only Authentication-Results (RFC 8601) of the configured authserv_id count; Postfix or the verifier
 removes those that a stranger wrote. Verifiers repeat there what the sender wrote, some without
-quotes: OpenDKIM the identity of a signature, OpenDMARC and rspamd HELO. So where the sender wrote
-anything that could pass for a result, no result of the message counts. An author is verified when a
-method passed for a domain that is aligned with theirs (RFC 7489 section 3.1, relaxed). Nothing here
-raises; what cannot be read says nothing.
+quotes: OpenDKIM the identity of a signature, OpenDMARC and rspamd HELO, others who sealed it. So
+where the sender wrote anything that could pass for a result, no result of the message counts. An
+author is verified when a method passed for a domain that is aligned with theirs (RFC 7489 section
+3.1, relaxed). Nothing here raises; what cannot be read says nothing.
 """
 
 import re
@@ -20,6 +20,7 @@ from conversation_tracker.core.syntax.signature import is_plain
 _HELO = re.compile(r"[A-Za-z0-9._:\[\]-]*+")
 _DOMAIN = re.compile(r"[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)*\.?")
 _LOCAL = re.compile(r"[^\0- \x7f\"(),:;<>@\[\]\\]*+")  # RFC 5322 section 3.2.3, RFC 6532
+_SIGNATURES = (b"dkim-signature", b"arc-seal", b"arc-message-signature")
 _METHODS = (b"dkim", b"dmarc", b"spf")
 _NAMES = ("header.d", "header.i", "header.from", "smtp.mailfrom")
 
@@ -67,7 +68,7 @@ def _is_harmless(message: Message) -> bool:
         _HELO.fullmatch(message.arrival.helo) is not None
         and (message.null or (sender is not None and _LOCAL.fullmatch(sender.local) is not None))
         and all(_is_plain_author(value) for value in message.values(b"from"))
-        and all(is_plain(value) for value in message.values(b"dkim-signature"))
+        and all(is_plain(value) for name in _SIGNATURES for value in message.values(name))
     )
 
 

@@ -1,4 +1,4 @@
-"""What a DKIM-Signature names: who signs (RFC 6376 sections 2.11 and 3.2 to 3.5).
+"""What a signature names: who signs (RFC 6376 sections 2.11 and 3.2 to 3.5, RFC 8617 section 4.1).
 
 Nothing is verified here. Nothing here raises.
 """
@@ -18,7 +18,7 @@ def is_plain(value: bytes) -> bool:
     Some verifiers decode them and write them into their results without quotes.
 
     Args:
-        value: the raw value of a DKIM-Signature field, folded or not.
+        value: the raw value of a field such as DKIM-Signature, folded or not.
 
     Returns:
         Whether each of its tags `a=`, `d=`, `s=` and `i=`, however often it comes, decodes to
