@@ -113,7 +113,7 @@ class Bounces:
             return None
         [to] = message.recipients
         for address in report.recipients:
-            failed = conversation.of(address)
+            failed = conversation.whose(address)
             if failed is not None and to.token is not None:
                 delivery = self._database.last_delivery(to.token, failed.token)
                 if delivery is not None:

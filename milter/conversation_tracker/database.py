@@ -8,6 +8,7 @@ trip, but for what is large or of several orders; the functions of sql/ do the r
 import json
 import os
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, LiteralString, TypeVar
 
 import psycopg
@@ -22,7 +23,15 @@ from conversation_tracker.core.plan import Record, Refusal
 from conversation_tracker.core.reports.bounce import Delivery, Mark
 from conversation_tracker.mint import mint
 from conversation_tracker.pool import Pool, Undone
-from conversation_tracker.rows import Directory, Found, Status, delivery_of, found_of, store_of
+from conversation_tracker.rows import (
+    Directory,
+    Found,
+    Status,
+    delivery_of,
+    found_of,
+    people_of,
+    store_of,
+)
 from conversation_tracker.share import Shares
 from conversation_tracker.statement import Statement
 
@@ -30,7 +39,10 @@ T = TypeVar("T")
 
 _HARD = Statement("SELECT * FROM tracker.conversation_of_hard(%s::uuid, %s)")
 _SOFT = Statement("SELECT * FROM tracker.conversation_of_soft(%s, %s, %s)")
-_AGAIN = Statement("SELECT * FROM tracker.conversation_with(%s, NULL)")
+_AGAIN = Statement(
+    "SELECT c.*, tracker.known_of(c.order_id, %s::text[], '{}')"
+    " FROM tracker.conversation_with(%s, NULL) AS c"
+)
 _OPEN = Statement("SELECT * FROM tracker.conversation_of_number(%s, %s)")
 _ANSWERED = Statement("SELECT * FROM tracker.conversation_answered(%s, %s::text[])")
 _IDENTIFIERS = Statement("SELECT * FROM tracker.identifiers_of(%s, %s::text[])")
@@ -49,7 +61,7 @@ _MARK = Statement("SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s, %s)")
 _RECORD_TEXT: LiteralString = (
     "SELECT outcome, bounces, id, store, number, alias_domain FROM tracker.record("
     "%s, %s, %b, %s, %s, %s::uuid, %s::uuid, %s::uuid[], %s::uuid[], %s, %s, %s, %s, %s,"
-    " %s::text[], %s, %b, %s, %s, %s, %s, %s::text[], %s, %s)"
+    " %s::text[], %s, %b, %s, %s, %s, %s, %s::text[], %s, %s, %s::text[], %s::uuid[])"
 )
 _RECORD = Statement(_RECORD_TEXT)
 _GATHERED: LiteralString = (
@@ -116,10 +128,19 @@ class Database:
             rows = self._rows(_SOFT, (alias.key, alias.ref, alias.domain))
         return found_of(rows[0]) if rows else None
 
-    def again(self, order: int) -> Found | None:
-        """Read a conversation once more by its order's id."""
-        rows = self._rows(_AGAIN, (order,))
-        return found_of(rows[0]) if rows else None
+    def again(self, order: int, mentioned: Sequence[str] = ()) -> Found | None:
+        """Read a conversation once more by its order's id.
+
+        Args:
+            order: the order's id.
+            mentioned: identities (`Address.key`) of more people, to be read if they are known.
+        """
+        rows = self._rows(_AGAIN, (_array(mentioned), order))
+        if not rows:
+            return None
+        *row, known = rows[0]
+        found = found_of(row)
+        return replace(found, conversation=found.conversation.knowing(people_of(known)))
 
     def open_order(self, store: str, number: str) -> Found:
         """Find an order by its number for the store's own mail: it is made or woken if need be."""
@@ -217,8 +238,8 @@ class Database:
 
         Returns:
             "done" and the bounce token of each recipient's token; or why nothing was written:
-            "stale" (somebody joined meanwhile: plan again), "expired", "limited" or
-            "looping".
+            "stale" (somebody joined meanwhile, or is known whom the record mentions: plan again),
+            "expired", "limited" or "looping".
         """
 
         def write(connection: Connection) -> tuple[Outcome, dict[str, str], list[str]]:
@@ -290,7 +311,14 @@ def _tokens(values: Iterable[str]) -> str:
 
 def _joined(record: Record) -> str | None:
     joined = [
-        {"token": p.token, "role": p.role, "address": str(p.address), "vouched": p.vouched}
+        {
+            "token": p.token,
+            "role": p.role,
+            "address": str(p.address),
+            "introduced": p.introduced,
+            "named": p.named,
+            "owner": p.owner,
+        }
         for p in record.joined
     ]
     return _json(joined) if joined else None
@@ -341,6 +369,8 @@ def _recorded(
             _array(record.notes),
             record.own,
             record.brief,
+            list(record.mentioned) or None,
+            _tokens(record.shown) if record.shown else None,
         ),
     )
     outcome, bounces, new, store, number, domain = row

@@ -42,12 +42,16 @@ EMPTY = Step(
         WITH emptied AS (
             UPDATE tracker.participants SET address = NULL
              WHERE order_id = ANY (%(ids)s) AND address IS NOT NULL RETURNING id
+        ), apart AS (
+            UPDATE tracker.return_addresses SET address = NULL
+             WHERE order_id = ANY (%(ids)s) AND address IS NOT NULL RETURNING participant_id
         ), unmapped AS (
             DELETE FROM tracker.message_ids WHERE order_id = ANY (%(ids)s)
         ), marked AS (
             UPDATE tracker.orders SET emptied_at = %(now)s WHERE id = ANY (%(ids)s) RETURNING id
         )
-        SELECT (SELECT count(*) FROM marked), (SELECT count(*) FROM emptied)""",
+        SELECT (SELECT count(*) FROM marked),
+               (SELECT count(*) FROM emptied) + (SELECT count(*) FROM apart)""",
 )
 DELETE_MESSAGES = Step(
     ("messages",),
@@ -147,7 +151,9 @@ DRY_RUN = """
     )
     SELECT (SELECT count(*) FROM due) AS orders,
            (SELECT count(*) FROM tracker.participants
-             WHERE address IS NOT NULL AND order_id IN (SELECT id FROM due)) AS addresses,
+             WHERE address IS NOT NULL AND order_id IN (SELECT id FROM due))
+           + (SELECT count(*) FROM tracker.return_addresses
+               WHERE address IS NOT NULL AND order_id IN (SELECT id FROM due)) AS addresses,
            (SELECT count(*) FROM tracker.messages AS m
               JOIN tracker.orders AS o ON o.id = m.order_id JOIN kept ON kept.name = o.store
              WHERE m.at < kept.since) AS messages,

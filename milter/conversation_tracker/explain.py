@@ -301,7 +301,7 @@ def _order(conversation: Conversation) -> str:
 
 
 def _record_lines(record: Record, conversation: Conversation) -> Iterator[str]:
-    people = {p.token: p for p in (*conversation, *record.joined)}
+    people = {p.token: p for p in (*conversation, *conversation.apart, *record.joined)}
     to = (_named(people[token], conversation) for token, _bounce in record.recipients)
     yield f"record: {_order(conversation)}"
     yield f"  direction: {record.direction}{', automatic' if record.automatic else ''}"
@@ -339,7 +339,7 @@ def _left(found: _Rehearsed, conversation: Conversation, scanner: Scanner) -> se
     if found.message is None:
         return set()
     if found.reply == replies.CANNOT_MASK and reader is not None and reader.address is not None:
-        author = conversation.of(found.message.author) if found.message.author else None
+        author = conversation.whose(found.message.author) if found.message.author else None
         protected = author is None or author.role != "store"
         try:
             view = View(conversation, reader)

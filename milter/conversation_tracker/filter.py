@@ -7,7 +7,7 @@ The session tells what Postfix said; what to do is decided in `core`, what is kn
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +18,7 @@ from conversation_tracker.core.alias import Bounce, NotAnAlias, decode, in_domai
 from conversation_tracker.core.conversation import Conversation, Mapped, Store
 from conversation_tracker.core.message import PASS, Arrival, Header, Message, Recipient
 from conversation_tracker.core.passage import read
-from conversation_tracker.core.plan import Plan
+from conversation_tracker.core.plan import Plan, Record
 from conversation_tracker.core.recording import refusal
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.reports.bounce import Delivery
@@ -319,7 +319,7 @@ class Filter:
         *,
         complaint: bool = False,
     ) -> Outcome:
-        """Plan and record; once more if somebody joined the conversation meanwhile.
+        """Plan and record; once more if somebody joined meanwhile, or is known who is mentioned.
 
         A complaint is recorded as mail to nobody.
         """
@@ -347,7 +347,7 @@ class Filter:
                 return done(plan, bounces, conversations)
             if outcome != "stale":
                 return self._noted(message, conversations, _OUTCOMES[outcome])
-            fresh = self._fresh(conversations)
+            fresh = self._fresh(plan.records)
             if len(fresh) < len(conversations):
                 # An order is gone: what belonged to it must not leave as if it were nobody's.
                 break
@@ -369,8 +369,9 @@ class Filter:
                 known |= self._database.identifiers(order, ours)
         return known
 
-    def _fresh(self, conversations: dict[int, Conversation]) -> dict[int, Conversation]:
-        found = {order: self._database.again(order) for order in conversations}
+    def _fresh(self, records: Sequence[Record]) -> dict[int, Conversation]:
+        """Read the conversations of a plan once more, with everybody known whom it mentions."""
+        found = {each.order: self._database.again(each.order, each.mentioned) for each in records}
         return {order: each.conversation for order, each in found.items() if each is not None}
 
 

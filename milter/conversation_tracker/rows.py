@@ -32,6 +32,7 @@ _SETTINGS = (
     "unknown_senders",
     "spoofed_senders",
     "participant_limit",
+    "guest_limit",
 )
 
 _MANY = 50  # identifiers; of more, tracker.conversations gives one more
@@ -78,22 +79,32 @@ class Directory:
 def found_of(row: Sequence[Any]) -> Found:
     """Read a row of type tracker.conversation."""
     status, token, store, order, number, ref, alias_domain, participants, identifiers = row
+    people = people_of(participants)
     conversation = Conversation(
         _settings(store),
         Order(order, number, ref, alias_domain),
-        tuple(map(_participant, participants.split("\n"))) if participants else (),
+        tuple(each for each in people if each.role != "return"),
         _identifiers(identifiers) if identifiers else (),
+        tuple(each for each in people if each.role == "return"),
     )
     return Found(status, token.hex if token is not None else None, conversation)
 
 
+def people_of(lines: str | None) -> list[Participant]:
+    """Read lines of tracker.people: participants, and return addresses."""
+    return [_participant(line) for line in lines.split("\n")] if lines else []
+
+
 def _participant(line: str) -> Participant:
-    token, vouched, role, address = line.split(" ", 3)
+    token, standing, role, address = line.split(" ", 3)
+    returns = role == "return"
     return Participant(
         token.replace("-", ""),
         role,  # type: ignore[arg-type]
         Address.parse(address) if address else None,
-        vouched=vouched == "true",
+        introduced=standing in ("introduced", "handed-out"),
+        handed_out=standing == "handed-out",
+        owner=(standing.replace("-", "") or None) if returns else None,
     )
 
 
@@ -108,9 +119,10 @@ def _identifiers(lines: Sequence[str]) -> tuple[Mapped, ...] | None:
 def delivery_of(row: Sequence[Any]) -> Delivery:
     """Read a row of type tracker.delivery."""
     bounce, author, return_path, at, subject, original_id, state = row[9:]
+    conversation = found_of(row[:9]).conversation.with_part(row[1].hex)
     return Delivery(
         bounce=bounce.hex,
-        conversation=found_of(row[:9]).conversation,
+        conversation=conversation,
         recipient=row[1].hex,
         author=author.hex,
         return_path=return_path.hex if return_path is not None else None,
@@ -135,6 +147,7 @@ def store_of(row: dict[str, Any]) -> Store:
         spoofed_senders=row["spoofed_senders"],
         participant_limit=row["participant_limit"],
         submitters=frozenset(row.get("submitters", ())),
+        guest_limit=row["guest_limit"],
     )
 
 

@@ -21,12 +21,18 @@ from conversation_tracker.failure import NO, Failure
 _STORE = "SELECT FROM tracker.stores WHERE name = %s"
 _ORDER = "SELECT id FROM tracker.orders WHERE store = %s AND number = %s"
 _MESSAGES = """
-SELECT m.id, m.at, m.direction, s.role, tracker.hard_alias(s.token, o.alias_domain), m.sender_name,
+SELECT m.id, m.at, m.direction,
+       CASE WHEN m.verdict = 'flagged' AND s.role = 'store' THEN 'unknown' ELSE s.role END,
+       tracker.hard_alias(s.token, o.alias_domain), m.sender_name,
        m.subject, m.first_words, m.attachment_names, m.size, m.automatic, m.verdict, m.notes,
        (SELECT coalesce(json_agg(json_build_array(tracker.hard_alias(r.token, o.alias_domain),
-                                                  r.role, d.state, d.status, d.reason)
+                                                  CASE r.role WHEN 'return'
+                                                      THEN coalesce(owner.role, 'partner')
+                                                      ELSE r.role END,
+                                                  d.state, d.status, d.reason)
                                  ORDER BY r.id), '[]')
           FROM tracker.deliveries AS d JOIN tracker.participants AS r ON r.id = d.recipient_id
+          LEFT JOIN tracker.participants AS owner ON owner.id = r.owner_id
          WHERE d.message_id = m.id AND d.message_at = m.at)
   FROM tracker.messages AS m
   JOIN tracker.orders AS o ON o.id = m.order_id
@@ -37,11 +43,13 @@ SELECT m.id, m.at, m.direction, s.role, tracker.hard_alias(s.token, o.alias_doma
 _REFUSALS = """
 SELECT NULL::bigint, f.at,
        CASE WHEN s.role = 'buyer' THEN 'inbound'
-            WHEN r.role = 'buyer' THEN 'outbound' ELSE 'internal' END,
+            WHEN r.role = 'buyer' OR owner.role = 'buyer' THEN 'outbound' ELSE 'internal' END,
        coalesce(s.role, 'unknown'), coalesce(tracker.hard_alias(s.token, o.alias_domain), ''), '',
        f.subject, '', '{}'::text[], 0, false, 'unverified', '{}'::text[],
        json_build_array(json_build_array(
-           coalesce(tracker.hard_alias(r.token, o.alias_domain), ''), coalesce(r.role, ''),
+           coalesce(tracker.hard_alias(r.token, o.alias_domain), ''),
+           CASE r.role WHEN 'return' THEN coalesce(owner.role, 'partner')
+                ELSE coalesce(r.role, '') END,
            'refused',
            coalesce(substring(f.reply FROM '^[0-9]{3} ([245](?:[.][0-9]{1,3}){2})(?: |$)'), ''),
            f.reply))
@@ -49,6 +57,7 @@ SELECT NULL::bigint, f.at,
   JOIN tracker.orders AS o ON o.id = f.order_id
   LEFT JOIN tracker.participants AS s ON s.id = f.author_id
   LEFT JOIN tracker.participants AS r ON r.id = f.recipient_id
+  LEFT JOIN tracker.participants AS owner ON owner.id = r.owner_id
  WHERE f.order_id = %s
 """
 _RAW = "SELECT raw FROM tracker.messages WHERE id = %s"

@@ -56,6 +56,13 @@ class Shop:
             self.one("SELECT tracker.mask(%s, %s, %s, %s)", self.name, number, address, role)
         )
 
+    def hand_out(self, number: str = "1") -> None:
+        """Have the soft aliases of an order's introduced people been handed out."""
+        query = (
+            "UPDATE tracker.participants SET handed_out = true WHERE order_id = %s AND introduced"
+        )
+        self.connection.execute(query.encode(), (self.order(number)["id"],))
+
     def unmask(self, alias: str | None, reason: str | None = "asked to") -> str:
         """Call tracker.unmask."""
         return str(self.one("SELECT tracker.unmask(%s, %s)", alias, reason))

@@ -1,5 +1,7 @@
 """What an alias or an order's number leads to, and when an order opens again."""
 
+import json
+import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,7 @@ def status(rows: list[tuple[Any, ...]]) -> str | None:
 def test_both_forms_lead_to_the_order_and_all_its_participants(shop: "Shop") -> None:
     alias = shop.mask("John@Doe.example")
     other = shop.mask("sales@pay.example", role="partner")
+    shop.hand_out()
     [found] = by_hard(shop, alias)
     assert by_soft(shop, "john@doe.example") == [found]
     state, token, order, number, ref, domain, people = found
@@ -35,18 +38,21 @@ def test_both_forms_lead_to_the_order_and_all_its_participants(shop: "Shop") -> 
     assert (state, token.hex) == ("live", alias.partition("@")[0])
     assert (order, number, ref, domain) == (row["id"], "1", row["ref"], shop.alias_domain)
     assert people.replace("-", "").split("\n") == [
-        f"{alias.partition('@')[0]} true buyer John@doe.example",
-        f"{other.partition('@')[0]} true partner sales@pay.example",
+        f"{alias.partition('@')[0]} handedout buyer John@doe.example",
+        f"{other.partition('@')[0]} handedout partner sales@pay.example",
     ]
 
 
-def test_a_soft_alias_of_whom_only_a_stranger_named_leads_nowhere(shop: "Shop") -> None:
-    """Else whoever knows one soft alias could write to everybody they name."""
+def test_a_soft_alias_leads_nowhere_until_it_is_handed_out(shop: "Shop") -> None:
+    """Else whoever knows an order's reference could confirm a guessed address."""
     alias = shop.mask("john@doe.example")
-    shop.rows("UPDATE tracker.participants SET vouched = false RETURNING 1")
-    assert by_soft(shop, "john@doe.example") == []
+    assert by_soft(shop, "john@doe.example") == by_soft(shop, "guess@doe.example") == []
     assert [found[0] for found in by_hard(shop, alias)] == ["live"]
-    assert shop.mask("john@doe.example") == alias
+    shop.set(mask="soft")
+    assert by_soft(shop, "john@doe.example") == []
+    soft = shop.mask("john@doe.example")
+    assert soft.startswith("john@doe.example-")
+    shop.set(mask="hard")
     assert [found[0] for found in by_soft(shop, "john@doe.example")] == ["live"]
 
 
@@ -76,6 +82,7 @@ def test_an_expired_orders_ref_says_expired_whatever_stands_before_it(shop: "Sho
 
 def test_an_inactive_stores_aliases_are_inactive_and_expired_ones_expired(shop: "Shop") -> None:
     alias = shop.mask("john@doe.example")
+    shop.hand_out()
     shop.set(active=False)
     assert status(by_hard(shop, alias)) == status(by_soft(shop, "john@doe.example")) == "inactive"
     assert by_soft(shop, "jane@doe.example") == []
@@ -92,14 +99,43 @@ def test_an_erased_persons_alias_is_expired_and_the_others_live(shop: "Shop") ->
     assert status(by_hard(shop, other)) == "live"
 
 
-def test_an_envelope_sender_has_no_alias_until_somebody_masks_it(shop: "Shop") -> None:
-    alias = shop.mask("bounces@doe.example")
-    shop.rows("UPDATE tracker.participants SET role = 'return' WHERE order_id = %s RETURNING 1",
-              shop.order()["id"])  # fmt: skip
-    assert by_hard(shop, alias) == by_soft(shop, "bounces@doe.example") == []
-    assert shop.mask("bounces@doe.example", role="partner") == alias
-    assert shop.people() == [("partner", "bounces@doe.example")]
+def apart(shop: "Shop", address: str) -> str:
+    """Let an address lie apart, as a message's return path does, and give its hard alias."""
+    token = uuid.uuid4().hex
+    joined = [{"token": token, "role": "return", "address": address, "introduced": False}]
+    joins = "SELECT tracker.join_order(%s, 100, 20, %s)"
+    assert shop.one(joins, shop.order()["id"], json.dumps(joined)) is True
+    return f"{token}@{shop.alias_domain}"
+
+
+def test_a_return_address_answers_to_its_hard_alias_alone(shop: "Shop") -> None:
+    shop.mask("john@doe.example")
+    alias = apart(shop, "bounces@doe.example")
+    [found] = by_hard(shop, alias)
+    assert (found[0], f"{found[1].hex}@{shop.alias_domain}") == ("live", alias)
+    assert found[-1].split("\n")[-1].endswith(" - return bounces@doe.example")
+    assert by_soft(shop, "bounces@doe.example") == []
+    assert shop.people() == [("buyer", "john@doe.example"), ("return", None)]
+    assert shop.unmask(alias) == "bounces@doe.example"
+
+
+def test_a_return_address_becomes_a_participant_with_the_alias_it_has(shop: "Shop") -> None:
+    shop.mask("john@doe.example")
+    alias = apart(shop, "bounces@doe.example")
+    assert shop.mask("Bounces@doe.example", role="partner") == alias
+    assert shop.people()[1:] == [("partner", "Bounces@doe.example")]
     assert status(by_hard(shop, alias)) == "live"
+    query = "SELECT count(*) FROM tracker.return_addresses WHERE order_id = %s"
+    assert shop.one(query, shop.order()["id"]) == 0
+
+
+def test_an_erased_return_address_has_expired(shop: "Shop") -> None:
+    shop.mask("john@doe.example")
+    address = f"bounces@{shop.name}.example"
+    alias = apart(shop, address)
+    assert shop.one("SELECT tracker.erase(%s)", address) == 1
+    assert status(by_hard(shop, alias)) == "expired"
+    assert shop.one("SELECT tracker.erase(%s)", address) == 0
 
 
 # Opening an order ---------------------------------------------------------------------------------

@@ -110,9 +110,12 @@ def test_a_conversation_comes_as_a_value(store: str) -> None:
         assert (order.number, order.alias_domain) == ("1", "ct.example.com")
         assert (john.role, john.address) == ("buyer", Address("John", "doe.example"))
         assert (ann.role, ann.address) == ("store", Address("ann", "shop.example"))
-        soft = Soft("john@doe.example", order.ref, "ct.example.com")
-        for alias in (Hard(john.token, "ct.example.com"), soft):
-            assert database.find(alias) == Found("live", john.token, conversation)
+        assert database.find(Hard(john.token, "ct.example.com")) == Found(
+            "live", john.token, conversation
+        )
+        # Nobody was given it.
+        assert database.find(Soft("john@doe.example", order.ref, "ct.example.com")) is None
+        assert (john.introduced, john.handed_out) == (True, False)
         assert database.again(order.id) == found
         assert database.again(0) is None
         assert database.find(Hard("0" * 32, "ct.example.com")) is None

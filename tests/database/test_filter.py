@@ -31,7 +31,7 @@ class Vanishing(Database):
     def record(self, records):
         return "stale", {}
 
-    def again(self, order):
+    def again(self, order, mentioned=()):
         return None
 
 

@@ -36,7 +36,8 @@ def token() -> str:
 
 
 def person(address: str, role: Any = "partner") -> Participant:
-    return Participant(token(), role, Address.parse(address), recorded=False)
+    known = role != "return"
+    return Participant(token(), role, Address.parse(address), False, known, handed_out=False)
 
 
 def to(*people: Participant | str) -> tuple[tuple[str, str], ...]:
@@ -237,20 +238,92 @@ def test_whoever_joined_is_there_afterwards(order: Order) -> None:
     known = order.conversation()
     assert known.of(Address.parse("JIM@doe.example")) == replace(jim, recorded=True)
     assert known.with_token(back.token) == replace(back, recorded=True)
+    assert known.apart == (replace(back, recorded=True),)
     assert order.record(joined=(jim, back), sender=jim.token)[0] == "done"
     assert order.conversation() == known
 
 
-def test_who_was_an_envelope_sender_becomes_a_participant_and_never_changes_again(
-    order: Order,
-) -> None:
-    back = person("bounces@doe.example", "return")
+def test_a_return_address_becomes_a_participant_who_is_introduced_once(order: Order) -> None:
+    """A guest's role is nobody's word; who is introduced keeps theirs."""
+    back = replace(person("bounces@doe.example", "return"), owner=order.ann)
     order.record(joined=(back,), return_path=back.token)
-    for role in ("store", "partner"):
-        order.record(role.encode(), joined=(replace(back, role=role),), sender=back.token)
-        assert order.conversation().with_token(back.token) == replace(
-            back, role="store", recorded=True
+    assert order.conversation().with_token(back.token) == replace(back, recorded=True)
+    steps = [("partner", False, "partner"), ("store", True, "store"), ("partner", True, "store")]
+    for number, (role, introduced, becomes) in enumerate(steps):
+        joining = replace(back, role=role, introduced=introduced, owner=None)  # type: ignore[arg-type]
+        order.record(b"%d" % number, joined=(joining,), sender=back.token)
+        expected = replace(joining, role=becomes, recorded=True)  # type: ignore[arg-type]
+        assert order.conversation().with_token(back.token) == expected
+    assert order.conversation().apart == ()
+
+
+def test_guests_are_counted_for_themselves(order: Order) -> None:
+    """However many there are, whoever is introduced joins; who is named has to find room."""
+    order.shop.set(participant_limit=3, guest_limit=2)
+    guests = [replace(person(f"{n}@far.example"), introduced=False) for n in range(5)]
+    named = [replace(each, named=True) for each in guests]
+    assert order.record(b"1", joined=tuple(named[:2]))[0] == "done"
+    assert order.record(b"2", joined=(named[2],))[0] == "stale"
+    assert order.record(b"2", joined=(guests[2],))[0] == "done"
+    assert order.record(b"3", joined=(person("jim@doe.example"),))[0] == "done"
+    assert order.record(b"4", joined=(person("joe@doe.example"),))[0] == "stale"
+    order.shop.set(participant_limit=4)
+    introduced = replace(guests[0], introduced=True)
+    assert order.record(b"4", joined=(introduced,))[0] == "done"
+    found = order.conversation()
+    assert [str(p.address) for p in found if p.guest] == ["2@far.example", "1@far.example"]
+    assert found.with_token(guests[0].token) == replace(introduced, recorded=True)
+
+
+def test_whom_a_message_mentions_and_the_order_knows_is_told(order: Order) -> None:
+    """The look-up does not bring all former guests and return addresses."""
+    order.shop.set(guest_limit=1)
+    guests = [replace(person(f"{n}@far.example"), introduced=False) for n in range(3)]
+    returns = [person(f"b{n}@far.example", "return") for n in range(6)]
+    assert order.record(b"1", joined=(*guests, *returns))[0] == "done"
+    mentioned = ("0@far.example", "b0@far.example", "b5@far.example", "who@far.example")
+    assert order.record(b"2", mentioned=mentioned) == ("stale", {})
+    again = order.database.again(order.id, mentioned)
+    assert again is not None
+    known = again.conversation
+    assert [p.token for p in known if p.guest] == [guests[2].token, guests[0].token]
+    assert {p.token for p in known.apart} == {p.token for p in (*returns[2:], returns[0])}
+    # Who is planned with a token of their own is another one's by then.
+    twice = replace(guests[1], token=token())
+    assert order.record(b"2", joined=(twice,)) == ("stale", {})
+    assert order.record(b"2", mentioned=("who@far.example",))[0] == "done"
+
+
+def test_a_copy_that_shows_a_soft_alias_hands_it_out(order: Order) -> None:
+    """In the same call, and for a message that is recorded already as well."""
+    guest = replace(person("far@far.example"), introduced=False)
+    assert order.record(b"1", joined=(guest,))[0] == "done"
+    out = "SELECT p.handed_out FROM tracker.participants AS p WHERE p.token = %s::uuid"
+    for message, shown in (((b"1", order.john)), ((b"2", order.ann))):
+        assert order.shop.one(out, shown) is False
+        assert order.record(message, shown=(shown,), first_pass=False)[0] == "done"
+        assert order.shop.one(out, shown) is True
+    assert order.record(b"3", shown=(guest.token,))[0] == "done"
+    assert order.shop.one(out, guest.token) is False
+
+
+def test_a_delivery_may_go_to_a_return_address(order: Order) -> None:
+    """In the timeline it went to whoever gave that address."""
+    back = replace(person("desk@far.example", "return"), owner=order.john)
+    assert order.record(b"1", joined=(back,))[0] == "done"
+    assert order.record(b"2", recipients=to(back))[0] == "done"
+    row = order.timeline()[-1]
+    assert row[TIMELINE.index("recipient_alias")].startswith(back.token)
+    assert row[TIMELINE.index("recipient_role")] == "buyer"
+
+
+def test_who_only_claims_to_be_the_store_has_no_role(order: Order) -> None:
+    store = person("sales@doe.example", "store")
+    for digest, verdict in ((b"1", "trusted"), (b"2", "flagged")):
+        assert (
+            order.record(digest, joined=(store,), sender=store.token, verdict=verdict)[0] == "done"
         )
+    assert [row[TIMELINE.index("sender_role")] for row in order.timeline()] == ["store", None]
 
 
 def test_somebody_who_joined_meanwhile_under_another_alias_makes_it_stale(order: Order) -> None:
@@ -267,7 +340,8 @@ def test_messages_planned_at_once_do_not_pass_the_participant_limit(order: Order
     back = person("bounces@doe.example", "return")
     assert order.record(b"1", joined=(jim,))[0] == "done"
     assert order.record(b"2", joined=(joe,))[0] == "stale"
-    assert order.record(b"2", joined=(replace(back, role="partner"),))[0] == "stale"
+    promoted = replace(back, role="partner", introduced=True)
+    assert order.record(b"2", joined=(promoted,))[0] == "stale"
     assert order.record(b"3", joined=(back,))[0] == "done"
     order.shop.set(participant_limit=2)
     assert order.record(b"1", joined=(jim,))[0] == "done"
@@ -479,6 +553,7 @@ def test_recording_and_looking_up_need_no_search_path(order: Order) -> None:
     """Their functions set none, so whatever the connection's says must not matter."""
     database = Database(make_conninfo(order.shop.uri, options="-c search_path=''"))
     database.open()
+    order.shop.hand_out()
     try:
         join = person("new@doe.example")
         mapped = Mapped("<ours@x.example>", "<1@doe.example>", order.john)

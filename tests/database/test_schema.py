@@ -27,6 +27,7 @@ DEFAULTS = {
     "spoofed_senders": "flag",
     "hourly_limit": 100,
     "participant_limit": 100,
+    "guest_limit": 20,
     "active": True,
     "submitters": [],
 }
@@ -54,6 +55,7 @@ GOOD = [
     ("spoofed_senders", "reject"),
     ("hourly_limit", 1),
     ("participant_limit", 2),
+    ("guest_limit", 0),
     ("active", False),
     ("submitters", ["shop", "Shop@mail.example.com", "b\u00fccher"]),
     ("submitters", []),
@@ -135,6 +137,8 @@ BAD = [
     ),
     ("submitters", ["a\nb"], "stores_submitters_are_printable"),
     ("submitters", ["a", "\x7f"], "stores_submitters_are_printable"),
+    ("guest_limit", -1, "stores_guest_limit_is_0_to_1000"),
+    ("guest_limit", 1001, "stores_guest_limit_is_0_to_1000"),
 ]
 
 

@@ -19,7 +19,7 @@ from conversation_tracker.database import Database
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
 
-STRANGE = "UPDATE tracker.participants SET vouched = false WHERE token = %s RETURNING 1"
+STRANGE = "UPDATE tracker.participants SET introduced = false WHERE token = %s RETURNING 1"
 
 
 class Order:
@@ -129,13 +129,15 @@ def test_an_unknown_author_is_a_stranger(order: Order) -> None:
     """Whoever joins by this very message and is named by nobody known."""
     order.shop.set(hourly_limit=4)
 
-    def write(*, vouched: bool) -> str:
+    def write(*, introduced: bool) -> str:
         address = Address.parse(f"{uuid.uuid4().hex}@doe.example")
-        who = Participant(uuid.uuid4().hex, "partner", address, recorded=False, vouched=vouched)
+        who = Participant(
+            uuid.uuid4().hex, "partner", address, recorded=False, introduced=introduced
+        )
         return order.send(who.token, joined=(who,))[0]
 
-    assert [write(vouched=False) for _ in range(3)] == ["done", "done", "limited"]
-    assert write(vouched=True) == "done"
+    assert [write(introduced=False) for _ in range(3)] == ["done", "done", "limited"]
+    assert write(introduced=True) == "done"
 
 
 def test_the_stores_own_mail_has_the_whole_number_for_itself(order: Order) -> None:

@@ -4,6 +4,7 @@ A file begins with `#` lines that say what it shows. Then come steps, set apart 
 
     TRACKER option=value              the tracker's configuration; cases with none share one host
     STORE name column=value ...       a store of the case's own; {name} is the domain it sends from
+    SET name column=value ...         change a store's row
     ORDER number name=address ...     an order of the store above, those named have aliases already;
                                       `buyer` is the buyer, everybody else a partner
     EXPIRE number | CLOSE number      the order expires, or is closed, now
@@ -43,7 +44,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_WORDS = ("TRACKER", "STORE", "ORDER", "EXPIRE", "CLOSE", "SINK", "VERDICTS")
+_WORDS = ("TRACKER", "STORE", "SET", "ORDER", "EXPIRE", "CLOSE", "SINK", "VERDICTS")
 _REPLY = re.compile(r"(.*?)\s+=>\s+(.*)")
 
 

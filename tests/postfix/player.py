@@ -65,6 +65,10 @@ class Player:
             time.sleep(_WATCHED)
         self.names[name] = shop.domain
 
+    def _set(self, name: str, *settings: str) -> None:
+        self.shops[name].set(**dict(pairs(settings)))
+        time.sleep(_WATCHED)
+
     def _order(self, number: str, *people: str) -> None:
         shop = list(self.shops.values())[-1]
         named = {name: self.resolved(address) for name, address in pairs(people)}
@@ -224,6 +228,7 @@ class Player:
 _PLAIN: dict[str, Callable[..., None]] = {
     "TRACKER": lambda *_: None,
     "STORE": Player._store,
+    "SET": Player._set,
     "ORDER": Player._order,
     "EXPIRE": Player._expire,
     "CLOSE": Player._close,

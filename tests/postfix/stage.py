@@ -32,14 +32,15 @@ _numbers = itertools.count(1)
 
 _PEOPLE = """
 SELECT p.address, p.role, tracker.hard_alias(p.token, o.alias_domain),
-       tracker.soft_alias(p.address, o.ref, o.alias_domain), s.mask, s.issuer_mask
-  FROM tracker.participants AS p JOIN tracker.orders AS o ON o.id = p.order_id
+       tracker.soft_alias(p.address, o.ref, o.alias_domain), s.mask, s.issuer_mask,
+       p.introduced
+  FROM tracker.people AS p JOIN tracker.orders AS o ON o.id = p.order_id
   JOIN tracker.stores AS s ON s.name = o.store
- WHERE o.store = %s AND o.number = %s AND p.address IS NOT NULL ORDER BY p.id
+ WHERE o.store = %s AND o.number = %s AND p.address IS NOT NULL ORDER BY p.role = 'return', p.id
 """
 _BOUNCE = """
 SELECT 'bounce-' || replace(d.bounce::text, '-', '') || '@' || o.alias_domain
-  FROM tracker.deliveries AS d JOIN tracker.participants AS p ON p.id = d.recipient_id
+  FROM tracker.deliveries AS d JOIN tracker.people AS p ON p.id = d.recipient_id
   JOIN tracker.messages AS m ON m.id = d.message_id JOIN tracker.orders AS o ON o.id = m.order_id
  WHERE o.store = %s AND o.number = %s AND lower(p.address) = lower(%s) ORDER BY m.id DESC LIMIT 1
 """
@@ -106,15 +107,18 @@ class Order:
     def people(self) -> list[Person]:
         """Return everybody of the order who has an address, as they joined."""
         found = []
-        for address, role, hard, soft, mask, issuer in self.shop.stage.rows(_PEOPLE, *self._key):
+        for address, role, hard, soft, mask, issuer, introduced in self.shop.stage.rows(
+            _PEOPLE, *self._key
+        ):
             kind = issuer if role == "store" else mask
-            found.append(Person(address, role, hard, soft, (kind == "soft" and soft) or hard))
+            shown = (kind == "soft" and introduced and soft) or hard
+            found.append(Person(address, role, hard, soft, shown))
         return found
 
     def person(self, address: str) -> Person:
-        """Return the participant with this address; LookupError when nobody has it."""
+        """Return whose address this is, return addresses last; LookupError when nobody has it."""
         for person in self.people():
-            if person.address.lower() == address.lower() and person.role != "return":
+            if person.address.lower() == address.lower():
                 return person
         raise LookupError(f"{address} takes no part in order {self.number}: {self.people()}")
 

@@ -1,5 +1,7 @@
 """Conversations: who is who, by address and by alias, and who may join."""
 
+from dataclasses import replace
+
 import pytest
 from builders import (
     BUYER,
@@ -20,13 +22,18 @@ from hypothesis import strategies as st
 
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.alias import Bounce, Hard, Soft
-from conversation_tracker.core.conversation import Conversation, Role, TooManyParticipants
+from conversation_tracker.core.conversation import (
+    Conversation,
+    Participant,
+    Role,
+    TooManyParticipants,
+)
 
 RETURN = "bounces@mailer.example"
 ADDRESSES = st.sampled_from(
     [BUYER, BUYER.upper(), SHOP, CARRIER, RETURN, "ann@doe.example", "bob@shop.example"]
 ).map(Address.parse)
-ROLES: st.SearchStrategy[Role] = st.sampled_from(["buyer", "store", "partner", "return"])
+ROLES: st.SearchStrategy[Role] = st.sampled_from(["buyer", "store", "partner"])
 
 
 def roles(conversation: Conversation) -> dict[str, Role]:
@@ -166,17 +173,35 @@ def test_a_domain_below_the_stores_own_is_not_its_own() -> None:
 
 
 @pytest.mark.parametrize("address", [RETURN, "bounces@shop.example"])
-def test_an_envelope_sender_joins_as_such_and_does_not_count(address: str) -> None:
-    conversation = order(BUYER, SHOP, participant_limit=2)
-    conversation = conversation.join(Address.parse(address), "return", counter())
+def test_a_return_address_takes_part_and_does_not_count(address: str) -> None:
+    conversation = order(BUYER, SHOP, participant_limit=2, guest_limit=1)
+    conversation = conversation.answering(Address.parse(address), person(BUYER), counter())
     assert roles(conversation)[address] == "return"
     assert conversation.size == 2
+    assert not conversation.full
     assert not conversation.has("partner")
+    found = conversation.of(Address.parse(address))
+    assert found is not None
+    assert conversation.role(found) == "buyer"
+    assert conversation.soft(found) is None
 
 
-def test_who_wrote_is_not_made_an_envelope_sender() -> None:
+def test_who_takes_part_is_not_made_a_return_address() -> None:
     conversation = order(BUYER)
-    assert conversation.join(Address.parse(BUYER), "return", counter()) == conversation
+    assert conversation.answering(Address.parse(BUYER), person(BUYER), counter()) == conversation
+
+
+def test_a_return_address_that_is_known_takes_part_with_the_alias_it_has() -> None:
+    spare = Participant("c" * 32, "return", Address.parse(RETURN), True, False, False, "b" * 32)
+    conversation = order(BUYER).knowing([spare, person(BUYER)])
+    assert roles(conversation) == {BUYER: "buyer"}
+    assert conversation.with_token("c" * 32) == spare
+    after = conversation.answering(Address.parse(RETURN), person(BUYER), counter())
+    assert (after.of(Address.parse(RETURN)), after.apart, after.joined) == (spare, (), ())
+    promoted = conversation.join(Address.parse(RETURN), "partner", counter(), introduced=False)
+    [joined] = promoted.joined
+    assert (joined.token, joined.role, joined.introduced) == ("c" * 32, "partner", False)
+    assert promoted.apart == ()
 
 
 @pytest.mark.parametrize(
@@ -247,8 +272,15 @@ def test_both_aliases_of_everybody_lead_back_to_them(joining: list[tuple[Address
         conversation = conversation.join(address, role, mint)
     for each in conversation:
         assert each.address is not None
-        assert conversation.named(Soft(each.address.key, REF, DOMAIN)) is each
         assert conversation.with_token(each.token) is each
+        named = conversation.named(Soft(each.address.key, REF, DOMAIN))
+        assert named is (each if each.handed_out else None)
+    out = replace(
+        conversation, participants=tuple(replace(p, handed_out=True) for p in conversation)
+    )
+    for each in out:
+        assert each.address is not None
+        assert out.named(Soft(each.address.key, REF, DOMAIN)) is each
 
 
 def test_the_usual_people_are_distinct() -> None:

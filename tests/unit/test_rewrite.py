@@ -54,7 +54,7 @@ DIRECTIONS = [
     ),
     Row(
         "the store's mail to an alias reaches the buyer; the store is masked softly",
-        mail(written(SHOP, f"To: {B}"), EVERYBODY, to=B, sender=SHOP),
+        own(written(SHOP, f"To: {B}"), EVERYBODY, to=B),
         [f"change header To 1: {BUYER}", *FROM_SHOP, HOP, *TO_BUYER],
     ),
     Row(
@@ -94,12 +94,12 @@ DIRECTIONS = [
     ),
     Row(
         "with issuer_mask hard the store is masked like everybody",
-        mail(written(SHOP), order(BUYER, SHOP, issuer_mask="hard"), to=B),
+        own(written(SHOP), order(BUYER, SHOP, issuer_mask="hard"), to=B),
         [f"change header From 1: {S}", HOP, *TO_BUYER],
     ),
     Row(
         "with issuer_mask hard a soft store's own address is hard",
-        mail(written(SHOP), order(BUYER, SHOP, mask="soft", issuer_mask="hard"), to=B),
+        own(written(SHOP), order(BUYER, SHOP, mask="soft", issuer_mask="hard"), to=B),
         [f"change header From 1: {S}", HOP, *TO_BUYER],
     ),
     Row(
@@ -221,7 +221,7 @@ SENDERS = [
     ),
     Row(
         "an answer goes to aliases only",
-        mail(written(SHOP, f"Reply-To: {CARRIER}", f"Sender: {SHOP}"), EVERYBODY, to=B),
+        own(written(SHOP, f"Reply-To: {CARRIER}", f"Sender: {SHOP}"), EVERYBODY, to=B),
         [
             f"change header Sender 1: {soft(SHOP)}",
             f"change header Reply-To 1: {A}",
@@ -232,7 +232,7 @@ SENDERS = [
     ),
     Row(
         "a Reply-To that cannot be read goes",
-        mail(written(SHOP, "Reply-To: the desk"), EVERYBODY, to=B),
+        own(written(SHOP, "Reply-To: the desk"), EVERYBODY, to=B),
         ["delete header Reply-To 1", *FROM_SHOP, HOP, *TO_BUYER],
     ),
     Row(
@@ -281,7 +281,7 @@ HEADERS = [
     ),
     Row(
         "of the store's mail the rest is kept, but for broken signatures",
-        mail(
+        own(
             written(SHOP, "X-Mailer: y", "DKIM-Signature: z", "ARC-Seal: i=1", "Return-Path: <>"),
             EVERYBODY,
             to=B,
@@ -297,7 +297,7 @@ HEADERS = [
     ),
     Row(
         "blind copies stay blind",
-        mail(written(SHOP, f"Bcc: {ANN}"), EVERYBODY, to=B),
+        own(written(SHOP, f"Bcc: {ANN}"), EVERYBODY, to=B),
         ["delete header Bcc 1", *FROM_SHOP, HOP, *TO_BUYER],
     ),
     Row(
@@ -328,7 +328,7 @@ HEADERS = [
     ),
     Row(
         "repeated headers are each counted for themselves",
-        mail(
+        own(
             written(
                 SHOP,
                 f"X-Note: {CARRIER}",
@@ -384,13 +384,13 @@ def test_a_message_is_made_its_recipients_own(row: Row) -> None:
 @pytest.mark.parametrize(("value", "leaves"), ADDRESS_SHAPES)
 def test_addresses_are_found_in_every_shape(value: str, leaves: str | None) -> None:
     """Everything around them stays: names, comments, groups, folds."""
-    plan = mail(written(SHOP, f"To: {value}"), EVERYBODY, to=B).plan()
+    plan = own(written(SHOP, f"To: {value}"), EVERYBODY, to=B).plan()
     to = [] if leaves is None else [f"change header To 1: {leaves}"]
     assert edits(plan) == [*to, *FROM_SHOP, HOP, *TO_BUYER]
 
 
 def test_a_folded_list_stays_folded() -> None:
-    message = mail(written(SHOP, f"To: {CARRIER},\n\t{SHOP}"), EVERYBODY, to=B).sent()
+    message = own(written(SHOP, f"To: {CARRIER},\n\t{SHOP}"), EVERYBODY, to=B).sent()
     assert message.first(b"to") == f"{A},\n\t{soft(SHOP)}".encode()
 
 

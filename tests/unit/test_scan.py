@@ -4,7 +4,7 @@ import base64
 import quopri
 
 import pytest
-from builders import BUYER, CARRIER, SHOP, A, B, S, mail, order, soft, written
+from builders import BUYER, CARRIER, SHOP, A, B, S, mail, order, own, soft, written
 from cost import linear, within
 from hypothesis import given
 from hypothesis import strategies as st
@@ -478,7 +478,7 @@ def test_a_header_that_nobody_needs_is_left_out() -> None:
     """A key in a header of the store's own mail holds an address in base64: the header goes."""
     key = base64.b64encode(PADDING + BUYER.encode() + PADDING).decode()
     text = written(SHOP, f"Autocrypt: addr=x; keydata={key}", "X-Other: stays")
-    sent = mail(text, order(BUYER, SHOP, CARRIER), to=A).sent()
+    sent = own(text, order(BUYER, SHOP, CARRIER), to=A).sent()
     names = [header.name for header in sent.headers]
     assert b"Autocrypt" not in names
     assert b"X-Other" in names

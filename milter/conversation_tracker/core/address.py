@@ -24,7 +24,16 @@ from conversation_tracker.core.syntax.tokens import (
 )
 from conversation_tracker.core.syntax.words import decoded
 
-__all__ = ["Address", "AddressError", "Mailbox", "mailboxes", "one", "replaced", "unquoted"]
+__all__ = [
+    "Address",
+    "AddressError",
+    "Mailbox",
+    "elements",
+    "mailboxes",
+    "one",
+    "replaced",
+    "unquoted",
+]
 
 _PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
@@ -167,6 +176,20 @@ def _elements(value: bytes) -> Iterator[tuple[list[Token], int]]:
             route = route or _is(value, element[-1], b"<")
         element.append(token)
     yield element, 0
+
+
+def elements(value: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Cut a value into the elements of its list: mailboxes, and the names of groups.
+
+    Args:
+        value: a raw header value, folded or not.
+
+    Returns:
+        Start and end of each, and the sign that ends it: a comma, a semicolon, a colon or nothing.
+    """
+    for element, sign in _elements(value):
+        start, end = (element[0][1], element[-1][2]) if element else (0, 0)
+        yield start, end, bytes((sign,)) if sign else b""
 
 
 def _is(value: bytes, token: Token, signs: bytes) -> bool:

@@ -2,15 +2,20 @@
 
 Everything is a value. A conversation is read from the database, grows by `join` while a message is
 planned, and what joined is written back with the record. Real addresses are here, in memory, and
-in one column of the database; nowhere else.
+in two columns of the database; nowhere else.
+
+Introduced is whom somebody named whose word counts: mask(), the store's own mail, or an introduced
+participant who is who they claim to be. Everybody else is a guest. The addresses of Reply-To fields
+and return paths lie apart: only those of a message itself, or that it goes to, take part in it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.alias import Alias, Bounce, Hard, Soft, soft
+from conversation_tracker.core.variant import base
 
 Role = Literal["buyer", "store", "partner", "return"]
 Kind = Literal["hard", "soft"]
@@ -18,7 +23,7 @@ Direction = Literal["outbound", "inbound", "internal"]
 
 
 class TooManyParticipants(ValueError):
-    """The order has as many participants as the store allows."""
+    """The order has as many introduced participants as the store allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class Store:
     spoofed_senders: Literal["flag", "reject"] = "flag"
     participant_limit: int = 100
     submitters: frozenset[str] = frozenset()
+    guest_limit: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +64,29 @@ class Participant:
 
     Attributes:
         token: local part of the hard alias, 32 lower-case hexadecimal digits.
-        role: buyer, store or partner; "return" is an envelope sender that nobody wrote from.
+        role: buyer, store or partner; "return" is a Reply-To address or return path, which lies
+            apart from the participants.
         address: the real address; None once expiry has emptied it.
-        recorded: whether the database already knows this participant.
-        vouched: somebody known named them; else their soft alias, which anybody could write down
-            who knows the order's reference, stands for nobody.
+        recorded: whether the database already knows this participant as they are.
+        introduced: somebody named them whose word counts; else a guest, shown in hard form only.
+        handed_out: their soft alias was given or shown as such; no other soft alias resolves.
+        owner: of a return address, the token of whoever's message brought it.
+        named: a guest who joins by being named, and did not write: there is a limit to these.
     """
 
     token: str
     role: Role
     address: Address | None
     recorded: bool = True
-    vouched: bool = True
+    introduced: bool = True
+    handed_out: bool = True
+    owner: str | None = None
+    named: bool = False
+
+    @property
+    def guest(self) -> bool:
+        """Tell whether this is a guest that can be reached."""
+        return not self.introduced and self.role != "return" and self.address is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +105,26 @@ class Conversation:
     Attributes:
         store: the store.
         order: the order.
-        participants: in the order they joined.
+        participants: all introduced people and the newest guests, and whoever else takes part in a
+            message that is planned.
         identifiers: all message identifiers of ours there are; None where they are too many to be
             read with the rest.
+        apart: return addresses that are known, and take no part so far.
+        left_out: identities (`Address.key`) of whom a message names and who do not join.
+        hard_only: tokens of whom one message must show by their hard alias: it claims to be theirs.
     """
 
     store: Store
     order: Order
     participants: tuple[Participant, ...] = ()
     identifiers: tuple[Mapped, ...] | None = ()
+    apart: tuple[Participant, ...] = ()
+    left_out: frozenset[str] = frozenset()
+    hard_only: frozenset[str] = frozenset()
     _by_key: Mapping[str, Participant] = field(init=False, repr=False, compare=False)
+    _by_base: Mapping[str, list[Participant]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Index the participants by address."""
@@ -109,33 +136,67 @@ class Conversation:
         return iter(self.participants)
 
     def of(self, address: Address) -> Participant | None:
-        """Find the participant with this real address."""
+        """Find the participant with exactly this real address."""
         return self._by_key.get(address.key)
+
+    def whose(self, address: Address) -> Participant | None:
+        """Find the participant whose address this is, or is a variant of.
+
+        An exact address wins, and introduced people before guests; two candidates are none. A
+        return address has no variants: what its tag says is why it is there.
+        """
+        found = self._by_key.get(address.key)
+        if found is not None:
+            return found
+        if self._by_base is None:
+            index: dict[str, list[Participant]] = {}
+            for each in self.participants:
+                if each.address is not None and each.role != "return":
+                    index.setdefault(base(each.address), []).append(each)
+            object.__setattr__(self, "_by_base", index)
+        candidates = (self._by_base or {}).get(base(address), [])
+        candidates = [each for each in candidates if each.introduced] or candidates
+        return candidates[0] if len(candidates) == 1 else None
+
+    def known(self, address: Address) -> Participant | None:
+        """Find whose address this is, as `whose`; return addresses that take no part as well."""
+        apart = (p for p in self.apart if p.address is not None and p.address.key == address.key)
+        return self.whose(address) or next(apart, None)
 
     def named(self, alias: Alias) -> Participant | None:
         """Find the participant that an alias of this order stands for.
 
-        Both forms resolve whatever the store's setting is. A bounce address names no participant.
+        Both forms resolve whatever the store's setting is, the soft one once it was handed out. A
+        bounce address names no participant.
         """
         match alias:
             case Hard(token=token, domain=self.order.alias_domain):
                 return self.with_token(token)
             case Soft(key=key, ref=self.order.ref, domain=self.order.alias_domain):
-                return self._by_key.get(key)
+                found = self._by_key.get(key)
+                return found if found is not None and found.handed_out else None
         return None
 
     def with_token(self, token: str) -> Participant | None:
-        """Find the participant with this token."""
-        return next((p for p in self.participants if p.token == token), None)
+        """Find who has this token, return addresses that take no part among them."""
+        return next((p for p in (*self.participants, *self.apart) if p.token == token), None)
 
     def has(self, role: Role) -> bool:
         """Tell whether somebody with this role can still be reached."""
         return any(p.role == role and p.address is not None for p in self.participants)
 
+    def role(self, participant: Participant) -> Role:
+        """Give a participant's role: a return address has that of whoever's it is."""
+        if participant.role != "return":
+            return participant.role
+        owner = self.with_token(participant.owner) if participant.owner else None
+        return "partner" if owner is None or owner.role == "return" else owner.role
+
     def alias(self, participant: Participant) -> str:
         """Give a participant's alias in the form the store wants today."""
         kind = self.store.issuer_mask if participant.role == "store" else self.store.mask
-        carried = self.soft(participant) if kind == "soft" and participant.vouched else None
+        softly = participant.introduced and participant.token not in self.hard_only
+        carried = self.soft(participant) if kind == "soft" and softly else None
         return carried or self.hard(participant)
 
     def hard(self, participant: Participant) -> str:
@@ -144,7 +205,7 @@ class Conversation:
 
     def soft(self, participant: Participant) -> str | None:
         """Give a participant's soft alias, or None where the address cannot be carried."""
-        if participant.address is None:
+        if participant.address is None or participant.role == "return":
             return None
         carried = soft(participant.address, self.order.ref, self.order.alias_domain)
         return str(carried) if carried else None
@@ -154,42 +215,99 @@ class Conversation:
         return str(Bounce(token, self.order.alias_domain))
 
     def join(
-        self, address: Address, role: Role, mint: Callable[[], str], *, vouched: bool = True
+        self,
+        address: Address,
+        role: Role,
+        mint: Callable[[], str],
+        *,
+        introduced: bool = True,
+        named: bool = False,
     ) -> "Conversation":
-        """Add an address that is not yet known; one that is known changes nothing.
+        """Add an address that is not yet known; one that is known stays, or is introduced now.
 
-        An address that so far was only an envelope sender becomes a participant, with the alias it
-        has.
+        A return address becomes a participant, with the alias it has. Who takes part as a guest,
+        and is introduced, gets the role given: nobody's word stood behind the one they had.
 
         Args:
             address: a real address, not in an alias domain.
             role: the role to give; an address in the store's own domains is always "store".
             mint: gives a fresh random token, 32 hexadecimal digits.
-            vouched: somebody known names the address.
+            introduced: somebody names the address whose word counts.
+            named: a guest joins by being named.
 
         Returns:
             The conversation with the address in it.
 
         Raises:
-            TooManyParticipants: the store's participant_limit is reached.
+            TooManyParticipants: the store's participant_limit is reached, which counts introduced
+                people only.
         """
-        if role != "return" and address.domain in self.store.sender_domains:
-            role = "store"
-        known = self.of(address)
-        if known is not None and (known.role != "return" or role == "return"):
-            return self._vouch(known) if vouched else self
-        if role != "return" and self.size >= self.store.participant_limit:
-            raise TooManyParticipants
-        if known is not None:
-            promoted = replace(known, role=role, recorded=False, vouched=vouched)
-            return self._with(known, promoted)
-        fresh = Participant(mint(), role, address, recorded=False, vouched=vouched)
-        return replace(self, participants=(*self.participants, fresh))
-
-    def _vouch(self, known: Participant) -> "Conversation":
-        if known.vouched:
+        known = self.whose(address)
+        if known is not None and known.role != "return" and (known.introduced or not introduced):
             return self
-        return self._with(known, replace(known, recorded=False, vouched=True))
+        if introduced and self.size >= self.store.participant_limit:
+            raise TooManyParticipants
+        if address.domain in self.store.sender_domains:
+            role = "store"
+        if known is None:
+            spare = next(
+                (p for p in self.apart if p.address and p.address.key == address.key), None
+            )
+            if spare is None:
+                return self._joined(
+                    Participant(mint(), role, address, False, introduced, False, named=named)
+                )
+            left = tuple(each for each in self.apart if each is not spare)
+            new = replace(spare, role=role, recorded=False, owner=None, named=named)
+            return replace(self, apart=left)._joined(replace(new, introduced=introduced))
+        new = replace(known, role=role, recorded=False, owner=None, named=named)
+        return self._with(known, replace(new, introduced=introduced))
+
+    def answering(
+        self, address: Address, owner: Participant, mint: Callable[[], str]
+    ) -> "Conversation":
+        """Let a Reply-To address or return path take part in a message; who is known stays.
+
+        Args:
+            address: a real address, not in an alias domain.
+            owner: whose message names it.
+            mint: gives a fresh random token, 32 hexadecimal digits.
+        """
+        if self.of(address) is not None:
+            return self
+        for spare in self.apart:
+            if spare.address is not None and spare.address.key == address.key:
+                return self.with_part(spare.token)
+        fresh = Participant(mint(), "return", address, False, False, False, owner.token)
+        return self._joined(fresh)
+
+    def with_part(self, token: str) -> "Conversation":
+        """Let the return address with this token take part, if there is one that does not yet."""
+        part = [each for each in self.apart if each.token == token]
+        left = tuple(each for each in self.apart if each.token != token)
+        return replace(self, participants=(*self.participants, *part), apart=left) if part else self
+
+    def knowing(self, people: Iterable[Participant]) -> "Conversation":
+        """Add participants and return addresses that the database knows and did not give before."""
+        met = {each.token for each in (*self.participants, *self.apart)}
+        fresh = [each for each in people if each.token not in met]
+        return replace(
+            self,
+            participants=(*self.participants, *(p for p in fresh if p.role != "return")),
+            apart=(*self.apart, *(p for p in fresh if p.role == "return")),
+        )
+
+    def without(self, keys: Collection[str]) -> "Conversation":
+        """Leave some out whom a message names, by their identities (`Address.key`)."""
+        return replace(self, left_out=self.left_out.union(keys)) if keys else self
+
+    def only_hard(self, tokens: Iterable[str]) -> "Conversation":
+        """Let these show by their hard alias, whatever the store wants."""
+        wanted = frozenset(tokens)
+        return replace(self, hard_only=self.hard_only | wanted) if wanted else self
+
+    def _joined(self, new: Participant) -> "Conversation":
+        return replace(self, participants=(*self.participants, new))
 
     def _with(self, old: Participant, new: Participant) -> "Conversation":
         people = tuple(new if participant is old else participant for participant in self)
@@ -197,8 +315,14 @@ class Conversation:
 
     @property
     def size(self) -> int:
-        """Count the participants that can be reached, envelope senders apart."""
-        return sum(p.role != "return" and p.address is not None for p in self.participants)
+        """Count the introduced participants that can be reached."""
+        known = (p for p in self.participants if p.introduced and p.role != "return")
+        return sum(each.address is not None for each in known)
+
+    @property
+    def full(self) -> bool:
+        """Tell whether no more guests join by being named."""
+        return sum(p.guest for p in self.participants) >= self.store.guest_limit
 
     @property
     def joined(self) -> tuple[Participant, ...]:

@@ -258,7 +258,7 @@ def _aliases(message: Message, conversations: Sequence[Conversation]) -> Iterato
     for recipient in message.recipients:
         token = recipient.token
         if recipient.outsider and recipient.address is not None:
-            participant = conversations[0].of(recipient.address)
+            participant = conversations[0].whose(recipient.address)
             token = participant.token if participant is not None else None
         if token is not None:
             named.setdefault(token, []).append(recipient)
@@ -266,7 +266,8 @@ def _aliases(message: Message, conversations: Sequence[Conversation]) -> Iterato
         if len(recipients) == 1 and not recipients[0].outsider:
             continue
         people = [(each, each.with_token(token)) for each in conversations]
-        aliases = [each.alias(participant) for each, participant in people if participant]
+        # In hard form: a soft one resolves only once a copy has shown it.
+        aliases = [each.hard(participant) for each, participant in people if participant]
         if not aliases:
             continue
         for raw in dict.fromkeys(recipient.raw for recipient in recipients):

@@ -82,7 +82,7 @@ class Record:
 
     Attributes:
         order: the order's database id.
-        joined: participants the database does not know yet.
+        joined: participants and return addresses the database does not know yet, or otherwise.
         digest: what identifies the message within the order, 32 octets.
         queue_id: Postfix's queue id.
         direction: outbound (to the buyer), inbound (from the buyer) or internal.
@@ -101,10 +101,14 @@ class Record:
         identifiers: the message identifiers that were replaced.
         verdict: whether the author is who they claim to be; "flagged" where somebody claims to be
             a participant or the store, and is not.
-        notes: the parts that held an address and could not be masked, "NUMBER TYPE KIND" each.
+        notes: the parts that held an address and could not be masked, "NUMBER TYPE KIND" each, and
+            how many people were left out.
         first_pass: a client handed it in, it is no copy of the splitter's.
         own: it is the store's own mail, which has its own share of the hour.
         brief: nothing but its client tells it from another one with the same text.
+        mentioned: identities (`Address.key`) of whom it names and who was not known when it was
+            planned; where the database knows one, it must be planned again.
+        shown: tokens of whose soft alias a copy shows that was not handed out before.
     """
 
     order: int
@@ -130,6 +134,8 @@ class Record:
     notes: tuple[str, ...] = ()
     own: bool = False
     brief: bool = False
+    mentioned: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.conversation import Conversation, Direction, Participant
+from conversation_tracker.core.joining import mentioned
 from conversation_tracker.core.masking import body as mime
 from conversation_tracker.core.masking.display_names import without_name
 from conversation_tracker.core.masking.headers import ADDRESS_HEADERS
@@ -65,14 +66,14 @@ def record(
     view = View(conversation, None, alias_domains=alias_domains, means=message.means)
     shown = view.opened(message)
     kept, body = _kept(shown, view, scanner, f"{author.token}@{conversation.order.alias_domain}")
-    sender = conversation.of(message.sender) if message.sender is not None else None
+    sender = conversation.whose(message.sender) if message.sender is not None else None
     sender_name, message_id, subject, first_words, *names = _texts(view, shown, scanner)
     return Record(
         order=conversation.order.id,
         joined=conversation.joined,
         digest=message.digest,
         queue_id=message.arrival.queue_id,
-        direction=_direction(author, [participant for participant, _ in to]),
+        direction=_direction(conversation, author, [participant for participant, _ in to]),
         sender=author.token,
         return_path=sender.token if sender is not None else None,
         recipients=tuple((participant.token, bounce) for participant, bounce in to),
@@ -91,19 +92,22 @@ def record(
         notes=_notes(message, view, body),
         own=own,
         brief=message.brief,
+        mentioned=tuple(dict.fromkeys(mentioned(message, conversation))),
     )
 
 
 def _notes(message: Message, view: View, kept: Octets) -> tuple[str, ...]:
-    """Tell which parts hold an address and are no text, and which signatures are removed."""
+    """Tell what holds an address and is no text, which signatures go, how many are left out."""
     part = structure(message)
     found = mime.look(part, message.body, view.others, message.means, view.quiet)
     told = {each.number for each in found}
     signatures = mime.unsigned(part, message.body, kept)
-    return tuple(
+    parts = (
         f"{each.number} {each.type} {each.kind}"
         for each in (*found, *(each for each in signatures if each.number not in told))
     )
+    left = len(view.conversation.left_out)
+    return (*parts, f"left out: {left}") if left else tuple(parts)
 
 
 def refusal(
@@ -118,7 +122,7 @@ def refusal(
         reply: what it was refused with.
     """
     view = View(conversation, None)
-    author = conversation.of(message.author) if message.author is not None else None
+    author = conversation.whose(message.author) if message.author is not None else None
     return Refusal(
         order=conversation.order.id,
         digest=message.digest,
@@ -207,10 +211,13 @@ def _anonymous(text: str) -> str:
     return _ANY_ADDRESS.sub("[address]", text)
 
 
-def _direction(author: Participant, to: Sequence[Participant]) -> Direction:
+def _direction(
+    conversation: Conversation, author: Participant, to: Sequence[Participant]
+) -> Direction:
     if author.role == "buyer":
         return "inbound"
-    return "outbound" if any(participant.role == "buyer" for participant in to) else "internal"
+    to_buyer = any(conversation.role(participant) == "buyer" for participant in to)
+    return "outbound" if to_buyer else "internal"
 
 
 def _message_id(view: View, message: Message) -> str:

@@ -6,18 +6,17 @@ no I/O: fresh tokens come from the caller. A message that cannot be masked is re
 554 5.6.0; nothing here raises over what a message holds.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from conversation_tracker.core import copies, replies
-from conversation_tracker.core.address import Address, mailboxes
+from conversation_tracker.core import claims, copies, joining, replies
+from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.alias import in_domains
 from conversation_tracker.core.conversation import (
     Conversation,
     Mapped,
     Participant,
-    Role,
     Store,
     TooManyParticipants,
 )
@@ -37,7 +36,6 @@ HOP_LIMIT = 5
 
 Mint = Callable[[], str]
 
-_JOINING = (b"from", b"sender", b"reply-to", b"to", b"cc")
 _NUMBER = 200
 
 
@@ -191,7 +189,7 @@ def plan(
         return Plan(reply=replies.TRY_LATER)
     try:
         found = verdict(message, authserv_id)
-        if any(_unwelcome(message, conversation, found) for conversation in conversations):
+        if any(claims.unwelcome(message, conversation, found) for conversation in conversations):
             return Plan(reply=replies.SENDER_REFUSED)
         domains = frozenset(alias_domains)  # itself, where it is one
         # There may be thousands: no copy of them is made for a message.
@@ -230,14 +228,25 @@ class _Case:
     secret: bytes
 
 
+_Group = tuple[Conversation, list[Participant], Scanner]
+
+
 def _planned(case: _Case, conversations: Sequence[Conversation]) -> Plan:
     message = case.message
     if any(r.outsider and r.address is None for r in message.recipients):
         raise _Unreadable
     outsiders = [r.address for r in message.recipients if r.outsider and r.address is not None]
-    groups = []
+    groups: list[_Group] = []
     for number, conversation in enumerate(conversations):
-        gathered = _gathered(case, conversation, outsiders if number == 0 else [])
+        gathered = joining.gathered(
+            message,
+            conversation,
+            outsiders if number == 0 else [],
+            case.mint,
+            case.verdict,
+            case.own,
+            case.alias_domains,
+        )
         to = _recipients(message, gathered, outsiders=number == 0)
         if any(participant.address is None for participant in to):
             raise _Gone
@@ -255,9 +264,10 @@ def _planned(case: _Case, conversations: Sequence[Conversation]) -> Plan:
         return Plan(edits=edits, records=records, split=True)
     first, to, scanner = groups[0]
     view = View(first, to[0], case.known, case.alias_domains, message.means)
-    protected = _protected(message, first)
+    protected = _protected(case, first)
     make = partial(copies.one, message, to=to[0], scanner=scanner, protected=protected)
     edits = copies.sure(message, view, scanner, make)
+    records = (replace(records[0], shown=tuple(view.shown_softly)), *records[1:])
     return Plan(edits=edits, records=records, bounces_to=None if message.null else to[0].token)
 
 
@@ -271,13 +281,15 @@ def _rehearsed(
         if number:
             scanner = copies.scanner(conversation, reader, message.means)
         view = View(conversation, reader, case.known, case.alias_domains, message.means)
-        protected = _protected(message, conversation)
+        protected = _protected(case, conversation)
         make = partial(copies.content, message, scanner=scanner, protected=protected)
         copies.sure(message, view, scanner, make)
 
 
-def _protected(message: Message, conversation: Conversation) -> bool:
-    return _author(message, conversation).role != "store"
+def _protected(case: _Case, conversation: Conversation) -> bool:
+    """Tell whether the author is a person to protect; who only claims to be the store is one."""
+    author = _author(case.message, conversation)
+    return author.role != "store" or author.token in conversation.hard_only
 
 
 def _record(
@@ -287,7 +299,7 @@ def _record(
     to: Sequence[Participant],
     scanner: Scanner,
 ) -> Record:
-    flagged = case.verdict == "failed" and _claimed(case.message, before)
+    flagged = claims.flagged(case.message, before, case.verdict)
     return record(
         case.message,
         after,
@@ -300,68 +312,6 @@ def _record(
     )
 
 
-def _unwelcome(message: Message, conversation: Conversation, found: Verdict) -> bool:
-    store = conversation.store
-    claimed = _claimed(message, conversation)
-    if store.unknown_senders == "reject" and not claimed:
-        return True
-    return store.spoofed_senders == "reject" and claimed and found == "failed"
-
-
-def _claimed(message: Message, conversation: Conversation) -> bool:
-    """Tell whether the author claims to be somebody known: a participant, or the store."""
-    for author in message.authors:
-        known = conversation.of(author)
-        if author.domain in conversation.store.sender_domains:
-            return True
-        if known is not None and known.recorded and known.role != "return":
-            return True
-    return False
-
-
-def _gathered(
-    case: _Case, conversation: Conversation, outsiders: Sequence[Address]
-) -> Conversation:
-    """Let everybody join who takes part in a message: recipients, header addresses, return path."""
-    message, mint, own = case.message, case.mint, case.own
-    vouched = _vouches(case, conversation)
-    for address in outsiders:
-        wanted: Role = "buyer" if own is not None and not conversation.has("buyer") else "partner"
-        conversation = conversation.join(address, wanted, mint, vouched=vouched)
-    domains = case.alias_domains
-    for address in _joining(message):
-        if in_domains(address.domain, domains) is None:
-            itself = address == message.author and not message.arrival.split
-            conversation = conversation.join(address, "partner", mint, vouched=vouched or itself)
-    if message.sender is not None and in_domains(message.sender.domain, domains) is None:
-        conversation = conversation.join(message.sender, "return", mint, vouched=False)
-    return conversation
-
-
-def _vouches(case: _Case, conversation: Conversation) -> bool:
-    """Tell whether an author's word makes an address known: the store's, or a participant's.
-
-    A stranger who names a hundred addresses must not be able to write to them by soft aliases. The
-    splitter's copies say nothing that the first pass did not hear.
-    """
-    message = case.message
-    if message.arrival.split or message.author is None:
-        return False
-    known = conversation.of(message.author)
-    by_name = known is not None and known.role != "return" and known.vouched
-    return case.own is not None or case.verdict == "trusted" or by_name
-
-
-def _joining(message: Message) -> Iterator[Address]:
-    if message.author is not None:
-        yield message.author
-    for name in _JOINING:
-        for value in message.values(name):
-            for mailbox in mailboxes(value):
-                if mailbox.address is not None:
-                    yield mailbox.address
-
-
 def _recipients(
     message: Message, conversation: Conversation, *, outsiders: bool
 ) -> list[Participant]:
@@ -372,14 +322,14 @@ def _recipients(
         if recipient.order == conversation.order.id and recipient.token is not None:
             participant = conversation.with_token(recipient.token)
         elif recipient.outsider and outsiders and recipient.address is not None:
-            participant = conversation.of(recipient.address)
+            participant = conversation.whose(recipient.address)
         if participant is not None:
             found.setdefault(participant.token, participant)
     return list(found.values())
 
 
 def _author(message: Message, conversation: Conversation) -> Participant:
-    participant = conversation.of(message.author) if message.author is not None else None
+    participant = conversation.whose(message.author) if message.author is not None else None
     if participant is None:
         raise _Unreadable
     return participant

@@ -8,14 +8,15 @@ Nothing here decides whether a message may pass; `rewrite` does.
 Raises what `body.read` raises, `TooComplex`, for a structure over the limits.
 """
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
 from functools import partial
 
 from conversation_tracker.core.address import Address, mailboxes
-from conversation_tracker.core.alias import REF_DIGITS, NotAnAlias, decode
+from conversation_tracker.core.alias import NotAnAlias, decode
 from conversation_tracker.core.conversation import Conversation, Mapped, Participant
+from conversation_tracker.core.foreign import Foreign
+from conversation_tracker.core.handing import Handing
 from conversation_tracker.core.masking import body as mime
 from conversation_tracker.core.masking import opaque, part_header
 from conversation_tracker.core.masking.eyes import Eyes
@@ -23,6 +24,7 @@ from conversation_tracker.core.masking.headers import (
     ADDRESS_HEADERS,
     KEPT_FROM_PROTECTED,
     masked_mailboxes,
+    without,
 )
 from conversation_tracker.core.masking.mask import Masker
 from conversation_tracker.core.masking.needles import Needles
@@ -33,6 +35,7 @@ from conversation_tracker.core.references import IDENTIFYING, References
 from conversation_tracker.core.syntax import folding
 from conversation_tracker.core.thread import HEADERS as THREAD_HEADERS
 from conversation_tracker.core.thread import shown
+from conversation_tracker.core.variant import single_label
 
 # What no copy keeps: the hop count, which is written anew; signatures that our edits break, where
 # the message was delivered before, and who was to receive it blindly.
@@ -55,15 +58,6 @@ _NEVER_KEPT = INTERNAL | frozenset(
 )
 
 _ANSWERED = frozenset({b"from", b"sender", b"reply-to", b"mail-followup-to", b"mail-reply-to"})
-
-_SOFT_MARK = re.compile(rf"-([0-9]{{{REF_DIGITS}}})b\.", re.IGNORECASE)
-_DOMAIN = re.compile(r"@([a-z0-9._-]++)", re.IGNORECASE)
-_BEFORE_AT = re.compile(r"[^\s<>\"(),:;@]++")
-_MARK = REF_DIGITS + 3  # characters of a soft mark
-_LONGEST_DOMAIN = 253
-_DOMAIN_END = re.compile(r"[._]")
-_OFTEN = 256  # at signs after which the time is looked at
-_RAW_MARK = re.compile(rb"-[0-9]{%d}b\." % REF_DIGITS, re.IGNORECASE)
 
 
 class View:
@@ -97,12 +91,15 @@ class View:
         self.others = mime.People(others, kept, means.check)
         self.conversation = conversation
         self.to = to
+        self._handing = Handing()
         self._order_header = conversation.store.order_header.encode("ascii").lower()
         self.quiet = Quiet()
         # What the record looks for is all that any view does.
         watched = (conversation.order.alias_domain,) if to is None else ()
         self.eyes = self._eyes()
-        self._masker = Masker(dict(self._replacements()), kept, watched, self._notice)
+        self._masker = Masker(
+            dict(self._replacements()), kept, watched, self._notice, self._handing.note
+        )
         self._references = References(conversation, to, self._known, self._notice)
         # Where the text stays as it is, so must what it refers to.
         self._in_body = to is None or conversation.store.mask_body
@@ -111,7 +108,7 @@ class View:
             own = conversation.order.alias_domain
             # There may be thousands: no copy of them is made for a message.
             domains = alias_domains if own in alias_domains else {own, *alias_domains}
-            self._foreign = _Foreign(domains, means.check)
+            self._foreign = Foreign(domains, means.check)
 
     def blind(self) -> "View":
         """Give a view in whose text the recipient's own alias stays; address headers show them."""
@@ -125,7 +122,8 @@ class View:
         if to is None:
             return None
         aliases, marks = [conversation.hard(to)], [to.token]
-        if soft := conversation.soft(to):
+        # Whoever wrote one that was never handed out guesses, and must not learn that it is right.
+        if to.handed_out and (soft := conversation.soft(to)):
             aliases.append(soft)
             marks.append(f"{conversation.order.ref}b.")
         return Eyes(aliases, marks, str(to.address), self.means.check)
@@ -136,10 +134,39 @@ class View:
             if to is not None and participant.token == to.token:
                 continue
             if participant.address is not None:
-                yield participant.address.key, self.shown(participant)
+                alias = self.shown(participant)
+                yield participant.address.key, alias
                 soft = conversation.soft(participant)
+                if alias == soft and not participant.handed_out:
+                    self._handing.may(alias, participant.token)
                 if to is None and soft is not None:
                     yield soft, conversation.hard(participant)
+
+    def _written(self, participant: Participant) -> str:
+        """Give what stands for a participant, and note that the view shows it."""
+        alias = self.shown(participant)
+        self._handing.note(alias)
+        return alias
+
+    def _gone(self, address: Address) -> bool:
+        """Tell whether an address is removed from address headers and attendees.
+
+        Whom a message names who is left out; and a domain of a single label, whose address works on
+        one host at most, unless its owner wrote in this order.
+        """
+        if address.key in self.conversation.left_out:
+            return True
+        return single_label(address) and self.conversation.whose(address) is None
+
+    @property
+    def shown_softly(self) -> frozenset[str]:
+        """Give the tokens of whose soft aliases were shown so far that nobody was given before."""
+        return frozenset(self._handing.shown)
+
+    @property
+    def attendee_goes(self) -> Callable[[Address], bool] | None:
+        """Tell which attendees a calendar loses; None where none does."""
+        return self._gone if self.conversation.left_out else None
 
     def shown(self, participant: Participant) -> str:
         """Give what stands for a participant in this view."""
@@ -151,10 +178,10 @@ class View:
 
     def address(self, address: Address) -> str | None:
         """Give what an address in a header becomes, or None where it stays as it is."""
-        participant = self.conversation.of(address)
+        participant = self.conversation.whose(address)
         if participant is not None:
             own = self.to is not None and participant.token == self.to.token
-            return None if own else self.shown(participant)
+            return None if own else self._written(participant)
         try:
             alias = decode(address, (self.conversation.order.alias_domain,))
             participant = self.conversation.named(alias)
@@ -263,7 +290,10 @@ class View:
             if unclear or (header.key == b"from" and len(found) > 1):
                 return self._author(message) if header.key == b"from" else None
         if header.key in ADDRESS_HEADERS:
-            return masked_mailboxes(header.value, self.address, self.text)
+            left = without(header.value, self._gone)
+            if left is None:
+                return self._author(message) if header.key == b"from" else None
+            return masked_mailboxes(left, self.address, self.text)
         value = header.value
         if header.key in THREAD_HEADERS:
             value = shown(value, self.conversation, self.to, self._known)
@@ -271,13 +301,13 @@ class View:
 
     def _author(self, message: Message) -> bytes:
         author = message.author
-        participant = self.conversation.of(author) if author is not None else None
-        return self.shown(participant).encode() if participant is not None else b""
+        participant = self.conversation.whose(author) if author is not None else None
+        return self._written(participant).encode() if participant is not None else b""
 
     def added(self, message: Message) -> list[Header]:
         """Give the header fields that a copy gets: hop count, order, and From where it has none."""
         added = [Header(HOPS, str(message.hops + 1).encode("ascii"))]
-        if self.to is not None and self.to.role == "store":
+        if self.to is not None and self.conversation.role(self.to) == "store":
             name = self.conversation.store.order_header.encode("ascii")
             added.append(Header(name, self.conversation.order.number.encode("utf-8")))
         if message.first(b"from") is None:
@@ -327,62 +357,3 @@ def structure(message: Message) -> mime.Part:
         return mime.read(content, message.body, message.means)
 
     return message.memo.structure(read)
-
-
-class _Foreign:
-    """Other orders' soft aliases: what is recorded must not hold the addresses they carry.
-
-    There may be thousands of alias domains: what has a soft alias's form is found first, and its
-    domain looked up then. No character is looked at more than a few times, whatever stands there.
-    """
-
-    def __init__(self, domains: Collection[str], check: Callable[[], None] = ENDLESS.check) -> None:
-        self._domains = domains
-        self._check = check
-
-    def __call__(self, text: str) -> str:
-        if _SOFT_MARK.search(text) is None:
-            return text
-        pieces: list[str] = []
-        done = before = 0  # where what is not yet written begins, and what may be a local part
-        count = 0
-        at = text.find("@")
-        while at >= 0:
-            if not (count := count + 1) % _OFTEN:
-                self._check()
-            name = _DOMAIN.match(text, at)
-            order = self._order(text, *name.span(1)) if name is not None else None
-            if order is not None and (run := _BEFORE_AT.match(text[before:at][::-1])) is not None:
-                shown, end = order
-                pieces += text[done : at - run.end()], shown
-                done = before = end
-            else:
-                before = at + 1  # what is no alias may be the local part of the next one
-            at = text.find("@", before)
-        return "".join(pieces) + text[done:]
-
-    def _order(self, text: str, start: int, end: int) -> tuple[str, int] | None:
-        """Give what stands for the alias with this domain, and where it ends; the last counts."""
-        if end - start <= _MARK:
-            return None
-        for mark in reversed(list(_SOFT_MARK.finditer(text, start + 1, end))):
-            self._check()
-            if domain := self._leading(
-                text[mark.end() : min(end, mark.end() + _LONGEST_DOMAIN + 1)]
-            ):
-                return f"order-{mark[1]}@{domain}", mark.end() + len(domain)
-        return None
-
-    def _leading(self, name: str) -> str | None:
-        """Give the alias domain that a text begins with, as it stands there."""
-        for end in (len(name), *(m.start() for m in reversed(list(_DOMAIN_END.finditer(name))))):
-            if name[:end].lower() in self._domains:
-                return name[:end]
-        return None
-
-    def address(self, address: Address) -> str | None:
-        shown = self(str(address))
-        return None if shown == str(address) else shown
-
-    def possible(self, raw: bytes) -> bool:
-        return _RAW_MARK.search(raw) is not None

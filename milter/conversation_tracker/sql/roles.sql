@@ -46,7 +46,8 @@ BEGIN
                         tracker.orders, tracker.messages, tracker.deliveries,
                         tracker.refusals, tracker.timeline
            TO tracker_reader;
-        GRANT SELECT (id, order_id, token, role, joined_at) ON tracker.participants TO tracker_reader;
+        GRANT SELECT (id, order_id, token, role, introduced, owner_id, joined_at)
+           ON tracker.participants TO tracker_reader;
         GRANT EXECUTE ON FUNCTION tracker.hard_alias(uuid, text) TO tracker_reader;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_integrator') THEN
@@ -55,7 +56,8 @@ BEGIN
                         tracker.orders, tracker.messages, tracker.deliveries,
                         tracker.refusals, tracker.timeline
            TO tracker_integrator;
-        GRANT SELECT (id, order_id, token, role, joined_at) ON tracker.participants TO tracker_integrator;
+        GRANT SELECT (id, order_id, token, role, introduced, owner_id, joined_at)
+           ON tracker.participants TO tracker_integrator;
         GRANT EXECUTE ON FUNCTION tracker.hard_alias(uuid, text),
                                   tracker.mask(text, text, text, text),
                                   tracker.close_order(text, text)

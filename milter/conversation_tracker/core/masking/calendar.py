@@ -9,8 +9,11 @@ matter: an address is masked wherever it stands. Nothing here raises.
 import binascii
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
+from urllib.parse import unquote
 
+from conversation_tracker.core.address import Address, AddressError
 from conversation_tracker.core.masking import links
 from conversation_tracker.core.masking.eyes import Eyes
 from conversation_tracker.core.syntax import charset, transfer
@@ -48,6 +51,10 @@ _BASE64 = re.compile(
     rb"^[^:\n]*;\s*(?:ENCODING=\"?)?(?:B|BASE64)\b[^:\n]*+:|:data:[^,\n]{0,200};base64,",
     re.IGNORECASE | re.MULTILINE,
 )
+# Parameters up to the colon before the value; one may be quoted, with colons inside.
+_HEAD = re.compile(r'(?>[^":]*(?:"[^"]*"[^":]*)*):')
+_SENT_BY = re.compile(r';[ \t]*SENT-BY=(?:"([^"]*)"|([^";]*))', re.IGNORECASE)
+_NAMED = re.compile(r"[ \t<\"]*(?:mailto:)?([^?>\"\s]*)", re.IGNORECASE)
 _ENCODED = re.compile(rb"[A-Za-z0-9+/=\s\\]*")
 
 Mask = Callable[[str], str]
@@ -69,6 +76,9 @@ def masked(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     Returns:
         The content, the same object if nothing changed, and the charset it is in.
     """
+    goes: Callable[[Address], bool] | None = getattr(mask, "attendee_goes", None)
+    if goes is not None:
+        data, label = charset.changed(data, label, partial(_without, goes=goes))
     if _surely_clean(data, label, mask):
         return data, label
     return charset.changed(data, label, partial(_masked, mask=mask))
@@ -124,6 +134,47 @@ def _shown_parameter(name: str, value: str, eyes: Eyes, *, people: bool) -> str:
 def _shown_address(text: str, eyes: Eyes) -> str:
     """Show what names people by their addresses: with `mailto:` before each, or without."""
     return "".join([piece if n % 2 else eyes(piece) for n, piece in enumerate(_MAILTO.split(text))])
+
+
+def named(line: str) -> list[Address]:
+    """Give whom an ORGANIZER or ATTENDEE line is about, then who sends it for them.
+
+    Args:
+        line: one unfolded content line, without its end (RFC 5545 sections 3.8.4.1 and 3.2.18).
+
+    Returns:
+        Their addresses; nothing where there is none to be read.
+    """
+    head = _HEAD.match(line)
+    if head is None:
+        return []
+    values = [line[head.end() :]]
+    values += [found[1] or found[2] or "" for found in _SENT_BY.finditer(head[0][:-1])]
+    found = []
+    for value in values:
+        mailto = _NAMED.match(value)
+        with suppress(AddressError):
+            found.append(Address.parse(unquote(mailto[1] if mailto else "")))
+    return found
+
+
+def unfolded(text: str) -> str:
+    """Take the folds out of content lines."""
+    return _FOLD.sub("", text)
+
+
+def _without(text: str, goes: Callable[[Address], bool]) -> str:
+    """Leave out the lines of attendees who go."""
+    lines = list(_content_lines(text))
+    left = [line for line in lines if not _goes(line, goes)]
+    return "".join(left) if len(left) < len(lines) else text
+
+
+def _goes(line: str, goes: Callable[[Address], bool]) -> bool:
+    if not line[:8].upper().startswith("ATTENDEE"):
+        return False
+    about = named(_FOLD.sub("", line).rstrip("\r\n"))
+    return bool(about) and goes(about[0])
 
 
 def binaries(data: bytes) -> Iterator[bytes]:

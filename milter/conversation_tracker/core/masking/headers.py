@@ -11,7 +11,14 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from operator import itemgetter
 
-from conversation_tracker.core.address import Address, Mailbox, mailboxes, one, replaced
+from conversation_tracker.core.address import (
+    Address,
+    Mailbox,
+    elements,
+    mailboxes,
+    one,
+    replaced,
+)
 from conversation_tracker.core.masking.spans import Edit, Mask, Place, edits
 from conversation_tracker.core.syntax.folding import safe
 from conversation_tracker.core.syntax.tokens import ANGLE, COMMENT, SIGN, tokens
@@ -24,6 +31,7 @@ __all__ = [
     "is_trace",
     "masked_mailboxes",
     "masked_text",
+    "without",
 ]
 
 ADDRESS_HEADERS = frozenset(
@@ -105,6 +113,40 @@ def _is_clear(value: bytes) -> bool:
     """Tell whether nothing in a value is encoded or folded, and no identifier is linked to."""
     clear = _PRINTABLE.fullmatch(value) is not None and b"=?" not in value
     return clear and b"id:" not in value.lower()
+
+
+def without(value: bytes, gone: Callable[[Address], bool]) -> bytes | None:
+    """Remove people from the value of an address header (RFC 5322 section 3.4).
+
+    Args:
+        value: a raw value, folded or not.
+        gone: tells whether an address is to go, with its name and comments.
+
+    Returns:
+        The value, the same object if nobody goes; None where nobody is left.
+    """
+    boxes = mailboxes(value)
+    flags = [box.address is not None and gone(box.address) for box in boxes]
+    if not any(flags):
+        return value
+    if all(flags):
+        return None
+    kept: list[bytes] = []
+    at = 0
+    for start, end, sign in elements(value):
+        inside = at
+        while at < len(boxes) and boxes[at].start < end:
+            at += 1
+        stay = [boxes[n] for n in range(inside, at) if not flags[n]]
+        if len(stay) == at - inside:
+            if start < end or sign not in b",":
+                kept.append(value[start:end] + sign)
+            continue
+        # Of people without a comma between them, names and comments may be anybody's.
+        bare = [b"<" + value[box.start : box.end] + b">" for box in stay]
+        kept.append(b", ".join(bare) + (sign if bare or sign == b";" else b""))
+    left = b" ".join(each for each in kept if each)
+    return re.sub(rb",(?=[ ]*(?:;|\Z))", b"", left)
 
 
 def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask: Mask) -> bytes:

@@ -41,6 +41,7 @@ class Masker:
             else's exact address.
         watched: other domains that are looked for as well, in lower case.
         notice: called whenever one of the domains is seen as part of an address, whosever.
+        used: called with each replacement as it is written into a text.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Masker:
         kept: Iterable[str] = (),
         watched: Iterable[str] = (),
         notice: Callable[[], None] = lambda: None,
+        used: Callable[[str], None] = lambda _replacement: None,
     ) -> None:
         self._domains: dict[str, Domain] = {}
         for key, replacement in replacements.items():
@@ -71,6 +73,7 @@ class Masker:
         self._told = {key: new for key, new in replacements.items() if chance.told(key)}
         self._all_told = len(self._told) == len(replacements)
         self._kept = kept
+        self._used = used
 
     def __call__(self, text: str) -> str:
         """Give the text with every known address replaced; the same object if there is none."""
@@ -84,6 +87,7 @@ class Masker:
         for start, end, replacement in sorted(hits):
             if start >= done:
                 pieces += text[done:start], replacement
+                self._used(replacement)
                 done = end
         return "".join(pieces) + text[done:]
 
@@ -104,9 +108,9 @@ class Masker:
     @cached_property
     def amid(self) -> "Masker":
         """What masks a text that may be made of random octets: without what chance writes."""
-        return (
-            self if self._all_told else Masker(self._told, self._kept, self._watched, self._notice)
-        )
+        if self._all_told:
+            return self
+        return Masker(self._told, self._kept, self._watched, self._notice, self._used)
 
     @cached_property
     def needles(self) -> Needles:

@@ -115,7 +115,8 @@ def notified(
     if failed is None or to is None or to.address is None:
         return Plan(discard=True)
     own = notice.failed(
-        alias=conversation.alias(failed),
+        # A soft alias that no copy has shown would answer as an unknown one.
+        alias=conversation.alias(failed) if failed.handed_out else conversation.hard(failed),
         to=str(to.address),
         reporter=conversation.order.alias_domain,
         domain=conversation.order.alias_domain,

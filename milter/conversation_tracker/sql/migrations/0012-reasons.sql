@@ -23,7 +23,7 @@ DECLARE
 BEGIN
     FOR known IN
         SELECT DISTINCT replace(lower(part), '.', '')
-          FROM tracker.participants AS p,
+          FROM tracker.people AS p,
                LATERAL (SELECT substring(p.address FROM '^(.*)@[^@]*$') AS local) AS whole,
                LATERAL (VALUES (whole.local), (substring(whole.local FROM '^[^+]+'))) AS parts(part)
          WHERE p.order_id = wanted AND p.address IS NOT NULL
@@ -88,7 +88,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- The timeline: one row per message and recipient, and one per refused message. Aliases are always
--- in hard form. Whoever claims to be somebody, and is not, is shown without a role. Of refused mail,
+-- in hard form; who answered to a Reply-To address wrote to whoever gave it. Whoever claims to be somebody, and is not, is shown without a role. Of refused mail,
 -- `reason` is our own reply.
 CREATE VIEW tracker.timeline AS
 SELECT o.store,
@@ -99,7 +99,8 @@ SELECT o.store,
        tracker.hard_alias(s.token, o.alias_domain) AS sender_alias,
        m.sender_name,
        tracker.hard_alias(r.token, o.alias_domain) AS recipient_alias,
-       r.role AS recipient_role,
+       CASE r.role WHEN 'return' THEN coalesce(owner.role, 'partner') ELSE r.role END
+           AS recipient_role,
        m.subject,
        m.first_words,
        m.attachment_names <> '{}' AS has_attachment,
@@ -115,17 +116,18 @@ SELECT o.store,
   JOIN tracker.participants AS s ON s.id = m.sender_id
   LEFT JOIN tracker.deliveries AS d ON d.message_id = m.id AND d.message_at = m.at
   LEFT JOIN tracker.participants AS r ON r.id = d.recipient_id
+  LEFT JOIN tracker.participants AS owner ON owner.id = r.owner_id
 UNION ALL
 SELECT o.store,
        o.number,
        f.at,
        CASE WHEN s.role = 'buyer' THEN 'inbound'
-            WHEN r.role = 'buyer' THEN 'outbound' ELSE 'internal' END,
+            WHEN r.role = 'buyer' OR owner.role = 'buyer' THEN 'outbound' ELSE 'internal' END,
        s.role,
        tracker.hard_alias(s.token, o.alias_domain),
        '',
        tracker.hard_alias(r.token, o.alias_domain),
-       r.role,
+       CASE r.role WHEN 'return' THEN coalesce(owner.role, 'partner') ELSE r.role END,
        f.subject,
        '',
        false,
@@ -137,7 +139,8 @@ SELECT o.store,
   FROM tracker.refusals AS f
   JOIN tracker.orders AS o ON o.id = f.order_id
   LEFT JOIN tracker.participants AS s ON s.id = f.author_id
-  LEFT JOIN tracker.participants AS r ON r.id = f.recipient_id;
+  LEFT JOIN tracker.participants AS r ON r.id = f.recipient_id
+  LEFT JOIN tracker.participants AS owner ON owner.id = r.owner_id;
 
 -- The same as before, and a line in the server's log: what a transaction wrote goes with it if that
 -- is rolled back, and whoever asked has seen the address.

@@ -1,0 +1,211 @@
+"""Who joins an order by a message, as whom, and who is left out.
+
+The author always takes part. Whom a message names joins: introduced, if the word of whoever wrote
+it counts, else as a guest while there is room; further ones are left out. Reply-To addresses and
+the return path take part in the message alone. A message that went through the first pass brings
+nobody in any more.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from conversation_tracker.core import claims
+from conversation_tracker.core.address import Address, mailboxes
+from conversation_tracker.core.alias import in_domains
+from conversation_tracker.core.conversation import Conversation, Store
+from conversation_tracker.core.masking import invitation
+from conversation_tracker.core.masking.headers import ADDRESS_HEADERS
+from conversation_tracker.core.message import Message
+from conversation_tracker.core.passage import Verdict
+from conversation_tracker.core.variant import single_label
+from conversation_tracker.core.view import structure
+
+_NAMING = (b"from", b"sender", b"to", b"cc")
+_ANSWERS = 10
+"""Reply-To addresses of one message that take part; who writes more of them means nobody."""
+
+
+def gathered(
+    message: Message,
+    conversation: Conversation,
+    outsiders: Sequence[Address],
+    mint: Callable[[], str],
+    found: Verdict,
+    own: Store | None,
+    alias_domains: Collection[str],
+) -> Conversation:
+    """Let everybody take part who does in a message.
+
+    Args:
+        message: the message; it has an author.
+        conversation: an order it is for.
+        outsiders: the recipients that are no aliases, where they belong to this order.
+        mint: gives a fresh random token, 32 hexadecimal digits.
+        found: what is known of the author.
+        own: the store whose own mail it is.
+        alias_domains: all alias domains; nobody joins with an address in one.
+
+    Returns:
+        The conversation with all of them, and with those who are left out noted.
+
+    Raises:
+        TooManyParticipants: somebody would be introduced over the store's limit.
+        TooComplex: the body's structure is over the limits.
+    """
+    assert message.author is not None
+    ours = own is not None and own.name == conversation.store.name
+    introducing = _introducing(message, conversation, found, ours=ours)
+    conversation = conversation.join(message.author, "partner", mint, introduced=ours)
+    conversation = _recipients(message, conversation, outsiders, mint, introducing, ours=ours)
+    for recipient in message.recipients:
+        if recipient.order == conversation.order.id and recipient.token is not None:
+            conversation = conversation.with_part(recipient.token)
+    left: set[str] = set()
+    for address, kept in _named(message, alias_domains):
+        if introducing:
+            conversation = conversation.join(address, "partner", mint)
+        elif (known := conversation.known(address)) is not None:
+            conversation = conversation.with_part(known.token)
+        elif message.arrival.passage is None and (kept or not conversation.full):
+            conversation = conversation.join(
+                address, "partner", mint, introduced=False, named=not kept
+            )
+        else:
+            left.add(address.key)
+    conversation = _claimed(message, conversation, found)
+    return _answers(message, conversation, mint, alias_domains, left).without(left)
+
+
+def mentioned(message: Message, conversation: Conversation) -> Iterator[str]:
+    """Go through whom a message names that the database may know and did not give.
+
+    Args:
+        message: the message.
+        conversation: the conversation with everybody who takes part.
+
+    Returns:
+        Identities (`Address.key`); some more than once.
+    """
+    for participant in conversation.joined:
+        if participant.address is not None:
+            yield participant.address.key
+    yield from conversation.left_out
+    known = {each.address.key for each in conversation.apart if each.address is not None}
+    for header in message.headers:
+        if header.key in ADDRESS_HEADERS:
+            message.means.check()
+            for mailbox in mailboxes(header.value):
+                address = mailbox.address
+                if address is None or address.key in known:
+                    continue
+                if conversation.of(address) is None:
+                    yield address.key
+
+
+def _introducing(
+    message: Message, conversation: Conversation, found: Verdict, *, ours: bool
+) -> bool:
+    """Tell whether whom the author names is introduced.
+
+    The splitter's copies say nothing that the first pass did not hear.
+    """
+    if message.arrival.split or message.author is None:
+        return False
+    author = conversation.whose(message.author)
+    by_name = author is not None and author.introduced and author.role != "return"
+    return ours or (by_name and found in ("trusted", "verified"))
+
+
+def _recipients(
+    message: Message,
+    conversation: Conversation,
+    outsiders: Sequence[Address],
+    mint: Callable[[], str],
+    introducing: bool,
+    *,
+    ours: bool,
+) -> Conversation:
+    """Let the recipients take part; of the store's own mail, one is the buyer if there is none."""
+    buyer = _buyer(message, conversation, outsiders) if ours else None
+    if buyer is not None:
+        conversation = conversation.join(buyer, "buyer", mint)
+    for address in outsiders:
+        conversation = conversation.join(address, "partner", mint, introduced=introducing)
+    return conversation
+
+
+def _buyer(
+    message: Message, conversation: Conversation, outsiders: Sequence[Address]
+) -> Address | None:
+    """Choose the buyer: the first in To that is a real recipient, else the first recipient."""
+    if conversation.has("buyer"):
+        return None
+    possible = [each for each in outsiders if _nobody_yet(each, conversation)]
+    keys = {each.key for each in possible}
+    to = (m.address for value in message.values(b"to") for m in mailboxes(value))
+    named = (address for address in to if address is not None and address.key in keys)
+    return next(named, possible[0] if possible else None)
+
+
+def _nobody_yet(address: Address, conversation: Conversation) -> bool:
+    known = conversation.whose(address)
+    return address.domain not in conversation.store.sender_domains and (
+        known is None or not known.introduced
+    )
+
+
+def _named(message: Message, alias_domains: Collection[str]) -> Iterator[tuple[Address, bool]]:
+    """Go through whom a message names, and whether they must not be left out."""
+    met: set[str] = set()
+    for address, kept in _written(message):
+        message.means.check()
+        if address.key in met or single_label(address):
+            continue
+        met.add(address.key)
+        if in_domains(address.domain, alias_domains) is None:
+            yield address, kept
+
+
+def _written(message: Message) -> Iterator[tuple[Address, bool]]:
+    for name in _NAMING:
+        for value in message.values(name):
+            for mailbox in mailboxes(value):
+                if mailbox.address is not None:
+                    yield mailbox.address, False
+    for person in invitation.people(structure(message), message.body, message.means):
+        yield person.address, person.organizer
+
+
+def _claimed(message: Message, conversation: Conversation, found: Verdict) -> Conversation:
+    """Note who is only claimed to be the store: their soft alias would look like its word."""
+    authors = claims.falsely_store(message, conversation, found)
+    known = (conversation.whose(author) for author in authors)
+    return conversation.only_hard(each.token for each in known if each is not None)
+
+
+def _answers(
+    message: Message,
+    conversation: Conversation,
+    mint: Callable[[], str],
+    alias_domains: Collection[str],
+    left: set[str],
+) -> Conversation:
+    """Let the message's own Reply-To addresses and return path take part in it."""
+    author = message.author
+    assert author is not None
+    owner = conversation.whose(author)
+    assert owner is not None
+    found = [m.address for value in message.values(b"reply-to") for m in mailboxes(value)]
+    wanted = {a.key: a for a in found if a is not None and not single_label(a)}
+    wanted.pop(author.key, None)
+    real = [a for a in wanted.values() if in_domains(a.domain, alias_domains) is None]
+    for number, address in enumerate(real):
+        if number < _ANSWERS:
+            conversation = conversation.answering(address, owner, mint)
+        elif conversation.whose(address) is None:
+            left.add(address.key)
+    sender = message.sender
+    if sender is None or sender.key == author.key:
+        return conversation
+    if in_domains(sender.domain, alias_domains) is None:
+        conversation = conversation.answering(sender, owner, mint)
+    return conversation
