@@ -222,8 +222,10 @@ def test_sudo_says_who_asks_and_else_the_account() -> None:
 @given(st.text(), st.text(), st.text())
 def test_nothing_in_a_page_is_markup_but_its_own(name: str, subject: str, text: str) -> None:
     """What messages say adds no `<`, no quote that ends an attribute, and no control character."""
-    marks = entry(name=name, subject=subject, deliveries=(Delivery(ALIAS, "store", "sent", text),))
-    plain = entry(name="x", subject="x", deliveries=(Delivery(ALIAS, "store", "sent", "x"),))
+    marks = entry(
+        name=name, subject=subject, deliveries=(Delivery(ALIAS, "store", "sent", text, text),)
+    )
+    plain = entry(name="x", subject="x", deliveries=(Delivery(ALIAS, "store", "sent", "x", "x"),))
     written = "".join(page.pieces(name, subject, [(marks, text)]))
     expected = "".join(page.pieces("x", "x", [(plain, "x")]))
     for sign in '<>"':
