@@ -17,12 +17,14 @@ from typing import Literal
 from conversation_tracker.core.means import MAX_SECONDS, MAX_WAIT
 from conversation_tracker.flights import Flights, Mark
 
-PROCESSOR = 2 * MAX_SECONDS
+PROCESSOR = 1.5 * MAX_SECONDS
 """Seconds of processor time for one message."""
 RUNNING = 1.25 * MAX_WAIT
 """Seconds one message may run, whatever its thread is at."""
 WAITING = 300.0
 """Seconds one message may wait for the database; Postfix waits no longer."""
+SILENT = 3.0
+"""Seconds of processor time of a process in which no Python ran: one call holds all of it up."""
 MOST = 512 * 1024 * 1024
 """Octets of memory of its own that a process may hold."""
 
@@ -56,6 +58,7 @@ class Clock:
         self._now = now
         self._last = now()
         self._seen: dict[tuple[int, int], _Seen] = {}
+        self._beats: dict[int, tuple[int, float]] = {}
 
     def look(self, rows: Mapping[int, int]) -> dict[int, tuple[Reason, str]]:
         """Look once.
@@ -70,6 +73,7 @@ class Clock:
         step, self._last = min(now - self._last, _STEP), now
         found: dict[int, tuple[Reason, str]] = {}
         before, self._seen = self._seen, {}
+        self._beats = {pid: beat for pid, beat in self._beats.items() if pid in rows}
         for pid, row in rows.items():
             marks = self._flights.seen(row)
             for mark in marks:
@@ -77,9 +81,21 @@ class Clock:
                 self._seen[pid, mark.number] = seen
                 if self._over(pid, mark, seen, step):
                     found[pid] = "overdue", mark.queue_id
+            only = marks[0].queue_id if len(marks) == 1 else ""
+            if self._silent(pid, row):
+                found.setdefault(pid, ("overdue", only))
             if own_memory(pid) > MOST:
-                found[pid] = "outgrown", marks[0].queue_id if len(marks) == 1 else ""
+                found[pid] = "outgrown", only
         return found
+
+    def _silent(self, pid: int, row: int) -> bool:
+        """Tell whether a process uses its processor up, and runs no Python."""
+        beats, used = self._flights.beats(row), processor_time(pid)
+        known = self._beats.get(pid)
+        if not beats or known is None or known[0] != beats:
+            self._beats[pid] = beats, used
+            return False
+        return used - known[1] > SILENT
 
     @staticmethod
     def _over(pid: int, mark: Mark, seen: _Seen, step: float) -> bool:
@@ -92,11 +108,11 @@ class Clock:
         return processor_time(pid, mark.thread) - seen.used > PROCESSOR
 
 
-def processor_time(pid: int, thread: int) -> float:
-    """Give the processor time that one thread of a process has used, in seconds."""
+def processor_time(pid: int, thread: int | None = None) -> float:
+    """Give the processor time that a process, or one thread of it, has used, in seconds."""
+    where = f"/proc/{pid}/stat" if thread is None else f"/proc/{pid}/task/{thread}/stat"
     try:
-        text = Path(f"/proc/{pid}/task/{thread}/stat").read_text()
-        user, system = text.rpartition(")")[2].split()[11:13]
+        user, system = Path(where).read_text().rpartition(")")[2].split()[11:13]
     except (OSError, ValueError):
         return 0.0
     return (int(user) + int(system)) / _TICKS

@@ -26,7 +26,9 @@ _STATE = struct.Struct("=I")
 # The state last: what stands before it is whole once it is there.
 _MARK = struct.Struct("=32s24sQII")
 _STATE_AT = _MARK.size - _STATE.size
-_ROW = PLACES * _MARK.size
+_BEAT = struct.Struct("=Q")
+_BEAT_AT = PLACES * _MARK.size
+_ROW = _BEAT_AT + _BEAT.size
 _FREE = _STATE.pack(0)
 _RUNS = _STATE.pack(_RUNNING)
 _WAITS = _STATE.pack(_WAITING)
@@ -68,6 +70,7 @@ class Flights:
         self._base = 0
         self._free: deque[int] = deque()
         self._numbers = itertools.count(1)
+        self._beats = 0
 
     # A worker's part --------------------------------------------------------------------------
 
@@ -77,6 +80,11 @@ class Flights:
         self._free = deque(range(PLACES))
         self._numbers = itertools.count(1)
         self.clear(row)
+
+    def beat(self) -> None:
+        """Show that Python runs in this process; from the first time on this is looked at."""
+        self._beats += 1
+        _BEAT.pack_into(self._memory, self._base + _BEAT_AT, self._beats)
 
     def flight(self, digest: bytes, queue_id: str = "") -> "_Flight":
         """Mark a message as in flight while the block runs, in the thread that decides on it.
@@ -114,13 +122,18 @@ class Flights:
     def seen(self, row: int) -> list[Mark]:
         """Read what is in flight in a row now."""
         found = []
-        octets = self._memory[row * _ROW : (row + 1) * _ROW]
+        octets = self._memory[row * _ROW : row * _ROW + _BEAT_AT]
         for place, mark in enumerate(_MARK.iter_unpack(octets)):
             digest, queue_id, number, thread, state = mark
             if state:
                 name = queue_id.rstrip(b"\0").decode("ascii")
                 found.append(Mark(place, number, digest, name, thread, state == _WAITING))
         return found
+
+    def beats(self, row: int) -> int:
+        """Tell how often the process of a row has shown that it runs; 0 where it never does."""
+        [beats] = _BEAT.unpack_from(self._memory, row * _ROW + _BEAT_AT)
+        return int(beats)
 
     def clear(self, row: int) -> None:
         """Forget what is in flight in a row: its process has ended."""

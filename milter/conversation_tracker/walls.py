@@ -9,6 +9,7 @@ import array
 import os
 import signal
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ _QUEUE = 64  # suspects that may wait for their turn
 _PENDING = 1000  # findings that are kept while the database is away
 _AGAIN = 2.0  # seconds
 _WRITE = 30  # seconds for the database
-_STUBBORN = 1.0  # seconds to say where it was, before it is killed
+_BEAT = 1.0  # seconds
 _CRASHES = frozenset(
     -number
     for number in (
@@ -78,16 +79,20 @@ class Walls:
         self._writer = 0
         self._due = 0.0
 
-    def look(self, rows: Mapping[int, int], config: Config) -> None:
+    def look(self, workers: Mapping[int, int], config: Config) -> None:
         """End what must end, and begin what is due.
 
         Args:
-            rows: the row of each worker, by its id.
+            workers: the row of each worker, by its id.
             config: the configuration in force.
         """
+        rows = dict(workers)
         if self._trial is not None:
-            rows = {**rows, self._trial[0]: self._trial[1]}
+            rows[self._trial[0]] = self._trial[1]
         for pid, (reason, queue_id) in self._clock.look(rows).items():
+            if pid in workers:
+                # Before it ends: whoever is told so may try again at once.
+                self._suspect_all(workers[pid])
             self._end(pid, reason, queue_id)
         self._try_next(config)
         self._write(config)
@@ -159,10 +164,13 @@ class Walls:
         """Suspect all that was in flight in a worker that ended with an exit code."""
         self._doomed.pop(pid, None)
         if code != os.EX_OK:
-            for mark in self.flights.seen(row):
-                if mark.digest != NOBODY:
-                    self._suspect(mark.digest, mark.queue_id)
+            self._suspect_all(row)
         self.flights.clear(row)
+
+    def _suspect_all(self, row: int) -> None:
+        for mark in self.flights.seen(row):
+            if mark.digest != NOBODY and self.suspects.state(mark.digest) != State.SUSPECTED:
+                self._suspect(mark.digest, mark.queue_id)
 
     def _suspect(self, digest: bytes, queue_id: str) -> None:
         log.suspected(queue_id=queue_id)
@@ -203,7 +211,13 @@ class Walls:
         limit()
         metrics.use(row)
         self.flights.use(row)
+        threading.Thread(target=self._beat, daemon=True).start()
         return held(case.connection, config, self.flights, case.digest)
+
+    def _beat(self) -> None:
+        while True:
+            self.flights.beat()
+            time.sleep(_BEAT)
 
     # The database -----------------------------------------------------------------------------
 

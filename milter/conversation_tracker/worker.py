@@ -23,6 +23,7 @@ from conversation_tracker.config import Config
 from conversation_tracker.database import Database
 from conversation_tracker.directory import Watch
 from conversation_tracker.filter import Filter
+from conversation_tracker.flights import Flights
 from conversation_tracker.memory import give_back, limit, small_stacks
 from conversation_tracker.metrics import metrics
 from conversation_tracker.session import Session, register
@@ -76,7 +77,7 @@ def work(
     small_stacks()
     limit()
     faulthandler.enable()
-    threading.Thread(target=_beat, daemon=True).start()
+    threading.Thread(target=_beat, args=(walls.flights,), daemon=True).start()
     database = Database(config.database)
     database.open()
     watch = Watch(database)
@@ -127,13 +128,14 @@ def _close(listener: int) -> None:
         os.dup2(nowhere.fileno(), listener)
 
 
-def _beat() -> None:
-    """End this process, and say where it was, if one message keeps all others from running.
+def _beat(flights: Flights) -> None:
+    """Show the parent that Python runs; end this process, and say where it was, if none ever does.
 
     The budget of a message is looked at in Python only. What is in flight gets 451 from Postfix,
     and the parent starts another worker.
     """
     while True:
+        flights.beat()
         faulthandler.dump_traceback_later(_STUCK, exit=True)
         time.sleep(_BEAT)
 

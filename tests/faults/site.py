@@ -188,7 +188,9 @@ class Site:
         process = self.host.tracker.process
         if process is None:
             return []
-        return [pid for pid in processes.family(process) if pid != process]
+        # The parent has others for a moment.
+        started = {line["pid"] for line in self.host.tracker.events("worker-started")}
+        return [pid for pid in processes.family(process) if pid in started]
 
     def kill_workers(self) -> None:
         """Kill all workers; their parent starts others."""

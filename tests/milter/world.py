@@ -90,5 +90,15 @@ def mail(author: str = CARRIER, *fields: str, body: str = "Hello\r\n") -> bytes:
 
 
 def workers(tracker: Tracker) -> list[int]:
-    """Give the ids of the worker processes."""
-    return [pid for pid in processes.family(tracker.pid) if pid != tracker.pid]
+    """Give the ids of the worker processes; the parent has others for a moment."""
+    started = {line["pid"] for line in tracker.events("worker-started")}
+    return [pid for pid in processes.family(tracker.pid) if pid in started]
+
+
+def helpers(tracker: Tracker) -> list[int]:
+    """Give the ids of the parent's other processes."""
+    return [
+        pid
+        for pid in processes.family(tracker.pid)
+        if pid != tracker.pid and pid not in workers(tracker)
+    ]

@@ -22,7 +22,10 @@ class Watch:
         self.now, self.used, self.held = 0.0, 0.0, 0
         self.flights = Flights()
         self.flights.use(1)
-        monkeypatch.setattr(module, "processor_time", lambda pid, thread: self.used)
+        self.whole = 0.0
+        monkeypatch.setattr(
+            module, "processor_time", lambda pid, thread=0: self.used if thread else self.whole
+        )
         monkeypatch.setattr(module, "own_memory", lambda pid: self.held)
         self.clock = Clock(self.flights, lambda: self.now)
 
@@ -72,6 +75,25 @@ def test_processor_time_counts_from_when_the_flight_was_first_seen(watch: Watch)
         assert watch.passes(2) == {}
 
 
+def test_a_process_that_works_and_runs_no_python_is_over_soon(watch: Watch) -> None:
+    watch.flights.beat()
+    with watch.flights.flight(bytes(32), "ABC"):
+        assert watch.passes(5) == {}  # it has no processor: nobody's fault
+        watch.whole += module.SILENT - 1
+        assert watch.passes(1) == {}
+        watch.whole += 2
+        assert watch.passes(1) == {ME: ("overdue", "ABC")}
+        watch.flights.beat()
+        assert watch.passes(5) == {}
+
+
+def test_who_never_showed_that_it_runs_need_not_go_on_to(watch: Watch) -> None:
+    with watch.flights.flight(bytes(32)):
+        for _ in range(10):
+            watch.whole += module.SILENT
+            assert watch.passes(1) == {}
+
+
 def test_a_machine_that_stood_still_is_no_fault_of_a_message(watch: Watch) -> None:
     with watch.flights.flight(bytes(32)):
         assert watch.passes(10_000, step=5_000) == {}
@@ -98,6 +120,7 @@ def test_the_kernel_tells_the_processor_time_of_one_thread() -> None:
     while time.thread_time() < used + 0.3:
         pass
     assert processor_time(ME, threading.get_native_id()) - before >= 0.2
+    assert processor_time(ME) >= processor_time(ME, threading.get_native_id())
     assert processor_time(ME, 2**22 + 1) == 0.0
 
 
