@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from conversation_tracker.core import plan
-from conversation_tracker.core.masking import mask
+from conversation_tracker.core.masking import eyes, mask, page
 from conversation_tracker.core.scanning import scan
 from oracle import tool
 
@@ -65,10 +65,32 @@ def test_the_tool_reads_its_own_messages_when_called_alone() -> None:
 def test_the_tool_sees_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
     """With neither masking nor scan, every channel is named."""
     monkeypatch.setattr(mask.Masker, "__call__", lambda self, text: text)
-    monkeypatch.setattr(tool.copies, "leaks", lambda *_: [])
+    monkeypatch.setattr(tool.copies, "looked", lambda *_: ([], False))
     tally = tool.run(tool.enumerate_built_in())
     places = {each.where.split()[-1] for each in tally.findings if each.kind == "leak"}
     assert {"From", "text/plain", "text/html"} <= places
+
+
+@pytest.mark.parametrize("scanned", [False, True])
+def test_the_tool_sees_the_reader_shown_to_others(
+    scanned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With eyes that take everything for text, and no scan; with it the alias is put back."""
+
+    def everywhere(_: object, text: str, own: eyes.Eyes) -> str:
+        for alias in own._aliases:
+            text = text.replace(alias, own.own)
+        return text
+
+    monkeypatch.setattr(page.Page, "shown", everywhere)
+    monkeypatch.setattr(eyes.Running, "shown", everywhere)
+    if not scanned:
+        monkeypatch.setattr(tool.copies, "looked", lambda *_: ([], False))
+    found = [(name, tool.seeded(raw)) for name, raw in tool.enumerate_built_in()]
+    tally = tool.run(found)
+    places = {each.where for each in tally.findings if each.kind == "shown to others"}
+    assert places == (set() if scanned else {"text/plain", "text/html"})
+    assert tally.count("refused") == 0
 
 
 def test_the_scan_refuses_what_masking_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
