@@ -15,17 +15,14 @@ import psycopg
 
 from conversation_tracker import failure
 from conversation_tracker.connection import Connection
-from conversation_tracker.core import copies, postmaster, replies
 from conversation_tracker.core import message as messages
+from conversation_tracker.core import postmaster
 from conversation_tracker.core.address import Address, AddressError, mailboxes
-from conversation_tracker.core.conversation import Conversation, Participant
+from conversation_tracker.core.conversation import Conversation
 from conversation_tracker.core.message import Arrival, Message
 from conversation_tracker.core.plan import Edit, Record
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.reports.bounce import Mark
-from conversation_tracker.core.scanning.found import Hit
-from conversation_tracker.core.scanning.scan import Scanner
-from conversation_tracker.core.view import View
 from conversation_tracker.database import (
     Outcome,
     Rehearsal,
@@ -33,6 +30,7 @@ from conversation_tracker.database import (
 from conversation_tracker.failure import TEMPORARY, USAGE, Failure, one_line
 from conversation_tracker.filter import Filter, Transaction
 from conversation_tracker.pool import DatabaseUnavailable
+from conversation_tracker.told import Told, named, told
 
 T = TypeVar("T")
 
@@ -246,7 +244,11 @@ def _lines(found: _Rehearsed) -> Iterator[str]:
         yield f"  set sender <{found.return_path}>{fresh}"
     for edit in found.edits:
         yield f"  {_cut(one_line(str(edit)))}"
-    yield from _found_lines(found)
+    if found.message is not None:
+        people = found.conversations or found.transaction.conversations
+        yield from told(
+            Told(found.message, found.edits, found.what, found.reply, found.transaction, people)
+        )
     for order, share in found.shares.items():
         known = found.conversations.get(order) or found.transaction.conversations.get(order)
         where = f" of {_order(known)}" if known is not None else ""
@@ -302,10 +304,10 @@ def _order(conversation: Conversation) -> str:
 
 def _record_lines(record: Record, conversation: Conversation) -> Iterator[str]:
     people = {p.token: p for p in (*conversation, *conversation.apart, *record.joined)}
-    to = (_named(people[token], conversation) for token, _bounce in record.recipients)
+    to = (named(people[token], conversation) for token, _bounce in record.recipients)
     yield f"record: {_order(conversation)}"
     yield f"  direction: {record.direction}{', automatic' if record.automatic else ''}"
-    yield f"  from: {_named(people[record.sender], conversation)}"
+    yield f"  from: {named(people[record.sender], conversation)}"
     yield f"  to: {', '.join(to)}"
     yield f"  subject: {one_line(record.subject)}"
     yield f"  text: {one_line(record.first_words)}"
@@ -313,55 +315,7 @@ def _record_lines(record: Record, conversation: Conversation) -> Iterator[str]:
     yield f"  size: {record.size} octets"
     yield f"  sender: {record.verdict}"
     if record.joined:
-        yield f"  joins: {', '.join(_named(p, conversation) for p in record.joined)}"
-
-
-def _found_lines(found: _Rehearsed) -> Iterator[str]:
-    """Tell where whose address was found, and what becomes of it there."""
-    idle = found.what in ("returned", "untouched") and found.reply is None
-    if found.message is None or idle:
-        return
-    known = found.conversations or found.transaction.conversations
-    for conversation in known.values():
-        scanner = copies.scanner(conversation, None, found.message.means)
-        left = None if found.what == "split" else _left(found, conversation, scanner)
-        for hit in scanner.scan(found.message.headers, found.message.body):
-            whose = conversation.with_token(hit.token)
-            if whose is not None:
-                became = _became(hit, left, found.transaction)
-                yield f"found: {_named(whose, conversation)} in {one_line(hit.channel)}: {became}"
-
-
-def _left(found: _Rehearsed, conversation: Conversation, scanner: Scanner) -> set[Hit]:
-    """Give what is still shown by the copy that leaves, or by the one that must not."""
-    edits = found.edits
-    reader = conversation.with_token(found.transaction.recipients[0].token or "")
-    if found.message is None:
-        return set()
-    if found.reply == replies.CANNOT_MASK and reader is not None and reader.address is not None:
-        author = conversation.whose(found.message.author) if found.message.author else None
-        protected = author is None or author.role != "store"
-        try:
-            view = View(conversation, reader)
-            edits = tuple(copies.content(found.message, view, scanner, protected=protected))
-        except ValueError:  # the structure is over the limits
-            edits = ()
-    headers, body = copies.applied(found.message, edits)
-    return set(scanner.scan(headers, body))
-
-
-def _became(hit: Hit, left: set[Hit] | None, transaction: Transaction) -> str:
-    if left is None:
-        return "to be masked in each copy"
-    if hit not in left:
-        return "masked or left out"
-    if any(recipient.token == hit.token for recipient in transaction.recipients):
-        return "stays, it is the reader's own"
-    return "stays, as the store decides" if hit.file or hit.running_text else "cannot be masked"
-
-
-def _named(participant: Participant, conversation: Conversation) -> str:
-    return f"{participant.role} {conversation.hard(participant)}"
+        yield f"  joins: {', '.join(named(p, conversation) for p in record.joined)}"
 
 
 def _cut(text: str) -> str:

@@ -653,6 +653,26 @@ def test_explain_tells_who_is_a_postmaster(tracker: Tracker) -> None:
     assert tracker.sql("SELECT count(*) FROM tracker.orders") == [(0,)]
 
 
+def test_explain_tells_where_whose_address_and_alias_stands(tracker: Tracker) -> None:
+    """Of a sole copy, and of each of several; no address is told."""
+    john = tracker("mask", "shop", "1", JOHN).out.strip()
+    ann = tracker("mask", "shop", "1", "ann@friends.example", "--role", "partner").out.strip()
+    text = (MAIL % f"{john}, {ann}").replace("Dear", f"https://x.example/?e={john} {ann} Dear")
+    told = tracker("explain", "--rcpt", john, "-", stdin=text.encode()).out
+    where = "header To, part 1 text/plain"
+    assert f"copy for buyer {john}: their own address in header To, header Subject, part 1" in told
+    assert f"copy for buyer {john}: their alias in part 1 text/plain\n" in told
+    assert f"copy for buyer {john}: the alias of partner {ann} in {where}\n" in told
+    assert re.search(rf"copy for buyer {john}: the alias of partner \w+@\S+ in header From", told)
+    several = tracker("explain", "--rcpt", john, "--rcpt", ann, "-", stdin=text.encode()).out
+    assert f"copy for buyer {john}: their alias in part 1 text/plain\n" in several
+    assert f"copy for partner {ann}: their own address in {where}\n" in several
+    assert f"copy for partner {ann}: their alias" not in several
+    assert f"copy for partner {ann}: the alias of buyer {john} in {where.split(',')[0]}" in several
+    for line in (told + several).splitlines():
+        assert not (line.startswith("copy for") and ("friends" in line or JOHN in line))
+
+
 def test_explain_tells_what_cannot_be_masked(tracker: Tracker) -> None:
     alias = tracker("mask", "shop", "1", JOHN).out.strip()
     tracker("mask", "shop", "1", "news@carrier.example", "--role", "partner")
