@@ -129,7 +129,7 @@ def test_subject_and_comments(name: str, before: str, after: str | None) -> None
     if "\n" in before:
         before = before.replace("\n", "\n\t")
     text = f"From: {SHOP}\n" + filled(f"{name}: {before}\n\n", B)
-    left = mail(text, KNOWN, to=B).sent()
+    left = own(text, KNOWN, to=B).sent()
     value = next(h.value.decode() for h in left.headers if h.name == name.encode())
     assert value == shown(filled(after or before, B))
 
@@ -168,7 +168,7 @@ def test_header_fields(
     field = filled(f"{name}: {before}\n", alias)
     inside = f"Content-Type: message/rfc822\n\nFrom: {CARRIER}\n{field}\nHello\n"
     text = f"From: {SHOP}\n{inside if attached else field}\nHello\n"
-    left = mail(text, KNOWN, to=B).sent()
+    left = own(text, KNOWN, to=B).sent()
     head = "".join(f"{h.name.decode()}: {h.value.decode()}\n" for h in left.headers)
     wanted = shown(filled(f"{name}: {after or before}\n", alias))
     assert wanted in (left.body.decode().replace("\r\n", "\n") if attached else head)
@@ -178,7 +178,7 @@ def test_header_fields(
 def test_encoded_words_are_read(words: str) -> None:
     """A link in them is one, and a name is none."""
     code = base64.b64encode(filled(words, B).encode()).decode()
-    left = mail(f"From: {SHOP}\nSubject: =?utf-8?B?{code}?=\n\n", KNOWN, to=B).sent()
+    left = own(f"From: {SHOP}\nSubject: =?utf-8?B?{code}?=\n\n", KNOWN, to=B).sent()
     value = next(h.value.decode() for h in left.headers if h.name == b"Subject")
     assert (f"=?utf-8?B?{code}?=" == value) == ("://" in words)
     if "://" not in words:
@@ -452,7 +452,7 @@ def test_the_real_address_stays_where_the_sender_wrote_it(type: str) -> None:
     text = (
         f"From: {SHOP}\nContent-Type: {type}\nX-To: {BUYER}\nList-Unsubscribe: <mailto:{BUYER}>\n"
     )
-    row = mail(f"{text}\n{REAL}", KNOWN, to=B)
+    row = own(f"{text}\n{REAL}", KNOWN, to=B)
     left = row.sent()
     assert left.body is row.message.body
     assert [h for h in row.message.headers if BUYER.encode() in h.value] == [
@@ -681,7 +681,7 @@ def test_the_scan_puts_the_alias_back(type: str, before: str) -> None:
 )
 def test_the_scan_puts_the_alias_back_in_a_field(field: str) -> None:
     field = filled(field, B)
-    left = mail(f"From: {SHOP}\nTo: {B}\n{field}\n\n", KNOWN, to=B).sent()
+    left = own(f"From: {SHOP}\nTo: {B}\n{field}\n\n", KNOWN, to=B).sent()
     assert field in [f"{h.name.decode()}: {h.value.decode()}" for h in left.headers]
     assert left.first(b"to") == BUYER.encode()
 
