@@ -53,7 +53,7 @@ _SHARES = Statement(
     " FROM tracker.orders AS o JOIN tracker.stores AS s ON s.name = o.store"
     " CROSS JOIN (SELECT %s::uuid AS token) AS g"
     " LEFT JOIN tracker.participants AS p ON p.token = g.token AND p.order_id = o.id,"
-    " tracker.used(o.id, p.id) AS u WHERE o.id = %s"
+    " tracker.used(o.id, p.id, 1) AS u WHERE o.id = %s"
 )
 _DELIVERY = Statement("SELECT * FROM tracker.delivery_of(%s::uuid, %s)")
 _LAST_DELIVERY = Statement("SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)")

@@ -78,7 +78,7 @@ class Recorder(Database):
         super().__init__("")
         self._only = connection
 
-    def _run(self, work):
+    def _run(self, work, locks=()):
         return work(self._only)
 
 

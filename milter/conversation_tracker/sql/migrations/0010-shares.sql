@@ -41,12 +41,26 @@ BEGIN
 END
 $$;
 
--- How many messages of an order each share has had within the hour: the store's own, all others, of
--- those the strangers' and one sender's; and that sender's of the time in which a loop may be seen.
+-- When an order's messages of the last `span` came, `most` of them at most: what the index of orders
+-- alone can tell. Whatever else is asked of these messages is asked by these times. A plan with the
+-- time as a range might look at all orders' messages of it by another index, and would be kept.
 -- The search has an end, so that two months are looked at and no others; it lies ahead, because a
 -- transaction that began later may have recorded before this one had the order's row.
-CREATE FUNCTION tracker.used(
-    wanted bigint, sender bigint,
+CREATE FUNCTION tracker.times_of(wanted bigint, span interval, most integer) RETURNS timestamptz[]
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN ARRAY(SELECT m.at FROM tracker.messages AS m
+                  WHERE m.order_id = wanted
+                    AND m.at > now() - span AND m.at < now() + interval '1 day'
+                  LIMIT most);
+END
+$$;
+
+-- How many of an order's messages of these times each share has had within the hour: the store's own,
+-- all others, of those the strangers' and one sender's; and that sender's of all the times.
+CREATE FUNCTION tracker.used_at(
+    wanted bigint, sender bigint, times timestamptz[],
     OUT own bigint, OUT others bigint, OUT strangers bigint, OUT senders bigint, OUT lately bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -56,12 +70,12 @@ BEGIN
            count(*) FILTER (WHERE each.counts AND each.stranger),
            count(*) FILTER (WHERE each.counts AND NOT each.own AND each.sender_id = sender),
            count(*) FILTER (WHERE each.sender_id = sender)
-      INTO used.own, used.others, used.strangers, used.senders, used.lately
+      INTO used_at.own, used_at.others, used_at.strangers, used_at.senders, used_at.lately
       FROM (SELECT m.own, m.stranger, m.at > now() - interval '1 hour' AS counts,
                    -- Who only claims to be somebody uses up nothing of theirs.
                    CASE WHEN m.verdict <> 'flagged' THEN m.sender_id END AS sender_id
               FROM tracker.messages AS m
-             WHERE m.order_id = wanted
+             WHERE m.order_id = wanted AND m.at = ANY (times)
                AND m.at > now() - interval '80 minutes' AND m.at < now() + interval '1 day'
             UNION ALL
             SELECT r.own, r.stranger, true, r.sender_id
@@ -70,11 +84,61 @@ BEGIN
 END
 $$;
 
--- Tells whether a sender and one of the recipients only answer each other: their last 19 messages
--- alternate, each within 60 s of the one before, and the last is not an hour old. Nothing is noted:
--- what is refused for it is not recorded, so these stay the last until the hour is over. 80 minutes
--- hold them all, and who has not written 9 messages in them is not asked about.
-CREATE FUNCTION tracker.answer_each_other(wanted bigint, sender bigint, recipients uuid[])
+-- The same of the whole hour, as far as a share may be used up, and of the time in which a loop may be
+-- seen, which is 80 minutes: `times`. By default no order has 600 messages in them. Where a store
+-- allows for many more, these are looked at one by one only once there are as many as one share; and
+-- a loop is looked for among the newest, in as long a time as has not so many. Fewer messages than a
+-- share, and than five, are told to be none.
+CREATE FUNCTION tracker.used(
+    wanted bigint, sender bigint, share integer,
+    OUT own bigint, OUT others bigint, OUT strangers bigint, OUT senders bigint, OUT lately bigint,
+    OUT times timestamptz[])
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    span interval := interval '80 minutes';
+    hour timestamptz[];
+    seen record;
+BEGIN
+    used.times := tracker.times_of(wanted, span, 600);
+    IF cardinality(used.times) < least(used.share, 5) AND NOT EXISTS (
+        SELECT FROM tracker.repeats AS r
+         WHERE r.order_id = wanted AND r.at > now() - interval '1 hour') THEN
+        -- Most orders: so few reach nothing.
+        used.own := 0;
+        used.others := 0;
+        used.strangers := 0;
+        used.senders := 0;
+        used.lately := 0;
+        RETURN;
+    END IF;
+    WHILE cardinality(used.times) >= 600 AND span > interval '1 second' LOOP
+        span := span / 2;
+        used.times := tracker.times_of(wanted, span, 600);
+    END LOOP;
+    SELECT * INTO seen FROM tracker.used_at(wanted, sender, used.times);
+    used.lately := seen.lately;
+    IF span < interval '1 hour' THEN
+        hour := tracker.times_of(wanted, interval '1 hour', used.share);
+        -- Of a message that came again there are more repeats than one.
+        IF cardinality(hour) + seen.own + seen.others >= used.share THEN
+            hour := tracker.times_of(wanted, interval '1 hour', NULL);
+            SELECT * INTO seen FROM tracker.used_at(wanted, sender, hour);
+        END IF;
+    END IF;
+    used.own := seen.own;
+    used.others := seen.others;
+    used.strangers := seen.strangers;
+    used.senders := seen.senders;
+END
+$$;
+
+-- Tells whether a sender and one of the recipients only answer each other: of the messages of these
+-- times, their last 19 alternate, each within 60 s of the one before, and the last is not an hour old.
+-- Nothing is noted: what is refused for it is not recorded, so these stay the last until the hour is
+-- over. 80 minutes hold them all, and who has not written 9 messages in them is not asked about.
+CREATE FUNCTION tracker.answer_each_other(
+    wanted bigint, sender bigint, recipients uuid[], times timestamptz[])
 RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -82,7 +146,7 @@ BEGIN
     RETURN EXISTS (
         SELECT FROM (
             SELECT m.sender_id AS id FROM tracker.messages AS m
-             WHERE m.order_id = wanted AND m.sender_id <> sender
+             WHERE m.order_id = wanted AND m.sender_id <> sender AND m.at = ANY (times)
                AND m.at > now() - interval '80 minutes' AND m.at < now() + interval '1 day'
                AND m.sender_id IN (SELECT p.id FROM tracker.participants AS p
                                     WHERE p.token = ANY (recipients))
@@ -95,6 +159,7 @@ BEGIN
                                     true) AS turn
                       FROM (SELECT m.id, m.at, m.sender_id FROM tracker.messages AS m
                              WHERE m.order_id = wanted AND m.verdict <> 'flagged'
+                               AND m.at = ANY (times)
                                AND m.at > now() - interval '80 minutes'
                                AND m.at < now() + interval '1 day'
                                AND m.sender_id IN (sender, other.id)
@@ -103,8 +168,8 @@ BEGIN
                                     WHERE d.message_id = m.id AND d.message_at = m.at
                                       AND d.recipient_id = CASE m.sender_id WHEN sender
                                                            THEN other.id ELSE sender END)
-                             ORDER BY m.at DESC, m.id DESC LIMIT 19) AS pair
-                    WINDOW following AS (ORDER BY pair.at, pair.id)) AS turn) AS lately
+                             ORDER BY m.id + 0 DESC LIMIT 19) AS pair
+                    WINDOW following AS (ORDER BY pair.id)) AS turn) AS lately
          WHERE lately.messages = 19 AND lately.turns
            AND lately.last > now() - interval '1 hour');
 END
@@ -132,9 +197,9 @@ BEGIN
         SELECT p.id INTO author FROM tracker.participants AS p
          WHERE p.token = sender AND p.order_id = wanted;
     END IF;
-    SELECT * INTO used FROM tracker.used(wanted, author);
+    SELECT * INTO used FROM tracker.used(wanted, author, share);
     IF NOT again AND used.lately >= 9
-       AND tracker.answer_each_other(wanted, author, recipients) THEN
+       AND tracker.answer_each_other(wanted, author, recipients, used.times) THEN
         RETURN 'looping';
     END IF;
     IF limit_reached.own AND used.own >= hourly_limit
