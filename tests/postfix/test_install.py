@@ -97,6 +97,10 @@ def test_postfix_is_told_whose_results_the_configuration_believes(
         settings.write_text(usual.replace(";authserv_id =\n", f"authserv_id = {name}\n"))
         command = [str(source / "postfix" / "install"), *dry, "--alias-domain", DOMAIN]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
+        other = [*command, "--authserv-id", "none"]
+        said = subprocess.run(other, capture_output=True, text=True, check=False)
+        assert "/^Authentication-Results" not in said.stdout
+        assert said.returncode == 0, said.stderr
         if told is None:  # configure has its word in it, too
             assert "--authserv-id" in done.stderr
         else:
