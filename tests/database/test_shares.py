@@ -188,8 +188,20 @@ def test_repeats_of_old_messages_are_counted_when_they_come(order: Order) -> Non
     assert taken([order.again(each) for each in old + old]) == 3
     order.later("61 minutes")
     assert taken([order.again(each) for each in old + old]) == 3
-    query = "SELECT count(*) FROM tracker.repeats WHERE order_id = %s"
-    assert order.shop.one(query, order.id) == 3
+
+
+def test_repeats_leave_nothing_behind_that_no_later_repeat_takes_away(order: Order) -> None:
+    """Of whatever order: an order's own last repeats would else stay as long as it does."""
+    message = order.message(order.ann)
+    assert taken([order.again(message) for _ in range(12)]) == 12
+    order.later("61 minutes")
+    other = order.shop.mask("ann@doe.example", "2", "partner").partition("@")[0]
+    number = order.shop.order("2")["id"]
+    repeated = replace(order.message(other, other), order=number)
+    old = "SELECT count(*) FROM tracker.repeats WHERE at < now() - interval '1 hour'"
+    for _ in range(20):
+        assert order.again(repeated) == "done"
+    assert order.shop.one(old) == 0
 
 
 def test_repeats_of_the_stores_own_mail_are_its_own(order: Order) -> None:

@@ -13,8 +13,7 @@ ALTER TABLE tracker.messages
     -- Its author was a stranger then, or claimed to be somebody else.
     ADD COLUMN stranger boolean NOT NULL DEFAULT false;
 
--- Messages that were handed in once more, of the last hour: each repeat takes those out of its order
--- that are older.
+-- Messages that were handed in once more, of the last hour: each repeat takes some out that are older.
 CREATE TABLE tracker.repeats (
     order_id bigint NOT NULL REFERENCES tracker.orders ON DELETE CASCADE,
     at timestamptz NOT NULL DEFAULT now(),
@@ -27,6 +26,7 @@ CREATE TABLE tracker.repeats (
 WITH (autovacuum_vacuum_scale_factor = 0.02); -- as orders
 
 CREATE INDEX repeats_order ON tracker.repeats (order_id, at);
+CREATE INDEX repeats_at ON tracker.repeats (at);
 CREATE INDEX repeats_sender ON tracker.repeats (sender_id);
 
 -- Who is a stranger to an order: whom nobody known has named, and who is unknown. `joined` is who
@@ -228,8 +228,12 @@ RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
+    -- So that the table holds little more than the hour's: nobody else empties it.
     DELETE FROM tracker.repeats AS r
-     WHERE r.order_id = wanted AND r.at < now() - interval '1 hour';
+     WHERE r.ctid = ANY (ARRAY(
+           SELECT old.ctid FROM tracker.repeats AS old
+            WHERE old.at < now() - interval '1 hour'
+            ORDER BY old.at LIMIT 20 FOR UPDATE SKIP LOCKED));
     INSERT INTO tracker.repeats (order_id, sender_id, own, stranger)
     SELECT wanted, (SELECT p.id FROM tracker.participants AS p
                      WHERE p.token = sender AND p.order_id = wanted
