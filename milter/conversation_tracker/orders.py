@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from conversation_tracker import failure
-from conversation_tracker.connection import Connection
+from conversation_tracker.connection import MAIL, Connection, Limits
 from conversation_tracker.core.address import Address, AddressError
 from conversation_tracker.failure import USAGE, Failure
 
@@ -24,20 +24,23 @@ _UNMASK = "SELECT tracker.unmask(%s, %s)"
 # Python knows no later year.
 _CLOSE = "SELECT least(tracker.close_order(%s, %s), '9999-12-30 UTC')"
 _ERASE = "SELECT tracker.erase(%s)"
+# It looks at every identifier there is; nothing waits for it meanwhile.
+_LONG = Limits(statement=1_800_000, lock=5_000, idle=15_000)
 
 
 @contextmanager
-def connected(conninfo: str) -> Iterator[psycopg.Connection]:
+def connected(conninfo: str, limits: Limits = MAIL) -> Iterator[psycopg.Connection]:
     """Connect for one command, in autocommit.
 
     Args:
         conninfo: a libpq URI or connection string.
+        limits: how long the server may take.
 
     Raises:
         Failure: in place of every error of the driver, also in the block.
     """
     try:
-        with Connection.connect(conninfo) as connection, connection.limited():
+        with Connection.connect(conninfo, limits=limits) as connection, connection.limited():
             yield connection
     except psycopg.Error as error:
         raise failure.of(error, conninfo) from None
@@ -114,7 +117,7 @@ def erase(conninfo: str, given: str) -> int:
         Failure: it is no address.
     """
     wanted = str(address(given))
-    with connected(conninfo) as connection:
+    with connected(conninfo, _LONG) as connection:
         return int(_value(connection, _ERASE, wanted))
 
 

@@ -51,7 +51,7 @@ $$;
 UPDATE tracker.deliveries AS d
    SET reason = tracker.without_local_parts(
            regexp_replace(d.status, '^[245]\.[0-9]{1,3}\.[0-9]{1,3}( |$)', ''), p.order_id)
-  FROM tracker.participants AS p
+  FROM tracker.people AS p
  WHERE p.id = d.recipient_id AND p.address IS NOT NULL AND d.status <> '';
 
 DROP FUNCTION tracker.without_local_parts(text, bigint);

@@ -1,0 +1,252 @@
+"""What is erased is gone: from identifiers, return paths and recorded names, in any spelling."""
+
+import base64
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conversation_tracker.core.address import Address
+from conversation_tracker.core.message import Arrival, Message, parse
+from conversation_tracker.database import Database
+from conversation_tracker.filter import Filter, Transaction
+
+if TYPE_CHECKING:
+    from tests.database.conftest import Shop
+
+JOHN = "john.doe@home.example"
+HOLDING = [
+    JOHN,
+    "JOHN.Doe@HOME.example",
+    "<n1-john.doe@home.example@carrier.example>",
+    "<x.john.doe@home.example>",
+    "bounce+john.doe=home.example@esp.example",
+    "bounces+123-ab-John.Doe=Home.Example@esp.example",
+    "bounce-john.doe%40home.example@esp.example",
+    "bounce-john%2Edoe%40home%2eexample@esp.example",
+    "bounce-%6A%6fhn.doe%40home.example@esp.example",
+    "bounce-%3Cjohn.doe%40home.example%3E@esp.example",
+    "bounce+john.doe+40home.example@esp.example",
+    "bounce-john.doe=40home.example@esp.example",
+    "bounce-john.doe%3Dhome.example@esp.example",
+    "john.doe%home.example@relay.example",
+    "home.example!john.doe@relay.example",
+    "SRS0=hAsH=tt=home.example=john.doe@fwd.example",
+    "prvs=1234567890=john.doe@home.example",
+    "john.doe+shop@home.example",
+    "bounce-john.doe+shop=home.example@esp.example",
+    "<1.john.doe_at_home.example@carrier.example>",
+    f"<{JOHN.encode().hex()}@carrier.example>",
+    f"<{JOHN.encode().hex().upper()}@carrier.example>",
+    *(
+        f"<{base64.urlsafe_b64encode(before + JOHN.encode() + b'&x').decode()}@carrier.example>"
+        for before in (b"", b"u", b"to", b"id=")
+    ),
+]
+OTHERS = [
+    "jane.doe@home.example",
+    "xjohn.doe@home.example",
+    "john.doe@home.example.org",
+    "john.doe@home.examples",
+    "john.doe@myhome.example",
+    "bounce+john.doe=away.example@esp.example",
+    "bounce+johndoe=home.example@esp.example",
+    "<1234.home.example@carrier.example>",
+    "<5f2d7@mail.home.example>",
+]
+GMAIL = [
+    "j.ohndoe@gmail.com",
+    "JohnDoe@googlemail.com",
+    "<1-john.doe@gmail.com@carrier.example>",
+    "bounce+j.o.h.n.doe=googlemail.com@esp.example",
+    "bounce+john%2Edoe+tag=gmail.com@esp.example",
+]
+
+
+def erase(shop: "Shop", address: str) -> int:
+    return int(shop.one("SELECT tracker.erase(%s)", address))
+
+
+def identifier(shop: "Shop", original: str, address: str) -> None:
+    """Let a participant's identifier be mapped."""
+    shop.connection.execute(
+        "INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)"
+        " SELECT order_id, gen_random_uuid()::text, %s, id FROM tracker.participants"
+        "  WHERE address = %s AND order_id IN (SELECT id FROM tracker.orders WHERE store = %s)",
+        (original, address, shop.name),
+    )
+
+
+def identifiers(shop: "Shop") -> list[str]:
+    """Return the originals of the store's orders."""
+    query = (
+        "SELECT original FROM tracker.message_ids AS i JOIN tracker.orders AS o"
+        "    ON o.id = i.order_id WHERE o.store = %s ORDER BY 1"
+    )
+    return [row[0] for row in shop.rows(query, shop.name)]
+
+
+def returned(shop: "Shop", address: str) -> None:
+    """Let a return path lie apart in the store's one order."""
+    shop.connection.execute(
+        "WITH place AS (INSERT INTO tracker.participants (order_id, token, role, introduced)"
+        "   SELECT id, gen_random_uuid(), 'return', false FROM tracker.orders WHERE store = %s"
+        "   RETURNING id, order_id)"
+        " INSERT INTO tracker.return_addresses (participant_id, order_id, address)"
+        " SELECT id, order_id, %s FROM place",
+        (shop.name, address),
+    )
+
+
+def return_paths(shop: "Shop") -> list[str]:
+    """Return the return paths that are left."""
+    query = (
+        "SELECT r.address FROM tracker.return_addresses AS r JOIN tracker.orders AS o"
+        "    ON o.id = r.order_id WHERE o.store = %s AND r.address IS NOT NULL ORDER BY 1"
+    )
+    return [row[0] for row in shop.rows(query, shop.name)]
+
+
+def recorded(shop: "Shop", address: str, name: str, raw: bytes) -> int:
+    """Record a message of a participant's."""
+    return int(
+        shop.one(
+            "INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id,"
+            "  sender_name, message_id, subject, first_words, size, attachment_names, automatic,"
+            "  auto_reply, verdict, notes, raw)"
+            " SELECT order_id, %s, '', 'internal', id, %s, '', '', '', 0, '{}', false, false,"
+            "  'verified', '{}', %b FROM tracker.participants WHERE address = %s"
+            "   AND order_id IN (SELECT id FROM tracker.orders WHERE store = %s) RETURNING id",
+            uuid.uuid4().bytes, name, raw, address, shop.name,
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("address", [JOHN, "John.Doe@HOME.example.", '"john.doe"@home.example'])
+def test_identifiers_and_return_paths_go_in_any_spelling(shop: "Shop", address: str) -> None:
+    """Whoever's they are; what looks alike and is another's stays."""
+    for each in (JOHN, "desk@carrier.example"):
+        shop.mask(each)
+    for each in (*HOLDING, *OTHERS):
+        identifier(shop, each, "desk@carrier.example")
+    for each in {each.lower() for each in (*HOLDING, *OTHERS) if "<" not in each}:
+        returned(shop, each)
+    assert erase(shop, address) == 1
+    assert identifiers(shop) == sorted(OTHERS)
+    assert return_paths(shop) == sorted(each for each in OTHERS if "<" not in each)
+    people = [address for role, address in shop.people("1") if role != "return"]
+    assert people == [None, "desk@carrier.example"]
+
+
+def test_a_mailbox_at_gmail_goes_with_all_its_dots_and_names(shop: "Shop") -> None:
+    for each in ("john.doe@gmail.com", "desk@carrier.example"):
+        shop.mask(each)
+    others = ["johndo@gmail.com", "bounce+john.doe=mail.com@esp.example", "xjohndoe@gmail.com"]
+    for each in (*GMAIL, *others):
+        identifier(shop, each, "desk@carrier.example")
+    assert erase(shop, "JOHNDOE@googlemail.com") == 1
+    assert identifiers(shop) == sorted(others)
+    assert [address for _, address in shop.people("1")] == [None, "desk@carrier.example"]
+
+
+def test_identifiers_go_where_the_person_takes_no_part(shop: "Shop") -> None:
+    """In other orders, and when the address was erased before."""
+    shop.mask("desk@carrier.example", "2")
+    identifier(shop, "<john.doe=home.example@carrier.example>", "desk@carrier.example")
+    assert erase(shop, JOHN) == 0
+    assert identifiers(shop) == []
+
+
+def test_the_display_name_goes_from_recorded_headers(shop: "Shop") -> None:
+    """From the person's own mail, and from others' that name the person; nothing else changes."""
+    his = shop.mask(JOHN)
+    hers = shop.mask("desk@carrier.example")
+    body = b"\r\nDear J\xf6hn \\ \0 <" + his.encode() + b">\r\n\r\nFrom: John Doe <x>\r\n"
+    own = recorded(
+        shop, JOHN, "John Doe",
+        f"Subject: John\r\nFrom: =?utf-8?q?John_Doe?=\r\n <{his}>\r\nTo: Desk <{hers}>\r\n".encode()
+        + body,
+    )  # fmt: skip
+    other = recorded(
+        shop, "desk@carrier.example", "Desk",
+        f'From: Desk <{hers}>\r\nX: \xf6 \\\r\nTo: "Doe, John" <{his.upper()}>,\r\n'
+        f"\tDesk <{hers}>\r\nReply-To: Desk <{hers}>\r\n".encode("latin-1") + body,
+    )  # fmt: skip
+    neither = recorded(shop, "desk@carrier.example", "Desk", b"From: Desk <" + hers.encode() + b">")
+    assert erase(shop, JOHN) == 1
+    query = "SELECT sender_name, raw FROM tracker.messages WHERE id = %s"
+    assert shop.rows(query, own) == [
+        ("", f"Subject: John\r\nFrom: <{his}>\r\nTo: Desk <{hers}>\r\n".encode() + body)
+    ]
+    assert shop.rows(query, other) == [
+        ("Desk", f"From: Desk <{hers}>\r\nX: \xf6 \\\r\nTo: <{his.upper()}>,\r\n <{hers}>\r\n"
+                 f"Reply-To: Desk <{hers}>\r\n".encode("latin-1") + body)
+    ]  # fmt: skip
+    assert shop.rows(query, neither) == [("Desk", b"From: Desk <" + hers.encode() + b">")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 200_000, "john.doe" * 25_000, "john.doe@" * 20_000, "%6a" * 60_000, "=" * 200_000,
+     "john.doe+" * 20_000, "home.example=" * 15_000],
+)  # fmt: skip
+def test_long_identifiers_cost_little(shop: "Shop", text: str) -> None:
+    """PostgreSQL's limits of a statement end what takes long."""
+    shop.mask("desk@carrier.example")
+    identifier(shop, text, "desk@carrier.example")
+    with shop.connection.transaction():
+        shop.connection.execute("SET LOCAL statement_timeout = '20s'")
+        erase(shop, JOHN)
+    assert identifiers(shop) == [text]
+
+
+def taken(shop: "Shop", to: str, sender: str, text: str) -> None:
+    """Let the milter's rules take a message to an alias."""
+    database = Database(shop.uri)
+    database.open()
+    try:
+        directory = database.directory()
+        rules = Filter(database, lambda: directory)
+        transaction = Transaction(null=False)
+        assert rules.recipient(transaction, f"<{to}>".encode()) is None
+        headers, body = parse(text.replace("\n", "\r\n").encode())
+        people, arrival = tuple(transaction.recipients), Arrival(uuid.uuid4().hex[:10])
+        message = Message(Address.parse(sender), people, headers, body, arrival, null=False)
+        assert rules.message(transaction, message).plan.reply is None
+    finally:
+        database.close()
+
+
+def everything(shop: "Shop") -> str:
+    """Return all rows of all tables that mail fills, as text."""
+    tables = ("orders", "participants", "return_addresses", "message_ids", "deliveries", "refusals")
+    rows = [shop.rows(f"SELECT to_jsonb(t)::text FROM tracker.{table} AS t") for table in tables]
+    rows.append(shop.rows("SELECT (to_jsonb(m) - 'raw')::text FROM tracker.messages AS m"))
+    rows.append(shop.rows("SELECT encode(raw, 'escape') FROM tracker.messages"))
+    return "\n".join(row[0] for each in rows for row in each)
+
+
+def test_nothing_of_an_erased_person_is_left_of_their_mail(shop: "Shop") -> None:
+    """As mail brings it: in a carrier's identifiers and return path, and in everybody's headers."""
+    his, hers = shop.mask("joe.roe@erased.example"), shop.mask("desk@carrier.example")
+    taken(
+        shop, his, "bounce+joe.roe=erased.example@carrier.example",
+        f"From: Desk <desk@carrier.example>\nTo: Joe Roe <{his}>\nSubject: Parcel\n"
+        "Message-ID: <n1-joe.roe@erased.example@carrier.example>\n\nOn its way.\n",
+    )  # fmt: skip
+    taken(
+        shop, hers, "joe.roe@erased.example",
+        f"From: =?utf-8?q?Joe_Roe?= <joe.roe@erased.example>\nTo: {hers}\nSubject: Re: Parcel\n"
+        "Reply-To: Joe Roe <joe.roe@erased.example>\n"
+        "Message-ID: <2@erased.example>\n\nThanks.\n",
+    )  # fmt: skip
+    before = everything(shop).lower()
+    assert "joe.roe@erased.example" in before
+    assert "joe roe" in before
+    assert erase(shop, "Joe.Roe@erased.example") == 1
+    after = everything(shop).lower()
+    for trace in ("joe.roe", "joe roe", "joe_roe", "erased.example"):
+        assert trace not in after
+    assert shop.rows(
+        "SELECT sender_name, subject FROM tracker.timeline WHERE store = %s ORDER BY at", shop.name
+    ) == [("Desk", "Parcel"), ("", "Re: Parcel")]
