@@ -19,6 +19,7 @@ import spelling
 from choices import Choices
 from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.masking import links, media
+from conversation_tracker.core.masking.headers import masked_mailboxes, masked_text
 from conversation_tracker.core.masking.mask import Masker
 from conversation_tracker.core.masking.part_header import masked
 from conversation_tracker.core.masking.people import People
@@ -33,13 +34,13 @@ from targets import TARGETS
 TOOL = Path(__file__).parents[1] / "fuzz"
 FORBIDDEN = {BUYER: "b"}
 TOKEN = base64.b64encode(BUYER.encode()).decode().rstrip("=")
-EXTRA = {"message": 1500, "clean": 800, "raw": 500}
+TURNS = {"message": 1200, "clean": 700, "raw": 400, "reader": 700, "hostile": 400}
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_short_turn_finds_nothing(target: str) -> None:
     chance = random.Random(1)
-    for _ in range(EXTRA.get(target, 1500)):
+    for _ in range(TURNS.get(target, 1200)):
         TARGETS[target](chance.randbytes(chance.choice([5, 20, 60, 200, 600])))
 
 
@@ -310,3 +311,57 @@ def test_base64_within_odd_bytes_is_masked() -> None:
     for body in copies(f"From: {CARRIER}\n\n".encode() + text):
         assert token[:20] not in body
     assert scan([], text, FORBIDDEN)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"\xe4%s", b"x \xe3\x81%s y", b"=?utf-8?B?4w==?= \xff%s",
+        b"=?utf-8?q?=E4%s?=", b"=?us-ascii?q?a_=FC%s?=",
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_no_letter_of_a_header_either(value: bytes) -> None:
+    """Many programs show a mark for it, and the address behind it stands whole."""
+    value = value % BUYER.encode()
+    assert scan([Header(b"Subject", value)], b"", FORBIDDEN)
+    mask = Masker({BUYER: B})
+    for done in (masked_text(value, mask), masked_mailboxes(value, lambda _: None, mask)):
+        assert not scan([Header(b"Subject", done)], b"", FORBIDDEN)
+        assert B in decoded(done)
+
+
+@pytest.mark.parametrize("sign", ["!", "&", "o'"])
+def test_an_address_behind_a_sign_is_one_to_an_eye(sign: str) -> None:
+    value = f"a <{sign}{BUYER}>".encode()
+    done = masked_mailboxes(value, lambda _: None, Masker({BUYER: B}))
+    assert scan([Header(b"X", value)], b"", FORBIDDEN)
+    assert done == f"a <{sign}{B}>".encode()
+
+
+def test_a_domain_goes_on_behind_no_more_hyphens_than_a_name_has() -> None:
+    text = f"{BUYER}{'-' * 300}.b"
+    assert scan([], text.encode(), FORBIDDEN)
+    assert Masker({BUYER: B})(text) == f"{B}{'-' * 300}.b"
+    text = f"{BUYER}{'-' * 60}.b"
+    assert Masker({BUYER: B})(text) is text
+
+
+@pytest.mark.parametrize(
+    "key",
+    ['"a\\"b"@doe.zip', '"john doe"@doe.example', '"john..doe"@doe.example', '""@doe.example'],
+)
+def test_a_quoted_local_part_is_masked_in_names_and_comments(key: str) -> None:
+    mask, forbidden = Masker({key: B}), {key: "b"}
+    for value in (f"{key} <x@y.example>", f"({key}) x@y.example", f"x@y.example ({key})"):
+        done = masked_mailboxes(value.encode(), lambda _: None, mask)
+        assert scan([Header(b"X", value.encode())], b"", forbidden)
+        assert not scan([Header(b"X", done)], b"", forbidden)
+        assert B in decoded(done)
+        assert [str(box.address) for box in mailboxes(done)][-1:] == ["x@y.example"]
+
+
+def test_what_is_escaped_twice_is_seen() -> None:
+    text = BUYER.replace("@", "%25%34%30")
+    assert scan([], text.encode(), FORBIDDEN)
+    literal = "john@[192.0.2.1]"
+    assert Masker({literal: B})("john%40%5B192.0.2.1%5D") == B.replace("@", "%40")

@@ -196,6 +196,7 @@ def test_nothing_to_mask_gives_the_same_object(value: bytes) -> None:
 @given(VALUES)
 @example("ä john@doe.example".encode() + b"\0")
 def test_masked_text_reads_as_the_mask_wanted(value: bytes) -> None:
+    assume(value.decode("utf-8", "replace").encode() == value)  # of others there are two readings
     assert decoded(masked_text(value, mask)) == mask(decoded(value))
 
 
@@ -391,6 +392,7 @@ def test_without_names_to_mask_only_spans_change(head: bytes, tail: bytes) -> No
     assume(any(box.address and box.address.key == REAL for box in mailboxes(value)))
     result = masked_mailboxes(value, alias, unchanged)
     assume(not re.search(rb"[\r\0]|\n(?![ \t])", value))
+    assume(value.decode("utf-8", "replace").encode() == value)  # of others there are two readings
     pieces, position = b"", 0
     for box in mailboxes(value):
         if box.address and box.address.key == REAL:

@@ -22,7 +22,7 @@ from conversation_tracker.core.address import (
 from conversation_tracker.core.masking.spans import Edit, Mask, Place, edits
 from conversation_tracker.core.syntax.folding import safe
 from conversation_tracker.core.syntax.tokens import ANGLE, COMMENT, SIGN, tokens
-from conversation_tracker.core.syntax.words import ENCODED, clean, decoded, encoded, padded
+from conversation_tracker.core.syntax.words import ENCODED, clean, decoded, encoded, otherwise
 
 __all__ = [
     "ADDRESS_HEADERS",
@@ -77,6 +77,10 @@ TRACE_HEADERS = frozenset(
 _TRACE_PREFIXES = (b"arc-", b"x-arc-", b"x-envelope-", b"x-spam-")
 
 _PRINTABLE = re.compile(rb"[ -~]*+")
+_STRAY = re.compile("[\udc80-\udcff]")
+_LATIN_MARKS = bytes(
+    each if each < 0x80 or chr(each).isalnum() else ord(" ") for each in range(256)
+)
 
 
 def is_trace(name: bytes) -> bool:
@@ -93,20 +97,47 @@ def masked_text(value: bytes, mask: Mask) -> bytes:
 
     Returns:
         The value with what the mask changes written anew: encoded words as UTF-8 encoded words,
-        other text as ASCII if it can be. Its `decoded` text is what the mask made of the old one.
-        The same object if nothing changes; else without CR, NUL or stray LF.
+        other text as ASCII if it can be. Its `decoded` text is what the mask made of the old one,
+        and of what others read where not all of it is UTF-8. The same object if nothing changes;
+        else without CR, NUL or stray LF.
     """
     possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
     if possible is not None and _is_clear(value) and not possible(value):
         return value
-    apart = _unpadded(value, mask)
+    apart = _apart(value, mask)
     found = edits(apart, 0, len(apart), mask, "text")
-    if not found:
+    result = replaced(apart, found) if found else value
+    result = _otherwise(result, lambda each: edits(each, 0, len(each), mask, "text"))
+    if result is value:
         return value
-    result = replaced(apart, found)
     text, harmless = decoded(result), safe(result)
     # Where a stray byte becomes a blank, encoded words around it may grow together.
     return harmless if harmless == result or decoded(harmless) == text else encoded(text)
+
+
+def _otherwise(value: bytes, find: Callable[[bytes], list[Edit]]) -> bytes:
+    """Edit a value that is not all of it UTF-8 as those read it who see marks for what is not.
+
+    A mark is no letter. Others take each byte for a character of latin-1, and see marks there.
+
+    Args:
+        value: the value, edited as most read it.
+        find: gives the edits of one.
+    """
+    if value.isascii() or _STRAY.search(value.decode("utf-8", "surrogateescape")) is None:
+        return value
+    for marked in (_stray_marked, _latin_marked):
+        found = find(marked(value))
+        value = replaced(value, found) if found else value
+    return value
+
+
+def _stray_marked(value: bytes) -> bytes:
+    return _STRAY.sub(" ", value.decode("utf-8", "surrogateescape")).encode("utf-8")
+
+
+def _latin_marked(value: bytes) -> bytes:
+    return value.translate(_LATIN_MARKS)
 
 
 def _is_clear(value: bytes) -> bool:
@@ -166,8 +197,19 @@ def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask:
         name = value[: only.start].decode("ascii")
         if mask(name) == name:
             new = alias(only.address)
-            return value if new is None else safe(replaced(value, _address_edit(value, only, new)))
-    original, value = value, _unpadded(value, mask)
+            if new is not None:
+                return safe(replaced(value, _address_edit(value, only, new)))
+            if not _ends_before(value[only.start : only.end], mask):
+                return value
+    apart = _apart(value, mask)
+    found = _list_edits(apart, alias, mask)
+    result = safe(replaced(apart, found)) if found else value
+    other = _otherwise(result, lambda each: _list_edits(each, alias, mask))
+    return result if other is result else safe(other)
+
+
+def _list_edits(value: bytes, alias: Callable[[Address], str | None], mask: Mask) -> list[Edit]:
+    """Give the edits of a list of addresses, in order."""
     boxes = mailboxes(value)
     words = _loose_words(value, boxes)
     boxes = [box for box in boxes if box.address or not _inside(box, words)]
@@ -191,18 +233,19 @@ def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask:
                 break
             torn.pop()
         found += edits(value, start, end, mask, place)
-    return safe(replaced(value, sorted(found))) if found else original
+    return sorted(found)
 
 
-def _unpadded(value: bytes, mask: Mask) -> bytes:
-    """Part what padding parts in an encoded word, where who reads no further sees an address."""
+def _apart(value: bytes, mask: Mask) -> bytes:
+    """Write encoded words anew in which only some readers see an address, so that all do."""
     if b"=?" not in value:
         return value
     found: list[Edit] = []
     for word in ENCODED.finditer(value):
-        texts = padded(word)
-        if texts is not None and mask(texts[0]) != texts[0]:
-            found.append((*word.span(), encoded(" ".join(texts))))
+        for seen, whole in otherwise(word):
+            if mask(seen) != seen:
+                found.append((*word.span(), encoded(whole)))
+                break
     return replaced(value, found) if found else value
 
 
@@ -214,7 +257,7 @@ def _address_edit(value: bytes, box: Mailbox, new: str) -> list[Edit]:
 def _left(value: bytes, box: Mailbox, mask: Mask) -> Iterator[tuple[int, int, Place]]:
     """Give what is to be masked inside a span that stays: comments, or all if it is no address.
 
-    One with blanks inside may be so to our reading and not to another, or to a person's eye.
+    One with blanks or signs inside may be so to our reading and not to another, or to an eye.
     """
     if box.address is None or _ends_before(value[box.start : box.end], mask):
         yield box.start, box.end, "text"
@@ -225,9 +268,7 @@ def _left(value: bytes, box: Mailbox, mask: Mask) -> Iterator[tuple[int, int, Pl
 
 
 def _ends_before(written: bytes, mask: Mask) -> bool:
-    """Tell whether an address holds one to mask, to who takes a blank or comment for its end."""
-    if not any(sign in written for sign in b" \t\n("):
-        return False
+    """Tell whether an address holds one to mask, to who takes a blank or a sign for its end."""
     text = decoded(written)
     return mask(text) != text
 

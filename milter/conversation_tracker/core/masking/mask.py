@@ -23,6 +23,7 @@ from conversation_tracker.core.syntax.charset import foreign
 _INVISIBLE = re.compile(
     r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
 )
+_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Masker:
@@ -60,6 +61,8 @@ class Masker:
             for spelled in domain_spellings(domain):
                 known = self._domains.setdefault(spelled, Domain(spelled))
                 known.locals.setdefault(local, replacement)
+                if "\\" in local:  # as in a comment, where pairs have been read already
+                    known.locals.setdefault(_PAIR.sub(r"\1", local), replacement)
         kept = tuple(kept)
         for key in kept:
             local, _, domain = key.rpartition("@")

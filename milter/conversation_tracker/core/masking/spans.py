@@ -36,6 +36,7 @@ Place = Literal["text", "comment", "phrase", "phrase without quotes"]
 _CLUMP = re.compile(r"\S+")
 _PRINTABLE = re.compile(r"[ -~]*")
 _ATOMS = re.compile(r"[-A-Za-z0-9!#$%&'*+/=?^_`{|}~ ]*")
+_DOT_ATOM = re.compile(r"[-A-Za-z0-9!#$%&'*+/=?^_`{|}~]+(?:\.[-A-Za-z0-9!#$%&'*+/=?^_`{|}~]+)*")
 _IN_COMMENT = re.compile(r"[()\\]")
 _IN_STRING = re.compile(r'["\\]')
 _PAIR_OR_REST = re.compile(rb"\\(.)|[^\\]+|\\", re.DOTALL)
@@ -115,7 +116,7 @@ def _comment_units(value: bytes, start: int, end: int) -> list[Unit]:
 
 
 def _phrase_units(value: bytes, start: int, end: int) -> list[Unit]:
-    """Cut a phrase; a quoted string, read without its quotes, is one unit."""
+    """Cut a phrase; a quoted string is one unit, read without its quotes but for a local part."""
     part = value[start:end]
     words = [match.span() for match in ENCODED.finditer(part)][::-1]
     found: list[Unit] = []
@@ -128,6 +129,8 @@ def _phrase_units(value: bytes, start: int, end: int) -> list[Unit]:
         found += units(value, position, start + first)
         inner = part[first + 1 : last - (kind == STRING)]
         text = "".join([unit.text for unit in _comment_units(inner, 0, len(inner))])
+        if kind == STRING and part[last : last + 1] == b"@" and not _DOT_ATOM.fullmatch(text):
+            text = part[first:last].decode("utf-8", "replace")
         position = start + last
         found.append(Unit(start + first, position, text if kind == STRING else text[:1], QUOTED))
     return found + units(value, position, end)

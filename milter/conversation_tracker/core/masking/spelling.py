@@ -71,7 +71,7 @@ _EXTENSION = (
     r"|svg|tar|tgz|tiff?|txt|vcf|vcs|wav|webm|webp|xls[mx]?|xml|xz|ya?ml|zip))+(?![\w\-]|\.\w)"
 )
 _GOES_ON = re.compile(
-    rf"[a-z0-9]|(?:-[a-z0-9_\-]*+)?(?!{_EXTENSION})(?:\.|%2e)[a-z0-9]|-\d{{12}}b(?![a-z0-9])"
+    rf"[a-z0-9]|(?:-[a-z0-9_\-]{{0,255}}+)?(?!{_EXTENSION})(?:\.|%2e)[a-z0-9]|-\d{{12}}b(?![a-z0-9])"
 )
 _BARE_GOES_ON = re.compile(r"[a-z0-9_\-]|\.[a-z0-9]")  # after a domain of one label
 
@@ -269,7 +269,7 @@ class Domain:
         """Write the backward pattern of one local part."""
         between = ""
         if self.name in _GMAIL:
-            local, between = local.replace(".", ""), r"\.?"
+            local, between = local.replace(".", ""), r"\.*"
         pattern = between.join(_escaped_or_not(c) for c in reversed(local))
         return pattern if local[:1].isascii() else rf"{pattern}(?![{_UNCASED}])"
 
@@ -305,9 +305,11 @@ def _of_its_kind(match: re.Match[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def domain_spellings(domain: str) -> frozenset[str]:
-    """Give a domain as it may be written: as A-labels or U-labels, with either name of Gmail."""
+    """Give a domain as it may be written: as A-labels or U-labels, as either Gmail, escaped."""
     if domain in _GMAIL:
         return frozenset(_GMAIL)
+    if domain.startswith("["):
+        return frozenset((domain, quote(domain, safe="").lower()))
     if "xn--" not in domain:
         return frozenset((domain,))
     return frozenset((domain, ".".join(_u_label(label) for label in domain.split("."))))

@@ -119,7 +119,7 @@ def readings(text: str, *, markup: bool = False) -> Iterator[str]:
     # Lower case would make two characters of this one.
     low = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
     yield low
-    for change in (unreferenced, _unpercented, _unsigned, _visible):
+    for change in (unreferenced, _unpercented, _unpercented, _unsigned, _visible):
         new = change(low)
         if new != low:
             low = new

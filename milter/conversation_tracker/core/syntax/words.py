@@ -9,6 +9,7 @@ raises on any input.
 import binascii
 import codecs
 import re
+from collections.abc import Iterator
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import lru_cache
@@ -104,21 +105,26 @@ def decoded(value: bytes) -> str:
     return "".join(unit.text for unit in units(value, 0, len(value)))
 
 
-def padded(word: re.Match[bytes]) -> tuple[str, str] | None:
-    """Give what stands before and behind the padding in an encoded word: many readers end there.
+def otherwise(word: re.Match[bytes]) -> Iterator[tuple[str, str]]:
+    """Give what some readers see in an encoded word, where all do not see the same.
+
+    Many end at padding in the midst of base64, and many show a mark for what the charset lacks.
 
     Args:
         word: a match of `ENCODED`.
 
     Returns:
-        Both texts; None where all readers see the same.
+        Each such text, and all of the word in a way that shows it to everybody.
     """
-    if word[2] not in b"bB" or b"=" not in word[3].rstrip(b"="):
-        return None
-    first, _, rest = word[3].partition(b"=")
     label = word[1].decode("ascii").lower()
-    found = [readable(_payload(word[2], each), label) for each in (first, rest)]
-    return (found[0], found[1]) if found[1] else None
+    first, _, rest = word[3].partition(b"=")
+    if word[2] in b"bB" and rest.strip(b"="):
+        seen, more = (readable(_payload(word[2], each), label) for each in (first, rest))
+        yield seen, f"{seen} {more}" if more else seen
+    data = _payload(word[2], word[3])
+    if not data.isascii() and _strict(data, label) is None:
+        marked = data.decode(_codec(label) or "utf-8", "replace")
+        yield marked, marked
 
 
 def units(value: bytes, start: int, end: int) -> list[Unit]:
