@@ -1,16 +1,32 @@
 """What is promised of every copy, as tests/corpus checks it: a reader apart from our own code."""
 
+import base64
+import email
+import email.policy
 import importlib.util
+import itertools
+import re
 import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
+import places
+from conversation_tracker.core import copies
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.alias import in_domains
 from conversation_tracker.core.conversation import Conversation, Order, Store
-from conversation_tracker.core.message import Arrival, Message, Recipient, parse
+from conversation_tracker.core.message import Arrival, Message, Recipient, parse, render
+from conversation_tracker.core.plan import Plan
+from conversation_tracker.core.rewrite import plan
+from limits import Broken, bounded
 
+# Encoded words and folds may cut a soft alias in its reference.
+_CUT_ALIAS = r"(?!-[0-9]{1,12}(?:b\.?)?(?:[^a-z0-9]|\Z)|-(?:[?=]|\Z)|\?=?\s*=\?utf-8\?[bq]\?-)"
+_BLOCK = re.compile(rb"(?:^[A-Za-z0-9+/]{16,}={0,2}\r?\n)+(?:[A-Za-z0-9+/]+={0,2})?", re.MULTILINE)
 _TOOL = Path(__file__).parents[1] / "corpus"
 
 
@@ -30,13 +46,26 @@ def _loaded() -> ModuleType:
 tool = _loaded()
 
 
-class Broken(AssertionError):
-    """A promise was not kept."""
+SHORT = 12
+"""Characters of an address that decoded digits may hold by chance: it is looked for in clear."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of a message.
+
+    Attributes:
+        outcome: "passed", "no author", or the status it was refused with.
+        copy: what the reader gets, None if nothing.
+    """
+
+    outcome: str
+    copy: bytes | None = None
 
 
 def sent(
     raw: bytes, conversation: Conversation, reader: str, own: Store | None, *, clean: bool = False
-) -> str:
+) -> Sent:
     """Send a message to one participant.
 
     Args:
@@ -48,34 +77,127 @@ def sent(
             change is not asked for its reason: addresses are written in ways that the oracle
             does not read.
 
-    Returns:
-        "passed", or the status it was refused with.
-
     Raises:
         Broken: a promise was not kept.
+        Endless: it was stopped, as it did not end.
     """
     headers, body = parse(raw)
     alias = f"{reader}@{conversation.order.alias_domain}"
-    order = conversation.order.id
-    to = Recipient(f"<{alias}>".encode(), Address.parse(alias), order, reader)
+    to = Recipient(f"<{alias}>".encode(), Address.parse(alias), conversation.order.id, reader)
     arrival = Arrival("fuzz", trusted=own is not None)
     message = Message(Address("return", "mailer.example"), (to,), headers, body, arrival)
     authors = message.authors
     if not authors or any(
         in_domains(a.domain, (conversation.order.alias_domain,)) for a in authors
     ):
-        return "no author"
-    tally = tool.Tally()
-    leg = tool.Leg("fuzz", message, conversation, reader, own)
-    tool._check_leg("message", leg, tally)
-    broken = [
-        f"{each.kind}: {each.where}"
-        for each in tally.findings
-        if each.kind in tool.PROMISES and clean == (each.kind == "changed without reason")
-    ]
+        return Sent("no author")
+    done = planned(message, conversation, own)
+    if done.reply is not None:
+        return Sent(f"{done.reply.status}")
+    headers_left, body_left = copies.applied(message, done.edits)
+    copy = render(tuple(headers_left), body_left)
+    people = (*conversation.participants, *done.records[0].joined)
+    everybody = {p.address.key: p.token for p in people if p.address is not None}
+    others = [key for key, token in everybody.items() if token != reader]
+    broken = [f"leak: {where}" for where in _leaks(copy, others)]
+    broken += [f"leak in the record: {where}" for where in _leaks(done.records[0].raw, everybody)]
+    if clean:
+        leg = tool.Leg("fuzz", message, conversation, reader, own)
+        found = tool._unreasoned(leg, headers_left, body_left, others)
+        broken += [f"changed without reason: {where}" for where in found]
     if broken:
         raise Broken("; ".join(broken))
-    return str(tally.findings[0].where) if tally.findings else "passed"
+    return Sent("passed", copy)
+
+
+def unseen(raw: bytes, copy: bytes, key: str) -> None:
+    """Check that no copy shows its reader's address where the message did not and nobody reads.
+
+    Args:
+        raw: the message.
+        copy: what the reader gets.
+        key: the reader's address.
+
+    Raises:
+        Broken: it does.
+    """
+    if len(key) >= SHORT:
+        more = places.elsewhere(copy, key, tool._forms)
+        if more and (more := more - places.elsewhere(raw, key, tool._forms)):
+            raise Broken(f"the reader's own address: {', '.join(more)}")
+
+
+def planned(message: Message, conversation: Conversation, own: Store | None) -> Plan:
+    """Plan a message within the bounds of its size."""
+    numbers = itertools.count(1)
+    done: list[Plan] = []
+
+    def work() -> None:
+        done.append(
+            plan(
+                message,
+                [conversation],
+                lambda: f"{next(numbers):031x}f",
+                own,
+                alias_domains=[conversation.order.alias_domain],
+            )
+        )
+
+    bounded(work, message.size, len(conversation.participants))
+    return done[0]
+
+
+def _leaks(data: bytes, keys: Iterable[str]) -> list[str]:
+    """Tell where a message shows one of the addresses."""
+    patterns = [(key, _pattern(key)) for key in keys]
+    long = [(key, each) for key, each in patterns if len(key) >= SHORT]
+    short = [(key, each) for key, each in patterns if len(key) < SHORT]
+    found = [*_seen(tool._everything(data), long), *_seen(_in_clear(data), short)]
+    # Of base64 that nobody decodes as a whole, the tool reads each line alone, cut anywhere.
+    blocks = [*_blocks(data)] if found else []
+    return [where for where, text, key in found if not _cut(text, key, blocks)]
+
+
+def _blocks(data: bytes) -> Iterator[str]:
+    """Go through the lines of base64 in a message, decoded as a whole."""
+    for block in _BLOCK.findall(data):
+        for start in range(4):  # something else may stand before
+            digits = re.sub(rb"[^A-Za-z0-9+/]", b"", block)[start:]
+            digits = digits[:-1] if len(digits) % 4 == 1 else digits
+            yield base64.b64decode(digits + b"==").decode("latin-1").lower()
+
+
+def _cut(text: str, key: str, blocks: Iterable[str]) -> bool:
+    """Tell whether a text is a piece of longer ones in which an address does not stand whole."""
+    around = [each for each in blocks if text in each]
+    return bool(around) and not any(_pattern(key).search(each) for each in around)
+
+
+def _seen(
+    texts: Iterable[tuple[str, str]], patterns: Sequence[tuple[str, re.Pattern[str]]]
+) -> Iterator[tuple[str, str, str]]:
+    """Give where addresses stand, in which text, and whose."""
+    for where, text in texts if patterns else ():
+        low = text.lower()
+        for key, pattern in patterns:
+            if key in low and pattern.search(low):
+                yield where, low, key
+
+
+@lru_cache(maxsize=10_000)
+def _pattern(key: str) -> re.Pattern[str]:
+    """Find an address that stands whole."""
+    return re.compile(rf"{tool._whole(key).pattern}{_CUT_ALIAS}")
+
+
+def _in_clear(data: bytes) -> Iterator[tuple[str, str]]:
+    """Go through what a message says to a reader who undoes its transfer encodings alone."""
+    for part in email.message_from_bytes(data, policy=email.policy.compat32).walk():
+        for name, value in part.items():
+            yield f"header {name}", str(value)
+        content = part.get_payload(decode=True)
+        if isinstance(content, bytes) and part.get_content_maintype() == "text":
+            yield f"part {part.get_content_type()}", content.decode("utf-8", "replace")
 
 
 def order(*people: object, store: Store | None = None) -> Conversation:
@@ -93,5 +215,5 @@ def tool_store() -> Store:
         "shop",
         sender_domains=frozenset({"shop.example"}),
         issuer_mask="hard",
-        participant_limit=1000,
+        participant_limit=10_000,
     )

@@ -1,4 +1,4 @@
-"""People, and the ways in which an address may be written in a text, a header or markup.
+"""The ways in which an address may be written in a text, a header or markup.
 
 Nothing here knows how an address is found again.
 """
@@ -6,35 +6,17 @@ Nothing here knows how an address is found again.
 import base64
 import html
 import quopri
+import re
+from collections.abc import Sequence
 from urllib.parse import quote
 
-from builders import BUYER, CARRIER, SHOP, person
-
 from choices import Choices
+from people import STRANGERS, USUAL
 
-GMAIL = "anna.lee@gmail.com"
-IDN = "ida@b\u00fccher.example"
-TAGGED = "max+shop@tag.example"
-
-PEOPLE = (
-    person(BUYER),
-    person(SHOP),
-    person(CARRIER),
-    person(GMAIL, "partner", "c" * 32),
-    person(IDN, "partner", "e" * 32),
-    person(TAGGED, "partner", "d" * 32),
-)
-STRANGERS = ("zoe@elsewhere.example", "bob@friends.example")
-LOOKALIKES = (
-    *STRANGERS,
-    f"x{BUYER}",
-    f"{BUYER}.org",
-    f"{BUYER}.com",
-    f"mary.{BUYER}",
-    "john@shop.example",
-)
-"""Others than the people of the order; cut anywhere, some of them would be one of these."""
-
+_USUAL = tuple(each.address.key for each in USUAL if each.address is not None)
+# Dots make no other one at Gmail; behind a domain of one label, more may follow than is told here.
+_PLAIN = re.compile(r"[a-z0-9]+@(?!g(?:oogle)?mail\.com)[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+_TAG = re.compile(r"\+[^@]*(?=@)")
 _WORDS = (
     *("hello", "On Monday", "wrote:", "Best regards", " gr\u00fc\u00dfe ", " \u3053\u3093 ", "=3D"),
     *("100 %", "&amp;", "a=b", "<b>", "--", "> quoted", "https://shop.example/?q=1", "\t"),
@@ -84,20 +66,30 @@ _AFTER = (
 
 
 def address(choices: Choices) -> str:
-    """Choose somebody's address, mostly a participant's."""
+    """Choose somebody's address, mostly a participant's; now and then one of the reader's."""
+    people = choices.people or _USUAL
     if choices.strangers_only:
-        return choices.of(LOOKALIKES)
+        return choices.of(_lookalikes(people))
     if choices.chance(8):
         return choices.of(STRANGERS)
-    who = choices.of(PEOPLE).address
-    assert who is not None
-    return who.key
+    if choices.own and choices.chance(8):
+        return choices.of(choices.own)
+    return choices.of(people)
+
+
+def _lookalikes(people: Sequence[str]) -> list[str]:
+    """Give others than these; cut anywhere, some of them would be one of these."""
+    known = {variant for each in people for variant in (each, _TAG.sub("", each))}
+    near = [*STRANGERS, "john@shop.example"]
+    for each in filter(_PLAIN.fullmatch, people[:8]):
+        near += f"x{each}", f"{each}.org", f"{each}.com", f"mary.{each}"
+    return [each for each in near if each not in known]
 
 
 def spelled(choices: Choices, *, markup: bool = False) -> str:
     """Write somebody's address in one of the ways a reader understands."""
     plain = address(choices)
-    local, _, domain = plain.partition("@")
+    local, _, domain = plain.rpartition("@")
     ways = [
         plain,
         plain.upper(),
@@ -150,8 +142,8 @@ def text(choices: Choices, *, markup: bool = False, most: int = 6) -> str:
 def mailbox(choices: Choices) -> str:
     """Write a mailbox of a header, RFC 5322 section 3.4, also in the odd and obsolete forms."""
     plain = address(choices)
-    local, _, domain = plain.partition("@")
-    other = address(choices)
+    local, _, domain = plain.rpartition("@")
+    other = address(choices).replace('"', "").replace("\\", "")  # it stands in quotes as well
     return choices.of(
         [
             plain,
@@ -195,4 +187,7 @@ def word(choices: Choices, shown: str) -> str:
 
 
 def _unicode(domain: str) -> str:
-    return domain.encode("ascii").decode("idna")
+    try:
+        return domain.encode("ascii").decode("idna")
+    except UnicodeError:
+        return domain

@@ -1,19 +1,26 @@
 """What is fuzzed: each target takes bytes, does something with them, and raises if it is wrong.
 
-A message over the limits may be refused; nothing may raise anything but what its module documents.
+A message over the limits may be refused; nothing may raise anything but what its module documents,
+and nothing may take more time or memory than its size allows.
 """
 
-import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from builders import CARRIER
+
+import hostile as shapes
 import oracle
+import places
+import seeds
 import spelling
 import trees
 from choices import Choices
 from conversation_tracker.core.address import Address, AddressError, mailboxes
 from conversation_tracker.core.alias import NotAnAlias, decode, soft
+from conversation_tracker.core.conversation import Participant, Store
 from conversation_tracker.core.copies import applied
 from conversation_tracker.core.masking import body as mime
 from conversation_tracker.core.masking import calendar, flowed, markup, uncovered
@@ -25,64 +32,95 @@ from conversation_tracker.core.scanning.scan import scan
 from conversation_tracker.core.syntax import words
 from conversation_tracker.core.syntax.words import decoded
 from conversation_tracker.core.view import structure as tree
-from oracle import Broken
-
-SECONDS = 2.0
-"""What one input may cost of CPU time; a few kilobytes take milliseconds."""
+from limits import Broken, bounded
+from people import USUAL, address, cast
 
 outcomes: Counter[str] = Counter()
 """How often a message passed, and what others were refused with."""
 
-_STORE = oracle.tool_store()
-_ALIASES = {p.address.key: f"{p.token}@ct.example" for p in spelling.PEOPLE if p.address}
-_MASK = Masker(_ALIASES)
+_REF = oracle.tool.REF
+_DOMAIN = oracle.tool.DOMAIN
 
 
 def message(data: bytes) -> None:
     """A message with addresses everywhere shows its reader nobody, and is else as it was."""
     choices = Choices(data)
-    own = _STORE if choices.chance(3) else None
-    reader = choices.of(spelling.PEOPLE)
-    others = [
-        p for p in spelling.PEOPLE if p.token != reader.token and (not own or p.role == "store")
-    ]
-    author = choices.of(others).address if others else None
-    if author is None:
-        return
-    conversation = oracle.order(*spelling.PEOPLE)
-    raw = trees.message(choices, author.key)
-    _timed(lambda: outcomes.update([oracle.sent(raw, conversation, reader.token, own)]))
+    people, reader, author, own = _roles(choices)
+    conversation = oracle.order(*people, store=own or _store(choices))
+    choices.own = (*_aliases(reader), str(reader.address))
+    raw = _whole(choices, author)
+    done = oracle.sent(raw, conversation, reader.token, own)
+    outcomes.update([done.outcome])
+    if done.copy is not None and reader.address is not None:
+        oracle.unseen(raw, done.copy, reader.address.key)
 
 
 def clean(data: bytes) -> None:
     """A message that names nobody of the order has its body byte for byte."""
     choices = Choices(data)
     choices.strangers_only = True
-    reader = choices.of(spelling.PEOPLE[:2])
-    conversation = oracle.order(*spelling.PEOPLE)
-    raw = trees.message(choices, spelling.CARRIER)
-    _timed(lambda: oracle.sent(raw, conversation, reader.token, None, clean=True))
+    people = cast(choices)
+    reader = choices.of(USUAL[:2])
+    raw = trees.message(choices, CARRIER)
+    oracle.sent(raw, oracle.order(*people), reader.token, None, clean=True)
 
 
 def raw(data: bytes) -> None:
     """Any bytes are a message, and are refused or masked."""
-    conversation = oracle.order(*spelling.PEOPLE)
-    _timed(lambda: oracle.sent(data, conversation, spelling.PEOPLE[1].token, None))
+    oracle.sent(data, oracle.order(*USUAL), USUAL[1].token, None)
+
+
+def reader(data: bytes) -> None:
+    """The reader's own address stands where a person reads it, and nowhere else."""
+    choices = Choices(data)
+    people, reader, author, own = _roles(choices)
+    conversation = oracle.order(*people, store=own or _store(choices))
+    writer = places.Writer(
+        choices, _aliases(reader), str(reader.address), sent_by_store=own is not None
+    )
+    raw = writer.message(author)
+    done = oracle.sent(raw, conversation, reader.token, own)
+    if done.copy is None:
+        raise Broken(f"{raw!r} was refused: {done.outcome}")
+    places.check(writer.placed, done.copy)
+
+
+def hostile(data: bytes) -> None:
+    """What costs most to read costs time and memory by its size, wherever it stands."""
+    choices = Choices(data)
+    people = cast(choices)
+    raw = trees.hostile(choices, CARRIER)
+    headers, body = parse(raw)
+    to = Recipient(b"<x@y.example>", Address("x", "y.example"), 7, people[0].token)
+    own = None if choices.chance(2) else oracle.tool_store()
+    written = Message(Address("return", "mailer.example"), (to,), headers, body)
+    outcomes.update([str(oracle.planned(written, oracle.order(*people), own).reply)])
 
 
 def header(data: bytes) -> None:
     """Addresses are found in order and apart, and masked once; what is masked stays so."""
     choices = Choices(data)
+    aliases = _masked_people(choices)
+    mask = Masker(aliases)
     value = ", ".join(choices.some(lambda: spelling.mailbox(choices), 3)).encode()
     value += b" " + choices.bytes(60)
+    if choices.chance(8):
+        value += shapes.shape(choices, 5_000).encode("utf-8", "surrogateescape")
+    bounded(lambda: _header(value, aliases, mask), len(value), len(aliases))
+
+
+def _header(value: bytes, aliases: dict[str, str], mask: Masker) -> None:
     end = 0
     for box in mailboxes(value):
         if not end <= box.start <= box.end <= len(value):
             raise Broken(f"spans of {value!r}")
         end = box.end
-    for masked in (masked_mailboxes(value, _alias, _MASK), masked_text(value, _MASK)):
-        field = Header(b"X", masked)
-        if scan([field], b"", {key: key for key in _ALIASES}):
+    known = {key: key for key in aliases if len(key) >= oracle.SHORT}
+    for masked in (
+        masked_mailboxes(value, lambda one: aliases.get(one.key), mask),
+        masked_text(value, mask),
+    ):
+        if scan([Header(b"X", masked)], b"", known):
             raise Broken(f"{value!r} became {masked!r}")
         if b"\r" in masked.replace(b"\r\n", b"") and b"\r" not in value:
             raise Broken("a line end of its own")
@@ -94,28 +132,47 @@ def running(data: bytes) -> None:
     """Text of any kind is masked once, and what was masked stays so; without people it stays."""
     choices = Choices(data)
     kind = choices.of((_plain, _html, _flowed, _calendar))
+    aliases = _masked_people(choices)
+    mask = Masker(aliases)
     text = spelling.text(choices, markup=kind is _html) + choices.bytes(60).decode(
         "utf-8", "replace"
     )
-    once = kind(text)
-    if kind(once) != once:
-        raise Broken(f"{text!r} became {once!r}, and then {kind(once)!r}")
-    if scan([], once.encode("utf-8", "replace"), {key: key for key in _ALIASES}) and kind is _plain:
+    if choices.chance(8):
+        text += shapes.shape(choices)
+    known = {key: key for key in aliases if len(key) >= oracle.SHORT}
+    bounded(lambda: _running(text, kind, mask, known), len(text), len(aliases))
+
+
+def _running(
+    text: str, kind: Callable[[str, Masker], str], mask: Masker, known: dict[str, str]
+) -> None:
+    once = kind(text, mask)
+    if kind(once, mask) != once:
+        raise Broken(f"{text!r} became {once!r}, and then {kind(once, mask)!r}")
+    if kind is _plain and scan([], once.encode("utf-8", "replace"), known):
         raise Broken(f"{text!r} became {once!r}")
 
 
 def delivery(data: bytes) -> None:
     """Any report is understood in some way; our own notice about it names nobody."""
     choices = Choices(data)
-    headers, body = parse(trees.report(choices) if choices.chance(2) else data)
-    to = f"bounce-{'0' * 32}@{oracle.tool.DOMAIN}"
+    people = cast(choices)
+    raw = trees.report(choices) if choices.chance(2) else data
+    if choices.chance(8):
+        raw += shapes.shape(choices).encode("utf-8", "surrogateescape")
+    bounded(lambda: _delivery(raw, people), len(raw), len(people))
+
+
+def _delivery(raw: bytes, people: Sequence[Participant]) -> None:
+    headers, body = parse(raw)
+    to = f"bounce-{'0' * 32}@{_DOMAIN}"
     recipient = Recipient(f"<{to}>".encode(), Address.parse(to), bounce="0" * 32)
     message = Message(None, (recipient,), headers, body, null=True)
-    buyer, shop = spelling.PEOPLE[0], spelling.PEOPLE[1]
+    buyer, shop = USUAL[0], USUAL[1]
     now = datetime(2026, 1, 1, tzinfo=UTC)
     it = bounce.Delivery(
         "0" * 32,
-        oracle.order(*spelling.PEOPLE),
+        oracle.order(*people),
         buyer.token,
         shop.token,
         shop.token,
@@ -124,17 +181,17 @@ def delivery(data: bytes) -> None:
         "<1@x>",
         "sent",
     )
+    known = [p.address.key for p in people if p.address and len(p.address.key) >= oracle.SHORT]
     read = report.read(message)
     marked = bounce.mark(it, read)
-    if marked is not None and any(
-        key in f"{marked.status} {marked.reason}".lower() for key in _ALIASES
-    ):
+    told = f"{marked.status} {marked.reason}".lower() if marked is not None else ""
+    if any(key in told for key in known):
         raise Broken(f"{read!r} marks {marked!r}")
     if read.kind == "failed":
         plan = bounce.notified(message, it, read, now, "1" * 32)
         left = render(*_of(applied(message, plan.edits)))
-        shown = left.replace(str(shop.address).encode(), b"")
-        if any(key.encode() in shown.lower() for key in _ALIASES):
+        shown = left.replace(str(shop.address).encode(), b"").lower()
+        if any(key.encode() in shown for key in known):
             raise Broken(f"the notice is {left!r}")
 
 
@@ -142,25 +199,36 @@ def alias(data: bytes) -> None:
     """What is encoded softly is decoded again; whatever is no alias says so."""
     choices = Choices(data)
     domain = "ct.example.com"
+    made = address(choices) if choices.chance(2) else _parsed(choices)
+    if made is None:
+        return
+    carried = soft(made, "207700027841", domain)
+    if carried is not None and decode(Address.parse(str(carried)), (domain,)) != carried:
+        raise Broken(f"{made.key!r} became {carried}")
     try:
-        address = Address.parse(
+        decode(Address(made.local, f"{made.domain}.{domain}"), (domain,))
+    except (NotAnAlias, AddressError):
+        return
+
+
+def _parsed(choices: Choices) -> Address | None:
+    try:
+        return Address.parse(
             choices.bytes(80) if choices.chance(2) else spelling.address(choices).encode()
         )
     except AddressError:
-        return
-    made = soft(address, "207700027841", domain)
-    if made is not None and decode(Address.parse(str(made)), (domain,)) != made:
-        raise Broken(f"{address.key!r} became {made}")
-    try:
-        decode(Address(address.local, f"{address.domain}.{domain}"), (domain,))
-    except (NotAnAlias, AddressError):
-        return
+        return None
 
 
 def structure(data: bytes) -> None:
     """Any structure is read within its limits; leaves of any type take any bytes."""
     choices = Choices(data)
-    headers, body = parse(trees.message(choices, "zoe@elsewhere.example"))
+    raw = trees.hostile(choices, CARRIER) if choices.chance(8) else _whole(choices, CARRIER)
+    bounded(lambda: _structure(raw), len(raw))
+
+
+def _structure(raw: bytes) -> None:
+    headers, body = parse(raw)
     try:
         part = tree(Message(None, (), headers, body))
     except mime.TooComplex:
@@ -169,41 +237,71 @@ def structure(data: bytes) -> None:
     mime.attachment_names(part, body)
 
 
-def _plain(text: str) -> str:
-    return uncovered.masked(_MASK(text), _MASK)
+def _roles(
+    choices: Choices,
+) -> tuple[tuple[Participant, ...], Participant, str, Store | None]:
+    """Choose who takes part, who reads, who writes, and whether that is the store itself."""
+    people = cast(choices)
+    own = _store(choices) if choices.chance(3) else None
+    writers = [each for each in people if not own or each.role == "store"]
+    author = choices.of(writers)
+    readers = [each for each in people[:12] if each.token != author.token and each.role != "return"]
+    return people, choices.of(readers), str(author.address), own
 
 
-def _html(text: str) -> str:
-    return uncovered.masked(markup.masked(text, _MASK), _MASK)
+def _store(choices: Choices) -> Store:
+    """Choose how a store masks."""
+    kinds = choices.of((("hard", "hard"), ("hard", "soft"), ("soft", "soft")))
+    return replace(oracle.tool_store(), mask=kinds[0], issuer_mask=kinds[1])  # type: ignore[arg-type]
 
 
-def _flowed(text: str) -> str:
+def _aliases(participant: Participant) -> tuple[str, ...]:
+    """Give a participant's alias in each form and case."""
+    forms = [f"{participant.token}@{_DOMAIN}"]
+    carried = soft(participant.address, _REF, _DOMAIN) if participant.address else None
+    if carried is not None:
+        forms.append(str(carried))
+    return (*forms, *(each.upper() for each in forms), *(each.title() for each in forms))
+
+
+def _whole(choices: Choices, author: str) -> bytes:
+    """Write a message, as a real one is built where there are such."""
+    if seeds.available() and choices.chance(4):
+        return seeds.message(choices, author)
+    return trees.message(choices, author)
+
+
+def _masked_people(choices: Choices) -> dict[str, str]:
+    people = cast(choices)
+    return {p.address.key: f"{p.token}@ct.example" for p in people if p.address is not None}
+
+
+def _plain(text: str, mask: Masker) -> str:
+    return uncovered.masked(mask(text), mask)
+
+
+def _html(text: str, mask: Masker) -> str:
+    return uncovered.masked(markup.masked(text, mask), mask)
+
+
+def _flowed(text: str, mask: Masker) -> str:
     # Only what soft breaks part is its affair.
-    return flowed.masked(_plain(text), _MASK, delsp="\t" in text)
+    return flowed.masked(_plain(text, mask), mask, delsp="\t" in text)
 
 
-def _calendar(text: str) -> str:
-    return calendar.masked(text.encode("utf-8", "replace"), "utf-8", _MASK)[0].decode(
+def _calendar(text: str, mask: Masker) -> str:
+    return calendar.masked(text.encode("utf-8", "replace"), "utf-8", mask)[0].decode(
         "utf-8", "replace"
     )
-
-
-def _alias(address: Address) -> str | None:
-    return _ALIASES.get(address.key)
 
 
 def _of(pair: tuple[list[Header], bytes]) -> tuple[tuple[Header, ...], bytes]:
     return tuple(pair[0]), pair[1]
 
 
-def _timed(work: Callable[[], object]) -> None:
-    start = time.process_time()
-    work()
-    if time.process_time() - start > SECONDS:
-        raise Broken("too slow")
-
-
 TARGETS: dict[str, Callable[[bytes], None]] = {
     each.__name__: each
-    for each in (message, clean, raw, header, running, delivery, alias, structure)
-}
+    for each in (
+        message, clean, raw, reader, hostile, header, running, delivery, alias, structure,
+    )
+}  # fmt: skip

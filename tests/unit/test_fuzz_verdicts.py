@@ -1,0 +1,163 @@
+"""The fuzzer's own verdicts and builders: each sees what it is for."""
+
+import os
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from builders import BUYER, CARRIER, EVERYBODY, B, mail
+
+import hostile
+import limits
+import oracle
+import people
+import places
+import seeds
+from choices import Choices
+from conversation_tracker.core.address import Address
+from conversation_tracker.core.message import render
+
+TOOL = Path(__file__).parents[1] / "fuzz"
+ALIASES = (B, B.upper())
+
+
+def written(number: int, *, store: bool = False) -> tuple[list[places.Placed], bytes]:
+    """Write a message with the buyer's alias in many places."""
+    choices = Choices(random.Random(number).randbytes(300))
+    writer = places.Writer(choices, ALIASES, BUYER, sent_by_store=store)
+    return writer.placed, writer.message(CARRIER)
+
+
+def test_a_copy_that_keeps_the_rule_is_accepted() -> None:
+    for number in range(50):
+        placed, raw = written(number)
+        assert placed
+        message = mail(raw, EVERYBODY, to=B).sent()
+        places.check(placed, render(message.headers, message.body))
+
+
+def test_the_readers_address_in_a_place_that_nobody_reads_is_seen() -> None:
+    for number in range(50):
+        placed, raw = written(number)
+        if all(each.seen for each in placed) or not any(B in each.shown for each in placed):
+            continue
+        shown = raw.replace(b"=\n", b"").replace(B.encode(), BUYER.encode())
+        if b"base64" not in raw and B.encode() in raw:
+            with pytest.raises(limits.Broken):
+                places.check(placed, shown)
+
+
+@pytest.mark.parametrize("type_", ["text/plain", "text/html"])
+def test_an_alias_that_a_reader_would_see_is_seen(type_: str) -> None:
+    placed = [places.Placed(type_, f"q1q {BUYER}", seen=True)]
+    raw = f"From: {CARRIER}\nContent-Type: {type_}\n\nq1q %s\n"
+    places.check(placed, (raw % BUYER).encode())
+    places.check(placed, (raw % BUYER.replace("@", "&#64;" if "html" in type_ else "@")).encode())
+    with pytest.raises(limits.Broken):
+        places.check(placed, (raw % B).encode())
+
+
+@pytest.mark.parametrize(
+    ("type_", "text", "place"),
+    [
+        ("text/html", '<img src="https://t.example/?e={}">', "attribute src"),
+        ("text/html", "<!-- {} -->", "comment"),
+        ("text/html", "<style>{}</style>", "style"),
+        ("text/html", "<textarea>{}</textarea>", "textarea"),
+        ("text/html", "<p>https://t.example/?e={}</p>", "URL"),
+        ("text/plain", "see https://t.example/?e={}", "URL"),
+        ("application/json", '{{"e": "{}"}}', "application/json"),
+    ],
+)
+@pytest.mark.parametrize("spelled", [BUYER, "john%40doe.example", "am9obkBkb2UuZXhhbXBsZQ"])
+def test_places_that_nobody_reads_are_told(type_: str, text: str, place: str, spelled: str) -> None:
+    raw = f"From: {CARRIER}\nContent-Type: {type_}\n\n{text.format(spelled)}\n".encode()
+    before = raw.replace(spelled.encode(), B.encode())
+    found = places.elsewhere(raw, BUYER, oracle.tool._forms)
+    assert set(found) == {place}
+    with pytest.raises(limits.Broken, match=place):
+        oracle.unseen(before, raw, BUYER)
+    oracle.unseen(raw, raw, BUYER)
+    oracle.unseen(before, before, BUYER)
+
+
+def test_what_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SECONDS", 0.05)
+
+    def endless() -> None:
+        while True:
+            pass
+
+    with pytest.raises(limits.Endless, match=re.escape(__file__)):
+        limits.bounded(endless, 0)
+
+
+def test_what_takes_more_than_its_size_allows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SECONDS", 0.0)
+    with pytest.raises(limits.Broken, match="s for 0 octets"):
+        limits.bounded(lambda: sum(range(8_000_000)), 0)
+    limits.bounded(lambda: sum(range(8_000_000)), 1_000_000)
+    held = limits._peak()
+    monkeypatch.setattr(limits, "SECONDS", 60.0)
+    monkeypatch.setattr(limits, "MEMORY", 1024 * 1024)
+    with pytest.raises(limits.Broken, match="MB for 10 octets"):
+        limits.bounded(lambda: len(bytearray(b"x") * (held + 32 * limits.MEMORY)), 10)
+
+
+def test_people_have_all_kinds_of_valid_addresses() -> None:
+    keys: set[str] = set()
+    most = 0
+    for number in range(600):
+        cast = people.cast(Choices(random.Random(number).randbytes(200)))
+        tokens = [each.token for each in cast]
+        assert len(set(tokens)) == len(tokens)
+        found = [each.address for each in cast if each.address is not None]
+        assert all(Address.parse(str(each)) == each for each in found[:20])
+        keys |= {each.key for each in found}
+        most = max(most, len(cast))
+    domains = {key.rpartition("@")[2] for key in keys}
+    assert most > 300
+    assert {"y", "doe", "a.b", "gmail.com", "googlemail.com", "[192.0.2.1]"} <= domains
+    assert any(domain.count(".") == 99 for domain in domains)
+    assert any(key.startswith('"') for key in keys)
+    assert any(not key.isascii() for key in keys)
+    assert any(len(key.partition("@")[0]) == 64 for key in keys)
+    assert any(one != two and one.endswith(two) for one in keys for two in people._DOMAINS)
+
+
+def test_shapes_are_large_and_of_every_sign() -> None:
+    shapes = [hostile.shape(Choices(random.Random(n).randbytes(60))) for n in range(300)]
+    assert max(map(len, shapes)) > hostile.MOST // 2
+    assert all(any(sign in shape for shape in shapes) for sign in hostile.SIGNS)
+
+
+def test_real_messages_are_a_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "From: ann@friends.example\nX-Kept: 1\nTo: bob@x.example\n\nWrite to bob@x.example now\n"
+    (tmp_path / "one.eml").write_text(text)
+    (tmp_path / "README.md").write_text("no message\n")
+    monkeypatch.setenv(seeds.VARIABLE, str(tmp_path))
+    seeds._files.cache_clear()
+    try:
+        assert seeds.available()
+        found = [
+            seeds.message(Choices(random.Random(n).randbytes(100)), CARRIER) for n in range(20)
+        ]
+    finally:
+        monkeypatch.delenv(seeds.VARIABLE)
+        seeds._files.cache_clear()
+    assert not seeds.available()
+    assert all(each.startswith(f"From: {CARRIER}\n".encode()) for each in found)
+    assert all(b"ann@friends.example" not in each and b"X-Kept: 1" in each for each in found)
+    assert len(set(found)) > 10
+
+
+def test_the_command_takes_a_corpus(tmp_path: Path) -> None:
+    (tmp_path / "one.eml").write_text(f"From: {BUYER}\n\nHello\n")
+    found = tmp_path / "input"
+    found.write_bytes(b"\x03" * 40)
+    command = [sys.executable, TOOL, "message", found, "--corpus", tmp_path]
+    environment = {key: os.environ[key] for key in os.environ if key != seeds.VARIABLE}
+    assert subprocess.run(command, check=False, env=environment).returncode == 0
