@@ -9,7 +9,7 @@ may wait for it on a part of the connections only. Who waits too long gets `Lock
 import threading
 import time
 from collections.abc import Hashable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 
 class Locked(Exception):
@@ -35,8 +35,7 @@ class Waiters:
         self._guard = threading.Lock()
         self._places = threading.BoundedSemaphore(most)
 
-    @contextmanager
-    def turn(self, rows: Iterable[Hashable], patience: float) -> Iterator[None]:
+    def turn(self, rows: Iterable[Hashable], patience: float) -> "_Turn":
         """Work on rows in the block, and nobody else of this process on one of them.
 
         Args:
@@ -46,32 +45,31 @@ class Waiters:
         Raises:
             Locked: one was not free in time.
         """
-        give_up = time.monotonic() + patience
-        with ExitStack() as held:
-            for key in rows:
-                held.enter_context(self._one(key, give_up))
-            yield
+        return _Turn(self, rows, patience)
 
-    @contextmanager
-    def _one(self, key: Hashable, give_up: float) -> Iterator[None]:
+    def _take(self, key: Hashable, give_up: float) -> None:
         with self._guard:
-            row = self._rows.setdefault(key, _Row())
+            row = self._rows.get(key)
+            if row is None:
+                row = self._rows[key] = _Row()
             row.users += 1
-        try:
-            # Most often nobody else is there.
-            if not row.lock.acquire(blocking=False) and not row.lock.acquire(
-                timeout=max(0.0, give_up - time.monotonic())
-            ):
-                raise Locked
-            try:
-                yield
-            finally:
-                row.lock.release()
-        finally:
-            with self._guard:
-                row.users -= 1
-                if not row.users:
-                    del self._rows[key]
+        # Most often nobody else is there.
+        if row.lock.acquire(blocking=False):
+            return
+        if not row.lock.acquire(timeout=max(0.0, give_up - time.monotonic())):
+            self._leave(key, row)
+            raise Locked
+
+    def _give_back(self, key: Hashable) -> None:
+        row = self._rows[key]
+        row.lock.release()
+        self._leave(key, row)
+
+    def _leave(self, key: Hashable, row: _Row) -> None:
+        with self._guard:
+            row.users -= 1
+            if not row.users:
+                del self._rows[key]
 
     @contextmanager
     def place(self, patience: float) -> Iterator[None]:
@@ -89,3 +87,27 @@ class Waiters:
             yield
         finally:
             self._places.release()
+
+
+class _Turn:
+    """The rows that one piece of work holds; every message makes one, so it is no generator."""
+
+    __slots__ = ("_held", "_patience", "_rows", "_waiters")
+
+    def __init__(self, waiters: Waiters, rows: Iterable[Hashable], patience: float) -> None:
+        self._waiters, self._rows, self._patience = waiters, rows, patience
+        self._held: list[Hashable] = []
+
+    def __enter__(self) -> None:
+        give_up = time.monotonic() + self._patience
+        try:
+            for key in self._rows:
+                self._waiters._take(key, give_up)
+                self._held.append(key)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        while self._held:
+            self._waiters._give_back(self._held.pop())

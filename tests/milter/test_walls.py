@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from conversation_tracker.core import replies
@@ -287,3 +288,33 @@ def test_a_process_that_somebody_kills_is_no_verdict(uri: str, hook: None, tmp_p
         assert second.result() == str(replies.TRY_LATER)
         assert world.tracker.events("condemned") == []
         assert len(world.tracker.events("worker-died")) == 1
+
+
+def test_locked_orders_do_not_stop_the_mail_of_others(uri: str) -> None:
+    """An integrator is idle in a transaction after `mask`; forty messages wait for its orders."""
+    with served(uri, 1) as world, ThreadPoolExecutor(40) as threads:
+        numbers = [world.order() for _ in range(11)]
+        aliases = [world.alias(SHOP, number) for number in numbers]
+        free = world.alias(SHOP, world.order())
+        with psycopg.connect(uri) as integrator:
+            for number in numbers:
+                query = "SELECT tracker.mask('shop', %s, 'erp@partner.example', 'partner')"
+                integrator.execute(query, (number,))
+            to = [aliases[0]] * 20 + aliases[1:] * 2
+            waiting = [
+                threads.submit(
+                    tried, world, each, mail(CARRIER, f"Message-ID: <{number}@x.example>")
+                )
+                for number, each in enumerate(to)
+            ]
+            beside = 0
+            while not all(each.done() for each in waiting):
+                started = time.monotonic()
+                data = mail(CARRIER, f"Message-ID: <b{beside}@x.example>")
+                assert tried(world, free, data) == "accepted"
+                assert time.monotonic() - started < 4
+                beside += 1
+            assert beside > 5
+            assert {each.result() for each in waiting} == {str(replies.TRY_LATER)}
+            assert len(world.tracker.events("order-locked")) == len(waiting)
+        assert tried(world, aliases[0], mail(CARRIER)) == "accepted"
