@@ -8,7 +8,7 @@ own are shown: they are in the edits.
 
 import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import psycopg
@@ -18,7 +18,7 @@ from conversation_tracker.connection import Connection
 from conversation_tracker.core import message as messages
 from conversation_tracker.core import postmaster
 from conversation_tracker.core.address import Address, AddressError, mailboxes
-from conversation_tracker.core.conversation import Conversation
+from conversation_tracker.core.conversation import Conversation, Participant
 from conversation_tracker.core.message import Arrival, Message
 from conversation_tracker.core.plan import Edit, Record
 from conversation_tracker.core.replies import Reply
@@ -305,9 +305,13 @@ def _order(conversation: Conversation) -> str:
 def _record_lines(record: Record, conversation: Conversation) -> Iterator[str]:
     people = {p.token: p for p in (*conversation, *conversation.apart, *record.joined)}
     to = (named(people[token], conversation) for token, _bounce in record.recipients)
+    author = people[record.sender]
+    if record.verdict == "flagged":
+        # Whoever it is, it is not who they say.
+        people[author.token] = author = replace(author, role="partner")
     yield f"record: {_order(conversation)}"
     yield f"  direction: {record.direction}{', automatic' if record.automatic else ''}"
-    yield f"  from: {named(people[record.sender], conversation)}"
+    yield f"  from: {named(author, conversation)}"
     yield f"  to: {', '.join(to)}"
     yield f"  subject: {one_line(record.subject)}"
     yield f"  text: {one_line(record.first_words)}"
@@ -315,7 +319,25 @@ def _record_lines(record: Record, conversation: Conversation) -> Iterator[str]:
     yield f"  size: {record.size} octets"
     yield f"  sender: {record.verdict}"
     if record.joined:
-        yield f"  joins: {', '.join(named(p, conversation) for p in record.joined)}"
+        joined = (named(people[p.token], conversation) for p in record.joined)
+        yield f"  joins: {', '.join(joined)}"
+    for note in record.notes:
+        yield f"  note: {one_line(note)}"
+    handed = [named(people[token], conversation) for token in sorted(record.shown)]
+    if handed:
+        yield f"  hands out the soft alias of: {', '.join(handed)}"
+    for participant in people.values():
+        if participant.address is not None:
+            yield f"  takes part: {named(participant, conversation)}, {_standing(participant)}"
+
+
+def _standing(participant: Participant) -> str:
+    """Tell what somebody is in an order, and whether their soft alias resolves."""
+    if participant.role == "return":
+        return "a Reply-To address or return path"
+    if not participant.introduced:
+        return "guest"
+    return "introduced, soft alias handed out" if participant.handed_out else "introduced"
 
 
 def _cut(text: str) -> str:

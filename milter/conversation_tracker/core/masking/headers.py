@@ -172,12 +172,18 @@ def without(value: bytes, gone: Callable[[Address], bool]) -> bytes | None:
         if len(stay) == at - inside:
             if start < end or sign not in b",":
                 kept.append(value[start:end] + sign)
-            continue
-        # Of people without a comma between them, names and comments may be anybody's.
-        bare = [b"<" + value[box.start : box.end] + b">" for box in stay]
-        kept.append(b", ".join(bare) + (sign if bare or sign == b";" else b""))
-    left = b" ".join(each for each in kept if each)
-    return re.sub(rb",(?=[ ]*(?:;|\Z))", b"", left)
+            elif kept and kept[-1].endswith(b";"):  # the comma behind a group
+                kept[-1] += sign
+        elif stay:
+            # Of people without a comma between them, names and comments may be anybody's.
+            bare = [b"<" + value[box.start : box.end] + b">" for box in stay]
+            kept.append(b", ".join(bare) + sign)
+        elif sign == b";" and kept:
+            kept[-1] = kept[-1].removesuffix(b",") + sign
+    if not kept:
+        return None
+    kept[-1] = kept[-1].removesuffix(b",")
+    return b" ".join(kept)
 
 
 def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask: Mask) -> bytes:
