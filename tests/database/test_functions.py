@@ -64,6 +64,60 @@ def test_every_spelling_of_an_address_has_one_alias_forever(
         assert len({shop.mask(each, str(number)) for each in order}) == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "same", "other"),
+    [
+        ("j.d.o.e@gmail.com", "JDoe@googlemail.com", "jdoe+x@gmail.com"),
+        ("j.doe+x@gmail.com", "jdoe+X@googlemail.com", "jdoe+y@gmail.com"),
+        ("j.doe@doe.example", "J.Doe@DOE.example", "jdoe@doe.example"),
+        ("john+x@doe.example", "JOHN+X@doe.example", "john@doe.example"),
+        ('"j.d"@gmail.com', "jd@gmail.com", "j.d.@gmail.com.example"),
+    ],
+)
+def test_gmails_spellings_are_one_and_a_tag_makes_another(
+    shop: "Shop", first: str, same: str, other: str
+) -> None:
+    alias = shop.mask(first)
+    assert shop.mask(same) == alias
+    assert shop.mask(other) != alias
+    assert len(shop.people()) == 2
+
+
+@pytest.mark.parametrize("address", ["john@doe", "x@y", "john@xn--tda"])
+def test_a_single_label_is_no_mail_address(shop: "Shop", address: str) -> None:
+    with refused(INVALID, address):
+        shop.mask(address)
+    with pytest.raises(psycopg.Error, match="not a valid mail address") as caught:
+        shop.mask(address)
+    assert caught.value.diag.message_hint == "Give one bare address, such as name@example.com."
+
+
+def test_mask_introduces_a_guest_under_the_role_that_it_gives(shop: "Shop") -> None:
+    shop.set(mask="soft", participant_limit=2)
+    shop.mask("john@doe.example", role="partner")
+    for number in range(3):
+        shop.rows(
+            "INSERT INTO tracker.participants (order_id, token, role, address, introduced)"
+            " VALUES (%s, gen_random_uuid(), 'partner', %s, false) RETURNING 1",
+            shop.order()["id"],
+            f"guest{number}@far.example",
+        )
+    assert shop.mask("Guest0@far.example").startswith("guest0@far.example-")
+    query = "SELECT role, introduced, handed_out FROM tracker.participants WHERE address ~ %s"
+    assert shop.rows(query, "^guest0@") == [("buyer", True, True)]
+    assert shop.rows(query, "^guest1@") == [("partner", False, False)]
+    with refused(TOO_MANY, "guest1@far.example"):
+        shop.mask("guest1@far.example")
+    assert shop.mask("guest0@far.example", role="partner").startswith("guest0@")
+    assert shop.rows(query, "^guest0@") == [("buyer", True, True)]
+
+
+def test_a_soft_alias_that_was_never_handed_out_unmasks_nobody(shop: "Shop") -> None:
+    shop.mask("john@doe.example")
+    with refused(NO_DATA):
+        shop.unmask(f"john@doe.example-{shop.order()['ref']}b.{shop.alias_domain}")
+
+
 def test_each_order_gives_another_alias(shop: "Shop") -> None:
     shop.set(mask="soft")
     soft = {shop.mask("john@doe.example", str(number)) for number in range(3)}

@@ -44,6 +44,67 @@ def empty(postgres: "Postgres") -> Iterator[str]:
     postgres.drop_database("empty")
 
 
+OLDER = """
+INSERT INTO tracker.stores (name, alias_domain, mask)
+VALUES ('hard', 'ct.example.com', 'hard'), ('soft', 'soft.example.com', 'soft');
+INSERT INTO tracker.orders (store, number, ref, alias_domain, expires_at)
+SELECT name, '1', lpad(length(alias_domain)::text, 12, '0'), alias_domain, now() + '1 day'
+  FROM tracker.stores;
+INSERT INTO tracker.participants (order_id, token, role, address, vouched)
+SELECT o.id, md5(o.store || p.role)::uuid, split_part(p.role, ' ', 1), p.address, p.vouched
+  FROM tracker.orders AS o,
+       (VALUES ('buyer', 'john@doe.example', true), ('store', 'info@shop.example', true),
+               ('partner', 'eve@far.example', false), ('return', 'b@far.example', true))
+           AS p(role, address, vouched);
+INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, return_id,
+                              sender_name, message_id, subject, first_words, size,
+                              attachment_names, automatic, auto_reply, verdict, notes, raw)
+SELECT o.id, '1', 'q', 'internal', s.id, r.id, '', '', '', '', 1, '{}', false, false,
+       'unverified', '{}', ''
+  FROM tracker.orders AS o
+  JOIN tracker.participants AS s ON s.order_id = o.id AND s.role = 'store'
+  JOIN tracker.participants AS r ON r.order_id = o.id AND r.role = 'return';
+"""
+
+
+def test_an_older_databases_people_keep_their_aliases(
+    empty: str, scripts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Soft ones that may be out there resolve, return paths lie apart, and all is as before."""
+    later = [path for path in scripts.glob("*.sql") if path.stem > "0008-months"]
+    for path in later:
+        path.rename(path.with_suffix(".later"))
+    (scripts.parent / "roles.sql").rename(scripts.parent / "roles.later")
+    (scripts.parent / "roles.sql").write_text("SELECT 1")
+    migrate(empty)
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute(OLDER)
+    for path in later:
+        path.with_suffix(".later").rename(path)
+    (scripts.parent / "roles.later").rename(scripts.parent / "roles.sql")
+    assert migrate(empty) == len(later)
+    with psycopg.connect(empty) as connection:
+        people = connection.execute(
+            "SELECT o.store, p.role, p.address, p.introduced, p.handed_out, p.owner_id IS NOT NULL"
+            " FROM tracker.participants AS p JOIN tracker.orders AS o ON o.id = p.order_id"
+            " ORDER BY 1, 2"
+        ).fetchall()
+        expected = []
+        for store in ("hard", "soft"):
+            expected += [
+                (store, "buyer", "john@doe.example", True, store == "soft", False),
+                (store, "partner", "eve@far.example", False, False, False),
+                (store, "return", None, False, False, True),
+                (store, "store", "info@shop.example", True, True, False),
+            ]
+        assert people == expected
+        found = connection.execute(
+            "SELECT a.address FROM tracker.return_addresses AS a"
+            " JOIN tracker.messages AS m ON m.return_id = a.participant_id"
+        ).fetchall()
+        assert found == [("b@far.example",)] * 2
+
+
 @pytest.fixture
 def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let `migrate` run a copy of our scripts; return its folder."""

@@ -437,6 +437,19 @@ def test_of_very_many_reply_to_addresses_the_first_work() -> None:
     assert value.count(b"@") == value.count(DOMAIN.encode()) == 10
 
 
+def test_where_there_may_be_more_guests_than_were_read_the_text_is_searched_for_them() -> None:
+    html = "jim&#64;x.example <a href='mailto:joe%40x.example?subject=x'>x</a>, (ida@x.example)."
+    text = written(CARRIER, f"Subject: ask {ANN}", "Content-Type: text/html", body=html)
+    wanted = {ANN, "jim@x.example", "joe@x.example", "ida@x.example"}
+    for limit, there in ((1, True), (2, False)):
+        people = order(BUYER, CARRIER, guest("eve@x.example", "c"), guest_limit=limit)
+        done = mail(text, people, to=B, sender=CARRIER).plan()
+        assert (wanted <= set(done.records[0].mentioned)) is there
+    many = " ".join(f"{n}@x.example" for n in range(5000))
+    row = mail(written(CARRIER, body=many), order(BUYER, CARRIER, guest_limit=0), to=B)
+    assert 900 < len(row.plan().records[0].mentioned) < 1100
+
+
 # Single labels
 
 

@@ -201,7 +201,7 @@ class Conversation:
 
     def hard(self, participant: Participant) -> str:
         """Give a participant's hard alias, the only form that is ever recorded."""
-        return str(Hard(participant.token, self.order.alias_domain))
+        return f"{participant.token}@{self.order.alias_domain}"
 
     def soft(self, participant: Participant) -> str | None:
         """Give a participant's soft alias, or None where the address cannot be carried."""

@@ -7,15 +7,17 @@ nobody in any more.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import chain, islice
 
 from conversation_tracker.core import claims
 from conversation_tracker.core.address import Address, mailboxes
 from conversation_tracker.core.alias import in_domains
 from conversation_tracker.core.conversation import Conversation, Store
-from conversation_tracker.core.masking import invitation
+from conversation_tracker.core.masking import invitation, written
 from conversation_tracker.core.masking.headers import ADDRESS_HEADERS
 from conversation_tracker.core.message import Message
 from conversation_tracker.core.passage import Verdict
+from conversation_tracker.core.syntax.words import decoded
 from conversation_tracker.core.variant import single_label
 from conversation_tracker.core.view import structure
 
@@ -90,15 +92,32 @@ def mentioned(message: Message, conversation: Conversation) -> Iterator[str]:
             yield participant.address.key
     yield from conversation.left_out
     known = {each.address.key for each in conversation.apart if each.address is not None}
+    for address in _addresses(message, everywhere=conversation.full):
+        if address.key not in known and conversation.of(address) is None:
+            yield address.key
+
+
+def _addresses(message: Message, *, everywhere: bool) -> Iterator[Address]:
+    """Go through the addresses in address headers, or, of so many at most, everywhere.
+
+    Of an order's guests the newest are read with it. Only where there may be more, a text may name
+    one who is masked in it and was not read.
+    """
     for header in message.headers:
         if header.key in ADDRESS_HEADERS:
             message.means.check()
-            for mailbox in mailboxes(header.value):
-                address = mailbox.address
-                if address is None or address.key in known:
-                    continue
-                if conversation.of(address) is None:
-                    yield address.key
+            found = (mailbox.address for mailbox in mailboxes(header.value))
+            yield from (address for address in found if address is not None)
+    if everywhere:
+        texts = (h for h in message.headers if h.key not in ADDRESS_HEADERS and _may(h.value))
+        in_headers = (a for h in texts for a in written.in_text(decoded(h.value), message.means))
+        in_body = written.addresses(structure(message), message.body, message.means)
+        yield from islice(chain(in_headers, in_body), written.MOST)
+
+
+def _may(value: bytes) -> bool:
+    """Tell cheaply whether an address may stand in a header's value."""
+    return b"@" in value or b"=?" in value or b"%40" in value
 
 
 def _introducing(

@@ -136,11 +136,14 @@ class View:
             if participant.address is not None:
                 alias = self.shown(participant)
                 yield participant.address.key, alias
+                # Nobody has a guest's: if one stands there, it goes as one of another order does.
+                if not participant.introduced:
+                    continue
                 soft = conversation.soft(participant)
                 if alias == soft and not participant.handed_out:
                     self._handing.may(alias, participant.token)
                 if to is None and soft is not None:
-                    yield soft, conversation.hard(participant)
+                    yield soft, alias
 
     def _written(self, participant: Participant) -> str:
         """Give what stands for a participant, and note that the view shows it."""
