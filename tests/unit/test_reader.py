@@ -393,6 +393,28 @@ def test_other_parts_keep_the_alias(type: str) -> None:
     assert text in left.body.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.parametrize(
+    ("type", "name", "is_read"),
+    [
+        *(("text/plain", name, True) for name in ("a.txt", "A.TXT", "README", "a.log")),
+        *(("text/plain", name, False) for name in ("a.html", "a.txt.js", "a.svg")),
+        *(("text/html", name, True) for name in ("a.html", "a.HTM", "page")),
+        *(("text/html", name, False) for name in ("a.js", "a.svg", "a.hta", "a.html.")),
+    ],
+)
+def test_a_file_by_the_name_of_another_type_keeps_the_alias(
+    type: str, name: str, is_read: bool
+) -> None:
+    """A page that says it is plain text is opened as a page, scripts and forms in it as well."""
+    text = f"var e = '{B}'\n"
+    filename = f"Content-Disposition: attachment; filename*=utf-8''{name}"
+    both = f"{type}; name={name}\nContent-Disposition: attachment; filename=a.txt"
+    for fields in (f"{type}; name={name}", f"{type}\n{filename}", both):
+        part = f"--x\nContent-Type: {fields}\n\n{text}--x--\n"
+        _, body = sent(part, B, "Content-Type: multipart/mixed; boundary=x\n")
+        assert (BUYER in body) == (is_read and (fields != both or type == "text/plain"))
+
+
 def test_returned_headers_are_read_as_a_messages() -> None:
     part = f"Content-Type: text/rfc822-headers\n\nTo: <{B}>\nX-To: {B}\nSubject: for {B}\n"
     _, body = sent(f"--x\n{part}--x--\n", B, "Content-Type: multipart/report; boundary=x\n")

@@ -46,6 +46,8 @@ masked; anything else."""
 
 _TAIL = 512  # octets in which an address ends
 _PLAIN, _PAGE = "text/plain", "text/html"
+# What files of these types may be called; by any other name programs open them as something else.
+_NAMED = {_PLAIN: ("txt", "text", "asc", "log"), _PAGE: ("html", "htm", "xhtml")}
 # Letters, digits and what else an alias is made of, as character references.
 _REFERRED = re.compile(
     rb"&(?:#0*(?:4[3-6]|4[89]|5[0-7]|6[4-9]|[789][0-9]|1[01][0-9]|12[0-6])(?![0-9])"
@@ -172,6 +174,8 @@ def read(part: Part, data: bytes) -> Shown | None:
         part: the leaf.
         data: how its content begins.
     """
+    if any(_otherwise(name, part.type) for name in (part.name, value_of(part.parameters, "name"))):
+        return None
     if part.type == _PAGE:
         return page.Page().shown
     if part.type == _PLAIN:
@@ -181,6 +185,12 @@ def read(part: Part, data: bytes) -> Shown | None:
     if part.type in calendar.CALENDARS:
         return calendar.shown
     return calendar.shown if declared(part) is None and calendar.is_calendar(data) else None
+
+
+def _otherwise(name: str, type: str) -> bool:
+    """Tell whether a file of this name is opened as something else than its type says."""
+    _, dot, ending = name.rpartition(".")
+    return bool(dot) and type in _NAMED and ending.lower() not in _NAMED[type]
 
 
 def may_show(part: Part, data: bytes, label: str, own: eyes.Eyes) -> bool:
