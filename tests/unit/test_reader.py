@@ -237,6 +237,15 @@ PAGES = [
     ('<iframe srcdoc="@">@</iframe>@', '<iframe srcdoc="@">@</iframe>#'),
     ('<svg><noframes><a title="</noframes>@"></a>', None),
     ("<plaintext>@", None),
+    ("<noscript><plaintext></noscript>@", None),
+    ("<noscript><select></noscript>@", None),
+    ("<svg><title><select></title>@", None),
+    ("<svg><style><style></style>@", None),
+    ("<option><title>@</title>@", None),
+    ("<option>@</select>@", None),
+    ("<option><table></option>@", None),
+    ("<select><option><b>@</b></option></select>@", "<select><option><b>@</b></option></select>#"),
+    ("<noscript><img></noscript>@", "<noscript><img></noscript>#"),
     (f'<img src="{PIXEL}?e=@>@', None),
     (f'<img src="{PIXEL}?e=@>@<p class="x">@', None),
     (f'<img src={PIXEL}?e="@>@', None),
@@ -664,7 +673,13 @@ def sabotage(monkeypatch: pytest.MonkeyPatch) -> None:
 
 OTHERS = ("@.org @-b.org", "bounce-@", "x@ 0@")
 """What is no alias, and in no link."""
-SIMPLY_READ = ("<script><!--<script>", '<svg><noframes><a title="</noframes>')
+SIMPLY_READ = (
+    "<option><table>",
+    "<script><!--<script>",
+    "<svg>",
+    "<noscript><plaintext>",
+    "<noscript><select>",
+)
 """How markup begins that the scan reads as most of it is meant."""
 SABOTAGED = [
     *(

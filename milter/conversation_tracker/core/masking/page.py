@@ -30,7 +30,8 @@ _STRICT = re.compile(
     re.DOTALL,
 )
 _WARY = re.compile(
-    r"<(?:!--.*?-->|!\[CDATA\[.*?\]\]>|/?[A-Za-z](?>(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*)>"
+    rf"<(?:!--.*?-->|!\[CDATA\[.*?\]\]>|(?P<end>/?)(?P<name>[A-Za-z][^{_B}/>\"'<]*+)"
+    r"(?>(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*)>"
     rf"|(?!!\[CDATA\[){_OTHERS}|{_UNCLOSED})",
     re.DOTALL,
 )
@@ -39,11 +40,9 @@ _RAW = frozenset(
     "iframe noembed noframes noscript plaintext script style textarea title xmp".split()
 )
 _SHOWN = "title"
-_FIELDS = {
-    "datalist": frozenset({"datalist"}),
-    "option": frozenset({"option", "select", "datalist"}),
-    "select": frozenset({"select"}),
-}
+_ENDLESS = "plaintext"
+_LISTS = frozenset({"select", "datalist"})
+_FIELDS = _LISTS | {"option"}
 _BREAKS = re.compile(
     rf"(?:{BLOCK.pattern}|tbody|thead|tfoot|body|html|head|title|select|legend|summary|option)\Z",
     re.IGNORECASE,
@@ -57,8 +56,8 @@ class Page:
     """HTML source that is read piece by piece, in order."""
 
     def __init__(self) -> None:
-        self._strict = _Reading(_STRICT)
-        self._wary = _Reading(_WARY)
+        self._strict = _Reading()
+        self._wary = _WaryReading()
         self._begun = False
 
     def shown(self, source: str, eyes: Eyes) -> str:
@@ -92,13 +91,14 @@ def _within(nodes: list[Node], starts: list[int], place: Span) -> bool:
 
 
 class _Reading:
-    """One way to tell markup from text; what a piece leaves open goes on in the next."""
+    """Tells markup from text as HTML 5 says; what a piece leaves open goes on in the next."""
 
-    def __init__(self, markup: re.Pattern[str]) -> None:
-        self._markup = markup
+    _markup = _STRICT
+
+    def __init__(self) -> None:
         self._pending = ""
         self._raw = ""
-        self._until: frozenset[str] = frozenset()
+        self._open: dict[str, int] = {}  # elements in which text is none, and how many
         self._lost = False
 
     def read(self, source: str) -> Iterator[Node]:
@@ -112,14 +112,14 @@ class _Reading:
             if self._raw:
                 close = _closing(self._raw).search(whole, at)
                 end = close.start() if close else len(whole)
-                if self._raw == _SHOWN and end > at:
+                if self._raw == _SHOWN and end > at and not self._open:
                     yield at - before, end - before, True
                 if close is None:
                     return
                 at, self._raw = end, ""
             found = self._markup.search(whole, at)
             end = found.start() if found else len(whole)
-            if end > at and not self._until:
+            if end > at and not self._open:
                 yield at - before, end - before, breaks
                 breaks = False
             if found is None:
@@ -133,23 +133,46 @@ class _Reading:
 
     def _tag(self, found: re.Match[str]) -> bool:
         """Take notice of a tag; tell whether it ends a line."""
-        groups = found.groupdict()
-        name = (groups.get("name") or "").lower()
-        if not name:
-            return False
-        if groups["end"]:
-            if name in self._until:
-                self._until = frozenset()
+        name = (found["name"] or "").lower()
+        if found["end"]:
+            self._open.pop(name, None)
         elif name in _RAW:
             self._raw = name
-        elif not self._until:
-            self._until = _FIELDS.get(name, frozenset())
+        elif name in _FIELDS and not self._open:
+            self._open[name] = 1
         return _BREAKS.match(name) is not None
+
+
+class _WaryReading(_Reading):
+    """Tells markup from text by all that some program may take for markup.
+
+    Nothing is raw; text is sure where no element is open whose content may be no text.
+    """
+
+    _markup = _WARY
+
+    def _tag(self, found: re.Match[str]) -> bool:
+        name = (found["name"] or "").lower()
+        if found["end"]:
+            self._close(name)
+        elif name != _SHOWN and (name in _RAW or name in _FIELDS):
+            self._open[name] = self._open.get(name, 0) + 1
+        elif "option" in self._open:  # with a table inside, its end tag ends nothing
+            self._open["option"] += 1
+        return False
+
+    def _close(self, name: str) -> None:
+        if self._open.get(name, 0) > 1:
+            self._open[name] -= 1
+        elif name != _ENDLESS:
+            self._open.pop(name, None)
+        if name in _LISTS:  # closes what is left open in it
+            self._open.pop("option", None)
 
 
 @lru_cache(maxsize=len(_RAW))
 def _closing(name: str) -> re.Pattern[str]:
-    if name == "plaintext":  # has no end
+    if name == _ENDLESS:
         return re.compile(r"(?!)")
     return re.compile(rf"</{name}(?=[{_B}/>])", re.IGNORECASE)
 
