@@ -50,6 +50,7 @@ _ARTICLE = """<article class="{direction}">
 <p>From: <bdi>{sender}</bdi> &lt;{alias}&gt;</p>
 """
 _RECIPIENT = '<p>To: {role} &lt;{alias}&gt;, <span class="{state}">{said}</span></p>\n'
+_NOBODY = '<p><span class="{state}">{said}</span></p>\n'
 _FILES = "<p>Files: {names}</p>\n"
 _NOTES = "<p>Parts with an address: {notes}</p>\n"
 _TEXT = '<pre dir="auto">{text}</pre>\n'
@@ -88,7 +89,8 @@ def _article(entry: Entry, text: str) -> Iterator[str]:
         alias=_safe(entry.alias),
     )
     for to in entry.deliveries:
-        yield _RECIPIENT.format(
+        # Refused mail may have been for nobody who takes part.
+        yield (_RECIPIENT if to.alias else _NOBODY).format(
             role=_safe(to.role),
             alias=_safe(to.alias),
             state=_safe(to.state),

@@ -1,5 +1,6 @@
 """Shares of an order's hour: who may use how much of it, and which two must stop."""
 
+import json
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from conversation_tracker.core.address import Address
 from conversation_tracker.core.conversation import Participant
 from conversation_tracker.core.plan import Record, Refusal
 from conversation_tracker.database import Database
+from conversation_tracker.page import pieces
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
@@ -318,6 +320,13 @@ def test_four_hundred_refusals_are_twenty_rows_and_the_last_says_how_many(order:
     assert (last.state, last.role, last.recipients) == ("refused", "unknown", "")
     assert last.worst is not None
     assert last.worst.reason == said
+    page = "".join(pieces(order.shop.name, "1", [(last, "")]))
+    assert f'<p><span class="refused">refused 5.6.0 {said}</span></p>' in page
+    [row] = list(timeline.as_table([last], 200))[1:]
+    assert "refused 5.6.0" in row
+    [written] = json.loads("".join(timeline.as_json(order.shop.connection, [last])))
+    assert (written["to"], written["state"]) == ([], "refused")
+    assert written["recipients"][0]["reason"] == said
 
 
 def test_a_refused_client_that_tries_again_takes_no_room(order: Order) -> None:
