@@ -1,7 +1,7 @@
 """What happens between RCPT and the end of a message must not let mail out unmasked."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
@@ -11,6 +11,9 @@ from conversation_tracker.core.address import Address
 from conversation_tracker.core.message import Arrival, Message, parse
 from conversation_tracker.database import Database
 from conversation_tracker.filter import Filter, Transaction
+
+if TYPE_CHECKING:
+    from tests.database.conftest import Shop
 
 STORE = """
 INSERT INTO tracker.stores (name, alias_domain, sender_domains)
@@ -127,3 +130,34 @@ def test_the_timeline_says_that_a_message_was_refused(database: str) -> None:
     assert (entry["state"], entry["subject"]) == ("refused", "Here it is")
     [to] = entry["recipients"]
     assert (to["role"], to["status"], to["reason"]) == ("store", "5.6.0", str(replies.CANNOT_MASK))
+
+
+def test_a_large_message_of_two_orders_is_recorded_whole_in_each(shop: "Shop") -> None:
+    """The record in each order tells its own aliases, and shares the rest only while it waits."""
+    aliases = [shop.mask("john@doe.example", number) for number in ("1", "2")]
+    lines = b"".join(
+        b"%060d %s\r\n" % (n, b"john@doe.example" if n % 900 == 0 else b"-") for n in range(30_000)
+    )
+    database = Database(shop.uri)
+    database.open()
+    try:
+        directory = database.directory()
+        rules = Filter(database, lambda: directory)
+        transaction = Transaction(null=False)
+        for alias in aliases:
+            assert rules.recipient(transaction, f"<{alias}>".encode()) is None
+        headers, _ = parse(b"From: desk@carrier.example\r\nMessage-ID: <1@x>\r\n\r\n")
+        message = Message(
+            Address.parse("desk@carrier.example"), tuple(transaction.recipients), headers, lines,
+            Arrival("4ABC"), null=False,
+        )  # fmt: skip
+        assert rules.message(transaction, message).plan.reply is None
+    finally:
+        database.close()
+    query = (
+        "SELECT m.raw FROM tracker.messages AS m JOIN tracker.orders AS o ON o.id = m.order_id"
+        " WHERE o.store = %s ORDER BY o.number"
+    )
+    kept = [bytes(row[0]).partition(b"\r\n\r\n")[2] for row in shop.rows(query, shop.name)]
+    assert kept == [lines.replace(b"john@doe.example", alias.encode()) for alias in aliases]
+    assert shop.one("SELECT count(*) FROM tracker.pieces") == 0

@@ -5,10 +5,13 @@ The limits are a few hundred octets here, so that every text is large.
 
 import base64
 import quopri
+import random
+import weakref
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from builders import BUYER, CARRIER, EVERYBODY, B, S, mail
+from builders import BUYER, CARRIER, EVERYBODY, B, S, hard, mail, order, person
 from cost import within
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -196,3 +199,63 @@ def test_a_file_gives_what_was_put_in() -> None:
     assert spool.endswith(b"\4", 0, 5)
     assert not spool.endswith(b"\3\4", 4, 5)
     assert isinstance(stored([b"few"]), bytes)
+
+
+ORDERS = 8
+CONTENT = {
+    "no address": b"".join(b"%064d\r\n" % n for n in range(45_000)),
+    "an address now and then": b"".join(
+        b"%060d %s\r\n" % (n, BUYER.encode() if n % 500 == 0 else b"-") for n in range(45_000)
+    ),
+    "an attachment": b"\r\n".join(
+        (b"--b", b"Content-Type: text/plain", b"", b"To " + BUYER.encode(), b"--b",
+         b"Content-Type: image/png", b"Content-Transfer-Encoding: base64", b"",
+         base64.encodebytes(random.Random(3).randbytes(2_200_000)).replace(b"\n", b"\r\n"),
+         b"--b--", b"")
+    ),
+}  # fmt: skip
+
+
+class Room:
+    """Where large octets are kept; `most` tells how many there were at once."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._live: dict[int, weakref.ref[Spool]] = {}
+
+    def store(self, pieces: Iterable[bytes]) -> means.Octets:
+        """Keep octets, and see how many are kept by now."""
+        found = stored(pieces)
+        if isinstance(found, Spool):
+            self._live[id(found)] = weakref.ref(found)
+        left = [spool for each in self._live.values() if (spool := each()) is not None]
+        self.most = max(self.most, sum(map(len, left)))
+        return found
+
+
+@pytest.mark.parametrize("content", CONTENT)
+def test_a_large_message_of_many_orders_does_not_lie_there_once_for_each(content: str) -> None:
+    """Each order has its own record, with its own aliases, and they share what is the same."""
+    people = [(f"{n:x}" * 32, f"{n + 1:031x}f") for n in range(1, ORDERS + 1)]
+    orders = [
+        order(
+            person(BUYER, "buyer", buyer), person(CARRIER, "partner", carrier), id=n, ref=f"{n:012}"
+        )
+        for n, (buyer, carrier) in enumerate(people, 1)
+    ]
+    kind = "multipart/mixed; boundary=b" if content == "an attachment" else "text/plain"
+    head = f"From: {CARRIER}\nContent-Type: {kind}\n\n".encode()
+    sent = mail(head, *orders, to=[hard(buyer) for buyer, _ in people], sender=CARRIER)
+    room, size = Room(), len(CONTENT[content])
+    message = replace(
+        sent.message, body=stored([CONTENT[content]]), means=Means(means.ENDLESS.check, room.store)
+    )
+    plan = replace(sent, message=message).plan()
+    assert len(plan.records) == ORDERS
+    assert room.most < 4 * size
+    for record in plan.records:
+        assert BUYER.encode() not in record.raw[:]
+    alone = replace(message, recipients=message.recipients[-1:])
+    [whole] = replace(sent, message=alone, conversations=(orders[-1],)).plan().records
+    assert plan.records[-1].raw[:] == whole.raw[:]
+    assert len(plan.records[-1].raw) == len(whole.raw)

@@ -35,11 +35,16 @@ class Overdue(Exception):
         self.hopeless = hopeless
 
 
-class Octets(Protocol):
-    """What bytes and a file that is mapped into memory have in common; a slice is a copy."""
+class Slices(Protocol):
+    """Octets that are only gone through; a slice is a copy."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: slice, /) -> bytes: ...
+
+
+class Octets(Slices, Protocol):
+    """What bytes and a file that is mapped into memory have in common."""
+
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def find(self, sub: bytes, start: int = ..., end: int = ..., /) -> int:
         """Find octets, from the left."""
@@ -87,7 +92,7 @@ ENDLESS = Means()
 """Time and memory without an end, for what is small or nobody waits for."""
 
 
-def windows(data: Octets, start: int, end: int, size: int = LARGE) -> Iterable[bytes]:
+def windows(data: Slices, start: int, end: int, size: int = LARGE) -> Iterable[bytes]:
     """Go through a span of octets in pieces of at most `size`."""
     return (data[at : min(at + size, end)] for at in range(start, end, size))
 

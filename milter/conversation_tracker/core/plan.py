@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from conversation_tracker.core.conversation import Direction, Mapped, Participant
-from conversation_tracker.core.means import Octets
+from conversation_tracker.core.means import Octets, Slices
 from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.replies import Reply
 
@@ -127,7 +127,7 @@ class Record:
     attachment_names: tuple[str, ...]
     automatic: bool
     auto_reply: bool
-    raw: Octets = field(repr=False)
+    raw: Slices = field(repr=False)
     identifiers: tuple[Mapped, ...] = ()
     verdict: Verdict | Literal["flagged"] = "unverified"
     first_pass: bool = True

@@ -20,8 +20,9 @@ from conversation_tracker.core.conversation import (
     Store,
     TooManyParticipants,
 )
+from conversation_tracker.core.delta import against
 from conversation_tracker.core.masking import body as mime
-from conversation_tracker.core.means import Overdue
+from conversation_tracker.core.means import LARGE, Overdue
 from conversation_tracker.core.message import INTERNAL, Arrival, Message
 from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.plan import UNTOUCHED, Plan, Record
@@ -253,7 +254,8 @@ def _planned(case: _Case, conversations: Sequence[Conversation]) -> Plan:
         scanner = copies.scanner(gathered, to[0] if to else None, message.means)
         groups.append((gathered, to, scanner))
     records = tuple(
-        _record(case, before, *group) for before, group in zip(conversations, groups, strict=True)
+        _record(case, before, *group, several=len(groups) > 1)
+        for before, group in zip(conversations, groups, strict=True)
     )
     if len(message.recipients) > 1:
         for group in groups:
@@ -298,9 +300,11 @@ def _record(
     after: Conversation,
     to: Sequence[Participant],
     scanner: Scanner,
+    *,
+    several: bool,
 ) -> Record:
     flagged = claims.flagged(case.message, before, case.verdict)
-    return record(
+    found = record(
         case.message,
         after,
         _author(case.message, after),
@@ -310,6 +314,11 @@ def _record(
         case.alias_domains,
         own=case.own is not None and case.own.name == before.store.name,
     )
+    if several and len(found.raw) > LARGE:
+        # All of them wait until the last is made: what they share must not lie there for each.
+        shared = against(case.message.body, found.raw, case.message.means.check)
+        return found if shared is None else replace(found, raw=shared)
+    return found
 
 
 def _recipients(
