@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 ROWS = 600
 """As many as `metrics` has; a worker has the same number in both."""
-PLACES = 128
+PLACES = 500
 """Messages that may be decided on at once in one process."""
 
 NOBODY = bytes(32)

@@ -11,6 +11,7 @@ import pickle
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -81,8 +82,11 @@ def held(connection: socket.socket, config: Config, flights: Flights, digest: by
         The exit code: 0 when it was decided on, 75 when it must be tried again.
     """
     connection.settimeout(ANSWER)
-    connection.sendall(_BEGUN)
-    (transaction, (sender, to, headers, arrival), null, cut), body = _received(connection)
+    try:
+        connection.sendall(_BEGUN)
+        (transaction, (sender, to, headers, arrival), null, cut), body = _received(connection)
+    except (OSError, EOFError):
+        return os.EX_TEMPFAIL  # nobody waits any more
     database = Database(config.database, size=_CONNECTIONS)
     database.open()
     try:
@@ -101,7 +105,8 @@ def held(connection: socket.socket, config: Config, flights: Flights, digest: by
     bodies = [each.body for each in outcome.plan.edits if isinstance(each, ReplaceBody)]
     edits = tuple(_with_body(each, b"") for each in outcome.plan.edits)
     bare = replace(outcome, plan=replace(outcome.plan, edits=edits))
-    _send(connection, (bare, bool(bodies)), bodies[0] if bodies else b"")
+    with suppress(OSError):
+        _send(connection, (bare, bool(bodies)), bodies[0] if bodies else b"")
     reply = outcome.plan.reply
     return os.EX_TEMPFAIL if reply is not None and reply.temporary else os.EX_OK
 

@@ -6,6 +6,7 @@ nothing that a message does reaches it. What could not be written is kept and tr
 """
 
 import array
+import faulthandler
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from conversation_tracker import child
-from conversation_tracker.clock import Clock, Reason
+from conversation_tracker.clock import RUNNING, WAITING, Clock, Reason
 from conversation_tracker.config import Config
 from conversation_tracker.database import Database
 from conversation_tracker.flights import NOBODY, Flights
@@ -34,6 +35,7 @@ _PENDING = 1000  # findings that are kept while the database is away
 _AGAIN = 2.0  # seconds
 _WRITE = 30  # seconds for the database
 _BEAT = 1.0  # seconds
+_LIFETIME = RUNNING + WAITING + 60.0  # seconds; only a process that hangs elsewhere lives longer
 _CRASHES = frozenset(
     -number
     for number in (
@@ -61,6 +63,16 @@ class _Case:
     connection: socket.socket = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A trial that is under way: its process, the row of that, and when it is over in any case."""
+
+    pid: int
+    row: int
+    case: _Case
+    due: float
+
+
 class Walls:
     """What the parent of one `serve` holds and knows for its walls."""
 
@@ -71,9 +83,9 @@ class Walls:
         self.heard, self.say = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.heard.setblocking(False)
         self._clock = Clock(self.flights)
-        self._doomed: dict[int, tuple[Reason, float]] = {}
+        self._doomed: dict[int, Reason] = {}
         self._waiting: deque[_Case] = deque()
-        self._trial: tuple[int, int, _Case] | None = None
+        self._trial: _Trial | None = None
         self._pending: dict[bytes, State] = {}
         self._writing: dict[bytes, State] = {}
         self._writer = 0
@@ -88,7 +100,10 @@ class Walls:
         """
         rows = dict(workers)
         if self._trial is not None:
-            rows[self._trial[0]] = self._trial[1]
+            rows[self._trial.pid] = self._trial.row
+            if time.monotonic() > self._trial.due:
+                # It hangs where no message is in flight: that is no verdict.
+                os.kill(self._trial.pid, signal.SIGKILL)
         for pid, (reason, queue_id) in self._clock.look(rows).items():
             if pid in workers:
                 # Before it ends: whoever is told so may try again at once.
@@ -99,10 +114,9 @@ class Walls:
 
     def _end(self, pid: int, reason: Reason, queue_id: str) -> None:
         """End a process: it may say where it was, and is killed if it does not die of that."""
-        now = time.monotonic()
         known = self._doomed.get(pid)
         if known is None:
-            self._doomed[pid] = reason, now
+            self._doomed[pid] = reason
             log.worker_overdue(pid=pid, reason=reason, queue_id=queue_id)
             metrics.wall(reason)
         with suppress(ProcessLookupError):
@@ -127,16 +141,18 @@ class Walls:
                 return outgrown
             ends = _ends(rights)
             if len(word) != WORD.size:
-                continue
+                continue  # none of ours
             about, pid, digest, name = WORD.unpack(word)
             queue_id = name.rstrip(b"\0").decode("ascii", "replace")
             if about == TRIAL and ends and len(self._waiting) < _QUEUE:
-                self._waiting.append(_Case(digest, queue_id, ends[0]))
+                self._waiting.append(_Case(digest, queue_id, ends.pop()))
             elif about == MEMORY:
                 log.worker_overdue(pid=pid, reason="outgrown", queue_id=queue_id)
                 metrics.wall("outgrown")
                 self._suspect(digest, queue_id)
                 outgrown.append(pid)
+            for end in ends:
+                end.close()
 
     # Processes that ended ---------------------------------------------------------------------
 
@@ -145,9 +161,9 @@ class Walls:
         if pid == self._writer:
             self._written(code)
             return True
-        if self._trial is None or pid != self._trial[0]:
+        if self._trial is None or pid != self._trial.pid:
             return False
-        _pid, row, case = self._trial
+        row, case = self._trial.row, self._trial.case
         self._trial = None
         self.flights.clear(row)
         metrics.give_back(row)
@@ -179,8 +195,8 @@ class Walls:
 
     def _find(self, digest: bytes, state: State) -> None:
         self.suspects.set(digest, state)
-        if self._pending.get(digest) != State.CONDEMNED:
-            self._pending[digest] = state
+        # Who is condemned stays so, whatever else is found.
+        self._pending[digest] = self.suspects.state(digest)
         while len(self._pending) > _PENDING:
             del self._pending[next(iter(self._pending))]
 
@@ -203,11 +219,12 @@ class Walls:
                 return
             # Its end must show at the other end.
             case.connection.close()
-            self._trial = pid, row, case
+            self._trial = _Trial(pid, row, case, time.monotonic() + _LIFETIME)
 
     def _held(self, case: _Case, row: int, config: Config) -> int:
         for other in self._waiting:
             other.connection.close()
+        faulthandler.enable()
         limit()
         metrics.use(row)
         self.flights.use(row)
@@ -262,7 +279,7 @@ class Walls:
         """End the processes; a trial that is under way is no verdict."""
         pids = [self._writer] if self._writer else []
         if self._trial is not None:
-            pids.append(self._trial[0])
+            pids.append(self._trial.pid)
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
