@@ -10,7 +10,7 @@ from typing import Literal
 
 from conversation_tracker.failure import one_line
 
-_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
+_ADDRESS = re.compile(r"(?<![^\s<>@])[^\s<>@]++@[^\s<>]++")
 
 
 @dataclass(frozen=True, slots=True)

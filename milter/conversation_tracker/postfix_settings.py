@@ -17,7 +17,7 @@ _WAIT = 30.0  # seconds
 _SYSTEM = "/usr/sbin:/sbin:/usr/local/sbin"
 _COMPLAINTS = ("fatal: ", "error: ", "warning: ")
 _WHOLE_ADDRESS_ONLY = frozenset({"regexp", "pcre"})  # tables that are not asked for a domain
-_INNER = re.compile(r"\{\s*([^\s,}]+)(.*)\}", re.DOTALL)
+_INNER = re.compile(r"\{\s*([^\s,}]++)(.*)\}", re.DOTALL)
 _OWN_ACTION = re.compile(r"default_action\s*=\s*(\w+)")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 

@@ -6,6 +6,7 @@ moment. Such bounds are several times what the work costs, and far below what it
 grew with the square.
 """
 
+import gc
 import re
 import signal
 import time
@@ -79,7 +80,8 @@ def _piece() -> float:
 
 # In proportion, whatever the input
 
-FLOOR = 0.006
+_DISTURBED = 10  # times that a machine may be busy with something else
+FLOOR = 0.015
 """Processor seconds that are too few to compare; what grows with the square costs far more."""
 PATIENCE = 8.0
 """Processor seconds after which work is stopped: it would go on for ever."""
@@ -102,10 +104,10 @@ def proportionate(work: Callable[[int], object], size: int) -> str:
     before = _patiently(work, size // 64)
     for each in (size // 16, size // 4, size):
         whole = _patiently(work, each)
-        for _ in range(_TRIES):
+        for _ in range(_DISTURBED):
             if whole < max(FLOOR, 8 * before):
                 break
-            if whole > 40 * max(before, FLOOR / 8):  # no disturbance
+            if whole > 12 * max(before, 2 * FLOOR):  # no disturbance
                 return f"{before:.3f} s at {each // 4}, {whole:.3f} s at {each}"
             before, whole = _patiently(work, each // 4), min(whole, _patiently(work, each))
         if whole >= max(FLOOR, 8 * before):
@@ -122,10 +124,12 @@ def _patiently(work: Callable[[int], object], size: int) -> float:
 
     before = signal.signal(signal.SIGVTALRM, stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
+    gc.disable()  # a turn of it costs more than what is measured
     begun = time.process_time()
     try:
         work(size)
         return time.process_time() - begun
     finally:
+        gc.enable()
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)

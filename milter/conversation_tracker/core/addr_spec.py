@@ -23,7 +23,7 @@ _DOT_ATOM = re.compile(rf"[{_ATEXT}\x80-\U0010ffff]+(?:\.[{_ATEXT}\x80-\U0010fff
 # Atomic, not possessive: (?:...)*+ matches wrongly before Python 3.11.5.
 _WORD = rf'(?:"[^"\\]*+(?>(?:\\.[^"\\]*+)*)"|[{_ATEXT}\x80-\U0010ffff]*+)'
 _GENERAL = re.compile(rf"((?>{_WORD}(?:\.{_WORD})*))@([^@]*|\[[^@]*\])")
-_STRING_IN_LOCAL = re.compile(r'"((?>(?:[^"\\]|\\.)*))"')
+_STRING_IN_LOCAL = re.compile(r'"((?>[^"\\]*+(?:\\.[^"\\]*+)*))"?')  # each is closed
 _LITERAL = re.compile(r"\[[!-Z^-~]+\]")
 _HOST = re.compile(_NAME)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

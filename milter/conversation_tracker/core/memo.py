@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 Structure = TypeVar("Structure")
+Author = TypeVar("Author")
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class Memo:
     """What is known of one message and changes no more; it goes with the message."""
 
     _structure: object = None
+    _author: tuple[object] | None = None
     _quiet: dict[Hashable, Quiet] = field(default_factory=dict)
 
     def structure(self, read: Callable[[], Structure]) -> Structure:
@@ -43,6 +45,12 @@ class Memo:
         if self._structure is None:
             self._structure = read()
         return cast(Structure, self._structure)
+
+    def author(self, find: Callable[[], Author]) -> Author:
+        """Give the message's author, who is looked for once: From may be long."""
+        if self._author is None:
+            self._author = (find(),)
+        return cast(Author, self._author[0])
 
     def quiet(self, people: Hashable) -> Quiet:
         """Give which parts name none of these people, as far as it is known."""

@@ -145,6 +145,9 @@ class Message:
 
         RFC 5322 section 3.6.2. What is no address there is passed over: no copy shows it.
         """
+        return self.memo.author(self._author)
+
+    def _author(self) -> Address | None:
         for name in (b"from", b"sender"):
             for mailbox in mailboxes(self.first(name) or b""):
                 if mailbox.address is not None:

@@ -49,7 +49,9 @@ _PICTURE = re.compile(rb"/Subtype\s{0,9}/Image\b")
 _MAX_PICTURE = 1024 * 1024  # octets of a picture that are looked at: nobody reads its dots
 _ASCII85 = re.compile(rb"/(?:ASCII85Decode|A85)\b")
 _SHOWN = re.compile(
-    rb"\(((?>(?:[^()\\]|\\.)*))\)|<([0-9A-Fa-f\s]*)>|(\bT[jJdDm*](?![\w])|\bET\b|['\"])", re.DOTALL
+    # A string that holds another one ends there.
+    rb"\(((?>(?:[^()\\]|\\.)*))(?:\)|(?=\()|\Z)|<([0-9A-Fa-f\s]*)>|(\bT[jJdDm*](?![\w])|\bET\b|['\"])",
+    re.DOTALL,
 )
 _PAIR = re.compile(rb"\\(?:([0-7]{1,3})|\r?\n|(.))", re.DOTALL)
 

@@ -47,14 +47,14 @@ _NAME = "CN"
 _MAILTO = re.compile(r"((?:\A|(?<=[\",]))\s*+mailto:)", re.IGNORECASE)
 _QUOTED = re.compile(r"[^:\n]*;\s*+(?:ENCODING=\"?)?QUOTED-PRINTABLE[^:\n]*+:", re.IGNORECASE)
 _CHARSET = re.compile(r";\s*+CHARSET=\"?([^\s;:\"]{1,40})", re.IGNORECASE)
-_BASE64 = re.compile(
-    rb"^[^:\n]*;\s*(?:ENCODING=\"?)?(?:B|BASE64)\b[^:\n]*+:|:data:[^,\n]{0,200};base64,",
-    re.IGNORECASE | re.MULTILINE,
+_VALUE_HEAD = re.compile(
+    rb"^[^:;\n]*+(;[^:\n]*+):|:data:[^,\n]{0,200};base64,", re.IGNORECASE | re.MULTILINE
 )
 # Parameters up to the colon before the value; one may be quoted, with colons inside.
 _HEAD = re.compile(r'(?>[^":]*(?:"[^"]*"[^":]*)*):')
 _SENT_BY = re.compile(r';[ \t]*SENT-BY=(?:"([^"]*)"|([^";]*))', re.IGNORECASE)
 _NAMED = re.compile(r"[ \t<\"]*(?:mailto:)?([^?>\"\s]*)", re.IGNORECASE)
+_BASE64 = re.compile(rb";\s*+(?:ENCODING=\"?)?(?:B|BASE64)\b", re.IGNORECASE)
 _ENCODED = re.compile(rb"[A-Za-z0-9+/=\s\\]*")
 
 Mask = Callable[[str], str]
@@ -183,7 +183,10 @@ def binaries(data: bytes) -> Iterator[bytes]:
         return
     whole = re.sub(rb"\r?\n[ \t]", b"", data)
     at = 0
-    while (head := _BASE64.search(whole, at)) is not None:
+    while (head := _VALUE_HEAD.search(whole, at)) is not None:
+        if head[1] is not None and _BASE64.search(head[1]) is None:
+            at = head.end() - 1  # its value may begin there with "data:"
+            continue
         value = _value(whole, head.end())
         at = max(head.end() + len(value), head.end())
         try:

@@ -62,7 +62,8 @@ _SOFT = re.compile(rb"=[ \t]*\r?\n")
 _FLOWED = re.compile(r" \r?\n(?:>[> ]*)?")
 _QUOTED_WORD = re.compile(r"=\?([^?\s]{1,40})\?([bq])\?([^?]*)\?=(?:\s+(?==\?))?", re.IGNORECASE)
 _PADDED_WORD = re.compile(r"\?b\?[^?=]*=+[^?=]", re.IGNORECASE)
-_CONTINUED = re.compile(r'"?\s*;\s*[\w-]+\*[0-9]+\*?\s*=\s*"?')
+# It begins at a quotation mark, or where blanks do: not at each of them.
+_CONTINUED = re.compile(r'"?(?<!\s)\s*+;\s*+[\w-]++\*[0-9]++\*?\s*+=\s*+"?')
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 _BASE64 = b"+/=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

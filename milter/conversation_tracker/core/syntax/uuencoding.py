@@ -9,16 +9,15 @@ import re
 NAMES = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
 """What Content-Transfer-Encoding calls it, in lower case."""
 
-_BLOCK = re.compile(
-    rb"^(begin [0-7]{3,4} [^\r\n]*\r?\n)(.*?)^(`?\r?\n?end\b)", re.DOTALL | re.MULTILINE
-)
+_BEGIN = re.compile(rb"^begin [0-7]{3,4} [^\r\n]*\r?\n", re.MULTILINE)
+_END = re.compile(rb"^`?\r?\n?end\b", re.MULTILINE)
 _OCTETS = 45  # of a whole line
 
 
 def decoded(raw: bytes) -> bytes:
     """Decode a part's content; the same object where there is none to be found."""
-    block = _BLOCK.search(raw)
-    return raw if block is None else b"".join(map(_of_line, block[2].splitlines()))
+    block = _block(raw)
+    return raw if block is None else b"".join(map(_of_line, raw[slice(*block)].splitlines()))
 
 
 def encoded(raw: bytes, new: bytes) -> bytes:
@@ -32,15 +31,23 @@ def encoded(raw: bytes, new: bytes) -> bytes:
         The content anew, with the first and last line and the line ends of `raw`; `new` where
         `raw` was not decoded either.
     """
-    block = _BLOCK.search(raw)
+    block = _block(raw)
     if block is None:
         return new
-    line_end = b"\r\n" if block[1].endswith(b"\r\n") else b"\n"
+    start, end = block
+    line_end = b"\r\n" if raw.endswith(b"\r\n", 0, start) else b"\n"
     lines = (
         binascii.b2a_uu(new[at : at + _OCTETS], backtick=True).rstrip(b"\n") + line_end
         for at in range(0, len(new), _OCTETS)
     )
-    return raw[: block.start(2)] + b"".join(lines) + raw[block.end(2) :]
+    return raw[:start] + b"".join(lines) + raw[end:]
+
+
+def _block(raw: bytes) -> tuple[int, int] | None:
+    """Find the lines between the first "begin" and the next "end"."""
+    begin = _BEGIN.search(raw)
+    end = _END.search(raw, begin.end()) if begin is not None else None
+    return (begin.end(), end.start()) if begin is not None and end is not None else None
 
 
 def _of_line(line: bytes) -> bytes:

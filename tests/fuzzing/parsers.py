@@ -1,0 +1,352 @@
+"""Every parser of the package as a function of one text, to be tried with hostile shapes.
+
+What each may raise by its documentation is let pass. Nothing here knows what is right, only how to
+call; `measured` tells what takes longer than its input allows.
+"""
+
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from builders import BUYER, CARRIER, DOMAIN, EVERYBODY, SHOP, S, order, person
+from cost import Endless, proportionate
+
+from conversation_tracker.core import thread
+from conversation_tracker.core.address import Address, AddressError, mailboxes
+from conversation_tracker.core.alias import NotAnAlias, decode
+from conversation_tracker.core.masking import (
+    archive,
+    calendar,
+    encoded,
+    escapes,
+    flowed,
+    identity,
+    large,
+    links,
+    markup,
+    media,
+    opaque,
+    outline,
+    part_header,
+    uncovered,
+)
+from conversation_tracker.core.masking.headers import masked_mailboxes, masked_text
+from conversation_tracker.core.masking.mask import Masker
+from conversation_tracker.core.masking.people import People
+from conversation_tracker.core.message import Arrival, Header, Message, parse
+from conversation_tracker.core.passage import read as passed
+from conversation_tracker.core.reports import (
+    bounce,
+    bounce_text,
+    delivery_status,
+    maillog,
+    notice,
+    report,
+)
+from conversation_tracker.core.scanning import parts, readings, stretches
+from conversation_tracker.core.scanning.scan import Scanner
+from conversation_tracker.core.syntax import (
+    charset,
+    fields,
+    folding,
+    mime,
+    parameters,
+    tokens,
+    transfer,
+    uuencoding,
+    words,
+)
+from conversation_tracker.core.verdict import verdict
+from conversation_tracker.core.view import View
+from shapes import Shape
+
+Parser = Callable[[str], object]
+
+HUNDRED = "a@" + ".".join("bcdefghij"[n % 9] for n in range(100))
+"""An address at a domain of a hundred labels."""
+ODD = (
+    "x@y",
+    "a@b.c",
+    "me@bc",
+    HUNDRED,
+    "j.d@gmail.com",
+    "max+shop@tag.example",
+    '"j d"@doe.example',
+)
+PEOPLE = order(
+    BUYER,
+    SHOP,
+    CARRIER,
+    *(person(each, "partner", f"{n:032x}") for n, each in enumerate(ODD)),
+    participant_limit=1_000,
+)
+"""An order with odd people beside the usual ones."""
+
+_KEYS = {p.address.key: f"{p.token}@{DOMAIN}" for p in PEOPLE if p.address is not None}
+MASK = Masker(_KEYS)
+_PEOPLE = People(_KEYS)
+_RECORD = View(PEOPLE, None, alias_domains=(DOMAIN,))
+_COPY = View(PEOPLE, PEOPLE.participants[1])
+_SCANNER = Scanner({key: key for key in _KEYS})
+_NOW = datetime(2026, 1, 1, tzinfo=UTC)
+_RESULT = ", relay=mx[1.2.3.4]:25, delay=1, dsn=5.1.1, status=bounced ("
+_LINE = f"postfix/smtp[1]: 4ZJXYz0abcz1: to=<a@b>{_RESULT}"
+_DELIVERY = bounce.Delivery(
+    "0" * 32, EVERYBODY, "b" * 32, "5" * 32, "5" * 32, _NOW, "Hello", "<1@x>", "sent"
+)
+
+
+def _octets(parser: Callable[[bytes], object]) -> Parser:
+    return lambda text: parser(text.encode("utf-8", "surrogatepass"))
+
+
+def _suppressed(
+    parser: Callable[[Any], object], *errors: type[Exception]
+) -> Callable[[Any], object]:
+    def work(value: Any) -> object:
+        with suppress(*errors):
+            return parser(value)
+        return None
+
+    return work
+
+
+def _message(body: bytes, *headers: Header) -> Message:
+    return Message(None, (), (Header(b"From", b"a@b.c"), *headers), body, Arrival("Q"))
+
+
+def _structure(type_: bytes) -> Parser:
+    def work(data: bytes) -> object:
+        part = mime.read([(b"Content-Type", type_)], data)
+        outline.attachment_names(part, data)
+        return outline.text(part, data)
+
+    return _octets(_suppressed(work, mime.TooComplex))
+
+
+def _transferred(encoding: str) -> Parser:
+    def work(data: bytes) -> None:
+        old = transfer.decoded(data, encoding)
+        b"".join(transfer.pieces(data, 0, len(data), encoding))
+        for new in (old + b"x", b"x" + old, old.replace(b"a", b"bb"), old.replace(b"\n", b"")):
+            transfer.encoded(data, old, new, encoding)
+        list(stretches.stretches(stretches.decoded(data, 0, len(data), encoding.encode())))
+        stretches.untransferred(data, encoding.encode())
+
+    return _octets(work)
+
+
+def _in_charset(label: str) -> Parser:
+    def work(data: bytes) -> None:
+        charset.decoded(data, label)
+        charset.changed(data, label, lambda text: text.replace("a", "\u4e00"))
+        list(readings.texts(data, label))
+
+    return _octets(work)
+
+
+def _scanned(type_: bytes, encoding: bytes = b"") -> Parser:
+    headers = [Header(b"Content-Type", type_), Header(b"Content-Transfer-Encoding", encoding)]
+    return _octets(lambda data: Scanner(dict.fromkeys(_KEYS, "x")).scan(headers, data))
+
+
+def _readings(text: str) -> None:
+    for each in readings.readings(text, markup=True):
+        list(_SCANNER.watch.seen(each))
+    list(readings.header_readings(text))
+    readings.encoded_words(text)
+    readings.unflowed(readings.unfolded(text))
+    list(_SCANNER.tokens.decoded(text))
+
+
+def _read_octets(data: bytes) -> None:
+    list(readings.blocks(data))
+    list(_SCANNER.watch.seen_in_bytes(data))
+    list(_SCANNER.tokens.decoded_in_bytes(data))
+    parts.is_message(data)
+    parts.Declared.of(data, "text/plain")
+    declared = parts.Declared([(b"Content-Type", data)], "text/plain")
+    _ = (declared.boundary, declared.charset, declared.delsp)
+    part = parts.Part(data, 0, len(data))
+    parts.delimiters(part, b"b", part.content)
+
+
+def _encoded_again(text: str) -> None:
+    value = words.encoded(text)
+    words.decoded(value)
+    words.units(value, 0, len(value))
+
+
+def _spans(text: str) -> None:
+    value = text.encode("utf-8", "surrogatepass")
+    for mask in (MASK, lambda each: each.replace("a", "bb"), lambda each: each[: len(each) // 2]):
+        masked_text(value, mask)
+        masked_mailboxes(value, lambda address: "x@y.z" if "a" in address.local else None, mask)
+
+
+def _identifiers(text: str) -> None:
+    value = text.encode("utf-8", "surrogatepass")
+    message = _message(b"", Header(b"Message-ID", value), Header(b"References", value))
+    thread.referenced(message)
+    list(thread.mapped(message, PEOPLE))
+    thread.shown(value, PEOPLE, None, {})
+    _RECORD.identifiers(value)
+
+
+def _told(data: bytes) -> None:
+    for headers in ((), (Header(b"Content-Type", b"multipart/report; boundary=b"),)):
+        found = report.read(_message(data, *headers))
+        bounce.mark(_DELIVERY, found)
+    message = _message(b"", Header(b"Subject", data), Header(b"X-Failed-Recipients", data))
+    report.read(message)
+
+
+def _noticed(text: str) -> None:
+    notice.failed(
+        alias=S, to=text, reporter=text, domain=DOMAIN, status=text, diagnostic=text, subject=text,
+        message_id=text, arrived=_NOW, now=_NOW, token="0" * 32,
+    )  # fmt: skip
+
+
+def _logged(text: str) -> None:
+    for line in (text, _LINE + text, "postfix/smtp[1]: 4ZJXYz0abcz1: to=<" + text + _RESULT + text):
+        if (sent := maillog.read(line)) is not None:
+            bounce.worded(_DELIVERY, sent.status, sent.text)
+    bounce.worded(_DELIVERY, "5.1.1", text)
+
+
+def _verified(data: bytes) -> None:
+    for value in (data, b"mx; " + data):
+        verdict(_message(b"", Header(b"Authentication-Results", value)), "mx")
+
+
+def _header(name: str) -> Parser:
+    key = name.encode()
+
+    def work(data: bytes) -> None:
+        for view in (_RECORD, _COPY):
+            view.headers(_message(b"", Header(key, data)), protected=False)
+
+    return _octets(work)
+
+
+def _windows(data: bytes) -> None:
+    for quoted in (False, True):
+        with suppress(large.Unparted):
+            list(large.spans(data, 0, len(data), quoted=quoted))
+
+
+PARSERS: dict[str, Parser] = {
+    "address": _suppressed(Address.parse, AddressError),
+    "alias": _suppressed(lambda t: decode(Address("a", t + ".ct.x"), ("ct.x",)), NotAnAlias),
+    "mailboxes": _octets(mailboxes),
+    "tokens": _octets(tokens.tokens),
+    "words": _octets(lambda data: words.units(data, 0, len(data))),
+    "words written": _encoded_again,
+    "header values": _spans,
+    "parameters": _octets(lambda data: parameters.masked(b"x/y" + data, lambda text: text + "y")),
+    "parameters behind a sign": _octets(lambda data: parameters.parse(b"x/y;" + data)),
+    "content type": _suppressed(
+        lambda text: mime.read([(b"Content-Type", text.encode("utf-8", "replace"))], b"x"),
+        mime.TooComplex,
+    ),
+    "structure, mixed": _structure(b"multipart/mixed; boundary=b"),
+    "structure, lost boundary": _structure(b"multipart/digest"),
+    "structure, message": _structure(b"message/rfc822"),
+    "structure, file": _structure(b"application/octet-stream"),
+    "fields": _octets(lambda data: [*fields.fields(data)]),
+    "folding": _octets(lambda d: (folding.header(b"X", d), folding.text(d), folding.safe(d))),
+    "message": _octets(parse),
+    "base64": _transferred("base64"),
+    "quoted-printable": _transferred("quoted-printable"),
+    "uuencoding": _transferred("x-uuencode"),
+    "uuencoded block": _octets(lambda data: uuencoding.decoded(b"begin 644 x\n" + data)),
+    "no charset": _in_charset(""),
+    "utf-7": _in_charset("utf-7"),
+    "iso-2022-jp": _in_charset("iso-2022-jp"),
+    "utf-16": _in_charset("utf-16"),
+    "big5": _in_charset("big5"),
+    "flowed": lambda text: flowed.masked(MASK(text), MASK, delsp=True),
+    "calendar": _octets(
+        lambda data: (calendar.masked(data, "utf-8", MASK), [*calendar.binaries(b"base64" + data)])
+    ),
+    "markup": lambda text: (markup.masked(text, MASK), markup.stripped(text)),
+    "markup with an address": lambda text: markup.masked(f"jo&#104;n@doe.example {text}", MASK),
+    "links": lambda text: links.masked(f"https://t.example/{text}", MASK),
+    "link of a token": lambda text: links.masked(f"https://am9obkBkb2UuZXhhbXBsZQ/{text}", MASK),
+    "encoded": lambda text: encoded.masked(text, MASK),
+    "escapes": lambda text: escapes.masked(f"jo%68n@doe.example {text}", MASK),
+    "uncovered": lambda text: uncovered.masked(text, MASK),
+    "part header": _octets(lambda data: part_header.masked(b"X-Y: " + data, MASK)),
+    "part parameters": _octets(lambda data: part_header.masked(b"Content-Type: a/b;" + data, MASK)),
+    "part charset": _octets(lambda data: part_header.with_charset(b"Content-Type:" + data, "x")),
+    "people": _octets(lambda data: (_PEOPLE.found(data), _PEOPLE.overwritten(data))),
+    "media": _octets(lambda data: media.masked(b"\x89PNG\r\n\x1a\n" + data, _PEOPLE)),
+    "pdf": _octets(lambda data: archive.found(b"%PDF-1.4\n" + data, _PEOPLE)),
+    "pdf page": _octets(lambda d: archive.found(b"%PDF-\nstream\nBT " + d + b"endstream", _PEOPLE)),
+    "zip": _octets(lambda data: archive.found(b"PK\3\4" + data, _PEOPLE)),
+    "document": _octets(lambda data: archive.found(b"<x>" + data, _PEOPLE)),
+    "identity": _octets(lambda d: (identity.found(d, _PEOPLE), identity.removed(d, _PEOPLE))),
+    "certificate": _octets(lambda data: identity.found(b"\x30\x80" + data, _PEOPLE)),
+    "opaque": _octets(lambda data: opaque.content(b"\x30\x80" + data)),
+    "windows": _octets(_windows),
+    "text": lambda text: (_RECORD.text(text), _COPY.text(text), MASK.amid(text)),
+    "text with a soft alias": lambda text: _RECORD.text(f"a@b-123456789012b.{DOMAIN} {text}"),
+    "header Subject": _header("Subject"),
+    "header To": _header("To"),
+    "header From": _header("From"),
+    "header References": _header("References"),
+    "header Content-Disposition": _header("Content-Disposition"),
+    "identifiers": _identifiers,
+    "passage": _octets(lambda data: passed(data, b"secret")),
+    "Authentication-Results": _octets(_verified),
+    "report": _octets(_told),
+    "delivery status": _octets(delivery_status.read),
+    "bounce text": lambda text: bounce_text.read(text, text, loosely=True),
+    "notice": _noticed,
+    "log line": _logged,
+    "scan of headers": _octets(lambda data: _SCANNER.scan([Header(b"Subject", data)], b"")),
+    "scan of text": _scanned(b"text/plain; format=flowed; delsp=yes"),
+    "scan of markup": _scanned(b"text/html; charset=utf-7"),
+    "scan of a calendar": _scanned(b"text/calendar"),
+    "scan of octets": _scanned(b"application/octet-stream"),
+    "scan of base64": _scanned(b"application/octet-stream", b"base64"),
+    "scan of quoted-printable": _scanned(b"text/plain", b"quoted-printable"),
+    "scan of parts": _scanned(b"multipart/mixed; boundary=b"),
+    "scan of a message": _scanned(b"message/rfc822"),
+    "readings": _readings,
+    "readings of octets": _octets(_read_octets),
+}  # fmt: skip
+"""Each parser by its name."""
+
+
+def measured(
+    work: Callable[[Any], object], shape: Shape, size: int, *, octets: bool = False
+) -> str:
+    """Tell what takes longer than its input allows; "" where nothing does.
+
+    Args:
+        work: takes a text, or octets.
+        shape: makes the text.
+        size: characters of the largest one.
+        octets: what it takes is octets, one for each character, UTF-8 for what has none.
+    """
+    made: dict[int, Any] = {}
+
+    def turn(size: int) -> object:
+        return work(made[size])
+
+    for each in (size // 64, size // 16, size // 4, size):
+        text = shape.make(each)
+        made[each] = text.encode("utf-8", "surrogatepass") if octets else text
+    try:
+        return proportionate(turn, size)
+    except Endless as endless:
+        return str(endless)
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    """Make octets that are as good as random."""
+    return random.Random(seed).randbytes(size)
