@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 import pytest
-from builders import BUYER, CARRIER, EVERYBODY, SHOP, A, B, S, applied, mail, own, soft
+from builders import BUYER, CARRIER, EVERYBODY, SHOP, A, B, S, applied, mail, order, own, soft
 from hypothesis import given, settings
 from strategies import FIELDS, MAILBOXES, REPORTS, TEXTS, TREES, messages
 
@@ -365,3 +365,16 @@ def test_what_is_escaped_twice_is_seen() -> None:
     assert scan([], text.encode(), FORBIDDEN)
     literal = "john@[192.0.2.1]"
     assert Masker({literal: B})("john%40%5B192.0.2.1%5D") == B.replace("@", "%40")
+
+
+def test_an_organiser_who_is_named_elsewhere_is_not_left_out() -> None:
+    """RFC 5545 section 3.8.4.3: answers go there, whoever else the message names."""
+    eve, who = "eve@evil.example", "victim@v.example"
+    invitation = f"BEGIN:VCALENDAR\nORGANIZER:mailto:{who}\nEND:VCALENDAR\n"
+    raw = f"From: {eve}\nTo: {who}\nContent-Type: text/calendar\n\n{invitation}"
+    done = mail(raw, order(BUYER, SHOP, guest_limit=0), to=S).plan()
+    assert [str(each.address) for each in done.records[0].joined if each.role == "partner"] == [
+        eve,
+        who,
+    ]
+    assert not any(each.startswith("left out") for each in done.records[0].notes)

@@ -173,25 +173,25 @@ def _nobody_yet(address: Address, conversation: Conversation) -> bool:
 
 
 def _named(message: Message, alias_domains: Collection[str]) -> Iterator[tuple[Address, bool]]:
-    """Go through whom a message names, and whether they must not be left out."""
+    """Go through whom a message names, and whether they must not be left out: an organiser."""
+    invited = list(invitation.people(structure(message), message.body, message.means))
+    organizers = {person.address.key for person in invited if person.organizer}
     met: set[str] = set()
-    for address, kept in _written(message):
+    for address in (*_written(message), *(person.address for person in invited)):
         message.means.check()
         if address.key in met or single_label(address):
             continue
         met.add(address.key)
         if in_domains(address.domain, alias_domains) is None:
-            yield address, kept
+            yield address, address.key in organizers
 
 
-def _written(message: Message) -> Iterator[tuple[Address, bool]]:
+def _written(message: Message) -> Iterator[Address]:
     for name in _NAMING:
         for value in message.values(name):
             for mailbox in mailboxes(value):
                 if mailbox.address is not None:
-                    yield mailbox.address, False
-    for person in invitation.people(structure(message), message.body, message.means):
-        yield person.address, person.organizer
+                    yield mailbox.address
 
 
 def _claimed(message: Message, conversation: Conversation, found: Verdict) -> Conversation:
