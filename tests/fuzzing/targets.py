@@ -14,6 +14,7 @@ from builders import CARRIER
 import hostile as shapes
 import oracle
 import places
+import play
 import seeds
 import spelling
 import trees
@@ -83,6 +84,11 @@ def reader(data: bytes) -> None:
     if done.copy is None:
         raise Broken(f"{raw!r} was refused: {done.outcome}")
     places.check(writer.placed, done.copy)
+
+
+def order(data: bytes) -> None:
+    """Messages of one order bring in whom a small model of the rules says, and show no more."""
+    play.game(Choices(data))
 
 
 def hostile(data: bytes) -> None:
@@ -302,6 +308,6 @@ def _of(pair: tuple[list[Header], bytes]) -> tuple[tuple[Header, ...], bytes]:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     each.__name__: each
     for each in (
-        message, clean, raw, reader, hostile, header, running, delivery, alias, structure,
+        message, clean, raw, reader, order, hostile, header, running, delivery, alias, structure,
     )
 }  # fmt: skip

@@ -15,9 +15,13 @@ import limits
 import oracle
 import people
 import places
+import play
 import seeds
 from choices import Choices
+from conversation_tracker.core import claims, joining
 from conversation_tracker.core.address import Address
+from conversation_tracker.core.conversation import Conversation
+from conversation_tracker.core.handing import Handing
 from conversation_tracker.core.message import render
 
 TOOL = Path(__file__).parents[1] / "fuzz"
@@ -161,3 +165,34 @@ def test_the_command_takes_a_corpus(tmp_path: Path) -> None:
     command = [sys.executable, TOOL, "message", found, "--corpus", tmp_path]
     environment = {key: os.environ[key] for key in os.environ if key != seeds.VARIABLE}
     assert subprocess.run(command, check=False, env=environment).returncode == 0
+
+
+def played(turns: int) -> None:
+    """Play some orders against the model."""
+    chance = random.Random(3)
+    for _ in range(turns):
+        play.game(Choices(chance.randbytes(chance.choice([20, 60, 200]))))
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "wrong"),
+    [
+        (joining, "_introducing", lambda *_, **__: True),
+        (joining, "_introducing", lambda *_, ours: ours),
+        (joining, "_claimed", lambda _message, conversation, _found: conversation),
+        (joining, "_buyer", lambda *_: None),
+        (claims, "falsely_store", lambda *_: []),
+        (claims, "unwelcome", lambda *_: False),
+        (Conversation, "full", property(lambda _: False)),
+        (Conversation, "size", property(lambda _: 0)),
+        (Conversation, "whose", Conversation.of),
+        (Handing, "note", lambda *_: None),
+    ],
+)
+def test_a_rule_that_is_not_kept_is_seen(
+    monkeypatch: pytest.MonkeyPatch, where: object, name: str, wrong: object
+) -> None:
+    """The model tells the program from one that knows the rule less."""
+    monkeypatch.setattr(where, name, wrong)
+    with pytest.raises((limits.Broken, AssertionError)):
+        played(1500)
