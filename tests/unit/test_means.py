@@ -76,3 +76,33 @@ def test_the_store_itself_has_no_more_time() -> None:
     sent = own(written(SHOP, f"To: {BUYER}", "X-Order-Id: 1001"))
     done = replace(sent, message=replace(sent.message, means=Means(check))).plan()
     assert done == Plan(reply=replies.TOO_SLOW)
+
+
+@pytest.mark.parametrize(
+    ("field", "piece", "body"),
+    [
+        ("References", "<a@b.example> ", "Hello\n"),
+        ("Content-Disposition", "; a=%40", "Hello\n"),
+        ('Content-Type: multipart/mixed; boundary="b"\nX', "x", "--b\n\nx\n" * 500),
+    ],
+)
+def test_the_time_is_asked_for_within_one_field_and_one_body(
+    field: str, piece: str, body: str
+) -> None:
+    """However much stands in there, it is noticed soon that the time is over."""
+
+    def asked(pieces: int) -> int:
+        count = 0
+
+        def check() -> None:
+            nonlocal count
+            count += 1
+
+        text = written(BUYER, f"To: {SHOP}", f"{field}: x{piece * pieces}", body=body)
+        sent = mail(text, EVERYBODY, to=S, sender=BUYER)
+        replace(sent, message=replace(sent.message, means=Means(check))).plan()
+        return count
+
+    few = asked(1)
+    assert few > (500 if body.startswith("--") else 10)
+    assert body.startswith("--") or asked(1_000) > few + 900

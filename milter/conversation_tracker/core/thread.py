@@ -10,11 +10,12 @@ RFC 5322 section 3.6.4. Nothing here raises.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from conversation_tracker.core.address import replaced
 from conversation_tracker.core.conversation import Conversation, Mapped, Order, Participant
 from conversation_tracker.core.masking import chance
+from conversation_tracker.core.means import ENDLESS
 from conversation_tracker.core.message import Message
 from conversation_tracker.core.providers import PUBLIC
 from conversation_tracker.core.syntax.folding import safe
@@ -102,6 +103,7 @@ def mapped(message: Message, conversation: Conversation) -> Iterator[Mapped]:
         if header.key not in HEADERS:
             continue
         for identifier in _IDENTIFIER.findall(header.value):
+            message.means.check()
             if identifier in seen:
                 continue
             seen.add(identifier)
@@ -115,6 +117,7 @@ def shown(
     conversation: Conversation,
     to: Participant | None,
     known: Mapping[str, Mapped],
+    check: Callable[[], None] = ENDLESS.check,
 ) -> bytes:
     """Give a header's identifiers as one participant, or the record, is to see them.
 
@@ -123,12 +126,14 @@ def shown(
         conversation: the conversation.
         to: the recipient, None for the record.
         known: the identifiers of ours that the database knows, by themselves.
+        check: raises when the time for looking is over; asked for each identifier.
 
     Returns:
         The value; the same object when nothing is to change.
     """
     edits = []
     for match in _IDENTIFIER.finditer(value):
+        check()
         new = stands_for(match[0], conversation, to, known)
         if new is not None:
             edits.append((match.start(), match.end(), new.encode("utf-8")))

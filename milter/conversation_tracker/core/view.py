@@ -252,6 +252,7 @@ class View:
         seen: set[bytes] = set()
         quiet = self._known_of(message).fields
         for place, header in enumerate(message.headers):
+            self.means.check()
             key = header.key
             first = key not in seen
             seen.add(key)
@@ -299,7 +300,7 @@ class View:
             return masked_mailboxes(left, self.address, self.text)
         value = header.value
         if header.key in THREAD_HEADERS:
-            value = shown(value, self.conversation, self.to, self._known)
+            value = shown(value, self.conversation, self.to, self._known, self.means.check)
         return part_header.value_masked(header.key, value, self)
 
     def _author(self, message: Message) -> bytes:

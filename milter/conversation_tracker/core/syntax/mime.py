@@ -138,6 +138,7 @@ class _Reader:
         default: str,
         depth: int,
     ) -> Part:
+        self.means.check()
         self.count += 1
         if self.count > MAX_PARTS:
             raise TooComplex(f"more than {MAX_PARTS} MIME parts")
