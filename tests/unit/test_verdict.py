@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.address import Address
+from conversation_tracker.core.address import Address, AddressError
 from conversation_tracker.core.message import Arrival, Header, Message
 from conversation_tracker.core.syntax.results import results
 from conversation_tracker.core.syntax.signature import is_plain
@@ -313,6 +313,58 @@ def test_nothing_raises_and_a_field_that_is_odd_gives_nothing_odd(text: str, end
         assert result.method.isascii()
         assert result.result.isascii()
         assert not set("();=") & set("".join(result.properties))
+
+
+PIECES = st.sampled_from(
+    ["; ", ";", GOOD, f"spf=pass smtp.mailfrom=a@{AT}", f"dmarc=pass header.from={AT}", "(", ")",
+     '"', "\\", " ", "\t", "x", "=", ".evil.example", "@", ",", "<", ">", "header.i=", "none",
+     f"); {GOOD} ("]
+)  # fmt: skip
+TEXTS = st.lists(PIECES, max_size=8).map("".join)
+
+
+def encoded(text: str) -> str:
+    """Write a text as a signature's tag has it (RFC 6376 section 2.11)."""
+    return "".join(c if c.isalnum() else f"={ord(c):02X}" for c in text)
+
+
+def enveloped(local: str) -> str | None:
+    """Write an address with this local part, None if there is no such address."""
+    escaped = local.replace("\\", "\\\\").replace('"', '\\"')
+    try:
+        return str(Address.parse(f'"{escaped}"@evil.example'))
+    except AddressError:
+        return None
+
+
+@given(TEXTS)
+def test_whatever_a_verifier_repeats_of_a_stranger_makes_them_nobody_else(text: str) -> None:
+    """Each template is a verifier's that writes a stranger's words down as they came."""
+    repeated = f"{text}@evil.example"
+    for message in (
+        written(
+            f"{ID};\n\tdkim=fail (1024-bit key) header.d=evil.example header.i={repeated}",
+            signatures=(f"v=1; d=evil.example; s=x; i={encoded(repeated)}",),
+        ),
+        written(f"{ID}; spf=none smtp.helo={text}", helo=text),
+        written(f"{ID}; dkim=none; spf=none (helo={text}; x) smtp.helo={text}", helo=text),
+        written(
+            f"{ID};\n\tspf=pass ({ID}: domain of {repeated} designates 192.0.2.1"
+            f" as permitted sender) smtp.mailfrom={repeated};\n\tdkim=none",
+            sender=enveloped(text),
+        ),
+        written(
+            f"{ID}; spf=pass smtp.mailfrom=evil.example (envelope-from={repeated}; receiver=x)",
+            sender=enveloped(text),
+        ),
+        written(
+            f"{ID}; dmarc=none (p=none dis=none) header.from={text}",
+            author=f"{AUTHOR}, <x@{text}>",
+        ),
+        written(f"{ID}; dmarc=none header.from={text}", author=f'"{text}" <{AUTHOR}>'),
+        written(f"{ID}; dmarc=none header.from={text}", author=f"{AUTHOR} ({text})"),
+    ):
+        assert verdict(message, ID) == "failed"
 
 
 @pytest.mark.parametrize(
