@@ -241,6 +241,8 @@ PAGES = [
     ("<noscript><select></noscript>@", None),
     ("<svg><title><select></title>@", None),
     ("<svg><style><style></style>@", None),
+    ("<svg><style><foreignObject></style>@", None),
+    ("<svg><style>p{}</style><b>@</b></svg>", "<svg><style>p{}</style><b>#</b></svg>"),
     ("<option><title>@</title>@", None),
     ("<option>@</select>@", None),
     ("<option><table></option>@", None),

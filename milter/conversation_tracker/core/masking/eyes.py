@@ -53,6 +53,11 @@ class Eyes:
         low = raw.lower()
         return any(mark in low for mark in self._marks)
 
+    def near(self, text: str) -> bool:
+        """Tell the same of text that is decoded."""
+        low = text.lower()
+        return any(mark.decode() in low for mark in self._marks)
+
     def __call__(self, text: str) -> str:
         """Give running text as the reader sees it; the same object where nothing changes."""
         spans = self.found(text)

@@ -9,7 +9,7 @@ without blanks goes on over tags that end no line. Nothing here raises, and time
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
 from conversation_tracker.core.masking.eyes import Eyes, Span
@@ -39,6 +39,8 @@ _WARY = re.compile(
 _RAW = frozenset(
     "iframe noembed noframes noscript plaintext script style textarea title xmp".split()
 )
+# Those that may belong to an alias.
+_REFERENCES = re.compile("&(?:#|commat|period|dash|plus|lowbar)", re.IGNORECASE)
 _SHOWN = "title"
 _ENDLESS = "plaintext"
 _LISTS = frozenset({"select", "datalist"})
@@ -70,8 +72,14 @@ class Page:
         Returns:
             The source; the same object where nothing changes.
         """
-        layout = _Layout(source, self._strict.read(source), eyes.check)
+        text = list(self._strict.read(source))
         sure = list(self._wary.read(source))
+        eyes.check()
+        if not (eyes.near(source) or _REFERENCES.search(source)):
+            if text:
+                self._begun = not source[text[-1][1] - 1].isspace()
+            return source
+        layout = _Layout(source, text, eyes.check)
         starts = [start for start, _, _ in sure]
         spans = eyes.found(layout.text, layout.edges, begun=self._begun)
         if layout.text:
@@ -99,6 +107,7 @@ class _Reading:
         self._pending = ""
         self._raw = ""
         self._open: dict[str, int] = {}  # elements in which text is none, and how many
+        self._foreign = False
         self._lost = False
 
     def read(self, source: str) -> Iterator[Node]:
@@ -157,17 +166,27 @@ class _WaryReading(_Reading):
             self._close(name)
         elif name != _SHOWN and (name in _RAW or name in _FIELDS):
             self._open[name] = self._open.get(name, 0) + 1
-        elif "option" in self._open:  # with a table inside, its end tag ends nothing
-            self._open["option"] += 1
+        else:
+            self._inside(name)
         return False
 
+    def _inside(self, name: str) -> None:
+        """Take notice of what stands in an open element: its own end tag may end nothing then."""
+        self._foreign = self._foreign or name in ("svg", "math")
+        for each in self._open:
+            if self._foreign or each == "option":
+                self._open[each] += 1
+
     def _close(self, name: str) -> None:
+        if name in _LISTS and name in self._open:  # closes what is left open in it
+            self._open.pop("option", None)
         if self._open.get(name, 0) > 1:
             self._open[name] -= 1
         elif name != _ENDLESS:
             self._open.pop(name, None)
-        if name in _LISTS:  # closes what is left open in it
-            self._open.pop("option", None)
+
+
+_meant = lru_cache(maxsize=1024)(html.unescape)
 
 
 @lru_cache(maxsize=len(_RAW))
@@ -185,7 +204,7 @@ class _Layout:
         edges: where in it a node begins or ends.
     """
 
-    def __init__(self, source: str, nodes: Iterator[Node], check: Callable[[], None]) -> None:
+    def __init__(self, source: str, nodes: Iterable[Node], check: Callable[[], None]) -> None:
         self._starts: list[int] = []  # of each segment in the text
         self._sizes: list[int] = []  # characters in it
         self._spans: list[Span] = []  # its source: as long, or a reference
@@ -207,7 +226,7 @@ class _Layout:
         at = start
         if source.find("&", start, end) >= 0:
             for match in REFERENCE.finditer(source, start, end):
-                meant = html.unescape(match[0])
+                meant = _meant(match[0])
                 if meant != match[0]:
                     self._add(source[at : match.start()], at, match.start())
                     self._add(meant, *match.span())
