@@ -24,7 +24,7 @@ from typing import Any
 
 import psycopg
 
-from conversation_tracker import postfix_settings, startup
+from conversation_tracker import postfix_settings
 from conversation_tracker.config import Config
 from conversation_tracker.core.alias import Bounce
 from conversation_tracker.core.reports import maillog
@@ -36,6 +36,7 @@ from conversation_tracker.journal import Journal
 from conversation_tracker.logfile import LogFile, Place
 from conversation_tracker.logs import Event, catch_uncaught, configure, log
 from conversation_tracker.pool import DatabaseUnavailable
+from conversation_tracker.readiness import wait_for_database
 from conversation_tracker.statement import Statement
 
 JOURNAL = "journal"
@@ -73,7 +74,7 @@ def run(config: Config, source: Path | None, state: Path) -> int:
 
     try:
         reader.begin()
-        startup.wait_for_database(config.database, wait)
+        wait_for_database(config.database, wait)
         database.open()
         log.following(source=reader.name)
         _Follower(reader, database, wait).run()

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from conversation_tracker import check_database, expire, orders, startup
+from conversation_tracker import check_database, expire, orders, readiness
 from conversation_tracker import pool as module
 from conversation_tracker.config import load
 from conversation_tracker.connection import Connection, Limits
@@ -195,7 +195,7 @@ def test_nothing_is_left_behind_in_the_sessions_of_others(
     out, err = io.StringIO(), io.StringIO()
     assert expire.run(load(path, {}), dry_run=False, out=out, err=err) == os.EX_OK, err.getvalue()
     assert migrate(pooled) == 0
-    startup.wait_for_database(pooled)
+    readiness.wait_for_database(pooled)
     assert settings_left(pooled) == before
 
 

@@ -16,8 +16,8 @@ from conversation_tracker.core.address import (
     _read_tokens,
     mailboxes,
     one,
-    replaced,
 )
+from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.tokens import tokens
 
 LOCALS = st.one_of(
@@ -302,13 +302,13 @@ def test_spans_are_ascending_disjoint_and_within_the_value(value: bytes) -> None
 @given(VALUES)
 def test_replacing_each_span_by_itself_changes_nothing(value: bytes) -> None:
     boxes = mailboxes(value)
-    assert replaced(value, [(b.start, b.end, value[b.start : b.end]) for b in boxes]) == value
+    assert splice(value, [(b.start, b.end, value[b.start : b.end]) for b in boxes]) == value
 
 
 @given(VALUES, st.binary(max_size=5))
 def test_replacing_spans_leaves_every_other_byte(value: bytes, new: bytes) -> None:
     boxes = mailboxes(value)
-    result = replaced(value, [(box.start, box.end, new) for box in boxes])
+    result = splice(value, [(box.start, box.end, new) for box in boxes])
     edges = [0, *(edge for box in boxes for edge in (box.start, box.end)), len(value)]
     outside = [value[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
     assert result == new.join(outside)
@@ -316,12 +316,12 @@ def test_replacing_spans_leaves_every_other_byte(value: bytes, new: bytes) -> No
 
 def test_no_edits_give_the_same_object() -> None:
     value = b"some value"
-    assert replaced(value, []) is value
+    assert splice(value, []) is value
 
 
 @given(VALUES)
 def test_tokens_leave_out_nothing_but_blanks(value: bytes) -> None:
-    rest = replaced(value, [(start, end, b"") for _, start, end in tokens(value)])
+    rest = splice(value, [(start, end, b"") for _, start, end in tokens(value)])
     assert not rest.strip(b" \t\r\n")
 
 

@@ -7,7 +7,7 @@ address can be replaced and every other byte stays. Nothing here raises on any v
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -31,7 +31,6 @@ __all__ = [
     "elements",
     "mailboxes",
     "one",
-    "replaced",
     "unquoted",
 ]
 
@@ -66,27 +65,6 @@ class Mailbox:
     end: int
     address: Address | None
     name: str
-
-
-def replaced(value: bytes, edits: Sequence[tuple[int, int, bytes]]) -> bytes:
-    """Replace spans of a value.
-
-    Args:
-        value: any bytes.
-        edits: start, end and new bytes of each span, ascending and not overlapping.
-
-    Returns:
-        The new value; the same object if there is nothing to replace.
-    """
-    if not edits:
-        return value
-    pieces: list[bytes] = []
-    position = 0
-    for start, end, new in edits:
-        pieces += (value[position:start], new)
-        position = end
-    pieces.append(value[position:])
-    return b"".join(pieces)
 
 
 def mailboxes(value: bytes) -> list[Mailbox]:

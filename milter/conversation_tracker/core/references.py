@@ -11,12 +11,9 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import quote, unquote
 
-from conversation_tracker.core.address import replaced
 from conversation_tracker.core.conversation import Conversation, Mapped, Participant
-from conversation_tracker.core.thread import HEADERS, stands_for
-
-IDENTIFYING = HEADERS | {b"content-id", b"resent-message-id"}
-"""Lower-case names of the fields of parts and attached messages that hold identifiers."""
+from conversation_tracker.core.syntax.splicing import splice
+from conversation_tracker.core.thread import stands_for
 
 _IDENTIFIER = re.compile(rb"<[^<>]*>|[^\s<>]+")
 _LINK = re.compile(r"\b(?P<kind>[cm]id:)(?P<what>[^\s<>\"'()\[\]&#?\\]+)", re.IGNORECASE)
@@ -54,7 +51,7 @@ class References:
             if new is not None:
                 start = match.start() + match[0].startswith(b"<")
                 edits.append((start, start + len(bare), new.encode("utf-8")))
-        return replaced(value, edits) if edits else value
+        return splice(value, edits) if edits else value
 
     def text(self, text: str) -> str:
         """Give a text with its links as they are to be; the same object when none changes."""

@@ -12,16 +12,14 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from conversation_tracker.core.address import replaced
 from conversation_tracker.core.conversation import Conversation, Mapped, Order, Participant
+from conversation_tracker.core.header_names import THREADING
 from conversation_tracker.core.masking import chance
 from conversation_tracker.core.means import ENDLESS
 from conversation_tracker.core.message import Message
 from conversation_tracker.core.providers import PUBLIC
 from conversation_tracker.core.syntax.folding import safe
-
-HEADERS = frozenset({b"message-id", b"in-reply-to", b"references"})
-"""Lower-case names of the headers that hold identifiers."""
+from conversation_tracker.core.syntax.splicing import splice
 
 # What stands between angle brackets, whatever it is, or else a word: an identifier that is written
 # wrongly tells as much as a right one.
@@ -100,7 +98,7 @@ def mapped(message: Message, conversation: Conversation) -> Iterator[Mapped]:
     """
     seen: set[bytes] = set()
     for header in message.headers:
-        if header.key not in HEADERS:
+        if header.key not in THREADING:
             continue
         for identifier in _IDENTIFIER.findall(header.value):
             message.means.check()
@@ -137,7 +135,7 @@ def shown(
         new = stands_for(match[0], conversation, to, known)
         if new is not None:
             edits.append((match.start(), match.end(), new.encode("utf-8")))
-    return safe(replaced(value, edits)) if edits else value
+    return safe(splice(value, edits)) if edits else value
 
 
 def stands_for(

@@ -17,6 +17,7 @@ from conversation_tracker.core.alias import NotAnAlias, decode
 from conversation_tracker.core.conversation import Conversation, Mapped, Participant
 from conversation_tracker.core.foreign import Foreign
 from conversation_tracker.core.handing import Handing
+from conversation_tracker.core.header_names import IDENTIFYING, THREADING
 from conversation_tracker.core.masking import body as mime
 from conversation_tracker.core.masking import opaque, part_header
 from conversation_tracker.core.masking.eyes import Eyes
@@ -31,9 +32,8 @@ from conversation_tracker.core.masking.needles import Needles
 from conversation_tracker.core.means import ENDLESS, Means, Octets
 from conversation_tracker.core.memo import Quiet
 from conversation_tracker.core.message import HOPS, INTERNAL, Header, Message
-from conversation_tracker.core.references import IDENTIFYING, References
+from conversation_tracker.core.references import References
 from conversation_tracker.core.syntax import folding
-from conversation_tracker.core.thread import HEADERS as THREAD_HEADERS
 from conversation_tracker.core.thread import shown
 from conversation_tracker.core.variant import single_label
 
@@ -299,7 +299,7 @@ class View:
                 return self._author(message) if header.key == b"from" else None
             return masked_mailboxes(left, self.address, self.text)
         value = header.value
-        if header.key in THREAD_HEADERS:
+        if header.key in THREADING:
             value = shown(value, self.conversation, self.to, self._known, self.means.check)
         return part_header.value_masked(header.key, value, self)
 

@@ -17,10 +17,10 @@ from conversation_tracker.core.address import (
     elements,
     mailboxes,
     one,
-    replaced,
 )
 from conversation_tracker.core.masking.spans import Edit, Mask, Place, edits
 from conversation_tracker.core.syntax.folding import safe
+from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.tokens import ANGLE, COMMENT, SIGN, tokens
 from conversation_tracker.core.syntax.words import ENCODED, clean, decoded, encoded, otherwise
 
@@ -106,7 +106,7 @@ def masked_text(value: bytes, mask: Mask) -> bytes:
         return value
     apart = _apart(value, mask)
     found = edits(apart, 0, len(apart), mask, "text")
-    result = replaced(apart, found) if found else value
+    result = splice(apart, found) if found else value
     result = _otherwise(result, lambda each: edits(each, 0, len(each), mask, "text"))
     if result is value:
         return value
@@ -128,7 +128,7 @@ def _otherwise(value: bytes, find: Callable[[bytes], list[Edit]]) -> bytes:
         return value
     for marked in (_stray_marked, _latin_marked):
         found = find(marked(value))
-        value = replaced(value, found) if found else value
+        value = splice(value, found) if found else value
     return value
 
 
@@ -204,12 +204,12 @@ def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask:
         if mask(name) == name:
             new = alias(only.address)
             if new is not None:
-                return safe(replaced(value, _address_edit(value, only, new)))
+                return safe(splice(value, _address_edit(value, only, new)))
             if not _ends_before(value[only.start : only.end], mask):
                 return value
     apart = _apart(value, mask)
     found = _list_edits(apart, alias, mask)
-    result = safe(replaced(apart, found)) if found else value
+    result = safe(splice(apart, found)) if found else value
     other = _otherwise(result, lambda each: _list_edits(each, alias, mask))
     return result if other is result else safe(other)
 
@@ -252,7 +252,7 @@ def _apart(value: bytes, mask: Mask) -> bytes:
             if mask(seen) != seen:
                 found.append((*word.span(), encoded(whole)))
                 break
-    return replaced(value, found) if found else value
+    return splice(value, found) if found else value
 
 
 def _address_edit(value: bytes, box: Mailbox, new: str) -> list[Edit]:

@@ -6,10 +6,10 @@ A block is what `fields` reads. Every other field stays byte for byte. Nothing h
 import re
 from collections.abc import Callable
 
+from conversation_tracker.core.header_names import IDENTIFYING
 from conversation_tracker.core.masking import uncovered
 from conversation_tracker.core.masking.eyes import Eyes
 from conversation_tracker.core.masking.headers import ADDRESS_HEADERS, masked_text
-from conversation_tracker.core.references import IDENTIFYING
 from conversation_tracker.core.syntax import charset, folding, parameters
 from conversation_tracker.core.syntax.fields import FIELD, fields, unfolded
 

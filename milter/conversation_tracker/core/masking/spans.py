@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
-from conversation_tracker.core.address import replaced
+from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.tokens import BLANKS, PAIR, STRING, tokens
 from conversation_tracker.core.syntax.words import (
     ENCODED,
@@ -77,7 +77,7 @@ def edits(value: bytes, start: int, end: int, mask: Mask, place: Place) -> list[
         (*layout.span(region), _written(layout, region, place))
         for region in layout.regions(_changes(text, wanted, mask), place)
     ]
-    result = replaced(value[start:end], [(s - start, e - start, new) for s, e, new in found])
+    result = splice(value[start:end], [(s - start, e - start, new) for s, e, new in found])
     again = "".join([unit.text for unit in _units(result, 0, len(result), place)])
     if again != wanted:
         found = [(start, end, encoded(wanted))]

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
-from conversation_tracker.core.address import replaced
 from conversation_tracker.core.syntax import charset
+from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.words import decoded
 
 _MAIN = re.compile(rb"\s*+([^\s/;=\"]++(?:\s*+/\s*+[^\s/;=\"(]++)?)")
@@ -100,7 +100,7 @@ def masked(value: bytes, mask: Callable[[str], str]) -> bytes:
             first, *rest = parameter.spans
             edits.append((*first, rendered(parameter.name, text)))
             edits.extend((_separator(value, start), end, b"") for start, end in rest)
-    return replaced(value, sorted(edits)) if edits else value
+    return splice(value, sorted(edits)) if edits else value
 
 
 def _root(identifier: str, mask: Callable[[str], str]) -> str:
