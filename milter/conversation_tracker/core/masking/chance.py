@@ -21,7 +21,7 @@ PLAIN = 4
 
 def told(key: str) -> bool:
     """Tell whether an address, given by its key, can be told from chance at all."""
-    return len(key.encode("utf-8")) >= WHOLE
+    return len(key) >= WHOLE or len(key.encode("utf-8")) >= WHOLE
 
 
 def encoded(domain: str, locals: Iterable[str]) -> Iterator[str]:

@@ -73,8 +73,7 @@ class Masker:
         self._watched = frozenset(watched) - self._domains.keys()
         self._alone, self._together = parted((*self._domains, *self._watched))
         self._notice = notice
-        self._told = {key: new for key, new in replacements.items() if chance.told(key)}
-        self._all_told = len(self._told) == len(replacements)
+        self._replacements = replacements
         self._kept = kept
         self._used = used
 
@@ -111,9 +110,10 @@ class Masker:
     @cached_property
     def amid(self) -> "Masker":
         """What masks a text that may be made of random octets: without what chance writes."""
-        if self._all_told:
+        if all(map(chance.told, self._replacements)):
             return self
-        return Masker(self._told, self._kept, self._watched, self._notice, self._used)
+        told = {key: new for key, new in self._replacements.items() if chance.told(key)}
+        return Masker(told, self._kept, self._watched, self._notice, self._used)
 
     @cached_property
     def needles(self) -> Needles:
@@ -149,7 +149,8 @@ class Masker:
             while at >= 0:
                 yield at, name
                 at = low.find(name, at + 1)
-        yield from self._together.places(low)
+        if self._together is not None:
+            yield from self._together.places(low)
 
     def _unicode_hits(self, text: str) -> list[Hit]:
         """Find them in any text, also those with invisible characters inside."""

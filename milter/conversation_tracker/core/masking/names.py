@@ -48,8 +48,10 @@ class Names:
                     yield start - length, name
 
 
-def parted(names: Collection[str]) -> tuple[tuple[str, ...], Names]:
-    """Part domains into those to look for one by one, and those to look for together."""
+def parted(names: Collection[str]) -> tuple[Collection[str], Names | None]:
+    """Part domains into those to look for one by one, and those to look for together, if any."""
+    if len(names) <= MANY and all(len(name) >= SHORT for name in names):
+        return names, None
     alone = () if len(names) > MANY else tuple(name for name in names if len(name) >= SHORT)
     return alone, Names(set(names).difference(alone))
 

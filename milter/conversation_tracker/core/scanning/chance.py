@@ -14,7 +14,7 @@ POINTER = 5
 
 def believed(address: str) -> bool:
     """Tell whether an address that stands among random octets is there on purpose."""
-    return len(address.encode("utf-8")) >= ADDRESS
+    return len(address) >= ADDRESS or len(address.encode("utf-8")) >= ADDRESS
 
 
 def pointers(domain: str, locals: list[str]) -> list[str]:
@@ -24,6 +24,8 @@ def pointers(domain: str, locals: list[str]) -> list[str]:
         domain: a domain in lower case.
         locals: whose addresses are looked for there.
     """
+    if len(domain) >= POINTER:
+        return [domain]
     for word in (domain, "@" + domain):
         if len(word.encode("utf-8")) >= POINTER:
             return [word]

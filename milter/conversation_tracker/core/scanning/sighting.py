@@ -69,9 +69,12 @@ class Watch:
         for found in self._domains.values():
             found.complete()
         # One letter stands everywhere, and thousands of names are too many to look for in turn.
+        self._alone, self._lengths = self._domains, list[int]()
         several = len(self._domains) > _SEVERAL
-        self._alone = {n: p for n, p in self._domains.items() if not several and len(n) >= _LONG}
-        self._lengths = sorted({len(name) for name in self._domains.keys() - self._alone.keys()})
+        if several or not all(len(name) >= _LONG for name in self._domains):
+            alone = {n: p for n, p in self._domains.items() if not several and len(n) >= _LONG}
+            self._alone = alone
+            self._lengths = sorted({len(name) for name in self._domains.keys() - alone.keys()})
 
     def __bool__(self) -> bool:
         """Tell whether there is anybody to look for."""
@@ -86,8 +89,9 @@ class Watch:
     @cached_property
     def among_octets(self) -> "Watch":
         """Give who looks at octets that are no text, where short addresses stand by chance."""
-        told = {key: token for key, token in self._forbidden.items() if believed(key)}
-        return self if len(told) == len(self._forbidden) else Watch(told)
+        if all(map(believed, self._forbidden)):
+            return self
+        return Watch({key: token for key, token in self._forbidden.items() if believed(key)})
 
     def named(self, low: str) -> bool:
         """Tell whether one of the domains stands in a lower-case text, whoever is there."""
