@@ -134,23 +134,23 @@ class Masker:
 
     def _hits(self, low: str) -> Iterator[Hit]:
         """Find the known addresses in a lower-cased text; they may overlap, in no order."""
-        for at, name in self._places(low):
-            if is_near(low, at, at + len(name)):
-                self._notice()
-                domain = self._domains.get(name)
-                hit = domain.hit(low, at) if domain is not None else None
-                if hit is not None:
-                    yield hit
-
-    def _places(self, low: str) -> Iterator[tuple[int, str]]:
-        """Go through the places where a domain may be part of an address."""
         for name in self._alone:
             at = low.find(name)
             while at >= 0:
-                yield at, name
+                if (hit := self._hit(low, at, name)) is not None:
+                    yield hit
                 at = low.find(name, at + 1)
-        if self._together is not None:
-            yield from self._together.places(low)
+        for at, name in self._together.places(low) if self._together is not None else ():
+            if (hit := self._hit(low, at, name)) is not None:
+                yield hit
+
+    def _hit(self, low: str, at: int, name: str) -> Hit | None:
+        """Give the known address whose domain stands in a place, if there is one."""
+        if not is_near(low, at, at + len(name)):
+            return None
+        self._notice()
+        domain = self._domains.get(name)
+        return domain.hit(low, at) if domain is not None else None
 
     def _unicode_hits(self, text: str) -> list[Hit]:
         """Find them in any text, also those with invisible characters inside."""
