@@ -378,3 +378,23 @@ def test_an_organiser_who_is_named_elsewhere_is_not_left_out() -> None:
         who,
     ]
     assert not any(each.startswith("left out") for each in done.records[0].notes)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [TOKEN, BUYER.encode().hex(), "jo%68n%40doe.example", f"https://t.example/{TOKEN}?x"],
+)
+@pytest.mark.parametrize(
+    "field", ["Subject: see {} now", 'To: "{}" <zoe@x.example>', "Cc: x@y.example ({})"]
+)
+def test_what_hides_in_a_header_is_masked(field: str, spelled: str) -> None:
+    raw = f"From: {CARRIER}\n{field.format(spelled)}\n\nx\n"
+    headers, body = parse(raw.encode())
+    assert scan(headers, body, FORBIDDEN)
+    row = mail(raw, EVERYBODY, to=S)
+    done = row.plan()
+    left = applied(row.message, done)
+    assert not scan(left.headers, left.body, FORBIDDEN)
+    assert not scan(*parse(bytes(done.records[0].raw)), FORBIDDEN)
+    value = left.first(field.partition(":")[0].lower().encode()) or b""
+    assert scan([Header(b"X", value)], b"", {B: "b"}) or B.encode() in value

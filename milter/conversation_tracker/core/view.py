@@ -19,7 +19,7 @@ from conversation_tracker.core.foreign import Foreign
 from conversation_tracker.core.handing import Handing
 from conversation_tracker.core.header_names import IDENTIFYING, THREADING
 from conversation_tracker.core.masking import body as mime
-from conversation_tracker.core.masking import opaque, part_header
+from conversation_tracker.core.masking import opaque, part_header, uncovered
 from conversation_tracker.core.masking.eyes import Eyes
 from conversation_tracker.core.masking.headers import (
     ADDRESS_HEADERS,
@@ -297,7 +297,10 @@ class View:
             left = without(header.value, self._gone)
             if left is None:
                 return self._author(message) if header.key == b"from" else None
-            return masked_mailboxes(left, self.address, self.text)
+            value = masked_mailboxes(left, self.address, self.text)
+            if not part_header.may_hide(value, self):
+                return value
+            return masked_mailboxes(value, lambda _: None, partial(uncovered.masked, mask=self))
         value = header.value
         if header.key in THREADING:
             value = shown(value, self.conversation, self.to, self._known, self.means.check)

@@ -5,6 +5,7 @@ A block is what `fields` reads. Every other field stays byte for byte. Nothing h
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 from conversation_tracker.core.header_names import IDENTIFYING
 from conversation_tracker.core.masking import uncovered
@@ -12,6 +13,7 @@ from conversation_tracker.core.masking.eyes import Eyes
 from conversation_tracker.core.masking.headers import ADDRESS_HEADERS, masked_text
 from conversation_tracker.core.syntax import charset, folding, parameters
 from conversation_tracker.core.syntax.fields import FIELD, fields, unfolded
+from conversation_tracker.core.syntax.words import decoded
 
 _FOLDS = 50  # that are tried one by one
 _SIGNED = re.compile(rb"(multipart\s*/\s*)signed", re.IGNORECASE)
@@ -58,8 +60,15 @@ def value_masked(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes
         value = parameters.masked(value, mask)
     new = masked_text(value, mask)
     new = _joined(name, new, mask) if b"\n" in new else new
+    if may_hide(new, mask):
+        new = masked_text(new, partial(uncovered.masked, mask=mask))
     eyes: Eyes | None = getattr(mask, "eyes", None)
     return masked_text(new, eyes) if eyes is not None and name in _READ else new
+
+
+def may_hide(value: bytes, mask: Callable[[str], str]) -> bool:
+    """Tell cheaply whether a value may hold an address that does not stand in clear."""
+    return uncovered.possible(decoded(value).encode("utf-8", "replace"), mask)
 
 
 def _joined(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes:
