@@ -1,49 +1,56 @@
-"""Text that costs most to read: runs, alternations and nestings of the signs that mail knows.
+"""Text that costs most to read, of what `shapes` knows, alone and in each place of a message.
 
 Nothing here knows how it is read.
 """
 
-from choices import Choices
-from spelling import address
+from collections.abc import Sequence
 
-SIGNS = (
-    "a", "@", ".", "-", "_", "+", "%", "=", "&", ";", ",", ":", "<", ">", "(", ")", '"', "'", "\\",
-    "/", "?", "#", "!", " ", "\t", "\n", "\n ", "[", "]", "{", "}", "*", "0", "=?", "?=", "=\n",
-    "%40", "&#", "&amp;", "=?utf-8?q?", "=?utf-8?B?", "://", "mailto:", "<!--", "-->", "<a ", "<b>",
-    "--", "b.", "-207700027841b.", "\u00e9", "\u200b", "\u3053", "\x00", "\r", "AAAA", "xn--",
-    "a@b", "x=", "; x=", "\n--", "BEGIN:", "ATTENDEE:", "\\u0040", "%25", "-----BEGIN ", "SRS0=",
-)  # fmt: skip
+from choices import Choices
+from shapes import PAIRS, SIGNS, filled
+from spelling import address
+from spots import PLACES
+
 MOST = 20_000
 """Characters of one shape."""
+
+_PLACES = tuple(PLACES)
 
 
 def shape(choices: Choices, most: int = MOST) -> str:
     """Write a run, an alternation or a nesting, perhaps with an address in it or behind it."""
-    size = choices.number(min(most, 65_535))
-    one, two = choices.of(SIGNS), choices.of(SIGNS)
+    size = choices.number(most)
+    one, two = _sign(choices), _sign(choices)
     who = address(choices)
-    make = choices.of((_run, _alternation, _nesting, _ladder))
-    text = make(one, two, who if choices.chance(3) else choices.of(SIGNS), size)
+    three = who if choices.chance(3) else _sign(choices)
+    make = choices.number(3)
+    if make == 0:
+        text = filled(one)(size)
+    elif make == 1:
+        text = filled(one, three, two)(size)
+    elif make == 2:
+        text = _ladder(one, two + three, size)
+    else:
+        opens, closes = choices.of(PAIRS)
+        depth = size // len(opens + one + closes)
+        text = (opens + one) * depth + three + closes * depth
     return choices.of(("", one, who, two)) + text + choices.of(("", two, who, one))
 
 
-def _run(one: str, _two: str, _three: str, size: int) -> str:
-    return one * (size // len(one))
+def message(choices: Choices) -> bytes:
+    """Write a message with one shape, or several, in one place of it."""
+    place = PLACES[choices.of(_PLACES)]
+    text = "\n".join([shape(choices), *choices.some(lambda: shape(choices), 2)])
+    return place(text.encode("utf-8", "surrogateescape"))
 
 
-def _alternation(one: str, two: str, three: str, size: int) -> str:
-    return (one + three + two) * (size // len(one + two + three))
+def _sign(choices: Choices, signs: Sequence[str] = SIGNS) -> str:
+    return choices.of(signs)
 
 
-def _nesting(one: str, two: str, three: str, size: int) -> str:
-    depth = size // (2 * len(one + two))
-    return one * depth + three + two * depth
-
-
-def _ladder(one: str, two: str, three: str, size: int) -> str:
+def _ladder(one: str, behind: str, size: int) -> str:
     """Write runs of growing length."""
     steps: list[str] = []
     length = 0
-    while (length := length + len(one) * len(steps) + len(two + three)) < size:
-        steps.append(one * len(steps) + two + three)
+    while (length := length + len(one) * len(steps) + len(behind)) < size:
+        steps.append(one * len(steps) + behind)
     return "".join(steps)

@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from builders import CARRIER
 
-import hostile as shapes
+import hostile as costly
 import oracle
 import places
 import play
@@ -95,7 +96,7 @@ def hostile(data: bytes) -> None:
     """What costs most to read costs time and memory by its size, wherever it stands."""
     choices = Choices(data)
     people = cast(choices)
-    raw = trees.hostile(choices, CARRIER)
+    raw = costly.message(choices)
     headers, body = parse(raw)
     to = Recipient(b"<x@y.example>", Address("x", "y.example"), 7, people[0].token)
     own = None if choices.chance(2) else oracle.tool_store()
@@ -111,7 +112,7 @@ def header(data: bytes) -> None:
     value = ", ".join(choices.some(lambda: spelling.mailbox(choices), 3)).encode()
     value += b" " + choices.bytes(60)
     if choices.chance(8):
-        value += shapes.shape(choices, 5_000).encode("utf-8", "surrogateescape")
+        value += costly.shape(choices, 5_000).encode("utf-8", "surrogateescape")
     bounded(lambda: _header(value, aliases, mask), len(value), len(aliases))
 
 
@@ -122,9 +123,11 @@ def _header(value: bytes, aliases: dict[str, str], mask: Masker) -> None:
             raise Broken(f"spans of {value!r}")
         end = box.end
     known = {key: key for key in aliases if len(key) >= oracle.SHORT}
+    hidden = partial(uncovered.masked, mask=mask)
+    listed = masked_mailboxes(value, lambda one: aliases.get(one.key), mask)
     for masked in (
-        masked_mailboxes(value, lambda one: aliases.get(one.key), mask),
-        masked_text(value, mask),
+        masked_mailboxes(listed, lambda _: None, hidden),
+        masked_text(masked_text(value, mask), hidden),
     ):
         if scan([Header(b"X", masked)], b"", known):
             raise Broken(f"{value!r} became {masked!r}")
@@ -144,7 +147,7 @@ def running(data: bytes) -> None:
         "utf-8", "replace"
     )
     if choices.chance(8):
-        text += shapes.shape(choices)
+        text += costly.shape(choices)
     known = {key: key for key in aliases if len(key) >= oracle.SHORT}
     bounded(lambda: _running(text, kind, mask, known), len(text), len(aliases))
 
@@ -165,7 +168,7 @@ def delivery(data: bytes) -> None:
     people = cast(choices)
     raw = trees.report(choices) if choices.chance(2) else data
     if choices.chance(8):
-        raw += shapes.shape(choices).encode("utf-8", "surrogateescape")
+        raw += costly.shape(choices).encode("utf-8", "surrogateescape")
     bounded(lambda: _delivery(raw, people), len(raw), len(people))
 
 
@@ -229,7 +232,7 @@ def _parsed(choices: Choices) -> Address | None:
 def structure(data: bytes) -> None:
     """Any structure is read within its limits; leaves of any type take any bytes."""
     choices = Choices(data)
-    raw = trees.hostile(choices, CARRIER) if choices.chance(8) else _whole(choices, CARRIER)
+    raw = costly.message(choices) if choices.chance(8) else _whole(choices, CARRIER)
     bounded(lambda: _structure(raw), len(raw))
 
 

@@ -8,7 +8,6 @@ import binascii
 import quopri
 
 from choices import Choices
-from hostile import shape as hostile_shape
 from spelling import address, mailbox, spelled, text, word
 
 _CHARSETS = (
@@ -155,31 +154,6 @@ def report(choices: Choices) -> bytes:
         b"Content-Type: " + returned + b"\n\n" + message(choices, address(choices)),
     ]
     return b"\n--b\n".join(pieces) + b"\n--b--\n"
-
-
-def hostile(choices: Choices, author: str) -> bytes:
-    """Write a message with what costs most to read in one place of it, or in several."""
-
-    def some() -> str:
-        return hostile_shape(choices)
-
-    def line() -> str:
-        return some().replace("\r", "").replace("\n", "\n ")
-
-    head = f"From: {author}\n"
-    for _ in range(choices.number(2)):
-        head += f"{choices.of((*_FIELDS, 'From'))}: {line()}\n"
-    type_ = choices.of((*_TYPES, *(f"multipart/{each}" for each in _MULTIPARTS), "message/rfc822"))
-    parameters = choices.of(("", f"; name={line()}", line(), f'; boundary="{line()}"'))
-    encoding = choices.of(("8bit", "base64", "quoted-printable", "x-uuencode"))
-    fields = f"Content-Type: {type_}{parameters}\nContent-Transfer-Encoding: {encoding}\n"
-    if choices.chance(3):
-        fields += f"{choices.of(('Content-Disposition', 'Content-ID'))}: {line()}\n"
-    content = "\n".join([some(), *choices.some(some, 2)])
-    if choices.chance(2):
-        inner = f"Content-Type: multipart/mixed; boundary=q\n\n--q\n{fields}\n{content}\n--q--\n"
-        return (head + inner).encode("utf-8", "surrogateescape")
-    return (head + fields + "\n" + content).encode("utf-8", "surrogateescape")
 
 
 def _attached(choices: Choices, depth: int) -> bytes:
