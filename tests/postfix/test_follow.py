@@ -116,6 +116,29 @@ def test_mail_that_must_wait_is_delayed_and_then_sent(followed: Followed, order:
     followed.until(order, buyer="sent")
 
 
+@pytest.mark.parametrize(
+    ("said", "state", "code"),
+    [("450 4.2.1 No such user JOHN here yet", "delayed", "4.2.1"),
+     ("550 5.1.1 No such user 'john+shop' here", "bounced", "5.1.1")],
+)  # fmt: skip
+def test_no_remote_tells_the_local_part(
+    followed: Followed, order: Order, said: str, state: str, code: str
+) -> None:
+    """Neither by the log nor by the report of a failure."""
+    sink = followed.stage.host.sink
+    sink.reply(BUYER, said)
+    followed.send(order, BUYER)
+    followed.until(order, buyer=state)
+    line = followed.line(order, BUYER)
+    assert line.status == code
+    assert "john" not in (line.reason or "").lower().replace(".", "")
+    assert "No such user" in (line.reason or "")
+    assert "[name]" in (line.reason or "")
+    sink.reply(BUYER)
+    followed.stage.host.postfix.flush()
+    followed.stage.settle()
+
+
 def test_an_address_that_looks_like_a_delivery_is_none(followed: Followed, order: Order) -> None:
     """Postfix's log quotes it; its mail still waits."""
     sink = followed.stage.host.sink
