@@ -174,6 +174,10 @@ class Filter:
         if found.status != "live":
             return _refusal(found)
         conversation = found.conversation
+        before = transaction.conversations.get(conversation.order.id)
+        if before is not None:
+            # Not all are read with an order: each look-up brings whom it asks for.
+            conversation = conversation.knowing((*before.participants, *before.apart))
         transaction.conversations[conversation.order.id] = conversation
         transaction.recipients.append(
             replace(recipient, order=conversation.order.id, token=found.token)
@@ -347,7 +351,7 @@ class Filter:
                 return done(plan, bounces, conversations)
             if outcome != "stale":
                 return self._noted(message, conversations, _OUTCOMES[outcome])
-            fresh = self._fresh(plan.records)
+            fresh = self._fresh(plan.records, message, conversations)
             if len(fresh) < len(conversations):
                 # An order is gone: what belonged to it must not leave as if it were nobody's.
                 break
@@ -369,10 +373,25 @@ class Filter:
                 known |= self._database.identifiers(order, ours)
         return known
 
-    def _fresh(self, records: Sequence[Record]) -> dict[int, Conversation]:
-        """Read the conversations of a plan once more, with everybody known whom it mentions."""
-        found = {each.order: self._database.again(each.order, each.mentioned) for each in records}
-        return {order: each.conversation for order, each in found.items() if each is not None}
+    def _fresh(
+        self, records: Sequence[Record], message: Message, before: dict[int, Conversation]
+    ) -> dict[int, Conversation]:
+        """Read the conversations of a plan once more, with everybody known whom it mentions.
+
+        Recipients stay who they were: not all are read with an order. One who is gone meanwhile
+        keeps the message from being recorded.
+        """
+        fresh: dict[int, Conversation] = {}
+        for record in records:
+            found = self._database.again(record.order, record.mentioned)
+            if found is not None:
+                tokens = [
+                    r.token for r in message.recipients if r.order == record.order and r.token
+                ]
+                to = map(before[record.order].with_token, tokens)
+                known = [each for each in to if each is not None]
+                fresh[record.order] = found.conversation.knowing(known)
+        return fresh
 
 
 def _refusal(found: Found) -> Reply:

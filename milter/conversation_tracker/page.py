@@ -52,7 +52,7 @@ _ARTICLE = """<article class="{direction}">
 _RECIPIENT = '<p>To: {role} &lt;{alias}&gt;, <span class="{state}">{said}</span></p>\n'
 _NOBODY = '<p><span class="{state}">{said}</span></p>\n'
 _FILES = "<p>Files: {names}</p>\n"
-_NOTES = "<p>Parts with an address: {notes}</p>\n"
+_NOTES = "<p>Notes: {notes}</p>\n"
 _TEXT = '<pre dir="auto">{text}</pre>\n'
 
 

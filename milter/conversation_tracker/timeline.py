@@ -104,7 +104,8 @@ class Entry:
         automatic: no person wrote it.
         verdict: trusted, verified, unverified or failed; flagged where the sender claims to be a
             participant or the store, and is not.
-        notes: the parts that held an address and are no text, and signatures that were removed:
+        notes: how many people were left out ("left out: N"), the parts that held an address and are
+            no text, and signatures that were removed:
             number, media type and kind of each.
         deliveries: one for each recipient, in the order they joined.
     """

@@ -51,13 +51,18 @@ class Post:
         self.number = 0
 
     def send(
-        self, author: str, *fields: str, to: str = "", sender: str = "", body: str = "Hello\n"
+        self,
+        author: str,
+        *fields: str,
+        to: str | list[str] = "",
+        sender: str = "",
+        body: str = "Hello\n",
     ) -> Plan:
-        """Take one message to one alias, John's if none is named, and give its plan."""
+        """Take one message to aliases, John's if none is named, and give its plan."""
         self.number += 1
-        to = to or self.john
         transaction = Transaction(trusted=author == self.own)
-        assert self.tracker.recipient(transaction, f"<{to}>".encode()) is None
+        for each in [to or self.john] if isinstance(to, str) else to:
+            assert self.tracker.recipient(transaction, f"<{each}>".encode()) is None
         text = "\n".join([f"From: {author}", *fields, f"Subject: {self.number}", "", body])
         headers, content = parse(text.encode())
         arrival = Arrival(f"Q{self.number}", trusted=transaction.trusted, client="192.0.2.1")
@@ -161,6 +166,33 @@ def test_a_former_guest_is_masked_wherever_a_message_names_them(post: Post) -> N
     before = post.count("p.role = 'return'")
     assert post.send(DESK, "Cc: return7@far.example", sender="return8@far.example").reply is None
     assert post.count("p.role = 'return'") == before
+
+
+def test_mail_to_several_who_are_not_read_with_the_order_reaches_each(post: Post) -> None:
+    """Each look-up brings whom it asks for, and the next one must not lose them."""
+    post.crowd()
+    tokens = post.shop.rows(
+        "SELECT replace(p.token::text, '-', '') FROM tracker.people AS p WHERE p.order_id = %s"
+        " AND p.address ~ '^(guest1|guest2|return1|return2)@' ORDER BY p.address",
+        post.shop.order()["id"],
+    )
+    aliases = [f"{token}@{post.shop.alias_domain}" for (token,) in tokens]
+    # Somebody else is named whom the order knows, so it is planned twice.
+    plan = post.send(JOHN, "Cc: guest3@far.example", to=[*aliases, post.desk])
+    assert (plan.reply, plan.split) == (None, True)
+    query = "SELECT count(*) FROM tracker.deliveries AS d JOIN tracker.messages AS m"
+    query += " ON m.id = d.message_id WHERE m.order_id = %s"
+    assert post.shop.one(query, post.shop.order()["id"]) == 5
+
+
+def test_an_identifier_of_a_return_path_is_its_owners(post: Post) -> None:
+    """It was made at the host that takes the bounces, and a thread must hold."""
+    number = "<1@mailer.example>"
+    plan = post.send(DESK, f"Message-ID: {number}", sender="b1@mailer.example")
+    [ours] = [str(e).partition(": ")[2] for e in plan.edits if "Message-ID" in str(e)]
+    assert ours.endswith(f"@{post.shop.alias_domain}>")
+    answer = post.send(JOHN, f"In-Reply-To: {ours}", to=post.desk)
+    assert f"change header In-Reply-To 1: {number}" in [str(edit) for edit in answer.edits]
 
 
 def test_ten_thousand_former_guests_and_answers_are_not_read(post: Post) -> None:

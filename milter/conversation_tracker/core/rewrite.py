@@ -200,6 +200,8 @@ def plan(
         return _planned(case, conversations)
     except _Gone:
         return Plan(reply=replies.EXPIRED_ALIAS)
+    except _Unknown:
+        return Plan(reply=replies.TRY_LATER)
     except TooManyParticipants:
         return Plan(reply=replies.TOO_MANY_PARTICIPANTS)
     except Overdue as over:
@@ -210,6 +212,10 @@ def plan(
 
 class _Gone(ValueError):
     """A recipient's address has been erased meanwhile."""
+
+
+class _Unknown(ValueError):
+    """A recipient of the conversation is not in it any more: nobody must be passed over."""
 
 
 class _Unreadable(ValueError):
@@ -332,8 +338,11 @@ def _recipients(
             participant = conversation.with_token(recipient.token)
         elif recipient.outsider and outsiders and recipient.address is not None:
             participant = conversation.whose(recipient.address)
-        if participant is not None:
-            found.setdefault(participant.token, participant)
+        elif recipient.order != conversation.order.id:
+            continue
+        if participant is None:
+            raise _Unknown
+        found.setdefault(participant.token, participant)
     return list(found.values())
 
 

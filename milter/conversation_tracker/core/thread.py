@@ -107,7 +107,7 @@ def mapped(message: Message, conversation: Conversation) -> Iterator[Mapped]:
             seen.add(identifier)
             if person := revealed(identifier, conversation):
                 text = identifier.decode("utf-8", "replace")
-                yield Mapped(ours(identifier, conversation.order), text, person.token)
+                yield Mapped(ours(identifier, conversation.order), text, _whose(person))
 
 
 def shown(
@@ -150,8 +150,13 @@ def stands_for(
     """
     mine = known.get(identifier.decode("utf-8", "replace"))
     if mine is not None:
-        return mine.original if to is not None and to.token == mine.token else None
+        return mine.original if to is not None and _whose(to) == mine.token else None
     person = revealed(identifier, conversation)
-    if person is None or (to is not None and person.token == to.token):
+    if person is None or (to is not None and _whose(person) == _whose(to)):
         return None
     return ours(identifier, conversation.order)
+
+
+def _whose(person: Participant) -> str:
+    """Give the token of whose identifiers these are: a return path is its owner's."""
+    return person.owner or person.token
