@@ -234,16 +234,47 @@ def test_two_that_answer_automatically_end(host: Stage, null: bool) -> None:
 
 
 def test_five_thousand_addresses(host: Stage) -> None:
-    """One message does not fill an order with addresses: it is refused, and nobody joins."""
+    """One message does not fill an order: a stranger's names are left out, the store's refused."""
     shop = host.shop()
     order = shop.order("1001", buyer=BUYER.address)
+    store = Person(f"orders@{shop.domain}", "The shop")
     crowd = [f"reader{number}@reader.example" for number in range(5000)]
-    letter = CARRIER.write([order.alias(BUYER.address), *crowd], "To all", "Text.")
-    replies, came = host.play(CARRIER.address, order.alias(BUYER.address), letter.data)
-    assert str(replies.final).startswith("550 5.7.1 Too many addresses")
-    assert (came, len(order.people())) == ([], 1)
-    [line] = order.timeline()
-    assert (line.state, line.subject) == ("refused", "To all")
+    for who in (CARRIER, store):
+        letter = who.write([order.alias(BUYER.address), *crowd], "To all", "Text.")
+        trusted = who is store
+        replies, came = host.play(
+            who.address, order.alias(BUYER.address), letter.data, trusted=trusted
+        )
+        if trusted:
+            assert str(replies.final).startswith("550 5.7.1 Too many addresses")
+            assert came == []
+        else:
+            [mail] = came
+            aliases = {order.alias(each) for each in crowd[:19]}
+            assert {a for _, a in mailboxes(mail, "To")} == {BUYER.address, *aliases}
+        assert len(order.people()) == 1 + 20
+    taken, refused = order.timeline()
+    assert (taken.state, refused.state, refused.subject) == ("accepted", "refused", "To all")
+    host.rest([shop])
+
+
+def test_ninety_eight_names_of_a_stranger_shut_an_order_for_nobody(host: Stage) -> None:
+    """The store's own mail, its people's, new aliases: all goes on as before."""
+    shop = host.shop(participant_limit=4)
+    order = shop.order("1001", buyer=BUYER.address, carrier=CARRIER.address)
+    store = Person(f"orders@{shop.domain}", "The shop")
+    stranger = Person("eve@far.example", "Eve")
+    crowd = [f"n{number}@far.example" for number in range(98)]
+    alias = order.alias(BUYER.address)
+    for _ in range(2):
+        letter = stranger.write([alias, *crowd], "To all", "Text.")
+        assert len(host.carried(stranger.address, alias, letter.data)) == 1
+    for who in (store, CARRIER):
+        came = posted(host, who.write([alias], "Your order", "Thank you!"), trusted=who is store)
+        assert came.keys() == {BUYER.address}
+    assert order.mask("jane@buyer.example", "partner").endswith(DOMAIN)
+    answer = posted(host, BUYER.write([order.alias(crowd[0])], "Who are you?", "Text."))
+    assert answer.keys() == {crowd[0]}
     host.rest([shop])
 
 
@@ -282,7 +313,7 @@ def test_timeline_command_tells_a_whole_order(host: Stage) -> None:
 
 def test_long_line_of_addresses_stays_whole(host: Stage) -> None:
     """Aliases are longer than most addresses; a line of them is not cut within one."""
-    shop = host.shop(participant_limit=200)
+    shop = host.shop(guest_limit=200)
     order = shop.order("1001", buyer=BUYER.address)
     crowd = ", ".join(f"r{number}@reader.example" for number in range(40))
     letter = CARRIER.write([order.alias(BUYER.address), crowd], "To all", "Text.")
