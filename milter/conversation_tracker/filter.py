@@ -385,12 +385,9 @@ class Filter:
         for record in records:
             found = self._database.again(record.order, record.mentioned)
             if found is not None:
-                tokens = [
-                    r.token for r in message.recipients if r.order == record.order and r.token
-                ]
-                to = map(before[record.order].with_token, tokens)
-                known = [each for each in to if each is not None]
-                fresh[record.order] = found.conversation.knowing(known)
+                mine = (each for each in message.recipients if each.order == record.order)
+                to = (before[record.order].with_token(each.token or "") for each in mine)
+                fresh[record.order] = found.conversation.knowing(filter(None, to))
         return fresh
 
 
