@@ -11,7 +11,22 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 import pytest
-from builders import BUYER, CARRIER, EVERYBODY, SHOP, A, B, S, applied, mail, order, own, soft
+from builders import (
+    BUYER,
+    CARRIER,
+    EVERYBODY,
+    SHOP,
+    A,
+    B,
+    S,
+    applied,
+    hard,
+    mail,
+    order,
+    own,
+    person,
+    soft,
+)
 from hypothesis import given, settings
 from strategies import FIELDS, MAILBOXES, REPORTS, TEXTS, TREES, messages
 
@@ -398,3 +413,23 @@ def test_what_hides_in_a_header_is_masked(field: str, spelled: str) -> None:
     assert not scan(*parse(bytes(done.records[0].raw)), FORBIDDEN)
     value = left.first(field.partition(":")[0].lower().encode()) or b""
     assert scan([Header(b"X", value)], b"", {B: "b"}) or B.encode() in value
+
+
+def test_addresses_that_overlap_are_all_masked() -> None:
+    text = "doe.example=john@doe.example=john@ida@x.example"
+    assert scan([], text.encode(), FORBIDDEN)
+    mask = Masker({BUYER: B})
+    assert not scan([], mask(text).encode(), FORBIDDEN)
+    assert not scan([], mask(f"{text} " * 50 + text).encode(), FORBIDDEN)
+
+
+@pytest.mark.parametrize("type_", ["text/plain", "text/calendar"])
+def test_an_address_that_a_charset_lacks_stays_an_alias(type_: str) -> None:
+    """Of a message without parts the charset is declared in its own header, which stays."""
+    reader = person("\u6d4b@far.example", "partner", "c" * 32)
+    line = "ATTENDEE:mailto:{}" if "calendar" in type_ else "Dear {},"
+    raw = f"From: {CARRIER}\nContent-Type: {type_}; charset=iso-8859-1\n\n{line}\n"
+    alias = hard("c")
+    body = mail(raw.format(alias), order(BUYER, SHOP, CARRIER, reader), to=alias).sent().body
+    assert alias.encode() in body
+    assert b"?" not in body

@@ -9,7 +9,7 @@ files pass or are removed, as the caller wants. The structure itself is read in 
 `read` raises `TooComplex`, and `masked` raises `Unmaskable`; nothing else here raises.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 
 from conversation_tracker.core.masking import archive, large, leaf, part_header
@@ -238,7 +238,7 @@ def _new_content(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str
     apart = leaf.parted(part, data, at, task.mask, task.people, task.means)[:] if at else data
     new, label = leaf.masked(part, apart, task.mask, task.people)
     if label != part.charset and part.header[0] == part.header[1]:
-        new, label = charset.narrowed(new, data, part.charset), part.charset
+        new, label = _narrowed(part, data, apart, task), part.charset
     if new is not data:
         written = transfer.encoded(raw, data, new, part.encoding)
     elif leaf.how(part, data, task.people) is None:
@@ -248,6 +248,14 @@ def _new_content(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str
     if leaf.shown_raw(part):
         written = leaf.raw(part, written, task.mask)
     return ([] if written is raw else [(start, end, written)]), label
+
+
+def _narrowed(part: Part, data: bytes, apart: bytes, task: _Task) -> bytes:
+    """Mask content whose charset, declared for good, lacks something of the reader's address."""
+    blind: Callable[[], Mask] | None = getattr(task.mask, "blind", None)
+    mask = task.mask if blind is None else blind()
+    new, label = leaf.masked(part, apart, mask, task.people)
+    return new if label == part.charset else charset.narrowed(new, data, part.charset)
 
 
 def _embedded_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:

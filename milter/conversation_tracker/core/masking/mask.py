@@ -23,6 +23,7 @@ from conversation_tracker.core.syntax.charset import foreign
 _INVISIBLE = re.compile(
     r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
 )
+_TURNS = 3  # in which all is found that overlaps
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -81,17 +82,29 @@ class Masker:
         """Give the text with every known address replaced; the same object if there is none."""
         if not self._domains and not self._watched:
             return text
+        # What two addresses share is the first one's; then the other's may stand alone.
+        for _ in range(_TURNS):
+            text, whole = self._once(text)
+            if whole:
+                break
+        return text
+
+    def _once(self, text: str) -> tuple[str, bool]:
+        """Replace the addresses that share nothing with one before them; tell if these are all."""
         hits = list(self._hits(text.lower())) if text.isascii() else self._unicode_hits(text)
         if not hits:
-            return text
+            return text, True
         pieces: list[str] = []
         done = 0
+        whole = True
         for start, end, replacement in sorted(hits):
             if start >= done:
                 pieces += text[done:start], replacement
                 self._used(replacement)
                 done = end
-        return "".join(pieces) + text[done:]
+            else:
+                whole = whole and end <= done
+        return "".join(pieces) + text[done:], whole
 
     def possible(self, data: bytes) -> bool:
         """Say whether raw bytes may hold a known address.
