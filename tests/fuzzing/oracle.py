@@ -55,7 +55,8 @@ class Sent:
     """What became of a message.
 
     Attributes:
-        outcome: "passed", "no author", or the status it was refused with.
+        outcome: "passed", "no author", "unreadable" (by the library), or the status it was
+            refused with.
         copy: what the reader gets, None if nothing.
     """
 
@@ -99,6 +100,8 @@ def sent(
     people = (*conversation.participants, *done.records[0].joined)
     everybody = {p.address.key: p.token for p in people if p.address is not None}
     others = [key for key, token in everybody.items() if token != reader]
+    if _unreadable(copy):
+        return Sent("unreadable", copy)
     broken = [f"leak: {where}" for where in _leaks(copy, others)]
     broken += [f"leak in the record: {where}" for where in _leaks(done.records[0].raw, everybody)]
     if clean:
@@ -108,6 +111,12 @@ def sent(
     if broken:
         raise Broken("; ".join(broken))
     return Sent("passed", copy)
+
+
+def _unreadable(data: bytes) -> bool:
+    """Tell whether the library fails over a message: it takes a charset after RFC 2231 for none."""
+    message = email.message_from_bytes(data, policy=email.policy.compat32)
+    return any(isinstance(part.get_param("charset"), tuple) for part in message.walk())
 
 
 def unseen(raw: bytes, copy: bytes, key: str) -> None:

@@ -87,6 +87,7 @@ class Writer:
         if type_ == "text/calendar":
             lines = ["BEGIN:VCALENDAR", "BEGIN:VEVENT", *lines, "END:VEVENT", "END:VCALENDAR"]
         label = self._choices.of(("utf-8", "iso-8859-1", "utf-16"))
+        label = label if self._own.isascii() else "utf-8"  # which has all of it
         data = ("\r\n".join(lines) + _TAIL).encode(label)
         way = self._choices.of(("8bit", "base64", "quoted-printable"))
         if way == "base64" or label == "utf-16":

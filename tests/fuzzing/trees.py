@@ -106,7 +106,8 @@ def multipart(choices: Choices, depth: int) -> bytes:
     """Write a multipart, mostly with its delimiters where they belong."""
     # One boundary at two depths is read in two ways, and by no sender meant so.
     boundary = choices.of(("frontier", "a b", "=_x", "")) + str(depth)
-    declared = boundary if not choices.chance(12) else "other"
+    lost = choices.chance(12) and not choices.strangers_only  # each program then sees another text
+    declared = "other" if lost else boundary
     sub = choices.of(_MULTIPARTS)
     out = f'Content-Type: multipart/{sub}; boundary="{declared}"\n\n'.encode()
     if choices.chance(3):
