@@ -9,7 +9,7 @@ that a newer program has migrated is refused with
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from conversation_tracker.connection import Connection, Limits
 
 _LOCK = 0x7472_6163_6B65_7200  # "tracker", as a number no one else takes
 _SCRIPTS_LIMITS = Limits(statement=0, lock=0, idle=0)
+_ATTEMPTS = 20
 _ROLES = "roles.sql"
 _MARKS = "SELECT to_regclass('public._yoyo_migration')"
 _APPLIED = "SELECT migration_id FROM public._yoyo_migration"
@@ -57,7 +58,7 @@ def migrate(conninfo: str, say: Callable[[str], object] = lambda _line: None) ->
         Connection.connect(conninfo, limits=_SCRIPTS_LIMITS) as connection,
         _migrations() as known,
     ):
-        while (name := _apply_one(connection, known)) is not None:
+        while (name := _apply_next(connection, known)) is not None:
             say(name)
             applied += 1
         roles = files("conversation_tracker").joinpath("sql", _ROLES).read_text("utf-8")
@@ -68,8 +69,19 @@ def migrate(conninfo: str, say: Callable[[str], object] = lambda _line: None) ->
     return applied
 
 
+def _apply_next(connection: Connection, known: MigrationList) -> str | None:
+    """Apply the next migration that lacks, and give its name; None if none does.
+
+    Mail may still come in, and locks the same tables in its own order. Where the database ends one
+    of the two for that, and it is the migration, that was undone whole and is done again.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(psycopg.errors.DeadlockDetected):
+            return _apply_one(connection, known)
+    return _apply_one(connection, known)
+
+
 def _apply_one(connection: Connection, known: MigrationList) -> str | None:
-    """Apply the next migration that lacks, and give its name; None if none does."""
     with _locked(connection):
         _refuse_newer(_applied(connection), known)
         backend = _Backend(connection)

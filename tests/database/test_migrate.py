@@ -250,6 +250,33 @@ def test_a_step_that_cannot_be_noted_is_undone(empty: str, monkeypatch: pytest.M
     assert works(empty)
 
 
+def test_a_step_that_mail_is_in_the_way_of_is_done_again(empty: str, scripts: Path) -> None:
+    """Both hold what the other waits for, and the database ends the migration."""
+    migrate(empty)
+    (scripts / "9999-newest.sql").write_text(
+        "LOCK TABLE tracker.messages; LOCK TABLE tracker.participants"
+    )
+    with (
+        psycopg.connect(empty) as mail,
+        psycopg.connect(empty, autocommit=True) as watcher,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        # Who looks for a deadlock is ended for it: mail does not look.
+        mail.execute("SET deadlock_timeout = '1h'")
+        mail.execute("LOCK TABLE tracker.participants IN ROW EXCLUSIVE MODE")
+        watcher.execute("ALTER ROLE CURRENT_USER SET deadlock_timeout = '3s'")
+        done = pool.submit(migrate, empty)
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+        try:
+            while watcher.execute(waiting, ("tracker.participants",)).fetchone() == (0,):
+                assert not done.done(), done.result()
+            mail.execute("SELECT FROM tracker.messages")
+            mail.rollback()
+            assert done.result(60) == 1
+        finally:
+            watcher.execute("ALTER ROLE CURRENT_USER RESET deadlock_timeout")
+
+
 def test_after_a_kill_between_two_steps_the_rest_is_done(empty: str) -> None:
     process = python(KILLED, empty)
     process.communicate(timeout=30)
