@@ -11,7 +11,7 @@ from cost import least, proportionate, within
 
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.conversation import Conversation
-from conversation_tracker.core.masking import chance, encoded, links
+from conversation_tracker.core.masking import chance, encoded, links, uncovered
 from conversation_tracker.core.masking.mask import Masker
 from conversation_tracker.core.masking.needles import Needles
 from conversation_tracker.core.masking.people import People
@@ -127,6 +127,46 @@ def test_what_cannot_is_masked_in_clear_all_the_same(address: str) -> None:
     assert scan([], f"I am {address}.".encode(), {address: "b"})
     for token in coded(address):
         assert encoded.masked(f"id {token} of it", mask) == f"id {token} of it"
+
+
+@pytest.mark.parametrize("address", ["x@y", "ab@cd", "a@b.c", "y@y.y"])
+def test_a_link_has_no_token_with_an_address_however_short(address: str) -> None:
+    """A token that is text from end to end says so on purpose."""
+    mask = Masker({address: B})
+    for text in (address, f'{{"to":"{address}"}}'):
+        based, digits = base64.b64encode(text.encode()).decode(), text.encode().hex()
+        for token in (based, based.rstrip("="), digits, digits.upper(), f"u/{based}/go"):
+            for link in ("https://t.example/?t={}", "https://t.example/{}", "x://y/\\u0026t={}&z"):
+                source = link.format(token)
+                assert scan([], source.encode(), {address: "b"})
+                assert scan([Header(b"X-Y", source.encode())], b"", {address: "b"})
+                written = uncovered.masked(source, mask)
+                assert token not in written
+                assert not scan([], written.encode(), {address: "b"})
+    # What is no text may hold it by chance.
+    data = base64.b64encode(b"\xff\xfe <" + address.encode() + b"> \1").decode()
+    for noise in (f"https://t.example/{data}", f"https://t.example/{data.encode().hex()}"):
+        assert uncovered.masked(noise, mask) == noise
+        assert not scan([], noise.encode(), {address: "b"})
+    assert not scan(OCTETS, f"https://t.example/{base64.b64encode(address.encode()).decode()}"
+                    .encode(), {address: "b"})  # fmt: skip
+
+
+def test_links_lose_the_token_of_a_short_address_in_every_kind_of_text() -> None:
+    token = base64.b64encode(b'{"to":"y@y.y"}').decode().rstrip("=")
+    link = f"https://x.example/?u=1&t={token}"
+    people = beside(["y@y.y"])
+    for kind, body in (
+        ("text/plain", f"See {link} there\n"),
+        ("text/html", f"<p>See <a href='{link}'>{link}</a><!-- {link} --></p>\n"),
+        ("text/calendar", f"BEGIN:VEVENT\r\nURL:{link}\r\nEND:VEVENT\r\n"),
+        ("application/json", f'{{"a": "{link}"}}\n'),
+        ("message/rfc822", f"X-Link: {link}\n\n{link}\n"),
+    ):
+        text = written("y@y.y", f"Content-Type: {kind}", f"Comments: {link}", body=body)
+        sent = mail(text, people, to=B, sender="y@y.y").sent()
+        assert token not in str(sent.body)
+        assert all(token.encode() not in header.value for header in sent.headers)
 
 
 def test_the_shortest_names_are_found_in_every_spelling_of_a_text() -> None:

@@ -21,6 +21,7 @@ MAX_TOKEN = 64 * 1024
 _BEFORE = re.compile(r"[A-Za-z0-9+/_%\-]*")
 _AFTER = re.compile(r"[A-Za-z0-9+/_%\-]*={0,2}")
 _DIGITS = re.compile(r"[0-9A-Fa-f]*")
+_SHORT_DIGITS = re.compile(r"[0-9A-Fa-f]{6,}")  # those of `x@y`
 _BLOCK = re.compile(
     r"^(?>(?:[A-Za-z0-9+/]{48,100}\r?\n)+)(?:[A-Za-z0-9+/]{1,100}={0,2}(?=\r?$))?", re.MULTILINE
 )
@@ -52,6 +53,8 @@ def masked(text: str, mask: Mask) -> str:
     needles: Needles | None = getattr(mask, "needles", None)
     if needles is None:
         return text
+    if links.knows_short(mask) and "://" in text:
+        text = links.applied(text, list(_link_edits(text, mask)))
     # What is decoded may be anything.
     mask = getattr(mask, "amid", mask)
     if _has_block(text):
@@ -79,6 +82,17 @@ def _spans(
         rest = after.match(text, place, place + MAX_TOKEN)
         spans.append((place - (lead.end() if lead else 0), rest.end() if rest else place))
     return spans
+
+
+def _link_edits(text: str, mask: Mask) -> Iterator[Edit]:
+    """Find the digits in links that are an address too short to be looked for elsewhere."""
+    digits = (
+        each.span()
+        for start, end in links.spans(text, mask)
+        for each in _SHORT_DIGITS.finditer(text, start, end)
+        if "40" in each[0]
+    )
+    return _digit_edits(text, list(digits), links.surely(mask))
 
 
 def _digit_edits(text: str, spans: list[tuple[int, int]], mask: Mask) -> Iterator[Edit]:

@@ -2,7 +2,8 @@ r"""Addresses inside links in running text: base64 tokens and percent-encoded pi
 
 A mask finds what stands in clear. Here the pieces of a URL are decoded first. A piece that decodes
 and encodes cleanly is written anew with the same alphabet and padding; one that holds an address
-among other bytes is cut out of the link. Nothing here raises.
+among other bytes is cut out of the link. What comes out whole, as text, is no chance: there even
+the shortest address is masked. Nothing here raises.
 """
 
 import binascii
@@ -18,8 +19,12 @@ MAX_LINK = 16 * 1024
 """Characters of one link that are looked at; browsers and servers take fewer."""
 
 _LINK = re.compile(rf"://[^\s<>\"'\\]{{8,{MAX_LINK}}}")
+_LINK_OF_ANY = re.compile(rf"://[^\s<>\"']{{8,{MAX_LINK}}}")
 _TOKEN = re.compile(r"(?>(?:[A-Za-z0-9+/_\-]|%2[BbFf]){8,})(?:=|%3[Dd]){0,2}")
+# Four characters are `x@y`.
+_SHORT_TOKEN = re.compile(r"(?>(?:[A-Za-z0-9+/_\-]|%2[BbFf]){4,})(?:=|%3[Dd]){0,2}")
 _SEGMENT = re.compile(r"[^/]{8,}")
+_SHORT_SEGMENT = re.compile(r"[^/]{4,}")
 _PIECE = re.compile(r"[^/?&=#;]+")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
@@ -49,9 +54,28 @@ def masked(text: str, mask: Mask) -> str:
     """
     if "://" not in text:
         return text
-    links = [match.span() for match in _LINK.finditer(text)]
-    text = applied(text, list(token_edits(text, links, mask)))
+    text = applied(text, list(token_edits(text, spans(text, mask), mask)))
     return applied(text, list(_piece_edits(text, mask)))
+
+
+def knows_short(mask: Mask) -> bool:
+    """Tell whether a mask knows addresses that are masked only where they are no chance."""
+    return getattr(mask, "amid", mask) is not mask
+
+
+def spans(text: str, mask: Mask) -> list[tuple[int, int]]:
+    """Give where the links are whose tokens are looked at."""
+    # A short address is not found in them again by what `encoded` looks for.
+    link = _LINK_OF_ANY if knows_short(mask) else _LINK
+    return [match.span() for match in link.finditer(text)]
+
+
+def surely(mask: Mask) -> Mask:
+    """Give what masks a decoded token: short addresses too, but only if it is text throughout."""
+    amid: Mask = getattr(mask, "amid", mask)
+    if amid is mask:
+        return mask
+    return lambda text: mask(text) if _TEXT.fullmatch(text) else amid(text)
 
 
 def applied(text: str, edits: list[tuple[int, int, str]]) -> str:
@@ -76,13 +100,16 @@ def token_edits(
         links: the spans to look for tokens in.
         mask: gives a text with addresses replaced.
     """
-    tokens = [token for start, end in links for token in _TOKEN.finditer(text, start, end)]
-    candidates = [list(_candidates(token)) for token in tokens]
+    token, segment = _TOKEN, _SEGMENT
+    if knows_short(mask):
+        token, segment = _SHORT_TOKEN, _SHORT_SEGMENT
+    tokens = [each for start, end in links for each in token.finditer(text, start, end)]
+    candidates = [list(_candidates(each, segment)) for each in tokens]
     whole = "\n".join([each.text for group in candidates for each in group])
-    # A link's words are decoded whether they are base64 or not: what comes out may be anything.
-    mask = getattr(mask, "amid", mask)
     if not whole or mask(whole) == whole:
         return
+    # A link's words are decoded whether they are base64 or not: what comes out may be anything.
+    mask = surely(mask)
     for group in candidates:
         found = [
             (each.start, each.end, _written(text[each.start : each.end], each, new))
@@ -103,11 +130,11 @@ def _apart(edits: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
     return chosen
 
 
-def _candidates(token: re.Match[str]) -> Iterator[_Token]:
+def _candidates(token: re.Match[str], segment: re.Pattern[str]) -> Iterator[_Token]:
     """Decode a token, and what slashes part in it: they are of the alphabet, and of paths."""
     start, text = token.start(), token[0]
     if "/" in text:
-        for piece in _SEGMENT.finditer(text):
+        for piece in segment.finditer(text):
             yield from _readings(start + piece.start(), start + piece.end(), piece[0])
     yield from _readings(start, token.end(), text)
 

@@ -12,9 +12,11 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import lru_cache
+from urllib.parse import unquote
 
 from conversation_tracker.core.means import Octets
 
@@ -75,6 +77,10 @@ _BLOCK = re.compile(rb"^(?:[A-Za-z0-9+/]{48,100}\r?\n)+[A-Za-z0-9+/]{0,100}={0,2
 _NEXT_BLOCK = re.compile(rb"\n[A-Za-z0-9+/]{48}")  # found at many times the speed
 _NO_TOKEN = re.compile(r"[^A-Za-z0-9+/_-]")
 _NO_DIGIT = re.compile("[^0-9a-f]")
+_LINKED = re.compile(r"://[^\s<>\"']+")
+_LINK_WORD = re.compile(r"[A-Za-z0-9+/_-]{4,}")
+_ALL_DIGITS = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_CONTROL = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _URL_SAFE = str.maketrans("-_", "+/")
 _PIECE = 1024 * 1024  # octets looked at at once
 _TOKEN = 1024  # characters of a token looked at on either side
@@ -261,6 +267,30 @@ class Tokens:
                 token, end = _hexadecimal(low, at)
                 yield token
                 at = low.find(needle, max(end, at + len(needle)))
+
+
+def in_links(text: str) -> Iterator[str]:
+    """Go through the words of links in a text, decoded, that are base64 or digits of text.
+
+    What comes out as text from end to end is none by chance, so here even the shortest address is
+    one.
+    """
+    if "://" not in text:
+        return
+    for link in _LINKED.findall(text):
+        for each in dict.fromkeys((link, unquote(link))):
+            for word in _LINK_WORD.findall(each):
+                for piece in dict.fromkeys((word, *word.split("/"))):
+                    yield from _decoded_word(piece)
+
+
+def _decoded_word(word: str) -> Iterator[str]:
+    based = unbased(word.translate(_URL_SAFE).encode("ascii"))
+    digits = bytes.fromhex(word) if _ALL_DIGITS.fullmatch(word) else b""
+    for data in (based, digits):
+        if b"@" in data and _CONTROL.search(data) is None:
+            with suppress(UnicodeDecodeError):
+                yield data.decode("utf-8")
 
 
 _TO_URL = str.maketrans("+/", "-_")

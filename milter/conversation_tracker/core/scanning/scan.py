@@ -138,6 +138,7 @@ class _Scan:
             return not owners
         plain = _ENCODED.search(rest) is None and not self._watch.named(rest.decode().lower())
         hidden = not plain or any(self._tokens.decoded_in_bytes(rest))
+        hidden = hidden or (bool(self._watch.too_short) and b"://" in rest)
         if hidden and any(self._owners_in_header(rest)):
             return False
         links = unread.fields(read.decode("ascii"), self._local)
@@ -288,9 +289,9 @@ class _Scan:
             self._note(channel, self._watch.seen_in_bytes(data))
             self._note(channel, self._owners_in_tokens(self._tokens.decoded_in_bytes(data)))
         for text in readings.texts(data, "") if not binary or _is_text(data) else ():
-            self._look(channel, text)
+            self._look(channel, text, attached=True)
             if "=?" in text:
-                self._look(channel, readings.encoded_words(text))
+                self._look(channel, readings.encoded_words(text), attached=True)
         if b"-----BEGIN" in data:
             for block in readings.blocks(data):
                 self._note(channel, self._watch.seen_in_bytes(block))
@@ -320,13 +321,18 @@ class _Scan:
         if times:
             self.unread[_NUMBER.sub("part ", channel)] += times
 
-    def _look(self, channel: str, text: str, *, markup: bool = False) -> None:
+    def _look(
+        self, channel: str, text: str, *, markup: bool = False, attached: bool = False
+    ) -> None:
         self._note(channel, self._owners(text, markup=markup))
+        if not attached:
+            self._note(channel, self._owners_in_links(text))
 
     def _owners_in_header(self, field: bytes) -> Iterator[str]:
         for text in readings.texts(field, ""):
             for each in readings.header_readings(text):
                 yield from self._owners(each)
+                yield from self._owners_in_links(each)
 
     def _owners(self, text: str, *, markup: bool = False) -> Iterator[str]:
         """Go through the tokens of those whose address a text shows."""
@@ -339,6 +345,14 @@ class _Scan:
         for text in tokens:
             self._means.check()
             for token in self._watch.among_octets.seen(text.lower()):
+                self._own_coded += token == self._own
+                yield token
+
+    def _owners_in_links(self, text: str) -> Iterator[str]:
+        """Go through the tokens of whose address is too short to be looked for in all tokens."""
+        for each in readings.in_links(text) if self._watch.too_short else ():
+            self._means.check()
+            for token in self._watch.too_short.seen(each.lower()):
                 self._own_coded += token == self._own
                 yield token
 

@@ -93,6 +93,11 @@ class Watch:
             return self
         return Watch({key: token for key, token in self._forbidden.items() if believed(key)})
 
+    @cached_property
+    def too_short(self) -> "Watch":
+        """Give who looks for those addresses alone that `among_octets` passes over."""
+        return Watch({key: token for key, token in self._forbidden.items() if not believed(key)})
+
     def named(self, low: str) -> bool:
         """Tell whether one of the domains stands in a lower-case text, whoever is there."""
         return any(name in low for name in self._domains)
