@@ -111,7 +111,12 @@ def _notes(message: Message, view: View, kept: Octets) -> tuple[str, ...]:
 
 
 def refusal(
-    message: Message, conversation: Conversation, recipient: str | None, reply: Reply
+    message: Message,
+    conversation: Conversation,
+    recipient: str | None,
+    reply: Reply,
+    *,
+    flagged: bool = False,
 ) -> Refusal:
     """Give what is recorded of a message that was refused.
 
@@ -120,9 +125,11 @@ def refusal(
         conversation: a conversation it was for, as it was before: nobody joins by being refused.
         recipient: token of the participant it was for.
         reply: what it was refused with.
+        flagged: it claims to be somebody's who did not write it.
     """
     view = View(conversation, None)
-    author = conversation.whose(message.author) if message.author is not None else None
+    claimed = message.author is not None and not flagged
+    author = conversation.whose(message.author) if claimed and message.author else None
     return Refusal(
         order=conversation.order.id,
         digest=message.digest,
