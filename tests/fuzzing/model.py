@@ -135,7 +135,7 @@ class Model:
             return None
         self.apart |= set(sent.answers) - {sent.authors[0]}
         self.apart -= self.people.keys()
-        return frozenset(left)
+        return frozenset(left - self.apart - self.people.keys())
 
     def _buyer(self, sent: Sent) -> str | None:
         """Choose who the buyer is, if the order has none: first in To, then among recipients."""
@@ -159,6 +159,8 @@ class Model:
 
     def _join(self, key: str, role: str, *, introduced: bool) -> None:
         known = self.whose(key)
+        if introduced and known and not known.introduced and _mailbox(known.key) != _mailbox(key):
+            known = None  # a stranger's tag draws nothing to itself
         if known is not None and (known.introduced or not introduced):
             return
         if introduced and sum(e.introduced for e in self.people.values()) >= self.participant_limit:
@@ -179,6 +181,13 @@ def _domain(key: str) -> str:
 
 def _single(key: str) -> bool:
     return "." not in _domain(key)
+
+
+def _mailbox(key: str) -> str:
+    """Write an address as all spellings of the very mailbox have it in common."""
+    local, _, domain = key.rpartition("@")
+    untagged, plus, tag = local.partition("+")
+    return f"{untagged.replace('.', '')}{plus}{tag}@gmail" if domain in GMAIL else key
 
 
 def _plain(key: str) -> str:

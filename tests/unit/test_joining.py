@@ -152,6 +152,29 @@ def test_the_buyer_is_the_first_in_to_that_is_a_real_recipient(
     assert buyers == [expected]
 
 
+@pytest.mark.parametrize(
+    ("stranger", "wanted", "same"),
+    [
+        ("ann+eve@friends.example", ANN, False),
+        (ANN, "ann+x@friends.example", False),
+        ("ann+eve@gmail.com", "ann@gmail.com", False),
+        ("a.n.n+x@googlemail.com", "ann+x@gmail.com", True),
+        ("Ann@Friends.example", ANN, True),
+    ],
+)
+def test_a_strangers_tag_draws_nobodys_mail_to_itself(
+    stranger: str, wanted: str, same: bool
+) -> None:
+    people = order(CARRIER, guest(stranger, "c"))
+    row = own(written(SHOP, f"To: {wanted}"), people, to=wanted)
+    done = row.plan()
+    new = {p.role: p for p in done.records[0].joined}["buyer"]
+    assert (new.token == "c" * 32) is same
+    if not same:
+        assert str(new.address) == wanted
+        assert str(done.records[0].recipients[0][0]) == new.token
+
+
 def test_with_nobody_of_to_in_the_envelope_the_first_recipient_is_the_buyer() -> None:
     row = own(written(SHOP, "To: list@x.example"), order(SHOP), to=[SHOP, BUYER, CARRIER])
     found = joined(row.plan())
@@ -199,6 +222,21 @@ def test_a_strangers_98_names_are_left_out_from_the_twentieth_on() -> None:
     assert b"n97@far.example" not in record
     assert b"last@far.example" not in record
     assert b"Last" not in record
+
+
+def test_whom_to_answer_is_not_left_out_though_another_header_names_them() -> None:
+    """So it is with who answers to the envelope sender."""
+    fields = (f"To: {B}, bob@x.example", f"Cc: Ann <{ANN}>", f"Reply-To: {ANN}")
+    for limit in (0, 20):
+        text = written(CARRIER, *fields, body=f"{ANN}\n")
+        people = order(BUYER, CARRIER, guest_limit=limit)
+        row = mail(text, people, to=B, sender="bob@x.example")
+        done = row.plan()
+        assert left_out(done) == []
+        sent = applied(row.message, done)
+        assert sent.body == sent.first(b"reply-to") + b"\n"  # type: ignore[operator]
+        assert sent.first(b"cc") == b"Ann <" + (sent.first(b"reply-to") or b"") + b">"
+        assert (sent.first(b"to") or b"").count(DOMAIN.encode()) == 1
 
 
 def test_who_is_left_out_stays_elsewhere_as_any_outsider_does() -> None:
@@ -559,6 +597,29 @@ def test_attendees_are_left_out_and_an_organiser_never_is() -> None:
     assert "ann" not in text
     assert f"mailto:{BUYER}" in text.replace("\r\n ", "").replace("\n ", "")
     assert "bob@far.example" not in bytes(done.records[0].raw[:]).decode()
+
+
+@pytest.mark.parametrize(
+    ("line", "leaves"),
+    [
+        (f'ATTENDEE;SENT-BY="mailto:{ANN}";CN=J:mailto:{B}', f"ATTENDEE;CN=J:mailto:{BUYER}"),
+        (f"attendee;Email={ANN};CN=J:mailto:{B}", f"attendee;CN=J:mailto:{BUYER}"),
+        (f'ATTENDEE;MEMBER="mailto:{ANN}":mailto:{B}', f"ATTENDEE:mailto:{BUYER}"),
+        (
+            f'ATTENDEE;DELEGATED-TO="mailto:{ANN}","mailto:{B}":mailto:{A}',
+            f'ATTENDEE;DELEGATED-TO="mailto:{BUYER}":mailto:{A}',
+        ),
+        (f"ATT\n ENDEE;CN=Ann:mai\n lto:{ANN}", ""),
+        (f"ATTENDEE;CN=Ann;EMAIL={ANN}:urn:uuid:1", "ATTENDEE;CN=Ann:urn:uuid:1"),
+        (f"ATTENDEE-X:{ANN}", f"ATTENDEE-X:{ANN}"),
+    ],
+)
+def test_who_is_left_out_goes_wherever_an_attendees_line_names_them(line: str, leaves: str) -> None:
+    body = f"BEGIN:VCALENDAR\n{line}\nSUMMARY:{ANN}\nEND:VCALENDAR\n"
+    text = written(CARRIER, f"To: {B}, {ANN}", "Content-Type: text/calendar", body=body)
+    row = mail(text, order(BUYER, CARRIER, guest_limit=0), to=B, sender=CARRIER)
+    found = applied(row.message, row.plan()).body.decode().replace("\r\n ", "").replace("\n ", "")
+    assert found.splitlines()[1:-1] == [*([leaves] if leaves else []), f"SUMMARY:{ANN}"]
 
 
 def test_an_invitation_in_a_message_inside_is_text() -> None:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.alias import Alias, Bounce, Hard, Soft, soft
-from conversation_tracker.core.variant import base
+from conversation_tracker.core.variant import base, mailbox
 
 Role = Literal["buyer", "store", "partner", "return"]
 Kind = Literal["hard", "soft"]
@@ -226,7 +226,8 @@ class Conversation:
         """Add an address that is not yet known; one that is known stays, or is introduced now.
 
         A return address becomes a participant, with the alias it has. Who takes part as a guest,
-        and is introduced, gets the role given: nobody's word stood behind the one they had.
+        and is introduced, gets the role given: nobody's word stood behind the one they had. That
+        is a guest of the very mailbox: a stranger's tagged spelling draws nobody's mail to itself.
 
         Args:
             address: a real address, not in an alias domain.
@@ -243,6 +244,8 @@ class Conversation:
                 people only.
         """
         known = self.whose(address)
+        if introduced and known is not None and known.guest and not _same(known, address):
+            known = None
         if known is not None and known.role != "return" and (known.introduced or not introduced):
             return self
         if introduced and self.size >= self.store.participant_limit:
@@ -328,3 +331,7 @@ class Conversation:
     def joined(self) -> tuple[Participant, ...]:
         """Give those the database does not know yet, or knows otherwise."""
         return tuple(p for p in self.participants if not p.recorded)
+
+
+def _same(known: Participant, address: Address) -> bool:
+    return known.address is not None and mailbox(known.address) == mailbox(address)

@@ -74,7 +74,10 @@ def gathered(
         else:
             left.add(address.key)
     conversation = _claimed(message, conversation, found)
-    return _answers(message, conversation, mint, alias_domains, left).without(left)
+    conversation = _answers(message, conversation, mint, alias_domains, left)
+    # Who is left out of Cc may be whom to answer: an answer must reach them.
+    present = {each.address.key for each in conversation if each.address is not None}
+    return conversation.without(left - present)
 
 
 def mentioned(message: Message, conversation: Conversation) -> Iterator[str]:

@@ -28,6 +28,18 @@ def base(address: Address) -> str:
     return f"{untagged}@{domain}"
 
 
+def mailbox(address: Address) -> str:
+    """Give the identity of the one mailbox that an address is surely of: `base`, with its tag.
+
+    What a tag is to one provider is to another a part of the name, and somebody else's mailbox.
+    """
+    local, _, domain = address.key.rpartition("@")
+    if local.startswith('"') or domain not in _GMAIL:
+        return address.key
+    untagged, plus, tag = local.partition("+")
+    return f"{untagged.replace('.', '')}{plus}{tag}@{_GMAIL[0]}"
+
+
 def single_label(address: Address) -> bool:
     """Tell whether a domain is a single label: no mail goes there from another host."""
     return "." not in address.domain and not address.domain.startswith("[")

@@ -44,6 +44,7 @@ _PARAMETER = re.compile(r";([A-Za-z0-9\-]+)=((?>(?:[^\":;]++|\"[^\"]*+\")*))")
 _PEOPLE = frozenset({"ORGANIZER", "ATTENDEE"})
 _THEIRS = frozenset({"SENT-BY", "DELEGATED-FROM", "DELEGATED-TO", "MEMBER", "EMAIL"})
 _NAME = "CN"
+_VALUES = re.compile(r"\"[^\"]*+\"|[^,\"]++")
 _MAILTO = re.compile(r"((?:\A|(?<=[\",]))\s*+mailto:)", re.IGNORECASE)
 _QUOTED = re.compile(r"[^:\n]*;\s*+(?:ENCODING=\"?)?QUOTED-PRINTABLE[^:\n]*+:", re.IGNORECASE)
 _CHARSET = re.compile(r";\s*+CHARSET=\"?([^\s;:\"]{1,40})", re.IGNORECASE)
@@ -164,17 +165,47 @@ def unfolded(text: str) -> str:
 
 
 def _without(text: str, goes: Callable[[Address], bool]) -> str:
-    """Leave out the lines of attendees who go."""
+    """Leave out the lines of attendees who go, and who goes of whom other such lines name."""
     lines = list(_content_lines(text))
-    left = [line for line in lines if not _goes(line, goes)]
-    return "".join(left) if len(left) < len(lines) else text
+    left = [_left(line, goes) for line in lines]
+    return "".join(left) if left != lines else text
 
 
-def _goes(line: str, goes: Callable[[Address], bool]) -> bool:
-    if not line[:8].upper().startswith("ATTENDEE"):
-        return False
-    about = named(_FOLD.sub("", line).rstrip("\r\n"))
-    return bool(about) and goes(about[0])
+def _left(line: str, goes: Callable[[Address], bool]) -> str:
+    if line[:1] not in "Aa":
+        return line
+    end = line[len(line.rstrip("\r\n")) :]
+    whole = _FOLD.sub("", line[: len(line) - len(end)])
+    if whole[:8].upper() != "ATTENDEE" or whole[8:9] not in (":", ";"):
+        return line
+    about = named(whole)
+    if about and goes(about[0]):
+        return ""
+    found = _PROPERTY.fullmatch(whole)
+    if found is None:
+        return line
+    parameters = _PARAMETER.sub(partial(_left_parameter, goes=goes), found["parameters"])
+    if parameters == found["parameters"]:
+        return line
+    new = f"{found['name']}{parameters}:{found['value']}"
+    return new + end if _QUOTED.match(whole) else _folded(new, end or "\r\n") + end
+
+
+def _left_parameter(one: re.Match[str], goes: Callable[[Address], bool]) -> str:
+    if one[1].upper() not in _THEIRS:
+        return one[0]
+    values = _VALUES.findall(one[2])
+    left = [value for value in values if not _is_gone(value, goes)]
+    if len(left) == len(values):
+        return one[0]
+    return f";{one[1]}={','.join(left)}" if left else ""
+
+
+def _is_gone(value: str, goes: Callable[[Address], bool]) -> bool:
+    mailto = _NAMED.match(value)
+    with suppress(AddressError):
+        return goes(Address.parse(unquote(mailto[1] if mailto else "")))
+    return False
 
 
 def binaries(data: bytes) -> Iterator[bytes]:
