@@ -16,8 +16,8 @@ from conversation_tracker.core.masking.mask import Masker
 from conversation_tracker.core.masking.needles import Needles
 from conversation_tracker.core.masking.people import People
 from conversation_tracker.core.message import Header
-from conversation_tracker.core.scanning.readings import Tokens
 from conversation_tracker.core.scanning.scan import scan
+from conversation_tracker.core.scanning.tokens import Tokens
 from conversation_tracker.core.thread import revealed
 
 TINY = [f"a@{x}{y}" for x, y in product("bcdefghijk", repeat=2)][:97]

@@ -16,7 +16,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 from conversation_tracker.core.means import ENDLESS, Means, Octets
 from conversation_tracker.core.message import Header
-from conversation_tracker.core.scanning import readings, stretches, unread
+from conversation_tracker.core.scanning import readings, stretches, tokens, unread
 from conversation_tracker.core.scanning.found import Found, Hit
 from conversation_tracker.core.scanning.parts import (
     MOST,
@@ -58,7 +58,7 @@ class Scanner:
     def __init__(self, forbidden: Mapping[str, str], means: Means = ENDLESS) -> None:
         self.means = means
         self.watch = Watch(forbidden)
-        self.tokens = readings.Tokens(self.watch.pointers)
+        self.tokens = tokens.Tokens(self.watch.pointers)
         self.nobody: set[Hashable] = set()
         self.locals = {token: key.rpartition("@")[0] for key, token in [*forbidden.items()][::-1]}
 
@@ -350,7 +350,7 @@ class _Scan:
 
     def _owners_in_links(self, text: str) -> Iterator[str]:
         """Go through the tokens of whose address is too short to be looked for in all tokens."""
-        for each in readings.in_links(text) if self._watch.too_short else ():
+        for each in tokens.in_links(text) if self._watch.too_short else ():
             self._means.check()
             for token in self._watch.too_short.seen(each.lower()):
                 self._own_coded += token == self._own

@@ -1,0 +1,125 @@
+"""Words inside base64 and hexadecimal digits in text, as link tokens hold them, decoded.
+
+Written apart from the masking code. Every text is gone through a bounded number of times. Nothing
+here raises.
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
+from urllib.parse import unquote
+
+from conversation_tracker.core.scanning.readings import unbased
+
+_NO_TOKEN = re.compile(r"[^A-Za-z0-9+/_-]")
+_NO_DIGIT = re.compile("[^0-9a-f]")
+_LINKED = re.compile(r"://[^\s<>\"']+")
+_LINK_WORD = re.compile(r"[A-Za-z0-9+/_-]{4,}")
+_ALL_DIGITS = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_CONTROL = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_URL_SAFE = str.maketrans("-_", "+/")
+_TOKEN = 1024  # characters of a token looked at on either side
+_TO_URL = str.maketrans("+/", "-_")
+
+
+class Tokens:
+    """Finds words in base64 or hexadecimal digits inside text, as link tokens hold them."""
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        """Prepare to find these words, given in lower case."""
+        self._needles = {each for word in words for each in _based(word) if each[0]}
+        self._hex = {word.encode("utf-8").hex() for word in words if word}
+        self._based = [needle.encode("ascii") for needle, _first in self._needles]
+        self._digits = [each.encode("ascii") for each in self._hex]
+
+    def decoded_in_bytes(self, data: bytes) -> Iterator[str]:
+        """Go through them in bytes that are no text, most of which hold none."""
+        low = data.lower() if self._digits else b""
+        if any(each in data for each in self._based) or any(each in low for each in self._digits):
+            yield from self.decoded(data.decode("latin-1"))
+
+    def decoded(self, text: str) -> Iterator[str]:
+        """Go through the decoded tokens in a text that hold one of the words."""
+        for needle, first in self._needles:
+            at = text.find(needle)
+            while at >= 0:
+                token, end = _around(text, at, first)
+                yield token
+                at = text.find(needle, max(end, at + len(needle)))
+        low = text.lower()
+        for needle in self._hex:
+            at = low.find(needle)
+            while at >= 0:
+                token, end = _hexadecimal(low, at)
+                yield token
+                at = low.find(needle, max(end, at + len(needle)))
+
+
+def in_links(text: str) -> Iterator[str]:
+    """Go through the words of links in a text, decoded, that are base64 or digits of text.
+
+    What comes out as text from end to end is none by chance, so here even the shortest address is
+    one.
+    """
+    if "://" not in text:
+        return
+    for link in _LINKED.findall(text):
+        for each in dict.fromkeys((link, unquote(link))):
+            for word in _LINK_WORD.findall(each):
+                for piece in dict.fromkeys((word, *word.split("/"))):
+                    yield from _decoded_word(piece)
+
+
+def _decoded_word(word: str) -> Iterator[str]:
+    based = unbased(word.translate(_URL_SAFE).encode("ascii"))
+    digits = bytes.fromhex(word) if _ALL_DIGITS.fullmatch(word) else b""
+    for data in (based, digits):
+        if b"@" in data and _CONTROL.search(data) is None:
+            with suppress(UnicodeDecodeError):
+                yield data.decode("utf-8")
+
+
+@lru_cache(maxsize=1024)
+def _based(word: str) -> frozenset[tuple[str, int]]:
+    """Give what a word looks like in base64, and how far behind a group's begin each stands."""
+    raw = word.encode("utf-8")
+    found: set[tuple[str, int]] = set()
+    for before in range(3):
+        code = binascii.b2a_base64(b"\0" * before + raw, newline=False).decode("ascii")
+        first = (before * 8 + 5) // 6
+        needle = code[first : (before + len(raw)) * 8 // 6]
+        found |= {(needle, first), (needle.translate(_TO_URL), first)}
+    return frozenset(found)
+
+
+def _around(text: str, at: int, first: int) -> tuple[str, int]:
+    """Decode the base64 token around a place, whose group begins `first` characters before.
+
+    Gives its end as well, or how far it was looked at.
+    """
+    aligned = at - first
+    left = text[max(0, aligned - _TOKEN) : max(0, aligned)][::-1]
+    other = _NO_TOKEN.search(left)
+    left = left[: other.start() if other else None][::-1]
+    left = left[len(left) % 4 :]
+    start = max(0, aligned)
+    right = text[start : at + 2 * _TOKEN]
+    stray = _NO_TOKEN.search(right)
+    # What is cut off here is looked at again, from its middle on.
+    end = start + stray.start() if stray else at + _TOKEN
+    code = (left + right[: stray.start() if stray else None]).translate(_URL_SAFE)
+    return unbased(code.encode("ascii", "ignore")).decode("latin-1"), end
+
+
+def _hexadecimal(low: str, at: int) -> tuple[str, int]:
+    """Decode the hexadecimal digits around a place, at which a byte begins; gives their end too."""
+    left = low[max(0, at - _TOKEN) : at][::-1]
+    other = _NO_DIGIT.search(left)
+    left = left[: other.start() if other else None][::-1]
+    right = low[at : at + 2 * _TOKEN]
+    stray = _NO_DIGIT.search(right)
+    end = at + (stray.start() if stray else _TOKEN)
+    right = right[: stray.start() if stray else None]
+    return bytes.fromhex(left[len(left) % 2 :] + right[: len(right) & ~1]).decode("latin-1"), end
