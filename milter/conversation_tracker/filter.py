@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from conversation_tracker.bounces import Bounces
-from conversation_tracker.core import claims, postmaster, probe, replies, rewrite, thread
+from conversation_tracker.core import postmaster, probe, replies, rewrite, thread
 from conversation_tracker.core.address import Address, AddressError
 from conversation_tracker.core.alias import Bounce, NotAnAlias, decode, in_domains
 from conversation_tracker.core.conversation import Conversation, Mapped, Store
@@ -22,7 +22,6 @@ from conversation_tracker.core.plan import Plan, Record
 from conversation_tracker.core.recording import refusal
 from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.reports.bounce import Delivery
-from conversation_tracker.core.verdict import verdict
 from conversation_tracker.database import Database
 from conversation_tracker.logs import log
 from conversation_tracker.mint import mint
@@ -265,11 +264,9 @@ class Filter:
         self, message: Message, conversations: dict[int, Conversation], reply: Reply
     ) -> Outcome:
         """Refuse a message, and tell the timeline of each order it was for."""
-        found = verdict(message, self._authserv_id)
         for order, conversation in conversations.items():
             to = next((r.token for r in message.recipients if r.order == order), None)
-            flagged = claims.flagged(message, conversation, found)
-            self._database.refuse(refusal(message, conversation, to, reply, flagged=flagged))
+            self._database.refuse(refusal(message, conversation, to, reply, self._authserv_id))
         return _refused(reply)
 
     def _decided(self, transaction: Transaction, message: Message, directory: Directory) -> Outcome:

@@ -26,8 +26,10 @@ from builders import (
 
 from conversation_tracker.core import replies
 from conversation_tracker.core.conversation import Store
+from conversation_tracker.core.means import Means, Overdue
 from conversation_tracker.core.message import Message
 from conversation_tracker.core.plan import Plan
+from conversation_tracker.core.recording import refusal
 from conversation_tracker.core.rewrite import (
     UnusableNumber,
     named_order,
@@ -293,3 +295,31 @@ def test_only_the_first_pass_may_say_what_it_found() -> None:
     assert [str(edit) for edit in untouched(row.message).edits] == [
         "delete header X-Conversation-Pass 1"
     ]
+
+
+# What the timeline says of them
+
+
+def over() -> None:
+    raise Overdue
+
+
+@pytest.mark.parametrize(
+    ("author", "field", "token"),
+    [
+        (CARRIER, "Authentication-Results: mx.example; dkim=pass header.d=carrier.example", "a"),
+        (CARRIER, "Authentication-Results: mx.example; dkim=fail", ""),
+        (SHOP, "Authentication-Results: mx.example; none", ""),
+        (f"{CARRIER}, x@shop.example", "X-Other: x", ""),
+        (ANN, "X-Other: x", ""),
+    ],
+)
+def test_who_only_claims_to_be_somebody_is_not_told_to_be_they(
+    author: str, field: str, token: str
+) -> None:
+    """Nor does it take time that the message no longer has."""
+    row = mail(written(author, field), EVERYBODY, to=B)
+    late = replace(row.message, means=Means(check=over))
+    for message in (row.message, late):
+        found = refusal(message, EVERYBODY, "b" * 32, replies.TRY_LATER, "mx.example")
+        assert found.author == (token * 32 or None)

@@ -7,15 +7,17 @@ address in is left out, and the rest is kept: no message goes unrecorded.
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Literal
 
+from conversation_tracker.core import claims
 from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.conversation import Conversation, Direction, Participant
 from conversation_tracker.core.joining import mentioned
 from conversation_tracker.core.masking import body as mime
 from conversation_tracker.core.masking.display_names import without_name
 from conversation_tracker.core.masking.headers import ADDRESS_HEADERS
-from conversation_tracker.core.means import Octets
+from conversation_tracker.core.means import ENDLESS, Octets
 from conversation_tracker.core.message import Header, Message, render
 from conversation_tracker.core.passage import Verdict
 from conversation_tracker.core.plan import Record, Refusal
@@ -23,6 +25,7 @@ from conversation_tracker.core.replies import Reply
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax.words import decoded
 from conversation_tracker.core.thread import mapped, shown
+from conversation_tracker.core.verdict import verdict
 from conversation_tracker.core.view import View, structure
 
 _WORDS = 200
@@ -115,8 +118,7 @@ def refusal(
     conversation: Conversation,
     recipient: str | None,
     reply: Reply,
-    *,
-    flagged: bool = False,
+    authserv_id: str = "",
 ) -> Refusal:
     """Give what is recorded of a message that was refused.
 
@@ -125,11 +127,15 @@ def refusal(
         conversation: a conversation it was for, as it was before: nobody joins by being refused.
         recipient: token of the participant it was for.
         reply: what it was refused with.
-        flagged: it claims to be somebody's who did not write it.
+        authserv_id: whose Authentication-Results to believe, "" for nobody's. Who did not write
+            what claims to be theirs is not named.
     """
     view = View(conversation, None)
-    claimed = message.author is not None and not flagged
-    author = conversation.whose(message.author) if claimed and message.author else None
+    author = conversation.whose(message.author) if message.author is not None else None
+    # The time for it may be over; what is looked at here is short.
+    found = verdict(replace(message, means=ENDLESS), authserv_id)
+    if claims.flagged(message, conversation, found):
+        author = None
     return Refusal(
         order=conversation.order.id,
         digest=message.digest,
