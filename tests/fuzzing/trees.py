@@ -88,7 +88,11 @@ def leaf(choices: Choices) -> bytes:
     data = _in_charset(shown, label)
     if choices.chance(10):
         data += choices.bytes(40)
-    encoding, data = _transferred(choices, data)
+    if type_.startswith("message/"):
+        # Many look for no encoding there, and see each line of one by itself.
+        encoding, data = choices.of((("", data), ("quoted-printable", data.replace(b"=", b"=3D"))))
+    else:
+        encoding, data = _transferred(choices, data)
     fields = f"Content-Type: {type_}{f'; charset={label}' if label else ''}{_name(choices)}\n"
     if encoding:
         fields += f"Content-Transfer-Encoding: {encoding}\n"
@@ -199,8 +203,10 @@ def _in_charset(shown: str, label: str) -> bytes:
 
 
 def _calendar(choices: Choices) -> str:
+    # Whoever is invited joins the order.
+    invited = "urn:x" if choices.strangers_only else f"mailto:{spelled(choices)}"
     lines = [
-        f"ATTENDEE;CN={_quoted(address(choices))}:mailto:{spelled(choices)}",
+        f"ATTENDEE;CN={_quoted(address(choices))}:{invited}",
         f"DESCRIPTION:{text(choices, most=3)}",
     ]
     folded = []
