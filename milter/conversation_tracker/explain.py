@@ -303,7 +303,7 @@ def _order(conversation: Conversation) -> str:
 
 
 def _record_lines(record: Record, conversation: Conversation) -> Iterator[str]:
-    people = {p.token: p for p in (*conversation, *conversation.apart, *record.joined)}
+    people = {p.token: p for p in (*record.joined, *conversation, *conversation.apart)}
     to = (named(people[token], conversation) for token, _bounce in record.recipients)
     author = people[record.sender]
     if record.verdict == "flagged":
@@ -326,7 +326,7 @@ def _record_lines(record: Record, conversation: Conversation) -> Iterator[str]:
     handed = [named(people[token], conversation) for token in sorted(record.shown)]
     if handed:
         yield f"  hands out the soft alias of: {', '.join(handed)}"
-    for participant in people.values():
+    for participant in sorted(people.values(), key=lambda each: not each.introduced):
         if participant.address is not None:
             yield f"  takes part: {named(participant, conversation)}, {_standing(participant)}"
 

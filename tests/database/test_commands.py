@@ -236,6 +236,7 @@ def test_mask_takes_a_role(tracker: Tracker) -> None:
         (("shop", "9" * 300, JOHN), 2, "orders number is 1 to 200 printable characters"),
         (("shop", " 1", JOHN), 2, "orders number is 1 to 200 printable characters"),
         (("shop", "1", "x@ct.example.com"), 2, "cannot be masked again"),
+        (("shop", "1", "john@doe"), 2, "not a valid mail address"),
         (("shop", "1", JOHN, "--role", "return"), 2, "invalid choice"),
         (("shop", "1"), 2, "required: ADDRESS"),
     ],
@@ -642,6 +643,30 @@ def test_explain_tells_whose_share_of_the_hour_is_used(tracker: Tracker) -> None
     refused = tracker("explain", "--rcpt", alias, "-", stdin=news.encode())
     assert "decision: refuse, 451 4.7.1" in refused.out
     assert "that of all but the store, 1 of 1 used" in refused.out
+
+
+def test_explain_tells_who_takes_part_as_what(tracker: Tracker) -> None:
+    alias = tracker("mask", "shop", "1", JOHN).out.strip()
+    tracker.sql("UPDATE tracker.stores SET guest_limit = 2")
+    text = (MAIL % alias).replace("\nSubject", "\nCc: ann@far.example, bob@far.example\nSubject", 1)
+    lines = tracker("explain", "--rcpt", alias, "-", stdin=text.encode()).out.splitlines()
+    people = [line.partition(", ")[2] for line in lines if line.startswith("  takes part: ")]
+    assert people == ["introduced", "guest", "guest"]
+    assert "  note: left out: 1" in lines
+    tracker.sql("UPDATE tracker.stores SET mask = 'soft'")
+    own = f"From: info@shop.example\nTo: {JOHN}\nCc: ann@far.example\nX-Order-Id: 1\n\nHello\n"
+    told = tracker("explain", "--trusted", "--rcpt", JOHN, "-", stdin=own.encode()).out
+    handed = [
+        line for line in told.splitlines() if line.startswith("  hands out the soft alias of")
+    ]
+    assert len(handed) == 1
+    assert "store " in handed[0]
+    assert "partner " in handed[0]
+    assert ", introduced, soft alias handed out" in told
+    claim = own.replace(JOHN, alias)
+    told = tracker("explain", "--rcpt", alias, "-", stdin=claim.encode()).out
+    assert "  sender: flagged" in told
+    assert "store " not in told.replace("of store shop", "").replace("all but the store", "")
 
 
 def test_explain_tells_who_is_a_postmaster(tracker: Tracker) -> None:
