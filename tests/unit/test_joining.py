@@ -513,6 +513,7 @@ def test_from_outside_nobody_is_the_store(address: str, authserv_id: str) -> Non
     done = decided(row, authserv_id)
     assert done.records[0].verdict == "flagged"
     assert joined(done)[ANN] == ("partner", False)
+    assert joined(done).get(address) == (None if address == SHOP else ("partner", False))
     sent = applied(row.message, done)
     alias = S if address == SHOP else hard(fresh(1))
     assert (sent.first(b"from"), sent.body) == (alias.encode(), f"{alias}\n".encode())
@@ -520,6 +521,14 @@ def test_from_outside_nobody_is_the_store(address: str, authserv_id: str) -> Non
     strict = order(BUYER, SHOP, spoofed_senders="reject")
     row = mail(written(address), strict, to=B)
     assert decided(row, authserv_id).reply == replies.SENDER_REFUSED
+
+
+def test_who_was_claimed_is_the_store_once_the_store_writes() -> None:
+    claimed = guest("new@shop.example", "c")
+    to = mail(written(BUYER, f"To: {hard('c')}"), order(BUYER, claimed), to=hard("c"))
+    assert applied(to.message, to.plan()).first(b"x-order-id") == b"1001"
+    row = own(written("new@shop.example", f"To: {B}"), order(BUYER, claimed), to=B)
+    assert joined(row.plan())["new@shop.example"] == ("store", True)
 
 
 def test_the_store_verified_from_outside_is_the_store() -> None:

@@ -222,6 +222,7 @@ class Conversation:
         *,
         introduced: bool = True,
         named: bool = False,
+        claimed: bool = False,
     ) -> "Conversation":
         """Add an address that is not yet known; one that is known stays, or is introduced now.
 
@@ -235,6 +236,7 @@ class Conversation:
             mint: gives a fresh random token, 32 hexadecimal digits.
             introduced: somebody names the address whose word counts.
             named: a guest joins by being named.
+            claimed: the author only claims to be the store; so far they are nobody's.
 
         Returns:
             The conversation with the address in it.
@@ -250,7 +252,7 @@ class Conversation:
             return self
         if introduced and self.size >= self.store.participant_limit:
             raise TooManyParticipants
-        if address.domain in self.store.sender_domains:
+        if address.domain in self.store.sender_domains and not claimed:
             role = "store"
         if known is None:
             spare = next(

@@ -56,7 +56,10 @@ def gathered(
     assert message.author is not None
     ours = own is not None and own.name == conversation.store.name
     introducing = _introducing(message, conversation, found, ours=ours)
-    conversation = conversation.join(message.author, "partner", mint, introduced=ours)
+    claimed = message.author in claims.falsely_store(message, conversation, found)
+    conversation = conversation.join(
+        message.author, "partner", mint, introduced=ours, claimed=claimed
+    )
     conversation = _recipients(message, conversation, outsiders, mint, introducing, ours=ours)
     for recipient in message.recipients:
         if recipient.order == conversation.order.id and recipient.token is not None:

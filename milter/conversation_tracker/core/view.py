@@ -314,12 +314,18 @@ class View:
     def added(self, message: Message) -> list[Header]:
         """Give the header fields that a copy gets: hop count, order, and From where it has none."""
         added = [Header(HOPS, str(message.hops + 1).encode("ascii"))]
-        if self.to is not None and self.conversation.role(self.to) == "store":
+        if self.to is not None and self._is_stores(self.to):
             name = self.conversation.store.order_header.encode("ascii")
             added.append(Header(name, self.conversation.order.number.encode("utf-8")))
         if message.first(b"from") is None:
             added.append(Header(b"From", self._author(message)))
         return added
+
+    def _is_stores(self, to: Participant) -> bool:
+        """Tell whether a copy goes to the store, whoever may have claimed that address first."""
+        domains = self.conversation.store.sender_domains
+        mine = to.address is not None and to.address.domain in domains
+        return mine or self.conversation.role(to) == "store"
 
     def opened(self, message: Message) -> Message:
         """Give a message without a signature around all of it, if that holds an address."""
