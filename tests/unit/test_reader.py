@@ -432,10 +432,100 @@ def test_returned_headers_are_read_as_a_messages() -> None:
     assert f"To: <{BUYER}>\nX-To: {B}\nSubject: for {BUYER}\n" in body
 
 
-def test_text_between_parts_and_lines_that_are_no_field() -> None:
+def test_text_between_parts_keeps_the_alias() -> None:
+    """Nobody reads it; a program that finds other parts in it reads them as it pleases."""
     parts = f"for {B}\n--x\nnot a field but {B}\n\nx\n--x--\nand {B}, {PIXEL}?{B}\n"
     _, body = sent(parts, B, "Content-Type: multipart/mixed; boundary=x\n")
-    assert body == parts.replace(B, BUYER).replace(f"?{BUYER}", f"?{B}")
+    assert body == parts.replace(f"but {B}", f"but {BUYER}")
+
+
+def test_a_line_among_fields_that_is_none_keeps_the_alias() -> None:
+    """Some programs end the header there, and read the rest as the type says."""
+    stray = f'<img src="{PIXEL}?e=\n {B} ">\n<img src="{PIXEL} {B} ">\n'
+    part = f"--x\nContent-Type: text/html\n{stray}Subject: {B}\n\nx\n--x--\n"
+    _, body = sent(part, B, "Content-Type: multipart/mixed; boundary=x\n")
+    assert body == part.replace(f"Subject: {B}", f"Subject: {BUYER}")
+
+
+@pytest.mark.parametrize("alias", [B, soft(BUYER)])
+@pytest.mark.parametrize(
+    "type",
+    [
+        *("(a page) text/html", "text(x)/html", '"text"/html', "text//html", "html"),
+        *("text/plain, text/html", "text/plain;text/html", "text/plain(text/html)"),
+        *("text/plain\nContent-Type: text/html", "text/plain; name=a.txt; name=a.htm"),
+        "text/plain\nContent-Disposition: attachment; filename=a.html; filename*=utf-8''a.txt",
+    ],
+)
+def test_what_some_programs_read_as_a_page_keeps_the_alias(type: str, alias: str) -> None:
+    text = f'<img src="{PIXEL} {alias} ">\n'
+    _, body = sent(text, alias, f"Content-Type: {type}\n")
+    assert body == text
+    part = f"--x\nContent-Type: {type}\n\n{text}--x--\n"
+    _, body = sent(part, alias, "Content-Type: multipart/mixed; boundary=x\n")
+    assert text in body
+
+
+@pytest.mark.parametrize("type", ["partial; id=a; number=2; total=2", "external-body", "http"])
+def test_no_piece_of_anything_shows_the_reader(type: str) -> None:
+    """A mail program puts pieces together: this one may begin in the midst of a tag."""
+    for text in (
+        f"<p>\n {B} >\n",
+        f"Subject: {B}\nTo: {B}\n\n{B}\n",
+        f"Content-Type: text/html\n\n{B}\n",
+    ):
+        _, body = sent(text, B, f"Content-Type: message/{type}\n")
+        assert body == text
+
+
+@pytest.mark.parametrize("source", ['<\0img src="x @ ">', "<scr\0ipt> @ </script>", "x\0 @"])
+def test_a_page_with_nul_keeps_the_alias(source: str) -> None:
+    """Hosts and programs that leave NUL out find other tags than those that do not."""
+    text = filled(source, B) + "\n"
+    _, body = sent(text, B, "Content-Type: text/html\n")
+    assert body == text
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        *("h.example#@", "h.example#e=@", "www2.h.example:8080#e=@", "b\u00fccher.example#@"),
+        *("sip:@", "SIPS:@", "xmpp:@", "(skype:@)", "callto:@", "matrix:u=@", "facetime-audio:@"),
+    ],
+)
+@pytest.mark.parametrize("alias", [B, soft(BUYER).upper()])
+def test_links_without_slashes_keep_the_alias(link: str, alias: str) -> None:
+    text = f"See {filled(link, alias)} now.\n"
+    for type in ("text/plain", "text/html"):
+        _, body = sent(text, alias, f"Content-Type: {type}; charset=utf-8\n")
+        assert body == text
+
+
+@pytest.mark.parametrize("text", ["Number#@", "#@", "Mail:@", "No.#@", "1.#@", "cc:@"])
+def test_marks_before_an_address_make_no_link(text: str) -> None:
+    _, body = sent(filled(text, B) + "\n", B)
+    assert body == filled(text, BUYER) + "\n"
+
+
+@pytest.mark.parametrize("alias", [B, soft(BUYER)])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ATTENDEE:https://h/?a=,mailto:@",
+        'ATTENDEE:https://h/?a="mailto:@',
+        'ATTENDEE:https://h/?a="mailto:@"',
+        "ORGANIZER:h.example/,mailto:@",
+        "ATTENDEE:mailto:x@y.example?cc=,mailto:@",
+        'ATTENDEE;SENT-BY="https://h/,mailto:@":mailto:x@y.example',
+        'ATTENDEE;MEMBER="mailto:x@y.example","https://h/,mailto:@":mailto:x@y.example',
+        'ATTENDEE;MEMBER="https://h/"@:mailto:x@y.example',
+    ],
+)
+def test_no_link_of_a_calendar_holds_the_address_behind_mailto(line: str, alias: str) -> None:
+    line = line.replace("x@y.example", "x(at)y").replace("@", alias)
+    event = f"BEGIN:VCALENDAR\nBEGIN:VEVENT\n{line}\nEND:VEVENT\nEND:VCALENDAR\n"
+    _, body = sent(event, alias, "Content-Type: text/calendar\n")
+    assert body == event
 
 
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])

@@ -436,3 +436,23 @@ def test_a_soft_alias_in_base64_stays_wherever_a_line_ends(place: int) -> None:
     fields = ("Content-Type: text/plain", "Content-Transfer-Encoding: base64")
     sent = mail(written(CARRIER, *fields, body=content), order(BUYER, SHOP, CARRIER), to=B).sent()
     assert sent.body == content.encode()
+
+
+@pytest.mark.parametrize(
+    "type",
+    [
+        *("(a page) text/html", "text(x)/html", '"text"/html', "text//html", "html", "text/html/"),
+        *("text/plain, text/html", "text/plain;text/html", "text/plain(text/html)"),
+        *("text/plain\nContent-Type: text/html", "text/plain; name=a.txt; name=a.html"),
+    ],
+)
+def test_what_some_programs_read_as_a_page_is_masked_as_one(type: str) -> None:
+    """Of a type that is not clear, each program reads another one."""
+    page = "john<b>&#64;</b>doe.exa<i>mple</i>, john&commat;doe.example\n"
+    part = f"--x\nContent-Type: {type}\n\n{page}--x--\n"
+    for fields in (
+        f"Content-Type: {type}\n\n{page}",
+        f"Content-Type: multipart/mixed; boundary=x\n\n{part}",
+    ):
+        left = mail(f"From: {CARRIER}\n{fields}", EVERYBODY, to=S).sent()
+        assert left.body[:].count(B.encode()) == 2

@@ -45,7 +45,8 @@ _PEOPLE = frozenset({"ORGANIZER", "ATTENDEE"})
 _THEIRS = frozenset({"SENT-BY", "DELEGATED-FROM", "DELEGATED-TO", "MEMBER", "EMAIL"})
 _NAME = "CN"
 _VALUES = re.compile(r"\"[^\"]*+\"|[^,\"]++")
-_MAILTO = re.compile(r"((?:\A|(?<=[\",]))\s*+mailto:)", re.IGNORECASE)
+_MAILTO = re.compile(r"[\s\"]*+mailto:", re.IGNORECASE)
+_ITEM = re.compile(r"((?>(?:[^\",]++|\"[^\"]*+\")+))")
 _QUOTED = re.compile(r"[^:\n]*;\s*+(?:ENCODING=\"?)?QUOTED-PRINTABLE[^:\n]*+:", re.IGNORECASE)
 _CHARSET = re.compile(r";\s*+CHARSET=\"?([^\s;:\"]{1,40})", re.IGNORECASE)
 _VALUE_HEAD = re.compile(
@@ -128,13 +129,18 @@ def _shown_line(line: str, eyes: Eyes) -> str:
 
 def _shown_parameter(name: str, value: str, eyes: Eyes, *, people: bool) -> str:
     if name in _THEIRS:
-        return _shown_address(value, eyes)
+        items = _ITEM.split(value)
+        return "".join(
+            [_shown_address(each, eyes) if n % 2 else each for n, each in enumerate(items)]
+        )
     return eyes(value) if people and name == _NAME else value
 
 
 def _shown_address(text: str, eyes: Eyes) -> str:
-    """Show what names people by their addresses: with `mailto:` before each, or without."""
-    return "".join([piece if n % 2 else eyes(piece) for n, piece in enumerate(_MAILTO.split(text))])
+    """Show what names one by their address: with `mailto:` before it, or without."""
+    found = _MAILTO.match(text)
+    at = found.end() if found else 0
+    return text[:at] + eyes(text[at:])
 
 
 def named(line: str) -> list[Address]:

@@ -16,7 +16,14 @@ from conversation_tracker.core.means import ENDLESS
 
 Span = tuple[int, int]
 
-_LINK = re.compile(r"://|www\.|mailto:|/|\\\\|%[0-9a-f]{2}|&\w+=", re.IGNORECASE)
+_LINK = re.compile(
+    r"://|www\.|mailto:|/|\\\\|%[0-9a-f]{2}|&\w+="
+    r"|\.\w[\w\-]{0,62}\.?(?::[0-9]{1,5})?#"  # a host, and what a page's own scripts read
+    # Schemes that call people, or name them, without slashes.
+    r"|\b(?:sips?|xmpp|pres|acct|callto|skype|facetime|facetime-audio|imessage|msnim|ymsgr|aim"
+    r"|gtalk|matrix|javascript|urn|cid|mid|view-source):",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"\w")
 _BLANK = re.compile(r"\s")
 _ANGLED = re.compile(

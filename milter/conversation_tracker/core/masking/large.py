@@ -8,7 +8,7 @@ as for small parts, in `leaf`.
 from collections.abc import Callable, Iterator
 
 from conversation_tracker.core.masking import archive, calendar, identity, leaf, media
-from conversation_tracker.core.masking.eyes import Eyes, Running
+from conversation_tracker.core.masking.eyes import Eyes
 from conversation_tracker.core.masking.leaf import Kind, Mask, Shown
 from conversation_tracker.core.masking.people import People
 from conversation_tracker.core.means import LARGE, Means, Octets, replaced, windows
@@ -122,9 +122,8 @@ def based(part: Part, body: Octets, new: Octets) -> Iterator[bytes]:
 
 
 def text_edits(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
-    """Mask a span of text without any markup; raises as `edits`."""
-    shown = Running().shown
-    return _span_edits(body, start, end, lambda old: leaf.between(old, mask, shown))
+    """Mask a span of text without any markup that is in no part; raises as `edits`."""
+    return _span_edits(body, start, end, lambda old: leaf.plain(old, "", mask)[0])
 
 
 def around_edits(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:

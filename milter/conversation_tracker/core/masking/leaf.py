@@ -113,14 +113,20 @@ def _header_lines(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     return part_header.masked(data, mask), label
 
 
+def _report_lines(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
+    """Mask what is alike, and a piece of anything at worst: nothing in it is for its reader."""
+    return part_header.masked(data, mask, shows=False), label
+
+
 LEAVES: dict[str, Leaf] = {
     "text/html": _html,
     "application/xhtml+xml": _html,
     "application/xml": _html,
     "application/json": plain,
     "text/rfc822-headers": _header_lines,
+    "message/global-headers": _header_lines,
     "text": plain,
-    "message": _header_lines,
+    "message": _report_lines,
     **dict.fromkeys(calendar.TYPES, calendar.masked),
 }
 """How content is masked, by media type or, where that is not here, by its first half."""
@@ -174,7 +180,8 @@ def read(part: Part, data: bytes) -> Shown | None:
         part: the leaf.
         data: how its content begins.
     """
-    if any(_otherwise(name, part.type) for name in (part.name, value_of(part.parameters, "name"))):
+    names = (part.name, value_of(part.parameters, "name"))
+    if part.doubtful or any(_otherwise(name, part.type) for name in names):
         return None
     if part.type == _PAGE:
         return page.Page().shown
@@ -201,15 +208,6 @@ def may_show(part: Part, data: bytes, label: str, own: eyes.Eyes) -> bool:
         return _REFERRED.search(data) is not None
     # The lines of calendars and of flowed text may be parted in the midst of it.
     return part.type != _PLAIN or b" \n" in data or b" \r\n" in data
-
-
-def between(data: bytes, mask: Mask, shown: Shown) -> bytes:
-    """Mask a piece of the text that stands between parts."""
-    data, _ = plain(data, "", mask)
-    own: eyes.Eyes | None = getattr(mask, "eyes", None)
-    if own is None or not own.possible(data):
-        return data
-    return charset.rewritten(data, "", lambda text: shown(text, own))[0]
 
 
 def _seen(part: Part, data: bytes, label: str, shown: Shown, own: eyes.Eyes) -> tuple[bytes, str]:
@@ -250,6 +248,8 @@ def _unparted(part: Part, data: bytes, label: str, mask: Mask) -> tuple[bytes, s
 
 def declared(part: Part) -> Leaf | None:
     """Tell how a leaf is masked by its type alone; None if that does not say."""
+    if part.doubtful:
+        return _html
     main, _, sub = part.type.partition("/")
     return LEAVES.get(part.type) or LEAVES.get(main) or _SUFFIXES.get(sub.rpartition("+")[2])
 

@@ -61,6 +61,7 @@ class Page:
         self._strict = _Reading()
         self._wary = _WaryReading()
         self._begun = False
+        self._broken = False
 
     def shown(self, source: str, eyes: Eyes) -> str:
         """Give the next piece of the source as the reader sees it.
@@ -75,7 +76,9 @@ class Page:
         text = list(self._strict.read(source))
         sure = list(self._wary.read(source))
         eyes.check()
-        if not (eyes.near(source) or _REFERENCES.search(source)):
+        # Some programs, and hosts on the way, leave NUL out, and so find other tags.
+        self._broken = self._broken or "\0" in source
+        if self._broken or not (eyes.near(source) or _REFERENCES.search(source)):
             if text:
                 self._begun = not source[text[-1][1] - 1].isspace()
             return source

@@ -23,12 +23,13 @@ _READ = ADDRESS_HEADERS | {b"subject", b"comments"}  # by a person, and by their
 _MAY_NAME = re.compile(rb"[@*\\\x80-\xff]|=\?|%40")  # elsewhere no address is written or encoded
 
 
-def masked(block: bytes, mask: Callable[[str], str]) -> bytes:
+def masked(block: bytes, mask: Callable[[str], str], *, shows: bool = True) -> bytes:
     """Mask a header block: values in decoded form, parameters after RFC 2231, and stray lines.
 
     Args:
         block: header fields and whatever lines stand between them.
         mask: gives the text with addresses replaced.
+        shows: whether its fields show the reader their own address, as `value_masked` does.
 
     Returns:
         The block; the same object if nothing changed.
@@ -36,11 +37,13 @@ def masked(block: bytes, mask: Callable[[str], str]) -> bytes:
     if _surely_clean(block, mask):
         return block
     old = [block[start:end] for start, end in unfolded(block)]
-    new = [_masked_line(line, mask) for line in old]
+    new = [_masked_line(line, mask, shows=shows) for line in old]
     return block if new == old else b"".join(new)
 
 
-def value_masked(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes:
+def value_masked(
+    name: bytes, value: bytes, mask: Callable[[str], str], *, shows: bool = True
+) -> bytes:
     """Mask one field's value: its parameters, where it has such, and what else it says.
 
     Args:
@@ -49,6 +52,7 @@ def value_masked(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes
         mask: gives the text with addresses replaced. If it has a method `identifiers(bytes) ->
             bytes`, as `View` has, this is asked about identifiers (RFC 5322 section 3.6.4). If it
             has an attribute `eyes`, the reader's own alias is their address where it is read.
+        shows: whether that is so here.
 
     Returns:
         The value; the same object if nothing changed.
@@ -63,7 +67,7 @@ def value_masked(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes
     if may_hide(new, mask):
         new = masked_text(new, partial(uncovered.masked, mask=mask))
     eyes: Eyes | None = getattr(mask, "eyes", None)
-    return masked_text(new, eyes) if eyes is not None and name in _READ else new
+    return masked_text(new, eyes) if shows and eyes is not None and name in _READ else new
 
 
 def may_hide(value: bytes, mask: Callable[[str], str]) -> bool:
@@ -122,17 +126,15 @@ def unsigned_value(value: bytes) -> bytes:
     return value if new == value else new
 
 
-def _masked_line(line: bytes, mask: Callable[[str], str]) -> bytes:
+def _masked_line(line: bytes, mask: Callable[[str], str], *, shows: bool) -> bytes:
     match = FIELD.fullmatch(line)
-    if match is None:
-        new, label = charset.changed(line, "", mask)
-        eyes: Eyes | None = getattr(mask, "eyes", None)
-        return new if eyes is None else charset.rewritten(new, label, eyes)[0]
+    if match is None:  # some programs end the header here, and read the rest as they please
+        return charset.changed(line, "", mask)[0]
     name, value = match[1], match[3]
     # An address may stand as a name, as every printable character may be in one.
     name = charset.changed(name, "", mask)[0]
     value = value.replace(b"\r\n", b"\n")
-    new = value_masked(name.lower(), value, mask)
+    new = value_masked(name.lower(), value, mask, shows=shows)
     new = charset.changed(new, "", lambda text: uncovered.masked(text, mask))[0]
     if new == value and name == match[1]:
         return line

@@ -30,6 +30,8 @@ _KNOWN_FIELD = re.compile(
     re.IGNORECASE,
 )
 _DELIMITER_END = re.compile(rb"(--)?[ \t]*\r?(?:\Z|(?=\n))")
+_PAGE = re.compile(rb"html?\b", re.IGNORECASE)
+_TELLING = (b"content-type", b"content-disposition")
 _MESSAGES = ("message/rfc822", "message/global", "message/news")
 
 
@@ -54,10 +56,15 @@ class Part:
 
 
 class Declared:
-    """What the Content-* fields of a part say; the first of each name counts."""
+    """What the Content-* fields of a part say; the first of each name counts.
+
+    Attributes:
+        markup: some program or other may read it as HTML or XML.
+    """
 
     def __init__(self, fields: Iterable[tuple[bytes, bytes]], default: str) -> None:
         first: dict[bytes, bytes] = {}
+        fields = list(fields)
         for name, value in fields:
             first.setdefault(name.lower(), value)
         self.value = first.get(b"content-type", b"")
@@ -65,6 +72,10 @@ class Declared:
         self.type = media[1].decode("ascii", "replace").lower() if media else default
         if media is None and re.match(rb"[\s\"]*multipart\b", self.value, re.IGNORECASE):
             self.type = "multipart/mixed"
+        told = b" ".join(value for name, value in fields if name.lower() in _TELLING)
+        self.markup = self.type.endswith(("html", "xml")) or (
+            self.type == "text/plain" and _PAGE.search(told) is not None
+        )
         encoding = re.search(rb"[\w-]+", first.get(b"content-transfer-encoding", b""))
         self.encoding = encoding[0].lower() if encoding else b""
 

@@ -213,7 +213,7 @@ class _Scan:
             return self._look_at_large(channel, declared, part, start)
         raw = part.data[start : part.end]
         digest = hashlib.blake2b(raw, digest_size=32).digest()
-        known = (declared.type, declared.value, declared.encoding, digest)
+        known = (declared.type, declared.value, declared.markup, declared.encoding, digest)
         if known in self._nobody:
             return b""
         self._noted = False
@@ -265,14 +265,16 @@ class _Scan:
             self._look_bytes(channel + " (bytes)", data)
         if self._own_noted:
             text = next(readings.texts(data, declared.charset))
-            self._note_unread(channel, unread.of(declared.type, text, self._local))
+            doubtful = declared.markup and declared.type == "text/plain"
+            self._note_unread(
+                channel, text if doubtful else unread.of(declared.type, text, self._local)
+            )
 
     def _look_text(self, channel: str, declared: Declared, data: bytes) -> None:
-        markup = declared.type.endswith(("html", "xml"))
         for text in readings.texts(data, declared.charset):
             # A fold hides that a domain goes on; no program shows one.
             whole = readings.unfolded(text) if declared.type in _FOLDED else text
-            self._look(channel, whole, markup=markup)
+            self._look(channel, whole, markup=declared.markup)
             if declared.type.startswith(("message/", "text/rfc822")):
                 for each in readings.header_readings(text):
                     self._look(channel, each)
@@ -306,7 +308,7 @@ class _Scan:
         if self._own_noted:
             between = channel.endswith(_BETWEEN)
             text = next(readings.texts(field, ""))
-            rest = (unread.links if between else unread.fields)(text, self._local)
+            rest = text if between else unread.fields(text, self._local)
             self._note_unread(channel, rest)
 
     def _note_unread(self, channel: str, rest: str) -> None:

@@ -23,8 +23,13 @@ READ = frozenset(
 """Fields that a person reads, links in them apart."""
 
 _SURE = ("/", "www.", "mailto:", "\\\\")
-_SIGNS = (*_SURE, "?", "%", "&")
+_SIGNS = (*_SURE, "?", "%", "&", "#", ":")
 _ESCAPED = re.compile(r"%[0-9a-f]{2}|&\w+=")
+_FRAGMENT = re.compile(r"\.[\w-]{1,63}\.?(?::\d{1,5})?#")
+_CALLING = re.compile(
+    r"\b(?:acct|aim|callto|cid|facetime(?:-audio)?|gtalk|imessage|javascript|matrix|mid|msnim|pres"
+    r"|sips?|skype|urn|view-source|xmpp|ymsgr):"
+)
 _BLANK = re.compile(r"\s")
 _WORD = re.compile(r"\w")
 # Such a link may go on in the next line (RFC 3986 appendix C).
@@ -47,7 +52,10 @@ _THEIRS = re.compile(
     re.IGNORECASE,
 )
 _EXTRA = re.compile(r";x-[^;:]*", re.IGNORECASE)
-_PARTS = re.compile(r"mailto:|[;\"]", re.IGNORECASE)
+_HEAD = re.compile(r"(?>(?:[^\":]|\"[^\"]*\")*):")
+_PARAMETER = re.compile(r";[^=;]*=((?>(?:[^\";]|\"[^\"]*\")*))")
+_ITEM = re.compile(r"(?>(?:[^\",]|\"[^\"]*\")+)")
+_MAILTO = re.compile(r"[\s\"]*mailto:", re.IGNORECASE)
 
 
 def links(text: str, local: str = "") -> str:
@@ -82,6 +90,8 @@ def _links(text: str, local: str) -> Iterator[str]:
 def _is_link(run: str) -> bool:
     if any(sign in run for sign in _SURE) or _ESCAPED.search(run) is not None:
         return True
+    if _FRAGMENT.search(run) is not None or _CALLING.search(run) is not None:
+        return True
     query = run.find("?")
     return query >= 0 and _WORD.search(run, query) is not None
 
@@ -109,8 +119,24 @@ def calendar(text: str, local: str = "") -> str:
             found.append(_THEIRS.sub("", line))
         else:
             found += _EXTRA.findall(line)
-            found.append(links(_PARTS.sub(" ", line), local))
+            found.append(links(_uris(line), local))
     return "\n".join(found)
+
+
+def _uris(line: str) -> str:
+    """Give what a line about people says, without `mailto:` where a value begins with it."""
+    head = _HEAD.match(line)
+    if head is None:
+        return line
+    values = [line[head.end() :]]
+    for given in _PARAMETER.findall(line[: head.end() - 1]):
+        values += _ITEM.findall(given)
+    return " ".join([value[_begin(value) :] for value in values])
+
+
+def _begin(value: str) -> int:
+    found = _MAILTO.match(value)
+    return found.end() if found else 0
 
 
 def fields(block: str, local: str = "") -> str:
@@ -121,12 +147,16 @@ def fields(block: str, local: str = "") -> str:
         local: as for `links`.
     """
     found: list[str] = []
+    begun = False  # a line that is no field is content to the masking before, and in doubt after
     for line in _FOLD.sub("", block).split("\n"):
         name = _FIELD.match(line)
+        begun = begun or name is not None
         key = name[1].lower().encode("latin-1", "replace") if name else b""
         if name is None or key in READ:
             value = line[name.end() :] if name else line
-            found.append(links(readings.encoded_words(value), local))
+            found.append(
+                value if name is None and begun else links(readings.encoded_words(value), local)
+            )
         elif key not in IDENTIFIERS:
             found.append(line)
     return "\n".join(found)
@@ -144,7 +174,7 @@ def of(type: str, text: str, local: str = "") -> str:
         return links(text, local)
     if type == "text/html":
         return page(text, local)
-    if type.startswith("message/") or type == "text/rfc822-headers":
+    if type in ("text/rfc822-headers", "message/global-headers"):
         return fields(text, local)
     if "calendar" in type or type.endswith("/ics") or _begins(text):
         return calendar(text, local)

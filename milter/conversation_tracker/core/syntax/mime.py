@@ -48,6 +48,9 @@ _LETTER_FIELD = re.compile(
 _DELIMITER = re.compile(rb"^--(\S(?:[^\r\n]{0,198}[^ \t\r\n])?)(?>[ \t]*)\r?$", re.MULTILINE)
 _MAILBOX_LINE = re.compile(rb">?From ")
 _ENCODING = re.compile(r"[\s\"]*([\w\-]+)")
+_PAGE = re.compile(rb"html?\b", re.IGNORECASE)
+_CLEAR = re.compile(r"[\w.+!#$&^\-]+/[\w.+!#$&^\-]+", re.ASCII)
+_TELLING = (b"content-type", b"content-disposition")
 
 
 class TooComplex(ValueError):
@@ -71,6 +74,7 @@ class Part:
         children: parts of a multipart, or the one message of a message/rfc822.
         embedded: a message inside that is transfer-encoded (which RFC 6532 section 3.5 allows), or
             that is declared to be any file: its decoded bytes and their structure.
+        doubtful: plain text to this reading, or of no type, and HTML to another one.
     """
 
     header: Span
@@ -83,6 +87,7 @@ class Part:
     parameters: tuple[Parameter, ...] = ()
     children: tuple["Part", ...] = ()
     embedded: "tuple[Octets, Part] | None" = field(default=None, repr=False)
+    doubtful: bool = False
 
     @property
     def is_multipart(self) -> bool:
@@ -167,6 +172,7 @@ class _Reader:
             declared.parameters,
             children,
             embedded,
+            declared.doubtful,
         )
 
     def _headed(self, span: Span, default: str, depth: int) -> Part:
@@ -323,6 +329,11 @@ class _Declared:
         self.encoding = match[1].lower() if match else ""
         self.disposition, disposed = parse(first.get(b"content-disposition", b""))
         self.name = value_of(disposed, "filename") or value_of(self.parameters, "name")
+        # A comment before the type, a second field or a second name: programs choose otherwise.
+        plain = self.type == "text/plain" or _CLEAR.fullmatch(self.type) is None
+        self.doubtful = plain and any(
+            _PAGE.search(value) for name, value in found if name.lower() in _TELLING
+        )
 
 
 def _content_type(value: bytes) -> tuple[str, tuple[Parameter, ...]]:
