@@ -237,7 +237,7 @@ def test_nothing_of_an_erased_person_is_left_of_their_mail(shop: "Shop") -> None
     taken(
         shop, hers, "joe.roe@erased.example",
         f"From: =?utf-8?q?Joe_Roe?= <joe.roe@erased.example>\nTo: {hers}\nSubject: Re: Parcel\n"
-        "Reply-To: Joe Roe <joe.roe@erased.example>\n"
+        'Reply-To: "Roe, Joe" <j2@home.example>\n'
         "Message-ID: <2@erased.example>\n\nThanks.\n",
     )  # fmt: skip
     before = everything(shop).lower()
@@ -245,7 +245,7 @@ def test_nothing_of_an_erased_person_is_left_of_their_mail(shop: "Shop") -> None
     assert "joe roe" in before
     assert erase(shop, "Joe.Roe@erased.example") == 1
     after = everything(shop).lower()
-    for trace in ("joe.roe", "joe roe", "joe_roe", "erased.example"):
+    for trace in ("joe.roe", "joe roe", "joe_roe", "roe, joe", "erased.example"):
         assert trace not in after
     assert shop.rows(
         "SELECT sender_name, subject FROM tracker.timeline WHERE store = %s ORDER BY at", shop.name

@@ -37,6 +37,24 @@ def test_only_this_mailbox_loses_its_name(value: str, left: str) -> None:
     assert without_name(value.encode(), HIM).decode().lower() == left.lower()
 
 
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        (f"John Doe <{HER}>", f"<{HER}>"),
+        (f'"Doe, John" <{HER}>, Ann <{HIM}>', f"<{HER}>,\n <{HIM}>"),
+        (f"=?utf-8?q?john_DOE?= <{HER}>", f"<{HER}>"),
+        (f"{HER} (John Doe)", f"<{HER}>"),
+        (f"John <{HER}>", f"John <{HER}>"),
+        (f"John Doe jr <{HER}>", f"John Doe jr <{HER}>"),
+        (f"<{HER}>", f"<{HER}>"),
+    ],
+)
+def test_the_name_goes_from_other_addresses_too(value: str, left: str) -> None:
+    """A Reply-To most often has the name of From."""
+    assert without_name(value.encode(), HIM, "John Doe").decode() == left
+    assert without_name(value.encode(), HIM, "").decode().count("@") == value.count("@")
+
+
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_no_name_stays_and_the_addresses_do(name: str, other: str) -> None:
     quoted = ['"' + each.replace("\\", "").replace('"', "") + '"' for each in (name, other)]

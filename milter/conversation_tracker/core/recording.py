@@ -151,13 +151,15 @@ def _kept(
 ) -> tuple[tuple[Header, ...], Octets]:
     """Give what is kept of the message itself: masked, and without what could not be.
 
-    The author's display name is kept once, as the record's sender_name, so that it can be erased.
+    The author's display name is kept once, as the record's sender_name, so that it can be erased;
+    beside another address of theirs it would stay.
     """
     values = view.headers(message, protected=True)
+    name = view.text(_author_name(message))
     kept = tuple(
         Header(
             header.name,
-            without_name(value, author) if header.key in ADDRESS_HEADERS else value,
+            without_name(value, author, name) if header.key in ADDRESS_HEADERS else value,
         )
         for header, value in zip(message.headers, values, strict=True)
         if value is not None
