@@ -6,48 +6,39 @@ Its journal is one of ours. Namespaces and the kernel do the rest, as they do fo
 """
 
 import shlex
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-_REMOTE = "/lib/systemd/systemd-journal-remote"
-_ENTRY = """\
-__REALTIME_TIMESTAMP={at}
-__MONOTONIC_TIMESTAMP={at}
-_BOOT_ID={boot}
-_MACHINE_ID={machine}
-SYSLOG_FACILITY=2
-SYSLOG_IDENTIFIER={identifier}
-MESSAGE={message}
+from .journal import JournalFile
 
-"""
 THIS_BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
 MACHINE = Path("/etc/machine-id").read_text().strip()
 
 
 class Journal:
-    """A journal on disk, in the form of systemd's own."""
+    """A journal on disk, of Postfix's lines."""
 
     def __init__(self, home: Path) -> None:
         """Make it, empty, in a directory that is there."""
         self.folder = home / "journal"
+        self._files: dict[str, JournalFile] = {}
         self._at = 1_700_000_000_000_000
 
     def write(self, line: str, *, boot: str = THIS_BOOT, machine: str = MACHINE) -> None:
         """Add a line of Postfix's log, as this machine in this boot said it, or another."""
-        (self.folder / machine).mkdir(parents=True, exist_ok=True)
+        if machine not in self._files:
+            (self.folder / machine).mkdir(parents=True)
+            self._files[machine] = JournalFile(self.folder / machine / "system.journal", machine)
         identifier, _, message = line.partition(": ")
         self._at += 1
-        entry = _ENTRY.format(
-            at=self._at,
-            boot=boot,
-            machine=machine,
-            identifier=identifier.rpartition(" ")[2].partition("[")[0],
-            message=message,
-        )
-        path = self.folder / machine / "system.journal"
-        command = [_REMOTE, "-o", path, "-"]
-        subprocess.run(command, input=entry.encode(), check=True, capture_output=True)
+        fields = {
+            "_BOOT_ID": boot,
+            "_MACHINE_ID": machine,
+            "SYSLOG_FACILITY": "2",
+            "SYSLOG_IDENTIFIER": identifier.rpartition(" ")[2].partition("[")[0],
+            "MESSAGE": message,
+        }
+        self._files[machine].append(fields, self._at, boot)
 
 
 def properties(unit: str) -> dict[str, str]:
