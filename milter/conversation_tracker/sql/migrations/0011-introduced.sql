@@ -347,36 +347,6 @@ BEGIN
 END
 $$;
 
--- Takes a person's address out of every order; their aliases stop working, what was recorded
--- keeps its aliases and loses the display names they wrote under. Gives the number of orders.
-CREATE OR REPLACE FUNCTION tracker.erase(address text) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_variable
-DECLARE
-    canonical text := tracker.canonical_address(address);
-    erased integer;
-BEGIN
-    WITH gone AS (
-        UPDATE tracker.participants AS p SET address = NULL
-         WHERE tracker.address_key(p.address) = tracker.address_key(canonical)
-        RETURNING p.id, p.order_id
-    ), apart AS (
-        UPDATE tracker.return_addresses AS r SET address = NULL
-         WHERE tracker.address_key(r.address) = tracker.address_key(canonical)
-        RETURNING r.participant_id, r.order_id
-    ), unnamed AS (
-        UPDATE tracker.messages AS m SET sender_name = '' FROM gone
-         WHERE m.order_id = gone.order_id AND m.sender_id = gone.id
-    ), unmapped AS (
-        DELETE FROM tracker.message_ids AS i
-         WHERE i.participant_id IN (SELECT id FROM gone UNION ALL SELECT participant_id FROM apart)
-    )
-    SELECT count(*) INTO erased
-      FROM (SELECT order_id FROM gone UNION SELECT order_id FROM apart) AS orders;
-    RETURN erased;
-END
-$$;
-
 -- Recording -------------------------------------------------------------------------------------
 
 -- Gives lines (as tracker.people) of those of an order who have these addresses and none of these
@@ -396,7 +366,7 @@ $$;
 
 -- Lets people join an order whose row is locked; nobody has their addresses. False, and nothing
 -- written: with whom has joined meanwhile there would be too many.
-CREATE OR REPLACE FUNCTION tracker.join_order(
+CREATE FUNCTION tracker.join_order(
     wanted bigint, participant_limit integer, guest_limit integer, joined jsonb)
 RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -460,7 +430,7 @@ DROP FUNCTION tracker.join_order(bigint, integer, jsonb);
 
 -- Who is a stranger to an order: a guest, and who is unknown. `joined` is who joins with the message,
 -- as record has it.
-CREATE OR REPLACE FUNCTION tracker.is_stranger(wanted bigint, sender uuid, joined jsonb)
+CREATE FUNCTION tracker.is_stranger(wanted bigint, sender uuid, joined jsonb)
 RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -474,7 +444,7 @@ $$;
 
 DROP FUNCTION tracker.record(
     bigint, jsonb, bytea, text, text, uuid, uuid, uuid[], uuid[], text, text, text, text, bigint,
-    text[], boolean, bytea, jsonb, text, boolean, boolean, text[], boolean, boolean);
+    text[], boolean, bytea, jsonb, text, boolean, boolean, text[]);
 
 -- Writes one message of one order, once, with one delivery per recipient, and gives the outcome:
 --   done      recorded, or already there
