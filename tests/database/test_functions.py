@@ -463,3 +463,20 @@ def test_an_erased_person_who_comes_back_gets_a_new_alias(shop: "Shop") -> None:
 def test_erasing_nonsense_is_refused(shop: "Shop") -> None:
     with refused(INVALID, "nonsense"):
         shop.one("SELECT tracker.erase('nonsense')")
+
+
+def test_what_recording_calls_keeps_its_plans(shop: "Shop") -> None:
+    """A function in SQL is planned anew for each message; but address_key, which has no table."""
+    found = shop.rows("""
+        WITH RECURSIVE called AS (
+            SELECT 'tracker.record'::regproc::oid AS oid
+            UNION
+            SELECT p.oid FROM called JOIN pg_proc AS c ON c.oid = called.oid
+              JOIN pg_proc AS p ON p.pronamespace = 'tracker'::regnamespace
+               AND c.prosrc ~ ('\\mtracker\\.' || p.proname || '\\(')
+        )
+        SELECT p.proname, l.lanname FROM called JOIN pg_proc AS p USING (oid)
+          JOIN pg_language AS l ON l.oid = p.prolang
+    """)
+    assert len(found) > 5
+    assert [name for name, language in found if language == "sql"] == ["address_key"]

@@ -351,17 +351,21 @@ $$;
 
 -- Gives lines (as tracker.people) of those of an order who have these addresses and none of these
 -- tokens, or NULL: whoever planned a message without knowing of them must plan again.
+-- In plpgsql, which keeps its plan: one in SQL is planned anew for each message.
 CREATE FUNCTION tracker.known_of(wanted bigint, keys text[], tokens uuid[]) RETURNS text
-LANGUAGE sql STABLE AS $$
-    SELECT string_agg(p.line, E'\n')
-      FROM (SELECT p.id FROM tracker.participants AS p
-             WHERE p.order_id = wanted AND tracker.address_key(p.address) = ANY (keys)
-               AND p.token <> ALL (tokens)
-            UNION ALL
-            SELECT r.participant_id FROM tracker.return_addresses AS r
-             WHERE r.order_id = wanted AND tracker.address_key(r.address) = ANY (keys)) AS known
-      JOIN tracker.people AS p ON p.id = known.id
-     WHERE p.token <> ALL (tokens)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT string_agg(p.line, E'\n')
+          FROM (SELECT p.id FROM tracker.participants AS p
+                 WHERE p.order_id = wanted AND tracker.address_key(p.address) = ANY (keys)
+                   AND p.token <> ALL (tokens)
+                UNION ALL
+                SELECT r.participant_id FROM tracker.return_addresses AS r
+                 WHERE r.order_id = wanted AND tracker.address_key(r.address) = ANY (keys)) AS known
+          JOIN tracker.people AS p ON p.id = known.id
+         WHERE p.token <> ALL (tokens));
+END
 $$;
 
 -- Lets people join an order whose row is locked; nobody has their addresses. False, and nothing
@@ -373,10 +377,13 @@ LANGUAGE plpgsql AS $$
 DECLARE
     introducing bigint;
     named bigint;
+    returns boolean;
+    no_longer boolean;
 BEGIN
     SELECT count(*) FILTER (WHERE j.role <> 'return' AND j.introduced AND p.introduced IS NOT TRUE),
-           count(*) FILTER (WHERE j.named AND (p.id IS NULL OR p.role = 'return'))
-      INTO introducing, named
+           count(*) FILTER (WHERE j.named AND (p.id IS NULL OR p.role = 'return')),
+           bool_or(j.role = 'return'), bool_or(j.role <> 'return' AND p.role = 'return')
+      INTO introducing, named, returns, no_longer
       FROM jsonb_to_recordset(joined)
            AS j(token uuid, role text, introduced boolean, named boolean)
       LEFT JOIN tracker.participants AS p ON p.token = j.token;
@@ -396,32 +403,40 @@ BEGIN
         RETURN false;
     END IF;
     INSERT INTO tracker.participants (order_id, token, role, address, introduced)
-    SELECT wanted, j.token, j.role, CASE WHEN j.role <> 'return' THEN j.address END,
-           j.introduced AND j.role <> 'return'
+    SELECT wanted, j.token, j.role, j.address, j.introduced
       FROM jsonb_to_recordset(joined)
            AS j(token uuid, role text, address text, introduced boolean)
+     WHERE j.role <> 'return'
     ON CONFLICT (token) DO UPDATE
-       SET role = CASE WHEN participants.introduced
-                         OR excluded.role = 'return' AND participants.role <> 'return'
-                       THEN participants.role ELSE excluded.role END,
+       SET role = CASE WHEN participants.introduced THEN participants.role ELSE excluded.role END,
            address = coalesce(participants.address, excluded.address),
            introduced = participants.introduced OR excluded.introduced,
            owner_id = NULL;
-    IF jsonb_path_exists(joined, '$[*] ? (@.role == "return")') THEN
+    -- After those whose they may be.
+    IF returns THEN
+        WITH added AS (
+            INSERT INTO tracker.participants (order_id, token, role, introduced, owner_id)
+            SELECT wanted, j.token, j.role, false,
+                   (SELECT owner.id FROM tracker.participants AS owner
+                     WHERE owner.token = j.owner AND owner.order_id = wanted)
+              FROM jsonb_to_recordset(joined) AS j(token uuid, role text, owner uuid)
+             WHERE j.role = 'return'
+            ON CONFLICT (token) DO UPDATE
+               SET owner_id = CASE WHEN participants.role = 'return' THEN excluded.owner_id END
+            RETURNING id, token, role
+        )
         INSERT INTO tracker.return_addresses (participant_id, order_id, address)
-        SELECT p.id, wanted, j.address
-          FROM jsonb_to_recordset(joined) AS j(token uuid, role text, address text)
-          JOIN tracker.participants AS p ON p.token = j.token
-         WHERE j.role = 'return' AND p.role = 'return'
+        SELECT added.id, wanted, j.address
+          FROM added JOIN jsonb_to_recordset(joined) AS j(token uuid, address text)
+            ON j.token = added.token
+         WHERE added.role = 'return'
         ON CONFLICT (participant_id) DO NOTHING;
-        UPDATE tracker.participants AS p SET owner_id = owner.id
-          FROM jsonb_to_recordset(joined) AS j(token uuid, role text, owner uuid)
-          JOIN tracker.participants AS owner ON owner.token = j.owner AND owner.order_id = wanted
-         WHERE j.role = 'return' AND p.token = j.token AND p.role = 'return';
     END IF;
-    DELETE FROM tracker.return_addresses AS r
-     USING jsonb_to_recordset(joined) AS j(token uuid, role text), tracker.participants AS p
-     WHERE j.role <> 'return' AND p.token = j.token AND r.participant_id = p.id;
+    IF no_longer THEN
+        DELETE FROM tracker.return_addresses AS r
+         USING jsonb_to_recordset(joined) AS j(token uuid, role text), tracker.participants AS p
+         WHERE j.role <> 'return' AND p.token = j.token AND r.participant_id = p.id;
+    END IF;
     RETURN true;
 END
 $$;
