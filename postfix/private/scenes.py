@@ -166,7 +166,10 @@ def _quoted(mail: Mail) -> str:
 
 _ABOUT = {
     "hardshop": "a store with hard aliases, which tell nothing",
-    "softshop": "a store with soft aliases, which show the address, and go through the tracker",
+    "softshop": (
+        "a store with soft aliases, which show the address, and go through the tracker;"
+        " strangers get hard ones"
+    ),
 }
 _TO_BUYER = """
 To the alias, for it knows no other address. The buyer sees their own address wherever the alias
