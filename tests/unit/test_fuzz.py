@@ -32,6 +32,7 @@ from strategies import FIELDS, MAILBOXES, REPORTS, TEXTS, TREES, messages
 
 import spelling
 from choices import Choices
+from conversation_tracker.core import thread
 from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.masking import links, media
 from conversation_tracker.core.masking.headers import masked_mailboxes, masked_text
@@ -433,3 +434,23 @@ def test_an_address_that_a_charset_lacks_stays_an_alias(type_: str) -> None:
     body = mail(raw.format(alias), order(BUYER, SHOP, CARRIER, reader), to=alias).sent().body
     assert alias.encode() in body
     assert b"?" not in body
+
+
+def test_identifiers_of_many_people_are_looked_up_and_not_gone_through() -> None:
+    """As many identifiers as people, all of them short: none is compared with each."""
+    people = [person(f"p{n}@b", "partner", f"{n:032x}") for n in range(1500)]
+    crowd = order(BUYER, *people)
+    count = 0
+
+    def told(key: str) -> bool:
+        nonlocal count
+        count += 1
+        return len(key) > 5
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(thread.chance, "told", told)
+        for number in range(300):
+            found = thread.revealed(f"<{number}.p{number}@b@x.example>".encode(), crowd)
+            assert found is people[number]
+            assert thread.revealed(f"<{number}@elsewhere.example>".encode(), crowd) is None
+    assert count < 10 * 300

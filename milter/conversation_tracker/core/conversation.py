@@ -112,6 +112,7 @@ class Conversation:
         apart: return addresses that are known, and take no part so far.
         left_out: identities (`Address.key`) of whom a message names and who do not join.
         hard_only: tokens of whom one message must show by their hard alias: it claims to be theirs.
+        memo: what was made of all of this once, by what made it.
     """
 
     store: Store
@@ -121,6 +122,7 @@ class Conversation:
     apart: tuple[Participant, ...] = ()
     left_out: frozenset[str] = frozenset()
     hard_only: frozenset[str] = frozenset()
+    memo: dict[str, object] = field(default_factory=dict, init=False, repr=False, compare=False)
     _by_key: Mapping[str, Participant] = field(init=False, repr=False, compare=False)
     _by_base: Mapping[str, list[Participant]] | None = field(
         default=None, init=False, repr=False, compare=False

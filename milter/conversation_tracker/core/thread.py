@@ -69,24 +69,58 @@ def revealed(identifier: bytes, conversation: Conversation) -> Participant | Non
         if there is none. The store's domains are no secret.
     """
     text = "".join(identifier.decode("utf-8", "replace").lower().split()).strip("<>")
-    host = text.rpartition("@")[2].strip("\"'.,;()")
-    for participant in conversation:
-        if participant.address is None or participant.role == "store":
-            continue
-        domain = participant.address.domain
-        # Under one label, such as "com", is no domain of one's own.
-        own = host == domain or ("." in domain and host.endswith("." + domain))
-        if (own and domain not in PUBLIC) or _names(text, participant.address.key):
-            return participant
-    return None
+    found = conversation.memo.get(__name__)
+    if not isinstance(found, _Protected):
+        found = conversation.memo[__name__] = _Protected(conversation)
+    return found.first(text)
 
 
-def _names(text: str, key: str) -> bool:
-    """Tell whether an address is in an identifier; a very short one must stand whole."""
-    if not chance.told(key):
-        ends = (each.end() for each in re.finditer(re.escape(key), text))
-        return any(not _GOES_ON.match(text, end) for end in ends)
-    return key in text
+class _Protected:
+    """The people whom an identifier may reveal, by their domains: there may be many of both."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._people = [p for p in conversation if p.address is not None and p.role != "store"]
+        self._domains: dict[str, dict[str, int]] = {}
+        for number, participant in enumerate(self._people):
+            assert participant.address is not None
+            local, _, domain = participant.address.key.rpartition("@")
+            self._domains.setdefault(domain, {}).setdefault(local, number)
+        self._lengths = sorted({len(domain) for domain in self._domains})
+        self._locals = {
+            domain: sorted({len(local) for local in known})
+            for domain, known in self._domains.items()
+        }
+
+    def first(self, text: str) -> Participant | None:
+        """Give the first of them whom an identifier reveals, without its angle brackets."""
+        number = min((*self._made_under(text), *self._named(text)), default=None)
+        return None if number is None else self._people[number]
+
+    def _made_under(self, text: str) -> Iterator[int]:
+        """Go through whose own domain the identifier was made under, or one inside it."""
+        host = name = text.rpartition("@")[2].strip("\"'.,;()")
+        while name:
+            # Under one label, such as "com", is no domain of one's own.
+            own = (name == host or "." in name) and name not in PUBLIC
+            if own and name in self._domains:
+                yield next(iter(self._domains[name].values()))
+            name = name.partition(".")[2]
+
+    def _named(self, text: str) -> Iterator[int]:
+        """Go through whose address is in the identifier; a very short one must stand whole."""
+        at = text.find("@")
+        while at >= 0:
+            for length in self._lengths:
+                domain = text[at + 1 : at + 1 + length]
+                for size in self._locals.get(domain, ()):
+                    number = self._domains[domain].get(text[max(0, at - size) : at])
+                    if number is not None and _stands(text, at - size, at + 1 + length):
+                        yield number
+            at = text.find("@", at + 1)
+
+
+def _stands(text: str, start: int, end: int) -> bool:
+    return chance.told(text[start:end]) or not _GOES_ON.match(text, end)
 
 
 def mapped(message: Message, conversation: Conversation) -> Iterator[Mapped]:
