@@ -82,7 +82,7 @@ BAD = [
             "ct-.example.com",
             "bücher.example",
             "ct.example.com\n",
-            "john@ct.example.com",
+            "@ct.example.com",
             "[192.0.2.1]",
             f"l{LABEL}.example.com",
             f"{A_LONG_DOMAIN}.{LABEL}",
