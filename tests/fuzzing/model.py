@@ -122,7 +122,8 @@ class Model:
         introducing = self.introduces(sent)
         left: set[str] = set()
         try:
-            self._join(sent.authors[0], "partner", introduced=self.own(sent))
+            claimed = sent.authors[0] in self.false_claims(sent)
+            self._join(sent.authors[0], "partner", introduced=self.own(sent), claimed=claimed)
             if self.own(sent) and (buyer := self._buyer(sent)) is not None:
                 self._join(buyer, "buyer", introduced=True)
             for key in sent.outsiders:
@@ -157,7 +158,7 @@ class Model:
             return True
         return key in self.apart  # answers have an alias
 
-    def _join(self, key: str, role: str, *, introduced: bool) -> None:
+    def _join(self, key: str, role: str, *, introduced: bool, claimed: bool = False) -> None:
         known = self.whose(key)
         if introduced and known and not known.introduced and _mailbox(known.key) != _mailbox(key):
             known = None  # a stranger's tag draws nothing to itself
@@ -165,7 +166,8 @@ class Model:
             return
         if introduced and sum(e.introduced for e in self.people.values()) >= self.participant_limit:
             raise Full
-        role = "store" if _domain(key) in self.sender_domains else role
+        # Who only claims to be the store is nobody's, until its own word comes.
+        role = "store" if _domain(key) in self.sender_domains and not claimed else role
         new = known or Person(key, role, introduced, False)
         self.people[new.key] = replace(new, introduced=introduced, role=role)
 
