@@ -486,6 +486,20 @@ def test_a_page_with_nul_keeps_the_alias(source: str) -> None:
     assert body == text
 
 
+def test_a_page_that_says_it_is_in_utf_7_keeps_the_alias() -> None:
+    for charset in ("utf-7", "'x-UTF7'", "unicode-1-1-utf-7"):
+        text = f"<meta charset={charset}>+ADw-img src=+ACI-x {B} +ACI-+AD4-\n"
+        _, body = sent(text, B, "Content-Type: text/html\n")
+        assert body == text
+
+
+def test_a_page_with_the_mark_of_another_charset_keeps_the_alias() -> None:
+    """Read as its charset says, its first tag is none."""
+    page = b"\xef\xbb\xbf" + f'<img src="{PIXEL} {B} ">'.encode("utf-16") + b"\n"
+    fields = f"From: {CARRIER}\nContent-Type: text/html; charset=utf-16\n\n"
+    assert mail(fields.encode() + page, KNOWN, to=B).sent().body[:].endswith(page)
+
+
 @pytest.mark.parametrize(
     "link",
     [

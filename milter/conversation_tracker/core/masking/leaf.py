@@ -5,6 +5,7 @@ becomes of a part that cannot be masked, is the affair of `body`. Nothing here r
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from functools import partial
 from typing import Literal
@@ -184,7 +185,9 @@ def read(part: Part, data: bytes) -> Shown | None:
     if part.doubtful or any(_otherwise(name, part.type) for name in names):
         return None
     if part.type == _PAGE:
-        return page.Page().shown
+        # Browsers believe the mark, and not the charset that is declared.
+        marked = data.startswith(BOM_UTF8) and not charset.transparent(b"", part.charset)
+        return None if marked else page.Page().shown
     if part.type == _PLAIN:
         delsp = value_of(part.parameters, "delsp").lower() == "yes"
         is_flowed = value_of(part.parameters, "format").lower() == "flowed"

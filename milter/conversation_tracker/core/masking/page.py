@@ -39,6 +39,9 @@ _WARY = re.compile(
 _RAW = frozenset(
     "iframe noembed noframes noscript plaintext script style textarea title xmp".split()
 )
+_SEVEN = re.compile(
+    r"charset\s*+=\s*+[\"']?(?:x-unicode-2-0-|unicode-1-1-|x-)?utf-?7", re.IGNORECASE
+)
 # Those that may belong to an alias.
 _REFERENCES = re.compile("&(?:#|commat|period|dash|plus|lowbar)", re.IGNORECASE)
 _SHOWN = "title"
@@ -76,8 +79,9 @@ class Page:
         text = list(self._strict.read(source))
         sure = list(self._wary.read(source))
         eyes.check()
-        # Some programs, and hosts on the way, leave NUL out, and so find other tags.
-        self._broken = self._broken or "\0" in source
+        # Some programs, and hosts on the way, leave NUL out, and so find other tags; and some
+        # believe the page, not its header, that it is in UTF-7, where tags look like text.
+        self._broken = self._broken or "\0" in source or _SEVEN.search(source) is not None
         if self._broken or not (eyes.near(source) or _REFERENCES.search(source)):
             if text:
                 self._begun = not source[text[-1][1] - 1].isspace()
