@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from builders import (
@@ -30,7 +31,7 @@ from builders import (
     written,
 )
 
-from conversation_tracker.core import replies
+from conversation_tracker.core import conversation, replies
 from conversation_tracker.core.address import Address
 from conversation_tracker.core.conversation import Conversation, Participant
 from conversation_tracker.core.message import Message
@@ -629,6 +630,19 @@ def test_who_is_left_out_goes_wherever_an_attendees_line_names_them(line: str, l
     row = mail(text, order(BUYER, CARRIER, guest_limit=0), to=B, sender=CARRIER)
     found = applied(row.message, row.plan()).body.decode().replace("\r\n ", "").replace("\n ", "")
     assert found.splitlines()[1:-1] == [*([leaves] if leaves else []), f"SUMMARY:{ANN}"]
+
+
+def test_thousands_of_organisers_take_about_as_long_as_each_of_them() -> None:
+    """Counted is how often it is asked whose variant an address is."""
+    asked = []
+    for count in (200, 400):
+        lines = "".join(f"ORGANIZER:mailto:o{n}@far.example\n" for n in range(count))
+        text = written(CARRIER, "Content-Type: text/calendar", body=f"BEGIN:VCALENDAR\n{lines}")
+        row = mail(text, order(BUYER, CARRIER, guest_limit=0), to=B, sender=CARRIER)
+        with patch.object(conversation, "base", wraps=conversation.base) as base:
+            assert len(joined(row.plan())) == count
+        asked.append(base.call_count)
+    assert asked[1] < 3 * asked[0]
 
 
 def test_an_invitation_in_a_message_inside_is_text() -> None:

@@ -9,7 +9,7 @@ participant who is who they claim to be. Everybody else is a guest. The addresse
 and return paths lie apart: only those of a message itself, or that it goes to, take part in it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -123,15 +123,12 @@ class Conversation:
     left_out: frozenset[str] = frozenset()
     hard_only: frozenset[str] = frozenset()
     memo: dict[str, object] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _by_key: Mapping[str, Participant] = field(init=False, repr=False, compare=False)
-    _by_base: Mapping[str, list[Participant]] | None = field(
+    _by_key: dict[str, Participant] | None = field(
         default=None, init=False, repr=False, compare=False
     )
-
-    def __post_init__(self) -> None:
-        """Index the participants by address."""
-        index = {p.address.key: p for p in self.participants if p.address is not None}
-        object.__setattr__(self, "_by_key", index)
+    _by_base: dict[str, list[Participant]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def __iter__(self) -> Iterator[Participant]:
         """Go through the participants in the order they joined."""
@@ -139,7 +136,7 @@ class Conversation:
 
     def of(self, address: Address) -> Participant | None:
         """Find the participant with exactly this real address."""
-        return self._by_key.get(address.key)
+        return self._keys().get(address.key)
 
     def whose(self, address: Address) -> Participant | None:
         """Find the participant whose address this is, or is a variant of.
@@ -147,18 +144,27 @@ class Conversation:
         An exact address wins, and introduced people before guests; two candidates are none. A
         return address has no variants: what its tag says is why it is there.
         """
-        found = self._by_key.get(address.key)
+        found = self._keys().get(address.key)
         if found is not None:
             return found
-        if self._by_base is None:
-            index: dict[str, list[Participant]] = {}
-            for each in self.participants:
-                if each.address is not None and each.role != "return":
-                    index.setdefault(base(each.address), []).append(each)
-            object.__setattr__(self, "_by_base", index)
-        candidates = (self._by_base or {}).get(base(address), [])
-        candidates = [each for each in candidates if each.introduced] or candidates
-        return candidates[0] if len(candidates) == 1 else None
+        return _only(self._bases().get(base(address), []))
+
+    def _keys(self) -> dict[str, Participant]:
+        if self._by_key is not None:
+            return self._by_key
+        index = {p.address.key: p for p in self.participants if p.address is not None}
+        object.__setattr__(self, "_by_key", index)
+        return index
+
+    def _bases(self) -> dict[str, list[Participant]]:
+        if self._by_base is not None:
+            return self._by_base
+        index: dict[str, list[Participant]] = {}
+        for each in self.participants:
+            if each.address is not None and each.role != "return":
+                index.setdefault(base(each.address), []).append(each)
+        object.__setattr__(self, "_by_base", index)
+        return index
 
     def known(self, address: Address) -> Participant | None:
         """Find whose address this is, as `whose`; return addresses that take no part as well."""
@@ -175,7 +181,7 @@ class Conversation:
             case Hard(token=token, domain=self.order.alias_domain):
                 return self.with_token(token)
             case Soft(key=key, ref=self.order.ref, domain=self.order.alias_domain):
-                found = self._by_key.get(key)
+                found = self._keys().get(key)
                 return found if found is not None and found.handed_out else None
         return None
 
@@ -314,7 +320,19 @@ class Conversation:
         return replace(self, hard_only=self.hard_only | wanted) if wanted else self
 
     def _joined(self, new: Participant) -> "Conversation":
-        return replace(self, participants=(*self.participants, new))
+        """Add somebody; the indices go along, for thousands may join one after the other."""
+        after = replace(self, participants=(*self.participants, new))
+        if new.address is None:
+            return after
+        keys, bases = self._keys(), self._bases()
+        object.__setattr__(self, "_by_key", None)
+        object.__setattr__(self, "_by_base", None)
+        keys[new.address.key] = new
+        if new.role != "return":
+            bases.setdefault(base(new.address), []).append(new)
+        object.__setattr__(after, "_by_key", keys)
+        object.__setattr__(after, "_by_base", bases)
+        return after
 
     def _with(self, old: Participant, new: Participant) -> "Conversation":
         people = tuple(new if participant is old else participant for participant in self)
@@ -339,3 +357,9 @@ class Conversation:
 
 def _same(known: Participant, address: Address) -> bool:
     return known.address is not None and mailbox(known.address) == mailbox(address)
+
+
+def _only(alike: list[Participant]) -> Participant | None:
+    """Choose who alone is meant: introduced people come before guests."""
+    candidates = [each for each in alike if each.introduced] or alike
+    return candidates[0] if len(candidates) == 1 else None
