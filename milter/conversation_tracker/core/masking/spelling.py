@@ -117,7 +117,7 @@ class Domain:
         self.locals: dict[str, str | None] = {}
         self._goes_on = _GOES_ON if "." in name else _BARE_GOES_ON
         self._exact: frozenset[str] = frozenset()
-        self._names: list[tuple[str, str | None]] | None = None
+        self._names: list[tuple[int, dict[str, str | None]]] | None = None
         self._compiled: dict[tuple[str, str], re.Pattern[str]] = {}
 
     def add_untagged(self) -> None:
@@ -178,7 +178,11 @@ class Domain:
         return match.end(), self._replacement(match, spelled), match["separator"]
 
     def _literally(
-        self, separator: str, free: str, backward: str, names: list[tuple[str, str | None]]
+        self,
+        separator: str,
+        free: str,
+        backward: str,
+        names: list[tuple[int, dict[str, str | None]]],
     ) -> _Backward | None:
         """Do what the pattern of `_backward` does, in its order, with none compiled for the names.
 
@@ -191,22 +195,27 @@ class Domain:
         for start in _starts(backward, match.end()):
             quoted = backward.startswith('"', start)
             for opening in (1, 0) if quoted else (0,):
-                for name, replacement in names:
-                    if backward.startswith(name, start + opening):
-                        end = start + opening + len(name)
+                for length, alike in names:
+                    end = start + opening + length
+                    name = backward[start + opening : end]
+                    if name in alike:
                         if opening and not backward.startswith('"', end):
                             continue
                         if left.match(backward, end + opening):
-                            return end + opening, replacement, match[0]
+                            return end + opening, alike[name], match[0]
         return None
 
-    def _literal(self) -> list[tuple[str, str | None]]:
-        """Give the local parts in reverse, longest first; nothing where one may be spelled out."""
+    def _literal(self) -> list[tuple[int, dict[str, str | None]]]:
+        """Give the local parts in reverse by length, longest first, however many of each there are.
+
+        Nothing where one may be spelled out.
+        """
         if self._names is None:
-            names: list[tuple[str, str | None]] = []
+            alike: dict[int, dict[str, str | None]] = {}
             if self.name not in _GMAIL and all(map(_PLAIN.fullmatch, self.locals)):
-                names = sorted(self.locals.items(), key=lambda item: -len(item[0]))
-            self._names = [(name[::-1], replacement) for name, replacement in names]
+                for name, replacement in self.locals.items():
+                    alike.setdefault(len(name), {})[name[::-1]] = replacement
+            self._names = sorted(alike.items(), reverse=True)
         return self._names
 
     def _rewritten(self, low: str, at: int) -> _Found | None:
