@@ -330,7 +330,7 @@ def measured(
     Args:
         work: takes a text, or octets.
         shape: makes the text.
-        size: characters of the largest one.
+        size: characters of it; four times as many where what is measured is in doubt.
         octets: what it takes is octets, one for each character, UTF-8 for what has none.
     """
     made: dict[int, Any] = {}
@@ -338,7 +338,7 @@ def measured(
     def turn(size: int) -> object:
         return work(made[size])
 
-    for each in (size // 64, size // 16, size // 4, size):
+    for each in (size // 4, size, 4 * size):
         text = shape.make(each)
         made[each] = text.encode("utf-8", "surrogatepass") if octets else text
     try:

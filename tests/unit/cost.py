@@ -80,9 +80,9 @@ def _piece() -> float:
 
 # In proportion, whatever the input
 
-_DISTURBED = 10  # times that a machine may be busy with something else
-FLOOR = 0.015
-"""Processor seconds that are too few to compare; what grows with the square costs far more."""
+_DISTURBED = 8  # times that a machine may be busy with something else
+GLANCE = 0.003
+"""Processor seconds that are not worth a comparison: what grows with the square costs far more."""
 PATIENCE = 8.0
 """Processor seconds after which work is stopped: it would go on for ever."""
 
@@ -92,28 +92,37 @@ class Endless(AssertionError):
 
 
 def proportionate(work: Callable[[int], object], size: int) -> str:
-    """Do work at growing sizes up to the one given, each four times the one before.
+    """Do work at a size, at a quarter of it, and at four times as much where that is in doubt.
+
+    Noise only ever adds to what work costs, so the least of several tries counts: it makes this
+    slow at most, and fails nothing. What costs four times as much for four times the size passes
+    below eight; what grows with the square costs sixteen times, at both steps.
 
     Args:
         work: does it at some size; whatever is not its cost is done before.
         size: how large.
 
     Returns:
-        "" where each size costs at most some eight times the one before, else what was measured.
+        "" where the cost grows about as the size does, else what was measured.
     """
-    before = _patiently(work, size // 64)
-    for each in (size // 16, size // 4, size):
-        whole = _patiently(work, each)
-        for _ in range(_DISTURBED):
-            if whole < max(FLOOR, 8 * before):
-                break
-            if whole > 12 * max(before, 2 * FLOOR):  # no disturbance
-                return f"{before:.3f} s at {each // 4}, {whole:.3f} s at {each}"
-            before, whole = _patiently(work, each // 4), min(whole, _patiently(work, each))
-        if whole >= max(FLOOR, 8 * before):
-            return f"{before:.3f} s at {each // 4}, {whole:.3f} s at {each}"
-        before = whole
-    return ""
+    whole = _patiently(work, size)
+    if whole < GLANCE:
+        return ""
+    quarter = whole
+    for _ in range(_DISTURBED):
+        quarter = min(quarter, _patiently(work, size // 4))
+        if whole < 8 * quarter:
+            return ""
+        whole = min(whole, _patiently(work, size))
+    # What small work is spared, by a memory of short values say, is no growth.
+    more = _patiently(work, 4 * size)
+    for _ in range(_DISTURBED):
+        if more < 8 * whole:
+            return ""
+        if more > 1:  # no disturbance
+            break
+        more = min(more, _patiently(work, 4 * size))
+    return f"{quarter:.4f} s at {size // 4}, {whole:.4f} s at {size}, {more:.4f} s at {4 * size}"
 
 
 def _patiently(work: Callable[[int], object], size: int) -> float:
@@ -125,11 +134,11 @@ def _patiently(work: Callable[[int], object], size: int) -> float:
     before = signal.signal(signal.SIGVTALRM, stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
     gc.disable()  # a turn of it costs more than what is measured
-    begun = time.process_time()
+    begun = time.thread_time()
     try:
         work(size)
-        return time.process_time() - begun
+        return time.thread_time() - begun
     finally:
-        gc.enable()
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        gc.enable()
         signal.signal(signal.SIGVTALRM, before)

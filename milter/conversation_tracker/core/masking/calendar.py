@@ -47,7 +47,10 @@ _NAME = "CN"
 _VALUES = re.compile(r"\"[^\"]*+\"|[^,\"]++")
 _MAILTO = re.compile(r"[\s\"]*+mailto:", re.IGNORECASE)
 _ITEM = re.compile(r"((?>(?:[^\",]++|\"[^\"]*+\")+))")
-_QUOTED = re.compile(r"[^:\n]*;\s*+(?:ENCODING=\"?)?QUOTED-PRINTABLE[^:\n]*+:", re.IGNORECASE)
+# Where no colon comes, none is looked for behind each semicolon.
+_QUOTED = re.compile(
+    r"(?=[^:\n]*+:)[^:\n]*;\s*+(?:ENCODING=\"?)?QUOTED-PRINTABLE[^:\n]*+:", re.IGNORECASE
+)
 _CHARSET = re.compile(r";\s*+CHARSET=\"?([^\s;:\"]{1,40})", re.IGNORECASE)
 _VALUE_HEAD = re.compile(
     rb"^[^:;\n]*+(;[^:\n]*+):|:data:[^,\n]{0,200};base64,", re.IGNORECASE | re.MULTILINE
