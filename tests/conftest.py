@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from ears import Ears
 from verdict import Verdict
 
 if TYPE_CHECKING:
     from private.postgres import Postgres
+
+# By the clock, a busy machine is slow; what work may cost is told by `cost`.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 TEMPLATE = "migrated"
 _numbers = itertools.count(1)
