@@ -8,8 +8,13 @@ from builders import BUYER, EVERYBODY, SHOP, S, mail, own, written
 
 from conversation_tracker.budget import budget
 from conversation_tracker.core import replies
-from conversation_tracker.core.means import Means, Overdue
+from conversation_tracker.core.address import elements, mailboxes
+from conversation_tracker.core.masking.headers import masked_mailboxes, masked_text, without
+from conversation_tracker.core.means import EVERY, Means, Overdue
 from conversation_tracker.core.plan import Plan
+from conversation_tracker.core.syntax import fields, parameters
+from conversation_tracker.core.syntax.tokens import tokens
+from conversation_tracker.core.syntax.words import decoded
 
 
 def spin(seconds: float) -> None:
@@ -106,3 +111,69 @@ def test_the_time_is_asked_for_within_one_field_and_one_body(
     few = asked(1)
     assert few > (500 if body.startswith("--") else 10)
     assert body.startswith("--") or asked(1_000) > few + 900
+
+
+FIELD_LOOPS = {
+    "tokens": (lambda v, c: tokens(v, c), b"<"),
+    "comments": (lambda v, c: tokens(v, c), b"()"),
+    "atoms": (lambda v, c: mailboxes(v, c), b"a "),
+    "addresses": (lambda v, c: mailboxes(v, c), b"a@b.c,"),
+    "things never closed": (lambda v, c: mailboxes(v, c), b"<a"),
+    "elements": (lambda v, c: list(elements(v, c)), b","),
+    "encoded words": (lambda v, c: decoded(v, c), b"=?utf-8?q?=C3?= "),
+    "words of other charsets": (lambda v, c: decoded(v, c), b"=?x?q?=C3?= "),
+    "raw octets": (lambda v, c: decoded(v, c), b"\xff "),
+    "folds": (lambda v, c: decoded(v, c), b"\n "),
+    "parameters": (lambda v, c: parameters.parse(v, c), b";a=b"),
+    "continued parameters": (lambda v, c: parameters.parse(v, c), b";a*1*=%"),
+    "fields": (lambda v, c: list(fields.fields(v, c)), b"a:\n"),
+    "folded fields": (lambda v, c: list(fields.fields(v, c)), b"a:\n b\n"),
+    "lines": (lambda v, c: list(fields.unfolded(v, c)), b"\n"),
+    "a text": (lambda v, c: masked_text(v, str, c), b"\xff "),
+    "a list": (lambda v, c: masked_mailboxes(v, lambda _: None, str, c), b"a@b.c,"),
+    "who goes": (lambda v, c: without(v, lambda _: True, c), b"a@b.c,"),
+}
+
+
+@pytest.mark.parametrize("loop", FIELD_LOOPS)
+def test_each_loop_over_a_field_ends_with_the_time(loop: str) -> None:
+    """The third question says no: what would go on for all of the field ends there."""
+    work, piece = FIELD_LOOPS[loop]
+    asked = 0
+
+    def check() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise Overdue(hopeless=True)
+
+    with pytest.raises(Overdue):
+        work(piece * 5_000, check)
+    assert asked == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "piece"),
+    [
+        ("References", "<a@b.example> "),
+        ("To", "<a"),
+        ("To", "a@b.example, "),
+        ("Subject", "=?utf-8?q?=C3?= "),
+        ("Content-Disposition", ";a=%40"),
+        ("Content-Type", ";a*1*=%40"),
+    ],
+)
+def test_a_plan_asks_often_within_each_kind_of_field(field: str, piece: str) -> None:
+    def asked(pieces: int) -> int:
+        count = 0
+
+        def check() -> None:
+            nonlocal count
+            count += 1
+
+        text = written(BUYER, f"To: {SHOP}", f"{field}: x{piece * pieces}")
+        sent = mail(text, EVERYBODY, to=S, sender=BUYER)
+        replace(sent, message=replace(sent.message, means=Means(check))).plan()
+        return count
+
+    assert asked(1_000) >= asked(1) + 1_000 // EVERY

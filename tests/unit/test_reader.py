@@ -765,8 +765,8 @@ def sabotage(monkeypatch: pytest.MonkeyPatch) -> None:
             text = text.replace(alias, self.own)
         return text
 
-    def value_masked(name: bytes, value: bytes, mask: View) -> bytes:
-        new = part_header_value(name, value, mask)
+    def value_masked(name: bytes, value: bytes, mask: View, **how: bool) -> bytes:
+        new = part_header_value(name, value, mask, **how)
         return new.replace(B.encode(), BUYER.encode()) if mask.eyes else new
 
     part_header_value = part_header.value_masked

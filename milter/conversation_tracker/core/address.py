@@ -7,12 +7,13 @@ address can be replaced and every other byte stays. Nothing here raises on any v
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
 from conversation_tracker.core.addr_spec import Address, AddressError
+from conversation_tracker.core.means import EVERY, asked, never
 from conversation_tracker.core.syntax.tokens import (
     ANGLE,
     CHUNK,
@@ -67,7 +68,7 @@ class Mailbox:
     name: str
 
 
-def mailboxes(value: bytes) -> list[Mailbox]:
+def mailboxes(value: bytes, check: Callable[[], None] = never) -> list[Mailbox]:
     """Find every mailbox in the value of an address header.
 
     Reads RFC 5322 sections 3.4 and 4.4 and RFC 6532, and what is none of it as well as it can:
@@ -76,13 +77,14 @@ def mailboxes(value: bytes) -> list[Mailbox]:
 
     Args:
         value: a raw header value, folded or not.
+        check: raises `Overdue` when the time is over; a short value asks for none.
 
     Returns:
         The mailboxes, ascending and not overlapping. One whose address is None stands for text
         in the place of an address.
     """
     # The same From is asked for over and over while a message is looked at.
-    return list(_remembered(value) if len(value) <= _SHORT else _read(value))
+    return list(_remembered(value) if len(value) <= _SHORT else _read(value, check))
 
 
 @lru_cache(maxsize=64)
@@ -111,20 +113,20 @@ def one(value: bytes) -> Mailbox | None:
     return Mailbox(match.start(place), match.end(place), address, " ".join(words))
 
 
-def _read(value: bytes) -> list[Mailbox]:
+def _read(value: bytes, check: Callable[[], None] = never) -> list[Mailbox]:
     if (only := one(value)) is not None:
         return [only]
-    return _read_tokens(value)
+    return _read_tokens(value, check)
 
 
-def _read_tokens(value: bytes) -> list[Mailbox]:
+def _read_tokens(value: bytes, check: Callable[[], None] = never) -> list[Mailbox]:
     found: list[Mailbox] = []
     text: Token | None = None
-    for element, sign in _elements(value):
+    for element, sign in asked(_elements(value, check), check):
         if not element:
             continue
         before = len(found)
-        reader = _Element(value, found)
+        reader = _Element(value, found, check)
         reader.read(element)
         if len(found) == before and sign != _GROUP and reader.words and not reader.nobody:
             first, last = reader.words[0], reader.words[-1]
@@ -134,14 +136,14 @@ def _read_tokens(value: bytes) -> list[Mailbox]:
     return found
 
 
-def _elements(value: bytes) -> Iterator[tuple[list[Token], int]]:
+def _elements(value: bytes, check: Callable[[], None]) -> Iterator[tuple[list[Token], int]]:
     """Cut the tokens at commas, semicolons and colons, except those of a source route.
 
     Gives each element with the sign that ended it; 0 at the end of the value.
     """
     element: list[Token] = []
     route = False
-    for token in tokens(value):
+    for token in tokens(value, check):
         kind, start, _ = token
         if kind == SIGN:
             sign = value[start]
@@ -156,16 +158,17 @@ def _elements(value: bytes) -> Iterator[tuple[list[Token], int]]:
     yield element, 0
 
 
-def elements(value: bytes) -> Iterator[tuple[int, int, bytes]]:
+def elements(value: bytes, check: Callable[[], None] = never) -> Iterator[tuple[int, int, bytes]]:
     """Cut a value into the elements of its list: mailboxes, and the names of groups.
 
     Args:
         value: a raw header value, folded or not.
+        check: raises `Overdue` when the time is over.
 
     Returns:
         Start and end of each, and the sign that ends it: a comma, a semicolon, a colon or nothing.
     """
-    for element, sign in _elements(value):
+    for element, sign in asked(_elements(value, check), check):
         start, end = (element[0][1], element[-1][2]) if element else (0, 0)
         yield start, end, bytes((sign,)) if sign else b""
 
@@ -177,8 +180,9 @@ def _is(value: bytes, token: Token, signs: bytes) -> bool:
 class _Element:
     """Reads what stands between two commas; adds the mailboxes it finds to `found`."""
 
-    def __init__(self, value: bytes, found: list[Mailbox]) -> None:
+    def __init__(self, value: bytes, found: list[Mailbox], check: Callable[[], None]) -> None:
         self.value = value
+        self.check = check
         self.found = found
         self.words: list[Token] = []
         self.comments: list[Token] = []
@@ -190,6 +194,8 @@ class _Element:
         while index < len(element):
             token = element[index]
             index += 1
+            if not index % EVERY or not len(self.found) % EVERY:
+                self.check()
             if token[0] == ANGLE:
                 self._add(token[1] + 1, token[2] - 1, [(CHUNK, token[1] + 1, token[2] - 1)])
             elif token[0] == COMMENT:
@@ -241,10 +247,10 @@ class _Element:
     def _bare(self) -> None:
         """Find the addresses among words that no angle address followed."""
         value = self.value
-        clusters = list(_clusters(value, self.words))
+        clusters = list(_clusters(value, asked(self.words, self.check)))
         boxes: list[Mailbox] = []
         name: list[Token] = []
-        for cluster in clusters:
+        for cluster in asked(clusters, self.check):
             if not _has_at(value, cluster) and not (len(clusters) == 1 and _routed(value, cluster)):
                 name += cluster
                 continue

@@ -112,11 +112,15 @@ def _addresses(message: Message, *, everywhere: bool) -> Iterator[Address]:
     for header in message.headers:
         if header.key in ADDRESS_HEADERS:
             message.means.check()
-            found = (mailbox.address for mailbox in mailboxes(header.value))
+            found = (mailbox.address for mailbox in mailboxes(header.value, message.means.check))
             yield from (address for address in found if address is not None)
     if everywhere:
         texts = (h for h in message.headers if h.key not in ADDRESS_HEADERS and _may(h.value))
-        in_headers = (a for h in texts for a in written.in_text(decoded(h.value), message.means))
+        in_headers = (
+            a
+            for h in texts
+            for a in written.in_text(decoded(h.value, message.means.check), message.means)
+        )
         in_body = written.addresses(structure(message), message.body, message.means)
         yield from islice(chain(in_headers, in_body), written.MOST)
 
@@ -166,7 +170,9 @@ def _buyer(
         return None
     possible = [each for each in outsiders if _nobody_yet(each, conversation)]
     keys = {each.key for each in possible}
-    to = (m.address for value in message.values(b"to") for m in mailboxes(value))
+    to = (
+        m.address for value in message.values(b"to") for m in mailboxes(value, message.means.check)
+    )
     named = (address for address in to if address is not None and address.key in keys)
     return next(named, possible[0] if possible else None)
 
@@ -195,7 +201,7 @@ def _named(message: Message, alias_domains: Collection[str]) -> Iterator[tuple[A
 def _written(message: Message) -> Iterator[Address]:
     for name in _NAMING:
         for value in message.values(name):
-            for mailbox in mailboxes(value):
+            for mailbox in mailboxes(value, message.means.check):
                 if mailbox.address is not None:
                     yield mailbox.address
 
@@ -219,7 +225,11 @@ def _answers(
     assert author is not None
     owner = conversation.whose(author)
     assert owner is not None
-    found = [m.address for value in message.values(b"reply-to") for m in mailboxes(value)]
+    found = [
+        m.address
+        for value in message.values(b"reply-to")
+        for m in mailboxes(value, message.means.check)
+    ]
     wanted = {a.key: a for a in found if a is not None and not single_label(a)}
     wanted.pop(author.key, None)
     real = [a for a in wanted.values() if in_domains(a.domain, alias_domains) is None]

@@ -16,6 +16,8 @@ MAX_FIELDS = 1_000
 """Header fields of a message."""
 MAX_FIELDS_OCTETS = 512 * 1024
 """Octets of a message's header fields together."""
+EVERY = 256
+"""Steps within one field, or one text, after which the time is asked for again."""
 MAX_SECONDS = 10.0
 """Seconds of processor time for one message; then it is refused for good."""
 MAX_WAIT = 120.0
@@ -71,8 +73,21 @@ class Octets(Slices, Protocol):
         """Tell whether octets end here."""
 
 
-def _never() -> None:
+def never() -> None:
     """Let everything take its time."""
+
+
+def asked(items: Iterable[T], check: Callable[[], None]) -> Iterable[T]:
+    """Go through items and ask for the time at every so many of them.
+
+    Args:
+        items: what is gone through.
+        check: raises `Overdue` when the time is over.
+    """
+    for number, item in enumerate(items, 1):
+        if not number % EVERY:
+            check()
+        yield item
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +99,14 @@ class Means:
         store: keeps octets that come in pieces, outside of memory if they are many.
     """
 
-    check: Callable[[], None] = _never
+    check: Callable[[], None] = never
     store: Callable[[Iterable[bytes]], Octets] = b"".join
+
+
+def check_of(mask: object) -> Callable[[], None]:
+    """Give what asks for the time of a mask that has `means`, as `View` has."""
+    means: Means | None = getattr(mask, "means", None)
+    return never if means is None else means.check
 
 
 ENDLESS = Means()

@@ -149,7 +149,7 @@ class Message:
 
     def _author(self) -> Address | None:
         for name in (b"from", b"sender"):
-            for mailbox in mailboxes(self.first(name) or b""):
+            for mailbox in mailboxes(self.first(name) or b"", self.means.check):
                 if mailbox.address is not None:
                     return mailbox.address
         return self.sender
@@ -157,7 +157,9 @@ class Message:
     @property
     def authors(self) -> list[Address]:
         """Give every address that a reader may take for the author: all in From, else `author`."""
-        found = [m.address for value in self.values(b"from") for m in mailboxes(value)]
+        found = [
+            m.address for value in self.values(b"from") for m in mailboxes(value, self.means.check)
+        ]
         named = [address for address in found if address is not None]
         return named or ([self.author] if self.author is not None else [])
 

@@ -241,7 +241,7 @@ def _message_id(view: View, message: Message) -> str:
 
 
 def _author_name(message: Message) -> str:
-    found = mailboxes(message.first(b"from") or b"")
+    found = mailboxes(message.first(b"from") or b"", message.means.check)
     return found[0].name if found else ""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote, unquote
 
 from conversation_tracker.core.conversation import Conversation, Mapped, Participant
+from conversation_tracker.core.means import asked, never
 from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.thread import stands_for
 
@@ -28,6 +29,7 @@ class References:
         to: the recipient, None for the record.
         known: the identifiers of ours that the database knows, by themselves.
         notice: called whenever a text holds a link to one, of whomever.
+        check: raises `Overdue` when the time is over.
     """
 
     def __init__(
@@ -36,8 +38,10 @@ class References:
         to: Participant | None,
         known: Mapping[str, Mapped],
         notice: Callable[[], None] = lambda: None,
+        check: Callable[[], None] = never,
     ) -> None:
         self._notice = notice
+        self._check = check
         self._conversation = conversation
         self._to = to
         self._known = known
@@ -45,7 +49,7 @@ class References:
     def header(self, value: bytes) -> bytes:
         """Give a field's raw value; the same object when nothing is to change."""
         edits = []
-        for match in _IDENTIFIER.finditer(value):
+        for match in asked(_IDENTIFIER.finditer(value), self._check):
             bare = match[0].strip(b"<>")
             new = self._stand_in(bare.decode("utf-8", "replace"))
             if new is not None:
@@ -61,6 +65,7 @@ class References:
         return text if new == text else new
 
     def _link(self, match: re.Match[str]) -> str:
+        self._check()
         self._notice()
         what = match["what"].rstrip(_AFTER)
         rest = match["what"][len(what) :]

@@ -59,7 +59,11 @@ def refused(message: Message, alias_domains: Collection[str]) -> replies.Reply |
     """
     if message.hops >= HOP_LIMIT:
         return replies.LOOP
-    authors = [m.address for value in message.values(b"from") for m in mailboxes(value)]
+    authors = [
+        m.address
+        for value in message.values(b"from")
+        for m in mailboxes(value, message.means.check)
+    ]
     ours = any(
         address is not None and in_domains(address.domain, alias_domains)
         for address in (*authors, message.author)

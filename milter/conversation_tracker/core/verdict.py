@@ -9,7 +9,7 @@ author is verified when a method passed for a domain that is aligned with theirs
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from conversation_tracker.core.address import mailboxes
 from conversation_tracker.core.message import Message
@@ -67,17 +67,17 @@ def _is_harmless(message: Message) -> bool:
     return (
         _HELO.fullmatch(message.arrival.helo) is not None
         and (message.null or (sender is not None and _LOCAL.fullmatch(sender.local) is not None))
-        and all(_is_plain_author(value) for value in message.values(b"from"))
+        and all(_is_plain_author(value, message.means.check) for value in message.values(b"from"))
         and all(is_plain(value) for name in _SIGNATURES for value in message.values(name))
     )
 
 
-def _is_plain_author(value: bytes) -> bool:
+def _is_plain_author(value: bytes, check: Callable[[], None]) -> bool:
     """Tell whether From can be read, and holds no result, be it in a name or in a comment."""
     low = value.lower()
     if b"=" in low and b"pass" in low and any(method in low for method in _METHODS):
         return False
-    return all(mailbox.address is not None for mailbox in mailboxes(value))
+    return all(mailbox.address is not None for mailbox in mailboxes(value, check))
 
 
 def _domain(result: Result) -> str | None:

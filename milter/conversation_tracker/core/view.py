@@ -100,7 +100,7 @@ class View:
         self._masker = Masker(
             dict(self._replacements()), kept, watched, self._notice, self._handing.note
         )
-        self._references = References(conversation, to, self._known, self._notice)
+        self._references = References(conversation, to, self._known, self._notice, means.check)
         # Where the text stays as it is, so must what it refers to.
         self._in_body = to is None or conversation.store.mask_body
         self._foreign = None
@@ -251,6 +251,7 @@ class View:
         values: list[bytes | None] = []
         seen: set[bytes] = set()
         quiet = self._known_of(message).fields
+        hidden = self._may_hide(message)
         for place, header in enumerate(message.headers):
             self.means.check()
             key = header.key
@@ -266,12 +267,19 @@ class View:
             elif place in quiet:
                 values.append(header.value)
             else:
-                values.append(self._shown_value(place, header, message))
+                values.append(self._shown_value(place, header, message, hidden=hidden))
         return values
 
-    def _shown_value(self, place: int, header: Header, message: Message) -> bytes | None:
+    def _may_hide(self, message: Message) -> bool:
+        """Tell for all fields at once whether one may hold what does not stand in clear."""
+        block = b"\n".join([header.value for header in message.headers])
+        return b"=?" in block or not block.isascii() or uncovered.possible(block, self)
+
+    def _shown_value(
+        self, place: int, header: Header, message: Message, *, hidden: bool
+    ) -> bytes | None:
         self.quiet.met = False
-        value = self._value(header, message)
+        value = self._value(header, message, hidden=hidden)
         if value is not header.value:
             return folding.header(header.name, value) if value else value
         # Addresses and identifiers are looked up, and not found in a text.
@@ -285,26 +293,28 @@ class View:
             return False
         return not protected or key in KEPT_FROM_PROTECTED or key.startswith(b"content-")
 
-    def _value(self, header: Header, message: Message) -> bytes | None:
+    def _value(self, header: Header, message: Message, *, hidden: bool) -> bytes | None:
         if header.key in _ANSWERED:
-            found = mailboxes(header.value)
+            found = mailboxes(header.value, self.means.check)
             # An answer must never go to what cannot be read, and so cannot be masked; and of
             # several authors a reader might see another one than was verified.
             unclear = not found or any(mailbox.address is None for mailbox in found)
             if unclear or (header.key == b"from" and len(found) > 1):
                 return self._author(message) if header.key == b"from" else None
         if header.key in ADDRESS_HEADERS:
-            left = without(header.value, self._gone)
+            left = without(header.value, self._gone, self.means.check)
             if left is None:
                 return self._author(message) if header.key == b"from" else None
-            value = masked_mailboxes(left, self.address, self.text)
-            if not part_header.may_hide(value, self):
+            value = masked_mailboxes(left, self.address, self.text, self.means.check)
+            if not hidden or not part_header.may_hide(value, self):
                 return value
-            return masked_mailboxes(value, lambda _: None, partial(uncovered.masked, mask=self))
+            return masked_mailboxes(
+                value, lambda _: None, partial(uncovered.masked, mask=self), self.means.check
+            )
         value = header.value
         if header.key in THREADING:
             value = shown(value, self.conversation, self.to, self._known, self.means.check)
-        return part_header.value_masked(header.key, value, self)
+        return part_header.value_masked(header.key, value, self, hidden=hidden)
 
     def _author(self, message: Message) -> bytes:
         author = message.author

@@ -24,6 +24,10 @@ _ESCAPES = {
     "=": re.compile(rf"={_HEX}"),
     "&": re.compile(r"&(?:#[0-9]{2,7}|#[xX][0-9a-fA-F]{2,6}|commat|period|lowbar|plus|dash);?"),
 }
+_IN_OCTETS = [
+    (sign.encode("ascii"), re.compile(each.pattern.encode("ascii")))
+    for sign, each in _ESCAPES.items()
+]
 _WIDE = re.compile(
     r"[\u3002\uff0b\uff0d-\uff0e\uff10-\uff19\uff20-\uff3a\uff3f\uff41-\uff5a\uff61\ufe52\ufe6b"
     r"\u24b6-\u24e9\u2070-\u209c\U0001d400-\U0001d7ff]"
@@ -35,8 +39,7 @@ _Found = tuple[int, int, str]
 
 def possible(data: bytes) -> bool:
     """Say whether ASCII text has escapes that `masked` would look behind."""
-    text = data.decode("latin-1")
-    return any(sign in text and each.search(text) for sign, each in _ESCAPES.items())
+    return any(pattern.search(data) for sign, pattern in _IN_OCTETS if sign in data)
 
 
 def masked(text: str, mask: Mask) -> str:

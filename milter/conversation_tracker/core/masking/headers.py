@@ -19,6 +19,7 @@ from conversation_tracker.core.address import (
     one,
 )
 from conversation_tracker.core.masking.spans import Edit, Mask, Place, edits
+from conversation_tracker.core.means import asked, never
 from conversation_tracker.core.syntax.folding import safe
 from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.tokens import ANGLE, COMMENT, SIGN, tokens
@@ -76,6 +77,8 @@ TRACE_HEADERS = frozenset(
 
 _TRACE_PREFIXES = (b"arc-", b"x-arc-", b"x-envelope-", b"x-spam-")
 
+Check = Callable[[], None]
+
 _PRINTABLE = re.compile(rb"[ -~]*+")
 _STRAY = re.compile("[\udc80-\udcff]")
 _LATIN_MARKS = bytes(
@@ -88,12 +91,13 @@ def is_trace(name: bytes) -> bool:
     return name in TRACE_HEADERS or name.startswith(_TRACE_PREFIXES)
 
 
-def masked_text(value: bytes, mask: Mask) -> bytes:
+def masked_text(value: bytes, mask: Mask, check: Check = never) -> bytes:
     """Mask an unstructured header value (RFC 5322 section 2.2.1, RFC 2047).
 
     Args:
         value: a raw value, folded or not.
         mask: see this module's head.
+        check: raises `Overdue` when the time is over.
 
     Returns:
         The value with what the mask changes written anew: encoded words as UTF-8 encoded words,
@@ -104,15 +108,15 @@ def masked_text(value: bytes, mask: Mask) -> bytes:
     possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
     if possible is not None and _is_clear(value) and not possible(value):
         return value
-    apart = _apart(value, mask)
-    found = edits(apart, 0, len(apart), mask, "text")
+    apart = _apart(value, mask, check)
+    found = edits(apart, 0, len(apart), mask, "text", check)
     result = splice(apart, found) if found else value
-    result = _otherwise(result, lambda each: edits(each, 0, len(each), mask, "text"))
+    result = _otherwise(result, lambda each: edits(each, 0, len(each), mask, "text", check))
     if result is value:
         return value
-    text, harmless = decoded(result), safe(result)
+    text, harmless = decoded(result, check), safe(result)
     # Where a stray byte becomes a blank, encoded words around it may grow together.
-    return harmless if harmless == result or decoded(harmless) == text else encoded(text)
+    return harmless if harmless == result or decoded(harmless, check) == text else encoded(text)
 
 
 def _otherwise(value: bytes, find: Callable[[bytes], list[Edit]]) -> bytes:
@@ -146,17 +150,18 @@ def _is_clear(value: bytes) -> bool:
     return clear and b"id:" not in value.lower()
 
 
-def without(value: bytes, gone: Callable[[Address], bool]) -> bytes | None:
+def without(value: bytes, gone: Callable[[Address], bool], check: Check = never) -> bytes | None:
     """Remove people from the value of an address header (RFC 5322 section 3.4).
 
     Args:
         value: a raw value, folded or not.
         gone: tells whether an address is to go, with its name and comments.
+        check: raises `Overdue` when the time is over.
 
     Returns:
         The value, the same object if nobody goes; None where nobody is left.
     """
-    boxes = mailboxes(value)
+    boxes = mailboxes(value, check)
     flags = [box.address is not None and gone(box.address) for box in boxes]
     if not any(flags):
         return value
@@ -164,7 +169,7 @@ def without(value: bytes, gone: Callable[[Address], bool]) -> bytes | None:
         return None
     kept: list[bytes] = []
     at = 0
-    for start, end, sign in elements(value):
+    for start, end, sign in elements(value, check):
         inside = at
         while at < len(boxes) and boxes[at].start < end:
             at += 1
@@ -186,7 +191,12 @@ def without(value: bytes, gone: Callable[[Address], bool]) -> bytes | None:
     return b" ".join(kept)
 
 
-def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask: Mask) -> bytes:
+def masked_mailboxes(
+    value: bytes,
+    alias: Callable[[Address], str | None],
+    mask: Mask,
+    check: Check = never,
+) -> bytes:
     """Mask the value of an address header (RFC 5322 sections 3.4 and 4.4).
 
     Args:
@@ -194,6 +204,7 @@ def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask:
         alias: gives the text to put in an address's place, or None to leave it.
         mask: applied to all else: display names, quoted strings, comments, and text in the place
             of an address that is none.
+        check: raises `Overdue` when the time is over.
 
     Returns:
         The value with only these parts written anew; what was a valid list of addresses is one.
@@ -207,47 +218,49 @@ def masked_mailboxes(value: bytes, alias: Callable[[Address], str | None], mask:
                 return safe(splice(value, _address_edit(value, only, new)))
             if not _ends_before(value[only.start : only.end], mask):
                 return value
-    apart = _apart(value, mask)
-    found = _list_edits(apart, alias, mask)
+    apart = _apart(value, mask, check)
+    found = _list_edits(apart, alias, mask, check)
     result = safe(splice(apart, found)) if found else value
-    other = _otherwise(result, lambda each: _list_edits(each, alias, mask))
+    other = _otherwise(result, lambda each: _list_edits(each, alias, mask, check))
     return result if other is result else safe(other)
 
 
-def _list_edits(value: bytes, alias: Callable[[Address], str | None], mask: Mask) -> list[Edit]:
+def _list_edits(
+    value: bytes, alias: Callable[[Address], str | None], mask: Mask, check: Check
+) -> list[Edit]:
     """Give the edits of a list of addresses, in order."""
-    boxes = mailboxes(value)
-    words = _loose_words(value, boxes)
+    boxes = mailboxes(value, check)
+    words = _loose_words(value, boxes, check)
     boxes = [box for box in boxes if box.address or not _inside(box, words)]
     found: list[Edit] = []
-    for box in boxes:
+    for box in asked(boxes, check):
         new = None if box.address is None else alias(box.address)
         if new is not None:
             found += _address_edit(value, box, new)
         else:
             for start, end, place in _left(value, box, mask):
-                found += edits(value, start, end, mask, place)
-    torn = _torn_words(value, boxes, mask)[::-1]
-    for start, end, place in _outside(value, boxes, words):
+                found += edits(value, start, end, mask, place, check)
+    torn = _torn_words(value, boxes, mask, check)[::-1]
+    for start, end, place in asked(_outside(value, boxes, words, check), check):
         while torn and torn[-1].start() < end:
             first, last = max(start, torn[-1].start()), min(end, torn[-1].end())
             if first < last:
-                found += edits(value, start, first, mask, place)
+                found += edits(value, start, first, mask, place, check)
                 found.append((first, last, _rewritten(value[first:last], torn[-1], mask)))
                 start = last
             if torn[-1].end() > end:
                 break
             torn.pop()
-        found += edits(value, start, end, mask, place)
+        found += edits(value, start, end, mask, place, check)
     return sorted(found)
 
 
-def _apart(value: bytes, mask: Mask) -> bytes:
+def _apart(value: bytes, mask: Mask, check: Check) -> bytes:
     """Write encoded words anew in which only some readers see an address, so that all do."""
     if b"=?" not in value:
         return value
     found: list[Edit] = []
-    for word in ENCODED.finditer(value):
+    for word in asked(ENCODED.finditer(value), check):
         for seen, whole in otherwise(word):
             if mask(seen) != seen:
                 found.append((*word.span(), encoded(whole)))
@@ -280,15 +293,15 @@ def _ends_before(written: bytes, mask: Mask) -> bool:
 
 
 def _outside(
-    value: bytes, boxes: list[Mailbox], words: list[tuple[int, int]]
+    value: bytes, boxes: list[Mailbox], words: list[tuple[int, int]], check: Check
 ) -> Iterator[tuple[int, int, Place]]:
     """Give the comments and phrases outside the mailboxes' spans, in order."""
-    cut = tokens(value)
+    cut = tokens(value, check)
     quotes = any(kind == SIGN and value[start] in b'"' for kind, start, _ in cut)
     place: Place = "phrase without quotes" if quotes else "phrase"
     box, word = 0, 0
     phrase: tuple[int, int] | None = None
-    for kind, start, end in cut:
+    for kind, start, end in asked(cut, check):
         while box < len(boxes) and boxes[box].end <= start:
             box += 1
         while word < len(words) and words[word][1] <= start:
@@ -308,21 +321,23 @@ def _outside(
         yield *phrase, place
 
 
-def _loose_words(value: bytes, boxes: list[Mailbox]) -> list[tuple[int, int]]:
+def _loose_words(value: bytes, boxes: list[Mailbox], check: Check) -> list[tuple[int, int]]:
     """Find encoded words that no address overlaps.
 
     Some hold commas or brackets, which part a list; yet readers decode them in one piece.
     """
     found: list[tuple[int, int]] = []
     spans = [(box.start, box.end) for box in boxes if box.address]
-    for match in ENCODED.finditer(value):
+    for match in asked(ENCODED.finditer(value), check):
         after = bisect_right(spans, match.start(), key=itemgetter(1))
         if after == len(spans) or match.end() <= spans[after][0]:
             found.append(match.span())
     return found
 
 
-def _torn_words(value: bytes, boxes: list[Mailbox], mask: Mask) -> list[re.Match[bytes]]:
+def _torn_words(
+    value: bytes, boxes: list[Mailbox], mask: Mask, check: Check
+) -> list[re.Match[bytes]]:
     """Find encoded words that an address tears apart, and that hold something to mask.
 
     Some readers decode the word first, and so show what no piece of it says.
@@ -331,7 +346,7 @@ def _torn_words(value: bytes, boxes: list[Mailbox], mask: Mask) -> list[re.Match
         return []
     spans = [(box.start, box.end) for box in boxes if box.address]
     found: list[re.Match[bytes]] = []
-    for match in ENCODED.finditer(value):
+    for match in asked(ENCODED.finditer(value), check):
         after = bisect_right(spans, match.start(), key=itemgetter(1))
         if after < len(spans) and spans[after][0] < match.end():
             text = decoded(match[0])

@@ -11,6 +11,7 @@ from conversation_tracker.core.header_names import IDENTIFYING
 from conversation_tracker.core.masking import uncovered
 from conversation_tracker.core.masking.eyes import Eyes
 from conversation_tracker.core.masking.headers import ADDRESS_HEADERS, masked_text
+from conversation_tracker.core.means import check_of
 from conversation_tracker.core.syntax import charset, folding, parameters
 from conversation_tracker.core.syntax.fields import FIELD, fields, unfolded
 from conversation_tracker.core.syntax.words import decoded
@@ -36,13 +37,18 @@ def masked(block: bytes, mask: Callable[[str], str], *, shows: bool = True) -> b
     """
     if _surely_clean(block, mask):
         return block
-    old = [block[start:end] for start, end in unfolded(block)]
+    old = [block[start:end] for start, end in unfolded(block, check_of(mask))]
     new = [_masked_line(line, mask, shows=shows) for line in old]
     return block if new == old else b"".join(new)
 
 
 def value_masked(
-    name: bytes, value: bytes, mask: Callable[[str], str], *, shows: bool = True
+    name: bytes,
+    value: bytes,
+    mask: Callable[[str], str],
+    *,
+    shows: bool = True,
+    hidden: bool = True,
 ) -> bytes:
     """Mask one field's value: its parameters, where it has such, and what else it says.
 
@@ -53,6 +59,7 @@ def value_masked(
             bytes`, as `View` has, this is asked about identifiers (RFC 5322 section 3.6.4). If it
             has an attribute `eyes`, the reader's own alias is their address where it is read.
         shows: whether that is so here.
+        hidden: False where the value surely holds no address that does not stand in clear.
 
     Returns:
         The value; the same object if nothing changed.
@@ -62,17 +69,18 @@ def value_masked(
         value = identifiers(value)
     if name in _WITH_PARAMETERS and _MAY_NAME.search(value):
         value = parameters.masked(value, mask)
-    new = masked_text(value, mask)
+    check = check_of(mask)
+    new = masked_text(value, mask, check)
     new = _joined(name, new, mask) if b"\n" in new else new
-    if may_hide(new, mask):
-        new = masked_text(new, partial(uncovered.masked, mask=mask))
+    if hidden and may_hide(new, mask):
+        new = masked_text(new, partial(uncovered.masked, mask=mask), check)
     eyes: Eyes | None = getattr(mask, "eyes", None)
-    return masked_text(new, eyes) if shows and eyes is not None and name in _READ else new
+    return masked_text(new, eyes, check) if shows and eyes is not None and name in _READ else new
 
 
 def may_hide(value: bytes, mask: Callable[[str], str]) -> bool:
     """Tell cheaply whether a value may hold an address that does not stand in clear."""
-    return uncovered.possible(decoded(value).encode("utf-8", "replace"), mask)
+    return uncovered.possible(decoded(value, check_of(mask)).encode("utf-8", "replace"), mask)
 
 
 def _joined(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes:
@@ -81,15 +89,15 @@ def _joined(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes:
     possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
     if possible is not None and b"=?" not in whole and not possible(whole):
         return value
-    if masked_text(whole, mask) == whole:
+    if masked_text(whole, mask, check_of(mask)) == whole:
         return value
     folds = [match.span() for match in _FOLD.finditer(value)]
     for start, end in reversed(folds[-_FOLDS:]):
         unfolded = value[:start] + value[end:]
-        new = masked_text(unfolded, mask)
+        new = masked_text(unfolded, mask, check_of(mask))
         value = value if new == unfolded else new
     whole = _FOLD.sub(b"", value)
-    new = masked_text(whole, mask)
+    new = masked_text(whole, mask, check_of(mask))
     return folding.header(name, value if new == whole else new)
 
 

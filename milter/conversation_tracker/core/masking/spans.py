@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
+from conversation_tracker.core.means import asked, never
 from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.tokens import BLANKS, PAIR, STRING, tokens
 from conversation_tracker.core.syntax.words import (
@@ -29,6 +30,7 @@ from conversation_tracker.core.syntax.words import (
 )
 
 Mask = Callable[[str], str]
+Check = Callable[[], None]
 Edit = tuple[int, int, bytes]
 Place = Literal["text", "comment", "phrase", "phrase without quotes"]
 """Where a stretch stands; the last is a phrase in a value that has an unclosed quotation mark."""
@@ -54,7 +56,9 @@ class _Region:
     changes: list[tuple[int, int, str]]
 
 
-def edits(value: bytes, start: int, end: int, mask: Mask, place: Place) -> list[Edit]:
+def edits(
+    value: bytes, start: int, end: int, mask: Mask, place: Place, check: Check = never
+) -> list[Edit]:
     """Mask value[start:end].
 
     Args:
@@ -63,11 +67,12 @@ def edits(value: bytes, start: int, end: int, mask: Mask, place: Place) -> list[
         end: where it ends.
         mask: gives the text back as it was where there is nothing to hide.
         place: what may stand there.
+        check: raises `Overdue` when the time is over.
 
     Returns:
         The spans to replace, ascending; their text is then what the mask made of the old one.
     """
-    pieces = _units(value, start, end, place)
+    pieces = _units(value, start, end, place, check)
     text = "".join([unit.text for unit in pieces])
     wanted = clean(mask(text))
     if wanted == text or not text:
@@ -78,7 +83,7 @@ def edits(value: bytes, start: int, end: int, mask: Mask, place: Place) -> list[
         for region in layout.regions(_changes(text, wanted, mask), place)
     ]
     result = splice(value[start:end], [(s - start, e - start, new) for s, e, new in found])
-    again = "".join([unit.text for unit in _units(result, 0, len(result), place)])
+    again = "".join([unit.text for unit in _units(result, 0, len(result), place, check)])
     if again != wanted:
         found = [(start, end, encoded(wanted))]
     return _parted(value, start, end, found) if place.startswith("phrase") else found
@@ -95,45 +100,45 @@ def _parted(value: bytes, start: int, end: int, found: list[Edit]) -> list[Edit]
     return found
 
 
-def _units(value: bytes, start: int, end: int, place: Place) -> list[Unit]:
+def _units(value: bytes, start: int, end: int, place: Place, check: Check) -> list[Unit]:
     if place == "text":
-        return units(value, start, end)
+        return units(value, start, end, check)
     if place == "comment":
-        return _comment_units(value, start, end)
-    return _phrase_units(value, start, end)
+        return _comment_units(value, start, end, check)
+    return _phrase_units(value, start, end, check)
 
 
-def _comment_units(value: bytes, start: int, end: int) -> list[Unit]:
+def _comment_units(value: bytes, start: int, end: int, check: Check) -> list[Unit]:
     """Cut the inside of a comment; parentheses of inner comments are text."""
     found: list[Unit] = []
-    for match in _PAIR_OR_REST.finditer(value, start, end):
+    for match in asked(_PAIR_OR_REST.finditer(value, start, end), check):
         if match[1] is None:
-            found += units(value, match.start(), match.end())
+            found += units(value, match.start(), match.end(), check)
         else:
             text = clean(match[1].decode("latin-1"))
             found.append(Unit(match.start(), match.end(), text, QUOTED))
     return found
 
 
-def _phrase_units(value: bytes, start: int, end: int) -> list[Unit]:
+def _phrase_units(value: bytes, start: int, end: int, check: Check) -> list[Unit]:
     """Cut a phrase; a quoted string is one unit, read without its quotes but for a local part."""
     part = value[start:end]
     words = [match.span() for match in ENCODED.finditer(part)][::-1]
     found: list[Unit] = []
     position = start
-    for kind, first, last in tokens(part):
+    for kind, first, last in tokens(part, check):
         while words and words[-1][1] <= first:
             words.pop()
         if kind not in (STRING, PAIR) or (words and words[-1][0] <= first):
             continue
-        found += units(value, position, start + first)
+        found += units(value, position, start + first, check)
         inner = part[first + 1 : last - (kind == STRING)]
-        text = "".join([unit.text for unit in _comment_units(inner, 0, len(inner))])
+        text = "".join([unit.text for unit in _comment_units(inner, 0, len(inner), check)])
         if kind == STRING and part[last : last + 1] == b"@" and not _DOT_ATOM.fullmatch(text):
             text = part[first:last].decode("utf-8", "replace")
         position = start + last
         found.append(Unit(start + first, position, text if kind == STRING else text[:1], QUOTED))
-    return found + units(value, position, end)
+    return found + units(value, position, end, check)
 
 
 def _changes(text: str, wanted: str, mask: Mask) -> list[tuple[int, int, str]]:

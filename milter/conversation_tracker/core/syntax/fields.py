@@ -5,8 +5,10 @@ line. Nothing is changed here. Nothing here raises.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
+
+from conversation_tracker.core.means import asked, never
 
 FIELD = re.compile(rb"([!-9;-~]+)([ \t]*:[ \t]?)(.*?)(\r?\n)?", re.DOTALL)
 """A whole field: its name, colon, raw value and line end."""
@@ -23,18 +25,18 @@ class Field(NamedTuple):
     value: bytes
 
 
-def fields(block: bytes) -> Iterator[Field]:
+def fields(block: bytes, check: Callable[[], None] = never) -> Iterator[Field]:
     """Go through the header fields of a block, passing over lines that are none."""
-    for start, end in unfolded(block):
+    for start, end in unfolded(block, check):
         match = FIELD.fullmatch(block, start, end)
         if match is not None:
             yield Field(start, end, match[1].lower(), match[3])
 
 
-def unfolded(block: bytes) -> Iterator[tuple[int, int]]:
+def unfolded(block: bytes, check: Callable[[], None] = never) -> Iterator[tuple[int, int]]:
     """Give the span of each field, or line that is none, with its continuation lines."""
     start = end = 0
-    for match in _LINE.finditer(block):
+    for match in asked(_LINE.finditer(block), check):
         if match[0][:1] not in (b" ", b"\t") and end:
             yield start, end
             start = end

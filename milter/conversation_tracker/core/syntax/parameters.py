@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
+from conversation_tracker.core.means import asked, check_of, never
 from conversation_tracker.core.syntax import charset
 from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.words import decoded
@@ -54,11 +55,12 @@ class _Piece:
     end: int
 
 
-def parse(value: bytes) -> tuple[str, tuple[Parameter, ...]]:
+def parse(value: bytes, check: Callable[[], None] = never) -> tuple[str, tuple[Parameter, ...]]:
     """Read a value of the form `main; name=value; ...` (RFC 2045 section 5.1, RFC 2183, RFC 2231).
 
     Args:
         value: the raw header value, folded or not.
+        check: raises `Overdue` when the time is over.
 
     Returns:
         What stands before the parameters, in lower case and without white space, and the
@@ -68,7 +70,7 @@ def parse(value: bytes) -> tuple[str, tuple[Parameter, ...]]:
     main = b"".join(match[1].split()).lower().decode("latin-1") if match else ""
     found: list[Parameter] = []
     continued: dict[bytes, list[_Piece]] = {}
-    for piece in _pieces(value, match.end() if match else 0):
+    for piece in asked(_pieces(value, match.end() if match else 0), check):
         if piece.index >= 0:
             continued.setdefault(piece.name, []).append(piece)
         else:
@@ -94,7 +96,7 @@ def masked(value: bytes, mask: Callable[[str], str]) -> bytes:
         The value with the changed parameters written anew; the same object if none changed.
     """
     edits: list[tuple[int, int, bytes]] = []
-    for parameter in parse(value)[1]:
+    for parameter in parse(value, check_of(mask))[1]:
         text = mask(_root(parameter.value, mask) if parameter.name == "start" else parameter.value)
         if text != parameter.value:
             first, *rest = parameter.spans

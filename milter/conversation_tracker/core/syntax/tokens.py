@@ -6,6 +6,9 @@ recursion, and nothing raises. What is opened and never closed is a sign like an
 """
 
 import re
+from collections.abc import Callable
+
+from conversation_tracker.core.means import EVERY, never
 
 CHUNK = 1
 """Kind of token: atoms, dots and at signs without a blank, `john@example.com` in one piece."""
@@ -41,8 +44,13 @@ _PAREN = re.compile(rb"\\.|[()]", re.DOTALL)
 _OPEN = ord("(")
 
 
-def tokens(value: bytes) -> list[Token]:
-    """Cut a value into tokens, in order and not overlapping; blanks are between them."""
+def tokens(value: bytes, check: Callable[[], None] = never) -> list[Token]:
+    """Cut a value into tokens, in order and not overlapping; blanks are between them.
+
+    Args:
+        value: a raw header value, folded or not.
+        check: raises `Overdue` when the time is over.
+    """
     found: list[Token] = []
     closers: dict[int, int] | None = None
     position, end = 0, len(value.rstrip(BLANKS))
@@ -53,6 +61,8 @@ def tokens(value: bytes) -> list[Token]:
             if kind == SIGN and value[start] == _OPEN:
                 break
             found.append((kind, start, position))
+            if not len(found) % EVERY:
+                check()
         else:
             break
         if closers is None or start not in closers:
@@ -63,6 +73,8 @@ def tokens(value: bytes) -> list[Token]:
             position = after
         else:
             found.append((SIGN, start, position))
+        if not len(found) % EVERY:
+            check()
     return found
 
 

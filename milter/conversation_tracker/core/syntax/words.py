@@ -9,11 +9,13 @@ raises on any input.
 import binascii
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import lru_cache
 from typing import NamedTuple
+
+from conversation_tracker.core.means import EVERY, asked, never
 
 PLAIN = 0
 """Kind of unit: ASCII text, one byte for each character."""
@@ -90,11 +92,12 @@ class Unit(NamedTuple):
     kind: int
 
 
-def decoded(value: bytes) -> str:
+def decoded(value: bytes, check: Callable[[], None] = never) -> str:
     """Give the readable text of a header value.
 
     Args:
         value: a raw unstructured value or phrase, folded or not.
+        check: raises `Overdue` when the time is over.
 
     Returns:
         Its text: encoded words decoded and adjacent ones joined, raw 8-bit text read as UTF-8, else
@@ -102,7 +105,7 @@ def decoded(value: bytes) -> str:
     """
     if _SIMPLE.fullmatch(value) and b"=?" not in value:
         return value.decode("ascii")
-    return "".join(unit.text for unit in units(value, 0, len(value)))
+    return "".join(unit.text for unit in units(value, 0, len(value), check))
 
 
 def otherwise(word: re.Match[bytes]) -> Iterator[tuple[str, str]]:
@@ -127,22 +130,22 @@ def otherwise(word: re.Match[bytes]) -> Iterator[tuple[str, str]]:
         yield marked, marked
 
 
-def units(value: bytes, start: int, end: int) -> list[Unit]:
+def units(value: bytes, start: int, end: int, check: Callable[[], None] = never) -> list[Unit]:
     """Cut value[start:end] into units, without a gap between them."""
     found: list[Unit] = []
     run: list[re.Match[bytes]] = []
     position = start
-    for match in ENCODED.finditer(value, start, end):
+    for match in asked(ENCODED.finditer(value, start, end), check):
         between = value[position : match.start()]
         if run and between.strip(b" \t\r\n"):
-            found += _word_units(run)
+            found += _word_units(run, check)
             run = []
         if not run:
-            found += _raw_units(value, position, match.start())
+            found += _raw_units(value, position, match.start(), check)
         run.append(match)
         position = match.end()
-    found += _word_units(run)
-    found += _raw_units(value, position, end)
+    found += _word_units(run, check)
+    found += _raw_units(value, position, end, check)
     return found
 
 
@@ -179,9 +182,9 @@ def readable(data: bytes, charset: str) -> str:
     return data.decode("latin-1")
 
 
-def _raw_units(value: bytes, start: int, end: int) -> list[Unit]:
+def _raw_units(value: bytes, start: int, end: int, check: Callable[[], None]) -> list[Unit]:
     found: list[Unit] = []
-    for match in _RAW.finditer(value, start, end):
+    for match in asked(_RAW.finditer(value, start, end), check):
         data = match[0]
         if match.lastindex == 1:
             found.append(Unit(match.start(), match.end(), "", GAP))
@@ -192,12 +195,14 @@ def _raw_units(value: bytes, start: int, end: int) -> list[Unit]:
     return found
 
 
-def _word_units(run: list[re.Match[bytes]]) -> list[Unit]:
+def _word_units(run: list[re.Match[bytes]], check: Callable[[], None]) -> list[Unit]:
     """Decode adjacent encoded words; where a character is cut in two, those words are one unit."""
     found: list[Unit] = []
     parts = [(m[1].decode("ascii").lower(), _payload(m[2], m[3])) for m in run]
     first = tried = 0
     while first < len(run):
+        if not len(found) % EVERY:
+            check()
         charset, data = parts[first]
         last = first
         text = _strict(data, charset)
