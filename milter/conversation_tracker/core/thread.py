@@ -99,6 +99,9 @@ class _Protected:
     def _made_under(self, text: str) -> Iterator[int]:
         """Go through whose own domain the identifier was made under, or one inside it."""
         host = name = text.rpartition("@")[2].strip("\"'.,;()")
+        longest = self._lengths[-1] if self._lengths else 0
+        if len(host) > longest:  # there may be any number of labels in front of the longest one
+            name = host[-longest - 1 :].partition(".")[2]
         while name:
             # Under one label, such as "com", is no domain of one's own.
             own = (name == host or "." in name) and name not in PUBLIC
