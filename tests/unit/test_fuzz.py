@@ -454,3 +454,19 @@ def test_identifiers_of_many_people_are_looked_up_and_not_gone_through() -> None
             assert found is people[number]
             assert thread.revealed(f"<{number}@elsewhere.example>".encode(), crowd) is None
     assert count < 10 * 300
+
+
+@pytest.mark.parametrize(
+    "value", [f"{BUYER}=?utf-8?b?YQ==?= x", f"=?utf-8?q?a?={BUYER} x", f"x {BUYER}=?utf-8?q?.b?="]
+)
+def test_an_encoded_word_that_touches_is_text_to_some(value: str) -> None:
+    assert scan([Header(b"Subject", value.encode())], b"", FORBIDDEN)
+    mask = Masker({BUYER: B})
+    for done in (
+        masked_text(value.encode(), mask),
+        masked_mailboxes(value.encode(), lambda _: None, mask),
+    ):
+        assert not scan([Header(b"Subject", done)], b"", FORBIDDEN)
+        assert B in decoded(done)
+    other = value.replace(BUYER, "zoe@elsewhere.example").encode()
+    assert masked_text(other, mask) is other

@@ -196,6 +196,7 @@ def test_nothing_to_mask_gives_the_same_object(value: bytes) -> None:
 @given(VALUES)
 @example("ä john@doe.example".encode() + b"\0")
 def test_masked_text_reads_as_the_mask_wanted(value: bytes) -> None:
+    assume(re.search(rb"\S=\?|\?=\S", value) is None)  # what touches a word has two readings
     assume(value.decode("utf-8", "replace").encode() == value)  # of others there are two readings
     assert decoded(masked_text(value, mask)) == mask(decoded(value))
 

@@ -79,6 +79,8 @@ _TRACE_PREFIXES = (b"arc-", b"x-arc-", b"x-envelope-", b"x-spam-")
 
 Check = Callable[[], None]
 
+_APART = (b"", *(bytes((each,)) for each in b' \t\r\n()<>,;:"'))
+_BESIDE = 320  # octets of an address beside an encoded word
 _PRINTABLE = re.compile(rb"[ -~]*+")
 _STRAY = re.compile("[\udc80-\udcff]")
 _LATIN_MARKS = bytes(
@@ -265,6 +267,28 @@ def _apart(value: bytes, mask: Mask, check: Check) -> bytes:
             if mask(seen) != seen:
                 found.append((*word.span(), encoded(whole)))
                 break
+    return _spaced(splice(value, found) if found else value, mask, check)
+
+
+def _spaced(value: bytes, mask: Mask, check: Check) -> bytes:
+    """Part encoded words from an address that they touch: many readers decode none that touches.
+
+    RFC 2047 section 5 (1) asks for a blank there, without which a word is text like any other.
+    """
+    found: list[Edit] = []
+    for word in asked(ENCODED.finditer(value), check):
+        before = value[max(0, word.start() - _BESIDE) : word.start()]
+        behind = value[word.end() : word.end() + _BESIDE]
+        touched = before[-1:] not in _APART and not before.endswith(b"?=")
+        touching = behind[:1] not in _APART and not behind.startswith(b"=?")
+        places = (
+            (word.start(), before, before + word[0], touched),
+            (word.end(), behind, word[0] + behind, touching),
+        )
+        for place, beside, whole, touches in places:
+            text, joined = (decoded(each) if touches else "" for each in (beside, whole))
+            if mask(text) != text and mask(joined) == joined:
+                found.append((place, place, b" "))
     return splice(value, found) if found else value
 
 
