@@ -83,7 +83,7 @@ def _piece() -> float:
 _DISTURBED = 8  # times that a machine may be busy with something else
 GLANCE = 0.003
 """Processor seconds that are not worth a comparison: what grows with the square costs far more."""
-PATIENCE = 8.0
+PATIENCE = 4.0
 """Processor seconds after which work is stopped: it would go on for ever."""
 
 

@@ -47,7 +47,7 @@ PASSED_ON = {
 """How patterns are used that a method gets as its argument."""
 SEEN = {"core.syntax.tokens._TOKEN": lambda text: text.rstrip(b" \t\r\n")}
 """What never comes to a pattern is taken off: `tokens` looks at no blanks behind everything."""
-FEW = 3  # slow shapes of one pattern or parser that are shown
+FEW = 1  # slow shapes of one pattern or parser that are shown
 ROOT = Path(str(conversation_tracker.__file__)).parent
 
 
