@@ -114,6 +114,8 @@ def proportionate(work: Callable[[int], object], size: int) -> str:
         if whole < 8 * quarter:
             return ""
         whole = min(whole, _patiently(work, size))
+    if whole > 0.25:
+        return f"{quarter:.4f} s at {size // 4}, {whole:.4f} s at {size}"
     # What small work is spared, by a memory of short values say, is no growth.
     more = _patiently(work, 4 * size)
     for _ in range(_DISTURBED):
