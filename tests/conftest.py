@@ -47,7 +47,7 @@ def postgres() -> "Iterator[Postgres]":
 @pytest.fixture(scope="session")
 def migrated(postgres: "Postgres") -> str:
     """Return the name of a database with our schema and nothing in it; connect to no such thing."""
-    from conversation_tracker.migrate import migrate
+    from conversation_tracker.database.migrate import migrate
 
     migrate(postgres.create_database(TEMPLATE))
     return TEMPLATE

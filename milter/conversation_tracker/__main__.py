@@ -2,6 +2,6 @@
 
 import sys
 
-from conversation_tracker.cli import main
+from conversation_tracker.cli.main import main
 
 sys.exit(main())

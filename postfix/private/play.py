@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-from conversation_tracker.migrate import migrate
+from conversation_tracker.database.migrate import migrate
 from private.display import Display, arrived, style
 from private.mailhost import MailHost
 from private.postgres import Postgres

@@ -9,7 +9,7 @@ from typing import Self
 import psycopg
 
 from bench.mail import SENDER
-from conversation_tracker.migrate import migrate
+from conversation_tracker.database.migrate import migrate
 from private.postgres import Postgres
 
 DOMAIN = "ct.example.com"

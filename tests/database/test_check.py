@@ -18,11 +18,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from conversation_tracker import check, check_database, check_systemd, follow_state
-from conversation_tracker.check_database import ROLES, State, Store
-from conversation_tracker.config import Config, load
-from conversation_tracker.follow_state import StateFile
-from conversation_tracker.migrate import migrate
+from conversation_tracker.checks import database as check_database
+from conversation_tracker.checks import run as check
+from conversation_tracker.checks import systemd as check_systemd
+from conversation_tracker.checks.database import ROLES, State, Store
+from conversation_tracker.config.config import Config, load
+from conversation_tracker.database.migrate import migrate
+from conversation_tracker.telemetry import follow_state
+from conversation_tracker.telemetry.follow_state import StateFile
 from private.ports import free_port
 
 DOMAIN = "ct.example.com"
@@ -280,7 +283,7 @@ def test_without_a_database_the_rest_is_still_looked_at(running: Installation) -
 def test_without_postfix_the_rest_is_still_looked_at(
     running: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conversation_tracker.postfix_settings._SYSTEM", "/nowhere")
+    monkeypatch.setattr("conversation_tracker.postfix.settings._SYSTEM", "/nowhere")
     code, lines = running.check(environ={"PATH": "/nowhere"})
     assert code == 1
     assert any("no postconf" in line for line in wrongs(lines))

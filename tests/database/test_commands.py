@@ -23,10 +23,11 @@ import pytest
 from psycopg import Notify
 from psycopg.conninfo import make_conninfo
 
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.message import Message, parse
-from conversation_tracker.database import Database
-from conversation_tracker.filter import Filter, Transaction
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.message import Message, parse
+from conversation_tracker.database.repository import Database
+from conversation_tracker.milter.filter import Filter
+from conversation_tracker.milter.transaction import Transaction
 from private.postgres import Postgres
 
 ROOT = Path(__file__).parents[2] / "milter"

@@ -13,18 +13,18 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from conversation_tracker import connection as connecting
-from conversation_tracker import pool as module
-from conversation_tracker.connection import MAIL, Limits
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.alias import Hard, Soft
-from conversation_tracker.core.conversation import Conversation, Participant, Store
-from conversation_tracker.core.plan import Record
-from conversation_tracker.database import Database, Rehearsal
-from conversation_tracker.deadline import Watchdog
-from conversation_tracker.pool import DatabaseUnavailable
-from conversation_tracker.rows import Found
-from conversation_tracker.suspects import keyed
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.alias import Hard, Soft
+from conversation_tracker.core.model.conversation import Conversation, Participant, Store
+from conversation_tracker.core.model.plan import Record
+from conversation_tracker.database import connection as connecting
+from conversation_tracker.database import pool as module
+from conversation_tracker.database.connection import MAIL, Limits
+from conversation_tracker.database.deadline import Watchdog
+from conversation_tracker.database.pool import DatabaseUnavailable
+from conversation_tracker.database.repository import Database, Rehearsal
+from conversation_tracker.database.rows import Found
+from conversation_tracker.milter.suspects import keyed
 from private import processes
 
 if TYPE_CHECKING:

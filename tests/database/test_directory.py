@@ -11,15 +11,15 @@ import psycopg
 import pytest
 from cost import within
 
-from conversation_tracker import directory
-from conversation_tracker import pool as module
-from conversation_tracker.core.conversation import Store
-from conversation_tracker.database import Database
-from conversation_tracker.directory import Watch
-from conversation_tracker.logs import Event
-from conversation_tracker.migrate import migrate
-from conversation_tracker.pool import DatabaseUnavailable
-from conversation_tracker.rows import Directory
+from conversation_tracker.core.model.conversation import Store
+from conversation_tracker.database import pool as module
+from conversation_tracker.database.migrate import migrate
+from conversation_tracker.database.pool import DatabaseUnavailable
+from conversation_tracker.database.repository import Database
+from conversation_tracker.database.rows import Directory
+from conversation_tracker.milter import store_directory
+from conversation_tracker.milter.store_directory import Watch
+from conversation_tracker.telemetry.events import Event
 from private import processes
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Lines:
 def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return what is logged, line by line."""
     log = Lines()
-    monkeypatch.setattr(directory, "log", log)
+    monkeypatch.setattr(store_directory, "log", log)
     return log.told
 
 
@@ -137,7 +137,7 @@ def test_the_last_directory_stays_during_an_outage_and_follows_again_after_it(
 def test_the_watch_outlives_whatever_it_meets_and_says_it_once(
     monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
-    monkeypatch.setattr(directory, "_EVERY", 0.01)
+    monkeypatch.setattr(store_directory, "_EVERY", 0.01)
     answer = Directory(frozenset({"ct.example.com"}), {}, frozenset())
     asked = threading.Semaphore(0)
     answers = iter([KeyError("a"), KeyError("b"), ValueError("c"), answer, KeyError("d"), answer])
@@ -196,7 +196,7 @@ def test_it_is_read_only_when_it_has_changed(
     run(database, ADD)
     assert processes.until(lambda: bool(current(watch).alias_domains), SOON)
     before = current(watch)
-    time.sleep(3 * directory._EVERY)
+    time.sleep(3 * store_directory._EVERY)
     assert current(watch) is before
     for change in (
         "UPDATE tracker.stores SET hourly_limit = 7",
@@ -209,7 +209,7 @@ def test_it_is_read_only_when_it_has_changed(
         assert processes.until(lambda known=before: current(watch) is not known, SOON), change
     before = current(watch)
     run(database, "DELETE FROM tracker.alias_domains WHERE name = 'ct.example.net'")
-    time.sleep(3 * directory._EVERY)
+    time.sleep(3 * store_directory._EVERY)
     assert current(watch) is before
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.message import Arrival, Message, parse
-from conversation_tracker.database import Database
-from conversation_tracker.filter import Filter, Transaction
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.message import Arrival, Message, parse
+from conversation_tracker.database.repository import Database
+from conversation_tracker.milter.filter import Filter
+from conversation_tracker.milter.transaction import Transaction
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop

@@ -20,14 +20,15 @@ import aging
 import psycopg
 import pytest
 
-from conversation_tracker import expire
-from conversation_tracker.config import Config, load
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.alias import Hard, decode
-from conversation_tracker.core.message import Arrival, Message, parse
-from conversation_tracker.database import Database
-from conversation_tracker.filter import Filter, Transaction
-from conversation_tracker.pool import DatabaseUnavailable
+from conversation_tracker.config.config import Config, load
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.alias import Hard, decode
+from conversation_tracker.core.model.message import Arrival, Message, parse
+from conversation_tracker.database.pool import DatabaseUnavailable
+from conversation_tracker.database.repository import Database
+from conversation_tracker.maintenance import expire
+from conversation_tracker.milter.filter import Filter
+from conversation_tracker.milter.transaction import Transaction
 from private.ports import free_port
 from private.postgres import binaries
 
@@ -40,8 +41,8 @@ SUMMARY = re.compile(
 RUN = """
 import io, sys
 from pathlib import Path
-from conversation_tracker import expire
-from conversation_tracker.config import load
+from conversation_tracker.maintenance import expire
+from conversation_tracker.config.config import load
 expire._SIZES = (2,)
 print("begun", flush=True)
 sys.exit(expire.run(load(Path(sys.argv[1]), {}), dry_run=False, out=sys.stdout, err=sys.stderr))
@@ -621,7 +622,7 @@ def test_a_dry_run_counts_what_a_run_does_and_changes_nothing(
 def test_the_log_has_one_line_without_an_address(
     tracker: Tracker, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from conversation_tracker import logs
+    from conversation_tracker.telemetry import events as logs
 
     stream = io.StringIO()
     logs.configure("json", stream)

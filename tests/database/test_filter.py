@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from conversation_tracker import orders, timeline
-from conversation_tracker.core import replies
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.message import Arrival, Message, parse
-from conversation_tracker.database import Database
-from conversation_tracker.filter import Filter, Transaction
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.message import Arrival, Message, parse
+from conversation_tracker.database.repository import Database
+from conversation_tracker.milter.filter import Filter
+from conversation_tracker.milter.transaction import Transaction
+from conversation_tracker.support import order_commands, timeline
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
@@ -109,7 +110,7 @@ def answered(database: str, kind: bytes) -> tuple[replies.Reply | None, list[dic
         reply = tracker.message(transaction, message).plan.reply
     finally:
         opened.close()
-    with orders.connected(database) as connection:
+    with order_commands.connected(database) as connection:
         said = "".join(timeline.as_json(connection, timeline.read(connection, "shop", "1")))
     assert "john" not in said
     return reply, json.loads(said)

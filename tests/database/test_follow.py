@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from conversation_tracker import check_follow, follow, follow_state
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.message import Arrival, Message, parse
+from conversation_tracker.checks import follow as check_follow
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.message import Arrival, Message, parse
 from conversation_tracker.core.reports.maillog import Sent
-from conversation_tracker.database import Database, here
-from conversation_tracker.filter import Filter, Transaction
-from conversation_tracker.follow import Deliveries
-from conversation_tracker.migrate import migrate
+from conversation_tracker.database.migrate import migrate
+from conversation_tracker.database.repository import Database, here
+from conversation_tracker.delivery_log import follow
+from conversation_tracker.delivery_log.follow import Deliveries
+from conversation_tracker.milter.filter import Filter
+from conversation_tracker.milter.transaction import Transaction
+from conversation_tracker.telemetry import follow_state
 from private import processes
 from private.postgres import Postgres
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from conversation_tracker.connection import Connection
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.alias import Hard
-from conversation_tracker.core.message import Arrival, Message, parse
-from conversation_tracker.core.plan import Plan
-from conversation_tracker.database import Database
-from conversation_tracker.filter import Filter, Transaction
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.alias import Hard
+from conversation_tracker.core.model.message import Arrival, Message, parse
+from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.repository import Database
+from conversation_tracker.milter.filter import Filter
+from conversation_tracker.milter.transaction import Transaction
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from conversation_tracker.core.address import Address, AddressError
-from conversation_tracker.core.alias import soft
-from conversation_tracker.migrate import migrate
+from conversation_tracker.core.model.address import Address, AddressError
+from conversation_tracker.core.model.alias import soft
+from conversation_tracker.database.migrate import migrate
 
 if TYPE_CHECKING:
     from private.postgres import Postgres

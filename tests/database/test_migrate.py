@@ -16,23 +16,23 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from conversation_tracker import migrate as module
-from conversation_tracker.migrate import NewerDatabase, NotMigrated, migrate, verify
+from conversation_tracker.database import migrate as module
+from conversation_tracker.database.migrate import NewerDatabase, NotMigrated, migrate, verify
 
 if TYPE_CHECKING:
     from private.postgres import Postgres
 
-SCRIPTS = Path(str(files("conversation_tracker").joinpath("sql")))
+SCRIPTS = Path(str(files("conversation_tracker.database").joinpath("sql")))
 NAMES = sorted(path.stem for path in (SCRIPTS / "migrations").glob("*.sql"))
 
 KILLED = """
 import os, signal, sys
-from conversation_tracker.migrate import migrate
+from conversation_tracker.database.migrate import migrate
 migrate(sys.argv[1], lambda name: os.kill(os.getpid(), signal.SIGKILL))
 """
 RUN = """
 import sys
-from conversation_tracker.migrate import migrate
+from conversation_tracker.database.migrate import migrate
 print(migrate(sys.argv[1]))
 """
 

@@ -11,11 +11,12 @@ import aging
 import psycopg
 import pytest
 
-from conversation_tracker import expire, months
-from conversation_tracker.config import Config, load
-from conversation_tracker.core.plan import Record
-from conversation_tracker.database import Database
-from conversation_tracker.migrate import migrate
+from conversation_tracker.config.config import Config, load
+from conversation_tracker.core.model.plan import Record
+from conversation_tracker.database import partitions
+from conversation_tracker.database.migrate import migrate
+from conversation_tracker.database.repository import Database
+from conversation_tracker.maintenance import expire
 
 WHERE = "SELECT tableoid::regclass::text FROM {}"
 UNIQUE = "SELECT count(*) FROM tracker.messages"
@@ -265,7 +266,7 @@ def test_a_month_that_mail_went_on_without_meanwhile_is_left_to_the_default_pair
                 kept.record("long")
             return found
 
-        assert months.make(rows) == ([], True)
+        assert partitions.make(rows) == ([], True)
     assert kept.where() == {"tracker.messages_default", "tracker.deliveries_default"}
 
 

@@ -13,16 +13,19 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from conversation_tracker import check_database, expire, orders, readiness
-from conversation_tracker import pool as module
-from conversation_tracker.config import load
-from conversation_tracker.connection import Connection, Limits
-from conversation_tracker.core.conversation import Conversation
-from conversation_tracker.core.plan import Record
-from conversation_tracker.database import Database, Rehearsal
-from conversation_tracker.migrate import migrate
-from conversation_tracker.pool import DatabaseUnavailable
-from conversation_tracker.statement import Statement
+from conversation_tracker.checks import database as check_database
+from conversation_tracker.config.config import load
+from conversation_tracker.core.model.conversation import Conversation
+from conversation_tracker.core.model.plan import Record
+from conversation_tracker.database import pool as module
+from conversation_tracker.database import readiness
+from conversation_tracker.database.connection import Connection, Limits
+from conversation_tracker.database.migrate import migrate
+from conversation_tracker.database.pool import DatabaseUnavailable
+from conversation_tracker.database.prepared import Statement
+from conversation_tracker.database.repository import Database, Rehearsal
+from conversation_tracker.maintenance import expire
+from conversation_tracker.support import order_commands
 from private import processes
 from private.pgbouncer import PgBouncer
 
@@ -188,8 +191,8 @@ def test_nothing_is_left_behind_in_the_sessions_of_others(
 ) -> None:
     before = settings_left(pooled)
     opened.directory()
-    alias = orders.mask(pooled, "shop", "7", "eve@doe.example", "buyer")
-    assert orders.unmask(pooled, alias, "test", "somebody") == "eve@doe.example"
+    alias = order_commands.mask(pooled, "shop", "7", "eve@doe.example", "buyer")
+    assert order_commands.unmask(pooled, alias, "test", "somebody") == "eve@doe.example"
     path = tmp_path / "tracker.conf"
     path.write_text(f"[tracker]\ndatabase = {pooled}\nsocket = unix:/nowhere/milter.sock\n")
     out, err = io.StringIO(), io.StringIO()
@@ -200,8 +203,8 @@ def test_nothing_is_left_behind_in_the_sessions_of_others(
 
 
 def test_the_audit_names_who_asked(pooled: str) -> None:
-    alias = orders.mask(pooled, "shop", "7", "eve@doe.example", "buyer")
-    orders.unmask(pooled, alias, "test", "somebody")
+    alias = order_commands.mask(pooled, "shop", "7", "eve@doe.example", "buyer")
+    order_commands.unmask(pooled, alias, "test", "somebody")
     with psycopg.connect(pooled, prepare_threshold=None) as connection:
         actors = connection.execute("SELECT actor FROM tracker.unmaskings").fetchall()
     assert actors == [("somebody",)]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from conversation_tracker import migrate as module
-from conversation_tracker.migrate import migrate
+from conversation_tracker.database import migrate as module
+from conversation_tracker.database.migrate import migrate
 from private import processes
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from private.postgres import Postgres
 
-SCRIPTS = Path(str(files("conversation_tracker").joinpath("sql")))
+SCRIPTS = Path(str(files("conversation_tracker.database").joinpath("sql")))
 FIRST = "0012"
 JOHN = "john.doe1977+shop@home.example"
 CODE = "deliveries_status_is_an_enhanced_status_code_alone"

@@ -12,11 +12,11 @@ import aging
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.alias import Hard, Soft
-from conversation_tracker.core.conversation import Conversation, Mapped, Participant
-from conversation_tracker.core.plan import Record
-from conversation_tracker.database import Database, here
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.alias import Hard, Soft
+from conversation_tracker.core.model.conversation import Conversation, Mapped, Participant
+from conversation_tracker.core.model.plan import Record
+from conversation_tracker.database.repository import Database, here
 from private import processes
 
 if TYPE_CHECKING:

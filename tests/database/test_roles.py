@@ -8,12 +8,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.alias import Bounce, Hard, Soft
-from conversation_tracker.core.conversation import Participant
-from conversation_tracker.core.plan import Record
-from conversation_tracker.database import Database
-from conversation_tracker.migrate import verify
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.alias import Bounce, Hard, Soft
+from conversation_tracker.core.model.conversation import Participant
+from conversation_tracker.core.model.plan import Record
+from conversation_tracker.database.migrate import verify
+from conversation_tracker.database.repository import Database
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop

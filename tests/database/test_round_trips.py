@@ -13,13 +13,14 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from conversation_tracker import announcer
-from conversation_tracker.core import thread
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.conversation import Order
-from conversation_tracker.core.message import Arrival, Message, parse
-from conversation_tracker.database import Database
-from conversation_tracker.filter import Filter, Transaction
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.conversation import Order
+from conversation_tracker.core.model.message import Arrival, Message, parse
+from conversation_tracker.core.views import message_ids
+from conversation_tracker.database import notifications
+from conversation_tracker.database.repository import Database
+from conversation_tracker.milter.filter import Filter
+from conversation_tracker.milter.transaction import Transaction
 from private.pgbouncer import PgBouncer
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Case:
 @pytest.fixture
 def case(counter: Counter, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
     # What is announced later is not waited for by any mail.
-    monkeypatch.setattr(announcer, "_PAUSE", 60.0)
+    monkeypatch.setattr(notifications, "_PAUSE", 60.0)
     with psycopg.connect(database) as connection:
         connection.execute(
             "INSERT INTO tracker.stores (name, alias_domain, sender_domains)"
@@ -136,7 +137,7 @@ def test_mail_waits_once_for_its_recipient_and_once_at_its_end(case: Case) -> No
 
 def test_an_answer_to_an_identifier_of_ours_waits_no_more_often(case: Case) -> None:
     case.trips(BUYER, case.shop, number=1)
-    answered = thread.ours(b"<1@doe.example>", case.order)
+    answered = message_ids.ours(b"<1@doe.example>", case.order)
     fields = f"In-Reply-To: {answered}"
     trips = [case.trips(SHOP, case.buyer, fields, number=number) for number in range(2, 5)]
     assert trips[1:] == [(1, 0, 1)] * 2

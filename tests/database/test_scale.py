@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from conversation_tracker.connection import Connection
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.conversation import Mapped, Participant
-from conversation_tracker.core.plan import Record
-from conversation_tracker.database import Database
-from conversation_tracker.migrate import migrate
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.conversation import Mapped, Participant
+from conversation_tracker.core.model.plan import Record
+from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.migrate import migrate
+from conversation_tracker.database.repository import Database
 
 if TYPE_CHECKING:
     from private.postgres import Postgres

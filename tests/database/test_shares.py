@@ -11,12 +11,12 @@ import aging
 import psycopg
 import pytest
 
-from conversation_tracker import timeline
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.conversation import Participant
-from conversation_tracker.core.plan import Record, Refusal
-from conversation_tracker.database import Database
-from conversation_tracker.page import pieces
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.conversation import Participant
+from conversation_tracker.core.model.plan import Record, Refusal
+from conversation_tracker.database.repository import Database
+from conversation_tracker.support import timeline
+from conversation_tracker.support.html import pieces
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop

@@ -9,9 +9,9 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from conversation_tracker import statement
-from conversation_tracker.connection import Connection, Limits
-from conversation_tracker.statement import Statement
+from conversation_tracker.database import prepared as statement
+from conversation_tracker.database.connection import Connection, Limits
+from conversation_tracker.database.prepared import Statement
 
 EVERYTHING = Statement(
     "SELECT %s::text, %s::bigint, %s::boolean, %b::bytea, %s::uuid, %s::text[], %s::jsonb, %s::text"

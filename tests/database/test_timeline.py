@@ -3,9 +3,9 @@
 import psycopg
 import pytest
 
-from conversation_tracker import timeline
-from conversation_tracker.core.plan import Refusal
-from conversation_tracker.database import Database
+from conversation_tracker.core.model.plan import Refusal
+from conversation_tracker.database.repository import Database
+from conversation_tracker.support import timeline
 
 STORE = "INSERT INTO tracker.stores (name, alias_domain) VALUES ('shop', 'ct.example.com')"
 

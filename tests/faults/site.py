@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import psycopg
 
-from conversation_tracker.migrate import migrate
+from conversation_tracker.database.migrate import migrate
 from private import processes
 from private.guard import Guard
 from private.mailhost import MailHost

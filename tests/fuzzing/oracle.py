@@ -15,13 +15,13 @@ from pathlib import Path
 from types import ModuleType
 
 import places
-from conversation_tracker.core import copies
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.alias import in_domains
-from conversation_tracker.core.conversation import Conversation, Order, Store
-from conversation_tracker.core.message import Arrival, Message, Recipient, parse, render
-from conversation_tracker.core.plan import Plan
-from conversation_tracker.core.rewrite import plan
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.alias import in_domains
+from conversation_tracker.core.model.conversation import Conversation, Order, Store
+from conversation_tracker.core.model.message import Arrival, Message, Recipient, parse, render
+from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.core.rules.rewrite import plan
+from conversation_tracker.core.views import copies
 from limits import Broken, bounded
 
 # Encoded words and folds may cut a soft alias in its reference.

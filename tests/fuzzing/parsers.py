@@ -13,30 +13,25 @@ from typing import Any
 from builders import BUYER, CARRIER, DOMAIN, EVERYBODY, SHOP, S, order, person
 from cost import Endless, proportionate
 
-from conversation_tracker.core import thread
-from conversation_tracker.core.address import Address, AddressError, mailboxes
-from conversation_tracker.core.alias import NotAnAlias, decode
-from conversation_tracker.core.masking import (
+from conversation_tracker.core.masking.header import part_header
+from conversation_tracker.core.masking.header.headers import masked_mailboxes, masked_text
+from conversation_tracker.core.masking.part import (
     archive,
     calendar,
-    encoded,
-    escapes,
-    flowed,
     identity,
     large,
-    links,
-    markup,
     media,
     opaque,
     outline,
-    part_header,
-    uncovered,
 )
-from conversation_tracker.core.masking.headers import masked_mailboxes, masked_text
-from conversation_tracker.core.masking.mask import Masker
-from conversation_tracker.core.masking.people import People
-from conversation_tracker.core.message import Arrival, Header, Message, parse
-from conversation_tracker.core.passage import read as passed
+from conversation_tracker.core.masking.text import encoded, escapes, flowed, links, obfuscated
+from conversation_tracker.core.masking.text import html as markup
+from conversation_tracker.core.masking.text.address_finder import People
+from conversation_tracker.core.masking.text.mask import Masker
+from conversation_tracker.core.model.address import Address, AddressError, mailboxes
+from conversation_tracker.core.model.alias import NotAnAlias, decode
+from conversation_tracker.core.model.first_pass import read as passed
+from conversation_tracker.core.model.message import Arrival, Header, Message, parse
 from conversation_tracker.core.reports import (
     bounce,
     bounce_text,
@@ -45,7 +40,8 @@ from conversation_tracker.core.reports import (
     notice,
     report,
 )
-from conversation_tracker.core.scanning import parts, readings, stretches
+from conversation_tracker.core.rules.authentication import verdict
+from conversation_tracker.core.scanning import decodings, parts, stretches
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax import (
     charset,
@@ -56,10 +52,10 @@ from conversation_tracker.core.syntax import (
     tokens,
     transfer,
     uuencoding,
-    words,
 )
-from conversation_tracker.core.verdict import verdict
-from conversation_tracker.core.view import View
+from conversation_tracker.core.syntax import encoded_words as words
+from conversation_tracker.core.views import message_ids
+from conversation_tracker.core.views.view import View
 from shapes import Shape
 
 Parser = Callable[[str], object]
@@ -142,7 +138,7 @@ def _in_charset(label: str) -> Parser:
     def work(data: bytes) -> None:
         charset.decoded(data, label)
         charset.changed(data, label, lambda text: text.replace("a", "\u4e00"))
-        list(readings.texts(data, label))
+        list(decodings.texts(data, label))
 
     return _octets(work)
 
@@ -153,16 +149,16 @@ def _scanned(type_: bytes, encoding: bytes = b"") -> Parser:
 
 
 def _readings(text: str) -> None:
-    for each in readings.readings(text, markup=True):
+    for each in decodings.readings(text, markup=True):
         list(_SCANNER.watch.seen(each))
-    list(readings.header_readings(text))
-    readings.encoded_words(text)
-    readings.unflowed(readings.unfolded(text))
+    list(decodings.header_readings(text))
+    decodings.encoded_words(text)
+    decodings.unflowed(decodings.unfolded(text))
     list(_SCANNER.tokens.decoded(text))
 
 
 def _read_octets(data: bytes) -> None:
-    list(readings.blocks(data))
+    list(decodings.blocks(data))
     list(_SCANNER.watch.seen_in_bytes(data))
     list(_SCANNER.tokens.decoded_in_bytes(data))
     parts.is_message(data)
@@ -189,9 +185,9 @@ def _spans(text: str) -> None:
 def _identifiers(text: str) -> None:
     value = text.encode("utf-8", "surrogatepass")
     message = _message(b"", Header(b"Message-ID", value), Header(b"References", value))
-    thread.referenced(message)
-    list(thread.mapped(message, PEOPLE))
-    thread.shown(value, PEOPLE, None, {})
+    message_ids.referenced(message)
+    list(message_ids.mapped(message, PEOPLE))
+    message_ids.shown(value, PEOPLE, None, {})
     _RECORD.identifiers(value)
 
 
@@ -278,7 +274,7 @@ PARSERS: dict[str, Parser] = {
     "link of a token": lambda text: links.masked(f"https://am9obkBkb2UuZXhhbXBsZQ/{text}", MASK),
     "encoded": lambda text: encoded.masked(text, MASK),
     "escapes": lambda text: escapes.masked(f"jo%68n@doe.example {text}", MASK),
-    "uncovered": lambda text: uncovered.masked(text, MASK),
+    "uncovered": lambda text: obfuscated.masked(text, MASK),
     "part header": _octets(lambda data: part_header.masked(b"X-Y: " + data, MASK)),
     "part parameters": _octets(lambda data: part_header.masked(b"Content-Type: a/b;" + data, MASK)),
     "part charset": _octets(lambda data: part_header.with_charset(b"Content-Type:" + data, "x")),

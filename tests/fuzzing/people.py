@@ -6,8 +6,8 @@ Nothing here knows how an address is found again.
 from builders import BUYER, CARRIER, SHOP, person
 
 from choices import Choices
-from conversation_tracker.core.address import Address, AddressError
-from conversation_tracker.core.conversation import Participant
+from conversation_tracker.core.model.address import Address, AddressError
+from conversation_tracker.core.model.conversation import Participant
 
 GMAIL = "anna.lee@gmail.com"
 IDN = "ida@b\u00fccher.example"

@@ -13,14 +13,14 @@ from builders import BUYER, CARRIER, SHOP, person
 
 import oracle
 from choices import Choices
-from conversation_tracker.core import copies
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.alias import NotAnAlias, decode
-from conversation_tracker.core.alias import soft as softly
-from conversation_tracker.core.conversation import Conversation, Order, Participant, Store
-from conversation_tracker.core.message import Arrival, Message, Recipient, parse, render
-from conversation_tracker.core.plan import Plan
-from conversation_tracker.core.rewrite import own_mail, plan
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.alias import NotAnAlias, decode
+from conversation_tracker.core.model.alias import soft as softly
+from conversation_tracker.core.model.conversation import Conversation, Order, Participant, Store
+from conversation_tracker.core.model.message import Arrival, Message, Recipient, parse, render
+from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.core.rules.rewrite import own_mail, plan
+from conversation_tracker.core.views import copies
 from limits import Broken, bounded
 from model import Model, Person, Sent
 

@@ -20,20 +20,22 @@ import seeds
 import spelling
 import trees
 from choices import Choices
-from conversation_tracker.core.address import Address, AddressError, mailboxes
-from conversation_tracker.core.alias import NotAnAlias, decode, soft
-from conversation_tracker.core.conversation import Participant, Store
-from conversation_tracker.core.copies import applied
-from conversation_tracker.core.masking import body as mime
-from conversation_tracker.core.masking import calendar, flowed, markup, uncovered
-from conversation_tracker.core.masking.headers import masked_mailboxes, masked_text
-from conversation_tracker.core.masking.mask import Masker
-from conversation_tracker.core.message import Header, Message, Recipient, parse, render
+from conversation_tracker.core.masking.header.headers import masked_mailboxes, masked_text
+from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.masking.part import calendar
+from conversation_tracker.core.masking.text import flowed, obfuscated
+from conversation_tracker.core.masking.text import html as markup
+from conversation_tracker.core.masking.text.mask import Masker
+from conversation_tracker.core.model.address import Address, AddressError, mailboxes
+from conversation_tracker.core.model.alias import NotAnAlias, decode, soft
+from conversation_tracker.core.model.conversation import Participant, Store
+from conversation_tracker.core.model.message import Header, Message, Recipient, parse, render
 from conversation_tracker.core.reports import bounce, report
 from conversation_tracker.core.scanning.scan import scan
-from conversation_tracker.core.syntax import words
-from conversation_tracker.core.syntax.words import decoded
-from conversation_tracker.core.view import structure as tree
+from conversation_tracker.core.syntax import encoded_words as words
+from conversation_tracker.core.syntax.encoded_words import decoded
+from conversation_tracker.core.views.copies import applied
+from conversation_tracker.core.views.view import structure as tree
 from limits import Broken, bounded
 from people import USUAL, address, cast
 
@@ -123,7 +125,7 @@ def _header(value: bytes, aliases: dict[str, str], mask: Masker) -> None:
             raise Broken(f"spans of {value!r}")
         end = box.end
     known = {key: key for key in aliases if len(key) >= oracle.SHORT}
-    hidden = partial(uncovered.masked, mask=mask)
+    hidden = partial(obfuscated.masked, mask=mask)
     listed = masked_mailboxes(value, lambda one: aliases.get(one.key), mask)
     for masked in (
         masked_mailboxes(listed, lambda _: None, hidden),
@@ -288,11 +290,11 @@ def _masked_people(choices: Choices) -> dict[str, str]:
 
 
 def _plain(text: str, mask: Masker) -> str:
-    return uncovered.masked(mask(text), mask)
+    return obfuscated.masked(mask(text), mask)
 
 
 def _html(text: str, mask: Masker) -> str:
-    return uncovered.masked(markup.masked(text, mask), mask)
+    return obfuscated.masked(markup.masked(text, mask), mask)
 
 
 def _flowed(text: str, mask: Masker) -> str:

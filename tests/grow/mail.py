@@ -6,9 +6,9 @@ import time
 import uuid
 from collections.abc import Sequence
 
-from conversation_tracker.core.alias import Hard
-from conversation_tracker.core.plan import Record
-from conversation_tracker.database import Database
+from conversation_tracker.core.model.alias import Hard
+from conversation_tracker.core.model.plan import Record
+from conversation_tracker.database.repository import Database
 from grow.fill import DOMAIN, token
 
 _RAW = random.Random(1).randbytes(512).hex().encode()

@@ -86,7 +86,7 @@ def test_counts_outlive_workers_and_name_nobody(uri: str) -> None:
 def test_a_database_that_is_gone_is_counted(postgres: Postgres, migrated: str) -> None:
     port = free_port()
     with Postgres(fsync=False) as own:
-        from conversation_tracker.migrate import migrate
+        from conversation_tracker.database.migrate import migrate
 
         migrate(own.create_database("template"))
         uri = seeded(own, "template", "gone")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conversation_tracker.core import probe, replies
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.rules import probe
 from private.tracker import Tracker
 from world import BUYER, CARRIER, DOMAIN, LOCAL, OUTSIDE, World, mail, seeded
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from conversation_tracker.core import replies
+from conversation_tracker.core.model import replies
 from packets import ALL_ACTIONS, ALL_STEPS, VERSION
 from private import processes
 from private.postgres import Postgres

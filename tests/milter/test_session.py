@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from actions import AddHeader, AddRecipient, ChangeFrom, ChangeHeader, DeleteRecipient, ReplaceBody
-from conversation_tracker.core import replies
+from conversation_tracker.core.model import replies
 from packets import EVENTS, Packets
 from private import processes
 from private.postgres import Postgres

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from conversation_tracker.migrate import migrate
+from conversation_tracker.database.migrate import migrate
 from private import processes
 from private.postgres import Postgres
 from private.tracker import Tracker

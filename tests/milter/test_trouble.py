@@ -20,8 +20,8 @@ NO_LIMIT = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 # What Python runs at its start: the net has a short time, and one mail never comes back to Python.
 STUCK = """
 import re
-from conversation_tracker import worker
-from conversation_tracker.filter import Filter
+from conversation_tracker.serve import worker
+from conversation_tracker.milter.filter import Filter
 worker._STUCK, worker._BEAT = 2.0, 0.1
 decide = Filter.message
 def message(self, transaction, message):

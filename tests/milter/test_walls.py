@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from conversation_tracker.core import replies
+from conversation_tracker.core.model import replies
 from private import processes
 from private.postgres import Postgres
 from private.tracker import Tracker
@@ -23,8 +23,8 @@ from world import BUYER, CARRIER, LOCAL, SHOP, World, helpers, mail, seeded, wor
 
 HOOK = """
 import ctypes, os.path, re, time
-from conversation_tracker import clock, memory
-from conversation_tracker.filter import Filter
+from conversation_tracker.milter import clock; from conversation_tracker.serve import memory
+from conversation_tracker.milter.filter import Filter
 clock.PROCESSOR, clock.SILENT, clock.MOST = 2.0, 1.5, 200 << 20
 decide, look_up, look_ahead = Filter.message, Filter.recipient, Filter.headers
 held = []

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
-from conversation_tracker.migrate import migrate
+from conversation_tracker.database.migrate import migrate
 from private import processes
 from private.mailhost import MailHost
 from private.pgbouncer import PgBouncer

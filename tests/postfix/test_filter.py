@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from conversation_tracker.core import replies
+from conversation_tracker.core.model import replies
 from private.client import Client, Transaction
 from private.mailhost import MailHost
 from private.ports import free_port

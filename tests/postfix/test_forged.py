@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from conversation_tracker import check, check_database, check_forged, postfix_settings
-from conversation_tracker.config import load
-from conversation_tracker.core import probe, replies
-from conversation_tracker.fact import Fact
+from conversation_tracker.checks import database as check_database
+from conversation_tracker.checks import forged_results
+from conversation_tracker.checks import run as check
+from conversation_tracker.checks.finding import Fact
+from conversation_tracker.config.config import load
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.rules import probe
+from conversation_tracker.postfix import settings as postfix_settings
 from private.client import Client
 from private.mailhost import MailHost
 
@@ -55,7 +59,7 @@ def facts(found: MailHost, name: str = ID) -> list[Fact]:
     settings = postfix_settings.read(environ)
     config = load(found.tracker.config, {})
     state = check_database.read(config.database)
-    return [*check_forged.facts(settings, config.socket, name, state.domains, state.secret)]
+    return [*forged_results.facts(settings, config.socket, name, state.domains, state.secret)]
 
 
 def counted(uri: str) -> list[int]:
@@ -73,7 +77,7 @@ def believed(found: MailHost, helo: str) -> bool:
     to = probe.address("ct.example.com", time.time(), key)
     with Client(found.postfix.port) as client:
         assert client.command(f"EHLO {helo}").ok
-        said = str(client.send("", to, check_forged.message(ID)).final)
+        said = str(client.send("", to, forged_results.message(ID)).final)
     assert said in (str(replies.PROBE_BELIEVED), str(replies.PROBE_FAILED)), said
     return said == str(replies.PROBE_BELIEVED)
 

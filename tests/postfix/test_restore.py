@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from conversation_tracker import check_database
-from conversation_tracker.migrate import migrate
+from conversation_tracker.checks import database as check_database
+from conversation_tracker.database.migrate import migrate
 from private import processes
 from private.mailhost import MailHost
 from private.postgres import Postgres, binaries

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import conversation_tracker
-from conversation_tracker.failure import USAGE
-from conversation_tracker.migrate import migrate
+from conversation_tracker.base.failure import USAGE
+from conversation_tracker.database.migrate import migrate
 from private import processes
 from private.mailhost import MailHost
 from private.postgres import Postgres
@@ -41,8 +41,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("newer")
     package = folder / "conversation_tracker"
     shutil.copytree(Path(conversation_tracker.__file__).parent, package)
-    (package / "sql/migrations/9999-newer.sql").write_text(MIGRATION)
-    source = package / "database.py"
+    (package / "database/sql/migrations/9999-newer.sql").write_text(MIGRATION)
+    source = package / "database/repository.py"
     text = source.read_text()
     assert "tracker.record(" in text
     source.write_text(text.replace("tracker.record(", "tracker.record_anew("))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NAME = "walls_postfix"
 HOOK = """
 import re
-from conversation_tracker.filter import Filter
+from conversation_tracker.milter.filter import Filter
 decide = Filter.message
 def message(self, transaction, message):
     body = message.body[:]

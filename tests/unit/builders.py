@@ -9,11 +9,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conversation_tracker.core.address import Address, AddressError
-from conversation_tracker.core.alias import NotAnAlias, decode
-from conversation_tracker.core.conversation import Conversation, Order, Participant, Role, Store
-from conversation_tracker.core.message import Arrival, Header, Message, Recipient, parse
-from conversation_tracker.core.plan import (
+from conversation_tracker.core.model.address import Address, AddressError
+from conversation_tracker.core.model.alias import NotAnAlias, decode
+from conversation_tracker.core.model.conversation import (
+    Conversation,
+    Order,
+    Participant,
+    Role,
+    Store,
+)
+from conversation_tracker.core.model.message import Arrival, Header, Message, Recipient, parse
+from conversation_tracker.core.model.plan import (
     AddHeader,
     AddRecipient,
     ChangeHeader,
@@ -21,7 +27,7 @@ from conversation_tracker.core.plan import (
     Plan,
     ReplaceBody,
 )
-from conversation_tracker.core.rewrite import plan
+from conversation_tracker.core.rules.rewrite import plan
 
 DOMAIN = "ct.example.com"
 REF = "207700027841"

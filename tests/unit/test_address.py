@@ -8,7 +8,7 @@ from cost import within
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from conversation_tracker.core.address import (
+from conversation_tracker.core.model.address import (
     _ONE,
     Address,
     AddressError,

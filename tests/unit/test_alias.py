@@ -6,8 +6,16 @@ from builders import soft as written
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.address import Address, AddressError
-from conversation_tracker.core.alias import Bounce, Hard, NotAnAlias, Soft, decode, in_domains, soft
+from conversation_tracker.core.model.address import Address, AddressError
+from conversation_tracker.core.model.alias import (
+    Bounce,
+    Hard,
+    NotAnAlias,
+    Soft,
+    decode,
+    in_domains,
+    soft,
+)
 
 OTHER = "alias.example.net"
 DOMAINS = (DOMAIN, OTHER)

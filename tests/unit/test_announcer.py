@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from conversation_tracker.announcer import Announcer
+from conversation_tracker.database.notifications import Announcer
 
 
 class Line:

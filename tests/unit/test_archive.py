@@ -12,11 +12,11 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking import archive
-from conversation_tracker.core.masking import body as mime
-from conversation_tracker.core.masking.body import REMOVED, Look, People
-from conversation_tracker.core.masking.mask import Masker
-from conversation_tracker.core.means import Means
+from conversation_tracker.core.base.means import Means
+from conversation_tracker.core.masking.part import archive
+from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.masking.part.body import REMOVED, Look, People
+from conversation_tracker.core.masking.text.mask import Masker
 
 REAL = "john@doe.example"
 RAW = REAL.encode()

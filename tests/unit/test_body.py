@@ -13,8 +13,8 @@ from cost import within
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking import body as mime
-from conversation_tracker.core.masking.mask import Masker
+from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.masking.text.mask import Masker
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example.com"

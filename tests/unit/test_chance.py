@@ -9,16 +9,16 @@ import pytest
 from builders import BUYER, CARRIER, EVERYBODY, SHOP, B, S, applied, mail, order, person, written
 from cost import least, proportionate, within
 
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.conversation import Conversation
-from conversation_tracker.core.masking import chance, encoded, links, uncovered
-from conversation_tracker.core.masking.mask import Masker
-from conversation_tracker.core.masking.needles import Needles
-from conversation_tracker.core.masking.people import People
-from conversation_tracker.core.message import Header
+from conversation_tracker.core.masking.text import chance, encoded, links, obfuscated
+from conversation_tracker.core.masking.text.address_finder import People
+from conversation_tracker.core.masking.text.encoded_needles import Needles
+from conversation_tracker.core.masking.text.mask import Masker
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.conversation import Conversation
+from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.scanning.scan import scan
 from conversation_tracker.core.scanning.tokens import Tokens
-from conversation_tracker.core.thread import revealed
+from conversation_tracker.core.views.message_ids import revealed
 
 TINY = [f"a@{x}{y}" for x, y in product("bcdefghijk", repeat=2)][:97]
 LETTERS = [f"abcdef@{x}" for x in "abcdefghijklmnopqrstuvwxyz0123456789"]
@@ -140,13 +140,13 @@ def test_a_link_has_no_token_with_an_address_however_short(address: str) -> None
                 source = link.format(token)
                 assert scan([], source.encode(), {address: "b"})
                 assert scan([Header(b"X-Y", source.encode())], b"", {address: "b"})
-                written = uncovered.masked(source, mask)
+                written = obfuscated.masked(source, mask)
                 assert token not in written
                 assert not scan([], written.encode(), {address: "b"})
     # What is no text may hold it by chance.
     data = base64.b64encode(b"\xff\xfe <" + address.encode() + b"> \1").decode()
     for noise in (f"https://t.example/{data}", f"https://t.example/{data.encode().hex()}"):
-        assert uncovered.masked(noise, mask) == noise
+        assert obfuscated.masked(noise, mask) == noise
         assert not scan([], noise.encode(), {address: "b"})
     assert not scan(OCTETS, f"https://t.example/{base64.b64encode(address.encode()).decode()}"
                     .encode(), {address: "b"})  # fmt: skip

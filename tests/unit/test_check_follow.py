@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from conversation_tracker import check_follow, follow_state
-from conversation_tracker.follow_state import State, StateFile
+from conversation_tracker.checks import follow as check_follow
+from conversation_tracker.telemetry import follow_state
+from conversation_tracker.telemetry.follow_state import State, StateFile
 
 NOW = 1_800_000_000.0
 

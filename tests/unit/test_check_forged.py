@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from conversation_tracker import check_forged
-from conversation_tracker.check_forged import message, places
-from conversation_tracker.core import replies
-from conversation_tracker.core.message import Message, parse
+from conversation_tracker.checks import forged_results
+from conversation_tracker.checks.forged_results import message, places
+from conversation_tracker.config.options import Socket
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.message import Message, parse
+from conversation_tracker.core.rules.authentication import verdict
 from conversation_tracker.core.syntax.results import results
-from conversation_tracker.core.verdict import verdict
-from conversation_tracker.options import Socket
-from conversation_tracker.postfix_settings import Service, Settings
+from conversation_tracker.postfix.settings import Service, Settings
 
 ID = "mx.example.com"
 OURS = "unix:conversation-tracker/milter.sock"
@@ -106,7 +106,7 @@ def test_each_forged_field_is_one_that_would_be_believed_alone() -> None:
     ],
 )
 def test_what_ends_the_message_is_judged(said: str, kind: str) -> None:
-    fact = check_forged._judged(smtpd("smtp"), said, ID)
+    fact = forged_results._judged(smtpd("smtp"), said, ID)
     assert fact.verdict == kind
     assert "probe-" not in str(fact)
 
@@ -114,10 +114,10 @@ def test_what_ends_the_message_is_judged(said: str, kind: str) -> None:
 def test_with_nobody_to_believe_or_no_domain_nothing_is_asked() -> None:
     """Neither opens a connection: nothing listens at these ports."""
     settings = Settings(MAIN, (smtpd("1"),), lambda _table, _key: None)
-    [fact] = check_forged.facts(settings, SOCKET, "", {"ct.example.com"}, b"x")
+    [fact] = forged_results.facts(settings, SOCKET, "", {"ct.example.com"}, b"x")
     assert (fact.verdict, "nobody's" in fact.text) == ("ok", True)
-    [fact] = check_forged.facts(settings, SOCKET, ID, set(), b"x")
+    [fact] = forged_results.facts(settings, SOCKET, ID, set(), b"x")
     assert fact.verdict == "note"
     assert not list(
-        check_forged.facts(replace(settings, services=()), SOCKET, ID, {"ct.example.com"}, b"x")
+        forged_results.facts(replace(settings, services=()), SOCKET, ID, {"ct.example.com"}, b"x")
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from conversation_tracker import check_metrics
+from conversation_tracker.checks import metrics as check_metrics
 from private.ports import free_port
 
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from conversation_tracker import check_postfix, check_routes, check_systemd
-from conversation_tracker.fact import Fact, note, ok, wrong
-from conversation_tracker.options import Socket
-from conversation_tracker.postfix_settings import Service, Settings, TableError, entries, seconds
+from conversation_tracker.checks import postfix as check_postfix
+from conversation_tracker.checks import routes as check_routes
+from conversation_tracker.checks import systemd as check_systemd
+from conversation_tracker.checks.finding import Fact, note, ok, wrong
+from conversation_tracker.config.options import Socket
+from conversation_tracker.postfix.settings import Service, Settings, TableError, entries, seconds
 
 DOMAIN = "ct.example.com"
 SOCKET = Socket("unix", path="/var/spool/postfix/conversation-tracker/milter.sock")

@@ -15,8 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import errors
 
-from conversation_tracker import __version__, cli, commands, failure, orders, page
-from conversation_tracker.timeline import Delivery, Entry
+from conversation_tracker import __version__
+from conversation_tracker.base import failure
+from conversation_tracker.cli import commands
+from conversation_tracker.cli import main as cli
+from conversation_tracker.support import html as page
+from conversation_tracker.support import order_commands
+from conversation_tracker.support.timeline import Delivery, Entry
 
 ROOT = Path(__file__).parents[2] / "milter"
 ALIAS = f"{'0' * 32}@ct.example.com"
@@ -110,7 +115,7 @@ def test_a_number_that_looks_like_an_option_follows_two_dashes(
     capsys: pytest.CaptureFixture[str], config: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, ...]] = []
-    monkeypatch.setattr(orders, "mask", lambda *given: asked.append(given) or ALIAS)
+    monkeypatch.setattr(order_commands, "mask", lambda *given: asked.append(given) or ALIAS)
     assert cli.main(["-c", config, "mask", "shop", "-7", "a@example.org"]) == 0
     assert cli.main(["-c", config, "mask", "--", "shop", "-x7", "a@example.org"]) == 0
     assert [given[2] for given in asked] == ["-7", "-x7"]
@@ -140,7 +145,7 @@ def test_an_interrupt_is_no_traceback(
     def interrupt(*_given: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(orders, "erase", interrupt)
+    monkeypatch.setattr(order_commands, "erase", interrupt)
     monkeypatch.setattr(cli, "_discard_output", lambda: None)
     assert cli.main(["-c", config, "erase", "a@example.org"]) == 130
     assert capsys.readouterr().err == ""
@@ -151,7 +156,7 @@ def test_only_serve_needs_libmilter(config: str, command: str) -> None:
     """The libraries of `serve` are not even looked for; a wrong address ends `erase` early."""
     code = (
         "import sys; sys.modules.update(milter=None, Milter=None);"
-        "from conversation_tracker.cli import main; code = main(sys.argv[1:]);"
+        "from conversation_tracker.cli.main import main; code = main(sys.argv[1:]);"
         "assert 'yoyo' not in sys.modules; sys.exit(code)"
     )
     arguments = ["-c", config, command] + (["nobody"] if command == "erase" else [])
@@ -167,7 +172,7 @@ def test_serve_without_libmilter_says_what_it_needs(tmp_path: Path) -> None:
     path.write_text(CONFIG.replace("/tmp/x.sock", f"{tmp_path}/x.sock"))
     code = (
         "import sys; sys.modules['milter'] = None;"
-        "from conversation_tracker.cli import main; sys.exit(main(sys.argv[1:]))"
+        "from conversation_tracker.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "-c", str(path), "serve"],
@@ -211,9 +216,9 @@ def test_a_complaint_is_one_line_of_visible_characters(text: str) -> None:
 
 
 def test_sudo_says_who_asks_and_else_the_account() -> None:
-    assert orders.actor({"SUDO_USER": "anna", "USER": "root"}) == "anna"
-    assert orders.actor({"SUDO_USER": "\udcff"}) == "?"
-    assert orders.actor({"USER": "invented"}) not in ("", "invented")
+    assert order_commands.actor({"SUDO_USER": "anna", "USER": "root"}) == "anna"
+    assert order_commands.actor({"SUDO_USER": "\udcff"}) == "?"
+    assert order_commands.actor({"USER": "invented"}) not in ("", "invented")
 
 
 # The page

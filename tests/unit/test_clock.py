@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from conversation_tracker import clock as module
-from conversation_tracker.clock import Clock, own_memory, processor_time
-from conversation_tracker.core.means import MAX_SECONDS, MAX_WAIT
-from conversation_tracker.flights import Flights, Waiting
+from conversation_tracker.core.base.means import MAX_SECONDS, MAX_WAIT
+from conversation_tracker.milter import clock as module
+from conversation_tracker.milter.clock import Clock, own_memory, processor_time
+from conversation_tracker.telemetry.flights import Flights, Waiting
 
 ME = os.getpid()
 

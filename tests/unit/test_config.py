@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conversation_tracker import config
-from conversation_tracker.config import Config, ConfigError, Socket
-from conversation_tracker.options import OPTIONS
+from conversation_tracker.config import config
+from conversation_tracker.config.config import Config, ConfigError, Socket
+from conversation_tracker.config.options import OPTIONS
 
 EXAMPLE = Path(__file__).parents[2] / "systemd" / "conversation-tracker.conf"
 DATABASE = "postgresql:///conversation_tracker"

@@ -20,9 +20,9 @@ from builders import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.alias import Bounce, Hard, Soft
-from conversation_tracker.core.conversation import (
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.alias import Bounce, Hard, Soft
+from conversation_tracker.core.model.conversation import (
     Conversation,
     Participant,
     Role,

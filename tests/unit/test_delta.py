@@ -7,7 +7,7 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.delta import Delta, against
+from conversation_tracker.core.base.delta import Delta, against
 
 LETTER = random.Random(7).randbytes(300_000)
 

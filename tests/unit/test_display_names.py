@@ -5,8 +5,8 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.address import mailboxes
-from conversation_tracker.core.masking.display_names import without_name
+from conversation_tracker.core.masking.header.display_names import without_name
+from conversation_tracker.core.model.address import mailboxes
 
 HIM = "b" * 32 + "@ct.example.com"
 HER = "ann@friends.example"

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from conversation_tracker import cli
-from conversation_tracker.logs import Event
-from conversation_tracker.metrics import Metrics
-from conversation_tracker.metrics_server import Tracked
-from conversation_tracker.options import OPTIONS
+from conversation_tracker.cli import main as cli
+from conversation_tracker.config.options import OPTIONS
+from conversation_tracker.telemetry.counters import Metrics
+from conversation_tracker.telemetry.events import Event
+from conversation_tracker.telemetry.exporter import Tracked
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-MIGRATIONS = ROOT / "milter" / "conversation_tracker" / "sql" / "migrations"
+MIGRATIONS = ROOT / "milter" / "conversation_tracker" / "database" / "sql" / "migrations"
 PAGES = sorted(DOCS.glob("*.[1-8]"))
-TEXTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+ROOT_TEXTS = "README CHANGELOG CONTRIBUTING SECURITY".split()
+TEXTS = [*(ROOT / f"{name}.md" for name in ROOT_TEXTS), *sorted(DOCS.glob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 

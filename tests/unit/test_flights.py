@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from conversation_tracker.flights import NOBODY, PLACES, Crowded, Flights, Waiting
+from conversation_tracker.telemetry.flights import NOBODY, PLACES, Crowded, Flights, Waiting
 
 DIGEST = bytes(range(32))
 

@@ -6,7 +6,7 @@ from cost import proportionate, within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.foreign import Foreign
+from conversation_tracker.core.views.foreign import Foreign
 
 DOMAINS = frozenset({"ct.example.com", "ct.example.org", "_t.example.net"})
 PIECES = st.lists(

@@ -32,19 +32,20 @@ from strategies import FIELDS, MAILBOXES, REPORTS, TEXTS, TREES, messages
 
 import spelling
 from choices import Choices
-from conversation_tracker.core import thread
-from conversation_tracker.core.address import mailboxes
-from conversation_tracker.core.masking import links, media
-from conversation_tracker.core.masking.headers import masked_mailboxes, masked_text
-from conversation_tracker.core.masking.mask import Masker
-from conversation_tracker.core.masking.part_header import masked
-from conversation_tracker.core.masking.people import People
-from conversation_tracker.core.message import Header, Message, parse
+from conversation_tracker.core.masking.header.headers import masked_mailboxes, masked_text
+from conversation_tracker.core.masking.header.part_header import masked
+from conversation_tracker.core.masking.part import media
+from conversation_tracker.core.masking.text import links
+from conversation_tracker.core.masking.text.address_finder import People
+from conversation_tracker.core.masking.text.mask import Masker
+from conversation_tracker.core.model.address import mailboxes
+from conversation_tracker.core.model.message import Header, Message, parse
 from conversation_tracker.core.reports import report
 from conversation_tracker.core.scanning.scan import scan
 from conversation_tracker.core.syntax import transfer
+from conversation_tracker.core.syntax.encoded_words import decoded
 from conversation_tracker.core.syntax.mime import TooComplex, read
-from conversation_tracker.core.syntax.words import decoded
+from conversation_tracker.core.views import message_ids
 from targets import TARGETS
 
 TOOL = Path(__file__).parents[1] / "fuzz"
@@ -448,11 +449,11 @@ def test_identifiers_of_many_people_are_looked_up_and_not_gone_through() -> None
         return len(key) > 5
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(thread.chance, "told", told)
+        patch.setattr(message_ids.chance, "told", told)
         for number in range(300):
-            found = thread.revealed(f"<{number}.p{number}@b@x.example>".encode(), crowd)
+            found = message_ids.revealed(f"<{number}.p{number}@b@x.example>".encode(), crowd)
             assert found is people[number]
-            assert thread.revealed(f"<{number}@elsewhere.example>".encode(), crowd) is None
+            assert message_ids.revealed(f"<{number}@elsewhere.example>".encode(), crowd) is None
     assert count < 10 * 300
 
 

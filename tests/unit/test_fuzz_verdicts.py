@@ -18,11 +18,11 @@ import places
 import play
 import seeds
 from choices import Choices
-from conversation_tracker.core import claims, joining
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.conversation import Conversation
-from conversation_tracker.core.handing import Handing
-from conversation_tracker.core.message import render
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.conversation import Conversation
+from conversation_tracker.core.model.message import render
+from conversation_tracker.core.rules import claims, joining
+from conversation_tracker.core.views.handing import Handing
 from shapes import SIGNS
 
 TOOL = Path(__file__).parents[1] / "fuzz"

@@ -9,9 +9,8 @@ from cost import within
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.address import _ONE, Address, mailboxes
-from conversation_tracker.core.masking import headers
-from conversation_tracker.core.masking.headers import (
+from conversation_tracker.core.masking.header import headers
+from conversation_tracker.core.masking.header.headers import (
     ADDRESS_HEADERS,
     KEPT_FROM_PROTECTED,
     TRACE_HEADERS,
@@ -19,7 +18,8 @@ from conversation_tracker.core.masking.headers import (
     masked_mailboxes,
     masked_text,
 )
-from conversation_tracker.core.syntax.words import decoded, encoded
+from conversation_tracker.core.model.address import _ONE, Address, mailboxes
+from conversation_tracker.core.syntax.encoded_words import decoded, encoded
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example"

@@ -7,10 +7,10 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking import body as mime
-from conversation_tracker.core.masking import identity
-from conversation_tracker.core.masking.body import REMOVED, UNSIGNED, Look, People, Unmaskable
-from conversation_tracker.core.masking.mask import Masker
+from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.masking.part import identity
+from conversation_tracker.core.masking.part.body import REMOVED, UNSIGNED, Look, People, Unmaskable
+from conversation_tracker.core.masking.text.mask import Masker
 
 REAL = "john@doe.example"
 RAW = REAL.encode()

@@ -31,13 +31,13 @@ from builders import (
     written,
 )
 
-from conversation_tracker.core import conversation, replies
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.conversation import Conversation, Participant
-from conversation_tracker.core.message import Message
-from conversation_tracker.core.passage import Passage
-from conversation_tracker.core.plan import Plan
-from conversation_tracker.core.rewrite import plan
+from conversation_tracker.core.model import conversation, replies
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.conversation import Conversation, Participant
+from conversation_tracker.core.model.first_pass import Passage
+from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.core.rules.rewrite import plan
 
 VERIFIED = "Authentication-Results: mx.example; dkim=pass header.d="
 MANY = [f"n{number}@far.example" for number in range(98)]

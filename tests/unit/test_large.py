@@ -16,17 +16,18 @@ from cost import within
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conversation_tracker.budget import budget
-from conversation_tracker.core import means, replies
-from conversation_tracker.core.masking import body as mime
-from conversation_tracker.core.masking import large
-from conversation_tracker.core.masking.mask import Masker
-from conversation_tracker.core.means import Means
-from conversation_tracker.core.plan import Plan
+from conversation_tracker.core.base import means
+from conversation_tracker.core.base.means import Means
+from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.masking.part import large
+from conversation_tracker.core.masking.text.mask import Masker
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.scanning import stretches
 from conversation_tracker.core.syntax import mime as structure
 from conversation_tracker.core.syntax import transfer
-from conversation_tracker.spool import Spool, stored
+from conversation_tracker.milter.spool import Spool, stored
+from conversation_tracker.milter.time_limit import budget
 
 LIMIT = 400
 WORDS = st.sampled_from(

@@ -24,10 +24,10 @@ from cost import proportionate
 
 import conversation_tracker
 import shapes as hostile
-from conversation_tracker.core.conversation import Conversation
-from conversation_tracker.core.masking.mask import Masker
-from conversation_tracker.core.plan import Plan
-from conversation_tracker.core.rewrite import plan
+from conversation_tracker.core.masking.text.mask import Masker
+from conversation_tracker.core.model.conversation import Conversation
+from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.core.rules.rewrite import plan
 from conversation_tracker.core.scanning.scan import Scanner
 from parsers import PARSERS, measured
 from parsers import PEOPLE as ODD_PEOPLE

@@ -16,9 +16,9 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker import logs
-from conversation_tracker.log_lines import processors
-from conversation_tracker.logs import Event, log
+from conversation_tracker.telemetry import events as logs
+from conversation_tracker.telemetry.events import Event, log
+from conversation_tracker.telemetry.formatting import processors
 
 ADDRESS = "john.doe@example.com"
 MESSAGE = {

@@ -8,7 +8,7 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.conversation import Participant
+from conversation_tracker.core.model.conversation import Participant
 from conversation_tracker.core.reports import maillog
 from conversation_tracker.core.reports.bounce import Delivery, Mark, worded
 from conversation_tracker.core.reports.maillog import Sent, news, read

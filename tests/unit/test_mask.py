@@ -8,8 +8,8 @@ from cost import linear
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.mask import Masker
-from conversation_tracker.core.scanning.sighting import Watch
+from conversation_tracker.core.masking.text.mask import Masker
+from conversation_tracker.core.scanning.address_matcher import Watch
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example.com"

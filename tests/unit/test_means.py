@@ -6,15 +6,15 @@ from dataclasses import replace
 import pytest
 from builders import BUYER, EVERYBODY, SHOP, S, mail, own, written
 
-from conversation_tracker.budget import budget
-from conversation_tracker.core import replies
-from conversation_tracker.core.address import elements, mailboxes
-from conversation_tracker.core.masking.headers import masked_mailboxes, masked_text, without
-from conversation_tracker.core.means import EVERY, Means, Overdue
-from conversation_tracker.core.plan import Plan
+from conversation_tracker.core.base.means import EVERY, Means, Overdue
+from conversation_tracker.core.masking.header.headers import masked_mailboxes, masked_text, without
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.address import elements, mailboxes
+from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.syntax import fields, parameters
+from conversation_tracker.core.syntax.encoded_words import decoded
 from conversation_tracker.core.syntax.tokens import tokens
-from conversation_tracker.core.syntax.words import decoded
+from conversation_tracker.milter.time_limit import budget
 
 
 def spin(seconds: float) -> None:

@@ -8,8 +8,8 @@ from builders import EVERYBODY, B, S, mail
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking import media
-from conversation_tracker.core.masking.people import People
+from conversation_tracker.core.masking.part import media
+from conversation_tracker.core.masking.text.address_finder import People
 
 REAL = b"john@doe.example"
 OVER = b"x" * len(REAL)

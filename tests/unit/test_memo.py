@@ -11,10 +11,10 @@ from builders import BUYER, CARRIER, SHOP, A, B, Mail, S, mail, order, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking import leaf
-from conversation_tracker.core.memo import Memo, Quiet
-from conversation_tracker.core.message import Header
-from conversation_tracker.core.scanning import readings
+from conversation_tracker.core.masking.part import leaf
+from conversation_tracker.core.model.message import Header
+from conversation_tracker.core.model.part_cache import Memo, Quiet
+from conversation_tracker.core.scanning import decodings
 from conversation_tracker.core.scanning.scan import Scanner
 
 SOFT = "{}-207700027841b.ct.example.com"
@@ -106,7 +106,7 @@ def counted(patch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[An
 def test_what_names_nobody_is_gone_through_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once by the masking and once by the final scan, for the record and the copy together."""
     masked = counted(monkeypatch, leaf, "masked")
-    scanned = counted(monkeypatch, readings, "blocks")
+    scanned = counted(monkeypatch, decodings, "blocks")
     looked_into = counted(monkeypatch, leaf, "kind")
     assert mail(written(BUYER, body=text), order(BUYER, SHOP, CARRIER), to=A).sent()
     assert (len(masked), len(looked_into)) == (1, 1)

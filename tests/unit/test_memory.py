@@ -4,7 +4,7 @@ import os
 import threading
 from pathlib import Path
 
-from conversation_tracker.memory import limit, small_stacks
+from conversation_tracker.serve.memory import limit, small_stacks
 
 
 def child(work: "object") -> int:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.message import (
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.first_pass import Passage
+from conversation_tracker.core.model.message import (
     HOPS,
     PASS,
     Arrival,
@@ -17,7 +18,6 @@ from conversation_tracker.core.message import (
     parse,
     render,
 )
-from conversation_tracker.core.passage import Passage
 
 NAMES = st.text(
     st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=":"), min_size=1

@@ -11,10 +11,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from conversation_tracker import __version__
-from conversation_tracker.core import replies
-from conversation_tracker.core.replies import Reply
-from conversation_tracker.metrics import DIRECTIONS, OUTCOMES, REPLIES, Metrics
-from conversation_tracker.metrics_server import server
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.replies import Reply
+from conversation_tracker.telemetry.counters import DIRECTIONS, OUTCOMES, REPLIES, Metrics
+from conversation_tracker.telemetry.exporter import server
 from private.ports import free_port
 
 Samples = dict[tuple[str, ...], float]
@@ -76,7 +76,7 @@ def test_nothing_is_counted_while_they_are_off() -> None:
 
 def test_a_program_without_metrics_does_not_load_the_library() -> None:
     code = (
-        "import sys, conversation_tracker.service, conversation_tracker.worker;"
+        "import sys, conversation_tracker.serve.supervisor, conversation_tracker.serve.worker;"
         "print('prometheus_client' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.message import Message, render
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.message import Message, render
 from conversation_tracker.core.reports.notice import Notice, failed
 from conversation_tracker.core.reports.report import Report, read
 

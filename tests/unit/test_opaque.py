@@ -7,8 +7,8 @@ from builders import BUYER, EVERYBODY, SHOP, B, S, mail
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking import opaque
-from conversation_tracker.core.masking.body import UNSIGNED
+from conversation_tracker.core.masking.part import opaque
+from conversation_tracker.core.masking.part.body import UNSIGNED
 
 SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 DATA = bytes.fromhex("06092a864886f70d010701")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.passage import Passage, read, written
+from conversation_tracker.core.model.first_pass import Passage, read, written
 
 DIGESTS = st.binary(min_size=32, max_size=32)
 SECRETS = st.binary(min_size=32, max_size=32)  # as the database has it

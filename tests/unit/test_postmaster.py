@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from builders import B, applied, envelope, mail
 
-from conversation_tracker import check_postmaster
-from conversation_tracker.core import postmaster
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.message import Arrival, Message, Recipient
-from conversation_tracker.core.plan import ChangeHeader
-from conversation_tracker.core.replies import TRY_LATER
+from conversation_tracker.checks import postmaster as check_postmaster
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.message import Arrival, Message, Recipient
+from conversation_tracker.core.model.plan import ChangeHeader
+from conversation_tracker.core.model.replies import TRY_LATER
+from conversation_tracker.core.rules import postmaster
 
 DOMAINS = {"ct.example.com", "ct.example.net"}
 LETTER = "From: v@elsewhere.example\nX-Conversation-Pass: x\nSubject: Spam\n\nText.\n"

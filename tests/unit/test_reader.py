@@ -27,14 +27,15 @@ from cost import linear
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.conversation import Mapped
-from conversation_tracker.core.masking import calendar, part_header
-from conversation_tracker.core.masking.eyes import Eyes, Running
-from conversation_tracker.core.masking.page import Page
-from conversation_tracker.core.rewrite import plan
+from conversation_tracker.core.masking.header import part_header
+from conversation_tracker.core.masking.part import calendar
+from conversation_tracker.core.masking.text.eyes import Eyes, Running
+from conversation_tracker.core.masking.text.html_text import Page
+from conversation_tracker.core.model.conversation import Mapped
+from conversation_tracker.core.rules.rewrite import plan
 from conversation_tracker.core.scanning import unread
-from conversation_tracker.core.syntax.words import decoded
-from conversation_tracker.core.view import View
+from conversation_tracker.core.syntax.encoded_words import decoded
+from conversation_tracker.core.views.view import View
 
 KNOWN = order(BUYER, SHOP, CARRIER)
 ALIASES = {

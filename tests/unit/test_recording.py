@@ -21,7 +21,7 @@ from builders import (
     written,
 )
 
-from conversation_tracker.core.address import Address
+from conversation_tracker.core.model.address import Address
 
 SOFTLY = order(BUYER, SHOP, CARRIER, mask="soft")
 

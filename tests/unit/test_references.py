@@ -8,9 +8,9 @@ from builders import BUYER, EVERYBODY, SHOP, A, B, S, mail, order, person
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.conversation import Conversation
-from conversation_tracker.core.view import View
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.conversation import Conversation
+from conversation_tracker.core.views.view import View
 
 GMAIL = order(BUYER, SHOP, person("j.doe@gmail.com", "partner", "c" * 32))
 HTML = "Content-Type: text/html"

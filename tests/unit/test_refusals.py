@@ -24,13 +24,14 @@ from builders import (
     written,
 )
 
-from conversation_tracker.core import replies
-from conversation_tracker.core.conversation import Store
-from conversation_tracker.core.means import Means, Overdue
-from conversation_tracker.core.message import Message
-from conversation_tracker.core.plan import Plan
-from conversation_tracker.core.recording import refusal
-from conversation_tracker.core.rewrite import (
+from conversation_tracker.core.base.means import Means, Overdue
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.conversation import Store
+from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.core.rules.authentication import verdict
+from conversation_tracker.core.rules.recording import refusal
+from conversation_tracker.core.rules.rewrite import (
     UnusableNumber,
     named_order,
     own_mail,
@@ -38,7 +39,6 @@ from conversation_tracker.core.rewrite import (
     untouched,
     without_false_trust,
 )
-from conversation_tracker.core.verdict import verdict
 
 # Refusals
 

@@ -12,8 +12,8 @@ from cost import within
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conversation_tracker.core.address import Address, AddressError
-from conversation_tracker.core.message import Header, Message, parse
+from conversation_tracker.core.model.address import Address, AddressError
+from conversation_tracker.core.model.message import Header, Message, parse
 from conversation_tracker.core.reports.delivery_status import MAX_RECIPIENTS, status_in
 from conversation_tracker.core.reports.report import Report, read
 

@@ -32,11 +32,11 @@ from builders import (
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from conversation_tracker.core.conversation import Conversation, Participant
-from conversation_tracker.core.masking.headers import ADDRESS_HEADERS, KEPT_FROM_PROTECTED
-from conversation_tracker.core.message import Header, render
-from conversation_tracker.core.plan import AddHeader, ChangeHeader, Record, ReplaceBody
-from conversation_tracker.core.syntax.words import decoded
+from conversation_tracker.core.masking.header.headers import ADDRESS_HEADERS, KEPT_FROM_PROTECTED
+from conversation_tracker.core.model.conversation import Conversation, Participant
+from conversation_tracker.core.model.message import Header, render
+from conversation_tracker.core.model.plan import AddHeader, ChangeHeader, Record, ReplaceBody
+from conversation_tracker.core.syntax.encoded_words import decoded
 
 RETURN = "bounces@mailer.example"
 PEOPLE = (

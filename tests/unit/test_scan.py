@@ -9,9 +9,9 @@ from cost import linear, within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core import replies
-from conversation_tracker.core.masking import part_header
-from conversation_tracker.core.message import Header, parse
+from conversation_tracker.core.masking.header import part_header
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.message import Header, parse
 from conversation_tracker.core.scanning.found import Hit
 from conversation_tracker.core.scanning.scan import scan
 

@@ -26,10 +26,11 @@ from builders import (
     written,
 )
 
-from conversation_tracker.core import passage, replies
-from conversation_tracker.core.conversation import Conversation
-from conversation_tracker.core.passage import Passage, Verdict
-from conversation_tracker.core.plan import Plan
+from conversation_tracker.core.model import first_pass as passage
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.conversation import Conversation
+from conversation_tracker.core.model.first_pass import Passage, Verdict
+from conversation_tracker.core.model.plan import Plan
 
 TO_BUYER = [f"delete recipient <{B}>", f"add recipient <{BUYER}>"]
 ANN_JOINS = [f"delete recipient <{ANN}>", f"add recipient <{hard(fresh(1))}>"]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from conversation_tracker.share import Shares
+from conversation_tracker.database.share import Shares
 
 SHARES = Shares(limit=5, own=4, others=3, strangers=2, sender=1, stranger=False)
 

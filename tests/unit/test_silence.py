@@ -9,11 +9,13 @@ import psycopg
 import pytest
 import structlog
 
-from conversation_tracker import cli, commands, logs
-from conversation_tracker.filter import Filter
-from conversation_tracker.logs import log
-from conversation_tracker.session import Session
-from conversation_tracker.turns import Turns
+from conversation_tracker.cli import commands
+from conversation_tracker.cli import main as cli
+from conversation_tracker.milter.admission import Turns
+from conversation_tracker.milter.filter import Filter
+from conversation_tracker.milter.session import Session
+from conversation_tracker.telemetry import events as logs
+from conversation_tracker.telemetry.events import log
 from sighting import named
 
 JOHN = "john@doe.example"

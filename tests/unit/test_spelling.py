@@ -5,8 +5,8 @@ from unittest import mock
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking import spelling
-from conversation_tracker.core.masking.spelling import Domain
+from conversation_tracker.core.masking.text import address_forms
+from conversation_tracker.core.masking.text.address_forms import Domain
 
 _NAMES = ("john", "john.doe", "j", "mary_john", "a-b", "doe+x")
 _PIECES = st.sampled_from(
@@ -47,7 +47,7 @@ def test_comparing_and_matching_find_the_same(
 ) -> None:
     text = f"{before}{separator}doe.example{after}"
     quick, slow = _domain(names), _domain(names)
-    with mock.patch.object(spelling, "_PLAIN", spelling.re.compile("(?!)")):
+    with mock.patch.object(address_forms, "_PLAIN", address_forms.re.compile("(?!)")):
         assert not slow._literal()
     assert quick._literal()
     for at in _places(text):
@@ -57,7 +57,7 @@ def test_comparing_and_matching_find_the_same(
 def test_no_pattern_is_compiled_for_names_of_an_order() -> None:
     """Compiling one takes longer than to look through the message."""
     _domain(["warm"]).hit("<warm@doe.example>", 6)
-    with mock.patch.object(spelling.re, "compile", side_effect=AssertionError):
+    with mock.patch.object(address_forms.re, "compile", side_effect=AssertionError):
         domain = _domain(["5c1d", "mary_john"])
         assert domain.hit("<5c1d@doe.example>", 6) is not None
         assert domain.hit("cid:0.mary_john%40doe.example", 18) is not None

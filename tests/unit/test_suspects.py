@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from conversation_tracker.core.message import Arrival, Header, Message, Recipient
-from conversation_tracker.suspects import MOST, State, Suspects, fingerprint
+from conversation_tracker.core.model.message import Arrival, Header, Message, Recipient
+from conversation_tracker.milter.suspects import MOST, State, Suspects, fingerprint
 
 A, B = bytes([1] * 32), bytes([2] * 32)
 

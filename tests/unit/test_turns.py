@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from conversation_tracker.core.means import LARGE, Overdue
-from conversation_tracker.turns import SMALL, TOGETHER, Turns
+from conversation_tracker.core.base.means import LARGE, Overdue
+from conversation_tracker.milter.admission import SMALL, TOGETHER, Turns
 
 
 def test_small_messages_never_wait() -> None:

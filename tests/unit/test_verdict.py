@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.address import Address, AddressError
-from conversation_tracker.core.message import Arrival, Header, Message
+from conversation_tracker.core.model.address import Address, AddressError
+from conversation_tracker.core.model.message import Arrival, Header, Message
+from conversation_tracker.core.rules.authentication import verdict
 from conversation_tracker.core.syntax.results import results
 from conversation_tracker.core.syntax.signature import is_plain
-from conversation_tracker.core.verdict import verdict
 
 ID = "mx.example.com"
 AT = "victim.example"

@@ -22,10 +22,10 @@ from builders import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.address import Address
-from conversation_tracker.core.conversation import Conversation
-from conversation_tracker.core.masking.body import TooComplex
-from conversation_tracker.core.view import View
+from conversation_tracker.core.masking.part.body import TooComplex
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.conversation import Conversation
+from conversation_tracker.core.views.view import View
 
 SOFTLY = order(BUYER, SHOP, CARRIER, mask="soft")
 ALL = [BUYER, SHOP, CARRIER]

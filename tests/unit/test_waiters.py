@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from conversation_tracker.waiters import Locked, Waiters
+from conversation_tracker.database.waiters import Locked, Waiters
 
 
 def test_one_works_on_a_row_and_others_on_other_rows() -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from conversation_tracker import child
-from conversation_tracker import walls as module
-from conversation_tracker.config import Config, load
-from conversation_tracker.flights import NOBODY
-from conversation_tracker.suspects import State
-from conversation_tracker.trial import OUT_OF_MEMORY
-from conversation_tracker.walled import MEMORY, TRIAL, WORD
-from conversation_tracker.walls import Walls
+from conversation_tracker.config.config import Config, load
+from conversation_tracker.milter.suspects import State
+from conversation_tracker.milter.trial import OUT_OF_MEMORY
+from conversation_tracker.milter.walled import MEMORY, TRIAL, WORD
+from conversation_tracker.serve import child
+from conversation_tracker.serve import walls as module
+from conversation_tracker.serve.walls import Walls
+from conversation_tracker.telemetry.flights import NOBODY
 
 A, B = bytes([1] * 32), bytes([2] * 32)
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from conversation_tracker.core.conversation import Conversation, Participant
-from conversation_tracker.core.message import Message
-from conversation_tracker.core.plan import (
+from conversation_tracker.core.model.conversation import Conversation, Participant
+from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.model.plan import (
     AddHeader,
     AddRecipient,
     ChangeHeader,
@@ -24,7 +24,7 @@ from conversation_tracker.core.plan import (
 )
 from conversation_tracker.core.reports import notice, wording
 from conversation_tracker.core.reports.report import Report
-from conversation_tracker.core.view import View
+from conversation_tracker.core.views.view import View
 
 State = Literal["bounced", "delayed", "sent"]
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from conversation_tracker.core.address import Address, AddressError
+from conversation_tracker.core.model.address import Address, AddressError
 from conversation_tracker.core.reports.delivery_status import Outcome, distinct, one_line, status_in
 
 MAX_TEXT = 32_768

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from conversation_tracker.core.address import Address, mailboxes
-from conversation_tracker.core.syntax.words import decoded
+from conversation_tracker.core.model.address import Address, mailboxes
+from conversation_tracker.core.syntax.encoded_words import decoded
 
 Outcome = Literal["failed", "delayed", "delivered"]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
 
-from conversation_tracker.core.message import Header
+from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.reports.delivery_status import one_line
-from conversation_tracker.core.syntax.words import encoded
+from conversation_tracker.core.syntax.encoded_words import encoded
 
 SUBJECT = b"Undelivered Mail Returned to Sender"
 

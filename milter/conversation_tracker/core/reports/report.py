@@ -14,18 +14,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from conversation_tracker.core.address import Address, mailboxes
-from conversation_tracker.core.masking import markup
-from conversation_tracker.core.means import Octets
-from conversation_tracker.core.message import Message
+from conversation_tracker.core.base.means import Octets
+from conversation_tracker.core.masking.text import html as markup
+from conversation_tracker.core.model.address import Address, mailboxes
+from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.reports import bounce_text, delivery_status
 from conversation_tracker.core.reports.bounce_text import Told
 from conversation_tracker.core.reports.delivery_status import Block
 from conversation_tracker.core.syntax import charset, transfer
+from conversation_tracker.core.syntax.encoded_words import decoded
 from conversation_tracker.core.syntax.mime import Part, TooComplex
 from conversation_tracker.core.syntax.mime import read as structure
 from conversation_tracker.core.syntax.parameters import value_of
-from conversation_tracker.core.syntax.words import decoded
 
 Kind = Literal["failed", "delayed", "delivered", "automatic", "receipt", "abuse", "other"]
 

@@ -13,8 +13,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from conversation_tracker.core.conversation import Conversation
-from conversation_tracker.core.view import View
+from conversation_tracker.core.model.conversation import Conversation
+from conversation_tracker.core.views.view import View
 
 LONGEST = 500
 """Characters of a reason."""

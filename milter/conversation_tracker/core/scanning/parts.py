@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from conversation_tracker.core.means import Octets
+from conversation_tracker.core.base.means import Octets
 
 MOST = 3_000
 """Parts that are told apart in a message."""

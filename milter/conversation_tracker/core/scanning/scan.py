@@ -1,9 +1,9 @@
 """The final scan: whether what is about to leave shows an address that its reader must not see.
 
 It shares nothing with the code that masks but the header values and the body: an own walk through
-the structure (`parts`), own decoders (`readings`) and own eyes (`sighting`). It finds, and changes
-nothing; what follows from a hit is decided in `copies` and `recording`. Archives and PDF files are
-not unpacked.
+the structure (`parts`), own decoders (`decodings`) and own eyes (`address_matcher`). It finds, and
+changes nothing; what follows from a hit is decided in `copies` and `recording`. Archives and PDF
+files are not unpacked.
 
 Structure over the limits is looked at flat, as text. Time is linear in the size, times the depth.
 Nothing here raises.
@@ -14,9 +14,10 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
-from conversation_tracker.core.means import ENDLESS, Means, Octets
-from conversation_tracker.core.message import Header
-from conversation_tracker.core.scanning import readings, stretches, tokens, unread
+from conversation_tracker.core.base.means import ENDLESS, Means, Octets
+from conversation_tracker.core.model.message import Header
+from conversation_tracker.core.scanning import decodings, stretches, tokens, unread
+from conversation_tracker.core.scanning.address_matcher import Watch
 from conversation_tracker.core.scanning.found import Found, Hit
 from conversation_tracker.core.scanning.parts import (
     MOST,
@@ -26,7 +27,6 @@ from conversation_tracker.core.scanning.parts import (
     delimiters,
     is_message,
 )
-from conversation_tracker.core.scanning.sighting import Watch
 
 _DEPTH = 30
 _HITS = 100
@@ -246,11 +246,11 @@ class _Scan:
         quoted = declared.encoding == b"quoted-printable" and declared.type.startswith("message/")
         for raw in stretches.stretches(stretches.decoded(*span, b"")) if based or quoted else ():
             if quoted:
-                self._look_header(channel, readings.unbroken(raw))
-            elif readings.strays(raw):
+                self._look_header(channel, decodings.unbroken(raw))
+            elif decodings.strays(raw):
                 # What stands in clear beside base64 is shown by some, and moves its groups.
                 self._look(channel, raw.decode("latin-1"))
-        if based and (end := readings.end_of_base64(*span)) >= 0:
+        if based and (end := decodings.end_of_base64(*span)) >= 0:
             shown = stretches.decoded(part.data, start, end, declared.encoding)
             for data in stretches.stretches(shown):
                 self._look_content(channel, declared, data, file=data.startswith(_FILE_MAGIC))
@@ -264,25 +264,25 @@ class _Scan:
         else:
             self._look_bytes(channel + " (bytes)", data)
         if self._own_noted:
-            text = next(readings.texts(data, declared.charset))
+            text = next(decodings.texts(data, declared.charset))
             doubtful = declared.markup and declared.type == "text/plain"
             self._note_unread(
                 channel, text if doubtful else unread.of(declared.type, text, self._local)
             )
 
     def _look_text(self, channel: str, declared: Declared, data: bytes) -> None:
-        for text in readings.texts(data, declared.charset):
+        for text in decodings.texts(data, declared.charset):
             # A fold hides that a domain goes on; no program shows one.
-            whole = readings.unfolded(text) if declared.type in _FOLDED else text
+            whole = decodings.unfolded(text) if declared.type in _FOLDED else text
             self._look(channel, whole, markup=declared.markup)
             if declared.type.startswith(("message/", "text/rfc822")):
-                for each in readings.header_readings(text):
+                for each in decodings.header_readings(text):
                     self._look(channel, each)
             elif "=?" in text:
-                self._look(channel, readings.encoded_words(text))
+                self._look(channel, decodings.encoded_words(text))
             if declared.delsp:
-                self._look(channel, readings.unflowed(text))
-        for block in readings.blocks(data):
+                self._look(channel, decodings.unflowed(text))
+        for block in decodings.blocks(data):
             self._note(channel, self._watch.seen_in_bytes(block))
 
     def _look_bytes(self, channel: str, data: bytes) -> None:
@@ -290,12 +290,12 @@ class _Scan:
         if binary:
             self._note(channel, self._watch.seen_in_bytes(data))
             self._note(channel, self._owners_in_tokens(self._tokens.decoded_in_bytes(data)))
-        for text in readings.texts(data, "") if not binary or _is_text(data) else ():
+        for text in decodings.texts(data, "") if not binary or _is_text(data) else ():
             self._look(channel, text, attached=True)
             if "=?" in text:
-                self._look(channel, readings.encoded_words(text), attached=True)
+                self._look(channel, decodings.encoded_words(text), attached=True)
         if b"-----BEGIN" in data:
-            for block in readings.blocks(data):
+            for block in decodings.blocks(data):
                 self._note(channel, self._watch.seen_in_bytes(block))
 
     def _look_between(self, channel: str, data: Octets, start: int, end: int) -> None:
@@ -307,7 +307,7 @@ class _Scan:
         self._note(channel, self._owners_in_header(field))
         if self._own_noted:
             between = channel.endswith(_BETWEEN)
-            text = next(readings.texts(field, ""))
+            text = next(decodings.texts(field, ""))
             rest = text if between else unread.fields(text, self._local)
             self._note_unread(channel, rest)
 
@@ -317,7 +317,7 @@ class _Scan:
             return
         counts = [
             sum(token == self._own for token in self._watch.seen(low))
-            for low in readings.readings(rest, markup=True)
+            for low in decodings.readings(rest, markup=True)
         ]
         times = max(counts) + self._own_coded
         if times:
@@ -331,14 +331,14 @@ class _Scan:
             self._note(channel, self._owners_in_links(text))
 
     def _owners_in_header(self, field: bytes) -> Iterator[str]:
-        for text in readings.texts(field, ""):
-            for each in readings.header_readings(text):
+        for text in decodings.texts(field, ""):
+            for each in decodings.header_readings(text):
                 yield from self._owners(each)
                 yield from self._owners_in_links(each)
 
     def _owners(self, text: str, *, markup: bool = False) -> Iterator[str]:
         """Go through the tokens of those whose address a text shows."""
-        for low in readings.readings(text, markup=markup):
+        for low in decodings.readings(text, markup=markup):
             self._means.check()
             yield from self._watch.seen(low)
         yield from self._owners_in_tokens(self._tokens.decoded(text))

@@ -9,8 +9,8 @@ import binascii
 import quopri
 from collections.abc import Iterator
 
-from conversation_tracker.core.means import Octets
-from conversation_tracker.core.scanning import readings
+from conversation_tracker.core.base.means import Octets
+from conversation_tracker.core.scanning import decodings
 
 LARGE = 1024 * 1024
 """Octets of a stretch."""
@@ -28,7 +28,7 @@ def untransferred(raw: bytes, encoding: bytes) -> bytes:
         encoding: the transfer encoding in lower case.
     """
     if encoding == b"base64":
-        return readings.unbased(raw)
+        return decodings.unbased(raw)
     if encoding == b"quoted-printable":
         return quopri.decodestring(raw)
     return b"".join(_uu_lines(raw)) if encoding in _UUENCODED else raw
@@ -48,7 +48,7 @@ def decoded(data: Octets, start: int, end: int, encoding: bytes) -> Iterator[byt
         held = rest + data[at : min(at + LARGE, end)]
         usable = len(held)
         if encoding == b"base64":
-            held = held.translate(None, readings.NO_BASE64)
+            held = held.translate(None, decodings.NO_BASE64)
             usable = len(held) if b"=" in held[-4:] else len(held) // 4 * 4
         elif encoding == b"quoted-printable" or encoding in _UUENCODED:
             usable = held.rfind(b"\n") + 1 or len(held)

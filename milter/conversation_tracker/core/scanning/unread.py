@@ -8,7 +8,7 @@ more than it is, and never refuses a message. Time is linear. Nothing here raise
 import re
 from collections.abc import Iterator
 
-from conversation_tracker.core.scanning import readings
+from conversation_tracker.core.scanning import decodings
 
 IDENTIFIERS = frozenset(b"message-id in-reply-to references content-id resent-message-id".split())
 """Fields in which the reader's own identifiers are theirs again, addresses in them as well."""
@@ -108,13 +108,13 @@ def page(source: str, local: str = "") -> str:
         markup.append(found[0])
         at = found.end()
     text.append(source[at:])
-    return " ".join([*markup, links(readings.unreferenced("".join(text)), local)])
+    return " ".join([*markup, links(decodings.unreferenced("".join(text)), local)])
 
 
 def calendar(text: str, local: str = "") -> str:
     """Give what of a calendar says not who takes part; arguments as for `links`."""
     found: list[str] = []
-    for line in readings.unfolded(text).splitlines():
+    for line in decodings.unfolded(text).splitlines():
         if _PEOPLE.match(line) is None:
             found.append(_THEIRS.sub("", line))
         else:
@@ -155,7 +155,7 @@ def fields(block: str, local: str = "") -> str:
         if name is None or key in READ:
             value = line[name.end() :] if name else line
             found.append(
-                value if name is None and begun else links(readings.encoded_words(value), local)
+                value if name is None and begun else links(decodings.encoded_words(value), local)
             )
         elif key not in IDENTIFIERS:
             found.append(line)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from conversation_tracker.core.means import asked, never
+from conversation_tracker.core.base.means import asked, never
 
 FIELD = re.compile(rb"([!-9;-~]+)([ \t]*:[ \t]?)(.*?)(\r?\n)?", re.DOTALL)
 """A whole field: its name, colon, raw value and line end."""

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from conversation_tracker.core.means import ENDLESS, LARGE, Means, Octets
+from conversation_tracker.core.base.means import ENDLESS, LARGE, Means, Octets
 from conversation_tracker.core.syntax import transfer
 from conversation_tracker.core.syntax.fields import fields
 from conversation_tracker.core.syntax.parameters import Parameter, parse, value_of

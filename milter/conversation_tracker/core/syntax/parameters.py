@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
-from conversation_tracker.core.means import asked, check_of, never
+from conversation_tracker.core.base.means import asked, check_of, never
 from conversation_tracker.core.syntax import charset
+from conversation_tracker.core.syntax.encoded_words import decoded
 from conversation_tracker.core.syntax.splicing import splice
-from conversation_tracker.core.syntax.words import decoded
 
 _MAIN = re.compile(rb"\s*+([^\s/;=\"]++(?:\s*+/\s*+[^\s/;=\"(]++)?)")
 _PIECE = re.compile(

@@ -8,7 +8,7 @@ recursion, and nothing raises. What is opened and never closed is a sign like an
 import re
 from collections.abc import Callable
 
-from conversation_tracker.core.means import EVERY, never
+from conversation_tracker.core.base.means import EVERY, never
 
 CHUNK = 1
 """Kind of token: atoms, dots and at signs without a blank, `john@example.com` in one piece."""

@@ -9,7 +9,7 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator
 
-from conversation_tracker.core.means import LARGE, Octets, windows
+from conversation_tracker.core.base.means import LARGE, Octets, windows
 from conversation_tracker.core.syntax import folding, uuencoding
 
 BASE64 = "base64"

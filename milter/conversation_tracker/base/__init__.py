@@ -1,0 +1,1 @@
+"""What every room above core may use: errors for people, random tokens. Nothing here does I/O."""

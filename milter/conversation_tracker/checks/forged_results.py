@@ -1,0 +1,158 @@
+"""What `check` finds out about verifiers: whether what a stranger writes in their name is believed.
+
+It says to the running Postfix what a stranger would: a message with forged Authentication-Results,
+to an address that the tracker alone knows for what it is (`core.rules.probe`). The tracker refuses
+it in the end, and its reply tells what it would have believed. Nothing is recorded and nothing is
+delivered. What keeps Postfix from being asked is a finding.
+"""
+
+import smtplib
+import ssl
+import time
+from collections.abc import Collection, Iterator
+from email.utils import formatdate, make_msgid
+
+from conversation_tracker.checks.finding import Fact, note, ok, wrong
+from conversation_tracker.checks.postfix import listeners, meets
+from conversation_tracker.config.options import Socket
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.rules import probe
+from conversation_tracker.postfix.settings import Service, Settings, entries
+
+_WAIT = 10.0  # seconds for each answer
+_AUTHOR = "forged-results.invalid"  # RFC 2606: nobody's, and without a policy
+_PORTS = {"smtp": 25}
+_SUBMISSION = ("submission", "587", "submissions", "smtps", "465")
+_EVERYWHERE = ("all", "loopback-only", "localhost")
+
+
+def facts(
+    settings: Settings, socket: Socket, authserv_id: str, domains: Collection[str], secret: bytes
+) -> Iterator[Fact]:
+    """Ask the running Postfix, at each place where a stranger's mail comes in.
+
+    Args:
+        settings: Postfix's.
+        socket: the tracker's.
+        authserv_id: whose results are believed, "" for nobody's.
+        domains: the alias domains.
+        secret: what a probe is signed with.
+    """
+    if not authserv_id:
+        yield ok("authserv_id is empty: nobody's Authentication-Results are believed")
+        return
+    if not domains:
+        yield note("there is no alias domain: whether forged results are believed was not asked")
+        return
+    address = probe.address(min(domains), time.time(), secret)
+    for service, host, port in places(settings, socket):
+        try:
+            said = _asked(host, port, settings, service, address, authserv_id)
+        except smtplib.SMTPResponseException as error:
+            said = f"{error.smtp_code}"
+        except (OSError, smtplib.SMTPException) as error:
+            said = type(error).__name__
+        yield _judged(service, said, authserv_id)
+
+
+def places(settings: Settings, socket: Socket) -> Iterator[tuple[Service, str, int]]:
+    """Find where strangers come in: service, host and port.
+
+    Args:
+        settings: Postfix's.
+        socket: the tracker's.
+    """
+    own = listeners(settings)
+    behind = [s for s in settings.services if s.command == "smtpd" and s.type == "pass"]
+    for service in settings.services:
+        host, _, name = service.name.rpartition(":")
+        if service.type != "inet" or service in own or name in _SUBMISSION:
+            continue
+        if service.command == "postscreen":
+            met = any(meets(each, settings, socket) for each in behind)
+        else:
+            met = service.takes_mail and meets(service, settings, socket)
+        port = _PORTS.get(name, int(name) if name.isdecimal() else 0)
+        if met and port:
+            yield service, host.strip("[]") or _own_host(settings), port
+
+
+def _own_host(settings: Settings) -> str:
+    """Give the address at which a service is reached that names none."""
+    first = next(iter(entries(settings.value("inet_interfaces"))), "all").strip("[]")
+    if first not in _EVERYWHERE:
+        return first
+    return "::1" if settings.value("inet_protocols") == "ipv6" else "127.0.0.1"
+
+
+def _asked(
+    host: str, port: int, settings: Settings, service: Service, address: str, authserv_id: str
+) -> str:
+    """Hand the forged message in, and give the reply that ended it."""
+    with smtplib.SMTP(host, port, settings.value("myhostname"), timeout=_WAIT) as server:
+        server.ehlo_or_helo_if_needed()
+        if settings.value("smtpd_tls_security_level", service) == "encrypt":
+            # Whom we speak to, we know: there is nothing to verify on one's own host.
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            server.starttls(context=context)
+            server.ehlo()
+        code, text = server.mail("<>")
+        if code < 400:
+            code, text = server.rcpt(address)
+        if code < 400:
+            code, text = server.data(message(authserv_id))
+    return f"{code} {text.decode('ascii', 'replace')}"
+
+
+def message(authserv_id: str) -> bytes:
+    """Write a message with results that nobody found, in each form that may get past a verifier.
+
+    Args:
+        authserv_id: whose name to write them in.
+    """
+    forms = (
+        f"{authserv_id}; dkim=pass header.d={_AUTHOR}; dmarc=pass header.from={_AUTHOR}",
+        f"{authserv_id}; dkim=pass header.d={_AUTHOR}",
+        f"{authserv_id}; dmarc=pass (p=none dis=none) header.from={_AUTHOR}",
+        f"{authserv_id}; spf=pass smtp.mailfrom=forged@{_AUTHOR}",
+        f'"{authserv_id}" 1; dkim=pass header.d={_AUTHOR}',
+        f"\r\n\t{authserv_id.upper()};\r\n\tdkim=pass header.i=@{_AUTHOR};",
+        # OpenDKIM cannot read these, and leaves what it cannot read.
+        f"{authserv_id}; dkim=pass header.d={_AUTHOR} smtp.mailfrom=a=b@{_AUTHOR}",
+        f"{authserv_id}; dkim=pass header.d={_AUTHOR} x-forged.by=check",
+    )
+    lines = [
+        *(f"Authentication-Results: {form}" for form in forms),
+        f"From: Forged results <forged@{_AUTHOR}>",
+        "To: undisclosed-recipients:;",
+        "Subject: Are forged results believed? (a test by conversation-tracker check)",
+        f"Date: {formatdate()}",
+        f"Message-ID: {make_msgid(domain=_AUTHOR)}",
+        "",
+        "This goes nowhere.",
+        "",
+    ]
+    return "\r\n".join(lines).encode("ascii", "replace")
+
+
+def _judged(service: Service, said: str, authserv_id: str) -> Fact:
+    """Judge the reply that ended the message."""
+    where = f"master.cf, {service}"
+    if said == str(replies.PROBE_BELIEVED):
+        return wrong(
+            f"{where}: what a stranger writes in the name of {authserv_id} is believed",
+            f"run postfix/configure --authserv-id {authserv_id}, and reload Postfix",
+        )
+    if said == str(replies.PROBE_FAILED):
+        return ok(f"{where}: results that a stranger writes in the name of {authserv_id} are not")
+    if said == str(replies.PROBE_UNASKED):
+        return wrong(
+            f"{where}: the running service believes no results, its authserv_id is another",
+            "systemctl reload conversation-tracker",
+        )
+    if said.startswith("2"):
+        return wrong(f"{where}: the tracker is not asked", "see what else is wrong here")
+    status = " ".join(word for word in said.split()[:2] if word[:1].isalnum())
+    return note(f"{where}: whether forged results are believed could not be asked ({status})")

@@ -1,0 +1,110 @@
+"""Looks at everything that mail needs, and says on one line each what holds and what does not.
+
+Each part of the installation is judged by a module of its own; here they are put together. A part
+that cannot be looked at is a finding, and keeps nothing else from being looked at. No line shows a
+password or an address.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+import psycopg
+
+from conversation_tracker.base.failure import of
+from conversation_tracker.checks import database as check_database
+from conversation_tracker.checks import follow as check_follow
+from conversation_tracker.checks import forged_results
+from conversation_tracker.checks import metrics as check_metrics
+from conversation_tracker.checks import postfix as check_postfix
+from conversation_tracker.checks import postmaster as check_postmaster
+from conversation_tracker.checks import routes as check_routes
+from conversation_tracker.checks import socket as check_socket
+from conversation_tracker.checks import systemd as check_systemd
+from conversation_tracker.checks.finding import Fact, note, ok, wrong
+from conversation_tracker.config.config import Config
+from conversation_tracker.postfix import settings as postfix_settings
+from conversation_tracker.telemetry import follow_state
+
+_MAIL_OWNER = "postfix"
+
+
+def run(config: Config, out: TextIO, environ: Mapping[str, str] = os.environ) -> int:
+    """Look at everything, and print each fact.
+
+    Args:
+        config: the configuration.
+        out: where the facts go.
+        environ: the environment: PATH, and MAIL_CONFIG where Postfix is not the default instance.
+
+    Returns:
+        The exit code: 0 nothing is wrong, 1 something is, 75 the database cannot be reached.
+    """
+    wrongs = 0
+
+    def say(facts: Iterator[Fact]) -> None:
+        nonlocal wrongs
+        for fact in facts:
+            wrongs += fact.verdict == "WRONG"
+            print(fact, file=out, flush=True)
+
+    say(iter([ok(f"the configuration {config.path} is read")]))
+    state, facts = _database(config)
+    say(facts)
+    settings, facts = _settings(environ)
+    owner = settings.value("mail_owner") if settings is not None else _MAIL_OWNER
+    say(check_socket.facts(config.socket, check_socket.user(owner)))
+    say(facts)
+    if settings is not None:
+        say(_postfix(config, settings, state))
+    say(check_systemd.facts())
+    say(check_follow.facts(follow_state.place(environ), time.time()))
+    say(check_metrics.facts(config.metrics))
+    if state is None:
+        return os.EX_TEMPFAIL
+    return 1 if wrongs else 0
+
+
+def _database(config: Config) -> tuple[check_database.State | None, Iterator[Fact]]:
+    try:
+        state = check_database.read(config.database)
+    except psycopg.Error as error:
+        said = of(error, config.database)
+        mend = "start it, or correct `database` in the configuration"
+        return None, iter([wrong(str(said), mend)])
+    return state, check_database.facts(state)
+
+
+def _settings(
+    environ: Mapping[str, str],
+) -> tuple[postfix_settings.Settings | None, Iterator[Fact]]:
+    try:
+        return postfix_settings.read(environ), iter(())
+    except postfix_settings.Unreadable as error:
+        mend = "install Postfix, or mend its configuration, and run check as root"
+        return None, iter([wrong(f"Postfix cannot be looked at: {error}", mend)])
+
+
+def _postfix(
+    config: Config, settings: postfix_settings.Settings, state: check_database.State | None
+) -> Iterator[Fact]:
+    yield from check_postfix.facts(settings, config.socket)
+    if state is None or state.fault is not None:
+        yield note("the alias domains are in the database: Postfix's routes were not looked at")
+        return
+    yield from check_routes.facts(settings, state.domains)
+    yield from check_postmaster.facts(config.postmaster, state.domains)
+    yield from _stale(settings, state)
+    yield from forged_results.facts(
+        settings, config.socket, config.authserv_id, state.domains, state.secret
+    )
+
+
+def _stale(settings: postfix_settings.Settings, state: check_database.State) -> Iterator[Fact]:
+    table = Path(settings.value("config_directory")) / "tracker_transport"
+    try:
+        yield from check_routes.stale(table.read_text("utf-8", "replace"), state.domains)
+    except OSError:
+        return  # whoever configured by hand may have put the routes elsewhere

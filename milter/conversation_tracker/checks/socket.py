@@ -1,0 +1,200 @@
+"""What `check` finds out about the milter's socket: whether it is there, for whom, and who answers.
+
+`look` and `greeting` ask the file system and the socket; the rest judges what they saw. The
+greeting is the milter protocol's option negotiation, version 6, and a farewell: whoever listens
+sees a connection without mail. Nothing is raised; what cannot be seen is a finding.
+"""
+
+import grp
+import os
+import pwd
+import socket as sockets
+import stat
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from conversation_tracker.checks.finding import Fact, note, ok, wrong
+from conversation_tracker.config.options import Socket
+
+_MODE = 0o660
+_WAIT = 5.0  # seconds
+_REPLY_LIMIT = 65_536  # octets
+_VERSION = 6
+_ALL_ACTIONS = 0x1FF
+_ALL_STEPS = 0x1FFFFF
+_START = "start it: systemctl start conversation-tracker"
+
+NEGOTIATION = struct.pack("!IcIII", 13, b"O", _VERSION, _ALL_ACTIONS, _ALL_STEPS)
+FAREWELL = struct.pack("!Ic", 1, b"Q")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whom Postfix's daemons run as."""
+
+    name: str
+    uid: int
+    groups: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file or directory on the way to the socket, the socket itself the last."""
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+
+    def lets(self, user: User, wanted: int) -> bool:
+        """Tell whether its mode gives `user` the rights `wanted`, from 0 to 7."""
+        others = 3 if self.gid in user.groups else 0
+        shift = 6 if self.uid == user.uid else others
+        return (self.mode >> shift) & wanted == wanted
+
+
+def look(path: str) -> list[Entry] | Fact:
+    """Look at all directories down to `path` and at itself, or state why that cannot be done."""
+    seen = []
+    for each in (*reversed(Path(path).parents), Path(path)):
+        try:
+            found = each.stat()
+        except PermissionError:
+            return note(f"{each} is not for this user to see: run check as root")
+        except OSError as error:
+            return wrong(f"there is no socket {path} ({each}: {error.strerror})", _START)
+        seen.append(Entry(str(each), found.st_mode, found.st_uid, found.st_gid))
+    return seen
+
+
+def user(name: str) -> User | None:
+    """Look a user up, with all groups; None if there is no such user."""
+    try:
+        found = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return User(name, found.pw_uid, frozenset(os.getgrouplist(name, found.pw_gid)))
+
+
+def facts(socket: Socket, postfix: User | None) -> Iterator[Fact]:
+    """Judge the socket.
+
+    Args:
+        socket: where the milter is to listen.
+        postfix: whom Postfix runs as, None where that is not known.
+    """
+    if socket.kind == "unix":
+        found = look(socket.path)
+        if isinstance(found, Fact):
+            yield found
+            return
+        yield from file_facts(found, postfix)
+        if not stat.S_ISSOCK(found[-1].mode):
+            return
+    else:
+        yield note(
+            f"{socket} is no unix socket: every message stalls for some 40 ms, and any local user"
+            " can ask for addresses"
+        )
+    yield answer_fact(socket, greeting(socket))
+
+
+def file_facts(entries: list[Entry], postfix: User | None) -> Iterator[Fact]:
+    """Judge the socket's file, and the directories it is in."""
+    *directories, file = entries
+    if not stat.S_ISSOCK(file.mode):
+        yield wrong(f"{file.path} is no socket", f"take it away and {_START}")
+        return
+    mode = stat.S_IMODE(file.mode)
+    if mode == _MODE:
+        yield ok(f"the socket {file.path} has mode 0660")
+    else:
+        yield wrong(f"the socket {file.path} has mode {mode:04o}, not 0660", "restart the service")
+    if postfix is None:
+        return
+    closed = [entry.path for entry in directories if not entry.lets(postfix, 0o1)]
+    if closed:
+        yield wrong(
+            f"the user {postfix.name} cannot get into {closed[0]}, where the socket is",
+            f"chmod o+x {closed[0]}, or give it the group {postfix.name}",
+        )
+    elif file.lets(postfix, 0o6):
+        yield ok(f"the user {postfix.name} may use the socket")
+    else:
+        yield wrong(
+            f"the user {postfix.name} may not use the socket, whose group is {_group(file.gid)}",
+            f"give the group {postfix.name} to its directory, set the group id bit there"
+            f" (chmod g+s {directories[-1].path}), and restart the service",
+        )
+
+
+def answer_fact(socket: Socket, trouble: str | PermissionError | None) -> Fact:
+    """Judge what `greeting` met with."""
+    if trouble is None:
+        return ok(f"a milter answers on {socket}")
+    if isinstance(trouble, PermissionError):
+        return note(f"{socket} is not for this user to ask: run check as root")
+    return wrong(f"no milter answers on {socket} ({trouble})", _START)
+
+
+def greeting(socket: Socket) -> str | PermissionError | None:
+    """Negotiate as Postfix would, and say farewell; return what went wrong, or None."""
+    try:
+        with _connected(socket) as connection:
+            connection.sendall(NEGOTIATION)
+            reply = _packet(connection)
+            connection.sendall(FAREWELL)
+    except PermissionError as error:
+        return error
+    except TimeoutError:
+        return f"silence for {_WAIT:.0f} s"
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return reply_trouble(reply)
+
+
+def reply_trouble(reply: bytes) -> str | None:
+    """Judge the answer to our negotiation, without its length."""
+    if len(reply) < 13 or reply[:1] != b"O":
+        return "what answers is no milter"
+    [version] = struct.unpack("!I", reply[1:5])
+    return None if 2 <= version <= _VERSION else f"it speaks version {version} of the protocol"
+
+
+def _connected(socket: Socket) -> sockets.socket:
+    if socket.kind == "inet":
+        return sockets.create_connection((socket.host, socket.port), timeout=_WAIT)
+    connection = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
+    try:
+        connection.settimeout(_WAIT)
+        connection.connect(socket.path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _packet(connection: sockets.socket) -> bytes:
+    """Read one packet of the milter protocol; b"" if there is none."""
+    [length] = struct.unpack("!I", _exactly(connection, 4) or b"\0\0\0\0")
+    return _exactly(connection, length) if length <= _REPLY_LIMIT else b""
+
+
+def _exactly(connection: sockets.socket, length: int) -> bytes:
+    """Read so many octets; b"" if they end before."""
+    read = b""
+    while len(read) < length:
+        piece = connection.recv(length - len(read))
+        if not piece:
+            return b""
+        read += piece
+    return read
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)

@@ -1,0 +1,79 @@
+"""What `check` finds out about the units of systemd: whether they are enabled and have run.
+
+Where systemd does not run there is nothing to find, and nothing is said.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from conversation_tracker.checks.finding import Fact, note, ok, wrong
+
+SERVICE = "conversation-tracker.service"
+TIMER = "conversation-tracker-expire.timer"
+FOLLOWER = "conversation-tracker-follow.service"
+
+_BOOTED = Path("/run/systemd/system")  # sd_booted(3)
+_WAIT = 20.0  # seconds
+
+Properties = dict[str, str]
+
+
+def facts(properties: Callable[[str], Properties] | None = None) -> Iterator[Fact]:
+    """Judge our units.
+
+    Args:
+        properties: gives the properties of a unit; None asks systemd, if it runs.
+    """
+    if properties is None:
+        if shutil.which("systemctl") is None or not _BOOTED.is_dir():
+            return
+        properties = _properties
+    for unit in (SERVICE, TIMER):
+        yield from unit_facts(unit, properties(unit))
+    follower = properties(FOLLOWER)
+    if follower.get("ActiveState") == "active":
+        yield ok(f"{FOLLOWER} is active")
+    elif follower.get("UnitFileState") == "enabled":
+        yield wrong(
+            f"{FOLLOWER} is enabled, but {follower.get('ActiveState')}",
+            f"see journalctl -u {FOLLOWER}, then systemctl restart {FOLLOWER}",
+        )
+    else:
+        yield note(f"{FOLLOWER} is not active: no delivery becomes more than accepted")
+
+
+def unit_facts(unit: str, found: Properties) -> Iterator[Fact]:
+    """Judge one unit by its properties."""
+    if found.get("LoadState") != "loaded":
+        yield wrong(f"systemd does not know {unit}", "run postfix/install, or install the unit")
+        return
+    if found.get("UnitFileState") == "enabled" and found.get("ActiveState") == "active":
+        yield ok(f"{unit} is enabled and active")
+    else:
+        state = f"{found.get('UnitFileState') or 'not enabled'}, {found.get('ActiveState')}"
+        yield wrong(f"{unit} is {state}", f"systemctl enable --now {unit}")
+    if unit == TIMER:
+        last = found.get("LastTriggerUSec", "")
+        if last in ("", "n/a", "0"):
+            yield note(f"{TIMER} has not run yet")
+        else:
+            yield ok(f"{TIMER} ran last on {last}")
+
+
+def _properties(unit: str) -> Properties:
+    names = "LoadState,UnitFileState,ActiveState,LastTriggerUSec"
+    try:
+        said = subprocess.run(
+            ["systemctl", "show", unit, f"--property={names}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_WAIT,
+            check=False,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    return {key: value for key, _, value in (line.partition("=") for line in said.splitlines())}

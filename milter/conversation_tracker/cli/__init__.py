@@ -1,0 +1,1 @@
+"""The command `conversation-tracker`: arguments, exit codes, one line for each error."""

@@ -1,0 +1,174 @@
+"""What each command of the command line does, once its arguments are read.
+
+Every function takes the arguments and the configuration, prints what it found, and returns the exit
+code or raises `Failure`. The modules that do the work are imported when their command runs: each
+starts fast, and only `serve` needs libmilter.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from conversation_tracker.base.failure import NO, USAGE, Failure
+from conversation_tracker.config.config import Config, load
+
+_MESSAGE_LIMIT = 200_000_000  # octets
+_NO_TERMINAL = (100, 24)  # columns and lines
+_DASH = Path("-")
+
+
+def serve(_given: argparse.Namespace, config: Config) -> int:
+    """Answer Postfix until told to stop."""
+    from conversation_tracker.serve import startup
+
+    isatty = sys.stderr is not None and sys.stderr.isatty()
+    return startup.serve(config, lambda: load(config.path, os.environ, isatty=isatty))
+
+
+def migrate(_given: argparse.Namespace, config: Config) -> int:
+    """Bring the database to the program's schema; print what was applied."""
+    import psycopg
+
+    from conversation_tracker.base import failure
+    from conversation_tracker.database.migrate import NewerDatabase, migrate
+
+    try:
+        applied = migrate(config.database, lambda name: print(f"applied {name}", flush=True))
+    except NewerDatabase as error:
+        raise Failure(USAGE, str(error)) from None
+    except psycopg.Error as error:
+        raise failure.of(error, config.database) from None
+    if not applied:
+        print("nothing to apply")
+    return 0
+
+
+def expire(given: argparse.Namespace, config: Config) -> int:
+    """Empty what has expired."""
+    from conversation_tracker.maintenance import expire
+    from conversation_tracker.telemetry import events as logs
+
+    logs.configure(config.log_format)
+    return expire.run(config, dry_run=given.dry_run, out=sys.stdout, err=sys.stderr)
+
+
+def follow(given: argparse.Namespace, config: Config) -> int:
+    """Mark deliveries with what Postfix's log tells of them, until told to stop."""
+    from conversation_tracker.delivery_log import follow
+    from conversation_tracker.telemetry import follow_state
+
+    source = None if given.journal else given.log or follow.default_source(os.environ)
+    return follow.run(config, source, given.state or follow_state.place(os.environ))
+
+
+def check(_given: argparse.Namespace, config: Config) -> int:
+    """Look at everything that mail needs."""
+    from conversation_tracker.checks import run as check
+
+    return check.run(config, sys.stdout)
+
+
+def mask(given: argparse.Namespace, config: Config) -> int:
+    """Print the alias of an address in an order, and nothing else."""
+    from conversation_tracker.support import order_commands
+
+    print(
+        order_commands.mask(config.database, given.store, given.number, given.address, given.role)
+    )
+    return 0
+
+
+def unmask(given: argparse.Namespace, config: Config) -> int:
+    """Print the address behind an alias, and nothing else."""
+    from conversation_tracker.support import order_commands
+
+    actor = order_commands.actor(os.environ)
+    print(order_commands.unmask(config.database, given.alias, given.reason, actor))
+    return 0
+
+
+def close(given: argparse.Namespace, config: Config) -> int:
+    """Close an order, and print when its aliases end."""
+    from conversation_tracker.support import order_commands
+
+    ends = order_commands.close(config.database, given.store, given.number)
+    print(f"its aliases stop working at {ends.isoformat(' ', 'seconds')}")
+    return 0
+
+
+def erase(given: argparse.Namespace, config: Config) -> int:
+    """Take an address out of every order, and print of how many."""
+    from conversation_tracker.support import order_commands
+
+    count = order_commands.erase(config.database, given.address)
+    print(f"erased from {count} order{'' if count == 1 else 's'}")
+    return 0
+
+
+def timeline(given: argparse.Namespace, config: Config) -> int:
+    """Print the messages of an order as a table or as JSON, or write them as a page."""
+    from conversation_tracker.support import html as page
+    from conversation_tracker.support import order_commands, timeline
+
+    with order_commands.connected(config.database) as connection:
+        entries = timeline.read(connection, given.store, given.number)
+        if given.json:
+            sys.stdout.writelines(timeline.as_json(connection, entries))
+            return 0
+        if given.html is not None:
+            texts = ((entry, timeline.text(connection, entry)) for entry in entries)
+            _write(given.html, page.pieces(given.store, given.number, texts))
+            return 0
+    # Into a pipe as wide as COLUMNS says, or else 100: the whole text is in the other two forms.
+    cells = shutil.get_terminal_size(_NO_TERMINAL).columns
+    for line in timeline.as_table(entries, cells) if entries else ["no messages"]:
+        print(line)
+    return 0
+
+
+def explain(given: argparse.Namespace, config: Config) -> int:
+    """Print what would happen to a message."""
+    from conversation_tracker.support.explain import Envelope, explain
+
+    envelope = Envelope(tuple(given.rcpt), given.sender, given.trusted, given.user)
+    explanation = explain(
+        config.database, _message(given.file), envelope, config.authserv_id, config.postmaster
+    )
+    for line in explanation.lines:
+        print(line)
+    return 0 if explanation.taken else NO
+
+
+def _message(path: Path) -> bytes:
+    """Read a message from a file or standard input."""
+    if path == _DASH and sys.stdin is None:
+        raise Failure(USAGE, "standard input is closed")
+    try:
+        if path == _DASH:
+            raw = sys.stdin.buffer.read(_MESSAGE_LIMIT + 1)
+        else:
+            with path.open("rb") as file:
+                raw = file.read(_MESSAGE_LIMIT + 1)
+    except OSError as error:
+        raise Failure(USAGE, f"{path}: {error.strerror}") from None
+    if len(raw) > _MESSAGE_LIMIT:
+        raise Failure(USAGE, f"{path}: more than {_MESSAGE_LIMIT} octets are no message")
+    if not raw.strip():
+        raise Failure(USAGE, f"{path}: empty")
+    return raw
+
+
+def _write(path: Path, pieces: Iterable[str]) -> None:
+    """Write a page to a file, or to standard output."""
+    if path == _DASH:
+        sys.stdout.writelines(pieces)
+        return
+    from conversation_tracker.support import html as page
+
+    try:
+        page.write(path, pieces)
+    except OSError as error:
+        raise Failure(USAGE, f"{path}: {error.strerror or error}") from None

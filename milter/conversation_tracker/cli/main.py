@@ -1,0 +1,243 @@
+"""The command line: what may be asked, and with which exit code it ends.
+
+The arguments and the errors are here; what each command does is in `commands`. Exit codes:
+
+    0    done
+    1    the answer is no: unknown store, order or alias, or expired; for `explain`, the mail would
+         be refused
+    2    usage or configuration, or the database is newer than the program
+    75   temporary: the database is down or not migrated, or the output cannot be written; or a
+         fault of the program itself
+    130  interrupted; 141 where whoever reads the output went away
+
+Errors are one line on standard error (one for each fault of a configuration), never a traceback for
+anything a user can do.
+"""
+
+import argparse
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from conversation_tracker import __version__
+from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure, one_line
+from conversation_tracker.cli import commands
+from conversation_tracker.config.config import Config, ConfigError, load
+
+PROGRAM = "conversation-tracker"
+
+if TYPE_CHECKING:
+    _Command = Callable[[argparse.Namespace, Config], int]
+    _Subparsers = argparse._SubParsersAction["_Parser"]
+
+_MASKED_ROLES = ("buyer", "store", "partner")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the command line without the program's name; None takes the process's.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
+    except Failure as failure:
+        _say(str(failure))
+        return failure.code
+    except ConfigError as error:
+        for fault in error.faults:
+            _say(fault)
+        return USAGE
+    except KeyboardInterrupt:
+        _discard_output()
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        _discard_output()
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        _discard_output()
+        _say(f"cannot write the output: {error.strerror or error}")
+        return TEMPORARY
+    except Exception as error:
+        # A traceback would end with the exception's text, and that may quote an address.
+        _discard_output()
+        _say(f"a fault of the program, please report it: {_fault(error)}")
+        return TEMPORARY
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    if sys.stdout is None:  # closed by whoever started us: >&-
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        given = _parser().parse_args(arguments)
+    except SystemExit as end:  # --help and --version
+        return int(end.code or 0)
+    return int(given.run(given, _config(given)))
+
+
+def _fault(error: Exception) -> str:
+    """Tell an exception's type and where it came from, never its text."""
+    from conversation_tracker.telemetry.formatting import described
+
+    known = described(error)
+    return " at ".join([known["error"], *known["frames"][-1:]])
+
+
+def _config(given: argparse.Namespace) -> Config:
+    isatty = sys.stderr is not None and sys.stderr.isatty()
+    return load(given.config, os.environ, isatty=isatty)
+
+
+def _say(line: str) -> None:
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(f"{PROGRAM}: {one_line(line)}", file=sys.stderr, flush=True)
+
+
+def _discard_output() -> None:
+    """Let the interpreter's last flush go nowhere; it would complain."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+
+
+# The arguments -------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, as all others are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise Failure(USAGE, f"{message} (see {self.prog} --help)")
+
+
+def _text(value: str) -> str:
+    """Take an argument that is text; what the database could not hold is refused at once."""
+    if not value.strip():
+        raise argparse.ArgumentTypeError("is empty")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise argparse.ArgumentTypeError("is not UTF-8")
+    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in value):
+        raise argparse.ArgumentTypeError("holds a control character; give one line of text")
+    return value
+
+
+def _sender(value: str) -> str:
+    """Take an envelope sender; an empty one is the null sender."""
+    return _text(value) if value.strip() else ""
+
+
+def _file(value: str) -> Path:
+    """Take a file's name."""
+    if not value or "\0" in value:
+        raise argparse.ArgumentTypeError("is no file's name")
+    return Path(value)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=PROGRAM,
+        description="A Postfix milter that gives partners an alias instead of a mail address.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("-c", "--config", metavar="FILE", type=_file, help="the configuration")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_service_commands(subparsers)
+    _add_order_commands(subparsers)
+    _add_reading_commands(subparsers)
+    return parser
+
+
+def _add(subparsers: "_Subparsers", name: str, run: "_Command", about: str) -> _Parser:
+    """Add a command without arguments."""
+    parser = subparsers.add_parser(name, help=about, description=about, allow_abbrev=False)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_service_commands(subparsers: "_Subparsers") -> None:
+    _add(subparsers, "serve", commands.serve, "answer Postfix until told to stop")
+    _add(subparsers, "migrate", commands.migrate, "bring the database to this program's schema")
+    expire = _add(subparsers, "expire", commands.expire, "empty what has expired")
+    expire.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+    follow = _add(
+        subparsers, "follow", commands.follow, "mark deliveries with what Postfix's log tells"
+    )
+    source = follow.add_mutually_exclusive_group()
+    source.add_argument(
+        "--log", metavar="FILE", type=_file,
+        help="Postfix's log; if not given, its maillog_file, /var/log/mail.log or the journal",
+    )  # fmt: skip
+    source.add_argument("--journal", action="store_true", help="systemd's journal, and no file")
+    follow.add_argument(
+        "--state", metavar="FILE", type=_file,
+        help="where it notes how far it has read; if not given, follow in the state directory",
+    )  # fmt: skip
+    _add(
+        subparsers,
+        "check",
+        commands.check,
+        "look at everything that mail needs, and say what is wrong",
+    )
+
+
+def _add_order_commands(subparsers: "_Subparsers") -> None:
+    mask = _add(subparsers, "mask", commands.mask, "print the alias of an address in an order")
+    _add_order(mask)
+    mask.add_argument("address", metavar="ADDRESS", type=_text, help="the real address")
+    mask.add_argument(
+        "--role", choices=_MASKED_ROLES, default="buyer", help="whose it is; buyer if not given"
+    )
+    unmask = _add(
+        subparsers, "unmask", commands.unmask, "print the address behind an alias; it is noted"
+    )
+    unmask.add_argument("alias", metavar="ALIAS", type=_text)
+    unmask.add_argument(
+        "--reason", metavar="TEXT", type=_text, required=True, help="why, without the address"
+    )
+    _add_order(
+        _add(subparsers, "close", commands.close, "close an order; tells when its aliases end")
+    )
+    erase = _add(subparsers, "erase", commands.erase, "take an address out of every order")
+    erase.add_argument("address", metavar="ADDRESS", type=_text, help="the real address")
+
+
+def _add_reading_commands(subparsers: "_Subparsers") -> None:
+    timeline = _add(subparsers, "timeline", commands.timeline, "print the messages of an order")
+    _add_order(timeline)
+    form = timeline.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="an array of objects")
+    form.add_argument("--html", metavar="FILE", type=_file, help="a page to print; - is stdout")
+    explain = _add(subparsers, "explain", commands.explain, "tell what would happen to a message")
+    explain.add_argument(
+        "--rcpt", metavar="ALIAS", type=_text, action="append", required=True,
+        help="the recipient; may be given more than once",
+    )  # fmt: skip
+    explain.add_argument(
+        "--from", metavar="ADDRESS", type=_sender, dest="sender",
+        help="the envelope sender, <> for none; if not given, the address in From",
+    )  # fmt: skip
+    explain.add_argument("--trusted", action="store_true", help="as if from a trusted client")
+    explain.add_argument(
+        "--user", default="", metavar="NAME", help="as if from a client authenticated as NAME"
+    )
+    explain.add_argument("file", metavar="MESSAGE.eml", type=_file, help="- is standard input")
+
+
+def _add_order(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("store", metavar="STORE", type=_text, help="the store's name")
+    parser.add_argument("number", metavar="ORDER", type=_text, help="the order's number")

@@ -1,0 +1,1 @@
+"""What all of core stands on: octets, limits, header names."""

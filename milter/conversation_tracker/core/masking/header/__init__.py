@@ -1,0 +1,1 @@
+"""Known addresses replaced in header fields, of messages and of parts."""

@@ -1,0 +1,49 @@
+"""Display names in address headers, taken from one mailbox and left to all others."""
+
+import re
+from collections.abc import Iterator
+
+from conversation_tracker.core.model.address import Mailbox, mailboxes
+from conversation_tracker.core.syntax.encoded_words import clean, encoded
+
+_WORD = re.compile(r"\w+")
+
+
+def without_name(value: bytes, address: str, name: str = "") -> bytes:
+    """Take the display name of one address out of an address header (RFC 5322 section 3.4).
+
+    Args:
+        value: a raw value, folded or not.
+        address: the address, as it stands there.
+        name: that name, which goes from other addresses too: people have several.
+
+    Returns:
+        The list of the value's mailboxes, the one without name or comment; what stood in the place
+        of an address and is none goes too, for it may be the name. The same object if neither the
+        address nor the name is there.
+    """
+    boxes = [box for box in mailboxes(value) if box.address is not None]
+    words = _words(name)
+    gone = [str(box.address) == address or bool(words & _words(box.name)) for box in boxes]
+    if not any(gone):
+        return value
+    return b",\n ".join(_written(boxes, gone))
+
+
+def _words(name: str) -> set[str]:
+    """Give a name in any order of its words, if it has any."""
+    words = sorted(_WORD.findall(name.casefold()))
+    return {" ".join(words)} if words else set()
+
+
+def _written(boxes: list[Mailbox], gone: list[bool]) -> Iterator[bytes]:
+    for box, goes in zip(boxes, gone, strict=True):
+        name = "" if goes else clean(box.name)
+        yield (_phrase(name) + b" " if name else b"") + f"<{box.address}>".encode()
+
+
+def _phrase(name: str) -> bytes:
+    """Write a display name as a quoted string, or as encoded words where it is not ASCII."""
+    if not name.isascii() or not name.isprintable():
+        return encoded(name)
+    return b'"' + name.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'

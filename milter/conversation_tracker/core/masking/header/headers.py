@@ -1,0 +1,392 @@
+"""Masking of header values: what a mask changes is written anew, every other byte stays.
+
+A mask is a function on readable text that gives the text back as it was when it holds nothing to
+hide. It never sees encoded words, quotes or folds: the value is cut into units, masked as one
+text, and the difference is brought back to the units it falls into. Which header is treated how
+is policy, and not told here, apart from the sets of names. Nothing here raises on any value.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from operator import itemgetter
+
+from conversation_tracker.core.base.means import asked, never
+from conversation_tracker.core.masking.header.spans import Edit, Mask, Place, edits
+from conversation_tracker.core.model.address import Address, Mailbox, elements, mailboxes, one
+from conversation_tracker.core.syntax.encoded_words import (
+    ENCODED,
+    clean,
+    decoded,
+    encoded,
+    otherwise,
+)
+from conversation_tracker.core.syntax.folding import safe
+from conversation_tracker.core.syntax.splicing import splice
+from conversation_tracker.core.syntax.tokens import ANGLE, COMMENT, SIGN, tokens
+
+__all__ = [
+    "ADDRESS_HEADERS",
+    "KEPT_FROM_PROTECTED",
+    "TRACE_HEADERS",
+    "is_trace",
+    "masked_mailboxes",
+    "masked_text",
+    "without",
+]
+
+ADDRESS_HEADERS = frozenset(
+    b"""
+    from sender reply-to to cc bcc apparently-to errors-to
+    resent-from resent-sender resent-reply-to resent-to resent-cc resent-bcc
+    mail-followup-to mail-reply-to
+    disposition-notification-to return-receipt-to x-confirm-reading-to x-pmrqc
+    """.split()
+)
+"""Headers whose value is a list of addresses: each has a place, not only a text."""
+
+KEPT_FROM_PROTECTED = frozenset(
+    b"""
+    from to cc reply-to subject date message-id in-reply-to references
+    mime-version content-type content-transfer-encoding content-disposition content-id
+    content-description content-language content-location content-base content-duration
+    content-features content-md5 content-alternative
+    auto-submitted importance priority x-priority precedence
+    x-conversation-hops
+    """.split()
+)
+"""All that is kept of mail whose sender is a person to protect: what makes a message readable,
+keeps its thread together and stops loops. Everything else may tell who wrote, or where."""
+
+TRACE_HEADERS = frozenset(
+    # The way the message took, and the envelope it travelled in.
+    b"""
+    received return-path delivered-to x-received x-original-to envelope-to
+    """.split()
+    # What servers on that way found out about the sender. A retry may find out something else.
+    + b"""
+    authentication-results x-authentication-results received-spf
+    x-spam x-spamd-result x-rspamd-queue-id x-rspamd-server x-virus-scanned
+    """.split()
+    # Signatures over what the message was; they break when it is masked.
+    + b"""
+    dkim-signature domainkey-signature x-google-dkim-signature
+    """.split()
+)
+"""Headers added on the way, which say nothing of what the sender wrote; see also `is_trace`."""
+
+_TRACE_PREFIXES = (b"arc-", b"x-arc-", b"x-envelope-", b"x-spam-")
+
+Check = Callable[[], None]
+
+_APART = (b"", *(bytes((each,)) for each in b' \t\r\n()<>,;:"'))
+_BESIDE = 320  # octets of an address beside an encoded word
+_PRINTABLE = re.compile(rb"[ -~]*+")
+_STRAY = re.compile("[\udc80-\udcff]")
+_LATIN_MARKS = bytes(
+    each if each < 0x80 or chr(each).isalnum() else ord(" ") for each in range(256)
+)
+
+
+def is_trace(name: bytes) -> bool:
+    """Tell whether a header, named in lower case, was added on the way."""
+    return name in TRACE_HEADERS or name.startswith(_TRACE_PREFIXES)
+
+
+def masked_text(value: bytes, mask: Mask, check: Check = never) -> bytes:
+    """Mask an unstructured header value (RFC 5322 section 2.2.1, RFC 2047).
+
+    Args:
+        value: a raw value, folded or not.
+        mask: see this module's head.
+        check: raises `Overdue` when the time is over.
+
+    Returns:
+        The value with what the mask changes written anew: encoded words as UTF-8 encoded words,
+        other text as ASCII if it can be. Its `decoded` text is what the mask made of the old one,
+        and of what others read where not all of it is UTF-8. The same object if nothing changes;
+        else without CR, NUL or stray LF.
+    """
+    possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
+    if possible is not None and _is_clear(value) and not possible(value):
+        return value
+    apart = _apart(value, mask, check)
+    found = edits(apart, 0, len(apart), mask, "text", check)
+    result = splice(apart, found) if found else value
+    result = _otherwise(result, lambda each: edits(each, 0, len(each), mask, "text", check))
+    if result is value:
+        return value
+    text, harmless = decoded(result, check), safe(result)
+    # Where a stray byte becomes a blank, encoded words around it may grow together.
+    return harmless if harmless == result or decoded(harmless, check) == text else encoded(text)
+
+
+def _otherwise(value: bytes, find: Callable[[bytes], list[Edit]]) -> bytes:
+    """Edit a value that is not all of it UTF-8 as those read it who see marks for what is not.
+
+    A mark is no letter. Others take each byte for a character of latin-1, and see marks there.
+
+    Args:
+        value: the value, edited as most read it.
+        find: gives the edits of one.
+    """
+    if value.isascii() or _STRAY.search(value.decode("utf-8", "surrogateescape")) is None:
+        return value
+    for marked in (_stray_marked, _latin_marked):
+        found = find(marked(value))
+        value = splice(value, found) if found else value
+    return value
+
+
+def _stray_marked(value: bytes) -> bytes:
+    return _STRAY.sub(" ", value.decode("utf-8", "surrogateescape")).encode("utf-8")
+
+
+def _latin_marked(value: bytes) -> bytes:
+    return value.translate(_LATIN_MARKS)
+
+
+def _is_clear(value: bytes) -> bool:
+    """Tell whether nothing in a value is encoded or folded, and no identifier is linked to."""
+    clear = _PRINTABLE.fullmatch(value) is not None and b"=?" not in value
+    return clear and b"id:" not in value.lower()
+
+
+def without(value: bytes, gone: Callable[[Address], bool], check: Check = never) -> bytes | None:
+    """Remove people from the value of an address header (RFC 5322 section 3.4).
+
+    Args:
+        value: a raw value, folded or not.
+        gone: tells whether an address is to go, with its name and comments.
+        check: raises `Overdue` when the time is over.
+
+    Returns:
+        The value, the same object if nobody goes; None where nobody is left.
+    """
+    boxes = mailboxes(value, check)
+    flags = [box.address is not None and gone(box.address) for box in boxes]
+    if not any(flags):
+        return value
+    if all(flags):
+        return None
+    kept: list[bytes] = []
+    at = 0
+    for start, end, sign in elements(value, check):
+        inside = at
+        while at < len(boxes) and boxes[at].start < end:
+            at += 1
+        stay = [boxes[n] for n in range(inside, at) if not flags[n]]
+        if len(stay) == at - inside:
+            if start < end or sign not in b",":
+                kept.append(value[start:end] + sign)
+            elif kept and kept[-1].endswith(b";"):  # the comma behind a group
+                kept[-1] += sign
+        elif stay:
+            # Of people without a comma between them, names and comments may be anybody's.
+            bare = [b"<" + value[box.start : box.end] + b">" for box in stay]
+            kept.append(b", ".join(bare) + sign)
+        elif sign == b";" and kept:
+            kept[-1] = kept[-1].removesuffix(b",") + sign
+    if not kept:
+        return None
+    kept[-1] = kept[-1].removesuffix(b",")
+    return b" ".join(kept)
+
+
+def masked_mailboxes(
+    value: bytes,
+    alias: Callable[[Address], str | None],
+    mask: Mask,
+    check: Check = never,
+) -> bytes:
+    """Mask the value of an address header (RFC 5322 sections 3.4 and 4.4).
+
+    Args:
+        value: a raw value, folded or not.
+        alias: gives the text to put in an address's place, or None to leave it.
+        mask: applied to all else: display names, quoted strings, comments, and text in the place
+            of an address that is none.
+        check: raises `Overdue` when the time is over.
+
+    Returns:
+        The value with only these parts written anew; what was a valid list of addresses is one.
+        The same object if nothing changes; else without CR, NUL or stray LF.
+    """
+    if (only := one(value)) is not None and only.address is not None:
+        name = value[: only.start].decode("ascii")
+        if mask(name) == name:
+            new = alias(only.address)
+            if new is not None:
+                return safe(splice(value, _address_edit(value, only, new)))
+            if not _ends_before(value[only.start : only.end], mask):
+                return value
+    apart = _apart(value, mask, check)
+    found = _list_edits(apart, alias, mask, check)
+    result = safe(splice(apart, found)) if found else value
+    other = _otherwise(result, lambda each: _list_edits(each, alias, mask, check))
+    return result if other is result else safe(other)
+
+
+def _list_edits(
+    value: bytes, alias: Callable[[Address], str | None], mask: Mask, check: Check
+) -> list[Edit]:
+    """Give the edits of a list of addresses, in order."""
+    boxes = mailboxes(value, check)
+    words = _loose_words(value, boxes, check)
+    boxes = [box for box in boxes if box.address or not _inside(box, words)]
+    found: list[Edit] = []
+    for box in asked(boxes, check):
+        new = None if box.address is None else alias(box.address)
+        if new is not None:
+            found += _address_edit(value, box, new)
+        else:
+            for start, end, place in _left(value, box, mask):
+                found += edits(value, start, end, mask, place, check)
+    torn = _torn_words(value, boxes, mask, check)[::-1]
+    for start, end, place in asked(_outside(value, boxes, words, check), check):
+        while torn and torn[-1].start() < end:
+            first, last = max(start, torn[-1].start()), min(end, torn[-1].end())
+            if first < last:
+                found += edits(value, start, first, mask, place, check)
+                found.append((first, last, _rewritten(value[first:last], torn[-1], mask)))
+                start = last
+            if torn[-1].end() > end:
+                break
+            torn.pop()
+        found += edits(value, start, end, mask, place, check)
+    return sorted(found)
+
+
+def _apart(value: bytes, mask: Mask, check: Check) -> bytes:
+    """Write encoded words anew in which only some readers see an address, so that all do."""
+    if b"=?" not in value:
+        return value
+    found: list[Edit] = []
+    for word in asked(ENCODED.finditer(value), check):
+        for seen, whole in otherwise(word):
+            if mask(seen) != seen:
+                found.append((*word.span(), encoded(whole)))
+                break
+    return _spaced(splice(value, found) if found else value, mask, check)
+
+
+def _spaced(value: bytes, mask: Mask, check: Check) -> bytes:
+    """Part encoded words from an address that they touch: many readers decode none that touches.
+
+    RFC 2047 section 5 (1) asks for a blank there, without which a word is text like any other.
+    """
+    found: list[Edit] = []
+    for word in asked(ENCODED.finditer(value), check):
+        before = value[max(0, word.start() - _BESIDE) : word.start()]
+        behind = value[word.end() : word.end() + _BESIDE]
+        touched = before[-1:] not in _APART and not before.endswith(b"?=")
+        touching = behind[:1] not in _APART and not behind.startswith(b"=?")
+        places = (
+            (word.start(), before, before + word[0], touched),
+            (word.end(), behind, word[0] + behind, touching),
+        )
+        for place, beside, whole, touches in places:
+            text, joined = (decoded(each) if touches else "" for each in (beside, whole))
+            if mask(text) != text and mask(joined) == joined:
+                found.append((place, place, b" "))
+    return splice(value, found) if found else value
+
+
+def _address_edit(value: bytes, box: Mailbox, new: str) -> list[Edit]:
+    data = clean(new).encode()
+    return [(box.start, box.end, data)] if data != value[box.start : box.end] else []
+
+
+def _left(value: bytes, box: Mailbox, mask: Mask) -> Iterator[tuple[int, int, Place]]:
+    """Give what is to be masked inside a span that stays: comments, or all if it is no address.
+
+    One with blanks or signs inside may be so to our reading and not to another, or to an eye.
+    """
+    if box.address is None or _ends_before(value[box.start : box.end], mask):
+        yield box.start, box.end, "text"
+        return
+    for kind, start, end in tokens(value[box.start : box.end]):
+        if kind == COMMENT:
+            yield box.start + start + 1, box.start + end - 1, "comment"
+
+
+def _ends_before(written: bytes, mask: Mask) -> bool:
+    """Tell whether an address holds one to mask, to who takes a blank or a sign for its end."""
+    text = decoded(written)
+    return mask(text) != text
+
+
+def _outside(
+    value: bytes, boxes: list[Mailbox], words: list[tuple[int, int]], check: Check
+) -> Iterator[tuple[int, int, Place]]:
+    """Give the comments and phrases outside the mailboxes' spans, in order."""
+    cut = tokens(value, check)
+    quotes = any(kind == SIGN and value[start] in b'"' for kind, start, _ in cut)
+    place: Place = "phrase without quotes" if quotes else "phrase"
+    box, word = 0, 0
+    phrase: tuple[int, int] | None = None
+    for kind, start, end in asked(cut, check):
+        while box < len(boxes) and boxes[box].end <= start:
+            box += 1
+        while word < len(words) and words[word][1] <= start:
+            word += 1
+        inside = box < len(boxes) and boxes[box].start <= start
+        absorbed = word < len(words) and words[word][0] <= start and end <= words[word][1]
+        sign = kind == SIGN and value[start] in b",;:<>"
+        if not inside and (absorbed or (kind not in (ANGLE, COMMENT) and not sign)):
+            phrase = (phrase[0] if phrase else start, end)
+            continue
+        if phrase:
+            yield *phrase, place
+            phrase = None
+        if kind == COMMENT and not inside:
+            yield start + 1, end - 1, "comment"
+    if phrase:
+        yield *phrase, place
+
+
+def _loose_words(value: bytes, boxes: list[Mailbox], check: Check) -> list[tuple[int, int]]:
+    """Find encoded words that no address overlaps.
+
+    Some hold commas or brackets, which part a list; yet readers decode them in one piece.
+    """
+    found: list[tuple[int, int]] = []
+    spans = [(box.start, box.end) for box in boxes if box.address]
+    for match in asked(ENCODED.finditer(value), check):
+        after = bisect_right(spans, match.start(), key=itemgetter(1))
+        if after == len(spans) or match.end() <= spans[after][0]:
+            found.append(match.span())
+    return found
+
+
+def _torn_words(
+    value: bytes, boxes: list[Mailbox], mask: Mask, check: Check
+) -> list[re.Match[bytes]]:
+    """Find encoded words that an address tears apart, and that hold something to mask.
+
+    Some readers decode the word first, and so show what no piece of it says.
+    """
+    if b"=?" not in value:
+        return []
+    spans = [(box.start, box.end) for box in boxes if box.address]
+    found: list[re.Match[bytes]] = []
+    for match in asked(ENCODED.finditer(value), check):
+        after = bisect_right(spans, match.start(), key=itemgetter(1))
+        if after < len(spans) and spans[after][0] < match.end():
+            text = decoded(match[0])
+            if mask(text) != text:
+                found.append(match)
+    return found
+
+
+def _rewritten(piece: bytes, word: re.Match[bytes], mask: Mask) -> bytes:
+    """Write a piece of an encoded word as a word of its own, masked."""
+    head = b"=?%s?%s?" % (word[1], word[2])
+    text = mask(decoded(head + piece.removeprefix(head).removesuffix(b"?=") + b"?=")).strip()
+    return b" " + encoded(text) + b" " if text else b""
+
+
+def _inside(box: Mailbox, words: list[tuple[int, int]]) -> bool:
+    """Tell whether a span touches one of these words."""
+    after = bisect_right(words, box.start, key=itemgetter(1))
+    return after < len(words) and words[after][0] < box.end

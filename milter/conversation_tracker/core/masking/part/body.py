@@ -1,0 +1,399 @@
+"""A message's body: addresses masked in it, and what of it a timeline shows.
+
+Masking decodes each text, masks it, and writes anew only the parts that changed, each in its own
+transfer encoding and charset; every other byte stays. Which text is masked how is a table keyed by
+media type. Other parts are looked into where the people are named whose addresses must not be seen:
+one that holds an address and says only who somebody is, is replaced by a note; archives and PDF
+files pass or are removed, as the caller wants. The structure itself is read in `mime`.
+
+`read` raises `TooComplex`, and `masked` raises `Unmaskable`; nothing else here raises.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+
+from conversation_tracker.core.base.means import ENDLESS, Means, Octets, count, replaced
+from conversation_tracker.core.masking.header import part_header
+from conversation_tracker.core.masking.part import archive, large, leaf
+from conversation_tracker.core.masking.part.leaf import LEAVES, Kind, Mask
+from conversation_tracker.core.masking.part.outline import attachment_names, text
+from conversation_tracker.core.masking.text.address_finder import People
+from conversation_tracker.core.model.part_cache import Quiet
+from conversation_tracker.core.syntax import charset, transfer
+from conversation_tracker.core.syntax.mime import Part, TooComplex, read
+
+__all__ = [
+    "LEAVES",
+    "Look",
+    "Mask",
+    "Part",
+    "People",
+    "TooComplex",
+    "Unmaskable",
+    "attachment_names",
+    "content_type",
+    "look",
+    "masked",
+    "read",
+    "text",
+    "unsigned",
+]
+
+Edit = tuple[int, int, Octets]
+REMOVED = "[An attachment was removed: it held an address.]"
+"""What stands in the place of a part that was removed."""
+RUNNING = ("text/plain", "text/html")
+"""The types of what a reader sees as the text of a message."""
+UNSIGNED = "[A signature was removed: it, or the signed text, held an address.]"
+"""What stands in the place of a signature."""
+
+_SIGNED = "multipart/signed"
+_REMOVED, _UNSIGNED = REMOVED.encode("ascii"), UNSIGNED.encode("ascii")
+
+
+class Unmaskable(ValueError):
+    """A part holds an address that can neither be masked nor removed; the message tells its type.
+
+    Such a message must not leave: it is refused with 554 5.6.0.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A part that holds an address and is no text.
+
+    Attributes:
+        number: its number, as in "2.1" (RFC 9051 section 6.4.5); "1" if it is the whole body.
+        type: its media type.
+        kind: what it is.
+    """
+
+    number: str
+    type: str
+    kind: Kind
+
+
+def masked(
+    part: Part,
+    body: Octets,
+    mask: Mask,
+    *,
+    people: People | None = None,
+    remove_attachments: bool = False,
+    keep_text: bool = False,
+    means: Means = ENDLESS,
+    quiet: Quiet | None = None,
+) -> Octets:
+    """Mask all text of a body: parts of a known type, part headers, preambles and epilogues.
+
+    Args:
+        part: the structure that `read` gave for this body.
+        body: the raw body.
+        mask: gives a text with addresses replaced, the same object when there are none. If it has
+            a method `possible(bytes) -> bool`, as `Masker` has, ASCII text is first asked there.
+        people: whose addresses must not be seen. With them, parts that cannot be masked are looked
+            into, and text of any type is masked; without, parts of other types stay.
+        remove_attachments: whether archives and PDF files with an address are removed.
+        keep_text: whether plain text and HTML of the message itself, of none inside it, stay.
+        means: where to keep a large body.
+        quiet: the parts that are known to name nobody; with it, the mask sets `met` there.
+
+    Returns:
+        The body; the same object when nothing changed. The header fields of the outermost part are
+        not in the body, so its charset stays as declared, whatever the replacements need.
+
+    Raises:
+        Unmaskable: a part that must stay holds an address, or one that is the whole body must go.
+    """
+    unpacking = archive.Unpacking(means)
+    task = _Task(mask, people, remove_attachments, keep_text, means, quiet or Quiet(), unpacking)
+    try:
+        return replaced(body, _edits(part, body, task), means)
+    except large.Unparted:
+        raise Unmaskable(f"a line over {large.MAX_LINE} octets") from None
+
+
+def content_type(value: bytes, old: Octets, new: Octets) -> bytes:
+    """Give what a message's Content-Type becomes, whose header fields `masked` does not see.
+
+    Args:
+        value: the field's raw value.
+        old: the body as it was.
+        new: the body as `masked` gave it.
+
+    Returns:
+        The value; a multipart/signed (RFC 1847) without its signature is multipart/mixed, since a
+        reader would be warned of a wrong one.
+    """
+    if new is old or count(new, _UNSIGNED) == count(old, _UNSIGNED):
+        return value
+    return part_header.unsigned_value(value)
+
+
+def look(
+    part: Part,
+    body: Octets,
+    people: People,
+    means: Means = ENDLESS,
+    quiet: Quiet | None = None,
+) -> tuple[Look, ...]:
+    """Find the parts that hold an address and are no text.
+
+    Args:
+        part: the structure that `read` gave for this body.
+        body: the raw body.
+        people: whose addresses to look for.
+        means: where to keep what is unpacked.
+        quiet: the parts that are known to hold none of these.
+
+    Returns:
+        One item for each such part, in their order.
+    """
+    unpacking = archive.Unpacking(means)
+    return tuple(
+        Look(number or "1", each.type, kind)
+        for number, each, around in _numbered(part, body, "")
+        if (quiet is None or id(each) not in quiet.files)
+        and (kind := _kind(each, around, people, unpacking)) is not None
+    )
+
+
+def unsigned(part: Part, old: Octets, new: Octets) -> tuple[Look, ...]:
+    """Find the signatures that `masked` may have removed; arguments as for it and `content_type`.
+
+    Returns:
+        One item for each signature of the message, where at least one was removed; else nothing.
+    """
+    if count(new, _UNSIGNED) == count(old, _UNSIGNED):
+        return ()
+    return tuple(
+        Look(number, each.type, "signature")
+        for number, each, _ in _numbered(part, old, "")
+        if each.type.endswith("-signature")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is to be masked, and what becomes of parts that cannot be."""
+
+    mask: Mask
+    people: People | None
+    remove: bool
+    keep_text: bool
+    means: Means
+    quiet: Quiet
+    unpacking: archive.Unpacking
+
+    def inside(self) -> "_Task":
+        """Give the task for a message inside the message, all of whose text is masked."""
+        return replace(self, keep_text=False) if self.keep_text else self
+
+    def keeps(self, part: Part) -> bool:
+        """Tell whether a part's content stays, whatever is in it."""
+        return self.keep_text and part.type in RUNNING
+
+
+def _edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
+    """Give the edits of a part, header and content, in ascending order."""
+    if task.people and _goes(part, body, task):
+        yield _removal(part, body, REMOVED)
+        return
+    inside, label = _content_edits(part, body, task)
+    start, end = part.header
+    old = body[start:end]
+    new = part_header.masked(old, task.mask)
+    if label != part.charset:
+        new = part_header.with_charset(new, label)
+    if part.type == _SIGNED and any(edit[2].endswith(_UNSIGNED) for edit in inside):
+        new = part_header.unsigned(new)
+    if new is not old:
+        yield start, end, new
+    yield from inside
+
+
+def _content_edits(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
+    """Give the edits of a part's content, and the charset it is in afterwards."""
+    if part.children or part.is_multipart:
+        return list(_container_edits(part, body, task)), part.charset
+    quiet = task.quiet
+    if task.keeps(part) or id(part) in quiet.texts:
+        return [], part.charset
+    quiet.met = False
+    edits, label = _new_content(part, body, task)
+    if quiet.learns and not (edits or quiet.met or part.embedded) and label == part.charset:
+        quiet.texts.add(id(part))
+    return edits, label
+
+
+def _new_content(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
+    """Give the edits of the content of a part without parts, and the charset it is in then."""
+    if part.embedded is not None:
+        return list(_embedded_edits(part, body, task)), part.charset
+    start, end = part.content
+    if large.is_large(part):
+        return large.edits(part, body, task.mask, task.people, task.means), part.charset
+    raw = body[start:end]
+    data = transfer.decoded(raw, part.encoding)
+    at = transfer.padded(body, start, end, part.encoding)
+    apart = leaf.parted(part, data, at, task.mask, task.people, task.means)[:] if at else data
+    new, label = leaf.masked(part, apart, task.mask, task.people)
+    if label != part.charset and part.header[0] == part.header[1]:
+        new, label = _narrowed(part, data, apart, task), part.charset
+    if new is not data:
+        written = transfer.encoded(raw, data, new, part.encoding)
+    elif leaf.how(part, data, task.people) is None:
+        return [], label
+    else:
+        written = raw
+    if leaf.shown_raw(part):
+        written = leaf.raw(part, written, task.mask)
+    return ([] if written is raw else [(start, end, written)]), label
+
+
+def _narrowed(part: Part, data: bytes, apart: bytes, task: _Task) -> bytes:
+    """Mask content whose charset, declared for good, lacks something of the reader's address."""
+    blind: Callable[[], Mask] | None = getattr(task.mask, "blind", None)
+    mask = task.mask if blind is None else blind()
+    new, label = leaf.masked(part, apart, mask, task.people)
+    return new if label == part.charset else charset.narrowed(new, data, part.charset)
+
+
+def _embedded_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
+    """Give the edits of a message inside that is transfer-encoded."""
+    assert part.embedded is not None
+    (data, inside), (start, end) = part.embedded, part.content
+    new = replaced(data, _edits(inside, data, task.inside()), task.means)
+    written: Octets = new
+    if new is data:
+        written = body
+    elif not large.is_large(part):
+        raw = body[start:end]
+        anew = transfer.encoded(raw, data[:], new[:], part.encoding)
+        written = leaf.raw(part, anew, task.mask) if leaf.shown_raw(part) else anew
+    elif part.encoding == transfer.BASE64:
+        written = task.means.store(large.based(part, body, new))
+    elif part.encoding in transfer.ENCODINGS:
+        raise Unmaskable("a large message in a rare encoding")
+    if written is not body:
+        yield start, end, written
+    elif leaf.shown_raw(part):
+        yield from large.raw_edits(part, body, task.mask)
+
+
+def _kind(part: Part, body: Octets, people: People, unpacking: archive.Unpacking) -> Kind | None:
+    """Tell what a leaf is that holds an address and cannot be masked; None for any other."""
+    if large.is_large(part):
+        return large.kind(part, body, people, unpacking)
+    data = leaf.content(part, body)
+    found = leaf.kind(part, data, people, unpacking)
+    at = transfer.padded(body, *part.content, part.encoding) if found is None else 0
+    return leaf.kind(part, data[:at], people, unpacking) if at else found
+
+
+def _goes(part: Part, body: Octets, task: _Task) -> bool:
+    """Tell whether a part is to be removed; raises Unmaskable where it cannot be."""
+    if task.people is None or not _is_leaf(part) or id(part) in task.quiet.files:
+        return False
+    kind = _kind(part, body, task.people, task.unpacking)
+    if kind is None and task.quiet.learns:
+        task.quiet.files.add(id(part))
+    if kind in (None, "media") or (kind == "archive" and not task.remove):
+        return False
+    if kind == "binary" or part.header[0] == part.header[1]:
+        raise Unmaskable(f"an address in {part.type}")
+    return True
+
+
+def _removal(part: Part, body: Octets, note: str) -> Edit:
+    """Put a note in the place of a part; its header fields told of what is gone."""
+    start, end = part.header[0], part.content[1]
+    line_end = "\r\n" if b"\r\n" in body[slice(*part.header)] else "\n"
+    header = f"Content-Type: text/plain; charset=us-ascii{line_end}{line_end}"
+    return start, end, (header + note).encode("ascii")
+
+
+def _container_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
+    """Give the edits of the parts inside, and of what stands between them as text."""
+    task = task.inside() if part.is_message else task
+    inside = _inside_edits(part, body, task)
+    at = part.content[0]
+    if part.type == "multipart/alternative":
+        at = yield from _alternative_edits(part, body, list(inside), task.mask)
+    else:
+        for child, edits in inside:
+            yield from _gap_edits(at, child.header[0], body, task.mask)
+            yield from edits
+            at = child.content[1]
+    yield from _gap_edits(at, part.content[1], body, task.mask)
+
+
+def _alternative_edits(
+    part: Part, body: Octets, inside: list[tuple[Part, list[Edit]]], mask: Mask
+) -> Generator[Edit, None, int]:
+    """Give the edits of alternatives, and where the last one ends.
+
+    The last is shown: a note must not stand before a reader instead of a text.
+    """
+    left = [n for n, (child, edits) in enumerate(inside) if not _is_removed(child, edits)]
+    at = part.content[0]
+    for number, (child, edits) in enumerate(inside):
+        if not left or not _is_removed(child, edits):
+            yield from _gap_edits(at, child.header[0], body, mask)
+            yield from edits
+            at = child.content[1]
+        elif number > left[0]:
+            yield at, child.content[1], b""
+            at = child.content[1]
+        else:
+            yield from _gap_edits(at, child.header[0], body, mask)
+            at = part.children[number + 1].header[0]
+            yield child.header[0], at, b""
+    return at
+
+
+def _inside_edits(part: Part, body: Octets, task: _Task) -> Iterator[tuple[Part, list[Edit]]]:
+    """Give the edits of each part inside; of signed text that is edited, the signature goes."""
+    broken = False
+    for number, child in enumerate(part.children):
+        edits = list(_edits(child, body, task))
+        removed = any(new.endswith(_REMOVED) for *_, new in edits)
+        if part.type == _SIGNED and _signs(number, child) and (broken or removed):
+            edits = [_removal(child, body, UNSIGNED)]
+        broken = broken or bool(edits)
+        yield child, edits
+
+
+def _is_removed(part: Part, edits: list[Edit]) -> bool:
+    """Tell whether the edits of a part put a note in its place."""
+    return [(start, end) for start, end, new in edits if new.endswith(_REMOVED)] == [
+        (part.header[0], part.content[1])
+    ]
+
+
+def _signs(number: int, part: Part) -> bool:
+    """Tell whether a part of multipart/signed is its signature: the second (RFC 1847), or alike."""
+    signs = number == 1 or (number > 1 and part.type.endswith("-signature"))
+    return signs and _is_leaf(part) and part.header[0] < part.header[1]
+
+
+def _gap_edits(start: int, end: int, body: Octets, mask: Mask) -> Iterator[Edit]:
+    return large.text_edits(body, start, end, mask)
+
+
+def _is_leaf(part: Part) -> bool:
+    return not (part.children or part.is_multipart or part.embedded)
+
+
+def _numbered(part: Part, body: Octets, number: str) -> Iterator[tuple[str, Part, Octets]]:
+    """Go through the leaves with their numbers and the body each stands in."""
+    if part.embedded is not None:
+        data, inside = part.embedded
+        yield from _numbered(inside, data, number)
+    elif _is_leaf(part):
+        yield number, part, body
+    elif part.is_message:  # the message inside has the number of the part it is
+        yield from _numbered(part.children[0], body, number)
+    else:
+        for count, child in enumerate(part.children, 1):
+            yield from _numbered(child, body, f"{number}.{count}" if number else str(count))

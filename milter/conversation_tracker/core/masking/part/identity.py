@@ -1,0 +1,132 @@
+"""Keys, certificates and signatures: what says who somebody is, and cannot be masked.
+
+An address in one of these is covered by a signature or a length, so it is only looked for; the
+message reads on without such a part. They are also found where they stand in running text, between
+BEGIN and END lines. Data that is really encrypted shows nothing and is no hit. Nothing here raises.
+"""
+
+import re
+from collections.abc import Iterator
+
+from conversation_tracker.core.masking.text.address_finder import People
+from conversation_tracker.core.syntax import transfer
+from conversation_tracker.core.syntax.mime import TooComplex, read
+
+TYPES = frozenset(
+    """
+    application/pgp-keys application/pgp-signature
+    application/pkcs7-signature application/x-pkcs7-signature
+    application/pkcs7-mime application/x-pkcs7-mime
+    application/pkix-cert application/pkix-attr-cert application/pkix-crl
+    application/x-x509-ca-cert application/x-x509-user-cert application/x-pkcs7-certificates
+    application/pem-certificate-chain application/x-pem-file application/pkcs10
+    application/ms-tnef application/vnd.ms-tnef
+    """.split()
+)
+"""Media types of parts that a message is readable without."""
+
+NOTE = b"[A key or certificate was removed: it held an address.]"
+"""What stands in running text for a block that was removed."""
+
+_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ,/]{1,40})-----")
+_END = b"-----END "
+_LAST = re.compile(rb"[A-Z0-9 ,/]{1,40}-----")
+_EMPTY = re.compile(rb"\n[> \t]*\r?\n")
+_MOST_VALUES = 100_000  # of a certificate or signature, one inside another
+
+_OCTETS, _CONSTRUCTED, _LONG_TAG = 0x04, 0x20, 0x1F
+
+
+def found(data: bytes, people: People) -> bool:
+    """Tell whether a key, certificate or signature holds one of the people's addresses.
+
+    Args:
+        data: the part's content, without its transfer encoding.
+        people: whom to look for.
+    """
+    if people.found(data):
+        return True
+    if any(_held(inner, people) for _, _, inner in _blocks(data)):
+        return True
+    return data.startswith(b"\x30") and _held_signed(b"".join(_octet_strings(data)), people)
+
+
+def removed(text: bytes, people: People) -> bytes:
+    """Remove the blocks from a text that hold one of the people's addresses.
+
+    Args:
+        text: text in any charset that leaves ASCII as it is.
+        people: whom to look for.
+
+    Returns:
+        The text with a note in the place of each; the same object if there is none.
+    """
+    pieces: list[bytes] = []
+    done = 0
+    for start, end, inner in _blocks(text):
+        if _held(inner, people):
+            pieces += text[done:start], NOTE
+            done = end
+    return b"".join([*pieces, text[done:]]) if pieces else text
+
+
+def _held(inner: bytes, people: People) -> bool:
+    return people.found(inner) or (
+        inner.startswith(b"\x30") and _held_signed(b"".join(_octet_strings(inner)), people)
+    )
+
+
+def _blocks(text: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Give the blocks of OpenPGP (RFC 9580 section 6) and PEM (RFC 7468): start, end, content."""
+    at = 0
+    while (begin := _BEGIN.search(text, at)) is not None:
+        at = begin.end()
+        if begin[1] == b"PGP SIGNED MESSAGE":
+            continue
+        close = text.find(_END, at)
+        last = _LAST.match(text, close + len(_END)) if close >= 0 else None
+        end = last.end() if last else len(text) if close < 0 else close + len(_END)
+        armoured = text[at : close if close >= 0 else end]
+        empty = _EMPTY.search(armoured)
+        yield begin.start(), end, _decoded(armoured[empty.end() if empty else 0 :])
+        at = end
+
+
+def _decoded(armoured: bytes) -> bytes:
+    return transfer.decoded(armoured, transfer.BASE64)
+
+
+def _held_signed(signed: bytes, people: People) -> bool:
+    """Tell whether the message inside signed data holds an address, in whatever encoding."""
+    if not signed:
+        return False
+    try:
+        message = read([(b"Content-Type", b"message/rfc822")], signed)
+    except TooComplex:
+        return people.found(signed)
+    contents = (
+        transfer.decoded(signed[slice(*part.content)], part.encoding)
+        for part in message.walk()
+        if not part.children
+    )
+    return people.found(signed) or any(people.found(content) for content in contents)
+
+
+def _octet_strings(data: bytes) -> Iterator[bytes]:
+    """Go through the octet strings of BER, which signed content is cut into (X.690)."""
+    at = count = 0
+    while at + 2 <= len(data) and count < _MOST_VALUES:
+        count += 1
+        tag, length, at = data[at], data[at + 1], at + 2
+        if tag & _LONG_TAG == _LONG_TAG:
+            return  # not used by what is looked for
+        if length > 0x80:
+            size = length & 0x7F
+            length, at = int.from_bytes(data[at : at + size], "big"), at + size
+        elif length == 0x80:
+            length = 0
+        if tag & _CONSTRUCTED:
+            continue  # its values follow
+        if tag == _OCTETS:
+            yield data[at : at + length]
+        at += length

@@ -1,0 +1,273 @@
+"""Parts that are too large to be held in memory: looked at and masked window by window.
+
+A window of text ends where a line does, or at least a word; no address, fold or soft line break
+goes on behind it. A text that has no such place is refused: raises `Unparted`. Everything else is
+as for small parts, in `leaf`.
+"""
+
+from collections.abc import Callable, Iterator
+
+from conversation_tracker.core.base.means import LARGE, Means, Octets, replaced, windows
+from conversation_tracker.core.masking.part import archive, calendar, identity, leaf, media
+from conversation_tracker.core.masking.part.leaf import Kind, Mask, Shown
+from conversation_tracker.core.masking.text.address_finder import People
+from conversation_tracker.core.masking.text.eyes import Eyes
+from conversation_tracker.core.syntax import charset, transfer
+from conversation_tracker.core.syntax.mime import Part
+
+MAX_LINE = 2 * LARGE
+"""Octets of a line in a text part that is over `LARGE`."""
+
+Edit = tuple[int, int, Octets]
+
+_OVERLAP = 4096  # octets seen twice, so that nothing is hidden by where a window ends
+_TRIES = 10_000
+_FOLDS = (b" ", b"\t", b"")
+_WORD_ENDS = (b" ", b">", b",", b"}", b"\r")
+
+
+class Unparted(ValueError):
+    """A text has a line that is longer than what is looked at at once."""
+
+
+def is_large(part: Part) -> bool:
+    """Tell whether a part's content is to be gone through in windows."""
+    return part.content[1] - part.content[0] > LARGE
+
+
+def pieces(part: Part, body: Octets) -> Iterator[bytes]:
+    """Go through a part's content without its transfer encoding."""
+    return transfer.pieces(body, *part.content, part.encoding)
+
+
+def beginning(part: Part, body: Octets) -> bytes:
+    """Give the first octets of a part's content without its transfer encoding."""
+    return next(pieces(part, body), b"")
+
+
+def overlapped(found: Iterator[bytes]) -> Iterator[bytes]:
+    """Let each piece begin with the end of the one before."""
+    before = b""
+    for piece in found:
+        whole = before + piece
+        yield whole
+        before = whole[-_OVERLAP:]
+
+
+def kind(part: Part, body: Octets, people: People, unpacking: archive.Unpacking) -> Kind | None:
+    """Tell what a large leaf is that holds an address and cannot be masked; else None."""
+    declared = leaf.declared(part)
+    first = beginning(part, body)
+    if declared is calendar.masked:
+        seen = (
+            each for window in overlapped(pieces(part, body)) for each in calendar.binaries(window)
+        )
+        return "identity" if any(map(people.found, seen)) else None
+    if declared is not None:
+        return None
+    if archive.is_one(first):
+        data = unpacking.means.store(pieces(part, body))
+        return "archive" if archive.found(data, people, unpacking) else None
+    if part.type in identity.TYPES:
+        return "identity" if identity.found(b"".join(pieces(part, body)), people) else None
+    if not _binary(part, body):
+        return None
+    if not any(map(people.found, overlapped(pieces(part, body)))):
+        return None
+    # A picture of that size that holds an address is rare, and is taken as a whole.
+    shows = media.is_one(part.type, first)
+    return leaf.kind(part, b"".join(pieces(part, body)), people) if shows else "binary"
+
+
+def edits(part: Part, body: Octets, mask: Mask, people: People | None, means: Means) -> list[Edit]:
+    """Mask a large leaf's content.
+
+    Args:
+        part: the leaf.
+        body: the body it stands in.
+        mask: gives a text with addresses replaced.
+        people: as for `leaf.masked`.
+        means: where to keep what is written anew.
+
+    Returns:
+        The edits of the body. The charset stays as declared, whatever the replacements need.
+
+    Raises:
+        Unparted: a line is too long.
+    """
+    if leaf.declared(part) is None and (not people or _opaque(part, body)):
+        return _media_edits(part, body, people) if people else []
+    start, end = part.content
+    if part.encoding not in transfer.ARMOURS:
+        quoted = part.encoding == transfer.QUOTED_PRINTABLE
+        return list(_edits(part, body, (start, end), mask, people, quoted=quoted))
+    data = means.store(pieces(part, body))
+    if at := transfer.padded(body, start, end, part.encoding):
+        data = leaf.parted(part, data, at, mask, people, means)
+    found = list(_edits(part, data, (0, len(data)), mask, people, quoted=False))
+    if not found:
+        return list(around_edits(body, start, end, mask))
+    if part.encoding != transfer.BASE64:
+        raise Unparted
+    new = replaced(data, found, means)
+    return [(start, end, means.store(based(part, body, new)))]
+
+
+def based(part: Part, body: Octets, new: Octets) -> Iterator[bytes]:
+    """Encode a part's new content in base64, with the line ends of the old one."""
+    start, end = part.content
+    line_end = b"\r\n" if b"\r\n" in body[start : start + 1024] else b"\n"
+    tail = body[max(start, end - 8) : end]
+    return transfer.based(windows(new, 0, len(new)), line_end, tail[len(tail.rstrip()) :])
+
+
+def text_edits(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
+    """Mask a span of text without any markup that is in no part; raises as `edits`."""
+    return _span_edits(body, start, end, lambda old: leaf.plain(old, "", mask)[0])
+
+
+def around_edits(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
+    """Mask what stands in clear in a span of encoded text; raises as `edits`."""
+    return _span_edits(body, start, end, lambda old: leaf.around(old, mask))
+
+
+def raw_edits(part: Part, body: Octets, mask: Mask) -> Iterator[Edit]:
+    """Mask what shows of a part's encoded content as it stands; raises as `edits`."""
+    start, end = part.content
+    if part.encoding != transfer.QUOTED_PRINTABLE or is_large(part):
+        yield from around_edits(body, start, end, mask)
+        return
+    written = body[start:end]
+    new = leaf.raw(part, written, mask)
+    if new is not written:
+        yield start, end, new
+
+
+def _span_edits(
+    body: Octets, start: int, end: int, change: Callable[[bytes], bytes]
+) -> Iterator[Edit]:
+    for first, last in spans(body, start, end):
+        old = body[first:last]
+        new = change(old)
+        if new is not old:
+            yield first, last, new
+
+
+def _edits(
+    part: Part,
+    data: Octets,
+    span: tuple[int, int],
+    mask: Mask,
+    people: People | None,
+    *,
+    quoted: bool,
+) -> Iterator[Edit]:
+    encoding = transfer.QUOTED_PRINTABLE if quoted else ""
+    shown = _shown(part, data, span, mask, encoding)
+    for first, last in spans(data, *span, quoted=quoted):
+        raw = data[first:last]
+        old = transfer.decoded(raw, encoding)
+        new, label = leaf.masked(part, old, mask, people, shown)
+        if label != part.charset:
+            new = charset.narrowed(new, old, part.charset)
+        if new is not old:
+            yield first, last, transfer.encoded(raw, old, new, encoding)
+
+
+def _shown(
+    part: Part, data: Octets, span: tuple[int, int], mask: Mask, encoding: str
+) -> Shown | None:
+    """Tell how a text is shown to its reader; None if their alias is nowhere in it."""
+    own: Eyes | None = getattr(mask, "eyes", None)
+    if own is None:
+        return None
+    first = b""
+    for window in overlapped(transfer.pieces(data, *span, encoding)):
+        first = first or window
+        if leaf.may_show(part, window, part.charset, own):
+            return leaf.read(part, first)
+    return None
+
+
+def _media_edits(part: Part, body: Octets, people: People) -> list[Edit]:
+    if not media.is_one(part.type, beginning(part, body)):
+        return []
+    if not any(map(people.found, overlapped(pieces(part, body)))):
+        return []
+    raw, old = body[slice(*part.content)], b"".join(pieces(part, body))
+    new = media.masked(old, people)
+    return [(*part.content, transfer.encoded(raw, old, new, part.encoding))]
+
+
+def _opaque(part: Part, body: Octets) -> bool:
+    return (
+        part.type in identity.TYPES or archive.is_one(beginning(part, body)) or _binary(part, body)
+    )
+
+
+def _binary(part: Part, body: Octets) -> bool:
+    return any(leaf.is_binary(each) for each in pieces(part, body))
+
+
+def spans(data: Octets, start: int, end: int, *, quoted: bool = False) -> Iterator[tuple[int, int]]:
+    """Part a text where no word goes on.
+
+    Args:
+        data: the octets it stands in.
+        start: where it begins.
+        end: where it ends.
+        quoted: it is quoted-printable: a soft line break is no end of a line.
+
+    Returns:
+        Spans of about `LARGE` octets, without a gap.
+
+    Raises:
+        Unparted: there is no place to part it.
+    """
+    at = start
+    while end - at > LARGE:
+        cut = _cut(data, start, at, at + LARGE, quoted=quoted)
+        if cut is None:
+            cut = _cut(data, start, at, min(end, at + MAX_LINE), quoted=quoted)
+        if cut is None:
+            raise Unparted
+        yield at, cut
+        at = cut
+    if at < end:
+        yield at, end
+
+
+def _cut(data: Octets, start: int, at: int, limit: int, *, quoted: bool) -> int | None:
+    """Find the last place to part a text at: between lines, best where nothing is folded."""
+    text = data[at:limit]
+    if b"\0" in text:
+        return _wide_cut(text, at - start, at)
+    any_line, place = None, len(text)
+    for _ in range(_TRIES):
+        place = text.rfind(b"\n", 0, place)
+        if place < 0:
+            break
+        before = text[max(0, place - 2) : place].removesuffix(b"\r")[-1:]
+        if quoted and before == b"=":
+            continue
+        any_line = any_line or at + place + 1
+        if before not in _FOLDS and text[place + 1 : place + 2] not in _FOLDS:
+            return at + place + 1
+    if any_line is None and not quoted and text.isascii():
+        word = max(text.rfind(each) for each in _WORD_ENDS)
+        return at + word + 1 if word >= 0 else None
+    return any_line
+
+
+def _wide_cut(text: bytes, offset: int, at: int) -> int | None:
+    """Find a line end in what may be UTF-16 or UTF-32, where no character is cut."""
+    place = len(text)
+    for _ in range(_TRIES):
+        place = text.rfind(b"\n", 0, place)
+        if place < 0:
+            return None
+        for cut in range(place + 1, place + 5):
+            clear = not text[place + 1 : cut].strip(b"\0")
+            if clear and (offset + cut) % 4 == 0 and cut <= len(text):
+                return at + cut
+    return None

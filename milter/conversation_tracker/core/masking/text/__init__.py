@@ -1,0 +1,1 @@
+"""Known addresses found and replaced in decoded text, however they are written."""

@@ -1,0 +1,195 @@
+"""The people of an order whose addresses somebody must not see, and whether data holds one.
+
+This is for what cannot be masked, such as certificates and office documents: it looks, and writes
+over what may be written over. Bytes have no words, so an address may begin behind a byte that tells
+its length, and end before any byte that cannot go on a domain. A soft alias is no hit, and neither
+is an address so short that chance writes it (`chance`). Nothing here raises, except the
+constructor, with ValueError, for a key without `@`.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+
+from conversation_tracker.core.base.means import ENDLESS
+from conversation_tracker.core.masking.text import chance
+from conversation_tracker.core.masking.text.address_forms import domain_spellings
+from conversation_tracker.core.masking.text.mask import Masker
+
+_BEFORE = 128  # bytes looked at before a domain, and few behind it
+_AFTER = 80
+# In binary data a capital letter or digit behind a domain is most often the next field's first
+# byte; a small letter, a further label or the rest of a soft alias is not.
+_EXTENSION = (
+    rb"\.(?:asc|csv|docx?|eml|gif|html?|ics|jpe?g|json|key|od[st]|p7[ms]|pdf|pem|pgp|png|sig|txt|vcf"
+    rb"|xlsx?|xml|zip)(?!(?-i:[a-z])|\.[a-z])"
+)
+_GOES_ON = re.compile(
+    rb"(?!%s)(?:[a-z]|-[0-9]{12}b(?![a-z0-9])|[a-z0-9\-]*\.[a-z])" % _EXTENSION, re.IGNORECASE
+)
+_FIELD = re.compile(rb"[A-Z0-9](?![A-Za-z0-9\-]*\.[A-Za-z])")
+
+
+class People:
+    """Some people's addresses, to be looked for.
+
+    Args:
+        keys: the identity of each (`Address.key`).
+        kept: identities of whom it is no matter to find, whose variants are not looked for either.
+        check: raises when the time for looking is over.
+    """
+
+    def __init__(
+        self,
+        keys: Iterable[str],
+        kept: Iterable[str] = (),
+        check: Callable[[], None] = ENDLESS.check,
+    ) -> None:
+        self._check = check
+        everybody = dict.fromkeys(keys, "")
+        if not all("@" in key for key in everybody):
+            raise ValueError("a key is no address")
+        self._known = {key: "" for key in everybody if chance.told(key)}
+        self._kept = tuple(kept)
+        self._some = bool(everybody)
+
+    # Most messages hold nothing to look for anybody in, so what that needs is made at first use.
+
+    @cached_property
+    def _mask(self) -> Masker:
+        return Masker(self._known, self._kept)
+
+    @cached_property
+    def _sought(self) -> list[tuple[str, int]]:
+        """What is looked for, and how far behind its begin the domain stands."""
+        known: dict[str, list[str]] = {}
+        for key in self._known:
+            local, _, domain = key.rpartition("@")
+            for spelled in domain_spellings(domain):
+                known.setdefault(spelled, []).append(local)
+        return sorted(each for spelled in known for each in chance.plain(spelled, known[spelled]))
+
+    @cached_property
+    def _written(self) -> list[tuple[bytes, bytes]]:
+        return sorted(_spellings(self._known), key=lambda each: -len(each[0]))
+
+    @cached_property
+    def _plain(self) -> list[tuple[bytes, int]]:
+        return [(each.encode(), len(each[:ahead].encode())) for each, ahead in self._sought]
+
+    @cached_property
+    def _wide(self) -> list[tuple[bytes, int]]:
+        # The first byte of UTF-16-BE and the last of UTF-16-LE are left out: one form finds both.
+        return [
+            (each.encode("utf-16-le")[: -1 if each.isascii() else None], len(each))
+            for each, _ in self._sought
+        ]
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anybody to look for."""
+        return self._some
+
+    def in_text(self, text: str) -> bool:
+        """Tell whether readable text holds one of the addresses, however it is spelled."""
+        self._check()
+        return self._mask(text) != text
+
+    def found(self, data: bytes) -> bool:
+        """Tell whether bytes of any kind hold one of the addresses, in ASCII, UTF-8 or UTF-16."""
+        self._check()
+        low = data.lower()
+        return any(self._narrow(data, low, *each) for each in self._plain) or any(
+            self._broad(data, low, *each) for each in self._wide
+        )
+
+    def overwritten(self, data: bytes) -> bytes:
+        """Write `x` over each address that stands whole, as it is, in ASCII, UTF-8 or UTF-16.
+
+        Args:
+            data: bytes of any kind.
+
+        Returns:
+            As many bytes; the same object if there is none.
+        """
+        low = data.lower()
+        new: bytearray | None = None
+        for written, over in self._written:
+            for at in _places(low, written):
+                if self._whole(data, at, at + len(written)):
+                    new = new or bytearray(data)
+                    new[at : at + len(over)] = over
+        return bytes(new) if new is not None else data
+
+    def _whole(self, data: bytes, start: int, end: int) -> bool:
+        """Tell whether what stands here is an address, and no piece of somebody else's."""
+        self._check()
+        width = 2 if b"\0" in data[start:end] else 1
+        before = data[max(0, start - _BEFORE) : start]
+        around = (
+            before[len(before) % width :].replace(b"@", b" "),
+            data[start:end],
+            data[end : end + _AFTER].replace(b"@", b" "),
+        )
+        if width == 1:
+            near, name = b"".join(around), around[1].rpartition(b"@")[2].lower()
+            return self._narrow(near, near.lower(), name, 0)
+        # The first byte of the address tells the order.
+        codec = "utf-16-be" if data[start : start + 1] == b"\0" else "utf-16-le"
+        shown = [each.decode(codec, "replace").replace("\0", " ") for each in around]
+        return self.in_text("".join(shown))
+
+    def _narrow(self, data: bytes, low: bytes, name: bytes, ahead: int) -> bool:
+        for place in _places(low, name):
+            at, end = place + ahead, place + len(name)
+            ends = not _GOES_ON.match(data, end) or _FIELD.match(data, end)
+            if ends and any(self._held(each) for each in _candidates(data, at, end)):
+                return True
+            # Percent escapes, SRS and whatever else needs what stands behind.
+            if low[at - 1 : at] in (b"=", b"%") or low[end : end + 1] == b"=":
+                around = data[max(0, at - _BEFORE) : end + _AFTER]
+                if self._held(around):
+                    return True
+        return False
+
+    def _broad(self, data: bytes, low: bytes, name: bytes, length: int) -> bool:
+        for at in _places(low, name):
+            start = at - 2 * min(_BEFORE, at // 2)
+            text = data[start : at + 2 * (length + _AFTER)]
+            if self.in_text(text.decode("utf-16-le", "replace").replace("\0", " ")):
+                return True
+            before = data[start - 1 : start] if start else b"\0"
+            big = before + text[: len(text) - (len(text) + 1) % 2]
+            if self.in_text(big.decode("utf-16-be", "replace").replace("\0", " ")):
+                return True
+        return False
+
+    def _held(self, data: bytes) -> bool:
+        return self.in_text(data.decode("utf-8", "replace")) or self.in_text(data.decode("latin-1"))
+
+
+def _spellings(keys: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
+    """Give each address as it may be written in bytes, and as many letters in the same code."""
+    for key in keys:
+        local, _, domain = key.rpartition("@")
+        for name in domain_spellings(domain):
+            address = f"{local}@{name}"
+            yield address.encode("utf-8"), b"x" * len(address.encode("utf-8"))
+            for codec in ("utf-16-le", "utf-16-be"):
+                wide = address.encode(codec)
+                yield wide, "x".encode(codec) * (len(wide) // 2)
+
+
+def _places(low: bytes, name: bytes) -> Iterator[int]:
+    at = low.find(name)
+    while at >= 0:
+        yield at
+        at = low.find(name, at + 1)
+
+
+def _candidates(data: bytes, at: int, end: int) -> Iterator[bytes]:
+    """Give what may be the address that ends here: all before it, or from a byte that counts it."""
+    first = max(0, at - _BEFORE)
+    yield data[first:end]
+    for start in range(max(first, 1), at):
+        if data[start - 1] == end - start:
+            yield data[start:end]

@@ -1,0 +1,138 @@
+r"""Addresses inside base64 and hexadecimal digits in running text: ids, JSON, blocks of lines.
+
+What a link holds is the affair of `links`. A token is looked at only where one of the mask's words
+stands encoded in it, so a text without one costs a few searches. One that decodes and encodes
+cleanly is written anew in the same form; any other is cut out. Nothing here raises.
+"""
+
+import binascii
+import re
+from collections.abc import Callable, Iterator
+
+from conversation_tracker.core.masking.text import links
+from conversation_tracker.core.masking.text.encoded_needles import Needles
+
+Mask = Callable[[str], str]
+Edit = tuple[int, int, str]
+
+MAX_TOKEN = 64 * 1024
+"""Characters on either side of a place that are taken for its token."""
+
+_BEFORE = re.compile(r"[A-Za-z0-9+/_%\-]*")
+_AFTER = re.compile(r"[A-Za-z0-9+/_%\-]*={0,2}")
+_DIGITS = re.compile(r"[0-9A-Fa-f]*")
+_SHORT_DIGITS = re.compile(r"[0-9A-Fa-f]{6,}")  # those of `x@y`
+_BLOCK = re.compile(
+    r"^(?>(?:[A-Za-z0-9+/]{48,100}\r?\n)+)(?:[A-Za-z0-9+/]{1,100}={0,2}(?=\r?$))?", re.MULTILINE
+)
+# What begins with one character is found at many times the speed.
+_NEXT_BLOCK = re.compile(r"\n[A-Za-z0-9+/]{48}")
+_TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
+
+
+def possible(data: bytes, mask: Mask) -> bool:
+    """Say whether `masked` might change text whose ASCII stands as these bytes."""
+    needles: Needles | None = getattr(mask, "needles", None)
+    if needles is None:
+        return False
+    text = data.decode("latin-1")
+    return bool(needles.based(text) or needles.digits(text)) or _has_block(text)
+
+
+def masked(text: str, mask: Mask) -> str:
+    """Mask what stands in base64 or hexadecimal digits.
+
+        Args: text: decoded text, or HTML source, with what stands in clear masked already. mask:
+        gives a text with addresses replaced. Without an attribute `encoded_needles`, as `Masker`
+        has, nothing is looked for. Its attribute `amid` is used where it has one.
+
+    Returns:
+        The text; the same object if nothing changed.
+    """
+    needles: Needles | None = getattr(mask, "needles", None)
+    if needles is None:
+        return text
+    if links.knows_short(mask) and "://" in text:
+        text = links.applied(text, list(_link_edits(text, mask)))
+    # What is decoded may be anything.
+    mask = getattr(mask, "amid", mask)
+    if _has_block(text):
+        text = links.applied(text, list(_block_edits(text, mask)))
+    if places := needles.based(text):
+        spans = _spans(text, places, _BEFORE, _AFTER)
+        text = links.applied(text, list(links.token_edits(text, spans, mask)))
+    if places := needles.digits(text):
+        spans = _spans(text, places, _DIGITS, _DIGITS)
+        text = links.applied(text, list(_digit_edits(text, spans, mask)))
+    return text
+
+
+def _spans(
+    text: str, places: list[int], before: re.Pattern[str], after: re.Pattern[str]
+) -> list[tuple[int, int]]:
+    """Give the tokens around places, each once."""
+    spans: list[tuple[int, int]] = []
+    for place in places:
+        if spans and place < spans[-1][1]:
+            continue
+        # What stands before the last token's end belongs to that one.
+        first = max(spans[-1][1] if spans else 0, place - MAX_TOKEN)
+        lead = before.match(text[first:place][::-1])
+        rest = after.match(text, place, place + MAX_TOKEN)
+        spans.append((place - (lead.end() if lead else 0), rest.end() if rest else place))
+    return spans
+
+
+def _link_edits(text: str, mask: Mask) -> Iterator[Edit]:
+    """Find the digits in links that are an address too short to be looked for elsewhere."""
+    digits = (
+        each.span()
+        for start, end in links.spans(text, mask)
+        for each in _SHORT_DIGITS.finditer(text, start, end)
+        if "40" in each[0]
+    )
+    return _digit_edits(text, list(digits), links.surely(mask))
+
+
+def _digit_edits(text: str, spans: list[tuple[int, int]], mask: Mask) -> Iterator[Edit]:
+    for start, end in spans:
+        old = text[start:end]
+        for offset in (0, 1):
+            run = old[offset:]
+            data = bytes.fromhex(run[: len(run) & ~1])
+            decoded = data.decode("utf-8", "replace")
+            new = mask(decoded)
+            if new == decoded:
+                continue
+            written = new.encode("utf-8").hex() if _TEXT.fullmatch(decoded) else ""
+            if written and run == run.upper():
+                written = written.upper()
+            yield start, end, written if not offset and not len(run) % 2 else ""
+            break
+
+
+def _has_block(text: str) -> bool:
+    """Tell whether there may be a block of base64."""
+    return _NEXT_BLOCK.search(text) is not None or _BLOCK.match(text) is not None
+
+
+def _block_edits(text: str, mask: Mask) -> Iterator[Edit]:
+    """Find the blocks of base64 that hold an address; keys have their own rules."""
+    for match in _BLOCK.finditer(text):
+        old = match[0]
+        lines = old.split()
+        joined = "".join(lines).rstrip("=")
+        run = joined[: len(joined) - (len(joined) % 4 == 1)]
+        data = binascii.a2b_base64(run + "=" * (-len(run) % 4))
+        decoded = data.decode("utf-8", "replace")
+        new = mask(decoded)
+        if new == decoded:
+            continue
+        if not _TEXT.fullmatch(decoded):
+            yield *match.span(), ""
+            continue
+        code = binascii.b2a_base64(new.encode("utf-8"), newline=False).decode("ascii")
+        width = len(lines[0])
+        line_end = "\r\n" if "\r\n" in old else "\n"
+        written = line_end.join(code[at : at + width] for at in range(0, len(code), width))
+        yield *match.span(), written + (line_end if old.endswith("\n") else "")

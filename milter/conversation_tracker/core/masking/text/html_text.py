@@ -1,0 +1,264 @@
+"""HTML as a person reads it: the reader's own alias becomes their address in text nodes only.
+
+Not in tags and their attributes, comments, scripts, styles, form fields, or what any element holds
+that is no markup to some programs. Broken markup is read in two ways, as HTML 5 says and with every
+quotation mark, comment and CDATA section taken for one; only what is text in both is text. A run
+without blanks goes on over tags that end no line. Nothing here raises, and time is linear.
+"""
+
+import html
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+
+from conversation_tracker.core.base.means import LARGE
+from conversation_tracker.core.masking.text.eyes import Eyes, Span
+from conversation_tracker.core.masking.text.html import BLOCK, REFERENCE
+from conversation_tracker.core.masking.text.links import applied
+
+_B = r"\t\n\f\r "
+# Each branch begins where the one before cannot; a value that has no end lets the tag have none.
+_VALUE = rf"(?:\"[^\"]*+\"|'[^']*+'|[^{_B}>\"'][^{_B}>]*+|(?=>))"
+_ATTRIBUTE = rf"(?:=[^{_B}/>=]*+|[^{_B}/>=]++)(?:[{_B}]*+=[{_B}]*+{_VALUE}|(?![{_B}]*+=))"
+_OTHERS = r"(?:!(?!--)|\?|/(?![A-Za-z]))[^>]*+>"
+_UNCLOSED = r"(?=[A-Za-z!?/])"
+# HTML living standard, sections 13.2.5.1 to 13.2.5.53.
+_STRICT = re.compile(
+    rf"<(?:!--(?:-?>|.*?--!?>)|(?P<end>/?)(?P<name>[A-Za-z][^{_B}/>]*+)"
+    rf"(?>(?:[{_B}/]++|{_ATTRIBUTE})*)>|{_OTHERS}|{_UNCLOSED})",
+    re.DOTALL,
+)
+_WARY = re.compile(
+    rf"<(?:!--.*?-->|!\[CDATA\[.*?\]\]>|(?P<end>/?)(?P<name>[A-Za-z][^{_B}/>\"'<]*+)"
+    r"(?>(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*)>"
+    rf"|(?!!\[CDATA\[){_OTHERS}|{_UNCLOSED})",
+    re.DOTALL,
+)
+# What these hold is no markup (section 13.2.6.2), and no text that is surely shown.
+_RAW = frozenset(
+    "iframe noembed noframes noscript plaintext script style textarea title xmp".split()
+)
+_SEVEN = re.compile(
+    r"charset\s*+=\s*+[\"']?(?:x-unicode-2-0-|unicode-1-1-|x-)?utf-?7", re.IGNORECASE
+)
+# Those that may belong to an alias.
+_REFERENCES = re.compile("&(?:#|commat|period|dash|plus|lowbar)", re.IGNORECASE)
+_SHOWN = "title"
+_ENDLESS = "plaintext"
+_LISTS = frozenset({"select", "datalist"})
+_FIELDS = _LISTS | {"option"}
+_BREAKS = re.compile(
+    rf"(?:{BLOCK.pattern}|tbody|thead|tfoot|body|html|head|title|select|legend|summary|option)\Z",
+    re.IGNORECASE,
+)
+
+Node = tuple[int, int, bool]
+"""Start and end of a text in the source, and whether a new line is before it."""
+
+
+class Page:
+    """HTML source that is read piece by piece, in order."""
+
+    def __init__(self) -> None:
+        self._strict = _Reading()
+        self._wary = _WaryReading()
+        self._begun = False
+        self._broken = False
+
+    def shown(self, source: str, eyes: Eyes) -> str:
+        """Give the next piece of the source as the reader sees it.
+
+        Args:
+            source: decoded source; what is not written yet may end inside a tag.
+            eyes: the reader's.
+
+        Returns:
+            The source; the same object where nothing changes.
+        """
+        text = list(self._strict.read(source))
+        sure = list(self._wary.read(source))
+        eyes.check()
+        # Some programs, and hosts on the way, leave NUL out, and so find other tags; and some
+        # believe the page, not its header, that it is in UTF-7, where tags look like text.
+        self._broken = self._broken or "\0" in source or _SEVEN.search(source) is not None
+        if self._broken or not (eyes.near(source) or _REFERENCES.search(source)):
+            if text:
+                self._begun = not source[text[-1][1] - 1].isspace()
+            return source
+        layout = _Layout(source, text, eyes.check)
+        starts = [start for start, _, _ in sure]
+        spans = eyes.found(layout.text, layout.edges, begun=self._begun)
+        if layout.text:
+            self._begun = not layout.text[-1].isspace()
+        new = html.escape(eyes.own, quote=False)
+        edits: list[tuple[int, int, str]] = []
+        for span in spans:
+            places = list(layout.places(*span))
+            if all(_within(sure, starts, place) for place in places):
+                edits += ((*place, "" if n else new) for n, place in enumerate(places))
+        return applied(source, edits)
+
+
+def _within(nodes: list[Node], starts: list[int], place: Span) -> bool:
+    number = bisect_right(starts, place[0]) - 1
+    return number >= 0 and place[1] <= nodes[number][1]
+
+
+class _Reading:
+    """Tells markup from text as HTML 5 says; what a piece leaves open goes on in the next."""
+
+    _markup = _STRICT
+
+    def __init__(self) -> None:
+        self._pending = ""
+        self._raw = ""
+        self._open: dict[str, int] = {}  # elements in which text is none, and how many
+        self._foreign = False
+        self._lost = False
+
+    def read(self, source: str) -> Iterator[Node]:
+        """Go through the texts in the next piece of the source."""
+        if self._lost:
+            return
+        whole, before = self._pending + source, len(self._pending)
+        self._pending = ""
+        at, breaks = 0, False
+        while True:
+            if self._raw:
+                close = _closing(self._raw).search(whole, at)
+                end = close.start() if close else len(whole)
+                if self._raw == _SHOWN and end > at and not self._open:
+                    yield at - before, end - before, True
+                if close is None:
+                    return
+                at, self._raw = end, ""
+            found = self._markup.search(whole, at)
+            end = found.start() if found else len(whole)
+            if end > at and not self._open:
+                yield at - before, end - before, breaks
+                breaks = False
+            if found is None:
+                return
+            if found.end() == found.start() + 1:  # it has no end
+                self._pending = whole[found.start() :]
+                self._lost = len(self._pending) > LARGE
+                return
+            at = found.end()
+            breaks = self._tag(found) or breaks
+
+    def _tag(self, found: re.Match[str]) -> bool:
+        """Take notice of a tag; tell whether it ends a line."""
+        name = (found["name"] or "").lower()
+        if found["end"]:
+            self._open.pop(name, None)
+        elif name in _RAW:
+            self._raw = name
+        elif name in _FIELDS and not self._open:
+            self._open[name] = 1
+        return _BREAKS.match(name) is not None
+
+
+class _WaryReading(_Reading):
+    """Tells markup from text by all that some program may take for markup.
+
+    Nothing is raw; text is sure where no element is open whose content may be no text.
+    """
+
+    _markup = _WARY
+
+    def _tag(self, found: re.Match[str]) -> bool:
+        name = (found["name"] or "").lower()
+        if found["end"]:
+            self._close(name)
+        elif name != _SHOWN and (name in _RAW or name in _FIELDS):
+            self._open[name] = self._open.get(name, 0) + 1
+        else:
+            self._inside(name)
+        return False
+
+    def _inside(self, name: str) -> None:
+        """Take notice of what stands in an open element: its own end tag may end nothing then."""
+        self._foreign = self._foreign or name in ("svg", "math")
+        for each in self._open:
+            if self._foreign or each == "option":
+                self._open[each] += 1
+
+    def _close(self, name: str) -> None:
+        if name in _LISTS and name in self._open:  # closes what is left open in it
+            self._open.pop("option", None)
+        if self._open.get(name, 0) > 1:
+            self._open[name] -= 1
+        elif name != _ENDLESS:
+            self._open.pop(name, None)
+
+
+_meant = lru_cache(maxsize=1024)(html.unescape)
+
+
+@lru_cache(maxsize=len(_RAW))
+def _closing(name: str) -> re.Pattern[str]:
+    if name == _ENDLESS:
+        return re.compile(r"(?!)")
+    return re.compile(rf"</{name}(?=[{_B}/>])", re.IGNORECASE)
+
+
+class _Layout:
+    """The text of nodes, one after the other, and where in the source each character is.
+
+    Attributes:
+        text: what is read, references decoded.
+        edges: where in it a node begins or ends.
+    """
+
+    def __init__(self, source: str, nodes: Iterable[Node], check: Callable[[], None]) -> None:
+        self._starts: list[int] = []  # of each segment in the text
+        self._sizes: list[int] = []  # characters in it
+        self._spans: list[Span] = []  # its source: as long, or a reference
+        self._pieces: list[str] = []
+        self._length = 0
+        edges: set[int] = set()
+        for start, end, breaks in nodes:
+            check()
+            if breaks:
+                self._pieces.append("\n")
+                self._length += 1
+            edges.add(self._length)
+            self._add_node(source, start, end)
+            edges.add(self._length)
+        self.text = "".join(self._pieces)
+        self.edges = frozenset(edges)
+
+    def _add_node(self, source: str, start: int, end: int) -> None:
+        at = start
+        if source.find("&", start, end) >= 0:
+            for match in REFERENCE.finditer(source, start, end):
+                meant = _meant(match[0])
+                if meant != match[0]:
+                    self._add(source[at : match.start()], at, match.start())
+                    self._add(meant, *match.span())
+                    at = match.end()
+        self._add(source[at:end], at, end)
+
+    def _add(self, text: str, start: int, end: int) -> None:
+        if text:
+            self._starts.append(self._length)
+            self._sizes.append(len(text))
+            self._spans.append((start, end))
+            self._pieces.append(text)
+            self._length += len(text)
+
+    def places(self, start: int, end: int) -> Iterator[Span]:
+        """Give the spans of the source that a span of the text stands for."""
+        number = bisect_right(self._starts, start) - 1
+        found: list[Span] = []
+        while number < len(self._starts) and self._starts[number] < end:
+            base, (first, last) = self._starts[number], self._spans[number]
+            if last - first == self._sizes[number]:
+                first, last = first + max(0, start - base), min(last, first + end - base)
+            if found and found[-1][1] == first:
+                found[-1] = (found[-1][0], last)
+            else:
+                found.append((first, last))
+            number += 1
+        yield from found

@@ -1,0 +1,188 @@
+"""Known addresses in running text, found in decoded form and replaced.
+
+An address ends where no more of a local part or a domain can follow, so `xjohn@doe.example` and
+`john@doe.example.org` are other people than `john@doe.example`; `address_forms` knows the
+boundaries and the ways an address is written. Transfer encodings, charsets, encoded words and
+markup are not known here: the text is decoded already.
+
+Nothing here raises, except the constructor, with ValueError, for a key without `@`.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+
+from conversation_tracker.core.masking.text import chance
+from conversation_tracker.core.masking.text.address_forms import (
+    Domain,
+    Hit,
+    domain_spellings,
+    is_near,
+)
+from conversation_tracker.core.masking.text.encoded_needles import Needles
+from conversation_tracker.core.masking.text.names import parted, shortest
+from conversation_tracker.core.syntax.charset import foreign
+
+# Characters without width, which a reader does not see inside an address.
+_INVISIBLE = re.compile(
+    r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+)
+_TURNS = 3  # in which all is found that overlaps
+_PAIR = re.compile(r"\\(.)", re.DOTALL)
+
+
+class Masker:
+    r"""Replace known addresses wherever they stand in a text.
+
+    Recognised, in any letter case: the bare address; one with a `+tag`, and the address without
+    the tag where a key has one; dots in the local part at Gmail; IDN domains as A-labels and
+    U-labels; the separator as `%40`, `%2540`, `=40`, `+40` (RFC 3461 section 4), `\u0040`; VERP
+    and routed forms (`bounce+john=doe.example@`, `john%doe.example@`) and SRS
+    (`doe.example=john@`); a quoted local part; invisible characters inside.
+
+    Args:
+        replacements: the identity of each address (`Address.key`, lower case) and what replaces
+            it, mostly an alias. A replacement takes on the spelling of `@` that it finds.
+        kept: identities of addresses that stay, and all variants with them that are not somebody
+            else's exact address.
+        watched: other domains that are looked for as well, in lower case.
+        notice: called whenever one of the domains is seen as part of an address, whosever.
+        used: called with each replacement as it is written into a text.
+    """
+
+    def __init__(
+        self,
+        replacements: Mapping[str, str],
+        kept: Iterable[str] = (),
+        watched: Iterable[str] = (),
+        notice: Callable[[], None] = lambda: None,
+        used: Callable[[str], None] = lambda _replacement: None,
+    ) -> None:
+        self._domains: dict[str, Domain] = {}
+        for key, replacement in replacements.items():
+            local, at, domain = key.rpartition("@")
+            if not at:
+                raise ValueError("a key is no address")
+            for spelled in domain_spellings(domain):
+                known = self._domains.setdefault(spelled, Domain(spelled))
+                known.locals.setdefault(local, replacement)
+                if "\\" in local:  # as in a comment, where pairs have been read already
+                    known.locals.setdefault(_PAIR.sub(r"\1", local), replacement)
+        kept = tuple(kept)
+        for key in kept:
+            local, _, domain = key.rpartition("@")
+            for spelled in domain_spellings(domain) & self._domains.keys():
+                self._domains[spelled].locals.setdefault(local, None)
+        for known in self._domains.values():
+            known.add_untagged()
+        self._watched = frozenset(watched) - self._domains.keys()
+        self._alone, self._together = parted((*self._domains, *self._watched))
+        self._notice = notice
+        self._replacements = replacements
+        self._kept = kept
+        self._used = used
+
+    def __call__(self, text: str) -> str:
+        """Give the text with every known address replaced; the same object if there is none."""
+        if not self._domains and not self._watched:
+            return text
+        # What two addresses share is the first one's; then the other's may stand alone.
+        for _ in range(_TURNS):
+            text, whole = self._once(text)
+            if whole:
+                break
+        return text
+
+    def _once(self, text: str) -> tuple[str, bool]:
+        """Replace the addresses that share nothing with one before them; tell if these are all."""
+        hits = list(self._hits(text.lower())) if text.isascii() else self._unicode_hits(text)
+        if not hits:
+            return text, True
+        pieces: list[str] = []
+        done = 0
+        whole = True
+        for start, end, replacement in sorted(hits):
+            if start >= done:
+                pieces += text[done:start], replacement
+                self._used(replacement)
+                done = end
+            else:
+                whole = whole and end <= done
+        return "".join(pieces) + text[done:], whole
+
+    def possible(self, data: bytes) -> bool:
+        """Say whether raw bytes may hold a known address.
+
+        Args:
+            data: text in any charset that leaves ASCII as it is, without a transfer encoding.
+
+        Returns:
+            False only where decoding and masking would surely change nothing.
+        """
+        if not data.isascii():
+            return bool(self._domains or self._watched)
+        lower = data.lower()
+        return any(name in lower for name in self._raw)
+
+    @cached_property
+    def amid(self) -> "Masker":
+        """What masks a text that may be made of random octets: without what chance writes."""
+        if all(map(chance.told, self._replacements)):
+            return self
+        told = {key: new for key, new in self._replacements.items() if chance.told(key)}
+        return Masker(told, self._kept, self._watched, self._notice, self._used)
+
+    @cached_property
+    def needles(self) -> Needles:
+        """What the addresses look like in base64 and hexadecimal digits: mostly their domains."""
+        words: set[str] = set()
+        for name in self._shortest:
+            known = self._domains.get(name)
+            words.update(chance.encoded(name, known.locals if known is not None else ()))
+        return Needles(words, self._notice)
+
+    @cached_property
+    def _raw(self) -> list[bytes]:
+        return [name.encode("utf-8") for name in self._shortest]
+
+    @cached_property
+    def _shortest(self) -> list[str]:
+        return shortest(self._domains.keys() | self._watched)
+
+    def _hits(self, low: str) -> Iterator[Hit]:
+        """Find the known addresses in a lower-cased text; they may overlap, in no order."""
+        for name in self._alone:
+            at = low.find(name)
+            while at >= 0:
+                if (hit := self._hit(low, at, name)) is not None:
+                    yield hit
+                at = low.find(name, at + 1)
+        for at, name in self._together.places(low) if self._together is not None else ():
+            if (hit := self._hit(low, at, name)) is not None:
+                yield hit
+
+    def _hit(self, low: str, at: int, name: str) -> Hit | None:
+        """Give the known address whose domain stands in a place, if there is one."""
+        if not is_near(low, at, at + len(name)):
+            return None
+        self._notice()
+        domain = self._domains.get(name)
+        return domain.hit(low, at) if domain is not None else None
+
+    def _unicode_hits(self, text: str) -> list[Hit]:
+        """Find them in any text, also those with invisible characters inside."""
+        # This is the one character that lower() makes longer, which would shift all positions.
+        low = text.replace("\u0130", "i").lower()
+        hits = list(self._hits(low))
+        if _INVISIBLE.search(foreign(low)) is None:
+            return hits
+        visible = _INVISIBLE.sub("", low)
+        if not (hidden := list(self._hits(visible))):
+            return hits
+        gone = [match.start() - n for n, match in enumerate(_INVISIBLE.finditer(low))]
+
+        def place(at: int) -> int:
+            return at + bisect_right(gone, at)
+
+        return hits + [(place(start), place(end - 1) + 1, new) for start, end, new in hidden]

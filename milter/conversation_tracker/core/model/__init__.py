@@ -1,0 +1,1 @@
+"""The values everything works on: addresses, aliases, conversations, messages, plans, replies."""

@@ -1,0 +1,365 @@
+"""A conversation: one order of one store, and the people and systems who take part in it.
+
+Everything is a value. A conversation is read from the database, grows by `join` while a message is
+planned, and what joined is written back with the record. Real addresses are here, in memory, and
+in two columns of the database; nowhere else.
+
+Introduced is whom somebody named whose word counts: mask(), the store's own mail, or an introduced
+participant who is who they claim to be. Everybody else is a guest. The addresses of Reply-To fields
+and return paths lie apart: only those of a message itself, or that it goes to, take part in it.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.alias import Alias, Bounce, Hard, Soft, soft
+from conversation_tracker.core.model.variant import base, mailbox
+
+Role = Literal["buyer", "store", "partner", "return"]
+Kind = Literal["hard", "soft"]
+Direction = Literal["outbound", "inbound", "internal"]
+
+
+class TooManyParticipants(ValueError):
+    """The order has as many introduced participants as the store allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One row of the stores table, as far as mail needs it.
+
+    `submitters` is what the directory alone knows: who may write as the store, where not everybody
+    trusted may.
+    """
+
+    name: str
+    mask: Kind = "hard"
+    issuer_mask: Kind = "soft"
+    sender_domains: frozenset[str] = frozenset()
+    order_header: str = "X-Order-Id"
+    mask_body: bool = True
+    attachments_with_address: Literal["flag", "remove"] = "flag"
+    unknown_senders: Literal["accept", "reject"] = "accept"
+    spoofed_senders: Literal["flag", "reject"] = "flag"
+    participant_limit: int = 100
+    submitters: frozenset[str] = frozenset()
+    guest_limit: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order: `id` is the database's, `ref` its 12 random digits."""
+
+    id: int
+    number: str
+    ref: str
+    alias_domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One address of an order.
+
+    Attributes:
+        token: local part of the hard alias, 32 lower-case hexadecimal digits.
+        role: buyer, store or partner; "return" is a Reply-To address or return path, which lies
+            apart from the participants.
+        address: the real address; None once expiry has emptied it.
+        recorded: whether the database already knows this participant as they are.
+        introduced: somebody named them whose word counts; else a guest, shown in hard form only.
+        handed_out: their soft alias was given or shown as such; no other soft alias resolves.
+        owner: of a return address, the token of whoever's message brought it.
+        named: a guest who joins by being named, and did not write: there is a limit to these.
+    """
+
+    token: str
+    role: Role
+    address: Address | None
+    recorded: bool = True
+    introduced: bool = True
+    handed_out: bool = True
+    owner: str | None = None
+    named: bool = False
+
+    @property
+    def guest(self) -> bool:
+        """Tell whether this is a guest that can be reached."""
+        return not self.introduced and self.role != "return" and self.address is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One message identifier of ours: what it stands for, and whose that is, by their token."""
+
+    ours: str
+    original: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """An order with its store and its participants.
+
+    Attributes:
+        store: the store.
+        order: the order.
+        participants: all introduced people and the newest guests, and whoever else takes part in a
+            message that is planned.
+        identifiers: all message identifiers of ours there are; None where they are too many to be
+            read with the rest.
+        apart: return addresses that are known, and take no part so far.
+        left_out: identities (`Address.key`) of whom a message names and who do not join.
+        hard_only: tokens of whom one message must show by their hard alias: it claims to be theirs.
+        memo: what was made of all of this once, by what made it.
+    """
+
+    store: Store
+    order: Order
+    participants: tuple[Participant, ...] = ()
+    identifiers: tuple[Mapped, ...] | None = ()
+    apart: tuple[Participant, ...] = ()
+    left_out: frozenset[str] = frozenset()
+    hard_only: frozenset[str] = frozenset()
+    memo: dict[str, object] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _by_key: dict[str, Participant] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
+    _by_base: dict[str, list[Participant]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
+
+    def __iter__(self) -> Iterator[Participant]:
+        """Go through the participants in the order they joined."""
+        return iter(self.participants)
+
+    def of(self, address: Address) -> Participant | None:
+        """Find the participant with exactly this real address."""
+        return self._keys().get(address.key)
+
+    def whose(self, address: Address) -> Participant | None:
+        """Find the participant whose address this is, or is a variant of.
+
+        An exact address wins, and introduced people before guests; two candidates are none. A
+        return address has no variants: what its tag says is why it is there.
+        """
+        found = self._keys().get(address.key)
+        if found is not None:
+            return found
+        return _only(self._bases().get(base(address), []))
+
+    def _keys(self) -> dict[str, Participant]:
+        if self._by_key is not None:
+            return self._by_key
+        index = {p.address.key: p for p in self.participants if p.address is not None}
+        object.__setattr__(self, "_by_key", index)
+        return index
+
+    def _bases(self) -> dict[str, list[Participant]]:
+        if self._by_base is not None:
+            return self._by_base
+        index: dict[str, list[Participant]] = {}
+        for each in self.participants:
+            if each.address is not None and each.role != "return":
+                index.setdefault(base(each.address), []).append(each)
+        object.__setattr__(self, "_by_base", index)
+        return index
+
+    def known(self, address: Address) -> Participant | None:
+        """Find whose address this is, as `whose`; return addresses that take no part as well."""
+        apart = (p for p in self.apart if p.address is not None and p.address.key == address.key)
+        return self.whose(address) or next(apart, None)
+
+    def named(self, alias: Alias) -> Participant | None:
+        """Find the participant that an alias of this order stands for.
+
+        Both forms resolve whatever the store's setting is, the soft one once it was handed out. A
+        bounce address names no participant.
+        """
+        match alias:
+            case Hard(token=token, domain=self.order.alias_domain):
+                return self.with_token(token)
+            case Soft(key=key, ref=self.order.ref, domain=self.order.alias_domain):
+                found = self._keys().get(key)
+                return found if found is not None and found.handed_out else None
+        return None
+
+    def with_token(self, token: str) -> Participant | None:
+        """Find who has this token, return addresses that take no part among them."""
+        return next((p for p in (*self.participants, *self.apart) if p.token == token), None)
+
+    def has(self, role: Role) -> bool:
+        """Tell whether somebody with this role can still be reached."""
+        return any(p.role == role and p.address is not None for p in self.participants)
+
+    def role(self, participant: Participant) -> Role:
+        """Give a participant's role: a return address has that of whoever's it is."""
+        if participant.role != "return":
+            return participant.role
+        owner = self.with_token(participant.owner) if participant.owner else None
+        return "partner" if owner is None or owner.role == "return" else owner.role
+
+    def alias(self, participant: Participant) -> str:
+        """Give a participant's alias in the form the store wants today."""
+        kind = self.store.issuer_mask if participant.role == "store" else self.store.mask
+        softly = participant.introduced and participant.token not in self.hard_only
+        carried = self.soft(participant) if kind == "soft" and softly else None
+        return carried or self.hard(participant)
+
+    def hard(self, participant: Participant) -> str:
+        """Give a participant's hard alias, the only form that is ever recorded."""
+        return f"{participant.token}@{self.order.alias_domain}"
+
+    def soft(self, participant: Participant) -> str | None:
+        """Give a participant's soft alias, or None where the address cannot be carried."""
+        if participant.address is None or participant.role == "return":
+            return None
+        carried = soft(participant.address, self.order.ref, self.order.alias_domain)
+        return str(carried) if carried else None
+
+    def bounce(self, token: str) -> str:
+        """Give the bounce address with this token."""
+        return str(Bounce(token, self.order.alias_domain))
+
+    def join(
+        self,
+        address: Address,
+        role: Role,
+        mint: Callable[[], str],
+        *,
+        introduced: bool = True,
+        named: bool = False,
+        claimed: bool = False,
+    ) -> "Conversation":
+        """Add an address that is not yet known; one that is known stays, or is introduced now.
+
+        A return address becomes a participant, with the alias it has. Who takes part as a guest,
+        and is introduced, gets the role given: nobody's word stood behind the one they had. That
+        is a guest of the very mailbox: a stranger's tagged spelling draws nobody's mail to itself.
+
+        Args:
+            address: a real address, not in an alias domain.
+            role: the role to give; an address in the store's own domains is always "store".
+            mint: gives a fresh random token, 32 hexadecimal digits.
+            introduced: somebody names the address whose word counts.
+            named: a guest joins by being named.
+            claimed: the author only claims to be the store; so far they are nobody's.
+
+        Returns:
+            The conversation with the address in it.
+
+        Raises:
+            TooManyParticipants: the store's participant_limit is reached, which counts introduced
+                people only.
+        """
+        known = self.whose(address)
+        if introduced and known is not None and known.guest and not _same(known, address):
+            known = None
+        if known is not None and known.role != "return" and (known.introduced or not introduced):
+            return self
+        if introduced and self.size >= self.store.participant_limit:
+            raise TooManyParticipants
+        if address.domain in self.store.sender_domains and not claimed:
+            role = "store"
+        if known is None:
+            spare = next(
+                (p for p in self.apart if p.address and p.address.key == address.key), None
+            )
+            if spare is None:
+                return self._joined(
+                    Participant(mint(), role, address, False, introduced, False, named=named)
+                )
+            left = tuple(each for each in self.apart if each is not spare)
+            new = replace(spare, role=role, recorded=False, owner=None, named=named)
+            return replace(self, apart=left)._joined(replace(new, introduced=introduced))
+        new = replace(known, role=role, recorded=False, owner=None, named=named)
+        return self._with(known, replace(new, introduced=introduced))
+
+    def answering(
+        self, address: Address, owner: Participant, mint: Callable[[], str]
+    ) -> "Conversation":
+        """Let a Reply-To address or return path take part in a message; who is known stays.
+
+        Args:
+            address: a real address, not in an alias domain.
+            owner: whose message names it.
+            mint: gives a fresh random token, 32 hexadecimal digits.
+        """
+        if self.of(address) is not None:
+            return self
+        for spare in self.apart:
+            if spare.address is not None and spare.address.key == address.key:
+                return self.with_part(spare.token)
+        fresh = Participant(mint(), "return", address, False, False, False, owner.token)
+        return self._joined(fresh)
+
+    def with_part(self, token: str) -> "Conversation":
+        """Let the return address with this token take part, if there is one that does not yet."""
+        part = [each for each in self.apart if each.token == token]
+        left = tuple(each for each in self.apart if each.token != token)
+        return replace(self, participants=(*self.participants, *part), apart=left) if part else self
+
+    def knowing(self, people: Iterable[Participant]) -> "Conversation":
+        """Add participants and return addresses that the database knows and did not give before."""
+        met = {each.token for each in (*self.participants, *self.apart)}
+        fresh = [each for each in people if each.token not in met]
+        return replace(
+            self,
+            participants=(*self.participants, *(p for p in fresh if p.role != "return")),
+            apart=(*self.apart, *(p for p in fresh if p.role == "return")),
+        )
+
+    def without(self, keys: Collection[str]) -> "Conversation":
+        """Leave some out whom a message names, by their identities (`Address.key`)."""
+        return replace(self, left_out=self.left_out.union(keys)) if keys else self
+
+    def only_hard(self, tokens: Iterable[str]) -> "Conversation":
+        """Let these show by their hard alias, whatever the store wants."""
+        wanted = frozenset(tokens)
+        return replace(self, hard_only=self.hard_only | wanted) if wanted else self
+
+    def _joined(self, new: Participant) -> "Conversation":
+        """Add somebody; the indices go along, for thousands may join one after the other."""
+        after = replace(self, participants=(*self.participants, new))
+        if new.address is None:
+            return after
+        keys, bases = self._keys(), self._bases()
+        object.__setattr__(self, "_by_key", None)
+        object.__setattr__(self, "_by_base", None)
+        keys[new.address.key] = new
+        if new.role != "return":
+            bases.setdefault(base(new.address), []).append(new)
+        object.__setattr__(after, "_by_key", keys)
+        object.__setattr__(after, "_by_base", bases)
+        return after
+
+    def _with(self, old: Participant, new: Participant) -> "Conversation":
+        people = tuple(new if participant is old else participant for participant in self)
+        return replace(self, participants=people)
+
+    @property
+    def size(self) -> int:
+        """Count the introduced participants that can be reached."""
+        known = (p for p in self.participants if p.introduced and p.role != "return")
+        return sum(each.address is not None for each in known)
+
+    @property
+    def full(self) -> bool:
+        """Tell whether no more guests join by being named."""
+        return sum(p.guest for p in self.participants) >= self.store.guest_limit
+
+    @property
+    def joined(self) -> tuple[Participant, ...]:
+        """Give those the database does not know yet, or knows otherwise."""
+        return tuple(p for p in self.participants if not p.recorded)
+
+
+def _same(known: Participant, address: Address) -> bool:
+    return known.address is not None and mailbox(known.address) == mailbox(address)
+
+
+def _only(alike: list[Participant]) -> Participant | None:
+    """Choose who alone is meant: introduced people come before guests."""
+    candidates = [each for each in alike if each.introduced] or alike
+    return candidates[0] if len(candidates) == 1 else None

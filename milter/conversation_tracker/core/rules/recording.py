@@ -1,0 +1,249 @@
+"""What the timeline keeps of a message: a record, masked for good.
+
+No real address and no soft alias gets into a record, in whatever field; the message itself is kept
+as everybody could see it, without what only its way added. What the final scan still finds an
+address in is left out, and the rest is kept: no message goes unrecorded.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from conversation_tracker.core.base.means import ENDLESS, Octets
+from conversation_tracker.core.masking.header.display_names import without_name
+from conversation_tracker.core.masking.header.headers import ADDRESS_HEADERS
+from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.model.address import mailboxes
+from conversation_tracker.core.model.conversation import Conversation, Direction, Participant
+from conversation_tracker.core.model.first_pass import Verdict
+from conversation_tracker.core.model.message import Header, Message, render
+from conversation_tracker.core.model.plan import Record, Refusal
+from conversation_tracker.core.model.replies import Reply
+from conversation_tracker.core.rules import claims
+from conversation_tracker.core.rules.authentication import verdict
+from conversation_tracker.core.rules.joining import mentioned
+from conversation_tracker.core.scanning.scan import Scanner
+from conversation_tracker.core.syntax.encoded_words import decoded
+from conversation_tracker.core.views.message_ids import mapped, shown
+from conversation_tracker.core.views.view import View, structure
+
+_WORDS = 200
+# Characters of HTML that surely make these: of the 320 of an address, an alias leaves some 40.
+_ENOUGH = 2600
+_SUBJECT = 1000
+_IDENTIFIER = 500
+_NOT_KEPT = b"[The body holds an address that cannot be masked, and is not kept.]\r\n"
+_ANY_ADDRESS = re.compile(r"(?<![^\s<>(),;:\"'])(?![0-9a-f]{32}@)[^\s<>(),;:\"']+@[^\s<>(),;:\"']+")
+
+
+def record(
+    message: Message,
+    conversation: Conversation,
+    author: Participant,
+    to: Sequence[tuple[Participant, str]],
+    verdict: Verdict | Literal["flagged"],
+    scanner: Scanner,
+    alias_domains: Collection[str] = (),
+    *,
+    own: bool = False,
+) -> Record:
+    """Give what is recorded of a message in one conversation.
+
+    Args:
+        message: the message.
+        conversation: the conversation with everybody who takes part.
+        author: who wrote it.
+        to: who gets it, each with a fresh bounce token.
+        verdict: whether the author is who they claim to be.
+        scanner: looks for everybody who takes part.
+        alias_domains: all alias domains; another order's soft alias holds an address as well.
+        own: it is the store's own mail.
+
+    Returns:
+        The record: everybody in hard form, and nothing that the way added.
+
+    Raises:
+        TooComplex: the body's structure is over the limits.
+    """
+    view = View(conversation, None, alias_domains=alias_domains, means=message.means)
+    shown = view.opened(message)
+    kept, body = _kept(shown, view, scanner, f"{author.token}@{conversation.order.alias_domain}")
+    sender = conversation.whose(message.sender) if message.sender is not None else None
+    sender_name, message_id, subject, first_words, *names = _texts(view, shown, scanner)
+    return Record(
+        order=conversation.order.id,
+        joined=conversation.joined,
+        digest=message.digest,
+        queue_id=message.arrival.queue_id,
+        direction=_direction(conversation, author, [participant for participant, _ in to]),
+        sender=author.token,
+        return_path=sender.token if sender is not None else None,
+        recipients=tuple((participant.token, bounce) for participant, bounce in to),
+        sender_name=sender_name,
+        message_id=message_id,
+        subject=subject,
+        first_words=first_words,
+        size=message.size,
+        attachment_names=tuple(names),
+        automatic=message.automatic,
+        auto_reply=message.auto_reply,
+        raw=render(kept, body, message.means),
+        identifiers=tuple(mapped(message, conversation)),
+        verdict=verdict,
+        first_pass=not message.arrival.split,
+        notes=_notes(message, view, body),
+        own=own,
+        brief=message.brief,
+        mentioned=tuple(dict.fromkeys(mentioned(message, conversation))),
+    )
+
+
+def _notes(message: Message, view: View, kept: Octets) -> tuple[str, ...]:
+    """Tell what holds an address and is no text, which signatures go, how many are left out."""
+    part = structure(message)
+    found = mime.look(part, message.body, view.others, message.means, view.quiet)
+    told = {each.number for each in found}
+    signatures = mime.unsigned(part, message.body, kept)
+    parts = (
+        f"{each.number} {each.type} {each.kind}"
+        for each in (*found, *(each for each in signatures if each.number not in told))
+    )
+    left = len(view.conversation.left_out)
+    return (*parts, f"left out: {left}") if left else tuple(parts)
+
+
+def refusal(
+    message: Message,
+    conversation: Conversation,
+    recipient: str | None,
+    reply: Reply,
+    authserv_id: str = "",
+) -> Refusal:
+    """Give what is recorded of a message that was refused.
+
+    Args:
+        message: the message.
+        conversation: a conversation it was for, as it was before: nobody joins by being refused.
+        recipient: token of the participant it was for.
+        reply: what it was refused with.
+        authserv_id: whose Authentication-Results to believe, "" for nobody's. Who did not write
+            what claims to be theirs is not named.
+    """
+    view = View(conversation, None)
+    author = conversation.whose(message.author) if message.author is not None else None
+    # The time for it may be over; what is looked at here is short.
+    found = verdict(replace(message, means=ENDLESS), authserv_id)
+    if claims.flagged(message, conversation, found):
+        author = None
+    return Refusal(
+        order=conversation.order.id,
+        digest=message.digest,
+        author=author.token if author is not None else None,
+        recipient=recipient,
+        subject=_anonymous(_text(view, message, b"subject")[:_SUBJECT]),
+        reply=str(reply),
+    )
+
+
+def _kept(
+    message: Message, view: View, scanner: Scanner, author: str
+) -> tuple[tuple[Header, ...], Octets]:
+    """Give what is kept of the message itself: masked, and without what could not be.
+
+    The author's display name is kept once, as the record's sender_name, so that it can be erased;
+    beside another address of theirs it would stay.
+    """
+    values = view.headers(message, protected=True)
+    name = view.text(_author_name(message))
+    kept = tuple(
+        Header(
+            header.name,
+            without_name(value, author, name) if header.key in ADDRESS_HEADERS else value,
+        )
+        for header, value in zip(message.headers, values, strict=True)
+        if value is not None
+    )
+    try:
+        body = view.body(message)
+        kept = tuple(
+            Header(h.name, mime.content_type(h.value, message.body, body))
+            if h.key == b"content-type"
+            else h
+            for h in kept
+        )
+        return _clean(kept, body, scanner)
+    except mime.Unmaskable:
+        return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT
+
+
+def _clean(
+    headers: tuple[Header, ...], body: Octets, scanner: Scanner
+) -> tuple[tuple[Header, ...], Octets]:
+    """Leave out of a masked message whatever still shows an address."""
+    hits = scanner.scan(headers, body)
+    if not hits:
+        return headers, body
+    if any(not hit.channel.startswith("header ") for hit in hits):
+        headers = tuple(h for h in headers if not h.key.startswith(b"content-"))
+        body = _NOT_KEPT
+    return tuple(h for h in headers if not scanner.scan([h], b"")), body
+
+
+def _texts(view: View, message: Message, scanner: Scanner) -> list[str]:
+    """Give author's name, message identifier, subject and first words; then the names of files."""
+    part = structure(message)
+    return _shown(
+        [
+            view.text(_author_name(message)),
+            _message_id(view, message),
+            _text(view, message, b"subject")[:_SUBJECT],
+            _first_words(view, part, message),
+            *map(view.text, mime.attachment_names(part, message.body)),
+        ],
+        scanner,
+    )
+
+
+def _shown(texts: Sequence[str], scanner: Scanner) -> list[str]:
+    """Give texts, but each that still shows an address without any."""
+    fields = [Header(b"", text.encode("utf-8", "replace")) for text in texts]
+    if not scanner.scan(fields, b""):
+        return list(texts)
+    return [
+        _anonymous(text) if scanner.scan([field], b"") else text
+        for text, field in zip(texts, fields, strict=True)
+    ]
+
+
+def _first_words(view: View, part: mime.Part, message: Message) -> str:
+    words = view.text(mime.text(part, message.body, _ENOUGH)).split(None, _WORDS)
+    return " ".join(words[:_WORDS])[:_WORDS]
+
+
+def _anonymous(text: str) -> str:
+    """Take every address out of a text: a stranger's has no alias that could stand for it."""
+    return _ANY_ADDRESS.sub("[address]", text)
+
+
+def _direction(
+    conversation: Conversation, author: Participant, to: Sequence[Participant]
+) -> Direction:
+    if author.role == "buyer":
+        return "inbound"
+    to_buyer = any(conversation.role(participant) == "buyer" for participant in to)
+    return "outbound" if to_buyer else "internal"
+
+
+def _message_id(view: View, message: Message) -> str:
+    value = shown(message.first(b"message-id") or b"", view.conversation, None, {})
+    return view.text(decoded(value)).strip()[:_IDENTIFIER]
+
+
+def _author_name(message: Message) -> str:
+    found = mailboxes(message.first(b"from") or b"", message.means.check)
+    return found[0].name if found else ""
+
+
+def _text(view: View, message: Message, name: bytes) -> str:
+    return view.text(decoded(message.first(name) or b""))

@@ -1,0 +1,312 @@
+r"""What a text, or bytes, may be read as: every decoded form in which an address could be seen.
+
+Charsets as declared, else UTF-8, else latin-1, and UTF-16 where there are null bytes; character
+references, percent and JSON escapes, characters without width, tags inside words, lines that a
+format folds, blocks of base64. What stands in tokens is told in `tokens`. Written apart from the
+masking code.
+
+Every reading costs time linear in the text's length. Nothing here raises.
+"""
+
+import binascii
+import codecs
+import re
+import unicodedata
+from collections.abc import Iterator
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+from functools import lru_cache
+
+from conversation_tracker.core.base.means import Octets
+
+_OTHERS = {"base64_codec", "bz2_codec", "hex_codec", "mbcs", "quopri_codec", "rot_13", "tactis"} | {
+    "uu_codec",
+    "zlib_codec",
+}
+_CODECS = (frozenset(aliases.values()) - _OTHERS) | {"koi8_u", "cp874", "cp720", "utf_8_sig"}
+_ASCII = bytes(range(0x20, 0x7F))
+_ASCII_ONLY = bytes(range(128))
+
+_OCTET = re.compile("[\udc80-\udcff]")  # one that is no UTF-8
+
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]+"
+)
+
+_NAMES = {
+    "amp": "&", "apos": "'", "commat": "@", "dash": "\u2010", "equals": "=", "gt": ">",
+    "hyphen": "\u2010", "lowbar": "_", "lt": "<", "nbsp": " ", "num": "#", "percnt": "%",
+    "period": ".", "plus": "+", "quot": '"', "shy": "\u00ad", "zwj": "\u200d", "zwnj": "\u200c",
+}  # fmt: skip
+_REFERENCE = re.compile(rf"&(?:#([0-9]{{1,7}}|x[0-9a-f]{{1,6}})|({'|'.join(_NAMES)}));?")
+# Patterns begin with the one character, or the few, that each match begins with: then the others
+# are passed over at many times the speed.
+_PERCENT = re.compile(r"%(?:25)*[0-9a-f]{2}(?:%(?:25)*[0-9a-f]{2})*")
+_ONE_PERCENT = re.compile(r"%(?:25)*([0-9a-f]{2})")
+# What JSON, xtext (RFC 3461 section 4) and VERP write for an at sign, and what JSON and
+# quoted-printable write for signs that part words.
+# Before what is an address without them, they are no at sign.
+_SIGN = re.compile(
+    r"[\\=+](?:(?:(?<=\\)(?:u00|x)|(?<=[=+]))(40)(?=[\w\[])(?![^\s<>]{0,64}@)"
+    r"|(?<=\\)(?:u00|x)(?!40)([2-7][0-9a-f])|(?<==)(?:2[02]|3[a-f]|0[9ad]))"
+)
+_SIGNS = "\\ =40 +40 =2 =3 =0".split()
+_BREAK = re.compile(r"\\[nrt]")
+_BACKSLASHED = re.compile(r"\\([@._+-])")
+_INLINE = re.compile(
+    r"<(?:![^<>]*>|/?(?:a|abbr|acronym|b|bdi|bdo|big|code|em|font|i|ins|kbd|mark|nobr"
+    r"|o:p|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr)(?:[\s/][^<>]*)?>)",
+    re.DOTALL,
+)
+_FOLD = re.compile(r"\r?\n[ \t]")
+_SOFT = re.compile(rb"=[ \t]*\r?\n")
+_FLOWED = re.compile(r" \r?\n(?:>[> ]*)?")
+_QUOTED_WORD = re.compile(r"=\?([^?\s]{1,40})\?([bq])\?([^?]*)\?=(?:\s+(?==\?))?", re.IGNORECASE)
+_PADDED_WORD = re.compile(r"\?b\?[^?=]*=+[^?=]", re.IGNORECASE)
+# It begins at a quotation mark, or where blanks do: not at each of them.
+_CONTINUED = re.compile(r'"?(?<!\s)\s*+;\s*+[\w-]++\*[0-9]++\*?\s*+=\s*+"?')
+_PAIR = re.compile(r"\\(.)", re.DOTALL)
+
+_BASE64 = b"+/=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+NO_BASE64 = bytes(set(range(256)) - set(_BASE64))
+"""Octets that decoders of base64 pass over."""
+_ALL_OF_BASE64 = _BASE64 + b"=\r\n\t "
+
+_BLOCK = re.compile(rb"^(?:[A-Za-z0-9+/]{48,100}\r?\n)+[A-Za-z0-9+/]{0,100}={0,2}", re.MULTILINE)
+_NEXT_BLOCK = re.compile(rb"\n[A-Za-z0-9+/]{48}")  # found at many times the speed
+_PIECE = 1024 * 1024  # octets looked at at once
+
+
+def texts(data: bytes, label: str) -> Iterator[str]:
+    """Go through the texts that bytes may be, in the charset that is declared and in others.
+
+    Args:
+        data: text without its transfer encoding.
+        label: the declared charset, "" if there is none.
+    """
+    codec = _codec(label)
+    if data.isascii() and b"\0" not in data:
+        yield data.decode("ascii")
+        if _keeps_ascii(codec):
+            return
+    for name in (codec, "utf-8", "latin-1"):
+        try:
+            yield data.decode(name)
+            break
+        except (ValueError, LookupError):
+            # Many programs show what they can.
+            yield data.decode(name, "replace")
+    if name == codec != "utf-8" and not data.isascii():
+        # Many take what is UTF-8 for that, whatever is said of it. Octets that are none are letters
+        # of the charset, which part nothing.
+        yield _OCTET.sub("\u00e4", data.decode("utf-8", "surrogateescape"))
+    if not _keeps_ascii(codec) and not data.isascii():
+        yield data.decode("latin-1")
+    if b"\0" in data:
+        yield data[::2].decode("ascii", "replace")
+        yield data[1::2].decode("ascii", "replace")
+
+
+def readings(text: str, *, markup: bool = False) -> Iterator[str]:
+    """Go through what a text may be read as, in lower case.
+
+    Args:
+        text: the decoded text.
+        markup: it is HTML, whose tags a reader does not see.
+    """
+    # Lower case would make two characters of this one.
+    low = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
+    yield low
+    for change in (unreferenced, _unpercented, _unpercented, _unsigned, _visible):
+        new = change(low)
+        if new != low:
+            low = new
+            yield low
+    if markup and "<" in low:
+        shown = _INLINE.sub("", low)
+        if shown != low:
+            yield shown
+
+
+def strays(raw: bytes) -> bool:
+    """Tell whether what should be base64 has something else in it."""
+    return bool(raw.translate(None, _ALL_OF_BASE64))
+
+
+def header_readings(value: str) -> Iterator[str]:
+    """Go through what a header's value may be read as, in its own case.
+
+    Args:
+        value: the value, with its folds.
+    """
+    yield value
+    flat = value
+    if "\n " in value or "\n\t" in value:
+        yield (flat := _FOLD.sub(" ", value))
+        yield _FOLD.sub("", value)
+    if "=?" in flat:
+        yield encoded_words(flat)
+        if _PADDED_WORD.search(flat) is not None:
+            yield encoded_words(flat, ended=True)
+    if "*" in flat:
+        yield _CONTINUED.sub("", flat)
+    if "\\" in flat:
+        yield _PAIR.sub(r"\1", flat)
+
+
+def encoded_words(text: str, *, ended: bool = False) -> str:
+    """Decode the encoded words in a text (RFC 2047), adjacent ones joined.
+
+    Those of one charset are joined as bytes, as many programs do: a character may be torn.
+
+    Args:
+        text: the text.
+        ended: base64 ends at its padding, as it does for many programs.
+    """
+    pieces: list[str] = []
+    label, data, done = "", b"", 0
+    for match in _QUOTED_WORD.finditer(text):
+        own = match[1].partition("*")[0].lower()
+        if match.start() > done or own != label:
+            pieces += _charset_text(data, label), text[done : match.start()]
+            label, data = own, b""
+        data += _word(match, ended=ended)
+        done = match.end()
+    return "".join(pieces) + _charset_text(data, label) + text[done:]
+
+
+def _charset_text(data: bytes, label: str) -> str:
+    return next(texts(data, label)) if data else ""
+
+
+def unfolded(text: str) -> str:
+    """Join the lines that calendars and cards fold (RFC 5545 section 3.1)."""
+    return _FOLD.sub("", text)
+
+
+def unbroken(data: bytes) -> bytes:
+    """Join the lines that quoted-printable breaks, and decode nothing else of it."""
+    return _SOFT.sub(b"", data)
+
+
+def unflowed(text: str) -> str:
+    """Join the lines that format=flowed breaks inside words (RFC 3676 section 4.5)."""
+    return _FLOWED.sub("", text)
+
+
+def blocks(data: bytes) -> Iterator[bytes]:
+    """Go through the base64 blocks of several lines in bytes, decoded: keys, quoted messages."""
+    if _NEXT_BLOCK.search(data) is None and _BLOCK.match(data) is None:
+        return
+    for match in _BLOCK.finditer(data):
+        yield unbased(match[0])
+
+
+def unbased(data: bytes) -> bytes:
+    """Decode base64 leniently: what is not in its alphabet is passed over."""
+    pieces = []
+    for run in data.translate(None, NO_BASE64).split(b"="):
+        usable = run[: len(run) - (len(run) % 4 == 1)]
+        pieces.append(binascii.a2b_base64(usable + b"=" * (-len(usable) % 4)))
+    return b"".join(pieces)
+
+
+def end_of_base64(data: Octets, start: int, end: int) -> int:
+    """Find the padding at which many programs end, though more stands behind; -1 if nothing does.
+
+    Args:
+        data: where base64 stands.
+        start: where it begins.
+        end: where it ends.
+    """
+    sign = data.find(b"=", start, end)
+    if sign < 0:
+        return -1
+    pieces = (data[at : min(at + _PIECE, end)] for at in range(sign, end, _PIECE))
+    more = any(each.translate(None, NO_BASE64).strip(b"=") for each in pieces)
+    return sign if more else -1
+
+
+def unreferenced(low: str) -> str:
+    """Decode the character references in a text, those in lower case."""
+    return _REFERENCE.sub(_referenced, low) if "&" in low else low
+
+
+def _referenced(match: re.Match[str]) -> str:
+    if match[2]:
+        return _NAMES[match[2]]
+    number = int(match[1][1:], 16) if match[1][0] == "x" else int(match[1])
+    return chr(number).lower() if number < 0x110000 else " "
+
+
+def _unpercented(low: str) -> str:
+    return _PERCENT.sub(_unpercented_run, low) if "%" in low else low
+
+
+def _unpercented_run(match: re.Match[str]) -> str:
+    digits = "".join(_ONE_PERCENT.findall(match[0]))
+    return bytes.fromhex(digits).decode("utf-8", "replace").lower()
+
+
+def _unsigned(low: str) -> str:
+    for sign in _SIGNS:
+        if sign in low:
+            break
+    else:
+        return low
+    low = _SIGN.sub(_sign, low)
+    return _BACKSLASHED.sub(r"\1", _BREAK.sub(" ", low)) if "\\" in low else low
+
+
+def _sign(match: re.Match[str]) -> str:
+    code = match[1] or match[2]
+    return chr(int(code, 16)).lower() if code else " "
+
+
+def _visible(low: str) -> str:
+    if low.isascii() or _is_plain(low):
+        return low
+    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", low)).lower()
+    return plain.replace("\u3002", ".")
+
+
+def _is_plain(low: str) -> bool:
+    """Tell cheaply that nothing but ASCII and whole letters of other scripts is in a text."""
+    others = low.encode("utf-8", "surrogatepass").translate(None, _ASCII_ONLY)
+    few = others.decode("utf-8", "surrogatepass")
+    return (
+        _UNSEEN.search(few) is None
+        and "\u3002" not in few
+        and unicodedata.is_normalized("NFKC", few)
+        and not any(map(unicodedata.combining, set(few)))
+    )
+
+
+def _word(match: re.Match[str], *, ended: bool = False) -> bytes:
+    payload = match[3].encode("utf-8", "replace")
+    if match[2] in "bB":
+        return unbased(payload.partition(b"=")[0] if ended else payload)
+    return binascii.a2b_qp(payload, header=True)
+
+
+@lru_cache(maxsize=256)
+def _codec(label: str) -> str:
+    """Name Python's codec for a label; UTF-8 where there is none."""
+    normal = normalize_encoding(label.strip(" \t\"'").lower())
+    name = aliases.get(normal, normal)
+    if name not in _CODECS:
+        return "utf-8"
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        return "utf-8"
+
+
+@lru_cache(maxsize=256)
+def _keeps_ascii(name: str) -> bool:
+    if name.replace("-", "_").startswith(("utf_7", "utf_16", "utf_32", "iso2022", "hz")):
+        return False
+    try:
+        return _ASCII.decode(name) == _ASCII.decode("ascii")
+    except ValueError:
+        return False

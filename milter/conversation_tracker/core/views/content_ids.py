@@ -1,0 +1,91 @@
+"""Identifiers inside a message that reveal somebody, and the links that refer to them.
+
+A part's Content-ID, often made under its author's own domain, is replaced as a Message-ID is, and
+so is each `cid:` and `mid:` link to it: what stands for an identifier is computed from it alone, so
+pictures in the text still show. Nothing is mapped back, since these hold inside one message only.
+
+RFC 2392, RFC 2045 section 7. Nothing here raises.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import quote, unquote
+
+from conversation_tracker.core.base.means import asked, never
+from conversation_tracker.core.model.conversation import Conversation, Mapped, Participant
+from conversation_tracker.core.syntax.splicing import splice
+from conversation_tracker.core.views.message_ids import stands_for
+
+_IDENTIFIER = re.compile(rb"<[^<>]*>|[^\s<>]+")
+_LINK = re.compile(r"\b(?P<kind>[cm]id:)(?P<what>[^\s<>\"'()\[\]&#?\\]+)", re.IGNORECASE)
+_AFTER = ".,;:!"  # ends a sentence, and no link
+
+
+class References:
+    """The identifiers of a message as one participant, or the record, is to see them.
+
+    Args:
+        conversation: the conversation.
+        to: the recipient, None for the record.
+        known: the identifiers of ours that the database knows, by themselves.
+        notice: called whenever a text holds a link to one, of whomever.
+        check: raises `Overdue` when the time is over.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        to: Participant | None,
+        known: Mapping[str, Mapped],
+        notice: Callable[[], None] = lambda: None,
+        check: Callable[[], None] = never,
+    ) -> None:
+        self._notice = notice
+        self._check = check
+        self._conversation = conversation
+        self._to = to
+        self._known = known
+
+    def header(self, value: bytes) -> bytes:
+        """Give a field's raw value; the same object when nothing is to change."""
+        edits = []
+        for match in asked(_IDENTIFIER.finditer(value), self._check):
+            bare = match[0].strip(b"<>")
+            new = self._stand_in(bare.decode("utf-8", "replace"))
+            if new is not None:
+                start = match.start() + match[0].startswith(b"<")
+                edits.append((start, start + len(bare), new.encode("utf-8")))
+        return splice(value, edits) if edits else value
+
+    def text(self, text: str) -> str:
+        """Give a text with its links as they are to be; the same object when none changes."""
+        if "id:" not in text and "ID:" not in text and "Id:" not in text and "iD:" not in text:
+            return text  # what every link has is far cheaper to look for
+        new = _LINK.sub(self._link, text)
+        return text if new == text else new
+
+    def _link(self, match: re.Match[str]) -> str:
+        self._check()
+        self._notice()
+        what = match["what"].rstrip(_AFTER)
+        rest = match["what"][len(what) :]
+        # A mid: link may name a message and, behind a slash, a part of it.
+        pieces = what.split("/") if match["kind"].lower() == "mid:" else [what]
+        return match["kind"] + "/".join(map(self._piece, pieces)) + rest
+
+    def _piece(self, piece: str) -> str:
+        new = self._stand_in(unquote(piece))
+        if new is None or self._shows_reader(new):
+            return piece
+        return quote(new, safe="@" if "@" in piece else "")
+
+    def _shows_reader(self, identifier: str) -> bool:
+        """Tell whether an identifier of the reader's own holds their address: no link gets that."""
+        address = self._to.address if self._to is not None else None
+        return address is not None and address.key in identifier.lower()
+
+    def _stand_in(self, identifier: str) -> str | None:
+        """Give what stands for an identifier, both without angle brackets."""
+        written = f"<{identifier}>".encode("utf-8", "replace")
+        new = stands_for(written, self._conversation, self._to, self._known)
+        return new.strip("<>") if new is not None else None

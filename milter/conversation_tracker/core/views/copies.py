@@ -1,0 +1,275 @@
+"""The edits that make copies of a message: one recipient's own, or the queued one for several.
+
+What a header or body becomes is `view`'s to say; here it becomes actions of the milter protocol,
+and what these leave of the message is scanned: no copy shows an address of anybody but its reader.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from conversation_tracker.core.base.means import Means, Octets
+from conversation_tracker.core.masking.header.headers import KEPT_FROM_PROTECTED
+from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.model.conversation import Conversation, Participant
+from conversation_tracker.core.model.first_pass import Passage, Verdict, written
+from conversation_tracker.core.model.message import INTERNAL, PASS, Header, Message, Recipient
+from conversation_tracker.core.model.plan import (
+    AddHeader,
+    AddRecipient,
+    ChangeHeader,
+    DeleteRecipient,
+    Edit,
+    ReplaceBody,
+)
+from conversation_tracker.core.scanning.found import Hit
+from conversation_tracker.core.scanning.scan import Scanner
+from conversation_tracker.core.views.view import View
+
+
+class Shown(ValueError):
+    """An address is left in a copy, in a place that cannot be masked."""
+
+
+def sure(
+    message: Message, view: View, scanner: Scanner, make: Callable[..., Iterable[Edit]]
+) -> tuple[Edit, ...]:
+    """Make a copy that shows its reader no address but their own, and theirs to nobody else.
+
+    Where it shows their own address to others, the alias is put back: the copy is made anew, and
+    the alias stays in all of its text. That is no reason to refuse it.
+
+    Args:
+        message: the message.
+        view: the conversation as the recipient sees it.
+        scanner: looks for everybody who takes part.
+        make: gives the copy's edits; its argument `view` is this view, or one of less.
+
+    Returns:
+        The edits that make the copy.
+
+    Raises:
+        Shown: it shows an address of somebody else.
+    """
+    if view.to is None:
+        raise Shown
+    for blind in (False, True):
+        edits = tuple(make(view=view.blind() if blind else view))
+        hits, surplus = looked(message, edits, view.conversation, view.to, scanner)
+        if hits:
+            raise Shown
+        if not surplus:
+            break
+    return edits
+
+
+def one(
+    message: Message, view: View, to: Participant, scanner: Scanner, *, protected: bool
+) -> Iterator[Edit]:
+    """Give the edits that make a message with one recipient their own copy.
+
+    Args:
+        message: the message.
+        view: the conversation as the recipient sees it.
+        to: the recipient, who has an address.
+        scanner: looks for everybody who takes part.
+        protected: the author is a person to protect.
+
+    Raises:
+        TooComplex: the body's structure is over the limits.
+    """
+    yield from content(message, view, scanner, protected=protected)
+    [recipient] = message.recipients
+    if not recipient.outsider or recipient.original:
+        yield DeleteRecipient(recipient.raw)
+        yield AddRecipient(str(to.address))
+
+
+def content(message: Message, view: View, scanner: Scanner, *, protected: bool) -> Iterator[Edit]:
+    """Give the edits of a copy's headers and body; arguments and errors as for `one`."""
+    shown = view.opened(message)
+    body = view.body(shown)
+    values = view.headers(shown, protected=protected)
+    values = [
+        mime.content_type(value, shown.body, body) if value and h.key == b"content-type" else value
+        for h, value in zip(shown.headers, values, strict=True)
+    ]
+    if not protected:
+        values = _without_shown(message, values, view, scanner)
+    yield from changed(message, values)
+    for header in view.added(message):
+        yield AddHeader(header.name, header.value)
+    if body is not message.body:
+        yield ReplaceBody(body)
+
+
+def _without_shown(
+    message: Message, values: list[bytes | None], view: View, scanner: Scanner
+) -> list[bytes | None]:
+    """Leave out fields that nobody needs and that show an address even after masking.
+
+    Keys and tokens hold one in base64, for instance, where it cannot be replaced.
+    """
+    if view.to is None:
+        return values
+    pairs = list(zip(message.headers, values, strict=True))
+    kept = [Header(h.name, value) for h, value in pairs if value is not None]
+    own = view.to.token
+    if not scanner.scan(kept, b"", own):
+        return values
+    return [
+        None
+        if value is not None
+        and not needed(header.key)
+        and scanner.scan([Header(header.name, value)], b"", own)
+        else value
+        for header, value in pairs
+    ]
+
+
+def needed(key: bytes) -> bool:
+    """Tell whether a reader needs a header, given by its name in lower case."""
+    return key in KEPT_FROM_PROTECTED or key.startswith(b"content-")
+
+
+def applied(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], Octets]:
+    """Do edits as a milter's actions are done.
+
+    Args:
+        message: the message.
+        edits: what to change; those of recipients are passed over.
+
+    Returns:
+        The header fields and the body that leave.
+    """
+    headers, body = list(message.headers), message.body
+    for edit in edits:
+        match edit:
+            case ChangeHeader(name, index, value):
+                key = name.lower()
+                at = [n for n, h in enumerate(headers) if h.key == key][index - 1]
+                headers[at : at + 1] = [Header(name, value)] if value else []
+            case AddHeader(name, value):
+                headers.append(Header(name, value))
+            case ReplaceBody(new):
+                body = new
+    return headers, body
+
+
+def leaks(
+    message: Message,
+    edits: Iterable[Edit],
+    conversation: Conversation,
+    to: Participant,
+    scanner: Scanner,
+) -> list[Hit]:
+    """Find what a copy would show that its reader must not see; arguments as for `looked`."""
+    return looked(message, edits, conversation, to, scanner)[0]
+
+
+def looked(
+    message: Message,
+    edits: Iterable[Edit],
+    conversation: Conversation,
+    to: Participant,
+    scanner: Scanner,
+) -> tuple[list[Hit], bool]:
+    """Find what a copy would show that its reader must not see, or not there.
+
+    Args:
+        message: the message.
+        edits: what makes it the copy.
+        conversation: the conversation with everybody who takes part.
+        to: who gets the copy.
+        scanner: looks for everybody who takes part.
+
+    Returns:
+        The hits for which it must not leave. Archives and PDF files may: they are the store's own
+        decision, and so is the text of a message whose store has no bodies masked. Then whether
+        the reader's own address stands more often than in the original where nobody reads it.
+    """
+    found = scanner.look(*applied(message, edits), to.token)
+    masked = conversation.store.mask_body
+    hits = [hit for hit in found.hits if not hit.file and (masked or not hit.running_text)]
+    if not found.unread:
+        return hits, False
+    before = scanner.look(message.headers, message.body, to.token).unread
+    return hits, any(times > before[place] for place, times in found.unread.items())
+
+
+def scanner(conversation: Conversation, first: Participant | None, means: Means) -> Scanner:
+    """Look for everybody who takes part.
+
+    Args:
+        conversation: the conversation with all of them.
+        first: the reader, whose own address is theirs in any spelling; None if there is none.
+        means: what looking may use.
+    """
+    people = [first, *conversation] if first is not None else [*conversation]
+    return Scanner({p.address.key: p.token for p in people if p.address is not None}, means)
+
+
+def changed(message: Message, values: Sequence[bytes | None]) -> Iterator[ChangeHeader]:
+    """Give the edits that make a message's header fields have these values.
+
+    Args:
+        message: the message.
+        values: one for each field; the same object changes nothing, None deletes it.
+
+    Returns:
+        The edits, last field first, so that none moves the index of a later one.
+    """
+    seen: dict[bytes, int] = {}
+    edits = []
+    for header, value in zip(message.headers, values, strict=True):
+        seen[header.key] = seen.get(header.key, 0) + 1
+        if value is not header.value:
+            edits.append(ChangeHeader(header.name, seen[header.key], value))
+    return reversed(edits)
+
+
+def several(
+    message: Message, conversations: Sequence[Conversation], found: Verdict, secret: bytes
+) -> Iterator[Edit]:
+    """Give the edits for mail that the splitter will take apart: aliases in the envelope only.
+
+    The digest travels along, so that each copy finds the record that the first pass made, and so
+    does what was found out about the author.
+
+    Args:
+        message: the message.
+        conversations: all it belongs to; outsiders among its recipients have joined the first.
+        found: whether the author is who they claim to be.
+        secret: what the first pass signs its findings with.
+    """
+    gone = INTERNAL | {b"bcc"}
+    values = [None if h.key in gone else h.value for h in message.headers]
+    yield from changed(message, values)
+    yield AddHeader(PASS, written(Passage(message.digest, found), secret))
+    yield from _aliases(message, conversations)
+
+
+def _aliases(message: Message, conversations: Sequence[Conversation]) -> Iterator[Edit]:
+    """Leave one alias for each participant in the envelope.
+
+    Deleting a recipient deletes every repetition, in whatever spelling Postfix takes for the same,
+    and what was added before as well. So only who is named once keeps what the client wrote; of
+    everybody else all is deleted, and then their alias added.
+    """
+    named: dict[str, list[Recipient]] = {}
+    for recipient in message.recipients:
+        token = recipient.token
+        if recipient.outsider and recipient.address is not None:
+            participant = conversations[0].whose(recipient.address)
+            token = participant.token if participant is not None else None
+        if token is not None:
+            named.setdefault(token, []).append(recipient)
+    for token, recipients in named.items():
+        if len(recipients) == 1 and not recipients[0].outsider:
+            continue
+        people = [(each, each.with_token(token)) for each in conversations]
+        # In hard form: a soft one resolves only once a copy has shown it.
+        aliases = [each.hard(participant) for each, participant in people if participant]
+        if not aliases:
+            continue
+        for raw in dict.fromkeys(recipient.raw for recipient in recipients):
+            yield DeleteRecipient(raw)
+        yield AddRecipient(aliases[0])

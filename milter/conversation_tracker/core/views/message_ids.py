@@ -1,0 +1,199 @@
+"""Message identifiers: which of them reveal a person, and what stands for those.
+
+An identifier with a person's address in it, or made under their own domain, is replaced by one of
+ours and mapped back for that person, so that a thread holds on both sides. A public mail
+provider's domain reveals nobody. Ours is computed from the order's reference and the original, so
+it is the same wherever the original turns up; the way back needs the map the database keeps.
+
+RFC 5322 section 3.6.4. Nothing here raises.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from conversation_tracker.core.base.header_names import THREADING
+from conversation_tracker.core.base.means import ENDLESS
+from conversation_tracker.core.masking.text import chance
+from conversation_tracker.core.model.conversation import Conversation, Mapped, Order, Participant
+from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.model.providers import PUBLIC
+from conversation_tracker.core.syntax.folding import safe
+from conversation_tracker.core.syntax.splicing import splice
+
+# What stands between angle brackets, whatever it is, or else a word: an identifier that is written
+# wrongly tells as much as a right one.
+_IDENTIFIER = re.compile(rb"<[^<>]*>|[^\s<>]+")
+_GOES_ON = re.compile(r"[a-z0-9_-]|\.[a-z0-9]")
+
+
+def referenced(message: Message) -> list[str]:
+    """Give the identifiers a message answers, the nearest first, each once.
+
+    Args:
+        message: the message.
+
+    Returns:
+        Identifiers with their angle brackets: In-Reply-To, then References from the last on.
+    """
+    values = [*message.values(b"in-reply-to")]
+    values += [b" ".join(reversed(_IDENTIFIER.findall(v))) for v in message.values(b"references")]
+    found = [match.decode("utf-8", "replace") for v in values for match in _IDENTIFIER.findall(v)]
+    return list(dict.fromkeys(each for each in found if each.startswith("<")))
+
+
+def ours(identifier: bytes, order: Order) -> str:
+    """Give the identifier that stands for one that reveals somebody.
+
+    Args:
+        identifier: the original, with its angle brackets.
+        order: the order.
+
+    Returns:
+        An identifier in the alias domain, with its angle brackets.
+    """
+    key = f"{order.ref}:{order.id}".encode()
+    digest = hashlib.blake2b(identifier, key=key, digest_size=16).hexdigest()
+    return f"<m-{digest}@{order.alias_domain}>"
+
+
+def revealed(identifier: bytes, conversation: Conversation) -> Participant | None:
+    """Tell whom an identifier reveals.
+
+    Args:
+        identifier: it, with its angle brackets.
+        conversation: the conversation.
+
+    Returns:
+        The person to protect whose address is in it, or whose own domain it was made under; None
+        if there is none. The store's domains are no secret.
+    """
+    text = "".join(identifier.decode("utf-8", "replace").lower().split()).strip("<>")
+    found = conversation.memo.get(__name__)
+    if not isinstance(found, _Protected):
+        found = conversation.memo[__name__] = _Protected(conversation)
+    return found.first(text)
+
+
+class _Protected:
+    """The people whom an identifier may reveal, by their domains: there may be many of both."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._people = [p for p in conversation if p.address is not None and p.role != "store"]
+        self._domains: dict[str, dict[str, int]] = {}
+        for number, participant in enumerate(self._people):
+            assert participant.address is not None
+            local, _, domain = participant.address.key.rpartition("@")
+            self._domains.setdefault(domain, {}).setdefault(local, number)
+        self._lengths = sorted({len(domain) for domain in self._domains})
+        self._locals = {
+            domain: sorted({len(local) for local in known})
+            for domain, known in self._domains.items()
+        }
+
+    def first(self, text: str) -> Participant | None:
+        """Give the first of them whom an identifier reveals, without its angle brackets."""
+        number = min((*self._made_under(text), *self._named(text)), default=None)
+        return None if number is None else self._people[number]
+
+    def _made_under(self, text: str) -> Iterator[int]:
+        """Go through whose own domain the identifier was made under, or one inside it."""
+        host = name = text.rpartition("@")[2].strip("\"'.,;()")
+        longest = self._lengths[-1] if self._lengths else 0
+        if len(host) > longest:  # there may be any number of labels in front of the longest one
+            name = host[-longest - 1 :].partition(".")[2]
+        while name:
+            # Under one label, such as "com", is no domain of one's own.
+            own = (name == host or "." in name) and name not in PUBLIC
+            if own and name in self._domains:
+                yield next(iter(self._domains[name].values()))
+            name = name.partition(".")[2]
+
+    def _named(self, text: str) -> Iterator[int]:
+        """Go through whose address is in the identifier; a very short one must stand whole."""
+        at = text.find("@")
+        while at >= 0:
+            for length in self._lengths:
+                domain = text[at + 1 : at + 1 + length]
+                for size in self._locals.get(domain, ()):
+                    number = self._domains[domain].get(text[max(0, at - size) : at])
+                    if number is not None and _stands(text, at - size, at + 1 + length):
+                        yield number
+            at = text.find("@", at + 1)
+
+
+def _stands(text: str, start: int, end: int) -> bool:
+    return chance.told(text[start:end]) or not _GOES_ON.match(text, end)
+
+
+def mapped(message: Message, conversation: Conversation) -> Iterator[Mapped]:
+    """Go through the identifiers of a message that reveal somebody, each once.
+
+    Args:
+        message: the message.
+        conversation: the conversation with everybody who takes part.
+    """
+    seen: set[bytes] = set()
+    for header in message.headers:
+        if header.key not in THREADING:
+            continue
+        for identifier in _IDENTIFIER.findall(header.value):
+            message.means.check()
+            if identifier in seen:
+                continue
+            seen.add(identifier)
+            if person := revealed(identifier, conversation):
+                text = identifier.decode("utf-8", "replace")
+                yield Mapped(ours(identifier, conversation.order), text, _whose(person))
+
+
+def shown(
+    value: bytes,
+    conversation: Conversation,
+    to: Participant | None,
+    known: Mapping[str, Mapped],
+    check: Callable[[], None] = ENDLESS.check,
+) -> bytes:
+    """Give a header's identifiers as one participant, or the record, is to see them.
+
+    Args:
+        value: the header's raw value.
+        conversation: the conversation.
+        to: the recipient, None for the record.
+        known: the identifiers of ours that the database knows, by themselves.
+        check: raises when the time for looking is over; asked for each identifier.
+
+    Returns:
+        The value; the same object when nothing is to change.
+    """
+    edits = []
+    for match in _IDENTIFIER.finditer(value):
+        check()
+        new = stands_for(match[0], conversation, to, known)
+        if new is not None:
+            edits.append((match.start(), match.end(), new.encode("utf-8")))
+    return safe(splice(value, edits)) if edits else value
+
+
+def stands_for(
+    identifier: bytes,
+    conversation: Conversation,
+    to: Participant | None,
+    known: Mapping[str, Mapped],
+) -> str | None:
+    """Give what stands for one identifier, with its angle brackets, or None where it stays.
+
+    Arguments as for `shown`.
+    """
+    mine = known.get(identifier.decode("utf-8", "replace"))
+    if mine is not None:
+        return mine.original if to is not None and _whose(to) == mine.token else None
+    person = revealed(identifier, conversation)
+    if person is None or (to is not None and _whose(person) == _whose(to)):
+        return None
+    return ours(identifier, conversation.order)
+
+
+def _whose(person: Participant) -> str:
+    """Give the token of whose identifiers these are: a return path is its owner's."""
+    return person.owner or person.token

@@ -1,0 +1,214 @@
+"""How every connection to the database is opened, whatever stands between us and it.
+
+The server may be one of several hosts, and a pooler such as PgBouncer may stand before it. What a
+pooler that hands out its connections per transaction does not carry is not used behind one: neither
+startup options, nor settings of a session, nor prepared statements. It is recognised by itself:
+the server's process is another one than the connection was greeted by. Errors are the driver's.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Any, LiteralString, Self
+
+import psycopg
+from psycopg import abc
+from psycopg.adapt import Transformer
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
+
+from conversation_tracker.database.deadline import limited
+
+OVERDUE = 10.0  # seconds the network may keep what was sent
+_CONNECT = 5  # seconds; of several hosts, each
+_CONNECT_EACH = 2
+_OPTIONS = {
+    "application_name": "conversation-tracker",
+    "tcp_user_timeout": int(OVERDUE * 1000),
+    "keepalives_idle": 30,
+}
+
+_SETTINGS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+# What takes writes; a pooler may tell libpq what the server was when the pooler first met it.
+_WRITABLE = ("read-write", "primary")
+_DIRECT = (
+    "SELECT pg_backend_pid() = %s,"
+    " pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
+)
+_SET = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s(name, value)"
+SET_LOCAL: LiteralString = (
+    "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS s(name, value)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long the server may take, in milliseconds.
+
+    Attributes:
+        statement: for a statement.
+        lock: to wait for a lock.
+        idle: to wait for our next statement within a transaction.
+    """
+
+    statement: int
+    lock: int
+    idle: int
+
+    @property
+    def settings(self) -> tuple[list[str], list[str]]:
+        """The server's settings, names and values."""
+        values = [str(each) for each in (self.statement, self.lock, self.idle)]
+        # Compiling takes longer than what it compiles: a plan over many months is short, and is
+        # thought to be long.
+        return [*_SETTINGS, "jit"], [*values, "off"]
+
+
+# All waits together end well inside Postfix's milter_content_timeout of 300 s, and
+# milter_command_timeout of 30 s for RCPT.
+MAIL = Limits(statement=8_000, lock=5_000, idle=15_000)
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection in autocommit.
+
+    Attributes:
+        pooled: a pooler stands before the server; what runs is limited in time within `limited`.
+        limits: how long the server may take.
+        prepared: the names of what `prepared` has prepared here.
+        transformer: what writes its values and reads its rows.
+    """
+
+    pooled = False
+    prepared: set[bytes]
+    transformer: abc.Transformer
+    limits = MAIL
+
+    @classmethod
+    def connect(  # type: ignore[override]
+        cls, conninfo: str = "", *, limits: Limits = MAIL, **more: Any
+    ) -> Self:
+        """Connect to the first host that answers as it should.
+
+        Args:
+            conninfo: a libpq URI or connection string; what it sets for the server stays in force.
+            limits: how long the server may take.
+            more: passed to the driver.
+
+        Raises:
+            psycopg.OperationalError: there is no such host.
+        """
+        given = {"autocommit": True, **_OPTIONS, **more}
+        writable = takes_writes(conninfo)
+        if writable:
+            given["target_session_attrs"] = "any"
+        *others, last = hosts(conninfo)
+        for where in others:
+            try:
+                return cls._to(where, limits, writable, {"connect_timeout": _CONNECT_EACH, **given})
+            except psycopg.OperationalError:
+                continue
+        each = _CONNECT_EACH if others else _CONNECT
+        return cls._to(last, limits, writable, {"connect_timeout": each, **given})
+
+    @classmethod
+    def _to(cls, conninfo: str, limits: Limits, writable: bool, given: dict[str, Any]) -> Self:
+        connection = super().connect(conninfo, **given)
+        try:
+            with limited(connection, given["connect_timeout"]):
+                connection._begin(limits, writable)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _begin(self, limits: Limits, writable: bool) -> None:
+        """Find out who is there, and set the limits where they are ours to set."""
+        self.limits = limits
+        # The driver would prepare statements of its own, and throw all away at a rollback.
+        self.prepare_threshold = None
+        self.prepared = set()
+        self.transformer = Transformer.from_context(self)
+        autocommit = self.autocommit
+        self.autocommit = True
+        [(direct, read_only)] = self.execute(_DIRECT, (self.info.backend_pid,)).fetchall()
+        if writable and read_only:
+            raise psycopg.OperationalError("the server takes no writes")
+        self.pooled = not direct
+        if not self.pooled:
+            self.execute(_SET, limits.settings)
+        self.autocommit = autocommit
+
+    @property
+    def inside(self) -> bool:
+        """Whether a transaction is under way in which the limits are in force."""
+        if not self.autocommit:
+            return True
+        return self.pooled and self.info.transaction_status == TransactionStatus.INTRANS
+
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        """Run the block's statements under the limits.
+
+        Behind a pooler they run in one transaction: settings of ours must not stay in a session
+        that others use next. Within a transaction it does nothing: `limit` is said at its
+        beginning.
+        """
+        if not self.pooled or self.inside:
+            yield
+            return
+        with self.together():
+            yield
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Run the block's statements in one transaction, under the limits."""
+        with self.transaction():
+            if self.pooled:
+                self.limit()
+            yield
+
+    @contextmanager
+    def waiting(self, milliseconds: int) -> Iterator[None]:
+        """Let the block's statements wait so long for a lock; they run in one transaction."""
+        with self.together():
+            self.execute(SET_LOCAL, (["lock_timeout"], [str(milliseconds)]))
+            yield
+
+    def limit(self) -> None:
+        """Set the limits for the rest of a transaction; without autocommit it begins here."""
+        self.execute(SET_LOCAL, self.limits.settings)
+
+
+def takes_writes(conninfo: str) -> bool:
+    """Tell whether a connection string wants no other server than one that takes writes."""
+    named = conninfo_to_dict(conninfo).get("target_session_attrs")
+    return (named or os.environ.get("PGTARGETSESSIONATTRS")) in _WRITABLE
+
+
+def hosts(conninfo: str) -> list[str]:
+    """Take a connection string with several hosts apart, in their order.
+
+    libpq would go through them itself, but the driver gives all of them one time limit: a host that
+    does not even refuse would use it up.
+
+    Args:
+        conninfo: a libpq URI or connection string.
+
+    Returns:
+        One connection string for each host.
+    """
+    parts = conninfo_to_dict(conninfo)
+    several = {key: str(parts.get(key) or "").split(",") for key in ("host", "hostaddr", "port")}
+    count = max(map(len, several.values()))
+    if count == 1:
+        return [conninfo]
+    named = {key: list(islice(cycle(values), count)) for key, values in several.items()}
+    rest = {key: value for key, value in parts.items() if key not in named}
+    found = []
+    for number in range(count):
+        where = {key: values[number] for key, values in named.items() if values[number]}
+        found.append(make_conninfo("", **rest, **where))
+    return found

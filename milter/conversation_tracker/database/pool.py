@@ -1,0 +1,209 @@
+"""The connections of one process to the tracker's database, and the threads that work on them.
+
+Here a piece of work gets a connection, a thread and a time limit; what it asks is the business of
+`database`. Whatever keeps an answer from coming - no server, no connection in time, an overdue or
+cancelled statement, a missing schema - is raised as `DatabaseUnavailable`, whose text names no
+value; what the database refuses for another reason is a fault of ours and raises the driver's
+error. Work that meets a lock gives its connection back soon, and waits for the lock on a part of
+the connections only (`waiters`).
+"""
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import TypeVar
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from conversation_tracker.database.connection import OVERDUE, Connection, Limits
+from conversation_tracker.database.deadline import Watchdog
+from conversation_tracker.database.waiters import Locked, Waiters
+from conversation_tracker.telemetry.counters import metrics
+from conversation_tracker.telemetry.flights import Waiting
+
+T = TypeVar("T")
+
+_PATIENCE = 5.0  # seconds
+FIRST_LOCK = 200
+"""Milliseconds to wait for a lock on a connection that others may need."""
+
+_AT_ONCE: AbstractContextManager[None] = nullcontext()
+_UNAVAILABLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.ReadOnlySqlTransaction,
+    PoolTimeout,
+    PoolClosed,
+    TooManyRequests,
+)
+
+
+class DatabaseUnavailable(Exception):
+    """The database gave no answer in time; the same question may be asked again later."""
+
+
+class OrderLocked(DatabaseUnavailable):
+    """Somebody keeps the row of an order locked for longer than mail waits."""
+
+
+class Pool:
+    """Connections, some of which are kept open, and a thread for each."""
+
+    def __init__(self, conninfo: str, size: int, limits: Limits) -> None:
+        """Make a pool; it connects when it is opened.
+
+        Args:
+            conninfo: a libpq URI or connection string.
+            size: how many connections to hold at most.
+            limits: how long the server may take.
+        """
+        self._watchdog = Watchdog(OVERDUE)
+        # libmilter goes on with a client in any of its threads, and pymilter's thread state goes
+        # along. When the server tells something beside its answer, as its last words are, the
+        # driver's C code wants the state of the thread it is in, which then is another's, or freed.
+        # So statements run in threads of our own: as many as connections, so that none waits.
+        self._threads = ThreadPoolExecutor(size, "database")
+        self._waiters = Waiters(max(1, size // 2))
+        self._lock = limits.lock
+        self._connections: ConnectionPool[Connection] = ConnectionPool(
+            conninfo,
+            min_size=1,
+            max_size=size,
+            open=False,
+            timeout=_PATIENCE,
+            reconnect_timeout=1.0,
+            connection_class=Connection,
+            kwargs={"limits": replace(limits, lock=min(limits.lock, FIRST_LOCK))},
+        )
+
+    def open(self) -> None:
+        """Start to connect, without waiting for it."""
+        self._watchdog.start()
+        self._connections.open(wait=False)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._connections.close(timeout=1.0)
+        self._threads.shutdown(wait=False)
+        self._watchdog.stop()
+
+    @property
+    def waiting(self) -> int:
+        """How many threads wait for a connection now."""
+        return int(self._connections.get_stats().get("requests_waiting", 0))
+
+    def run(self, work: Callable[[Connection], T], rows: Sequence[Hashable] = ()) -> T:
+        """Do a piece of work that may be done twice, once more if its connection was dead.
+
+        Args:
+            work: what to do on a connection that nobody else uses meanwhile.
+            rows: what stands for each row that it locks, always in the same sequence; of this
+                process only one works on a row.
+
+        Returns:
+            What it returns.
+
+        Raises:
+            OrderLocked: others kept a row locked for too long.
+            DatabaseUnavailable: the database gave no answer in time.
+            psycopg.Error: it refused.
+        """
+        try:
+            with Waiting(), self._waiters.turn(rows, _PATIENCE) if rows else _AT_ONCE:
+                try:
+                    return self._run(work)
+                except psycopg.errors.LockNotAvailable:
+                    with self._waiters.place(_PATIENCE):
+                        return self._run(lambda connection: self._patiently(work, connection))
+        except (psycopg.errors.LockNotAvailable, Locked):
+            metrics.order_locked()
+            raise OrderLocked("LockNotAvailable") from None
+
+    def _run(self, work: Callable[[Connection], T]) -> T:
+        give_up = time.monotonic() + _PATIENCE
+        while True:
+            connection = None
+            try:
+                connection = self._take()
+                try:
+                    with self._watchdog.watching(connection):
+                        return self._threads.submit(work, connection).result()
+                except psycopg.errors.ReadOnlySqlTransaction:
+                    # Of several hosts, another may be the primary by now: only a new connection
+                    # knows.
+                    connection.close()
+                    raise
+                finally:
+                    self._give_back(connection)
+            except psycopg.errors.LockNotAvailable:
+                raise
+            except _UNAVAILABLE as error:
+                stale = (
+                    connection is not None
+                    and connection.closed
+                    and not isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+                )
+                if not stale or time.monotonic() > give_up:
+                    metrics.database_unavailable()
+                    raise DatabaseUnavailable(type(error).__name__) from None
+
+    def _patiently(self, work: Callable[[Connection], T], connection: Connection) -> T:
+        with connection.waiting(self._lock):
+            return work(connection)
+
+    def _take(self) -> Connection:
+        return self._connections.getconn()
+
+    def _give_back(self, connection: Connection) -> None:
+        self._connections.putconn(connection)
+
+
+class Undone(Pool):
+    """One connection, in one transaction that is rolled back at the end."""
+
+    def __init__(self, conninfo: str, limits: Limits) -> None:
+        """Connect, and begin.
+
+        Args:
+            conninfo: a libpq URI or connection string.
+            limits: how long the server may take.
+
+        Raises:
+            DatabaseUnavailable: there is no such database.
+        """
+        super().__init__(conninfo, 1, limits)
+        try:
+            self._one = Connection.connect(conninfo, limits=limits, autocommit=False)
+            self._one.limit()
+        except _UNAVAILABLE as error:
+            raise DatabaseUnavailable(type(error).__name__) from None
+
+    def open(self) -> None:
+        """Start to watch; the connection is there already."""
+        self._watchdog.start()
+
+    def close(self) -> None:
+        """Undo everything."""
+        self._threads.shutdown()
+        self._watchdog.stop()
+        self._one.close()
+
+    def run(self, work: Callable[[Connection], T], rows: Sequence[Hashable] = ()) -> T:
+        """Do a piece of work once: what has failed in a transaction cannot be done again."""
+        try:
+            return self._run(work)
+        except psycopg.errors.LockNotAvailable:
+            raise OrderLocked("LockNotAvailable") from None
+
+    def _take(self) -> Connection:
+        return self._one
+
+    def _give_back(self, connection: Connection) -> None:
+        """Keep it until `close`."""

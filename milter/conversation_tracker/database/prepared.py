@@ -1,0 +1,152 @@
+"""A statement that is run again and again, by the shortest way there is.
+
+A cursor of the driver takes several times as long as all that libpq does for the same round trip.
+So a statement is prepared once on each connection, and libpq runs it; the driver's adapters write
+the values and read the rows, and its errors are raised. Behind a pooler nothing can be prepared,
+and limits hold for a transaction only: there they go along with it, in a pipeline. Values never
+stand in the statement itself: the server logs the text of what fails.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import generators
+from psycopg.abc import Buffer, PQGen
+from psycopg.adapt import PyFormat
+from psycopg.pq import DiagnosticField, ExecStatus, Format
+from psycopg.pq.abc import PGconn, PGresult
+
+from conversation_tracker.database.connection import SET_LOCAL, Connection
+
+_PLACEHOLDER = re.compile("%[sb]")
+# What was prepared is not there any more, or its rows are others since an upgrade.
+_OUTDATED = (b"26000", b"0A000")
+_GOOD = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC)
+
+
+class Statement:
+    """One statement; made once, for all connections."""
+
+    _numbers = count()
+
+    def __init__(self, text: LiteralString) -> None:
+        """Make it.
+
+        Args:
+            text: the statement as the driver takes it, with %s and %b where values stand; nothing
+                else in it may be a percent sign.
+        """
+        self._text = text
+        places = _PLACEHOLDER.findall(text)
+        self._formats = [PyFormat.BINARY if p == "%b" else PyFormat.TEXT for p in places]
+        numbers = count(1)
+        self._numbered = _PLACEHOLDER.sub(lambda _: f"${next(numbers)}", text).encode()
+        self._name = b"tracker_%d" % next(self._numbers)
+
+    def rows(self, connection: Connection, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Run it.
+
+        Args:
+            connection: where; nobody else uses it meanwhile.
+            values: one for each place.
+
+        Returns:
+            Its rows.
+
+        Raises:
+            psycopg.Error: as the driver does.
+        """
+        if connection.inside:
+            return connection.execute(self._text, values).fetchall()
+        result = (self._piped if connection.pooled else self._prepared)(connection, values)
+        adapters = connection.transformer
+        adapters.set_pgresult(result)
+        return adapters.load_rows(0, result.ntuples, tuple)
+
+    def _prepared(self, connection: Connection, values: Sequence[object]) -> PGresult:
+        """Run it by its name, which the server knows from the first time on."""
+        line = connection.pgconn
+        if self._name not in connection.prepared:
+            _checked(connection, _done(connection, line.prepare, self._name, self._numbered))
+            connection.prepared.add(self._name)
+        written, formats = self._written(connection, values)
+        result = _done(connection, line.exec_prepared, self._name, written, formats)
+        _checked(connection, result)
+        return result
+
+    def _piped(self, connection: Connection, values: Sequence[object]) -> PGresult:
+        """Run it behind its limits: a pipeline without BEGIN is a transaction, and ends them."""
+        line = connection.pgconn
+        limits, _ = _LIMITING._written(connection, connection.limits.settings)
+        # What cannot be written raises, and costs no connection before the pipeline has begun.
+        written, formats = self._written(connection, values)
+        try:
+            line.enter_pipeline_mode()
+            line.send_query_params(_LIMITING._numbered, limits)
+            line.send_query_params(self._numbered, written, param_formats=formats)
+            line.pipeline_sync()
+            # The driver's own pipelines expect no error at the end of the transaction, and break.
+            results = connection.wait(_results(line))
+        except BaseException:
+            # What is still to come of this one must never be taken for an answer to the next.
+            connection.close()
+            raise
+        ended = bool(results) and results[-1].status == ExecStatus.PIPELINE_SYNC
+        if ended:
+            line.exit_pipeline_mode()
+        else:
+            # An older libpq (15.1) takes an error in place of the end for the end.
+            connection.close()
+        for each in results:
+            _checked(connection, each)
+        if not ended:
+            raise psycopg.OperationalError("the end of the transaction was not seen")
+        _limited, result, *_end = results
+        return result
+
+    def _written(
+        self, connection: Connection, values: Sequence[object]
+    ) -> tuple[Sequence[Buffer | None], list[Format]]:
+        adapters = connection.transformer
+        written = adapters.dump_sequence(values, self._formats)
+        return written, list(adapters.formats or ())
+
+
+_LIMITING = Statement(SET_LOCAL)
+
+
+def _results(line: PGconn) -> PQGen[list[PGresult]]:
+    """Take what a pipeline of libpq gives, up to where it ends, or until nothing comes."""
+    yield from generators.send(line)
+    found: list[PGresult] = []
+    while True:
+        results = yield from generators.fetch_many(line)
+        found += results
+        if not results or results[-1].status == ExecStatus.PIPELINE_SYNC:
+            return found
+
+
+def _done(connection: Connection, work: Callable[..., PGresult], *values: object) -> PGresult:
+    try:
+        return work(*values)
+    except MemoryError:
+        # So the driver says that libpq gave no result at all, as it does without a connection.
+        if connection.closed:
+            raise psycopg.OperationalError("the connection is lost") from None
+        raise
+
+
+def _checked(connection: Connection, result: PGresult) -> None:
+    if result.status in _GOOD:
+        return
+    error = psycopg.errors.error_from_result(result, connection.info.encoding)
+    state = result.error_field(DiagnosticField.SQLSTATE)
+    # Without a state it is not the server who says so but libpq, which lost it, whether or not it
+    # has noticed already.
+    if state is None or state in _OUTDATED:
+        connection.close()
+        raise psycopg.OperationalError(str(error))
+    raise error

@@ -1,0 +1,379 @@
+"""What mail needs of PostgreSQL: conversations by alias, orders by number, records, directory.
+
+Only this module and `migrate`, `expire`, `timeline` and `check` run SQL. Every method is one round
+trip, but for what is large or of several orders; the functions of sql/ do the rest. Raises
+`DatabaseUnavailable` where no answer came in time, and the driver's errors, as `pool` tells.
+"""
+
+import json
+import os
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Literal, LiteralString, TypeVar
+
+import psycopg
+
+from conversation_tracker.base.mint import mint
+from conversation_tracker.core.base.means import LARGE, windows
+from conversation_tracker.core.model.alias import Bounce, Hard, Soft
+from conversation_tracker.core.model.conversation import Mapped
+from conversation_tracker.core.model.plan import Record, Refusal
+from conversation_tracker.core.reports.bounce import Delivery, Mark
+from conversation_tracker.database.announcement import announcement
+from conversation_tracker.database.connection import MAIL, Connection, Limits
+from conversation_tracker.database.notifications import Announcer
+from conversation_tracker.database.pool import Pool, Undone
+from conversation_tracker.database.prepared import Statement
+from conversation_tracker.database.rows import (
+    Directory,
+    Found,
+    Status,
+    delivery_of,
+    found_of,
+    people_of,
+    store_of,
+)
+from conversation_tracker.database.share import Shares
+
+T = TypeVar("T")
+
+_HARD = Statement("SELECT * FROM tracker.conversation_of_hard(%s::uuid, %s)")
+_SOFT = Statement("SELECT * FROM tracker.conversation_of_soft(%s, %s, %s)")
+_AGAIN = Statement(
+    "SELECT c.*, tracker.known_of(c.order_id, %s::text[], '{}')"
+    " FROM tracker.conversation_with(%s, NULL) AS c"
+)
+_OPEN = Statement("SELECT * FROM tracker.conversation_of_number(%s, %s)")
+_ANSWERED = Statement("SELECT * FROM tracker.conversation_answered(%s, %s::text[])")
+_IDENTIFIERS = Statement("SELECT * FROM tracker.identifiers_of(%s, %s::text[])")
+_REFUSE = Statement("SELECT tracker.refuse(%s, %s, %s::uuid, %s::uuid, %s, %s)")
+_SHARES = Statement(
+    "SELECT s.hourly_limit, u.own, u.others, u.strangers, u.senders,"
+    " %s OR tracker.is_stranger(o.id, g.token, %s::jsonb)"
+    " FROM tracker.orders AS o JOIN tracker.stores AS s ON s.name = o.store"
+    " CROSS JOIN (SELECT %s::uuid AS token) AS g"
+    " LEFT JOIN tracker.participants AS p ON p.token = g.token AND p.order_id = o.id,"
+    " tracker.used(o.id, p.id, 1) AS u WHERE o.id = %s"
+)
+_DELIVERY = Statement("SELECT * FROM tracker.delivery_of(%s::uuid, %s)")
+_LAST_DELIVERY = Statement("SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)")
+_MARK = Statement("SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s, %s)")
+_RECORD_TEXT: LiteralString = (
+    "SELECT outcome, bounces, id, store, number, alias_domain FROM tracker.record("
+    "%s, %s, %b, %s, %s, %s::uuid, %s::uuid, %s::uuid[], %s::uuid[], %s, %s, %s, %s, %s,"
+    " %s::text[], %s, %b, %s, %s, %s, %s, %s::text[], %s, %s, %s::text[], %s::uuid[])"
+)
+_RECORD = Statement(_RECORD_TEXT)
+_GATHERED: LiteralString = (
+    "(SELECT string_agg(data, ''::bytea ORDER BY number) FROM tracker.pieces WHERE id = %s::uuid)"
+)
+_RECORD_PIECES = Statement(_GATHERED.join(_RECORD_TEXT.rsplit("%b", 1)))
+_PIECE = "INSERT INTO tracker.pieces (id, number, data) VALUES (%s::uuid, %s, %b)"
+_PIECES_DONE = "DELETE FROM tracker.pieces WHERE id = %s::uuid"
+# One JSON text in each line: the driver takes far longer to write an array of them.
+_ANNOUNCE = Statement(
+    "SELECT set_config('synchronous_commit', 'off', true), pg_notify('tracker_messages', payload)"
+    " FROM unnest(string_to_array(%s, E'\\n')) AS payload"
+)
+# The server's start stands for the server: of another one, the same number says nothing.
+_VERSION = Statement("SELECT version, pg_postmaster_start_time() FROM tracker.directory")
+_DIRECTORY = Statement(
+    "SELECT (SELECT coalesce(array_agg(name), '{}') FROM tracker.alias_domains),"
+    " (SELECT coalesce(jsonb_agg(to_jsonb(s)), '[]') FROM tracker.stores AS s),"
+    " (SELECT key FROM tracker.secrets),"
+    " (SELECT coalesce(jsonb_object_agg(encode(digest, 'hex'), condemned), '{}')"
+    "    FROM tracker.suspects)"
+)
+_SUSPECT = Statement("SELECT tracker.suspect(%s::bytea[], %s::text[], %s)")
+
+_json = json.JSONEncoder().encode  # as text: the driver's own wrapper costs more than the writing
+
+Outcome = Literal["done", "stale", "expired", "limited", "looping"]
+
+
+class Database:
+    """A pool of connections to the tracker's database, for one process."""
+
+    def __init__(self, conninfo: str, *, size: int = 8, limits: Limits = MAIL) -> None:
+        """Make a pool; it connects when it is opened.
+
+        Args:
+            conninfo: a libpq URI or connection string.
+            size: how many connections to hold at most.
+            limits: how long the server may take.
+        """
+        self._pool = Pool(conninfo, size, limits)
+        self._announcer = Announcer(lambda payloads: self._rows(_ANNOUNCE, ("\n".join(payloads),)))
+
+    def open(self) -> None:
+        """Start to connect, without waiting for it."""
+        self._pool.open()
+        self._announcer.start()
+
+    def close(self) -> None:
+        """Announce what is still to be, and close all connections."""
+        self._announcer.stop()
+        self._pool.close()
+
+    @property
+    def waiting(self) -> int:
+        """How many threads wait for a connection now."""
+        return self._pool.waiting
+
+    def find(self, alias: Hard | Soft) -> Found | None:
+        """Look an alias up: one indexed look-up; None where there is no such alias."""
+        if isinstance(alias, Hard):
+            rows = self._rows(_HARD, (alias.token, alias.domain))
+        else:
+            rows = self._rows(_SOFT, (alias.key, alias.ref, alias.domain))
+        return found_of(rows[0]) if rows else None
+
+    def again(self, order: int, mentioned: Sequence[str] = ()) -> Found | None:
+        """Read a conversation once more by its order's id.
+
+        Args:
+            order: the order's id.
+            mentioned: identities (`Address.key`) of more people, to be read if they are known.
+        """
+        rows = self._rows(_AGAIN, (_array(mentioned), order))
+        if not rows:
+            return None
+        *row, known = rows[0]
+        found = found_of(row)
+        return replace(found, conversation=found.conversation.knowing(people_of(known)))
+
+    def open_order(self, store: str, number: str) -> Found:
+        """Find an order by its number for the store's own mail: it is made or woken if need be."""
+        return found_of(self._rows(_OPEN, (store, number), [(store, number)])[0])
+
+    def answered(self, store: str, identifiers: Sequence[str]) -> Found | None:
+        """Find the order of the recorded message that a store's own mail answers; it is woken."""
+        rows = self._rows(_ANSWERED, (store, list(identifiers)))
+        return found_of(rows[0]) if rows else None
+
+    def identifiers(self, order: int, identifiers: Sequence[str]) -> dict[str, Mapped]:
+        """Look message identifiers of ours up, in one order; gives those there are."""
+        rows = self._rows(_IDENTIFIERS, (order, list(identifiers)))
+        return {ours: Mapped(ours, original, token.hex) for ours, original, token in rows}
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Write down that a message was refused."""
+        self._rows(
+            _REFUSE,
+            (
+                refusal.order,
+                refusal.digest,
+                refusal.author,
+                refusal.recipient,
+                refusal.subject,
+                refusal.reply,
+            ),
+        )
+
+    def shares(self, record: Record) -> Shares | None:
+        """Tell how much of its hour an order has used, before a record; None: it is gone."""
+        flagged = record.verdict == "flagged"
+        rows = self._rows(_SHARES, (flagged, _joined(record), record.sender, record.order))
+        return Shares(*rows[0]) if rows else None
+
+    def delivery(self, bounce: Bounce) -> tuple[Status, Delivery] | None:
+        """Look a bounce address up: its order's status and its delivery, None if there is none."""
+        rows = self._rows(_DELIVERY, (bounce.token, bounce.domain))
+        return (rows[0][0], delivery_of(rows[0])) if rows else None
+
+    def last_delivery(self, author: str, recipient: str) -> Delivery | None:
+        """Find the last message from one participant to another, by their tokens."""
+        rows = self._rows(_LAST_DELIVERY, (author, recipient))
+        return delivery_of(rows[0]) if rows else None
+
+    def mark(self, bounce: str, mark: Mark, report: bytes | None = None) -> bool:
+        """Mark the delivery with this bounce token.
+
+        Args:
+            bounce: the token.
+            mark: state, status and reason.
+            report: digest of the report that says so, None where it was no report.
+
+        Returns:
+            Whether its state changed, now or when the same report came before.
+        """
+        return bool(self._rows(_MARK, (bounce, mark.state, mark.status, mark.reason, report))[0][0])
+
+    def directory(self) -> Directory:
+        """Read the alias domains and the stores."""
+        # The version first: what changes in between is read once more, and not missed.
+        version = self.directory_version()
+        [(domains, stores, secret, suspects)] = self._rows(_DIRECTORY, ())
+        return Directory(
+            frozenset(domains),
+            {domain: store_of(row) for row in stores for domain in row["sender_domains"]},
+            frozenset(row["name"] for row in stores if not row["active"]),
+            bytes(secret),
+            version,
+            {bytes.fromhex(digest): condemned for digest, condemned in suspects.items()},
+        )
+
+    def suspect(self, found: Sequence[tuple[bytes, str]]) -> None:
+        """Tell all hosts of messages that were in flight when a process ended.
+
+        Args:
+            found: digest and state of each: suspected, condemned or cleared.
+        """
+        digests = [digest for digest, _ in found]
+        states = [state for _, state in found]
+        self._rows(_SUSPECT, (digests, states, os.uname().nodename))
+
+    def directory_version(self) -> object:
+        """Tell which version of the directory is in force; cheap, to be asked all the time."""
+        [version] = self._rows(_VERSION, ())
+        return version
+
+    def record(self, records: Sequence[Record]) -> tuple[Outcome, dict[str, str]]:
+        """Write what a message is to leave behind, all of it or nothing.
+
+        Writing the same again changes nothing and gives the same answer.
+
+        Args:
+            records: one for each order the message belongs to.
+
+        Returns:
+            "done" and the bounce token of each recipient's token; or why nothing was written:
+            "stale" (somebody joined meanwhile, or is known whom the record mentions: plan again),
+            "expired", "limited" or "looping".
+        """
+
+        def write(connection: Connection) -> tuple[Outcome, dict[str, str], list[str]]:
+            if len(records) == 1:
+                return _written(connection, records[0])
+            bounces: dict[str, str] = {}
+            announcements: list[str] = []
+            with connection.together():
+                # Each locks its order: always in the same sequence, so that no two wait in a ring.
+                for record in sorted(records, key=lambda each: each.order):
+                    outcome, found, announced = _written(connection, record)
+                    if outcome != "done":
+                        bounces, announcements = {}, []
+                        raise psycopg.Rollback
+                    bounces |= found
+                    announcements += announced
+            return outcome, bounces, announcements
+
+        rows = sorted({record.order for record in records})
+        outcome, bounces, announcements = self._run(write, rows)
+        for each in announcements:
+            self._announcer.put(each)
+        return outcome, bounces
+
+    def announce(self) -> None:
+        """Send at once what is still to be announced, as happens by itself within a moment."""
+        self._announcer.flush()
+
+    def _rows(
+        self, statement: Statement, values: Sequence[object], locks: Sequence[Hashable] = ()
+    ) -> list[Any]:
+        return self._run(lambda connection: statement.rows(connection, values), locks)
+
+    def _run(self, work: Callable[[Connection], T], locks: Sequence[Hashable] = ()) -> T:
+        return self._pool.run(work, locks)
+
+
+class Rehearsal(Database):
+    """A database on which everything can be tried and nothing stays."""
+
+    def __init__(self, conninfo: str) -> None:
+        """Open one transaction that is rolled back at the end."""
+        super().__init__(conninfo)
+        self._pool = Undone(conninfo, MAIL)
+
+    def open(self) -> None:
+        """Begin to ask; what is recorded is announced to nobody."""
+        self._pool.open()
+
+    def close(self) -> None:
+        """Undo everything."""
+        self._pool.close()
+
+
+def here(queue_id: str) -> str:
+    """Name a queue id of this host so that no other host's can be taken for it."""
+    return f"{os.uname().nodename}/{queue_id}"
+
+
+def _array(values: Sequence[str]) -> list[str] | str:
+    """Give an array; the driver writes an empty one, as most are, at the price of many texts."""
+    return list(values) or "{}"
+
+
+def _tokens(values: Iterable[str]) -> str:
+    """Give an array of tokens, which need no quotes."""
+    return "{" + ",".join(values) + "}"
+
+
+def _joined(record: Record) -> str | None:
+    joined = [
+        {
+            "token": p.token,
+            "role": p.role,
+            "address": str(p.address),
+            "introduced": p.introduced,
+            "named": p.named,
+            "owner": p.owner,
+        }
+        for p in record.joined
+    ]
+    return _json(joined) if joined else None
+
+
+def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str, str], list[str]]:
+    if len(record.raw) <= LARGE:
+        return _recorded(connection, record, _RECORD, record.raw[:])
+    pieces = mint()
+    with connection.together():
+        for number, piece in enumerate(windows(record.raw, 0, len(record.raw))):
+            connection.execute(_PIECE, (pieces, number, piece))
+        found = _recorded(connection, record, _RECORD_PIECES, pieces)
+        connection.execute(_PIECES_DONE, (pieces,))
+    return found
+
+
+def _recorded(
+    connection: Connection, record: Record, statement: Statement, raw: bytes | str
+) -> tuple[Outcome, dict[str, str], list[str]]:
+    identifiers = [
+        {"ours": i.ours, "original": i.original, "token": i.token} for i in record.identifiers
+    ]
+    [row] = statement.rows(
+        connection,
+        (
+            record.order,
+            _joined(record),
+            record.digest,
+            here(record.queue_id),
+            record.direction,
+            record.sender,
+            record.return_path,
+            _tokens(token for token, _bounce in record.recipients),
+            _tokens(bounce for _token, bounce in record.recipients),
+            record.sender_name,
+            record.message_id,
+            record.subject,
+            record.first_words,
+            record.size,
+            _array(record.attachment_names),
+            record.automatic,
+            raw,
+            _json(identifiers) if identifiers else None,
+            record.verdict,
+            record.auto_reply,
+            record.first_pass,
+            _array(record.notes),
+            record.own,
+            record.brief,
+            list(record.mentioned) or None,
+            _tokens(record.shown) if record.shown else None,
+        ),
+    )
+    outcome, bounces, new, store, number, domain = row
+    if new is None:
+        return outcome, bounces or {}, []
+    return outcome, dict(record.recipients), [announcement(new, store, number, domain, record)]

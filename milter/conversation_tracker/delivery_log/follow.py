@@ -1,0 +1,293 @@
+"""`follow`: marks deliveries with what Postfix's own log tells of them.
+
+Postfix never tells a milter what became of a message. Its log does: each line that tells of a
+delivery is looked up by its queue id, many at once, and marks the one delivery there is. How a line
+is read is in `core.reports.maillog`, how the log is in `log_file` and `journal`. How far it was
+read stands in a state file (`follow_state`), which is written once the marks are in the database:
+after a crash some lines are read twice, which changes nothing. No line that is logged holds an
+address.
+
+While the database is away, or the log cannot be read, this is logged once and tried again; nothing
+is lost. That the log cannot be read stands in the state file too, for `check`. A log or state file
+that cannot be used at the start is a `Failure`.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import psycopg
+
+from conversation_tracker.base.failure import USAGE, Failure
+from conversation_tracker.config.config import Config
+from conversation_tracker.core.model.alias import Bounce
+from conversation_tracker.core.reports import maillog
+from conversation_tracker.core.reports.maillog import Sent
+from conversation_tracker.database.pool import DatabaseUnavailable
+from conversation_tracker.database.prepared import Statement
+from conversation_tracker.database.readiness import wait_for_database
+from conversation_tracker.database.repository import Database, here
+from conversation_tracker.delivery_log.journal import Journal
+from conversation_tracker.delivery_log.log_file import LogFile, Place
+from conversation_tracker.postfix import settings as postfix_settings
+from conversation_tracker.telemetry.events import Event, catch_uncaught, configure, log
+from conversation_tracker.telemetry.follow_state import State, StateFile
+
+JOURNAL = "journal"
+MAIL_LOG = Path("/var/log/mail.log")
+
+_MISSING = "not there yet"
+_EVERY = 0.5  # seconds between looks at a quiet log, and at a database that is away
+_AGAIN = 2.0  # seconds until a log that cannot be read is tried again
+_QUEUED = Statement("SELECT * FROM tracker.deliveries_queued(%s::text[])")
+
+
+def run(config: Config, source: Path | None, state: Path) -> int:
+    """Follow Postfix's log until told to stop.
+
+    Args:
+        config: the configuration.
+        source: the log file; None stands for the journal.
+        state: the file that tells how far it was read; it is made if need be.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        Failure: log, state file or schema is not as it must be.
+    """
+    configure(config.log_format)
+    catch_uncaught()
+    stop = _Stop()
+    reader = _Reader(source, StateFile(state))
+    database = Deliveries(config.database)
+
+    def wait(seconds: float) -> None:
+        stop.sleep(seconds)
+        reader.live()
+
+    try:
+        reader.begin()
+        wait_for_database(config.database, wait)
+        database.open()
+        log.following(source=reader.name)
+        _Follower(reader, database, wait).run()
+    except _Stopped:
+        reader.live(stopped=True)
+    finally:
+        reader.close()
+        database.close()
+    log.stopping(signal=stop.signal)
+    return os.EX_OK
+
+
+def default_source(environ: Mapping[str, str]) -> Path | None:
+    """Give the log that Postfix writes, as far as it says so; None stands for the journal."""
+    named = ""
+    with suppress(postfix_settings.Unreadable):
+        named = postfix_settings.read(environ).value("maillog_file")
+    if named.startswith("/") and not named.startswith("/dev/"):
+        return Path(named)
+    return MAIL_LOG if MAIL_LOG.exists() else None
+
+
+@dataclass(slots=True)
+class Queued:
+    """A delivery as its queue id leads to it: its bounce address, and the state it is in."""
+
+    bounce: Bounce
+    state: str
+
+
+class Deliveries(Database):
+    """The database, asked about queue ids."""
+
+    def __init__(self, conninfo: str) -> None:
+        """Make a pool of one connection."""
+        super().__init__(conninfo, size=1)
+
+    def queued(self, queue_ids: Iterable[str]) -> dict[str, Queued]:
+        """Look queue ids of this host up; gives those that lead to exactly one delivery."""
+        ours = {here(queue_id): queue_id for queue_id in queue_ids}
+        rows = self._rows(_QUEUED, (sorted(ours),))
+        return {
+            ours[found]: Queued(Bounce(bounce.hex, domain), state)
+            for found, bounce, domain, state in rows
+        }
+
+    def tell(self, found: Sequence[Sent]) -> None:
+        """Mark deliveries with what lines of the log tell, in the lines' order.
+
+        Telling the same again changes nothing.
+
+        Raises:
+            DatabaseUnavailable: some may be marked already, some not.
+        """
+        queued = self.queued(sent.queue_id for sent in found)
+        for sent in found:
+            known = queued.get(sent.queue_id)
+            if known is not None and maillog.news(known.state, sent.state):
+                try:
+                    self._told(sent, known)
+                except psycopg.Error as error:
+                    # A fault of ours: without this, the same line would be tried for ever.
+                    log.error(Event.ERROR, error, queue_id=sent.queue_id)
+
+    def _told(self, sent: Sent, known: Queued) -> None:
+        found = self.delivery(known.bounce)
+        mark = maillog.mark(found[1], sent) if found is not None else None
+        if mark is None:
+            return
+        known.state = mark.state
+        if self.mark(known.bounce.token, mark):
+            log.delivery(queue_id=sent.queue_id, state=mark.state, status=sent.status)
+
+
+class _Stopped(Exception):
+    """It was told to stop."""
+
+
+class _Stop:
+    """The signals that end it."""
+
+    def __init__(self) -> None:
+        self.signal = ""
+        self._told = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._noted)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raise _Stopped as soon as it was told to stop."""
+        if self._told.wait(seconds):
+            raise _Stopped
+
+    def _noted(self, number: int, _frame: FrameType | None) -> None:
+        self.signal = signal.Signals(number).name
+        self._told.set()
+
+
+class _Reader:
+    """The log, file or journal, together with the note of how far it was read."""
+
+    def __init__(self, path: Path | None, file: StateFile) -> None:
+        self.name = str(path) if path is not None else JOURNAL
+        self._file = file
+        known = file.load()
+        self._state = State(self.name, known.position if known.log == self.name else {})
+        position = self._state.position
+        self._log = LogFile(path, _place(position)) if path else Journal(_cursor(position))
+        self._lost = 0
+
+    @property
+    def fault(self) -> str:
+        """Why the log cannot be read now, "" if it can."""
+        return self._state.fault
+
+    def begin(self) -> None:
+        """Open the log and note where that is; raise Failure if it is there but cannot be read."""
+        try:
+            self._log.open()
+        except OSError as error:
+            self._state = replace(self._state, fault=_told(error))
+            self.live()
+            raise Failure(USAGE, f"cannot read {self.name}: {self.fault}") from None
+        if not self._log.is_open:
+            self._complain(_MISSING)
+        self.done()
+
+    def lines(self) -> list[str]:
+        """Give the next lines, none if there are none or the log cannot be read."""
+        try:
+            lines = self._log.lines()
+        except OSError as error:
+            self._complain(_told(error))
+            return []
+        if not self._log.is_open:
+            self._complain(_MISSING)
+        elif self.fault and (lines or self._log.is_steady):
+            self._state = replace(self._state, fault="")
+            log.following(source=self.name)
+        if isinstance(self._log, LogFile) and self._log.lost != self._lost:
+            self._lost = self._log.lost
+            log.log_gap(source=self.name)
+        return lines
+
+    def done(self) -> None:
+        """Note that all lines given so far have had their effect."""
+        place = self._log
+        position = asdict(place.place) if isinstance(place, LogFile) else {"cursor": place.cursor}
+        self._state = replace(self._state, position=position)
+        self.live()
+
+    def live(self, *, stopped: bool = False) -> None:
+        """Show that this still runs, or that it ends as it was told to."""
+        self._file.save(replace(self._state, stopped=stopped))
+
+    def close(self) -> None:
+        """Let go of the log."""
+        self._log.close()
+
+    def _complain(self, reason: str) -> None:
+        if reason != self.fault:
+            self._state = replace(self._state, fault=reason)
+            log.log_unreadable(source=self.name, reason=reason)
+
+
+class _Follower:
+    """Takes lines from the log to the database."""
+
+    def __init__(
+        self, reader: _Reader, database: Deliveries, wait: Callable[[float], None]
+    ) -> None:
+        self._reader = reader
+        self._database = database
+        self._wait = wait
+
+    def run(self) -> None:
+        """Go on until told to stop; ends by _Stopped."""
+        while True:
+            lines = self._reader.lines()
+            found = [sent for line in lines if (sent := maillog.read(line)) is not None]
+            if found:
+                self._tell(found)
+            self._reader.done()
+            self._wait(0.0 if lines else _AGAIN if self._reader.fault else _EVERY)
+
+    def _tell(self, found: Sequence[Sent]) -> None:
+        lost_at: float | None = None
+        while True:
+            try:
+                self._database.tell(found)
+                break
+            except DatabaseUnavailable as error:
+                if lost_at is None:
+                    lost_at = time.monotonic()
+                    log.database_unreachable(error)
+            self._wait(_EVERY)
+        if lost_at is not None:
+            log.database_back(seconds=time.monotonic() - lost_at)
+
+
+def _told(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+def _place(known: Mapping[str, Any]) -> Place | None:
+    """Read a place in a file from the state; None if it has none."""
+    file, offset, head = (known.get(name) for name in ("file", "offset", "head"))
+    if isinstance(file, str) and isinstance(offset, int) and offset >= 0 and isinstance(head, str):
+        return Place(file, offset, head)
+    return None
+
+
+def _cursor(known: Mapping[str, Any]) -> str | None:
+    """Read a place in the journal from the state; None if it has none."""
+    cursor = known.get("cursor")
+    return cursor if isinstance(cursor, str) else None

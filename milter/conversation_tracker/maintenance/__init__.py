@@ -1,0 +1,1 @@
+"""What runs by a timer: expiry, and the partitions of months to come."""

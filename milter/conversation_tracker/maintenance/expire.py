@@ -1,0 +1,295 @@
+"""Expiry: takes away what has had its time, in small transactions, and says what it took.
+
+The addresses of expired orders and the identifiers that hold them, messages and refusals older than
+their store keeps them, orders of which nothing is left, alias domains that nobody uses: in this
+order, since each leads to the next. Months of which all messages have had their time are dropped
+whole, and months to come are made before anything else. Every batch is a transaction of its own, so
+a run that is killed leaves nothing half done and the next one goes on. Each looks again once it
+holds the locks: an order that was woken meanwhile is left alone. Rows that somebody else has locked
+are passed over:
+runs at the same time share the work, mail never waits for long. The clock is the database's.
+
+No database, or one that is not migrated, is exit code 75 with one line; so is work that was in the
+way of somebody's locks until the end. No line names an address.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, LiteralString, TextIO
+
+import psycopg
+from psycopg import IsolationLevel
+
+from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure, of
+from conversation_tracker.config.config import Config
+from conversation_tracker.database import partitions
+from conversation_tracker.database.connection import Connection, Limits
+from conversation_tracker.database.deadline import Watchdog
+from conversation_tracker.database.migrate import NewerDatabase, NotMigrated, verify
+from conversation_tracker.maintenance.expire_steps import (
+    DELETE_DOMAINS,
+    DELETE_MESSAGES,
+    DELETE_REFUSALS,
+    DELETE_SUSPECTS,
+    DRY_RUN,
+    EMPTY,
+    REMOVE_ORDERS,
+    Step,
+)
+from conversation_tracker.telemetry.events import log
+
+# Rows of a batch: what fails in one pass is tried again in the next, in smaller company.
+_SIZES = (1000, 100, 10, 1)
+_PAUSE = 1.0  # seconds between passes
+_OVERDUE = 60.0  # seconds a batch may take, whatever the server and the network do
+_LIMITS = Limits(statement=15_000, lock=2_000, idle=15_000)
+_COUNTING = "SET LOCAL statement_timeout = '10min'"
+
+_BUSY = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.ForeignKeyViolation,
+)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a run took away, or with a dry run would have."""
+
+    orders: int = 0
+    addresses: int = 0
+    messages: int = 0
+    refusals: int = 0
+    removed: int = 0
+    domains: int = 0
+    made: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+
+
+def run(
+    config: Config, *, dry_run: bool, out: TextIO, err: TextIO, now: datetime | None = None
+) -> int:
+    """Take away what has had its time.
+
+    Args:
+        config: the configuration.
+        dry_run: count only, and change nothing.
+        out: where the line goes that says what was done.
+        err: where errors go, and on a terminal how far it is.
+        now: the time to go by, with its zone; None stands for the database's.
+
+    Returns:
+        The exit code: 0 done; 2 the database is newer than the program, or its role may not do
+        this; 75 it cannot be reached, is not migrated, or others' locks kept something from being
+        done.
+    """
+    counts, started = Counts(), time.monotonic()
+    progress = _Progress(err)
+    failure, begun = None, False
+    try:
+        with _connection(config.database) as (connection, watchdog):
+            with watchdog.watching(connection):
+                verify(connection)
+            begun = True
+            if dry_run:
+                _count(connection, now, counts)
+            else:
+                _Run(connection, watchdog, now, counts, progress).everything()
+    except Failure as raised:
+        failure = raised
+    except NewerDatabase as error:
+        failure = Failure(USAGE, str(error))
+    except NotMigrated as error:
+        failure = Failure(TEMPORARY, str(error))
+    except psycopg.Error as error:
+        failure = of(error, config.database)
+    progress.clear()
+    if begun:
+        print(_summary(counts, dry_run=dry_run), file=out)
+        _log(counts, time.monotonic() - started, dry_run=dry_run)
+    if failure is not None:
+        print(f"conversation-tracker: {failure}", file=err)
+        return failure.code
+    return os.EX_OK
+
+
+class _Run:
+    """One run on one connection; adds up in `counts` what has been committed."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        watchdog: Watchdog,
+        now: datetime | None,
+        counts: Counts,
+        progress: "_Progress",
+    ) -> None:
+        self._connection = connection
+        self._watchdog = watchdog
+        self._now = now or _clock(connection)
+        self._counts = counts
+        self._progress = progress
+
+    def everything(self) -> None:
+        """Take every step; raise Failure at the end if others' locks kept one from being done."""
+        done = [
+            self._again(lambda _size: self._make_months()),
+            self._step(EMPTY),
+            self._again(lambda _size: self._drop_months()),
+            self._step(DELETE_MESSAGES),
+            # Of stores that keep messages for less long, the last ones may just have gone.
+            self._again(lambda _size: self._drop_months()),
+            self._step(DELETE_REFUSALS),
+            self._step(REMOVE_ORDERS),
+            self._domains(),
+            self._suspects(),
+        ]
+        if not all(done):
+            raise Failure(TEMPORARY, "others' locks were in the way: the next run takes the rest")
+
+    def _step(self, step: Step) -> bool:
+        return self._again(lambda size: self._pass(step, size))
+
+    @staticmethod
+    def _again(work: Callable[[int], bool]) -> bool:
+        """Go through all that is due, again for what failed; False if some of it always did."""
+        for attempt, size in enumerate(_SIZES):
+            if attempt:
+                time.sleep(_PAUSE)
+            if work(size):
+                return True
+        return False
+
+    def _make_months(self) -> bool:
+        made, whole = partitions.make(self._rows, self._now)
+        self._counts.made += made
+        return whole
+
+    def _drop_months(self) -> bool:
+        dropped, whole = partitions.drop(self._rows, self._now)
+        self._counts.dropped += dropped
+        self._counts.messages += sum(dropped.values())
+        return whole
+
+    def _pass(self, step: Step, size: int) -> bool:
+        at, last, whole = "-infinity", 0, True
+        while True:
+            values = {"now": self._now, "at": at, "id": last, "size": size}
+            try:
+                line = self._rows(step.seek, values)
+            except _BUSY:
+                return False
+            if not line:
+                return whole
+            at, last = line[-1]
+            try:
+                self._batch(step, line)
+            except _BUSY:
+                whole = False
+
+    def _batch(self, step: Step, line: Sequence[tuple[str, int]]) -> None:
+        """Take away what is due of these rows, in one transaction."""
+        values = {"now": self._now, "since": line[0][0], "until": line[-1][0]}
+        with (
+            self._watchdog.watching(self._connection),
+            self._connection.limited(),
+            self._connection.transaction(),
+        ):
+            ids = [row[1] for row in line]
+            due = [row[0] for row in self._rows(step.lock, {**values, "ids": ids})]
+            [done] = self._rows(step.act, {**values, "ids": due}) if due else [()]
+        for name, number in zip(step.counts, done, strict=False):
+            setattr(self._counts, name, getattr(self._counts, name) + number)
+        self._progress.show(self._counts)
+
+    def _domains(self) -> bool:
+        """Forget the alias domains nobody uses; one that is just being taken up again stays."""
+        try:
+            [(self._counts.domains,)] = self._rows(DELETE_DOMAINS, {})
+        except _BUSY:
+            return False
+        return True
+
+    def _suspects(self) -> bool:
+        """Forget the messages that ended a process long ago; nobody counts them."""
+        try:
+            self._rows(DELETE_SUSPECTS, {"now": self._now})
+        except _BUSY:
+            return False
+        return True
+
+    def _rows(self, statement: LiteralString, values: dict[str, object]) -> list[Any]:
+        with self._watchdog.watching(self._connection), self._connection.limited():
+            return self._connection.execute(statement, values).fetchall()
+
+
+class _Progress:
+    """One line on a terminal, drawn again after each batch; nothing elsewhere."""
+
+    def __init__(self, err: TextIO) -> None:
+        self._err = err if err.isatty() else None
+
+    def show(self, counts: Counts) -> None:
+        """Draw how far it is."""
+        self._draw(
+            f"expire: {counts.orders} orders emptied, {counts.messages} messages"
+            f" and {counts.removed} orders deleted"
+        )
+
+    def clear(self) -> None:
+        """Leave an empty line to whoever writes next."""
+        self._draw("")
+
+    def _draw(self, text: str) -> None:
+        if self._err is not None:
+            self._err.write(f"\r\x1b[K{text}")
+            self._err.flush()
+
+
+@contextmanager
+def _connection(conninfo: str) -> Iterator[tuple[Connection, Watchdog]]:
+    watchdog = Watchdog(_OVERDUE)
+    watchdog.start()
+    try:
+        # Each batch is planned for its own values: where the line has come to matters.
+        with Connection.connect(conninfo, limits=_LIMITS, prepare_threshold=None) as connection:
+            connection.isolation_level = IsolationLevel.READ_COMMITTED
+            yield connection, watchdog
+    finally:
+        watchdog.stop()
+
+
+def _clock(connection: Connection) -> datetime:
+    row = connection.execute("SELECT now()").fetchone()
+    assert row is not None
+    return row[0]  # type: ignore[no-any-return]
+
+
+def _count(connection: Connection, now: datetime | None, counts: Counts) -> None:
+    connection.read_only = True
+    with connection.transaction():
+        connection.execute(_COUNTING)
+        row = connection.execute(DRY_RUN, {"now": now or _clock(connection)}).fetchone()
+    assert row is not None
+    for name, number in zip(Counts.__slots__, row, strict=True):
+        setattr(counts, name, number)
+
+
+def _summary(counts: Counts, *, dry_run: bool) -> str:
+    expire, delete = ("would expire", "delete") if dry_run else ("expired", "deleted")
+    make, drop = ("make", "drop") if dry_run else ("made", "dropped")
+    return (
+        f"{expire} {counts.orders} orders ({counts.addresses} addresses),"
+        f" {delete} {counts.messages} messages and {counts.removed} orders"
+        + (f", {drop} the months {' '.join(counts.dropped)}" if counts.dropped else "")
+        + (f", {make} the months {' '.join(counts.made)}" if counts.made else "")
+    )
+
+
+def _log(counts: Counts, seconds: float, *, dry_run: bool) -> None:
+    log.expire(**asdict(counts), ms=seconds * 1000, dry_run=dry_run)

@@ -1,0 +1,1 @@
+"""A message on its way: collected from Postfix, decided on, recorded, and changed."""

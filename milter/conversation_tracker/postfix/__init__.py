@@ -1,0 +1,1 @@
+"""Postfix's own settings, as they are on this host."""

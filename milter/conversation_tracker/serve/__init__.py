@@ -1,0 +1,1 @@
+"""The service: a parent that holds the socket, its workers, and the walls around them."""

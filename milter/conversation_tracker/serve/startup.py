@@ -1,0 +1,48 @@
+"""How `serve` begins: it waits for the database (`readiness`), then opens the socket.
+
+A socket that cannot be opened is a `Failure`. What happens afterwards is the business of `service`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure
+from conversation_tracker.config.config import Config
+from conversation_tracker.database.readiness import wait_for_database
+from conversation_tracker.telemetry.events import catch_uncaught, configure
+
+
+def serve(config: Config, reload: Callable[[], Config]) -> int:
+    """Serve until told to stop.
+
+    Args:
+        config: the configuration.
+        reload: reads it again; raises ConfigError.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        Failure: libmilter, the schema or the socket is not as it must be.
+    """
+    configure(config.log_format)
+    catch_uncaught()
+    _check_directory(config)
+    try:
+        import milter
+
+        from conversation_tracker.serve.supervisor import Service
+    except ImportError as error:
+        raise Failure(USAGE, f"serve needs pymilter and libmilter: {error}") from None
+    wait_for_database(config.database)
+    try:
+        return Service(config, reload).run()
+    except (milter.error, OSError) as error:
+        raise Failure(TEMPORARY, f"cannot listen on {config.socket}: {error}") from None
+
+
+def _check_directory(config: Config) -> None:
+    """Refuse a unix socket that has no directory to lie in: trying again would not help."""
+    directory = Path(config.socket.path).parent
+    if config.socket.kind == "unix" and not directory.is_dir():
+        raise Failure(USAGE, f"cannot listen on {config.socket}: there is no directory {directory}")

@@ -1,0 +1,303 @@
+"""The parent process of `serve`: holds the socket, and keeps the workers alive.
+
+The parent opens the socket, starts the workers (`worker`), and starts another when one dies; when
+they die again and again before any was ready it gives up. SIGTERM and SIGINT let the workers finish
+the messages in flight; SIGHUP reads the configuration again and replaces the workers, the socket
+stays. Readiness, reloads and the watchdog are told to systemd. What goes wrong before the first
+worker runs is raised as it is; afterwards it is logged.
+"""
+
+import gc
+import os
+import select
+import signal
+import socket as sockets
+import struct
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+import milter
+
+from conversation_tracker import __version__
+from conversation_tracker.config.config import Config, ConfigError
+from conversation_tracker.config.options import Socket
+from conversation_tracker.milter.admission import Turns
+from conversation_tracker.serve.sd_notify import notify, watchdog
+from conversation_tracker.serve.walls import Walls
+from conversation_tracker.serve.worker import work
+from conversation_tracker.telemetry.counters import metrics
+from conversation_tracker.telemetry.events import Event, log
+from conversation_tracker.telemetry.exporter_process import MetricsProcess
+
+_YOUNG = 5.0  # seconds; a worker that dies younger than this died at once
+_PATIENCE = 5  # workers that may die at once, one after the other and none ready, before we give up
+_PAUSE = 0.5  # seconds between two starts where a worker died at once
+_GRACE = 20.0  # seconds a worker has to finish what is in flight
+_TICK = 1.0  # seconds between looks at workers and watchdog
+_PID = struct.Struct("=i")
+
+
+class Service:
+    """The workers of one `serve`, and the signals they are led by."""
+
+    def __init__(self, config: Config, reload: Callable[[], Config]) -> None:
+        """Prepare to serve.
+
+        Args:
+            config: the configuration.
+            reload: reads it again; raises ConfigError.
+        """
+        self._config = config
+        # A reload changes nothing about what we listen on.
+        self._socket = config.socket
+        self._turns = Turns()
+        self._walls = Walls()
+        self._listener = -1
+        self._reload = reload
+        self._workers: dict[int, float] = {}
+        self._leaving: dict[int, float] = {}
+        self._rows: dict[int, int] = {}
+        self._shown = MetricsProcess(metrics)
+        self._able: set[int] = set()
+        self._failed = 0
+        self._hasty = False
+        self._started_at = 0.0
+        self._restarts = 0
+        self._signals: list[int] = []
+        self._ready = False
+        self._told, self._tell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._heard, self._say = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        patience = watchdog()
+        self._watched = patience is not None
+        self._tick = min(_TICK, patience / 3) if patience else _TICK
+
+    def run(self) -> int:
+        """Serve until told to stop.
+
+        Returns:
+            The exit code: 0 when told to stop, 75 when the workers would not stay alive.
+        """
+        self._listener = listen(self._socket)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, self._note)
+        signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
+        self._shown.serve(self._config.metrics)
+        # Modules and what they made live as long as the workers: going through them again and again
+        # would hold all messages up for a tenth of a second, and copy the pages that are shared.
+        gc.collect()
+        gc.freeze()
+        while True:
+            self._fill()
+            self._shown.tick()
+            self._wait()
+            self._reap()
+            self._walls.look(self._rows, self._config)
+            for told in self._taken():
+                if told == signal.SIGHUP:
+                    self._replace()
+                elif told in (signal.SIGTERM, signal.SIGINT):
+                    return self._stop(signal.Signals(told).name)
+            if self._failed >= _PATIENCE and not self._able:
+                log.gave_up(restarts=self._restarts)
+                self._stop("")
+                return os.EX_TEMPFAIL
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._signals.append(number)
+
+    def _taken(self) -> list[int]:
+        taken, self._signals = self._signals, []
+        return taken
+
+    def _fill(self) -> None:
+        """Start the workers that lack; after an early death, with a pause between two."""
+        while len(self._workers) < self._config.workers:
+            if self._hasty and time.monotonic() < self._started_at + _PAUSE:
+                return
+            self._started_at = time.monotonic()
+            row = metrics.take()
+            try:
+                pid = os.fork()
+            except OSError as error:
+                metrics.give_back(row)
+                log.error(Event.WORKER_STARTED, error)
+                self._hasty = True
+                self._failed += 1
+                return
+            if pid == 0:
+                self._become_worker(row)
+            self._workers[pid] = self._started_at
+            self._rows[pid] = row
+            metrics.running(len(self._workers))
+            log.worker_started(pid=pid)
+
+    def _become_worker(self, row: int) -> None:
+        code = os.EX_SOFTWARE
+        try:
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            metrics.use(row)
+            self._walls.forget()
+            self._walls.flights.use(row)
+            work(
+                self._config,
+                self._listener,
+                lambda: os.write(self._say, _PID.pack(os.getpid())),
+                self._turns,
+                self._walls,
+            )
+            code = os.EX_OK
+        except Exception as error:
+            log.error(Event.ERROR, error)
+        finally:
+            # The parent's exit handlers are not ours to run, nor may threads outlive us.
+            os._exit(code)
+
+    def _wait(self) -> None:
+        """Wait for a signal, a worker's word that it is ready, or the next tick."""
+        lacking = len(self._workers) < self._config.workers
+        patience = min(self._tick, _PAUSE) if lacking else self._tick
+        sources = [self._told, self._heard, self._walls.heard.fileno()]
+        readable, _, _ = select.select(sources, [], [], patience)
+        if self._told in readable:
+            with suppress(BlockingIOError):
+                os.read(self._told, 4096)
+        if self._heard in readable:
+            self._listen_to_workers()
+        for pid in self._walls.listen():
+            if pid in self._workers:
+                self._dismiss(pid)
+        if self._watched:
+            notify("WATCHDOG=1")
+
+    def _listen_to_workers(self) -> None:
+        """Take the workers' word that they are ready."""
+        said = os.read(self._heard, 100 * _PID.size)
+        self._able |= {pid for (pid,) in _PID.iter_unpack(said)} & self._workers.keys()
+        self._failed = 0
+        if not self._ready:
+            self._ready = True
+            notify("READY=1\nSTATUS=answering")
+            socket = str(self._socket)
+            log.ready(socket=socket, workers=self._config.workers, version=__version__)
+
+    def _reap(self) -> None:
+        for pid, due in list(self._leaving.items()):
+            if time.monotonic() > due:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._buried(pid, os.waitstatus_to_exitcode(status))
+
+    def _buried(self, pid: int, code: int) -> None:
+        if self._shown.buried(pid, code) or self._walls.buried(pid, code):
+            return
+        row = self._rows.pop(pid, 0)
+        self._walls.died(pid, row, code)
+        metrics.give_back(row)
+        started = self._workers.pop(pid, None)
+        able = pid in self._able
+        self._able.discard(pid)
+        if self._leaving.pop(pid, None) is not None or started is None:
+            return
+        self._restarts += 1
+        log.worker_died(pid=pid, status=code, restarts=self._restarts)
+        metrics.restarted()
+        metrics.running(len(self._workers))
+        self._hasty = time.monotonic() - started < _YOUNG
+        if self._hasty and not able:
+            self._failed += 1
+
+    def _dismiss(self, pid: int) -> None:
+        """Tell a worker to finish what it has and go."""
+        self._workers.pop(pid, None)
+        self._able.discard(pid)
+        self._leaving[pid] = time.monotonic() + _GRACE
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+    def _replace(self) -> None:
+        notify("RELOADING=1")
+        try:
+            config = self._reload()
+        except ConfigError as error:
+            log.config_refused(faults=error.faults)
+        else:
+            self._config = config
+            self._shown.serve(config.metrics)
+            old = list(self._workers)
+            self._workers.clear()
+            self._fill()
+            for pid in old:
+                self._dismiss(pid)
+            log.config_reloaded(path=str(config.path))
+        notify("READY=1")
+
+    def _stop(self, why: str) -> int:
+        notify("STOPPING=1")
+        if why:
+            log.stopping(signal=why)
+        self._shown.stop()
+        self._walls.stop()
+        for pid in list(self._workers):
+            self._dismiss(pid)
+        while self._leaving:
+            self._reap()
+            time.sleep(0.05)
+        if self._socket.kind == "unix":
+            Path(self._socket.path).unlink(missing_ok=True)
+        return os.EX_OK
+
+
+def listen(socket: Socket) -> int:
+    """Open the milter's socket, so that every worker forked from here answers on it.
+
+    A unix socket is made under another name and then renamed: a stale one is replaced at once, and
+    what libmilter unlinks when a worker ends is not the socket. It is 0660; its group comes from
+    its directory. The descriptor does not block, because a worker that loses the race for a
+    connection would sit in accept() and not hear SIGTERM.
+
+    Args:
+        socket: where to listen.
+
+    Returns:
+        The descriptor.
+
+    Raises:
+        milter.error: it cannot be opened.
+        OSError: it cannot be renamed.
+    """
+    path = Path(f"{socket.path}.tmp") if socket.kind == "unix" else None
+    milter.setconn(f"unix:{path}" if path else socket.libmilter)
+    milter.register("conversation-tracker")
+    before = _listening()
+    mask = os.umask(0o117)
+    try:
+        milter.opensocket(True)
+    finally:
+        os.umask(mask)
+    if path is not None:
+        path.rename(socket.path)
+    [listener] = _listening() - before
+    os.set_blocking(listener, False)
+    return listener
+
+
+def _listening() -> set[int]:
+    """Find our descriptors that take connections; libmilter does not tell which is its."""
+    found = set()
+    for descriptor in list(Path("/proc/self/fd").iterdir()):
+        with suppress(OSError), sockets.socket(fileno=os.dup(int(descriptor.name))) as handle:
+            if handle.getsockopt(sockets.SOL_SOCKET, sockets.SO_ACCEPTCONN):
+                found.add(int(descriptor.name))
+    return found

@@ -1,0 +1,166 @@
+"""One worker process of `serve`: a pool, a directory, and libmilter's threads.
+
+Everything with threads begins here, after the fork. libmilter runs in a thread of its own and never
+hears of a stop: once its main function has returned, pymilter crashes on the next connection's
+first word. So the main thread takes SIGTERM, exchanges the listening descriptor for one that nobody
+connects to, waits for the messages in flight, and ends the process. A worker whose parent is gone
+ends as well. What it cannot start with is raised.
+"""
+
+import ctypes
+import faulthandler
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import milter
+
+from conversation_tracker.config.config import Config
+from conversation_tracker.database.repository import Database
+from conversation_tracker.milter.admission import Turns
+from conversation_tracker.milter.filter import Filter
+from conversation_tracker.milter.session import Session, register
+from conversation_tracker.milter.store_directory import Watch
+from conversation_tracker.milter.walled import Walled
+from conversation_tracker.serve.memory import give_back, limit, small_stacks
+from conversation_tracker.serve.walls import Walls
+from conversation_tracker.telemetry.counters import metrics
+from conversation_tracker.telemetry.flights import Flights
+
+_PR_SET_PDEATHSIG = 1
+_GRACE = 15.0  # seconds for messages that are being decided on
+_COURTESY = 3.0  # seconds for clients that are connected, whatever they are at
+_HEAD_START = 5.0  # seconds to get to know the domains before the first connection is taken
+_QUIET = 0.3  # seconds; from a connection to its first word, or from a decision to its answer
+_ENDED = b"\0"  # what no signal has for its number
+_SAMPLE = 1.0  # seconds between looks at what waits, where metrics are on
+
+_STUCK = 60.0  # seconds in which no Python ran at all
+_BEAT = 1.0  # seconds
+
+
+class Ended(Exception):
+    """libmilter ended unasked; another worker may do better."""
+
+
+def work(
+    config: Config, listener: int, ready: Callable[[], object], turns: Turns, walls: Walls
+) -> None:
+    """Answer on the socket the parent opened, until told to stop.
+
+    Args:
+        config: the configuration.
+        listener: the socket's descriptor, the only one that this process listens on.
+        ready: called once the database has answered.
+        turns: whose turn it is among large messages, of all workers.
+        walls: what the parent shares, to end what does not end itself.
+
+    Raises:
+        Ended: libmilter ended by itself.
+    """
+    parent = os.getppid()
+    ended, end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    # Only the main thread takes these: libmilter blocks them in its own and waits for them, but a
+    # signal goes to the main thread first.
+    signal.set_wakeup_fd(end, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        return
+    give_back()
+    small_stacks()
+    limit()
+    faulthandler.enable()
+    threading.Thread(target=_beat, args=(walls.flights,), daemon=True).start()
+    database = Database(config.database)
+    database.open()
+    watch = Watch(database)
+    watch.start()
+    filter = Filter(database, lambda: watch.current, config.authserv_id, config.postmaster)
+    marks = (walls.flights, walls.suspects, walls.say)
+    register(Walled(filter, database, lambda: watch.current, *marks), config.trusts, turns)
+    threading.Thread(target=_announce, args=(watch, ready), daemon=True).start()
+    if metrics.on:
+        threading.Thread(target=_sample, args=(database,), daemon=True).start()
+    if _begin(watch, ended):
+        threading.Thread(target=_serve, args=(end,), name="libmilter", daemon=True).start()
+        select.select([ended], [], [])
+        if _ENDED in os.read(ended, 100):
+            raise Ended
+        _close(listener)
+        _finish()
+    watch.stop()
+    database.close()
+
+
+def _serve(end: int) -> None:
+    try:
+        milter.main()
+    finally:
+        os.write(end, _ENDED)
+
+
+def _begin(watch: Watch, ended: int) -> bool:
+    """Wait for the first directory, for without it all mail is deferred; False if told to stop.
+
+    Connections wait for us meanwhile, or go to another worker. They are taken before Postfix would
+    tire of it, so that an unreachable database gives a reply.
+    """
+    give_up = time.monotonic() + _HEAD_START
+    while watch.current is None and time.monotonic() < give_up:
+        if select.select([ended], [], [], 0.01)[0]:
+            return False
+    return True
+
+
+def _close(listener: int) -> None:
+    """Take no more connections; the socket itself stays open for the other workers."""
+    with socket.socket(socket.AF_UNIX) as nowhere:
+        nowhere.bind("")
+        nowhere.listen(1)
+        nowhere.setblocking(False)
+        os.dup2(nowhere.fileno(), listener)
+
+
+def _beat(flights: Flights) -> None:
+    """Show the parent that Python runs; end this process, and say where it was, if none ever does.
+
+    The budget of a message is looked at in Python only. What is in flight gets 451 from Postfix,
+    and the parent starts another worker.
+    """
+    while True:
+        flights.beat()
+        faulthandler.dump_traceback_later(_STUCK, exit=True)
+        time.sleep(_BEAT)
+
+
+def _announce(watch: Watch, ready: Callable[[], object]) -> None:
+    while watch.current is None:
+        time.sleep(0.02)
+    ready()
+
+
+def _sample(database: Database) -> None:
+    while True:
+        metrics.load(in_flight=Session.in_flight(), waiting=database.waiting)
+        time.sleep(_SAMPLE)
+
+
+def _finish() -> None:
+    """Wait for the messages in flight, for clients a little, and for the last answers to be sent.
+
+    A connection that libmilter has just taken is not ours to see before Postfix's first word.
+    """
+    started = quiet_since = time.monotonic()
+    while (now := time.monotonic()) < quiet_since + _QUIET:
+        if (Session.in_flight() and now < started + _GRACE) or (
+            Session.connected() and now < started + _COURTESY
+        ):
+            quiet_since = now
+        time.sleep(0.02)

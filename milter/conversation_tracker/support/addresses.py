@@ -1,0 +1,120 @@
+"""What `explain` tells of addresses: where each stood, what became of it, what stands in each copy.
+
+No line holds a real address. Nothing here raises.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from conversation_tracker.base.failure import one_line
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.conversation import Conversation, Participant
+from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.model.plan import Edit
+from conversation_tracker.core.model.replies import Reply
+from conversation_tracker.core.scanning.found import Hit
+from conversation_tracker.core.scanning.scan import Scanner
+from conversation_tracker.core.views import copies
+from conversation_tracker.core.views.standing import standing
+from conversation_tracker.core.views.view import View
+from conversation_tracker.milter.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a rehearsal gave.
+
+    Attributes:
+        message: the message.
+        edits: what makes it the copy that leaves, or the queued one.
+        what: what is to happen, as of `filter.Outcome`.
+        reply: what it is refused with, None if it is not.
+        transaction: with the recipients.
+        known: the conversations by their order's id, with everybody who takes part.
+    """
+
+    message: Message
+    edits: tuple[Edit, ...]
+    what: str
+    reply: Reply | None
+    transaction: Transaction
+    known: Mapping[int, Conversation]
+
+
+def told(found: Told) -> Iterator[str]:
+    """Go through the lines."""
+    yield from _found_lines(found)
+    yield from _standing_lines(found)
+
+
+def _found_lines(found: Told) -> Iterator[str]:
+    """Tell where whose address was found, and what becomes of it there."""
+    idle = found.what in ("returned", "untouched") and found.reply is None
+    for conversation in () if idle else found.known.values():
+        scanner = copies.scanner(conversation, None, found.message.means)
+        left = None if found.what == "split" else _left(found, conversation, scanner)
+        for hit in scanner.scan(found.message.headers, found.message.body):
+            whose = conversation.with_token(hit.token)
+            if whose is not None:
+                became = _became(hit, left, found.transaction)
+                yield f"found: {named(whose, conversation)} in {one_line(hit.channel)}: {became}"
+
+
+def _standing_lines(found: Told) -> Iterator[str]:
+    """Tell for each copy where the reader's own address stands, and where whose alias."""
+    if found.reply is not None or found.what not in ("forwarded", "split"):
+        return
+    for recipient in found.transaction.recipients:
+        conversation = found.known.get(recipient.order or 0)
+        if conversation is None or recipient.token is None:
+            continue
+        reader = conversation.with_token(recipient.token)
+        if reader is None or reader.address is None:
+            continue
+        edits = found.edits
+        if found.what == "split":
+            scanner = copies.scanner(conversation, reader, found.message.means)
+            view, make = _copy(found, conversation, reader, scanner)
+            edits = copies.sure(found.message, view, scanner, make)
+        copy = copies.applied(found.message, edits)
+        yield from map(one_line, standing(*copy, conversation, reader, found.message.means))
+
+
+def _copy(
+    found: Told, conversation: Conversation, reader: Participant, scanner: Scanner
+) -> tuple[View, Callable[..., Iterator[Edit]]]:
+    """Give one reader's view, and what makes their copy's edits with it on the second pass."""
+    author = conversation.whose(found.message.author) if found.message.author else None
+    protected = author is None or author.role != "store"
+    make = partial(copies.content, found.message, scanner=scanner, protected=protected)
+    return View(conversation, reader), make
+
+
+def _left(found: Told, conversation: Conversation, scanner: Scanner) -> set[Hit]:
+    """Give what is still shown by the copy that leaves, or by the one that must not."""
+    edits = found.edits
+    reader = conversation.with_token(found.transaction.recipients[0].token or "")
+    if found.reply == replies.CANNOT_MASK and reader is not None and reader.address is not None:
+        try:
+            view, make = _copy(found, conversation, reader, scanner)
+            edits = tuple(make(view=view))
+        except ValueError:  # the structure is over the limits
+            edits = ()
+    headers, body = copies.applied(found.message, edits)
+    return set(scanner.scan(headers, body))
+
+
+def _became(hit: Hit, left: set[Hit] | None, transaction: Transaction) -> str:
+    if left is None:
+        return "to be masked in each copy"
+    if hit not in left:
+        return "masked or left out"
+    if any(recipient.token == hit.token for recipient in transaction.recipients):
+        return "stays, it is the reader's own"
+    return "stays, as the store decides" if hit.file or hit.running_text else "cannot be masked"
+
+
+def named(participant: Participant, conversation: Conversation) -> str:
+    """Name a participant by role and alias."""
+    return f"{participant.role} {conversation.hard(participant)}"

@@ -1,0 +1,280 @@
+"""The timeline of an order: read from the database, as a table or as JSON.
+
+Only what `tracker_reader` may read is read here, so no real address can come out. Every alias is in
+hard form. How a table is laid out is in `table`, the printable page in `page`. A store or order
+that does not exist is a `Failure`; what a message holds never makes one.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from conversation_tracker.base.failure import NO, Failure
+from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.model import message
+from conversation_tracker.support import text_table
+
+_STORE = "SELECT FROM tracker.stores WHERE name = %s"
+_ORDER = "SELECT id FROM tracker.orders WHERE store = %s AND number = %s"
+_MESSAGES = """
+SELECT m.id, m.at, m.direction,
+       CASE WHEN m.verdict = 'flagged' AND s.role = 'store' THEN 'unknown' ELSE s.role END,
+       tracker.hard_alias(s.token, o.alias_domain), m.sender_name,
+       m.subject, m.first_words, m.attachment_names, m.size, m.automatic, m.verdict, m.notes,
+       (SELECT coalesce(json_agg(json_build_array(tracker.hard_alias(r.token, o.alias_domain),
+                                                  CASE r.role WHEN 'return'
+                                                      THEN coalesce(owner.role, 'partner')
+                                                      ELSE r.role END,
+                                                  d.state, d.status, d.reason)
+                                 ORDER BY r.id), '[]')
+          FROM tracker.deliveries AS d JOIN tracker.participants AS r ON r.id = d.recipient_id
+          LEFT JOIN tracker.participants AS owner ON owner.id = r.owner_id
+         WHERE d.message_id = m.id AND d.message_at = m.at)
+  FROM tracker.messages AS m
+  JOIN tracker.orders AS o ON o.id = m.order_id
+  JOIN tracker.participants AS s ON s.id = m.sender_id
+ WHERE m.order_id = %s
+ ORDER BY m.at, m.id
+"""
+_REFUSALS = """
+SELECT NULL::bigint, f.at,
+       CASE WHEN s.role = 'buyer' THEN 'inbound'
+            WHEN r.role = 'buyer' OR owner.role = 'buyer' THEN 'outbound' ELSE 'internal' END,
+       coalesce(s.role, 'unknown'), coalesce(tracker.hard_alias(s.token, o.alias_domain), ''), '',
+       f.subject, '', '{}'::text[], 0, false, 'unverified', '{}'::text[],
+       json_build_array(json_build_array(
+           coalesce(tracker.hard_alias(r.token, o.alias_domain), ''),
+           CASE r.role WHEN 'return' THEN coalesce(owner.role, 'partner')
+                ELSE coalesce(r.role, '') END,
+           'refused',
+           coalesce(substring(f.reply FROM '^[0-9]{3} ([245](?:[.][0-9]{1,3}){2})(?: |$)'), ''),
+           f.reply))
+  FROM tracker.refusals AS f
+  JOIN tracker.orders AS o ON o.id = f.order_id
+  LEFT JOIN tracker.participants AS s ON s.id = f.author_id
+  LEFT JOIN tracker.participants AS r ON r.id = f.recipient_id
+  LEFT JOIN tracker.participants AS owner ON owner.id = r.owner_id
+ WHERE f.order_id = %s
+"""
+_RAW = "SELECT raw FROM tracker.messages WHERE id = %s"
+
+_WORST_FIRST = ("bounced", "refused", "delayed", "accepted", "sent")
+_TITLES = ("time", "direction", "from", "to", "subject", "text", "files", "state")
+_NEVER_NARROWED = (0, 1, 7)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one recipient's copy.
+
+    Attributes:
+        alias: the recipient's, in hard form.
+        role: the recipient's.
+        state: accepted, delayed, sent, bounced or refused.
+        status: enhanced status code (RFC 3463), "" if there is none.
+        reason: what the remote said, masked; for refused mail our own reply.
+    """
+
+    alias: str
+    role: str
+    state: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message of a timeline, as it was recorded: masked, aliases in hard form.
+
+    Attributes:
+        id: the database's number for it; None where the message was refused, and nothing kept.
+        at: when it came, in local time.
+        direction: outbound (to the buyer), inbound (from the buyer) or internal.
+        role: the sender's; whose they claim to be, where the verdict is flagged.
+        alias: the sender's.
+        name: the sender's display name, "" if there is none.
+        subject: decoded.
+        first_words: the beginning of the text, on one line.
+        attachment_names: file names.
+        size: octets as it came.
+        automatic: no person wrote it.
+        verdict: trusted, verified, unverified or failed; flagged where the sender claims to be a
+            participant or the store, and is not.
+        notes: how many people were left out ("left out: N"), the parts that held an address and are
+            no text, and signatures that were removed:
+            number, media type and kind of each.
+        deliveries: one for each recipient, in the order they joined.
+    """
+
+    id: int | None
+    at: datetime
+    direction: str
+    role: str
+    alias: str
+    name: str
+    subject: str
+    first_words: str
+    attachment_names: tuple[str, ...]
+    size: int
+    automatic: bool
+    verdict: str
+    notes: tuple[str, ...]
+    deliveries: tuple[Delivery, ...]
+
+    @property
+    def worst(self) -> Delivery | None:
+        """Give the delivery that went worst."""
+        found = sorted(self.deliveries, key=lambda each: _WORST_FIRST.index(each.state))
+        return found[0] if found else None
+
+    @property
+    def state(self) -> str:
+        """Sum the deliveries' states up: the worst of them."""
+        return self.worst.state if self.worst else "accepted"
+
+    @property
+    def sender(self) -> str:
+        """Give the sender's role and name, with a warning before it where they are claimed only."""
+        warning = "FORGED? " if self.verdict == "flagged" else ""
+        return f"{warning}{self.role} {self.name}".rstrip()
+
+    @property
+    def recipients(self) -> str:
+        """Give the recipients' roles, each with how many there are if more than one."""
+        roles = [delivery.role for delivery in self.deliveries]
+        counted = {role: roles.count(role) for role in roles}
+        return ", ".join(r if count == 1 else f"{count} {r}s" for r, count in counted.items())
+
+
+def read(connection: psycopg.Connection, store: str, number: str) -> list[Entry]:
+    """Read the timeline of an order, oldest message first.
+
+    Args:
+        connection: a connection of a role that may read the timeline.
+        store: the store's name.
+        number: the order's number.
+
+    Raises:
+        Failure: no such store, or no such order.
+        psycopg.Error: the database does not answer.
+    """
+    if connection.execute(_STORE, (store,)).fetchone() is None:
+        raise Failure(NO, f"no such store: {store}")
+    order = connection.execute(_ORDER, (store, number)).fetchone()
+    if order is None:
+        raise Failure(NO, f"no such order: {number} of store {store}")
+    rows = [row for query in (_MESSAGES, _REFUSALS) for row in connection.execute(query, order)]
+    return sorted((_entry(row) for row in rows), key=lambda entry: entry.at)
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    (
+        number,
+        at,
+        direction,
+        role,
+        alias,
+        name,
+        subject,
+        words,
+        files,
+        size,
+        automatic,
+        verdict,
+        notes,
+        to,
+    ) = row
+    deliveries = tuple(Delivery(*each) for each in to)
+    return Entry(
+        number, at.astimezone(), direction, role, alias, name, subject, words, tuple(files), size,
+        automatic, verdict, tuple(notes), deliveries,
+    )  # fmt: skip
+
+
+def text(connection: psycopg.Connection, entry: Entry) -> str:
+    """Give the readable text of a recorded message; "" if it has none, or is gone by now."""
+    row = connection.execute(_RAW, (entry.id,)).fetchone()
+    headers, body = message.parse(bytes(row[0]) if row else b"")
+    content = [(h.name, h.value) for h in headers if h.key.startswith(b"content-")]
+    try:
+        return mime.text(mime.read(content, body), body)
+    except mime.TooComplex:
+        return ""
+
+
+def as_table(entries: Sequence[Entry], cells: int) -> Iterator[str]:
+    """Lay a timeline out as a table, one line for each message.
+
+    Args:
+        entries: the messages.
+        cells: how wide the terminal is.
+
+    Returns:
+        The lines, without line ends.
+    """
+    return text_table.lines(_TITLES, [_row(entry) for entry in entries], cells, _NEVER_NARROWED)
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    status = entry.worst.status if entry.worst else ""
+    return (
+        f"{entry.at:%Y-%m-%d %H:%M}",
+        entry.direction,
+        entry.sender,
+        entry.recipients,
+        entry.subject,
+        entry.first_words,
+        ", ".join(entry.attachment_names),
+        f"{entry.state} {status}".rstrip(),
+    )
+
+
+def as_json(connection: psycopg.Connection, entries: Sequence[Entry]) -> Iterator[str]:
+    """Write a timeline as a JSON array (RFC 8259) in ASCII, one object for each message.
+
+    Texts are read one by one, so that a long timeline needs little memory.
+
+    Returns:
+        The pieces; together they are the array, with a line end.
+    """
+    yield "["
+    for place, entry in enumerate(entries):
+        yield ",\n" if place else "\n"
+        yield json.dumps(_object(entry, text(connection, entry)), indent=2)
+    yield "\n]\n" if entries else "]\n"
+
+
+def _object(entry: Entry, body: str) -> dict[str, object]:
+    return {
+        "id": entry.id,
+        "date": entry.at.isoformat(),
+        "direction": entry.direction,
+        "from": entry.alias,
+        "fromName": entry.name,
+        "fromRole": None if entry.verdict == "flagged" else entry.role,
+        "to": [delivery.alias for delivery in entry.deliveries if delivery.alias],
+        "recipients": [
+            {
+                "alias": d.alias,
+                "role": d.role,
+                "state": d.state,
+                "status": d.status,
+                "reason": d.reason,
+            }
+            for d in entry.deliveries
+        ],
+        "subject": entry.subject,
+        "firstWords": entry.first_words,
+        "body": body,
+        "hasAttachment": bool(entry.attachment_names),
+        "attachmentNames": list(entry.attachment_names),
+        "state": entry.state,
+        "size": entry.size,
+        "automatic": entry.automatic,
+        "verdict": entry.verdict,
+        "notes": list(entry.notes),
+    }

@@ -1,0 +1,1 @@
+"""What the programs say of themselves: log events, counters, and marks in shared memory."""
