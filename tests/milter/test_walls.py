@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -40,6 +41,10 @@ def message(self, transaction, message):
     if b"hoards" in body:
         bytearray(b"x") * (20 << 30)
     if b"crashes" in body:
+        open(__file__ + ".culprit", "w").close()
+        patient = time.monotonic() + 5
+        while b"beside" in body and time.monotonic() < patient:
+            time.sleep(0.1)
         ctypes.string_at(0)
     if b"lingers" in body or b"sleeps" in body:
         with open(__file__ + ".begun", "a") as begun:
@@ -152,12 +157,17 @@ def test_innocents_beside_it_are_suspected_and_pass(uri: str, hook: None, tmp_pa
         slow = [
             mail(CARRIER, f"Message-ID: <{n}@x.example>", body="This lingers\r\n") for n in range(4)
         ]
+        # It ends the worker a while after it began. libmilter may give fewer threads than messages.
+        crash = mail(CARRIER, "Message-ID: <9@x.example>", body="This crashes beside them\r\n")
+        culprit = threads.submit(tried, world, alias, crash)
+        assert processes.until((tmp_path / "sitecustomize.py.culprit").exists, PATIENCE)
         running = [threads.submit(tried, world, alias, each) for each in slow]
-        assert processes.until(lambda: begun(tmp_path) == 4, PATIENCE)
-        crash = mail(CARRIER, "Message-ID: <9@x.example>", body="This crashes\r\n")
-        assert tried(world, alias, crash) == ""
+        assert culprit.result() == ""
         assert [each.result() for each in running] == [""] * 4
-        assert processes.until(lambda: len(world.tracker.events("suspected")) == 5, PATIENCE)
+        beside = begun(tmp_path)
+        assert beside > 0
+        suspected = partial(world.tracker.events, "suspected")
+        assert processes.until(lambda: len(suspected()) == beside + 1, PATIENCE)
         (tmp_path / "sitecustomize.py.go").touch()
         again = [threads.submit(until_final, world, alias, each) for each in slow]
         assert [each.result()[-1] for each in again] == ["accepted"] * 4
