@@ -2,12 +2,14 @@
 
 import base64
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from cost import proportionate, within
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversation_tracker.core.scanning import parts
 from conversation_tracker.core.syntax import mime, parameters
 from conversation_tracker.core.syntax.mime import MAX_DEPTH, MAX_PARTS, Part, TooComplex, read
 
@@ -262,7 +264,10 @@ def test_spans_lie_inside_each_other_in_order(
 
 
 LINES = st.sampled_from(
-    [b"--b", b"--b--", b"--b \t\r", b"--bb", b"--b x", b"\n", b"\r\n", b" " * 30, b"x--b\n", b"--"]
+    [
+        *(b"--b", b"--b--", b"--b \t\r", b"--b --", b"--b-- \r\r", b"--bb", b"--b x", b"x--b\n"),
+        *(b"\n", b"\r\n", b" " * 30, b"--"),
+    ]
 )
 
 
@@ -272,6 +277,53 @@ def test_large_bodies_are_parted_as_small_ones_are(body: bytes, size: int) -> No
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mime, "LARGE", size)
         assert structure(MIXED, body) == small
+
+
+@pytest.mark.parametrize(
+    ("line", "closing"),
+    [
+        (b"--b", False),
+        (b"--b \t", False),
+        (b"--b--", True),
+        (b"--b-- \t", True),
+        (b"--b --", None),
+        (b"--b \t\r--", None),
+        (b"--b- -", None),
+        (b"--b---", None),
+        (b"--b--b", None),
+    ],
+)
+@pytest.mark.parametrize("large", [False, True])
+def test_a_closing_delimiter_has_its_hyphens_at_the_boundary(
+    line: bytes, closing: bool | None, large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 2046 section 5.1.1: blanks may follow the boundary or its hyphens, nothing else.
+
+    What is `None` here is content. The final scan reads all of them so, too.
+    """
+    if large:
+        monkeypatch.setattr(mime, "LARGE", 5)
+    body = b"--b\n\none\n" + line + b"\n\ntwo\n"
+    contents = [
+        body[slice(*part.content)] for part in read([(b"Content-Type", MIXED)], body).children
+    ]
+    lines = parts.delimiters(parts.Part(body, 0, len(body)), b"b", 0)
+    if closing is None:
+        assert contents == [b"one\n" + line + b"\n\ntwo\n"]
+        assert lines == [(0, 4, False)]
+    else:
+        assert contents == ([b"one"] if closing else [b"one", b"two\n"])
+        assert [end for _, _, end in lines] == [False, closing]
+
+
+@given(st.lists(LINES, max_size=60).map(b"".join))
+def test_the_scan_takes_the_same_lines_for_delimiters(body: bytes) -> None:
+    body = b"--b\n" + body + b"\n--b--\n"
+    lines = parts.delimiters(parts.Part(body, 0, len(body)), b"b", 0)
+    spans = [
+        (end, parts.before(body, end, following[0])) for (_, end, _), following in pairwise(lines)
+    ]
+    assert [(p.header[0], p.content[1]) for p in structure(MIXED, body).children] == spans
 
 
 @pytest.mark.parametrize("line", [b"--b x\n", b"--b", b"x --b\n", b"--b" + b" " * 1000 + b"x\n"])

@@ -29,7 +29,7 @@ _KNOWN_FIELD = re.compile(
     rb"|content-type|content-transfer-encoding|delivered-to):",
     re.IGNORECASE,
 )
-_DELIMITER_END = re.compile(rb"(--)?[ \t]*\r?(?:\Z|(?=\n))")
+_DELIMITER_END = re.compile(rb"(--)?(?>[ \t\r]*)(?:\Z|(?=\n))")
 _PAGE = re.compile(rb"html?\b", re.IGNORECASE)
 _TELLING = (b"content-type", b"content-disposition")
 _MESSAGES = ("message/rfc822", "message/global", "message/news")

@@ -46,6 +46,8 @@ _LETTER_FIELD = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _DELIMITER = re.compile(rb"^--(\S(?:[^\r\n]{0,198}[^ \t\r\n])?)(?>[ \t]*)\r?$", re.MULTILINE)
+# What may follow a boundary in its line: blanks only, and before them the hyphens that close.
+_DELIMITER_END = re.compile(rb"(--)?(?>[ \t\r]*)\n?")
 _MAILBOX_LINE = re.compile(rb">?From ")
 _ENCODING = re.compile(r"[\s\"]*([\w\-]+)")
 _PAGE = re.compile(rb"html?\b", re.IGNORECASE)
@@ -225,6 +227,7 @@ class _Reader:
     def _delimiters(self, span: Span, boundary: bytes) -> list[tuple[int, int, bool]]:
         """Find the delimiter lines: start, start of the next line, whether it is the last.
 
+        `--b --` is none: hyphens close right after the boundary only (RFC 2046 section 5.1.1).
         More than the limit of parts allows are not looked for.
         """
         body, (_, end) = self.body, span
@@ -236,9 +239,8 @@ class _Reader:
         for at in places(span, needle):
             line_end = body.find(b"\n", at, end)
             following = line_end + 1 if line_end >= 0 else end
-            rest = body[at + len(needle) : following].strip(b" \t\r\n")
-            if rest in (b"", b"--"):
-                found.append((at, following, rest == b"--"))
+            if ending := _DELIMITER_END.fullmatch(body[at + len(needle) : following]):
+                found.append((at, following, ending[1] is not None))
                 if len(found) >= MAX_PARTS + 2:
                     break
         return found
