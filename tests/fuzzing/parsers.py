@@ -38,6 +38,7 @@ from conversation_tracker.core.reports import (
     delivery_status,
     maillog,
     notice,
+    remote_words,
     report,
 )
 from conversation_tracker.core.rules.authentication import verdict
@@ -300,6 +301,7 @@ PARSERS: dict[str, Parser] = {
     "Authentication-Results": _octets(_verified),
     "report": _octets(_told),
     "delivery status": _octets(delivery_status.read),
+    "remote words": remote_words.cut,
     "bounce text": lambda text: bounce_text.read(text, text, loosely=True),
     "notice": _noticed,
     "log line": _logged,

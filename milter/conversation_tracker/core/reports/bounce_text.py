@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from conversation_tracker.core.model.address import Address, AddressError
+from conversation_tracker.core.reports import remote_words
 from conversation_tracker.core.reports.delivery_status import Outcome, distinct, one_line, status_in
 
 MAX_TEXT = 32_768
@@ -37,8 +38,16 @@ _DELAYED = re.compile(
     r"|do not need to resend|(?:message|gmail|server) will (?:be retried|retry)"
     r"|attempts will continue|will (?:keep|continue)(?: to)? (?:try|attempt|deliver)"
     r"|still (?:being retried|undelivered)|delivery incomplete|has been postponed"
-    r"|transient non-fatal errors|could not send message for past|no action is required on your"
+    r"|transient non-fatal errors|could not send (?:message|mail) for (?:the )?past"
+    r"|no action is required on your|only a temporary failure|delayed for more than"
     r"|temporarily (?:delayed|deferred)|noch nicht zugestellt|en attente de remise"
+)
+# A failure that speaks of the delay before it.
+_GIVEN_UP = re.compile(
+    r"this is a permanent error|permanent (?:fatal|delivery) errors|failed permanently"
+    r"|permanently failed|permanent failure|giving up|in the queue too long"
+    r"|not (?:going to )?try again|will not be retried|no further (?:delivery )?attempts"
+    r"|could not be delivered (?:with)?in \d|will be deleted from queue"
 )
 _DELIVERED = re.compile(
     r"had successful delivery|successfully (?:delivered to|relayed)"
@@ -96,7 +105,8 @@ _FAILED_SUBJECT = re.compile(
 )
 _DELAYED_SUBJECT = re.compile(
     r"\W{0,10}(?:delayed mail|warning: (?:message|could not send|mail)|delivery (?:delayed|warning)"
-    r"|delivery status notification\W{1,3}(?:delay|incomplete)|message delayed|delivery delay)",
+    r"|(?:mail )?delivery status notification\W{1,3}(?:delay|incomplete|warning)|message delayed"
+    r"|delivery delay|could not send (?:message|mail) for (?:the )?past)",
     re.IGNORECASE,
 )
 _DELIVERED_SUBJECT = re.compile(
@@ -157,10 +167,11 @@ def read(text: str, subject: str, *, loosely: bool) -> Told:
         What it tells; its outcome is None if it is no report.
     """
     shown = before_returned(text)
-    words = " ".join(shown.lower().replace("\u2019", "'").split())
+    words = _plain(shown)
+    own = _plain(remote_words.cut(shown))
     diagnostic = _diagnostic(shown).strip(" .,;:-'\"")
     status = status_in(diagnostic) or _precise(status_in(words))
-    outcome = _outcome(words, subject, loosely=loosely)
+    outcome = _outcome(own, subject, loosely=loosely) or _outcome(words, "", loosely=loosely)
     return Told(outcome, status, one_line(diagnostic), distinct(_addresses(shown)))
 
 
@@ -181,8 +192,15 @@ def _precise(status: str) -> str:
     return "" if status.endswith(".0.0") else status
 
 
+def _plain(text: str) -> str:
+    """Give text in lower case on one line, with ASCII apostrophes."""
+    return " ".join(text.lower().replace("\u2019", "'").split())
+
+
 def _outcome(words: str, subject: str, *, loosely: bool) -> Outcome | None:
-    if _DELAYED_SUBJECT.match(subject) or _DELAYED.search(words):
+    """Judge by words, and by the subject that the same server wrote ("" if another did)."""
+    delayed = _DELAYED.search(words) and not _GIVEN_UP.search(words)
+    if delayed or _DELAYED_SUBJECT.match(subject):
         return "delayed"
     if _FAILED.search(words):
         return "failed"

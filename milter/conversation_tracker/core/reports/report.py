@@ -44,9 +44,10 @@ _MAILER = re.compile(
     r"mailer[-_ ]?daemon|mail[-_]daemon|mdaemon|mail delivery (?:sub)?system", re.IGNORECASE
 )
 _POSTMASTER = re.compile(
-    r"postmaster|post ?office@|(?:mail|system) administrator|internet mail service|<>",
+    r"post[-_. ]?master|post ?office@|(?:mail|system) administrator|internet mail service|<>",
     re.IGNORECASE,
 )
+_NOBODY = re.compile(r"\b(?:no|do[-_.]?not)[-_.]?reply\b[^@]{0,40}@", re.IGNORECASE)
 _AUTOMATIC_HEADERS = (
     *(b"x-autoreply", b"x-auto-reply", b"x-autorespond", b"x-autoresponder", b"x-autoreply-from"),
     *(b"x-mail-autoreply", b"x-autoreply-domain", b"x-vacation"),
@@ -131,8 +132,19 @@ class _Letter:
         if message.sender is not None:
             author += f" {message.sender.local}@"
         self.by_mailer = _MAILER.search(author) is not None
-        self.by_person = not self.by_mailer and _POSTMASTER.search(author) is None
+        self.by_person = not (
+            self.by_mailer or _POSTMASTER.search(author) or self._returned_by_nobody(author)
+        )
         self.by_system = message.null or not self.by_person
+
+    def _returned_by_nobody(self, author: str) -> bool:
+        """Tell whether mail came back from an address that takes no answers."""
+        return self.message.null and self.returned and _NOBODY.search(author) is not None
+
+    @cached_property
+    def returned(self) -> bool:
+        """Tell whether it holds another message, or its header, in a part of its own."""
+        return any(part.type.startswith(_COPIES) for part, _ in self.parts)
 
     def has(self, names: tuple[str, ...]) -> bool:
         """Tell whether it is a report of a type (RFC 6522 section 3)."""
@@ -261,10 +273,9 @@ def _in_words(letter: _Letter) -> Report | None:
     if inner is not None:
         return inner
     # Nothing is said that we understand; but it came from a mail system.
-    returned = any(part.type.startswith(_COPIES) for part, _ in letter.parts)
-    if letter.by_mailer and (letter.message.null or returned):
+    if letter.by_mailer and (letter.message.null or letter.returned):
         return _report(told, "failed", letter)
-    if letter.message.null and returned and not letter.by_person:
+    if letter.message.null and letter.returned and not letter.by_person:
         return _report(told, "failed", letter)
     return None
 
