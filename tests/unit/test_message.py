@@ -179,30 +179,6 @@ def test_without_any_sender_there_is_no_author() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "automatic"),
-    [
-        (("Auto-Submitted", "auto-replied"), True),
-        (("Auto-Submitted", "Auto-Generated; x=y"), True),
-        (("Auto-Submitted", "no"), False),
-        (("Auto-Submitted", " NO ; x=y"), False),
-        (("Precedence", "bulk"), True),
-        (("Precedence", " Auto_Reply "), True),
-        (("Precedence", "list"), True),
-        (("Precedence", "first-class"), False),
-        (("X-Auto-Response-Suppress", "All"), True),
-        (("Subject", "Auto-Submitted"), False),
-    ],
-)
-def test_automatic_mail_says_so(header: tuple[str, str], automatic: bool) -> None:
-    assert written(header).automatic is automatic
-
-
-def test_mail_with_a_null_sender_is_automatic() -> None:
-    assert written(*MAIL, sender=None, null=True).automatic
-    assert not written(*MAIL, sender=None).automatic  # a sender that is no address is none
-
-
-@pytest.mark.parametrize(
     ("values", "hops"),
     [
         ([], 0),

@@ -28,8 +28,6 @@ INTERNAL = frozenset({PASS.lower()})
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]?(.*)", re.DOTALL)
 _MBOX = re.compile(rb">?From (?![ \t]*:)")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_AUTOMATIC_PRECEDENCE = frozenset({b"bulk", b"junk", b"list", b"auto_reply"})
-_AUTO_REPLY = (b"x-autoreply", b"x-autorespond", b"x-auto-reply", b"x-autoresponder")
 _MANY_HOPS = 999
 _IDENTITY = frozenset(
     b"from sender reply-to to cc date subject message-id content-type received".split()
@@ -162,32 +160,6 @@ class Message:
         ]
         named = [address for address in found if address is not None]
         return named or ([self.author] if self.author is not None else [])
-
-    @property
-    def automatic(self) -> bool:
-        """Tell whether no person wrote it (RFC 3834 section 2, and what was used before it)."""
-        submitted = (self.first(b"auto-submitted") or b"no").split(b";")[0].strip().lower()
-        precedence = (self.first(b"precedence") or b"").strip().lower()
-        return (
-            submitted != b"no"
-            or precedence in _AUTOMATIC_PRECEDENCE
-            or self.first(b"x-auto-response-suppress") is not None
-            or self.null
-        )
-
-    @property
-    def auto_reply(self) -> bool:
-        """Tell whether a machine answered: two of those can go on for ever."""
-        submitted = (self.first(b"auto-submitted") or b"").strip().lower()
-        answers = any(self.first(name) is not None for name in (b"in-reply-to", b"references"))
-        marked = any(self.first(name) is not None for name in _AUTO_REPLY)
-        precedence = (self.first(b"precedence") or b"").strip().lower()
-        return (
-            submitted.startswith(b"auto-replied")
-            or precedence == b"auto_reply"
-            or marked
-            or (self.automatic and answers)
-        )
 
     @property
     def hops(self) -> int:

@@ -16,6 +16,7 @@ from typing import Literal
 
 from conversation_tracker.core.base.means import Octets
 from conversation_tracker.core.masking.text import html as markup
+from conversation_tracker.core.model import automatic
 from conversation_tracker.core.model.address import Address, mailboxes
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.reports import bounce_text, delivery_status
@@ -48,12 +49,6 @@ _POSTMASTER = re.compile(
     re.IGNORECASE,
 )
 _NOBODY = re.compile(r"\b(?:no|do[-_.]?not)[-_.]?reply\b[^@]{0,40}@", re.IGNORECASE)
-_AUTOMATIC_HEADERS = (
-    *(b"x-autoreply", b"x-auto-reply", b"x-autorespond", b"x-autoresponder", b"x-autoreply-from"),
-    *(b"x-mail-autoreply", b"x-autoreply-domain", b"x-vacation"),
-)
-_PRECEDENCE = frozenset({b"auto_reply", b"auto-reply"})
-_BULK = frozenset({b"bulk", b"junk"})
 _AWAY = re.compile(
     r"\W{0,10}(?:re: )?"
     r"(?:auto:|automatic[ -]re|auto[- ]?(?:re(?:ply|spon)|matic re(?:ply|sponse))"
@@ -166,23 +161,16 @@ class _Letter:
                 found += delivery_status.read(content)
         return found
 
-    @property
+    @cached_property
     def automatic(self) -> bool:
         """Tell whether it says, or its sender does, that no person wrote it (RFC 3834)."""
-        submitted = (self.message.first(b"auto-submitted") or b"no").strip().lower()
-        return self.message.null or self.marked or not submitted.startswith(b"no")
+        return self.message.null or self.marked or automatic.is_generated(self.message)
 
-    @property
+    @cached_property
     def marked(self) -> bool:
         """Tell whether it bears a mark that only automatic answers bear."""
-        marks = (self.message.first(name) for name in _AUTOMATIC_HEADERS)
-        submitted = (self.message.first(b"auto-submitted") or b"").strip().lower()
-        return (
-            any(mark is not None and mark.strip().lower() != b"no" for mark in marks)
-            or submitted.startswith(b"auto-replied")
-            or self._precedence in _PRECEDENCE
-            or (self._precedence in _BULK and _AWAY.match(self.subject) is not None)
-        )
+        old = automatic.is_bulk(self.message) and _AWAY.match(self.subject) is not None
+        return old or automatic.is_marked_answer(self.message)
 
     @property
     def away(self) -> bool:
@@ -190,10 +178,6 @@ class _Letter:
         if self.automatic and _AWAY.match(self.subject):
             return True
         return self.marked and self.by_person and self.message.first(b"x-failed-recipients") is None
-
-    @property
-    def _precedence(self) -> bytes:
-        return (self.message.first(b"precedence") or b"").strip().lower()
 
     @cached_property
     def text(self) -> str:

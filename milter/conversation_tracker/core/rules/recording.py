@@ -14,6 +14,7 @@ from conversation_tracker.core.base.means import ENDLESS, Octets
 from conversation_tracker.core.masking.header.display_names import without_name
 from conversation_tracker.core.masking.header.headers import ADDRESS_HEADERS
 from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.model import automatic
 from conversation_tracker.core.model.address import mailboxes
 from conversation_tracker.core.model.conversation import Conversation, Direction, Participant
 from conversation_tracker.core.model.first_pass import Verdict
@@ -86,8 +87,8 @@ def record(
         first_words=first_words,
         size=message.size,
         attachment_names=tuple(names),
-        automatic=message.automatic,
-        auto_reply=message.auto_reply,
+        automatic=automatic.is_automatic(message),
+        auto_reply=automatic.is_answer(message),
         raw=render(kept, body, message.means),
         identifiers=tuple(mapped(message, conversation)),
         verdict=verdict,
