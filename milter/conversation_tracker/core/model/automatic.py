@@ -1,7 +1,7 @@
 """Whether a program wrote a message, and whether it is a program's answer (RFC 3834).
 
 Marks of the standard stand here, and those that programs used before it or use beside it.
-`X-Auto-Response-Suppress` is none: it asks others not to answer; Exchange puts it on mail of people.
+`X-Auto-Response-Suppress` is none: it asks others not to answer, as the mail of people does, too.
 Nothing here raises.
 """
 
