@@ -170,6 +170,49 @@ def test_thread_holds_on_both_sides(host: Stage) -> None:
     host.rest([shop])
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "desk@example.com",
+        "desk@ct-desk.example.com",
+        "desk@buyer.example",
+        "desk@mail.buyer.example",
+        "desk@carrier.example",
+    ],
+)
+def test_thread_holds_whatever_domain_somebody_writes_from(host: Stage, address: str) -> None:
+    """In the alias domain's parent, beside it, in the buyer's own, elsewhere; for several too."""
+    partner, third = Person(address, "Desk"), Person("pay@payment.example", "Payment")
+    shop = host.shop()
+    order = shop.order("1001", buyer=BUYER.address, desk=partner.address, payment=third.address)
+    names = {each.address: each for each in (BUYER, partner, third)}
+    own: dict[str, dict[str, str]] = {who: {} for who in names}
+    letter = partner.write([*map(order.alias, (BUYER.address, third.address))], "Parcel", "Hello.")
+    chain = []
+    for who in (partner, BUYER, third, partner, BUYER):
+        copies = posted(host, letter)
+        assert copies.keys() == names.keys() - {who.address}
+        chain.append((who.address, letter.message_id))
+        for reader, mail in copies.items():
+            seen = text_of(mail, "Message-ID")
+            own[reader][letter.message_id] = seen
+            expected = [i if w == reader else own[reader][i] for w, i in chain[:-1]]
+            assert text_of(mail, "References").split() == expected
+            assert [text_of(mail, "In-Reply-To")] == (expected[-1:] or [""])
+        writer = {partner.address: BUYER, BUYER.address: third, third.address: partner}[who.address]
+        if who is BUYER and len(chain) == 5:
+            break
+        letter = writer.answer_all(copies[writer.address], "Yes.")
+    # A report of failure names the message as its author knows it.
+    lost = partner.write([order.alias(BUYER.address)], "Lost", "Hello.")
+    posted(host, lost)
+    report = b"From: MAILER-DAEMON@mx.buyer.example\r\n\r\n"
+    [notice] = host.carried("", order.bounce(BUYER.address), report)
+    assert notice.addresses == (partner.address,)
+    assert text_of(notice, "In-Reply-To") == lost.message_id
+    host.rest([shop])
+
+
 def test_identifiers_of_public_providers_stay(host: Stage) -> None:
     """A large provider's domain tells nobody apart; an address in an identifier does."""
     shop = host.shop()

@@ -330,9 +330,7 @@ class Filter:
             if conversation.identifiers is not None:
                 known |= {each.ours: each for each in conversation.identifiers}
                 continue
-            end = f"@{conversation.order.alias_domain}>"
-            ours = [each for each in message_ids.referenced(message) if each.endswith(end)]
-            if ours:
+            if ours := message_ids.to_look_up(message, conversation.order):
                 known |= self._database.identifiers(order, ours)
         return known
 

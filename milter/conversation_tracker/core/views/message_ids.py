@@ -57,28 +57,33 @@ def ours(identifier: bytes, order: Order) -> str:
     return f"<m-{digest}@{order.alias_domain}>"
 
 
-def revealed(identifier: bytes, conversation: Conversation) -> Participant | None:
+def revealed(
+    identifier: bytes, conversation: Conversation, author: Participant | None = None
+) -> Participant | None:
     """Tell whom an identifier reveals.
 
     Args:
         identifier: it, with its angle brackets.
         conversation: the conversation.
+        author: who wrote the message that it stands in, and so most likely made it.
 
     Returns:
-        The person to protect whose address is in it, or whose own domain it was made under; None
-        if there is none. The store's domains are no secret.
+        The person to protect whose address is in it, or whose own domain it was made under; of
+        several in one domain the author, else the first; None if there is none. The store's domains
+        are no secret.
     """
     text = "".join(identifier.decode("utf-8", "replace").lower().split()).strip("<>")
     found = conversation.memo.get(__name__)
     if not isinstance(found, _Protected):
         found = conversation.memo[__name__] = _Protected(conversation)
-    return found.first(text)
+    return found.owner(text, author)
 
 
 class _Protected:
     """The people whom an identifier may reveal, by their domains: there may be many of both."""
 
     def __init__(self, conversation: Conversation) -> None:
+        self._ours = f".{conversation.order.alias_domain}"
         self._people = [p for p in conversation if p.address is not None and p.role != "store"]
         self._domains: dict[str, dict[str, int]] = {}
         for number, participant in enumerate(self._people):
@@ -91,14 +96,28 @@ class _Protected:
             for domain, known in self._domains.items()
         }
 
-    def first(self, text: str) -> Participant | None:
-        """Give the first of them whom an identifier reveals, without its angle brackets."""
-        number = min((*self._made_under(text), *self._named(text)), default=None)
-        return None if number is None else self._people[number]
+    def owner(self, text: str, author: Participant | None) -> Participant | None:
+        """Give whose identifier it is most likely, without its angle brackets."""
+        found = sorted({*self._made_under(text), *self._named(text)})
+        if author is not None and author.address is not None and found:
+            host = author.address.domain
+            if any(self._domain(number) == host for number in found) and author.role != "store":
+                return author
+        return self._people[found[0]] if found else None
+
+    def _domain(self, number: int) -> str:
+        address = self._people[number].address
+        return address.domain if address is not None else ""
 
     def _made_under(self, text: str) -> Iterator[int]:
-        """Go through whose own domain the identifier was made under, or one inside it."""
+        """Go through whose own domain the identifier was made under, or one inside it.
+
+        The alias domain is nobody's, though it may lie in somebody's domain: an identifier of ours
+        that was replaced once more would be no longer the one that is mapped back.
+        """
         host = name = text.rpartition("@")[2].strip("\"'.,;()")
+        if f".{host}".endswith(self._ours):
+            return
         longest = self._lengths[-1] if self._lengths else 0
         if len(host) > longest:  # there may be any number of labels in front of the longest one
             name = host[-longest - 1 :].partition(".")[2]
@@ -134,6 +153,7 @@ def mapped(message: Message, conversation: Conversation) -> Iterator[Mapped]:
         conversation: the conversation with everybody who takes part.
     """
     seen: set[bytes] = set()
+    author = _author(message, conversation)
     for header in message.headers:
         if header.key not in THREADING:
             continue
@@ -142,7 +162,7 @@ def mapped(message: Message, conversation: Conversation) -> Iterator[Mapped]:
             if identifier in seen:
                 continue
             seen.add(identifier)
-            if person := revealed(identifier, conversation):
+            if person := revealed(identifier, conversation, author):
                 text = identifier.decode("utf-8", "replace")
                 yield Mapped(ours(identifier, conversation.order), text, _whose(person))
 
@@ -152,6 +172,7 @@ def shown(
     conversation: Conversation,
     to: Participant | None,
     known: Mapping[str, Mapped],
+    author: Participant | None = None,
     check: Callable[[], None] = ENDLESS.check,
 ) -> bytes:
     """Give a header's identifiers as one participant, or the record, is to see them.
@@ -161,6 +182,7 @@ def shown(
         conversation: the conversation.
         to: the recipient, None for the record.
         known: the identifiers of ours that the database knows, by themselves.
+        author: who wrote the message, if somebody of the conversation.
         check: raises when the time for looking is over; asked for each identifier.
 
     Returns:
@@ -169,7 +191,7 @@ def shown(
     edits = []
     for match in _IDENTIFIER.finditer(value):
         check()
-        new = stands_for(match[0], conversation, to, known)
+        new = stands_for(match[0], conversation, to, known, author)
         if new is not None:
             edits.append((match.start(), match.end(), new.encode("utf-8")))
     return safe(splice(value, edits)) if edits else value
@@ -180,6 +202,7 @@ def stands_for(
     conversation: Conversation,
     to: Participant | None,
     known: Mapping[str, Mapped],
+    author: Participant | None = None,
 ) -> str | None:
     """Give what stands for one identifier, with its angle brackets, or None where it stays.
 
@@ -188,10 +211,31 @@ def stands_for(
     mine = known.get(identifier.decode("utf-8", "replace"))
     if mine is not None:
         return mine.original if to is not None and _whose(to) == mine.token else None
-    person = revealed(identifier, conversation)
-    if person is None or (to is not None and _whose(person) == _whose(to)):
+    person = revealed(identifier, conversation, author)
+    if person is None:
         return None
-    return ours(identifier, conversation.order)
+    stand_in = ours(identifier, conversation.order)
+    # Several people may share a domain: what was mapped once is its owner's for good.
+    owner = known[stand_in].token if stand_in in known else _whose(person)
+    return None if to is not None and owner == _whose(to) else stand_in
+
+
+def to_look_up(message: Message, order: Order) -> list[str]:
+    """Give the identifiers of ours that stand in a message, or for what stands there.
+
+    Args:
+        message: the message.
+        order: the order they are looked up in.
+    """
+    found: list[str] = []
+    for identifier in referenced(message):
+        mine = identifier.endswith(f"@{order.alias_domain}>")
+        found.append(identifier if mine else ours(identifier.encode("utf-8"), order))
+    return found
+
+
+def _author(message: Message, conversation: Conversation) -> Participant | None:
+    return conversation.whose(message.author) if message.author is not None else None
 
 
 def _whose(person: Participant) -> str:

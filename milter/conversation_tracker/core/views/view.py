@@ -315,7 +315,9 @@ class View:
             )
         value = header.value
         if header.key in THREADING:
-            value = shown(value, self.conversation, self.to, self._known, self.means.check)
+            author = message.author
+            writer = self.conversation.whose(author) if author is not None else None
+            value = shown(value, self.conversation, self.to, self._known, writer, self.means.check)
         return part_header.value_masked(header.key, value, self, hidden=hidden)
 
     def _author(self, message: Message) -> bytes:
