@@ -307,7 +307,8 @@ class View:
             left = without(header.value, self._gone, self.means.check)
             if left is None:
                 return self._author(message) if header.key == b"from" else None
-            value = masked_mailboxes(left, self.address, self.text, self.means.check)
+            become = self._author_address if header.key == b"from" else self.address
+            value = masked_mailboxes(left, become, self.text, self.means.check)
             if not hidden or not part_header.may_hide(value, self):
                 return value
             return masked_mailboxes(
@@ -322,8 +323,22 @@ class View:
 
     def _author(self, message: Message) -> bytes:
         author = message.author
-        participant = self.conversation.whose(author) if author is not None else None
-        return self._written(participant).encode() if participant is not None else b""
+        alias = self._author_address(author) if author is not None else None
+        return alias.encode() if alias is not None else b""
+
+    def _author_address(self, address: Address) -> str | None:
+        """Give what an address in From becomes: an alias in a copy to oneself, too.
+
+        Our signer signs for the alias domain alone, so that DMARC passes (RFC 7489 section 3.1).
+        """
+        participant = self.conversation.whose(address)
+        if participant is None or self.to is None or participant.token != self.to.token:
+            return self.address(address)
+        alias = self.conversation.alias(participant)
+        if not participant.handed_out and alias == self.conversation.soft(participant):
+            self._handing.may(alias, participant.token)
+        self._handing.note(alias)
+        return alias
 
     def added(self, message: Message) -> list[Header]:
         """Give the header fields that a copy gets: hop count, order, and From where it has none."""
