@@ -153,7 +153,7 @@ def mapped(message: Message, conversation: Conversation) -> Iterator[Mapped]:
         conversation: the conversation with everybody who takes part.
     """
     seen: set[bytes] = set()
-    author = _author(message, conversation)
+    author = find_author(message, conversation)
     for header in message.headers:
         if header.key not in THREADING:
             continue
@@ -234,7 +234,8 @@ def to_look_up(message: Message, order: Order) -> list[str]:
     return found
 
 
-def _author(message: Message, conversation: Conversation) -> Participant | None:
+def find_author(message: Message, conversation: Conversation) -> Participant | None:
+    """Find who wrote a message among those who take part."""
     return conversation.whose(message.author) if message.author is not None else None
 
 

@@ -37,7 +37,7 @@ from conversation_tracker.core.syntax import folding
 from conversation_tracker.core.views.content_ids import References
 from conversation_tracker.core.views.foreign import Foreign
 from conversation_tracker.core.views.handing import Handing
-from conversation_tracker.core.views.message_ids import shown
+from conversation_tracker.core.views.message_ids import find_author, shown
 
 # What no copy keeps: the hop count, which is written anew; signatures that our edits break, where
 # the message was delivered before, and who was to receive it blindly.
@@ -316,9 +316,8 @@ class View:
             )
         value = header.value
         if header.key in THREADING:
-            author = message.author
-            writer = self.conversation.whose(author) if author is not None else None
-            value = shown(value, self.conversation, self.to, self._known, writer, self.means.check)
+            author = find_author(message, self.conversation)
+            value = shown(value, self.conversation, self.to, self._known, author, self.means.check)
         return part_header.value_masked(header.key, value, self, hidden=hidden)
 
     def _author(self, message: Message) -> bytes:
