@@ -191,9 +191,9 @@ def _taken(tracker: Tracker, recipients: list[str]) -> None:
         filter = Filter(database, lambda: directory)
         transaction = Transaction()
         for recipient in recipients:
-            assert filter.recipient(transaction, f"<{recipient}>".encode()) is None
+            assert filter.accept_recipient(transaction, f"<{recipient}>".encode()) is None
         sender, to = Address.parse(JOHN), tuple(transaction.recipients)
-        outcome = filter.message(transaction, Message(sender, to, headers, body))
+        outcome = filter.decide(transaction, Message(sender, to, headers, body))
         assert outcome.plan.reply is None
     finally:
         database.close()

@@ -209,11 +209,11 @@ def taken(shop: "Shop", to: str, sender: str, text: str) -> None:
         directory = database.directory()
         rules = Filter(database, lambda: directory)
         transaction = Transaction(null=False)
-        assert rules.recipient(transaction, f"<{to}>".encode()) is None
+        assert rules.accept_recipient(transaction, f"<{to}>".encode()) is None
         headers, body = parse(text.replace("\n", "\r\n").encode())
         people, arrival = tuple(transaction.recipients), Arrival(uuid.uuid4().hex[:10])
         message = Message(Address.parse(sender), people, headers, body, arrival, null=False)
-        assert rules.message(transaction, message).plan.reply is None
+        assert rules.decide(transaction, message).plan.reply is None
     finally:
         database.close()
 

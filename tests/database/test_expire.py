@@ -179,7 +179,7 @@ def send(milter: Database, sender: str, alias: str, text: str) -> str:
     directory = milter.directory()
     filter = Filter(milter, lambda: directory)
     transaction = Transaction()
-    reply = filter.recipient(transaction, f"<{alias}>".encode())
+    reply = filter.accept_recipient(transaction, f"<{alias}>".encode())
     if reply is not None:
         return str(reply)
     headers, body = parse(
@@ -188,7 +188,7 @@ def send(milter: Database, sender: str, alias: str, text: str) -> str:
     )
     arrival = Arrival("4ABC", trusted=False, split=False)
     message = Message(Address.parse(sender), tuple(transaction.recipients), headers, body, arrival)
-    outcome = filter.message(transaction, message)
+    outcome = filter.decide(transaction, message)
     return str(outcome.plan.reply or "")
 
 

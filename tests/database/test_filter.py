@@ -49,7 +49,7 @@ def test_mail_of_an_order_that_vanishes_meanwhile_waits(database: str) -> None:
         directory = opened.directory()
         tracker = Filter(opened, lambda: directory)
         transaction = Transaction(trusted=True)
-        assert tracker.recipient(transaction, b"<john@doe.example>") is None
+        assert tracker.accept_recipient(transaction, b"<john@doe.example>") is None
         headers, body = parse(LETTER)
         message = Message(
             Address.parse("info@shop.example"),
@@ -58,7 +58,7 @@ def test_mail_of_an_order_that_vanishes_meanwhile_waits(database: str) -> None:
             body,
             Arrival("Q", trusted=True),
         )
-        outcome = tracker.message(transaction, message)
+        outcome = tracker.decide(transaction, message)
     finally:
         opened.close()
     assert outcome.plan.reply == replies.TRY_LATER
@@ -103,11 +103,11 @@ def answered(database: str, kind: bytes) -> tuple[replies.Reply | None, list[dic
         directory = opened.directory()
         tracker = Filter(opened, lambda: directory)
         transaction = Transaction()
-        assert tracker.recipient(transaction, b"<%s>" % alias.encode()) is None
+        assert tracker.accept_recipient(transaction, b"<%s>" % alias.encode()) is None
         headers, body = parse(ANSWER % (alias.encode(), kind))
         john = Address.parse("john@doe.example")
         message = Message(john, tuple(transaction.recipients), headers, body, Arrival("Q"))
-        reply = tracker.message(transaction, message).plan.reply
+        reply = tracker.decide(transaction, message).plan.reply
     finally:
         opened.close()
     with order_commands.connected(database) as connection:
@@ -146,13 +146,13 @@ def test_a_large_message_of_two_orders_is_recorded_whole_in_each(shop: "Shop") -
         rules = Filter(database, lambda: directory)
         transaction = Transaction(null=False)
         for alias in aliases:
-            assert rules.recipient(transaction, f"<{alias}>".encode()) is None
+            assert rules.accept_recipient(transaction, f"<{alias}>".encode()) is None
         headers, _ = parse(b"From: desk@carrier.example\r\nMessage-ID: <1@x>\r\n\r\n")
         message = Message(
             Address.parse("desk@carrier.example"), tuple(transaction.recipients), headers, lines,
             Arrival("4ABC"), null=False,
         )  # fmt: skip
-        assert rules.message(transaction, message).plan.reply is None
+        assert rules.decide(transaction, message).plan.reply is None
     finally:
         database.close()
     query = (
@@ -162,3 +162,58 @@ def test_a_large_message_of_two_orders_is_recorded_whole_in_each(shop: "Shop") -
     kept = [bytes(row[0]).partition(b"\r\n\r\n")[2] for row in shop.rows(query, shop.name)]
     assert kept == [lines.replace(b"john@doe.example", alias.encode()) for alias in aliases]
     assert shop.one("SELECT count(*) FROM tracker.pieces") == 0
+
+
+REPORT = """\
+From: MAILER-DAEMON@mx.example
+Content-Type: multipart/report; report-type=delivery-status; boundary=b
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example
+
+Final-Recipient: rfc822; desk@carrier.example
+Action: failed
+
+Final-Recipient: rfc822; john@doe.example
+Action: failed
+Status: 5.1.1
+--b--
+"""
+
+
+def test_a_misdirected_report_marks_what_its_reader_sent_to_whom_it_names(shop: "Shop") -> None:
+    """The first it names takes part as well, and was sent nothing."""
+    buyer = shop.mask("john@doe.example", role="buyer")
+    shop.mask("desk@carrier.example")
+    alias = shop.mask("sales@shop.example", role="store")
+    database = Database(shop.uri)
+    database.open()
+    try:
+        directory = database.directory()
+        tracker = Filter(database, lambda: directory)
+        outcomes = []
+        for to, sender, text in (
+            (buyer, Address.parse("sales@shop.example"), "From: sales@shop.example\n\nHi\n"),
+            (alias, None, REPORT),
+        ):
+            transaction = Transaction(null=sender is None)
+            assert tracker.accept_recipient(transaction, f"<{to}>".encode()) is None
+            headers, body = parse(text.encode())
+            message = Message(
+                sender, tuple(transaction.recipients), headers, body, Arrival("4ABC"),
+                null=sender is None,
+            )  # fmt: skip
+            outcomes.append(tracker.decide(transaction, message))
+    finally:
+        database.close()
+    assert [each.plan.reply for each in outcomes] == [None, None]
+    assert [each.what for each in outcomes] == ["forwarded", "returned"]
+    assert outcomes[1].plan.edits
+    query = (
+        "SELECT p.address, d.state FROM tracker.deliveries AS d"
+        " JOIN tracker.participants AS p ON p.id = d.recipient_id"
+        " JOIN tracker.orders AS o ON o.id = p.order_id WHERE o.store = %s"
+    )
+    assert shop.rows(query, shop.name) == [("john@doe.example", "bounced")]

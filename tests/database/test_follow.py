@@ -70,13 +70,13 @@ class Mail:
 
     def _record(self, rules: Filter, queue_id: str, *, null: bool) -> None:
         transaction = Transaction(null=null)
-        assert rules.recipient(transaction, f"<{self.alias}>".encode()) is None
+        assert rules.accept_recipient(transaction, f"<{self.alias}>".encode()) is None
         headers, body = parse(
             f"From: <{CARRIER}>\r\nMessage-ID: <{uuid.uuid4()}@x.example>\r\n\r\nHi\r\n".encode()
         )
         sender, to = None if null else Address.parse(CARRIER), tuple(transaction.recipients)
         message = Message(sender, to, headers, body, Arrival(queue_id), null)
-        assert rules.message(transaction, message).plan.reply is None
+        assert rules.decide(transaction, message).plan.reply is None
 
     def known(self, queue_id: str) -> tuple[str, str, str]:
         """Return state, status and reason of the delivery with this queue id."""

@@ -63,7 +63,7 @@ class Post:
         self.number += 1
         transaction = Transaction(trusted=author == self.own)
         for each in [to or self.john] if isinstance(to, str) else to:
-            assert self.tracker.recipient(transaction, f"<{each}>".encode()) is None
+            assert self.tracker.accept_recipient(transaction, f"<{each}>".encode()) is None
         text = "\n".join([f"From: {author}", *fields, f"Subject: {self.number}", "", body])
         headers, content = parse(text.encode())
         arrival = Arrival(f"Q{self.number}", trusted=transaction.trusted, client="192.0.2.1")
@@ -74,7 +74,7 @@ class Post:
             content,
             arrival,
         )
-        return self.tracker.message(transaction, message).plan
+        return self.tracker.decide(transaction, message).plan
 
     def count(self, which: str) -> int:
         """Count participants."""

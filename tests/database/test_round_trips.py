@@ -93,13 +93,13 @@ class Case:
         text = [f"From: {author}", f"To: {to}", f"Message-ID: <{number}@{author.domain}>", *fields]
         headers, body = parse("\n".join([*text, "", f"I am {author}.", ""]).encode())
         counts = [self.counter.trips]
-        assert self.tracker.recipient(transaction, f"<{to}>".encode()) is None
+        assert self.tracker.accept_recipient(transaction, f"<{to}>".encode()) is None
         counts.append(self.counter.trips)
-        self.tracker.headers(transaction, author, headers)
+        self.tracker.look_ahead(transaction, author, headers)
         counts.append(self.counter.trips)
         arrival = Arrival(f"Q{number}", trusted=transaction.trusted)
         message = Message(author, tuple(transaction.recipients), headers, body, arrival)
-        outcome = self.tracker.message(transaction, message)
+        outcome = self.tracker.decide(transaction, message)
         assert (outcome.plan.reply, outcome.orders) == (None, ("1",))
         counts.append(self.counter.trips)
         return tuple(after - before for before, after in pairwise(counts))

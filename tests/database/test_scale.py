@@ -119,7 +119,7 @@ def test_recording_and_looking_up_reads_no_table_through(connection: Connection)
             database.open_order("shop", str(number))
             database.answered("shop", [f"<{number}@x.example>"])
             database.identifiers(order, ["<m-1@ct.example.com>"])
-            database.last_delivery(token, token)
+            database.last_delivery(token, [token])
             for query, values in (
                 (
                     "SELECT * FROM tracker.conversation_of_hard(%s::uuid, 'ct.example.com')",

@@ -23,12 +23,12 @@ import re
 from conversation_tracker.serve import worker
 from conversation_tracker.milter.filter import Filter
 worker._STUCK, worker._BEAT = 2.0, 0.1
-decide = Filter.message
+decide = Filter.decide
 def message(self, transaction, message):
     if b"never ends" in message.body[:]:
         re.match("(?:a|a)*b", "a" * 60)
     return decide(self, transaction, message)
-Filter.message = message
+Filter.decide = message
 """
 
 

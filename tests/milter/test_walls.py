@@ -1,7 +1,7 @@
 """The walls that trust no code in front: what ends a worker is tried alone, and only then refused.
 
 The messages here do what a fault of ours would have them do: what Python runs at its start makes
-`Filter.message` loop, hold the interpreter, grow or crash, as their bodies say.
+`Filter.decide` loop, hold the interpreter, grow or crash, as their bodies say.
 """
 
 import os
@@ -27,7 +27,7 @@ import ctypes, os.path, re, time
 from conversation_tracker.milter import clock; from conversation_tracker.serve import memory
 from conversation_tracker.milter.filter import Filter
 clock.PROCESSOR, clock.SILENT, clock.MOST = 2.0, 1.5, 200 << 20
-decide, look_up, look_ahead = Filter.message, Filter.recipient, Filter.headers
+decide, accept, look_ahead = Filter.decide, Filter.accept_recipient, Filter.look_ahead
 held = []
 def message(self, transaction, message):
     body = message.body[:]
@@ -56,13 +56,13 @@ def message(self, transaction, message):
     return decide(self, transaction, message)
 def recipient(self, transaction, raw, **more):
     while b"loops" in raw: pass
-    return look_up(self, transaction, raw, **more)
+    return accept(self, transaction, raw, **more)
 def headers(self, transaction, sender, fields):
     while any(b"loops" in each.value for each in fields): pass
     return look_ahead(self, transaction, sender, fields)
-Filter.recipient, Filter.headers = recipient, headers
+Filter.accept_recipient, Filter.look_ahead = recipient, headers
 GO = __file__ + ".go"
-Filter.message = message
+Filter.decide = message
 """
 PATIENCE = 60.0
 

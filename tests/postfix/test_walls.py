@@ -17,7 +17,7 @@ NAME = "walls_postfix"
 HOOK = """
 import re
 from conversation_tracker.milter.filter import Filter
-decide = Filter.message
+decide = Filter.decide
 def message(self, transaction, message):
     body = message.body[:]
     if b"backtracks" in body:
@@ -25,7 +25,7 @@ def message(self, transaction, message):
     while b"loops" in body:
         pass
     return decide(self, transaction, message)
-Filter.message = message
+Filter.decide = message
 """
 CARRIER, SHOP = "desk@carrier.example", "sales@shop.example"
 

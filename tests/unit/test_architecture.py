@@ -39,15 +39,16 @@ ROOMS = {
     "config": 10,
     "telemetry": 11,
     "database": 12,
-    "milter": 13,
-    "postfix": 13,
-    "checks": 14,
-    "delivery_log": 14,
-    "maintenance": 14,
-    "serve": 14,
-    "support": 14,
-    "cli": 15,
-    "__main__": 16,
+    "milter.paths": 13,
+    "milter": 14,
+    "postfix": 14,
+    "checks": 15,
+    "delivery_log": 15,
+    "maintenance": 15,
+    "serve": 15,
+    "support": 15,
+    "cli": 16,
+    "__main__": 17,
 }
 
 WORLDLY = {  # what reads files, clocks or networks, or writes to them
@@ -58,6 +59,18 @@ CORE_MAY_IMPORT = (sys.stdlib_module_names | {"idna"}) - WORLDLY
 
 # What scans must not share a fault with what masks: it has eyes of its own.
 STRANGERS = {"core.scanning": ("core.syntax", "core.masking")}
+
+# What the path of each kind of message may reach besides core, fresh tokens, and what all of them
+# have. None reaches another: what a message is was decided before.
+PATHS = {
+    "complaint": {"record"},
+    "order_mail": {"record"},
+    "own_mail": {"record", "database"},
+    "refused": {"record"},
+    "reports": {"database"},
+    "untouched": set(),
+}
+ALL_PATHS_HAVE = {"context", "outcome"}
 
 SQL_METHODS = {"execute", "executemany", "stream", "copy", "SQL"}
 
@@ -155,6 +168,21 @@ def strange_imports(module: Module) -> list[str]:
         for name in imports(module)
         if any(f"{name}.".startswith(f"{PACKAGE}.{stranger}.") for stranger in strangers)
     ]
+
+
+def straying_paths(module: Module) -> list[str]:
+    """Return what the path of a kind of message reaches that is not on it."""
+    floor, _, name = module.path.rpartition(".")
+    if floor != "milter.paths" or name not in PATHS:
+        return []
+    reached = {
+        path.removeprefix("milter.paths.").partition(".")[0]
+        for path in (each.removeprefix(f"{PACKAGE}.") for each in imports(module))
+        if not path.startswith(("core.", "base."))
+    } & ({*PATHS, "record"} | {each.partition(".")[0] for each in ROOMS})
+    if any(isinstance(n, ast.Attribute) and n.attr == "database" for n in ast.walk(module.tree)):
+        reached.add("database")
+    return [f"{module.name} reaches {each}" for each in sorted(reached - PATHS[name])]
 
 
 def long_file(module: Module) -> list[str]:
@@ -264,6 +292,17 @@ BODY = "    pass\n"
         (strange_imports, "core.masking.x", "from ..syntax.mime import read", 0),
         (strange_imports, "core.scanning.x", "from ..masking import mask, body", 2),
         (strange_imports, "core.scanning.x", "from ..model.address import Address", 0),
+        (straying_paths, "milter.paths.untouched", "from .outcome import x\nimport re", 0),
+        (straying_paths, "milter.paths.untouched", "from ...core.rules import rewrite", 0),
+        (straying_paths, "milter.paths.untouched", "from .reports import x", 1),
+        (straying_paths, "milter.paths.untouched", "from ...database.rows import x", 1),
+        (straying_paths, "milter.paths.untouched", "def f(c): c.database.refuse()", 1),
+        (straying_paths, "milter.paths.untouched", "from ...telemetry.events import log", 1),
+        (straying_paths, "milter.paths.reports", "def f(c): c.database.mark()", 0),
+        (straying_paths, "milter.paths.reports", "from .record import plan_and_record", 1),
+        (straying_paths, "milter.paths.record", "from ...database.rows import x", 0),
+        (upward_imports, "milter.paths.x", "from ..filter import Filter", 1),
+        (upward_imports, "milter.filter", "from .paths.reports import x", 0),
         (upward_imports, "cli.main", "from conversation_tracker.milter.session import x", 0),
         (upward_imports, "database.rows", "from .pool import x\nimport psycopg", 0),
         (upward_imports, "database.rows", "from conversation_tracker.milter import session", 1),
@@ -309,6 +348,7 @@ def test_a_rule_finds_its_offences(rule: Rule, name: str, text: str, offences: i
     [
         impure_imports,
         strange_imports,
+        straying_paths,
         upward_imports,
         long_file,
         long_functions,
@@ -351,6 +391,12 @@ def test_every_module_has_its_room() -> None:
     """Nothing lies at the top but what makes the package, and no room is crowded."""
     assert homeless_modules(modules()) == []
     assert crowded_rooms(modules()) == []
+
+
+def test_every_path_says_what_it_reaches() -> None:
+    """No file in the room of the paths is forgotten in the table, and none there is gone."""
+    there = {each.path.rpartition(".")[2] for each in modules() if "milter.paths." in each.path}
+    assert there == {*PATHS, *ALL_PATHS_HAVE, "record", "__init__"}
 
 
 def test_modules_do_not_import_in_circles() -> None:

@@ -108,7 +108,7 @@ def session(monkeypatch: pytest.MonkeyPatch, method: str, fault: Callable[[], No
 def test_a_fault_at_the_end_of_a_message(
     stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, fault: Callable[[], None]
 ) -> None:
-    made = session(monkeypatch, "message", fault)
+    made = session(monkeypatch, "decide", fault)
     made.envfrom(f"<{JOHN}>".encode())
     made.header("Subject", f"for {JOHN}".encode())
     made.eom()
@@ -124,7 +124,7 @@ def test_a_fault_at_the_end_of_a_message(
 def test_a_fault_at_a_recipient(
     stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, fault: Callable[[], None]
 ) -> None:
-    made = session(monkeypatch, "recipient", fault)
+    made = session(monkeypatch, "accept_recipient", fault)
     made.envfrom(b"<>")
     made.envrcpt(f"<{JOHN}>".encode())
     assert made._context.replies == [("451", "4.3.0", "Temporary failure, try again later")]

@@ -56,7 +56,10 @@ _SHARES = Statement(
     " tracker.used(o.id, p.id, 1) AS u WHERE o.id = %s"
 )
 _DELIVERY = Statement("SELECT * FROM tracker.delivery_of(%s::uuid, %s)")
-_LAST_DELIVERY = Statement("SELECT * FROM tracker.last_delivery(%s::uuid, %s::uuid)")
+_LAST_DELIVERY = Statement(
+    "SELECT found.* FROM unnest(%s::uuid[]) WITH ORDINALITY AS r (token, place),"
+    " tracker.last_delivery(%s::uuid, r.token) AS found ORDER BY r.place LIMIT 1"
+)
 _MARK = Statement("SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s, %s)")
 _RECORD_TEXT: LiteralString = (
     "SELECT outcome, bounces, id, store, number, alias_domain FROM tracker.record("
@@ -181,9 +184,9 @@ class Database:
         rows = self._rows(_DELIVERY, (bounce.token, bounce.domain))
         return (rows[0][0], delivery_of(rows[0])) if rows else None
 
-    def last_delivery(self, author: str, recipient: str) -> Delivery | None:
-        """Find the last message from one participant to another, by their tokens."""
-        rows = self._rows(_LAST_DELIVERY, (author, recipient))
+    def last_delivery(self, author: str, recipients: Sequence[str]) -> Delivery | None:
+        """Find the last message from one participant to the first of others who got one."""
+        rows = self._rows(_LAST_DELIVERY, (_tokens(recipients), author))
         return delivery_of(rows[0]) if rows else None
 
     def mark(self, bounce: str, mark: Mark, report: bytes | None = None) -> bool:

@@ -5,7 +5,6 @@ message. State belongs to one transaction and is dropped with it: MAIL, end of m
 close each begin anew. Whatever raises is logged without its text and answered 451 4.3.0.
 """
 
-import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,18 +32,15 @@ from conversation_tracker.core.model.plan import (
     ReplaceBody,
 )
 from conversation_tracker.core.model.replies import TRY_LATER, Reply
-from conversation_tracker.core.rules.probe import is_local
+from conversation_tracker.core.rules.recipient import strip_route
 from conversation_tracker.milter.admission import Turns
-from conversation_tracker.milter.outcome import Outcome
+from conversation_tracker.milter.paths.outcome import Outcome
 from conversation_tracker.milter.spool import Collector, stored
 from conversation_tracker.milter.time_limit import budget
-from conversation_tracker.milter.transaction import Transaction
+from conversation_tracker.milter.transaction import SPLITTER, Transaction, begin_transaction
 from conversation_tracker.milter.walled import Walled
 from conversation_tracker.telemetry.counters import metrics
 from conversation_tracker.telemetry.events import Event, log
-
-SPLITTER = "tracker-split"
-"""{daemon_name} of the listener that takes single copies from the splitter's transport."""
 
 ACTIONS = (
     Milter.ADDHDRS
@@ -71,7 +67,6 @@ _STEPS = (
     | Milter.P_NR_BODY
 )
 _CLIENTS = 1024  # addresses of which is kept whether they are trusted
-_ROUTE = re.compile(rb"\A@[^:]*:")  # RFC 5321 section 4.1.1.3: to be ignored
 _BOUNCE_PARAMETERS = "RET=HDRS ENVID={}"
 
 
@@ -85,12 +80,12 @@ class Session:
     _open: ClassVar[set[int]] = set()
 
     @classmethod
-    def in_flight(cls) -> int:
+    def count_messages(cls) -> int:
         """Count the messages that are being decided on."""
         return len(cls._busy)
 
     @classmethod
-    def connected(cls) -> int:
+    def count_connections(cls) -> int:
         """Count the connections, whether a message is under way on them or not."""
         return len(cls._open)
 
@@ -113,7 +108,6 @@ class Session:
         self._clean = True
         self._transaction = Transaction()
         self._sender = b""
-        self._client = ""
         self._headers: list[Header] = []
         self._octets = 0
         self._cut = False
@@ -158,15 +152,7 @@ class Session:
         self._clean = False
         self._sender = sender
         macro = self._context.getsymval
-        transaction = self._transaction
-        transaction.null = sender.strip() in (b"", b"<>")
-        transaction.split = macro("{daemon_name}") == SPLITTER
-        client = macro("{client_addr}") or ""
-        transaction.local = is_local(client, macro("{daemon_addr}") or "")
-        if not transaction.split:
-            self._client = client
-            transaction.user = macro("{auth_authen}") or ""
-            transaction.trusted = bool(transaction.user) or type(self).trusts(client)
+        self._transaction = begin_transaction(sender, macro, type(self).trusts)
         return self._after_mail
 
     def envrcpt(self, recipient: bytes, *parameters: bytes) -> int:
@@ -174,7 +160,7 @@ class Session:
         self._clean = False
         original = any(each.upper().startswith(b"ORCPT=") for each in parameters)
         try:
-            reply = self.filter.recipient(self._transaction, recipient, original=original)
+            reply = self.filter.accept_recipient(self._transaction, recipient, original=original)
         except Exception as error:
             log.error(Event.REFUSED_RECIPIENT, error)
             reply = TRY_LATER
@@ -214,7 +200,9 @@ class Session:
         if self._cut:
             return
         with suppress(Exception):  # nothing can be answered here; what is wrong shows at the end
-            self.filter.headers(self._transaction, _sender(self._sender), tuple(self._headers))
+            self.filter.look_ahead(
+                self._transaction, _read_sender(self._sender), tuple(self._headers)
+            )
 
     def eom(self) -> int:
         """Decide on the message, and apply what was decided."""
@@ -226,10 +214,10 @@ class Session:
                 raise self._lost
             body = b"" if self._body is None else self._body.octets()
             with self.turns.turn(len(body)):
-                message = self._message(queue_id, body)
-                outcome = self.filter.message(self._transaction, message)
-                answer = self._applied(outcome, queue_id)
-            self._log(message, outcome, time.perf_counter() - started)
+                message = self._build_message(queue_id, body)
+                outcome = self.filter.decide(self._transaction, message)
+                answer = self._apply(outcome, queue_id)
+            self._tell(message, outcome, time.perf_counter() - started)
         except Exception as error:
             log.error(Event.MESSAGE, error, queue_id=queue_id)
             metrics.message("failed", "", time.perf_counter() - started, TRY_LATER)
@@ -250,19 +238,19 @@ class Session:
         self._reset()
         return int(Milter.CONTINUE)
 
-    def _message(self, queue_id: str, body: Octets) -> Message:
+    def _build_message(self, queue_id: str, body: Octets) -> Message:
         return Message(
-            _sender(self._sender),
+            _read_sender(self._sender),
             tuple(self._transaction.recipients),
             tuple(self._headers),
             body,
-            self._transaction.arrival(queue_id, self._client, self._helo),
+            self._transaction.arrival(queue_id, self._helo),
             null=self._transaction.null,
             cut=self._cut,
             means=Means(budget(), stored),
         )
 
-    def _applied(self, outcome: Outcome, queue_id: str) -> int:
+    def _apply(self, outcome: Outcome, queue_id: str) -> int:
         if outcome.plan.reply is not None:
             return self._answer(outcome.plan.reply)
         if outcome.plan.discard:
@@ -272,18 +260,18 @@ class Session:
                 f"<{outcome.return_path}>", _BOUNCE_PARAMETERS.format(queue_id or "0")
             )
         for edit in outcome.plan.edits:
-            self._apply(edit)
+            self._apply_edit(edit)
         return int(Milter.CONTINUE)
 
-    def _apply(self, edit: Edit) -> None:
+    def _apply_edit(self, edit: Edit) -> None:
         match edit:
             case ChangeHeader(name, index, value):
-                shown = None if value is None else _text(value)
+                shown = None if value is None else _decode(value)
                 self._context.chgheader(name.decode("ascii"), index, shown)
             case AddHeader(name, value):
-                self._context.addheader(name.decode("ascii"), _text(value))
+                self._context.addheader(name.decode("ascii"), _decode(value))
             case DeleteRecipient(raw):
-                self._context.delrcpt(_text(raw))
+                self._context.delrcpt(_decode(raw))
             case AddRecipient(address):
                 self._context.addrcpt(f"<{address}>")
             case ReplaceBody(body):
@@ -294,7 +282,7 @@ class Session:
         self._context.setreply(reply.code, reply.status, reply.text)
         return int(Milter.TEMPFAIL if reply.temporary else Milter.REJECT)
 
-    def _log(self, message: Message, outcome: Outcome, seconds: float) -> None:
+    def _tell(self, message: Message, outcome: Outcome, seconds: float) -> None:
         plan = outcome.plan
         what = "refused" if plan.reply is not None else outcome.what
         metrics.message(what, outcome.direction, seconds, plan.reply)
@@ -310,17 +298,16 @@ class Session:
         )
 
 
-def _sender(raw: bytes) -> Address | None:
+def _read_sender(raw: bytes) -> Address | None:
     """Read the envelope sender; one that is no address is treated as none."""
-    bare = _ROUTE.sub(b"", raw.removeprefix(b"<").removesuffix(b">"))
     try:
-        return Address.parse(bare)
+        return Address.parse(strip_route(raw))
     except AddressError:
         return None
 
 
-def _text(raw: bytes) -> str:
-    """Give raw bytes as the text that libmilter sends as the same bytes.
+def _decode(raw: bytes) -> str:
+    """Return raw bytes as the text that libmilter sends as the same bytes.
 
     The library takes no bytes here. What is no UTF-8 can only be read as latin-1 by anybody, and
     goes on as such in UTF-8.
@@ -336,7 +323,7 @@ def register(filter: Walled, trusts: Callable[[str], bool], turns: Turns) -> Non
 
     Args:
         filter: what to ask.
-        trusts: tells whether a client address, as text, is in a trusted network.
+        trusts: whether a client address, as text, is in a trusted network.
         turns: whose turn it is among large messages.
     """
     Session.filter = filter
@@ -366,7 +353,7 @@ def _negotiate(context: Any, opts: list[int]) -> int:
 
 
 def _close(context: Any) -> int:
-    """Part a session and its context, which would keep each other."""
+    """Break the reference cycle between a session and its context."""
     session: Session | None = context.getpriv()
     if session is None:
         return int(Milter.CONTINUE)

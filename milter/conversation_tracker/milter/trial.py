@@ -23,7 +23,7 @@ from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database
 from conversation_tracker.milter.clock import RUNNING
 from conversation_tracker.milter.filter import Filter
-from conversation_tracker.milter.outcome import Outcome
+from conversation_tracker.milter.paths.outcome import Outcome
 from conversation_tracker.milter.spool import stored
 from conversation_tracker.milter.time_limit import budget
 from conversation_tracker.milter.transaction import Transaction
@@ -41,7 +41,9 @@ _BEGUN = b"!"
 _SIZE = struct.Struct("=Q")
 
 
-def asked(connection: socket.socket, transaction: Transaction, message: Message) -> Outcome | None:
+def ask_alone(
+    connection: socket.socket, transaction: Transaction, message: Message
+) -> Outcome | None:
     """Have a message decided on by whoever is at the other end.
 
     Args:
@@ -60,17 +62,17 @@ def asked(connection: socket.socket, transaction: Transaction, message: Message)
             return None
         connection.settimeout(ANSWER)
         _send(connection, value, message.body)
-        answer, body = _received(connection)
+        answer, body = _receive(connection)
     except (OSError, EOFError):
         return None
     outcome: Outcome = answer[0]
     if not answer[1]:
         return outcome
-    edits = tuple(_with_body(each, body) for each in outcome.plan.edits)
+    edits = tuple(_replace_body(each, body) for each in outcome.plan.edits)
     return replace(outcome, plan=replace(outcome.plan, edits=edits))
 
 
-def held(connection: socket.socket, config: Config, flights: Flights, digest: bytes) -> int:
+def decide_alone(connection: socket.socket, config: Config, flights: Flights, digest: bytes) -> int:
     """Decide on the message that comes over a connection, and answer there.
 
     Args:
@@ -85,7 +87,7 @@ def held(connection: socket.socket, config: Config, flights: Flights, digest: by
     connection.settimeout(ANSWER)
     try:
         connection.sendall(_BEGUN)
-        (transaction, (sender, to, headers, arrival), null, cut), body = _received(connection)
+        (transaction, (sender, to, headers, arrival), null, cut), body = _receive(connection)
     except (OSError, EOFError):
         return os.EX_TEMPFAIL  # nobody waits any more
     database = Database(config.database, size=_CONNECTIONS)
@@ -94,7 +96,7 @@ def held(connection: socket.socket, config: Config, flights: Flights, digest: by
         directory = database.directory()
     except DatabaseUnavailable:
         return os.EX_TEMPFAIL
-    decide = Filter(database, lambda: directory, config.authserv_id, config.postmaster).message
+    decide = Filter(database, lambda: directory, config.authserv_id, config.postmaster).decide
     try:
         with flights.flight(digest, arrival.queue_id):
             means = Means(budget(), stored)
@@ -104,7 +106,7 @@ def held(connection: socket.socket, config: Config, flights: Flights, digest: by
         return OUT_OF_MEMORY
     database.close()
     bodies = [each.body for each in outcome.plan.edits if isinstance(each, ReplaceBody)]
-    edits = tuple(_with_body(each, b"") for each in outcome.plan.edits)
+    edits = tuple(_replace_body(each, b"") for each in outcome.plan.edits)
     bare = replace(outcome, plan=replace(outcome.plan, edits=edits))
     with suppress(OSError):
         _send(connection, (bare, bool(bodies)), bodies[0] if bodies else b"")
@@ -112,7 +114,7 @@ def held(connection: socket.socket, config: Config, flights: Flights, digest: by
     return os.EX_TEMPFAIL if reply is not None and reply.temporary else os.EX_OK
 
 
-def _with_body(edit: Edit, body: Octets) -> Edit:
+def _replace_body(edit: Edit, body: Octets) -> Edit:
     return ReplaceBody(body) if isinstance(edit, ReplaceBody) else edit
 
 
@@ -123,14 +125,14 @@ def _send(connection: socket.socket, value: object, body: Octets) -> None:
         connection.sendall(piece)
 
 
-def _received(connection: socket.socket) -> tuple[Any, Octets]:
-    head = b"".join(_pieces(connection))
-    body = stored(_pieces(connection))
+def _receive(connection: socket.socket) -> tuple[Any, Octets]:
+    head = b"".join(_receive_pieces(connection))
+    body = stored(_receive_pieces(connection))
     return pickle.loads(head), body
 
 
-def _pieces(connection: socket.socket) -> Iterator[bytes]:
-    [left] = _SIZE.unpack(_exactly(connection, _SIZE.size))
+def _receive_pieces(connection: socket.socket) -> Iterator[bytes]:
+    [left] = _SIZE.unpack(_receive_exactly(connection, _SIZE.size))
     while left:
         piece = connection.recv(min(left, LARGE))
         if not piece:
@@ -139,7 +141,7 @@ def _pieces(connection: socket.socket) -> Iterator[bytes]:
         yield piece
 
 
-def _exactly(connection: socket.socket, octets: int) -> bytes:
+def _receive_exactly(connection: socket.socket, octets: int) -> bytes:
     found = b""
     while len(found) < octets:
         piece = connection.recv(octets - len(found))

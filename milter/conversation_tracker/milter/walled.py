@@ -17,23 +17,23 @@ from collections.abc import Callable
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import Header, Message
-from conversation_tracker.core.model.plan import Plan, Refusal
+from conversation_tracker.core.model.plan import Refusal
 from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database
 from conversation_tracker.database.rows import Directory
 from conversation_tracker.milter.filter import Filter
-from conversation_tracker.milter.outcome import Outcome
+from conversation_tracker.milter.paths.outcome import Outcome, refuse
 from conversation_tracker.milter.suspects import State, Suspects, fingerprint, keyed
 from conversation_tracker.milter.transaction import Transaction
-from conversation_tracker.milter.trial import asked
+from conversation_tracker.milter.trial import ask_alone
 from conversation_tracker.telemetry.flights import NOBODY, Crowded, Flights
 
 WORD = struct.Struct("=cI32s24s")
 """What a worker says to the parent: what it is about, who says it, digest and queue id."""
 TRIAL, MEMORY = b"T", b"M"
 
-_LATER = Outcome(Plan(reply=replies.TRY_LATER))
+_LATER = refuse(replies.TRY_LATER)
 _VERDICT = 3.0  # seconds for the parent to notice that a process has ended
 _POLL = 0.02
 
@@ -68,30 +68,29 @@ class Walled:
         self._parent = parent
         self.concerns = filter.concerns
 
-    def recipient(
+    def accept_recipient(
         self, transaction: Transaction, raw: bytes, *, original: bool = False
     ) -> Reply | None:
-        """Look one recipient up, as the filter does."""
+        """Accept one recipient, or return the reply to refuse it with, as the filter does."""
         try:
             with self._flights.flight(NOBODY):
-                return self._filter.recipient(transaction, raw, original=original)
+                return self._filter.accept_recipient(transaction, raw, original=original)
         except Crowded:
             return replies.TRY_LATER
 
-    def headers(
+    def look_ahead(
         self, transaction: Transaction, sender: Address | None, headers: tuple[Header, ...]
     ) -> None:
         """Look ahead, as the filter does, but never twice into what ended a process."""
-        aliases = transaction.conversations or transaction.deliveries
-        if aliases or not transaction.trusted:
+        if not transaction.may_name_order:
             return  # most often; the filter would do nothing
         message = Message(sender, (), headers, b"")
         digest = fingerprint(message)
         if self._state(digest) in (State.UNKNOWN, State.CLEARED):
             with self._flights.flight(digest):
-                self._filter.headers(transaction, sender, headers)
+                self._filter.look_ahead(transaction, sender, headers)
 
-    def message(self, transaction: Transaction, message: Message) -> Outcome:
+    def decide(self, transaction: Transaction, message: Message) -> Outcome:
         """Decide on a whole message, and record it.
 
         Args:
@@ -104,13 +103,13 @@ class Walled:
         digest = fingerprint(message)
         state = self._state(digest)
         if state == State.SUSPECTED:
-            return self._alone(transaction, message, digest)
+            return self._decide_alone(transaction, message, digest)
         if state == State.CONDEMNED:
-            return self._condemned(transaction, message)
+            return self._refuse_for_good(transaction, message)
         queue_id = message.arrival.queue_id
         try:
             with self._flights.flight(digest, queue_id):
-                return self._filter.message(transaction, message)
+                return self._filter.decide(transaction, message)
         except Crowded:
             return _LATER
         except MemoryError:
@@ -118,7 +117,7 @@ class Walled:
             return _LATER
 
     def _state(self, digest: bytes) -> State:
-        """Tell what is known of a message; most often there is nobody to look it up among."""
+        """Return what is known of a message; most often there is nobody to look it up among."""
         known = self._suspects.state(digest)
         if known != State.UNKNOWN:
             return known
@@ -130,23 +129,23 @@ class Walled:
             return State.UNKNOWN
         return State.CONDEMNED if condemned else State.SUSPECTED
 
-    def _alone(self, transaction: Transaction, message: Message, digest: bytes) -> Outcome:
+    def _decide_alone(self, transaction: Transaction, message: Message, digest: bytes) -> Outcome:
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
                 if not self._tell(TRIAL, digest, message.arrival.queue_id, theirs):
                     return _LATER
-            outcome = asked(ours, transaction, message)
+            outcome = ask_alone(ours, transaction, message)
         if outcome is not None:
             return outcome
         give_up = time.monotonic() + _VERDICT
         while time.monotonic() < give_up:
             if self._state(digest) == State.CONDEMNED:
-                return self._condemned(transaction, message)
+                return self._refuse_for_good(transaction, message)
             time.sleep(_POLL)
         return _LATER
 
-    def _condemned(self, transaction: Transaction, message: Message) -> Outcome:
+    def _refuse_for_good(self, transaction: Transaction, message: Message) -> Outcome:
         """Refuse a message for good without looking into it, and tell each order's timeline."""
         conversations = set(transaction.conversations)
         if transaction.named is not None:
@@ -158,7 +157,7 @@ class Walled:
                 self._database.refuse(known)
         except DatabaseUnavailable:
             return _LATER
-        return Outcome(Plan(reply=replies.CONDEMNED))
+        return refuse(replies.CONDEMNED)
 
     def _tell(
         self, about: bytes, digest: bytes, queue_id: str, end: socket.socket | None = None

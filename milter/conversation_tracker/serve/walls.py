@@ -22,7 +22,7 @@ from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database
 from conversation_tracker.milter.clock import RUNNING, WAITING, Clock, Reason
 from conversation_tracker.milter.suspects import State, Suspects
-from conversation_tracker.milter.trial import OUT_OF_MEMORY, held
+from conversation_tracker.milter.trial import OUT_OF_MEMORY, decide_alone
 from conversation_tracker.milter.walled import MEMORY, TRIAL, WORD
 from conversation_tracker.serve import child
 from conversation_tracker.serve.memory import limit
@@ -229,7 +229,7 @@ class Walls:
         metrics.use(row)
         self.flights.use(row)
         threading.Thread(target=self._beat, daemon=True).start()
-        return held(case.connection, config, self.flights, case.digest)
+        return decide_alone(case.connection, config, self.flights, case.digest)
 
     def _beat(self) -> None:
         while True:

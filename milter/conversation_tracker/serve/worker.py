@@ -148,7 +148,7 @@ def _announce(watch: Watch, ready: Callable[[], object]) -> None:
 
 def _sample(database: Database) -> None:
     while True:
-        metrics.load(in_flight=Session.in_flight(), waiting=database.waiting)
+        metrics.load(in_flight=Session.count_messages(), waiting=database.waiting)
         time.sleep(_SAMPLE)
 
 
@@ -159,8 +159,8 @@ def _finish() -> None:
     """
     started = quiet_since = time.monotonic()
     while (now := time.monotonic()) < quiet_since + _QUIET:
-        if (Session.in_flight() and now < started + _GRACE) or (
-            Session.connected() and now < started + _COURTESY
+        if (Session.count_messages() and now < started + _GRACE) or (
+            Session.count_connections() and now < started + _COURTESY
         ):
             quiet_since = now
         time.sleep(0.02)

@@ -18,7 +18,7 @@ from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure, one_lin
 from conversation_tracker.core.model import message as messages
 from conversation_tracker.core.model.address import Address, AddressError, mailboxes
 from conversation_tracker.core.model.conversation import Conversation, Participant
-from conversation_tracker.core.model.message import Arrival, Message
+from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Edit, Record
 from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.core.reports.bounce import Mark
@@ -135,13 +135,15 @@ def explain(
         Failure: the envelope names no addresses, or the database gives no answer.
     """
     headers, body = messages.parse(raw)
-    transaction = Transaction(null=_null(envelope))
+    transaction = Transaction(
+        null=_null(envelope), trusted=envelope.trusted or bool(envelope.user), user=envelope.user
+    )
     message = Message(
         _sender(envelope, headers),
         (),
         headers,
         _LINE_END.sub(b"\r\n", body),
-        Arrival("explain", trusted=envelope.trusted or bool(envelope.user), user=envelope.user),
+        transaction.arrival("explain"),
         null=transaction.null,
     )
     try:
@@ -196,7 +198,7 @@ def _rehearsed(
     """Go through RCPT and the end of the message as the milter does."""
     found = _Rehearsed(transaction)
     for recipient in recipients:
-        reply = filter.recipient(transaction, f"<{_bare(recipient)}>".encode())
+        reply = filter.accept_recipient(transaction, f"<{_bare(recipient)}>".encode())
         if reply is not None:
             found.refused.append((recipient, reply))
             found.reply = reply
@@ -211,7 +213,7 @@ def _rehearsed(
         message.null,
     )
     found.message = whole
-    outcome = filter.message(transaction, whole)
+    outcome = filter.decide(transaction, whole)
     found.reply = outcome.plan.reply
     found.edits = outcome.plan.edits
     found.what = outcome.what

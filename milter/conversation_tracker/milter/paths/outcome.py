@@ -1,10 +1,12 @@
 """What became of one message, once it was decided on and recorded: for the session and its log."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.core.model.replies import Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,15 @@ class Outcome:
     what: Literal["untouched", "forwarded", "split", "returned"] = "untouched"
 
 
-def done(plan: Plan, bounces: dict[str, str], conversations: dict[int, Conversation]) -> Outcome:
-    """Tell what became of a message that was recorded.
+def refuse(reply: Reply) -> Outcome:
+    """Return the outcome of a message that is refused."""
+    return Outcome(Plan(reply=reply))
+
+
+def describe_recorded(
+    plan: Plan, bounces: Mapping[str, str], conversations: Mapping[int, Conversation]
+) -> Outcome:
+    """Return the outcome of a message that was recorded.
 
     Args:
         plan: its plan.

@@ -1,0 +1,50 @@
+"""The path of a store's own mail to no alias: the order that it names is looked up, or made."""
+
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.conversation import Store
+from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.rules import rewrite
+from conversation_tracker.core.rules.kind import OwnMail
+from conversation_tracker.core.rules.recipient import refuse_status
+from conversation_tracker.core.views import message_ids
+from conversation_tracker.database.repository import Database
+from conversation_tracker.database.rows import Found
+from conversation_tracker.milter.paths.context import Context
+from conversation_tracker.milter.paths.outcome import Outcome, refuse
+from conversation_tracker.milter.paths.record import plan_and_record
+
+
+def take_own_mail(mail: OwnMail, context: Context) -> Outcome:
+    """Find its order, plan, record, and return the outcome; without an order it stays as it is."""
+    try:
+        found = context.named or find_order(context.database, mail.message, mail.store)
+    except rewrite.UnusableNumber:
+        return refuse(replies.CANNOT_MASK)
+    if found is None:
+        return Outcome(rewrite.untouched(mail.message))
+    reply = refuse_status(found.status)
+    if reply is None and mail.store.name in context.directory.inactive:
+        reply = replies.TRY_LATER
+    if reply is not None:
+        return refuse(reply)
+    conversations = {found.conversation.order.id: found.conversation}
+    return plan_and_record(context, mail.message, conversations, mail.store)
+
+
+def find_order(database: Database, message: Message, store: Store) -> Found | None:
+    """Find the order that a store's own mail names, by header or by what it answers.
+
+    Args:
+        database: where to look.
+        message: the mail; its body is not looked at.
+        store: the store.
+
+    Raises:
+        UnusableNumber: its order header names none.
+        DatabaseUnavailable: no answer came in time.
+    """
+    number = rewrite.named_order(message, store)
+    if number is not None:
+        return database.open_order(store.name, number)
+    answered = message_ids.referenced(message)
+    return database.answered(store.name, answered) if answered else None

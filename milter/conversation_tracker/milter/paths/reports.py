@@ -1,0 +1,58 @@
+"""The paths of reports of delivery: the delivery is marked, and its author told in our own words.
+
+The report itself goes no further: it holds a real address. Raises DatabaseUnavailable.
+"""
+
+from datetime import UTC, datetime
+
+from conversation_tracker.base.mint import mint
+from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.core.reports import bounce
+from conversation_tracker.core.reports.bounce import Delivery
+from conversation_tracker.core.reports.report import Report
+from conversation_tracker.core.rules import rewrite
+from conversation_tracker.core.rules.kind import BounceReport, MisdirectedReport, SharedReport
+from conversation_tracker.milter.paths.context import Context
+from conversation_tracker.milter.paths.outcome import Outcome
+
+
+def take_bounce_report(returned: BounceReport, context: Context) -> Outcome:
+    """Mark the delivery that the bounce address was made for."""
+    plan = _mark(context, returned.message, returned.delivery, returned.report)
+    return Outcome(plan, what="returned")
+
+
+def take_misdirected_report(misdirected: MisdirectedReport, context: Context) -> Outcome:
+    """Mark the last delivery to the first whom the report names and its reader wrote to.
+
+    One that names nobody of these ends here: whatever it tells, it may hold an address.
+    """
+    message, report = misdirected.message, misdirected.report
+    [to] = message.recipients
+    whose = map(misdirected.conversation.whose, report.recipients)
+    failed = [participant.token for participant in whose if participant is not None]
+    delivery = None
+    if failed and to.token is not None:
+        delivery = context.database.last_delivery(to.token, failed)
+    plan = Plan(discard=True)
+    if delivery is not None:
+        plan = _mark(context, message, delivery, report)
+    # What becomes of it must not be answered (RFC 3461 section 6.1).
+    return_path = None if message.null else ""
+    return Outcome(plan, return_path, what="returned")
+
+
+def split_report(shared: SharedReport, _context: Context) -> Outcome:
+    """Have the splitter make one of it for each recipient; the second pass takes these."""
+    return Outcome(rewrite.untouched(shared.message), what="split")
+
+
+def _mark(context: Context, message: Message, delivery: Delivery, report: Report) -> Plan:
+    """Mark a delivery, and return the plan; what is not new or no failure is told to nobody."""
+    mark = bounce.mark(delivery, report)
+    if mark is None or not context.database.mark(delivery.bounce, mark, message.digest):
+        return Plan(discard=True)
+    if mark.state != "bounced":
+        return Plan(discard=True)
+    return bounce.notified(message, delivery, report, datetime.now(UTC), mint())
