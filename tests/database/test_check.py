@@ -298,7 +298,7 @@ def test_a_broken_main_cf_is_told(running: Installation) -> None:
 
 
 def test_a_database_that_is_not_migrated_is_wrong(running: Installation) -> None:
-    running.sql("DELETE FROM public._yoyo_migration")
+    running.sql("DELETE FROM tracker.migrations")
     code, lines = running.check()
     assert code == 1
     assert any("not migrated" in line and "run migrate" in line for line in wrongs(lines))
@@ -306,7 +306,6 @@ def test_a_database_that_is_not_migrated_is_wrong(running: Installation) -> None
 
 def test_an_empty_database_is_not_migrated(running: Installation) -> None:
     running.sql("DROP SCHEMA tracker CASCADE")
-    running.sql("DROP TABLE public._yoyo_migration")
     code, lines = running.check()
     assert code == 1
     assert any("not migrated" in line for line in wrongs(lines))
@@ -314,8 +313,7 @@ def test_an_empty_database_is_not_migrated(running: Installation) -> None:
 
 def test_a_newer_database_is_wrong(running: Installation) -> None:
     running.sql(
-        "INSERT INTO public._yoyo_migration (migration_hash, migration_id)"
-        " VALUES ('0', '9999-later')"
+        "INSERT INTO tracker.migrations (name, digest, program) VALUES ('9999-later', '0', '0')"
     )
     assert any("9999-later" in line for line in wrongs(running.check()[1]))
 

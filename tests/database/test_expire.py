@@ -673,7 +673,7 @@ def test_without_a_database_it_says_so_on_one_line(tmp_path: Path, dry_run: bool
 
 
 def test_a_database_without_the_schema_is_a_temporary_fault(tracker: Tracker) -> None:
-    tracker.sql("DELETE FROM public._yoyo_migration")
+    tracker.sql("DELETE FROM tracker.migrations")
     out, err = io.StringIO(), io.StringIO()
     assert expire.run(tracker.config, dry_run=False, out=out, err=err) == 75
     assert out.getvalue() == ""
@@ -682,8 +682,7 @@ def test_a_database_without_the_schema_is_a_temporary_fault(tracker: Tracker) ->
 
 def test_a_database_newer_than_the_program_is_refused(tracker: Tracker) -> None:
     tracker.sql(
-        "INSERT INTO public._yoyo_migration (migration_hash, migration_id)"
-        " VALUES ('0', '9999-later')"
+        "INSERT INTO tracker.migrations (name, digest, program) VALUES ('9999-later', '0', '0')"
     )
     out, err = io.StringIO(), io.StringIO()
     assert expire.run(tracker.config, dry_run=False, out=out, err=err) == 2

@@ -1,4 +1,4 @@
-"""Migrating brings any database to our schema, each step whole or not at all, once."""
+"""Migrating brings any database to our schema, whole or not at all, once."""
 
 import os
 import shutil
@@ -18,17 +18,19 @@ from psycopg.conninfo import make_conninfo
 
 from conversation_tracker.database import migrate as module
 from conversation_tracker.database.migrate import NewerDatabase, NotMigrated, migrate, verify
+from conversation_tracker.database.schema import files as schema_files
 
 if TYPE_CHECKING:
     from private.postgres import Postgres
 
 SCRIPTS = Path(str(files("conversation_tracker.database").joinpath("sql")))
-NAMES = sorted(path.stem for path in (SCRIPTS / "migrations").glob("*.sql"))
+NAMES = [file.name for file in schema_files.read_files().all]
 
 KILLED = """
 import os, signal, sys
-from conversation_tracker.database.migrate import migrate
-migrate(sys.argv[1], lambda name: os.kill(os.getpid(), signal.SIGKILL))
+from conversation_tracker.database import migrate
+migrate._note = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
+migrate.migrate(sys.argv[1])
 """
 RUN = """
 import sys
@@ -44,81 +46,21 @@ def empty(postgres: "Postgres") -> Iterator[str]:
     postgres.drop_database("empty")
 
 
-OLDER = """
-INSERT INTO tracker.stores (name, alias_domain, mask)
-VALUES ('hard', 'ct.example.com', 'hard'), ('soft', 'soft.example.com', 'soft');
-INSERT INTO tracker.orders (store, number, ref, alias_domain, expires_at)
-SELECT name, '1', lpad(length(alias_domain)::text, 12, '0'), alias_domain, now() + '1 day'
-  FROM tracker.stores;
-INSERT INTO tracker.participants (order_id, token, role, address, vouched)
-SELECT o.id, md5(o.store || p.role)::uuid, split_part(p.role, ' ', 1), p.address, p.vouched
-  FROM tracker.orders AS o,
-       (VALUES ('buyer', 'john@doe.example', true), ('store', 'info@shop.example', true),
-               ('partner', 'eve@far.example', false), ('return', 'b@far.example', true))
-           AS p(role, address, vouched);
-INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, return_id,
-                              sender_name, message_id, subject, first_words, size,
-                              attachment_names, automatic, auto_reply, verdict, notes, raw)
-SELECT o.id, '1', 'q', 'internal', s.id, r.id, '', '', '', '', 1, '{}', false, false,
-       'unverified', '{}', ''
-  FROM tracker.orders AS o
-  JOIN tracker.participants AS s ON s.order_id = o.id AND s.role = 'store'
-  JOIN tracker.participants AS r ON r.order_id = o.id AND r.role = 'return';
-"""
-
-
-def test_an_older_databases_people_keep_their_aliases(
-    empty: str, scripts: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Soft ones that may be out there resolve, return paths lie apart, and all is as before."""
-    later = [path for path in scripts.glob("*.sql") if path.stem > "0008-months"]
-    for path in later:
-        path.rename(path.with_suffix(".later"))
-    (scripts.parent / "roles.sql").rename(scripts.parent / "roles.later")
-    (scripts.parent / "roles.sql").write_text("SELECT 1")
-    migrate(empty)
-    with psycopg.connect(empty, autocommit=True) as connection:
-        connection.execute(OLDER)
-    for path in later:
-        path.with_suffix(".later").rename(path)
-    (scripts.parent / "roles.later").rename(scripts.parent / "roles.sql")
-    assert migrate(empty) == len(later)
-    with psycopg.connect(empty) as connection:
-        people = connection.execute(
-            "SELECT o.store, p.role, p.address, p.introduced, p.handed_out, p.owner_id IS NOT NULL"
-            " FROM tracker.participants AS p JOIN tracker.orders AS o ON o.id = p.order_id"
-            " ORDER BY 1, 2"
-        ).fetchall()
-        expected = []
-        for store in ("hard", "soft"):
-            expected += [
-                (store, "buyer", "john@doe.example", True, store == "soft", False),
-                (store, "partner", "eve@far.example", False, False, False),
-                (store, "return", None, False, False, True),
-                (store, "store", "info@shop.example", True, True, False),
-            ]
-        assert people == expected
-        found = connection.execute(
-            "SELECT a.address FROM tracker.return_addresses AS a"
-            " JOIN tracker.messages AS m ON m.return_id = a.participant_id"
-        ).fetchall()
-        assert found == [("b@far.example",)] * 2
-
-
 @pytest.fixture
 def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let `migrate` run a copy of our scripts; return its folder."""
     shutil.copytree(SCRIPTS, tmp_path / "sql")
-    monkeypatch.setattr(module, "files", lambda _package: tmp_path)
-    return tmp_path / "sql/migrations"
+    (tmp_path / "sql/migrations").mkdir(exist_ok=True)
+    monkeypatch.setattr(schema_files, "files", lambda _package: tmp_path)
+    return tmp_path / "sql"
 
 
 def marks(uri: str) -> list[str]:
-    """Return the names of the migrations that are noted as applied."""
+    """Return the names of the files that are noted as applied."""
     with psycopg.connect(uri) as connection:
-        if connection.execute("SELECT to_regclass('public._yoyo_migration')").fetchone() == (None,):
+        if connection.execute("SELECT to_regclass('tracker.migrations')").fetchone() == (None,):
             return []
-        query = "SELECT migration_id FROM public._yoyo_migration ORDER BY 1"
+        query = 'SELECT name FROM tracker.migrations ORDER BY name COLLATE "C"'
         return [name for (name,) in connection.execute(query)]
 
 
@@ -160,7 +102,7 @@ def python(code: str, uri: str) -> "subprocess.Popen[str]":
     )
 
 
-def test_an_empty_database_gets_everything_and_each_step_is_told(empty: str) -> None:
+def test_an_empty_database_gets_everything_and_each_file_is_told(empty: str) -> None:
     told: list[str] = []
     assert migrate(empty, told.append) == len(NAMES)
     assert told == marks(empty) == NAMES
@@ -177,7 +119,7 @@ def test_migrating_again_changes_nothing(empty: str) -> None:
 
 
 def test_two_at_once_wait_for_each_other(empty: str) -> None:
-    """Each step is applied once, by whichever comes first."""
+    """Each file is applied once, by whichever comes first."""
     with ThreadPoolExecutor() as pool:
         assert sum(pool.map(migrate, [empty, empty])) == len(NAMES)
     assert works(empty)
@@ -194,8 +136,8 @@ def test_two_processes_at_once_wait_for_each_other(empty: str) -> None:
 def test_a_newer_database_is_refused_and_left_as_it_is(database: str) -> None:
     with psycopg.connect(database) as connection:
         connection.execute(
-            "INSERT INTO public._yoyo_migration (migration_hash, migration_id, applied_at_utc)"
-            " VALUES ('ffff', '9999-of-the-future', now())"
+            "INSERT INTO tracker.migrations (name, digest, program)"
+            " VALUES ('9999-of-the-future', 'ffff', '0')"
         )
     before = schema(database)
     with pytest.raises(NewerDatabase, match="9999-of-the-future; install the newer program"):
@@ -211,36 +153,46 @@ def test_verify_names_what_is_lacking(empty: str, scripts: Path) -> None:
             verify(connection)
         migrate(empty)
         verify(connection)
-        (scripts / "9998-more.sql").write_text("SELECT 1;")
+        (scripts / "migrations/9998-more.sql").write_text("SELECT 1;")
         with pytest.raises(NotMigrated, match="lacks 9998-more: run migrate"):
+            verify(connection)
+        (scripts / "migrations/9998-more.sql").unlink()
+        with (scripts / "repeatable/erase.sql").open("a") as file:
+            file.write("-- more\n")
+        with pytest.raises(NotMigrated, match="lacks repeatable/erase: run migrate"):
+            verify(connection)
+        (scripts / "repeatable/erase.sql").unlink()
+        with pytest.raises(NotMigrated, match="lacks -repeatable/erase: run migrate"):
             verify(connection)
 
 
 @pytest.mark.parametrize("flaw", ["SELECT 1/0;", "SELECT 1/0; COMMENT ON SCHEMA public IS ''"])
-def test_a_step_that_fails_is_undone_whole_and_the_steps_before_it_stay(
-    empty: str, scripts: Path, flaw: str
-) -> None:
-    second = scripts / f"{NAMES[1]}.sql"
-    whole = second.read_text()
-    second.write_text(f"{whole}\n{flaw}\n")
+@pytest.mark.parametrize("file", ["migrations/9998-more.sql", "repeatable/timeline.sql"])
+def test_a_run_that_fails_is_undone_whole(empty: str, scripts: Path, flaw: str, file: str) -> None:
+    """What was applied before the fault as well, whatever it was."""
+    migrate(empty)
+    before = schema(empty)
+    (scripts / "migrations/9997-good.sql").write_text("CREATE TABLE tracker.good (id integer)")
+    place = scripts / file
+    whole = place.read_text() if place.exists() else "SELECT 1;"
+    place.write_text(f"{whole}\n{flaw}\n")
     told: list[str] = []
     with pytest.raises(psycopg.errors.DivisionByZero):
         migrate(empty, told.append)
-    assert told == marks(empty) == NAMES[:1]
-    functions = {name for kind, name, *_ in schema(empty) if kind == "function"}
-    assert functions
-    assert not [name for name in functions if "canonical_address" in str(name)]
-    second.write_text(whole)
-    assert migrate(empty, told.append) == len(NAMES) - 1
-    assert told == NAMES
+    assert told == []
+    assert marks(empty) == NAMES
+    assert schema(empty) == before
+    place.write_text(f"{whole}\n")
+    assert migrate(empty, told.append) == 2
+    assert told[0] == "9997-good"
     assert works(empty)
 
 
-def test_a_step_that_cannot_be_noted_is_undone(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_cannot_be_noted_is_undone(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_given: object, **_named: object) -> None:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(module._Backend, "mark_one", fail)
+    monkeypatch.setattr(module, "_note", fail)
     with pytest.raises(RuntimeError):
         migrate(empty)
     assert marks(empty) == []
@@ -250,10 +202,10 @@ def test_a_step_that_cannot_be_noted_is_undone(empty: str, monkeypatch: pytest.M
     assert works(empty)
 
 
-def test_a_step_that_mail_is_in_the_way_of_is_done_again(empty: str, scripts: Path) -> None:
+def test_a_run_that_mail_is_in_the_way_of_is_done_again(empty: str, scripts: Path) -> None:
     """Both hold what the other waits for, and the database ends the migration."""
     migrate(empty)
-    (scripts / "9999-newest.sql").write_text(
+    (scripts / "migrations/9999-newest.sql").write_text(
         "LOCK TABLE tracker.messages; LOCK TABLE tracker.participants"
     )
     with (
@@ -277,12 +229,12 @@ def test_a_step_that_mail_is_in_the_way_of_is_done_again(empty: str, scripts: Pa
             watcher.execute("ALTER ROLE CURRENT_USER RESET deadlock_timeout")
 
 
-def test_after_a_kill_between_two_steps_the_rest_is_done(empty: str) -> None:
+def test_after_a_kill_everything_is_done_again(empty: str) -> None:
     process = python(KILLED, empty)
     process.communicate(timeout=30)
     assert process.returncode == -signal.SIGKILL
-    assert marks(empty) == NAMES[:1]
-    assert migrate(empty) == len(NAMES) - 1
+    assert marks(empty) == []
+    assert migrate(empty) == len(NAMES)
     assert works(empty)
 
 

@@ -1,49 +1,36 @@
 """Status and reason are two columns, also of rows from before; who unmasks leaves a trace."""
 
-import shutil
 from collections.abc import Iterator
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
-from conversation_tracker.database import migrate as module
 from conversation_tracker.database.migrate import migrate
 from private import processes
+
+from .older import make_older
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
 
     from private.postgres import Postgres
 
-SCRIPTS = Path(str(files("conversation_tracker.database").joinpath("sql")))
-FIRST = "0012"
 JOHN = "john.doe1977+shop@home.example"
 CODE = "deliveries_status_is_an_enhanced_status_code_alone"
 
 
 @pytest.fixture
-def before(
-    postgres: "Postgres", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[str, Path]]:
-    """Return a database as it was before, and the folder `migrate` takes its scripts from."""
-    shutil.copytree(SCRIPTS, tmp_path / "sql")
-    monkeypatch.setattr(module, "files", lambda _package: tmp_path)
-    (tmp_path / "sql/roles.sql").write_text("SELECT 1")
-    for path in (tmp_path / "sql/migrations").iterdir():
-        if path.name >= FIRST:
-            path.unlink()
+def before(postgres: "Postgres") -> Iterator[str]:
+    """Return a database as it was before."""
     uri = postgres.create_database("before")
-    migrate(uri)
-    yield uri, tmp_path
+    make_older(uri, "0011")
+    yield uri
     postgres.drop_database("before")
 
 
-def test_rows_from_before_are_split_and_masked(before: tuple[str, Path]) -> None:
+def test_rows_from_before_are_split_and_masked(before: str) -> None:
     """Where the recipient's address is gone, the words go: nobody could say whom they name."""
-    uri, folder = before
     told = {
         "5.1.1 No such user john.doe1977 here": ("5.1.1", "No such user [name] here"),
         "5.1.1 <john@x>: JohnDoe1977+a, johndoe19": ("5.1.1", "<john@x>: [name], johndoe19"),
@@ -53,7 +40,7 @@ def test_rows_from_before_are_split_and_masked(before: tuple[str, Path]) -> None
         "5.1.11111 odd": ("", "5.1.11111 odd"),
         "2.0.0 250 2.0.0 kept": ("2.0.0", "250 2.0.0 kept"),
     }
-    with psycopg.connect(uri, autocommit=True) as connection:
+    with psycopg.connect(before, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO tracker.stores (name, alias_domain) VALUES ('shop', 'ct.example.com')"
         )
@@ -64,9 +51,8 @@ def test_rows_from_before_are_split_and_masked(before: tuple[str, Path]) -> None
         connection.execute(
             "UPDATE tracker.participants SET address = NULL WHERE address LIKE 'gone%'"
         )
-    shutil.copytree(SCRIPTS, folder / "sql", dirs_exist_ok=True)
-    migrate(uri)
-    with psycopg.connect(uri) as connection:
+    migrate(before)
+    with psycopg.connect(before) as connection:
         query = (
             "SELECT order_number, status, reason FROM tracker.timeline ORDER BY order_number,"
             " message_id"

@@ -1,10 +1,11 @@
 """A newer program takes over under load, as docs/hosts.md says how, and no mail is lost.
 
-The newer program is this one with one more migration, which takes away what this one needs: the
-worst that a release can do to the hosts that still run the one before.
+The newer program is this one with one more migration, and with another function in the place of one
+that this one needs: the worst that a release can do to the hosts that still run the one before.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,16 +23,6 @@ from private.postgres import Postgres
 from .senders import CARRIER, Load, delivered, letter, orders, parcels, recorded
 
 ORDERS, MESSAGES = 6, 60
-MIGRATION = r"""
-DO $$
-DECLARE
-    text constant text := pg_get_functiondef('tracker.record'::regproc);
-BEGIN
-    DROP FUNCTION tracker.record;
-    EXECUTE regexp_replace(text, '\mrecord([.(])', 'record_anew\1', 'g');
-END
-$$;
-"""
 Newer = Callable[[], AbstractContextManager[None]]
 
 
@@ -41,7 +32,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("newer")
     package = folder / "conversation_tracker"
     shutil.copytree(Path(conversation_tracker.__file__).parent, package)
-    (package / "database/sql/migrations/9999-newer.sql").write_text(MIGRATION)
+    (package / "database/sql/migrations").mkdir(exist_ok=True)
+    (package / "database/sql/migrations/9999-newer.sql").write_text("SELECT 1")
+    function = package / "database/sql/repeatable/record.sql"
+    function.write_text(re.sub(r"\brecord([.(])", r"record_anew\1", function.read_text()))
     source = package / "database/repository.py"
     text = source.read_text()
     assert "tracker.record(" in text

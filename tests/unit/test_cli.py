@@ -157,7 +157,7 @@ def test_only_serve_needs_libmilter(config: str, command: str) -> None:
     code = (
         "import sys; sys.modules.update(milter=None, Milter=None);"
         "from conversation_tracker.cli.main import main; code = main(sys.argv[1:]);"
-        "assert 'yoyo' not in sys.modules; sys.exit(code)"
+        "assert 'psycopg_pool' not in sys.modules; sys.exit(code)"
     )
     arguments = ["-c", config, command] + (["nobody"] if command == "erase" else [])
     done = subprocess.run(

@@ -15,7 +15,7 @@ from conversation_tracker.telemetry.exporter import Tracked
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-MIGRATIONS = ROOT / "milter" / "conversation_tracker" / "database" / "sql" / "migrations"
+SQL = ROOT / "milter" / "conversation_tracker" / "database" / "sql"
 PAGES = sorted(DOCS.glob("*.[1-8]"))
 ROOT_TEXTS = "README CHANGELOG CONTRIBUTING SECURITY".split()
 TEXTS = [*(ROOT / f"{name}.md" for name in ROOT_TEXTS), *sorted(DOCS.glob("*.md"))]
@@ -102,7 +102,8 @@ def test_commands_shown_are_commands_there_are(document: Path) -> None:
 
 def columns(table: str) -> dict[str, str]:
     """Return the columns of a table, as all migrations leave it, with the rest of their lines."""
-    source = "".join(path.read_text() for path in sorted(MIGRATIONS.glob("*.sql")))
+    paths = [SQL / "baseline.sql", *sorted((SQL / "migrations").glob("*.sql"))]
+    source = "".join(path.read_text() for path in paths)
     body = source.partition(f"CREATE TABLE tracker.{table} (")[2].partition("\n);")[0]
     found = dict(re.findall(r"^    ([a-z_]+) (?=[a-z])(.*)$", body, re.MULTILINE))
     for change in re.findall(
@@ -131,13 +132,16 @@ def test_columns_that_are_described_exist(table: str) -> None:
 
 
 def test_functions_are_described_as_they_are_declared() -> None:
-    source = "".join(path.read_text() for path in sorted(MIGRATIONS.glob("*.sql")))
+    source = "".join(path.read_text() for path in (SQL / "repeatable").glob("*.sql"))
+    source = re.sub(r"\(\n\s+", "(", source)
     text = (DOCS / "sql.md").read_text()
     described = re.findall(r"^### tracker\.(\w+)\((.*)\) → (\w+)$", text, re.MULTILINE)
     assert {name for name, _, _ in described} == {"mask", "close_order", "unmask", "erase"}
     for name, arguments, result in described:
-        assert f"CREATE FUNCTION tracker.{name}({arguments})" in source
-        declared = source.partition(f"CREATE FUNCTION tracker.{name}(")[2].partition("LANGUAGE")[0]
+        assert f"CREATE OR REPLACE FUNCTION tracker.{name}({arguments})" in source
+        declared = source.partition(f"CREATE OR REPLACE FUNCTION tracker.{name}(")[2].partition(
+            "LANGUAGE"
+        )[0]
         assert f"RETURNS {result}\n" in declared or f"RETURNS {result} " in declared
 
 

@@ -446,7 +446,7 @@ def test_the_net_takes_time_with_the_length_only(stream):
 
 def test_other_libraries_log_the_same_way(stream):
     """The standard library's logging gives the same lines, from warnings on."""
-    other = logging.getLogger("yoyo.migrations")
+    other = logging.getLogger("some.library")
     other.info("pool %r is ready", "pool-1")
     other.warning("error connecting in %r: %s", "pool-1", psycopg.OperationalError("refused\nmore"))
     line = only(stream)
@@ -454,7 +454,7 @@ def test_other_libraries_log_the_same_way(stream):
     assert line == {
         "level": "warning",
         "event": "library",
-        "logger": "yoyo.migrations",
+        "logger": "some.library",
         "text": "error connecting in 'pool-1': refused",
     }
 
@@ -477,7 +477,7 @@ def test_other_libraries_log_the_same_way(stream):
 def test_other_libraries_show_no_address(stream, capfd, report):
     """Neither a message, its arguments nor its traceback brings an address into the log."""
     logs.configure("json", stream)  # anew, since the test runner has put its handlers back
-    report(logging.getLogger("yoyo.migrations"))
+    report(logging.getLogger("some.library"))
     line = only(stream)
     assert line["event"] == "library"
     assert line["level"] in ("warning", "error", "critical")

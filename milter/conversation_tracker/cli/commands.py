@@ -33,11 +33,20 @@ def migrate(_given: argparse.Namespace, config: Config) -> int:
     import psycopg
 
     from conversation_tracker.base import failure
-    from conversation_tracker.database.migrate import NewerDatabase, migrate
+    from conversation_tracker.database.migrate import (
+        Dependents,
+        Differences,
+        NewerDatabase,
+        migrate,
+    )
 
     try:
         applied = migrate(config.database, lambda name: print(f"applied {name}", flush=True))
-    except NewerDatabase as error:
+    except Differences as error:
+        for line in error.lines:
+            print(line, flush=True)
+        raise Failure(USAGE, str(error)) from None
+    except (Dependents, NewerDatabase) as error:
         raise Failure(USAGE, str(error)) from None
     except psycopg.Error as error:
         raise failure.of(error, config.database) from None

@@ -1,192 +1,253 @@
 """Brings the database to the program's schema, and tells whether it is there.
 
-The numbered files of sql/migrations are run by yoyo, each as one script in one transaction with the
-note that it was run; then sql/roles.sql says who may do what, and the months that messages will lie
-in are made ahead. Two runs at once wait for each other on an advisory lock, at each step. A step's
-lock lies in its transaction: behind a pooler the next one may run in another session. A database
-that a newer program has migrated is refused with
-`NewerDatabase`; a database that cannot be reached raises the driver's OperationalError.
+A new database gets the baseline, every numbered file since, and all functions and views; an older
+one gets what it lacks, and functions and views of each file whose text changed. Then roles.sql says
+who may do what. All of it is one transaction: a run that fails or is killed changes nothing. Two
+runs at once wait for each other on an advisory lock, which lies in the transaction: behind a pooler
+the next one may run in another session. At the end the months that messages will lie in are made.
+
+A database from before the baseline is brought to it by the numbered files of that time. It must
+then have the same tables, as must one whose bookkeeping names another baseline: else `Differences`.
+A database that a newer program has migrated is refused with `NewerDatabase`; one that cannot be
+reached raises the driver's OperationalError.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from importlib.resources import as_file, files
-from pathlib import Path
-from typing import Any
+import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 
 import psycopg
-from yoyo import internalmigrations
-from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
-from yoyo.connections import parse_uri
-from yoyo.migrations import Migration, MigrationList, StepCollector, read_migrations
+from psycopg.rows import class_row
 
+from conversation_tracker import __version__
 from conversation_tracker.database import partitions
 from conversation_tracker.database.connection import Connection, Limits
+from conversation_tracker.database.schema.catalogue import find_differences
+from conversation_tracker.database.schema.files import File, Files, Kind, read_files
+from conversation_tracker.database.schema.repeatable import Dependents, Remake
+
+__all__ = ["Dependents", "Differences", "NewerDatabase", "NotMigrated", "migrate", "verify"]
 
 _LOCK = 0x7472_6163_6B65_7200  # "tracker", as a number no one else takes
-_SCRIPTS_LIMITS = Limits(statement=0, lock=0, idle=0)
+_LIMITS = Limits(statement=0, lock=0, idle=0)
 _ATTEMPTS = 20
-_ROLES = "roles.sql"
-_MARKS = "SELECT to_regclass('public._yoyo_migration')"
-_APPLIED = "SELECT migration_id FROM public._yoyo_migration"
+
+_SEARCH_PATH = "SET LOCAL search_path TO pg_catalog, pg_temp"
+_TABLE = "SELECT to_regclass('tracker.migrations')"
+_APPLIED = "SELECT name, digest, makes, program FROM tracker.migrations"
+_NOTE = """
+    INSERT INTO tracker.migrations (name, digest, makes, program) VALUES (%s, %s, %s, %s)
+    ON CONFLICT (name) DO UPDATE
+       SET digest = excluded.digest, makes = excluded.makes, program = excluded.program,
+           applied_at = now()"""
+_FORGET = "DELETE FROM tracker.migrations WHERE name = ANY (%s)"
+
+# The bookkeeping of the time before the baseline, which yoyo kept.
+_OLDER_TABLE = "SELECT to_regclass('public._yoyo_migration')"
+_OLDER = "SELECT migration_id FROM public._yoyo_migration"
+_DROP_OLDER = (
+    "DROP TABLE IF EXISTS public._yoyo_migration, public._yoyo_log, public._yoyo_version,"
+    " public.yoyo_lock"
+)
 
 
 class NewerDatabase(Exception):
-    """The database has migrations that this program does not know."""
+    """The database has what this program does not know."""
 
 
 class NotMigrated(Exception):
-    """The database lacks migrations that this program needs."""
+    """The database lacks what this program needs."""
+
+
+class Differences(Exception):
+    """The database's tables are others than the baseline makes; `lines` names each difference."""
+
+    def __init__(self, lines: list[str]) -> None:
+        """Take the differences."""
+        self.lines = lines
+        super().__init__(
+            "the database's tables differ from this program's, as said above: nothing was changed"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """A row of the bookkeeping."""
+
+    name: str
+    digest: str
+    makes: list[str]
+    program: str
 
 
 def migrate(conninfo: str, say: Callable[[str], object] = lambda _line: None) -> int:
-    """Apply the migrations that the database lacks.
+    """Bring a database to the program's schema.
 
     Args:
         conninfo: a libpq URI or connection string.
-        say: called with the name of each migration once it is applied.
+        say: called with the name of each file that was applied, once all are.
 
     Returns:
         How many were applied.
 
     Raises:
         NewerDatabase: the database is newer than the program; nothing was changed.
+        Differences: its tables are others than they should be; nothing was changed.
+        Dependents: something of somebody else's is in the way; nothing was changed.
         psycopg.Error: the database cannot be reached, or refuses.
     """
-    applied = 0
-    with (
-        Connection.connect(conninfo, limits=_SCRIPTS_LIMITS) as connection,
-        _migrations() as known,
-    ):
-        while (name := _apply_next(connection, known)) is not None:
+    with Connection.connect(conninfo, limits=_LIMITS) as connection:
+        applied = _try(connection, read_files())
+        for name in applied:
             say(name)
-            applied += 1
-        roles = files("conversation_tracker.database").joinpath("sql", _ROLES).read_text("utf-8")
-        with _locked(connection):
-            connection.execute(roles.encode("utf-8"))
         # Where mail's locks are in the way, `expire` makes them.
         partitions.make(lambda statement, values: connection.execute(statement, values).fetchall())
-    return applied
+    return len(applied)
 
 
-def _apply_next(connection: Connection, known: MigrationList) -> str | None:
-    """Apply the next migration that lacks, and give its name; None if none does.
+def _try(connection: Connection, files: Files) -> list[str]:
+    """Bring it there, and give the names of what was applied.
 
     Mail may still come in, and locks the same tables in its own order. Where the database ends one
-    of the two for that, and it is the migration, that was undone whole and is done again.
+    of the two for that, and it is this one, that was undone whole and is done again.
     """
     for _ in range(_ATTEMPTS - 1):
         with suppress(psycopg.errors.DeadlockDetected):
-            return _apply_one(connection, known)
-    return _apply_one(connection, known)
+            return _bring(connection, files)
+    return _bring(connection, files)
 
 
-def _apply_one(connection: Connection, known: MigrationList) -> str | None:
-    with _locked(connection):
-        _refuse_newer(_applied(connection), known)
-        backend = _Backend(connection)
-        for migration in backend.to_apply(known):
-            backend.apply_one(migration)
-            return str(migration.id)
-    return None
-
-
-@contextmanager
-def _locked(connection: Connection) -> Iterator[None]:
-    """Run the block in one transaction that nobody else's migration runs beside."""
+def _bring(connection: Connection, files: Files) -> list[str]:
     with connection.transaction():
         connection.limit()
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        yield
+        connection.execute(_SEARCH_PATH)
+        remake = Remake(connection, files)
+        applied = _read(connection)
+        known = {_parse(each) for row in applied.values() for each in row.makes}
+        _refuse_newer(applied, files)
+        new: list[File] = []
+        if not applied:
+            new, known = _begin(connection, files, remake)
+        elif applied[files.baseline.name].digest != files.baseline.digest:
+            new = [files.baseline]
+            _compare(connection, files, [each for each in files.migrations if each.name in applied])
+        for file in files.migrations:
+            if file.name not in applied:
+                remake.apply(file)
+                new.append(file)
+        changed = [file for file in files.repeatable if _is_changed(file, applied)]
+        remake.make(changed, known)
+        for file in (*new, *changed):
+            if file not in files.before:
+                _note(connection, file)
+        unknown = applied.keys() - {file.name for file in files.all}
+        connection.execute(_FORGET, (sorted(unknown),))
+        connection.execute(files.roles.text.encode())
+    return [file.name for file in (*new, *changed)]
+
+
+def _begin(
+    connection: Connection, files: Files, remake: Remake
+) -> tuple[list[File], set[tuple[Kind, str]]]:
+    """Make the tables, or bring those of an older database there.
+
+    Returns:
+        The files that were applied; and kind and name of the functions and views there may be.
+    """
+    older = _read_older(connection)
+    if unknown := sorted(older - {file.name for file in files.before}):
+        raise NewerDatabase(_told(unknown))
+    chapters = [file for file in files.before if older and file.name not in older]
+    for file in chapters if older else [files.baseline]:
+        remake.apply(file)
+    if older:
+        _compare(connection, files)
+    connection.execute(_DROP_OLDER)
+    connection.execute(files.bookkeeping.text.encode())
+    known = {each for file in files.before if older for each in file.makes}
+    return [*chapters, files.baseline], known - set(files.baseline.makes)
+
+
+def _compare(connection: Connection, files: Files, since: Iterable[File] = ()) -> None:
+    if lines := find_differences(connection, files, list(since)):
+        raise Differences(lines)
 
 
 def verify(connection: psycopg.Connection) -> None:
     """Check that a database has exactly the program's schema.
 
     Raises:
-        NotMigrated: it lacks a migration, or has none.
-        NewerDatabase: it has one more.
+        NotMigrated: it lacks something, or has none.
+        NewerDatabase: it has something more.
     """
-    applied = _applied(connection)
-    with _migrations() as known:
-        _refuse_newer(applied, known)
-        if lacking := sorted({migration.id for migration in known} - applied):
-            raise NotMigrated(f"the database lacks {', '.join(lacking)}: run migrate")
+    files, applied = read_files(), _read(connection)
+    _refuse_newer(applied, files)
+    lacking = [
+        file.name for file in (files.baseline, *files.migrations) if file.name not in applied
+    ]
+    known = {file.name for file in files.repeatable}
+    lacking += [
+        file.name
+        for file in (files.baseline, *files.repeatable)
+        if file.name not in lacking and _is_changed(file, applied)
+    ]
+    lacking += [f"-{row.name}" for row in applied.values() if row.makes and row.name not in known]
+    if lacking:
+        raise NotMigrated(f"the database lacks {', '.join(lacking)}: run migrate")
 
 
-def _applied(connection: psycopg.Connection) -> set[str]:
-    if connection.execute(_MARKS).fetchone() == (None,):
+def _refuse_newer(applied: dict[str, _Applied], files: Files) -> None:
+    """Refuse numbered files that are unknown, and functions of a newer version."""
+    numbered = {files.baseline.name, *(file.name for file in files.migrations)}
+    digests = {file.name: file.digest for file in files.repeatable}
+    unknown = []
+    for row in applied.values():
+        if row.makes:
+            changed = row.digest != digests.get(row.name)
+            newer = changed and _version(row.program) > _version(__version__)
+        else:
+            newer = row.name not in numbered
+        if newer:
+            unknown.append(row.name)
+    if unknown:
+        raise NewerDatabase(_told(sorted(unknown)))
+
+
+def _told(unknown: list[str]) -> str:
+    return (
+        f"the database is newer than this program: it has {', '.join(unknown)};"
+        " install the newer program"
+    )
+
+
+def _read(connection: psycopg.Connection) -> dict[str, _Applied]:
+    if connection.execute(_TABLE).fetchone() == (None,):
+        return {}
+    with connection.cursor(row_factory=class_row(_Applied)) as cursor:
+        return {row.name: row for row in cursor.execute(_APPLIED)}
+
+
+def _read_older(connection: psycopg.Connection) -> set[str]:
+    if connection.execute(_OLDER_TABLE).fetchone() == (None,):
         return set()
-    return {row[0] for row in connection.execute(_APPLIED)}
+    return {row[0] for row in connection.execute(_OLDER)}
 
 
-def _refuse_newer(applied: set[str], known: MigrationList) -> None:
-    if unknown := sorted(applied - {migration.id for migration in known}):
-        raise NewerDatabase(
-            f"the database is newer than this program: it has {', '.join(unknown)};"
-            " install the newer program"
-        )
+def _note(connection: Connection, file: File) -> None:
+    makes = [f"{kind} {name}" for kind, name in file.makes] if "/" in file.name else []
+    connection.execute(_NOTE, (file.name, file.digest, makes, __version__))
 
 
-@contextmanager
-def _migrations() -> Iterator[MigrationList]:
-    with as_file(files("conversation_tracker.database").joinpath("sql", "migrations")) as folder:
-        found = read_migrations(str(folder))
-        yield MigrationList([_Script(each.id, each.path, each.source_dir) for each in found])
+def _is_changed(file: File, applied: dict[str, _Applied]) -> bool:
+    return file.name not in applied or applied[file.name].digest != file.digest
 
 
-class _Script(Migration):  # type: ignore[misc]
-    """A migration that is run as it stands: yoyo would cut it at semicolons inside functions."""
-
-    def load(self) -> None:
-        """Read the file as one step."""
-        if self.loaded:
-            return
-        self.source = Path(self.path).read_text("utf-8")
-        collector = StepCollector(migration=self)
-        collector.add_step(self.source)
-        self._depends: set[Migration | None] = set()
-        self.use_transactions = True
-        self.steps = collector.create_steps(True)
+def _parse(made: str) -> tuple[Kind, str]:
+    kind, _, name = made.partition(" ")
+    return ("VIEW" if kind == "VIEW" else "FUNCTION"), name
 
 
-class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
-    """yoyo on our own connection, in our own transaction: what it begins are savepoints there."""
-
-    _in_transaction = True
-
-    def __init__(self, connection: psycopg.Connection) -> None:
-        """Use a connection that is within a transaction."""
-        self._given = connection
-        super().__init__(parse_uri("postgresql+psycopg:///"), "_yoyo_migration")
-        self.init_database()
-
-    def connect(self, dburi: object) -> psycopg.Connection:
-        """Give the connection there is."""
-        return self._given
-
-    def init_connection(self, connection: psycopg.Connection) -> None:
-        """Keep yoyo's own tables in public, whatever the role's search path."""
-        connection.execute("SET LOCAL search_path TO public")
-
-    def execute(self, sql: str, params: dict[str, Any] | None = None) -> Any:
-        """Run a statement; one without parameters may be a whole script."""
-        if not params:
-            return self._given.execute(sql.encode("utf-8"))
-        return super().execute(sql, params)
-
-    @contextmanager
-    def lock(self, timeout: int = 10) -> Iterator[None]:
-        """Do nothing: the advisory lock is held, and goes with its transaction."""
-        yield
-
-    def ensure_internal_schema_updated(self) -> None:
-        """Bring yoyo's own tables up to date."""
-        if internalmigrations.needs_upgrading(self):
-            internalmigrations.upgrade(self)
-
-    def apply_one(self, migration: Migration, force: bool = False, mark: bool = True) -> None:
-        """Apply a migration and note it."""
-        self.ensure_internal_schema_updated()
-        migration.process_steps(self, "apply", force=force)
-        self.mark_one(migration, log=False)
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", text)))

@@ -35,10 +35,8 @@ BEGIN
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO tracker_service', wanted);
         END LOOP;
         REVOKE UPDATE, DELETE ON tracker.unmaskings FROM tracker_service;
+        REVOKE INSERT, UPDATE, DELETE ON tracker.migrations FROM tracker_service;
         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA tracker TO tracker_service;
-        IF to_regclass('public._yoyo_migration') IS NOT NULL THEN
-            GRANT SELECT ON public._yoyo_migration TO tracker_service;
-        END IF;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_reader') THEN
         GRANT USAGE ON SCHEMA tracker TO tracker_reader;
@@ -48,7 +46,7 @@ BEGIN
            TO tracker_reader;
         GRANT SELECT (id, order_id, token, role, introduced, owner_id, joined_at)
            ON tracker.participants TO tracker_reader;
-        GRANT EXECUTE ON FUNCTION tracker.hard_alias(uuid, text) TO tracker_reader;
+        GRANT EXECUTE ON FUNCTION tracker.hard_alias TO tracker_reader;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_integrator') THEN
         GRANT USAGE ON SCHEMA tracker TO tracker_integrator;
@@ -58,9 +56,9 @@ BEGIN
            TO tracker_integrator;
         GRANT SELECT (id, order_id, token, role, introduced, owner_id, joined_at)
            ON tracker.participants TO tracker_integrator;
-        GRANT EXECUTE ON FUNCTION tracker.hard_alias(uuid, text),
-                                  tracker.mask(text, text, text, text),
-                                  tracker.close_order(text, text)
+        GRANT EXECUTE ON FUNCTION tracker.hard_alias,
+                                  tracker.mask,
+                                  tracker.close_order
            TO tracker_integrator;
     END IF;
 END

@@ -1,0 +1,197 @@
+"""Makes functions and views anew from the repeatable files, within one transaction.
+
+What can be replaced in place is: privileges stay, and what depends on it. What cannot be, because
+its arguments, result or columns are others, is dropped and made; whoever was granted it is granted
+it again, and whose it was has it again. Where something of somebody else's depends on what would be
+dropped, `Dependents` names it.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from psycopg import Connection, errors
+
+from conversation_tracker.database.schema.files import File, Files, Kind, Statement
+
+# What PostgreSQL says when it cannot replace a function or view in place.
+_NOT_IN_PLACE = (errors.InvalidFunctionDefinition, errors.InvalidTableDefinition)
+
+# Functions and views: kind, name, and which it is; and the statements that give another one of its
+# name to whoever may use it and to whoever owns it.
+_THERE = """
+    SELECT 'FUNCTION', p.proname::text, p.oid,
+           ARRAY(SELECT format('GRANT EXECUTE ON FUNCTION tracker.%I TO %s%s', p.proname,
+                               a.grantee::regrole,
+                               CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+                   FROM aclexplode(p.proacl) AS a WHERE a.grantee NOT IN (0, p.proowner))
+           || format('ALTER FUNCTION tracker.%I OWNER TO %s', p.proname, p.proowner::regrole)
+      FROM pg_proc AS p WHERE p.pronamespace = 'tracker'::regnamespace AND p.prokind = 'f'
+    UNION ALL
+    SELECT 'VIEW', c.relname, c.oid,
+           ARRAY(SELECT format('GRANT %s%s ON %s TO %s%s', a.privilege_type, a.columns,
+                               c.oid::regclass,
+                               CASE a.grantee WHEN 0 THEN 'PUBLIC'
+                                    ELSE a.grantee::regrole::text END,
+                               CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+                   FROM (SELECT (aclexplode(c.relacl)).*, '' AS columns
+                         UNION ALL
+                         SELECT (aclexplode(t.attacl)).*, format(' (%I)', t.attname)
+                           FROM pg_attribute AS t WHERE t.attrelid = c.oid) AS a
+                  WHERE a.grantee <> c.relowner)
+           || format('ALTER VIEW %s OWNER TO %s', c.oid::regclass, c.relowner::regrole)
+      FROM pg_class AS c WHERE c.relnamespace = 'tracker'::regnamespace AND c.relkind = 'v'"""
+_DROP_FUNCTION = """
+    SELECT format('DROP FUNCTION %%s', oid::regprocedure) FROM pg_proc WHERE oid = %s"""
+_DROP_VIEWS = """
+    SELECT 'DROP VIEW ' || string_agg(format('tracker.%%I', name), ', ')
+      FROM unnest(%s::text[]) AS name HAVING count(*) > 0"""
+_UNCHECKED = "SET LOCAL check_function_bodies = off"
+_CHECKED = "SET LOCAL check_function_bodies = on"
+_CHECK = """
+    SELECT CASE l.lanname WHEN 'sql' THEN fmgr_sql_validator(p.oid)
+                ELSE plpgsql_validator(p.oid) END
+      FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+     WHERE p.pronamespace = 'tracker'::regnamespace AND p.proname = ANY (%s)
+       AND l.lanname IN ('sql', 'plpgsql')"""
+
+
+class Dependents(Exception):
+    """Something of somebody else's depends on what would have to be dropped."""
+
+
+class Remake:
+    """One run within one transaction; after it raised, that can only be undone."""
+
+    def __init__(self, connection: Connection, files: Files) -> None:
+        """Work on a connection that is within a transaction; note who may use what."""
+        self._connection = connection
+        self._files = files
+        self._before = self._find_all()
+
+    def apply(self, file: File) -> None:
+        """Run a file of tables.
+
+        If views are in its way, they are dropped before; `make` makes them.
+
+        Raises:
+            Dependents: something of somebody else's is, too.
+            psycopg.Error: it fails.
+        """
+        try:
+            self._run(file.text)
+        except (errors.FeatureNotSupported, Dependents):
+            # The former is said of a column's new type, where a view shows the column.
+            self._drop_our_views()
+            self._run(file.text)
+
+    def make(self, changed: Sequence[File], known: Iterable[tuple[Kind, str]]) -> None:
+        """Make what the changed files say, and drop what no file makes any more.
+
+        Args:
+            changed: the files whose text is another one than before.
+            known: kind and name of all functions and views that files made before.
+
+        Raises:
+            Dependents: somebody else's view, for instance, is in the way.
+            psycopg.Error: a statement fails, or a function could never run.
+        """
+        gone = sorted(set(known) - self._files.makes())
+        self._connection.execute(_UNCHECKED)  # until all are there that they call
+        for statement in _statements(changed, "FUNCTION"):
+            self._make_function(statement)
+        for kind, name in gone:
+            if kind == "FUNCTION":
+                self._drop_functions(self._find(name))
+        self._drop_views([name for kind, name in gone if kind == "VIEW"])
+        self._make_views(changed)
+        self._connection.execute(_CHECKED)
+        self._rows(_CHECK, sorted(name for _kind, name in self._files.makes()))
+        self._restore()
+
+    def _make_function(self, statement: Statement) -> None:
+        before = self._find(statement.name)
+        try:
+            self._run(statement.text)
+        except _NOT_IN_PLACE:
+            self._drop_functions(before)
+            self._run(statement.text)
+        if len(self._find(statement.name)) > 1:
+            # Of other arguments: the one before is still there.
+            self._drop_functions(before)
+
+    def _drop_functions(self, which: Sequence[int]) -> None:
+        """Drop functions; our views with them if one of them uses it."""
+        for each in which:
+            [(statement,)] = self._rows(_DROP_FUNCTION, each)
+            try:
+                self._run(statement)
+            except Dependents:
+                self._drop_our_views()
+                self._run(statement)
+
+    def _make_views(self, changed: Sequence[File]) -> None:
+        for statement in _statements(changed, "VIEW"):
+            try:
+                self._run(statement.text)
+            except _NOT_IN_PLACE:
+                try:
+                    self._drop_views([statement.name])
+                except Dependents:
+                    self._drop_our_views()
+                self._run(statement.text)
+        there = {name for kind, name in self._find_all() if kind == "VIEW"}
+        for statement in _statements(self._files.repeatable, "VIEW"):
+            if statement.name not in there:
+                self._run(statement.text)
+
+    def _drop_our_views(self) -> None:
+        self._drop_views([each.name for each in _statements(self._files.repeatable, "VIEW")])
+
+    def _drop_views(self, names: Sequence[str]) -> None:
+        """Drop those of the views that are there, at once: they may depend on each other."""
+        there = self._find_all()
+        for (statement,) in self._rows(_DROP_VIEWS, [n for n in names if ("VIEW", n) in there]):
+            self._run(statement)
+
+    def _restore(self) -> None:
+        """Give what was dropped and made to whoever it belonged to, and to whoever might use it."""
+        there = self._find_all()
+        for key, found in self._before.items():
+            now = {which for which, _statements in there.get(key, ())}
+            for which, statements in found:
+                if now and which not in now:
+                    for statement in statements:
+                        with suppress(errors.UndefinedColumn):
+                            self._run(statement)
+
+    def _find(self, name: str) -> list[int]:
+        return [which for which, _statements in self._find_all().get(("FUNCTION", name), ())]
+
+    def _find_all(self) -> dict[tuple[str, str], list[tuple[int, list[str]]]]:
+        if self._rows("SELECT to_regnamespace('tracker')") == [(None,)]:
+            return {}
+        found: dict[tuple[str, str], list[tuple[int, list[str]]]] = {}
+        for kind, name, which, statements in self._rows(_THERE):
+            found.setdefault((kind, name), []).append((which, statements))
+        return found
+
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        return self._connection.execute(query.encode(), values or None).fetchall()
+
+    def _run(self, statement: str) -> None:
+        """Run statements so that the transaction can go on if one fails."""
+        try:
+            with self._connection.transaction():
+                self._connection.execute(statement.encode())
+        except errors.DependentObjectsStillExist as error:
+            raise _dependents(error) from error
+
+
+def _statements(files: Iterable[File], kind: Kind) -> list[Statement]:
+    return [each for file in files for each in file.statements if each.kind == kind]
+
+
+def _dependents(error: errors.DependentObjectsStillExist) -> Dependents:
+    said = "; ".join((error.diag.message_detail or str(error)).splitlines())
+    return Dependents(f"{said}: drop it, run migrate, and make it again")

@@ -1,0 +1,63 @@
+-- Orders: opened at first sight, woken, and closed.
+
+CREATE OR REPLACE FUNCTION tracker.random_ref() RETURNS text
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    -- 60 of the random bits of a version 4 UUID: the version and variant digits are left out.
+    SELECT lpad(((('x' || substr(hex, 1, 12) || substr(hex, 21, 3))::bit(60)::bigint) % 1000000000000)::text, 12, '0')
+      FROM (SELECT replace(gen_random_uuid()::text, '-', '') AS hex) AS uuid
+$$;
+
+-- The order of this number, made at first sight. With `wake`, an expired or closed one opens again
+-- for the store's wake_for; without it, it stays as it is.
+CREATE OR REPLACE FUNCTION tracker.open_order(store text, order_number text, wake boolean)
+RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    settings tracker.stores;
+    opened bigint;
+BEGIN
+    SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such store: %', store USING ERRCODE = 'no_data_found';
+    END IF;
+    LOOP
+        UPDATE tracker.orders AS o
+           SET expires_at = greatest(o.expires_at, now() + settings.wake_for), emptied_at = NULL
+         WHERE wake AND o.store = open_order.store AND o.number = order_number
+           AND (o.expires_at <= now() OR o.closed_at IS NOT NULL)
+           AND o.expires_at < now() + settings.wake_for;
+        SELECT o.id INTO opened FROM tracker.orders AS o
+         WHERE o.store = open_order.store AND o.number = order_number;
+        EXIT WHEN FOUND;
+        -- Locked, so that the alias domain does not change, and go, under the new order.
+        SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store FOR SHARE;
+        INSERT INTO tracker.orders (store, number, ref, alias_domain, expires_at)
+        VALUES (store, order_number, tracker.random_ref(), settings.alias_domain, now() + settings.alias_lifetime)
+        ON CONFLICT DO NOTHING RETURNING id INTO opened;
+        EXIT WHEN FOUND;
+    END LOOP;
+    RETURN opened;
+END
+$$;
+
+-- Closes an order and gives the time its aliases stop working. Closing twice changes nothing.
+CREATE OR REPLACE FUNCTION tracker.close_order(store text, order_number text) RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    ends timestamptz;
+BEGIN
+    UPDATE tracker.orders AS o
+       SET closed_at = coalesce(o.closed_at, now()),
+           expires_at = CASE WHEN o.closed_at IS NULL
+                             THEN least(o.expires_at, now() + s.close_grace) ELSE o.expires_at END
+      FROM tracker.stores AS s
+     WHERE s.name = o.store AND o.store = close_order.store AND o.number = order_number
+    RETURNING o.expires_at INTO ends;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such order: % of store %', order_number, store USING ERRCODE = 'no_data_found';
+    END IF;
+    RETURN ends;
+END
+$$;

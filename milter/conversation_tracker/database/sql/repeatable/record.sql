@@ -1,0 +1,171 @@
+-- Recording: one message of one order, with a delivery for each recipient.
+
+-- A digest that tells nobody anything who has not the secret.
+CREATE OR REPLACE FUNCTION tracker.keyed(digest bytea) RETURNS bytea
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT sha256(key || digest) FROM tracker.secrets
+$$;
+
+-- Notes that a message came once more, for these recipients or for others, and gives the bounce
+-- token of each by theirs.
+CREATE OR REPLACE FUNCTION tracker.record_again(
+    known bigint, known_at timestamptz, first_pass boolean, recipients uuid[], tokens uuid[],
+    queue_id text)
+RETURNS jsonb
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    UPDATE tracker.messages AS m SET passes = m.passes + 1
+     WHERE first_pass AND m.id = known AND m.at = known_at;
+    INSERT INTO tracker.deliveries AS d (message_id, message_at, recipient_id, bounce, queue_id)
+    SELECT known, known_at, p.id, r.bounce, record_again.queue_id
+      FROM unnest(recipients, tokens) AS r(token, bounce)
+      JOIN tracker.messages AS m ON m.id = known AND m.at = known_at
+      JOIN tracker.participants AS p ON p.token = r.token AND p.order_id = m.order_id
+    ON CONFLICT (message_id, recipient_id, message_at) DO UPDATE SET queue_id = excluded.queue_id
+     WHERE d.queue_id <> excluded.queue_id;
+    RETURN (SELECT jsonb_object_agg(replace(p.token::text, '-', ''), replace(d.bounce::text, '-', ''))
+              FROM tracker.deliveries AS d JOIN tracker.participants AS p ON p.id = d.recipient_id
+             WHERE d.message_id = known AND d.message_at = known_at);
+END
+$$;
+
+-- Writes one message of one order, once, with one delivery per recipient, and gives the outcome:
+--   done      recorded, or already there
+--   stale     somebody else joined meanwhile, or is known who was not read with the conversation:
+--             read it again, with those of `known_of`, and plan again
+--   expired   the order has expired meanwhile
+--   limited   whoever wrote it has had their share of the hour's messages
+--   looping   a machine answers again and again, or two answer each other
+-- `recipients` and `tokens` go together: a recipient's token, and the bounce token of the delivery.
+-- `own`: it is the store's own mail. `brief`: nothing but its client tells it from another one with
+-- the same text, so it is the one that came before for ten minutes only, and not for a week.
+-- `id` and whose the order is come with a message that is new, whose bounce tokens are those given;
+-- of one already there, `bounces` maps each recipient's token to its bounce token.
+-- `mentioned`: the addresses, by their keys, of whom the message names and who is not known to whom
+-- planned it. `shown`: whose soft alias a copy shows that was not handed out before.
+-- Every message pays for each statement here, for what a statement might need and does not, and for
+-- a search path set: names are written in full. Its plans are kept: with two years of months,
+-- planning anew took four times as long as the rest. They are good for a month that was empty when
+-- they were made, because none reads a table through.
+CREATE OR REPLACE FUNCTION tracker.record(
+    order_id bigint, joined jsonb, digest bytea, queue_id text, direction text,
+    sender uuid, return_path uuid, recipients uuid[], tokens uuid[], sender_name text,
+    message_id text, subject text, first_words text, size bigint, attachment_names text[],
+    automatic boolean, raw bytea, identifiers jsonb, verdict text, auto_reply boolean,
+    first_pass boolean, notes text[], own boolean, brief boolean,
+    mentioned text[], shown uuid[],
+    OUT outcome text, OUT bounces jsonb, OUT id bigint, OUT store text, OUT number text,
+    OUT alias_domain text)
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE
+    over boolean;
+    keyed bytea;
+    hourly_limit integer;
+    participant_limit integer;
+    guest_limit integer;
+    known bigint;
+    known_at timestamptz;
+    passes integer;
+    stale boolean;
+    stranger boolean;
+BEGIN
+    -- now() is when the transaction began; the order may have been emptied since.
+    SELECT o.store, o.number, o.alias_domain, o.expires_at <= now() OR o.emptied_at IS NOT NULL
+      INTO record.store, record.number, record.alias_domain, over
+      FROM tracker.orders AS o WHERE o.id = record.order_id FOR NO KEY UPDATE;
+    IF over IS NOT FALSE THEN
+        outcome := 'expired';
+        RETURN;
+    END IF;
+    -- Another statement than the one that waited for the order: it sees what was recorded meanwhile.
+    -- The search has an end, as those of tracker.used. Of several the newest: a brief message may
+    -- have come before. It is not ordered by what an index is ordered by, or that one would be read.
+    SELECT secret.digest, s.hourly_limit, s.participant_limit, s.guest_limit, m.id, m.at, m.passes,
+           -- A recipient whose address was erased since then gets nothing.
+           EXISTS (SELECT FROM tracker.participants AS p
+                     LEFT JOIN tracker.return_addresses AS r ON r.participant_id = p.id
+                    WHERE p.order_id = record.order_id AND p.address IS NULL AND r.address IS NULL
+                      AND p.token = ANY (recipients))
+      INTO keyed, hourly_limit, participant_limit, guest_limit, known, known_at, passes, stale
+      FROM tracker.stores AS s
+     CROSS JOIN (SELECT sha256(key || record.digest) AS digest FROM tracker.secrets) AS secret
+      LEFT JOIN LATERAL (
+           SELECT m.id, m.at, m.passes FROM tracker.messages AS m
+            WHERE m.order_id = record.order_id AND m.digest = secret.digest
+              AND m.at > now() - CASE WHEN brief THEN interval '10 minutes' ELSE interval '7 days' END
+              AND m.at < now() + interval '1 day'
+            ORDER BY m.id + 0 DESC LIMIT 1) AS m ON true
+     WHERE s.name = record.store;
+    stranger := NOT record.own AND (record.verdict = 'flagged'
+                                    OR tracker.is_stranger(order_id, sender, joined));
+    IF known IS NULL OR first_pass THEN
+        outcome := tracker.limit_reached(order_id, hourly_limit, sender, recipients, record.own,
+                                         stranger, record.verdict, record.auto_reply,
+                                         known IS NOT NULL);
+    END IF;
+    IF first_pass AND passes >= 20 + floor(extract(epoch FROM now() - known_at) / 900) THEN
+        -- A client that never got our answer tries again; one that repeats itself for ever does not.
+        -- A mail server may go on for days, with minutes between, while a milter behind us refuses.
+        outcome := 'limited';
+    END IF;
+    IF outcome IS NOT NULL THEN
+        RETURN;
+    END IF;
+    IF mentioned IS NOT NULL OR joined IS NOT NULL THEN
+        stale := stale OR tracker.known_of(
+            order_id,
+            mentioned || ARRAY(SELECT tracker.address_key(j.address)
+                                 FROM jsonb_to_recordset(joined) AS j(address text)),
+            ARRAY(SELECT j.token FROM jsonb_to_recordset(joined) AS j(token uuid))) IS NOT NULL;
+    END IF;
+    IF stale
+       OR joined IS NOT NULL
+          AND NOT tracker.join_order(order_id, participant_limit, guest_limit, joined) THEN
+        outcome := 'stale';
+        RETURN;
+    END IF;
+    IF shown IS NOT NULL THEN
+        -- Before the copy leaves that shows it.
+        UPDATE tracker.participants AS p SET handed_out = true
+         WHERE p.order_id = record.order_id AND p.token = ANY (shown)
+           AND p.introduced AND NOT p.handed_out;
+    END IF;
+    IF known IS NULL THEN
+        INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, return_id,
+                                      sender_name, message_id, subject, first_words, size,
+                                      attachment_names, automatic, auto_reply, verdict, notes, raw,
+                                      own, stranger)
+        VALUES (record.order_id, keyed, record.queue_id, record.direction,
+                (SELECT p.id FROM tracker.participants AS p
+                  WHERE p.token = sender AND p.order_id = record.order_id),
+                (SELECT p.id FROM tracker.participants AS p
+                  WHERE p.token = return_path AND p.order_id = record.order_id),
+                record.sender_name, record.message_id, record.subject, record.first_words,
+                record.size, record.attachment_names, record.automatic, record.auto_reply,
+                record.verdict, record.notes, record.raw, record.own, stranger)
+        RETURNING id, at INTO record.id, known_at;
+        -- LIMIT: to look each up takes less than to make a table of them and join it.
+        INSERT INTO tracker.deliveries (message_id, message_at, recipient_id, bounce, queue_id)
+        SELECT record.id, known_at, p.id, r.bounce, record.queue_id
+          FROM unnest(recipients, tokens) AS r(token, bounce),
+               LATERAL (SELECT p.id FROM tracker.participants AS p
+                         WHERE p.token = r.token AND p.order_id = record.order_id LIMIT 1) AS p;
+    ELSE
+        bounces := tracker.record_again(known, known_at, first_pass, recipients, tokens, queue_id);
+        IF first_pass THEN
+            PERFORM tracker.count_repeat(order_id, sender, record.own, stranger, record.verdict);
+        END IF;
+    END IF;
+    IF identifiers IS NOT NULL THEN
+        INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)
+        SELECT record.order_id, i.ours, i.original, p.id
+          FROM jsonb_to_recordset(identifiers) AS i(ours text, original text, token uuid),
+               LATERAL (SELECT p.id FROM tracker.participants AS p
+                         WHERE p.token = i.token AND p.order_id = record.order_id LIMIT 1) AS p
+        ON CONFLICT DO NOTHING;
+    END IF;
+    outcome := 'done';
+END
+$$;

@@ -1,0 +1,47 @@
+-- Refused mail: what was refused, when and why, so that support can answer "where is it?".
+--
+-- 19 an hour for each order, then one row that counts all others of the hour. Without it a stranger
+-- fills the timeline with what nobody got.
+
+CREATE OR REPLACE FUNCTION tracker.refuse(
+    order_id bigint, digest bytea, author uuid, recipient uuid, subject text, reply text)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    keyed bytea := tracker.keyed(refuse.digest);
+    counted bigint;
+BEGIN
+    -- Only refusals of the order wait for each other. Its row may be locked for long, by mail or by
+    -- who calls mask, and the reply would be another one.
+    PERFORM pg_advisory_xact_lock(hashtextextended('tracker.refusals', refuse.order_id));
+    UPDATE tracker.refusals AS r SET at = now(), times = r.times + 1, reply = refuse.reply
+     WHERE r.order_id = refuse.order_id AND r.digest = keyed;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    SELECT count(*) INTO counted FROM tracker.refusals AS r
+     WHERE r.order_id = refuse.order_id AND r.since > now() - interval '1 hour' AND NOT r.more;
+    IF counted < 19 THEN
+        INSERT INTO tracker.refusals (order_id, digest, author_id, recipient_id, subject, reply)
+        SELECT o.id, keyed,
+               (SELECT p.id FROM tracker.participants AS p
+                 WHERE p.token = author AND p.order_id = o.id),
+               (SELECT p.id FROM tracker.participants AS p
+                 WHERE p.token = recipient AND p.order_id = o.id),
+               refuse.subject, refuse.reply
+          FROM tracker.orders AS o WHERE o.id = refuse.order_id;
+        RETURN;
+    END IF;
+    UPDATE tracker.refusals AS r
+       SET at = now(), times = r.times + 1,
+           reply = refuse.reply || format(' (one of %s more refused)', r.times + 1)
+     WHERE r.order_id = refuse.order_id AND r.since > now() - interval '1 hour' AND r.more;
+    IF NOT FOUND THEN
+        INSERT INTO tracker.refusals (order_id, digest, subject, reply, more)
+        SELECT o.id, uuid_send(gen_random_uuid()), '',
+               refuse.reply || ' (one of 1 more refused)', true
+          FROM tracker.orders AS o WHERE o.id = refuse.order_id;
+    END IF;
+END
+$$;

@@ -1,0 +1,378 @@
+"""The baseline makes what older databases have become, or `migrate` says where it does not."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from conversation_tracker.base.failure import USAGE
+from conversation_tracker.cli import main as cli
+from conversation_tracker.database.migrate import Differences, NewerDatabase, migrate, verify
+from conversation_tracker.database.schema.catalogue import find_differences
+from conversation_tracker.database.schema.files import read_files
+
+from .older import CHAPTERS, make_older
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from private.postgres import Postgres
+
+# Databases were made from it: what changes stands in a numbered file of sql/migrations/.
+DIGEST = "6f1dfb55f31a995c0b3309199ed6da9adcb417a9521a48f8afcda8a29198a41d"
+
+# Everything that a role could notice: tables with the places of their columns, functions with their
+# bodies, views, privileges, comments. Internal names of rows (oids) are left out.
+EVERYTHING = r"""
+SELECT 'relation', c.oid::regclass::text, c.relkind::text, c.relpersistence::text,
+       c.reloptions::text, c.relacl::text, obj_description(c.oid, 'pg_class'), NULL, NULL
+  FROM pg_class AS c WHERE c.relnamespace = 'tracker'::regnamespace
+UNION ALL
+SELECT 'column', a.attrelid::regclass::text, a.attname,
+       (rank() OVER (PARTITION BY a.attrelid ORDER BY a.attnum))::text,
+       format_type(a.atttypid, a.atttypmod), a.attacl::text,
+       concat_ws(' ', a.attnotnull, a.attidentity, a.attgenerated, a.attcompression, a.attstorage),
+       pg_get_expr(d.adbin, d.adrelid), col_description(a.attrelid, a.attnum)
+  FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+  LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+ WHERE c.relnamespace = 'tracker'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+   AND c.relkind <> 'i'
+UNION ALL
+SELECT 'constraint', coalesce(k.conrelid::regclass::text, k.contypid::regtype::text), k.conname,
+       pg_get_constraintdef(k.oid), k.convalidated::text, NULL, NULL, NULL, NULL
+  FROM pg_constraint AS k WHERE k.connamespace = 'tracker'::regnamespace
+UNION ALL
+SELECT 'index', i.indrelid::regclass::text, pg_get_indexdef(i.indexrelid), i.indisvalid::text,
+       NULL, NULL, NULL, NULL, NULL
+  FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid
+ WHERE c.relnamespace = 'tracker'::regnamespace
+UNION ALL
+SELECT 'trigger', t.tgrelid::regclass::text, pg_get_triggerdef(t.oid), t.tgenabled::text,
+       NULL, NULL, NULL, NULL, NULL
+  FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
+ WHERE c.relnamespace = 'tracker'::regnamespace AND NOT t.tgisinternal
+UNION ALL
+SELECT 'view', c.oid::regclass::text, pg_get_viewdef(c.oid), NULL, NULL, NULL, NULL, NULL, NULL
+  FROM pg_class AS c WHERE c.relnamespace = 'tracker'::regnamespace AND c.relkind = 'v'
+UNION ALL
+SELECT 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid), p.proacl::text,
+       p.proowner::regrole::text, NULL, NULL, NULL, NULL
+  FROM pg_proc AS p WHERE p.pronamespace = 'tracker'::regnamespace AND p.prokind = 'f'
+UNION ALL
+SELECT 'type', t.oid::regtype::text, t.typtype::text, format_type(t.typbasetype, t.typtypmod),
+       t.typacl::text, NULL, NULL, NULL, NULL
+  FROM pg_type AS t WHERE t.typnamespace = 'tracker'::regnamespace
+UNION ALL
+SELECT 'applied', name, digest, makes::text, program, NULL, NULL, NULL, NULL
+  FROM tracker.migrations
+UNION ALL
+SELECT 'outside', c.oid::regclass::text, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace
+ ORDER BY 1, 2, 3, 4
+"""
+
+# Two people, a guest and a return path, and a message, in a database of 0008.
+ROWS = """
+INSERT INTO tracker.stores (name, alias_domain, mask)
+VALUES ('hard', 'ct.example.com', 'hard'), ('soft', 'soft.example.com', 'soft');
+INSERT INTO tracker.orders (store, number, ref, alias_domain, expires_at)
+SELECT name, '1', lpad(length(alias_domain)::text, 12, '0'), alias_domain, now() + '1 day'
+  FROM tracker.stores;
+INSERT INTO tracker.participants (order_id, token, role, address, vouched)
+SELECT o.id, md5(o.store || p.role)::uuid, split_part(p.role, ' ', 1), p.address, p.vouched
+  FROM tracker.orders AS o,
+       (VALUES ('buyer', 'john@doe.example', true), ('store', 'info@shop.example', true),
+               ('partner', 'eve@far.example', false), ('return', 'b@far.example', true))
+           AS p(role, address, vouched);
+INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, return_id,
+                              sender_name, message_id, subject, first_words, size,
+                              attachment_names, automatic, auto_reply, verdict, notes, raw)
+SELECT o.id, '1', 'q', 'internal', s.id, r.id, '', '', '', '', 1, '{}', false, false,
+       'unverified', '{}', ''
+  FROM tracker.orders AS o
+  JOIN tracker.participants AS s ON s.order_id = o.id AND s.role = 'store'
+  JOIN tracker.participants AS r ON r.order_id = o.id AND r.role = 'return';
+"""
+
+# What an administrator may have done to a database that is as it should be.
+TUNED = """
+CREATE ROLE clerk;
+GRANT SELECT ON tracker.timeline, tracker.orders TO clerk;
+GRANT SELECT (id) ON tracker.participants TO clerk;
+ALTER TABLE tracker.messages_default SET (autovacuum_enabled = false);
+ALTER TABLE tracker.orders ALTER COLUMN store SET STATISTICS 1000;
+ALTER TABLE tracker.unmaskings OWNER TO clerk;
+COMMENT ON TABLE tracker.orders IS 'ours';
+SELECT tracker.make_month('2001-02-01');
+INSERT INTO tracker.stores (name, alias_domain) VALUES ('shop', 'ct.example.net');
+SELECT tracker.mask('shop', '1', 'john@doe.example');
+"""
+
+CHANGES = {
+    "ALTER TABLE tracker.orders ADD COLUMN colour text DEFAULT 'red'": [
+        "has column tracker.orders.colour text DEFAULT 'red'::text"
+    ],
+    "ALTER TABLE tracker.orders DROP COLUMN closed_at": [
+        "lacks column tracker.orders.closed_at timestamp with time zone"
+    ],
+    "ALTER TABLE tracker.orders ALTER COLUMN placed_at DROP NOT NULL": [
+        "lacks column tracker.orders.placed_at timestamp with time zone NOT NULL DEFAULT now()",
+        "has column tracker.orders.placed_at timestamp with time zone DEFAULT now()",
+    ],
+    "ALTER TABLE tracker.stores ALTER COLUMN hourly_limit SET DEFAULT 7": [
+        "lacks column tracker.stores.hourly_limit integer NOT NULL DEFAULT 100",
+        "has column tracker.stores.hourly_limit integer NOT NULL DEFAULT 7",
+    ],
+    "ALTER TABLE tracker.refusals ALTER COLUMN times TYPE bigint": [
+        "lacks column tracker.refusals.times integer NOT NULL DEFAULT 1",
+        "has column tracker.refusals.times bigint NOT NULL DEFAULT 1",
+    ],
+    "ALTER TABLE tracker.stores DROP CONSTRAINT stores_hourly_limit_is_positive": [
+        "lacks constraint stores_hourly_limit_is_positive on tracker.stores:"
+        " CHECK ((hourly_limit > 0))"
+    ],
+    "ALTER TABLE tracker.messages DROP CONSTRAINT messages_return_takes_part": [
+        "lacks constraint messages_return_takes_part on tracker.messages: FOREIGN KEY"
+        " (order_id, return_id) REFERENCES tracker.participants(order_id, id)"
+    ],
+    "ALTER DOMAIN tracker.octets ADD CONSTRAINT mine CHECK (VALUE < 7) NOT VALID": [
+        "has constraint mine on domain tracker.octets: CHECK ((VALUE < 7)) NOT VALID"
+    ],
+    "DROP INDEX tracker.refusals_at": [
+        "lacks index: CREATE INDEX refusals_at ON tracker.refusals USING btree (at)"
+    ],
+    "CREATE INDEX mine ON tracker.messages (subject)": [
+        "has index: CREATE INDEX mine ON ONLY tracker.messages USING btree (subject)"
+    ],
+    "CREATE INDEX mine ON tracker.messages_default (subject)": [
+        "has index: CREATE INDEX mine ON tracker.messages_default USING btree (subject)"
+    ],
+    "DROP TRIGGER stores_directory ON tracker.stores": [
+        "lacks trigger on tracker.stores: CREATE TRIGGER stores_directory AFTER INSERT OR DELETE OR"
+        " UPDATE OR TRUNCATE ON tracker.stores FOR EACH STATEMENT EXECUTE FUNCTION"
+        " tracker.note_change()"
+    ],
+    "ALTER TABLE tracker.stores DISABLE TRIGGER stores_directory": [
+        "lacks trigger on tracker.stores: CREATE TRIGGER stores_directory AFTER INSERT OR DELETE OR"
+        " UPDATE OR TRUNCATE ON tracker.stores FOR EACH STATEMENT EXECUTE FUNCTION"
+        " tracker.note_change()",
+        "has trigger on tracker.stores: CREATE TRIGGER stores_directory AFTER INSERT OR DELETE OR"
+        " UPDATE OR TRUNCATE ON tracker.stores FOR EACH STATEMENT EXECUTE FUNCTION"
+        " tracker.note_change() (not enabled as usual)",
+    ],
+    "ALTER TABLE tracker.pieces SET LOGGED": [
+        "lacks unlogged table tracker.pieces",
+        "has table tracker.pieces",
+    ],
+    "ALTER TABLE tracker.orders ENABLE ROW LEVEL SECURITY": [
+        "lacks table tracker.orders",
+        "has table tracker.orders with row level security",
+    ],
+    "CREATE POLICY mine ON tracker.orders": ["has policy mine on tracker.orders"],
+    "CREATE RULE mine AS ON DELETE TO tracker.orders DO ALSO NOTHING": [
+        "has rule on tracker.orders: CREATE RULE mine AS"
+    ],
+    "CREATE TABLE tracker.mine (id integer)": [
+        "has column tracker.mine.id integer",
+        "has table tracker.mine",
+    ],
+    "CREATE VIEW tracker.mine AS SELECT 1 AS one": ["has view tracker.mine"],
+    "CREATE FUNCTION tracker.mine(text) RETURNS text LANGUAGE sql AS 'SELECT $1'": [
+        "has function tracker.mine(text)"
+    ],
+    "CREATE TYPE tracker.mine AS (a text, b integer)": [
+        "has type tracker.mine (a text, b integer)"
+    ],
+    "ALTER TYPE tracker.delivery ADD ATTRIBUTE more text": [
+        "lacks type tracker.delivery (status text, ",
+        "has type tracker.delivery (status text, ",
+    ],
+    "CREATE SEQUENCE tracker.mine": ["has sequence tracker.mine bigint by 1"],
+    "DROP TABLE tracker.deliveries_default": [
+        "lacks constraint deliveries_message_is_there on tracker.deliveries_default",
+        "lacks table tracker.deliveries_default default partition of tracker.deliveries",
+    ],
+    "CREATE OR REPLACE FUNCTION tracker.gmail_key(address text) RETURNS text LANGUAGE sql"
+    " IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS 'SELECT address'": [
+        "lacks function tracker.gmail_key(text) of the text ",
+        "has function tracker.gmail_key(text) of the text ",
+    ],
+}
+
+
+@pytest.fixture
+def uri(postgres: "Postgres") -> Iterator[str]:
+    """Return the URI of an empty database."""
+    yield postgres.create_database("older")
+    postgres.drop_database("older")
+
+
+@pytest.fixture(scope="module")
+def before(postgres: "Postgres") -> Iterator[str]:
+    """Return the name of a database as the last program before the baseline left it."""
+    make_older(postgres.create_database("last_before"))
+    yield "last_before"
+    postgres.drop_database("last_before")
+
+
+@pytest.fixture
+def older(postgres: "Postgres", before: str) -> Iterator[str]:
+    """Return the URI of a database as the last program before the baseline left it."""
+    yield postgres.create_database("older", template=before)
+    postgres.drop_database("older")
+    with psycopg.connect(postgres.uri(), autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS clerk")
+
+
+def everything(uri: str) -> list[tuple[object, ...]]:
+    """Return all that EVERYTHING tells of a database."""
+    with psycopg.connect(uri) as connection:
+        return connection.execute(EVERYTHING.encode()).fetchall()
+
+
+def run(uri: str, statements: str) -> None:
+    """Run statements in a transaction."""
+    with psycopg.connect(uri) as connection:
+        connection.execute(statements.encode())
+
+
+def test_the_baseline_is_never_edited() -> None:
+    assert sha256(read_files().baseline.text.encode()).hexdigest() == DIGEST
+
+
+def test_no_repeatable_file_makes_what_the_baseline_does_and_none_twice() -> None:
+    files = read_files()
+    made = [each for file in (files.baseline, *files.repeatable) for each in file.makes]
+    assert len(made) == len(set(made)) > 50
+    for file in files.repeatable:
+        assert len(file.statements) == file.text.count("\nCREATE ")
+
+
+@pytest.mark.parametrize("last", [CHAPTERS[n] for n in (0, 7, 10, 11, 13)])
+def test_an_upgraded_database_is_as_a_new_one(uri: str, migrated: str, last: str) -> None:
+    """Whatever it had: tables, functions with their bodies, views, grants, and nothing of yoyo."""
+    fresh = uri.replace("/older", f"/{migrated}")
+    make_older(uri, last)
+    told: list[str] = []
+    migrate(uri, told.append)
+    assert told == [*CHAPTERS[CHAPTERS.index(last) + 1 :], *(f.name for f in read_files().all)]
+    assert everything(uri) == everything(fresh)
+    with psycopg.connect(uri) as connection:
+        verify(connection)
+
+
+def test_an_interrupted_start_of_the_older_program_is_begun_anew(uri: str, migrated: str) -> None:
+    """There is its bookkeeping, and nothing else."""
+    make_older(uri, "0000")
+    migrate(uri)
+    assert everything(uri) == everything(uri.replace("/older", f"/{migrated}"))
+
+
+def test_what_administrators_do_is_no_difference(older: str) -> None:
+    run(older, TUNED)
+    assert migrate(older) == len(read_files().all)
+    with psycopg.connect(older) as connection:
+        query = "SELECT tracker.unmask(tracker.mask('shop', '1', 'john@doe.example'), 'test')"
+        assert connection.execute(query).fetchone() == ("john@doe.example",)
+        query = (
+            "SELECT has_table_privilege('clerk', 'tracker.timeline', 'SELECT'),"
+            " pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'tracker.unmaskings'::regclass"
+        )
+        assert connection.execute(query).fetchone() == (True, "clerk")
+    run(older, "DROP OWNED BY clerk")
+
+
+@pytest.fixture(scope="module")
+def session(postgres: "Postgres", before: str) -> Iterator[psycopg.Connection]:
+    """Return a connection to a database of then, in which nothing may stay."""
+    uri = postgres.create_database("session", template=before)
+    with psycopg.connect(uri, autocommit=True) as connection:
+        yield connection
+    postgres.drop_database("session")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_each_difference_is_told_on_a_line(session: psycopg.Connection, change: str) -> None:
+    with session.transaction(force_rollback=True):
+        session.execute("SET LOCAL search_path TO pg_catalog, pg_temp")
+        session.execute(change.encode())
+        found = find_differences(session, read_files())
+    expected = CHANGES[change]
+    assert len(found) == len(expected), found
+    for line, beginning in zip(sorted(found), sorted(expected), strict=True):
+        assert " ".join(line.split()).startswith(beginning)
+
+
+def test_the_command_lists_the_differences_and_exits_2(
+    older: str, tmp_path: "Path", capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(older, "CREATE INDEX mine ON tracker.orders (number); CREATE TABLE tracker.more ()")
+    config = tmp_path / "tracker.conf"
+    config.write_text(f"[tracker]\ndatabase = {older}\nsocket = unix:{tmp_path}/milter.sock\n")
+    assert cli.main(["-c", str(config), "migrate"]) == USAGE
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "has index: CREATE INDEX mine ON tracker.orders USING btree (number)",
+        "has table tracker.more",
+    ]
+    assert "nothing was changed" in err
+    with psycopg.connect(older) as connection:
+        marks = connection.execute("SELECT count(*) FROM public._yoyo_migration").fetchone()
+        assert marks == (len(CHAPTERS),)
+        assert connection.execute("SELECT to_regclass('tracker.migrations')").fetchone() == (None,)
+
+
+def test_another_baseline_is_noticed(database: str) -> None:
+    """It is compared: equal, and that is noted; else it is told."""
+    run(database, "UPDATE tracker.migrations SET digest = 'f' WHERE name = 'baseline'")
+    told: list[str] = []
+    assert migrate(database, told.append) == 1
+    assert told == ["baseline"]
+    assert migrate(database) == 0
+    run(database, "UPDATE tracker.migrations SET digest = 'f' WHERE name = 'baseline'")
+    run(database, "ALTER TABLE tracker.orders ADD COLUMN colour text")
+    with pytest.raises(Differences) as caught:
+        migrate(database)
+    assert caught.value.lines == ["has column tracker.orders.colour text"]
+
+
+def test_a_file_that_is_unknown_is_of_a_newer_program(older: str) -> None:
+    run(older, "INSERT INTO public._yoyo_migration VALUES ('f', '0099-later', now())")
+    with pytest.raises(NewerDatabase, match="0099-later; install the newer program"):
+        migrate(older)
+
+
+def test_what_others_keep_in_public_stays(older: str) -> None:
+    run(older, "CREATE TABLE public.theirs (id integer); INSERT INTO public.theirs VALUES (1)")
+    migrate(older)
+    with psycopg.connect(older) as connection:
+        assert connection.execute("SELECT * FROM public.theirs").fetchall() == [(1,)]
+
+
+def test_an_older_databases_people_keep_their_aliases(uri: str) -> None:
+    """Soft ones that may be out there resolve, return paths lie apart, and all is as before."""
+    make_older(uri, "0008")
+    run(uri, ROWS)
+    migrate(uri)
+    with psycopg.connect(uri) as connection:
+        people = connection.execute(
+            "SELECT o.store, p.role, p.address, p.introduced, p.handed_out, p.owner_id IS NOT NULL"
+            " FROM tracker.participants AS p JOIN tracker.orders AS o ON o.id = p.order_id"
+            " ORDER BY 1, 2"
+        ).fetchall()
+        expected = []
+        for store in ("hard", "soft"):
+            expected += [
+                (store, "buyer", "john@doe.example", True, store == "soft", False),
+                (store, "partner", "eve@far.example", False, False, False),
+                (store, "return", None, False, False, True),
+                (store, "store", "info@shop.example", True, True, False),
+            ]
+        assert people == expected
+        found = connection.execute(
+            "SELECT a.address FROM tracker.return_addresses AS a"
+            " JOIN tracker.messages AS m ON m.return_id = a.participant_id"
+        ).fetchall()
+        assert found == [("b@far.example",)] * 2

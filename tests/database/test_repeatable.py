@@ -1,0 +1,277 @@
+"""Functions and views are made anew when their text changes, and stay whose they were."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from conversation_tracker.database import migrate as module
+from conversation_tracker.database.migrate import Dependents, NewerDatabase, migrate, verify
+from conversation_tracker.database.schema import files as schema_files
+
+if TYPE_CHECKING:
+    from private.postgres import Postgres
+
+SCRIPTS = Path(str(files("conversation_tracker.database").joinpath("sql")))
+Edit = Callable[[str, str, str], None]
+
+CLERKS = """
+CREATE ROLE clerk; CREATE ROLE owner;
+GRANT CREATE ON SCHEMA tracker TO owner; GRANT tracker_service TO owner;
+GRANT SELECT ON tracker.timeline TO clerk WITH GRANT OPTION;
+GRANT SELECT (store, participants) ON tracker.conversations TO clerk;
+GRANT EXECUTE ON FUNCTION tracker.mask TO clerk WITH GRANT OPTION;
+GRANT EXECUTE ON FUNCTION tracker.random_ref TO clerk;
+ALTER FUNCTION tracker.mask OWNER TO owner;
+ALTER VIEW tracker.timeline OWNER TO owner;
+"""
+
+
+@pytest.fixture
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let `migrate` run a copy of our files; return its folder."""
+    shutil.copytree(SCRIPTS, tmp_path / "sql")
+    (tmp_path / "sql/migrations").mkdir(exist_ok=True)
+    monkeypatch.setattr(schema_files, "files", lambda _package: tmp_path)
+    return tmp_path / "sql"
+
+
+@pytest.fixture
+def edit(scripts: Path) -> Edit:
+    """Return a function that replaces a text in a repeatable file."""
+
+    def replace(name: str, old: str, new: str) -> None:
+        path = scripts / f"repeatable/{name}.sql"
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    return replace
+
+
+@pytest.fixture
+def uri(postgres: "Postgres", migrated: str) -> Iterator[str]:
+    """Return a database of this program, where others own and may use some of it."""
+    name = "repeatable"
+    found = postgres.create_database(name, template=migrated)
+    run(found, CLERKS)
+    yield found
+    postgres.drop_database(name)
+    with psycopg.connect(postgres.uri(), autocommit=True) as connection:
+        connection.execute("DROP ROLE clerk")
+        connection.execute("DROP ROLE owner")
+
+
+def run(uri: str, statements: str) -> None:
+    """Run statements in a transaction."""
+    with psycopg.connect(uri) as connection:
+        connection.execute(statements.encode())
+
+
+def one(uri: str, query: str) -> object:
+    """Return the only value that a query gives."""
+    with psycopg.connect(uri) as connection:
+        [(value,)] = connection.execute(query.encode()).fetchall()
+        return value
+
+
+def privileges(uri: str) -> list[tuple[object, ...]]:
+    """Return owner and privileges of all functions and views, by their names."""
+    query = """
+        SELECT proname, proowner::regrole::text, ARRAY(SELECT unnest(proacl)::text ORDER BY 1)
+          FROM pg_proc WHERE pronamespace = 'tracker'::regnamespace
+        UNION ALL
+        SELECT relname, relowner::regrole::text, ARRAY(SELECT unnest(relacl)::text ORDER BY 1)
+          FROM pg_class WHERE relnamespace = 'tracker'::regnamespace AND relkind = 'v'
+        UNION ALL
+        SELECT c.relname || '.' || a.attname, '', ARRAY(SELECT unnest(a.attacl)::text ORDER BY 1)
+          FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+         WHERE c.relnamespace = 'tracker'::regnamespace AND a.attacl IS NOT NULL
+         ORDER BY 1, 2, 3"""
+    with psycopg.connect(uri) as connection:
+        return connection.execute(query).fetchall()
+
+
+def which(uri: str, name: str) -> object:
+    """Return the oid of a function or view."""
+    return one(
+        uri,
+        "SELECT oid FROM pg_proc WHERE pronamespace = 'tracker'::regnamespace"
+        f" AND proname = '{name}' UNION ALL SELECT oid FROM pg_class"
+        f" WHERE relnamespace = 'tracker'::regnamespace AND relname = '{name}'",
+    )
+
+
+def test_only_the_file_whose_text_changed_is_applied(uri: str, edit: Edit) -> None:
+    before = which(uri, "hard_alias")
+    edit(
+        "aliases",
+        "SELECT replace(token::text, '-', '')",
+        "SELECT 'x' || replace(token::text, '-', '')",
+    )
+    told: list[str] = []
+    assert migrate(uri, told.append) == 1
+    assert told == ["repeatable/aliases"]
+    assert str(one(uri, "SELECT tracker.hard_alias(gen_random_uuid(), 'a')")).startswith("x")
+    assert which(uri, "hard_alias") == before
+    assert migrate(uri, told.append) == 0
+
+
+SIGNATURE = (
+    "aliases",
+    "role text DEFAULT 'buyer')",
+    "role text DEFAULT 'buyer', more text DEFAULT '')",
+)
+RESULT = ("orders", "tracker.random_ref() RETURNS text", "tracker.random_ref() RETURNS varchar")
+COLUMN = ("timeline", "f.subject,", "f.subject::varchar,")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("mask", [SIGNATURE]),
+        ("mask", [("aliases", "role text DEFAULT 'buyer')", "role text)")]),
+        ("random_ref", [RESULT]),
+        ("timeline", [("timeline", "m.id AS message_id", "m.id AS message")]),
+        (
+            "timeline",
+            [("timeline", "       m.subject,\n", ""), ("timeline", "       f.subject,\n", "")],
+        ),
+        (
+            "conversations",
+            [
+                ("conversations", " AS status,", " AS state,"),
+                ("conversations", "c.status", "c.state"),
+            ],
+        ),
+    ],
+)
+def test_what_is_dropped_and_made_stays_whose_it_was(
+    uri: str, edit: Edit, name: str, changes: list[tuple[str, str, str]]
+) -> None:
+    """Arguments, defaults, results, or columns are others: nothing else can replace it."""
+    before, old = privileges(uri), which(uri, name)
+    for change in changes:
+        edit(*change)
+    assert migrate(uri) == 1
+    assert which(uri, name) != old
+    assert privileges(uri) == before
+    with psycopg.connect(uri) as connection:
+        verify(connection)
+
+
+def test_a_privilege_on_a_column_goes_with_the_column(uri: str, edit: Edit) -> None:
+    edit("conversations", " AS store,\n", " AS shop,\n")
+    edit("conversations", "c.store", "c.shop")
+    migrate(uri)
+    names = [name for name, *_ in privileges(uri) if "conversations." in str(name)]
+    assert names == ["conversations.participants"]
+
+
+def test_what_no_file_makes_any_more_is_dropped_and_what_others_made_is_not(
+    uri: str, scripts: Path
+) -> None:
+    run(uri, "CREATE FUNCTION tracker.theirs() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+    run(uri, "CREATE VIEW tracker.their_view AS SELECT 1 AS one")
+    (scripts / "repeatable/timeline.sql").unlink()
+    text = (scripts / "repeatable/suspects.sql").read_text()
+    (scripts / "repeatable/suspects.sql").write_text(
+        re.sub(r"\bsuspect(\(|\.host)", r"suspect_anew\1", text)
+    )
+    roles = scripts / "roles.sql"
+    roles.write_text(re.sub(r",\s+tracker\.refusals, tracker\.timeline", "", roles.read_text()))
+    assert migrate(uri) == 1
+    assert one(uri, "SELECT to_regclass('tracker.timeline')") is None
+    assert one(uri, "SELECT to_regproc('tracker.suspect')") is None
+    assert one(uri, "SELECT count(*) FROM (SELECT tracker.suspect_anew('{}', '{}', '')) AS s") == 1
+    assert one(uri, "SELECT tracker.theirs() + one FROM tracker.their_view") == 2
+    with psycopg.connect(uri) as connection:
+        verify(connection)
+
+
+def test_a_view_of_somebody_elses_goes_on_where_ours_can_be_replaced(uri: str, edit: Edit) -> None:
+    run(uri, "CREATE VIEW public.report AS SELECT store, subject FROM tracker.timeline")
+    edit("timeline", "m.id AS message_id", "m.id AS message_id, m.size")
+    edit("timeline", "       NULL\n", "       NULL, 0\n")
+    assert migrate(uri) == 1
+    assert one(uri, "SELECT count(*) FROM public.report") == 0
+    assert one(uri, "SELECT count(size) FROM tracker.timeline") == 0
+
+
+@pytest.mark.parametrize("by", ["a view of ours", "a function of ours", "a table"])
+def test_a_view_of_somebody_elses_in_the_way_is_named_and_nothing_is_changed(
+    uri: str, edit: Edit, scripts: Path, by: str
+) -> None:
+    run(
+        uri,
+        "CREATE VIEW public.report AS"
+        " SELECT store, subject, tracker.hard_alias(NULL, 'x') AS nobody FROM tracker.timeline",
+    )
+    edit("erase", "-- What is erased is gone", "-- What is gone is gone")
+    if by == "a view of ours":
+        edit("timeline", "m.id AS message_id", "m.id AS message")
+        words = "view public.report depends on view tracker.timeline: drop it"
+    elif by == "a function of ours":
+        edit("aliases", "tracker.hard_alias(token uuid,", "tracker.hard_alias(which uuid,")
+        edit("aliases", "replace(token::text", "replace(which::text")
+        words = "view public.report depends on "
+    else:
+        (scripts / "migrations/0015-more.sql").write_text(
+            "ALTER TABLE tracker.refusals ALTER COLUMN subject TYPE varchar"
+        )
+        words = "view public.report depends on view tracker.timeline: drop it"
+    before, roles = (
+        privileges(uri),
+        one(uri, "SELECT array_agg(m::text) FROM tracker.migrations AS m"),
+    )
+    with pytest.raises(Dependents, match=words):
+        migrate(uri)
+    assert privileges(uri) == before
+    assert one(uri, "SELECT array_agg(m::text) FROM tracker.migrations AS m") == roles
+    run(uri, "DROP VIEW public.report")
+    assert migrate(uri) == 2
+
+
+def test_views_make_room_for_a_column_that_changes(uri: str, scripts: Path) -> None:
+    """They are made again, and whoever might use them still may."""
+    before, old = privileges(uri), which(uri, "timeline")
+    (scripts / "migrations/0015-wider.sql").write_text(
+        "ALTER TABLE tracker.refusals ALTER COLUMN reply TYPE varchar"
+    )
+    told: list[str] = []
+    migrate(uri, told.append)
+    assert told == ["0015-wider"]
+    assert which(uri, "timeline") != old
+    assert privileges(uri) == before
+
+
+def test_a_function_that_could_never_run_is_refused(uri: str, edit: Edit) -> None:
+    edit(
+        "conversations",
+        "FROM tracker.conversations AS c\n      LEFT",
+        "FROM tracker.nothing AS c\n      LEFT",
+    )
+    before = privileges(uri)
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        migrate(uri)
+    assert privileges(uri) == before
+
+
+def test_functions_of_an_older_version_do_not_replace_newer_ones(
+    uri: str, edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that was not upgraded yet, and is started again, must not undo what `migrate` did."""
+    edit("suspects", "place > 1000", "place > 2000")
+    monkeypatch.setattr(module, "__version__", "999.0.0")
+    migrate(uri)
+    edit("suspects", "place > 2000", "place > 1000")
+    monkeypatch.undo()
+    with psycopg.connect(uri) as connection, pytest.raises(NewerDatabase, match="suspects"):
+        verify(connection)
+    with pytest.raises(NewerDatabase, match="repeatable/suspects; install the newer program"):
+        migrate(uri)
