@@ -15,6 +15,7 @@ from cost import Endless, proportionate
 
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.header.headers import masked_mailboxes, masked_text
+from conversation_tracker.core.masking.header.phrases import quote_names
 from conversation_tracker.core.masking.part import (
     archive,
     calendar,
@@ -301,6 +302,7 @@ PARSERS: dict[str, Parser] = {
     "Authentication-Results": _octets(_verified),
     "report": _octets(_told),
     "delivery status": _octets(delivery_status.read),
+    "display names": _octets(quote_names),
     "remote words": remote_words.cut,
     "bounce text": lambda text: bounce_text.read(text, text, loosely=True),
     "notice": _noticed,

@@ -336,7 +336,10 @@ def test_a_recipient_is_shown_as_themselves_where_they_read(
         text = decoded(header.value).lower()
         if header.key in ADDRESS_HEADERS or header.key in (b"subject", b"comments"):
             read = " ".join(run for run in text.split() if not LINK.search(run))
-            assert not any(re.search(alias, read) for alias in whole)
+            # From is an alias in a copy to oneself, too: our signer signs for no other domain.
+            authors = {author.key for author in row.message.authors}
+            oneself = header.key == b"from" and me.address is not None and me.address.key in authors
+            assert oneself or not any(re.search(alias, read) for alias in whole)
             text = unread(text)
         before = [decoded(each).lower() for each in row.message.values(header.key)]
         if not any(shown_in(each, [me]) for each in before):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
 from functools import partial
 
-from conversation_tracker.core.base.header_names import IDENTIFYING, THREADING
+from conversation_tracker.core.base.header_names import ANSWERED, IDENTIFYING, NEVER_KEPT, THREADING
 from conversation_tracker.core.base.means import ENDLESS, Means, Octets
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.header.headers import (
@@ -21,6 +21,7 @@ from conversation_tracker.core.masking.header.headers import (
     masked_mailboxes,
     without,
 )
+from conversation_tracker.core.masking.header.phrases import quote_names
 from conversation_tracker.core.masking.part import body as mime
 from conversation_tracker.core.masking.part import opaque
 from conversation_tracker.core.masking.text import obfuscated
@@ -38,28 +39,6 @@ from conversation_tracker.core.views.content_ids import References
 from conversation_tracker.core.views.foreign import Foreign
 from conversation_tracker.core.views.handing import Handing
 from conversation_tracker.core.views.message_ids import find_author, shown
-
-# What no copy keeps: the hop count, which is written anew; signatures that our edits break, where
-# the message was delivered before, and who was to receive it blindly.
-_NEVER_KEPT = INTERNAL | frozenset(
-    {
-        HOPS.lower(),
-        b"bcc",
-        b"resent-bcc",
-        b"dkim-signature",
-        b"domainkey-signature",
-        b"authentication-results",
-        b"received-spf",
-        b"return-path",
-        b"delivered-to",
-        b"x-original-to",
-        b"x-envelope-to",
-        b"x-envelope-from",
-        b"errors-to",
-    }
-)
-
-_ANSWERED = frozenset({b"from", b"sender", b"reply-to", b"mail-followup-to", b"mail-reply-to"})
 
 
 class View:
@@ -291,12 +270,17 @@ class View:
         return value
 
     def _kept(self, key: bytes, *, protected: bool) -> bool:
-        if key in _NEVER_KEPT or key == self._order_header or key.startswith(b"arc-"):
+        if (
+            key in INTERNAL
+            or key in NEVER_KEPT
+            or key == self._order_header
+            or key.startswith(b"arc-")
+        ):
             return False
         return not protected or key in KEPT_FROM_PROTECTED or key.startswith(b"content-")
 
     def _value(self, header: Header, message: Message, *, hidden: bool) -> bytes | None:
-        if header.key in _ANSWERED:
+        if header.key in ANSWERED:
             found = mailboxes(header.value, self.means.check)
             # An answer must never go to what cannot be read, and so cannot be masked; and of
             # several authors a reader might see another one than was verified.
@@ -309,6 +293,7 @@ class View:
                 return self._author(message) if header.key == b"from" else None
             become = self._author_address if header.key == b"from" else self.address
             value = masked_mailboxes(left, become, self.text, self.means.check)
+            value = quote_names(value, self.means.check)
             if not hidden or not part_header.may_hide(value, self):
                 return value
             return masked_mailboxes(

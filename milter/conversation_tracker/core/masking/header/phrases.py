@@ -1,0 +1,56 @@
+"""Display names that readers would take apart: written so that each stays with its mailbox.
+
+A name with a bare comma is two mailboxes to a strict reader, and raw octets beyond ASCII are read
+in as many ways as there are readers. Large providers refuse such mail (RFC 5322 section 3.4, RFC
+2047 section 5). Nothing here raises on any value.
+"""
+
+import re
+from collections.abc import Callable
+
+from conversation_tracker.core.base.means import asked, never
+from conversation_tracker.core.syntax.encoded_words import decoded, encoded
+from conversation_tracker.core.syntax.splicing import splice
+from conversation_tracker.core.syntax.tokens import ANGLE, CHUNK, SIGN, tokens
+
+_ESCAPED = re.compile(r'\\(.)|"')
+
+
+def quote_names(value: bytes, check: Callable[[], None] = never) -> bytes:
+    """Quote or encode the display names in an address header that need it.
+
+    Args:
+        value: a raw value, folded or not.
+        check: raises `Overdue` when the time is over.
+
+    Returns:
+        The value; the same object where every name may stay. `Doe, John <a@b>` becomes
+        `"Doe, John" <a@b>`; a name in raw octets becomes encoded words in UTF-8.
+    """
+    if value.isascii() and all(b"@" in piece for piece in value.split(b",")):
+        return value
+    edits: list[tuple[int, int, bytes]] = []
+    start, parted, addressed = -1, False, False
+    for kind, begin, end in asked(tokens(value, check), check):
+        sign = value[begin:end] if kind == SIGN else b""
+        if sign == b"," and start >= 0 and not addressed:
+            parted = True
+        elif sign and sign in b",:;":
+            start, parted, addressed = -1, False, False
+        elif kind == ANGLE:
+            name = value[max(start, 0) : begin] if start >= 0 else b""
+            if not addressed and (parted or not name.isascii()):
+                edits.append((start, begin, _written(name)))
+            start, parted, addressed = begin, False, True
+        else:
+            start = begin if start < 0 else start
+            addressed = addressed or (kind == CHUNK and b"@" in value[begin:end])
+    return splice(value, edits) if edits else value
+
+
+def _written(name: bytes) -> bytes:
+    """Write a name as a quoted string, or as encoded words where it is not ASCII."""
+    text = _ESCAPED.sub(r"\1", " ".join(decoded(name).split()))
+    if not text.isascii() or not text.isprintable():
+        return encoded(text) + b" "
+    return b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode() + b'" '

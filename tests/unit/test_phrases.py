@@ -1,0 +1,82 @@
+"""Display names are written so that every reader sees one mailbox where one was meant."""
+
+from email import policy
+from email.parser import BytesParser
+
+import pytest
+from builders import BUYER, CARRIER, B, hard, mail, order
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from conversation_tracker.core.masking.header.phrases import quote_names
+from conversation_tracker.core.model.address import mailboxes
+from conversation_tracker.core.syntax.encoded_words import decoded
+
+LOOKS = {
+    b"Doe, John <a@b.example>": b'"Doe, John" <a@b.example>',
+    b"Doe, John <a@b.example>, c@d.example": b'"Doe, John" <a@b.example>, c@d.example',
+    b"c@d.example, Doe, John <a@b.example>": b'c@d.example, "Doe, John" <a@b.example>',
+    b"John Doe, Inc., Dept. 7 <a@b.example>": b'"John Doe, Inc., Dept. 7" <a@b.example>',
+    b"Doe, John (Sales) <a@b.example>": b'"Doe, John (Sales)" <a@b.example>',
+    b'Doe, "J. R." <a@b.example>': b'"Doe, J. R." <a@b.example>',
+    b"Doe,\r\n John <a@b.example>": b'"Doe, John" <a@b.example>',
+    "Jörg <a@b.example>".encode(): b"=?utf-8?b?SsO2cmc=?= <a@b.example>",
+    "Jörg <a@b.example>".encode("latin-1"): b"=?utf-8?b?SsO2cmc=?= <a@b.example>",
+    'x@y.example, "Dö, Jörg" <a@b.example>'.encode(): b"x@y.example, =?utf-8?b?RMO2LCBKw7ZyZw==?= "
+    b"<a@b.example>",
+    b"D, =?utf-8?q?J=C3=B6rg?= <a@b.example>": b"=?utf-8?b?RCwgSsO2cmc=?= <a@b.example>",
+}
+STAY = [
+    b"",
+    b"a@b.example",
+    b"John Doe <a@b.example>",
+    b'"Doe, John" <a@b.example>',
+    b"a@b.example, c@d.example",
+    b"a@b.example,\r\n John <c@d.example>",
+    b"=?utf-8?q?D=C3=B6=2C_J?= <a@b.example>",
+    b"People: a@b.example, John <c@d.example>;",
+    b"undisclosed-recipients:;",
+    b"<a@b.example> (Doe, John)",
+    b"a@b.example (Doe, John)",
+    b"Doe@home, John <a@b.example>",
+    b"Doe, John",
+    b",, <",
+]
+
+
+@pytest.mark.parametrize("value", LOOKS)
+def test_a_name_that_would_be_taken_apart_is_quoted_or_encoded(value: bytes) -> None:
+    """And reads as before."""
+    written = quote_names(value)
+    assert written == LOOKS[value]
+    assert quote_names(written) is written
+    assert decoded(written).replace('"', "") == decoded(value).replace('"', "").replace("\r\n", "")
+
+
+@pytest.mark.parametrize("value", STAY)
+def test_other_values_stay_as_they_are(value: bytes) -> None:
+    """The same object, not only the same octets."""
+    assert quote_names(value) is value
+
+
+@given(st.binary(max_size=60) | st.text('aö@,<>()":; \\\r\n.=?').map(str.encode))
+@example(b"a, b <c@d>, e, f <g@h>")
+def test_no_address_is_lost_or_made(value: bytes) -> None:
+    """Whatever stands there: the same addresses, in the same order, and nothing more to do."""
+    written = quote_names(value)
+    before = [box.address for box in mailboxes(value) if box.address]
+    after = [box.address for box in mailboxes(written) if box.address]
+    assert [each for each in after if each in before] == before
+    assert quote_names(written) == written
+
+
+@pytest.mark.parametrize("name", ["Doe, John", "Dö, Jörg", "Jörg"])
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1"])
+def test_from_is_one_mailbox_to_a_strict_reader(name: str, charset: str) -> None:
+    """As large providers count them."""
+    letter = f"From: {name} <{CARRIER}>\nTo: {B}\nSubject: x\n\nHello.\n".encode(charset)
+    sent = mail(letter, order(BUYER, CARRIER), to=B, sender=CARRIER).sent()
+    [value] = [header.value for header in sent.headers if header.key == b"from"]
+    parsed = BytesParser(policy=policy.default).parsebytes(b"From: " + value + b"\r\n\r\n")
+    [box] = parsed["From"].addresses
+    assert (box.display_name, box.addr_spec) == (name, hard("a"))
