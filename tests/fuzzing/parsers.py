@@ -13,6 +13,7 @@ from typing import Any
 from builders import BUYER, CARRIER, DOMAIN, EVERYBODY, SHOP, S, order, person
 from cost import Endless, proportionate
 
+from conversation_tracker.core.base.means import never
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.header.headers import masked_mailboxes, masked_text
 from conversation_tracker.core.masking.header.phrases import quote_names
@@ -25,7 +26,16 @@ from conversation_tracker.core.masking.part import (
     opaque,
     outline,
 )
-from conversation_tracker.core.masking.text import encoded, escapes, flowed, links, obfuscated
+from conversation_tracker.core.masking.text import (
+    cloudflare,
+    encoded,
+    escapes,
+    flowed,
+    gateway_links,
+    links,
+    obfuscated,
+    spelled,
+)
 from conversation_tracker.core.masking.text import html as markup
 from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.masking.text.mask import Masker
@@ -43,10 +53,11 @@ from conversation_tracker.core.reports import (
     report,
 )
 from conversation_tracker.core.rules.authentication import verdict
-from conversation_tracker.core.scanning import decodings, parts, stretches
+from conversation_tracker.core.scanning import decodings, deeper, parts, stretches
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax import (
     charset,
+    control_sequences,
     fields,
     folding,
     mime,
@@ -157,6 +168,10 @@ def _readings(text: str) -> None:
     decodings.encoded_words(text)
     decodings.unflowed(decodings.unfolded(text))
     list(_SCANNER.tokens.decoded(text))
+
+
+def _look_deeper(text: str) -> None:
+    list(deeper.find_owners(text, text, text, _SCANNER.watch, never))
 
 
 def _read_octets(data: bytes) -> None:
@@ -277,6 +292,22 @@ PARSERS: dict[str, Parser] = {
     "encoded": lambda text: encoded.masked(text, MASK),
     "escapes": lambda text: escapes.masked(f"jo%68n@doe.example {text}", MASK),
     "uncovered": lambda text: obfuscated.masked(text, MASK),
+    "spelled": lambda text: spelled.mask_spelled(text, MASK),
+    "spelled, spoken": lambda text: spelled.mask_spelled(f"john (at) doe.example {text}", MASK),
+    "spelled, escaped": lambda text: spelled.mask_spelled(f"\\x40 \x1b[ &amp;#64; {text}", MASK),
+    "spelled, RTF": lambda text: spelled.mask_spelled("{\\rtf1 john\\'40doe.example " + text, MASK),
+    "spelled, labels": lambda text: spelled.mask_spelled(text.replace("a", "@ doe "), MASK),
+    "URL Defense": lambda text: (
+        gateway_links.mask_third(f"urldefense.com/v3/__{text}__;JQ!!", MASK),
+        [*gateway_links.find_pieces(f"urldefense.com/v2/url?u={text}")],
+    ),
+    "Cloudflare": lambda text: cloudflare.mask_hidden(f"cfemail={text}", MASK),
+    "sequences": _octets(
+        lambda d: (control_sequences.decode_japanese(b"\x1b$B" + d), words.readable(d, "x"))
+    ),
+    "deeper": _look_deeper,
+    "deeper, escaped": lambda text: _look_deeper(f"\\x40 &#64; \x1b[ {{\\rtf urldefense {text}"),
+    "deeper, labels": lambda text: _look_deeper(text.replace("a", "@ doe ")),
     "part header": _octets(lambda data: part_header.masked(b"X-Y: " + data, MASK)),
     "part parameters": _octets(lambda data: part_header.masked(b"Content-Type: a/b;" + data, MASK)),
     "part charset": _octets(lambda data: part_header.with_charset(b"Content-Type:" + data, "x")),

@@ -66,6 +66,7 @@ def test_the_tool_reads_its_own_messages_when_called_alone() -> None:
 def test_the_tool_sees_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
     """With neither masking nor scan, every channel is named."""
     monkeypatch.setattr(mask.Masker, "__call__", lambda self, text: text)
+    monkeypatch.setattr(mask.Masker, "labels", {})
     monkeypatch.setattr(tool.copies, "looked", lambda *_: ([], False))
     tally = tool.run(tool.enumerate_built_in())
     places = {each.where.split()[-1] for each in tally.findings if each.kind == "leak"}

@@ -46,7 +46,10 @@ def test_a_part_declared_as_flowed_is_looked_at_across_lines() -> None:
     body = b"I am john@doe. \r\nexample.\r\nBye\r\n"
     expected = b"I am ff2e@ct.example.com.\r\nBye\r\n"
     assert masked(b"text/plain; format=Flowed; DelSp=yes", body) == expected
-    assert masked(b"text/plain; format=fixed", body) is body
+    assert masked(b"text/plain; format=fixed", body) == expected
+    inside = b"I am john@d \r\noe.example.\r\nBye\r\n"
+    assert masked(b"text/plain; format=Flowed; DelSp=yes", inside) == expected
+    assert masked(b"text/plain; format=fixed", inside) is inside
 
 
 def test_a_line_of_its_own_is_masked_as_in_any_text() -> None:

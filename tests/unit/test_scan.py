@@ -120,10 +120,8 @@ OTHERS = [
     "john@doe.examples",
     "john@sub.doe.example",
     "john@edoe.example",
-    "john at doe.example",
     "doe.example",
     "xdoe.example=john@srs.example",
-    "john=doe.example",
     "mary@doe.example",
     "otto+other@tags.examples",
     "mail@xn--mller-kva.example",
@@ -484,7 +482,7 @@ def test_a_header_that_nobody_needs_is_left_out(
     Were masking blind for it, the header would.
     """
     if blind:
-        monkeypatch.setattr(part_header, "may_hide", lambda _value, _mask: False)
+        monkeypatch.setattr(part_header, "may_hide", lambda _value, _mask, **_: False)
     key = base64.b64encode(PADDING + BUYER.encode() + PADDING).decode()
     text = written(SHOP, f"Autocrypt: addr=x; keydata={key}", "X-Other: stays")
     sent = own(text, order(BUYER, SHOP, CARRIER), to=A).sent()

@@ -46,6 +46,7 @@ _WORD_BEFORE = re.compile(r"[a-z0-9]{1,64}$")
 _MADE = re.compile(r"[0-9]+|(?=[a-z]*[0-9])[a-z0-9]{8,}")
 _ASCII_ONLY = bytes(range(128)) + b" " * 128
 _USER = re.compile(r"[\w.+\-]{1,64}+(?![%!=])")  # of a path as of UUCP: doe.example!john
+_WORDS = re.compile(r"[^\W_]+")
 _IN_DOMAIN = re.compile(r"[\w.-]")
 _STRING_TAGS = (0x0C, 0x13, 0x16, 0x1A, 0x81)  # ASN.1 strings that hold addresses, and rfc822Name
 
@@ -85,6 +86,36 @@ class Watch:
         """Give what to look for inside base64 and hexadecimal digits, in lower case."""
         found = (pointers(name, people.locals) for name, people in self._domains.items())
         return tuple({word for words in found for word in words})
+
+    @cached_property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """Give the domains that have several labels, by the first of these."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name in self._domains:
+            label, dot, _ = name.partition(".")
+            if dot:
+                found[label] = (*found.get(label, ()), name)
+        return found
+
+    @cached_property
+    def dotted(self) -> frozenset[str]:
+        """Give the domains at which a local part has a dot."""
+        return frozenset(
+            name for name, people in self._domains.items() if any("." in e for e in people.locals)
+        )
+
+    @cached_property
+    def endings(self) -> frozenset[str]:
+        """Give the last words of the local parts, with their tags and without."""
+        known = [key.rpartition(_AT)[0] for key in self._forbidden]
+        untagged = [local.partition("+")[0] for local in known]
+        words = (_WORDS.findall(local) for local in (*known, *untagged))
+        return frozenset(found[-1] for found in words if found)
+
+    def owner(self, local: str, domain: str) -> str | None:
+        """Give the token of whose address this is, given in lower case; None if nobody's."""
+        people = self._domains.get(domain)
+        return people.owner(local) if people is not None else None
 
     @cached_property
     def among_octets(self) -> "Watch":
@@ -175,6 +206,10 @@ class _Locals:
     def locals(self) -> list[str]:
         """Give the local parts that are known here."""
         return list(self._exact)
+
+    def owner(self, local: str) -> str | None:
+        """Give the token of a local part, with a tag or without."""
+        return self._token(local) or self._token(local.partition("+")[0])
 
     def at(self, low: str, at: int) -> Iterator[str]:
         """Give the token of whose address has its domain at this place of a text."""

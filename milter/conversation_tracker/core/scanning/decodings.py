@@ -117,7 +117,7 @@ def readings(text: str, *, markup: bool = False) -> Iterator[str]:
     # Lower case would make two characters of this one.
     low = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
     yield low
-    for change in (unreferenced, _unpercented, _unpercented, _unsigned, _visible):
+    for change in (unreferenced, unpercented, unpercented, _unsigned, _visible):
         new = change(low)
         if new != low:
             low = new
@@ -126,6 +126,15 @@ def readings(text: str, *, markup: bool = False) -> Iterator[str]:
         shown = _INLINE.sub("", low)
         if shown != low:
             yield shown
+
+
+def is_text(data: bytes) -> bool:
+    """Tell whether bytes with control characters among them are text all the same."""
+    try:
+        data.decode("utf-8")
+    except ValueError:
+        return False
+    return True
 
 
 def strays(raw: bytes) -> bool:
@@ -239,7 +248,8 @@ def _referenced(match: re.Match[str]) -> str:
     return chr(number).lower() if number < 0x110000 else " "
 
 
-def _unpercented(low: str) -> str:
+def unpercented(low: str) -> str:
+    """Decode the percent escapes in a text, those in lower case."""
     return _PERCENT.sub(_unpercented_run, low) if "%" in low else low
 
 

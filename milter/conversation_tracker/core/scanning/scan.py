@@ -16,7 +16,13 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 from conversation_tracker.core.base.means import ENDLESS, Means, Octets
 from conversation_tracker.core.model.message import Header
-from conversation_tracker.core.scanning import decodings, stretches, tokens, unread
+from conversation_tracker.core.scanning import (
+    decodings,
+    deeper,
+    stretches,
+    tokens,
+    unread,
+)
 from conversation_tracker.core.scanning.address_matcher import Watch
 from conversation_tracker.core.scanning.found import Found, Hit
 from conversation_tracker.core.scanning.parts import (
@@ -30,6 +36,7 @@ from conversation_tracker.core.scanning.parts import (
 
 _DEPTH = 30
 _HITS = 100
+_SHORT = 4096
 
 _FOLDED = (
     "text/calendar",
@@ -60,6 +67,7 @@ class Scanner:
         self.watch = Watch(forbidden)
         self.tokens = tokens.Tokens(self.watch.pointers)
         self.nobody: set[Hashable] = set()
+        self.plain: set[tuple[str, bool]] = set()  # short texts that name nobody in other readings
         self.locals = {token: key.rpartition("@")[0] for key, token in [*forbidden.items()][::-1]}
 
     def scan(self, headers: Sequence[Header], body: Octets, own: str | None = None) -> list[Hit]:
@@ -102,10 +110,12 @@ class _Scan:
     def __init__(self, scanner: Scanner, own: str | None) -> None:
         self._means = scanner.means
         self._nobody = scanner.nobody
+        self._plain = scanner.plain
         self._own = own
         self._local = scanner.locals.get(own or "", "")
         self._noted = self._own_noted = False
         self._own_coded = 0
+        self._deep_seen = self._shallow = False
         self._watch = scanner.watch
         self._tokens = scanner.tokens
         self._count = 0
@@ -115,7 +125,9 @@ class _Scan:
     def headers(self, headers: Sequence[Header]) -> None:
         """Look at header fields: at all of them at once, and one by one if there is a hit."""
         fields = [header.name + b": " + header.value for header in headers]
-        if self._shows_only_own(headers, fields):
+        only_own = self._shows_only_own(headers, fields)
+        self._shallow = False
+        if only_own:
             return
         for header, field in zip(headers, fields, strict=True):
             channel = f"header {header.name.decode('ascii', 'replace')}"
@@ -133,7 +145,10 @@ class _Scan:
         whole = rest + b"\n" + read
         if not whole.isascii():
             return False
+        self._deep_seen = False
         owners = set(self._owners_in_header(whole))
+        # What all of them do not show read otherwise, none of them does.
+        self._shallow = not self._deep_seen
         if owners != {self._own}:
             return not owners
         plain = _ENCODED.search(rest) is None and not self._watch.named(rest.decode().lower())
@@ -290,7 +305,7 @@ class _Scan:
         if binary:
             self._note(channel, self._watch.seen_in_bytes(data))
             self._note(channel, self._owners_in_tokens(self._tokens.decoded_in_bytes(data)))
-        for text in decodings.texts(data, "") if not binary or _is_text(data) else ():
+        for text in decodings.texts(data, "") if not binary or decodings.is_text(data) else ():
             self._look(channel, text, attached=True)
             if "=?" in text:
                 self._look(channel, decodings.encoded_words(text), attached=True)
@@ -300,7 +315,8 @@ class _Scan:
 
     def _look_between(self, channel: str, data: Octets, start: int, end: int) -> None:
         for each in stretches.stretches(stretches.decoded(data, start, end, b"")):
-            self._look_header(channel, each)
+            if not each.isspace() and each:
+                self._look_header(channel, each)
 
     def _look_header(self, channel: str, field: bytes) -> None:
         self._own_noted, self._own_coded = False, 0
@@ -332,15 +348,25 @@ class _Scan:
 
     def _owners_in_header(self, field: bytes) -> Iterator[str]:
         for text in decodings.texts(field, ""):
-            for each in decodings.header_readings(text):
-                yield from self._owners(each)
+            more = any(sign in text for sign in ("=?", "*", "\\"))
+            for number, each in enumerate(decodings.header_readings(text)):
+                yield from self._owners(each, deep=more or not number)
                 yield from self._owners_in_links(each)
 
-    def _owners(self, text: str, *, markup: bool = False) -> Iterator[str]:
+    def _owners(self, text: str, *, markup: bool = False, deep: bool = True) -> Iterator[str]:
         """Go through the tokens of those whose address a text shows."""
+        low = first = ""
         for low in decodings.readings(text, markup=markup):
             self._means.check()
+            first = first or low
             yield from self._watch.seen(low)
+        if deep and not self._shallow and (text, markup) not in self._plain:
+            check = self._means.check
+            for token in deeper.find_owners(text, first, low, self._watch, check, markup=markup):
+                self._deep_seen = True
+                yield token
+            if not self._deep_seen and len(text) < _SHORT:
+                self._plain.add((text, markup))
         yield from self._owners_in_tokens(self._tokens.decoded(text))
 
     def _owners_in_tokens(self, tokens: Iterable[str]) -> Iterator[str]:
@@ -372,12 +398,3 @@ _ENCODED = re.compile(rb"[=%+]4|[%&\\*]|=\?|\n[ \t]")  # what may hide an addres
 _BETWEEN = ("preamble", "epilogue")
 _QUOTED = re.compile(r"part \d+ [^,]*, ")
 _NUMBER = re.compile(r"part \d+ ")
-
-
-def _is_text(data: bytes) -> bool:
-    """Tell whether bytes with control characters among them are text all the same."""
-    try:
-        data.decode("utf-8")
-    except ValueError:
-        return False
-    return True

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from conversation_tracker.core.base.means import EVERY, asked, never
+from conversation_tracker.core.syntax import control_sequences
 
 PLAIN = 0
 """Kind of unit: ASCII text, one byte for each character."""
@@ -175,11 +176,12 @@ def clean(text: str) -> str:
 
 def readable(data: bytes, charset: str) -> str:
     """Decode bytes by the declared charset, else as UTF-8, else as latin-1."""
-    for label in (charset, "utf-8"):
-        text = _strict(data, label)
-        if text is not None:
-            return text
-    return data.decode("latin-1")
+    text = _strict(data, charset)
+    if text is None and b"\x1b" in data:
+        text = control_sequences.decode_japanese(data)
+    for label in ("utf-8", "latin-1"):
+        text = _strict(data, label) if text is None else text
+    return control_sequences.drop(text or "")
 
 
 def _raw_units(value: bytes, start: int, end: int, check: Callable[[], None]) -> list[Unit]:
@@ -214,7 +216,7 @@ def _word_units(run: list[re.Match[bytes]], check: Callable[[], None]) -> list[U
             last = first if text is None else last
         if found:
             found.append(Unit(found[-1].end, run[first].start(), "", GAP))
-        text = readable(data, charset) if text is None else text
+        text = readable(data, charset) if text is None or "\x1b" in text else text
         found.append(Unit(run[first].start(), run[last].end(), clean(text), WORD))
         first = last + 1
     return found

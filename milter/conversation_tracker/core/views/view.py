@@ -22,10 +22,10 @@ from conversation_tracker.core.masking.header.headers import (
     without,
 )
 from conversation_tracker.core.masking.header.phrases import quote_names
+from conversation_tracker.core.masking.header.raw_sequences import mask_field
 from conversation_tracker.core.masking.part import body as mime
 from conversation_tracker.core.masking.part import opaque
 from conversation_tracker.core.masking.text import obfuscated
-from conversation_tracker.core.masking.text.encoded_needles import Needles
 from conversation_tracker.core.masking.text.eyes import Eyes
 from conversation_tracker.core.masking.text.mask import Masker
 from conversation_tracker.core.model.address import Address, mailboxes
@@ -214,9 +214,9 @@ class View:
         return self if masker is self._masker else partial(self._by, masker)
 
     @property
-    def needles(self) -> Needles:
-        """What to look for in base64 and hexadecimal digits."""
-        return self._masker.needles
+    def finder(self) -> Masker:
+        """What finds addresses in other readings of a text."""
+        return self._masker
 
     def headers(self, message: Message, *, protected: bool) -> list[bytes | None]:
         """Give each header field's value in this view.
@@ -254,13 +254,13 @@ class View:
     def _may_hide(self, message: Message) -> bool:
         """Tell for all fields at once whether one may hold what does not stand in clear."""
         block = b"\n".join([header.value for header in message.headers])
-        return b"=?" in block or not block.isascii() or obfuscated.possible(block, self)
+        return obfuscated.possible(block, self)
 
     def _shown_value(
         self, place: int, header: Header, message: Message, *, hidden: bool
     ) -> bytes | None:
         self.quiet.met = False
-        value = self._value(header, message, hidden=hidden)
+        value = self._value(mask_field(header, self), message, hidden=hidden)
         if value is not header.value:
             return folding.header(header.name, value) if value else value
         # Addresses and identifiers are looked up, and not found in a text.
@@ -294,7 +294,7 @@ class View:
             become = self._author_address if header.key == b"from" else self.address
             value = masked_mailboxes(left, become, self.text, self.means.check)
             value = quote_names(value, self.means.check)
-            if not hidden or not part_header.may_hide(value, self):
+            if not part_header.may_hide(value, self, hidden=hidden):
                 return value
             return masked_mailboxes(
                 value, lambda _: None, partial(obfuscated.masked, mask=self), self.means.check

@@ -10,8 +10,10 @@ from functools import partial
 from conversation_tracker.core.base.header_names import IDENTIFYING
 from conversation_tracker.core.base.means import check_of
 from conversation_tracker.core.masking.header.headers import ADDRESS_HEADERS, masked_text
+from conversation_tracker.core.masking.header.raw_sequences import mask_sequences
 from conversation_tracker.core.masking.text import obfuscated
 from conversation_tracker.core.masking.text.eyes import Eyes
+from conversation_tracker.core.masking.text.spelled import mask_spelled
 from conversation_tracker.core.syntax import charset, folding, parameters
 from conversation_tracker.core.syntax.encoded_words import decoded
 from conversation_tracker.core.syntax.fields import FIELD, fields, unfolded
@@ -59,11 +61,12 @@ def value_masked(
             bytes`, as `View` has, this is asked about identifiers (RFC 5322 section 3.6.4). If it
             has an attribute `eyes`, the reader's own alias is their address where it is read.
         shows: whether that is so here.
-        hidden: False where the value surely holds no address that does not stand in clear.
+        hidden: as for `may_hide`.
 
     Returns:
         The value; the same object if nothing changed.
     """
+    value = mask_sequences(value, mask)
     identifiers = getattr(mask, "identifiers", None)
     if identifiers is not None and name in IDENTIFYING:
         value = identifiers(value)
@@ -72,14 +75,22 @@ def value_masked(
     check = check_of(mask)
     new = masked_text(value, mask, check)
     new = _joined(name, new, mask) if b"\n" in new else new
-    if hidden and may_hide(new, mask):
+    if may_hide(new, mask, hidden=hidden):
         new = masked_text(new, partial(obfuscated.masked, mask=mask), check)
     eyes: Eyes | None = getattr(mask, "eyes", None)
     return masked_text(new, eyes, check) if shows and eyes is not None and name in _READ else new
 
 
-def may_hide(value: bytes, mask: Callable[[str], str]) -> bool:
-    """Tell cheaply whether a value may hold an address that does not stand in clear."""
+def may_hide(value: bytes, mask: Callable[[str], str], *, hidden: bool = True) -> bool:
+    """Tell cheaply whether a value may hold an address that does not stand in clear.
+
+    Args:
+        value: a raw value.
+        mask: gives the text with addresses replaced.
+        hidden: False where no value around it does as it stands, encoded words apart.
+    """
+    if not hidden and b"=?" not in value and value.isascii():
+        return False
     return obfuscated.possible(decoded(value, check_of(mask)).encode("utf-8", "replace"), mask)
 
 
@@ -137,7 +148,7 @@ def unsigned_value(value: bytes) -> bytes:
 def _masked_line(line: bytes, mask: Callable[[str], str], *, shows: bool) -> bytes:
     match = FIELD.fullmatch(line)
     if match is None:  # some programs end the header here, and read the rest as they please
-        return charset.changed(line, "", mask)[0]
+        return charset.changed(line, "", lambda text: mask_spelled(mask(text), mask))[0]
     name, value = match[1], match[3]
     # An address may stand as a name, as every printable character may be in one.
     name = charset.changed(name, "", mask)[0]

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from urllib.parse import unquote
 
-from conversation_tracker.core.masking.text import links
+from conversation_tracker.core.masking.text import obfuscated
 from conversation_tracker.core.masking.text.eyes import Eyes
 from conversation_tracker.core.model.address import Address, AddressError
 from conversation_tracker.core.syntax import charset, transfer
@@ -252,12 +252,20 @@ def _surely_clean(data: bytes, label: str, mask: Mask) -> bool:
         return False
     if b"://" in data or b"quoted-printable" in data.lower():
         return False
-    return not possible(_RAW_FOLD.sub(b"", data))
+    whole = _RAW_FOLD.sub(b"", data)
+    return not possible(whole) and not obfuscated.possible(whole, mask)
 
 
 def _masked(text: str, mask: Mask) -> str:
     lines = list(_content_lines(text))
-    return "".join([_masked_line(line, mask) for line in lines])
+    hides = obfuscated.possible(_FOLD.sub("", text).encode("utf-8", "replace"), mask)
+    change = partial(_uncovered, mask=mask) if hides else mask
+    return "".join([_masked_line(line, change) for line in lines])
+
+
+def _uncovered(text: str, mask: Mask) -> str:
+    """Mask what stands in clear, and what does not."""
+    return obfuscated.masked(mask(text), mask)
 
 
 def _content_lines(text: str) -> Iterator[str]:
@@ -284,7 +292,7 @@ def _masked_line(line: str, mask: Mask) -> str:
     if head is not None:
         return _masked_quoted(head[0], content[head.end() :], mask) + end
     whole = _FOLD.sub("", content)
-    new = links.masked(mask(whole), mask)
+    new = mask(whole)
     return line if new == whole else _folded(new, end or "\r\n") + end
 
 

@@ -13,7 +13,14 @@ from typing import Literal
 from conversation_tracker.core.base.means import Means, Octets, replaced
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import archive, calendar, identity, media
-from conversation_tracker.core.masking.text import encoded, escapes, eyes, flowed, obfuscated
+from conversation_tracker.core.masking.text import (
+    encoded,
+    escapes,
+    eyes,
+    flowed,
+    obfuscated,
+    spelled,
+)
 from conversation_tracker.core.masking.text import html as markup
 from conversation_tracker.core.masking.text import html_text as page
 from conversation_tracker.core.masking.text.address_finder import People
@@ -96,7 +103,7 @@ def _html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     return charset.changed(
         data,
         label,
-        lambda text: obfuscated.masked(markup.masked(text, mask), mask),
+        lambda text: obfuscated.masked(markup.masked(text, mask), mask, tagged=False),
         "xmlcharrefreplace",
     )
 
@@ -289,4 +296,5 @@ def _possible(data: bytes, mask: Mask) -> bool:
 
 def _readable(data: bytes, mask: Mask) -> bool:
     """Tell whether ASCII text may hold an address, in clear or not."""
-    return _possible(data, mask) or encoded.possible(data, mask) or escapes.possible(data)
+    readable = encoded.possible(data, mask) or escapes.possible(data)
+    return _possible(data, mask) or readable or spelled.may_spell(data, mask)

@@ -151,6 +151,18 @@ class Domain:
             return None
         return found[0], found[1], found[2]
 
+    def lookup(self, local: str) -> str | None:
+        """Give what replaces an address; None for one that stays, or nobody's."""
+        for each in (local, local.partition("+")[0]):
+            if each in self._exact or each in self.locals:
+                return self.locals[each]
+            if self.name in _GMAIL:
+                plain = each.replace(".", "")
+                for known, new in self.locals.items():
+                    if known.replace(".", "") == plain:
+                        return new
+        return None
+
     def _before(self, separator: str, free: str, low: str, at: int) -> _Found | None:
         """Find a known local part before a domain; the patterns are those of `_backward`."""
         window = low[max(0, at - _WINDOW) : at]

@@ -32,8 +32,7 @@ _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
 
 def possible(data: bytes, mask: Mask) -> bool:
     """Say whether `masked` might change text whose ASCII stands as these bytes."""
-    needles: Needles | None = getattr(mask, "needles", None)
-    if needles is None:
+    if (needles := _needles_of(mask)) is None:
         return False
     text = data.decode("latin-1")
     return bool(needles.based(text) or needles.digits(text)) or _has_block(text)
@@ -42,15 +41,16 @@ def possible(data: bytes, mask: Mask) -> bool:
 def masked(text: str, mask: Mask) -> str:
     """Mask what stands in base64 or hexadecimal digits.
 
-        Args: text: decoded text, or HTML source, with what stands in clear masked already. mask:
-        gives a text with addresses replaced. Without an attribute `encoded_needles`, as `Masker`
-        has, nothing is looked for. Its attribute `amid` is used where it has one.
+    Args:
+        text: decoded text, or HTML source, with what stands in clear masked already.
+        mask: gives a text with addresses replaced. Without an attribute `finder` that has
+            `needles`, as `Masker` and `View` have, nothing is looked for. Its attribute `amid` is
+            used where it has one.
 
     Returns:
         The text; the same object if nothing changed.
     """
-    needles: Needles | None = getattr(mask, "needles", None)
-    if needles is None:
+    if (needles := _needles_of(mask)) is None:
         return text
     if links.knows_short(mask) and "://" in text:
         text = links.applied(text, list(_link_edits(text, mask)))
@@ -65,6 +65,11 @@ def masked(text: str, mask: Mask) -> str:
         spans = _spans(text, places, _DIGITS, _DIGITS)
         text = links.applied(text, list(_digit_edits(text, spans, mask)))
     return text
+
+
+def _needles_of(mask: Mask) -> Needles | None:
+    needles: Needles | None = getattr(getattr(mask, "finder", None), "needles", None)
+    return needles
 
 
 def _spans(

@@ -29,6 +29,7 @@ _INVISIBLE = re.compile(
     r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
 )
 _TURNS = 3  # in which all is found that overlaps
+_RUNS = re.compile(r"[^\W_]+")
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -110,6 +111,56 @@ class Masker:
             else:
                 whole = whole and end <= done
         return "".join(pieces) + text[done:], whole
+
+    @property
+    def finder(self) -> "Masker":
+        """What finds addresses in other readings of a text, for `spelled`."""
+        return self
+
+    def hits(self, text: str) -> list[Hit]:
+        """Give the known addresses in a text, in order: those that share nothing with one before.
+
+        Each is taken for used.
+        """
+        found: list[Hit] = []
+        hits = list(self._hits(text.lower())) if text.isascii() else self._unicode_hits(text)
+        for hit in sorted(hits):
+            if not found or hit[0] >= found[-1][1]:
+                found.append(hit)
+                self._used(hit[2])
+        return found
+
+    def lookup(self, local: str, domain: str) -> str | None:
+        """Give what replaces an address, given in lower case; None for one that stays."""
+        known = self._domains.get(domain)
+        new = known.lookup(local) if known is not None else None
+        if new is not None:
+            self._used(new)
+        return new
+
+    @cached_property
+    def labels(self) -> dict[str, tuple[tuple[str, ...], bool]]:
+        """The first labels of the domains that have more than one.
+
+        With each, these domains, and whether a local part at one has a dot.
+        """
+        found: dict[str, tuple[tuple[str, ...], bool]] = {}
+        for name, known in self._domains.items():
+            label, dot, _ = name.partition(".")
+            if dot:
+                names, dotted = found.get(label, ((), False))
+                dotted = dotted or any("." in local for local in known.locals)
+                found[label] = ((*names, name), dotted)
+        return found
+
+    @cached_property
+    def endings(self) -> frozenset[str]:
+        """The last runs of letters and digits in the local parts, tags left out or not."""
+        locals_ = [local for known in self._domains.values() for local in known.locals]
+        untagged = [local.partition("+")[0] for local in locals_]
+        return frozenset(
+            word[-1] for each in (*locals_, *untagged) if (word := _RUNS.findall(each))
+        )
 
     def possible(self, data: bytes) -> bool:
         """Say whether raw bytes may hold a known address.

@@ -1,0 +1,23 @@
+"""Header values with ESC in them as it is: addresses behind colours and character sets.
+
+Everything else reads a control character as a blank (`encoded_words`). Nothing here raises.
+"""
+
+from collections.abc import Callable
+
+from conversation_tracker.core.masking.text.spelled import mask_spelled
+from conversation_tracker.core.model.message import Header
+from conversation_tracker.core.syntax import charset
+
+
+def mask_sequences(value: bytes, mask: Callable[[str], str]) -> bytes:
+    """Mask a raw header value in which such sequences stand; the same object if nothing changed."""
+    if b"\x1b" not in value:
+        return value
+    return charset.changed(value, "", lambda text: mask_spelled(mask(text), mask))[0]
+
+
+def mask_field(header: Header, mask: Callable[[str], str]) -> Header:
+    """Do so in a field; the same object if nothing changed."""
+    value = mask_sequences(header.value, mask)
+    return header if value is header.value else Header(header.name, value)

@@ -1,0 +1,110 @@
+r"""Links that mail gateways write anew: Proofpoint's URL Defense, versions 2 and 3.
+
+Most gateways (Safe Links, Barracuda, Cisco, Trend Micro, FireEye, Libraesva, Symantec, version 1 of
+URL Defense) escape the link by percent, Sophos in base64: that is the affair of `links` and
+`dialects`. Version 2 has `-` for `%` and `_` for `/`; version 3 has `*` for each character that it
+takes out, `**` and a letter for several, and these characters in base64 behind the link.
+Nothing here raises.
+"""
+
+import binascii
+import re
+import string
+from collections.abc import Callable, Iterator
+
+from conversation_tracker.core.masking.text.reading import Piece
+
+Mask = Callable[[str], str]
+
+SIGN = "urldefense"
+"""What stands in every such link, in lower case."""
+
+_SECOND = re.compile(
+    r"urldefense[a-z.\-]{0,40}/v2/url\?(?:u=|[^\s<>\"'&]{0,60}&(?:amp;)?u=)", re.IGNORECASE
+)
+_VALUE = re.compile(r"[^&\s<>\"';]{1,8192}")
+_DECODED = re.compile(r"[/%:]")
+_THIRD = re.compile(
+    r"(urldefense[a-z.\-]{0,40}/v3/__)([^\s<>\"']{1,4096}?)(__;)([a-z0-9_\-]{0,4096}={0,2})(?=!!|[!\s<>\"'&]|\Z)",
+    re.IGNORECASE,
+)
+_TAKEN_OUT = re.compile(r"\*(?:\*([A-Za-z0-9_\-]))?")
+_LENGTHS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+_FEWEST = 2  # characters that `**` and a letter stand for
+_MEANT = {"-": "%", "_": "/", "*": "%"}
+_SIGNS_OF_THIRD = re.compile(r"\*(?=[0-9A-Fa-f]{2})")
+_SIGNS_OF_SECOND = re.compile(r"-(?=[0-9A-Fa-f]{2})|_")
+
+
+def find_pieces(text: str) -> Iterator[Piece]:
+    """Go through the pieces of a text that mean something else in such links."""
+    for head in _SECOND.finditer(text):
+        # Once it is decoded, what looks like an escape is none.
+        if (value := _VALUE.match(text, head.end())) and not _DECODED.search(value[0]):
+            for sign in _SIGNS_OF_SECOND.finditer(text, *value.span()):
+                yield *sign.span(), _MEANT[sign[0]]
+    for link in _THIRD.finditer(text):
+        for sign in _SIGNS_OF_THIRD.finditer(text, *link.span(2)):
+            yield *sign.span(), _MEANT[sign[0]]
+
+
+def mask_third(text: str, mask: Mask) -> str:
+    """Mask the links of version 3, and write them anew as such.
+
+    Args:
+        text: decoded text, or HTML source.
+        mask: masks a link, however the address in it is written.
+
+    Returns:
+        The text; the same object if nothing changed.
+    """
+    return _THIRD.sub(lambda link: _masked(link, mask), text) if "/v3/__" in text.lower() else text
+
+
+def _masked(link: re.Match[str], mask: Mask) -> str:
+    out = _decode(link[4])
+    whole, used = _put_back(link[2], out)
+    if not out or used != len(out):
+        return link[0]
+    new = mask(whole)
+    if new == whole:
+        return link[0]
+    shown, gone = _take_out(new, frozenset(out))
+    return f"{link[1]}{shown}{link[3]}{_encode(gone)}"
+
+
+def _decode(code: str) -> str:
+    code = code.rstrip("=").replace("-", "+").replace("_", "/")
+    code = code[: len(code) - (len(code) % 4 == 1)]
+    return binascii.a2b_base64(code + "=" * (-len(code) % 4)).decode("utf-8", "replace")
+
+
+def _encode(text: str) -> str:
+    code = binascii.b2a_base64(text.encode("utf-8", "replace"), newline=False).decode("ascii")
+    return code.rstrip("=").replace("+", "-").replace("/", "_")
+
+
+def _put_back(shown: str, out: str) -> tuple[str, int]:
+    """Give a link with the characters that were taken out, and how many it takes."""
+    parts: list[str] = []
+    done = used = 0
+    for sign in _TAKEN_OUT.finditer(shown):
+        size = _LENGTHS.index(sign[1]) + _FEWEST if sign[1] else 1
+        parts += shown[done : sign.start()], out[used : used + size]
+        used += size
+        done = sign.end()
+    return "".join(parts) + shown[done:], used
+
+
+def _take_out(link: str, signs: frozenset[str]) -> tuple[str, str]:
+    """Take characters out of a link; give it, and them."""
+    shown, gone = [], []
+    for character in link:
+        if character in signs or character == "*":
+            gone.append(character)
+            character = "*"
+        shown.append(character)
+    text = "".join(shown)
+    return re.sub(r"\*{2,65}", lambda run: f"**{_LENGTHS[len(run[0]) - _FEWEST]}", text), "".join(
+        gone
+    )

@@ -1,0 +1,169 @@
+r"""Addresses written as people say them, for the final scan: `john (at) doe [dot] example`.
+
+What is before the first label of a domain is brought to a simple form: no tags, one blank for each
+run of blanks, line ends and marks of quoted text. If that ends with what stands for an at sign, the
+words before it and the words from the label on are joined at their dots and looked up. Written
+apart from the masking code. Time is linear. Nothing here raises.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Protocol
+
+_BEFORE, _BEHIND, _NEAR = 220, 300, 72
+_MANY = 64  # labels from which on what stands for an at sign is looked for
+_TAG = re.compile(r"<(?!(?:at|dot)>)/?[a-z][a-z0-9:_-]{0,40}(?:\s[^<>]{0,200}|/)?>")
+_QUOTING = re.compile(
+    r"(?:\r?\n|\r|\\n)(?:[ \t]{0,8}(?:[a-z]{0,3}(?:[>|]|&gt;)|[:;%#*](?=[ \t])))*"
+)
+_BLANKS = re.compile(r"(?:[ \t\r\n\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;)+")
+_OPENING, _CLOSING = r"(?:[\[({<*_~|/\\-]|&lt;){1,3}", r"(?:[\])}>*_~|/\\-]|&gt;){1,3}"
+_SAYS_AT = "at|\u00e4t|aet|arrobas?|arobas|arobase|chez|chiocciola|klammeraffe|snabel-a"
+_SAYS_DOT = "dot|punkt|point|punto|ponto|punt|kropka|tochka"
+_AT_END = re.compile(
+    rf"(?: ?{_OPENING} ?(?:{_SAYS_AT}|ad|a|kukac|sobaka|[@\uff20\ufe6b]) ?{_CLOSING} ?"
+    rf"| (?:{_SAYS_AT}) |[ \"'`+]{{0,12}}[@\uff20\ufe6b][ \"'`+]{{0,12}}|=)\Z"
+)
+_DOT = re.compile(
+    rf" ?{_OPENING} ?(?:{_SAYS_DOT}|[.]) ?{_CLOSING} ?| (?:{_SAYS_DOT}) (?=[^\W_])"
+    r"| ?[.\u3002\uff0e] ?"
+)
+_ENDING_WORD = re.compile(r"[^\W_](?:[\w+-]{0,80}\w)?\Z")
+_LEADING_WORD = re.compile(r"[^\W_](?:[\w-]{0,80}[^\W_])?")
+_LAST = frozenset(" \t\r\n\f\u00a0\u200b\u3000>=@\uff20\ufe6b;:%|#*\"'`+])}_~/\\-n")
+_WORDS = re.compile(r"[^\W_]+")
+# What parts a local part before its at sign, reversed, or a domain that stands right behind it.
+_PARTED_BEFORE = re.compile(
+    r"[\w+-]+(?:[\s>|]+(?:\.|tod|tknup|tni|otn|tnup|akp|akh|[\])}>])|\.[\s>]|[\])}>*_]|;)"
+)
+_PARTED_BEHIND = re.compile(
+    r"[\w-]+(?>(?:\.[\w-]+)*)(?:\.[\s<\\]|[\s>]+(?:[.\[({<*_-]|dot|pun|poi|pon|kro|toc)|[\[({*]|&|\\)"
+)
+_ANY_SIGN = re.compile(rf"[@=\uff20\ufe6b]|(?<![^\W_])(?:{_SAYS_AT}|ad|a|kukac|sobaka)(?![^\W_])")
+_NEXT = re.compile(r"[^\w@=]{0,24}([^\W_][\w-]*)")
+_MOST = 10  # labels and words
+# What is escaped here another reading tells.
+_ESCAPED_BEHIND = re.compile(
+    r"%(?:25)*[0-9a-f]{2}|&(?:#|amp|period|hyphen|dash|lowbar)|\\|=[0-9a-f]{2}"
+)
+_ESCAPED_BEFORE = re.compile(r"(?:%(?:25)*[0-9a-f]{2}|&\#?\w{1,8};|\\(?:u00|x)[0-9a-f]{2})\Z")
+
+
+class Known(Protocol):
+    """Whom to look for."""
+
+    @property
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        """Give their domains of several labels by the first of these, in lower case."""
+
+    @property
+    def dotted(self) -> frozenset[str]:
+        """Give the domains at which a local part has a dot."""
+
+    @property
+    def endings(self) -> Collection[str]:
+        """Give the last words of their local parts."""
+
+    def owner(self, local: str, domain: str) -> str | None:
+        """Give the token of whose address has a local part and a domain."""
+
+
+def find_owners(low: str, known: Known) -> Iterator[str]:
+    """Go through the tokens of those whose address a lower-case text says."""
+    if len(known.labels) > _MANY:
+        for sign in _ANY_SIGN.finditer(low):
+            label = _NEXT.match(low, sign.end())
+            if label is not None and label[1] in known.labels:
+                yield from _said(low, label.start(1), known)
+        return
+    for word, names in known.labels.items():
+        at = low.find(word, 1)
+        while at >= 0:
+            before = low[at - 1]
+            if before in _LAST and not (before == "@" and _is_clear(low, at, names, known.dotted)):
+                yield from _said(low, at, known)
+            at = low.find(word, at + len(word))
+
+
+def _is_clear(low: str, at: int, names: tuple[str, ...], dotted: frozenset[str]) -> bool:
+    """Tell cheaply whether an address stands in clear around the begin of its domain."""
+    if not low[max(0, at - 2)].isalnum():
+        return False
+    if low.startswith(names, at) and dotted.isdisjoint(names):
+        return True
+    parted = _PARTED_BEFORE.match(low[max(0, at - _NEAR) : at - 1][::-1])
+    return parted is None and _PARTED_BEHIND.match(low, at) is None
+
+
+def _said(low: str, at: int, known: Known) -> Iterator[str]:
+    before = low[max(0, at - _NEAR) : at]
+    if not any(word in known.endings for word in _WORDS.findall(before)):
+        return
+    if _AT_END.search(_simple(before)) is None:
+        return
+    before = _simple(low[max(0, at - _BEFORE) : at])
+    if (sign := _AT_END.search(before)) is None:
+        return
+    tight = sign[0] in "@\uff20\ufe6b"
+    locals = list(_locals(before[: sign.start()], routed=sign[0] == "="))
+    for domain, plain in _domains(_simple(low[at : at + _BEHIND])):
+        for local, whole in locals:
+            # What stands in clear is not told here.
+            token = None if tight and plain and whole else known.owner(local, domain)
+            if token is not None:
+                yield token
+
+
+def _simple(text: str) -> str:
+    return _BLANKS.sub(" ", _TAG.sub(" ", _QUOTING.sub(" ", text)))
+
+
+def _locals(text: str, *, routed: bool) -> Iterator[tuple[str, bool]]:
+    """Give what may be the local part that ends a text; tell if its dots stand in clear."""
+    parts, joints = _parted(text)
+    name, plain = "", True
+    for number in range(len(parts) - 1, max(-1, len(parts) - 1 - _MOST), -1):
+        word = _ENDING_WORD.search(parts[number])
+        if word is None:
+            return
+        name = f"{word[0]}.{name}" if name else word[0]
+        whole = word.start() == 0
+        begins = not whole or number == 0 or joints[number - 1] != "."
+        if begins and not _ESCAPED_BEFORE.search(parts[number][: word.start()]):
+            yield name, plain
+        if routed:
+            cut = max(word[0].rfind(sign) for sign in "+-") + 1
+            if cut and name[cut:]:
+                yield name[cut:], plain
+        if not whole:
+            return
+        plain = plain and number > 0 and joints[number - 1] == "."
+
+
+def _domains(text: str) -> Iterator[tuple[str, bool]]:
+    """Give what may be the domain that begins a text; tell if its dots stand in clear."""
+    parts, joints = _parted(text)
+    name, plain = "", True
+    for number, part in enumerate(parts[:_MOST]):
+        word = _LEADING_WORD.match(part)
+        if word is None:
+            return
+        name = f"{name}.{word[0]}" if name else word[0]
+        whole = word.end() == len(part)
+        plain = plain and (not number or joints[number - 1] == ".")
+        ends = not whole or number == len(joints) or not _goes_on(parts, joints, number)
+        if number and ends and not _ESCAPED_BEHIND.match(part, word.end()):
+            yield name, plain
+        if not whole:
+            return
+
+
+def _goes_on(parts: list[str], joints: list[str], number: int) -> bool:
+    """Tell whether a domain surely goes on behind one of its labels."""
+    return joints[number] == "." and _LEADING_WORD.match(parts[number + 1]) is not None
+
+
+def _parted(text: str) -> tuple[list[str], list[str]]:
+    """Cut a text at its dots, and give these."""
+    joints = _DOT.findall(text)
+    return _DOT.split(text), joints

@@ -1,0 +1,275 @@
+"""Addresses as few people write them, but anybody reads them: in every place, and by the scan.
+
+Each spelling stands in each place that can hold it, of a message to somebody else. The copy and the
+record must have the alias instead, and the scan must see the address in the message as it came.
+"""
+
+import base64
+import email
+import email.policy
+import quopri
+import re
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from builders import CARRIER, SHOP, A, hard, mail, order, person
+
+from conversation_tracker.core.model.message import parse, render
+from conversation_tracker.core.scanning.scan import Scanner
+
+JOHN, LOCAL, HOME = "john.doe@home.example", "john.doe", "home.example"
+ALIAS = hard("b")
+PEOPLE = order(person(JOHN, "buyer", "b" * 32), SHOP, CARRIER)
+
+
+def cloudflare(address: str, key: int = 0x5A) -> str:
+    """Write an address as Cloudflare does."""
+    return bytes((key, *(key ^ each for each in address.encode()))).hex()
+
+
+def second(link: str) -> str:
+    """Write a link as version 2 of URL Defense does."""
+    return quote(link, safe="").replace("%2F", "_").replace("-", "-2D").replace("%", "-")
+
+
+V2 = "https://urldefense.proofpoint.com/v2/url?u={}&d=Dw&c=x"
+V3 = "https://urldefense.com/v3/__https://c.example/t?e=john.doe{}home.example__;{}!!Ab!x$"
+LINK = "https://c.example/t?e=john.doe%40home.example&x=1"
+
+SPELLINGS = {
+    # Signs in words.
+    "at": "john.doe(at)home.example",
+    "at, blanks": "john.doe (at) home.example",
+    "at, capitals": "JOHN.DOE (AT) HOME.EXAMPLE",
+    "at and dot": "john.doe [at] home [dot] example",
+    "at and dot alone": "john dot doe at home dot example",
+    "all dots": "john (dot) doe (at) home (dot) example",
+    "braces": "john.doe{at}home{dot}example",
+    "angles": "john.doe &lt;at&gt; home &lt;dot&gt; example",
+    "square at": "john.doe[@]home.example",
+    "lines": "john.doe_at_home.example",
+    "hyphens": "john.doe-at-home.example",
+    "arroba": "john.doe arroba home punto example",
+    "chez": "john.doe chez home point example",
+    "sentence before": "Hello. john.doe (at) home.example. Bye",
+    # Blanks and marks.
+    "blanks": "john.doe @ home.example",
+    "blank before": "john.doe @home.example",
+    "blank behind": "john.doe@ home.example",
+    "blanks at dots": "john . doe @ home . example",
+    "no-break": "john.doe\u00a0@\u00a0home.example",
+    "quotes": "john.doe'@'home.example",
+    "in a script": "'john.doe' + '@' + 'home.example'",
+    "full width": "john.doe\uff20home.example",
+    "small": "john.doe\ufe6bhome.example",
+    "all full width": "".join(chr(ord(c) + 0xFEE0) if c.isalpha() else c for c in JOHN),
+    "soft hyphen": "john.doe\u00ad@home.exam\u00adple",
+    "no width": "john.doe\u200b (at) \u200bhome.example",
+    # Tags.
+    "bold": "<bold>john.doe</bold>@home.example",
+    "empty tag": "john.doe<b></b>@home.example",
+    "wbr": "john.doe@<wbr>home.example",
+    "mark": "<x-tad>john</x-tad>.doe<x-tad>@home.example</x-tad>",
+    "tags and words": "john.doe<b> (at) </b>home.example",
+    # Over lines.
+    "wrapped": "> > On Mon, John Doe <john.doe@\n> > home.example> wrote:",
+    "wrapped deep": ">>>> john.doe@\n>>>> home.example",
+    "wrapped before": "> john.doe\n> @home.example",
+    "wrapped at a dot": "> john.doe@home.\n> example wrote",
+    "wrapped oddly": "> > john.doe@\n> home.example",
+    "wrapped with initials": "JD> john.doe@\nJD> home.example",
+    "wrapped words": "| john.doe at\n| home dot example",
+    "wrapped flowed": "> john.doe@ \n> home.example",
+    "wrapped markup": "john.doe@<br>\n&gt; home.example",
+    "wrapped CR": "> > john.doe@\r\n> > home.example",
+    # Envelope forms.
+    "verp": "https://c.example/verp/bounce+john.doe=home.example/x",
+    "verp alone": "bounce-john.doe=home.example",
+    # Escapes.
+    "css": "content:'john.doe\\40 home.example'",
+    "css, six": "content:'john.doe\\000040home.example'",
+    "css, dots": "content:'john\\2e doe\\40 home\\2e example'",
+    "css, all": "content:'" + "".join(f"\\{ord(c):x} " for c in JOHN) + "'",
+    "script, x": "var a='john.doe\\x40home.example'",
+    "script, u": "var a='john.doe\\u0040home.example'",
+    "script, braces": "var a='john.doe\\u{40}home.example'",
+    "script, octal": "var a='john.doe\\100home.example'",
+    "script, all": "var a='" + "".join(f"\\x{ord(c):02X}" for c in JOHN) + "'",
+    "rtf": "{\\rtf1 john.doe\\'40home.example }",
+    "rtf, u": "{\\rtf1 john.doe\\u64?home.example }",
+    "rtf, u blank": "{\\rtf1 john.doe\\u64 home.example }",
+    "rtf, bold": "{\\rtf1 {\\b john.doe}@\\i0 home.example }",
+    "srcdoc": '<iframe srcdoc="&lt;p&gt;john.doe&amp;#64;home.example&lt;/p&gt;"></iframe>',
+    "srcdoc, twice": '<iframe srcdoc="&lt;p&gt;john.doe&amp;amp;#64;home.example"></iframe>',
+    "entity of percent": "https://c.example/?e=john.doe&#37;40home.example",
+    "percent of entity": "https://c.example/?e=john.doe%26%2364%3Bhome.example",
+    "thrice": "https://c.example/?u=https%253A%252F%252Fd%253Fe%253Djohn.doe%25252540home.example",
+    "percent of words": "https://c.example/?e=john.doe%20(at)%20home.example",
+    "utf-7": "john.doe+AEA-home.example",
+    # Gateways.
+    "url defense 1": f"https://urldefense.proofpoint.com/v1/url?u={quote(LINK, safe='')}&k=1",
+    "url defense 2": V2.format(second(LINK)),
+    "url defense 2, plain": V2.format("https-3A__c.example_t-3Fe-3Djohn.doe-40home.example"),
+    "url defense 3": V3.format("*40", "JQ"),
+    "url defense 3, sign": V3.format("*", "QA"),
+    "url defense 3, tailless": V3.format("*40", ""),
+    "safe links": f"https://x.safelinks.protection.outlook.com/?url={quote(LINK, safe='')}&data=05",
+    "safe links of url defense": "https://x.safelinks.protection.outlook.com/?url="
+    + quote(V2.format(second(LINK)), safe=""),
+    "sophos": "https://eu.protection.sophos.com/?d=c.example&e="
+    + base64.b64encode(JOHN.encode()).decode(),
+    "barracuda": f"https://linkprotect.cudasvc.com/url?a={quote(LINK, safe='').lower()}&c=E,1",
+    "cisco": f"https://secure-web.cisco.com/1abc/{quote(LINK, safe='')}",
+    # Hidden by a page.
+    "cloudflare": f'<a class="__cf_email__" data-cfemail="{cloudflare(JOHN)}">x</a>',
+    "cloudflare, link": f'<a href="/cdn-cgi/l/email-protection#{cloudflare(JOHN, 7)}">x</a>',
+    # Terminals and ISO-2022-JP.
+    "colours": "owner: \x1b[1mjohn.doe@home.example\x1b[0m",
+    "colours within": "\x1b[1;32mjohn.doe\x1b[0m@\x1b[33mhome.example\x1b[0m",
+    "jis": "\x1b$B$*Ld$$9g$o$;\x1b(Bjohn.doe@home.example",
+    "jis roman": "\x1b$B$*Ld$$9g$o$;\x1b(Jjohn.doe@home.example",
+    "jis within": "john.doe\x1b(B@home.example",
+    "jis row 13": "\x1b$B-!-j$*\x1b(Bjohn.doe@home.example",
+}
+
+NOT_ASCII = {name for name, text in SPELLINGS.items() if not text.isascii()}
+
+
+def typed(
+    type: str, encode: Callable[[bytes], bytes] = bytes, code: str = "8bit"
+) -> Callable[[str], bytes]:
+    """Put a text into a body of some type."""
+    head = f"From: {JOHN}\nContent-Type: {type}\nContent-Transfer-Encoding: {code}\n\n".encode()
+    return lambda text: head + encode(f"Hello\n{text}\nBye\n".encode())
+
+
+def field(name: str, pattern: str = "{}") -> Callable[[str], bytes]:
+    """Put a text into a header field."""
+    author = "" if name == "From" else f"From: {JOHN}\n"
+    return lambda text: f"{author}{name}: {pattern.format(text)}\n\nHello\n".encode()
+
+
+def part_field(pattern: str) -> Callable[[str], bytes]:
+    """Put a text into a field of a part."""
+    head = f"From: {JOHN}\nContent-Type: multipart/mixed; boundary=b\n\n--b\n"
+    return lambda text: f"{head}{pattern.format(text)}\n\nHello\n--b--\n".encode()
+
+
+BODIES = {
+    "plain": typed("text/plain; charset=utf-8"),
+    "plain, quoted-printable": typed(
+        "text/plain; charset=utf-8", quopri.encodestring, "quoted-printable"
+    ),
+    "plain, base64": typed("text/plain; charset=utf-8", base64.encodebytes, "base64"),
+    "html": typed("text/html; charset=utf-8"),
+    "html, quoted-printable": typed(
+        "text/html; charset=utf-8", quopri.encodestring, "quoted-printable"
+    ),
+    "enriched": typed("text/enriched; charset=utf-8"),
+    "rtf": typed("text/rtf"),
+    "application/rtf": typed("application/rtf"),
+    "unknown": typed("text/x-unknown"),
+    "untyped": typed("application/octet-stream"),
+    "json": typed("application/json"),
+    "css": typed("text/css"),
+    "headers": typed("text/rfc822-headers"),
+    "cp50220": typed("text/plain; charset=cp50220"),
+    "iso-2022-jp": typed("text/plain; charset=iso-2022-jp"),
+    "iso-2022-jp-ms": typed("text/html; charset=iso-2022-jp-ms"),
+    "flowed": typed("text/plain; charset=utf-8; format=flowed; delsp=yes"),
+    "calendar": lambda text: typed("text/calendar; charset=utf-8")(
+        "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDESCRIPTION:"
+        + text.replace("\n", "\\n")
+        + "\nEND:VEVENT\nEND:VCALENDAR"
+    ),
+}
+FIELDS = {
+    "Subject": field("Subject"),
+    "a name": field("To", '"{}" <x@stranger.example>'),
+    "a comment": field("To", "x@stranger.example ({})"),
+    "a description": part_field("Content-Description: {}"),
+    "a file name": part_field('Content-Disposition: attachment; filename="{}"'),
+}
+
+
+def encoded_word(text: str, label: str = "utf-8") -> bytes:
+    """Put a text into an encoded word of a Subject."""
+    word = base64.b64encode(text.encode()).decode()
+    return f"From: {JOHN}\nSubject: =?{label}?B?{word}?=\n\nHello\n".encode()
+
+
+FIELDS["an encoded word"] = encoded_word
+FIELDS["a Japanese word"] = lambda text: encoded_word(text, "iso-2022-jp")
+FIELDS["a word of Windows"] = lambda text: encoded_word(text, "cp50220")
+
+BACKSLASHES = {name for name, text in SPELLINGS.items() if "\\" in text}
+QUOTES = {name for name, text in SPELLINGS.items() if '"' in text}
+# A quoted pair is its second character, so a backslash there is none.
+CANNOT = {
+    *((name, "a name") for name in BACKSLASHES | QUOTES),
+    *((name, "a file name") for name in BACKSLASHES | QUOTES),
+    *((name, "a comment") for name in BACKSLASHES),
+    # Cut at 7 bits, these say something else.
+    *(
+        (name, place)
+        for name in NOT_ASCII
+        for place in ("a Japanese word", "a word of Windows", "iso-2022-jp")
+    ),
+    *((name, place) for name in NOT_ASCII for place in ("cp50220", "iso-2022-jp-ms", "headers")),
+}
+CASES = [
+    (name, place)
+    for name, text in SPELLINGS.items()
+    for place in (*BODIES, *FIELDS)
+    if (name, place) not in CANNOT
+    and not ("\n" in text and (place in FIELDS or place in ("headers",)))
+]
+
+
+def shown(raw: bytes) -> str:
+    """Read a message with the standard library, as far as it can."""
+    message = email.message_from_bytes(raw, policy=email.policy.compat32)
+    texts = []
+    for part in message.walk():
+        for name, value in part.items():
+            decoded = email.header.decode_header(str(value))
+            words = [
+                w.decode("utf-8", "replace") if isinstance(w, bytes) else w for w, _ in decoded
+            ]
+            texts.append(f"{name}: {''.join(words)}")
+        content = part.get_payload(decode=True)
+        if isinstance(content, bytes):
+            texts.append(content.decode("utf-8", "replace"))
+    return "\n".join(texts).replace("\r\n", "\n")
+
+
+PLAIN = re.compile(r"(?i)john|doe.{0,9}home|am9obi5kb2V|bW9obi5kb2V")
+
+
+@pytest.mark.parametrize(("name", "place"), CASES)
+def test_a_spelling_is_masked(name: str, place: str) -> None:
+    """In the copy and in the record."""
+    raw = {**BODIES, **FIELDS}[place](SPELLINGS[name])
+    sent = mail(raw, PEOPLE, to=A, sender=JOHN)
+    done = sent.plan()
+    assert done.reply is None, done.reply
+    copy = sent.sent()
+    for written in (render(copy.headers, copy.body), done.records[0].raw):
+        text = shown(written)
+        assert SPELLINGS[name] not in text
+        if not name.startswith(("cloudflare", "all", "css, all", "script, all")):
+            assert "john.doe" not in text.lower()
+    if not name.startswith(("cloudflare", "sophos")):
+        assert "b" * 32 in text
+        assert "Hello" in text
+
+
+@pytest.mark.parametrize(("name", "place"), CASES)
+def test_a_spelling_is_seen_by_the_scan(name: str, place: str) -> None:
+    """In the message as it came, and not in what leaves."""
+    raw = {**BODIES, **FIELDS}[place](SPELLINGS[name])
+    headers, body = parse(raw)
+    scanner = Scanner({JOHN: "b" * 32})
+    found = scanner.scan([h for h in headers if h.key != b"from" or place == "From"], body)
+    assert found
