@@ -46,6 +46,7 @@ _WORD_BEFORE = re.compile(r"[a-z0-9]{1,64}$")
 _MADE = re.compile(r"[0-9]+|(?=[a-z]*[0-9])[a-z0-9]{8,}")
 _ASCII_ONLY = bytes(range(128)) + b" " * 128
 _USER = re.compile(r"[\w.+\-]{1,64}+(?![%!=])")  # of a path as of UUCP: doe.example!john
+_QUOTED_FOR_DOTS = re.compile(r"\"[^\s\"\\(),:;<>@\[\]]+\"")
 _WORDS = re.compile(r"[^\W_]+")
 _IN_DOMAIN = re.compile(r"[\w.-]")
 _STRING_TAGS = (0x0C, 0x13, 0x16, 0x1A, 0x81)  # ASN.1 strings that hold addresses, and rfc822Name
@@ -177,6 +178,9 @@ class Watch:
             for codec in ("utf-16-le", "utf-16-be"):
                 for start in (0, 1):
                     yield from self.seen(data[start:].decode(codec, "replace").lower())
+        if b"\0\0\0" in data and any(name.encode("utf-32-le")[:-3] in low for _, name in sought):
+            for start in range(4):  # either byte order of UTF-32
+                yield from self.seen(data[start::4].decode("ascii", "replace").lower())
 
 
 class _Locals:
@@ -193,6 +197,8 @@ class _Locals:
     def add(self, local: str, token: str) -> None:
         """Know an address, and without its `+tag` as well; a variant is the first one's."""
         self._exact.setdefault(local, token)
+        if _QUOTED_FOR_DOTS.fullmatch(local):  # as everybody writes it
+            self.add(local[1:-1], token)
         base, plus, _ = local.partition("+")
         variants = [local, base] if plus and base and not local.startswith('"') else [local]
         for variant in variants:

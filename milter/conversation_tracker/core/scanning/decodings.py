@@ -105,6 +105,9 @@ def texts(data: bytes, label: str) -> Iterator[str]:
     if b"\0" in data:
         yield data[::2].decode("ascii", "replace")
         yield data[1::2].decode("ascii", "replace")
+    if b"\0\0\0" in data:
+        yield data[::4].decode("ascii", "replace")
+        yield data[3::4].decode("ascii", "replace")
 
 
 def readings(text: str, *, markup: bool = False) -> Iterator[str]:

@@ -26,7 +26,7 @@ _AT_END = re.compile(
 )
 _DOT = re.compile(
     rf" ?{_OPENING} ?(?:{_SAYS_DOT}|[.]) ?{_CLOSING} ?| (?:{_SAYS_DOT}) (?=[^\W_])"
-    r"| ?[.\u3002\uff0e] ?"
+    r"| ?[.\u3002\uff0e]+ ?"
 )
 _ENDING_WORD = re.compile(r"[^\W_](?:[\w+-]{0,80}\w)?\Z")
 _LEADING_WORD = re.compile(r"[^\W_](?:[\w-]{0,80}[^\W_])?")
@@ -122,13 +122,18 @@ def _locals(text: str, *, routed: bool) -> Iterator[tuple[str, bool]]:
     """Give what may be the local part that ends a text; tell if its dots stand in clear."""
     parts, joints = _parted(text)
     name, plain = "", True
+    if len(parts) > 1 and not parts[-1]:  # surplus dots at its end
+        name, parts, joints = joints[-1].strip(), parts[:-1], joints[:-1]
     for number in range(len(parts) - 1, max(-1, len(parts) - 1 - _MOST), -1):
         word = _ENDING_WORD.search(parts[number])
         if word is None:
+            if name[:1] not in ("", ".") and number < len(joints) and _is_dots(joints[number]):
+                yield joints[number].strip() + name, plain
             return
-        name = f"{word[0]}.{name}" if name else word[0]
+        joint = joints[number].strip() if number < len(joints) else ""
+        name = word[0] + ((joint if _is_dots(joint) else ".") + name if joint else name)
         whole = word.start() == 0
-        begins = not whole or number == 0 or joints[number - 1] != "."
+        begins = not whole or number == 0 or not _is_dots(joints[number - 1], clear=True)
         if begins and not _ESCAPED_BEFORE.search(parts[number][: word.start()]):
             yield name, plain
         if routed:
@@ -137,7 +142,13 @@ def _locals(text: str, *, routed: bool) -> Iterator[tuple[str, bool]]:
                 yield name[cut:], plain
         if not whole:
             return
-        plain = plain and number > 0 and joints[number - 1] == "."
+        plain = plain and number > 0 and _is_dots(joints[number - 1], clear=True)
+
+
+def _is_dots(joint: str, *, clear: bool = False) -> bool:
+    """Tell whether a joint is dots alone; `clear` without blanks."""
+    dots = joint if clear else joint.strip()
+    return bool(dots) and not dots.strip(".")
 
 
 def _domains(text: str) -> Iterator[tuple[str, bool]]:

@@ -5,6 +5,7 @@ encodings are not known here.
 """
 
 import codecs
+import re
 from collections.abc import Callable
 from encodings import normalize_encoding
 from encodings.aliases import aliases
@@ -32,6 +33,9 @@ _WIDER = {
     "x_gbk": "gb18030",
     "x_sjis": "cp932",
 }
+_WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+_BEGINNING = 4096
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffe]")
 _ASCII = bytes(range(0x20, 0x7F))
 _ALL_ASCII = bytes(range(128))
 _LAST = "latin-1"
@@ -66,6 +70,30 @@ def codec(data: bytes, label: str) -> str:
 def transparent(data: bytes, label: str) -> bool:
     """Say whether ASCII text stands in the data as ASCII bytes, and these mean nothing else."""
     return b"\0" not in data and _keeps_ascii(_declared(data, label))
+
+
+def is_wide(data: bytes) -> bool:
+    """Tell whether data is text in UTF-16 or UTF-32, whatever it is called."""
+    if b"\0" not in data[:_BEGINNING]:
+        return False
+    return any(_is_text(data, name) for name in reversed(_WIDE))
+
+
+def _is_text(data: bytes, name: str) -> bool:
+    """Tell whether data is text in one of the wide encodings."""
+    width = 4 if "32" in name else 2
+    if len(data) % width:
+        return False
+    # In most of what is written so, every other octet is null.
+    head = data[: _BEGINNING - _BEGINNING % 4]
+    high = head[width - 1 :: width] if name.endswith("le") else head[::width]
+    if high.count(0) * 2 < len(high):
+        return False
+    try:
+        text = data.decode(name)
+    except ValueError:
+        return False
+    return _CONTROL.search(text) is None
 
 
 def changed(
@@ -143,7 +171,7 @@ def _readings(data: bytes, label: str) -> list[str]:
     if not _keeps_ascii(name):
         names.append("latin-1")
     if b"\0" in data:
-        names += ["utf-16-le", "utf-16-be"]
+        names += _WIDE if b"\0\0" in data else _WIDE[:2]
     return list(dict.fromkeys(names))
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from conversation_tracker.core.base.header_names import THREADING
 from conversation_tracker.core.base.means import ENDLESS
 from conversation_tracker.core.masking.text import chance
+from conversation_tracker.core.masking.text.address_forms import spellings_of
 from conversation_tracker.core.model.conversation import Conversation, Mapped, Order, Participant
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.providers import PUBLIC
@@ -70,7 +71,7 @@ def revealed(
     Returns:
         The person to protect whose address is in it, or whose own domain it was made under; of
         several in one domain the author, else the first; None if there is none. The store's domains
-        are no secret.
+        are no secret, and its addresses are only where they are masked hard.
     """
     text = "".join(identifier.decode("utf-8", "replace").lower().split()).strip("<>")
     found = conversation.memo.get(__name__)
@@ -84,12 +85,18 @@ class _Protected:
 
     def __init__(self, conversation: Conversation) -> None:
         self._ours = f".{conversation.order.alias_domain}"
-        self._people = [p for p in conversation if p.address is not None and p.role != "store"]
+        hard = conversation.store.issuer_mask == "hard"
+        people = [p for p in conversation if p.address is not None]
+        self._people = [p for p in people if hard or p.role != "store"]
         self._domains: dict[str, dict[str, int]] = {}
+        self._owned: dict[str, int] = {}  # domains of their own, and whose each is
         for number, participant in enumerate(self._people):
             assert participant.address is not None
             local, _, domain = participant.address.key.rpartition("@")
-            self._domains.setdefault(domain, {}).setdefault(local, number)
+            for each in spellings_of(local):
+                self._domains.setdefault(domain, {}).setdefault(each, number)
+            if participant.role != "store":
+                self._owned.setdefault(domain, number)
         self._lengths = sorted({len(domain) for domain in self._domains})
         self._locals = {
             domain: sorted({len(local) for local in known})
@@ -124,8 +131,8 @@ class _Protected:
         while name:
             # Under one label, such as "com", is no domain of one's own.
             own = (name == host or "." in name) and name not in PUBLIC
-            if own and name in self._domains:
-                yield next(iter(self._domains[name].values()))
+            if own and name in self._owned:
+                yield self._owned[name]
             name = name.partition(".")[2]
 
     def _named(self, text: str) -> Iterator[int]:
@@ -136,7 +143,11 @@ class _Protected:
                 domain = text[at + 1 : at + 1 + length]
                 for size in self._locals.get(domain, ()):
                     number = self._domains[domain].get(text[max(0, at - size) : at])
-                    if number is not None and _stands(text, at - size, at + 1 + length):
+                    if number is None or not _stands(text, at - size, at + 1 + length):
+                        continue
+                    # A store's domain is in many an identifier: its address must begin there.
+                    store = self._people[number].role == "store"
+                    if not (store and text[max(0, at - size - 1) : at - size].isalnum()):
                         yield number
             at = text.find("@", at + 1)
 

@@ -265,7 +265,9 @@ def how(part: Part, data: bytes, people: People | None) -> Leaf | None:
     leaf = declared(part)
     if leaf is not None or not people:
         return leaf
-    if part.type in identity.TYPES or archive.is_one(data) or is_binary(data):
+    if part.type in identity.TYPES or archive.is_one(data):
+        return None
+    if is_binary(data) and not charset.is_wide(data):
         return None
     return calendar.masked if calendar.is_one(data) else plain
 

@@ -82,6 +82,8 @@ _IN_DOMAIN = re.compile(r"[\w.\-]")
 _GMAIL = ("gmail.com", "googlemail.com")
 _PLAIN = re.compile(r"[a-z0-9._\-]+")  # nothing in it is ever written as an escape
 
+_DOTTED = re.compile(r"\"[^\s\"\\(),:;<>@\[\]]+\"")
+
 _NOTHING_FREE = ""
 _FREE_IN_IDENTIFIER = rf"{_JOIN_BACKWARD}|"
 _FREE_IN_ROUTE = r"[+\-]|[bd]2(?:52)*%|"
@@ -322,6 +324,16 @@ def _of_its_kind(match: re.Match[str]) -> str:
     if _UNCASED_CHARACTER.match(match[0]):
         return _ONE_UNCASED
     return _ONE_LETTER if match[0].isalnum() else _ONE_OTHER
+
+
+def spellings_of(local: str) -> Iterator[str]:
+    """Give a local part, and without its quotes where it has them for its dots alone.
+
+    Some providers gave addresses like `ann..lee@`, which everybody writes so.
+    """
+    yield local
+    if _DOTTED.fullmatch(local):
+        yield local[1:-1]
 
 
 @lru_cache(maxsize=1024)

@@ -19,6 +19,7 @@ from conversation_tracker.core.masking.text.address_forms import (
     Hit,
     domain_spellings,
     is_near,
+    spellings_of,
 )
 from conversation_tracker.core.masking.text.encoded_needles import Needles
 from conversation_tracker.core.masking.text.names import parted, shortest
@@ -67,14 +68,16 @@ class Masker:
                 raise ValueError("a key is no address")
             for spelled in domain_spellings(domain):
                 known = self._domains.setdefault(spelled, Domain(spelled))
-                known.locals.setdefault(local, replacement)
+                for each in spellings_of(local):
+                    known.locals.setdefault(each, replacement)
                 if "\\" in local:  # as in a comment, where pairs have been read already
                     known.locals.setdefault(_PAIR.sub(r"\1", local), replacement)
         kept = tuple(kept)
         for key in kept:
             local, _, domain = key.rpartition("@")
             for spelled in domain_spellings(domain) & self._domains.keys():
-                self._domains[spelled].locals.setdefault(local, None)
+                for each in spellings_of(local):
+                    self._domains[spelled].locals.setdefault(each, None)
         for known in self._domains.values():
             known.add_untagged()
         self._watched = frozenset(watched) - self._domains.keys()

@@ -76,7 +76,7 @@ _TOKEN = re.compile(
     rf"(?P<gap>(?>{_GAP}{{1,64}}))"
     rf"|(?P<at>{_AT})|(?P<dot>{_DOT})"
     rf"|(?P<word>{_LETTER}(?>(?:{_LETTER}|(?!{_BETWEEN_LINES})[_\-](?=[\w\-])|\+(?=\w)){{0,80}}))"
-    rf"|(?P<sign>[{_SIGNS}])|(?P<point>[.\u3002\uff0e])|(?P<equals>=)"
+    rf"|(?P<sign>[{_SIGNS}])|(?P<point>[.\u3002\uff0e]{{1,8}})|(?P<equals>=)"
     rf"|(?P<mark>[{_MARKS}]|&(?:quot|apos|\#0*3[49]);)|(?P<other>.)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -233,11 +233,14 @@ def _read(tokens: list[_Token], number: int, lookup: Lookup) -> Spoken | None:
         first, last = first - 1, last + 1
     elif kind != "equals":
         return None
+    behind = ""
+    if first > 0 and tokens[first].kind == "point":
+        behind, first = "." * len(tokens[first].text), first - 1
     if first < 0 or last >= len(tokens) or {tokens[first].kind, tokens[last].kind} != {"word"}:
         return None
-    tight = kind == "sign" and last - first == len("x@")
+    tight = kind == "sign" and last - first == len("x@" + behind)
     for domain in _domains(tokens, last):
-        for local in _locals(tokens, first, routed=kind == "equals"):
+        for local in _locals(tokens, first, behind, routed=kind == "equals"):
             # What stands in clear is not told here.
             clear = tight and domain.plain and local.plain
             new = None if clear else lookup(local.text, domain.text)
@@ -246,70 +249,75 @@ def _read(tokens: list[_Token], number: int, lookup: Lookup) -> Spoken | None:
     return None
 
 
-def _step(tokens: list[_Token], number: int, way: int) -> tuple[int, bool]:
+def _step(tokens: list[_Token], number: int, way: int) -> tuple[int, str, bool]:
     """Go over a dot, or what stands for one, to the next word; -1 where there is none.
 
-    Tells as well whether it is more than a dot, where a sentence may end.
+    Gives its dots too, and whether it is more than these, where a sentence may end.
     """
+    nothing = -1, "", True
     size, at = len(tokens), number + way
     gaps = 0
     if 0 <= at < size and tokens[at].kind == "gap":
         at, gaps = at + way, 1
     if not 0 <= at < size:
-        return -1, False
+        return nothing
     kind, free = tokens[at].kind, tokens[at].kind == "word" and tokens[at].text in _FREE_DOT
     if not (kind in ("point", "dot") or (free and gaps)):
-        return -1, False
+        return nothing
+    dots = "." * len(tokens[at].text) if kind == "point" else "."
     at += way
     behind = 0 <= at < size and tokens[at].kind == "gap"
     if free and not behind:
-        return -1, False
+        return nothing
     at += way * behind
     if not 0 <= at < size or tokens[at].kind != "word":
-        return -1, False
-    return at, bool(gaps or behind or kind != "point")
+        return nothing
+    return at, dots, bool(gaps or behind or kind != "point")
 
 
 def _domains(tokens: list[_Token], number: int) -> Iterator[_Side]:
     """Give the domains that may begin at a word, the longest first."""
     found: list[_Side] = []
-    words, plain = [tokens[number].text], True
-    while True:
-        after, parts = _step(tokens, number, 1) if len(words) < _LONGEST else (-1, True)
-        if len(words) > 1 and (after < 0 or parts) and not _is_escape(tokens, number + 1, 1):
-            found.append(_Side(".".join(words), tokens[number].end, plain))
+    name, plain = tokens[number].text, True
+    for count in range(_LONGEST):
+        after, dots, parts = _step(tokens, number, 1)
+        if count and parts and not _is_escape(tokens, number + 1, 1):
+            found.append(_Side(name, tokens[number].end, plain))
         if after < 0:
             break
         plain = plain and not parts
         number = after
-        words.append(tokens[number].text)
+        name += dots + tokens[number].text
     yield from reversed(found)
 
 
-def _locals(tokens: list[_Token], number: int, *, routed: bool) -> Iterator[_Side]:
+def _locals(tokens: list[_Token], number: int, behind: str, *, routed: bool) -> Iterator[_Side]:
     """Give the local parts that may end at a word, the longest first.
 
     Args:
         tokens: what the text is made of.
         number: the word.
+        behind: surplus dots behind it.
         routed: something may stand before it, as in `bounce+john=doe.example`.
     """
     found: list[_Side] = []
-    words, plain = [tokens[number].text], True
-    while True:
-        before, parts = _step(tokens, number, -1) if len(words) < _LONGEST else (-1, True)
-        if (before < 0 or parts) and not _is_escape(tokens, number - 1, -1):
-            found.append(_Side(".".join(words[::-1]), tokens[number].start, plain))
-        if routed:
-            cut = max(tokens[number].text.rfind(sign) for sign in "+-") + 1
-            rest = [*words[:-1], words[-1][cut:]] if cut else []
-            if rest and rest[-1]:
-                found.append(_Side(".".join(rest[::-1]), tokens[number].start + cut, plain))
+    name, plain = behind, True
+    for _ in range(_LONGEST):
+        word = tokens[number]
+        before, dots, parts = _step(tokens, number, -1)
+        if parts and not _is_escape(tokens, number - 1, -1):
+            found.append(_Side(word.text + name, word.start, plain))
+        if parts and number and tokens[number - 1].kind == "point":  # surplus dots
+            first = tokens[number - 1]
+            found.append(_Side("." * len(first.text) + word.text + name, first.start, plain))
+        cut = max(word.text.rfind(sign) for sign in "+-") + 1 if routed else 0
+        if cut and word.text[cut:]:
+            found.append(_Side(word.text[cut:] + name, word.start + cut, plain))
         if before < 0:
             break
         plain = plain and not parts
         number = before
-        words.append(tokens[number].text)
+        name = dots + word.text + name
     yield from reversed(found)
 
 
