@@ -1,7 +1,7 @@
 """Whose a message identifier is, and what stands for it."""
 
 import pytest
-from builders import BUYER, CARRIER, DOMAIN, order, person
+from builders import BUYER, CARRIER, DOMAIN, hard, mail, order, person
 
 from conversation_tracker.core.model.conversation import Mapped
 from conversation_tracker.core.views import message_ids
@@ -32,3 +32,14 @@ def test_an_identifier_of_a_shared_domain_is_the_authors() -> None:
     assert message_ids.stands_for(identifier, talk, first, known, first) == ours
     assert message_ids.stands_for(ours.encode(), talk, second, known) == identifier.decode()
     assert message_ids.stands_for(ours.encode(), talk, first, known) is None
+
+
+def test_a_sender_makes_the_database_look_up_few_identifiers() -> None:
+    """The nearest of others, and all of ours, which are told apart by their domain alone."""
+    talk = order(BUYER, CARRIER)
+    references = " ".join(f"<{number}@elsewhere.example>" for number in range(5_000))
+    text = f"From: {CARRIER}\nIn-Reply-To: <m-1@{DOMAIN}>\nReferences: {references}\n\nHello.\n"
+    found = message_ids.to_look_up(mail(text, talk, to=hard("b")).message, talk.order)
+    assert found[0] == f"<m-1@{DOMAIN}>"
+    assert len(found) == 101
+    assert found[1] == message_ids.ours(b"<4999@elsewhere.example>", talk.order)

@@ -25,6 +25,7 @@ from conversation_tracker.core.syntax.splicing import splice
 # What stands between angle brackets, whatever it is, or else a word: an identifier that is written
 # wrongly tells as much as a right one.
 _IDENTIFIER = re.compile(rb"<[^<>]*>|[^\s<>]+")
+_LOOKED_UP = 100  # identifiers of others; a sender may write thousands
 _GOES_ON = re.compile(r"[a-z0-9_-]|\.[a-z0-9]")
 
 
@@ -238,11 +239,11 @@ def to_look_up(message: Message, order: Order) -> list[str]:
         message: the message.
         order: the order they are looked up in.
     """
-    found: list[str] = []
-    for identifier in referenced(message):
-        mine = identifier.endswith(f"@{order.alias_domain}>")
-        found.append(identifier if mine else ours(identifier.encode("utf-8"), order))
-    return found
+    end = f"@{order.alias_domain}>"
+    named = referenced(message)
+    others = [each for each in named if not each.endswith(end)][:_LOOKED_UP]
+    stand_ins = [ours(each.encode("utf-8"), order) for each in others]
+    return [each for each in named if each.endswith(end)] + stand_ins
 
 
 def find_author(message: Message, conversation: Conversation) -> Participant | None:
