@@ -1,6 +1,7 @@
 """The baseline makes what older databases have become, or `migrate` says where it does not."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -376,3 +377,59 @@ def test_an_older_databases_people_keep_their_aliases(uri: str) -> None:
             " JOIN tracker.messages AS m ON m.return_id = a.participant_id"
         ).fetchall()
         assert found == [("b@far.example",)] * 2
+
+
+THEIR_YOYO = """
+CREATE TABLE public._yoyo_log (id integer, migration_id text);
+INSERT INTO public._yoyo_log VALUES (1, 'theirs-0001');
+CREATE TABLE public._yoyo_migration (migration_hash text, migration_id text, applied_at_utc date);
+INSERT INTO public._yoyo_migration VALUES ('h', 'theirs-0001', now());
+"""
+
+
+@pytest.mark.parametrize("marks", ["", "DELETE FROM public._yoyo_migration;", "own table"])
+def test_another_programs_bookkeeping_stays(uri: str, marks: str) -> None:
+    """The tool that kept ours is used by others, in the same schema, too."""
+    theirs = "DROP TABLE public._yoyo_migration;" if marks == "own table" else marks
+    run(uri, THEIR_YOYO + theirs)
+    migrate(uri)
+    with psycopg.connect(uri) as connection:
+        assert connection.execute("SELECT count(*) FROM public._yoyo_log").fetchone() == (1,)
+        verify(connection)
+
+
+def test_a_function_of_somebody_elses_with_a_name_of_before_stays(older: str) -> None:
+    """What our files dropped on the way is not looked for once more."""
+    run(older, "CREATE FUNCTION tracker.too_many(point) RETURNS text LANGUAGE sql AS 'SELECT NULL'")
+    migrate(older)
+    with psycopg.connect(older) as connection:
+        query = "SELECT to_regprocedure('tracker.too_many(point)') IS NOT NULL"
+        assert connection.execute(query).fetchone() == (True,)
+
+
+def test_a_schema_without_bookkeeping_is_told_and_left(database: str) -> None:
+    """As a dump of the schema alone makes it."""
+    run(database, "DROP TABLE tracker.migrations")
+    with pytest.raises(Differences) as caught:
+        migrate(database)
+    assert caught.value.lines == [
+        "has a schema tracker, and no bookkeeping of what it was made from"
+    ]
+
+
+def test_whoever_owns_the_schema_migrates_after_a_superuser_did(older: str) -> None:
+    """The bookkeeping is the owner's, as all that it tells of is."""
+    run(older, "CREATE ROLE plain LOGIN; ALTER SCHEMA tracker OWNER TO plain")
+    migrate(older)
+    with psycopg.connect(older) as connection:
+        query = "SELECT tableowner FROM pg_tables WHERE tablename = 'migrations'"
+        assert connection.execute(query).fetchone() == ("plain",)
+    run(older, "REASSIGN OWNED BY plain TO postgres; DROP OWNED BY plain; DROP ROLE plain")
+
+
+def test_a_session_of_repeatable_reads_waits_and_sees(uri: str) -> None:
+    """Else a second run would begin with what was there before the first one was done."""
+    run(uri, "ALTER DATABASE older SET default_transaction_isolation = 'repeatable read'")
+    with ThreadPoolExecutor(3) as pool:
+        counts = sorted(pool.map(migrate, [uri] * 3))
+    assert counts == [0, 0, len(read_files().all)]

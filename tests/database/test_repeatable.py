@@ -11,7 +11,13 @@ import psycopg
 import pytest
 
 from conversation_tracker.database import migrate as module
-from conversation_tracker.database.migrate import Dependents, NewerDatabase, migrate, verify
+from conversation_tracker.database.migrate import (
+    Dependents,
+    NewerDatabase,
+    NotMigrated,
+    migrate,
+    verify,
+)
 from conversation_tracker.database.schema import files as schema_files
 
 if TYPE_CHECKING:
@@ -275,3 +281,43 @@ def test_functions_of_an_older_version_do_not_replace_newer_ones(
         verify(connection)
     with pytest.raises(NewerDatabase, match="repeatable/suspects; install the newer program"):
         migrate(uri)
+
+
+THEIRS = "CREATE FUNCTION tracker.%s(point) RETURNS text LANGUAGE sql AS 'SELECT NULL'"
+OURS = "SELECT count(*) FROM pg_proc WHERE proname = '%s' AND pronargs = %d"
+
+
+def test_a_function_of_somebody_elses_with_our_name_stays(uri: str, edit: Edit) -> None:
+    """Ours is changed in place, and neither is dropped."""
+    run(uri, THEIRS % "random_ref")
+    edit("orders", "\nCREATE OR REPLACE", "\n-- Another text.\nCREATE OR REPLACE")
+    assert migrate(uri) == 1
+    assert (one(uri, OURS % ("random_ref", 0)), one(uri, OURS % ("random_ref", 1))) == (1, 1)
+
+
+@pytest.mark.parametrize(("name", "change"), [("mask", SIGNATURE), ("random_ref", RESULT)])
+def test_of_two_functions_of_one_name_none_is_dropped(
+    uri: str, edit: Edit, name: str, change: tuple[str, str, str]
+) -> None:
+    """Which of them is ours cannot be told: nothing is changed, and the name is said."""
+    run(uri, THEIRS % name)
+    edit(*change)
+    with pytest.raises(Dependents, match=f"several functions tracker.{name}"):
+        migrate(uri)
+    assert one(uri, f"SELECT count(*) FROM pg_proc WHERE proname = '{name}'") == 2
+
+
+def test_a_lost_function_is_noticed_and_made_again(uri: str) -> None:
+    """Its text did not change, so only that it is not there tells."""
+    run(uri, "DROP FUNCTION tracker.suspect")
+    with psycopg.connect(uri) as connection, pytest.raises(NotMigrated, match="function suspect"):
+        verify(connection)
+    assert migrate(uri) == 1
+    with psycopg.connect(uri) as connection:
+        verify(connection)
+
+
+def test_a_release_is_no_older_than_its_candidates() -> None:
+    """What a candidate applied must not keep the release out."""
+    assert module._version("1.0.0rc1") == module._version("1.0.0.dev3") == module._version("1.0")
+    assert module._version("1.0.1") > module._version("1.0.0") > module._version("0.9.12")

@@ -13,7 +13,7 @@ reached raises the driver's OperationalError.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ from conversation_tracker import __version__
 from conversation_tracker.database import partitions
 from conversation_tracker.database.connection import Connection, Limits
 from conversation_tracker.database.schema.catalogue import find_differences
-from conversation_tracker.database.schema.files import File, Files, Kind, read_files
+from conversation_tracker.database.schema.files import File, Files, Kind, find_left, read_files
 from conversation_tracker.database.schema.repeatable import Dependents, Remake
 
 __all__ = ["Dependents", "Differences", "NewerDatabase", "NotMigrated", "migrate", "verify"]
@@ -35,7 +35,14 @@ _ATTEMPTS = 20
 
 _SEARCH_PATH = "SET LOCAL search_path TO pg_catalog, pg_temp"
 _TABLE = "SELECT to_regclass('tracker.migrations')"
+_SCHEMA = "SELECT to_regnamespace('tracker')"
 _APPLIED = "SELECT name, digest, makes, program FROM tracker.migrations"
+_THERE = """
+    SELECT 'FUNCTION', proname::text FROM pg_proc
+     WHERE pronamespace = to_regnamespace('tracker')
+    UNION ALL
+    SELECT 'VIEW', relname::text FROM pg_class
+     WHERE relnamespace = to_regnamespace('tracker') AND relkind = 'v'"""
 _NOTE = """
     INSERT INTO tracker.migrations (name, digest, makes, program) VALUES (%s, %s, %s, %s)
     ON CONFLICT (name) DO UPDATE
@@ -46,6 +53,10 @@ _FORGET = "DELETE FROM tracker.migrations WHERE name = ANY (%s)"
 # The bookkeeping of the time before the baseline, which yoyo kept.
 _OLDER_TABLE = "SELECT to_regclass('public._yoyo_migration')"
 _OLDER = "SELECT migration_id FROM public._yoyo_migration"
+_IS_THERE = "SELECT to_regclass(%s)"
+_LOGGED = """
+    SELECT FROM public._yoyo_log
+     WHERE migration_id IS NOT NULL AND migration_id <> ALL (%s) LIMIT 1"""
 _DROP_OLDER = (
     "DROP TABLE IF EXISTS public._yoyo_migration, public._yoyo_log, public._yoyo_version,"
     " public.yoyo_lock"
@@ -120,6 +131,8 @@ def _try(connection: Connection, files: Files) -> list[str]:
 
 def _bring(connection: Connection, files: Files) -> list[str]:
     with connection.transaction():
+        # Each statement must see what another run did while this one waited for it.
+        connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         connection.limit()
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         connection.execute(_SEARCH_PATH)
@@ -130,14 +143,16 @@ def _bring(connection: Connection, files: Files) -> list[str]:
         new: list[File] = []
         if not applied:
             new, known = _begin(connection, files, remake)
-        elif applied[files.baseline.name].digest != files.baseline.digest:
+        elif _is_changed(files.baseline, applied):
             new = [files.baseline]
             _compare(connection, files, [each for each in files.migrations if each.name in applied])
         for file in files.migrations:
             if file.name not in applied:
                 remake.apply(file)
                 new.append(file)
-        changed = [file for file in files.repeatable if _is_changed(file, applied)]
+        changed = [
+            file for file in files.repeatable if _is_changed(file, applied) or remake.lacks(file)
+        ]
         remake.make(changed, known)
         for file in (*new, *changed):
             if file not in files.before:
@@ -156,18 +171,33 @@ def _begin(
     Returns:
         The files that were applied; and kind and name of the functions and views there may be.
     """
-    older = _read_older(connection)
-    if unknown := sorted(older - {file.name for file in files.before}):
+    older, ours = _read_older(connection), {file.name for file in files.before}
+    foreign = bool(older) and not older & ours  # another program's bookkeeping
+    if foreign:
+        older = set()
+    if unknown := sorted(older - ours):
         raise NewerDatabase(_told(unknown))
+    if not older and connection.execute(_SCHEMA).fetchone() != (None,):
+        raise Differences(["has a schema tracker, and no bookkeeping of what it was made from"])
     chapters = [file for file in files.before if older and file.name not in older]
     for file in chapters if older else [files.baseline]:
         remake.apply(file)
     if older:
         _compare(connection, files)
-    connection.execute(_DROP_OLDER)
+    if not foreign:
+        _drop_older(connection, ours)
     connection.execute(files.bookkeeping.text.encode())
-    known = {each for file in files.before if older for each in file.makes}
+    known = find_left(files.before if older else ())
     return [*chapters, files.baseline], known - set(files.baseline.makes)
+
+
+def _drop_older(connection: Connection, ours: Collection[str]) -> None:
+    """Drop the bookkeeping of the time before, unless another program's is in it as well."""
+    for table in ("public._yoyo_migration", "public._yoyo_log"):
+        if connection.execute(_IS_THERE, (table,)).fetchone() == (None,):
+            return
+    if connection.execute(_LOGGED, (list(ours),)).fetchone() is None:
+        connection.execute(_DROP_OLDER)
 
 
 def _compare(connection: Connection, files: Files, since: Iterable[File] = ()) -> None:
@@ -193,6 +223,14 @@ def verify(connection: psycopg.Connection) -> None:
         for file in (files.baseline, *files.repeatable)
         if file.name not in lacking and _is_changed(file, applied)
     ]
+    there = set(connection.execute(_THERE).fetchall())
+    lacking += [
+        f"{kind.lower()} {name}"
+        for file in files.repeatable
+        if file.name not in lacking
+        for kind, name in file.makes
+        if (kind, name) not in there
+    ]
     lacking += [f"-{row.name}" for row in applied.values() if row.makes and row.name not in known]
     if lacking:
         raise NotMigrated(f"the database lacks {', '.join(lacking)}: run migrate")
@@ -204,7 +242,7 @@ def _refuse_newer(applied: dict[str, _Applied], files: Files) -> None:
     digests = {file.name: file.digest for file in files.repeatable}
     unknown = []
     for row in applied.values():
-        if row.makes:
+        if "/" in row.name:
             changed = row.digest != digests.get(row.name)
             newer = changed and _version(row.program) > _version(__version__)
         else:
@@ -250,4 +288,8 @@ def _parse(made: str) -> tuple[Kind, str]:
 
 
 def _version(text: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", text)))
+    """Return the numbers of a release; what comes before it, such as 1.0rc1, counts as it."""
+    numbers = [int(each) for each in re.split(r"[^0-9.]", text)[0].split(".") if each]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)

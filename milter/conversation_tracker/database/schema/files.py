@@ -11,6 +11,7 @@ Nothing is run here.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -19,6 +20,9 @@ from importlib.resources.abc import Traversable
 from typing import Literal
 
 _STATEMENT = re.compile(r"^(?=CREATE OR REPLACE (?:FUNCTION|VIEW) tracker\.)", re.MULTILINE)
+_CHANGES = re.compile(
+    r"^(CREATE|DROP) (?:OR REPLACE )?(FUNCTION|VIEW) (?:IF EXISTS )?tracker\.(\w+)", re.MULTILINE
+)
 _MADE = re.compile(r"^CREATE (?:OR REPLACE )?(FUNCTION|VIEW) tracker\.(\w+)", re.MULTILINE)
 
 Kind = Literal["FUNCTION", "VIEW"]
@@ -101,6 +105,15 @@ class Files:
     def makes(self) -> set[tuple[Kind, str]]:
         """Return kind and name of all functions and views of the repeatable files."""
         return {each for file in self.repeatable for each in file.makes}
+
+
+def find_left(chapters: Iterable[File]) -> set[tuple[Kind, str]]:
+    """Return kind and name of the functions and views that are there after some files ran."""
+    left: set[tuple[Kind, str]] = set()
+    for file in chapters:
+        for what, kind, name in _CHANGES.findall(file.text):
+            left = left | {(kind, name)} if what == "CREATE" else left - {(kind, name)}
+    return left
 
 
 def read_files() -> Files:

@@ -57,7 +57,7 @@ _CHECK = """
 
 
 class Dependents(Exception):
-    """Something of somebody else's depends on what would have to be dropped."""
+    """Something of somebody else's is in the way of what would have to be dropped."""
 
 
 class Remake:
@@ -96,33 +96,44 @@ class Remake:
             Dependents: somebody else's view, for instance, is in the way.
             psycopg.Error: a statement fails, or a function could never run.
         """
-        gone = sorted(set(known) - self._files.makes())
+        known = set(known)
+        gone = sorted(known - self._files.makes())
         self._connection.execute(_UNCHECKED)  # until all are there that they call
         for statement in _statements(changed, "FUNCTION"):
-            self._make_function(statement)
+            self._make_function(statement, there_before=("FUNCTION", statement.name) in known)
         for kind, name in gone:
             if kind == "FUNCTION":
-                self._drop_functions(self._find(name))
+                self._drop_function(name, self._find(name))
         self._drop_views([name for kind, name in gone if kind == "VIEW"])
         self._make_views(changed)
         self._connection.execute(_CHECKED)
         self._rows(_CHECK, sorted(name for _kind, name in self._files.makes()))
         self._restore()
 
-    def _make_function(self, statement: Statement) -> None:
+    def lacks(self, file: File) -> bool:
+        """Return whether a function of a file was not there."""
+        return any(kind == "FUNCTION" and (kind, n) not in self._before for kind, n in file.makes)
+
+    def _make_function(self, statement: Statement, *, there_before: bool) -> None:
         before = self._find(statement.name)
         try:
             self._run(statement.text)
         except _NOT_IN_PLACE:
-            self._drop_functions(before)
+            self._drop_function(statement.name, before)
             self._run(statement.text)
-        if len(self._find(statement.name)) > 1:
-            # Of other arguments: the one before is still there.
-            self._drop_functions(before)
+            return
+        if there_before and not set(self._find(statement.name)) <= set(before):
+            # It has other arguments now: ours of before is still there.
+            self._drop_function(statement.name, before)
 
-    def _drop_functions(self, which: Sequence[int]) -> None:
-        """Drop functions; our views with them if one of them uses it."""
-        for each in which:
+    def _drop_function(self, name: str, found: Sequence[int]) -> None:
+        """Drop our function of a name; our views with it if one of them uses it."""
+        if len(found) > 1:
+            raise Dependents(
+                f"there are several functions tracker.{name}, and one of them must go: drop what is"
+                " not this program's, run migrate, and make it again"
+            )
+        for each in found:
             [(statement,)] = self._rows(_DROP_FUNCTION, each)
             try:
                 self._run(statement)

@@ -10,3 +10,14 @@ CREATE TABLE IF NOT EXISTS tracker.migrations (
     program text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- Whoever owns the schema can go on from here, also where a superuser made the table.
+DO $$
+DECLARE
+    mine text := (SELECT nspowner::regrole::text FROM pg_catalog.pg_namespace
+                   WHERE nspname = 'tracker' AND nspowner <> current_user::regrole);
+BEGIN
+    IF mine IS NOT NULL THEN
+        EXECUTE format('ALTER TABLE tracker.migrations OWNER TO %s', mine);
+    END IF;
+END $$;
