@@ -122,6 +122,37 @@ DELAYED = {
         "Message will be retried for 4 more day(s)\n",
     ),
 }
+FUTURE = [
+    "has been delayed. The server will keep trying for 5 days before giving up.",
+    "is delayed: delivery is delayed to john@example.org. We will keep trying. You get another "
+    "mail if there is a permanent failure.",
+    "has been delayed. It will not be retried after 5 days.",
+    "could not be delivered to john@example.org yet.\nReason: mailbox is full.\nWe will keep "
+    "trying for 3 days.",
+    "was not delivered.\nError was: 452 full\nYour message will be retried for 2 days.\nDelivery "
+    "attempts will continue.",
+]
+ENDED_IT = [
+    "has been delayed for 5 days and is now returned as undeliverable.",
+    "has been delayed and has now expired. It could not be delivered.",
+    "has not yet been delivered. I have given up.",
+]
+
+
+@pytest.mark.parametrize("said", FUTURE)
+def test_what_a_server_will_do_later_is_no_failure(said: str) -> None:
+    """It says when it will give up; it has not."""
+    head = f"{DAEMON}\nSubject: Delivery Status Notification"
+    assert read(mail(head, f"Your message {said}\n\n{RETURNED}")).kind == "delayed"
+
+
+@pytest.mark.parametrize("said", ENDED_IT)
+def test_what_a_server_has_done_is_a_failure(said: str) -> None:
+    """Though it tells of the delay before."""
+    head = f"{DAEMON}\nSubject: Delivery Status Notification"
+    assert read(mail(head, f"Your message {said}\n\n{RETURNED}")).kind == "failed"
+
+
 PERMANENT = [
     "550 5.1.1 <john@example.org>: User unknown, delivery failed",
     "554 this is a permanent error, giving up",
@@ -180,6 +211,32 @@ def test_other_mail_of_such_a_name_is_no_report(head: str, null: bool) -> None:
         text = f"--b\n\n{ENDED}\n--b--\n"
     message = mail(f'{head}\nContent-Type: multipart/mixed; boundary="b"', text, null=null)
     assert read(message).kind in ("automatic", "other")
+
+
+@pytest.mark.parametrize("mark", ["Auto-Submitted: auto-replied", "Precedence: auto_reply"])
+@pytest.mark.parametrize("text", ["We have received your message.", ENDED])
+def test_a_confirmation_of_such_a_name_is_automatic(mark: str, text: str) -> None:
+    """It returns what it confirms, and is marked; or says nothing of a failure."""
+    head = (
+        f"From: no-reply@help.example\n{mark}\nSubject: Ticket 7\nContent-Type: multipart/mixed; "
+    )
+    body = f"--b\n\n{text}\n--b\nContent-Type: message/rfc822\n\n{RETURNED}--b--\n"
+    assert read(mail(f'{head}boundary="b"', body)).kind == "automatic"
+
+
+def test_an_unmarked_confirmation_of_such_a_name_is_automatic() -> None:
+    head = "From: no-reply@help.example\nSubject: Ticket 7\nContent-Type: multipart/mixed; "
+    head += 'boundary="b"'
+    text = "We have received your message."
+    body = f"--b\n\n{text}\n--b\nContent-Type: message/rfc822\n\n{RETURNED}--b--\n"
+    assert read(mail(head, body)).kind == "automatic"
+
+
+def test_a_firm_of_such_a_name_is_no_mail_system() -> None:
+    head = (
+        "From: Post Master Ltd <desk@shop.example>\nAuto-Submitted: auto-replied\nSubject: Parcel"
+    )
+    assert read(mail(head, "Your parcel was returned to sender.\n")).kind == "automatic"
 
 
 def test_the_reporting_server_is_heard_again_behind_a_quote() -> None:

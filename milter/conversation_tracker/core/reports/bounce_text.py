@@ -42,12 +42,14 @@ _DELAYED = re.compile(
     r"|no action is required on your|only a temporary failure|delayed for more than"
     r"|temporarily (?:delayed|deferred)|noch nicht zugestellt|en attente de remise"
 )
-# A failure that speaks of the delay before it.
+# A failure that speaks of the delay before it; not what will be, once a server has tried enough.
 _GIVEN_UP = re.compile(
-    r"this is a permanent error|permanent (?:fatal|delivery) errors|failed permanently"
-    r"|permanently failed|permanent failure|giving up|in the queue too long"
-    r"|not (?:going to )?try again|will not be retried|no further (?:delivery )?attempts"
+    r"(?<!if )this is a permanent error|permanent (?:fatal|delivery) errors|failed permanently"
+    r"|permanently failed|(?<!before )(?<!without )giving up|(?:have|has|i've) given up"
+    r"|(?:been|is) in the queue too long|not (?:going to )?try again"
+    r"|will not be retried(?! (?:after|if))|no further (?:delivery )?attempts"
     r"|could not be delivered (?:with)?in \d|will be deleted from queue"
+    r"|(?:is|was|has) (?:now |been )?(?:returned|expired)\b"
 )
 _DELIVERED = re.compile(
     r"had successful delivery|successfully (?:delivered to|relayed)"

@@ -18,8 +18,10 @@ _BEGINS = re.compile(
 )
 # Within a paragraph, the reporting server speaks again.
 _ENDS = re.compile(
-    r"warning: |will (?:keep|continue)|message (?:could not|will be|not delivered)|giving up"
-    r"|i'm not going|this message has been|this is a permanent",
+    r"warning: |(?:we |the (?:server|system) |it )?will (?:keep|continue|retry|try)"
+    r"|(?:your |the )?message (?:could not|will be|not delivered)"
+    r"|(?:further )?(?:delivery )?attempts |giving up|i'm not going"
+    r"|this message has been|this is a permanent",
     re.IGNORECASE,
 )
 

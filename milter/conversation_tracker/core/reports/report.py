@@ -45,7 +45,8 @@ _MAILER = re.compile(
     r"mailer[-_ ]?daemon|mail[-_]daemon|mdaemon|mail delivery (?:sub)?system", re.IGNORECASE
 )
 _POSTMASTER = re.compile(
-    r"post[-_. ]?master|post ?office@|(?:mail|system) administrator|internet mail service|<>",
+    r"postmaster|post[-_.]master@|post ?office@|(?:mail|system) administrator"
+    r"|internet mail service|<>",
     re.IGNORECASE,
 )
 _NOBODY = re.compile(r"\b(?:no|do[-_.]?not)[-_.]?reply\b[^@]{0,40}@", re.IGNORECASE)
@@ -133,8 +134,15 @@ class _Letter:
         self.by_system = message.null or not self.by_person
 
     def _returned_by_nobody(self, author: str) -> bool:
-        """Tell whether mail came back from an address that takes no answers."""
-        return self.message.null and self.returned and _NOBODY.search(author) is not None
+        """Tell whether mail came back from an address that takes no answers, and says so.
+
+        Robots that confirm what they got write from such addresses, and return it, too.
+        """
+        if not self.message.null or not self.returned or _NOBODY.search(author) is None:
+            return False
+        if automatic.is_marked_answer(self.message):
+            return False
+        return bounce_text.read(self.text, self.subject, loosely=True).outcome is not None
 
     @cached_property
     def returned(self) -> bool:
