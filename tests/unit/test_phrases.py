@@ -25,6 +25,8 @@ LOOKS = {
     'x@y.example, "Dö, Jörg" <a@b.example>'.encode(): b"x@y.example, =?utf-8?b?RMO2LCBKw7ZyZw==?= "
     b"<a@b.example>",
     b"D, =?utf-8?q?J=C3=B6rg?= <a@b.example>": b"=?utf-8?b?RCwgSsO2cmc=?= <a@b.example>",
+    b"=?utf-8?q?Re:_Doe,_John?= <a@b.example>": b'"Re: Doe, John" <a@b.example>',
+    b"=?utf-8?q?Re:_D=C3=B6,_J?= <a@b.example>": b"=?utf-8?b?UmU6IETDtiwgSg==?= <a@b.example>",
 }
 STAY = [
     b"",
@@ -40,6 +42,8 @@ STAY = [
     b"a@b.example (Doe, John)",
     b"Doe@home, John <a@b.example>",
     b"Doe, John",
+    b'"Bob <S>, Doe, J <a@b.example>',
+    b"Doe, J (x <a@b.example>",
     b",, <",
 ]
 

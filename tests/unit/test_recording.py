@@ -60,6 +60,23 @@ def test_the_authors_name_stands_in_one_place_alone() -> None:
     assert f"Reply-To: <{B}>\r\n".encode() in record.raw
 
 
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("Doe, John", "Doe, John"),
+        ("=?utf-8?q?Doe,_John?=", "Doe, John"),
+        ("M\u00fcller, J\u00f6rg", "M\u00fcller, J\u00f6rg"),
+    ],
+)
+def test_a_name_with_a_bare_comma_is_the_authors_whole_name(name: str, read: str) -> None:
+    """And goes from their other addresses, so that it can be erased."""
+    text = written(f"{name} <{CARRIER}>", f"To: {name} <{ANN}>, {BUYER}")
+    [record] = mail(text, EVERYBODY, to=B, sender=CARRIER).plan().records
+    assert record.sender_name == read
+    for piece in (b"Doe", b"John", b"?utf-8?"):
+        assert piece not in record.raw
+
+
 def test_a_record_is_masked_though_the_body_is_not() -> None:
     unmasked = order(BUYER, CARRIER, mask_body=False)
     [record] = mail(written(CARRIER, body=f"{BUYER}\n"), unmasked, to=B).plan().records

@@ -13,6 +13,7 @@ from typing import Literal
 from conversation_tracker.core.base.means import ENDLESS, Octets
 from conversation_tracker.core.masking.header.display_names import without_name
 from conversation_tracker.core.masking.header.headers import ADDRESS_HEADERS
+from conversation_tracker.core.masking.header.phrases import quote_names
 from conversation_tracker.core.masking.part import body as mime
 from conversation_tracker.core.model import automatic
 from conversation_tracker.core.model.address import mailboxes
@@ -242,7 +243,9 @@ def _message_id(view: View, message: Message) -> str:
 
 
 def _author_name(message: Message) -> str:
-    found = mailboxes(message.first(b"from") or b"", message.means.check)
+    # As a copy writes it: with a bare comma in it, it is still one name.
+    value = quote_names(message.first(b"from") or b"", message.means.check)
+    found = mailboxes(value, message.means.check)
     return found[0].name if found else ""
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from conversation_tracker.core.base.means import asked, never
-from conversation_tracker.core.syntax.encoded_words import decoded, encoded
+from conversation_tracker.core.syntax.encoded_words import ENCODED, decoded, encoded
 from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.tokens import ANGLE, CHUNK, SIGN, tokens
 
@@ -30,10 +30,14 @@ def quote_names(value: bytes, check: Callable[[], None] = never) -> bytes:
     if value.isascii() and all(b"@" in piece for piece in value.split(b",")):
         return value
     edits: list[tuple[int, int, bytes]] = []
+    words = _Spans([match.span() for match in ENCODED.finditer(value)])
     start, parted, addressed = -1, False, False
     for kind, begin, end in asked(tokens(value, check), check):
         sign = value[begin:end] if kind == SIGN else b""
-        if sign == b"," and start >= 0 and not addressed:
+        if sign and sign in b'"(\\':
+            return value  # what is never closed: each reader ends it elsewhere
+        within = begin in words
+        if (within and sign and sign in b",:;") or (sign == b"," and start >= 0 and not addressed):
             parted = True
         elif sign and sign in b",:;":
             start, parted, addressed = -1, False, False
@@ -44,8 +48,20 @@ def quote_names(value: bytes, check: Callable[[], None] = never) -> bytes:
             start, parted, addressed = begin, False, True
         else:
             start = begin if start < 0 else start
-            addressed = addressed or (kind == CHUNK and b"@" in value[begin:end])
+            addressed = addressed or (kind == CHUNK and b"@" in value[begin:end] and not within)
     return splice(value, edits) if edits else value
+
+
+class _Spans:
+    """Spans of a value, asked in order."""
+
+    def __init__(self, spans: list[tuple[int, int]]) -> None:
+        self._left = spans[::-1]
+
+    def __contains__(self, place: int) -> bool:
+        while self._left and self._left[-1][1] <= place:
+            self._left.pop()
+        return bool(self._left) and self._left[-1][0] <= place
 
 
 def _written(name: bytes) -> bytes:
