@@ -1,7 +1,7 @@
 """Whose a message identifier is, and what stands for it."""
 
 import pytest
-from builders import BUYER, CARRIER, DOMAIN, hard, mail, order, person
+from builders import BUYER, CARRIER, DOMAIN, SHOP, hard, mail, order, person
 
 from conversation_tracker.core.model.conversation import Mapped
 from conversation_tracker.core.views import message_ids
@@ -43,3 +43,32 @@ def test_a_sender_makes_the_database_look_up_few_identifiers() -> None:
     assert found[0] == f"<m-1@{DOMAIN}>"
     assert len(found) == 101
     assert found[1] == message_ids.ours(b"<4999@elsewhere.example>", talk.order)
+
+
+def test_whoever_claims_the_stores_domain_does_not_own_it() -> None:
+    """One forged From must not take the store's threads away from it."""
+    evil = person("evil@shop.example", "partner", "e" * 32)
+    talk = order(BUYER, SHOP, evil)
+    assert message_ids.revealed(b"<s1@shop.example>", talk) is None
+    assert message_ids.revealed(b"<s1@mail.shop.example>", talk, evil) is None
+
+
+def test_an_address_in_an_identifier_tells_more_than_who_wrote_it() -> None:
+    """At a public provider everybody shares the domain."""
+    ann, bob = (person(f"{name}@gmail.com", "partner", name[0] * 32) for name in ("ann", "bob"))
+    talk = order(ann, bob)
+    assert message_ids.revealed(b"<1.bob@gmail.com>", talk, ann) == bob
+    assert message_ids.revealed(b"<1@mail.gmail.com>", talk, ann) is None
+
+
+def test_a_content_id_of_a_shared_domain_is_the_authors() -> None:
+    """As the Message-ID beside it is, and the link to it."""
+    ann, bob = (person(f"{name}@corp.example", "partner", name[0] * 32) for name in ("ann", "bob"))
+    text = (
+        "From: bob@corp.example\nMessage-ID: <1@corp.example>\nMIME-Version: 1.0\n"
+        "Content-Type: text/html\nContent-ID: <img@corp.example>\n\n"
+        "<img src='cid:img@corp.example'>\n"
+    )
+    sent = mail(text, order(ann, bob), to=hard("a"), sender="bob@corp.example").sent()
+    assert b"corp.example" not in b"".join(h.value for h in sent.headers if h.key != b"to")
+    assert b"corp.example" not in bytes(sent.body)

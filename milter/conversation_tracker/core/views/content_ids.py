@@ -24,6 +24,9 @@ _AFTER = ".,;:!"  # ends a sentence, and no link
 class References:
     """The identifiers of a message as one participant, or the record, is to see them.
 
+    Attributes:
+        author: who wrote the message that is looked at, if they take part.
+
     Args:
         conversation: the conversation.
         to: the recipient, None for the record.
@@ -45,6 +48,7 @@ class References:
         self._conversation = conversation
         self._to = to
         self._known = known
+        self.author: Participant | None = None
 
     def header(self, value: bytes) -> bytes:
         """Give a field's raw value; the same object when nothing is to change."""
@@ -87,5 +91,5 @@ class References:
     def _stand_in(self, identifier: str) -> str | None:
         """Give what stands for an identifier, both without angle brackets."""
         written = f"<{identifier}>".encode("utf-8", "replace")
-        new = stands_for(written, self._conversation, self._to, self._known)
+        new = stands_for(written, self._conversation, self._to, self._known, self.author)
         return new.strip("<>") if new is not None else None

@@ -70,7 +70,7 @@ def revealed(
         author: who wrote the message that it stands in, and so most likely made it.
 
     Returns:
-        The person to protect whose address is in it, or whose own domain it was made under; of
+        The person to protect whose address is in it, else whose own domain it was made under: of
         several in one domain the author, else the first; None if there is none. The store's domains
         are no secret, and its addresses are only where they are masked hard.
     """
@@ -96,7 +96,8 @@ class _Protected:
             local, _, domain = participant.address.key.rpartition("@")
             for each in spellings_of(local):
                 self._domains.setdefault(domain, {}).setdefault(each, number)
-            if participant.role != "store":
+            # Whoever claims an address of the store's falsely does not own its domain.
+            if participant.role != "store" and domain not in conversation.store.sender_domains:
                 self._owned.setdefault(domain, number)
         self._lengths = sorted({len(domain) for domain in self._domains})
         self._locals = {
@@ -106,12 +107,15 @@ class _Protected:
 
     def owner(self, text: str, author: Participant | None) -> Participant | None:
         """Give whose identifier it is most likely, without its angle brackets."""
-        found = sorted({*self._made_under(text), *self._named(text)})
-        if author is not None and author.address is not None and found:
-            host = author.address.domain
-            if any(self._domain(number) == host for number in found) and author.role != "store":
-                return author
-        return self._people[found[0]] if found else None
+        named = min(self._named(text), default=None)
+        if named is not None:
+            return self._people[named]
+        found = sorted(self._made_under(text))
+        if not found:
+            return None
+        wrote = author.address if author is not None and author.role != "store" else None
+        shared = wrote is not None and wrote.domain in map(self._domain, found)
+        return author if shared else self._people[found[0]]
 
     def _domain(self, number: int) -> str:
         address = self._people[number].address

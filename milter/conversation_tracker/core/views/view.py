@@ -233,6 +233,7 @@ class View:
         seen: set[bytes] = set()
         quiet = self._known_of(message).fields
         hidden = self._may_hide(message)
+        self._references.author = find_author(message, self.conversation)
         for place, header in enumerate(message.headers):
             self.means.check()
             key = header.key
@@ -356,6 +357,7 @@ class View:
         store has passed on.
         """
         store, recorded = self.conversation.store, self.to is None
+        self._references.author = find_author(message, self.conversation)
         return mime.masked(
             structure(message),
             message.body,
