@@ -10,11 +10,14 @@ import email.policy
 import quopri
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
 from builders import CARRIER, SHOP, A, hard, mail, order, person
+from cost import within
 
+from conversation_tracker.core.base.means import Means
 from conversation_tracker.core.model.message import parse, render
 from conversation_tracker.core.scanning.scan import Scanner
 
@@ -273,3 +276,37 @@ def test_a_spelling_is_seen_by_the_scan(name: str, place: str) -> None:
     scanner = Scanner({JOHN: "b" * 32})
     found = scanner.scan([h for h in headers if h.key != b"from" or place == "From"], body)
     assert found
+
+
+NEAR_MISSES = [
+    "john (at) doe ",
+    "john [at] doe dot ",
+    "x-john [at] doe [dot] example, ",
+    "jimjohn@ doe .example ",
+]
+NEAR_LINKS = ["urldefense.com/v3/__http*", "urldefense.proofpoint.com/v2/url?u=http-3A__"]
+
+
+@pytest.mark.parametrize("near", NEAR_MISSES)
+@pytest.mark.parametrize("type_", ["text/plain", "text/html", "text/rtf"])
+def test_what_is_nearly_an_address_costs_little_and_asks_the_time(near: str, type_: str) -> None:
+    """Thousands of them: the budget ends it, and no worker is ended for it."""
+    asked = 0
+
+    def check() -> None:
+        nonlocal asked
+        asked += 1
+
+    text = f"From: {CARRIER}\nTo: {hard('b')}\nContent-Type: {type_}\n\n{near * 4_000}\n"
+    row = mail(text, order("john@doe.example", CARRIER), to=hard("b"), sender=CARRIER)
+    row = replace(row, message=replace(row.message, means=Means(check)))
+    within(1.5, row.plan)
+    assert asked > 40
+
+
+@pytest.mark.parametrize("near", NEAR_LINKS)
+def test_what_is_nearly_a_gateways_link_costs_little(near: str) -> None:
+    """None is looked through to the end of those behind it."""
+    text = f"From: {CARRIER}\nTo: {hard('b')}\n\n{near * 8_000}\n"
+    row = mail(text, order("john@doe.example", CARRIER), to=hard("b"), sender=CARRIER)
+    within(0.5, row.plan)

@@ -28,10 +28,10 @@ def find_owners(
         check: raises when the time for the message is over.
         markup: it is HTML, and `read` has no tags inside words.
     """
-    yield from spoken.find_owners(low, watch)
+    yield from spoken.find_owners(low, watch, check)
     if read != low:
-        yield from spoken.find_owners(read, watch)
+        yield from spoken.find_owners(read, watch, check)
     for other in spellings.read_otherwise(text, low, read, markup=markup):
         check()
         yield from watch.seen(other)
-        yield from spoken.find_owners(other, watch)
+        yield from spoken.find_owners(other, watch, check)

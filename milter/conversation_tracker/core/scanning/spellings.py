@@ -40,7 +40,8 @@ _AGAIN = re.compile(r"&(?:#|amp|commat|percnt|bsol|lt|gt|quot|lpar|rpar|period)"
 _PERCENT = re.compile(r"%[0-9a-f]{2}")
 _SECOND = re.compile(r"urldefense[a-z.-]{0,40}/v2/url\?[^\s<>\"']{0,60}?u=([^&\s<>\"';]+)")
 _THIRD = re.compile(
-    r"urldefense[a-z.-]{0,40}/v3/__([^\s<>\"']{1,4096}?)__;([a-z0-9_-]{0,4096})", re.IGNORECASE
+    r"urldefense[a-z.-]{0,40}/v3/__((?:[^\s<>\"'/]|/(?!v3/__)){1,4096}?)__;([a-z0-9_-]{0,4096})",
+    re.IGNORECASE,
 )
 _HIDDEN = re.compile(
     r"(?:cfemail|email-protection)(?:&#?[a-z0-9]{1,8};|[=%][23][0-9a-f]|[^0-9a-f<>&]){1,12}?"

@@ -7,7 +7,7 @@ apart from the masking code. Time is linear. Nothing here raises.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Protocol
 
 _BEFORE, _BEHIND, _NEAR = 220, 300, 72
@@ -68,20 +68,28 @@ class Known(Protocol):
         """Give the token of whose address has a local part and a domain."""
 
 
-def find_owners(low: str, known: Known) -> Iterator[str]:
-    """Go through the tokens of those whose address a lower-case text says."""
+def find_owners(low: str, known: Known, check: Callable[[], None] = lambda: None) -> Iterator[str]:
+    """Go through the tokens of those whose address a lower-case text says.
+
+    Args:
+        low: the text.
+        known: whom to look for.
+        check: raises when the time for the message is over.
+    """
     if len(known.labels) > _MANY:
         for sign in _ANY_SIGN.finditer(low):
+            check()
             label = _NEXT.match(low, sign.end())
             if label is not None and label[1] in known.labels:
-                yield from _said(low, label.start(1), known)
+                yield from _said(low, label.start(1), known, known.labels[label[1]])
         return
     for word, names in known.labels.items():
         at = low.find(word, 1)
         while at >= 0:
+            check()
             before = low[at - 1]
             if before in _LAST and not (before == "@" and _is_clear(low, at, names, known.dotted)):
-                yield from _said(low, at, known)
+                yield from _said(low, at, known, names)
             at = low.find(word, at + len(word))
 
 
@@ -95,7 +103,10 @@ def _is_clear(low: str, at: int, names: tuple[str, ...], dotted: frozenset[str])
     return parted is None and _PARTED_BEHIND.match(low, at) is None
 
 
-def _said(low: str, at: int, known: Known) -> Iterator[str]:
+def _said(low: str, at: int, known: Known, names: tuple[str, ...]) -> Iterator[str]:
+    behind = low[at : at + _BEHIND]
+    if not any(_second_label(name) in behind for name in names):
+        return
     before = low[max(0, at - _NEAR) : at]
     if not any(word in known.endings for word in _WORDS.findall(before)):
         return
@@ -106,12 +117,19 @@ def _said(low: str, at: int, known: Known) -> Iterator[str]:
         return
     tight = sign[0] in "@\uff20\ufe6b"
     locals = list(_locals(before[: sign.start()], routed=sign[0] == "="))
-    for domain, plain in _domains(_simple(low[at : at + _BEHIND])):
+    for domain, plain in _domains(_simple(behind)):
+        if domain not in names:
+            continue
         for local, whole in locals:
             # What stands in clear is not told here.
             token = None if tight and plain and whole else known.owner(local, domain)
             if token is not None:
                 yield token
+
+
+def _second_label(name: str) -> str:
+    """Give what follows the first dot of a domain, to the next one."""
+    return name.split(".", 2)[1]
 
 
 def _simple(text: str) -> str:

@@ -79,7 +79,12 @@ class View:
         watched = (conversation.order.alias_domain,) if to is None else ()
         self.eyes = self._eyes()
         self._masker = Masker(
-            dict(self._replacements()), kept, watched, self._notice, self._handing.note
+            dict(self._replacements()),
+            kept,
+            watched,
+            self._notice,
+            self._handing.note,
+            means.check,
         )
         self._references = References(conversation, to, self._known, self._notice, means.check)
         # Where the text stays as it is, so must what it refers to.

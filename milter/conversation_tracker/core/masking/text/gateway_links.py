@@ -22,10 +22,12 @@ SIGN = "urldefense"
 _SECOND = re.compile(
     r"urldefense[a-z.\-]{0,40}/v2/url\?(?:u=|[^\s<>\"'&]{0,60}&(?:amp;)?u=)", re.IGNORECASE
 )
-_VALUE = re.compile(r"[^&\s<>\"';]{1,8192}")
-_DECODED = re.compile(r"[/%:]")
+# Once it is decoded, what looks like an escape is none.
+_VALUE = re.compile(r"(?>[^&\s<>\"';/%:]{1,8192})(?![/%:])")
+# A link ends before the next one: else each of many would be looked through to the end.
 _THIRD = re.compile(
-    r"(urldefense[a-z.\-]{0,40}/v3/__)([^\s<>\"']{1,4096}?)(__;)([a-z0-9_\-]{0,4096}={0,2})(?=!!|[!\s<>\"'&]|\Z)",
+    r"(urldefense[a-z.\-]{0,40}/v3/__)((?:(?!/v3/__)[^\s<>\"']){1,4096}?)(__;)"
+    r"([a-z0-9_\-]{0,4096}={0,2})(?=!!|[!\s<>\"'&]|\Z)",
     re.IGNORECASE,
 )
 _TAKEN_OUT = re.compile(r"\*(?:\*([A-Za-z0-9_\-]))?")
@@ -38,9 +40,10 @@ _SIGNS_OF_SECOND = re.compile(r"-(?=[0-9A-Fa-f]{2})|_")
 
 def find_pieces(text: str) -> Iterator[Piece]:
     """Go through the pieces of a text that mean something else in such links."""
+    done = 0
     for head in _SECOND.finditer(text):
-        # Once it is decoded, what looks like an escape is none.
-        if (value := _VALUE.match(text, head.end())) and not _DECODED.search(value[0]):
+        if head.start() >= done and (value := _VALUE.match(text, head.end())):
+            done = value.end()
             for sign in _SIGNS_OF_SECOND.finditer(text, *value.span()):
                 yield *sign.span(), _MEANT[sign[0]]
     for link in _THIRD.finditer(text):

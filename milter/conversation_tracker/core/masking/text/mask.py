@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 
+from conversation_tracker.core.base.means import never
 from conversation_tracker.core.masking.text import chance
 from conversation_tracker.core.masking.text.address_forms import (
     Domain,
@@ -51,6 +52,7 @@ class Masker:
         watched: other domains that are looked for as well, in lower case.
         notice: called whenever one of the domains is seen as part of an address, whosever.
         used: called with each replacement as it is written into a text.
+        check: raises `Overdue` when the time is over.
     """
 
     def __init__(
@@ -60,7 +62,9 @@ class Masker:
         watched: Iterable[str] = (),
         notice: Callable[[], None] = lambda: None,
         used: Callable[[str], None] = lambda _replacement: None,
+        check: Callable[[], None] = never,
     ) -> None:
+        self.check = check
         self._domains: dict[str, Domain] = {}
         for key, replacement in replacements.items():
             local, at, domain = key.rpartition("@")
@@ -185,7 +189,7 @@ class Masker:
         if all(map(chance.told, self._replacements)):
             return self
         told = {key: new for key, new in self._replacements.items() if chance.told(key)}
-        return Masker(told, self._kept, self._watched, self._notice, self._used)
+        return Masker(told, self._kept, self._watched, self._notice, self._used, self.check)
 
     @cached_property
     def needles(self) -> Needles:

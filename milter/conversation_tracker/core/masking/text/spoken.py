@@ -12,8 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
-Lookup = Callable[[str, str], str | None]
-"""Gives what replaces the address with a local part and a domain, both in lower case."""
+from conversation_tracker.core.base.means import asked
 
 
 class Known(Protocol):
@@ -29,6 +28,10 @@ class Known(Protocol):
     @property
     def endings(self) -> Collection[str]:
         """The last runs of letters and digits in their local parts, tags left out or not."""
+
+    @property
+    def check(self) -> Callable[[], None]:
+        """What raises `Overdue` when the time is over."""
 
     def lookup(self, local: str, domain: str) -> str | None:
         """Give what replaces an address, in lower case."""
@@ -143,8 +146,8 @@ def find_spoken(low: str, known: Known) -> Iterator[Spoken]:
     places = sorted(_places(low, known))
     for start, end in _windows(places):
         tokens = list(_tokens(low, start, end, places))
-        for number in range(1, len(tokens) - 1):
-            found = _read(tokens, number, known.lookup)
+        for number in asked(range(1, len(tokens) - 1), known.check):
+            found = _read(tokens, number, known)
             if found is not None:
                 yield found
 
@@ -215,7 +218,7 @@ def _may_begin(low: str, at: int, endings: Collection[str]) -> bool:
     return before[-1] in "=@" or _BRACKETS_END.search(before) is not None
 
 
-def _read(tokens: list[_Token], number: int, lookup: Lookup) -> Spoken | None:
+def _read(tokens: list[_Token], number: int, known: Known) -> Spoken | None:
     """Read the address whose at sign a token may be."""
     kind, start, end, text = tokens[number]
     first, last = number - 1, number + 1
@@ -240,10 +243,13 @@ def _read(tokens: list[_Token], number: int, lookup: Lookup) -> Spoken | None:
         return None
     tight = kind == "sign" and last - first == len("x@" + behind)
     for domain in _domains(tokens, last):
+        names, _ = known.labels.get(domain.text.partition(".")[0], ((), False))
+        if domain.text not in names:
+            continue
         for local in _locals(tokens, first, behind, routed=kind == "equals"):
             # What stands in clear is not told here.
             clear = tight and domain.plain and local.plain
-            new = None if clear else lookup(local.text, domain.text)
+            new = None if clear else known.lookup(local.text, domain.text)
             if new is not None:
                 return Spoken(local.place, domain.place, (start, end), new)
     return None
