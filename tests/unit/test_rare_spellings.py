@@ -310,3 +310,81 @@ def test_what_is_nearly_a_gateways_link_costs_little(near: str) -> None:
     text = f"From: {CARRIER}\nTo: {hard('b')}\n\n{near * 8_000}\n"
     row = mail(text, order("john@doe.example", CARRIER), to=hard("b"), sender=CARRIER)
     within(0.5, row.plan)
+
+
+SALES = order(person("sales@shop.example", "buyer", "b" * 32), CARRIER)
+OF_ONE_WORD = [
+    "sales &#40;at&#41; shop.example",
+    "sales &#x28;at&#x29; shop.example",
+    "sales &#91;at&#93; shop &#91;dot&#93; example",
+    "x\\nsales @ shop.example",
+    "sales (at) shop.example\\nBye",
+    "see /cdn-cgi/l/email-protection#" + cloudflare("sales@shop.example") + " Bye",
+    "sales-at-shop.example",
+    "sales_at_shop_dot_example",
+    "お問い合わせはsales (at) shop.example",
+    "連絡先sales [at] shop [dot] example",
+    "邮箱sales@\n> shop.example",
+    "bounce+sales=shop.example",
+    "https://c.example/?u=sales=shop.example",
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "type_"),
+    [
+        (text, type_)
+        for text in OF_ONE_WORD
+        for type_ in ("text/plain", "text/html", "text/csv", "text/calendar")
+        # A line of a calendar goes on with a blank, and with nothing else.
+        if type_ != "text/calendar" or "\n" not in text
+    ],
+)
+def test_a_local_part_of_one_word_is_masked_as_well(text: str, type_: str) -> None:
+    """Behind line ends of programs, letters without case, references for brackets."""
+    head = f"From: {CARRIER}\nTo: {hard('b')}\nContent-Type: {type_}; charset=utf-8\n\n"
+    row = mail(head + f"Hello {text} there\n", SALES, to=hard("a"), sender=CARRIER)
+    plan = row.plan()
+    assert plan.reply is None
+    assert not Scanner({"sales@shop.example": "b"}).scan(row.sent().headers, row.sent().body)
+    assert b"sales" not in bytes(row.sent().body).lower()
+    raw = row.message
+    assert Scanner({"sales@shop.example": "b"}).scan(raw.headers, raw.body)
+
+
+NOBODY = {
+    "me@home.example": [
+        "call me at home. Example: 12",
+        "call me at home.\nExample: 12",
+    ],
+    "john@doe.com": ["I met John at Doe. Com is short.", "john=doe.com", "var john=doe.com;"],
+    "info@hotel.example": [
+        "INFO=hotel.example",
+        "export INFO=hotel.example",
+        "--info=hotel.example",
+        "https://x.example/?info=hotel.example",
+        "<p data-info=hotel.example>",
+        "https://x.example/info/at/hotel.example",
+        "https://x.example/info/a/hotel.example/index.html",
+        "info|a|hotel.example",
+        "info*a*hotel.example",
+        "info_a_hotel.example",
+        "info-a-hotel.example",
+        "ask for info at Hotel. Example prices",
+    ],
+    "a@b.example": ["if (a=b.example) {}"],
+}
+
+
+@pytest.mark.parametrize("type_", ["text/plain", "text/html"])
+@pytest.mark.parametrize(
+    ("address", "text"), [(who, each) for who, texts in NOBODY.items() for each in texts]
+)
+def test_words_that_only_stand_side_by_side_stay(address: str, text: str, type_: str) -> None:
+    """Two sentences, an assignment, the names in a path: nobody wrote an address."""
+    people = order(person(address, "buyer", "b" * 32), CARRIER)
+    head = f"From: {CARRIER}\nTo: {hard('b')}\nContent-Type: {type_}\n\n"
+    row = mail(f"{head}Hello {text} there\n", people, to=hard("b"), sender=CARRIER)
+    assert row.plan().reply is None
+    assert bytes(row.sent().body) == bytes(row.message.body)
+    assert not Scanner({address: "b"}).scan([], row.message.body)

@@ -17,21 +17,33 @@ _QUOTING = re.compile(
     r"(?:\r?\n|\r|\\n)(?:[ \t]{0,8}(?:[a-z]{0,3}(?:[>|]|&gt;)|[:;%#*](?=[ \t])))*"
 )
 _BLANKS = re.compile(r"(?:[ \t\r\n\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;)+")
-_OPENING, _CLOSING = r"(?:[\[({<*_~|/\\-]|&lt;){1,3}", r"(?:[\])}>*_~|/\\-]|&gt;){1,3}"
+_OPENING, _CLOSING = r"(?:[\[({<]|&lt;){1,3}", r"(?:[\])}>]|&gt;){1,3}"
+_LINES = r"[*_~-]{1,3}"
 _SAYS_AT = "at|\u00e4t|aet|arrobas?|arobas|arobase|chez|chiocciola|klammeraffe|snabel-a"
 _SAYS_DOT = "dot|punkt|point|punto|ponto|punt|kropka|tochka"
 _AT_END = re.compile(
     rf"(?: ?{_OPENING} ?(?:{_SAYS_AT}|ad|a|kukac|sobaka|[@\uff20\ufe6b]) ?{_CLOSING} ?"
-    rf"| (?:{_SAYS_AT}) |[ \"'`+]{{0,12}}[@\uff20\ufe6b][ \"'`+]{{0,12}}|=)\Z"
+    rf"|{_LINES}(?:at|arroba){_LINES}"
+    rf"|(?P<free> (?:{_SAYS_AT}) )|[ \"'`+]{{0,12}}[@\uff20\ufe6b][ \"'`+]{{0,12}}|=)\Z"
 )
-_DOT = re.compile(
-    rf" ?{_OPENING} ?(?:{_SAYS_DOT}|[.]) ?{_CLOSING} ?| (?:{_SAYS_DOT}) (?=[^\W_])"
-    r"| ?[.\u3002\uff0e]+ ?"
+_SAID_DOT = (
+    rf" ?{_OPENING} ?(?:{_SAYS_DOT}|[.]) ?{_CLOSING} ?|{_LINES}(?:dot|punkt|punto|point){_LINES}"
+    rf"| (?:{_SAYS_DOT}) (?=[^\W_])"
 )
-_ENDING_WORD = re.compile(r"[^\W_](?:[\w+-]{0,80}\w)?\Z")
+_DOT = re.compile(rf"{_SAID_DOT}| ?[.\u3002\uff0e]+ ?")
+# Where a word stands for the at sign, a dot with a blank ends a sentence.
+_TIGHT_DOT = re.compile(rf"{_SAID_DOT}|[.\u3002\uff0e]+(?! )")
+# Letters without case stand before a word without a blank between.
+_UNCASED = (
+    r"\u0590-\u109f\u1100-\u139f\u1780-\u1c7f\u2e80-\ua63f\uac00-\ud7ff\uf900-\ufaff"
+    r"\ufe70-\ufefe\uff66-\uffdc\U00020000-\U0003ffff"
+)
+_WORDS = re.compile(rf"[^\W_{_UNCASED}]+")
+_ENDING_WORD = re.compile(
+    rf"[^\W_{_UNCASED}](?:(?:[^\W{_UNCASED}]|[+-]){{0,80}}[^\W{_UNCASED}])?\Z"
+)
 _LEADING_WORD = re.compile(r"[^\W_](?:[\w-]{0,80}[^\W_])?")
 _LAST = frozenset(" \t\r\n\f\u00a0\u200b\u3000>=@\uff20\ufe6b;:%|#*\"'`+])}_~/\\-n")
-_WORDS = re.compile(r"[^\W_]+")
 # What parts a local part before its at sign, reversed, or a domain that stands right behind it.
 _PARTED_BEFORE = re.compile(
     r"[\w+-]+(?:[\s>|]+(?:\.|tod|tknup|tni|otn|tnup|akp|akh|[\])}>])|\.[\s>]|[\])}>*_]|;)"
@@ -116,8 +128,14 @@ def _said(low: str, at: int, known: Known, names: tuple[str, ...]) -> Iterator[s
     if (sign := _AT_END.search(before)) is None:
         return
     tight = sign[0] in "@\uff20\ufe6b"
-    locals = list(_locals(before[: sign.start()], routed=sign[0] == "="))
-    for domain, plain in _domains(_simple(behind)):
+    dot = _TIGHT_DOT if sign["free"] else _DOT
+    written = before[: sign.start()]
+    locals = [
+        (local, whole)
+        for local, whole in _locals(written, dot, routed=sign[0] == "=")
+        if sign[0] != "=" or _is_routed(written, local)
+    ]
+    for domain, plain in _domains(_simple(behind), dot):
         if domain not in names:
             continue
         for local, whole in locals:
@@ -125,6 +143,11 @@ def _said(low: str, at: int, known: Known, names: tuple[str, ...]) -> Iterator[s
             token = None if tight and plain and whole else known.owner(local, domain)
             if token is not None:
                 yield token
+
+
+def _is_routed(written: str, local: str) -> bool:
+    """Tell whether what an equals sign ends is a local part, and no name in a program."""
+    return not local.isalnum() or written[: len(written) - len(local)][-1:] in ("+", "=")
 
 
 def _second_label(name: str) -> str:
@@ -136,9 +159,9 @@ def _simple(text: str) -> str:
     return _BLANKS.sub(" ", _TAG.sub(" ", _QUOTING.sub(" ", text)))
 
 
-def _locals(text: str, *, routed: bool) -> Iterator[tuple[str, bool]]:
+def _locals(text: str, dot: re.Pattern[str], *, routed: bool) -> Iterator[tuple[str, bool]]:
     """Give what may be the local part that ends a text; tell if its dots stand in clear."""
-    parts, joints = _parted(text)
+    parts, joints = _parted(text, dot)
     name, plain = "", True
     if len(parts) > 1 and not parts[-1]:  # surplus dots at its end
         name, parts, joints = joints[-1].strip(), parts[:-1], joints[:-1]
@@ -169,9 +192,9 @@ def _is_dots(joint: str, *, clear: bool = False) -> bool:
     return bool(dots) and not dots.strip(".")
 
 
-def _domains(text: str) -> Iterator[tuple[str, bool]]:
+def _domains(text: str, dot: re.Pattern[str]) -> Iterator[tuple[str, bool]]:
     """Give what may be the domain that begins a text; tell if its dots stand in clear."""
-    parts, joints = _parted(text)
+    parts, joints = _parted(text, dot)
     name, plain = "", True
     for number, part in enumerate(parts[:_MOST]):
         word = _LEADING_WORD.match(part)
@@ -192,7 +215,7 @@ def _goes_on(parts: list[str], joints: list[str], number: int) -> bool:
     return joints[number] == "." and _LEADING_WORD.match(parts[number + 1]) is not None
 
 
-def _parted(text: str) -> tuple[list[str], list[str]]:
+def _parted(text: str, dot: re.Pattern[str]) -> tuple[list[str], list[str]]:
     """Cut a text at its dots, and give these."""
-    joints = _DOT.findall(text)
-    return _DOT.split(text), joints
+    joints = dot.findall(text)
+    return dot.split(text), joints

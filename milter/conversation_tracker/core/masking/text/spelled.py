@@ -21,21 +21,25 @@ _Edit = tuple[int, int, str]
 _TURNS = 3  # in which all is found that overlaps
 _DEEP = 4  # readings upon one another
 
-_TELLING = b"\\\x1b%&;+<[="  # one of these is in whatever is escaped
+_TELLING = b"\\\x1b%&;+<[=#"  # one of these is in whatever is escaped
 _ORDINARY = bytes(each for each in range(0x80) if each not in _TELLING)
 _FEWEST = 7  # octets of an address that is spelled
 _SHORT = 256  # characters of a word or a field
-_TELLS = re.compile(r"[\\\x1b%&;+<\[=\x80-\U0010ffff]")
+_TELLS = re.compile(r"[\\\x1b%&;+<\[=#\x80-\U0010ffff]")
 _CARETS = ("^[[", "#033[")
 _TERMINAL = ("\x1b", "\x9b", *_CARETS)
-_BACKSLASHED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9{-]|'[0-9a-f]|[0-9a-f]{2}|[@._+\-])|\{\\rtf")
+_BACKSLASHED = re.compile(
+    r"\\(?:x[0-9a-f]{2}|u[0-9{-]|'[0-9a-f]|[0-9a-f]{2}|[@._+\-]|[nrt])|\{\\rtf"
+)
 _STYLED = re.compile(r"\\[0-9a-f]{2}")
 _RICH = re.compile(r"\{\\rtf|\\'[0-9a-f]{2}|\\u-?[1-9][0-9]{1,4}(?![0-9a-f])")
 # What one reading does not tell: an escape of an escape.
 _NAMES = "commat|period|lowbar|percnt|bsol|lt|gt|quot|nbsp|lpar|rpar|shy|zwnj|plus|hyphen|dash"
 _TWICE = {
     "&": re.compile(
-        rf"&(?:(?:amp;)+(?:\#[0-9x]|amp;|(?:{_NAMES});)|#0*3[78]|#x0*2[56]|#0*92|#x0*5c|percnt|bsol)"
+        rf"&(?:(?:amp;)+(?:\#[0-9x]|amp;|(?:{_NAMES});)"
+        r"|#0*(?:4[01]|60|62|91|93|12[35]);|#x0*(?:2[89]|3[ce]|[57][bd]);"
+        r"|[lr](?:par|sqb|cub|brac[ek]);|#0*3[78]|#x0*2[56]|#0*92|#x0*5c|percnt|bsol)"
     ),
     "%": re.compile(r"%(?:u00|(?:25)*(?:(?:26|5c)[^\s<>]|3d[0-9a-f]{2}))"),
     "=2": re.compile(r"=2(?:5[0-9a-f]{2}|6)"),

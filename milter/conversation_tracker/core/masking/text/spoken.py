@@ -53,8 +53,8 @@ _LINE = (
 )
 _GAP = rf"(?:{_LINE}|[ \t\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;|{_TAG})"
 _MARKS = "\"'`+\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
-_OPEN = r"(?:[\[({<\u00ab\u2039\u3010\uff08*_~|/\\\-]|&lt;)"
-_SHUT = r"(?:[\])}>\u00bb\u203a\u3011\uff09*_~|/\\\-]|&gt;)"
+_OPEN = r"(?:[\[({<\u00ab\u2039\u3010\uff08]|&lt;)"
+_SHUT = r"(?:[\])}>\u00bb\u203a\u3011\uff09]|&gt;)"
 _SIGNS = "@\uff20\ufe6b"
 _FREE_AT = frozenset(
     "at \u00e4t aet arroba arrobas arobase arobas chez chiocciola klammeraffe snabel-a".split()
@@ -68,8 +68,12 @@ _DOT_WORDS = "|".join(sorted(_FREE_DOT)) + (
     r"|d0t|piste|pont|\u0442\u043e\u0447\u043a\u0430|\u70b9|\u9ede|[.\u3002]"
 )
 _IN_BRACKETS = rf"{_OPEN}{{1,3}}{_GAP}{{0,8}}(?:WORDS){_GAP}{{0,8}}{_SHUT}{{1,3}}"
-_AT, _DOT = (_IN_BRACKETS.replace("WORDS", each) for each in (_AT_WORDS, _DOT_WORDS))
-_BETWEEN_LINES = r"[_\-]{1,3}(?:at|dot|arroba|punkt|punto|point)[_\-]{1,3}"
+# Lines and stars are brackets of few words: slugs and programs have them around the others.
+_LINED_AT = r"[*_~\-]{1,3}(?:at|arroba)[*_~\-]{1,3}"
+_LINED_DOT = r"[*_~\-]{1,3}(?:dot|punkt|punto|point)[*_~\-]{1,3}"
+_BETWEEN_LINES = rf"(?:{_LINED_AT}|{_LINED_DOT})"
+_AT = rf"(?:{_IN_BRACKETS.replace('WORDS', _AT_WORDS)}|{_LINED_AT})"
+_DOT = rf"(?:{_IN_BRACKETS.replace('WORDS', _DOT_WORDS)}|{_LINED_DOT})"
 _UNCASED = (
     r"\u0590-\u109f\u1100-\u139f\u1780-\u1c7f\u2e80-\ua63f\uac00-\ud7ff\uf900-\ufaff"
     r"\ufe70-\ufefe\uff66-\uffdc\U00020000-\U0003ffff"
@@ -97,14 +101,14 @@ _INSIDE_TAG = re.compile(rf"(?P<gap>(?:{_LINE}|[ \t\f\v\u00a0])+)|(?P<other>.)",
 _ENDS = re.compile(
     rf"(?:=|(?:(?:[\s\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad>|:%#*{_MARKS}]|n\\"
     rf"|;(?:tg|psbn|touq)&|>[^<>]{{1,80}}<){{0,40}})"
-    rf"(?:[{_SIGNS}]|{_SHUT}|;|{'|'.join(word[::-1] for word in sorted(_FREE_AT))}))",
+    rf"(?:[{_SIGNS}]|{_SHUT}|[*_~\-]|;|{'|'.join(word[::-1] for word in sorted(_FREE_AT))}))",
     re.IGNORECASE,
 )
 _MAY_STAND_BEFORE = frozenset(
     " \t\r\n\f\v\u00a0\u2002\u2003\u2009\u200b\u200c\u200d\u2060\u3000\ufeff\u00ad"
     f">n;=])}}|:%#*_~/\\-\u203a\u3011\uff09\uff5c{_SIGNS}{_MARKS}"
 )
-_WORDS = re.compile(r"[^\W_]+")
+_WORDS = re.compile(rf"[^\W_{_UNCASED}]+")
 _BRACKETS_END = re.compile(rf"[{_SIGNS}]|(?:{_AT_WORDS})(?:[\W_]|\Z)", re.IGNORECASE)
 _SIGN_OF_ALL = re.compile(
     rf"[{_SIGNS}=]|{_AT}|[\s>](?:{'|'.join(sorted(_FREE_AT))})[\s<]",
@@ -134,6 +138,7 @@ class _Side(NamedTuple):
     text: str
     place: int
     plain: bool
+    loose: bool  # blanks stand beside a dot of it
 
 
 def find_spoken(low: str, known: Known) -> Iterator[Spoken]:
@@ -147,7 +152,7 @@ def find_spoken(low: str, known: Known) -> Iterator[Spoken]:
     for start, end in _windows(places):
         tokens = list(_tokens(low, start, end, places))
         for number in asked(range(1, len(tokens) - 1), known.check):
-            found = _read(tokens, number, known)
+            found = _read(low, tokens, number, known)
             if found is not None:
                 yield found
 
@@ -218,7 +223,7 @@ def _may_begin(low: str, at: int, endings: Collection[str]) -> bool:
     return before[-1] in "=@" or _BRACKETS_END.search(before) is not None
 
 
-def _read(tokens: list[_Token], number: int, known: Known) -> Spoken | None:
+def _read(low: str, tokens: list[_Token], number: int, known: Known) -> Spoken | None:
     """Read the address whose at sign a token may be."""
     kind, start, end, text = tokens[number]
     first, last = number - 1, number + 1
@@ -244,9 +249,13 @@ def _read(tokens: list[_Token], number: int, known: Known) -> Spoken | None:
     tight = kind == "sign" and last - first == len("x@" + behind)
     for domain in _domains(tokens, last):
         names, _ = known.labels.get(domain.text.partition(".")[0], ((), False))
-        if domain.text not in names:
+        if domain.text not in names or (kind == "word" and domain.loose):
             continue
         for local in _locals(tokens, first, behind, routed=kind == "equals"):
+            if kind == "word" and local.loose:
+                continue  # two sentences
+            if kind == "equals" and not _is_routed(low, local):
+                continue
             # What stands in clear is not told here.
             clear = tight and domain.plain and local.plain
             new = None if clear else known.lookup(local.text, domain.text)
@@ -255,12 +264,18 @@ def _read(tokens: list[_Token], number: int, known: Known) -> Spoken | None:
     return None
 
 
-def _step(tokens: list[_Token], number: int, way: int) -> tuple[int, str, bool]:
+def _is_routed(low: str, local: _Side) -> bool:
+    """Tell whether an equals sign behind a local part may be its at sign, and no assignment."""
+    return not local.text.isalnum() or low[local.place - 1 : local.place] in ("+", "=")
+
+
+def _step(tokens: list[_Token], number: int, way: int) -> tuple[int, str, bool, bool]:
     """Go over a dot, or what stands for one, to the next word; -1 where there is none.
 
-    Gives its dots too, and whether it is more than these, where a sentence may end.
+    Gives its dots too, whether it is more than these, where a sentence may end, and whether blanks
+    stand beside a dot.
     """
-    nothing = -1, "", True
+    nothing = -1, "", True, False
     size, at = len(tokens), number + way
     gaps = 0
     if 0 <= at < size and tokens[at].kind == "gap":
@@ -278,20 +293,21 @@ def _step(tokens: list[_Token], number: int, way: int) -> tuple[int, str, bool]:
     at += way * behind
     if not 0 <= at < size or tokens[at].kind != "word":
         return nothing
-    return at, dots, bool(gaps or behind or kind != "point")
+    blanks = bool(gaps or behind)
+    return at, dots, blanks or kind != "point", blanks and kind == "point"
 
 
 def _domains(tokens: list[_Token], number: int) -> Iterator[_Side]:
     """Give the domains that may begin at a word, the longest first."""
     found: list[_Side] = []
-    name, plain = tokens[number].text, True
+    name, plain, loose = tokens[number].text, True, False
     for count in range(_LONGEST):
-        after, dots, parts = _step(tokens, number, 1)
+        after, dots, parts, blanks = _step(tokens, number, 1)
         if count and parts and not _is_escape(tokens, number + 1, 1):
-            found.append(_Side(name, tokens[number].end, plain))
+            found.append(_Side(name, tokens[number].end, plain, loose))
         if after < 0:
             break
-        plain = plain and not parts
+        plain, loose = plain and not parts, loose or blanks
         number = after
         name += dots + tokens[number].text
     yield from reversed(found)
@@ -307,21 +323,22 @@ def _locals(tokens: list[_Token], number: int, behind: str, *, routed: bool) -> 
         routed: something may stand before it, as in `bounce+john=doe.example`.
     """
     found: list[_Side] = []
-    name, plain = behind, True
+    name, plain, loose = behind, True, False
     for _ in range(_LONGEST):
         word = tokens[number]
-        before, dots, parts = _step(tokens, number, -1)
+        before, dots, parts, blanks = _step(tokens, number, -1)
         if parts and not _is_escape(tokens, number - 1, -1):
-            found.append(_Side(word.text + name, word.start, plain))
+            found.append(_Side(word.text + name, word.start, plain, loose))
         if parts and number and tokens[number - 1].kind == "point":  # surplus dots
             first = tokens[number - 1]
-            found.append(_Side("." * len(first.text) + word.text + name, first.start, plain))
+            dotted = "." * len(first.text) + word.text + name
+            found.append(_Side(dotted, first.start, plain, loose))
         cut = max(word.text.rfind(sign) for sign in "+-") + 1 if routed else 0
         if cut and word.text[cut:]:
-            found.append(_Side(word.text[cut:] + name, word.start + cut, plain))
+            found.append(_Side(word.text[cut:] + name, word.start + cut, plain, loose))
         if before < 0:
             break
-        plain = plain and not parts
+        plain, loose = plain and not parts, loose or blanks
         number = before
         name = dots + word.text + name
     yield from reversed(found)
