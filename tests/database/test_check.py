@@ -21,8 +21,9 @@ import pytest
 from conversation_tracker.checks import database as check_database
 from conversation_tracker.checks import run as check
 from conversation_tracker.checks import systemd as check_systemd
-from conversation_tracker.checks.database import ROLES, State, Store
+from conversation_tracker.checks.database import ROLES
 from conversation_tracker.config.config import Config, load
+from conversation_tracker.database.health import DatabaseState, StoreRow
 from conversation_tracker.database.migrate import migrate
 from conversation_tracker.telemetry import follow_state
 from conversation_tracker.telemetry.follow_state import StateFile
@@ -197,7 +198,10 @@ def test_a_follower_that_cannot_read_its_log_is_wrong(
         "MAIL_CONFIG": str(running.postfix),
         "STATE_DIRECTORY": str(tmp_path),
     }
-    for state, code in ((follow_state.State("journal"), 0), (follow_state.State("x", {}, "no"), 1)):
+    for state, code in (
+        (follow_state.State("journal"), 0),
+        (follow_state.State("x", {}, "no"), 1),
+    ):
         file.save(state)
         found, lines = running.check(environ=environment)
         assert (found, len(wrongs(lines))) == (code, code)
@@ -363,13 +367,13 @@ def test_months_that_run_out_are_wrong(running: Installation) -> None:
     assert wrongs(running.check()[1]) == []
 
 
-STATE = State(
+STATE = DatabaseState(
     150004,
     standby=False,
     read_only=False,
     ahead=0.1,
     roles=frozenset(ROLES),
-    stores=(Store("shop", DOMAIN, active=True, silent=False),),
+    stores=(StoreRow("shop", DOMAIN, active=True, silent=False),),
     months=4,
 )
 
@@ -392,11 +396,15 @@ STATE = State(
         (replace(STATE, months=1), "WRONG", "for 1 months to come"),
         (replace(STATE, month=False), "note", "lie in the default tables"),
         (replace(STATE, stores=()), "note", "there is no store yet"),
-        (replace(STATE, stores=(Store("x", DOMAIN, False, False),)), "note", "x is not active"),
-        (replace(STATE, stores=(Store("x", DOMAIN, True, True),)), "note", "x has no sender_dom"),
+        (replace(STATE, stores=(StoreRow("x", DOMAIN, False, False),)), "note", "x is not active"),
+        (
+            replace(STATE, stores=(StoreRow("x", DOMAIN, True, True),)),
+            "note",
+            "x has no sender_dom",
+        ),
     ],
 )
-def test_each_fault_of_a_database_is_told(state: State, verdict: str, says: str) -> None:
+def test_each_fault_of_a_database_is_told(state: DatabaseState, verdict: str, says: str) -> None:
     found = [fact for fact in check_database.facts(state) if fact.verdict != "ok"]
     assert [(fact.verdict, says in fact.text) for fact in found] == [(verdict, True)]
 
@@ -409,5 +417,5 @@ def test_each_fault_of_a_database_is_told(state: State, verdict: str, says: str)
         replace(STATE, hosts=2, picky=True, standbys=1, waits=True),
     ],
 )
-def test_a_good_database_has_nothing_wrong(state: State) -> None:
+def test_a_good_database_has_nothing_wrong(state: DatabaseState) -> None:
     assert {fact.verdict for fact in check_database.facts(state)} == {"ok"}

@@ -8,10 +8,11 @@ import psycopg
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import Arrival, Message, parse
+from conversation_tracker.database import orders
 from conversation_tracker.database.repository import Database
 from conversation_tracker.milter.filter import Filter
 from conversation_tracker.milter.transaction import Transaction
-from conversation_tracker.support import order_commands, timeline
+from conversation_tracker.support import timeline
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
@@ -110,7 +111,7 @@ def answered(database: str, kind: bytes) -> tuple[replies.Reply | None, list[dic
         reply = tracker.decide(transaction, message).plan.reply
     finally:
         opened.close()
-    with order_commands.connected(database) as connection:
+    with orders.connect(database) as connection:
         said = "".join(timeline.as_json(connection, timeline.read(connection, "shop", "1")))
     assert "john" not in said
     return reply, json.loads(said)

@@ -20,6 +20,7 @@ from conversation_tracker.core.model.plan import Record
 from conversation_tracker.database import pool as module
 from conversation_tracker.database import readiness
 from conversation_tracker.database.connection import Connection, Limits
+from conversation_tracker.database.health import read_state
 from conversation_tracker.database.migrate import migrate
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.prepared import Statement
@@ -245,10 +246,10 @@ def test_a_rehearsal_leaves_nothing(pooled: str) -> None:
 
 
 def test_check_says_that_a_pooler_is_there(pooled: str, database: str) -> None:
-    says = [str(each) for each in check_database.facts(check_database.read(pooled))]
+    says = [str(each) for each in check_database.facts(read_state(pooled))]
     assert [line for line in says if "pooler" in line and line.startswith("ok")]
     assert not [line for line in says if line.startswith("WRONG")]
-    says = [str(each) for each in check_database.facts(check_database.read(database))]
+    says = [str(each) for each in check_database.facts(read_state(database))]
     assert not [line for line in says if "pooler" in line]
 
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from conversation_tracker.checks import database as check_database
 from conversation_tracker.checks import forged_results
 from conversation_tracker.checks import run as check
 from conversation_tracker.checks.finding import Fact
 from conversation_tracker.config.config import load
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.rules import probe
+from conversation_tracker.database.health import read_state
 from conversation_tracker.postfix import settings as postfix_settings
 from private.client import Client
 from private.mailhost import MailHost
@@ -58,7 +58,7 @@ def facts(found: MailHost, name: str = ID) -> list[Fact]:
     environ = {"PATH": os.environ["PATH"], "MAIL_CONFIG": str(found.postfix.config)}
     settings = postfix_settings.read(environ)
     config = load(found.tracker.config, {})
-    state = check_database.read(config.database)
+    state = read_state(config.database)
     return [*forged_results.facts(settings, config.socket, name, state.domains, state.secret)]
 
 
@@ -73,7 +73,7 @@ def counted(uri: str) -> list[int]:
 
 def believed(found: MailHost, helo: str) -> bool:
     """Tell whether forged results of a client that calls itself so are believed."""
-    key = check_database.read(load(found.tracker.config, {}).database).secret
+    key = read_state(load(found.tracker.config, {}).database).secret
     to = probe.address("ct.example.com", time.time(), key)
     with Client(found.postfix.port) as client:
         assert client.command(f"EHLO {helo}").ok

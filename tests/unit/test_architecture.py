@@ -5,6 +5,7 @@ then on the package.
 """
 
 import ast
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -72,6 +73,11 @@ PATHS = {
 }
 ALL_PATHS_HAVE = {"context", "outcome"}
 
+DRIVERS = {"psycopg", "psycopg_pool"}
+MAY_IMPORT_DRIVER = {"config.options"}  # it reads the connection string
+STATEMENT = re.compile(
+    r"\s*(SELECT|INSERT INTO|UPDATE [\w.]+ (AS \w+ )?SET|DELETE FROM|WITH \w+ AS|CALL [\w.]+)\b"
+)
 SQL_METHODS = {"execute", "executemany", "stream", "copy", "SQL"}
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -228,6 +234,24 @@ def built_sql(module: Module) -> list[str]:
     ]
 
 
+def sql_outside(module: Module) -> list[str]:
+    """Return the statements, and imports of the driver, in a module outside the database's room."""
+    if module.path.partition(".")[0] == "database":
+        return []
+    drivers = [
+        f"{module.name} imports {name}"
+        for name in imports(module)
+        if name.partition(".")[0] in DRIVERS and module.path not in MAY_IMPORT_DRIVER
+    ]
+    return drivers + [
+        f"{module.name} line {node.lineno}"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and STATEMENT.match(node.value)
+    ]
+
+
 def is_text(node: ast.expr) -> bool:
     """Tell whether an expression is a text, so that its `format` is not psycopg's own."""
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
@@ -335,6 +359,11 @@ BODY = "    pass\n"
         (built_sql, "x", 'c.execute(f"SELECT {x}")', 1),
         (built_sql, "x", 'await c.execute("SELECT " + x)\nc.executemany("%s" % x, y)', 2),
         (built_sql, "x", 'c.execute("SELECT {}".format(x))', 1),
+        (sql_outside, "support.x", 'import psycopg\nQ = "\\n  SELECT now()"', 2),
+        (sql_outside, "support.x", 'Q = "DELETE FROM x"\nR = "UPDATE a.b AS c SET d = 1"', 2),
+        (sql_outside, "support.x", '"""Select one."""\nQ = "with care as well"', 0),
+        (sql_outside, "config.options", "import psycopg", 0),
+        (sql_outside, "database.schema.x", 'import psycopg\nQ = "SELECT 1"', 0),
         (built_sql, "x", 'q = psycopg.sql.SQL(f"SELECT {x}")', 1),
     ],
 )
@@ -354,6 +383,7 @@ def test_a_rule_finds_its_offences(rule: Rule, name: str, text: str, offences: i
         long_functions,
         undescribed,
         built_sql,
+        sql_outside,
     ],
     ids=lambda rule: rule.__name__,
 )

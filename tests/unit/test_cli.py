@@ -19,6 +19,7 @@ from conversation_tracker import __version__
 from conversation_tracker.base import failure
 from conversation_tracker.cli import commands
 from conversation_tracker.cli import main as cli
+from conversation_tracker.database.faults import make_failure
 from conversation_tracker.support import html as page
 from conversation_tracker.support import order_commands
 from conversation_tracker.support.timeline import Delivery, Entry
@@ -202,7 +203,7 @@ def test_serve_without_libmilter_says_what_it_needs(tmp_path: Path) -> None:
 def test_what_the_database_says_has_an_exit_code(
     error: psycopg.Error, code: int, said: str
 ) -> None:
-    found = failure.of(error, "postgresql://u:s3cret@db.example/x")
+    found = make_failure(error, "postgresql://u:s3cret@db.example/x")
     assert found.code == code
     assert said in str(found)
     assert "s3cret" not in str(found)

@@ -11,9 +11,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
-import psycopg
-
-from conversation_tracker.base.failure import of
 from conversation_tracker.checks import database as check_database
 from conversation_tracker.checks import follow as check_follow
 from conversation_tracker.checks import forged_results
@@ -25,6 +22,8 @@ from conversation_tracker.checks import socket as check_socket
 from conversation_tracker.checks import systemd as check_systemd
 from conversation_tracker.checks.finding import Fact, note, ok, wrong
 from conversation_tracker.config.config import Config
+from conversation_tracker.database.faults import DatabaseError, make_failure
+from conversation_tracker.database.health import DatabaseState, read_state
 from conversation_tracker.postfix import settings as postfix_settings
 from conversation_tracker.telemetry import follow_state
 
@@ -67,11 +66,11 @@ def run(config: Config, out: TextIO, environ: Mapping[str, str] = os.environ) ->
     return 1 if wrongs else 0
 
 
-def _database(config: Config) -> tuple[check_database.State | None, Iterator[Fact]]:
+def _database(config: Config) -> tuple[DatabaseState | None, Iterator[Fact]]:
     try:
-        state = check_database.read(config.database)
-    except psycopg.Error as error:
-        said = of(error, config.database)
+        state = read_state(config.database)
+    except DatabaseError as error:
+        said = make_failure(error, config.database)
         mend = "start it, or correct `database` in the configuration"
         return None, iter([wrong(str(said), mend)])
     return state, check_database.facts(state)
@@ -88,7 +87,7 @@ def _settings(
 
 
 def _postfix(
-    config: Config, settings: postfix_settings.Settings, state: check_database.State | None
+    config: Config, settings: postfix_settings.Settings, state: DatabaseState | None
 ) -> Iterator[Fact]:
     yield from check_postfix.facts(settings, config.socket)
     if state is None or state.fault is not None:
@@ -102,7 +101,7 @@ def _postfix(
     )
 
 
-def _stale(settings: postfix_settings.Settings, state: check_database.State) -> Iterator[Fact]:
+def _stale(settings: postfix_settings.Settings, state: DatabaseState) -> Iterator[Fact]:
     table = Path(settings.value("config_directory")) / "tracker_transport"
     try:
         yield from check_routes.stale(table.read_text("utf-8", "replace"), state.domains)

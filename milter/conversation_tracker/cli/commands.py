@@ -30,9 +30,7 @@ def serve(_given: argparse.Namespace, config: Config) -> int:
 
 def migrate(_given: argparse.Namespace, config: Config) -> int:
     """Bring the database to the program's schema; print what was applied."""
-    import psycopg
-
-    from conversation_tracker.base import failure
+    from conversation_tracker.database.faults import raise_failures
     from conversation_tracker.database.migrate import (
         Dependents,
         Differences,
@@ -41,15 +39,14 @@ def migrate(_given: argparse.Namespace, config: Config) -> int:
     )
 
     try:
-        applied = migrate(config.database, lambda name: print(f"applied {name}", flush=True))
+        with raise_failures(config.database):
+            applied = migrate(config.database, lambda name: print(f"applied {name}", flush=True))
     except Differences as error:
         for line in error.lines:
             print(line, flush=True)
         raise Failure(USAGE, str(error)) from None
     except (Dependents, NewerDatabase) as error:
         raise Failure(USAGE, str(error)) from None
-    except psycopg.Error as error:
-        raise failure.of(error, config.database) from None
     if not applied:
         print("nothing to apply")
     return 0
@@ -119,10 +116,11 @@ def erase(given: argparse.Namespace, config: Config) -> int:
 
 def timeline(given: argparse.Namespace, config: Config) -> int:
     """Print the messages of an order as a table or as JSON, or write them as a page."""
+    from conversation_tracker.database import orders
     from conversation_tracker.support import html as page
-    from conversation_tracker.support import order_commands, timeline
+    from conversation_tracker.support import timeline
 
-    with order_commands.connected(config.database) as connection:
+    with orders.connect(config.database) as connection:
         entries = timeline.read(connection, given.store, given.number)
         if given.json:
             sys.stdout.writelines(timeline.as_json(connection, entries))

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import psycopg
 
-from conversation_tracker.base import failure
 from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure
 from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.faults import make_failure
 from conversation_tracker.database.migrate import NewerDatabase, NotMigrated, verify
 from conversation_tracker.telemetry.events import log
 
@@ -44,7 +44,7 @@ def wait_for_database(conninfo: str, sleep: Callable[[float], object] = time.sle
                 lost_at = time.monotonic()
                 _tell(error, conninfo)
         except psycopg.Error as error:
-            raise failure.of(error, conninfo) from None
+            raise make_failure(error, conninfo) from None
         sleep(_EVERY)
     if lost_at is not None:
         log.database_back(seconds=time.monotonic() - lost_at)
@@ -53,5 +53,5 @@ def wait_for_database(conninfo: str, sleep: Callable[[float], object] = time.sle
 def _tell(error: psycopg.Error, conninfo: str) -> None:
     """Log that the database is out of reach, and what the driver says of it."""
     log.database_unreachable(error)
-    text = f"{failure.of(error, conninfo)}; trying again every second"
+    text = f"{make_failure(error, conninfo)}; trying again every second"
     log.library(logging.WARNING, logger="psycopg", text=text, exc=None)

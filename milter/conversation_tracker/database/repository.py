@@ -1,8 +1,8 @@
 """What mail needs of PostgreSQL: conversations by alias, orders by number, records, directory.
 
-Only this module and `migrate`, `expire`, `timeline` and `check` run SQL. Every method is one round
-trip, but for what is large or of several orders; the functions of sql/ do the rest. Raises
-`DatabaseUnavailable` where no answer came in time, and the driver's errors, as `pool` tells.
+Every method is one round trip, but for what is large or of several orders; the functions of sql/ do
+the rest. Raises `DatabaseUnavailable` where no answer came in time, and the driver's errors, as
+`pool` tells.
 """
 
 import json

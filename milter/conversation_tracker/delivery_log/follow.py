@@ -16,24 +16,21 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import psycopg
-
 from conversation_tracker.base.failure import USAGE, Failure
 from conversation_tracker.config.config import Config
-from conversation_tracker.core.model.alias import Bounce
 from conversation_tracker.core.reports import maillog
 from conversation_tracker.core.reports.maillog import Sent
+from conversation_tracker.database.deliveries import Queued, QueuedDeliveries
+from conversation_tracker.database.faults import DatabaseError
 from conversation_tracker.database.pool import DatabaseUnavailable
-from conversation_tracker.database.prepared import Statement
 from conversation_tracker.database.readiness import wait_for_database
-from conversation_tracker.database.repository import Database, here
 from conversation_tracker.delivery_log.journal import Journal
 from conversation_tracker.delivery_log.log_file import LogFile, Place
 from conversation_tracker.postfix import settings as postfix_settings
@@ -46,7 +43,6 @@ MAIL_LOG = Path("/var/log/mail.log")
 _MISSING = "not there yet"
 _EVERY = 0.5  # seconds between looks at a quiet log, and at a database that is away
 _AGAIN = 2.0  # seconds until a log that cannot be read is tried again
-_QUEUED = Statement("SELECT * FROM tracker.deliveries_queued(%s::text[])")
 
 
 def run(config: Config, source: Path | None, state: Path) -> int:
@@ -98,29 +94,8 @@ def default_source(environ: Mapping[str, str]) -> Path | None:
     return MAIL_LOG if MAIL_LOG.exists() else None
 
 
-@dataclass(slots=True)
-class Queued:
-    """A delivery as its queue id leads to it: its bounce address, and the state it is in."""
-
-    bounce: Bounce
-    state: str
-
-
-class Deliveries(Database):
-    """The database, asked about queue ids."""
-
-    def __init__(self, conninfo: str) -> None:
-        """Make a pool of one connection."""
-        super().__init__(conninfo, size=1)
-
-    def queued(self, queue_ids: Iterable[str]) -> dict[str, Queued]:
-        """Look queue ids of this host up; gives those that lead to exactly one delivery."""
-        ours = {here(queue_id): queue_id for queue_id in queue_ids}
-        rows = self._rows(_QUEUED, (sorted(ours),))
-        return {
-            ours[found]: Queued(Bounce(bounce.hex, domain), state)
-            for found, bounce, domain, state in rows
-        }
+class Deliveries(QueuedDeliveries):
+    """The database, told what lines of the log say."""
 
     def tell(self, found: Sequence[Sent]) -> None:
         """Mark deliveries with what lines of the log tell, in the lines' order.
@@ -136,7 +111,7 @@ class Deliveries(Database):
             if known is not None and maillog.news(known.state, sent.state):
                 try:
                     self._told(sent, known)
-                except psycopg.Error as error:
+                except DatabaseError as error:
                     # A fault of ours: without this, the same line would be tried for ever.
                     log.error(Event.ERROR, error, queue_id=sent.queue_id)
 

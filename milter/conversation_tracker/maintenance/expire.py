@@ -15,46 +15,28 @@ way of somebody's locks until the end. No line names an address.
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, LiteralString, TextIO
+from typing import TextIO
 
-import psycopg
-from psycopg import IsolationLevel
-
-from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure, of
+from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure
 from conversation_tracker.config.config import Config
-from conversation_tracker.database import partitions
-from conversation_tracker.database.connection import Connection, Limits
-from conversation_tracker.database.deadline import Watchdog
-from conversation_tracker.database.migrate import NewerDatabase, NotMigrated, verify
-from conversation_tracker.maintenance.expire_steps import (
-    DELETE_DOMAINS,
+from conversation_tracker.database.expiry import BUSY, Expiry, open_expiry
+from conversation_tracker.database.expiry_steps import (
     DELETE_MESSAGES,
     DELETE_REFUSALS,
-    DELETE_SUSPECTS,
-    DRY_RUN,
     EMPTY,
     REMOVE_ORDERS,
     Step,
 )
+from conversation_tracker.database.faults import raise_failures
+from conversation_tracker.database.migrate import NewerDatabase, NotMigrated
 from conversation_tracker.telemetry.events import log
 
 # Rows of a batch: what fails in one pass is tried again in the next, in smaller company.
 _SIZES = (1000, 100, 10, 1)
 _PAUSE = 1.0  # seconds between passes
-_OVERDUE = 60.0  # seconds a batch may take, whatever the server and the network do
-_LIMITS = Limits(statement=15_000, lock=2_000, idle=15_000)
-_COUNTING = "SET LOCAL statement_timeout = '10min'"
-
-_BUSY = (
-    psycopg.errors.LockNotAvailable,
-    psycopg.errors.QueryCanceled,
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.ForeignKeyViolation,
-)
 
 
 @dataclass(slots=True)
@@ -92,22 +74,19 @@ def run(
     progress = _Progress(err)
     failure, begun = None, False
     try:
-        with _connection(config.database) as (connection, watchdog):
-            with watchdog.watching(connection):
-                verify(connection)
+        with raise_failures(config.database), open_expiry(config.database, now) as expiry:
+            expiry.verify()
             begun = True
             if dry_run:
-                _count(connection, now, counts)
+                _count(expiry, counts)
             else:
-                _Run(connection, watchdog, now, counts, progress).everything()
+                _Run(expiry, counts, progress).everything()
     except Failure as raised:
         failure = raised
     except NewerDatabase as error:
         failure = Failure(USAGE, str(error))
     except NotMigrated as error:
         failure = Failure(TEMPORARY, str(error))
-    except psycopg.Error as error:
-        failure = of(error, config.database)
     progress.clear()
     if begun:
         print(_summary(counts, dry_run=dry_run), file=out)
@@ -121,17 +100,8 @@ def run(
 class _Run:
     """One run on one connection; adds up in `counts` what has been committed."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        watchdog: Watchdog,
-        now: datetime | None,
-        counts: Counts,
-        progress: "_Progress",
-    ) -> None:
-        self._connection = connection
-        self._watchdog = watchdog
-        self._now = now or _clock(connection)
+    def __init__(self, expiry: Expiry, counts: Counts, progress: "_Progress") -> None:
+        self._expiry = expiry
         self._counts = counts
         self._progress = progress
 
@@ -166,12 +136,12 @@ class _Run:
         return False
 
     def _make_months(self) -> bool:
-        made, whole = partitions.make(self._rows, self._now)
+        made, whole = self._expiry.make_months()
         self._counts.made += made
         return whole
 
     def _drop_months(self) -> bool:
-        dropped, whole = partitions.drop(self._rows, self._now)
+        dropped, whole = self._expiry.drop_months()
         self._counts.dropped += dropped
         self._counts.messages += sum(dropped.values())
         return whole
@@ -179,30 +149,21 @@ class _Run:
     def _pass(self, step: Step, size: int) -> bool:
         at, last, whole = "-infinity", 0, True
         while True:
-            values = {"now": self._now, "at": at, "id": last, "size": size}
             try:
-                line = self._rows(step.seek, values)
-            except _BUSY:
+                line = self._expiry.seek(step, at, last, size)
+            except BUSY:
                 return False
             if not line:
                 return whole
             at, last = line[-1]
             try:
                 self._batch(step, line)
-            except _BUSY:
+            except BUSY:
                 whole = False
 
     def _batch(self, step: Step, line: Sequence[tuple[str, int]]) -> None:
         """Take away what is due of these rows, in one transaction."""
-        values = {"now": self._now, "since": line[0][0], "until": line[-1][0]}
-        with (
-            self._watchdog.watching(self._connection),
-            self._connection.limited(),
-            self._connection.transaction(),
-        ):
-            ids = [row[1] for row in line]
-            due = [row[0] for row in self._rows(step.lock, {**values, "ids": ids})]
-            [done] = self._rows(step.act, {**values, "ids": due}) if due else [()]
+        done = self._expiry.take(step, line)
         for name, number in zip(step.counts, done, strict=False):
             setattr(self._counts, name, getattr(self._counts, name) + number)
         self._progress.show(self._counts)
@@ -210,22 +171,18 @@ class _Run:
     def _domains(self) -> bool:
         """Forget the alias domains nobody uses; one that is just being taken up again stays."""
         try:
-            [(self._counts.domains,)] = self._rows(DELETE_DOMAINS, {})
-        except _BUSY:
+            self._counts.domains = self._expiry.delete_domains()
+        except BUSY:
             return False
         return True
 
     def _suspects(self) -> bool:
         """Forget the messages that ended a process long ago; nobody counts them."""
         try:
-            self._rows(DELETE_SUSPECTS, {"now": self._now})
-        except _BUSY:
+            self._expiry.delete_suspects()
+        except BUSY:
             return False
         return True
-
-    def _rows(self, statement: LiteralString, values: dict[str, object]) -> list[Any]:
-        with self._watchdog.watching(self._connection), self._connection.limited():
-            return self._connection.execute(statement, values).fetchall()
 
 
 class _Progress:
@@ -251,32 +208,8 @@ class _Progress:
             self._err.flush()
 
 
-@contextmanager
-def _connection(conninfo: str) -> Iterator[tuple[Connection, Watchdog]]:
-    watchdog = Watchdog(_OVERDUE)
-    watchdog.start()
-    try:
-        # Each batch is planned for its own values: where the line has come to matters.
-        with Connection.connect(conninfo, limits=_LIMITS, prepare_threshold=None) as connection:
-            connection.isolation_level = IsolationLevel.READ_COMMITTED
-            yield connection, watchdog
-    finally:
-        watchdog.stop()
-
-
-def _clock(connection: Connection) -> datetime:
-    row = connection.execute("SELECT now()").fetchone()
-    assert row is not None
-    return row[0]  # type: ignore[no-any-return]
-
-
-def _count(connection: Connection, now: datetime | None, counts: Counts) -> None:
-    connection.read_only = True
-    with connection.transaction():
-        connection.execute(_COUNTING)
-        row = connection.execute(DRY_RUN, {"now": now or _clock(connection)}).fetchone()
-    assert row is not None
-    for name, number in zip(Counts.__slots__, row, strict=True):
+def _count(expiry: Expiry, counts: Counts) -> None:
+    for name, number in zip(Counts.__slots__, expiry.count(), strict=True):
         setattr(counts, name, number)
 
 

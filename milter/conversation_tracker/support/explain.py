@@ -11,9 +11,6 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-import psycopg
-
-from conversation_tracker.base import failure
 from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure, one_line
 from conversation_tracker.core.model import message as messages
 from conversation_tracker.core.model.address import Address, AddressError, mailboxes
@@ -24,6 +21,7 @@ from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.core.reports.bounce import Mark
 from conversation_tracker.core.rules import postmaster
 from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.faults import DatabaseError, make_failure
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Outcome, Rehearsal
 from conversation_tracker.milter.filter import Filter
@@ -157,8 +155,8 @@ def explain(
         rehearsed = _rehearsed(rehearsal, filter, transaction, message, envelope.recipients)
     except DatabaseUnavailable as error:
         raise _failure(error, conninfo) from None
-    except psycopg.Error as error:
-        raise failure.of(error, conninfo) from None
+    except DatabaseError as error:
+        raise make_failure(error, conninfo) from None
     finally:
         # Before anything is shown: a pager must not hold the order's row locked.
         rehearsal.close()
@@ -228,8 +226,8 @@ def _rehearsed(
 
 def _failure(error: DatabaseUnavailable, conninfo: str) -> Failure:
     cause = error.__context__
-    if isinstance(cause, psycopg.Error):
-        return failure.of(cause, conninfo)
+    if isinstance(cause, DatabaseError):
+        return make_failure(cause, conninfo)
     return Failure(TEMPORARY, f"the database cannot be reached: {error}")
 
 

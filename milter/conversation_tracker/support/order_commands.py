@@ -6,44 +6,12 @@ there. Whatever the database or the driver says comes as a `Failure`. No address
 
 import os
 import pwd
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
-import psycopg
-
-from conversation_tracker.base import failure
 from conversation_tracker.base.failure import USAGE, Failure
 from conversation_tracker.core.model.address import Address, AddressError
-from conversation_tracker.database.connection import MAIL, Connection, Limits
-
-_MASK = "SELECT tracker.mask(%s, %s, %s, %s)"
-_ACTOR = "SELECT set_config('tracker.actor', %s, true)"
-_UNMASK = "SELECT tracker.unmask(%s, %s)"
-# Python knows no later year.
-_CLOSE = "SELECT least(tracker.close_order(%s, %s), '9999-12-30 UTC')"
-_ERASE = "SELECT tracker.erase(%s)"
-# It looks at every identifier there is; nothing waits for it meanwhile.
-_LONG = Limits(statement=1_800_000, lock=5_000, idle=15_000)
-
-
-@contextmanager
-def connected(conninfo: str, limits: Limits = MAIL) -> Iterator[psycopg.Connection]:
-    """Connect for one command, in autocommit.
-
-    Args:
-        conninfo: a libpq URI or connection string.
-        limits: how long the server may take.
-
-    Raises:
-        Failure: in place of every error of the driver, also in the block.
-    """
-    try:
-        with Connection.connect(conninfo, limits=limits) as connection, connection.limited():
-            yield connection
-    except psycopg.Error as error:
-        raise failure.of(error, conninfo) from None
+from conversation_tracker.database import orders
 
 
 def address(text: str, what: str = "ADDRESS") -> Address:
@@ -75,9 +43,7 @@ def mask(conninfo: str, store: str, number: str, given: str, role: str) -> str:
     Raises:
         Failure: the store is unknown, the order has expired, or a value is no good.
     """
-    values = (store, number, str(address(given)), role)
-    with connected(conninfo) as connection:
-        return str(_value(connection, _MASK, *values))
+    return orders.mask(conninfo, store, number, str(address(given)), role)
 
 
 def unmask(conninfo: str, alias: str, reason: str, actor: str) -> str:
@@ -92,10 +58,7 @@ def unmask(conninfo: str, alias: str, reason: str, actor: str) -> str:
     Raises:
         Failure: no such alias, it has expired, or the reason is no good.
     """
-    wanted = str(address(alias, "ALIAS"))
-    with connected(conninfo) as connection, connection.transaction():
-        _value(connection, _ACTOR, actor)
-        return str(_value(connection, _UNMASK, wanted, reason))
+    return orders.unmask(conninfo, str(address(alias, "ALIAS")), reason, actor)
 
 
 def close(conninfo: str, store: str, number: str) -> datetime:
@@ -104,10 +67,7 @@ def close(conninfo: str, store: str, number: str) -> datetime:
     Raises:
         Failure: no such order.
     """
-    with connected(conninfo) as connection:
-        ends = _value(connection, _CLOSE, store, number)
-    assert isinstance(ends, datetime)
-    return ends.astimezone()
+    return orders.close(conninfo, store, number).astimezone()
 
 
 def erase(conninfo: str, given: str) -> int:
@@ -116,9 +76,7 @@ def erase(conninfo: str, given: str) -> int:
     Raises:
         Failure: it is no address.
     """
-    wanted = str(address(given))
-    with connected(conninfo, _LONG) as connection:
-        return int(_value(connection, _ERASE, wanted))
+    return orders.erase(conninfo, str(address(given)))
 
 
 def actor(environ: Mapping[str, str]) -> str:
@@ -136,9 +94,3 @@ def actor(environ: Mapping[str, str]) -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return f"uid {os.getuid()}"
-
-
-def _value(connection: psycopg.Connection, statement: str, *values: object) -> Any:
-    row = connection.execute(statement, values).fetchone()
-    assert row is not None
-    return row[0]

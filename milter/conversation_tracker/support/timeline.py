@@ -11,56 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import psycopg
-
 from conversation_tracker.base.failure import NO, Failure
 from conversation_tracker.core.masking.part import body as mime
 from conversation_tracker.core.model import message
+from conversation_tracker.database import timelines
+from conversation_tracker.database.connection import Connection
 from conversation_tracker.support import text_table
-
-_STORE = "SELECT FROM tracker.stores WHERE name = %s"
-_ORDER = "SELECT id FROM tracker.orders WHERE store = %s AND number = %s"
-_MESSAGES = """
-SELECT m.id, m.at, m.direction,
-       CASE WHEN m.verdict = 'flagged' AND s.role = 'store' THEN 'unknown' ELSE s.role END,
-       tracker.hard_alias(s.token, o.alias_domain), m.sender_name,
-       m.subject, m.first_words, m.attachment_names, m.size, m.automatic, m.verdict, m.notes,
-       (SELECT coalesce(json_agg(json_build_array(tracker.hard_alias(r.token, o.alias_domain),
-                                                  CASE r.role WHEN 'return'
-                                                      THEN coalesce(owner.role, 'partner')
-                                                      ELSE r.role END,
-                                                  d.state, d.status, d.reason)
-                                 ORDER BY r.id), '[]')
-          FROM tracker.deliveries AS d JOIN tracker.participants AS r ON r.id = d.recipient_id
-          LEFT JOIN tracker.participants AS owner ON owner.id = r.owner_id
-         WHERE d.message_id = m.id AND d.message_at = m.at)
-  FROM tracker.messages AS m
-  JOIN tracker.orders AS o ON o.id = m.order_id
-  JOIN tracker.participants AS s ON s.id = m.sender_id
- WHERE m.order_id = %s
- ORDER BY m.at, m.id
-"""
-_REFUSALS = """
-SELECT NULL::bigint, f.at,
-       CASE WHEN s.role = 'buyer' THEN 'inbound'
-            WHEN r.role = 'buyer' OR owner.role = 'buyer' THEN 'outbound' ELSE 'internal' END,
-       coalesce(s.role, 'unknown'), coalesce(tracker.hard_alias(s.token, o.alias_domain), ''), '',
-       f.subject, '', '{}'::text[], 0, false, 'unverified', '{}'::text[],
-       json_build_array(json_build_array(
-           coalesce(tracker.hard_alias(r.token, o.alias_domain), ''),
-           CASE r.role WHEN 'return' THEN coalesce(owner.role, 'partner')
-                ELSE coalesce(r.role, '') END,
-           'refused',
-           coalesce(substring(f.reply FROM '^[0-9]{3} ([245](?:[.][0-9]{1,3}){2})(?: |$)'), ''),
-           f.reply))
-  FROM tracker.refusals AS f
-  JOIN tracker.orders AS o ON o.id = f.order_id
-  LEFT JOIN tracker.participants AS s ON s.id = f.author_id
-  LEFT JOIN tracker.participants AS r ON r.id = f.recipient_id
-  LEFT JOIN tracker.participants AS owner ON owner.id = r.owner_id
- WHERE f.order_id = %s
-"""
-_RAW = "SELECT raw FROM tracker.messages WHERE id = %s"
 
 _WORST_FIRST = ("bounced", "refused", "delayed", "accepted", "sent")
 _TITLES = ("time", "direction", "from", "to", "subject", "text", "files", "state")
@@ -150,7 +106,7 @@ class Entry:
         return ", ".join(r if count == 1 else f"{count} {r}s" for r, count in counted.items())
 
 
-def read(connection: psycopg.Connection, store: str, number: str) -> list[Entry]:
+def read(connection: Connection, store: str, number: str) -> list[Entry]:
     """Read the timeline of an order, oldest message first.
 
     Args:
@@ -160,18 +116,17 @@ def read(connection: psycopg.Connection, store: str, number: str) -> list[Entry]
 
     Raises:
         Failure: no such store, or no such order.
-        psycopg.Error: the database does not answer.
+        DatabaseError: the database does not answer.
     """
-    if connection.execute(_STORE, (store,)).fetchone() is None:
+    if not timelines.has_store(connection, store):
         raise Failure(NO, f"no such store: {store}")
-    order = connection.execute(_ORDER, (store, number)).fetchone()
-    if order is None:
+    if not timelines.has_order(connection, store, number):
         raise Failure(NO, f"no such order: {number} of store {store}")
-    rows = [row for query in (_MESSAGES, _REFUSALS) for row in connection.execute(query, order)]
-    return sorted((_entry(row) for row in rows), key=lambda entry: entry.at)
+    messages = timelines.fetch_messages(connection, store, number)
+    return [_entry(row, recipients) for row, recipients in messages]
 
 
-def _entry(row: Sequence[Any]) -> Entry:
+def _entry(row: Sequence[Any], recipients: Sequence[Sequence[str]]) -> Entry:
     (
         number,
         at,
@@ -186,19 +141,18 @@ def _entry(row: Sequence[Any]) -> Entry:
         automatic,
         verdict,
         notes,
-        to,
     ) = row
-    deliveries = tuple(Delivery(*each) for each in to)
+    deliveries = tuple(Delivery(*each) for each in recipients)
     return Entry(
         number, at.astimezone(), direction, role, alias, name, subject, words, tuple(files), size,
         automatic, verdict, tuple(notes), deliveries,
     )  # fmt: skip
 
 
-def text(connection: psycopg.Connection, entry: Entry) -> str:
+def text(connection: Connection, entry: Entry) -> str:
     """Give the readable text of a recorded message; "" if it has none, or is gone by now."""
-    row = connection.execute(_RAW, (entry.id,)).fetchone()
-    headers, body = message.parse(bytes(row[0]) if row else b"")
+    raw = b"" if entry.id is None else timelines.fetch_raw(connection, entry.id, entry.at)
+    headers, body = message.parse(raw)
     content = [(h.name, h.value) for h in headers if h.key.startswith(b"content-")]
     try:
         return mime.text(mime.read(content, body), body)
@@ -233,7 +187,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def as_json(connection: psycopg.Connection, entries: Sequence[Entry]) -> Iterator[str]:
+def as_json(connection: Connection, entries: Sequence[Entry]) -> Iterator[str]:
     """Write a timeline as a JSON array (RFC 8259) in ASCII, one object for each message.
 
     Texts are read one by one, so that a long timeline needs little memory.

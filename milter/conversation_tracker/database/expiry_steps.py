@@ -1,8 +1,8 @@
 """The statements of expiry: what is due, and how it is taken away.
 
-Each step is three statements, run in this order for each batch; `expire` runs them, says when, and
-counts. `%(now)s` is the time to go by; `%(since)s` and `%(until)s` are the first and last time of a
-batch, by which the months are found that it lies in. Nothing here runs anything.
+Each step is three statements, run in this order for each batch; `expiry` runs them.
+`%(now)s` is the time to go by; `%(since)s` and `%(until)s` are the first and last time of a batch,
+by which the months are found that it lies in. Nothing here runs anything.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,127 @@
+"""What `expire` has the database do: each method is one transaction, and bounded in time.
+
+Raises the driver's errors; those of `BUSY` mean that it is worth to try again.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import IsolationLevel
+
+from conversation_tracker.database import partitions
+from conversation_tracker.database.connection import Connection, Limits
+from conversation_tracker.database.deadline import Watchdog
+from conversation_tracker.database.expiry_steps import (
+    DELETE_DOMAINS,
+    DELETE_SUSPECTS,
+    DRY_RUN,
+    Step,
+)
+from conversation_tracker.database.migrate import verify
+
+_OVERDUE = 60.0  # seconds a batch may take, whatever the server and the network do
+_LIMITS = Limits(statement=15_000, lock=2_000, idle=15_000)
+_COUNTING = "SET LOCAL statement_timeout = '10min'"
+
+# Somebody else's locks were in the way, or it took too long.
+BUSY = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.ForeignKeyViolation,
+)
+
+
+class Expiry:
+    """One run's connection, and the time it goes by."""
+
+    def __init__(self, connection: Connection, watchdog: Watchdog, now: datetime | None) -> None:
+        """Use a connection; no time given stands for the database's."""
+        self._connection = connection
+        self._watchdog = watchdog
+        self._given = now
+        self._read: datetime | None = None
+
+    @property
+    def _now(self) -> datetime:
+        found = self._given or self._read
+        if found is None:
+            row = self._connection.execute("SELECT now()").fetchone()
+            assert row is not None
+            found = self._read = row[0]
+        return found
+
+    def verify(self) -> None:
+        """Check that the database has the program's schema, as `migrate.verify` does."""
+        with self._watchdog.watching(self._connection):
+            verify(self._connection)
+
+    def make_months(self) -> tuple[list[str], bool]:
+        """Make the months that lack, as `partitions.make` does."""
+        return partitions.make(self._fetch, self._now)
+
+    def drop_months(self) -> tuple[dict[str, int], bool]:
+        """Drop the months that are over, as `partitions.drop` does."""
+        return partitions.drop(self._fetch, self._now)
+
+    def seek(self, step: Step, at: str, last: int, size: int) -> list[tuple[str, int]]:
+        """Return the next rows in line behind one, due or not: time and id of each."""
+        return self._fetch(step.seek, {"now": self._now, "at": at, "id": last, "size": size})
+
+    def take(self, step: Step, line: Sequence[tuple[str, int]]) -> Sequence[int]:
+        """Take away what is due of rows, in one transaction; return how much of `step.counts`."""
+        values = {"now": self._now, "since": line[0][0], "until": line[-1][0]}
+        with (
+            self._watchdog.watching(self._connection),
+            self._connection.limited(),
+            self._connection.transaction(),
+        ):
+            ids = [row[1] for row in line]
+            due = [row[0] for row in self._fetch(step.lock, {**values, "ids": ids})]
+            rows = self._fetch(step.act, {**values, "ids": due}) if due else [()]
+        done: Sequence[int] = rows[0]
+        return done
+
+    def delete_domains(self) -> int:
+        """Delete the alias domains that nobody uses; return how many."""
+        [(count,)] = self._fetch(DELETE_DOMAINS, {})
+        return int(count)
+
+    def delete_suspects(self) -> None:
+        """Delete the suspects of long ago."""
+        self._fetch(DELETE_SUSPECTS, {"now": self._now})
+
+    def count(self) -> Sequence[Any]:
+        """Return what a run would count, as `expire` names it; nothing is changed."""
+        self._connection.read_only = True
+        with self._connection.transaction():
+            self._connection.execute(_COUNTING)
+            row = self._connection.execute(DRY_RUN, {"now": self._now}).fetchone()
+        assert row is not None
+        return tuple(row)
+
+    def _fetch(self, statement: LiteralString, values: dict[str, object]) -> list[Any]:
+        with self._watchdog.watching(self._connection), self._connection.limited():
+            return self._connection.execute(statement, values).fetchall()
+
+
+@contextmanager
+def open_expiry(conninfo: str, now: datetime | None = None) -> Iterator[Expiry]:
+    """Connect for a run.
+
+    Args:
+        conninfo: a libpq URI or connection string.
+        now: the time to go by, with its zone; None stands for the database's.
+    """
+    watchdog = Watchdog(_OVERDUE)
+    watchdog.start()
+    try:
+        # Each batch is planned for its own values: where the line has come to matters.
+        with Connection.connect(conninfo, limits=_LIMITS, prepare_threshold=None) as connection:
+            connection.isolation_level = IsolationLevel.READ_COMMITTED
+            yield Expiry(connection, watchdog, now)
+    finally:
+        watchdog.stop()

@@ -1,0 +1,199 @@
+"""What `check` asks the database: server, schema, roles, stores, months, expiry.
+
+`read_state` raises the driver's error only when there is no connection; what the server refuses
+later is a fault of the state. Nothing is judged here.
+"""
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, LiteralString
+
+import psycopg
+
+from conversation_tracker.database.connection import Connection, hosts, takes_writes
+from conversation_tracker.database.migrate import NewerDatabase, NotMigrated, verify
+
+# What an administrator may run to begin with.
+FIRST_STORE = (
+    "INSERT INTO tracker.stores (name, alias_domain, sender_domains)"
+    " VALUES ('shop', 'ct.example.com', '{example.com}')"
+)
+
+_LACKING = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.InvalidSchemaName,
+)
+
+_SERVER: LiteralString = """
+    SELECT current_setting('server_version_num')::integer, pg_is_in_recovery(),
+           current_setting('transaction_read_only')::boolean,
+           extract(epoch FROM clock_timestamp())::float8,
+           ARRAY(SELECT rolname::text FROM pg_roles),
+           current_setting('synchronous_commit'),
+           (SELECT count(*) FROM pg_stat_replication WHERE application_name <> 'pg_basebackup'),
+           current_setting('synchronous_standby_names') <> '',
+           current_setting('log_error_verbosity') <> 'terse'"""
+_STORES: LiteralString = """
+    SELECT name, alias_domain, active, sender_domains = '{}' FROM tracker.stores ORDER BY name"""
+_DOMAINS: LiteralString = "SELECT name FROM tracker.alias_domains"
+_SECRET: LiteralString = "SELECT key FROM tracker.secrets"
+_MONTHS: LiteralString = """
+    SELECT count(*) FILTER (WHERE month > utc.now),
+           bool_or(month = date_trunc('month', utc.now)) IS TRUE
+      FROM (SELECT now() AT TIME ZONE 'UTC' AS now) AS utc, tracker.months(now())"""
+_OVERDUE: LiteralString = """
+    SELECT count(*) FROM tracker.orders
+     WHERE emptied_at IS NULL AND expires_at < now() - interval '2 days'"""
+
+_CONDEMNED: LiteralString = """
+    SELECT count(*) FROM tracker.suspects
+     WHERE condemned AND at > now() - interval '1 day'"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What keeps the schema from being used.
+
+    Attributes:
+        kind: the role may not use it; it cannot be read; it lacks something; it is newer.
+        text: what the server or `verify` says.
+    """
+
+    kind: Literal["denied", "unreadable", "not migrated", "newer"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRow:
+    """What matters here of one row of tracker.stores."""
+
+    name: str
+    alias_domain: str
+    active: bool
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    """What was found in the database.
+
+    Attributes:
+        version: the server's, as server_version_num.
+        standby: it is no primary.
+        read_only: it takes no writes.
+        ahead: seconds that this host's clock is ahead of the server's.
+        roles: all roles of the server.
+        pooled: a pooler stands before the server.
+        synchronous: the server's synchronous_commit.
+        standbys: how many standbys are connected.
+        waits: a commit waits for some of them.
+        hosts: how many hosts the configuration names.
+        picky: of these, only one that takes writes is used.
+        quoting: the server's log quotes the rows of statements that fail.
+        fault: what keeps the schema from being used, None if nothing does.
+        stores: the stores.
+        domains: the alias domains, those in use only by older orders among them.
+        month: this month has tables for its messages.
+        months: how many months after this one have.
+        overdue: orders that expired more than two days ago and were not emptied.
+        condemned: messages that ended a process alone, within a day.
+        secret: what a probe is signed with.
+    """
+
+    version: int
+    standby: bool
+    read_only: bool
+    ahead: float
+    roles: frozenset[str]
+    pooled: bool = False
+    synchronous: str = "on"
+    standbys: int = 0
+    waits: bool = False
+    hosts: int = 1
+    picky: bool = False
+    quoting: bool = False
+    fault: Fault | None = None
+    stores: tuple[StoreRow, ...] = ()
+    domains: frozenset[str] = frozenset()
+    month: bool = True
+    months: int = 0
+    overdue: int = 0
+    condemned: int = 0
+    secret: bytes = field(default=b"", repr=False)
+
+
+def read_state(conninfo: str) -> DatabaseState:
+    """Ask the database.
+
+    Args:
+        conninfo: a libpq URI or connection string.
+
+    Returns:
+        What was found.
+
+    Raises:
+        psycopg.Error: it cannot be reached.
+    """
+    with Connection.connect(conninfo) as connection:
+        before = time.time()
+        [(version, standby, read_only, clock, roles, *commits)] = _fetch_rows(connection, _SERVER)
+        ahead = (before + time.time()) / 2 - clock
+        synchronous, standbys, waits, quoting = commits
+        server = DatabaseState(
+            version,
+            standby,
+            read_only,
+            ahead,
+            frozenset(roles),
+            connection.pooled,
+            synchronous,
+            standbys,
+            waits,
+            len(hosts(conninfo)),
+            takes_writes(conninfo),
+            quoting,
+        )
+        return _with_schema(connection, server)
+
+
+def _with_schema(connection: psycopg.Connection, server: DatabaseState) -> DatabaseState:
+    fault: Fault | None = None
+    try:
+        fault = _check_schema(connection)
+        stores = tuple(StoreRow(*row) for row in _fetch_rows(connection, _STORES))
+        domains = frozenset(row[0] for row in _fetch_rows(connection, _DOMAINS))
+        [(overdue,)] = _fetch_rows(connection, _OVERDUE)
+        [(later, present)] = _fetch_rows(connection, _MONTHS)
+        [(condemned,)] = _fetch_rows(connection, _CONDEMNED)
+        [(secret,)] = _fetch_rows(connection, _SECRET)
+    except psycopg.errors.InsufficientPrivilege as error:
+        said = error.diag.message_primary or "permission denied"
+        return replace(server, fault=Fault("denied", said))
+    except _LACKING as error:
+        return replace(server, fault=fault or Fault("unreadable", type(error).__name__))
+    return replace(
+        server,
+        fault=fault,
+        stores=stores,
+        domains=domains,
+        month=present,
+        months=later,
+        overdue=overdue,
+        condemned=condemned,
+        secret=bytes(secret),
+    )
+
+
+def _check_schema(connection: psycopg.Connection) -> Fault | None:
+    try:
+        verify(connection)
+    except NotMigrated as error:
+        return Fault("not migrated", str(error))
+    except NewerDatabase as error:
+        return Fault("newer", str(error))
+    return None
+
+
+def _fetch_rows(connection: psycopg.Connection, statement: LiteralString) -> list[Any]:
+    return connection.execute(statement).fetchall()

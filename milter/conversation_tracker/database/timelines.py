@@ -1,0 +1,69 @@
+"""What `timeline` asks the database: only what `tracker_reader` may read.
+
+Raises the driver's errors.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from conversation_tracker.database.connection import Connection
+
+_STORE = "SELECT FROM tracker.stores WHERE name = %s"
+_ORDER = "SELECT FROM tracker.orders WHERE store = %s AND number = %s"
+# What the view says of a message, and what it has no column for. It gives nobody a role who only
+# claims to be somebody; support sees whose.
+_ROWS = """
+    SELECT t.message_id, t.at, t.direction,
+           coalesce(CASE WHEN s.role = 'store' AND m.verdict = 'flagged' THEN NULL ELSE s.role END,
+                    t.sender_role, 'unknown'),
+           coalesce(t.sender_alias, ''), t.sender_name, t.subject, t.first_words,
+           coalesce(m.attachment_names, '{}'), coalesce(m.size, 0), coalesce(m.automatic, false),
+           coalesce(m.verdict, 'unverified'), coalesce(m.notes, '{}'),
+           coalesce(t.recipient_alias, ''), coalesce(t.recipient_role, ''), t.state, t.status,
+           t.reason
+      FROM tracker.timeline AS t
+      LEFT JOIN tracker.messages AS m ON m.id = t.message_id AND m.at = t.at
+      LEFT JOIN tracker.participants AS s ON s.id = m.sender_id
+      LEFT JOIN tracker.participants AS r
+        ON r.token = split_part(t.recipient_alias, '@', 1)::uuid
+     WHERE t.store = %s AND t.order_number = %s
+     ORDER BY t.at, t.message_id NULLS LAST, r.id"""
+_RAW = "SELECT raw FROM tracker.messages WHERE id = %s AND at = %s"
+_OF_MESSAGE = 13  # columns; those behind are of a recipient
+
+
+def has_store(connection: Connection, store: str) -> bool:
+    """Whether there is a store of this name."""
+    return connection.execute(_STORE, (store,)).fetchone() is not None
+
+
+def has_order(connection: Connection, store: str, number: str) -> bool:
+    """Whether a store has an order of this number."""
+    return connection.execute(_ORDER, (store, number)).fetchone() is not None
+
+
+def fetch_messages(
+    connection: Connection, store: str, number: str
+) -> Iterator[tuple[tuple[Any, ...], list[tuple[str, ...]]]]:
+    """Read an order's messages, oldest first, refused ones among them.
+
+    Returns:
+        For each what is known of it, in the order of `_ROWS`, and a row for each recipient: alias,
+        role, state, status and reason.
+    """
+    rows = connection.execute(_ROWS, (store, number)).fetchall()
+    # What was refused has no number, and is one row.
+    for _key, several in groupby(enumerate(rows), lambda each: each[1][0] or -each[0] - 1):
+        same = [row for _place, row in several]
+        yield (
+            same[0][:_OF_MESSAGE],
+            [row[_OF_MESSAGE:] for row in same if row[_OF_MESSAGE + 2] is not None],
+        )
+
+
+def fetch_raw(connection: Connection, number: int, at: datetime) -> bytes:
+    """Return a recorded message; nothing if it is gone by now."""
+    row = connection.execute(_RAW, (number, at)).fetchone()
+    return bytes(row[0]) if row else b""
