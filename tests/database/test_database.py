@@ -437,8 +437,15 @@ def test_of_one_order_one_message_waits_with_a_connection(store: str) -> None:
             integrator.execute("SELECT FROM tracker.orders WHERE number = '1' FOR UPDATE")
             waiting = [threads.submit(database.record, [known]) for _ in range(20)]
             query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-            seen = [database._run(lambda c: c.execute(query).fetchall()) for _ in range(20)]
-            assert max(count for [(count,)] in seen) == 1
+
+            def count() -> int:
+                [(waiters,)] = database._run(lambda c: c.execute(query).fetchall())
+                return int(waiters)
+
+            end = time.monotonic() + 60
+            while not count():
+                assert time.monotonic() < end, "nobody waits"
+            assert max(count() for _ in range(20)) == 1
             integrator.rollback()
             assert [each.result()[0] for each in waiting] == ["done"] * 20
 
