@@ -16,7 +16,7 @@ from conversation_tracker.core.model.alias import in_domains
 from conversation_tracker.core.model.conversation import Conversation, Store
 from conversation_tracker.core.model.first_pass import Verdict
 from conversation_tracker.core.model.message import Message
-from conversation_tracker.core.model.variant import single_label
+from conversation_tracker.core.model.variant import base, single_label
 from conversation_tracker.core.rules import claims
 from conversation_tracker.core.syntax.encoded_words import decoded
 from conversation_tracker.core.views.view import structure
@@ -96,6 +96,9 @@ def mentioned(message: Message, conversation: Conversation) -> Iterator[str]:
     for participant in conversation.joined:
         if participant.address is not None:
             yield participant.address.key
+        if participant.address is not None and participant.role != "return":
+            # Whom the database did not give may be known by the address without a tag.
+            yield base(participant.address)
     yield from conversation.left_out
     known = {each.address.key for each in conversation.apart if each.address is not None}
     for address in _addresses(message, everywhere=conversation.full):
