@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pytest
 
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.address import Address
@@ -91,10 +92,13 @@ Content-Type: %s
 """
 
 
-def answered(database: str, kind: bytes) -> tuple[replies.Reply | None, list[dict[str, Any]]]:
+def answered(
+    database: str, kind: bytes, policy: str = "flag"
+) -> tuple[replies.Reply | None, list[dict[str, Any]]]:
     """Let a buyer answer the store with a part of some type; give reply and timeline."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(STORE)
+        connection.execute("UPDATE tracker.stores SET attachments_with_address = %s", (policy,))
         masks = "SELECT tracker.mask('shop', '1', %s, %s)"
         connection.execute(masks, ("john@doe.example", "buyer"))
         [alias] = connection.execute(masks, ("info@shop.example", "store")).fetchone() or ("",)
@@ -126,8 +130,20 @@ def test_the_timeline_says_what_was_removed_from_a_message(database: str) -> Non
     ]
 
 
+@pytest.mark.parametrize(("policy", "word"), [("flag", "flagged"), ("remove", "removed")])
+def test_the_timeline_says_what_became_of_an_attachment(
+    database: str, policy: str, word: str
+) -> None:
+    reply, [entry] = answered(database, b"application/x-program", policy)
+    assert reply is None
+    assert entry["notes"] == [
+        f"2 application/x-program binary {word}",
+        "1.2 application/pgp-signature signature",
+    ]
+
+
 def test_the_timeline_says_that_a_message_was_refused(database: str) -> None:
-    reply, [entry] = answered(database, b"application/x-program")
+    reply, [entry] = answered(database, b"application/x-program", "refuse")
     assert reply == replies.CANNOT_MASK
     assert (entry["state"], entry["subject"]) == ("refused", "Here it is")
     [to] = entry["recipients"]

@@ -105,7 +105,8 @@ def python(code: str, uri: str) -> "subprocess.Popen[str]":
 def test_an_empty_database_gets_everything_and_each_file_is_told(empty: str) -> None:
     told: list[str] = []
     assert migrate(empty, told.append) == len(NAMES)
-    assert told == marks(empty) == NAMES
+    assert told == NAMES
+    assert marks(empty) == sorted(NAMES)
     assert works(empty)
 
 
@@ -180,7 +181,7 @@ def test_a_run_that_fails_is_undone_whole(empty: str, scripts: Path, flaw: str, 
     with pytest.raises(psycopg.errors.DivisionByZero):
         migrate(empty, told.append)
     assert told == []
-    assert marks(empty) == NAMES
+    assert marks(empty) == sorted(NAMES)
     assert schema(empty) == before
     place.write_text(f"{whole}\n")
     assert migrate(empty, told.append) == 2

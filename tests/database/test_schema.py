@@ -51,6 +51,7 @@ GOOD = [
     ("message_retention", "100 years"),
     ("mask_body", False),
     ("attachments_with_address", "remove"),
+    ("attachments_with_address", "refuse"),
     ("unknown_senders", "reject"),
     ("spoofed_senders", "reject"),
     ("hourly_limit", 1),
@@ -124,7 +125,7 @@ BAD = [
     (
         "attachments_with_address",
         "drop",
-        "stores_attachments_with_address_is_flag_or_remove",
+        "stores_attachments_with_address_is_flag_remove_or_refuse",
     ),
     ("unknown_senders", "flag", "stores_unknown_senders_is_accept_or_reject"),
     ("spoofed_senders", "accept", "stores_spoofed_senders_is_flag_or_reject"),

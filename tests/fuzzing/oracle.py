@@ -225,4 +225,5 @@ def tool_store() -> Store:
         sender_domains=frozenset({"shop.example"}),
         issuer_mask="hard",
         participant_limit=10_000,
+        attachments_with_address="remove",
     )

@@ -72,6 +72,7 @@ def _store(choices: Choices) -> Store:
         spoofed_senders="reject" if choices.chance(8) else "flag",
         participant_limit=choices.of((100, 4, 2)),
         guest_limit=choices.of((20, 2, 0)),
+        attachments_with_address="remove",
     )
 
 

@@ -1,19 +1,22 @@
 """Zip files, documents and PDF files: unpacked to look, within limits."""
 
 import base64
-import io
 import random
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import pytest
+from containers import pdf, zipped
 from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.base.means import Means
-from conversation_tracker.core.masking.part import archive
+from conversation_tracker.core.masking.container import budget, holding
+from conversation_tracker.core.masking.container import pdf as pages
+from conversation_tracker.core.masking.container.budget import Unpacking
+from conversation_tracker.core.masking.container.holding import holds_address, is_container
 from conversation_tracker.core.masking.part import body as mime
 from conversation_tracker.core.masking.part.body import REMOVED, Look, People
 from conversation_tracker.core.masking.text.mask import Masker
@@ -23,22 +26,6 @@ RAW = REAL.encode()
 MASK = Masker({REAL: "ff2e@ct.example.com"})
 PEOPLE = People([REAL])
 NOBODY = People(["anna@doe.example"])
-
-
-def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as archived:
-        for name, data in members.items():
-            archived.writestr(name, data)
-    return file.getvalue()
-
-
-def pdf(*streams: bytes, filters: bytes = b"/FlateDecode") -> bytes:
-    objects = b"".join(
-        b"1 0 obj\n<</Filter %s>>\nstream\n%s\nendstream\nendobj\n" % (filters, stream)
-        for stream in streams
-    )
-    return b"%PDF-1.7\n" + objects + b"trailer\n%%EOF"
 
 
 DOCX = b"<?xml?><w:p><w:r><w:t>john@</w:t></w:r><w:t>doe.example</w:t></w:p><w:p>Hi</w:p>"
@@ -71,9 +58,9 @@ HOLDING = {
 
 @pytest.mark.parametrize("data", HOLDING.values(), ids=list(HOLDING))
 def test_an_address_inside_is_found(data: bytes) -> None:
-    assert archive.is_one(data)
-    assert archive.found(data, PEOPLE)
-    assert not archive.found(data, NOBODY)
+    assert is_container(data)
+    assert holds_address(data, PEOPLE)
+    assert not holds_address(data, NOBODY)
 
 
 MIXED = [(b"Content-Type", b'multipart/mixed; boundary="b"')]
@@ -95,7 +82,7 @@ def test_a_document_with_an_address_is_reported_and_stays() -> None:
 def test_a_document_with_an_address_is_removed_where_the_store_wants_it() -> None:
     body = attached(HOLDING["docx"])
     part = mime.read(MIXED, body)
-    result = mime.masked(part, body, MASK, people=PEOPLE, remove_attachments=True)
+    result = mime.masked(part, body, MASK, people=PEOPLE, attachments="remove")
     note = f"Content-Type: text/plain; charset=us-ascii\n\n{REMOVED}\n--b--\n"
     assert result == b"--b\n\nHello\n--b\n" + note.encode()
 
@@ -104,27 +91,27 @@ def test_a_document_without_an_address_stays_in_any_case() -> None:
     body = attached(zipped({"word/document.xml": DOCX.replace(b"john", b"anna")}))
     part = mime.read(MIXED, body)
     assert mime.look(part, body, PEOPLE) == ()
-    assert mime.masked(part, body, MASK, people=PEOPLE, remove_attachments=True) is body
+    assert mime.masked(part, body, MASK, people=PEOPLE, attachments="remove") is body
 
 
 def test_a_wrong_checksum_hides_nothing() -> None:
     data = bytearray(zipped({"a.txt": b" john@doe.example " * 99}))
     at = data.index(b"PK\x01\x02") + 16
     data[at] ^= 0xFF
-    assert archive.found(bytes(data), PEOPLE)
+    assert holds_address(bytes(data), PEOPLE)
 
 
 @given(st.sampled_from(list(HOLDING.values())), st.integers(0, 2000), st.binary(max_size=8))
 def test_broken_files_raise_nothing(data: bytes, at: int, patch: bytes) -> None:
     at %= len(data)
-    archive.found(data[:at] + patch + data[at + len(patch) :], PEOPLE)
-    archive.found(data[:at], PEOPLE)
+    holds_address(data[:at] + patch + data[at + len(patch) :], PEOPLE)
+    holds_address(data[:at], PEOPLE)
 
 
 @given(st.sampled_from([b"PK\x03\x04", b"PK\x05\x06", b"%PDF-"]), st.binary(max_size=200))
 def test_arbitrary_bytes_raise_nothing(magic: bytes, data: bytes) -> None:
-    archive.found(magic + data, PEOPLE)
-    archive.found(pdf(data, zlib.compress(data)), PEOPLE)
+    holds_address(magic + data, PEOPLE)
+    holds_address(pdf(data, zlib.compress(data)), PEOPLE)
 
 
 def nested(depth: int) -> bytes:
@@ -135,8 +122,8 @@ def nested(depth: int) -> bytes:
 
 
 def test_archives_are_opened_to_a_depth() -> None:
-    assert archive.found(nested(archive.MAX_DEPTH - 1), PEOPLE)
-    assert not archive.found(nested(archive.MAX_DEPTH + 1), PEOPLE)
+    assert holds_address(nested(budget.MAX_DEPTH - 1), PEOPLE)
+    assert not holds_address(nested(budget.MAX_DEPTH + 1), PEOPLE)
 
 
 ZEROS = zipped({"zeros": bytes(100 * 1024 * 1024)})
@@ -156,7 +143,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("data", BOMBS.values(), ids=list(BOMBS))
 def test_bombs_are_looked_at_within_bounded_time(data: bytes) -> None:
-    assert not within(10, lambda: archive.found(data, PEOPLE))
+    assert not within(10, lambda: holds_address(data, PEOPLE))
 
 
 def test_pictures_and_fonts_in_a_pdf_file_are_not_searched_for_strings(
@@ -164,9 +151,9 @@ def test_pictures_and_fonts_in_a_pdf_file_are_not_searched_for_strings(
 ) -> None:
     """Strings are looked for in pages and objects, not in what is no text."""
     read: list[bytes] = []
-    monkeypatch.setattr(archive, "_page_texts", lambda content: read.append(content) or [])
+    monkeypatch.setattr(pages, "read_page", lambda content: read.append(content) or [])
     picture = bytes(range(256)) * 400
-    assert not archive.found(pdf(zlib.compress(picture)), PEOPLE)
+    assert not holds_address(pdf(zlib.compress(picture)), PEOPLE)
     assert read == []
 
 
@@ -175,16 +162,16 @@ def test_of_a_picture_in_a_pdf_file_the_beginning_is_unpacked(
 ) -> None:
     """A small file of large pictures takes little memory; other streams are read whole."""
     seen: list[int] = []
-    real = archive._held_page
+    real = holding._Search._page
     monkeypatch.setattr(
-        archive,
-        "_held_page",
-        lambda content, *others: seen.append(len(content)) or real(content, *others),
+        holding._Search,
+        "_page",
+        lambda search, content: seen.append(len(content)) or real(search, content),
     )
     dots = zlib.compress(b"".join(bytes((n % 251,)) * 40 for n in range(100_000)))
     picture = pdf(dots, filters=b"/FlateDecode /Type /XObject /Subtype /Image")
-    assert not archive.found(picture, PEOPLE)
-    assert not archive.found(pdf(dots), PEOPLE)
+    assert not holds_address(picture, PEOPLE)
+    assert not holds_address(pdf(dots), PEOPLE)
     assert seen == [1024 * 1024, 4_000_000]
 
 
@@ -192,7 +179,7 @@ def test_of_a_picture_in_a_pdf_file_the_beginning_is_unpacked(
 def test_a_page_of_bytes_that_are_no_text_is_read_if_it_shows_strings(before: bytes) -> None:
     """A page may hold pictures beside its text."""
     page = before + b" BT (john@) Tj (doe.example) Tj ET " + before
-    assert archive.found(pdf(page), PEOPLE)
+    assert holds_address(pdf(page), PEOPLE)
 
 
 def test_all_archives_of_a_message_share_what_may_be_unpacked() -> None:
@@ -211,27 +198,27 @@ def test_all_archives_of_a_message_share_what_may_be_unpacked() -> None:
     means = Means(store=store)
     part = mime.read([(b"Content-Type", b"multipart/mixed; boundary=b")], body)
     assert mime.look(part, body, PEOPLE, means) == ()
-    assert 0 < unpacked <= archive.MAX_TOTAL
+    assert 0 < unpacked <= budget.MAX_TOTAL
     unpacked = 0
     assert mime.masked(part, body, MASK, people=PEOPLE, means=means) is body
-    assert 0 < unpacked <= archive.MAX_TOTAL
+    assert 0 < unpacked <= budget.MAX_TOTAL
 
 
 def test_no_more_octets_are_unpacked_than_may_be() -> None:
     data = zipped({"a.txt": random.randbytes(500_000), "b.txt": b" john@doe.example " * 9})
-    assert not archive.found(data, PEOPLE, archive.Unpacking(octets=400_000))
-    assert archive.found(data, PEOPLE, archive.Unpacking(octets=600_000))
+    assert not holds_address(data, PEOPLE, Unpacking(octets=400_000))
+    assert holds_address(data, PEOPLE, Unpacking(octets=600_000))
 
 
 def test_no_more_files_are_unpacked_than_may_be() -> None:
-    members = {f"{number}.txt": b"x" for number in range(archive.MAX_MEMBERS - 1)}
+    members = {f"{number}.txt": b"x" for number in range(budget.MAX_MEMBERS - 1)}
     last = {"z.txt": b" john@doe.example " * 9}
-    assert archive.found(zipped(members | last), PEOPLE)
-    assert not archive.found(zipped(members | {"x.txt": b"x"} | last), PEOPLE)
+    assert holds_address(zipped(members | last), PEOPLE)
+    assert not holds_address(zipped(members | {"x.txt": b"x"} | last), PEOPLE)
 
 
 def test_no_more_is_unpacked_of_a_file_than_its_size_allows() -> None:
     blown = b"x" * 30_000_000 + b" john@doe.example "
     data = zipped({"a.txt": blown})
-    assert len(blown) > len(data) * archive.MAX_RATIO
-    assert not archive.found(data, PEOPLE)
+    assert len(blown) > len(data) * budget.MAX_RATIO
+    assert not holds_address(data, PEOPLE)

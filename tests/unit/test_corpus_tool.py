@@ -18,7 +18,7 @@ import pytest
 from conversation_tracker.core.masking.text import eyes, mask
 from conversation_tracker.core.masking.text import html_text as page
 from conversation_tracker.core.model import plan
-from conversation_tracker.core.scanning import scan
+from conversation_tracker.core.scanning import carving, decodings, one_scan, scan
 from oracle import tool
 
 ROOT = Path(__file__).parents[2]
@@ -187,7 +187,7 @@ def test_memory_of_one_copy_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_oracle_and_the_scan_are_apart() -> None:
     """The scan shares no code with what it checks."""
-    for module in (scan, scan.decodings, sys.modules[scan.Watch.__module__]):
+    for module in (scan, one_scan, decodings, carving, sys.modules[scan.Watch.__module__]):
         text = Path(str(module.__file__)).read_text()
         for other in ("mask", "spelling", "markup", "body", "mime", "headers", "words", "charset"):
             assert f"core.{other} " not in text

@@ -105,12 +105,14 @@ def test_a_body_is_masked_or_refused_and_then_holds_nothing(
 ) -> None:
     part = mime.read([(b"Content-Type", media.encode())], body)
     try:
-        result = mime.masked(part, body, MASK, people=PEOPLE, remove_attachments=remove)
+        result = mime.masked(
+            part, body, MASK, people=PEOPLE, attachments="remove" if remove else "flag"
+        )
     except Unmaskable:
         return
     again = mime.read([(b"Content-Type", media.encode())], result)
     left = {each.kind for each in mime.look(again, result, PEOPLE)}
-    assert left <= (set() if remove else {"archive"})
+    assert left <= (set() if remove else {"archive", "binary", "encrypted"})
 
 
 def armour(data: bytes, label: str = "PGP PUBLIC KEY BLOCK") -> bytes:
@@ -166,7 +168,7 @@ def wrapped(*parts: bytes) -> bytes:
 
 def masked(body: bytes, headers: Headers = MIXED, *, remove: bool = False) -> bytes:
     read = mime.read(headers, body)
-    return mime.masked(read, body, MASK, people=PEOPLE, remove_attachments=remove)
+    return mime.masked(read, body, MASK, people=PEOPLE, attachments="remove" if remove else "flag")
 
 
 def look(body: bytes, headers: Headers = MIXED) -> tuple[Look, ...]:
@@ -206,18 +208,29 @@ def test_without_an_address_it_stays(media: str, data: bytes) -> None:
 
 
 def test_a_program_with_an_address_cannot_be_masked() -> None:
+    """It passes, goes or is refused, as the store wants."""
     body = wrapped(TEXT, part("application/x-elf", b"\x7fELF\0" + RAW + b"\0"))
     assert look(body) == (Look("2", "application/x-elf", "binary"),)
+    assert masked(body) is body
+    assert masked(body, remove=True) == wrapped(TEXT, NOTE)
+    read = mime.read(MIXED, body)
     with pytest.raises(Unmaskable, match="application/x-elf") as caught:
-        masked(body)
+        mime.masked(read, body, MASK, people=PEOPLE, attachments="refuse")
     assert REAL not in str(caught.value)
 
 
-def test_a_key_that_is_the_whole_body_cannot_be_removed() -> None:
+def test_a_key_that_is_the_whole_body_leaves_a_note_and_no_type_of_a_key() -> None:
     headers = [(b"Content-Type", b"application/pgp-keys")]
-    assert look(armour(KEY), headers) == (Look("1", "application/pgp-keys", "identity"),)
-    with pytest.raises(Unmaskable):
-        masked(armour(KEY), headers)
+    body = armour(KEY) + b"\r\n"
+    assert look(body, headers) == (Look("1", "application/pgp-keys", "identity"),)
+    new = masked(body, headers)
+    assert new == REMOVED.encode() + b"\r\n"
+    told = [(b"content-type", b"application/pgp-keys"), (b"content-disposition", b"attachment")]
+    assert [mime.content_field(*field, body, new) for field in told] == [
+        b"text/plain; charset=us-ascii",
+        None,
+    ]
+    assert mime.content_field(b"subject", b"Hello", body, new) == b"Hello"
 
 
 def test_a_text_file_of_any_type_is_masked() -> None:
@@ -283,8 +296,10 @@ def test_a_signature_that_holds_an_address_goes_and_the_text_stays() -> None:
     new = masked(body, SIGNED)
     assert new == wrapped(TEXT, NOTE.replace(REMOVED.encode(), UNSIGNED.encode()))
     value = SIGNED[0][1]
-    assert mime.content_type(value, body, new).startswith(b'multipart/mixed; boundary="b"')
-    assert mime.content_type(value, body, body) is value
+    assert (mime.content_field(b"content-type", value, body, new) or b"").startswith(
+        b'multipart/mixed; boundary="b"'
+    )
+    assert mime.content_field(b"content-type", value, body, body) is value
 
 
 def test_signed_text_inside_is_no_more_declared_as_signed() -> None:

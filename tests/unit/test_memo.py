@@ -11,7 +11,7 @@ from builders import BUYER, CARRIER, SHOP, A, B, Mail, S, mail, order, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.part import leaf
+from conversation_tracker.core.masking.part import attachment, leaf
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.model.part_cache import Memo, Quiet
 from conversation_tracker.core.scanning import decodings
@@ -107,7 +107,7 @@ def test_what_names_nobody_is_gone_through_once(text: str, monkeypatch: pytest.M
     """Once by the masking and once by the final scan, for the record and the copy together."""
     masked = counted(monkeypatch, leaf, "masked")
     scanned = counted(monkeypatch, decodings, "blocks")
-    looked_into = counted(monkeypatch, leaf, "kind")
+    looked_into = counted(monkeypatch, attachment, "find_kind")
     assert mail(written(BUYER, body=text), order(BUYER, SHOP, CARRIER), to=A).sent()
     assert (len(masked), len(looked_into)) == (1, 1)
     assert [data for (data,) in scanned if data] == [text.encode()]

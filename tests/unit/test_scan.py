@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.header import part_header
+from conversation_tracker.core.masking.part import leaf
+from conversation_tracker.core.masking.part.body import REMOVED
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.message import Header, parse
 from conversation_tracker.core.scanning.found import Hit
 from conversation_tracker.core.scanning.scan import scan
+from conversation_tracker.core.views import copies
 
 JOHN = "john@doe.example"
 FORBIDDEN = {
@@ -438,29 +441,53 @@ SIGNATURE = multi(
 ).decode()
 
 
-def test_a_copy_that_shows_an_address_is_refused() -> None:
-    """In bytes that nobody can mask, the sender's address stops the mail."""
-    text = f"From: {CARRIER}\n{SIGNATURE}"
+@pytest.mark.parametrize("policy", ["flag", "remove", "refuse"])
+def test_a_file_in_which_only_the_scan_sees_an_address(policy: str) -> None:
+    """In bytes that nobody can mask, and that masking took for something else."""
+    people = order(BUYER, CARRIER, attachments_with_address=policy)
+    given = mail(f"From: {CARRIER}\n{SIGNATURE}", people, to=B)
+    plan = given.plan()
+    if policy == "refuse":
+        assert plan.reply == replies.CANNOT_MASK
+        return
+    assert plan.reply is None
+    headers, body = copies.applied(given.message, plan.edits)
+    assert (REMOVED.encode() in body) is (policy == "remove")
+    assert (scan(headers, body, {CARRIER: "a"}) == []) is (policy == "remove")
+    assert REMOVED.encode() in plan.records[0].raw
+    [note] = plan.records[0].notes
+    assert note.endswith("binary flagged" if policy == "flag" else "binary removed")
+
+
+def blind_to_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let masking leave text as it is."""
+    monkeypatch.setattr(leaf, "masked", lambda part, data, *_: (data, part.charset))
+
+
+def test_a_copy_that_shows_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should masking fail, the sender's address stops the mail."""
+    blind_to_text(monkeypatch)
+    text = f"From: {CARRIER}\n\nI am {CARRIER}.\n"
     assert mail(text, order(BUYER, CARRIER), to=B).plan().reply == replies.CANNOT_MASK
 
 
-def test_several_recipients_are_refused_at_once() -> None:
+def test_several_recipients_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the splitter's copies would be refused for is refused where the sender is told."""
-    text = f"From: {CARRIER}\n{SIGNATURE}"
+    blind_to_text(monkeypatch)
+    text = f"From: {CARRIER}\n\nI am {CARRIER}.\n"
     plan = mail(text, order(BUYER, SHOP, CARRIER), to=[B, S]).plan()
     assert plan.reply == replies.CANNOT_MASK
 
 
 def test_the_readers_own_address_is_no_leak_and_never_recorded() -> None:
-    """It leaves as it came; the record keeps a note in the body's place."""
+    """It leaves as it came; the record keeps a note in its place."""
     text = f"From: {BUYER}\nSubject: mine\nX-Other: {CARRIER}\n{SIGNATURE}"
     plan = mail(text, order(BUYER, CARRIER), to=A).plan()
     assert plan.reply is None
     [record] = plan.records
-    assert b"not kept" in record.raw
+    assert REMOVED.encode() in record.raw
     assert record.subject == "mine"
     assert b"Subject: mine" in record.raw
-    assert b"multipart" not in record.raw
     headers, body = parse(record.raw)
     assert scan(headers, body, {CARRIER: "a", BUYER: "b"}) == []
 

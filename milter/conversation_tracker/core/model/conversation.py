@@ -40,7 +40,7 @@ class Store:
     sender_domains: frozenset[str] = frozenset()
     order_header: str = "X-Order-Id"
     mask_body: bool = True
-    attachments_with_address: Literal["flag", "remove"] = "flag"
+    attachments_with_address: Literal["flag", "remove", "refuse"] = "flag"
     unknown_senders: Literal["accept", "reject"] = "accept"
     spoofed_senders: Literal["flag", "reject"] = "flag"
     participant_limit: int = 100

@@ -15,6 +15,7 @@ from conversation_tracker.core.masking.header.display_names import without_name
 from conversation_tracker.core.masking.header.headers import ADDRESS_HEADERS
 from conversation_tracker.core.masking.header.phrases import quote_names
 from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.masking.part.attachment import fate_of
 from conversation_tracker.core.model import automatic
 from conversation_tracker.core.model.address import mailboxes
 from conversation_tracker.core.model.conversation import Conversation, Direction, Participant
@@ -25,9 +26,11 @@ from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.core.rules import claims
 from conversation_tracker.core.rules.authentication import verdict
 from conversation_tracker.core.rules.joining import mentioned
+from conversation_tracker.core.scanning.found import Hit
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax.encoded_words import decoded
 from conversation_tracker.core.views.message_ids import mapped, shown
+from conversation_tracker.core.views.suspects import find_suspects
 from conversation_tracker.core.views.view import View, structure
 
 _WORDS = 200
@@ -70,7 +73,7 @@ def record(
     """
     view = View(conversation, None, alias_domains=alias_domains, means=message.means)
     shown = view.opened(message)
-    kept, body = _kept(shown, view, scanner, f"{author.token}@{conversation.order.alias_domain}")
+    kept, body, view = _kept(shown, view, scanner, author)
     sender = conversation.whose(message.sender) if message.sender is not None else None
     sender_name, message_id, subject, first_words, *names = _texts(view, shown, scanner)
     return Record(
@@ -104,11 +107,12 @@ def record(
 def _notes(message: Message, view: View, kept: Octets) -> tuple[str, ...]:
     """Tell what holds an address and is no text, which signatures go, how many are left out."""
     part = structure(message)
-    found = mime.look(part, message.body, view.others, message.means, view.quiet)
+    found = mime.look(part, message.body, view.others, message.means, view.quiet, view.condemned)
     told = {each.number for each in found}
+    policy = view.conversation.store.attachments_with_address
     signatures = mime.unsigned(part, message.body, kept)
     parts = (
-        f"{each.number} {each.type} {each.kind}"
+        f"{each.number} {each.type} {each.kind}{fate_of(each.kind, policy)}"
         for each in (*found, *(each for each in signatures if each.number not in told))
     )
     left = len(view.conversation.left_out)
@@ -149,41 +153,52 @@ def refusal(
 
 
 def _kept(
-    message: Message, view: View, scanner: Scanner, author: str
-) -> tuple[tuple[Header, ...], Octets]:
-    """Give what is kept of the message itself: masked, and without what could not be.
+    message: Message, view: View, scanner: Scanner, author: Participant
+) -> tuple[tuple[Header, ...], Octets, View]:
+    """Give what is kept of the message itself: masked, and without what could not be; and the view.
 
     The author's display name is kept once, as the record's sender_name, so that it can be erased;
-    beside another address of theirs it would stay.
+    beside another address of theirs it would stay. The view is one of less where the scan wants so.
     """
     values = view.headers(message, protected=True)
+    alias = f"{author.token}@{view.conversation.order.alias_domain}"
     name = view.text(_author_name(message))
     kept = tuple(
         Header(
             header.name,
-            without_name(value, author, name) if header.key in ADDRESS_HEADERS else value,
+            without_name(value, alias, name) if header.key in ADDRESS_HEADERS else value,
         )
         for header, value in zip(message.headers, values, strict=True)
         if value is not None
     )
     try:
-        body = view.body(message)
-        kept = tuple(
-            Header(h.name, mime.content_type(h.value, message.body, body))
-            if h.key == b"content-type"
-            else h
-            for h in kept
-        )
-        return _clean(kept, body, scanner)
+        headers, body, hits = _masked(kept, message, view, scanner)
+        if any(not hit.channel.startswith("header ") for hit in hits):
+            view = view.without(find_suspects(message, view, scanner))
+            if view.condemned:
+                headers, body, hits = _masked(kept, message, view, scanner)
+        return *_clean(headers, body, hits, scanner), view
     except mime.Unmaskable:
-        return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT
+        return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT, view
+
+
+def _masked(
+    kept: tuple[Header, ...], message: Message, view: View, scanner: Scanner
+) -> tuple[tuple[Header, ...], Octets, list[Hit]]:
+    """Mask the body; what the scan still finds in it and in the header fields comes along."""
+    body = view.body(message)
+    headers = tuple(
+        Header(h.name, value)
+        for h in kept
+        if (value := mime.content_field(h.key, h.value, message.body, body)) is not None
+    )
+    return headers, body, scanner.scan(headers, body)
 
 
 def _clean(
-    headers: tuple[Header, ...], body: Octets, scanner: Scanner
+    headers: tuple[Header, ...], body: Octets, hits: Sequence[Hit], scanner: Scanner
 ) -> tuple[tuple[Header, ...], Octets]:
     """Leave out of a masked message whatever still shows an address."""
-    hits = scanner.scan(headers, body)
     if not hits:
         return headers, body
     if any(not hit.channel.startswith("header ") for hit in hits):

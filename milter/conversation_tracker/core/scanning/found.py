@@ -15,10 +15,13 @@ class Hit:
             message, " or after the place of a text that reads like a message. It never holds the
             address.
         token: whose address it is.
+        binary: the place is a file that is no text and of no known kind; it makes no difference
+            between hits.
     """
 
     channel: str
     token: str
+    binary: bool = field(default=False, compare=False)
 
     @property
     def running_text(self) -> bool:
@@ -27,8 +30,8 @@ class Hit:
 
     @property
     def file(self) -> bool:
-        """Tell whether it stands in an archive or a PDF file, which no one can mask."""
-        return self.channel.endswith("(file)")
+        """Tell whether it stands in a file of a kind that no one can mask."""
+        return self.binary or self.channel.endswith("(file)")
 
 
 @dataclass(frozen=True, slots=True)

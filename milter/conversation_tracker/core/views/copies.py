@@ -22,6 +22,7 @@ from conversation_tracker.core.model.plan import (
 )
 from conversation_tracker.core.scanning.found import Hit
 from conversation_tracker.core.scanning.scan import Scanner
+from conversation_tracker.core.views.suspects import find_suspects
 from conversation_tracker.core.views.view import View
 
 
@@ -35,7 +36,8 @@ def sure(
     """Make a copy that shows its reader no address but their own, and theirs to nobody else.
 
     Where it shows their own address to others, the alias is put back: the copy is made anew, and
-    the alias stays in all of its text. That is no reason to refuse it.
+    the alias stays in all of its text. Where files show others in a way that only the scan sees,
+    they go. Neither is a reason to refuse it.
 
     Args:
         message: the message.
@@ -49,15 +51,23 @@ def sure(
     Raises:
         Shown: it shows an address of somebody else.
     """
-    if view.to is None:
+    to = view.to
+    if to is None:
         raise Shown
-    for blind in (False, True):
-        edits = tuple(make(view=view.blind() if blind else view))
-        hits, surplus = looked(message, edits, view.conversation, view.to, scanner)
-        if hits:
+    edits = tuple(make(view=view))
+    hits, surplus = looked(message, edits, view.conversation, to, scanner)
+    if hits:
+        policy = view.conversation.store.attachments_with_address
+        view = view.without(find_suspects(message, view, scanner, flagged=policy == "flag"))
+        if not view.condemned or policy == "refuse":
             raise Shown
-        if not surplus:
-            break
+        edits = tuple(make(view=view))
+        hits, surplus = looked(message, edits, view.conversation, to, scanner)
+    if surplus and not hits:
+        edits = tuple(make(view=view.blind()))
+        hits, _ = looked(message, edits, view.conversation, to, scanner)
+    if hits:
+        raise Shown
     return edits
 
 
@@ -89,7 +99,7 @@ def content(message: Message, view: View, scanner: Scanner, *, protected: bool) 
     body = view.body(shown)
     values = view.headers(shown, protected=protected)
     values = [
-        mime.content_type(value, shown.body, body) if value and h.key == b"content-type" else value
+        mime.content_field(h.key, value, shown.body, body) if value else value
         for h, value in zip(shown.headers, values, strict=True)
     ]
     if not protected:
@@ -182,13 +192,19 @@ def looked(
         scanner: looks for everybody who takes part.
 
     Returns:
-        The hits for which it must not leave. Archives and PDF files may: they are the store's own
-        decision, and so is the text of a message whose store has no bodies masked. Then whether
-        the reader's own address stands more often than in the original where nobody reads it.
+        The hits for which it must not leave. Files that cannot be masked may where the store wants
+        them flagged, and so may the text of a message whose store has no bodies masked. Then
+        whether the reader's own address stands more often than in the original where nobody reads
+        it.
     """
     found = scanner.look(*applied(message, edits), to.token)
-    masked = conversation.store.mask_body
-    hits = [hit for hit in found.hits if not hit.file and (masked or not hit.running_text)]
+    store = conversation.store
+    flags = store.attachments_with_address == "flag"
+    hits = [
+        hit
+        for hit in found.hits
+        if not (flags and hit.file) and (store.mask_body or not hit.running_text)
+    ]
     if not found.unread:
         return hits, False
     before = scanner.look(message.headers, message.body, to.token).unread

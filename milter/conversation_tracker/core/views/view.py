@@ -3,9 +3,8 @@
 Mask everyone, then show each recipient only themselves: every participant's address becomes their
 alias, wherever it stands, and the recipient's own alias becomes their own address where they read
 it; links, attributes and the like reach other machines. The record sees everybody in hard form.
-Nothing here decides whether a message may pass; `rewrite` does.
-
-Raises what `body.read` raises, `TooComplex`, for a structure over the limits.
+Nothing here decides whether a message may pass; `rewrite` does. Raises what `body.read` raises,
+`TooComplex`, for a structure over the limits.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -75,6 +74,7 @@ class View:
         self._handing = Handing()
         self._order_header = conversation.store.order_header.encode("ascii").lower()
         self.quiet = Quiet()
+        self.condemned: frozenset[int] = frozenset()
         # What the record looks for is all that any view does.
         watched = (conversation.order.alias_domain,) if to is None else ()
         self.eyes = self._eyes()
@@ -91,8 +91,7 @@ class View:
         self._in_body = to is None or conversation.store.mask_body
         self._foreign = None
         if to is None:
-            own = conversation.order.alias_domain
-            # There may be thousands: no copy of them is made for a message.
+            own = conversation.order.alias_domain  # do not copy thousands of them
             domains = alias_domains if own in alias_domains else {own, *alias_domains}
             self._foreign = Foreign(domains, means.check)
 
@@ -355,11 +354,19 @@ class View:
     def _notice(self) -> None:
         self.quiet.met = True
 
+    def without(self, condemned: frozenset[int]) -> "View":
+        """Give a view in which some parts, told by their identities, are removed."""
+        view = copy(self)
+        view.condemned = condemned
+        return view
+
     def body(self, message: Message) -> Octets:
         """Give the body in this view; the same object where nothing is to change.
 
-        What is recorded holds no attachment with an address, and no text with one, whatever the
-        store has passed on.
+        What is recorded holds no file and no text with an address, whatever the store passes on.
+
+        Raises:
+            Unmaskable: the store wants no such attachment to leave.
         """
         store, recorded = self.conversation.store, self.to is None
         self._references.author = find_author(message, self.conversation)
@@ -368,7 +375,8 @@ class View:
             message.body,
             self,
             people=self.others,
-            remove_attachments=recorded or store.attachments_with_address == "remove",
+            attachments="remove" if recorded else store.attachments_with_address,
+            condemned=self.condemned,
             keep_text=not (recorded or store.mask_body),
             means=message.means,
             quiet=self._known_of(message),

@@ -3,19 +3,30 @@
 Masking decodes each text, masks it, and writes anew only the parts that changed, each in its own
 transfer encoding and charset; every other byte stays. Which text is masked how is a table keyed by
 media type. Other parts are looked into where the people are named whose addresses must not be seen:
-one that holds an address and says only who somebody is, is replaced by a note; archives and PDF
-files pass or are removed, as the caller wants. The structure itself is read in `mime`.
+one that holds an address and says only who somebody is, is replaced by a note; any other that
+cannot be masked passes, is removed, or makes the message refused, as the caller wants. The
+structure itself is read in `mime`.
 
 `read` raises `TooComplex`, and `masked` raises `Unmaskable`; nothing else here raises.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass, replace
 
 from conversation_tracker.core.base.means import ENDLESS, Means, Octets, count, replaced
+from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.header import part_header
-from conversation_tracker.core.masking.part import archive, large, leaf
-from conversation_tracker.core.masking.part.leaf import LEAVES, Kind, Mask
+from conversation_tracker.core.masking.part import attachment, large, leaf
+from conversation_tracker.core.masking.part.attachment import Policy
+from conversation_tracker.core.masking.part.leaf import LEAVES, Mask
+from conversation_tracker.core.masking.part.looking import (
+    UNSIGNED,
+    Look,
+    find_kind,
+    is_leaf,
+    look,
+    unsigned,
+)
 from conversation_tracker.core.masking.part.outline import attachment_names, text
 from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.model.part_cache import Quiet
@@ -31,7 +42,7 @@ __all__ = [
     "TooComplex",
     "Unmaskable",
     "attachment_names",
-    "content_type",
+    "content_field",
     "look",
     "masked",
     "read",
@@ -44,33 +55,16 @@ REMOVED = "[An attachment was removed: it held an address.]"
 """What stands in the place of a part that was removed."""
 RUNNING = ("text/plain", "text/html")
 """The types of what a reader sees as the text of a message."""
-UNSIGNED = "[A signature was removed: it, or the signed text, held an address.]"
-"""What stands in the place of a signature."""
 
 _SIGNED = "multipart/signed"
 _REMOVED, _UNSIGNED = REMOVED.encode("ascii"), UNSIGNED.encode("ascii")
 
 
 class Unmaskable(ValueError):
-    """A part holds an address that can neither be masked nor removed; the message tells its type.
+    """A part holds an address that cannot be masked and shall not go; the message tells its type.
 
     Such a message must not leave: it is refused with 554 5.6.0.
     """
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A part that holds an address and is no text.
-
-    Attributes:
-        number: its number, as in "2.1" (RFC 9051 section 6.4.5); "1" if it is the whole body.
-        type: its media type.
-        kind: what it is.
-    """
-
-    number: str
-    type: str
-    kind: Kind
 
 
 def masked(
@@ -79,7 +73,8 @@ def masked(
     mask: Mask,
     *,
     people: People | None = None,
-    remove_attachments: bool = False,
+    attachments: Policy = "flag",
+    condemned: Collection[int] = (),
     keep_text: bool = False,
     means: Means = ENDLESS,
     quiet: Quiet | None = None,
@@ -93,7 +88,8 @@ def masked(
             a method `possible(bytes) -> bool`, as `Masker` has, ASCII text is first asked there.
         people: whose addresses must not be seen. With them, parts that cannot be masked are looked
             into, and text of any type is masked; without, parts of other types stay.
-        remove_attachments: whether archives and PDF files with an address are removed.
+        attachments: what becomes of parts that hold an address and cannot be masked.
+        condemned: the identities of leaves that are removed whatever is found in them.
         keep_text: whether plain text and HTML of the message itself, of none inside it, stay.
         means: where to keep a large body.
         quiet: the parts that are known to name nobody; with it, the mask sets `met` there.
@@ -103,74 +99,39 @@ def masked(
         not in the body, so its charset stays as declared, whatever the replacements need.
 
     Raises:
-        Unmaskable: a part that must stay holds an address, or one that is the whole body must go.
+        Unmaskable: a part holds an address, and shall be refused; or a line is too long.
     """
-    unpacking = archive.Unpacking(means)
-    task = _Task(mask, people, remove_attachments, keep_text, means, quiet or Quiet(), unpacking)
+    task = _Task(
+        mask, people, part, attachments, condemned, keep_text, means, quiet or Quiet(),
+        Unpacking(means),
+    )  # fmt: skip
     try:
         return replaced(body, _edits(part, body, task), means)
     except large.Unparted:
         raise Unmaskable(f"a line over {large.MAX_LINE} octets") from None
 
 
-def content_type(value: bytes, old: Octets, new: Octets) -> bytes:
-    """Give what a message's Content-Type becomes, whose header fields `masked` does not see.
+def content_field(key: bytes, value: bytes, old: Octets, new: Octets) -> bytes | None:
+    """Give what a message's Content-* field becomes, since `masked` does not see its fields.
 
     Args:
-        value: the field's raw value.
+        key: the field's name in lower case.
+        value: its raw value.
         old: the body as it was.
         new: the body as `masked` gave it.
 
     Returns:
         The value; a multipart/signed (RFC 1847) without its signature is multipart/mixed, since a
-        reader would be warned of a wrong one.
+        reader would be warned of a wrong one. Where nothing but a note is left, this is plain text,
+        and the fields that told of the file go: None.
     """
-    if new is old or count(new, _UNSIGNED) == count(old, _UNSIGNED):
+    if new is old or not key.startswith(b"content-"):
+        return value
+    if len(new) <= len(_REMOVED) + 2 and new[:].rstrip() == _REMOVED:
+        return b"text/plain; charset=us-ascii" if key == b"content-type" else None
+    if key != b"content-type" or count(new, _UNSIGNED) == count(old, _UNSIGNED):
         return value
     return part_header.unsigned_value(value)
-
-
-def look(
-    part: Part,
-    body: Octets,
-    people: People,
-    means: Means = ENDLESS,
-    quiet: Quiet | None = None,
-) -> tuple[Look, ...]:
-    """Find the parts that hold an address and are no text.
-
-    Args:
-        part: the structure that `read` gave for this body.
-        body: the raw body.
-        people: whose addresses to look for.
-        means: where to keep what is unpacked.
-        quiet: the parts that are known to hold none of these.
-
-    Returns:
-        One item for each such part, in their order.
-    """
-    unpacking = archive.Unpacking(means)
-    return tuple(
-        Look(number or "1", each.type, kind)
-        for number, each, around in _numbered(part, body, "")
-        if (quiet is None or id(each) not in quiet.files)
-        and (kind := _kind(each, around, people, unpacking)) is not None
-    )
-
-
-def unsigned(part: Part, old: Octets, new: Octets) -> tuple[Look, ...]:
-    """Find the signatures that `masked` may have removed; arguments as for it and `content_type`.
-
-    Returns:
-        One item for each signature of the message, where at least one was removed; else nothing.
-    """
-    if count(new, _UNSIGNED) == count(old, _UNSIGNED):
-        return ()
-    return tuple(
-        Look(number, each.type, "signature")
-        for number, each, _ in _numbered(part, old, "")
-        if each.type.endswith("-signature")
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +140,13 @@ class _Task:
 
     mask: Mask
     people: People | None
-    remove: bool
+    whole: Part
+    attachments: Policy
+    condemned: Collection[int]
     keep_text: bool
     means: Means
     quiet: Quiet
-    unpacking: archive.Unpacking
+    unpacking: Unpacking
 
     def inside(self) -> "_Task":
         """Give the task for a message inside the message, all of whose text is masked."""
@@ -197,7 +160,7 @@ class _Task:
 def _edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
     """Give the edits of a part, header and content, in ascending order."""
     if task.people and _goes(part, body, task):
-        yield _removal(part, body, REMOVED)
+        yield _removal(part, body, REMOVED, headed=part is not task.whole)
         return
     inside, label = _content_edits(part, body, task)
     start, end = part.header
@@ -281,33 +244,32 @@ def _embedded_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
         yield from large.raw_edits(part, body, task.mask)
 
 
-def _kind(part: Part, body: Octets, people: People, unpacking: archive.Unpacking) -> Kind | None:
-    """Tell what a leaf is that holds an address and cannot be masked; None for any other."""
-    if large.is_large(part):
-        return large.kind(part, body, people, unpacking)
-    data = leaf.content(part, body)
-    found = leaf.kind(part, data, people, unpacking)
-    at = transfer.padded(body, *part.content, part.encoding) if found is None else 0
-    return leaf.kind(part, data[:at], people, unpacking) if at else found
-
-
 def _goes(part: Part, body: Octets, task: _Task) -> bool:
-    """Tell whether a part is to be removed; raises Unmaskable where it cannot be."""
-    if task.people is None or not _is_leaf(part) or id(part) in task.quiet.files:
+    """Tell whether a part is to be removed; raises Unmaskable where it shall be refused."""
+    if task.people is None or not is_leaf(part):
         return False
-    kind = _kind(part, body, task.people, task.unpacking)
+    if id(part) in task.condemned:
+        return True
+    if id(part) in task.quiet.files:
+        return False
+    kind = find_kind(part, body, task.people, task.unpacking)
     if kind is None and task.quiet.learns:
         task.quiet.files.add(id(part))
-    if kind in (None, "media") or (kind == "archive" and not task.remove):
+    if kind is None or attachment.stays_anyway(kind):
         return False
-    if kind == "binary" or part.header[0] == part.header[1]:
+    if attachment.goes_anyway(kind):
+        return True
+    if task.attachments == "refuse":
         raise Unmaskable(f"an address in {part.type}")
-    return True
+    return task.attachments == "remove"
 
 
-def _removal(part: Part, body: Octets, note: str) -> Edit:
-    """Put a note in the place of a part; its header fields told of what is gone."""
+def _removal(part: Part, body: Octets, note: str, *, headed: bool = True) -> Edit:
+    """Put a note in the place of a part; its header fields, if it has any, told of what is gone."""
     start, end = part.header[0], part.content[1]
+    if not headed:
+        last = body[max(0, end - 2) : end]
+        return start, end - len(last) + len(last.rstrip(b"\r\n")), note.encode("ascii")
     line_end = "\r\n" if b"\r\n" in body[slice(*part.header)] else "\n"
     header = f"Content-Type: text/plain; charset=us-ascii{line_end}{line_end}"
     return start, end, (header + note).encode("ascii")
@@ -374,26 +336,8 @@ def _is_removed(part: Part, edits: list[Edit]) -> bool:
 def _signs(number: int, part: Part) -> bool:
     """Tell whether a part of multipart/signed is its signature: the second (RFC 1847), or alike."""
     signs = number == 1 or (number > 1 and part.type.endswith("-signature"))
-    return signs and _is_leaf(part) and part.header[0] < part.header[1]
+    return signs and is_leaf(part) and part.header[0] < part.header[1]
 
 
 def _gap_edits(start: int, end: int, body: Octets, mask: Mask) -> Iterator[Edit]:
     return large.text_edits(body, start, end, mask)
-
-
-def _is_leaf(part: Part) -> bool:
-    return not (part.children or part.is_multipart or part.embedded)
-
-
-def _numbered(part: Part, body: Octets, number: str) -> Iterator[tuple[str, Part, Octets]]:
-    """Go through the leaves with their numbers and the body each stands in."""
-    if part.embedded is not None:
-        data, inside = part.embedded
-        yield from _numbered(inside, data, number)
-    elif _is_leaf(part):
-        yield number, part, body
-    elif part.is_message:  # the message inside has the number of the part it is
-        yield from _numbered(part.children[0], body, number)
-    else:
-        for count, child in enumerate(part.children, 1):
-            yield from _numbered(child, body, f"{number}.{count}" if number else str(count))

@@ -8,9 +8,11 @@ BEGIN and END lines. Data that is really encrypted shows nothing and is no hit. 
 import re
 from collections.abc import Iterator
 
+from conversation_tracker.core.masking.part.envelope import read_form
 from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.syntax import transfer
-from conversation_tracker.core.syntax.mime import TooComplex, read
+from conversation_tracker.core.syntax.mime import Part, TooComplex, read
+from conversation_tracker.core.syntax.parameters import value_of
 
 TYPES = frozenset(
     """
@@ -25,6 +27,13 @@ TYPES = frozenset(
 )
 """Media types of parts that a message is readable without."""
 
+NAMES = frozenset(
+    """
+    p7s p7m p7c p7b p7r spc asc sig pgp gpg key pem crt cer der crl csr p8 p10 p12 pfx
+    """.split()
+)
+"""How the names of such files end, where the type says only that it is a file."""
+
 NOTE = b"[A key or certificate was removed: it held an address.]"
 """What stands in running text for a block that was removed."""
 
@@ -35,6 +44,32 @@ _EMPTY = re.compile(rb"\n[> \t]*\r?\n")
 _MOST_VALUES = 100_000  # of a certificate or signature, one inside another
 
 _OCTETS, _CONSTRUCTED, _LONG_TAG = 0x04, 0x20, 0x1F
+_TNEF, _TNEF_NAMES = b"\x78\x9f\x3e\x22", ("winmail.dat", "win.dat")
+# A public or secret key of OpenPGP, whose packet tells its length and version (RFC 9580 section 4).
+_KEY = re.compile(
+    rb"(?:[\x94\x98].|[\x95\x99]..|[\xc5\xc6](?:[\0-\xbf]|[\xc0-\xdf].))[\3-\6]", re.DOTALL
+)
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+def is_one(part: Part, data: bytes) -> bool:
+    """Tell whether a part is one of these, by its type, its octets, or else its name.
+
+    Args:
+        part: the part.
+        data: its content, without its transfer encoding.
+    """
+    if part.type in TYPES:
+        return True
+    if data.startswith(_TNEF) or (data.startswith(b"\x30") and read_form(data) is not None):
+        return True
+    name = (part.name or value_of(part.parameters, "name")).lower()
+    if name in _TNEF_NAMES or _KEY.match(data) is not None:
+        return _BINARY.search(data) is not None
+    if name.rpartition(".")[2] not in NAMES or "." not in name:
+        return False
+    # Text of such a name is masked as other text, where there is no block in it.
+    return _BINARY.search(data) is not None or b"-----BEGIN " in data
 
 
 def found(data: bytes, people: People) -> bool:
@@ -48,7 +83,12 @@ def found(data: bytes, people: People) -> bool:
         return True
     if any(_held(inner, people) for _, _, inner in _blocks(data)):
         return True
-    return data.startswith(b"\x30") and _held_signed(b"".join(_octet_strings(data)), people)
+    return data.startswith(b"\x30") and _held_signed(octets(data), people)
+
+
+def octets(data: bytes) -> bytes:
+    """Give the octet strings in a file of CMS, joined: what it holds in pieces."""
+    return b"".join(_octet_strings(data))
 
 
 def removed(text: bytes, people: People) -> bytes:

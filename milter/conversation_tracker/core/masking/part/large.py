@@ -8,8 +8,11 @@ as for small parts, in `leaf`.
 from collections.abc import Callable, Iterator
 
 from conversation_tracker.core.base.means import LARGE, Means, Octets, replaced, windows
-from conversation_tracker.core.masking.part import archive, calendar, identity, leaf, media
-from conversation_tracker.core.masking.part.leaf import Kind, Mask, Shown
+from conversation_tracker.core.masking.container import holding
+from conversation_tracker.core.masking.container.budget import Unpacking
+from conversation_tracker.core.masking.part import attachment, calendar, identity, leaf, media
+from conversation_tracker.core.masking.part.attachment import Kind
+from conversation_tracker.core.masking.part.leaf import Mask, Shown
 from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.masking.text.eyes import Eyes
 from conversation_tracker.core.syntax import charset, transfer
@@ -54,29 +57,24 @@ def overlapped(found: Iterator[bytes]) -> Iterator[bytes]:
         before = whole[-_OVERLAP:]
 
 
-def kind(part: Part, body: Octets, people: People, unpacking: archive.Unpacking) -> Kind | None:
+def kind(part: Part, body: Octets, people: People, unpacking: Unpacking) -> Kind | None:
     """Tell what a large leaf is that holds an address and cannot be masked; else None."""
     declared = leaf.declared(part)
     first = beginning(part, body)
-    if declared is calendar.masked:
+    if declared is calendar.masked and not holding.is_no_text(first):
         seen = (
             each for window in overlapped(pieces(part, body)) for each in calendar.binaries(window)
         )
         return "identity" if any(map(people.found, seen)) else None
-    if declared is not None:
+    if not is_opaque(part, body):
         return None
-    if archive.is_one(first):
-        data = unpacking.means.store(pieces(part, body))
-        return "archive" if archive.found(data, people, unpacking) else None
-    if part.type in identity.TYPES:
-        return "identity" if identity.found(b"".join(pieces(part, body)), people) else None
-    if not _binary(part, body):
+    if identity.is_one(part, first) or media.is_one(part.type, first):
+        # One of that size is rare, and is taken as a whole.
+        return attachment.find_kind(part, b"".join(pieces(part, body)), people, unpacking)
+    data = unpacking.means.store(pieces(part, body))
+    if not holding.holds_address(data, people, unpacking):
         return None
-    if not any(map(people.found, overlapped(pieces(part, body)))):
-        return None
-    # A picture of that size that holds an address is rare, and is taken as a whole.
-    shows = media.is_one(part.type, first)
-    return leaf.kind(part, b"".join(pieces(part, body)), people) if shows else "binary"
+    return "archive" if holding.is_container(data) else "binary"
 
 
 def edits(part: Part, body: Octets, mask: Mask, people: People | None, means: Means) -> list[Edit]:
@@ -95,7 +93,7 @@ def edits(part: Part, body: Octets, mask: Mask, people: People | None, means: Me
     Raises:
         Unparted: a line is too long.
     """
-    if leaf.declared(part) is None and (not people or _opaque(part, body)):
+    if (leaf.declared(part) is None and not people) or (people and is_opaque(part, body)):
         return _media_edits(part, body, people) if people else []
     start, end = part.content
     if part.encoding not in transfer.ARMOURS:
@@ -199,10 +197,12 @@ def _media_edits(part: Part, body: Octets, people: People) -> list[Edit]:
     return [(*part.content, transfer.encoded(raw, old, new, part.encoding))]
 
 
-def _opaque(part: Part, body: Octets) -> bool:
-    return (
-        part.type in identity.TYPES or archive.is_one(beginning(part, body)) or _binary(part, body)
-    )
+def is_opaque(part: Part, body: Octets) -> bool:
+    """Tell whether a part is no text, so that it cannot be masked."""
+    first = beginning(part, body)
+    if leaf.declared(part) is not None:
+        return holding.is_no_text(first)
+    return identity.is_one(part, first) or holding.is_container(first) or _binary(part, body)
 
 
 def _binary(part: Part, body: Octets) -> bool:

@@ -8,11 +8,11 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
 
 from conversation_tracker.core.base.means import Means, Octets, replaced
+from conversation_tracker.core.masking.container import holding
 from conversation_tracker.core.masking.header import part_header
-from conversation_tracker.core.masking.part import archive, calendar, identity, media
+from conversation_tracker.core.masking.part import calendar, identity, media
 from conversation_tracker.core.masking.text import (
     encoded,
     escapes,
@@ -37,11 +37,6 @@ The same content object says that nothing changed. A new label is declared in th
 
 Shown = Callable[[str, eyes.Eyes], str]
 """Gives the next piece of a text as its reader sees it: their own alias is their address there."""
-
-Kind = Literal["identity", "archive", "media", "signature", "binary"]
-"""What a part is that is no text: a key, certificate, signature or card; a zip file or PDF file; a
-picture, sound or film in which the address can be written over; the signature of a text that was
-masked; anything else."""
 
 _TAIL = 512  # octets in which an address ends
 _PLAIN, _PAGE = "text/plain", "text/html"
@@ -161,7 +156,7 @@ def masked(
 def _masked(part: Part, data: bytes, mask: Mask, people: People | None) -> tuple[bytes, str]:
     leaf = how(part, data, people)
     if leaf is None:
-        shows = people and media.is_one(part.type, data)
+        shows = people and media.is_one(part.type, data) and not holding.is_container(data)
         return media.masked(data, people) if people and shows else data, part.charset
     if people and b"-----BEGIN " in data:
         # Before the text around: a key with some of its base64 written anew is none.
@@ -263,32 +258,15 @@ def is_binary(data: bytes) -> bool:
 def how(part: Part, data: bytes, people: People | None) -> Leaf | None:
     """Tell how a leaf is masked; None if it cannot be, or is left alone."""
     leaf = declared(part)
-    if leaf is not None or not people:
+    if not people:
         return leaf
-    if part.type in identity.TYPES or archive.is_one(data):
+    if leaf is not None:
+        return None if holding.is_no_text(data) else leaf
+    if identity.is_one(part, data) or holding.is_container(data):
         return None
     if is_binary(data) and not charset.is_wide(data):
         return None
     return calendar.masked if calendar.is_one(data) else plain
-
-
-def kind(
-    part: Part, data: bytes, people: People, unpacking: archive.Unpacking | None = None
-) -> Kind | None:
-    """Tell what a leaf is that holds an address and is no text; None for any other."""
-    leaf = how(part, data, people)
-    if leaf is calendar.masked:
-        return "identity" if any(map(people.found, calendar.binaries(data))) else None
-    if leaf is not None:
-        return None
-    if archive.is_one(data):
-        return "archive" if archive.found(data, people, unpacking) else None
-    if part.type in identity.TYPES:
-        return "identity" if identity.found(data, people) else None
-    if not people.found(data):
-        return None
-    shows = media.is_one(part.type, data)
-    return "media" if shows and not people.found(media.masked(data, people)) else "binary"
 
 
 def _possible(data: bytes, mask: Mask) -> bool:

@@ -12,7 +12,7 @@ import hashlib
 from dataclasses import replace
 
 from conversation_tracker.core.masking.part import identity, leaf
-from conversation_tracker.core.masking.part.body import UNSIGNED
+from conversation_tracker.core.masking.part.looking import UNSIGNED
 from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.model.message import Header, Message
 from conversation_tracker.core.syntax.mime import Part

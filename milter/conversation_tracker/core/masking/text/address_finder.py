@@ -56,7 +56,8 @@ class People:
     # Most messages hold nothing to look for anybody in, so what that needs is made at first use.
 
     @cached_property
-    def _mask(self) -> Masker:
+    def mask(self) -> Masker:
+        """What masks them in a text, by taking their addresses out."""
         return Masker(self._known, self._kept)
 
     @cached_property
@@ -92,7 +93,7 @@ class People:
     def in_text(self, text: str) -> bool:
         """Tell whether readable text holds one of the addresses, however it is spelled."""
         self._check()
-        return self._mask(text) != text
+        return self.mask(text) != text
 
     def found(self, data: bytes) -> bool:
         """Tell whether bytes of any kind hold one of the addresses, in ASCII, UTF-8 or UTF-16."""

@@ -1,0 +1,85 @@
+"""What a part is that holds an address and is no text, and what becomes of it.
+
+Keys, certificates, signatures and TNEF go in any case: a message reads on without them. In pictures
+the address is written over. Every other file that cannot be masked is the store's decision.
+Nothing here raises.
+"""
+
+from typing import Literal
+
+from conversation_tracker.core.masking.container.budget import Unpacking
+from conversation_tracker.core.masking.container.holding import holds_address, is_container
+from conversation_tracker.core.masking.part import calendar, envelope, identity, leaf, media
+from conversation_tracker.core.masking.text.address_finder import People
+from conversation_tracker.core.syntax.mime import Part
+
+Kind = Literal["identity", "archive", "encrypted", "media", "signature", "binary"]
+"""What a part is that is no text.
+
+A key, certificate, signature or card; a file that is compressed or holds others, a document; an
+encrypted message that names whom it is for; a picture, sound or film in which the address can be
+written over; the signature of a text that was masked; anything else.
+"""
+
+Policy = Literal["flag", "remove", "refuse"]
+"""What becomes of a part that holds an address and cannot be masked."""
+
+
+def find_kind(
+    part: Part, data: bytes, people: People, unpacking: Unpacking | None = None
+) -> Kind | None:
+    """Tell what a leaf is that holds an address and is no text; None for any other.
+
+    Args:
+        part: the leaf.
+        data: its content, without its transfer encoding.
+        people: whose addresses to look for.
+        unpacking: what may be unpacked of it; None for what one file may.
+    """
+    how = leaf.how(part, data, people)
+    if how is calendar.masked:
+        return "identity" if any(map(people.found, calendar.binaries(data))) else None
+    if how is not None:
+        return None
+    if identity.is_one(part, data):
+        return _find_kind_of_identity(part, data, people, unpacking)
+    if not holds_address(data, people, unpacking):
+        return None
+    if is_container(data):
+        return "archive"
+    shows = media.is_one(part.type, data)
+    hidden = shows and not holds_address(media.masked(data, people), people, unpacking)
+    return "media" if hidden else "binary"
+
+
+def _find_kind_of_identity(
+    part: Part, data: bytes, people: People, unpacking: Unpacking | None
+) -> Kind | None:
+    form = envelope.read_form(data)
+    inner = identity.octets(data) if form == "compressed" else b""
+    if not (
+        identity.found(data, people)
+        or holds_address(data, people, unpacking)
+        or holds_address(inner, people, unpacking)
+    ):
+        return None
+    if form == "encrypted":
+        return "encrypted"
+    return "archive" if form == "compressed" else "identity"
+
+
+def fate_of(kind: Kind, policy: Policy) -> str:
+    """Return what becomes of a part in the copies, for the timeline; "" where its kind tells."""
+    if kind in ("media", "signature", "identity"):
+        return ""
+    return {"flag": " flagged", "remove": " removed", "refuse": " refused"}[policy]
+
+
+def goes_anyway(kind: Kind) -> bool:
+    """Whether a part of this kind is removed whatever the store wants."""
+    return kind == "identity"
+
+
+def stays_anyway(kind: Kind) -> bool:
+    """Whether a part of this kind stays, since no address is left in it."""
+    return kind == "media"

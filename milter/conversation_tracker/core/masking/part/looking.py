@@ -1,0 +1,131 @@
+"""Which parts of a message hold an address and are no text, and what each of them is.
+
+What becomes of them is the affair of `body`. Nothing here raises.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from conversation_tracker.core.base.means import ENDLESS, Means, Octets, count
+from conversation_tracker.core.masking.container.budget import Unpacking
+from conversation_tracker.core.masking.part import attachment, large, leaf
+from conversation_tracker.core.masking.part.attachment import Kind
+from conversation_tracker.core.masking.text.address_finder import People
+from conversation_tracker.core.model.part_cache import Quiet
+from conversation_tracker.core.syntax import transfer
+from conversation_tracker.core.syntax.mime import Part
+
+UNSIGNED = "[A signature was removed: it, or the signed text, held an address.]"
+"""What stands in the place of a signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A part that holds an address and is no text.
+
+    Attributes:
+        number: its number, as in "2.1" (RFC 9051 section 6.4.5); "1" if it is the whole body.
+        type: its media type.
+        kind: what it is.
+    """
+
+    number: str
+    type: str
+    kind: Kind
+
+
+def look(
+    part: Part,
+    body: Octets,
+    people: People,
+    means: Means = ENDLESS,
+    quiet: Quiet | None = None,
+    condemned: Collection[int] = (),
+) -> tuple[Look, ...]:
+    """Find the parts that hold an address and are no text.
+
+    Args:
+        part: the structure that `read` gave for this body.
+        body: the raw body.
+        people: whose addresses to look for.
+        means: where to keep what is unpacked.
+        quiet: the parts that are known to hold none of these.
+        condemned: the identities of leaves that are removed whatever is found in them.
+
+    Returns:
+        One item for each such part, in their order.
+    """
+    unpacking = Unpacking(means)
+    found = []
+    for number, each, around in _numbered(part, body, ""):
+        known = quiet is not None and id(each) in quiet.files
+        kind = None if known else find_kind(each, around, people, unpacking)
+        if kind is None and id(each) in condemned:
+            kind = "binary"
+        if kind is not None:
+            found.append(Look(number or "1", each.type, kind))
+    return tuple(found)
+
+
+def files(
+    part: Part, body: Octets, people: People, means: Means = ENDLESS
+) -> Iterator[tuple[Part, Octets]]:
+    """Go through the leaves that are no text, with their content without its transfer encoding.
+
+    Args:
+        part: the structure that `read` gave for this body.
+        body: the raw body.
+        people: as for `look`.
+        means: where to keep large content.
+    """
+    for _, each, around in _numbered(part, body, ""):
+        if large.is_large(each):
+            if large.is_opaque(each, around):
+                yield each, means.store(large.pieces(each, around))
+        elif leaf.how(each, data := leaf.content(each, around), people) is None:
+            yield each, data
+
+
+def unsigned(part: Part, old: Octets, new: Octets) -> tuple[Look, ...]:
+    """Find the signatures that `masked` may have removed; arguments as for it and `content_field`.
+
+    Returns:
+        One item for each signature of the message, where at least one was removed; else nothing.
+    """
+    note = UNSIGNED.encode("ascii")
+    if count(new, note) == count(old, note):
+        return ()
+    return tuple(
+        Look(number, each.type, "signature")
+        for number, each, _ in _numbered(part, old, "")
+        if each.type.endswith("-signature")
+    )
+
+
+def find_kind(part: Part, body: Octets, people: People, unpacking: Unpacking) -> Kind | None:
+    """Tell what a leaf is that holds an address and cannot be masked; None for any other."""
+    if large.is_large(part):
+        return large.kind(part, body, people, unpacking)
+    data = leaf.content(part, body)
+    found = attachment.find_kind(part, data, people, unpacking)
+    at = transfer.padded(body, *part.content, part.encoding) if found is None else 0
+    return attachment.find_kind(part, data[:at], people, unpacking) if at else found
+
+
+def is_leaf(part: Part) -> bool:
+    """Whether a part holds content, and no other parts."""
+    return not (part.children or part.is_multipart or part.embedded)
+
+
+def _numbered(part: Part, body: Octets, number: str) -> Iterator[tuple[str, Part, Octets]]:
+    """Go through the leaves with their numbers and the body each stands in."""
+    if part.embedded is not None:
+        data, inside = part.embedded
+        yield from _numbered(inside, data, number)
+    elif is_leaf(part):
+        yield number, part, body
+    elif part.is_message:  # the message inside has the number of the part it is
+        yield from _numbered(part.children[0], body, number)
+    else:
+        for count, child in enumerate(part.children, 1):
+            yield from _numbered(child, body, f"{number}.{count}" if number else str(count))

@@ -1,0 +1,305 @@
+"""What is packed inside files, for the final scan: found by its beginnings, wherever these stand.
+
+Written apart from the masking code, and simply: no directory of an archive is believed or read.
+Where octets look like the beginning of something compressed they are decompressed, as far as that
+goes; what is only stored stands there anyway, with the beginnings of what is in it. The work is
+bounded by what comes out. Nothing here raises but what asking for the time raises.
+"""
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import zstandard
+
+from conversation_tracker.core.base.means import Means, Octets
+from conversation_tracker.core.scanning import documents, sectors
+
+_MOST = 64 * 1024 * 1024  # octets that come out of one part
+_RATIO, _SLACK = 200, 64 * 1024  # for one octet in
+_MOST_FINDS = 2_000
+_LAYERS = 8
+_TEXT = documents.MOST
+_WINDOW = 64 * 1024 * 1024
+_MEMORY = 80 * 1024 * 1024
+_CHUNK = 64 * 1024
+_STEP = 4096
+_ERRORS = (
+    zlib.error,
+    lzma.LZMAError,
+    zstandard.ZstdError,
+    EOFError,
+    OSError,
+    ValueError,
+    MemoryError,
+)
+
+_ZIP, _GZIP, _SEVEN, _STREAM, _RTF = (
+    b"PK\3\4",
+    b"\x1f\x8b\x08",
+    b"7z\xbc\xaf\x27\x1c",
+    b"stream",
+    b"LZFu",
+)
+_COMPRESSED_DATA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x09"  # RFC 3274
+_END_OF_ZIP = b"PK\5\6"
+_BEGINNINGS = (_GZIP, b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", _ZIP, _SEVEN, _RTF, _STREAM)
+FILES = (
+    *(_GZIP, b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK", _SEVEN, sectors.MAGIC, b"%PDF"),
+    *(b"!<arch>\n", b"\x78\x9f\x3e\x22", b"\x5d\0", b"SQLite format 3\0"),
+    *(bytes((n,)) + b"\x2a\x4d\x18" for n in range(0x50, 0x60)),
+)
+"""How such files begin."""
+
+_DEFLATED, _LZMA = 8, 14
+
+
+def is_file(data: Octets) -> bool:
+    """Whether data is a file in which something may be packed, whatever is said of it."""
+    if data.startswith(FILES):
+        return True
+    head = data[:2]
+    if head[:1] == b"\x78" and len(head) == 2 and not int.from_bytes(head, "big") % 31:
+        return True
+    if data[257:262] == b"ustar" or _COMPRESSED_DATA in data[:64] or b"%PDF-" in data[:1024]:
+        return True
+    return data.rfind(_END_OF_ZIP, max(0, len(data) - 65557)) >= 0
+
+
+class Carver:
+    """Goes through what is packed in one part; what it may take is for all of that.
+
+    Args:
+        means: where to keep what comes out, and the time for it.
+    """
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._octets = _MOST
+        self._finds = _MOST_FINDS
+        self._text = 2 * _TEXT
+        self._end = 0  # of what was decompressed last
+
+    def contents(self, data: Octets, layer: int = 0) -> Iterator[Octets]:
+        """Go through all that is packed in octets, and through the texts that these are read as.
+
+        Args:
+            data: the octets.
+            layer: how many others are around them.
+        """
+        if self._text > 0 and documents.is_document(data):
+            self._text -= len(data)
+            yield from documents.read(data)
+        if layer >= _LAYERS:
+            return
+        for found in self._packed(data, layer):
+            yield found
+            yield from self.contents(found, layer + 1)
+
+    def _packed(self, data: Octets, layer: int) -> Iterator[Octets]:
+        if data.startswith(sectors.MAGIC):
+            for chain in sectors.chains(data):
+                yield chain
+                yield documents.read_records(chain)
+        if data.startswith(b"SQLite"):
+            size = int.from_bytes(data[16:18], "big")
+            if size >= 512:
+                yield b"".join(data[at + 4 : at + size] for at in range(0, len(data), size))
+        head = data[:2]
+        if len(head) == 2 and head[0] & 15 == 8 and not int.from_bytes(head, "big") % 31:
+            yield self._out(data, 2, lambda: zlib.decompressobj(-15))
+        elif head[:1] == b"\x5d":
+            yield self._out(data, 13, lambda: _lzma1(data[:5]))
+        if _COMPRESSED_DATA in data[:64]:
+            at = max(data.find(b"\x78", 30), 0)
+            yield self._out(data, at + 2, lambda: zlib.decompressobj(-15))
+        for beginning in _BEGINNINGS:
+            at = data.find(beginning)
+            while at >= 0 and self._finds > 0 and self._octets > 0:
+                self._finds -= 1
+                self._means.check()
+                self._end = at
+                yield from self._found(data, at, beginning)
+                at = data.find(beginning, max(self._end, at + len(beginning)))
+
+    def _found(self, data: Octets, at: int, beginning: bytes) -> Iterator[Octets]:
+        """Give what comes out of what begins here."""
+        if beginning == _ZIP:
+            head = data[at : at + 30]
+            method, name, extra = (int.from_bytes(head[i : i + 2], "little") for i in (8, 26, 28))
+            start = at + 30 + name + extra
+            if method == 0:
+                packed = int.from_bytes(data[at + 18 : at + 22], "little")
+                size = min(packed, self._octets, len(data))
+                self._octets -= size
+                yield data[start : start + size]
+            elif method == _DEFLATED:
+                yield self._out(data, start, lambda: zlib.decompressobj(-15))
+            elif method == _LZMA:
+                properties = data[start + 4 : start + 9]
+                yield self._out(data, start + 9, lambda: _lzma1(properties))
+        elif beginning == _STREAM:
+            start = at + len(_STREAM)
+            start += 2 if data[start : start + 2] == b"\r\n" else 1
+            yield from map(documents.read_page, self._stream(data, start))
+        elif beginning == _SEVEN:
+            yield from self._seven(data, at)
+        elif beginning == _RTF:
+            text = documents.read_rich_text(
+                data[at + 8 : at + 8 + _TEXT], min(_TEXT, max(0, self._text))
+            )
+            self._text -= len(text)
+            yield text
+        elif beginning == _GZIP:
+            yield self._joined(data, at, beginning, lambda: zlib.decompressobj(-15))
+        elif beginning == b"BZh":
+            yield self._joined(data, at, beginning, bz2.BZ2Decompressor)
+        elif beginning == b"\x28\xb5\x2f\xfd":
+            yield self._out_of_zstandard(data, at)
+        else:
+            make = partial(lzma.LZMADecompressor, memlimit=_MEMORY)
+            yield self._joined(data, at, beginning, make)
+
+    def _stream(self, data: Octets, start: int) -> Iterator[Octets]:
+        """Give a stream of a PDF file, as it is where it is not compressed."""
+        inflated = self._out(data, start + 2, lambda: zlib.decompressobj(-15))
+        if len(inflated):
+            yield inflated
+            return
+        end = data.find(b"endstream", start)
+        plain = data[start : min(end if end >= 0 else len(data), start + _TEXT)]
+        if plain.rstrip().endswith(b"~>"):
+            plain = documents.from_ascii85(plain)
+        self._octets -= len(plain)
+        yield self._out(plain, 2, lambda: zlib.decompressobj(-15)) or plain
+
+    def _seven(self, data: Octets, at: int) -> Iterator[Octets]:
+        """Try what most 7z files are packed with; their names are packed behind all else."""
+        begin = at + 32
+        for _ in range(2):
+            yield self._out(data, begin, lambda: _raw(lzma.FILTER_LZMA2))
+            yield self._out(data, begin, lambda: _lzma1(b"\x5d\0\0\0\4"))
+            yield self._out(data, begin, lambda: zlib.decompressobj(-15))
+            offset = int.from_bytes(data[at + 12 : at + 20], "little")
+            told = data[at + 32 + offset : at + 32 + offset + 12]
+            self._end = at  # what is only stored stands there
+            if told[:2] != b"\x17\6":
+                return
+            begin = at + 32 + _number(told[2:])
+
+    def _out(self, data: Octets, start: int, make: Callable[[], Any]) -> Octets:
+        """Decompress from a place on, as far as that goes; nothing may come out."""
+        way = _Way(data, start)
+        limit = min(self._octets, max(0, len(data) - start) * _RATIO + _SLACK)
+        kept = self._means.store(way.decompressed(limit, make))
+        self._octets -= len(kept)
+        self._end = way.at
+        return kept
+
+    def _streams(
+        self, data: Octets, at: int, beginning: bytes, make: Callable[[], Any]
+    ) -> Iterator[bytes]:
+        """Decompress streams that follow each other, as one."""
+        left = min(self._octets, (len(data) - at) * _RATIO + _SLACK)
+        gzipped = beginning == _GZIP
+        while left > 0 and self._finds > 0 and data.startswith(beginning, at):
+            self._finds -= 1
+            way = _Way(data, _behind_gzip(data, at) if gzipped else at)
+            for piece in way.decompressed(left, make):
+                left -= len(piece)
+                yield piece
+            if way.at <= at:
+                break
+            at = way.at + 8 * gzipped
+            while data[at : at + 4] == bytes(4):
+                at += 4
+        self._end = at
+
+    def _joined(self, data: Octets, at: int, beginning: bytes, make: Callable[[], Any]) -> Octets:
+        kept = self._means.store(self._streams(data, at, beginning, make))
+        self._octets -= len(kept)
+        return kept
+
+    def _out_of_zstandard(self, data: Octets, start: int) -> Octets:
+        way = _Way(data, start)
+        limit = min(self._octets, (len(data) - start) * _RATIO + _SLACK)
+        kept = self._means.store(way.frames(limit))
+        self._octets -= len(kept)
+        self._end = way.at
+        return kept
+
+
+class _Way:
+    """One way through compressed octets; `at` is how far they were read."""
+
+    def __init__(self, data: Octets, start: int) -> None:
+        self._data = data
+        self.at = start
+
+    def decompressed(self, limit: int, make: Callable[[], Any]) -> Iterator[bytes]:
+        """Give what comes out, in small steps: what is broken gives nothing of its last one."""
+        try:
+            tool = make()
+            left, out = b"", 0
+            deflated = hasattr(tool, "unconsumed_tail")
+            while out < limit and not tool.eof:
+                if not left and (deflated or tool.needs_input):
+                    left = self.read(_CHUNK if not deflated else 4 * _STEP)
+                    if not left:
+                        return
+                piece = tool.decompress(left, min(limit - out, 64 if out < _CHUNK else _STEP))
+                left = tool.unconsumed_tail if deflated else b""
+                out += len(piece)
+                yield piece
+            self.at -= len(tool.unused_data) + len(left)
+        except _ERRORS:
+            return
+
+    def frames(self, limit: int) -> Iterator[bytes]:
+        """Give what comes out of frames of Zstandard that follow each other."""
+        try:
+            tool = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+            reader = tool.stream_reader(self, read_size=_CHUNK, read_across_frames=True)  # type: ignore[arg-type]
+            while limit > 0 and (piece := reader.read(min(limit, _STEP))):
+                limit -= len(piece)
+                yield piece
+        except _ERRORS:
+            return
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on, as from a file."""
+        piece = self._data[self.at : self.at + max(0, size)]
+        self.at += len(piece)
+        return piece
+
+
+def _lzma1(properties: bytes) -> Any:
+    first = properties[0] if properties else 255
+    return _raw(lzma.FILTER_LZMA1, lc=first % 9, lp=first // 9 % 5, pb=first // 45)
+
+
+def _raw(filter_: int, **more: int) -> Any:
+    wanted = [{"id": filter_, "dict_size": _WINDOW, **more}]
+    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=wanted)
+
+
+def _number(octets: bytes) -> int:
+    """Read a number as 7z writes it."""
+    first = octets[0] if octets else 0
+    more = next((n for n in range(8) if not first & 0x80 >> n), 8)
+    high = (first & (0x7F >> more)) << 8 * more
+    return high | int.from_bytes(octets[1 : 1 + more], "little")
+
+
+def _behind_gzip(data: Octets, at: int) -> int:
+    head = data[at : at + 12]
+    flags, place = (head[3] if len(head) > 3 else 0), at + 10
+    if flags & 4:
+        place += 2 + int.from_bytes(head[10:12], "little")
+    for flag in (8, 16):
+        if flags & flag:
+            place = (data.find(b"\0", place) + 1) or len(data)
+    return place + (2 if flags & 2 else 0)

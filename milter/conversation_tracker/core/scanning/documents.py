@@ -1,0 +1,129 @@
+"""The texts of documents, for the final scan: pages of PDF, markup, RTF, letters, Excel's records.
+
+Written apart from the masking code. Each reading costs time linear in its size. Nothing here
+raises.
+"""
+
+import html
+import quopri
+import re
+from collections.abc import Iterator
+
+from conversation_tracker.core.base.means import Octets
+from conversation_tracker.core.scanning import decodings
+from conversation_tracker.core.scanning.parts import is_message
+
+MOST = 4 * 1024 * 1024
+"""Octets of a document that are read as text."""
+
+_MARK = re.compile(rb"\s*(?:\xef\xbb\xbf)?<[?!a-zA-Z]")
+_TAG = re.compile(rb"<[^<>]*>")
+_BORDER = re.compile(rb"</?(?:\w+:)?(?:p|h|si|row|c|v|is|t[dr]|li|div|br|tab)\b")
+_CODE = re.compile(rb"\\'([0-9a-f]{2})|\\u(\d{1,5}) ?\??|\\[a-z]{1,32}-?\d{0,9} ?|[{}\r\n]", re.I)
+_STRING = re.compile(rb"\(((?:[^()\\]|\\.)*+)\)|<([0-9a-fA-F\s]{2,})>|(T[dDm*]\b|ET\b)", re.DOTALL)
+_BASED = re.compile(
+    rb"base64[ \t]*\r?\n(?>(?:[!-9;-~]++:[^\n]*+\n|[ \t][^\n]*+\n)*)\r?\n([A-Za-z0-9+/=\s]++)"
+)
+_OCTAL = re.compile(rb"\\([0-7]{3})|\\(.)", re.DOTALL)
+_CONTINUED = re.compile(rb"\x3c\0.[\0-\x20][\0\1]", re.DOTALL)
+_KNOWN = (
+    b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern "
+    b"\\fscript \\fdecor MS Sans SerifSymbolArialTimes New RomanCourier{\\colortbl\\red0\\green0"
+    b"\\blue0\r\n\\par \\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx"
+)
+
+
+def is_document(data: Octets) -> bool:
+    """Whether data is text with marks, or a letter."""
+    return _MARK.match(data) is not None or data.startswith(b"{\\rt") or is_message(data)
+
+
+def read(data: Octets) -> Iterator[bytes]:
+    """Give what a document's text reads as without its marks."""
+    text = data[:MOST]
+    if _MARK.match(text) is not None:
+        shown = _TAG.sub(b"", _BORDER.sub(rb"\n\g<0>", text))
+        yield shown
+        if b"&" in text:
+            for each in (text, shown):
+                yield html.unescape(each.decode("utf-8", "replace")).encode("utf-8", "replace")
+    elif text.startswith(b"{\\rt"):
+        yield _CODE.sub(_coded, text)
+    else:
+        yield quopri.decodestring(text)
+        for block in _BASED.findall(text):
+            yield decodings.unbased(block)
+
+
+def read_records(data: bytes) -> bytes:
+    """Take out what parts a string of an Excel sheet that goes on in the next record."""
+    return _CONTINUED.sub(b"", data)
+
+
+def read_rich_text(packed: bytes, most: int) -> bytes:
+    """Decompress RTF as Outlook does: literals, and pieces of the last 4,096 octets.
+
+    Args:
+        packed: what stands behind the mark and the check sum.
+        most: octets that may come out.
+    """
+    out = bytearray(_KNOWN)
+    at = 0
+    while at < len(packed) and len(out) < len(_KNOWN) + most:
+        flags, at = packed[at], at + 1
+        for bit in range(8):
+            if not flags & 1 << bit:
+                out += packed[at : at + 1]
+                at += 1
+                continue
+            pair, at = int.from_bytes(packed[at : at + 2], "big"), at + 2
+            back = (len(out) - (pair >> 4)) & 4095
+            if not 0 < back <= len(out) or at > len(packed):
+                at = len(packed)
+                break
+            for _ in range((pair & 15) + 2):
+                out.append(out[-back])
+    return bytes(out[len(_KNOWN) :])
+
+
+def from_ascii85(text: bytes) -> bytes:
+    """Decode the digits of a stream of a PDF file, whatever else is among them."""
+    digits = text.strip().removesuffix(b"~>").translate(None, b" \t\r\n\0\f")
+    out = bytearray()
+    for at in range(0, len(digits), 5):
+        group = digits[at : at + 5]
+        number = 0
+        for digit in group.ljust(5, b"u"):
+            number = number * 85 + (digit - 33) % 85
+        out += (number & 0xFFFFFFFF).to_bytes(4, "big")[: len(group) - 1]
+    return bytes(out)
+
+
+def read_page(content: Octets) -> Octets:
+    """Give a page with the strings it shows behind it, joined and where they stand apart."""
+    text = content[:MOST]
+    if b"(" not in text and b"<" not in text:
+        return content
+    joined, parted = [], []
+    for plain, digits, moved in _STRING.findall(text):
+        shown = bytes.fromhex(_even(digits)) if digits else _OCTAL.sub(_octal, plain)
+        joined.append(shown)
+        parted.append(b"\n" if moved else shown)
+    return b"\n".join((text, b"".join(joined), b"".join(parted)))
+
+
+def _even(digits: bytes) -> str:
+    plain = b"".join(digits.split()).decode("ascii")
+    return plain + "0" * (len(plain) % 2)
+
+
+def _octal(match: re.Match[bytes]) -> bytes:
+    return bytes((int(match[1], 8) & 255,)) if match[1] else match[2]
+
+
+def _coded(match: re.Match[bytes]) -> bytes:
+    if match[1]:
+        return bytes((int(match[1], 16),))
+    if match[2]:
+        return chr(int(match[2]) & 0xFFFF).encode("utf-8", "replace")
+    return b"\n" if match[0].startswith((b"\\par", b"\\line")) else b""

@@ -1,0 +1,42 @@
+"""What the final scan takes a part for: text, which is masked, or a file that cannot be.
+
+Written apart from the masking code. Nothing here raises.
+"""
+
+import re
+
+from conversation_tracker.core.scanning import carving
+from conversation_tracker.core.scanning.parts import Declared
+
+_TEXTUAL = ("text/", "message/", "multipart/")
+# Keys, certificates and signatures; what is encrypted or compressed is not one of them.
+_IDENTITY = re.compile(
+    r"application/(?:pgp-keys|pgp-signature|(?:x-)?pkcs7-|pkix-|x-x509-|(?:vnd\.)?ms-tnef)"
+)
+_ENVELOPED = re.compile(
+    rb"\x06\x09\*\x86H\x86\xf7\x0d\x01\x07[\3\4\6]"
+    rb"|\x06\x0b\*\x86H\x86\xf7\x0d\x01\x09\x10\x01[\x17\x09]"
+)
+_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+def is_textual(declared: Declared) -> bool:
+    """Whether the type says that content is text."""
+    return declared.type.startswith(_TEXTUAL) or declared.type.endswith(("xml", "json", "/ics"))
+
+
+def is_file(declared: Declared, data: bytes) -> bool:
+    """Whether content cannot be masked, so that it may pass where the store wants that.
+
+    Args:
+        declared: what its part says of it.
+        data: its beginning at least, without its transfer encoding.
+    """
+    if _ENVELOPED.search(data[:64]) is not None:
+        return True
+    if _IDENTITY.match(declared.type) is not None:
+        return False
+    if is_textual(declared):
+        marked = b"\0" in data[:512] or data.startswith(carving.FILES)
+        return marked and carving.is_file(data) and _CONTROL.search(data) is not None
+    return data.startswith((b"%PDF", b"!<arch>\n")) or _CONTROL.search(data) is not None

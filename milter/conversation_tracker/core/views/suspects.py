@@ -1,0 +1,35 @@
+"""Which parts of a message must go since the final scan finds in them what masking did not.
+
+The two are written apart, so each may know a way to hide an address that the other does not. That
+is no reason to refuse a message: the parts go. Nothing here raises.
+"""
+
+from conversation_tracker.core.masking.part import looking
+from conversation_tracker.core.model.message import Header, Message
+from conversation_tracker.core.scanning.scan import Scanner
+from conversation_tracker.core.views.view import View, structure
+
+
+def find_suspects(
+    message: Message, view: View, scanner: Scanner, *, flagged: bool = False
+) -> frozenset[int]:
+    """Find the parts that are no text and show somebody but their reader.
+
+    Args:
+        message: the message.
+        view: the conversation as its reader sees it.
+        scanner: looks for everybody who takes part.
+        flagged: files that cannot be masked may pass.
+
+    Returns:
+        The identities of the parts, as `View.without` takes them.
+    """
+    own = view.to.token if view.to is not None else None
+    files = looking.files(structure(message), message.body, view.others, message.means)
+    found: set[int] = set()
+    for part, content in files:
+        told = [Header(b"Content-Type", part.type.encode("utf-8", "replace"))]
+        hits = scanner.scan(told, content, own)
+        if any(not (flagged and hit.file) for hit in hits):
+            found.add(id(part))
+    return frozenset(found)

@@ -1,0 +1,353 @@
+"""Files of many formats made around octets: archives, compressed files, old Office, Outlook.
+
+Written by the formats' descriptions, apart from the code that reads them.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import sqlite3
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+
+import zstandard
+
+Wrap = Callable[[bytes], bytes]
+
+_FREE, _END, _FAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
+_SECTOR, _SMALL, _LEAST = 512, 64, 4096
+_BEFORE = b"x" * 40
+
+
+def zipped(
+    members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED, comment: bytes = b""
+) -> bytes:
+    """Make a zip file."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archived:
+        archived.comment = comment
+        for name, data in members.items():
+            archived.writestr(name, data)
+    return file.getvalue()
+
+
+def streamed_zip(name: str, data: bytes) -> bytes:
+    """Make a zip file whose sizes stand behind the octets, and which lost its directory."""
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(data) + packer.flush()
+    head = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 8, 8, 0, 0, 0, 0, 0, len(name), 0)
+    tail = struct.pack("<4s3I", b"PK\7\10", zlib.crc32(data), len(packed), len(data))
+    return head + name.encode() + packed + tail
+
+
+def encrypted_zip(data: bytes) -> bytes:
+    """Make a zip file that says its one member is encrypted."""
+    whole = bytearray(zipped({"a.txt": data}))
+    for magic, ahead in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        whole[whole.index(magic) + ahead] |= 1
+    return bytes(whole)
+
+
+def tarred(members: Mapping[str, bytes], format: int = tarfile.PAX_FORMAT, **pax: str) -> bytes:
+    """Make a tar file; `pax` are headers of its own for each file."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=format) as archived:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            info.pax_headers = pax
+            archived.addfile(info, io.BytesIO(data))
+    return file.getvalue()
+
+
+def named_gzip(data: bytes, name: str, comment: str = "") -> bytes:
+    """Make a gzip file that tells the name of what is in it, and a comment."""
+    flags = 8 | (16 if comment else 0)
+    head = b"\x1f\x8b\x08" + bytes((flags,)) + bytes(6) + name.encode() + b"\0"
+    head += comment.encode() + b"\0" if comment else b""
+    packer = zlib.compressobj(wbits=-15)
+    tail = struct.pack("<II", zlib.crc32(data), len(data))
+    return head + packer.compress(data) + packer.flush() + tail
+
+
+def ar(members: Mapping[str, bytes]) -> bytes:
+    """Make a Unix archive."""
+    out = b"!<arch>\n"
+    for name, data in members.items():
+        head = f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n"
+        out += head.encode() + data + b"\n" * (len(data) % 2)
+    return out
+
+
+def _number(value: int) -> bytes:
+    """Write a number as 7z does."""
+    for size in range(9):
+        if value < 1 << (7 * size + 7) or size == 8:
+            first = 0xFF00 >> size & 0xFF
+            low = value & (1 << 8 * size) - 1
+            high = value >> 8 * size if size < 8 else 0
+            return bytes((first | high,)) + low.to_bytes(size, "little")
+    raise AssertionError(value)
+
+
+_LZMA1 = {"id": lzma.FILTER_LZMA1, "dict_size": 65536}
+_LZMA2 = {"id": lzma.FILTER_LZMA2, "dict_size": 65536}
+_METHODS: dict[str, tuple[bytes, Wrap]] = {
+    "copy": (b"\x01\x00", lambda data: data),
+    "lzma": (
+        b"\x23\x03\x01\x01\x05\x5d" + struct.pack("<I", 65536),
+        lambda data: lzma.compress(data, lzma.FORMAT_RAW, filters=[_LZMA1]),
+    ),
+    "lzma2": (
+        b"\x21\x21\x01\x08",
+        lambda data: lzma.compress(data, lzma.FORMAT_RAW, filters=[_LZMA2]),
+    ),
+    "deflate": (b"\x03\x04\x01\x08", lambda data: zlib.compress(data)[2:-4]),
+    "bzip2": (b"\x03\x04\x02\x02", bz2.compress),
+}
+
+
+def _folders(method: str, at: int, packed: int, unpacked: int) -> bytes:
+    coder = b"\x01" + _METHODS[method][0]
+    return (
+        b"\x06" + _number(at) + _number(1) + b"\x09" + _number(packed) + b"\x00"
+        b"\x07\x0b\x01\x00" + coder + b"\x0c" + _number(unpacked) + b"\x00"
+    )  # fmt: skip
+
+
+def seven_zip(
+    members: Mapping[str, bytes], method: str = "lzma2", *, packed_header: bool = True
+) -> bytes:
+    """Make a 7z file of one folder."""
+    whole = b"".join(members.values())
+    packed = _METHODS[method][1](whole)
+    sizes = [len(data) for data in members.values()]
+    header = b"\x01\x04" + _folders(method, 0, len(packed), len(whole))
+    header += b"\x08\x0d" + _number(len(sizes))
+    if len(sizes) > 1:
+        header += b"\x09" + b"".join(map(_number, sizes[:-1]))
+    header += b"\x00\x00"
+    names = b"\x00" + b"".join(f"{name}\0".encode("utf-16-le") for name in members)
+    header += b"\x05" + _number(len(members)) + b"\x11" + _number(len(names)) + names + b"\x00\x00"
+    if packed_header:
+        inner = _METHODS["lzma"][1](header)
+        told = b"\x17" + _folders("lzma", len(packed), len(inner), len(header)) + b"\x00"
+        packed, header = packed + inner, told
+    start = struct.pack("<QQI", len(packed), len(header), zlib.crc32(header))
+    return (
+        b"7z\xbc\xaf\x27\x1c\0\4" + struct.pack("<I", zlib.crc32(start)) + start + packed + header
+    )
+
+
+def compound(streams: Mapping[str, bytes], *, scattered: bool = True) -> bytes:
+    """Make a compound file; its streams' sectors stand in turns, so that none is in one piece."""
+    sectors: list[bytes] = []
+    table: list[int] = []
+    small = b"".join(
+        data.ljust(-(-len(data) // _SMALL) * _SMALL, b"\0")
+        for data in streams.values()
+        if len(data) < _LEAST
+    )
+    small_table: list[int] = []
+    starts: dict[str, int] = {}
+    for name, data in streams.items():
+        if len(data) < _LEAST:
+            count = -(-len(data) // _SMALL)
+            starts[name] = len(small_table) if count else _END
+            small_table += [len(small_table) + n + 1 for n in range(count - 1)]
+            small_table += [_END] * bool(count)
+    pieces = {name: _cut(data) for name, data in streams.items() if len(data) >= _LEAST}
+    pieces["Root Entry"] = _cut(small)
+    before: dict[str, int] = {}
+    order = [
+        (name, piece)
+        for turn in range(max(map(len, pieces.values()), default=0))
+        for name, cut in pieces.items()
+        for piece in cut[turn : turn + 1]
+    ]
+    if not scattered:
+        order = [(name, piece) for name, cut in pieces.items() for piece in cut]
+    for name, piece in order:
+        number = len(sectors)
+        sectors.append(piece.ljust(_SECTOR, b"\0"))
+        table.append(_END)
+        if name in before:
+            table[before[name]] = number
+        else:
+            starts[name] = number
+        before[name] = number
+    entries = [_entry("Root Entry", 5, starts.get("Root Entry", _END), len(small), child=1)]
+    entries += [
+        _entry(name, 2, starts[name], len(data), after=n + 1 if n < len(streams) else _FREE)
+        for n, (name, data) in enumerate(streams.items(), 1)
+    ]
+    first = _add(sectors, table, b"".join(entries))
+    first_small = _add(sectors, table, b"".join(struct.pack("<I", n) for n in small_table))
+    count = -(-(len(table) + 2) // (_SECTOR // 4)) + 1
+    at = len(sectors)
+    table += [_FAT] * count
+    whole = b"".join(struct.pack("<I", n) for n in table)
+    sectors += [piece.ljust(_SECTOR, b"\xff") for piece in _cut(whole)]
+    sectors += [b"\xff" * _SECTOR] * (at + count - len(sectors))
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16)
+    head += struct.pack("<5H6xII", 0x3E, 3, 0xFFFE, 9, 6, 0, count)
+    head += struct.pack("<4I", first, 0, _LEAST, first_small)
+    head += struct.pack("<3I", -(-len(small_table) * 4 // _SECTOR), _END, 0)
+    named = [at + n for n in range(count)][:109]
+    return head + struct.pack("<109I", *named, *[_FREE] * (109 - len(named))) + b"".join(sectors)
+
+
+def _cut(data: bytes) -> list[bytes]:
+    return [data[at : at + _SECTOR] for at in range(0, len(data), _SECTOR)]
+
+
+def _add(sectors: list[bytes], table: list[int], data: bytes) -> int:
+    """Write a stream in one piece; gives its first sector."""
+    cut = _cut(data)
+    first = len(sectors)
+    sectors += [piece.ljust(_SECTOR, b"\0") for piece in cut]
+    table += [first + n + 1 for n in range(len(cut) - 1)] + [_END] * bool(cut)
+    return first if cut else _END
+
+
+def _entry(
+    name: str, kind: int, start: int, size: int, *, after: int = _FREE, child: int = _FREE
+) -> bytes:
+    written = name.encode("utf-16-le")[:62] + b"\0\0"
+    numbers = struct.pack("<HBB3I", len(written), kind, 1, _FREE, after, child)
+    entry = written.ljust(64, b"\0") + numbers
+    return entry.ljust(116, b"\0") + struct.pack("<IQ", start, size)
+
+
+def word(text: bytes) -> bytes:
+    """Make what an old Word document is: text across sectors, another stream between them."""
+    # An address stands half in one sector, half in another.
+    shift = (_SECTOR - len(text) // 2) % _SECTOR
+    return compound(
+        {
+            "WordDocument": (b"\xec\xa5\xc1\0".ljust(shift, b"\0") + text).ljust(5000, b"\0"),
+            "1Table": bytes(range(256)) * 20,
+        }
+    )
+
+
+def excel(text: bytes) -> bytes:
+    """Make what an old Excel sheet is: a shared string that goes on in the next record."""
+    half = len(text) // 2
+    first = b"\0" * 8 + text[:half]
+    book = struct.pack("<HH", 0x0809, 16) + b"\0\6\5\0" + bytes(12)
+    book += struct.pack("<HH", 0xFC, len(first)) + first
+    book += struct.pack("<HH", 0x3C, len(text) - half + 1) + b"\0" + text[half:]
+    return compound({"Workbook": book + struct.pack("<HH", 0x0A, 0) + bytes(4096)})
+
+
+def compressed_rtf(text: bytes) -> bytes:
+    """Make compressed RTF of nothing but literals."""
+    data = b"".join(b"\0" + text[at : at + 8] for at in range(0, len(text), 8))
+    return struct.pack("<II4sI", len(data) + 12, len(text), b"LZFu", 0) + data
+
+
+def outlook(streams: Mapping[str, bytes]) -> bytes:
+    """Make a message as Outlook saves it: streams by the tags of their properties."""
+    return compound({f"__substg1.0_{tag}": data for tag, data in streams.items()})
+
+
+def sqlite(text: str) -> bytes:
+    """Make an SQLite database with a long value."""
+    database = sqlite3.connect(":memory:")
+    database.execute("PRAGMA page_size = 512")
+    database.execute("CREATE TABLE notes (text)")
+    database.execute("INSERT INTO notes VALUES (?)", (text,))
+    database.commit()
+    return database.serialize()
+
+
+def pdf(*streams: bytes, filters: bytes = b"/FlateDecode") -> bytes:
+    """Make what a PDF file's streams stand in."""
+    objects = b"".join(
+        b"1 0 obj\n<</Filter %s>>\nstream\n%s\nendstream\nendobj\n" % (filters, stream)
+        for stream in streams
+    )
+    return b"%PDF-1.7\n" + objects + b"trailer\n%%EOF"
+
+
+def wrong_sum(packed: bytes, back: int) -> bytes:
+    """Damage an octet, counted from the end."""
+    damaged = bytearray(packed)
+    damaged[-back] ^= 0xFF
+    return bytes(damaged)
+
+
+def zstd(data: bytes) -> bytes:
+    """Make a Zstandard file."""
+    return zstandard.ZstdCompressor(write_checksum=True).compress(data)
+
+
+WRAPS: dict[str, Wrap] = {
+    "gz": lambda data: gzip.compress(data, mtime=0),
+    "gz, named": lambda data: named_gzip(data, "a.txt", "made here"),
+    "gz, two members": lambda data: gzip.compress(data[:20]) + gzip.compress(data[20:]),
+    "gz, wrong sum": lambda data: wrong_sum(gzip.compress(data), 6),
+    "gz, cut off": lambda data: gzip.compress(data)[:-6],
+    "bz2": bz2.compress,
+    "bz2, two streams": lambda data: bz2.compress(data[:20]) + bz2.compress(data[20:]),
+    "xz": lzma.compress,
+    "xz, best": lambda data: lzma.compress(data, preset=9 | lzma.PRESET_EXTREME),
+    "xz, padded": lambda data: lzma.compress(data[:20]) + bytes(8) + lzma.compress(data[20:]),
+    "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
+    "zst": zstd,
+    "zst, skipped first": lambda data: b"\x50\x2a\x4d\x18\x04\0\0\0abcd" + zstd(data),
+    "zst, two frames": lambda data: zstd(data[:20]) + zstd(data[20:]),
+    "zlib": zlib.compress,
+    "tar": lambda data: tarred({"a.txt": data}),
+    "tar, old": lambda data: tarred({"a.txt": data}, tarfile.USTAR_FORMAT),
+    "tar, gnu": lambda data: tarred({"a" * 120: b"x", "b": data}, tarfile.GNU_FORMAT),
+    "tgz": lambda data: gzip.compress(tarred({"a.txt": data})),
+    "tbz": lambda data: bz2.compress(tarred({"a.txt": data})),
+    "txz": lambda data: lzma.compress(tarred({"a.txt": data})),
+    "tzst": lambda data: zstd(tarred({"a.txt": data})),
+    "ar": lambda data: ar({"control": b"x", "data": data}),
+    "deb": lambda data: ar({"debian-binary": b"2.0\n", "data.tar.xz": lzma.compress(
+        tarred({"a": data}))}),
+    "zip": lambda data: zipped({"a.txt": data}),
+    "zip, stored": lambda data: zipped({"a.txt": data}, zipfile.ZIP_STORED),
+    "zip, bzip2": lambda data: zipped({"a.txt": data}, zipfile.ZIP_BZIP2),
+    "zip, lzma": lambda data: zipped({"a.txt": data}, zipfile.ZIP_LZMA),
+    "zip, streamed": lambda data: streamed_zip("a.txt", data),
+    "zip behind a program": lambda data: b"MZ\0" + bytes(99) + zipped({"a.txt": data}),
+    "zip behind a picture": lambda data: b"GIF89a" + bytes(99) + zipped({"a.txt": data}),
+    "7z": lambda data: seven_zip({"a.txt": data}),
+    "7z, several": lambda data: seven_zip({"a.txt": b"x" * 9, "b.txt": data, "c": b"y"}),
+    "7z, plain header": lambda data: seven_zip({"a": data}, packed_header=False),
+    "7z, lzma": lambda data: seven_zip({"a.txt": data}, "lzma"),
+    "7z, copy": lambda data: seven_zip({"a.txt": data}, "copy"),
+    "7z, deflate": lambda data: seven_zip({"a.txt": data}, "deflate"),
+    "7z, bzip2": lambda data: seven_zip({"a.txt": data}, "bzip2"),
+    "doc": word,
+    "doc, utf-16": lambda data: word(data.decode("latin-1").encode("utf-16-le")),
+    "xls": excel,
+    "msg": lambda data: outlook({"1000001E": data, "0E1D001F": "Hi".encode("utf-16-le")}),
+    "msg, utf-16": lambda data: outlook({"1000001F": data.decode("latin-1").encode("utf-16-le")}),
+    "msg, rtf": lambda data: outlook({"10090102": compressed_rtf(b"{\\rtf1 " + data + b"}")}),
+    "msg, html": lambda data: outlook({"10130102": b"<p>" + data + b"</p>"}),
+    "sqlite": lambda data: sqlite((_BEFORE + data).decode("latin-1")),
+    "pdf": lambda data: pdf(zlib.compress(b"BT (" + data + b") Tj ET")),
+}  # fmt: skip
+"""What each format makes of a short text in ASCII without brackets."""
+
+INNER = tuple(
+    name for name in WRAPS if name not in ("doc", "doc, utf-16", "xls", "msg, utf-16", "sqlite")
+    and not name.startswith(("pdf", "msg"))
+)  # fmt: skip
+"""Those that take octets of any kind."""
+
+
+def wrapped(data: bytes, names: Sequence[str]) -> bytes:
+    """Put octets into files one inside the other, the last name's outermost."""
+    for name in names:
+        data = WRAPS[name](data)
+    return data

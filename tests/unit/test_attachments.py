@@ -1,0 +1,253 @@
+"""What becomes of attachments with an address: of every format, by every setting, in the record."""
+
+import base64
+import binascii
+import random
+import zlib
+from collections.abc import Callable
+
+import pytest
+from builders import BUYER, CARRIER, B, Mail, mail, order
+from containers import WRAPS, encrypted_zip, wrapped
+
+from conversation_tracker.core.masking.part.body import REMOVED
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.core.scanning.scan import scan
+from conversation_tracker.core.views import copies
+
+RAW = CARRIER.encode()
+MIXED = bytes(random.Random(1).choices(b"abcdefghijklmnop \n", k=3000)) + b" write to %s now " % RAW
+POLICIES = ("flag", "remove", "refuse")
+Wrap = Callable[[bytes], bytes]
+
+PROGRAM = b"\x7fELF\0\1" + bytes(40) + RAW + b"\0" + bytes(range(256))
+FORMATS: dict[str, bytes] = {
+    **{name: wrap(MIXED if name not in ("doc", "xls") else RAW) for name, wrap in WRAPS.items()},
+    "program": PROGRAM,
+    "UTF-16 in a program": b"MZ\0" + CARRIER.encode("utf-16-le") + b"\0\0" + bytes(range(256)),
+    "zip in tgz in gz": wrapped(MIXED, ("zip", "tgz", "gz")),
+}
+
+
+def part(data: bytes, fields: str = "", encoding: str = "base64") -> str:
+    """Write an attachment."""
+    written = base64.encodebytes(data).decode() if encoding == "base64" else data.decode("latin-1")
+    fields = fields or "Content-Type: application/octet-stream; name=file.bin"
+    return f"{fields}\nContent-Transfer-Encoding: {encoding}\n\n{written}"
+
+
+def sent(attachment: str, policy: str, *, alone: bool = False) -> Mail:
+    """Make the carrier's mail to the buyer of a store that wants this of attachments."""
+    head = f"From: {CARRIER}\nSubject: Hello\nMIME-Version: 1.0\n"
+    people = order(BUYER, CARRIER, attachments_with_address=policy)
+    if alone:
+        return mail(head + attachment, people, to=B)
+    first = "--b\nContent-Type: text/plain\n\nSee the file.\n"
+    body = f"{first}--b\n{attachment}\n--b--\n"
+    return mail(f"{head}Content-Type: multipart/mixed; boundary=b\n\n{body}", people, to=B)
+
+
+def left(given: Mail, plan: Plan) -> bytes:
+    """Give the copy's body."""
+    return copies.applied(given.message, plan.edits)[1][:]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_attachment_passes_goes_or_is_refused(name: str, policy: str) -> None:
+    check(part(FORMATS[name]), base64.encodebytes(FORMATS[name]).strip(), policy)
+
+
+def check(attachment: str, shown: bytes, policy: str) -> None:
+    """Check what is promised of an attachment with an address that cannot be masked."""
+    given = sent(attachment, policy)
+    plan = given.plan()
+    if policy == "refuse":
+        assert plan.reply == replies.CANNOT_MASK
+        return
+    assert plan.reply is None
+    body = left(given, plan).replace(b"\r\n", b"\n")
+    assert (shown in body) is (policy == "flag")
+    assert (REMOVED.encode() in body) is (policy == "remove")
+    [record] = plan.records
+    kept = record.raw[:].replace(b"\r\n", b"\n")
+    assert shown not in kept
+    assert REMOVED.encode() in kept
+    assert b"See the file." in kept
+    word = "flagged" if policy == "flag" else "removed"
+    [note] = record.notes
+    assert note.startswith("2 ")
+    assert note.endswith(word)
+
+
+SAID = {
+    "no name": "Content-Type: application/octet-stream",
+    "no type": "Content-Disposition: attachment; filename=a.dat",
+    "text": "Content-Type: text/plain; name=a.txt",
+    "page": "Content-Type: text/html; name=a.html",
+    "card": "Content-Type: text/vcard",
+    "picture": "Content-Type: image/png; name=a.png",
+    "own type": "Content-Type: application/x-whatever; name=a.gz",
+    "name of a signature": "Content-Type: application/octet-stream; name=a.zip",
+}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(
+    "name", ["gz", "zip", "7z", "zst", "doc", "tgz", "msg, rtf", "lzma", "tar"]
+)
+@pytest.mark.parametrize("fields", SAID.values(), ids=list(SAID))
+def test_whatever_is_said_of_it(fields: str, name: str, policy: str) -> None:
+    data = FORMATS[name]
+    check(part(data, fields), base64.encodebytes(data).strip(), policy)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", ["gz", "bz2", "zip", "7z", "doc", "program"])
+def test_in_other_transfer_encodings(name: str, policy: str) -> None:
+    data = FORMATS[name]
+    lines = [binascii.b2a_uu(data[at : at + 45]).decode() for at in range(0, len(data), 45)]
+    uu = "Content-Type: application/octet-stream\nContent-Transfer-Encoding: x-uuencode\n\n"
+    text = "".join(["begin 644 a.bin\n", *lines, "`\nend\n"])
+    check(uu + text, text.encode()[:60], policy)
+    if b"\n--" not in data and b"\r" not in data:
+        check(part(data, encoding="binary"), data[:40], policy)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", ["gz", "zip", "doc", "program", "7z"])
+def test_a_file_that_is_the_whole_message(name: str, policy: str) -> None:
+    given = sent(part(FORMATS[name]), policy, alone=True)
+    plan = given.plan()
+    if policy == "refuse":
+        assert plan.reply == replies.CANNOT_MASK
+        return
+    assert plan.reply is None
+    headers, body = copies.applied(given.message, plan.edits)
+    told = {h.key: h.value for h in headers if h.key.startswith(b"content-")}
+    note = {b"content-type": b"text/plain; charset=us-ascii"}
+    if policy == "remove":
+        assert body[:].strip() == REMOVED.encode()
+        assert told == note
+    else:
+        assert body is given.message.body
+    [record] = plan.records
+    head, _, kept = record.raw[:].partition(b"\r\n\r\n")
+    assert kept.strip() == REMOVED.encode()
+    assert b"Content-Type: text/plain; charset=us-ascii" in head
+    assert b"base64" not in head
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(
+    "data",
+    [wrap(MIXED.replace(RAW, b"anna@nobody.example")) for wrap in WRAPS.values()]
+    + [encrypted_zip(MIXED.replace(RAW, b"anna@nobody.example"))],
+)
+def test_what_names_nobody_stays_whatever_the_store_wants(data: bytes, policy: str) -> None:
+    given = sent(part(data), policy)
+    plan = given.plan()
+    assert plan.reply is None
+    written = base64.encodebytes(data).strip()
+    assert written in left(given, plan).replace(b"\r\n", b"\n")
+    assert written in plan.records[0].raw[:].replace(b"\r\n", b"\n")
+    assert plan.records[0].notes == ()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_final_scan_sees_it_too_and_tells_it_from_text(name: str) -> None:
+    given = sent(part(FORMATS[name]), "flag")
+    hits = scan(given.message.headers, given.message.body, {CARRIER: "a"})
+    inside = [hit for hit in hits if hit.channel.startswith("part 3")]
+    assert inside
+    assert all(hit.file for hit in inside)
+
+
+def test_a_large_one_is_looked_into() -> None:
+    noise = random.Random(2).randbytes(1_500_000)
+    data = WRAPS["tgz"](noise + MIXED)
+    for policy in POLICIES:
+        check(part(data), base64.encodebytes(data)[-500:].strip(), policy)
+        check(part(noise + RAW + b"\0"), base64.encodebytes(noise)[:500].strip(), policy)
+
+
+# S/MIME, keys, and what Outlook sends
+
+
+def ber(tag: int, *contents: bytes) -> bytes:
+    whole = b"".join(contents)
+    return bytes((tag, 0x82)) + len(whole).to_bytes(2, "big") + whole
+
+
+def cms(kind: bytes, *contents: bytes) -> bytes:
+    """Write a ContentInfo (RFC 5652 section 3)."""
+    return ber(0x30, bytes((0x06, len(kind))) + kind, ber(0xA0, ber(0x30, *contents)))
+
+
+PKCS7 = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07"
+ISSUER = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01" + bytes((0x16, len(RAW))) + RAW
+RECIPIENT = ber(0x31, ber(0x30, b"\x02\x01\0", ber(0x30, ber(0x31, ber(0x30, ISSUER)))))
+ENVELOPED = cms(PKCS7 + b"\3", b"\x02\x01\0", RECIPIENT, ber(0x04, bytes(range(256))))
+AUTHENTICATED = cms(b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x17", b"\x02\x01\0", RECIPIENT)
+COMPRESSED = cms(
+    b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x09",
+    ber(0x30, b"\x06\x01x", ber(0xA0, ber(0x04, zlib.compress(b"Subject: x\r\n\r\n" + MIXED)))),
+)
+P7M = "Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m"
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("fields", [P7M, "Content-Type: application/octet-stream; name=smime.p7m"])
+@pytest.mark.parametrize("data", [ENVELOPED, AUTHENTICATED, COMPRESSED])
+def test_encrypted_mail_that_names_whom_it_is_for(
+    data: bytes, fields: str, policy: str, alone: bool
+) -> None:
+    given = sent(part(data, fields), policy, alone=alone)
+    plan = given.plan()
+    if policy == "refuse":
+        assert plan.reply == replies.CANNOT_MASK
+        return
+    assert plan.reply is None
+    written = base64.encodebytes(data).strip()
+    assert (written in left(given, plan).replace(b"\r\n", b"\n")) is (policy == "flag")
+    assert written not in plan.records[0].raw[:].replace(b"\r\n", b"\n")
+    [note] = plan.records[0].notes
+    kind = "archive" if data is COMPRESSED else "encrypted"
+    assert note.endswith(f"{kind} {'flagged' if policy == 'flag' else 'removed'}")
+
+
+KEY = b"\x99\x01\x0d\x04\xb4\x10" + bytes(8) + RAW + b"\x89\x01\x4e"
+ARMOURED = (
+    b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n" + base64.encodebytes(KEY) + b"=njUN\n"
+    b"-----END PGP PUBLIC KEY BLOCK-----\n"
+)
+SIGNED = cms(PKCS7 + b"\2", b"\x02\x01\1", ber(0x31), ber(0x30, ISSUER))
+CERTIFICATE = ber(0x30, ber(0x30, b"\xa0\3\2\1\2", ISSUER), b"\x03\x01\0")
+IDENTITIES = {
+    "signature.p7s": SIGNED,
+    "smime.p7m": SIGNED,
+    "key.asc": ARMOURED,
+    "key.pgp": KEY,
+    "key.bin": KEY,
+    "ann.cer": CERTIFICATE,
+    "": CERTIFICATE,
+    "winmail.dat": b"\x78\x9f\x3e\x22" + bytes(3) + RAW + b"\0",
+    "w.dat": b"\x78\x9f\x3e\x22\1\2" + b"\2" + b"\x0f\x80\x06\0"
+    + len(WRAPS["gz"](MIXED)).to_bytes(4, "little") + WRAPS["gz"](MIXED) + b"\0\0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", IDENTITIES)
+def test_keys_and_signatures_of_no_type_go_as_those_of_theirs(name: str, policy: str) -> None:
+    """Whatever the store wants of other attachments."""
+    named = f"; name={name}" if name else ""
+    given = sent(part(IDENTITIES[name], f"Content-Type: application/octet-stream{named}"), policy)
+    plan = given.plan()
+    assert plan.reply is None
+    for body in (left(given, plan), plan.records[0].raw[:]):
+        assert REMOVED.encode() in body
+        assert base64.encodebytes(IDENTITIES[name]).strip() not in body.replace(b"\r\n", b"\n")
+    assert plan.records[0].notes == ("2 application/octet-stream identity",)

@@ -1,0 +1,281 @@
+"""Files of every format are looked into, within limits, and however broken they are."""
+
+import bz2
+import gzip
+import lzma
+import random
+import struct
+import zlib
+from collections.abc import Iterable
+
+import containers
+import pytest
+import zstandard
+from containers import INNER, WRAPS, compound, compressed_rtf, seven_zip, tarred, wrapped, zipped
+from cost import within
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversation_tracker.core.base.means import Means
+from conversation_tracker.core.masking.container import budget, outlook
+from conversation_tracker.core.masking.container.budget import Unpacking
+from conversation_tracker.core.masking.container.holding import (
+    holds_address,
+    is_container,
+    is_no_text,
+)
+from conversation_tracker.core.masking.text.address_finder import People
+
+REAL = "john@doe.example"
+RAW = REAL.encode()
+TEXT = b"".join(b"You may write to john@doe.example on day %d. " % day for day in range(3))
+MIXED = bytes(random.Random(1).choices(b"abcdefghijklmnop \n", k=4000)) + TEXT
+"""Text of which Zstandard, too, writes no letter as it is."""
+PEOPLE = People([REAL])
+NOBODY = People(["anna@doe.example"])
+
+
+@pytest.mark.parametrize("name", WRAPS)
+def test_an_address_inside_is_found(name: str) -> None:
+    data = WRAPS[name](TEXT)
+    assert holds_address(data, PEOPLE)
+    assert not holds_address(data, NOBODY)
+    assert is_container(data) is (name != "zlib")
+    assert is_no_text(data) is (name != "zlib")
+
+
+@pytest.mark.parametrize(
+    "name", ["gz", "bz2", "xz", "lzma", "zst", "tzst", "zlib", "7z", "tgz", "doc", "xls"]
+)
+def test_it_does_not_stand_there_in_clear(name: str) -> None:
+    """Else the tests of these formats would try nothing."""
+    data = WRAPS[name](MIXED if name not in ("doc", "xls") else RAW)
+    assert not PEOPLE.found(data)
+    assert holds_address(data, PEOPLE)
+
+
+@pytest.mark.parametrize("outer", INNER)
+@pytest.mark.parametrize("inner", ["zip", "tgz", "xz", "doc", "msg, rtf", "pdf", "7z"])
+def test_files_inside_files_are_looked_into(inner: str, outer: str) -> None:
+    data = wrapped(TEXT, (inner, outer))
+    assert holds_address(data, PEOPLE)
+    assert not holds_address(data, NOBODY)
+
+
+def test_what_is_only_compressed_does_not_count_as_an_archive_inside_another() -> None:
+    assert holds_address(wrapped(TEXT, ("zip", "tgz", "zip", "xz", "gz")), PEOPLE)
+    assert not holds_address(wrapped(TEXT, ("7z", "zip", "zip", "zip")), PEOPLE)
+    assert not holds_address(wrapped(TEXT, ["gz"] * (budget.MAX_LAYERS + 1)), PEOPLE)
+
+
+NAMED = {
+    "gzip's own name": containers.named_gzip(b"x", f"{REAL}.txt"),
+    "gzip's comment": containers.named_gzip(b"x", "a", f"by {REAL}"),
+    "zip's comment": zipped({"a": b"x"}, comment=RAW),
+    "zip's name": zipped({f"{REAL}.txt": b"x"}),
+    "tar's name": tarred({f"{REAL}.txt": b"x"}),
+    "tar's name, packed": gzip.compress(tarred({f"{REAL}.txt": b"x"})),
+    "tar's pax header": lzma.compress(tarred({"a": b"x"}, comment=f"of {REAL}")),
+    "ar's name": containers.ar({REAL: b"x"}),
+    "7z's name": seven_zip({f"{REAL}.txt": b"x"}),
+    "behind gzip": gzip.compress(b"x") + bz2.compress(TEXT),
+    "behind bzip2": bz2.compress(b"x") + zipped({"a": TEXT}),
+    "behind xz": lzma.compress(b"x") + b" mailto:john@doe.example\n",
+    "name of an encrypted file": containers.encrypted_zip(b"x").replace(b"a.txt", b"a@b.x") + RAW,
+    "zip of a message": zipped({"a.eml": b"From: a@b.example\nContent-Transfer-Encoding: base64\n"
+                                b"Subject: x\n\n" + b"am9obkBkb2UuZXhhbXBsZSwgam9obg==\n"}),
+    "tar of a mailbox": gzip.compress(tarred({"m": b"".join(
+        b"From x Thu Jan  1 00:00:00 2026\nFrom: a@b.example\nSubject: x\n"
+        b"Content-Transfer-Encoding: quoted-printable\n\n%s\n\n" % each
+        for each in (b"nothing", b"john=40doe.=\nexample"))})),
+    "zip of a page": zipped({"a.html": b"<p>john<b>@</b>doe.example</p>" * 9}),
+    "zip of escapes": zipped({"a.json": b'{"a": "john\\u0040doe.example"}' * 9}),
+    "zip of a link": zipped({"a.txt": b"https://t.example/?u=john%40doe.example " * 9}),
+    "zip of RTF": zipped({"a.rtf": b"{\\rtf1 {\\b john\\'40}{\\i d}oe.exam\\u112?le} " * 9}),
+    "sheet in a zip": zipped({"a.xls": containers.excel(RAW)}),
+    "long value of a database": containers.sqlite("x" * 455 + f" {REAL} " + "y" * 700),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("data", NAMED.values(), ids=list(NAMED))
+def test_what_stands_around_and_is_spelled_in_other_ways_is_found(data: bytes) -> None:
+    assert holds_address(data, PEOPLE)
+    assert not holds_address(data, NOBODY)
+
+
+def patched(data: bytes, *places: tuple[bytes, int]) -> bytes:
+    """Write another octet at some places, so far behind a mark each."""
+    new = bytearray(data)
+    for mark, ahead in places:
+        new[new.index(mark) + ahead] = 0x62
+    return bytes(new)
+
+
+CLOSED = {
+    "encrypted zip": containers.encrypted_zip(TEXT),
+    "unknown method": patched(zipped({"a": TEXT}), (b"PK\3\4", 8), (b"PK\1\2", 10)),
+    "encrypted 7z": seven_zip({"a": TEXT}, packed_header=False).replace(
+        b"\x21\x21\x01\x08", b"\x24\x06\xf1\x07"),
+    "rar": b"Rar!\x1a\x07\x01\0" + random.Random(1).randbytes(500),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("data", CLOSED.values(), ids=list(CLOSED))
+def test_what_nobody_can_open_shows_nothing(data: bytes) -> None:
+    assert not holds_address(data, PEOPLE)
+
+
+def test_outlook_s_compression_is_undone() -> None:
+    """The example of MS-OXRTFCP section 4.1.1, with references into the text known before."""
+    packed = bytes.fromhex(
+        "2d0000002b0000004c5a4675f1c5c7a703000a007263706731323542320af3"
+        "2068656c090020627705b06c647d0a800fa0"
+    )
+    [text] = outlook.open_compressed_rtf(packed, Unpacking())
+    assert text == b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n"
+
+
+def test_text_that_only_speaks_of_files_is_text() -> None:
+    for text in (b"BZh is how bzip2 begins", b"x^2 + y^2", b"see %PDF-1.4", b"Hello\n", b"PK", b""):
+        assert not is_no_text(text)
+        assert not is_container(text)
+
+
+@given(st.sampled_from(sorted(WRAPS)), st.integers(0, 20_000), st.binary(max_size=8))
+def test_broken_files_raise_nothing(name: str, at: int, patch: bytes) -> None:
+    data = WRAPS[name](TEXT)
+    at %= len(data)
+    holds_address(data[:at] + patch + data[at + len(patch) :], PEOPLE)
+    holds_address(data[:at], PEOPLE)
+    holds_address(data[at:], PEOPLE)
+
+
+MAGICS = (
+    *(b"\x1f\x8b\x08\x1f", b"BZh91AY&SY", b"\xfd7zXZ\0\0\4", b"\x28\xb5\x2f\xfd", b"!<arch>\n"),
+    *(b"\x5d\0\0\1\0" + b"\xff" * 8 + b"\0", b"7z\xbc\xaf\x27\x1c\0\4", b"\x09\x08\x10\0"),
+    b"7z\xbc\xaf\x27\x1c\0\4" + bytes(12) + b"\x99" + bytes(11) + b"\x01\x04\x06",
+    *(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"SQLite format 3\0\2\0", b"{\\rtf1", b"%PDF-endobj"),
+    *(bytes(8) + b"LZFu" + bytes(4), b"\xff\xff\xff\x7f" * 2 + b"LZFu" + bytes(4), b"PK\3\4"),
+)
+
+
+@given(st.sampled_from(MAGICS), st.binary(max_size=600))
+def test_arbitrary_bytes_raise_nothing(magic: bytes, data: bytes) -> None:
+    holds_address(magic + data, PEOPLE)
+
+
+ZEROS = bytes(60_000_000)
+
+
+def nested_bombs() -> bytes:
+    """Make a file of many compressed files of nothing, twice."""
+    bomb = gzip.compress(ZEROS)
+    for _ in range(2):
+        bomb = gzip.compress(tarred({str(n): bomb for n in range(50)}))
+    return bomb
+
+
+def circle() -> bytes:
+    """Make a compound file whose table leads round and round."""
+    data = bytearray(containers.word(b"x"))
+    [at] = struct.unpack_from("<I", data, 76)
+    for n in range(128):
+        struct.pack_into("<I", data, (at + 1) * 512 + 4 * n, (n + 1) % 8)
+    return bytes(data)
+
+
+def endless_table() -> bytes:
+    """Make a compound file whose list of table sectors names itself as what follows."""
+    data = bytearray(containers.word(b"x") + bytes(200_000))
+    struct.pack_into("<II", data, 68, 3, 0xFFFFFFF0)
+    data[4 * 512 : 5 * 512] = struct.pack("<128I", *range(127), 3)
+    return bytes(data)
+
+
+def many_streams() -> bytes:
+    """Make a compound file of many streams that are all the same sectors."""
+    data = bytearray(compound({str(n): bytes(64) for n in range(500)} | {"a": bytes(900_000)}))
+    [first] = struct.unpack_from("<I", data, 48)
+    at = (first + 1) * 512
+    for n in range(1, 501):
+        struct.pack_into("<IQ", data, at + 128 * n + 116, 0, 900_000)
+    return bytes(data)
+
+
+def window(octets: int) -> bytes:
+    """Make a Zstandard frame that wants a window of so many octets."""
+    parameters = zstandard.ZstdCompressionParameters(
+        window_log=octets.bit_length() - 1, enable_ldm=True
+    )
+    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    return packer.compress(MIXED) + packer.flush()
+
+
+BOMBS = {
+    "gz": gzip.compress(ZEROS),
+    "gz of nothing": gzip.compress(b"") * 5_000,
+    "bz2": bz2.compress(ZEROS),
+    "bz2 of nothing": bz2.compress(b"") * 20_000,
+    "xz": lzma.compress(ZEROS),
+    "xz of nothing": lzma.compress(b"") * 5_000,
+    "zst": containers.zstd(ZEROS),
+    "zst of nothing": containers.zstd(b"") * 20_000,
+    "zst, a wide window": window(1 << 27),
+    "tar of bombs of bombs": nested_bombs(),
+    "tar of nothing": tarred({str(n): b"" for n in range(3_000)}),
+    "ar of nothing": containers.ar({str(n): b"" for n in range(9_000)}),
+    "7z": seven_zip({"a": ZEROS}),
+    "7z of nothing": seven_zip({str(n): b"x" for n in range(5_000)}),
+    "circle of sectors": circle(),
+    "endless table": endless_table(),
+    "many streams of the same sectors": many_streams(),
+    "compressed RTF": compressed_rtf(b"")[:4] + b"\xff\xff\xff\x7fLZFu" + bytes(4)
+    + b"\xfe{\\rtf" + b"\x00\x0f" * 700_000,
+    "RTF": zipped({"a.rtf": b"{\\rtf1" + b"\\'4" * 1_000_000}),
+    "sheet": b"\x09\x08\x10\0" + bytes(3_000_000),
+    "mailbox": b"From: a@b\nTo: c\n\n" + b"From x 00:00\n" * 200_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("data", BOMBS.values(), ids=list(BOMBS))
+def test_bombs_are_looked_at_within_bounded_time(data: bytes) -> None:
+    unpacked = 0
+
+    def store(pieces: Iterable[bytes]) -> bytes:
+        nonlocal unpacked
+        kept = b"".join(pieces)
+        unpacked += len(kept)
+        return kept
+
+    unpacking = Unpacking(Means(store=store))
+    assert not within(10, lambda: holds_address(data, PEOPLE, unpacking))
+    # What lies in a file as it is was handed in, and is kept once more for each file around it.
+    assert unpacked <= budget.MAX_TOTAL * (1 + budget.MAX_DEPTH)
+
+
+def test_a_wide_window_is_no_memory() -> None:
+    """Of LZMA it is cut to what may come out; of Zstandard and xz, more is not begun with."""
+    wide = bytearray(lzma.compress(TEXT, lzma.FORMAT_ALONE))
+    wide[1:5] = b"\xff" * 4
+    assert holds_address(bytes(wide), PEOPLE)
+    assert holds_address(window(1 << 26), PEOPLE)
+    assert not holds_address(window(1 << 27), PEOPLE)
+
+
+def test_what_came_out_before_a_wrong_sum_counts() -> None:
+    """As zcat and 7z show it before they complain."""
+    for packed, back in (
+        (gzip.compress(TEXT), 6),
+        (zlib.compress(TEXT), 2),
+        (lzma.compress(TEXT), 40),
+        (containers.zstd(TEXT), 1),
+        (bz2.compress(TEXT), 2),
+    ):
+        assert holds_address(containers.wrong_sum(packed, back), PEOPLE)
+
+
+def test_what_came_out_before_broken_octets_counts() -> None:
+    packed = zlib.compressobj(wbits=-15)
+    good = packed.compress(TEXT) + packed.flush(zlib.Z_SYNC_FLUSH)
+    head = gzip.compress(b"")[:10]
+    assert holds_address(head + good + b"\xff" * 50, PEOPLE)
