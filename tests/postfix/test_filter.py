@@ -73,7 +73,7 @@ def test_a_filter_between_the_passes_loses_nothing_and_shows_nobody(filtered: Fi
     host = filtered.host
     host.postfix.configure({"content_filter": f"smtp:[127.0.0.1]:{filtered.filter.port}"})
     host.postfix.add_master(WAY_BACK.format(port=filtered.port, options=f"{USUAL},no_milters"))
-    assert "WARNING: service 127.0.0.1" not in host.configure()
+    assert "WARNING: master.cf, 127.0.0.1" not in host.configure()
     host.postfix.restart()
     buyer, partner = filtered.masked(BUYER, "buyer"), filtered.masked(PARTNER)
     for to, real in (([buyer], [BUYER]), ([buyer, partner], [BUYER, PARTNER])):
@@ -96,7 +96,9 @@ def test_with_milters_on_the_way_back_is_refused_for_it_would_lose_mail(
     host = filtered.host
     service = f"127.0.0.1:{filtered.port}/inet"
     host.postfix.edit_master(service, {"receive_override_options": USUAL})
-    with pytest.raises(RuntimeError, match=f"refused: service {service} takes mail back"):
+    with pytest.raises(
+        RuntimeError, match=f"refused: master.cf, {service}: a content filter hands"
+    ):
         host.configure()
     host.postfix.restart()
     said = filtered.handed_back(filtered.handed_in(CARRIER, [filtered.masked(BUYER, "buyer")]))

@@ -78,7 +78,7 @@ def test_what_postfix_would_refuse_is_said_before_anything_is_installed(
     debian.set(f"mydestination={DOMAIN}")
     done = install(*dry, "--alias-domain", DOMAIN)
     assert done.returncode == 1
-    assert "also in mydestination" in done.stderr
+    assert "mydestination holds the alias domain" in done.stderr
     assert done.stderr.endswith("nothing was installed\n")
     assert "Packages" not in done.stdout
 
@@ -90,6 +90,7 @@ def test_postfix_is_told_whose_results_the_configuration_believes(
     source = tmp_path / "source"
     shutil.copytree(POSTFIX, source / "postfix")
     shutil.copytree(SYSTEMD, source / "systemd")
+    (source / "milter").symlink_to(POSTFIX.parent / "milter")
     settings = source / "systemd" / "conversation-tracker.conf"
     usual = settings.read_text()
     assert ";authserv_id =\n" in usual

@@ -342,7 +342,7 @@ BODY = "    pass\n"
         (
             upward_imports,
             "core.base.x",
-            "from conversation_tracker.config.options import Socket",
+            "from conversation_tracker.config.socket import Socket",
             1,
         ),
         (long_file, "x", "x = 1\n" * FILE_LIMIT, 0),

@@ -6,7 +6,7 @@ import pytest
 
 from conversation_tracker.checks import forged_results
 from conversation_tracker.checks.forged_results import message, places
-from conversation_tracker.config.options import Socket
+from conversation_tracker.config.socket import Socket
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.message import Message, parse
 from conversation_tracker.core.rules.authentication import verdict

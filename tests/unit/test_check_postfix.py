@@ -3,15 +3,17 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from conversation_tracker.checks import postfix as check_postfix
-from conversation_tracker.checks import routes as check_routes
 from conversation_tracker.checks import systemd as check_systemd
 from conversation_tracker.checks.finding import Fact, note, ok, wrong
-from conversation_tracker.config.options import Socket
+from conversation_tracker.config.socket import Socket
+from conversation_tracker.postfix import milters
 from conversation_tracker.postfix.settings import Service, Settings, TableError, entries, seconds
+from conversation_tracker.postfix.splitter import LISTENER_OPTIONS, TRANSPORT_OPTIONS
 
 DOMAIN = "ct.example.com"
 SOCKET = Socket("unix", path="/var/spool/postfix/conversation-tracker/milter.sock")
@@ -25,6 +27,8 @@ MAIN = {
     "milter_default_action": "tempfail",
     "smtpd_milters": f"inet:127.0.0.1:8891, {OURS}, {SIGNER}",
     "non_smtpd_milters": "",
+    "milter_connect_macros": "j {daemon_name} {daemon_addr} v _",
+    "milter_mail_macros": "i {auth_type} {auth_authen} {auth_author} {mail_addr}",
     "queue_directory": "/var/spool/postfix",
     "compatibility_level": "3.6",
     "milter_connect_timeout": "30s",
@@ -54,14 +58,9 @@ LISTENER = Service(
     "inet",
     "y",
     "smtpd",
-    {
-        "milter_macro_daemon_name": "tracker-split",
-        "local_header_rewrite_clients": "",
-        "smtpd_milters": f"{OURS},{SIGNER}",
-        "receive_override_options": "no_unknown_recipient_checks",
-    },
+    {**LISTENER_OPTIONS, "smtpd_milters": f"{OURS},{SIGNER}"},
 )
-SPLITTER = Service("tracker-split", "unix", "y", "smtp")
+SPLITTER = Service("tracker-split", "unix", "y", "smtp", TRANSPORT_OPTIONS)
 
 
 def ask(table: str, key: str) -> str | None:
@@ -96,7 +95,7 @@ def listener(**options: str) -> Settings:
 
 def found(settings: Settings, socket: Socket = SOCKET) -> list[Fact]:
     """Return all facts of a Postfix."""
-    return [*check_postfix.facts(settings, socket), *check_routes.facts(settings, {DOMAIN})]
+    return list(check_postfix.facts(check_postfix.read_host(settings, socket, {DOMAIN})))
 
 
 def texts(facts: list[Fact], verdict: str) -> list[str]:
@@ -116,7 +115,7 @@ def test_a_good_postfix_has_nothing_wrong_and_nothing_to_note() -> None:
     [
         (main(milter_default_action="accept"), "would let mail out unmasked"),
         (main(milter_default_action="reject"), "mail must wait"),
-        (main(info_log_addr_form="internal"), "can look like a delivery"),
+        (main(info_log_address_format="internal"), "can look like a delivery"),
         (main(milter_default_action="quarantine"), "milter_default_action is quarantine"),
         (main(smtpd_milters=""), "smtpd_milters does not name the tracker's socket"),
         (main(smtpd_milters=f"unix:other.sock, {SIGNER}"), "does not name the tracker's socket"),
@@ -148,13 +147,19 @@ def test_a_good_postfix_has_nothing_wrong_and_nothing_to_note() -> None:
         (service(f"{SPLIT}1", milter_macro_daemon_name="tracker-split"), "has 2 listeners"),
         (replace(GOOD, services=(SMTPD, SPLITTER)), "has 0 listeners"),
         (replace(GOOD, services=(SMTPD, LISTENER)), "master.cf has no transport tracker-split"),
-        (listener(local_header_rewrite_clients="permit_mynetworks"), "must be empty"),
+        (
+            listener(local_header_rewrite_clients="permit_mynetworks"),
+            "its local_header_rewrite_clients is permit_mynetworks, not empty",
+        ),
         (listener(smtpd_milters=SIGNER), "does not name the tracker's socket"),
         (listener(smtpd_milters=OURS), f"it lacks {SIGNER}"),
-        (listener(milter_default_action="accept"), "its milter_default_action is not tempfail"),
-        (listener(receive_override_options="no_milters"), "has no_milters"),
-        (listener(receive_override_options="no_address_mappings"), "has no_address_mappings"),
-        (listener(content_filter="smtp:x"), "its content_filter is not empty"),
+        (
+            listener(milter_default_action="accept"),
+            "its milter_default_action is accept, not tempfail",
+        ),
+        (listener(receive_override_options="no_milters"), "its receive_override_options is no_m"),
+        (listener(receive_override_options="no_address_mappings"), "is no_address_mappings, not"),
+        (listener(content_filter="smtp:x"), "its content_filter is smtp:x, not empty"),
         (main(**{"tracker-split_destination_recipient_limit": "50"}), "would get one copy"),
         (main(myorigin=DOMAIN), "myorigin is"),
         (main(myorigin=f"mail.{DOMAIN}"), "myorigin is"),
@@ -181,7 +186,7 @@ def test_what_would_let_mail_past_or_lose_it_is_wrong(settings: Settings, says: 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        (main(smtpd_milters=f"inet:127.0.0.1:8891, {OURS}"), "leaves unsigned"),
+        (replace(listener(smtpd_milters=OURS), main={**MAIN, "smtpd_milters": OURS}), "unsigned"),
         (service("127.0.0.1:10025", smtpd_milters=""), "right only where no mail of a store's own"),
         (main(message_size_limit="0"), "message_size_limit is 0"),
         (main(message_size_limit="52428800"), "message_size_limit is 52 MB"),
@@ -252,7 +257,7 @@ def test_other_ways_to_say_the_same_are_right(settings: Settings) -> None:
 def test_an_address_is_recognised_as_a_service_sees_it(
     address: str, socket: Socket, inside: bool, ours: bool
 ) -> None:
-    assert check_postfix.is_ours(address, socket, GOOD, inside=inside) is ours
+    assert milters.is_ours(address, socket, GOOD, inside=inside) is ours
 
 
 @pytest.mark.parametrize(
@@ -263,7 +268,7 @@ def test_a_service_is_chrooted_as_master_says_or_by_default(
     chroot: str, level: str, inside: bool
 ) -> None:
     settings = main(compatibility_level=level)
-    assert check_postfix.chrooted(replace(SMTPD, chroot=chroot), settings) is inside
+    assert milters.chrooted(replace(SMTPD, chroot=chroot), settings) is inside
 
 
 def test_transports_are_looked_up_as_postfix_does() -> None:
@@ -290,13 +295,15 @@ def test_an_exclusion_in_a_list_of_domains_comes_first() -> None:
     assert settings.listed("relay_domains", f"other.{DOMAIN}") == DOMAIN
 
 
-def test_domains_of_old_in_the_transport_table_are_noted() -> None:
+def test_domains_of_old_in_the_transport_table_are_noted(tmp_path: Path) -> None:
     table = (
         "# comment\n"
         r"/^(.*[@.])?ct\.example\.com$/  tracker-split:[127.0.0.1]:10027" "\n"
         r"/^(.*[@.])?old\.example\.com$/  tracker-split:[127.0.0.1]:10027" "\n"
     )  # fmt: skip
-    [fact] = check_routes.stale(table, {DOMAIN})
+    (tmp_path / "tracker_transport").write_text(table)
+    host = check_postfix.read_host(main(config_directory=str(tmp_path)), SOCKET, {DOMAIN})
+    [fact] = check_postfix.stale(host)
     assert (fact.verdict, "old.example.com" in fact.text) == ("note", True)
 
 

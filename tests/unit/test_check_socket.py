@@ -15,7 +15,7 @@ import pytest
 from conversation_tracker.checks import socket as check_socket
 from conversation_tracker.checks.finding import Fact
 from conversation_tracker.checks.socket import FAREWELL, NEGOTIATION, Entry, User
-from conversation_tracker.config.options import Socket
+from conversation_tracker.config.socket import Socket
 
 ANSWER = struct.pack("!IcIII", 13, b"O", 6, 0x3F, 0x7F)
 POSTFIX = User("postfix", 101, frozenset({101, 110}))

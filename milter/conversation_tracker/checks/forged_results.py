@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterator
 from email.utils import formatdate, make_msgid
 
 from conversation_tracker.checks.finding import Fact, note, ok, wrong
-from conversation_tracker.checks.postfix import listeners, meets
-from conversation_tracker.config.options import Socket
+from conversation_tracker.config.socket import Socket
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.rules import probe
+from conversation_tracker.postfix.host import listeners
+from conversation_tracker.postfix.milters import meets
 from conversation_tracker.postfix.settings import Service, Settings, entries
 
 _WAIT = 10.0  # seconds for each answer

@@ -8,7 +8,6 @@ password or an address.
 import os
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TextIO
 
 from conversation_tracker.checks import database as check_database
@@ -17,7 +16,6 @@ from conversation_tracker.checks import forged_results
 from conversation_tracker.checks import metrics as check_metrics
 from conversation_tracker.checks import postfix as check_postfix
 from conversation_tracker.checks import postmaster as check_postmaster
-from conversation_tracker.checks import routes as check_routes
 from conversation_tracker.checks import socket as check_socket
 from conversation_tracker.checks import systemd as check_systemd
 from conversation_tracker.checks.finding import Fact, note, ok, wrong
@@ -89,21 +87,15 @@ def _settings(
 def _postfix(
     config: Config, settings: postfix_settings.Settings, state: DatabaseState | None
 ) -> Iterator[Fact]:
-    yield from check_postfix.facts(settings, config.socket)
-    if state is None or state.fault is not None:
+    known = state if state is not None and state.fault is None else None
+    domains = known.domains if known is not None else frozenset[str]()
+    host = check_postfix.read_host(settings, config.socket, domains)
+    yield from check_postfix.facts(host)
+    if known is None:
         yield note("the alias domains are in the database: Postfix's routes were not looked at")
         return
-    yield from check_routes.facts(settings, state.domains)
-    yield from check_postmaster.facts(config.postmaster, state.domains)
-    yield from _stale(settings, state)
+    yield from check_postmaster.facts(config.postmaster, domains)
+    yield from check_postfix.stale(host)
     yield from forged_results.facts(
-        settings, config.socket, config.authserv_id, state.domains, state.secret
+        settings, config.socket, config.authserv_id, domains, known.secret
     )
-
-
-def _stale(settings: postfix_settings.Settings, state: DatabaseState) -> Iterator[Fact]:
-    table = Path(settings.value("config_directory")) / "tracker_transport"
-    try:
-        yield from check_routes.stale(table.read_text("utf-8", "replace"), state.domains)
-    except OSError:
-        return  # whoever configured by hand may have put the routes elsewhere

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conversation_tracker.checks.finding import Fact, note, ok, wrong
-from conversation_tracker.config.options import Socket
+from conversation_tracker.config.socket import Socket
 
 _MODE = 0o660
 _WAIT = 5.0  # seconds

@@ -14,7 +14,8 @@ from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, Literal
 
-from conversation_tracker.config.options import OPTIONS, Network, Socket, WrongValueError
+from conversation_tracker.config.options import OPTIONS, Network, WrongValueError
+from conversation_tracker.config.socket import Socket
 
 __all__ = ["DEFAULT_PATH", "PATH_VARIABLE", "SECTION", "Config", "ConfigError", "Socket", "load"]
 

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Literal
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from conversation_tracker.config.socket import Socket, is_literal
 from conversation_tracker.core.model.address import Address, AddressError
 
 Network = IPv4Network | IPv6Network
@@ -41,33 +41,6 @@ class Option:
     default: str | None
     example: str
     read: Callable[[str], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Socket:
-    """Where the milter listens: `path` of a unix socket, or `host` and `port`."""
-
-    kind: Literal["unix", "inet"]
-    path: str = ""
-    host: str = ""
-    port: int = 0
-
-    @property
-    def libmilter(self) -> str:
-        """Name the socket as libmilter's smfi_setconn takes it."""
-        if self.kind == "unix":
-            return f"unix:{self.path}"
-        if _is_literal(self.host):
-            family = "inet6" if ":" in self.host else "inet"
-            return f"{family}:{self.port}@[{self.host}]"
-        return f"inet:{self.port}@{self.host}"
-
-    def __str__(self) -> str:
-        """Name the socket as Postfix does; a log's net against addresses leaves it alone."""
-        if self.kind == "unix":
-            return f"unix:{self.path}"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"inet:{host}:{self.port}"
 
 
 def _quoted(value: str) -> str:
@@ -229,18 +202,9 @@ def _port(text: str) -> int | None:
 def _host(text: str) -> str | None:
     """Read an IP address, an IPv6 one also in brackets, or a host's name; None if it is none."""
     bare = _BRACKETED.sub(r"\1", text)
-    if _is_literal(bare):
+    if is_literal(bare):
         return str(ip_address(bare))
     return text.lower() if _HOST_NAME.fullmatch(text) else None
-
-
-def _is_literal(host: str) -> bool:
-    """Tell whether `host` is an IP address and no name."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 OPTIONS: Mapping[str, Option] = {

@@ -1,12 +1,12 @@
 """Postfix's settings as its own tools give them: parameters, services, tables, lists.
 
-`read` runs postconf three times; a table is asked through postmap when it matters. Nothing here
+`read` runs postconf a few times; a table is asked through postmap when it matters. Nothing here
 judges and nothing is changed. `Unreadable` is raised where Postfix is absent or its configuration
 broken, `TableError` where a table or file cannot be asked: never taken for "no such entry".
+Only the standard library is imported: `postfix/configure` runs before anything is installed.
 """
 
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +17,6 @@ _WAIT = 30.0  # seconds
 _SYSTEM = "/usr/sbin:/sbin:/usr/local/sbin"
 _COMPLAINTS = ("fatal: ", "error: ", "warning: ")
 _WHOLE_ADDRESS_ONLY = frozenset({"regexp", "pcre"})  # tables that are not asked for a domain
-_INNER = re.compile(r"\{\s*([^\s,}]++)(.*)\}", re.DOTALL)
-_OWN_ACTION = re.compile(r"default_action\s*=\s*(\w+)")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -32,13 +30,21 @@ class TableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service of master.cf; `options` are its parameters (-o), names expanded."""
+    """One service of master.cf.
+
+    Attributes:
+        options: its parameters (-o), names expanded.
+        written: the same as they are written.
+        line: the whole of it, on one line.
+    """
 
     name: str
     type: str
     chroot: str
     command: str
     options: Mapping[str, str] = field(default_factory=dict)
+    written: Mapping[str, str] = field(default_factory=dict)
+    line: str = ""
 
     def __str__(self) -> str:
         """Give the name by which postconf knows it."""
@@ -63,11 +69,15 @@ class Settings:
         main: all parameters of main.cf with names expanded, defaults too.
         services: the services of master.cf.
         ask: gives a table's answer for a key, or None; raises TableError.
+        written: all parameters as they are written.
+        named: the parameters that main.cf itself sets.
     """
 
     main: Mapping[str, str]
     services: Sequence[Service]
     ask: Callable[[str, str], str | None]
+    written: Mapping[str, str] = field(default_factory=dict)
+    named: frozenset[str] = frozenset()
 
     def value(self, name: str, service: Service | None = None) -> str:
         """Give a parameter's value, "" if Postfix does not know it; a service's own comes first."""
@@ -75,10 +85,23 @@ class Settings:
             return service.options[name]
         return self.main.get(name, "")
 
+    def entries(self, name: str, service: Service | None = None) -> list[str]:
+        """Give a parameter's value as a list."""
+        return entries(self.value(name, service))
+
+    def list_written(self, name: str) -> str:
+        """Give a list as main.cf has it; a default that comes to nothing is empty."""
+        there = name in self.named or self.value(name)
+        return self.written.get(name, "") if there else ""
+
+    def find(self, name: str) -> Service | None:
+        """Find a service by its name and type, NAME/TYPE."""
+        return next((service for service in self.services if str(service) == name), None)
+
     def listed(self, name: str, domain: str) -> str | None:
         """Find the entry of the parameter `name`, a list of domains, that `domain` matches."""
-        parents = name in entries(self.value("parent_domain_matches_subdomains").replace(",", " "))
-        return self._listed(entries(self.value(name)), domain, parents=parents)
+        parents = name in self.entries("parent_domain_matches_subdomains")
+        return self._listed(self.entries(name), domain, parents=parents)
 
     def _listed(self, among: Sequence[str], domain: str, *, parents: bool) -> str | None:
         for entry in among:
@@ -98,10 +121,10 @@ class Settings:
     def route(self, address: str) -> str | None:
         """Give what transport_maps say of an address (transport(5)), or None."""
         domain = address.rpartition("@")[2]
-        among = entries(self.value("parent_domain_matches_subdomains").replace(",", " "))
+        among = self.entries("parent_domain_matches_subdomains")
         keys = [address, domain, *_keys(domain, "transport_maps" in among)[1:], "*"]
         for key in keys:
-            for table in entries(self.value("transport_maps")):
+            for table in self.entries("transport_maps"):
                 kind = table.removeprefix("proxy:").partition(":")[0]
                 if key != address and kind in _WHOLE_ADDRESS_ONLY:
                     continue
@@ -140,50 +163,50 @@ def entries(value: str) -> list[str]:
     return [each for each in (*found, entry) if each]
 
 
-@dataclass(frozen=True, slots=True)
-class Milter:
-    """One entry of a list of milters: where it listens, and its own default_action or ""."""
-
-    address: str
-    action: str = ""
-
-
-def milters(value: str) -> list[Milter]:
-    """Read a list of milters."""
-    found = []
-    for entry in entries(value):
-        inner = _INNER.fullmatch(entry)
-        action = _OWN_ACTION.search(inner[2]) if inner else None
-        found.append(Milter(inner[1] if inner else entry, action[1] if action else ""))
-    return found
-
-
 def seconds(value: str) -> int | None:
     """Read a time such as 30, 30s or 5m; None if it is none."""
     number, unit = (value[:-1], value[-1]) if value[-1:] in _UNITS else (value, "s")
     return int(number) * _UNITS[unit] if number.isascii() and number.isdigit() else None
 
 
-def read(environ: Mapping[str, str]) -> Settings:
+def find_tool(name: str, environ: Mapping[str, str]) -> list[str]:
+    """Find postconf or postmap, ready to be given arguments.
+
+    Args:
+        name: the program's name.
+        environ: PATH, and MAIL_CONFIG where Postfix is not the default instance.
+
+    Raises:
+        Unreadable: Postfix is not installed.
+    """
+    found = shutil.which(name, path=f"{environ.get('PATH', os.defpath)}:{_SYSTEM}")
+    if found is None:
+        raise Unreadable("there is no postconf and postmap here")
+    directory = environ.get("MAIL_CONFIG")
+    return [found, *(["-c", directory] if directory else [])]
+
+
+def read(environ: Mapping[str, str], trial: Mapping[str, str] | None = None) -> Settings:
     """Read the settings of the instance that MAIL_CONFIG in `environ` names, or of the default one.
+
+    Args:
+        environ: PATH and MAIL_CONFIG.
+        trial: parameters of main.cf that are taken to be set like this.
 
     Raises:
         Unreadable: Postfix is not installed, or its configuration is broken.
     """
-    path = f"{environ.get('PATH', os.defpath)}:{_SYSTEM}"
-    programs = [shutil.which(name, path=path) for name in ("postconf", "postmap")]
-    if None in programs:
-        raise Unreadable("there is no postconf and postmap here")
-    directory = environ.get("MAIL_CONFIG")
-    postconf, postmap = (
-        [str(each), *(["-c", directory] if directory else [])] for each in programs
+    postconf, postmap = (find_tool(name, environ) for name in ("postconf", "postmap"))
+    other = [part for name, value in (trial or {}).items() for part in ("-o", f"{name}={value}")]
+    main = dict(_pairs(_say(postconf, "-x", *other)))
+    services = _services(
+        _say(postconf, "-M"),
+        _options(_say(postconf, "-Px", *other)),
+        _options(_say(postconf, "-P")),
     )
-    main = dict(_pairs(_said(postconf, "-x")))
-    options: dict[str, dict[str, str]] = {}
-    for name, value in _pairs(_said(postconf, "-Px")):
-        service, _, parameter = name.rpartition("/")
-        options.setdefault(service, {})[parameter] = value
-    return Settings(main, _services(_said(postconf, "-M"), options), _Tables(postmap))
+    written = dict(_pairs(_say(postconf)))
+    named = frozenset(name for name, _ in _pairs(_say(postconf, "-n")))
+    return Settings(main, services, _Tables(postmap), written, named)
 
 
 class _Tables:
@@ -196,11 +219,11 @@ class _Tables:
     def __call__(self, table: str, key: str) -> str | None:
         if (table, key) not in self._known:
             # The server behind `proxy:` may not run; the table itself is the same.
-            self._known[table, key] = self._asked(table.removeprefix("proxy:"), key)
+            self._known[table, key] = self._ask(table.removeprefix("proxy:"), key)
         return self._known[table, key]
 
-    def _asked(self, table: str, key: str) -> str | None:
-        done = _run([*self._postmap, "-q", key, table])
+    def _ask(self, table: str, key: str) -> str | None:
+        done = run([*self._postmap, "-q", key, table])
         if done.returncode == 0:
             return done.stdout.strip()
         if any(complaint in done.stderr for complaint in _COMPLAINTS):
@@ -208,14 +231,30 @@ class _Tables:
         return None
 
 
-def _services(said: str, options: Mapping[str, Mapping[str, str]]) -> list[Service]:
+def _options(said: str) -> dict[str, dict[str, str]]:
+    """Sort the parameters of services by service."""
+    found: dict[str, dict[str, str]] = {}
+    for name, value in _pairs(said):
+        service, _, parameter = name.rpartition("/")
+        found.setdefault(service, {})[parameter] = value
+    return found
+
+
+def _services(
+    said: str, options: Mapping[str, Mapping[str, str]], written: Mapping[str, Mapping[str, str]]
+) -> list[Service]:
     found = []
     for line in said.splitlines():
         fields = line.split()
         if len(fields) >= 8:
             name, kind, _private, _unprivileged, chroot, _wakeup, _limit, command = fields[:8]
-            own = options.get(f"{name}/{kind}", {})
-            found.append(Service(name, kind, chroot, command, own))
+            own = f"{name}/{kind}"
+            found.append(
+                Service(
+                    name, kind, chroot, command,
+                    options.get(own, {}), written.get(own, {}), " ".join(fields),
+                )
+            )  # fmt: skip
     return found
 
 
@@ -226,14 +265,20 @@ def _pairs(said: str) -> Iterator[tuple[str, str]]:
             yield name.strip(), value.strip()
 
 
-def _said(postconf: Sequence[str], mode: str) -> str:
-    done = _run([*postconf, mode])
+def _say(postconf: Sequence[str], *mode: str) -> str:
+    done = run([*postconf, *mode])
     if done.returncode != 0:
-        raise Unreadable(f"postconf {mode} fails ({done.stderr.strip().partition(chr(10))[0]})")
+        complaint = done.stderr.strip().partition("\n")[0]
+        raise Unreadable(f"postconf {' '.join(mode[:1])} fails ({complaint})")
     return done.stdout
 
 
-def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+def run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """Run a tool of Postfix's to its end.
+
+    Raises:
+        Unreadable: it cannot be started, or does not end.
+    """
     try:
         return subprocess.run(
             command,

@@ -23,7 +23,7 @@ import milter
 
 from conversation_tracker import __version__
 from conversation_tracker.config.config import Config, ConfigError
-from conversation_tracker.config.options import Socket
+from conversation_tracker.config.socket import Socket
 from conversation_tracker.milter.admission import Turns
 from conversation_tracker.serve.sd_notify import notify, watchdog
 from conversation_tracker.serve.walls import Walls

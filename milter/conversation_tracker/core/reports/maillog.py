@@ -17,8 +17,9 @@ from conversation_tracker.core.reports.bounce import Delivery, Mark, State, word
 _LINE_LIMIT = 20_000  # characters; syslog daemons cut at 8 kB or less
 _TEXT_LIMIT = 2_000
 
-# Blanks and brackets stand in a quoted local part only, as Postfix writes it (info_log_addr_form
-# is external). An address written otherwise is none, and its line tells nothing.
+# Blanks and brackets stand in a quoted local part only, as Postfix writes it
+# (info_log_address_format is external). An address written otherwise is none, and its line tells
+# nothing.
 _ADDRESS = r"""<(?>(?:[^\s"<>]|"(?:[^"\\]|\\.)*")*)>"""
 # Time and host in any of the usual forms, or none; the process is the first word with a number in
 # brackets. Queue ids are short (hexadecimal) or long (enable_long_queue_ids).

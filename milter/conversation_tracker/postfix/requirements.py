@@ -1,0 +1,117 @@
+"""What the tracker needs of Postfix, in one list: `check` reports, `configure` applies it.
+
+A requirement finds out whether it holds, and some can be set. What cannot be set, or does not hold
+in spite of it, `configure` refuses; the same finding is what `check` says.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from conversation_tracker.postfix import alias_domains, intake, splitter, ways_past
+from conversation_tracker.postfix.alias_domains import each_domain
+from conversation_tracker.postfix.changes import Changes
+from conversation_tracker.postfix.finding import Finding
+from conversation_tracker.postfix.host import Host
+
+Change = Callable[[Host, Changes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One requirement.
+
+    Attributes:
+        name: what it is about: a parameter, or a few words.
+        find: says whether it holds.
+        set: collects the changes by which it will hold; None if an administrator has to.
+        unset: collects the changes that take them back; None if they harm nobody.
+    """
+
+    name: str
+    find: Callable[[Host], Iterator[Finding]]
+    set: Change | None = None
+    unset: Change | None = None
+
+
+# What needs no alias domain to be judged.
+OF_ALL_MAIL = (
+    Requirement(
+        "milter_default_action", intake.find_default_action, intake.set_default_action
+    ),
+    Requirement(
+        "smtpd_milters", intake.find_milters, intake.set_milters, intake.unset_milters
+    ),
+    Requirement("socket", intake.find_socket),
+    Requirement("macros", intake.find_macros),
+    Requirement("non_smtpd_milters", intake.find_local_mail),
+    Requirement("ways past", ways_past.find_ways_past),
+    Requirement(
+        "transport", splitter.find_transport, splitter.set_transport, splitter.unset_transport
+    ),
+    Requirement(
+        "listener", splitter.find_listener, splitter.set_listener, splitter.unset_listener
+    ),
+    Requirement("inet_protocols", intake.find_protocols),
+    Requirement("time-outs", intake.find_waits, intake.set_waits),
+    Requirement("milter_protocol", intake.find_protocol, intake.set_protocol),
+    Requirement("message_size_limit", intake.find_size),
+    Requirement("bare newline", intake.find_bare_newline, intake.set_bare_newline),
+    Requirement("info_log_address_format", intake.find_log_form, intake.set_log_form),
+    Requirement("forged results", alias_domains.find_forged),
+)  # fmt: skip
+
+# What must hold for each alias domain.
+OF_DOMAINS = (
+    Requirement("nested domains", each_domain(alias_domains.find_nested)),
+    Requirement("myorigin", each_domain(alias_domains.find_origin)),
+    Requirement(
+        "relay_domains",
+        each_domain(alias_domains.find_class),
+        alias_domains.set_class,
+        alias_domains.unset_class,
+    ),
+    Requirement("rewriting", each_domain(alias_domains.find_rewriting)),
+    Requirement(
+        "relay_recipient_maps",
+        each_domain(alias_domains.find_recipients),
+        alias_domains.set_recipients,
+    ),
+    Requirement(
+        "transport_maps",
+        each_domain(alias_domains.find_route),
+        alias_domains.set_route,
+        alias_domains.unset_route,
+    ),
+    Requirement(
+        "header_checks",
+        each_domain(alias_domains.find_received),
+        alias_domains.set_header_checks,
+        alias_domains.unset_header_checks,
+    ),
+)
+
+ALL = (*OF_ALL_MAIL, *OF_DOMAINS)
+
+
+def examine(host: Host, requirements: Iterable[Requirement] = ALL) -> Iterator[Finding]:
+    """Say of each requirement whether it holds."""
+    for requirement in requirements:
+        yield from requirement.find(host)
+
+
+def apply(host: Host) -> Changes:
+    """Collect every change that the tracker needs."""
+    changes = Changes(host.settings)
+    for requirement in ALL:
+        if requirement.set is not None:
+            requirement.set(host, changes)
+    return changes
+
+
+def withdraw(host: Host) -> Changes:
+    """Collect every change that takes the tracker out again."""
+    changes = Changes(host.settings)
+    for requirement in ALL:
+        if requirement.unset is not None:
+            requirement.unset(host, changes)
+    return changes
