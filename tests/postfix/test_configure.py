@@ -77,19 +77,23 @@ def test_dry_run_shows_every_change_and_makes_none(debian: Any) -> None:
     # Postfix 3.9 and later are right by themselves.
     newline = "smtpd_forbid_bare_newline"
     right = {newline} if debian.postconf("-dh", newline) == "normalize" else set()
-    assert shown_settings == {
-        f"{debian.directory}/tracker_transport",
-        f"{debian.directory}/tracker_header_checks",
-        "tracker-split/unix",
-        f"{LISTENER}/inet",
-        "smtpd_milters",
-        "transport_maps",
-        "header_checks",
-        "tracker-split_destination_recipient_limit",
-        "relay_domains",
-        "smtpd_forbid_bare_newline",
-        "smtpd_forbid_bare_newline_exclusions",
-    } - right
+    assert (
+        shown_settings
+        == {
+            f"{debian.directory}/tracker_transport",
+            f"{debian.directory}/tracker_header_checks",
+            "tracker-split/unix",
+            f"{LISTENER}/inet",
+            "smtpd_milters",
+            "transport_maps",
+            "header_checks",
+            "tracker-split_destination_recipient_limit",
+            "relay_domains",
+            "smtpd_forbid_bare_newline",
+            "smtpd_forbid_bare_newline_exclusions",
+        }
+        - right
+    )
 
 
 @pytest.mark.parametrize(
