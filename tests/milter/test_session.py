@@ -120,7 +120,7 @@ def cases(running: World) -> dict[str, str]:
         (f"a b@{DOMAIN}", replies.UNKNOWN_ALIAS),
         (f"{'l' * 300}@{DOMAIN}", replies.UNKNOWN_ALIAS),
         (f"{'0' * 32}@{DOMAIN.upper()}.", replies.UNKNOWN_ALIAS),
-        (f"bounce-{'0' * 32}@{DOMAIN}", replies.NOT_A_REPORT),
+        (f"bounce-{'0' * 32}@{DOMAIN}", replies.UNKNOWN_ALIAS),
         (STRANGER, None),
         ("postmaster", None),
         (f"john@not{DOMAIN}", None),

@@ -29,6 +29,7 @@ A file begins with `#` lines that say what it shows. Then come steps, set apart 
     TIMELINE number                   all rows of tracker.timeline, in order, columns set apart by
     direction  role > role  state  subject                two blanks; (status) may follow the state
     VERDICTS number verdict ...       of the recorded messages
+    WRITTEN number by ...             the same: person, automatic, answer (automatic, and an answer)
 
 All that leaves because of a SEND has an ARRIVES after it; what has none must not leave. Nobody's
 address may be in a copy for somebody else, nor in what is recorded: that is looked at always.
@@ -44,7 +45,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_WORDS = ("TRACKER", "STORE", "SET", "ORDER", "EXPIRE", "CLOSE", "SINK", "VERDICTS")
+_WORDS = ("TRACKER", "STORE", "SET", "ORDER", "EXPIRE", "CLOSE", "SINK", "VERDICTS", "WRITTEN")
 _REPLY = re.compile(r"(.*?)\s+=>\s+(.*)")
 
 

@@ -90,6 +90,11 @@ class Player:
         recorded = [row["verdict"] for row in self.orders[number].messages()]
         assert recorded == list(verdicts)
 
+    def _written(self, number: str, *by: str) -> None:
+        recorded = [(row["automatic"], row["auto_reply"]) for row in self.orders[number].messages()]
+        kinds = {(False, False): "person", (True, False): "automatic", (True, True): "answer"}
+        assert [kinds[each] for each in recorded] == list(by)
+
     def _hand_in(self, step: Send) -> None:
         recipients = [self.resolved(recipient) for recipient, _ in step.recipients]
         data = self._data(step)
@@ -234,6 +239,7 @@ _PLAIN: dict[str, Callable[..., None]] = {
     "CLOSE": Player._close,
     "SINK": Player._sink,
     "VERDICTS": Player._verdicts,
+    "WRITTEN": Player._written,
 }
 
 

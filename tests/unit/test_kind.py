@@ -54,6 +54,7 @@ from conversation_tracker.core.rules.recipient import (
     Rcpt,
     RecipientKind,
     classify_recipient,
+    must_come_alone,
     refuse_status,
 )
 
@@ -243,9 +244,22 @@ def test_mail_to_a_bounce_address_is_for_the_author_of_what_was_delivered(
     given = message(text, BOUNCE, sender=None)
     found = classify(given, known(given))
     assert isinstance(found, Complaint | OrderMail)
-    assert (type(found), dict(found.conversations)) == (expected, {7: EVERYBODY})
+    back = replace(EVERYBODY, came_back=("e" * 32, TOKENS[SHOP]))
+    assert (type(found), dict(found.conversations)) == (expected, {7: back})
     [to] = found.message.recipients
     assert (to.raw, to.order, to.token) == (f"<{BOUNCE}>".encode(), 7, TOKENS[SHOP])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [(COMPLAINT, Unacceptable), (AWAY, OrderMail), (LETTER, Unacceptable)]
+)
+def test_with_a_sender_only_automatic_answers_come_to_a_bounce_address(
+    text: str, expected: type
+) -> None:
+    given = message(text, BOUNCE)
+    found = classify(given, known(given))
+    assert isinstance(found, expected)
+    assert not isinstance(found, Unacceptable) or found.reply == replies.NOT_A_REPORT
 
 
 @pytest.mark.parametrize("text", [COMPLAINT, AWAY])
@@ -308,12 +322,33 @@ def asked(text: str, reader: str = "postmaster", **more: bool) -> RecipientKind:
         (f"somebody@www.{DOMAIN}", {}, UNKNOWN),
         (POSTMASTER, {}, replace(recipient(POSTMASTER), postmaster=True)),
         (POSTMASTER, {"reader": f"x@{DOMAIN}"}, TRY_LATER),
-        (BOUNCE, {}, replies.NOT_A_REPORT),
         (PROBE, {}, ProbeAddress()),
     ],
 )
 def test_what_a_recipient_is(text: str, more: dict, expected: RecipientKind) -> None:
     assert asked(text, **more) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "alone"),
+    [
+        (BOUNCE, {}, False),
+        (BOUNCE, {"others": True}, True),
+        (BOUNCE, {"others": True, "bounces": True}, True),
+        (BOUNCE, {"others": True, "null": True}, False),
+        (B, {"others": True}, False),
+        (B, {"others": True, "bounces": True}, True),
+        (ELSEWHERE, {"others": True, "bounces": True}, True),
+        (B, {"others": True, "bounces": True, "null": True}, False),
+        (f"nobody@{DOMAIN}", {"others": True, "bounces": True}, False),
+    ],
+)
+def test_what_has_a_sender_comes_to_a_bounce_address_alone(
+    text: str, before: dict, alone: bool
+) -> None:
+    rcpt = Rcpt(f"<{text}>".encode(), **before)
+    found = classify_recipient(rcpt, {DOMAIN}, "postmaster", lambda _each: False)
+    assert must_come_alone(found, rcpt) is alone
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,11 @@ from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import Header, Message
 from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.core.rules import kind, postmaster, probe, rewrite
-from conversation_tracker.core.rules.recipient import Rcpt, classify_recipient
+from conversation_tracker.core.rules.recipient import (
+    Rcpt,
+    classify_recipient,
+    must_come_alone,
+)
 from conversation_tracker.database.pool import DatabaseUnavailable, OrderLocked
 from conversation_tracker.database.repository import Database
 from conversation_tracker.database.rows import Directory
@@ -76,8 +80,11 @@ class Filter:
         def is_probe(address: Address) -> bool:
             return transaction.may_probe and probe.is_probe(address, time.time(), directory.secret)
 
-        rcpt = Rcpt(raw, original, transaction.split, transaction.null)
+        others, bounces = bool(transaction.recipients), bool(transaction.deliveries)
+        rcpt = Rcpt(raw, original, transaction.split, transaction.null, others, bounces)
         found = classify_recipient(rcpt, directory.alias_domains, self._reader, is_probe)
+        if must_come_alone(found, rcpt):
+            return replies.ALONE
         try:
             return look_up_recipient(found, transaction, self._database)
         except DatabaseUnavailable:

@@ -112,6 +112,8 @@ class Conversation:
         apart: return addresses that are known, and take no part so far.
         left_out: identities (`Address.key`) of whom a message names and who do not join.
         hard_only: tokens of whom one message must show by their hard alias: it claims to be theirs.
+        came_back: where mail came to a bounce address, its token and that of whose message it was
+            made for: who wrote to that address wrote to them.
         memo: what was made of all of this once, by what made it.
     """
 
@@ -122,6 +124,7 @@ class Conversation:
     apart: tuple[Participant, ...] = ()
     left_out: frozenset[str] = frozenset()
     hard_only: frozenset[str] = frozenset()
+    came_back: tuple[str, str] | None = None
     memo: dict[str, object] = field(default_factory=dict, init=False, repr=False, compare=False)
     _by_key: dict[str, Participant] | None = field(
         default=None, init=False, repr=False, compare=False
@@ -175,7 +178,7 @@ class Conversation:
         """Find the participant that an alias of this order stands for.
 
         Both forms resolve whatever the store's setting is, the soft one once it was handed out. A
-        bounce address names no participant.
+        bounce address names nobody, but where mail came to it.
         """
         match alias:
             case Hard(token=token, domain=self.order.alias_domain):
@@ -183,6 +186,8 @@ class Conversation:
             case Soft(key=key, ref=self.order.ref, domain=self.order.alias_domain):
                 found = self._keys().get(key)
                 return found if found is not None and found.handed_out else None
+            case Bounce(token=token) if self.came_back and token == self.came_back[0]:
+                return self.with_token(self.came_back[1])
         return None
 
     def with_token(self, token: str) -> Participant | None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.automatic import may_be_answer
 from conversation_tracker.core.model.conversation import Conversation, Store
 from conversation_tracker.core.model.first_pass import read as read_pass
 from conversation_tracker.core.model.message import PASS, Message
@@ -215,6 +216,8 @@ def _settle_arrival(message: Message, known: Known, secret: bytes) -> Message:
 def _classify_returned(message: Message, delivery: Delivery) -> Kind:
     """Decide what came to a bounce address; what is no report is mail to the author's alias."""
     report = read(message)
+    if not message.null and not _answers_automatically(message, report):
+        return Unacceptable(message, replies.NOT_A_REPORT, {})
     complaint = report.kind == "abuse"
     if not forwarded(report) and not complaint:
         return BounceReport(message, delivery, report)
@@ -222,6 +225,7 @@ def _classify_returned(message: Message, delivery: Delivery) -> Kind:
     author = conversation.with_token(delivery.author)
     if author is None or author.address is None:
         return Unacceptable(message, replies.EXPIRED_ALIAS, {})
+    conversation = replace(conversation, came_back=(delivery.bounce, author.token))
     [recipient] = message.recipients
     to = replace(recipient, order=conversation.order.id, token=author.token)
     message, conversations = (
@@ -229,6 +233,13 @@ def _classify_returned(message: Message, delivery: Delivery) -> Kind:
         {conversation.order.id: conversation},
     )
     return Complaint(message, conversations) if complaint else OrderMail(message, conversations)
+
+
+def _answers_automatically(message: Message, report: Report) -> bool:
+    """Whether a program answered a delivery; a report of delivery has the null sender."""
+    if report.kind == "receipt":
+        return True
+    return forwarded(report) and may_be_answer(message)
 
 
 def _classify_report(message: Message, known: Known, own: Store | None) -> Kind | None:

@@ -51,12 +51,16 @@ class Rcpt:
         original: it came with an original recipient (ORCPT, RFC 3461).
         split: it came over the splitter's listener.
         null: the envelope sender is the null sender.
+        others: recipients were taken before.
+        bounces: one of these is a bounce address.
     """
 
     raw: bytes
     original: bool = False
     split: bool = False
     null: bool = False
+    others: bool = False
+    bounces: bool = False
 
 
 def strip_route(text: bytes) -> bytes:
@@ -103,11 +107,11 @@ def classify_recipient(
         if postmaster.unreachable(reader, domains):
             return replies.TRY_LATER
         return Recipient(raw, address, postmaster=True)
-    return _classify_alias(Recipient(raw, address), address, domains, null=rcpt.null)
+    return _classify_alias(Recipient(raw, address), address, domains)
 
 
 def _classify_alias(
-    recipient: Recipient, address: Address, domains: Collection[str], *, null: bool
+    recipient: Recipient, address: Address, domains: Collection[str]
 ) -> RecipientKind:
     try:
         alias = decode(address, domains)
@@ -115,8 +119,18 @@ def _classify_alias(
         return replies.UNKNOWN_ALIAS
     if not isinstance(alias, Bounce):
         return AliasAddress(recipient, alias)
-    # Only reports come here, and they have no sender (RFC 3464 section 2).
-    return BounceAddress(recipient, alias) if null else replies.NOT_A_REPORT
+    return BounceAddress(recipient, alias)
+
+
+def must_come_alone(found: RecipientKind, rcpt: Rcpt) -> bool:
+    """Whether a recipient must be handed in again apart from those that were taken before.
+
+    Reports have the null sender (RFC 3464 section 2). What else comes to a bounce address is
+    decided by what it says of itself, at its end, where other recipients would share its fate.
+    """
+    if rcpt.null or isinstance(found, Reply):
+        return False
+    return rcpt.bounces or (rcpt.others and isinstance(found, BounceAddress))
 
 
 def refuse_status(status: str) -> Reply | None:

@@ -4,6 +4,7 @@ Nothing may be answered 250 before `plan_and_record` has returned. Raises Databa
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from conversation_tracker.base.mint import mint
 from conversation_tracker.core.model import replies
@@ -58,7 +59,7 @@ def plan_and_record(
             return describe_recorded(plan, bounces, conversations)
         if outcome != "stale":
             return refuse_and_note(context, message, conversations, _OUTCOMES[outcome])
-        fresh = _read_again(context.database, plan.records, message, conversations)
+        fresh = _read_again(context.database, plan.records, conversations)
         if len(fresh) < len(conversations):
             # An order is gone: what belonged to it must not leave as if it were nobody's.
             break
@@ -124,21 +125,18 @@ def _look_up_identifiers(
 
 
 def _read_again(
-    database: Database,
-    records: Sequence[Record],
-    message: Message,
-    before: Mapping[int, Conversation],
+    database: Database, records: Sequence[Record], before: Mapping[int, Conversation]
 ) -> dict[int, Conversation]:
     """Read the conversations of a plan once more, with everybody known whom it mentions.
 
-    Recipients stay who they were: not all are read with an order. One who is gone meanwhile
-    keeps the message from being recorded.
+    Whoever was known stays so: recipients, and strangers of long ago, are not read with an order.
+    A recipient who is gone meanwhile keeps the message from being recorded.
     """
     fresh: dict[int, Conversation] = {}
     for record in records:
         found = database.again(record.order, record.mentioned)
         if found is not None:
-            mine = (each for each in message.recipients if each.order == record.order)
-            to = (before[record.order].with_token(each.token or "") for each in mine)
-            fresh[record.order] = found.conversation.knowing(filter(None, to))
+            old = before[record.order]
+            known = found.conversation.knowing((*old.participants, *old.apart))
+            fresh[record.order] = replace(known, came_back=old.came_back)
     return fresh
