@@ -53,7 +53,7 @@ from conversation_tracker.core.reports import (
     report,
 )
 from conversation_tracker.core.rules.authentication import verdict
-from conversation_tracker.core.scanning import decodings, deeper, parts, stretches
+from conversation_tracker.core.scanning import content_lines, decodings, deeper, parts, stretches
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax import (
     charset,
@@ -166,7 +166,7 @@ def _readings(text: str) -> None:
         list(_SCANNER.watch.seen(each))
     list(decodings.header_readings(text))
     decodings.encoded_words(text)
-    decodings.unflowed(decodings.unfolded(text))
+    decodings.unflowed(content_lines.unfolded(text))
     list(_SCANNER.tokens.decoded(text))
 
 

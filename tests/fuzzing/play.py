@@ -137,11 +137,16 @@ def _written(choices: Choices) -> tuple[Sent, bytes, Address | None, str]:
     sender = choices.of((author, "return+1@esp.example"))
     said = f"See {guessed}-{REF}b.{DOMAIN}\n" if guessed else "Hello\n"
     if attendees or organizers:
-        said = "BEGIN:VCALENDAR\nBEGIN:VEVENT\n"
+        said = choices.of(("BEGIN:VCALENDAR\n", "BEGIN:VCALENDAR\nMETHOD:REQUEST\n"))
+        method = choices.of(("", "; method=COUNTER"))
+        invites = "METHOD" in said or bool(method)
+        said += "BEGIN:VEVENT\n"
         said += "".join(f"ATTENDEE:mailto:{each}\n" for each in attendees)
         said += "".join(f"ORGANIZER:mailto:{each}\n" for each in organizers)
-        text += "Content-Type: text/calendar\n"
+        text += f"Content-Type: text/calendar{method}\n"
         said += "END:VEVENT\nEND:VCALENDAR\n"
+        if not invites:  # what has no method is text
+            attendees, organizers = [], []
     # In the order in which the program looks at them: Sender before To and Cc.
     sent = Sent(
         tuple(map(_key, authors)),

@@ -8,6 +8,7 @@ import binascii
 import quopri
 
 from choices import Choices
+from invitations import invitation
 from spelling import address, mailbox, spelled, text, word
 
 _CHARSETS = (
@@ -79,7 +80,7 @@ def leaf(choices: Choices) -> bytes:
     type_ = choices.of(_TYPES)
     label = choices.of(_CHARSETS if type_.lower().startswith("text/") else _CHARSETS[:4])
     shown = (
-        _calendar(choices)
+        invitation(choices)
         if "calendar" in type_ or "ics" in type_
         else text(choices, markup="html" in type_ or "xml" in type_, most=8)
     )
@@ -200,21 +201,6 @@ def _in_charset(shown: str, label: str) -> bytes:
         return shown.encode(label or "utf-8", "replace")
     except LookupError:
         return shown.encode("latin-1", "replace")
-
-
-def _calendar(choices: Choices) -> str:
-    # Whoever is invited joins the order.
-    invited = "urn:x" if choices.strangers_only else f"mailto:{spelled(choices)}"
-    lines = [
-        f"ATTENDEE;CN={_quoted(address(choices))}:{invited}",
-        f"DESCRIPTION:{text(choices, most=3)}",
-    ]
-    folded = []
-    for line in lines:
-        flat = line.replace("\n", "\\n")
-        at = 1 + choices.number(70)
-        folded.append(flat[:at] + "\n " + flat[at:] if len(flat) > at else flat)
-    return "BEGIN:VCALENDAR\n" + "\n".join(folded) + "\nEND:VCALENDAR\n"
 
 
 def _name(choices: Choices) -> str:

@@ -387,7 +387,7 @@ def test_what_is_escaped_twice_is_seen() -> None:
 def test_an_organiser_who_is_named_elsewhere_is_not_left_out() -> None:
     """RFC 5545 section 3.8.4.3: answers go there, whoever else the message names."""
     eve, who = "eve@evil.example", "victim@v.example"
-    invitation = f"BEGIN:VCALENDAR\nORGANIZER:mailto:{who}\nEND:VCALENDAR\n"
+    invitation = f"BEGIN:VCALENDAR\nMETHOD:X\nORGANIZER:mailto:{who}\nEND:VCALENDAR\n"
     raw = f"From: {eve}\nTo: {who}\nContent-Type: text/calendar\n\n{invitation}"
     done = mail(raw, order(BUYER, SHOP, guest_limit=0), to=S).plan()
     assert [str(each.address) for each in done.records[0].joined if each.role == "partner"] == [

@@ -351,7 +351,7 @@ CALENDAR = [
     ("CONTACT:@", None),
     ("URL:https://x.example/?e=@", None),
     ("ATTACH:https://x.example/?e=@", None),
-    ("UID:@", None),
+    ("X-UID:@", None),
     ("X-ALT-DESC;FMTTYPE=text/html:<b>@</b>", None),
 ]
 

@@ -7,10 +7,11 @@ address in is left out, and the rest is kept: no message goes unrecorded.
 
 import re
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
-from conversation_tracker.core.base.means import ENDLESS, Octets
+from conversation_tracker.core.base.means import ENDLESS, Octets, Overdue
 from conversation_tracker.core.masking.header.display_names import without_name
 from conversation_tracker.core.masking.header.headers import ADDRESS_HEADERS
 from conversation_tracker.core.masking.header.phrases import quote_names
@@ -18,7 +19,12 @@ from conversation_tracker.core.masking.part import body as mime
 from conversation_tracker.core.masking.part.attachment import fate_of
 from conversation_tracker.core.model import automatic
 from conversation_tracker.core.model.address import mailboxes
-from conversation_tracker.core.model.conversation import Conversation, Direction, Participant
+from conversation_tracker.core.model.conversation import (
+    Conversation,
+    Direction,
+    Mapped,
+    Participant,
+)
 from conversation_tracker.core.model.first_pass import Verdict
 from conversation_tracker.core.model.message import Header, Message, render
 from conversation_tracker.core.model.plan import Record, Refusal
@@ -29,6 +35,7 @@ from conversation_tracker.core.rules.joining import mentioned
 from conversation_tracker.core.scanning.found import Hit
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax.encoded_words import decoded
+from conversation_tracker.core.views import calendar_ids
 from conversation_tracker.core.views.message_ids import mapped, shown
 from conversation_tracker.core.views.suspects import find_suspects
 from conversation_tracker.core.views.view import View, structure
@@ -94,7 +101,7 @@ def record(
         automatic=automatic.is_automatic(message),
         auto_reply=automatic.is_answer(message),
         raw=render(kept, body, message.means),
-        identifiers=tuple(mapped(message, conversation)),
+        identifiers=_identifiers(message, conversation),
         verdict=verdict,
         first_pass=not message.arrival.split,
         notes=_notes(message, view, body),
@@ -102,6 +109,13 @@ def record(
         brief=message.brief,
         mentioned=tuple(dict.fromkeys(mentioned(message, conversation))),
     )
+
+
+def _identifiers(message: Message, conversation: Conversation) -> tuple[Mapped, ...]:
+    """Give the identifiers to map back: of the message, and of invitations in it."""
+    invited = calendar_ids.mapped(message, structure(message), conversation)
+    found = {each.ours: each for each in (*mapped(message, conversation), *invited)}
+    return tuple(found.values())
 
 
 def _notes(message: Message, view: View, kept: Octets) -> tuple[str, ...]:
@@ -150,6 +164,13 @@ def refusal(
         subject=_anonymous(_text(view, message, b"subject")[:_SUBJECT]),
         reply=str(reply),
     )
+
+
+def invited(message: Message) -> list[str]:
+    """Give the identifiers in a message's invitations, in angle brackets; none if it is refused."""
+    with suppress(mime.TooComplex, Overdue):
+        return calendar_ids.referenced(message, structure(message))
+    return []
 
 
 def _kept(

@@ -191,11 +191,6 @@ def _charset_text(data: bytes, label: str) -> str:
     return next(texts(data, label)) if data else ""
 
 
-def unfolded(text: str) -> str:
-    """Join the lines that calendars and cards fold (RFC 5545 section 3.1)."""
-    return _FOLD.sub("", text)
-
-
 def unbroken(data: bytes) -> bytes:
     """Join the lines that quoted-printable breaks, and decode nothing else of it."""
     return _SOFT.sub(b"", data)

@@ -13,6 +13,7 @@ from conversation_tracker.core.base.means import Means, Octets
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.scanning import (
     carving,
+    content_lines,
     decodings,
     deeper,
     kinds,
@@ -36,14 +37,6 @@ MOST_HITS = 100
 """Hits after which no more are looked for."""
 _SHORT = 4096
 
-_FOLDED = (
-    "text/calendar",
-    "text/vcard",
-    "text/x-vcard",
-    "text/directory",
-    "text/x-vcalendar",
-    "application/ics",
-)
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -202,11 +195,12 @@ class Scan:
     def _look_at_large(self, channel: str, declared: Declared, part: Part, start: int) -> Octets:
         """Look at a part's content stretch by stretch; give it whole only if it is a message."""
         span = (part.data, start, part.end)
-        first, file = b"", False
+        first, file, folds = b"", False, False
         for data in stretches.stretches(stretches.decoded(*span, declared.encoding)):
             if not first:
                 first, file = data, kinds.is_file(declared, data)
-            self._look_content(channel, declared, data, file=file)
+                folds = content_lines.are(declared.type, data)
+            self._look_content(channel, declared, data, file=file, folds=folds)
         if file:
             whole = self._means.store(stretches.decoded(*span, declared.encoding))
             self._look_inside(channel, whole)
@@ -232,17 +226,22 @@ class Scan:
             for data in stretches.stretches(shown):
                 self._look_content(channel, declared, data, file=kinds.is_file(declared, data))
 
-    def _look_content(self, channel: str, declared: Declared, data: bytes, *, file: bool) -> None:
+    def _look_content(
+        self, channel: str, declared: Declared, data: bytes, *, file: bool, folds: bool = False
+    ) -> None:
         self._own_noted, self._own_coded = False, 0
         self._binary = file
+        # Of content lines, a fold hides that a domain goes on; no program shows one.
+        folds = not file and (folds or content_lines.are(declared.type, data))
+        data = content_lines.mended(data) if folds else data
         if file and carving.is_file(data):
             self._look_octets(channel + _FILE, data)
         elif file:
-            self._look_bytes(channel + " (bytes)", data)
+            self._look_bytes(channel + " (bytes)", data, folds=False)
         elif kinds.is_textual(declared):
-            self._look_text(channel, declared, data)
+            self._look_text(channel, declared, data, folds=folds)
         else:
-            self._look_bytes(channel + " (bytes)", data)
+            self._look_bytes(channel + " (bytes)", data, folds=folds)
         self._binary = False
         if self._own_noted:
             text = next(decodings.texts(data, declared.charset))
@@ -251,10 +250,9 @@ class Scan:
                 channel, text if doubtful else unread.of(declared.type, text, self._local)
             )
 
-    def _look_text(self, channel: str, declared: Declared, data: bytes) -> None:
+    def _look_text(self, channel: str, declared: Declared, data: bytes, *, folds: bool) -> None:
         for text in decodings.texts(data, declared.charset):
-            # A fold hides that a domain goes on; no program shows one.
-            whole = decodings.unfolded(text) if declared.type in _FOLDED else text
+            whole = content_lines.unfolded(text) if folds else text
             self._look(channel, whole, markup=declared.markup)
             if declared.type.startswith(("message/", "text/rfc822")):
                 for each in decodings.header_readings(text):
@@ -266,11 +264,12 @@ class Scan:
         for block in decodings.blocks(data):
             self._note(channel, self._watch.seen_in_bytes(block))
 
-    def _look_bytes(self, channel: str, data: bytes) -> None:
+    def _look_bytes(self, channel: str, data: bytes, *, folds: bool) -> None:
         binary = _CONTROL.search(data) is not None
         if binary:
             self._look_octets(channel, data)
-        for text in decodings.texts(data, "") if not binary or decodings.is_text(data) else ():
+        for each in decodings.texts(data, "") if not binary or decodings.is_text(data) else ():
+            text = content_lines.unfolded(each) if folds else each
             self._look(channel, text, attached=True)
             if "=?" in text:
                 self._look(channel, decodings.encoded_words(text), attached=True)

@@ -8,7 +8,7 @@ more than it is, and never refuses a message. Time is linear. Nothing here raise
 import re
 from collections.abc import Iterator
 
-from conversation_tracker.core.scanning import decodings
+from conversation_tracker.core.scanning import content_lines, decodings
 
 IDENTIFIERS = frozenset(b"message-id in-reply-to references content-id resent-message-id".split())
 """Fields in which the reader's own identifiers are theirs again, addresses in them as well."""
@@ -51,6 +51,8 @@ _THEIRS = re.compile(
     r"(?>(?:mailto:|[\w.+@-]+|\"mailto:[\w.+@-]+\"|[\",])*)(?=[;:])",
     re.IGNORECASE,
 )
+# As of IDENTIFIERS: the reader's own are theirs again.
+_NAMING = re.compile(r"(?:[a-z0-9-]+\.)?(?:uid|related-to)[;:]", re.IGNORECASE)
 _EXTRA = re.compile(r";x-[^;:]*", re.IGNORECASE)
 _HEAD = re.compile(r"(?>(?:[^\":]|\"[^\"]*\")*):")
 _PARAMETER = re.compile(r";[^=;]*=((?>(?:[^\";]|\"[^\"]*\")*))")
@@ -114,7 +116,9 @@ def page(source: str, local: str = "") -> str:
 def calendar(text: str, local: str = "") -> str:
     """Give what of a calendar says not who takes part; arguments as for `links`."""
     found: list[str] = []
-    for line in decodings.unfolded(text).splitlines():
+    for line in content_lines.unfolded(text).splitlines():
+        if _NAMING.match(line) is not None:
+            continue
         if _PEOPLE.match(line) is None:
             found.append(_THEIRS.sub("", line))
         else:
@@ -170,16 +174,17 @@ def of(type: str, text: str, local: str = "") -> str:
         text: its decoded text.
         local: as for `links`.
     """
-    if type == "text/plain":
+    if type == "text/plain" and not begins_calendar(text):
         return links(text, local)
     if type == "text/html":
         return page(text, local)
     if type in ("text/rfc822-headers", "message/global-headers"):
         return fields(text, local)
-    if "calendar" in type or type.endswith("/ics") or _begins(text):
+    if "calendar" in type or type.endswith("/ics") or begins_calendar(text):
         return calendar(text, local)
     return text
 
 
-def _begins(text: str) -> bool:
+def begins_calendar(text: str) -> bool:
+    """Tell whether a text begins as a calendar does, whatever its type says."""
     return text[:64].lstrip("\ufeff \t\r\n").lower().startswith("begin:vcalendar")

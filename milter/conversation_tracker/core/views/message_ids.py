@@ -74,21 +74,61 @@ def revealed(
         several in one domain the author, else the first; None if there is none. The store's domains
         are no secret, and its addresses are only where they are masked hard.
     """
-    text = "".join(identifier.decode("utf-8", "replace").lower().split()).strip("<>")
-    found = conversation.memo.get(__name__)
+    return _protected(conversation).owner(_plain(identifier), author)
+
+
+def named_in(
+    identifier: bytes, conversation: Conversation, but: str | None = None
+) -> Participant | None:
+    """Tell whose address stands in an identifier, the store's among them.
+
+    Args:
+        identifier: it, with its angle brackets.
+        conversation: the conversation.
+        but: the token of somebody who is passed over, with whatever else is theirs.
+
+    Returns:
+        The first of them who joined; None if there is none.
+    """
+    return _protected(conversation, stores=True).named(_plain(identifier), but)
+
+
+def is_made_under(identifier: bytes, domain: str) -> bool:
+    """Tell whether an identifier was made under somebody's own domain, or one inside it.
+
+    Args:
+        identifier: it, with its angle brackets.
+        domain: the domain of their address, in lower case.
+    """
+    host = _host(_plain(identifier))
+    inside = host == domain or ("." in domain and host.endswith(f".{domain}"))
+    return inside and domain not in PUBLIC
+
+
+def _protected(conversation: Conversation, *, stores: bool = False) -> "_Protected":
+    key = f"{__name__} with stores" if stores else __name__
+    found = conversation.memo.get(key)
     if not isinstance(found, _Protected):
-        found = conversation.memo[__name__] = _Protected(conversation)
-    return found.owner(text, author)
+        found = conversation.memo[key] = _Protected(conversation, stores=stores)
+    return found
+
+
+def _plain(identifier: bytes) -> str:
+    return "".join(identifier.decode("utf-8", "replace").lower().split()).strip("<>")
+
+
+def _host(text: str) -> str:
+    return text.rpartition("@")[2].strip("\"'.,;()")
 
 
 class _Protected:
     """The people whom an identifier may reveal, by their domains: there may be many of both."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, *, stores: bool = False) -> None:
         self._ours = f".{conversation.order.alias_domain}"
-        hard = conversation.store.issuer_mask == "hard"
-        people = [p for p in conversation if p.address is not None]
-        self._people = [p for p in people if hard or p.role != "store"]
+        stores = stores or conversation.store.issuer_mask == "hard"
+        known = (p for p in conversation if p.address is not None)
+        self._people = [p for p in known if stores or p.role != "store"]
         self._domains: dict[str, dict[str, int]] = {}
         self._owned: dict[str, int] = {}  # domains of their own, and whose each is
         for number, participant in enumerate(self._people):
@@ -117,6 +157,12 @@ class _Protected:
         shared = wrote is not None and wrote.domain in map(self._domain, found)
         return author if shared else self._people[found[0]]
 
+    def named(self, text: str, but: str | None) -> Participant | None:
+        """Give the first whose address is in an identifier, but one's own."""
+        found = (n for n in self._named(text) if but is None or _whose(self._people[n]) != but)
+        number = min(found, default=None)
+        return None if number is None else self._people[number]
+
     def _domain(self, number: int) -> str:
         address = self._people[number].address
         return address.domain if address is not None else ""
@@ -127,7 +173,7 @@ class _Protected:
         The alias domain is nobody's, though it may lie in somebody's domain: an identifier of ours
         that was replaced once more would be no longer the one that is mapped back.
         """
-        host = name = text.rpartition("@")[2].strip("\"'.,;()")
+        host = name = _host(text)
         if f".{host}".endswith(self._ours):
             return
         longest = self._lengths[-1] if self._lengths else 0

@@ -34,6 +34,7 @@ from conversation_tracker.core.model.message import HOPS, INTERNAL, Header, Mess
 from conversation_tracker.core.model.part_cache import Quiet
 from conversation_tracker.core.model.variant import single_label
 from conversation_tracker.core.syntax import folding
+from conversation_tracker.core.views import calendar_ids
 from conversation_tracker.core.views.content_ids import References
 from conversation_tracker.core.views.foreign import Foreign
 from conversation_tracker.core.views.handing import Handing
@@ -79,12 +80,7 @@ class View:
         watched = (conversation.order.alias_domain,) if to is None else ()
         self.eyes = self._eyes()
         self._masker = Masker(
-            dict(self._replacements()),
-            kept,
-            watched,
-            self._notice,
-            self._handing.note,
-            means.check,
+            dict(self._replacements()), kept, watched, self._notice, self._handing.note, means.check
         )
         self._references = References(conversation, to, self._known, self._notice, means.check)
         # Where the text stays as it is, so must what it refers to.
@@ -204,6 +200,12 @@ class View:
         """Mask the identifiers in a field of a part; the same object when nothing is to change."""
         return self._references.header(value) if self._in_body else value
 
+    def calendar_id(self, value: str) -> str:
+        """Give what stands for an identifier of an invitation; the same object where it stays."""
+        self.means.check()
+        self._notice()
+        return calendar_ids.stands_for(value, self.conversation, self.to, self._known)
+
     def possible(self, raw: bytes) -> bool:
         """Tell cheaply whether masking could change what these bytes say in ASCII."""
         self.means.check()
@@ -230,8 +232,7 @@ class View:
             protected: its sender is a person to protect, so only what a reader needs is kept.
 
         Returns:
-            One item per field: the same object where it stays, other bytes where it changes, None
-            where it goes.
+            One item per field: the same object if it stays, other bytes, or None if it goes.
         """
         values: list[bytes | None] = []
         seen: set[bytes] = set()
@@ -258,8 +259,7 @@ class View:
 
     def _may_hide(self, message: Message) -> bool:
         """Tell for all fields at once whether one may hold what does not stand in clear."""
-        block = b"\n".join([header.value for header in message.headers])
-        return obfuscated.possible(block, self)
+        return obfuscated.possible(b"\n".join([each.value for each in message.headers]), self)
 
     def _shown_value(
         self, place: int, header: Header, message: Message, *, hidden: bool
@@ -306,8 +306,8 @@ class View:
             )
         value = header.value
         if header.key in THREADING:
-            author = find_author(message, self.conversation)
-            value = shown(value, self.conversation, self.to, self._known, author, self.means.check)
+            known, author = self._known, self._references.author
+            value = shown(value, self.conversation, self.to, known, author, self.means.check)
         return part_header.value_masked(header.key, value, self, hidden=hidden)
 
     def _author(self, message: Message) -> bytes:

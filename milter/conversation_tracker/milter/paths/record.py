@@ -13,7 +13,7 @@ from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan, Record
 from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.core.rules import rewrite
-from conversation_tracker.core.rules.recording import refusal
+from conversation_tracker.core.rules.recording import invited, refusal
 from conversation_tracker.core.views import message_ids
 from conversation_tracker.database.repository import Database
 from conversation_tracker.milter.paths.context import Context
@@ -119,7 +119,10 @@ def _look_up_identifiers(
         if conversation.identifiers is not None:
             known |= {each.ours: each for each in conversation.identifiers}
             continue
-        if ours := message_ids.to_look_up(message, conversation.order):
+        end = f"@{conversation.order.alias_domain}>"
+        ours = message_ids.to_look_up(message, conversation.order)
+        ours += [each for each in invited(message) if each.endswith(end)]
+        if ours:
             known |= database.identifiers(order, ours)
     return known
 

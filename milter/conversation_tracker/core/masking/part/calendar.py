@@ -9,13 +9,20 @@ matter: an address is masked wherever it stands. Nothing here raises.
 import binascii
 import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
-from urllib.parse import unquote
 
+from conversation_tracker.core.masking.part import content_lines
+from conversation_tracker.core.masking.part.content_lines import (
+    IDENTIFIERS,
+    PARAMETER,
+    PEOPLE,
+    PROPERTY,
+    QUOTED,
+    THEIRS,
+)
 from conversation_tracker.core.masking.text import obfuscated
 from conversation_tracker.core.masking.text.eyes import Eyes
-from conversation_tracker.core.model.address import Address, AddressError
+from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.syntax import charset, transfer
 
 TYPES = frozenset(
@@ -30,35 +37,19 @@ CALENDARS = frozenset("text/calendar text/x-vcalendar application/ics applicatio
 """Those of them that are calendars."""
 
 _OCTETS = 75  # RFC 5545 section 3.1, the line end not counted
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
-_FOLD = re.compile(r"\r?\n[ \t]")
-_RAW_FOLD = re.compile(rb"\r?\n[ \t]|=\r?\n")
+_FOLD = re.compile(r"\r{0,2}\n[ \t]")
+_SOFT = re.compile(r"=\r{0,2}\n[ \t]*")
+_RAW_FOLD = re.compile(rb"\r{0,2}\n[ \t]|=\r{0,2}\n")
 _OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:V(?:CALENDAR|CARD)\b", re.IGNORECASE)
 _CALENDAR = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:VCALENDAR\b", re.IGNORECASE)
-_PROPERTY = re.compile(
-    r"(?P<name>[A-Za-z0-9.\-]+)(?P<parameters>(?>(?:;(?>(?:[^\":;]++|\"[^\"]*+\")*))*)):"
-    r"(?P<value>.*)",
-    re.DOTALL,
-)
-_PARAMETER = re.compile(r";([A-Za-z0-9\-]+)=((?>(?:[^\":;]++|\"[^\"]*+\")*))")
-_PEOPLE = frozenset({"ORGANIZER", "ATTENDEE"})
-_THEIRS = frozenset({"SENT-BY", "DELEGATED-FROM", "DELEGATED-TO", "MEMBER", "EMAIL"})
 _NAME = "CN"
 _VALUES = re.compile(r"\"[^\"]*+\"|[^,\"]++")
 _MAILTO = re.compile(r"[\s\"]*+mailto:", re.IGNORECASE)
 _ITEM = re.compile(r"((?>(?:[^\",]++|\"[^\"]*+\")+))")
-# Where no colon comes, none is looked for behind each semicolon.
-_QUOTED = re.compile(
-    r"(?=[^:\n]*+:)[^:\n]*;\s*+(?:ENCODING=\"?)?QUOTED-PRINTABLE[^:\n]*+:", re.IGNORECASE
-)
 _CHARSET = re.compile(r";\s*+CHARSET=\"?([^\s;:\"]{1,40})", re.IGNORECASE)
 _VALUE_HEAD = re.compile(
     rb"^[^:;\n]*+(;[^:\n]*+):|:data:[^,\n]{0,200};base64,", re.IGNORECASE | re.MULTILINE
 )
-# Parameters up to the colon before the value; one may be quoted, with colons inside.
-_HEAD = re.compile(r'(?>[^":]*(?:"[^"]*"[^":]*)*):')
-_SENT_BY = re.compile(r';[ \t]*SENT-BY=(?:"([^"]*)"|([^";]*))', re.IGNORECASE)
-_NAMED = re.compile(r"[ \t<\"]*(?:mailto:)?([^?>\"\s]*)", re.IGNORECASE)
 _BASE64 = re.compile(rb";\s*+(?:ENCODING=\"?)?(?:B|BASE64)\b", re.IGNORECASE)
 _ENCODED = re.compile(rb"[A-Za-z0-9+/=\s\\]*")
 
@@ -70,20 +61,31 @@ def is_one(data: bytes) -> bool:
     return _OBJECT.match(data) is not None
 
 
-def masked(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
+def masked(data: bytes, label: str, mask: Mask, *, method: bool = False) -> tuple[bytes, str]:
     """Mask content lines.
 
     Args:
         data: the content, without its transfer encoding.
         label: the declared charset, "" if there is none.
-        mask: gives the text with addresses replaced; asked first if it has `possible`.
+        mask: gives the text with addresses replaced; asked first if it has `possible`. If it has
+            `calendar_id`, as `View` has, this gives what a UID becomes.
+        method: the part declares a method; else the objects tell which of them have one.
 
     Returns:
         The content, the same object if nothing changed, and the charset it is in.
     """
+    whole = content_lines.mend(data)
+    new, new_label = _change(whole, label, mask, method=method)
+    return (data, label) if new is whole else (new, new_label)
+
+
+def _change(data: bytes, label: str, mask: Mask, *, method: bool) -> tuple[bytes, str]:
     goes: Callable[[Address], bool] | None = getattr(mask, "attendee_goes", None)
     if goes is not None:
         data, label = charset.changed(data, label, partial(_without, goes=goes))
+    change: Mask | None = getattr(mask, "calendar_id", None)
+    if change is not None and _may_identify(data, label):
+        data, label = charset.changed(data, label, partial(_identify, change=change, method=method))
     if _surely_clean(data, label, mask):
         return data, label
     return charset.changed(data, label, partial(_masked, mask=mask))
@@ -105,22 +107,22 @@ def shown(text: str, eyes: Eyes) -> str:
         The text, with their address as organiser and attendee and in what is said of these
         (RFC 5545 section 3.2, RFC 7986 section 6.2); nowhere else, and in no other link.
     """
-    return "".join([_shown_line(line, eyes) for line in _content_lines(text)])
+    return "".join([_shown_line(line, eyes) for line in content_lines.lines(text)])
 
 
 def _shown_line(line: str, eyes: Eyes) -> str:
     end = line[len(line.rstrip("\r\n")) :]
     whole = _FOLD.sub("", line[: len(line) - len(end)])
-    found = _PROPERTY.fullmatch(whole)
+    found = PROPERTY.fullmatch(whole)
     if found is None:
         return line
-    people = found["name"].rpartition(".")[2].upper() in _PEOPLE
-    head = _PARAMETER.sub(
+    people = found["name"].rpartition(".")[2].upper() in PEOPLE
+    head = PARAMETER.sub(
         lambda one: f";{one[1]}={_shown_parameter(one[1].upper(), one[2], eyes, people=people)}",
         found["parameters"],
     )
     head, value = f"{found['name']}{head}:", found["value"]
-    quoted = _QUOTED.match(whole) is not None
+    quoted = QUOTED.match(whole) is not None
     if quoted and people:
         new = _quoted_value(head, value, partial(_shown_address, eyes=eyes))
     else:
@@ -131,7 +133,7 @@ def _shown_line(line: str, eyes: Eyes) -> str:
 
 
 def _shown_parameter(name: str, value: str, eyes: Eyes, *, people: bool) -> str:
-    if name in _THEIRS:
+    if name in THEIRS:
         items = _ITEM.split(value)
         return "".join(
             [_shown_address(each, eyes) if n % 2 else each for n, each in enumerate(items)]
@@ -146,36 +148,52 @@ def _shown_address(text: str, eyes: Eyes) -> str:
     return text[:at] + eyes(text[at:])
 
 
-def named(line: str) -> list[Address]:
-    """Give whom an ORGANIZER or ATTENDEE line is about, then who sends it for them.
-
-    Args:
-        line: one unfolded content line, without its end (RFC 5545 sections 3.8.4.1 and 3.2.18).
-
-    Returns:
-        Their addresses; nothing where there is none to be read.
-    """
-    head = _HEAD.match(line)
-    if head is None:
-        return []
-    values = [line[head.end() :]]
-    values += [found[1] or found[2] or "" for found in _SENT_BY.finditer(head[0][:-1])]
-    found = []
-    for value in values:
-        mailto = _NAMED.match(value)
-        with suppress(AddressError):
-            found.append(Address.parse(unquote(mailto[1] if mailto else "")))
-    return found
+def has_method(data: bytes, label: str) -> bool:
+    """Tell whether a calendar object in the content has a method."""
+    return content_lines.has_method(charset.decoded(content_lines.mend(data), label))
 
 
-def unfolded(text: str) -> str:
-    """Take the folds out of content lines."""
-    return _FOLD.sub("", text)
+def _may_identify(data: bytes, label: str) -> bool:
+    """Tell cheaply whether a UID, or what relates to one, may stand in content lines."""
+    if not charset.transparent(data, label):
+        return True
+    upper = _RAW_FOLD.sub(b"", data).upper()
+    return b"UID" in upper or b"RELATED-TO" in upper
+
+
+def _identify(text: str, change: Mask, *, method: bool) -> str:
+    """Change the identifiers of objects that have a method; the same text if none changes."""
+    found = {
+        number: whole
+        for each in content_lines.invitations(text, method=method)
+        for whole, number in each
+        if content_lines.name_of(whole) in IDENTIFIERS
+    }
+    if not found:
+        return text
+    return "".join(
+        [
+            _identify_line(line, found[number], change) if number in found else line
+            for number, line in enumerate(content_lines.lines(text))
+        ]
+    )
+
+
+def _identify_line(line: str, whole: str, change: Mask) -> str:
+    parts = PROPERTY.fullmatch(whole)
+    if parts is None or QUOTED.match(whole) is not None:
+        return line
+    value = parts["value"]
+    new = change(value)
+    if new == value:
+        return line
+    end = line[len(line.rstrip("\r\n")) :]
+    return _folded(whole[: parts.start("value")] + new, end or "\r\n") + end
 
 
 def _without(text: str, goes: Callable[[Address], bool]) -> str:
     """Leave out the lines of attendees who go, and who goes of whom other such lines name."""
-    lines = list(_content_lines(text))
+    lines = list(content_lines.lines(text))
     left = [_left(line, goes) for line in lines]
     return "".join(left) if left != lines else text
 
@@ -187,21 +205,21 @@ def _left(line: str, goes: Callable[[Address], bool]) -> str:
     whole = _FOLD.sub("", line[: len(line) - len(end)])
     if whole[:8].upper() != "ATTENDEE" or whole[8:9] not in (":", ";"):
         return line
-    about = named(whole)
-    if about and goes(about[0]):
+    about = content_lines.named_first(whole)
+    if about is not None and goes(about):
         return ""
-    found = _PROPERTY.fullmatch(whole)
+    found = PROPERTY.fullmatch(whole)
     if found is None:
         return line
-    parameters = _PARAMETER.sub(partial(_left_parameter, goes=goes), found["parameters"])
+    parameters = PARAMETER.sub(partial(_left_parameter, goes=goes), found["parameters"])
     if parameters == found["parameters"]:
         return line
     new = f"{found['name']}{parameters}:{found['value']}"
-    return new + end if _QUOTED.match(whole) else _folded(new, end or "\r\n") + end
+    return new + end if QUOTED.match(whole) else _folded(new, end or "\r\n") + end
 
 
 def _left_parameter(one: re.Match[str], goes: Callable[[Address], bool]) -> str:
-    if one[1].upper() not in _THEIRS:
+    if one[1].upper() not in THEIRS:
         return one[0]
     values = _VALUES.findall(one[2])
     left = [value for value in values if not _is_gone(value, goes)]
@@ -211,10 +229,8 @@ def _left_parameter(one: re.Match[str], goes: Callable[[Address], bool]) -> str:
 
 
 def _is_gone(value: str, goes: Callable[[Address], bool]) -> bool:
-    mailto = _NAMED.match(value)
-    with suppress(AddressError):
-        return goes(Address.parse(unquote(mailto[1] if mailto else "")))
-    return False
+    address = content_lines.read_address(value)
+    return address is not None and goes(address)
 
 
 def binaries(data: bytes) -> Iterator[bytes]:
@@ -257,7 +273,7 @@ def _surely_clean(data: bytes, label: str, mask: Mask) -> bool:
 
 
 def _masked(text: str, mask: Mask) -> str:
-    lines = list(_content_lines(text))
+    lines = list(content_lines.lines(text))
     hides = obfuscated.possible(_FOLD.sub("", text).encode("utf-8", "replace"), mask)
     change = partial(_uncovered, mask=mask) if hides else mask
     return "".join([_masked_line(line, change) for line in lines])
@@ -268,27 +284,10 @@ def _uncovered(text: str, mask: Mask) -> str:
     return obfuscated.masked(mask(text), mask)
 
 
-def _content_lines(text: str) -> Iterator[str]:
-    """Give each content line with its folds and its end."""
-    pieces: list[str] = []
-    soft = quoted = False
-    for match in _LINE.finditer(text):
-        line = match[0]
-        if pieces and not line.startswith((" ", "\t")) and not soft:
-            yield "".join(pieces)
-            pieces = []
-        if not pieces:
-            quoted = _QUOTED.match(line) is not None
-        soft = quoted and line.rstrip("\r\n").endswith("=")
-        pieces.append(line)
-    if pieces:
-        yield "".join(pieces)
-
-
 def _masked_line(line: str, mask: Mask) -> str:
     end = line[len(line.rstrip("\r\n")) :]
     content = line[: len(line) - len(end)]
-    head = _QUOTED.match(content)
+    head = QUOTED.match(content)
     if head is not None:
         return _masked_quoted(head[0], content[head.end() :], mask) + end
     whole = _FOLD.sub("", content)
@@ -305,7 +304,7 @@ def _quoted_value(head: str, value: str, change: Mask) -> str:
     """Change a quoted-printable value; the head tells its charset."""
     declared = _CHARSET.search(head)
     # vCard writers fold even here, with blanks before what follows a soft break.
-    raw = re.sub(r"=\r?\n[ \t]*", "", _FOLD.sub("", value)).encode("utf-8", "surrogatepass")
+    raw = _FOLD.sub("", _SOFT.sub("", value)).encode("utf-8", "surrogatepass")
     old = transfer.decoded(raw, transfer.QUOTED_PRINTABLE)
     new, _ = charset.changed(old, declared[1].lower() if declared else "", change)
     line_end = "\r\n" if "\r\n" in value else "\n"

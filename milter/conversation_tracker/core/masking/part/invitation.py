@@ -1,23 +1,25 @@
-"""The people of an invitation: organiser and attendees of calendars in a message (RFC 6047).
+"""The invitations in a message (RFC 6047): calendar objects with a method, and whom these name.
 
 They are addressed as those in Cc are: an answer to an invitation goes to its organiser, past all
-header fields. What a calendar says elsewhere is text. Calendars inside a message that is attached
-are not this message's. Nothing here raises, but what the time for a message raises.
+header fields. A calendar without a method invites nobody; what one says elsewhere is text.
+Calendars inside a message that is attached are not this message's. Nothing here raises, but what
+the time for a message raises.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from conversation_tracker.core.base.means import Means, Octets
-from conversation_tracker.core.masking.part import calendar, large, leaf
+from conversation_tracker.core.base.means import Means, Octets, asked
+from conversation_tracker.core.masking.part import calendar, content_lines, large, leaf
 from conversation_tracker.core.model.address import Address
-from conversation_tracker.core.syntax import charset
+from conversation_tracker.core.syntax import charset, transfer
 from conversation_tracker.core.syntax.mime import Part
 
-_LINE = re.compile(r"^(ORGANIZER|ATTENDEE)(?=[;:])([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _NAMES = (".ics", ".vcs")
-_COMPONENT = re.compile(rb"BEGIN:VCALENDAR", re.IGNORECASE)
+_BEGINNING = 512  # octets of a part of another type in which a calendar would show
+_FOLD = re.compile(rb"\r{0,2}\n[ \t]")
+_COMPONENT = re.compile(rb"BEGIN:VCALENDAR|METHOD", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +38,55 @@ def people(part: Part, body: Octets, means: Means) -> Iterator[Person]:
         body: its body.
         means: the time there is for it.
     """
+    for line in asked(_lines(part, body, means), means.check):
+        if content_lines.name_of(line) not in content_lines.PEOPLE:
+            continue
+        organizes = content_lines.organizes(line)
+        about = content_lines.named_first(line)
+        if about is not None:
+            yield Person(about, organizes)
+        for address in content_lines.named_besides(line):
+            yield Person(address, organizes)
+
+
+def identifiers(part: Part, body: Octets, means: Means) -> Iterator[str]:
+    """Go through the identifiers in a message's own invitations; arguments as for `people`.
+
+    Returns:
+        The values of UID and RELATED-TO (RFC 5545 sections 3.8.4.5 and 3.8.4.7), as they stand.
+    """
+    for line in asked(_lines(part, body, means), means.check):
+        if content_lines.name_of(line) in content_lines.IDENTIFIERS:
+            found = content_lines.PROPERTY.fullmatch(line)
+            if found is not None:
+                yield found["value"]
+
+
+def _lines(part: Part, body: Octets, means: Means) -> Iterator[str]:
+    """Go through the lines of invitations that name people or identify something."""
     if part.is_message or part.embedded is not None:
         return
     for child in part.children:
-        yield from people(child, body, means)
-    named = part.name.lower().endswith(_NAMES)
-    if part.children or not (named or part.type in calendar.TYPES):
+        yield from _lines(child, body, means)
+    if part.children or part.is_multipart or not _may_be(part, body):
         return
+    means.check()
     # Of a large one, the beginning: no invitation of people is that long.
     data = large.beginning(part, body) if large.is_large(part) else leaf.content(part, body)
-    yield from _people(data, part.charset, means)
-
-
-def _people(data: bytes, label: str, means: Means) -> Iterator[Person]:
-    if _COMPONENT.search(data) is None:
+    if charset.transparent(data, part.charset) and not _COMPONENT.search(_FOLD.sub(b"", data)):
         return
-    text = calendar.unfolded(charset.decoded(data, label))
-    for line in _LINE.finditer(text):
-        means.check()
-        for address in calendar.named(line[0]):
-            yield Person(address, line[1].upper() == "ORGANIZER")
+    text = charset.decoded(content_lines.mend(data), part.charset)
+    method = leaf.declares_method(part)
+    for found in content_lines.invitations(text, method=method):
+        yield from (line for line, _ in found)
+
+
+def _may_be(part: Part, body: Octets) -> bool:
+    """Tell whether a part may hold a calendar: by its type, its name, or how it begins."""
+    if part.type in calendar.TYPES or part.name.lower().endswith(_NAMES):
+        return True
+    if part.type != "text/plain" and leaf.declared(part) is not None:
+        return False
+    start, end = part.content
+    first = transfer.pieces(body, start, min(end, start + _BEGINNING), part.encoding)
+    return calendar.is_calendar(next(first, b""))

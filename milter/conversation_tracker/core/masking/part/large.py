@@ -6,6 +6,7 @@ as for small parts, in `leaf`.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from conversation_tracker.core.base.means import LARGE, Means, Octets, replaced, windows
 from conversation_tracker.core.masking.container import holding
@@ -162,14 +163,25 @@ def _edits(
 ) -> Iterator[Edit]:
     encoding = transfer.QUOTED_PRINTABLE if quoted else ""
     shown = _shown(part, data, span, mask, encoding)
+    like: leaf.Leaf | None = None
     for first, last in spans(data, *span, quoted=quoted):
         raw = data[first:last]
         old = transfer.decoded(raw, encoding)
-        new, label = leaf.masked(part, old, mask, people, shown)
+        if first == span[0]:
+            like = _like(part, old, people)
+        new, label = leaf.masked(part, old, mask, people, shown, like)
         if label != part.charset:
             new = charset.narrowed(new, old, part.charset)
         if new is not old:
             yield first, last, transfer.encoded(raw, old, new, encoding)
+
+
+def _like(part: Part, first: bytes, people: People | None) -> leaf.Leaf | None:
+    """Tell what masks all of a part, where its beginning alone shows that it is a calendar."""
+    if leaf.how(part, first, people) is not calendar.masked:
+        return None
+    method = leaf.declares_method(part) or calendar.has_method(first, part.charset)
+    return partial(calendar.masked, method=method)
 
 
 def _shown(

@@ -12,7 +12,7 @@ from functools import partial
 from conversation_tracker.core.base.means import Means, Octets, replaced
 from conversation_tracker.core.masking.container import holding
 from conversation_tracker.core.masking.header import part_header
-from conversation_tracker.core.masking.part import calendar, identity, media
+from conversation_tracker.core.masking.part import calendar, content_lines, identity, media
 from conversation_tracker.core.masking.text import (
     encoded,
     escapes,
@@ -129,7 +129,12 @@ _SUFFIXES: dict[str, Leaf] = {"xml": _html, "json": plain}
 
 
 def masked(
-    part: Part, data: bytes, mask: Mask, people: People | None, shown: Shown | None = None
+    part: Part,
+    data: bytes,
+    mask: Mask,
+    people: People | None,
+    shown: Shown | None = None,
+    like: Leaf | None = None,
 ) -> tuple[bytes, str]:
     """Mask a leaf's content, and let its reader see their own address where they read it.
 
@@ -140,11 +145,12 @@ def masked(
             that is the reader's.
         people: whose addresses must not be seen, None if only known types of text are masked.
         shown: what shows the pieces of this content to its reader, where this is one of several.
+        like: what masks it, where its beginning told so.
 
     Returns:
         The content, the same object if nothing changed, and the charset it is in.
     """
-    new, label = _masked(part, data, mask, people)
+    new, label = _masked(part, data, mask, people, like)
     own: eyes.Eyes | None = getattr(mask, "eyes", None)
     if own is None:
         return new, label
@@ -153,14 +159,18 @@ def masked(
     return _seen(part, new, label, shown, own) if shown is not None else (new, label)
 
 
-def _masked(part: Part, data: bytes, mask: Mask, people: People | None) -> tuple[bytes, str]:
-    leaf = how(part, data, people)
+def _masked(
+    part: Part, data: bytes, mask: Mask, people: People | None, like: Leaf | None = None
+) -> tuple[bytes, str]:
+    leaf = like or how(part, data, people)
     if leaf is None:
         shows = people and media.is_one(part.type, data) and not holding.is_container(data)
         return media.masked(data, people) if people and shows else data, part.charset
     if people and b"-----BEGIN " in data:
         # Before the text around: a key with some of its base64 written anew is none.
         data = identity.removed(data, people)
+    if leaf is calendar.masked:
+        leaf = partial(calendar.masked, method=declares_method(part))
     new, label = leaf(data, part.charset, mask)
     if part.type == "text/plain" and value_of(part.parameters, "format").lower() == "flowed":
         new, label = _unparted(part, new, label, mask)
@@ -175,6 +185,8 @@ def read(part: Part, data: bytes) -> Shown | None:
         data: how its content begins.
     """
     names = (part.name, value_of(part.parameters, "name"))
+    if part.type == _PLAIN and not part.doubtful and calendar.is_calendar(data):
+        return calendar.shown
     if part.doubtful or any(_otherwise(name, part.type) for name in names):
         return None
     if part.type == _PAGE:
@@ -203,12 +215,15 @@ def may_show(part: Part, data: bytes, label: str, own: eyes.Eyes) -> bool:
     if part.type == _PAGE:
         return _REFERRED.search(data) is not None
     # The lines of calendars and of flowed text may be parted in the midst of it.
-    return part.type != _PLAIN or b" \n" in data or b" \r\n" in data
+    lines = part.type != _PLAIN or calendar.is_calendar(data)
+    return lines or b" \n" in data or b" \r\n" in data
 
 
 def _seen(part: Part, data: bytes, label: str, shown: Shown, own: eyes.Eyes) -> tuple[bytes, str]:
     errors = "xmlcharrefreplace" if part.type == _PAGE else "strict"
-    return charset.rewritten(data, label, lambda text: shown(text, own), errors)
+    whole = content_lines.mend(data) if shown is calendar.shown else data
+    new, new_label = charset.rewritten(whole, label, lambda text: shown(text, own), errors)
+    return (data, label) if new is whole else (new, new_label)
 
 
 def parted(
@@ -255,9 +270,16 @@ def is_binary(data: bytes) -> bool:
     return _BINARY.search(data) is not None
 
 
+def declares_method(part: Part) -> bool:
+    """Tell whether a part declares that its calendar is an invitation (RFC 6047 section 2.4)."""
+    return bool(value_of(part.parameters, "method").strip())
+
+
 def how(part: Part, data: bytes, people: People | None) -> Leaf | None:
     """Tell how a leaf is masked; None if it cannot be, or is left alone."""
     leaf = declared(part)
+    if leaf is plain and calendar.is_calendar(data):
+        return calendar.masked  # its name, or whoever reads it, may tell a program so
     if not people:
         return leaf
     if leaf is not None:

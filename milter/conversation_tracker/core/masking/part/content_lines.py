@@ -1,0 +1,188 @@
+r"""Content lines of calendar objects: unfolded, taken apart, and whom they name.
+
+A line may be folded anywhere, inside a character of UTF-8 too (RFC 5545 section 3.1). What names
+somebody is an address with `mailto:` before it, or without, or in angle brackets behind a name
+(vCalendar 1.0). Broken lines are read as far as they can be. Nothing here raises.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+from urllib.parse import unquote
+
+from conversation_tracker.core.model.address import Address, AddressError
+from conversation_tracker.core.syntax import charset, transfer
+
+PEOPLE = frozenset({"ORGANIZER", "ATTENDEE"})
+"""The properties that say who takes part."""
+THEIRS = frozenset({"SENT-BY", "DELEGATED-FROM", "DELEGATED-TO", "MEMBER", "EMAIL"})
+"""The parameters of these that name more people, or the same ones again."""
+IDENTIFIERS = frozenset({"UID", "RELATED-TO"})
+"""The properties whose values name an object in all programs (RFC 5545 section 3.8.4)."""
+
+_MOST_BROKEN = 100  # addresses read in a line that cannot be taken apart
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_FOLD = re.compile(r"\r{0,2}\n[ \t]")  # some programs write the line end twice
+_SOFT = re.compile(r"=\r{0,2}\n[ \t]*")
+_INSIDE = re.compile(rb"(?<=[\x80-\xff])\r{0,2}\n[ \t](?=[\x80-\xbf])")
+PROPERTY = re.compile(
+    r"(?P<name>[A-Za-z0-9.\-]+)(?P<parameters>(?>(?:;(?>(?:[^\":;]++|\"[^\"]*+\")*))*)):"
+    r"(?P<value>.*)",
+    re.DOTALL,
+)
+"""A content line without folds: name, parameters with their semicolons, value."""
+PARAMETER = re.compile(r";([A-Za-z0-9\-]+)=((?>(?:[^\":;]++|\"[^\"]*+\")*))")
+"""One parameter: its name and its value, which may be a list."""
+# Where no colon comes, none is looked for behind each semicolon.
+QUOTED = re.compile(
+    r"(?=[^:\n]*+:)[^:\n]*;\s*+(?:ENCODING=\"?)?QUOTED-PRINTABLE[^:\n]*+:", re.IGNORECASE
+)
+"""What stands before a quoted-printable value (vCalendar 1.0, vCard 2.1)."""
+_VALUES = re.compile(r"\"[^\"]*+\"|[^,\"]++")
+_ADDRESS = re.compile(r"[\s\"']*+(?:mailto:\s*+)*+([^?>\"\s]*)", re.IGNORECASE)
+_LINKED = re.compile(r"mailto:\s*+([^\s\"'<>,;:?]++)", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9.\-]{1,80}(?=[;:])")
+_METHOD = re.compile(r"METHOD(?:;[^:]*+)?:\s*\S", re.IGNORECASE)
+_BEGIN = re.compile(r"BEGIN:\s*VCALENDAR\s*", re.IGNORECASE)
+_ROLE = re.compile(r";ROLE=\"?(?:ORGANIZER|OWNER)(?![\w\-])", re.IGNORECASE)
+
+
+def lines(text: str) -> Iterator[str]:
+    """Go through content lines, each with its folds and its end."""
+    pieces: list[str] = []
+    soft = quoted = False
+    for match in _LINE.finditer(text):
+        line = match[0]
+        if pieces and not line.startswith((" ", "\t")) and not soft:
+            yield "".join(pieces)
+            pieces = []
+        if not pieces:
+            quoted = QUOTED.match(line) is not None
+        soft = quoted and line.rstrip("\r\n").endswith("=")
+        pieces.append(line)
+    if pieces:
+        yield "".join(pieces)
+
+
+def unfold(line: str) -> str:
+    """Take the folds out of a content line, and its end."""
+    line = line.rstrip("\r\n")
+    if "=" in line and "\n" in line and QUOTED.match(line) is not None:
+        line = _SOFT.sub("", line)
+    return _FOLD.sub("", line)
+
+
+def mend(data: bytes) -> bytes:
+    """Take the folds out that stand inside a character of several octets.
+
+    Args:
+        data: content lines, without their transfer encoding.
+
+    Returns:
+        The content; the same object if there is no such fold.
+    """
+    if data.isascii() or b"\0" in data:
+        return data
+    mended = _INSIDE.sub(b"", data)
+    return data if len(mended) == len(data) else mended
+
+
+def read_address(value: str) -> Address | None:
+    """Read whom a value names; None if it names nobody by an address."""
+    if "<" in value:  # vCalendar 1.0: a name, and the address behind it
+        value = value.rpartition("<")[2]
+    found = _ADDRESS.match(value)
+    with suppress(AddressError):
+        return Address.parse(unquote(found[1] if found else ""))
+    return None
+
+
+def name_of(line: str) -> str:
+    """Tell cheaply an unfolded line's property, in upper case; "" if it is none."""
+    found = _NAME.match(line)
+    return found[0].rpartition(".")[2].upper() if found else ""
+
+
+def organizes(line: str) -> bool:
+    """Tell whether an unfolded line about somebody says that they organise it."""
+    return name_of(line) == "ORGANIZER" or _ROLE.search(line) is not None
+
+
+def named_first(line: str) -> Address | None:
+    """Give whom an unfolded line is about (RFC 5545 sections 3.8.4.1 and 3.8.4.3)."""
+    found = PROPERTY.fullmatch(line)
+    address = read_address(_value(line, found["value"])) if found is not None else None
+    return next(_linked(line), None) if address is None and _is_broken(found) else address
+
+
+def named_besides(line: str) -> Iterator[Address]:
+    """Go through who else is named there: who sends it, delegates, or is a member."""
+    found = PROPERTY.fullmatch(line)
+    if _is_broken(found):
+        yield from _linked(line)
+    for name, value in PARAMETER.findall(found["parameters"]) if found is not None else ():
+        if name.upper() in THEIRS:
+            addresses = map(read_address, _VALUES.findall(value))
+            yield from (address for address in addresses if address is not None)
+
+
+def _is_broken(found: re.Match[str] | None) -> bool:
+    """Tell whether a line is none, or its value begins inside a parameter."""
+    if found is None:
+        return True
+    link = _LINKED.search(found["value"])
+    return link is not None and bool(found["value"][: link.start()].strip("\"' <"))
+
+
+def _linked(line: str) -> Iterator[Address]:
+    """Go through the addresses of a line that is not as it should be, the last one first.
+
+    A colon stands unquoted in a parameter, or a quotation mark is missing.
+    """
+    values = [each[1] for each in islice(_LINKED.finditer(line), _MOST_BROKEN)]
+    addresses = map(read_address, reversed(values))
+    yield from (address for address in addresses if address is not None)
+
+
+def invitations(text: str, *, method: bool) -> Iterator[list[tuple[str, int]]]:
+    """Go through the calendar objects that have a method (RFC 5546 section 1.4).
+
+    Args:
+        text: content lines of one or more objects.
+        method: one is declared for all of them (RFC 6047 section 2.4).
+
+    Returns:
+        Of each its lines that name people or identify something, unfolded, each with its number
+        among all lines of the text, from 0.
+    """
+    found: list[tuple[str, int]] = []
+    invites = method
+    for number, line in enumerate(lines(text)):
+        whole = unfold(line)
+        name = name_of(whole)
+        if name in PEOPLE or name in IDENTIFIERS:
+            found.append((whole, number))
+        elif name == "METHOD":
+            invites = invites or _METHOD.match(whole) is not None
+        elif name == "BEGIN" and _BEGIN.fullmatch(whole):
+            if invites and found:
+                yield found
+            found, invites = [], method
+    if invites and found:
+        yield found
+
+
+def has_method(text: str) -> bool:
+    """Tell whether one of the objects has a method."""
+    return any(
+        _METHOD.match(whole) is not None for whole in map(unfold, lines(text)) if whole[:1] in "Mm"
+    )
+
+
+def _value(line: str, value: str) -> str:
+    """Give a line's value, decoded where it is quoted-printable."""
+    if QUOTED.match(line) is None:
+        return value
+    raw = value.encode("utf-8", "surrogatepass")
+    return charset.decoded(transfer.decoded(raw, transfer.QUOTED_PRINTABLE), "")

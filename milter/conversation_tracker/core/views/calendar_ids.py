@@ -1,0 +1,115 @@
+"""Identifiers of invitations: which of them reveal somebody, and what stands for those.
+
+A UID (RFC 5545 section 3.8.4.7) is often made under its author's own domain, or with their address
+in it, as a Message-ID is; ours stands for it in the same way, and in what comes back it is the
+original again, octet for octet: else no program would know the answer for one to its own
+invitation. To whoever has the same domain it tells nothing new, so they see the original in every
+message. Nothing here raises, but what the time for a message raises.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+from conversation_tracker.core.masking.part import invitation
+from conversation_tracker.core.model.conversation import Conversation, Mapped, Participant
+from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.syntax.mime import Part
+from conversation_tracker.core.views.message_ids import is_made_under, named_in, ours, revealed
+
+MOST = 100
+"""Identifiers of one message that are mapped back, and that are asked for."""
+
+_LONGEST = 1_000  # characters of one that is mapped back
+_UNKEPT = re.compile("[\0\ud800-\udfff]")  # what no database keeps in a text
+_DIGITS = re.compile(r"(?:[0-9A-Fa-f]{2}){16,}")
+# What Exchange writes before somebody else's UID in one of its own (MS-OXOCAL section 2.2.1.27).
+_FOREIGN = b"vCal-Uid\x01\0\0\0"
+
+
+def mapped(message: Message, part: Part, conversation: Conversation) -> Iterator[Mapped]:
+    """Go through the identifiers of a message's invitations that reveal somebody, each once.
+
+    Args:
+        message: the message.
+        part: its structure.
+        conversation: the conversation with everybody who takes part.
+    """
+    author = conversation.whose(message.author) if message.author is not None else None
+    for value in _identifiers(message, part):
+        owner = _owner(value, conversation, author)
+        if owner is not None and len(value) <= _LONGEST and _UNKEPT.search(value) is None:
+            original = f"<{value}>"
+            new = ours(original.encode("utf-8"), conversation.order)
+            yield Mapped(new, original, owner.owner or owner.token)
+
+
+def referenced(message: Message, part: Part) -> list[str]:
+    """Give the identifiers in a message's invitations, in angle brackets as Message-IDs are.
+
+    Args:
+        message: the message.
+        part: its structure.
+    """
+    return [f"<{value}>" for value in _identifiers(message, part)]
+
+
+def stands_for(
+    value: str, conversation: Conversation, to: Participant | None, known: Mapping[str, Mapped]
+) -> str:
+    """Give what stands for an identifier.
+
+    Args:
+        value: it, as it stands in a calendar.
+        conversation: the conversation with everybody who takes part.
+        to: the reader, None for the record.
+        known: the identifiers of ours that the database knows, by themselves, in angle brackets.
+
+    Returns:
+        Ours; the original where its reader may see it; the value where it reveals nobody.
+    """
+    mine = known.get(f"<{value}>")
+    if mine is not None:
+        original = mine.original[1:-1]
+        return original if _is_for(original, mine.token, conversation, to) else value
+    owner = _owner(value, conversation)
+    if owner is None or _is_for(value, owner.owner or owner.token, conversation, to):
+        return value
+    return ours(f"<{value}>".encode("utf-8", "replace"), conversation.order)[1:-1]
+
+
+def _identifiers(message: Message, part: Part) -> list[str]:
+    found = invitation.identifiers(part, message.body, message.means)
+    return list(dict.fromkeys(islice(found, MOST)))
+
+
+def _owner(
+    value: str, conversation: Conversation, author: Participant | None = None
+) -> Participant | None:
+    """Tell whose an identifier is: whose address is in it, else under whose domain it was made."""
+    for written in _readings(value):
+        owner = named_in(written, conversation) or revealed(written, conversation, author)
+        if owner is not None:
+            return owner
+    return None
+
+
+def _is_for(value: str, token: str, conversation: Conversation, to: Participant | None) -> bool:
+    """Tell whether a reader sees an original: it is theirs, or says no more than their domain."""
+    if to is None or to.address is None:
+        return False
+    whose, domain = to.owner or to.token, to.address.domain
+    readings = _readings(value)
+    if any(named_in(written, conversation, whose) is not None for written in readings):
+        return False
+    return token == whose or any(is_made_under(written, domain) for written in readings)
+
+
+def _readings(value: str) -> list[bytes]:
+    """Give an identifier, and what stands in it in hexadecimal digits."""
+    found = [f"<{value}>".encode("utf-8", "replace")]
+    if _DIGITS.fullmatch(value):
+        _, inside, foreign = bytes.fromhex(value).partition(_FOREIGN)
+        if inside:
+            found.append(b"<" + foreign.strip(b"\0") + b">")
+    return found
