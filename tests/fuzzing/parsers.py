@@ -13,12 +13,12 @@ from typing import Any
 from builders import BUYER, CARRIER, DOMAIN, EVERYBODY, SHOP, S, order, person
 from cost import Endless, proportionate
 
-from conversation_tracker.core.base.means import never
+from conversation_tracker.core.base.means import ENDLESS, never
+from conversation_tracker.core.masking.container.holding import holds_address
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.header.headers import masked_mailboxes, masked_text
 from conversation_tracker.core.masking.header.phrases import quote_names
 from conversation_tracker.core.masking.part import (
-    archive,
     calendar,
     identity,
     large,
@@ -26,6 +26,7 @@ from conversation_tracker.core.masking.part import (
     opaque,
     outline,
 )
+from conversation_tracker.core.masking.part.line_length import shorten_lines
 from conversation_tracker.core.masking.text import (
     cloudflare,
     encoded,
@@ -251,6 +252,22 @@ def _windows(data: bytes) -> None:
             list(large.spans(data, 0, len(data), quoted=quoted))
 
 
+def _fold(data: bytes) -> None:
+    for name in (b"X", b"Subject", b"To"):
+        folding.header(name, data)
+    folding.part_line(data, b"\n")
+    folding.safe(data)
+    transfer.encode_anew(data)
+
+
+def _shorten(data: bytes) -> None:
+    """Take the lines for masked ones, of one part and of several."""
+    parted = b"--b\n\n" + data + b"\n--b\n" + data
+    shorten_lines([], data, b"", "ct.example.com", ENDLESS)
+    shorten_lines([(b"Content-Type", b"a/b; boundary=b")], data, data, "ct.example.com", ENDLESS)
+    shorten_lines([(b"Content-Type", b"multipart/x; boundary=b")], parted, b"", "x", ENDLESS)
+
+
 PARSERS: dict[str, Parser] = {
     "address": _suppressed(Address.parse, AddressError),
     "alias": _suppressed(lambda t: decode(Address("a", t + ".ct.x"), ("ct.x",)), NotAnAlias),
@@ -270,7 +287,8 @@ PARSERS: dict[str, Parser] = {
     "structure, message": _structure(b"message/rfc822"),
     "structure, file": _structure(b"application/octet-stream"),
     "fields": _octets(lambda data: [*fields.fields(data)]),
-    "folding": _octets(lambda d: (folding.header(b"X", d), folding.text(d), folding.safe(d))),
+    "folding": _octets(_fold),
+    "lines": _octets(_shorten),
     "message": _octets(parse),
     "base64": _transferred("base64"),
     "quoted-printable": _transferred("quoted-printable"),
@@ -313,10 +331,10 @@ PARSERS: dict[str, Parser] = {
     "part charset": _octets(lambda data: part_header.with_charset(b"Content-Type:" + data, "x")),
     "people": _octets(lambda data: (_PEOPLE.found(data), _PEOPLE.overwritten(data))),
     "media": _octets(lambda data: media.masked(b"\x89PNG\r\n\x1a\n" + data, _PEOPLE)),
-    "pdf": _octets(lambda data: archive.found(b"%PDF-1.4\n" + data, _PEOPLE)),
-    "pdf page": _octets(lambda d: archive.found(b"%PDF-\nstream\nBT " + d + b"endstream", _PEOPLE)),
-    "zip": _octets(lambda data: archive.found(b"PK\3\4" + data, _PEOPLE)),
-    "document": _octets(lambda data: archive.found(b"<x>" + data, _PEOPLE)),
+    "pdf": _octets(lambda data: holds_address(b"%PDF-1.4\n" + data, _PEOPLE)),
+    "pdf page": _octets(lambda d: holds_address(b"%PDF-\nstream\nBT " + d + b"endstream", _PEOPLE)),
+    "zip": _octets(lambda data: holds_address(b"PK\3\4" + data, _PEOPLE)),
+    "document": _octets(lambda data: holds_address(b"<x>" + data, _PEOPLE)),
     "identity": _octets(lambda d: (identity.found(d, _PEOPLE), identity.removed(d, _PEOPLE))),
     "certificate": _octets(lambda data: identity.found(b"\x30\x80" + data, _PEOPLE)),
     "opaque": _octets(lambda data: opaque.content(b"\x30\x80" + data)),
