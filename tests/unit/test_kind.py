@@ -43,6 +43,7 @@ from conversation_tracker.core.rules.kind import (
     OwnMail,
     PostmasterMail,
     Probe,
+    RedirectReport,
     SharedReport,
     Unacceptable,
     classify,
@@ -158,6 +159,7 @@ MESSAGES: list[tuple[Message, type]] = [
     # A report, and to an alias.
     (message(REPORT, S, sender=None), MisdirectedReport),
     (message(REPORT, S), MisdirectedReport),
+    (message(REPORT.replace(BUYER, A), BOUNCE, sender=None), RedirectReport),
     (message(REPORT, A, S, sender=None), SharedReport),
     (message(REPORT, BOUNCE, OTHER_BOUNCE, sender=None), SharedReport),
     (message(REPORT, BOUNCE, POSTMASTER, sender=None), SharedReport),

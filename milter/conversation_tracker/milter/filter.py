@@ -30,6 +30,7 @@ from conversation_tracker.milter.paths.outcome import Outcome, refuse
 from conversation_tracker.milter.paths.own_mail import find_order, take_own_mail
 from conversation_tracker.milter.paths.refused import answer_probe, refuse_unacceptable
 from conversation_tracker.milter.paths.reports import (
+    drop_redirect_report,
     split_report,
     take_bounce_report,
     take_misdirected_report,
@@ -114,7 +115,7 @@ class Filter:
             return
         recipients = tuple(transaction.recipients)
         message = Message(sender, recipients, headers, b"", transaction.arrival())
-        mail = kind.classify(message, transaction.known(directory))
+        mail = kind.classify(message, transaction.known(directory), authserv_id=self._authserv_id)
         if isinstance(mail, kind.OwnMail):
             with suppress(DatabaseUnavailable, rewrite.UnusableNumber):
                 transaction.named = find_order(self._database, mail.message, mail.store)
@@ -135,7 +136,9 @@ class Filter:
         context = Context(
             self._database, directory, self._authserv_id, self._reader, transaction.named
         )
-        found = kind.classify(message, transaction.known(directory), directory.secret)
+        found = kind.classify(
+            message, transaction.known(directory), directory.secret, self._authserv_id
+        )
         try:
             return take_path(found, context)
         except OrderLocked:
@@ -156,6 +159,8 @@ def take_path(mail: kind.Kind, context: Context) -> Outcome:
             return pass_to_postmaster(mail, context)
         case kind.BounceReport():
             return take_bounce_report(mail, context)
+        case kind.RedirectReport():
+            return drop_redirect_report(mail, context)
         case kind.MisdirectedReport():
             return take_misdirected_report(mail, context)
         case kind.SharedReport():

@@ -9,9 +9,10 @@ author is verified when a method passed for a domain that is aligned with theirs
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from conversation_tracker.core.model.address import mailboxes
+from conversation_tracker.core.model.alias import in_domains
 from conversation_tracker.core.model.first_pass import Verdict
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.syntax.results import Result, results
@@ -21,7 +22,8 @@ _HELO = re.compile(r"[A-Za-z0-9._:\[\]-]*+")
 _DOMAIN = re.compile(r"[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)*\.?")
 _LOCAL = re.compile(r"[^\0- \x7f\"(),:;<>@\[\]\\]*+")  # RFC 5322 section 3.2.3, RFC 6532
 _SIGNATURES = (b"dkim-signature", b"arc-seal", b"arc-message-signature")
-_METHODS = (b"dkim", b"dmarc", b"spf")
+_METHOD_NAMES = ("dkim", "dmarc", "spf")
+_METHODS = tuple(name.encode() for name in _METHOD_NAMES)
 _NAMES = ("header.d", "header.i", "header.from", "smtp.mailfrom")
 
 
@@ -49,15 +51,37 @@ def verdict(message: Message, authserv_id: str) -> Verdict:
     return "verified" if aligned and all(aligned) else "failed"
 
 
-def _passed(message: Message, authserv_id: str) -> Iterator[str]:
-    """Go through the domains that a method passed for."""
+def bears_our_signature(message: Message, authserv_id: str, alias_domains: Collection[str]) -> bool:
+    """Whether a verifier found a message signed for the alias domain that its From is in.
+
+    Only a signature says so: the envelope's domain is anybody's who forwards. The client does not
+    count, for mail comes back from this host as well.
+
+    Args:
+        message: the message.
+        authserv_id: whose results to believe, "" for nobody's.
+        alias_domains: all alias domains.
+    """
+    authors = {in_domains(author.domain, alias_domains) for author in message.authors}
+    if not authserv_id or len(authors) != 1 or None in authors or message.arrival.split:
+        return False
+    return any(
+        in_domains(domain, alias_domains) in authors
+        for domain in _passed(message, authserv_id, ("dkim",))
+    )
+
+
+def _passed(
+    message: Message, authserv_id: str, methods: Collection[str] = _METHOD_NAMES
+) -> Iterator[str]:
+    """Go through the domains that one of some methods passed for."""
     found = []
     for value in message.values(b"authentication-results"):
         message.means.check()
         found += [r for r in results(value, authserv_id) if r.result == "pass"]
     if found and _is_harmless(message):
         for result in found:
-            if (domain := _domain(result)) is not None:
+            if result.method in methods and (domain := _domain(result)) is not None:
                 yield domain
 
 

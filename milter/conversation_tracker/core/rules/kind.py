@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.alias import in_domains
 from conversation_tracker.core.model.automatic import may_be_answer
 from conversation_tracker.core.model.conversation import Conversation, Store
 from conversation_tracker.core.model.first_pass import read as read_pass
@@ -16,7 +17,13 @@ from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.core.reports.bounce import Delivery, forwarded
 from conversation_tracker.core.reports.report import Report, read
 from conversation_tracker.core.rules import postmaster
-from conversation_tracker.core.rules.rewrite import own_mail, refused, without_false_trust
+from conversation_tracker.core.rules.authentication import bears_our_signature
+from conversation_tracker.core.rules.rewrite import (
+    HOP_LIMIT,
+    own_mail,
+    refused,
+    without_false_trust,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,16 @@ class BounceReport:
     message: Message
     delivery: Delivery
     report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class RedirectReport:
+    """A report of what a reader sent on to an alias, to the bounce address of the copy they got.
+
+    It tells nothing of that copy's delivery: nothing is marked, and nobody is told.
+    """
+
+    message: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +167,7 @@ Kind = (
     | Unacceptable
     | PostmasterMail
     | BounceReport
+    | RedirectReport
     | MisdirectedReport
     | SharedReport
     | Complaint
@@ -159,13 +177,14 @@ Kind = (
 )
 
 
-def classify(message: Message, known: Known, secret: bytes = b"") -> Kind:
+def classify(message: Message, known: Known, secret: bytes = b"", authserv_id: str = "") -> Kind:
     """Decide what a message is.
 
     Args:
         message: the message, as it came.
         known: what was looked up.
         secret: what the first pass signs its findings with.
+        authserv_id: whose Authentication-Results to believe, "" for nobody's.
 
     Returns:
         Its kind. The message in it is trusted no more than its author allows, and has what the
@@ -177,13 +196,15 @@ def classify(message: Message, known: Known, secret: bytes = b"") -> Kind:
         # What was not kept cannot be masked, nor a forged order header be removed.
         return Unacceptable(message, replies.TOO_MANY_FIELDS, {})
     message = _settle_arrival(message, known, secret)
+    if _came_back(message, known, authserv_id):
+        return ForeignMail(message)
     if reply := refused(message, known.alias_domains):
         return Unacceptable(message, reply, known.conversations)
     if postmaster.alone(message.recipients):
         return PostmasterMail(message)
     if known.deliveries and len(message.recipients) == 1:
         [delivery] = known.deliveries.values()
-        return _classify_returned(message, delivery)
+        return _classify_returned(message, delivery, known.alias_domains)
     own = own_mail(message, known.stores)
     if (report := _classify_report(message, known, own)) is not None:
         return report
@@ -204,6 +225,19 @@ def _concerns(message: Message, known: Known) -> bool:
     )
 
 
+def _came_back(message: Message, known: Known, authserv_id: str) -> bool:
+    """Whether mail that we masked comes back for somebody who is no alias of ours.
+
+    Its reader redirects it, or has it fetched, to a mailbox of this host. The hop header alone
+    proves nothing: our signature does.
+    """
+    return (
+        0 < message.hops < HOP_LIMIT
+        and all(each.outsider for each in message.recipients)
+        and bears_our_signature(message, authserv_id, known.alias_domains)
+    )
+
+
 def _settle_arrival(message: Message, known: Known, secret: bytes) -> Message:
     """Return the message with the trust it deserves, and with what the first pass found out."""
     message = without_false_trust(message, known.stores)
@@ -213,13 +247,18 @@ def _settle_arrival(message: Message, known: Known, secret: bytes) -> Message:
     return replace(message, arrival=replace(message.arrival, passage=passage))
 
 
-def _classify_returned(message: Message, delivery: Delivery) -> Kind:
+def _classify_returned(
+    message: Message, delivery: Delivery, alias_domains: Collection[str]
+) -> Kind:
     """Decide what came to a bounce address; what is no report is mail to the author's alias."""
     report = read(message)
     if not message.null and not _answers_automatically(message, report):
         return Unacceptable(message, replies.NOT_A_REPORT, {})
     complaint = report.kind == "abuse"
     if not forwarded(report) and not complaint:
+        named = [in_domains(each.domain, alias_domains) for each in report.recipients]
+        if named and None not in named:
+            return RedirectReport(message)
         return BounceReport(message, delivery, report)
     conversation = delivery.conversation
     author = conversation.with_token(delivery.author)

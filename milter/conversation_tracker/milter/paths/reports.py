@@ -12,7 +12,12 @@ from conversation_tracker.core.reports import bounce
 from conversation_tracker.core.reports.bounce import Delivery
 from conversation_tracker.core.reports.report import Report
 from conversation_tracker.core.rules import rewrite
-from conversation_tracker.core.rules.kind import BounceReport, MisdirectedReport, SharedReport
+from conversation_tracker.core.rules.kind import (
+    BounceReport,
+    MisdirectedReport,
+    RedirectReport,
+    SharedReport,
+)
 from conversation_tracker.milter.paths.context import Context
 from conversation_tracker.milter.paths.outcome import Outcome
 
@@ -21,6 +26,11 @@ def take_bounce_report(returned: BounceReport, context: Context) -> Outcome:
     """Mark the delivery that the bounce address was made for."""
     plan = _mark(context, returned.message, returned.delivery, returned.report)
     return Outcome(plan, what="returned")
+
+
+def drop_redirect_report(_report: RedirectReport, _context: Context) -> Outcome:
+    """Take it, and tell nobody: what it is about has arrived before."""
+    return Outcome(Plan(discard=True), what="returned")
 
 
 def take_misdirected_report(misdirected: MisdirectedReport, context: Context) -> Outcome:
