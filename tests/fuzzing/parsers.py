@@ -8,17 +8,19 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from builders import BUYER, CARRIER, DOMAIN, EVERYBODY, SHOP, S, order, person
 from cost import Endless, proportionate
 
-from conversation_tracker.core.base.means import never
+from conversation_tracker.core.base.means import ENDLESS, never
+from conversation_tracker.core.masking.container import compound, seven_zip, tnef
+from conversation_tracker.core.masking.container.holding import holds_address
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.header.headers import masked_mailboxes, masked_text
 from conversation_tracker.core.masking.header.phrases import quote_names
 from conversation_tracker.core.masking.part import (
-    archive,
     calendar,
     identity,
     large,
@@ -26,6 +28,7 @@ from conversation_tracker.core.masking.part import (
     opaque,
     outline,
 )
+from conversation_tracker.core.masking.part.line_length import shorten_lines
 from conversation_tracker.core.masking.text import (
     cloudflare,
     encoded,
@@ -245,10 +248,53 @@ def _header(name: str) -> Parser:
     return _octets(work)
 
 
+CONTAINERS = {
+    "pdf": (b"%PDF-1.4\n", b""),
+    "pdf page": (b"%PDF-\nstream\nBT ", b"endstream"),
+    "zip": (b"PK\3\4", b""),
+    "document": (b"<x>", b""),
+    "gzip": (b"\x1f\x8b\x08\x1e\0\0\0\0\0\0", b""),
+    "bzip2": (b"BZh9\x31\x41\x59\x26\x53\x59", b""),
+    "xz": (b"\xfd7zXZ\0\0\4", b""),
+    "zstandard": (b"\x28\xb5\x2f\xfd\4\x58", b""),
+    "lzma": (b"\x5d\0\0\x80\0" + b"\xff" * 8, b""),
+    "zlib": (b"\x78\x9c", b""),
+    "tar": (b"a".ljust(257, b"\0") + b"ustar\x0000".ljust(255, b"\0"), b""),
+    "ar": (b"!<arch>\n", b""),
+    "7z": (seven_zip.MAGIC + b"\0\4", b""),
+    "compound file": (compound.MAGIC.ljust(512, b"\0"), b""),
+    "tnef": (tnef.MAGIC + b"\1\0", b""),
+}
+"""How each format begins, and what stands behind the text that follows."""
+
+
+def _contained(before: bytes, after: bytes, data: bytes) -> None:
+    """Look for somebody in a file that begins like one of a format: in a copy, and in the scan."""
+    file = before + data + after
+    holds_address(file, _PEOPLE)
+    _SCANNER.scan([Header(b"Content-Type", b"application/octet-stream")], file)
+
+
 def _windows(data: bytes) -> None:
     for quoted in (False, True):
         with suppress(large.Unparted):
             list(large.spans(data, 0, len(data), quoted=quoted))
+
+
+def _fold(data: bytes) -> None:
+    for name in (b"X", b"Subject", b"To"):
+        folding.header(name, data)
+    folding.part_line(data, b"\n")
+    folding.safe(data)
+    transfer.encode_anew(data)
+
+
+def _shorten(data: bytes) -> None:
+    """Take the lines for masked ones, of one part and of several."""
+    parted = b"--b\n\n" + data + b"\n--b\n" + data
+    shorten_lines([], data, b"", "ct.example.com", ENDLESS)
+    shorten_lines([(b"Content-Type", b"a/b; boundary=b")], data, data, "ct.example.com", ENDLESS)
+    shorten_lines([(b"Content-Type", b"multipart/x; boundary=b")], parted, b"", "x", ENDLESS)
 
 
 PARSERS: dict[str, Parser] = {
@@ -270,7 +316,8 @@ PARSERS: dict[str, Parser] = {
     "structure, message": _structure(b"message/rfc822"),
     "structure, file": _structure(b"application/octet-stream"),
     "fields": _octets(lambda data: [*fields.fields(data)]),
-    "folding": _octets(lambda d: (folding.header(b"X", d), folding.text(d), folding.safe(d))),
+    "folding": _octets(_fold),
+    "lines": _octets(_shorten),
     "message": _octets(parse),
     "base64": _transferred("base64"),
     "quoted-printable": _transferred("quoted-printable"),
@@ -313,10 +360,10 @@ PARSERS: dict[str, Parser] = {
     "part charset": _octets(lambda data: part_header.with_charset(b"Content-Type:" + data, "x")),
     "people": _octets(lambda data: (_PEOPLE.found(data), _PEOPLE.overwritten(data))),
     "media": _octets(lambda data: media.masked(b"\x89PNG\r\n\x1a\n" + data, _PEOPLE)),
-    "pdf": _octets(lambda data: archive.found(b"%PDF-1.4\n" + data, _PEOPLE)),
-    "pdf page": _octets(lambda d: archive.found(b"%PDF-\nstream\nBT " + d + b"endstream", _PEOPLE)),
-    "zip": _octets(lambda data: archive.found(b"PK\3\4" + data, _PEOPLE)),
-    "document": _octets(lambda data: archive.found(b"<x>" + data, _PEOPLE)),
+    **{
+        f"container, {name}": _octets(partial(_contained, before, after))
+        for name, (before, after) in CONTAINERS.items()
+    },
     "identity": _octets(lambda d: (identity.found(d, _PEOPLE), identity.removed(d, _PEOPLE))),
     "certificate": _octets(lambda data: identity.found(b"\x30\x80" + data, _PEOPLE)),
     "opaque": _octets(lambda data: opaque.content(b"\x30\x80" + data)),

@@ -17,7 +17,8 @@ A file begins with `#` lines that say what it shows. Then come steps, set apart 
     (the message, to a dot on its own line; `. => 554 5.6.0` where it is refused)
     SEND AGAIN                        the same once more; all that comes of it is expected anew
 
-    ARRIVES                           one copy that leaves; `ARRIVES as sent`: byte for byte
+    ARRIVES                           one copy that leaves; `ARRIVES as sent`: byte for byte;
+                                      `ARRIVES decoded`: its body without its transfer encoding
     MAIL FROM:<{bounce}>              {bounce} is any bounce address, {any} anything at all
     RCPT TO:<...>
     Name: value                       these are all the headers of this name, unfolded
@@ -37,6 +38,7 @@ address may be in a copy for somebody else, nor in what is recorded: that is loo
 `{alias:who}` is somebody's alias, `{hard:who}` and `{soft:who}` the form named, `{ALIAS:who}` the
 alias in capitals, `{bounce:who}` the bounce address of the last delivery to them. `who` is a name
 from ORDER or an address; ` of number` behind it names another order than the case's first.
+`{repeat:40 text}` is that text forty times.
 """
 
 import re
@@ -82,6 +84,7 @@ class Arrives:
     """A copy that leaves. `body` is None where anything will do."""
 
     as_sent: bool
+    decoded: bool = False
     sender: str = ""
     recipients: list[str] = field(default_factory=list)
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -145,8 +148,8 @@ def _step(line: str, left: Iterator[str]) -> Step:
         return Again()
     if word == "SEND":
         return _send(Send(rest), left)
-    if line in ("ARRIVES", "ARRIVES as sent"):
-        return _arrives(Arrives(as_sent=line.endswith("as sent")), left)
+    if line in ("ARRIVES", "ARRIVES as sent", "ARRIVES decoded"):
+        return _arrives(Arrives(line.endswith("as sent"), line.endswith("decoded")), left)
     if word == "TIMELINE":
         return Timeline(rest, list(iter(lambda: next(left, "").rstrip(), "")))
     raise BadCaseError(f"what is this? {line}")

@@ -1,5 +1,6 @@
 """Plays a case: hands its messages in and holds what leaves against what the case expects."""
 
+import email
 import re
 import time
 from collections.abc import Callable
@@ -164,7 +165,8 @@ class Player:
         if step.body is None:
             return []
         lines = [_ANY if line == "..." else line for line in step.body]
-        wanted, given = "\n".join(lines), mail.body.decode("utf-8", "backslashreplace")
+        body = _decode(mail) if step.decoded else mail.body
+        wanted, given = "\n".join(lines), body.decode("utf-8", "backslashreplace")
         given = given.removesuffix("\r\n").replace("\r\n", "\n")
         return [] if self._fits(wanted, given) else [f"body, not:\n{self.resolved(wanted)}"]
 
@@ -212,6 +214,9 @@ class Player:
 
     def _meant(self, place: str) -> str:
         kind, _, rest = place.partition(":")
+        if kind == "repeat":
+            times, _, text = rest.partition(" ")
+            return text * int(times)
         if not rest:
             known = self.names | {"any": _ANY, "bounce": _BOUNCE, "domain": DOMAIN}
             return known[kind]
@@ -245,6 +250,13 @@ _PLAIN: dict[str, Callable[..., None]] = {
 
 def _unfolded(value: bytes) -> str:
     return re.sub(r"\r\n(?=[ \t])", "", value.decode("utf-8", "backslashreplace")).strip()
+
+
+def _decode(mail: Mail) -> bytes:
+    """Read the body of a message that is no multipart, as the standard library does."""
+    content = email.message_from_bytes(mail.data).get_payload(decode=True)
+    assert isinstance(content, bytes)
+    return content
 
 
 def _without_received(data: bytes) -> bytes:

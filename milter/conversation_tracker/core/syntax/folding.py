@@ -1,16 +1,22 @@
 """Keeps lines within what SMTP carries, and header values free of what would end them.
 
-Postfix would cut a longer line, in the middle of an alias, and a masked address is often longer
-than the real one. A header line is folded before a blank it has (RFC 5322 section 2.2.3), so that
-unfolding gives the same value; a line of text is broken at one. A line without any blank stays as
-it is. Nothing here raises.
+Postfix would cut a longer line, in the midst of an alias, behind the signer; and a masked address
+is often longer than the real one. A header line is folded before a blank it has (RFC 5322 section
+2.2.3), so that unfolding gives the same value. Where it has none, text is written as encoded words
+(RFC 2047), and anything else is parted behind a comma or the like, where a blank means nothing most
+likely. Lines of text are parted in the same places. Nothing here raises.
 """
 
 import re
 from collections.abc import Iterator
 
+from conversation_tracker.core.syntax.encoded_words import decoded, encoded
+
 LONGEST = 998
 """Octets of a line without its end (RFC 5321 section 4.5.3.1.6)."""
+_TEXTS = frozenset({b"subject", b"comments", b"keywords", b"content-description", b"thread-topic"})
+_SIGNS = (b",", b";", b">")  # of lists, parameters, identifiers: behind them a blank may stand
+_WORDS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._-+")
 _UNSAFE = re.compile(rb"(\r\n(?=[ \t]))|\r|\0|\n(?![ \t])")
 
 
@@ -31,25 +37,33 @@ def header(name: bytes, value: bytes) -> bytes:
     folded = [*_pieces(lines[0], LONGEST - first)]
     for line in lines[1:]:
         folded += _pieces(line, LONGEST)
-    return b"\n".join(folded)
+    room = LONGEST - first
+    if len(folded[0]) <= room and all(len(line) <= LONGEST for line in folded):
+        return b"\n".join(folded)
+    key = name.strip().lower()
+    if key in _TEXTS or key.startswith(b"x-"):
+        return (b"\n " if first > LONGEST // 2 else b"") + encoded(decoded(value))
+    return b"\n".join(
+        b"\n ".join(_parts(each, LONGEST if number else max(room, 1)))
+        for number, each in enumerate(folded)
+    )
 
 
-def text(data: bytes) -> bytes:
-    """Break the lines of a text that are too long.
+def part_line(data: bytes, line_end: bytes) -> bytes:
+    """Part a line of text that is too long.
 
     Args:
-        data: text with LF or CR LF.
+        data: the line without its end.
+        line_end: what to put between its parts.
 
     Returns:
-        The text; the same object if no line is too long.
+        The line; the same object if it is not too long.
     """
     if len(data) <= LONGEST:
         return data
-    end = b"\n" if b"\n" in data and b"\r\n" not in data else b"\r\n"
-    lines = data.split(end)
-    if max(map(len, lines)) <= LONGEST:
-        return data
-    return end.join(end.join(_pieces(line, LONGEST)) for line in lines)
+    return line_end.join(
+        part for piece in _pieces(data, LONGEST) for part in _parts(piece, LONGEST)
+    )
 
 
 def _pieces(line: bytes, room: int) -> Iterator[bytes]:
@@ -68,6 +82,20 @@ def _pieces(line: bytes, room: int) -> Iterator[bytes]:
             at = min(after)
         yield line[start:at]
         start, room = at, LONGEST
+    yield line[start:]
+
+
+def _parts(line: bytes, room: int) -> Iterator[bytes]:
+    """Cut a line behind a sign, else behind what is in no address, else anywhere."""
+    start, first = 0, len(line) - len(line.lstrip(b" \t"))
+    while len(line) - start > room:
+        end = start + room
+        at = max(line.rfind(sign, max(first, start + room // 2), end) for sign in _SIGNS) + 1
+        if not at:
+            places = (n for n in range(end, max(first, start), -1) if line[n - 1] not in _WORDS)
+            at = next(places, end)
+        yield line[start:at]
+        start, room = at, LONGEST - 1
     yield line[start:]
 
 

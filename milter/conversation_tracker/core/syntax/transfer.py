@@ -136,8 +136,7 @@ def encoded(raw: bytes, old: bytes, new: bytes, encoding: str) -> bytes:
 
     Returns:
         The encoded content with the line ends of `raw`: base64 in 76 columns; in quoted-printable,
-        only lines that differ are written anew; anything else as it is, but for lines that SMTP
-        cannot carry.
+        only lines that differ are written anew; anything else as it is, however long its lines.
     """
     if encoding == BASE64:
         return _to_base64(raw, new)
@@ -145,7 +144,30 @@ def encoded(raw: bytes, old: bytes, new: bytes, encoding: str) -> bytes:
         return _to_quoted(raw, old, new)
     if encoding in uuencoding.NAMES:
         return uuencoding.encoded(raw, new)
-    return new if encoding == "binary" else folding.text(new)
+    return new
+
+
+def encode_anew(data: bytes) -> tuple[bytes, str]:
+    """Encode content so that none of its lines is too long for SMTP.
+
+    Args:
+        data: the content.
+
+    Returns:
+        It encoded, and the transfer encoding: quoted-printable where most of it can be read then,
+        else base64.
+    """
+    line_end = _line_end(data)
+    if 6 * len(_ESCAPED.findall(data)) > len(data):
+        return b"".join(based((data,), line_end, line_end)), BASE64
+    lines = map(_split_end, _LINE.findall(data))
+    return b"".join(_quoted(*line, line_end) for line in lines), QUOTED_PRINTABLE
+
+
+def _split_end(line: bytes) -> tuple[bytes, bytes]:
+    """Part a line from its end."""
+    text = line.removesuffix(b"\n").removesuffix(b"\r") if line.endswith(b"\n") else line
+    return text, line[len(text) :]
 
 
 def unbroken(raw: bytes) -> bytes:
@@ -228,8 +250,7 @@ def _quoted_lines(raw: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
     texts: list[bytes] = []
     for match in _LINE.finditer(raw):
         line = match[0]
-        text = line.removesuffix(b"\n").removesuffix(b"\r") if line.endswith(b"\n") else line
-        end = line[len(text) :]
+        text, end = _split_end(line)
         text = text.rstrip(b" \t")  # not part of the content, RFC 2045 section 6.7 (3)
         pieces.append(line)
         if text.endswith(b"="):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from conversation_tracker.core.base.means import Means, Octets
 from conversation_tracker.core.masking.header.headers import KEPT_FROM_PROTECTED
 from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.masking.part.line_length import ENCODING, shorten_lines
 from conversation_tracker.core.model.conversation import Conversation, Participant
 from conversation_tracker.core.model.first_pass import Passage, Verdict, written
 from conversation_tracker.core.model.message import INTERNAL, PASS, Header, Message, Recipient
@@ -22,6 +23,7 @@ from conversation_tracker.core.model.plan import (
 )
 from conversation_tracker.core.scanning.found import Hit
 from conversation_tracker.core.scanning.scan import Scanner
+from conversation_tracker.core.syntax import folding
 from conversation_tracker.core.views.suspects import find_suspects
 from conversation_tracker.core.views.view import View
 
@@ -104,11 +106,47 @@ def content(message: Message, view: View, scanner: Scanner, *, protected: bool) 
     ]
     if not protected:
         values = _without_shown(message, values, view, scanner)
+    values = list(_fold(message, values, view.conversation.order.alias_domain))
+    fields = [(h.name, v) for h, v in zip(message.headers, values, strict=True) if v is not None]
+    domain = view.conversation.order.alias_domain
+    body, encoding = shorten_lines(fields, body, shown.body, domain, message.means)
+    if encoding is not None:
+        values = [
+            encoding if v is not None and h.key == ENCODING.lower() and v.lower() != encoding else v
+            for h, v in zip(message.headers, values, strict=True)
+        ]
     yield from changed(message, values)
     for header in view.added(message):
         yield AddHeader(header.name, header.value)
+    for name, value in _lacking(fields, encoding):
+        yield AddHeader(name, value)
     if body is not message.body:
         yield ReplaceBody(body)
+
+
+def _fold(
+    message: Message, values: Sequence[bytes | None], alias_domain: str
+) -> Iterator[bytes | None]:
+    """Fold values that are too long, if that is of our making or might part an alias."""
+    domain = alias_domain.encode("ascii")
+    for header, value in zip(message.headers, values, strict=True):
+        long = value is not None and len(value) > folding.LONGEST // 2
+        if value and (value is not header.value or (long and domain in value.lower())):
+            yield folding.header(header.name, value)
+        else:
+            yield value
+
+
+def _lacking(
+    fields: Sequence[tuple[bytes, bytes]], encoding: bytes | None
+) -> Iterator[tuple[bytes, bytes]]:
+    """Give the fields that a message needs besides those it has, to be in this encoding."""
+    if encoding is None:
+        return
+    names = {name.lower() for name, _ in fields}
+    for name, value in ((b"MIME-Version", b"1.0"), (ENCODING, encoding)):
+        if name.lower() not in names:
+            yield name, value
 
 
 def _without_shown(

@@ -33,7 +33,6 @@ from conversation_tracker.core.model.conversation import Conversation, Mapped, P
 from conversation_tracker.core.model.message import HOPS, INTERNAL, Header, Message
 from conversation_tracker.core.model.part_cache import Quiet
 from conversation_tracker.core.model.variant import single_label
-from conversation_tracker.core.syntax import folding
 from conversation_tracker.core.views import calendar_ids
 from conversation_tracker.core.views.content_ids import References
 from conversation_tracker.core.views.foreign import Foreign
@@ -267,7 +266,7 @@ class View:
         self.quiet.met = False
         value = self._value(mask_field(header, self), message, hidden=hidden)
         if value is not header.value:
-            return folding.header(header.name, value) if value else value
+            return value
         # Addresses and identifiers are looked up, and not found in a text.
         looked_up = header.key in ADDRESS_HEADERS or header.key in IDENTIFYING
         if self.quiet.learns and not (self.quiet.met or looked_up):
