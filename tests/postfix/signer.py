@@ -43,7 +43,7 @@ class Signer:
             f"KeyTable file:{directory / 'keys'}\nSigningTable refile:{directory / 'signed'}\n"
             f"InternalHosts {directory / 'hosts'}\nCanonicalization relaxed/relaxed\n"
             # Anybody may write in the directory above a temporary one.
-            "OversignHeaders From\nRequireSafeKeys no\n"
+            "OversignHeaders From\nSignHeaders *,+List-Unsubscribe-Post\nRequireSafeKeys no\n"
         )
 
     def __enter__(self) -> Self:

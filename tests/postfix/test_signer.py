@@ -54,6 +54,28 @@ def test_copies_verify(signed: Signed, mask: str, count: int) -> None:
     host.rest([shop])
 
 
+def test_an_offer_to_leave_by_one_request_is_signed(signed: Signed) -> None:
+    """A page is asked only if the signature covers both fields (RFC 8058 section 4)."""
+    host, signer = signed
+    shop = host.shop()
+    order = shop.order("1001", buyer=BUYER)
+    letter = Person(f"news@{shop.domain}", "Shop").write(
+        [order.alias(BUYER)],
+        "News",
+        TEXT,
+        List_Unsubscribe=f"<https://{shop.domain}/leave/1>",
+        List_Unsubscribe_Post="List-Unsubscribe=One-Click",
+    )
+    [mail] = host.carried(letter.sender, letter.recipients, letter.data, trusted=True)
+    assert_signed(mail, signer)
+    [signature] = mail.header("DKIM-Signature")
+    covered = re.search(rb"\bh=([^;]*)", signature)
+    assert covered is not None
+    names = re.sub(rb"\s", b"", covered[1]).lower().split(b":")
+    assert {b"list-unsubscribe", b"list-unsubscribe-post"} <= {*names}
+    host.rest([shop])
+
+
 def test_store_mail_to_real_addresses_verifies(signed: Signed) -> None:
     """The store's own mail leaves from its soft alias, signed by us alone."""
     host, signer = signed

@@ -7,17 +7,19 @@ nobody in any more.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, islice
 
 from conversation_tracker.core.masking.header.headers import ADDRESS_HEADERS
 from conversation_tracker.core.masking.part import invitation, written
-from conversation_tracker.core.model.address import Address, mailboxes
+from conversation_tracker.core.model.address import Address, AddressError, mailboxes
 from conversation_tracker.core.model.alias import in_domains
 from conversation_tracker.core.model.conversation import Conversation, Store
 from conversation_tracker.core.model.first_pass import Verdict
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.variant import base, single_label
 from conversation_tracker.core.rules import claims
+from conversation_tracker.core.syntax import unsubscribing
 from conversation_tracker.core.syntax.encoded_words import decoded
 from conversation_tracker.core.views.view import structure
 
@@ -223,7 +225,10 @@ def _answers(
     alias_domains: Collection[str],
     left: set[str],
 ) -> Conversation:
-    """Let the message's own Reply-To addresses and return path take part in it."""
+    """Let the message's own Reply-To addresses and return path take part in it.
+
+    So do the addresses that the store's mail tells its readers to write to in order to get no more.
+    """
     author = message.author
     assert author is not None
     owner = conversation.whose(author)
@@ -233,6 +238,8 @@ def _answers(
         for value in message.values(b"reply-to")
         for m in mailboxes(value, message.means.check)
     ]
+    if owner.role == "store" and owner.token not in conversation.hard_only:
+        found += _unsubscribing(message)
     wanted = {a.key: a for a in found if a is not None and not single_label(a)}
     wanted.pop(author.key, None)
     real = [a for a in wanted.values() if in_domains(a.domain, alias_domains) is None]
@@ -247,3 +254,11 @@ def _answers(
     if in_domains(sender.domain, alias_domains) is None:
         conversation = conversation.answering(sender, owner, mint)
     return conversation
+
+
+def _unsubscribing(message: Message) -> Iterator[Address]:
+    for value in message.values(unsubscribing.FIELD):
+        message.means.check()
+        for text in unsubscribing.find_addresses(value):
+            with suppress(AddressError):
+                yield Address.parse(text)

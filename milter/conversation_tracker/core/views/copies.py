@@ -23,7 +23,7 @@ from conversation_tracker.core.model.plan import (
 )
 from conversation_tracker.core.scanning.found import Hit
 from conversation_tracker.core.scanning.scan import Scanner
-from conversation_tracker.core.syntax import folding
+from conversation_tracker.core.syntax import folding, unsubscribing
 from conversation_tracker.core.views.suspects import find_suspects
 from conversation_tracker.core.views.view import View
 
@@ -106,6 +106,7 @@ def content(message: Message, view: View, scanner: Scanner, *, protected: bool) 
     ]
     if not protected:
         values = _without_shown(message, values, view, scanner)
+    values = _without_broken_click(message, values)
     values = list(_fold(message, values, view.conversation.order.alias_domain))
     fields = [(h.name, v) for h, v in zip(message.headers, values, strict=True) if v is not None]
     domain = view.conversation.order.alias_domain
@@ -122,6 +123,24 @@ def content(message: Message, view: View, scanner: Scanner, *, protected: bool) 
         yield AddHeader(name, value)
     if body is not message.body:
         yield ReplaceBody(body)
+
+
+def _without_broken_click(message: Message, values: list[bytes | None]) -> list[bytes | None]:
+    """Offer to leave by one request only where a page for it stays as its sender wrote it.
+
+    RFC 8058 section 3.1. Who asks it is a program, and nobody sees that it fails.
+    """
+    if message.first(unsubscribing.ONE_CLICK) is None:
+        return values
+    fields = zip(message.headers, values, strict=True)
+    offers = [(h.value, v) for h, v in fields if h.key == unsubscribing.FIELD and v is not None]
+    written = {page for old, _ in offers for page in unsubscribing.find_pages(old)}
+    if any(page in written for _, new in offers for page in unsubscribing.find_pages(new)):
+        return values
+    return [
+        None if h.key == unsubscribing.ONE_CLICK else v
+        for h, v in zip(message.headers, values, strict=True)
+    ]
 
 
 def _fold(
