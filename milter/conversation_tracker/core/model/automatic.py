@@ -122,8 +122,9 @@ def _begins(message: Message, name: bytes, value: bytes) -> bool:
 
 def _values(message: Message, names: tuple[bytes, ...]) -> list[bytes]:
     """Give the values of some headers, in lower case, without parameters and comments behind."""
-    present = [name for name in names if message.first(name) is not None]
-    found = [(name, value) for name in present for value in message.values(name)]
+    if message.lacks(names):  # as most do
+        return []
+    found = [(name, value) for name in names for value in message.values(name)]
     return [
         (_BEHIND.split(value, maxsplit=1)[0] if name in _SUBMITTED else value).strip().lower()
         for name, value in found

@@ -7,7 +7,7 @@ shape, for `explain` and the timeline.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -136,6 +136,10 @@ class Message:
     def first(self, name: bytes) -> bytes | None:
         """Give the first field of a name, given in lower case, or None."""
         return self._first.get(name)
+
+    def lacks(self, names: Iterable[bytes]) -> bool:
+        """Whether no field has one of these names, given in lower case."""
+        return self._first.keys().isdisjoint(names)
 
     @property
     def author(self) -> Address | None:

@@ -2,7 +2,7 @@
 
 Kept is the structure, and of which parts and fields it is known that they name nobody of an order:
 these are the same in every view of it. The final scan keeps its findings apart, and does not
-believe these. No content is kept. Nothing here raises.
+believe these. No content is kept but short texts between parts. Nothing here raises.
 """
 
 from collections.abc import Callable, Hashable
@@ -20,6 +20,8 @@ class Quiet:
     Attributes:
         texts: the identities of leaves in whose text, in whatever form, no domain of anybody is.
         files: the identities of leaves that are no text and hold nobody's address.
+        headers: the identities of parts in whose header blocks is none.
+        gaps: what stands between parts, of which the same is true.
         fields: the places of header fields of which the same is true as of `texts`.
         met: a domain was met since this was last set to False.
         learns: what is found now holds in every view: the record looks for everybody.
@@ -27,6 +29,8 @@ class Quiet:
 
     texts: set[int] = field(default_factory=set)
     files: set[int] = field(default_factory=set)
+    headers: set[int] = field(default_factory=set)
+    gaps: set[bytes] = field(default_factory=set)
     fields: set[int] = field(default_factory=set)
     met: bool = False
     learns: bool = False

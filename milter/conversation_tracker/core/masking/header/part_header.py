@@ -23,6 +23,10 @@ _SIGNED = re.compile(rb"(multipart\s*/\s*)signed", re.IGNORECASE)
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _WITH_PARAMETERS = (b"content-type", b"content-disposition")
 _READ = ADDRESS_HEADERS | {b"subject", b"comments"}  # by a person, and by their program
+_LOOKED_UP = re.compile(
+    rb"^(?:%s)[ \t]*:" % b"|".join(map(re.escape, sorted(IDENTIFYING))),
+    re.IGNORECASE | re.MULTILINE,
+)
 _MAY_NAME = re.compile(rb"[@*\\\x80-\xff]|=\?|%40")  # elsewhere no address is written or encoded
 
 
@@ -37,11 +41,17 @@ def masked(block: bytes, mask: Callable[[str], str], *, shows: bool = True) -> b
     Returns:
         The block; the same object if nothing changed.
     """
-    if _surely_clean(block, mask):
+    hidden = obfuscated.possible(block, mask)
+    if _surely_clean(block, mask, hidden=hidden):
         return block
     old = [block[start:end] for start, end in unfolded(block, check_of(mask))]
-    new = [_masked_line(line, mask, shows=shows) for line in old]
+    new = [_masked_line(line, mask, shows=shows, hidden=hidden) for line in old]
     return block if new == old else b"".join(new)
+
+
+def looks_up(block: bytes) -> bool:
+    """Whether identifiers in a block are looked up: what one view keeps, another may not."""
+    return _LOOKED_UP.search(block) is not None
 
 
 def value_masked(
@@ -145,7 +155,10 @@ def unsigned_value(value: bytes) -> bytes:
     return value if new == value else new
 
 
-def _masked_line(line: bytes, mask: Callable[[str], str], *, shows: bool) -> bytes:
+def _masked_line(line: bytes, mask: Callable[[str], str], *, shows: bool, hidden: bool) -> bytes:
+    """Mask one line; `hidden` as for `may_hide`."""
+    if line.isspace() or (not looks_up(line) and _surely_clean(line, mask, hidden=hidden)):
+        return line
     match = FIELD.fullmatch(line)
     if match is None:  # some programs end the header here, and read the rest as they please
         return charset.changed(line, "", lambda text: mask_spelled(mask(text), mask))[0]
@@ -153,8 +166,9 @@ def _masked_line(line: bytes, mask: Callable[[str], str], *, shows: bool) -> byt
     # An address may stand as a name, as every printable character may be in one.
     name = charset.changed(name, "", mask)[0]
     value = value.replace(b"\r\n", b"\n")
-    new = value_masked(name.lower(), value, mask, shows=shows)
-    new = charset.changed(new, "", lambda text: obfuscated.masked(text, mask))[0]
+    new = value_masked(name.lower(), value, mask, shows=shows, hidden=hidden)
+    if hidden or not new.isascii():
+        new = charset.changed(new, "", lambda text: obfuscated.masked(text, mask))[0]
     if new == value and name == match[1]:
         return line
     if b"\r\n" in line:
@@ -162,12 +176,14 @@ def _masked_line(line: bytes, mask: Callable[[str], str], *, shows: bool) -> byt
     return name + match[2] + new + (match[4] or b"")
 
 
-def _surely_clean(block: bytes, mask: Callable[[str], str]) -> bool:
-    """Say whether nothing in the block can be encoded, and the mask finds nothing in it raw."""
-    possible = getattr(mask, "possible", None)
-    if possible is None or b"=?" in block or b"*" in block or b"\\" in block:
+def _surely_clean(block: bytes, mask: Callable[[str], str], *, hidden: bool) -> bool:
+    """Whether nothing in a block can be encoded, and the mask finds nothing in it raw."""
+    possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
+    if possible is None or hidden or b"=?" in block or b"*" in block or b"\\" in block:
         return False
     eyes: Eyes | None = getattr(mask, "eyes", None)
     if eyes is not None and eyes.possible(block):
         return False
-    return not possible(block) and not obfuscated.possible(block, mask)
+    # An address may be folded in its midst.
+    folded = b"\n " in block or b"\n\t" in block
+    return not possible(block) and not (folded and possible(_FOLD.sub(b"", block)))

@@ -27,7 +27,7 @@ def quote_names(value: bytes, check: Callable[[], None] = never) -> bytes:
         The value; the same object where every name may stay. `Doe, John <a@b>` becomes
         `"Doe, John" <a@b>`; a name in raw octets becomes encoded words in UTF-8.
     """
-    if value.isascii() and all(b"@" in piece for piece in value.split(b",")):
+    if value.isascii() and (b"," not in value or all(b"@" in p for p in value.split(b","))):
         return value
     edits: list[tuple[int, int, bytes]] = []
     words = _Spans([match.span() for match in ENCODED.finditer(value)])

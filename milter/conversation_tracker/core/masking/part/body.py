@@ -57,6 +57,7 @@ RUNNING = ("text/plain", "text/html")
 """The types of what a reader sees as the text of a message."""
 
 _SIGNED = "multipart/signed"
+_SHORT = 512  # octets of a text between parts that is worth remembering
 _REMOVED, _UNSIGNED = REMOVED.encode("ascii"), UNSIGNED.encode("ascii")
 
 
@@ -165,7 +166,7 @@ def _edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
     inside, label = _content_edits(part, body, task)
     start, end = part.header
     old = body[start:end]
-    new = part_header.masked(old, task.mask)
+    new = _new_header(part, old, task)
     if label != part.charset:
         new = part_header.with_charset(new, label)
     if part.type == _SIGNED and any(edit[2].endswith(_UNSIGNED) for edit in inside):
@@ -173,6 +174,18 @@ def _edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
     if new is not old:
         yield start, end, new
     yield from inside
+
+
+def _new_header(part: Part, old: bytes, task: _Task) -> bytes:
+    """Mask a part's header block; the same object if nothing changes."""
+    quiet = task.quiet
+    if id(part) in quiet.headers:
+        return old
+    quiet.met = False
+    new = part_header.masked(old, task.mask)
+    if quiet.learns and new is old and not (quiet.met or part_header.looks_up(old)):
+        quiet.headers.add(id(part))
+    return new
 
 
 def _content_edits(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
@@ -281,17 +294,17 @@ def _container_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
     inside = _inside_edits(part, body, task)
     at = part.content[0]
     if part.type == "multipart/alternative":
-        at = yield from _alternative_edits(part, body, list(inside), task.mask)
+        at = yield from _alternative_edits(part, body, list(inside), task)
     else:
         for child, edits in inside:
-            yield from _gap_edits(at, child.header[0], body, task.mask)
+            yield from _gap_edits(at, child.header[0], body, task)
             yield from edits
             at = child.content[1]
-    yield from _gap_edits(at, part.content[1], body, task.mask)
+    yield from _gap_edits(at, part.content[1], body, task)
 
 
 def _alternative_edits(
-    part: Part, body: Octets, inside: list[tuple[Part, list[Edit]]], mask: Mask
+    part: Part, body: Octets, inside: list[tuple[Part, list[Edit]]], task: _Task
 ) -> Generator[Edit, None, int]:
     """Give the edits of alternatives, and where the last one ends.
 
@@ -301,14 +314,14 @@ def _alternative_edits(
     at = part.content[0]
     for number, (child, edits) in enumerate(inside):
         if not left or not _is_removed(child, edits):
-            yield from _gap_edits(at, child.header[0], body, mask)
+            yield from _gap_edits(at, child.header[0], body, task)
             yield from edits
             at = child.content[1]
         elif number > left[0]:
             yield at, child.content[1], b""
             at = child.content[1]
         else:
-            yield from _gap_edits(at, child.header[0], body, mask)
+            yield from _gap_edits(at, child.header[0], body, task)
             at = part.children[number + 1].header[0]
             yield child.header[0], at, b""
     return at
@@ -339,5 +352,14 @@ def _signs(number: int, part: Part) -> bool:
     return signs and is_leaf(part) and part.header[0] < part.header[1]
 
 
-def _gap_edits(start: int, end: int, body: Octets, mask: Mask) -> Iterator[Edit]:
-    return large.text_edits(body, start, end, mask)
+def _gap_edits(start: int, end: int, body: Octets, task: _Task) -> Iterator[Edit]:
+    """Give the edits of what stands between parts: mostly the same few delimiters."""
+    quiet = task.quiet
+    text = body[start:end] if end - start <= _SHORT else None
+    if text is not None and text in quiet.gaps:
+        return
+    quiet.met = False
+    edits = list(large.text_edits(body, start, end, task.mask))
+    if text is not None and quiet.learns and not (edits or quiet.met):
+        quiet.gaps.add(text)
+    yield from edits

@@ -35,16 +35,23 @@ _STYLED = re.compile(r"\\[0-9a-f]{2}")
 _RICH = re.compile(r"\{\\rtf|\\'[0-9a-f]{2}|\\u-?[1-9][0-9]{1,4}(?![0-9a-f])")
 # What one reading does not tell: an escape of an escape.
 _NAMES = "commat|period|lowbar|percnt|bsol|lt|gt|quot|nbsp|lpar|rpar|shy|zwnj|plus|hyphen|dash"
-_TWICE = {
-    "&": re.compile(
-        rf"&(?:(?:amp;)+(?:\#[0-9x]|amp;|(?:{_NAMES});)"
-        r"|#0*(?:4[01]|60|62|91|93|12[35]);|#x0*(?:2[89]|3[ce]|[57][bd]);"
-        r"|[lr](?:par|sqb|cub|brac[ek]);|#0*3[78]|#x0*2[56]|#0*92|#x0*5c|percnt|bsol)"
+# Each sign with what tells that it is an escape, and of such as were not looked behind.
+_SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
+    *((sign, None) for sign in _TERMINAL),
+    *((sign, None) for sign in (gateway_links.SIGN, *cloudflare.SIGNS, "srcdoc")),
+    ("\\", _BACKSLASHED),
+    (
+        "&",
+        re.compile(
+            rf"&(?:(?:amp;)+(?:\#[0-9x]|amp;|(?:{_NAMES});)"
+            r"|#0*(?:4[01]|60|62|91|93|12[35]);|#x0*(?:2[89]|3[ce]|[57][bd]);"
+            r"|[lr](?:par|sqb|cub|brac[ek]);|#0*3[78]|#x0*2[56]|#0*92|#x0*5c|percnt|bsol)"
+        ),
     ),
-    "%": re.compile(r"%(?:u00|(?:25)*(?:(?:26|5c)[^\s<>]|3d[0-9a-f]{2}))"),
-    "=2": re.compile(r"=2(?:5[0-9a-f]{2}|6)"),
-    "+aea": re.compile(r"\+aea"),
-}
+    ("%", re.compile(r"%(?:u00|(?:25)*(?:(?:26|5c)[^\s<>]|3d[0-9a-f]{2}))")),
+    ("=2", re.compile(r"=2(?:5[0-9a-f]{2}|6)")),
+    ("+aea", None),
+)
 _TAGGED = re.compile(r"<(?<=[\w@.]<)/?[a-z][^<>]{0,80}>(?>(?:</?[a-z][^<>]{0,80}>){0,8})[\w@.]")
 _ESCAPED_SIGN = re.compile(
     r"%(?:25)*40|-(?:25)*40|\*(?:25)*40|\\x40|\\u0040|\\u\{0*40\}|\\U00000040|\\100|\\'40"
@@ -226,23 +233,17 @@ def _is_tagged(low: str) -> bool:
 
 def _is_deep(low: str, labels: Collection[str]) -> bool:
     """Tell cheaply whether a lower-cased text has escapes that were not looked behind."""
-    if "\x1b" in low or "\x9b" in low or ("[" in low and any(sign in low for sign in _CARETS)):
-        return True
-    if "urldefense" in low or "srcdoc" in low or "cfemail" in low or "email-protection" in low:
-        return True
-    if "\\" in low and _BACKSLASHED.search(low):
-        return True
-    if any(sign in low and each.search(low) for sign, each in _TWICE.items()):
-        return True
+    for sign, pattern in _SIGNS_OF_MORE:
+        if sign in low and (pattern is None or pattern.search(low) is not None):
+            return True
     return dialects.is_composed(low) or _is_escaped_before(low, labels)
 
 
 def _is_escaped_before(low: str, labels: Collection[str]) -> bool:
     """Tell whether what stands before a label is escaped."""
-    if ";" in low and any(";" + label in low for label in labels):
-        return True
-    if "\\n" in low and any("\\n" + label in low for label in labels):
-        return True
+    for sign in (";", "\\n"):
+        if sign in low and any(sign + label in low for label in labels):
+            return True
     if "%" not in low:
         return False
     for label in labels:
