@@ -23,6 +23,7 @@ class Quiet:
         headers: the identities of parts in whose header blocks is none.
         gaps: what stands between parts, of which the same is true.
         fields: the places of header fields of which the same is true as of `texts`.
+        clear: no header field holds anything that does not stand in clear, encoded words apart.
         met: a domain was met since this was last set to False.
         learns: what is found now holds in every view: the record looks for everybody.
     """
@@ -32,6 +33,7 @@ class Quiet:
     headers: set[int] = field(default_factory=set)
     gaps: set[bytes] = field(default_factory=set)
     fields: set[int] = field(default_factory=set)
+    clear: bool = False
     met: bool = False
     learns: bool = False
 

@@ -30,6 +30,9 @@ _KNOWN_FIELD = re.compile(
     re.IGNORECASE,
 )
 _DELIMITER_END = re.compile(rb"(--)?(?>[ \t\r]*)(?:\Z|(?=\n))")
+_MEDIA = re.compile(rb"[\s\"]*([\w.+!#$&^-]+/[\w.+!#$&^-]+)(?!\s*/)")
+_MULTIPART = re.compile(rb"[\s\"]*multipart\b", re.IGNORECASE)
+_ENCODING = re.compile(rb"[\w-]+")
 _PAGE = re.compile(rb"html?\b", re.IGNORECASE)
 _TELLING = (b"content-type", b"content-disposition")
 _MESSAGES = ("message/rfc822", "message/global", "message/news")
@@ -68,15 +71,15 @@ class Declared:
         for name, value in fields:
             first.setdefault(name.lower(), value)
         self.value = first.get(b"content-type", b"")
-        media = re.match(rb"[\s\"]*([\w.+!#$&^-]+/[\w.+!#$&^-]+)(?!\s*/)", self.value)
+        media = _MEDIA.match(self.value)
         self.type = media[1].decode("ascii", "replace").lower() if media else default
-        if media is None and re.match(rb"[\s\"]*multipart\b", self.value, re.IGNORECASE):
+        if media is None and _MULTIPART.match(self.value):
             self.type = "multipart/mixed"
         told = b" ".join(value for name, value in fields if name.lower() in _TELLING)
         self.markup = self.type.endswith(("html", "xml")) or (
             self.type == "text/plain" and _PAGE.search(told) is not None
         )
-        encoding = re.search(rb"[\w-]+", first.get(b"content-transfer-encoding", b""))
+        encoding = _ENCODING.search(first.get(b"content-transfer-encoding", b""))
         self.encoding = encoding[0].lower() if encoding else b""
 
     @classmethod

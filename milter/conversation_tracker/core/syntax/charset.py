@@ -152,8 +152,11 @@ def rewritten(
 
 def foreign(text: str) -> str:
     """Give the characters of a text that are not ASCII: among these, looking for some is cheap."""
-    octets = text.encode("utf-8", "surrogatepass").translate(None, _ALL_ASCII)
-    return octets.decode("utf-8", "surrogatepass")
+    try:  # one octet for each character: far cheaper
+        return text.encode(_LAST).translate(None, _ALL_ASCII).decode(_LAST)
+    except ValueError:
+        octets = text.encode("utf-8", "surrogatepass").translate(None, _ALL_ASCII)
+        return octets.decode("utf-8", "surrogatepass")
 
 
 def narrowed(data: bytes, old: bytes, label: str) -> bytes:

@@ -235,8 +235,8 @@ class View:
         """
         values: list[bytes | None] = []
         seen: set[bytes] = set()
-        quiet = self._known_of(message).fields
-        hidden = self._may_hide(message)
+        known = self._known_of(message)
+        hidden = self._may_hide(message, known)
         self._references.author = find_author(message, self.conversation)
         for place, header in enumerate(message.headers):
             self.means.check()
@@ -250,15 +250,19 @@ class View:
             named = b"@" in key and self(key.decode("latin-1")) != key.decode("latin-1")
             if handed_in or again or named or not self._kept(key, protected=protected):
                 values.append(None)
-            elif place in quiet:
+            elif place in known.fields:
                 values.append(header.value)
             else:
                 values.append(self._shown_value(place, header, message, hidden=hidden))
         return values
 
-    def _may_hide(self, message: Message) -> bool:
+    def _may_hide(self, message: Message, known: Quiet) -> bool:
         """Tell for all fields at once whether one may hold what does not stand in clear."""
-        return obfuscated.possible(b"\n".join([each.value for each in message.headers]), self)
+        if known.clear:
+            return False
+        hidden = obfuscated.possible(b"\n".join([each.value for each in message.headers]), self)
+        known.clear = known.learns and not hidden
+        return hidden
 
     def _shown_value(
         self, place: int, header: Header, message: Message, *, hidden: bool

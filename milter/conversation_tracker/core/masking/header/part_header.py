@@ -159,6 +159,7 @@ def _masked_line(line: bytes, mask: Callable[[str], str], *, shows: bool, hidden
     """Mask one line; `hidden` as for `may_hide`."""
     if line.isspace() or (not looks_up(line) and _surely_clean(line, mask, hidden=hidden)):
         return line
+    hidden = hidden and obfuscated.possible(line, mask)
     match = FIELD.fullmatch(line)
     if match is None:  # some programs end the header here, and read the rest as they please
         return charset.changed(line, "", lambda text: mask_spelled(mask(text), mask))[0]

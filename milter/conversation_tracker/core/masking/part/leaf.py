@@ -298,5 +298,6 @@ def _possible(data: bytes, mask: Mask) -> bool:
 
 def _readable(data: bytes, mask: Mask) -> bool:
     """Tell whether ASCII text may hold an address, in clear or not."""
-    readable = encoded.possible(data, mask) or escapes.possible(data)
-    return _possible(data, mask) or readable or spelled.may_spell(data, mask)
+    if _possible(data, mask) or encoded.possible(data, mask) or escapes.possible(data):
+        return True
+    return spelled.may_spell(data, mask)

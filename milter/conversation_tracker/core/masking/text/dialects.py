@@ -94,15 +94,13 @@ class _Composed(Dialect):
 
     def find(self, text: str) -> Iterator[Piece]:
         """Go through the pieces of a text that mean something else."""
-        if not is_composed(text):
-            return
-        few = foreign(text)
+        few = "" if text.isascii() else foreign(text)
         if _WIDE.search(few) is not None:
             for match in _WIDE.finditer(text):
                 yield *match.span(), unicodedata.normalize("NFKC", match[0]).replace("\u3002", ".")
         if _UNSEEN.search(few) is not None:
             yield from ((*match.span(), "") for match in _UNSEEN.finditer(text))
-        if not unicodedata.is_normalized("NFC", few) or any(map(unicodedata.combining, set(few))):
+        if _has_marks(few):
             # A mark may stand behind a letter in ASCII.
             for match in _RUN.finditer(text):
                 if not unicodedata.is_normalized("NFC", match[0]):
@@ -111,12 +109,14 @@ class _Composed(Dialect):
 
 def is_composed(text: str) -> bool:
     """Tell cheaply whether a text has characters that stand for others, or for none."""
-    if text.isascii():
-        return False
-    few = foreign(text)
-    if _WIDE.search(few) is not None or _UNSEEN.search(few) is not None:
-        return True
-    return not unicodedata.is_normalized("NFC", few) or any(map(unicodedata.combining, set(few)))
+    few = "" if text.isascii() else foreign(text)
+    return _WIDE.search(few) is not None or _UNSEEN.search(few) is not None or _has_marks(few)
+
+
+def _has_marks(few: str) -> bool:
+    """Tell whether characters beyond ASCII make others together with those before them."""
+    composed = few.isascii() or unicodedata.is_normalized("NFC", few)
+    return not composed or any(map(unicodedata.combining, set(few)))
 
 
 def _clusters(run: str, at: int) -> Iterator[Piece]:
