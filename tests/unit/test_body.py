@@ -64,6 +64,11 @@ CASES: dict[str, tuple[Headers, bytes, bytes]] = {
         b"=E9=\r\n=e9 \r\n<john=\r\n=40doe.exam=\r\nple>\r\n=41 ==\r\n",
         b"=E9=\r\n=e9 \r\n<ff2e@ct.example.com>\r\n=41 ==\r\n",
     ),
+    "folded in its midst, in a part's header": (
+        headers(MIXED),
+        b"--b\nX-To: john@doe.exam\n ple\nX-Other: kept\n  as it is\n\nHello\n--b--\n",
+        b"--b\nX-To: ff2e@ct.example.com\nX-Other: kept\n  as it is\n\nHello\n--b--\n",
+    ),
     "quoted-printable not declared": ([], b"john=40doe.example", b"ff2e=40ct.example.com"),
     "quoted-printable hides that the domain goes on": (
         headers(b"text/plain", b"quoted-printable"),

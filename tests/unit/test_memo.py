@@ -1,6 +1,7 @@
 """What is known of a message is not found out again, and changes nothing of what comes out."""
 
 import base64
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
@@ -11,7 +12,8 @@ from builders import BUYER, CARRIER, SHOP, A, B, Mail, S, mail, order, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.part import attachment, leaf
+from conversation_tracker.core.masking.header import part_header
+from conversation_tracker.core.masking.part import attachment, large, leaf
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.model.part_cache import Memo, Quiet
 from conversation_tracker.core.scanning import decodings
@@ -54,7 +56,9 @@ def multipart(found: list[tuple[str, bool, str]]) -> bytes:
     text = written(BUYER, f"Comments: {subject}", f"Subject: {subject}", *fields).encode()
     for type, based, inside in found:
         data = inside.encode()
-        text += f"\n--b\nContent-Type: {type}; charset=utf-8\n".encode()
+        line = inside.replace("\0", "").replace("\n", "")
+        text += f"\n{line}\n--b\nContent-Type: {type}; charset=utf-8\n".encode()
+        text += f"Content-ID: <1.{line}>\nContent-Description: {line}\n".encode()
         text += b"Content-Transfer-Encoding: base64\n\n" if based else b"\n"
         text += base64.encodebytes(data) if based else data
     return text + b"\n--b--\n"
@@ -111,6 +115,18 @@ def test_what_names_nobody_is_gone_through_once(text: str, monkeypatch: pytest.M
     assert mail(written(BUYER, body=text), order(BUYER, SHOP, CARRIER), to=A).sent()
     assert (len(masked), len(looked_into)) == (1, 1)
     assert [data for (data,) in scanned if data] == [text.encode()]
+
+
+def test_what_stands_between_parts_is_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So are their header blocks: most parts of most messages name nobody there."""
+    blocks = counted(monkeypatch, part_header, "masked")
+    texts = counted(monkeypatch, large, "text_edits")
+    found = [("text/plain", False, "Hello")] * 3
+    text = multipart(found).replace(b"\nHello\n--b", b"\n--b")  # no preamble of its own
+    text = re.sub(rb"\nContent-(?:ID|Description): .*", b"", text)
+    assert mail(text, order(BUYER, SHOP, CARRIER), to=A).sent()
+    assert len(blocks) == len(found) + 1  # and the empty one of the whole
+    assert len(texts) == 3  # before the first, between the others, and behind the last
 
 
 @pytest.mark.parametrize("text", [A, SOFT.format(CARRIER)])

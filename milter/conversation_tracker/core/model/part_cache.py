@@ -37,6 +37,14 @@ class Quiet:
     met: bool = False
     learns: bool = False
 
+    def hides(self, look: Callable[[], bool]) -> bool:
+        """Whether a header field may hold what does not stand in clear, as far as `look` tells."""
+        if self.clear:
+            return False
+        found = look()
+        self.clear = self.learns and not found
+        return found
+
 
 @dataclass(slots=True)
 class Memo:

@@ -236,7 +236,9 @@ class View:
         values: list[bytes | None] = []
         seen: set[bytes] = set()
         known = self._known_of(message)
-        hidden = self._may_hide(message, known)
+        # Whether one may hold what does not stand in clear is told for all at once.
+        block = b"\n".join([each.value for each in message.headers])
+        hidden = known.hides(lambda: obfuscated.possible(block, self))
         self._references.author = find_author(message, self.conversation)
         for place, header in enumerate(message.headers):
             self.means.check()
@@ -255,14 +257,6 @@ class View:
             else:
                 values.append(self._shown_value(place, header, message, hidden=hidden))
         return values
-
-    def _may_hide(self, message: Message, known: Quiet) -> bool:
-        """Tell for all fields at once whether one may hold what does not stand in clear."""
-        if known.clear:
-            return False
-        hidden = obfuscated.possible(b"\n".join([each.value for each in message.headers]), self)
-        known.clear = known.learns and not hidden
-        return hidden
 
     def _shown_value(
         self, place: int, header: Header, message: Message, *, hidden: bool
