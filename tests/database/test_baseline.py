@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from conversation_tracker.base.failure import USAGE
 from conversation_tracker.cli import main as cli
 from conversation_tracker.database.migrate import Differences, NewerDatabase, migrate, verify
 from conversation_tracker.database.schema.catalogue import find_differences
-from conversation_tracker.database.schema.files import read_files
+from conversation_tracker.database.schema.files import File, Files, read_files
 
 from .older import CHAPTERS, make_older
 
@@ -262,6 +263,41 @@ def test_an_upgraded_database_is_as_a_new_one(uri: str, migrated: str, last: str
     assert everything(uri) == everything(fresh)
     with psycopg.connect(uri) as connection:
         verify(connection)
+
+
+def test_a_database_of_the_baseline_alone_becomes_as_a_new_one(
+    uri: str, migrated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it was made before there was any numbered file, when `record` took positions."""
+    files = read_files()
+    with monkeypatch.context() as then:
+        then.setattr(
+            "conversation_tracker.database.migrate.read_files",
+            lambda: without_numbered_files(files),
+        )
+        migrate(uri)
+    with psycopg.connect(uri) as connection:
+        assert connection.execute("SELECT to_regtype('tracker.new_message')").fetchone() == (None,)
+    told: list[str] = []
+    migrate(uri, told.append)
+    assert told == [*(f.name for f in files.migrations), "repeatable/record"]
+    assert everything(uri) == everything(uri.replace("/older", f"/{migrated}"))
+    with psycopg.connect(uri) as connection:
+        verify(connection)
+
+
+def without_numbered_files(files: Files) -> Files:
+    """Return the files without any numbered one, and with a `record` of two positions."""
+    [now] = [file for file in files.repeatable if file.name == "repeatable/record"]
+    head, _, body = now.text.partition("CREATE OR REPLACE FUNCTION tracker.record(")
+    assert body
+    then = File(
+        now.name,
+        f"{head}CREATE OR REPLACE FUNCTION tracker.record(order_id bigint, raw bytea)"
+        " RETURNS bigint LANGUAGE sql AS 'SELECT order_id';\n",
+    )
+    repeatable = tuple(then if file is now else file for file in files.repeatable)
+    return replace(files, migrations=(), repeatable=repeatable)
 
 
 def test_an_interrupted_start_of_the_older_program_is_begun_anew(uri: str, migrated: str) -> None:

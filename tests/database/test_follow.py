@@ -20,7 +20,8 @@ from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import Arrival, Message, parse
 from conversation_tracker.core.reports.maillog import Sent
 from conversation_tracker.database.migrate import migrate
-from conversation_tracker.database.repository import Database, here
+from conversation_tracker.database.recording import name_queue_id
+from conversation_tracker.database.repository import Database
 from conversation_tracker.delivery_log import follow
 from conversation_tracker.delivery_log.follow import Deliveries
 from conversation_tracker.milter.filter import Filter
@@ -82,7 +83,7 @@ class Mail:
         """Return state, status and reason of the delivery with this queue id."""
         [row] = self.sql(
             "SELECT state, status, reason FROM tracker.deliveries WHERE queue_id = %s",
-            here(queue_id),
+            name_queue_id(queue_id),
         )
         return row[0], row[1], row[2]
 
@@ -368,7 +369,7 @@ def test_only_one_recent_delivery_is_meant(mail: Mail) -> None:
     mail.recorded(one, twice, twice, old, reused)
     mail.sql(
         "UPDATE tracker.deliveries SET changed_at = now() - interval '8 days'"
-        " WHERE queue_id IN (%s, %s)", here(old), here(reused)
+        " WHERE queue_id IN (%s, %s)", name_queue_id(old), name_queue_id(reused)
     )  # fmt: skip
     mail.recorded(reused)
     database = Deliveries(mail.uri)
@@ -380,7 +381,7 @@ def test_only_one_recent_delivery_is_meant(mail: Mail) -> None:
     finally:
         database.close()
     query = "SELECT state FROM tracker.deliveries WHERE queue_id = %s ORDER BY 1"
-    states = mail.sql(query, here(reused))
+    states = mail.sql(query, name_queue_id(reused))
     assert states == [("accepted",), ("sent",)]
 
 

@@ -16,7 +16,9 @@ from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.alias import Hard, Soft
 from conversation_tracker.core.model.conversation import Conversation, Mapped, Participant
 from conversation_tracker.core.model.plan import Record
-from conversation_tracker.database.repository import Database, here
+from conversation_tracker.database import recording
+from conversation_tracker.database.recording import name_queue_id
+from conversation_tracker.database.repository import Database
 from private import processes
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ def test_a_message_is_kept_as_it_was_given(order: Order) -> None:
         "size", "automatic", "auto_reply", "verdict", "raw",
     ):  # fmt: skip
         assert row[column] == getattr(message, column), column
-    assert row["queue_id"] == here(message.queue_id)
+    assert row["queue_id"] == name_queue_id(message.queue_id)
     assert row["attachment_names"] == ["a.pdf", "ü\n.zip"]
     assert row["digest"] == order.shop.one("SELECT tracker.keyed(%s)", message.digest)
     assert row["digest"] != message.digest
@@ -137,11 +139,19 @@ def test_a_message_is_kept_as_it_was_given(order: Order) -> None:
     assert order.shop.one(who, row["return_id"]) == "return"
 
 
+def test_the_columns_are_named_in_the_order_that_the_database_has_them_in(shop: "Shop") -> None:
+    query = (
+        "SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute"
+        " WHERE attrelid = 'tracker.new_message'::regclass AND NOT attisdropped"
+    )
+    assert shop.one(query) == list(recording._NEW_MESSAGE)
+
+
 def test_empty_texts_and_the_null_sender_are_kept(order: Order) -> None:
     texts = dict.fromkeys(("queue_id", "sender_name", "message_id", "subject", "first_words"), "")
     assert order.record(**texts, raw=b"", size=0)[0] == "done"
     row = order.shop.row("SELECT * FROM tracker.messages WHERE order_id = %s", order.id)
-    assert {name: row[name] for name in texts} == texts | {"queue_id": here("")}
+    assert {name: row[name] for name in texts} == texts | {"queue_id": name_queue_id("")}
     assert row["return_id"] is None
 
 
@@ -173,7 +183,7 @@ def test_the_same_message_again_gives_the_same_answer_and_changes_nothing(
     assert order.count() == len(order.timeline()) == 1
     assert order.shop.one(
         "SELECT queue_id FROM tracker.messages WHERE order_id = %s", order.id
-    ) == here("4ABC")
+    ) == name_queue_id("4ABC")
 
 
 def test_a_delivery_knows_the_queue_id_of_the_copy_that_leaves(order: Order) -> None:
@@ -181,7 +191,7 @@ def test_a_delivery_knows_the_queue_id_of_the_copy_that_leaves(order: Order) -> 
     assert order.record(queue_id="5DEF")[1] == first
     query = "SELECT d.queue_id FROM tracker.deliveries AS d JOIN tracker.messages AS m"
     query += " ON m.id = d.message_id WHERE m.order_id = %s"
-    assert order.shop.one(query, order.id) == here("5DEF")
+    assert order.shop.one(query, order.id) == name_queue_id("5DEF")
 
 
 def test_a_repeat_to_another_recipient_adds_a_delivery(order: Order) -> None:

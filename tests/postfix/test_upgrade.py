@@ -36,7 +36,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (package / "database/sql/migrations/9999-newer.sql").write_text("SELECT 1")
     function = package / "database/sql/repeatable/record.sql"
     function.write_text(re.sub(r"\brecord([.(])", r"record_anew\1", function.read_text()))
-    source = package / "database/repository.py"
+    source = package / "database/recording.py"
     text = source.read_text()
     assert "tracker.record(" in text
     source.write_text(text.replace("tracker.record(", "tracker.record_anew("))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from conversation_tracker.core.model.alias import Bounce
 from conversation_tracker.database.prepared import Statement
-from conversation_tracker.database.repository import Database, here
+from conversation_tracker.database.recording import name_queue_id
+from conversation_tracker.database.repository import Database
 
 _QUEUED = Statement("SELECT * FROM tracker.deliveries_queued(%s::text[])")
 
@@ -30,7 +31,7 @@ class QueuedDeliveries(Database):
 
     def queued(self, queue_ids: Iterable[str]) -> dict[str, Queued]:
         """Look queue ids of this host up; gives those that lead to exactly one delivery."""
-        ours = {here(queue_id): queue_id for queue_id in queue_ids}
+        ours = {name_queue_id(queue_id): queue_id for queue_id in queue_ids}
         rows = self._rows(_QUEUED, (sorted(ours),))
         return {
             ours[found]: Queued(Bounce(bounce.hex, domain), state)

@@ -4,16 +4,27 @@ A transaction that notifies holds a lock of the whole database until its commit 
 each message announced with its record, no two could be committed together. So one thread of each
 process does it, apart. What it cannot send it keeps, and tries again; what a killed process had not
 sent is never announced, and neither is the oldest of more than `_KEPT`. Nothing raises.
+
+An announcement is one JSON text, with aliases only. It has no line break in it, whatever the order
+is called, and is short enough for a notification: less than 8000 octets. docs/sql.md shows one.
 """
 
+import json
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+
+from conversation_tracker.core.model.plan import Record
 
 _PAUSE = 0.05  # seconds in which announcements gather
 _AGAIN = 1.0  # seconds until what could not be sent is tried again
 _KEPT = 10_000
 _AT_ONCE = 200
+_MANY = 50  # recipients
+_OCTETS = 5500  # of their aliases; the rest is for the names of store and order, of any characters
+_TOKEN = 36  # octets around the domain: the token, "@", quotes and a comma
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(", ", " : ")).encode
 
 
 class Announcer:
@@ -69,3 +80,31 @@ class Announcer:
             if not self.flush():
                 self._stopped.wait(_AGAIN)
                 self._given.set()
+
+
+def write_announcement(
+    number: int, store: str, order: str, alias_domain: str, record: Record
+) -> str:
+    """Write the announcement of a message.
+
+    Args:
+        number: its id in the database.
+        store: the store's name.
+        order: the order's number.
+        alias_domain: the order's alias domain.
+        record: the message; of very many recipients, only the first ones are named.
+
+    Returns:
+        The text.
+    """
+    first = min(_MANY, _OCTETS // (len(alias_domain) + _TOKEN))
+    return _json(
+        {
+            "id": number,
+            "store": store,
+            "order": order,
+            "direction": record.direction,
+            "from": f"{record.sender}@{alias_domain}",
+            "to": [f"{token}@{alias_domain}" for token, _bounce in record.recipients[:first]],
+        }
+    )

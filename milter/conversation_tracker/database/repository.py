@@ -5,25 +5,28 @@ the rest. Raises `DatabaseUnavailable` where no answer came in time, and the dri
 `pool` tells.
 """
 
-import json
 import os
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, LiteralString, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 
-from conversation_tracker.base.mint import mint
-from conversation_tracker.core.base.means import LARGE, windows
 from conversation_tracker.core.model.alias import Bounce, Hard, Soft
 from conversation_tracker.core.model.conversation import Mapped
 from conversation_tracker.core.model.plan import Record, Refusal
 from conversation_tracker.core.reports.bounce import Delivery, Mark
-from conversation_tracker.database.announcement import announcement
 from conversation_tracker.database.connection import MAIL, Connection, Limits
 from conversation_tracker.database.notifications import Announcer
 from conversation_tracker.database.pool import Pool, Undone
 from conversation_tracker.database.prepared import Statement
+from conversation_tracker.database.recording import (
+    Outcome,
+    write_array,
+    write_joined,
+    write_record,
+    write_tokens,
+)
 from conversation_tracker.database.rows import (
     Directory,
     Found,
@@ -61,18 +64,6 @@ _LAST_DELIVERY = Statement(
     " tracker.last_delivery(%s::uuid, r.token) AS found ORDER BY r.place LIMIT 1"
 )
 _MARK = Statement("SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s, %s)")
-_RECORD_TEXT: LiteralString = (
-    "SELECT outcome, bounces, id, store, number, alias_domain FROM tracker.record("
-    "%s, %s, %b, %s, %s, %s::uuid, %s::uuid, %s::uuid[], %s::uuid[], %s, %s, %s, %s, %s,"
-    " %s::text[], %s, %b, %s, %s, %s, %s, %s::text[], %s, %s, %s::text[], %s::uuid[])"
-)
-_RECORD = Statement(_RECORD_TEXT)
-_GATHERED: LiteralString = (
-    "(SELECT string_agg(data, ''::bytea ORDER BY number) FROM tracker.pieces WHERE id = %s::uuid)"
-)
-_RECORD_PIECES = Statement(_GATHERED.join(_RECORD_TEXT.rsplit("%b", 1)))
-_PIECE = "INSERT INTO tracker.pieces (id, number, data) VALUES (%s::uuid, %s, %b)"
-_PIECES_DONE = "DELETE FROM tracker.pieces WHERE id = %s::uuid"
 # One JSON text in each line: the driver takes far longer to write an array of them.
 _ANNOUNCE = Statement(
     "SELECT set_config('synchronous_commit', 'off', true), pg_notify('tracker_messages', payload)"
@@ -88,10 +79,6 @@ _DIRECTORY = Statement(
     "    FROM tracker.suspects)"
 )
 _SUSPECT = Statement("SELECT tracker.suspect(%s::bytea[], %s::text[], %s)")
-
-_json = json.JSONEncoder().encode  # as text: the driver's own wrapper costs more than the writing
-
-Outcome = Literal["done", "stale", "expired", "limited", "looping"]
 
 
 class Database:
@@ -138,7 +125,7 @@ class Database:
             order: the order's id.
             mentioned: identities (`Address.key`) of more people, to be read if they are known.
         """
-        rows = self._rows(_AGAIN, (_array(mentioned), order))
+        rows = self._rows(_AGAIN, (write_array(mentioned), order))
         if not rows:
             return None
         *row, known = rows[0]
@@ -176,7 +163,7 @@ class Database:
     def shares(self, record: Record) -> Shares | None:
         """Tell how much of its hour an order has used, before a record; None: it is gone."""
         flagged = record.verdict == "flagged"
-        rows = self._rows(_SHARES, (flagged, _joined(record), record.sender, record.order))
+        rows = self._rows(_SHARES, (flagged, write_joined(record), record.sender, record.order))
         return Shares(*rows[0]) if rows else None
 
     def delivery(self, bounce: Bounce) -> tuple[Status, Delivery] | None:
@@ -186,7 +173,7 @@ class Database:
 
     def last_delivery(self, author: str, recipients: Sequence[str]) -> Delivery | None:
         """Find the last message from one participant to the first of others who got one."""
-        rows = self._rows(_LAST_DELIVERY, (_tokens(recipients), author))
+        rows = self._rows(_LAST_DELIVERY, (write_tokens(recipients), author))
         return delivery_of(rows[0]) if rows else None
 
     def mark(self, bounce: str, mark: Mark, report: bytes | None = None) -> bool:
@@ -247,13 +234,13 @@ class Database:
 
         def write(connection: Connection) -> tuple[Outcome, dict[str, str], list[str]]:
             if len(records) == 1:
-                return _written(connection, records[0])
+                return write_record(connection, records[0])
             bounces: dict[str, str] = {}
             announcements: list[str] = []
             with connection.together():
                 # Each locks its order: always in the same sequence, so that no two wait in a ring.
                 for record in sorted(records, key=lambda each: each.order):
-                    outcome, found, announced = _written(connection, record)
+                    outcome, found, announced = write_record(connection, record)
                     if outcome != "done":
                         bounces, announcements = {}, []
                         raise psycopg.Rollback
@@ -295,88 +282,3 @@ class Rehearsal(Database):
     def close(self) -> None:
         """Undo everything."""
         self._pool.close()
-
-
-def here(queue_id: str) -> str:
-    """Name a queue id of this host so that no other host's can be taken for it."""
-    return f"{os.uname().nodename}/{queue_id}"
-
-
-def _array(values: Sequence[str]) -> list[str] | str:
-    """Give an array; the driver writes an empty one, as most are, at the price of many texts."""
-    return list(values) or "{}"
-
-
-def _tokens(values: Iterable[str]) -> str:
-    """Give an array of tokens, which need no quotes."""
-    return "{" + ",".join(values) + "}"
-
-
-def _joined(record: Record) -> str | None:
-    joined = [
-        {
-            "token": p.token,
-            "role": p.role,
-            "address": str(p.address),
-            "introduced": p.introduced,
-            "named": p.named,
-            "owner": p.owner,
-        }
-        for p in record.joined
-    ]
-    return _json(joined) if joined else None
-
-
-def _written(connection: Connection, record: Record) -> tuple[Outcome, dict[str, str], list[str]]:
-    if len(record.raw) <= LARGE:
-        return _recorded(connection, record, _RECORD, record.raw[:])
-    pieces = mint()
-    with connection.together():
-        for number, piece in enumerate(windows(record.raw, 0, len(record.raw))):
-            connection.execute(_PIECE, (pieces, number, piece))
-        found = _recorded(connection, record, _RECORD_PIECES, pieces)
-        connection.execute(_PIECES_DONE, (pieces,))
-    return found
-
-
-def _recorded(
-    connection: Connection, record: Record, statement: Statement, raw: bytes | str
-) -> tuple[Outcome, dict[str, str], list[str]]:
-    identifiers = [
-        {"ours": i.ours, "original": i.original, "token": i.token} for i in record.identifiers
-    ]
-    [row] = statement.rows(
-        connection,
-        (
-            record.order,
-            _joined(record),
-            record.digest,
-            here(record.queue_id),
-            record.direction,
-            record.sender,
-            record.return_path,
-            _tokens(token for token, _bounce in record.recipients),
-            _tokens(bounce for _token, bounce in record.recipients),
-            record.sender_name,
-            record.message_id,
-            record.subject,
-            record.first_words,
-            record.size,
-            _array(record.attachment_names),
-            record.automatic,
-            raw,
-            _json(identifiers) if identifiers else None,
-            record.verdict,
-            record.auto_reply,
-            record.first_pass,
-            _array(record.notes),
-            record.own,
-            record.brief,
-            list(record.mentioned) or None,
-            _tokens(record.shown) if record.shown else None,
-        ),
-    )
-    outcome, bounces, new, store, number, domain = row
-    if new is None:
-        return outcome, bounces or {}, []
-    return outcome, dict(record.recipients), [announcement(new, store, number, domain, record)]

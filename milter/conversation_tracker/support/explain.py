@@ -23,7 +23,8 @@ from conversation_tracker.core.rules import postmaster
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.faults import DatabaseError, make_failure
 from conversation_tracker.database.pool import DatabaseUnavailable
-from conversation_tracker.database.repository import Outcome, Rehearsal
+from conversation_tracker.database.recording import Outcome
+from conversation_tracker.database.repository import Rehearsal
 from conversation_tracker.milter.filter import Filter
 from conversation_tracker.milter.transaction import Transaction
 from conversation_tracker.support.addresses import Told, named, told

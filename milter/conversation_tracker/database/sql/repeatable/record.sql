@@ -37,29 +37,24 @@ $$;
 --   expired   the order has expired meanwhile
 --   limited   whoever wrote it has had their share of the hour's messages
 --   looping   a machine answers again and again, or two answer each other
--- `recipients` and `tokens` go together: a recipient's token, and the bounce token of the delivery.
--- `own`: it is the store's own mail. `brief`: nothing but its client tells it from another one with
--- the same text, so it is the one that came before for ten minutes only, and not for a week.
 -- `id` and whose the order is come with a message that is new, whose bounce tokens are those given;
 -- of one already there, `bounces` maps each recipient's token to its bounce token.
--- `mentioned`: the addresses, by their keys, of whom the message names and who is not known to whom
--- planned it. `shown`: whose soft alias a copy shows that was not handed out before.
 -- Every message pays for each statement here, for what a statement might need and does not, and for
 -- a search path set: names are written in full. Its plans are kept: with two years of months,
 -- planning anew took four times as long as the rest. They are good for a month that was empty when
 -- they were made, because none reads a table through.
 CREATE OR REPLACE FUNCTION tracker.record(
-    order_id bigint, joined jsonb, digest bytea, queue_id text, direction text,
-    sender uuid, return_path uuid, recipients uuid[], tokens uuid[], sender_name text,
-    message_id text, subject text, first_words text, size bigint, attachment_names text[],
-    automatic boolean, raw bytea, identifiers jsonb, verdict text, auto_reply boolean,
-    first_pass boolean, notes text[], own boolean, brief boolean,
-    mentioned text[], shown uuid[],
+    given tracker.new_message,
     OUT outcome text, OUT bounces jsonb, OUT id bigint, OUT store text, OUT number text,
     OUT alias_domain text)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
+    same_for CONSTANT interval := '7 days';
+    brief_same_for CONSTANT interval := '10 minutes';
+    clocks_differ_by CONSTANT interval := '1 day';
+    repeats_at_once CONSTANT integer := 20;
+    seconds_between_repeats CONSTANT integer := 900;
     over boolean;
     keyed bytea;
     hourly_limit integer;
@@ -74,7 +69,7 @@ BEGIN
     -- now() is when the transaction began; the order may have been emptied since.
     SELECT o.store, o.number, o.alias_domain, o.expires_at <= now() OR o.emptied_at IS NOT NULL
       INTO record.store, record.number, record.alias_domain, over
-      FROM tracker.orders AS o WHERE o.id = record.order_id FOR NO KEY UPDATE;
+      FROM tracker.orders AS o WHERE o.id = given.order_id FOR NO KEY UPDATE;
     IF over IS NOT FALSE THEN
         outcome := 'expired';
         RETURN;
@@ -86,26 +81,29 @@ BEGIN
            -- A recipient whose address was erased since then gets nothing.
            EXISTS (SELECT FROM tracker.participants AS p
                      LEFT JOIN tracker.return_addresses AS r ON r.participant_id = p.id
-                    WHERE p.order_id = record.order_id AND p.address IS NULL AND r.address IS NULL
-                      AND p.token = ANY (recipients))
+                    WHERE p.order_id = given.order_id AND p.address IS NULL AND r.address IS NULL
+                      AND p.token = ANY (given.recipients))
       INTO keyed, hourly_limit, participant_limit, guest_limit, known, known_at, passes, stale
       FROM tracker.stores AS s
-     CROSS JOIN (SELECT sha256(key || record.digest) AS digest FROM tracker.secrets) AS secret
+     CROSS JOIN (SELECT sha256(key || given.digest) AS digest FROM tracker.secrets) AS secret
       LEFT JOIN LATERAL (
            SELECT m.id, m.at, m.passes FROM tracker.messages AS m
-            WHERE m.order_id = record.order_id AND m.digest = secret.digest
-              AND m.at > now() - CASE WHEN brief THEN interval '10 minutes' ELSE interval '7 days' END
-              AND m.at < now() + interval '1 day'
+            WHERE m.order_id = given.order_id AND m.digest = secret.digest
+              AND m.at > now() - CASE WHEN given.brief THEN brief_same_for ELSE same_for END
+              AND m.at < now() + clocks_differ_by
             ORDER BY m.id + 0 DESC LIMIT 1) AS m ON true
      WHERE s.name = record.store;
-    stranger := NOT record.own AND (record.verdict = 'flagged'
-                                    OR tracker.is_stranger(order_id, sender, joined));
-    IF known IS NULL OR first_pass THEN
-        outcome := tracker.limit_reached(order_id, hourly_limit, sender, recipients, record.own,
-                                         stranger, record.verdict, record.auto_reply,
-                                         known IS NOT NULL);
+    stranger := NOT given.own
+                AND (given.verdict = 'flagged'
+                     OR tracker.is_stranger(given.order_id, given.sender, given.joined));
+    IF known IS NULL OR given.first_pass THEN
+        outcome := tracker.limit_reached(given.order_id, hourly_limit, given.sender,
+                                         given.recipients, given.own, stranger, given.verdict,
+                                         given.auto_reply, known IS NOT NULL);
     END IF;
-    IF first_pass AND passes >= 20 + floor(extract(epoch FROM now() - known_at) / 900) THEN
+    IF given.first_pass
+       AND passes >= repeats_at_once
+                     + floor(extract(epoch FROM now() - known_at) / seconds_between_repeats) THEN
         -- A client that never got our answer tries again; one that repeats itself for ever does not.
         -- A mail server may go on for days, with minutes between, while a milter behind us refuses.
         outcome := 'limited';
@@ -113,23 +111,25 @@ BEGIN
     IF outcome IS NOT NULL THEN
         RETURN;
     END IF;
-    IF mentioned IS NOT NULL OR joined IS NOT NULL THEN
+    IF given.mentioned IS NOT NULL OR given.joined IS NOT NULL THEN
         stale := stale OR tracker.known_of(
-            order_id,
-            mentioned || ARRAY(SELECT tracker.address_key(j.address)
-                                 FROM jsonb_to_recordset(joined) AS j(address text)),
-            ARRAY(SELECT j.token FROM jsonb_to_recordset(joined) AS j(token uuid))) IS NOT NULL;
+            given.order_id,
+            given.mentioned || ARRAY(SELECT tracker.address_key(j.address)
+                                       FROM jsonb_to_recordset(given.joined) AS j(address text)),
+            ARRAY(SELECT j.token FROM jsonb_to_recordset(given.joined) AS j(token uuid))
+        ) IS NOT NULL;
     END IF;
     IF stale
-       OR joined IS NOT NULL
-          AND NOT tracker.join_order(order_id, participant_limit, guest_limit, joined) THEN
+       OR given.joined IS NOT NULL
+          AND NOT tracker.join_order(given.order_id, participant_limit, guest_limit,
+                                     given.joined) THEN
         outcome := 'stale';
         RETURN;
     END IF;
-    IF shown IS NOT NULL THEN
+    IF given.shown IS NOT NULL THEN
         -- Before the copy leaves that shows it.
         UPDATE tracker.participants AS p SET handed_out = true
-         WHERE p.order_id = record.order_id AND p.token = ANY (shown)
+         WHERE p.order_id = given.order_id AND p.token = ANY (given.shown)
            AND p.introduced AND NOT p.handed_out;
     END IF;
     IF known IS NULL THEN
@@ -137,33 +137,35 @@ BEGIN
                                       sender_name, message_id, subject, first_words, size,
                                       attachment_names, automatic, auto_reply, verdict, notes, raw,
                                       own, stranger)
-        VALUES (record.order_id, keyed, record.queue_id, record.direction,
+        VALUES (given.order_id, keyed, given.queue_id, given.direction,
                 (SELECT p.id FROM tracker.participants AS p
-                  WHERE p.token = sender AND p.order_id = record.order_id),
+                  WHERE p.token = given.sender AND p.order_id = given.order_id),
                 (SELECT p.id FROM tracker.participants AS p
-                  WHERE p.token = return_path AND p.order_id = record.order_id),
-                record.sender_name, record.message_id, record.subject, record.first_words,
-                record.size, record.attachment_names, record.automatic, record.auto_reply,
-                record.verdict, record.notes, record.raw, record.own, stranger)
+                  WHERE p.token = given.return_path AND p.order_id = given.order_id),
+                given.sender_name, given.message_id, given.subject, given.first_words,
+                given.size, given.attachment_names, given.automatic, given.auto_reply,
+                given.verdict, given.notes, given.raw, given.own, stranger)
         RETURNING id, at INTO record.id, known_at;
         -- LIMIT: to look each up takes less than to make a table of them and join it.
         INSERT INTO tracker.deliveries (message_id, message_at, recipient_id, bounce, queue_id)
-        SELECT record.id, known_at, p.id, r.bounce, record.queue_id
-          FROM unnest(recipients, tokens) AS r(token, bounce),
+        SELECT record.id, known_at, p.id, r.bounce, given.queue_id
+          FROM unnest(given.recipients, given.bounces) AS r(token, bounce),
                LATERAL (SELECT p.id FROM tracker.participants AS p
-                         WHERE p.token = r.token AND p.order_id = record.order_id LIMIT 1) AS p;
+                         WHERE p.token = r.token AND p.order_id = given.order_id LIMIT 1) AS p;
     ELSE
-        bounces := tracker.record_again(known, known_at, first_pass, recipients, tokens, queue_id);
-        IF first_pass THEN
-            PERFORM tracker.count_repeat(order_id, sender, record.own, stranger, record.verdict);
+        bounces := tracker.record_again(known, known_at, given.first_pass, given.recipients,
+                                        given.bounces, given.queue_id);
+        IF given.first_pass THEN
+            PERFORM tracker.count_repeat(given.order_id, given.sender, given.own, stranger,
+                                         given.verdict);
         END IF;
     END IF;
-    IF identifiers IS NOT NULL THEN
+    IF given.identifiers IS NOT NULL THEN
         INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)
-        SELECT record.order_id, i.ours, i.original, p.id
-          FROM jsonb_to_recordset(identifiers) AS i(ours text, original text, token uuid),
+        SELECT given.order_id, i.ours, i.original, p.id
+          FROM jsonb_to_recordset(given.identifiers) AS i(ours text, original text, token uuid),
                LATERAL (SELECT p.id FROM tracker.participants AS p
-                         WHERE p.token = i.token AND p.order_id = record.order_id LIMIT 1) AS p
+                         WHERE p.token = i.token AND p.order_id = given.order_id LIMIT 1) AS p
         ON CONFLICT DO NOTHING;
     END IF;
     outcome := 'done';

@@ -1,0 +1,178 @@
+"""Recording a message: what tracker.record takes, by name, and what it answers.
+
+A large message is sent in pieces beforehand, so that no parameter holds the whole of it.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from typing import Literal, LiteralString
+
+from conversation_tracker.base.mint import mint
+from conversation_tracker.core.base.means import LARGE, windows
+from conversation_tracker.core.model.plan import Record
+from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.notifications import write_announcement
+from conversation_tracker.database.prepared import Statement
+
+Outcome = Literal["done", "stale", "expired", "limited", "looping"]
+
+_json = json.JSONEncoder().encode  # as text: the driver's own wrapper costs more than the writing
+
+# The columns of tracker.new_message in their order, and how the driver writes each.
+_NEW_MESSAGE: dict[str, LiteralString] = {
+    "order_id": "%s",
+    "joined": "%s",
+    "digest": "%b",
+    "queue_id": "%s",
+    "direction": "%s",
+    "sender": "%s",
+    "return_path": "%s",
+    "recipients": "%s::uuid[]",
+    "bounces": "%s::uuid[]",
+    "sender_name": "%s",
+    "message_id": "%s",
+    "subject": "%s",
+    "first_words": "%s",
+    "size": "%s",
+    "attachment_names": "%s::text[]",
+    "automatic": "%s",
+    "auto_reply": "%s",
+    "identifiers": "%s",
+    "verdict": "%s",
+    "first_pass": "%s",
+    "notes": "%s::text[]",
+    "own": "%s",
+    "brief": "%s",
+    "mentioned": "%s::text[]",
+    "shown": "%s::uuid[]",
+    "raw": "%b",
+}
+_GATHERED: LiteralString = (
+    "(SELECT string_agg(data, ''::bytea ORDER BY number) FROM tracker.pieces WHERE id = %s::uuid)"
+)
+
+
+def _recording(columns: dict[str, LiteralString]) -> Statement:
+    row: LiteralString = ", ".join(columns.values())
+    return Statement(
+        "SELECT outcome, bounces, id, store, number, alias_domain"
+        f" FROM tracker.record(ROW({row})::tracker.new_message)"
+    )
+
+
+_RECORD = _recording(_NEW_MESSAGE)
+_RECORD_PIECES = _recording(_NEW_MESSAGE | {"raw": _GATHERED})
+_PIECE = "INSERT INTO tracker.pieces (id, number, data) VALUES (%s::uuid, %s, %b)"
+_PIECES_DONE = "DELETE FROM tracker.pieces WHERE id = %s::uuid"
+
+
+def write_record(
+    connection: Connection, record: Record
+) -> tuple[Outcome, dict[str, str], list[str]]:
+    """Record one message of one order.
+
+    Args:
+        connection: in a transaction, if there is more to write in it.
+        record: the message.
+
+    Returns:
+        What came of it, the bounce token of each recipient's token, and what to announce.
+
+    Raises:
+        psycopg.Error: as the driver does.
+    """
+    if len(record.raw) <= LARGE:
+        return _write(connection, record, _RECORD, record.raw[:])
+    pieces = mint()
+    with connection.together():
+        for number, piece in enumerate(windows(record.raw, 0, len(record.raw))):
+            connection.execute(_PIECE, (pieces, number, piece))
+        found = _write(connection, record, _RECORD_PIECES, pieces)
+        connection.execute(_PIECES_DONE, (pieces,))
+    return found
+
+
+def name_queue_id(queue_id: str) -> str:
+    """Name a queue id of this host so that no other host's can be taken for it: HOST/QUEUE-ID."""
+    return f"{os.uname().nodename}/{queue_id}"
+
+
+def write_array(values: Sequence[str]) -> list[str] | str:
+    """Write an array; the driver writes an empty one, as most are, at the price of many texts."""
+    return list(values) or "{}"
+
+
+def write_tokens(values: Iterable[str]) -> str:
+    """Write an array of tokens, which need no quotes."""
+    return "{" + ",".join(values) + "}"
+
+
+def write_joined(record: Record) -> str | None:
+    """Write who joins with a message, as tracker.join_order takes them."""
+    joined = [
+        {
+            "token": p.token,
+            "role": p.role,
+            "address": str(p.address),
+            "introduced": p.introduced,
+            "named": p.named,
+            "owner": p.owner,
+        }
+        for p in record.joined
+    ]
+    return _json(joined) if joined else None
+
+
+def _identifiers(record: Record) -> str | None:
+    identifiers = [
+        {"ours": i.ours, "original": i.original, "token": i.token} for i in record.identifiers
+    ]
+    return _json(identifiers) if identifiers else None
+
+
+def _new_message(record: Record, raw: bytes | str) -> dict[str, object]:
+    """Give the columns of tracker.new_message."""
+    return {
+        "order_id": record.order,
+        "joined": write_joined(record),
+        "digest": record.digest,
+        "queue_id": name_queue_id(record.queue_id),
+        "direction": record.direction,
+        "sender": record.sender,
+        "return_path": record.return_path,
+        "recipients": write_tokens(token for token, _bounce in record.recipients),
+        "bounces": write_tokens(bounce for _token, bounce in record.recipients),
+        "sender_name": record.sender_name,
+        "message_id": record.message_id,
+        "subject": record.subject,
+        "first_words": record.first_words,
+        "size": record.size,
+        "attachment_names": write_array(record.attachment_names),
+        "automatic": record.automatic,
+        "auto_reply": record.auto_reply,
+        "identifiers": _identifiers(record),
+        "verdict": record.verdict,
+        "first_pass": record.first_pass,
+        "notes": write_array(record.notes),
+        "own": record.own,
+        "brief": record.brief,
+        "mentioned": list(record.mentioned) or None,
+        "shown": write_tokens(record.shown) if record.shown else None,
+        "raw": raw,
+    }
+
+
+def _write(
+    connection: Connection, record: Record, statement: Statement, raw: bytes | str
+) -> tuple[Outcome, dict[str, str], list[str]]:
+    columns = _new_message(record, raw)
+    [row] = statement.rows(connection, [columns[name] for name in _NEW_MESSAGE])
+    outcome, bounces, new, store, number, domain = row
+    if new is None:
+        return outcome, bounces or {}, []
+    return (
+        outcome,
+        dict(record.recipients),
+        [write_announcement(new, store, number, domain, record)],
+    )
