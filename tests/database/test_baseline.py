@@ -254,15 +254,36 @@ def test_no_repeatable_file_makes_what_the_baseline_does_and_none_twice() -> Non
 
 @pytest.mark.parametrize("last", [CHAPTERS[n] for n in (0, 7, 10, 11, 13)])
 def test_an_upgraded_database_is_as_a_new_one(uri: str, migrated: str, last: str) -> None:
-    """Whatever it had: tables, functions with their bodies, views, grants, and nothing of yoyo."""
+    """Whatever it had: tables, functions with their bodies, views, grants.
+
+    Of yoyo's tables one stays, with one line, by which programs of then know a newer database.
+    """
     fresh = uri.replace("/older", f"/{migrated}")
     make_older(uri, last)
     told: list[str] = []
     migrate(uri, told.append)
     assert told == [*CHAPTERS[CHAPTERS.index(last) + 1 :], *(f.name for f in read_files().all)]
-    assert everything(uri) == everything(fresh)
+    marks = {"_yoyo_migration", "_yoyo_migration_pkey"}
+    assert {row[1] for row in everything(uri) if row[0] == "outside"} == marks
+    assert [row for row in everything(uri) if row[1] not in marks] == everything(fresh)
     with psycopg.connect(uri) as connection:
         verify(connection)
+
+
+def test_a_program_of_before_knows_a_newer_database(older: str) -> None:
+    """It takes a name that it does not know for a newer program's, and ends with 2; not with 75."""
+    migrate(older)
+    with psycopg.connect(older) as connection:
+        query = "SELECT migration_id FROM public._yoyo_migration"
+        assert connection.execute(query).fetchall() == [("baseline",)]
+    assert migrate(older) == 0
+
+
+def test_what_was_made_after_the_schema_was_dropped_is_as_new(older: str) -> None:
+    """The line that stays is not taken for bookkeeping."""
+    migrate(older)
+    run(older, "DROP SCHEMA tracker CASCADE")
+    assert migrate(older) == len(read_files().all)
 
 
 def test_a_database_of_the_baseline_alone_becomes_as_a_new_one(

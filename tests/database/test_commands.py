@@ -907,6 +907,57 @@ def test_a_newer_database_is_no_matter_of_time(tracker: Tracker) -> None:
         assert "9999-later" in result.complaint
 
 
+def test_migrate_does_not_keep_mail_waiting_behind_a_long_reader(tracker: Tracker) -> None:
+    tracker.sql("UPDATE tracker.migrations SET digest = 'x' WHERE name = 'repeatable/timeline'")
+    with psycopg.connect(tracker.database) as reader:
+        reader.execute("SELECT count(*) FROM tracker.timeline")
+        result = tracker("migrate")
+        assert (result.code, result.out) == (75, "")
+        assert f"process {reader.info.backend_pid} in a transaction of " in result.complaint
+        assert "nothing was changed; run migrate again" in result.complaint
+    assert tracker("migrate").out == "applied repeatable/timeline\n"
+
+
+# Texts of others ----------------------------------------------------------------------------------
+
+QUOTES_THE_ADDRESS = {
+    "raised": "RAISE EXCEPTION 'no % here', reverse(new.address)",
+    "raised as ours are": (
+        "RAISE EXCEPTION 'no % here', reverse(new.address) USING ERRCODE = 'no_data_found'"
+    ),
+    "named as a constraint": (
+        "RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation', CONSTRAINT = reverse(new.address),"
+        " HINT = reverse(new.address)"
+    ),
+    "said by the server": "PERFORM reverse(new.address)::integer",
+    "raised below": (
+        "EXECUTE format('DO %L', format('BEGIN RAISE ''%s''; END', reverse(new.address)))"
+    ),
+}
+
+
+@pytest.mark.parametrize("schema", ["public", "tracker"])
+@pytest.mark.parametrize("how", QUOTES_THE_ADDRESS)
+def test_an_errors_text_that_may_hold_an_address_is_not_shown(
+    tracker: Tracker, how: str, schema: str
+) -> None:
+    """A trigger of somebody else's says what it likes; here backwards, for the server logs it."""
+    body = f"BEGIN {QUOTES_THE_ADDRESS[how]}; RETURN new; END"
+    tracker.sql(
+        f"CREATE FUNCTION {schema}.theirs() RETURNS trigger LANGUAGE plpgsql AS $body$"
+        + body.replace("%", "%%")
+        + "$body$"
+    )
+    tracker.sql(
+        "CREATE TRIGGER theirs BEFORE INSERT ON tracker.participants"
+        f" FOR EACH ROW EXECUTE FUNCTION {schema}.theirs()"
+    )
+    result = tracker("mask", "shop", "1", JOHN)
+    assert (result.code, result.out) == (75, "")
+    assert JOHN[::-1] not in result.err
+    assert "whose text may quote an address" in result.complaint
+
+
 # serve
 
 

@@ -171,6 +171,73 @@ def test_what_is_dropped_and_made_stays_whose_it_was(
         verify(connection)
 
 
+def comments(uri: str) -> list[tuple[object, ...]]:
+    """Return all comments on functions, views and columns of views."""
+    query = """
+        SELECT proname, 0, obj_description(oid, 'pg_proc') FROM pg_proc
+         WHERE pronamespace = 'tracker'::regnamespace AND obj_description(oid, 'pg_proc') <> ''
+        UNION ALL
+        SELECT c.relname, d.objsubid, d.description
+          FROM pg_description AS d JOIN pg_class AS c ON c.oid = d.objoid
+         WHERE d.classoid = 'pg_class'::regclass AND c.relkind = 'v'
+           AND c.relnamespace = 'tracker'::regnamespace ORDER BY 1, 2"""
+    with psycopg.connect(uri) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_comments_are_kept(uri: str, edit: Edit) -> None:
+    """But for that on a column which is no more."""
+    run(
+        uri,
+        "COMMENT ON FUNCTION tracker.mask IS 'the ERP calls it, don''t touch';"
+        "COMMENT ON VIEW tracker.timeline IS 'for support';"
+        "COMMENT ON COLUMN tracker.timeline.store IS 'the shop';"
+        "COMMENT ON COLUMN tracker.timeline.message_id IS 'gone'",
+    )
+    before = comments(uri)
+    assert len(before) == 4
+    edit(*SIGNATURE)
+    edit("timeline", "m.id AS message_id", "m.id AS message")
+    migrate(uri)
+    assert comments(uri) == [row for row in before if row[2] != "gone"]
+
+
+GO_WITH_THE_VIEW = {
+    "trigger theirs on view tracker.timeline": (
+        "CREATE FUNCTION public.theirs() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END';"
+        "CREATE TRIGGER theirs INSTEAD OF INSERT ON tracker.timeline"
+        " FOR EACH ROW EXECUTE FUNCTION public.theirs()"
+    ),
+    "rule theirs on view tracker.timeline": (
+        "CREATE RULE theirs AS ON INSERT TO tracker.timeline DO INSTEAD NOTHING"
+    ),
+    "default of column tracker.timeline.subject": (
+        "ALTER VIEW tracker.timeline ALTER COLUMN subject SET DEFAULT 'x'"
+    ),
+}
+
+
+@pytest.mark.parametrize("named", GO_WITH_THE_VIEW)
+@pytest.mark.parametrize("by", ["a view", "a table"])
+def test_what_would_go_with_a_view_is_named_and_nothing_is_changed(
+    uri: str, edit: Edit, scripts: Path, named: str, by: str
+) -> None:
+    run(uri, GO_WITH_THE_VIEW[named])
+    old = which(uri, "timeline")
+    if by == "a view":
+        edit("timeline", "m.id AS message_id", "m.id AS message")
+    else:
+        (scripts / "migrations/0099-wider.sql").write_text(
+            "ALTER TABLE tracker.refusals ALTER COLUMN reply TYPE varchar"
+        )
+    with pytest.raises(Dependents) as caught:
+        migrate(uri)
+    assert str(caught.value).startswith(f"{named}: it would be lost; drop it, run migrate")
+    assert which(uri, "timeline") == old
+    run(uri, "DROP VIEW tracker.timeline")
+    assert migrate(uri) >= 1
+
+
 def test_a_privilege_on_a_column_goes_with_the_column(uri: str, edit: Edit) -> None:
     edit("conversations", " AS store,\n", " AS shop,\n")
     edit("conversations", "c.store", "c.shop")

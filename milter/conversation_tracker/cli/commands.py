@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from conversation_tracker.base.failure import NO, USAGE, Failure
+from conversation_tracker.base.failure import NO, TEMPORARY, USAGE, Failure
 from conversation_tracker.config.config import Config, load
 
 _MESSAGE_LIMIT = 200_000_000  # octets
@@ -32,6 +32,7 @@ def migrate(_given: argparse.Namespace, config: Config) -> int:
     """Bring the database to the program's schema; print what was applied."""
     from conversation_tracker.database.faults import raise_failures
     from conversation_tracker.database.migrate import (
+        Busy,
         Dependents,
         Differences,
         NewerDatabase,
@@ -47,6 +48,8 @@ def migrate(_given: argparse.Namespace, config: Config) -> int:
         raise Failure(USAGE, str(error)) from None
     except (Dependents, NewerDatabase) as error:
         raise Failure(USAGE, str(error)) from None
+    except Busy as error:
+        raise Failure(TEMPORARY, str(error)) from None
     if not applied:
         print("nothing to apply")
     return 0

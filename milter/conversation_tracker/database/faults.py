@@ -1,8 +1,11 @@
 """What an error of the driver means to whoever gave a command: one line, and the exit code.
 
-Nothing here prints. No line holds the password of the configuration.
+Nothing here prints. No line holds the password of the configuration, nor a text that may quote a
+value: what our own functions raise is told, and what the server says in its own words of objects,
+connections and locks. A trigger of somebody else's may raise any text, with an address in it.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +14,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from conversation_tracker.base.failure import NO, TEMPORARY, USAGE, Failure
+from conversation_tracker.database.schema.files import read_files
 
 DatabaseError = psycopg.Error  # all that the driver raises
 
@@ -28,6 +32,14 @@ _LACKING = (
     errors.UndefinedFunction,
     errors.UndefinedTable,
 )
+# Classes of errors (PostgreSQL, appendix A) in whose texts the server names objects and no values.
+_NAMING = frozenset("08 0A 23 25 28 3D 3F 40 42 53 54 55 57 58".split())
+_RAISE = "exec_stmt_raise"  # the server's function for RAISE in PL/pgSQL
+_LANGUAGES = ("pl_", "plpy", "plperl", "pltcl")  # where the server's languages have their source
+# Whose RAISE it was stands in the first line of the context, whatever language the server speaks; a
+# DO block of ours is in no other function.
+_BY_FUNCTION = re.compile(r"[^\n]*\btracker\.(\w+)\(")
+_BY_BLOCK = re.compile(r"[^\n]*\binline_code_block\b[^\n]*\Z")
 
 
 @contextmanager
@@ -53,7 +65,9 @@ def make_failure(error: DatabaseError, conninfo: str) -> Failure:
     Returns:
         The failure; `raise ... from None` keeps the driver's text out of what follows.
     """
-    said = _without_password(error.diag.message_primary or str(error), conninfo)
+    said = read_text(error, conninfo)
+    if said is None:
+        return Failure(TEMPORARY, f"the database cannot do this now: {_describe_untold(error)}")
     if isinstance(error, _NEGATIVE):
         return Failure(NO, said)
     if isinstance(error, _WRONG):
@@ -65,6 +79,40 @@ def make_failure(error: DatabaseError, conninfo: str) -> Failure:
     ):
         return Failure(TEMPORARY, f"the database cannot be reached: {said}")
     return Failure(TEMPORARY, f"the database cannot do this now: {said}")
+
+
+def read_text(error: DatabaseError, conninfo: str) -> str | None:
+    """Read what an error says.
+
+    Args:
+        error: the error.
+        conninfo: the libpq URI or connection string in use, for the password not to be shown.
+
+    Returns:
+        The text, None if it is not ours to tell: it may quote a value.
+    """
+    state, diag = error.sqlstate, error.diag
+    if state is None:
+        told = True  # by libpq, of the connection
+    elif diag.source_function == _RAISE:
+        told = _is_ours(diag.context or "")
+    else:
+        told = state[:2] in _NAMING and not (diag.source_file or "").startswith(_LANGUAGES)
+    return _without_password(diag.message_primary or str(error), conninfo) if told else None
+
+
+def _is_ours(context: str) -> bool:
+    """Whether a function or block of our files raised what has this context."""
+    if found := _BY_FUNCTION.match(context):
+        files = read_files()
+        return found[1] in {name for _kind, name in (*files.baseline.makes, *files.makes())}
+    return _BY_BLOCK.match(context) is not None
+
+
+def _describe_untold(error: DatabaseError) -> str:
+    raised = error.diag.source_function == _RAISE
+    whose = "a function that is not this program's raised" if raised else "the server says"
+    return f"{whose} error {error.sqlstate}, whose text may quote an address; see its log"
 
 
 def _constraint_name(error: DatabaseError) -> str | None:

@@ -8,6 +8,12 @@ the next one may run in another session. At the end the months that messages wil
 
 A database from before the baseline is brought to it by the numbered files of that time. It must
 then have the same tables, as must one whose bookkeeping names another baseline: else `Differences`.
+Of that time's bookkeeping one line stays: a program from before the baseline takes it for a newer
+program's, and ends.
+
+Mail that needs a table waits behind a run that waits for it. So a run waits for a while only; then
+it gives up with `Busy`, and nothing was changed.
+
 A database that a newer program has migrated is refused with `NewerDatabase`; one that cannot be
 reached raises the driver's OperationalError.
 """
@@ -31,6 +37,7 @@ __all__ = ["Dependents", "Differences", "NewerDatabase", "NotMigrated", "migrate
 
 _LOCK = 0x7472_6163_6B65_7200  # "tracker", as a number no one else takes
 _LIMITS = Limits(statement=0, lock=0, idle=0)
+_LOCK_TIMEOUT = 4_000  # milliseconds; mail, which waits behind, waits for longer
 _ATTEMPTS = 20
 
 _SEARCH_PATH = "SET LOCAL search_path TO pg_catalog, pg_temp"
@@ -61,6 +68,22 @@ _DROP_OLDER = (
     "DROP TABLE IF EXISTS public._yoyo_migration, public._yoyo_log, public._yoyo_version,"
     " public.yoyo_lock"
 )
+_DROP_OLDER_LOG = "DROP TABLE IF EXISTS public._yoyo_log, public._yoyo_version, public.yoyo_lock"
+_FORGET_OLDER = "DELETE FROM public._yoyo_migration WHERE migration_id = ANY (%s)"
+_MARK = """
+    INSERT INTO public._yoyo_migration (migration_hash, migration_id, applied_at_utc)
+    VALUES (%s, %s, now() AT TIME ZONE 'UTC') ON CONFLICT DO NOTHING"""
+
+_LIMIT_LOCKS = "SELECT set_config('lock_timeout', %s, true)"
+# Who holds our tables, the longest transaction first; no query, which may hold an address.
+_HOLDERS = """
+    SELECT l.pid, extract(epoch FROM clock_timestamp() - min(a.xact_start))::bigint
+      FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+     WHERE l.granted AND l.pid <> pg_backend_pid()
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND l.relation IN (SELECT oid FROM pg_class
+                           WHERE relnamespace = to_regnamespace('tracker'))
+     GROUP BY l.pid ORDER BY 2 DESC NULLS LAST LIMIT 5"""
 
 
 class NewerDatabase(Exception):
@@ -80,6 +103,10 @@ class Differences(Exception):
         super().__init__(
             "the database's tables differ from this program's, as said above: nothing was changed"
         )
+
+
+class Busy(Exception):
+    """Others kept a table locked for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +133,7 @@ def migrate(conninfo: str, say: Callable[[str], object] = lambda _line: None) ->
         NewerDatabase: the database is newer than the program; nothing was changed.
         Differences: its tables are others than they should be; nothing was changed.
         Dependents: something of somebody else's is in the way; nothing was changed.
+        Busy: others keep a table locked; nothing was changed.
         psycopg.Error: the database cannot be reached, or refuses.
     """
     with Connection.connect(conninfo, limits=_LIMITS) as connection:
@@ -123,10 +151,25 @@ def _try(connection: Connection, files: Files) -> list[str]:
     Mail may still come in, and locks the same tables in its own order. Where the database ends one
     of the two for that, and it is this one, that was undone whole and is done again.
     """
-    for _ in range(_ATTEMPTS - 1):
-        with suppress(psycopg.errors.DeadlockDetected):
-            return _bring(connection, files)
-    return _bring(connection, files)
+    try:
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(psycopg.errors.DeadlockDetected):
+                return _bring(connection, files)
+        return _bring(connection, files)
+    except psycopg.errors.LockNotAvailable:
+        raise Busy(_describe_holders(connection)) from None
+
+
+def _describe_holders(connection: Connection) -> str:
+    found = [
+        f"process {pid}" + ("" if seconds is None else f" in a transaction of {seconds} s")
+        for pid, seconds in connection.execute(_HOLDERS).fetchall()
+    ]
+    return (
+        f"others kept a table locked for {_LOCK_TIMEOUT / 1000:g} s"
+        f" ({', '.join(found) or 'it is free now'}), and mail would have to wait: nothing was"
+        " changed; run migrate again once they have ended"
+    )
 
 
 def _bring(connection: Connection, files: Files) -> list[str]:
@@ -135,6 +178,7 @@ def _bring(connection: Connection, files: Files) -> list[str]:
         connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         connection.limit()
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        connection.execute(_LIMIT_LOCKS, (str(_LOCK_TIMEOUT),))
         connection.execute(_SEARCH_PATH)
         remake = Remake(connection, files)
         applied = _read(connection)
@@ -184,19 +228,26 @@ def _begin(
         remake.apply(file)
     if older:
         _compare(connection, files)
+    if older:
+        connection.execute(_MARK, (files.baseline.digest, files.baseline.name))
     if not foreign:
-        _drop_older(connection, ours)
+        _drop_older(connection, ours, keep_mark=bool(older))
     connection.execute(files.bookkeeping.text.encode())
     known = find_left(files.before if older else ())
     return [*chapters, files.baseline], known - set(files.baseline.makes)
 
 
-def _drop_older(connection: Connection, ours: Collection[str]) -> None:
+def _drop_older(connection: Connection, ours: Collection[str], *, keep_mark: bool) -> None:
     """Drop the bookkeeping of the time before, unless another program's is in it as well."""
     for table in ("public._yoyo_migration", "public._yoyo_log"):
         if connection.execute(_IS_THERE, (table,)).fetchone() == (None,):
             return
-    if connection.execute(_LOGGED, (list(ours),)).fetchone() is None:
+    if connection.execute(_LOGGED, (list(ours),)).fetchone() is not None:
+        return
+    if keep_mark:
+        connection.execute(_FORGET_OLDER, (list(ours),))
+        connection.execute(_DROP_OLDER_LOG)
+    else:
         connection.execute(_DROP_OLDER)
 
 

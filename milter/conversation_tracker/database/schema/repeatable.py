@@ -2,8 +2,9 @@
 
 What can be replaced in place is: privileges stay, and what depends on it. What cannot be, because
 its arguments, result or columns are others, is dropped and made; whoever was granted it is granted
-it again, and whose it was has it again. Where something of somebody else's depends on what would be
-dropped, `Dependents` names it.
+it again, whose it was has it again, and what was said of it in comments is said again. Where
+something of somebody else's depends on what would be dropped, or goes with a view - a trigger, a
+rule, a default of a column - `Dependents` names it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,13 +19,16 @@ from conversation_tracker.database.schema.files import File, Files, Kind, Statem
 _NOT_IN_PLACE = (errors.InvalidFunctionDefinition, errors.InvalidTableDefinition)
 
 # Functions and views: kind, name, and which it is; and the statements that give another one of its
-# name to whoever may use it and to whoever owns it.
+# name its comments, and to whoever may use it and to whoever owns it.
 _THERE = """
     SELECT 'FUNCTION', p.proname::text, p.oid,
            ARRAY(SELECT format('GRANT EXECUTE ON FUNCTION tracker.%I TO %s%s', p.proname,
                                a.grantee::regrole,
                                CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
                    FROM aclexplode(p.proacl) AS a WHERE a.grantee NOT IN (0, p.proowner))
+           || ARRAY(SELECT format('COMMENT ON FUNCTION tracker.%I IS %L', p.proname, d.description)
+                      FROM pg_description AS d
+                     WHERE d.classoid = 'pg_proc'::regclass AND d.objoid = p.oid)
            || format('ALTER FUNCTION tracker.%I OWNER TO %s', p.proname, p.proowner::regrole)
       FROM pg_proc AS p WHERE p.pronamespace = 'tracker'::regnamespace AND p.prokind = 'f'
     UNION ALL
@@ -39,6 +43,14 @@ _THERE = """
                          SELECT (aclexplode(t.attacl)).*, format(' (%I)', t.attname)
                            FROM pg_attribute AS t WHERE t.attrelid = c.oid) AS a
                   WHERE a.grantee <> c.relowner)
+           || ARRAY(SELECT format('COMMENT ON %s %s IS %L',
+                                  CASE WHEN t.attname IS NULL THEN 'VIEW' ELSE 'COLUMN' END,
+                                  concat_ws('.', c.oid::regclass, quote_ident(t.attname)),
+                                  d.description)
+                      FROM pg_description AS d
+                      LEFT JOIN pg_attribute AS t
+                        ON t.attrelid = d.objoid AND t.attnum = d.objsubid AND d.objsubid > 0
+                     WHERE d.classoid = 'pg_class'::regclass AND d.objoid = c.oid)
            || format('ALTER VIEW %s OWNER TO %s', c.oid::regclass, c.relowner::regrole)
       FROM pg_class AS c WHERE c.relnamespace = 'tracker'::regnamespace AND c.relkind = 'v'"""
 _DROP_FUNCTION = """
@@ -46,6 +58,19 @@ _DROP_FUNCTION = """
 _DROP_VIEWS = """
     SELECT 'DROP VIEW ' || string_agg(format('tracker.%%I', name), ', ')
       FROM unnest(%s::text[]) AS name HAVING count(*) > 0"""
+# What is somebody else's and would go with a view: no file makes any such thing.
+_GOES_ALONG = """
+    SELECT format('trigger %%I on view %%s', t.tgname, t.tgrelid::regclass)
+      FROM pg_trigger AS t WHERE NOT t.tgisinternal AND t.tgrelid = ANY (%(views)s)
+    UNION ALL
+    SELECT format('rule %%I on view %%s', r.rulename, r.ev_class::regclass)
+      FROM pg_rewrite AS r WHERE r.rulename <> '_RETURN' AND r.ev_class = ANY (%(views)s)
+    UNION ALL
+    SELECT format('default of column %%s.%%I', a.attrelid::regclass, a.attname)
+      FROM pg_attrdef AS d
+      JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+     WHERE d.adrelid = ANY (%(views)s)
+    ORDER BY 1"""
 _UNCHECKED = "SET LOCAL check_function_bodies = off"
 _CHECKED = "SET LOCAL check_function_bodies = on"
 _CHECK = """
@@ -54,6 +79,7 @@ _CHECK = """
       FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
      WHERE p.pronamespace = 'tracker'::regnamespace AND p.proname = ANY (%s)
        AND l.lanname IN ('sql', 'plpgsql')"""
+_MEND = "drop it, run migrate, and make it again"
 
 
 class Dependents(Exception):
@@ -162,7 +188,12 @@ class Remake:
     def _drop_views(self, names: Sequence[str]) -> None:
         """Drop those of the views that are there, at once: they may depend on each other."""
         there = self._find_all()
-        for (statement,) in self._rows(_DROP_VIEWS, [n for n in names if ("VIEW", n) in there]):
+        names = [name for name in names if ("VIEW", name) in there]
+        views = [which for name in names for which, _statements in there[("VIEW", name)]]
+        found = self._connection.execute(_GOES_ALONG.encode(), {"views": views}).fetchall()
+        if found:
+            raise _refuse_to_lose(found)
+        for (statement,) in self._rows(_DROP_VIEWS, names):
             self._run(statement)
 
     def _restore(self) -> None:
@@ -203,6 +234,11 @@ def _statements(files: Iterable[File], kind: Kind) -> list[Statement]:
     return [each for file in files for each in file.statements if each.kind == kind]
 
 
+def _refuse_to_lose(found: Iterable[tuple[str]]) -> Dependents:
+    said = "; ".join(name for (name,) in found)
+    return Dependents(f"{said}: it would be lost; {_MEND}")
+
+
 def _dependents(error: errors.DependentObjectsStillExist) -> Dependents:
     said = "; ".join((error.diag.message_detail or str(error)).splitlines())
-    return Dependents(f"{said}: drop it, run migrate, and make it again")
+    return Dependents(f"{said}: {_MEND}")
