@@ -63,10 +63,11 @@ class Installation:
             subprocess.run(["postconf", "-c", self.postfix, mode, setting], check=True)
         aged(self.postfix)
 
-    def sql(self, statement: str) -> None:
-        """Run one statement."""
+    def sql(self, statement: str) -> list[tuple[str, ...]]:
+        """Run one statement; return its rows."""
         with psycopg.connect(self.uri, autocommit=True) as connection:
-            connection.execute(statement.encode())
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
 
     def config(self, database: str = "") -> Config:
         """Return the tracker's configuration."""
@@ -365,6 +366,47 @@ def test_months_that_run_out_are_wrong(running: Installation) -> None:
     assert any("lie in the default tables" in line for line in lines if line.startswith("note"))
     migrate(running.uri)
     assert wrongs(running.check()[1]) == []
+
+
+MONTH = "to_char(now() AT TIME ZONE 'UTC' + '%s months', 'YYYY_MM')"
+
+
+@pytest.mark.parametrize("lost", ["messages", "deliveries"])
+@pytest.mark.parametrize("how", ["DROP TABLE tracker.%I CASCADE", "DETACH"])
+def test_a_lost_table_of_a_month_is_wrong(running: Installation, lost: str, how: str) -> None:
+    if how == "DETACH":
+        how = f"ALTER TABLE tracker.{lost} DETACH PARTITION tracker.%I"
+    month = MONTH % 1
+    running.sql(f"DO $$ BEGIN EXECUTE format('{how}', '{lost}_' || {month}); END $$")
+    code, lines = running.check()
+    assert code == 1
+    [name] = running.sql(f"SELECT '{lost}_' || {month}")[0]
+    assert any(f"the table tracker.{name} is lost" in line for line in wrongs(lines))
+
+
+def test_a_lost_default_table_is_wrong(running: Installation) -> None:
+    running.sql("DROP TABLE tracker.deliveries_default")
+    [line] = wrongs(running.check()[1])
+    assert "tracker.deliveries_default is lost" in line
+
+
+def test_a_lost_month_is_told(running: Installation) -> None:
+    """Unless expiry may have dropped it."""
+    running.sql(
+        "SELECT tracker.make_month((now() AT TIME ZONE 'UTC' - '4 months'::interval)::date)"
+    )
+    running.sql(
+        "SELECT tracker.make_month((now() AT TIME ZONE 'UTC' - '2 months'::interval)::date)"
+    )
+    [(gone, other)] = running.sql(
+        "SELECT to_char(now() AT TIME ZONE 'UTC' - '3 months'::interval, 'YYYY-MM'),"
+        " to_char(now() AT TIME ZONE 'UTC' - '1 month'::interval, 'YYYY-MM')"
+    )
+    notes = [line for line in running.check()[1] if line.startswith("note")]
+    assert any(f"no tables for the messages of {gone}, {other}: " in line for line in notes)
+    running.sql("UPDATE tracker.stores SET message_retention = '1 hour'")
+    notes = [line for line in running.check()[1] if line.startswith("note")]
+    assert not any(gone in line for line in notes)
 
 
 STATE = DatabaseState(

@@ -130,6 +130,17 @@ def _stores(state: DatabaseState) -> Iterator[Fact]:
 
 
 def _months(state: DatabaseState) -> Iterator[Fact]:
+    for table in state.lost_tables:
+        yield wrong(
+            f"the table tracker.{table} is lost, or no part of the whole table any more",
+            "restore it from a backup, or attach it again; for a month that may stay without,"
+            " SELECT tracker.make_month('YYYY-MM-01') makes an empty one",
+        )
+    if state.lost_months:
+        yield note(
+            f"there are no tables for the messages of {', '.join(state.lost_months)}: either mail"
+            " and the timer stood still then, or they are lost; look into a backup"
+        )
     if not state.month:
         yield note("this month's messages lie in the default tables, and will go one by one")
     if state.months < _MONTHS_AHEAD:

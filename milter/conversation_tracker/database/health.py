@@ -11,6 +11,7 @@ from typing import Any, Literal, LiteralString
 import psycopg
 
 from conversation_tracker.database.connection import Connection, hosts, takes_writes
+from conversation_tracker.database.faults import read_text
 from conversation_tracker.database.migrate import NewerDatabase, NotMigrated, verify
 
 # What an administrator may run to begin with.
@@ -42,6 +43,40 @@ _MONTHS: LiteralString = """
     SELECT count(*) FILTER (WHERE month > utc.now),
            bool_or(month = date_trunc('month', utc.now)) IS TRUE
       FROM (SELECT now() AT TIME ZONE 'UTC' AS now) AS utc, tracker.months(now())"""
+# Of each pair of tables both must be there, and be part of the whole tables.
+_LOST_TABLES: LiteralString = """
+    WITH part AS (
+        SELECT m.whole,
+               substring(c.relname
+                         FROM '^(?:messages|deliveries)_(\\d{4}_\\d{2}|default)$') AS which
+          FROM (VALUES ('messages'), ('deliveries')) AS m (whole)
+          JOIN pg_inherits AS i ON i.inhparent = to_regclass('tracker.' || m.whole)
+          JOIN pg_class AS c ON c.oid = i.inhrelid)
+    SELECT m.whole || '_' || every.which
+      FROM (SELECT which FROM part WHERE which IS NOT NULL
+            UNION SELECT 'default'
+            UNION SELECT substring(c.relname FROM '^(?:messages|deliveries)_(\\d{4}_\\d{2})$')
+              FROM pg_class AS c WHERE c.relnamespace = to_regnamespace('tracker')
+                                   AND c.relkind = 'r') AS every,
+           (VALUES ('messages'), ('deliveries')) AS m (whole)
+     WHERE every.which IS NOT NULL
+       AND NOT EXISTS (SELECT FROM part AS p WHERE p.whole = m.whole AND p.which = every.which)
+     ORDER BY every.which, m.whole"""
+# Months between the first there is and this one that are not there, could not have been dropped by
+# expiry, and of which nothing lies in the default tables.
+_LOST_MONTHS: LiteralString = """
+    SELECT to_char(wanted, 'YYYY-MM')
+      FROM (SELECT now() AT TIME ZONE 'UTC' AS now) AS utc,
+           generate_series((SELECT min(month) FROM tracker.months(now())),
+                           date_trunc('month', utc.now) - interval '1 month',
+                           interval '1 month') AS wanted
+     WHERE wanted + interval '1 month'
+           > utc.now - (SELECT min(message_retention) FROM tracker.stores)
+       AND NOT EXISTS (SELECT FROM tracker.months(now()) AS m WHERE m.month = wanted::date)
+       AND NOT EXISTS (SELECT FROM tracker.messages AS m
+                        WHERE m.at >= wanted AT TIME ZONE 'UTC'
+                          AND m.at < (wanted + interval '1 month') AT TIME ZONE 'UTC')
+     ORDER BY wanted"""
 _OVERDUE: LiteralString = """
     SELECT count(*) FROM tracker.orders
      WHERE emptied_at IS NULL AND expires_at < now() - interval '2 days'"""
@@ -96,6 +131,8 @@ class DatabaseState:
         domains: the alias domains, those in use only by older orders among them.
         month: this month has tables for its messages.
         months: how many months after this one have.
+        lost_tables: tables of which the other one of the pair is there.
+        lost_months: months before this one that should have tables and have none, as YYYY-MM.
         overdue: orders that expired more than two days ago and were not emptied.
         condemned: messages that ended a process alone, within a day.
         secret: what a probe is signed with.
@@ -118,6 +155,8 @@ class DatabaseState:
     domains: frozenset[str] = frozenset()
     month: bool = True
     months: int = 0
+    lost_tables: tuple[str, ...] = ()
+    lost_months: tuple[str, ...] = ()
     overdue: int = 0
     condemned: int = 0
     secret: bytes = field(default=b"", repr=False)
@@ -165,10 +204,12 @@ def _with_schema(connection: psycopg.Connection, server: DatabaseState) -> Datab
         domains = frozenset(row[0] for row in _fetch_rows(connection, _DOMAINS))
         [(overdue,)] = _fetch_rows(connection, _OVERDUE)
         [(later, present)] = _fetch_rows(connection, _MONTHS)
+        tables = tuple(row[0] for row in _fetch_rows(connection, _LOST_TABLES))
+        lost = tuple(row[0] for row in _fetch_rows(connection, _LOST_MONTHS))
         [(condemned,)] = _fetch_rows(connection, _CONDEMNED)
         [(secret,)] = _fetch_rows(connection, _SECRET)
     except psycopg.errors.InsufficientPrivilege as error:
-        said = error.diag.message_primary or "permission denied"
+        said = read_text(error, "") or "permission denied"
         return replace(server, fault=Fault("denied", said))
     except _LACKING as error:
         return replace(server, fault=fault or Fault("unreadable", type(error).__name__))
@@ -179,6 +220,8 @@ def _with_schema(connection: psycopg.Connection, server: DatabaseState) -> Datab
         domains=domains,
         month=present,
         months=later,
+        lost_tables=tables,
+        lost_months=lost,
         overdue=overdue,
         condemned=condemned,
         secret=bytes(secret),
