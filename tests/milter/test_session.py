@@ -81,6 +81,24 @@ def test_macros_are_asked_for_by_name(world: World) -> None:
     assert [packets._lists[stage].split() for stage in (0, 1, 3, 5)] == [["i"]] * 4
 
 
+def test_mail_that_a_reader_sends_on_to_the_store_itself_is_masked(world: World) -> None:
+    """Of mail to no alias nothing is looked at, but for this: its body must be known by then."""
+    order = world.order()
+    alias = world.alias(CARRIER, order)
+    world.alias(BUYER, order, "buyer")
+    fields = (f"Resent-From: {BUYER}", "X-Conversation-Hops: 1")
+    for body in ("Hello\r\n", f"Sent to {BUYER}.\r\n"):
+        sent = mail(alias, *fields, f"Subject: {len(body)}", body=body)
+        result = world.send(BUYER, SHOP, sent)
+        assert result.leaves.recipients == (SHOP.encode(),)
+        assert result.leaves.sender.startswith(b"bounce-")
+        assert BUYER.encode() not in result.leaves.data
+        assert result.leaves.data.endswith(b".\r\n" if "Sent" in body else b"Hello\r\n")
+    assert world.messages(order) == 2
+    stranger = mail(alias, f"Resent-From: {STRANGER}", "X-Conversation-Hops: 1")
+    assert world.send(STRANGER, SHOP, stranger).reply.text == str(replies.LOOP)
+
+
 # RCPT
 
 

@@ -7,14 +7,15 @@ before its record is committed.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import Header, Message
 from conversation_tracker.core.model.replies import Reply
-from conversation_tracker.core.rules import kind, postmaster, probe, rewrite
+from conversation_tracker.core.rules import kind, postmaster, probe, redirect, rewrite
 from conversation_tracker.core.rules.recipient import (
     Rcpt,
     classify_recipient,
@@ -91,10 +92,18 @@ class Filter:
         except DatabaseUnavailable:
             return replies.TRY_LATER
 
-    def concerns(self, transaction: Transaction) -> bool:
-        """Return whether a message's body can matter to us, by its envelope alone."""
+    def concerns(self, transaction: Transaction, headers: Sequence[Header] = ()) -> bool:
+        """Return whether a message's body can matter to us, by its envelope and its header fields.
+
+        Args:
+            transaction: what its recipients led to.
+            headers: all header fields; mail that was sent on may go to no alias.
+        """
         return (
-            transaction.trusted or bool(transaction.conversations) or bool(transaction.deliveries)
+            transaction.trusted
+            or bool(transaction.conversations)
+            or bool(transaction.deliveries)
+            or any(each.key == redirect.RESENT_FROM for each in headers)
         )
 
     def look_ahead(
@@ -136,16 +145,23 @@ class Filter:
         context = Context(
             self._database, directory, self._authserv_id, self._reader, transaction.named
         )
-        found = kind.classify(
-            message, transaction.known(directory), directory.secret, self._authserv_id
-        )
         try:
+            known = self._with_redirected(message, transaction.known(directory))
+            found = kind.classify(message, known, directory.secret, self._authserv_id)
             return take_path(found, context)
         except OrderLocked:
             log.order_locked(queue_id=message.arrival.queue_id)
             return refuse(replies.TRY_LATER)
         except DatabaseUnavailable:
             return refuse(replies.TRY_LATER)
+
+    def _with_redirected(self, message: Message, known: kind.Known) -> kind.Known:
+        """Look up whose alias is in From, where the mail may have been sent on by its reader."""
+        alias = redirect.find_alias(message, known.alias_domains, known.stores)
+        found = self._database.find(alias) if alias is not None else None
+        if found is None or found.token is None or found.status != "live":
+            return known
+        return replace(known, redirected=found.conversation)
 
 
 def take_path(mail: kind.Kind, context: Context) -> Outcome:

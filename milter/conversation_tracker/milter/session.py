@@ -184,7 +184,7 @@ class Session:
 
     def body(self, chunk: bytes) -> int:
         """Keep one piece of the body, if anybody will look at it."""
-        if self.filter.concerns(self._transaction):
+        if self.filter.concerns(self._transaction, self._headers):
             self._clean = False
             if self._body is None:
                 self._body = Collector()

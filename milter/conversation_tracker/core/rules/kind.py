@@ -16,7 +16,7 @@ from conversation_tracker.core.model.message import PASS, Message
 from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.core.reports.bounce import Delivery, forwarded
 from conversation_tracker.core.reports.report import Report, read
-from conversation_tracker.core.rules import postmaster
+from conversation_tracker.core.rules import postmaster, redirect
 from conversation_tracker.core.rules.authentication import bears_our_signature
 from conversation_tracker.core.rules.rewrite import (
     HOP_LIMIT,
@@ -36,6 +36,7 @@ class Known:
         probe: a recipient is a probe of `check`.
         alias_domains: all alias domains.
         stores: the stores by each of their sender domains.
+        redirected: the order that the alias in From is of, where the mail may have been sent on.
     """
 
     conversations: Mapping[int, Conversation]
@@ -43,6 +44,7 @@ class Known:
     probe: bool
     alias_domains: Collection[str]
     stores: Mapping[str, Store]
+    redirected: Conversation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,8 @@ def classify(message: Message, known: Known, secret: bytes = b"", authserv_id: s
     message = _settle_arrival(message, known, secret)
     if _came_back(message, known, authserv_id):
         return ForeignMail(message)
+    sent_on = _adopt(message, known, authserv_id)
+    message = sent_on or message
     if reply := refused(message, known.alias_domains):
         return Unacceptable(message, reply, known.conversations)
     if postmaster.alone(message.recipients):
@@ -210,6 +214,8 @@ def classify(message: Message, known: Known, secret: bytes = b"", authserv_id: s
         return report
     if known.conversations:
         return OrderMail(message, known.conversations, own)
+    if sent_on is not None and known.redirected is not None:
+        return OrderMail(message, {known.redirected.order.id: known.redirected}, own)
     return ForeignMail(message) if own is None else OwnMail(message, own)
 
 
@@ -236,6 +242,13 @@ def _came_back(message: Message, known: Known, authserv_id: str) -> bool:
         and all(each.outsider for each in message.recipients)
         and bears_our_signature(message, authserv_id, known.alias_domains)
     )
+
+
+def _adopt(message: Message, known: Known, authserv_id: str) -> Message | None:
+    """Return mail that a participant sends on as their own, None if it is no such mail."""
+    if known.redirected is None:
+        return None
+    return redirect.adopt(message, known.redirected, known.alias_domains, authserv_id)
 
 
 def _settle_arrival(message: Message, known: Known, secret: bytes) -> Message:

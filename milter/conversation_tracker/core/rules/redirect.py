@@ -1,0 +1,96 @@
+"""Mail of ours that its reader sends on to somebody in the order (RFC 5322 section 3.6.6).
+
+It comes back with an alias in From, as a loop or a forgery does. What tells it from these is the
+first Resent-From: an introduced participant of the order that the alias is of. They are then the
+author, as of any mail they write. Pure; what takes too long raises Overdue.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from conversation_tracker.core.model.address import Address, mailboxes
+from conversation_tracker.core.model.alias import Hard, NotAnAlias, Soft, decode, in_domains
+from conversation_tracker.core.model.conversation import Conversation, Store
+from conversation_tracker.core.model.message import Header, Message
+from conversation_tracker.core.rules import claims
+from conversation_tracker.core.rules.authentication import verdict
+
+RESENT_FROM = b"resent-from"
+"""The header field that names who sends a message on, in lower case."""
+
+
+def find_alias(
+    message: Message, alias_domains: Collection[str], stores: Mapping[str, Store]
+) -> Hard | Soft | None:
+    """Return whose alias is in From of mail that may have been sent on, None if it is no such mail.
+
+    Args:
+        message: the message.
+        alias_domains: all alias domains.
+        stores: the stores by each of their sender domains.
+    """
+    if _resender(message, alias_domains) is None or not all(
+        each.token is not None
+        or (each.outsider and each.address is not None and each.address.domain in stores)
+        for each in message.recipients
+    ):
+        return None
+    authors = [
+        mailbox.address
+        for value in message.values(b"from")
+        for mailbox in mailboxes(value, message.means.check)
+    ]
+    if len(authors) != 1 or authors[0] is None:
+        return None
+    try:
+        alias = decode(authors[0], alias_domains)
+    except NotAnAlias:
+        return None
+    return alias if isinstance(alias, Hard | Soft) else None
+
+
+def adopt(
+    message: Message,
+    conversation: Conversation,
+    alias_domains: Collection[str],
+    authserv_id: str = "",
+) -> Message | None:
+    """Return mail that was sent on as its sender's own, None if it is a loop or forged.
+
+    Args:
+        message: mail in which `find_alias` found an alias.
+        conversation: the order that the alias is of.
+        alias_domains: all alias domains.
+        authserv_id: whose Authentication-Results to believe, "" for nobody's.
+
+    Returns:
+        The message with whoever sends it on in From. Nobody sends mail on to themselves: that would
+        go round.
+    """
+    sender = _resender(message, alias_domains)
+    participant = conversation.whose(sender) if sender is not None else None
+    if participant is None or not participant.introduced or participant.role == "return":
+        return None
+    domains = conversation.store.sender_domains
+    for recipient in message.recipients:
+        to = recipient.address
+        others = recipient.token is None and (to is None or to.domain not in domains)
+        if others or recipient.token == participant.token:
+            return None
+    resent_from = message.first(RESENT_FROM) or b""
+    headers = tuple(
+        Header(each.name, resent_from) if each.key == b"from" else each for each in message.headers
+    )
+    own = replace(message, headers=headers)
+    if claims.falsely_store(own, conversation, verdict(own, authserv_id)):
+        return None
+    return own
+
+
+def _resender(message: Message, alias_domains: Collection[str]) -> Address | None:
+    """Return whom the first Resent-From names, None if it names nobody, several, or an alias."""
+    found = mailboxes(message.first(RESENT_FROM) or b"", message.means.check)
+    if len(found) != 1 or found[0].address is None:
+        return None
+    address = found[0].address
+    return address if in_domains(address.domain, alias_domains) is None else None

@@ -1,0 +1,147 @@
+"""Mail that its reader sends on (Resent-From) is theirs; all else with an alias in From is not."""
+
+from dataclasses import replace
+
+import pytest
+from builders import (
+    ANN,
+    BUYER,
+    CARRIER,
+    DOMAIN,
+    EVERYBODY,
+    OUR_STORE,
+    SHOP,
+    A,
+    B,
+    S,
+    hard,
+    mail,
+    order,
+    person,
+    soft,
+)
+
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.alias import Hard, Soft
+from conversation_tracker.core.model.conversation import Conversation
+from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.rules.kind import Kind, Known, OrderMail, Unacceptable, classify
+from conversation_tracker.core.rules.redirect import find_alias
+
+STORES = {"shop.example": OUR_STORE}
+GUEST = replace(person(ANN, "partner", "c" * 32), introduced=False)
+ORDER = replace(EVERYBODY, participants=(*EVERYBODY.participants, GUEST))
+
+
+def make(*fields: str, to: str | list[str] = S, author: str = A, trusted: bool = False) -> Message:
+    """Write mail with an alias in From."""
+    text = "\n".join([f"From: {author}", *fields, "", f"Hello {BUYER}", ""])
+    return mail(text, ORDER, to=to, sender=BUYER, trusted=trusted).message
+
+
+def decide(message: Message, found: Conversation | None = ORDER, authserv_id: str = "") -> Kind:
+    """Classify it, with the order that the alias in From is of."""
+    to = {ORDER.order.id: ORDER} if any(each.token for each in message.recipients) else {}
+    known = Known(to, {}, False, {DOMAIN}, STORES, found)
+    return classify(message, known, authserv_id=authserv_id)
+
+
+@pytest.mark.parametrize(
+    ("author", "alias"),
+    [
+        (A, Hard("a" * 32, DOMAIN)),
+        (f"Agent <{A.upper()}>", Hard("a" * 32, DOMAIN)),
+        (f"{A}, {S}", None),
+        (f"{A}\nFrom: {S}", None),
+        (f"x@{DOMAIN}", None),
+        (f"bounce-{'b' * 32}@{DOMAIN}", None),
+        (CARRIER, None),
+        ("", None),
+    ],
+)
+def test_the_alias_in_from_is_looked_up(author, alias) -> None:
+    message = make(f"Resent-From: {BUYER}", author=author)
+    assert find_alias(message, {DOMAIN}, STORES) == alias
+
+
+def test_a_soft_alias_is_looked_up_too() -> None:
+    message = make(f"Resent-From: {BUYER}", author=soft(CARRIER))
+    assert isinstance(find_alias(message, {DOMAIN}, STORES), Soft)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [(), ("Resent-From: ",), (f"Resent-From: {B}",), (f"Resent-From: {BUYER}, {CARRIER}",)],
+)
+def test_nothing_is_looked_up_where_nobody_sends_it_on(fields) -> None:
+    assert find_alias(make(*fields), {DOMAIN}, STORES) is None
+
+
+@pytest.mark.parametrize("to", [CARRIER, f"postmaster@{DOMAIN}", "x@elsewhere.example"])
+def test_nothing_is_looked_up_where_it_goes_to_others(to) -> None:
+    for recipients in ([to], [S, to]):
+        message = make(f"Resent-From: {BUYER}", to=recipients)
+        assert find_alias(message, {DOMAIN}, STORES) is None
+
+
+@pytest.mark.parametrize("hops", [(), ("X-Conversation-Hops: 1",), ("X-Conversation-Hops: 4",)])
+@pytest.mark.parametrize("to", [S, A, [S, A], SHOP, "any@shop.example", [S, SHOP]])
+def test_it_is_its_senders(to, hops) -> None:
+    found = decide(make(f"Resent-From: John <{BUYER}>", *hops, to=to))
+    assert isinstance(found, OrderMail)
+    assert str(found.message.author) == BUYER
+    assert found.message.first(b"from") == f"John <{BUYER}>".encode()
+    assert [*found.conversations] == [ORDER.order.id]
+    assert found.own is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("Resent-From: stranger@elsewhere.example",),
+        (f"Resent-From: {ANN}",),  # a guest
+        (f"Resent-From: {SHOP}",),  # whom no verifier knows
+        (f"Resent-From: x@e.example\nResent-From: {BUYER}",),
+        (f"Resent-From: {BUYER}", "X-Conversation-Hops: 5"),
+    ],
+)
+def test_what_is_no_redirect_is_a_loop(fields) -> None:
+    found = decide(make("X-Conversation-Hops: 1", *fields))
+    assert isinstance(found, Unacceptable)
+    assert found.reply == replies.LOOP
+
+
+def test_nobody_sends_on_to_themselves_or_to_another_store() -> None:
+    for to in (B, [S, B]):
+        found = decide(make(f"Resent-From: {BUYER}", to=to))
+        assert isinstance(found, Unacceptable)
+        assert found.reply == replies.FORGED_SENDER
+    other = order(BUYER, CARRIER, sender_domains=frozenset({"other.example"}))
+    assert isinstance(decide(make(f"Resent-From: {BUYER}", to=SHOP), other), Unacceptable)
+
+
+def test_the_store_sends_on_what_it_may() -> None:
+    """From its own network, or with a verifier's word."""
+    found = decide(make(f"Resent-From: {SHOP}", to=A, author=B, trusted=True))
+    assert isinstance(found, OrderMail)
+    assert found.own == OUR_STORE
+    results = "Authentication-Results: mx; spf=pass smtp.mailfrom=shop.example"
+    message = make(f"Resent-From: {SHOP}", results, to=A, author=B)
+    assert isinstance(decide(message, authserv_id="mx"), OrderMail)
+    assert isinstance(decide(message, authserv_id="other"), Unacceptable)
+
+
+def test_the_alias_of_an_unknown_order_is_a_loop() -> None:
+    found = decide(make(f"Resent-From: {BUYER}", "X-Conversation-Hops: 1", author=hard("d")), None)
+    assert isinstance(found, Unacceptable)
+
+
+def test_the_copy_is_masked() -> None:
+    found = decide(make(f"Resent-From: John <{BUYER}>", f"Resent-To: {S}", f"To: {BUYER}"))
+    assert isinstance(found, OrderMail)
+    letter = mail("From: x@y.example\n\n", ORDER, to=S)
+    copy = replace(letter, message=found.message).sent()
+    assert copy.first(b"from") == f"John <{B}>".encode()
+    assert copy.first(b"to") == B.encode()
+    assert copy.first(b"resent-from") is None
+    assert copy.body == f"Hello {B}\n".encode()
