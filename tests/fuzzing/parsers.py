@@ -264,6 +264,13 @@ CONTAINERS = {
     "7z": (seven_zip.MAGIC + b"\0\4", b""),
     "compound file": (compound.MAGIC.ljust(512, b"\0"), b""),
     "tnef": (tnef.MAGIC + b"\1\0", b""),
+    "lzip": (b"LZIP\1\x10", b""),
+    "midst of a program": (b"MZ\0", b"\x1f\x8b\x08\x1e"),
+    "picture": (b"\x89PNG\r\n\x1a\n", b"\0zTXt"),
+    "OpenPGP": (b"\xa3\1", b""),
+    "OpenPGP in pieces": (b"\xc8\xe1\1", b""),
+    "UTF-16": (b"\xff\xfe<\0", b""),
+    "folds": (b"x\n", b"\n @"),
 }
 """How each format begins, and what stands behind the text that follows."""
 

@@ -31,7 +31,7 @@ def zipped(
     with zipfile.ZipFile(file, "w", method) as archived:
         archived.comment = comment
         for name, data in members.items():
-            archived.writestr(name, data)
+            archived.writestr(zipfile.ZipInfo(name), data, method)
     return file.getvalue()
 
 
@@ -106,16 +106,24 @@ _METHODS: dict[str, tuple[bytes, Wrap]] = {
         b"\x21\x21\x01\x08",
         lambda data: lzma.compress(data, lzma.FORMAT_RAW, filters=[_LZMA2]),
     ),
+    "delta": (
+        b"\x21\x03\x01\x03\x21\x21\x01\x08\x01\x00",
+        lambda data: lzma.compress(
+            data, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_DELTA, "dist": 4}, _LZMA2]
+        ),
+    ),
     "deflate": (b"\x03\x04\x01\x08", lambda data: zlib.compress(data)[2:-4]),
     "bzip2": (b"\x03\x04\x02\x02", bz2.compress),
 }
 
 
 def _folders(method: str, at: int, packed: int, unpacked: int) -> bytes:
-    coder = b"\x01" + _METHODS[method][0]
+    several = method == "delta"
+    coder = (b"\x02" if several else b"\x01") + _METHODS[method][0]
+    sizes = _number(unpacked) * (2 if several else 1)
     return (
         b"\x06" + _number(at) + _number(1) + b"\x09" + _number(packed) + b"\x00"
-        b"\x07\x0b\x01\x00" + coder + b"\x0c" + _number(unpacked) + b"\x00"
+        b"\x07\x0b\x01\x00" + coder + b"\x0c" + sizes + b"\x00"
     )  # fmt: skip
 
 
@@ -275,6 +283,49 @@ def pdf(*streams: bytes, filters: bytes = b"/FlateDecode") -> bytes:
     return b"%PDF-1.7\n" + objects + b"trailer\n%%EOF"
 
 
+def lzip(data: bytes) -> bytes:
+    """Make an lzip file."""
+    filter_ = {"id": lzma.FILTER_LZMA1, "dict_size": 65536, "lc": 3, "lp": 0, "pb": 2}
+    packed = lzma.compress(data, lzma.FORMAT_RAW, filters=[filter_])
+    tail = struct.pack("<IQQ", zlib.crc32(data), len(data), len(packed) + 26)
+    return b"LZIP\x01\x10" + packed + tail
+
+
+def png(kind: bytes, text: bytes) -> bytes:
+    """Make a picture of one dot, with a chunk of text or a profile."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        whole = name + content
+        return struct.pack(">I", len(content)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+    first = chunk(b"IHDR", struct.pack(">II5B", 1, 1, 8, 0, 0, 0, 0))
+    last = chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + first + chunk(kind, text) + last
+
+
+def packet(tag: int, data: bytes, *, piece: int = 0) -> bytes:
+    """Make a packet of OpenPGP, its content in pieces of so many octets, a power of two."""
+    if not piece:
+        return bytes((0xC0 | tag, 0xFF)) + struct.pack(">I", len(data)) + data
+    cut = [data[at : at + piece] for at in range(0, len(data), piece)]
+    last = cut.pop() if len(cut[-1]) < piece else b""
+    told = bytes((0xE0 | piece.bit_length() - 1,))
+    pieces = b"".join(told + each for each in cut)
+    return bytes((0xC0 | tag,)) + pieces + b"\xff" + struct.pack(">I", len(last)) + last
+
+
+def signed(data: bytes, method: int, *, piece: int = 0) -> bytes:
+    """Make what OpenPGP signs and compresses; method 0 compresses nothing."""
+    literal = packet(11, b"b\0" + bytes(4) + data, piece=piece)
+    whole = packet(4, b"\3" + bytes(12)) + literal + packet(2, b"\4" + bytes(20))
+    if not method:
+        return whole
+    packers: dict[int, Wrap] = {
+        1: lambda data: zlib.compress(data)[2:-4], 2: zlib.compress, 3: bz2.compress
+    }  # fmt: skip
+    return packet(8, bytes((method,)) + packers[method](whole), piece=piece)
+
+
 def wrong_sum(packed: bytes, back: int) -> bytes:
     """Damage an octet, counted from the end."""
     damaged = bytearray(packed)
@@ -302,6 +353,8 @@ WRAPS: dict[str, Wrap] = {
     "zst": zstd,
     "zst, skipped first": lambda data: b"\x50\x2a\x4d\x18\x04\0\0\0abcd" + zstd(data),
     "zst, two frames": lambda data: zstd(data[:20]) + zstd(data[20:]),
+    "lzip": lzip,
+    "lzip, two members": lambda data: lzip(data[:20]) + lzip(data[20:]),
     "zlib": zlib.compress,
     "tar": lambda data: tarred({"a.txt": data}),
     "tar, old": lambda data: tarred({"a.txt": data}, tarfile.USTAR_FORMAT),
@@ -327,6 +380,21 @@ WRAPS: dict[str, Wrap] = {
     "7z, copy": lambda data: seven_zip({"a.txt": data}, "copy"),
     "7z, deflate": lambda data: seven_zip({"a.txt": data}, "deflate"),
     "7z, bzip2": lambda data: seven_zip({"a.txt": data}, "bzip2"),
+    "7z, delta": lambda data: seven_zip({"a.txt": data}, "delta"),
+    "7z in a program": lambda data: b"MZ\0" + bytes(99) + seven_zip({"a.txt": data}),
+    "gz in a program": lambda data: b"MZ\0" + bytes(99) + gzip.compress(data) + bytes(99),
+    "bz2 in a script": lambda data: b"#!/bin/sh\ntail -n +3 $0 | bzcat\n" + bz2.compress(data),
+    "xz in a package": lambda data: b"\xed\xab\xee\xdb" + bytes(99) + lzma.compress(data),
+    "zst in a package": lambda data: b"\xed\xab\xee\xdb" + bytes(99) + zstd(data),
+    "picture, zTXt": lambda data: png(b"zTXt", b"Author\0\0" + zlib.compress(data)),
+    "picture, iTXt": lambda data: png(b"iTXt", b"XML:com.adobe.xmp\0\1\0de\0x\0"
+                                      + zlib.compress(b"<x>" + data + b"</x>")),
+    "picture, iCCP": lambda data: png(b"iCCP", b"a\0\0" + zlib.compress(data)),
+    "pgp, deflate": lambda data: signed(data, 1),
+    "pgp, zlib": lambda data: signed(data, 2),
+    "pgp, bzip2": lambda data: signed(data, 3),
+    "pgp, pieces": lambda data: signed(data * 20, 2, piece=512),
+    "pgp, pieces, not compressed": lambda data: signed(data * 20, 0, piece=512),
     "doc": word,
     "doc, utf-16": lambda data: word(data.decode("latin-1").encode("utf-16-le")),
     "xls": excel,
@@ -335,13 +403,17 @@ WRAPS: dict[str, Wrap] = {
     "msg, rtf": lambda data: outlook({"10090102": compressed_rtf(b"{\\rtf1 " + data + b"}")}),
     "msg, html": lambda data: outlook({"10130102": b"<p>" + data + b"</p>"}),
     "sqlite": lambda data: sqlite((_BEFORE + data).decode("latin-1")),
+    "pdf, hexadecimal": lambda data: pdf(
+        zlib.compress(b"BT (" + data + b") Tj ET").hex().encode() + b">",
+        filters=b"[/ASCIIHexDecode /FlateDecode]",
+    ),
     "pdf": lambda data: pdf(zlib.compress(b"BT (" + data + b") Tj ET")),
 }  # fmt: skip
 """What each format makes of a short text in ASCII without brackets."""
 
 INNER = tuple(
     name for name in WRAPS if name not in ("doc", "doc, utf-16", "xls", "msg, utf-16", "sqlite")
-    and not name.startswith(("pdf", "msg"))
+    and not name.startswith(("pdf", "msg", "picture"))
 )  # fmt: skip
 """Those that take octets of any kind."""
 

@@ -104,7 +104,7 @@ def record(
         identifiers=_identifiers(message, conversation),
         verdict=verdict,
         first_pass=not message.arrival.split,
-        notes=_notes(message, view, body),
+        notes=_notes(message, shown, view, body),
         own=own,
         brief=message.brief,
         mentioned=tuple(dict.fromkeys(mentioned(message, conversation))),
@@ -118,10 +118,17 @@ def _identifiers(message: Message, conversation: Conversation) -> tuple[Mapped, 
     return tuple(found.values())
 
 
-def _notes(message: Message, view: View, kept: Octets) -> tuple[str, ...]:
-    """Tell what holds an address and is no text, which signatures go, how many are left out."""
+def _notes(message: Message, shown: Message, view: View, kept: Octets) -> tuple[str, ...]:
+    """Tell what holds an address and is no text, which signatures go, how many are left out.
+
+    Where the message was taken out of its signature, its own parts are told behind that.
+    """
     part = structure(message)
-    found = mime.look(part, message.body, view.others, message.means, view.quiet, view.condemned)
+    found: list[mime.Look] = []
+    for each in (message, shown) if shown is not message else (message,):
+        found += mime.look(
+            structure(each), each.body, view.others, each.means, view.quiet, view.condemned
+        )
     told = {each.number for each in found}
     policy = view.conversation.store.attachments_with_address
     signatures = mime.unsigned(part, message.body, kept)

@@ -8,6 +8,7 @@ bounded by what comes out. Nothing here raises but what asking for the time rais
 
 import bz2
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,7 +17,7 @@ from typing import Any
 import zstandard
 
 from conversation_tracker.core.base.means import Means, Octets
-from conversation_tracker.core.scanning import documents, sectors
+from conversation_tracker.core.scanning import documents, packets, sectors
 
 _MOST = 64 * 1024 * 1024  # octets that come out of one part
 _RATIO, _SLACK = 200, 64 * 1024  # for one octet in
@@ -45,11 +46,17 @@ _ZIP, _GZIP, _SEVEN, _STREAM, _RTF = (
     b"LZFu",
 )
 _COMPRESSED_DATA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x09"  # RFC 3274
+_PNG, _LZIP = b"\x89PNG", b"LZIP\1"
+_PICTURES = (b"\xff\xd8\xff", b"GIF8")  # large and many, and nobody looks for files in them
+_LZIP_TAIL = 20  # octets behind a member
+_DIGITS = re.compile(rb"[0-9a-fA-F\s]++>\s*")
+_ZLIB = re.compile(rb"\0\x78[\x01\x5e\x9c\xda]")
+_CHUNKS = (b"zTXt", b"iTXt", b"iCCP")
 _END_OF_ZIP = b"PK\5\6"
 _BEGINNINGS = (_GZIP, b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", _ZIP, _SEVEN, _RTF, _STREAM)
 FILES = (
     *(_GZIP, b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK", _SEVEN, sectors.MAGIC, b"%PDF"),
-    *(b"!<arch>\n", b"\x78\x9f\x3e\x22", b"\x5d\0", b"SQLite format 3\0"),
+    *(b"!<arch>\n", b"\x78\x9f\x3e\x22", b"\x5d\0", b"SQLite format 3\0", _LZIP),
     *(bytes((n,)) + b"\x2a\x4d\x18" for n in range(0x50, 0x60)),
 )
 """How such files begin."""
@@ -67,6 +74,14 @@ def is_file(data: Octets) -> bool:
     if data[257:262] == b"ustar" or _COMPRESSED_DATA in data[:64] or b"%PDF-" in data[:1024]:
         return True
     return data.rfind(_END_OF_ZIP, max(0, len(data) - 65557)) >= 0
+
+
+def has_file(data: Octets) -> bool:
+    """Whether data is such a file, or has one in its midst."""
+    if is_file(data) or data.startswith(_PNG) or packets.unpack(data)[0]:
+        return True
+    midst = (_GZIP, b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", _SEVEN)
+    return not data.startswith(_PICTURES) and any(data.find(each) >= 0 for each in midst)
 
 
 class Carver:
@@ -113,6 +128,16 @@ class Carver:
             yield self._out(data, 2, lambda: zlib.decompressobj(-15))
         elif head[:1] == b"\x5d":
             yield self._out(data, 13, lambda: _lzma1(data[:5]))
+        elif head == _LZIP[:2] and data.startswith(_LZIP):
+            self._end = -_LZIP_TAIL
+            while self._finds > 0 and data.startswith(_LZIP, begin := self._end + _LZIP_TAIL):
+                self._finds -= 1
+                yield self._out(data, begin + 6, lambda: _lzma1(b"\x5d"))
+        elif data.startswith(_PNG):
+            yield from self._chunks(data)
+        method, packet = packets.unpack(data)
+        if method:
+            yield self._out(packet, 2 * method - 2, lambda: zlib.decompressobj(-15))
         if _COMPRESSED_DATA in data[:64]:
             at = max(data.find(b"\x78", 30), 0)
             yield self._out(data, at + 2, lambda: zlib.decompressobj(-15))
@@ -124,6 +149,17 @@ class Carver:
                 self._end = at
                 yield from self._found(data, at, beginning)
                 at = data.find(beginning, max(self._end, at + len(beginning)))
+
+    def _chunks(self, data: Octets) -> Iterator[Octets]:
+        """Give what is compressed in a picture's texts and profiles."""
+        for kind in _CHUNKS:
+            at = data.find(kind)
+            while at >= 0 and self._finds > 0 and self._octets > 0:
+                self._finds -= 1
+                begin = _ZLIB.search(data[at + 5 : at + 400])
+                if begin is not None:
+                    yield self._out(data, at + 5 + begin.end(), lambda: zlib.decompressobj(-15))
+                at = data.find(kind, at + 4)
 
     def _found(self, data: Octets, at: int, beginning: bytes) -> Iterator[Octets]:
         """Give what comes out of what begins here."""
@@ -173,6 +209,8 @@ class Carver:
         plain = data[start : min(end if end >= 0 else len(data), start + _TEXT)]
         if plain.rstrip().endswith(b"~>"):
             plain = documents.from_ascii85(plain)
+        elif _DIGITS.fullmatch(plain):
+            plain = documents.from_digits(plain)
         self._octets -= len(plain)
         yield self._out(plain, 2, lambda: zlib.decompressobj(-15)) or plain
 

@@ -17,6 +17,7 @@ MOST = 4 * 1024 * 1024
 """Octets of a document that are read as text."""
 
 _MARK = re.compile(rb"\s*(?:\xef\xbb\xbf)?<[?!a-zA-Z]")
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
 _TAG = re.compile(rb"<[^<>]*>")
 _BORDER = re.compile(rb"</?(?:\w+:)?(?:p|h|si|row|c|v|is|t[dr]|li|div|br|tab)\b")
 _CODE = re.compile(rb"\\'([0-9a-f]{2})|\\u(\d{1,5}) ?\??|\\[a-z]{1,32}-?\d{0,9} ?|[{}\r\n]", re.I)
@@ -35,12 +36,16 @@ _KNOWN = (
 
 def is_document(data: Octets) -> bool:
     """Whether data is text with marks, or a letter."""
-    return _MARK.match(data) is not None or data.startswith(b"{\\rt") or is_message(data)
+    marked = _MARK.match(data) is not None or data.startswith((b"{\\rt", *_WIDE))
+    return marked or is_message(data)
 
 
 def read(data: Octets) -> Iterator[bytes]:
     """Give what a document's text reads as without its marks."""
     text = data[:MOST]
+    if text.startswith(_WIDE):
+        text = text.decode("utf-16", "replace").encode("utf-8", "replace")
+        yield text
     if _MARK.match(text) is not None:
         shown = _TAG.sub(b"", _BORDER.sub(rb"\n\g<0>", text))
         yield shown
@@ -97,6 +102,11 @@ def from_ascii85(text: bytes) -> bytes:
             number = number * 85 + (digit - 33) % 85
         out += (number & 0xFFFFFFFF).to_bytes(4, "big")[: len(group) - 1]
     return bytes(out)
+
+
+def from_digits(text: bytes) -> bytes:
+    """Decode hexadecimal digits up to the `>` behind them."""
+    return bytes.fromhex(_even(text.partition(b">")[0]))
 
 
 def read_page(content: Octets) -> Octets:

@@ -283,7 +283,7 @@ class Scan:
 
     def _look_inside(self, channel: str, data: Octets) -> None:
         """Look at what is packed in a file."""
-        if not carving.is_file(data):
+        if not carving.has_file(data):
             return
         channel += _FILE
         for content in carving.Carver(self._means).contents(data):
@@ -292,6 +292,9 @@ class Scan:
                 if _CONTROL.search(each[:1024]) is None:
                     for text in decodings.texts(each, ""):
                         self._look(channel, text)
+                        whole = content_lines.unfolded(text)
+                        if whole != text:  # as in cards and calendars
+                            self._look(channel, whole)
 
     def _look_between(self, channel: str, data: Octets, start: int, end: int) -> None:
         for each in stretches.stretches(stretches.decoded(data, start, end, b"")):

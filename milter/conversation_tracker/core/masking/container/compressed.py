@@ -1,7 +1,7 @@
-"""Compressed files: gzip (RFC 1952), zlib (RFC 1950), bzip2, xz, lzma, Zstandard (RFC 8878).
+"""Compressed files: gzip, zlib, bzip2, xz, lzma, lzip, Zstandard.
 
-Streams that follow each other are one file to most programs, and what stands behind the last one
-may be a file of its own. Nothing here raises.
+RFC 1950, 1952 and 8878. Streams that follow each other are one file to most programs, and what
+stands behind the last one may be a file of its own. Nothing here raises.
 """
 
 import re
@@ -14,9 +14,12 @@ from conversation_tracker.core.masking.container.budget import Unpacking
 GZIP = b"\x1f\x8b\x08"
 BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 XZ = b"\xfd7zXZ\0"
+LZIP = b"LZIP\x01"
 ZSTANDARD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 _HEAD, _EXTRA, _NAME, _COMMENT, _SUM = 10, 4, 8, 16, 2
 _TRAILER = 8
+_LZIP_HEAD, _LZIP_TRAILER = 6, 20
+_LZIP_PROPERTIES = b"\x5d\xff\xff\xff\xff"  # its window is no larger than what comes out
 _NUL = b"\0"
 
 
@@ -33,7 +36,7 @@ def is_lzma(data: Octets) -> bool:
 
 def open_gzip(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
     """Unpack a gzip file: all its members joined, and what stands behind them."""
-    return _open(data, unpacking, GZIP, _open_gzip_member, _TRAILER)
+    return _open(data, unpacking, GZIP, open_gzip_member, _TRAILER)
 
 
 def open_bzip2(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
@@ -44,6 +47,11 @@ def open_bzip2(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
 def open_xz(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
     """Unpack an xz file; as `open_gzip`."""
     return _open(data, unpacking, XZ, decompressing.xz)
+
+
+def open_lzip(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
+    """Unpack an lzip file; as `open_gzip`."""
+    return _open(data, unpacking, LZIP, _open_lzip_member, _LZIP_TRAILER)
 
 
 def open_zstandard(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
@@ -114,7 +122,14 @@ def _after_padding(data: Octets, at: int) -> int:
     return at
 
 
-def _open_gzip_member(data: Octets, start: int, end: int, limit: int) -> decompressing.Packed:
+def _open_lzip_member(data: Octets, start: int, end: int, limit: int) -> decompressing.Packed:
+    packed = decompressing.lzma_raw(data, start + _LZIP_HEAD, end, limit, _LZIP_PROPERTIES)
+    assert packed is not None
+    return packed
+
+
+def open_gzip_member(data: Octets, start: int, end: int, limit: int) -> decompressing.Packed:
+    """Decompress one member of a gzip file; arguments as of `Packed`."""
     return decompressing.deflated(data, _after_header(data, start), end, limit)
 
 

@@ -172,11 +172,14 @@ def zstandard_frames(data: Octets, start: int, end: int, limit: int) -> Packed:
     return Packed(data, start, end, limit, _Framed(data, start, end))
 
 
-def lzma_raw(data: Octets, start: int, end: int, limit: int, properties: bytes) -> Packed | None:
+def lzma_raw(
+    data: Octets, start: int, end: int, limit: int, properties: bytes, step: bytes = b""
+) -> Packed | None:
     """Decompress LZMA without a header; arguments as of `Packed`.
 
     Args:
         properties: the five octets of its properties.
+        step: the octet of properties of a delta filter, if there is one.
 
     Returns:
         What comes out; None if the properties are none.
@@ -187,26 +190,33 @@ def lzma_raw(data: Octets, start: int, end: int, limit: int, properties: bytes) 
     bits, position = divmod(rest, 5)[::-1]
     # What comes out refers to nothing before it, so more is never needed.
     window = min(max(4096, int.from_bytes(properties[1:5], "little")), MAX_WINDOW)
-    return _raw(
-        data, start, end, limit,
-        {"id": lzma.FILTER_LZMA1, "dict_size": window, "lc": context, "lp": bits, "pb": position},
-    )  # fmt: skip
+    filter_ = {
+        "id": lzma.FILTER_LZMA1,
+        "dict_size": window,
+        **{"lc": context, "lp": bits, "pb": position},
+    }
+    return _raw(data, start, end, limit, filter_, step)
 
 
-def lzma2_raw(data: Octets, start: int, end: int, limit: int, properties: bytes) -> Packed | None:
+def lzma2_raw(
+    data: Octets, start: int, end: int, limit: int, properties: bytes, step: bytes = b""
+) -> Packed | None:
     """Decompress LZMA2; arguments and result as of `lzma_raw`, but of one octet of properties."""
     if not properties or properties[0] > 40:
         return None
     window = (2 | properties[0] & 1) << properties[0] // 2 + 11
-    return _raw(
-        data, start, end, limit,
-        {"id": lzma.FILTER_LZMA2, "dict_size": min(window, MAX_WINDOW)},
-    )  # fmt: skip
+    filter_ = {"id": lzma.FILTER_LZMA2, "dict_size": min(window, MAX_WINDOW)}
+    return _raw(data, start, end, limit, filter_, step)
 
 
-def _raw(data: Octets, start: int, end: int, limit: int, filter_: dict[str, int]) -> Packed | None:
+def _raw(
+    data: Octets, start: int, end: int, limit: int, filter_: dict[str, int], step: bytes
+) -> Packed | None:
+    filters = [filter_]
+    if step:
+        filters.insert(0, {"id": lzma.FILTER_DELTA, "dist": step[0] + 1})
     try:
-        tool = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[filter_])
+        tool = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
     except BROKEN:
         return None
     return Packed(data, start, end, limit, tool)

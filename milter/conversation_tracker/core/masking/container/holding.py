@@ -14,9 +14,12 @@ from conversation_tracker.core.base.means import Octets, windows
 from conversation_tracker.core.masking.container import (
     compound,
     compressed,
+    embedded,
     letter,
+    openpgp,
     outlook,
     pdf,
+    png,
     readings,
     seven_zip,
     tar,
@@ -42,6 +45,7 @@ _BEGINNINGS = (
     compressed.GZIP,
     b"BZh",
     compressed.XZ,
+    compressed.LZIP,
     b"\x28\xb5\x2f\xfd",
     seven_zip.MAGIC,
     compound.MAGIC,
@@ -87,6 +91,7 @@ _FORMATS = (
         nests=False,
     ),
     _Format(compressed.is_lzma, compressed.open_lzma, nests=False),
+    _Format(_begins(compressed.LZIP), compressed.open_lzip, nests=False),
     _Format(tar.is_tar, tar.open_tar),
     _Format(_begins(tar.AR), tar.open_ar),
     _Format(_begins(seven_zip.MAGIC), seven_zip.open_7z),
@@ -99,8 +104,13 @@ _INNER = (
     _Format(outlook.is_compressed_rtf, outlook.open_compressed_rtf, nests=False),
     _Format(compressed.is_zlib, compressed.open_zlib, nests=False),
     _Format(letter.is_letter, letter.open_letter),
+    _Format(_begins(png.MAGIC), png.open_png, nests=False),
+    _Format(openpgp.is_message, openpgp.open_message, nests=False),
 )
 """Those that text or octets of any kind may look like: it does no harm to try."""
+
+_OTHER = _Format(lambda data: not is_container(data), embedded.open_embedded)
+"""What is no archive may have one in its midst."""
 
 
 def is_container(data: Octets) -> bool:
@@ -143,7 +153,7 @@ class _Search:
     def _opens(self, data: Octets, depth: int, layers: int) -> bool:
         if layers >= MAX_LAYERS:
             return False
-        for form in (*_FORMATS, *_INNER):
+        for form in (*_FORMATS, *_INNER, _OTHER):
             if (form.nests and depth >= MAX_DEPTH) or not form.is_one(data):
                 continue
             for content in form.open(data, self._unpacking):
@@ -165,6 +175,12 @@ class _Search:
     def _reads(self, data: Octets) -> bool:
         """Whether a document's text holds an address, that stands in the file in pieces."""
         people, unpacking = self._people, self._unpacking
+        if (codec := readings.find_wide(data)) is not None:
+            # Of what stands in a piece, nothing is looked for here.
+            if not unpacking.allows_text(len(data)):
+                return False
+            text = data[:MAX_TEXT].decode(codec, "replace")
+            return self._reads(text.replace("\0", " ").encode("utf-8", "replace"))
         if readings.is_markup(data):
             if not unpacking.allows_text(len(data)):
                 return False
@@ -188,8 +204,11 @@ class _Search:
         """Whether text holds an address behind escapes, in links or in tokens."""
         mask = self._people.mask
         for each in _overlapped(data):
-            if obfuscated.possible(each, mask):
-                text = each.decode("utf-8", "replace")
+            whole = readings.unfold(each)
+            if whole is not each and self._people.found(whole):
+                return True
+            if obfuscated.possible(whole, mask):
+                text = whole.decode("utf-8", "replace")
                 if obfuscated.masked(text, mask) != text:
                     return True
         return False

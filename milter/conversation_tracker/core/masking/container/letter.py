@@ -20,6 +20,11 @@ _FIRST = re.compile(rb"\s*[!-9;-~]{1,998}[ \t]*:|From ")
 _NEXT = re.compile(rb"^From [^\r\n]*\d\d:\d\d[^\r\n]*\n", re.MULTILINE)
 
 
+def make_letter(entity: bytes) -> bytes:
+    """Make what is taken for a message of an entity, which may have one field only."""
+    return b"MIME-Version: 1.0\r\n" + entity
+
+
 def is_letter(data: Octets) -> bool:
     """Whether data begins as a message or a mailbox does."""
     beginning = data[:_BEGINNING]

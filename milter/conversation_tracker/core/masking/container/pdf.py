@@ -21,6 +21,8 @@ _HEAD = 4096
 _PICTURE = re.compile(rb"/Subtype\s{0,9}/Image\b")
 _MAX_PICTURE = 1024 * 1024  # octets of a picture that are looked at: nobody reads its dots
 _ASCII85 = re.compile(rb"/(?:ASCII85Decode|A85)\b")
+_HEXADECIMAL = re.compile(rb"/(?:ASCIIHexDecode|AHx)\b")
+_NO_DIGIT = re.compile(rb"[^0-9A-Fa-f]+")
 _SHOWN = re.compile(
     # A string that holds another one ends there.
     rb"\(((?>(?:[^()\\]|\\.)*))(?:\)|(?=\()|\Z)|<([0-9A-Fa-f\s]*)>|(\bT[jJdDm*](?![\w])|\bET\b|['\"])",
@@ -47,6 +49,9 @@ def open_pdf(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
         packed, start, last = data, begin.end(), end
         if _ASCII85.search(data, max(at, begin.start() - 512), begin.start()):
             packed = _from_ascii85(data[start:end])
+            start, last = 0, len(packed)
+        elif _HEXADECIMAL.search(data, max(at, begin.start() - 512), begin.start()):
+            packed = _from_hex(_NO_DIGIT.sub(b"", data[start:end]))
             start, last = 0, len(packed)
         limit = unpacking.limit_for(last - start)
         if _PICTURE.search(data, max(at, data.rfind(b"obj", at, begin.start())), begin.start()):

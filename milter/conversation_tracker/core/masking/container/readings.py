@@ -23,9 +23,34 @@ _RTF = re.compile(
     rb"|\\[a-zA-Z]{1,32}(?:-?[0-9]{1,10})? ?|\\.|[{}\r\n]",
     re.DOTALL,
 )
+_FOLD = re.compile(rb"\r?\n[ \t]|=\r?\n")
+_MARKS = (
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
 _JOINED = {b"-": b"", b"_": b"-", b"~": b" "}
 _CONTINUED = 0x3C
 _MOST_RECORD = 8224
+
+
+def find_wide(data: Octets) -> str | None:
+    """Tell in which encoding of several octets a text is; None for any other."""
+    head = data[:8]
+    for mark, codec in _MARKS:
+        if head.startswith(mark):
+            return codec
+    if len(head) < 8 or not head[0] | head[1]:
+        return None
+    if not any(head[1::2]) and all(head[::2]):
+        return "utf-16-le"
+    return "utf-16-be" if not any(head[::2]) and all(head[1::2]) else None
+
+
+def unfold(text: bytes) -> bytes:
+    """Join lines that calendars, cards and quoted-printable part; the same object if none is."""
+    return _FOLD.sub(b"", text) if _FOLD.search(text) is not None else text
 
 
 def is_markup(data: Octets) -> bool:

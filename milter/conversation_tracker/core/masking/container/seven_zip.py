@@ -20,7 +20,7 @@ _END, _HEADER, _STREAMS, _FILES, _PACK, _FOLDERS, _SUBSTREAMS, _SIZES, _DIGESTS 
     *(0x00, 0x01, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0A),
 )
 _FOLDER, _UNPACKED, _COUNTS, _ENCODED = 0x0B, 0x0C, 0x0D, 0x17
-_COPY, _LZMA, _LZMA2 = b"\x00", b"\x03\x01\x01", b"\x21"
+_COPY, _DELTA, _LZMA, _LZMA2 = b"\x00", b"\x03", b"\x03\x01\x01", b"\x21"
 _OPENERS: dict[bytes, decompressing.Opener] = {
     b"\x04\x01\x08": decompressing.deflated,
     b"\x04\x02\x02": decompressing.bzip2,
@@ -103,11 +103,12 @@ def _content(
     packed = None
     if start >= end or any(method == _AES for method, _ in folder.coders):
         return None
+    step = next((told[:1] for method, told in folder.coders if method == _DELTA), b"")
     for method, properties in folder.coders:
         if method == _LZMA:
-            packed = decompressing.lzma_raw(data, start, end, limit, properties)
+            packed = decompressing.lzma_raw(data, start, end, limit, properties, step)
         elif method == _LZMA2:
-            packed = decompressing.lzma2_raw(data, start, end, limit, properties)
+            packed = decompressing.lzma2_raw(data, start, end, limit, properties, step)
         elif method in _OPENERS:
             packed = _OPENERS[method](data, start, end, limit)
         if packed is not None:

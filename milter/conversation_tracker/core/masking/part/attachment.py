@@ -9,6 +9,7 @@ from typing import Literal
 
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.container.holding import holds_address, is_container
+from conversation_tracker.core.masking.container.letter import make_letter
 from conversation_tracker.core.masking.part import calendar, envelope, identity, leaf, media
 from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.syntax.mime import Part
@@ -56,7 +57,9 @@ def _find_kind_of_identity(
     part: Part, data: bytes, people: People, unpacking: Unpacking | None
 ) -> Kind | None:
     form = envelope.read_form(data)
-    inner = identity.octets(data) if form == "compressed" else b""
+    inner = identity.octets(data) if form in ("compressed", "other") else b""
+    if form == "other" and inner:  # signed
+        inner = make_letter(inner)
     if not (
         identity.found(data, people)
         or holds_address(data, people, unpacking)

@@ -11,6 +11,9 @@ RFC 8551 section 3.5, RFC 5652 section 5, X.690. Nothing here raises but what `r
 import hashlib
 from dataclasses import replace
 
+from conversation_tracker.core.masking.container.budget import Unpacking
+from conversation_tracker.core.masking.container.holding import holds_address
+from conversation_tracker.core.masking.container.letter import make_letter
 from conversation_tracker.core.masking.part import identity, leaf
 from conversation_tracker.core.masking.part.looking import UNSIGNED
 from conversation_tracker.core.masking.text.address_finder import People
@@ -47,8 +50,12 @@ def opened(message: Message, part: Part, people: People) -> Message:
         return message
     data = leaf.content(part, message.body)
     inner = content(data)
-    if inner is None or not identity.found(data, people):
+    if inner is None:
         return message
+    if not identity.found(data, people):
+        unpacking = Unpacking(message.means)
+        if not holds_address(make_letter(inner), people, unpacking):
+            return message
     boundary = f"signed-{hashlib.blake2b(inner, digest_size=16).hexdigest()}"
     fields = {**_FIELDS, b"content-type": f'multipart/mixed; boundary="{boundary}"'.encode()}
     headers = tuple(

@@ -1,0 +1,50 @@
+"""Compressed files in the midst of other files: programs that unpack themselves, packages, images.
+
+They are found by how they begin, wherever that is. Nothing here raises.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from conversation_tracker.core.base.means import Octets, windows
+from conversation_tracker.core.masking.container import compressed, decompressing, seven_zip
+from conversation_tracker.core.masking.container.budget import Unpacking
+
+# Nobody looks in pictures for other files, and they are large and many.
+_PICTURES = (b"\xff\xd8\xff", b"GIF8", b"\x89PNG\r\n")
+_BEGINNINGS: dict[bytes, decompressing.Opener] = {
+    compressed.GZIP: compressed.open_gzip_member,
+    b"BZh": decompressing.bzip2,
+    compressed.XZ: decompressing.xz,
+    b"\x28\xb5\x2f\xfd": decompressing.zstandard_frames,
+}
+_IS_BZIP2 = compressed.BZIP2.match
+_MOST = 100  # of each kind
+_SIZE_OF_BZIP2 = 10
+
+
+def open_embedded(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
+    """Decompress what begins anywhere in a file but at its beginning."""
+    if data.startswith(_PICTURES):
+        return
+    for beginning, opener in _BEGINNINGS.items():
+        end = 1
+        for at in islice(_places(data, beginning), _MOST):
+            is_none = beginning == b"BZh" and not _IS_BZIP2(data[at : at + _SIZE_OF_BZIP2])
+            if at < end or is_none:
+                continue
+            if not unpacking.allows_another():
+                return
+            packed = opener(data, at, len(data), unpacking.limit_for(len(data) - at))
+            yield unpacking.keep(packed)
+            end = packed.end
+    at = data.find(seven_zip.MAGIC, 1)
+    if at > 0 and unpacking.allows_another():
+        yield unpacking.means.store(windows(data, at, len(data)))
+
+
+def _places(data: Octets, beginning: bytes) -> Iterator[int]:
+    at = data.find(beginning, 1)
+    while at >= 0:
+        yield at
+        at = data.find(beginning, at + 1)
