@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import errors
+from psycopg.pq import DiagnosticField
 
 from conversation_tracker import __version__
 from conversation_tracker.base import failure
@@ -184,13 +185,25 @@ def test_serve_without_libmilter_says_what_it_needs(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def raised(kind: type[psycopg.Error], text: str, function: str = "tracker.mask") -> psycopg.Error:
+    """Return what the driver makes of a RAISE in a function of the database."""
+    info = {
+        DiagnosticField.MESSAGE_PRIMARY: text.encode(),
+        DiagnosticField.SOURCE_FUNCTION: b"exec_stmt_raise",
+        DiagnosticField.CONTEXT: f"PL/pgSQL function {function}(text) line 7 at RAISE".encode(),
+    }
+    return kind(text, info=info)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
-        (errors.NoDataFound("no such alias"), 1, "no such alias"),
-        (errors.ObjectNotInPrerequisiteState("has expired"), 1, "has expired"),
-        (errors.ProgramLimitExceeded("participant_limit"), 1, "participant_limit"),
-        (errors.InvalidParameterValue("role must be"), 2, "role must be"),
+        (raised(errors.NoDataFound, "no such alias"), 1, "no such alias"),
+        (raised(errors.ObjectNotInPrerequisiteState, "has expired"), 1, "has expired"),
+        (raised(errors.ProgramLimitExceeded, "participant_limit"), 1, "participant_limit"),
+        (raised(errors.InvalidParameterValue, "role must be"), 2, "role must be"),
+        (raised(errors.NoDataFound, "s3cret", "public.theirs"), 75, "may quote an address"),
+        (errors.InvalidTextRepresentation("s3cret"), 75, "may quote an address"),
         (errors.InsufficientPrivilege("permission denied"), 2, "permission denied"),
         (errors.UndefinedTable("no relation"), 75, "the database is not migrated (no relation)"),
         (errors.InvalidSchemaName("no schema"), 75, "the database is not migrated"),
