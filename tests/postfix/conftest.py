@@ -1,14 +1,19 @@
 """A configuration directory of Postfix as Debian ships it, of one test's own; no Postfix runs."""
 
 import os
+import socket
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from .answering import answering
+
 CONFIGURE = Path(__file__).parents[2] / "postfix" / "configure"
-SHIPPED = Path("/usr/share/postfix/master.cf.dist")
+# Debian 12 and 13.
+SHIPPED = (Path("/usr/share/postfix/master.cf.dist"), Path("/etc/postfix/master.cf.proto"))
 DOMAIN = "ct.example.com"
 LISTENER = "127.0.0.1:10027"
 OURS = "unix:conversation-tracker/milter.sock"
@@ -22,6 +27,10 @@ queue_directory = {queue}
 """
 
 
+def _read_shipped() -> bytes:
+    return next(path for path in SHIPPED if path.exists()).read_bytes()
+
+
 class Configuration:
     """Postfix's configuration directory, and what `configure` makes of it."""
 
@@ -32,8 +41,18 @@ class Configuration:
         self.queue.mkdir()
         self.directory.mkdir()
         (self.directory / "main.cf").write_text(MAIN_CF.format(queue=self.queue))
-        (self.directory / "master.cf").write_bytes(SHIPPED.read_bytes())
+        (self.directory / "master.cf").write_bytes(_read_shipped())
         self._aged()
+
+    @contextmanager
+    def signed(self) -> Iterator[None]:
+        """Have a milter answer at `unix:d/s` in the queue directory."""
+        (self.queue / "d").mkdir()
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(str(self.queue / "d" / "s"))
+        server.listen()
+        with answering(server):
+            yield
 
     @property
     def socket(self) -> str:
@@ -96,9 +115,11 @@ class Configuration:
 
 
 @pytest.fixture
-def debian(tmp_path: Path) -> Configuration:
-    """Postfix as Debian ships it."""
-    return Configuration(tmp_path)
+def debian(tmp_path: Path) -> Iterator[Configuration]:
+    """Postfix as Debian ships it, beside a signer."""
+    configuration = Configuration(tmp_path)
+    with configuration.signed():
+        yield configuration
 
 
 @pytest.fixture

@@ -1,17 +1,16 @@
 """`postfix/install` puts everything in place and switches Postfix over last, or leaves it alone."""
 
+import os
 import shutil
 import socket as sockets
 import stat
-import struct
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .answering import answering
 
 POSTFIX = Path(__file__).parents[2] / "postfix"
 SYSTEMD = POSTFIX.parent / "systemd"
@@ -19,9 +18,17 @@ DOMAIN = "ct.example.com"
 
 
 def install(*options: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run the installer."""
-    command = [str(POSTFIX / "install"), *map(str, options)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    """Run the installer; no configuration of this host is read."""
+    return run(POSTFIX / "install", *options)
+
+
+def run(program: Path, *options: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a program, with these variables besides."""
+    environ = {**os.environ, "CONVERSATION_TRACKER_CONFIG": "/nonexistent/tracker.conf"}
+    command = [str(program), *map(str, options)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**environ, **variables}
+    )
 
 
 def tree(root: Path) -> dict[str, tuple[str, bytes]]:
@@ -96,10 +103,9 @@ def test_postfix_is_told_whose_results_the_configuration_believes(
     assert ";authserv_id =\n" in usual
     for name, told in (("", False), ("mx.example.com", True), ('"', None)):
         settings.write_text(usual.replace(";authserv_id =\n", f"authserv_id = {name}\n"))
-        command = [str(source / "postfix" / "install"), *dry, "--alias-domain", DOMAIN]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        other = [*command, "--authserv-id", "none"]
-        said = subprocess.run(other, capture_output=True, text=True, check=False)
+        command = [source / "postfix" / "install", *dry, "--alias-domain", DOMAIN]
+        done = run(*command)
+        said = run(*command, "--authserv-id", "none")
         assert "/^Authentication-Results" not in said.stdout
         assert said.returncode == 0, said.stderr
         if told is None:  # configure has its word in it, too
@@ -107,6 +113,44 @@ def test_postfix_is_told_whose_results_the_configuration_believes(
         else:
             assert done.returncode == 0, done.stderr
             assert ("/^Authentication-Results" in done.stdout) is told
+
+
+def test_without_postfix_there_is_a_look_as_well(tmp_path: Path) -> None:
+    """On a bare host what cannot be is said before anything is installed, not at the end."""
+    bare = ("--dry-run", "--config-dir", tmp_path / "none", "--prefix", tmp_path / "opt")
+    done = install(*bare, "--alias-domain", DOMAIN)
+    assert done.returncode == 0, done.stderr
+    assert "not installed yet" in done.stdout
+    assert f"*.{DOMAIN}.  MX 10 " in done.stdout
+    for options, reason in (
+        (("--alias-domain", f"a.{DOMAIN}"), "is inside alias domain"),
+        (("--signer", f"unix:{tmp_path}/none"), "no signer answers on unix:"),
+    ):
+        done = install(*bare, "--alias-domain", DOMAIN, *options)
+        assert done.returncode == 1
+        assert reason in done.stderr
+        assert done.stderr.endswith("nothing was installed\n")
+        assert "Packages" not in done.stdout
+
+
+def test_what_is_next_names_the_domain_that_was_given(dry: list[str]) -> None:
+    done = install(*dry, "--alias-domain", "alias.example.org")
+    said = done.stdout.partition("== Next")[2]
+    assert "VALUES ('mystore', 'alias.example.org'," in said
+    assert "  *.alias.example.org.  MX 10 mail.example.com.\n" in said
+    assert "example.com'," not in said
+
+
+def test_the_database_can_be_given_where_nobody_sees_it(tmp_path: Path) -> None:
+    uri = "postgresql://u:secret@db.example/x"
+    (tmp_path / "uri").write_text(f"{uri}\n")
+    name = "etc/conversation-tracker/conversation-tracker.conf"
+    given = install("--root", tmp_path / "a", "--database-file", tmp_path / "uri")
+    other = run(POSTFIX / "install", "--root", tmp_path / "b", CONVERSATION_TRACKER_DATABASE=uri)
+    for folder, done in (("a", given), ("b", other)):
+        assert done.returncode == 0, done.stderr
+        assert f"\ndatabase = {uri}\n" in (tmp_path / folder / name).read_text()
+        assert "secret" not in done.stdout
 
 
 def test_given_database_is_used_and_none_is_made(dry: list[str]) -> None:
@@ -117,11 +161,14 @@ def test_given_database_is_used_and_none_is_made(dry: list[str]) -> None:
 
 
 def test_options_for_postfix_are_passed_on(dry: list[str]) -> None:
-    done = install(
-        *dry, "--alias-domain", DOMAIN, "--alias-domain", "alias.example.org",
-        "--signer", "inet:8894@127.0.0.1", "--listener", "127.0.0.1:10028",
-    )  # fmt: skip
-    assert "milter.sock, inet:127.0.0.1:8894" in done.stdout
+    server = sockets.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+    with answering(server):
+        done = install(
+            *dry, "--alias-domain", DOMAIN, "--alias-domain", "alias.example.org",
+            "--signer", f"inet:{port}@127.0.0.1", "--listener", "127.0.0.1:10028",
+        )  # fmt: skip
+    assert f"milter.sock, inet:127.0.0.1:{port}" in done.stdout
     assert "127.0.0.1:10028/inet: (none) -> " in done.stdout
     assert f"relay_domains: (empty) -> {DOMAIN}, alias.example.org" in done.stdout
 
@@ -146,6 +193,13 @@ def test_uninstall_frees_postfix_first_and_keeps_the_data(
         ["--dry-run", "--config-dir", "/nonexistent"],
         ["--prefix", "relative", "--alias-domain", DOMAIN],
         ["--alias-domain"],
+        ["--alias-domain", "ct_example.com"],
+        ["--alias-domain", DOMAIN, "--signer", "signer.example.com"],
+        ["--alias-domain", DOMAIN, "--listener", "192.0.2.1:25"],
+        ["--alias-domain", DOMAIN, "--authserv-id", "a b"],
+        ["--alias-domain", DOMAIN, "--database", "dbname=a ; b"],
+        ["--alias-domain", DOMAIN, "--database-file", "/nonexistent"],
+        ["--alias-domain", DOMAIN, "--database", "dbname=a", "--database-file", "/nonexistent"],
         ["--what"],
     ],
 )
@@ -211,54 +265,3 @@ def test_units_follow_prefix_and_socket(tmp_path: Path) -> None:
     assert "\nExecStart=/srv/tracker/bin/conversation-tracker serve\n" in unit
     assert "\nReadWritePaths=/srv/q/tracker\n" in unit
     assert (tmp_path / "srv/q/tracker").is_dir()
-
-
-@contextmanager
-def listening(path: Path, answer: bytes) -> Iterator[list[bytes]]:
-    """Listen at a unix socket and give every client one answer; what they say is collected."""
-    heard: list[bytes] = []
-    server = sockets.socket(sockets.AF_UNIX)
-    server.bind(str(path))
-    server.listen()
-
-    def serve() -> None:
-        connection, _ = server.accept()
-        with connection:
-            heard.append(connection.recv(100))
-            connection.sendall(answer)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield heard
-    finally:
-        thread.join(10)
-        server.close()
-
-
-def asked(address: str) -> subprocess.CompletedProcess[str]:
-    """Ask whether a milter answers."""
-    command = ["python3", str(POSTFIX / "lib" / "answers.py"), address]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_milter_that_answers_is_found(tmp_path: Path) -> None:
-    answer = struct.pack("!IcIII", 13, b"O", 6, 0, 0)
-    with listening(tmp_path / "s", answer) as heard:
-        assert asked(f"unix:{tmp_path / 's'}").returncode == 0
-    assert heard[0][:9] == struct.pack("!IcI", 13, b"O", 6)
-
-
-@pytest.mark.parametrize("answer", [b"", b"\0\0", b"220 mail.example.com ESMTP\r\n"])
-def test_what_is_no_milter_is_told_apart(tmp_path: Path, answer: bytes) -> None:
-    with listening(tmp_path / "s", answer):
-        done = asked(f"unix:{tmp_path / 's'}")
-    assert done.returncode == 1
-    assert "no milter" in done.stderr
-
-
-def test_nobody_there_is_one_line(tmp_path: Path) -> None:
-    done = asked(f"unix:{tmp_path / 's'}")
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert asked("tcp:x").returncode == 2

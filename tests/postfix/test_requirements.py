@@ -18,7 +18,7 @@ from conversation_tracker.postfix.requirements import ALL
 
 DOMAIN = "ct.example.com"
 OURS = "unix:conversation-tracker/milter.sock"
-DKIM = "inet:127.0.0.1:8894"
+DKIM = "unix:d/s"
 LISTENER = "127.0.0.1:10027/inet"
 BACK = "127.0.0.1:10025/inet"
 INSIDE = f"x.{DOMAIN}"
@@ -26,6 +26,7 @@ INSIDE = f"x.{DOMAIN}"
 # What configure has to refuse, with the options that it takes for that.
 REFUSED = [
     ("smtpd_milters", [f"mine={DKIM}", "smtpd_milters=$mine"], ["--signer", DKIM]),
+    ("signer", [], ["--signer", "unix:d/none"]),
     ("socket", [], ["--socket", "unix:/run/tracker.sock"]),
     ("macros", ["milter_connect_macros=j"], []),
     ("macros", ["milter_mail_macros={auth_type}"], []),
@@ -151,8 +152,10 @@ def test_what_configure_refuses_is_wrong_to_check(
     start = "configure: refused: "
     lines = [line for line in done.stderr.splitlines() if line.startswith(start)]
     refused = {line.removeprefix(start) for line in lines}
-    if name == "smtpd_milters":  # what signs is known to check by the listener alone
-        configured.set(f"smtpd_milters=$mine, {OURS}", f"{LISTENER}/smtpd_milters={OURS},{DKIM}")
+    if options[:1] == ["--signer"]:  # what signs is known to check by the listener alone
+        first = "$mine, " if settings else ""
+        listener = f"{LISTENER}/smtpd_milters={OURS},{options[1]}"
+        configured.set(f"smtpd_milters={first}{OURS}", listener)
     wrong = {str(each) for each in check(configured, name, options) if each.verdict == "WRONG"}
     assert wrong
     assert wrong <= refused

@@ -93,9 +93,12 @@ def listener(**options: str) -> Settings:
     return replace(GOOD, services=(SMTPD, changed, SPLITTER))
 
 
-def found(settings: Settings, socket: Socket = SOCKET) -> list[Fact]:
-    """Return all facts of a Postfix."""
-    return list(check_postfix.facts(check_postfix.read_host(settings, socket, {DOMAIN})))
+def found(
+    settings: Settings, socket: Socket = SOCKET, trouble: str | PermissionError | None = None
+) -> list[Fact]:
+    """Return all facts of a Postfix; with `trouble` its signer is met."""
+    host = check_postfix.read_host(settings, socket, {DOMAIN})
+    return list(check_postfix.facts(replace(host, greet=lambda _socket: trouble)))
 
 
 def texts(facts: list[Fact], verdict: str) -> list[str]:
@@ -269,6 +272,14 @@ def test_a_service_is_chrooted_as_master_says_or_by_default(
 ) -> None:
     settings = main(compatibility_level=level)
     assert milters.chrooted(replace(SMTPD, chroot=chroot), settings) is inside
+
+
+def test_a_signer_that_does_not_answer_is_wrong() -> None:
+    [text] = texts(found(GOOD, trouble="Connection refused"), "WRONG")
+    assert text.startswith("no signer answers on inet:127.0.0.1:8894 (Connection refused): start")
+    facts = found(GOOD, trouble=PermissionError())
+    assert texts(facts, "WRONG") == []
+    assert any("not for this user to ask" in text for text in texts(facts, "note"))
 
 
 def test_transports_are_looked_up_as_postfix_does() -> None:

@@ -14,8 +14,10 @@ import pytest
 
 from conversation_tracker.checks import socket as check_socket
 from conversation_tracker.checks.finding import Fact
-from conversation_tracker.checks.socket import FAREWELL, NEGOTIATION, Entry, User
+from conversation_tracker.checks.socket import Entry, User
 from conversation_tracker.config.socket import Socket
+from conversation_tracker.postfix import greeting
+from conversation_tracker.postfix.greeting import FAREWELL, NEGOTIATION
 
 ANSWER = struct.pack("!IcIII", 13, b"O", 6, 0x3F, 0x7F)
 POSTFIX = User("postfix", 101, frozenset({101, 110}))
@@ -81,7 +83,7 @@ def test_it_negotiates_as_postfix_does_and_says_farewell(tmp_path: Path) -> None
 def test_only_a_milter_will_do(tmp_path: Path, reply: bytes, trouble: str | None) -> None:
     path = tmp_path / "s"
     with listening(path, reply):
-        found = check_socket.greeting(unix(path))
+        found = greeting.greet(unix(path))
     if trouble is None:
         assert found is None
     else:
@@ -92,12 +94,12 @@ def test_only_a_milter_will_do(tmp_path: Path, reply: bytes, trouble: str | None
 def test_silence_is_waited_for_only_so_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check_socket, "_WAIT", 0.1)
+    monkeypatch.setattr(greeting, "_WAIT", 0.1)
     path = tmp_path / "s"
     with closing(socket.socket(socket.AF_UNIX)) as server:
         server.bind(str(path))
         server.listen()
-        assert "silence" in str(check_socket.greeting(unix(path)))
+        assert "silence" in str(greeting.greet(unix(path)))
 
 
 def test_a_socket_that_nobody_listens_on_is_wrong(tmp_path: Path) -> None:

@@ -24,15 +24,17 @@ def read_host(settings: Settings, socket: Socket, domains: Collection[str] = ())
         domains: the alias domains of the stores, and those that older orders use.
     """
     earlier = read_earlier(settings)
+    signer = write_address(earlier.signer, settings) or earlier.signer
     return Host(
         settings=settings,
         socket=socket,
         domains=tuple(sorted(domains)),
         listener=earlier.listener or DEFAULT_LISTENER,
-        signer=write_address(earlier.signer, settings) or earlier.signer,
+        signer=signer,
         authserv_id=earlier.authserv_id,
         old_listener=earlier.listener,
         old_milter=earlier.milter,
+        old_signer=signer,
     )
 
 

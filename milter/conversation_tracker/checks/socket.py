@@ -1,33 +1,23 @@
 """What `check` finds out about the milter's socket: whether it is there, for whom, and who answers.
 
-`look` and `greeting` ask the file system and the socket; the rest judges what they saw. The
-greeting is the milter protocol's option negotiation, version 6, and a farewell: whoever listens
-sees a connection without mail. Nothing is raised; what cannot be seen is a finding.
+`look` asks the file system, `greet` the socket; the rest judges what they saw. Nothing is raised;
+what cannot be seen is a finding.
 """
 
 import grp
 import os
 import pwd
-import socket as sockets
 import stat
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from conversation_tracker.checks.finding import Fact, note, ok, wrong
 from conversation_tracker.config.socket import Socket
+from conversation_tracker.postfix.greeting import greet
 
 _MODE = 0o660
-_WAIT = 5.0  # seconds
-_REPLY_LIMIT = 65_536  # octets
-_VERSION = 6
-_ALL_ACTIONS = 0x1FF
-_ALL_STEPS = 0x1FFFFF
 _START = "start it: systemctl start conversation-tracker"
-
-NEGOTIATION = struct.pack("!IcIII", 13, b"O", _VERSION, _ALL_ACTIONS, _ALL_STEPS)
-FAREWELL = struct.pack("!Ic", 1, b"Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +88,7 @@ def facts(socket: Socket, postfix: User | None) -> Iterator[Fact]:
             f"{socket} is no unix socket: every message stalls for some 40 ms, and any local user"
             " can ask for addresses"
         )
-    yield answer_fact(socket, greeting(socket))
+    yield answer_fact(socket, greet(socket))
 
 
 def file_facts(entries: list[Entry], postfix: User | None) -> Iterator[Fact]:
@@ -131,66 +121,12 @@ def file_facts(entries: list[Entry], postfix: User | None) -> Iterator[Fact]:
 
 
 def answer_fact(socket: Socket, trouble: str | PermissionError | None) -> Fact:
-    """Judge what `greeting` met with."""
+    """Judge what `greet` met with."""
     if trouble is None:
         return ok(f"a milter answers on {socket}")
     if isinstance(trouble, PermissionError):
         return note(f"{socket} is not for this user to ask: run check as root")
     return wrong(f"no milter answers on {socket} ({trouble})", _START)
-
-
-def greeting(socket: Socket) -> str | PermissionError | None:
-    """Negotiate as Postfix would, and say farewell; return what went wrong, or None."""
-    try:
-        with _connected(socket) as connection:
-            connection.sendall(NEGOTIATION)
-            reply = _packet(connection)
-            connection.sendall(FAREWELL)
-    except PermissionError as error:
-        return error
-    except TimeoutError:
-        return f"silence for {_WAIT:.0f} s"
-    except OSError as error:
-        return error.strerror or type(error).__name__
-    return reply_trouble(reply)
-
-
-def reply_trouble(reply: bytes) -> str | None:
-    """Judge the answer to our negotiation, without its length."""
-    if len(reply) < 13 or reply[:1] != b"O":
-        return "what answers is no milter"
-    [version] = struct.unpack("!I", reply[1:5])
-    return None if 2 <= version <= _VERSION else f"it speaks version {version} of the protocol"
-
-
-def _connected(socket: Socket) -> sockets.socket:
-    if socket.kind == "inet":
-        return sockets.create_connection((socket.host, socket.port), timeout=_WAIT)
-    connection = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
-    try:
-        connection.settimeout(_WAIT)
-        connection.connect(socket.path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _packet(connection: sockets.socket) -> bytes:
-    """Read one packet of the milter protocol; b"" if there is none."""
-    [length] = struct.unpack("!I", _exactly(connection, 4) or b"\0\0\0\0")
-    return _exactly(connection, length) if length <= _REPLY_LIMIT else b""
-
-
-def _exactly(connection: sockets.socket, length: int) -> bytes:
-    """Read so many octets; b"" if they end before."""
-    read = b""
-    while len(read) < length:
-        piece = connection.recv(length - len(read))
-        if not piece:
-            return b""
-        read += piece
-    return read
 
 
 def _group(gid: int) -> str:

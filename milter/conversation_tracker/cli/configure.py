@@ -8,7 +8,6 @@ imported, since the installer asks this before it installs anything.
 
 import argparse
 import os
-import re
 import signal
 import sys
 import tempfile
@@ -32,14 +31,12 @@ from conversation_tracker.postfix.host import (
     transport_file,
 )
 from conversation_tracker.postfix.milters import SAFE_ACTIONS, milters, read_socket, write_address
+from conversation_tracker.postfix.names import is_word, read_domain
 from conversation_tracker.postfix.settings import Settings, Unreadable, find_tool, read, run
 
 REFUSED = 1
 MISUSED = 2
 
-_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_DOMAIN = re.compile(rf"(?=.{{1,200}}\Z)(?:{_LABEL}\.)+{_LABEL}")
-_NO_NAME = re.compile(r'[\s\x00-\x1f\x7f;"/]')
 _ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 _ABOUT = """\
@@ -52,7 +49,11 @@ Exit codes: 0 done, 1 refused (mail would pass unmasked; nothing is changed), 2 
 # Options with one value, and options that may be repeated: name, value, help.
 _VALUES = (
     ("--socket", "SOCKET", "where the tracker listens: unix:/path or inet:PORT@HOST"),
-    ("--signer", "MILTER", "the DKIM signer, after the tracker; that of an earlier run stays"),
+    (
+        "--signer", "MILTER",
+        "the DKIM signer, after the tracker, in place of the one before; it must run. That of an"
+        " earlier run stays, and goes with the name `none`",
+    ),
     (
         "--authserv-id", "NAME",
         "remove Authentication-Results in this name from what clients send, before any milter"
@@ -171,8 +172,8 @@ def _work(given: argparse.Namespace) -> None:
 
 
 def _read_domain(text: str) -> str:
-    domain = text.lower().removesuffix(".")
-    if not _DOMAIN.fullmatch(domain):
+    domain = read_domain(text)
+    if domain is None:
         raise Misused(f"{text} is no domain name (write an international one in its xn-- form)")
     return domain
 
@@ -203,6 +204,7 @@ def _settle(given: argparse.Namespace, settings: Settings, domains: list[str]) -
         domains=tuple(dict.fromkeys(domains)),
         listener=given.listener or DEFAULT_LISTENER,
         signer=_read_signer(given.signer or earlier.signer, settings),
+        old_signer=_read_signer(earlier.signer, settings),
         authserv_id=_read_name(given.authserv_id, earlier),
         joined=tuple(given.service),
         exempt=tuple(given.exempt),
@@ -222,7 +224,7 @@ def _read_socket(text: str, settings: Settings) -> Socket:
 
 
 def _read_signer(text: str, settings: Settings) -> str:
-    address = write_address(text, settings) if text else ""
+    address = write_address(text, settings) if text not in ("", "none") else ""
     if address is None:
         raise Misused(f"--signer {text}: write unix:/path, inet:PORT@HOST or inet:HOST:PORT")
     return address
@@ -230,7 +232,7 @@ def _read_signer(text: str, settings: Settings) -> str:
 
 def _read_name(given: str, earlier: Earlier) -> str:
     name = given or earlier.authserv_id
-    if _NO_NAME.search(name):
+    if not is_word(name):
         raise Misused(f"--authserv-id {name}: write one word, such as mx.example.com")
     return "" if name == "none" else name
 

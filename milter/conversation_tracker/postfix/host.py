@@ -1,12 +1,13 @@
 """One Postfix, and what the tracker needs of it: what every requirement is tried on."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix import milters
+from conversation_tracker.postfix.greeting import greet
 from conversation_tracker.postfix.settings import Service, Settings
 
 SPLITTER = "tracker-split"
@@ -42,6 +43,8 @@ class Host:
         exempt: services and parameters whose mail need not meet the tracker.
         old_listener: the listener of an earlier run, or "".
         old_milter: the tracker's address then, or "".
+        old_signer: the signer's address then, or "".
+        greet: says what is wrong with a milter's socket, None if a milter answers.
     """
 
     settings: Settings
@@ -54,6 +57,8 @@ class Host:
     exempt: tuple[str, ...] = ()
     old_listener: str = ""
     old_milter: str = ""
+    old_signer: str = ""
+    greet: Callable[[Socket], str | PermissionError | None] = greet
 
     @property
     def ours(self) -> str:

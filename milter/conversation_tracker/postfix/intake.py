@@ -13,6 +13,7 @@ from conversation_tracker.postfix.milters import (
     find_ours,
     insert_ours,
     milters,
+    read_socket,
     write_address,
 )
 from conversation_tracker.postfix.settings import entries, seconds
@@ -108,6 +109,27 @@ def _find_behind(behind: list[Milter]) -> Iterator[Finding]:
             yield ok(f"behind the tracker is {milter.address}, which must do nothing but sign")
 
 
+def find_signer(host: Host) -> Iterator[Finding]:
+    """Judge whether the signer runs: while it does not, all mail waits.
+
+    One that was there before may be down for a while; a new one would be a mistake.
+    """
+    socket = read_socket(host.signer, host.settings) if host.signer else None
+    if socket is None:
+        return
+    trouble = host.greet(socket)
+    if trouble is None:
+        yield ok(f"the signer answers on {socket}")
+    elif isinstance(trouble, PermissionError):
+        yield note(f"{socket} is not for this user to ask: run check as root")
+    else:
+        say = fault if host.signer == host.old_signer else refusal
+        yield say(
+            f"no signer answers on {socket} ({trouble})",
+            f"start it; or {CONFIGURE} --signer with another one, or none",
+        )
+
+
 def set_milters(host: Host, changes: Changes) -> None:
     """Put the tracker into smtpd_milters, and into the lists of services that are to have it."""
     settings = host.settings
@@ -127,9 +149,9 @@ def _has_ours(host: Host, listed: list[str]) -> bool:
     return host.ours in [write_address(each, host.settings) for each in addresses]
 
 
-def _insert(host: Host, listed: list[str], ours: str | None = None) -> list[str]:
-    own = host.ours if ours is None else ours
-    return insert_ours(listed, own, host.signer, host.old_milter, host.settings)
+def _insert(host: Host, listed: list[str]) -> list[str]:
+    old = (host.old_milter, host.old_signer if host.old_signer != host.signer else "")
+    return insert_ours(listed, host.ours, host.signer, old, host.settings)
 
 
 def unset_milters(host: Host, changes: Changes) -> None:

@@ -133,7 +133,7 @@ def read_socket(text: str, settings: Settings) -> Socket | None:
 
 
 def insert_ours(
-    listed: Sequence[str], ours: str, signer: str, old: str, settings: Settings
+    listed: Sequence[str], ours: str, signer: str, old: Sequence[str], settings: Settings
 ) -> list[str]:
     """Put the tracker into a list of milters: after the verifiers and right before the signer.
 
@@ -143,7 +143,7 @@ def insert_ours(
         listed: the entries as they are written.
         ours: the tracker's address as Postfix wants it, "" to take it out.
         signer: the signer's, or "".
-        old: the tracker's address of an earlier run, or "".
+        old: the tracker's address of an earlier run, and that of a signer that has been replaced.
         settings: Postfix's.
     """
     entry, done, found = ours, False, []
@@ -154,13 +154,15 @@ def insert_ours(
         if ours and address == ours and ours in each and not read_milter(each).lets_pass:
             entry = each
     for each, address in zip(listed, addresses, strict=True):
-        if address and address in (ours, old):
+        if signer and address == signer:
+            found += [each] if done or not entry else [entry, each]
+            done = True
+        elif address and address in (ours, *old[:1]):
             if entry and not signer and not done:
                 found.append(entry)
                 done = True
-        elif signer and address == signer:
-            found += [each] if done or not entry else [entry, each]
-            done = True
+        elif address and address in old:
+            continue
         else:
             found.append(each)
     if entry and not done:

@@ -33,6 +33,12 @@ class Requirement:
     unset: Change | None = None
 
 
+SIGNER = Requirement("signer", intake.find_signer)
+NESTED = Requirement("nested domains", each_domain(alias_domains.find_nested))
+
+# What needs no Postfix to be judged.
+WITHOUT_POSTFIX = (SIGNER, NESTED)
+
 # What needs no alias domain to be judged.
 OF_ALL_MAIL = (
     Requirement(
@@ -41,6 +47,7 @@ OF_ALL_MAIL = (
     Requirement(
         "smtpd_milters", intake.find_milters, intake.set_milters, intake.unset_milters
     ),
+    SIGNER,
     Requirement("socket", intake.find_socket),
     Requirement("macros", intake.find_macros),
     Requirement("non_smtpd_milters", intake.find_local_mail),
@@ -62,7 +69,7 @@ OF_ALL_MAIL = (
 
 # What must hold for each alias domain.
 OF_DOMAINS = (
-    Requirement("nested domains", each_domain(alias_domains.find_nested)),
+    NESTED,
     Requirement("myorigin", each_domain(alias_domains.find_origin)),
     Requirement(
         "relay_domains",

@@ -3,7 +3,6 @@
 The fragments postfix/main.cf and postfix/master.cf say the same for those who do it by hand.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 
 from conversation_tracker.postfix.changes import Changes
@@ -15,12 +14,11 @@ from conversation_tracker.postfix.milters import (
     milters,
     write_address,
 )
+from conversation_tracker.postfix.names import is_loopback
 from conversation_tracker.postfix.settings import Service, Settings, entries, seconds
 
 TRANSPORT = f"{SPLITTER}/unix"
 LIMIT = f"{SPLITTER}_destination_recipient_limit"
-
-_LOOPBACK = re.compile(r"(?:127\.[0-9.]+|localhost):[0-9]+")
 
 # An SMTP client that hands each recipient's copy to the listener unchanged. What main.cf may say
 # for mail to the outside world (fallback, credentials, header checks, line folding) must not
@@ -139,7 +137,7 @@ def _is_taken(host: Host) -> bool:
 
 def _find_listener_faults(host: Host, listener: Service) -> Iterator[str]:
     settings = host.settings
-    if not listener.takes_mail or not _LOOPBACK.fullmatch(listener.name):
+    if not listener.takes_mail or not is_loopback(listener.name):
         yield "it must be smtpd at a loopback address (127.0.0.1:PORT), for this host only"
     inside = host.is_inside(listener)
     own = milters(settings.value(_MILTERS, listener))

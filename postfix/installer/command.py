@@ -1,0 +1,138 @@
+"""The command `install`: the steps and their order."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from installer import postfix
+from installer.configuration import Configuration, read_configuration, write_configuration
+from installer.database import look_at_database, make_database, migrate
+from installer.machine import Failed, Machine
+from installer.options import USER, Misused, Options, read_options
+from installer.program import (
+    install_manuals,
+    install_program,
+    link_program,
+    make_user,
+    remove_program,
+)
+from installer.service import (
+    install_units,
+    make_socket_directory,
+    remove_service,
+    start_service,
+    wait_for_service,
+)
+
+FAILED = 1
+MISUSED = 2
+INTERRUPTED = 130
+
+_SOURCE = Path(__file__).resolve().parents[2]
+_SHIPPED = _SOURCE / "systemd" / "conversation-tracker.conf"
+_PACKAGES = [
+    "postfix", "python3", "python3-venv", "python3-milter", "python3-psycopg",
+    "python3-psycopg-pool", "python3-structlog", "python3-idna", "python3-prometheus-client",
+    "python3-wcwidth",
+]  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the installer.
+
+    Args:
+        arguments: the command line without the program's name; None takes the process's.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        _run(read_options(arguments))
+        return 0
+    except Misused as error:
+        print(
+            f"install: {error}" + ("" if "--help" in str(error) else " (see --help)"),
+            file=sys.stderr,
+        )
+        return MISUSED
+    except Failed as error:
+        print(f"install: {error}", file=sys.stderr)
+        return FAILED
+    except OSError as error:
+        print(f"install: {error.filename}: {error.strerror}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("install: interrupted; run it again to go on", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(options: Options) -> None:
+    machine = Machine(options.dry_run)
+    configuration = read_configuration(options, _SHIPPED)
+    if options.root is not None:
+        _put_files(machine, options, configuration)
+        return
+    if os.geteuid() != 0 and not options.dry_run:
+        raise Failed("must be run by root")
+    if options.uninstall:
+        _remove_all(machine, options, configuration)
+    else:
+        _install_all(machine, options, configuration)
+
+
+def _put_files(machine: Machine, options: Options, configuration: Configuration) -> None:
+    write_configuration(machine, options, configuration)
+    make_socket_directory(machine, options, configuration)
+    install_units(machine, options, configuration, _SOURCE)
+    link_program(machine, options)
+    install_manuals(machine, options, _SOURCE)
+
+
+def _install_all(machine: Machine, options: Options, configuration: Configuration) -> None:
+    looked_at = postfix.look_at_postfix(machine, options, configuration)
+    machine.step("Packages")
+    machine.install_packages(_PACKAGES + ["postgresql"] * configuration.makes_database)
+    if not looked_at and not options.dry_run:
+        postfix.look_at_postfix(machine, options, configuration)
+    make_user(machine, _SOURCE)
+    look_at_database(machine, configuration)
+    install_program(machine, options, _SOURCE)
+    write_configuration(machine, options, configuration)
+    make_socket_directory(machine, options, configuration)
+    make_database(machine, configuration)
+    migrate(machine, options, configuration)
+    install_units(machine, options, configuration, _SOURCE)
+    link_program(machine, options)
+    install_manuals(machine, options, _SOURCE)
+    start_service(machine, options)
+    wait_for_service(machine, configuration)
+    postfix.switch_postfix(machine, options, configuration)
+    _say_what_next(machine, options, configuration)
+
+
+def _remove_all(machine: Machine, options: Options, configuration: Configuration) -> None:
+    postfix.switch_postfix(machine, options, configuration)
+    remove_service(machine)
+    remove_program(machine, options, _SOURCE)
+    machine.say(f"the database, {configuration.file.parent} and the user {USER} are still there")
+
+
+def _say_what_next(machine: Machine, options: Options, configuration: Configuration) -> None:
+    domains, host = postfix.name_what_is_set(options)
+    domain = domains[0] if domains else "ct.example.com"
+    where = "conversation_tracker" if configuration.makes_database else "'URI OF THE DATABASE'"
+    machine.step("Next")
+    machine.say(
+        f"""\
+Nothing is masked before there is a store:
+
+  cd / && runuser -u {USER} -- psql {where} -c "
+    INSERT INTO tracker.stores (name, alias_domain, sender_domains)
+    VALUES ('mystore', '{domain}', '{{store.example.com}}')"
+
+and in the DNS, for each alias domain; the second line is for soft aliases:
+"""
+    )
+    for each in domains:
+        machine.say(f"  {each}.    MX 10 {host}.\n  *.{each}.  MX 10 {host}.")

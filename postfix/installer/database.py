@@ -1,0 +1,114 @@
+"""The database: one is made on this host, or the one that was given is looked at first."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from installer.configuration import OWN_DATABASE, Configuration
+from installer.machine import Failed, Machine
+from installer.options import USER, Options
+
+_NAME = OWN_DATABASE.rpartition("/")[2]
+_ROLES = ("tracker_service", "tracker_reader", "tracker_integrator")
+
+# What is asked on PostgreSQL's own database, and the statement if the answer is nothing.
+_MADE = (
+    (f"SELECT 1 FROM pg_roles WHERE rolname = '{USER}'", f'CREATE ROLE "{USER}" LOGIN'),
+    *(
+        (f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'", f"CREATE ROLE {role} NOLOGIN")
+        for role in _ROLES
+    ),
+    (
+        f"SELECT 1 WHERE pg_has_role('{USER}', 'tracker_service', 'MEMBER')",
+        f'GRANT tracker_service TO "{USER}"',
+    ),
+    (
+        f"SELECT 1 FROM pg_database WHERE datname = '{_NAME}'",
+        f"CREATE DATABASE {_NAME} OWNER \"{USER}\" ENCODING 'UTF8' TEMPLATE template0",
+    ),
+    # Of a statement that fails, the server's log would quote the row, with the address in it.
+    (
+        "SELECT 1 FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase"
+        f" WHERE datname = '{_NAME}' AND setrole = 0"
+        " AND 'log_error_verbosity=terse' = ANY (setconfig)",
+        f"ALTER DATABASE {_NAME} SET log_error_verbosity TO terse",
+    ),
+)
+
+
+def look_at_database(machine: Machine, configuration: Configuration) -> None:
+    """See that a database that was given can be used, before anything depends on it.
+
+    It is asked as the program will ask it: by its user, with Debian's driver.
+
+    Raises:
+        Failed: it cannot be used; nothing but packages and the user are there.
+    """
+    if configuration.makes_database:
+        return
+    machine.step("Database, as it is")
+    if machine.dry_run:
+        machine.say("+ connect to the database that was given")
+        return
+    question = Path(__file__).with_name("ask_database.py").read_text("utf-8")
+    # By standard input: other users see a command line.
+    done = subprocess.run(
+        ["runuser", "-u", USER, "--", "/usr/bin/python3", "-IBc", question],
+        input=configuration.values.get("database", ""),
+        capture_output=True,
+        text=True,
+        cwd="/",
+        check=False,
+    )
+    if done.returncode != 0:
+        said = (done.stdout or done.stderr).strip().rpartition("\n")[2]
+        raise Failed(f"the database {said or 'cannot be asked'}; nothing was set up")
+    machine.say("can be used")
+
+
+def make_database(machine: Machine, configuration: Configuration) -> None:
+    """Make database and roles on this host, if that is the one to be used."""
+    machine.step("Database")
+    if not configuration.makes_database:
+        machine.say("not the one that is made here: its tables, and its roles tracker_service,")
+        machine.say("tracker_reader and tracker_integrator if that may be, are made in it")
+        return
+    for question, statement in _MADE:
+        if not machine.dry_run and _ask(question):
+            continue
+        machine.say(f"+ psql: {statement}")
+        if not machine.dry_run:
+            _ask(statement)
+
+
+def _ask(statement: str) -> str:
+    """Run a statement as PostgreSQL's administrator."""
+    psql = ["psql", "-X", "-v", "ON_ERROR_STOP=1", "-qAt", "-d", "postgres", "-c", statement]
+    command = ["runuser", "-u", "postgres", "--", *psql]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+    if done.returncode != 0:
+        said = done.stderr.strip().partition("\n")[0]
+        raise Failed(f"PostgreSQL does not do it ({said}): start it and run this again")
+    return done.stdout.strip()
+
+
+def migrate(machine: Machine, options: Options, configuration: Configuration) -> None:
+    """Bring the tables up to date. A configuration of this run goes if that fails.
+
+    Raises:
+        Failed: it failed.
+    """
+    machine.step("Tables")
+    try:
+        run_program(machine, options, "migrate")
+    except Failed:
+        if not configuration.there and not machine.dry_run:
+            configuration.file.unlink(missing_ok=True)
+        raise Failed("the database could not be brought up to date") from None
+
+
+def run_program(machine: Machine, options: Options, *command: str) -> None:
+    """Run the program as its own user."""
+    os.environ["CONVERSATION_TRACKER_CONFIG"] = str(options.configuration)
+    program = options.prefix / "bin" / "conversation-tracker"
+    machine.run("runuser", "-u", USER, "--", program, *command)

@@ -1,0 +1,88 @@
+"""What the installer does to the machine: each command is shown, and run unless it is a dry run."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class Failed(Exception):
+    """It cannot be done; the message says why, and what is left as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """This machine.
+
+    Attributes:
+        dry_run: everything is shown, nothing is changed.
+    """
+
+    dry_run: bool
+
+    def step(self, text: str) -> None:
+        """Announce a step."""
+        print(f"\n== {text}", flush=True)
+
+    def say(self, text: str) -> None:
+        """Say something."""
+        print(text, flush=True)
+
+    def run(self, *command: str | Path) -> None:
+        """Show a command, and run it.
+
+        Raises:
+            Failed: it could not be run, or failed; what it said is on standard error.
+        """
+        words = [str(word) for word in command]
+        self.say(f"+ {' '.join(words)}")
+        if self.dry_run:
+            return
+        try:
+            code = subprocess.run(words, stdin=subprocess.DEVNULL, cwd="/", check=False).returncode
+        except OSError as error:
+            raise Failed(f"{words[0]} cannot be run: {error.strerror}") from None
+        if code != 0:
+            raise Failed(f"{shlex.join(words)} failed with exit code {code}")
+
+    def write(self, path: Path, text: str, mode: int) -> None:
+        """Put a text into a file, all at once, if it does not hold it yet."""
+        if path.is_file() and path.read_text("utf-8", "replace") == text:
+            self.say(f"{path}: as it should be")
+            return
+        self.say(f"+ write {path}")
+        if self.dry_run:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f"{path.name}.new")
+        with open(new, "w", encoding="utf-8", opener=_make_opener(mode)) as file:
+            file.write(text)
+        new.chmod(mode)
+        new.replace(path)
+
+    def install_packages(self, names: list[str]) -> None:
+        """Have these Debian packages; without dpkg the administrator has to."""
+        missing = [name for name in names if not _is_installed(name)]
+        if not missing:
+            self.say("all there")
+            return
+        self.run("apt-get", "update")
+        self.run(
+            "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y",
+            "--no-install-recommends", *missing,
+        )  # fmt: skip
+
+
+def _make_opener(mode: int) -> Callable[[str, int], int]:
+    return lambda path, flags: os.open(path, flags, mode)
+
+
+def _is_installed(package: str) -> bool:
+    command = ["dpkg-query", "-W", "-f", "${db:Status-Status}", package]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    except OSError:
+        raise Failed("there is no dpkg-query: this is not Debian") from None
+    return said == "installed"

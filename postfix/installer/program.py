@@ -1,0 +1,89 @@
+"""The program: its user, a virtual environment for it, the command and the manual pages."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from installer.machine import Failed, Machine
+from installer.options import USER, Options
+
+_BUILT_FROM = ("milter", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+_SECTIONS = "1578"
+
+
+def make_user(machine: Machine, source: Path) -> None:
+    """Have the user that the program runs as."""
+    machine.step(f"User {USER}")
+    users = Path("/etc/passwd").read_text("utf-8", "replace").splitlines()
+    if any(line.startswith(f"{USER}:") for line in users):
+        machine.say("is there")
+    elif shutil.which("systemd-sysusers"):
+        machine.run("systemd-sysusers", source / "systemd" / "conversation-tracker.sysusers")
+    else:
+        machine.run(
+            "adduser", "--system", "--group", "--no-create-home", "--home", "/",
+            "--shell", "/usr/sbin/nologin", USER,
+        )  # fmt: skip
+
+
+def install_program(machine: Machine, options: Options, source: Path) -> None:
+    """Put the program into a virtual environment that sees Debian's packages."""
+    prefix = options.prefix
+    machine.step(f"Program in {prefix}")
+    if not (prefix / "bin" / "python3").exists():
+        machine.run("/usr/bin/python3", "-m", "venv", "--system-site-packages", prefix)
+    pip = (prefix / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check")
+    with tempfile.TemporaryDirectory() as copy:
+        for name in _BUILT_FROM:  # setuptools writes into the tree it builds from
+            if (source / name).is_dir():
+                shutil.copytree(source / name, Path(copy) / name, dirs_exist_ok=True)
+            elif (source / name).exists():
+                shutil.copy(source / name, copy)
+        try:
+            machine.run(*pip, f"{copy}[fast]")
+        except Failed:
+            machine.say(
+                "the compiled database driver is not to be had here;"
+                " without it the tracker is slower"
+            )
+            machine.run(*pip, copy)
+
+
+def link_program(machine: Machine, options: Options) -> None:
+    """Have the command on everybody's path."""
+    machine.step("Command")
+    folder = (options.root or Path("/")) / "usr/local/bin"
+    link, program = folder / "conversation-tracker", options.prefix / "bin/conversation-tracker"
+    if link.is_symlink() and link.readlink() == program:
+        machine.say("as it should be")
+        return
+    machine.run("install", "-d", folder)
+    machine.run("ln", "-sfn", program, link)
+
+
+def install_manuals(machine: Machine, options: Options, source: Path) -> None:
+    """Have the manual pages where man looks."""
+    folder = (options.root or Path("/")) / "usr/local/share/man"
+    for page in find_manuals(source):
+        text = page.read_text("utf-8")
+        machine.write(folder / f"man{page.suffix[1:]}" / page.name, text, 0o644)
+
+
+def find_manuals(source: Path) -> list[Path]:
+    """Find the manual pages that the program comes with."""
+    return sorted(page for each in _SECTIONS for page in (source / "docs").glob(f"*.{each}"))
+
+
+def remove_program(machine: Machine, options: Options, source: Path) -> None:
+    """Take command, manual pages and environment away."""
+    machine.step("Program")
+    machine.run("rm", "-f", "/usr/local/bin/conversation-tracker")
+    folder = Path("/usr/local/share/man")
+    pages = [folder / f"man{page.suffix[1:]}" / page.name for page in find_manuals(source)]
+    if pages:
+        machine.run("rm", "-f", *pages)
+    # Only what is a virtual environment with our program in it: a mistaken --prefix must cost
+    # nothing.
+    prefix = options.prefix
+    if (prefix / "pyvenv.cfg").exists() and (prefix / "bin/conversation-tracker").exists():
+        machine.run("rm", "-rf", prefix)

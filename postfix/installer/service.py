@@ -1,0 +1,149 @@
+"""The service: the directory of its socket, its units, and whether it answers."""
+
+import grp
+import pwd
+import stat
+import time
+from pathlib import Path
+
+from conversation_tracker.config.socket import Socket
+from conversation_tracker.postfix.greeting import greet
+from conversation_tracker.postfix.milters import read_socket
+from installer.configuration import Configuration
+from installer.machine import Failed, Machine
+from installer.options import NO_POSTFIX, USER, Options
+
+SERVICE = "conversation-tracker.service"
+TIMER = "conversation-tracker-expire.timer"
+FOLLOWER = "conversation-tracker-follow.service"
+UNITS = (SERVICE, "conversation-tracker-expire.service", TIMER, FOLLOWER)
+
+_USUAL_SOCKET = "unix:/var/spool/postfix/conversation-tracker/milter.sock"
+_USUAL_CONFIG = Path("/etc/conversation-tracker/conversation-tracker.conf")
+_SYSTEMD = Path("/run/systemd/system")
+_GROUP = "postfix"
+_MODE = 0o2750
+_PATIENCE = 20  # seconds
+
+
+def read_listening(configuration: Configuration) -> Socket:
+    """Read where the service listens.
+
+    Raises:
+        Failed: the configuration does not say.
+    """
+    socket = read_socket(configuration.socket, NO_POSTFIX)
+    if socket is None:
+        raise Failed(
+            f"{configuration.file}: socket is neither unix:/PATH nor inet:PORT@HOST: mend it there"
+        )
+    return socket
+
+
+def make_socket_directory(machine: Machine, options: Options, configuration: Configuration) -> None:
+    """Have the directory by whose group Postfix may use the socket, which is 0660."""
+    socket = read_listening(configuration)
+    if socket.kind != "unix":
+        return
+    directory = Path(socket.path).parent
+    machine.step(f"Socket directory {directory}")
+    if options.root is not None:
+        inside = options.root / directory.relative_to("/")
+        machine.run("install", "-d", "-m", f"{_MODE:o}", inside)
+    elif _is_right(directory):
+        machine.say("as it should be")
+    else:
+        whose = ("-o", USER, "-g", _GROUP)
+        machine.run("install", "-d", "-m", f"{_MODE:o}", *whose, directory)
+
+
+def _is_right(directory: Path) -> bool:
+    try:
+        found = directory.stat()
+        names = (pwd.getpwuid(found.st_uid).pw_name, grp.getgrgid(found.st_gid).gr_name)
+    except (OSError, KeyError):
+        return False
+    return (stat.S_IMODE(found.st_mode), *names) == (_MODE, USER, _GROUP)
+
+
+def install_units(
+    machine: Machine, options: Options, configuration: Configuration, source: Path
+) -> None:
+    """Write the units, for this prefix, socket and configuration."""
+    machine.step("Units")
+    socket = read_listening(configuration)
+    where = socket.path if socket.kind == "unix" else _USUAL_SOCKET.partition(":")[2]
+    folder = (options.root or Path("/")) / "etc/systemd/system"
+    for unit in UNITS:
+        lines = (source / "systemd" / unit).read_text("utf-8").splitlines(keepends=True)
+        text = "".join(_adapt(line, options, Path(where).parent) for line in lines)
+        machine.write(folder / unit, text, 0o644)
+
+
+def _adapt(line: str, options: Options, directory: Path) -> str:
+    if line.startswith("ExecStart="):
+        return line.replace("/opt/conversation-tracker", str(options.prefix), 1)
+    if line.startswith("ReadWritePaths="):
+        return f"ReadWritePaths={directory}\n"
+    if line.startswith("User=") and options.root is None:
+        file = options.configuration
+        return (
+            line
+            if file == _USUAL_CONFIG
+            else (f"{line}Environment=CONVERSATION_TRACKER_CONFIG={file}\n")
+        )
+    return line
+
+
+def start_service(machine: Machine, options: Options) -> None:
+    """Start it anew; without systemd the administrator has to."""
+    machine.step("Service")
+    if _SYSTEMD.is_dir():
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "enable", "--now", TIMER)
+        for unit in (SERVICE, FOLLOWER):
+            machine.run("systemctl", "enable", unit)
+            machine.run("systemctl", "restart", unit)
+        return
+    program = f"runuser -u {USER} -- {options.prefix}/bin/conversation-tracker"
+    machine.say(f"systemd does not run here. Start the service yourself, as the user {USER}:")
+    machine.say(f"  {program} serve")
+    machine.say(f"and once a day: {program} expire")
+    machine.say("and, where it may read Postfix's log and write the file, beside the service:")
+    machine.say(f"  {program} follow --state FILE")
+
+
+def wait_for_service(machine: Machine, configuration: Configuration) -> None:
+    """Wait until it answers.
+
+    Raises:
+        Failed: it does not.
+    """
+    machine.step("Does it answer?")
+    socket = read_listening(configuration)
+    if machine.dry_run:
+        machine.say(f"+ ask {socket}")
+        return
+    end = time.monotonic() + _PATIENCE
+    while (trouble := greet(socket)) is not None:
+        if time.monotonic() > end:
+            raise Failed(
+                f"the service does not answer at {socket} ({trouble}): Postfix is left as it was;"
+                " start the service and run this again"
+            )
+        time.sleep(1)
+    machine.say("yes")
+
+
+def remove_service(machine: Machine) -> None:
+    """Stop it, and take the units away."""
+    machine.step("Service")
+    if _SYSTEMD.is_dir():
+        try:
+            machine.run("systemctl", "disable", "--now", TIMER, FOLLOWER, SERVICE)
+        except Failed as failure:
+            machine.say(str(failure))
+    for unit in UNITS:
+        machine.run("rm", "-f", f"/etc/systemd/system/{unit}")
+    if _SYSTEMD.is_dir():
+        machine.run("systemctl", "daemon-reload")
