@@ -1,5 +1,6 @@
 """A line of Postfix's log tells of a delivery or nothing, and names nobody when it marks one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,11 +9,13 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversation_tracker.core.model.alias import Bounce
 from conversation_tracker.core.model.conversation import Participant
 from conversation_tracker.core.reports import maillog
 from conversation_tracker.core.reports.bounce import Delivery, Mark, worded
-from conversation_tracker.core.reports.maillog import Sent, news, read
+from conversation_tracker.core.reports.maillog import Sent, news, read, read_origin
 from conversation_tracker.core.reports.report import Report
+from conversation_tracker.delivery_log.filters import Filters
 
 ERASED = person(None, "buyer", "b" * 32)
 AUTHOR = person(SHOP).token
@@ -22,7 +25,9 @@ LINE = (
     "Nov 23 16:45:52 host postfix/smtp[123]: 9663F22A932: to=<john@doe.example>, "
     f"{TAIL}, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 4AbC)"
 )
-SENT = Sent("9663F22A932", "postfix/smtp", "sent", "2.0.0", "250 2.0.0 Ok: queued as 4AbC")
+SENT = Sent(
+    "9663F22A932", "postfix/smtp", "sent", "2.0.0", "250 2.0.0 Ok: queued as 4AbC", (BUYER,)
+)
 
 
 def line(**changes: str) -> str:
@@ -106,7 +111,106 @@ def test_any_usual_time_and_host_or_none_stands_before_it(prefix: str) -> None:
 )  # fmt: skip
 def test_every_form_of_a_delivery_is_read(changes: dict[str, str], told: dict[str, str]) -> None:
     base = {name: getattr(SENT, name) for name in Sent.__slots__}
-    assert read(line(**changes)) == Sent(**(base | told))
+    found = read(line(**changes))
+    assert found is not None
+    assert replace(found, to=SENT.to) == Sent(**(base | told))
+
+
+@pytest.mark.parametrize(
+    ("to", "told"),
+    [
+        ("to=<j@b.example>", ("j@b.example",)),
+        ("to=<j@b.example>, orig_to=<x@doe.example>", ("j@b.example", "x@doe.example")),
+        ('to=<"a, b> c"@doe.example>', ('"a, b> c"@doe.example',)),
+    ],
+)
+def test_a_line_tells_whose_copy_it_is_of(to: str, told: tuple[str, ...]) -> None:
+    found = read(line(to=to))
+    assert found is not None
+    assert found.to == told
+
+
+@pytest.mark.parametrize(
+    ("to", "marks"),
+    [
+        ((), True),
+        (("john@doe.example",), True),
+        (("John@DOE.example",), True),
+        (("john+x@doe.example",), True),
+        (("user@local.example", "john@doe.example"), True),
+        (("archive@doe.example",), False),
+        (("archive@doe.example", "all@doe.example"), False),
+        (("not an address",), False),
+    ],
+)
+def test_a_line_of_somebody_elses_copy_marks_nothing(to: tuple[str, ...], marks: bool) -> None:
+    """An archive's copy (always_bcc) has the same queue id."""
+    sent = replace(SENT, to=to)
+    assert (maillog.mark(delivery(), sent) is not None) is marks
+    assert maillog.mark(delivery(ERASED), sent) is not None
+
+
+FILTER = "127.0.0.1[127.0.0.1]:10024"
+ORIGIN = (
+    f"Nov 23 16:45:52 host postfix/qmgr[1]: 9663F22A932: from=<bounce-{'c' * 32}@ct.example.com>"
+)
+
+
+def test_given_to_a_filter_is_not_sent() -> None:
+    given = line(tail=TAIL.replace("mx.doe.example[192.0.2.1]:25", FILTER))
+    assert read(given, lambda relay: relay == FILTER) is None
+    assert read(LINE, lambda relay: relay == FILTER) == SENT
+    late = read(given.replace("status=sent", "status=deferred"), lambda relay: relay == FILTER)
+    assert late is not None
+    assert late.state == "delayed"
+
+
+def test_the_queue_manager_tells_whose_mail_it_is() -> None:
+    active = f"{ORIGIN}, size=512, nrcpt=1 (queue active)"
+    assert read_origin(active) == ("9663F22A932", Bounce("c" * 32, "ct.example.com"))
+    for other in (
+        ORIGIN,
+        f"{ORIGIN}, status=expired, returned to sender",
+        active.replace("qmgr", "smtp"),
+        active.replace("bounce-", "x-"),
+        active.replace("from=", "to="),
+        f'{ORIGIN.partition("<")[0]}<"{active}"@evil.example>, size=1, nrcpt=1 (queue active)',
+        LINE,
+    ):
+        assert read_origin(other) is None
+
+
+@pytest.mark.parametrize(
+    ("destination", "relay", "found"),
+    [
+        ("amavis:[127.0.0.1]:10024", FILTER, True),
+        ("smtp:127.0.0.1:10024", FILTER, True),
+        ("scan:localhost:10025", "localhost[127.0.0.1]:10025", True),
+        ("scan:[::1]:10025", "::1[::1]:10025", True),
+        ("scan:inet:[127.0.0.1]:10024", FILTER, True),
+        ("lmtp:unix:/run/scan", "mail.example.com[/run/scan]", True),
+        ("spamchk:dummy", "spamchk", True),
+        ("spamchk", "spamchk", True),
+        ("amavis:[127.0.0.1]:10024", "127.0.0.1[127.0.0.1]:10027", False),
+        ("amavis:[127.0.0.1]:10024", "mx.doe.example[192.0.2.1]:10024", False),
+        ("amavis:[127.0.0.1]:10024", "none", False),
+        ("", "none", False),
+    ],
+)
+def test_a_relay_is_known_for_a_filter(destination: str, relay: str, found: bool) -> None:
+    filters = Filters([destination])
+    assert filters.is_filter(relay) is found
+    assert bool(filters) is bool(destination)
+
+
+def test_the_newest_queue_ids_are_kept() -> None:
+    filters = Filters(["x:y"])
+    for number in range(10_010):
+        active = f"{ORIGIN}, size=512, nrcpt=1 (queue active)"
+        filters.learn([active.replace("9663F22A932", f"{number:08}")])
+    assert len(filters.origins) == 10_000
+    assert "00000000" not in filters.origins
+    assert "00010009" in filters.origins
 
 
 @pytest.mark.parametrize("word", ["expired", "force-expired"])

@@ -25,12 +25,14 @@ from typing import Any
 
 from conversation_tracker.base.failure import USAGE, Failure
 from conversation_tracker.config.config import Config
+from conversation_tracker.core.model.alias import Bounce
 from conversation_tracker.core.reports import maillog
 from conversation_tracker.core.reports.maillog import Sent
 from conversation_tracker.database.deliveries import Queued, QueuedDeliveries
 from conversation_tracker.database.faults import DatabaseError
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.readiness import wait_for_database
+from conversation_tracker.delivery_log.filters import Filters
 from conversation_tracker.delivery_log.journal import Journal
 from conversation_tracker.delivery_log.log_file import LogFile, Place
 from conversation_tracker.postfix import settings as postfix_settings
@@ -63,6 +65,7 @@ def run(config: Config, source: Path | None, state: Path) -> int:
     catch_uncaught()
     stop = _Stop()
     reader = _Reader(source, StateFile(state))
+    filters = Filters.read(os.environ)
     database = Deliveries(config.database)
 
     def wait(seconds: float) -> None:
@@ -74,7 +77,7 @@ def run(config: Config, source: Path | None, state: Path) -> int:
         wait_for_database(config.database, wait)
         database.open()
         log.following(source=reader.name)
-        _Follower(reader, database, wait).run()
+        _Follower(reader, database, wait, filters).run()
     except _Stopped:
         reader.live(stopped=True)
     finally:
@@ -97,23 +100,35 @@ def default_source(environ: Mapping[str, str]) -> Path | None:
 class Deliveries(QueuedDeliveries):
     """The database, told what lines of the log say."""
 
-    def tell(self, found: Sequence[Sent]) -> None:
+    def tell(self, found: Sequence[Sent], origins: Mapping[str, Bounce] | None = None) -> None:
         """Mark deliveries with what lines of the log tell, in the lines' order.
 
         Telling the same again changes nothing.
+
+        Args:
+            found: what lines tell.
+            origins: deliveries by queue ids that nobody recorded.
 
         Raises:
             DatabaseUnavailable: some may be marked already, some not.
         """
         queued = self.queued(sent.queue_id for sent in found)
         for sent in found:
-            known = queued.get(sent.queue_id)
+            known = queued.get(sent.queue_id) or self._of_origin(sent.queue_id, origins or {})
             if known is not None and maillog.news(known.state, sent.state):
                 try:
                     self._told(sent, known)
                 except DatabaseError as error:
                     # A fault of ours: without this, the same line would be tried for ever.
                     log.error(Event.ERROR, error, queue_id=sent.queue_id)
+
+    def _of_origin(self, queue_id: str, origins: Mapping[str, Bounce]) -> Queued | None:
+        """Find the delivery whose mail somebody handed in again, by its envelope sender."""
+        bounce = origins.get(queue_id)
+        found = self.delivery(bounce) if bounce is not None else None
+        if bounce is None or found is None:
+            return None
+        return Queued(bounce, found[1].state)
 
     def _told(self, sent: Sent, known: Queued) -> None:
         found = self.delivery(known.bounce)
@@ -219,9 +234,14 @@ class _Follower:
     """Takes lines from the log to the database."""
 
     def __init__(
-        self, reader: _Reader, database: Deliveries, wait: Callable[[float], None]
+        self,
+        reader: _Reader,
+        database: Deliveries,
+        wait: Callable[[float], None],
+        filters: Filters,
     ) -> None:
         self._reader = reader
+        self._filters = filters
         self._database = database
         self._wait = wait
 
@@ -229,7 +249,10 @@ class _Follower:
         """Go on until told to stop; ends by _Stopped."""
         while True:
             lines = self._reader.lines()
-            found = [sent for line in lines if (sent := maillog.read(line)) is not None]
+            if self._filters:
+                self._filters.learn(lines)
+            reads = (maillog.read(line, self._filters.is_filter) for line in lines)
+            found = [sent for sent in reads if sent is not None]
             if found:
                 self._tell(found)
             self._reader.done()
@@ -239,7 +262,7 @@ class _Follower:
         lost_at: float | None = None
         while True:
             try:
-                self._database.tell(found)
+                self._database.tell(found, self._filters.origins)
                 break
             except DatabaseUnavailable as error:
                 if lost_at is None:
