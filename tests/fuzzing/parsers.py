@@ -22,6 +22,7 @@ from conversation_tracker.core.masking.header.headers import masked_mailboxes, m
 from conversation_tracker.core.masking.header.phrases import quote_names
 from conversation_tracker.core.masking.part import (
     calendar,
+    clear_signed,
     identity,
     large,
     media,
@@ -304,6 +305,18 @@ def _shorten(data: bytes) -> None:
     shorten_lines([(b"Content-Type", b"multipart/x; boundary=b")], parted, b"", "x", ENDLESS)
 
 
+def _signed(head: str) -> Parser:
+    """Try a text that may be clear-signed, as a whole that changed and as a piece."""
+
+    def parse(text: str) -> None:
+        data = f"{head}{text}".encode("utf-8", "replace")
+        clear_signed.unsign((data, ""), (b"x" + data + b"x", ""))
+        clear_signed.strip(data, "")
+        clear_signed.end_before_signature(data)
+
+    return parse
+
+
 PARSERS: dict[str, Parser] = {
     "address": _suppressed(Address.parse, AddressError),
     "alias": _suppressed(lambda t: decode(Address("a", t + ".ct.x"), ("ct.x",)), NotAnAlias),
@@ -339,6 +352,9 @@ PARSERS: dict[str, Parser] = {
     "calendar": _octets(
         lambda data: (calendar.masked(data, "utf-8", MASK), [*calendar.binaries(b"base64" + data)])
     ),
+    "clear-signed": _signed(""),
+    "clear-signed, begun": _signed("-----BEGIN PGP SIGNED MESSAGE-----"),
+    "clear-signed, signature": _signed("-----BEGIN PGP SIGNATURE-----"),
     "markup": lambda text: (markup.masked(text, MASK), markup.stripped(text)),
     "markup with an address": lambda text: markup.masked(f"jo&#104;n@doe.example {text}", MASK),
     "links": lambda text: links.masked(f"https://t.example/{text}", MASK),

@@ -24,6 +24,7 @@ class Quiet:
         gaps: what stands between parts, of which the same is true.
         fields: the places of header fields of which the same is true as of `texts`.
         clear: no header field holds anything that does not stand in clear, encoded words apart.
+        unsigned: the identities of leaves whose text lost its signature in the record.
         met: a domain was met since this was last set to False.
         learns: what is found now holds in every view: the record looks for everybody.
     """
@@ -34,6 +35,7 @@ class Quiet:
     gaps: set[bytes] = field(default_factory=set)
     fields: set[int] = field(default_factory=set)
     clear: bool = False
+    unsigned: set[int] = field(default_factory=set)
     met: bool = False
     learns: bool = False
 

@@ -131,7 +131,7 @@ def _notes(message: Message, shown: Message, view: View, kept: Octets) -> tuple[
         )
     told = {each.number for each in found}
     policy = view.conversation.store.attachments_with_address
-    signatures = mime.unsigned(part, message.body, kept)
+    signatures = mime.unsigned(part, message.body, kept, view.quiet.unsigned)
     parts = (
         f"{each.number} {each.type} {each.kind}{fate_of(each.kind, policy)}"
         for each in (*found, *(each for each in signatures if each.number not in told))

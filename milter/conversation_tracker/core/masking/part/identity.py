@@ -39,6 +39,7 @@ NOTE = b"[A key or certificate was removed: it held an address.]"
 
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ,/]{1,40})-----")
 _END = b"-----END "
+_SIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _LAST = re.compile(rb"[A-Z0-9 ,/]{1,40}-----")
 _EMPTY = re.compile(rb"\n[> \t]*\r?\n")
 _MOST_VALUES = 100_000  # of a certificate or signature, one inside another
@@ -69,7 +70,7 @@ def is_one(part: Part, data: bytes) -> bool:
     if name.rpartition(".")[2] not in NAMES or "." not in name:
         return False
     # Text of such a name is masked as other text, where there is no block in it.
-    return _BINARY.search(data) is not None or b"-----BEGIN " in data
+    return _BINARY.search(data) is not None or (b"-----BEGIN " in data and _SIGNED not in data)
 
 
 def found(data: bytes, people: People) -> bool:

@@ -11,7 +11,14 @@ from functools import partial
 from conversation_tracker.core.base.means import LARGE, Means, Octets, replaced, windows
 from conversation_tracker.core.masking.container import holding
 from conversation_tracker.core.masking.container.budget import Unpacking
-from conversation_tracker.core.masking.part import attachment, calendar, identity, leaf, media
+from conversation_tracker.core.masking.part import (
+    attachment,
+    calendar,
+    clear_signed,
+    identity,
+    leaf,
+    media,
+)
 from conversation_tracker.core.masking.part.attachment import Kind
 from conversation_tracker.core.masking.part.leaf import Mask, Shown
 from conversation_tracker.core.masking.text.address_finder import People
@@ -99,11 +106,11 @@ def edits(part: Part, body: Octets, mask: Mask, people: People | None, means: Me
     start, end = part.content
     if part.encoding not in transfer.ARMOURS:
         quoted = part.encoding == transfer.QUOTED_PRINTABLE
-        return list(_edits(part, body, (start, end), mask, people, quoted=quoted))
+        return _unsigned_edits(part, body, (start, end), mask, people, quoted=quoted)
     data = means.store(pieces(part, body))
     if at := transfer.padded(body, start, end, part.encoding):
         data = leaf.parted(part, data, at, mask, people, means)
-    found = list(_edits(part, data, (0, len(data)), mask, people, quoted=False))
+    found = _unsigned_edits(part, data, (0, len(data)), mask, people, quoted=False)
     if not found:
         return list(around_edits(body, start, end, mask))
     if part.encoding != transfer.BASE64:
@@ -152,6 +159,29 @@ def _span_edits(
             yield first, last, new
 
 
+def _unsigned_edits(
+    part: Part,
+    data: Octets,
+    span: tuple[int, int],
+    mask: Mask,
+    people: People | None,
+    *,
+    quoted: bool,
+) -> list[Edit]:
+    """Mask a text; where it is changed at all, what is signed in it loses its signatures."""
+    found = list(_edits(part, data, span, mask, people, quoted=quoted))
+    if not found or not _is_signed(part, data, span, quoted=quoted):
+        return found
+    leaf.note_unsigned(part, mask)
+    return list(_edits(part, data, span, mask, people, quoted=quoted, signed=True))
+
+
+def _is_signed(part: Part, data: Octets, span: tuple[int, int], *, quoted: bool) -> bool:
+    encoding = transfer.QUOTED_PRINTABLE if quoted else ""
+    windows = overlapped(transfer.pieces(data, *span, encoding))
+    return any(clear_signed.holds_one(each, part.charset) for each in windows)
+
+
 def _edits(
     part: Part,
     data: Octets,
@@ -160,6 +190,7 @@ def _edits(
     people: People | None,
     *,
     quoted: bool,
+    signed: bool = False,
 ) -> Iterator[Edit]:
     encoding = transfer.QUOTED_PRINTABLE if quoted else ""
     shown = _shown(part, data, span, mask, encoding)
@@ -169,7 +200,8 @@ def _edits(
         old = transfer.decoded(raw, encoding)
         if first == span[0]:
             like = _like(part, old, people)
-        new, label = leaf.masked(part, old, mask, people, shown, like)
+        bare = clear_signed.strip(old, part.charset) if signed else old
+        new, label = leaf.mask_piece(part, bare, mask, people, shown, like)
         if label != part.charset:
             new = charset.narrowed(new, old, part.charset)
         if new is not old:
@@ -251,7 +283,7 @@ def spans(data: Octets, start: int, end: int, *, quoted: bool = False) -> Iterat
 
 def _cut(data: Octets, start: int, at: int, limit: int, *, quoted: bool) -> int | None:
     """Find the last place to part a text at: between lines, best where nothing is folded."""
-    text = data[at:limit]
+    text = clear_signed.end_before_signature(data[at:limit])
     if b"\0" in text:
         return _wide_cut(text, at - start, at)
     any_line, place = None, len(text)

@@ -12,7 +12,13 @@ from functools import partial
 from conversation_tracker.core.base.means import Means, Octets, replaced
 from conversation_tracker.core.masking.container import holding
 from conversation_tracker.core.masking.header import part_header
-from conversation_tracker.core.masking.part import calendar, content_lines, identity, media
+from conversation_tracker.core.masking.part import (
+    calendar,
+    clear_signed,
+    content_lines,
+    identity,
+    media,
+)
 from conversation_tracker.core.masking.text import (
     encoded,
     escapes,
@@ -24,6 +30,7 @@ from conversation_tracker.core.masking.text import (
 from conversation_tracker.core.masking.text import html as markup
 from conversation_tracker.core.masking.text import html_text as page
 from conversation_tracker.core.masking.text.address_finder import People
+from conversation_tracker.core.model.part_cache import Quiet
 from conversation_tracker.core.syntax import charset, transfer
 from conversation_tracker.core.syntax.mime import Part
 from conversation_tracker.core.syntax.parameters import value_of
@@ -128,14 +135,7 @@ LEAVES: dict[str, Leaf] = {
 _SUFFIXES: dict[str, Leaf] = {"xml": _html, "json": plain}
 
 
-def masked(
-    part: Part,
-    data: bytes,
-    mask: Mask,
-    people: People | None,
-    shown: Shown | None = None,
-    like: Leaf | None = None,
-) -> tuple[bytes, str]:
+def masked(part: Part, data: bytes, mask: Mask, people: People | None) -> tuple[bytes, str]:
     """Mask a leaf's content, and let its reader see their own address where they read it.
 
     Args:
@@ -144,6 +144,43 @@ def masked(
         mask: gives a text with addresses replaced. If it has an attribute `eyes`, as `View` has,
             that is the reader's.
         people: whose addresses must not be seen, None if only known types of text are masked.
+
+    Returns:
+        The content, the same object if nothing changed, and the charset it is in. Signed text that
+        changed has no signature any more.
+    """
+    new, label = mask_piece(part, data, mask, people)
+    if new is data or not clear_signed.may_hold(data, part.charset):
+        return new, label
+    bare = clear_signed.unsign((data, part.charset), (new, label))
+    if bare is data:
+        return new, label
+    note_unsigned(part, mask)
+    return mask_piece(part, bare, mask, people)
+
+
+def note_unsigned(part: Part, mask: Mask) -> None:
+    """Note that a text lost its signature, if the mask has a `quiet` that learns, as `View` has."""
+    quiet: Quiet | None = getattr(mask, "quiet", None)
+    if quiet is not None and quiet.learns:
+        quiet.unsigned.add(id(part))
+
+
+def mask_piece(
+    part: Part,
+    data: bytes,
+    mask: Mask,
+    people: People | None,
+    shown: Shown | None = None,
+    like: Leaf | None = None,
+) -> tuple[bytes, str]:
+    """Mask content, or a piece of it, whatever is signed in it; arguments as for `masked`.
+
+    Args:
+        part: the leaf.
+        data: the piece.
+        mask: gives a text with addresses replaced.
+        people: whose addresses must not be seen.
         shown: what shows the pieces of this content to its reader, where this is one of several.
         like: what masks it, where its beginning told so.
 

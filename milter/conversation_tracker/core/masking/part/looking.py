@@ -86,19 +86,25 @@ def files(
             yield each, data
 
 
-def unsigned(part: Part, old: Octets, new: Octets) -> tuple[Look, ...]:
+def unsigned(part: Part, old: Octets, new: Octets, texts: Collection[int] = ()) -> tuple[Look, ...]:
     """Find the signatures that `masked` may have removed; arguments as for it and `content_field`.
 
+    Args:
+        part: the structure that `read` gave for the body.
+        old: the body as it was.
+        new: the body as `masked` gave it.
+        texts: the identities of leaves in whose text a signature was removed.
+
     Returns:
-        One item for each signature of the message, where at least one was removed; else nothing.
+        One item for each of these texts, and for each signature of the message, where at least one
+        was removed.
     """
     note = UNSIGNED.encode("ascii")
-    if count(new, note) == count(old, note):
-        return ()
+    some = count(new, note) != count(old, note)
     return tuple(
-        Look(number, each.type, "signature")
-        for number, each, _ in _numbered(part, old, "")
-        if each.type.endswith("-signature")
+        Look(number or "1", each.type, "signature")
+        for number, each, _ in (_numbered(part, old, "") if some or texts else ())
+        if id(each) in texts or (some and each.type.endswith("-signature"))
     )
 
 
