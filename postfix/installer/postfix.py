@@ -102,8 +102,8 @@ def _reload(machine: Machine, options: Options) -> None:
 def name_what_is_set(options: Options) -> tuple[list[str], str]:
     """Give the alias domains, and this mail host's name, as far as they are known."""
     try:
-        found = settings.read({**os.environ, "MAIL_CONFIG": str(options.postfix)})
+        found = settings.read_settings({**os.environ, "MAIL_CONFIG": str(options.postfix)})
     except settings.Unreadable:
         return list(options.domains), "mx.example.com"
     known = dict.fromkeys([*options.domains, *hosts.read_earlier(found).domains])
-    return list(known), found.value("myhostname") or "mx.example.com"
+    return list(known), found.get_value("myhostname") or "mx.example.com"

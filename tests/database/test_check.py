@@ -200,8 +200,8 @@ def test_a_follower_that_cannot_read_its_log_is_wrong(
         "STATE_DIRECTORY": str(tmp_path),
     }
     for state, code in (
-        (follow_state.State("journal"), 0),
-        (follow_state.State("x", {}, "no"), 1),
+        (follow_state.FollowState("journal"), 0),
+        (follow_state.FollowState("x", {}, "no"), 1),
     ):
         file.save(state)
         found, lines = running.check(environ=environment)
@@ -447,7 +447,7 @@ STATE = DatabaseState(
     ],
 )
 def test_each_fault_of_a_database_is_told(state: DatabaseState, verdict: str, says: str) -> None:
-    found = [fact for fact in check_database.facts(state) if fact.verdict != "ok"]
+    found = [fact for fact in check_database.check(state) if fact.verdict != "ok"]
     assert [(fact.verdict, says in fact.text) for fact in found] == [(verdict, True)]
 
 
@@ -460,4 +460,4 @@ def test_each_fault_of_a_database_is_told(state: DatabaseState, verdict: str, sa
     ],
 )
 def test_a_good_database_has_nothing_wrong(state: DatabaseState) -> None:
-    assert {fact.verdict for fact in check_database.facts(state)} == {"ok"}
+    assert {fact.verdict for fact in check_database.check(state)} == {"ok"}

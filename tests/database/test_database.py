@@ -19,12 +19,12 @@ from conversation_tracker.core.model.conversation import Conversation, Participa
 from conversation_tracker.core.model.plan import Record
 from conversation_tracker.database import connection as connecting
 from conversation_tracker.database import pool as module
-from conversation_tracker.database.connection import MAIL, Limits
+from conversation_tracker.database.connection import MAIL, Timeouts
 from conversation_tracker.database.deadline import Watchdog
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database, Rehearsal
-from conversation_tracker.database.rows import Found
-from conversation_tracker.milter.suspects import keyed
+from conversation_tracker.database.rows import Lookup
+from conversation_tracker.milter.suspects import key_digest
 from private import processes
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ TEXTS = dict.fromkeys(("queue_id", "sender_name", "message_id", "subject", "firs
 
 
 @contextmanager
-def opened(conninfo: str, size: int = 8, limits: Limits = MAIL) -> Iterator[Database]:
+def opened(conninfo: str, size: int = 8, limits: Timeouts = MAIL) -> Iterator[Database]:
     found = Database(conninfo, size=size, limits=limits)
     found.open()
     try:
@@ -105,12 +105,12 @@ def test_a_conversation_comes_as_a_value(store: str) -> None:
         john, ann = conversation.participants
         order = conversation.order
         senders = frozenset({"shop.example", "sales.example"})
-        assert found == Found("live", None, conversation)
+        assert found == Lookup("live", None, conversation)
         assert conversation.store == Store("shop", sender_domains=senders)
         assert (order.number, order.alias_domain) == ("1", "ct.example.com")
         assert (john.role, john.address) == ("buyer", Address("John", "doe.example"))
         assert (ann.role, ann.address) == ("store", Address("ann", "shop.example"))
-        assert database.find(Hard(john.token, "ct.example.com")) == Found(
+        assert database.find(Hard(john.token, "ct.example.com")) == Lookup(
             "live", john.token, conversation
         )
         # Nobody was given it.
@@ -271,7 +271,7 @@ def test_a_lost_network_is_unavailable_in_time_and_the_connection_given_up(store
     "waiting", ["SELECT pg_sleep(30)", "SELECT tracker.mask('shop', '1', 'a@b.example')"]
 )
 def test_the_server_ends_what_takes_too_long(store: str, waiting: str) -> None:
-    limits = Limits(statement=400, lock=200, idle=0)
+    limits = Timeouts(statement=400, lock=200, idle=0)
     with opened(store, limits=limits) as database, psycopg.connect(store) as other:
         other.execute("SELECT FROM tracker.orders FOR UPDATE")
         with unavailable(within=3.0):
@@ -351,7 +351,7 @@ def test_a_first_host_that_says_nothing_keeps_nobody_from_the_second(
     with socket.create_server(("127.0.0.1", 0)) as mute:
         ports = f"{mute.getsockname()[1]},{postgres.port}"
         conninfo = f"host=127.0.0.1 port={ports} dbname={name} user=postgres"
-        assert len(connecting.hosts(conninfo)) == 2
+        assert len(connecting.split_hosts(conninfo)) == 2
         with opened(f"{conninfo} target_session_attrs=read-write") as database:
             assert database.open_order("shop", "1").status == "live"
 
@@ -369,7 +369,7 @@ def test_several_hosts_are_taken_apart(
     conninfo: str, expected: list[tuple[str | None, str | None]]
 ) -> None:
     """Each with its own port, and with all else that the string says."""
-    found = [psycopg.conninfo.conninfo_to_dict(each) for each in connecting.hosts(conninfo)]
+    found = [psycopg.conninfo.conninfo_to_dict(each) for each in connecting.split_hosts(conninfo)]
     assert [(each.get("host"), each.get("port")) for each in found] == expected
     whole = psycopg.conninfo.conninfo_to_dict(conninfo)
     where = ("host", "port", "hostaddr")
@@ -403,7 +403,7 @@ def test_an_integrator_idle_in_a_transaction_leaves_connections_to_all_other_mai
 ) -> None:
     """Twenty messages to each of many locked orders wait, and other orders' mail does not."""
     monkeypatch.setattr(module, "_PATIENCE", 1.0)
-    limits = Limits(statement=8000, lock=1000, idle=15_000)
+    limits = Timeouts(statement=8000, lock=1000, idle=15_000)
     numbers = [f"locked-{number}" for number in range(10)]
     with psycopg.connect(store, autocommit=True) as connection:
         for number in (*numbers, "free"):
@@ -461,7 +461,7 @@ def test_suspects_come_with_the_directory_keyed(store: str) -> None:
         assert before.suspects == {}
         here.suspect([(one, "suspected"), (two, "condemned"), (three, "suspected")])
         assert there.directory_version() != before.version
-        names = {keyed(before.secret, each): each for each in (one, two, three)}
+        names = {key_digest(before.secret, each): each for each in (one, two, three)}
         found = there.directory().suspects
         assert {names[each]: state for each, state in found.items()} == {
             one: False, two: True, three: False
@@ -482,9 +482,9 @@ def test_no_more_than_a_thousand_suspects_are_kept_and_they_push_out_no_condemne
             database.suspect(many[at : at + 100])
         directory = database.directory()
         assert len(directory.suspects) == 1001
-        assert directory.suspects[keyed(directory.secret, bytes(32))]
-        assert keyed(directory.secret, many[-1][0]) in directory.suspects
-        assert keyed(directory.secret, many[0][0]) not in directory.suspects
+        assert directory.suspects[key_digest(directory.secret, bytes(32))]
+        assert key_digest(directory.secret, many[-1][0]) in directory.suspects
+        assert key_digest(directory.secret, many[0][0]) not in directory.suspects
 
 
 # Rehearsal ----------------------------------------------------------------------------------------

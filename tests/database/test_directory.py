@@ -18,7 +18,7 @@ from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database
 from conversation_tracker.database.rows import Directory
 from conversation_tracker.milter import store_directory
-from conversation_tracker.milter.store_directory import Watch
+from conversation_tracker.milter.store_directory import DirectoryWatch
 from conversation_tracker.telemetry.events import Event
 from private import processes
 
@@ -57,17 +57,19 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def watch(database: str, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+def watch(
+    database: str, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DirectoryWatch]:
     monkeypatch.setattr(module, "_PATIENCE", 1.5)
     with watching(database) as found:
         yield found
 
 
 @contextmanager
-def watching(uri: str) -> Iterator[Watch]:
+def watching(uri: str) -> Iterator[DirectoryWatch]:
     opened = Database(uri)
     opened.open()
-    found = Watch(opened)
+    found = DirectoryWatch(opened)
     assert found.current is None
     found.start()
     assert processes.until(lambda: found.current is not None, 20.0)
@@ -82,7 +84,7 @@ def run(uri: str, statement: str) -> None:
         connection.execute(statement.encode())
 
 
-def current(watch: Watch) -> Directory:
+def current(watch: DirectoryWatch) -> Directory:
     assert watch.current is not None
     return watch.current
 
@@ -94,7 +96,7 @@ ADD = (
 
 
 def test_a_change_of_the_stores_is_seen_within_a_second(
-    database: str, watch: Watch, lines: list[str]
+    database: str, watch: DirectoryWatch, lines: list[str]
 ) -> None:
     assert replace(current(watch), secret=b"") == Directory(frozenset(), {}, frozenset())
     assert len(current(watch).secret) == 32
@@ -115,7 +117,7 @@ def test_a_change_of_the_stores_is_seen_within_a_second(
 
 
 def test_the_last_directory_stays_during_an_outage_and_follows_again_after_it(
-    postgres: "Postgres", database: str, watch: Watch, lines: list[str]
+    postgres: "Postgres", database: str, watch: DirectoryWatch, lines: list[str]
 ) -> None:
     run(database, ADD)
     assert processes.until(lambda: bool(current(watch).alias_domains), SOON)
@@ -153,7 +155,7 @@ def test_the_watch_outlives_whatever_it_meets_and_says_it_once(
                 raise found
             return found
 
-    watch = Watch(Moody())  # type: ignore[arg-type]
+    watch = DirectoryWatch(Moody())  # type: ignore[arg-type]
     watch.start()
     for _ in range(8):
         assert asked.acquire(timeout=5.0)
@@ -190,7 +192,7 @@ def crowded(postgres: "Postgres", filled: str) -> Iterator[str]:
 
 
 def test_it_is_read_only_when_it_has_changed(
-    database: str, watch: Watch, monkeypatch: pytest.MonkeyPatch
+    database: str, watch: DirectoryWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By whatever way: a store, a domain nobody uses any more, the secret."""
     run(database, ADD)

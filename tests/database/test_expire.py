@@ -466,13 +466,13 @@ def test_an_order_woken_while_a_batch_is_on_its_way_is_left_alone(
     """It was found due, but was woken before its lock was had."""
     tracker.mask("1", "buyer@example.org")
     tracker.age("1")
-    whole = expire._Run._batch
+    whole = expire._Run._run_batch
 
     def late(self: Any, step: Any, ids: Any) -> None:
         tracker.wake("1")
         whole(self, step, ids)
 
-    monkeypatch.setattr(expire._Run, "_batch", late)
+    monkeypatch.setattr(expire._Run, "_run_batch", late)
     assert tracker.expire() == (0, 0, 0, 0)
     assert tracker.addresses("1") == ["buyer@example.org"]
     assert tracker.order("1")["emptied_at"] is None
@@ -484,7 +484,7 @@ def test_an_address_that_joined_before_the_lock_was_had_is_taken_away(
     """A mail of the order's last moment is committed between the search and the lock."""
     tracker.mask("1", "buyer@example.org")
     tracker.age("1")
-    whole = expire._Run._batch
+    whole = expire._Run._run_batch
 
     def late(self: Any, step: Any, ids: Any) -> None:
         tracker.sql(
@@ -493,7 +493,7 @@ def test_an_address_that_joined_before_the_lock_was_had_is_taken_away(
         )
         whole(self, step, ids)
 
-    monkeypatch.setattr(expire._Run, "_batch", late)
+    monkeypatch.setattr(expire._Run, "_run_batch", late)
     assert tracker.expire() == (1, 2, 0, 0)
     assert tracker.addresses("1") == []
 

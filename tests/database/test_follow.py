@@ -18,7 +18,7 @@ import pytest
 from conversation_tracker.checks import follow as check_follow
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import Arrival, Message, parse
-from conversation_tracker.core.reports.maillog import Sent
+from conversation_tracker.core.reports.maillog import LogLine
 from conversation_tracker.database.migrate import migrate
 from conversation_tracker.database.recording import name_queue_id
 from conversation_tracker.database.repository import Database
@@ -375,9 +375,11 @@ def test_only_one_recent_delivery_is_meant(mail: Mail) -> None:
     database = Deliveries(mail.uri)
     database.open()
     try:
-        found = database.queued([one, twice, old, reused, reused, "NONE"])
+        found = database.look_up([one, twice, old, reused, reused, "NONE"])
         assert sorted(found) == sorted([one, reused])
-        database.tell([Sent(each, "postfix/smtp", "sent", "2.0.0", "") for each in (one, reused)])
+        database.tell(
+            [LogLine(each, "postfix/smtp", "sent", "2.0.0", "") for each in (one, reused)]
+        )
     finally:
         database.close()
     query = "SELECT state FROM tracker.deliveries WHERE queue_id = %s ORDER BY 1"
@@ -394,7 +396,7 @@ def test_the_same_queue_id_of_another_host_is_another_mail(mail: Mail) -> None:
     database = Deliveries(mail.uri)
     database.open()
     try:
-        assert list(database.queued([one, both])) == [both]
+        assert list(database.look_up([one, both])) == [both]
     finally:
         database.close()
 
@@ -405,10 +407,10 @@ def test_a_bounce_without_a_report_is_marked(mail: Mail) -> None:
     mail.recorded(null, late, null=True)
     mail.recorded(other)
     told = [
-        Sent(null, "postfix/smtp", "bounced", "5.1.1", f"<{BUYER}> unknown"),
-        Sent(other, "postfix/smtp", "bounced", "5.1.1", "unknown"),
-        Sent(late, "postfix/smtp", "sent", "2.0.0", "ok"),
-        Sent(late, "postfix/smtp", "delayed", "4.0.0", "later"),
+        LogLine(null, "postfix/smtp", "bounced", "5.1.1", f"<{BUYER}> unknown"),
+        LogLine(other, "postfix/smtp", "bounced", "5.1.1", "unknown"),
+        LogLine(late, "postfix/smtp", "sent", "2.0.0", "ok"),
+        LogLine(late, "postfix/smtp", "delayed", "4.0.0", "later"),
     ]
     database = Deliveries(mail.uri)
     database.open()
@@ -502,7 +504,7 @@ def test_check_is_wrong_while_the_log_cannot_be_read(mail: Mail, follower: Follo
     mail.recorded(queue_id)
 
     def found() -> str:
-        return "".join(map(str, check_follow.facts(follower.state, time.time())))
+        return "".join(map(str, check_follow.check(follower.state, time.time())))
 
     follower.start("--journal", path=folder)
     why = "journalctl ended with code 1: Failed to get boot id: No such file or directory"
@@ -527,7 +529,7 @@ def test_check_is_wrong_where_the_log_must_not_be_read(follower: Follower) -> No
     follower.log.mkdir()
     follower.start(ready=False)
     assert follower.end(0) == 2
-    [fact] = check_follow.facts(follower.state, time.time())
+    [fact] = check_follow.check(follower.state, time.time())
     assert str(fact).startswith(f"WRONG   the log follower cannot read {follower.log} (not a regu")
 
 
@@ -562,8 +564,8 @@ def test_a_broken_state_file_is_as_good_as_none(mail: Mail, follower: Follower, 
 
 def test_the_state_lies_where_systemd_says() -> None:
     made = {"STATE_DIRECTORY": "/var/lib/private/x:/var/lib/y"}
-    assert follow_state.place(made) == Path("/var/lib/private/x/follow")
-    assert follow_state.place({}) == Path("/var/lib/conversation-tracker/follow")
+    assert follow_state.find_place(made) == Path("/var/lib/private/x/follow")
+    assert follow_state.find_place({}) == Path("/var/lib/conversation-tracker/follow")
 
 
 @pytest.mark.parametrize(

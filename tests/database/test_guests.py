@@ -213,7 +213,7 @@ def test_ten_thousand_former_guests_and_answers_are_not_read(post: Post) -> None
     assert read["1"] <= read["2"] + 60
     found = post.database.find(Hard(token, domain))
     assert found is not None
-    guests = [str(each.address) for each in found.conversation if each.guest]
+    guests = [str(each.address) for each in found.conversation if each.is_guest]
     assert guests == [f"guest{n}@far.example" for n in range(10_000, 9_980, -1)]
     assert len(found.conversation.apart) == 4
 

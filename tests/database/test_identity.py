@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from conversation_tracker.core.model.address import Address, AddressError
-from conversation_tracker.core.model.alias import soft
+from conversation_tracker.core.model.alias import encode_soft
 from conversation_tracker.database.migrate import migrate
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def test_both_make_the_same_soft_alias(
 ) -> None:
     known = parsed(text)
     if known is not None:
-        expected = soft(Address.parse(text), "012345678901", alias_domain)
+        expected = encode_soft(Address.parse(text), "012345678901", alias_domain)
         row = connection.execute(
             "SELECT tracker.soft_alias(%s, '012345678901', %s)", (known[0], alias_domain)
         ).fetchone()

@@ -15,7 +15,7 @@ import pytest
 
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import Arrival, Message, parse, render
-from conversation_tracker.core.views.copies import applied
+from conversation_tracker.core.views.copies import apply_edits
 from conversation_tracker.database.repository import Database
 from conversation_tracker.milter.filter import Filter
 from conversation_tracker.milter.transaction import Transaction
@@ -61,7 +61,7 @@ class Post:
         message = Message(sender, recipients, headers, body, Arrival(f"Q{self.number}"))
         plan = self.tracker.decide(transaction, message).plan
         assert plan.reply is None, plan.reply
-        left, content = applied(message, plan.edits)
+        left, content = apply_edits(message, plan.edits)
         return bytes(render(tuple(left), content)[:])
 
 

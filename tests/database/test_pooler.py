@@ -19,7 +19,7 @@ from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.plan import Record
 from conversation_tracker.database import pool as module
 from conversation_tracker.database import readiness
-from conversation_tracker.database.connection import Connection, Limits
+from conversation_tracker.database.connection import Connection, Timeouts
 from conversation_tracker.database.health import read_state
 from conversation_tracker.database.migrate import migrate
 from conversation_tracker.database.pool import DatabaseUnavailable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # Fewer than clients, so that they share; as Debian ships it, it refuses startup options.
 POOL = {"default_pool_size": "2", "ignore_startup_parameters": ""}
-SHORT = Limits(statement=400, lock=200, idle=1000)
+SHORT = Timeouts(statement=400, lock=200, idle=1000)
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_the_server_ends_what_takes_too_long(opened: Database, pooled: str, wait
         other.execute("SELECT FROM tracker.orders FOR UPDATE")
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailable):
-            opened._rows(Statement(waiting), ())
+            opened._fetch_rows(Statement(waiting), ())
         assert time.monotonic() - started < 4
     assert opened.directory().alias_domains
 
@@ -172,8 +172,8 @@ def test_a_commit_that_fails_is_not_taken_for_done(opened: Database, pooled: str
         connection.execute("CREATE TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
         connection.execute("INSERT INTO late VALUES (1)")
     with pytest.raises(psycopg.errors.UniqueViolation):
-        opened._rows(Statement("INSERT INTO late VALUES (1) RETURNING n"), ())
-    assert opened._rows(Statement("SELECT count(*) FROM late"), ()) == [(1,)]
+        opened._fetch_rows(Statement("INSERT INTO late VALUES (1) RETURNING n"), ())
+    assert opened._fetch_rows(Statement("SELECT count(*) FROM late"), ()) == [(1,)]
 
 
 def test_what_fails_leaves_no_value_in_the_servers_log(
@@ -182,7 +182,7 @@ def test_what_fails_leaves_no_value_in_the_servers_log(
     """The server logs the text of what failed; values travel apart from it."""
     failing = Statement("SELECT 1 / %s::integer, %s::text AS logged")
     with pytest.raises(psycopg.errors.DivisionByZero):
-        opened._rows(failing, (0, "eve@unseen.example"))
+        opened._fetch_rows(failing, (0, "eve@unseen.example"))
     assert processes.until(lambda: "AS logged" in postgres.log_text(), 5.0)
     assert "unseen" not in postgres.log_text()
 
@@ -246,10 +246,10 @@ def test_a_rehearsal_leaves_nothing(pooled: str) -> None:
 
 
 def test_check_says_that_a_pooler_is_there(pooled: str, database: str) -> None:
-    says = [str(each) for each in check_database.facts(read_state(pooled))]
+    says = [str(each) for each in check_database.check(read_state(pooled))]
     assert [line for line in says if "pooler" in line and line.startswith("ok")]
     assert not [line for line in says if line.startswith("WRONG")]
-    says = [str(each) for each in check_database.facts(read_state(database))]
+    says = [str(each) for each in check_database.check(read_state(database))]
     assert not [line for line in says if "pooler" in line]
 
 

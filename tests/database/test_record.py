@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.alias import Hard, Soft
-from conversation_tracker.core.model.conversation import Conversation, Mapped, Participant
+from conversation_tracker.core.model.conversation import Conversation, MappedId, Participant
 from conversation_tracker.core.model.plan import Record
 from conversation_tracker.database import recording
 from conversation_tracker.database.recording import name_queue_id
@@ -165,7 +165,7 @@ def test_thirty_megabytes_are_recorded(order: Order) -> None:
 def test_a_message_id_may_be_as_long_as_a_header(order: Order) -> None:
     long = f"<{'1' * 60_000}@doe.example>"
     assert order.record(message_id=long)[0] == "done"
-    found = order.database.answered(order.shop.name, ["<2@doe.example>", long])
+    found = order.database.find_by_reply(order.shop.name, ["<2@doe.example>", long])
     assert found is not None
     assert found.conversation.order.id == order.id
 
@@ -246,8 +246,8 @@ def test_whoever_joined_is_there_afterwards(order: Order) -> None:
     jim, back = person("Jim@Doe.example"), person("bounces@doe.example", "return")
     order.record(joined=(jim, back), sender=jim.token, return_path=back.token)
     known = order.conversation()
-    assert known.of(Address.parse("JIM@doe.example")) == replace(jim, recorded=True)
-    assert known.with_token(back.token) == replace(back, recorded=True)
+    assert known.find_exact(Address.parse("JIM@doe.example")) == replace(jim, recorded=True)
+    assert known.find_by_token(back.token) == replace(back, recorded=True)
     assert known.apart == (replace(back, recorded=True),)
     assert order.record(joined=(jim, back), sender=jim.token)[0] == "done"
     assert order.conversation() == known
@@ -257,13 +257,13 @@ def test_a_return_address_becomes_a_participant_who_is_introduced_once(order: Or
     """A guest's role is nobody's word; who is introduced keeps theirs."""
     back = replace(person("bounces@doe.example", "return"), owner=order.ann)
     order.record(joined=(back,), return_path=back.token)
-    assert order.conversation().with_token(back.token) == replace(back, recorded=True)
+    assert order.conversation().find_by_token(back.token) == replace(back, recorded=True)
     steps = [("partner", False, "partner"), ("store", True, "store"), ("partner", True, "store")]
     for number, (role, introduced, becomes) in enumerate(steps):
         joining = replace(back, role=role, introduced=introduced, owner=None)  # type: ignore[arg-type]
         order.record(b"%d" % number, joined=(joining,), sender=back.token)
         expected = replace(joining, role=becomes, recorded=True)  # type: ignore[arg-type]
-        assert order.conversation().with_token(back.token) == expected
+        assert order.conversation().find_by_token(back.token) == expected
     assert order.conversation().apart == ()
 
 
@@ -281,8 +281,8 @@ def test_guests_are_counted_for_themselves(order: Order) -> None:
     introduced = replace(guests[0], introduced=True)
     assert order.record(b"4", joined=(introduced,))[0] == "done"
     found = order.conversation()
-    assert [str(p.address) for p in found if p.guest] == ["2@far.example", "1@far.example"]
-    assert found.with_token(guests[0].token) == replace(introduced, recorded=True)
+    assert [str(p.address) for p in found if p.is_guest] == ["2@far.example", "1@far.example"]
+    assert found.find_by_token(guests[0].token) == replace(introduced, recorded=True)
 
 
 def test_whom_a_message_mentions_and_the_order_knows_is_told(order: Order) -> None:
@@ -296,7 +296,7 @@ def test_whom_a_message_mentions_and_the_order_knows_is_told(order: Order) -> No
     again = order.database.again(order.id, mentioned)
     assert again is not None
     known = again.conversation
-    assert [p.token for p in known if p.guest] == [guests[2].token, guests[0].token]
+    assert [p.token for p in known if p.is_guest] == [guests[2].token, guests[0].token]
     assert {p.token for p in known.apart} == {p.token for p in (*returns[2:], returns[0])}
     # Who is planned with a token of their own is another one's by then.
     twice = replace(guests[1], token=token())
@@ -523,8 +523,8 @@ def test_erasing_takes_the_names_from_what_was_recorded(order: Order) -> None:
     """And the identifiers that revealed a person; those of others stay."""
     move = "UPDATE tracker.participants SET address = %s WHERE token = %s::uuid RETURNING 1"
     order.shop.rows(move, f"ann@{order.shop.name}.example", order.ann)
-    order.record(identifiers=(Mapped("<a@ct>", "<1.ann@doe.example>", order.ann),))
-    john = Mapped("<b@ct>", "<2.john@doe.example>", order.john)
+    order.record(identifiers=(MappedId("<a@ct>", "<1.ann@doe.example>", order.ann),))
+    john = MappedId("<b@ct>", "<2.john@doe.example>", order.john)
     order.record(
         b"2", sender=order.john, sender_name="John", recipients=to(order.ann), identifiers=(john,)
     )
@@ -539,7 +539,9 @@ def test_erasing_takes_the_names_from_what_was_recorded(order: Order) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 50])
 def test_identifiers_come_with_the_conversation(order: Order, count: int) -> None:
-    mapped = [Mapped(f"<m-{n}@ct>", f'<{n} a\r\n\t"b@x.example>', order.ann) for n in range(count)]
+    mapped = [
+        MappedId(f"<m-{n}@ct>", f'<{n} a\r\n\t"b@x.example>', order.ann) for n in range(count)
+    ]
     order.record(identifiers=tuple(mapped))
     found = order.database.again(order.id)
     assert found is not None
@@ -551,7 +553,7 @@ def test_identifiers_come_with_the_conversation(order: Order, count: int) -> Non
 def test_identifiers_that_are_too_many_are_asked_for_later(
     order: Order, count: int, size: int
 ) -> None:
-    mapped = [Mapped(f"<m-{n}@ct>", f"<{n}{'x' * size}>", order.ann) for n in range(count)]
+    mapped = [MappedId(f"<m-{n}@ct>", f"<{n}{'x' * size}>", order.ann) for n in range(count)]
     order.record(identifiers=tuple(mapped))
     found = order.database.again(order.id)
     assert found is not None
@@ -566,7 +568,7 @@ def test_recording_and_looking_up_need_no_search_path(order: Order) -> None:
     order.shop.hand_out()
     try:
         join = person("new@doe.example")
-        mapped = Mapped("<ours@x.example>", "<1@doe.example>", order.john)
+        mapped = MappedId("<ours@x.example>", "<1@doe.example>", order.john)
         message = order.message(joined=(join,), identifiers=(mapped,))
         for _again in range(2):
             assert database.record([message]) == ("done", dict(message.recipients))

@@ -386,5 +386,13 @@ def test_a_lost_function_is_noticed_and_made_again(uri: str) -> None:
 
 def test_a_release_is_no_older_than_its_candidates() -> None:
     """What a candidate applied must not keep the release out."""
-    assert module._version("1.0.0rc1") == module._version("1.0.0.dev3") == module._version("1.0")
-    assert module._version("1.0.1") > module._version("1.0.0") > module._version("0.9.12")
+    assert (
+        module._read_version("1.0.0rc1")
+        == module._read_version("1.0.0.dev3")
+        == module._read_version("1.0")
+    )
+    assert (
+        module._read_version("1.0.1")
+        > module._read_version("1.0.0")
+        > module._read_version("0.9.12")
+    )

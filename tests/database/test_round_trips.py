@@ -137,7 +137,7 @@ def test_mail_waits_once_for_its_recipient_and_once_at_its_end(case: Case) -> No
 
 def test_an_answer_to_an_identifier_of_ours_waits_no_more_often(case: Case) -> None:
     case.trips(BUYER, case.shop, number=1)
-    answered = message_ids.ours(b"<1@doe.example>", case.order)
+    answered = message_ids.make_identifier(b"<1@doe.example>", case.order)
     fields = f"In-Reply-To: {answered}"
     trips = [case.trips(SHOP, case.buyer, fields, number=number) for number in range(2, 5)]
     assert trips[1:] == [(1, 0, 1)] * 2

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from conversation_tracker.core.model.address import Address
-from conversation_tracker.core.model.conversation import Mapped, Participant
+from conversation_tracker.core.model.conversation import MappedId, Participant
 from conversation_tracker.core.model.plan import Record
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.migrate import migrate
@@ -102,7 +102,7 @@ def record(order: int, buyer: str) -> Record:
         automatic=False,
         auto_reply=False,
         raw=b"x",
-        identifiers=(Mapped("<m-1@ct.example.com>", "<1@x.example>", writer.token),),
+        identifiers=(MappedId("<m-1@ct.example.com>", "<1@x.example>", writer.token),),
     )
 
 
@@ -117,7 +117,7 @@ def test_recording_and_looking_up_reads_no_table_through(connection: Connection)
             assert database.record([record(order, token)])[0] == "done"
             database.again(order)
             database.open_order("shop", str(number))
-            database.answered("shop", [f"<{number}@x.example>"])
+            database.find_by_reply("shop", [f"<{number}@x.example>"])
             database.identifiers(order, ["<m-1@ct.example.com>"])
             database.last_delivery(token, [token])
             for query, values in (

@@ -16,7 +16,7 @@ from conversation_tracker.core.model.conversation import Participant
 from conversation_tracker.core.model.plan import Record, Refusal
 from conversation_tracker.database.repository import Database
 from conversation_tracker.support import timeline
-from conversation_tracker.support.html import pieces
+from conversation_tracker.support.html import write_page
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
@@ -316,11 +316,11 @@ def test_four_hundred_refusals_are_twenty_rows_and_the_last_says_how_many(order:
     assert len(shown) == 20
     said = "554 5.6.0 No 399 (one of 381 more refused)"
     assert shown[-1] == ("refused", "5.6.0", said, None)
-    last = timeline.read(order.shop.connection, order.shop.name, "1")[-1]
+    last = timeline.read_timeline(order.shop.connection, order.shop.name, "1")[-1]
     assert (last.state, last.role, last.recipients) == ("refused", "unknown", "")
     assert last.worst is not None
     assert last.worst.reason == said
-    page = "".join(pieces(order.shop.name, "1", [(last, "")]))
+    page = "".join(write_page(order.shop.name, "1", [(last, "")]))
     assert f'<p><span class="refused">refused 5.6.0 {said}</span></p>' in page
     [row] = list(timeline.as_table([last], 200))[1:]
     assert "refused 5.6.0" in row

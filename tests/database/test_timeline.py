@@ -34,13 +34,13 @@ def refuse(database: str, connection: psycopg.Connection, *, times: int = 1) -> 
 def test_refused_mail_stands_in_the_timeline_with_the_reason(database, connection) -> None:
     """Support can see what was refused, when and why, though nothing of it was kept."""
     alias = refuse(database, connection)
-    [entry] = timeline.read(connection, "shop", "1")
+    [entry] = timeline.read_timeline(connection, "shop", "1")
     assert (entry.state, entry.subject, entry.id) == ("refused", "Hello", None)
     assert entry.role == "unknown"
     assert entry.deliveries[0].alias == alias
     assert entry.deliveries[0].status == "5.7.1"
     assert entry.deliveries[0].reason == "550 5.7.1 Sender refused"
-    assert timeline.text(connection, entry) == ""
+    assert timeline.read_text(connection, entry) == ""
     [line] = list(timeline.as_table([entry], 100))[1:]
     assert line.endswith("refused 5.7.1")
 
@@ -48,7 +48,7 @@ def test_refused_mail_stands_in_the_timeline_with_the_reason(database, connectio
 def test_a_client_that_tries_again_is_one_entry(database, connection) -> None:
     """The same message refused three times is told once, with its count."""
     refuse(database, connection, times=3)
-    assert len(timeline.read(connection, "shop", "1")) == 1
+    assert len(timeline.read_timeline(connection, "shop", "1")) == 1
     assert connection.execute("SELECT times FROM tracker.refusals").fetchone() == (3,)
 
 

@@ -16,11 +16,11 @@ from types import ModuleType
 
 import places
 from conversation_tracker.core.model.address import Address
-from conversation_tracker.core.model.alias import in_domains
+from conversation_tracker.core.model.alias import find_domain
 from conversation_tracker.core.model.conversation import Conversation, Order, Store
 from conversation_tracker.core.model.message import Arrival, Message, Recipient, parse, render
 from conversation_tracker.core.model.plan import Plan
-from conversation_tracker.core.rules.rewrite import plan
+from conversation_tracker.core.rules.planning import plan
 from conversation_tracker.core.views import copies
 from limits import Broken, bounded
 
@@ -89,13 +89,13 @@ def sent(
     message = Message(Address("return", "mailer.example"), (to,), headers, body, arrival)
     authors = message.authors
     if not authors or any(
-        in_domains(a.domain, (conversation.order.alias_domain,)) for a in authors
+        find_domain(a.domain, (conversation.order.alias_domain,)) for a in authors
     ):
         return Sent("no author")
     done = planned(message, conversation, own)
     if done.reply is not None:
         return Sent(f"{done.reply.status}")
-    headers_left, body_left = copies.applied(message, done.edits)
+    headers_left, body_left = copies.apply_edits(message, done.edits)
     copy = render(tuple(headers_left), body_left)
     people = (*conversation.participants, *done.records[0].joined)
     everybody = {p.address.key: p.token for p in people if p.address is not None}

@@ -14,20 +14,20 @@ from typing import Any
 from builders import BUYER, CARRIER, DOMAIN, EVERYBODY, SHOP, S, order, person
 from cost import Endless, proportionate
 
-from conversation_tracker.core.base.means import ENDLESS, never
+from conversation_tracker.core.base.limits import UNLIMITED, no_limit
 from conversation_tracker.core.masking.container import compound, seven_zip, tnef
-from conversation_tracker.core.masking.container.holding import holds_address
+from conversation_tracker.core.masking.container.search import holds_address
 from conversation_tracker.core.masking.header import part_header
-from conversation_tracker.core.masking.header.headers import masked_mailboxes, masked_text
+from conversation_tracker.core.masking.header.headers import mask_mailboxes, mask_text
 from conversation_tracker.core.masking.header.phrases import quote_names
 from conversation_tracker.core.masking.part import (
     calendar,
+    certificates,
     clear_signed,
-    identity,
     large,
     media,
-    opaque,
-    outline,
+    opaque_signature,
+    readable_text,
 )
 from conversation_tracker.core.masking.part.line_length import shorten_lines
 from conversation_tracker.core.masking.text import (
@@ -38,14 +38,14 @@ from conversation_tracker.core.masking.text import (
     gateway_links,
     links,
     obfuscated,
-    spelled,
+    rare_spellings,
 )
 from conversation_tracker.core.masking.text import html as markup
 from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.masking.text.mask import Masker
-from conversation_tracker.core.model.address import Address, AddressError, mailboxes
+from conversation_tracker.core.model.address import Address, AddressError, find_mailboxes
 from conversation_tracker.core.model.alias import NotAnAlias, decode
-from conversation_tracker.core.model.first_pass import read as passed
+from conversation_tracker.core.model.first_pass import verify as passed
 from conversation_tracker.core.model.message import Arrival, Header, Message, parse
 from conversation_tracker.core.reports import (
     bounce,
@@ -56,8 +56,8 @@ from conversation_tracker.core.reports import (
     remote_words,
     report,
 )
-from conversation_tracker.core.rules.authentication import verdict
-from conversation_tracker.core.scanning import content_lines, decodings, deeper, parts, stretches
+from conversation_tracker.core.rules.authentication import find_verdict
+from conversation_tracker.core.scanning import content_lines, decodings, deep_scan, parts, windows
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax import (
     charset,
@@ -132,30 +132,30 @@ def _message(body: bytes, *headers: Header) -> Message:
 
 def _structure(type_: bytes) -> Parser:
     def work(data: bytes) -> object:
-        part = mime.read([(b"Content-Type", type_)], data)
-        outline.attachment_names(part, data)
-        return outline.text(part, data)
+        part = mime.read_structure([(b"Content-Type", type_)], data)
+        readable_text.find_attachment_names(part, data)
+        return readable_text.read_text(part, data)
 
     return _octets(_suppressed(work, mime.TooComplex))
 
 
 def _transferred(encoding: str) -> Parser:
     def work(data: bytes) -> None:
-        old = transfer.decoded(data, encoding)
-        b"".join(transfer.pieces(data, 0, len(data), encoding))
+        old = transfer.decode(data, encoding)
+        b"".join(transfer.decode_pieces(data, 0, len(data), encoding))
         for new in (old + b"x", b"x" + old, old.replace(b"a", b"bb"), old.replace(b"\n", b"")):
-            transfer.encoded(data, old, new, encoding)
-        list(stretches.stretches(stretches.decoded(data, 0, len(data), encoding.encode())))
-        stretches.untransferred(data, encoding.encode())
+            transfer.encode(data, old, new, encoding)
+        list(windows.split(windows.decode(data, 0, len(data), encoding.encode())))
+        windows.decode_transfer(data, encoding.encode())
 
     return _octets(work)
 
 
 def _in_charset(label: str) -> Parser:
     def work(data: bytes) -> None:
-        charset.decoded(data, label)
-        charset.changed(data, label, lambda text: text.replace("a", "\u4e00"))
-        list(decodings.texts(data, label))
+        charset.decode_text(data, label)
+        charset.change_text(data, label, lambda text: text.replace("a", "\u4e00"))
+        list(decodings.read_texts(data, label))
 
     return _octets(work)
 
@@ -166,62 +166,62 @@ def _scanned(type_: bytes, encoding: bytes = b"") -> Parser:
 
 
 def _readings(text: str) -> None:
-    for each in decodings.readings(text, markup=True):
-        list(_SCANNER.watch.seen(each))
-    list(decodings.header_readings(text))
-    decodings.encoded_words(text)
-    decodings.unflowed(content_lines.unfolded(text))
-    list(_SCANNER.tokens.decoded(text))
+    for each in decodings.iter_readings(text, markup=True):
+        list(_SCANNER.watch.find(each))
+    list(decodings.iter_header_readings(text))
+    decodings.decode_encoded_words(text)
+    decodings.unflow(content_lines.unfold(text))
+    list(_SCANNER.tokens.decode(text))
 
 
 def _look_deeper(text: str) -> None:
-    list(deeper.find_owners(text, text, text, _SCANNER.watch, never))
+    list(deep_scan.find_owners(text, text, text, _SCANNER.watch, no_limit))
 
 
 def _read_octets(data: bytes) -> None:
-    list(decodings.blocks(data))
-    list(_SCANNER.watch.seen_in_bytes(data))
-    list(_SCANNER.tokens.decoded_in_bytes(data))
+    list(decodings.decode_blocks(data))
+    list(_SCANNER.watch.find_in_bytes(data))
+    list(_SCANNER.tokens.decode_in_bytes(data))
     parts.is_message(data)
     parts.Declared.of(data, "text/plain")
     declared = parts.Declared([(b"Content-Type", data)], "text/plain")
     _ = (declared.boundary, declared.charset, declared.delsp)
-    part = parts.Part(data, 0, len(data))
-    parts.delimiters(part, b"b", part.content)
+    part = parts.Entity(data, 0, len(data))
+    parts.find_delimiters(part, b"b", part.content)
 
 
 def _encoded_again(text: str) -> None:
-    value = words.encoded(text)
-    words.decoded(value)
-    words.units(value, 0, len(value))
+    value = words.encode_words(text)
+    words.decode_words(value)
+    words.cut_units(value, 0, len(value))
 
 
 def _spans(text: str) -> None:
     value = text.encode("utf-8", "surrogatepass")
     for mask in (MASK, lambda each: each.replace("a", "bb"), lambda each: each[: len(each) // 2]):
-        masked_text(value, mask)
-        masked_mailboxes(value, lambda address: "x@y.z" if "a" in address.local else None, mask)
+        mask_text(value, mask)
+        mask_mailboxes(value, lambda address: "x@y.z" if "a" in address.local else None, mask)
 
 
 def _identifiers(text: str) -> None:
     value = text.encode("utf-8", "surrogatepass")
     message = _message(b"", Header(b"Message-ID", value), Header(b"References", value))
-    message_ids.referenced(message)
-    list(message_ids.mapped(message, PEOPLE))
-    message_ids.shown(value, PEOPLE, None, {})
+    message_ids.find_references(message)
+    list(message_ids.map_ids(message, PEOPLE))
+    message_ids.show_ids(value, PEOPLE, None, {})
     _RECORD.identifiers(value)
 
 
 def _told(data: bytes) -> None:
     for headers in ((), (Header(b"Content-Type", b"multipart/report; boundary=b"),)):
-        found = report.read(_message(data, *headers))
+        found = report.read_report(_message(data, *headers))
         bounce.mark(_DELIVERY, found)
     message = _message(b"", Header(b"Subject", data), Header(b"X-Failed-Recipients", data))
-    report.read(message)
+    report.read_report(message)
 
 
 def _noticed(text: str) -> None:
-    notice.failed(
+    notice.write_notice(
         alias=S, to=text, reporter=text, domain=DOMAIN, status=text, diagnostic=text, subject=text,
         message_id=text, arrived=_NOW, now=_NOW, token="0" * 32,
     )  # fmt: skip
@@ -229,14 +229,14 @@ def _noticed(text: str) -> None:
 
 def _logged(text: str) -> None:
     for line in (text, _LINE + text, "postfix/smtp[1]: 4ZJXYz0abcz1: to=<" + text + _RESULT + text):
-        if (sent := maillog.read(line)) is not None:
-            bounce.worded(_DELIVERY, sent.status, sent.text)
-    bounce.worded(_DELIVERY, "5.1.1", text)
+        if (sent := maillog.parse_line(line)) is not None:
+            bounce.redact_reason(_DELIVERY, sent.status, sent.text)
+    bounce.redact_reason(_DELIVERY, "5.1.1", text)
 
 
 def _verified(data: bytes) -> None:
     for value in (data, b"mx; " + data):
-        verdict(_message(b"", Header(b"Authentication-Results", value)), "mx")
+        find_verdict(_message(b"", Header(b"Authentication-Results", value)), "mx")
 
 
 def _header(name: str) -> Parser:
@@ -286,23 +286,23 @@ def _contained(before: bytes, after: bytes, data: bytes) -> None:
 def _windows(data: bytes) -> None:
     for quoted in (False, True):
         with suppress(large.Unparted):
-            list(large.spans(data, 0, len(data), quoted=quoted))
+            list(large.split_spans(data, 0, len(data), quoted=quoted))
 
 
 def _fold(data: bytes) -> None:
     for name in (b"X", b"Subject", b"To"):
-        folding.header(name, data)
-    folding.part_line(data, b"\n")
-    folding.safe(data)
+        folding.fold_header(name, data)
+    folding.break_line(data, b"\n")
+    folding.make_safe(data)
     transfer.encode_anew(data)
 
 
 def _shorten(data: bytes) -> None:
     """Take the lines for masked ones, of one part and of several."""
     parted = b"--b\n\n" + data + b"\n--b\n" + data
-    shorten_lines([], data, b"", "ct.example.com", ENDLESS)
-    shorten_lines([(b"Content-Type", b"a/b; boundary=b")], data, data, "ct.example.com", ENDLESS)
-    shorten_lines([(b"Content-Type", b"multipart/x; boundary=b")], parted, b"", "x", ENDLESS)
+    shorten_lines([], data, b"", "ct.example.com", UNLIMITED)
+    shorten_lines([(b"Content-Type", b"a/b; boundary=b")], data, data, "ct.example.com", UNLIMITED)
+    shorten_lines([(b"Content-Type", b"multipart/x; boundary=b")], parted, b"", "x", UNLIMITED)
 
 
 def _signed(head: str) -> Parser:
@@ -320,76 +320,95 @@ def _signed(head: str) -> Parser:
 PARSERS: dict[str, Parser] = {
     "address": _suppressed(Address.parse, AddressError),
     "alias": _suppressed(lambda t: decode(Address("a", t + ".ct.x"), ("ct.x",)), NotAnAlias),
-    "mailboxes": _octets(mailboxes),
-    "tokens": _octets(tokens.tokens),
-    "words": _octets(lambda data: words.units(data, 0, len(data))),
+    "mailboxes": _octets(find_mailboxes),
+    "tokens": _octets(tokens.split_tokens),
+    "words": _octets(lambda data: words.cut_units(data, 0, len(data))),
     "words written": _encoded_again,
     "header values": _spans,
-    "parameters": _octets(lambda data: parameters.masked(b"x/y" + data, lambda text: text + "y")),
+    "parameters": _octets(
+        lambda data: parameters.mask_parameters(b"x/y" + data, lambda text: text + "y")
+    ),
     "parameters behind a sign": _octets(lambda data: parameters.parse(b"x/y;" + data)),
     "content type": _suppressed(
-        lambda text: mime.read([(b"Content-Type", text.encode("utf-8", "replace"))], b"x"),
+        lambda text: mime.read_structure(
+            [(b"Content-Type", text.encode("utf-8", "replace"))], b"x"
+        ),
         mime.TooComplex,
     ),
     "structure, mixed": _structure(b"multipart/mixed; boundary=b"),
     "structure, lost boundary": _structure(b"multipart/digest"),
     "structure, message": _structure(b"message/rfc822"),
     "structure, file": _structure(b"application/octet-stream"),
-    "fields": _octets(lambda data: [*fields.fields(data)]),
+    "fields": _octets(lambda data: [*fields.iter_fields(data)]),
     "folding": _octets(_fold),
     "lines": _octets(_shorten),
     "message": _octets(parse),
     "base64": _transferred("base64"),
     "quoted-printable": _transferred("quoted-printable"),
     "uuencoding": _transferred("x-uuencode"),
-    "uuencoded block": _octets(lambda data: uuencoding.decoded(b"begin 644 x\n" + data)),
+    "uuencoded block": _octets(lambda data: uuencoding.decode(b"begin 644 x\n" + data)),
     "no charset": _in_charset(""),
     "utf-7": _in_charset("utf-7"),
     "iso-2022-jp": _in_charset("iso-2022-jp"),
     "utf-16": _in_charset("utf-16"),
     "big5": _in_charset("big5"),
-    "flowed": lambda text: flowed.masked(MASK(text), MASK, delsp=True),
+    "flowed": lambda text: flowed.mask_soft_breaks(MASK(text), MASK, delsp=True),
     "calendar": _octets(
-        lambda data: (calendar.masked(data, "utf-8", MASK), [*calendar.binaries(b"base64" + data)])
+        lambda data: (
+            calendar.mask_calendar(data, "utf-8", MASK),
+            [*calendar.decode_binaries(b"base64" + data)],
+        )
     ),
     "clear-signed": _signed(""),
     "clear-signed, begun": _signed("-----BEGIN PGP SIGNED MESSAGE-----"),
     "clear-signed, signature": _signed("-----BEGIN PGP SIGNATURE-----"),
-    "markup": lambda text: (markup.masked(text, MASK), markup.stripped(text)),
-    "markup with an address": lambda text: markup.masked(f"jo&#104;n@doe.example {text}", MASK),
-    "links": lambda text: links.masked(f"https://t.example/{text}", MASK),
-    "link of a token": lambda text: links.masked(f"https://am9obkBkb2UuZXhhbXBsZQ/{text}", MASK),
-    "encoded": lambda text: encoded.masked(text, MASK),
-    "escapes": lambda text: escapes.masked(f"jo%68n@doe.example {text}", MASK),
-    "uncovered": lambda text: obfuscated.masked(text, MASK),
-    "spelled": lambda text: spelled.mask_spelled(text, MASK),
-    "spelled, spoken": lambda text: spelled.mask_spelled(f"john (at) doe.example {text}", MASK),
-    "spelled, escaped": lambda text: spelled.mask_spelled(f"\\x40 \x1b[ &amp;#64; {text}", MASK),
-    "spelled, RTF": lambda text: spelled.mask_spelled("{\\rtf1 john\\'40doe.example " + text, MASK),
-    "spelled, labels": lambda text: spelled.mask_spelled(text.replace("a", "@ doe "), MASK),
+    "markup": lambda text: (markup.mask_html(text, MASK), markup.strip_tags(text)),
+    "markup with an address": lambda text: markup.mask_html(f"jo&#104;n@doe.example {text}", MASK),
+    "links": lambda text: links.mask_links(f"https://t.example/{text}", MASK),
+    "link of a token": lambda text: links.mask_links(
+        f"https://am9obkBkb2UuZXhhbXBsZQ/{text}", MASK
+    ),
+    "encoded": lambda text: encoded.mask_encodings(text, MASK),
+    "escapes": lambda text: escapes.mask_escapes(f"jo%68n@doe.example {text}", MASK),
+    "uncovered": lambda text: obfuscated.mask_obfuscations(text, MASK),
+    "spelled": lambda text: rare_spellings.mask_readings(text, MASK),
+    "spelled, spoken": lambda text: rare_spellings.mask_readings(
+        f"john (at) doe.example {text}", MASK
+    ),
+    "spelled, escaped": lambda text: rare_spellings.mask_readings(
+        f"\\x40 \x1b[ &amp;#64; {text}", MASK
+    ),
+    "spelled, RTF": lambda text: rare_spellings.mask_readings(
+        "{\\rtf1 john\\'40doe.example " + text, MASK
+    ),
+    "spelled, labels": lambda text: rare_spellings.mask_readings(text.replace("a", "@ doe "), MASK),
     "URL Defense": lambda text: (
-        gateway_links.mask_third(f"urldefense.com/v3/__{text}__;JQ!!", MASK),
+        gateway_links.mask_version_3(f"urldefense.com/v3/__{text}__;JQ!!", MASK),
         [*gateway_links.find_pieces(f"urldefense.com/v2/url?u={text}")],
     ),
-    "Cloudflare": lambda text: cloudflare.mask_hidden(f"cfemail={text}", MASK),
+    "Cloudflare": lambda text: cloudflare.mask_cfemail(f"cfemail={text}", MASK),
     "sequences": _octets(
-        lambda d: (control_sequences.decode_japanese(b"\x1b$B" + d), words.readable(d, "x"))
+        lambda d: (control_sequences.decode_japanese(b"\x1b$B" + d), words.decode_bytes(d, "x"))
     ),
     "deeper": _look_deeper,
     "deeper, escaped": lambda text: _look_deeper(f"\\x40 &#64; \x1b[ {{\\rtf urldefense {text}"),
     "deeper, labels": lambda text: _look_deeper(text.replace("a", "@ doe ")),
-    "part header": _octets(lambda data: part_header.masked(b"X-Y: " + data, MASK)),
-    "part parameters": _octets(lambda data: part_header.masked(b"Content-Type: a/b;" + data, MASK)),
-    "part charset": _octets(lambda data: part_header.with_charset(b"Content-Type:" + data, "x")),
-    "people": _octets(lambda data: (_PEOPLE.found(data), _PEOPLE.overwritten(data))),
-    "media": _octets(lambda data: media.masked(b"\x89PNG\r\n\x1a\n" + data, _PEOPLE)),
+    "part header": _octets(lambda data: part_header.mask_header(b"X-Y: " + data, MASK)),
+    "part parameters": _octets(
+        lambda data: part_header.mask_header(b"Content-Type: a/b;" + data, MASK)
+    ),
+    "part charset": _octets(lambda data: part_header.set_charset(b"Content-Type:" + data, "x")),
+    "people": _octets(lambda data: (_PEOPLE.in_bytes(data), _PEOPLE.overwrite(data))),
+    "media": _octets(lambda data: media.overwrite_addresses(b"\x89PNG\r\n\x1a\n" + data, _PEOPLE)),
     **{
         f"container, {name}": _octets(partial(_contained, before, after))
         for name, (before, after) in CONTAINERS.items()
     },
-    "identity": _octets(lambda d: (identity.found(d, _PEOPLE), identity.removed(d, _PEOPLE))),
-    "certificate": _octets(lambda data: identity.found(b"\x30\x80" + data, _PEOPLE)),
-    "opaque": _octets(lambda data: opaque.content(b"\x30\x80" + data)),
+    "identity": _octets(
+        lambda d: (certificates.holds_address(d, _PEOPLE), certificates.remove_blocks(d, _PEOPLE))
+    ),
+    "certificate": _octets(lambda data: certificates.holds_address(b"\x30\x80" + data, _PEOPLE)),
+    "opaque": _octets(lambda data: opaque_signature.extract_content(b"\x30\x80" + data)),
     "windows": _octets(_windows),
     "text": lambda text: (_RECORD.text(text), _COPY.text(text), MASK.amid(text)),
     "text with a soft alias": lambda text: _RECORD.text(f"a@b-123456789012b.{DOMAIN} {text}"),
@@ -402,10 +421,10 @@ PARSERS: dict[str, Parser] = {
     "passage": _octets(lambda data: passed(data, b"secret")),
     "Authentication-Results": _octets(_verified),
     "report": _octets(_told),
-    "delivery status": _octets(delivery_status.read),
+    "delivery status": _octets(delivery_status.parse),
     "display names": _octets(quote_names),
     "remote words": remote_words.cut,
-    "bounce text": lambda text: bounce_text.read(text, text, loosely=True),
+    "bounce text": lambda text: bounce_text.read_bounce(text, text, loosely=True),
     "notice": _noticed,
     "log line": _logged,
     "scan of headers": _octets(lambda data: _SCANNER.scan([Header(b"Subject", data)], b"")),

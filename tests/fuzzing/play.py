@@ -15,11 +15,11 @@ import oracle
 from choices import Choices
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.alias import NotAnAlias, decode
-from conversation_tracker.core.model.alias import soft as softly
+from conversation_tracker.core.model.alias import encode_soft as softly
 from conversation_tracker.core.model.conversation import Conversation, Order, Participant, Store
 from conversation_tracker.core.model.message import Arrival, Message, Recipient, parse, render
 from conversation_tracker.core.model.plan import Plan
-from conversation_tracker.core.rules.rewrite import own_mail, plan
+from conversation_tracker.core.rules.planning import find_own_store, plan
 from conversation_tracker.core.views import copies
 from limits import Broken, bounded
 from model import Model, Person, Sent
@@ -91,7 +91,7 @@ def _turn(
         return conversation
     headers, body = parse(raw)
     message = Message(sender, to, headers, body, Arrival("fuzz", trusted=sent.trusted))
-    own = own_mail(message, {SHOP_DOMAIN: conversation.store})
+    own = find_own_store(message, {SHOP_DOMAIN: conversation.store})
     if (own is not None) != model.own(sent):
         raise Broken(f"the store's own mail: {raw!r}")
     found: list[Plan] = []
@@ -173,7 +173,7 @@ def _recipient(choices: Choices, conversation: Conversation, model: Model) -> Re
     else:
         key, address = "", Address.parse(conversation.hard(choices.of(known)))
     try:
-        found = conversation.named(decode(address, (DOMAIN,)))
+        found = conversation.find_by_alias(decode(address, (DOMAIN,)))
     except NotAnAlias:
         found = None
     if key and (found is not None) != model.resolves(key):
@@ -210,14 +210,14 @@ def _compared(
     _same_tokens(before, after)
     [record] = done.records
     author = model.whose(sent.authors[0])
-    writer = after.with_token(record.sender)
+    writer = after.find_by_token(record.sender)
     if writer is None or author is None or writer.address is None:
         raise Broken(f"{sent}: nobody wrote it")
     if writer.address.key != author.key:
         raise Broken(f"{sent}: counted for {writer}")
     if record.own != model.own(Sent(sent.authors, trusted=sent.trusted)):
         raise Broken(f"{sent}: own is {record.own}")
-    told = before.with_token(record.sender)
+    told = before.find_by_token(record.sender)
     known = told is not None and told.introduced and told.role != "return"
     if stranger != (not record.own and (record.verdict == "flagged" or not known)):
         raise Broken(f"{sent}: whose share? {record.verdict}, {told}")
@@ -277,7 +277,7 @@ def _shown(
     false: Sequence[str],
 ) -> Conversation:
     """Compare whose soft alias a copy shows, and that nobody who is left out is named there."""
-    headers, body = copies.applied(message, done.edits)
+    headers, body = copies.apply_edits(message, done.edits)
     copy = _flat(render(tuple(headers), body))
     raw = _flat(render(message.headers, message.body))
     [record] = done.records

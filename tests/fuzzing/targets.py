@@ -20,22 +20,21 @@ import seeds
 import spelling
 import trees
 from choices import Choices
-from conversation_tracker.core.masking.header.headers import masked_mailboxes, masked_text
-from conversation_tracker.core.masking.part import body as mime
-from conversation_tracker.core.masking.part import calendar
+from conversation_tracker.core.masking.header.headers import mask_mailboxes, mask_text
+from conversation_tracker.core.masking.part import calendar, message_body
 from conversation_tracker.core.masking.text import flowed, obfuscated
 from conversation_tracker.core.masking.text import html as markup
 from conversation_tracker.core.masking.text.mask import Masker
-from conversation_tracker.core.model.address import Address, AddressError, mailboxes
-from conversation_tracker.core.model.alias import NotAnAlias, decode, soft
+from conversation_tracker.core.model.address import Address, AddressError, find_mailboxes
+from conversation_tracker.core.model.alias import NotAnAlias, decode, encode_soft
 from conversation_tracker.core.model.conversation import Participant, Store
 from conversation_tracker.core.model.message import Header, Message, Recipient, parse, render
 from conversation_tracker.core.reports import bounce, report
 from conversation_tracker.core.scanning.scan import scan
 from conversation_tracker.core.syntax import encoded_words as words
-from conversation_tracker.core.syntax.encoded_words import decoded
-from conversation_tracker.core.views.copies import applied
-from conversation_tracker.core.views.view import structure as tree
+from conversation_tracker.core.syntax.encoded_words import decode_words
+from conversation_tracker.core.views.copies import apply_edits
+from conversation_tracker.core.views.view import read_structure as tree
 from limits import Broken, bounded
 from people import USUAL, address, cast
 
@@ -120,23 +119,23 @@ def header(data: bytes) -> None:
 
 def _header(value: bytes, aliases: dict[str, str], mask: Masker) -> None:
     end = 0
-    for box in mailboxes(value):
+    for box in find_mailboxes(value):
         if not end <= box.start <= box.end <= len(value):
             raise Broken(f"spans of {value!r}")
         end = box.end
     known = {key: key for key in aliases if len(key) >= oracle.SHORT}
-    hidden = partial(obfuscated.masked, mask=mask)
-    listed = masked_mailboxes(value, lambda one: aliases.get(one.key), mask)
+    hidden = partial(obfuscated.mask_obfuscations, mask=mask)
+    listed = mask_mailboxes(value, lambda one: aliases.get(one.key), mask)
     for masked in (
-        masked_mailboxes(listed, lambda _: None, hidden),
-        masked_text(masked_text(value, mask), hidden),
+        mask_mailboxes(listed, lambda _: None, hidden),
+        mask_text(mask_text(value, mask), hidden),
     ):
         if scan([Header(b"X", masked)], b"", known):
             raise Broken(f"{value!r} became {masked!r}")
         if b"\r" in masked.replace(b"\r\n", b"") and b"\r" not in value:
             raise Broken("a line end of its own")
-    decoded(value)
-    words.units(value, 0, len(value))
+    decode_words(value)
+    words.cut_units(value, 0, len(value))
 
 
 def running(data: bytes) -> None:
@@ -193,14 +192,14 @@ def _delivery(raw: bytes, people: Sequence[Participant]) -> None:
         "sent",
     )
     known = [p.address.key for p in people if p.address and len(p.address.key) >= oracle.SHORT]
-    read = report.read(message)
+    read = report.read_report(message)
     marked = bounce.mark(it, read)
     told = f"{marked.status} {marked.reason}".lower() if marked is not None else ""
     if any(key in told for key in known):
         raise Broken(f"{read!r} marks {marked!r}")
     if read.kind == "failed":
-        plan = bounce.notified(message, it, read, now, "1" * 32)
-        left = render(*_of(applied(message, plan.edits)))
+        plan = bounce.notify_sender(message, it, read, now, "1" * 32)
+        left = render(*_of(apply_edits(message, plan.edits)))
         shown = left.replace(str(shop.address).encode(), b"").lower()
         if any(key.encode() in shown for key in known):
             raise Broken(f"the notice is {left!r}")
@@ -213,7 +212,7 @@ def alias(data: bytes) -> None:
     made = address(choices) if choices.chance(2) else _parsed(choices)
     if made is None:
         return
-    carried = soft(made, "207700027841", domain)
+    carried = encode_soft(made, "207700027841", domain)
     if carried is not None and decode(Address.parse(str(carried)), (domain,)) != carried:
         raise Broken(f"{made.key!r} became {carried}")
     try:
@@ -242,10 +241,10 @@ def _structure(raw: bytes) -> None:
     headers, body = parse(raw)
     try:
         part = tree(Message(None, (), headers, body))
-    except mime.TooComplex:
+    except message_body.TooComplex:
         return
-    mime.text(part, body)
-    mime.attachment_names(part, body)
+    message_body.read_text(part, body)
+    message_body.find_attachment_names(part, body)
 
 
 def _roles(
@@ -271,7 +270,7 @@ def _store(choices: Choices) -> Store:
 def _aliases(participant: Participant) -> tuple[str, ...]:
     """Give a participant's alias in each form and case."""
     forms = [f"{participant.token}@{_DOMAIN}"]
-    carried = soft(participant.address, _REF, _DOMAIN) if participant.address else None
+    carried = encode_soft(participant.address, _REF, _DOMAIN) if participant.address else None
     if carried is not None:
         forms.append(str(carried))
     return (*forms, *(each.upper() for each in forms), *(each.title() for each in forms))
@@ -290,20 +289,20 @@ def _masked_people(choices: Choices) -> dict[str, str]:
 
 
 def _plain(text: str, mask: Masker) -> str:
-    return obfuscated.masked(mask(text), mask)
+    return obfuscated.mask_obfuscations(mask(text), mask)
 
 
 def _html(text: str, mask: Masker) -> str:
-    return obfuscated.masked(markup.masked(text, mask), mask)
+    return obfuscated.mask_obfuscations(markup.mask_html(text, mask), mask)
 
 
 def _flowed(text: str, mask: Masker) -> str:
     # Only what soft breaks part is its affair.
-    return flowed.masked(_plain(text, mask), mask, delsp="\t" in text)
+    return flowed.mask_soft_breaks(_plain(text, mask), mask, delsp="\t" in text)
 
 
 def _calendar(text: str, mask: Masker) -> str:
-    return calendar.masked(text.encode("utf-8", "replace"), "utf-8", mask)[0].decode(
+    return calendar.mask_calendar(text.encode("utf-8", "replace"), "utf-8", mask)[0].decode(
         "utf-8", "replace"
     )
 

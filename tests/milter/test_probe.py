@@ -36,7 +36,7 @@ def world(running: World) -> World:
 def asked(world: World, ago: float = 0.0, domain: str = DOMAIN, secret: bytes = b"") -> str:
     """Make a probe's address."""
     key = secret or bytes(world.sql("SELECT key FROM tracker.secrets"))
-    return probe.address(domain, time() - ago, key)
+    return probe.make_address(domain, time() - ago, key)
 
 
 @pytest.mark.parametrize("macros", [LOCAL, {"{client_addr}": "::1"}, OWN_ADDRESS])

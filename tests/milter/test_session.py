@@ -156,7 +156,7 @@ def test_a_recipient_is_accepted_or_refused(
             answer = wire.rcpt(spelled)
             assert answer.text == ("" if reply is None else str(reply))
             assert answer.kind == (
-                "continue" if reply is None else "tempfail" if reply.temporary else "reject"
+                "continue" if reply is None else "tempfail" if reply.is_temporary else "reject"
             )
 
 

@@ -79,7 +79,7 @@ def test_work_that_goes_on_is_not_ended(
     ("room", "place"),
     [
         pytest.param(300, ":body", id="while it is taken in"),
-        pytest.param(600, ":record", id="while it is recorded"),
+        pytest.param(600, ":make_record", id="while it is recorded"),
     ],
 )
 def test_a_full_disk_defers_large_mail_and_no_other(uri: str, room: int, place: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from conversation_tracker.checks import forged_results
 from conversation_tracker.checks import run as check
-from conversation_tracker.checks.finding import Fact
+from conversation_tracker.checks.finding import Finding
 from conversation_tracker.config.config import load
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.rules import probe
@@ -53,13 +53,13 @@ def host(
     postgres.drop_database(database)
 
 
-def facts(found: MailHost, name: str = ID) -> list[Fact]:
+def facts(found: MailHost, name: str = ID) -> list[Finding]:
     """Ask, as check does."""
     environ = {"PATH": os.environ["PATH"], "MAIL_CONFIG": str(found.postfix.config)}
-    settings = postfix_settings.read(environ)
+    settings = postfix_settings.read_settings(environ)
     config = load(found.tracker.config, {})
     state = read_state(config.database)
-    return [*forged_results.facts(settings, config.socket, name, state.domains, state.secret)]
+    return [*forged_results.check(settings, config.socket, name, state.domains, state.secret)]
 
 
 def counted(uri: str) -> list[int]:
@@ -74,10 +74,10 @@ def counted(uri: str) -> list[int]:
 def believed(found: MailHost, helo: str) -> bool:
     """Tell whether forged results of a client that calls itself so are believed."""
     key = read_state(load(found.tracker.config, {}).database).secret
-    to = probe.address("ct.example.com", time.time(), key)
+    to = probe.make_address("ct.example.com", time.time(), key)
     with Client(found.postfix.port) as client:
         assert client.command(f"EHLO {helo}").ok
-        said = str(client.send("", to, forged_results.message(ID)).final)
+        said = str(client.send("", to, forged_results.write_message(ID)).final)
     assert said in (str(replies.PROBE_BELIEVED), str(replies.PROBE_FAILED)), said
     return said == str(replies.PROBE_BELIEVED)
 

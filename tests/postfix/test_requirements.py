@@ -111,7 +111,7 @@ def configured(debian: Any, right: Path) -> Any:
 def check(host: Any, name: str, options: list[str] | None = None) -> list[Finding]:
     """Return what `check` has to say of one requirement, which is among all that it says."""
     environ = {"PATH": os.environ["PATH"], "MAIL_CONFIG": str(host.directory)}
-    settings = postfix_settings.read(environ)
+    settings = postfix_settings.read_settings(environ)
     given = dict(zip((options or [])[::2], (options or [])[1::2], strict=True))
     socket = read_socket(given.get("--socket", host.socket), settings)
     assert socket is not None
@@ -119,7 +119,7 @@ def check(host: Any, name: str, options: list[str] | None = None) -> list[Findin
     looked_at = check_postfix.read_host(settings, socket, domains)
     [requirement] = [each for each in ALL if each.name == name]
     found = list(requirement.find(looked_at))
-    said = {(fact.verdict, fact.text) for fact in check_postfix.facts(looked_at)}
+    said = {(fact.verdict, fact.text) for fact in check_postfix.check(looked_at)}
     assert {(each.verdict, str(each)) for each in found} <= said
     return [finding for finding in found if finding.verdict != "ok"]
 

@@ -107,7 +107,7 @@ def test_a_dump_restored_in_another_server(tmp_path: Path) -> None:
                     lead(host, old, new, buyer(4))
                     before = set(load.taken)
             assert load.other == []
-            facts = [str(each) for each in check_database.facts(read_state(new))]
+            facts = [str(each) for each in check_database.check(read_state(new))]
             assert not [fact for fact in facts if fact.startswith("WRONG")]
             assert answer(host, late).startswith("450 4.1.1")
             assert answer(host, aliases[3]).startswith("450 4.2.1")

@@ -27,7 +27,7 @@ from conversation_tracker.core.model.plan import (
     Plan,
     ReplaceBody,
 )
-from conversation_tracker.core.rules.rewrite import plan
+from conversation_tracker.core.rules.planning import plan
 
 DOMAIN = "ct.example.com"
 REF = "207700027841"
@@ -103,7 +103,7 @@ def recipient(text: str, conversations: Iterable[Conversation] = ()) -> Recipien
             alias = decode(address, (conversation.order.alias_domain,))
         except NotAnAlias:
             continue
-        found = conversation.named(alias)
+        found = conversation.find_by_alias(alias)
         if found is not None:
             return Recipient(raw, address, conversation.order.id, found.token)
     return Recipient(raw, address)
@@ -117,9 +117,9 @@ class Mail:
     conversations: tuple[Conversation, ...]
     own: Store | None = None
 
-    def plan(self, mint: Callable[[], str] | None = None) -> Plan:
+    def plan(self, make_token: Callable[[], str] | None = None) -> Plan:
         """Plan it, with fresh tokens that count from 1."""
-        return plan(self.message, self.conversations, mint or counter(), self.own)
+        return plan(self.message, self.conversations, make_token or counter(), self.own)
 
     def sent(self) -> Message:
         """Give the message as it leaves."""

@@ -13,12 +13,12 @@ from conversation_tracker.core.model.address import (
     Address,
     AddressError,
     Mailbox,
-    _read_tokens,
-    mailboxes,
-    one,
+    _parse_tokens,
+    find_mailboxes,
+    read_one,
 )
 from conversation_tracker.core.syntax.splicing import splice
-from conversation_tracker.core.syntax.tokens import tokens
+from conversation_tracker.core.syntax.tokens import split_tokens
 
 LOCALS = st.one_of(
     st.from_regex(r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]{1,12}(\.[a-z0-9]{1,5}){0,2}", fullmatch=True),
@@ -78,7 +78,7 @@ def _made(local: str, domain: str) -> Address:
 def found(value: bytes) -> list[tuple[bytes, str | None, str]]:
     return [
         (value[box.start : box.end], str(box.address) if box.address else None, box.name)
-        for box in mailboxes(value)
+        for box in find_mailboxes(value)
     ]
 
 
@@ -285,8 +285,8 @@ def test_mailboxes(value: bytes, expected: list[tuple[bytes, str | None, str]]) 
 @example(b"<john@x..example>")
 def test_one_address_is_read_as_token_by_token(value: bytes) -> None:
     """What a plain value is, with or without a plain name, does not depend on how it is read."""
-    only = one(value)
-    assert only is None or [only] == _read_tokens(value)
+    only = read_one(value)
+    assert only is None or [only] == _parse_tokens(value)
 
 
 @given(VALUES)
@@ -294,20 +294,20 @@ def test_one_address_is_read_as_token_by_token(value: bytes) -> None:
 @example(b"<@a, b@c: d@e>")
 def test_spans_are_ascending_disjoint_and_within_the_value(value: bytes) -> None:
     position = 0
-    for box in mailboxes(value):
+    for box in find_mailboxes(value):
         assert position <= box.start < box.end <= len(value)
         position = box.end
 
 
 @given(VALUES)
 def test_replacing_each_span_by_itself_changes_nothing(value: bytes) -> None:
-    boxes = mailboxes(value)
+    boxes = find_mailboxes(value)
     assert splice(value, [(b.start, b.end, value[b.start : b.end]) for b in boxes]) == value
 
 
 @given(VALUES, st.binary(max_size=5))
 def test_replacing_spans_leaves_every_other_byte(value: bytes, new: bytes) -> None:
-    boxes = mailboxes(value)
+    boxes = find_mailboxes(value)
     result = splice(value, [(box.start, box.end, new) for box in boxes])
     edges = [0, *(edge for box in boxes for edge in (box.start, box.end)), len(value)]
     outside = [value[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
@@ -321,7 +321,7 @@ def test_no_edits_give_the_same_object() -> None:
 
 @given(VALUES)
 def test_tokens_leave_out_nothing_but_blanks(value: bytes) -> None:
-    rest = splice(value, [(start, end, b"") for _, start, end in tokens(value)])
+    rest = splice(value, [(start, end, b"") for _, start, end in split_tokens(value)])
     assert not rest.strip(b" \t\r\n")
 
 
@@ -368,7 +368,7 @@ def test_a_written_list_gives_exactly_its_addresses(
     parts: list[tuple[tuple[Address, str, bytes], bytes]],
 ) -> None:
     value = b",".join(space + text for (_, _, text), space in parts)
-    boxes = mailboxes(value)
+    boxes = find_mailboxes(value)
     assert [part[0] for part, _ in parts] == [box.address for box in boxes]
     for (_, name, _), box in zip((part for part, _ in parts), boxes, strict=True):
         assert box.name == name or not name
@@ -380,17 +380,17 @@ def test_a_written_list_gives_exactly_its_addresses(
 )
 def test_a_quoted_display_name_is_never_an_address(name: str, inner: bytes) -> None:
     value = b'"' + name.encode() + inner + b'" <john@doe.example>'
-    assert [box.address for box in mailboxes(value)] == [Address("john", "doe.example")]
+    assert [box.address for box in find_mailboxes(value)] == [Address("john", "doe.example")]
 
 
 def test_comments_nest_to_any_depth() -> None:
     value = b"(" * 5000 + b"x" + b")" * 5000 + b"john@x"
-    assert [(len(value) - 6, len(value))] == [(b.start, b.end) for b in mailboxes(value)]
+    assert [(len(value) - 6, len(value))] == [(b.start, b.end) for b in find_mailboxes(value)]
 
 
 def test_five_thousand_addresses_are_read_fast() -> None:
     value = b",\n ".join(b"P%d Q <p%d@m%d.example>" % (i, i, i) for i in range(5000))
-    assert len(within(1, lambda: mailboxes(value))) == 5000
+    assert len(within(1, lambda: find_mailboxes(value))) == 5000
 
 
 @pytest.mark.parametrize(
@@ -423,7 +423,7 @@ def test_five_thousand_addresses_are_read_fast() -> None:
 )
 def test_hostile_values_take_linear_time(piece: bytes) -> None:
     """60 kB is what Postfix lets through; a quadratic reader would need minutes."""
-    within(1, lambda: mailboxes(piece * (60_000 // len(piece))))
+    within(1, lambda: find_mailboxes(piece * (60_000 // len(piece))))
 
 
 @settings(max_examples=20)

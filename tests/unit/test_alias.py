@@ -13,8 +13,8 @@ from conversation_tracker.core.model.alias import (
     NotAnAlias,
     Soft,
     decode,
-    in_domains,
-    soft,
+    encode_soft,
+    find_domain,
 )
 
 OTHER = "alias.example.net"
@@ -59,7 +59,7 @@ def test_a_soft_alias_gives_the_address_back(
 ) -> None:
     """Whatever the letter case, the same person, order and domain are read."""
     address = Address.parse(f"{local}@{name}")
-    alias = soft(address, ref, domain)
+    alias = encode_soft(address, ref, domain)
     assume(alias is not None)
     found = decode(Address.parse(recased(str(alias), upper)), DOMAINS)
     assert found == alias == Soft(address.key, ref, domain)
@@ -69,7 +69,7 @@ def test_a_soft_alias_gives_the_address_back(
 def test_a_soft_alias_is_a_valid_address(local: str, name: str, ref: str, domain: str) -> None:
     """It has the form the design promises, and keeps every limit of RFC 5321 and RFC 1035."""
     address = Address.parse(f"{local}@{name}")
-    alias = soft(address, ref, domain)
+    alias = encode_soft(address, ref, domain)
     assume(alias is not None)
     assert str(alias) == f"{local}@{name}-{ref}b.{domain}".lower()
     assert len(str(alias)) <= 254
@@ -112,13 +112,13 @@ def test_an_arbitrary_address_is_an_alias_or_none(text: str, end: str) -> None:
     ],
 )
 def test_an_ordinary_address_is_carried(address: str) -> None:
-    alias = soft(Address.parse(address), REF, DOMAIN)
+    alias = encode_soft(Address.parse(address), REF, DOMAIN)
     assert alias is not None
     assert decode(Address.parse(str(alias)), DOMAINS) == alias
 
 
 def test_the_form_of_a_soft_alias_is_the_documented_one() -> None:
-    alias = soft(Address.parse("johndoe@vtex.com.br"), "207700027841", "ct.example.com")
+    alias = encode_soft(Address.parse("johndoe@vtex.com.br"), "207700027841", "ct.example.com")
     assert str(alias) == "johndoe@vtex.com.br-207700027841b.ct.example.com"
 
 
@@ -140,7 +140,7 @@ def test_the_form_of_a_soft_alias_is_the_documented_one() -> None:
     ],
 )
 def test_an_address_that_cannot_be_carried_has_no_soft_form(address: str, why: str) -> None:
-    assert soft(Address.parse(address), REF, DOMAIN) is None, why
+    assert encode_soft(Address.parse(address), REF, DOMAIN) is None, why
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_an_alias_has_at_most_254_octets(local: str, length: int, carried: bool)
     name = ".".join(["d" * 48] * 5)[-room:].lstrip(".").rjust(room, "e")
     address = Address.parse(f"{local}@{name}")
     assert len(written(str(address))) == length
-    assert (soft(address, REF, DOMAIN) is not None) is carried
+    assert (encode_soft(address, REF, DOMAIN) is not None) is carried
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_a_quoted_token_is_the_same_alias() -> None:
     ],
 )
 def test_a_domain_is_in_an_alias_domain_or_below_it(name: str, domain: str | None) -> None:
-    assert in_domains(name, DOMAINS) == domain
+    assert find_domain(name, DOMAINS) == domain
 
 
 def test_without_alias_domains_there_are_no_aliases() -> None:

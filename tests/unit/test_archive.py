@@ -12,13 +12,13 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.base.means import Means
-from conversation_tracker.core.masking.container import budget, holding
+from conversation_tracker.core.base.limits import Limits
+from conversation_tracker.core.masking.container import budget, search
 from conversation_tracker.core.masking.container import pdf as pages
 from conversation_tracker.core.masking.container.budget import Unpacking
-from conversation_tracker.core.masking.container.holding import holds_address, is_container
-from conversation_tracker.core.masking.part import body as mime
-from conversation_tracker.core.masking.part.body import REMOVED, Look, People
+from conversation_tracker.core.masking.container.search import holds_address, is_container
+from conversation_tracker.core.masking.part import message_body
+from conversation_tracker.core.masking.part.message_body import REMOVED, People, UnmaskedPart
 from conversation_tracker.core.masking.text.mask import Masker
 
 REAL = "john@doe.example"
@@ -74,24 +74,26 @@ def attached(data: bytes) -> bytes:
 
 def test_a_document_with_an_address_is_reported_and_stays() -> None:
     body = attached(HOLDING["docx"])
-    part = mime.read(MIXED, body)
-    assert mime.look(part, body, PEOPLE) == (Look("2", DOCUMENT.decode(), "archive"),)
-    assert mime.masked(part, body, MASK, people=PEOPLE) is body
+    part = message_body.read_structure(MIXED, body)
+    assert message_body.find_unmasked_parts(part, body, PEOPLE) == (
+        UnmaskedPart("2", DOCUMENT.decode(), "archive"),
+    )
+    assert message_body.mask_body(part, body, MASK, people=PEOPLE) is body
 
 
 def test_a_document_with_an_address_is_removed_where_the_store_wants_it() -> None:
     body = attached(HOLDING["docx"])
-    part = mime.read(MIXED, body)
-    result = mime.masked(part, body, MASK, people=PEOPLE, attachments="remove")
+    part = message_body.read_structure(MIXED, body)
+    result = message_body.mask_body(part, body, MASK, people=PEOPLE, attachments="remove")
     note = f"Content-Type: text/plain; charset=us-ascii\n\n{REMOVED}\n--b--\n"
     assert result == b"--b\n\nHello\n--b\n" + note.encode()
 
 
 def test_a_document_without_an_address_stays_in_any_case() -> None:
     body = attached(zipped({"word/document.xml": DOCX.replace(b"john", b"anna")}))
-    part = mime.read(MIXED, body)
-    assert mime.look(part, body, PEOPLE) == ()
-    assert mime.masked(part, body, MASK, people=PEOPLE, attachments="remove") is body
+    part = message_body.read_structure(MIXED, body)
+    assert message_body.find_unmasked_parts(part, body, PEOPLE) == ()
+    assert message_body.mask_body(part, body, MASK, people=PEOPLE, attachments="remove") is body
 
 
 def test_a_wrong_checksum_hides_nothing() -> None:
@@ -162,10 +164,10 @@ def test_of_a_picture_in_a_pdf_file_the_beginning_is_unpacked(
 ) -> None:
     """A small file of large pictures takes little memory; other streams are read whole."""
     seen: list[int] = []
-    real = holding._Search._page
+    real = search._Search._search_page
     monkeypatch.setattr(
-        holding._Search,
-        "_page",
+        search._Search,
+        "_search_page",
         lambda search, content: seen.append(len(content)) or real(search, content),
     )
     dots = zlib.compress(b"".join(bytes((n % 251,)) * 40 for n in range(100_000)))
@@ -195,12 +197,12 @@ def test_all_archives_of_a_message_share_what_may_be_unpacked() -> None:
         unpacked += len(kept)
         return kept
 
-    means = Means(store=store)
-    part = mime.read([(b"Content-Type", b"multipart/mixed; boundary=b")], body)
-    assert mime.look(part, body, PEOPLE, means) == ()
+    limits = Limits(store=store)
+    part = message_body.read_structure([(b"Content-Type", b"multipart/mixed; boundary=b")], body)
+    assert message_body.find_unmasked_parts(part, body, PEOPLE, limits) == ()
     assert 0 < unpacked <= budget.MAX_TOTAL
     unpacked = 0
-    assert mime.masked(part, body, MASK, people=PEOPLE, means=means) is body
+    assert message_body.mask_body(part, body, MASK, people=PEOPLE, limits=limits) is body
     assert 0 < unpacked <= budget.MAX_TOTAL
 
 

@@ -10,7 +10,7 @@ import pytest
 from builders import BUYER, CARRIER, B, Mail, mail, order
 from containers import WRAPS, encrypted_zip, wrapped
 
-from conversation_tracker.core.masking.part.body import REMOVED
+from conversation_tracker.core.masking.part.message_body import REMOVED
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.scanning.scan import scan
@@ -50,7 +50,7 @@ def sent(attachment: str, policy: str, *, alone: bool = False) -> Mail:
 
 def left(given: Mail, plan: Plan) -> bytes:
     """Give the copy's body."""
-    return copies.applied(given.message, plan.edits)[1][:]
+    return copies.apply_edits(given.message, plan.edits)[1][:]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -124,7 +124,7 @@ def test_a_file_that_is_the_whole_message(name: str, policy: str) -> None:
         assert plan.reply == replies.CANNOT_MASK
         return
     assert plan.reply is None
-    headers, body = copies.applied(given.message, plan.edits)
+    headers, body = copies.apply_edits(given.message, plan.edits)
     told = {h.key: h.value for h in headers if h.key.startswith(b"content-")}
     note = {b"content-type": b"text/plain; charset=us-ascii"}
     if policy == "remove":
@@ -162,7 +162,7 @@ def test_the_final_scan_sees_it_too_and_tells_it_from_text(name: str) -> None:
     hits = scan(given.message.headers, given.message.body, {CARRIER: "a"})
     inside = [hit for hit in hits if hit.channel.startswith("part 3")]
     assert inside
-    assert all(hit.file for hit in inside)
+    assert all(hit.in_file for hit in inside)
 
 
 def test_a_large_one_is_looked_into() -> None:

@@ -5,7 +5,7 @@ import pytest
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.automatic import is_answer, is_automatic, is_marked_answer
 from conversation_tracker.core.model.message import Message, parse
-from conversation_tracker.core.reports.report import read
+from conversation_tracker.core.reports.report import read_report
 
 ANSWER = ("In-Reply-To", "<parcel@neutral.example>")
 
@@ -78,7 +78,7 @@ def test_a_marked_answer_is_automatic(header: tuple[str, str], answers: bool) ->
     assert is_automatic(mail)
     assert is_answer(mail)
     assert is_marked_answer(mail)
-    assert read(mail).kind == "automatic"
+    assert read_report(mail).kind == "automatic"
 
 
 @pytest.mark.parametrize("header", AUTOMATIC, ids=": ".join)
@@ -96,7 +96,7 @@ def test_a_persons_answer_is_a_persons(header: tuple[str, str]) -> None:
     for mail in (message(header), message(header, ANSWER)):
         assert not is_automatic(mail)
         assert not is_answer(mail)
-        assert read(mail).kind == "other"
+        assert read_report(mail).kind == "other"
 
 
 def test_a_persons_answer_through_a_list_is_no_programs() -> None:

@@ -13,7 +13,7 @@ from cost import within
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.masking.text.mask import Masker
 
 REAL = "john@doe.example"
@@ -30,7 +30,7 @@ def headers(content_type: bytes, encoding: bytes = b"") -> Headers:
 
 
 def masked(found: Headers, body: bytes, mask: Callable[[str], str] = MASK) -> bytes:
-    return mime.masked(mime.read(found, body), body, mask)
+    return message_body.mask_body(message_body.read_structure(found, body), body, mask)
 
 
 def b64(text: str, charset: str = "utf-8") -> bytes:
@@ -199,7 +199,7 @@ def test_a_charset_is_declared_where_there_was_none(header: bytes, line_end: byt
     lines = b"--b\n" + header + b"\n" + REAL.encode() + b"\n--b--"
     body = lines.replace(b"\n", line_end)
     result = masked(headers(MIXED), body, Masker({REAL: "ё@doe.example"}))
-    part = mime.read(headers(MIXED), result).children[0]
+    part = message_body.read_structure(headers(MIXED), result).children[0]
     assert (part.type, part.charset) == ("text/plain", "utf-8")
     assert result[slice(*part.content)] == "ё@doe.example".encode()
     assert header.rstrip(b";\n") in result
@@ -224,10 +224,10 @@ def test_the_charset_of_the_outermost_part_stays() -> None:
 def test_another_kind_of_content_is_masked_by_adding_it_to_the_table(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def card(data: bytes, label: str, mask: mime.Mask) -> tuple[bytes, str]:
+    def card(data: bytes, label: str, mask: message_body.Mask) -> tuple[bytes, str]:
         return data.replace(b"john", b"mary"), label
 
-    monkeypatch.setitem(mime.LEAVES, "application/x-card", card)
+    monkeypatch.setitem(message_body.LEAVES, "application/x-card", card)
     assert masked(headers(b"application/x-card", b"base64"), b64("john")) == b64("mary")
 
 
@@ -376,9 +376,11 @@ ANY_HEADERS = st.lists(st.tuples(NAMES, JUNK), max_size=4)
 def test_arbitrary_bytes_stay_the_same_object_and_raise_nothing(
     found: Headers, body: bytes
 ) -> None:
-    part = mime.read(found, body)
-    assert mime.masked(part, body, lambda text: text) is body
-    shown = mime.text(part, body) + "".join(mime.attachment_names(part, body))
+    part = message_body.read_structure(found, body)
+    assert message_body.mask_body(part, body, lambda text: text) is body
+    shown = message_body.read_text(part, body) + "".join(
+        message_body.find_attachment_names(part, body)
+    )
     shown.encode()
     assert not any(ord(c) < 32 and c != "\n" and c != "\t" for c in shown)
 
@@ -429,7 +431,7 @@ TEXTS = [
 def test_readable_text_is_the_first_plain_text_else_html(
     found: Headers, body: bytes, expected: str
 ) -> None:
-    assert mime.text(mime.read(found, body), body) == expected
+    assert message_body.read_text(message_body.read_structure(found, body), body) == expected
 
 
 def part(*lines: str) -> bytes:
@@ -464,7 +466,10 @@ NAMED = [
 @pytest.mark.parametrize(("body", "expected"), NAMED)
 def test_attachments_are_named(body: bytes, expected: tuple[str, ...]) -> None:
     body += b"--b--\n"
-    assert mime.attachment_names(mime.read(headers(MIXED), body), body) == expected
+    assert (
+        message_body.find_attachment_names(message_body.read_structure(headers(MIXED), body), body)
+        == expected
+    )
 
 
 def test_a_large_attachment_passes_quickly() -> None:
@@ -481,5 +486,5 @@ HOSTILE_HTML = ["<", "<!--", "<a ", "</", "&", "<![", '<a href="', "<script ", "
 def test_broken_markup_is_read_and_masked_in_bounded_time(piece: str) -> None:
     body = (piece * (300_000 // len(piece)) + " john&#64;doe.example").encode()
     found = headers(b"text/html")
-    within(3, lambda: mime.text(mime.read(found, body), body))
+    within(3, lambda: message_body.read_text(message_body.read_structure(found, body), body))
     assert ALIAS.encode() in within(3, lambda: masked(found, body))

@@ -7,8 +7,7 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.part import body as mime
-from conversation_tracker.core.masking.part import calendar
+from conversation_tracker.core.masking.part import calendar, message_body
 from conversation_tracker.core.masking.text.mask import Masker
 
 REAL = "john@doe.example"
@@ -19,7 +18,7 @@ BACK = Masker({ALIAS: REAL})
 
 def masked(text: str, mask: Masker = MASK) -> str:
     data = text.encode()
-    result, label = calendar.masked(data, "utf-8", mask)
+    result, label = calendar.mask_calendar(data, "utf-8", mask)
     assert label == "utf-8"
     assert (result is data) == (result == data)
     return result.decode()
@@ -82,16 +81,16 @@ def test_an_invitation_can_be_answered() -> None:
 def test_the_types_are_in_the_table(media: str) -> None:
     data = base64.encodebytes(b"EMAIL:jo\r\n hn@doe.example\r\n")
     headers = [(b"Content-Type", media.encode()), (b"Content-Transfer-Encoding", b"base64")]
-    result = mime.masked(mime.read(headers, data), data, MASK)
+    result = message_body.mask_body(message_body.read_structure(headers, data), data, MASK)
     assert unfolded(base64.b64decode(result).decode()) == f"EMAIL:{ALIAS}\r\n"
 
 
 def test_a_card_without_a_type_of_its_own_is_recognised() -> None:
     data = b"BEGIN:VCARD\r\nEMAIL:jo\r\n hn@doe.example\r\n"
-    part = mime.read([(b"Content-Type", b"application/octet-stream")], data)
-    result = mime.masked(part, data, MASK, people=mime.People([REAL]))
+    part = message_body.read_structure([(b"Content-Type", b"application/octet-stream")], data)
+    result = message_body.mask_body(part, data, MASK, people=message_body.People([REAL]))
     assert ALIAS.encode() in result
-    assert mime.masked(part, data, MASK) is data
+    assert message_body.mask_body(part, data, MASK) is data
 
 
 def test_values_in_base64_are_given_decoded() -> None:
@@ -100,14 +99,14 @@ def test_values_in_base64_are_given_decoded() -> None:
         f"BEGIN:VCARD\r\nKEY;ENCODING=b;TYPE=pgp:{key[:8]}\r\n {key[8:]}\r\n"
         f"PHOTO;VALUE=URI:data:image/png;base64,{key}\r\nSOUND;BASE64:\r\n  {key}\r\n\r\nEND:VCARD"
     )
-    assert list(calendar.binaries(card.encode())) == [b"key of john"] * 3
+    assert list(calendar.decode_binaries(card.encode())) == [b"key of john"] * 3
 
 
 @given(st.text(st.sampled_from('ab:;= \t\r\n"é@.,-'), max_size=200), st.integers(0, 15))
 def test_any_text_keeps_its_other_lines(text: str, at: int) -> None:
     line = f"X:mailto:{REAL[:at]}\r\n {REAL[at:]}"
     before = text.encode() + b"\r\n"
-    result, _ = calendar.masked(before + line.encode() + b"\r\nEND:X\r\n", "utf-8", MASK)
+    result, _ = calendar.mask_calendar(before + line.encode() + b"\r\nEND:X\r\n", "utf-8", MASK)
     assert result.endswith(b"\r\nEND:X\r\n")
     if not text.endswith("="):
         assert result.startswith(before)
@@ -116,9 +115,9 @@ def test_any_text_keeps_its_other_lines(text: str, at: int) -> None:
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_raise_nothing(data: bytes) -> None:
-    assert calendar.masked(data, "", Masker({}))[0] is data
-    list(calendar.binaries(b"KEY;ENCODING=b:" + data))
-    calendar.masked(data + REAL.encode(), "", MASK)
+    assert calendar.mask_calendar(data, "", Masker({}))[0] is data
+    list(calendar.decode_binaries(b"KEY;ENCODING=b:" + data))
+    calendar.mask_calendar(data + REAL.encode(), "", MASK)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +133,6 @@ def test_arbitrary_bytes_raise_nothing(data: bytes) -> None:
     ],
 )
 def test_long_lines_take_bounded_time(data: bytes) -> None:
-    result, _ = within(5, lambda: calendar.masked(data, "", MASK))
-    within(5, lambda: list(calendar.binaries(data)))
+    result, _ = within(5, lambda: calendar.mask_calendar(data, "", MASK))
+    within(5, lambda: list(calendar.decode_binaries(data)))
     assert ALIAS.encode() in result.replace(b"\r\n ", b"")

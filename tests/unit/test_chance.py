@@ -9,7 +9,7 @@ import pytest
 from builders import BUYER, CARRIER, EVERYBODY, SHOP, B, S, applied, mail, order, person, written
 from cost import least, proportionate, within
 
-from conversation_tracker.core.masking.text import chance, encoded, links, obfuscated
+from conversation_tracker.core.masking.text import encoded, links, obfuscated, short_addresses
 from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.masking.text.encoded_needles import Needles
 from conversation_tracker.core.masking.text.mask import Masker
@@ -18,7 +18,7 @@ from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.scanning.scan import scan
 from conversation_tracker.core.scanning.tokens import Tokens
-from conversation_tracker.core.views.message_ids import revealed
+from conversation_tracker.core.views.message_ids import find_person
 
 TINY = [f"a@{x}{y}" for x, y in product("bcdefghijk", repeat=2)][:97]
 LETTERS = [f"abcdef@{x}" for x in "abcdefghijklmnopqrstuvwxyz0123456789"]
@@ -59,17 +59,17 @@ def test_a_domain_of_one_octet_costs_what_any_costs(
 
 def test_no_needle_is_empty_whatever_is_looked_for() -> None:
     words = ["", "y", "\u6f22", "-", "b.", "bc", "abc"]
-    assert Needles(words).based("- -") == []
-    assert Needles(words).digits("- -") == []
-    assert list(Tokens(tuple(words)).decoded("- -")) == []
+    assert Needles(words).find_base64("- -") == []
+    assert Needles(words).find_digits("- -") == []
+    assert list(Tokens(tuple(words)).decode("- -")) == []
 
 
 def test_noise_holds_nobody_however_many_have_short_addresses() -> None:
     """What the octets of a picture say is no address, and a picture that is changed is broken."""
     for addresses in (TINY, LETTERS):
         people = People(addresses)
-        assert not people.found(NOISE)
-        assert people.overwritten(NOISE) is NOISE
+        assert not people.in_bytes(NOISE)
+        assert people.overwrite(NOISE) is NOISE
         assert scan(OCTETS, NOISE, {each: each for each in addresses}) == []
 
 
@@ -112,10 +112,10 @@ def coded(text: str) -> list[str]:
 def test_what_can_be_told_from_chance_is_found_in_tokens(address: str) -> None:
     mask = Masker({address: B})
     for token in coded(address):
-        assert address not in links.masked(f"see https://t.example/{token}", mask)
-        assert encoded.masked(f"id {token} of it", mask) != f"id {token} of it"
+        assert address not in links.mask_links(f"see https://t.example/{token}", mask)
+        assert encoded.mask_encodings(f"id {token} of it", mask) != f"id {token} of it"
         assert scan([], f"id {token} of it".encode(), {address: "b"})
-    assert People([address]).found(b"\0\1\xff <" + address.encode() + b">\0")
+    assert People([address]).in_bytes(b"\0\1\xff <" + address.encode() + b">\0")
     assert scan(OCTETS, b"\0\1\xff <" + address.encode() + b">\0", {address: "b"})
 
 
@@ -126,7 +126,7 @@ def test_what_cannot_is_masked_in_clear_all_the_same(address: str) -> None:
     assert mask.amid(f"I am {address}") == f"I am {address}"
     assert scan([], f"I am {address}.".encode(), {address: "b"})
     for token in coded(address):
-        assert encoded.masked(f"id {token} of it", mask) == f"id {token} of it"
+        assert encoded.mask_encodings(f"id {token} of it", mask) == f"id {token} of it"
 
 
 @pytest.mark.parametrize("address", ["x@y", "ab@cd", "a@b.c", "y@y.y"])
@@ -140,13 +140,13 @@ def test_a_link_has_no_token_with_an_address_however_short(address: str) -> None
                 source = link.format(token)
                 assert scan([], source.encode(), {address: "b"})
                 assert scan([Header(b"X-Y", source.encode())], b"", {address: "b"})
-                written = obfuscated.masked(source, mask)
+                written = obfuscated.mask_obfuscations(source, mask)
                 assert token not in written
                 assert not scan([], written.encode(), {address: "b"})
     # What is no text may hold it by chance.
     data = base64.b64encode(b"\xff\xfe <" + address.encode() + b"> \1").decode()
     for noise in (f"https://t.example/{data}", f"https://t.example/{data.encode().hex()}"):
-        assert obfuscated.masked(noise, mask) == noise
+        assert obfuscated.mask_obfuscations(noise, mask) == noise
         assert not scan([], noise.encode(), {address: "b"})
     assert not scan(OCTETS, f"https://t.example/{base64.b64encode(address.encode()).decode()}"
                     .encode(), {address: "b"})  # fmt: skip
@@ -194,21 +194,21 @@ def test_thousands_of_names_are_found_as_few_are() -> None:
 def test_a_domain_of_one_label_owns_no_identifiers() -> None:
     """A guest from "com" would else be whom every identifier under it tells of."""
     conversation = order(BUYER, SHOP, person("x@com", "partner", "c" * 32))
-    assert revealed(b"<1.2@mail.shop.com>", conversation) is None
-    assert revealed(b"<ax@company.example>", conversation) is None
-    found = revealed(b"<n1.x@com>", conversation)
+    assert find_person(b"<1.2@mail.shop.com>", conversation) is None
+    assert find_person(b"<ax@company.example>", conversation) is None
+    found = find_person(b"<n1.x@com>", conversation)
     assert found is not None
     assert found.address == Address("x", "com")
 
 
 def test_what_is_looked_for_is_as_long_as_is_said() -> None:
-    assert chance.told("a@b.de")
-    assert not chance.told("a@b.c")
-    assert list(chance.encoded("q.example", ["joe"])) == ["q.example"]
-    assert list(chance.encoded("q.io", ["joe"])) == ["@q.io"]
-    assert list(chance.encoded("com", ["j", "joe"])) == ["joe@com"]
-    assert list(chance.plain("q.io", ["joe"])) == [("q.io", 0)]
-    assert list(chance.plain("com", ["j", "joe"])) == [("joe@com", 4)]
+    assert short_addresses.is_long_enough("a@b.de")
+    assert not short_addresses.is_long_enough("a@b.c")
+    assert list(short_addresses.find_base64_needles("q.example", ["joe"])) == ["q.example"]
+    assert list(short_addresses.find_base64_needles("q.io", ["joe"])) == ["@q.io"]
+    assert list(short_addresses.find_base64_needles("com", ["j", "joe"])) == ["joe@com"]
+    assert list(short_addresses.find_plain_needles("q.io", ["joe"])) == [("q.io", 0)]
+    assert list(short_addresses.find_plain_needles("com", ["j", "joe"])) == [("joe@com", 4)]
 
 
 def test_another_alias_domain_of_one_letter_does_no_harm() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from conversation_tracker.checks import follow as check_follow
 from conversation_tracker.telemetry import follow_state
-from conversation_tracker.telemetry.follow_state import State, StateFile
+from conversation_tracker.telemetry.follow_state import FollowState, StateFile
 
 NOW = 1_800_000_000.0
 
@@ -21,7 +21,7 @@ def path(tmp_path: Path) -> Path:
 
 def facts(path: Path) -> str:
     """Return what is found, as lines."""
-    return "\n".join(map(str, check_follow.facts(path, NOW)))
+    return "\n".join(map(str, check_follow.check(path, NOW)))
 
 
 @pytest.mark.parametrize(
@@ -54,18 +54,18 @@ def test_a_follower_that_never_ran_is_worth_a_note(path: Path) -> None:
 
 def test_what_is_saved_is_read_again(path: Path) -> None:
     for state in (
-        State("journal", {"cursor": "c"}),
-        State("journal", {"cursor": "c"}, "no", stopped=True),
-        State("x", {"file": "1:2", "offset": 3, "head": "4"}),
+        FollowState("journal", {"cursor": "c"}),
+        FollowState("journal", {"cursor": "c"}, "no", stopped=True),
+        FollowState("x", {"file": "1:2", "offset": 3, "head": "4"}),
     ):
         StateFile(path).save(state)
-        assert follow_state.read(path) == state
+        assert follow_state.read_state(path) == state
 
 
 @pytest.mark.parametrize("text", ["", "[]", "[" * 9_999, "\0", "{"])
 def test_what_is_no_state_says_nothing(path: Path, text: str) -> None:
     path.write_text(text)
-    assert follow_state.read(path) == State()
+    assert follow_state.read_state(path) == FollowState()
 
 
 def test_the_same_state_is_a_sign_of_life_now_and_then(
@@ -75,13 +75,13 @@ def test_the_same_state_is_a_sign_of_life_now_and_then(
     now = 100.0
     monkeypatch.setattr(follow_state.time, "monotonic", lambda: now)
     file = StateFile(path)
-    file.save(State("journal"))
+    file.save(FollowState("journal"))
     number = path.stat().st_ino
     os.utime(path, (NOW, NOW))
     now += follow_state.SIGN_OF_LIFE - 1
-    file.save(State("journal"))
+    file.save(FollowState("journal"))
     assert path.stat().st_mtime == NOW
     now += 2
-    file.save(State("journal"))
+    file.save(FollowState("journal"))
     assert path.stat().st_mtime != NOW
     assert path.stat().st_ino == number

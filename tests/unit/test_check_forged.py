@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from conversation_tracker.checks import forged_results
-from conversation_tracker.checks.forged_results import message, places
+from conversation_tracker.checks.forged_results import find_places, write_message
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.message import Message, parse
-from conversation_tracker.core.rules.authentication import verdict
-from conversation_tracker.core.syntax.results import results
-from conversation_tracker.postfix.settings import Service, Settings
+from conversation_tracker.core.rules.authentication import find_verdict
+from conversation_tracker.core.syntax.results import parse_results
+from conversation_tracker.postfix.settings import MasterService, Settings
 
 ID = "mx.example.com"
 OURS = "unix:conversation-tracker/milter.sock"
@@ -26,14 +26,14 @@ MAIN = {
 SPLIT = {"milter_macro_daemon_name": "tracker-split"}
 
 
-def found(*services: Service, **changed: str) -> list[tuple[str, str, int]]:
+def found(*services: MasterService, **changed: str) -> list[tuple[str, str, int]]:
     """Return the places among these services, by name."""
     settings = Settings({**MAIN, **changed}, services, lambda _table, _key: None)
-    return [(service.name, host, port) for service, host, port in places(settings, SOCKET)]
+    return [(service.name, host, port) for service, host, port in find_places(settings, SOCKET)]
 
 
-def smtpd(name: str, kind: str = "inet", **options: str) -> Service:
-    return Service(name, kind, "y", "smtpd", options)
+def smtpd(name: str, kind: str = "inet", **options: str) -> MasterService:
+    return MasterService(name, kind, "y", "smtpd", options)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def smtpd(name: str, kind: str = "inet", **options: str) -> Service:
     ],
 )
 def test_a_stranger_comes_in_where_postfix_listens(
-    service: Service, changed: dict[str, str], host: str, port: int
+    service: MasterService, changed: dict[str, str], host: str, port: int
 ) -> None:
     assert found(service, **changed) == [(service.name, host, port)]
 
@@ -66,31 +66,33 @@ def test_a_stranger_comes_in_where_postfix_listens(
         smtpd("smtp", smtpd_milters="inet:127.0.0.1:8891"),
         smtpd("smtpd", "pass"),
         smtpd("unknown-port"),
-        Service("smtp", "unix", "y", "smtp", {}),
-        Service("smtp", "inet", "y", "postscreen", {}),
+        MasterService("smtp", "unix", "y", "smtp", {}),
+        MasterService("smtp", "inet", "y", "postscreen", {}),
     ],
 )
-def test_where_no_stranger_comes_in_or_no_tracker_listens_nobody_is_asked(service: Service) -> None:
+def test_where_no_stranger_comes_in_or_no_tracker_listens_nobody_is_asked(
+    service: MasterService,
+) -> None:
     assert found(service) == []
 
 
 def test_postscreen_is_asked_for_the_smtpd_behind_it() -> None:
-    screen = Service("smtp", "inet", "y", "postscreen", {})
+    screen = MasterService("smtp", "inet", "y", "postscreen", {})
     assert found(screen, smtpd("smtpd", "pass")) == [("smtp", "127.0.0.1", 25)]
     assert found(screen, smtpd("smtpd", "pass", smtpd_milters="")) == []
 
 
 def test_each_forged_field_is_one_that_would_be_believed_alone() -> None:
     """Or it would not show that a verifier leaves it."""
-    headers, body = parse(message(ID))
+    headers, body = parse(write_message(ID))
     forged = [header for header in headers if header.key == b"authentication-results"]
     rest = tuple(header for header in headers if header not in forged)
     assert len(forged) == 8
     for header in forged:
-        assert results(header.value, ID)
+        assert parse_results(header.value, ID)
         whole = Message(None, (), (header, *rest), body, null=True)
-        assert verdict(whole, ID) == "verified", header
-    assert verdict(Message(None, (), rest, body, null=True), ID) == "failed"
+        assert find_verdict(whole, ID) == "verified", header
+    assert find_verdict(Message(None, (), rest, body, null=True), ID) == "failed"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_each_forged_field_is_one_that_would_be_believed_alone() -> None:
     ],
 )
 def test_what_ends_the_message_is_judged(said: str, kind: str) -> None:
-    fact = forged_results._judged(smtpd("smtp"), said, ID)
+    fact = forged_results._judge(smtpd("smtp"), said, ID)
     assert fact.verdict == kind
     assert "probe-" not in str(fact)
 
@@ -114,10 +116,10 @@ def test_what_ends_the_message_is_judged(said: str, kind: str) -> None:
 def test_with_nobody_to_believe_or_no_domain_nothing_is_asked() -> None:
     """Neither opens a connection: nothing listens at these ports."""
     settings = Settings(MAIN, (smtpd("1"),), lambda _table, _key: None)
-    [fact] = forged_results.facts(settings, SOCKET, "", {"ct.example.com"}, b"x")
+    [fact] = forged_results.check(settings, SOCKET, "", {"ct.example.com"}, b"x")
     assert (fact.verdict, "nobody's" in fact.text) == ("ok", True)
-    [fact] = forged_results.facts(settings, SOCKET, ID, set(), b"x")
+    [fact] = forged_results.check(settings, SOCKET, ID, set(), b"x")
     assert fact.verdict == "note"
     assert not list(
-        forged_results.facts(replace(settings, services=()), SOCKET, ID, {"ct.example.com"}, b"x")
+        forged_results.check(replace(settings, services=()), SOCKET, ID, {"ct.example.com"}, b"x")
     )

@@ -10,13 +10,13 @@ from private.ports import free_port
 
 
 def test_no_metrics_are_no_finding() -> None:
-    assert list(check_metrics.facts(None)) == []
+    assert list(check_metrics.check(None)) == []
 
 
 def test_metrics_that_are_served() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        [fact] = check_metrics.facts(("127.0.0.1", port))
+        [fact] = check_metrics.check(("127.0.0.1", port))
     assert (fact.verdict, fact.text) == (
         "ok",
         f"the metrics are served at http://127.0.0.1:{port}/metrics",
@@ -25,7 +25,7 @@ def test_metrics_that_are_served() -> None:
 
 def test_metrics_that_nobody_serves() -> None:
     port = free_port()
-    [fact] = check_metrics.facts(("::1", port))
+    [fact] = check_metrics.check(("::1", port))
     assert fact.verdict == "WRONG"
     assert fact.text.startswith(f"nobody serves the metrics at [::1]:{port} (")
 
@@ -45,6 +45,6 @@ def test_metrics_that_others_can_read(monkeypatch: pytest.MonkeyPatch) -> None:
         return Connection()
 
     monkeypatch.setattr(socket, "create_connection", connect)
-    served, reachable = check_metrics.facts(("192.0.2.1", 9000))
+    served, reachable = check_metrics.check(("192.0.2.1", 9000))
     assert (served.verdict, reachable.verdict) == ("ok", "note")
     assert "192.0.2.1:9000" in reachable.text

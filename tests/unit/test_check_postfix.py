@@ -9,10 +9,16 @@ import pytest
 
 from conversation_tracker.checks import postfix as check_postfix
 from conversation_tracker.checks import systemd as check_systemd
-from conversation_tracker.checks.finding import Fact, note, ok, wrong
+from conversation_tracker.checks.finding import Finding, note, ok, wrong
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix import milters
-from conversation_tracker.postfix.settings import Service, Settings, TableError, entries, seconds
+from conversation_tracker.postfix.settings import (
+    MasterService,
+    Settings,
+    TableError,
+    read_seconds,
+    split_entries,
+)
 from conversation_tracker.postfix.splitter import LISTENER_OPTIONS, TRANSPORT_OPTIONS
 
 DOMAIN = "ct.example.com"
@@ -52,15 +58,15 @@ MAIN = {
     "header_checks": CHECKS,
 }
 BACK = "127.0.0.1:10025"
-SMTPD = Service("smtp", "inet", "y", "smtpd")
-LISTENER = Service(
+SMTPD = MasterService("smtp", "inet", "y", "smtpd")
+LISTENER = MasterService(
     SPLIT,
     "inet",
     "y",
     "smtpd",
     {**LISTENER_OPTIONS, "smtpd_milters": f"{OURS},{SIGNER}"},
 )
-SPLITTER = Service("tracker-split", "unix", "y", "smtp", TRANSPORT_OPTIONS)
+SPLITTER = MasterService("tracker-split", "unix", "y", "smtp", TRANSPORT_OPTIONS)
 
 
 def ask(table: str, key: str) -> str | None:
@@ -84,7 +90,9 @@ def main(**changes: str) -> Settings:
 
 def service(name: str, **options: str) -> Settings:
     """Return good settings with a service more."""
-    return replace(GOOD, services=(*GOOD.services, Service(name, "inet", "y", "smtpd", options)))
+    return replace(
+        GOOD, services=(*GOOD.services, MasterService(name, "inet", "y", "smtpd", options))
+    )
 
 
 def listener(**options: str) -> Settings:
@@ -95,13 +103,13 @@ def listener(**options: str) -> Settings:
 
 def found(
     settings: Settings, socket: Socket = SOCKET, trouble: str | PermissionError | None = None
-) -> list[Fact]:
+) -> list[Finding]:
     """Return all facts of a Postfix; with `trouble` its signer is met."""
     host = check_postfix.read_host(settings, socket, {DOMAIN})
-    return list(check_postfix.facts(replace(host, greet=lambda _socket: trouble)))
+    return list(check_postfix.check(replace(host, greet=lambda _socket: trouble)))
 
 
-def texts(facts: list[Fact], verdict: str) -> list[str]:
+def texts(facts: list[Finding], verdict: str) -> list[str]:
     """Return the texts of one verdict."""
     return [fact.text for fact in facts if fact.verdict == verdict]
 
@@ -271,7 +279,7 @@ def test_a_service_is_chrooted_as_master_says_or_by_default(
     chroot: str, level: str, inside: bool
 ) -> None:
     settings = main(compatibility_level=level)
-    assert milters.chrooted(replace(SMTPD, chroot=chroot), settings) is inside
+    assert milters.is_chrooted(replace(SMTPD, chroot=chroot), settings) is inside
 
 
 def test_a_signer_that_does_not_answer_is_wrong() -> None:
@@ -302,8 +310,8 @@ def test_transports_are_looked_up_as_postfix_does() -> None:
 
 def test_an_exclusion_in_a_list_of_domains_comes_first() -> None:
     settings = main(relay_domains=f"!sub.{DOMAIN}, {DOMAIN}")
-    assert settings.listed("relay_domains", f"sub.{DOMAIN}") is None
-    assert settings.listed("relay_domains", f"other.{DOMAIN}") == DOMAIN
+    assert settings.find_in_list("relay_domains", f"sub.{DOMAIN}") is None
+    assert settings.find_in_list("relay_domains", f"other.{DOMAIN}") == DOMAIN
 
 
 def test_domains_of_old_in_the_transport_table_are_noted(tmp_path: Path) -> None:
@@ -314,7 +322,7 @@ def test_domains_of_old_in_the_transport_table_are_noted(tmp_path: Path) -> None
     )  # fmt: skip
     (tmp_path / "tracker_transport").write_text(table)
     host = check_postfix.read_host(main(config_directory=str(tmp_path)), SOCKET, {DOMAIN})
-    [fact] = check_postfix.stale(host)
+    [fact] = check_postfix.check_table(host)
     assert (fact.verdict, "old.example.com" in fact.text) == ("note", True)
 
 
@@ -329,7 +337,7 @@ def test_domains_of_old_in_the_transport_table_are_noted(tmp_path: Path) -> None
     ],
 )
 def test_a_list_is_cut_at_commas_and_blanks_outside_braces(value: str, expected: list[str]) -> None:
-    assert entries(value) == expected
+    assert split_entries(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -337,7 +345,7 @@ def test_a_list_is_cut_at_commas_and_blanks_outside_braces(value: str, expected:
     [("30", 30), ("30s", 30), ("5m", 300), ("2h", 7200), ("1d", 86400), ("", None), ("x", None)],
 )
 def test_times_are_read_as_postfix_does(value: str, expected: int | None) -> None:
-    assert seconds(value) == expected
+    assert read_seconds(value) == expected
 
 
 RUNNING = {"LoadState": "loaded", "UnitFileState": "enabled", "ActiveState": "active"}
@@ -362,7 +370,7 @@ def test_units_are_to_be_enabled_and_active(
     properties: dict[str, str], verdicts: list[str]
 ) -> None:
     ask: Callable[[str], dict[str, str]] = lambda _unit: properties  # noqa: E731
-    assert [fact.verdict for fact in check_systemd.facts(ask)] == verdicts
+    assert [fact.verdict for fact in check_systemd.check(ask)] == verdicts
 
 
 @pytest.mark.parametrize(
@@ -377,5 +385,5 @@ def test_units_are_to_be_enabled_and_active(
         ),
     ],
 )
-def test_a_fact_is_one_line_without_an_address(fact: Fact, line: str) -> None:
+def test_a_fact_is_one_line_without_an_address(fact: Finding, line: str) -> None:
     assert str(fact) == line

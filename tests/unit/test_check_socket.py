@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from conversation_tracker.checks import socket as check_socket
-from conversation_tracker.checks.finding import Fact
-from conversation_tracker.checks.socket import Entry, User
+from conversation_tracker.checks.finding import Finding
+from conversation_tracker.checks.socket import PathEntry, User
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix import greeting
 from conversation_tracker.postfix.greeting import FAREWELL, NEGOTIATION
@@ -22,7 +22,7 @@ from conversation_tracker.postfix.greeting import FAREWELL, NEGOTIATION
 ANSWER = struct.pack("!IcIII", 13, b"O", 6, 0x3F, 0x7F)
 POSTFIX = User("postfix", 101, frozenset({101, 110}))
 SOCKET_MODE = stat.S_IFSOCK | 0o660
-OPEN = Entry("/run/d", stat.S_IFDIR | 0o755, 0, 0)
+OPEN = PathEntry("/run/d", stat.S_IFDIR | 0o755, 0, 0)
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def test_it_negotiates_as_postfix_does_and_says_farewell(tmp_path: Path) -> None
     """Thirteen octets with version 6 of the protocol, then QUIT; no connection is left hanging."""
     path = tmp_path / "s"
     with listening(path, ANSWER) as heard:
-        facts = list(check_socket.facts(unix(path), me()))
+        facts = list(check_socket.check(unix(path), me()))
     assert heard == [NEGOTIATION, FAREWELL]
     assert NEGOTIATION == b"\0\0\0\x0dO\0\0\0\x06\0\0\x01\xff\0\x1f\xff\xff"
     assert [fact.verdict for fact in facts] == ["ok", "ok", "ok"]
@@ -107,20 +107,20 @@ def test_a_socket_that_nobody_listens_on_is_wrong(tmp_path: Path) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as server:
         server.bind(str(path))
     path.chmod(0o660)
-    facts = list(check_socket.facts(unix(path), me()))
+    facts = list(check_socket.check(unix(path), me()))
     assert facts[-1].verdict == "WRONG"
     assert "no milter answers" in facts[-1].text
 
 
 def test_no_socket_at_all_is_wrong(tmp_path: Path) -> None:
-    [fact] = check_socket.facts(unix(tmp_path / "none" / "s"), me())
+    [fact] = check_socket.check(unix(tmp_path / "none" / "s"), me())
     assert fact.verdict == "WRONG"
     assert "there is no socket" in fact.text
 
 
 def test_a_file_in_the_sockets_place_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("")
-    [fact] = check_socket.facts(unix(tmp_path / "s"), me())
+    [fact] = check_socket.check(unix(tmp_path / "s"), me())
     assert fact.verdict == "WRONG"
     assert "is no socket" in fact.text
 
@@ -138,7 +138,7 @@ def test_a_tcp_socket_is_greeted_too_and_noted() -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        facts = list(check_socket.facts(Socket("inet", host="127.0.0.1", port=port), None))
+        facts = list(check_socket.check(Socket("inet", host="127.0.0.1", port=port), None))
         thread.join(10)
     assert [fact.verdict for fact in facts] == ["note", "ok"]
 
@@ -147,10 +147,12 @@ def judged(
     mode: int = SOCKET_MODE,
     uid: int = 998,
     gid: int = 110,
-    directory: Entry = OPEN,
-) -> list[Fact]:
+    directory: PathEntry = OPEN,
+) -> list[Finding]:
     """Judge a socket in a directory."""
-    return list(check_socket.file_facts([directory, Entry("/run/d/s", mode, uid, gid)], POSTFIX))
+    return list(
+        check_socket.check_file([directory, PathEntry("/run/d/s", mode, uid, gid)], POSTFIX)
+    )
 
 
 def test_a_socket_of_mode_0660_and_a_group_of_postfix_is_right() -> None:
@@ -163,12 +165,15 @@ def test_a_socket_of_mode_0660_and_a_group_of_postfix_is_right() -> None:
         (judged(mode=stat.S_IFSOCK | 0o666), "mode 0666, not 0660"),
         (judged(mode=stat.S_IFSOCK | 0o600), "may not use the socket"),
         (judged(gid=998), "may not use the socket"),
-        (judged(directory=Entry("/run/d", stat.S_IFDIR | 0o700, 0, 0)), "cannot get into /run/d"),
-        (judged(directory=Entry("/run/d", stat.S_IFDIR | 0o2750, 998, 998)), "cannot get into"),
+        (
+            judged(directory=PathEntry("/run/d", stat.S_IFDIR | 0o700, 0, 0)),
+            "cannot get into /run/d",
+        ),
+        (judged(directory=PathEntry("/run/d", stat.S_IFDIR | 0o2750, 998, 998)), "cannot get into"),
     ],
 )
 def test_a_socket_that_postfix_may_not_use_or_anybody_may_is_wrong(
-    facts: list[Fact], says: str
+    facts: list[Finding], says: str
 ) -> None:
     assert [fact for fact in facts if fact.verdict == "WRONG" and says in fact.text]
 
@@ -176,20 +181,20 @@ def test_a_socket_that_postfix_may_not_use_or_anybody_may_is_wrong(
 @pytest.mark.parametrize(
     ("entry", "wanted", "allowed"),
     [
-        (Entry("/d", 0o750, 101, 0), 0o1, True),
-        (Entry("/d", 0o2750, 998, 110), 0o1, True),
-        (Entry("/d", 0o750, 998, 998), 0o1, False),
-        (Entry("/d", 0o751, 998, 998), 0o1, True),
-        (Entry("/d", 0o077, 101, 110), 0o6, False),
-        (Entry("/d", 0o707, 998, 110), 0o6, False),
+        (PathEntry("/d", 0o750, 101, 0), 0o1, True),
+        (PathEntry("/d", 0o2750, 998, 110), 0o1, True),
+        (PathEntry("/d", 0o750, 998, 998), 0o1, False),
+        (PathEntry("/d", 0o751, 998, 998), 0o1, True),
+        (PathEntry("/d", 0o077, 101, 110), 0o6, False),
+        (PathEntry("/d", 0o707, 998, 110), 0o6, False),
     ],
 )
 def test_a_mode_is_read_for_the_one_class_a_user_is_in(
-    entry: Entry, wanted: int, allowed: bool
+    entry: PathEntry, wanted: int, allowed: bool
 ) -> None:
     assert entry.lets(POSTFIX, wanted) is allowed
 
 
 def test_what_this_user_may_not_see_is_no_fault() -> None:
     socket = Socket("unix", path="/run/d/s")
-    assert check_socket.answer_fact(socket, PermissionError()).verdict == "note"
+    assert check_socket.check_answer(socket, PermissionError()).verdict == "note"

@@ -10,7 +10,7 @@ import pytest
 from builders import BUYER, CARRIER, SHOP, A, B, mail, order
 from test_invitation import TALK, done, letter
 
-from conversation_tracker.core.base.means import LARGE
+from conversation_tracker.core.base.octets import LARGE
 from conversation_tracker.core.masking.part import clear_signed
 from conversation_tracker.core.masking.part.clear_signed import NOTE
 

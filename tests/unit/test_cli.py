@@ -23,7 +23,7 @@ from conversation_tracker.cli import main as cli
 from conversation_tracker.database.faults import make_failure
 from conversation_tracker.support import html as page
 from conversation_tracker.support import order_commands
-from conversation_tracker.support.timeline import Delivery, Entry
+from conversation_tracker.support.timeline import TimelineDelivery, TimelineEntry
 
 ROOT = Path(__file__).parents[2] / "milter"
 ALIAS = f"{'0' * 32}@ct.example.com"
@@ -34,7 +34,7 @@ ALL = [
 ]  # fmt: skip
 
 
-def entry(**changes: object) -> Entry:
+def entry(**changes: object) -> TimelineEntry:
     values = {
         "id": 1,
         "at": datetime(2026, 1, 2, tzinfo=UTC),
@@ -51,7 +51,7 @@ def entry(**changes: object) -> Entry:
         "notes": (),
         "deliveries": (),
     }
-    return Entry(**(values | changes))  # type: ignore[arg-type]
+    return TimelineEntry(**(values | changes))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -230,9 +230,9 @@ def test_a_complaint_is_one_line_of_visible_characters(text: str) -> None:
 
 
 def test_sudo_says_who_asks_and_else_the_account() -> None:
-    assert order_commands.actor({"SUDO_USER": "anna", "USER": "root"}) == "anna"
-    assert order_commands.actor({"SUDO_USER": "\udcff"}) == "?"
-    assert order_commands.actor({"USER": "invented"}) not in ("", "invented")
+    assert order_commands.find_actor({"SUDO_USER": "anna", "USER": "root"}) == "anna"
+    assert order_commands.find_actor({"SUDO_USER": "\udcff"}) == "?"
+    assert order_commands.find_actor({"USER": "invented"}) not in ("", "invented")
 
 
 # The page
@@ -242,11 +242,15 @@ def test_sudo_says_who_asks_and_else_the_account() -> None:
 def test_nothing_in_a_page_is_markup_but_its_own(name: str, subject: str, text: str) -> None:
     """What messages say adds no `<`, no quote that ends an attribute, and no control character."""
     marks = entry(
-        name=name, subject=subject, deliveries=(Delivery(ALIAS, "store", "sent", text, text),)
+        name=name,
+        subject=subject,
+        deliveries=(TimelineDelivery(ALIAS, "store", "sent", text, text),),
     )
-    plain = entry(name="x", subject="x", deliveries=(Delivery(ALIAS, "store", "sent", "x", "x"),))
-    written = "".join(page.pieces(name, subject, [(marks, text)]))
-    expected = "".join(page.pieces("x", "x", [(plain, "x")]))
+    plain = entry(
+        name="x", subject="x", deliveries=(TimelineDelivery(ALIAS, "store", "sent", "x", "x"),)
+    )
+    written = "".join(page.write_page(name, subject, [(marks, text)]))
+    expected = "".join(page.write_page("x", "x", [(plain, "x")]))
     for sign in '<>"':
         assert written.count(sign) == expected.count(sign)
     assert not set(written) & {"\x00", "\x1b", "\x9b", "\u202e", "\u2066"}
@@ -260,7 +264,7 @@ def test_a_page_is_whole_or_the_former_one_stays(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text("former")
     with pytest.raises(RuntimeError):
-        page.write(path, pieces())
+        page.write_file(path, pieces())
     assert path.read_text() == "former"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -269,7 +273,7 @@ def test_a_page_is_its_owners_alone(tmp_path: Path) -> None:
     path = tmp_path / ("long" * 60 + ".html")
     former = os.umask(0)
     try:
-        page.write(path, ["text \udcff"])
+        page.write_file(path, ["text \udcff"])
     finally:
         os.umask(former)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -280,7 +284,7 @@ def test_a_page_replaces_a_link_and_not_what_it_points_to(tmp_path: Path) -> Non
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_text("precious")
     link.symlink_to(target)
-    page.write(link, ["page"])
+    page.write_file(link, ["page"])
     assert (target.read_text(), link.read_text()) == ("precious", "page")
 
 
@@ -291,11 +295,11 @@ def test_a_message_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(commands, "_MESSAGE_LIMIT", 10)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x" * 11)))
     with pytest.raises(failure.Failure, match="more than 10 octets"):
-        commands._message(Path("-"))
+        commands._read_message(Path("-"))
 
 
 def test_an_empty_message_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "empty.eml"
     path.write_bytes(b"\n")
     with pytest.raises(failure.Failure, match="empty"):
-        commands._message(path)
+        commands._read_message(path)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from conversation_tracker.core.base.means import MAX_SECONDS, MAX_WAIT
+from conversation_tracker.core.base.limits import MAX_SECONDS, MAX_WAIT
 from conversation_tracker.milter import clock as module
-from conversation_tracker.milter.clock import Clock, own_memory, processor_time
-from conversation_tracker.telemetry.flights import Flights, Waiting
+from conversation_tracker.milter.clock import Clock, read_own_memory, read_processor_time
+from conversation_tracker.telemetry.in_flight import InFlight, Waiting
 
 ME = os.getpid()
 
@@ -20,14 +20,14 @@ class Watch:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.used, self.held = 0.0, 0.0, 0
-        self.flights = Flights()
-        self.flights.use(1)
+        self.in_flight = InFlight()
+        self.in_flight.use(1)
         self.whole = 0.0
         monkeypatch.setattr(
-            module, "processor_time", lambda pid, thread=0: self.used if thread else self.whole
+            module, "read_processor_time", lambda pid, thread=0: self.used if thread else self.whole
         )
-        monkeypatch.setattr(module, "own_memory", lambda pid: self.held)
-        self.clock = Clock(self.flights, lambda: self.now)
+        monkeypatch.setattr(module, "read_own_memory", lambda pid: self.held)
+        self.clock = Clock(self.in_flight, lambda: self.now)
 
     def passes(self, seconds: float, step: float = 1.0) -> dict[int, tuple[str, str]]:
         """Let time pass, with a look at each step; give what was found last."""
@@ -50,7 +50,7 @@ def test_the_wall_stands_behind_the_budget() -> None:
 
 
 def test_what_runs_too_long_is_over_and_what_waits_is_not(watch: Watch) -> None:
-    with watch.flights.flight(bytes(32), "ABC"):
+    with watch.in_flight.mark(bytes(32), "ABC"):
         assert watch.passes(module.RUNNING - 2) == {}
         with Waiting():
             assert watch.passes(module.WAITING - 2) == {}
@@ -59,49 +59,49 @@ def test_what_runs_too_long_is_over_and_what_waits_is_not(watch: Watch) -> None:
 
 
 def test_not_even_waiting_is_for_ever(watch: Watch) -> None:
-    with watch.flights.flight(bytes(32)), Waiting():
+    with watch.in_flight.mark(bytes(32)), Waiting():
         assert watch.passes(module.WAITING + 2) == {ME: ("overdue", "")}
 
 
 def test_processor_time_counts_from_when_the_flight_was_first_seen(watch: Watch) -> None:
     watch.used = 500.0
-    with watch.flights.flight(bytes(32)):
+    with watch.in_flight.mark(bytes(32)):
         assert watch.passes(2) == {}
         watch.used += module.PROCESSOR - 1
         assert watch.passes(1) == {}
         watch.used += 2
         assert watch.passes(1) == {ME: ("overdue", "")}
-    with watch.flights.flight(bytes(32)):
+    with watch.in_flight.mark(bytes(32)):
         assert watch.passes(2) == {}
 
 
 def test_a_process_that_works_and_runs_no_python_is_over_soon(watch: Watch) -> None:
-    watch.flights.beat()
-    with watch.flights.flight(bytes(32), "ABC"):
+    watch.in_flight.beat()
+    with watch.in_flight.mark(bytes(32), "ABC"):
         assert watch.passes(5) == {}  # it has no processor: nobody's fault
         watch.whole += module.SILENT - 1
         assert watch.passes(1) == {}
         watch.whole += 2
         assert watch.passes(1) == {ME: ("overdue", "ABC")}
-        watch.flights.beat()
+        watch.in_flight.beat()
         assert watch.passes(5) == {}
 
 
 def test_who_never_showed_that_it_runs_need_not_go_on_to(watch: Watch) -> None:
-    with watch.flights.flight(bytes(32)):
+    with watch.in_flight.mark(bytes(32)):
         for _ in range(10):
             watch.whole += module.SILENT
             assert watch.passes(1) == {}
 
 
 def test_a_machine_that_stood_still_is_no_fault_of_a_message(watch: Watch) -> None:
-    with watch.flights.flight(bytes(32)):
+    with watch.in_flight.mark(bytes(32)):
         assert watch.passes(10_000, step=5_000) == {}
 
 
 def test_short_flights_one_after_the_other_are_not_taken_for_one(watch: Watch) -> None:
     for _ in range(int(module.RUNNING) + 10):
-        with watch.flights.flight(bytes(32)):
+        with watch.in_flight.mark(bytes(32)):
             assert watch.passes(1) == {}
 
 
@@ -110,18 +110,18 @@ def test_a_process_that_holds_too_much_is_outgrown(watch: Watch) -> None:
     assert watch.passes(1) == {}
     watch.held += 1
     assert watch.passes(1) == {ME: ("outgrown", "")}
-    with watch.flights.flight(bytes(32), "ABC"):
+    with watch.in_flight.mark(bytes(32), "ABC"):
         assert watch.passes(1) == {ME: ("outgrown", "ABC")}
 
 
 def test_the_kernel_tells_the_processor_time_of_one_thread() -> None:
-    before = processor_time(ME, threading.get_native_id())
+    before = read_processor_time(ME, threading.get_native_id())
     used = time.thread_time()
     while time.thread_time() < used + 0.3:
         pass
-    assert processor_time(ME, threading.get_native_id()) - before >= 0.2
-    assert processor_time(ME) >= processor_time(ME, threading.get_native_id())
-    assert processor_time(ME, 2**22 + 1) == 0.0
+    assert read_processor_time(ME, threading.get_native_id()) - before >= 0.2
+    assert read_processor_time(ME) >= read_processor_time(ME, threading.get_native_id())
+    assert read_processor_time(ME, 2**22 + 1) == 0.0
 
 
 def test_memory_that_lies_in_files_does_not_count(tmp_path: Path) -> None:
@@ -129,14 +129,14 @@ def test_memory_that_lies_in_files_does_not_count(tmp_path: Path) -> None:
 
     file = tmp_path / "file"
     file.write_bytes(bytes(40 << 20))
-    before = own_memory(ME)
+    before = read_own_memory(ME)
     with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
         assert sum(data[at] for at in range(0, len(data), 4096)) == 0
-        assert own_memory(ME) - before < 20 << 20
+        assert read_own_memory(ME) - before < 20 << 20
     # Of its own: what the process had freed before would not be seen to be taken again.
     private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    before = own_memory(ME)
+    before = read_own_memory(ME)
     with mmap.mmap(-1, 40 << 20, flags=private) as held:
         held.write(b"x" * (40 << 20))
-        assert own_memory(ME) - before > 30 << 20
-    assert own_memory(2**22 + 1) == 0
+        assert read_own_memory(ME) - before > 30 << 20
+    assert read_own_memory(2**22 + 1) == 0

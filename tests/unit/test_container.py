@@ -16,10 +16,10 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.base.means import Means
+from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.masking.container import budget, outlook
 from conversation_tracker.core.masking.container.budget import Unpacking
-from conversation_tracker.core.masking.container.holding import (
+from conversation_tracker.core.masking.container.search import (
     holds_address,
     is_container,
     is_no_text,
@@ -51,7 +51,7 @@ def test_an_address_inside_is_found(name: str) -> None:
 def test_it_does_not_stand_there_in_clear(name: str) -> None:
     """Else the tests of these formats would try nothing."""
     data = WRAPS[name](MIXED if name not in ("doc", "xls") else RAW)
-    assert not PEOPLE.found(data)
+    assert not PEOPLE.in_bytes(data)
     assert holds_address(data, PEOPLE)
 
 
@@ -258,7 +258,7 @@ def test_bombs_are_looked_at_within_bounded_time(data: bytes) -> None:
         unpacked += len(kept)
         return kept
 
-    unpacking = Unpacking(Means(store=store))
+    unpacking = Unpacking(Limits(store=store))
     assert not within(10, lambda: holds_address(data, PEOPLE, unpacking))
     # What lies in a file as it is was handed in, and is kept once more for each file around it.
     assert unpacked <= budget.MAX_TOTAL * (1 + budget.MAX_DEPTH)

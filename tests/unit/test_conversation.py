@@ -46,18 +46,18 @@ def roles(conversation: Conversation) -> dict[str, Role]:
 
 @pytest.mark.parametrize("text", [BUYER, "John@DOE.example", '"john"@doe.example', BUYER + "."])
 def test_an_address_is_known_in_every_spelling(text: str) -> None:
-    found = order(BUYER, SHOP).of(Address.parse(text))
+    found = order(BUYER, SHOP).find_exact(Address.parse(text))
     assert found == person(BUYER)
 
 
 @pytest.mark.parametrize("text", ["xjohn@doe.example", "john@doe.example.org", hard("b"), "j@x"])
 def test_another_address_is_nobody(text: str) -> None:
-    assert order(BUYER, SHOP).of(Address.parse(text)) is None
+    assert order(BUYER, SHOP).find_exact(Address.parse(text)) is None
 
 
 def test_an_international_domain_is_the_same_in_both_forms() -> None:
     conversation = order(person("ida@bücher.example", "buyer", "c" * 32))
-    assert conversation.of(Address.parse("IDA@xn--bcher-kva.example")) is not None
+    assert conversation.find_exact(Address.parse("IDA@xn--bcher-kva.example")) is not None
 
 
 @pytest.mark.parametrize("kind", ["hard", "soft"])
@@ -65,7 +65,7 @@ def test_both_forms_of_an_alias_resolve_whatever_the_setting(kind: str) -> None:
     conversation = order(BUYER, SHOP, mask=kind, issuer_mask=kind)
     for address, token in ((BUYER, "b"), (SHOP, "5")):
         for alias in (Hard(token * 32, DOMAIN), Soft(address, REF, DOMAIN)):
-            assert conversation.named(alias) == person(address)
+            assert conversation.find_by_alias(alias) == person(address)
 
 
 @pytest.mark.parametrize(
@@ -81,16 +81,16 @@ def test_both_forms_of_an_alias_resolve_whatever_the_setting(kind: str) -> None:
 )
 def test_an_alias_of_another_order_or_domain_names_nobody(alias: Hard | Soft | Bounce) -> None:
     """Nor does a bounce address, though its token be a participant's."""
-    assert order(BUYER, SHOP).named(alias) is None
+    assert order(BUYER, SHOP).find_by_alias(alias) is None
 
 
 def test_an_emptied_address_is_known_by_token_only() -> None:
     conversation = order(person(None, "buyer", "b" * 32), SHOP)
-    assert conversation.of(Address.parse(BUYER)) is None
-    assert conversation.named(Soft(BUYER, REF, DOMAIN)) is None
-    assert conversation.named(Hard("b" * 32, DOMAIN)) == person(None, "buyer", "b" * 32)
-    assert not conversation.has("buyer")
-    assert conversation.has("store")
+    assert conversation.find_exact(Address.parse(BUYER)) is None
+    assert conversation.find_by_alias(Soft(BUYER, REF, DOMAIN)) is None
+    assert conversation.find_by_alias(Hard("b" * 32, DOMAIN)) == person(None, "buyer", "b" * 32)
+    assert not conversation.has_role("buyer")
+    assert conversation.has_role("store")
 
 
 # Aliases
@@ -140,12 +140,12 @@ def test_a_bounce_address_lies_in_the_orders_own_domain() -> None:
 def test_who_joins_gets_a_fresh_token_and_is_not_recorded_yet() -> None:
     before = order(BUYER)
     after = before.join(Address.parse(CARRIER), "partner", counter())
-    carrier = after.of(Address.parse(CARRIER))
+    carrier = after.find_exact(Address.parse(CARRIER))
     assert carrier is not None
     assert (carrier.token, carrier.role) == (fresh(1), "partner")
-    assert after.joined == (carrier,)
+    assert after.new_participants == (carrier,)
     assert after.participants == (*before.participants, carrier)
-    assert before.joined == ()  # a value
+    assert before.new_participants == ()  # a value
 
 
 def test_who_is_known_keeps_role_and_token() -> None:
@@ -175,12 +175,12 @@ def test_a_domain_below_the_stores_own_is_not_its_own() -> None:
 @pytest.mark.parametrize("address", [RETURN, "bounces@shop.example"])
 def test_a_return_address_takes_part_and_does_not_count(address: str) -> None:
     conversation = order(BUYER, SHOP, participant_limit=2, guest_limit=1)
-    conversation = conversation.answering(Address.parse(address), person(BUYER), counter())
+    conversation = conversation.add_return_address(Address.parse(address), person(BUYER), counter())
     assert roles(conversation)[address] == "return"
     assert conversation.size == 2
-    assert not conversation.full
-    assert not conversation.has("partner")
-    found = conversation.of(Address.parse(address))
+    assert not conversation.is_full
+    assert not conversation.has_role("partner")
+    found = conversation.find_exact(Address.parse(address))
     assert found is not None
     assert conversation.role(found) == "buyer"
     assert conversation.soft(found) is None
@@ -188,18 +188,25 @@ def test_a_return_address_takes_part_and_does_not_count(address: str) -> None:
 
 def test_who_takes_part_is_not_made_a_return_address() -> None:
     conversation = order(BUYER)
-    assert conversation.answering(Address.parse(BUYER), person(BUYER), counter()) == conversation
+    assert (
+        conversation.add_return_address(Address.parse(BUYER), person(BUYER), counter())
+        == conversation
+    )
 
 
 def test_a_return_address_that_is_known_takes_part_with_the_alias_it_has() -> None:
     spare = Participant("c" * 32, "return", Address.parse(RETURN), True, False, False, "b" * 32)
-    conversation = order(BUYER).knowing([spare, person(BUYER)])
+    conversation = order(BUYER).add_people([spare, person(BUYER)])
     assert roles(conversation) == {BUYER: "buyer"}
-    assert conversation.with_token("c" * 32) == spare
-    after = conversation.answering(Address.parse(RETURN), person(BUYER), counter())
-    assert (after.of(Address.parse(RETURN)), after.apart, after.joined) == (spare, (), ())
+    assert conversation.find_by_token("c" * 32) == spare
+    after = conversation.add_return_address(Address.parse(RETURN), person(BUYER), counter())
+    assert (after.find_exact(Address.parse(RETURN)), after.apart, after.new_participants) == (
+        spare,
+        (),
+        (),
+    )
     promoted = conversation.join(Address.parse(RETURN), "partner", counter(), introduced=False)
-    [joined] = promoted.joined
+    [joined] = promoted.new_participants
     assert (joined.token, joined.role, joined.introduced) == ("c" * 32, "partner", False)
     assert promoted.apart == ()
 
@@ -217,7 +224,7 @@ def test_an_envelope_sender_who_writes_is_promoted(address: str, role: Role, bec
     conversation = order(person(address, "return", "c" * 32), BUYER)
     after = conversation.join(Address.parse(address), role, counter())
     assert [(each.token, each.role) for each in after] == [("c" * 32, becomes), ("b" * 32, "buyer")]
-    assert [each.token for each in after.joined] == ["c" * 32]
+    assert [each.token for each in after.new_participants] == ["c" * 32]
     assert after.size == 2
 
 
@@ -241,23 +248,23 @@ def test_whatever_joins_the_conversation_stays_sound(
     joining: list[tuple[Address, Role]], limit: int
 ) -> None:
     """One participant for each address, no token twice, the limit kept, nobody ever lost."""
-    conversation, mint = order(BUYER, SHOP, participant_limit=limit), counter()
+    conversation, make_token = order(BUYER, SHOP, participant_limit=limit), counter()
     for address, role in joining:
         before = {each.token for each in conversation}
         try:
-            conversation = conversation.join(address, role, mint)
+            conversation = conversation.join(address, role, make_token)
         except TooManyParticipants:
             assert conversation.size >= limit
             continue
         assert before <= {each.token for each in conversation}
-        assert conversation.of(address) is not None
+        assert conversation.find_exact(address) is not None
     tokens = [each.token for each in conversation]
     keys = [each.address.key for each in conversation if each.address is not None]
     assert len(set(tokens)) == len(tokens)
     assert len(set(keys)) == len(keys)
     assert conversation.size <= limit
     for each in conversation:
-        assert conversation.named(Hard(each.token, DOMAIN)) is each
+        assert conversation.find_by_alias(Hard(each.token, DOMAIN)) is each
         assert (
             each.role == "store"
             or each.address is None
@@ -267,20 +274,20 @@ def test_whatever_joins_the_conversation_stays_sound(
 
 @given(st.lists(st.tuples(ADDRESSES, ROLES), max_size=8))
 def test_both_aliases_of_everybody_lead_back_to_them(joining: list[tuple[Address, Role]]) -> None:
-    conversation, mint = order(SHOP, mask="soft"), counter()
+    conversation, make_token = order(SHOP, mask="soft"), counter()
     for address, role in joining:
-        conversation = conversation.join(address, role, mint)
+        conversation = conversation.join(address, role, make_token)
     for each in conversation:
         assert each.address is not None
-        assert conversation.with_token(each.token) is each
-        named = conversation.named(Soft(each.address.key, REF, DOMAIN))
+        assert conversation.find_by_token(each.token) is each
+        named = conversation.find_by_alias(Soft(each.address.key, REF, DOMAIN))
         assert named is (each if each.handed_out else None)
     out = replace(
         conversation, participants=tuple(replace(p, handed_out=True) for p in conversation)
     )
     for each in out:
         assert each.address is not None
-        assert out.named(Soft(each.address.key, REF, DOMAIN)) is each
+        assert out.find_by_alias(Soft(each.address.key, REF, DOMAIN)) is each
 
 
 def test_the_usual_people_are_distinct() -> None:

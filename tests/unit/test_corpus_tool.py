@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from conversation_tracker.core.masking.text import eyes, mask
 from conversation_tracker.core.masking.text import html_text as page
+from conversation_tracker.core.masking.text import mask, unmask
 from conversation_tracker.core.model import plan
-from conversation_tracker.core.scanning import carving, decodings, one_scan, scan
+from conversation_tracker.core.scanning import carving, decodings, scan, scan_pass
 from oracle import tool
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ def test_the_tool_sees_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
     """With neither masking nor scan, every channel is named."""
     monkeypatch.setattr(mask.Masker, "__call__", lambda self, text: text)
     monkeypatch.setattr(mask.Masker, "labels", {})
-    monkeypatch.setattr(tool.copies, "looked", lambda *_: ([], False))
+    monkeypatch.setattr(tool.copies, "scan_copy", lambda *_: ([], False))
     tally = tool.run(tool.enumerate_built_in())
     places = {each.where.split()[-1] for each in tally.findings if each.kind == "leak"}
     assert {"From", "text/plain", "text/html"} <= places
@@ -79,15 +79,15 @@ def test_the_tool_sees_the_reader_shown_to_others(
 ) -> None:
     """With eyes that take everything for text, and no scan; with it the alias is put back."""
 
-    def everywhere(_: object, text: str, own: eyes.Eyes) -> str:
+    def everywhere(_: object, text: str, own: unmask.Unmasker) -> str:
         for alias in own._aliases:
             text = text.replace(alias, own.own)
         return text
 
-    monkeypatch.setattr(page.Page, "shown", everywhere)
-    monkeypatch.setattr(eyes.Running, "shown", everywhere)
+    monkeypatch.setattr(page.Page, "show", everywhere)
+    monkeypatch.setattr(unmask.RunningText, "show", everywhere)
     if not scanned:
-        monkeypatch.setattr(tool.copies, "looked", lambda *_: ([], False))
+        monkeypatch.setattr(tool.copies, "scan_copy", lambda *_: ([], False))
     found = [(name, tool.seeded(raw)) for name, raw in tool.enumerate_built_in()]
     tally = tool.run(found)
     places = {each.where for each in tally.findings if each.kind == "shown to others"}
@@ -187,7 +187,13 @@ def test_memory_of_one_copy_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_oracle_and_the_scan_are_apart() -> None:
     """The scan shares no code with what it checks."""
-    for module in (scan, one_scan, decodings, carving, sys.modules[scan.Watch.__module__]):
+    for module in (
+        scan,
+        scan_pass,
+        decodings,
+        carving,
+        sys.modules[scan.AddressMatcher.__module__],
+    ):
         text = Path(str(module.__file__)).read_text()
         for other in ("mask", "spelling", "markup", "body", "mime", "headers", "words", "charset"):
             assert f"core.{other} " not in text

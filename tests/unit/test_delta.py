@@ -7,7 +7,7 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.base.delta import Delta, against
+from conversation_tracker.core.base.delta import Delta, make_delta
 
 LETTER = random.Random(7).randbytes(300_000)
 
@@ -36,7 +36,7 @@ def own(delta: Delta) -> int:
     ],
 )
 def test_a_delta_is_what_it_was_made_of(new: bytes, most: int) -> None:
-    delta = against(LETTER, new, check)
+    delta = make_delta(LETTER, new, check)
     assert delta is not None
     assert len(delta) == len(new)
     assert delta[:] == new
@@ -56,14 +56,14 @@ def test_any_edits_are_told_exactly(
     new = base
     for at, length, put in edits:
         new = new[:at] + put + new[at + length :]
-    delta = against(base, new, check)
+    delta = make_delta(base, new, check)
     assert delta is not None
     assert delta[:] == new
     assert delta[start:end] == new[start:end]
 
 
 def test_what_shares_nothing_is_no_delta() -> None:
-    assert against(LETTER, random.Random(8).randbytes(2_000_000), check) is None
+    assert make_delta(LETTER, random.Random(8).randbytes(2_000_000), check) is None
 
 
 @pytest.mark.parametrize("piece", [b"A", b"AB", b"A" * 63 + b"\n", b"\0" * 100 + b"x"])
@@ -72,7 +72,7 @@ def test_time_grows_with_the_length_only(piece: bytes, put: bytes) -> None:
     """Also where octets repeat, so that the way back leads to a wrong place."""
     base = piece * (4_000_000 // len(piece))
     new = b"".join(base[n : n + 100_000] + put for n in range(0, len(base), 100_000))
-    delta = within(3.0, lambda: against(base, new, check))
+    delta = within(3.0, lambda: make_delta(base, new, check))
     assert delta is None or delta[:] == new
 
 
@@ -84,4 +84,4 @@ def test_the_budget_is_asked() -> None:
         raise Over
 
     with pytest.raises(Over):
-        against(LETTER, LETTER, over)
+        make_delta(LETTER, LETTER, over)

@@ -5,8 +5,8 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.header.display_names import without_name
-from conversation_tracker.core.model.address import mailboxes
+from conversation_tracker.core.masking.header.display_names import remove_name
+from conversation_tracker.core.model.address import find_mailboxes
 
 HIM = "b" * 32 + "@ct.example.com"
 HER = "ann@friends.example"
@@ -34,7 +34,7 @@ HER = "ann@friends.example"
     ],
 )
 def test_only_this_mailbox_loses_its_name(value: str, left: str) -> None:
-    assert without_name(value.encode(), HIM).decode().lower() == left.lower()
+    assert remove_name(value.encode(), HIM).decode().lower() == left.lower()
 
 
 @pytest.mark.parametrize(
@@ -51,16 +51,16 @@ def test_only_this_mailbox_loses_its_name(value: str, left: str) -> None:
 )
 def test_the_name_goes_from_other_addresses_too(value: str, left: str) -> None:
     """A Reply-To most often has the name of From."""
-    assert without_name(value.encode(), HIM, "John Doe").decode() == left
-    assert without_name(value.encode(), HIM, "").decode().count("@") == value.count("@")
+    assert remove_name(value.encode(), HIM, "John Doe").decode() == left
+    assert remove_name(value.encode(), HIM, "").decode().count("@") == value.count("@")
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_no_name_stays_and_the_addresses_do(name: str, other: str) -> None:
     quoted = ['"' + each.replace("\\", "").replace('"', "") + '"' for each in (name, other)]
     value = f"{quoted[0]} <{HIM}>, {quoted[1]} <{HER}>".encode("utf-8", "replace")
-    before = [str(box.address) for box in mailboxes(value) if box.address]
-    found = mailboxes(without_name(value, HIM))
+    before = [str(box.address) for box in find_mailboxes(value) if box.address]
+    found = find_mailboxes(remove_name(value, HIM))
     if HIM in before:
         assert [str(box.address) for box in found] == before
         assert [box.name for box in found if str(box.address) == HIM] == [""]
@@ -69,4 +69,4 @@ def test_no_name_stays_and_the_addresses_do(name: str, other: str) -> None:
 @pytest.mark.parametrize("piece", ["John <x@y.example>, ", "a, ", '"', "(", "<", "=?utf-8?q?x?= "])
 def test_time_grows_with_the_length_only(piece: str) -> None:
     value = (piece * (100_000 // len(piece)) + f"<{HIM}>").encode()
-    within(2.0, lambda: without_name(value, HIM))
+    within(2.0, lambda: remove_name(value, HIM))

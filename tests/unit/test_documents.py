@@ -41,7 +41,7 @@ def test_manual_renders_without_warning(page: Path) -> None:
 def commands() -> dict[str, argparse.ArgumentParser]:
     [subparsers] = (
         action
-        for action in cli._parser()._actions
+        for action in cli._make_parser()._actions
         if isinstance(action, argparse._SubParsersAction)
     )
     return dict(subparsers.choices)

@@ -5,7 +5,7 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.masking.text import flowed
 from conversation_tracker.core.masking.text.mask import Masker
 
@@ -33,13 +33,15 @@ CASES = [
 def test_a_parted_address_is_replaced_and_other_lines_stay(
     text: str, expected: str, delsp: bool
 ) -> None:
-    result = flowed.masked(text, MASK, delsp=delsp)
+    result = flowed.mask_soft_breaks(text, MASK, delsp=delsp)
     assert result == expected
     assert (result is text) == (text == expected)
 
 
 def masked(content_type: bytes, body: bytes) -> bytes:
-    return mime.masked(mime.read([(b"Content-Type", content_type)], body), body, MASK)
+    return message_body.mask_body(
+        message_body.read_structure([(b"Content-Type", content_type)], body), body, MASK
+    )
 
 
 def test_a_part_declared_as_flowed_is_looked_at_across_lines() -> None:
@@ -76,10 +78,10 @@ def test_wherever_it_is_parted_the_address_is_gone(text: str, cuts: list[int], q
 
 @given(st.text(st.sampled_from("john@doe.exmpl> \r\n-"), max_size=80), st.booleans())
 def test_any_text_raises_nothing_and_stays_without_a_hit(text: str, delsp: bool) -> None:
-    flowed.masked(text, MASK, delsp=delsp)
-    assert flowed.masked(text, lambda each: each, delsp=delsp) is text
+    flowed.mask_soft_breaks(text, MASK, delsp=delsp)
+    assert flowed.mask_soft_breaks(text, lambda each: each, delsp=delsp) is text
 
 
 @pytest.mark.parametrize("text", ["a \n" * 300_000, "@ \n> " * 200_000, " \n" * 400_000])
 def test_soft_breaks_without_end_take_bounded_time(text: str) -> None:
-    within(5, lambda: flowed.masked(f"doe.example \n{text}", MASK))
+    within(5, lambda: flowed.mask_soft_breaks(f"doe.example \n{text}", MASK))

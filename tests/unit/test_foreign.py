@@ -6,7 +6,7 @@ from cost import proportionate, within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.views.foreign import Foreign
+from conversation_tracker.core.views.other_orders import OtherOrders
 
 DOMAINS = frozenset({"ct.example.com", "ct.example.org", "_t.example.net"})
 PIECES = st.lists(
@@ -38,7 +38,7 @@ def plainly(text: str) -> str:
 
 @given(PIECES)
 def test_what_is_found_is_what_a_pattern_with_all_domains_finds(text: str) -> None:
-    foreign = Foreign(DOMAINS)
+    foreign = OtherOrders(DOMAINS)
     assert foreign(text) == plainly(text)
     if foreign(text) != text:
         assert foreign.possible(text.encode())
@@ -50,7 +50,7 @@ def test_ten_thousand_alias_domains_cost_a_message_nothing() -> None:
     alias = "john@a.example-207700027841b.ct.shop77.example"
 
     def work() -> None:
-        foreign = Foreign(domains)
+        foreign = OtherOrders(domains)
         assert foreign(text + alias).endswith(" order-207700027841@ct.shop77.example")
         assert foreign(text) == text
         assert not foreign.possible(text.encode())
@@ -60,7 +60,7 @@ def test_ten_thousand_alias_domains_cost_a_message_nothing() -> None:
 
 def test_what_is_no_soft_alias_costs_its_length() -> None:
     """One soft mark, and a run without blanks; a domain of nothing but marks, or of dots."""
-    foreign = Foreign(DOMAINS)
+    foreign = OtherOrders(DOMAINS)
     for before, piece, behind in (
         ("", "a", " x@y-123456789012b.ct.example.com"),
         ("x@", "-123456789012b.", ""),

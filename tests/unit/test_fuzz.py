@@ -32,19 +32,19 @@ from strategies import FIELDS, MAILBOXES, REPORTS, TEXTS, TREES, messages
 
 import spelling
 from choices import Choices
-from conversation_tracker.core.masking.header.headers import masked_mailboxes, masked_text
-from conversation_tracker.core.masking.header.part_header import masked
+from conversation_tracker.core.masking.header.headers import mask_mailboxes, mask_text
+from conversation_tracker.core.masking.header.part_header import mask_header
 from conversation_tracker.core.masking.part import media
 from conversation_tracker.core.masking.text import links
 from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.masking.text.mask import Masker
-from conversation_tracker.core.model.address import mailboxes
+from conversation_tracker.core.model.address import find_mailboxes
 from conversation_tracker.core.model.message import Header, Message, parse
 from conversation_tracker.core.reports import report
 from conversation_tracker.core.scanning.scan import scan
 from conversation_tracker.core.syntax import transfer
-from conversation_tracker.core.syntax.encoded_words import decoded
-from conversation_tracker.core.syntax.mime import TooComplex, read
+from conversation_tracker.core.syntax.encoded_words import decode_words
+from conversation_tracker.core.syntax.mime import TooComplex, read_structure
 from conversation_tracker.core.views import message_ids
 from targets import TARGETS
 
@@ -85,7 +85,7 @@ def test_the_command_does_an_input_again_and_knows_its_targets(tmp_path: Path) -
 @given(MAILBOXES)
 def test_mailboxes_are_found_in_their_order(value: str) -> None:
     end = 0
-    for box in mailboxes(value.encode()):
+    for box in find_mailboxes(value.encode()):
         assert end <= box.start <= box.end
         end = box.end
 
@@ -93,8 +93,8 @@ def test_mailboxes_are_found_in_their_order(value: str) -> None:
 @given(FIELDS)
 def test_a_field_is_masked_in_one_turn(field: str) -> None:
     mask = Masker({BUYER: B})
-    once = masked(field.encode(), mask)
-    assert masked(once, mask) == once
+    once = mask_header(field.encode(), mask)
+    assert mask_header(once, mask) == once
 
 
 @given(TEXTS)
@@ -107,7 +107,7 @@ def test_a_text_is_masked_in_one_turn(text: str) -> None:
 @given(TREES)
 def test_a_tree_is_read_whole(part: bytes) -> None:
     try:
-        found = read([], part)
+        found = read_structure([], part)
     except TooComplex:
         return
     for each in found.walk():
@@ -118,7 +118,7 @@ def test_a_tree_is_read_whole(part: bytes) -> None:
 @given(REPORTS)
 def test_a_report_is_read(raw: bytes) -> None:
     headers, body = parse(raw)
-    assert len(report.read(Message(None, (), headers, body, null=True)).diagnostic) <= 500
+    assert len(report.read_report(Message(None, (), headers, body, null=True)).diagnostic) <= 500
 
 
 @settings(max_examples=50)
@@ -208,7 +208,9 @@ def test_a_character_torn_between_encoded_words_is_joined() -> None:
 
 def test_a_link_with_a_broken_character_is_masked() -> None:
     mask = Masker({BUYER: B})
-    assert links.masked("https://t.example/\udce7%20jo%68n@doe.example/", mask).endswith(f"{B}/")
+    assert links.mask_links("https://t.example/\udce7%20jo%68n@doe.example/", mask).endswith(
+        f"{B}/"
+    )
 
 
 def copies(raw: bytes) -> tuple[bytes, bytes]:
@@ -229,7 +231,7 @@ def test_base64_ends_at_its_padding_for_some_and_goes_on_for_others(type_: str) 
         raw = f"From: {CARRIER}\nContent-Type: {type_}\nContent-Transfer-Encoding: base64\n\n"
         for text in copies(raw.encode() + first + tail):
             text = text.rpartition(b"\r\n\r\n")[2]
-            shown = [base64.b64decode(text), transfer.decoded(text, "base64")]
+            shown = [base64.b64decode(text), transfer.decode(text, "base64")]
             assert not any(BUYER.encode() in unquote_to_bytes(each) for each in shown)
     headers, body = parse(raw.encode() + first + b"\nzoologist")
     assert scan(headers, body, FORBIDDEN)
@@ -241,7 +243,7 @@ def test_an_encoded_word_ends_at_its_padding_for_some() -> None:
     for name in ("Subject", "To", "Content-Description"):
         raw = f'From: {CARRIER}\n{name}: "x" {word} <zoe@elsewhere.example>\n\nx\n'
         value = sent(raw).first(name.lower().encode()) or b""
-        assert B in decoded(value)
+        assert B in decode_words(value)
         assert not scan([Header(b"X", value)], b"", FORBIDDEN)
         assert scan([Header(name.encode(), word.encode())], b"", FORBIDDEN)
     name = sent(f'From: {CARRIER}\nContent-Type: text/plain; name="{word}"\n\nx\n')
@@ -288,9 +290,9 @@ def test_a_picture_that_names_others_stays() -> None:
     data = b"ID3\3\0" + b"\0".join(others) + b"\0"
     wide = b"ID3\3\0" + "".join(f"{each.decode()} " for each in others).encode("utf-16-le")
     for each in (data, wide):
-        assert media.masked(each, People([BUYER])) is each
+        assert media.overwrite_addresses(each, People([BUYER])) is each
         whole = each + b"\0" + BUYER.encode() + b"\0"
-        over = media.masked(whole, People([BUYER]))
+        over = media.overwrite_addresses(whole, People([BUYER]))
         assert over == each + b"\0" + b"x" * len(BUYER) + b"\0"
 
 
@@ -342,15 +344,15 @@ def test_what_cannot_be_read_is_no_letter_of_a_header_either(value: bytes) -> No
     value = value % BUYER.encode()
     assert scan([Header(b"Subject", value)], b"", FORBIDDEN)
     mask = Masker({BUYER: B})
-    for done in (masked_text(value, mask), masked_mailboxes(value, lambda _: None, mask)):
+    for done in (mask_text(value, mask), mask_mailboxes(value, lambda _: None, mask)):
         assert not scan([Header(b"Subject", done)], b"", FORBIDDEN)
-        assert B in decoded(done)
+        assert B in decode_words(done)
 
 
 @pytest.mark.parametrize("sign", ["!", "&", "o'"])
 def test_an_address_behind_a_sign_is_one_to_an_eye(sign: str) -> None:
     value = f"a <{sign}{BUYER}>".encode()
-    done = masked_mailboxes(value, lambda _: None, Masker({BUYER: B}))
+    done = mask_mailboxes(value, lambda _: None, Masker({BUYER: B}))
     assert scan([Header(b"X", value)], b"", FORBIDDEN)
     assert done == f"a <{sign}{B}>".encode()
 
@@ -370,11 +372,11 @@ def test_a_domain_goes_on_behind_no_more_hyphens_than_a_name_has() -> None:
 def test_a_quoted_local_part_is_masked_in_names_and_comments(key: str) -> None:
     mask, forbidden = Masker({key: B}), {key: "b"}
     for value in (f"{key} <x@y.example>", f"({key}) x@y.example", f"x@y.example ({key})"):
-        done = masked_mailboxes(value.encode(), lambda _: None, mask)
+        done = mask_mailboxes(value.encode(), lambda _: None, mask)
         assert scan([Header(b"X", value.encode())], b"", forbidden)
         assert not scan([Header(b"X", done)], b"", forbidden)
-        assert B in decoded(done)
-        assert [str(box.address) for box in mailboxes(done)][-1:] == ["x@y.example"]
+        assert B in decode_words(done)
+        assert [str(box.address) for box in find_mailboxes(done)][-1:] == ["x@y.example"]
 
 
 def test_what_is_escaped_twice_is_seen() -> None:
@@ -449,11 +451,11 @@ def test_identifiers_of_many_people_are_looked_up_and_not_gone_through() -> None
         return len(key) > 5
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(message_ids.chance, "told", told)
+        patch.setattr(message_ids.short_addresses, "is_long_enough", told)
         for number in range(300):
-            found = message_ids.revealed(f"<{number}.p{number}@b@x.example>".encode(), crowd)
+            found = message_ids.find_person(f"<{number}.p{number}@b@x.example>".encode(), crowd)
             assert found is people[number]
-            assert message_ids.revealed(f"<{number}@elsewhere.example>".encode(), crowd) is None
+            assert message_ids.find_person(f"<{number}@elsewhere.example>".encode(), crowd) is None
     assert count < 10 * 300
 
 
@@ -464,10 +466,10 @@ def test_an_encoded_word_that_touches_is_text_to_some(value: str) -> None:
     assert scan([Header(b"Subject", value.encode())], b"", FORBIDDEN)
     mask = Masker({BUYER: B})
     for done in (
-        masked_text(value.encode(), mask),
-        masked_mailboxes(value.encode(), lambda _: None, mask),
+        mask_text(value.encode(), mask),
+        mask_mailboxes(value.encode(), lambda _: None, mask),
     ):
         assert not scan([Header(b"Subject", done)], b"", FORBIDDEN)
-        assert B in decoded(done)
+        assert B in decode_words(done)
     other = value.replace(BUYER, "zoe@elsewhere.example").encode()
-    assert masked_text(other, mask) is other
+    assert mask_text(other, mask) is other

@@ -22,7 +22,7 @@ from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.message import render
 from conversation_tracker.core.rules import claims, joining
-from conversation_tracker.core.views.handing import Handing
+from conversation_tracker.core.views.disclosure import Disclosure
 from shapes import SIGNS
 
 TOOL = Path(__file__).parents[1] / "fuzz"
@@ -178,16 +178,16 @@ def played(turns: int) -> None:
 @pytest.mark.parametrize(
     ("where", "name", "wrong"),
     [
-        (joining, "_introducing", lambda *_, **__: True),
-        (joining, "_introducing", lambda *_, ours: ours),
-        (joining, "_claimed", lambda _message, conversation, _found: conversation),
-        (joining, "_buyer", lambda *_: None),
-        (claims, "falsely_store", lambda *_: []),
-        (claims, "unwelcome", lambda *_: False),
-        (Conversation, "full", property(lambda _: False)),
+        (joining, "_is_introducing", lambda *_, **__: True),
+        (joining, "_is_introducing", lambda *_, ours: ours),
+        (joining, "_note_claims", lambda _message, conversation, _found: conversation),
+        (joining, "_choose_buyer", lambda *_: None),
+        (claims, "find_false_store_authors", lambda *_: []),
+        (claims, "is_unwelcome", lambda *_: False),
+        (Conversation, "is_full", property(lambda _: False)),
         (Conversation, "size", property(lambda _: 0)),
-        (Conversation, "whose", Conversation.of),
-        (Handing, "note", lambda *_: None),
+        (Conversation, "find_owner", Conversation.find_exact),
+        (Disclosure, "note", lambda *_: None),
     ],
 )
 def test_a_rule_that_is_not_kept_is_seen(

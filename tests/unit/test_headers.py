@@ -9,17 +9,15 @@ from cost import within
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.header import headers
-from conversation_tracker.core.masking.header.headers import (
+from conversation_tracker.core.base.header_names import (
     ADDRESS_HEADERS,
     KEPT_FROM_PROTECTED,
     TRACE_HEADERS,
-    is_trace,
-    masked_mailboxes,
-    masked_text,
 )
-from conversation_tracker.core.model.address import _ONE, Address, mailboxes
-from conversation_tracker.core.syntax.encoded_words import decoded, encoded
+from conversation_tracker.core.masking.header import headers
+from conversation_tracker.core.masking.header.headers import is_trace, mask_mailboxes, mask_text
+from conversation_tracker.core.model.address import _ONE, Address, find_mailboxes
+from conversation_tracker.core.syntax.encoded_words import decode_words, encode_words
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example"
@@ -115,19 +113,19 @@ VALUES = st.one_of(st.binary(max_size=150), NOISE)
 )
 def test_decoded(value: bytes, text: str) -> None:
     """Every way to write text is read, or left as it stands."""
-    assert decoded(value) == text
+    assert decode_words(value) == text
 
 
 @given(VALUES)
 @example(b"=?utf-7?b?" + base64.b64encode(b"+2AA-+3AA-") + b"?=")
 def test_decoded_text_is_clean(value: bytes) -> None:
-    assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", decoded(value))
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", decode_words(value))
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"], include_characters=" ")))
 def test_encoded_words_read_back_and_are_short(text: str) -> None:
-    value = encoded(text)
-    assert decoded(value) == text
+    value = encode_words(text)
+    assert decode_words(value) == text
     assert all(len(word) <= 75 for word in value.split(b"\n "))
     assert value.isascii()
 
@@ -154,43 +152,43 @@ def test_encoded_words_read_back_and_are_short(text: str) -> None:
 )
 def test_masked_text(value: bytes, expected: bytes) -> None:
     """Only the span with the address is written anew."""
-    assert masked_text(value, mask) == expected
+    assert mask_text(value, mask) == expected
 
 
 def test_a_long_encoded_word_is_folded() -> None:
     value = b"=?utf-8?b?" + base64.b64encode(f"{'ä' * 60} {REAL}".encode()) + b"?="
-    result = masked_text(value, mask)
-    assert decoded(result) == f"{'ä' * 60} {ALIAS}"
+    result = mask_text(value, mask)
+    assert decode_words(result) == f"{'ä' * 60} {ALIAS}"
     assert max(map(len, result.split(b"\n "))) <= 75
 
 
 def test_new_text_that_is_not_ascii_is_encoded() -> None:
-    result = masked_text(b"a john@doe.example b", lambda t: t.replace(REAL, "jörg@doe.example"))
-    assert decoded(result) == "a jörg@doe.example b"
+    result = mask_text(b"a john@doe.example b", lambda t: t.replace(REAL, "jörg@doe.example"))
+    assert decode_words(result) == "a jörg@doe.example b"
     assert result.isascii()
     assert result.startswith(b"a =?utf-8?")
 
 
 def test_a_change_with_blanks_in_it_is_found() -> None:
-    result = masked_text(b"x john at doe y", lambda t: t.replace("john at doe", "somebody"))
+    result = mask_text(b"x john at doe y", lambda t: t.replace("john at doe", "somebody"))
     assert result == b"x somebody y"
 
 
 def test_new_text_never_becomes_an_encoded_word() -> None:
-    result = masked_text(b"x john@doe.example", lambda t: t.replace(REAL, "=?utf-8?q?evil?="))
-    assert decoded(result) == "x =?utf-8?q?evil?="
+    result = mask_text(b"x john@doe.example", lambda t: t.replace(REAL, "=?utf-8?q?evil?="))
+    assert decode_words(result) == "x =?utf-8?q?evil?="
 
 
 def test_a_mask_cannot_bring_in_a_line_end() -> None:
-    result = masked_text(b"john@doe.example", lambda t: t.replace(REAL, "a\r\nBcc: b\0\ud800"))
+    result = mask_text(b"john@doe.example", lambda t: t.replace(REAL, "a\r\nBcc: b\0\ud800"))
     assert not re.search(rb"[\r\n\0]", result)
-    assert decoded(result) == "a  Bcc: b \ufffd"
+    assert decode_words(result) == "a  Bcc: b \ufffd"
 
 
 @given(VALUES)
 def test_nothing_to_mask_gives_the_same_object(value: bytes) -> None:
-    assert masked_text(value, unchanged) is value
-    assert masked_mailboxes(value, lambda _: None, unchanged) is value
+    assert mask_text(value, unchanged) is value
+    assert mask_mailboxes(value, lambda _: None, unchanged) is value
 
 
 @given(VALUES)
@@ -198,7 +196,7 @@ def test_nothing_to_mask_gives_the_same_object(value: bytes) -> None:
 def test_masked_text_reads_as_the_mask_wanted(value: bytes) -> None:
     assume(re.search(rb"\S=\?|\?=\S", value) is None)  # what touches a word has two readings
     assume(value.decode("utf-8", "replace").encode() == value)  # of others there are two readings
-    assert decoded(masked_text(value, mask)) == mask(decoded(value))
+    assert decode_words(mask_text(value, mask)) == mask(decode_words(value))
 
 
 @given(VALUES, st.characters(exclude_categories=["C", "Z"]), st.text(max_size=3))
@@ -208,11 +206,11 @@ def test_any_mask_is_carried_out(value: bytes, old: str, new: str) -> None:
     def strange(text: str) -> str:
         return text.replace("o", new).replace("john", old)
 
-    result = masked_text(value, strange)
+    result = mask_text(value, strange)
     assert result is value or not re.search(rb"[\r\0]|\n(?![ \t])", result)
-    clean = re.sub("[\ud800-\udfff]", "\ufffd", strange(decoded(value)))
+    clean = re.sub("[\ud800-\udfff]", "\ufffd", strange(decode_words(value)))
     clean = re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", clean)
-    assert decoded(result) == clean
+    assert decode_words(result) == clean
 
 
 CHARSETS = ["utf-8", "iso-8859-1", "utf-16", "iso-2022-jp", "us-ascii"]
@@ -245,9 +243,9 @@ def test_a_planted_address_is_masked_and_other_bytes_stay(
     before: bytes, plant: Callable[[str, str], bytes], charset: str, after: bytes
 ) -> None:
     value = before + plant(REAL, charset) + b" - " + after
-    result = masked_text(value, mask)
-    assert REAL not in decoded(result)
-    assert ALIAS in decoded(result)
+    result = mask_text(value, mask)
+    assert REAL not in decode_words(result)
+    assert ALIAS in decode_words(result)
     assert result.startswith(before)
     assert result.endswith(after)
 
@@ -257,7 +255,7 @@ def test_an_address_split_between_words_is_masked(
     cut: int, plant: Callable[[str, str], bytes], charset: str
 ) -> None:
     value = plant("ab " + REAL[:cut], charset) + b"\n " + plant(REAL[cut:] + " cd", charset)
-    assert decoded(masked_text(value, mask)) == f"ab {ALIAS} cd"
+    assert decode_words(mask_text(value, mask)) == f"ab {ALIAS} cd"
 
 
 @pytest.mark.parametrize(
@@ -299,7 +297,7 @@ def test_an_address_split_between_words_is_masked(
 )
 def test_masked_mailboxes(value: bytes, expected: bytes) -> None:
     """Addresses, names and comments are masked, and the list stays a list."""
-    assert masked_mailboxes(value, alias, mask) == expected
+    assert mask_mailboxes(value, alias, mask) == expected
 
 
 @given(st.from_regex(_ONE, fullmatch=True), st.sampled_from(["a", " ", "-", "0"]), st.booleans())
@@ -313,33 +311,33 @@ def test_one_address_is_masked_as_one_in_a_list(value: bytes, old: str, known: b
     def named(address: Address) -> str | None:
         return ALIAS if known else None
 
-    found = masked_mailboxes(value, named, change)
+    found = mask_mailboxes(value, named, change)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(headers, "one", lambda value: None)
-        assert masked_mailboxes(value, named, change) == found
+        patch.setattr(headers, "read_one", lambda value: None)
+        assert mask_mailboxes(value, named, change) == found
 
 
 def test_text_that_is_no_address_is_left_to_the_caller() -> None:
     value = b"A <no address>, \xff@x"
-    assert masked_mailboxes(value, lambda _: ALIAS, mask) is value
+    assert mask_mailboxes(value, lambda _: ALIAS, mask) is value
 
 
 def test_a_comment_in_quoted_form_stays_closed() -> None:
-    result = masked_mailboxes(b"a@x (john@doe.example)", alias, lambda t: t.replace(REAL, "((\\"))
+    result = mask_mailboxes(b"a@x (john@doe.example)", alias, lambda t: t.replace(REAL, "((\\"))
     assert result == b"a@x (\\(\\(\\\\)"
-    assert len(mailboxes(result)) == 1
+    assert len(find_mailboxes(result)) == 1
 
 
 def test_an_own_address_that_needs_quotes_is_put_in_as_it_is_written() -> None:
     own = Address.parse('"john doe"@bücher.example')
-    result = masked_mailboxes(b"J <ff2e@ct.example>", lambda _: str(own), unchanged)
-    assert [box.address for box in mailboxes(result)] == [own]
+    result = mask_mailboxes(b"J <ff2e@ct.example>", lambda _: str(own), unchanged)
+    assert [box.address for box in find_mailboxes(result)] == [own]
 
 
 @given(VALUES)
 @example(b'"\n ",john@doe.example <x@y>')
 def test_no_unsafe_byte_is_written(value: bytes) -> None:
-    result = masked_mailboxes(value, alias, mask)
+    result = mask_mailboxes(value, alias, mask)
     assert result is value or not re.search(rb"[\r\0]|\n(?![ \t])", result)
 
 
@@ -372,30 +370,30 @@ def test_a_masked_list_has_the_same_places_and_no_address_anywhere(
     parts: list[tuple[bytes, str]],
 ) -> None:
     value = b",\n ".join(name + b" <" + address.encode() + b">" for name, address in parts)
-    result = masked_mailboxes(value, alias, mask)
-    boxes = mailboxes(result)
+    result = mask_mailboxes(value, alias, mask)
+    boxes = find_mailboxes(result)
     wanted = [ALIAS if address == REAL else address for _, address in parts]
     assert wanted == [str(box.address) for box in boxes]
-    assert [mask(box.name) for box in mailboxes(value)] == [box.name for box in boxes]
-    assert REAL not in decoded(result)
-    assert masked_mailboxes(result, alias, mask) is result
+    assert [mask(box.name) for box in find_mailboxes(value)] == [box.name for box in boxes]
+    assert REAL not in decode_words(result)
+    assert mask_mailboxes(result, alias, mask) is result
 
 
 @given(NOISE)
 def test_a_masked_list_reads_without_the_address(value: bytes) -> None:
-    result = masked_mailboxes(value, alias, mask)
-    assert all(box.address is None or box.address.key != REAL for box in mailboxes(result))
+    result = mask_mailboxes(value, alias, mask)
+    assert all(box.address is None or box.address.key != REAL for box in find_mailboxes(result))
 
 
 @given(VALUES, VALUES)
 def test_without_names_to_mask_only_spans_change(head: bytes, tail: bytes) -> None:
     value = head + b", " + REAL.encode() + b", " + tail
-    assume(any(box.address and box.address.key == REAL for box in mailboxes(value)))
-    result = masked_mailboxes(value, alias, unchanged)
+    assume(any(box.address and box.address.key == REAL for box in find_mailboxes(value)))
+    result = mask_mailboxes(value, alias, unchanged)
     assume(not re.search(rb"[\r\0]|\n(?![ \t])", value))
     assume(value.decode("utf-8", "replace").encode() == value)  # of others there are two readings
     pieces, position = b"", 0
-    for box in mailboxes(value):
+    for box in find_mailboxes(value):
         if box.address and box.address.key == REAL:
             pieces += value[position : box.start] + ALIAS.encode()
             position = box.end
@@ -408,8 +406,8 @@ def test_without_names_to_mask_only_spans_change(head: bytes, tail: bytes) -> No
 def test_hostile_values_take_linear_time(piece: bytes) -> None:
     """60 kB is what Postfix lets through; a quadratic reader would need minutes."""
     value = piece * (50_000 // len(piece)) + b" john@doe.example <a@x>"
-    within(2, lambda: masked_text(value, mask))
-    within(2, lambda: masked_mailboxes(value, alias, mask))
+    within(2, lambda: mask_text(value, mask))
+    within(2, lambda: mask_mailboxes(value, alias, mask))
 
 
 @pytest.mark.parametrize(
@@ -424,24 +422,24 @@ def test_hostile_values_take_linear_time(piece: bytes) -> None:
 )
 def test_a_word_that_an_address_tears_apart_is_masked(value: bytes) -> None:
     """Some readers decode the word before they look for addresses, others after."""
-    result = masked_mailboxes(value, alias, mask)
-    found = [str(box.address).replace(ALIAS, REAL) for box in mailboxes(result)]
-    assert found == [str(box.address) for box in mailboxes(value)]
-    assert ALIAS in decoded(result)
-    assert REAL not in decoded(result)
-    assert not any(REAL in box.name for box in mailboxes(result))
-    assert masked_mailboxes(result, alias, mask) is result
+    result = mask_mailboxes(value, alias, mask)
+    found = [str(box.address).replace(ALIAS, REAL) for box in find_mailboxes(result)]
+    assert found == [str(box.address) for box in find_mailboxes(value)]
+    assert ALIAS in decode_words(result)
+    assert REAL not in decode_words(result)
+    assert not any(REAL in box.name for box in find_mailboxes(result))
+    assert mask_mailboxes(result, alias, mask) is result
 
 
 def test_many_torn_words_take_linear_time() -> None:
     value = b"=?utf-8?q?john=40doe=2Eexample,<e@x>?= <a@b>," * 1200
-    within(4, lambda: masked_mailboxes(value, alias, mask))
+    within(4, lambda: mask_mailboxes(value, alias, mask))
 
 
 def test_many_changes_in_one_long_word_take_linear_time() -> None:
     value = b'""' + b'john@doe.example" "' * 3000 + b'x" <a@x>'
-    result = within(1, lambda: masked_mailboxes(value, alias, mask))
-    assert decoded(result).count(ALIAS) == 3000
+    result = within(1, lambda: mask_mailboxes(value, alias, mask))
+    assert decode_words(result).count(ALIAS) == 3000
 
 
 def test_names_of_headers_are_lower_case_and_kept_ones_are_no_trace() -> None:

@@ -7,9 +7,14 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.part import body as mime
-from conversation_tracker.core.masking.part import identity
-from conversation_tracker.core.masking.part.body import REMOVED, UNSIGNED, Look, People, Unmaskable
+from conversation_tracker.core.masking.part import certificates, message_body
+from conversation_tracker.core.masking.part.message_body import (
+    REMOVED,
+    UNSIGNED,
+    People,
+    Unmaskable,
+    UnmaskedPart,
+)
 from conversation_tracker.core.masking.text.mask import Masker
 
 REAL = "john@doe.example"
@@ -38,7 +43,7 @@ SEEN = [
 
 @pytest.mark.parametrize("data", SEEN)
 def test_bytes_hold_an_address(data: bytes) -> None:
-    assert PEOPLE.found(data)
+    assert PEOPLE.in_bytes(data)
 
 
 UNSEEN = [
@@ -56,7 +61,7 @@ UNSEEN = [
 
 @pytest.mark.parametrize("data", UNSEEN)
 def test_other_people_and_aliases_are_no_hit(data: bytes) -> None:
-    assert not PEOPLE.found(data)
+    assert not PEOPLE.in_bytes(data)
 
 
 def test_a_byte_that_counts_the_address_is_no_letter_of_it() -> None:
@@ -64,8 +69,8 @@ def test_a_byte_that_counts_the_address_is_no_letter_of_it() -> None:
     long = People(["j" * 53 + "@doe.example"])
     address = b"j" * 53 + b"@doe.example"
     assert len(address) == ord("A")
-    assert long.found(b"\x0cA" + address + b"0")
-    assert not long.found(b"\x0cB" + address + b"0")
+    assert long.in_bytes(b"\x0cA" + address + b"0")
+    assert not long.in_bytes(b"\x0cB" + address + b"0")
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60), st.booleans())
@@ -73,14 +78,14 @@ def test_wherever_it_stands_between_other_bytes_it_is_found(
     before: bytes, after: bytes, wide: bool
 ) -> None:
     data = REAL.encode("utf-16-le") if wide else RAW
-    assert PEOPLE.found(before + b"\0\0" + data + b"\0\0" + after)
+    assert PEOPLE.in_bytes(before + b"\0\0" + data + b"\0\0" + after)
 
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_raise_nothing(data: bytes) -> None:
-    assert not People([]).found(data + RAW)
-    identity.found(b"\x30" + data, PEOPLE)
-    identity.found(b"-----BEGIN X-----\n" + data + b"@doe.example", PEOPLE)
+    assert not People([]).in_bytes(data + RAW)
+    certificates.holds_address(b"\x30" + data, PEOPLE)
+    certificates.holds_address(b"-----BEGIN X-----\n" + data + b"@doe.example", PEOPLE)
 
 
 MEDIA = st.sampled_from(
@@ -103,15 +108,15 @@ PIECES = st.lists(
 def test_a_body_is_masked_or_refused_and_then_holds_nothing(
     media: str, body: bytes, remove: bool
 ) -> None:
-    part = mime.read([(b"Content-Type", media.encode())], body)
+    part = message_body.read_structure([(b"Content-Type", media.encode())], body)
     try:
-        result = mime.masked(
+        result = message_body.mask_body(
             part, body, MASK, people=PEOPLE, attachments="remove" if remove else "flag"
         )
     except Unmaskable:
         return
-    again = mime.read([(b"Content-Type", media.encode())], result)
-    left = {each.kind for each in mime.look(again, result, PEOPLE)}
+    again = message_body.read_structure([(b"Content-Type", media.encode())], result)
+    left = {each.kind for each in message_body.find_unmasked_parts(again, result, PEOPLE)}
     assert left <= (set() if remove else {"archive", "binary", "encrypted"})
 
 
@@ -149,8 +154,8 @@ def signed(message: bytes, cut: int = 10) -> bytes:
     ],
 )
 def test_keys_and_signed_data_are_decoded_to_look(data: bytes) -> None:
-    assert identity.found(data, PEOPLE)
-    assert not identity.found(data, People(["anna@doe.example"]))
+    assert certificates.holds_address(data, PEOPLE)
+    assert not certificates.holds_address(data, People(["anna@doe.example"]))
 
 
 Headers = list[tuple[bytes, bytes]]
@@ -167,12 +172,16 @@ def wrapped(*parts: bytes) -> bytes:
 
 
 def masked(body: bytes, headers: Headers = MIXED, *, remove: bool = False) -> bytes:
-    read = mime.read(headers, body)
-    return mime.masked(read, body, MASK, people=PEOPLE, attachments="remove" if remove else "flag")
+    read = message_body.read_structure(headers, body)
+    return message_body.mask_body(
+        read, body, MASK, people=PEOPLE, attachments="remove" if remove else "flag"
+    )
 
 
-def look(body: bytes, headers: Headers = MIXED) -> tuple[Look, ...]:
-    return mime.look(mime.read(headers, body), body, PEOPLE)
+def look(body: bytes, headers: Headers = MIXED) -> tuple[UnmaskedPart, ...]:
+    return message_body.find_unmasked_parts(
+        message_body.read_structure(headers, body), body, PEOPLE
+    )
 
 
 NOTE = b"Content-Type: text/plain; charset=us-ascii\r\n\r\n" + REMOVED.encode()
@@ -191,7 +200,7 @@ IDENTITIES = [
 @pytest.mark.parametrize(("media", "data"), IDENTITIES)
 def test_what_tells_only_who_somebody_is_goes_and_leaves_a_note(media: str, data: bytes) -> None:
     body = wrapped(TEXT, part(media, data), TEXT)
-    assert look(body) == (Look("2", media, "identity"),)
+    assert look(body) == (UnmaskedPart("2", media, "identity"),)
     assert masked(body) == wrapped(TEXT, NOTE, TEXT)
     again = masked(body)
     assert masked(again) is again
@@ -210,27 +219,27 @@ def test_without_an_address_it_stays(media: str, data: bytes) -> None:
 def test_a_program_with_an_address_cannot_be_masked() -> None:
     """It passes, goes or is refused, as the store wants."""
     body = wrapped(TEXT, part("application/x-elf", b"\x7fELF\0" + RAW + b"\0"))
-    assert look(body) == (Look("2", "application/x-elf", "binary"),)
+    assert look(body) == (UnmaskedPart("2", "application/x-elf", "binary"),)
     assert masked(body) is body
     assert masked(body, remove=True) == wrapped(TEXT, NOTE)
-    read = mime.read(MIXED, body)
+    read = message_body.read_structure(MIXED, body)
     with pytest.raises(Unmaskable, match="application/x-elf") as caught:
-        mime.masked(read, body, MASK, people=PEOPLE, attachments="refuse")
+        message_body.mask_body(read, body, MASK, people=PEOPLE, attachments="refuse")
     assert REAL not in str(caught.value)
 
 
 def test_a_key_that_is_the_whole_body_leaves_a_note_and_no_type_of_a_key() -> None:
     headers = [(b"Content-Type", b"application/pgp-keys")]
     body = armour(KEY) + b"\r\n"
-    assert look(body, headers) == (Look("1", "application/pgp-keys", "identity"),)
+    assert look(body, headers) == (UnmaskedPart("1", "application/pgp-keys", "identity"),)
     new = masked(body, headers)
     assert new == REMOVED.encode() + b"\r\n"
     told = [(b"content-type", b"application/pgp-keys"), (b"content-disposition", b"attachment")]
-    assert [mime.content_field(*field, body, new) for field in told] == [
+    assert [message_body.make_content_field(*field, body, new) for field in told] == [
         b"text/plain; charset=us-ascii",
         None,
     ]
-    assert mime.content_field(b"subject", b"Hello", body, new) == b"Hello"
+    assert message_body.make_content_field(b"subject", b"Hello", body, new) == b"Hello"
 
 
 def test_a_text_file_of_any_type_is_masked() -> None:
@@ -243,13 +252,13 @@ def test_a_text_file_of_any_type_is_masked() -> None:
 @pytest.mark.parametrize("media", [b"application/xml", b"image/svg+xml", b"application/ld+json"])
 def test_markup_and_json_are_masked(media: bytes) -> None:
     body = b"<a>john@doe.example</a>"
-    read = mime.read([(b"Content-Type", media)], body)
-    assert mime.masked(read, body, MASK) == b"<a>ff2e@ct.example.com</a>"
+    read = message_body.read_structure([(b"Content-Type", media)], body)
+    assert message_body.mask_body(read, body, MASK) == b"<a>ff2e@ct.example.com</a>"
 
 
 def test_a_key_in_running_text_goes_and_the_text_stays() -> None:
     text = b"My key:\r\n" + armour(KEY) + b"\r\nBye, john@doe.example\r\n" + armour(b"other")
-    expected = b"My key:\r\n" + identity.NOTE + b"\r\nBye, ff2e@ct.example.com\r\n"
+    expected = b"My key:\r\n" + certificates.NOTE + b"\r\nBye, ff2e@ct.example.com\r\n"
     assert masked(text, []) == expected + armour(b"other")
 
 
@@ -296,10 +305,10 @@ def test_a_signature_that_holds_an_address_goes_and_the_text_stays() -> None:
     new = masked(body, SIGNED)
     assert new == wrapped(TEXT, NOTE.replace(REMOVED.encode(), UNSIGNED.encode()))
     value = SIGNED[0][1]
-    assert (mime.content_field(b"content-type", value, body, new) or b"").startswith(
+    assert (message_body.make_content_field(b"content-type", value, body, new) or b"").startswith(
         b'multipart/mixed; boundary="b"'
     )
-    assert mime.content_field(b"content-type", value, body, body) is value
+    assert message_body.make_content_field(b"content-type", value, body, body) is value
 
 
 def test_signed_text_inside_is_no_more_declared_as_signed() -> None:
@@ -329,7 +338,7 @@ def test_parts_are_numbered_through_messages_inside() -> None:
         b"--b", b"--c"
     )
     attached = b"Content-Type: message/rfc822\r\n\r\n" + inner
-    assert look(wrapped(TEXT, attached)) == (Look("2.2", "image/png", "media"),)
+    assert look(wrapped(TEXT, attached)) == (UnmaskedPart("2.2", "image/png", "media"),)
 
 
 @pytest.mark.parametrize(
@@ -346,5 +355,5 @@ def test_parts_are_numbered_through_messages_inside() -> None:
     ],
 )
 def test_hostile_data_takes_bounded_time(data: bytes) -> None:
-    within(10, lambda: identity.found(data, PEOPLE))
-    within(10, lambda: identity.removed(data, PEOPLE))
+    within(10, lambda: certificates.holds_address(data, PEOPLE))
+    within(10, lambda: certificates.remove_blocks(data, PEOPLE))

@@ -25,11 +25,11 @@ from builders import (
 from cost import within
 
 from conversation_tracker.core.masking.part import content_lines
-from conversation_tracker.core.model.conversation import Conversation, Mapped
-from conversation_tracker.core.model.first_pass import Passage
+from conversation_tracker.core.model.conversation import Conversation, MappedId
+from conversation_tracker.core.model.first_pass import FirstPass
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan
-from conversation_tracker.core.rules.rewrite import plan
+from conversation_tracker.core.rules.planning import plan
 from conversation_tracker.core.views import calendar_ids, message_ids
 
 EVE = "eve@far.example"
@@ -49,7 +49,7 @@ def done(
     *,
     to: str = B,
     conversation: Conversation = TALK,
-    known: Mapping[str, Mapped] | None = None,
+    known: Mapping[str, MappedId] | None = None,
     sender: str = CARRIER,
 ) -> tuple[Plan, Message]:
     """Plan a message and apply it."""
@@ -230,12 +230,12 @@ def test_an_identifier_is_ours_on_the_way_and_the_original_again_on_its_way_back
     text = OBJECT.format("METHOD:REQUEST", f"ORGANIZER:mailto:{CARRIER}\r\n{lines}")
     found, sent = done(letter(text))
     [ours] = uid(sent.body)
-    assert ours == message_ids.ours(f"<{original}>".encode(), TALK.order)[1:-1]
+    assert ours == message_ids.make_identifier(f"<{original}>".encode(), TALK.order)[1:-1]
     assert uid(sent.body, "RELATED-TO;RELTYPE=PARENT") == [ours]
     assert uid(sent.body, "RECURRENCE-ID") == ["20260110T100000Z"]
     assert "carrier" not in unfolded(found.records[0].raw)
     [mapped] = found.records[0].identifiers
-    assert mapped == Mapped(f"<{ours}>", f"<{original}>", A.partition("@")[0])
+    assert mapped == MappedId(f"<{ours}>", f"<{original}>", A.partition("@")[0])
     answer = OBJECT.format("METHOD:REPLY", f"UID:{ours}\r\nATTENDEE:mailto:{BUYER}")
     known = {mapped.ours: mapped}
     back, sent = done(letter(answer, author=BUYER), to=A, known=known, sender=BUYER)
@@ -274,13 +274,13 @@ def test_two_of_one_domain_see_the_original_and_no_address_of_the_other() -> Non
     other = person("dispatch@carrier.example", "partner", "d" * 32)
     talk = order(BUYER, CARRIER, other)
     for original, whose in (("77@carrier.example", "ad"), (f"7.{CARRIER}", "a")):
-        ours = message_ids.ours(f"<{original}>".encode(), talk.order)
-        known = {ours: Mapped(ours, f"<{original}>", "a" * 32)}
+        ours = message_ids.make_identifier(f"<{original}>".encode(), talk.order)
+        known = {ours: MappedId(ours, f"<{original}>", "a" * 32)}
         for reader in talk:
             seen = original if reader.token[0] in whose else ours[1:-1]
-            assert calendar_ids.stands_for(original, talk, reader, {}) == seen
-            assert calendar_ids.stands_for(ours[1:-1], talk, reader, known) == seen
-        assert calendar_ids.stands_for(original, talk, None, known) == ours[1:-1]
+            assert calendar_ids.find_stand_in(original, talk, reader, {}) == seen
+            assert calendar_ids.find_stand_in(ours[1:-1], talk, reader, known) == seen
+        assert calendar_ids.find_stand_in(original, talk, None, known) == ours[1:-1]
 
 
 def test_both_parts_of_a_message_stay_in_step() -> None:
@@ -327,8 +327,8 @@ def test_a_reader_sees_their_own_address_in_their_identifier_and_the_copy_is_non
     """The final scan does not take it for an address that stands where nobody reads it."""
     original = f"7.{BUYER}"
     text = OBJECT.format("METHOD:REQUEST", f"UID:{original}\r\nATTENDEE:mailto:{B}")
-    ours = message_ids.ours(f"<{original}>".encode(), TALK.order)
-    known = {ours: Mapped(ours, f"<{original}>", "b" * 32)}
+    ours = message_ids.make_identifier(f"<{original}>".encode(), TALK.order)
+    known = {ours: MappedId(ours, f"<{original}>", "b" * 32)}
     answer = text.replace(original, ours[1:-1])
     _, sent = done(letter(answer), known=known)
     assert uid(sent.body) == [original]
@@ -385,7 +385,7 @@ def test_a_large_invitation_is_one_to_its_end_whatever_its_type() -> None:
 def test_a_pass_that_went_before_brings_nobody_in_and_maps_all_the_same() -> None:
     text = OBJECT.format("METHOD:REQUEST", f"UID:1@carrier.example\r\nATTENDEE:mailto:{EVE}")
     row = mail(letter(text), TALK, to=B, sender=CARRIER)
-    arrival = replace(row.message.arrival, split=True, passage=Passage(b"d" * 32, "verified"))
+    arrival = replace(row.message.arrival, split=True, passage=FirstPass(b"d" * 32, "verified"))
     found = replace(row, message=replace(row.message, arrival=arrival)).plan()
     assert found.reply is None
     assert joined(found) == []
@@ -393,7 +393,7 @@ def test_a_pass_that_went_before_brings_nobody_in_and_maps_all_the_same() -> Non
 
 
 def test_lines_are_taken_apart_as_far_as_they_can_be() -> None:
-    assert content_lines.name_of("a.attendee;X:y") == "ATTENDEE"
-    assert content_lines.name_of("attendee") == ""
-    assert list(content_lines.named_besides('ATTENDEE;MEMBER="mailto:x')) == []
+    assert content_lines.read_name("a.attendee;X:y") == "ATTENDEE"
+    assert content_lines.read_name("attendee") == ""
+    assert list(content_lines.find_others('ATTENDEE;MEMBER="mailto:x')) == []
     assert content_lines.mend(data := b"ab\r\n c") is data

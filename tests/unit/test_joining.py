@@ -34,10 +34,10 @@ from builders import (
 from conversation_tracker.core.model import conversation, replies
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.conversation import Conversation, Participant
-from conversation_tracker.core.model.first_pass import Passage
+from conversation_tracker.core.model.first_pass import FirstPass
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan
-from conversation_tracker.core.rules.rewrite import plan
+from conversation_tracker.core.rules.planning import plan
 
 VERIFIED = "Authentication-Results: mx.example; dkim=pass header.d="
 MANY = [f"n{number}@far.example" for number in range(98)]
@@ -63,7 +63,7 @@ def joined(done: Plan) -> dict[str, tuple[str, bool]]:
 
 def passed(row: Mail, verdict: Any = "verified") -> Mail:
     """Make the copy that the splitter hands to the second pass."""
-    arrival = replace(row.message.arrival, split=True, passage=Passage(b"d" * 32, verdict))
+    arrival = replace(row.message.arrival, split=True, passage=FirstPass(b"d" * 32, verdict))
     return replace(row, message=replace(row.message, arrival=arrival))
 
 
@@ -414,7 +414,7 @@ def test_one_candidate_is_needed(people: list[str], token: str | None) -> None:
         guest(each[1:], str(n)) if each[0] == "?" else person(each, "partner", str(n) * 32)
         for n, each in enumerate(people)
     ]
-    found = order(*participants).whose(Address.parse("john@home.example"))
+    found = order(*participants).find_owner(Address.parse("john@home.example"))
     assert (found.token if found else None) == (token * 32 if token else None)
 
 
@@ -640,7 +640,7 @@ def test_thousands_of_organisers_take_about_as_long_as_each_of_them() -> None:
         body = f"BEGIN:VCALENDAR\nMETHOD:PUBLISH\n{lines}"
         text = written(CARRIER, "Content-Type: text/calendar", body=body)
         row = mail(text, order(BUYER, CARRIER, guest_limit=0), to=B, sender=CARRIER)
-        with patch.object(conversation, "base", wraps=conversation.base) as base:
+        with patch.object(conversation, "base_identity", wraps=conversation.base_identity) as base:
             assert len(joined(row.plan())) == count
         asked.append(base.call_count)
     assert asked[1] < 3 * asked[0]

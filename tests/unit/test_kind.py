@@ -27,17 +27,17 @@ from builders import (
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.conversation import Conversation
-from conversation_tracker.core.model.first_pass import Passage
-from conversation_tracker.core.model.first_pass import written as sign
+from conversation_tracker.core.model.first_pass import FirstPass
+from conversation_tracker.core.model.first_pass import sign as sign
 from conversation_tracker.core.model.message import Message, Recipient
 from conversation_tracker.core.reports.bounce import Delivery
-from conversation_tracker.core.rules import kind
-from conversation_tracker.core.rules.kind import (
+from conversation_tracker.core.rules import classification
+from conversation_tracker.core.rules.classification import (
     BounceReport,
     Complaint,
     ForeignMail,
     Kind,
-    Known,
+    Lookups,
     MisdirectedReport,
     OrderMail,
     OwnMail,
@@ -130,12 +130,12 @@ def delivery(bounce: str = "e" * 32, conversation: Conversation = EVERYBODY) -> 
     return Delivery(bounce, conversation, TOKENS[BUYER], TOKENS[SHOP], None, at, "", "", "accepted")
 
 
-def known(message: Message, *, probe: bool = False, stores: dict | None = None) -> Known:
+def known(message: Message, *, probe: bool = False, stores: dict | None = None) -> Lookups:
     """Return what the recipients of a message led to."""
     conversations = {7: EVERYBODY} if any(each.token for each in message.recipients) else {}
     deliveries = {each.bounce: delivery(each.bounce) for each in message.recipients if each.bounce}
     found = {"shop.example": OUR_STORE} if stores is None else stores
-    return Known(conversations, deliveries, probe, frozenset({DOMAIN}), found)
+    return Lookups(conversations, deliveries, probe, frozenset({DOMAIN}), found)
 
 
 MESSAGES: list[tuple[Message, type]] = [
@@ -207,8 +207,10 @@ def test_the_table_leads_to_every_kind() -> None:
 
 def test_a_message_is_read_once_and_only_where_it_matters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mail of others is not looked into, and no report is read twice."""
-    read, seen = kind.read, []
-    monkeypatch.setattr(kind, "read", lambda given: seen.append(given) or read(given))
+    read, seen = classification.read_report, []
+    monkeypatch.setattr(
+        classification, "read_report", lambda given: seen.append(given) or read(given)
+    )
     for given, expected in MESSAGES:
         seen.clear()
         classify(given, known(given))
@@ -290,7 +292,7 @@ def test_who_may_not_hand_in_a_stores_mail_is_not_trusted_with_it() -> None:
 def test_only_the_splitters_copies_bring_what_the_first_pass_found(
     split: bool, secret: bytes
 ) -> None:
-    passage = Passage(b"d" * 32, "verified")
+    passage = FirstPass(b"d" * 32, "verified")
     field = f"X-Conversation-Pass: {sign(passage, SECRET).decode()}"
     given = message(written(CARRIER, field), B, split=split)
     found = classify(given, known(given), secret)

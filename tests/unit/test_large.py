@@ -16,18 +16,17 @@ from cost import within
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conversation_tracker.core.base import means
-from conversation_tracker.core.base.means import Means
-from conversation_tracker.core.masking.part import body as mime
-from conversation_tracker.core.masking.part import large
+from conversation_tracker.core.base import limits, octets
+from conversation_tracker.core.base.limits import Limits
+from conversation_tracker.core.masking.part import large, message_body
 from conversation_tracker.core.masking.text.mask import Masker
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.plan import Plan
-from conversation_tracker.core.scanning import stretches
+from conversation_tracker.core.scanning import windows
 from conversation_tracker.core.syntax import mime as structure
 from conversation_tracker.core.syntax import transfer
-from conversation_tracker.milter.spool import Spool, stored
-from conversation_tracker.milter.time_limit import budget
+from conversation_tracker.milter.spool import Spool, collect
+from conversation_tracker.milter.time_limit import begin_time
 
 LIMIT = 400
 WORDS = st.sampled_from(
@@ -53,21 +52,25 @@ TYPES = st.sampled_from(["text/plain", "text/html", "application/octet-stream", 
 def tiny() -> None:
     """Make a few hundred octets a large part."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (large, transfer, stretches, structure):
+        for module in (large, transfer, windows, structure):
             patch.setattr(module, "LARGE", LIMIT)
         patch.setattr(large, "MAX_LINE", 2 * LIMIT)
         patch.setattr(
-            large, "windows", lambda data, start, end: means.windows(data, start, end, LIMIT)
+            large,
+            "iter_windows",
+            lambda data, start, end: octets.iter_windows(data, start, end, LIMIT),
         )
-        patch.setattr(transfer, "windows", large.windows)
-        patch.setattr(stretches, "_OVERLAP", 100)
+        patch.setattr(transfer, "iter_windows", large.iter_windows)
+        patch.setattr(windows, "_OVERLAP", 100)
         yield
 
 
 def planned(raw: bytes) -> Plan:
     """Plan a message to the shop, its body in a file."""
     sent = mail(raw, EVERYBODY, to=S, sender=BUYER)
-    message = replace(sent.message, body=stored([sent.message.body]), means=Means(budget(), stored))
+    message = replace(
+        sent.message, body=collect([sent.message.body]), limits=Limits(begin_time(), collect)
+    )
     return replace(sent, message=message).plan()
 
 
@@ -107,8 +110,8 @@ def contents(plan: Plan, raw: bytes) -> bytes:
     """Give the decoded content of the one part that is recorded."""
     headers = [(b"Content-Type", b"multipart/mixed; boundary=b")]
     data = bytes(plan.records[0].raw[:]).partition(b"\r\n\r\n")[2]
-    [part] = mime.read(headers, data).children
-    return transfer.decoded(data[slice(*part.content)], part.encoding).replace(b"\r\n", b"\n")
+    [part] = message_body.read_structure(headers, data).children
+    return transfer.decode(data[slice(*part.content)], part.encoding).replace(b"\r\n", b"\n")
 
 
 @pytest.mark.usefixtures("tiny")
@@ -170,8 +173,8 @@ def test_a_large_text_of_words_may_be_one_line() -> None:
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
 def test_base64_in_pieces_is_base64(data: bytes, line_end: bytes) -> None:
     pieces = [data[at : at + 100] for at in range(0, len(data), 100)]
-    written = b"".join(transfer.based(pieces, line_end, b"\n"))
-    assert transfer.decoded(written, "base64") == data
+    written = b"".join(transfer.encode_base64(pieces, line_end, b"\n"))
+    assert transfer.decode(written, "base64") == data
     assert max(map(len, written.split(line_end))) <= 77
 
 
@@ -180,17 +183,19 @@ def test_decoding_in_pieces_decodes_the_same(data: bytes, size: int) -> None:
     """Padding in the middle and stray octets among it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            transfer, "windows", lambda data, start, end: means.windows(data, start, end, size)
+            transfer,
+            "iter_windows",
+            lambda data, start, end: octets.iter_windows(data, start, end, size),
         )
         for raw in (base64.encodebytes(data), base64.b64encode(data) * 2, data):
-            found = b"".join(transfer.pieces(raw, 0, len(raw), "base64"))
-            assert found == transfer.decoded(raw, "base64")
-            assert b"".join(stretches.decoded(raw, 0, len(raw), b"")) == raw
+            found = b"".join(transfer.decode_pieces(raw, 0, len(raw), "base64"))
+            assert found == transfer.decode(raw, "base64")
+            assert b"".join(windows.decode(raw, 0, len(raw), b"")) == raw
 
 
 def test_a_file_gives_what_was_put_in() -> None:
     data = bytes(range(256)) * 20_000
-    spool = stored([data[:300_000], data[300_000:]])
+    spool = collect([data[:300_000], data[300_000:]])
     assert isinstance(spool, Spool)
     assert (len(spool), spool[:], spool[5:700]) == (len(data), data, data[5:700])
     assert spool.startswith((b"x", b"\0\1"))
@@ -199,7 +204,7 @@ def test_a_file_gives_what_was_put_in() -> None:
     assert spool.endswith(b"\xff")
     assert spool.endswith(b"\4", 0, 5)
     assert not spool.endswith(b"\3\4", 4, 5)
-    assert isinstance(stored([b"few"]), bytes)
+    assert isinstance(collect([b"few"]), bytes)
 
 
 ORDERS = 8
@@ -224,9 +229,9 @@ class Room:
         self.most = 0
         self._live: dict[int, weakref.ref[Spool]] = {}
 
-    def store(self, pieces: Iterable[bytes]) -> means.Octets:
+    def store(self, pieces: Iterable[bytes]) -> octets.Octets:
         """Keep octets, and see how many are kept by now."""
-        found = stored(pieces)
+        found = collect(pieces)
         if isinstance(found, Spool):
             self._live[id(found)] = weakref.ref(found)
         left = [spool for each in self._live.values() if (spool := each()) is not None]
@@ -249,7 +254,9 @@ def test_a_large_message_of_many_orders_does_not_lie_there_once_for_each(content
     sent = mail(head, *orders, to=[hard(buyer) for buyer, _ in people], sender=CARRIER)
     room, size = Room(), len(CONTENT[content])
     message = replace(
-        sent.message, body=stored([CONTENT[content]]), means=Means(means.ENDLESS.check, room.store)
+        sent.message,
+        body=collect([CONTENT[content]]),
+        limits=Limits(limits.UNLIMITED.check, room.store),
     )
     plan = replace(sent, message=message).plan()
     assert len(plan.records) == ORDERS

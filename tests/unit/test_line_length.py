@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import messages
 
-from conversation_tracker.core.base.means import LARGE
+from conversation_tracker.core.base.octets import LARGE
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.syntax import transfer
 from conversation_tracker.core.syntax.folding import LONGEST
@@ -232,7 +232,7 @@ def test_what_the_store_writes_is_carried_too() -> None:
 @example(b"ab " * 1000 + b"\r")
 def test_content_that_is_encoded_anew_decodes_to_the_same(data) -> None:
     raw, encoding = transfer.encode_anew(data)
-    assert transfer.decoded(raw, encoding) == data
+    assert transfer.decode(raw, encoding) == data
     assert max(map(len, raw.split(b"\n"))) <= 77
 
 

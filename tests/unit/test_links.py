@@ -9,7 +9,7 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.masking.text import links
 from conversation_tracker.core.masking.text.mask import Masker
 
@@ -51,20 +51,22 @@ CASES = [
 def test_a_token_is_written_anew_or_cut(tail: str, expected: str | None, frame: str) -> None:
     text = frame.format(f"https://x.example{tail}")
     wanted = text if expected is None else frame.format(f"https://x.example{expected}")
-    result = links.masked(text, MASK)
+    result = links.mask_links(text, MASK)
     assert result == wanted
     assert (result is text) == (expected is None)
 
 
 def test_base64_outside_a_link_stays() -> None:
     text = f"Token {b64(REAL)}, see https://x.example/"
-    assert links.masked(text, MASK) is text
+    assert links.mask_links(text, MASK) is text
 
 
 @pytest.mark.parametrize("media", [b"text/plain", b"text/html", b"text/calendar"])
 def test_links_are_masked_in_bodies(media: bytes) -> None:
     body = f"URL:https://x.example/?a&e={b64(REAL)}\r\n".encode()
-    result = mime.masked(mime.read([(b"Content-Type", media)], body), body, MASK)
+    result = message_body.mask_body(
+        message_body.read_structure([(b"Content-Type", media)], body), body, MASK
+    )
     assert result == f"URL:https://x.example/?a&e={b64(ALIAS)}\r\n".encode()
 
 
@@ -73,18 +75,18 @@ def test_what_is_masked_comes_back(before: str, after: str, url: bool, padded: b
     """With the mask of the other direction, every byte is as it was, padding apart."""
     token = b64(json.dumps({"a": before, "e": REAL, "z": after}), url=url, padded=padded)
     link = f"https://x.example/?t={token}"
-    sent = links.masked(link, MASK)
+    sent = links.mask_links(link, MASK)
     assert sent != link
-    assert links.masked(sent, MASK) is sent
+    assert links.mask_links(sent, MASK) is sent
     if url or not set("+/") & set(token + sent.partition("t=")[2]):
-        assert links.masked(sent, BACK).rstrip("=") == link.rstrip("=")
+        assert links.mask_links(sent, BACK).rstrip("=") == link.rstrip("=")
 
 
 @given(st.text(st.sampled_from("ab0/?&=%4@:-_+ \n"), max_size=100))
 def test_any_text_raises_nothing_and_stays_without_a_hit(text: str) -> None:
-    links.masked(f"https://{text}", MASK)
+    links.mask_links(f"https://{text}", MASK)
     link = f"https://{text} {b64(REAL)}"
-    assert links.masked(link, lambda each: each) is link
+    assert links.mask_links(link, lambda each: each) is link
 
 
 @pytest.mark.parametrize(
@@ -92,4 +94,4 @@ def test_any_text_raises_nothing_and_stays_without_a_hit(text: str) -> None:
 )
 def test_hostile_links_take_bounded_time(unit: str) -> None:
     text = "https://" + unit * (500_000 // len(unit))
-    within(8, lambda: links.masked(text, MASK))
+    within(8, lambda: links.mask_links(text, MASK))

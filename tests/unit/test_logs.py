@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from conversation_tracker.telemetry import events as logs
 from conversation_tracker.telemetry.events import Event, log
-from conversation_tracker.telemetry.formatting import processors
+from conversation_tracker.telemetry.formatting import make_processors
 
 ADDRESS = "john.doe@example.com"
 MESSAGE = {
@@ -428,7 +428,7 @@ def test_what_looks_like_an_address_is_replaced(format, text, expected):
 def test_the_net_reaches_every_depth(value, address):
     """Whatever type a field has, no line has a word with an @ inside it."""
     line = {"event": f"saw {address}", "value": [value, {address: address}, object()]}
-    for step in processors("json"):
+    for step in make_processors("json"):
         line = step(None, "info", line)
     assert address not in line
     for word in json.loads(line)["event"].split():

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from conversation_tracker.core.model.alias import Bounce
 from conversation_tracker.core.model.conversation import Participant
 from conversation_tracker.core.reports import maillog
-from conversation_tracker.core.reports.bounce import Delivery, Mark, worded
-from conversation_tracker.core.reports.maillog import Sent, news, read, read_origin
+from conversation_tracker.core.reports.bounce import Delivery, Mark, redact_reason
+from conversation_tracker.core.reports.maillog import LogLine, is_news, parse_line, read_origin
 from conversation_tracker.core.reports.report import Report
 from conversation_tracker.delivery_log.filters import Filters
 
@@ -25,7 +25,7 @@ LINE = (
     "Nov 23 16:45:52 host postfix/smtp[123]: 9663F22A932: to=<john@doe.example>, "
     f"{TAIL}, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 4AbC)"
 )
-SENT = Sent(
+SENT = LogLine(
     "9663F22A932", "postfix/smtp", "sent", "2.0.0", "250 2.0.0 Ok: queued as 4AbC", (BUYER,)
 )
 
@@ -60,7 +60,7 @@ def delivery(to: str | Participant = BUYER, return_path: str | None = None) -> D
 
 
 def test_a_delivery_is_read() -> None:
-    assert read(LINE) == SENT
+    assert parse_line(LINE) == SENT
     assert line() == LINE
 
 
@@ -76,7 +76,7 @@ def test_a_delivery_is_read() -> None:
     ],
 )
 def test_any_usual_time_and_host_or_none_stands_before_it(prefix: str) -> None:
-    assert read(line(prefix=prefix)) == SENT
+    assert parse_line(line(prefix=prefix)) == SENT
 
 
 @pytest.mark.parametrize(
@@ -110,10 +110,10 @@ def test_any_usual_time_and_host_or_none_stands_before_it(prefix: str) -> None:
     ],
 )  # fmt: skip
 def test_every_form_of_a_delivery_is_read(changes: dict[str, str], told: dict[str, str]) -> None:
-    base = {name: getattr(SENT, name) for name in Sent.__slots__}
-    found = read(line(**changes))
+    base = {name: getattr(SENT, name) for name in LogLine.__slots__}
+    found = parse_line(line(**changes))
     assert found is not None
-    assert replace(found, to=SENT.to) == Sent(**(base | told))
+    assert replace(found, to=SENT.to) == LogLine(**(base | told))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_every_form_of_a_delivery_is_read(changes: dict[str, str], told: dict[st
     ],
 )
 def test_a_line_tells_whose_copy_it_is_of(to: str, told: tuple[str, ...]) -> None:
-    found = read(line(to=to))
+    found = parse_line(line(to=to))
     assert found is not None
     assert found.to == told
 
@@ -158,9 +158,11 @@ ORIGIN = (
 
 def test_given_to_a_filter_is_not_sent() -> None:
     given = line(tail=TAIL.replace("mx.doe.example[192.0.2.1]:25", FILTER))
-    assert read(given, lambda relay: relay == FILTER) is None
-    assert read(LINE, lambda relay: relay == FILTER) == SENT
-    late = read(given.replace("status=sent", "status=deferred"), lambda relay: relay == FILTER)
+    assert parse_line(given, lambda relay: relay == FILTER) is None
+    assert parse_line(LINE, lambda relay: relay == FILTER) == SENT
+    late = parse_line(
+        given.replace("status=sent", "status=deferred"), lambda relay: relay == FILTER
+    )
     assert late is not None
     assert late.state == "delayed"
 
@@ -216,10 +218,10 @@ def test_the_newest_queue_ids_are_kept() -> None:
 @pytest.mark.parametrize("word", ["expired", "force-expired"])
 def test_mail_that_was_given_up_bounced(word: str) -> None:
     text = f"Nov 23 16:45:52 host postfix/qmgr[1]: 9663F22A932: from=<>, status={word}, returned"
-    assert read(f"{text} to sender") == Sent(
+    assert parse_line(f"{text} to sender") == LogLine(
         "9663F22A932", "postfix/qmgr", "bounced", "5.4.7", "expired in the queue"
     )
-    assert read(text) is None
+    assert parse_line(text) is None
 
 
 @pytest.mark.parametrize(
@@ -248,7 +250,7 @@ def test_mail_that_was_given_up_bounced(word: str) -> None:
 )
 def test_any_other_line_tells_nothing(other: str) -> None:
     """Above all not the hand-over to the splitter, nor a line quoted inside another."""
-    assert read(other) is None
+    assert parse_line(other) is None
 
 
 FORGED = "relay=x, delay=1, delays=1, dsn=2.0.0, status=sent (x)"
@@ -266,30 +268,30 @@ FORGERIES = [
 def test_no_address_is_read_as_a_result(name: str, forged: str) -> None:
     """Whoever chose the address may have written a whole result into it, quoted."""
     to = f"to=<{forged}>" if name == "to" else f"to=<j@b.example>, orig_to=<{forged}>"
-    told = read(line(to=to, dsn="4.0.0", status="deferred (later)"))
+    told = parse_line(line(to=to, dsn="4.0.0", status="deferred (later)"))
     assert told is not None
     assert (told.state, told.status, told.text) == ("delayed", "4.0.0", "later")
     # Cut off by a syslog daemon, it tells nothing.
     whole = line(to=to, dsn="4.0.0", status="deferred (later)")
     cut = whole[: whole.index("status=sent") + 16]
-    assert read(cut) is None
+    assert parse_line(cut) is None
 
 
 @pytest.mark.parametrize("forged", [*(f"<{each}>" for each in FORGERIES), FORGED])
 @pytest.mark.parametrize("name", ["message-id", "resent-message-id", "to=<x>, message-id"])
 def test_no_identifier_is_read_as_a_result(name: str, forged: str) -> None:
     start = "Nov 23 16:45:52 host postfix/cleanup[123]: 9663F22A932: "
-    assert read(f"{start}{name}={forged}") is None
-    assert read(f"{start}{name}=postfix/smtp[1]: 9663F22A932: to=<x>, {FORGED}") is None
+    assert parse_line(f"{start}{name}={forged}") is None
+    assert parse_line(f"{start}{name}=postfix/smtp[1]: 9663F22A932: to=<x>, {FORGED}") is None
 
 
 @pytest.mark.parametrize("forged", FORGERIES)
 def test_no_sender_is_read_as_a_result(forged: str) -> None:
     start = "Nov 23 16:45:52 host postfix/qmgr[123]: 9663F22A932: from="
     end = ", status=expired, returned to sender"
-    assert read(f'{start}<"a{end}') is None
-    assert read(f"{start}<{forged}>, size=1, nrcpt=1 (queue active)") is None
-    told = read(f"{start}<{forged}>{end}")
+    assert parse_line(f'{start}<"a{end}') is None
+    assert parse_line(f"{start}<{forged}>, size=1, nrcpt=1 (queue active)") is None
+    told = parse_line(f"{start}<{forged}>{end}")
     assert told is not None
     assert told.state == "bounced"
 
@@ -298,13 +300,13 @@ def test_no_sender_is_read_as_a_result(forged: str) -> None:
     "address", [f"a {FORGED}@b", f"a, {FORGED}@b", '"a', '"a"b"@c', "a<b@c", f'"a\\"@b>, {FORGED}']
 )
 def test_what_is_no_address_tells_nothing(address: str) -> None:
-    assert read(line(to=f"to=<{address}>", status="deferred (later)")) is None
+    assert parse_line(line(to=f"to=<{address}>", status="deferred (later)")) is None
 
 
 @given(st.text(max_size=400))
 def test_no_line_makes_it_fail(text: str) -> None:
-    read(text)
-    found = read(LINE.replace("250 2.0.0", text).replace("\n", " "))
+    parse_line(text)
+    found = parse_line(LINE.replace("250 2.0.0", text).replace("\n", " "))
     assert found is None or found.text.isprintable()
 
 
@@ -314,8 +316,8 @@ PIECES = ["to=<", "from=<", ", ", "relay=", "delay=1, ", "dsn=2.0.0", ", status=
 
 @given(st.lists(st.sampled_from(PIECES), max_size=60))
 def test_no_order_of_pieces_makes_it_fail(pieces: list[str]) -> None:
-    read("".join(pieces))
-    read("postfix/smtp[1]: 9663F22A932: to=<" + "".join(pieces))
+    parse_line("".join(pieces))
+    parse_line("postfix/smtp[1]: 9663F22A932: to=<" + "".join(pieces))
 
 
 @pytest.mark.parametrize("piece", [
@@ -326,7 +328,7 @@ def test_no_order_of_pieces_makes_it_fail(pieces: list[str]) -> None:
 def test_time_grows_with_the_length_only(piece: str) -> None:
     for start in ("", "postfix/smtp[1]: 9663F22A932: to=<", "postfix/qmgr[1]: 9663F22A932: from=<"):
         text = start + piece * (1_000_000 // len(piece))
-        within(0.2, lambda text=text: read(text))
+        within(0.2, lambda text=text: parse_line(text))
 
 
 @pytest.mark.parametrize(
@@ -338,7 +340,7 @@ def test_time_grows_with_the_length_only(piece: str) -> None:
     ],
 )  # fmt: skip
 def test_a_state_is_only_left_for_a_later_one(known: str, state: str, expected: bool) -> None:
-    assert news(known, state) is expected
+    assert is_news(known, state) is expected
 
 
 def test_the_remotes_words_name_nobody() -> None:
@@ -347,7 +349,7 @@ def test_the_remotes_words_name_nobody() -> None:
         "host mx.doe.example[192.0.2.1] said: 550 5.1.1 <John@DOE.example>: user unknown,"
         " forwarded to john.private@mail.example.net (in reply to RCPT TO command)"
     )
-    sent = Sent("9663F22A932", "postfix/smtp", "bounced", "5.1.1", text)
+    sent = LogLine("9663F22A932", "postfix/smtp", "bounced", "5.1.1", text)
     assert maillog.mark(delivery(), sent) == Mark(
         "bounced",
         "5.1.1",
@@ -357,14 +359,14 @@ def test_the_remotes_words_name_nobody() -> None:
 
 
 def test_a_bounce_is_left_to_its_report_where_one_will_come() -> None:
-    bounced = Sent("9663F22A932", "postfix/smtp", "bounced", "5.1.1", "no")
+    bounced = LogLine("9663F22A932", "postfix/smtp", "bounced", "5.1.1", "no")
     assert maillog.mark(delivery(return_path=AUTHOR), bounced) is None
     assert maillog.mark(delivery(), bounced) == Mark("bounced", "5.1.1", "no")
 
 
 @pytest.mark.parametrize("state", ["sent", "delayed"])
 def test_any_other_state_is_marked_whoever_sent_the_mail(state: str) -> None:
-    sent = Sent("9663F22A932", "postfix/smtp", state, "4.0.0", "words")
+    sent = LogLine("9663F22A932", "postfix/smtp", state, "4.0.0", "words")
     for return_path in (None, AUTHOR):
         assert maillog.mark(delivery(return_path=return_path), sent) == Mark(
             state, "4.0.0", "words"
@@ -373,13 +375,13 @@ def test_any_other_state_is_marked_whoever_sent_the_mail(state: str) -> None:
 
 def test_nothing_is_quoted_once_the_address_is_gone() -> None:
     """What is not known cannot be masked."""
-    sent = Sent("9663F22A932", "postfix/smtp", "sent", "2.0.0", "250 john doe example: ok")
+    sent = LogLine("9663F22A932", "postfix/smtp", "sent", "2.0.0", "250 john doe example: ok")
     assert maillog.mark(delivery(ERASED), sent) == Mark("sent", "2.0.0", "")
 
 
 @given(st.text(st.sampled_from("ab.@<>\"' ,;:[]()=+-"), max_size=80))
 def test_no_unknown_address_is_ever_quoted(text: str) -> None:
-    _, said = worded(delivery(), "", text)
+    _, said = redact_reason(delivery(), "", text)
     for word in said.replace("[address]", "").replace("[host]", "").split():
         name, at, domain = word.rpartition("@")
         assert not (at and name[-1:].isalnum() and domain[:1].isalnum())

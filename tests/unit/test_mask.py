@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.text.mask import Masker
-from conversation_tracker.core.scanning.address_matcher import Watch
+from conversation_tracker.core.scanning.address_matcher import AddressMatcher
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example.com"
@@ -166,16 +166,16 @@ def test_an_untagged_address_of_two_tagged_ones_is_the_firsts() -> None:
 def test_a_variant_of_ones_own_address_stays(other: str, own: str, masked: str, stays: str) -> None:
     """It is no secret to whoever reads it; only what is exactly somebody else's is masked."""
     mask = Masker({other: ALIAS}, kept=[own])
-    watch = Watch({own: "own", other: "other"})
+    watch = AddressMatcher({own: "own", other: "other"})
     domain = other.rpartition("@")[2]
     for each in masked.split():
         text = f"<{each}{domain}>"
         assert ALIAS.partition("@")[0] in mask(text)
-        assert set(watch.seen(unquote(text.lower()))) == {"other"}
+        assert set(watch.find(unquote(text.lower()))) == {"other"}
     for each in stays.split():
         text = f"<{each}{domain}>" if "=" not in each else f"<{each}>"
         assert mask(text) is text
-        assert set(watch.seen(unquote(text.lower()))) <= {"own"}
+        assert set(watch.find(unquote(text.lower()))) <= {"own"}
 
 
 def test_an_alias_can_be_turned_back_into_the_address() -> None:

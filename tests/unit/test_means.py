@@ -6,15 +6,19 @@ from dataclasses import replace
 import pytest
 from builders import BUYER, EVERYBODY, SHOP, S, mail, own, written
 
-from conversation_tracker.core.base.means import EVERY, Means, Overdue
-from conversation_tracker.core.masking.header.headers import masked_mailboxes, masked_text, without
+from conversation_tracker.core.base.limits import EVERY, Limits, Overdue
+from conversation_tracker.core.masking.header.headers import (
+    mask_mailboxes,
+    mask_text,
+    remove_people,
+)
 from conversation_tracker.core.model import replies
-from conversation_tracker.core.model.address import elements, mailboxes
+from conversation_tracker.core.model.address import find_mailboxes, split_elements
 from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.syntax import fields, parameters
-from conversation_tracker.core.syntax.encoded_words import decoded
-from conversation_tracker.core.syntax.tokens import tokens
-from conversation_tracker.milter.time_limit import budget
+from conversation_tracker.core.syntax.encoded_words import decode_words
+from conversation_tracker.core.syntax.tokens import split_tokens
+from conversation_tracker.milter.time_limit import begin_time
 
 
 def spin(seconds: float) -> None:
@@ -25,13 +29,13 @@ def spin(seconds: float) -> None:
 
 
 def test_time_that_is_not_over_raises_nothing() -> None:
-    check = budget(seconds=10, wait=10)
+    check = begin_time(seconds=10, wait=10)
     spin(0.01)
     check()
 
 
 def test_processor_time_that_is_over_makes_a_message_hopeless() -> None:
-    check = budget(seconds=0.01, wait=10)
+    check = begin_time(seconds=0.01, wait=10)
     spin(0.02)
     with pytest.raises(Overdue) as raised:
         check()
@@ -39,7 +43,7 @@ def test_processor_time_that_is_over_makes_a_message_hopeless() -> None:
 
 
 def test_time_by_the_clock_is_over_only_for_now() -> None:
-    check = budget(seconds=10, wait=0.01)
+    check = begin_time(seconds=10, wait=0.01)
     time.sleep(0.02)
     with pytest.raises(Overdue) as raised:
         check()
@@ -47,7 +51,7 @@ def test_time_by_the_clock_is_over_only_for_now() -> None:
 
 
 def test_waiting_is_no_work() -> None:
-    check = budget(seconds=0.01, wait=10)
+    check = begin_time(seconds=0.01, wait=10)
     time.sleep(0.02)
     check()
 
@@ -70,7 +74,7 @@ def test_a_message_whose_time_is_over_is_refused_wherever_it_is(
 
     text = written(BUYER, f"To: {SHOP}", "Subject: one", body=f"I am {BUYER}\n")
     sent = mail(text, EVERYBODY, to=S, sender=BUYER)
-    done = replace(sent, message=replace(sent.message, means=Means(check))).plan()
+    done = replace(sent, message=replace(sent.message, limits=Limits(check))).plan()
     assert done == Plan(reply=reply)
 
 
@@ -79,7 +83,7 @@ def test_the_store_itself_has_no_more_time() -> None:
         raise Overdue(hopeless=True)
 
     sent = own(written(SHOP, f"To: {BUYER}", "X-Order-Id: 1001"))
-    done = replace(sent, message=replace(sent.message, means=Means(check))).plan()
+    done = replace(sent, message=replace(sent.message, limits=Limits(check))).plan()
     assert done == Plan(reply=replies.TOO_SLOW)
 
 
@@ -105,7 +109,7 @@ def test_the_time_is_asked_for_within_one_field_and_one_body(
 
         text = written(BUYER, f"To: {SHOP}", f"{field}: x{piece * pieces}", body=body)
         sent = mail(text, EVERYBODY, to=S, sender=BUYER)
-        replace(sent, message=replace(sent.message, means=Means(check))).plan()
+        replace(sent, message=replace(sent.message, limits=Limits(check))).plan()
         return count
 
     few = asked(1)
@@ -114,24 +118,24 @@ def test_the_time_is_asked_for_within_one_field_and_one_body(
 
 
 FIELD_LOOPS = {
-    "tokens": (lambda v, c: tokens(v, c), b"<"),
-    "comments": (lambda v, c: tokens(v, c), b"()"),
-    "atoms": (lambda v, c: mailboxes(v, c), b"a "),
-    "addresses": (lambda v, c: mailboxes(v, c), b"a@b.c,"),
-    "things never closed": (lambda v, c: mailboxes(v, c), b"<a"),
-    "elements": (lambda v, c: list(elements(v, c)), b","),
-    "encoded words": (lambda v, c: decoded(v, c), b"=?utf-8?q?=C3?= "),
-    "words of other charsets": (lambda v, c: decoded(v, c), b"=?x?q?=C3?= "),
-    "raw octets": (lambda v, c: decoded(v, c), b"\xff "),
-    "folds": (lambda v, c: decoded(v, c), b"\n "),
+    "tokens": (lambda v, c: split_tokens(v, c), b"<"),
+    "comments": (lambda v, c: split_tokens(v, c), b"()"),
+    "atoms": (lambda v, c: find_mailboxes(v, c), b"a "),
+    "addresses": (lambda v, c: find_mailboxes(v, c), b"a@b.c,"),
+    "things never closed": (lambda v, c: find_mailboxes(v, c), b"<a"),
+    "elements": (lambda v, c: list(split_elements(v, c)), b","),
+    "encoded words": (lambda v, c: decode_words(v, c), b"=?utf-8?q?=C3?= "),
+    "words of other charsets": (lambda v, c: decode_words(v, c), b"=?x?q?=C3?= "),
+    "raw octets": (lambda v, c: decode_words(v, c), b"\xff "),
+    "folds": (lambda v, c: decode_words(v, c), b"\n "),
     "parameters": (lambda v, c: parameters.parse(v, c), b";a=b"),
     "continued parameters": (lambda v, c: parameters.parse(v, c), b";a*1*=%"),
-    "fields": (lambda v, c: list(fields.fields(v, c)), b"a:\n"),
-    "folded fields": (lambda v, c: list(fields.fields(v, c)), b"a:\n b\n"),
-    "lines": (lambda v, c: list(fields.unfolded(v, c)), b"\n"),
-    "a text": (lambda v, c: masked_text(v, str, c), b"\xff "),
-    "a list": (lambda v, c: masked_mailboxes(v, lambda _: None, str, c), b"a@b.c,"),
-    "who goes": (lambda v, c: without(v, lambda _: True, c), b"a@b.c,"),
+    "fields": (lambda v, c: list(fields.iter_fields(v, c)), b"a:\n"),
+    "folded fields": (lambda v, c: list(fields.iter_fields(v, c)), b"a:\n b\n"),
+    "lines": (lambda v, c: list(fields.iter_field_spans(v, c)), b"\n"),
+    "a text": (lambda v, c: mask_text(v, str, c), b"\xff "),
+    "a list": (lambda v, c: mask_mailboxes(v, lambda _: None, str, c), b"a@b.c,"),
+    "who goes": (lambda v, c: remove_people(v, lambda _: True, c), b"a@b.c,"),
 }
 
 
@@ -173,7 +177,7 @@ def test_a_plan_asks_often_within_each_kind_of_field(field: str, piece: str) -> 
 
         text = written(BUYER, f"To: {SHOP}", f"{field}: x{piece * pieces}")
         sent = mail(text, EVERYBODY, to=S, sender=BUYER)
-        replace(sent, message=replace(sent.message, means=Means(check))).plan()
+        replace(sent, message=replace(sent.message, limits=Limits(check))).plan()
         return count
 
     assert asked(1_000) >= asked(1) + 1_000 // EVERY

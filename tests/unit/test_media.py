@@ -47,8 +47,8 @@ def png(text: bytes) -> bytes:
     ],
 )
 def test_an_address_is_written_over(data: bytes, expected: bytes) -> None:
-    assert media.is_one("application/octet-stream", data)
-    assert media.masked(data, PEOPLE) == expected
+    assert media.is_media("application/octet-stream", data)
+    assert media.overwrite_addresses(data, PEOPLE) == expected
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n"]))
@@ -56,8 +56,8 @@ def test_the_length_stays_and_what_holds_no_address_is_the_same_object(
     data: bytes, magic: bytes
 ) -> None:
     whole = magic + data
-    assert media.masked(whole, PEOPLE) is whole
-    assert len(media.masked(whole + REAL, PEOPLE)) == len(whole + REAL)
+    assert media.overwrite_addresses(whole, PEOPLE) is whole
+    assert len(media.overwrite_addresses(whole + REAL, PEOPLE)) == len(whole + REAL)
 
 
 def sent(kind: str, data: bytes, to: str = S) -> bytes:

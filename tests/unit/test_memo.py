@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import attachment, large, leaf
 from conversation_tracker.core.model.message import Header
-from conversation_tracker.core.model.part_cache import Memo, Quiet
+from conversation_tracker.core.model.part_cache import CleanParts, PartCache
 from conversation_tracker.core.scanning import decodings
 from conversation_tracker.core.scanning.scan import Scanner
 
@@ -77,7 +77,7 @@ def forgetting(patch: pytest.MonkeyPatch) -> None:
         scanner.nobody.clear()
         return looked(scanner, *arguments)
 
-    patch.setattr(Memo, "quiet", lambda memo, people: Quiet())
+    patch.setattr(PartCache, "clean_parts", lambda part_cache, people: CleanParts())
     patch.setattr(Scanner, "look", anew)
 
 
@@ -109,8 +109,8 @@ def counted(patch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[An
 @pytest.mark.parametrize("text", ["Hello\n", "See https://doe.example/ and shop.example\n"])
 def test_what_names_nobody_is_gone_through_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once by the masking and once by the final scan, for the record and the copy together."""
-    masked = counted(monkeypatch, leaf, "masked")
-    scanned = counted(monkeypatch, decodings, "blocks")
+    masked = counted(monkeypatch, leaf, "mask_leaf")
+    scanned = counted(monkeypatch, decodings, "decode_blocks")
     looked_into = counted(monkeypatch, attachment, "find_kind")
     assert mail(written(BUYER, body=text), order(BUYER, SHOP, CARRIER), to=A).sent()
     assert (len(masked), len(looked_into)) == (1, 1)
@@ -119,8 +119,8 @@ def test_what_names_nobody_is_gone_through_once(text: str, monkeypatch: pytest.M
 
 def test_what_stands_between_parts_is_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """So are their header blocks: most parts of most messages name nobody there."""
-    blocks = counted(monkeypatch, part_header, "masked")
-    texts = counted(monkeypatch, large, "text_edits")
+    blocks = counted(monkeypatch, part_header, "mask_header")
+    texts = counted(monkeypatch, large, "edit_text")
     found = [("text/plain", False, "Hello")] * 3
     text = multipart(found).replace(b"\nHello\n--b", b"\n--b")  # no preamble of its own
     text = re.sub(rb"\nContent-(?:ID|Description): .*", b"", text)
@@ -141,10 +141,10 @@ def test_the_readers_alias_is_theirs_though_the_record_keeps_it(text: str) -> No
 
 def test_a_changed_message_is_not_known() -> None:
     message = mail(written(BUYER), order(BUYER, SHOP), to=S).message
-    message.memo.quiet("people").texts.add(1)
+    message.part_cache.clean_parts("people").texts.add(1)
     changed = replace(message, body=b"other")
-    assert message.memo.quiet("people").texts
-    assert not changed.memo.quiet("people").texts
+    assert message.part_cache.clean_parts("people").texts
+    assert not changed.part_cache.clean_parts("people").texts
     assert changed == replace(message, body=b"other")
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.model.address import Address
-from conversation_tracker.core.model.first_pass import Passage
+from conversation_tracker.core.model.first_pass import FirstPass
 from conversation_tracker.core.model.message import (
     HOPS,
     PASS,
@@ -216,7 +216,7 @@ def test_the_highest_hop_count_holds() -> None:
 def test_an_outsider_is_neither_alias_nor_bounce_address(
     recipient: Recipient, outsider: bool
 ) -> None:
-    assert recipient.outsider is outsider
+    assert recipient.is_outsider is outsider
 
 
 # Telling a retry from another message
@@ -257,7 +257,7 @@ def test_the_same_earlier_received_lines_are_a_retry(fields: list[tuple[str, str
     folded = (HOP[0], HOP[1].replace(" ", "\n\t"))
     again = written(folded, *fields, arrival=Arrival("4AA2", client="192.0.2.2"))
     assert again.digest == first.digest
-    assert not first.brief
+    assert not first.is_brief
 
 
 @pytest.mark.parametrize("fields", [STRAIGHT, NOTICE], ids=["with Message-ID", "without"])
@@ -272,7 +272,7 @@ def test_with_nothing_to_tell_it_by_the_client_does_for_a_short_while() -> None:
     first = written(*NOTICE, arrival=Arrival("4AA1", client="192.0.2.1"))
     again = written(*NOTICE, arrival=Arrival("4AA2", client="192.0.2.1"))
     other = written(*NOTICE, arrival=Arrival("4AA3", client="192.0.2.2"))
-    assert first.brief
+    assert first.is_brief
     assert again.digest == first.digest != other.digest
 
 
@@ -282,14 +282,14 @@ def test_a_message_id_of_postfix_tells_no_more_than_none() -> None:
         return written(*NOTICE, *added, arrival=Arrival(queue_id, client="192.0.2.1"))
 
     first, again = completed("4ZJXYz0abcz1"), completed("4ZJXZz0abcz2")
-    assert first.brief
+    assert first.is_brief
     assert again.digest == first.digest
-    assert not written(*STRAIGHT, arrival=Arrival("4ZJXYz0abcz1")).brief
+    assert not written(*STRAIGHT, arrival=Arrival("4ZJXYz0abcz1")).is_brief
 
 
 def test_a_copy_of_the_splitters_is_known_by_the_first_pass() -> None:
-    passage = Passage(b"\xab" * 32, "verified")
-    assert not written(*NOTICE, arrival=Arrival(split=True, passage=passage)).brief
+    passage = FirstPass(b"\xab" * 32, "verified")
+    assert not written(*NOTICE, arrival=Arrival(split=True, passage=passage)).is_brief
 
 
 def test_a_date_that_postfix_adds_at_each_try_makes_no_other_message() -> None:
@@ -347,7 +347,7 @@ def test_headers_and_body_do_not_run_into_each_other() -> None:
 
 
 def test_what_the_first_pass_found_out_is_believed() -> None:
-    passage = Passage(b"\xab" * 32, "verified")
+    passage = FirstPass(b"\xab" * 32, "verified")
     split = written(*MAIL, arrival=Arrival(split=True, passage=passage))
     assert split.digest == b"\xab" * 32
     assert written(*MAIL, arrival=Arrival(split=True)).digest == written(*MAIL).digest

@@ -3,7 +3,7 @@
 import pytest
 from builders import BUYER, CARRIER, DOMAIN, SHOP, hard, mail, order, person
 
-from conversation_tracker.core.model.conversation import Mapped
+from conversation_tracker.core.model.conversation import MappedId
 from conversation_tracker.core.views import message_ids
 
 PARENT = DOMAIN.partition(".")[2]
@@ -14,9 +14,9 @@ def test_an_identifier_of_ours_reveals_nobody_of_the_parent_domain(host: str) ->
     """Else it would be replaced once more, and not be the one that is mapped back."""
     desk = person(f"desk@{PARENT}", "partner", "d" * 32)
     talk = order(person(BUYER), desk)
-    assert message_ids.revealed(f"<m-0@{host}>".encode(), talk) is None
-    assert message_ids.revealed(f"<1@mail.{PARENT}>".encode(), talk) == desk
-    assert message_ids.revealed(f"<desk@{PARENT}@{host}>".encode(), talk) == desk
+    assert message_ids.find_person(f"<m-0@{host}>".encode(), talk) is None
+    assert message_ids.find_person(f"<1@mail.{PARENT}>".encode(), talk) == desk
+    assert message_ids.find_person(f"<desk@{PARENT}@{host}>".encode(), talk) == desk
 
 
 def test_an_identifier_of_a_shared_domain_is_the_authors() -> None:
@@ -24,14 +24,14 @@ def test_an_identifier_of_a_shared_domain_is_the_authors() -> None:
     first, second = person(BUYER), person(BUYER.replace("john", "ann"), "partner", "d" * 32)
     talk = order(first, second, person(CARRIER))
     identifier = b"<1@" + BUYER.partition("@")[2].encode() + b">"
-    assert message_ids.revealed(identifier, talk) == first
-    assert message_ids.revealed(identifier, talk, second) == second
-    ours = message_ids.ours(identifier, talk.order)
-    known = {ours: Mapped(ours, identifier.decode(), second.token)}
-    assert message_ids.stands_for(identifier, talk, second, known, first) is None
-    assert message_ids.stands_for(identifier, talk, first, known, first) == ours
-    assert message_ids.stands_for(ours.encode(), talk, second, known) == identifier.decode()
-    assert message_ids.stands_for(ours.encode(), talk, first, known) is None
+    assert message_ids.find_person(identifier, talk) == first
+    assert message_ids.find_person(identifier, talk, second) == second
+    ours = message_ids.make_identifier(identifier, talk.order)
+    known = {ours: MappedId(ours, identifier.decode(), second.token)}
+    assert message_ids.find_stand_in(identifier, talk, second, known, first) is None
+    assert message_ids.find_stand_in(identifier, talk, first, known, first) == ours
+    assert message_ids.find_stand_in(ours.encode(), talk, second, known) == identifier.decode()
+    assert message_ids.find_stand_in(ours.encode(), talk, first, known) is None
 
 
 def test_a_sender_makes_the_database_look_up_few_identifiers() -> None:
@@ -42,23 +42,23 @@ def test_a_sender_makes_the_database_look_up_few_identifiers() -> None:
     found = message_ids.to_look_up(mail(text, talk, to=hard("b")).message, talk.order)
     assert found[0] == f"<m-1@{DOMAIN}>"
     assert len(found) == 101
-    assert found[1] == message_ids.ours(b"<4999@elsewhere.example>", talk.order)
+    assert found[1] == message_ids.make_identifier(b"<4999@elsewhere.example>", talk.order)
 
 
 def test_whoever_claims_the_stores_domain_does_not_own_it() -> None:
     """One forged From must not take the store's threads away from it."""
     evil = person("evil@shop.example", "partner", "e" * 32)
     talk = order(BUYER, SHOP, evil)
-    assert message_ids.revealed(b"<s1@shop.example>", talk) is None
-    assert message_ids.revealed(b"<s1@mail.shop.example>", talk, evil) is None
+    assert message_ids.find_person(b"<s1@shop.example>", talk) is None
+    assert message_ids.find_person(b"<s1@mail.shop.example>", talk, evil) is None
 
 
 def test_an_address_in_an_identifier_tells_more_than_who_wrote_it() -> None:
     """At a public provider everybody shares the domain."""
     ann, bob = (person(f"{name}@gmail.com", "partner", name[0] * 32) for name in ("ann", "bob"))
     talk = order(ann, bob)
-    assert message_ids.revealed(b"<1.bob@gmail.com>", talk, ann) == bob
-    assert message_ids.revealed(b"<1@mail.gmail.com>", talk, ann) is None
+    assert message_ids.find_person(b"<1.bob@gmail.com>", talk, ann) == bob
+    assert message_ids.find_person(b"<1@mail.gmail.com>", talk, ann) is None
 
 
 def test_a_content_id_of_a_shared_domain_is_the_authors() -> None:

@@ -14,7 +14,7 @@ from conversation_tracker import __version__
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.telemetry.counters import DIRECTIONS, OUTCOMES, REPLIES, Metrics
-from conversation_tracker.telemetry.exporter import server
+from conversation_tracker.telemetry.exporter import listen
 from private.ports import free_port
 
 Samples = dict[tuple[str, ...], float]
@@ -50,7 +50,7 @@ def samples(text: str) -> Samples:
 def served() -> Iterator[tuple[Metrics, str]]:
     """Metrics that are served, and where."""
     metrics, port = shared(), free_port()
-    made = server(metrics, ("127.0.0.1", port))
+    made = listen(metrics, ("127.0.0.1", port))
     thread = threading.Thread(target=made.serve_forever)
     thread.start()
     yield metrics, f"http://127.0.0.1:{port}/metrics"
@@ -66,12 +66,12 @@ def fetched(url: str) -> str:
 
 def test_nothing_is_counted_while_they_are_off() -> None:
     metrics = Metrics()
-    metrics.message("forwarded", "inbound", 0.01, None)
-    metrics.refused_recipient(replies.UNKNOWN_ALIAS)
-    metrics.database_unavailable()
-    metrics.load(in_flight=1, waiting=1)
-    assert not metrics.on
-    assert sum(metrics.totals().messages.values()) == 0
+    metrics.count_message("forwarded", "inbound", 0.01, None)
+    metrics.count_refused_recipient(replies.UNKNOWN_ALIAS)
+    metrics.count_database_failure()
+    metrics.note_load(in_flight=1, waiting=1)
+    assert not metrics.is_on
+    assert sum(metrics.add_up().messages.values()) == 0
 
 
 def test_a_program_without_metrics_does_not_load_the_library() -> None:
@@ -89,14 +89,14 @@ def test_what_a_killed_worker_counted_stays_and_its_gauges_go() -> None:
 
     def work() -> None:
         metrics.use(row)
-        metrics.message("forwarded", "inbound", 0.004, None)
-        metrics.message("refused", "", 3.0, replies.CANNOT_MASK)
-        metrics.load(in_flight=2, waiting=3)
+        metrics.count_message("forwarded", "inbound", 0.004, None)
+        metrics.count_message("refused", "", 3.0, replies.CANNOT_MASK)
+        metrics.note_load(in_flight=2, waiting=3)
 
     child(work)
-    assert (metrics.totals().in_flight, metrics.totals().waiting) == (2, 3)
+    assert (metrics.add_up().in_flight, metrics.add_up().waiting) == (2, 3)
     metrics.give_back(row)
-    totals = metrics.totals()
+    totals = metrics.add_up()
     assert (totals.in_flight, totals.waiting) == (0, 0)
     assert totals.messages["forwarded", "inbound"] == totals.messages["refused", "none"] == 1
     assert totals.refused["554 5.6.0"] == 1
@@ -104,7 +104,7 @@ def test_what_a_killed_worker_counted_stays_and_its_gauges_go() -> None:
     assert totals.seconds_sum == pytest.approx(3.004)
     assert metrics.take() == row
     child(work)
-    assert metrics.totals().messages["forwarded", "inbound"] == 2
+    assert metrics.add_up().messages["forwarded", "inbound"] == 2
 
 
 def test_workers_have_rows_of_their_own_as_long_as_there_are_enough() -> None:
@@ -114,8 +114,8 @@ def test_workers_have_rows_of_their_own_as_long_as_there_are_enough() -> None:
     assert 0 not in rows
     for row in rows:
         metrics.use(row)
-        metrics.database_unavailable()
-    assert metrics.totals().unavailable == 1000
+        metrics.count_database_failure()
+    assert metrics.add_up().unavailable == 1000
 
 
 def test_threads_lose_no_count() -> None:
@@ -123,15 +123,15 @@ def test_threads_lose_no_count() -> None:
 
     def work() -> None:
         for _ in range(5000):
-            metrics.message("untouched", "", 0.0, None)
-            metrics.refused_recipient(replies.UNKNOWN_ALIAS)
+            metrics.count_message("untouched", "", 0.0, None)
+            metrics.count_refused_recipient(replies.UNKNOWN_ALIAS)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    totals = metrics.totals()
+    totals = metrics.add_up()
     assert totals.messages["untouched", "none"] == sum(totals.seconds) == 20_000
     assert totals.recipients["550 5.1.1"] == 20_000
 
@@ -145,8 +145,10 @@ def test_every_reply_there_is_has_a_place() -> None:
 def test_what_is_in_no_list_is_no_label(served: tuple[Metrics, str]) -> None:
     metrics, url = served
     before = samples(fetched(url)).keys()
-    metrics.message("john@doe.example", "john@doe.example", 0.1, Reply("550", "5.9.9", "John"))
-    metrics.refused_recipient(Reply("550", "5.9.9", "john@doe.example"))
+    metrics.count_message(
+        "john@doe.example", "john@doe.example", 0.1, Reply("550", "5.9.9", "John")
+    )
+    metrics.count_refused_recipient(Reply("550", "5.9.9", "john@doe.example"))
     text = fetched(url)
     assert samples(text).keys() == before
     assert "john" not in text.lower()
@@ -156,10 +158,10 @@ def test_what_is_in_no_list_is_no_label(served: tuple[Metrics, str]) -> None:
 
 def test_prometheus_reads_all_of_it(served: tuple[Metrics, str]) -> None:
     metrics, url = served
-    metrics.message("forwarded", "outbound", 0.02, None)
-    metrics.message("forwarded", "outbound", 60.0, None)
-    metrics.restarted()
-    metrics.running(2)
+    metrics.count_message("forwarded", "outbound", 0.02, None)
+    metrics.count_message("forwarded", "outbound", 60.0, None)
+    metrics.count_restart()
+    metrics.note_workers(2)
     found = samples(fetched(url))
     name = "conversation_tracker_"
     assert found[f"{name}messages_total", "outbound", "forwarded"] == 2
@@ -190,9 +192,9 @@ def test_clients_that_speak_no_http_leave_it_as_it_was(
 def test_an_address_that_is_taken_is_an_error(served: tuple[Metrics, str]) -> None:
     port = int(served[1].split(":")[2].partition("/")[0])
     with pytest.raises(OSError, match="in use"):
-        server(Metrics(), ("127.0.0.1", port))
+        listen(Metrics(), ("127.0.0.1", port))
 
 
 def test_ipv6_is_served_too() -> None:
-    made = server(shared(), ("::1", free_port()))
+    made = listen(shared(), ("::1", free_port()))
     made.server_close()

@@ -11,11 +11,17 @@ from hypothesis import strategies as st
 
 from conversation_tracker.core.scanning import parts
 from conversation_tracker.core.syntax import mime, parameters
-from conversation_tracker.core.syntax.mime import MAX_DEPTH, MAX_PARTS, Part, TooComplex, read
+from conversation_tracker.core.syntax.mime import (
+    MAX_DEPTH,
+    MAX_PARTS,
+    Part,
+    TooComplex,
+    read_structure,
+)
 
 
 def structure(content_type: bytes, body: bytes) -> Part:
-    return read([(b"Content-Type", content_type)], body)
+    return read_structure([(b"Content-Type", content_type)], body)
 
 
 def outline(part: Part, body: bytes) -> object:
@@ -98,13 +104,13 @@ def test_a_part_says_what_its_header_declares() -> None:
 
 def test_the_first_of_several_fields_counts() -> None:
     found = [(b"content-type", b"text/html"), (b"Content-Type", b"text/plain")]
-    assert read(found, b"x").type == "text/html"
+    assert read_structure(found, b"x").type == "text/html"
 
 
 def test_a_message_in_a_transfer_encoding_is_read_in_decoded_form() -> None:
     body = b"Q29udGVudC1UeXBlOiB0ZXh0L2h0bWwKCjxwPg=="
     found = [(b"Content-Type", b"message/rfc822"), (b"Content-Transfer-Encoding", b"base64")]
-    part = read(found, body)
+    part = read_structure(found, body)
     assert part.children == ()
     assert part.embedded is not None
     data, inside = part.embedded
@@ -136,13 +142,13 @@ def test_parameters_are_read_however_they_are_written(
     found, read_parameters = parameters.parse(value)
     assert found == main
     for name, text in expected:
-        assert parameters.value_of(read_parameters, name) == text
+        assert parameters.get_value(read_parameters, name) == text
 
 
 @pytest.mark.parametrize("piece", [b";", b";(a)", b"; (a;b)", b";(", b";*", b";a*1=x", b";a*0*=%"])
 def test_parameters_cost_their_length(piece: bytes) -> None:
     def work(size: int) -> object:
-        return parameters.masked(
+        return parameters.mask_parameters(
             b"text/plain" + piece * (size // len(piece)), lambda each: each + "y"
         )
 
@@ -161,12 +167,12 @@ def test_parameters_cost_their_length(piece: bytes) -> None:
     ],
 )
 def test_parameters_are_masked_in_decoded_form(value: bytes, expected: bytes) -> None:
-    assert parameters.masked(value, lambda text: text.replace("john", "mary")) == expected
+    assert parameters.mask_parameters(value, lambda text: text.replace("john", "mary")) == expected
 
 
 @given(st.binary(max_size=200))
 def test_parameters_stay_when_nothing_is_masked(value: bytes) -> None:
-    assert parameters.masked(value, lambda text: text) is value
+    assert parameters.mask_parameters(value, lambda text: text) is value
 
 
 def nested(depth: int) -> bytes:
@@ -176,9 +182,9 @@ def nested(depth: int) -> bytes:
 
 
 def test_the_depth_is_limited() -> None:
-    read([(b"Content-Type", b"multipart/mixed; boundary=0")], nested(MAX_DEPTH - 1))
+    read_structure([(b"Content-Type", b"multipart/mixed; boundary=0")], nested(MAX_DEPTH - 1))
     with pytest.raises(TooComplex, match="nested deeper than 20"):
-        read([(b"Content-Type", b"multipart/mixed; boundary=0")], nested(MAX_DEPTH))
+        read_structure([(b"Content-Type", b"multipart/mixed; boundary=0")], nested(MAX_DEPTH))
 
 
 def test_messages_count_as_depth_too() -> None:
@@ -253,7 +259,7 @@ JUNK = st.lists(WORDS, max_size=40).map(b"".join) | st.binary(max_size=100)
 def test_spans_lie_inside_each_other_in_order(
     found: list[tuple[bytes, bytes]], body: bytes
 ) -> None:
-    root = read(found, body)
+    root = read_structure(found, body)
     assert root.content == (0, len(body))
     for part in root.walk():
         at = part.content[0]
@@ -305,9 +311,10 @@ def test_a_closing_delimiter_has_its_hyphens_at_the_boundary(
         monkeypatch.setattr(mime, "LARGE", 5)
     body = b"--b\n\none\n" + line + b"\n\ntwo\n"
     contents = [
-        body[slice(*part.content)] for part in read([(b"Content-Type", MIXED)], body).children
+        body[slice(*part.content)]
+        for part in read_structure([(b"Content-Type", MIXED)], body).children
     ]
-    lines = parts.delimiters(parts.Part(body, 0, len(body)), b"b", 0)
+    lines = parts.find_delimiters(parts.Entity(body, 0, len(body)), b"b", 0)
     if closing is None:
         assert contents == [b"one\n" + line + b"\n\ntwo\n"]
         assert lines == [(0, 4, False)]
@@ -319,9 +326,10 @@ def test_a_closing_delimiter_has_its_hyphens_at_the_boundary(
 @given(st.lists(LINES, max_size=60).map(b"".join))
 def test_the_scan_takes_the_same_lines_for_delimiters(body: bytes) -> None:
     body = b"--b\n" + body + b"\n--b--\n"
-    lines = parts.delimiters(parts.Part(body, 0, len(body)), b"b", 0)
+    lines = parts.find_delimiters(parts.Entity(body, 0, len(body)), b"b", 0)
     spans = [
-        (end, parts.before(body, end, following[0])) for (_, end, _), following in pairwise(lines)
+        (end, parts.strip_line_end(body, end, following[0]))
+        for (_, end, _), following in pairwise(lines)
     ]
     assert [(p.header[0], p.content[1]) for p in structure(MIXED, body).children] == spans
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import Message, render
-from conversation_tracker.core.reports.notice import Notice, failed
-from conversation_tracker.core.reports.report import Report, read
+from conversation_tracker.core.reports.notice import Notice, write_notice
+from conversation_tracker.core.reports.report import Report, read_report
 
 ALIAS = "ff2e6348a53a4d449af92be2a1011328@ct.example.com"
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -34,7 +34,7 @@ GIVEN: dict[str, Any] = {
 
 
 def written(**changes: Any) -> Notice:
-    return failed(**(GIVEN | changes))
+    return write_notice(**(GIVEN | changes))
 
 
 def parsed(notice: Notice) -> EmailMessage:
@@ -198,7 +198,7 @@ def test_we_read_our_own_notice() -> None:
     notice = written()
     message = Message(None, (), notice.headers, notice.body, null=True)
     expected = Report("failed", "5.1.1", GIVEN["diagnostic"], (Address.parse(ALIAS),))
-    assert read(message) == expected
+    assert read_report(message) == expected
 
 
 NASTY = st.one_of(
@@ -223,7 +223,7 @@ TIMES = st.datetimes(timezones=st.just(UTC))
 @given(TEXTS, TIMES, TIMES)
 def test_no_argument_breaks_out(texts: dict[str, str], arrived: datetime, now: datetime) -> None:
     """Whatever the arguments: the same fields, three parts, 7 bits, short lines, no stray end."""
-    notice = failed(**texts, arrived=arrived, now=now)
+    notice = write_notice(**texts, arrived=arrived, now=now)
     raw = render(notice.headers, notice.body)
     assert re.fullmatch(rb"(?:[\x20-\x7e\t]{0,998}\r\n)*", raw)
     wanted = {b"From", b"To", b"Subject", b"Date", b"Message-ID", b"Auto-Submitted"} | {
@@ -246,7 +246,7 @@ def test_no_argument_breaks_out(texts: dict[str, str], arrived: datetime, now: d
 @given(TEXTS)
 def test_fields_of_the_parts_stay_ours(texts: dict[str, str]) -> None:
     """No argument adds a field to the delivery status, or to the returned header."""
-    notice = failed(**texts, arrived=GIVEN["arrived"], now=GIVEN["now"])
+    notice = write_notice(**texts, arrived=GIVEN["arrived"], now=GIVEN["now"])
     _, status, header = re.split(rb"(?m)^--=_[0-9A-Za-z]*\r\n", notice.body)[1:]
     known = rb"Content-Description|Content-Type|Reporting-MTA|Arrival-Date|Original-Recipient"
     known += rb"|Final-Recipient|Action|Status|Diagnostic-Code|Message-ID|Subject"

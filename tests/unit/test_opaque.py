@@ -7,8 +7,8 @@ from builders import BUYER, EVERYBODY, SHOP, B, S, mail
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.part import opaque
-from conversation_tracker.core.masking.part.body import UNSIGNED
+from conversation_tracker.core.masking.part import opaque_signature
+from conversation_tracker.core.masking.part.message_body import UNSIGNED
 
 SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 DATA = bytes.fromhex("06092a864886f70d010701")
@@ -102,7 +102,7 @@ def test_the_record_has_the_text_and_says_what_became_of_it() -> None:
     ],
 )
 def test_other_data_are_no_signed_message(data: bytes) -> None:
-    assert opaque.content(data) is None
+    assert opaque_signature.extract_content(data) is None
 
 
 @given(st.binary(max_size=300), st.booleans(), st.integers(0, 80), st.integers(0, 255))
@@ -110,8 +110,8 @@ def test_content_is_read_whole_and_broken_data_raise_nothing(
     inner: bytes, streamed: bool, at: int, byte: int
 ) -> None:
     data = signed(inner, streamed=streamed)
-    assert opaque.content(data) == inner
+    assert opaque_signature.extract_content(data) == inner
     broken = bytearray(data)
     broken[at % len(broken)] = byte
-    opaque.content(bytes(broken))
-    opaque.content(data[:at])
+    opaque_signature.extract_content(bytes(broken))
+    opaque_signature.extract_content(data[:at])

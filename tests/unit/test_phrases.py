@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.header.phrases import quote_names
-from conversation_tracker.core.model.address import mailboxes
-from conversation_tracker.core.syntax.encoded_words import decoded
+from conversation_tracker.core.model.address import find_mailboxes
+from conversation_tracker.core.syntax.encoded_words import decode_words
 
 LOOKS = {
     b"Doe, John <a@b.example>": b'"Doe, John" <a@b.example>',
@@ -54,7 +54,9 @@ def test_a_name_that_would_be_taken_apart_is_quoted_or_encoded(value: bytes) -> 
     written = quote_names(value)
     assert written == LOOKS[value]
     assert quote_names(written) is written
-    assert decoded(written).replace('"', "") == decoded(value).replace('"', "").replace("\r\n", "")
+    assert decode_words(written).replace('"', "") == decode_words(value).replace('"', "").replace(
+        "\r\n", ""
+    )
 
 
 @pytest.mark.parametrize("value", STAY)
@@ -68,8 +70,8 @@ def test_other_values_stay_as_they_are(value: bytes) -> None:
 def test_no_address_is_lost_or_made(value: bytes) -> None:
     """Whatever stands there: the same addresses, in the same order, and nothing more to do."""
     written = quote_names(value)
-    before = [box.address for box in mailboxes(value) if box.address]
-    after = [box.address for box in mailboxes(written) if box.address]
+    before = [box.address for box in find_mailboxes(value) if box.address]
+    after = [box.address for box in find_mailboxes(written) if box.address]
     assert [each for each in after if each in before] == before
     assert quote_names(written) == written
 

@@ -30,7 +30,7 @@ LETTER = "From: v@elsewhere.example\nX-Conversation-Pass: x\nSubject: Spam\n\nTe
     ],
 )
 def test_who_is_a_postmaster(address: str, is_one: bool) -> None:
-    assert postmaster.addressed(Address.parse(address), DOMAINS) is is_one
+    assert postmaster.is_postmaster(Address.parse(address), DOMAINS) is is_one
 
 
 def letter(*names: str) -> Message:
@@ -62,14 +62,14 @@ def test_of_several_the_splitter_makes_one_each_and_what_does_not_split_waits() 
 
 
 def test_a_postmaster_is_no_outsider_who_would_join() -> None:
-    assert not letter("abuse@ct.example.com").recipients[0].outsider
+    assert not letter("abuse@ct.example.com").recipients[0].is_outsider
 
 
 def test_only_mail_to_nobody_else_is_theirs_alone() -> None:
     both = letter("abuse@ct.example.com", "postmaster@ct.example.com").recipients
-    assert postmaster.alone(both)
-    assert not postmaster.alone((*both, Recipient(b"<a@x.example>", None)))
-    assert not postmaster.alone(())
+    assert postmaster.goes_to_postmasters(both)
+    assert not postmaster.goes_to_postmasters((*both, Recipient(b"<a@x.example>", None)))
+    assert not postmaster.goes_to_postmasters(())
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,6 @@ def test_only_mail_to_nobody_else_is_theirs_alone() -> None:
     ],
 )
 def test_check_looks_whether_somebody_can_get_it(address: str, verdict: str) -> None:
-    [fact] = check_postmaster.facts(address, DOMAINS)
+    [fact] = check_postmaster.check(address, DOMAINS)
     assert fact.verdict == verdict
     assert "@" not in str(fact)

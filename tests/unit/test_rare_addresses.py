@@ -19,7 +19,7 @@ from builders import (
     written,
 )
 
-from conversation_tracker.core.masking.part.body import REMOVED
+from conversation_tracker.core.masking.part.message_body import REMOVED
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import parse, render
 from conversation_tracker.core.scanning.scan import Scanner

@@ -17,7 +17,7 @@ import pytest
 from builders import CARRIER, SHOP, A, hard, mail, order, person
 from cost import within
 
-from conversation_tracker.core.base.means import Means
+from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.model.message import parse, render
 from conversation_tracker.core.scanning.scan import Scanner
 
@@ -299,7 +299,7 @@ def test_what_is_nearly_an_address_costs_little_and_asks_the_time(near: str, typ
 
     text = f"From: {CARRIER}\nTo: {hard('b')}\nContent-Type: {type_}\n\n{near * 4_000}\n"
     row = mail(text, order("john@doe.example", CARRIER), to=hard("b"), sender=CARRIER)
-    row = replace(row, message=replace(row.message, means=Means(check)))
+    row = replace(row, message=replace(row.message, limits=Limits(check)))
     within(1.5, row.plan)
     assert asked > 40
 

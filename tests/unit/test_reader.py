@@ -29,12 +29,12 @@ from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import calendar
-from conversation_tracker.core.masking.text.eyes import Eyes, Running
 from conversation_tracker.core.masking.text.html_text import Page
-from conversation_tracker.core.model.conversation import Mapped
-from conversation_tracker.core.rules.rewrite import plan
-from conversation_tracker.core.scanning import unread
-from conversation_tracker.core.syntax.encoded_words import decoded
+from conversation_tracker.core.masking.text.unmask import RunningText, Unmasker
+from conversation_tracker.core.model.conversation import MappedId
+from conversation_tracker.core.rules.planning import plan
+from conversation_tracker.core.scanning import hidden_text
+from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.views.view import View
 
 KNOWN = order(BUYER, SHOP, CARRIER)
@@ -183,7 +183,7 @@ def test_encoded_words_are_read(words: str) -> None:
     value = next(h.value.decode() for h in left.headers if h.name == b"Subject")
     assert (f"=?utf-8?B?{code}?=" == value) == ("://" in words)
     if "://" not in words:
-        assert decoded(value.encode()) == f"about {BUYER}"
+        assert decode_words(value.encode()) == f"about {BUYER}"
 
 
 PAGES = [
@@ -647,7 +647,7 @@ def test_a_large_text_is_one_text() -> None:
 # Whatever comes
 
 ME = "me@own.example"
-EYES = Eyes([B, soft(BUYER)], ["b" * 32, f"{REF}b."], ME)
+EYES = Unmasker([B, soft(BUYER)], ["b" * 32, f"{REF}b."], ME)
 SIGNS = st.sampled_from(
     [
         B,
@@ -702,7 +702,7 @@ def neutral(source: str) -> str:
 @given(SOURCES)
 def test_only_whole_aliases_ever_change(source: str) -> None:
     """In running text and pages, and whatever else stands there."""
-    for new in (EYES(source), Page().shown(source, EYES)):
+    for new in (EYES(source), Page().show(source, EYES)):
         assert len(new) <= len(source)
         # Each alias is one sign here, however it came about.
         assert neutral(new.replace(ME, "*")) == neutral(source)
@@ -719,7 +719,7 @@ def test_what_is_in_an_attribute_stays(value: str, rest: str) -> None:
     """However it is written, and whatever is around."""
     for quote in ('"', "'"):
         tag = f"<img src={quote}{value.replace(quote, '')}{quote}>"
-        assert tag in Page().shown(f"<p>Hello {tag} {rest}", EYES)
+        assert tag in Page().show(f"<p>Hello {tag} {rest}", EYES)
 
 
 HOSTILE = [
@@ -739,18 +739,18 @@ def test_reading_costs_time_in_proportion(shape: str, beginning: str) -> None:
 
     def work(size: int) -> None:
         text = beginning + shape * (size // len(shape)) + B
-        Page().shown(text, EYES)
-        Running(flowed=True).shown(text, EYES)
-        Running(flowed=True, delsp=True).shown(text, EYES)
-        calendar.shown(text, EYES)
+        Page().show(text, EYES)
+        RunningText(flowed=True).show(text, EYES)
+        RunningText(flowed=True, delsp=True).show(text, EYES)
+        calendar.show_reader(text, EYES)
         for kind in ("text/plain", "text/html", "text/calendar", "message/rfc822"):
-            unread.of(kind, text, "john")
+            hidden_text.extract(kind, text, "john")
 
     linear(work, 40_000)
 
 
 def test_the_eyes_of_the_record_see_nothing() -> None:
-    assert View(KNOWN, None).eyes is None
+    assert View(KNOWN, None).unmasker is None
     assert DOMAIN in B
 
 
@@ -761,21 +761,21 @@ def test_the_eyes_of_the_record_see_nothing() -> None:
 def sabotage(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the masking show the reader everywhere, as it once did."""
 
-    def everywhere(self: Eyes, text: str) -> str:
+    def everywhere(self: Unmasker, text: str) -> str:
         for alias in (B, soft(BUYER), B.replace("@", "%40")):
             text = text.replace(alias, self.own)
         return text
 
     def value_masked(name: bytes, value: bytes, mask: View, **how: bool) -> bytes:
         new = part_header_value(name, value, mask, **how)
-        return new.replace(B.encode(), BUYER.encode()) if mask.eyes else new
+        return new.replace(B.encode(), BUYER.encode()) if mask.unmasker else new
 
-    part_header_value = part_header.value_masked
-    monkeypatch.setattr(Eyes, "__call__", everywhere)
-    monkeypatch.setattr(Running, "shown", lambda _, text, eyes: everywhere(eyes, text))
-    monkeypatch.setattr(Page, "shown", lambda _, text, eyes: everywhere(eyes, text))
-    monkeypatch.setattr(calendar, "shown", lambda text, eyes: everywhere(eyes, text))
-    monkeypatch.setattr(part_header, "value_masked", value_masked)
+    part_header_value = part_header.mask_value
+    monkeypatch.setattr(Unmasker, "__call__", everywhere)
+    monkeypatch.setattr(RunningText, "show", lambda _, text, unmasker: everywhere(unmasker, text))
+    monkeypatch.setattr(Page, "show", lambda _, text, unmasker: everywhere(unmasker, text))
+    monkeypatch.setattr(calendar, "show_reader", lambda text, unmasker: everywhere(unmasker, text))
+    monkeypatch.setattr(part_header, "mask_value", value_masked)
 
 
 OTHERS = ("@.org @-b.org", "bounce-@", "x@ 0@")
@@ -850,7 +850,7 @@ def test_the_scan_knows_what_the_sender_wrote(type: str) -> None:
 def test_a_link_to_the_readers_own_message_gets_no_address() -> None:
     """Their identifier is theirs again in header fields, for the thread; a link holds ours."""
     ours, original = f"<m-1@{DOMAIN}>", f"<n1-{BUYER}@far.example>"
-    known = {ours: Mapped(ours, original, "b" * 32)}
+    known = {ours: MappedId(ours, original, "b" * 32)}
     view = View(KNOWN, KNOWN.participants[0], known)
     assert view(f"<a href='mid:m-1@{DOMAIN}'>") == f"<a href='mid:m-1@{DOMAIN}'>"
     assert view.identifiers(ours.encode()) == original.encode()

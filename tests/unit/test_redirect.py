@@ -25,7 +25,13 @@ from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.alias import Hard, Soft
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.message import Message
-from conversation_tracker.core.rules.kind import Kind, Known, OrderMail, Unacceptable, classify
+from conversation_tracker.core.rules.classification import (
+    Kind,
+    Lookups,
+    OrderMail,
+    Unacceptable,
+    classify,
+)
 from conversation_tracker.core.rules.redirect import find_alias
 
 STORES = {"shop.example": OUR_STORE}
@@ -42,7 +48,7 @@ def make(*fields: str, to: str | list[str] = S, author: str = A, trusted: bool =
 def decide(message: Message, found: Conversation | None = ORDER, authserv_id: str = "") -> Kind:
     """Classify it, with the order that the alias in From is of."""
     to = {ORDER.order.id: ORDER} if any(each.token for each in message.recipients) else {}
-    known = Known(to, {}, False, {DOMAIN}, STORES, found)
+    known = Lookups(to, {}, False, {DOMAIN}, STORES, found)
     return classify(message, known, authserv_id=authserv_id)
 
 

@@ -141,7 +141,7 @@ def test_a_record_reveals_nobody() -> None:
 
 def seen(by: str | None) -> View:
     """Give what one person sees; nobody stands for the record."""
-    to = EVERYBODY.of(Address.parse(by)) if by is not None else None
+    to = EVERYBODY.find_exact(Address.parse(by)) if by is not None else None
     return View(EVERYBODY, to)
 
 

@@ -24,21 +24,21 @@ from builders import (
     written,
 )
 
-from conversation_tracker.core.base.means import Means, Overdue
+from conversation_tracker.core.base.limits import Limits, Overdue
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.conversation import Store
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan
-from conversation_tracker.core.rules.authentication import verdict
-from conversation_tracker.core.rules.recording import refusal
-from conversation_tracker.core.rules.rewrite import (
+from conversation_tracker.core.rules.authentication import find_verdict
+from conversation_tracker.core.rules.planning import (
     UnusableNumber,
-    named_order,
-    own_mail,
-    refused,
-    untouched,
-    without_false_trust,
+    drop_false_trust,
+    find_own_store,
+    find_refusal,
+    pass_through,
+    read_order_number,
 )
+from conversation_tracker.core.rules.recording import make_refusal
 
 # Refusals
 
@@ -163,12 +163,12 @@ OURS = frozenset({DOMAIN, TWO})
 def test_from_in_an_alias_domain_is_forged_or_comes_round(
     text: str, reply: replies.Reply | None
 ) -> None:
-    assert refused(mail(text, to=B).message, OURS) == reply
+    assert find_refusal(mail(text, to=B).message, OURS) == reply
 
 
 def test_an_envelope_sender_in_an_alias_domain_is_the_author_only_without_from() -> None:
-    assert refused(mail("\nx", to=B, sender=S).message, OURS) == replies.FORGED_SENDER
-    assert refused(mail(written(CARRIER), to=B, sender=S).message, OURS) is None
+    assert find_refusal(mail("\nx", to=B, sender=S).message, OURS) == replies.FORGED_SENDER
+    assert find_refusal(mail(written(CARRIER), to=B, sender=S).message, OURS) is None
 
 
 STORES = {"shop.example": OUR_STORE}
@@ -188,7 +188,7 @@ STORES = {"shop.example": OUR_STORE}
     ],
 )
 def test_a_stores_own_mail_comes_from_a_trusted_client(message: Mail, store: Store | None) -> None:
-    assert own_mail(message.message, STORES) == store
+    assert find_own_store(message.message, STORES) == store
 
 
 SUBMITTED = replace(OUR_STORE, submitters=frozenset({"shop", "Erp@shop.example"}))
@@ -215,20 +215,20 @@ def test_only_a_submitter_of_the_store_hands_in_its_mail(
     stores = {"shop.example": SUBMITTED}
     given = mail(written(author), to=BUYER, trusted=True).message
     message = replace(given, arrival=replace(given.arrival, user=user))
-    kept = without_false_trust(message, stores)
+    kept = drop_false_trust(message, stores)
     assert kept.arrival.trusted is believed
     assert (kept is message) is believed
-    assert verdict(kept, "mx.example.com") == ("trusted" if believed else "failed")
+    assert find_verdict(kept, "mx.example.com") == ("trusted" if believed else "failed")
     mine = message.author is not None and message.author.domain == "shop.example"
     for each in (message, kept):
-        assert own_mail(each, stores) == (SUBMITTED if mine and believed else None)
+        assert find_own_store(each, stores) == (SUBMITTED if mine and believed else None)
 
 
 def test_nobody_gets_trust_that_they_did_not_have() -> None:
     message = mail(written(SHOP), to=BUYER).message
     message = replace(message, arrival=replace(message.arrival, user="shop"))
-    assert without_false_trust(message, {"shop.example": SUBMITTED}) is message
-    assert own_mail(message, {"shop.example": SUBMITTED}) is None
+    assert drop_false_trust(message, {"shop.example": SUBMITTED}) is message
+    assert find_own_store(message, {"shop.example": SUBMITTED}) is None
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_nobody_gets_trust_that_they_did_not_have() -> None:
 )
 def test_the_order_header_names_the_order(value: str, number: str) -> None:
     message = mail(written(SHOP, f"x-order-ID: {value}"), to=BUYER).message
-    assert named_order(message, OUR_STORE) == number
+    assert read_order_number(message, OUR_STORE) == number
 
 
 @pytest.mark.parametrize("value", ["n" * 201, "", " ", "=?utf-8?q?_?="])
@@ -250,11 +250,11 @@ def test_an_order_header_that_names_nothing_lets_no_mail_out(value: str) -> None
     """What was meant to be masked must not leave as it is."""
     message = mail(written(SHOP, f"x-order-ID: {value}"), to=BUYER).message
     with pytest.raises(UnusableNumber):
-        named_order(message, OUR_STORE)
+        read_order_number(message, OUR_STORE)
 
 
 def test_mail_without_the_order_header_names_no_order() -> None:
-    assert named_order(mail(written(SHOP), to=BUYER).message, OUR_STORE) is None
+    assert read_order_number(mail(written(SHOP), to=BUYER).message, OUR_STORE) is None
 
 
 @pytest.mark.parametrize(
@@ -263,12 +263,12 @@ def test_mail_without_the_order_header_names_no_order() -> None:
 def test_an_orders_number_is_one_that_the_database_takes(value: bytes) -> None:
     """Printable characters: anything else would be a fault of ours that never ends."""
     message: Message = mail(b"X-Order-Id: " + value + b"\n\n", to=BUYER).message
-    number = named_order(message, OUR_STORE)
+    number = read_order_number(message, OUR_STORE)
     assert number is None or (number.isprintable() and number == number.strip())
 
 
 def test_without_the_header_no_order_is_named() -> None:
-    assert named_order(mail(written(SHOP), to=BUYER).message, OUR_STORE) is None
+    assert read_order_number(mail(written(SHOP), to=BUYER).message, OUR_STORE) is None
 
 
 # Mail that is none of our business
@@ -287,12 +287,12 @@ def test_a_stranger_names_no_order_to_the_store(
 ) -> None:
     """The store's systems sort by the order header; everybody else's mail keeps what it has."""
     row = mail(written(CARRIER, "X-Order-Id: 1001"), to=to, trusted=trusted)
-    assert [str(edit) for edit in untouched(row.message, STORES).edits] == expected
+    assert [str(edit) for edit in pass_through(row.message, STORES).edits] == expected
 
 
 def test_only_the_first_pass_may_say_what_it_found() -> None:
     row = mail(written(CARRIER, "X-Conversation-Pass: x"), to=SHOP, trusted=True)
-    assert [str(edit) for edit in untouched(row.message).edits] == [
+    assert [str(edit) for edit in pass_through(row.message).edits] == [
         "delete header X-Conversation-Pass 1"
     ]
 
@@ -319,7 +319,7 @@ def test_who_only_claims_to_be_somebody_is_not_told_to_be_they(
 ) -> None:
     """Nor does it take time that the message no longer has."""
     row = mail(written(author, field), EVERYBODY, to=B)
-    late = replace(row.message, means=Means(check=over))
+    late = replace(row.message, limits=Limits(check=over))
     for message in (row.message, late):
-        found = refusal(message, EVERYBODY, "b" * 32, replies.TRY_LATER, "mx.example")
+        found = make_refusal(message, EVERYBODY, "b" * 32, replies.TRY_LATER, "mx.example")
         assert found.author == (token * 32 or None)

@@ -4,7 +4,7 @@ import pytest
 from test_report import DAEMON, RETURNED, mail
 
 from conversation_tracker.core.reports import remote_words
-from conversation_tracker.core.reports.report import read
+from conversation_tracker.core.reports.report import read_report
 
 TEMPORARY = [
     "421 4.7.0 Messages from 192.0.2.25 temporarily deferred due to user complaints",
@@ -81,7 +81,7 @@ FAILED = {
 @pytest.mark.parametrize(("head", "text"), FAILED.values(), ids=FAILED.keys())
 def test_a_failure_that_quotes_a_delay_is_a_failure(head: str, text: str, said: str) -> None:
     """A server that gives up says so itself; the last words of the other one are its reason."""
-    report = read(mail(head, text.format(said) + RETURNED))
+    report = read_report(mail(head, text.format(said) + RETURNED))
     assert report.kind == "failed"
     assert report.status[:1] == "4"
     assert not report.in_words
@@ -143,14 +143,14 @@ ENDED_IT = [
 def test_what_a_server_will_do_later_is_no_failure(said: str) -> None:
     """It says when it will give up; it has not."""
     head = f"{DAEMON}\nSubject: Delivery Status Notification"
-    assert read(mail(head, f"Your message {said}\n\n{RETURNED}")).kind == "delayed"
+    assert read_report(mail(head, f"Your message {said}\n\n{RETURNED}")).kind == "delayed"
 
 
 @pytest.mark.parametrize("said", ENDED_IT)
 def test_what_a_server_has_done_is_a_failure(said: str) -> None:
     """Though it tells of the delay before."""
     head = f"{DAEMON}\nSubject: Delivery Status Notification"
-    assert read(mail(head, f"Your message {said}\n\n{RETURNED}")).kind == "failed"
+    assert read_report(mail(head, f"Your message {said}\n\n{RETURNED}")).kind == "failed"
 
 
 PERMANENT = [
@@ -164,13 +164,13 @@ PERMANENT = [
 @pytest.mark.parametrize(("head", "text"), DELAYED.values(), ids=DELAYED.keys())
 def test_a_delay_that_quotes_a_failure_is_a_delay(head: str, text: str, said: str) -> None:
     """A server that goes on trying has not failed, whatever the other one said this time."""
-    assert read(mail(head, text.format(said) + RETURNED)).kind == "delayed"
+    assert read_report(mail(head, text.format(said) + RETURNED)).kind == "delayed"
 
 
 def test_a_delay_that_only_the_remote_tells_is_a_delay() -> None:
     """Where the reporting server says nothing, what it quotes is all there is."""
     text = "<john@example.org>: 451 4.7.1 temporarily deferred\n\n"
-    assert read(mail(f"{DAEMON}\nSubject: Your mail", text)).kind == "delayed"
+    assert read_report(mail(f"{DAEMON}\nSubject: Your mail", text)).kind == "delayed"
 
 
 ENDED = "Your mail sent on: Mon\n     Could not be delivered to: <john@example.org>\n"
@@ -192,7 +192,7 @@ def test_mail_returned_by_nobody_is_a_report(author: str) -> None:
     """A null sender that returns a message is a mail system, if its name takes no answers."""
     head = f'From: {author}\nSubject: Mail\nContent-Type: multipart/mixed; boundary="b"'
     text = f"--b\n\n{ENDED}\n--b\nContent-Type: message/rfc822\n\n{RETURNED}--b--\n"
-    assert read(mail(head, text)).kind == "failed"
+    assert read_report(mail(head, text)).kind == "failed"
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_other_mail_of_such_a_name_is_no_report(head: str, null: bool) -> None:
     if "Subject: Your mail" in head:
         text = f"--b\n\n{ENDED}\n--b--\n"
     message = mail(f'{head}\nContent-Type: multipart/mixed; boundary="b"', text, null=null)
-    assert read(message).kind in ("automatic", "other")
+    assert read_report(message).kind in ("automatic", "other")
 
 
 @pytest.mark.parametrize("mark", ["Auto-Submitted: auto-replied", "Precedence: auto_reply"])
@@ -221,7 +221,7 @@ def test_a_confirmation_of_such_a_name_is_automatic(mark: str, text: str) -> Non
         f"From: no-reply@help.example\n{mark}\nSubject: Ticket 7\nContent-Type: multipart/mixed; "
     )
     body = f"--b\n\n{text}\n--b\nContent-Type: message/rfc822\n\n{RETURNED}--b--\n"
-    assert read(mail(f'{head}boundary="b"', body)).kind == "automatic"
+    assert read_report(mail(f'{head}boundary="b"', body)).kind == "automatic"
 
 
 def test_an_unmarked_confirmation_of_such_a_name_is_automatic() -> None:
@@ -229,14 +229,14 @@ def test_an_unmarked_confirmation_of_such_a_name_is_automatic() -> None:
     head += 'boundary="b"'
     text = "We have received your message."
     body = f"--b\n\n{text}\n--b\nContent-Type: message/rfc822\n\n{RETURNED}--b--\n"
-    assert read(mail(head, body)).kind == "automatic"
+    assert read_report(mail(head, body)).kind == "automatic"
 
 
 def test_a_firm_of_such_a_name_is_no_mail_system() -> None:
     head = (
         "From: Post Master Ltd <desk@shop.example>\nAuto-Submitted: auto-replied\nSubject: Parcel"
     )
-    assert read(mail(head, "Your parcel was returned to sender.\n")).kind == "automatic"
+    assert read_report(mail(head, "Your parcel was returned to sender.\n")).kind == "automatic"
 
 
 def test_the_reporting_server_is_heard_again_behind_a_quote() -> None:

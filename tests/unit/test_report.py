@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from conversation_tracker.core.model.address import Address, AddressError
 from conversation_tracker.core.model.message import Header, Message, parse
-from conversation_tracker.core.reports.delivery_status import MAX_RECIPIENTS, status_in
-from conversation_tracker.core.reports.report import Report, read
+from conversation_tracker.core.reports.delivery_status import MAX_RECIPIENTS, find_status
+from conversation_tracker.core.reports.report import Report, read_report
 
 CORPUS = os.environ.get("CONVERSATION_TRACKER_CORPUS")
 """A folder of test messages with a MANIFEST.tsv: columns `file` and `kind`, among others."""
@@ -164,7 +164,7 @@ STANDARD = {
 @pytest.mark.parametrize(("fields", "expected"), STANDARD.values(), ids=STANDARD.keys())
 def test_a_delivery_status_is_read(fields: str, expected: Report, line_end: str) -> None:
     """RFC 3464 in all the shapes that servers give it."""
-    assert read(dsn(fields, line_end=line_end)) == expected
+    assert read_report(dsn(fields, line_end=line_end)) == expected
 
 
 QUOTED = PLAIN.replace("=", "=3D").replace("Action", "=41ction")
@@ -186,7 +186,7 @@ BASE64 = b64encode(PLAIN.encode()).decode()
 )
 def test_a_delivery_status_is_read_in_any_wrapping(kind: str, fields: str) -> None:
     """Encoded, of the newer type of RFC 6533, or of no type of its own."""
-    assert read(dsn(fields, kind=kind)) == EXPECTED
+    assert read_report(dsn(fields, kind=kind)) == EXPECTED
 
 
 @pytest.mark.parametrize(
@@ -195,14 +195,14 @@ def test_a_delivery_status_is_read_in_any_wrapping(kind: str, fields: str) -> No
 def test_an_international_recipient_is_read(written: str) -> None:
     """RFC 6533 section 3: as UTF-8, or with its characters as numbers."""
     fields = PLAIN.replace("rfc822; john@example.org", written)
-    assert read(dsn(fields)).recipients == addresses("jos\u00e9@example.org")
+    assert read_report(dsn(fields)).recipients == addresses("jos\u00e9@example.org")
 
 
 def test_original_and_final_recipient_are_both_named() -> None:
     """Each once, the original one first where it stands first or not."""
     fields = "Original-Recipient: rfc822;john@example.org\nFinal-Recipient: rfc822;j@example.org\n"
     again = "\nOriginal-Recipient: rfc822;JOHN@example.org\n"
-    report = read(dsn(fields + "Action: failed\n" + again + "Action: failed\n"))
+    report = read_report(dsn(fields + "Action: failed\n" + again + "Action: failed\n"))
     assert report.recipients == addresses("john@example.org", "j@example.org")
 
 
@@ -210,14 +210,14 @@ def test_a_thousand_recipients_are_bounded() -> None:
     """The worst of them all counts; only the first hundred are told."""
     block = "Final-Recipient: rfc822; u{}@example.org\nAction: {}\nStatus: {}\n\n"
     many = "".join(block.format(i, "delayed", "4.0.0") for i in range(1000))
-    report = read(dsn(many + block.format(1000, "failed", "5.2.2")))
+    report = read_report(dsn(many + block.format(1000, "failed", "5.2.2")))
     assert (report.kind, report.status) == ("failed", "5.2.2")
     assert len(report.recipients) == MAX_RECIPIENTS
 
 
 def test_a_long_diagnostic_is_cut() -> None:
     """At five hundred characters."""
-    assert len(read(dsn(PLAIN.replace("No such user", "x" * 5000))).diagnostic) == 500
+    assert len(read_report(dsn(PLAIN.replace("No such user", "x" * 5000))).diagnostic) == 500
 
 
 def nested(levels: int, kind: str) -> str:
@@ -237,20 +237,20 @@ def nested(levels: int, kind: str) -> str:
 def test_a_delivery_status_is_found_ten_deep(kind: str, null: bool) -> None:
     """In multiparts or attached messages, where a mail system sent them."""
     head = f'{DAEMON}\nContent-Type: multipart/mixed; boundary="b"'
-    assert read(mail(head, f"--b\n{nested(9, kind)}\n--b--\n", null=null)) == EXPECTED
+    assert read_report(mail(head, f"--b\n{nested(9, kind)}\n--b--\n", null=null)) == EXPECTED
 
 
 def test_a_structure_without_end_is_returned_mail_without_a_reason() -> None:
     """What is too deep to be read is told from its first lines."""
     head = f'{DAEMON}\nSubject: Undelivered Mail\nContent-Type: multipart/mixed; boundary="b"'
-    assert read(mail(head, f"--b\n{nested(40, 'multipart')}\n--b--\n")).kind == "failed"
+    assert read_report(mail(head, f"--b\n{nested(40, 'multipart')}\n--b--\n")).kind == "failed"
 
 
 def test_a_missing_diagnostic_is_taken_from_the_text() -> None:
     """Exchange tells people what it does not tell programs."""
     text = "john@example.org\nRemote server returned '550 5.1.1 Mailbox unknown'\n"
     fields = PLAIN.replace("Diagnostic-Code: smtp; 550 5.1.1 No such user\n", "")
-    assert read(dsn(fields, text=text)).diagnostic == "550 5.1.1 Mailbox unknown"
+    assert read_report(dsn(fields, text=text)).diagnostic == "550 5.1.1 Mailbox unknown"
 
 
 def test_the_returned_message_is_not_the_report() -> None:
@@ -259,12 +259,12 @@ def test_the_returned_message_is_not_the_report() -> None:
     head = "\n".join(f"{h.name.decode()}: {h.value.decode()}" for h in inner.headers)
     body = f"--x\n\nSee below.\n--x\nContent-Type: message/rfc822\n\n{head}\n\n".encode()
     outer = f'{PERSON}\nContent-Type: multipart/mixed; boundary="x"'
-    assert read(mail(outer, body + inner.body + b"\n--x--\n", null=False)).kind == "other"
+    assert read_report(mail(outer, body + inner.body + b"\n--x--\n", null=False)).kind == "other"
 
 
 def test_a_report_of_another_sender_is_one_all_the_same() -> None:
     """Only programs send a multipart/report, whatever sender they give."""
-    assert read(dsn(PLAIN, null=False, head=PERSON)) == EXPECTED
+    assert read_report(dsn(PLAIN, null=False, head=PERSON)) == EXPECTED
 
 
 class Shape(NamedTuple):
@@ -499,14 +499,14 @@ WORDS = {
 @pytest.mark.parametrize("shape", WORDS.values(), ids=WORDS.keys())
 def test_returned_mail_is_told_by_its_words(shape: Shape) -> None:
     """Servers that know no RFC 3464 are understood, with what they say of the reason."""
-    report = read(mail(shape.head, shape.text))
+    report = read_report(mail(shape.head, shape.text))
     assert (report.kind, report.status) == (shape.kind, shape.status)
     assert report.diagnostic == shape.diagnostic
 
 
 def test_the_table_names_the_recipient() -> None:
     """Addresses that stand in the text, or in X-Failed-Recipients, are told."""
-    report = read(mail(WORDS["exim"].head, WORDS["exim"].text))
+    report = read_report(mail(WORDS["exim"].head, WORDS["exim"].text))
     assert report.recipients == JOHN
 
 
@@ -515,7 +515,7 @@ def test_a_person_who_quotes_a_bounce_is_a_person(shape: Shape) -> None:
     """The same words from somebody with a return path count for nothing."""
     text = f"What does this mean?\n\n{shape.text}"
     message = mail(f"{PERSON}\nSubject: Fwd: failure", text, null=False, sender="jane@example.net")
-    assert read(message) == Report("other")
+    assert read_report(message) == Report("other")
 
 
 ANSWERS = {
@@ -534,21 +534,21 @@ ANSWERS = {
 @pytest.mark.parametrize("head", ANSWERS.values(), ids=ANSWERS.keys())
 def test_an_automatic_answer_is_automatic(head: str, null: bool) -> None:
     """Whatever its envelope sender (RFC 3834 section 3.3)."""
-    assert read(mail(head, "I am away.\n", null=null)) == Report("automatic")
+    assert read_report(mail(head, "I am away.\n", null=null)) == Report("automatic")
 
 
 @pytest.mark.parametrize("head", list(ANSWERS.values())[:-1])
 @pytest.mark.parametrize("shape", WORDS.values(), ids=WORDS.keys())
 def test_an_automatic_answer_is_never_a_failure(shape: Shape, head: str) -> None:
     """Not even where it says that something could not be delivered."""
-    assert read(mail(head, shape.text)).kind == "automatic"
+    assert read_report(mail(head, shape.text)).kind == "automatic"
 
 
 def test_an_out_of_office_with_the_null_sender_alone_is_automatic() -> None:
     """Exchange sends them so."""
     head = f"{PERSON}\nSubject: Out of Office: Your order"
     text = "I am away. Mail sent to me could not be delivered to one or more of my deputies."
-    assert read(mail(head, text)).kind == "automatic"
+    assert read_report(mail(head, text)).kind == "automatic"
 
 
 @pytest.mark.parametrize(
@@ -565,7 +565,7 @@ def test_an_out_of_office_with_the_null_sender_alone_is_automatic() -> None:
 )
 def test_other_mail(head: str, null: bool, kind: str) -> None:
     """Only a sender that is null says that no person wrote it (RFC 5321 section 4.5.5)."""
-    assert read(mail(head, "Hello!\n", null=null)) == Report(kind)  # type: ignore[arg-type]
+    assert read_report(mail(head, "Hello!\n", null=null)) == Report(kind)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -596,7 +596,7 @@ def test_receipts_and_complaints(
     body = f"--b\n\nRead.\n--b\nContent-Type: message/{type_}\n\n{fields}\n--b\n" + (
         f"Content-Type: message/rfc822\n\n{RETURNED}--b--\n"
     )
-    assert read(mail(head, body, null=null)) == Report(kind)  # type: ignore[arg-type]
+    assert read_report(mail(head, body, null=null)) == Report(kind)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -614,7 +614,7 @@ def test_receipts_and_complaints(
 )
 def test_status_codes_are_found_in_text(text: str, like: str, expected: str) -> None:
     """Enhanced codes first, no parts of addresses or versions."""
-    assert status_in(text, like) == expected
+    assert find_status(text, like) == expected
 
 
 # Hostile input
@@ -637,7 +637,7 @@ LINES = st.lists(
 
 
 def check(message: Message) -> None:
-    report = read(message)
+    report = read_report(message)
     assert report.kind in Report.__annotations__["kind"].__args__
     assert report.status == "" or len(report.status.split(".")) == 3
     assert len(report.diagnostic) <= 500
@@ -677,7 +677,7 @@ def test_any_fields_are_read(fields: str) -> None:
     """A delivery status of any fields is a report of delivery."""
     message = dsn(fields.encode("utf-8", "surrogatepass"))
     check(message)
-    assert read(message).kind in ("failed", "delayed", "delivered")
+    assert read_report(message).kind in ("failed", "delayed", "delivered")
 
 
 @pytest.mark.parametrize(
@@ -758,7 +758,7 @@ def test_test_messages_are_told_apart() -> None:
     """Nearly all of each kind are taken for what they are; those of a folder too, if one is set."""
     found: dict[str, Counter[str]] = {kind: Counter() for kind in SHARES}
     for kind, message in (*built_in(), *(collected(Path(CORPUS)) if CORPUS else ())):
-        found.setdefault(kind, Counter())[read(message).kind] += 1
+        found.setdefault(kind, Counter())[read_report(message).kind] += 1
     shares = {
         kind: sum(found[kind][right] for right in rights) / max(1, found[kind].total())
         for kind, (rights, _) in SHARES.items()

@@ -32,11 +32,11 @@ from builders import (
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.header.headers import ADDRESS_HEADERS, KEPT_FROM_PROTECTED
+from conversation_tracker.core.base.header_names import ADDRESS_HEADERS, KEPT_FROM_PROTECTED
 from conversation_tracker.core.model.conversation import Conversation, Participant
 from conversation_tracker.core.model.message import Header, render
 from conversation_tracker.core.model.plan import AddHeader, ChangeHeader, Record, ReplaceBody
-from conversation_tracker.core.syntax.encoded_words import decoded
+from conversation_tracker.core.syntax.encoded_words import decode_words
 
 RETURN = "bounces@mailer.example"
 PEOPLE = (
@@ -254,7 +254,7 @@ def word_read(word: re.Match[str]) -> str:
 def readings(value: bytes) -> Iterator[str]:
     """Read a header value in every way a reader may."""
     yield value.decode("utf-8", "backslashreplace")
-    yield decoded(value)
+    yield decode_words(value)
     yield WORDS.sub(word_read, GAPS.sub("?=", value.decode("utf-8", "backslashreplace")))
 
 
@@ -333,7 +333,7 @@ def test_a_recipient_is_shown_as_themselves_where_they_read(
     aliases = [row.conversations[0].hard(me), row.conversations[0].soft(me) or "\0"]
     whole = [rf"(?<![\w.+-]){re.escape(alias)}" for alias in aliases]
     for header in left.headers:
-        text = decoded(header.value).lower()
+        text = decode_words(header.value).lower()
         if header.key in ADDRESS_HEADERS or header.key in (b"subject", b"comments"):
             read = " ".join(run for run in text.split() if not LINK.search(run))
             # From is an alias in a copy to oneself, too: our signer signs for no other domain.
@@ -341,7 +341,7 @@ def test_a_recipient_is_shown_as_themselves_where_they_read(
             oneself = header.key == b"from" and me.address is not None and me.address.key in authors
             assert oneself or not any(re.search(alias, read) for alias in whole)
             text = unread(text)
-        before = [decoded(each).lower() for each in row.message.values(header.key)]
+        before = [decode_words(each).lower() for each in row.message.values(header.key)]
         if not any(shown_in(each, [me]) for each in before):
             assert shown_in(text, [me]) == [], (header, text)
 

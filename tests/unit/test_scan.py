@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import leaf
-from conversation_tracker.core.masking.part.body import REMOVED
+from conversation_tracker.core.masking.part.message_body import REMOVED
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.message import Header, parse
-from conversation_tracker.core.scanning.found import Hit
+from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import scan
 from conversation_tracker.core.views import copies
 
@@ -451,7 +451,7 @@ def test_a_file_in_which_only_the_scan_sees_an_address(policy: str) -> None:
         assert plan.reply == replies.CANNOT_MASK
         return
     assert plan.reply is None
-    headers, body = copies.applied(given.message, plan.edits)
+    headers, body = copies.apply_edits(given.message, plan.edits)
     assert (REMOVED.encode() in body) is (policy == "remove")
     assert (scan(headers, body, {CARRIER: "a"}) == []) is (policy == "remove")
     assert REMOVED.encode() in plan.records[0].raw
@@ -461,7 +461,7 @@ def test_a_file_in_which_only_the_scan_sees_an_address(policy: str) -> None:
 
 def blind_to_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let masking leave text as it is."""
-    monkeypatch.setattr(leaf, "masked", lambda part, data, *_: (data, part.charset))
+    monkeypatch.setattr(leaf, "mask_leaf", lambda part, data, *_: (data, part.charset))
 
 
 def test_a_copy_that_shows_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

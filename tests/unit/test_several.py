@@ -29,7 +29,7 @@ from builders import (
 from conversation_tracker.core.model import first_pass as passage
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.conversation import Conversation
-from conversation_tracker.core.model.first_pass import Passage, Verdict
+from conversation_tracker.core.model.first_pass import FirstPass, Verdict
 from conversation_tracker.core.model.plan import Plan
 
 TO_BUYER = [f"delete recipient <{B}>", f"add recipient <{BUYER}>"]
@@ -41,7 +41,7 @@ TO_SHOP = [f"delete recipient <{S}>", f"add recipient <{SHOP}>"]
 
 def passed(row: Mail, verdict: Verdict) -> str:
     """Show the header that the first pass adds."""
-    value = passage.written(Passage(row.message.digest, verdict), b"")
+    value = passage.sign(FirstPass(row.message.digest, verdict), b"")
     return f"add header X-Conversation-Pass: {value.decode()}"
 
 

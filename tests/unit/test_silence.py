@@ -11,7 +11,7 @@ import structlog
 
 from conversation_tracker.cli import commands
 from conversation_tracker.cli import main as cli
-from conversation_tracker.milter.admission import Turns
+from conversation_tracker.milter.admission import Admission
 from conversation_tracker.milter.filter import Filter
 from conversation_tracker.milter.session import Session
 from conversation_tracker.telemetry import events as logs
@@ -100,7 +100,7 @@ def session(monkeypatch: pytest.MonkeyPatch, method: str, fault: Callable[[], No
     monkeypatch.setattr(Filter, method, fail)
     monkeypatch.setattr(Session, "filter", filter, raising=False)
     monkeypatch.setattr(Session, "trusts", staticmethod(lambda _client: False), raising=False)
-    monkeypatch.setattr(Session, "turns", Turns(), raising=False)
+    monkeypatch.setattr(Session, "turns", Admission(), raising=False)
     return Session(Context())
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from conversation_tracker.core.model.message import Arrival, Header, Message, Recipient
-from conversation_tracker.milter.suspects import MOST, State, Suspects, fingerprint
+from conversation_tracker.milter.suspects import MOST, Suspects, Suspicion, fingerprint
 
 A, B = bytes([1] * 32), bytes([2] * 32)
 
@@ -18,7 +18,7 @@ def message(*headers: tuple[bytes, bytes], body: bytes = b"Hello", queue_id: str
 
 def test_what_the_parent_finds_is_known_in_a_process_that_runs_already() -> None:
     suspects = Suspects()
-    suspects.set(A, State.SUSPECTED)
+    suspects.set(A, Suspicion.SUSPECTED)
     (go, begin), (told, tell) = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -26,36 +26,36 @@ def test_what_the_parent_finds_is_known_in_a_process_that_runs_already() -> None
         os.read(go, 1)
         os.write(tell, bytes((*before, suspects.state(A), suspects.state(B))))
         os._exit(0)
-    suspects.set(A, State.CLEARED)
-    suspects.set(B, State.CONDEMNED)
+    suspects.set(A, Suspicion.CLEARED)
+    suspects.set(B, Suspicion.CONDEMNED)
     os.write(begin, b"x")
     _a, _b, *after = os.read(told, 4)
     os.waitpid(pid, 0)
-    assert after == [State.CLEARED, State.CONDEMNED]
+    assert after == [Suspicion.CLEARED, Suspicion.CONDEMNED]
     for each in (go, begin, told, tell):
         os.close(each)
 
 
 def test_who_is_condemned_stays_so() -> None:
     suspects = Suspects()
-    for state in (State.CONDEMNED, State.SUSPECTED, State.CLEARED):
+    for state in (Suspicion.CONDEMNED, Suspicion.SUSPECTED, Suspicion.CLEARED):
         suspects.set(A, state)
-    assert suspects.state(A) == State.CONDEMNED
-    assert suspects.state(B) == State.UNKNOWN
+    assert suspects.state(A) == Suspicion.CONDEMNED
+    assert suspects.state(B) == Suspicion.UNKNOWN
 
 
 def test_of_many_the_oldest_is_forgotten_and_the_condemned_last() -> None:
     suspects = Suspects()
-    suspects.set(A, State.CONDEMNED)
+    suspects.set(A, Suspicion.CONDEMNED)
     many = [number.to_bytes(32, "big") for number in range(1, MOST + 3)]
     for each in many:
-        suspects.set(each, State.SUSPECTED)
-    assert suspects.state(A) == State.CONDEMNED
-    assert [each for each in many if suspects.state(each) == State.UNKNOWN] == many[:3]
+        suspects.set(each, Suspicion.SUSPECTED)
+    assert suspects.state(A) == Suspicion.CONDEMNED
+    assert [each for each in many if suspects.state(each) == Suspicion.UNKNOWN] == many[:3]
     for each in many:
-        suspects.set(each, State.CONDEMNED)
-    assert suspects.state(many[-1]) == State.CONDEMNED
-    assert suspects.state(A) == State.UNKNOWN
+        suspects.set(each, Suspicion.CONDEMNED)
+    assert suspects.state(many[-1]) == Suspicion.CONDEMNED
+    assert suspects.state(A) == Suspicion.UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_a_text_is_cut_at_cells_not_characters(text: str, wanted: int, shown: st
 
 def test_columns_stand_under_each_other() -> None:
     rows = [("中", "x"), ("abcd", "y"), ("e\u0301", "z")]
-    assert list(text_table.lines(("a", "b"), rows, 80)) == [
+    assert list(text_table.lay_out(("a", "b"), rows, 80)) == [
         "a     b",
         "中    x",
         "abcd  y",
@@ -78,12 +78,12 @@ def test_columns_stand_under_each_other() -> None:
 
 def test_the_widest_column_gives_way_first_and_fixed_ones_never() -> None:
     rows = [("2026-01-02", "short", "a" * 100, "b" * 50)]
-    *_, line = text_table.lines(("t", "s", "a", "b"), rows, 41, fixed=(0,))
+    *_, line = text_table.lay_out(("t", "s", "a", "b"), rows, 41, fixed=(0,))
     assert line == "2026-01-02  short  aaaaaaaaa…  bbbbbbbbb…"
 
 
 def test_right_to_left_text_stays_in_its_column() -> None:
-    [_, line] = text_table.lines(
+    [_, line] = text_table.lay_out(
         ("a", "b"), [("\u05e9\u05dc\u05d5\u05dd", "\u05e2\u05d5\u05dc\u05dd")], 80
     )
     assert line == "\u200e\u05e9\u05dc\u05d5\u05dd\u200e  \u200e\u05e2\u05d5\u05dc\u05dd\u200e"
@@ -97,7 +97,7 @@ def test_no_line_is_wider_than_the_terminal_or_leads_it(
     rows: list[tuple[str, str, str]], width: int
 ) -> None:
     """One line for each row; no control or format character but the marks that hold a column."""
-    lines = list(text_table.lines(("one", "two", "three"), rows, width, fixed=(1,)))
+    lines = list(text_table.lay_out(("one", "two", "three"), rows, width, fixed=(1,)))
     assert len(lines) == len(rows) + 1
     for line in lines:
         assert cells(line) <= width

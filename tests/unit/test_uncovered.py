@@ -107,8 +107,8 @@ def test_a_token_that_does_not_encode_cleanly_is_cut(token: str) -> None:
 )
 def test_what_holds_no_address_of_the_order_stays(text: str) -> None:
     """The very same object comes back."""
-    assert encoded.masked(text, MASK) is text
-    assert escapes.masked(text, MASK) is text
+    assert encoded.mask_encodings(text, MASK) is text
+    assert escapes.mask_escapes(text, MASK) is text
 
 
 ESCAPED = [
@@ -145,16 +145,16 @@ def test_an_escaped_address_is_masked(address: str, type: str) -> None:
 def test_escapes_around_an_address_do_not_hide_it(noise: str) -> None:
     """Whatever stands elsewhere; and what is masked once is masked."""
     text = f"{noise} %6aohn@doe%2eexample {noise}"
-    new = escapes.masked(text, MASK)
+    new = escapes.mask_escapes(text, MASK)
     assert B in new
     assert "%6aohn" not in new.replace(noise, "")
-    assert escapes.masked(new, MASK) == new
+    assert escapes.mask_escapes(new, MASK) == new
 
 
 @given(st.binary(max_size=40), st.integers(0, 2), st.binary(max_size=40))
 def test_no_token_with_an_address_is_left(before: bytes, shift: int, after: bytes) -> None:
     """Whatever bytes stand around, and at whatever place of a group it begins."""
     token = based(before + b" " * (shift + 1) + BUYER.encode() + b" " + after)
-    new = encoded.masked(f"a {token} z", MASK)
+    new = encoded.mask_encodings(f"a {token} z", MASK)
     assert token not in new
-    assert encoded.masked(new, MASK) == new
+    assert encoded.mask_encodings(new, MASK) == new

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.syntax import uuencoding
-from conversation_tracker.core.syntax.transfer import decoded, encoded
+from conversation_tracker.core.syntax.transfer import decode, encode
 
 
 def written(data: bytes, line_end: bytes = b"\n", backtick: bool = True) -> bytes:
@@ -22,14 +22,14 @@ def written(data: bytes, line_end: bytes = b"\n", backtick: bool = True) -> byte
 
 @given(st.binary(max_size=400), st.sampled_from([b"\n", b"\r\n"]), st.booleans())
 def test_what_uuencode_writes_is_read(data: bytes, line_end: bytes, backtick: bool) -> None:
-    assert decoded(written(data, line_end, backtick), "x-uuencode") == data
+    assert decode(written(data, line_end, backtick), "x-uuencode") == data
 
 
 @given(st.binary(max_size=200), st.binary(max_size=400), st.sampled_from([b"\n", b"\r\n"]))
 def test_what_is_encoded_is_decoded_again(old: bytes, new: bytes, line_end: bytes) -> None:
     raw = b"before\n" + written(old, line_end) + b"after\n"
-    again = encoded(raw, old, new, "uuencode")
-    assert decoded(again, "uuencode") == new
+    again = encode(raw, old, new, "uuencode")
+    assert decode(again, "uuencode") == new
     assert again.startswith(b"before\nbegin 644 file")
     assert again.endswith(b"end" + line_end + b"after\n")
 
@@ -37,7 +37,7 @@ def test_what_is_encoded_is_decoded_again(old: bytes, new: bytes, line_end: byte
 @given(st.binary(max_size=300))
 def test_any_bytes_are_taken(raw: bytes) -> None:
     """Without a block, they are the content themselves."""
-    assert uuencoding.encoded(raw, uuencoding.decoded(raw)) is not None
+    assert uuencoding.encode(raw, uuencoding.decode(raw)) is not None
 
 
 @pytest.mark.parametrize("name", sorted(uuencoding.NAMES))
@@ -48,9 +48,9 @@ def test_addresses_in_it_and_beside_it_are_masked(name: str) -> None:
     )
     body = mail(raw + written(content), EVERYBODY, to=S).sent().body
     assert body.startswith(B.encode())
-    assert decoded(body, name) == content.replace(b"john@doe.example", B.encode())
+    assert decode(body, name) == content.replace(b"john@doe.example", B.encode())
     assert A.encode() not in body
 
 
 def test_a_short_line_is_padded_as_some_encoders_do() -> None:
-    assert decoded(b"begin 644 x\n#0V%TABC\n`\nend\n", "x-uue") == b"Cat"
+    assert decode(b"begin 644 x\n#0V%TABC\n`\nend\n", "x-uue") == b"Cat"

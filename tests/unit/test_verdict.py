@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from conversation_tracker.core.model.address import Address, AddressError
 from conversation_tracker.core.model.message import Arrival, Header, Message
-from conversation_tracker.core.rules.authentication import verdict
-from conversation_tracker.core.syntax.results import results
+from conversation_tracker.core.rules.authentication import find_verdict
+from conversation_tracker.core.syntax.results import parse_results
 from conversation_tracker.core.syntax.signature import is_plain
 
 ID = "mx.example.com"
@@ -88,7 +88,7 @@ RIGHT = {
 
 @pytest.mark.parametrize("line", RIGHT.values(), ids=RIGHT)
 def test_what_verifiers_write_is_understood(line: str) -> None:
-    assert verdict(written(line, signatures=(PLAIN,)), ID) == "verified"
+    assert find_verdict(written(line, signatures=(PLAIN,)), ID) == "verified"
 
 
 def test_several_verifiers_add_a_field_each() -> None:
@@ -97,9 +97,9 @@ def test_several_verifiers_add_a_field_each() -> None:
         f"{ID}; dmarc=pass (p=none dis=none) header.from=victim.example",
         f"{ID};\n\tdkim=none",
     )
-    assert verdict(written(*lines), ID) == "verified"
-    assert verdict(written(*reversed(lines)), ID) == "verified"
-    assert verdict(written(*lines[::2]), ID) == "failed"
+    assert find_verdict(written(*lines), ID) == "verified"
+    assert find_verdict(written(*reversed(lines)), ID) == "verified"
+    assert find_verdict(written(*lines[::2]), ID) == "failed"
 
 
 GOOD = "dkim=pass header.d=victim.example"
@@ -164,13 +164,13 @@ FORGED = {
 
 @pytest.mark.parametrize("line", FORGED.values(), ids=FORGED)
 def test_what_is_not_a_verifiers_result_verifies_nobody(line: str) -> None:
-    assert verdict(written(line, signatures=(PLAIN,)), ID) == "failed"
+    assert find_verdict(written(line, signatures=(PLAIN,)), ID) == "failed"
 
 
 def test_what_is_added_for_arc_or_by_another_name_is_no_result() -> None:
     line = f"{ID}; {GOOD}"
     for name in ("ARC-Authentication-Results", "X-Authentication-Results", "Received-SPF"):
-        assert verdict(written(f"i=1; {line}", line, name=name), ID) == "failed"
+        assert find_verdict(written(f"i=1; {line}", line, name=name), ID) == "failed"
 
 
 # What OpenDKIM 2.11 makes of each `i=`, `d=` or `s=`: the result of a signature nobody can verify.
@@ -203,8 +203,8 @@ def test_a_signature_that_says_more_than_words_makes_results_worthless(signature
     assert not is_plain(signature.encode())
     for line in (SMUGGLED, f"{ID}; {GOOD}", f"{ID}; dmarc=pass header.from=victim.example",
                  f"{ID}; spf=pass smtp.mailfrom=victim.example"):  # fmt: skip
-        assert verdict(written(line, signatures=(PLAIN, signature)), ID) == "failed"
-        assert verdict(written(line, signatures=(signature, PLAIN)), ID) == "failed"
+        assert find_verdict(written(line, signatures=(PLAIN, signature)), ID) == "failed"
+        assert find_verdict(written(line, signatures=(signature, PLAIN)), ID) == "failed"
 
 
 @pytest.mark.parametrize("name", ["ARC-Seal", "ARC-Message-Signature"])
@@ -217,7 +217,7 @@ def test_who_sealed_a_message_smuggles_no_result_in(name: str) -> None:
     ):
         given = written(line)
         message = replace(given, headers=(*given.headers, Header(name.encode(), seal.encode())))
-        assert verdict(message, ID) == expected
+        assert find_verdict(message, ID) == expected
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_who_sealed_a_message_smuggles_no_result_in(name: str) -> None:
 )
 def test_a_plain_signature_is_plain(signature: str) -> None:
     assert is_plain(signature.encode())
-    assert verdict(written(f"{ID}; {GOOD}", signatures=(signature,)), ID) == "verified"
+    assert find_verdict(written(f"{ID}; {GOOD}", signatures=(signature,)), ID) == "verified"
 
 
 @pytest.mark.parametrize(
@@ -247,14 +247,14 @@ def test_a_plain_signature_is_plain(signature: str) -> None:
 )  # fmt: skip
 def test_what_a_client_calls_itself_smuggles_no_result_in(helo: str, line: str) -> None:
     """OpenDMARC and rspamd write HELO into their results as it came."""
-    assert verdict(written(line, helo=helo), ID) == "failed"
+    assert find_verdict(written(line, helo=helo), ID) == "failed"
 
 
 @pytest.mark.parametrize(
     "helo", ["", "out.esp.example", "[192.0.2.1]", "[IPv6:2001:db8::1]", "a_b"]
 )
 def test_an_ordinary_name_of_a_client_is_harmless(helo: str) -> None:
-    assert verdict(written(f"{ID}; {GOOD}", helo=helo), ID) == "verified"
+    assert find_verdict(written(f"{ID}; {GOOD}", helo=helo), ID) == "verified"
 
 
 @pytest.mark.parametrize(
@@ -267,12 +267,12 @@ def test_an_ordinary_name_of_a_client_is_harmless(helo: str) -> None:
     ],
 )
 def test_an_envelope_sender_that_needs_quotes_smuggles_no_result_in(sender: str | None) -> None:
-    assert verdict(written(f"{ID}; {GOOD}", sender=sender), ID) == "failed"
+    assert find_verdict(written(f"{ID}; {GOOD}", sender=sender), ID) == "failed"
 
 
 @pytest.mark.parametrize("sender", ["", "bounce+a=b.example@esp.example", "j\u00f6rg@esp.example"])
 def test_an_ordinary_envelope_sender_is_harmless(sender: str) -> None:
-    assert verdict(written(f"{ID}; {GOOD}", sender=sender), ID) == "verified"
+    assert find_verdict(written(f"{ID}; {GOOD}", sender=sender), ID) == "verified"
 
 
 @pytest.mark.parametrize(
@@ -286,30 +286,30 @@ def test_an_ordinary_envelope_sender_is_harmless(sender: str) -> None:
 )
 def test_an_author_who_writes_a_result_is_not_believed(author: str) -> None:
     line = f"{ID}; dmarc=none (p=none dis=none) header.from=x; {GOOD}"
-    assert verdict(written(line, author=author), ID) == "failed"
+    assert find_verdict(written(line, author=author), ID) == "failed"
 
 
 def test_every_author_must_be_aligned() -> None:
     line = f"{ID}; dkim=pass header.d=evil.example"
     for author in (f"x@evil.example, {AUTHOR}", f"{AUTHOR}, x@evil.example"):
-        assert verdict(written(line, author=author), ID) == "failed"
+        assert find_verdict(written(line, author=author), ID) == "failed"
     both = f"{line}; {GOOD}"
-    assert verdict(written(both, author=f"x@evil.example, {AUTHOR}"), ID) == "verified"
+    assert find_verdict(written(both, author=f"x@evil.example, {AUTHOR}"), ID) == "verified"
 
 
 def test_an_international_domain_is_compared_in_its_ascii_form() -> None:
     author = "ann@b\u00fccher.example"
     line = f"{ID}; dkim=pass header.d=xn--bcher-kva.example"
-    assert verdict(written(line, author=author), ID) == "verified"
-    assert verdict(written(f"{ID}; dkim=pass header.d=b\u00fccher.example", author=author), ID) == (
-        "failed"
-    )
+    assert find_verdict(written(line, author=author), ID) == "verified"
+    assert find_verdict(
+        written(f"{ID}; dkim=pass header.d=b\u00fccher.example", author=author), ID
+    ) == ("failed")
 
 
 @given(st.text(alphabet=' \t\n;()"\\=.@dkimpas/1-', max_size=60), st.sampled_from(["", " ", "; "]))
 def test_nothing_raises_and_a_field_that_is_odd_gives_nothing_odd(text: str, end: str) -> None:
     value = f"{ID}; dkim=none {text}{end}".encode()
-    for result in results(value, ID):
+    for result in parse_results(value, ID):
         assert result.method.isascii()
         assert result.result.isascii()
         assert not set("();=") & set("".join(result.properties))
@@ -364,7 +364,7 @@ def test_whatever_a_verifier_repeats_of_a_stranger_makes_them_nobody_else(text: 
         written(f"{ID}; dmarc=none header.from={text}", author=f'"{text}" <{AUTHOR}>'),
         written(f"{ID}; dmarc=none header.from={text}", author=f"{AUTHOR} ({text})"),
     ):
-        assert verdict(message, ID) == "failed"
+        assert find_verdict(message, ID) == "failed"
 
 
 @pytest.mark.parametrize(
@@ -378,8 +378,8 @@ def test_long_runs_cost_little(piece: str) -> None:
     line = f"{ID}; dkim=none x={run}"
     signature = f"v=1; i={run}"
     for _ in range(60):
-        results(line.encode(), ID)
-        results(f"{ID}{run}".encode(), ID)
+        parse_results(line.encode(), ID)
+        parse_results(f"{ID}{run}".encode(), ID)
         is_plain(signature.encode())
         is_plain(run.encode())
     assert time.process_time() - begun < 5

@@ -22,7 +22,7 @@ from builders import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.part.body import TooComplex
+from conversation_tracker.core.masking.part.message_body import TooComplex
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.views.view import View
@@ -33,7 +33,7 @@ ALL = [BUYER, SHOP, CARRIER]
 
 def seen(by: str | None, conversation: Conversation = EVERYBODY) -> View:
     """Give what one person sees; nobody stands for the record."""
-    to = conversation.of(Address.parse(by)) if by is not None else None
+    to = conversation.find_exact(Address.parse(by)) if by is not None else None
     assert by is None or to is not None
     return View(conversation, to)
 
@@ -81,7 +81,7 @@ def test_a_record_holds_no_soft_alias_of_another_order(text: str) -> None:
 @pytest.mark.parametrize("address", ALL)
 def test_an_address_header_and_a_text_show_the_same(by: str | None, address: str) -> None:
     view, conversation = seen(by), EVERYBODY
-    of = conversation.of(Address.parse(address))
+    of = conversation.find_exact(Address.parse(address))
     assert of is not None
     for text in (address, conversation.hard(of), conversation.soft(of)):
         assert text is not None
@@ -149,8 +149,11 @@ def test_a_body_without_a_hit_is_the_same_object(by: str | None) -> None:
 
 def test_the_buyers_copy_has_no_order_header_and_the_stores_has_one() -> None:
     message = mail(f"From: {CARRIER}\n\n", EVERYBODY, to=B).message
-    assert [h.name for h in seen(BUYER).added(message)] == [b"X-Conversation-Hops"]
-    assert [h.name for h in seen(SHOP).added(message)] == [b"X-Conversation-Hops", b"X-Order-Id"]
+    assert [h.name for h in seen(BUYER).make_headers(message)] == [b"X-Conversation-Hops"]
+    assert [h.name for h in seen(SHOP).make_headers(message)] == [
+        b"X-Conversation-Hops",
+        b"X-Order-Id",
+    ]
 
 
 def test_a_structure_over_the_limits_is_told() -> None:
@@ -174,15 +177,15 @@ def test_a_reader_sees_variants_of_their_own_address_in_text_and_files() -> None
     assert mine.text(text) == f"john@doe.example john+x@doe.example {hard('c')}"
     assert theirs.text(text) == f"{B} {B} john+shop@doe.example"
     data = b"\x30\x10john+x@doe.example\0"
-    assert not mine.others.found(data)
-    assert theirs.others.found(data)
+    assert not mine.others.in_bytes(data)
+    assert theirs.others.in_bytes(data)
     assert seen(SHOP, both).text(text) == f"{B} {B} {hard('c')}"
 
 
 @pytest.mark.parametrize("by", [BUYER, "john+shop@doe.example"])
 def test_a_readers_own_address_is_no_reason_to_refuse(by: str) -> None:
     both = order(BUYER, SHOP, person("john+shop@doe.example", "partner", "c" * 32))
-    reader = both.of(Address.parse(by))
+    reader = both.find_exact(Address.parse(by))
     assert reader is not None
     body = "john@doe.example john+x@doe.example john+shop@doe.example"
     text = f"From: {SHOP}\nTo: {both.alias(reader)}\nSubject: {body}\n\n{body}\n"

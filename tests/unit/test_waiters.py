@@ -5,34 +5,34 @@ import time
 
 import pytest
 
-from conversation_tracker.database.waiters import Locked, Waiters
+from conversation_tracker.database.row_locks import RowLocked, RowLocks
 
 
 def test_one_works_on_a_row_and_others_on_other_rows() -> None:
-    waiters = Waiters(1)
-    with waiters.turn([1], 0):
-        with waiters.turn([2, ("shop", "1")], 0):
+    waiters = RowLocks(1)
+    with waiters.hold([1], 0):
+        with waiters.hold([2, ("shop", "1")], 0):
             pass
-        with pytest.raises(Locked), waiters.turn([2, 1], 0.05):
+        with pytest.raises(RowLocked), waiters.hold([2, 1], 0.05):
             pytest.fail("two work on one row")
-        with waiters.turn([2], 0):
+        with waiters.hold([2], 0):
             pass
-    with waiters.turn([1, 2], 0):
+    with waiters.hold([1, 2], 0):
         pass
     assert waiters._rows == {}
 
 
 def test_who_waits_comes_next() -> None:
-    waiters = Waiters(1)
+    waiters = RowLocks(1)
     seen = []
 
     def work(number: int) -> None:
-        with waiters.turn([1], 10):
+        with waiters.hold([1], 10):
             seen.append(number)
             time.sleep(0.01)
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(10)]
-    with waiters.turn([1], 0):
+    with waiters.hold([1], 0):
         for each in threads:
             each.start()
         assert seen == []
@@ -43,8 +43,8 @@ def test_who_waits_comes_next() -> None:
 
 
 def test_few_wait_for_locks() -> None:
-    waiters = Waiters(2)
-    with waiters.place(0), waiters.place(0), pytest.raises(Locked), waiters.place(0.05):
+    waiters = RowLocks(2)
+    with waiters.place(0), waiters.place(0), pytest.raises(RowLocked), waiters.place(0.05):
         pytest.fail("a third waits")
     with waiters.place(0):
         pass

@@ -6,7 +6,7 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.reports.wording import LONGEST, code, reason, without
+from conversation_tracker.core.reports.redaction import LONGEST, clean_status, redact, redact_names
 
 JOHN = "john.doe1977"
 
@@ -17,7 +17,7 @@ def said(text: str, *addresses: str) -> str:
         person(each, "buyer" if n == 0 else "partner", "b" * 32 if n == 0 else f"{n:032x}")
         for n, each in enumerate(addresses)
     ]
-    return reason(order(*people), text)
+    return redact(order(*people), text)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_words_are_not_longer_than_a_timeline_shows() -> None:
      ("5.1.1 john", ""), ("5.1.1\n", ""), ("5.1.1111", "")],
 )  # fmt: skip
 def test_a_status_is_a_code_alone(status: str, known: str) -> None:
-    assert code(status) == known
+    assert clean_status(status) == known
 
 
 @given(
@@ -106,7 +106,7 @@ def test_a_status_is_a_code_alone(status: str, known: str) -> None:
     st.text("abc.+'_-1 <>\"@", max_size=80),
 )
 def test_what_is_replaced_was_a_local_part(locals: list[str], text: str) -> None:
-    found = without(text, locals)
+    found = redact_names(text, locals)
     kept = found.split("[name]")
     assert all(piece in text for piece in kept)
     for word in text.split():
@@ -118,4 +118,4 @@ def test_what_is_replaced_was_a_local_part(locals: list[str], text: str) -> None
 @pytest.mark.parametrize("piece", [".", "a", "a.", "+", "a+", "'a", "<a>", "a ", "é", "_"])
 @pytest.mark.parametrize("local", ["a" * 64, "a." * 32, "a+" * 32, "_" * 64, "." * 64])
 def test_time_grows_with_the_length_only(local: str, piece: str) -> None:
-    within(0.5, lambda: without(piece * (20_000 // len(piece)), [local, local[:-1] + "b"]))
+    within(0.5, lambda: redact_names(piece * (20_000 // len(piece)), [local, local[:-1] + "b"]))

@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator
 
-from conversation_tracker.checks.finding import Fact, note, ok, wrong
+from conversation_tracker.checks.finding import Finding, note, ok, wrong
 from conversation_tracker.database.health import FIRST_STORE, DatabaseState, Fault
 
 ROLES = ("tracker_service", "tracker_reader", "tracker_integrator")
@@ -21,19 +21,19 @@ _TIMER = (
 _GRANT = "GRANT tracker_service to it, and run conversation-tracker migrate"
 
 
-def facts(state: DatabaseState) -> Iterator[Fact]:
+def check(state: DatabaseState) -> Iterator[Finding]:
     """Judge what was found in the database."""
-    yield from _server(state)
-    yield from _way(state)
-    yield from _commits(state)
+    yield from _check_server(state)
+    yield from _check_way(state)
+    yield from _check_commits(state)
     if state.fault is not None:
         yield _fault(state.fault)
         return
     yield ok("the schema is this program's")
-    yield from _roles(state)
-    yield from _stores(state)
-    yield from _months(state)
-    yield from _expiry(state)
+    yield from _check_roles(state)
+    yield from _check_stores(state)
+    yield from _check_months(state)
+    yield from _check_expiry(state)
     if state.condemned:
         yield note(
             f"{state.condemned} messages of the last day ended a process each and are refused:"
@@ -41,7 +41,7 @@ def facts(state: DatabaseState) -> Iterator[Fact]:
         )
 
 
-def _fault(fault: Fault) -> Fact:
+def _fault(fault: Fault) -> Finding:
     if fault.kind == "denied":
         return wrong(f"the database's role may not work ({fault.text})", _GRANT)
     if fault.kind == "unreadable":
@@ -52,7 +52,7 @@ def _fault(fault: Fault) -> Fact:
     return wrong(text, mend or "install the newer program")
 
 
-def _server(state: DatabaseState) -> Iterator[Fact]:
+def _check_server(state: DatabaseState) -> Iterator[Finding]:
     name = f"PostgreSQL {state.version // 10000}.{state.version % 10000}"
     if state.version < _OLDEST:
         yield wrong(f"the database is {name}", "13 is the oldest that will do")
@@ -78,7 +78,7 @@ def _server(state: DatabaseState) -> Iterator[Fact]:
         yield ok("this host's clock and the database's agree")
 
 
-def _way(state: DatabaseState) -> Iterator[Fact]:
+def _check_way(state: DatabaseState) -> Iterator[Finding]:
     """Judge what lies between this host and the server."""
     if state.pooled:
         yield ok("connections go through a pooler: nothing is used that it does not carry")
@@ -89,7 +89,7 @@ def _way(state: DatabaseState) -> Iterator[Fact]:
         )
 
 
-def _commits(state: DatabaseState) -> Iterator[Fact]:
+def _check_commits(state: DatabaseState) -> Iterator[Finding]:
     """Judge whether what was recorded outlives the server, and its machine."""
     if state.synchronous == "off":
         yield wrong(
@@ -105,7 +105,7 @@ def _commits(state: DatabaseState) -> Iterator[Fact]:
         )
 
 
-def _roles(state: DatabaseState) -> Iterator[Fact]:
+def _check_roles(state: DatabaseState) -> Iterator[Finding]:
     missing = [role for role in ROLES if role not in state.roles]
     if missing:
         statements = "; ".join(f"CREATE ROLE {role} NOLOGIN" for role in missing)
@@ -117,7 +117,7 @@ def _roles(state: DatabaseState) -> Iterator[Fact]:
         yield ok(f"the roles {', '.join(ROLES)} exist")
 
 
-def _stores(state: DatabaseState) -> Iterator[Fact]:
+def _check_stores(state: DatabaseState) -> Iterator[Finding]:
     if not state.stores:
         yield note(f"there is no store yet; the first one is added by, for instance: {FIRST_STORE}")
         return
@@ -129,7 +129,7 @@ def _stores(state: DatabaseState) -> Iterator[Fact]:
             yield note(f"store {store.name} has no sender_domains: its own mail is not masked")
 
 
-def _months(state: DatabaseState) -> Iterator[Fact]:
+def _check_months(state: DatabaseState) -> Iterator[Finding]:
     for table in state.lost_tables:
         yield wrong(
             f"the table tracker.{table} is lost, or no part of the whole table any more",
@@ -153,7 +153,7 @@ def _months(state: DatabaseState) -> Iterator[Fact]:
         yield ok(f"messages have tables of their own for {state.months} months to come")
 
 
-def _expiry(state: DatabaseState) -> Iterator[Fact]:
+def _check_expiry(state: DatabaseState) -> Iterator[Finding]:
     if state.overdue:
         yield wrong(
             f"{state.overdue} orders expired more than 2 days ago and still have their addresses,"

@@ -14,7 +14,7 @@ _ADDRESS = re.compile(r"(?<![^\s<>@])[^\s<>@]++@[^\s<>]++")
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Finding:
     """One finding; `str` is its line."""
 
     verdict: Literal["ok", "WRONG", "note"]
@@ -25,16 +25,16 @@ class Fact:
         return f"{self.verdict:8}{_ADDRESS.sub('(address)', one_line(self.text))}"
 
 
-def ok(text: str) -> Fact:
+def ok(text: str) -> Finding:
     """State what holds."""
-    return Fact("ok", text)
+    return Finding("ok", text)
 
 
-def wrong(text: str, mend: str) -> Fact:
+def wrong(text: str, mend: str) -> Finding:
     """State what is wrong, and what mends it."""
-    return Fact("WRONG", f"{text}: {mend}")
+    return Finding("WRONG", f"{text}: {mend}")
 
 
-def note(text: str) -> Fact:
+def note(text: str) -> Finding:
     """State what is worth knowing, though it need not be wrong."""
-    return Fact("note", text)
+    return Finding("note", text)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from conversation_tracker.checks.finding import Fact, note, ok, wrong
+from conversation_tracker.checks.finding import Finding, note, ok, wrong
 from conversation_tracker.telemetry import follow_state
 
 _QUIET = 10 * follow_state.SIGN_OF_LIFE
@@ -19,7 +19,7 @@ _READABLE = (
 _RESTART = "systemctl restart conversation-tracker-follow.service"
 
 
-def facts(path: Path, now: float) -> Iterator[Fact]:
+def check(path: Path, now: float) -> Iterator[Finding]:
     """Judge the follower by its state file.
 
     Args:
@@ -27,7 +27,7 @@ def facts(path: Path, now: float) -> Iterator[Fact]:
         now: the time, in seconds since 1970.
     """
     try:
-        state, at = follow_state.read(path), path.stat().st_mtime
+        state, at = follow_state.read_state(path), path.stat().st_mtime
     except FileNotFoundError:
         yield note(f"the log follower has not run here: {_NO_MORE}")
         return

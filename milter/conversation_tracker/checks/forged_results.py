@@ -12,13 +12,13 @@ import time
 from collections.abc import Collection, Iterator
 from email.utils import formatdate, make_msgid
 
-from conversation_tracker.checks.finding import Fact, note, ok, wrong
+from conversation_tracker.checks.finding import Finding, note, ok, wrong
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.rules import probe
-from conversation_tracker.postfix.host import listeners
-from conversation_tracker.postfix.milters import meets
-from conversation_tracker.postfix.settings import Service, Settings, entries
+from conversation_tracker.postfix.host import find_listeners
+from conversation_tracker.postfix.milters import meets_tracker
+from conversation_tracker.postfix.settings import MasterService, Settings, split_entries
 
 _WAIT = 10.0  # seconds for each answer
 _AUTHOR = "forged-results.invalid"  # RFC 2606: nobody's, and without a policy
@@ -27,9 +27,9 @@ _SUBMISSION = ("submission", "587", "submissions", "smtps", "465")
 _EVERYWHERE = ("all", "loopback-only", "localhost")
 
 
-def facts(
+def check(
     settings: Settings, socket: Socket, authserv_id: str, domains: Collection[str], secret: bytes
-) -> Iterator[Fact]:
+) -> Iterator[Finding]:
     """Ask the running Postfix, at each place where a stranger's mail comes in.
 
     Args:
@@ -45,54 +45,54 @@ def facts(
     if not domains:
         yield note("there is no alias domain: whether forged results are believed was not asked")
         return
-    address = probe.address(min(domains), time.time(), secret)
-    for service, host, port in places(settings, socket):
+    address = probe.make_address(min(domains), time.time(), secret)
+    for service, host, port in find_places(settings, socket):
         try:
-            said = _asked(host, port, settings, service, address, authserv_id)
+            said = _ask(host, port, settings, service, address, authserv_id)
         except smtplib.SMTPResponseException as error:
             said = f"{error.smtp_code}"
         except (OSError, smtplib.SMTPException) as error:
             said = type(error).__name__
-        yield _judged(service, said, authserv_id)
+        yield _judge(service, said, authserv_id)
 
 
-def places(settings: Settings, socket: Socket) -> Iterator[tuple[Service, str, int]]:
+def find_places(settings: Settings, socket: Socket) -> Iterator[tuple[MasterService, str, int]]:
     """Find where strangers come in: service, host and port.
 
     Args:
         settings: Postfix's.
         socket: the tracker's.
     """
-    own = listeners(settings)
+    own = find_listeners(settings)
     behind = [s for s in settings.services if s.command == "smtpd" and s.type == "pass"]
     for service in settings.services:
         host, _, name = service.name.rpartition(":")
         if service.type != "inet" or service in own or name in _SUBMISSION:
             continue
         if service.command == "postscreen":
-            met = any(meets(each, settings, socket) for each in behind)
+            met = any(meets_tracker(each, settings, socket) for each in behind)
         else:
-            met = service.takes_mail and meets(service, settings, socket)
+            met = service.takes_mail and meets_tracker(service, settings, socket)
         port = _PORTS.get(name, int(name) if name.isdecimal() else 0)
         if met and port:
-            yield service, host.strip("[]") or _own_host(settings), port
+            yield service, host.strip("[]") or _find_own_host(settings), port
 
 
-def _own_host(settings: Settings) -> str:
+def _find_own_host(settings: Settings) -> str:
     """Give the address at which a service is reached that names none."""
-    first = next(iter(entries(settings.value("inet_interfaces"))), "all").strip("[]")
+    first = next(iter(split_entries(settings.get_value("inet_interfaces"))), "all").strip("[]")
     if first not in _EVERYWHERE:
         return first
-    return "::1" if settings.value("inet_protocols") == "ipv6" else "127.0.0.1"
+    return "::1" if settings.get_value("inet_protocols") == "ipv6" else "127.0.0.1"
 
 
-def _asked(
-    host: str, port: int, settings: Settings, service: Service, address: str, authserv_id: str
+def _ask(
+    host: str, port: int, settings: Settings, service: MasterService, address: str, authserv_id: str
 ) -> str:
     """Hand the forged message in, and give the reply that ended it."""
-    with smtplib.SMTP(host, port, settings.value("myhostname"), timeout=_WAIT) as server:
+    with smtplib.SMTP(host, port, settings.get_value("myhostname"), timeout=_WAIT) as server:
         server.ehlo_or_helo_if_needed()
-        if settings.value("smtpd_tls_security_level", service) == "encrypt":
+        if settings.get_value("smtpd_tls_security_level", service) == "encrypt":
             # Whom we speak to, we know: there is nothing to verify on one's own host.
             context = ssl.create_default_context()
             context.check_hostname = False
@@ -103,11 +103,11 @@ def _asked(
         if code < 400:
             code, text = server.rcpt(address)
         if code < 400:
-            code, text = server.data(message(authserv_id))
+            code, text = server.data(write_message(authserv_id))
     return f"{code} {text.decode('ascii', 'replace')}"
 
 
-def message(authserv_id: str) -> bytes:
+def write_message(authserv_id: str) -> bytes:
     """Write a message with results that nobody found, in each form that may get past a verifier.
 
     Args:
@@ -138,7 +138,7 @@ def message(authserv_id: str) -> bytes:
     return "\r\n".join(lines).encode("ascii", "replace")
 
 
-def _judged(service: Service, said: str, authserv_id: str) -> Fact:
+def _judge(service: MasterService, said: str, authserv_id: str) -> Finding:
     """Judge the reply that ended the message."""
     where = f"master.cf, {service}"
     if said == str(replies.PROBE_BELIEVED):

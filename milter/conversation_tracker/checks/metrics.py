@@ -8,12 +8,12 @@ import socket
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from conversation_tracker.checks.finding import Fact, note, ok, wrong
+from conversation_tracker.checks.finding import Finding, note, ok, wrong
 
 _PATIENCE = 3.0  # seconds
 
 
-def facts(where: tuple[str, int] | None) -> Iterator[Fact]:
+def check(where: tuple[str, int] | None) -> Iterator[Finding]:
     """Look at the metrics.
 
     Args:

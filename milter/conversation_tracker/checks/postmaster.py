@@ -2,18 +2,18 @@
 
 from collections.abc import Collection, Iterator
 
-from conversation_tracker.checks.finding import Fact, ok, wrong
+from conversation_tracker.checks.finding import Finding, ok, wrong
 from conversation_tracker.core.rules import postmaster as rules
 
 
-def facts(postmaster: str, domains: Collection[str]) -> Iterator[Fact]:
+def check(postmaster: str, domains: Collection[str]) -> Iterator[Finding]:
     """Judge whether somebody can get it.
 
     Args:
         postmaster: the configuration's, "" for the mail host's own.
         domains: the alias domains of the stores, and those that older orders use.
     """
-    if rules.unreachable(postmaster, domains):
+    if rules.is_unreachable(postmaster, domains):
         yield wrong(
             "postmaster names an address in an alias domain, where there are no mailboxes: mail to"
             " postmaster and abuse there gets 451",

@@ -18,7 +18,7 @@ from conversation_tracker.checks import postfix as check_postfix
 from conversation_tracker.checks import postmaster as check_postmaster
 from conversation_tracker.checks import socket as check_socket
 from conversation_tracker.checks import systemd as check_systemd
-from conversation_tracker.checks.finding import Fact, note, ok, wrong
+from conversation_tracker.checks.finding import Finding, note, ok, wrong
 from conversation_tracker.config.config import Config
 from conversation_tracker.database.faults import DatabaseError, make_failure
 from conversation_tracker.database.health import DatabaseState, read_state
@@ -41,61 +41,61 @@ def run(config: Config, out: TextIO, environ: Mapping[str, str] = os.environ) ->
     """
     wrongs = 0
 
-    def say(facts: Iterator[Fact]) -> None:
+    def say(facts: Iterator[Finding]) -> None:
         nonlocal wrongs
         for fact in facts:
             wrongs += fact.verdict == "WRONG"
             print(fact, file=out, flush=True)
 
     say(iter([ok(f"the configuration {config.path} is read")]))
-    state, facts = _database(config)
+    state, facts = _check_database(config)
     say(facts)
-    settings, facts = _settings(environ)
-    owner = settings.value("mail_owner") if settings is not None else _MAIL_OWNER
-    say(check_socket.facts(config.socket, check_socket.user(owner)))
+    settings, facts = _read_settings(environ)
+    owner = settings.get_value("mail_owner") if settings is not None else _MAIL_OWNER
+    say(check_socket.check(config.socket, check_socket.find_user(owner)))
     say(facts)
     if settings is not None:
-        say(_postfix(config, settings, state))
-    say(check_systemd.facts())
-    say(check_follow.facts(follow_state.place(environ), time.time()))
-    say(check_metrics.facts(config.metrics))
+        say(_check_postfix(config, settings, state))
+    say(check_systemd.check())
+    say(check_follow.check(follow_state.find_place(environ), time.time()))
+    say(check_metrics.check(config.metrics))
     if state is None:
         return os.EX_TEMPFAIL
     return 1 if wrongs else 0
 
 
-def _database(config: Config) -> tuple[DatabaseState | None, Iterator[Fact]]:
+def _check_database(config: Config) -> tuple[DatabaseState | None, Iterator[Finding]]:
     try:
         state = read_state(config.database)
     except DatabaseError as error:
         said = make_failure(error, config.database)
         mend = "start it, or correct `database` in the configuration"
         return None, iter([wrong(str(said), mend)])
-    return state, check_database.facts(state)
+    return state, check_database.check(state)
 
 
-def _settings(
+def _read_settings(
     environ: Mapping[str, str],
-) -> tuple[postfix_settings.Settings | None, Iterator[Fact]]:
+) -> tuple[postfix_settings.Settings | None, Iterator[Finding]]:
     try:
-        return postfix_settings.read(environ), iter(())
+        return postfix_settings.read_settings(environ), iter(())
     except postfix_settings.Unreadable as error:
         mend = "install Postfix, or mend its configuration, and run check as root"
         return None, iter([wrong(f"Postfix cannot be looked at: {error}", mend)])
 
 
-def _postfix(
+def _check_postfix(
     config: Config, settings: postfix_settings.Settings, state: DatabaseState | None
-) -> Iterator[Fact]:
+) -> Iterator[Finding]:
     known = state if state is not None and state.fault is None else None
     domains = known.domains if known is not None else frozenset[str]()
     host = check_postfix.read_host(settings, config.socket, domains)
-    yield from check_postfix.facts(host)
+    yield from check_postfix.check(host)
     if known is None:
         yield note("the alias domains are in the database: Postfix's routes were not looked at")
         return
-    yield from check_postmaster.facts(config.postmaster, domains)
-    yield from check_postfix.stale(host)
-    yield from forged_results.facts(
+    yield from check_postmaster.check(config.postmaster, domains)
+    yield from check_postfix.check_table(host)
+    yield from forged_results.check(
         settings, config.socket, config.authserv_id, domains, known.secret
     )

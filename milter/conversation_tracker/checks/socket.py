@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from conversation_tracker.checks.finding import Fact, note, ok, wrong
+from conversation_tracker.checks.finding import Finding, note, ok, wrong
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix.greeting import greet
 
@@ -30,7 +30,7 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PathEntry:
     """One file or directory on the way to the socket, the socket itself the last."""
 
     path: str
@@ -39,13 +39,13 @@ class Entry:
     gid: int
 
     def lets(self, user: User, wanted: int) -> bool:
-        """Tell whether its mode gives `user` the rights `wanted`, from 0 to 7."""
+        """Tell whether its mode gives `find_user` the rights `wanted`, from 0 to 7."""
         others = 3 if self.gid in user.groups else 0
         shift = 6 if self.uid == user.uid else others
         return (self.mode >> shift) & wanted == wanted
 
 
-def look(path: str) -> list[Entry] | Fact:
+def look(path: str) -> list[PathEntry] | Finding:
     """Look at all directories down to `path` and at itself, or state why that cannot be done."""
     seen = []
     for each in (*reversed(Path(path).parents), Path(path)):
@@ -55,11 +55,11 @@ def look(path: str) -> list[Entry] | Fact:
             return note(f"{each} is not for this user to see: run check as root")
         except OSError as error:
             return wrong(f"there is no socket {path} ({each}: {error.strerror})", _START)
-        seen.append(Entry(str(each), found.st_mode, found.st_uid, found.st_gid))
+        seen.append(PathEntry(str(each), found.st_mode, found.st_uid, found.st_gid))
     return seen
 
 
-def user(name: str) -> User | None:
+def find_user(name: str) -> User | None:
     """Look a user up, with all groups; None if there is no such user."""
     try:
         found = pwd.getpwnam(name)
@@ -68,7 +68,7 @@ def user(name: str) -> User | None:
     return User(name, found.pw_uid, frozenset(os.getgrouplist(name, found.pw_gid)))
 
 
-def facts(socket: Socket, postfix: User | None) -> Iterator[Fact]:
+def check(socket: Socket, postfix: User | None) -> Iterator[Finding]:
     """Judge the socket.
 
     Args:
@@ -77,10 +77,10 @@ def facts(socket: Socket, postfix: User | None) -> Iterator[Fact]:
     """
     if socket.kind == "unix":
         found = look(socket.path)
-        if isinstance(found, Fact):
+        if isinstance(found, Finding):
             yield found
             return
-        yield from file_facts(found, postfix)
+        yield from check_file(found, postfix)
         if not stat.S_ISSOCK(found[-1].mode):
             return
     else:
@@ -88,10 +88,10 @@ def facts(socket: Socket, postfix: User | None) -> Iterator[Fact]:
             f"{socket} is no unix socket: every message stalls for some 40 ms, and any local user"
             " can ask for addresses"
         )
-    yield answer_fact(socket, greet(socket))
+    yield check_answer(socket, greet(socket))
 
 
-def file_facts(entries: list[Entry], postfix: User | None) -> Iterator[Fact]:
+def check_file(entries: list[PathEntry], postfix: User | None) -> Iterator[Finding]:
     """Judge the socket's file, and the directories it is in."""
     *directories, file = entries
     if not stat.S_ISSOCK(file.mode):
@@ -114,13 +114,14 @@ def file_facts(entries: list[Entry], postfix: User | None) -> Iterator[Fact]:
         yield ok(f"the user {postfix.name} may use the socket")
     else:
         yield wrong(
-            f"the user {postfix.name} may not use the socket, whose group is {_group(file.gid)}",
+            f"the user {postfix.name} may not use the socket,"
+            f" whose group is {_group_name(file.gid)}",
             f"give the group {postfix.name} to its directory, set the group id bit there"
             f" (chmod g+s {directories[-1].path}), and restart the service",
         )
 
 
-def answer_fact(socket: Socket, trouble: str | PermissionError | None) -> Fact:
+def check_answer(socket: Socket, trouble: str | PermissionError | None) -> Finding:
     """Judge what `greet` met with."""
     if trouble is None:
         return ok(f"a milter answers on {socket}")
@@ -129,7 +130,7 @@ def answer_fact(socket: Socket, trouble: str | PermissionError | None) -> Fact:
     return wrong(f"no milter answers on {socket} ({trouble})", _START)
 
 
-def _group(gid: int) -> str:
+def _group_name(gid: int) -> str:
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

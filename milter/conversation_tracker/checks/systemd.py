@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from conversation_tracker.checks.finding import Fact, note, ok, wrong
+from conversation_tracker.checks.finding import Finding, note, ok, wrong
 
 SERVICE = "conversation-tracker.service"
 TIMER = "conversation-tracker-expire.timer"
@@ -20,7 +20,7 @@ _WAIT = 20.0  # seconds
 Properties = dict[str, str]
 
 
-def facts(properties: Callable[[str], Properties] | None = None) -> Iterator[Fact]:
+def check(properties: Callable[[str], Properties] | None = None) -> Iterator[Finding]:
     """Judge our units.
 
     Args:
@@ -29,9 +29,9 @@ def facts(properties: Callable[[str], Properties] | None = None) -> Iterator[Fac
     if properties is None:
         if shutil.which("systemctl") is None or not _BOOTED.is_dir():
             return
-        properties = _properties
+        properties = _read_properties
     for unit in (SERVICE, TIMER):
-        yield from unit_facts(unit, properties(unit))
+        yield from check_unit(unit, properties(unit))
     follower = properties(FOLLOWER)
     if follower.get("ActiveState") == "active":
         yield ok(f"{FOLLOWER} is active")
@@ -44,7 +44,7 @@ def facts(properties: Callable[[str], Properties] | None = None) -> Iterator[Fac
         yield note(f"{FOLLOWER} is not active: no delivery becomes more than accepted")
 
 
-def unit_facts(unit: str, found: Properties) -> Iterator[Fact]:
+def check_unit(unit: str, found: Properties) -> Iterator[Finding]:
     """Judge one unit by its properties."""
     if found.get("LoadState") != "loaded":
         yield wrong(f"systemd does not know {unit}", "run postfix/install, or install the unit")
@@ -62,7 +62,7 @@ def unit_facts(unit: str, found: Properties) -> Iterator[Fact]:
             yield ok(f"{TIMER} ran last on {last}")
 
 
-def _properties(unit: str) -> Properties:
+def _read_properties(unit: str) -> Properties:
     names = "LoadState,UnitFileState,ActiveState,LastTriggerUSec"
     try:
         said = subprocess.run(

@@ -70,7 +70,7 @@ def follow(given: argparse.Namespace, config: Config) -> int:
     from conversation_tracker.telemetry import follow_state
 
     source = None if given.journal else given.log or follow.default_source(os.environ)
-    return follow.run(config, source, given.state or follow_state.place(os.environ))
+    return follow.run(config, source, given.state or follow_state.find_place(os.environ))
 
 
 def check(_given: argparse.Namespace, config: Config) -> int:
@@ -94,7 +94,7 @@ def unmask(given: argparse.Namespace, config: Config) -> int:
     """Print the address behind an alias, and nothing else."""
     from conversation_tracker.support import order_commands
 
-    actor = order_commands.actor(os.environ)
+    actor = order_commands.find_actor(os.environ)
     print(order_commands.unmask(config.database, given.alias, given.reason, actor))
     return 0
 
@@ -124,13 +124,13 @@ def timeline(given: argparse.Namespace, config: Config) -> int:
     from conversation_tracker.support import timeline
 
     with orders.connect(config.database) as connection:
-        entries = timeline.read(connection, given.store, given.number)
+        entries = timeline.read_timeline(connection, given.store, given.number)
         if given.json:
             sys.stdout.writelines(timeline.as_json(connection, entries))
             return 0
         if given.html is not None:
-            texts = ((entry, timeline.text(connection, entry)) for entry in entries)
-            _write(given.html, page.pieces(given.store, given.number, texts))
+            texts = ((entry, timeline.read_text(connection, entry)) for entry in entries)
+            _write(given.html, page.write_page(given.store, given.number, texts))
             return 0
     # Into a pipe as wide as COLUMNS says, or else 100: the whole text is in the other two forms.
     cells = shutil.get_terminal_size(_NO_TERMINAL).columns
@@ -145,14 +145,14 @@ def explain(given: argparse.Namespace, config: Config) -> int:
 
     envelope = Envelope(tuple(given.rcpt), given.sender, given.trusted, given.user)
     explanation = explain(
-        config.database, _message(given.file), envelope, config.authserv_id, config.postmaster
+        config.database, _read_message(given.file), envelope, config.authserv_id, config.postmaster
     )
     for line in explanation.lines:
         print(line)
     return 0 if explanation.taken else NO
 
 
-def _message(path: Path) -> bytes:
+def _read_message(path: Path) -> bytes:
     """Read a message from a file or standard input."""
     if path == _DASH and sys.stdin is None:
         raise Failure(USAGE, "standard input is closed")
@@ -179,6 +179,6 @@ def _write(path: Path, pieces: Iterable[str]) -> None:
     from conversation_tracker.support import html as page
 
     try:
-        page.write(path, pieces)
+        page.write_file(path, pieces)
     except OSError as error:
         raise Failure(USAGE, f"{path}: {error.strerror or error}") from None

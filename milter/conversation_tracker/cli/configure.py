@@ -30,9 +30,20 @@ from conversation_tracker.postfix.host import (
     read_earlier,
     transport_file,
 )
-from conversation_tracker.postfix.milters import SAFE_ACTIONS, milters, read_socket, write_address
+from conversation_tracker.postfix.milters import (
+    SAFE_ACTIONS,
+    read_milters,
+    read_socket,
+    write_address,
+)
 from conversation_tracker.postfix.names import is_word, read_domain
-from conversation_tracker.postfix.settings import Settings, Unreadable, find_tool, read, run
+from conversation_tracker.postfix.settings import (
+    Settings,
+    Unreadable,
+    find_tool,
+    read_settings,
+    run_tool,
+)
 
 REFUSED = 1
 MISUSED = 2
@@ -90,7 +101,7 @@ class Refused(Exception):
     """It cannot be done like this; why has been said."""
 
 
-class _Parser(argparse.ArgumentParser):
+class _ConfigureParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise Misused(message)
 
@@ -105,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     try:
-        given = _parser().parse_args(arguments)
+        given = _make_parser().parse_args(arguments)
         _work(given)
         return 0
     except (Misused, Unreadable) as error:
@@ -117,8 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(end.code or 0)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _make_parser() -> argparse.ArgumentParser:
+    parser = _ConfigureParser(
         prog="configure",
         usage="configure [OPTION]... --socket SOCKET --alias-domain DOMAIN",
         description=_ABOUT,
@@ -139,7 +150,7 @@ def _work(given: argparse.Namespace) -> None:
     """Do what the command line asks for."""
     domains = [_read_domain(text) for text in given.alias_domain]
     environ = {**os.environ, "MAIL_CONFIG": str(_find_directory(given.config_dir))}
-    settings = read(environ)
+    settings = read_settings(environ)
     host = _settle(given, settings, domains)
     if given.remove:
         changes = requirements.withdraw(host)
@@ -151,7 +162,7 @@ def _work(given: argparse.Namespace) -> None:
         _announce(host)
         changes = requirements.apply(host)
         with tempfile.TemporaryDirectory() as scratch:
-            planned = changes.planned(environ, Path(scratch))
+            planned = changes.plan(environ, Path(scratch))
             if _judge(requirements.examine(replace(host, settings=planned)), aloud=True):
                 print("configure: nothing was changed", file=sys.stderr)
                 raise Refused
@@ -164,7 +175,7 @@ def _work(given: argparse.Namespace) -> None:
         _say(f"dry run: {count} changes shown, none made")
     else:
         _make(host, changes, environ, verify=not given.remove)
-        directory = settings.value("config_directory")
+        directory = settings.get_value("config_directory")
         _say(f"done: {count} changes; now run: postfix -c {directory} reload")
 
 
@@ -180,7 +191,7 @@ def _read_domain(text: str) -> str:
 
 def _find_directory(given: str) -> Path:
     """Find Postfix's configuration directory."""
-    text = given or run([*find_tool("postconf", os.environ), "-h", "config_directory"]).stdout
+    text = given or run_tool([*find_tool("postconf", os.environ), "-h", "config_directory"]).stdout
     directory = Path(text.strip()).resolve()
     if not all(os.access(directory / name, os.R_OK) for name in ("main.cf", "master.cf")):
         raise Misused(f"no main.cf and master.cf in {directory}")
@@ -255,7 +266,7 @@ def _refuse(text: str) -> None:
 def _announce(host: Host) -> None:
     """Say aloud what an administrator would not expect."""
     settings = host.settings
-    action = settings.value("milter_default_action")
+    action = settings.get_value("milter_default_action")
     if action not in SAFE_ACTIONS:
         _warn(
             f"milter_default_action was {action} and becomes tempfail: mail now waits while any"
@@ -271,7 +282,10 @@ def _announce(host: Host) -> None:
         _warn(
             f"there is no socket at {host.socket.path} now: until the tracker runs, mail gets 451"
         )
-    there = [write_address(m.address, settings) for m in milters(settings.value("smtpd_milters"))]
+    there = [
+        write_address(m.address, settings)
+        for m in read_milters(settings.get_value("smtpd_milters"))
+    ]
     if there and not host.signer and host.ours not in there:
         _warn(
             "the milters already there run before the tracker: if one of them signs, name it with"
@@ -297,16 +311,16 @@ def _judge(findings: Iterable[Finding], *, aloud: bool) -> int:
 
 def _make(host: Host, changes: Changes, environ: dict[str, str], *, verify: bool) -> None:
     """Make the changes; if anything fails on the way or is refused afterwards, take all back."""
-    directory = Path(host.settings.value("config_directory"))
+    directory = Path(host.settings.get_value("config_directory"))
     tables = (transport_file(host.settings), header_file(host.settings))
     paths = (*tables, directory / "main.cf", directory / "master.cf")
     copies = [edit.copy(path) for path in paths]
     for number in _ENDS:
-        signal.signal(number, _end)
+        signal.signal(number, _stop)
     try:
-        edit.make(changes, environ)
+        edit.carry_out(changes, environ)
         if verify and _judge(
-            requirements.examine(replace(host, settings=read(environ))), aloud=False
+            requirements.examine(replace(host, settings=read_settings(environ))), aloud=False
         ):
             raise Refused
     except BaseException as error:
@@ -320,7 +334,7 @@ def _make(host: Host, changes: Changes, environ: dict[str, str], *, verify: bool
         raise Refused from None
 
 
-def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 

@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         # A traceback would end with the exception's text, and that may quote an address.
         _discard_output()
-        _say(f"a fault of the program, please report it: {_fault(error)}")
+        _say(f"a fault of the program, please report it: {_describe_fault(error)}")
         return TEMPORARY
 
 
@@ -81,21 +81,21 @@ def _run(arguments: Sequence[str] | None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        given = _parser().parse_args(arguments)
+        given = _make_parser().parse_args(arguments)
     except SystemExit as end:  # --help and --version
         return int(end.code or 0)
-    return int(given.run(given, _config(given)))
+    return int(given.run(given, _load_config(given)))
 
 
-def _fault(error: Exception) -> str:
+def _describe_fault(error: Exception) -> str:
     """Tell an exception's type and where it came from, never its text."""
-    from conversation_tracker.telemetry.formatting import described
+    from conversation_tracker.telemetry.formatting import describe
 
-    known = described(error)
+    known = describe(error)
     return " at ".join([known["error"], *known["frames"][-1:]])
 
 
-def _config(given: argparse.Namespace) -> Config:
+def _load_config(given: argparse.Namespace) -> Config:
     isatty = sys.stderr is not None and sys.stderr.isatty()
     return load(given.config, os.environ, isatty=isatty)
 
@@ -124,7 +124,7 @@ class _Parser(argparse.ArgumentParser):
         raise Failure(USAGE, f"{message} (see {self.prog} --help)")
 
 
-def _text(value: str) -> str:
+def _read_text(value: str) -> str:
     """Take an argument that is text; what the database could not hold is refused at once."""
     if not value.strip():
         raise argparse.ArgumentTypeError("is empty")
@@ -135,25 +135,27 @@ def _text(value: str) -> str:
     return value
 
 
-def _sender(value: str) -> str:
+def _read_sender(value: str) -> str:
     """Take an envelope sender; an empty one is the null sender."""
-    return _text(value) if value.strip() else ""
+    return _read_text(value) if value.strip() else ""
 
 
-def _file(value: str) -> Path:
+def _read_file_name(value: str) -> Path:
     """Take a file's name."""
     if not value or "\0" in value:
         raise argparse.ArgumentTypeError("is no file's name")
     return Path(value)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=PROGRAM,
         description="A Postfix milter that gives partners an alias instead of a mail address.",
         allow_abbrev=False,
     )
-    parser.add_argument("-c", "--config", metavar="FILE", type=_file, help="the configuration")
+    parser.add_argument(
+        "-c", "--config", metavar="FILE", type=_read_file_name, help="the configuration"
+    )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_service_commands(subparsers)
@@ -179,12 +181,12 @@ def _add_service_commands(subparsers: "_Subparsers") -> None:
     )
     source = follow.add_mutually_exclusive_group()
     source.add_argument(
-        "--log", metavar="FILE", type=_file,
+        "--log", metavar="FILE", type=_read_file_name,
         help="Postfix's log; if not given, its maillog_file, /var/log/mail.log or the journal",
     )  # fmt: skip
     source.add_argument("--journal", action="store_true", help="systemd's journal, and no file")
     follow.add_argument(
-        "--state", metavar="FILE", type=_file,
+        "--state", metavar="FILE", type=_read_file_name,
         help="where it notes how far it has read; if not given, follow in the state directory",
     )  # fmt: skip
     _add(
@@ -198,22 +200,22 @@ def _add_service_commands(subparsers: "_Subparsers") -> None:
 def _add_order_commands(subparsers: "_Subparsers") -> None:
     mask = _add(subparsers, "mask", commands.mask, "print the alias of an address in an order")
     _add_order(mask)
-    mask.add_argument("address", metavar="ADDRESS", type=_text, help="the real address")
+    mask.add_argument("address", metavar="ADDRESS", type=_read_text, help="the real address")
     mask.add_argument(
         "--role", choices=_MASKED_ROLES, default="buyer", help="whose it is; buyer if not given"
     )
     unmask = _add(
         subparsers, "unmask", commands.unmask, "print the address behind an alias; it is noted"
     )
-    unmask.add_argument("alias", metavar="ALIAS", type=_text)
+    unmask.add_argument("alias", metavar="ALIAS", type=_read_text)
     unmask.add_argument(
-        "--reason", metavar="TEXT", type=_text, required=True, help="why, without the address"
+        "--reason", metavar="TEXT", type=_read_text, required=True, help="why, without the address"
     )
     _add_order(
         _add(subparsers, "close", commands.close, "close an order; tells when its aliases end")
     )
     erase = _add(subparsers, "erase", commands.erase, "take an address out of every order")
-    erase.add_argument("address", metavar="ADDRESS", type=_text, help="the real address")
+    erase.add_argument("address", metavar="ADDRESS", type=_read_text, help="the real address")
 
 
 def _add_reading_commands(subparsers: "_Subparsers") -> None:
@@ -221,23 +223,27 @@ def _add_reading_commands(subparsers: "_Subparsers") -> None:
     _add_order(timeline)
     form = timeline.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="an array of objects")
-    form.add_argument("--html", metavar="FILE", type=_file, help="a page to print; - is stdout")
+    form.add_argument(
+        "--html", metavar="FILE", type=_read_file_name, help="a page to print; - is stdout"
+    )
     explain = _add(subparsers, "explain", commands.explain, "tell what would happen to a message")
     explain.add_argument(
-        "--rcpt", metavar="ALIAS", type=_text, action="append", required=True,
+        "--rcpt", metavar="ALIAS", type=_read_text, action="append", required=True,
         help="the recipient; may be given more than once",
     )  # fmt: skip
     explain.add_argument(
-        "--from", metavar="ADDRESS", type=_sender, dest="sender",
+        "--from", metavar="ADDRESS", type=_read_sender, dest="sender",
         help="the envelope sender, <> for none; if not given, the address in From",
     )  # fmt: skip
     explain.add_argument("--trusted", action="store_true", help="as if from a trusted client")
     explain.add_argument(
         "--user", default="", metavar="NAME", help="as if from a client authenticated as NAME"
     )
-    explain.add_argument("file", metavar="MESSAGE.eml", type=_file, help="- is standard input")
+    explain.add_argument(
+        "file", metavar="MESSAGE.eml", type=_read_file_name, help="- is standard input"
+    )
 
 
 def _add_order(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("store", metavar="STORE", type=_text, help="the store's name")
-    parser.add_argument("number", metavar="ORDER", type=_text, help="the order's number")
+    parser.add_argument("store", metavar="STORE", type=_read_text, help="the store's name")
+    parser.add_argument("number", metavar="ORDER", type=_read_text, help="the order's number")

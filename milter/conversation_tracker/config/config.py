@@ -78,8 +78,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, isatty: bool = False)
     """
     path = path or Path(environ.get(PATH_VARIABLE) or DEFAULT_PATH)
     faults: list[str] = []
-    parser = _parsed(path, _lines(path), faults)
-    found = _checked(_values(parser, faults), faults)
+    parser = _parse(path, _read_lines(path), faults)
+    found = _check_values(_read_values(parser, faults), faults)
     if faults:
         raise ConfigError(path, faults)
     if found["log_format"] == "auto":
@@ -87,7 +87,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, isatty: bool = False)
     return Config(path=path, **found)
 
 
-def _lines(path: Path) -> list[str]:
+def _read_lines(path: Path) -> list[str]:
     """Read the file, only so far as a configuration can be long."""
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -107,7 +107,7 @@ def _lines(path: Path) -> list[str]:
     raise ConfigError(path, [fault])
 
 
-def _parsed(path: Path, lines: list[str], faults: list[str]) -> configparser.ConfigParser:
+def _parse(path: Path, lines: list[str], faults: list[str]) -> configparser.ConfigParser:
     """Read the lines' ini syntax, past every repeated key and section, so that no fault hides.
 
     The parser stops at a repetition. It is noted, taken out of `lines`, and all is read again.
@@ -122,7 +122,7 @@ def _parsed(path: Path, lines: list[str], faults: list[str]) -> configparser.Con
         try:
             parser.read_file(lines)
         except (configparser.DuplicateOptionError, configparser.DuplicateSectionError) as error:
-            faults.append(_without_repetition(lines, error))
+            faults.append(_drop_repetition(lines, error))
         except configparser.MissingSectionHeaderError as error:
             fault = f"line {error.lineno}: stands before a section; begin with [{SECTION}]"
             raise ConfigError(path, [*faults, fault]) from None
@@ -135,41 +135,43 @@ def _parsed(path: Path, lines: list[str], faults: list[str]) -> configparser.Con
     raise ConfigError(path, faults)
 
 
-def _without_repetition(
+def _drop_repetition(
     lines: list[str], error: configparser.DuplicateOptionError | configparser.DuplicateSectionError
 ) -> str:
     """Take what `error` complains of out of `lines`, in place; return the fault's line."""
     number = error.lineno or 1
-    section = f"[{_shown(error.section)}]"
+    section = f"[{_safe_name(error.section)}]"
     if isinstance(error, configparser.DuplicateSectionError):
         lines[number - 1] = ""
         return f"{section}: begins a second time in line {number}; keep one"
     lines[number - 1] = f"{_REPEATED}{number} ="  # lines that continue the value keep a key
-    return f"{section} {_shown(error.option)}: stands a second time in line {number}; keep one"
+    return f"{section} {_safe_name(error.option)}: stands a second time in line {number}; keep one"
 
 
-def _values(parser: configparser.ConfigParser, faults: list[str]) -> Mapping[str, str]:
+def _read_values(parser: configparser.ConfigParser, faults: list[str]) -> Mapping[str, str]:
     """Return the known keys with their values as text; note unknown keys and sections."""
     values: dict[str, str] = {}
     for section in parser.sections():
         if section != SECTION:
-            faults.append(f"[{_shown(section)}]: unknown section; the only one is [{SECTION}]")
+            faults.append(f"[{_safe_name(section)}]: unknown section; the only one is [{SECTION}]")
             continue
         for key, value in parser.items(section):
             if key in OPTIONS:
                 values[key] = value
             elif key and not key.startswith(_REPEATED):  # no key at all is noted already
                 known = ", ".join(OPTIONS)
-                faults.append(f"[{SECTION}] {_shown(key)}: unknown key; the known ones are {known}")
+                faults.append(
+                    f"[{SECTION}] {_safe_name(key)}: unknown key; the known ones are {known}"
+                )
     return values
 
 
-def _shown(name: str) -> str:
+def _safe_name(name: str) -> str:
     """Return a section's or key's name, or a stand-in for what may be a piece of a password."""
     return name if _PLAIN_NAME.fullmatch(name) else "(no plain word)"
 
 
-def _checked(values: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
+def _check_values(values: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
     """Turn each option's text, or its default, into its value; note what is wrong."""
     found: dict[str, Any] = {}
     for key, option in OPTIONS.items():
@@ -177,13 +179,13 @@ def _checked(values: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
         try:
             if text is None:
                 raise WrongValueError(f"is missing; write for instance {key} = {option.example}")
-            found[key] = option.read(_plain(key, text))
+            found[key] = option.read(_check_plain(key, text))
         except WrongValueError as error:
             faults.extend(f"[{SECTION}] {key}: {what}" for what in error.args)
     return found
 
 
-def _plain(key: str, value: str) -> str:
+def _check_plain(key: str, value: str) -> str:
     """Return the value if it is one line of readable characters; only networks may have more."""
     if "\n" in value and key != "trusted_networks":
         raise WrongValueError(

@@ -43,14 +43,14 @@ class Option:
     read: Callable[[str], object]
 
 
-def _quoted(value: str) -> str:
+def _quote(value: str) -> str:
     """Return the value in quotes, or a stand-in if it may hold a password or is long."""
     if len(value) > 60 or "@" in value or "//" in value or "pass" in value.lower():
         return "the value"
     return repr(value)
 
 
-def _database(value: str) -> str:
+def _check_database(value: str) -> str:
     """Check a libpq URI or conninfo; no message may show any of it."""
     if not value:
         raise WrongValueError("is empty; write for instance postgresql:///conversation_tracker")
@@ -67,31 +67,31 @@ def _database(value: str) -> str:
     encode = "in a URI write the password's @ as %40, : as %3A, / as %2F and ; as %3B"
     if any("@" in host[1:] for host in hosts):
         raise WrongValueError(f"has an @ inside a host's name; {encode}")
-    if any(port and _port(port) is None for port in ports):
+    if any(port and _read_port(port) is None for port in ports):
         raise WrongValueError(f"has a port that is no number from 1 to 65535; {encode}")
     return value
 
 
-def _socket(value: str) -> Socket:
+def _read_socket(value: str) -> Socket:
     """Read `unix:/PATH` or `inet:PORT@HOST`."""
     kind, _, where = value.partition(":")
     if kind == "unix":
-        return Socket("unix", path=_socket_path(where))
+        return Socket("unix", path=_check_socket_path(where))
     port, at, host = where.partition("@")
     if kind != "inet" or not at:
-        raise WrongValueError(f"{_quoted(value)} is neither unix:/PATH nor inet:PORT@HOST")
-    number, name = _port(port), _host(host)
+        raise WrongValueError(f"{_quote(value)} is neither unix:/PATH nor inet:PORT@HOST")
+    number, name = _read_port(port), _read_host(host)
     if number is None:
-        raise WrongValueError(f"{_quoted(port)} is no port; write inet:PORT@HOST, PORT 1 to 65535")
+        raise WrongValueError(f"{_quote(port)} is no port; write inet:PORT@HOST, PORT 1 to 65535")
     if name is None:
-        raise WrongValueError(f"{_quoted(host)} is neither an IP address nor a host's name")
+        raise WrongValueError(f"{_quote(host)} is neither an IP address nor a host's name")
     return Socket("inet", host=name, port=number)
 
 
-def _socket_path(path: str) -> str:
+def _check_socket_path(path: str) -> str:
     """Check that a unix socket can be bound at `path`, and first at `path`.tmp."""
     if not path.startswith("/") or path.endswith("/"):
-        raise WrongValueError(f"{_quoted(path)} is no absolute path of a socket; write unix:/PATH")
+        raise WrongValueError(f"{_quote(path)} is no absolute path of a socket; write unix:/PATH")
     size = len(path.encode())
     if size > _SOCKET_PATH_LIMIT:
         raise WrongValueError(
@@ -101,25 +101,25 @@ def _socket_path(path: str) -> str:
     return path
 
 
-def _workers(value: str) -> int:
+def _read_workers(value: str) -> int:
     """Read the number of processes; auto is one per processor we may run on."""
     if value == "auto":
         return len(os.sched_getaffinity(0))
     if re.fullmatch(r"[0-9]{1,3}", value) and 1 <= int(value) <= _WORKERS_LIMIT:
         return int(value)
     raise WrongValueError(
-        f"{_quoted(value)} is neither auto nor a number from 1 to {_WORKERS_LIMIT}"
+        f"{_quote(value)} is neither auto nor a number from 1 to {_WORKERS_LIMIT}"
     )
 
 
-def _networks(value: str) -> tuple[Network, ...]:
+def _read_networks(value: str) -> tuple[Network, ...]:
     """Read networks between white space or commas; every wrong one is a fault of its own."""
     networks: list[Network] = []
     faults: list[str] = []
     for word in re.split(r"[\s,]+", value):
         if word:
             try:
-                networks.append(_network(word))
+                networks.append(_read_network(word))
             except WrongValueError as error:
                 faults.extend(error.args)
     if faults:
@@ -127,19 +127,19 @@ def _networks(value: str) -> tuple[Network, ...]:
     return tuple(networks)
 
 
-def _network(word: str) -> Network:
+def _read_network(word: str) -> Network:
     """Read one network, an IPv6 one also in Postfix's brackets."""
     text = _BRACKETED.sub(r"\1", word)
     try:
         network = ip_network(text, strict=False)
     except ValueError:
         raise WrongValueError(
-            f"{_quoted(word)} is no network; write for instance 192.0.2.0/24 or 2001:db8::/32"
+            f"{_quote(word)} is no network; write for instance 192.0.2.0/24 or 2001:db8::/32"
         ) from None
     address = ip_address(text.partition("/")[0])
     if address != network.network_address:
         raise WrongValueError(
-            f"{_quoted(word)} has host bits set; write {network} for the network "
+            f"{_quote(word)} has host bits set; write {network} for the network "
             f"or {address}/{address.max_prefixlen} for the one host"
         )
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
@@ -148,14 +148,14 @@ def _network(word: str) -> Network:
     return network
 
 
-def _authserv_id(value: str) -> str:
+def _read_authserv_id(value: str) -> str:
     """Read the identifier of the verifier to believe (RFC 8601 section 2.5); empty: none."""
     if value and not _TOKEN.fullmatch(value):
-        raise WrongValueError(f"{_quoted(value)} is no single word such as mx.example.com")
+        raise WrongValueError(f"{_quote(value)} is no single word such as mx.example.com")
     return value
 
 
-def _postmaster(value: str) -> str:
+def _read_postmaster(value: str) -> str:
     """Read the address of who gets mail for postmasters; empty: the mail host's own."""
     if not value:
         return value
@@ -171,35 +171,35 @@ def _postmaster(value: str) -> str:
     return str(address)
 
 
-def _metrics(value: str) -> tuple[str, int] | None:
+def _read_metrics(value: str) -> tuple[str, int] | None:
     """Read HOST:PORT, an IPv6 address in brackets; empty: none."""
     if not value:
         return None
     host, _, port = value.rpartition(":")
-    number = _port(port)
-    name = None if ":" in host and not _BRACKETED.match(host) else _host(host)
+    number = _read_port(port)
+    name = None if ":" in host and not _BRACKETED.match(host) else _read_host(host)
     if number is None or name is None:
         raise WrongValueError(
-            f"{_quoted(value)} is no HOST:PORT; write for instance 127.0.0.1:9000 or [::1]:9000"
+            f"{_quote(value)} is no HOST:PORT; write for instance 127.0.0.1:9000 or [::1]:9000"
         )
     return name, number
 
 
-def _log_format(value: str) -> str:
+def _read_log_format(value: str) -> str:
     """Read the log's format; what auto is, depends on the terminal and is the caller's."""
     if value not in ("auto", "json", "console"):
-        raise WrongValueError(f"{_quoted(value)} is none of auto, json, console")
+        raise WrongValueError(f"{_quote(value)} is none of auto, json, console")
     return value
 
 
-def _port(text: str) -> int | None:
+def _read_port(text: str) -> int | None:
     """Read a port's number; None if it is none."""
     if re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= 65535:
         return int(text)
     return None
 
 
-def _host(text: str) -> str | None:
+def _read_host(text: str) -> str | None:
     """Read an IP address, an IPv6 one also in brackets, or a host's name; None if it is none."""
     bare = _BRACKETED.sub(r"\1", text)
     if is_literal(bare):
@@ -208,12 +208,14 @@ def _host(text: str) -> str | None:
 
 
 OPTIONS: Mapping[str, Option] = {
-    "database": Option(None, "postgresql:///conversation_tracker", _database),
-    "socket": Option(None, "unix:/var/spool/postfix/conversation-tracker/milter.sock", _socket),
-    "workers": Option("auto", "4", _workers),
-    "trusted_networks": Option("127.0.0.0/8 ::1/128", "127.0.0.0/8 192.0.2.0/24", _networks),
-    "authserv_id": Option("", "mx.example.com", _authserv_id),
-    "postmaster": Option("", "postmaster@example.com", _postmaster),
-    "metrics": Option("", "127.0.0.1:9000", _metrics),
-    "log_format": Option("auto", "json", _log_format),
+    "database": Option(None, "postgresql:///conversation_tracker", _check_database),
+    "socket": Option(
+        None, "unix:/var/spool/postfix/conversation-tracker/milter.sock", _read_socket
+    ),
+    "workers": Option("auto", "4", _read_workers),
+    "trusted_networks": Option("127.0.0.0/8 ::1/128", "127.0.0.0/8 192.0.2.0/24", _read_networks),
+    "authserv_id": Option("", "mx.example.com", _read_authserv_id),
+    "postmaster": Option("", "postmaster@example.com", _read_postmaster),
+    "metrics": Option("", "127.0.0.1:9000", _read_metrics),
+    "log_format": Option("auto", "json", _read_log_format),
 }

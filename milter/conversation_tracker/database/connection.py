@@ -19,7 +19,7 @@ from psycopg.adapt import Transformer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
-from conversation_tracker.database.deadline import limited
+from conversation_tracker.database.deadline import limit_time
 
 OVERDUE = 10.0  # seconds the network may keep what was sent
 _CONNECT = 5  # seconds; of several hosts, each
@@ -44,7 +44,7 @@ SET_LOCAL: LiteralString = (
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Timeouts:
     """How long the server may take, in milliseconds.
 
     Attributes:
@@ -68,14 +68,14 @@ class Limits:
 
 # All waits together end well inside Postfix's milter_content_timeout of 300 s, and
 # milter_command_timeout of 30 s for RCPT.
-MAIL = Limits(statement=8_000, lock=5_000, idle=15_000)
+MAIL = Timeouts(statement=8_000, lock=5_000, idle=15_000)
 
 
 class Connection(psycopg.Connection[Any]):
     """A connection in autocommit.
 
     Attributes:
-        pooled: a pooler stands before the server; what runs is limited in time within `limited`.
+        pooled: a pooler stands before the server; time is limited within `apply_limits` only.
         limits: how long the server may take.
         prepared: the names of what `prepared` has prepared here.
         transformer: what writes its values and reads its rows.
@@ -88,7 +88,7 @@ class Connection(psycopg.Connection[Any]):
 
     @classmethod
     def connect(  # type: ignore[override]
-        cls, conninfo: str = "", *, limits: Limits = MAIL, **more: Any
+        cls, conninfo: str = "", *, limits: Timeouts = MAIL, **more: Any
     ) -> Self:
         """Connect to the first host that answers as it should.
 
@@ -104,27 +104,29 @@ class Connection(psycopg.Connection[Any]):
         writable = takes_writes(conninfo)
         if writable:
             given["target_session_attrs"] = "any"
-        *others, last = hosts(conninfo)
+        *others, last = split_hosts(conninfo)
         for where in others:
             try:
-                return cls._to(where, limits, writable, {"connect_timeout": _CONNECT_EACH, **given})
+                return cls._open(
+                    where, limits, writable, {"connect_timeout": _CONNECT_EACH, **given}
+                )
             except psycopg.OperationalError:
                 continue
         each = _CONNECT_EACH if others else _CONNECT
-        return cls._to(last, limits, writable, {"connect_timeout": each, **given})
+        return cls._open(last, limits, writable, {"connect_timeout": each, **given})
 
     @classmethod
-    def _to(cls, conninfo: str, limits: Limits, writable: bool, given: dict[str, Any]) -> Self:
+    def _open(cls, conninfo: str, limits: Timeouts, writable: bool, given: dict[str, Any]) -> Self:
         connection = super().connect(conninfo, **given)
         try:
-            with limited(connection, given["connect_timeout"]):
+            with limit_time(connection, given["connect_timeout"]):
                 connection._begin(limits, writable)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _begin(self, limits: Limits, writable: bool) -> None:
+    def _begin(self, limits: Timeouts, writable: bool) -> None:
         """Find out who is there, and set the limits where they are ours to set."""
         self.limits = limits
         # The driver would prepare statements of its own, and throw all away at a rollback.
@@ -149,7 +151,7 @@ class Connection(psycopg.Connection[Any]):
         return self.pooled and self.info.transaction_status == TransactionStatus.INTRANS
 
     @contextmanager
-    def limited(self) -> Iterator[None]:
+    def apply_limits(self) -> Iterator[None]:
         """Run the block's statements under the limits.
 
         Behind a pooler they run in one transaction: settings of ours must not stay in a session
@@ -159,11 +161,11 @@ class Connection(psycopg.Connection[Any]):
         if not self.pooled or self.inside:
             yield
             return
-        with self.together():
+        with self.begin_limited():
             yield
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def begin_limited(self) -> Iterator[None]:
         """Run the block's statements in one transaction, under the limits."""
         with self.transaction():
             if self.pooled:
@@ -171,9 +173,9 @@ class Connection(psycopg.Connection[Any]):
             yield
 
     @contextmanager
-    def waiting(self, milliseconds: int) -> Iterator[None]:
+    def limit_lock_wait(self, milliseconds: int) -> Iterator[None]:
         """Let the block's statements wait so long for a lock; they run in one transaction."""
-        with self.together():
+        with self.begin_limited():
             self.execute(SET_LOCAL, (["lock_timeout"], [str(milliseconds)]))
             yield
 
@@ -188,7 +190,7 @@ def takes_writes(conninfo: str) -> bool:
     return (named or os.environ.get("PGTARGETSESSIONATTRS")) in _WRITABLE
 
 
-def hosts(conninfo: str) -> list[str]:
+def split_hosts(conninfo: str) -> list[str]:
     """Take a connection string with several hosts apart, in their order.
 
     libpq would go through them itself, but the driver gives all of them one time limit: a host that

@@ -45,7 +45,7 @@ class Watchdog:
             now = time.monotonic()
             for key, (due, connection) in list(self._watched.items()):
                 if due <= now and self._watched.pop(key, None) is not None:
-                    _shut(connection)
+                    _shut_down(connection)
 
 
 class _Watching:
@@ -71,9 +71,9 @@ class _Watching:
 
 
 @contextmanager
-def limited(connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
+def limit_time(connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
     """End the work of one block after so many seconds, without a watchdog."""
-    timer = threading.Timer(seconds, _shut, [connection])
+    timer = threading.Timer(seconds, _shut_down, [connection])
     timer.start()
     try:
         yield
@@ -82,7 +82,7 @@ def limited(connection: psycopg.Connection[Any], seconds: float) -> Iterator[Non
         timer.join()
 
 
-def _shut(connection: psycopg.Connection[Any]) -> None:
+def _shut_down(connection: psycopg.Connection[Any]) -> None:
     """Shut the socket down without closing it: its number must stay taken while it is waited on."""
     with (
         suppress(OSError, psycopg.Error),

@@ -29,10 +29,10 @@ class QueuedDeliveries(Database):
         """Make a pool of one connection."""
         super().__init__(conninfo, size=1)
 
-    def queued(self, queue_ids: Iterable[str]) -> dict[str, Queued]:
+    def look_up(self, queue_ids: Iterable[str]) -> dict[str, Queued]:
         """Look queue ids of this host up; gives those that lead to exactly one delivery."""
         ours = {name_queue_id(queue_id): queue_id for queue_id in queue_ids}
-        rows = self._rows(_QUEUED, (sorted(ours),))
+        rows = self._fetch_rows(_QUEUED, (sorted(ours),))
         return {
             ours[found]: Queued(Bounce(bounce.hex, domain), state)
             for found, bounce, domain, state in rows

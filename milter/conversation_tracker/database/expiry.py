@@ -12,7 +12,7 @@ import psycopg
 from psycopg import IsolationLevel
 
 from conversation_tracker.database import partitions
-from conversation_tracker.database.connection import Connection, Limits
+from conversation_tracker.database.connection import Connection, Timeouts
 from conversation_tracker.database.deadline import Watchdog
 from conversation_tracker.database.expiry_steps import (
     DELETE_DOMAINS,
@@ -23,7 +23,7 @@ from conversation_tracker.database.expiry_steps import (
 from conversation_tracker.database.migrate import verify
 
 _OVERDUE = 60.0  # seconds a batch may take, whatever the server and the network do
-_LIMITS = Limits(statement=15_000, lock=2_000, idle=15_000)
+_LIMITS = Timeouts(statement=15_000, lock=2_000, idle=15_000)
 _COUNTING = "SET LOCAL statement_timeout = '10min'"
 
 # Somebody else's locks were in the way, or it took too long.
@@ -76,7 +76,7 @@ class Expiry:
         values = {"now": self._now, "since": line[0][0], "until": line[-1][0]}
         with (
             self._watchdog.watching(self._connection),
-            self._connection.limited(),
+            self._connection.apply_limits(),
             self._connection.transaction(),
         ):
             ids = [row[1] for row in line]
@@ -104,7 +104,7 @@ class Expiry:
         return tuple(row)
 
     def _fetch(self, statement: LiteralString, values: dict[str, object]) -> list[Any]:
-        with self._watchdog.watching(self._connection), self._connection.limited():
+        with self._watchdog.watching(self._connection), self._connection.apply_limits():
             return self._connection.execute(statement, values).fetchall()
 
 

@@ -71,7 +71,7 @@ def make_failure(error: DatabaseError, conninfo: str) -> Failure:
     if isinstance(error, _NEGATIVE):
         return Failure(NO, said)
     if isinstance(error, _WRONG):
-        return Failure(USAGE, _constraint_name(error) or f"{said}{_hint(error)}")
+        return Failure(USAGE, _find_constraint(error) or f"{said}{_find_hint(error)}")
     if isinstance(error, _LACKING):
         return Failure(TEMPORARY, f"the database is not migrated ({said}): run migrate")
     if error.sqlstate is None and isinstance(
@@ -98,7 +98,7 @@ def read_text(error: DatabaseError, conninfo: str) -> str | None:
         told = _is_ours(diag.context or "")
     else:
         told = state[:2] in _NAMING and not (diag.source_file or "").startswith(_LANGUAGES)
-    return _without_password(diag.message_primary or str(error), conninfo) if told else None
+    return _hide_password(diag.message_primary or str(error), conninfo) if told else None
 
 
 def _is_ours(context: str) -> bool:
@@ -115,16 +115,16 @@ def _describe_untold(error: DatabaseError) -> str:
     return f"{whose} error {error.sqlstate}, whose text may quote an address; see its log"
 
 
-def _constraint_name(error: DatabaseError) -> str | None:
+def _find_constraint(error: DatabaseError) -> str | None:
     """Give the constraint that says no; each is named as a sentence."""
     name = error.diag.constraint_name if isinstance(error, errors.CheckViolation) else None
     return f"refused: {name.replace('_', ' ')}" if name else None
 
 
-def _hint(error: DatabaseError) -> str:
+def _find_hint(error: DatabaseError) -> str:
     return f" ({error.diag.message_hint})" if error.diag.message_hint else ""
 
 
-def _without_password(text: str, conninfo: str) -> str:
+def _hide_password(text: str, conninfo: str) -> str:
     password = str(conninfo_to_dict(conninfo).get("password") or "")
     return text.replace(password, "***") if len(password) >= _SHORT else text

@@ -10,7 +10,7 @@ from typing import Any, Literal, LiteralString
 
 import psycopg
 
-from conversation_tracker.database.connection import Connection, hosts, takes_writes
+from conversation_tracker.database.connection import Connection, split_hosts, takes_writes
 from conversation_tracker.database.faults import read_text
 from conversation_tracker.database.migrate import NewerDatabase, NotMigrated, verify
 
@@ -189,7 +189,7 @@ def read_state(conninfo: str) -> DatabaseState:
             synchronous,
             standbys,
             waits,
-            len(hosts(conninfo)),
+            len(split_hosts(conninfo)),
             takes_writes(conninfo),
             quoting,
         )

@@ -28,15 +28,15 @@ from psycopg.rows import class_row
 
 from conversation_tracker import __version__
 from conversation_tracker.database import partitions
-from conversation_tracker.database.connection import Connection, Limits
+from conversation_tracker.database.connection import Connection, Timeouts
 from conversation_tracker.database.schema.catalogue import find_differences
-from conversation_tracker.database.schema.files import File, Files, Kind, find_left, read_files
+from conversation_tracker.database.schema.files import File, Files, Kind, find_remaining, read_files
 from conversation_tracker.database.schema.repeatable import Dependents, Remake
 
 __all__ = ["Dependents", "Differences", "NewerDatabase", "NotMigrated", "migrate", "verify"]
 
 _LOCK = 0x7472_6163_6B65_7200  # "tracker", as a number no one else takes
-_LIMITS = Limits(statement=0, lock=0, idle=0)
+_LIMITS = Timeouts(statement=0, lock=0, idle=0)
 _LOCK_TIMEOUT = 4_000  # milliseconds; mail, which waits behind, waits for longer
 _ATTEMPTS = 20
 
@@ -154,8 +154,8 @@ def _try(connection: Connection, files: Files) -> list[str]:
     try:
         for _ in range(_ATTEMPTS - 1):
             with suppress(psycopg.errors.DeadlockDetected):
-                return _bring(connection, files)
-        return _bring(connection, files)
+                return _apply(connection, files)
+        return _apply(connection, files)
     except psycopg.errors.LockNotAvailable:
         raise Busy(_describe_holders(connection)) from None
 
@@ -172,7 +172,7 @@ def _describe_holders(connection: Connection) -> str:
     )
 
 
-def _bring(connection: Connection, files: Files) -> list[str]:
+def _apply(connection: Connection, files: Files) -> list[str]:
     with connection.transaction():
         # Each statement must see what another run did while this one waited for it.
         connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
@@ -220,7 +220,7 @@ def _begin(
     if foreign:
         older = set()
     if unknown := sorted(older - ours):
-        raise NewerDatabase(_told(unknown))
+        raise NewerDatabase(_describe_newer(unknown))
     if not older and connection.execute(_SCHEMA).fetchone() != (None,):
         raise Differences(["has a schema tracker, and no bookkeeping of what it was made from"])
     chapters = [file for file in files.before if older and file.name not in older]
@@ -233,7 +233,7 @@ def _begin(
     if not foreign:
         _drop_older(connection, ours, keep_mark=bool(older))
     connection.execute(files.bookkeeping.text.encode())
-    known = find_left(files.before if older else ())
+    known = find_remaining(files.before if older else ())
     return [*chapters, files.baseline], known - set(files.baseline.makes)
 
 
@@ -295,16 +295,16 @@ def _refuse_newer(applied: dict[str, _Applied], files: Files) -> None:
     for row in applied.values():
         if "/" in row.name:
             changed = row.digest != digests.get(row.name)
-            newer = changed and _version(row.program) > _version(__version__)
+            newer = changed and _read_version(row.program) > _read_version(__version__)
         else:
             newer = row.name not in numbered
         if newer:
             unknown.append(row.name)
     if unknown:
-        raise NewerDatabase(_told(sorted(unknown)))
+        raise NewerDatabase(_describe_newer(sorted(unknown)))
 
 
-def _told(unknown: list[str]) -> str:
+def _describe_newer(unknown: list[str]) -> str:
     return (
         f"the database is newer than this program: it has {', '.join(unknown)};"
         " install the newer program"
@@ -338,7 +338,7 @@ def _parse(made: str) -> tuple[Kind, str]:
     return ("VIEW" if kind == "VIEW" else "FUNCTION"), name
 
 
-def _version(text: str) -> tuple[int, ...]:
+def _read_version(text: str) -> tuple[int, ...]:
     """Return the numbers of a release; what comes before it, such as 1.0rc1, counts as it."""
     numbers = [int(each) for each in re.split(r"[^0-9.]", text)[0].split(".") if each]
     while numbers and not numbers[-1]:

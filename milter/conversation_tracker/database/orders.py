@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from conversation_tracker.database.connection import MAIL, Connection, Limits
+from conversation_tracker.database.connection import MAIL, Connection, Timeouts
 from conversation_tracker.database.faults import raise_failures
 
 _MASK = "SELECT tracker.mask(%s, %s, %s, %s)"
@@ -18,11 +18,11 @@ _UNMASK = "SELECT tracker.unmask(%s, %s)"
 _CLOSE = "SELECT least(tracker.close_order(%s, %s), '9999-12-30 UTC')"
 _ERASE = "SELECT tracker.erase(%s)"
 # It looks at every identifier there is; nothing waits for it meanwhile.
-_LONG = Limits(statement=1_800_000, lock=5_000, idle=15_000)
+_LONG = Timeouts(statement=1_800_000, lock=5_000, idle=15_000)
 
 
 @contextmanager
-def connect(conninfo: str, limits: Limits = MAIL) -> Iterator[Connection]:
+def connect(conninfo: str, limits: Timeouts = MAIL) -> Iterator[Connection]:
     """Connect for one command, in autocommit.
 
     Args:
@@ -35,7 +35,7 @@ def connect(conninfo: str, limits: Limits = MAIL) -> Iterator[Connection]:
     with (
         raise_failures(conninfo),
         Connection.connect(conninfo, limits=limits) as connection,
-        connection.limited(),
+        connection.apply_limits(),
     ):
         yield connection
 

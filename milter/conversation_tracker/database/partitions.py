@@ -46,7 +46,7 @@ def make(rows: Rows, now: datetime | None = None) -> tuple[list[str], bool]:
             # A message has come that no month took: the default pair keeps this one.
             pass
         else:
-            made.append(_named(month))
+            made.append(_month_name(month))
     return made, whole
 
 
@@ -69,9 +69,9 @@ def drop(rows: Rows, now: datetime | None = None) -> tuple[dict[str, int], bool]
             whole = False
         else:
             if held is not None:
-                dropped[_named(month)] = held
+                dropped[_month_name(month)] = held
     return dropped, whole
 
 
-def _named(month: date) -> str:
+def _month_name(month: date) -> str:
     return f"{month:%Y-%m}"

@@ -5,7 +5,7 @@ Here a piece of work gets a connection, a thread and a time limit; what it asks 
 cancelled statement, a missing schema - is raised as `DatabaseUnavailable`, whose text names no
 value; what the database refuses for another reason is a fault of ours and raises the driver's
 error. Work that meets a lock gives its connection back soon, and waits for the lock on a part of
-the connections only (`waiters`).
+the connections only (`row_locks`).
 """
 
 import time
@@ -18,11 +18,11 @@ from typing import TypeVar
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from conversation_tracker.database.connection import OVERDUE, Connection, Limits
+from conversation_tracker.database.connection import OVERDUE, Connection, Timeouts
 from conversation_tracker.database.deadline import Watchdog
-from conversation_tracker.database.waiters import Locked, Waiters
+from conversation_tracker.database.row_locks import RowLocked, RowLocks
 from conversation_tracker.telemetry.counters import metrics
-from conversation_tracker.telemetry.flights import Waiting
+from conversation_tracker.telemetry.in_flight import Waiting
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class OrderLocked(DatabaseUnavailable):
 class Pool:
     """Connections, some of which are kept open, and a thread for each."""
 
-    def __init__(self, conninfo: str, size: int, limits: Limits) -> None:
+    def __init__(self, conninfo: str, size: int, limits: Timeouts) -> None:
         """Make a pool; it connects when it is opened.
 
         Args:
@@ -70,7 +70,7 @@ class Pool:
         # driver's C code wants the state of the thread it is in, which then is another's, or freed.
         # So statements run in threads of our own: as many as connections, so that none waits.
         self._threads = ThreadPoolExecutor(size, "database")
-        self._waiters = Waiters(max(1, size // 2))
+        self._waiters = RowLocks(max(1, size // 2))
         self._lock = limits.lock
         self._connections: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
@@ -116,14 +116,14 @@ class Pool:
             psycopg.Error: it refused.
         """
         try:
-            with Waiting(), self._waiters.turn(rows, _PATIENCE) if rows else _AT_ONCE:
+            with Waiting(), self._waiters.hold(rows, _PATIENCE) if rows else _AT_ONCE:
                 try:
                     return self._run(work)
                 except psycopg.errors.LockNotAvailable:
                     with self._waiters.place(_PATIENCE):
                         return self._run(lambda connection: self._patiently(work, connection))
-        except (psycopg.errors.LockNotAvailable, Locked):
-            metrics.order_locked()
+        except (psycopg.errors.LockNotAvailable, RowLocked):
+            metrics.count_order_lock()
             raise OrderLocked("LockNotAvailable") from None
 
     def _run(self, work: Callable[[Connection], T]) -> T:
@@ -151,11 +151,11 @@ class Pool:
                     and not isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
                 )
                 if not stale or time.monotonic() > give_up:
-                    metrics.database_unavailable()
+                    metrics.count_database_failure()
                     raise DatabaseUnavailable(type(error).__name__) from None
 
     def _patiently(self, work: Callable[[Connection], T], connection: Connection) -> T:
-        with connection.waiting(self._lock):
+        with connection.limit_lock_wait(self._lock):
             return work(connection)
 
     def _take(self) -> Connection:
@@ -165,10 +165,10 @@ class Pool:
         self._connections.putconn(connection)
 
 
-class Undone(Pool):
+class RollbackPool(Pool):
     """One connection, in one transaction that is rolled back at the end."""
 
-    def __init__(self, conninfo: str, limits: Limits) -> None:
+    def __init__(self, conninfo: str, limits: Timeouts) -> None:
         """Connect, and begin.
 
         Args:

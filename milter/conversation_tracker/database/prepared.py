@@ -61,28 +61,30 @@ class Statement:
         """
         if connection.inside:
             return connection.execute(self._text, values).fetchall()
-        result = (self._piped if connection.pooled else self._prepared)(connection, values)
+        result = (self._run_in_pipeline if connection.pooled else self._run_by_name)(
+            connection, values
+        )
         adapters = connection.transformer
         adapters.set_pgresult(result)
         return adapters.load_rows(0, result.ntuples, tuple)
 
-    def _prepared(self, connection: Connection, values: Sequence[object]) -> PGresult:
+    def _run_by_name(self, connection: Connection, values: Sequence[object]) -> PGresult:
         """Run it by its name, which the server knows from the first time on."""
         line = connection.pgconn
         if self._name not in connection.prepared:
-            _checked(connection, _done(connection, line.prepare, self._name, self._numbered))
+            _check(connection, _wait_for(connection, line.prepare, self._name, self._numbered))
             connection.prepared.add(self._name)
-        written, formats = self._written(connection, values)
-        result = _done(connection, line.exec_prepared, self._name, written, formats)
-        _checked(connection, result)
+        written, formats = self._adapt(connection, values)
+        result = _wait_for(connection, line.exec_prepared, self._name, written, formats)
+        _check(connection, result)
         return result
 
-    def _piped(self, connection: Connection, values: Sequence[object]) -> PGresult:
+    def _run_in_pipeline(self, connection: Connection, values: Sequence[object]) -> PGresult:
         """Run it behind its limits: a pipeline without BEGIN is a transaction, and ends them."""
         line = connection.pgconn
-        limits, _ = _LIMITING._written(connection, connection.limits.settings)
+        limits, _ = _LIMITING._adapt(connection, connection.limits.settings)
         # What cannot be written raises, and costs no connection before the pipeline has begun.
-        written, formats = self._written(connection, values)
+        written, formats = self._adapt(connection, values)
         try:
             line.enter_pipeline_mode()
             line.send_query_params(_LIMITING._numbered, limits)
@@ -101,13 +103,13 @@ class Statement:
             # An older libpq (15.1) takes an error in place of the end for the end.
             connection.close()
         for each in results:
-            _checked(connection, each)
+            _check(connection, each)
         if not ended:
             raise psycopg.OperationalError("the end of the transaction was not seen")
         _limited, result, *_end = results
         return result
 
-    def _written(
+    def _adapt(
         self, connection: Connection, values: Sequence[object]
     ) -> tuple[Sequence[Buffer | None], list[Format]]:
         adapters = connection.transformer
@@ -129,7 +131,7 @@ def _results(line: PGconn) -> PQGen[list[PGresult]]:
             return found
 
 
-def _done(connection: Connection, work: Callable[..., PGresult], *values: object) -> PGresult:
+def _wait_for(connection: Connection, work: Callable[..., PGresult], *values: object) -> PGresult:
     try:
         return work(*values)
     except MemoryError:
@@ -139,7 +141,7 @@ def _done(connection: Connection, work: Callable[..., PGresult], *values: object
         raise
 
 
-def _checked(connection: Connection, result: PGresult) -> None:
+def _check(connection: Connection, result: PGresult) -> None:
     if result.status in _GOOD:
         return
     error = psycopg.errors.error_from_result(result, connection.info.encoding)

@@ -32,7 +32,7 @@ def wait_for_database(conninfo: str, sleep: Callable[[float], object] = time.sle
     lost_at: float | None = None
     while True:
         try:
-            with Connection.connect(conninfo) as connection, connection.limited():
+            with Connection.connect(conninfo) as connection, connection.apply_limits():
                 verify(connection)
             break
         except NotMigrated as error:

@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Literal, LiteralString
 
-from conversation_tracker.base.mint import mint
-from conversation_tracker.core.base.means import LARGE, windows
+from conversation_tracker.base.random_token import make_token
+from conversation_tracker.core.base.octets import LARGE, iter_windows
 from conversation_tracker.core.model.plan import Record
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.notifications import write_announcement
@@ -84,9 +84,9 @@ def write_record(
     """
     if len(record.raw) <= LARGE:
         return _write(connection, record, _RECORD, record.raw[:])
-    pieces = mint()
-    with connection.together():
-        for number, piece in enumerate(windows(record.raw, 0, len(record.raw))):
+    pieces = make_token()
+    with connection.begin_limited():
+        for number, piece in enumerate(iter_windows(record.raw, 0, len(record.raw))):
             connection.execute(_PIECE, (pieces, number, piece))
         found = _write(connection, record, _RECORD_PIECES, pieces)
         connection.execute(_PIECES_DONE, (pieces,))

@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 import psycopg
 
 from conversation_tracker.core.model.alias import Bounce, Hard, Soft
-from conversation_tracker.core.model.conversation import Mapped
+from conversation_tracker.core.model.conversation import MappedId
 from conversation_tracker.core.model.plan import Record, Refusal
 from conversation_tracker.core.reports.bounce import Delivery, Mark
-from conversation_tracker.database.connection import MAIL, Connection, Limits
+from conversation_tracker.database.connection import MAIL, Connection, Timeouts
+from conversation_tracker.database.hourly_usage import HourlyUsage
 from conversation_tracker.database.notifications import Announcer
-from conversation_tracker.database.pool import Pool, Undone
+from conversation_tracker.database.pool import Pool, RollbackPool
 from conversation_tracker.database.prepared import Statement
 from conversation_tracker.database.recording import (
     Outcome,
@@ -29,14 +30,13 @@ from conversation_tracker.database.recording import (
 )
 from conversation_tracker.database.rows import (
     Directory,
-    Found,
+    Lookup,
     Status,
-    delivery_of,
-    found_of,
-    people_of,
-    store_of,
+    read_delivery,
+    read_lookup,
+    read_people,
+    read_store,
 )
-from conversation_tracker.database.share import Shares
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ _SUSPECT = Statement("SELECT tracker.suspect(%s::bytea[], %s::text[], %s)")
 class Database:
     """A pool of connections to the tracker's database, for one process."""
 
-    def __init__(self, conninfo: str, *, size: int = 8, limits: Limits = MAIL) -> None:
+    def __init__(self, conninfo: str, *, size: int = 8, limits: Timeouts = MAIL) -> None:
         """Make a pool; it connects when it is opened.
 
         Args:
@@ -93,7 +93,9 @@ class Database:
             limits: how long the server may take.
         """
         self._pool = Pool(conninfo, size, limits)
-        self._announcer = Announcer(lambda payloads: self._rows(_ANNOUNCE, ("\n".join(payloads),)))
+        self._announcer = Announcer(
+            lambda payloads: self._fetch_rows(_ANNOUNCE, ("\n".join(payloads),))
+        )
 
     def open(self) -> None:
         """Start to connect, without waiting for it."""
@@ -110,45 +112,45 @@ class Database:
         """How many threads wait for a connection now."""
         return self._pool.waiting
 
-    def find(self, alias: Hard | Soft) -> Found | None:
+    def find(self, alias: Hard | Soft) -> Lookup | None:
         """Look an alias up: one indexed look-up; None where there is no such alias."""
         if isinstance(alias, Hard):
-            rows = self._rows(_HARD, (alias.token, alias.domain))
+            rows = self._fetch_rows(_HARD, (alias.token, alias.domain))
         else:
-            rows = self._rows(_SOFT, (alias.key, alias.ref, alias.domain))
-        return found_of(rows[0]) if rows else None
+            rows = self._fetch_rows(_SOFT, (alias.key, alias.ref, alias.domain))
+        return read_lookup(rows[0]) if rows else None
 
-    def again(self, order: int, mentioned: Sequence[str] = ()) -> Found | None:
+    def again(self, order: int, mentioned: Sequence[str] = ()) -> Lookup | None:
         """Read a conversation once more by its order's id.
 
         Args:
             order: the order's id.
             mentioned: identities (`Address.key`) of more people, to be read if they are known.
         """
-        rows = self._rows(_AGAIN, (write_array(mentioned), order))
+        rows = self._fetch_rows(_AGAIN, (write_array(mentioned), order))
         if not rows:
             return None
         *row, known = rows[0]
-        found = found_of(row)
-        return replace(found, conversation=found.conversation.knowing(people_of(known)))
+        found = read_lookup(row)
+        return replace(found, conversation=found.conversation.add_people(read_people(known)))
 
-    def open_order(self, store: str, number: str) -> Found:
+    def open_order(self, store: str, number: str) -> Lookup:
         """Find an order by its number for the store's own mail: it is made or woken if need be."""
-        return found_of(self._rows(_OPEN, (store, number), [(store, number)])[0])
+        return read_lookup(self._fetch_rows(_OPEN, (store, number), [(store, number)])[0])
 
-    def answered(self, store: str, identifiers: Sequence[str]) -> Found | None:
+    def find_by_reply(self, store: str, identifiers: Sequence[str]) -> Lookup | None:
         """Find the order of the recorded message that a store's own mail answers; it is woken."""
-        rows = self._rows(_ANSWERED, (store, list(identifiers)))
-        return found_of(rows[0]) if rows else None
+        rows = self._fetch_rows(_ANSWERED, (store, list(identifiers)))
+        return read_lookup(rows[0]) if rows else None
 
-    def identifiers(self, order: int, identifiers: Sequence[str]) -> dict[str, Mapped]:
+    def identifiers(self, order: int, identifiers: Sequence[str]) -> dict[str, MappedId]:
         """Look message identifiers of ours up, in one order; gives those there are."""
-        rows = self._rows(_IDENTIFIERS, (order, list(identifiers)))
-        return {ours: Mapped(ours, original, token.hex) for ours, original, token in rows}
+        rows = self._fetch_rows(_IDENTIFIERS, (order, list(identifiers)))
+        return {ours: MappedId(ours, original, token.hex) for ours, original, token in rows}
 
     def refuse(self, refusal: Refusal) -> None:
         """Write down that a message was refused."""
-        self._rows(
+        self._fetch_rows(
             _REFUSE,
             (
                 refusal.order,
@@ -160,21 +162,23 @@ class Database:
             ),
         )
 
-    def shares(self, record: Record) -> Shares | None:
+    def shares(self, record: Record) -> HourlyUsage | None:
         """Tell how much of its hour an order has used, before a record; None: it is gone."""
         flagged = record.verdict == "flagged"
-        rows = self._rows(_SHARES, (flagged, write_joined(record), record.sender, record.order))
-        return Shares(*rows[0]) if rows else None
+        rows = self._fetch_rows(
+            _SHARES, (flagged, write_joined(record), record.sender, record.order)
+        )
+        return HourlyUsage(*rows[0]) if rows else None
 
     def delivery(self, bounce: Bounce) -> tuple[Status, Delivery] | None:
         """Look a bounce address up: its order's status and its delivery, None if there is none."""
-        rows = self._rows(_DELIVERY, (bounce.token, bounce.domain))
-        return (rows[0][0], delivery_of(rows[0])) if rows else None
+        rows = self._fetch_rows(_DELIVERY, (bounce.token, bounce.domain))
+        return (rows[0][0], read_delivery(rows[0])) if rows else None
 
     def last_delivery(self, author: str, recipients: Sequence[str]) -> Delivery | None:
         """Find the last message from one participant to the first of others who got one."""
-        rows = self._rows(_LAST_DELIVERY, (write_tokens(recipients), author))
-        return delivery_of(rows[0]) if rows else None
+        rows = self._fetch_rows(_LAST_DELIVERY, (write_tokens(recipients), author))
+        return read_delivery(rows[0]) if rows else None
 
     def mark(self, bounce: str, mark: Mark, report: bytes | None = None) -> bool:
         """Mark the delivery with this bounce token.
@@ -187,16 +191,18 @@ class Database:
         Returns:
             Whether its state changed, now or when the same report came before.
         """
-        return bool(self._rows(_MARK, (bounce, mark.state, mark.status, mark.reason, report))[0][0])
+        return bool(
+            self._fetch_rows(_MARK, (bounce, mark.state, mark.status, mark.reason, report))[0][0]
+        )
 
     def directory(self) -> Directory:
         """Read the alias domains and the stores."""
         # The version first: what changes in between is read once more, and not missed.
         version = self.directory_version()
-        [(domains, stores, secret, suspects)] = self._rows(_DIRECTORY, ())
+        [(domains, stores, secret, suspects)] = self._fetch_rows(_DIRECTORY, ())
         return Directory(
             frozenset(domains),
-            {domain: store_of(row) for row in stores for domain in row["sender_domains"]},
+            {domain: read_store(row) for row in stores for domain in row["sender_domains"]},
             frozenset(row["name"] for row in stores if not row["active"]),
             bytes(secret),
             version,
@@ -211,11 +217,11 @@ class Database:
         """
         digests = [digest for digest, _ in found]
         states = [state for _, state in found]
-        self._rows(_SUSPECT, (digests, states, os.uname().nodename))
+        self._fetch_rows(_SUSPECT, (digests, states, os.uname().nodename))
 
     def directory_version(self) -> object:
         """Tell which version of the directory is in force; cheap, to be asked all the time."""
-        [version] = self._rows(_VERSION, ())
+        [version] = self._fetch_rows(_VERSION, ())
         return version
 
     def record(self, records: Sequence[Record]) -> tuple[Outcome, dict[str, str]]:
@@ -237,7 +243,7 @@ class Database:
                 return write_record(connection, records[0])
             bounces: dict[str, str] = {}
             announcements: list[str] = []
-            with connection.together():
+            with connection.begin_limited():
                 # Each locks its order: always in the same sequence, so that no two wait in a ring.
                 for record in sorted(records, key=lambda each: each.order):
                     outcome, found, announced = write_record(connection, record)
@@ -258,7 +264,7 @@ class Database:
         """Send at once what is still to be announced, as happens by itself within a moment."""
         self._announcer.flush()
 
-    def _rows(
+    def _fetch_rows(
         self, statement: Statement, values: Sequence[object], locks: Sequence[Hashable] = ()
     ) -> list[Any]:
         return self._run(lambda connection: statement.rows(connection, values), locks)
@@ -273,7 +279,7 @@ class Rehearsal(Database):
     def __init__(self, conninfo: str) -> None:
         """Open one transaction that is rolled back at the end."""
         super().__init__(conninfo)
-        self._pool = Undone(conninfo, MAIL)
+        self._pool = RollbackPool(conninfo, MAIL)
 
     def open(self) -> None:
         """Begin to ask; what is recorded is announced to nobody."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.conversation import (
     Conversation,
-    Mapped,
+    MappedId,
     Order,
     Participant,
     Store,
@@ -41,7 +41,7 @@ Status = Literal["live", "expired", "inactive"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Lookup:
     """What an alias or an order's number led to.
 
     Attributes:
@@ -76,26 +76,26 @@ class Directory:
     suspects: dict[bytes, bool] = field(default_factory=dict, repr=False)
 
 
-def found_of(row: Sequence[Any]) -> Found:
+def read_lookup(row: Sequence[Any]) -> Lookup:
     """Read a row of type tracker.conversation."""
     status, token, store, order, number, ref, alias_domain, participants, identifiers = row
-    people = people_of(participants)
+    people = read_people(participants)
     conversation = Conversation(
-        _settings(store),
+        _read_settings(store),
         Order(order, number, ref, alias_domain),
         tuple(each for each in people if each.role != "return"),
-        _identifiers(identifiers) if identifiers else (),
+        _read_identifiers(identifiers) if identifiers else (),
         tuple(each for each in people if each.role == "return"),
     )
-    return Found(status, token.hex if token is not None else None, conversation)
+    return Lookup(status, token.hex if token is not None else None, conversation)
 
 
-def people_of(lines: str | None) -> list[Participant]:
+def read_people(lines: str | None) -> list[Participant]:
     """Read lines of tracker.people: participants, and return addresses."""
-    return [_participant(line) for line in lines.split("\n")] if lines else []
+    return [_read_participant(line) for line in lines.split("\n")] if lines else []
 
 
-def _participant(line: str) -> Participant:
+def _read_participant(line: str) -> Participant:
     token, standing, role, address = line.split(" ", 3)
     returns = role == "return"
     return Participant(
@@ -108,18 +108,18 @@ def _participant(line: str) -> Participant:
     )
 
 
-def _identifiers(lines: Sequence[str]) -> tuple[Mapped, ...] | None:
+def _read_identifiers(lines: Sequence[str]) -> tuple[MappedId, ...] | None:
     if len(lines) > _MANY:
         return None
     parts = (line.split(" ", 2) for line in lines)
-    found = tuple(Mapped(ours, text, token.replace("-", "")) for ours, token, text in parts)
+    found = tuple(MappedId(ours, text, token.replace("-", "")) for ours, token, text in parts)
     return found if all(each.original for each in found) else None
 
 
-def delivery_of(row: Sequence[Any]) -> Delivery:
+def read_delivery(row: Sequence[Any]) -> Delivery:
     """Read a row of type tracker.delivery."""
     bounce, author, return_path, at, subject, original_id, state = row[9:]
-    conversation = found_of(row[:9]).conversation.with_part(row[1].hex)
+    conversation = read_lookup(row[:9]).conversation.admit_return_address(row[1].hex)
     return Delivery(
         bounce=bounce.hex,
         conversation=conversation,
@@ -133,7 +133,7 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
     )
 
 
-def store_of(row: dict[str, Any]) -> Store:
+def read_store(row: dict[str, Any]) -> Store:
     """Read a row of tracker.stores, as far as mail needs it."""
     return Store(
         name=row["name"],
@@ -152,6 +152,6 @@ def store_of(row: dict[str, Any]) -> Store:
 
 
 @lru_cache(maxsize=1000)
-def _settings(text: str) -> Store:
+def _read_settings(text: str) -> Store:
     """Read a store as tracker.conversation has it; one that changes has another text."""
-    return store_of(dict(zip(_SETTINGS, json.loads(text), strict=True)))
+    return read_store(dict(zip(_SETTINGS, json.loads(text), strict=True)))

@@ -27,7 +27,7 @@ class Filters:
     def read(cls, environ: Mapping[str, str]) -> "Filters":
         """Ask Postfix; one that cannot be asked has none."""
         try:
-            return cls(_list_destinations(postfix_settings.read(environ)))
+            return cls(_list_destinations(postfix_settings.read_settings(environ)))
         except postfix_settings.Unreadable:
             return cls()
 
@@ -55,7 +55,7 @@ class Filters:
 
 
 def _list_destinations(settings: Settings) -> Iterator[str]:
-    yield settings.value("content_filter")
+    yield settings.get_value("content_filter")
     for service in settings.services:
         yield service.options.get("content_filter", "")
 

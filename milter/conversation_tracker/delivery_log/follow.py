@@ -27,7 +27,7 @@ from conversation_tracker.base.failure import USAGE, Failure
 from conversation_tracker.config.config import Config
 from conversation_tracker.core.model.alias import Bounce
 from conversation_tracker.core.reports import maillog
-from conversation_tracker.core.reports.maillog import Sent
+from conversation_tracker.core.reports.maillog import LogLine
 from conversation_tracker.database.deliveries import Queued, QueuedDeliveries
 from conversation_tracker.database.faults import DatabaseError
 from conversation_tracker.database.pool import DatabaseUnavailable
@@ -37,7 +37,7 @@ from conversation_tracker.delivery_log.journal import Journal
 from conversation_tracker.delivery_log.log_file import LogFile, Place
 from conversation_tracker.postfix import settings as postfix_settings
 from conversation_tracker.telemetry.events import Event, catch_uncaught, configure, log
-from conversation_tracker.telemetry.follow_state import State, StateFile
+from conversation_tracker.telemetry.follow_state import FollowState, StateFile
 
 JOURNAL = "journal"
 MAIL_LOG = Path("/var/log/mail.log")
@@ -64,7 +64,7 @@ def run(config: Config, source: Path | None, state: Path) -> int:
     configure(config.log_format)
     catch_uncaught()
     stop = _Stop()
-    reader = _Reader(source, StateFile(state))
+    reader = _LogReader(source, StateFile(state))
     filters = Filters.read(os.environ)
     database = Deliveries(config.database)
 
@@ -91,7 +91,7 @@ def default_source(environ: Mapping[str, str]) -> Path | None:
     """Give the log that Postfix writes, as far as it says so; None stands for the journal."""
     named = ""
     with suppress(postfix_settings.Unreadable):
-        named = postfix_settings.read(environ).value("maillog_file")
+        named = postfix_settings.read_settings(environ).get_value("maillog_file")
     if named.startswith("/") and not named.startswith("/dev/"):
         return Path(named)
     return MAIL_LOG if MAIL_LOG.exists() else None
@@ -100,7 +100,7 @@ def default_source(environ: Mapping[str, str]) -> Path | None:
 class Deliveries(QueuedDeliveries):
     """The database, told what lines of the log say."""
 
-    def tell(self, found: Sequence[Sent], origins: Mapping[str, Bounce] | None = None) -> None:
+    def tell(self, found: Sequence[LogLine], origins: Mapping[str, Bounce] | None = None) -> None:
         """Mark deliveries with what lines of the log tell, in the lines' order.
 
         Telling the same again changes nothing.
@@ -112,12 +112,12 @@ class Deliveries(QueuedDeliveries):
         Raises:
             DatabaseUnavailable: some may be marked already, some not.
         """
-        queued = self.queued(sent.queue_id for sent in found)
+        queued = self.look_up(sent.queue_id for sent in found)
         for sent in found:
             known = queued.get(sent.queue_id) or self._of_origin(sent.queue_id, origins or {})
-            if known is not None and maillog.news(known.state, sent.state):
+            if known is not None and maillog.is_news(known.state, sent.state):
                 try:
-                    self._told(sent, known)
+                    self._mark_delivery(sent, known)
                 except DatabaseError as error:
                     # A fault of ours: without this, the same line would be tried for ever.
                     log.error(Event.ERROR, error, queue_id=sent.queue_id)
@@ -130,7 +130,7 @@ class Deliveries(QueuedDeliveries):
             return None
         return Queued(bounce, found[1].state)
 
-    def _told(self, sent: Sent, known: Queued) -> None:
+    def _mark_delivery(self, sent: LogLine, known: Queued) -> None:
         found = self.delivery(known.bounce)
         mark = maillog.mark(found[1], sent) if found is not None else None
         if mark is None:
@@ -151,28 +151,30 @@ class _Stop:
         self.signal = ""
         self._told = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._noted)
+            signal.signal(number, self._note)
 
     def sleep(self, seconds: float) -> None:
         """Wait; raise _Stopped as soon as it was told to stop."""
         if self._told.wait(seconds):
             raise _Stopped
 
-    def _noted(self, number: int, _frame: FrameType | None) -> None:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
         self.signal = signal.Signals(number).name
         self._told.set()
 
 
-class _Reader:
+class _LogReader:
     """The log, file or journal, together with the note of how far it was read."""
 
     def __init__(self, path: Path | None, file: StateFile) -> None:
         self.name = str(path) if path is not None else JOURNAL
         self._file = file
         known = file.load()
-        self._state = State(self.name, known.position if known.log == self.name else {})
+        self._state = FollowState(self.name, known.position if known.log == self.name else {})
         position = self._state.position
-        self._log = LogFile(path, _place(position)) if path else Journal(_cursor(position))
+        self._log = (
+            LogFile(path, _read_place(position)) if path else Journal(_read_cursor(position))
+        )
         self._lost = 0
 
     @property
@@ -185,19 +187,19 @@ class _Reader:
         try:
             self._log.open()
         except OSError as error:
-            self._state = replace(self._state, fault=_told(error))
+            self._state = replace(self._state, fault=_describe_error(error))
             self.live()
             raise Failure(USAGE, f"cannot read {self.name}: {self.fault}") from None
         if not self._log.is_open:
             self._complain(_MISSING)
-        self.done()
+        self.commit()
 
     def lines(self) -> list[str]:
         """Give the next lines, none if there are none or the log cannot be read."""
         try:
             lines = self._log.lines()
         except OSError as error:
-            self._complain(_told(error))
+            self._complain(_describe_error(error))
             return []
         if not self._log.is_open:
             self._complain(_MISSING)
@@ -209,7 +211,7 @@ class _Reader:
             log.log_gap(source=self.name)
         return lines
 
-    def done(self) -> None:
+    def commit(self) -> None:
         """Note that all lines given so far have had their effect."""
         place = self._log
         position = asdict(place.place) if isinstance(place, LogFile) else {"cursor": place.cursor}
@@ -235,7 +237,7 @@ class _Follower:
 
     def __init__(
         self,
-        reader: _Reader,
+        reader: _LogReader,
         database: Deliveries,
         wait: Callable[[float], None],
         filters: Filters,
@@ -251,14 +253,14 @@ class _Follower:
             lines = self._reader.lines()
             if self._filters:
                 self._filters.learn(lines)
-            reads = (maillog.read(line, self._filters.is_filter) for line in lines)
+            reads = (maillog.parse_line(line, self._filters.is_filter) for line in lines)
             found = [sent for sent in reads if sent is not None]
             if found:
                 self._tell(found)
-            self._reader.done()
+            self._reader.commit()
             self._wait(0.0 if lines else _AGAIN if self._reader.fault else _EVERY)
 
-    def _tell(self, found: Sequence[Sent]) -> None:
+    def _tell(self, found: Sequence[LogLine]) -> None:
         lost_at: float | None = None
         while True:
             try:
@@ -273,11 +275,11 @@ class _Follower:
             log.database_back(seconds=time.monotonic() - lost_at)
 
 
-def _told(error: OSError) -> str:
+def _describe_error(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
 
-def _place(known: Mapping[str, Any]) -> Place | None:
+def _read_place(known: Mapping[str, Any]) -> Place | None:
     """Read a place in a file from the state; None if it has none."""
     file, offset, head = (known.get(name) for name in ("file", "offset", "head"))
     if isinstance(file, str) and isinstance(offset, int) and offset >= 0 and isinstance(head, str):
@@ -285,7 +287,7 @@ def _place(known: Mapping[str, Any]) -> Place | None:
     return None
 
 
-def _cursor(known: Mapping[str, Any]) -> str | None:
+def _read_cursor(known: Mapping[str, Any]) -> str | None:
     """Read a place in the journal from the state; None if it has none."""
     cursor = known.get("cursor")
     return cursor if isinstance(cursor, str) else None

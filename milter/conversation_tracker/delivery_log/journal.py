@@ -62,9 +62,9 @@ class Journal:
         if self._child is not None:
             return
         if self._cursor is None:
-            self._cursor = _last()
+            self._cursor = _find_last_cursor()
         behind = [f"--after-cursor={self._cursor}"] if self._cursor else []
-        command = [*_command(), "--follow", "--no-tail", *behind, *_matches()]
+        command = [*_make_command(), "--follow", "--no-tail", *behind, *_make_matches()]
         self._rest = self._said = b""
         self._child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -93,14 +93,14 @@ class Journal:
         self.open()
         assert self._child is not None
         # Read even if all is well: journalctl would wait for whoever does not.
-        self._said = (self._said + (_read(self._child.stderr) or b""))[-_KEPT:]
-        data = _read(self._child.stdout)
+        self._said = (self._said + (_read_pipe(self._child.stderr) or b""))[-_KEPT:]
+        data = _read_pipe(self._child.stdout)
         if data is None:
             return []
         if not data:
             with suppress(subprocess.TimeoutExpired):
                 self._child.wait(_END)  # closed before its end, it would tell of our signal
-            raise _ended(self.close(), self._said)
+            raise _make_error(self.close(), self._said)
         *whole, self._rest = (self._rest + data).split(b"\n")
         return [line for entry in whole if (line := self._line(entry))]
 
@@ -111,7 +111,7 @@ class Journal:
         child, self._child = self._child, None
         child.terminate()
         code = child.wait()
-        self._said += _read(child.stderr) or b""
+        self._said += _read_pipe(child.stderr) or b""
         for pipe in (child.stdout, child.stderr):
             if pipe is not None:
                 pipe.close()
@@ -119,7 +119,7 @@ class Journal:
 
     def _line(self, entry: bytes) -> str:
         """Note an entry's cursor and give it as a line; "" for what is no entry."""
-        fields = _fields(entry)
+        fields = _read_fields(entry)
         cursor, message = fields.get("__CURSOR"), fields.get("MESSAGE")
         if isinstance(cursor, str):
             self._cursor = cursor
@@ -131,11 +131,11 @@ class Journal:
         return f"{fields.get('SYSLOG_IDENTIFIER')}[0]: {message}"
 
 
-def _last() -> str:
+def _find_last_cursor() -> str:
     """Give the cursor of the last entry there is, "" if there is none."""
     try:
         done = subprocess.run(
-            [*_command(), "--lines=1", *_matches()],
+            [*_make_command(), "--lines=1", *_make_matches()],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_WAIT,
@@ -144,13 +144,13 @@ def _last() -> str:
     except subprocess.TimeoutExpired:
         raise TimeoutError(errno.ETIMEDOUT, "journalctl does not answer") from None
     if done.returncode != 0:
-        raise _ended(done.returncode, done.stderr)
+        raise _make_error(done.returncode, done.stderr)
     entries = done.stdout.splitlines()
-    cursor = _fields(entries[-1]).get("__CURSOR") if entries else None
+    cursor = _read_fields(entries[-1]).get("__CURSOR") if entries else None
     return cursor if isinstance(cursor, str) else ""
 
 
-def _read(pipe: IO[bytes] | None) -> bytes | None:
+def _read_pipe(pipe: IO[bytes] | None) -> bytes | None:
     """Read what a pipe has: nothing at its end, None if there is nothing yet."""
     assert pipe is not None
     try:
@@ -159,7 +159,7 @@ def _read(pipe: IO[bytes] | None) -> bytes | None:
         return None
 
 
-def _ended(code: int, said: bytes) -> OSError:
+def _make_error(code: int, said: bytes) -> OSError:
     """Give the error for a journalctl that ended: its code, and the last thing it said."""
     lines = said.decode("utf-8", "replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
@@ -167,7 +167,7 @@ def _ended(code: int, said: bytes) -> OSError:
     return OSError(errno.EIO, ": ".join(filter(None, (f"journalctl ended with code {code}", text))))
 
 
-def _command() -> list[str]:
+def _make_command() -> list[str]:
     if shutil.which("journalctl") is None:
         raise FileNotFoundError(errno.ENOENT, "there is no journalctl here")
     # --follow alone reads what this boot has said and no more: what came between the last look and
@@ -178,7 +178,7 @@ def _command() -> list[str]:
     return ["journalctl", *options]
 
 
-def _matches() -> Iterator[str]:
+def _make_matches() -> Iterator[str]:
     """Give the matches for what Postfix says on this host."""
     try:
         machine = [f"_MACHINE_ID={number}"] if (number := _MACHINE.read_text().strip()) else []
@@ -189,7 +189,7 @@ def _matches() -> Iterator[str]:
         yield from (match, *machine)
 
 
-def _fields(entry: bytes) -> Mapping[str, Any]:
+def _read_fields(entry: bytes) -> Mapping[str, Any]:
     try:
         found = json.loads(entry)
     except (ValueError, RecursionError):

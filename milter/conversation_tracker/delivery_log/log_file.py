@@ -63,7 +63,7 @@ class LogFile:
         """How far it was read."""
         if self._file is None:
             return self._wanted or Place()
-        return Place(_identity(os.fstat(self._file.fileno())), self._offset, self._head)
+        return Place(_identify(os.fstat(self._file.fileno())), self._offset, self._head)
 
     def open(self) -> None:
         """Open the file that holds the place, or else the log from its beginning, if it is there.
@@ -78,7 +78,7 @@ class LogFile:
             self._begin(self.path, at_end=True)
         elif not wanted.file:
             self._begin(self.path)
-        elif (found := self._holder(wanted)) is not None:
+        elif (found := self._find_holder(wanted)) is not None:
             self._begin(found, wanted.offset)
         elif self._begin(self.path):
             self.lost += 1
@@ -104,9 +104,9 @@ class LogFile:
         self.open()
         if self._file is None:
             return []
-        lines = self._next()
-        if not lines and self._succeeded():
-            lines = self._next()
+        lines = self._read_next()
+        if not lines and self._open_successor():
+            lines = self._read_next()
         return lines
 
     def close(self) -> None:
@@ -116,20 +116,20 @@ class LogFile:
             self._file.close()
             self._file = None
 
-    def _next(self) -> list[str]:
+    def _read_next(self) -> list[str]:
         assert self._file is not None
         data = os.pread(self._file.fileno(), _CHUNK, self._offset)
         end = data.rfind(b"\n") + 1
         if end == 0 and len(data) == _CHUNK:
             end = _CHUNK
         if end:
-            self._moved(self._offset + end)
+            self._move(self._offset + end)
         return data[:end].decode("utf-8", "replace").split("\n")[:-1]
 
-    def _moved(self, offset: int) -> None:
+    def _move(self, offset: int) -> None:
         assert self._file is not None
         if offset < _HEAD or self._offset < _HEAD:
-            self._head = _digest(self._file, offset)
+            self._head = _hash_beginning(self._file, offset)
         self._offset = offset
 
     def _begin(self, path: Path, offset: int = 0, *, at_end: bool = False) -> bool:
@@ -142,19 +142,22 @@ class LogFile:
             self._wanted = self._wanted or Place()
             return False
         self.close()
-        self._file, self._offset, self._head = file, 0, _digest(file, 0)
-        self._moved(_end(file) if at_end else offset)
+        self._file, self._offset, self._head = file, 0, _hash_beginning(file, 0)
+        self._move(_find_end(file) if at_end else offset)
         return True
 
-    def _holder(self, place: Place) -> Path | None:
+    def _find_holder(self, place: Place) -> Path | None:
         """Find the file that holds a place: the same one, or a copy of it."""
         copy = None
-        for path in (self.path, *(each for _, each in sorted(self._rotated(), reverse=True))):
+        for path in (
+            self.path,
+            *(each for _, each in sorted(self._find_rotations(), reverse=True)),
+        ):
             try:
                 with path.open("rb", buffering=0) as file:
                     if not _holds(file, place):
                         continue
-                    if _identity(os.fstat(file.fileno())) == place.file:
+                    if _identify(os.fstat(file.fileno())) == place.file:
                         return path
             except FileNotFoundError:
                 continue
@@ -163,7 +166,7 @@ class LogFile:
                 copy = path
         return copy
 
-    def _succeeded(self) -> bool:
+    def _open_successor(self) -> bool:
         """Go over to the file that came after this one, if there is one by now and this is done."""
         assert self._file is not None
         own = os.fstat(self._file.fileno())
@@ -171,13 +174,13 @@ class LogFile:
             log = self.path.stat()
         except FileNotFoundError:
             return False
-        same = _identity(log) == _identity(own)
+        same = _identify(log) == _identify(own)
         if same or log.st_size == 0 or time.time() - own.st_mtime < _QUIET:
             return False
-        between = [each for at, each in sorted(self._rotated()) if at > own.st_mtime_ns]
+        between = [each for at, each in sorted(self._find_rotations()) if at > own.st_mtime_ns]
         return self._begin(between[0] if between else self.path)
 
-    def _rotated(self) -> Iterator[tuple[int, Path]]:
+    def _find_rotations(self) -> Iterator[tuple[int, Path]]:
         """Yield what rotation left beside the log, with the time of its last line."""
         for path in self.path.parent.iterdir():
             name = path.name
@@ -190,11 +193,11 @@ class LogFile:
                     yield found.st_mtime_ns, path
 
 
-def _identity(found: os.stat_result) -> str:
+def _identify(found: os.stat_result) -> str:
     return f"{found.st_dev}:{found.st_ino}"
 
 
-def _digest(file: BinaryIO, offset: int) -> str:
+def _hash_beginning(file: BinaryIO, offset: int) -> str:
     """Digest what a file begins with, as far as it was read."""
     return hashlib.sha256(os.pread(file.fileno(), min(offset, _HEAD), 0)).hexdigest()
 
@@ -202,10 +205,10 @@ def _digest(file: BinaryIO, offset: int) -> str:
 def _holds(file: BinaryIO, place: Place) -> bool:
     """Tell whether a file has all that was read of a place, and begins the same."""
     size = os.fstat(file.fileno()).st_size
-    return size >= place.offset and _digest(file, place.offset) == place.head
+    return size >= place.offset and _hash_beginning(file, place.offset) == place.head
 
 
-def _end(file: BinaryIO) -> int:
+def _find_end(file: BinaryIO) -> int:
     """Give the offset behind a file's last whole line."""
     size = os.fstat(file.fileno()).st_size
     start = max(0, size - _CHUNK)

@@ -80,7 +80,7 @@ def run(
             if dry_run:
                 _count(expiry, counts)
             else:
-                _Run(expiry, counts, progress).everything()
+                _Run(expiry, counts, progress).take_all_steps()
     except Failure as raised:
         failure = raised
     except NewerDatabase as error:
@@ -89,7 +89,7 @@ def run(
         failure = Failure(TEMPORARY, str(error))
     progress.clear()
     if begun:
-        print(_summary(counts, dry_run=dry_run), file=out)
+        print(_write_summary(counts, dry_run=dry_run), file=out)
         _log(counts, time.monotonic() - started, dry_run=dry_run)
     if failure is not None:
         print(f"conversation-tracker: {failure}", file=err)
@@ -105,28 +105,28 @@ class _Run:
         self._counts = counts
         self._progress = progress
 
-    def everything(self) -> None:
+    def take_all_steps(self) -> None:
         """Take every step; raise Failure at the end if others' locks kept one from being done."""
         done = [
-            self._again(lambda _size: self._make_months()),
+            self._repeat(lambda _size: self._make_months()),
             self._step(EMPTY),
-            self._again(lambda _size: self._drop_months()),
+            self._repeat(lambda _size: self._drop_months()),
             self._step(DELETE_MESSAGES),
             # Of stores that keep messages for less long, the last ones may just have gone.
-            self._again(lambda _size: self._drop_months()),
+            self._repeat(lambda _size: self._drop_months()),
             self._step(DELETE_REFUSALS),
             self._step(REMOVE_ORDERS),
-            self._domains(),
-            self._suspects(),
+            self._expire_domains(),
+            self._expire_suspects(),
         ]
         if not all(done):
             raise Failure(TEMPORARY, "others' locks were in the way: the next run takes the rest")
 
     def _step(self, step: Step) -> bool:
-        return self._again(lambda size: self._pass(step, size))
+        return self._repeat(lambda size: self._run_pass(step, size))
 
     @staticmethod
-    def _again(work: Callable[[int], bool]) -> bool:
+    def _repeat(work: Callable[[int], bool]) -> bool:
         """Go through all that is due, again for what failed; False if some of it always did."""
         for attempt, size in enumerate(_SIZES):
             if attempt:
@@ -146,7 +146,7 @@ class _Run:
         self._counts.messages += sum(dropped.values())
         return whole
 
-    def _pass(self, step: Step, size: int) -> bool:
+    def _run_pass(self, step: Step, size: int) -> bool:
         at, last, whole = "-infinity", 0, True
         while True:
             try:
@@ -157,18 +157,18 @@ class _Run:
                 return whole
             at, last = line[-1]
             try:
-                self._batch(step, line)
+                self._run_batch(step, line)
             except BUSY:
                 whole = False
 
-    def _batch(self, step: Step, line: Sequence[tuple[str, int]]) -> None:
+    def _run_batch(self, step: Step, line: Sequence[tuple[str, int]]) -> None:
         """Take away what is due of these rows, in one transaction."""
         done = self._expiry.take(step, line)
         for name, number in zip(step.counts, done, strict=False):
             setattr(self._counts, name, getattr(self._counts, name) + number)
         self._progress.show(self._counts)
 
-    def _domains(self) -> bool:
+    def _expire_domains(self) -> bool:
         """Forget the alias domains nobody uses; one that is just being taken up again stays."""
         try:
             self._counts.domains = self._expiry.delete_domains()
@@ -176,7 +176,7 @@ class _Run:
             return False
         return True
 
-    def _suspects(self) -> bool:
+    def _expire_suspects(self) -> bool:
         """Forget the messages that ended a process long ago; nobody counts them."""
         try:
             self._expiry.delete_suspects()
@@ -213,7 +213,7 @@ def _count(expiry: Expiry, counts: Counts) -> None:
         setattr(counts, name, number)
 
 
-def _summary(counts: Counts, *, dry_run: bool) -> str:
+def _write_summary(counts: Counts, *, dry_run: bool) -> str:
     expire, delete = ("would expire", "delete") if dry_run else ("expired", "deleted")
     make, drop = ("make", "drop") if dry_run else ("made", "dropped")
     return (

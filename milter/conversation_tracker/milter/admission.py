@@ -13,7 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
-from conversation_tracker.core.base.means import LARGE, Overdue
+from conversation_tracker.core.base.limits import Overdue
+from conversation_tracker.core.base.octets import LARGE
 
 SMALL = 64 * 1024
 """Octets of a body that never waits."""
@@ -26,7 +27,7 @@ _POLL = 0.02  # seconds
 _AT_ONCE = nullcontext()
 
 
-class Turns:
+class Admission:
     """Whose turn it is; made before the workers are, and shared by them."""
 
     def __init__(self) -> None:
@@ -41,7 +42,7 @@ class Turns:
         """Close the file."""
         os.close(self._file)
 
-    def turn(self, octets: int, patience: float = PATIENCE) -> AbstractContextManager[None]:
+    def admit(self, octets: int, patience: float = PATIENCE) -> AbstractContextManager[None]:
         """Wait for the turn of a message, and hold it in the block.
 
         Args:
@@ -51,10 +52,10 @@ class Turns:
         Raises:
             Overdue: its turn did not come.
         """
-        return _AT_ONCE if octets <= SMALL else self._awaited(octets, patience)
+        return _AT_ONCE if octets <= SMALL else self._wait(octets, patience)
 
     @contextmanager
-    def _awaited(self, octets: int, patience: float) -> Iterator[None]:
+    def _wait(self, octets: int, patience: float) -> Iterator[None]:
         give_up = time.monotonic() + patience
         wanted = min(octets, TOGETHER) if octets <= LARGE else TOGETHER
         with self._room:

@@ -2,7 +2,7 @@
 
 It asks nothing of the process that is looked at, which may hold its interpreter for ever. Time is
 what the parent has seen pass between its own looks: a machine that stood still is no fault of a
-message. A message may use somewhat more than its budget (`means`), which is asked in Python only;
+message. A message may use somewhat more than its budget (`limits`), which is asked in Python only;
 while it waits for the database a longer time runs. What cannot be read of a process counts as
 nothing: it may just have ended.
 """
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from conversation_tracker.core.base.means import MAX_SECONDS, MAX_WAIT
-from conversation_tracker.telemetry.flights import Flights, Mark
+from conversation_tracker.core.base.limits import MAX_SECONDS, MAX_WAIT
+from conversation_tracker.telemetry.in_flight import FlightMark, InFlight
 
 PROCESSOR = 1.5 * MAX_SECONDS
 """Seconds of processor time for one message."""
@@ -47,14 +47,14 @@ class _Seen:
 class Clock:
     """Looks at all processes again and again, and says which of them must end."""
 
-    def __init__(self, flights: Flights, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, in_flight: InFlight, now: Callable[[], float] = time.monotonic) -> None:
         """Look at these flights.
 
         Args:
             flights: the marks.
             now: gives the time, in seconds.
         """
-        self._flights = flights
+        self._in_flight = in_flight
         self._now = now
         self._last = now()
         self._seen: dict[tuple[int, int], _Seen] = {}
@@ -75,22 +75,24 @@ class Clock:
         before, self._seen = self._seen, {}
         self._beats = {pid: beat for pid, beat in self._beats.items() if pid in rows}
         for pid, row in rows.items():
-            marks = self._flights.seen(row)
+            marks = self._in_flight.list_marks(row)
             for mark in marks:
-                seen = before.get((pid, mark.number)) or _Seen(processor_time(pid, mark.thread))
+                seen = before.get((pid, mark.number)) or _Seen(
+                    read_processor_time(pid, mark.thread)
+                )
                 self._seen[pid, mark.number] = seen
-                if self._over(pid, mark, seen, step):
+                if self._is_over(pid, mark, seen, step):
                     found[pid] = "overdue", mark.queue_id
             only = marks[0].queue_id if len(marks) == 1 else ""
-            if self._silent(pid, row):
+            if self._is_silent(pid, row):
                 found.setdefault(pid, ("overdue", only))
-            if own_memory(pid) > MOST:
+            if read_own_memory(pid) > MOST:
                 found[pid] = "outgrown", only
         return found
 
-    def _silent(self, pid: int, row: int) -> bool:
+    def _is_silent(self, pid: int, row: int) -> bool:
         """Tell whether a process uses its processor up, and runs no Python."""
-        beats, used = self._flights.beats(row), processor_time(pid)
+        beats, used = self._in_flight.count_beats(row), read_processor_time(pid)
         known = self._beats.get(pid)
         if not beats or known is None or known[0] != beats:
             self._beats[pid] = beats, used
@@ -98,17 +100,17 @@ class Clock:
         return used - known[1] > SILENT
 
     @staticmethod
-    def _over(pid: int, mark: Mark, seen: _Seen, step: float) -> bool:
+    def _is_over(pid: int, mark: FlightMark, seen: _Seen, step: float) -> bool:
         if mark.waiting:
             seen.waited += step
         else:
             seen.ran += step
         if seen.waited > WAITING or seen.ran > RUNNING:
             return True
-        return processor_time(pid, mark.thread) - seen.used > PROCESSOR
+        return read_processor_time(pid, mark.thread) - seen.used > PROCESSOR
 
 
-def processor_time(pid: int, thread: int | None = None) -> float:
+def read_processor_time(pid: int, thread: int | None = None) -> float:
     """Give the processor time that a process, or one thread of it, has used, in seconds."""
     where = f"/proc/{pid}/stat" if thread is None else f"/proc/{pid}/task/{thread}/stat"
     try:
@@ -118,7 +120,7 @@ def processor_time(pid: int, thread: int | None = None) -> float:
     return (int(user) + int(system)) / _TICKS
 
 
-def own_memory(pid: int) -> int:
+def read_own_memory(pid: int) -> int:
     """Give the octets of memory that a process holds and shares with no file."""
     try:
         _size, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()

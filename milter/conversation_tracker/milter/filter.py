@@ -15,7 +15,7 @@ from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import Header, Message
 from conversation_tracker.core.model.replies import Reply
-from conversation_tracker.core.rules import kind, postmaster, probe, redirect, rewrite
+from conversation_tracker.core.rules import classification, planning, postmaster, probe, redirect
 from conversation_tracker.core.rules.recipient import (
     Rcpt,
     classify_recipient,
@@ -123,10 +123,12 @@ class Filter:
         if directory is None or not transaction.may_name_order:
             return
         recipients = tuple(transaction.recipients)
-        message = Message(sender, recipients, headers, b"", transaction.arrival())
-        mail = kind.classify(message, transaction.known(directory), authserv_id=self._authserv_id)
-        if isinstance(mail, kind.OwnMail):
-            with suppress(DatabaseUnavailable, rewrite.UnusableNumber):
+        message = Message(sender, recipients, headers, b"", transaction.make_arrival())
+        mail = classification.classify(
+            message, transaction.collect_lookups(directory), authserv_id=self._authserv_id
+        )
+        if isinstance(mail, classification.OwnMail):
+            with suppress(DatabaseUnavailable, planning.UnusableNumber):
                 transaction.named = find_order(self._database, mail.message, mail.store)
 
     def decide(self, transaction: Transaction, message: Message) -> Outcome:
@@ -146,8 +148,8 @@ class Filter:
             self._database, directory, self._authserv_id, self._reader, transaction.named
         )
         try:
-            known = self._with_redirected(message, transaction.known(directory))
-            found = kind.classify(message, known, directory.secret, self._authserv_id)
+            known = self._with_redirected(message, transaction.collect_lookups(directory))
+            found = classification.classify(message, known, directory.secret, self._authserv_id)
             return take_path(found, context)
         except OrderLocked:
             log.order_locked(queue_id=message.arrival.queue_id)
@@ -155,7 +157,9 @@ class Filter:
         except DatabaseUnavailable:
             return refuse(replies.TRY_LATER)
 
-    def _with_redirected(self, message: Message, known: kind.Known) -> kind.Known:
+    def _with_redirected(
+        self, message: Message, known: classification.Lookups
+    ) -> classification.Lookups:
         """Look up whose alias is in From, where the mail may have been sent on by its reader."""
         alias = redirect.find_alias(message, known.alias_domains, known.stores)
         found = self._database.find(alias) if alias is not None else None
@@ -164,28 +168,28 @@ class Filter:
         return replace(known, redirected=found.conversation)
 
 
-def take_path(mail: kind.Kind, context: Context) -> Outcome:
+def take_path(mail: classification.Kind, context: Context) -> Outcome:
     """Take a message down the one path of its kind."""
     match mail:
-        case kind.Probe():
+        case classification.Probe():
             return answer_probe(mail, context)
-        case kind.Unacceptable():
+        case classification.Unacceptable():
             return refuse_unacceptable(mail, context)
-        case kind.PostmasterMail():
+        case classification.PostmasterMail():
             return pass_to_postmaster(mail, context)
-        case kind.BounceReport():
+        case classification.BounceReport():
             return take_bounce_report(mail, context)
-        case kind.RedirectReport():
+        case classification.RedirectReport():
             return drop_redirect_report(mail, context)
-        case kind.MisdirectedReport():
+        case classification.MisdirectedReport():
             return take_misdirected_report(mail, context)
-        case kind.SharedReport():
+        case classification.SharedReport():
             return split_report(mail, context)
-        case kind.Complaint():
+        case classification.Complaint():
             return take_complaint(mail, context)
-        case kind.OwnMail():
+        case classification.OwnMail():
             return take_own_mail(mail, context)
-        case kind.OrderMail():
+        case classification.OrderMail():
             return take_order_mail(mail, context)
-        case kind.ForeignMail():
+        case classification.ForeignMail():
             return pass_foreign_mail(mail, context)

@@ -60,7 +60,7 @@ def _look_up_alias(
     before = transaction.conversations.get(order)
     if before is not None:
         # Not all are read with an order: each look-up brings whom it asks for.
-        conversation = conversation.knowing((*before.participants, *before.apart))
+        conversation = conversation.add_people((*before.participants, *before.apart))
     transaction.conversations[order] = conversation
     transaction.recipients.append(replace(asked.recipient, order=order, token=found.token))
     return None

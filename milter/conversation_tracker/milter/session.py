@@ -14,13 +14,8 @@ from typing import Any, ClassVar
 import Milter
 import milter
 
-from conversation_tracker.core.base.means import (
-    MAX_FIELDS,
-    MAX_FIELDS_OCTETS,
-    Means,
-    Octets,
-    windows,
-)
+from conversation_tracker.core.base.limits import MAX_FIELDS, MAX_FIELDS_OCTETS, Limits
+from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.model.address import Address, AddressError
 from conversation_tracker.core.model.message import Header, Message
 from conversation_tracker.core.model.plan import (
@@ -33,12 +28,12 @@ from conversation_tracker.core.model.plan import (
 )
 from conversation_tracker.core.model.replies import TRY_LATER, Reply
 from conversation_tracker.core.rules.recipient import strip_route
-from conversation_tracker.milter.admission import Turns
+from conversation_tracker.milter.admission import Admission
+from conversation_tracker.milter.isolated_filter import IsolatedFilter
 from conversation_tracker.milter.paths.outcome import Outcome
-from conversation_tracker.milter.spool import Collector, stored
-from conversation_tracker.milter.time_limit import budget
+from conversation_tracker.milter.spool import Collector, collect
+from conversation_tracker.milter.time_limit import begin_time
 from conversation_tracker.milter.transaction import SPLITTER, Transaction, begin_transaction
-from conversation_tracker.milter.walled import Walled
 from conversation_tracker.telemetry.counters import metrics
 from conversation_tracker.telemetry.events import Event, log
 
@@ -73,8 +68,8 @@ _BOUNCE_PARAMETERS = "RET=HDRS ENVID={}"
 class Session:
     """One connection from Postfix: any number of transactions, one after the other."""
 
-    filter: ClassVar[Walled]
-    turns: ClassVar[Turns]
+    filter: ClassVar[IsolatedFilter]
+    turns: ClassVar[Admission]
     trusts: ClassVar[Callable[[str], bool]]
     _busy: ClassVar[set[int]] = set()
     _open: ClassVar[set[int]] = set()
@@ -166,7 +161,7 @@ class Session:
             reply = TRY_LATER
         if reply is None:
             return int(Milter.CONTINUE)
-        metrics.refused_recipient(reply)
+        metrics.count_refused_recipient(reply)
         log.refused_recipient(
             reply=str(reply), listener=SPLITTER if self._transaction.split else ""
         )
@@ -213,14 +208,14 @@ class Session:
             if self._lost is not None:
                 raise self._lost
             body = b"" if self._body is None else self._body.octets()
-            with self.turns.turn(len(body)):
+            with self.turns.admit(len(body)):
                 message = self._build_message(queue_id, body)
                 outcome = self.filter.decide(self._transaction, message)
                 answer = self._apply(outcome, queue_id)
             self._tell(message, outcome, time.perf_counter() - started)
         except Exception as error:
             log.error(Event.MESSAGE, error, queue_id=queue_id)
-            metrics.message("failed", "", time.perf_counter() - started, TRY_LATER)
+            metrics.count_message("failed", "", time.perf_counter() - started, TRY_LATER)
             answer = self._answer(TRY_LATER)
         finally:
             self._busy.discard(id(self))
@@ -244,10 +239,10 @@ class Session:
             tuple(self._transaction.recipients),
             tuple(self._headers),
             body,
-            self._transaction.arrival(queue_id, self._helo),
+            self._transaction.make_arrival(queue_id, self._helo),
             null=self._transaction.null,
             cut=self._cut,
-            means=Means(budget(), stored),
+            limits=Limits(begin_time(), collect),
         )
 
     def _apply(self, outcome: Outcome, queue_id: str) -> int:
@@ -275,17 +270,17 @@ class Session:
             case AddRecipient(address):
                 self._context.addrcpt(f"<{address}>")
             case ReplaceBody(body):
-                for piece in windows(body, 0, len(body)) if len(body) else (b"",):
+                for piece in iter_windows(body, 0, len(body)) if len(body) else (b"",):
                     self._context.replacebody(piece)  # libmilter appends
 
     def _answer(self, reply: Reply) -> int:
         self._context.setreply(reply.code, reply.status, reply.text)
-        return int(Milter.TEMPFAIL if reply.temporary else Milter.REJECT)
+        return int(Milter.TEMPFAIL if reply.is_temporary else Milter.REJECT)
 
     def _tell(self, message: Message, outcome: Outcome, seconds: float) -> None:
         plan = outcome.plan
         what = "refused" if plan.reply is not None else outcome.what
-        metrics.message(what, outcome.direction, seconds, plan.reply)
+        metrics.count_message(what, outcome.direction, seconds, plan.reply)
         log.message(
             queue_id=message.arrival.queue_id,
             outcome=what,
@@ -318,7 +313,7 @@ def _decode(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def register(filter: Walled, trusts: Callable[[str], bool], turns: Turns) -> None:
+def register(filter: IsolatedFilter, trusts: Callable[[str], bool], turns: Admission) -> None:
     """Register the callbacks with libmilter.
 
     Args:

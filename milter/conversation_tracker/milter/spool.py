@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable
 from typing import Any
 
-from conversation_tracker.core.base.means import Octets
+from conversation_tracker.core.base.octets import Octets
 
 IN_MEMORY = 256 * 1024
 """Octets that are kept in memory at most."""
@@ -107,7 +107,7 @@ class Collector:
             return Spool(self._file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def stored(pieces: Iterable[bytes]) -> Octets:
+def collect(pieces: Iterable[bytes]) -> Octets:
     """Keep octets that come in pieces.
 
     Args:

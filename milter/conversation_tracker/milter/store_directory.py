@@ -17,7 +17,7 @@ from conversation_tracker.telemetry.events import Event, log
 _EVERY = 0.3  # seconds
 
 
-class Watch:
+class DirectoryWatch:
     """Watches the stores table; `current` is what every message is held against."""
 
     def __init__(self, database: Database) -> None:
@@ -51,26 +51,26 @@ class Watch:
         while True:
             try:
                 self.refresh()
-                self._reached()
+                self._note_answer()
             except DatabaseUnavailable as error:
-                self._unreached(error)
+                self._note_unreachable(error)
             except Exception as error:
-                self._failed(error)
+                self._note_failure(error)
             if self._stopped.wait(_EVERY):
                 return
 
-    def _unreached(self, error: DatabaseUnavailable) -> None:
+    def _note_unreachable(self, error: DatabaseUnavailable) -> None:
         if self._lost_at is None:
             self._lost_at = time.monotonic()
             log.database_unreachable(error)
 
-    def _failed(self, error: Exception) -> None:
+    def _note_failure(self, error: Exception) -> None:
         """Log a fault of ours once, not twice a second until somebody mends it."""
         if type(error) is not self._fault:
             self._fault = type(error)
             log.error(Event.ALIAS_DOMAINS, error)
 
-    def _reached(self) -> None:
+    def _note_answer(self) -> None:
         self._fault = None
         if self._lost_at is not None:
             log.database_back(seconds=time.monotonic() - self._lost_at)

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Mapping
 from enum import IntEnum
 
-from conversation_tracker.core.base.means import windows
+from conversation_tracker.core.base.octets import iter_windows
 from conversation_tracker.core.model.message import Message
 
 MOST = 512
@@ -26,7 +26,7 @@ _PARTS = frozenset(b"from sender reply-to to cc subject message-id content-type"
 _NAME = b"message-id:"
 
 
-class State(IntEnum):
+class Suspicion(IntEnum):
     """What is known of a message."""
 
     UNKNOWN = 0
@@ -41,19 +41,19 @@ class Suspects:
     def __init__(self) -> None:
         """Begin with none."""
         self._memory = mmap.mmap(-1, _COUNT.size + MOST * _ENTRY.size)
-        self._known: dict[bytes, State] = {}
+        self._known: dict[bytes, Suspicion] = {}
         self._changes = 0
 
     # The parent's part ------------------------------------------------------------------------
 
-    def set(self, digest: bytes, state: State) -> None:
+    def set(self, digest: bytes, state: Suspicion) -> None:
         """Note what is known of a message. Who is condemned stays so."""
-        if self._known.get(digest) == State.CONDEMNED:
+        if self._known.get(digest) == Suspicion.CONDEMNED:
             return
         self._known.pop(digest, None)  # the newest stands last
         self._known[digest] = state
         while len(self._known) > MOST:
-            del self._known[_least(self._known)]
+            del self._known[_choose_least(self._known)]
         entries = b"".join(_ENTRY.pack(each, s) for each, s in self._known.items())
         self._memory[_COUNT.size : _COUNT.size + len(entries)] = entries
         self._changes += 1
@@ -61,30 +61,30 @@ class Suspects:
 
     # A worker's part --------------------------------------------------------------------------
 
-    def state(self, digest: bytes) -> State:
+    def state(self, digest: bytes) -> Suspicion:
         """Tell what this host knows of a message."""
         if self._memory[: _COUNT.size] != _COUNT.pack(self._changes):
-            self._read()
-        return self._known.get(digest, State.UNKNOWN)
+            self._load()
+        return self._known.get(digest, Suspicion.UNKNOWN)
 
-    def _read(self) -> None:
+    def _load(self) -> None:
         # The count first: what is written meanwhile is read at the next call.
         [changes] = _COUNT.unpack(self._memory[: _COUNT.size])
         entries = _ENTRY.iter_unpack(self._memory[_COUNT.size :])
-        self._known = {digest: State(state) for digest, state in entries if state in _KNOWN}
+        self._known = {digest: Suspicion(state) for digest, state in entries if state in _KNOWN}
         self._changes = changes
 
 
-_KNOWN = frozenset(State) - {State.UNKNOWN}
+_KNOWN = frozenset(Suspicion) - {Suspicion.UNKNOWN}
 
 
-def _least(known: Mapping[bytes, State]) -> bytes:
+def _choose_least(known: Mapping[bytes, Suspicion]) -> bytes:
     """Choose what to forget: the oldest that is not condemned, else the oldest."""
-    spared = (each for each, state in known.items() if state != State.CONDEMNED)
+    spared = (each for each, state in known.items() if state != Suspicion.CONDEMNED)
     return next(spared, next(iter(known)))
 
 
-def keyed(secret: bytes, digest: bytes) -> bytes:
+def key_digest(secret: bytes, digest: bytes) -> bytes:
     """Give a digest as the database has it; see tracker.keyed."""
     return hashlib.sha256(secret + digest).digest()
 
@@ -109,6 +109,6 @@ def fingerprint(message: Message) -> bytes:
     if message.arrival.split:
         parts += [recipient.raw for recipient in message.recipients]
     state = hashlib.sha256(b"\n".join(parts))
-    for piece in windows(message.body, 0, len(message.body)):
+    for piece in iter_windows(message.body, 0, len(message.body)):
         state.update(piece)
     return state.digest()

@@ -6,10 +6,10 @@ Nothing here knows what is done in that time. What is over raises `Overdue`.
 import time
 from collections.abc import Callable
 
-from conversation_tracker.core.base.means import MAX_SECONDS, MAX_WAIT, Overdue
+from conversation_tracker.core.base.limits import MAX_SECONDS, MAX_WAIT, Overdue
 
 
-def budget(seconds: float = MAX_SECONDS, wait: float = MAX_WAIT) -> Callable[[], None]:
+def begin_time(seconds: float = MAX_SECONDS, wait: float = MAX_WAIT) -> Callable[[], None]:
     """Begin the time of one message, in the thread that decides on it.
 
     Args:

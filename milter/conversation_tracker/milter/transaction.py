@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.message import Arrival, Recipient
 from conversation_tracker.core.reports.bounce import Delivery
-from conversation_tracker.core.rules.kind import Known
+from conversation_tracker.core.rules.classification import Lookups
 from conversation_tracker.core.rules.probe import is_local
-from conversation_tracker.database.rows import Directory, Found
+from conversation_tracker.database.rows import Directory, Lookup
 
 SPLITTER = "tracker-split"
 """{daemon_name} of the listener that takes single copies from the splitter's transport."""
@@ -46,7 +46,7 @@ class Transaction:
     recipients: list[Recipient] = field(default_factory=list)
     conversations: dict[int, Conversation] = field(default_factory=dict)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
-    named: Found | None = None
+    named: Lookup | None = None
 
     @property
     def may_probe(self) -> bool:
@@ -58,13 +58,13 @@ class Transaction:
         """Whether a header may name the order: a store's own system writes, and to no alias."""
         return self.trusted and not self.conversations and not self.deliveries
 
-    def known(self, directory: Directory) -> Known:
+    def collect_lookups(self, directory: Directory) -> Lookups:
         """Return what was looked up, to decide what the message is.
 
         Args:
             directory: the alias domains and stores.
         """
-        return Known(
+        return Lookups(
             self.conversations,
             self.deliveries,
             self.probe,
@@ -72,7 +72,7 @@ class Transaction:
             directory.senders,
         )
 
-    def arrival(self, queue_id: str = "", helo: str = "") -> Arrival:
+    def make_arrival(self, queue_id: str = "", helo: str = "") -> Arrival:
         """Return where its message came from.
 
         Args:

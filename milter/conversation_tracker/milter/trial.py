@@ -1,9 +1,9 @@
 """One suspect, decided on in a process of its own, whose end concerns nothing else.
 
 A worker that knows a message for a suspect does not look into it. It hands it over a connection to
-the parent, which starts a process for it (`walls`), and waits for the outcome without a mark in the
-flights: whatever happens, happens to that process. No answer means that it ended, or that its turn
-did not come. The values that go to and fro are ours, in Python's own form.
+the parent, which starts a process for it (`isolation`), and waits for the outcome without a mark in
+the flights: whatever happens, happens to that process. No answer means that it ended, or that its
+turn did not come. The values that go to and fro are ours, in Python's own form.
 """
 
 import os
@@ -16,7 +16,8 @@ from dataclasses import replace
 from typing import Any
 
 from conversation_tracker.config.config import Config
-from conversation_tracker.core.base.means import LARGE, Means, Octets, windows
+from conversation_tracker.core.base.limits import Limits
+from conversation_tracker.core.base.octets import LARGE, Octets, iter_windows
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Edit, ReplaceBody
 from conversation_tracker.database.pool import DatabaseUnavailable
@@ -24,10 +25,10 @@ from conversation_tracker.database.repository import Database
 from conversation_tracker.milter.clock import RUNNING
 from conversation_tracker.milter.filter import Filter
 from conversation_tracker.milter.paths.outcome import Outcome
-from conversation_tracker.milter.spool import stored
-from conversation_tracker.milter.time_limit import budget
+from conversation_tracker.milter.spool import collect
+from conversation_tracker.milter.time_limit import begin_time
 from conversation_tracker.milter.transaction import Transaction
-from conversation_tracker.telemetry.flights import Flights
+from conversation_tracker.telemetry.in_flight import InFlight
 
 TURN = 60.0
 """Seconds a suspect waits for its turn."""
@@ -72,7 +73,9 @@ def ask_alone(
     return replace(outcome, plan=replace(outcome.plan, edits=edits))
 
 
-def decide_alone(connection: socket.socket, config: Config, flights: Flights, digest: bytes) -> int:
+def decide_alone(
+    connection: socket.socket, config: Config, in_flight: InFlight, digest: bytes
+) -> int:
     """Decide on the message that comes over a connection, and answer there.
 
     Args:
@@ -98,9 +101,9 @@ def decide_alone(connection: socket.socket, config: Config, flights: Flights, di
         return os.EX_TEMPFAIL
     decide = Filter(database, lambda: directory, config.authserv_id, config.postmaster).decide
     try:
-        with flights.flight(digest, arrival.queue_id):
-            means = Means(budget(), stored)
-            message = Message(sender, to, headers, body, arrival, null, cut, means)
+        with in_flight.mark(digest, arrival.queue_id):
+            limits = Limits(begin_time(), collect)
+            message = Message(sender, to, headers, body, arrival, null, cut, limits)
             outcome = decide(transaction, message)
     except MemoryError:
         return OUT_OF_MEMORY
@@ -111,7 +114,7 @@ def decide_alone(connection: socket.socket, config: Config, flights: Flights, di
     with suppress(OSError):
         _send(connection, (bare, bool(bodies)), bodies[0] if bodies else b"")
     reply = outcome.plan.reply
-    return os.EX_TEMPFAIL if reply is not None and reply.temporary else os.EX_OK
+    return os.EX_TEMPFAIL if reply is not None and reply.is_temporary else os.EX_OK
 
 
 def _replace_body(edit: Edit, body: Octets) -> Edit:
@@ -121,13 +124,13 @@ def _replace_body(edit: Edit, body: Octets) -> Edit:
 def _send(connection: socket.socket, value: object, body: Octets) -> None:
     head = pickle.dumps(value)
     connection.sendall(_SIZE.pack(len(head)) + head + _SIZE.pack(len(body)))
-    for piece in windows(body, 0, len(body)):
+    for piece in iter_windows(body, 0, len(body)):
         connection.sendall(piece)
 
 
 def _receive(connection: socket.socket) -> tuple[Any, Octets]:
     head = b"".join(_receive_pieces(connection))
-    body = stored(_receive_pieces(connection))
+    body = collect(_receive_pieces(connection))
     return pickle.loads(head), body
 
 

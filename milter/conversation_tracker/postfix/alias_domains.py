@@ -9,12 +9,12 @@ from conversation_tracker.postfix.host import (
     CONFIGURE,
     SPLITTER,
     Host,
+    find_listeners,
     header_file,
-    listeners,
     make_probes,
     transport_file,
 )
-from conversation_tracker.postfix.settings import Service, TableError, entries
+from conversation_tracker.postfix.settings import MasterService, TableError, split_entries
 
 _ELSEWHERE = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains")
 _REWRITING = (
@@ -47,7 +47,7 @@ def find_nested(host: Host, domain: str) -> Iterator[Finding]:
 
 def find_origin(host: Host, domain: str) -> Iterator[Finding]:
     """Judge whether local senders are in it."""
-    origin = host.settings.value("myorigin").lower()
+    origin = host.settings.get_value("myorigin").lower()
     if origin == domain or origin.endswith(f".{domain}"):
         yield refusal(
             f"myorigin is {origin}, in the alias domain {domain}",
@@ -60,14 +60,14 @@ def find_class(host: Host, domain: str) -> Iterator[Finding]:
     names = [probe.rpartition("@")[2] for probe in make_probes(domain)]
     fine = True
     for parameter in _ELSEWHERE:
-        found = filter(None, (host.settings.listed(parameter, name) for name in names))
+        found = filter(None, (host.settings.find_in_list(parameter, name) for name in names))
         if (entry := next(found, None)) is not None:
             fine = False
             yield refusal(
                 f"{parameter} holds the alias domain {domain} ({entry})",
                 "take it out: its mail would be delivered there, not masked",
             )
-    lacking = [name for name in names if not host.settings.listed("relay_domains", name)]
+    lacking = [name for name in names if not host.settings.find_in_list("relay_domains", name)]
     if lacking:
         what = domain if domain in lacking else f"the subdomains of {domain}, for soft aliases"
         yield refusal(f"relay_domains does not hold {what}", CONFIGURE)
@@ -77,7 +77,7 @@ def find_class(host: Host, domain: str) -> Iterator[Finding]:
 
 def set_class(host: Host, changes: Changes) -> None:
     """Have Postfix take mail for the alias domains."""
-    wanted = entries(host.settings.list_written("relay_domains"))
+    wanted = split_entries(host.settings.join_list("relay_domains"))
     parents = "relay_domains" in host.settings.entries("parent_domain_matches_subdomains")
     for domain in host.domains:
         for entry in (domain,) if parents else (domain, f".{domain}"):
@@ -88,7 +88,7 @@ def set_class(host: Host, changes: Changes) -> None:
 
 def unset_class(host: Host, changes: Changes) -> None:
     """Have Postfix take no mail for them."""
-    there = entries(host.settings.list_written("relay_domains"))
+    there = split_entries(host.settings.join_list("relay_domains"))
     kept = [entry for entry in there if entry.removeprefix(".") not in host.domains]
     changes.want_list("relay_domains", kept)
 
@@ -135,14 +135,14 @@ def find_recipients(host: Host, domain: str) -> Iterator[Finding]:
 def set_recipients(host: Host, changes: Changes) -> None:
     """Have a list of recipients know ours; without one Postfix takes every recipient."""
     ours = f"regexp:{transport_file(host.settings)}"
-    wanted = entries(host.settings.list_written("relay_recipient_maps"))
+    wanted = split_entries(host.settings.join_list("relay_recipient_maps"))
     if wanted and ours not in wanted:
         changes.want_list("relay_recipient_maps", [*wanted, ours])
 
 
 def find_route(host: Host, domain: str) -> Iterator[Finding]:
     """Judge where the first table of transport_maps that knows an alias sends it."""
-    listening = [service.name for service in listeners(host.settings)]
+    listening = [service.name for service in find_listeners(host.settings)]
     for probe in make_probes(domain):
         kind = "soft" if "b." in probe else "hard"
         route = host.settings.route(probe)
@@ -172,7 +172,7 @@ def unset_route(host: Host, changes: Changes) -> None:
     """Send them there no longer."""
     path = transport_file(host.settings)
     for name in ("transport_maps", "relay_recipient_maps"):
-        kept = [x for x in entries(host.settings.list_written(name)) if x != f"regexp:{path}"]
+        kept = [x for x in split_entries(host.settings.join_list(name)) if x != f"regexp:{path}"]
         changes.want_list(name, kept)
     changes.want_no_file(path)
 
@@ -181,11 +181,11 @@ def find_received(host: Host, domain: str) -> Iterator[Finding]:
     """Judge whether this host's own Received header keeps the sending host to itself."""
     settings = host.settings
     line = (
-        f"Received: from {_CLIENT} ({_CLIENT} [192.0.2.1]) by {settings.value('myhostname')}"
-        f" ({settings.value('mail_name')}) with ESMTP id 4ABC for <probe@{domain}>;"
+        f"Received: from {_CLIENT} ({_CLIENT} [192.0.2.1]) by {settings.get_value('myhostname')}"
+        f" ({settings.get_value('mail_name')}) with ESMTP id 4ABC for <probe@{domain}>;"
         " Thu, 1 Jan 1970 00:00:00 +0000 (UTC)"
     )
-    for where, service in host.places("header_checks"):
+    for where, service in host.iter_places("header_checks"):
         said, trouble = _ask_first(host, service, line)
         action = said.partition(" ")[0].upper()
         if action == "IGNORE" or (action == "REPLACE" and _CLIENT not in said):
@@ -200,7 +200,7 @@ def find_received(host: Host, domain: str) -> Iterator[Finding]:
             yield fault(text, f"put {ours} first there, or take header_checks out")
 
 
-def _ask_first(host: Host, service: Service | None, line: str) -> tuple[str, str]:
+def _ask_first(host: Host, service: MasterService | None, line: str) -> tuple[str, str]:
     """Give the first answer that header_checks have for a line, and what kept us from it, or ""."""
     maps = host.settings.entries("header_checks", service)
     try:
@@ -232,6 +232,6 @@ def set_header_checks(host: Host, changes: Changes) -> None:
 def unset_header_checks(host: Host, changes: Changes) -> None:
     """Have them made no longer."""
     path = header_file(host.settings)
-    there = entries(host.settings.list_written("header_checks"))
+    there = split_entries(host.settings.join_list("header_checks"))
     changes.want_list("header_checks", [x for x in there if x != f"regexp:{path}"])
     changes.want_no_file(path)

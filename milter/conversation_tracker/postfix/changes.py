@@ -1,6 +1,6 @@
 """The changes that Postfix needs: collected, shown, tried on paper.
 
-Nothing is written here; `edit` does that. `planned` gives the settings as they will be, so that
+Nothing is written here; `edit` does that. `plan` gives the settings as they will be, so that
 what would be wrong afterwards is known before.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from conversation_tracker.postfix import settings as postfix_settings
-from conversation_tracker.postfix.settings import Service, Settings, entries
+from conversation_tracker.postfix.settings import MasterService, Settings, split_entries
 
 _BLANKS = re.compile(r"\s*([{},])\s*")
 _FIELDS = 8  # of a service in master.cf, the command with its options as one
@@ -60,14 +60,14 @@ class Changes:
 
     def want_list(self, name: str, wanted: Sequence[str]) -> None:
         """Have a list in main.cf hold these; only the entries count, not how they are set out."""
-        old = self.settings.list_written(name)
-        if entries(old) != list(wanted):
+        old = self.settings.join_list(name)
+        if split_entries(old) != list(wanted):
             self._show(name, old, ", ".join(wanted))
             self.main[name] = ", ".join(wanted)
 
     def want_first(self, name: str, table: str) -> None:
         """Put a table at the front of a list in main.cf: what comes first decides."""
-        others = [x for x in entries(self.settings.list_written(name)) if x != table]
+        others = [x for x in split_entries(self.settings.join_list(name)) if x != table]
         self.want_list(name, [table, *others])
 
     def want_service(self, name: str, fields: str, options: Mapping[str, str]) -> None:
@@ -87,14 +87,14 @@ class Changes:
         for key, value in options.items():
             self.want_option(service, key, value)
 
-    def want_option(self, service: Service, name: str, value: str) -> None:
+    def want_option(self, service: MasterService, name: str, value: str) -> None:
         """Have a service say this of a parameter.
 
         postconf takes no blanks here; those inside braces mean nothing.
         """
         old = service.written.get(name)
         wanted = _BLANKS.sub(r"\1", value)
-        if old is None or entries(_BLANKS.sub(r"\1", old)) != entries(wanted):
+        if old is None or split_entries(_BLANKS.sub(r"\1", old)) != split_entries(wanted):
             self._show(f"{service}/{name}", old or "", wanted)
             self.options[str(service), name] = wanted
 
@@ -119,14 +119,14 @@ class Changes:
             self._show(str(path), "(ours)", "(none)")
             self.unlinked.append(path)
 
-    def planned(self, environ: Mapping[str, str], scratch: Path) -> Settings:
+    def plan(self, environ: Mapping[str, str], scratch: Path) -> Settings:
         """Give the settings as they will be.
 
         Args:
             environ: as `settings.read` takes it.
             scratch: a directory where tables may be written, to ask them.
         """
-        after = postfix_settings.read(environ, self.main)
+        after = postfix_settings.read_settings(environ, self.main)
         plain = {name: value for name, value in self.main.items() if "$" not in value}
         tables = {}
         for path, text in self.files.items():
@@ -140,7 +140,7 @@ class Changes:
             after, main={**after.main, **plain}, services=self._plan_services(after), ask=ask
         )
 
-    def _plan_services(self, after: Settings) -> list[Service]:
+    def _plan_services(self, after: Settings) -> list[MasterService]:
         found = []
         for service in after.services:
             own = {n: v for (name, n), v in self.options.items() if name == str(service)}
@@ -150,5 +150,5 @@ class Changes:
             *fields, options = line.split(None, _FIELDS)
             pairs = (each.partition("=") for each in options.removeprefix("-o ").split(" -o "))
             given = {name: value for name, _, value in pairs}
-            found.append(Service(fields[0], fields[1], fields[4], fields[7], given))
+            found.append(MasterService(fields[0], fields[1], fields[4], fields[7], given))
         return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conversation_tracker.postfix.changes import Changes
-from conversation_tracker.postfix.settings import Unreadable, find_tool, run
+from conversation_tracker.postfix.settings import Unreadable, find_tool, run_tool
 
 _MODE = 0o644
 
@@ -31,7 +31,7 @@ class Copy:
 
     def restore(self) -> None:
         """Put the file back as it was, in one step."""
-        _beside(self.path).unlink(missing_ok=True)
+        _make_name(self.path).unlink(missing_ok=True)
         if self.data is None or self.found is None:
             self.path.unlink(missing_ok=True)
         else:
@@ -53,7 +53,7 @@ def replace_file(path: Path, data: bytes, like: os.stat_result | None = None) ->
         data: its new contents.
         like: whose mode, owner and times it gets; None: everybody may read it.
     """
-    new = _beside(path)
+    new = _make_name(path)
     new.write_bytes(data)
     new.chmod(stat.S_IMODE(like.st_mode) if like else _MODE)
     if like:
@@ -63,11 +63,11 @@ def replace_file(path: Path, data: bytes, like: os.stat_result | None = None) ->
     new.replace(path)
 
 
-def _beside(path: Path) -> Path:
+def _make_name(path: Path) -> Path:
     return path.with_name(f"{path.name}.new")
 
 
-def make(changes: Changes, environ: Mapping[str, str]) -> None:
+def carry_out(changes: Changes, environ: Mapping[str, str]) -> None:
     """Make all changes; what was made before a failure stays, and is the caller's to take back.
 
     Args:
@@ -77,7 +77,7 @@ def make(changes: Changes, environ: Mapping[str, str]) -> None:
     Raises:
         EditFailed: something could not be changed.
     """
-    postconf = _editor(environ, changes.settings.value("config_directory"))
+    postconf = _make_editor(environ, changes.settings.get_value("config_directory"))
     try:
         for path, text in changes.files.items():
             replace_file(path, text.encode())
@@ -93,14 +93,14 @@ def make(changes: Changes, environ: Mapping[str, str]) -> None:
         raise EditFailed(f"{error.filename} cannot be written ({error.strerror})") from None
 
 
-def _editor(environ: Mapping[str, str], directory: str) -> Callable[[str, list[str]], None]:
+def _make_editor(environ: Mapping[str, str], directory: str) -> Callable[[str, list[str]], None]:
     tool = find_tool("postconf", environ)
 
     def edit(mode: str, arguments: list[str]) -> None:
         if not arguments:
             return
         try:
-            done = run([*tool, mode, *arguments])
+            done = run_tool([*tool, mode, *arguments])
         except Unreadable as error:
             raise EditFailed(str(error)) from None
         if done.returncode != 0:

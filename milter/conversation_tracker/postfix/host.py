@@ -8,7 +8,7 @@ from pathlib import Path
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix import milters
 from conversation_tracker.postfix.greeting import greet
-from conversation_tracker.postfix.settings import Service, Settings
+from conversation_tracker.postfix.settings import MasterService, Settings
 
 SPLITTER = "tracker-split"
 CONFIGURE = "run postfix/configure"
@@ -18,7 +18,7 @@ _DOMAIN = re.compile(r"/\^\(\.\*\[@\.\]\)\?(.+)\$/\s+" + SPLITTER)
 _RESULTS = re.compile(r'/\^Authentication-Results.*"\?(.+)\(\[\^')
 
 
-def listeners(settings: Settings) -> list[Service]:
+def find_listeners(settings: Settings) -> list[MasterService]:
     """Give the services that are the splitter's way in."""
     return [s for s in settings.services if s.options.get("milter_macro_daemon_name") == SPLITTER]
 
@@ -68,20 +68,20 @@ class Host:
     @property
     def outside(self) -> bool:
         """Tell whether the tracker's socket is outside the queue directory."""
-        queue = self.settings.value("queue_directory").rstrip("/")
+        queue = self.settings.get_value("queue_directory").rstrip("/")
         return self.socket.kind == "unix" and not self.socket.path.startswith(f"{queue}/")
 
-    def is_inside(self, service: Service) -> bool:
+    def is_inside(self, service: MasterService) -> bool:
         """Tell whether to a service the queue directory is the root; not if nothing is there."""
-        return milters.chrooted(service, self.settings) and not self.outside
+        return milters.is_chrooted(service, self.settings) and not self.outside
 
     @property
-    def ways_in(self) -> list[Service]:
+    def ways_in(self) -> list[MasterService]:
         """The services by which mail comes in, the splitter's listeners left out."""
-        own = listeners(self.settings)
+        own = find_listeners(self.settings)
         return [s for s in self.settings.services if s.takes_mail and s not in own]
 
-    def places(self, name: str) -> Iterator[tuple[str, Service | None]]:
+    def iter_places(self, name: str) -> Iterator[tuple[str, MasterService | None]]:
         """Give main.cf and each service that has a parameter of its own, with how to name them."""
         yield "main.cf", None
         for service in self.settings.services:
@@ -105,28 +105,30 @@ def read_earlier(settings: Settings) -> Earlier:
 
     Only on a loopback address is a listener ours; anywhere else the name is a mistake.
     """
-    own = next((s for s in listeners(settings) if s.loopback), None)
-    listed = milters.milters(settings.value("smtpd_milters", own)) if own else []
+    own = next((s for s in find_listeners(settings) if s.loopback), None)
+    listed = milters.read_milters(settings.get_value("smtpd_milters", own)) if own else []
     return Earlier(
         own.name if own else "",
         listed[0].address if listed else "",
         listed[1].address if len(listed) > 1 else "",
-        tuple(each.replace("\\", "") for each in _DOMAIN.findall(_text(transport_file(settings)))),
-        "".join(_RESULTS.findall(_text(header_file(settings)))[:1]).replace("\\", ""),
+        tuple(
+            each.replace("\\", "") for each in _DOMAIN.findall(_read_text(transport_file(settings)))
+        ),
+        "".join(_RESULTS.findall(_read_text(header_file(settings)))[:1]).replace("\\", ""),
     )
 
 
 def transport_file(settings: Settings) -> Path:
     """Name the table that sends the alias domains to the splitter."""
-    return Path(settings.value("config_directory")) / "tracker_transport"
+    return Path(settings.get_value("config_directory")) / "tracker_transport"
 
 
 def header_file(settings: Settings) -> Path:
     """Name the table of our header checks."""
-    return Path(settings.value("config_directory")) / "tracker_header_checks"
+    return Path(settings.get_value("config_directory")) / "tracker_header_checks"
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text("utf-8", "replace") if path.is_absolute() else ""
     except OSError:

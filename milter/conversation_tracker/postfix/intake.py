@@ -9,14 +9,14 @@ from conversation_tracker.postfix.host import CONFIGURE, SPLITTER, Host
 from conversation_tracker.postfix.milters import (
     SAFE_ACTIONS,
     Milter,
-    chrooted,
     find_ours,
     insert_ours,
-    milters,
+    is_chrooted,
+    read_milters,
     read_socket,
     write_address,
 )
-from conversation_tracker.postfix.settings import entries, seconds
+from conversation_tracker.postfix.settings import read_seconds, split_entries
 
 # Seconds that Postfix must be ready to wait (what our own time-outs come to, and some), and what
 # it is told where it waits less.
@@ -41,7 +41,7 @@ _COPIES = 4  # of a message, in memory at once
 
 def find_default_action(host: Host) -> Iterator[Finding]:
     """Judge whether mail waits while a milter fails: it must never leave half masked."""
-    action = host.settings.value("milter_default_action")
+    action = host.settings.get_value("milter_default_action")
     if action in SAFE_ACTIONS:
         yield ok(f"milter_default_action is {action}")
     else:
@@ -55,7 +55,7 @@ def find_default_action(host: Host) -> Iterator[Finding]:
 
 def set_default_action(host: Host, changes: Changes) -> None:
     """Have mail wait."""
-    if host.settings.value("milter_default_action") not in SAFE_ACTIONS:
+    if host.settings.get_value("milter_default_action") not in SAFE_ACTIONS:
         changes.want("milter_default_action", SAFE_ACTIONS[0])
 
 
@@ -64,7 +64,7 @@ def find_milters(host: Host) -> Iterator[Finding]:
     settings, socket = host.settings, host.socket
     ways = [s for s in host.ways_in if "smtpd_milters" not in s.options]
     inside = any(host.is_inside(service) for service in ways)
-    listed = milters(settings.value("smtpd_milters"))
+    listed = read_milters(settings.get_value("smtpd_milters"))
     place = find_ours(listed, socket, settings, inside=inside)
     if place is None:
         if find_ours(listed, socket, settings, inside=not inside) is not None:
@@ -133,19 +133,19 @@ def find_signer(host: Host) -> Iterator[Finding]:
 def set_milters(host: Host, changes: Changes) -> None:
     """Put the tracker into smtpd_milters, and into the lists of services that are to have it."""
     settings = host.settings
-    written = entries(settings.list_written("smtpd_milters"))
+    written = split_entries(settings.join_list("smtpd_milters"))
     if not _has_ours(host, written) and _has_ours(host, settings.entries("smtpd_milters")):
         return  # by way of another parameter
     changes.want_list("smtpd_milters", _insert(host, written))
     for name in host.joined:
         service = settings.find(name)
         if service is not None:
-            own = entries(service.written.get("smtpd_milters", ""))
+            own = split_entries(service.written.get("smtpd_milters", ""))
             changes.want_option(service, "smtpd_milters", ",".join(_insert(host, own)))
 
 
 def _has_ours(host: Host, listed: list[str]) -> bool:
-    addresses = [each.address for each in milters(" ".join(listed))]
+    addresses = [each.address for each in read_milters(" ".join(listed))]
     return host.ours in [write_address(each, host.settings) for each in addresses]
 
 
@@ -160,21 +160,21 @@ def unset_milters(host: Host, changes: Changes) -> None:
     gone = {host.ours, host.old_milter}
 
     def others(listed: list[str]) -> list[str]:
-        named = zip(listed, milters(" ".join(listed)), strict=True)
+        named = zip(listed, read_milters(" ".join(listed)), strict=True)
         return [each for each, m in named if write_address(m.address, settings) not in gone]
 
-    changes.want_list("smtpd_milters", others(entries(settings.list_written("smtpd_milters"))))
+    changes.want_list("smtpd_milters", others(split_entries(settings.join_list("smtpd_milters"))))
     for service in settings.services:
         if "smtpd_milters" in service.written and service.name != host.old_listener:
-            own = entries(service.written["smtpd_milters"])
+            own = split_entries(service.written["smtpd_milters"])
             changes.want_option(service, "smtpd_milters", ",".join(others(own)))
 
 
 def find_socket(host: Host) -> Iterator[Finding]:
     """Judge where the socket is: a chrooted smtpd sees nothing outside the queue directory."""
-    queue = host.settings.value("queue_directory").rstrip("/")
+    queue = host.settings.get_value("queue_directory").rstrip("/")
     for service in host.ways_in if host.outside else ():
-        if chrooted(service, host.settings):
+        if is_chrooted(service, host.settings):
             yield refusal(
                 f"the socket {host.socket.path} is outside {queue}, where the chrooted service"
                 f" {service} cannot reach it",
@@ -185,7 +185,7 @@ def find_socket(host: Host) -> Iterator[Finding]:
 def find_macros(host: Host) -> Iterator[Finding]:
     """Judge whether the tracker is told by which service mail comes in, and who logged in."""
     for name, wanted in _MACROS.items():
-        for where, service in host.places(name):
+        for where, service in host.iter_places(name):
             given = host.settings.entries(name, service)
             for macro in wanted:
                 if macro not in given:
@@ -193,7 +193,7 @@ def find_macros(host: Host) -> Iterator[Finding]:
                         f"{where}: {name} does not hold {macro}",
                         "add it: the tracker knows by it who sends",
                     )
-    if host.settings.value("milter_macro_daemon_name") == SPLITTER:
+    if host.settings.get_value("milter_macro_daemon_name") == SPLITTER:
         yield refusal(
             f"main.cf: milter_macro_daemon_name is {SPLITTER}",
             "take it out: that name is the splitter's listener's alone",
@@ -203,7 +203,7 @@ def find_macros(host: Host) -> Iterator[Finding]:
 def find_local_mail(host: Host) -> Iterator[Finding]:
     """Judge whether mail of local programs meets the tracker before the splitter: it must not."""
     settings = host.settings
-    listed = milters(settings.value("non_smtpd_milters"))
+    listed = read_milters(settings.get_value("non_smtpd_milters"))
     inside = [find_ours(listed, host.socket, settings, inside=each) for each in (True, False)]
     if any(place is not None for place in inside):
         yield refusal(
@@ -216,7 +216,7 @@ def find_waits(host: Host) -> Iterator[Finding]:
     """Judge whether Postfix waits as long as the tracker may take."""
     short = {name: least for name, (least, _) in _WAITS.items() if _is_short(host, name)}
     for name, least in short.items():
-        value = host.settings.value(name)
+        value = host.settings.get_value(name)
         yield refusal(f"{name} is {value}, the tracker may take {least} s", CONFIGURE)
     if not short:
         yield ok("Postfix waits long enough for the tracker")
@@ -230,20 +230,20 @@ def set_waits(host: Host, changes: Changes) -> None:
 
 
 def _is_short(host: Host, name: str) -> bool:
-    wait = seconds(host.settings.value(name))
+    wait = read_seconds(host.settings.get_value(name))
     return wait is not None and wait < _WAITS[name][0]
 
 
 def find_protocol(host: Host) -> Iterator[Finding]:
     """Judge whether Postfix speaks the version of the protocol that the tracker is tried with."""
-    value = host.settings.value("milter_protocol")
+    value = host.settings.get_value("milter_protocol")
     if value not in ("", _PROTOCOL):
         yield doubt(f"milter_protocol is {value}, the tracker is tried with {_PROTOCOL}")
 
 
 def set_protocol(host: Host, changes: Changes) -> None:
     """Have Postfix speak it."""
-    if host.settings.value("milter_protocol") != _PROTOCOL:
+    if host.settings.get_value("milter_protocol") != _PROTOCOL:
         changes.want("milter_protocol", _PROTOCOL)
 
 
@@ -252,27 +252,27 @@ def find_bare_newline(host: Host) -> Iterator[Finding]:
     settings = host.settings
     if _NEWLINE not in settings.main:
         yield note(f"this Postfix has no {_NEWLINE}: a newer one cannot be smuggled (LF.LF)")
-    elif settings.value(_NEWLINE) == "no":
+    elif settings.get_value(_NEWLINE) == "no":
         yield refusal(f"{_NEWLINE} is no: a second mail can be hidden in one (LF.LF)", CONFIGURE)
-    elif settings.value(_EXCLUSIONS):
+    elif settings.get_value(_EXCLUSIONS):
         yield doubt(f"{_EXCLUSIONS} is not empty: those clients can hide a mail in another")
     else:
-        yield ok(f"{_NEWLINE} is {settings.value(_NEWLINE)}, for all clients")
+        yield ok(f"{_NEWLINE} is {settings.get_value(_NEWLINE)}, for all clients")
 
 
 def set_bare_newline(host: Host, changes: Changes) -> None:
     """Have Postfix end messages so; an older one cannot."""
     settings = host.settings
     if _NEWLINE in settings.main:
-        if settings.value(_NEWLINE) not in ("normalize", "yes", "reject"):
+        if settings.get_value(_NEWLINE) not in ("normalize", "yes", "reject"):
             changes.want(_NEWLINE, "normalize")
-        if settings.value(_EXCLUSIONS):
+        if settings.get_value(_EXCLUSIONS):
             changes.want(_EXCLUSIONS, "")
 
 
 def find_log_form(host: Host) -> Iterator[Finding]:
     """Judge how the log writes addresses: without quotes nobody can tell where one ends."""
-    form = host.settings.value(_LOG_FORM)
+    form = host.settings.get_value(_LOG_FORM)
     if form not in ("", "external"):
         yield refusal(
             f"{_LOG_FORM} is {form}: an address in the log can look like a delivery", CONFIGURE
@@ -281,13 +281,13 @@ def find_log_form(host: Host) -> Iterator[Finding]:
 
 def set_log_form(host: Host, changes: Changes) -> None:
     """Have addresses logged with quotes."""
-    if host.settings.value(_LOG_FORM) not in ("", "external"):
+    if host.settings.get_value(_LOG_FORM) not in ("", "external"):
         changes.want(_LOG_FORM, "external")
 
 
 def find_size(host: Host) -> Iterator[Finding]:
     """Judge the size of messages: one costs the tracker a few times its size in memory."""
-    value = host.settings.value("message_size_limit")
+    value = host.settings.get_value("message_size_limit")
     limit = int(value) if value.isdigit() else 0
     if limit == 0:
         yield note("message_size_limit is 0: a message may fill the tracker's memory")
@@ -302,7 +302,7 @@ def find_size(host: Host) -> Iterator[Finding]:
 
 def find_protocols(host: Host) -> Iterator[Finding]:
     """Judge whether the splitter's listener can have its IPv4 address."""
-    if host.settings.value("inet_protocols") == "ipv6":
+    if host.settings.get_value("inet_protocols") == "ipv6":
         yield refusal(
             "inet_protocols is ipv6, and the splitter's listener needs 127.0.0.1", "set it to all"
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conversation_tracker.config.socket import Socket
-from conversation_tracker.postfix.settings import Service, Settings, entries
+from conversation_tracker.postfix.settings import MasterService, Settings, split_entries
 
 _INNER = re.compile(r"\{\s*([^\s,}]++)(.*)\}", re.DOTALL)
 _OWN_ACTION = re.compile(r"default_action\s*=\s*(\w+)")
@@ -37,16 +37,16 @@ def read_milter(entry: str) -> Milter:
     return Milter(inner[1] if inner else entry, action[1] if action else "")
 
 
-def milters(value: str) -> list[Milter]:
+def read_milters(value: str) -> list[Milter]:
     """Read a list of milters."""
-    return [read_milter(entry) for entry in entries(value)]
+    return [read_milter(entry) for entry in split_entries(value)]
 
 
-def chrooted(service: Service, settings: Settings) -> bool:
+def is_chrooted(service: MasterService, settings: Settings) -> bool:
     """Tell whether a service runs inside the queue directory (master(5))."""
     if service.chroot in ("y", "n"):
         return service.chroot == "y"
-    return settings.value("compatibility_level").partition(".")[0] in ("", "0")
+    return settings.get_value("compatibility_level").partition(".")[0] in ("", "0")
 
 
 def is_ours(address: str, socket: Socket, settings: Settings, *, inside: bool) -> bool:
@@ -61,7 +61,7 @@ def is_ours(address: str, socket: Socket, settings: Settings, *, inside: bool) -
     kind, _, where = address.partition(":")
     if socket.kind == "unix":
         # Postfix's daemons run in the queue directory; for a chrooted one it is the root as well.
-        queue = settings.value("queue_directory")
+        queue = settings.get_value("queue_directory")
         path = posixpath.join(queue, where.lstrip("/") if inside else where)
         same = posixpath.normpath(path) == posixpath.normpath(socket.path)
         return kind in ("unix", "local") and same
@@ -81,7 +81,7 @@ def find_ours(
     return None
 
 
-def meets(service: Service, settings: Settings, socket: Socket) -> bool:
+def meets_tracker(service: MasterService, settings: Settings, socket: Socket) -> bool:
     """Tell whether mail that comes in at a service meets the tracker.
 
     Args:
@@ -91,8 +91,8 @@ def meets(service: Service, settings: Settings, socket: Socket) -> bool:
     """
     if "no_milters" in settings.entries("receive_override_options", service):
         return False
-    listed = milters(settings.value("smtpd_milters", service))
-    return find_ours(listed, socket, settings, inside=chrooted(service, settings)) is not None
+    listed = read_milters(settings.get_value("smtpd_milters", service))
+    return find_ours(listed, socket, settings, inside=is_chrooted(service, settings)) is not None
 
 
 def write_address(text: str, settings: Settings) -> str | None:
@@ -109,7 +109,7 @@ def write_address(text: str, settings: Settings) -> str | None:
     if _NO_ADDRESS.search(text) or not where:
         return None
     if kind in ("unix", "local"):
-        queue = settings.value("queue_directory").rstrip("/")
+        queue = settings.get_value("queue_directory").rstrip("/")
         return f"unix:{where.removeprefix(f'{queue}/')}"
     if kind != "inet":
         return None
@@ -125,7 +125,7 @@ def read_socket(text: str, settings: Settings) -> Socket | None:
     """Read where the tracker listens; None if it is nothing of that kind. As `write_address`."""
     kind, _, where = (write_address(text, settings) or "").partition(":")
     if kind == "unix":
-        return Socket("unix", path=posixpath.join(settings.value("queue_directory"), where))
+        return Socket("unix", path=posixpath.join(settings.get_value("queue_directory"), where))
     host, _, port = where.rpartition(":")
     if kind != "inet" or not port.isdecimal():
         return None
@@ -147,7 +147,7 @@ def insert_ours(
         settings: Postfix's.
     """
     entry, done, found = ours, False, []
-    addresses = [_address(each, settings) for each in listed]
+    addresses = [_read_address(each, settings) for each in listed]
     for each, address in zip(listed, addresses, strict=True):
         # Settings of its own stay, but not one that lets mail pass, nor a path that a chrooted
         # smtpd cannot see.
@@ -170,6 +170,6 @@ def insert_ours(
     return found
 
 
-def _address(entry: str, settings: Settings) -> str:
+def _read_address(entry: str, settings: Settings) -> str:
     address = read_milter(entry).address
     return write_address(address, settings) or address

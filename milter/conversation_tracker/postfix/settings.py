@@ -1,9 +1,10 @@
 """Postfix's settings as its own tools give them: parameters, services, tables, lists.
 
-`read` runs postconf a few times; a table is asked through postmap when it matters. Nothing here
-judges and nothing is changed. `Unreadable` is raised where Postfix is absent or its configuration
-broken, `TableError` where a table or file cannot be asked: never taken for "no such entry".
-Only the standard library is imported: `postfix/configure` runs before anything is installed.
+`read_settings` runs postconf a few times; a table is asked through postmap when it matters. Nothing
+here judges and nothing is changed. `Unreadable` is raised where Postfix is absent or its
+configuration broken, `TableError` where a table or file cannot be asked: never taken for "no such
+entry". Only the standard library is imported: `postfix/configure` runs before anything is
+installed.
 """
 
 import os
@@ -29,7 +30,7 @@ class TableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class MasterService:
     """One service of master.cf.
 
     Attributes:
@@ -74,46 +75,46 @@ class Settings:
     """
 
     main: Mapping[str, str]
-    services: Sequence[Service]
+    services: Sequence[MasterService]
     ask: Callable[[str, str], str | None]
     written: Mapping[str, str] = field(default_factory=dict)
     named: frozenset[str] = frozenset()
 
-    def value(self, name: str, service: Service | None = None) -> str:
+    def get_value(self, name: str, service: MasterService | None = None) -> str:
         """Give a parameter's value, "" if Postfix does not know it; a service's own comes first."""
         if service is not None and name in service.options:
             return service.options[name]
         return self.main.get(name, "")
 
-    def entries(self, name: str, service: Service | None = None) -> list[str]:
+    def entries(self, name: str, service: MasterService | None = None) -> list[str]:
         """Give a parameter's value as a list."""
-        return entries(self.value(name, service))
+        return split_entries(self.get_value(name, service))
 
-    def list_written(self, name: str) -> str:
+    def join_list(self, name: str) -> str:
         """Give a list as main.cf has it; a default that comes to nothing is empty."""
-        there = name in self.named or self.value(name)
+        there = name in self.named or self.get_value(name)
         return self.written.get(name, "") if there else ""
 
-    def find(self, name: str) -> Service | None:
+    def find(self, name: str) -> MasterService | None:
         """Find a service by its name and type, NAME/TYPE."""
         return next((service for service in self.services if str(service) == name), None)
 
-    def listed(self, name: str, domain: str) -> str | None:
+    def find_in_list(self, name: str, domain: str) -> str | None:
         """Find the entry of the parameter `name`, a list of domains, that `domain` matches."""
         parents = name in self.entries("parent_domain_matches_subdomains")
-        return self._listed(self.entries(name), domain, parents=parents)
+        return self._search_list(self.entries(name), domain, parents=parents)
 
-    def _listed(self, among: Sequence[str], domain: str, *, parents: bool) -> str | None:
+    def _search_list(self, among: Sequence[str], domain: str, *, parents: bool) -> str | None:
         for entry in among:
             negated, bare = entry.startswith("!"), entry.removeprefix("!")
             if bare.startswith("/"):
-                inner = [line.split("#")[0].strip() for line in _lines(bare)]
-                found = self._listed(list(filter(None, inner)), domain, parents=parents)
+                inner = [line.split("#")[0].strip() for line in _read_lines(bare)]
+                found = self._search_list(list(filter(None, inner)), domain, parents=parents)
                 hit = found is not None
             elif ":" in bare and not bare.startswith("["):
-                hit = any(self.ask(bare, key) is not None for key in _keys(domain, parents))
+                hit = any(self.ask(bare, key) is not None for key in _make_keys(domain, parents))
             else:
-                hit = bare.lower() in _keys(domain, parents)
+                hit = bare.lower() in _make_keys(domain, parents)
             if hit:
                 return None if negated else entry
         return None
@@ -122,7 +123,7 @@ class Settings:
         """Give what transport_maps say of an address (transport(5)), or None."""
         domain = address.rpartition("@")[2]
         among = self.entries("parent_domain_matches_subdomains")
-        keys = [address, domain, *_keys(domain, "transport_maps" in among)[1:], "*"]
+        keys = [address, domain, *_make_keys(domain, "transport_maps" in among)[1:], "*"]
         for key in keys:
             for table in self.entries("transport_maps"):
                 kind = table.removeprefix("proxy:").partition(":")[0]
@@ -133,7 +134,7 @@ class Settings:
         return None
 
 
-def _keys(domain: str, parents: bool) -> list[str]:
+def _make_keys(domain: str, parents: bool) -> list[str]:
     """Give the keys under which a list or table may hold a domain, the domain first."""
     keys, rest = [domain], domain.partition(".")[2]
     while rest:
@@ -143,14 +144,14 @@ def _keys(domain: str, parents: bool) -> list[str]:
     return keys
 
 
-def _lines(path: str) -> list[str]:
+def _read_lines(path: str) -> list[str]:
     try:
         return Path(path).read_text("utf-8", "replace").splitlines()
     except OSError as error:
         raise TableError(f"{path} ({error.strerror})") from None
 
 
-def entries(value: str) -> list[str]:
+def split_entries(value: str) -> list[str]:
     """Cut a list into its entries; what stands in braces is one entry."""
     found, entry, depth = [], "", 0
     for character in value:
@@ -163,7 +164,7 @@ def entries(value: str) -> list[str]:
     return [each for each in (*found, entry) if each]
 
 
-def seconds(value: str) -> int | None:
+def read_seconds(value: str) -> int | None:
     """Read a time such as 30, 30s or 5m; None if it is none."""
     number, unit = (value[:-1], value[-1]) if value[-1:] in _UNITS else (value, "s")
     return int(number) * _UNITS[unit] if number.isascii() and number.isdigit() else None
@@ -186,7 +187,7 @@ def find_tool(name: str, environ: Mapping[str, str]) -> list[str]:
     return [found, *(["-c", directory] if directory else [])]
 
 
-def read(environ: Mapping[str, str], trial: Mapping[str, str] | None = None) -> Settings:
+def read_settings(environ: Mapping[str, str], trial: Mapping[str, str] | None = None) -> Settings:
     """Read the settings of the instance that MAIL_CONFIG in `environ` names, or of the default one.
 
     Args:
@@ -198,14 +199,14 @@ def read(environ: Mapping[str, str], trial: Mapping[str, str] | None = None) -> 
     """
     postconf, postmap = (find_tool(name, environ) for name in ("postconf", "postmap"))
     other = [part for name, value in (trial or {}).items() for part in ("-o", f"{name}={value}")]
-    main = dict(_pairs(_say(postconf, "-x", *other)))
-    services = _services(
-        _say(postconf, "-M"),
-        _options(_say(postconf, "-Px", *other)),
-        _options(_say(postconf, "-P")),
+    main = dict(_read_pairs(_run_postconf(postconf, "-x", *other)))
+    services = _read_services(
+        _run_postconf(postconf, "-M"),
+        _read_options(_run_postconf(postconf, "-Px", *other)),
+        _read_options(_run_postconf(postconf, "-P")),
     )
-    written = dict(_pairs(_say(postconf)))
-    named = frozenset(name for name, _ in _pairs(_say(postconf, "-n")))
+    written = dict(_read_pairs(_run_postconf(postconf)))
+    named = frozenset(name for name, _ in _read_pairs(_run_postconf(postconf, "-n")))
     return Settings(main, services, _Tables(postmap), written, named)
 
 
@@ -223,7 +224,7 @@ class _Tables:
         return self._known[table, key]
 
     def _ask(self, table: str, key: str) -> str | None:
-        done = run([*self._postmap, "-q", key, table])
+        done = run_tool([*self._postmap, "-q", key, table])
         if done.returncode == 0:
             return done.stdout.strip()
         if any(complaint in done.stderr for complaint in _COMPLAINTS):
@@ -231,18 +232,18 @@ class _Tables:
         return None
 
 
-def _options(said: str) -> dict[str, dict[str, str]]:
+def _read_options(said: str) -> dict[str, dict[str, str]]:
     """Sort the parameters of services by service."""
     found: dict[str, dict[str, str]] = {}
-    for name, value in _pairs(said):
+    for name, value in _read_pairs(said):
         service, _, parameter = name.rpartition("/")
         found.setdefault(service, {})[parameter] = value
     return found
 
 
-def _services(
+def _read_services(
     said: str, options: Mapping[str, Mapping[str, str]], written: Mapping[str, Mapping[str, str]]
-) -> list[Service]:
+) -> list[MasterService]:
     found = []
     for line in said.splitlines():
         fields = line.split()
@@ -250,7 +251,7 @@ def _services(
             name, kind, _private, _unprivileged, chroot, _wakeup, _limit, command = fields[:8]
             own = f"{name}/{kind}"
             found.append(
-                Service(
+                MasterService(
                     name, kind, chroot, command,
                     options.get(own, {}), written.get(own, {}), " ".join(fields),
                 )
@@ -258,22 +259,22 @@ def _services(
     return found
 
 
-def _pairs(said: str) -> Iterator[tuple[str, str]]:
+def _read_pairs(said: str) -> Iterator[tuple[str, str]]:
     for line in said.splitlines():
         name, equals, value = line.partition(" =")
         if equals:
             yield name.strip(), value.strip()
 
 
-def _say(postconf: Sequence[str], *mode: str) -> str:
-    done = run([*postconf, *mode])
+def _run_postconf(postconf: Sequence[str], *mode: str) -> str:
+    done = run_tool([*postconf, *mode])
     if done.returncode != 0:
         complaint = done.stderr.strip().partition("\n")[0]
         raise Unreadable(f"postconf {' '.join(mode[:1])} fails ({complaint})")
     return done.stdout
 
 
-def run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+def run_tool(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     """Run a tool of Postfix's to its end.
 
     Raises:

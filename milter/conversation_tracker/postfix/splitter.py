@@ -7,15 +7,20 @@ from collections.abc import Iterator, Mapping
 
 from conversation_tracker.postfix.changes import Changes
 from conversation_tracker.postfix.finding import Finding, ok, refusal
-from conversation_tracker.postfix.host import CONFIGURE, SPLITTER, Host, listeners
+from conversation_tracker.postfix.host import CONFIGURE, SPLITTER, Host, find_listeners
 from conversation_tracker.postfix.milters import (
     SAFE_ACTIONS,
     find_ours,
-    milters,
+    read_milters,
     write_address,
 )
 from conversation_tracker.postfix.names import is_loopback
-from conversation_tracker.postfix.settings import Service, Settings, entries, seconds
+from conversation_tracker.postfix.settings import (
+    MasterService,
+    Settings,
+    read_seconds,
+    split_entries,
+)
 
 TRANSPORT = f"{SPLITTER}/unix"
 LIMIT = f"{SPLITTER}_destination_recipient_limit"
@@ -85,7 +90,7 @@ def find_transport(host: Host) -> Iterator[Finding]:
         return
     for trouble in _compare(service, host.settings, TRANSPORT_OPTIONS):
         yield refusal(f"master.cf, {service}: {trouble}", CONFIGURE)
-    limit = host.settings.value(LIMIT)
+    limit = host.settings.get_value(LIMIT)
     if limit == "1":
         yield ok(f"{LIMIT} is 1")
     else:
@@ -96,7 +101,7 @@ def find_transport(host: Host) -> Iterator[Finding]:
 
 def set_transport(host: Host, changes: Changes) -> None:
     """Make the splitter's way out."""
-    fields = f"- - {_chroot_of(host.settings, 'smtp')} - 20 smtp"
+    fields = f"- - {_choose_chroot(host.settings, 'smtp')} - 20 smtp"
     changes.want_service(TRANSPORT, fields, TRANSPORT_OPTIONS)
     changes.want(LIMIT, "1")
 
@@ -109,7 +114,7 @@ def unset_transport(host: Host, changes: Changes) -> None:
 
 def find_listener(host: Host) -> Iterator[Finding]:
     """Judge the splitter's way in: one listener, for this host only, set for the second pass."""
-    found = listeners(host.settings)
+    found = find_listeners(host.settings)
     if _is_taken(host):
         yield refusal(
             f"master.cf has another service at {host.listener}", "name a free port with --listener"
@@ -132,15 +137,15 @@ def find_listener(host: Host) -> Iterator[Finding]:
 
 def _is_taken(host: Host) -> bool:
     there = host.settings.find(f"{host.listener}/inet")
-    return there is not None and there not in listeners(host.settings)
+    return there is not None and there not in find_listeners(host.settings)
 
 
-def _find_listener_faults(host: Host, listener: Service) -> Iterator[str]:
+def _find_listener_faults(host: Host, listener: MasterService) -> Iterator[str]:
     settings = host.settings
     if not listener.takes_mail or not is_loopback(listener.name):
         yield "it must be smtpd at a loopback address (127.0.0.1:PORT), for this host only"
     inside = host.is_inside(listener)
-    own = milters(settings.value(_MILTERS, listener))
+    own = read_milters(settings.get_value(_MILTERS, listener))
     place = find_ours(own, host.socket, settings, inside=inside)
     if place is None:
         yield "its smtpd_milters does not name the tracker's socket"
@@ -154,19 +159,21 @@ def _find_listener_faults(host: Host, listener: Service) -> Iterator[str]:
 
 def _find_behind(host: Host, *, inside: bool) -> list[str]:
     """Give the milters behind the tracker where mail comes in."""
-    usual = milters(host.settings.value(_MILTERS))
+    usual = read_milters(host.settings.get_value(_MILTERS))
     place = find_ours(usual, host.socket, host.settings, inside=inside)
     return [m.address for m in usual[place + 1 :]] if place is not None else []
 
 
-def _compare(service: Service, settings: Settings, wanted: Mapping[str, str]) -> Iterator[str]:
+def _compare(
+    service: MasterService, settings: Settings, wanted: Mapping[str, str]
+) -> Iterator[str]:
     """Give what holds for a service instead of what is wanted."""
     for name, value in wanted.items():
-        now = settings.value(name, service)
+        now = settings.get_value(name, service)
         if name == "milter_default_action" and now in SAFE_ACTIONS:
             continue
-        if entries(now) != entries(value) and (
-            seconds(now) is None or seconds(now) != seconds(value)
+        if split_entries(now) != split_entries(value) and (
+            read_seconds(now) is None or read_seconds(now) != read_seconds(value)
         ):
             yield f"its {name} is {now or 'empty'}, not {value or 'empty'}"
 
@@ -181,14 +188,14 @@ def set_listener(host: Host, changes: Changes) -> None:
     there = host.settings.find(f"{host.listener}/inet")
     if there is not None and there.written.get("milter_default_action") in SAFE_ACTIONS:
         del options["milter_default_action"]
-    fields = f"n - {_chroot_of(host.settings, 'smtpd')} - - smtpd"
+    fields = f"n - {_choose_chroot(host.settings, 'smtpd')} - - smtpd"
     changes.want_service(f"{host.listener}/inet", fields, options)
 
 
 def _list_signers(host: Host, changes: Changes) -> list[str]:
     """Give what will be behind the tracker where mail comes in: copies need it as well."""
-    planned = changes.main.get(_MILTERS, host.settings.value(_MILTERS))
-    addresses = [m.address for m in milters(planned)]
+    planned = changes.main.get(_MILTERS, host.settings.get_value(_MILTERS))
+    addresses = [m.address for m in read_milters(planned)]
     places = [
         p for p, each in enumerate(addresses) if write_address(each, host.settings) == host.ours
     ]
@@ -201,6 +208,6 @@ def unset_listener(host: Host, changes: Changes) -> None:
         changes.want_no_service(f"{host.old_listener}/inet")
 
 
-def _chroot_of(settings: Settings, program: str) -> str:
+def _choose_chroot(settings: Settings, program: str) -> str:
     """Give the chroot field of the first service that runs a program: ours runs as that one."""
     return next((s.chroot for s in settings.services if s.command == program), "-")

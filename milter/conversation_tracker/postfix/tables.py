@@ -22,13 +22,13 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]")
 
 def write_routes(host: Host) -> str:
     """Write the regular expression table that sends the alias domains to the splitter."""
-    there = next_hop(host)
+    there = write_next_hop(host)
     return _ROUTES + "".join(
         f"/^(.*[@.])?{quote(domain)}$/  {SPLITTER}:{there}\n" for domain in host.domains
     )
 
 
-def next_hop(host: Host) -> str:
+def write_next_hop(host: Host) -> str:
     """Give the listener's address as a transport takes it."""
     address, _, port = host.listener.rpartition(":")
     return f"[{address}]:{port}"
@@ -39,8 +39,8 @@ def write_header_checks(host: Host) -> str:
 
     Header checks see what clients send, not what milters add: forged results go here as well.
     """
-    name = host.settings.value("mail_name")
-    own = [host.settings.value("myhostname")]
+    name = host.settings.get_value("mail_name")
+    own = [host.settings.get_value("myhostname")]
     own += [s.options["myhostname"] for s in host.settings.services if "myhostname" in s.options]
     hosts = "|".join(dict.fromkeys(map(quote, own)))
     lines = [_RECEIVED]

@@ -7,10 +7,10 @@ from conversation_tracker.postfix.host import CONFIGURE, Host
 from conversation_tracker.postfix.milters import (
     SAFE_ACTIONS,
     find_ours,
-    meets,
-    milters,
+    meets_tracker,
+    read_milters,
 )
-from conversation_tracker.postfix.settings import Service, entries
+from conversation_tracker.postfix.settings import MasterService, split_entries
 
 _UNSEEN = ("smtpd_milter_maps", "smtpd_proxy_filter")
 
@@ -38,14 +38,14 @@ def _find_in_main(host: Host) -> Iterator[Finding]:
 
 def _find_unseen(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Give the parameters among `values` that keep mail from milters, and how."""
-    if "no_milters" in entries(values.get("receive_override_options", "")):
+    if "no_milters" in split_entries(values.get("receive_override_options", "")):
         yield "receive_override_options", "has no_milters"
     for name in _UNSEEN:
         if values.get(name, ""):
             yield name, "is set, and keeps mail from the tracker"
 
 
-def _find_at_service(host: Host, service: Service) -> Iterator[Finding]:
+def _find_at_service(host: Host, service: MasterService) -> Iterator[Finding]:
     text = f"master.cf, {service}"
     for trouble, mend in _find_own_settings(host, service):
         if service.loopback:
@@ -58,12 +58,12 @@ def _find_at_service(host: Host, service: Service) -> Iterator[Finding]:
             yield refusal(f"{text}: {trouble}", mend)
 
 
-def _find_own_settings(host: Host, service: Service) -> Iterator[tuple[str, str]]:
+def _find_own_settings(host: Host, service: MasterService) -> Iterator[tuple[str, str]]:
     """Give what a service sets so that mail goes past the tracker, and what to do."""
     for name, trouble in _find_unseen(service.options):
         yield f"{name} {trouble}", "take it out"
     if "smtpd_milters" in service.options:
-        listed = milters(service.options["smtpd_milters"])
+        listed = read_milters(service.options["smtpd_milters"])
         inside = host.is_inside(service)
         place = find_ours(listed, host.socket, host.settings, inside=inside)
         if place is None:
@@ -81,17 +81,17 @@ def _find_own_settings(host: Host, service: Service) -> Iterator[tuple[str, str]
         yield f"milter_default_action is {action}", "take it out"
 
 
-def _find_way_back(host: Host, service: Service) -> Iterator[Finding]:
+def _find_way_back(host: Host, service: MasterService) -> Iterator[Finding]:
     """Judge a service by which a content filter or proxy hands mail in; nothing if it is none.
 
     Its client is this host, which is trusted, whoever the sender may be. What passed the tracker
     before would be a loop here, and what did not would count as the store's own.
     """
     filtered = service.options.get("content_filter") == ""
-    forwards = bool(host.settings.value("smtpd_authorized_xforward_hosts", service))
+    forwards = bool(host.settings.get_value("smtpd_authorized_xforward_hosts", service))
     if not filtered and not forwards:
         return
-    if not meets(service, host.settings, host.socket):
+    if not meets_tracker(service, host.settings, host.socket):
         if filtered:
             yield ok(
                 f"master.cf, {service}: what a content filter hands back passes no milter again"

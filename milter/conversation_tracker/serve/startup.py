@@ -31,12 +31,12 @@ def serve(config: Config, reload: Callable[[], Config]) -> int:
     try:
         import milter
 
-        from conversation_tracker.serve.supervisor import Service
+        from conversation_tracker.serve.supervisor import Supervisor
     except ImportError as error:
         raise Failure(USAGE, f"serve needs pymilter and libmilter: {error}") from None
     wait_for_database(config.database)
     try:
-        return Service(config, reload).run()
+        return Supervisor(config, reload).run()
     except (milter.error, OSError) as error:
         raise Failure(TEMPORARY, f"cannot listen on {config.socket}: {error}") from None
 

@@ -24,9 +24,9 @@ import milter
 from conversation_tracker import __version__
 from conversation_tracker.config.config import Config, ConfigError
 from conversation_tracker.config.socket import Socket
-from conversation_tracker.milter.admission import Turns
+from conversation_tracker.milter.admission import Admission
+from conversation_tracker.serve.isolation import Isolation
 from conversation_tracker.serve.sd_notify import notify, watchdog
-from conversation_tracker.serve.walls import Walls
 from conversation_tracker.serve.worker import work
 from conversation_tracker.telemetry.counters import metrics
 from conversation_tracker.telemetry.events import Event, log
@@ -40,7 +40,7 @@ _TICK = 1.0  # seconds between looks at workers and watchdog
 _PID = struct.Struct("=i")
 
 
-class Service:
+class Supervisor:
     """The workers of one `serve`, and the signals they are led by."""
 
     def __init__(self, config: Config, reload: Callable[[], Config]) -> None:
@@ -53,8 +53,8 @@ class Service:
         self._config = config
         # A reload changes nothing about what we listen on.
         self._socket = config.socket
-        self._turns = Turns()
-        self._walls = Walls()
+        self._turns = Admission()
+        self._isolation = Isolation()
         self._listener = -1
         self._reload = reload
         self._workers: dict[int, float] = {}
@@ -94,8 +94,8 @@ class Service:
             self._shown.tick()
             self._wait()
             self._reap()
-            self._walls.look(self._rows, self._config)
-            for told in self._taken():
+            self._isolation.look(self._rows, self._config)
+            for told in self._list_rows():
                 if told == signal.SIGHUP:
                     self._replace()
                 elif told in (signal.SIGTERM, signal.SIGINT):
@@ -108,7 +108,7 @@ class Service:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self._signals.append(number)
 
-    def _taken(self) -> list[int]:
+    def _list_rows(self) -> list[int]:
         taken, self._signals = self._signals, []
         return taken
 
@@ -131,7 +131,7 @@ class Service:
                 self._become_worker(row)
             self._workers[pid] = self._started_at
             self._rows[pid] = row
-            metrics.running(len(self._workers))
+            metrics.note_workers(len(self._workers))
             log.worker_started(pid=pid)
 
     def _become_worker(self, row: int) -> None:
@@ -141,14 +141,14 @@ class Service:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             metrics.use(row)
-            self._walls.forget()
-            self._walls.flights.use(row)
+            self._isolation.forget()
+            self._isolation.in_flight.use(row)
             work(
                 self._config,
                 self._listener,
                 lambda: os.write(self._say, _PID.pack(os.getpid())),
                 self._turns,
-                self._walls,
+                self._isolation,
             )
             code = os.EX_OK
         except Exception as error:
@@ -161,14 +161,14 @@ class Service:
         """Wait for a signal, a worker's word that it is ready, or the next tick."""
         lacking = len(self._workers) < self._config.workers
         patience = min(self._tick, _PAUSE) if lacking else self._tick
-        sources = [self._told, self._heard, self._walls.heard.fileno()]
+        sources = [self._told, self._heard, self._isolation.heard.fileno()]
         readable, _, _ = select.select(sources, [], [], patience)
         if self._told in readable:
             with suppress(BlockingIOError):
                 os.read(self._told, 4096)
         if self._heard in readable:
             self._listen_to_workers()
-        for pid in self._walls.listen():
+        for pid in self._isolation.listen():
             if pid in self._workers:
                 self._dismiss(pid)
         if self._watched:
@@ -197,13 +197,13 @@ class Service:
                 return
             if pid == 0:
                 return
-            self._buried(pid, os.waitstatus_to_exitcode(status))
+            self._handle_exit(pid, os.waitstatus_to_exitcode(status))
 
-    def _buried(self, pid: int, code: int) -> None:
-        if self._shown.buried(pid, code) or self._walls.buried(pid, code):
+    def _handle_exit(self, pid: int, code: int) -> None:
+        if self._shown.handle_exit(pid, code) or self._isolation.handle_exit(pid, code):
             return
         row = self._rows.pop(pid, 0)
-        self._walls.died(pid, row, code)
+        self._isolation.suspect_worker(pid, row, code)
         metrics.give_back(row)
         started = self._workers.pop(pid, None)
         able = pid in self._able
@@ -212,8 +212,8 @@ class Service:
             return
         self._restarts += 1
         log.worker_died(pid=pid, status=code, restarts=self._restarts)
-        metrics.restarted()
-        metrics.running(len(self._workers))
+        metrics.count_restart()
+        metrics.note_workers(len(self._workers))
         self._hasty = time.monotonic() - started < _YOUNG
         if self._hasty and not able:
             self._failed += 1
@@ -248,7 +248,7 @@ class Service:
         if why:
             log.stopping(signal=why)
         self._shown.stop()
-        self._walls.stop()
+        self._isolation.stop()
         for pid in list(self._workers):
             self._dismiss(pid)
         while self._leaving:
@@ -280,7 +280,7 @@ def listen(socket: Socket) -> int:
     path = Path(f"{socket.path}.tmp") if socket.kind == "unix" else None
     milter.setconn(f"unix:{path}" if path else socket.libmilter)
     milter.register("conversation-tracker")
-    before = _listening()
+    before = _find_listeners()
     mask = os.umask(0o117)
     try:
         milter.opensocket(True)
@@ -288,12 +288,12 @@ def listen(socket: Socket) -> int:
         os.umask(mask)
     if path is not None:
         path.rename(socket.path)
-    [listener] = _listening() - before
+    [listener] = _find_listeners() - before
     os.set_blocking(listener, False)
     return listener
 
 
-def _listening() -> set[int]:
+def _find_listeners() -> set[int]:
     """Find our descriptors that take connections; libmilter does not tell which is its."""
     found = set()
     for descriptor in list(Path("/proc/self/fd").iterdir()):

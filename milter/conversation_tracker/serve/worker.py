@@ -21,15 +21,15 @@ import milter
 
 from conversation_tracker.config.config import Config
 from conversation_tracker.database.repository import Database
-from conversation_tracker.milter.admission import Turns
+from conversation_tracker.milter.admission import Admission
 from conversation_tracker.milter.filter import Filter
+from conversation_tracker.milter.isolated_filter import IsolatedFilter
 from conversation_tracker.milter.session import Session, register
-from conversation_tracker.milter.store_directory import Watch
-from conversation_tracker.milter.walled import Walled
+from conversation_tracker.milter.store_directory import DirectoryWatch
+from conversation_tracker.serve.isolation import Isolation
 from conversation_tracker.serve.memory import give_back, limit, small_stacks
-from conversation_tracker.serve.walls import Walls
 from conversation_tracker.telemetry.counters import metrics
-from conversation_tracker.telemetry.flights import Flights
+from conversation_tracker.telemetry.in_flight import InFlight
 
 _PR_SET_PDEATHSIG = 1
 _GRACE = 15.0  # seconds for messages that are being decided on
@@ -48,7 +48,11 @@ class Ended(Exception):
 
 
 def work(
-    config: Config, listener: int, ready: Callable[[], object], turns: Turns, walls: Walls
+    config: Config,
+    listener: int,
+    ready: Callable[[], object],
+    turns: Admission,
+    isolation: Isolation,
 ) -> None:
     """Answer on the socket the parent opened, until told to stop.
 
@@ -77,16 +81,16 @@ def work(
     small_stacks()
     limit()
     faulthandler.enable()
-    threading.Thread(target=_beat, args=(walls.flights,), daemon=True).start()
+    threading.Thread(target=_beat, args=(isolation.in_flight,), daemon=True).start()
     database = Database(config.database)
     database.open()
-    watch = Watch(database)
+    watch = DirectoryWatch(database)
     watch.start()
     filter = Filter(database, lambda: watch.current, config.authserv_id, config.postmaster)
-    marks = (walls.flights, walls.suspects, walls.say)
-    register(Walled(filter, database, lambda: watch.current, *marks), config.trusts, turns)
+    marks = (isolation.in_flight, isolation.suspects, isolation.say)
+    register(IsolatedFilter(filter, database, lambda: watch.current, *marks), config.trusts, turns)
     threading.Thread(target=_announce, args=(watch, ready), daemon=True).start()
-    if metrics.on:
+    if metrics.is_on:
         threading.Thread(target=_sample, args=(database,), daemon=True).start()
     if _begin(watch, ended):
         threading.Thread(target=_serve, args=(end,), name="libmilter", daemon=True).start()
@@ -106,7 +110,7 @@ def _serve(end: int) -> None:
         os.write(end, _ENDED)
 
 
-def _begin(watch: Watch, ended: int) -> bool:
+def _begin(watch: DirectoryWatch, ended: int) -> bool:
     """Wait for the first directory, for without it all mail is deferred; False if told to stop.
 
     Connections wait for us meanwhile, or go to another worker. They are taken before Postfix would
@@ -128,19 +132,19 @@ def _close(listener: int) -> None:
         os.dup2(nowhere.fileno(), listener)
 
 
-def _beat(flights: Flights) -> None:
+def _beat(in_flight: InFlight) -> None:
     """Show the parent that Python runs; end this process, and say where it was, if none ever does.
 
     The budget of a message is looked at in Python only. What is in flight gets 451 from Postfix,
     and the parent starts another worker.
     """
     while True:
-        flights.beat()
+        in_flight.beat()
         faulthandler.dump_traceback_later(_STUCK, exit=True)
         time.sleep(_BEAT)
 
 
-def _announce(watch: Watch, ready: Callable[[], object]) -> None:
+def _announce(watch: DirectoryWatch, ready: Callable[[], object]) -> None:
     while watch.current is None:
         time.sleep(0.02)
     ready()
@@ -148,7 +152,7 @@ def _announce(watch: Watch, ready: Callable[[], object]) -> None:
 
 def _sample(database: Database) -> None:
     while True:
-        metrics.load(in_flight=Session.count_messages(), waiting=database.waiting)
+        metrics.note_load(in_flight=Session.count_messages(), waiting=database.waiting)
         time.sleep(_SAMPLE)
 
 

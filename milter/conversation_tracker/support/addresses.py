@@ -13,16 +13,16 @@ from conversation_tracker.core.model.conversation import Conversation, Participa
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Edit
 from conversation_tracker.core.model.replies import Reply
-from conversation_tracker.core.scanning.found import Hit
+from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.views import copies
-from conversation_tracker.core.views.standing import standing
+from conversation_tracker.core.views.address_positions import find_positions
 from conversation_tracker.core.views.view import View
 from conversation_tracker.milter.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RehearsalResult:
     """What a rehearsal gave.
 
     Attributes:
@@ -42,26 +42,27 @@ class Told:
     known: Mapping[int, Conversation]
 
 
-def told(found: Told) -> Iterator[str]:
+def describe_addresses(found: RehearsalResult) -> Iterator[str]:
     """Go through the lines."""
-    yield from _found_lines(found)
-    yield from _standing_lines(found)
+    yield from _describe_hits(found)
+    yield from _describe_positions(found)
 
 
-def _found_lines(found: Told) -> Iterator[str]:
+def _describe_hits(found: RehearsalResult) -> Iterator[str]:
     """Tell where whose address was found, and what becomes of it there."""
     idle = found.what in ("returned", "untouched") and found.reply is None
     for conversation in () if idle else found.known.values():
-        scanner = copies.scanner(conversation, None, found.message.means)
-        left = None if found.what == "split" else _left(found, conversation, scanner)
+        scanner = copies.make_scanner(conversation, None, found.message.limits)
+        left = None if found.what == "split" else _find_leaks(found, conversation, scanner)
         for hit in scanner.scan(found.message.headers, found.message.body):
-            whose = conversation.with_token(hit.token)
+            whose = conversation.find_by_token(hit.token)
             if whose is not None:
-                became = _became(hit, left, found.transaction)
-                yield f"found: {named(whose, conversation)} in {one_line(hit.channel)}: {became}"
+                became = _describe_change(hit, left, found.transaction)
+                who = describe_participant(whose, conversation)
+                yield f"found: {who} in {one_line(hit.channel)}: {became}"
 
 
-def _standing_lines(found: Told) -> Iterator[str]:
+def _describe_positions(found: RehearsalResult) -> Iterator[str]:
     """Tell for each copy where the reader's own address stands, and where whose alias."""
     if found.reply is not None or found.what not in ("forwarded", "split"):
         return
@@ -69,52 +70,54 @@ def _standing_lines(found: Told) -> Iterator[str]:
         conversation = found.known.get(recipient.order or 0)
         if conversation is None or recipient.token is None:
             continue
-        reader = conversation.with_token(recipient.token)
+        reader = conversation.find_by_token(recipient.token)
         if reader is None or reader.address is None:
             continue
         edits = found.edits
         if found.what == "split":
-            scanner = copies.scanner(conversation, reader, found.message.means)
-            view, make = _copy(found, conversation, reader, scanner)
-            edits = copies.sure(found.message, view, scanner, make)
-        copy = copies.applied(found.message, edits)
-        yield from map(one_line, standing(*copy, conversation, reader, found.message.means))
+            scanner = copies.make_scanner(conversation, reader, found.message.limits)
+            view, make = _make_copy(found, conversation, reader, scanner)
+            edits = copies.make_safe_copy(found.message, view, scanner, make)
+        copy = copies.apply_edits(found.message, edits)
+        yield from map(one_line, find_positions(*copy, conversation, reader, found.message.limits))
 
 
-def _copy(
-    found: Told, conversation: Conversation, reader: Participant, scanner: Scanner
+def _make_copy(
+    found: RehearsalResult, conversation: Conversation, reader: Participant, scanner: Scanner
 ) -> tuple[View, Callable[..., Iterator[Edit]]]:
     """Give one reader's view, and what makes their copy's edits with it on the second pass."""
-    author = conversation.whose(found.message.author) if found.message.author else None
+    author = conversation.find_owner(found.message.author) if found.message.author else None
     protected = author is None or author.role != "store"
-    make = partial(copies.content, found.message, scanner=scanner, protected=protected)
+    make = partial(copies.edit_content, found.message, scanner=scanner, protected=protected)
     return View(conversation, reader), make
 
 
-def _left(found: Told, conversation: Conversation, scanner: Scanner) -> set[Hit]:
+def _find_leaks(found: RehearsalResult, conversation: Conversation, scanner: Scanner) -> set[Hit]:
     """Give what is still shown by the copy that leaves, or by the one that must not."""
     edits = found.edits
-    reader = conversation.with_token(found.transaction.recipients[0].token or "")
+    reader = conversation.find_by_token(found.transaction.recipients[0].token or "")
     if found.reply == replies.CANNOT_MASK and reader is not None and reader.address is not None:
         try:
-            view, make = _copy(found, conversation, reader, scanner)
+            view, make = _make_copy(found, conversation, reader, scanner)
             edits = tuple(make(view=view))
         except ValueError:  # the structure is over the limits
             edits = ()
-    headers, body = copies.applied(found.message, edits)
+    headers, body = copies.apply_edits(found.message, edits)
     return set(scanner.scan(headers, body))
 
 
-def _became(hit: Hit, left: set[Hit] | None, transaction: Transaction) -> str:
+def _describe_change(hit: Hit, left: set[Hit] | None, transaction: Transaction) -> str:
     if left is None:
         return "to be masked in each copy"
     if hit not in left:
         return "masked or left out"
     if any(recipient.token == hit.token for recipient in transaction.recipients):
         return "stays, it is the reader's own"
-    return "stays, as the store decides" if hit.file or hit.running_text else "cannot be masked"
+    return (
+        "stays, as the store decides" if hit.in_file or hit.in_running_text else "cannot be masked"
+    )
 
 
-def named(participant: Participant, conversation: Conversation) -> str:
+def describe_participant(participant: Participant, conversation: Conversation) -> str:
     """Name a participant by role and alias."""
     return f"{participant.role} {conversation.hard(participant)}"

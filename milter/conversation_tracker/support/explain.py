@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure, one_line
 from conversation_tracker.core.model import message as messages
-from conversation_tracker.core.model.address import Address, AddressError, mailboxes
+from conversation_tracker.core.model.address import Address, AddressError, find_mailboxes
 from conversation_tracker.core.model.conversation import Conversation, Participant
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Edit, Record
@@ -27,7 +27,11 @@ from conversation_tracker.database.recording import Outcome
 from conversation_tracker.database.repository import Rehearsal
 from conversation_tracker.milter.filter import Filter
 from conversation_tracker.milter.transaction import Transaction
-from conversation_tracker.support.addresses import Told, named, told
+from conversation_tracker.support.addresses import (
+    RehearsalResult,
+    describe_addresses,
+    describe_participant,
+)
 
 T = TypeVar("T")
 
@@ -74,7 +78,7 @@ class _Witness(Rehearsal):
     def record(self, records: Sequence[Record]) -> tuple[Outcome, dict[str, str]]:
         for record in records:
             if (shares := super().shares(record)) is not None:
-                self.told[record.order] = shares.told(own=record.own)
+                self.told[record.order] = shares.describe(own=record.own)
         answer = super().record(records)
         self.records = tuple(records)
         for record in records:
@@ -98,7 +102,7 @@ class _Witness(Rehearsal):
 
 
 @dataclass(slots=True)
-class _Rehearsed:
+class _RehearsalOutcome:
     """What the rehearsal gave, for the lines to be made of once it is over."""
 
     transaction: Transaction = field(default_factory=Transaction)
@@ -135,69 +139,69 @@ def explain(
     """
     headers, body = messages.parse(raw)
     transaction = Transaction(
-        null=_null(envelope), trusted=envelope.trusted or bool(envelope.user), user=envelope.user
+        null=_is_null(envelope), trusted=envelope.trusted or bool(envelope.user), user=envelope.user
     )
     message = Message(
-        _sender(envelope, headers),
+        _find_sender(envelope, headers),
         (),
         headers,
         _LINE_END.sub(b"\r\n", body),
-        transaction.arrival("explain"),
+        transaction.make_arrival("explain"),
         null=transaction.null,
     )
     try:
         rehearsal = _Witness(conninfo)
     except DatabaseUnavailable as error:
-        raise _failure(error, conninfo) from None
+        raise _make_failure(error, conninfo) from None
     try:
         rehearsal.open()
         directory = rehearsal.directory()
         filter = Filter(rehearsal, lambda: directory, authserv_id, reader)
-        rehearsed = _rehearsed(rehearsal, filter, transaction, message, envelope.recipients)
+        rehearsed = _rehearse(rehearsal, filter, transaction, message, envelope.recipients)
     except DatabaseUnavailable as error:
-        raise _failure(error, conninfo) from None
+        raise _make_failure(error, conninfo) from None
     except DatabaseError as error:
         raise make_failure(error, conninfo) from None
     finally:
         # Before anything is shown: a pager must not hold the order's row locked.
         rehearsal.close()
     if rehearsal.unavailable is not None:
-        raise _failure(rehearsal.unavailable, conninfo)
-    return Explanation(tuple(_lines(rehearsed)), rehearsed.reply is None)
+        raise _make_failure(rehearsal.unavailable, conninfo)
+    return Explanation(tuple(_write_lines(rehearsed)), rehearsed.reply is None)
 
 
-def _sender(envelope: Envelope, headers: Sequence[messages.Header]) -> Address | None:
+def _find_sender(envelope: Envelope, headers: Sequence[messages.Header]) -> Address | None:
     if envelope.sender is None:
         values = (header.value for header in headers if header.key == b"from")
-        found = mailboxes(next(values, b""))
+        found = find_mailboxes(next(values, b""))
         return found[0].address if found else None
-    if _null(envelope):
+    if _is_null(envelope):
         return None
     try:
-        return Address.parse(_bare(envelope.sender))
+        return Address.parse(_strip_brackets(envelope.sender))
     except AddressError as error:
         raise Failure(USAGE, f"--from is no mail address: {error}") from None
 
 
-def _null(envelope: Envelope) -> bool:
-    return envelope.sender is not None and not _bare(envelope.sender)
+def _is_null(envelope: Envelope) -> bool:
+    return envelope.sender is not None and not _strip_brackets(envelope.sender)
 
 
-def _bare(text: str) -> str:
+def _strip_brackets(text: str) -> str:
     return text.strip().removeprefix("<").removesuffix(">")
 
 
-def _rehearsed(
+def _rehearse(
     rehearsal: _Witness,
     filter: Filter,
     transaction: Transaction,
     message: Message,
     recipients: Sequence[str],
-) -> _Rehearsed:
+) -> _RehearsalOutcome:
     """Go through RCPT and the end of the message as the milter does."""
-    found = _Rehearsed(transaction)
+    found = _RehearsalOutcome(transaction)
     for recipient in recipients:
-        reply = filter.accept_recipient(transaction, f"<{_bare(recipient)}>".encode())
+        reply = filter.accept_recipient(transaction, f"<{_strip_brackets(recipient)}>".encode())
         if reply is not None:
             found.refused.append((recipient, reply))
             found.reply = reply
@@ -225,43 +229,45 @@ def _rehearsed(
     return found
 
 
-def _failure(error: DatabaseUnavailable, conninfo: str) -> Failure:
+def _make_failure(error: DatabaseUnavailable, conninfo: str) -> Failure:
     cause = error.__context__
     if isinstance(cause, DatabaseError):
         return make_failure(cause, conninfo)
     return Failure(TEMPORARY, f"the database cannot be reached: {error}")
 
 
-def _lines(found: _Rehearsed) -> Iterator[str]:
+def _write_lines(found: _RehearsalOutcome) -> Iterator[str]:
     for recipient in found.transaction.recipients:
-        yield f"recipient {_shown(recipient.raw)}: {_led_to(found, recipient)}"
+        yield f"recipient {_display(recipient.raw)}: {_describe_recipient(found, recipient)}"
     for text, reply in found.refused:
         yield f"recipient {one_line(text)}: refused, {reply}"
-    yield f"decision: {_decision(found)}"
+    yield f"decision: {_describe_decision(found)}"
     if found.return_path is not None:
         fresh = ", a fresh bounce address" if found.return_path else ""
         yield f"  set sender <{found.return_path}>{fresh}"
     for edit in found.edits:
-        yield f"  {_cut(one_line(str(edit)))}"
+        yield f"  {_shorten(one_line(str(edit)))}"
     if found.message is not None:
         people = found.conversations or found.transaction.conversations
-        yield from told(
-            Told(found.message, found.edits, found.what, found.reply, found.transaction, people)
+        yield from describe_addresses(
+            RehearsalResult(
+                found.message, found.edits, found.what, found.reply, found.transaction, people
+            )
         )
     for order, share in found.shares.items():
         known = found.conversations.get(order) or found.transaction.conversations.get(order)
-        where = f" of {_order(known)}" if known is not None else ""
+        where = f" of {_describe_order(known)}" if known is not None else ""
         yield f"share{where} in this hour: {share}"
     for mark in found.marks:
         yield " ".join(
             filter(None, ("mark: the delivery is", mark.state, mark.status, mark.reason))
         )
     for record in found.records:
-        yield from _record_lines(record, found.conversations[record.order])
+        yield from _describe_record(record, found.conversations[record.order])
     yield "nothing was changed; aliases and bounce addresses that are new differ each time"
 
 
-def _decision(found: _Rehearsed) -> str:
+def _describe_decision(found: _RehearsalOutcome) -> str:
     if found.reply is not None:
         return f"refuse, {found.reply}"
     if found.discard:
@@ -271,7 +277,7 @@ def _decision(found: _Rehearsed) -> str:
             return "record and forward it"
         case "split":
             return "record it, and queue it for the splitter: one copy for each recipient"
-        case "untouched" if postmaster.alone(found.transaction.recipients):
+        case "untouched" if postmaster.goes_to_postmasters(found.transaction.recipients):
             return "pass it on to the postmaster as it came: it belongs to no order"
         case "returned":
             return "make it a notification to the author that names the alias only"
@@ -279,38 +285,40 @@ def _decision(found: _Rehearsed) -> str:
             return "let it pass untouched: it belongs to no order"
 
 
-def _led_to(found: _Rehearsed, recipient: messages.Recipient) -> str:
+def _describe_recipient(found: _RehearsalOutcome, recipient: messages.Recipient) -> str:
     if recipient.bounce is not None:
         delivery = found.transaction.deliveries[recipient.bounce]
-        who = _role(delivery.conversation, delivery.recipient)
+        who = _describe_role(delivery.conversation, delivery.recipient)
         return f"bounce address of a delivery to the {who}"
     if recipient.postmaster:
         return "the postmaster of an alias domain"
     if recipient.order is None or recipient.token is None:
         return "no alias"
-    return f"the {_role(found.transaction.conversations[recipient.order], recipient.token)}"
+    return (
+        f"the {_describe_role(found.transaction.conversations[recipient.order], recipient.token)}"
+    )
 
 
-def _role(conversation: Conversation, token: str) -> str:
-    participant = conversation.with_token(token)
+def _describe_role(conversation: Conversation, token: str) -> str:
+    participant = conversation.find_by_token(token)
     role = participant.role if participant is not None else "nobody"
-    return f"{role} of {_order(conversation)}"
+    return f"{role} of {_describe_order(conversation)}"
 
 
-def _order(conversation: Conversation) -> str:
+def _describe_order(conversation: Conversation) -> str:
     return one_line(f"order {conversation.order.number} of store {conversation.store.name}")
 
 
-def _record_lines(record: Record, conversation: Conversation) -> Iterator[str]:
+def _describe_record(record: Record, conversation: Conversation) -> Iterator[str]:
     people = {p.token: p for p in (*record.joined, *conversation, *conversation.apart)}
-    to = (named(people[token], conversation) for token, _bounce in record.recipients)
+    to = (describe_participant(people[token], conversation) for token, _bounce in record.recipients)
     author = people[record.sender]
     if record.verdict == "flagged":
         # Whoever it is, it is not who they say.
         people[author.token] = author = replace(author, role="partner")
-    yield f"record: {_order(conversation)}"
+    yield f"record: {_describe_order(conversation)}"
     yield f"  direction: {record.direction}{', automatic' if record.automatic else ''}"
-    yield f"  from: {named(author, conversation)}"
+    yield f"  from: {describe_participant(author, conversation)}"
     yield f"  to: {', '.join(to)}"
     yield f"  subject: {one_line(record.subject)}"
     yield f"  text: {one_line(record.first_words)}"
@@ -318,19 +326,20 @@ def _record_lines(record: Record, conversation: Conversation) -> Iterator[str]:
     yield f"  size: {record.size} octets"
     yield f"  sender: {record.verdict}"
     if record.joined:
-        joined = (named(people[p.token], conversation) for p in record.joined)
+        joined = (describe_participant(people[p.token], conversation) for p in record.joined)
         yield f"  joins: {', '.join(joined)}"
     for note in record.notes:
         yield f"  note: {one_line(note)}"
-    handed = [named(people[token], conversation) for token in sorted(record.shown)]
+    handed = [describe_participant(people[token], conversation) for token in sorted(record.shown)]
     if handed:
         yield f"  hands out the soft alias of: {', '.join(handed)}"
     for participant in sorted(people.values(), key=lambda each: not each.introduced):
         if participant.address is not None:
-            yield f"  takes part: {named(participant, conversation)}, {_standing(participant)}"
+            who = describe_participant(participant, conversation)
+            yield f"  takes part: {who}, {_describe_standing(participant)}"
 
 
-def _standing(participant: Participant) -> str:
+def _describe_standing(participant: Participant) -> str:
     """Tell what somebody is in an order, and whether their soft alias resolves."""
     if participant.role == "return":
         return "a Reply-To address or return path"
@@ -339,9 +348,9 @@ def _standing(participant: Participant) -> str:
     return "introduced, soft alias handed out" if participant.handed_out else "introduced"
 
 
-def _cut(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def _shown(raw: bytes) -> str:
+def _display(raw: bytes) -> str:
     return one_line(raw.decode("utf-8", "replace").removeprefix("<").removesuffix(">"))

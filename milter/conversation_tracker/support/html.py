@@ -1,7 +1,7 @@
 """The timeline as one printable HTML file, and how a file is written so that it is whole or absent.
 
 The page stands alone: no script, no style sheet, image or link from elsewhere; a policy in its head
-forbids them as well, and everything a message says is escaped. `write` raises OSError.
+forbids them as well, and everything a message says is escaped. `write_file` raises OSError.
 """
 
 import errno
@@ -13,7 +13,7 @@ from contextlib import suppress
 from html import escape
 from pathlib import Path
 
-from conversation_tracker.support.timeline import Entry
+from conversation_tracker.support.timeline import TimelineEntry
 
 # Control characters and what turns the direction of text beyond its own element.
 _UNSEEN = re.compile(
@@ -56,7 +56,9 @@ _NOTES = "<p>Notes: {notes}</p>\n"
 _TEXT = '<pre dir="auto">{text}</pre>\n'
 
 
-def pieces(store: str, number: str, messages: Iterable[tuple[Entry, str]]) -> Iterator[str]:
+def write_page(
+    store: str, number: str, messages: Iterable[tuple[TimelineEntry, str]]
+) -> Iterator[str]:
     """Write the page.
 
     Args:
@@ -67,52 +69,52 @@ def pieces(store: str, number: str, messages: Iterable[tuple[Entry, str]]) -> It
     Returns:
         The pieces of the page, in their order.
     """
-    yield _HEAD.format(title=_safe(f"Order {number} of {store}"))
+    yield _HEAD.format(title=_escape(f"Order {number} of {store}"))
     empty = True
     for entry, text in messages:
         empty = False
-        yield from _article(entry, text)
+        yield from _write_article(entry, text)
     if empty:
         yield "<p>No messages.</p>\n"
     yield "</body>\n</html>\n"
 
 
-def _article(entry: Entry, text: str) -> Iterator[str]:
+def _write_article(entry: TimelineEntry, text: str) -> Iterator[str]:
     yield _ARTICLE.format(
-        direction=_safe(entry.direction),
-        subject=_safe(entry.subject) or "(no subject)",
+        direction=_escape(entry.direction),
+        subject=_escape(entry.subject) or "(no subject)",
         iso=entry.at.isoformat(),
-        time=_safe(f"{entry.at:%Y-%m-%d %H:%M %Z}"),
+        time=_escape(f"{entry.at:%Y-%m-%d %H:%M %Z}"),
         automatic=", automatic" if entry.automatic else "",
-        state=_safe(entry.state),
-        sender=_safe(entry.sender),
-        alias=_safe(entry.alias),
+        state=_escape(entry.state),
+        sender=_escape(entry.sender),
+        alias=_escape(entry.alias),
     )
     for to in entry.deliveries:
         # Refused mail may have been for nobody who takes part.
         yield (_RECIPIENT if to.alias else _NOBODY).format(
-            role=_safe(to.role),
-            alias=_safe(to.alias),
-            state=_safe(to.state),
-            said=_safe(" ".join(filter(None, (to.state, to.status, to.reason)))),
+            role=_escape(to.role),
+            alias=_escape(to.alias),
+            state=_escape(to.state),
+            said=_escape(" ".join(filter(None, (to.state, to.status, to.reason)))),
         )
     if entry.attachment_names:
-        yield _FILES.format(names=_names(entry.attachment_names))
+        yield _FILES.format(names=_write_names(entry.attachment_names))
     if entry.notes:
-        yield _NOTES.format(notes=_names(entry.notes))
-    yield _TEXT.format(text=_safe(text))
+        yield _NOTES.format(notes=_write_names(entry.notes))
+    yield _TEXT.format(text=_escape(text))
     yield "</article>\n"
 
 
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(f"<bdi>{_safe(name)}</bdi>" for name in names)
+def _write_names(names: Sequence[str]) -> str:
+    return ", ".join(f"<bdi>{_escape(name)}</bdi>" for name in names)
 
 
-def _safe(text: str) -> str:
+def _escape(text: str) -> str:
     return escape(_UNSEEN.sub("", text))
 
 
-def write(path: Path, written: Iterable[str]) -> None:
+def write_file(path: Path, written: Iterable[str]) -> None:
     """Write a file that only its owner may read; it appears whole, or not at all.
 
     What is no regular file (a pipe, a terminal, /dev/null) is written to as it stands.

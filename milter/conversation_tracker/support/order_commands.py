@@ -14,7 +14,7 @@ from conversation_tracker.core.model.address import Address, AddressError
 from conversation_tracker.database import orders
 
 
-def address(text: str, what: str = "ADDRESS") -> Address:
+def read_address(text: str, what: str = "ADDRESS") -> Address:
     """Read an address that was given on the command line.
 
     Args:
@@ -43,7 +43,7 @@ def mask(conninfo: str, store: str, number: str, given: str, role: str) -> str:
     Raises:
         Failure: the store is unknown, the order has expired, or a value is no good.
     """
-    return orders.mask(conninfo, store, number, str(address(given)), role)
+    return orders.mask(conninfo, store, number, str(read_address(given)), role)
 
 
 def unmask(conninfo: str, alias: str, reason: str, actor: str) -> str:
@@ -58,7 +58,7 @@ def unmask(conninfo: str, alias: str, reason: str, actor: str) -> str:
     Raises:
         Failure: no such alias, it has expired, or the reason is no good.
     """
-    return orders.unmask(conninfo, str(address(alias, "ALIAS")), reason, actor)
+    return orders.unmask(conninfo, str(read_address(alias, "ALIAS")), reason, actor)
 
 
 def close(conninfo: str, store: str, number: str) -> datetime:
@@ -76,10 +76,10 @@ def erase(conninfo: str, given: str) -> int:
     Raises:
         Failure: it is no address.
     """
-    return orders.erase(conninfo, str(address(given)))
+    return orders.erase(conninfo, str(read_address(given)))
 
 
-def actor(environ: Mapping[str, str]) -> str:
+def find_actor(environ: Mapping[str, str]) -> str:
     """Say who is at the keyboard, for the audit: sudo's word, else the login, else the account.
 
     The database notes its own user beside it, which no environment can change.

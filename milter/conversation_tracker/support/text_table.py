@@ -33,14 +33,14 @@ def clean(text: str) -> str:
     shown: list[str] = []
     marks = 0
     for character in unicodedata.normalize("NFC", " ".join(text.split())):
-        if visible := _visible(character):
+        if visible := _make_visible(character):
             marks = marks + 1 if unicodedata.category(visible) in ("Mn", "Me") else 0
             if marks <= _MARKS:
                 shown.append(visible)
     return "".join(shown)
 
 
-def _visible(character: str) -> str:
+def _make_visible(character: str) -> str:
     code = ord(character)
     if code in _SELECTORS or code in _MORE_SELECTORS or code in _SKIN_TONES:
         return ""
@@ -69,7 +69,7 @@ def cut(text: str, cells: int) -> str:
     return "".join(kept).rstrip() + _ELLIPSIS if cells > 0 else ""
 
 
-def lines(
+def lay_out(
     titles: Sequence[str],
     rows: Sequence[Sequence[str]],
     cells: int,
@@ -88,12 +88,12 @@ def lines(
     """
     table = [[clean(text) for text in row] for row in (titles, *rows)]
     natural = [max(map(width, column)) for column in zip(*table, strict=True)]
-    widths = _narrowed(natural, cells - len(_GAP) * (len(titles) - 1), fixed)
+    widths = _narrow(natural, cells - len(_GAP) * (len(titles) - 1), fixed)
     for row in table:
-        yield _line(row, widths, cells)
+        yield _write_line(row, widths, cells)
 
 
-def _narrowed(natural: Sequence[int], room: int, fixed: Collection[int]) -> list[int]:
+def _narrow(natural: Sequence[int], room: int, fixed: Collection[int]) -> list[int]:
     """Narrow the widest columns, by turns, until all of them fit or none can give more."""
     widths = [min(wanted, max(room, 1)) for wanted in natural]
     giving = [place for place in range(len(widths)) if place not in fixed]
@@ -105,15 +105,15 @@ def _narrowed(natural: Sequence[int], room: int, fixed: Collection[int]) -> list
     return widths
 
 
-def _line(row: Sequence[str], widths: Sequence[int], cells: int) -> str:
+def _write_line(row: Sequence[str], widths: Sequence[int], cells: int) -> str:
     shown = []
     for text, wanted in zip(row, widths, strict=True):
         kept = cut(text, wanted)
-        shown.append(_held(kept) + " " * (wanted - width(kept)))
+        shown.append(_isolate_direction(kept) + " " * (wanted - width(kept)))
     return cut(_GAP.join(shown).rstrip(), cells)
 
 
-def _held(text: str) -> str:
+def _isolate_direction(text: str) -> str:
     """Keep right-to-left text in its column: a terminal that turns it around stops at the marks."""
     turned = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
     return f"{_LEFT_TO_RIGHT}{text}{_LEFT_TO_RIGHT}" if turned else text

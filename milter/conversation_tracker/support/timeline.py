@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from conversation_tracker.base.failure import NO, Failure
-from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.model import message
 from conversation_tracker.database import timelines
 from conversation_tracker.database.connection import Connection
@@ -24,7 +24,7 @@ _NEVER_NARROWED = (0, 1, 7)
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class TimelineDelivery:
     """What became of one recipient's copy.
 
     Attributes:
@@ -43,7 +43,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TimelineEntry:
     """One message of a timeline, as it was recorded: masked, aliases in hard form.
 
     Attributes:
@@ -79,10 +79,10 @@ class Entry:
     automatic: bool
     verdict: str
     notes: tuple[str, ...]
-    deliveries: tuple[Delivery, ...]
+    deliveries: tuple[TimelineDelivery, ...]
 
     @property
-    def worst(self) -> Delivery | None:
+    def worst(self) -> TimelineDelivery | None:
         """Give the delivery that went worst."""
         found = sorted(self.deliveries, key=lambda each: _WORST_FIRST.index(each.state))
         return found[0] if found else None
@@ -106,7 +106,7 @@ class Entry:
         return ", ".join(r if count == 1 else f"{count} {r}s" for r, count in counted.items())
 
 
-def read(connection: Connection, store: str, number: str) -> list[Entry]:
+def read_timeline(connection: Connection, store: str, number: str) -> list[TimelineEntry]:
     """Read the timeline of an order, oldest message first.
 
     Args:
@@ -123,10 +123,10 @@ def read(connection: Connection, store: str, number: str) -> list[Entry]:
     if not timelines.has_order(connection, store, number):
         raise Failure(NO, f"no such order: {number} of store {store}")
     messages = timelines.fetch_messages(connection, store, number)
-    return [_entry(row, recipients) for row, recipients in messages]
+    return [_read_entry(row, recipients) for row, recipients in messages]
 
 
-def _entry(row: Sequence[Any], recipients: Sequence[Sequence[str]]) -> Entry:
+def _read_entry(row: Sequence[Any], recipients: Sequence[Sequence[str]]) -> TimelineEntry:
     (
         number,
         at,
@@ -142,25 +142,25 @@ def _entry(row: Sequence[Any], recipients: Sequence[Sequence[str]]) -> Entry:
         verdict,
         notes,
     ) = row
-    deliveries = tuple(Delivery(*each) for each in recipients)
-    return Entry(
+    deliveries = tuple(TimelineDelivery(*each) for each in recipients)
+    return TimelineEntry(
         number, at.astimezone(), direction, role, alias, name, subject, words, tuple(files), size,
         automatic, verdict, tuple(notes), deliveries,
     )  # fmt: skip
 
 
-def text(connection: Connection, entry: Entry) -> str:
+def read_text(connection: Connection, entry: TimelineEntry) -> str:
     """Give the readable text of a recorded message; "" if it has none, or is gone by now."""
     raw = b"" if entry.id is None else timelines.fetch_raw(connection, entry.id, entry.at)
     headers, body = message.parse(raw)
     content = [(h.name, h.value) for h in headers if h.key.startswith(b"content-")]
     try:
-        return mime.text(mime.read(content, body), body)
-    except mime.TooComplex:
+        return message_body.read_text(message_body.read_structure(content, body), body)
+    except message_body.TooComplex:
         return ""
 
 
-def as_table(entries: Sequence[Entry], cells: int) -> Iterator[str]:
+def as_table(entries: Sequence[TimelineEntry], cells: int) -> Iterator[str]:
     """Lay a timeline out as a table, one line for each message.
 
     Args:
@@ -170,10 +170,12 @@ def as_table(entries: Sequence[Entry], cells: int) -> Iterator[str]:
     Returns:
         The lines, without line ends.
     """
-    return text_table.lines(_TITLES, [_row(entry) for entry in entries], cells, _NEVER_NARROWED)
+    return text_table.lay_out(
+        _TITLES, [_write_row(entry) for entry in entries], cells, _NEVER_NARROWED
+    )
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _write_row(entry: TimelineEntry) -> tuple[str, ...]:
     status = entry.worst.status if entry.worst else ""
     return (
         f"{entry.at:%Y-%m-%d %H:%M}",
@@ -187,7 +189,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def as_json(connection: Connection, entries: Sequence[Entry]) -> Iterator[str]:
+def as_json(connection: Connection, entries: Sequence[TimelineEntry]) -> Iterator[str]:
     """Write a timeline as a JSON array (RFC 8259) in ASCII, one object for each message.
 
     Texts are read one by one, so that a long timeline needs little memory.
@@ -198,11 +200,11 @@ def as_json(connection: Connection, entries: Sequence[Entry]) -> Iterator[str]:
     yield "["
     for place, entry in enumerate(entries):
         yield ",\n" if place else "\n"
-        yield json.dumps(_object(entry, text(connection, entry)), indent=2)
+        yield json.dumps(_write_object(entry, read_text(connection, entry)), indent=2)
     yield "\n]\n" if entries else "]\n"
 
 
-def _object(entry: Entry, body: str) -> dict[str, object]:
+def _write_object(entry: TimelineEntry, body: str) -> dict[str, object]:
     return {
         "id": entry.id,
         "date": entry.at.isoformat(),

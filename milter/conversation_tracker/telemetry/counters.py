@@ -50,7 +50,7 @@ _MESSAGE = {
 _REPLY = {reply: number for number, reply in enumerate(REPLIES)}
 
 
-def _reply(reply: Reply) -> int:
+def _place_of_reply(reply: Reply) -> int:
     return _REPLY.get(f"{reply.code} {reply.status}", _REPLY[_OTHER])
 
 
@@ -87,11 +87,11 @@ class Metrics:
             for gauge in range(_GAUGES, _WIDTH):
                 self._cells[row * _WIDTH + gauge] = 0
 
-    def restarted(self) -> None:
+    def count_restart(self) -> None:
         """Count a worker that died and has to be replaced."""
         self._add(_RESTARTS)
 
-    def running(self, workers: int) -> None:
+    def note_workers(self, workers: int) -> None:
         """Note how many workers there are, those that are leaving not among them."""
         self._set(_WORKERS, workers)
 
@@ -102,7 +102,9 @@ class Metrics:
         self._row = row
         self._lock = threading.Lock()  # the parent's may have been held at the fork
 
-    def message(self, outcome: str, direction: str, seconds: float, reply: Reply | None) -> None:
+    def count_message(
+        self, outcome: str, direction: str, seconds: float, reply: Reply | None
+    ) -> None:
         """Count one message at its end.
 
         Args:
@@ -122,34 +124,34 @@ class Metrics:
             if place is not None:
                 cells[start + place] += 1
             if reply is not None:
-                cells[start + _REFUSED + _reply(reply)] += 1
+                cells[start + _REFUSED + _place_of_reply(reply)] += 1
             cells[bucket] += 1
             cells[start + _SUM] += seconds
 
-    def refused_recipient(self, reply: Reply) -> None:
+    def count_refused_recipient(self, reply: Reply) -> None:
         """Count one recipient that was refused or deferred."""
         if self._cells is not None:
-            self._add(_RECIPIENTS + _reply(reply))
+            self._add(_RECIPIENTS + _place_of_reply(reply))
 
-    def database_unavailable(self) -> None:
+    def count_database_failure(self) -> None:
         """Count one question that the database did not answer."""
         self._add(_UNAVAILABLE)
 
-    def order_locked(self) -> None:
+    def count_order_lock(self) -> None:
         """Count one piece of work that waited too long for somebody's lock."""
-        self.wall("order_locked")
+        self.count_isolation("order_locked")
 
-    def wall(self, what: str, number: int = 1) -> None:
+    def count_isolation(self, what: str, number: int = 1) -> None:
         """Count what one of the walls did, by its name in WALLS."""
         self._add(_WALLS + WALLS.index(what), number)
 
-    def load(self, *, in_flight: int, waiting: int) -> None:
+    def note_load(self, *, in_flight: int, waiting: int) -> None:
         """Note how many messages are being decided on, and how many of us wait for a connection."""
         self._set(_IN_FLIGHT, in_flight)
         self._set(_WAITING, waiting)
 
     @property
-    def on(self) -> bool:
+    def is_on(self) -> bool:
         """Whether anything is counted."""
         return self._cells is not None
 
@@ -164,7 +166,7 @@ class Metrics:
 
     # The reader's part ------------------------------------------------------------------------
 
-    def totals(self) -> "Totals":
+    def add_up(self) -> "Totals":
         """Add all rows up, at this moment."""
         cells = self._cells
         if cells is None:
@@ -184,7 +186,7 @@ class Totals:
         self.seconds_sum = cells[_SUM]
         self.unavailable = cells[_UNAVAILABLE]
         self.restarts = cells[_RESTARTS]
-        self.walls = {what: cells[_WALLS + n] for n, what in enumerate(WALLS)}
+        self.isolation = {what: cells[_WALLS + n] for n, what in enumerate(WALLS)}
         self.workers = cells[_WORKERS]
         self.in_flight = cells[_IN_FLIGHT]
         self.waiting = cells[_WAITING]

@@ -17,7 +17,7 @@ from typing import TextIO, cast
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from conversation_tracker.telemetry.formatting import described, processors
+from conversation_tracker.telemetry.formatting import describe, make_processors
 
 _TEXT_LIMIT = 500  # characters of another library's message
 
@@ -90,7 +90,7 @@ class Log:
 
     def database_unreachable(self, exc: BaseException) -> None:
         """Log that the database stopped answering; say it once, not for every message."""
-        self._out.warning(Event.DATABASE_UNREACHABLE, **described(exc))
+        self._out.warning(Event.DATABASE_UNREACHABLE, **describe(exc))
 
     def database_back(self, *, seconds: float) -> None:
         """Log that the database answers again, `seconds` after it stopped."""
@@ -212,16 +212,16 @@ class Log:
 
     def metrics_unavailable(self, exc: BaseException) -> None:
         """Log, once, that the metrics cannot be served; mail goes on, and it is tried again."""
-        self._out.warning(Event.METRICS_UNAVAILABLE, **described(exc))
+        self._out.warning(Event.METRICS_UNAVAILABLE, **describe(exc))
 
     def error(self, event: Event, exc: BaseException, *, queue_id: str = "") -> None:
         """Log a failure: the exception's type and where it came from, never its text."""
         known = {"queue_id": queue_id} if queue_id else {}
-        self._out.error(event, **known, **described(exc))
+        self._out.error(event, **known, **describe(exc))
 
     def library(self, level: int, *, logger: str, text: str, exc: BaseException | None) -> None:
         """Log what another library reported through the standard library's logging."""
-        failure = described(exc) if exc else {}
+        failure = describe(exc) if exc else {}
         text = text.strip().partition("\n")[0][:_TEXT_LIMIT]
         self._out.log(level, Event.LIBRARY, logger=logger, text=text, **failure)
 
@@ -233,7 +233,7 @@ def configure(format: str, stream: TextIO | None = None) -> None:
     """
     stream = sys.stderr if stream is None else stream
     structlog.configure(
-        processors=processors(format),
+        processors=make_processors(format),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=lambda *_args: _Lines(stream),
         cache_logger_on_first_use=True,
@@ -303,7 +303,7 @@ def _first() -> FilteringBoundLogger:
     """Return the logger in force until `configure` is called: JSON on standard error."""
     logger = structlog.wrap_logger(
         _Lines(sys.stderr),
-        processors=processors("json"),
+        processors=make_processors("json"),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     return cast(FilteringBoundLogger, logger.bind())

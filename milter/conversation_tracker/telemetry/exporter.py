@@ -47,7 +47,7 @@ class Tracked(Collector):
 
     def collect(self) -> Iterator[Family]:
         """Yield every family, with all of its labels, also those nothing was counted for."""
-        totals = self._metrics.totals()
+        totals = self._metrics.add_up()
         messages = CounterMetricFamily(
             "conversation_tracker_messages",
             "Messages at their end, by what became of them and by their direction",
@@ -74,7 +74,7 @@ class Tracked(Collector):
         for name, about, value in (
             ("database_unavailable", "Questions the database did not answer", totals.unavailable),
             ("worker_restarts", "Workers that died and were replaced", totals.restarts),
-            *((*named, totals.walls[what]) for what, named in _WALLS.items()),
+            *((*named, totals.isolation[what]) for what, named in _WALLS.items()),
         ):
             yield CounterMetricFamily(f"conversation_tracker_{name}", about, value=value)
         for name, about, value in (
@@ -110,7 +110,7 @@ class _Handler(WSGIRequestHandler):
         """Say nothing of each request."""
 
 
-def server(metrics: Metrics, where: tuple[str, int]) -> WSGIServer:
+def listen(metrics: Metrics, where: tuple[str, int]) -> WSGIServer:
     """Listen at an address, without serving yet.
 
     Args:

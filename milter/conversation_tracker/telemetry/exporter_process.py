@@ -48,7 +48,7 @@ class MetricsProcess:
         if self._pid == 0:
             self._become(parent)
 
-    def buried(self, pid: int, code: int) -> bool:
+    def handle_exit(self, pid: int, code: int) -> bool:
         """Take note of a child that ended with an exit code; tell whether it was this one."""
         if pid != self._pid:
             return False
@@ -79,9 +79,9 @@ class MetricsProcess:
         host, port = self._where
         try:
             # Only here: whoever has no metrics does not pay for the library.
-            from conversation_tracker.telemetry.exporter import server
+            from conversation_tracker.telemetry.exporter import listen
 
-            made = server(self._metrics, self._where)
+            made = listen(self._metrics, self._where)
         except Exception as error:
             if not self._told:
                 log.metrics_unavailable(error)

@@ -22,7 +22,7 @@ _LIMIT = 65_536  # octets
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class FollowState:
     """What the file says; the default stands for a file that says nothing.
 
     Attributes:
@@ -38,13 +38,13 @@ class State:
     stopped: bool = False
 
 
-def place(environ: Mapping[str, str]) -> Path:
+def find_place(environ: Mapping[str, str]) -> Path:
     """Give the file's place: in the directory that systemd made for it, if it did."""
     directory = environ.get("STATE_DIRECTORY", "").partition(":")[0]
     return Path(directory or DIRECTORY) / "follow"
 
 
-def read(path: Path) -> State:
+def read_state(path: Path) -> FollowState:
     """Read the file; what is no such file is as good as an empty one.
 
     Raises:
@@ -55,12 +55,12 @@ def read(path: Path) -> State:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        return State()
+        return FollowState()
     if not isinstance(found, dict):
-        return State()
+        return FollowState()
     log, fault = (str(found.pop(name, "")) for name in ("log", "fault"))
     stopped = found.pop("stopped", False) is True
-    return State(log, found, fault, stopped)
+    return FollowState(log, found, fault, stopped)
 
 
 class StateFile:
@@ -69,23 +69,23 @@ class StateFile:
     def __init__(self, path: Path) -> None:
         """Write to this path; nothing is written yet."""
         self._path = path
-        self._saved: State | None = None
+        self._saved: FollowState | None = None
         self._at = 0.0
 
-    def load(self) -> State:
+    def load(self) -> FollowState:
         """Read it, if it is there.
 
         Raises:
             Failure: it may not be read.
         """
         try:
-            return read(self._path)
+            return read_state(self._path)
         except FileNotFoundError:
-            return State()
+            return FollowState()
         except OSError as error:
             raise Failure(USAGE, f"cannot read {self._path}: {error.strerror}") from None
 
-    def save(self, state: State) -> None:
+    def save(self, state: FollowState) -> None:
         """Write it anew, whole or not at all; where it says the same already, show a sign of life.
 
         Raises:
@@ -100,7 +100,7 @@ class StateFile:
             return
         self._saved, self._at = state, time.monotonic()
 
-    def _write(self, state: State) -> None:
+    def _write(self, state: FollowState) -> None:
         fresh = self._path.with_name(f"{self._path.name}.new")
         values = {"log": state.log, **state.position}
         values |= {"fault": state.fault} if state.fault else {}

@@ -29,7 +29,7 @@ _NUMBERS = (int, float)
 _LISTS = (list, tuple, set, frozenset)
 
 
-def processors(format: str) -> list[Processor]:
+def make_processors(format: str) -> list[Processor]:
     """Return the steps from an event's fields to its line."""
     return [_without_addresses, _in_order, _console if format == "console" else _json]
 
@@ -41,18 +41,18 @@ def _without_addresses(_logger: WrappedLogger, _method: str, fields: EventDict) 
             if "@" in value or "%40" in value:
                 fields[key] = _without_address(value)
         elif not isinstance(value, _NUMBERS):
-            fields[key] = _cleaned(value)
+            fields[key] = _clean(value)
     return fields
 
 
-def _cleaned(value: object) -> object:
+def _clean(value: object) -> object:
     """Return `value` of any type in plain types, without addresses."""
     if isinstance(value, str):
         return _without_address(value)
     if isinstance(value, dict):
-        return {_without_address(str(key)): _cleaned(each) for key, each in value.items()}
+        return {_without_address(str(key)): _clean(each) for key, each in value.items()}
     if isinstance(value, _LISTS):
-        return [_cleaned(each) for each in value]
+        return [_clean(each) for each in value]
     if value is None or isinstance(value, _NUMBERS):
         return value
     return type(value).__name__  # its repr could say anything
@@ -94,7 +94,7 @@ def _word(value: object) -> str:
     return _encoded(value)
 
 
-def described(exc: BaseException) -> dict[str, Any]:
+def describe(exc: BaseException) -> dict[str, Any]:
     """Return an exception's type, SQLSTATE, frames and causes: all but its text."""
     fields: dict[str, Any] = {"error": _type_name(exc)}
     sqlstate = getattr(exc, "sqlstate", None)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from conversation_tracker.core.base.means import LARGE, Octets, Slices
+from conversation_tracker.core.base.octets import LARGE, Octets, Slices
 
 _WINDOW = 65_536  # octets compared at once
 _PROBE = 64  # octets by which the way back is found
@@ -38,7 +38,7 @@ class Delta:
 
     def __post_init__(self) -> None:
         """Note where each piece ends."""
-        object.__setattr__(self, "_ends", tuple(accumulate(map(_size, self.pieces))))
+        object.__setattr__(self, "_ends", tuple(accumulate(map(_size_of, self.pieces))))
 
     def __len__(self) -> int:
         """Tell how many octets it stands for."""
@@ -52,7 +52,7 @@ class Delta:
     def _slices(self, start: int, end: int) -> Iterator[bytes]:
         for number in range(bisect_right(self._ends, start), len(self.pieces)):
             piece = self.pieces[number]
-            size = _size(piece)
+            size = _size_of(piece)
             begins = self._ends[number] - size
             if begins >= end:
                 return
@@ -63,7 +63,7 @@ class Delta:
                 yield self.base[piece[0] + first : piece[0] + last]
 
 
-def against(base: Octets, new: Slices, check: Callable[[], None]) -> Delta | None:
+def make_delta(base: Octets, new: Slices, check: Callable[[], None]) -> Delta | None:
     """Tell octets by what they share with others.
 
     Args:
@@ -79,14 +79,14 @@ def against(base: Octets, new: Slices, check: Callable[[], None]) -> Delta | Non
     last = 0  # where the octets begin that no piece has yet
     while at < len(new):
         check()
-        same = _same(base, place, new, at)
+        same = _count_same(base, place, new, at)
         if same >= _PROBE or (same and at + same == len(new)):
             pieces += [new[last:at]] if last < at else []
             pieces.append((place, place + same))
             at, place, misses = at + same, place + same, 0
             last = at
             continue
-        found = _found(base, place, new[at : at + _PROBE], misses)
+        found = _find(base, place, new[at : at + _PROBE], misses)
         if found >= 0:
             place = found
             continue
@@ -97,11 +97,11 @@ def against(base: Octets, new: Slices, check: Callable[[], None]) -> Delta | Non
     return Delta(base, tuple(pieces))
 
 
-def _size(piece: Span | bytes) -> int:
+def _size_of(piece: Span | bytes) -> int:
     return len(piece) if isinstance(piece, bytes) else piece[1] - piece[0]
 
 
-def _same(base: Slices, place: int, new: Slices, at: int) -> int:
+def _count_same(base: Slices, place: int, new: Slices, at: int) -> int:
     """Tell how many octets are the same from two places on."""
     begun = at
     while True:
@@ -109,10 +109,10 @@ def _same(base: Slices, place: int, new: Slices, at: int) -> int:
         if one == other and one:
             place, at = place + len(one), at + len(one)
             continue
-        return at - begun + _common(one, other)
+        return at - begun + _count_common(one, other)
 
 
-def _common(one: bytes, other: bytes) -> int:
+def _count_common(one: bytes, other: bytes) -> int:
     """Tell how many octets two pieces begin with alike."""
     low, high = 0, min(len(one), len(other))
     while low < high:
@@ -124,7 +124,7 @@ def _common(one: bytes, other: bytes) -> int:
     return low
 
 
-def _found(base: Octets, place: int, probe: bytes, misses: int) -> int:
+def _find(base: Octets, place: int, probe: bytes, misses: int) -> int:
     """Find where octets go on in the other body: nearby, or now and then anywhere ahead."""
     if len(probe) < _PROBE:
         return -1

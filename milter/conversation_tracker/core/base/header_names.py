@@ -21,3 +21,43 @@ the message was delivered before, and who was to receive it blindly."""
 
 ANSWERED = frozenset({b"from", b"sender", b"reply-to", b"mail-followup-to", b"mail-reply-to"})
 """Where an answer goes, or seems to come from."""
+
+ADDRESS_HEADERS = frozenset(
+    b"""
+    from sender reply-to to cc bcc apparently-to errors-to
+    resent-from resent-sender resent-reply-to resent-to resent-cc resent-bcc
+    mail-followup-to mail-reply-to
+    disposition-notification-to return-receipt-to x-confirm-reading-to x-pmrqc
+    """.split()
+)
+"""Headers whose value is a list of addresses: each has a place, not only a text."""
+
+KEPT_FROM_PROTECTED = frozenset(
+    b"""
+    from to cc reply-to subject date message-id in-reply-to references
+    mime-version content-type content-transfer-encoding content-disposition content-id
+    content-description content-language content-location content-base content-duration
+    content-features content-md5 content-alternative
+    auto-submitted importance priority x-priority precedence
+    x-conversation-hops
+    """.split()
+)
+"""All that is kept of mail whose sender is a person to protect: what makes a message readable,
+keeps its thread together and stops loops. Everything else may tell who wrote, or where."""
+
+TRACE_HEADERS = frozenset(
+    # The way the message took, and the envelope it travelled in.
+    b"""
+    received return-path delivered-to x-received x-original-to envelope-to
+    """.split()
+    # What servers on that way found out about the sender. A retry may find out something else.
+    + b"""
+    authentication-results x-authentication-results received-spf
+    x-spam x-spamd-result x-rspamd-queue-id x-rspamd-server x-virus-scanned
+    """.split()
+    # Signatures over what the message was; they break when it is masked.
+    + b"""
+    dkim-signature domainkey-signature x-google-dkim-signature
+    """.split()
+)
+"""Headers added on the way, which say nothing of what the sender wrote; see also `is_trace`."""

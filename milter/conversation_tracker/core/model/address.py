@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
-from conversation_tracker.core.base.means import EVERY, asked, never
+from conversation_tracker.core.base.limits import EVERY, check_each, no_limit
 from conversation_tracker.core.syntax.addr_spec import Address, AddressError
-from conversation_tracker.core.syntax.encoded_words import decoded
+from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.syntax.tokens import (
     ANGLE,
     CHUNK,
@@ -22,17 +22,17 @@ from conversation_tracker.core.syntax.tokens import (
     SIGN,
     STRING,
     Token,
-    tokens,
+    split_tokens,
 )
 
 __all__ = [
     "Address",
     "AddressError",
     "Mailbox",
-    "elements",
-    "mailboxes",
-    "one",
-    "unquoted",
+    "find_mailboxes",
+    "read_one",
+    "split_elements",
+    "unquote",
 ]
 
 _PAIR = re.compile(rb"\\(.)", re.DOTALL)
@@ -68,7 +68,7 @@ class Mailbox:
     name: str
 
 
-def mailboxes(value: bytes, check: Callable[[], None] = never) -> list[Mailbox]:
+def find_mailboxes(value: bytes, check: Callable[[], None] = no_limit) -> list[Mailbox]:
     """Find every mailbox in the value of an address header.
 
     Reads RFC 5322 sections 3.4 and 4.4 and RFC 6532, and what is none of it as well as it can:
@@ -84,22 +84,22 @@ def mailboxes(value: bytes, check: Callable[[], None] = never) -> list[Mailbox]:
         in the place of an address.
     """
     # The same From is asked for over and over while a message is looked at.
-    return list(_remembered(value) if len(value) <= _SHORT else _read(value, check))
+    return list(_parse_once(value) if len(value) <= _SHORT else _parse(value, check))
 
 
 @lru_cache(maxsize=64)
-def _remembered(value: bytes) -> tuple[Mailbox, ...]:
-    return tuple(_read(value))
+def _parse_once(value: bytes) -> tuple[Mailbox, ...]:
+    return tuple(_parse(value))
 
 
-def one(value: bytes) -> Mailbox | None:
+def read_one(value: bytes) -> Mailbox | None:
     """Read a value that is one address, alone or behind a plain name in ASCII.
 
     Args:
         value: a raw header value.
 
     Returns:
-        The one mailbox `mailboxes` gives; None where the value is anything else.
+        The one mailbox `find_mailboxes` gives; None where the value is anything else.
     """
     match = _ONE.fullmatch(value)
     if match is None:
@@ -113,21 +113,21 @@ def one(value: bytes) -> Mailbox | None:
     return Mailbox(match.start(place), match.end(place), address, " ".join(words))
 
 
-def _read(value: bytes, check: Callable[[], None] = never) -> list[Mailbox]:
-    if (only := one(value)) is not None:
+def _parse(value: bytes, check: Callable[[], None] = no_limit) -> list[Mailbox]:
+    if (only := read_one(value)) is not None:
         return [only]
-    return _read_tokens(value, check)
+    return _parse_tokens(value, check)
 
 
-def _read_tokens(value: bytes, check: Callable[[], None] = never) -> list[Mailbox]:
+def _parse_tokens(value: bytes, check: Callable[[], None] = no_limit) -> list[Mailbox]:
     found: list[Mailbox] = []
     text: Token | None = None
-    for element, sign in asked(_elements(value, check), check):
+    for element, sign in check_each(_split_tokens(value, check), check):
         if not element:
             continue
         before = len(found)
         reader = _Element(value, found, check)
-        reader.read(element)
+        reader.parse(element)
         if len(found) == before and sign != _GROUP and reader.words and not reader.nobody:
             first, last = reader.words[0], reader.words[-1]
             text = text or (CHUNK, first[1], last[2])
@@ -136,14 +136,14 @@ def _read_tokens(value: bytes, check: Callable[[], None] = never) -> list[Mailbo
     return found
 
 
-def _elements(value: bytes, check: Callable[[], None]) -> Iterator[tuple[list[Token], int]]:
+def _split_tokens(value: bytes, check: Callable[[], None]) -> Iterator[tuple[list[Token], int]]:
     """Cut the tokens at commas, semicolons and colons, except those of a source route.
 
     Gives each element with the sign that ended it; 0 at the end of the value.
     """
     element: list[Token] = []
     route = False
-    for token in tokens(value, check):
+    for token in split_tokens(value, check):
         kind, start, _ = token
         if kind == SIGN:
             sign = value[start]
@@ -158,7 +158,9 @@ def _elements(value: bytes, check: Callable[[], None]) -> Iterator[tuple[list[To
     yield element, 0
 
 
-def elements(value: bytes, check: Callable[[], None] = never) -> Iterator[tuple[int, int, bytes]]:
+def split_elements(
+    value: bytes, check: Callable[[], None] = no_limit
+) -> Iterator[tuple[int, int, bytes]]:
     """Cut a value into the elements of its list: mailboxes, and the names of groups.
 
     Args:
@@ -168,7 +170,7 @@ def elements(value: bytes, check: Callable[[], None] = never) -> Iterator[tuple[
     Returns:
         Start and end of each, and the sign that ends it: a comma, a semicolon, a colon or nothing.
     """
-    for element, sign in asked(_elements(value, check), check):
+    for element, sign in check_each(_split_tokens(value, check), check):
         start, end = (element[0][1], element[-1][2]) if element else (0, 0)
         yield start, end, bytes((sign,)) if sign else b""
 
@@ -189,7 +191,7 @@ class _Element:
         self.nobody = False
         self._own = False
 
-    def read(self, element: list[Token]) -> None:
+    def parse(self, element: list[Token]) -> None:
         index = 0
         while index < len(element):
             token = element[index]
@@ -208,15 +210,15 @@ class _Element:
 
     def _comment(self, token: Token) -> None:
         if self._own and not self.words and not self.found[-1].name:
-            name = _comment_text(self.value, [token])
+            name = _decode_comments(self.value, [token])
             self.found[-1] = replace(self.found[-1], name=name)
         else:
             self.comments.append(token)
 
     def _add(self, start: int, end: int, address: list[Token] | None) -> None:
         """Add the mailbox of an angle address; the words so far are its name."""
-        name = _phrase(self.value, self.words) or _comment_text(self.value, self.comments)
-        self.found.append(Mailbox(start, end, _address(self.value, address), name))
+        name = _decode_phrase(self.value, self.words) or _decode_comments(self.value, self.comments)
+        self.found.append(Mailbox(start, end, _read_address(self.value, address), name))
         self.words, self.comments, self._own = [], [], True
 
     def _angle(self, element: list[Token], index: int) -> int:
@@ -236,9 +238,9 @@ class _Element:
         routed = value[inner[0][1]] == _AT and len(route) == 1
         body = inner[route[0] + 1 :] if routed else inner
         parted = any(_is(value, token, b",;:") for token in body)
-        clusters = [] if parted else list(_clusters(value, body))
+        clusters = [] if parted else list(_find_clusters(value, body))
         address = clusters[0] if len(clusters) == 1 else None
-        if (closed and not parted) or _address(value, address):
+        if (closed and not parted) or _read_address(value, address):
             self._add(inner[0][1], inner[-1][2], address)
         else:
             self.words += [(SIGN, inner[0][1], inner[0][1]), *inner]
@@ -247,28 +249,32 @@ class _Element:
     def _bare(self) -> None:
         """Find the addresses among words that no angle address followed."""
         value = self.value
-        clusters = list(_clusters(value, asked(self.words, self.check)))
+        clusters = list(_find_clusters(value, check_each(self.words, self.check)))
         boxes: list[Mailbox] = []
         name: list[Token] = []
-        for cluster in asked(clusters, self.check):
-            if not _has_at(value, cluster) and not (len(clusters) == 1 and _routed(value, cluster)):
+        for cluster in check_each(clusters, self.check):
+            if not _has_at(value, cluster) and not (
+                len(clusters) == 1 and _has_route(value, cluster)
+            ):
                 name += cluster
                 continue
             # Among other words, who can say that `Mr. john@example.com` has blanks inside?
             doubtful = len(clusters) > 1 and any(a[2] != b[1] for a, b in pairwise(cluster))
-            address = None if doubtful else _address(value, cluster)
+            address = None if doubtful else _read_address(value, cluster)
             if address is None and not doubtful:
-                cluster = _trimmed(cluster)
-                address = _address(value, cluster)
-            boxes.append(Mailbox(cluster[0][1], cluster[-1][2], address, _phrase(value, name)))
+                cluster = _trim(cluster)
+                address = _read_address(value, cluster)
+            boxes.append(
+                Mailbox(cluster[0][1], cluster[-1][2], address, _decode_phrase(value, name))
+            )
             name = []
         if len(boxes) == 1 and not boxes[0].name:
-            words = _phrase(value, name) or _comment_text(value, self.comments)
+            words = _decode_phrase(value, name) or _decode_comments(value, self.comments)
             boxes[0] = replace(boxes[0], name=words)
         self.found += boxes
 
 
-def _clusters(value: bytes, words: Iterable[Token]) -> Iterator[list[Token]]:
+def _find_clusters(value: bytes, words: Iterable[Token]) -> Iterator[list[Token]]:
     """Put together the words that make one address if they make any.
 
     Words belong together if they touch, or if a dot or an at sign is where they part: blanks and
@@ -281,7 +287,7 @@ def _clusters(value: bytes, words: Iterable[Token]) -> Iterator[list[Token]]:
                 yield cluster
             cluster = []
             continue
-        if cluster and not _joined(value, cluster[-1], token):
+        if cluster and not _belongs_together(value, cluster[-1], token):
             yield cluster
             cluster = []
         cluster.append(token)
@@ -289,7 +295,7 @@ def _clusters(value: bytes, words: Iterable[Token]) -> Iterator[list[Token]]:
         yield cluster
 
 
-def _joined(value: bytes, left: Token, right: Token) -> bool:
+def _belongs_together(value: bytes, left: Token, right: Token) -> bool:
     return (
         left[2] == right[1]
         or (left[0] == CHUNK and value[left[2] - 1] in (_AT, _DOT))
@@ -301,12 +307,12 @@ def _has_at(value: bytes, cluster: list[Token]) -> bool:
     return any(kind == CHUNK and value.find(b"@", s, e) >= 0 for kind, s, e in cluster)
 
 
-def _routed(value: bytes, cluster: list[Token]) -> bool:
+def _has_route(value: bytes, cluster: list[Token]) -> bool:
     kind, start, end = cluster[0]
     return len(cluster) == 1 and kind == CHUNK and bool(_ROUTED.fullmatch(value, start, end))
 
 
-def _trimmed(cluster: list[Token]) -> list[Token]:
+def _trim(cluster: list[Token]) -> list[Token]:
     """Take off signs that were never closed, or never opened, around an address."""
     first, last = 0, len(cluster)
     while first < last - 1 and cluster[first][0] == SIGN:
@@ -316,7 +322,7 @@ def _trimmed(cluster: list[Token]) -> list[Token]:
     return cluster[first:last]
 
 
-def _address(value: bytes, cluster: list[Token] | None) -> Address | None:
+def _read_address(value: bytes, cluster: list[Token] | None) -> Address | None:
     if cluster is None:
         return None
     text = b"".join([value[start:end] for _, start, end in cluster])
@@ -328,7 +334,7 @@ def _address(value: bytes, cluster: list[Token] | None) -> Address | None:
         return None
 
 
-def _phrase(value: bytes, words: list[Token]) -> str:
+def _decode_phrase(value: bytes, words: list[Token]) -> str:
     """Decode a display name: quoted strings by themselves, all else in one piece."""
     if not words:
         return ""
@@ -336,17 +342,17 @@ def _phrase(value: bytes, words: list[Token]) -> str:
     parts: list[str] = []
     for kind, first, last in words:
         if kind == STRING:
-            parts += (decoded(value[start:first]), unquoted(value[first:last]))
+            parts += (decode_words(value[start:first]), unquote(value[first:last]))
             start = last
-    parts.append(decoded(value[start : words[-1][2]]))
+    parts.append(decode_words(value[start : words[-1][2]]))
     return " ".join("".join(parts).split())
 
 
-def _comment_text(value: bytes, comments: list[Token]) -> str:
-    return " ".join(" ".join(unquoted(value[s:e]).split()) for _, s, e in comments)
+def _decode_comments(value: bytes, comments: list[Token]) -> str:
+    return " ".join(" ".join(unquote(value[s:e]).split()) for _, s, e in comments)
 
 
-def unquoted(data: bytes) -> str:
+def unquote(data: bytes) -> str:
     """Decode the inside of a quoted string or comment, given with its delimiters."""
     inner = data[1:-1]
-    return decoded(_PAIR.sub(rb"\1", inner) if b"\\" in inner else inner)
+    return decode_words(_PAIR.sub(rb"\1", inner) if b"\\" in inner else inner)

@@ -73,7 +73,7 @@ class Bounce:
 Alias = Hard | Soft | Bounce
 
 
-def soft(address: Address, ref: str, domain: str) -> Soft | None:
+def encode_soft(address: Address, ref: str, domain: str) -> Soft | None:
     """Encode an address softly.
 
     Args:
@@ -103,7 +103,7 @@ def soft(address: Address, ref: str, domain: str) -> Soft | None:
     return Soft(address.key, ref, domain) if fits else None
 
 
-def in_domains(name: str, domains: Collection[str]) -> str | None:
+def find_domain(name: str, domains: Collection[str]) -> str | None:
     """Find the alias domain that a domain is, or is inside of.
 
     Args:
@@ -133,7 +133,7 @@ def decode(address: Address, domains: Collection[str]) -> Alias:
     Raises:
         NotAnAlias: it is outside the alias domains, or inside them and of no alias's form.
     """
-    domain = in_domains(address.domain, domains)
+    domain = find_domain(address.domain, domains)
     if domain is None:
         raise NotAnAlias("not in an alias domain")
     local = address.local.lower()
@@ -150,7 +150,7 @@ def decode(address: Address, domains: Collection[str]) -> Alias:
         real = Address.parse(f"{local}@{carried[1]}")
     except AddressError:
         raise NotAnAlias("no address before the reference") from None
-    found = soft(real, carried[2], domain)
+    found = encode_soft(real, carried[2], domain)
     if found is None or str(found) != address.key:
         raise NotAnAlias("an address that no soft alias carries")
     return found

@@ -50,15 +50,15 @@ def is_automatic(message: Message) -> bool:
         message.null
         or is_marked_answer(message)
         or is_generated(message)
-        or _begins(message, *_RULES)
-        or any(value in _LISTS for value in _values(message, _PRECEDENCE))
+        or _starts_with(message, *_RULES)
+        or any(value in _LISTS for value in _read_values(message, _PRECEDENCE))
     )
 
 
 def is_generated(message: Message) -> bool:
     """Whether a message says itself that a program wrote it (RFC 3834 section 5)."""
-    return any(value not in _NO for value in _values(message, _SUBMITTED)) or any(
-        _begins(message, name, value) for name, value in _GENERATED
+    return any(value not in _NO for value in _read_values(message, _SUBMITTED)) or any(
+        _starts_with(message, name, value) for name, value in _GENERATED
     )
 
 
@@ -75,7 +75,7 @@ def is_answer(message: Message) -> bool:
         return True
     answers = any(message.first(name) is not None for name in (b"in-reply-to", b"references"))
     # People answer through mailing lists, and by rules that forward: those marks count for nothing.
-    bulk = any(value in _BULK for value in _values(message, _PRECEDENCE))
+    bulk = any(value in _BULK for value in _read_values(message, _PRECEDENCE))
     return answers and (message.null or is_generated(message) or bulk)
 
 
@@ -89,7 +89,7 @@ def may_be_answer(message: Message) -> bool:
         is_marked_answer(message)
         or is_generated(message)
         or is_bulk(message)
-        or _begins(message, *_RULES)
+        or _starts_with(message, *_RULES)
     )
 
 
@@ -103,24 +103,24 @@ def is_marked_answer(message: Message) -> bool:
         True for `Auto-Submitted: auto-replied` (RFC 3834 section 5.1) and what stands for it.
     """
     return (
-        any(value.startswith(b"auto-replied") for value in _values(message, _SUBMITTED))
-        or any(value not in _NO for value in _values(message, _MARKS))
-        or any(_begins(message, name, value) for name, value in _VALUES)
-        or b"autoresponder" in _values(message, (b"delivered-to",))
-        or any(_ANSWERS.match(value) is not None for value in _values(message, _PRECEDENCE))
+        any(value.startswith(b"auto-replied") for value in _read_values(message, _SUBMITTED))
+        or any(value not in _NO for value in _read_values(message, _MARKS))
+        or any(_starts_with(message, name, value) for name, value in _VALUES)
+        or b"autoresponder" in _read_values(message, (b"delivered-to",))
+        or any(_ANSWERS.match(value) is not None for value in _read_values(message, _PRECEDENCE))
     )
 
 
 def is_bulk(message: Message) -> bool:
     """Whether a message says that it is one of many, as old answering programs do."""
-    return any(value in _BULK for value in _values(message, _PRECEDENCE))
+    return any(value in _BULK for value in _read_values(message, _PRECEDENCE))
 
 
-def _begins(message: Message, name: bytes, value: bytes) -> bool:
-    return any(found.startswith(value) for found in _values(message, (name,)))
+def _starts_with(message: Message, name: bytes, value: bytes) -> bool:
+    return any(found.startswith(value) for found in _read_values(message, (name,)))
 
 
-def _values(message: Message, names: tuple[bytes, ...]) -> list[bytes]:
+def _read_values(message: Message, names: tuple[bytes, ...]) -> list[bytes]:
     """Give the values of some headers, in lower case, without parameters and comments behind."""
     if message.lacks(names):  # as most do
         return []

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from conversation_tracker.core.model.address import Address
-from conversation_tracker.core.model.alias import Alias, Bounce, Hard, Soft, soft
-from conversation_tracker.core.model.variant import base, mailbox
+from conversation_tracker.core.model.alias import Alias, Bounce, Hard, Soft, encode_soft
+from conversation_tracker.core.model.variant import base_identity, mailbox_identity
 
 Role = Literal["buyer", "store", "partner", "return"]
 Kind = Literal["hard", "soft"]
@@ -84,13 +84,13 @@ class Participant:
     named: bool = False
 
     @property
-    def guest(self) -> bool:
+    def is_guest(self) -> bool:
         """Tell whether this is a guest that can be reached."""
         return not self.introduced and self.role != "return" and self.address is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Mapped:
+class MappedId:
     """One message identifier of ours: what it stands for, and whose that is, by their token."""
 
     ours: str
@@ -120,12 +120,14 @@ class Conversation:
     store: Store
     order: Order
     participants: tuple[Participant, ...] = ()
-    identifiers: tuple[Mapped, ...] | None = ()
+    identifiers: tuple[MappedId, ...] | None = ()
     apart: tuple[Participant, ...] = ()
     left_out: frozenset[str] = frozenset()
     hard_only: frozenset[str] = frozenset()
     came_back: tuple[str, str] | None = None
-    memo: dict[str, object] = field(default_factory=dict, init=False, repr=False, compare=False)
+    part_cache: dict[str, object] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
     _by_key: dict[str, Participant] | None = field(
         default=None, init=False, repr=False, compare=False
     )
@@ -137,11 +139,11 @@ class Conversation:
         """Go through the participants in the order they joined."""
         return iter(self.participants)
 
-    def of(self, address: Address) -> Participant | None:
+    def find_exact(self, address: Address) -> Participant | None:
         """Find the participant with exactly this real address."""
         return self._keys().get(address.key)
 
-    def whose(self, address: Address) -> Participant | None:
+    def find_owner(self, address: Address) -> Participant | None:
         """Find the participant whose address this is, or is a variant of.
 
         An exact address wins, and introduced people before guests; two candidates are none. A
@@ -150,7 +152,7 @@ class Conversation:
         found = self._keys().get(address.key)
         if found is not None:
             return found
-        return _only(self._bases().get(base(address), []))
+        return _choose_only(self._bases().get(base_identity(address), []))
 
     def _keys(self) -> dict[str, Participant]:
         if self._by_key is not None:
@@ -165,16 +167,16 @@ class Conversation:
         index: dict[str, list[Participant]] = {}
         for each in self.participants:
             if each.address is not None and each.role != "return":
-                index.setdefault(base(each.address), []).append(each)
+                index.setdefault(base_identity(each.address), []).append(each)
         object.__setattr__(self, "_by_base", index)
         return index
 
-    def known(self, address: Address) -> Participant | None:
-        """Find whose address this is, as `whose`; return addresses that take no part as well."""
+    def find_any(self, address: Address) -> Participant | None:
+        """Find whose address this is, as `find_owner`; also return addresses that take no part."""
         apart = (p for p in self.apart if p.address is not None and p.address.key == address.key)
-        return self.whose(address) or next(apart, None)
+        return self.find_owner(address) or next(apart, None)
 
-    def named(self, alias: Alias) -> Participant | None:
+    def find_by_alias(self, alias: Alias) -> Participant | None:
         """Find the participant that an alias of this order stands for.
 
         Both forms resolve whatever the store's setting is, the soft one once it was handed out. A
@@ -182,19 +184,19 @@ class Conversation:
         """
         match alias:
             case Hard(token=token, domain=self.order.alias_domain):
-                return self.with_token(token)
+                return self.find_by_token(token)
             case Soft(key=key, ref=self.order.ref, domain=self.order.alias_domain):
                 found = self._keys().get(key)
                 return found if found is not None and found.handed_out else None
             case Bounce(token=token) if self.came_back and token == self.came_back[0]:
-                return self.with_token(self.came_back[1])
+                return self.find_by_token(self.came_back[1])
         return None
 
-    def with_token(self, token: str) -> Participant | None:
+    def find_by_token(self, token: str) -> Participant | None:
         """Find who has this token, return addresses that take no part among them."""
         return next((p for p in (*self.participants, *self.apart) if p.token == token), None)
 
-    def has(self, role: Role) -> bool:
+    def has_role(self, role: Role) -> bool:
         """Tell whether somebody with this role can still be reached."""
         return any(p.role == role and p.address is not None for p in self.participants)
 
@@ -202,7 +204,7 @@ class Conversation:
         """Give a participant's role: a return address has that of whoever's it is."""
         if participant.role != "return":
             return participant.role
-        owner = self.with_token(participant.owner) if participant.owner else None
+        owner = self.find_by_token(participant.owner) if participant.owner else None
         return "partner" if owner is None or owner.role == "return" else owner.role
 
     def alias(self, participant: Participant) -> str:
@@ -220,7 +222,7 @@ class Conversation:
         """Give a participant's soft alias, or None where the address cannot be carried."""
         if participant.address is None or participant.role == "return":
             return None
-        carried = soft(participant.address, self.order.ref, self.order.alias_domain)
+        carried = encode_soft(participant.address, self.order.ref, self.order.alias_domain)
         return str(carried) if carried else None
 
     def bounce(self, token: str) -> str:
@@ -231,7 +233,7 @@ class Conversation:
         self,
         address: Address,
         role: Role,
-        mint: Callable[[], str],
+        make_token: Callable[[], str],
         *,
         introduced: bool = True,
         named: bool = False,
@@ -258,8 +260,8 @@ class Conversation:
             TooManyParticipants: the store's participant_limit is reached, which counts introduced
                 people only.
         """
-        known = self.whose(address)
-        if introduced and known is not None and known.guest and not _same(known, address):
+        known = self.find_owner(address)
+        if introduced and known is not None and known.is_guest and not _is_same(known, address):
             known = None
         if known is not None and known.role != "return" and (known.introduced or not introduced):
             return self
@@ -272,17 +274,17 @@ class Conversation:
                 (p for p in self.apart if p.address and p.address.key == address.key), None
             )
             if spare is None:
-                return self._joined(
-                    Participant(mint(), role, address, False, introduced, False, named=named)
+                return self._add(
+                    Participant(make_token(), role, address, False, introduced, False, named=named)
                 )
             left = tuple(each for each in self.apart if each is not spare)
             new = replace(spare, role=role, recorded=False, owner=None, named=named)
-            return replace(self, apart=left)._joined(replace(new, introduced=introduced))
+            return replace(self, apart=left)._add(replace(new, introduced=introduced))
         new = replace(known, role=role, recorded=False, owner=None, named=named)
         return self._with(known, replace(new, introduced=introduced))
 
-    def answering(
-        self, address: Address, owner: Participant, mint: Callable[[], str]
+    def add_return_address(
+        self, address: Address, owner: Participant, make_token: Callable[[], str]
     ) -> "Conversation":
         """Let a Reply-To address or return path take part in a message; who is known stays.
 
@@ -291,21 +293,21 @@ class Conversation:
             owner: whose message names it.
             mint: gives a fresh random token, 32 hexadecimal digits.
         """
-        if self.of(address) is not None:
+        if self.find_exact(address) is not None:
             return self
         for spare in self.apart:
             if spare.address is not None and spare.address.key == address.key:
-                return self.with_part(spare.token)
-        fresh = Participant(mint(), "return", address, False, False, False, owner.token)
-        return self._joined(fresh)
+                return self.admit_return_address(spare.token)
+        fresh = Participant(make_token(), "return", address, False, False, False, owner.token)
+        return self._add(fresh)
 
-    def with_part(self, token: str) -> "Conversation":
+    def admit_return_address(self, token: str) -> "Conversation":
         """Let the return address with this token take part, if there is one that does not yet."""
         part = [each for each in self.apart if each.token == token]
         left = tuple(each for each in self.apart if each.token != token)
         return replace(self, participants=(*self.participants, *part), apart=left) if part else self
 
-    def knowing(self, people: Iterable[Participant]) -> "Conversation":
+    def add_people(self, people: Iterable[Participant]) -> "Conversation":
         """Add participants and return addresses that the database knows and did not give before."""
         met = {each.token for each in (*self.participants, *self.apart)}
         fresh = [each for each in people if each.token not in met]
@@ -315,7 +317,7 @@ class Conversation:
             apart=(*self.apart, *(p for p in fresh if p.role == "return")),
         )
 
-    def without(self, keys: Collection[str]) -> "Conversation":
+    def leave_out(self, keys: Collection[str]) -> "Conversation":
         """Leave some out whom a message names, by their identities (`Address.key`)."""
         return replace(self, left_out=self.left_out.union(keys)) if keys else self
 
@@ -324,7 +326,7 @@ class Conversation:
         wanted = frozenset(tokens)
         return replace(self, hard_only=self.hard_only | wanted) if wanted else self
 
-    def _joined(self, new: Participant) -> "Conversation":
+    def _add(self, new: Participant) -> "Conversation":
         """Add somebody; the indices go along, for thousands may join one after the other."""
         after = replace(self, participants=(*self.participants, new))
         if new.address is None:
@@ -334,7 +336,7 @@ class Conversation:
         object.__setattr__(self, "_by_base", None)
         keys[new.address.key] = new
         if new.role != "return":
-            bases.setdefault(base(new.address), []).append(new)
+            bases.setdefault(base_identity(new.address), []).append(new)
         object.__setattr__(after, "_by_key", keys)
         object.__setattr__(after, "_by_base", bases)
         return after
@@ -350,21 +352,23 @@ class Conversation:
         return sum(each.address is not None for each in known)
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Tell whether no more guests join by being named."""
-        return sum(p.guest for p in self.participants) >= self.store.guest_limit
+        return sum(p.is_guest for p in self.participants) >= self.store.guest_limit
 
     @property
-    def joined(self) -> tuple[Participant, ...]:
+    def new_participants(self) -> tuple[Participant, ...]:
         """Give those the database does not know yet, or knows otherwise."""
         return tuple(p for p in self.participants if not p.recorded)
 
 
-def _same(known: Participant, address: Address) -> bool:
-    return known.address is not None and mailbox(known.address) == mailbox(address)
+def _is_same(known: Participant, address: Address) -> bool:
+    return known.address is not None and mailbox_identity(known.address) == mailbox_identity(
+        address
+    )
 
 
-def _only(alike: list[Participant]) -> Participant | None:
+def _choose_only(alike: list[Participant]) -> Participant | None:
     """Choose who alone is meant: introduced people come before guests."""
     candidates = [each for each in alike if each.introduced] or alike
     return candidates[0] if len(candidates) == 1 else None

@@ -20,14 +20,14 @@ _VALUE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class FirstPass:
     """What the first pass found out: the message's digest, 32 octets, and the verdict."""
 
     digest: bytes
     verdict: Verdict
 
 
-def written(passage: Passage, secret: bytes) -> bytes:
+def sign(passage: FirstPass, secret: bytes) -> bytes:
     """Write the header's value.
 
     Args:
@@ -38,7 +38,7 @@ def written(passage: Passage, secret: bytes) -> bytes:
     return said + b" " + _signature(said, secret)
 
 
-def read(value: bytes | None, secret: bytes) -> Passage | None:
+def verify(value: bytes | None, secret: bytes) -> FirstPass | None:
     """Read the header's value.
 
     Args:
@@ -56,7 +56,7 @@ def read(value: bytes | None, secret: bytes) -> Passage | None:
         return None
     verdicts: tuple[Verdict, ...] = ("trusted", "verified", "unverified", "failed")
     verdict = next(each for each in verdicts if each.encode("ascii") == match[2])
-    return Passage(bytes.fromhex(match[1].decode("ascii")), verdict)
+    return FirstPass(bytes.fromhex(match[1].decode("ascii")), verdict)
 
 
 def _signature(said: bytes, secret: bytes) -> bytes:

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
-from conversation_tracker.core.base.means import ENDLESS, Means, Octets, windows
-from conversation_tracker.core.model.address import Address, mailboxes
-from conversation_tracker.core.model.first_pass import Passage
-from conversation_tracker.core.model.part_cache import Memo
+from conversation_tracker.core.base.limits import UNLIMITED, Limits
+from conversation_tracker.core.base.octets import Octets, iter_windows
+from conversation_tracker.core.model.address import Address, find_mailboxes
+from conversation_tracker.core.model.first_pass import FirstPass
+from conversation_tracker.core.model.part_cache import PartCache
 
 HOPS = b"X-Conversation-Hops"
 """Counts how often a message went through a tracker; it survives every header policy."""
@@ -70,7 +71,7 @@ class Recipient:
     postmaster: bool = False
 
     @property
-    def outsider(self) -> bool:
+    def is_outsider(self) -> bool:
         """Tell whether it is a plain address, neither alias nor bounce address nor postmaster."""
         return self.token is None and self.bounce is None and not self.postmaster
 
@@ -92,7 +93,7 @@ class Arrival:
     queue_id: str = ""
     trusted: bool = False
     split: bool = False
-    passage: Passage | None = None
+    passage: FirstPass | None = None
     client: str = ""
     helo: str = ""
     user: str = ""
@@ -121,8 +122,8 @@ class Message:
     arrival: Arrival = Arrival()
     null: bool = False
     cut: bool = False
-    means: Means = field(default=ENDLESS, repr=False, compare=False)
-    memo: Memo = field(default_factory=Memo, init=False, repr=False, compare=False)
+    limits: Limits = field(default=UNLIMITED, repr=False, compare=False)
+    part_cache: PartCache = field(default_factory=PartCache, init=False, repr=False, compare=False)
     _first: Mapping[bytes, bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -147,11 +148,11 @@ class Message:
 
         RFC 5322 section 3.6.2. What is no address there is passed over: no copy shows it.
         """
-        return self.memo.author(self._author)
+        return self.part_cache.author(self._find_author)
 
-    def _author(self) -> Address | None:
+    def _find_author(self) -> Address | None:
         for name in (b"from", b"sender"):
-            for mailbox in mailboxes(self.first(name) or b"", self.means.check):
+            for mailbox in find_mailboxes(self.first(name) or b"", self.limits.check):
                 if mailbox.address is not None:
                     return mailbox.address
         return self.sender
@@ -160,7 +161,9 @@ class Message:
     def authors(self) -> list[Address]:
         """Give every address that a reader may take for the author: all in From, else `author`."""
         found = [
-            m.address for value in self.values(b"from") for m in mailboxes(value, self.means.check)
+            m.address
+            for value in self.values(b"from")
+            for m in find_mailboxes(value, self.limits.check)
         ]
         named = [address for address in found if address is not None]
         return named or ([self.author] if self.author is not None else [])
@@ -173,7 +176,7 @@ class Message:
         return max(counts, default=0)
 
     @property
-    def brief(self) -> bool:
+    def is_brief(self) -> bool:
         """Tell whether nothing but its client tells it from another one with the same text.
 
         It has no Message-ID of its own and came straight from who wrote it; what is the same again
@@ -181,10 +184,10 @@ class Message:
         """
         if self.arrival.passage is not None or self.first(b"received") is not None:
             return False
-        return self.first(b"message-id") is None or self._completed
+        return self.first(b"message-id") is None or self._has_postfix_id
 
     @property
-    def _completed(self) -> bool:
+    def _has_postfix_id(self) -> bool:
         """Tell whether Postfix itself gave it the Message-ID it has, and with it the Date."""
         queue_id = self.arrival.queue_id.encode("utf-8")
         identifier = self.first(b"message-id")
@@ -205,17 +208,17 @@ class Message:
         # What Postfix itself added to a message without is another one at the next try. A Date may
         # be Postfix's, and tells nothing more where there is a Message-ID.
         added = set() if self.first(b"message-id") is None else {b"date"}
-        if self._completed:
+        if self._has_postfix_id:
             added.add(b"message-id")
         for header in self.headers:
             if header.key in added:
                 continue
             if header.key in _IDENTITY:
                 state.update(header.key + b":" + b"".join(header.value.split()) + b"\n")
-        if self.brief:
+        if self.is_brief:
             state.update(b"client:" + self.arrival.client.encode("utf-8") + b"\n")
         state.update(b"\n")
-        for piece in windows(self.body, 0, len(self.body)):
+        for piece in iter_windows(self.body, 0, len(self.body)):
             state.update(piece)
         return state.digest()
 
@@ -240,7 +243,7 @@ def parse(raw: bytes) -> tuple[tuple[Header, ...], bytes]:
     headers: list[Header] = []
     position = 0
     while position < len(raw):
-        end, after = _field_end(raw, position)
+        end, after = _find_field_end(raw, position)
         line = raw[position:end]
         if not line.strip(b"\r\n"):
             return tuple(headers), raw[after:]
@@ -255,13 +258,13 @@ def parse(raw: bytes) -> tuple[tuple[Header, ...], bytes]:
     return tuple(headers), b""
 
 
-def render(headers: tuple[Header, ...], body: Octets, means: Means = ENDLESS) -> Octets:
+def render(headers: tuple[Header, ...], body: Octets, limits: Limits = UNLIMITED) -> Octets:
     """Write header fields and body as one message, with CRLF in and after the header block."""
     block = b"".join(h.name + b": " + h.value.replace(b"\n", b"\r\n") + b"\r\n" for h in headers)
-    return means.store(chain((block + b"\r\n",), windows(body, 0, len(body))))
+    return limits.store(chain((block + b"\r\n",), iter_windows(body, 0, len(body))))
 
 
-def _field_end(raw: bytes, start: int) -> tuple[int, int]:
+def _find_field_end(raw: bytes, start: int) -> tuple[int, int]:
     """Find where the field at `start` ends, and where the next one begins."""
     position = start
     while True:

@@ -14,7 +14,7 @@ Author = TypeVar("Author")
 
 
 @dataclass(slots=True)
-class Quiet:
+class CleanParts:
     """The parts and header fields of a message that name nobody of one order.
 
     Attributes:
@@ -49,12 +49,12 @@ class Quiet:
 
 
 @dataclass(slots=True)
-class Memo:
+class PartCache:
     """What is known of one message and changes no more; it goes with the message."""
 
     _structure: object = None
     _author: tuple[object] | None = None
-    _quiet: dict[Hashable, Quiet] = field(default_factory=dict)
+    _quiet: dict[Hashable, CleanParts] = field(default_factory=dict)
 
     def structure(self, read: Callable[[], Structure]) -> Structure:
         """Give the message's structure, which is read once: its parts keep their identity."""
@@ -68,6 +68,6 @@ class Memo:
             self._author = (find(),)
         return cast(Author, self._author[0])
 
-    def quiet(self, people: Hashable) -> Quiet:
+    def clean_parts(self, people: Hashable) -> CleanParts:
         """Give which parts name none of these people, as far as it is known."""
-        return self._quiet.setdefault(people, Quiet())
+        return self._quiet.setdefault(people, CleanParts())

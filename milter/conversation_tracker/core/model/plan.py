@@ -1,15 +1,15 @@
 """What is to happen to one message: a reply or edits, and what is to be recorded.
 
-Plans are values: they compare, and each edit prints as one line. `rewrite` makes them, the database
-writes their records, the session applies their edits, in that order. An edit here is exactly one
-action of the milter protocol.
+Plans are values: they compare, and each edit prints as one line. `planning` makes them, the
+database writes their records, the session applies their edits, in that order. An edit here is
+exactly one action of the milter protocol.
 """
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from conversation_tracker.core.base.means import Octets, Slices
-from conversation_tracker.core.model.conversation import Direction, Mapped, Participant
+from conversation_tracker.core.base.octets import Octets, Slices
+from conversation_tracker.core.model.conversation import Direction, MappedId, Participant
 from conversation_tracker.core.model.first_pass import Verdict
 from conversation_tracker.core.model.replies import Reply
 
@@ -25,7 +25,7 @@ class ChangeHeader:
     def __str__(self) -> str:
         """Show the edit on one line."""
         what = "delete" if self.value is None else "change"
-        return f"{what} header {_shown(self.name)} {self.index}{_after(self.value)}"
+        return f"{what} header {_display(self.name)} {self.index}{_display_value(self.value)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class AddHeader:
 
     def __str__(self) -> str:
         """Show the edit on one line."""
-        return f"add header {_shown(self.name)}{_after(self.value)}"
+        return f"add header {_display(self.name)}{_display_value(self.value)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class DeleteRecipient:
 
     def __str__(self) -> str:
         """Show the edit on one line."""
-        return f"delete recipient {_shown(self.raw)}"
+        return f"delete recipient {_display(self.raw)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Record:
     automatic: bool
     auto_reply: bool
     raw: Slices = field(repr=False)
-    identifiers: tuple[Mapped, ...] = ()
+    identifiers: tuple[MappedId, ...] = ()
     verdict: Verdict | Literal["flagged"] = "unverified"
     first_pass: bool = True
     notes: tuple[str, ...] = ()
@@ -185,9 +185,9 @@ UNTOUCHED = Plan()
 """The plan for mail that is none of our business."""
 
 
-def _shown(raw: bytes) -> str:
+def _display(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def _after(value: bytes | None) -> str:
-    return "" if value is None else ": " + " ".join(_shown(value).split())
+def _display_value(value: bytes | None) -> str:
+    return "" if value is None else ": " + " ".join(_display(value).split())

@@ -2,7 +2,7 @@
 
 A reply is a value: code, enhanced status code (RFC 3463) and text. No text holds an address, an
 order or a store: a reply is shown to whoever connects. Which reply is given when is decided in
-`rewrite` and `filter`, never here.
+`planning` and `filter`, never here.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Reply:
     text: str
 
     @property
-    def temporary(self) -> bool:
+    def is_temporary(self) -> bool:
         """Tell whether the client should try again."""
         return self.code.startswith("4")
 

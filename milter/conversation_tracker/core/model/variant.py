@@ -9,7 +9,7 @@ from conversation_tracker.core.model.address import Address
 _GMAIL = ("gmail.com", "googlemail.com")
 
 
-def base(address: Address) -> str:
+def base_identity(address: Address) -> str:
     """Give the identity of the mailbox that an address most likely is of.
 
     Args:
@@ -28,8 +28,8 @@ def base(address: Address) -> str:
     return f"{untagged}@{domain}"
 
 
-def mailbox(address: Address) -> str:
-    """Give the identity of the one mailbox that an address is surely of: `base`, with its tag.
+def mailbox_identity(address: Address) -> str:
+    """Give the identity of the one mailbox an address is surely of: `base_identity`, with its tag.
 
     What a tag is to one provider is to another a part of the name, and somebody else's mailbox.
     """
@@ -40,6 +40,6 @@ def mailbox(address: Address) -> str:
     return f"{untagged.replace('.', '')}{plus}{tag}@{_GMAIL[0]}"
 
 
-def single_label(address: Address) -> bool:
+def is_single_label(address: Address) -> bool:
     """Tell whether a domain is a single label: no mail goes there from another host."""
     return "." not in address.domain and not address.domain.startswith("[")

@@ -22,7 +22,7 @@ from conversation_tracker.core.model.plan import (
     Plan,
     ReplaceBody,
 )
-from conversation_tracker.core.reports import notice, wording
+from conversation_tracker.core.reports import notice, redaction
 from conversation_tracker.core.reports.report import Report
 from conversation_tracker.core.views.view import View
 
@@ -85,15 +85,15 @@ def mark(delivery: Delivery, report: Report) -> Mark | None:
     state = states.get(report.kind)
     if state is None:
         return None
-    return Mark(state, *worded(delivery, report.status, report.diagnostic))
+    return Mark(state, *redact_reason(delivery, report.status, report.diagnostic))
 
 
-def forwarded(report: Report) -> bool:
+def is_forwarded(report: Report) -> bool:
     """Tell whether what came to a bounce address is mail for the sender rather than a report."""
     return report.kind in ("automatic", "receipt", "other")
 
 
-def notified(
+def notify_sender(
     message: Message, delivery: Delivery, report: Report, now: datetime, token: str
 ) -> Plan:
     """Turn a report of failure into our own notice to the sender.
@@ -110,11 +110,11 @@ def notified(
         message came with the null sender (RFC 5321 section 4.5.5), or its sender is gone.
     """
     conversation = delivery.conversation
-    failed = conversation.with_token(delivery.recipient)
-    to = conversation.with_token(delivery.return_path) if delivery.return_path else None
+    failed = conversation.find_by_token(delivery.recipient)
+    to = conversation.find_by_token(delivery.return_path) if delivery.return_path else None
     if failed is None or to is None or to.address is None:
         return Plan(discard=True)
-    own = notice.failed(
+    own = notice.write_notice(
         # A soft alias that no copy has shown would answer as an unknown one.
         alias=conversation.alias(failed) if failed.handed_out else conversation.hard(failed),
         to=str(to.address),
@@ -129,10 +129,10 @@ def notified(
         now=now,
         token=token,
     )
-    return Plan(edits=tuple(_replaced(message, own, to)))
+    return Plan(edits=tuple(_replace_message(message, own, to)))
 
 
-def _replaced(message: Message, own: notice.Notice, to: Participant) -> Iterator[Edit]:
+def _replace_message(message: Message, own: notice.Notice, to: Participant) -> Iterator[Edit]:
     counts: dict[bytes, int] = {}
     deletions = []
     for header in message.headers:
@@ -146,7 +146,7 @@ def _replaced(message: Message, own: notice.Notice, to: Participant) -> Iterator
     yield AddRecipient(str(to.address))
 
 
-def worded(delivery: Delivery, status: str, said: str) -> tuple[str, str]:
+def redact_reason(delivery: Delivery, status: str, said: str) -> tuple[str, str]:
     """Give a status and the remote's words, in which nobody and no host is named.
 
     Args:
@@ -158,7 +158,7 @@ def worded(delivery: Delivery, status: str, said: str) -> tuple[str, str]:
         The status, "" if it is none, and the words. Where the recipient's address is gone, nothing
         could be masked: no words.
     """
-    recipient = delivery.conversation.with_token(delivery.recipient)
+    recipient = delivery.conversation.find_by_token(delivery.recipient)
     if recipient is None or recipient.address is None:
-        return wording.code(status), ""
-    return wording.code(status), wording.reason(delivery.conversation, said)
+        return redaction.clean_status(status), ""
+    return redaction.clean_status(status), redaction.redact(delivery.conversation, said)

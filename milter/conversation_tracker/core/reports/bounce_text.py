@@ -12,7 +12,12 @@ from dataclasses import dataclass
 
 from conversation_tracker.core.model.address import Address, AddressError
 from conversation_tracker.core.reports import remote_words
-from conversation_tracker.core.reports.delivery_status import Outcome, distinct, one_line, status_in
+from conversation_tracker.core.reports.delivery_status import (
+    Outcome,
+    distinct,
+    find_status,
+    one_line,
+)
 
 MAX_TEXT = 32_768
 """Characters of a text that are looked at: what is told stands before the returned message."""
@@ -147,7 +152,7 @@ _LAST = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class BounceReason:
     """What a text tells: the outcome, and what is known of the reason ("" if nothing)."""
 
     outcome: Outcome | None
@@ -156,7 +161,7 @@ class Told:
     recipients: tuple[Address, ...]
 
 
-def read(text: str, subject: str, *, loosely: bool) -> Told:
+def read_bounce(text: str, subject: str, *, loosely: bool) -> BounceReason:
     """Read the text of what may be returned mail.
 
     Args:
@@ -168,16 +173,18 @@ def read(text: str, subject: str, *, loosely: bool) -> Told:
     Returns:
         What it tells; its outcome is None if it is no report.
     """
-    shown = before_returned(text)
-    words = _plain(shown)
-    own = _plain(remote_words.cut(shown))
-    diagnostic = _diagnostic(shown).strip(" .,;:-'\"")
-    status = status_in(diagnostic) or _precise(status_in(words))
-    outcome = _outcome(own, subject, loosely=loosely) or _outcome(words, "", loosely=loosely)
-    return Told(outcome, status, one_line(diagnostic), distinct(_addresses(shown)))
+    shown = cut_original(text)
+    words = _simplify(shown)
+    own = _simplify(remote_words.cut(shown))
+    diagnostic = _find_diagnostic(shown).strip(" .,;:-'\"")
+    status = find_status(diagnostic) or _drop_imprecise_code(find_status(words))
+    outcome = _find_outcome(own, subject, loosely=loosely) or _find_outcome(
+        words, "", loosely=loosely
+    )
+    return BounceReason(outcome, status, one_line(diagnostic), distinct(_find_addresses(shown)))
 
 
-def before_returned(text: str) -> str:
+def cut_original(text: str) -> str:
     """Give the lines before the returned message, stripped, without those that somebody quotes."""
     kept: list[str] = []
     for line in _LINE_END.split(text[:MAX_TEXT]):
@@ -189,17 +196,17 @@ def before_returned(text: str) -> str:
     return "\n".join(kept)
 
 
-def _precise(status: str) -> str:
+def _drop_imprecise_code(status: str) -> str:
     """Drop a code that a number in running text may only look like."""
     return "" if status.endswith(".0.0") else status
 
 
-def _plain(text: str) -> str:
+def _simplify(text: str) -> str:
     """Give text in lower case on one line, with ASCII apostrophes."""
     return " ".join(text.lower().replace("\u2019", "'").split())
 
 
-def _outcome(words: str, subject: str, *, loosely: bool) -> Outcome | None:
+def _find_outcome(words: str, subject: str, *, loosely: bool) -> Outcome | None:
     """Judge by words, and by the subject that the same server wrote ("" if another did)."""
     delayed = _DELAYED.search(words) and not _GIVEN_UP.search(words)
     if delayed or _DELAYED_SUBJECT.match(subject):
@@ -213,26 +220,26 @@ def _outcome(words: str, subject: str, *, loosely: bool) -> Outcome | None:
     return None
 
 
-def _diagnostic(shown: str) -> str:
+def _find_diagnostic(shown: str) -> str:
     """Find what the remote said: an SMTP reply, else a reason, else what stands by an address."""
     if said := _SAID.search(shown):
-        return _following(shown, said.start(1))
+        return _take_paragraph(shown, said.start(1))
     if reason := _REASON.search(shown):
-        return _following(shown, reason.start(1))
+        return _take_paragraph(shown, reason.start(1))
     if behind := _BEHIND_ADDRESS.search(shown):
-        return _following(shown, behind.start(1))
+        return _take_paragraph(shown, behind.start(1))
     before = _BEFORE_ADDRESS.search(shown)
     return before[1] if before else ""
 
 
-def _following(shown: str, start: int) -> str:
+def _take_paragraph(shown: str, start: int) -> str:
     """Give the text from `start` to the end of its paragraph, or where another matter begins."""
     lines = shown[start : start + 2_000].split("\n")
     end = next((i for i, line in enumerate(lines) if i and _LAST.match(line)), len(lines))
     return "" if _LAST.match(lines[0]) else " ".join(lines[:end])
 
 
-def _addresses(shown: str) -> Iterator[Address]:
+def _find_addresses(shown: str) -> Iterator[Address]:
     for match in _ADDRESS.finditer(shown):
         try:
             yield Address.parse(match[0].rstrip("."))

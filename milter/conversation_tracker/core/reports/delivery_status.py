@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from conversation_tracker.core.model.address import Address, mailboxes
-from conversation_tracker.core.syntax.encoded_words import decoded
+from conversation_tracker.core.model.address import Address, find_mailboxes
+from conversation_tracker.core.syntax.encoded_words import decode_words
 
 Outcome = Literal["failed", "delayed", "delivered"]
 
@@ -73,7 +73,7 @@ class Block:
     recipients: tuple[Address, ...]
 
 
-def read(content: bytes) -> list[Block]:
+def parse(content: bytes) -> list[Block]:
     """Read a message/delivery-status or message/global-delivery-status.
 
     Args:
@@ -84,19 +84,19 @@ def read(content: bytes) -> list[Block]:
     """
     found: list[Block] = []
     fields: dict[bytes, bytes] = {}
-    for name, value in _fields(content):
+    for name, value in _iter_fields(content):
         again = name in fields and name != b"diagnostic-code"
         if again or (not name and _is_whole(fields)):
-            found.append(_block(fields))
+            found.append(_read_block(fields))
             fields = {}
             if len(found) >= _MAX_BLOCKS:
                 return found
         if name in _KNOWN:
             fields.setdefault(name, value)
-    return [*found, _block(fields)] if fields else found
+    return [*found, _read_block(fields)] if fields else found
 
 
-def worst(blocks: Iterable[Block]) -> Block | None:
+def find_worst(blocks: Iterable[Block]) -> Block | None:
     """Find the block that tells most: a failure before a delay, one with reasons before others.
 
     Args:
@@ -109,7 +109,7 @@ def worst(blocks: Iterable[Block]) -> Block | None:
     return max(known, key=_weight, default=None)
 
 
-def status_in(text: str, like: str = "") -> str:
+def find_status(text: str, like: str = "") -> str:
     """Find a status code in a remote's text.
 
     Args:
@@ -145,7 +145,7 @@ def distinct(addresses: Iterable[Address]) -> tuple[Address, ...]:
     return tuple(found.values())
 
 
-def _fields(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _iter_fields(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Give name, in lower case, and unfolded value of each field; two empty ones at blank lines."""
     name, pieces = b"", [b""]
     for line in _LINE_END.split(content[:MAX_CONTENT].replace(b"\0", b"")):
@@ -168,24 +168,26 @@ def _is_whole(fields: dict[bytes, bytes]) -> bool:
     )
 
 
-def _block(fields: dict[bytes, bytes]) -> Block:
-    action = decoded(fields.get(b"action", b"")).strip(" \"'<(").lower()
+def _read_block(fields: dict[bytes, bytes]) -> Block:
+    action = decode_words(fields.get(b"action", b"")).strip(" \"'<(").lower()
     outcome = next((outcome for word, outcome in _ACTIONS if action.startswith(word)), None)
-    diagnostic = one_line(_untyped(decoded(fields.get(b"diagnostic-code", b""))))
-    status = _status(decoded(fields.get(b"status", b"")), diagnostic, outcome)
+    diagnostic = one_line(_strip_type(decode_words(fields.get(b"diagnostic-code", b""))))
+    status = _choose_status(decode_words(fields.get(b"status", b"")), diagnostic, outcome)
     if outcome is None and status:
         outcome = _OUTCOMES[status[0]]
-    named = (_recipient(fields[name]) for name in _RECIPIENT if name in fields)
+    named = (_read_recipient(fields[name]) for name in _RECIPIENT if name in fields)
     return Block(outcome, status, diagnostic, tuple(a for a in named if a is not None))
 
 
-def _status(written: str, diagnostic: str, outcome: Outcome | None) -> str:
+def _choose_status(written: str, diagnostic: str, outcome: Outcome | None) -> str:
     """Give the written code; the remote's own where that is missing or says nothing but a class."""
     match = _ENHANCED.search(written)
     if match is None:
-        return status_in(written) or status_in(diagnostic, "2" if outcome == "delivered" else "")
+        return find_status(written) or find_status(
+            diagnostic, "2" if outcome == "delivered" else ""
+        )
     if match[1].endswith(".0.0"):
-        return status_in(diagnostic, match[1][0]) or match[1]
+        return find_status(diagnostic, match[1][0]) or match[1]
     return match[1]
 
 
@@ -193,17 +195,19 @@ def _weight(block: Block) -> tuple[int, bool, bool]:
     return _SEVERITY[block.outcome], bool(block.status), bool(block.diagnostic)
 
 
-def _untyped(value: str) -> str:
+def _strip_type(value: str) -> str:
     """Take off the type that stands before a semicolon, `smtp;` or `rfc822;`."""
     match = _TYPE.match(value)
     return value[match.end() :] if match else value
 
 
-def _recipient(value: bytes) -> Address | None:
+def _read_recipient(value: bytes) -> Address | None:
     """Read an address with its type; RFC 6533 section 3 has ASCII forms of other characters."""
-    text = _EMBEDDED.sub(lambda match: _character(int(match[1], 16)), _untyped(decoded(value)))
-    return next((box.address for box in mailboxes(text.strip().encode()) if box.address), None)
+    text = _EMBEDDED.sub(
+        lambda match: _read_character(int(match[1], 16)), _strip_type(decode_words(value))
+    )
+    return next((box.address for box in find_mailboxes(text.strip().encode()) if box.address), None)
 
 
-def _character(code: int) -> str:
+def _read_character(code: int) -> str:
     return chr(code) if code < 0xD800 or 0xDFFF < code <= 0x10FFFF else "\ufffd"

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 from conversation_tracker.core.model.address import Address, AddressError
 from conversation_tracker.core.model.alias import Bounce
-from conversation_tracker.core.model.variant import base
-from conversation_tracker.core.reports.bounce import Delivery, Mark, State, worded
+from conversation_tracker.core.model.variant import base_identity
+from conversation_tracker.core.reports.bounce import Delivery, Mark, State, redact_reason
 
 _LINE_LIMIT = 20_000  # characters; syslog daemons cut at 8 kB or less
 _TEXT_LIMIT = 2_000
@@ -59,7 +59,7 @@ _RANK = {"accepted": 0, "delayed": 1, "sent": 2, "bounced": 3}
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class LogLine:
     """What one line of the log tells.
 
     Attributes:
@@ -84,7 +84,7 @@ def read_origin(line: str) -> tuple[str, Bounce] | None:
     """Read which delivery a queue id belongs to, whoever handed the mail in.
 
     Args:
-        line: the line, as for `read`.
+        line: the line, as for `parse_line`.
 
     Returns:
         The queue id and the bounce address, which is the envelope sender; None where the line does
@@ -100,7 +100,9 @@ def read_origin(line: str) -> tuple[str, Bounce] | None:
     return start["queue_id"], Bounce(bounce[1], bounce[2].lower())
 
 
-def read(line: str, is_filter: Callable[[str], bool] = lambda _relay: False) -> Sent | None:
+def parse_line(
+    line: str, is_filter: Callable[[str], bool] = lambda _relay: False
+) -> LogLine | None:
     """Read one line of the log.
 
     Args:
@@ -121,7 +123,7 @@ def read(line: str, is_filter: Callable[[str], bool] = lambda _relay: False) -> 
     if start["whose"] == "from":
         if names[-1] != "qmgr" or _EXPIRED.match(line, start.end()) is None:
             return None
-        return Sent(queue_id, process, "bounced", _TOO_OLD, "expired in the queue")
+        return LogLine(queue_id, process, "bounced", _TOO_OLD, "expired in the queue")
     result = _RESULT.match(line, start.end())
     if result is None or result["relay"] == _SPLITTER_RELAY:
         return None
@@ -129,15 +131,17 @@ def read(line: str, is_filter: Callable[[str], bool] = lambda _relay: False) -> 
     if state is None or (state == "sent" and is_filter(result["relay"])):
         return None
     to = tuple(each[1:-1] for each in (start["address"], start["original"]) if each)
-    return Sent(queue_id, process, state, result["status"], _text(line[result.end() :]), to)
+    return LogLine(
+        queue_id, process, state, result["status"], _clean_text(line[result.end() :]), to
+    )
 
 
-def news(known: str, state: str) -> bool:
+def is_news(known: str, state: str) -> bool:
     """Tell whether a delivery in the state `known` can still come into another one by the log."""
     return _RANK.get(known, 0) < _RANK.get(state, 0)
 
 
-def mark(delivery: Delivery, sent: Sent) -> Mark | None:
+def mark(delivery: Delivery, sent: LogLine) -> Mark | None:
     """Tell how a line of the log marks its delivery.
 
     Args:
@@ -153,23 +157,23 @@ def mark(delivery: Delivery, sent: Sent) -> Mark | None:
         return None
     if sent.to and not _is_recipient(delivery, sent.to):
         return None
-    return Mark(sent.state, *worded(delivery, sent.status, sent.text))
+    return Mark(sent.state, *redact_reason(delivery, sent.status, sent.text))
 
 
 def _is_recipient(delivery: Delivery, to: Iterable[str]) -> bool:
     """Tell whether one of these is the recipient of a delivery; yes where that is not known."""
-    recipient = delivery.conversation.with_token(delivery.recipient)
+    recipient = delivery.conversation.find_by_token(delivery.recipient)
     if recipient is None or recipient.address is None:
         return True
-    wanted = base(recipient.address)
+    wanted = base_identity(recipient.address)
     for text in to:
         with suppress(AddressError):
-            if base(Address.parse(text)) == wanted:
+            if base_identity(Address.parse(text)) == wanted:
                 return True
     return False
 
 
-def _text(rest: str) -> str:
+def _clean_text(rest: str) -> str:
     """Give what stands in parentheses behind the status, as one line without control characters."""
     text = rest.removeprefix("(").removesuffix(")")[:_TEXT_LIMIT]
     return "".join(each if each.isprintable() else " " for each in text).strip()

@@ -14,7 +14,7 @@ from email.utils import format_datetime
 
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.reports.delivery_status import one_line
-from conversation_tracker.core.syntax.encoded_words import encoded
+from conversation_tracker.core.syntax.encoded_words import encode_words
 
 SUBJECT = b"Undelivered Mail Returned to Sender"
 
@@ -44,7 +44,7 @@ class Notice:
     body: bytes = field(repr=False)
 
 
-def failed(
+def write_notice(
     *,
     alias: str,
     to: str,
@@ -82,19 +82,23 @@ def failed(
     boundary = f"=_{token}"  # not possible in quoted-printable; all other lines begin otherwise
     known = message_id if _MESSAGE_ID.fullmatch(message_id) else ""
     said = one_line(diagnostic)
-    text = _text(alias, subject, said)
-    fields = _delivery_status(alias, reporter, status, said, arrived)
+    text = _write_text(alias, subject, said)
+    fields = _write_status(alias, reporter, status, said, arrived)
     parts = (
-        _explanation(text),
-        _part("Delivery report", "message/delivery-status", fields),
-        _part("Undelivered message headers", "text/rfc822-headers", _original(known, subject)),
+        _write_explanation(text),
+        _write_part("Delivery report", "message/delivery-status", fields),
+        _write_part(
+            "Undelivered message headers", "text/rfc822-headers", _write_original(known, subject)
+        ),
     )
-    return Notice(tuple(_headers(to, _host(domain), known, now, token)), _joined(parts, boundary))
+    return Notice(
+        tuple(_write_headers(to, _host(domain), known, now, token)), _join_parts(parts, boundary)
+    )
 
 
-def _headers(to: str, domain: str, known: str, now: datetime, token: str) -> Iterator[Header]:
+def _write_headers(to: str, domain: str, known: str, now: datetime, token: str) -> Iterator[Header]:
     yield Header(b"From", f"Mail Delivery System <mailer-daemon@{domain}>".encode("ascii"))
-    yield Header(b"To", _recipient(one_line(to)))
+    yield Header(b"To", _write_recipient(one_line(to)))
     yield Header(b"Subject", SUBJECT)
     yield Header(b"Date", format_datetime(now).encode("ascii"))
     yield Header(b"Message-ID", f"<{token}@{domain}>".encode("ascii"))
@@ -107,26 +111,26 @@ def _headers(to: str, domain: str, known: str, now: datetime, token: str) -> Ite
     yield Header(b"Content-Type", declared.encode("ascii"))
 
 
-def _text(alias: str, subject: str, said: str) -> str:
-    lines = ["Your message could not be delivered to this recipient:", "", *_indented(alias), ""]
+def _write_text(alias: str, subject: str, said: str) -> str:
+    lines = ["Your message could not be delivered to this recipient:", "", *_indent(alias), ""]
     if subject:
-        lines += ["Its subject was:", "", *_indented(subject), ""]
+        lines += ["Its subject was:", "", *_indent(subject), ""]
     if said:
-        lines += ["The recipient's mail system said:", "", *_indented(said), ""]
+        lines += ["The recipient's mail system said:", "", *_indent(said), ""]
     lines.append("It will not be tried again. The message itself is not attached.")
     return "\n".join(lines) + "\n"
 
 
-def _explanation(text: str) -> bytes:
+def _write_explanation(text: str) -> bytes:
     """Write the part for people: as it is where that is ASCII, else as UTF-8 in 7 bits."""
     if text.isascii():
-        return _part("Notification", "text/plain; charset=us-ascii", text.encode("ascii"))
+        return _write_part("Notification", "text/plain; charset=us-ascii", text.encode("ascii"))
     quoted = binascii.b2a_qp(text.encode("utf-8"), istext=True)
     declared = "text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable"
-    return _part("Notification", declared, quoted)
+    return _write_part("Notification", declared, quoted)
 
 
-def _delivery_status(alias: str, reporter: str, status: str, said: str, arrived: datetime) -> bytes:
+def _write_status(alias: str, reporter: str, status: str, said: str, arrived: datetime) -> bytes:
     # Without Remote-MTA, which would tell the recipient's provider.
     lines = [
         f"Reporting-MTA: dns; {_host(reporter)}",
@@ -138,29 +142,29 @@ def _delivery_status(alias: str, reporter: str, status: str, said: str, arrived:
         f"Status: {status if _STATUS.fullmatch(status) else '5.0.0'}",
     ]
     if said:
-        lines.append(_folded(f"Diagnostic-Code: smtp; {_ascii(said)}"))
+        lines.append(_fold(f"Diagnostic-Code: smtp; {_encode_ascii(said)}"))
     return ("\n".join(lines) + "\n").encode("ascii")
 
 
-def _original(known: str, subject: str) -> bytes:
+def _write_original(known: str, subject: str) -> bytes:
     first = f"Message-ID: {known}\n".encode("ascii") if known else b""
-    return first + b"Subject: " + _unstructured(subject) + b"\n"
+    return first + b"Subject: " + _encode_text(subject) + b"\n"
 
 
-def _unstructured(text: str) -> bytes:
+def _encode_text(text: str) -> bytes:
     if text.isascii() and "=?" not in text:
-        return _folded(text).encode("ascii")
-    return encoded(text)
+        return _fold(text).encode("ascii")
+    return encode_words(text)
 
 
-def _recipient(to: str) -> bytes:
+def _write_recipient(to: str) -> bytes:
     """Write To: the address, or an empty group named so where it is not ASCII (RFC 6857)."""
     if to.isascii():
-        return _folded(to).encode("ascii")
-    return encoded(to) + b" :;"
+        return _fold(to).encode("ascii")
+    return encode_words(to) + b" :;"
 
 
-def _lines(text: str) -> list[str]:
+def _break_lines(text: str) -> list[str]:
     """Break text at blanks, and within words where no line could hold them."""
     lines: list[str] = []
     for word in text.split(" "):
@@ -173,26 +177,26 @@ def _lines(text: str) -> list[str]:
     return lines
 
 
-def _indented(text: str) -> list[str]:
-    return [_INDENT + line for line in _lines(text)]
+def _indent(text: str) -> list[str]:
+    return [_INDENT + line for line in _break_lines(text)]
 
 
-def _folded(text: str) -> str:
-    return "\n ".join(_lines(text))
+def _fold(text: str) -> str:
+    return "\n ".join(_break_lines(text))
 
 
-def _part(description: str, declared: str, content: bytes) -> bytes:
+def _write_part(description: str, declared: str, content: bytes) -> bytes:
     head = f"Content-Description: {description}\nContent-Type: {declared}\n\n"
     return head.encode("ascii") + content
 
 
-def _joined(parts: tuple[bytes, ...], boundary: str) -> bytes:
+def _join_parts(parts: tuple[bytes, ...], boundary: str) -> bytes:
     line = f"--{boundary}"
     opened = b"".join(f"{line}\n".encode("ascii") + part + b"\n" for part in parts)
     return (opened + f"{line}--\n".encode("ascii")).replace(b"\n", b"\r\n")
 
 
-def _ascii(text: str) -> str:
+def _encode_ascii(text: str) -> str:
     """Write other characters as RFC 6533 section 3 does, by their numbers."""
     return _NOT_ASCII.sub(lambda match: f"\\x{{{ord(match[0]):X}}}", text)
 

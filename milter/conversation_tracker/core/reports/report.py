@@ -4,7 +4,7 @@ RFC 3464 comes first, then the words of servers that do not know it. Words count
 mail system sent, by its null sender or its name, so that a person who quotes a bounce is not taken
 for one. Structure is read in `mime`, fields in `delivery_status`, words in `bounce_text`.
 
-`read` raises nothing. A report that cannot be understood is a failure without a reason; its
+`read_report` raises nothing. A report that cannot be understood is a failure without a reason; its
 `diagnostic` may hold addresses, which the caller masks.
 """
 
@@ -14,19 +14,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from conversation_tracker.core.base.means import Octets
+from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.text import html as markup
 from conversation_tracker.core.model import automatic
-from conversation_tracker.core.model.address import Address, mailboxes
+from conversation_tracker.core.model.address import Address, find_mailboxes
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.reports import bounce_text, delivery_status
-from conversation_tracker.core.reports.bounce_text import Told
+from conversation_tracker.core.reports.bounce_text import BounceReason
 from conversation_tracker.core.reports.delivery_status import Block
 from conversation_tracker.core.syntax import charset, transfer
-from conversation_tracker.core.syntax.encoded_words import decoded
+from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.syntax.mime import Part, TooComplex
-from conversation_tracker.core.syntax.mime import read as structure
-from conversation_tracker.core.syntax.parameters import value_of
+from conversation_tracker.core.syntax.mime import read_structure as structure
+from conversation_tracker.core.syntax.parameters import get_value
 
 Kind = Literal["failed", "delayed", "delivered", "automatic", "receipt", "abuse", "other"]
 
@@ -88,7 +88,7 @@ class Report:
     in_words: bool = False
 
 
-def read(message: Message) -> Report:
+def read_report(message: Message) -> Report:
     """Find out what a message says of another one.
 
     Args:
@@ -100,16 +100,16 @@ def read(message: Message) -> Report:
     letter = _Letter(message)
     if letter.has(_ABUSE):
         return Report("abuse")
-    if (found := _standard(letter)) is not None:
+    if (found := _read_standard(letter)) is not None:
         return found
     if letter.has(_RECEIPT):
         refused = letter.by_system and "was automatically rejected" in letter.text
-        return _told(letter, "failed") if refused else Report("receipt")
-    if letter.away:
+        return _read_by_text(letter, "failed") if refused else Report("receipt")
+    if letter.is_away:
         return Report("automatic")
-    if (found := _in_words(letter)) is not None:
+    if (found := _read_words(letter)) is not None:
         return replace(found, in_words=not letter.by_mailer)
-    return Report("automatic" if letter.automatic else "other")
+    return Report("automatic" if letter.is_automatic else "other")
 
 
 class _Letter:
@@ -118,13 +118,13 @@ class _Letter:
     def __init__(self, message: Message) -> None:
         content = [(h.name, h.value) for h in message.headers if h.key.startswith(b"content-")]
         try:
-            self.part = structure(content, message.body, message.means)
+            self.part = structure(content, message.body, message.limits)
         except TooComplex:
             self.part = Part((0, 0), (0, len(message.body)))
         self.message = message
-        self.parts = list(_outside(self.part))
-        self.subject = decoded((message.first(b"subject") or b"")[:_MAX_VALUE]).strip()
-        author = decoded((message.first(b"from") or b"<>")[:_MAX_VALUE])
+        self.parts = list(_iter_outside(self.part))
+        self.subject = decode_words((message.first(b"subject") or b"")[:_MAX_VALUE]).strip()
+        author = decode_words((message.first(b"from") or b"<>")[:_MAX_VALUE])
         if message.sender is not None:
             author += f" {message.sender.local}@"
         self.by_mailer = _MAILER.search(author) is not None
@@ -142,7 +142,7 @@ class _Letter:
             return False
         if automatic.is_marked_answer(self.message):
             return False
-        return bounce_text.read(self.text, self.subject, loosely=True).outcome is not None
+        return bounce_text.read_bounce(self.text, self.subject, loosely=True).outcome is not None
 
     @cached_property
     def returned(self) -> bool:
@@ -154,9 +154,9 @@ class _Letter:
         types = {f"message/{name}" for name in names}
         return any(
             part.type in types
-            or (part.type == "multipart/report" and _declared(part).startswith(names))
+            or (part.type == "multipart/report" and _find_type(part).startswith(names))
             for part, _ in self.parts
-        ) or (self.part.type == "multipart/report" and _declared(self.part).startswith(names))
+        ) or (self.part.type == "multipart/report" and _find_type(self.part).startswith(names))
 
     def blocks(self, parts: Iterable[tuple[Part, Octets]]) -> list[Block]:
         """Read those of the parts, given with their bodies, that are delivery-status parts."""
@@ -164,28 +164,30 @@ class _Letter:
         left = delivery_status.MAX_CONTENT
         for part, body in parts:
             if part.type in _STATUS_TYPES and left > 0:
-                content = _content(part, body, left)
+                content = _decode_content(part, body, left)
                 left -= len(content)
-                found += delivery_status.read(content)
+                found += delivery_status.parse(content)
         return found
 
     @cached_property
-    def automatic(self) -> bool:
+    def is_automatic(self) -> bool:
         """Tell whether it says, or its sender does, that no person wrote it (RFC 3834)."""
-        return self.message.null or self.marked or automatic.is_generated(self.message)
+        return self.message.null or self.has_mark or automatic.is_generated(self.message)
 
     @cached_property
-    def marked(self) -> bool:
+    def has_mark(self) -> bool:
         """Tell whether it bears a mark that only automatic answers bear."""
         old = automatic.is_bulk(self.message) and _AWAY.match(self.subject) is not None
         return old or automatic.is_marked_answer(self.message)
 
     @property
-    def away(self) -> bool:
+    def is_away(self) -> bool:
         """Tell whether it is an automatic answer, whatever words are in it."""
-        if self.automatic and _AWAY.match(self.subject):
+        if self.is_automatic and _AWAY.match(self.subject):
             return True
-        return self.marked and self.by_person and self.message.first(b"x-failed-recipients") is None
+        return (
+            self.has_mark and self.by_person and self.message.first(b"x-failed-recipients") is None
+        )
 
     @cached_property
     def text(self) -> str:
@@ -198,104 +200,108 @@ class _Letter:
         ]
         plain = [part for part in own if part.type != "text/html"]
         shown = [p for p in plain or own if p.type != "text/rfc822-headers"][:_MAX_SHOWN]
-        return "\n\n".join(self._readable(part) for part in shown)
+        return "\n\n".join(self._read_text(part) for part in shown)
 
-    def _readable(self, part: Part) -> str:
-        text = charset.decoded(_content(part, self.message.body, _MAX_TEXT), part.charset)
-        return markup.stripped(text) if part.type == "text/html" else text
+    def _read_text(self, part: Part) -> str:
+        text = charset.decode_text(
+            _decode_content(part, self.message.body, _MAX_TEXT), part.charset
+        )
+        return markup.strip_tags(text) if part.type == "text/html" else text
 
 
-def _content(part: Part, body: Octets, limit: int) -> bytes:
+def _decode_content(part: Part, body: Octets, limit: int) -> bytes:
     """Give a part's content, without transfer encoding, at most `limit` octets of it."""
     start, end = part.content
     # Both encodings make text longer, but not more than threefold.
     raw = body[start : min(end, start + 3 * limit)]
-    return transfer.decoded(raw, part.encoding)[:limit]
+    return transfer.decode(raw, part.encoding)[:limit]
 
 
-def _outside(part: Part, reported: bool = False) -> Iterator[tuple[Part, bool]]:
+def _iter_outside(part: Part, reported: bool = False) -> Iterator[tuple[Part, bool]]:
     """Go through the parts that hold no others, and messages; with each: is it in a report?"""
     reported = reported or part.type == "multipart/report"
     if part.children and not part.is_message:
         for child in part.children:
-            yield from _outside(child, reported)
+            yield from _iter_outside(child, reported)
     else:
         yield part, reported
 
 
-def _declared(part: Part) -> str:
-    return value_of(part.parameters, "report-type").strip().lower()
+def _find_type(part: Part) -> str:
+    return get_value(part.parameters, "report-type").strip().lower()
 
 
-def _standard(letter: _Letter) -> Report | None:
+def _read_standard(letter: _Letter) -> Report | None:
     """Read a delivery status notification (RFC 3464), also one whose parts lost their types."""
     body = letter.message.body
     believed = ((part, body) for part, reported in letter.parts if reported or letter.by_system)
     blocks = letter.blocks(believed)
     if not blocks and not letter.by_person:
-        shown = bounce_text.before_returned(letter.text)
+        shown = bounce_text.cut_original(letter.text)
         start = _FIELDS_IN_TEXT.search(shown)
         if start is not None:
-            blocks = delivery_status.read(shown[start.start() :].encode("utf-8", "replace"))
-    worst = delivery_status.worst(blocks)
+            blocks = delivery_status.parse(shown[start.start() :].encode("utf-8", "replace"))
+    worst = delivery_status.find_worst(blocks)
     if worst is None or worst.outcome is None:
         return None
     status, diagnostic = worst.status, worst.diagnostic
     if not diagnostic and worst.outcome != "delivered":
-        told = bounce_text.read(letter.text, letter.subject, loosely=True)
+        told = bounce_text.read_bounce(letter.text, letter.subject, loosely=True)
         if not status or told.status[:1] == status[:1]:
             status, diagnostic = status or told.status, told.diagnostic
     named = delivery_status.distinct(address for block in blocks for address in block.recipients)
     return Report(worst.outcome, status, diagnostic, named)
 
 
-def _in_words(letter: _Letter) -> Report | None:
+def _read_words(letter: _Letter) -> Report | None:
     """Read returned mail that has no part for programs."""
     declared = letter.has(_STATUS) and (letter.by_system or letter.part.type == "multipart/report")
     if not letter.by_system and not declared:
         return None
     loosely = declared or not letter.by_person
-    told = bounce_text.read(letter.text, letter.subject, loosely=loosely)
-    inner = None if told.status else _wrapped(letter)
+    told = bounce_text.read_bounce(letter.text, letter.subject, loosely=loosely)
+    inner = None if told.status else _unwrap(letter)
     if told.outcome is not None:
         same = inner is not None and inner.kind == told.outcome
-        return inner if same else _report(told, told.outcome, letter)
+        return inner if same else _make_report(told, told.outcome, letter)
     if letter.message.first(b"x-failed-recipients") is not None or declared:
-        return _report(told, "failed", letter)
+        return _make_report(told, "failed", letter)
     if inner is not None:
         return inner
     # Nothing is said that we understand; but it came from a mail system.
     if letter.by_mailer and (letter.message.null or letter.returned):
-        return _report(told, "failed", letter)
+        return _make_report(told, "failed", letter)
     if letter.message.null and letter.returned and not letter.by_person:
-        return _report(told, "failed", letter)
+        return _make_report(told, "failed", letter)
     return None
 
 
-def _told(letter: _Letter, kind: Kind) -> Report:
-    return _report(bounce_text.read(letter.text, letter.subject, loosely=True), kind, letter)
+def _read_by_text(letter: _Letter, kind: Kind) -> Report:
+    return _make_report(
+        bounce_text.read_bounce(letter.text, letter.subject, loosely=True), kind, letter
+    )
 
 
-def _report(told: Told, kind: Kind, letter: _Letter) -> Report:
+def _make_report(told: BounceReason, kind: Kind, letter: _Letter) -> Report:
     header = letter.message.first(b"x-failed-recipients") or b""
-    failed = [box.address for box in mailboxes(header[:_MAX_VALUE]) if box.address is not None]
+    failed = [box.address for box in find_mailboxes(header[:_MAX_VALUE]) if box.address is not None]
     named = delivery_status.distinct(failed or told.recipients)
     return Report(kind, told.status, told.diagnostic, named)
 
 
-def _wrapped(letter: _Letter) -> Report | None:
+def _unwrap(letter: _Letter) -> Report | None:
     """Read a delivery status notification that a gateway put into a message of its own."""
-    blocks = letter.blocks(_inside(letter.part, letter.message.body))
-    worst = delivery_status.worst(blocks)
+    blocks = letter.blocks(_iter_inside(letter.part, letter.message.body))
+    worst = delivery_status.find_worst(blocks)
     if worst is None or worst.outcome is None:
         return None
     named = delivery_status.distinct(address for block in blocks for address in block.recipients)
     return Report(worst.outcome, worst.status, worst.diagnostic, named)
 
 
-def _inside(part: Part, body: Octets) -> Iterator[tuple[Part, Octets]]:
+def _iter_inside(part: Part, body: Octets) -> Iterator[tuple[Part, Octets]]:
     """Go through all parts, also those of attached messages, with the body that holds each."""
     for inner in part.walk():
         yield inner, body
         if inner.embedded is not None:
-            yield from _inside(inner.embedded[1], inner.embedded[0])
+            yield from _iter_inside(inner.embedded[1], inner.embedded[0])

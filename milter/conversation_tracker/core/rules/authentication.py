@@ -11,11 +11,11 @@ author is verified when a method passed for a domain that is aligned with theirs
 import re
 from collections.abc import Callable, Collection, Iterator
 
-from conversation_tracker.core.model.address import mailboxes
-from conversation_tracker.core.model.alias import in_domains
+from conversation_tracker.core.model.address import find_mailboxes
+from conversation_tracker.core.model.alias import find_domain
 from conversation_tracker.core.model.first_pass import Verdict
 from conversation_tracker.core.model.message import Message
-from conversation_tracker.core.syntax.results import Result, results
+from conversation_tracker.core.syntax.results import Result, parse_results
 from conversation_tracker.core.syntax.signature import is_plain
 
 _HELO = re.compile(r"[A-Za-z0-9._:\[\]-]*+")
@@ -27,7 +27,7 @@ _METHODS = tuple(name.encode() for name in _METHOD_NAMES)
 _NAMES = ("header.d", "header.i", "header.from", "smtp.mailfrom")
 
 
-def verdict(message: Message, authserv_id: str) -> Verdict:
+def find_verdict(message: Message, authserv_id: str) -> Verdict:
     """Tell what is known of a message's author.
 
     Args:
@@ -44,9 +44,9 @@ def verdict(message: Message, authserv_id: str) -> Verdict:
         return "trusted"
     if not authserv_id:
         return "unverified"
-    domains = set(_passed(message, authserv_id))
+    domains = set(_find_passes(message, authserv_id))
     aligned = [
-        any(_aligned(domain, author.domain) for domain in domains) for author in message.authors
+        any(_is_aligned(domain, author.domain) for domain in domains) for author in message.authors
     ]
     return "verified" if aligned and all(aligned) else "failed"
 
@@ -62,26 +62,26 @@ def bears_our_signature(message: Message, authserv_id: str, alias_domains: Colle
         authserv_id: whose results to believe, "" for nobody's.
         alias_domains: all alias domains.
     """
-    authors = {in_domains(author.domain, alias_domains) for author in message.authors}
+    authors = {find_domain(author.domain, alias_domains) for author in message.authors}
     if not authserv_id or len(authors) != 1 or None in authors or message.arrival.split:
         return False
     return any(
-        in_domains(domain, alias_domains) in authors
-        for domain in _passed(message, authserv_id, ("dkim",))
+        find_domain(domain, alias_domains) in authors
+        for domain in _find_passes(message, authserv_id, ("dkim",))
     )
 
 
-def _passed(
+def _find_passes(
     message: Message, authserv_id: str, methods: Collection[str] = _METHOD_NAMES
 ) -> Iterator[str]:
     """Go through the domains that one of some methods passed for."""
     found = []
     for value in message.values(b"authentication-results"):
-        message.means.check()
-        found += [r for r in results(value, authserv_id) if r.result == "pass"]
+        message.limits.check()
+        found += [r for r in parse_results(value, authserv_id) if r.result == "pass"]
     if found and _is_harmless(message):
         for result in found:
-            if result.method in methods and (domain := _domain(result)) is not None:
+            if result.method in methods and (domain := _find_domain(result)) is not None:
                 yield domain
 
 
@@ -91,7 +91,7 @@ def _is_harmless(message: Message) -> bool:
     return (
         _HELO.fullmatch(message.arrival.helo) is not None
         and (message.null or (sender is not None and _LOCAL.fullmatch(sender.local) is not None))
-        and all(_is_plain_author(value, message.means.check) for value in message.values(b"from"))
+        and all(_is_plain_author(value, message.limits.check) for value in message.values(b"from"))
         and all(is_plain(value) for name in _SIGNATURES for value in message.values(name))
     )
 
@@ -101,10 +101,10 @@ def _is_plain_author(value: bytes, check: Callable[[], None]) -> bool:
     low = value.lower()
     if b"=" in low and b"pass" in low and any(method in low for method in _METHODS):
         return False
-    return all(mailbox.address is not None for mailbox in mailboxes(value, check))
+    return all(mailbox.address is not None for mailbox in find_mailboxes(value, check))
 
 
-def _domain(result: Result) -> str | None:
+def _find_domain(result: Result) -> str | None:
     """Give the domain that a result speaks for, None where it speaks for none."""
     if result.repeated or not all(
         _is_plain(result.properties[name]) for name in _NAMES if name in result.properties
@@ -138,7 +138,7 @@ def _is_within(domain: str, other: str) -> bool:
     return domain == other or domain.endswith("." + other)
 
 
-def _aligned(domain: str, wanted: str) -> bool:
+def _is_aligned(domain: str, wanted: str) -> bool:
     """Tell whether one domain is, or is above or below, the other, and no top level domain."""
     shorter, longer = sorted((domain, wanted), key=len)
     return domain == wanted or ("." in shorter and longer.endswith("." + shorter))

@@ -15,7 +15,9 @@ from conversation_tracker.core.model.message import Message
 _BELIEVED = ("trusted", "verified")
 
 
-def falsely_store(message: Message, conversation: Conversation, found: Verdict) -> list[Address]:
+def find_false_store_authors(
+    message: Message, conversation: Conversation, found: Verdict
+) -> list[Address]:
     """Give the authors who claim to be the store and are not.
 
     Args:
@@ -29,7 +31,7 @@ def falsely_store(message: Message, conversation: Conversation, found: Verdict) 
     return [author for author in message.authors if author.domain in domains]
 
 
-def flagged(message: Message, conversation: Conversation, found: Verdict) -> bool:
+def has_false_claim(message: Message, conversation: Conversation, found: Verdict) -> bool:
     """Tell whether a message claims to be somebody's who takes part, or the store's, and is not.
 
     Args:
@@ -37,33 +39,35 @@ def flagged(message: Message, conversation: Conversation, found: Verdict) -> boo
         conversation: the order it is for, as it was before.
         found: what is known of its author.
     """
-    if falsely_store(message, conversation, found):
+    if find_false_store_authors(message, conversation, found):
         return True
     return found == "failed" and any(_taking_part(message, conversation))
 
 
-def unwelcome(message: Message, conversation: Conversation, found: Verdict) -> bool:
+def is_unwelcome(message: Message, conversation: Conversation, found: Verdict) -> bool:
     """Tell whether the store refuses a message for whom it is from, by what its row says.
 
-    Arguments as for `flagged`. Guests are unknown, and every author must be known.
+    Arguments as for `has_false_claim`. Guests are unknown, and every author must be known.
     """
     store = conversation.store
-    if store.spoofed_senders == "reject" and flagged(message, conversation, found):
+    if store.spoofed_senders == "reject" and has_false_claim(message, conversation, found):
         return True
-    return store.unknown_senders == "reject" and not all(_known(message, conversation, found))
+    return store.unknown_senders == "reject" and not all(
+        _judge_authors(message, conversation, found)
+    )
 
 
 def _taking_part(message: Message, conversation: Conversation) -> Iterator[bool]:
     for author in message.authors:
-        participant = conversation.whose(author)
+        participant = conversation.find_owner(author)
         known = participant is not None and participant.recorded and participant.role != "return"
         yield known or author.domain in conversation.store.sender_domains
 
 
-def _known(message: Message, conversation: Conversation, found: Verdict) -> Iterator[bool]:
+def _judge_authors(message: Message, conversation: Conversation, found: Verdict) -> Iterator[bool]:
     for author in message.authors:
         if author.domain in conversation.store.sender_domains:
             yield found in _BELIEVED
             continue
-        participant = conversation.whose(author)
+        participant = conversation.find_owner(author)
         yield bool(participant and participant.introduced and participant.role != "return")

@@ -10,29 +10,29 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 
-from conversation_tracker.core.masking.header.headers import ADDRESS_HEADERS
-from conversation_tracker.core.masking.part import invitation, written
-from conversation_tracker.core.model.address import Address, AddressError, mailboxes
-from conversation_tracker.core.model.alias import in_domains
+from conversation_tracker.core.base.header_names import ADDRESS_HEADERS
+from conversation_tracker.core.masking.part import invitation, text_addresses
+from conversation_tracker.core.model.address import Address, AddressError, find_mailboxes
+from conversation_tracker.core.model.alias import find_domain
 from conversation_tracker.core.model.conversation import Conversation, Store
 from conversation_tracker.core.model.first_pass import Verdict
 from conversation_tracker.core.model.message import Message
-from conversation_tracker.core.model.variant import base, single_label
+from conversation_tracker.core.model.variant import base_identity, is_single_label
 from conversation_tracker.core.rules import claims
 from conversation_tracker.core.syntax import unsubscribing
-from conversation_tracker.core.syntax.encoded_words import decoded
-from conversation_tracker.core.views.view import structure
+from conversation_tracker.core.syntax.encoded_words import decode_words
+from conversation_tracker.core.views.view import read_structure
 
 _NAMING = (b"from", b"sender", b"to", b"cc")
 _ANSWERS = 10
 """Reply-To addresses of one message that take part; who writes more of them means nobody."""
 
 
-def gathered(
+def gather(
     message: Message,
     conversation: Conversation,
     outsiders: Sequence[Address],
-    mint: Callable[[], str],
+    make_token: Callable[[], str],
     found: Verdict,
     own: Store | None,
     alias_domains: Collection[str],
@@ -57,35 +57,37 @@ def gathered(
     """
     assert message.author is not None
     ours = own is not None and own.name == conversation.store.name
-    introducing = _introducing(message, conversation, found, ours=ours)
-    claimed = message.author in claims.falsely_store(message, conversation, found)
+    introducing = _is_introducing(message, conversation, found, ours=ours)
+    claimed = message.author in claims.find_false_store_authors(message, conversation, found)
     conversation = conversation.join(
-        message.author, "partner", mint, introduced=ours, claimed=claimed
+        message.author, "partner", make_token, introduced=ours, claimed=claimed
     )
-    conversation = _recipients(message, conversation, outsiders, mint, introducing, ours=ours)
+    conversation = _add_recipients(
+        message, conversation, outsiders, make_token, introducing, ours=ours
+    )
     for recipient in message.recipients:
         if recipient.order == conversation.order.id and recipient.token is not None:
-            conversation = conversation.with_part(recipient.token)
+            conversation = conversation.admit_return_address(recipient.token)
     left: set[str] = set()
-    for address, kept in _named(message, alias_domains):
+    for address, kept in _find_people(message, alias_domains):
         if introducing:
-            conversation = conversation.join(address, "partner", mint)
-        elif (known := conversation.known(address)) is not None:
-            conversation = conversation.with_part(known.token)
-        elif message.arrival.passage is None and (kept or not conversation.full):
+            conversation = conversation.join(address, "partner", make_token)
+        elif (known := conversation.find_any(address)) is not None:
+            conversation = conversation.admit_return_address(known.token)
+        elif message.arrival.passage is None and (kept or not conversation.is_full):
             conversation = conversation.join(
-                address, "partner", mint, introduced=False, named=not kept
+                address, "partner", make_token, introduced=False, named=not kept
             )
         else:
             left.add(address.key)
-    conversation = _claimed(message, conversation, found)
-    conversation = _answers(message, conversation, mint, alias_domains, left)
+    conversation = _note_claims(message, conversation, found)
+    conversation = _add_return_addresses(message, conversation, make_token, alias_domains, left)
     # Who is left out of Cc may be whom to answer: an answer must reach them.
     present = {each.address.key for each in conversation if each.address is not None}
-    return conversation.without(left - present)
+    return conversation.leave_out(left - present)
 
 
-def mentioned(message: Message, conversation: Conversation) -> Iterator[str]:
+def find_mentions(message: Message, conversation: Conversation) -> Iterator[str]:
     """Go through whom a message names that the database may know and did not give.
 
     Args:
@@ -95,20 +97,20 @@ def mentioned(message: Message, conversation: Conversation) -> Iterator[str]:
     Returns:
         Identities (`Address.key`); some more than once.
     """
-    for participant in conversation.joined:
+    for participant in conversation.new_participants:
         if participant.address is not None:
             yield participant.address.key
         if participant.address is not None and participant.role != "return":
             # Whom the database did not give may be known by the address without a tag.
-            yield base(participant.address)
+            yield base_identity(participant.address)
     yield from conversation.left_out
     known = {each.address.key for each in conversation.apart if each.address is not None}
-    for address in _addresses(message, everywhere=conversation.full):
-        if address.key not in known and conversation.of(address) is None:
+    for address in _find_addresses(message, everywhere=conversation.is_full):
+        if address.key not in known and conversation.find_exact(address) is None:
             yield address.key
 
 
-def _addresses(message: Message, *, everywhere: bool) -> Iterator[Address]:
+def _find_addresses(message: Message, *, everywhere: bool) -> Iterator[Address]:
     """Go through the addresses in address headers, or, of so many at most, everywhere.
 
     Of an order's guests the newest are read with it. Only where there may be more, a text may name
@@ -116,26 +118,36 @@ def _addresses(message: Message, *, everywhere: bool) -> Iterator[Address]:
     """
     for header in message.headers:
         if header.key in ADDRESS_HEADERS:
-            message.means.check()
-            found = (mailbox.address for mailbox in mailboxes(header.value, message.means.check))
+            message.limits.check()
+            found = (
+                mailbox.address for mailbox in find_mailboxes(header.value, message.limits.check)
+            )
             yield from (address for address in found if address is not None)
     if everywhere:
-        texts = (h for h in message.headers if h.key not in ADDRESS_HEADERS and _may(h.value))
+        texts = (
+            h
+            for h in message.headers
+            if h.key not in ADDRESS_HEADERS and _may_hold_address(h.value)
+        )
         in_headers = (
             a
             for h in texts
-            for a in written.in_text(decoded(h.value, message.means.check), message.means)
+            for a in text_addresses.find_in_text(
+                decode_words(h.value, message.limits.check), message.limits
+            )
         )
-        in_body = written.addresses(structure(message), message.body, message.means)
-        yield from islice(chain(in_headers, in_body), written.MOST)
+        in_body = text_addresses.find_addresses(
+            read_structure(message), message.body, message.limits
+        )
+        yield from islice(chain(in_headers, in_body), text_addresses.MOST)
 
 
-def _may(value: bytes) -> bool:
+def _may_hold_address(value: bytes) -> bool:
     """Tell cheaply whether an address may stand in a header's value."""
     return b"@" in value or b"=?" in value or b"%40" in value
 
 
-def _introducing(
+def _is_introducing(
     message: Message, conversation: Conversation, found: Verdict, *, ours: bool
 ) -> bool:
     """Tell whether whom the author names is introduced.
@@ -144,84 +156,88 @@ def _introducing(
     """
     if message.arrival.split or message.author is None:
         return False
-    author = conversation.whose(message.author)
+    author = conversation.find_owner(message.author)
     by_name = author is not None and author.introduced and author.role != "return"
     return ours or (by_name and found in ("trusted", "verified"))
 
 
-def _recipients(
+def _add_recipients(
     message: Message,
     conversation: Conversation,
     outsiders: Sequence[Address],
-    mint: Callable[[], str],
+    make_token: Callable[[], str],
     introducing: bool,
     *,
     ours: bool,
 ) -> Conversation:
     """Let the recipients take part; of the store's own mail, one is the buyer if there is none."""
-    buyer = _buyer(message, conversation, outsiders) if ours else None
+    buyer = _choose_buyer(message, conversation, outsiders) if ours else None
     if buyer is not None:
-        conversation = conversation.join(buyer, "buyer", mint)
+        conversation = conversation.join(buyer, "buyer", make_token)
     for address in outsiders:
-        conversation = conversation.join(address, "partner", mint, introduced=introducing)
+        conversation = conversation.join(address, "partner", make_token, introduced=introducing)
     return conversation
 
 
-def _buyer(
+def _choose_buyer(
     message: Message, conversation: Conversation, outsiders: Sequence[Address]
 ) -> Address | None:
     """Choose the buyer: the first in To that is a real recipient, else the first recipient."""
-    if conversation.has("buyer"):
+    if conversation.has_role("buyer"):
         return None
-    possible = [each for each in outsiders if _nobody_yet(each, conversation)]
+    possible = [each for each in outsiders if _is_nobody_yet(each, conversation)]
     keys = {each.key for each in possible}
     to = (
-        m.address for value in message.values(b"to") for m in mailboxes(value, message.means.check)
+        m.address
+        for value in message.values(b"to")
+        for m in find_mailboxes(value, message.limits.check)
     )
     named = (address for address in to if address is not None and address.key in keys)
     return next(named, possible[0] if possible else None)
 
 
-def _nobody_yet(address: Address, conversation: Conversation) -> bool:
-    known = conversation.whose(address)
+def _is_nobody_yet(address: Address, conversation: Conversation) -> bool:
+    known = conversation.find_owner(address)
     return address.domain not in conversation.store.sender_domains and (
         known is None or not known.introduced
     )
 
 
-def _named(message: Message, alias_domains: Collection[str]) -> Iterator[tuple[Address, bool]]:
+def _find_people(
+    message: Message, alias_domains: Collection[str]
+) -> Iterator[tuple[Address, bool]]:
     """Go through whom a message names, and whether they must not be left out: an organiser."""
-    invited = list(invitation.people(structure(message), message.body, message.means))
+    invited = list(invitation.find_people(read_structure(message), message.body, message.limits))
     organizers = {person.address.key for person in invited if person.organizer}
     met: set[str] = set()
-    for address in (*_written(message), *(person.address for person in invited)):
-        message.means.check()
-        if address.key in met or single_label(address):
+    for address in (*_find_in_text(message), *(person.address for person in invited)):
+        message.limits.check()
+        if address.key in met or is_single_label(address):
             continue
         met.add(address.key)
-        if in_domains(address.domain, alias_domains) is None:
+        if find_domain(address.domain, alias_domains) is None:
             yield address, address.key in organizers
 
 
-def _written(message: Message) -> Iterator[Address]:
+def _find_in_text(message: Message) -> Iterator[Address]:
     for name in _NAMING:
         for value in message.values(name):
-            for mailbox in mailboxes(value, message.means.check):
+            for mailbox in find_mailboxes(value, message.limits.check):
                 if mailbox.address is not None:
                     yield mailbox.address
 
 
-def _claimed(message: Message, conversation: Conversation, found: Verdict) -> Conversation:
+def _note_claims(message: Message, conversation: Conversation, found: Verdict) -> Conversation:
     """Note who is only claimed to be the store: their soft alias would look like its word."""
-    authors = claims.falsely_store(message, conversation, found)
-    known = (conversation.whose(author) for author in authors)
+    authors = claims.find_false_store_authors(message, conversation, found)
+    known = (conversation.find_owner(author) for author in authors)
     return conversation.only_hard(each.token for each in known if each is not None)
 
 
-def _answers(
+def _add_return_addresses(
     message: Message,
     conversation: Conversation,
-    mint: Callable[[], str],
+    make_token: Callable[[], str],
     alias_domains: Collection[str],
     left: set[str],
 ) -> Conversation:
@@ -231,34 +247,34 @@ def _answers(
     """
     author = message.author
     assert author is not None
-    owner = conversation.whose(author)
+    owner = conversation.find_owner(author)
     assert owner is not None
     found = [
         m.address
         for value in message.values(b"reply-to")
-        for m in mailboxes(value, message.means.check)
+        for m in find_mailboxes(value, message.limits.check)
     ]
     if owner.role == "store" and owner.token not in conversation.hard_only:
         found += _unsubscribing(message)
-    wanted = {a.key: a for a in found if a is not None and not single_label(a)}
+    wanted = {a.key: a for a in found if a is not None and not is_single_label(a)}
     wanted.pop(author.key, None)
-    real = [a for a in wanted.values() if in_domains(a.domain, alias_domains) is None]
+    real = [a for a in wanted.values() if find_domain(a.domain, alias_domains) is None]
     for number, address in enumerate(real):
         if number < _ANSWERS:
-            conversation = conversation.answering(address, owner, mint)
-        elif conversation.whose(address) is None:
+            conversation = conversation.add_return_address(address, owner, make_token)
+        elif conversation.find_owner(address) is None:
             left.add(address.key)
     sender = message.sender
     if sender is None or sender.key == author.key:
         return conversation
-    if in_domains(sender.domain, alias_domains) is None:
-        conversation = conversation.answering(sender, owner, mint)
+    if find_domain(sender.domain, alias_domains) is None:
+        conversation = conversation.add_return_address(sender, owner, make_token)
     return conversation
 
 
 def _unsubscribing(message: Message) -> Iterator[Address]:
     for value in message.values(unsubscribing.FIELD):
-        message.means.check()
+        message.limits.check()
         for text in unsubscribing.find_addresses(value):
             with suppress(AddressError):
                 yield Address.parse(text)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.address import Address
-from conversation_tracker.core.model.alias import in_domains
+from conversation_tracker.core.model.alias import find_domain
 from conversation_tracker.core.model.message import INTERNAL, Message, Recipient
 from conversation_tracker.core.model.plan import AddRecipient, DeleteRecipient, Plan
 from conversation_tracker.core.views import copies
@@ -19,7 +19,7 @@ HERE = "postmaster"
 _NAMES = frozenset({"postmaster", "abuse"})
 
 
-def addressed(address: Address, alias_domains: Collection[str]) -> bool:
+def is_postmaster(address: Address, alias_domains: Collection[str]) -> bool:
     """Tell whether an address is the postmaster's of an alias domain, in any letter case.
 
     Only the domain itself has one: what lies below it are soft aliases.
@@ -31,17 +31,17 @@ def addressed(address: Address, alias_domains: Collection[str]) -> bool:
     return address.domain in alias_domains and address.local.lower() in _NAMES
 
 
-def unreachable(postmaster: str, alias_domains: Collection[str]) -> bool:
+def is_unreachable(postmaster: str, alias_domains: Collection[str]) -> bool:
     """Tell whether mail to who is to read it would come back to the tracker.
 
     Args:
         postmaster: their address, or HERE.
         alias_domains: all alias domains.
     """
-    return in_domains(postmaster.rpartition("@")[2], alias_domains) is not None
+    return find_domain(postmaster.rpartition("@")[2], alias_domains) is not None
 
 
-def alone(recipients: Collection[Recipient]) -> bool:
+def goes_to_postmasters(recipients: Collection[Recipient]) -> bool:
     """Tell whether a message goes to nobody but postmasters."""
     return bool(recipients) and all(each.postmaster for each in recipients)
 
@@ -60,7 +60,7 @@ def plan(message: Message, postmaster: str) -> Plan:
         may write. Should it come back for ever, Postfix's own limit of hops ends it.
     """
     values = [None if h.key in INTERNAL else h.value for h in message.headers]
-    gone = tuple(copies.changed(message, values))
+    gone = tuple(copies.edit_headers(message, values))
     if len(message.recipients) == 1:
         [recipient] = message.recipients
         return Plan(edits=(*gone, DeleteRecipient(recipient.raw), AddRecipient(postmaster)))

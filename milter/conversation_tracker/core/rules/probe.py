@@ -15,13 +15,13 @@ from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.replies import Reply
-from conversation_tracker.core.rules.authentication import verdict
+from conversation_tracker.core.rules.authentication import find_verdict
 
 _LOCAL = re.compile(r"probe-([0-9a-f]{8})-([0-9a-f]{32})")
 _LIFETIME = 300.0  # seconds, and as much for clocks that differ
 
 
-def address(domain: str, now: float, secret: bytes) -> str:
+def make_address(domain: str, now: float, secret: bytes) -> str:
     """Make a probe's address.
 
     Args:
@@ -57,7 +57,7 @@ def answer(message: Message, authserv_id: str) -> Reply:
         authserv_id: whose results to believe, "" for nobody's.
     """
     outside = replace(message, arrival=replace(message.arrival, trusted=False))
-    match verdict(outside, authserv_id):
+    match find_verdict(outside, authserv_id):
         case "verified":
             return replies.PROBE_BELIEVED
         case "failed":

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.address import Address, AddressError
-from conversation_tracker.core.model.alias import Bounce, Hard, NotAnAlias, Soft, decode, in_domains
+from conversation_tracker.core.model.alias import (
+    Bounce,
+    Hard,
+    NotAnAlias,
+    Soft,
+    decode,
+    find_domain,
+)
 from conversation_tracker.core.model.message import Recipient
 from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.core.rules import postmaster
@@ -93,9 +100,9 @@ def classify_recipient(
         address = Address.parse(text)
     except AddressError:
         domain = text.rpartition(b"@")[2].decode("ascii", "replace").lower().rstrip(".")
-        inside = in_domains(domain, domains) is not None
+        inside = find_domain(domain, domains) is not None
         return replies.UNKNOWN_ALIAS if inside else Recipient(raw, None)
-    if in_domains(address.domain, domains) is None:
+    if find_domain(address.domain, domains) is None:
         if rcpt.split:
             # Postfix routes the domain here and no store has it: going on, it would go round.
             # A new one is heard of a moment later, and the first pass has answered 250.
@@ -103,8 +110,8 @@ def classify_recipient(
         return Recipient(raw, address, original=rcpt.original)
     if is_probe(address):
         return ProbeAddress()
-    if postmaster.addressed(address, domains):
-        if postmaster.unreachable(reader, domains):
+    if postmaster.is_postmaster(address, domains):
+        if postmaster.is_unreachable(reader, domains):
             return replies.TRY_LATER
         return Recipient(raw, address, postmaster=True)
     return _classify_alias(Recipient(raw, address), address, domains)

@@ -11,18 +11,19 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
-from conversation_tracker.core.base.means import ENDLESS, Octets, Overdue
-from conversation_tracker.core.masking.header.display_names import without_name
-from conversation_tracker.core.masking.header.headers import ADDRESS_HEADERS
+from conversation_tracker.core.base.header_names import ADDRESS_HEADERS
+from conversation_tracker.core.base.limits import UNLIMITED, Overdue
+from conversation_tracker.core.base.octets import Octets
+from conversation_tracker.core.masking.header.display_names import remove_name
 from conversation_tracker.core.masking.header.phrases import quote_names
-from conversation_tracker.core.masking.part import body as mime
-from conversation_tracker.core.masking.part.attachment import fate_of
+from conversation_tracker.core.masking.part import message_body
+from conversation_tracker.core.masking.part.attachment import choose_fate
 from conversation_tracker.core.model import automatic
-from conversation_tracker.core.model.address import mailboxes
+from conversation_tracker.core.model.address import find_mailboxes
 from conversation_tracker.core.model.conversation import (
     Conversation,
     Direction,
-    Mapped,
+    MappedId,
     Participant,
 )
 from conversation_tracker.core.model.first_pass import Verdict
@@ -30,15 +31,15 @@ from conversation_tracker.core.model.message import Header, Message, render
 from conversation_tracker.core.model.plan import Record, Refusal
 from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.core.rules import claims
-from conversation_tracker.core.rules.authentication import verdict
-from conversation_tracker.core.rules.joining import mentioned
-from conversation_tracker.core.scanning.found import Hit
+from conversation_tracker.core.rules.authentication import find_verdict
+from conversation_tracker.core.rules.joining import find_mentions
+from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import Scanner
-from conversation_tracker.core.syntax.encoded_words import decoded
+from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.views import calendar_ids
-from conversation_tracker.core.views.message_ids import mapped, shown
+from conversation_tracker.core.views.message_ids import map_ids, show_ids
 from conversation_tracker.core.views.suspects import find_suspects
-from conversation_tracker.core.views.view import View, structure
+from conversation_tracker.core.views.view import View, read_structure
 
 _WORDS = 200
 # Characters of HTML that surely make these: of the 320 of an address, an alias leaves some 40.
@@ -49,7 +50,7 @@ _NOT_KEPT = b"[The body holds an address that cannot be masked, and is not kept.
 _ANY_ADDRESS = re.compile(r"(?<![^\s<>(),;:\"'])(?![0-9a-f]{32}@)[^\s<>(),;:\"']+@[^\s<>(),;:\"']+")
 
 
-def record(
+def make_record(
     message: Message,
     conversation: Conversation,
     author: Participant,
@@ -78,17 +79,17 @@ def record(
     Raises:
         TooComplex: the body's structure is over the limits.
     """
-    view = View(conversation, None, alias_domains=alias_domains, means=message.means)
-    shown = view.opened(message)
-    kept, body, view = _kept(shown, view, scanner, author)
-    sender = conversation.whose(message.sender) if message.sender is not None else None
-    sender_name, message_id, subject, first_words, *names = _texts(view, shown, scanner)
+    view = View(conversation, None, alias_domains=alias_domains, limits=message.limits)
+    shown = view.open_signature(message)
+    kept, body, view = _mask_message(shown, view, scanner, author)
+    sender = conversation.find_owner(message.sender) if message.sender is not None else None
+    sender_name, message_id, subject, first_words, *names = _mask_texts(view, shown, scanner)
     return Record(
         order=conversation.order.id,
-        joined=conversation.joined,
+        joined=conversation.new_participants,
         digest=message.digest,
         queue_id=message.arrival.queue_id,
-        direction=_direction(conversation, author, [participant for participant, _ in to]),
+        direction=_choose_direction(conversation, author, [participant for participant, _ in to]),
         sender=author.token,
         return_path=sender.token if sender is not None else None,
         recipients=tuple((participant.token, bounce) for participant, bounce in to),
@@ -100,47 +101,47 @@ def record(
         attachment_names=tuple(names),
         automatic=automatic.is_automatic(message),
         auto_reply=automatic.is_answer(message),
-        raw=render(kept, body, message.means),
+        raw=render(kept, body, message.limits),
         identifiers=_identifiers(message, conversation),
         verdict=verdict,
         first_pass=not message.arrival.split,
-        notes=_notes(message, shown, view, body),
+        notes=_make_notes(message, shown, view, body),
         own=own,
-        brief=message.brief,
-        mentioned=tuple(dict.fromkeys(mentioned(message, conversation))),
+        brief=message.is_brief,
+        mentioned=tuple(dict.fromkeys(find_mentions(message, conversation))),
     )
 
 
-def _identifiers(message: Message, conversation: Conversation) -> tuple[Mapped, ...]:
+def _identifiers(message: Message, conversation: Conversation) -> tuple[MappedId, ...]:
     """Give the identifiers to map back: of the message, and of invitations in it."""
-    invited = calendar_ids.mapped(message, structure(message), conversation)
-    found = {each.ours: each for each in (*mapped(message, conversation), *invited)}
+    invited = calendar_ids.map_ids(message, read_structure(message), conversation)
+    found = {each.ours: each for each in (*map_ids(message, conversation), *invited)}
     return tuple(found.values())
 
 
-def _notes(message: Message, shown: Message, view: View, kept: Octets) -> tuple[str, ...]:
+def _make_notes(message: Message, shown: Message, view: View, kept: Octets) -> tuple[str, ...]:
     """Tell what holds an address and is no text, which signatures go, how many are left out.
 
     Where the message was taken out of its signature, its own parts are told behind that.
     """
-    part = structure(message)
-    found: list[mime.Look] = []
+    part = read_structure(message)
+    found: list[message_body.UnmaskedPart] = []
     for each in (message, shown) if shown is not message else (message,):
-        found += mime.look(
-            structure(each), each.body, view.others, each.means, view.quiet, view.condemned
+        found += message_body.find_unmasked_parts(
+            read_structure(each), each.body, view.others, each.limits, view.quiet, view.condemned
         )
     told = {each.number for each in found}
     policy = view.conversation.store.attachments_with_address
-    signatures = mime.unsigned(part, message.body, kept, view.quiet.unsigned)
+    signatures = message_body.find_removed_signatures(part, message.body, kept, view.quiet.unsigned)
     parts = (
-        f"{each.number} {each.type} {each.kind}{fate_of(each.kind, policy)}"
+        f"{each.number} {each.type} {each.kind}{choose_fate(each.kind, policy)}"
         for each in (*found, *(each for each in signatures if each.number not in told))
     )
     left = len(view.conversation.left_out)
     return (*parts, f"left out: {left}") if left else tuple(parts)
 
 
-def refusal(
+def make_refusal(
     message: Message,
     conversation: Conversation,
     recipient: str | None,
@@ -158,29 +159,29 @@ def refusal(
             what claims to be theirs is not named.
     """
     view = View(conversation, None)
-    author = conversation.whose(message.author) if message.author is not None else None
+    author = conversation.find_owner(message.author) if message.author is not None else None
     # The time for it may be over; what is looked at here is short.
-    found = verdict(replace(message, means=ENDLESS), authserv_id)
-    if claims.flagged(message, conversation, found):
+    found = find_verdict(replace(message, limits=UNLIMITED), authserv_id)
+    if claims.has_false_claim(message, conversation, found):
         author = None
     return Refusal(
         order=conversation.order.id,
         digest=message.digest,
         author=author.token if author is not None else None,
         recipient=recipient,
-        subject=_anonymous(_text(view, message, b"subject")[:_SUBJECT]),
+        subject=_anonymise(_find_text(view, message, b"subject")[:_SUBJECT]),
         reply=str(reply),
     )
 
 
 def invited(message: Message) -> list[str]:
     """Give the identifiers in a message's invitations, in angle brackets; none if it is refused."""
-    with suppress(mime.TooComplex, Overdue):
-        return calendar_ids.referenced(message, structure(message))
+    with suppress(message_body.TooComplex, Overdue):
+        return calendar_ids.find_references(message, read_structure(message))
     return []
 
 
-def _kept(
+def _mask_message(
     message: Message, view: View, scanner: Scanner, author: Participant
 ) -> tuple[tuple[Header, ...], Octets, View]:
     """Give what is kept of the message itself: masked, and without what could not be; and the view.
@@ -190,11 +191,11 @@ def _kept(
     """
     values = view.headers(message, protected=True)
     alias = f"{author.token}@{view.conversation.order.alias_domain}"
-    name = view.text(_author_name(message))
+    name = view.text(_find_author_name(message))
     kept = tuple(
         Header(
             header.name,
-            without_name(value, alias, name) if header.key in ADDRESS_HEADERS else value,
+            remove_name(value, alias, name) if header.key in ADDRESS_HEADERS else value,
         )
         for header, value in zip(message.headers, values, strict=True)
         if value is not None
@@ -205,8 +206,8 @@ def _kept(
             view = view.without(find_suspects(message, view, scanner))
             if view.condemned:
                 headers, body, hits = _masked(kept, message, view, scanner)
-        return *_clean(headers, body, hits, scanner), view
-    except mime.Unmaskable:
+        return *_remove_leaks(headers, body, hits, scanner), view
+    except message_body.Unmaskable:
         return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT, view
 
 
@@ -218,12 +219,13 @@ def _masked(
     headers = tuple(
         Header(h.name, value)
         for h in kept
-        if (value := mime.content_field(h.key, h.value, message.body, body)) is not None
+        if (value := message_body.make_content_field(h.key, h.value, message.body, body))
+        is not None
     )
     return headers, body, scanner.scan(headers, body)
 
 
-def _clean(
+def _remove_leaks(
     headers: tuple[Header, ...], body: Octets, hits: Sequence[Hit], scanner: Scanner
 ) -> tuple[tuple[Header, ...], Octets]:
     """Leave out of a masked message whatever still shows an address."""
@@ -235,43 +237,43 @@ def _clean(
     return tuple(h for h in headers if not scanner.scan([h], b"")), body
 
 
-def _texts(view: View, message: Message, scanner: Scanner) -> list[str]:
+def _mask_texts(view: View, message: Message, scanner: Scanner) -> list[str]:
     """Give author's name, message identifier, subject and first words; then the names of files."""
-    part = structure(message)
-    return _shown(
+    part = read_structure(message)
+    return _blank_leaks(
         [
-            view.text(_author_name(message)),
-            _message_id(view, message),
-            _text(view, message, b"subject")[:_SUBJECT],
-            _first_words(view, part, message),
-            *map(view.text, mime.attachment_names(part, message.body)),
+            view.text(_find_author_name(message)),
+            _find_message_id(view, message),
+            _find_text(view, message, b"subject")[:_SUBJECT],
+            _find_first_words(view, part, message),
+            *map(view.text, message_body.find_attachment_names(part, message.body)),
         ],
         scanner,
     )
 
 
-def _shown(texts: Sequence[str], scanner: Scanner) -> list[str]:
+def _blank_leaks(texts: Sequence[str], scanner: Scanner) -> list[str]:
     """Give texts, but each that still shows an address without any."""
     fields = [Header(b"", text.encode("utf-8", "replace")) for text in texts]
     if not scanner.scan(fields, b""):
         return list(texts)
     return [
-        _anonymous(text) if scanner.scan([field], b"") else text
+        _anonymise(text) if scanner.scan([field], b"") else text
         for text, field in zip(texts, fields, strict=True)
     ]
 
 
-def _first_words(view: View, part: mime.Part, message: Message) -> str:
-    words = view.text(mime.text(part, message.body, _ENOUGH)).split(None, _WORDS)
+def _find_first_words(view: View, part: message_body.Part, message: Message) -> str:
+    words = view.text(message_body.read_text(part, message.body, _ENOUGH)).split(None, _WORDS)
     return " ".join(words[:_WORDS])[:_WORDS]
 
 
-def _anonymous(text: str) -> str:
+def _anonymise(text: str) -> str:
     """Take every address out of a text: a stranger's has no alias that could stand for it."""
     return _ANY_ADDRESS.sub("[address]", text)
 
 
-def _direction(
+def _choose_direction(
     conversation: Conversation, author: Participant, to: Sequence[Participant]
 ) -> Direction:
     if author.role == "buyer":
@@ -280,17 +282,17 @@ def _direction(
     return "outbound" if to_buyer else "internal"
 
 
-def _message_id(view: View, message: Message) -> str:
-    value = shown(message.first(b"message-id") or b"", view.conversation, None, {})
-    return view.text(decoded(value)).strip()[:_IDENTIFIER]
+def _find_message_id(view: View, message: Message) -> str:
+    value = show_ids(message.first(b"message-id") or b"", view.conversation, None, {})
+    return view.text(decode_words(value)).strip()[:_IDENTIFIER]
 
 
-def _author_name(message: Message) -> str:
+def _find_author_name(message: Message) -> str:
     # As a copy writes it: with a bare comma in it, it is still one name.
-    value = quote_names(message.first(b"from") or b"", message.means.check)
-    found = mailboxes(value, message.means.check)
+    value = quote_names(message.first(b"from") or b"", message.limits.check)
+    found = find_mailboxes(value, message.limits.check)
     return found[0].name if found else ""
 
 
-def _text(view: View, message: Message, name: bytes) -> str:
-    return view.text(decoded(message.first(name) or b""))
+def _find_text(view: View, message: Message, name: bytes) -> str:
+    return view.text(decode_words(message.first(name) or b""))

@@ -8,12 +8,12 @@ author, as of any mail they write. Pure; what takes too long raises Overdue.
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from conversation_tracker.core.model.address import Address, mailboxes
-from conversation_tracker.core.model.alias import Hard, NotAnAlias, Soft, decode, in_domains
+from conversation_tracker.core.model.address import Address, find_mailboxes
+from conversation_tracker.core.model.alias import Hard, NotAnAlias, Soft, decode, find_domain
 from conversation_tracker.core.model.conversation import Conversation, Store
 from conversation_tracker.core.model.message import Header, Message
 from conversation_tracker.core.rules import claims
-from conversation_tracker.core.rules.authentication import verdict
+from conversation_tracker.core.rules.authentication import find_verdict
 
 RESENT_FROM = b"resent-from"
 """The header field that names who sends a message on, in lower case."""
@@ -31,14 +31,14 @@ def find_alias(
     """
     if _resender(message, alias_domains) is None or not all(
         each.token is not None
-        or (each.outsider and each.address is not None and each.address.domain in stores)
+        or (each.is_outsider and each.address is not None and each.address.domain in stores)
         for each in message.recipients
     ):
         return None
     authors = [
         mailbox.address
         for value in message.values(b"from")
-        for mailbox in mailboxes(value, message.means.check)
+        for mailbox in find_mailboxes(value, message.limits.check)
     ]
     if len(authors) != 1 or authors[0] is None:
         return None
@@ -68,7 +68,7 @@ def adopt(
         go round.
     """
     sender = _resender(message, alias_domains)
-    participant = conversation.whose(sender) if sender is not None else None
+    participant = conversation.find_owner(sender) if sender is not None else None
     if participant is None or not participant.introduced or participant.role == "return":
         return None
     domains = conversation.store.sender_domains
@@ -82,15 +82,15 @@ def adopt(
         Header(each.name, resent_from) if each.key == b"from" else each for each in message.headers
     )
     own = replace(message, headers=headers)
-    if claims.falsely_store(own, conversation, verdict(own, authserv_id)):
+    if claims.find_false_store_authors(own, conversation, find_verdict(own, authserv_id)):
         return None
     return own
 
 
 def _resender(message: Message, alias_domains: Collection[str]) -> Address | None:
     """Return whom the first Resent-From names, None if it names nobody, several, or an alias."""
-    found = mailboxes(message.first(RESENT_FROM) or b"", message.means.check)
+    found = find_mailboxes(message.first(RESENT_FROM) or b"", message.limits.check)
     if len(found) != 1 or found[0].address is None:
         return None
     address = found[0].address
-    return address if in_domains(address.domain, alias_domains) is None else None
+    return address if find_domain(address.domain, alias_domains) is None else None

@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 
 import idna
 
-from conversation_tracker.core.scanning.chance import believed, pointers
+from conversation_tracker.core.scanning.short_addresses import find_pointers, is_long_enough
 
 _WINDOW = 160  # characters looked at before a domain: a local part with what a machine put before
 _TAGS = 8  # plus signs in one local part
@@ -52,7 +52,7 @@ _IN_DOMAIN = re.compile(r"[\w.-]")
 _STRING_TAGS = (0x0C, 0x13, 0x16, 0x1A, 0x81)  # ASN.1 strings that hold addresses, and rfc822Name
 
 
-class Watch:
+class AddressMatcher:
     """Knows the forbidden addresses, and whose each is."""
 
     def __init__(self, forbidden: Mapping[str, str]) -> None:
@@ -66,7 +66,7 @@ class Watch:
         self._forbidden = forbidden
         for key, token in forbidden.items():
             local, _, domain = key.rpartition(_AT)
-            for name in _spellings(domain):
+            for name in _find_spellings(domain):
                 self._domains.setdefault(name, _Locals(name)).add(local, token)
         for found in self._domains.values():
             found.complete()
@@ -85,7 +85,7 @@ class Watch:
     @cached_property
     def pointers(self) -> tuple[str, ...]:
         """Give what to look for inside base64 and hexadecimal digits, in lower case."""
-        found = (pointers(name, people.locals) for name, people in self._domains.items())
+        found = (find_pointers(name, people.locals) for name, people in self._domains.items())
         return tuple({word for words in found for word in words})
 
     @cached_property
@@ -119,22 +119,26 @@ class Watch:
         return people.owner(local) if people is not None else None
 
     @cached_property
-    def among_octets(self) -> "Watch":
+    def for_binary(self) -> "AddressMatcher":
         """Give who looks at octets that are no text, where short addresses stand by chance."""
-        if all(map(believed, self._forbidden)):
+        if all(map(is_long_enough, self._forbidden)):
             return self
-        return Watch({key: token for key, token in self._forbidden.items() if believed(key)})
+        return AddressMatcher(
+            {key: token for key, token in self._forbidden.items() if is_long_enough(key)}
+        )
 
     @cached_property
-    def too_short(self) -> "Watch":
-        """Give who looks for those addresses alone that `among_octets` passes over."""
-        return Watch({key: token for key, token in self._forbidden.items() if not believed(key)})
+    def for_short(self) -> "AddressMatcher":
+        """Give who looks for those addresses alone that `for_binary` passes over."""
+        return AddressMatcher(
+            {key: token for key, token in self._forbidden.items() if not is_long_enough(key)}
+        )
 
-    def named(self, low: str) -> bool:
+    def has_domain(self, low: str) -> bool:
         """Tell whether one of the domains stands in a lower-case text, whoever is there."""
         return any(name in low for name in self._domains)
 
-    def seen(self, low: str) -> Iterator[str]:
+    def find(self, low: str) -> Iterator[str]:
         """Go through the tokens of those whose address stands in a lower-case text."""
         for name, people in self._alone.items():
             at = low.find(name)
@@ -153,11 +157,11 @@ class Watch:
                 if (before := self._domains.get(low[start - length : start])) is not None:
                     yield from before.at(low, start - length)
 
-    def seen_in_bytes(self, data: bytes) -> Iterator[str]:
+    def find_in_bytes(self, data: bytes) -> Iterator[str]:
         """Go through the tokens of those whose address stands in bytes that are no text."""
-        yield from self.among_octets._seen_in_bytes(data)
+        yield from self.for_binary._search_bytes(data)
 
-    def _seen_in_bytes(self, data: bytes) -> Iterator[str]:
+    def _search_bytes(self, data: bytes) -> Iterator[str]:
         low = data.lower()
         plain = False
         # Where a domain is short, only what follows an at sign is more than chance.
@@ -171,16 +175,16 @@ class Watch:
                 yield from people.at_bytes(data, low, at + ahead)
                 at = low.find(wanted, at + 1)
         if plain:
-            yield from self.seen(low.translate(_ASCII_ONLY).decode("ascii"))
+            yield from self.find(low.translate(_ASCII_ONLY).decode("ascii"))
         # Without the last byte, either byte order is found.
         wide = [name.encode("utf-16-le")[:-1] for _, name in sought]
         if any(name in low for name in wide):
             for codec in ("utf-16-le", "utf-16-be"):
                 for start in (0, 1):
-                    yield from self.seen(data[start:].decode(codec, "replace").lower())
+                    yield from self.find(data[start:].decode(codec, "replace").lower())
         if b"\0\0\0" in data and any(name.encode("utf-32-le")[:-3] in low for _, name in sought):
             for start in range(4):  # either byte order of UTF-32
-                yield from self.seen(data[start::4].decode("ascii", "replace").lower())
+                yield from self.find(data[start::4].decode("ascii", "replace").lower())
 
 
 class _Locals:
@@ -223,7 +227,7 @@ class _Locals:
         before, after = low[at - 1 : at], low[end : end + 1]
         routed = before in ("=", "%") and after == _AT
         if routed or (before == _AT and not self._goes_on.match(low, end)):
-            yield from self._ending(low[max(0, at - 1 - _WINDOW) : at - 1])
+            yield from self._find_ending(low[max(0, at - 1 - _WINDOW) : at - 1])
         if after == "=" and not _IN_DOMAIN.match(before):
             local = low[end + 1 : end + 1 + _WINDOW].partition(_AT)
             token = self._token(local[0]) if local[1] else None
@@ -235,7 +239,7 @@ class _Locals:
             if token is not None:
                 yield token
 
-    def _ending(self, text: str) -> Iterator[str]:
+    def _find_ending(self, text: str) -> Iterator[str]:
         """Give the token of the local part that a text ends with, a tag apart."""
         tag = len(text)
         for _attempt in range(_TAGS):
@@ -257,7 +261,7 @@ class _Locals:
                     continue
                 if quoted and ending[start - 1 : start] == '"':
                     return token
-                if not quoted and _begins(ending, start):
+                if not quoted and _may_begin(ending, start):
                     return token
         return None
 
@@ -285,7 +289,7 @@ class _Locals:
         before = low[max(0, at - 1 - _WINDOW) : at - 1].decode("ascii", "replace")
         end = at + self.octets
         if not _byte_goes_on(data, end):
-            yield from self._ending(before)
+            yield from self._find_ending(before)
         for size in self._lengths:
             # A string in a certificate has its type and length before it.
             start = at - 1 - size
@@ -305,7 +309,7 @@ def _byte_goes_on(data: bytes, end: int) -> bool:
     return following[:1] == b"." and following[1:].isalnum()
 
 
-def _begins(text: str, start: int) -> bool:
+def _may_begin(text: str, start: int) -> bool:
     """Tell whether a local part can begin here, rather than be the end of another one."""
     before = text[start - 1 : start]
     if not before:
@@ -313,9 +317,9 @@ def _begins(text: str, start: int) -> bool:
     if before == ";" and _REFERRED.search(text, max(0, start - 12), start):
         return False
     if before not in _JOINING:
-        return not (before.isalnum() and _cased(before))
+        return not (before.isalnum() and _has_case(before))
     head = text[: start - 1]
-    if not head or not (head[-1].isalnum() and _cased(head[-1])):
+    if not head or not (head[-1].isalnum() and _has_case(head[-1])):
         return True
     word = _WORD_BEFORE.search(head)
     if word is None or head[: word.start()][-1:].isalnum():
@@ -323,13 +327,13 @@ def _begins(text: str, start: int) -> bool:
     return word[0] in _MACHINES or _MADE.fullmatch(word[0]) is not None
 
 
-def _cased(character: str) -> bool:
+def _has_case(character: str) -> bool:
     """Tell whether a letter or digit parts words; scripts without case use no blanks."""
     return character.isascii() or character.lower() != character.upper() or not character.isalpha()
 
 
 @lru_cache(maxsize=1024)
-def _spellings(domain: str) -> frozenset[str]:
+def _find_spellings(domain: str) -> frozenset[str]:
     """Give a domain as A-labels and as U-labels, with either name of Gmail."""
     if domain in _GMAIL:
         return frozenset(_GMAIL)

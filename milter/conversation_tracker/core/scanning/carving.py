@@ -16,7 +16,8 @@ from typing import Any
 
 import zstandard
 
-from conversation_tracker.core.base.means import Means, Octets
+from conversation_tracker.core.base.limits import Limits
+from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.scanning import documents, packets, sectors
 
 _MOST = 64 * 1024 * 1024  # octets that come out of one part
@@ -91,14 +92,14 @@ class Carver:
         means: where to keep what comes out, and the time for it.
     """
 
-    def __init__(self, means: Means) -> None:
-        self._means = means
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._octets = _MOST
         self._finds = _MOST_FINDS
         self._text = 2 * _TEXT
         self._end = 0  # of what was decompressed last
 
-    def contents(self, data: Octets, layer: int = 0) -> Iterator[Octets]:
+    def iter_contents(self, data: Octets, layer: int = 0) -> Iterator[Octets]:
         """Go through all that is packed in octets, and through the texts that these are read as.
 
         Args:
@@ -107,16 +108,16 @@ class Carver:
         """
         if self._text > 0 and documents.is_document(data):
             self._text -= len(data)
-            yield from documents.read(data)
+            yield from documents.iter_texts(data)
         if layer >= _LAYERS:
             return
-        for found in self._packed(data, layer):
+        for found in self._carve(data, layer):
             yield found
-            yield from self.contents(found, layer + 1)
+            yield from self.iter_contents(found, layer + 1)
 
-    def _packed(self, data: Octets, layer: int) -> Iterator[Octets]:
+    def _carve(self, data: Octets, layer: int) -> Iterator[Octets]:
         if data.startswith(sectors.MAGIC):
-            for chain in sectors.chains(data):
+            for chain in sectors.iter_chains(data):
                 yield chain
                 yield documents.read_records(chain)
         if data.startswith(b"SQLite"):
@@ -125,29 +126,29 @@ class Carver:
                 yield b"".join(data[at + 4 : at + size] for at in range(0, len(data), size))
         head = data[:2]
         if len(head) == 2 and head[0] & 15 == 8 and not int.from_bytes(head, "big") % 31:
-            yield self._out(data, 2, lambda: zlib.decompressobj(-15))
+            yield self._decompress(data, 2, lambda: zlib.decompressobj(-15))
         elif head[:1] == b"\x5d":
-            yield self._out(data, 13, lambda: _lzma1(data[:5]))
+            yield self._decompress(data, 13, lambda: _make_lzma1_filter(data[:5]))
         elif head == _LZIP[:2] and data.startswith(_LZIP):
             self._end = -_LZIP_TAIL
             while self._finds > 0 and data.startswith(_LZIP, begin := self._end + _LZIP_TAIL):
                 self._finds -= 1
-                yield self._out(data, begin + 6, lambda: _lzma1(b"\x5d"))
+                yield self._decompress(data, begin + 6, lambda: _make_lzma1_filter(b"\x5d"))
         elif data.startswith(_PNG):
             yield from self._chunks(data)
         method, packet = packets.unpack(data)
         if method:
-            yield self._out(packet, 2 * method - 2, lambda: zlib.decompressobj(-15))
+            yield self._decompress(packet, 2 * method - 2, lambda: zlib.decompressobj(-15))
         if _COMPRESSED_DATA in data[:64]:
             at = max(data.find(b"\x78", 30), 0)
-            yield self._out(data, at + 2, lambda: zlib.decompressobj(-15))
+            yield self._decompress(data, at + 2, lambda: zlib.decompressobj(-15))
         for beginning in _BEGINNINGS:
             at = data.find(beginning)
             while at >= 0 and self._finds > 0 and self._octets > 0:
                 self._finds -= 1
-                self._means.check()
+                self._limits.check()
                 self._end = at
-                yield from self._found(data, at, beginning)
+                yield from self._carve_at(data, at, beginning)
                 at = data.find(beginning, max(self._end, at + len(beginning)))
 
     def _chunks(self, data: Octets) -> Iterator[Octets]:
@@ -158,10 +159,12 @@ class Carver:
                 self._finds -= 1
                 begin = _ZLIB.search(data[at + 5 : at + 400])
                 if begin is not None:
-                    yield self._out(data, at + 5 + begin.end(), lambda: zlib.decompressobj(-15))
+                    yield self._decompress(
+                        data, at + 5 + begin.end(), lambda: zlib.decompressobj(-15)
+                    )
                 at = data.find(kind, at + 4)
 
-    def _found(self, data: Octets, at: int, beginning: bytes) -> Iterator[Octets]:
+    def _carve_at(self, data: Octets, at: int, beginning: bytes) -> Iterator[Octets]:
         """Give what comes out of what begins here."""
         if beginning == _ZIP:
             head = data[at : at + 30]
@@ -173,16 +176,16 @@ class Carver:
                 self._octets -= size
                 yield data[start : start + size]
             elif method == _DEFLATED:
-                yield self._out(data, start, lambda: zlib.decompressobj(-15))
+                yield self._decompress(data, start, lambda: zlib.decompressobj(-15))
             elif method == _LZMA:
                 properties = data[start + 4 : start + 9]
-                yield self._out(data, start + 9, lambda: _lzma1(properties))
+                yield self._decompress(data, start + 9, lambda: _make_lzma1_filter(properties))
         elif beginning == _STREAM:
             start = at + len(_STREAM)
             start += 2 if data[start : start + 2] == b"\r\n" else 1
-            yield from map(documents.read_page, self._stream(data, start))
+            yield from map(documents.read_page, self._carve_stream(data, start))
         elif beginning == _SEVEN:
-            yield from self._seven(data, at)
+            yield from self._carve_7z(data, at)
         elif beginning == _RTF:
             text = documents.read_rich_text(
                 data[at + 8 : at + 8 + _TEXT], min(_TEXT, max(0, self._text))
@@ -190,54 +193,54 @@ class Carver:
             self._text -= len(text)
             yield text
         elif beginning == _GZIP:
-            yield self._joined(data, at, beginning, lambda: zlib.decompressobj(-15))
+            yield self._decompress_joined(data, at, beginning, lambda: zlib.decompressobj(-15))
         elif beginning == b"BZh":
-            yield self._joined(data, at, beginning, bz2.BZ2Decompressor)
+            yield self._decompress_joined(data, at, beginning, bz2.BZ2Decompressor)
         elif beginning == b"\x28\xb5\x2f\xfd":
-            yield self._out_of_zstandard(data, at)
+            yield self._decompress_zstandard(data, at)
         else:
             make = partial(lzma.LZMADecompressor, memlimit=_MEMORY)
-            yield self._joined(data, at, beginning, make)
+            yield self._decompress_joined(data, at, beginning, make)
 
-    def _stream(self, data: Octets, start: int) -> Iterator[Octets]:
+    def _carve_stream(self, data: Octets, start: int) -> Iterator[Octets]:
         """Give a stream of a PDF file, as it is where it is not compressed."""
-        inflated = self._out(data, start + 2, lambda: zlib.decompressobj(-15))
+        inflated = self._decompress(data, start + 2, lambda: zlib.decompressobj(-15))
         if len(inflated):
             yield inflated
             return
         end = data.find(b"endstream", start)
         plain = data[start : min(end if end >= 0 else len(data), start + _TEXT)]
         if plain.rstrip().endswith(b"~>"):
-            plain = documents.from_ascii85(plain)
+            plain = documents.decode_ascii85(plain)
         elif _DIGITS.fullmatch(plain):
             plain = documents.from_digits(plain)
         self._octets -= len(plain)
-        yield self._out(plain, 2, lambda: zlib.decompressobj(-15)) or plain
+        yield self._decompress(plain, 2, lambda: zlib.decompressobj(-15)) or plain
 
-    def _seven(self, data: Octets, at: int) -> Iterator[Octets]:
+    def _carve_7z(self, data: Octets, at: int) -> Iterator[Octets]:
         """Try what most 7z files are packed with; their names are packed behind all else."""
         begin = at + 32
         for _ in range(2):
-            yield self._out(data, begin, lambda: _raw(lzma.FILTER_LZMA2))
-            yield self._out(data, begin, lambda: _lzma1(b"\x5d\0\0\0\4"))
-            yield self._out(data, begin, lambda: zlib.decompressobj(-15))
+            yield self._decompress(data, begin, lambda: _make_raw(lzma.FILTER_LZMA2))
+            yield self._decompress(data, begin, lambda: _make_lzma1_filter(b"\x5d\0\0\0\4"))
+            yield self._decompress(data, begin, lambda: zlib.decompressobj(-15))
             offset = int.from_bytes(data[at + 12 : at + 20], "little")
             told = data[at + 32 + offset : at + 32 + offset + 12]
             self._end = at  # what is only stored stands there
             if told[:2] != b"\x17\6":
                 return
-            begin = at + 32 + _number(told[2:])
+            begin = at + 32 + _read_number(told[2:])
 
-    def _out(self, data: Octets, start: int, make: Callable[[], Any]) -> Octets:
+    def _decompress(self, data: Octets, start: int, make: Callable[[], Any]) -> Octets:
         """Decompress from a place on, as far as that goes; nothing may come out."""
         way = _Way(data, start)
         limit = min(self._octets, max(0, len(data) - start) * _RATIO + _SLACK)
-        kept = self._means.store(way.decompressed(limit, make))
+        kept = self._limits.store(way.decompress(limit, make))
         self._octets -= len(kept)
         self._end = way.at
         return kept
 
-    def _streams(
+    def _decompress_streams(
         self, data: Octets, at: int, beginning: bytes, make: Callable[[], Any]
     ) -> Iterator[bytes]:
         """Decompress streams that follow each other, as one."""
@@ -245,8 +248,8 @@ class Carver:
         gzipped = beginning == _GZIP
         while left > 0 and self._finds > 0 and data.startswith(beginning, at):
             self._finds -= 1
-            way = _Way(data, _behind_gzip(data, at) if gzipped else at)
-            for piece in way.decompressed(left, make):
+            way = _Way(data, _skip_gzip_header(data, at) if gzipped else at)
+            for piece in way.decompress(left, make):
                 left -= len(piece)
                 yield piece
             if way.at <= at:
@@ -256,15 +259,17 @@ class Carver:
                 at += 4
         self._end = at
 
-    def _joined(self, data: Octets, at: int, beginning: bytes, make: Callable[[], Any]) -> Octets:
-        kept = self._means.store(self._streams(data, at, beginning, make))
+    def _decompress_joined(
+        self, data: Octets, at: int, beginning: bytes, make: Callable[[], Any]
+    ) -> Octets:
+        kept = self._limits.store(self._decompress_streams(data, at, beginning, make))
         self._octets -= len(kept)
         return kept
 
-    def _out_of_zstandard(self, data: Octets, start: int) -> Octets:
+    def _decompress_zstandard(self, data: Octets, start: int) -> Octets:
         way = _Way(data, start)
         limit = min(self._octets, (len(data) - start) * _RATIO + _SLACK)
-        kept = self._means.store(way.frames(limit))
+        kept = self._limits.store(way.decompress_frames(limit))
         self._octets -= len(kept)
         self._end = way.at
         return kept
@@ -277,7 +282,7 @@ class _Way:
         self._data = data
         self.at = start
 
-    def decompressed(self, limit: int, make: Callable[[], Any]) -> Iterator[bytes]:
+    def decompress(self, limit: int, make: Callable[[], Any]) -> Iterator[bytes]:
         """Give what comes out, in small steps: what is broken gives nothing of its last one."""
         try:
             tool = make()
@@ -296,7 +301,7 @@ class _Way:
         except _ERRORS:
             return
 
-    def frames(self, limit: int) -> Iterator[bytes]:
+    def decompress_frames(self, limit: int) -> Iterator[bytes]:
         """Give what comes out of frames of Zstandard that follow each other."""
         try:
             tool = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
@@ -314,17 +319,17 @@ class _Way:
         return piece
 
 
-def _lzma1(properties: bytes) -> Any:
+def _make_lzma1_filter(properties: bytes) -> Any:
     first = properties[0] if properties else 255
-    return _raw(lzma.FILTER_LZMA1, lc=first % 9, lp=first // 9 % 5, pb=first // 45)
+    return _make_raw(lzma.FILTER_LZMA1, lc=first % 9, lp=first // 9 % 5, pb=first // 45)
 
 
-def _raw(filter_: int, **more: int) -> Any:
+def _make_raw(filter_: int, **more: int) -> Any:
     wanted = [{"id": filter_, "dict_size": _WINDOW, **more}]
     return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=wanted)
 
 
-def _number(octets: bytes) -> int:
+def _read_number(octets: bytes) -> int:
     """Read a number as 7z writes it."""
     first = octets[0] if octets else 0
     more = next((n for n in range(8) if not first & 0x80 >> n), 8)
@@ -332,7 +337,7 @@ def _number(octets: bytes) -> int:
     return high | int.from_bytes(octets[1 : 1 + more], "little")
 
 
-def _behind_gzip(data: Octets, at: int) -> int:
+def _skip_gzip_header(data: Octets, at: int) -> int:
     head = data[at : at + 12]
     flags, place = (head[3] if len(head) > 3 else 0), at + 10
     if flags & 4:

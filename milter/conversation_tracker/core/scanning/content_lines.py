@@ -16,16 +16,16 @@ _FOLD = re.compile(r"\r{0,2}\n[ \t]")
 _TORN = re.compile(rb"(?<=[\x80-\xff])\r{0,2}\n[ \t](?=[\x80-\xbf])")
 
 
-def are(type: str, data: bytes) -> bool:
+def is_content_lines(type: str, data: bytes) -> bool:
     """Tell whether content is content lines: by its media type, or by how it begins."""
     return type in _TYPES or _BEGIN.match(data) is not None
 
 
-def mended(data: bytes) -> bytes:
+def mend(data: bytes) -> bytes:
     """Join the lines that are folded inside a character of several octets."""
     return data if data.isascii() or b"\0" in data else _TORN.sub(b"", data)
 
 
-def unfolded(text: str) -> str:
+def unfold(text: str) -> str:
     """Join the lines that are folded."""
     return _FOLD.sub("", text)

@@ -17,7 +17,7 @@ from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import lru_cache
 
-from conversation_tracker.core.base.means import Octets
+from conversation_tracker.core.base.octets import Octets
 
 _OTHERS = {"base64_codec", "bz2_codec", "hex_codec", "mbcs", "quopri_codec", "rot_13", "tactis"} | {
     "uu_codec",
@@ -77,14 +77,14 @@ _NEXT_BLOCK = re.compile(rb"\n[A-Za-z0-9+/]{48}")  # found at many times the spe
 _PIECE = 1024 * 1024  # octets looked at at once
 
 
-def texts(data: bytes, label: str) -> Iterator[str]:
+def read_texts(data: bytes, label: str) -> Iterator[str]:
     """Go through the texts that bytes may be, in the charset that is declared and in others.
 
     Args:
         data: text without its transfer encoding.
         label: the declared charset, "" if there is none.
     """
-    codec = _codec(label)
+    codec = _find_codec(label)
     if data.isascii() and b"\0" not in data:
         yield data.decode("ascii")
         if _keeps_ascii(codec):
@@ -110,7 +110,7 @@ def texts(data: bytes, label: str) -> Iterator[str]:
         yield data[3::4].decode("ascii", "replace")
 
 
-def readings(text: str, *, markup: bool = False) -> Iterator[str]:
+def iter_readings(text: str, *, markup: bool = False) -> Iterator[str]:
     """Go through what a text may be read as, in lower case.
 
     Args:
@@ -120,7 +120,13 @@ def readings(text: str, *, markup: bool = False) -> Iterator[str]:
     # Lower case would make two characters of this one.
     low = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
     yield low
-    for change in (unreferenced, unpercented, unpercented, _unsigned, _visible):
+    for change in (
+        decode_references,
+        decode_percent,
+        decode_percent,
+        _decode_signs,
+        _drop_invisible,
+    ):
         new = change(low)
         if new != low:
             low = new
@@ -140,12 +146,12 @@ def is_text(data: bytes) -> bool:
     return True
 
 
-def strays(raw: bytes) -> bool:
+def has_strays(raw: bytes) -> bool:
     """Tell whether what should be base64 has something else in it."""
     return bool(raw.translate(None, _ALL_OF_BASE64))
 
 
-def header_readings(value: str) -> Iterator[str]:
+def iter_header_readings(value: str) -> Iterator[str]:
     """Go through what a header's value may be read as, in its own case.
 
     Args:
@@ -157,16 +163,16 @@ def header_readings(value: str) -> Iterator[str]:
         yield (flat := _FOLD.sub(" ", value))
         yield _FOLD.sub("", value)
     if "=?" in flat:
-        yield encoded_words(flat)
+        yield decode_encoded_words(flat)
         if _PADDED_WORD.search(flat) is not None:
-            yield encoded_words(flat, ended=True)
+            yield decode_encoded_words(flat, ended=True)
     if "*" in flat:
         yield _CONTINUED.sub("", flat)
     if "\\" in flat:
         yield _PAIR.sub(r"\1", flat)
 
 
-def encoded_words(text: str, *, ended: bool = False) -> str:
+def decode_encoded_words(text: str, *, ended: bool = False) -> str:
     """Decode the encoded words in a text (RFC 2047), adjacent ones joined.
 
     Those of one charset are joined as bytes, as many programs do: a character may be torn.
@@ -180,36 +186,36 @@ def encoded_words(text: str, *, ended: bool = False) -> str:
     for match in _QUOTED_WORD.finditer(text):
         own = match[1].partition("*")[0].lower()
         if match.start() > done or own != label:
-            pieces += _charset_text(data, label), text[done : match.start()]
+            pieces += _decode_charset(data, label), text[done : match.start()]
             label, data = own, b""
-        data += _word(match, ended=ended)
+        data += _decode_word(match, ended=ended)
         done = match.end()
-    return "".join(pieces) + _charset_text(data, label) + text[done:]
+    return "".join(pieces) + _decode_charset(data, label) + text[done:]
 
 
-def _charset_text(data: bytes, label: str) -> str:
-    return next(texts(data, label)) if data else ""
+def _decode_charset(data: bytes, label: str) -> str:
+    return next(read_texts(data, label)) if data else ""
 
 
-def unbroken(data: bytes) -> bytes:
+def join_soft_breaks(data: bytes) -> bytes:
     """Join the lines that quoted-printable breaks, and decode nothing else of it."""
     return _SOFT.sub(b"", data)
 
 
-def unflowed(text: str) -> str:
+def unflow(text: str) -> str:
     """Join the lines that format=flowed breaks inside words (RFC 3676 section 4.5)."""
     return _FLOWED.sub("", text)
 
 
-def blocks(data: bytes) -> Iterator[bytes]:
+def decode_blocks(data: bytes) -> Iterator[bytes]:
     """Go through the base64 blocks of several lines in bytes, decoded: keys, quoted messages."""
     if _NEXT_BLOCK.search(data) is None and _BLOCK.match(data) is None:
         return
     for match in _BLOCK.finditer(data):
-        yield unbased(match[0])
+        yield decode_base64(match[0])
 
 
-def unbased(data: bytes) -> bytes:
+def decode_base64(data: bytes) -> bytes:
     """Decode base64 leniently: what is not in its alphabet is passed over."""
     pieces = []
     for run in data.translate(None, NO_BASE64).split(b"="):
@@ -218,7 +224,7 @@ def unbased(data: bytes) -> bytes:
     return b"".join(pieces)
 
 
-def end_of_base64(data: Octets, start: int, end: int) -> int:
+def find_base64_end(data: Octets, start: int, end: int) -> int:
     """Find the padding at which many programs end, though more stands behind; -1 if nothing does.
 
     Args:
@@ -234,44 +240,44 @@ def end_of_base64(data: Octets, start: int, end: int) -> int:
     return sign if more else -1
 
 
-def unreferenced(low: str) -> str:
+def decode_references(low: str) -> str:
     """Decode the character references in a text, those in lower case."""
-    return _REFERENCE.sub(_referenced, low) if "&" in low else low
+    return _REFERENCE.sub(_decode_reference, low) if "&" in low else low
 
 
-def _referenced(match: re.Match[str]) -> str:
+def _decode_reference(match: re.Match[str]) -> str:
     if match[2]:
         return _NAMES[match[2]]
     number = int(match[1][1:], 16) if match[1][0] == "x" else int(match[1])
     return chr(number).lower() if number < 0x110000 else " "
 
 
-def unpercented(low: str) -> str:
+def decode_percent(low: str) -> str:
     """Decode the percent escapes in a text, those in lower case."""
-    return _PERCENT.sub(_unpercented_run, low) if "%" in low else low
+    return _PERCENT.sub(_decode_percent_run, low) if "%" in low else low
 
 
-def _unpercented_run(match: re.Match[str]) -> str:
+def _decode_percent_run(match: re.Match[str]) -> str:
     digits = "".join(_ONE_PERCENT.findall(match[0]))
     return bytes.fromhex(digits).decode("utf-8", "replace").lower()
 
 
-def _unsigned(low: str) -> str:
+def _decode_signs(low: str) -> str:
     for sign in _SIGNS:
         if sign in low:
             break
     else:
         return low
-    low = _SIGN.sub(_sign, low)
+    low = _SIGN.sub(_decode_sign, low)
     return _BACKSLASHED.sub(r"\1", _BREAK.sub(" ", low)) if "\\" in low else low
 
 
-def _sign(match: re.Match[str]) -> str:
+def _decode_sign(match: re.Match[str]) -> str:
     code = match[1] or match[2]
     return chr(int(code, 16)).lower() if code else " "
 
 
-def _visible(low: str) -> str:
+def _drop_invisible(low: str) -> str:
     if low.isascii() or _is_plain(low):
         return low
     plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", low)).lower()
@@ -290,15 +296,15 @@ def _is_plain(low: str) -> bool:
     )
 
 
-def _word(match: re.Match[str], *, ended: bool = False) -> bytes:
+def _decode_word(match: re.Match[str], *, ended: bool = False) -> bytes:
     payload = match[3].encode("utf-8", "replace")
     if match[2] in "bB":
-        return unbased(payload.partition(b"=")[0] if ended else payload)
+        return decode_base64(payload.partition(b"=")[0] if ended else payload)
     return binascii.a2b_qp(payload, header=True)
 
 
 @lru_cache(maxsize=256)
-def _codec(label: str) -> str:
+def _find_codec(label: str) -> str:
     """Name Python's codec for a label; UTF-8 where there is none."""
     normal = normalize_encoding(label.strip(" \t\"'").lower())
     name = aliases.get(normal, normal)

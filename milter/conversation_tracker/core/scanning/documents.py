@@ -9,7 +9,7 @@ import quopri
 import re
 from collections.abc import Iterator
 
-from conversation_tracker.core.base.means import Octets
+from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.scanning import decodings
 from conversation_tracker.core.scanning.parts import is_message
 
@@ -40,7 +40,7 @@ def is_document(data: Octets) -> bool:
     return marked or is_message(data)
 
 
-def read(data: Octets) -> Iterator[bytes]:
+def iter_texts(data: Octets) -> Iterator[bytes]:
     """Give what a document's text reads as without its marks."""
     text = data[:MOST]
     if text.startswith(_WIDE):
@@ -53,11 +53,11 @@ def read(data: Octets) -> Iterator[bytes]:
             for each in (text, shown):
                 yield html.unescape(each.decode("utf-8", "replace")).encode("utf-8", "replace")
     elif text.startswith(b"{\\rt"):
-        yield _CODE.sub(_coded, text)
+        yield _CODE.sub(_decode_hex, text)
     else:
         yield quopri.decodestring(text)
         for block in _BASED.findall(text):
-            yield decodings.unbased(block)
+            yield decodings.decode_base64(block)
 
 
 def read_records(data: bytes) -> bytes:
@@ -91,7 +91,7 @@ def read_rich_text(packed: bytes, most: int) -> bytes:
     return bytes(out[len(_KNOWN) :])
 
 
-def from_ascii85(text: bytes) -> bytes:
+def decode_ascii85(text: bytes) -> bytes:
     """Decode the digits of a stream of a PDF file, whatever else is among them."""
     digits = text.strip().removesuffix(b"~>").translate(None, b" \t\r\n\0\f")
     out = bytearray()
@@ -106,7 +106,7 @@ def from_ascii85(text: bytes) -> bytes:
 
 def from_digits(text: bytes) -> bytes:
     """Decode hexadecimal digits up to the `>` behind them."""
-    return bytes.fromhex(_even(text.partition(b">")[0]))
+    return bytes.fromhex(_decode_even(text.partition(b">")[0]))
 
 
 def read_page(content: Octets) -> Octets:
@@ -116,22 +116,22 @@ def read_page(content: Octets) -> Octets:
         return content
     joined, parted = [], []
     for plain, digits, moved in _STRING.findall(text):
-        shown = bytes.fromhex(_even(digits)) if digits else _OCTAL.sub(_octal, plain)
+        shown = bytes.fromhex(_decode_even(digits)) if digits else _OCTAL.sub(_decode_octal, plain)
         joined.append(shown)
         parted.append(b"\n" if moved else shown)
     return b"\n".join((text, b"".join(joined), b"".join(parted)))
 
 
-def _even(digits: bytes) -> str:
+def _decode_even(digits: bytes) -> str:
     plain = b"".join(digits.split()).decode("ascii")
     return plain + "0" * (len(plain) % 2)
 
 
-def _octal(match: re.Match[bytes]) -> bytes:
+def _decode_octal(match: re.Match[bytes]) -> bytes:
     return bytes((int(match[1], 8) & 255,)) if match[1] else match[2]
 
 
-def _coded(match: re.Match[bytes]) -> bytes:
+def _decode_hex(match: re.Match[bytes]) -> bytes:
     if match[1]:
         return bytes((int(match[1], 16),))
     if match[2]:

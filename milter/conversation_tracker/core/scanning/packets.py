@@ -3,7 +3,7 @@
 Written apart from the masking code. Nothing here raises.
 """
 
-from conversation_tracker.core.base.means import Octets
+from conversation_tracker.core.base.octets import Octets
 
 _FIRST = (0xA0, 0xA1, 0xA2, 0xA3, 0xC8)
 _MOST = 4 * 1024 * 1024

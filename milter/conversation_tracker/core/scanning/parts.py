@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from conversation_tracker.core.base.means import Octets
+from conversation_tracker.core.base.octets import Octets
 
 MOST = 3_000
 """Parts that are told apart in a message."""
@@ -39,7 +39,7 @@ _MESSAGES = ("message/rfc822", "message/global", "message/news")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Entity:
     """A part still to be looked at: a span of some bytes."""
 
     data: Octets
@@ -118,7 +118,7 @@ def is_message(data: Octets) -> bool:
     return b"\n" in beginning and len(_KNOWN_FIELD.findall(b"\n" + beginning)) > 1
 
 
-def delimiters(part: Part, boundary: bytes, start: int) -> list[tuple[int, int, bool]]:
+def find_delimiters(part: Entity, boundary: bytes, start: int) -> list[tuple[int, int, bool]]:
     """Find a multipart's delimiter lines.
 
     Args:
@@ -129,13 +129,13 @@ def delimiters(part: Part, boundary: bytes, start: int) -> list[tuple[int, int, 
     Returns:
         Start and end of each, and whether it is the last one.
     """
-    lines = _delimiters(part, boundary, start) if boundary else []
+    lines = _search_delimiters(part, boundary, start) if boundary else []
     if not lines and (guess := _GUESS.search(part.data, start, part.end)):
-        lines = _delimiters(part, guess[1], start)
+        lines = _search_delimiters(part, guess[1], start)
     return lines
 
 
-def _delimiters(part: Part, boundary: bytes, start: int) -> list[tuple[int, int, bool]]:
+def _search_delimiters(part: Entity, boundary: bytes, start: int) -> list[tuple[int, int, bool]]:
     needle = b"--" + boundary
     found: list[tuple[int, int, bool]] = []
     at = 0 if start == 0 and part.data.startswith(needle) else -1
@@ -155,7 +155,7 @@ def _delimiters(part: Part, boundary: bytes, start: int) -> list[tuple[int, int,
     return found
 
 
-def before(data: Octets, first: int, end: int) -> int:
+def strip_line_end(data: Octets, first: int, end: int) -> int:
     """Take off the line end that belongs to a delimiter (RFC 2046 section 5.1.1)."""
     for line_end in (b"\r\n", b"\n"):
         if data.endswith(line_end, first, end):

@@ -11,12 +11,13 @@ Nothing here raises.
 
 from collections.abc import Hashable, Mapping, Sequence
 
-from conversation_tracker.core.base.means import ENDLESS, Means, Octets
+from conversation_tracker.core.base.limits import UNLIMITED, Limits
+from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.scanning import tokens
-from conversation_tracker.core.scanning.address_matcher import Watch
-from conversation_tracker.core.scanning.found import Found, Hit
-from conversation_tracker.core.scanning.one_scan import MOST_HITS, Scan
+from conversation_tracker.core.scanning.address_matcher import AddressMatcher
+from conversation_tracker.core.scanning.hits import Hit, ScanResult
+from conversation_tracker.core.scanning.scan_pass import MOST_HITS, Scan
 
 
 class Scanner:
@@ -30,9 +31,9 @@ class Scanner:
         means: what looking may use.
     """
 
-    def __init__(self, forbidden: Mapping[str, str], means: Means = ENDLESS) -> None:
-        self.means = means
-        self.watch = Watch(forbidden)
+    def __init__(self, forbidden: Mapping[str, str], limits: Limits = UNLIMITED) -> None:
+        self.limits = limits
+        self.watch = AddressMatcher(forbidden)
         self.tokens = tokens.Tokens(self.watch.pointers)
         self.nobody: set[Hashable] = set()
         self.plain: set[tuple[str, bool]] = set()  # short texts that name nobody in other readings
@@ -51,22 +52,22 @@ class Scanner:
         """
         return list(self.look(headers, body, own).hits)
 
-    def look(self, headers: Sequence[Header], body: Octets, own: str | None = None) -> Found:
+    def look(self, headers: Sequence[Header], body: Octets, own: str | None = None) -> ScanResult:
         """Look for addresses as `scan` does, and for the reader's own where nobody reads it."""
         if not self.watch:
-            return Found()
+            return ScanResult()
         found = Scan(self, own)
-        found.headers(headers)
+        found.look_at_headers(headers)
         if len(body):
             found.walk(headers, body)
-        return Found(tuple(found.hits)[:MOST_HITS], found.unread)
+        return ScanResult(tuple(found.hits)[:MOST_HITS], found.unread)
 
 
 def scan(
     headers: Sequence[Header],
     body: Octets,
     forbidden: Mapping[str, str],
-    means: Means = ENDLESS,
+    limits: Limits = UNLIMITED,
 ) -> list[Hit]:
     """Look for addresses once; arguments and result as of `Scanner`."""
-    return Scanner(forbidden, means).scan(headers, body)
+    return Scanner(forbidden, limits).scan(headers, body)

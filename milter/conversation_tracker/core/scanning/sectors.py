@@ -7,7 +7,7 @@ whatever the directory says. Chains that run in circles have no such place. Noth
 import struct
 from collections.abc import Iterator, Sequence
 
-from conversation_tracker.core.base.means import Octets
+from conversation_tracker.core.base.octets import Octets
 
 MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
@@ -15,7 +15,7 @@ _HEAD = 512
 _NONE = 0xFFFFFFFA  # and above: no sector
 
 
-def chains(data: Octets) -> Iterator[bytes]:
+def iter_chains(data: Octets) -> Iterator[bytes]:
     """Go through the chains of sectors of a compound file, and those of its short streams.
 
     Args:
@@ -27,54 +27,56 @@ def chains(data: Octets) -> Iterator[bytes]:
     shift, short = struct.unpack_from("<HH", head, 30)
     if not 7 <= shift <= 16 or not 4 <= short <= shift:
         return
-    table = _table(data, head, shift)
+    table = _read_table(data, head, shift)
     first_short, *_ = struct.unpack_from("<I", head, 60)
     [directory] = struct.unpack_from("<I", head, 48)
-    root = _sector(data, directory, shift)[:128]
+    root = _read_sector(data, directory, shift)[:128]
     [begin] = struct.unpack_from("<I", root, 116) if len(root) == 128 else (_NONE,)
-    for first in _firsts(table):
-        yield b"".join(_sector(data, number, shift) for number in _along(table, first))
-    small = b"".join(_sector(data, number, shift) for number in _along(table, begin))
-    listed = b"".join(_sector(data, number, shift) for number in _along(table, first_short))
-    shorts = _words(listed)[: (len(small) >> short) + 1]
-    for first in _firsts(shorts):
-        places = (number << short for number in _along(shorts, first))
+    for first in _find_firsts(table):
+        yield b"".join(_read_sector(data, number, shift) for number in _follow_chain(table, first))
+    small = b"".join(_read_sector(data, number, shift) for number in _follow_chain(table, begin))
+    listed = b"".join(
+        _read_sector(data, number, shift) for number in _follow_chain(table, first_short)
+    )
+    shorts = _read_words(listed)[: (len(small) >> short) + 1]
+    for first in _find_firsts(shorts):
+        places = (number << short for number in _follow_chain(shorts, first))
         yield b"".join(small[at : at + (1 << short)] for at in places)
 
 
-def _sector(data: Octets, number: int, shift: int) -> bytes:
+def _read_sector(data: Octets, number: int, shift: int) -> bytes:
     at = (number + 1) << shift
     return data[at : at + (1 << shift)]
 
 
-def _words(data: bytes) -> tuple[int, ...]:
+def _read_words(data: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(data) // 4}I", data[: len(data) // 4 * 4])
 
 
-def _table(data: Octets, head: bytes, shift: int) -> tuple[int, ...]:
+def _read_table(data: Octets, head: bytes, shift: int) -> tuple[int, ...]:
     """Read the table of what follows each sector, from the sectors the header lists."""
     most = (len(data) >> shift) + 1
-    listed = [*_words(head[76:])]
+    listed = [*_read_words(head[76:])]
     [more] = struct.unpack_from("<I", head, 68)
     turns = 0
     while more < _NONE and turns <= most // 64:
-        *numbers, more = _words(_sector(data, more, shift)) or (_NONE,)
+        *numbers, more = _read_words(_read_sector(data, more, shift)) or (_NONE,)
         listed += numbers
         turns += 1
     wanted = dict.fromkeys(number for number in listed[:most] if number < most)
     found: list[int] = []
     for number in wanted:
-        found += _words(_sector(data, number, shift))
+        found += _read_words(_read_sector(data, number, shift))
     return tuple(found[:most])
 
 
-def _firsts(table: Sequence[int]) -> Iterator[int]:
+def _find_firsts(table: Sequence[int]) -> Iterator[int]:
     """Go through the places that something follows, or that end a chain, and none leads to."""
     led = set(table)
     return (at for at, after in enumerate(table) if at not in led and after != 0xFFFFFFFF)
 
 
-def _along(table: Sequence[int], first: int) -> Iterator[int]:
+def _follow_chain(table: Sequence[int], first: int) -> Iterator[int]:
     """Go along a chain; what was gone through once is not again."""
     gone: set[int] = set()
     while first < len(table) and first not in gone:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import unquote
 
-from conversation_tracker.core.scanning.decodings import unbased
+from conversation_tracker.core.scanning.decodings import decode_base64
 
 _NO_TOKEN = re.compile(r"[^A-Za-z0-9+/_-]")
 _NO_DIGIT = re.compile("[^0-9a-f]")
@@ -29,35 +29,35 @@ class Tokens:
 
     def __init__(self, words: tuple[str, ...]) -> None:
         """Prepare to find these words, given in lower case."""
-        self._needles = {each for word in words for each in _based(word) if each[0]}
+        self._needles = {each for word in words for each in _encode_base64(word) if each[0]}
         self._hex = {word.encode("utf-8").hex() for word in words if word}
         self._based = [needle.encode("ascii") for needle, _first in self._needles]
         self._digits = [each.encode("ascii") for each in self._hex]
 
-    def decoded_in_bytes(self, data: bytes) -> Iterator[str]:
+    def decode_in_bytes(self, data: bytes) -> Iterator[str]:
         """Go through them in bytes that are no text, most of which hold none."""
         low = data.lower() if self._digits else b""
         if any(each in data for each in self._based) or any(each in low for each in self._digits):
-            yield from self.decoded(data.decode("latin-1"))
+            yield from self.decode(data.decode("latin-1"))
 
-    def decoded(self, text: str) -> Iterator[str]:
+    def decode(self, text: str) -> Iterator[str]:
         """Go through the decoded tokens in a text that hold one of the words."""
         for needle, first in self._needles:
             at = text.find(needle)
             while at >= 0:
-                token, end = _around(text, at, first)
+                token, end = _decode_around(text, at, first)
                 yield token
                 at = text.find(needle, max(end, at + len(needle)))
         low = text.lower()
         for needle in self._hex:
             at = low.find(needle)
             while at >= 0:
-                token, end = _hexadecimal(low, at)
+                token, end = _decode_hexadecimal(low, at)
                 yield token
                 at = low.find(needle, max(end, at + len(needle)))
 
 
-def in_links(text: str) -> Iterator[str]:
+def decode_in_links(text: str) -> Iterator[str]:
     """Go through the words of links in a text, decoded, that are base64 or digits of text.
 
     What comes out as text from end to end is none by chance, so here even the shortest address is
@@ -69,11 +69,11 @@ def in_links(text: str) -> Iterator[str]:
         for each in dict.fromkeys((link, unquote(link))):
             for word in _LINK_WORD.findall(each):
                 for piece in dict.fromkeys((word, *word.split("/"))):
-                    yield from _decoded_word(piece)
+                    yield from _decode_word(piece)
 
 
-def _decoded_word(word: str) -> Iterator[str]:
-    based = unbased(word.translate(_URL_SAFE).encode("ascii"))
+def _decode_word(word: str) -> Iterator[str]:
+    based = decode_base64(word.translate(_URL_SAFE).encode("ascii"))
     digits = bytes.fromhex(word) if _ALL_DIGITS.fullmatch(word) else b""
     for data in (based, digits):
         if b"@" in data and _CONTROL.search(data) is None:
@@ -82,7 +82,7 @@ def _decoded_word(word: str) -> Iterator[str]:
 
 
 @lru_cache(maxsize=1024)
-def _based(word: str) -> frozenset[tuple[str, int]]:
+def _encode_base64(word: str) -> frozenset[tuple[str, int]]:
     """Give what a word looks like in base64, and how far behind a group's begin each stands."""
     raw = word.encode("utf-8")
     found: set[tuple[str, int]] = set()
@@ -94,7 +94,7 @@ def _based(word: str) -> frozenset[tuple[str, int]]:
     return frozenset(found)
 
 
-def _around(text: str, at: int, first: int) -> tuple[str, int]:
+def _decode_around(text: str, at: int, first: int) -> tuple[str, int]:
     """Decode the base64 token around a place, whose group begins `first` characters before.
 
     Gives its end as well, or how far it was looked at.
@@ -110,10 +110,10 @@ def _around(text: str, at: int, first: int) -> tuple[str, int]:
     # What is cut off here is looked at again, from its middle on.
     end = start + stray.start() if stray else at + _TOKEN
     code = (left + right[: stray.start() if stray else None]).translate(_URL_SAFE)
-    return unbased(code.encode("ascii", "ignore")).decode("latin-1"), end
+    return decode_base64(code.encode("ascii", "ignore")).decode("latin-1"), end
 
 
-def _hexadecimal(low: str, at: int) -> tuple[str, int]:
+def _decode_hexadecimal(low: str, at: int) -> tuple[str, int]:
     """Decode the hexadecimal digits around a place, at which a byte begins; gives their end too."""
     left = low[max(0, at - _TOKEN) : at][::-1]
     other = _NO_DIGIT.search(left)

@@ -77,7 +77,7 @@ class Address:
         Raises:
             AddressError: it is no address, holds control characters, or is too long.
         """
-        return _parsed(text)
+        return _parse(text)
 
     def __str__(self) -> str:
         """Write it as an addr-spec; the local part is quoted where it is no dot-atom."""
@@ -85,7 +85,7 @@ class Address:
 
 
 @lru_cache(maxsize=4096)
-def _parsed(text: str | bytes) -> Address:
+def _parse(text: str | bytes) -> Address:
     if len(text) > _MAX_INPUT:
         raise AddressError("the address is too long")
     if not isinstance(text, str):
@@ -94,12 +94,12 @@ def _parsed(text: str | bytes) -> Address:
         except UnicodeDecodeError:
             raise AddressError("the address is not UTF-8") from None
     simple = _SIMPLE.fullmatch(text)
-    address = Address(simple[1], simple[2].lower()) if simple else _general(text)
+    address = Address(simple[1], simple[2].lower()) if simple else _parse_general(text)
     _check(address)
     return address
 
 
-def _general(text: str) -> Address:
+def _parse_general(text: str) -> Address:
     if _CONTROL.search(text):
         raise AddressError("the address holds a control character")
     match = _GENERAL.fullmatch(text)
@@ -108,7 +108,7 @@ def _general(text: str) -> Address:
     local = _STRING_IN_LOCAL.sub(lambda string: _PAIR.sub(r"\1", string[1]), match[1])
     if not match[1]:
         raise AddressError("the address has no local part")
-    return Address(unicodedata.normalize("NFC", local), _domain(match[2]))
+    return Address(unicodedata.normalize("NFC", local), _normalise_domain(match[2]))
 
 
 def _check(address: Address) -> None:
@@ -121,7 +121,7 @@ def _check(address: Address) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _domain(text: str) -> str:
+def _normalise_domain(text: str) -> str:
     """Bring a domain to its one form: lower case, A-labels, no dot at its end."""
     if _LITERAL.fullmatch(text):
         return text.lower()
@@ -130,13 +130,13 @@ def _domain(text: str) -> str:
             text = idna.uts46_remap(text, std3_rules=False, transitional=False)
         except (idna.IDNAError, UnicodeError):
             raise AddressError("the domain is no domain name") from None
-    name = ".".join(_label(label) for label in text.removesuffix(".").split("."))
+    name = ".".join(_normalise_label(label) for label in text.removesuffix(".").split("."))
     if not _HOST.fullmatch(name):
         raise AddressError("the domain is no domain name")
     return name
 
 
-def _label(label: str) -> str:
+def _normalise_label(label: str) -> str:
     """Give the A-label of one label after the mapping of UTS 46.
 
     Labels that IDNA 2008 forbids but the mapping lets pass, such as pictures, are in use and

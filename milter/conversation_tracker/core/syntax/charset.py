@@ -43,7 +43,7 @@ _STRAY = "utf-8/surrogateescape"
 _STATEFUL = ("utf_7", "iso2022", "hz")
 
 
-def decoded(data: bytes, label: str) -> str:
+def decode_text(data: bytes, label: str) -> str:
     """Decode text, whatever its label says; raises nothing.
 
     Args:
@@ -53,12 +53,12 @@ def decoded(data: bytes, label: str) -> str:
     Returns:
         The text, which may hold lone surrogates.
     """
-    return data.decode(codec(data, label))
+    return data.decode(find_codec(data, label))
 
 
-def codec(data: bytes, label: str) -> str:
+def find_codec(data: bytes, label: str) -> str:
     """Name the codec that decodes the data: the declared one, else UTF-8, else latin-1."""
-    for name in (_declared(data, label), "utf-8"):
+    for name in (_decode_by_label(data, label), "utf-8"):
         try:
             data.decode(name)
         except (ValueError, LookupError):
@@ -67,9 +67,9 @@ def codec(data: bytes, label: str) -> str:
     return _LAST
 
 
-def transparent(data: bytes, label: str) -> bool:
+def is_transparent(data: bytes, label: str) -> bool:
     """Say whether ASCII text stands in the data as ASCII bytes, and these mean nothing else."""
-    return b"\0" not in data and _keeps_ascii(_declared(data, label))
+    return b"\0" not in data and _keeps_ascii(_decode_by_label(data, label))
 
 
 def is_wide(data: bytes) -> bool:
@@ -96,7 +96,7 @@ def _is_text(data: bytes, name: str) -> bool:
     return _CONTROL.search(text) is None
 
 
-def changed(
+def change_text(
     data: bytes, label: str, change: Callable[[str], str], errors: str = "strict"
 ) -> tuple[bytes, str]:
     """Change the text in the data, in every charset that a reader may take it for.
@@ -114,7 +114,7 @@ def changed(
         The data, the same object if nothing changed, and the charset it is in: the label as given,
         or "utf-8" where the changed text could not be written in it, or now needs one.
     """
-    for name in _readings(data, label):
+    for name in _iter_readings(data, label):
         name, _, stray = name.partition("/")
         try:
             text = data.decode(name, stray or "strict")
@@ -133,11 +133,11 @@ def changed(
     return data, label
 
 
-def rewritten(
+def rewrite_text(
     data: bytes, label: str, change: Callable[[str], str], errors: str = "strict"
 ) -> tuple[bytes, str]:
-    """Change the text in the data as `changed` does, in the one charset that it is read in."""
-    name = codec(data, label)
+    """Change the text in the data as `change_text` does, in the one charset that it is read in."""
+    name = find_codec(data, label)
     text = data.decode(name)
     new = change(text)
     if new == text:
@@ -150,7 +150,7 @@ def rewritten(
     return written, "utf-8" if lacking else label
 
 
-def foreign(text: str) -> str:
+def keep_non_ascii(text: str) -> str:
     """Give the characters of a text that are not ASCII: among these, looking for some is cheap."""
     try:  # one octet for each character: far cheaper
         return text.encode(_LAST).translate(None, _ALL_ASCII).decode(_LAST)
@@ -159,17 +159,17 @@ def foreign(text: str) -> str:
         return octets.decode("utf-8", "surrogatepass")
 
 
-def narrowed(data: bytes, old: bytes, label: str) -> bytes:
+def narrow(data: bytes, old: bytes, label: str) -> bytes:
     """Write UTF-8 data in the charset of the old, where no other can be declared.
 
     What that charset lacks becomes a question mark; only ASCII is taken for UTF-8, which it is.
     """
-    name = codec(old, label)
+    name = find_codec(old, label)
     return data if name == "ascii" else data.decode("utf-8", "replace").encode(name, "replace")
 
 
-def _readings(data: bytes, label: str) -> list[str]:
-    name = codec(data, label)
+def _iter_readings(data: bytes, label: str) -> list[str]:
+    name = find_codec(data, label)
     names = [_STRAY, name] if name == _LAST else [name]
     if not _keeps_ascii(name):
         names.append("latin-1")
@@ -178,8 +178,8 @@ def _readings(data: bytes, label: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _declared(data: bytes, label: str) -> str:
-    name = _known(label)
+def _decode_by_label(data: bytes, label: str) -> str:
+    name = _codec_name(label)
     if name == "utf_16":  # keep its byte order and whether there is a mark (RFC 2781)
         marked_big = data.startswith(codecs.BOM_UTF16_BE)
         looks_big = data[0::2].count(0) > data[1::2].count(0)
@@ -189,7 +189,7 @@ def _declared(data: bytes, label: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _known(label: str) -> str:
+def _codec_name(label: str) -> str:
     """Name Python's codec for a label; UTF-8 if there is none."""
     normal = normalize_encoding(label.strip(" \t\"'").lower())
     name = aliases.get(normal, normal)

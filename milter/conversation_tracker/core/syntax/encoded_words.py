@@ -15,7 +15,7 @@ from encodings.aliases import aliases
 from functools import lru_cache
 from typing import NamedTuple
 
-from conversation_tracker.core.base.means import EVERY, asked, never
+from conversation_tracker.core.base.limits import EVERY, check_each, no_limit
 from conversation_tracker.core.syntax import control_sequences
 
 PLAIN = 0
@@ -93,7 +93,7 @@ class Unit(NamedTuple):
     kind: int
 
 
-def decoded(value: bytes, check: Callable[[], None] = never) -> str:
+def decode_words(value: bytes, check: Callable[[], None] = no_limit) -> str:
     """Give the readable text of a header value.
 
     Args:
@@ -106,10 +106,10 @@ def decoded(value: bytes, check: Callable[[], None] = never) -> str:
     """
     if _SIMPLE.fullmatch(value) and b"=?" not in value:
         return value.decode("ascii")
-    return "".join(unit.text for unit in units(value, 0, len(value), check))
+    return "".join(unit.text for unit in cut_units(value, 0, len(value), check))
 
 
-def otherwise(word: re.Match[bytes]) -> Iterator[tuple[str, str]]:
+def decode_otherwise(word: re.Match[bytes]) -> Iterator[tuple[str, str]]:
     """Give what some readers see in an encoded word, where all do not see the same.
 
     Many end at padding in the midst of base64, and many show a mark for what the charset lacks.
@@ -123,34 +123,36 @@ def otherwise(word: re.Match[bytes]) -> Iterator[tuple[str, str]]:
     label = word[1].decode("ascii").lower()
     first, _, rest = word[3].partition(b"=")
     if word[2] in b"bB" and rest.strip(b"="):
-        seen, more = (readable(_payload(word[2], each), label) for each in (first, rest))
+        seen, more = (decode_bytes(_decode_payload(word[2], each), label) for each in (first, rest))
         yield seen, f"{seen} {more}" if more else seen
-    data = _payload(word[2], word[3])
-    if not data.isascii() and _strict(data, label) is None:
-        marked = data.decode(_codec(label) or "utf-8", "replace")
+    data = _decode_payload(word[2], word[3])
+    if not data.isascii() and _decode_strictly(data, label) is None:
+        marked = data.decode(_find_codec(label) or "utf-8", "replace")
         yield marked, marked
 
 
-def units(value: bytes, start: int, end: int, check: Callable[[], None] = never) -> list[Unit]:
+def cut_units(
+    value: bytes, start: int, end: int, check: Callable[[], None] = no_limit
+) -> list[Unit]:
     """Cut value[start:end] into units, without a gap between them."""
     found: list[Unit] = []
     run: list[re.Match[bytes]] = []
     position = start
-    for match in asked(ENCODED.finditer(value, start, end), check):
+    for match in check_each(ENCODED.finditer(value, start, end), check):
         between = value[position : match.start()]
         if run and between.strip(b" \t\r\n"):
-            found += _word_units(run, check)
+            found += _decode_run(run, check)
             run = []
         if not run:
-            found += _raw_units(value, position, match.start(), check)
+            found += _cut_raw(value, position, match.start(), check)
         run.append(match)
         position = match.end()
-    found += _word_units(run, check)
-    found += _raw_units(value, position, end, check)
+    found += _decode_run(run, check)
+    found += _cut_raw(value, position, end, check)
     return found
 
 
-def encoded(text: str) -> bytes:
+def encode_words(text: str) -> bytes:
     """Write text as encoded words in UTF-8, each at most 75 characters, folded between them.
 
     Args:
@@ -162,9 +164,9 @@ def encoded(text: str) -> bytes:
     characters = [c.encode() for c in clean(text)]
     quoted = ["".join(_Q[b].decode() for b in c).encode() for c in characters]
     if sum(map(len, quoted)) <= 4 * ((sum(map(len, characters)) + 2) // 3):
-        words = [b"q?" + b"".join(line) for line in _lines(quoted, _ROOM)]
+        words = [b"q?" + b"".join(line) for line in _share_lines(quoted, _ROOM)]
     else:
-        lines = _lines(characters, _ROOM // 4 * 3)
+        lines = _share_lines(characters, _ROOM // 4 * 3)
         words = [b"b?" + binascii.b2a_base64(b"".join(line), newline=False) for line in lines]
     return b"\n ".join(_OPEN + word + _CLOSE for word in words)
 
@@ -174,55 +176,55 @@ def clean(text: str) -> str:
     return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text))
 
 
-def readable(data: bytes, charset: str) -> str:
+def decode_bytes(data: bytes, charset: str) -> str:
     """Decode bytes by the declared charset, else as UTF-8, else as latin-1."""
-    text = _strict(data, charset)
+    text = _decode_strictly(data, charset)
     if text is None and b"\x1b" in data:
         text = control_sequences.decode_japanese(data)
     for label in ("utf-8", "latin-1"):
-        text = _strict(data, label) if text is None else text
+        text = _decode_strictly(data, label) if text is None else text
     return control_sequences.drop(text or "")
 
 
-def _raw_units(value: bytes, start: int, end: int, check: Callable[[], None]) -> list[Unit]:
+def _cut_raw(value: bytes, start: int, end: int, check: Callable[[], None]) -> list[Unit]:
     found: list[Unit] = []
-    for match in asked(_RAW.finditer(value, start, end), check):
+    for match in check_each(_RAW.finditer(value, start, end), check):
         data = match[0]
         if match.lastindex == 1:
             found.append(Unit(match.start(), match.end(), "", GAP))
         elif match.lastindex == 2:
             found.append(Unit(match.start(), match.end(), clean(data.decode("ascii")), PLAIN))
         else:
-            found.append(Unit(match.start(), match.end(), clean(readable(data, "utf-8")), RAW))
+            found.append(Unit(match.start(), match.end(), clean(decode_bytes(data, "utf-8")), RAW))
     return found
 
 
-def _word_units(run: list[re.Match[bytes]], check: Callable[[], None]) -> list[Unit]:
+def _decode_run(run: list[re.Match[bytes]], check: Callable[[], None]) -> list[Unit]:
     """Decode adjacent encoded words; where a character is cut in two, those words are one unit."""
     found: list[Unit] = []
-    parts = [(m[1].decode("ascii").lower(), _payload(m[2], m[3])) for m in run]
+    parts = [(m[1].decode("ascii").lower(), _decode_payload(m[2], m[3])) for m in run]
     first = tried = 0
     while first < len(run):
         if not len(found) % EVERY:
             check()
         charset, data = parts[first]
         last = first
-        text = _strict(data, charset)
+        text = _decode_strictly(data, charset)
         if text is None and first >= tried:
             while last + 1 < len(run) and parts[last + 1][0] == charset:
                 last += 1
             tried = last + 1
-            text = _strict(b"".join(part[1] for part in parts[first:tried]), charset)
+            text = _decode_strictly(b"".join(part[1] for part in parts[first:tried]), charset)
             last = first if text is None else last
         if found:
             found.append(Unit(found[-1].end, run[first].start(), "", GAP))
-        text = readable(data, charset) if text is None or "\x1b" in text else text
+        text = decode_bytes(data, charset) if text is None or "\x1b" in text else text
         found.append(Unit(run[first].start(), run[last].end(), clean(text), WORD))
         first = last + 1
     return found
 
 
-def _payload(encoding: bytes, data: bytes) -> bytes:
+def _decode_payload(encoding: bytes, data: bytes) -> bytes:
     """Undo the B or Q encoding (RFC 2047 section 4), passing over what is no part of it."""
     if encoding in b"qQ":
         data = data.replace(b"_", b" ").replace(b"\r", b"").replace(b"\n", b"")
@@ -234,8 +236,8 @@ def _payload(encoding: bytes, data: bytes) -> bytes:
     return whole
 
 
-def _strict(data: bytes, charset: str) -> str | None:
-    name = _codec(charset)
+def _decode_strictly(data: bytes, charset: str) -> str | None:
+    name = _find_codec(charset)
     if name is None:
         return None
     if name in ("utf_16", "utf_32") and data[:2] not in (b"\xff\xfe", b"\xfe\xff", b"\0\0"):
@@ -248,7 +250,7 @@ def _strict(data: bytes, charset: str) -> str | None:
 
 
 @lru_cache(maxsize=512)
-def _codec(label: str) -> str | None:
+def _find_codec(label: str) -> str | None:
     normal = normalize_encoding(label).lower()
     name = _LABELS.get(normal) or aliases.get(normal, normal)
     if name not in _CHARSETS:
@@ -260,7 +262,7 @@ def _codec(label: str) -> str | None:
     return name
 
 
-def _lines(pieces: list[bytes], room: int) -> list[list[bytes]]:
+def _share_lines(pieces: list[bytes], room: int) -> list[list[bytes]]:
     """Share pieces out to lines of at most `room` bytes, never cutting a piece."""
     lines: list[list[bytes]] = []
     used = room

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from conversation_tracker.core.base.means import asked, never
+from conversation_tracker.core.base.limits import check_each, no_limit
 
 FIELD = re.compile(rb"([!-9;-~]+)([ \t]*:[ \t]?)(.*?)(\r?\n)?", re.DOTALL)
 """A whole field: its name, colon, raw value and line end."""
@@ -25,18 +25,20 @@ class Field(NamedTuple):
     value: bytes
 
 
-def fields(block: bytes, check: Callable[[], None] = never) -> Iterator[Field]:
+def iter_fields(block: bytes, check: Callable[[], None] = no_limit) -> Iterator[Field]:
     """Go through the header fields of a block, passing over lines that are none."""
-    for start, end in unfolded(block, check):
+    for start, end in iter_field_spans(block, check):
         match = FIELD.fullmatch(block, start, end)
         if match is not None:
             yield Field(start, end, match[1].lower(), match[3])
 
 
-def unfolded(block: bytes, check: Callable[[], None] = never) -> Iterator[tuple[int, int]]:
+def iter_field_spans(
+    block: bytes, check: Callable[[], None] = no_limit
+) -> Iterator[tuple[int, int]]:
     """Give the span of each field, or line that is none, with its continuation lines."""
     start = end = 0
-    for match in asked(_LINE.finditer(block), check):
+    for match in check_each(_LINE.finditer(block), check):
         if match[0][:1] not in (b" ", b"\t") and end:
             yield start, end
             start = end

@@ -10,7 +10,7 @@ likely. Lines of text are parted in the same places. Nothing here raises.
 import re
 from collections.abc import Iterator
 
-from conversation_tracker.core.syntax.encoded_words import decoded, encoded
+from conversation_tracker.core.syntax.encoded_words import decode_words, encode_words
 
 LONGEST = 998
 """Octets of a line without its end (RFC 5321 section 4.5.3.1.6)."""
@@ -20,7 +20,7 @@ _WORDS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 _UNSAFE = re.compile(rb"(\r\n(?=[ \t]))|\r|\0|\n(?![ \t])")
 
 
-def header(name: bytes, value: bytes) -> bytes:
+def fold_header(name: bytes, value: bytes) -> bytes:
     """Fold a header's value where a line of it is too long.
 
     Args:
@@ -34,22 +34,22 @@ def header(name: bytes, value: bytes) -> bytes:
     lines = value.split(b"\n")
     if first + len(lines[0]) <= LONGEST and all(len(line) <= LONGEST for line in lines):
         return value
-    folded = [*_pieces(lines[0], LONGEST - first)]
+    folded = [*_cut_line(lines[0], LONGEST - first)]
     for line in lines[1:]:
-        folded += _pieces(line, LONGEST)
+        folded += _cut_line(line, LONGEST)
     room = LONGEST - first
     if len(folded[0]) <= room and all(len(line) <= LONGEST for line in folded):
         return b"\n".join(folded)
     key = name.strip().lower()
     if key in _TEXTS or key.startswith(b"x-"):
-        return (b"\n " if first > LONGEST // 2 else b"") + encoded(decoded(value))
+        return (b"\n " if first > LONGEST // 2 else b"") + encode_words(decode_words(value))
     return b"\n".join(
-        b"\n ".join(_parts(each, LONGEST if number else max(room, 1)))
+        b"\n ".join(_cut_behind(each, LONGEST if number else max(room, 1)))
         for number, each in enumerate(folded)
     )
 
 
-def part_line(data: bytes, line_end: bytes) -> bytes:
+def break_line(data: bytes, line_end: bytes) -> bytes:
     """Part a line of text that is too long.
 
     Args:
@@ -62,11 +62,11 @@ def part_line(data: bytes, line_end: bytes) -> bytes:
     if len(data) <= LONGEST:
         return data
     return line_end.join(
-        part for piece in _pieces(data, LONGEST) for part in _parts(piece, LONGEST)
+        part for piece in _cut_line(data, LONGEST) for part in _cut_behind(piece, LONGEST)
     )
 
 
-def _pieces(line: bytes, room: int) -> Iterator[bytes]:
+def _cut_line(line: bytes, room: int) -> Iterator[bytes]:
     """Cut a line before blanks, each piece as long as there is room for."""
     start = 0
     while len(line) - start > room:
@@ -85,7 +85,7 @@ def _pieces(line: bytes, room: int) -> Iterator[bytes]:
     yield line[start:]
 
 
-def _parts(line: bytes, room: int) -> Iterator[bytes]:
+def _cut_behind(line: bytes, room: int) -> Iterator[bytes]:
     """Cut a line behind a sign, else behind what is in no address, else anywhere."""
     start, first = 0, len(line) - len(line.lstrip(b" \t"))
     while len(line) - start > room:
@@ -99,6 +99,6 @@ def _parts(line: bytes, room: int) -> Iterator[bytes]:
     yield line[start:]
 
 
-def safe(value: bytes) -> bytes:
+def make_safe(value: bytes) -> bytes:
     """Remove what no header value may hold, so that a broken one becomes no second header."""
     return _UNSAFE.sub(lambda match: b"\n" if match[1] else b" ", value)

@@ -5,18 +5,19 @@ ends at an empty line or before a line that is no field; a delimiter counts to t
 multipart that is inside all others with that boundary; a closing delimiter may be missing. A
 message/rfc822 part has the message inside as its one child.
 
-`read` raises `TooComplex`, and nothing else, on any input. Its time is linear in the body's size,
-times the depth.
+`read_structure` raises `TooComplex`, and nothing else, on any input. Its time is linear in the
+body's size, times the depth.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from conversation_tracker.core.base.means import ENDLESS, LARGE, Means, Octets
+from conversation_tracker.core.base.limits import UNLIMITED, Limits
+from conversation_tracker.core.base.octets import LARGE, Octets
 from conversation_tracker.core.syntax import transfer
-from conversation_tracker.core.syntax.fields import fields
-from conversation_tracker.core.syntax.parameters import Parameter, parse, value_of
+from conversation_tracker.core.syntax.fields import iter_fields
+from conversation_tracker.core.syntax.parameters import Parameter, get_value, parse
 
 MAX_DEPTH = 20
 """Multiparts and messages inside each other."""
@@ -108,8 +109,8 @@ class Part:
             yield from child.walk()
 
 
-def read(
-    content_headers: Sequence[tuple[bytes, bytes]], body: Octets, means: Means = ENDLESS
+def read_structure(
+    content_headers: Sequence[tuple[bytes, bytes]], body: Octets, limits: Limits = UNLIMITED
 ) -> Part:
     """Read the structure of a message.
 
@@ -125,19 +126,19 @@ def read(
     Raises:
         TooComplex: it is over one of this module's limits.
     """
-    return _Reader(body, means).part((0, 0), (0, len(body)), content_headers, "text/plain", 0)
+    return _Reader(body, limits).read_part((0, 0), (0, len(body)), content_headers, "text/plain", 0)
 
 
 class _Reader:
     """Reads one body; counts its parts together with those of the bodies around it."""
 
-    def __init__(self, body: Octets, means: Means, count: int = 0, decoded: int = 0) -> None:
+    def __init__(self, body: Octets, limits: Limits, count: int = 0, decoded: int = 0) -> None:
         self.body = body
-        self.means = means
+        self.limits = limits
         self.decoded = decoded
         self.count = count
 
-    def part(
+    def read_part(
         self,
         header: Span,
         content: Span,
@@ -145,7 +146,7 @@ class _Reader:
         default: str,
         depth: int,
     ) -> Part:
-        self.means.check()
+        self.limits.check()
         self.count += 1
         if self.count > MAX_PARTS:
             raise TooComplex(f"more than {MAX_PARTS} MIME parts")
@@ -158,16 +159,16 @@ class _Reader:
         children: tuple[Part, ...] = ()
         embedded = None
         if multipart:
-            children = tuple(self._parts(content, declared, depth + 1))
+            children = tuple(self._read_parts(content, declared, depth + 1))
         elif message and declared.encoding in _IDENTITY:
-            children = (self._headed(content, "text/plain", depth + 1),)
+            children = (self._read_with_header(content, "text/plain", depth + 1),)
         elif message or (stray and depth < MAX_DEPTH):
-            embedded = self._embedded(content, declared.encoding, depth + 1)
+            embedded = self._read_inner_message(content, declared.encoding, depth + 1)
         return Part(
             header,
             content,
             declared.type,
-            value_of(declared.parameters, "charset").strip().lower(),
+            get_value(declared.parameters, "charset").strip().lower(),
             declared.encoding,
             declared.disposition,
             declared.name,
@@ -177,54 +178,56 @@ class _Reader:
             declared.doubtful,
         )
 
-    def _headed(self, span: Span, default: str, depth: int) -> Part:
+    def _read_with_header(self, span: Span, default: str, depth: int) -> Part:
         """Read a part that begins with its own header block."""
         start, end = span
-        middle = self._header_end(start, end)
-        found = [(f.name, f.value) for f in fields(self.body[start:middle])]
-        return self.part((start, middle), (middle, end), found, default, depth)
+        middle = self._find_header_end(start, end)
+        found = [(f.name, f.value) for f in iter_fields(self.body[start:middle])]
+        return self.read_part((start, middle), (middle, end), found, default, depth)
 
     def _is_letter(self, span: Span, declared: "_Declared") -> bool:
         """Tell whether a file of no declared type is a message, as those saved to disk are."""
         if declared.type != "application/octet-stream":
             return False
         start, end = span[0], min(span[1], span[0] + _LETTER)
-        data = transfer.decoded(self.body[start:end], declared.encoding)
+        data = transfer.decode(self.body[start:end], declared.encoding)
         known = {match[1].lower() for match in _LETTER_FIELD.finditer(data)}
         return len(known) > 1 and _FIELD_LINE.match(data.lstrip()) is not None
 
-    def _embedded(self, span: Span, encoding: str, depth: int) -> tuple[Octets, Part]:
-        self.means.check()
+    def _read_inner_message(self, span: Span, encoding: str, depth: int) -> tuple[Octets, Part]:
+        self.limits.check()
         if span[1] - span[0] > LARGE:
-            data = self.means.store(transfer.pieces(self.body, *span, encoding))
+            data = self.limits.store(transfer.decode_pieces(self.body, *span, encoding))
         else:
-            data = transfer.decoded(self.body[slice(*span)], encoding)
+            data = transfer.decode(self.body[slice(*span)], encoding)
         self.decoded += len(data)
         if self.decoded > MAX_DECODED:
             raise TooComplex(f"messages inside of more than {MAX_DECODED} octets")
-        inner = _Reader(data, self.means, self.count, self.decoded)
-        part = inner._headed((0, len(data)), "text/plain", depth)
+        inner = _Reader(data, self.limits, self.count, self.decoded)
+        part = inner._read_with_header((0, len(data)), "text/plain", depth)
         self.count, self.decoded = inner.count, inner.decoded
         return data, part
 
-    def _parts(self, span: Span, declared: "_Declared", depth: int) -> Iterator[Part]:
+    def _read_parts(self, span: Span, declared: "_Declared", depth: int) -> Iterator[Part]:
         boundary = next((p.raw for p in declared.parameters if p.name == "boundary"), b"")
-        delimiters = self._delimiters(span, boundary.rstrip())
+        delimiters = self._find_delimiters(span, boundary.rstrip())
         if not delimiters and (guess := _DELIMITER.search(self.body, *span)):
             # A boundary that got lost is what some programs take the first such line for.
-            delimiters = self._delimiters(span, guess[1])
+            delimiters = self._find_delimiters(span, guess[1])
         default = "message/rfc822" if declared.type == "multipart/digest" else "text/plain"
         opened = -1
         for start, end, closing in delimiters:
             if opened >= 0:
-                yield self._headed((opened, self._line_before(opened, start)), default, depth)
+                yield self._read_with_header(
+                    (opened, self._strip_line_end(opened, start)), default, depth
+                )
             opened = end
             if closing:
                 return
         if 0 <= opened < span[1]:
-            yield self._headed((opened, span[1]), default, depth)
+            yield self._read_with_header((opened, span[1]), default, depth)
 
-    def _delimiters(self, span: Span, boundary: bytes) -> list[tuple[int, int, bool]]:
+    def _find_delimiters(self, span: Span, boundary: bytes) -> list[tuple[int, int, bool]]:
         """Find the delimiter lines: start, start of the next line, whether it is the last.
 
         `--b --` is none: hyphens close right after the boundary only (RFC 2046 section 5.1.1).
@@ -235,7 +238,7 @@ class _Reader:
         if not boundary:
             return found
         needle = b"--" + boundary
-        places = self._large_places if span[1] - span[0] > LARGE else self._places
+        places = self._find_in_large if span[1] - span[0] > LARGE else self._find_places
         for at in places(span, needle):
             line_end = body.find(b"\n", at, end)
             following = line_end + 1 if line_end >= 0 else end
@@ -245,7 +248,7 @@ class _Reader:
                     break
         return found
 
-    def _places(self, span: Span, needle: bytes) -> Iterator[int]:
+    def _find_places(self, span: Span, needle: bytes) -> Iterator[int]:
         """Find the lines that begin with octets."""
         body, (first, end) = self.body, span
         at = body.find(needle, first, end)
@@ -254,7 +257,7 @@ class _Reader:
                 yield at
             at = body.find(needle, at + len(needle), end)
 
-    def _large_places(self, span: Span, needle: bytes) -> Iterator[int]:
+    def _find_in_large(self, span: Span, needle: bytes) -> Iterator[int]:
         """Find the lines that are most probably delimiters, however many others are alike."""
         first, end = span
         if self.body.startswith(needle, first, end):
@@ -263,7 +266,7 @@ class _Reader:
         line = re.compile(b"\n" + re.escape(needle) + rb"(?:--)?[ \t\r]*(?=\n|\Z)")
         known = first
         for start in range(first, end, LARGE):
-            self.means.check()
+            self.limits.check()
             window = self.body[start : min(start + LARGE + len(needle) + 3, end)]
             for match in line.finditer(window):
                 at = start + match.start() + 1
@@ -271,34 +274,34 @@ class _Reader:
                     known = at
                     yield at
 
-    def _line_before(self, start: int, delimiter: int) -> int:
+    def _strip_line_end(self, start: int, delimiter: int) -> int:
         """Take off the line end that belongs to a delimiter (RFC 2046 section 5.1.1)."""
         for line_end in (b"\r\n", b"\n"):
             if self.body.endswith(line_end, start, delimiter):
                 return delimiter - len(line_end)
         return delimiter
 
-    def _header_end(self, start: int, end: int) -> int:
+    def _find_header_end(self, start: int, end: int) -> int:
         """Find where the content begins after a header block."""
         at = start
-        for kind, line, following in self._header_lines(start, end):
+        for kind, line, following in self._split_header_lines(start, end):
             if kind == "empty":
                 return following
             if kind == "other":
-                return self._resumed(line, end) if line > start else line
+                return self._find_resumption(line, end) if line > start else line
             at = following
         return at
 
-    def _resumed(self, start: int, end: int) -> int:
+    def _find_resumption(self, start: int, end: int) -> int:
         """Judge a stray line after fields: part of the block if more fields follow it."""
         fields_follow = False
-        for kind, line, following in self._header_lines(start, min(end, start + MAX_HEADER)):
+        for kind, line, following in self._split_header_lines(start, min(end, start + MAX_HEADER)):
             if kind == "empty":
                 return following if fields_follow else start
             fields_follow = fields_follow or _LIKELY_FIELD.match(self.body, line) is not None
         return start
 
-    def _header_lines(self, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+    def _split_header_lines(self, start: int, end: int) -> Iterator[tuple[str, int, int]]:
         """Give each line's kind ("field", "empty" or "other"), start, and where the next begins."""
         body, at = self.body, start
         while at < end:
@@ -325,12 +328,14 @@ class _Declared:
         for name, value in found:
             first.setdefault(name.lower(), value)
         written = first.get(b"content-type")
-        self.type, self.parameters = (default, ()) if written is None else _content_type(written)
+        self.type, self.parameters = (
+            (default, ()) if written is None else _read_content_type(written)
+        )
         encoding = first.get(b"content-transfer-encoding", b"").decode("latin-1")
         match = _ENCODING.match(encoding)
         self.encoding = match[1].lower() if match else ""
         self.disposition, disposed = parse(first.get(b"content-disposition", b""))
-        self.name = value_of(disposed, "filename") or value_of(self.parameters, "name")
+        self.name = get_value(disposed, "filename") or get_value(self.parameters, "name")
         # A comment before the type, a second field or a second name: programs choose otherwise.
         plain = self.type == "text/plain" or _CLEAR.fullmatch(self.type) is None
         self.doubtful = plain and any(
@@ -338,7 +343,7 @@ class _Declared:
         )
 
 
-def _content_type(value: bytes) -> tuple[str, tuple[Parameter, ...]]:
+def _read_content_type(value: bytes) -> tuple[str, tuple[Parameter, ...]]:
     if len(value) > MAX_CONTENT_TYPE:
         raise TooComplex(f"a Content-Type over {MAX_CONTENT_TYPE} octets")
     media, found = parse(value)

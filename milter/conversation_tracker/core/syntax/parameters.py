@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
-from conversation_tracker.core.base.means import asked, check_of, never
+from conversation_tracker.core.base.limits import check_each, get_check, no_limit
 from conversation_tracker.core.syntax import charset
-from conversation_tracker.core.syntax.encoded_words import decoded
+from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.syntax.splicing import splice
 
 _MAIN = re.compile(rb"\s*+([^\s/;=\"]++(?:\s*+/\s*+[^\s/;=\"(]++)?)")
@@ -55,7 +55,7 @@ class _Piece:
     end: int
 
 
-def parse(value: bytes, check: Callable[[], None] = never) -> tuple[str, tuple[Parameter, ...]]:
+def parse(value: bytes, check: Callable[[], None] = no_limit) -> tuple[str, tuple[Parameter, ...]]:
     """Read a value of the form `main; name=value; ...` (RFC 2045 section 5.1, RFC 2183, RFC 2231).
 
     Args:
@@ -70,22 +70,22 @@ def parse(value: bytes, check: Callable[[], None] = never) -> tuple[str, tuple[P
     main = b"".join(match[1].split()).lower().decode("latin-1") if match else ""
     found: list[Parameter] = []
     continued: dict[bytes, list[_Piece]] = {}
-    for piece in asked(_pieces(value, match.end() if match else 0), check):
+    for piece in check_each(_find_pieces(value, match.end() if match else 0), check):
         if piece.index >= 0:
             continued.setdefault(piece.name, []).append(piece)
         else:
-            found.append(_plain(piece))
-    found.extend(_extended(name, pieces) for name, pieces in continued.items())
+            found.append(_read_plain(piece))
+    found.extend(_join_pieces(name, pieces) for name, pieces in continued.items())
     return main, tuple(sorted(found, key=lambda parameter: parameter.spans))
 
 
-def value_of(parameters: tuple[Parameter, ...], name: str) -> str:
+def get_value(parameters: tuple[Parameter, ...], name: str) -> str:
     """Give a parameter's decoded value, or "" where it is absent; the extended form goes first."""
     found = [p for p in parameters if p.name == name]
     return next((p.value for p in sorted(found, key=lambda p: not p.extended)), "")
 
 
-def masked(value: bytes, mask: Callable[[str], str]) -> bytes:
+def mask_parameters(value: bytes, mask: Callable[[str], str]) -> bytes:
     """Mask the decoded values of all parameters.
 
     Args:
@@ -96,16 +96,18 @@ def masked(value: bytes, mask: Callable[[str], str]) -> bytes:
         The value with the changed parameters written anew; the same object if none changed.
     """
     edits: list[tuple[int, int, bytes]] = []
-    for parameter in parse(value, check_of(mask))[1]:
-        text = mask(_root(parameter.value, mask) if parameter.name == "start" else parameter.value)
+    for parameter in parse(value, get_check(mask))[1]:
+        text = mask(
+            _mask_root(parameter.value, mask) if parameter.name == "start" else parameter.value
+        )
         if text != parameter.value:
             first, *rest = parameter.spans
-            edits.append((*first, rendered(parameter.name, text)))
-            edits.extend((_separator(value, start), end, b"") for start, end in rest)
+            edits.append((*first, render(parameter.name, text)))
+            edits.extend((_find_separator(value, start), end, b"") for start, end in rest)
     return splice(value, sorted(edits)) if edits else value
 
 
-def _root(identifier: str, mask: Callable[[str], str]) -> str:
+def _mask_root(identifier: str, mask: Callable[[str], str]) -> str:
     """Give the Content-ID that a multipart/related names as its root (RFC 2387 section 3.2)."""
     identifiers: Callable[[bytes], bytes] | None = getattr(mask, "identifiers", None)
     if identifiers is None:
@@ -113,7 +115,7 @@ def _root(identifier: str, mask: Callable[[str], str]) -> str:
     return identifiers(identifier.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
-def rendered(name: str, text: str) -> bytes:
+def render(name: str, text: str) -> bytes:
     """Write one parameter: quoted where it is printable ASCII, else after RFC 2231."""
     label = name.encode("latin-1", "replace")
     if text.isascii() and text.isprintable():
@@ -122,7 +124,7 @@ def rendered(name: str, text: str) -> bytes:
     return label + b"*=utf-8''" + quote(text, safe="", errors="replace").encode("ascii")
 
 
-def _pieces(value: bytes, position: int) -> Iterator[_Piece]:
+def _find_pieces(value: bytes, position: int) -> Iterator[_Piece]:
     while position < len(value):
         match = _PIECE.match(value, position)
         if match is None:
@@ -135,12 +137,12 @@ def _pieces(value: bytes, position: int) -> Iterator[_Piece]:
         position = match.end()
         name = _NAME.fullmatch(match[1].lower())
         if name is not None:
-            raw, end = _unquoted(name[1], match[2]), match.start(2) + len(match[2].rstrip())
+            raw, end = _unquote(name[1], match[2]), match.start(2) + len(match[2].rstrip())
             index = int(name[2]) if name[2] else 0 if name[3] else -1
             yield _Piece(name[1], index, bool(name[3]), raw, match.start(1), end)
 
 
-def _unquoted(name: bytes, written: bytes) -> bytes:
+def _unquote(name: bytes, written: bytes) -> bytes:
     if written.startswith(b'"'):
         inner = written[1:].removesuffix(b'"')
         return re.sub(rb'\\(["\\])', rb"\1", inner)
@@ -148,12 +150,12 @@ def _unquoted(name: bytes, written: bytes) -> bytes:
     return token if name in _FREE_TEXT else re.split(rb"[\s(]", token, maxsplit=1)[0]
 
 
-def _plain(piece: _Piece) -> Parameter:
-    text = decoded(piece.raw)
+def _read_plain(piece: _Piece) -> Parameter:
+    text = decode_words(piece.raw)
     return Parameter(piece.name.decode("latin-1"), text, piece.raw, ((piece.start, piece.end),))
 
 
-def _extended(name: bytes, pieces: list[_Piece]) -> Parameter:
+def _join_pieces(name: bytes, pieces: list[_Piece]) -> Parameter:
     ordered = sorted(pieces, key=lambda piece: piece.index)
     label, raws = "", []
     for number, piece in enumerate(ordered):
@@ -166,12 +168,12 @@ def _extended(name: bytes, pieces: list[_Piece]) -> Parameter:
         raws.append(raw)
     raw = b"".join(raws)
     # Some programs continue an encoded word over several pieces.
-    text = charset.decoded(raw, label) if ordered[0].encoded else decoded(raw)
+    text = charset.decode_text(raw, label) if ordered[0].encoded else decode_words(raw)
     spans = tuple((piece.start, piece.end) for piece in pieces)
     return Parameter(name.decode("latin-1"), text, raw, spans, extended=True)
 
 
-def _separator(value: bytes, start: int) -> int:
+def _find_separator(value: bytes, start: int) -> int:
     """Find where the semicolon before a piece stands, with the white space around it."""
     while start and value[start - 1] in b"; \t\r\n":
         start -= 1

@@ -48,7 +48,7 @@ class Result:
     repeated: bool = False
 
 
-def results(value: bytes, authserv_id: str) -> tuple[Result, ...]:
+def parse_results(value: bytes, authserv_id: str) -> tuple[Result, ...]:
     """Read the value of one Authentication-Results field.
 
     Args:
@@ -64,84 +64,84 @@ def results(value: bytes, authserv_id: str) -> tuple[Result, ...]:
     if named is None or (named[1] or named[2]).lower() != authserv_id.lower().encode("ascii"):
         return ()
     try:
-        return tuple(_Reader(value, named.end()).results())
+        return tuple(_ResultReader(value, named.end()).read_results())
     except _Broken:
         return ()
 
 
-class _Reader:
+class _ResultReader:
     """Reads a value from left to right; each step ends behind where it began."""
 
     def __init__(self, value: bytes, at: int) -> None:
         self._value = value
         self._at = at
 
-    def results(self) -> Iterator[Result]:
-        self._blank()
-        if (version := self._taken(_VERSION)) is not None and version[0] != b"1":
+    def read_results(self) -> Iterator[Result]:
+        self._skip_blank()
+        if (version := self._take(_VERSION)) is not None and version[0] != b"1":
             raise _Broken
-        self._blank()
+        self._skip_blank()
         while self._at < len(self._value):
-            self._semicolon()
+            self._skip_semicolon()
             # Some end the last result with a semicolon, too; `none` ends the field.
-            if self._at < len(self._value) and not self._nothing():
-                yield self._result()
+            if self._at < len(self._value) and not self._is_empty():
+                yield self._read_result()
 
-    def _nothing(self) -> bool:
-        if self._taken(_NONE) is None:
+    def _is_empty(self) -> bool:
+        if self._take(_NONE) is None:
             return False
-        self._blank()
+        self._skip_blank()
         if self._at < len(self._value):
             raise _Broken
         return True
 
-    def _result(self) -> Result:
-        match = self._taken(_RESULT)
+    def _read_result(self) -> Result:
+        match = self._take(_RESULT)
         if match is None:
             raise _Broken
         properties: dict[str, str] = {}
         repeated = False
-        self._blank()
+        self._skip_blank()
         while self._at < len(self._value) and not self._value.startswith(b";", self._at):
-            name, value = self._property()
+            name, value = self._read_property()
             repeated = repeated or name in properties
             properties[name] = value
-            self._blank()
-        return Result(_word(match[1]), _word(match[2]), properties, repeated)
+            self._skip_blank()
+        return Result(_read_word(match[1]), _read_word(match[2]), properties, repeated)
 
-    def _property(self) -> tuple[str, str]:
-        match = self._taken(_PROPERTY)
+    def _read_property(self) -> tuple[str, str]:
+        match = self._take(_PROPERTY)
         if match is None:
             raise _Broken
         quoted, plain = match[2] or b"", match[3]
         # A quoted local part stays quoted: it is no plain address.
         text = quoted + plain if quoted and plain else quoted[1:-1] or plain
-        return _word(match[1]), text.decode("utf-8", "replace")
+        return _read_word(match[1]), text.decode("utf-8", "replace")
 
-    def _semicolon(self) -> None:
+    def _skip_semicolon(self) -> None:
         if not self._value.startswith(b";", self._at):
             raise _Broken
         self._at += 1
-        self._blank()
+        self._skip_blank()
 
-    def _taken(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+    def _take(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
         match = pattern.match(self._value, self._at)
         if match is not None:
             self._at = match.end()
         return match
 
-    def _blank(self) -> None:
+    def _skip_blank(self) -> None:
         """Pass over blanks and comments, each of which stands apart from words."""
-        self._taken(_BLANKS)
+        self._take(_BLANKS)
         while self._value.startswith(b"(", self._at):
             if self._value[self._at - 1] not in b" \t\r\n;":
                 raise _Broken
-            self._at = self._after_comment()
+            self._at = self._skip_comment()
             if self._value[self._at : self._at + 1] not in _AFTER_COMMENT:
                 raise _Broken
-            self._taken(_BLANKS)
+            self._take(_BLANKS)
 
-    def _after_comment(self) -> int:
+    def _skip_comment(self) -> int:
         depth = 0
         for match in _COMMENT.finditer(self._value, self._at):
             depth += {b"(": 1, b")": -1}.get(match[0], 0)
@@ -150,5 +150,5 @@ class _Reader:
         raise _Broken
 
 
-def _word(raw: bytes) -> str:
+def _read_word(raw: bytes) -> str:
     return raw.decode("ascii").lower()

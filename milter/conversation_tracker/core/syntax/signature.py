@@ -25,13 +25,13 @@ def is_plain(value: bytes) -> bool:
         letters, digits and `._+@-` alone.
     """
     return all(
-        _PLAIN.fullmatch(_decoded(match[2])) is not None
+        _PLAIN.fullmatch(_decode(match[2])) is not None
         for match in _TAG.finditer(value)
         if match[1].lower() in _REPEATED
     )
 
 
-def _decoded(value: bytes) -> bytes:
+def _decode(value: bytes) -> bytes:
     """Decode DKIM's own quoted-printable, in which blanks mean nothing."""
     return _ENCODED.sub(
         lambda match: bytes.fromhex(match[1].decode("ascii")), _BLANK.sub(b"", value)

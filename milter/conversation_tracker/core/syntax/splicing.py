@@ -1,4 +1,4 @@
-"""Spans of a short value replaced: a header field, a parameter. Bodies have their own (`means`)."""
+"""Spans of a short value replaced: a header field, a parameter. `limits` does so in bodies."""
 
 from collections.abc import Sequence
 

@@ -8,7 +8,7 @@ recursion, and nothing raises. What is opened and never closed is a sign like an
 import re
 from collections.abc import Callable
 
-from conversation_tracker.core.base.means import EVERY, never
+from conversation_tracker.core.base.limits import EVERY, no_limit
 
 CHUNK = 1
 """Kind of token: atoms, dots and at signs without a blank, `john@example.com` in one piece."""
@@ -44,7 +44,7 @@ _PAREN = re.compile(rb"\\.|[()]", re.DOTALL)
 _OPEN = ord("(")
 
 
-def tokens(value: bytes, check: Callable[[], None] = never) -> list[Token]:
+def split_tokens(value: bytes, check: Callable[[], None] = no_limit) -> list[Token]:
     """Cut a value into tokens, in order and not overlapping; blanks are between them.
 
     Args:
@@ -66,7 +66,7 @@ def tokens(value: bytes, check: Callable[[], None] = never) -> list[Token]:
         else:
             break
         if closers is None or start not in closers:
-            closers = _closers(value, start, end, closers)
+            closers = _find_closers(value, start, end, closers)
         after = closers.get(start, -1)
         if after > 0:
             found.append((COMMENT, start, after))
@@ -78,7 +78,9 @@ def tokens(value: bytes, check: Callable[[], None] = never) -> list[Token]:
     return found
 
 
-def _closers(value: bytes, start: int, end: int, known: dict[int, int] | None) -> dict[int, int]:
+def _find_closers(
+    value: bytes, start: int, end: int, known: dict[int, int] | None
+) -> dict[int, int]:
     """Find where the comment at `start` ends.
 
     Once one stays open to the end of the value, all parentheses behind it have been seen: the

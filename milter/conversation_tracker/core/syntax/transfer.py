@@ -9,7 +9,7 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator
 
-from conversation_tracker.core.base.means import LARGE, Octets, windows
+from conversation_tracker.core.base.octets import LARGE, Octets, iter_windows
 from conversation_tracker.core.syntax import folding, uuencoding
 
 BASE64 = "base64"
@@ -42,7 +42,7 @@ _QUOTED = [
 ]
 
 
-def decoded(raw: bytes, encoding: str) -> bytes:
+def decode(raw: bytes, encoding: str) -> bytes:
     """Decode a part's content.
 
     Args:
@@ -53,13 +53,13 @@ def decoded(raw: bytes, encoding: str) -> bytes:
         The decoded bytes; the same object where the encoding is the identity or unknown.
     """
     if encoding == BASE64:
-        return _from_base64(raw)
+        return _decode_base64(raw)
     if encoding == QUOTED_PRINTABLE:
-        return _from_quoted(raw)
-    return uuencoding.decoded(raw) if encoding in uuencoding.NAMES else raw
+        return _decode_quoted_printable(raw)
+    return uuencoding.decode(raw) if encoding in uuencoding.NAMES else raw
 
 
-def pieces(body: Octets, start: int, end: int, encoding: str) -> Iterator[bytes]:
+def decode_pieces(body: Octets, start: int, end: int, encoding: str) -> Iterator[bytes]:
     """Decode a part's content window by window.
 
     Args:
@@ -72,15 +72,15 @@ def pieces(body: Octets, start: int, end: int, encoding: str) -> Iterator[bytes]
         The decoded octets in order. Uuencoded content comes in one piece.
     """
     if encoding == BASE64:
-        return _unbased(windows(body, start, end))
+        return _decode_groups(iter_windows(body, start, end))
     if encoding == QUOTED_PRINTABLE:
-        return (decoded(each, encoding) for each in _lines(body, start, end))
+        return (decode(each, encoding) for each in _cut_lines(body, start, end))
     if encoding in uuencoding.NAMES:
-        return iter((decoded(body[start:end], encoding),))
-    return iter(windows(body, start, end))
+        return iter((decode(body[start:end], encoding),))
+    return iter(iter_windows(body, start, end))
 
 
-def padded(body: Octets, start: int, end: int, encoding: str) -> int:
+def find_padding(body: Octets, start: int, end: int, encoding: str) -> int:
     """Tell where base64 has padding with more behind it: many programs end there.
 
     Args:
@@ -94,14 +94,14 @@ def padded(body: Octets, start: int, end: int, encoding: str) -> int:
     """
     sign = body.find(b"=", start, end) if encoding == BASE64 else -1
     if sign < 0 or not any(
-        each.translate(None, _NOT_BASE64).strip(b"=") for each in windows(body, sign, end)
+        each.translate(None, _NOT_BASE64).strip(b"=") for each in iter_windows(body, sign, end)
     ):
         return 0
-    digits = sum(len(each.translate(None, _NOT_BASE64)) for each in windows(body, start, sign))
+    digits = sum(len(each.translate(None, _NOT_BASE64)) for each in iter_windows(body, start, sign))
     return digits * 3 // 4
 
 
-def based(data: Iterable[bytes], line_end: bytes, tail: bytes) -> Iterator[bytes]:
+def encode_base64(data: Iterable[bytes], line_end: bytes, tail: bytes) -> Iterator[bytes]:
     """Encode octets that come in pieces in base64, in lines of 76 columns.
 
     Args:
@@ -125,7 +125,7 @@ def based(data: Iterable[bytes], line_end: bytes, tail: bytes) -> Iterator[bytes
     yield (begun + binascii.b2a_base64(rest, newline=False) if rest else b"") + tail
 
 
-def encoded(raw: bytes, old: bytes, new: bytes, encoding: str) -> bytes:
+def encode(raw: bytes, old: bytes, new: bytes, encoding: str) -> bytes:
     """Encode changed content as the unchanged was.
 
     Args:
@@ -139,11 +139,11 @@ def encoded(raw: bytes, old: bytes, new: bytes, encoding: str) -> bytes:
         only lines that differ are written anew; anything else as it is, however long its lines.
     """
     if encoding == BASE64:
-        return _to_base64(raw, new)
+        return _encode_base64(raw, new)
     if encoding == QUOTED_PRINTABLE:
-        return _to_quoted(raw, old, new)
+        return _encode_quoted_printable(raw, old, new)
     if encoding in uuencoding.NAMES:
-        return uuencoding.encoded(raw, new)
+        return uuencoding.encode(raw, new)
     return new
 
 
@@ -157,11 +157,11 @@ def encode_anew(data: bytes) -> tuple[bytes, str]:
         It encoded, and the transfer encoding: quoted-printable where most of it can be read then,
         else base64.
     """
-    line_end = _line_end(data)
+    line_end = _find_line_end(data)
     if 6 * len(_ESCAPED.findall(data)) > len(data):
-        return b"".join(based((data,), line_end, line_end)), BASE64
+        return b"".join(encode_base64((data,), line_end, line_end)), BASE64
     lines = map(_split_end, _LINE.findall(data))
-    return b"".join(_quoted(*line, line_end) for line in lines), QUOTED_PRINTABLE
+    return b"".join(_append_line(*line, line_end) for line in lines), QUOTED_PRINTABLE
 
 
 def _split_end(line: bytes) -> tuple[bytes, bytes]:
@@ -170,19 +170,19 @@ def _split_end(line: bytes) -> tuple[bytes, bytes]:
     return text, line[len(text) :]
 
 
-def unbroken(raw: bytes) -> bytes:
+def join_soft_breaks(raw: bytes) -> bytes:
     """Take the soft line breaks out of quoted-printable, and leave the rest undecoded."""
     return _SOFT_BREAK.sub(b"", raw) if b"=" in raw else raw
 
 
-def broken(raw: bytes) -> bytes:
-    """Put soft line breaks into what `unbroken` gave, where SMTP could not carry a line."""
-    line_end = _line_end(raw)
+def break_lines(raw: bytes) -> bytes:
+    """Put soft line breaks into what `join_soft_breaks` gave, where SMTP could not carry a line."""
+    line_end = _find_line_end(raw)
     lines = (match[0] for match in _LINE.finditer(raw))
-    return b"".join(b"=".join(_short(line, line_end)) for line in lines)
+    return b"".join(b"=".join(_split_long_line(line, line_end)) for line in lines)
 
 
-def _short(line: bytes, line_end: bytes) -> Iterator[bytes]:
+def _split_long_line(line: bytes, line_end: bytes) -> Iterator[bytes]:
     at = 0
     while len(line) - at > folding.LONGEST:
         end = at + _FULL
@@ -192,24 +192,24 @@ def _short(line: bytes, line_end: bytes) -> Iterator[bytes]:
     yield (line_end if at else b"") + line[at:]
 
 
-def _from_base64(raw: bytes) -> bytes:
+def _decode_base64(raw: bytes) -> bytes:
     runs = raw.translate(None, _NOT_BASE64).split(b"=")
-    return b"".join(_from_run(run) for run in runs if run)
+    return b"".join(_decode_run(run) for run in runs if run)
 
 
-def _unbased(found: Iterable[bytes]) -> Iterator[bytes]:
+def _decode_groups(found: Iterable[bytes]) -> Iterator[bytes]:
     rest = b""
     for piece in found:
         *whole, rest = (rest + piece.translate(None, _NOT_BASE64)).split(b"=")
         usable = len(rest) // 4 * 4
-        yield b"".join([_from_run(run) for run in whole if run]) + binascii.a2b_base64(
+        yield b"".join([_decode_run(run) for run in whole if run]) + binascii.a2b_base64(
             rest[:usable]
         )
         rest = rest[usable:]
-    yield _from_run(rest)
+    yield _decode_run(rest)
 
 
-def _lines(body: Octets, start: int, end: int) -> Iterator[bytes]:
+def _cut_lines(body: Octets, start: int, end: int) -> Iterator[bytes]:
     """Cut quoted-printable where nothing is cut in two: behind a line, if there is one."""
     at = start
     while at < end:
@@ -222,15 +222,15 @@ def _lines(body: Octets, start: int, end: int) -> Iterator[bytes]:
         at = last
 
 
-def _from_run(run: bytes) -> bytes:
+def _decode_run(run: bytes) -> bytes:
     if len(run) % 4 == 1:  # six bits that make no byte
         run = run[:-1]
     return binascii.a2b_base64(run + b"=" * (-len(run) % 4))
 
 
-def _to_base64(raw: bytes, data: bytes) -> bytes:
+def _encode_base64(raw: bytes, data: bytes) -> bytes:
     octets = _COLUMNS // 4 * 3
-    line_end = _line_end(raw)
+    line_end = _find_line_end(raw)
     lines = (
         binascii.b2a_base64(data[at : at + octets], newline=False)
         for at in range(0, len(data), octets)
@@ -240,11 +240,11 @@ def _to_base64(raw: bytes, data: bytes) -> bytes:
     return head + line_end.join(lines) + tail
 
 
-def _line_end(raw: bytes) -> bytes:
+def _find_line_end(raw: bytes) -> bytes:
     return b"\r\n" if b"\r\n" in raw else b"\n"
 
 
-def _quoted_lines(raw: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+def _split_lines(raw: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
     """Give each line, soft breaks joined: as it stands, decoded, and what ends it in `raw`."""
     pieces: list[bytes] = []
     texts: list[bytes] = []
@@ -261,28 +261,28 @@ def _quoted_lines(raw: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
         else:
             texts.append(text)
         hard = b"" if end.startswith(b"=") else end
-        yield b"".join(pieces), _unescaped(b"".join(texts)) + hard, end
+        yield b"".join(pieces), _unescape(b"".join(texts)) + hard, end
         pieces, texts = [], []
 
 
-def _from_quoted(raw: bytes) -> bytes:
-    """Decode all at once: the same as all that `_quoted_lines` gives, joined."""
+def _decode_quoted_printable(raw: bytes) -> bytes:
+    """Decode all at once: the same as all that `_split_lines` gives, joined."""
     if any(mark in raw for mark in _RARE) or raw.endswith((b" ", b"\t")):
-        return _unescaped(_NO_CONTENT.sub(b"", raw))
+        return _unescape(_NO_CONTENT.sub(b"", raw))
     text = raw.replace(b"=\r\n", b"").replace(b"=\n", b"")
-    return _unescaped(text.removesuffix(b"="))
+    return _unescape(text.removesuffix(b"="))
 
 
-def _unescaped(text: bytes) -> bytes:
+def _unescape(text: bytes) -> bytes:
     if b"=" not in text:
         return text
     # The library's decoder is far faster; these it reads otherwise than mail programs do.
     if not (text.endswith(b"=") or b"==" in text or b"=\r" in text or b"=\n" in text):
         return binascii.a2b_qp(text)
-    return _unescaped_one_by_one(text)
+    return _unescape_one_by_one(text)
 
 
-def _unescaped_one_by_one(text: bytes) -> bytes:
+def _unescape_one_by_one(text: bytes) -> bytes:
     head, *rest = text.split(b"=")
     pieces = [head]
     for piece in rest:
@@ -291,36 +291,36 @@ def _unescaped_one_by_one(text: bytes) -> bytes:
     return b"".join(pieces)
 
 
-def _to_quoted(raw: bytes, old: bytes, new: bytes) -> bytes:
+def _encode_quoted_printable(raw: bytes, old: bytes, new: bytes) -> bytes:
     """Write anew the lines that differ; all of them, if the lines do not pair off."""
-    line_end = _line_end(raw)
+    line_end = _find_line_end(raw)
     if old.count(b"\n") != new.count(b"\n"):
         return b"".join(
-            _quoted(line.rstrip(b"\r\n"), line[len(line.rstrip(b"\r\n")) :], line_end)
+            _append_line(line.rstrip(b"\r\n"), line[len(line.rstrip(b"\r\n")) :], line_end)
             for line in _LINE.findall(new)
         )
-    paired = _paired(raw, old, new, line_end)
+    paired = _encode_by_lines(raw, old, new, line_end)
     if paired is not None:
         return paired
     written: list[bytes] = []
     at = 0
-    for line, data, end in _quoted_lines(raw):
+    for line, data, end in _split_lines(raw):
         after = at
         for _ in range(data.count(b"\n")):
             after = new.index(b"\n", after) + 1
         if not data.endswith(b"\n"):
             after = len(new)
         now = new[at:after]
-        written.append(line if now == data else _requoted(now, end, line_end))
+        written.append(line if now == data else _encode_line(now, end, line_end))
         at = after
     whole = b"".join(written)
     if at == len(new):
         return whole
     # What means nothing at the end would mean something before more.
-    return whole.rstrip(b" \t").removesuffix(b"=") + _quoted(new[at:], b"", line_end)
+    return whole.rstrip(b" \t").removesuffix(b"=") + _append_line(new[at:], b"", line_end)
 
 
-def _paired(raw: bytes, old: bytes, new: bytes, line_end: bytes) -> bytes | None:
+def _encode_by_lines(raw: bytes, old: bytes, new: bytes, line_end: bytes) -> bytes | None:
     """Write anew the lines that differ, where each line of `raw` is one of `old`; else None."""
     if b"=0A" in raw or b"=0a" in raw:
         return None
@@ -331,23 +331,23 @@ def _paired(raw: bytes, old: bytes, new: bytes, line_end: bytes) -> bytes | None
     for number, (line, was, now) in enumerate(zip(lines, before, after, strict=True)):
         if was == now:
             continue
-        [(_, data, end), *more] = _quoted_lines(line)
+        [(_, data, end), *more] = _split_lines(line)
         if more or data != was:
             return None
-        lines[number] = _requoted(now, end, line_end)
+        lines[number] = _encode_line(now, end, line_end)
     return b"".join(lines)
 
 
-def _requoted(data: bytes, end: bytes, line_end: bytes) -> bytes:
+def _encode_line(data: bytes, end: bytes, line_end: bytes) -> bytes:
     """Encode a decoded line; `end` is what ended it before, a soft break perhaps."""
     if end.startswith(b"=") or not end:
-        return _quoted(data, end, line_end)
+        return _append_line(data, end, line_end)
     if data.endswith(end):
-        return _quoted(data.removesuffix(end), end, line_end)
-    return _quoted(data, b"=" + end, line_end)
+        return _append_line(data.removesuffix(end), end, line_end)
+    return _append_line(data, b"=" + end, line_end)
 
 
-def _quoted(data: bytes, end_of_line: bytes, line_end: bytes) -> bytes:
+def _append_line(data: bytes, end_of_line: bytes, line_end: bytes) -> bytes:
     """Encode one line, without its end, and append that."""
     text = _ESCAPED.sub(lambda match: _QUOTED[match[0][0]], data)
     lines: list[bytes] = []

@@ -23,7 +23,7 @@ def find_addresses(value: bytes) -> Iterator[str]:
     Args:
         value: a raw value.
     """
-    for offer in _offers(value):
+    for offer in _find_offers(value):
         if not offer.lower().startswith(b"mailto:"):
             continue
         path, _, query = offer[7:].decode("utf-8", "replace").partition("?")
@@ -38,8 +38,8 @@ def find_pages(value: bytes) -> Iterator[bytes]:
     Args:
         value: a raw value.
     """
-    return (offer for offer in _offers(value) if offer.lower().startswith(b"https://"))
+    return (offer for offer in _find_offers(value) if offer.lower().startswith(b"https://"))
 
 
-def _offers(value: bytes) -> Iterator[bytes]:
+def _find_offers(value: bytes) -> Iterator[bytes]:
     return (_BLANKS.sub(b"", match[1]) for match in _OFFER.finditer(value))

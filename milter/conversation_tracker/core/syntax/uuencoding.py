@@ -14,13 +14,13 @@ _END = re.compile(rb"^`?\r?\n?end\b", re.MULTILINE)
 _OCTETS = 45  # of a whole line
 
 
-def decoded(raw: bytes) -> bytes:
+def decode(raw: bytes) -> bytes:
     """Decode a part's content; the same object where there is none to be found."""
-    block = _block(raw)
-    return raw if block is None else b"".join(map(_of_line, raw[slice(*block)].splitlines()))
+    block = _find_block(raw)
+    return raw if block is None else b"".join(map(_decode_line, raw[slice(*block)].splitlines()))
 
 
-def encoded(raw: bytes, new: bytes) -> bytes:
+def encode(raw: bytes, new: bytes) -> bytes:
     """Encode changed content.
 
     Args:
@@ -31,7 +31,7 @@ def encoded(raw: bytes, new: bytes) -> bytes:
         The content anew, with the first and last line and the line ends of `raw`; `new` where
         `raw` was not decoded either.
     """
-    block = _block(raw)
+    block = _find_block(raw)
     if block is None:
         return new
     start, end = block
@@ -43,14 +43,14 @@ def encoded(raw: bytes, new: bytes) -> bytes:
     return raw[:start] + b"".join(lines) + raw[end:]
 
 
-def _block(raw: bytes) -> tuple[int, int] | None:
+def _find_block(raw: bytes) -> tuple[int, int] | None:
     """Find the lines between the first "begin" and the next "end"."""
     begin = _BEGIN.search(raw)
     end = _END.search(raw, begin.end()) if begin is not None else None
     return (begin.end(), end.start()) if begin is not None and end is not None else None
 
 
-def _of_line(line: bytes) -> bytes:
+def _decode_line(line: bytes) -> bytes:
     try:
         return binascii.a2b_uu(line)
     except binascii.Error:

@@ -12,10 +12,15 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from conversation_tracker.core.masking.part import invitation
-from conversation_tracker.core.model.conversation import Conversation, Mapped, Participant
+from conversation_tracker.core.model.conversation import Conversation, MappedId, Participant
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.syntax.mime import Part
-from conversation_tracker.core.views.message_ids import is_made_under, named_in, ours, revealed
+from conversation_tracker.core.views.message_ids import (
+    find_person,
+    is_made_under,
+    make_identifier,
+    named_in,
+)
 
 MOST = 100
 """Identifiers of one message that are mapped back, and that are asked for."""
@@ -27,7 +32,7 @@ _DIGITS = re.compile(r"(?:[0-9A-Fa-f]{2}){16,}")
 _FOREIGN = b"vCal-Uid\x01\0\0\0"
 
 
-def mapped(message: Message, part: Part, conversation: Conversation) -> Iterator[Mapped]:
+def map_ids(message: Message, part: Part, conversation: Conversation) -> Iterator[MappedId]:
     """Go through the identifiers of a message's invitations that reveal somebody, each once.
 
     Args:
@@ -35,27 +40,27 @@ def mapped(message: Message, part: Part, conversation: Conversation) -> Iterator
         part: its structure.
         conversation: the conversation with everybody who takes part.
     """
-    author = conversation.whose(message.author) if message.author is not None else None
-    for value in _identifiers(message, part):
-        owner = _owner(value, conversation, author)
+    author = conversation.find_owner(message.author) if message.author is not None else None
+    for value in _find_identifiers(message, part):
+        owner = _find_owner(value, conversation, author)
         if owner is not None and len(value) <= _LONGEST and _UNKEPT.search(value) is None:
             original = f"<{value}>"
-            new = ours(original.encode("utf-8"), conversation.order)
-            yield Mapped(new, original, owner.owner or owner.token)
+            new = make_identifier(original.encode("utf-8"), conversation.order)
+            yield MappedId(new, original, owner.owner or owner.token)
 
 
-def referenced(message: Message, part: Part) -> list[str]:
+def find_references(message: Message, part: Part) -> list[str]:
     """Give the identifiers in a message's invitations, in angle brackets as Message-IDs are.
 
     Args:
         message: the message.
         part: its structure.
     """
-    return [f"<{value}>" for value in _identifiers(message, part)]
+    return [f"<{value}>" for value in _find_identifiers(message, part)]
 
 
-def stands_for(
-    value: str, conversation: Conversation, to: Participant | None, known: Mapping[str, Mapped]
+def find_stand_in(
+    value: str, conversation: Conversation, to: Participant | None, known: Mapping[str, MappedId]
 ) -> str:
     """Give what stands for an identifier.
 
@@ -72,23 +77,23 @@ def stands_for(
     if mine is not None:
         original = mine.original[1:-1]
         return original if _is_for(original, mine.token, conversation, to) else value
-    owner = _owner(value, conversation)
+    owner = _find_owner(value, conversation)
     if owner is None or _is_for(value, owner.owner or owner.token, conversation, to):
         return value
-    return ours(f"<{value}>".encode("utf-8", "replace"), conversation.order)[1:-1]
+    return make_identifier(f"<{value}>".encode("utf-8", "replace"), conversation.order)[1:-1]
 
 
-def _identifiers(message: Message, part: Part) -> list[str]:
-    found = invitation.identifiers(part, message.body, message.means)
+def _find_identifiers(message: Message, part: Part) -> list[str]:
+    found = invitation.identifiers(part, message.body, message.limits)
     return list(dict.fromkeys(islice(found, MOST)))
 
 
-def _owner(
+def _find_owner(
     value: str, conversation: Conversation, author: Participant | None = None
 ) -> Participant | None:
     """Tell whose an identifier is: whose address is in it, else under whose domain it was made."""
-    for written in _readings(value):
-        owner = named_in(written, conversation) or revealed(written, conversation, author)
+    for written in _iter_readings(value):
+        owner = named_in(written, conversation) or find_person(written, conversation, author)
         if owner is not None:
             return owner
     return None
@@ -99,13 +104,13 @@ def _is_for(value: str, token: str, conversation: Conversation, to: Participant 
     if to is None or to.address is None:
         return False
     whose, domain = to.owner or to.token, to.address.domain
-    readings = _readings(value)
+    readings = _iter_readings(value)
     if any(named_in(written, conversation, whose) is not None for written in readings):
         return False
     return token == whose or any(is_made_under(written, domain) for written in readings)
 
 
-def _readings(value: str) -> list[bytes]:
+def _iter_readings(value: str) -> list[bytes]:
     """Give an identifier, and what stands in it in hexadecimal digits."""
     found = [f"<{value}>".encode("utf-8", "replace")]
     if _DIGITS.fullmatch(value):

@@ -11,17 +11,17 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import quote, unquote
 
-from conversation_tracker.core.base.means import asked, never
-from conversation_tracker.core.model.conversation import Conversation, Mapped, Participant
+from conversation_tracker.core.base.limits import check_each, no_limit
+from conversation_tracker.core.model.conversation import Conversation, MappedId, Participant
 from conversation_tracker.core.syntax.splicing import splice
-from conversation_tracker.core.views.message_ids import stands_for
+from conversation_tracker.core.views.message_ids import find_stand_in
 
 _IDENTIFIER = re.compile(rb"<[^<>]*>|[^\s<>]+")
 _LINK = re.compile(r"\b(?P<kind>[cm]id:)(?P<what>[^\s<>\"'()\[\]&#?\\]+)", re.IGNORECASE)
 _AFTER = ".,;:!"  # ends a sentence, and no link
 
 
-class References:
+class ContentIds:
     """The identifiers of a message as one participant, or the record, is to see them.
 
     Attributes:
@@ -39,9 +39,9 @@ class References:
         self,
         conversation: Conversation,
         to: Participant | None,
-        known: Mapping[str, Mapped],
+        known: Mapping[str, MappedId],
         notice: Callable[[], None] = lambda: None,
-        check: Callable[[], None] = never,
+        check: Callable[[], None] = no_limit,
     ) -> None:
         self._notice = notice
         self._check = check
@@ -50,35 +50,35 @@ class References:
         self._known = known
         self.author: Participant | None = None
 
-    def header(self, value: bytes) -> bytes:
+    def mask_header(self, value: bytes) -> bytes:
         """Give a field's raw value; the same object when nothing is to change."""
         edits = []
-        for match in asked(_IDENTIFIER.finditer(value), self._check):
+        for match in check_each(_IDENTIFIER.finditer(value), self._check):
             bare = match[0].strip(b"<>")
-            new = self._stand_in(bare.decode("utf-8", "replace"))
+            new = self._find_stand_in(bare.decode("utf-8", "replace"))
             if new is not None:
                 start = match.start() + match[0].startswith(b"<")
                 edits.append((start, start + len(bare), new.encode("utf-8")))
         return splice(value, edits) if edits else value
 
-    def text(self, text: str) -> str:
+    def mask_text(self, text: str) -> str:
         """Give a text with its links as they are to be; the same object when none changes."""
         if "id:" not in text and "ID:" not in text and "Id:" not in text and "iD:" not in text:
             return text  # what every link has is far cheaper to look for
-        new = _LINK.sub(self._link, text)
+        new = _LINK.sub(self._mask_link, text)
         return text if new == text else new
 
-    def _link(self, match: re.Match[str]) -> str:
+    def _mask_link(self, match: re.Match[str]) -> str:
         self._check()
         self._notice()
         what = match["what"].rstrip(_AFTER)
         rest = match["what"][len(what) :]
         # A mid: link may name a message and, behind a slash, a part of it.
         pieces = what.split("/") if match["kind"].lower() == "mid:" else [what]
-        return match["kind"] + "/".join(map(self._piece, pieces)) + rest
+        return match["kind"] + "/".join(map(self._mask_piece, pieces)) + rest
 
-    def _piece(self, piece: str) -> str:
-        new = self._stand_in(unquote(piece))
+    def _mask_piece(self, piece: str) -> str:
+        new = self._find_stand_in(unquote(piece))
         if new is None or self._shows_reader(new):
             return piece
         return quote(new, safe="@" if "@" in piece else "")
@@ -88,8 +88,8 @@ class References:
         address = self._to.address if self._to is not None else None
         return address is not None and address.key in identifier.lower()
 
-    def _stand_in(self, identifier: str) -> str | None:
+    def _find_stand_in(self, identifier: str) -> str | None:
         """Give what stands for an identifier, both without angle brackets."""
         written = f"<{identifier}>".encode("utf-8", "replace")
-        new = stands_for(written, self._conversation, self._to, self._known, self.author)
+        new = find_stand_in(written, self._conversation, self._to, self._known, self.author)
         return new.strip("<>") if new is not None else None

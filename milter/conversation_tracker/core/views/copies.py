@@ -6,12 +6,13 @@ and what these leave of the message is scanned: no copy shows an address of anyb
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from conversation_tracker.core.base.means import Means, Octets
-from conversation_tracker.core.masking.header.headers import KEPT_FROM_PROTECTED
-from conversation_tracker.core.masking.part import body as mime
+from conversation_tracker.core.base.header_names import KEPT_FROM_PROTECTED
+from conversation_tracker.core.base.limits import Limits
+from conversation_tracker.core.base.octets import Octets
+from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.masking.part.line_length import ENCODING, shorten_lines
 from conversation_tracker.core.model.conversation import Conversation, Participant
-from conversation_tracker.core.model.first_pass import Passage, Verdict, written
+from conversation_tracker.core.model.first_pass import FirstPass, Verdict, sign
 from conversation_tracker.core.model.message import INTERNAL, PASS, Header, Message, Recipient
 from conversation_tracker.core.model.plan import (
     AddHeader,
@@ -21,18 +22,18 @@ from conversation_tracker.core.model.plan import (
     Edit,
     ReplaceBody,
 )
-from conversation_tracker.core.scanning.found import Hit
+from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax import folding, unsubscribing
 from conversation_tracker.core.views.suspects import find_suspects
 from conversation_tracker.core.views.view import View
 
 
-class Shown(ValueError):
+class AddressLeak(ValueError):
     """An address is left in a copy, in a place that cannot be masked."""
 
 
-def sure(
+def make_safe_copy(
     message: Message, view: View, scanner: Scanner, make: Callable[..., Iterable[Edit]]
 ) -> tuple[Edit, ...]:
     """Make a copy that shows its reader no address but their own, and theirs to nobody else.
@@ -55,25 +56,25 @@ def sure(
     """
     to = view.to
     if to is None:
-        raise Shown
+        raise AddressLeak
     edits = tuple(make(view=view))
-    hits, surplus = looked(message, edits, view.conversation, to, scanner)
+    hits, surplus = scan_copy(message, edits, view.conversation, to, scanner)
     if hits:
         policy = view.conversation.store.attachments_with_address
         view = view.without(find_suspects(message, view, scanner, flagged=policy == "flag"))
         if not view.condemned or policy == "refuse":
-            raise Shown
+            raise AddressLeak
         edits = tuple(make(view=view))
-        hits, surplus = looked(message, edits, view.conversation, to, scanner)
+        hits, surplus = scan_copy(message, edits, view.conversation, to, scanner)
     if surplus and not hits:
         edits = tuple(make(view=view.blind()))
-        hits, _ = looked(message, edits, view.conversation, to, scanner)
+        hits, _ = scan_copy(message, edits, view.conversation, to, scanner)
     if hits:
-        raise Shown
+        raise AddressLeak
     return edits
 
 
-def one(
+def edit_for_one(
     message: Message, view: View, to: Participant, scanner: Scanner, *, protected: bool
 ) -> Iterator[Edit]:
     """Give the edits that make a message with one recipient their own copy.
@@ -88,36 +89,38 @@ def one(
     Raises:
         TooComplex: the body's structure is over the limits.
     """
-    yield from content(message, view, scanner, protected=protected)
+    yield from edit_content(message, view, scanner, protected=protected)
     [recipient] = message.recipients
-    if not recipient.outsider or recipient.original:
+    if not recipient.is_outsider or recipient.original:
         yield DeleteRecipient(recipient.raw)
         yield AddRecipient(str(to.address))
 
 
-def content(message: Message, view: View, scanner: Scanner, *, protected: bool) -> Iterator[Edit]:
-    """Give the edits of a copy's headers and body; arguments and errors as for `one`."""
-    shown = view.opened(message)
+def edit_content(
+    message: Message, view: View, scanner: Scanner, *, protected: bool
+) -> Iterator[Edit]:
+    """Give the edits of a copy's headers and body; arguments and errors as for `edit_for_one`."""
+    shown = view.open_signature(message)
     body = view.body(shown)
     values = view.headers(shown, protected=protected)
     values = [
-        mime.content_field(h.key, value, shown.body, body) if value else value
+        message_body.make_content_field(h.key, value, shown.body, body) if value else value
         for h, value in zip(shown.headers, values, strict=True)
     ]
     if not protected:
-        values = _without_shown(message, values, view, scanner)
+        values = _drop_leaking_fields(message, values, view, scanner)
     values = _without_broken_click(message, values)
     values = list(_fold(message, values, view.conversation.order.alias_domain))
     fields = [(h.name, v) for h, v in zip(message.headers, values, strict=True) if v is not None]
     domain = view.conversation.order.alias_domain
-    body, encoding = shorten_lines(fields, body, shown.body, domain, message.means)
+    body, encoding = shorten_lines(fields, body, shown.body, domain, message.limits)
     if encoding is not None:
         values = [
             encoding if v is not None and h.key == ENCODING.lower() and v.lower() != encoding else v
             for h, v in zip(message.headers, values, strict=True)
         ]
-    yield from changed(message, values)
-    for header in view.added(message):
+    yield from edit_headers(message, values)
+    for header in view.make_headers(message):
         yield AddHeader(header.name, header.value)
     for name, value in _lacking(fields, encoding):
         yield AddHeader(name, value)
@@ -151,7 +154,7 @@ def _fold(
     for header, value in zip(message.headers, values, strict=True):
         long = value is not None and len(value) > folding.LONGEST // 2
         if value and (value is not header.value or (long and domain in value.lower())):
-            yield folding.header(header.name, value)
+            yield folding.fold_header(header.name, value)
         else:
             yield value
 
@@ -168,7 +171,7 @@ def _lacking(
             yield name, value
 
 
-def _without_shown(
+def _drop_leaking_fields(
     message: Message, values: list[bytes | None], view: View, scanner: Scanner
 ) -> list[bytes | None]:
     """Leave out fields that nobody needs and that show an address even after masking.
@@ -185,19 +188,19 @@ def _without_shown(
     return [
         None
         if value is not None
-        and not needed(header.key)
+        and not is_needed(header.key)
         and scanner.scan([Header(header.name, value)], b"", own)
         else value
         for header, value in pairs
     ]
 
 
-def needed(key: bytes) -> bool:
+def is_needed(key: bytes) -> bool:
     """Tell whether a reader needs a header, given by its name in lower case."""
     return key in KEPT_FROM_PROTECTED or key.startswith(b"content-")
 
 
-def applied(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], Octets]:
+def apply_edits(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], Octets]:
     """Do edits as a milter's actions are done.
 
     Args:
@@ -221,18 +224,18 @@ def applied(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], Octe
     return headers, body
 
 
-def leaks(
+def find_leaks(
     message: Message,
     edits: Iterable[Edit],
     conversation: Conversation,
     to: Participant,
     scanner: Scanner,
 ) -> list[Hit]:
-    """Find what a copy would show that its reader must not see; arguments as for `looked`."""
-    return looked(message, edits, conversation, to, scanner)[0]
+    """Find what a copy would show that its reader must not see; arguments as for `scan_copy`."""
+    return scan_copy(message, edits, conversation, to, scanner)[0]
 
 
-def looked(
+def scan_copy(
     message: Message,
     edits: Iterable[Edit],
     conversation: Conversation,
@@ -254,13 +257,13 @@ def looked(
         whether the reader's own address stands more often than in the original where nobody reads
         it.
     """
-    found = scanner.look(*applied(message, edits), to.token)
+    found = scanner.look(*apply_edits(message, edits), to.token)
     store = conversation.store
     flags = store.attachments_with_address == "flag"
     hits = [
         hit
         for hit in found.hits
-        if not (flags and hit.file) and (store.mask_body or not hit.running_text)
+        if not (flags and hit.in_file) and (store.mask_body or not hit.in_running_text)
     ]
     if not found.unread:
         return hits, False
@@ -268,7 +271,7 @@ def looked(
     return hits, any(times > before[place] for place, times in found.unread.items())
 
 
-def scanner(conversation: Conversation, first: Participant | None, means: Means) -> Scanner:
+def make_scanner(conversation: Conversation, first: Participant | None, limits: Limits) -> Scanner:
     """Look for everybody who takes part.
 
     Args:
@@ -277,10 +280,10 @@ def scanner(conversation: Conversation, first: Participant | None, means: Means)
         means: what looking may use.
     """
     people = [first, *conversation] if first is not None else [*conversation]
-    return Scanner({p.address.key: p.token for p in people if p.address is not None}, means)
+    return Scanner({p.address.key: p.token for p in people if p.address is not None}, limits)
 
 
-def changed(message: Message, values: Sequence[bytes | None]) -> Iterator[ChangeHeader]:
+def edit_headers(message: Message, values: Sequence[bytes | None]) -> Iterator[ChangeHeader]:
     """Give the edits that make a message's header fields have these values.
 
     Args:
@@ -299,7 +302,7 @@ def changed(message: Message, values: Sequence[bytes | None]) -> Iterator[Change
     return reversed(edits)
 
 
-def several(
+def edit_for_several(
     message: Message, conversations: Sequence[Conversation], found: Verdict, secret: bytes
 ) -> Iterator[Edit]:
     """Give the edits for mail that the splitter will take apart: aliases in the envelope only.
@@ -315,12 +318,12 @@ def several(
     """
     gone = INTERNAL | {b"bcc"}
     values = [None if h.key in gone else h.value for h in message.headers]
-    yield from changed(message, values)
-    yield AddHeader(PASS, written(Passage(message.digest, found), secret))
-    yield from _aliases(message, conversations)
+    yield from edit_headers(message, values)
+    yield AddHeader(PASS, sign(FirstPass(message.digest, found), secret))
+    yield from _edit_envelope(message, conversations)
 
 
-def _aliases(message: Message, conversations: Sequence[Conversation]) -> Iterator[Edit]:
+def _edit_envelope(message: Message, conversations: Sequence[Conversation]) -> Iterator[Edit]:
     """Leave one alias for each participant in the envelope.
 
     Deleting a recipient deletes every repetition, in whatever spelling Postfix takes for the same,
@@ -330,15 +333,15 @@ def _aliases(message: Message, conversations: Sequence[Conversation]) -> Iterato
     named: dict[str, list[Recipient]] = {}
     for recipient in message.recipients:
         token = recipient.token
-        if recipient.outsider and recipient.address is not None:
-            participant = conversations[0].whose(recipient.address)
+        if recipient.is_outsider and recipient.address is not None:
+            participant = conversations[0].find_owner(recipient.address)
             token = participant.token if participant is not None else None
         if token is not None:
             named.setdefault(token, []).append(recipient)
     for token, recipients in named.items():
-        if len(recipients) == 1 and not recipients[0].outsider:
+        if len(recipients) == 1 and not recipients[0].is_outsider:
             continue
-        people = [(each, each.with_token(token)) for each in conversations]
+        people = [(each, each.find_by_token(token)) for each in conversations]
         # In hard form: a soft one resolves only once a copy has shown it.
         aliases = [each.hard(participant) for each, participant in people if participant]
         if not aliases:

@@ -13,13 +13,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from conversation_tracker.core.base.header_names import THREADING
-from conversation_tracker.core.base.means import ENDLESS
-from conversation_tracker.core.masking.text import chance
+from conversation_tracker.core.base.limits import UNLIMITED
+from conversation_tracker.core.masking.text import short_addresses
 from conversation_tracker.core.masking.text.address_forms import spellings_of
-from conversation_tracker.core.model.conversation import Conversation, Mapped, Order, Participant
+from conversation_tracker.core.model.conversation import Conversation, MappedId, Order, Participant
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.providers import PUBLIC
-from conversation_tracker.core.syntax.folding import safe
+from conversation_tracker.core.syntax.folding import make_safe
 from conversation_tracker.core.syntax.splicing import splice
 
 # What stands between angle brackets, whatever it is, or else a word: an identifier that is written
@@ -29,7 +29,7 @@ _LOOKED_UP = 100  # identifiers of others; a sender may write thousands
 _GOES_ON = re.compile(r"[a-z0-9_-]|\.[a-z0-9]")
 
 
-def referenced(message: Message) -> list[str]:
+def find_references(message: Message) -> list[str]:
     """Give the identifiers a message answers, the nearest first, each once.
 
     Args:
@@ -44,7 +44,7 @@ def referenced(message: Message) -> list[str]:
     return list(dict.fromkeys(each for each in found if each.startswith("<")))
 
 
-def ours(identifier: bytes, order: Order) -> str:
+def make_identifier(identifier: bytes, order: Order) -> str:
     """Give the identifier that stands for one that reveals somebody.
 
     Args:
@@ -59,7 +59,7 @@ def ours(identifier: bytes, order: Order) -> str:
     return f"<m-{digest}@{order.alias_domain}>"
 
 
-def revealed(
+def find_person(
     identifier: bytes, conversation: Conversation, author: Participant | None = None
 ) -> Participant | None:
     """Tell whom an identifier reveals.
@@ -107,9 +107,9 @@ def is_made_under(identifier: bytes, domain: str) -> bool:
 
 def _protected(conversation: Conversation, *, stores: bool = False) -> "_Protected":
     key = f"{__name__} with stores" if stores else __name__
-    found = conversation.memo.get(key)
+    found = conversation.part_cache.get(key)
     if not isinstance(found, _Protected):
-        found = conversation.memo[key] = _Protected(conversation, stores=stores)
+        found = conversation.part_cache[key] = _Protected(conversation, stores=stores)
     return found
 
 
@@ -147,10 +147,10 @@ class _Protected:
 
     def owner(self, text: str, author: Participant | None) -> Participant | None:
         """Give whose identifier it is most likely, without its angle brackets."""
-        named = min(self._named(text), default=None)
+        named = min(self._find_by_address(text), default=None)
         if named is not None:
             return self._people[named]
-        found = sorted(self._made_under(text))
+        found = sorted(self._find_by_domain(text))
         if not found:
             return None
         wrote = author.address if author is not None and author.role != "store" else None
@@ -159,7 +159,11 @@ class _Protected:
 
     def named(self, text: str, but: str | None) -> Participant | None:
         """Give the first whose address is in an identifier, but one's own."""
-        found = (n for n in self._named(text) if but is None or _whose(self._people[n]) != but)
+        found = (
+            n
+            for n in self._find_by_address(text)
+            if but is None or _owner_token(self._people[n]) != but
+        )
         number = min(found, default=None)
         return None if number is None else self._people[number]
 
@@ -167,7 +171,7 @@ class _Protected:
         address = self._people[number].address
         return address.domain if address is not None else ""
 
-    def _made_under(self, text: str) -> Iterator[int]:
+    def _find_by_domain(self, text: str) -> Iterator[int]:
         """Go through whose own domain the identifier was made under, or one inside it.
 
         The alias domain is nobody's, though it may lie in somebody's domain: an identifier of ours
@@ -186,7 +190,7 @@ class _Protected:
                 yield self._owned[name]
             name = name.partition(".")[2]
 
-    def _named(self, text: str) -> Iterator[int]:
+    def _find_by_address(self, text: str) -> Iterator[int]:
         """Go through whose address is in the identifier; a very short one must stand whole."""
         at = text.find("@")
         while at >= 0:
@@ -204,10 +208,10 @@ class _Protected:
 
 
 def _stands(text: str, start: int, end: int) -> bool:
-    return chance.told(text[start:end]) or not _GOES_ON.match(text, end)
+    return short_addresses.is_long_enough(text[start:end]) or not _GOES_ON.match(text, end)
 
 
-def mapped(message: Message, conversation: Conversation) -> Iterator[Mapped]:
+def map_ids(message: Message, conversation: Conversation) -> Iterator[MappedId]:
     """Go through the identifiers of a message that reveal somebody, each once.
 
     Args:
@@ -220,22 +224,24 @@ def mapped(message: Message, conversation: Conversation) -> Iterator[Mapped]:
         if header.key not in THREADING:
             continue
         for identifier in _IDENTIFIER.findall(header.value):
-            message.means.check()
+            message.limits.check()
             if identifier in seen:
                 continue
             seen.add(identifier)
-            if person := revealed(identifier, conversation, author):
+            if person := find_person(identifier, conversation, author):
                 text = identifier.decode("utf-8", "replace")
-                yield Mapped(ours(identifier, conversation.order), text, _whose(person))
+                yield MappedId(
+                    make_identifier(identifier, conversation.order), text, _owner_token(person)
+                )
 
 
-def shown(
+def show_ids(
     value: bytes,
     conversation: Conversation,
     to: Participant | None,
-    known: Mapping[str, Mapped],
+    known: Mapping[str, MappedId],
     author: Participant | None = None,
-    check: Callable[[], None] = ENDLESS.check,
+    check: Callable[[], None] = UNLIMITED.check,
 ) -> bytes:
     """Give a header's identifiers as one participant, or the record, is to see them.
 
@@ -253,33 +259,33 @@ def shown(
     edits = []
     for match in _IDENTIFIER.finditer(value):
         check()
-        new = stands_for(match[0], conversation, to, known, author)
+        new = find_stand_in(match[0], conversation, to, known, author)
         if new is not None:
             edits.append((match.start(), match.end(), new.encode("utf-8")))
-    return safe(splice(value, edits)) if edits else value
+    return make_safe(splice(value, edits)) if edits else value
 
 
-def stands_for(
+def find_stand_in(
     identifier: bytes,
     conversation: Conversation,
     to: Participant | None,
-    known: Mapping[str, Mapped],
+    known: Mapping[str, MappedId],
     author: Participant | None = None,
 ) -> str | None:
     """Give what stands for one identifier, with its angle brackets, or None where it stays.
 
-    Arguments as for `shown`.
+    Arguments as for `show_ids`.
     """
     mine = known.get(identifier.decode("utf-8", "replace"))
     if mine is not None:
-        return mine.original if to is not None and _whose(to) == mine.token else None
-    person = revealed(identifier, conversation, author)
+        return mine.original if to is not None and _owner_token(to) == mine.token else None
+    person = find_person(identifier, conversation, author)
     if person is None:
         return None
-    stand_in = ours(identifier, conversation.order)
+    stand_in = make_identifier(identifier, conversation.order)
     # Several people may share a domain: what was mapped once is its owner's for good.
-    owner = known[stand_in].token if stand_in in known else _whose(person)
-    return None if to is not None and owner == _whose(to) else stand_in
+    owner = known[stand_in].token if stand_in in known else _owner_token(person)
+    return None if to is not None and owner == _owner_token(to) else stand_in
 
 
 def to_look_up(message: Message, order: Order) -> list[str]:
@@ -290,17 +296,17 @@ def to_look_up(message: Message, order: Order) -> list[str]:
         order: the order they are looked up in.
     """
     end = f"@{order.alias_domain}>"
-    named = referenced(message)
+    named = find_references(message)
     others = [each for each in named if not each.endswith(end)][:_LOOKED_UP]
-    stand_ins = [ours(each.encode("utf-8"), order) for each in others]
+    stand_ins = [make_identifier(each.encode("utf-8"), order) for each in others]
     return [each for each in named if each.endswith(end)] + stand_ins
 
 
 def find_author(message: Message, conversation: Conversation) -> Participant | None:
     """Find who wrote a message among those who take part."""
-    return conversation.whose(message.author) if message.author is not None else None
+    return conversation.find_owner(message.author) if message.author is not None else None
 
 
-def _whose(person: Participant) -> str:
+def _owner_token(person: Participant) -> str:
     """Give the token of whose identifiers these are: a return path is its owner's."""
     return person.owner or person.token

@@ -4,10 +4,10 @@ The two are written apart, so each may know a way to hide an address that the ot
 is no reason to refuse a message: the parts go. Nothing here raises.
 """
 
-from conversation_tracker.core.masking.part import looking
+from conversation_tracker.core.masking.part import unmasked_parts
 from conversation_tracker.core.model.message import Header, Message
 from conversation_tracker.core.scanning.scan import Scanner
-from conversation_tracker.core.views.view import View, structure
+from conversation_tracker.core.views.view import View, read_structure
 
 
 def find_suspects(
@@ -25,11 +25,13 @@ def find_suspects(
         The identities of the parts, as `View.without` takes them.
     """
     own = view.to.token if view.to is not None else None
-    files = looking.files(structure(message), message.body, view.others, message.means)
+    files = unmasked_parts.iter_files(
+        read_structure(message), message.body, view.others, message.limits
+    )
     found: set[int] = set()
     for part, content in files:
         told = [Header(b"Content-Type", part.type.encode("utf-8", "replace"))]
         hits = scanner.scan(told, content, own)
-        if any(not (flagged and hit.file) for hit in hits):
+        if any(not (flagged and hit.in_file) for hit in hits):
             found.add(id(part))
     return frozenset(found)

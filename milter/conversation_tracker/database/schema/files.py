@@ -29,7 +29,7 @@ Kind = Literal["FUNCTION", "VIEW"]
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class SqlStatement:
     """One statement of a repeatable file.
 
     Attributes:
@@ -66,11 +66,11 @@ class File:
         return tuple((kind, name) for kind, name in _MADE.findall(self.text))
 
     @cached_property
-    def statements(self) -> tuple[Statement, ...]:
+    def statements(self) -> tuple[SqlStatement, ...]:
         """Return the statements of a repeatable file."""
         _head, *texts = _STATEMENT.split(self.text)
         return tuple(
-            Statement(kind, name, text)
+            SqlStatement(kind, name, text)
             for (kind, name), text in zip(self.makes, texts, strict=True)
         )
 
@@ -107,7 +107,7 @@ class Files:
         return {each for file in self.repeatable for each in file.makes}
 
 
-def find_left(chapters: Iterable[File]) -> set[tuple[Kind, str]]:
+def find_remaining(chapters: Iterable[File]) -> set[tuple[Kind, str]]:
     """Return kind and name of the functions and views that are there after some files ran."""
     left: set[tuple[Kind, str]] = set()
     for file in chapters:

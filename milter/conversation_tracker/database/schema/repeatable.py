@@ -13,7 +13,7 @@ from typing import Any
 
 from psycopg import Connection, errors
 
-from conversation_tracker.database.schema.files import File, Files, Kind, Statement
+from conversation_tracker.database.schema.files import File, Files, Kind, SqlStatement
 
 # What PostgreSQL says when it cannot replace a function or view in place.
 _NOT_IN_PLACE = (errors.InvalidFunctionDefinition, errors.InvalidTableDefinition)
@@ -125,7 +125,7 @@ class Remake:
         known = set(known)
         gone = sorted(known - self._files.makes())
         self._connection.execute(_UNCHECKED)  # until all are there that they call
-        for statement in _statements(changed, "FUNCTION"):
+        for statement in _list_statements(changed, "FUNCTION"):
             self._make_function(statement, there_before=("FUNCTION", statement.name) in known)
         for kind, name in gone:
             if kind == "FUNCTION":
@@ -133,14 +133,14 @@ class Remake:
         self._drop_views([name for kind, name in gone if kind == "VIEW"])
         self._make_views(changed)
         self._connection.execute(_CHECKED)
-        self._rows(_CHECK, sorted(name for _kind, name in self._files.makes()))
+        self._fetch_rows(_CHECK, sorted(name for _kind, name in self._files.makes()))
         self._restore()
 
     def lacks(self, file: File) -> bool:
         """Return whether a function of a file was not there."""
         return any(kind == "FUNCTION" and (kind, n) not in self._before for kind, n in file.makes)
 
-    def _make_function(self, statement: Statement, *, there_before: bool) -> None:
+    def _make_function(self, statement: SqlStatement, *, there_before: bool) -> None:
         before = self._find(statement.name)
         try:
             self._run(statement.text)
@@ -160,7 +160,7 @@ class Remake:
                 " not this program's, run migrate, and make it again"
             )
         for each in found:
-            [(statement,)] = self._rows(_DROP_FUNCTION, each)
+            [(statement,)] = self._fetch_rows(_DROP_FUNCTION, each)
             try:
                 self._run(statement)
             except Dependents:
@@ -168,7 +168,7 @@ class Remake:
                 self._run(statement)
 
     def _make_views(self, changed: Sequence[File]) -> None:
-        for statement in _statements(changed, "VIEW"):
+        for statement in _list_statements(changed, "VIEW"):
             try:
                 self._run(statement.text)
             except _NOT_IN_PLACE:
@@ -178,12 +178,12 @@ class Remake:
                     self._drop_our_views()
                 self._run(statement.text)
         there = {name for kind, name in self._find_all() if kind == "VIEW"}
-        for statement in _statements(self._files.repeatable, "VIEW"):
+        for statement in _list_statements(self._files.repeatable, "VIEW"):
             if statement.name not in there:
                 self._run(statement.text)
 
     def _drop_our_views(self) -> None:
-        self._drop_views([each.name for each in _statements(self._files.repeatable, "VIEW")])
+        self._drop_views([each.name for each in _list_statements(self._files.repeatable, "VIEW")])
 
     def _drop_views(self, names: Sequence[str]) -> None:
         """Drop those of the views that are there, at once: they may depend on each other."""
@@ -193,7 +193,7 @@ class Remake:
         found = self._connection.execute(_GOES_ALONG.encode(), {"views": views}).fetchall()
         if found:
             raise _refuse_to_lose(found)
-        for (statement,) in self._rows(_DROP_VIEWS, names):
+        for (statement,) in self._fetch_rows(_DROP_VIEWS, names):
             self._run(statement)
 
     def _restore(self) -> None:
@@ -211,14 +211,14 @@ class Remake:
         return [which for which, _statements in self._find_all().get(("FUNCTION", name), ())]
 
     def _find_all(self) -> dict[tuple[str, str], list[tuple[int, list[str]]]]:
-        if self._rows("SELECT to_regnamespace('tracker')") == [(None,)]:
+        if self._fetch_rows("SELECT to_regnamespace('tracker')") == [(None,)]:
             return {}
         found: dict[tuple[str, str], list[tuple[int, list[str]]]] = {}
-        for kind, name, which, statements in self._rows(_THERE):
+        for kind, name, which, statements in self._fetch_rows(_THERE):
             found.setdefault((kind, name), []).append((which, statements))
         return found
 
-    def _rows(self, query: str, *values: object) -> list[Any]:
+    def _fetch_rows(self, query: str, *values: object) -> list[Any]:
         return self._connection.execute(query.encode(), values or None).fetchall()
 
     def _run(self, statement: str) -> None:
@@ -227,10 +227,10 @@ class Remake:
             with self._connection.transaction():
                 self._connection.execute(statement.encode())
         except errors.DependentObjectsStillExist as error:
-            raise _dependents(error) from error
+            raise _read_dependents(error) from error
 
 
-def _statements(files: Iterable[File], kind: Kind) -> list[Statement]:
+def _list_statements(files: Iterable[File], kind: Kind) -> list[SqlStatement]:
     return [each for file in files for each in file.statements if each.kind == kind]
 
 
@@ -239,6 +239,6 @@ def _refuse_to_lose(found: Iterable[tuple[str]]) -> Dependents:
     return Dependents(f"{said}: it would be lost; {_MEND}")
 
 
-def _dependents(error: errors.DependentObjectsStillExist) -> Dependents:
+def _read_dependents(error: errors.DependentObjectsStillExist) -> Dependents:
     said = "; ".join((error.diag.message_detail or str(error)).splitlines())
     return Dependents(f"{said}: {_MEND}")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from conversation_tracker.core.model.plan import Plan
-from conversation_tracker.core.rules.kind import Complaint
+from conversation_tracker.core.rules.classification import Complaint
 from conversation_tracker.milter.paths.context import Context
 from conversation_tracker.milter.paths.outcome import Outcome
 from conversation_tracker.milter.paths.record import plan_and_record

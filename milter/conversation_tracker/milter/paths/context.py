@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from conversation_tracker.database.repository import Database
-from conversation_tracker.database.rows import Directory, Found
+from conversation_tracker.database.rows import Directory, Lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,4 +22,4 @@ class Context:
     directory: Directory
     authserv_id: str = ""
     reader: str = ""
-    named: Found | None = None
+    named: Lookup | None = None

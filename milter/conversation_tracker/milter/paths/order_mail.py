@@ -1,6 +1,6 @@
 """The path of mail that belongs to orders: recorded, and forwarded as each reader may see it."""
 
-from conversation_tracker.core.rules.kind import OrderMail
+from conversation_tracker.core.rules.classification import OrderMail
 from conversation_tracker.milter.paths.context import Context
 from conversation_tracker.milter.paths.outcome import Outcome
 from conversation_tracker.milter.paths.record import plan_and_record

@@ -25,7 +25,7 @@ def refuse(reply: Reply) -> Outcome:
     return Outcome(Plan(reply=reply))
 
 
-def describe_recorded(
+def make_outcome(
     plan: Plan, bounces: Mapping[str, str], conversations: Mapping[int, Conversation]
 ) -> Outcome:
     """Return the outcome of a message that was recorded.

@@ -3,12 +3,12 @@
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.conversation import Store
 from conversation_tracker.core.model.message import Message
-from conversation_tracker.core.rules import rewrite
-from conversation_tracker.core.rules.kind import OwnMail
+from conversation_tracker.core.rules import planning
+from conversation_tracker.core.rules.classification import OwnMail
 from conversation_tracker.core.rules.recipient import refuse_status
 from conversation_tracker.core.views import message_ids
 from conversation_tracker.database.repository import Database
-from conversation_tracker.database.rows import Found
+from conversation_tracker.database.rows import Lookup
 from conversation_tracker.milter.paths.context import Context
 from conversation_tracker.milter.paths.outcome import Outcome, refuse
 from conversation_tracker.milter.paths.record import plan_and_record
@@ -18,10 +18,10 @@ def take_own_mail(mail: OwnMail, context: Context) -> Outcome:
     """Find its order, plan, record, and return the outcome; without an order it stays as it is."""
     try:
         found = context.named or find_order(context.database, mail.message, mail.store)
-    except rewrite.UnusableNumber:
+    except planning.UnusableNumber:
         return refuse(replies.CANNOT_MASK)
     if found is None:
-        return Outcome(rewrite.untouched(mail.message))
+        return Outcome(planning.pass_through(mail.message))
     reply = refuse_status(found.status)
     if reply is None and mail.store.name in context.directory.inactive:
         reply = replies.TRY_LATER
@@ -31,7 +31,7 @@ def take_own_mail(mail: OwnMail, context: Context) -> Outcome:
     return plan_and_record(context, mail.message, conversations, mail.store)
 
 
-def find_order(database: Database, message: Message, store: Store) -> Found | None:
+def find_order(database: Database, message: Message, store: Store) -> Lookup | None:
     """Find the order that a store's own mail names, by header or by what it answers.
 
     Args:
@@ -43,8 +43,8 @@ def find_order(database: Database, message: Message, store: Store) -> Found | No
         UnusableNumber: its order header names none.
         DatabaseUnavailable: no answer came in time.
     """
-    number = rewrite.named_order(message, store)
+    number = planning.read_order_number(message, store)
     if number is not None:
         return database.open_order(store.name, number)
-    answered = message_ids.referenced(message)
-    return database.answered(store.name, answered) if answered else None
+    answered = message_ids.find_references(message)
+    return database.find_by_reply(store.name, answered) if answered else None

@@ -6,18 +6,18 @@ Nothing may be answered 250 before `plan_and_record` has returned. Raises Databa
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from conversation_tracker.base.mint import mint
+from conversation_tracker.base.random_token import make_token
 from conversation_tracker.core.model import replies
-from conversation_tracker.core.model.conversation import Conversation, Mapped, Store
+from conversation_tracker.core.model.conversation import Conversation, MappedId, Store
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan, Record
 from conversation_tracker.core.model.replies import Reply
-from conversation_tracker.core.rules import rewrite
-from conversation_tracker.core.rules.recording import invited, refusal
+from conversation_tracker.core.rules import planning
+from conversation_tracker.core.rules.recording import invited, make_refusal
 from conversation_tracker.core.views import message_ids
 from conversation_tracker.database.repository import Database
 from conversation_tracker.milter.paths.context import Context
-from conversation_tracker.milter.paths.outcome import Outcome, describe_recorded, refuse
+from conversation_tracker.milter.paths.outcome import Outcome, make_outcome, refuse
 
 _ATTEMPTS = 3
 
@@ -56,7 +56,7 @@ def plan_and_record(
         plan = adapt(plan)
         outcome, bounces = context.database.record(plan.records)
         if outcome == "done":
-            return describe_recorded(plan, bounces, conversations)
+            return make_outcome(plan, bounces, conversations)
         if outcome != "stale":
             return refuse_and_note(context, message, conversations, _OUTCOMES[outcome])
         fresh = _read_again(context.database, plan.records, conversations)
@@ -83,7 +83,7 @@ def refuse_and_note(
     """
     for order, conversation in conversations.items():
         to = next((r.token for r in message.recipients if r.order == order), None)
-        found = refusal(message, conversation, to, reply, context.authserv_id)
+        found = make_refusal(message, conversation, to, reply, context.authserv_id)
         context.database.refuse(found)
     return refuse(reply)
 
@@ -93,12 +93,12 @@ def _plan(
     message: Message,
     conversations: Mapping[int, Conversation],
     own: Store | None,
-    known: Mapping[str, Mapped],
+    known: Mapping[str, MappedId],
 ) -> Plan:
-    return rewrite.plan(
+    return planning.plan(
         message,
         list(conversations.values()),
-        mint,
+        make_token,
         own,
         known,
         context.authserv_id,
@@ -109,12 +109,12 @@ def _plan(
 
 def _look_up_identifiers(
     database: Database, message: Message, conversations: Mapping[int, Conversation]
-) -> dict[str, Mapped]:
+) -> dict[str, MappedId]:
     """Return what the identifiers of ours in a message stand for.
 
     An order brings its own, unless it has many.
     """
-    known: dict[str, Mapped] = {}
+    known: dict[str, MappedId] = {}
     for order, conversation in conversations.items():
         if conversation.identifiers is not None:
             known |= {each.ours: each for each in conversation.identifiers}
@@ -140,6 +140,6 @@ def _read_again(
         found = database.again(record.order, record.mentioned)
         if found is not None:
             old = before[record.order]
-            known = found.conversation.knowing((*old.participants, *old.apart))
+            known = found.conversation.add_people((*old.participants, *old.apart))
             fresh[record.order] = replace(known, came_back=old.came_back)
     return fresh

@@ -1,7 +1,7 @@
 """The paths of mail that is refused whoever it is for."""
 
 from conversation_tracker.core.rules import probe
-from conversation_tracker.core.rules.kind import Probe, Unacceptable
+from conversation_tracker.core.rules.classification import Probe, Unacceptable
 from conversation_tracker.milter.paths.context import Context
 from conversation_tracker.milter.paths.outcome import Outcome, refuse
 from conversation_tracker.milter.paths.record import refuse_and_note

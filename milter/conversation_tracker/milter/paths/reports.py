@@ -5,14 +5,14 @@ The report itself goes no further: it holds a real address. Raises DatabaseUnava
 
 from datetime import UTC, datetime
 
-from conversation_tracker.base.mint import mint
+from conversation_tracker.base.random_token import make_token
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.reports import bounce
 from conversation_tracker.core.reports.bounce import Delivery
 from conversation_tracker.core.reports.report import Report
-from conversation_tracker.core.rules import rewrite
-from conversation_tracker.core.rules.kind import (
+from conversation_tracker.core.rules import planning
+from conversation_tracker.core.rules.classification import (
     BounceReport,
     MisdirectedReport,
     RedirectReport,
@@ -40,7 +40,7 @@ def take_misdirected_report(misdirected: MisdirectedReport, context: Context) ->
     """
     message, report = misdirected.message, misdirected.report
     [to] = message.recipients
-    whose = map(misdirected.conversation.whose, report.recipients)
+    whose = map(misdirected.conversation.find_owner, report.recipients)
     failed = [participant.token for participant in whose if participant is not None]
     delivery = None
     if failed and to.token is not None:
@@ -55,7 +55,7 @@ def take_misdirected_report(misdirected: MisdirectedReport, context: Context) ->
 
 def split_report(shared: SharedReport, _context: Context) -> Outcome:
     """Have the splitter make one of it for each recipient; the second pass takes these."""
-    return Outcome(rewrite.untouched(shared.message), what="split")
+    return Outcome(planning.pass_through(shared.message), what="split")
 
 
 def _mark(context: Context, message: Message, delivery: Delivery, report: Report) -> Plan:
@@ -65,4 +65,4 @@ def _mark(context: Context, message: Message, delivery: Delivery, report: Report
         return Plan(discard=True)
     if mark.state != "bounced":
         return Plan(discard=True)
-    return bounce.notified(message, delivery, report, datetime.now(UTC), mint())
+    return bounce.notify_sender(message, delivery, report, datetime.now(UTC), make_token())

@@ -1,14 +1,14 @@
 """The paths of mail that belongs to no order: it goes on as it came. No database."""
 
-from conversation_tracker.core.rules import postmaster, rewrite
-from conversation_tracker.core.rules.kind import ForeignMail, PostmasterMail
+from conversation_tracker.core.rules import planning, postmaster
+from conversation_tracker.core.rules.classification import ForeignMail, PostmasterMail
 from conversation_tracker.milter.paths.context import Context
 from conversation_tracker.milter.paths.outcome import Outcome
 
 
 def pass_foreign_mail(mail: ForeignMail, context: Context) -> Outcome:
     """Let mail pass that is none of our business, but for what only we or a store may write."""
-    return Outcome(rewrite.untouched(mail.message, context.directory.senders))
+    return Outcome(planning.pass_through(mail.message, context.directory.senders))
 
 
 def pass_to_postmaster(mail: PostmasterMail, context: Context) -> Outcome:

@@ -7,7 +7,8 @@ looked at. Nothing here raises.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from conversation_tracker.core.base.means import ENDLESS, Means, Octets
+from conversation_tracker.core.base.limits import UNLIMITED, Limits
+from conversation_tracker.core.base.octets import Octets
 
 MAX_TOTAL = 64 * 1024 * 1024
 """Octets unpacked of the files of one message that are looked at together."""
@@ -36,14 +37,14 @@ class Unpacking:
         members: files in archives, and streams in other files.
     """
 
-    means: Means = ENDLESS
+    limits: Limits = UNLIMITED
     octets: int = MAX_TOTAL
     text: int = 4 * MAX_TEXT
     members: int = MAX_MEMBERS
 
     def allows_another(self) -> bool:
         """Whether one more member may be unpacked, which is then counted."""
-        self.means.check()
+        self.limits.check()
         self.members -= 1
         return self.members >= 0 and self.octets > 0
 
@@ -58,6 +59,6 @@ class Unpacking:
 
     def keep(self, pieces: Iterable[bytes]) -> Octets:
         """Keep what is unpacked, and count it."""
-        content = self.means.store(pieces)
+        content = self.limits.store(pieces)
         self.octets -= len(content)
         return content

@@ -8,7 +8,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from conversation_tracker.core.base.means import EVERY, Octets
+from conversation_tracker.core.base.limits import EVERY
+from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.container.budget import Unpacking
 
 MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -21,7 +22,7 @@ _STREAM, _ROOT = 2, 5
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _CompoundFile:
     """A compound file with its table of sectors."""
 
     data: Octets
@@ -38,7 +39,7 @@ class _File:
         """Sectors that the file can have."""
         return (len(self.data) >> self.shift) + 1
 
-    def sector(self, number: int) -> bytes:
+    def read_sector(self, number: int) -> bytes:
         at = (number + 1) << self.shift
         return self.data[at : at + self.size]
 
@@ -60,41 +61,41 @@ def open_compound(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
     shift, small_shift = struct.unpack_from("<HH", head, 30)
     if not 7 <= shift <= 16 or not 2 <= small_shift <= shift:
         return
-    file = _File(data, shift, ())
-    file = _File(data, shift, _table(file, head, unpacking))
+    file = _CompoundFile(data, shift, ())
+    file = _CompoundFile(data, shift, _read_table(file, head, unpacking))
     [first] = struct.unpack_from("<I", head, 48)
     least, first_small = struct.unpack_from("<II", head, 56)
-    listed = b"".join(_chain(file, first, unpacking))
-    entries = [*_entries(listed)]
+    listed = b"".join(_follow_chain(file, first, unpacking))
+    entries = [*_read_entries(listed)]
     small = None
     left = len(data)  # streams that share their sectors are of no program's making
     for kind, start, size in entries:
         if left <= 0 or not unpacking.allows_another():
             return
         if kind == _ROOT:
-            table = _numbers(b"".join(_chain(file, first_small, unpacking)))
-            inner = b"".join(_chain(file, start, unpacking, size))
+            table = _read_numbers(b"".join(_follow_chain(file, first_small, unpacking)))
+            inner = b"".join(_follow_chain(file, start, unpacking, size))
             small = _Small(inner, table, small_shift)
             left -= len(inner)
         elif size >= least or small is None:
-            content = unpacking.keep(_chain(file, start, unpacking, min(size, left)))
+            content = unpacking.keep(_follow_chain(file, start, unpacking, min(size, left)))
             left -= len(content)
             yield content
         else:
-            content = unpacking.keep(_small_chain(small, start, size))
+            content = unpacking.keep(_follow_small_chain(small, start, size))
             left -= len(content)
             yield content
 
 
-def _table(file: _File, head: bytes, unpacking: Unpacking) -> tuple[int, ...]:
+def _read_table(file: _CompoundFile, head: bytes, unpacking: Unpacking) -> tuple[int, ...]:
     """Read which sector follows which (section 2.3), in as many sectors as there can be."""
     sectors = [*struct.unpack_from(f"<{_MOST_IN_HEAD}I", head, 76)]
     [following] = struct.unpack_from("<I", head, 68)
     seen: set[int] = set()
     while following < _LAST and following not in seen and len(seen) < file.most:
-        unpacking.means.check()
+        unpacking.limits.check()
         seen.add(following)
-        *more, following = _numbers(file.sector(following)) or (_LAST,)
+        *more, following = _read_numbers(file.read_sector(following)) or (_LAST,)
         sectors += more
     numbers: list[int] = []
     known: set[int] = set()
@@ -102,12 +103,12 @@ def _table(file: _File, head: bytes, unpacking: Unpacking) -> tuple[int, ...]:
         if sector >= _LAST or sector in known:
             continue
         known.add(sector)
-        numbers += _numbers(file.sector(sector))
+        numbers += _read_numbers(file.read_sector(sector))
     return tuple(numbers[: file.most])
 
 
-def _chain(
-    file: _File, first: int, unpacking: Unpacking, size: int | None = None
+def _follow_chain(
+    file: _CompoundFile, first: int, unpacking: Unpacking, size: int | None = None
 ) -> Iterator[bytes]:
     """Go along a chain of sectors, never twice through one."""
     left = len(file.data) if size is None else min(size, len(file.data))
@@ -115,9 +116,9 @@ def _chain(
     number = first
     while number < _LAST and left > 0 and number not in seen:
         if not len(seen) % EVERY:
-            unpacking.means.check()
+            unpacking.limits.check()
         seen.add(number)
-        piece = file.sector(number)[:left]
+        piece = file.read_sector(number)[:left]
         if not piece:
             return
         left -= len(piece)
@@ -127,7 +128,7 @@ def _chain(
         number = file.table[number]
 
 
-def _small_chain(small: _Small, first: int, size: int) -> Iterator[bytes]:
+def _follow_small_chain(small: _Small, first: int, size: int) -> Iterator[bytes]:
     seen: set[int] = set()
     number, left = first, size
     while number < len(small.table) and left > 0 and number not in seen:
@@ -139,7 +140,7 @@ def _small_chain(small: _Small, first: int, size: int) -> Iterator[bytes]:
         number = small.table[number]
 
 
-def _entries(listed: bytes) -> Iterator[tuple[int, int, int]]:
+def _read_entries(listed: bytes) -> Iterator[tuple[int, int, int]]:
     """Give each stream's kind, first sector and size, the one that has the short ones first."""
     found = []
     for at in range(0, len(listed) - _ENTRY + 1, _ENTRY):
@@ -152,5 +153,5 @@ def _entries(listed: bytes) -> Iterator[tuple[int, int, int]]:
     return iter(found)
 
 
-def _numbers(data: bytes) -> tuple[int, ...]:
+def _read_numbers(data: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(data) // 4}I", data[: len(data) // 4 * 4])

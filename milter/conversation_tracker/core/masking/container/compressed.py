@@ -7,7 +7,7 @@ stands behind the last one may be a file of its own. Nothing here raises.
 import re
 from collections.abc import Iterator
 
-from conversation_tracker.core.base.means import Octets
+from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.container import decompressing
 from conversation_tracker.core.masking.container.budget import Unpacking
 
@@ -41,12 +41,12 @@ def open_gzip(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
 
 def open_bzip2(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
     """Unpack a bzip2 file; as `open_gzip`."""
-    return _open(data, unpacking, b"BZh", decompressing.bzip2)
+    return _open(data, unpacking, b"BZh", decompressing.open_bzip2)
 
 
 def open_xz(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
     """Unpack an xz file; as `open_gzip`."""
-    return _open(data, unpacking, XZ, decompressing.xz)
+    return _open(data, unpacking, XZ, decompressing.open_xz)
 
 
 def open_lzip(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
@@ -58,13 +58,13 @@ def open_zstandard(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
     """Unpack a Zstandard file: all its frames joined."""
     if unpacking.allows_another():
         limit = unpacking.limit_for(len(data))
-        yield unpacking.keep(decompressing.zstandard_frames(data, 0, len(data), limit))
+        yield unpacking.keep(decompressing.open_zstandard(data, 0, len(data), limit))
 
 
 def open_lzma(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
     """Unpack an lzma file, as xz made them once."""
     limit = unpacking.limit_for(len(data))
-    packed = decompressing.lzma_raw(data, 13, len(data), limit, data[:5])
+    packed = decompressing.open_lzma(data, 13, len(data), limit, data[:5])
     if packed is not None and unpacking.allows_another():
         yield unpacking.keep(packed)
 
@@ -73,7 +73,7 @@ def open_zlib(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
     """Unpack octets that a program compressed with zlib and wrote as they are."""
     if unpacking.allows_another():
         limit = unpacking.limit_for(len(data))
-        yield unpacking.keep(decompressing.deflated(data, 2, len(data), limit))
+        yield unpacking.keep(decompressing.open_deflate(data, 2, len(data), limit))
 
 
 def is_zlib(data: Octets) -> bool:
@@ -107,14 +107,14 @@ def _open(
                 yield piece
             if packed.end <= at:
                 return
-            at = _after_padding(data, packed.end + trailer)
+            at = _skip_padding(data, packed.end + trailer)
 
     yield unpacking.keep(unpack())
     if 0 < at < len(data) and unpacking.allows_another():
-        yield unpacking.means.store(iter([data[at:]]))
+        yield unpacking.limits.store(iter([data[at:]]))
 
 
-def _after_padding(data: Octets, at: int) -> int:
+def _skip_padding(data: Octets, at: int) -> int:
     """Pass over null octets, with which tapes and xz fill up."""
     while data.startswith(_NUL, at):
         piece = data[at : at + 4096]
@@ -123,17 +123,17 @@ def _after_padding(data: Octets, at: int) -> int:
 
 
 def _open_lzip_member(data: Octets, start: int, end: int, limit: int) -> decompressing.Packed:
-    packed = decompressing.lzma_raw(data, start + _LZIP_HEAD, end, limit, _LZIP_PROPERTIES)
+    packed = decompressing.open_lzma(data, start + _LZIP_HEAD, end, limit, _LZIP_PROPERTIES)
     assert packed is not None
     return packed
 
 
 def open_gzip_member(data: Octets, start: int, end: int, limit: int) -> decompressing.Packed:
     """Decompress one member of a gzip file; arguments as of `Packed`."""
-    return decompressing.deflated(data, _after_header(data, start), end, limit)
+    return decompressing.open_deflate(data, _skip_header(data, start), end, limit)
 
 
-def _after_header(data: Octets, start: int) -> int:
+def _skip_header(data: Octets, start: int) -> int:
     """Find where a gzip member's compressed octets begin (RFC 1952 section 2.3)."""
     flags = data[start + 3 : start + 4]
     if not flags:

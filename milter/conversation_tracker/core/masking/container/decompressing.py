@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import zstandard
 
-from conversation_tracker.core.base.means import LARGE, Octets, windows
+from conversation_tracker.core.base.octets import LARGE, Octets, iter_windows
 
 BROKEN: tuple[type[Exception], ...] = (
     *(zlib.error, lzma.LZMAError, zstandard.ZstdError, EOFError, OSError, ValueError),
@@ -62,7 +62,7 @@ class Packed:
     """
 
     def __init__(self, data: Octets, start: int, end: int, limit: int, tool: Tool) -> None:
-        self._chunks = iter(windows(data, start, end, _CHUNK))
+        self._chunks = iter(iter_windows(data, start, end, _CHUNK))
         self._tool = tool
         self._limit = limit
         self.end = start
@@ -162,17 +162,17 @@ class _Framed:
         return piece
 
 
-def deflated(data: Octets, start: int, end: int, limit: int) -> Packed:
+def open_deflate(data: Octets, start: int, end: int, limit: int) -> Packed:
     """Decompress deflated octets; arguments as of `Packed`."""
     return Packed(data, start, end, limit, Deflated())
 
 
-def zstandard_frames(data: Octets, start: int, end: int, limit: int) -> Packed:
+def open_zstandard(data: Octets, start: int, end: int, limit: int) -> Packed:
     """Decompress frames of Zstandard; arguments as of `Packed`."""
     return Packed(data, start, end, limit, _Framed(data, start, end))
 
 
-def lzma_raw(
+def open_lzma(
     data: Octets, start: int, end: int, limit: int, properties: bytes, step: bytes = b""
 ) -> Packed | None:
     """Decompress LZMA without a header; arguments as of `Packed`.
@@ -195,21 +195,21 @@ def lzma_raw(
         "dict_size": window,
         **{"lc": context, "lp": bits, "pb": position},
     }
-    return _raw(data, start, end, limit, filter_, step)
+    return _open_raw(data, start, end, limit, filter_, step)
 
 
-def lzma2_raw(
+def open_lzma2(
     data: Octets, start: int, end: int, limit: int, properties: bytes, step: bytes = b""
 ) -> Packed | None:
-    """Decompress LZMA2; arguments and result as of `lzma_raw`, but of one octet of properties."""
+    """Decompress LZMA2; arguments and result as of `open_lzma`, but of one octet of properties."""
     if not properties or properties[0] > 40:
         return None
     window = (2 | properties[0] & 1) << properties[0] // 2 + 11
     filter_ = {"id": lzma.FILTER_LZMA2, "dict_size": min(window, MAX_WINDOW)}
-    return _raw(data, start, end, limit, filter_, step)
+    return _open_raw(data, start, end, limit, filter_, step)
 
 
-def _raw(
+def _open_raw(
     data: Octets, start: int, end: int, limit: int, filter_: dict[str, int], step: bytes
 ) -> Packed | None:
     filters = [filter_]
@@ -222,12 +222,12 @@ def _raw(
     return Packed(data, start, end, limit, tool)
 
 
-def xz(data: Octets, start: int, end: int, limit: int) -> Packed:
+def open_xz(data: Octets, start: int, end: int, limit: int) -> Packed:
     """Decompress one stream of xz; arguments as of `Packed`."""
     return Packed(data, start, end, limit, lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY))
 
 
-def bzip2(data: Octets, start: int, end: int, limit: int) -> Packed:
+def open_bzip2(data: Octets, start: int, end: int, limit: int) -> Packed:
     """Decompress one stream of bzip2; arguments as of `Packed`."""
     return Packed(data, start, end, limit, bz2.BZ2Decompressor())
 

@@ -6,7 +6,7 @@ They are found by how they begin, wherever that is. Nothing here raises.
 from collections.abc import Iterator
 from itertools import islice
 
-from conversation_tracker.core.base.means import Octets, windows
+from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.masking.container import compressed, decompressing, seven_zip
 from conversation_tracker.core.masking.container.budget import Unpacking
 
@@ -14,9 +14,9 @@ from conversation_tracker.core.masking.container.budget import Unpacking
 _PICTURES = (b"\xff\xd8\xff", b"GIF8", b"\x89PNG\r\n")
 _BEGINNINGS: dict[bytes, decompressing.Opener] = {
     compressed.GZIP: compressed.open_gzip_member,
-    b"BZh": decompressing.bzip2,
-    compressed.XZ: decompressing.xz,
-    b"\x28\xb5\x2f\xfd": decompressing.zstandard_frames,
+    b"BZh": decompressing.open_bzip2,
+    compressed.XZ: decompressing.open_xz,
+    b"\x28\xb5\x2f\xfd": decompressing.open_zstandard,
 }
 _IS_BZIP2 = compressed.BZIP2.match
 _MOST = 100  # of each kind
@@ -40,7 +40,7 @@ def open_embedded(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
             end = packed.end
     at = data.find(seven_zip.MAGIC, 1)
     if at > 0 and unpacking.allows_another():
-        yield unpacking.means.store(windows(data, at, len(data)))
+        yield unpacking.limits.store(iter_windows(data, at, len(data)))
 
 
 def _places(data: Octets, beginning: bytes) -> Iterator[int]:

@@ -6,16 +6,16 @@ Text lies in them compressed, or in pieces. What is encrypted shows nothing. Not
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from conversation_tracker.core.base.means import Octets, windows
+from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.masking.container import decompressing
 from conversation_tracker.core.masking.container.budget import Unpacking
 
 _COMPRESSED, _LITERAL, _ONE_PASS, _SIGNATURE, _MARKER = 8, 11, 4, 2, 10
 _BEGIN = (_COMPRESSED, _LITERAL, _ONE_PASS, _SIGNATURE, _MARKER)
 _OPENERS: dict[int, tuple[int, decompressing.Opener]] = {
-    1: (0, decompressing.deflated),
-    2: (2, decompressing.deflated),
-    3: (0, decompressing.bzip2),
+    1: (0, decompressing.open_deflate),
+    2: (2, decompressing.open_deflate),
+    3: (0, decompressing.open_bzip2),
 }
 _FORMATS = b"btumU"  # of literal data
 _VERSIONS = b"\x03\x04\x05\x06"
@@ -58,13 +58,13 @@ def open_message(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
         at = packet.end
         if packet.tag not in (_COMPRESSED, _LITERAL):
             continue
-        content = unpacking.means.store(
-            piece for start, end in packet.pieces for piece in windows(data, start, end)
+        content = unpacking.limits.store(
+            piece for start, end in packet.pieces for piece in iter_windows(data, start, end)
         )
         if packet.tag == _LITERAL:  # before the octets of the file stand its name and date
             begin = 6 + int.from_bytes(content[1:2], "big")
             yield content[:begin]
-            yield unpacking.means.store(windows(content, begin, len(content)))
+            yield unpacking.limits.store(iter_windows(content, begin, len(content)))
         elif (found := _OPENERS.get(content[:1][0] if len(content) else 0)) is not None:
             skipped, opener = found
             limit = unpacking.limit_for(len(content))

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from conversation_tracker.core.base.means import EVERY, Octets
+from conversation_tracker.core.base.limits import EVERY
+from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.container.budget import MAX_TEXT, Unpacking
 
 _HEAD = 16
@@ -48,7 +49,7 @@ def decompress(data: bytes, limit: int, unpacking: Unpacking) -> bytes:
         control, at = data[at], at + 1
         steps += 1
         if not steps % EVERY:
-            unpacking.means.check()
+            unpacking.limits.check()
         for bit in range(8):
             if not control >> bit & 1:
                 out += data[at : at + 1]

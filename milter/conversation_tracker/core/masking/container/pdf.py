@@ -7,7 +7,7 @@ import base64
 import re
 from collections.abc import Iterator
 
-from conversation_tracker.core.base.means import Octets, windows
+from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.masking.container import compressed, decompressing
 from conversation_tracker.core.masking.container.budget import Unpacking
 
@@ -48,34 +48,34 @@ def open_pdf(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
         end = end if end >= 0 else len(data)
         packed, start, last = data, begin.end(), end
         if _ASCII85.search(data, max(at, begin.start() - 512), begin.start()):
-            packed = _from_ascii85(data[start:end])
+            packed = _decode_ascii85(data[start:end])
             start, last = 0, len(packed)
         elif _HEXADECIMAL.search(data, max(at, begin.start() - 512), begin.start()):
-            packed = _from_hex(_NO_DIGIT.sub(b"", data[start:end]))
+            packed = _decode_hex(_NO_DIGIT.sub(b"", data[start:end]))
             start, last = 0, len(packed)
         limit = unpacking.limit_for(last - start)
         if _PICTURE.search(data, max(at, data.rfind(b"obj", at, begin.start())), begin.start()):
             limit = min(limit, _MAX_PICTURE)
         at = end + len(b"endstream")
-        yield unpacking.keep(_inflated(packed, start, last, limit))
+        yield unpacking.keep(_inflate(packed, start, last, limit))
 
 
-def _from_ascii85(packed: bytes) -> bytes:
+def _decode_ascii85(packed: bytes) -> bytes:
     try:
         return base64.a85decode(packed.strip().removeprefix(b"<~").removesuffix(b"~>"))
     except ValueError:
         return packed
 
 
-def _inflated(data: Octets, start: int, end: int, limit: int) -> Iterator[bytes]:
+def _inflate(data: Octets, start: int, end: int, limit: int) -> Iterator[bytes]:
     """Decompress as much of a span as can be; what is not compressed stays."""
     nothing = True
     if compressed.is_zlib(data[start : start + 2]):
-        for piece in decompressing.deflated(data, start + 2, end, limit):
+        for piece in decompressing.open_deflate(data, start + 2, end, limit):
             nothing = False
             yield piece
     if nothing:
-        yield from windows(data, start, min(end, start + limit))
+        yield from iter_windows(data, start, min(end, start + limit))
 
 
 def shows_text(content: Octets) -> bool:
@@ -95,14 +95,14 @@ def read_page(content: bytes) -> Iterator[bytes]:
         if match[3] is not None:
             parted.append(b"\n")
             continue
-        text = _unescaped(match[1]) if match[1] is not None else _from_hex(match[2])
+        text = _unescape(match[1]) if match[1] is not None else _decode_hex(match[2])
         joined.append(text)
         parted.append(text)
     yield b"".join(joined)
     yield b"".join(parted)
 
 
-def _unescaped(string: bytes) -> bytes:
+def _unescape(string: bytes) -> bytes:
     if b"\\" not in string:
         return string
     return _PAIR.sub(
@@ -111,6 +111,6 @@ def _unescaped(string: bytes) -> bytes:
     )
 
 
-def _from_hex(digits: bytes) -> bytes:
+def _decode_hex(digits: bytes) -> bytes:
     digits = b"".join(digits.split())
     return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))

@@ -5,7 +5,7 @@ What is not compressed stands in the file anyway. Nothing here raises.
 
 from collections.abc import Iterator
 
-from conversation_tracker.core.base.means import Octets
+from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.container import decompressing
 from conversation_tracker.core.masking.container.budget import Unpacking
 
@@ -32,7 +32,7 @@ def open_png(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
                 return
             start = _compressed_at(data, at + _HEAD, end, head[4:])
             limit = unpacking.limit_for(max(0, end - start))
-            yield unpacking.keep(decompressing.deflated(data, start + _ZLIB, end, limit))
+            yield unpacking.keep(decompressing.open_deflate(data, start + _ZLIB, end, limit))
         at = end + _SUM
 
 

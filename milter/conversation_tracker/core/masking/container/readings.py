@@ -7,7 +7,7 @@ import html
 import re
 from collections.abc import Iterator
 
-from conversation_tracker.core.base.means import Octets
+from conversation_tracker.core.base.octets import Octets
 
 RTF = b"{\\rt"
 SHEET = (b"\x09\x08\x10\0", b"\x09\x08\x08\0", b"\x09\x04\x06\0", b"\x09\x02\x06\0", b"\x09\0\4\0")
@@ -69,10 +69,10 @@ def read_markup(markup: bytes) -> Iterator[bytes]:
 
 def read_rtf(data: bytes) -> bytes:
     """Give the text of RTF, in which words of its own may stand in the midst of others."""
-    return _RTF.sub(_plain, data)
+    return _RTF.sub(_read_plain, data)
 
 
-def _plain(match: re.Match[bytes]) -> bytes:
+def _read_plain(match: re.Match[bytes]) -> bytes:
     if match[1] is not None:
         return bytes.fromhex(match[1].decode("ascii"))
     if match[2] is not None:

@@ -8,7 +8,7 @@ raises.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from conversation_tracker.core.base.means import Octets, windows
+from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.masking.container import decompressing
 from conversation_tracker.core.masking.container.budget import Unpacking
 
@@ -22,9 +22,9 @@ _END, _HEADER, _STREAMS, _FILES, _PACK, _FOLDERS, _SUBSTREAMS, _SIZES, _DIGESTS 
 _FOLDER, _UNPACKED, _COUNTS, _ENCODED = 0x0B, 0x0C, 0x0D, 0x17
 _COPY, _DELTA, _LZMA, _LZMA2 = b"\x00", b"\x03", b"\x03\x01\x01", b"\x21"
 _OPENERS: dict[bytes, decompressing.Opener] = {
-    b"\x04\x01\x08": decompressing.deflated,
-    b"\x04\x02\x02": decompressing.bzip2,
-    b"\x04\xf7\x11\x01": decompressing.zstandard_frames,
+    b"\x04\x01\x08": decompressing.open_deflate,
+    b"\x04\x02\x02": decompressing.open_bzip2,
+    b"\x04\xf7\x11\x01": decompressing.open_zstandard,
 }
 _AES = b"\x06\xf1\x07\x01"
 _MOST_CODERS = 32
@@ -73,7 +73,7 @@ def open_7z(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
         if streams is None:
             return
         packed = header[:1] == bytes((_ENCODED,))
-        for content in _contents(data, streams, unpacking):
+        for content in _iter_files(data, streams, unpacking):
             yield content
             if packed:
                 header = content[:_MAX_HEADER]
@@ -81,7 +81,7 @@ def open_7z(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
             return
 
 
-def _contents(data: Octets, streams: _Streams, unpacking: Unpacking) -> Iterator[Octets]:
+def _iter_files(data: Octets, streams: _Streams, unpacking: Unpacking) -> Iterator[Octets]:
     """Decompress the streams, and part each into its files."""
     at, number = _HEAD + streams.at, 0
     for folder in streams.folders:
@@ -89,14 +89,14 @@ def _contents(data: Octets, streams: _Streams, unpacking: Unpacking) -> Iterator
             return
         size = streams.sizes[number]
         end = min(at + size, len(data))
-        content = _content(data, at, end, folder, unpacking)
+        content = _decompress(data, at, end, folder, unpacking)
         at += sum(streams.sizes[number : number + folder.streams])
         number += folder.streams
         if content is not None:
-            yield from _parted(content, folder, unpacking)
+            yield from _split_files(content, folder, unpacking)
 
 
-def _content(
+def _decompress(
     data: Octets, start: int, end: int, folder: _Folder, unpacking: Unpacking
 ) -> Octets | None:
     limit = min(unpacking.limit_for(end - start), folder.size or unpacking.octets)
@@ -106,19 +106,19 @@ def _content(
     step = next((told[:1] for method, told in folder.coders if method == _DELTA), b"")
     for method, properties in folder.coders:
         if method == _LZMA:
-            packed = decompressing.lzma_raw(data, start, end, limit, properties, step)
+            packed = decompressing.open_lzma(data, start, end, limit, properties, step)
         elif method == _LZMA2:
-            packed = decompressing.lzma2_raw(data, start, end, limit, properties, step)
+            packed = decompressing.open_lzma2(data, start, end, limit, properties, step)
         elif method in _OPENERS:
             packed = _OPENERS[method](data, start, end, limit)
         if packed is not None:
             return unpacking.keep(packed)
     if [method for method, _ in folder.coders] == [_COPY]:
-        return unpacking.means.store(windows(data, start, end))
+        return unpacking.limits.store(iter_windows(data, start, end))
     return None
 
 
-def _parted(content: Octets, folder: _Folder, unpacking: Unpacking) -> Iterator[Octets]:
+def _split_files(content: Octets, folder: _Folder, unpacking: Unpacking) -> Iterator[Octets]:
     if len(folder.files) < 2:
         yield content
         return
@@ -127,7 +127,7 @@ def _parted(content: Octets, folder: _Folder, unpacking: Unpacking) -> Iterator[
         if at >= len(content) or not unpacking.allows_another():
             return
         end = min(at + size, len(content))
-        yield unpacking.means.store(windows(content, at, end))
+        yield unpacking.limits.store(iter_windows(content, at, end))
         at = end
 
 
@@ -138,64 +138,64 @@ class _Cursor:
         self._data = data
         self._at = 0
 
-    def octet(self) -> int:
+    def read_octet(self) -> int:
         if self._at >= len(self._data):
             raise _NoneError
         self._at += 1
         return self._data[self._at - 1]
 
-    def octets(self, size: int) -> bytes:
+    def read_octets(self, size: int) -> bytes:
         if size > len(self._data) - self._at:
             raise _NoneError
         self._at += size
         return self._data[self._at - size : self._at]
 
-    def number(self) -> int:
+    def read_number(self) -> int:
         """Read a number of one to nine octets: the first tells how many follow."""
-        first = self.octet()
+        first = self.read_octet()
         value, mask = 0, 0x80
         for place in range(8):
             if not first & mask:
                 return value | (first & (mask - 1)) << 8 * place
-            value |= self.octet() << 8 * place
+            value |= self.read_octet() << 8 * place
             mask >>= 1
         return value
 
-    def count(self) -> int:
+    def read_count(self) -> int:
         """Read how many things follow, each of which takes an octet at least."""
-        number = self.number()
+        number = self.read_number()
         if number > len(self._data):
             raise _NoneError
         return number
 
-    def bits(self, count: int) -> list[bool]:
+    def read_bits(self, count: int) -> list[bool]:
         """Read which of so many things are there."""
-        if self.octet():
+        if self.read_octet():
             return [True] * count
-        packed = self.octets(-(-count // 8))
+        packed = self.read_octets(-(-count // 8))
         return [bool(packed[n // 8] & 0x80 >> n % 8) for n in range(count)]
 
-    def digests(self, count: int) -> list[bool]:
+    def skip_digests(self, count: int) -> list[bool]:
         """Pass over check sums, and tell which are there."""
-        found = self.bits(count)
-        self.octets(4 * sum(found))
+        found = self.read_bits(count)
+        self.read_octets(4 * sum(found))
         return found
 
 
 def _read(header: bytes) -> _Streams | None:
     """Read what a header says of packed streams; None where it has none."""
     cursor = _Cursor(header)
-    kind = cursor.octet()
+    kind = cursor.read_octet()
     if kind == _ENCODED:
         return _read_streams(cursor)
     if kind != _HEADER:
         raise _NoneError
-    return _read_streams(cursor) if cursor.octet() == _STREAMS else None
+    return _read_streams(cursor) if cursor.read_octet() == _STREAMS else None
 
 
 def _read_streams(cursor: _Cursor) -> _Streams:
     streams = _Streams()
-    while (kind := cursor.octet()) != _END:
+    while (kind := cursor.read_octet()) != _END:
         if kind == _PACK:
             _read_packed(cursor, streams)
         elif kind == _FOLDERS:
@@ -213,30 +213,30 @@ def _read_streams(cursor: _Cursor) -> _Streams:
 
 
 def _read_packed(cursor: _Cursor, streams: _Streams) -> None:
-    streams.at = cursor.number()
-    count = cursor.count()
-    while (kind := cursor.octet()) != _END:
+    streams.at = cursor.read_number()
+    count = cursor.read_count()
+    while (kind := cursor.read_octet()) != _END:
         if kind == _SIZES:
-            streams.sizes = [cursor.number() for _ in range(count)]
+            streams.sizes = [cursor.read_number() for _ in range(count)]
         elif kind == _DIGESTS:
-            cursor.digests(count)
+            cursor.skip_digests(count)
         else:
             raise _NoneError
 
 
 def _read_folders(cursor: _Cursor, streams: _Streams) -> None:
-    if cursor.octet() != _FOLDER:
+    if cursor.read_octet() != _FOLDER:
         raise _NoneError
-    count = cursor.count()
-    if cursor.octet():  # told elsewhere
+    count = cursor.read_count()
+    if cursor.read_octet():  # told elsewhere
         raise _NoneError
     streams.folders = [_read_folder(cursor) for _ in range(count)]
-    while (kind := cursor.octet()) != _END:
+    while (kind := cursor.read_octet()) != _END:
         if kind == _UNPACKED:
             for folder in streams.folders:
-                folder.size = max(cursor.number() for _ in range(folder.outputs))
+                folder.size = max(cursor.read_number() for _ in range(folder.outputs))
         elif kind == _DIGESTS:
-            cursor.digests(count)
+            cursor.skip_digests(count)
         else:
             raise _NoneError
 
@@ -244,37 +244,37 @@ def _read_folders(cursor: _Cursor, streams: _Streams) -> None:
 def _read_folder(cursor: _Cursor) -> _Folder:
     folder = _Folder()
     inputs = outputs = 0
-    count = cursor.number()
+    count = cursor.read_number()
     if not 0 < count <= _MOST_CODERS:
         raise _NoneError
     for _ in range(count):
-        flags = cursor.octet()
-        method = cursor.octets(flags & 0x0F)
-        inputs += cursor.number() if flags & 0x10 else 1
-        outputs += cursor.number() if flags & 0x10 else 1
-        properties = cursor.octets(cursor.number()) if flags & 0x20 else b""
+        flags = cursor.read_octet()
+        method = cursor.read_octets(flags & 0x0F)
+        inputs += cursor.read_number() if flags & 0x10 else 1
+        outputs += cursor.read_number() if flags & 0x10 else 1
+        properties = cursor.read_octets(cursor.read_number()) if flags & 0x20 else b""
         folder.coders.append((method, properties))
     if not 0 < outputs <= inputs <= _MOST_CODERS:
         raise _NoneError
     for _ in range(2 * (outputs - 1)):  # which output goes into which input
-        cursor.number()
+        cursor.read_number()
     folder.outputs = outputs
     folder.streams = inputs - (outputs - 1)
     if folder.streams > 1:
         for _ in range(folder.streams):
-            cursor.number()
+            cursor.read_number()
     return folder
 
 
 def _read_files(cursor: _Cursor, streams: _Streams) -> None:
     """Read how many files each folder has, and the sizes of all but the last of each."""
     counts = [1] * len(streams.folders)
-    while (kind := cursor.octet()) not in (_END, _SIZES, _DIGESTS):
+    while (kind := cursor.read_octet()) not in (_END, _SIZES, _DIGESTS):
         if kind != _COUNTS:
             raise _NoneError
-        counts = [cursor.count() for _ in streams.folders]
+        counts = [cursor.read_count() for _ in streams.folders]
     if kind != _SIZES:
         return
     for folder, count in zip(streams.folders, counts, strict=True):
-        sizes = [cursor.number() for _ in range(count - 1)]
+        sizes = [cursor.read_number() for _ in range(count - 1)]
         folder.files = [*sizes, max(0, folder.size - sum(sizes))] if count else []

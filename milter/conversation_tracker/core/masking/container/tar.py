@@ -7,7 +7,7 @@ here raises.
 import re
 from collections.abc import Iterator
 
-from conversation_tracker.core.base.means import Octets, windows
+from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.masking.container.budget import Unpacking
 
 AR = b"!<arch>\n"
@@ -33,14 +33,14 @@ def open_tar(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
         head = data[at : at + _BLOCK]
         if not _is_header(head):  # the end, or octets that got lost
             at += _BLOCK
-            unpacking.means.check()
+            unpacking.limits.check()
             continue
         if not unpacking.allows_another():
             return
-        size = _size(head[_SIZE])
+        size = _read_size(head[_SIZE])
         start, end = at + _BLOCK, min(at + _BLOCK + size, len(data))
         if start < end:
-            yield unpacking.means.store(windows(data, start, end))
+            yield unpacking.limits.store(iter_windows(data, start, end))
         at = start + -(-size // _BLOCK) * _BLOCK
 
 
@@ -53,7 +53,7 @@ def open_ar(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
             return
         start = at + _AR_HEAD
         end = min(start + int(size[1]), len(data))
-        yield unpacking.means.store(windows(data, start, end))
+        yield unpacking.limits.store(iter_windows(data, start, end))
         at = end + (end & 1)
 
 
@@ -68,7 +68,7 @@ def _is_header(head: bytes) -> bool:
     return int(wanted[1], 8) in (total, signed)
 
 
-def _size(field: bytes) -> int:
+def _read_size(field: bytes) -> int:
     """Read a file's size: octal digits, or what GNU tar writes of large ones."""
     if field[0] & 0x80:
         return int.from_bytes(field[1:], "big")

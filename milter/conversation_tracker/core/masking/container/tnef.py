@@ -5,7 +5,7 @@ Nothing here raises.
 
 from collections.abc import Iterator
 
-from conversation_tracker.core.base.means import Octets, windows
+from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.masking.container.budget import Unpacking
 
 MAGIC = b"\x78\x9f\x3e\x22"
@@ -26,12 +26,12 @@ def open_tnef(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
         if head[1:5] == _CONTENT:
             if not unpacking.allows_another():
                 return
-            yield unpacking.means.store(windows(data, start, end))
+            yield unpacking.limits.store(iter_windows(data, start, end))
         at = end + 2  # its check sum
     for mark in _COMPRESSED:
         place = data.find(mark)
         while place >= 0 and unpacking.allows_another():
             start = max(0, place - _BEFORE)
             end = min(start + 4 + int.from_bytes(data[start : start + 4], "little"), len(data))
-            yield unpacking.means.store(windows(data, start, end))
+            yield unpacking.limits.store(iter_windows(data, start, end))
             place = data.find(mark, max(end, place + 1))

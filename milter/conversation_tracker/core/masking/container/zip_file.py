@@ -8,7 +8,7 @@ raises.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from conversation_tracker.core.base.means import Octets, windows
+from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.masking.container import decompressing
 from conversation_tracker.core.masking.container.budget import Unpacking
 
@@ -21,10 +21,10 @@ _ENCRYPTED = 1
 _UNKNOWN = (0, 0xFFFFFFFF)
 _STORED, _DEFLATED, _BZIP2, _LZMA, _ZSTANDARD, _XZ = 0, 8, 12, 14, 93, 95
 _OPENERS: dict[int, decompressing.Opener] = {
-    _DEFLATED: decompressing.deflated,
-    _BZIP2: decompressing.bzip2,
-    _ZSTANDARD: decompressing.zstandard_frames,
-    _XZ: decompressing.xz,
+    _DEFLATED: decompressing.open_deflate,
+    _BZIP2: decompressing.open_bzip2,
+    _ZSTANDARD: decompressing.open_zstandard,
+    _XZ: decompressing.open_xz,
 }
 
 
@@ -38,26 +38,26 @@ class _Member:
 
 def is_zip(data: Octets) -> bool:
     """Whether data is a zip file, or ends as one that something else stands before."""
-    return data.startswith(MAGIC) or _end_of(data) is not None
+    return data.startswith(MAGIC) or _find_end(data) is not None
 
 
 def open_zip(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
     """Unpack a zip file's members, those that something unknown compressed apart."""
     left = 2 * len(data) + 1024  # members that share their octets are no file's of good faith
-    for member in _members(data):
+    for member in _iter_members(data):
         if left < 0 or not unpacking.allows_another():
             return
-        span = _span(data, member)
+        span = _find_span(data, member)
         left -= span[1] - span[0]
         if member.flags & _ENCRYPTED or span[0] > span[1]:
             continue
         if member.method == _STORED:
-            yield unpacking.means.store(windows(data, *span))
-        elif (packed := _packed(data, member.method, span, unpacking)) is not None:
+            yield unpacking.limits.store(iter_windows(data, *span))
+        elif (packed := _decompress(data, member.method, span, unpacking)) is not None:
             yield unpacking.keep(packed)
 
 
-def _packed(
+def _decompress(
     data: Octets, method: int, span: tuple[int, int], unpacking: Unpacking
 ) -> decompressing.Packed | None:
     start, end = span
@@ -65,12 +65,12 @@ def _packed(
     if method == _LZMA:  # section 5.8.8: version, size of the properties, and these
         size = int.from_bytes(data[start + 2 : start + 4], "little")
         properties = data[start + 4 : start + 4 + size]
-        return decompressing.lzma_raw(data, start + 4 + size, end, limit, properties)
+        return decompressing.open_lzma(data, start + 4 + size, end, limit, properties)
     opener = _OPENERS.get(method)
     return opener(data, start, end, limit) if opener is not None else None
 
 
-def _span(data: Octets, member: _Member) -> tuple[int, int]:
+def _find_span(data: Octets, member: _Member) -> tuple[int, int]:
     """Find a member's packed octets, behind its local header (section 4.3.7)."""
     name, extra = (
         int.from_bytes(data[at : at + 2], "little") for at in (member.at + 26, member.at + 28)
@@ -83,17 +83,17 @@ def _span(data: Octets, member: _Member) -> tuple[int, int]:
     return start, following if following >= 0 else len(data)
 
 
-def _members(data: Octets) -> Iterator[_Member]:
-    end = _end_of(data)
+def _iter_members(data: Octets) -> Iterator[_Member]:
+    end = _find_end(data)
     found = False
-    for member in _listed(data, end) if end is not None else ():
+    for member in _read_directory(data, end) if end is not None else ():
         found = True
         yield member
     if not found:
-        yield from _headed(data)
+        yield from _read_local_headers(data)
 
 
-def _end_of(data: Octets) -> int | None:
+def _find_end(data: Octets) -> int | None:
     """Find the end record, behind the directory."""
     at = data.rfind(_END, max(0, len(data) - _TAIL))
     if at < 0 or len(data) - at < _END_SIZE:
@@ -101,7 +101,7 @@ def _end_of(data: Octets) -> int | None:
     return at
 
 
-def _listed(data: Octets, end: int) -> Iterator[_Member]:
+def _read_directory(data: Octets, end: int) -> Iterator[_Member]:
     """Go through the directory (section 4.3.12), shifted by what stands before the file."""
     record = data[end : end + _END_SIZE]
     size, offset = (int.from_bytes(record[at : at + 4], "little") for at in (12, 16))
@@ -124,7 +124,7 @@ def _listed(data: Octets, end: int) -> Iterator[_Member]:
         at += _ENTRY_SIZE + sum(int.from_bytes(entry[i : i + 2], "little") for i in (28, 30, 32))
 
 
-def _headed(data: Octets) -> Iterator[_Member]:
+def _read_local_headers(data: Octets) -> Iterator[_Member]:
     """Go through the members by their own headers."""
     at = data.find(_LOCAL)
     while at >= 0:

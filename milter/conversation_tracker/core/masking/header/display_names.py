@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator
 
-from conversation_tracker.core.model.address import Mailbox, mailboxes
-from conversation_tracker.core.syntax.encoded_words import clean, encoded
+from conversation_tracker.core.model.address import Mailbox, find_mailboxes
+from conversation_tracker.core.syntax.encoded_words import clean, encode_words
 
 _WORD = re.compile(r"\w+")
 
 
-def without_name(value: bytes, address: str, name: str = "") -> bytes:
+def remove_name(value: bytes, address: str, name: str = "") -> bytes:
     """Take the display name of one address out of an address header (RFC 5322 section 3.4).
 
     Args:
@@ -22,28 +22,28 @@ def without_name(value: bytes, address: str, name: str = "") -> bytes:
         of an address and is none goes too, for it may be the name. The same object if neither the
         address nor the name is there.
     """
-    boxes = [box for box in mailboxes(value) if box.address is not None]
-    words = _words(name)
-    gone = [str(box.address) == address or bool(words & _words(box.name)) for box in boxes]
+    boxes = [box for box in find_mailboxes(value) if box.address is not None]
+    words = _sort_words(name)
+    gone = [str(box.address) == address or bool(words & _sort_words(box.name)) for box in boxes]
     if not any(gone):
         return value
-    return b",\n ".join(_written(boxes, gone))
+    return b",\n ".join(_write_mailboxes(boxes, gone))
 
 
-def _words(name: str) -> set[str]:
+def _sort_words(name: str) -> set[str]:
     """Give a name in any order of its words, if it has any."""
     words = sorted(_WORD.findall(name.casefold()))
     return {" ".join(words)} if words else set()
 
 
-def _written(boxes: list[Mailbox], gone: list[bool]) -> Iterator[bytes]:
+def _write_mailboxes(boxes: list[Mailbox], gone: list[bool]) -> Iterator[bytes]:
     for box, goes in zip(boxes, gone, strict=True):
         name = "" if goes else clean(box.name)
-        yield (_phrase(name) + b" " if name else b"") + f"<{box.address}>".encode()
+        yield (_write_phrase(name) + b" " if name else b"") + f"<{box.address}>".encode()
 
 
-def _phrase(name: str) -> bytes:
+def _write_phrase(name: str) -> bytes:
     """Write a display name as a quoted string, or as encoded words where it is not ASCII."""
     if not name.isascii() or not name.isprintable():
-        return encoded(name)
+        return encode_words(name)
     return b'"' + name.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'

@@ -11,69 +11,34 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from operator import itemgetter
 
-from conversation_tracker.core.base.means import asked, never
-from conversation_tracker.core.masking.header.spans import Edit, Mask, Place, edits
-from conversation_tracker.core.model.address import Address, Mailbox, elements, mailboxes, one
+from conversation_tracker.core.base.header_names import TRACE_HEADERS
+from conversation_tracker.core.base.limits import check_each, no_limit
+from conversation_tracker.core.masking.header.spans import Edit, Mask, Place, find_edits
+from conversation_tracker.core.model.address import (
+    Address,
+    Mailbox,
+    find_mailboxes,
+    read_one,
+    split_elements,
+)
 from conversation_tracker.core.syntax.encoded_words import (
     ENCODED,
     clean,
-    decoded,
-    encoded,
-    otherwise,
+    decode_otherwise,
+    decode_words,
+    encode_words,
 )
-from conversation_tracker.core.syntax.folding import safe
+from conversation_tracker.core.syntax.folding import make_safe
 from conversation_tracker.core.syntax.splicing import splice
-from conversation_tracker.core.syntax.tokens import ANGLE, COMMENT, SIGN, tokens
+from conversation_tracker.core.syntax.tokens import ANGLE, COMMENT, SIGN, split_tokens
 
 __all__ = [
-    "ADDRESS_HEADERS",
-    "KEPT_FROM_PROTECTED",
-    "TRACE_HEADERS",
     "is_trace",
-    "masked_mailboxes",
-    "masked_text",
-    "without",
+    "mask_mailboxes",
+    "mask_text",
+    "remove_people",
 ]
 
-ADDRESS_HEADERS = frozenset(
-    b"""
-    from sender reply-to to cc bcc apparently-to errors-to
-    resent-from resent-sender resent-reply-to resent-to resent-cc resent-bcc
-    mail-followup-to mail-reply-to
-    disposition-notification-to return-receipt-to x-confirm-reading-to x-pmrqc
-    """.split()
-)
-"""Headers whose value is a list of addresses: each has a place, not only a text."""
-
-KEPT_FROM_PROTECTED = frozenset(
-    b"""
-    from to cc reply-to subject date message-id in-reply-to references
-    mime-version content-type content-transfer-encoding content-disposition content-id
-    content-description content-language content-location content-base content-duration
-    content-features content-md5 content-alternative
-    auto-submitted importance priority x-priority precedence
-    x-conversation-hops
-    """.split()
-)
-"""All that is kept of mail whose sender is a person to protect: what makes a message readable,
-keeps its thread together and stops loops. Everything else may tell who wrote, or where."""
-
-TRACE_HEADERS = frozenset(
-    # The way the message took, and the envelope it travelled in.
-    b"""
-    received return-path delivered-to x-received x-original-to envelope-to
-    """.split()
-    # What servers on that way found out about the sender. A retry may find out something else.
-    + b"""
-    authentication-results x-authentication-results received-spf
-    x-spam x-spamd-result x-rspamd-queue-id x-rspamd-server x-virus-scanned
-    """.split()
-    # Signatures over what the message was; they break when it is masked.
-    + b"""
-    dkim-signature domainkey-signature x-google-dkim-signature
-    """.split()
-)
-"""Headers added on the way, which say nothing of what the sender wrote; see also `is_trace`."""
 
 _TRACE_PREFIXES = (b"arc-", b"x-arc-", b"x-envelope-", b"x-spam-")
 
@@ -93,7 +58,7 @@ def is_trace(name: bytes) -> bool:
     return name in TRACE_HEADERS or name.startswith(_TRACE_PREFIXES)
 
 
-def masked_text(value: bytes, mask: Mask, check: Check = never) -> bytes:
+def mask_text(value: bytes, mask: Mask, check: Check = no_limit) -> bytes:
     """Mask an unstructured header value (RFC 5322 section 2.2.1, RFC 2047).
 
     Args:
@@ -110,18 +75,21 @@ def masked_text(value: bytes, mask: Mask, check: Check = never) -> bytes:
     possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
     if possible is not None and _is_clear(value) and not possible(value):
         return value
-    apart = _apart(value, mask, check)
-    found = edits(apart, 0, len(apart), mask, "text", check)
+    apart = _rewrite_ambiguous_words(value, mask, check)
+    found = find_edits(apart, 0, len(apart), mask, "text", check)
     result = splice(apart, found) if found else value
-    result = _otherwise(result, lambda each: edits(each, 0, len(each), mask, "text", check))
+    result = _edit_not_utf8(
+        result, lambda each: find_edits(each, 0, len(each), mask, "text", check)
+    )
     if result is value:
         return value
-    text, harmless = decoded(result, check), safe(result)
+    text, harmless = decode_words(result, check), make_safe(result)
     # Where a stray byte becomes a blank, encoded words around it may grow together.
-    return harmless if harmless == result or decoded(harmless, check) == text else encoded(text)
+    same = harmless == result or decode_words(harmless, check) == text
+    return harmless if same else encode_words(text)
 
 
-def _otherwise(value: bytes, find: Callable[[bytes], list[Edit]]) -> bytes:
+def _edit_not_utf8(value: bytes, find: Callable[[bytes], list[Edit]]) -> bytes:
     """Edit a value that is not all of it UTF-8 as those read it who see marks for what is not.
 
     A mark is no letter. Others take each byte for a character of latin-1, and see marks there.
@@ -132,17 +100,17 @@ def _otherwise(value: bytes, find: Callable[[bytes], list[Edit]]) -> bytes:
     """
     if value.isascii() or _STRAY.search(value.decode("utf-8", "surrogateescape")) is None:
         return value
-    for marked in (_stray_marked, _latin_marked):
+    for marked in (_mark_stray, _mark_latin):
         found = find(marked(value))
         value = splice(value, found) if found else value
     return value
 
 
-def _stray_marked(value: bytes) -> bytes:
+def _mark_stray(value: bytes) -> bytes:
     return _STRAY.sub(" ", value.decode("utf-8", "surrogateescape")).encode("utf-8")
 
 
-def _latin_marked(value: bytes) -> bytes:
+def _mark_latin(value: bytes) -> bytes:
     return value.translate(_LATIN_MARKS)
 
 
@@ -152,7 +120,9 @@ def _is_clear(value: bytes) -> bool:
     return clear and b"id:" not in value.lower()
 
 
-def without(value: bytes, gone: Callable[[Address], bool], check: Check = never) -> bytes | None:
+def remove_people(
+    value: bytes, gone: Callable[[Address], bool], check: Check = no_limit
+) -> bytes | None:
     """Remove people from the value of an address header (RFC 5322 section 3.4).
 
     Args:
@@ -163,7 +133,7 @@ def without(value: bytes, gone: Callable[[Address], bool], check: Check = never)
     Returns:
         The value, the same object if nobody goes; None where nobody is left.
     """
-    boxes = mailboxes(value, check)
+    boxes = find_mailboxes(value, check)
     flags = [box.address is not None and gone(box.address) for box in boxes]
     if not any(flags):
         return value
@@ -171,7 +141,7 @@ def without(value: bytes, gone: Callable[[Address], bool], check: Check = never)
         return None
     kept: list[bytes] = []
     at = 0
-    for start, end, sign in elements(value, check):
+    for start, end, sign in split_elements(value, check):
         inside = at
         while at < len(boxes) and boxes[at].start < end:
             at += 1
@@ -193,11 +163,11 @@ def without(value: bytes, gone: Callable[[Address], bool], check: Check = never)
     return b" ".join(kept)
 
 
-def masked_mailboxes(
+def mask_mailboxes(
     value: bytes,
     alias: Callable[[Address], str | None],
     mask: Mask,
-    check: Check = never,
+    check: Check = no_limit,
 ) -> bytes:
     """Mask the value of an address header (RFC 5322 sections 3.4 and 4.4).
 
@@ -212,71 +182,71 @@ def masked_mailboxes(
         The value with only these parts written anew; what was a valid list of addresses is one.
         The same object if nothing changes; else without CR, NUL or stray LF.
     """
-    if (only := one(value)) is not None and only.address is not None:
+    if (only := read_one(value)) is not None and only.address is not None:
         name = value[: only.start].decode("ascii")
         if mask(name) == name:
             new = alias(only.address)
             if new is not None:
-                return safe(splice(value, _address_edit(value, only, new)))
+                return make_safe(splice(value, _edit_address(value, only, new)))
             if not _ends_before(value[only.start : only.end], mask):
                 return value
-    apart = _apart(value, mask, check)
-    found = _list_edits(apart, alias, mask, check)
-    result = safe(splice(apart, found)) if found else value
-    other = _otherwise(result, lambda each: _list_edits(each, alias, mask, check))
-    return result if other is result else safe(other)
+    apart = _rewrite_ambiguous_words(value, mask, check)
+    found = _edit_list(apart, alias, mask, check)
+    result = make_safe(splice(apart, found)) if found else value
+    other = _edit_not_utf8(result, lambda each: _edit_list(each, alias, mask, check))
+    return result if other is result else make_safe(other)
 
 
-def _list_edits(
+def _edit_list(
     value: bytes, alias: Callable[[Address], str | None], mask: Mask, check: Check
 ) -> list[Edit]:
     """Give the edits of a list of addresses, in order."""
-    boxes = mailboxes(value, check)
-    words = _loose_words(value, boxes, check)
-    boxes = [box for box in boxes if box.address or not _inside(box, words)]
+    boxes = find_mailboxes(value, check)
+    words = _find_loose_words(value, boxes, check)
+    boxes = [box for box in boxes if box.address or not _touches_word(box, words)]
     found: list[Edit] = []
-    for box in asked(boxes, check):
+    for box in check_each(boxes, check):
         new = None if box.address is None else alias(box.address)
         if new is not None:
-            found += _address_edit(value, box, new)
+            found += _edit_address(value, box, new)
         else:
-            for start, end, place in _left(value, box, mask):
-                found += edits(value, start, end, mask, place, check)
-    torn = _torn_words(value, boxes, mask, check)[::-1]
-    for start, end, place in asked(_outside(value, boxes, words, check), check):
+            for start, end, place in _find_in_kept_spans(value, box, mask):
+                found += find_edits(value, start, end, mask, place, check)
+    torn = _find_torn_words(value, boxes, mask, check)[::-1]
+    for start, end, place in check_each(_find_outside(value, boxes, words, check), check):
         while torn and torn[-1].start() < end:
             first, last = max(start, torn[-1].start()), min(end, torn[-1].end())
             if first < last:
-                found += edits(value, start, first, mask, place, check)
-                found.append((first, last, _rewritten(value[first:last], torn[-1], mask)))
+                found += find_edits(value, start, first, mask, place, check)
+                found.append((first, last, _rewrite_word(value[first:last], torn[-1], mask)))
                 start = last
             if torn[-1].end() > end:
                 break
             torn.pop()
-        found += edits(value, start, end, mask, place, check)
+        found += find_edits(value, start, end, mask, place, check)
     return sorted(found)
 
 
-def _apart(value: bytes, mask: Mask, check: Check) -> bytes:
+def _rewrite_ambiguous_words(value: bytes, mask: Mask, check: Check) -> bytes:
     """Write encoded words anew in which only some readers see an address, so that all do."""
     if b"=?" not in value:
         return value
     found: list[Edit] = []
-    for word in asked(ENCODED.finditer(value), check):
-        for seen, whole in otherwise(word):
+    for word in check_each(ENCODED.finditer(value), check):
+        for seen, whole in decode_otherwise(word):
             if mask(seen) != seen:
-                found.append((*word.span(), encoded(whole)))
+                found.append((*word.span(), encode_words(whole)))
                 break
-    return _spaced(splice(value, found) if found else value, mask, check)
+    return _space_words(splice(value, found) if found else value, mask, check)
 
 
-def _spaced(value: bytes, mask: Mask, check: Check) -> bytes:
+def _space_words(value: bytes, mask: Mask, check: Check) -> bytes:
     """Part encoded words from an address that they touch: many readers decode none that touches.
 
     RFC 2047 section 5 (1) asks for a blank there, without which a word is text like any other.
     """
     found: list[Edit] = []
-    for word in asked(ENCODED.finditer(value), check):
+    for word in check_each(ENCODED.finditer(value), check):
         before = value[max(0, word.start() - _BESIDE) : word.start()]
         behind = value[word.end() : word.end() + _BESIDE]
         touched = before[-1:] not in _APART and not before.endswith(b"?=")
@@ -286,18 +256,18 @@ def _spaced(value: bytes, mask: Mask, check: Check) -> bytes:
             (word.end(), behind, word[0] + behind, touching),
         )
         for place, beside, whole, touches in places:
-            text, joined = (decoded(each) if touches else "" for each in (beside, whole))
+            text, joined = (decode_words(each) if touches else "" for each in (beside, whole))
             if mask(text) != text and mask(joined) == joined:
                 found.append((place, place, b" "))
     return splice(value, found) if found else value
 
 
-def _address_edit(value: bytes, box: Mailbox, new: str) -> list[Edit]:
+def _edit_address(value: bytes, box: Mailbox, new: str) -> list[Edit]:
     data = clean(new).encode()
     return [(box.start, box.end, data)] if data != value[box.start : box.end] else []
 
 
-def _left(value: bytes, box: Mailbox, mask: Mask) -> Iterator[tuple[int, int, Place]]:
+def _find_in_kept_spans(value: bytes, box: Mailbox, mask: Mask) -> Iterator[tuple[int, int, Place]]:
     """Give what is to be masked inside a span that stays: comments, or all if it is no address.
 
     One with blanks or signs inside may be so to our reading and not to another, or to an eye.
@@ -305,27 +275,27 @@ def _left(value: bytes, box: Mailbox, mask: Mask) -> Iterator[tuple[int, int, Pl
     if box.address is None or _ends_before(value[box.start : box.end], mask):
         yield box.start, box.end, "text"
         return
-    for kind, start, end in tokens(value[box.start : box.end]):
+    for kind, start, end in split_tokens(value[box.start : box.end]):
         if kind == COMMENT:
             yield box.start + start + 1, box.start + end - 1, "comment"
 
 
 def _ends_before(written: bytes, mask: Mask) -> bool:
     """Tell whether an address holds one to mask, to who takes a blank or a sign for its end."""
-    text = decoded(written)
+    text = decode_words(written)
     return mask(text) != text
 
 
-def _outside(
+def _find_outside(
     value: bytes, boxes: list[Mailbox], words: list[tuple[int, int]], check: Check
 ) -> Iterator[tuple[int, int, Place]]:
     """Give the comments and phrases outside the mailboxes' spans, in order."""
-    cut = tokens(value, check)
+    cut = split_tokens(value, check)
     quotes = any(kind == SIGN and value[start] in b'"' for kind, start, _ in cut)
     place: Place = "phrase without quotes" if quotes else "phrase"
     box, word = 0, 0
     phrase: tuple[int, int] | None = None
-    for kind, start, end in asked(cut, check):
+    for kind, start, end in check_each(cut, check):
         while box < len(boxes) and boxes[box].end <= start:
             box += 1
         while word < len(words) and words[word][1] <= start:
@@ -345,21 +315,21 @@ def _outside(
         yield *phrase, place
 
 
-def _loose_words(value: bytes, boxes: list[Mailbox], check: Check) -> list[tuple[int, int]]:
+def _find_loose_words(value: bytes, boxes: list[Mailbox], check: Check) -> list[tuple[int, int]]:
     """Find encoded words that no address overlaps.
 
     Some hold commas or brackets, which part a list; yet readers decode them in one piece.
     """
     found: list[tuple[int, int]] = []
     spans = [(box.start, box.end) for box in boxes if box.address]
-    for match in asked(ENCODED.finditer(value), check):
+    for match in check_each(ENCODED.finditer(value), check):
         after = bisect_right(spans, match.start(), key=itemgetter(1))
         if after == len(spans) or match.end() <= spans[after][0]:
             found.append(match.span())
     return found
 
 
-def _torn_words(
+def _find_torn_words(
     value: bytes, boxes: list[Mailbox], mask: Mask, check: Check
 ) -> list[re.Match[bytes]]:
     """Find encoded words that an address tears apart, and that hold something to mask.
@@ -370,23 +340,23 @@ def _torn_words(
         return []
     spans = [(box.start, box.end) for box in boxes if box.address]
     found: list[re.Match[bytes]] = []
-    for match in asked(ENCODED.finditer(value), check):
+    for match in check_each(ENCODED.finditer(value), check):
         after = bisect_right(spans, match.start(), key=itemgetter(1))
         if after < len(spans) and spans[after][0] < match.end():
-            text = decoded(match[0])
+            text = decode_words(match[0])
             if mask(text) != text:
                 found.append(match)
     return found
 
 
-def _rewritten(piece: bytes, word: re.Match[bytes], mask: Mask) -> bytes:
+def _rewrite_word(piece: bytes, word: re.Match[bytes], mask: Mask) -> bytes:
     """Write a piece of an encoded word as a word of its own, masked."""
     head = b"=?%s?%s?" % (word[1], word[2])
-    text = mask(decoded(head + piece.removeprefix(head).removesuffix(b"?=") + b"?=")).strip()
-    return b" " + encoded(text) + b" " if text else b""
+    text = mask(decode_words(head + piece.removeprefix(head).removesuffix(b"?=") + b"?=")).strip()
+    return b" " + encode_words(text) + b" " if text else b""
 
 
-def _inside(box: Mailbox, words: list[tuple[int, int]]) -> bool:
+def _touches_word(box: Mailbox, words: list[tuple[int, int]]) -> bool:
     """Tell whether a span touches one of these words."""
     after = bisect_right(words, box.start, key=itemgetter(1))
     return after < len(words) and words[after][0] < box.end

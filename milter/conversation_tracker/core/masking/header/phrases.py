@@ -8,15 +8,15 @@ in as many ways as there are readers. Large providers refuse such mail (RFC 5322
 import re
 from collections.abc import Callable
 
-from conversation_tracker.core.base.means import asked, never
-from conversation_tracker.core.syntax.encoded_words import ENCODED, decoded, encoded
+from conversation_tracker.core.base.limits import check_each, no_limit
+from conversation_tracker.core.syntax.encoded_words import ENCODED, decode_words, encode_words
 from conversation_tracker.core.syntax.splicing import splice
-from conversation_tracker.core.syntax.tokens import ANGLE, CHUNK, SIGN, tokens
+from conversation_tracker.core.syntax.tokens import ANGLE, CHUNK, SIGN, split_tokens
 
 _ESCAPED = re.compile(r'\\(.)|"')
 
 
-def quote_names(value: bytes, check: Callable[[], None] = never) -> bytes:
+def quote_names(value: bytes, check: Callable[[], None] = no_limit) -> bytes:
     """Quote or encode the display names in an address header that need it.
 
     Args:
@@ -32,7 +32,7 @@ def quote_names(value: bytes, check: Callable[[], None] = never) -> bytes:
     edits: list[tuple[int, int, bytes]] = []
     words = _Spans([match.span() for match in ENCODED.finditer(value)])
     start, parted, addressed = -1, False, False
-    for kind, begin, end in asked(tokens(value, check), check):
+    for kind, begin, end in check_each(split_tokens(value, check), check):
         sign = value[begin:end] if kind == SIGN else b""
         if sign and sign in b'"(\\':
             return value  # what is never closed: each reader ends it elsewhere
@@ -44,7 +44,7 @@ def quote_names(value: bytes, check: Callable[[], None] = never) -> bytes:
         elif kind == ANGLE:
             name = value[max(start, 0) : begin] if start >= 0 else b""
             if not addressed and (parted or not name.isascii()):
-                edits.append((start, begin, _written(name)))
+                edits.append((start, begin, _write_name(name)))
             start, parted, addressed = begin, False, True
         else:
             start = begin if start < 0 else start
@@ -64,9 +64,9 @@ class _Spans:
         return bool(self._left) and self._left[-1][0] <= place
 
 
-def _written(name: bytes) -> bytes:
+def _write_name(name: bytes) -> bytes:
     """Write a name as a quoted string, or as encoded words where it is not ASCII."""
-    text = _ESCAPED.sub(r"\1", " ".join(decoded(name).split()))
+    text = _ESCAPED.sub(r"\1", " ".join(decode_words(name).split()))
     if not text.isascii() or not text.isprintable():
-        return encoded(text) + b" "
+        return encode_words(text) + b" "
     return b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode() + b'" '

@@ -5,7 +5,7 @@ Everything else reads a control character as a blank (`encoded_words`). Nothing 
 
 from collections.abc import Callable
 
-from conversation_tracker.core.masking.text.spelled import mask_spelled
+from conversation_tracker.core.masking.text.rare_spellings import mask_readings
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.syntax import charset
 
@@ -14,7 +14,7 @@ def mask_sequences(value: bytes, mask: Callable[[str], str]) -> bytes:
     """Mask a raw header value in which such sequences stand; the same object if nothing changed."""
     if b"\x1b" not in value:
         return value
-    return charset.changed(value, "", lambda text: mask_spelled(mask(text), mask))[0]
+    return charset.change_text(value, "", lambda text: mask_readings(mask(text), mask))[0]
 
 
 def mask_field(header: Header, mask: Callable[[str], str]) -> Header:

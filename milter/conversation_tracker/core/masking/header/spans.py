@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
-from conversation_tracker.core.base.means import asked, never
+from conversation_tracker.core.base.limits import check_each, no_limit
 from conversation_tracker.core.syntax.encoded_words import (
     ENCODED,
     GAP,
@@ -23,11 +23,11 @@ from conversation_tracker.core.syntax.encoded_words import (
     WORD,
     Unit,
     clean,
-    encoded,
-    units,
+    cut_units,
+    encode_words,
 )
 from conversation_tracker.core.syntax.splicing import splice
-from conversation_tracker.core.syntax.tokens import BLANKS, PAIR, STRING, tokens
+from conversation_tracker.core.syntax.tokens import BLANKS, PAIR, STRING, split_tokens
 
 Mask = Callable[[str], str]
 Check = Callable[[], None]
@@ -56,8 +56,8 @@ class _Region:
     changes: list[tuple[int, int, str]]
 
 
-def edits(
-    value: bytes, start: int, end: int, mask: Mask, place: Place, check: Check = never
+def find_edits(
+    value: bytes, start: int, end: int, mask: Mask, place: Place, check: Check = no_limit
 ) -> list[Edit]:
     """Mask value[start:end].
 
@@ -72,24 +72,24 @@ def edits(
     Returns:
         The spans to replace, ascending; their text is then what the mask made of the old one.
     """
-    pieces = _units(value, start, end, place, check)
+    pieces = _cut_units(value, start, end, place, check)
     text = "".join([unit.text for unit in pieces])
     wanted = clean(mask(text))
     if wanted == text or not text:
         return []
     layout = _Layout(pieces, text)
     found = [
-        (*layout.span(region), _written(layout, region, place))
-        for region in layout.regions(_changes(text, wanted, mask), place)
+        (*layout.span(region), _write(layout, region, place))
+        for region in layout.find_regions(_find_changes(text, wanted, mask), place)
     ]
     result = splice(value[start:end], [(s - start, e - start, new) for s, e, new in found])
-    again = "".join([unit.text for unit in _units(result, 0, len(result), place, check)])
+    again = "".join([unit.text for unit in _cut_units(result, 0, len(result), place, check)])
     if again != wanted:
-        found = [(start, end, encoded(wanted))]
-    return _parted(value, start, end, found) if place.startswith("phrase") else found
+        found = [(start, end, encode_words(wanted))]
+    return _separate_words(value, start, end, found) if place.startswith("phrase") else found
 
 
-def _parted(value: bytes, start: int, end: int, found: list[Edit]) -> list[Edit]:
+def _separate_words(value: bytes, start: int, end: int, found: list[Edit]) -> list[Edit]:
     """Part encoded words from the special characters around a phrase (RFC 2047 section 5 (3))."""
     first, last, new = found[0]
     if first == start > 0 and new.startswith(b"=?") and value[start - 1] not in BLANKS:
@@ -100,57 +100,57 @@ def _parted(value: bytes, start: int, end: int, found: list[Edit]) -> list[Edit]
     return found
 
 
-def _units(value: bytes, start: int, end: int, place: Place, check: Check) -> list[Unit]:
+def _cut_units(value: bytes, start: int, end: int, place: Place, check: Check) -> list[Unit]:
     if place == "text":
-        return units(value, start, end, check)
+        return cut_units(value, start, end, check)
     if place == "comment":
-        return _comment_units(value, start, end, check)
-    return _phrase_units(value, start, end, check)
+        return _cut_comment(value, start, end, check)
+    return _cut_phrase(value, start, end, check)
 
 
-def _comment_units(value: bytes, start: int, end: int, check: Check) -> list[Unit]:
+def _cut_comment(value: bytes, start: int, end: int, check: Check) -> list[Unit]:
     """Cut the inside of a comment; parentheses of inner comments are text."""
     found: list[Unit] = []
-    for match in asked(_PAIR_OR_REST.finditer(value, start, end), check):
+    for match in check_each(_PAIR_OR_REST.finditer(value, start, end), check):
         if match[1] is None:
-            found += units(value, match.start(), match.end(), check)
+            found += cut_units(value, match.start(), match.end(), check)
         else:
             text = clean(match[1].decode("latin-1"))
             found.append(Unit(match.start(), match.end(), text, QUOTED))
     return found
 
 
-def _phrase_units(value: bytes, start: int, end: int, check: Check) -> list[Unit]:
+def _cut_phrase(value: bytes, start: int, end: int, check: Check) -> list[Unit]:
     """Cut a phrase; a quoted string is one unit, read without its quotes but for a local part."""
     part = value[start:end]
     words = [match.span() for match in ENCODED.finditer(part)][::-1]
     found: list[Unit] = []
     position = start
-    for kind, first, last in tokens(part, check):
+    for kind, first, last in split_tokens(part, check):
         while words and words[-1][1] <= first:
             words.pop()
         if kind not in (STRING, PAIR) or (words and words[-1][0] <= first):
             continue
-        found += units(value, position, start + first, check)
+        found += cut_units(value, position, start + first, check)
         inner = part[first + 1 : last - (kind == STRING)]
-        text = "".join([unit.text for unit in _comment_units(inner, 0, len(inner), check)])
+        text = "".join([unit.text for unit in _cut_comment(inner, 0, len(inner), check)])
         if kind == STRING and part[last : last + 1] == b"@" and not _DOT_ATOM.fullmatch(text):
             text = part[first:last].decode("utf-8", "replace")
         position = start + last
         found.append(Unit(start + first, position, text if kind == STRING else text[:1], QUOTED))
-    return found + units(value, position, end, check)
+    return found + cut_units(value, position, end, check)
 
 
-def _changes(text: str, wanted: str, mask: Mask) -> list[tuple[int, int, str]]:
+def _find_changes(text: str, wanted: str, mask: Mask) -> list[tuple[int, int, str]]:
     """Find which words of a text the mask changes: start, end and new text of each."""
     found = [(m.start(), m.end(), clean(mask(m[0]))) for m in _CLUMP.finditer(text)]
     found = [(start, end, new) for start, end, new in found if new != text[start:end]]
-    if _applied(text, 0, len(text), found) != wanted:
+    if _apply(text, 0, len(text), found) != wanted:
         found = [(0, len(text), wanted)]  # something that has blanks in it
-    return [_narrowed(text, *change) for change in found]
+    return [_narrow(text, *change) for change in found]
 
 
-def _narrowed(text: str, start: int, end: int, new: str) -> tuple[int, int, str]:
+def _narrow(text: str, start: int, end: int, new: str) -> tuple[int, int, str]:
     """Leave out what is the same at both ends, but never all of the old text."""
     head = 0
     limit = min(end - start - 1, len(new))
@@ -163,7 +163,7 @@ def _narrowed(text: str, start: int, end: int, new: str) -> tuple[int, int, str]
     return start + head, end - tail, new[head : len(new) - tail]
 
 
-def _applied(text: str, start: int, end: int, changes: Sequence[tuple[int, int, str]]) -> str:
+def _apply(text: str, start: int, end: int, changes: Sequence[tuple[int, int, str]]) -> str:
     pieces: list[str] = []
     for first, last, new in changes:
         pieces += (text[start:first], new)
@@ -180,7 +180,7 @@ class _Layout:
         self.ends = list(accumulate(len(unit.text) for unit in pieces))
         self.starts = [0, *self.ends[:-1]]
 
-    def regions(self, changes: list[tuple[int, int, str]], place: Place) -> list[_Region]:
+    def find_regions(self, changes: list[tuple[int, int, str]], place: Place) -> list[_Region]:
         """Find the spans to write anew, those that share a unit as one."""
         found: list[_Region] = []
         for change in changes:
@@ -188,7 +188,7 @@ class _Layout:
             if found and region.end <= found[-1].end:
                 found[-1].changes.append(change)
                 continue
-            cut = place in ("text", "comment") and _plain(self.new(region))
+            cut = place in ("text", "comment") and _is_plain(self.new_text(region))
             if not cut and WORD not in self.kinds(region):
                 self._widen_left(region)
                 self._widen_right(region)
@@ -200,9 +200,9 @@ class _Layout:
                 found.append(region)
         return found
 
-    def new(self, region: _Region) -> str:
+    def new_text(self, region: _Region) -> str:
         """Give the text a region is to have."""
-        return _applied(self.text, region.start, region.end, region.changes)
+        return _apply(self.text, region.start, region.end, region.changes)
 
     def kinds(self, region: _Region) -> set[int]:
         """Give the kinds of units in a region."""
@@ -266,22 +266,22 @@ def _touches(unit: Unit, index: int) -> bool:
     return unit.kind == QUOTED or not unit.text[index].isspace()
 
 
-def _plain(text: str) -> bool:
+def _is_plain(text: str) -> bool:
     return _PRINTABLE.fullmatch(text) is not None and "=?" not in text
 
 
-def _written(layout: _Layout, region: _Region, place: Place) -> bytes:
+def _write(layout: _Layout, region: _Region, place: Place) -> bytes:
     """Write the new text of a region as its place allows."""
-    text, kinds = layout.new(region), layout.kinds(region)
+    text, kinds = layout.new_text(region), layout.kinds(region)
     if WORD in kinds:
-        return encoded(text)
-    if place == "text" and _plain(text):
+        return encode_words(text)
+    if place == "text" and _is_plain(text):
         return text.encode("ascii")
-    if place == "comment" and _plain(text):
+    if place == "comment" and _is_plain(text):
         return _IN_COMMENT.sub(r"\\\g<0>", text).encode("ascii")
-    if place.startswith("phrase") and _plain(text):
+    if place.startswith("phrase") and _is_plain(text):
         if QUOTED not in kinds and _ATOMS.fullmatch(text):
             return text.encode("ascii")
         if place == "phrase":
             return b'"' + _IN_STRING.sub(r"\\\g<0>", text).encode("ascii") + b'"'
-    return encoded(text)
+    return encode_words(text)

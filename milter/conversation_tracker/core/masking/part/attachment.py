@@ -8,9 +8,9 @@ Nothing here raises.
 from typing import Literal
 
 from conversation_tracker.core.masking.container.budget import Unpacking
-from conversation_tracker.core.masking.container.holding import holds_address, is_container
-from conversation_tracker.core.masking.container.letter import make_letter
-from conversation_tracker.core.masking.part import calendar, envelope, identity, leaf, media
+from conversation_tracker.core.masking.container.message_file import make_letter
+from conversation_tracker.core.masking.container.search import holds_address, is_container
+from conversation_tracker.core.masking.part import calendar, certificates, envelope, leaf, media
 from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.syntax.mime import Part
 
@@ -37,19 +37,19 @@ def find_kind(
         people: whose addresses to look for.
         unpacking: what may be unpacked of it; None for what one file may.
     """
-    how = leaf.how(part, data, people)
-    if how is calendar.masked:
-        return "identity" if any(map(people.found, calendar.binaries(data))) else None
+    how = leaf.choose_leaf(part, data, people)
+    if how is calendar.mask_calendar:
+        return "identity" if any(map(people.in_bytes, calendar.decode_binaries(data))) else None
     if how is not None:
         return None
-    if identity.is_one(part, data):
+    if certificates.is_one(part, data):
         return _find_kind_of_identity(part, data, people, unpacking)
     if not holds_address(data, people, unpacking):
         return None
     if is_container(data):
         return "archive"
-    shows = media.is_one(part.type, data)
-    hidden = shows and not holds_address(media.masked(data, people), people, unpacking)
+    shows = media.is_media(part.type, data)
+    hidden = shows and not holds_address(media.overwrite_addresses(data, people), people, unpacking)
     return "media" if hidden else "binary"
 
 
@@ -57,11 +57,11 @@ def _find_kind_of_identity(
     part: Part, data: bytes, people: People, unpacking: Unpacking | None
 ) -> Kind | None:
     form = envelope.read_form(data)
-    inner = identity.octets(data) if form in ("compressed", "other") else b""
+    inner = certificates.octets(data) if form in ("compressed", "other") else b""
     if form == "other" and inner:  # signed
         inner = make_letter(inner)
     if not (
-        identity.found(data, people)
+        certificates.holds_address(data, people)
         or holds_address(data, people, unpacking)
         or holds_address(inner, people, unpacking)
     ):
@@ -71,18 +71,18 @@ def _find_kind_of_identity(
     return "archive" if form == "compressed" else "identity"
 
 
-def fate_of(kind: Kind, policy: Policy) -> str:
+def choose_fate(kind: Kind, policy: Policy) -> str:
     """Return what becomes of a part in the copies, for the timeline; "" where its kind tells."""
     if kind in ("media", "signature", "identity"):
         return ""
     return {"flag": " flagged", "remove": " removed", "refuse": " refused"}[policy]
 
 
-def goes_anyway(kind: Kind) -> bool:
+def always_goes(kind: Kind) -> bool:
     """Whether a part of this kind is removed whatever the store wants."""
     return kind == "identity"
 
 
-def stays_anyway(kind: Kind) -> bool:
+def always_stays(kind: Kind) -> bool:
     """Whether a part of this kind stays, since no address is left in it."""
     return kind == "media"

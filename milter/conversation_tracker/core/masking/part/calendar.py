@@ -21,7 +21,7 @@ from conversation_tracker.core.masking.part.content_lines import (
     THEIRS,
 )
 from conversation_tracker.core.masking.text import obfuscated
-from conversation_tracker.core.masking.text.eyes import Eyes
+from conversation_tracker.core.masking.text.unmask import Unmasker
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.syntax import charset, transfer
 
@@ -56,12 +56,14 @@ _ENCODED = re.compile(rb"[A-Za-z0-9+/=\s\\]*")
 Mask = Callable[[str], str]
 
 
-def is_one(data: bytes) -> bool:
+def has_content_lines(data: bytes) -> bool:
     """Tell whether content begins as a calendar object or vCard does, whatever its type says."""
     return _OBJECT.match(data) is not None
 
 
-def masked(data: bytes, label: str, mask: Mask, *, method: bool = False) -> tuple[bytes, str]:
+def mask_calendar(
+    data: bytes, label: str, mask: Mask, *, method: bool = False
+) -> tuple[bytes, str]:
     """Mask content lines.
 
     Args:
@@ -82,13 +84,15 @@ def masked(data: bytes, label: str, mask: Mask, *, method: bool = False) -> tupl
 def _change(data: bytes, label: str, mask: Mask, *, method: bool) -> tuple[bytes, str]:
     goes: Callable[[Address], bool] | None = getattr(mask, "attendee_goes", None)
     if goes is not None:
-        data, label = charset.changed(data, label, partial(_without, goes=goes))
+        data, label = charset.change_text(data, label, partial(_remove_attendees, goes=goes))
     change: Mask | None = getattr(mask, "calendar_id", None)
     if change is not None and _may_identify(data, label):
-        data, label = charset.changed(data, label, partial(_identify, change=change, method=method))
-    if _surely_clean(data, label, mask):
+        data, label = charset.change_text(
+            data, label, partial(_identify, change=change, method=method)
+        )
+    if _is_clean(data, label, mask):
         return data, label
-    return charset.changed(data, label, partial(_masked, mask=mask))
+    return charset.change_text(data, label, partial(_mask_text, mask=mask))
 
 
 def is_calendar(data: bytes) -> bool:
@@ -96,7 +100,7 @@ def is_calendar(data: bytes) -> bool:
     return _CALENDAR.match(data) is not None
 
 
-def shown(text: str, eyes: Eyes) -> str:
+def show_reader(text: str, unmasker: Unmasker) -> str:
     """Let the reader of a calendar see their own address where it says who takes part.
 
     Args:
@@ -107,10 +111,10 @@ def shown(text: str, eyes: Eyes) -> str:
         The text, with their address as organiser and attendee and in what is said of these
         (RFC 5545 section 3.2, RFC 7986 section 6.2); nowhere else, and in no other link.
     """
-    return "".join([_shown_line(line, eyes) for line in content_lines.lines(text)])
+    return "".join([_show_line(line, unmasker) for line in content_lines.iter_lines(text)])
 
 
-def _shown_line(line: str, eyes: Eyes) -> str:
+def _show_line(line: str, unmasker: Unmasker) -> str:
     end = line[len(line.rstrip("\r\n")) :]
     whole = _FOLD.sub("", line[: len(line) - len(end)])
     found = PROPERTY.fullmatch(whole)
@@ -118,44 +122,44 @@ def _shown_line(line: str, eyes: Eyes) -> str:
         return line
     people = found["name"].rpartition(".")[2].upper() in PEOPLE
     head = PARAMETER.sub(
-        lambda one: f";{one[1]}={_shown_parameter(one[1].upper(), one[2], eyes, people=people)}",
+        lambda one: f";{one[1]}={_show_parameter(one[1].upper(), one[2], unmasker, people=people)}",
         found["parameters"],
     )
     head, value = f"{found['name']}{head}:", found["value"]
     quoted = QUOTED.match(whole) is not None
     if quoted and people:
-        new = _quoted_value(head, value, partial(_shown_address, eyes=eyes))
+        new = _change_quoted_value(head, value, partial(_show_address, unmasker=unmasker))
     else:
-        new = _shown_address(value, eyes) if people else value
+        new = _show_address(value, unmasker) if people else value
     if head + new == whole:
         return line
-    return head + new + end if quoted else _folded(head + new, end or "\r\n") + end
+    return head + new + end if quoted else _fold(head + new, end or "\r\n") + end
 
 
-def _shown_parameter(name: str, value: str, eyes: Eyes, *, people: bool) -> str:
+def _show_parameter(name: str, value: str, unmasker: Unmasker, *, people: bool) -> str:
     if name in THEIRS:
         items = _ITEM.split(value)
         return "".join(
-            [_shown_address(each, eyes) if n % 2 else each for n, each in enumerate(items)]
+            [_show_address(each, unmasker) if n % 2 else each for n, each in enumerate(items)]
         )
-    return eyes(value) if people and name == _NAME else value
+    return unmasker(value) if people and name == _NAME else value
 
 
-def _shown_address(text: str, eyes: Eyes) -> str:
+def _show_address(text: str, unmasker: Unmasker) -> str:
     """Show what names one by their address: with `mailto:` before it, or without."""
     found = _MAILTO.match(text)
     at = found.end() if found else 0
-    return text[:at] + eyes(text[at:])
+    return text[:at] + unmasker(text[at:])
 
 
 def has_method(data: bytes, label: str) -> bool:
     """Tell whether a calendar object in the content has a method."""
-    return content_lines.has_method(charset.decoded(content_lines.mend(data), label))
+    return content_lines.has_method(charset.decode_text(content_lines.mend(data), label))
 
 
 def _may_identify(data: bytes, label: str) -> bool:
     """Tell cheaply whether a UID, or what relates to one, may stand in content lines."""
-    if not charset.transparent(data, label):
+    if not charset.is_transparent(data, label):
         return True
     upper = _RAW_FOLD.sub(b"", data).upper()
     return b"UID" in upper or b"RELATED-TO" in upper
@@ -165,16 +169,16 @@ def _identify(text: str, change: Mask, *, method: bool) -> str:
     """Change the identifiers of objects that have a method; the same text if none changes."""
     found = {
         number: whole
-        for each in content_lines.invitations(text, method=method)
+        for each in content_lines.iter_invitations(text, method=method)
         for whole, number in each
-        if content_lines.name_of(whole) in IDENTIFIERS
+        if content_lines.read_name(whole) in IDENTIFIERS
     }
     if not found:
         return text
     return "".join(
         [
             _identify_line(line, found[number], change) if number in found else line
-            for number, line in enumerate(content_lines.lines(text))
+            for number, line in enumerate(content_lines.iter_lines(text))
         ]
     )
 
@@ -188,37 +192,37 @@ def _identify_line(line: str, whole: str, change: Mask) -> str:
     if new == value:
         return line
     end = line[len(line.rstrip("\r\n")) :]
-    return _folded(whole[: parts.start("value")] + new, end or "\r\n") + end
+    return _fold(whole[: parts.start("value")] + new, end or "\r\n") + end
 
 
-def _without(text: str, goes: Callable[[Address], bool]) -> str:
+def _remove_attendees(text: str, goes: Callable[[Address], bool]) -> str:
     """Leave out the lines of attendees who go, and who goes of whom other such lines name."""
-    lines = list(content_lines.lines(text))
-    left = [_left(line, goes) for line in lines]
+    lines = list(content_lines.iter_lines(text))
+    left = [_remove_from_line(line, goes) for line in lines]
     return "".join(left) if left != lines else text
 
 
-def _left(line: str, goes: Callable[[Address], bool]) -> str:
+def _remove_from_line(line: str, goes: Callable[[Address], bool]) -> str:
     if line[:1] not in "Aa":
         return line
     end = line[len(line.rstrip("\r\n")) :]
     whole = _FOLD.sub("", line[: len(line) - len(end)])
     if whole[:8].upper() != "ATTENDEE" or whole[8:9] not in (":", ";"):
         return line
-    about = content_lines.named_first(whole)
+    about = content_lines.find_subject(whole)
     if about is not None and goes(about):
         return ""
     found = PROPERTY.fullmatch(whole)
     if found is None:
         return line
-    parameters = PARAMETER.sub(partial(_left_parameter, goes=goes), found["parameters"])
+    parameters = PARAMETER.sub(partial(_remove_from_parameter, goes=goes), found["parameters"])
     if parameters == found["parameters"]:
         return line
     new = f"{found['name']}{parameters}:{found['value']}"
-    return new + end if QUOTED.match(whole) else _folded(new, end or "\r\n") + end
+    return new + end if QUOTED.match(whole) else _fold(new, end or "\r\n") + end
 
 
-def _left_parameter(one: re.Match[str], goes: Callable[[Address], bool]) -> str:
+def _remove_from_parameter(one: re.Match[str], goes: Callable[[Address], bool]) -> str:
     if one[1].upper() not in THEIRS:
         return one[0]
     values = _VALUES.findall(one[2])
@@ -233,7 +237,7 @@ def _is_gone(value: str, goes: Callable[[Address], bool]) -> bool:
     return address is not None and goes(address)
 
 
-def binaries(data: bytes) -> Iterator[bytes]:
+def decode_binaries(data: bytes) -> Iterator[bytes]:
     """Give the decoded values in base64: keys, certificates, pictures, attached files."""
     if b"base64" not in data.lower() and b"=b" not in data.lower():
         return
@@ -243,15 +247,15 @@ def binaries(data: bytes) -> Iterator[bytes]:
         if head[1] is not None and _BASE64.search(head[1]) is None:
             at = head.end() - 1  # its value may begin there with "data:"
             continue
-        value = _value(whole, head.end())
+        value = _take_value(whole, head.end())
         at = max(head.end() + len(value), head.end())
         try:
-            yield transfer.decoded(value, transfer.BASE64)
+            yield transfer.decode(value, transfer.BASE64)
         except binascii.Error:
             continue
 
 
-def _value(whole: bytes, start: int) -> bytes:
+def _take_value(whole: bytes, start: int) -> bytes:
     """Take a base64 value; vCard 2.1 lets it go on over lines without a colon."""
     found = _ENCODED.match(whole, start)
     value = whole[start : found.end()] if found else b""
@@ -262,9 +266,9 @@ def _value(whole: bytes, start: int) -> bytes:
     return value
 
 
-def _surely_clean(data: bytes, label: str, mask: Mask) -> bool:
+def _is_clean(data: bytes, label: str, mask: Mask) -> bool:
     possible = getattr(mask, "possible", None)
-    if possible is None or not charset.transparent(data, label):
+    if possible is None or not charset.is_transparent(data, label):
         return False
     if b"://" in data or b"quoted-printable" in data.lower():
         return False
@@ -272,50 +276,50 @@ def _surely_clean(data: bytes, label: str, mask: Mask) -> bool:
     return not possible(whole) and not obfuscated.possible(whole, mask)
 
 
-def _masked(text: str, mask: Mask) -> str:
-    lines = list(content_lines.lines(text))
+def _mask_text(text: str, mask: Mask) -> str:
+    lines = list(content_lines.iter_lines(text))
     hides = obfuscated.possible(_FOLD.sub("", text).encode("utf-8", "replace"), mask)
-    change = partial(_uncovered, mask=mask) if hides else mask
-    return "".join([_masked_line(line, change) for line in lines])
+    change = partial(_mask_readings, mask=mask) if hides else mask
+    return "".join([_mask_line(line, change) for line in lines])
 
 
-def _uncovered(text: str, mask: Mask) -> str:
+def _mask_readings(text: str, mask: Mask) -> str:
     """Mask what stands in clear, and what does not."""
-    return obfuscated.masked(mask(text), mask)
+    return obfuscated.mask_obfuscations(mask(text), mask)
 
 
-def _masked_line(line: str, mask: Mask) -> str:
+def _mask_line(line: str, mask: Mask) -> str:
     end = line[len(line.rstrip("\r\n")) :]
     content = line[: len(line) - len(end)]
     head = QUOTED.match(content)
     if head is not None:
-        return _masked_quoted(head[0], content[head.end() :], mask) + end
+        return _mask_quoted_value(head[0], content[head.end() :], mask) + end
     whole = _FOLD.sub("", content)
     new = mask(whole)
-    return line if new == whole else _folded(new, end or "\r\n") + end
+    return line if new == whole else _fold(new, end or "\r\n") + end
 
 
-def _masked_quoted(head: str, value: str, mask: Mask) -> str:
+def _mask_quoted_value(head: str, value: str, mask: Mask) -> str:
     """Mask a quoted-printable property of vCard 2.1."""
-    return mask(head) + _quoted_value(head, value, mask)
+    return mask(head) + _change_quoted_value(head, value, mask)
 
 
-def _quoted_value(head: str, value: str, change: Mask) -> str:
+def _change_quoted_value(head: str, value: str, change: Mask) -> str:
     """Change a quoted-printable value; the head tells its charset."""
     declared = _CHARSET.search(head)
     # vCard writers fold even here, with blanks before what follows a soft break.
     raw = _FOLD.sub("", _SOFT.sub("", value)).encode("utf-8", "surrogatepass")
-    old = transfer.decoded(raw, transfer.QUOTED_PRINTABLE)
-    new, _ = charset.changed(old, declared[1].lower() if declared else "", change)
+    old = transfer.decode(raw, transfer.QUOTED_PRINTABLE)
+    new, _ = charset.change_text(old, declared[1].lower() if declared else "", change)
     line_end = "\r\n" if "\r\n" in value else "\n"
     if new == old:
         return value
-    written = transfer.encoded(raw, old, new, transfer.QUOTED_PRINTABLE)
+    written = transfer.encode(raw, old, new, transfer.QUOTED_PRINTABLE)
     text = written.decode("utf-8", "surrogatepass").replace("\r\n", "\n")
     return text.replace("\n", line_end)
 
 
-def _folded(content: str, line_end: str) -> str:
+def _fold(content: str, line_end: str) -> str:
     """Fold a content line to 75 octets, never inside a character."""
     if content.isascii():
         first, rest = content[:_OCTETS], content[_OCTETS:]

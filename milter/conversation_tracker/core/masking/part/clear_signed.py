@@ -72,7 +72,7 @@ def may_hold(data: bytes, label: str) -> bool:
         data: the content, without its transfer encoding.
         label: the declared charset, "" if there is none.
     """
-    return not charset.transparent(data, label) or (b"-----BEGIN" in data and b"SIGNED" in data)
+    return not charset.is_transparent(data, label) or (b"-----BEGIN" in data and b"SIGNED" in data)
 
 
 def unsign(old: tuple[bytes, str], new: tuple[bytes, str]) -> bytes:
@@ -85,7 +85,7 @@ def unsign(old: tuple[bytes, str], new: tuple[bytes, str]) -> bytes:
     Returns:
         The old content, still to be masked; the same object where no signed text changed.
     """
-    before, after = charset.decoded(*old), charset.decoded(*new)
+    before, after = charset.decode_text(*old), charset.decode_text(*new)
     found, now = find(before), find(after)
     if len(found) == len(now):
         moved = old[1] != new[1]
@@ -93,7 +93,7 @@ def unsign(old: tuple[bytes, str], new: tuple[bytes, str]) -> bytes:
         found = [one for one, two in pairs if _differ(before, one, after, two, moved=moved)]
     if not found:
         return old[0]
-    return charset.rewritten(*old, lambda text: _without(text, found))[0]
+    return charset.rewrite_text(*old, lambda text: _without(text, found))[0]
 
 
 def _differ(before: str, one: Signed, after: str, two: Signed, *, moved: bool) -> bool:
@@ -107,7 +107,7 @@ def holds_one(data: bytes, label: str) -> bool:
     """Whether a piece of a text holds the beginning of a clear-signed text, or of a signature."""
     if not may_hold(data, label) and b"SIGNATURE" not in data:
         return False
-    return _MARK.search(charset.decoded(data, label)) is not None
+    return _MARK.search(charset.decode_text(data, label)) is not None
 
 
 def strip(data: bytes, label: str) -> bytes:
@@ -119,7 +119,7 @@ def strip(data: bytes, label: str) -> bytes:
         edits += ((start, end, NOTE) for start, end in codes)
         return _without(text, found, edits)
 
-    return charset.rewritten(data, label, change)[0]
+    return charset.rewrite_text(data, label, change)[0]
 
 
 def end_before_signature(text: bytes) -> bytes:

@@ -48,7 +48,7 @@ _BEGIN = re.compile(r"BEGIN:\s*VCALENDAR\s*", re.IGNORECASE)
 _ROLE = re.compile(r";ROLE=\"?(?:ORGANIZER|OWNER)(?![\w\-])", re.IGNORECASE)
 
 
-def lines(text: str) -> Iterator[str]:
+def iter_lines(text: str) -> Iterator[str]:
     """Go through content lines, each with its folds and its end."""
     pieces: list[str] = []
     soft = quoted = False
@@ -98,29 +98,29 @@ def read_address(value: str) -> Address | None:
     return None
 
 
-def name_of(line: str) -> str:
+def read_name(line: str) -> str:
     """Tell cheaply an unfolded line's property, in upper case; "" if it is none."""
     found = _NAME.match(line)
     return found[0].rpartition(".")[2].upper() if found else ""
 
 
-def organizes(line: str) -> bool:
+def names_organizer(line: str) -> bool:
     """Tell whether an unfolded line about somebody says that they organise it."""
-    return name_of(line) == "ORGANIZER" or _ROLE.search(line) is not None
+    return read_name(line) == "ORGANIZER" or _ROLE.search(line) is not None
 
 
-def named_first(line: str) -> Address | None:
+def find_subject(line: str) -> Address | None:
     """Give whom an unfolded line is about (RFC 5545 sections 3.8.4.1 and 3.8.4.3)."""
     found = PROPERTY.fullmatch(line)
-    address = read_address(_value(line, found["value"])) if found is not None else None
-    return next(_linked(line), None) if address is None and _is_broken(found) else address
+    address = read_address(_read_value(line, found["value"])) if found is not None else None
+    return next(_find_loose(line), None) if address is None and _is_broken(found) else address
 
 
-def named_besides(line: str) -> Iterator[Address]:
+def find_others(line: str) -> Iterator[Address]:
     """Go through who else is named there: who sends it, delegates, or is a member."""
     found = PROPERTY.fullmatch(line)
     if _is_broken(found):
-        yield from _linked(line)
+        yield from _find_loose(line)
     for name, value in PARAMETER.findall(found["parameters"]) if found is not None else ():
         if name.upper() in THEIRS:
             addresses = map(read_address, _VALUES.findall(value))
@@ -135,7 +135,7 @@ def _is_broken(found: re.Match[str] | None) -> bool:
     return link is not None and bool(found["value"][: link.start()].strip("\"' <"))
 
 
-def _linked(line: str) -> Iterator[Address]:
+def _find_loose(line: str) -> Iterator[Address]:
     """Go through the addresses of a line that is not as it should be, the last one first.
 
     A colon stands unquoted in a parameter, or a quotation mark is missing.
@@ -145,7 +145,7 @@ def _linked(line: str) -> Iterator[Address]:
     yield from (address for address in addresses if address is not None)
 
 
-def invitations(text: str, *, method: bool) -> Iterator[list[tuple[str, int]]]:
+def iter_invitations(text: str, *, method: bool) -> Iterator[list[tuple[str, int]]]:
     """Go through the calendar objects that have a method (RFC 5546 section 1.4).
 
     Args:
@@ -158,9 +158,9 @@ def invitations(text: str, *, method: bool) -> Iterator[list[tuple[str, int]]]:
     """
     found: list[tuple[str, int]] = []
     invites = method
-    for number, line in enumerate(lines(text)):
+    for number, line in enumerate(iter_lines(text)):
         whole = unfold(line)
-        name = name_of(whole)
+        name = read_name(whole)
         if name in PEOPLE or name in IDENTIFIERS:
             found.append((whole, number))
         elif name == "METHOD":
@@ -176,13 +176,15 @@ def invitations(text: str, *, method: bool) -> Iterator[list[tuple[str, int]]]:
 def has_method(text: str) -> bool:
     """Tell whether one of the objects has a method."""
     return any(
-        _METHOD.match(whole) is not None for whole in map(unfold, lines(text)) if whole[:1] in "Mm"
+        _METHOD.match(whole) is not None
+        for whole in map(unfold, iter_lines(text))
+        if whole[:1] in "Mm"
     )
 
 
-def _value(line: str, value: str) -> str:
+def _read_value(line: str, value: str) -> str:
     """Give a line's value, decoded where it is quoted-printable."""
     if QUOTED.match(line) is None:
         return value
     raw = value.encode("utf-8", "surrogatepass")
-    return charset.decoded(transfer.decoded(raw, transfer.QUOTED_PRINTABLE), "")
+    return charset.decode_text(transfer.decode(raw, transfer.QUOTED_PRINTABLE), "")

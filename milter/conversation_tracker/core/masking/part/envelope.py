@@ -29,7 +29,7 @@ def read_form(data: bytes) -> Form | None:
     Returns:
         What it is; None where it is no such file: what it begins with does not end where it ends.
     """
-    start, length = _head(data, 0)
+    start, length = _read_head(data, 0)
     if data[:1] != bytes((_SEQUENCE,)) or start is None:
         return None
     whole = length is None or abs(start + length - len(data)) <= 2  # a line end may follow
@@ -37,13 +37,13 @@ def read_form(data: bytes) -> Form | None:
         return None
     if data[start] != _IDENTIFIER:
         return "other"
-    inner, size = _head(data, start)
+    inner, size = _read_head(data, start)
     if inner is None or size is None:
         return None
     return _FORMS.get(data[inner : inner + size], "other")
 
 
-def _head(data: bytes, at: int) -> tuple[int | None, int | None]:
+def _read_head(data: bytes, at: int) -> tuple[int | None, int | None]:
     """Find where a value begins, and its length; None for what is not told."""
     told = data[at + 1 : at + 2]
     if not told:

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from conversation_tracker.core.base.means import Means, Octets, asked
+from conversation_tracker.core.base.limits import Limits, check_each
+from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.part import calendar, content_lines, large, leaf
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.syntax import charset, transfer
@@ -30,7 +31,7 @@ class Person:
     organizer: bool
 
 
-def people(part: Part, body: Octets, means: Means) -> Iterator[Person]:
+def find_people(part: Part, body: Octets, limits: Limits) -> Iterator[Person]:
     """Go through the people that a message's own invitations name.
 
     Args:
@@ -38,46 +39,50 @@ def people(part: Part, body: Octets, means: Means) -> Iterator[Person]:
         body: its body.
         means: the time there is for it.
     """
-    for line in asked(_lines(part, body, means), means.check):
-        if content_lines.name_of(line) not in content_lines.PEOPLE:
+    for line in check_each(_lines(part, body, limits), limits.check):
+        if content_lines.read_name(line) not in content_lines.PEOPLE:
             continue
-        organizes = content_lines.organizes(line)
-        about = content_lines.named_first(line)
+        organizes = content_lines.names_organizer(line)
+        about = content_lines.find_subject(line)
         if about is not None:
             yield Person(about, organizes)
-        for address in content_lines.named_besides(line):
+        for address in content_lines.find_others(line):
             yield Person(address, organizes)
 
 
-def identifiers(part: Part, body: Octets, means: Means) -> Iterator[str]:
-    """Go through the identifiers in a message's own invitations; arguments as for `people`.
+def identifiers(part: Part, body: Octets, limits: Limits) -> Iterator[str]:
+    """Go through the identifiers in a message's own invitations; arguments as for `find_people`.
 
     Returns:
         The values of UID and RELATED-TO (RFC 5545 sections 3.8.4.5 and 3.8.4.7), as they stand.
     """
-    for line in asked(_lines(part, body, means), means.check):
-        if content_lines.name_of(line) in content_lines.IDENTIFIERS:
+    for line in check_each(_lines(part, body, limits), limits.check):
+        if content_lines.read_name(line) in content_lines.IDENTIFIERS:
             found = content_lines.PROPERTY.fullmatch(line)
             if found is not None:
                 yield found["value"]
 
 
-def _lines(part: Part, body: Octets, means: Means) -> Iterator[str]:
+def _lines(part: Part, body: Octets, limits: Limits) -> Iterator[str]:
     """Go through the lines of invitations that name people or identify something."""
     if part.is_message or part.embedded is not None:
         return
     for child in part.children:
-        yield from _lines(child, body, means)
+        yield from _lines(child, body, limits)
     if part.children or part.is_multipart or not _may_be(part, body):
         return
-    means.check()
+    limits.check()
     # Of a large one, the beginning: no invitation of people is that long.
-    data = large.beginning(part, body) if large.is_large(part) else leaf.content(part, body)
-    if charset.transparent(data, part.charset) and not _COMPONENT.search(_FOLD.sub(b"", data)):
+    data = (
+        large.read_beginning(part, body)
+        if large.is_large(part)
+        else leaf.decode_content(part, body)
+    )
+    if charset.is_transparent(data, part.charset) and not _COMPONENT.search(_FOLD.sub(b"", data)):
         return
-    text = charset.decoded(content_lines.mend(data), part.charset)
+    text = charset.decode_text(content_lines.mend(data), part.charset)
     method = leaf.declares_method(part)
-    for found in content_lines.invitations(text, method=method):
+    for found in content_lines.iter_invitations(text, method=method):
         yield from (line for line, _ in found)
 
 
@@ -85,8 +90,8 @@ def _may_be(part: Part, body: Octets) -> bool:
     """Tell whether a part may hold a calendar: by its type, its name, or how it begins."""
     if part.type in calendar.TYPES or part.name.lower().endswith(_NAMES):
         return True
-    if part.type != "text/plain" and leaf.declared(part) is not None:
+    if part.type != "text/plain" and leaf.find_by_type(part) is not None:
         return False
     start, end = part.content
-    first = transfer.pieces(body, start, min(end, start + _BEGINNING), part.encoding)
+    first = transfer.decode_pieces(body, start, min(end, start + _BEGINNING), part.encoding)
     return calendar.is_calendar(next(first, b""))

@@ -8,21 +8,22 @@ as for small parts, in `leaf`.
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from conversation_tracker.core.base.means import LARGE, Means, Octets, replaced, windows
-from conversation_tracker.core.masking.container import holding
+from conversation_tracker.core.base.limits import Limits, replace_spans
+from conversation_tracker.core.base.octets import LARGE, Octets, iter_windows
+from conversation_tracker.core.masking.container import search
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.part import (
     attachment,
     calendar,
+    certificates,
     clear_signed,
-    identity,
     leaf,
     media,
 )
 from conversation_tracker.core.masking.part.attachment import Kind
-from conversation_tracker.core.masking.part.leaf import Mask, Shown
+from conversation_tracker.core.masking.part.leaf import Display, Mask
 from conversation_tracker.core.masking.text.address_finder import People
-from conversation_tracker.core.masking.text.eyes import Eyes
+from conversation_tracker.core.masking.text.unmask import Unmasker
 from conversation_tracker.core.syntax import charset, transfer
 from conversation_tracker.core.syntax.mime import Part
 
@@ -46,17 +47,17 @@ def is_large(part: Part) -> bool:
     return part.content[1] - part.content[0] > LARGE
 
 
-def pieces(part: Part, body: Octets) -> Iterator[bytes]:
+def decode_pieces(part: Part, body: Octets) -> Iterator[bytes]:
     """Go through a part's content without its transfer encoding."""
-    return transfer.pieces(body, *part.content, part.encoding)
+    return transfer.decode_pieces(body, *part.content, part.encoding)
 
 
-def beginning(part: Part, body: Octets) -> bytes:
+def read_beginning(part: Part, body: Octets) -> bytes:
     """Give the first octets of a part's content without its transfer encoding."""
-    return next(pieces(part, body), b"")
+    return next(decode_pieces(part, body), b"")
 
 
-def overlapped(found: Iterator[bytes]) -> Iterator[bytes]:
+def overlap(found: Iterator[bytes]) -> Iterator[bytes]:
     """Let each piece begin with the end of the one before."""
     before = b""
     for piece in found:
@@ -65,34 +66,38 @@ def overlapped(found: Iterator[bytes]) -> Iterator[bytes]:
         before = whole[-_OVERLAP:]
 
 
-def kind(part: Part, body: Octets, people: People, unpacking: Unpacking) -> Kind | None:
+def find_kind(part: Part, body: Octets, people: People, unpacking: Unpacking) -> Kind | None:
     """Tell what a large leaf is that holds an address and cannot be masked; else None."""
-    declared = leaf.declared(part)
-    first = beginning(part, body)
-    if declared is calendar.masked and not holding.is_no_text(first):
+    declared = leaf.find_by_type(part)
+    first = read_beginning(part, body)
+    if declared is calendar.mask_calendar and not search.is_no_text(first):
         seen = (
-            each for window in overlapped(pieces(part, body)) for each in calendar.binaries(window)
+            each
+            for window in overlap(decode_pieces(part, body))
+            for each in calendar.decode_binaries(window)
         )
-        return "identity" if any(map(people.found, seen)) else None
+        return "identity" if any(map(people.in_bytes, seen)) else None
     if not is_opaque(part, body):
         return None
-    if identity.is_one(part, first) or media.is_one(part.type, first):
+    if certificates.is_one(part, first) or media.is_media(part.type, first):
         # One of that size is rare, and is taken as a whole.
-        return attachment.find_kind(part, b"".join(pieces(part, body)), people, unpacking)
-    data = unpacking.means.store(pieces(part, body))
-    if not holding.holds_address(data, people, unpacking):
+        return attachment.find_kind(part, b"".join(decode_pieces(part, body)), people, unpacking)
+    data = unpacking.limits.store(decode_pieces(part, body))
+    if not search.holds_address(data, people, unpacking):
         return None
-    return "archive" if holding.is_container(data) else "binary"
+    return "archive" if search.is_container(data) else "binary"
 
 
-def edits(part: Part, body: Octets, mask: Mask, people: People | None, means: Means) -> list[Edit]:
+def find_edits(
+    part: Part, body: Octets, mask: Mask, people: People | None, limits: Limits
+) -> list[Edit]:
     """Mask a large leaf's content.
 
     Args:
         part: the leaf.
         body: the body it stands in.
         mask: gives a text with addresses replaced.
-        people: as for `leaf.masked`.
+        people: as for `leaf.mask_leaf`.
         means: where to keep what is written anew.
 
     Returns:
@@ -101,58 +106,60 @@ def edits(part: Part, body: Octets, mask: Mask, people: People | None, means: Me
     Raises:
         Unparted: a line is too long.
     """
-    if (leaf.declared(part) is None and not people) or (people and is_opaque(part, body)):
-        return _media_edits(part, body, people) if people else []
+    if (leaf.find_by_type(part) is None and not people) or (people and is_opaque(part, body)):
+        return _edit_media(part, body, people) if people else []
     start, end = part.content
     if part.encoding not in transfer.ARMOURS:
         quoted = part.encoding == transfer.QUOTED_PRINTABLE
         return _unsigned_edits(part, body, (start, end), mask, people, quoted=quoted)
-    data = means.store(pieces(part, body))
-    if at := transfer.padded(body, start, end, part.encoding):
-        data = leaf.parted(part, data, at, mask, people, means)
+    data = limits.store(decode_pieces(part, body))
+    if at := transfer.find_padding(body, start, end, part.encoding):
+        data = leaf.split_at_padding(part, data, at, mask, people, limits)
     found = _unsigned_edits(part, data, (0, len(data)), mask, people, quoted=False)
     if not found:
-        return list(around_edits(body, start, end, mask))
+        return list(edit_around(body, start, end, mask))
     if part.encoding != transfer.BASE64:
         raise Unparted
-    new = replaced(data, found, means)
-    return [(start, end, means.store(based(part, body, new)))]
+    new = replace_spans(data, found, limits)
+    return [(start, end, limits.store(encode_base64(part, body, new)))]
 
 
-def based(part: Part, body: Octets, new: Octets) -> Iterator[bytes]:
+def encode_base64(part: Part, body: Octets, new: Octets) -> Iterator[bytes]:
     """Encode a part's new content in base64, with the line ends of the old one."""
     start, end = part.content
     line_end = b"\r\n" if b"\r\n" in body[start : start + 1024] else b"\n"
     tail = body[max(start, end - 8) : end]
-    return transfer.based(windows(new, 0, len(new)), line_end, tail[len(tail.rstrip()) :])
+    return transfer.encode_base64(
+        iter_windows(new, 0, len(new)), line_end, tail[len(tail.rstrip()) :]
+    )
 
 
-def text_edits(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
-    """Mask a span of text without any markup that is in no part; raises as `edits`."""
-    return _span_edits(body, start, end, lambda old: leaf.plain(old, "", mask)[0])
+def edit_text(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
+    """Mask a span of text without any markup that is in no part; raises as `find_edits`."""
+    return _edit_span(body, start, end, lambda old: leaf.mask_plain(old, "", mask)[0])
 
 
-def around_edits(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
-    """Mask what stands in clear in a span of encoded text; raises as `edits`."""
-    return _span_edits(body, start, end, lambda old: leaf.around(old, mask))
+def edit_around(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
+    """Mask what stands in clear in a span of encoded text; raises as `find_edits`."""
+    return _edit_span(body, start, end, lambda old: leaf.mask_around(old, mask))
 
 
-def raw_edits(part: Part, body: Octets, mask: Mask) -> Iterator[Edit]:
-    """Mask what shows of a part's encoded content as it stands; raises as `edits`."""
+def edit_raw(part: Part, body: Octets, mask: Mask) -> Iterator[Edit]:
+    """Mask what shows of a part's encoded content as it stands; raises as `find_edits`."""
     start, end = part.content
     if part.encoding != transfer.QUOTED_PRINTABLE or is_large(part):
-        yield from around_edits(body, start, end, mask)
+        yield from edit_around(body, start, end, mask)
         return
     written = body[start:end]
-    new = leaf.raw(part, written, mask)
+    new = leaf.mask_raw(part, written, mask)
     if new is not written:
         yield start, end, new
 
 
-def _span_edits(
+def _edit_span(
     body: Octets, start: int, end: int, change: Callable[[bytes], bytes]
 ) -> Iterator[Edit]:
-    for first, last in spans(body, start, end):
+    for first, last in split_spans(body, start, end):
         old = body[first:last]
         new = change(old)
         if new is not old:
@@ -169,20 +176,20 @@ def _unsigned_edits(
     quoted: bool,
 ) -> list[Edit]:
     """Mask a text; where it is changed at all, what is signed in it loses its signatures."""
-    found = list(_edits(part, data, span, mask, people, quoted=quoted))
+    found = list(_edit_data(part, data, span, mask, people, quoted=quoted))
     if not found or not _is_signed(part, data, span, quoted=quoted):
         return found
     leaf.note_unsigned(part, mask)
-    return list(_edits(part, data, span, mask, people, quoted=quoted, signed=True))
+    return list(_edit_data(part, data, span, mask, people, quoted=quoted, signed=True))
 
 
 def _is_signed(part: Part, data: Octets, span: tuple[int, int], *, quoted: bool) -> bool:
     encoding = transfer.QUOTED_PRINTABLE if quoted else ""
-    windows = overlapped(transfer.pieces(data, *span, encoding))
+    windows = overlap(transfer.decode_pieces(data, *span, encoding))
     return any(clear_signed.holds_one(each, part.charset) for each in windows)
 
 
-def _edits(
+def _edit_data(
     part: Part,
     data: Octets,
     span: tuple[int, int],
@@ -193,67 +200,69 @@ def _edits(
     signed: bool = False,
 ) -> Iterator[Edit]:
     encoding = transfer.QUOTED_PRINTABLE if quoted else ""
-    shown = _shown(part, data, span, mask, encoding)
+    shown = _choose_display(part, data, span, mask, encoding)
     like: leaf.Leaf | None = None
-    for first, last in spans(data, *span, quoted=quoted):
+    for first, last in split_spans(data, *span, quoted=quoted):
         raw = data[first:last]
-        old = transfer.decoded(raw, encoding)
+        old = transfer.decode(raw, encoding)
         if first == span[0]:
             like = _like(part, old, people)
         bare = clear_signed.strip(old, part.charset) if signed else old
         new, label = leaf.mask_piece(part, bare, mask, people, shown, like)
         if label != part.charset:
-            new = charset.narrowed(new, old, part.charset)
+            new = charset.narrow(new, old, part.charset)
         if new is not old:
-            yield first, last, transfer.encoded(raw, old, new, encoding)
+            yield first, last, transfer.encode(raw, old, new, encoding)
 
 
 def _like(part: Part, first: bytes, people: People | None) -> leaf.Leaf | None:
     """Tell what masks all of a part, where its beginning alone shows that it is a calendar."""
-    if leaf.how(part, first, people) is not calendar.masked:
+    if leaf.choose_leaf(part, first, people) is not calendar.mask_calendar:
         return None
     method = leaf.declares_method(part) or calendar.has_method(first, part.charset)
-    return partial(calendar.masked, method=method)
+    return partial(calendar.mask_calendar, method=method)
 
 
-def _shown(
+def _choose_display(
     part: Part, data: Octets, span: tuple[int, int], mask: Mask, encoding: str
-) -> Shown | None:
+) -> Display | None:
     """Tell how a text is shown to its reader; None if their alias is nowhere in it."""
-    own: Eyes | None = getattr(mask, "eyes", None)
+    own: Unmasker | None = getattr(mask, "unmasker", None)
     if own is None:
         return None
     first = b""
-    for window in overlapped(transfer.pieces(data, *span, encoding)):
+    for window in overlap(transfer.decode_pieces(data, *span, encoding)):
         first = first or window
         if leaf.may_show(part, window, part.charset, own):
-            return leaf.read(part, first)
+            return leaf.choose_display(part, first)
     return None
 
 
-def _media_edits(part: Part, body: Octets, people: People) -> list[Edit]:
-    if not media.is_one(part.type, beginning(part, body)):
+def _edit_media(part: Part, body: Octets, people: People) -> list[Edit]:
+    if not media.is_media(part.type, read_beginning(part, body)):
         return []
-    if not any(map(people.found, overlapped(pieces(part, body)))):
+    if not any(map(people.in_bytes, overlap(decode_pieces(part, body)))):
         return []
-    raw, old = body[slice(*part.content)], b"".join(pieces(part, body))
-    new = media.masked(old, people)
-    return [(*part.content, transfer.encoded(raw, old, new, part.encoding))]
+    raw, old = body[slice(*part.content)], b"".join(decode_pieces(part, body))
+    new = media.overwrite_addresses(old, people)
+    return [(*part.content, transfer.encode(raw, old, new, part.encoding))]
 
 
 def is_opaque(part: Part, body: Octets) -> bool:
     """Tell whether a part is no text, so that it cannot be masked."""
-    first = beginning(part, body)
-    if leaf.declared(part) is not None:
-        return holding.is_no_text(first)
-    return identity.is_one(part, first) or holding.is_container(first) or _binary(part, body)
+    first = read_beginning(part, body)
+    if leaf.find_by_type(part) is not None:
+        return search.is_no_text(first)
+    return certificates.is_one(part, first) or search.is_container(first) or _is_binary(part, body)
 
 
-def _binary(part: Part, body: Octets) -> bool:
-    return any(leaf.is_binary(each) for each in pieces(part, body))
+def _is_binary(part: Part, body: Octets) -> bool:
+    return any(leaf.is_binary(each) for each in decode_pieces(part, body))
 
 
-def spans(data: Octets, start: int, end: int, *, quoted: bool = False) -> Iterator[tuple[int, int]]:
+def split_spans(
+    data: Octets, start: int, end: int, *, quoted: bool = False
+) -> Iterator[tuple[int, int]]:
     """Part a text where no word goes on.
 
     Args:
@@ -270,9 +279,9 @@ def spans(data: Octets, start: int, end: int, *, quoted: bool = False) -> Iterat
     """
     at = start
     while end - at > LARGE:
-        cut = _cut(data, start, at, at + LARGE, quoted=quoted)
+        cut = _find_cut(data, start, at, at + LARGE, quoted=quoted)
         if cut is None:
-            cut = _cut(data, start, at, min(end, at + MAX_LINE), quoted=quoted)
+            cut = _find_cut(data, start, at, min(end, at + MAX_LINE), quoted=quoted)
         if cut is None:
             raise Unparted
         yield at, cut
@@ -281,11 +290,11 @@ def spans(data: Octets, start: int, end: int, *, quoted: bool = False) -> Iterat
         yield at, end
 
 
-def _cut(data: Octets, start: int, at: int, limit: int, *, quoted: bool) -> int | None:
+def _find_cut(data: Octets, start: int, at: int, limit: int, *, quoted: bool) -> int | None:
     """Find the last place to part a text at: between lines, best where nothing is folded."""
     text = clear_signed.end_before_signature(data[at:limit])
     if b"\0" in text:
-        return _wide_cut(text, at - start, at)
+        return _find_wide_cut(text, at - start, at)
     any_line, place = None, len(text)
     for _ in range(_TRIES):
         place = text.rfind(b"\n", 0, place)
@@ -303,7 +312,7 @@ def _cut(data: Octets, start: int, at: int, limit: int, *, quoted: bool) -> int 
     return any_line
 
 
-def _wide_cut(text: bytes, offset: int, at: int) -> int | None:
+def _find_wide_cut(text: bytes, offset: int, at: int) -> int | None:
     """Find a line end in what may be UTF-16 or UTF-32, where no character is cut."""
     place = len(text)
     for _ in range(_TRIES):

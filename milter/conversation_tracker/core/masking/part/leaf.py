@@ -1,7 +1,7 @@
 """The leaves of a message: how the content of each type is masked, or that it cannot be.
 
 Content is decoded text or bytes here, without its transfer encoding; where it stands, and what
-becomes of a part that cannot be masked, is the affair of `body`. Nothing here raises.
+becomes of a part that cannot be masked, is the affair of `message_body`. Nothing here raises.
 """
 
 import re
@@ -9,31 +9,32 @@ from codecs import BOM_UTF8
 from collections.abc import Callable
 from functools import partial
 
-from conversation_tracker.core.base.means import Means, Octets, replaced
-from conversation_tracker.core.masking.container import holding
+from conversation_tracker.core.base.limits import Limits, replace_spans
+from conversation_tracker.core.base.octets import Octets
+from conversation_tracker.core.masking.container import search
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import (
     calendar,
+    certificates,
     clear_signed,
     content_lines,
-    identity,
     media,
 )
 from conversation_tracker.core.masking.text import (
     encoded,
     escapes,
-    eyes,
     flowed,
     obfuscated,
-    spelled,
+    rare_spellings,
+    unmask,
 )
 from conversation_tracker.core.masking.text import html as markup
 from conversation_tracker.core.masking.text import html_text as page
 from conversation_tracker.core.masking.text.address_finder import People
-from conversation_tracker.core.model.part_cache import Quiet
+from conversation_tracker.core.model.part_cache import CleanParts
 from conversation_tracker.core.syntax import charset, transfer
 from conversation_tracker.core.syntax.mime import Part
-from conversation_tracker.core.syntax.parameters import value_of
+from conversation_tracker.core.syntax.parameters import get_value
 
 Mask = Callable[[str], str]
 Leaf = Callable[[bytes, str, Mask], tuple[bytes, str]]
@@ -42,7 +43,7 @@ Leaf = Callable[[bytes, str, Mask], tuple[bytes, str]]
 The same content object says that nothing changed. A new label is declared in the part's header.
 """
 
-Shown = Callable[[str, eyes.Eyes], str]
+Display = Callable[[str, unmask.Unmasker], str]
 """Gives the next piece of a text as its reader sees it: their own alias is their address there."""
 
 _TAIL = 512  # octets in which an address ends
@@ -58,28 +59,30 @@ _REFERRED = re.compile(
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
-def content(part: Part, body: Octets) -> bytes:
+def decode_content(part: Part, body: Octets) -> bytes:
     """Give a leaf's content without its transfer encoding."""
-    return transfer.decoded(body[slice(*part.content)], part.encoding)
+    return transfer.decode(body[slice(*part.content)], part.encoding)
 
 
-def plain(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
+def mask_plain(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     """Mask text without any markup; a Leaf."""
-    if charset.transparent(data, label) and b"://" not in data and not _readable(data, mask):
+    if charset.is_transparent(data, label) and b"://" not in data and not _readable(data, mask):
         return data, label
-    return charset.changed(data, label, lambda text: obfuscated.masked(mask(text), mask))
+    return charset.change_text(
+        data, label, lambda text: obfuscated.mask_obfuscations(mask(text), mask)
+    )
 
 
-def around(data: bytes, mask: Mask) -> bytes:
+def mask_around(data: bytes, mask: Mask) -> bytes:
     """Mask what stands in clear around base64 or uuencoded text, which some programs show.
 
     The encoded text is masked in decoded form: of its lines, one by one, an address may be read
     that is none, as the rest of a soft alias stands in the next.
     """
-    return charset.changed(data, "", mask)[0] if _possible(data, mask) else data
+    return charset.change_text(data, "", mask)[0] if _possible(data, mask) else data
 
 
-def shown_raw(part: Part) -> bool:
+def is_shown_raw(part: Part) -> bool:
     """Tell whether some programs show content as it stands, for what is no code or all of it.
 
     No encoding is allowed for a message/* (RFC 2046 section 5.2), so many look for none there.
@@ -88,60 +91,60 @@ def shown_raw(part: Part) -> bool:
     return coded or part.encoding in transfer.ARMOURS
 
 
-def raw(part: Part, written: bytes, mask: Mask) -> bytes:
+def mask_raw(part: Part, written: bytes, mask: Mask) -> bytes:
     """Mask what shows of encoded content as it stands; the same object if nothing does."""
     if part.encoding != transfer.QUOTED_PRINTABLE:
-        return around(written, mask)
-    whole = transfer.unbroken(written)
-    new = around(whole, mask)
-    return written if new is whole else transfer.broken(new)
+        return mask_around(written, mask)
+    whole = transfer.join_soft_breaks(written)
+    new = mask_around(whole, mask)
+    return written if new is whole else transfer.break_lines(new)
 
 
-def _html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
+def _mask_html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     clear = b"&" not in data and b"<" not in data and b"://" not in data
-    if clear and charset.transparent(data, label) and not _readable(data, mask):
+    if clear and charset.is_transparent(data, label) and not _readable(data, mask):
         return data, label
     # What the charset lacks is written as a character reference.
-    return charset.changed(
+    return charset.change_text(
         data,
         label,
-        lambda text: obfuscated.masked(markup.masked(text, mask), mask, tagged=False),
+        lambda text: obfuscated.mask_obfuscations(markup.mask_html(text, mask), mask, tagged=False),
         "xmlcharrefreplace",
     )
 
 
-def _header_lines(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
-    return part_header.masked(data, mask), label
+def _mask_header_lines(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
+    return part_header.mask_header(data, mask), label
 
 
-def _report_lines(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
+def _mask_report_lines(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     """Mask what is alike, and a piece of anything at worst: nothing in it is for its reader."""
-    return part_header.masked(data, mask, shows=False), label
+    return part_header.mask_header(data, mask, shows=False), label
 
 
 LEAVES: dict[str, Leaf] = {
-    "text/html": _html,
-    "application/xhtml+xml": _html,
-    "application/xml": _html,
-    "application/json": plain,
-    "text/rfc822-headers": _header_lines,
-    "message/global-headers": _header_lines,
-    "text": plain,
-    "message": _report_lines,
-    **dict.fromkeys(calendar.TYPES, calendar.masked),
+    "text/html": _mask_html,
+    "application/xhtml+xml": _mask_html,
+    "application/xml": _mask_html,
+    "application/json": mask_plain,
+    "text/rfc822-headers": _mask_header_lines,
+    "message/global-headers": _mask_header_lines,
+    "text": mask_plain,
+    "message": _mask_report_lines,
+    **dict.fromkeys(calendar.TYPES, calendar.mask_calendar),
 }
 """How content is masked, by media type or, where that is not here, by its first half."""
 
-_SUFFIXES: dict[str, Leaf] = {"xml": _html, "json": plain}
+_SUFFIXES: dict[str, Leaf] = {"xml": _mask_html, "json": mask_plain}
 
 
-def masked(part: Part, data: bytes, mask: Mask, people: People | None) -> tuple[bytes, str]:
+def mask_leaf(part: Part, data: bytes, mask: Mask, people: People | None) -> tuple[bytes, str]:
     """Mask a leaf's content, and let its reader see their own address where they read it.
 
     Args:
         part: the leaf.
         data: its content.
-        mask: gives a text with addresses replaced. If it has an attribute `eyes`, as `View` has,
+        mask: gives a text with addresses replaced. If it has a `unmasker`, as `View` has,
             that is the reader's.
         people: whose addresses must not be seen, None if only known types of text are masked.
 
@@ -161,7 +164,7 @@ def masked(part: Part, data: bytes, mask: Mask, people: People | None) -> tuple[
 
 def note_unsigned(part: Part, mask: Mask) -> None:
     """Note that a text lost its signature, if the mask has a `quiet` that learns, as `View` has."""
-    quiet: Quiet | None = getattr(mask, "quiet", None)
+    quiet: CleanParts | None = getattr(mask, "quiet", None)
     if quiet is not None and quiet.learns:
         quiet.unsigned.add(id(part))
 
@@ -171,10 +174,10 @@ def mask_piece(
     data: bytes,
     mask: Mask,
     people: People | None,
-    shown: Shown | None = None,
+    shown: Display | None = None,
     like: Leaf | None = None,
 ) -> tuple[bytes, str]:
-    """Mask content, or a piece of it, whatever is signed in it; arguments as for `masked`.
+    """Mask content, or a piece of it, whatever is signed in it; arguments as for `mask_leaf`.
 
     Args:
         part: the leaf.
@@ -187,67 +190,69 @@ def mask_piece(
     Returns:
         The content, the same object if nothing changed, and the charset it is in.
     """
-    new, label = _masked(part, data, mask, people, like)
-    own: eyes.Eyes | None = getattr(mask, "eyes", None)
+    new, label = _mask_content(part, data, mask, people, like)
+    own: unmask.Unmasker | None = getattr(mask, "unmasker", None)
     if own is None:
         return new, label
     if shown is None and may_show(part, new, label, own):
-        shown = read(part, new)
-    return _seen(part, new, label, shown, own) if shown is not None else (new, label)
+        shown = choose_display(part, new)
+    return _show_reader(part, new, label, shown, own) if shown is not None else (new, label)
 
 
-def _masked(
+def _mask_content(
     part: Part, data: bytes, mask: Mask, people: People | None, like: Leaf | None = None
 ) -> tuple[bytes, str]:
-    leaf = like or how(part, data, people)
+    leaf = like or choose_leaf(part, data, people)
     if leaf is None:
-        shows = people and media.is_one(part.type, data) and not holding.is_container(data)
-        return media.masked(data, people) if people and shows else data, part.charset
+        shows = people and media.is_media(part.type, data) and not search.is_container(data)
+        return media.overwrite_addresses(data, people) if people and shows else data, part.charset
     if people and b"-----BEGIN " in data:
         # Before the text around: a key with some of its base64 written anew is none.
-        data = identity.removed(data, people)
-    if leaf is calendar.masked:
-        leaf = partial(calendar.masked, method=declares_method(part))
+        data = certificates.remove_blocks(data, people)
+    if leaf is calendar.mask_calendar:
+        leaf = partial(calendar.mask_calendar, method=declares_method(part))
     new, label = leaf(data, part.charset, mask)
-    if part.type == "text/plain" and value_of(part.parameters, "format").lower() == "flowed":
-        new, label = _unparted(part, new, label, mask)
+    if part.type == "text/plain" and get_value(part.parameters, "format").lower() == "flowed":
+        new, label = _mask_across_breaks(part, new, label, mask)
     return new, label
 
 
-def read(part: Part, data: bytes) -> Shown | None:
+def choose_display(part: Part, data: bytes) -> Display | None:
     """Tell how a leaf is shown to who reads it; None if it holds nothing for a person to read.
 
     Args:
         part: the leaf.
         data: how its content begins.
     """
-    names = (part.name, value_of(part.parameters, "name"))
+    names = (part.name, get_value(part.parameters, "name"))
     if part.type == _PLAIN and not part.doubtful and calendar.is_calendar(data):
-        return calendar.shown
-    if part.doubtful or any(_otherwise(name, part.type) for name in names):
+        return calendar.show_reader
+    if part.doubtful or any(_opens_as_other_type(name, part.type) for name in names):
         return None
     if part.type == _PAGE:
         # Browsers believe the mark, and not the charset that is declared.
-        marked = data.startswith(BOM_UTF8) and not charset.transparent(b"", part.charset)
-        return None if marked else page.Page().shown
+        marked = data.startswith(BOM_UTF8) and not charset.is_transparent(b"", part.charset)
+        return None if marked else page.Page().show
     if part.type == _PLAIN:
-        delsp = value_of(part.parameters, "delsp").lower() == "yes"
-        is_flowed = value_of(part.parameters, "format").lower() == "flowed"
-        return eyes.Running(flowed=is_flowed, delsp=is_flowed and delsp).shown
+        delsp = get_value(part.parameters, "delsp").lower() == "yes"
+        is_flowed = get_value(part.parameters, "format").lower() == "flowed"
+        return unmask.RunningText(flowed=is_flowed, delsp=is_flowed and delsp).show
     if part.type in calendar.CALENDARS:
-        return calendar.shown
-    return calendar.shown if declared(part) is None and calendar.is_calendar(data) else None
+        return calendar.show_reader
+    return (
+        calendar.show_reader if find_by_type(part) is None and calendar.is_calendar(data) else None
+    )
 
 
-def _otherwise(name: str, type: str) -> bool:
+def _opens_as_other_type(name: str, type: str) -> bool:
     """Tell whether a file of this name is opened as something else than its type says."""
     _, dot, ending = name.rpartition(".")
     return bool(dot) and type in _NAMED and ending.lower() not in _NAMED[type]
 
 
-def may_show(part: Part, data: bytes, label: str, own: eyes.Eyes) -> bool:
+def may_show(part: Part, data: bytes, label: str, own: unmask.Unmasker) -> bool:
     """Tell cheaply whether the reader's alias may stand in a leaf's content."""
-    if not charset.transparent(data, label) or own.possible(data):
+    if not charset.is_transparent(data, label) or own.possible(data):
         return True
     if part.type == _PAGE:
         return _REFERRED.search(data) is not None
@@ -256,48 +261,54 @@ def may_show(part: Part, data: bytes, label: str, own: eyes.Eyes) -> bool:
     return lines or b" \n" in data or b" \r\n" in data
 
 
-def _seen(part: Part, data: bytes, label: str, shown: Shown, own: eyes.Eyes) -> tuple[bytes, str]:
+def _show_reader(
+    part: Part, data: bytes, label: str, shown: Display, own: unmask.Unmasker
+) -> tuple[bytes, str]:
     errors = "xmlcharrefreplace" if part.type == _PAGE else "strict"
-    whole = content_lines.mend(data) if shown is calendar.shown else data
-    new, new_label = charset.rewritten(whole, label, lambda text: shown(text, own), errors)
+    whole = content_lines.mend(data) if shown is calendar.show_reader else data
+    new, new_label = charset.rewrite_text(whole, label, lambda text: shown(text, own), errors)
     return (data, label) if new is whole else (new, new_label)
 
 
-def parted(
-    part: Part, data: Octets, at: int, mask: Mask, people: People | None, means: Means
+def split_at_padding(
+    part: Part, data: Octets, at: int, mask: Mask, people: People | None, limits: Limits
 ) -> Octets:
     """Part what base64's padding parts, where an address ends there for who reads no further.
 
     Args:
         part: the leaf.
         data: its content, without its transfer encoding.
-        at: where the padding stood in it, as `transfer.padded` tells; 0 for nowhere.
-        mask: as for `masked`.
-        people: as for `masked`.
+        at: where the padding stood in it, as `transfer.find_padding` tells; 0 for nowhere.
+        mask: as for `mask_leaf`.
+        people: as for `mask_leaf`.
         means: where to keep what is written anew.
 
     Returns:
         The content, with a blank there; the same object where there is no need for it.
     """
     end = data[(max(0, at - _TAIL)) & ~3 : at]
-    if not end or _masked(part, end, mask, people)[0] is end:
+    if not end or _mask_content(part, end, mask, people)[0] is end:
         return data
-    blank = " ".encode(charset.codec(end, part.charset))
-    return replaced(data, [(at, at, blank)], means)
+    blank = " ".encode(charset.find_codec(end, part.charset))
+    return replace_spans(data, [(at, at, blank)], limits)
 
 
-def _unparted(part: Part, data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
+def _mask_across_breaks(part: Part, data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     """Mask what soft line breaks part."""
-    if charset.transparent(data, label) and not _possible(flowed.SOFT_BREAK.sub(b"", data), mask):
+    if charset.is_transparent(data, label) and not _possible(
+        flowed.SOFT_BREAK.sub(b"", data), mask
+    ):
         return data, label
-    delsp = value_of(part.parameters, "delsp").lower() == "yes"
-    return charset.changed(data, label, partial(flowed.masked, mask=mask, delsp=delsp))
+    delsp = get_value(part.parameters, "delsp").lower() == "yes"
+    return charset.change_text(
+        data, label, partial(flowed.mask_soft_breaks, mask=mask, delsp=delsp)
+    )
 
 
-def declared(part: Part) -> Leaf | None:
+def find_by_type(part: Part) -> Leaf | None:
     """Tell how a leaf is masked by its type alone; None if that does not say."""
     if part.doubtful:
-        return _html
+        return _mask_html
     main, _, sub = part.type.partition("/")
     return LEAVES.get(part.type) or LEAVES.get(main) or _SUFFIXES.get(sub.rpartition("+")[2])
 
@@ -309,23 +320,23 @@ def is_binary(data: bytes) -> bool:
 
 def declares_method(part: Part) -> bool:
     """Tell whether a part declares that its calendar is an invitation (RFC 6047 section 2.4)."""
-    return bool(value_of(part.parameters, "method").strip())
+    return bool(get_value(part.parameters, "method").strip())
 
 
-def how(part: Part, data: bytes, people: People | None) -> Leaf | None:
+def choose_leaf(part: Part, data: bytes, people: People | None) -> Leaf | None:
     """Tell how a leaf is masked; None if it cannot be, or is left alone."""
-    leaf = declared(part)
-    if leaf is plain and calendar.is_calendar(data):
-        return calendar.masked  # its name, or whoever reads it, may tell a program so
+    leaf = find_by_type(part)
+    if leaf is mask_plain and calendar.is_calendar(data):
+        return calendar.mask_calendar  # its name, or whoever reads it, may tell a program so
     if not people:
         return leaf
     if leaf is not None:
-        return None if holding.is_no_text(data) else leaf
-    if identity.is_one(part, data) or holding.is_container(data):
+        return None if search.is_no_text(data) else leaf
+    if certificates.is_one(part, data) or search.is_container(data):
         return None
     if is_binary(data) and not charset.is_wide(data):
         return None
-    return calendar.masked if calendar.is_one(data) else plain
+    return calendar.mask_calendar if calendar.has_content_lines(data) else mask_plain
 
 
 def _possible(data: bytes, mask: Mask) -> bool:
@@ -337,4 +348,4 @@ def _readable(data: bytes, mask: Mask) -> bool:
     """Tell whether ASCII text may hold an address, in clear or not."""
     if _possible(data, mask) or encoded.possible(data, mask) or escapes.possible(data):
         return True
-    return spelled.may_spell(data, mask)
+    return rare_spellings.may_hide(data, mask)

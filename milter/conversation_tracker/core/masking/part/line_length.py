@@ -10,10 +10,11 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 
-from conversation_tracker.core.base.means import LARGE, Means, Octets, asked, replaced, windows
+from conversation_tracker.core.base.limits import Limits, check_each, replace_spans
+from conversation_tracker.core.base.octets import LARGE, Octets, iter_windows
 from conversation_tracker.core.syntax import folding, transfer
-from conversation_tracker.core.syntax.fields import FIELD, fields, unfolded
-from conversation_tracker.core.syntax.mime import Part, Span, TooComplex, read
+from conversation_tracker.core.syntax.fields import FIELD, iter_field_spans, iter_fields
+from conversation_tracker.core.syntax.mime import Part, Span, TooComplex, read_structure
 from conversation_tracker.core.syntax.splicing import splice
 
 ENCODING = b"Content-Transfer-Encoding"
@@ -30,7 +31,7 @@ def shorten_lines(
     body: Octets,
     before: Octets,
     alias_domain: str,
-    means: Means,
+    limits: Limits,
 ) -> tuple[Octets, bytes | None]:
     """Encode the parts anew in which masking made a line too long.
 
@@ -46,25 +47,25 @@ def shorten_lines(
         The body, the same object where no line is too long; and the transfer encoding that the
         message itself must declare now, None where it stays.
     """
-    spans = list(_find_long(body, means.check))
+    spans = list(_find_long(body, limits.check))
     if not spans:
         return body, None
-    known = {_digest(before, span) for span in _find_long(before, means.check)}
+    known = {_digest(before, span) for span in _find_long(before, limits.check)}
     domain = re.compile(re.escape(alias_domain.encode("ascii")), re.IGNORECASE)
-    ours = [span for span in asked(spans, means.check) if _digest(body, span) not in known]
+    ours = [span for span in check_each(spans, limits.check) if _digest(body, span) not in known]
     mine = frozenset(ours)
     wanted = [span for span in spans if span in mine or _cuts_alias(body, span, domain)]
     if not wanted:
         return body, None
     try:
-        part = read(content_headers, body, means)
+        part = read_structure(content_headers, body, limits)
     except TooComplex:  # nobody reads so many parts; Postfix parts the line
         return body, None
-    edits, encoding = _Shortening(body, means, ours).content(part, _Lines(wanted))
-    return replaced(body, edits, means), encoding.encode("ascii") if encoding else None
+    edits, encoding = _Shortening(body, limits, ours).edit_content(part, _LongLines(wanted))
+    return replace_spans(body, edits, limits), encoding.encode("ascii") if encoding else None
 
 
-class _Lines:
+class _LongLines:
     """Lines that are too long, as ascending spans without their ends."""
 
     def __init__(self, spans: Sequence[Span]) -> None:
@@ -79,47 +80,47 @@ class _Lines:
 class _Shortening:
     """One body, and which of its lines masking made."""
 
-    def __init__(self, body: Octets, means: Means, ours: Sequence[Span]) -> None:
+    def __init__(self, body: Octets, limits: Limits, ours: Sequence[Span]) -> None:
         self._body = body
-        self._means = means
-        self._ours = _Lines(ours)
+        self._limits = limits
+        self._ours = _LongLines(ours)
         self._line_end = b"\r\n" if b"\r\n" in body[:LARGE] else b"\n"
 
-    def content(self, part: Part, lines: _Lines) -> tuple[list[Edit], str | None]:
+    def edit_content(self, part: Part, lines: _LongLines) -> tuple[list[Edit], str | None]:
         """Give the edits of a part's content, and its encoding then, None where that stays."""
         start, end = part.content
         if part.type == "multipart/signed":
             lines = self._ours
         if part.children or part.is_multipart:
-            return list(self._inside(part, lines)), None
+            return list(self._edit_inside(part, lines)), None
         if not (long := lines.within(start, end)):
             return [], None
         if part.encoding in transfer.ARMOURS:
-            return self._part(long), None
+            return self._break_lines(long), None
         identity = part.encoding not in transfer.ENCODINGS
         if identity and part.type.startswith("message/"):
             # Nothing of that type may be encoded (RFC 2046 section 5.2); it is made of fields.
             return [(start, end, _fold(self._body[start:end]))], None
         if end - start > LARGE:
-            data = transfer.pieces(self._body, start, end, part.encoding)
-            written = transfer.based(data, self._line_end, self._line_end)
-            return [(start, end, self._means.store(written))], transfer.BASE64
-        new, encoding = transfer.encode_anew(transfer.decoded(self._body[start:end], part.encoding))
+            data = transfer.decode_pieces(self._body, start, end, part.encoding)
+            written = transfer.encode_base64(data, self._line_end, self._line_end)
+            return [(start, end, self._limits.store(written))], transfer.BASE64
+        new, encoding = transfer.encode_anew(transfer.decode(self._body[start:end], part.encoding))
         return [(start, end, new)], encoding
 
-    def _inside(self, part: Part, lines: _Lines) -> Iterator[Edit]:
+    def _edit_inside(self, part: Part, lines: _LongLines) -> Iterator[Edit]:
         at = part.content[0]
         for child in part.children:
-            self._means.check()
-            yield from self._part(lines.within(at, child.header[0]))
-            yield from self._whole(child, lines)
+            self._limits.check()
+            yield from self._break_lines(lines.within(at, child.header[0]))
+            yield from self._edit_part(child, lines)
             at = child.content[1]
-        yield from self._part(lines.within(at, part.content[1]))
+        yield from self._break_lines(lines.within(at, part.content[1]))
 
-    def _whole(self, part: Part, lines: _Lines) -> Iterator[Edit]:
+    def _edit_part(self, part: Part, lines: _LongLines) -> Iterator[Edit]:
         """Give the edits of a part, header and content."""
         start, end = part.header
-        edits, encoding = self.content(part, lines)
+        edits, encoding = self.edit_content(part, lines)
         old = self._body[start:end]
         new = _fold(old) if lines.within(start, end) else old
         if encoding is not None:
@@ -128,10 +129,10 @@ class _Shortening:
             yield start, end, new
         yield from edits
 
-    def _part(self, long: Sequence[Span]) -> list[Edit]:
+    def _break_lines(self, long: Sequence[Span]) -> list[Edit]:
         """Part lines that no reader sees, or where a line's end means nothing; no delimiters."""
         return [
-            (start, end, folding.part_line(self._body[start:end], self._line_end))
+            (start, end, folding.break_line(self._body[start:end], self._line_end))
             for start, end in long
             if not self._body.startswith(b"--", start)
         ]
@@ -170,14 +171,14 @@ def _cuts_alias(data: Octets, span: Span, domain: re.Pattern[bytes]) -> bool:
 def _digest(data: Octets, span: Span) -> bytes:
     """Identify a line, however long it is."""
     state = hashlib.blake2b(digest_size=16)
-    for piece in windows(data, *span):
+    for piece in iter_windows(data, *span):
         state.update(piece)
     return state.digest()
 
 
 def _fold(block: bytes) -> bytes:
     """Fold the fields of a header block, and part whatever else stands there."""
-    return b"".join(_fold_field(block[start:end]) for start, end in unfolded(block))
+    return b"".join(_fold_field(block[start:end]) for start, end in iter_field_spans(block))
 
 
 def _fold_field(field: bytes) -> bytes:
@@ -187,8 +188,8 @@ def _fold_field(field: bytes) -> bytes:
     line_end = b"\r\n" if b"\r\n" in field else b"\n"
     match = FIELD.fullmatch(field)
     if match is None:
-        return line_end.join(folding.part_line(line, line_end) for line in lines)
-    value = folding.header(match[1], match[3].replace(b"\r\n", b"\n"))
+        return line_end.join(folding.break_line(line, line_end) for line in lines)
+    value = folding.fold_header(match[1], match[3].replace(b"\r\n", b"\n"))
     return match[1] + match[2] + value.replace(b"\n", line_end) + (match[4] or b"")
 
 
@@ -196,7 +197,7 @@ def _declare(block: bytes, encoding: str, line_end: bytes) -> bytes:
     """Declare a transfer encoding in a part's header block."""
     value = encoding.encode("ascii")
     edits: list[tuple[int, int, bytes]] = []
-    for field in fields(block):
+    for field in iter_fields(block):
         match = FIELD.fullmatch(block, field.start, field.end)
         if match is not None and field.name == ENCODING.lower():
             edits.append((*match.span(3), value))

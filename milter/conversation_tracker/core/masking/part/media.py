@@ -20,12 +20,12 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _MOST_CHUNKS = 100_000
 
 
-def is_one(type: str, data: bytes) -> bool:
+def is_media(type: str, data: bytes) -> bool:
     """Tell whether a part of this media type, with this content, is a picture, sound or film."""
     return type.startswith(_TYPES) or _MAGIC.match(data) is not None
 
 
-def masked(data: bytes, people: People) -> bytes:
+def overwrite_addresses(data: bytes, people: People) -> bytes:
     """Write over the addresses of people.
 
     Args:
@@ -35,11 +35,11 @@ def masked(data: bytes, people: People) -> bytes:
     Returns:
         As many bytes; the same object if there is none. What is spelled in other ways stays.
     """
-    new = people.overwritten(data)
-    return _summed(new) if new is not data and new.startswith(_PNG) else new
+    new = people.overwrite(data)
+    return _fix_checksums(new) if new is not data and new.startswith(_PNG) else new
 
 
-def _summed(png: bytes) -> bytes:
+def _fix_checksums(png: bytes) -> bytes:
     """Compute the check sum of each chunk (PNG section 5.3)."""
     pieces = [_PNG]
     at = len(_PNG)

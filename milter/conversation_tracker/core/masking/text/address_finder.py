@@ -3,7 +3,7 @@
 This is for what cannot be masked, such as certificates and office documents: it looks, and writes
 over what may be written over. Bytes have no words, so an address may begin behind a byte that tells
 its length, and end before any byte that cannot go on a domain. A soft alias is no hit, and neither
-is an address so short that chance writes it (`chance`). Nothing here raises, except the
+is an address so short that chance writes it (`short_addresses`). Nothing here raises, except the
 constructor, with ValueError, for a key without `@`.
 """
 
@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
-from conversation_tracker.core.base.means import ENDLESS
-from conversation_tracker.core.masking.text import chance
+from conversation_tracker.core.base.limits import UNLIMITED
+from conversation_tracker.core.masking.text import short_addresses
 from conversation_tracker.core.masking.text.address_forms import domain_spellings
 from conversation_tracker.core.masking.text.mask import Masker
 
@@ -43,13 +43,13 @@ class People:
         self,
         keys: Iterable[str],
         kept: Iterable[str] = (),
-        check: Callable[[], None] = ENDLESS.check,
+        check: Callable[[], None] = UNLIMITED.check,
     ) -> None:
         self._check = check
         everybody = dict.fromkeys(keys, "")
         if not all("@" in key for key in everybody):
             raise ValueError("a key is no address")
-        self._known = {key: "" for key in everybody if chance.told(key)}
+        self._known = {key: "" for key in everybody if short_addresses.is_long_enough(key)}
         self._kept = tuple(kept)
         self._some = bool(everybody)
 
@@ -61,29 +61,33 @@ class People:
         return Masker(self._known, self._kept)
 
     @cached_property
-    def _sought(self) -> list[tuple[str, int]]:
+    def _needles(self) -> list[tuple[str, int]]:
         """What is looked for, and how far behind its begin the domain stands."""
         known: dict[str, list[str]] = {}
         for key in self._known:
             local, _, domain = key.rpartition("@")
             for spelled in domain_spellings(domain):
                 known.setdefault(spelled, []).append(local)
-        return sorted(each for spelled in known for each in chance.plain(spelled, known[spelled]))
+        return sorted(
+            each
+            for spelled in known
+            for each in short_addresses.find_plain_needles(spelled, known[spelled])
+        )
 
     @cached_property
-    def _written(self) -> list[tuple[bytes, bytes]]:
-        return sorted(_spellings(self._known), key=lambda each: -len(each[0]))
+    def _spellings(self) -> list[tuple[bytes, bytes]]:
+        return sorted(_iter_spellings(self._known), key=lambda each: -len(each[0]))
 
     @cached_property
     def _plain(self) -> list[tuple[bytes, int]]:
-        return [(each.encode(), len(each[:ahead].encode())) for each, ahead in self._sought]
+        return [(each.encode(), len(each[:ahead].encode())) for each, ahead in self._needles]
 
     @cached_property
     def _wide(self) -> list[tuple[bytes, int]]:
         # The first byte of UTF-16-BE and the last of UTF-16-LE are left out: one form finds both.
         return [
             (each.encode("utf-16-le")[: -1 if each.isascii() else None], len(each))
-            for each, _ in self._sought
+            for each, _ in self._needles
         ]
 
     def __bool__(self) -> bool:
@@ -95,7 +99,7 @@ class People:
         self._check()
         return self.mask(text) != text
 
-    def found(self, data: bytes) -> bool:
+    def in_bytes(self, data: bytes) -> bool:
         """Tell whether bytes of any kind hold one of the addresses, in ASCII, UTF-8 or UTF-16."""
         self._check()
         low = data.lower()
@@ -103,7 +107,7 @@ class People:
             self._broad(data, low, *each) for each in self._wide
         )
 
-    def overwritten(self, data: bytes) -> bytes:
+    def overwrite(self, data: bytes) -> bytes:
         """Write `x` over each address that stands whole, as it is, in ASCII, UTF-8 or UTF-16.
 
         Args:
@@ -114,8 +118,8 @@ class People:
         """
         low = data.lower()
         new: bytearray | None = None
-        for written, over in self._written:
-            for at in _places(low, written):
+        for written, over in self._spellings:
+            for at in _find_places(low, written):
                 if self._whole(data, at, at + len(written)):
                     new = new or bytearray(data)
                     new[at : at + len(over)] = over
@@ -140,20 +144,20 @@ class People:
         return self.in_text("".join(shown))
 
     def _narrow(self, data: bytes, low: bytes, name: bytes, ahead: int) -> bool:
-        for place in _places(low, name):
+        for place in _find_places(low, name):
             at, end = place + ahead, place + len(name)
             ends = not _GOES_ON.match(data, end) or _FIELD.match(data, end)
-            if ends and any(self._held(each) for each in _candidates(data, at, end)):
+            if ends and any(self._search_bytes(each) for each in _iter_candidates(data, at, end)):
                 return True
             # Percent escapes, SRS and whatever else needs what stands behind.
             if low[at - 1 : at] in (b"=", b"%") or low[end : end + 1] == b"=":
                 around = data[max(0, at - _BEFORE) : end + _AFTER]
-                if self._held(around):
+                if self._search_bytes(around):
                     return True
         return False
 
     def _broad(self, data: bytes, low: bytes, name: bytes, length: int) -> bool:
-        for at in _places(low, name):
+        for at in _find_places(low, name):
             start = at - 2 * min(_BEFORE, at // 2)
             text = data[start : at + 2 * (length + _AFTER)]
             if self.in_text(text.decode("utf-16-le", "replace").replace("\0", " ")):
@@ -164,11 +168,11 @@ class People:
                 return True
         return False
 
-    def _held(self, data: bytes) -> bool:
+    def _search_bytes(self, data: bytes) -> bool:
         return self.in_text(data.decode("utf-8", "replace")) or self.in_text(data.decode("latin-1"))
 
 
-def _spellings(keys: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
+def _iter_spellings(keys: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
     """Give each address as it may be written in bytes, and as many letters in the same code."""
     for key in keys:
         local, _, domain = key.rpartition("@")
@@ -180,14 +184,14 @@ def _spellings(keys: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
                 yield wide, "x".encode(codec) * (len(wide) // 2)
 
 
-def _places(low: bytes, name: bytes) -> Iterator[int]:
+def _find_places(low: bytes, name: bytes) -> Iterator[int]:
     at = low.find(name)
     while at >= 0:
         yield at
         at = low.find(name, at + 1)
 
 
-def _candidates(data: bytes, at: int, end: int) -> Iterator[bytes]:
+def _iter_candidates(data: bytes, at: int, end: int) -> Iterator[bytes]:
     """Give what may be the address that ends here: all before it, or from a byte that counts it."""
     first = max(0, at - _BEFORE)
     yield data[first:end]

@@ -122,7 +122,7 @@ class Domain:
         self._names: list[tuple[int, dict[str, str | None]]] | None = None
         self._compiled: dict[tuple[str, str], re.Pattern[str]] = {}
 
-    def add_untagged(self) -> None:
+    def add_without_tag(self) -> None:
         """Let an address without its `+tag` stand for the first tagged one, one that stays first.
 
         It reaches the same person, so to whoever has a tagged one it is no secret.
@@ -140,15 +140,15 @@ class Domain:
         last = low[at - 1 : at]
         found = None
         if last in _AT_LAST and not self._goes_on.match(low, end):
-            found = self._before(_AT_BACKWARD, _NOTHING_FREE, low, at)
+            found = self._find_before(_AT_BACKWARD, _NOTHING_FREE, low, at)
             if found is None:
-                found = self._before(_AT_BACKWARD, _FREE_IN_IDENTIFIER, low, at)
+                found = self._find_before(_AT_BACKWARD, _FREE_IN_IDENTIFIER, low, at)
                 if found and not _IDENTIFIER.search(low, max(0, at - _WINDOW), at):
                     found = None
         elif last in _ROUTED_LAST and low.startswith(_NEXT_AT, end):
-            found = self._before(_ROUTED_BACKWARD, _FREE_IN_ROUTE, low, at)
+            found = self._find_before(_ROUTED_BACKWARD, _FREE_IN_ROUTE, low, at)
         if found is None and low.startswith(_REWRITTEN, end):
-            found = self._rewritten(low, at)
+            found = self._find_rewritten_address(low, at)
         if found is None or found[2] is None:
             return None
         return found[0], found[1], found[2]
@@ -165,10 +165,10 @@ class Domain:
                         return new
         return None
 
-    def _before(self, separator: str, free: str, low: str, at: int) -> _Found | None:
+    def _find_before(self, separator: str, free: str, low: str, at: int) -> _Found | None:
         """Find a known local part before a domain; the patterns are those of `_backward`."""
         window = low[max(0, at - _WINDOW) : at]
-        names = self._literal()
+        names = self._reverse_names()
         if names:
             # No such name has a blank inside, and nothing looks behind one.
             window = window[max(0, window.rfind(" "), window.rfind("\n")) :]
@@ -176,22 +176,22 @@ class Domain:
             window = _FOREIGN.sub(_of_its_kind, window)
         backward = window[::-1]
         if names:
-            found = self._literally(separator, free, backward, names)
+            found = self._find_literally(separator, free, backward, names)
         else:
-            found = self._by_pattern(separator, free, backward)
+            found = self._find_by_pattern(separator, free, backward)
         if found is None:
             return None
         length, replacement, between = found
-        return at - length, at + len(self.name), _spelled(replacement, between[::-1])
+        return at - length, at + len(self.name), _spell(replacement, between[::-1])
 
-    def _by_pattern(self, separator: str, free: str, backward: str) -> _Backward | None:
+    def _find_by_pattern(self, separator: str, free: str, backward: str) -> _Backward | None:
         match = self._backward(separator, free).match(backward)
         if match is None:
             return None
         spelled = match[str(match.lastgroup)][::-1]
-        return match.end(), self._replacement(match, spelled), match["separator"]
+        return match.end(), self._choose_replacement(match, spelled), match["separator"]
 
-    def _literally(
+    def _find_literally(
         self,
         separator: str,
         free: str,
@@ -205,8 +205,8 @@ class Domain:
         match = _SEPARATORS[separator].match(backward)
         if match is None:
             return None
-        left = _left(free, self._ascii)
-        for start in _starts(backward, match.end()):
+        left = _compile_left(free, self._ascii)
+        for start in _iter_starts(backward, match.end()):
             quoted = backward.startswith('"', start)
             for opening in (1, 0) if quoted else (0,):
                 for length, alike in names:
@@ -219,7 +219,7 @@ class Domain:
                             return end + opening, alike[name], match[0]
         return None
 
-    def _literal(self) -> list[tuple[int, dict[str, str | None]]]:
+    def _reverse_names(self) -> list[tuple[int, dict[str, str | None]]]:
         """Give the local parts in reverse by length, longest first, however many of each there are.
 
         Nothing where one may be spelled out.
@@ -232,19 +232,19 @@ class Domain:
             self._names = sorted(alike.items(), reverse=True)
         return self._names
 
-    def _rewritten(self, low: str, at: int) -> _Found | None:
+    def _find_rewritten_address(self, low: str, at: int) -> _Found | None:
         """Find what has the domain first: `doe.example=john@` (SRS), `doe.example!john` (UUCP)."""
         end = at + len(self.name)
         match = (self._forward if low[end] == "=" else self._bang).match(low, end + 1)
         if match is None or _IN_DOMAIN.match(low[at - 1 : at]):
             return None
-        replacement = self._replacement(match, str(match[str(match.lastgroup)]))
+        replacement = self._choose_replacement(match, str(match[str(match.lastgroup)]))
         if replacement is None:
             return at, match.end(), None
         local, _, domain = replacement.rpartition("@")
         return at, match.end(), f"{domain}{low[end]}{local}" if local else domain
 
-    def _replacement(self, match: re.Match[str], spelled: str) -> str | None:
+    def _choose_replacement(self, match: re.Match[str], spelled: str) -> str | None:
         """Give what replaces a match: one that is spelled exactly so is meant before any other."""
         if spelled in self._exact:
             return self.locals[spelled]
@@ -274,7 +274,7 @@ class Domain:
 
     def _pattern(self, separator: str, free: str) -> re.Pattern[str]:
         names = "|".join(f"(?P<k{i}>{self._local(local)})" for i, local in self._longest_first())
-        left = _left(free, self._ascii).pattern
+        left = _compile_left(free, self._ascii).pattern
         whole = rf"(?P<separator>{separator}){_TAG_BACKWARD}(\")?(?:{names})(?(2)\"|){left}"
         return re.compile(whole)
 
@@ -293,12 +293,12 @@ class Domain:
         between = ""
         if self.name in _GMAIL:
             local, between = local.replace(".", ""), r"\.*"
-        pattern = between.join(_escaped_or_not(c) for c in reversed(local))
+        pattern = between.join(_escape_pattern(c) for c in reversed(local))
         return pattern if local[:1].isascii() else rf"{pattern}(?![{_UNCASED}])"
 
 
 @lru_cache(maxsize=8)
-def _left(free: str, narrow: bool) -> re.Pattern[str]:
+def _compile_left(free: str, narrow: bool) -> re.Pattern[str]:
     """Compile what may stand to the left of a name; `narrow` where other letters are replaced."""
     uncased = _ONE_UNCASED if narrow else _UNCASED
     word = rf"(?:(?![{uncased}])[^\W_])"
@@ -309,7 +309,7 @@ def _left(free: str, narrow: bool) -> re.Pattern[str]:
     )
 
 
-def _starts(backward: str, end: int) -> Iterator[int]:
+def _iter_starts(backward: str, end: int) -> Iterator[int]:
     """Go through the places where a name may begin: behind the separator, or behind a tag."""
     yield end
     tag = _TAG.match(backward, end)
@@ -357,7 +357,7 @@ def _u_label(label: str) -> str:
         return label
 
 
-def _escaped_or_not(character: str) -> str:
+def _escape_pattern(character: str) -> str:
     """Write the backward pattern of one character that may stand percent-encoded, also twice."""
     once = quote(character, safe="").lower()
     if once == character:
@@ -366,7 +366,7 @@ def _escaped_or_not(character: str) -> str:
     return f"(?:{'|'.join(re.escape(form[::-1]) for form in forms)})"
 
 
-def _spelled(address: str | None, separator: str) -> str | None:
+def _spell(address: str | None, separator: str) -> str | None:
     """Write an address with a separator as it was found."""
     if address is None:
         return None

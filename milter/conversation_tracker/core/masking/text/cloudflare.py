@@ -19,15 +19,15 @@ _HIDDEN = re.compile(
 )
 
 
-def mask_hidden(text: str, mask: Mask) -> str:
+def mask_cfemail(text: str, mask: Mask) -> str:
     """Mask what is hidden in a text; the same object if nothing changed."""
     low = text.lower()
     if not any(sign in low for sign in SIGNS):
         return text
-    return _HIDDEN.sub(lambda found: _masked(found, mask), text)
+    return _HIDDEN.sub(lambda found: _mask_match(found, mask), text)
 
 
-def _masked(found: re.Match[str], mask: Mask) -> str:
+def _mask_match(found: re.Match[str], mask: Mask) -> str:
     key, *octets = bytes.fromhex(found[2])
     old = bytes(each ^ key for each in octets).decode("utf-8", "replace")
     new = mask(old)

@@ -31,14 +31,14 @@ _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
 
 
 def possible(data: bytes, mask: Mask) -> bool:
-    """Say whether `masked` might change text whose ASCII stands as these bytes."""
+    """Say whether `mask_encodings` might change text whose ASCII stands as these bytes."""
     if (needles := _needles_of(mask)) is None:
         return False
     text = data.decode("latin-1")
-    return bool(needles.based(text) or needles.digits(text)) or _has_block(text)
+    return bool(needles.find_base64(text) or needles.find_digits(text)) or _has_block(text)
 
 
-def masked(text: str, mask: Mask) -> str:
+def mask_encodings(text: str, mask: Mask) -> str:
     """Mask what stands in base64 or hexadecimal digits.
 
     Args:
@@ -53,17 +53,17 @@ def masked(text: str, mask: Mask) -> str:
     if (needles := _needles_of(mask)) is None:
         return text
     if links.knows_short(mask) and "://" in text:
-        text = links.applied(text, list(_link_edits(text, mask)))
+        text = links.apply_edits(text, list(_find_link_edits(text, mask)))
     # What is decoded may be anything.
     mask = getattr(mask, "amid", mask)
     if _has_block(text):
-        text = links.applied(text, list(_block_edits(text, mask)))
-    if places := needles.based(text):
-        spans = _spans(text, places, _BEFORE, _AFTER)
-        text = links.applied(text, list(links.token_edits(text, spans, mask)))
-    if places := needles.digits(text):
-        spans = _spans(text, places, _DIGITS, _DIGITS)
-        text = links.applied(text, list(_digit_edits(text, spans, mask)))
+        text = links.apply_edits(text, list(_find_block_edits(text, mask)))
+    if places := needles.find_base64(text):
+        spans = _find_spans(text, places, _BEFORE, _AFTER)
+        text = links.apply_edits(text, list(links.find_token_edits(text, spans, mask)))
+    if places := needles.find_digits(text):
+        spans = _find_spans(text, places, _DIGITS, _DIGITS)
+        text = links.apply_edits(text, list(_find_digit_edits(text, spans, mask)))
     return text
 
 
@@ -72,7 +72,7 @@ def _needles_of(mask: Mask) -> Needles | None:
     return needles
 
 
-def _spans(
+def _find_spans(
     text: str, places: list[int], before: re.Pattern[str], after: re.Pattern[str]
 ) -> list[tuple[int, int]]:
     """Give the tokens around places, each once."""
@@ -88,18 +88,18 @@ def _spans(
     return spans
 
 
-def _link_edits(text: str, mask: Mask) -> Iterator[Edit]:
+def _find_link_edits(text: str, mask: Mask) -> Iterator[Edit]:
     """Find the digits in links that are an address too short to be looked for elsewhere."""
     digits = (
         each.span()
-        for start, end in links.spans(text, mask)
+        for start, end in links.find_spans(text, mask)
         for each in _SHORT_DIGITS.finditer(text, start, end)
         if "40" in each[0]
     )
-    return _digit_edits(text, list(digits), links.surely(mask))
+    return _find_digit_edits(text, list(digits), links.strict_mask(mask))
 
 
-def _digit_edits(text: str, spans: list[tuple[int, int]], mask: Mask) -> Iterator[Edit]:
+def _find_digit_edits(text: str, spans: list[tuple[int, int]], mask: Mask) -> Iterator[Edit]:
     for start, end in spans:
         old = text[start:end]
         for offset in (0, 1):
@@ -121,7 +121,7 @@ def _has_block(text: str) -> bool:
     return _NEXT_BLOCK.search(text) is not None or _BLOCK.match(text) is not None
 
 
-def _block_edits(text: str, mask: Mask) -> Iterator[Edit]:
+def _find_block_edits(text: str, mask: Mask) -> Iterator[Edit]:
     """Find the blocks of base64 that hold an address; keys have their own rules."""
     for match in _BLOCK.finditer(text):
         old = match[0]

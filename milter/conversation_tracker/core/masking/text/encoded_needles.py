@@ -2,7 +2,8 @@
 
 A word's bytes come out in one of three ways in base64, by where in a group of three they begin;
 what is searched for is the part that no neighbour decides. Which words are long enough to be told
-from chance is told in `chance`; of those of one octet no such part is left. Nothing here raises.
+from chance is told in `short_addresses`; of those of one octet no such part is left. Nothing here
+raises.
 """
 
 import binascii
@@ -22,29 +23,29 @@ class Needles:
 
     def __init__(self, words: Collection[str], notice: Callable[[], None] = lambda: None) -> None:
         self._notice = notice
-        self._based = {needle for word in words for needle in _based(word) if needle}
-        self._digits = {digits for word in words for digits in _digits(word) if digits}
+        self._based = {needle for word in words for needle in _encode_base64(word) if needle}
+        self._digits = {digits for word in words for digits in _encode_digits(word) if digits}
 
-    def based(self, text: str) -> list[int]:
+    def find_base64(self, text: str) -> list[int]:
         """Give the places of the words in base64, in order."""
-        return self._found(text, self._based)
+        return self._find(text, self._based)
 
-    def digits(self, text: str) -> list[int]:
+    def find_digits(self, text: str) -> list[int]:
         """Give the places of the words in hexadecimal digits, in order."""
-        return self._found(text, self._digits)
+        return self._find(text, self._digits)
 
-    def _found(self, text: str, needles: Collection[str]) -> list[int]:
+    def _find(self, text: str, needles: Collection[str]) -> list[int]:
         for needle in needles:
             if needle in text:  # mostly none is
                 break
         else:
             return []
         self._notice()
-        return sorted(_places(text, needles))
+        return sorted(_find_places(text, needles))
 
 
 @lru_cache(maxsize=1024)
-def _based(word: str) -> frozenset[str]:
+def _encode_base64(word: str) -> frozenset[str]:
     raw = word.encode("utf-8")
     found: set[str] = set()
     for before in range(3):
@@ -56,12 +57,12 @@ def _based(word: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1024)
-def _digits(word: str) -> tuple[str, str]:
+def _encode_digits(word: str) -> tuple[str, str]:
     digits = word.encode("utf-8").hex()
     return digits, digits.upper()
 
 
-def _places(text: str, needles: Collection[str]) -> Iterator[int]:
+def _find_places(text: str, needles: Collection[str]) -> Iterator[int]:
     """Go through the places of each; none is empty."""
     for needle in needles:
         at = text.find(needle)

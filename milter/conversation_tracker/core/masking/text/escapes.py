@@ -12,7 +12,7 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
-from conversation_tracker.core.syntax.charset import foreign
+from conversation_tracker.core.syntax.charset import keep_non_ascii
 
 Mask = Callable[[str], str]
 
@@ -38,11 +38,11 @@ _Found = tuple[int, int, str]
 
 
 def possible(data: bytes) -> bool:
-    """Say whether ASCII text has escapes that `masked` would look behind."""
+    """Say whether ASCII text has escapes that `mask_escapes` would look behind."""
     return any(pattern.search(data) for sign, pattern in _IN_OCTETS if sign in data)
 
 
-def masked(text: str, mask: Mask) -> str:
+def mask_escapes(text: str, mask: Mask) -> str:
     """Mask addresses that only show once escapes are read.
 
     Args:
@@ -52,11 +52,11 @@ def masked(text: str, mask: Mask) -> str:
     Returns:
         The text; the same object if nothing changed.
     """
-    found = [each for sign in _signs(text) for each in _read(text, sign)]
+    found = [each for sign in _choose_patterns(text) for each in _find_escapes(text, sign)]
     if not found:
         return text
     found.sort()
-    whole = _decoded(text, 0, len(text), found)
+    whole = _decode_span(text, 0, len(text), found)
     if mask(whole) == whole:
         return text
     pieces: list[str] = []
@@ -67,7 +67,7 @@ def masked(text: str, mask: Mask) -> str:
         inside, first = found[first:last], last
         if not inside:
             continue
-        pieces += text[done : word.start()], _masked_word(text, *word.span(), inside, mask)
+        pieces += text[done : word.start()], _mask_word(text, *word.span(), inside, mask)
         done = word.end()
     return "".join(pieces) + text[done:]
 
@@ -76,20 +76,20 @@ def _start(found: _Found) -> int:
     return found[0]
 
 
-def _signs(text: str) -> Iterator[re.Pattern[str]]:
+def _choose_patterns(text: str) -> Iterator[re.Pattern[str]]:
     for sign, pattern in _ESCAPES.items():
         if sign in text:
             yield pattern
-    if not text.isascii() and _WIDE.search(foreign(text)):
+    if not text.isascii() and _WIDE.search(keep_non_ascii(text)):
         yield _WIDE
 
 
-def _read(text: str, pattern: re.Pattern[str]) -> Iterator[_Found]:
+def _find_escapes(text: str, pattern: re.Pattern[str]) -> Iterator[_Found]:
     for match in pattern.finditer(text):
-        yield *match.span(), _meant(match[0])
+        yield *match.span(), _unescape(match[0])
 
 
-def _meant(source: str) -> str:
+def _unescape(source: str) -> str:
     if source[0] == "&":
         return html.unescape(source)
     if source[0] == "\\" and len(source) == len("\\@"):  # as in Markdown
@@ -99,7 +99,7 @@ def _meant(source: str) -> str:
     return unicodedata.normalize("NFKC", source).replace("\u3002", ".")
 
 
-def _decoded(text: str, start: int, end: int, found: list[_Found]) -> str:
+def _decode_span(text: str, start: int, end: int, found: list[_Found]) -> str:
     """Read a span of a text as its escapes mean it."""
     pieces: list[str] = []
     at = start
@@ -110,9 +110,9 @@ def _decoded(text: str, start: int, end: int, found: list[_Found]) -> str:
     return "".join(pieces) + text[at:end]
 
 
-def _masked_word(text: str, start: int, end: int, found: list[_Found], mask: Mask) -> str:
+def _mask_word(text: str, start: int, end: int, found: list[_Found], mask: Mask) -> str:
     """Mask one word, keeping the source of what stays."""
-    old = _decoded(text, start, end, found)
+    old = _decode_span(text, start, end, found)
     new = mask(old)
     if new == old:
         return text[start:end]
@@ -120,12 +120,12 @@ def _masked_word(text: str, start: int, end: int, found: list[_Found], mask: Mas
     head = next((i for i in range(shortest) if old[i] != new[i]), shortest)
     rest = shortest - head
     tail = next((i for i in range(rest) if old[-1 - i] != new[-1 - i]), rest)
-    places = _places(text, start, end, found)
+    places = _map_places(text, start, end, found)
     first, last = places[head], places[len(old) - tail]
     return text[start:first] + new[head : len(new) - tail] + text[last:end]
 
 
-def _places(text: str, start: int, end: int, found: list[_Found]) -> list[int]:
+def _map_places(text: str, start: int, end: int, found: list[_Found]) -> list[int]:
     """Give where each character of what is read begins in the source, and the end."""
     places: list[int] = []
     at = start

@@ -40,12 +40,12 @@ class _Line:
         return bool(self.soft and self.end) and self.text != _SIGNATURE
 
     @property
-    def begun(self) -> str:
+    def last_word(self) -> str:
         """Give the word at the end, which may go on in the next line."""
         return "" if self.text[-1:].isspace() else self.text.split(" ")[-1].split("\t")[-1]
 
     @property
-    def ended(self) -> str:
+    def first_word(self) -> str:
         """Give the word at the beginning, which may have begun in a line before."""
         return self.text.split(" ", 1)[0].split("\t", 1)[0]
 
@@ -53,7 +53,7 @@ class _Line:
         return self.quotes + self.stuffing + self.text + self.soft + self.end
 
 
-def masked(text: str, mask: Mask, *, delsp: bool = False) -> str:
+def mask_soft_breaks(text: str, mask: Mask, *, delsp: bool = False) -> str:
     """Mask words that soft line breaks part.
 
     Args:
@@ -73,9 +73,9 @@ def masked(text: str, mask: Mask, *, delsp: bool = False) -> str:
     at, tries = 0, 0
     while at < len(lines) and tries < _MOST_TRIES:
         new = None
-        for last in _going_on(lines, at):
+        for last in _following_lines(lines, at):
             tries += 1
-            new = _joined(lines[at : last + 1], mask, delsp)
+            new = _mask_joint_word(lines[at : last + 1], mask, delsp)
             if new:
                 # The last of the new lines may share its own last word with those behind it.
                 lines[at : last + 1] = new
@@ -87,28 +87,28 @@ def masked(text: str, mask: Mask, *, delsp: bool = False) -> str:
     return "".join(map(str, result + lines[at:])) if changed else text
 
 
-def _going_on(lines: list[_Line], at: int) -> Iterator[int]:
+def _following_lines(lines: list[_Line], at: int) -> Iterator[int]:
     """Give the lines that may hold the end of the last word of a line, nearest first."""
-    if not lines[at].begun:
+    if not lines[at].last_word:
         return
     for last in range(at + 1, min(len(lines), at + _MOST_LINES)):
         line = lines[last]
-        if not lines[last - 1].flows or not line.ended:
+        if not lines[last - 1].flows or not line.first_word:
             return
         yield last
-        if line.ended != line.text:
+        if line.first_word != line.text:
             return
 
 
-def _joined(lines: list[_Line], mask: Mask, delsp: bool) -> list[_Line] | None:
+def _mask_joint_word(lines: list[_Line], mask: Mask, delsp: bool) -> list[_Line] | None:
     """Mask the word that lines share; None if it holds nothing to mask."""
     first, last = lines[0], lines[-1]
-    word = first.begun + "".join(line.text for line in lines[1:-1]) + last.ended
+    word = first.last_word + "".join(line.text for line in lines[1:-1]) + last.first_word
     new = mask(word)
     if new == word:
         return None
-    text = first.text.removesuffix(first.begun) + new
-    rest = last.text.removeprefix(last.ended)
+    text = first.text.removesuffix(first.last_word) + new
+    rest = last.text.removeprefix(last.first_word)
     if not rest:
         return [_Line(first.quotes, first.stuffing, text, last.soft, last.end)]
     rest = rest if delsp else rest[1:]

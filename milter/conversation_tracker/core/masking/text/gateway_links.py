@@ -2,8 +2,8 @@ r"""Links that mail gateways write anew: Proofpoint's URL Defense, versions 2 an
 
 Most gateways (Safe Links, Barracuda, Cisco, Trend Micro, FireEye, Libraesva, Symantec, version 1 of
 URL Defense) escape the link by percent, Sophos in base64: that is the affair of `links` and
-`dialects`. Version 2 has `-` for `%` and `_` for `/`; version 3 has `*` for each character that it
-takes out, `**` and a letter for several, and these characters in base64 behind the link.
+`escape_syntaxes`. Version 2 has `-` for `%` and `_` for `/`; version 3 has `*` for each character
+that it takes out, `**` and a letter for several, and these characters in base64 behind the link.
 Nothing here raises.
 """
 
@@ -51,7 +51,7 @@ def find_pieces(text: str) -> Iterator[Piece]:
             yield *sign.span(), _MEANT[sign[0]]
 
 
-def mask_third(text: str, mask: Mask) -> str:
+def mask_version_3(text: str, mask: Mask) -> str:
     """Mask the links of version 3, and write them anew as such.
 
     Args:
@@ -61,18 +61,20 @@ def mask_third(text: str, mask: Mask) -> str:
     Returns:
         The text; the same object if nothing changed.
     """
-    return _THIRD.sub(lambda link: _masked(link, mask), text) if "/v3/__" in text.lower() else text
+    return (
+        _THIRD.sub(lambda link: _mask_link(link, mask), text) if "/v3/__" in text.lower() else text
+    )
 
 
-def _masked(link: re.Match[str], mask: Mask) -> str:
+def _mask_link(link: re.Match[str], mask: Mask) -> str:
     out = _decode(link[4])
-    whole, used = _put_back(link[2], out)
+    whole, used = _restore(link[2], out)
     if not out or used != len(out):
         return link[0]
     new = mask(whole)
     if new == whole:
         return link[0]
-    shown, gone = _take_out(new, frozenset(out))
+    shown, gone = _shorten(new, frozenset(out))
     return f"{link[1]}{shown}{link[3]}{_encode(gone)}"
 
 
@@ -87,7 +89,7 @@ def _encode(text: str) -> str:
     return code.rstrip("=").replace("+", "-").replace("/", "_")
 
 
-def _put_back(shown: str, out: str) -> tuple[str, int]:
+def _restore(shown: str, out: str) -> tuple[str, int]:
     """Give a link with the characters that were taken out, and how many it takes."""
     parts: list[str] = []
     done = used = 0
@@ -99,7 +101,7 @@ def _put_back(shown: str, out: str) -> tuple[str, int]:
     return "".join(parts) + shown[done:], used
 
 
-def _take_out(link: str, signs: frozenset[str]) -> tuple[str, str]:
+def _shorten(link: str, signs: frozenset[str]) -> tuple[str, str]:
     """Take characters out of a link; give it, and them."""
     shown, gone = [], []
     for character in link:

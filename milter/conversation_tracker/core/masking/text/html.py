@@ -54,7 +54,7 @@ _NEAR = 1_000  # characters of an address with all the tags in one half of it
 Mask = Callable[[str], str]
 
 
-def masked(source: str, mask: Mask) -> str:
+def mask_html(source: str, mask: Mask) -> str:
     """Mask HTML source, its attributes and comments included.
 
     Args:
@@ -64,14 +64,14 @@ def masked(source: str, mask: Mask) -> str:
     Returns:
         The source with only the addresses replaced; the same object if nothing changed.
     """
-    if not _is_clean(_unescaped(source), mask):
-        source = _closed_in(source, mask) if "&" in source else mask(source)
-        if _QUOTED.search(source) and not _is_clean(_unescaped(source), mask):
-            source = _RUN.sub(lambda run: _masked_token(run[0], mask), source)
-    return _across_tags(source, mask)
+    if not _is_clean(_unescape(source), mask):
+        source = _mask_pieces(source, mask) if "&" in source else mask(source)
+        if _QUOTED.search(source) and not _is_clean(_unescape(source), mask):
+            source = _RUN.sub(lambda run: _mask_token(run[0], mask), source)
+    return _mask_across_tags(source, mask)
 
 
-def stripped(source: str, enough: int | None = None) -> str:
+def strip_tags(source: str, enough: int | None = None) -> str:
     """Give the text a reader sees: no script or style, references decoded, blocks on new lines.
 
     Args:
@@ -82,14 +82,14 @@ def stripped(source: str, enough: int | None = None) -> str:
     pieces: list[str] = []
     at = count = 0
     for tag in _TAG.finditer(seen):
-        words = _words(seen[at : tag.start()])
-        pieces += words, _break(tag)
+        words = _read_words(seen[at : tag.start()])
+        pieces += words, _break_line(tag)
         at = tag.end()
         count += len(words) - words.count(" ")
         if enough is not None and count > enough:
             break
     else:
-        pieces.append(_words(seen[at:]))
+        pieces.append(_read_words(seen[at:]))
     whole = "".join(pieces)
     lines = (" ".join(line.split()) for line in whole.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
@@ -99,7 +99,7 @@ def _is_clean(text: str, mask: Mask) -> bool:
     return mask(text) == text
 
 
-def _unescaped(source: str) -> str:
+def _unescape(source: str) -> str:
     """Decode the references that may belong to an address.
 
     Mail has many references of few kinds, so each kind is replaced at once. A reference that
@@ -116,19 +116,19 @@ def _unescaped(source: str) -> str:
     return source.replace("&amp;", "&")
 
 
-def _closed_in(source: str, mask: Mask) -> str:
+def _mask_pieces(source: str, mask: Mask) -> str:
     """Mask a source that holds an address, piece by piece."""
-    pieces = list(_pieces(source)) if len(source) > _SHORT else [source]
-    clean = [_is_clean(_unescaped(piece), mask) for piece in pieces]
+    pieces = list(_cut_pieces(source)) if len(source) > _SHORT else [source]
+    clean = [_is_clean(_unescape(piece), mask) for piece in pieces]
     if len(pieces) == 1 or all(clean):  # all: with what stands far before it, it is an address
-        return _by_token(source, mask)
+        return _mask_tokens(source, mask)
     return "".join(
-        piece if is_clean else _closed_in(piece, mask)
+        piece if is_clean else _mask_pieces(piece, mask)
         for piece, is_clean in zip(pieces, clean, strict=True)
     )
 
 
-def _pieces(source: str) -> Iterator[str]:
+def _cut_pieces(source: str) -> Iterator[str]:
     """Cut a source into a few pieces, never inside a word."""
     at = 0
     while at < len(source):
@@ -138,32 +138,32 @@ def _pieces(source: str) -> Iterator[str]:
         at = end
 
 
-def _by_token(source: str, mask: Mask) -> str:
+def _mask_tokens(source: str, mask: Mask) -> str:
     pieces: list[str] = []
     done = 0
     for match in _TOKEN.finditer(source):
         if "&" in match[0]:
-            pieces += mask(source[done : match.start()]), _masked_token(match[0], mask)
+            pieces += mask(source[done : match.start()]), _mask_token(match[0], mask)
             done = match.end()
     return "".join(pieces) + mask(source[done:])
 
 
-def _across_tags(source: str, mask: Mask) -> str:
+def _mask_across_tags(source: str, mask: Mask) -> str:
     """Mask addresses with tags or comments inside, looking around each separator."""
     if "<" not in source:
         return source
     pieces: list[str] = []
     done = 0
-    for start, end in _surroundings(source):
+    for start, end in _find_surroundings(source):
         near = source[start:end]
-        if not _is_clean(_INLINE.sub("", _unescaped(near)), mask):
-            pieces += source[done:start], _masked_block(near, mask)
+        if not _is_clean(_INLINE.sub("", _unescape(near)), mask):
+            pieces += source[done:start], _mask_block(near, mask)
             done = end
     result = "".join(pieces) + source[done:]
     return source if result == source else result
 
 
-def _surroundings(source: str) -> Iterator[tuple[int, int]]:
+def _find_surroundings(source: str) -> Iterator[tuple[int, int]]:
     """Give the spans around separators, those that overlap as one."""
     start = end = 0
     plain = not any(sign in source for sign in ("&#", "&commat", "\uff20", "\ufe6b"))
@@ -178,9 +178,9 @@ def _surroundings(source: str) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _masked_block(source: str, mask: Mask) -> str:
+def _mask_block(source: str, mask: Mask) -> str:
     """Replace each word that is an address once tags are left out; the tags stay behind it."""
-    text, spans = _seen(source)
+    text, spans = _strip_inline_tags(source)
     edits: list[tuple[int, int, str]] = []
     for word in _TOKEN.finditer(text):
         new = mask(word[0])
@@ -202,35 +202,35 @@ def _masked_block(source: str, mask: Mask) -> str:
     return "".join(pieces) + source[done:]
 
 
-def _seen(source: str) -> tuple[str, list[tuple[int, int]]]:
+def _strip_inline_tags(source: str) -> tuple[str, list[tuple[int, int]]]:
     """Give the text without inline tags, and with each character the span of its source."""
     text: list[str] = []
     spans: list[tuple[int, int]] = []
     at = 0
     for start, end in [*(tag.span() for tag in _INLINE.finditer(source)), (len(source),) * 2]:
-        piece, places = _decoded(source[at:start])
+        piece, places = _decode(source[at:start])
         text.append(piece)
         spans += ((at + first, at + last) for first, last in places)
         at = end
     return "".join(text), spans
 
 
-def _words(text: str) -> str:
+def _read_words(text: str) -> str:
     return _BLANKS.sub(" ", html.unescape(text)) if text else text
 
 
-def _break(tag: re.Match[str]) -> str:
+def _break_line(tag: re.Match[str]) -> str:
     """Give a new line for the start or end of a block, nothing for any other tag."""
     name = tag[2] or ""
     ends_nothing = tag[1] == "/" and name.lower() == "br"
     return "\n" if BLOCK.fullmatch(name) and not ends_nothing else ""
 
 
-def _masked_token(token: str, mask: Mask) -> str:
+def _mask_token(token: str, mask: Mask) -> str:
     """Mask a token with references, replacing only the source of what differs."""
     if "&" not in token:
         return mask(token)
-    text, spans = _decoded(token)
+    text, spans = _decode(token)
     new = mask(text)
     if new == text:
         return token
@@ -249,7 +249,7 @@ def _masked_token(token: str, mask: Mask) -> str:
     return token[:start] + middle + token[end:]
 
 
-def _decoded(token: str) -> tuple[str, list[tuple[int, int]]]:
+def _decode(token: str) -> tuple[str, list[tuple[int, int]]]:
     """Decode references; give with each character the span of its source."""
     text: list[str] = []
     spans: list[tuple[int, int]] = []

@@ -12,10 +12,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
-from conversation_tracker.core.base.means import LARGE
-from conversation_tracker.core.masking.text.eyes import Eyes, Span
+from conversation_tracker.core.base.octets import LARGE
 from conversation_tracker.core.masking.text.html import BLOCK, REFERENCE
-from conversation_tracker.core.masking.text.links import applied
+from conversation_tracker.core.masking.text.links import apply_edits
+from conversation_tracker.core.masking.text.unmask import Span, Unmasker
 
 _B = r"\t\n\f\r "
 # Each branch begins where the one before cannot; a value that has no end lets the tag have none.
@@ -66,7 +66,7 @@ class Page:
         self._begun = False
         self._broken = False
 
-    def shown(self, source: str, eyes: Eyes) -> str:
+    def show(self, source: str, unmasker: Unmasker) -> str:
         """Give the next piece of the source as the reader sees it.
 
         Args:
@@ -76,28 +76,28 @@ class Page:
         Returns:
             The source; the same object where nothing changes.
         """
-        text = list(self._strict.read(source))
-        sure = list(self._wary.read(source))
-        eyes.check()
+        text = list(self._strict.iter_texts(source))
+        sure = list(self._wary.iter_texts(source))
+        unmasker.check()
         # Some programs, and hosts on the way, leave NUL out, and so find other tags; and some
         # believe the page, not its header, that it is in UTF-7, where tags look like text.
         self._broken = self._broken or "\0" in source or _SEVEN.search(source) is not None
-        if self._broken or not (eyes.near(source) or _REFERENCES.search(source)):
+        if self._broken or not (unmasker.may_stand_in(source) or _REFERENCES.search(source)):
             if text:
                 self._begun = not source[text[-1][1] - 1].isspace()
             return source
-        layout = _Layout(source, text, eyes.check)
+        layout = _TextLayout(source, text, unmasker.check)
         starts = [start for start, _, _ in sure]
-        spans = eyes.found(layout.text, layout.edges, begun=self._begun)
+        spans = unmasker.find(layout.text, layout.edges, begun=self._begun)
         if layout.text:
             self._begun = not layout.text[-1].isspace()
-        new = html.escape(eyes.own, quote=False)
+        new = html.escape(unmasker.own, quote=False)
         edits: list[tuple[int, int, str]] = []
         for span in spans:
             places = list(layout.places(*span))
             if all(_within(sure, starts, place) for place in places):
                 edits += ((*place, "" if n else new) for n, place in enumerate(places))
-        return applied(source, edits)
+        return apply_edits(source, edits)
 
 
 def _within(nodes: list[Node], starts: list[int], place: Span) -> bool:
@@ -117,7 +117,7 @@ class _Reading:
         self._foreign = False
         self._lost = False
 
-    def read(self, source: str) -> Iterator[Node]:
+    def iter_texts(self, source: str) -> Iterator[Node]:
         """Go through the texts in the next piece of the source."""
         if self._lost:
             return
@@ -203,7 +203,7 @@ def _closing(name: str) -> re.Pattern[str]:
     return re.compile(rf"</{name}(?=[{_B}/>])", re.IGNORECASE)
 
 
-class _Layout:
+class _TextLayout:
     """The text of nodes, one after the other, and where in the source each character is.
 
     Attributes:

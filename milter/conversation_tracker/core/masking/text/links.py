@@ -42,7 +42,7 @@ class _Token(NamedTuple):
     offset: int
 
 
-def masked(text: str, mask: Mask) -> str:
+def mask_links(text: str, mask: Mask) -> str:
     """Mask what the links in a text hold in encoded form.
 
     Args:
@@ -54,8 +54,8 @@ def masked(text: str, mask: Mask) -> str:
     """
     if "://" not in text:
         return text
-    text = applied(text, list(token_edits(text, spans(text, mask), mask)))
-    return applied(text, list(_piece_edits(text, mask)))
+    text = apply_edits(text, list(find_token_edits(text, find_spans(text, mask), mask)))
+    return apply_edits(text, list(_find_piece_edits(text, mask)))
 
 
 def knows_short(mask: Mask) -> bool:
@@ -63,14 +63,14 @@ def knows_short(mask: Mask) -> bool:
     return getattr(mask, "amid", mask) is not mask
 
 
-def spans(text: str, mask: Mask) -> list[tuple[int, int]]:
+def find_spans(text: str, mask: Mask) -> list[tuple[int, int]]:
     """Give where the links are whose tokens are looked at."""
     # A short address is not found in them again by what `encoded` looks for.
     link = _LINK_OF_ANY if knows_short(mask) else _LINK
     return [match.span() for match in link.finditer(text)]
 
 
-def surely(mask: Mask) -> Mask:
+def strict_mask(mask: Mask) -> Mask:
     """Give what masks a decoded token: short addresses too, but only if it is text throughout."""
     amid: Mask = getattr(mask, "amid", mask)
     if amid is mask:
@@ -78,7 +78,7 @@ def surely(mask: Mask) -> Mask:
     return lambda text: mask(text) if _TEXT.fullmatch(text) else amid(text)
 
 
-def applied(text: str, edits: list[tuple[int, int, str]]) -> str:
+def apply_edits(text: str, edits: list[tuple[int, int, str]]) -> str:
     """Do edits, which are in order and do not overlap; the same object if there are none."""
     if not edits:
         return text
@@ -90,7 +90,7 @@ def applied(text: str, edits: list[tuple[int, int, str]]) -> str:
     return "".join(pieces) + text[done:]
 
 
-def token_edits(
+def find_token_edits(
     text: str, links: list[tuple[int, int]], mask: Mask
 ) -> Iterator[tuple[int, int, str]]:
     """Find the base64 tokens that hold an address; all of them are asked for at once.
@@ -104,22 +104,22 @@ def token_edits(
     if knows_short(mask):
         token, segment = _SHORT_TOKEN, _SHORT_SEGMENT
     tokens = [each for start, end in links for each in token.finditer(text, start, end)]
-    candidates = [list(_candidates(each, segment)) for each in tokens]
+    candidates = [list(_decode_candidates(each, segment)) for each in tokens]
     whole = "\n".join([each.text for group in candidates for each in group])
     if not whole or mask(whole) == whole:
         return
     # A link's words are decoded whether they are base64 or not: what comes out may be anything.
-    mask = surely(mask)
+    mask = strict_mask(mask)
     for group in candidates:
         found = [
-            (each.start, each.end, _written(text[each.start : each.end], each, new))
+            (each.start, each.end, _encode_token(text[each.start : each.end], each, new))
             for each in group
             if (new := mask(each.text)) != each.text
         ]
-        yield from _apart(sorted(found, key=lambda edit: not edit[2]))
+        yield from _drop_overlaps(sorted(found, key=lambda edit: not edit[2]))
 
 
-def _apart(edits: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+def _drop_overlaps(edits: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
     """Choose edits that do not overlap, the first ones first; give them in order."""
     chosen: list[tuple[int, int, str]] = []
     for edit in edits:
@@ -130,16 +130,16 @@ def _apart(edits: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
     return chosen
 
 
-def _candidates(token: re.Match[str], segment: re.Pattern[str]) -> Iterator[_Token]:
+def _decode_candidates(token: re.Match[str], segment: re.Pattern[str]) -> Iterator[_Token]:
     """Decode a token, and what slashes part in it: they are of the alphabet, and of paths."""
     start, text = token.start(), token[0]
     if "/" in text:
         for piece in segment.finditer(text):
-            yield from _readings(start + piece.start(), start + piece.end(), piece[0])
-    yield from _readings(start, token.end(), text)
+            yield from _decode_readings(start + piece.start(), start + piece.end(), piece[0])
+    yield from _decode_readings(start, token.end(), text)
 
 
-def _readings(start: int, end: int, token: str) -> Iterator[_Token]:
+def _decode_readings(start: int, end: int, token: str) -> Iterator[_Token]:
     code = _plain(token).rstrip("=").replace("-", "+").replace("_", "/")
     for offset in range(4):  # something else may stand before
         length = len(code) - offset
@@ -155,7 +155,7 @@ def _plain(token: str) -> str:
     return _ESCAPED.sub(lambda match: chr(int(match[0][1:], 16)), token)
 
 
-def _written(old: str, token: _Token, new: str) -> str:
+def _encode_token(old: str, token: _Token, new: str) -> str:
     """Encode a token as it was, or cut it where that cannot be done."""
     if token.offset or not _TEXT.fullmatch(token.text):
         return ""
@@ -171,7 +171,7 @@ def _written(old: str, token: _Token, new: str) -> str:
     return quote(written, safe="-_") if "%" in old else written
 
 
-def _piece_edits(text: str, mask: Mask) -> Iterator[tuple[int, int, str]]:
+def _find_piece_edits(text: str, mask: Mask) -> Iterator[tuple[int, int, str]]:
     """Find the percent-encoded pieces that hold an address, whichever characters are escaped."""
     pieces = [
         # A broken charset leaves lone surrogates.

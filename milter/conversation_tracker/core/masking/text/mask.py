@@ -13,8 +13,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 
-from conversation_tracker.core.base.means import never
-from conversation_tracker.core.masking.text import chance
+from conversation_tracker.core.base.limits import no_limit
+from conversation_tracker.core.masking.text import short_addresses
 from conversation_tracker.core.masking.text.address_forms import (
     Domain,
     Hit,
@@ -23,8 +23,8 @@ from conversation_tracker.core.masking.text.address_forms import (
     spellings_of,
 )
 from conversation_tracker.core.masking.text.encoded_needles import Needles
-from conversation_tracker.core.masking.text.names import parted, shortest
-from conversation_tracker.core.syntax.charset import foreign
+from conversation_tracker.core.masking.text.names import keep_shortest, split_names
+from conversation_tracker.core.syntax.charset import keep_non_ascii
 
 # Characters without width, which a reader does not see inside an address.
 _INVISIBLE = re.compile(
@@ -62,7 +62,7 @@ class Masker:
         watched: Iterable[str] = (),
         notice: Callable[[], None] = lambda: None,
         used: Callable[[str], None] = lambda _replacement: None,
-        check: Callable[[], None] = never,
+        check: Callable[[], None] = no_limit,
     ) -> None:
         self.check = check
         self._domains: dict[str, Domain] = {}
@@ -83,9 +83,9 @@ class Masker:
                 for each in spellings_of(local):
                     self._domains[spelled].locals.setdefault(each, None)
         for known in self._domains.values():
-            known.add_untagged()
+            known.add_without_tag()
         self._watched = frozenset(watched) - self._domains.keys()
-        self._alone, self._together = parted((*self._domains, *self._watched))
+        self._alone, self._together = split_names((*self._domains, *self._watched))
         self._notice = notice
         self._replacements = replacements
         self._kept = kept
@@ -97,14 +97,16 @@ class Masker:
             return text
         # What two addresses share is the first one's; then the other's may stand alone.
         for _ in range(_TURNS):
-            text, whole = self._once(text)
+            text, whole = self._replace_once(text)
             if whole:
                 break
         return text
 
-    def _once(self, text: str) -> tuple[str, bool]:
+    def _replace_once(self, text: str) -> tuple[str, bool]:
         """Replace the addresses that share nothing with one before them; tell if these are all."""
-        hits = list(self._hits(text.lower())) if text.isascii() else self._unicode_hits(text)
+        hits = (
+            list(self._find_hits(text.lower())) if text.isascii() else self._find_unicode_hits(text)
+        )
         if not hits:
             return text, True
         pieces: list[str] = []
@@ -121,7 +123,7 @@ class Masker:
 
     @property
     def finder(self) -> "Masker":
-        """What finds addresses in other readings of a text, for `spelled`."""
+        """What finds addresses in other readings of a text, for `rare_spellings`."""
         return self
 
     def hits(self, text: str) -> list[Hit]:
@@ -130,7 +132,9 @@ class Masker:
         Each is taken for used.
         """
         found: list[Hit] = []
-        hits = list(self._hits(text.lower())) if text.isascii() else self._unicode_hits(text)
+        hits = (
+            list(self._find_hits(text.lower())) if text.isascii() else self._find_unicode_hits(text)
+        )
         for hit in sorted(hits):
             if not found or hit[0] >= found[-1][1]:
                 found.append(hit)
@@ -186,9 +190,13 @@ class Masker:
     @cached_property
     def amid(self) -> "Masker":
         """What masks a text that may be made of random octets: without what chance writes."""
-        if all(map(chance.told, self._replacements)):
+        if all(map(short_addresses.is_long_enough, self._replacements)):
             return self
-        told = {key: new for key, new in self._replacements.items() if chance.told(key)}
+        told = {
+            key: new
+            for key, new in self._replacements.items()
+            if short_addresses.is_long_enough(key)
+        }
         return Masker(told, self._kept, self._watched, self._notice, self._used, self.check)
 
     @cached_property
@@ -197,7 +205,9 @@ class Masker:
         words: set[str] = set()
         for name in self._shortest:
             known = self._domains.get(name)
-            words.update(chance.encoded(name, known.locals if known is not None else ()))
+            words.update(
+                short_addresses.find_base64_needles(name, known.locals if known is not None else ())
+            )
         return Needles(words, self._notice)
 
     @cached_property
@@ -206,21 +216,21 @@ class Masker:
 
     @cached_property
     def _shortest(self) -> list[str]:
-        return shortest(self._domains.keys() | self._watched)
+        return keep_shortest(self._domains.keys() | self._watched)
 
-    def _hits(self, low: str) -> Iterator[Hit]:
+    def _find_hits(self, low: str) -> Iterator[Hit]:
         """Find the known addresses in a lower-cased text; they may overlap, in no order."""
         for name in self._alone:
             at = low.find(name)
             while at >= 0:
-                if (hit := self._hit(low, at, name)) is not None:
+                if (hit := self._find_hit(low, at, name)) is not None:
                     yield hit
                 at = low.find(name, at + 1)
-        for at, name in self._together.places(low) if self._together is not None else ():
-            if (hit := self._hit(low, at, name)) is not None:
+        for at, name in self._together.find_places(low) if self._together is not None else ():
+            if (hit := self._find_hit(low, at, name)) is not None:
                 yield hit
 
-    def _hit(self, low: str, at: int, name: str) -> Hit | None:
+    def _find_hit(self, low: str, at: int, name: str) -> Hit | None:
         """Give the known address whose domain stands in a place, if there is one."""
         if not is_near(low, at, at + len(name)):
             return None
@@ -228,15 +238,15 @@ class Masker:
         domain = self._domains.get(name)
         return domain.hit(low, at) if domain is not None else None
 
-    def _unicode_hits(self, text: str) -> list[Hit]:
+    def _find_unicode_hits(self, text: str) -> list[Hit]:
         """Find them in any text, also those with invisible characters inside."""
         # This is the one character that lower() makes longer, which would shift all positions.
         low = text.replace("\u0130", "i").lower()
-        hits = list(self._hits(low))
-        if _INVISIBLE.search(foreign(low)) is None:
+        hits = list(self._find_hits(low))
+        if _INVISIBLE.search(keep_non_ascii(low)) is None:
             return hits
         visible = _INVISIBLE.sub("", low)
-        if not (hidden := list(self._hits(visible))):
+        if not (hidden := list(self._find_hits(visible))):
             return hits
         gone = [match.start() - n for n, match in enumerate(_INVISIBLE.finditer(low))]
 

@@ -29,7 +29,7 @@ class Names:
         self._names = frozenset(names)
         self._lengths = sorted({len(name) for name in self._names}, reverse=True)
 
-    def places(self, low: str) -> Iterator[tuple[int, str]]:
+    def find_places(self, low: str) -> Iterator[tuple[int, str]]:
         """Go through the places in a lower-cased text where a domain stands beside a sign.
 
         Returns:
@@ -48,7 +48,7 @@ class Names:
                     yield start - length, name
 
 
-def parted(names: Collection[str]) -> tuple[Collection[str], Names | None]:
+def split_names(names: Collection[str]) -> tuple[Collection[str], Names | None]:
     """Part domains into those to look for one by one, and those to look for together, if any."""
     if len(names) <= MANY and all(len(name) >= SHORT for name in names):
         return names, None
@@ -56,7 +56,7 @@ def parted(names: Collection[str]) -> tuple[Collection[str], Names | None]:
     return alone, Names(set(names).difference(alone))
 
 
-def shortest(names: Collection[str]) -> list[str]:
+def keep_shortest(names: Collection[str]) -> list[str]:
     """Leave out the domains that are inside another one: where they stand, that does as well."""
     return [name for name in names if not _inside(name, names)]
 

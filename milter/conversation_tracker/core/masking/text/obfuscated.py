@@ -1,32 +1,32 @@
 """Addresses that do not stand in clear, masked: in links, in base64, behind escapes, spelled.
 
 What each of these is, and how it is written anew, is the affair of `links`, `encoded`, `escapes`
-and `spelled`; here is only their order. Nothing here raises.
+and `rare_spellings`; here is only their order. Nothing here raises.
 """
 
 from collections.abc import Callable
 
-from conversation_tracker.core.masking.text import encoded, escapes, links, spelled
+from conversation_tracker.core.masking.text import encoded, escapes, links, rare_spellings
 
 Mask = Callable[[str], str]
 
 
-def masked(text: str, mask: Mask, *, tagged: bool = True) -> str:
+def mask_obfuscations(text: str, mask: Mask, *, tagged: bool = True) -> str:
     """Mask what does not stand in clear.
 
     Args:
         text: decoded text, or HTML source, with what stands in clear masked already.
         mask: gives a text with addresses replaced.
-        tagged: as for `spelled.mask_spelled`.
+        tagged: as for `rare_spellings.mask_readings`.
 
     Returns:
         The text; the same object if nothing changed.
     """
-    text = escapes.masked(encoded.masked(links.masked(text, mask), mask), mask)
-    return spelled.mask_spelled(text, mask, tagged=tagged)
+    text = escapes.mask_escapes(encoded.mask_encodings(links.mask_links(text, mask), mask), mask)
+    return rare_spellings.mask_readings(text, mask, tagged=tagged)
 
 
 def possible(data: bytes, mask: Mask) -> bool:
-    """Say whether `masked` might change text whose ASCII stands as these bytes."""
+    """Say whether `mask_obfuscations` might change text whose ASCII stands as these bytes."""
     readable = b"://" in data or encoded.possible(data, mask) or escapes.possible(data)
-    return readable or spelled.may_spell(data, mask)
+    return readable or rare_spellings.may_hide(data, mask)

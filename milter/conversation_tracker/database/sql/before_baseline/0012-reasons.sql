@@ -13,7 +13,7 @@ ALTER TABLE tracker.deliveries ADD COLUMN reason text NOT NULL DEFAULT '';
 
 COMMENT ON COLUMN tracker.deliveries.reason IS 'The remote''s words, masked.';
 
--- The remote's words without the local parts of an order's addresses, as core/reports/wording.py has
+-- The remote's words without the local parts of an order's addresses, as core/reports/redaction.py has
 -- it, but that ordinary words stay also where they are quoted.
 CREATE FUNCTION tracker.without_local_parts(words text, wanted bigint) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -1,0 +1,101 @@
+"""What deciding on one message may use: its time, and room for what memory should not hold.
+
+The core has no clock and no files; both come from outside, through the message. Where time is over
+`check` raises `Overdue`; `planning` makes it a reply.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from conversation_tracker.core.base.octets import Octets, iter_windows
+
+T = TypeVar("T")
+
+MAX_FIELDS = 1_000
+"""Header fields of a message."""
+MAX_FIELDS_OCTETS = 512 * 1024
+"""Octets of a message's header fields together."""
+EVERY = 256
+"""Steps within one field, or one text, after which the time is asked for again."""
+MAX_SECONDS = 10.0
+"""Seconds of processor time for one message; then it is refused for good."""
+MAX_WAIT = 120.0
+"""Seconds one message may take by the clock, its turn awaited; then it is refused for now."""
+
+
+class Overdue(Exception):
+    """The time for a message is over.
+
+    Attributes:
+        hopeless: it used up the processor time that is for it, and would again.
+    """
+
+    def __init__(self, *, hopeless: bool) -> None:
+        """Say whether another try is worth it."""
+        super().__init__()
+        self.hopeless = hopeless
+
+
+def no_limit() -> None:
+    """Let everything take its time."""
+
+
+def check_each(items: Iterable[T], check: Callable[[], None]) -> Iterable[T]:
+    """Go through items and ask for the time at every so many of them.
+
+    Args:
+        items: what is gone through.
+        check: raises `Overdue` when the time is over.
+    """
+    for number, item in enumerate(items, 1):
+        if not number % EVERY:
+            check()
+        yield item
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be used for one message.
+
+    Attributes:
+        check: raises `Overdue` when its time is over; asked often, so it must be cheap.
+        store: keeps octets that come in pieces, outside of memory if they are many.
+    """
+
+    check: Callable[[], None] = no_limit
+    store: Callable[[Iterable[bytes]], Octets] = b"".join
+
+
+def get_check(mask: object) -> Callable[[], None]:
+    """Give what asks for the time of a mask that has `limits`, as `View` has."""
+    limits: Limits | None = getattr(mask, "limits", None)
+    return no_limit if limits is None else limits.check
+
+
+UNLIMITED = Limits()
+"""Time and memory without an end, for what is small or nobody waits for."""
+
+
+def replace_spans(data: Octets, edits: Iterable[tuple[int, int, Octets]], limits: Limits) -> Octets:
+    """Replace spans of a body.
+
+    Args:
+        data: the body.
+        edits: start, end and new octets of each span, ascending and not overlapping.
+        means: where to keep the new body.
+
+    Returns:
+        The new body; the same object if there is nothing to replace.
+    """
+    edits = list(edits)
+    return limits.store(_iter_pieces(data, edits)) if edits else data
+
+
+def _iter_pieces(data: Octets, edits: Iterable[tuple[int, int, Octets]]) -> Iterable[bytes]:
+    position = 0
+    for start, end, new in edits:
+        yield from iter_windows(data, position, start)
+        yield from iter_windows(new, 0, len(new))
+        position = end
+    yield from iter_windows(data, position, len(data))

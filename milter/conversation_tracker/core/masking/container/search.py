@@ -1,0 +1,231 @@
+"""Whether a file holds an address: in it as it stands, and in all that it was packed or cut into.
+
+What is compressed or lies in sectors shows nothing as bytes. Nothing is written: a hit can only be
+reported, or the whole file removed. Each format is a module beside this one; here is the table of
+them, and the way down. What nobody can open, as an encrypted archive, shows nothing and is no hit.
+Nothing here raises but what asking for the time raises.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from conversation_tracker.core.base.octets import Octets, iter_windows
+from conversation_tracker.core.masking.container import (
+    compound,
+    compressed,
+    embedded,
+    message_file,
+    openpgp,
+    outlook,
+    pdf,
+    png,
+    readings,
+    seven_zip,
+    tar,
+    tnef,
+    zip_file,
+)
+from conversation_tracker.core.masking.container.budget import (
+    MAX_DEPTH,
+    MAX_LAYERS,
+    MAX_TEXT,
+    Unpacking,
+)
+from conversation_tracker.core.masking.text import obfuscated
+from conversation_tracker.core.masking.text.address_finder import People
+
+_OVERLAP = 4096  # octets seen twice, so that nothing is hidden by where a window ends
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_HEAD = 1024
+
+# How files begin that no text does; others are known by more than that.
+_BEGINNINGS = (
+    *zip_file.MAGIC,
+    compressed.GZIP,
+    b"BZh",
+    compressed.XZ,
+    compressed.LZIP,
+    b"\x28\xb5\x2f\xfd",
+    seven_zip.MAGIC,
+    compound.MAGIC,
+    b"%PDF-",
+    tar.AR,
+    readings.SQLITE,
+    b"\x5d\0",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """How a file is opened.
+
+    Attributes:
+        is_one: whether data is such a file.
+        open: gives what is in it.
+        nests: it counts as one of the archives that may lie inside each other.
+        pages: what is in it are pages, and no files.
+    """
+
+    is_one: Callable[[Octets], bool]
+    open: Callable[[Octets, Unpacking], Iterator[Octets]]
+    nests: bool = True
+    pages: bool = False
+
+
+def _match_beginning(magic: bytes | tuple[bytes, ...]) -> Callable[[Octets], bool]:
+    return lambda data: data.startswith(magic)
+
+
+_FORMATS = (
+    _Format(zip_file.is_zip, zip_file.open_zip),
+    _Format(pdf.is_pdf, pdf.open_pdf, pages=True),
+    _Format(_match_beginning(compressed.GZIP), compressed.open_gzip, nests=False),
+    _Format(
+        lambda data: compressed.BZIP2.match(data) is not None, compressed.open_bzip2, nests=False
+    ),
+    _Format(_match_beginning(compressed.XZ), compressed.open_xz, nests=False),
+    _Format(
+        lambda data: compressed.ZSTANDARD.match(data) is not None,
+        compressed.open_zstandard,
+        nests=False,
+    ),
+    _Format(compressed.is_lzma, compressed.open_lzma, nests=False),
+    _Format(_match_beginning(compressed.LZIP), compressed.open_lzip, nests=False),
+    _Format(tar.is_tar, tar.open_tar),
+    _Format(_match_beginning(tar.AR), tar.open_ar),
+    _Format(_match_beginning(seven_zip.MAGIC), seven_zip.open_7z),
+    _Format(_match_beginning(compound.MAGIC), compound.open_compound),
+)
+"""Files that are known for sure by their octets, whatever their type and name say."""
+
+_INNER = (
+    _Format(_match_beginning(tnef.MAGIC), tnef.open_tnef),
+    _Format(outlook.is_compressed_rtf, outlook.open_compressed_rtf, nests=False),
+    _Format(compressed.is_zlib, compressed.open_zlib, nests=False),
+    _Format(message_file.is_letter, message_file.open_letter),
+    _Format(_match_beginning(png.MAGIC), png.open_png, nests=False),
+    _Format(openpgp.is_message, openpgp.open_message, nests=False),
+)
+"""Those that text or octets of any kind may look like: it does no harm to try."""
+
+_OTHER = _Format(lambda data: not is_container(data), embedded.open_embedded)
+"""What is no archive may have one in its midst."""
+
+
+def is_container(data: Octets) -> bool:
+    """Whether data is a file that holds others, or text in a form of its own, by any name.
+
+    Args:
+        data: the content of a part, without its transfer encoding.
+    """
+    return data.startswith(readings.SQLITE) or any(each.is_one(data) for each in _FORMATS)
+
+
+def is_no_text(data: Octets) -> bool:
+    """Whether data that is said to be text is such a file; told cheaply of what is text."""
+    begins = data.startswith(_BEGINNINGS) or b"\0" in data[:512]
+    return begins and is_container(data)
+
+
+def holds_address(data: Octets, people: People, unpacking: Unpacking | None = None) -> bool:
+    """Whether a file of any kind holds one of the people's addresses.
+
+    Args:
+        data: the file.
+        people: whom to look for.
+        unpacking: what may be unpacked, which gets less; None if this is the only file.
+    """
+    return _Search(people, unpacking or Unpacking()).search(data, 0, 0)
+
+
+class _Search:
+    """One way through a file and all inside it."""
+
+    def __init__(self, people: People, unpacking: Unpacking) -> None:
+        self._people = people
+        self._unpacking = unpacking
+
+    def search(self, data: Octets, depth: int, layers: int) -> bool:
+        """Whether a file holds an address; `depth` archives and `layers` files are around it."""
+        return (
+            self._search_octets(data)
+            or self._search_document(data)
+            or self._search_members(data, depth, layers)
+        )
+
+    def _search_members(self, data: Octets, depth: int, layers: int) -> bool:
+        if layers >= MAX_LAYERS:
+            return False
+        for form in (*_FORMATS, *_INNER, _OTHER):
+            if (form.nests and depth >= MAX_DEPTH) or not form.is_one(data):
+                continue
+            for content in form.open(data, self._unpacking):
+                self._unpacking.limits.check()
+                if form.pages:
+                    if self._search_page(content):
+                        return True
+                elif self.search(content, depth + form.nests, layers + 1):
+                    return True
+        return False
+
+    def _search_page(self, content: Octets) -> bool:
+        if self._search_octets(content):
+            return True
+        if not self._unpacking.allows_text(len(content)) or not pdf.shows_text(content):
+            return False
+        return any(map(self._people.in_bytes, pdf.read_page(content[:MAX_TEXT])))
+
+    def _search_document(self, data: Octets) -> bool:
+        """Whether a document's text holds an address, that stands in the file in pieces."""
+        people, unpacking = self._people, self._unpacking
+        if (codec := readings.find_wide(data)) is not None:
+            # Of what stands in a piece, nothing is looked for here.
+            if not unpacking.allows_text(len(data)):
+                return False
+            text = data[:MAX_TEXT].decode(codec, "replace")
+            return self._search_document(text.replace("\0", " ").encode("utf-8", "replace"))
+        if readings.is_markup(data):
+            if not unpacking.allows_text(len(data)):
+                return False
+            texts = (
+                text for each in _iter_overlapping(data) for text in readings.read_markup(each)
+            )
+            return any(map(people.in_bytes, texts)) or self._search_encoded(data)
+        if data.startswith(readings.RTF):
+            return unpacking.allows_text(len(data)) and people.in_bytes(
+                readings.read_rtf(data[:MAX_TEXT])
+            )
+        if data.startswith(readings.SHEET):
+            if not unpacking.allows_text(len(data)):
+                return False
+            return people.in_bytes(b"".join(readings.read_sheet(data[:MAX_TEXT])))
+        if data.startswith(readings.SQLITE):
+            return self._search_octets(unpacking.limits.store(readings.read_pages(data)))
+        if _BINARY.search(data[:_HEAD]) is not None or not unpacking.allows_text(len(data)):
+            return False
+        return self._search_encoded(data)
+
+    def _search_encoded(self, data: Octets) -> bool:
+        """Whether text holds an address behind escapes, in links or in tokens."""
+        mask = self._people.mask
+        for each in _iter_overlapping(data):
+            whole = readings.unfold(each)
+            if whole is not each and self._people.in_bytes(whole):
+                return True
+            if obfuscated.possible(whole, mask):
+                text = whole.decode("utf-8", "replace")
+                if obfuscated.mask_obfuscations(text, mask) != text:
+                    return True
+        return False
+
+    def _search_octets(self, data: Octets) -> bool:
+        return any(map(self._people.in_bytes, _iter_overlapping(data)))
+
+
+def _iter_overlapping(data: Octets) -> Iterable[bytes]:
+    """Go through octets in pieces, each beginning with the end of the one before."""
+    before = b""
+    for piece in iter_windows(data, 0, len(data)):
+        yield before + piece
+        before = piece[-_OVERLAP:]

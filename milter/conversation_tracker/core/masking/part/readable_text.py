@@ -1,0 +1,103 @@
+"""What a timeline shows of a message's body: its readable text, and the names of its files.
+
+Nothing here raises.
+"""
+
+import re
+from collections.abc import Iterator
+
+from conversation_tracker.core.base.octets import Octets
+from conversation_tracker.core.masking.part import large, leaf
+from conversation_tracker.core.masking.text import html as markup
+from conversation_tracker.core.syntax import charset
+from conversation_tracker.core.syntax.mime import Part
+
+_READ = 64 * 1024  # octets of a large part that are shown
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+
+_NO_CONTROLS = {ord(each): None for each in map(chr, range(128)) if _CONTROLS.match(each)}
+
+
+def read_text(part: Part, body: Octets, enough: int | None = None) -> str:
+    """Give the readable text of a message: the first plain text that is not attached, else HTML.
+
+    Args:
+        part: the structure that `read` gave for this body.
+        body: the raw body.
+        enough: after how many characters of HTML that are no blanks no more is read; None for all.
+
+    Returns:
+        Text with LF, without control characters; "" if there is none.
+    """
+    inside = (child for child in part.walk() if child.is_message for child in child.children)
+    for message in (part, *inside):
+        shown = sorted(
+            _iter_text_parts(message), key=lambda each: each is not part and bool(each.name)
+        )
+        for wanted in ("text/plain", "text/html", "text/"):
+            for each in shown:
+                if (
+                    each.type.startswith(wanted)
+                    and (found := _read_part(each, body, enough)).strip()
+                ):
+                    return found
+    return ""
+
+
+def find_attachment_names(part: Part, body: Octets) -> tuple[str, ...]:
+    """Give the file names of all parts that are attached, or have a name.
+
+    Args:
+        part: the structure that `read` gave for this body.
+        body: the raw body.
+
+    Returns:
+        Names without directories and control characters. A message without one is "message.eml",
+        anything else "part-N", N counting the parts that are no multiparts from 1.
+    """
+    names: list[str] = []
+    for number, each in enumerate(_iter_leaves(part), 1):
+        name = _clean_file_name(each.name)
+        if each.disposition == "attachment" or name:
+            names.append(name or ("message.eml" if each.is_message else f"part-{number}"))
+    return tuple(names)
+
+
+def _iter_text_parts(part: Part) -> Iterator[Part]:
+    """Go through the parts that are text of the message itself, not of one inside it."""
+    for child in part.children:
+        if not child.is_message:
+            yield from _iter_text_parts(child)
+    if not part.children and part.type.startswith("text/") and part.disposition != "attachment":
+        yield part
+
+
+def _read_part(part: Part, body: Octets, enough: int | None) -> str:
+    data = (
+        large.read_beginning(part, body)[:_READ]
+        if large.is_large(part)
+        else leaf.decode_content(part, body)
+    )
+    found = charset.decode_text(data, part.charset)
+    if part.type == "text/html":
+        found = markup.strip_tags(found, enough)
+    found = found.replace("\r\n", "\n").replace("\r", "\n")
+    return found.translate(_NO_CONTROLS) if found.isascii() else _CONTROLS.sub("", found)
+
+
+def _iter_leaves(part: Part) -> Iterator[Part]:
+    """Go through the parts that are no multiparts; an attached message is one of them."""
+    if part.is_message and (part.name or part.disposition == "attachment" or part.embedded):
+        yield part
+    elif part.children or part.is_multipart:
+        for child in part.children:
+            yield from _iter_leaves(child)
+    else:
+        yield part
+
+
+def _clean_file_name(declared: str) -> str:
+    name = re.split(r"[/\\]", _CONTROLS.sub("", declared).replace("\n", " "))[-1].strip()
+    return "" if name in (".", "..") else name

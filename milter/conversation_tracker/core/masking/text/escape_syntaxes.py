@@ -1,0 +1,229 @@
+r"""How characters are written in other ways than by themselves: the escapes of many formats.
+
+Character references, percent, quoted-printable, scripts (`\x40`, `\u{40}`, `\100`), UTF-7, what
+follows ESC in terminals and ISO-2022-JP, letters in two characters or of another width; and, each
+apart, as they contradict one another, style sheets (`\40 `) and RTF (`\'40`, `\u64?`). Each family
+gives the pieces of a text that mean something else. Time is linear. Nothing here raises.
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from urllib.parse import unquote
+
+from conversation_tracker.core.masking.text.reading import Piece
+from conversation_tracker.core.syntax.charset import keep_non_ascii
+from conversation_tracker.core.syntax.control_sequences import OTHER_SCRIPT, SEQUENCE
+
+Family = tuple["EscapeSyntax", ...]
+
+_ANY_FLAGS = re.IGNORECASE
+_REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8});?", _ANY_FLAGS)
+_PERCENT = re.compile(
+    r"%(?:u00[2-7][0-9a-f]|(?:25)*(?:[0-7][0-9a-f])|(?:25)*[c-f][0-9a-f](?>(?:%(?:25)*[89ab][0-9a-f]){1,3}))",
+    _ANY_FLAGS,
+)
+_TWENTY_FIVE = re.compile(r"%(?:25)+")
+_QUOTED = re.compile(r"=(?:[2-7][0-9a-f]|[ \t]{0,8}\r?\n)", _ANY_FLAGS)
+_SCRIPT = re.compile(
+    r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|u\{0{0,8}([0-9a-f]{1,6})\}|U([0-9a-f]{8})"
+    r"|([0-3]?[0-7]{2})|([@._+\-/])|(e|[nrt]))",
+    _ANY_FLAGS,
+)
+_STYLE = re.compile(r"\\([0-9a-f]{1,6})(?:\r\n|[ \t\r\n\f])?|\\([@._+\-])", _ANY_FLAGS)
+_RICH = re.compile(
+    r"\\'([0-9a-f]{2})|\\u(-?[1-9][0-9]{0,4}) ?(?:\?|\\'[0-9a-f]{2}|(?<=u64)@|(?<=u64 )@)?"
+    r"|\\([~_\-])|\\(rtf|par|pard|line|tab|cell|row|sect|page)(?:-?[0-9]{1,10})?(?![a-z]) ?"
+    r"|\\[a-z]{1,32}(?:-?[0-9]{1,10})? ?|[{}]",
+    _ANY_FLAGS,
+)
+_RICH_LINE = re.compile(r"\r?\n")
+_RICH_SIGNS = {"~": " ", "_": "-", "-": ""}
+_SEVEN = re.compile(r"\+(A[A-H][A-Za-z0-9+/])(?:-|(?![A-Za-z0-9+/]))")
+_BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_WIDE = re.compile(
+    r"[\u3002\uff01-\uff5e\uff61\ufe50-\ufe6b\ufb00-\ufb06\u24b6-\u24e9\u2070-\u209c"
+    r"\U0001d400-\U0001d7ff]"
+)
+_UNSEEN = re.compile(
+    r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]+"
+)
+_RUN = re.compile(r"(?:[\x00-\x7f](?=[^\x00-\x7f]))?[^\x00-\x7f]+")
+_CLUSTER = 8  # characters that make one at most
+_TAGS = re.compile(
+    r"<(?:!--[^<>]{0,500}--|/?[a-z][a-z0-9:_\-]{0,40}(?:[\s/][^<>]{0,500})?)>", _ANY_FLAGS
+)
+
+_KEPT = re.compile(rf"{_TAGS.pattern}|\x1b\[[0-?]*+[ -/]*+[@-~]|\x1b\([BJ]", _ANY_FLAGS)
+
+
+class EscapeSyntax:
+    """One way of writing characters.
+
+    Args:
+        signs: one of these is in every text that has such.
+        pattern: what is one.
+        meant: what it means; the same text where it is none.
+    """
+
+    def __init__(
+        self,
+        signs: tuple[str, ...],
+        pattern: re.Pattern[str],
+        meant: Callable[[re.Match[str]], str],
+    ) -> None:
+        self._signs = signs
+        self._pattern = pattern
+        self._meant = meant
+
+    def find(self, text: str) -> Iterator[Piece]:
+        """Go through the pieces of a text that mean something else."""
+        if not any(sign in text for sign in self._signs):
+            return
+        for match in self._pattern.finditer(text):
+            if (meant := self._meant(match)) != match[0]:
+                yield *match.span(), meant
+
+
+class _ComposedCharacters(EscapeSyntax):
+    """Characters of another width, without width, and those that several others make."""
+
+    def __init__(self) -> None:
+        super().__init__((), _WIDE, lambda match: match[0])
+
+    def find(self, text: str) -> Iterator[Piece]:
+        """Go through the pieces of a text that mean something else."""
+        few = "" if text.isascii() else keep_non_ascii(text)
+        if _WIDE.search(few) is not None:
+            for match in _WIDE.finditer(text):
+                yield *match.span(), unicodedata.normalize("NFKC", match[0]).replace("\u3002", ".")
+        if _UNSEEN.search(few) is not None:
+            yield from ((*match.span(), "") for match in _UNSEEN.finditer(text))
+        if _has_marks(few):
+            # A mark may stand behind a letter in ASCII.
+            for match in _RUN.finditer(text):
+                if not unicodedata.is_normalized("NFC", match[0]):
+                    yield from _iter_clusters(match[0], match.start())
+
+
+def holds_composed(text: str) -> bool:
+    """Tell cheaply whether a text has characters that stand for others, or for none."""
+    few = "" if text.isascii() else keep_non_ascii(text)
+    return _WIDE.search(few) is not None or _UNSEEN.search(few) is not None or _has_marks(few)
+
+
+def _has_marks(few: str) -> bool:
+    """Tell whether characters beyond ASCII make others together with those before them."""
+    composed = few.isascii() or unicodedata.is_normalized("NFC", few)
+    return not composed or any(map(unicodedata.combining, set(few)))
+
+
+def _iter_clusters(run: str, at: int) -> Iterator[Piece]:
+    """Go through the characters in a run that several make."""
+    start = 0
+    for place in range(1, len(run) + 1):
+        inside = (
+            place < len(run)
+            and place - start < _CLUSTER
+            and _continues_cluster(run[place - 1 : place + 1])
+        )
+        if inside:
+            continue
+        if place - start > 1:
+            whole = run[start:place]
+            meant = unicodedata.normalize("NFC", whole)
+            if meant != whole:
+                yield at + start, at + place, meant
+        start = place
+
+
+def _continues_cluster(pair: str) -> bool:
+    return unicodedata.combining(pair[1]) != 0 or len(unicodedata.normalize("NFC", pair)) == 1
+
+
+def _decode_reference(match: re.Match[str]) -> str:
+    meant = html.unescape(match[0])
+    return meant if meant != match[0] else html.unescape(match[0].lower())
+
+
+def _decode_percent(match: re.Match[str]) -> str:
+    if match[0][1] in "uU":
+        return chr(int(match[0][2:], 16))
+    return unquote(_TWENTY_FIVE.sub("%", match[0]), errors="replace")
+
+
+def _decode_quoted(match: re.Match[str]) -> str:
+    return chr(int(match[0][1:], 16)) if match[0][1] in "234567" else ""
+
+
+def _decode_script(match: re.Match[str]) -> str:
+    if match[6]:
+        return match[6]
+    if match[7]:
+        return "\x1b" if match[7] in "eE" else " "
+    if match[5]:
+        return chr(int(match[5], 8))
+    return _make_character(int(match[1] or match[2] or match[3] or match[4], 16))
+
+
+def _decode_style(match: re.Match[str]) -> str:
+    return match[2] or _make_character(int(match[1], 16))
+
+
+def _decode_rtf(match: re.Match[str]) -> str:
+    if match[1]:
+        return bytes.fromhex(match[1]).decode("cp1252", "replace")
+    if match[2]:
+        return _make_character(int(match[2]) % 0x10000)
+    if match[4]:
+        return " "
+    return _RICH_SIGNS[match[3]] if match[3] else ""
+
+
+def _decode_utf7(match: re.Match[str]) -> str:
+    first, second, third = (_BASE64.index(each) for each in match[1])
+    return _make_character((first << 12 | second << 6 | third) >> 2)
+
+
+def _decode_control_sequence(match: re.Match[str]) -> str:
+    return OTHER_SCRIPT if match[1] else ""
+
+
+def _make_character(number: int) -> str:
+    return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"
+
+
+_REFERENCES = EscapeSyntax(("&",), _REFERENCE, _decode_reference)
+_PERCENTS = EscapeSyntax(("%",), _PERCENT, _decode_percent)
+_TERMINAL = EscapeSyntax(
+    ("\x1b", "\x9b", "\x0e", "\x0f", "^[[", "#033["), SEQUENCE, _decode_control_sequence
+)
+COMMON: Family = (
+    _REFERENCES,
+    _PERCENTS,
+    EscapeSyntax(("=",), _QUOTED, _decode_quoted),
+    EscapeSyntax(("\\",), _SCRIPT, _decode_script),
+    EscapeSyntax(("+A",), _SEVEN, _decode_utf7),
+    _TERMINAL,
+    _ComposedCharacters(),
+)
+"""Those that go together in one text."""
+STYLE: Family = (_REFERENCES, _PERCENTS, EscapeSyntax(("\\",), _STYLE, _decode_style))
+"""Those of style sheets."""
+RICH: Family = (EscapeSyntax(("\\", "{", "}"), _RICH, _decode_rtf), _REFERENCES, _PERCENTS)
+"""Those of RTF, whose groups and control words are not seen."""
+RICH_LINES: Family = (*RICH, EscapeSyntax(("\n",), _RICH_LINE, lambda _: ""))
+"""The same with line ends, which mean nothing in RTF, but around it."""
+TAGGED: Family = (EscapeSyntax(("<",), _TAGS, lambda _: ""), _REFERENCES)
+"""Tags that are not seen, as of text/enriched (RFC 1896) and of pages shown as text."""
+
+
+def iter_kept(source: str) -> Iterator[str]:
+    """Go through what stays of a source that is replaced: tags, and a terminal's state."""
+    return (match[0] for match in _KEPT.finditer(source))
+
+
+def find_pieces(text: str, family: Family) -> list[Piece]:
+    """Give the pieces of a text that mean something else, in order."""
+    return sorted(each for dialect in family for each in dialect.find(text))

@@ -1,0 +1,361 @@
+r"""Addresses as people write them for people: `john (at) doe [dot] example`, over lines.
+
+What may stand for the at sign and the dots: words of several languages in brackets or between
+blanks; blanks, quotation marks and tags beside the signs; line ends with the marks of quoted text
+behind them, to any depth; `=` as in `john=doe.example`. A place counts only where, read so, it is
+exactly an address of the order. The first label of a known domain is looked for, as that is fast;
+what stands around it is read then. Time is linear. Nothing here raises.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+from conversation_tracker.core.base.limits import check_each
+
+
+class KnownAddresses(Protocol):
+    """The addresses that are looked for, as `Masker` knows them."""
+
+    @property
+    def labels(self) -> Mapping[str, tuple[tuple[str, ...], bool]]:
+        """The first labels of their domains that have several, in lower case.
+
+        With each, these domains, and whether a local part at one has a dot.
+        """
+
+    @property
+    def endings(self) -> Collection[str]:
+        """The last runs of letters and digits in their local parts, tags left out or not."""
+
+    @property
+    def check(self) -> Callable[[], None]:
+        """What raises `Overdue` when the time is over."""
+
+    def lookup(self, local: str, domain: str) -> str | None:
+        """Give what replaces an address, in lower case."""
+
+
+_BEFORE, _BEHIND = 260, 360  # characters around a label that are read
+_NEAR = 64  # before it, in which what stands for the at sign is
+_MANY = 64  # labels from which on the signs are looked for, and not they
+_LONGEST = 12  # words of a local part or a domain
+
+_TAG = (
+    r"<(?!(?:at|dot)>)(?:!--[^<>]{0,200}--"
+    r"|/?[a-z][a-z0-9:_\-]{0,40}(?:[\s/]{1,8}[a-z][^<>]{0,400}|[ /]{0,2}))>"
+)
+# A line end, and what marks quoted text behind it; somebody's initials may stand there.
+_LINE = (
+    r"(?:\r\n|[\r\n]|\\n)"
+    r"(?>(?:[ \t]{0,8}(?:[a-z]{0,3}(?:[>|\u2502\uff5c]|&gt;)|[:;%#*](?=[ \t]))){0,40})"
+)
+_GAP = rf"(?:{_LINE}|[ \t\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;|{_TAG})"
+_MARKS = "\"'`+\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+_OPEN = r"(?:[\[({<\u00ab\u2039\u3010\uff08]|&lt;)"
+_SHUT = r"(?:[\])}>\u00bb\u203a\u3011\uff09]|&gt;)"
+_SIGNS = "@\uff20\ufe6b"
+_FREE_AT = frozenset(
+    "at \u00e4t aet arroba arrobas arobase arobas chez chiocciola klammeraffe snabel-a".split()
+)
+_FREE_DOT = frozenset("dot punkt point punto ponto punt kropka tochka".split())
+_AT_WORDS = "|".join(sorted(_FREE_AT)) + (
+    r"|at[ -]?sign|ad|a|apestaart(?:je)?|snabela|kukac|ma[l\u0142]pa|zavin[a\u00e1][c\u010d]|sobaka"
+    r"|\u0441\u043e\u0431\u0430\u043a\u0430|\u5728|\u30a2\u30c3\u30c8|[@\uff20\ufe6b]"
+)
+_DOT_WORDS = "|".join(sorted(_FREE_DOT)) + (
+    r"|d0t|piste|pont|\u0442\u043e\u0447\u043a\u0430|\u70b9|\u9ede|[.\u3002]"
+)
+_IN_BRACKETS = rf"{_OPEN}{{1,3}}{_GAP}{{0,8}}(?:WORDS){_GAP}{{0,8}}{_SHUT}{{1,3}}"
+# Lines and stars are brackets of few words: slugs and programs have them around the others.
+_LINED_AT = r"[*_~\-]{1,3}(?:at|arroba)[*_~\-]{1,3}"
+_LINED_DOT = r"[*_~\-]{1,3}(?:dot|punkt|punto|point)[*_~\-]{1,3}"
+_BETWEEN_LINES = rf"(?:{_LINED_AT}|{_LINED_DOT})"
+_AT = rf"(?:{_IN_BRACKETS.replace('WORDS', _AT_WORDS)}|{_LINED_AT})"
+_DOT = rf"(?:{_IN_BRACKETS.replace('WORDS', _DOT_WORDS)}|{_LINED_DOT})"
+_UNCASED = (
+    r"\u0590-\u109f\u1100-\u139f\u1780-\u1c7f\u2e80-\ua63f\uac00-\ud7ff\uf900-\ufaff"
+    r"\ufe70-\ufefe\uff66-\uffdc\U00020000-\U0003ffff"
+)
+_LETTER = rf"(?![{_UNCASED}])[^\W_]"
+_TOKEN = re.compile(
+    rf"(?P<gap>(?>{_GAP}{{1,64}}))"
+    rf"|(?P<at>{_AT})|(?P<dot>{_DOT})"
+    rf"|(?P<word>{_LETTER}(?>(?:{_LETTER}|(?!{_BETWEEN_LINES})[_\-](?=[\w\-])|\+(?=\w)){{0,80}}))"
+    rf"|(?P<sign>[{_SIGNS}])|(?P<point>[.\u3002\uff0e]{{1,8}})|(?P<equals>=)"
+    rf"|(?P<mark>[{_MARKS}]|&(?:quot|apos|\#0*3[49]);)|(?P<other>.)",
+    re.IGNORECASE | re.DOTALL,
+)
+# Reversed, a local part with more than dots in it; and a domain with more than dots.
+_PARTED_BEFORE = re.compile(
+    rf"[\w+\-]+(?:[\s\u00a0>|]+(?:\.|[\])}}>]|{'|'.join(each[::-1] for each in sorted(_FREE_DOT))})"
+    r"|[.\u3002\uff0e][\s\u00a0>]|[\])}>*_]|;|\uff0e)"
+)
+_PARTED_BEHIND = re.compile(
+    r"[\w\-]+(?>(?:\.[\w\-]+)*)(?:\.[\s<&\\]|[\[({<*\u3002\uff0e\\&]"
+    rf"|[\s\u00a0>]+(?:[.\[({{<*_\-]|{'|'.join(sorted(_FREE_DOT))}))"
+)
+_INSIDE_TAG = re.compile(rf"(?P<gap>(?:{_LINE}|[ \t\f\v\u00a0])+)|(?P<other>.)", re.DOTALL)
+# Reversed, what ends before a label: cheap to tell for each of them.
+_ENDS = re.compile(
+    rf"(?:=|(?:(?:[\s\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad>|:%#*{_MARKS}]|n\\"
+    rf"|;(?:tg|psbn|touq)&|>[^<>]{{1,80}}<){{0,40}})"
+    rf"(?:[{_SIGNS}]|{_SHUT}|[*_~\-]|;|{'|'.join(word[::-1] for word in sorted(_FREE_AT))}))",
+    re.IGNORECASE,
+)
+_MAY_STAND_BEFORE = frozenset(
+    " \t\r\n\f\v\u00a0\u2002\u2003\u2009\u200b\u200c\u200d\u2060\u3000\ufeff\u00ad"
+    f">n;=])}}|:%#*_~/\\-\u203a\u3011\uff09\uff5c{_SIGNS}{_MARKS}"
+)
+_WORDS = re.compile(rf"[^\W_{_UNCASED}]+")
+_BRACKETS_END = re.compile(rf"[{_SIGNS}]|(?:{_AT_WORDS})(?:[\W_]|\Z)", re.IGNORECASE)
+_SIGN_OF_ALL = re.compile(
+    rf"[{_SIGNS}=]|{_AT}|[\s>](?:{'|'.join(sorted(_FREE_AT))})[\s<]",
+    re.IGNORECASE,
+)
+
+
+class MungedAddress(NamedTuple):
+    """An address in a text: its place, that of what stands for its at sign, what replaces it."""
+
+    start: int
+    end: int
+    sign: tuple[int, int]
+    new: str
+
+
+class _TextToken(NamedTuple):
+    kind: str
+    start: int
+    end: int
+    text: str
+
+
+class _Side(NamedTuple):
+    """A local part or domain that may be meant: its words, and where it begins or ends."""
+
+    text: str
+    place: int
+    plain: bool
+    loose: bool  # blanks stand beside a dot of it
+
+
+def find_munged(low: str, known: KnownAddresses) -> Iterator[MungedAddress]:
+    """Go through the addresses in a text that are written so; they may overlap.
+
+    Args:
+        low: a lower-cased text, with what stands in clear masked already.
+        known: the addresses that are looked for.
+    """
+    places = sorted(_iter_places(low, known))
+    for start, end in _join_windows(places):
+        tokens = list(_tokenize(low, start, end, places))
+        for number in check_each(range(1, len(tokens) - 1), known.check):
+            found = _read_address(low, tokens, number, known)
+            if found is not None:
+                yield found
+
+
+def may_hold_munged(low: str, known: KnownAddresses) -> bool:
+    """Tell cheaply whether a lower-cased text may hold such an address."""
+    return next(_iter_places(low, known), None) is not None
+
+
+def _tokenize(low: str, start: int, end: int, places: list[int]) -> Iterator[_TextToken]:
+    """Cut a span of a text; a tag in which a domain begins is text, and no gap."""
+    at, end = start, min(end, len(low))
+    while at < end and (match := _TOKEN.match(low, at, end)) is not None:
+        if match["gap"] and "<" in match[0]:
+            first = bisect_left(places, match.start())
+            if first < len(places) and places[first] < match.end():
+                match = _INSIDE_TAG.match(low, at, end) or match
+        at = match.end()
+        yield _TextToken(str(match.lastgroup), *match.span(), match[0])
+
+
+def _join_windows(places: list[int]) -> Iterator[tuple[int, int]]:
+    """Give the spans of a text to read, those that overlap as one."""
+    first = last = -1
+    for place in places:
+        start = max(0, place - _BEFORE)
+        if start > last:
+            if last >= 0:
+                yield first, last
+            first = start
+        last = place + _BEHIND
+    if last >= 0:
+        yield first, last
+
+
+def _iter_places(low: str, known: KnownAddresses) -> Iterator[int]:
+    """Go through the places where a domain may begin that something like an at sign is before."""
+    if len(known.labels) > _MANY:
+        yield from (match.end() for match in _SIGN_OF_ALL.finditer(low))
+        return
+    for label, (names, dotted) in known.labels.items():
+        at = low.find(label, 2)
+        while at >= 0:
+            before = low[at - 1]
+            plain = before == "@" and not dotted and low[at - 2].isalnum()
+            if before not in _MAY_STAND_BEFORE or (plain and low.startswith(names, at)):
+                pass
+            elif _may_begin(low, at, known.endings):
+                yield at
+            at = low.find(label, at + len(label))
+
+
+def _is_clear(low: str, at: int) -> bool:
+    """Tell cheaply that an address stands in clear around a label, at sign and dots as they are."""
+    if low[at - 1] != "@" or not low[at - 2 : at - 1].isalnum():
+        return False
+    if _PARTED_BEFORE.match(low[max(0, at - _NEAR) : at - 1][::-1]) is not None:
+        return False
+    return _PARTED_BEHIND.match(low, at) is None
+
+
+def _may_begin(low: str, at: int, endings: Collection[str]) -> bool:
+    before = low[max(0, at - _NEAR) : at]
+    if not any(each in endings for each in _WORDS.findall(before)) or _is_clear(low, at):
+        return False
+    if _ENDS.match(before[::-1]) is None:
+        return False
+    return before[-1] in "=@" or _BRACKETS_END.search(before) is not None
+
+
+def _read_address(
+    low: str, tokens: list[_TextToken], number: int, known: KnownAddresses
+) -> MungedAddress | None:
+    """Read the address whose at sign a token may be."""
+    kind, start, end, text = tokens[number]
+    first, last = number - 1, number + 1
+    if kind == "sign":
+        while first > 0 and tokens[first].kind in ("gap", "mark"):
+            first -= 1
+        while last < len(tokens) - 1 and tokens[last].kind in ("gap", "mark"):
+            last += 1
+    elif kind == "at":
+        first -= tokens[first].kind == "gap"
+        last += tokens[last].kind == "gap"
+    elif kind == "word" and text in _FREE_AT:
+        if tokens[first].kind != "gap" or tokens[last].kind != "gap":
+            return None
+        first, last = first - 1, last + 1
+    elif kind != "equals":
+        return None
+    behind = ""
+    if first > 0 and tokens[first].kind == "point":
+        behind, first = "." * len(tokens[first].text), first - 1
+    if first < 0 or last >= len(tokens) or {tokens[first].kind, tokens[last].kind} != {"word"}:
+        return None
+    tight = kind == "sign" and last - first == len("x@" + behind)
+    for domain in _find_domains(tokens, last):
+        names, _ = known.labels.get(domain.text.partition(".")[0], ((), False))
+        if domain.text not in names or (kind == "word" and domain.loose):
+            continue
+        for local in _find_locals(tokens, first, behind, routed=kind == "equals"):
+            if kind == "word" and local.loose:
+                continue  # two sentences
+            if kind == "equals" and not _is_routed(low, local):
+                continue
+            # What stands in clear is not told here.
+            clear = tight and domain.plain and local.plain
+            new = None if clear else known.lookup(local.text, domain.text)
+            if new is not None:
+                return MungedAddress(local.place, domain.place, (start, end), new)
+    return None
+
+
+def _is_routed(low: str, local: _Side) -> bool:
+    """Tell whether an equals sign behind a local part may be its at sign, and no assignment."""
+    return not local.text.isalnum() or low[local.place - 1 : local.place] in ("+", "=")
+
+
+def _skip_dot(tokens: list[_TextToken], number: int, way: int) -> tuple[int, str, bool, bool]:
+    """Go over a dot, or what stands for one, to the next word; -1 where there is none.
+
+    Gives its dots too, whether it is more than these, where a sentence may end, and whether blanks
+    stand beside a dot.
+    """
+    nothing = -1, "", True, False
+    size, at = len(tokens), number + way
+    gaps = 0
+    if 0 <= at < size and tokens[at].kind == "gap":
+        at, gaps = at + way, 1
+    if not 0 <= at < size:
+        return nothing
+    kind, free = tokens[at].kind, tokens[at].kind == "word" and tokens[at].text in _FREE_DOT
+    if not (kind in ("point", "dot") or (free and gaps)):
+        return nothing
+    dots = "." * len(tokens[at].text) if kind == "point" else "."
+    at += way
+    behind = 0 <= at < size and tokens[at].kind == "gap"
+    if free and not behind:
+        return nothing
+    at += way * behind
+    if not 0 <= at < size or tokens[at].kind != "word":
+        return nothing
+    blanks = bool(gaps or behind)
+    return at, dots, blanks or kind != "point", blanks and kind == "point"
+
+
+def _find_domains(tokens: list[_TextToken], number: int) -> Iterator[_Side]:
+    """Give the domains that may begin at a word, the longest first."""
+    found: list[_Side] = []
+    name, plain, loose = tokens[number].text, True, False
+    for count in range(_LONGEST):
+        after, dots, parts, blanks = _skip_dot(tokens, number, 1)
+        if count and parts and not _is_escape(tokens, number + 1, 1):
+            found.append(_Side(name, tokens[number].end, plain, loose))
+        if after < 0:
+            break
+        plain, loose = plain and not parts, loose or blanks
+        number = after
+        name += dots + tokens[number].text
+    yield from reversed(found)
+
+
+def _find_locals(
+    tokens: list[_TextToken], number: int, behind: str, *, routed: bool
+) -> Iterator[_Side]:
+    """Give the local parts that may end at a word, the longest first.
+
+    Args:
+        tokens: what the text is made of.
+        number: the word.
+        behind: surplus dots behind it.
+        routed: something may stand before it, as in `bounce+john=doe.example`.
+    """
+    found: list[_Side] = []
+    name, plain, loose = behind, True, False
+    for _ in range(_LONGEST):
+        word = tokens[number]
+        before, dots, parts, blanks = _skip_dot(tokens, number, -1)
+        if parts and not _is_escape(tokens, number - 1, -1):
+            found.append(_Side(word.text + name, word.start, plain, loose))
+        if parts and number and tokens[number - 1].kind == "point":  # surplus dots
+            first = tokens[number - 1]
+            dotted = "." * len(first.text) + word.text + name
+            found.append(_Side(dotted, first.start, plain, loose))
+        cut = max(word.text.rfind(sign) for sign in "+-") + 1 if routed else 0
+        if cut and word.text[cut:]:
+            found.append(_Side(word.text[cut:] + name, word.start + cut, plain, loose))
+        if before < 0:
+            break
+        plain, loose = plain and not parts, loose or blanks
+        number = before
+        name = dots + word.text + name
+    yield from reversed(found)
+
+
+def _is_escape(tokens: list[_TextToken], number: int, way: int) -> bool:
+    """Tell whether what touches an address is an escape: another reading tells what it means."""
+    near = tokens[max(0, number - 6) : number + 1] if way < 0 else tokens[number : number + 4]
+    text = "".join([token.text for token in near])
+    return (_ESCAPE_BEFORE.search(text) if way < 0 else _ESCAPE_BEHIND.match(text)) is not None
+
+
+_ESCAPE_BEHIND = re.compile(
+    r"%(?:25)*[0-9a-f]{2}|&(?:#|amp|period|hyphen|dash|lowbar)|\\|=[0-9a-f]{2}"
+)
+_ESCAPE_BEFORE = re.compile(r"(?:%(?:25)*[0-9a-f]{2}|&#?\w{1,8};|\\(?:u00|x)[0-9a-f]{2})\Z")

@@ -1,0 +1,260 @@
+r"""Addresses that show only once a text is read in another way, masked: the last of all looks.
+
+A text is read as its escapes mean it, one upon another (`escape_syntaxes`), as links of gateways
+mean it (`gateway_links`), as people speak (`munged`), and as pages hide addresses (`cloudflare`).
+What is found is replaced in the source, in plain form or with the at sign as it was escaped, so
+that links and programs still work. Most texts show by a few signs that there is nothing to read so.
+Nothing here raises.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from typing import Protocol
+
+from conversation_tracker.core.masking.text import (
+    cloudflare,
+    escape_syntaxes,
+    gateway_links,
+    munged,
+)
+from conversation_tracker.core.masking.text.reading import Piece, Reading
+
+Mask = Callable[[str], str]
+_Edit = tuple[int, int, str]
+
+_TURNS = 3  # in which all is found that overlaps
+_DEEP = 4  # readings upon one another
+
+_TELLING = b"\\\x1b%&;+<[=#"  # one of these is in whatever is escaped
+_ORDINARY = bytes(each for each in range(0x80) if each not in _TELLING)
+_FEWEST = 7  # octets of an address that is spelled
+_SHORT = 256  # characters of a word or a field
+_TELLS = re.compile(r"[\\\x1b%&;+<\[=#\x80-\U0010ffff]")
+_CARETS = ("^[[", "#033[")
+_TERMINAL = ("\x1b", "\x9b", *_CARETS)
+_BACKSLASHED = re.compile(
+    r"\\(?:x[0-9a-f]{2}|u[0-9{-]|'[0-9a-f]|[0-9a-f]{2}|[@._+\-]|[nrt])|\{\\rtf"
+)
+_STYLED = re.compile(r"\\[0-9a-f]{2}")
+_RICH = re.compile(r"\{\\rtf|\\'[0-9a-f]{2}|\\u-?[1-9][0-9]{1,4}(?![0-9a-f])")
+# What one reading does not tell: an escape of an escape.
+_NAMES = "commat|period|lowbar|percnt|bsol|lt|gt|quot|nbsp|lpar|rpar|shy|zwnj|plus|hyphen|dash"
+# Each sign with what tells that it is an escape, and of such as were not looked behind.
+_SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
+    *((sign, None) for sign in _TERMINAL),
+    *((sign, None) for sign in (gateway_links.SIGN, *cloudflare.SIGNS, "srcdoc")),
+    ("\\", _BACKSLASHED),
+    (
+        "&",
+        re.compile(
+            rf"&(?:(?:amp;)+(?:\#[0-9x]|amp;|(?:{_NAMES});)"
+            r"|#0*(?:4[01]|60|62|91|93|12[35]);|#x0*(?:2[89]|3[ce]|[57][bd]);"
+            r"|[lr](?:par|sqb|cub|brac[ek]);|#0*3[78]|#x0*2[56]|#0*92|#x0*5c|percnt|bsol)"
+        ),
+    ),
+    ("%", re.compile(r"%(?:u00|(?:25)*(?:(?:26|5c)[^\s<>]|3d[0-9a-f]{2}))")),
+    ("=2", re.compile(r"=2(?:5[0-9a-f]{2}|6)")),
+    ("+aea", None),
+)
+_TAGGED = re.compile(r"<(?<=[\w@.]<)/?[a-z][^<>]{0,80}>(?>(?:</?[a-z][^<>]{0,80}>){0,8})[\w@.]")
+_ESCAPED_SIGN = re.compile(
+    r"%(?:25)*40|-(?:25)*40|\*(?:25)*40|\\x40|\\u0040|\\u\{0*40\}|\\U00000040|\\100|\\'40"
+    r"|\\u64 ?\??|&(?:amp;)*(?:#0*64|#x0*40|commat);?|=40|\+AEA-|%u0040|\\@",
+    re.IGNORECASE,
+)
+_SIGN = re.compile(r"@|%(?:25)*40|[=+]40|\\(?:u00|x)40", re.IGNORECASE)
+_STYLED_SIGN = re.compile(r"\\0{0,4}40(?:\r\n|\s)?")
+_PERCENT = re.compile(r"%((?:25)*)[0-9a-f]{2}", re.IGNORECASE)
+
+
+class _Finder(munged.KnownAddresses, Protocol):
+    """What knows the addresses of a mask, as `Masker` does."""
+
+    def hits(self, text: str) -> list[_Edit]: ...
+
+
+def may_hide(data: bytes, mask: Mask) -> bool:
+    """Tell cheaply whether `mask_readings` might change text whose ASCII stands as these bytes."""
+    if len(data) < _FEWEST:
+        return False
+    finder: _Finder | None = getattr(mask, "finder", None)
+    if finder is None or not finder.labels:
+        return False
+    low = _lower_case(data.decode("utf-8", "replace"))
+    if data.translate(None, _ORDINARY) and (_is_deep(low, finder.labels) or _is_tagged(low)):
+        return True
+    return munged.may_hold_munged(low, finder)
+
+
+def mask_readings(text: str, mask: Mask, *, tagged: bool = True) -> str:
+    """Mask what only shows in other readings of a text.
+
+    Args:
+        text: decoded text, or HTML source, with what stands in clear masked already.
+        mask: gives a text with addresses replaced. Without an attribute `finder`, as
+            `Masker` and `View` have, nothing is looked for.
+        tagged: tags are looked behind here; nobody did before.
+
+    Returns:
+        The text; the same object if nothing changed.
+    """
+    finder: _Finder | None = getattr(mask, "finder", None)
+    if finder is None or not finder.labels:
+        return text
+    low = _lower_case(text)
+    plain = len(low) < _SHORT and _TELLS.search(low) is None
+    if plain and not any(label in low for label in finder.labels):
+        return text
+    again = partial(_mask_whole, mask=mask, finder=finder)
+    if gateway_links.SIGN in low or any(sign in low for sign in cloudflare.SIGNS):
+        text = cloudflare.mask_cfemail(gateway_links.mask_version_3(text, again), again)
+        low = _lower_case(text)
+    escaped = _is_deep(low, finder.labels) or (tagged and _is_tagged(low))
+    if not escaped and not munged.may_hold_munged(low, finder):
+        return text
+    return _mask_readings(text, finder, tagged=tagged)
+
+
+def _mask_readings(text: str, finder: _Finder, *, tagged: bool) -> str:
+    for _ in range(_TURNS):
+        found = list(_find_edits(text, finder, tagged=tagged))
+        if not found:
+            break
+        text = _apply(text, found)
+    return text
+
+
+def _mask_whole(text: str, mask: Mask, finder: _Finder) -> str:
+    """Mask a text that was hidden in another, once more in every reading but those."""
+    return _mask_readings(mask(text), finder, tagged=True)
+
+
+def _lower_case(text: str) -> str:
+    return text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
+
+
+def _find_edits(text: str, finder: _Finder, *, tagged: bool) -> Iterator[_Edit]:
+    low = _lower_case(text)
+    yield from _find_munged_edits(Reading(text), finder)
+    families = []
+    if _is_deep(low, finder.labels):
+        families.append(escape_syntaxes.COMMON)
+        if _STYLED.search(low):
+            families.append(escape_syntaxes.STYLE)
+        if _RICH.search(low):
+            families += escape_syntaxes.RICH, escape_syntaxes.RICH_LINES
+    if tagged and _is_tagged(low):
+        families.append(escape_syntaxes.TAGGED)
+    for family in families:
+        yield from _unescape(text, family, finder)
+
+
+def _unescape(text: str, family: escape_syntaxes.Family, finder: _Finder) -> Iterator[_Edit]:
+    """Read a text as one family of escapes means it, as often as that tells more."""
+    pieces = _find_pieces(text, family)
+    reading = Reading(text)
+    for _ in range(_DEEP):
+        reading = Reading(reading, pieces)
+        if not reading:
+            return
+        pieces = _find_pieces(reading.text, family)
+        # What an escape touches is told by the next reading.
+        begins, ends = {start for start, _, _ in pieces}, {end for _, end, _ in pieces}
+        for start, end, new in finder.hits(reading.text):
+            if end not in begins and start not in ends:
+                sign = _sign_of(reading.text, start, end)
+                shown = reading.text[slice(*sign)] if sign else "@"
+                yield _edit(text, reading, start, end, sign, new.replace(shown.lower(), "@"))
+        yield from _find_munged_edits(reading, finder)
+
+
+def _find_pieces(text: str, family: escape_syntaxes.Family) -> list[Piece]:
+    found = escape_syntaxes.find_pieces(text, family)
+    if gateway_links.SIGN in text.lower():
+        found = sorted([*found, *gateway_links.find_pieces(text)])
+    return found
+
+
+def _find_munged_edits(reading: Reading, finder: _Finder) -> Iterator[_Edit]:
+    for each in munged.find_munged(reading.low, finder):
+        yield _edit(reading.source, reading, each.start, each.end, each.sign, each.new)
+
+
+def _sign_of(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Find the only at sign, or escape of one, in an address."""
+    found = [match.span() for match in _SIGN.finditer(text, start, end)]
+    return found[0] if len(found) == 1 else None
+
+
+def _edit(
+    source: str, reading: Reading, start: int, end: int, sign: tuple[int, int] | None, new: str
+) -> _Edit:
+    """Write an address that was found in a reading into its source."""
+    first, last = reading.span(start, end)
+    written = source[slice(*reading.span(*sign))] if sign is not None else ""
+    return first, last, _put_sign(new, written) + _find_rest(source[first:last])
+
+
+def _put_sign(new: str, written: str) -> str:
+    """Write an alias with its at sign as the source had it, if that was one escape."""
+    local, at, domain = new.rpartition("@")
+    if not at or written == "@":
+        return new
+    if _ESCAPED_SIGN.fullmatch(written):
+        if written.startswith("-"):  # where a hyphen is the sign of an escape
+            local, domain = (
+                each.replace("-", "-2D").replace("_", "-5F") for each in (local, domain)
+            )
+        return local + written + domain
+    if _STYLED_SIGN.fullmatch(written):
+        return f"{local}\\40 {domain}"
+    if percent := _PERCENT.match(written):
+        return f"{local}%{percent[1]}40{domain}"
+    return new
+
+
+def _find_rest(source: str) -> str:
+    """Give what stays behind an alias of what stood inside the address: tags, changes of state."""
+    if "<" not in source and not any(sign in source for sign in _TERMINAL):
+        return ""
+    return "".join(escape_syntaxes.iter_kept(source))
+
+
+def _apply(text: str, edits: list[_Edit]) -> str:
+    """Do edits; of those that overlap, the first and longest."""
+    pieces: list[str] = []
+    done = 0
+    for start, end, new in sorted(edits, key=lambda each: (each[0], -each[1])):
+        if start >= done:
+            pieces += text[done:start], new
+            done = end
+    return "".join(pieces) + text[done:]
+
+
+def _is_tagged(low: str) -> bool:
+    return "<" in low and "@" in low and _TAGGED.search(low) is not None
+
+
+def _is_deep(low: str, labels: Collection[str]) -> bool:
+    """Tell cheaply whether a lower-cased text has escapes that were not looked behind."""
+    for sign, pattern in _SIGNS_OF_MORE:
+        if sign in low and (pattern is None or pattern.search(low) is not None):
+            return True
+    return escape_syntaxes.holds_composed(low) or _is_escaped_before(low, labels)
+
+
+def _is_escaped_before(low: str, labels: Collection[str]) -> bool:
+    """Tell whether what stands before a label is escaped."""
+    for sign in (";", "\\n"):
+        if sign in low and any(sign + label in low for label in labels):
+            return True
+    if "%" not in low:
+        return False
+    for label in labels:
+        at = low.find(label)
+        while at >= 0:
+            if low[max(0, at - 3) : at - 2] == "%":
+                return True
+            at = low.find(label, at + len(label))
+    return False

@@ -1,0 +1,189 @@
+"""The reader's own alias, made their address again in running text: where a person reads it.
+
+Only an alias that stands whole and in clear is one. In a link it stays: links are a run without
+blanks that has `://`, `www.`, `mailto:`, a path or a query, as it is written or percent-encoded,
+or a run that goes on with such a one in angle brackets (RFC 3986 appendix C). What is text, and in
+which form, is not known here. Nothing here raises.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+from conversation_tracker.core.base.limits import UNLIMITED
+from conversation_tracker.core.masking.text.address_forms import goes_on
+from conversation_tracker.core.masking.text.flowed import SOFT_BREAKS
+from conversation_tracker.core.masking.text.links import apply_edits
+
+Span = tuple[int, int]
+
+_LINK = re.compile(
+    r"://|www\.|mailto:|/|\\\\|%[0-9a-f]{2}|&\w+="
+    r"|\.\w[\w\-]{0,62}\.?(?::[0-9]{1,5})?#"  # a host, and what a page's own scripts read
+    # Schemes that call people, or name them, without slashes.
+    r"|\b(?:sips?|xmpp|pres|acct|callto|skype|facetime|facetime-audio|imessage|msnim|ymsgr|aim"
+    r"|gtalk|matrix|javascript|urn|cid|mid|view-source):",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"\w")
+_BLANK = re.compile(r"\s")
+_ANGLED = re.compile(
+    r"<(?:URL:)?(?:[a-z][a-z0-9+.\-]{0,30}://|www\.|mailto:)[^<>]*+\Z", re.IGNORECASE
+)
+_NEAR = 2048  # characters before a run that are looked at for its bracket
+_JOINING = "._+-"
+
+
+class Unmasker:
+    """Replaces one reader's aliases in what they read.
+
+    Args:
+        aliases: the reader's aliases in lower case, ASCII.
+        marks: for each form of them, what stands in every one of that form, in lower case.
+        own: the reader's address.
+        check: raises when the time for the message is over.
+    """
+
+    def __init__(
+        self,
+        aliases: Iterable[str],
+        marks: Iterable[str],
+        own: str,
+        check: Callable[[], None] = UNLIMITED.check,
+    ) -> None:
+        self._aliases = tuple(aliases)
+        self._marks = tuple(mark.encode("ascii") for mark in marks)
+        self.own = own
+        self.check = check
+
+    def possible(self, raw: bytes) -> bool:
+        """Tell cheaply whether an alias may stand in text whose ASCII stands as these bytes."""
+        low = raw.lower()
+        return any(mark in low for mark in self._marks)
+
+    def may_stand_in(self, text: str) -> bool:
+        """Tell the same of text that is decoded."""
+        low = text.lower()
+        return any(mark.decode() in low for mark in self._marks)
+
+    def __call__(self, text: str) -> str:
+        """Give running text as the reader sees it; the same object where nothing changes."""
+        spans = self.find(text)
+        return apply_edits(text, [(start, end, self.own) for start, end in spans])
+
+    def find(self, shown: str, edges: Collection[int] = (), *, begun: bool = False) -> list[Span]:
+        """Find the aliases in running text that are in no link.
+
+        Args:
+            shown: the text.
+            edges: places in it where a word ends although no blank is there.
+            begun: its first run began in what stands before.
+
+        Returns:
+            Their spans, in order.
+        """
+        # Lower case would make two characters of this one.
+        low = shown.lower() if shown.isascii() else shown.replace("\u0130", "i").lower()
+        spans = sorted(self._find_places(low, edges))
+        read: list[Span] = []
+        done = first = 0
+        while first < len(spans):
+            self.check()
+            start, end = _find_run(shown, done, spans[first])
+            last = first
+            while last < len(spans) and spans[last][0] < end:
+                last += 1
+            group = spans[first:last]
+            if not (begun and start == 0) and not _is_link(shown, start, end, group):
+                read += group
+            first, done = last, end
+        return read
+
+    def _find_places(self, low: str, edges: Collection[int]) -> Iterator[Span]:
+        for alias in self._aliases:
+            at = low.find(alias)
+            while at >= 0:
+                end = at + len(alias)
+                if (at in edges or _begins(low, at)) and (end in edges or not goes_on(low, end)):
+                    yield at, end
+                at = low.find(alias, end)
+
+
+class RunningText:
+    """Running text that is read piece by piece, in order.
+
+    Args:
+        flowed: it is in the format "flowed" (RFC 3676).
+        delsp: the blank of a soft line break is no part of the text.
+    """
+
+    def __init__(self, *, flowed: bool = False, delsp: bool = False) -> None:
+        self._flowed = flowed
+        self._delsp = delsp
+        self._begun = False
+
+    def show(self, text: str, unmasker: Unmasker) -> str:
+        """Give the next piece of the text as the reader sees it."""
+        flows = self._flowed and SOFT_BREAKS.search(text) is not None
+        spans = [] if flows and self._delsp else unmasker.find(text, begun=self._begun)
+        if flows:
+            spans = sorted({*spans, *self._find_across_breaks(text, unmasker)})
+        if text:
+            self._begun = not text[-1].isspace()
+        return apply_edits(text, [(start, end, unmasker.own) for start, end in spans])
+
+    def _find_across_breaks(self, text: str, unmasker: Unmasker) -> Iterator[Span]:
+        """Find what stands in one run only once soft line breaks are taken out."""
+        breaks = [match.span() for match in SOFT_BREAKS.finditer(text)]
+        joined = SOFT_BREAKS.sub("", text)
+        number = gone = 0
+        for start, end in unmasker.find(joined, begun=self._begun):
+            while number < len(breaks) and breaks[number][0] - gone <= start:
+                gone += breaks[number][1] - breaks[number][0]
+                number += 1
+            first = start + gone
+            while number < len(breaks) and breaks[number][0] - gone < end:
+                gone += breaks[number][1] - breaks[number][0]
+                number += 1
+            parted = end + gone - first > end - start
+            if self._delsp or parted:
+                yield first, end + gone
+
+
+def _find_run(shown: str, done: int, span: Span) -> Span:
+    """Give the run without blanks that a span stands in; none begins before `done`."""
+    before = _BLANK.search(shown[done : span[0]][::-1])
+    after = _BLANK.search(shown, span[1])
+    start = span[0] - before.start() if before else done
+    return start, after.start() if after else len(shown)
+
+
+def _is_link(shown: str, start: int, end: int, spans: list[Span]) -> bool:
+    """Tell whether a run is a link, whatever is in the aliases that stand in it."""
+    pieces: list[str] = []
+    at = start
+    for first, last in spans:
+        pieces.append(shown[at:first])
+        at = last
+    rest = "x".join([*pieces, shown[at:end]])
+    if _LINK.search(rest) is not None:
+        return True
+    # A question mark before nothing but other marks ends a sentence.
+    query = rest.find("?")
+    if query >= 0 and _WORD.search(rest, query) is not None:
+        return True
+    return _ANGLED.search(shown[max(0, start - _NEAR) : start]) is not None
+
+
+def _begins(low: str, at: int) -> bool:
+    """Tell whether an address can begin here, rather than go on."""
+    before = low[at - 1 : at] if at else ""
+    if not before or before not in _JOINING:
+        return not (before and _joins(before))
+    return at < 2 or not _joins(low[at - 2])
+
+
+def _joins(character: str) -> bool:
+    """Tell whether a character belongs to a word; scripts without case use no blanks."""
+    if character.isascii():
+        return character.isalnum()
+    return character.lower() != character.upper()

@@ -1,0 +1,362 @@
+"""What is to happen to a message: the rules, as one pure function from values to a plan.
+
+`find_refusal` looks at the message alone, `read_order_number` tells whether a store's own mail
+names an order, `plan` does the rest once the conversations are known. No clock, no randomness of
+its own, no I/O: fresh tokens come from the caller. A message that cannot be masked is refused with
+554 5.6.0; nothing here raises over what a message holds.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from conversation_tracker.core.base.delta import make_delta
+from conversation_tracker.core.base.limits import Overdue
+from conversation_tracker.core.base.octets import LARGE
+from conversation_tracker.core.masking.part import message_body
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.address import find_mailboxes
+from conversation_tracker.core.model.alias import find_domain
+from conversation_tracker.core.model.conversation import (
+    Conversation,
+    MappedId,
+    Participant,
+    Store,
+    TooManyParticipants,
+)
+from conversation_tracker.core.model.first_pass import Verdict
+from conversation_tracker.core.model.message import INTERNAL, Arrival, Message
+from conversation_tracker.core.model.plan import UNTOUCHED, Plan, Record
+from conversation_tracker.core.rules import claims, joining
+from conversation_tracker.core.rules.authentication import find_verdict
+from conversation_tracker.core.rules.recording import make_record
+from conversation_tracker.core.scanning.scan import Scanner
+from conversation_tracker.core.syntax.encoded_words import decode_words
+from conversation_tracker.core.views import copies
+from conversation_tracker.core.views.view import View
+
+HOP_LIMIT = 5
+"""How often a message may go through a tracker."""
+
+MakeToken = Callable[[], str]
+
+_NUMBER = 200
+
+
+class UnusableNumber(ValueError):
+    """The store's order header names no order."""
+
+
+def find_refusal(message: Message, alias_domains: Collection[str]) -> replies.Reply | None:
+    """Tell whether a message must not pass, whoever it is for.
+
+    A From in an alias domain is never a participant: the signer behind us signs what carries it,
+    so it is only ever ours. With our hop header it came back, without it is forged.
+
+    Args:
+        message: the message.
+        alias_domains: all alias domains.
+
+    Returns:
+        The reply to refuse it with, or None.
+    """
+    if message.hops >= HOP_LIMIT:
+        return replies.LOOP
+    authors = [
+        m.address
+        for value in message.values(b"from")
+        for m in find_mailboxes(value, message.limits.check)
+    ]
+    ours = any(
+        address is not None and find_domain(address.domain, alias_domains)
+        for address in (*authors, message.author)
+    )
+    # What we cannot read, a signer might.
+    if None in authors:
+        raw = b" ".join(message.values(b"from")).lower()
+        ours = ours or any(domain.encode("ascii") in raw for domain in alias_domains)
+    if not ours:
+        return None
+    return replies.LOOP if message.hops else replies.FORGED_SENDER
+
+
+def find_own_store(message: Message, stores: Mapping[str, Store]) -> Store | None:
+    """Tell whose own mail a message is.
+
+    Args:
+        message: the message.
+        stores: the stores by each of their sender domains.
+
+    Returns:
+        The store, if the client is trusted, may hand in its mail, and the author is in one of its
+        sender domains.
+    """
+    if not message.arrival.trusted or message.arrival.split or message.author is None:
+        return None
+    store = stores.get(message.author.domain)
+    return store if store is not None and _submits(message.arrival, store) else None
+
+
+def drop_false_trust(message: Message, stores: Mapping[str, Store]) -> Message:
+    """Trust nobody who writes as a store whose mail they may not hand in.
+
+    What they say is then a claim like any stranger's.
+
+    Args:
+        message: the message.
+        stores: the stores by each of their sender domains.
+
+    Returns:
+        The message; the same object where nothing changes.
+    """
+    arrival = message.arrival
+    if not arrival.trusted:
+        return message
+    claimed = [stores.get(author.domain) for author in message.authors]
+    if all(store is None or _submits(arrival, store) for store in claimed):
+        return message
+    return replace(message, arrival=replace(arrival, trusted=False))
+
+
+def _submits(arrival: Arrival, store: Store) -> bool:
+    return not store.submitters or arrival.user in store.submitters
+
+
+def read_order_number(message: Message, store: Store) -> str | None:
+    """Read the order's number from the store's order header.
+
+    Args:
+        message: the store's own mail.
+        store: the store.
+
+    Returns:
+        The number, None if there is no such header.
+
+    Raises:
+        UnusableNumber: it is empty, or too long. What was meant to be masked must not leave as it
+            is.
+    """
+    value = message.first(store.order_header.encode("ascii").lower())
+    if value is None:
+        return None
+    number = decode_words(value).strip()
+    if not 0 < len(number) <= _NUMBER:
+        raise UnusableNumber
+    return number
+
+
+def pass_through(message: Message, stores: Mapping[str, Store] | None = None) -> Plan:
+    """Plan for mail that is none of our business: all of it stays, but what only we may write.
+
+    Args:
+        message: the message.
+        stores: the stores by each of their sender domains: from a stranger's mail to a store, its
+            order header goes, since the store's systems sort by it.
+    """
+    gone = set() if message.arrival.split else set(INTERNAL)
+    if stores and not message.arrival.trusted:
+        to = {r.address.domain for r in message.recipients if r.address is not None}
+        gone |= {stores[each].order_header.lower().encode("ascii") for each in to & stores.keys()}
+    if not any(header.key in gone for header in message.headers):
+        return UNTOUCHED
+    values = [None if header.key in gone else header.value for header in message.headers]
+    return Plan(edits=tuple(copies.edit_headers(message, values)))
+
+
+def plan(
+    message: Message,
+    conversations: Sequence[Conversation],
+    make_token: MakeToken,
+    own: Store | None = None,
+    known: Mapping[str, MappedId] | None = None,
+    authserv_id: str = "",
+    alias_domains: Collection[str] = (),
+    secret: bytes = b"",
+) -> Plan:
+    """Decide what happens to a message.
+
+    Args:
+        message: the message; its recipients name the conversations they belong to.
+        conversations: the conversations of its recipients, or the one a store's own mail names.
+        mint: gives a fresh random token, 32 hexadecimal digits.
+        own: the store whose own mail it is.
+        known: the message identifiers of ours in it, by themselves.
+        authserv_id: whose Authentication-Results to believe, "" for nobody's.
+        alias_domains: all alias domains; nobody joins with an address in one.
+        secret: what the first pass signs its findings with.
+
+    Returns:
+        The plan.
+    """
+    if not conversations:
+        return pass_through(message)
+    if message.author is None:
+        return Plan(reply=replies.NO_SENDER)
+    if message.arrival.split and len(message.recipients) > 1:
+        # The splitter's transport does not split; passing this on would go round for ever.
+        return Plan(reply=replies.TRY_LATER)
+    try:
+        found = find_verdict(message, authserv_id)
+        if any(claims.is_unwelcome(message, conversation, found) for conversation in conversations):
+            return Plan(reply=replies.SENDER_REFUSED)
+        domains = frozenset(alias_domains)  # itself, where it is one
+        # There may be thousands: no copy of them is made for a message.
+        if lacking := {each.order.alias_domain for each in conversations} - domains:
+            domains |= lacking
+        case = _Case(message, make_token, own, known or {}, found, domains, secret)
+        return _plan(case, conversations)
+    except _Gone:
+        return Plan(reply=replies.EXPIRED_ALIAS)
+    except _Unknown:
+        return Plan(reply=replies.TRY_LATER)
+    except TooManyParticipants:
+        return Plan(reply=replies.TOO_MANY_PARTICIPANTS)
+    except Overdue as over:
+        return Plan(reply=replies.TOO_SLOW if over.hopeless else replies.TRY_LATER)
+    except (message_body.TooComplex, message_body.Unmaskable, copies.AddressLeak, _Unreadable):
+        return Plan(reply=replies.CANNOT_MASK)
+
+
+class _Gone(ValueError):
+    """A recipient's address has been erased meanwhile."""
+
+
+class _Unknown(ValueError):
+    """A recipient of the conversation is not in it any more: nobody must be passed over."""
+
+
+class _Unreadable(ValueError):
+    """Whoever gets a copy, or wrote it, has no address."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A message with what is known of it, on its way through the rules."""
+
+    message: Message
+    make_token: MakeToken
+    own: Store | None
+    known: Mapping[str, MappedId]
+    verdict: Verdict
+    alias_domains: frozenset[str]
+    secret: bytes
+
+
+_Group = tuple[Conversation, list[Participant], Scanner]
+
+
+def _plan(case: _Case, conversations: Sequence[Conversation]) -> Plan:
+    message = case.message
+    if any(r.is_outsider and r.address is None for r in message.recipients):
+        raise _Unreadable
+    outsiders = [r.address for r in message.recipients if r.is_outsider and r.address is not None]
+    groups: list[_Group] = []
+    for number, conversation in enumerate(conversations):
+        gathered = joining.gather(
+            message,
+            conversation,
+            outsiders if number == 0 else [],
+            case.make_token,
+            case.verdict,
+            case.own,
+            case.alias_domains,
+        )
+        to = _find_recipients(message, gathered, outsiders=number == 0)
+        if any(participant.address is None for participant in to):
+            raise _Gone
+        scanner = copies.make_scanner(gathered, to[0] if to else None, message.limits)
+        groups.append((gathered, to, scanner))
+    records = tuple(
+        _make_record(case, before, *group, several=len(groups) > 1)
+        for before, group in zip(conversations, groups, strict=True)
+    )
+    if len(message.recipients) > 1:
+        for group in groups:
+            _rehearse(case, *group)
+        edits = tuple(
+            copies.edit_for_several(
+                message, [each for each, *_ in groups], case.verdict, case.secret
+            )
+        )
+        return Plan(edits=edits, records=records, split=True)
+    first, to, scanner = groups[0]
+    view = View(first, to[0], case.known, case.alias_domains, message.limits)
+    protected = _is_protected(case, first)
+    make = partial(copies.edit_for_one, message, to=to[0], scanner=scanner, protected=protected)
+    edits = copies.make_safe_copy(message, view, scanner, make)
+    records = (replace(records[0], shown=tuple(view.disclosures)), *records[1:])
+    return Plan(edits=edits, records=records, bounces_to=None if message.null else to[0].token)
+
+
+def _rehearse(
+    case: _Case, conversation: Conversation, people: Sequence[Participant], scanner: Scanner
+) -> None:
+    """Make copies as the second pass will, and let no message go there that it would refuse."""
+    message = case.message
+    # What cannot be masked is somebody's address, and one of two is not theirs.
+    for number, reader in enumerate(people[:2]):
+        if number:
+            scanner = copies.make_scanner(conversation, reader, message.limits)
+        view = View(conversation, reader, case.known, case.alias_domains, message.limits)
+        protected = _is_protected(case, conversation)
+        make = partial(copies.edit_content, message, scanner=scanner, protected=protected)
+        copies.make_safe_copy(message, view, scanner, make)
+
+
+def _is_protected(case: _Case, conversation: Conversation) -> bool:
+    """Tell whether the author is a person to protect; who only claims to be the store is one."""
+    author = _find_author(case.message, conversation)
+    return author.role != "store" or author.token in conversation.hard_only
+
+
+def _make_record(
+    case: _Case,
+    before: Conversation,
+    after: Conversation,
+    to: Sequence[Participant],
+    scanner: Scanner,
+    *,
+    several: bool,
+) -> Record:
+    flagged = claims.has_false_claim(case.message, before, case.verdict)
+    found = make_record(
+        case.message,
+        after,
+        _find_author(case.message, after),
+        [(participant, case.make_token()) for participant in to],
+        "flagged" if flagged else case.verdict,
+        scanner,
+        case.alias_domains,
+        own=case.own is not None and case.own.name == before.store.name,
+    )
+    if several and len(found.raw) > LARGE:
+        # All of them wait until the last is made: what they share must not lie there for each.
+        shared = make_delta(case.message.body, found.raw, case.message.limits.check)
+        return found if shared is None else replace(found, raw=shared)
+    return found
+
+
+def _find_recipients(
+    message: Message, conversation: Conversation, *, outsiders: bool
+) -> list[Participant]:
+    """Give the participants of one conversation that a message goes to, each once."""
+    found: dict[str, Participant] = {}
+    for recipient in message.recipients:
+        participant = None
+        if recipient.order == conversation.order.id and recipient.token is not None:
+            participant = conversation.find_by_token(recipient.token)
+        elif recipient.is_outsider and outsiders and recipient.address is not None:
+            participant = conversation.find_owner(recipient.address)
+        elif recipient.order != conversation.order.id:
+            continue
+        if participant is None:
+            raise _Unknown
+        found.setdefault(participant.token, participant)
+    return list(found.values())
+
+
+def _find_author(message: Message, conversation: Conversation) -> Participant:
+    participant = conversation.find_owner(message.author) if message.author is not None else None
+    if participant is None:
+        raise _Unreadable
+    return participant

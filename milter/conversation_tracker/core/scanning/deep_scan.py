@@ -1,0 +1,37 @@
+"""Whom a text names in words, or once it is read otherwise than most programs do, for the scan.
+
+Nothing here raises, but what the time for a message raises.
+"""
+
+from collections.abc import Callable, Iterator
+
+from conversation_tracker.core.scanning import munged, rare_spellings
+from conversation_tracker.core.scanning.address_matcher import AddressMatcher
+
+
+def find_owners(
+    text: str,
+    low: str,
+    read: str,
+    watch: AddressMatcher,
+    check: Callable[[], None],
+    *,
+    markup: bool = False,
+) -> Iterator[str]:
+    """Go through the tokens of those whose address a text shows so.
+
+    Args:
+        text: the text.
+        low: the same in lower case.
+        read: the last of its readings that were looked at already (`decodings.readings`).
+        watch: knows whom to look for.
+        check: raises when the time for the message is over.
+        markup: it is HTML, and `read` has no tags inside words.
+    """
+    yield from munged.find_owners(low, watch, check)
+    if read != low:
+        yield from munged.find_owners(read, watch, check)
+    for other in rare_spellings.iter_readings(text, low, read, markup=markup):
+        check()
+        yield from watch.find(other)
+        yield from munged.find_owners(other, watch, check)

@@ -1,0 +1,192 @@
+r"""What of a text nobody reads: links, markup, and all that reaches other people's machines.
+
+The reader's own address is looked for there: where the sender did not write it, it must not be.
+Written apart from the code that masks; broken markup is read simply here, so it may be taken for
+more than it is, and never refuses a message. Time is linear. Nothing here raises.
+"""
+
+import re
+from collections.abc import Iterator
+
+from conversation_tracker.core.scanning import content_lines, decodings
+
+IDENTIFIERS = frozenset(b"message-id in-reply-to references content-id resent-message-id".split())
+"""Fields in which the reader's own identifiers are theirs again, addresses in them as well."""
+READ = frozenset(
+    b"""
+    from sender reply-to to cc bcc apparently-to errors-to subject comments
+    resent-from resent-sender resent-reply-to resent-to resent-cc resent-bcc
+    mail-followup-to mail-reply-to
+    disposition-notification-to return-receipt-to x-confirm-reading-to x-pmrqc
+    """.split()
+)
+"""Fields that a person reads, links in them apart."""
+
+_SURE = ("/", "www.", "mailto:", "\\\\")
+_SIGNS = (*_SURE, "?", "%", "&", "#", ":")
+_ESCAPED = re.compile(r"%[0-9a-f]{2}|&\w+=")
+_FRAGMENT = re.compile(r"\.[\w-]{1,63}\.?(?::\d{1,5})?#")
+_CALLING = re.compile(
+    r"\b(?:acct|aim|callto|cid|facetime(?:-audio)?|gtalk|imessage|javascript|matrix|mid|msnim|pres"
+    r"|sips?|skype|urn|view-source|xmpp|ymsgr):"
+)
+_BLANK = re.compile(r"\s")
+_WORD = re.compile(r"\w")
+# Such a link may go on in the next line (RFC 3986 appendix C).
+_ANGLED = re.compile(r"<(?:url:)?(?:[a-z][a-z0-9+.-]{0,30}://|www\.|mailto:)[^<>]*+", re.IGNORECASE)
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
+_FIELD = re.compile(r"([!-9;-~]{1,100})[ \t]*:")
+_ELEMENTS = "script|style|textarea|select|xmp|iframe|noembed|noframes|noscript|datalist|plaintext"
+_TAG = r"(?>(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*)>"
+_MARKUP = re.compile(
+    rf"<(?:!--.*?(?:-->|\Z)|!\[CDATA\[.*?(?:\]\]>|\Z)|({_ELEMENTS})\b.*?(?:</\1\b[^>]*+>?|\Z)"
+    r"|option\b.*?(?:</(?:option|select)\b[^>]*+>?|\Z)"
+    rf"|(?P<inline>/?(?:a|abbr|b|code|em|font|i|small|span|strong|u|wbr)(?=[\s/>]){_TAG})"
+    rf"|[a-z!?/]{_TAG}|[a-z!?/][^>]*+>?)",
+    re.IGNORECASE | re.DOTALL,
+)
+_PEOPLE = re.compile(r"(?:[a-z0-9-]+\.)?(?:organizer|attendee)[;:]", re.IGNORECASE)
+_THEIRS = re.compile(
+    r";(?:sent-by|delegated-from|delegated-to|member|email)="
+    r"(?>(?:mailto:|[\w.+@-]+|\"mailto:[\w.+@-]+\"|[\",])*)(?=[;:])",
+    re.IGNORECASE,
+)
+# As of IDENTIFIERS: the reader's own are theirs again.
+_NAMING = re.compile(r"(?:[a-z0-9-]+\.)?(?:uid|related-to)[;:]", re.IGNORECASE)
+_EXTRA = re.compile(r";x-[^;:]*", re.IGNORECASE)
+_HEAD = re.compile(r"(?>(?:[^\":]|\"[^\"]*\")*):")
+_PARAMETER = re.compile(r";[^=;]*=((?>(?:[^\";]|\"[^\"]*\")*))")
+_ITEM = re.compile(r"(?>(?:[^\",]|\"[^\"]*\")+)")
+_MAILTO = re.compile(r"[\s\"]*mailto:", re.IGNORECASE)
+
+
+def extract_links(text: str, local: str = "") -> str:
+    """Give the links in a running text.
+
+    Args:
+        text: the text.
+        local: the local part of the reader's address, whose signs make no link.
+    """
+    return " ".join(_find_links(text, local))
+
+
+def _find_links(text: str, local: str) -> Iterator[str]:
+    yield from _ANGLED.findall(text)
+    low = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
+    whose = f"{local}@"
+    done: set[int] = set()
+    for sign in _SIGNS:
+        at, last = low.find(sign), 0
+        while at >= 0:
+            before = _BLANK.search(low[last:at][::-1])
+            start = at - before.start() if before else last
+            after = _BLANK.search(low, at)
+            last = after.start() if after else len(low)
+            if start not in done:
+                done.add(start)
+                if _is_link(low[start:last].replace(whose, "x@") if local else low[start:last]):
+                    yield text[start:last]
+            at = low.find(sign, last)
+
+
+def _is_link(run: str) -> bool:
+    if any(sign in run for sign in _SURE) or _ESCAPED.search(run) is not None:
+        return True
+    if _FRAGMENT.search(run) is not None or _CALLING.search(run) is not None:
+        return True
+    query = run.find("?")
+    return query >= 0 and _WORD.search(run, query) is not None
+
+
+def extract_from_page(source: str, local: str = "") -> str:
+    """Give what is no text of a page, and the links in its text; arguments of `extract_links`."""
+    markup: list[str] = []
+    text: list[str] = []
+    at = 0
+    for found in _MARKUP.finditer(source):
+        text.append(source[at : found.start()])
+        if found["inline"] is None:
+            text.append("\n")
+        markup.append(found[0])
+        at = found.end()
+    text.append(source[at:])
+    return " ".join([*markup, extract_links(decodings.decode_references("".join(text)), local)])
+
+
+def extract_from_calendar(text: str, local: str = "") -> str:
+    """Give what of a calendar says not who takes part; arguments as for `extract_links`."""
+    found: list[str] = []
+    for line in content_lines.unfold(text).splitlines():
+        if _NAMING.match(line) is not None:
+            continue
+        if _PEOPLE.match(line) is None:
+            found.append(_THEIRS.sub("", line))
+        else:
+            found += _EXTRA.findall(line)
+            found.append(extract_links(_extract_uris(line), local))
+    return "\n".join(found)
+
+
+def _extract_uris(line: str) -> str:
+    """Give what a line about people says, without `mailto:` where a value begins with it."""
+    head = _HEAD.match(line)
+    if head is None:
+        return line
+    values = [line[head.end() :]]
+    for given in _PARAMETER.findall(line[: head.end() - 1]):
+        values += _ITEM.findall(given)
+    return " ".join([value[_find_begin(value) :] for value in values])
+
+
+def _find_begin(value: str) -> int:
+    found = _MAILTO.match(value)
+    return found.end() if found else 0
+
+
+def extract_from_fields(block: str, local: str = "") -> str:
+    """Give what of header fields is no text; arguments as for `extract_links`.
+
+    Args:
+        block: fields with their line ends and folds, and lines that are none.
+        local: as for `extract_links`.
+    """
+    found: list[str] = []
+    begun = False  # a line that is no field is content to the masking before, and in doubt after
+    for line in _FOLD.sub("", block).split("\n"):
+        name = _FIELD.match(line)
+        begun = begun or name is not None
+        key = name[1].lower().encode("latin-1", "replace") if name else b""
+        if name is None or key in READ:
+            value = line[name.end() :] if name else line
+            found.append(
+                value
+                if name is None and begun
+                else extract_links(decodings.decode_encoded_words(value), local)
+            )
+        elif key not in IDENTIFIERS:
+            found.append(line)
+    return "\n".join(found)
+
+
+def extract(type: str, text: str, local: str = "") -> str:
+    """Give what of a part's text nobody reads.
+
+    Args:
+        type: its media type in lower case.
+        text: its decoded text.
+        local: as for `extract_links`.
+    """
+    if type == "text/plain" and not begins_calendar(text):
+        return extract_links(text, local)
+    if type == "text/html":
+        return extract_from_page(text, local)
+    if type in ("text/rfc822-headers", "message/global-headers"):
+        return extract_from_fields(text, local)
+    if "calendar" in type or type.endswith("/ics") or begins_calendar(text):
+        return extract_from_calendar(text, local)
+    return text
+
+
+def begins_calendar(text: str) -> bool:
+    """Tell whether a text begins as a calendar does, whatever its type says."""
+    return text[:64].lstrip("\ufeff \t\r\n").lower().startswith("begin:vcalendar")

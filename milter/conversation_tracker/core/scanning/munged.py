@@ -1,0 +1,225 @@
+r"""Addresses written as people say them, for the final scan: `john (at) doe [dot] example`.
+
+What is before the first label of a domain is brought to a simple form: no tags, one blank for each
+run of blanks, line ends and marks of quoted text. If that ends with what stands for an at sign, the
+words before it and the words from the label on are joined at their dots and looked up. Written
+apart from the masking code. Time is linear. Nothing here raises.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Protocol
+
+_BEFORE, _BEHIND, _NEAR = 220, 300, 72
+_MANY = 64  # labels from which on what stands for an at sign is looked for
+_TAG = re.compile(r"<(?!(?:at|dot)>)/?[a-z][a-z0-9:_-]{0,40}(?:\s[^<>]{0,200}|/)?>")
+_QUOTING = re.compile(
+    r"(?:\r?\n|\r|\\n)(?:[ \t]{0,8}(?:[a-z]{0,3}(?:[>|]|&gt;)|[:;%#*](?=[ \t])))*"
+)
+_BLANKS = re.compile(r"(?:[ \t\r\n\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;)+")
+_OPENING, _CLOSING = r"(?:[\[({<]|&lt;){1,3}", r"(?:[\])}>]|&gt;){1,3}"
+_LINES = r"[*_~-]{1,3}"
+_SAYS_AT = "at|\u00e4t|aet|arrobas?|arobas|arobase|chez|chiocciola|klammeraffe|snabel-a"
+_SAYS_DOT = "dot|punkt|point|punto|ponto|punt|kropka|tochka"
+_AT_END = re.compile(
+    rf"(?: ?{_OPENING} ?(?:{_SAYS_AT}|ad|a|kukac|sobaka|[@\uff20\ufe6b]) ?{_CLOSING} ?"
+    rf"|{_LINES}(?:at|arroba){_LINES}"
+    rf"|(?P<free> (?:{_SAYS_AT}) )|[ \"'`+]{{0,12}}[@\uff20\ufe6b][ \"'`+]{{0,12}}|=)\Z"
+)
+_SAID_DOT = (
+    rf" ?{_OPENING} ?(?:{_SAYS_DOT}|[.]) ?{_CLOSING} ?|{_LINES}(?:dot|punkt|punto|point){_LINES}"
+    rf"| (?:{_SAYS_DOT}) (?=[^\W_])"
+)
+_DOT = re.compile(rf"{_SAID_DOT}| ?[.\u3002\uff0e]+ ?")
+# Where a word stands for the at sign, a dot with a blank ends a sentence.
+_TIGHT_DOT = re.compile(rf"{_SAID_DOT}|[.\u3002\uff0e]+(?! )")
+# Letters without case stand before a word without a blank between.
+_UNCASED = (
+    r"\u0590-\u109f\u1100-\u139f\u1780-\u1c7f\u2e80-\ua63f\uac00-\ud7ff\uf900-\ufaff"
+    r"\ufe70-\ufefe\uff66-\uffdc\U00020000-\U0003ffff"
+)
+_WORDS = re.compile(rf"[^\W_{_UNCASED}]+")
+_ENDING_WORD = re.compile(
+    rf"[^\W_{_UNCASED}](?:(?:[^\W{_UNCASED}]|[+-]){{0,80}}[^\W{_UNCASED}])?\Z"
+)
+_LEADING_WORD = re.compile(r"[^\W_](?:[\w-]{0,80}[^\W_])?")
+_LAST = frozenset(" \t\r\n\f\u00a0\u200b\u3000>=@\uff20\ufe6b;:%|#*\"'`+])}_~/\\-n")
+# What parts a local part before its at sign, reversed, or a domain that stands right behind it.
+_PARTED_BEFORE = re.compile(
+    r"[\w+-]+(?:[\s>|]+(?:\.|tod|tknup|tni|otn|tnup|akp|akh|[\])}>])|\.[\s>]|[\])}>*_]|;)"
+)
+_PARTED_BEHIND = re.compile(
+    r"[\w-]+(?>(?:\.[\w-]+)*)(?:\.[\s<\\]|[\s>]+(?:[.\[({<*_-]|dot|pun|poi|pon|kro|toc)|[\[({*]|&|\\)"
+)
+_ANY_SIGN = re.compile(rf"[@=\uff20\ufe6b]|(?<![^\W_])(?:{_SAYS_AT}|ad|a|kukac|sobaka)(?![^\W_])")
+_NEXT = re.compile(r"[^\w@=]{0,24}([^\W_][\w-]*)")
+_MOST = 10  # labels and words
+# What is escaped here another reading tells.
+_ESCAPED_BEHIND = re.compile(
+    r"%(?:25)*[0-9a-f]{2}|&(?:#|amp|period|hyphen|dash|lowbar)|\\|=[0-9a-f]{2}"
+)
+_ESCAPED_BEFORE = re.compile(r"(?:%(?:25)*[0-9a-f]{2}|&\#?\w{1,8};|\\(?:u00|x)[0-9a-f]{2})\Z")
+
+
+class WatchedAddresses(Protocol):
+    """Whom to look for."""
+
+    @property
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        """Give their domains of several labels by the first of these, in lower case."""
+
+    @property
+    def dotted(self) -> frozenset[str]:
+        """Give the domains at which a local part has a dot."""
+
+    @property
+    def endings(self) -> Collection[str]:
+        """Give the last words of their local parts."""
+
+    def owner(self, local: str, domain: str) -> str | None:
+        """Give the token of whose address has a local part and a domain."""
+
+
+def find_owners(
+    low: str, known: WatchedAddresses, check: Callable[[], None] = lambda: None
+) -> Iterator[str]:
+    """Go through the tokens of those whose address a lower-case text says.
+
+    Args:
+        low: the text.
+        known: whom to look for.
+        check: raises when the time for the message is over.
+    """
+    if len(known.labels) > _MANY:
+        for sign in _ANY_SIGN.finditer(low):
+            check()
+            label = _NEXT.match(low, sign.end())
+            if label is not None and label[1] in known.labels:
+                yield from _read_owner(low, label.start(1), known, known.labels[label[1]])
+        return
+    for word, names in known.labels.items():
+        at = low.find(word, 1)
+        while at >= 0:
+            check()
+            before = low[at - 1]
+            if before in _LAST and not (before == "@" and _is_clear(low, at, names, known.dotted)):
+                yield from _read_owner(low, at, known, names)
+            at = low.find(word, at + len(word))
+
+
+def _is_clear(low: str, at: int, names: tuple[str, ...], dotted: frozenset[str]) -> bool:
+    """Tell cheaply whether an address stands in clear around the begin of its domain."""
+    if not low[max(0, at - 2)].isalnum():
+        return False
+    if low.startswith(names, at) and dotted.isdisjoint(names):
+        return True
+    parted = _PARTED_BEFORE.match(low[max(0, at - _NEAR) : at - 1][::-1])
+    return parted is None and _PARTED_BEHIND.match(low, at) is None
+
+
+def _read_owner(
+    low: str, at: int, known: WatchedAddresses, names: tuple[str, ...]
+) -> Iterator[str]:
+    behind = low[at : at + _BEHIND]
+    if not any(_take_second_label(name) in behind for name in names):
+        return
+    before = low[max(0, at - _NEAR) : at]
+    if not any(word in known.endings for word in _WORDS.findall(before)):
+        return
+    if _AT_END.search(_simplify(before)) is None:
+        return
+    before = _simplify(low[max(0, at - _BEFORE) : at])
+    if (sign := _AT_END.search(before)) is None:
+        return
+    tight = sign[0] in "@\uff20\ufe6b"
+    dot = _TIGHT_DOT if sign["free"] else _DOT
+    written = before[: sign.start()]
+    locals = [
+        (local, whole)
+        for local, whole in _find_locals(written, dot, routed=sign[0] == "=")
+        if sign[0] != "=" or _is_routed(written, local)
+    ]
+    for domain, plain in _find_domains(_simplify(behind), dot):
+        if domain not in names:
+            continue
+        for local, whole in locals:
+            # What stands in clear is not told here.
+            token = None if tight and plain and whole else known.owner(local, domain)
+            if token is not None:
+                yield token
+
+
+def _is_routed(written: str, local: str) -> bool:
+    """Tell whether what an equals sign ends is a local part, and no name in a program."""
+    return not local.isalnum() or written[: len(written) - len(local)][-1:] in ("+", "=")
+
+
+def _take_second_label(name: str) -> str:
+    """Give what follows the first dot of a domain, to the next one."""
+    return name.split(".", 2)[1]
+
+
+def _simplify(text: str) -> str:
+    return _BLANKS.sub(" ", _TAG.sub(" ", _QUOTING.sub(" ", text)))
+
+
+def _find_locals(text: str, dot: re.Pattern[str], *, routed: bool) -> Iterator[tuple[str, bool]]:
+    """Give what may be the local part that ends a text; tell if its dots stand in clear."""
+    parts, joints = _split_at_dots(text, dot)
+    name, plain = "", True
+    if len(parts) > 1 and not parts[-1]:  # surplus dots at its end
+        name, parts, joints = joints[-1].strip(), parts[:-1], joints[:-1]
+    for number in range(len(parts) - 1, max(-1, len(parts) - 1 - _MOST), -1):
+        word = _ENDING_WORD.search(parts[number])
+        if word is None:
+            if name[:1] not in ("", ".") and number < len(joints) and _is_dots(joints[number]):
+                yield joints[number].strip() + name, plain
+            return
+        joint = joints[number].strip() if number < len(joints) else ""
+        name = word[0] + ((joint if _is_dots(joint) else ".") + name if joint else name)
+        whole = word.start() == 0
+        begins = not whole or number == 0 or not _is_dots(joints[number - 1], clear=True)
+        if begins and not _ESCAPED_BEFORE.search(parts[number][: word.start()]):
+            yield name, plain
+        if routed:
+            cut = max(word[0].rfind(sign) for sign in "+-") + 1
+            if cut and name[cut:]:
+                yield name[cut:], plain
+        if not whole:
+            return
+        plain = plain and number > 0 and _is_dots(joints[number - 1], clear=True)
+
+
+def _is_dots(joint: str, *, clear: bool = False) -> bool:
+    """Tell whether a joint is dots alone; `clear` without blanks."""
+    dots = joint if clear else joint.strip()
+    return bool(dots) and not dots.strip(".")
+
+
+def _find_domains(text: str, dot: re.Pattern[str]) -> Iterator[tuple[str, bool]]:
+    """Give what may be the domain that begins a text; tell if its dots stand in clear."""
+    parts, joints = _split_at_dots(text, dot)
+    name, plain = "", True
+    for number, part in enumerate(parts[:_MOST]):
+        word = _LEADING_WORD.match(part)
+        if word is None:
+            return
+        name = f"{name}.{word[0]}" if name else word[0]
+        whole = word.end() == len(part)
+        plain = plain and (not number or joints[number - 1] == ".")
+        ends = not whole or number == len(joints) or not _continues_domain(parts, joints, number)
+        if number and ends and not _ESCAPED_BEHIND.match(part, word.end()):
+            yield name, plain
+        if not whole:
+            return
+
+
+def _continues_domain(parts: list[str], joints: list[str], number: int) -> bool:
+    """Tell whether a domain surely goes on behind one of its labels."""
+    return joints[number] == "." and _LEADING_WORD.match(parts[number + 1]) is not None
+
+
+def _split_at_dots(text: str, dot: re.Pattern[str]) -> tuple[list[str], list[str]]:
+    """Cut a text at its dots, and give these."""
+    joints = dot.findall(text)
+    return dot.split(text), joints

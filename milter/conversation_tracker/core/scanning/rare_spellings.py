@@ -1,0 +1,166 @@
+r"""What else a text may be read as: by scripts, styles, RTF, terminals, gateways, and in tags.
+
+`decodings` reads what most mail has; here is what few messages have, most of it told by a sign that
+stands in no others. Written apart from the masking code. Every reading costs time linear in the
+text's length. Nothing here raises.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+
+from conversation_tracker.core.scanning import decodings
+
+_ROUNDS = 3
+_SEQUENCE = re.compile(
+    r"(?P<two>\x1b\$\(?[@a-f][^\x1b\r\n]*)|\x1b\[[0-?]*[ -/]*[@-~]"
+    r"|\x1b\][^\x07\x1b\r\n]{0,200}\x07?"
+    r"|\x1b[ -/]*[0-~]|\x9b[0-?]*[ -/]*[@-~]|[\x0e\x0f]|(?:\^\[|#033)\[[0-9;]*[a-z]"
+)
+_IN_SCRIPT = re.compile(
+    r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|u\{0{0,8}([0-9a-f]{1,6})\}|([0-3]?[0-7]{2})|(e(?=\[)))"
+)
+_IN_STYLE = re.compile(r"\\([0-9a-f]{1,6})(?:\r\n|[ \t\r\n\f])?")
+_IN_RTF = re.compile(
+    r"\\'([0-9a-f]{2})|\\u(-?[1-9][0-9]{0,4}) ?\??"
+    r"|\\(?:rtf|par|pard|line|tab|cell|row)(?![a-z])-?[0-9]* ?"
+    r"|(\\[a-z]{1,32}(?:-?[0-9]{1,10})? ?|[{}])"
+)
+_SIGNS = ("\\x40", "\\u0040", "\\100")
+_NO_SIGN = re.compile(r"[^\s<>@]{0,64}@")  # before what is an address without it
+_RTF = re.compile(r"\{\\rtf|\\'[0-9a-f]{2}|\\u-?[1-9][0-9]{1,4}(?![0-9a-f])")
+_ESCAPED_HEX = re.compile(r"\\(?:x[0-9a-f]|u[0-9{]|[0-9a-f]{2})")
+_SEVEN = re.compile(r"\+ae([a-p])-")
+_PERCENT_U = re.compile(r"%u00([2-7][0-9a-f])")
+_MARKUP = re.compile(r"<(?:!--[^<>]{0,400}--|/?[a-z][a-z0-9:_-]{0,40}(?:[\s/][^<>]{0,400})?)>")
+_TOUCHED = re.compile(r"<(?<=[\w@.]<)/?[a-z]")
+_AGAIN = re.compile(r"&(?:#|amp|commat|percnt|bsol|lt|gt|quot|lpar|rpar|period)")
+_PERCENT = re.compile(r"%[0-9a-f]{2}")
+_SECOND = re.compile(r"urldefense[a-z.-]{0,40}/v2/url\?[^\s<>\"']{0,60}?u=([^&\s<>\"';]+)")
+_THIRD = re.compile(
+    r"urldefense[a-z.-]{0,40}/v3/__((?:[^\s<>\"'/]|/(?!v3/__)){1,4096}?)__;([a-z0-9_-]{0,4096})",
+    re.IGNORECASE,
+)
+_HIDDEN = re.compile(
+    r"(?:cfemail|email-protection)(?:&#?[a-z0-9]{1,8};|[=%][23][0-9a-f]|[^0-9a-f<>&]){1,12}?"
+    r"((?:[0-9a-f]{2}){4,1000})(?![0-9a-f])"
+)
+_LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> Iterator[str]:
+    """Go through what else a text may be read as, in lower case.
+
+    Args:
+        text: the text.
+        low: the same in lower case.
+        read: the last of what `decodings.iter_readings` gives.
+        markup: what stands in tags has been left out already.
+    """
+    base = read
+    for _ in range(_ROUNDS):
+        changed = _unescape_twice(base)
+        if changed == base:
+            break
+        base = changed
+        yield base
+    if "cfemail" in low or "email-protection" in low:
+        yield from _strip_tags(low)
+    if "urldefense" in low:
+        yield from _decode_gateway_links(text)
+        yield from _decode_gateway_links(base)
+    if "\\" in low:
+        yield from _unescape(low)
+        if base != low:
+            yield from _unescape(base)
+    if not markup and "<" in low and "@" in low and _TOUCHED.search(low):
+        yield decodings.decode_references(_MARKUP.sub("", low))
+
+
+def _unescape_twice(low: str) -> str:
+    """Read a text once more: what escapes hide may be escapes."""
+    if ("%" in low and _PERCENT.search(low)) or ("&" in low and _AGAIN.search(low)):
+        low = decodings.decode_percent(decodings.decode_references(low))
+    if "%" in low and "%u00" in low:
+        low = _PERCENT_U.sub(lambda found: chr(int(found[1], 16)), low)
+    if "+ae" in low:
+        low = _SEVEN.sub(lambda found: chr(0x40 + ord(found[1]) - ord("a")).lower(), low)
+    if "\x1b" in low or "\x9b" in low or ("[" in low and ("^[[" in low or "#033[" in low)):
+        low = _SEQUENCE.sub(lambda found: "\u4e00" if found["two"] else "", low)
+    return low
+
+
+def _unescape(low: str) -> Iterator[str]:
+    if _ESCAPED_HEX.search(low):
+        shown = _IN_SCRIPT.sub(_decode_script, low)
+        yield (again := _unescape_twice(shown))
+        if "\\" in again:
+            yield _unescape_twice(_IN_SCRIPT.sub(_decode_script, again))
+        style = _IN_STYLE.sub(lambda found: _make_character(int(found[1], 16)), low)
+        yield _unescape_twice(style)
+    if _RTF.search(low):
+        rich = _IN_RTF.sub(_decode_rtf, low)
+        yield _unescape_twice(rich)
+        if "\n" in rich:
+            yield _unescape_twice(rich.replace("\r", "").replace("\n", ""))
+
+
+def _decode_script(found: re.Match[str]) -> str:
+    if found[5]:
+        return "\x1b"
+    if found[0] in _SIGNS and _NO_SIGN.match(found.string, found.end()):
+        return found[0]
+    if found[4]:
+        return chr(int(found[4], 8)).lower()
+    return _make_character(int(found[1] or found[2] or found[3], 16))
+
+
+def _decode_rtf(found: re.Match[str]) -> str:
+    if found[1]:
+        return _make_character(int(found[1], 16))
+    if found[2]:
+        return _make_character(int(found[2]) % 0x10000)
+    return "" if found[3] else " "
+
+
+def _make_character(number: int) -> str:
+    return chr(number).lower() if number < 0x110000 and not 0xD800 <= number < 0xE000 else " "
+
+
+def _decode_gateway_links(text: str) -> Iterator[str]:
+    for link in _SECOND.findall(text.lower()):
+        if "/" not in link and "%" not in link:
+            yield from _decode_link(link.replace("-", "%").replace("_", "/"))
+    for link, code in _THIRD.findall(text):
+        yield from _decode_link(_restore(link, code).lower())
+        yield from _decode_link(link.replace("*", "%").lower())
+
+
+def _decode_link(link: str) -> Iterator[str]:
+    for _ in range(_ROUNDS):
+        yield link
+        link = decodings.decode_percent(link)
+
+
+def _restore(link: str, code: str) -> str:
+    """Put back what version 3 of URL Defense takes out of a link."""
+    taken = ""
+    with suppress(binascii.Error, ValueError):
+        taken = base64.urlsafe_b64decode(code + "=" * (-len(code) % 4)).decode("utf-8", "replace")
+    pieces, rest = [], taken
+    for part in re.split(r"(\*\*[\w-]|\*)", link):
+        if part[:1] != "*":
+            pieces.append(part)
+            continue
+        size = _LENGTHS.find(part[2]) + 2 if len(part) > 1 else 1
+        pieces.append(rest[:size])
+        rest = rest[size:]
+    return "".join(pieces)
+
+
+def _strip_tags(low: str) -> Iterator[str]:
+    for digits in _HIDDEN.findall(low):
+        key, *octets = bytes.fromhex(digits)
+        yield bytes(each ^ key for each in octets).decode("utf-8", "replace").lower()

@@ -1,0 +1,385 @@
+"""One scan on its way through a message: header fields, parts, files, and what is in them.
+
+Nothing here raises.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from conversation_tracker.core.base.limits import Limits
+from conversation_tracker.core.base.octets import Octets
+from conversation_tracker.core.model.message import Header
+from conversation_tracker.core.scanning import (
+    carving,
+    content_lines,
+    decodings,
+    deep_scan,
+    hidden_text,
+    kinds,
+    tokens,
+    windows,
+)
+from conversation_tracker.core.scanning.address_matcher import AddressMatcher
+from conversation_tracker.core.scanning.hits import Hit
+from conversation_tracker.core.scanning.parts import (
+    MOST,
+    Declared,
+    Entity,
+    find_delimiters,
+    is_message,
+    strip_line_end,
+)
+
+_DEPTH = 30
+MOST_HITS = 100
+"""Hits after which no more are looked for."""
+_SHORT = 4096
+
+_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+class ScanContext(Protocol):
+    """What is known before a scan: as `Scanner` has it."""
+
+    limits: Limits
+    watch: AddressMatcher
+    tokens: tokens.Tokens
+    nobody: set[Hashable]
+    plain: set[tuple[str, bool]]
+    locals: dict[str, str]
+
+
+class Scan:
+    """One scan, with what it has found so far."""
+
+    def __init__(self, known: ScanContext, own: str | None) -> None:
+        self._limits = known.limits
+        self._nobody = known.nobody
+        self._plain = known.plain
+        self._own = own
+        self._local = known.locals.get(own or "", "")
+        self._noted = self._own_noted = self._binary = False
+        self._own_coded = 0
+        self._deep_seen = self._shallow = False
+        self._watch = known.watch
+        self._tokens = known.tokens
+        self._count = 0
+        self.hits: dict[Hit, None] = {}
+        self.unread: Counter[str] = Counter()
+
+    def look_at_headers(self, headers: Sequence[Header]) -> None:
+        """Look at header fields: at all of them at once, and one by one if there is a hit."""
+        fields = [header.name + b": " + header.value for header in headers]
+        only_own = self._shows_only_own(headers, fields)
+        self._shallow = False
+        if only_own:
+            return
+        for header, field in zip(headers, fields, strict=True):
+            channel = f"header {header.name.decode('ascii', 'replace')}"
+            if self._watch.has_domain(header.name.decode("latin-1").lower()):
+                channel = "header name"
+            self._look_header(channel, field)
+
+    def _shows_only_own(self, headers: Sequence[Header], fields: Sequence[bytes]) -> bool:
+        """Tell cheaply that fields show nobody but the reader, and where they read it."""
+        groups: tuple[list[bytes], list[bytes]] = ([], [])
+        for header, field in zip(headers, fields, strict=True):
+            shown = header.key in hidden_text.READ or header.key in hidden_text.IDENTIFIERS
+            groups[shown].append(field)
+        rest, read = (b"\n".join(group) for group in groups)
+        whole = rest + b"\n" + read
+        if not whole.isascii():
+            return False
+        self._deep_seen = False
+        owners = set(self._find_in_header(whole))
+        # What all of them do not show read otherwise, none of them does.
+        self._shallow = not self._deep_seen
+        if owners != {self._own}:
+            return not owners
+        plain = _ENCODED.search(rest) is None and not self._watch.has_domain(rest.decode().lower())
+        hidden = not plain or any(self._tokens.decode_in_bytes(rest))
+        hidden = hidden or (bool(self._watch.for_short) and b"://" in rest)
+        if hidden and any(self._find_in_header(rest)):
+            return False
+        links = hidden_text.extract_from_fields(read.decode("ascii"), self._local)
+        return not (links and any(self._find_owners(links)))
+
+    def walk(self, headers: Sequence[Header], body: Octets) -> None:
+        """Look at the parts of a body, and at those inside them."""
+        declared = Declared(((h.name, h.value) for h in headers), "text/plain")
+        waiting = [Entity(body, 0, len(body), declared=declared)]
+        while waiting and len(self.hits) < MOST_HITS:
+            waiting += reversed(list(self._split(waiting.pop())))
+
+    def _split(self, part: Entity) -> Iterator[Entity]:
+        """Look at a part, and give the parts inside it."""
+        self._limits.check()
+        self._count += 1
+        declared, start = part.declared, part.start
+        if declared is None:
+            start = part.content
+            block = part.data[part.start : start]
+            self._look_header(part.inside + "part header", block)
+            declared = Declared.of(block, part.default)
+        if self._count > MOST or part.depth > _DEPTH:
+            self._look_at(f"{part.inside}part beyond the limits", declared, part, start)
+        elif declared.type.startswith("multipart/"):
+            yield from self._split_parts(part, declared, start)
+        elif declared.is_message:
+            yield self._open_message(part, declared, start)
+        else:
+            name = f"{part.inside}part {self._count} {declared.type}"
+            data = self._look_at(name, declared, part, start)
+            if len(data) and is_message(data):
+                text = declared.type in ("text/plain", "text/html")
+                inside = f"{name}, " if text else _ATTACHED
+                yield Entity(data, 0, len(data), depth=part.depth + 1, inside=inside)
+
+    def _open_message(self, part: Entity, declared: Declared, start: int) -> Entity:
+        """Give the message inside a part."""
+        if declared.encoding in (b"base64", b"quoted-printable"):
+            self._look_raw(
+                f"{part.inside}part {self._count} {declared.type}", declared, part, start
+            )
+            found = windows.decode(part.data, start, part.end, declared.encoding)
+            data = self._limits.store(found)
+            return Entity(data, 0, len(data), depth=part.depth + 1, inside=_ATTACHED)
+        return Entity(part.data, start, part.end, depth=part.depth + 1, inside=_ATTACHED)
+
+    def _split_parts(self, part: Entity, declared: Declared, start: int) -> Iterator[Entity]:
+        """Give the parts of a multipart, and look at what stands before and after them."""
+        lines = find_delimiters(part, declared.boundary, start)
+        if not lines:
+            self._look_at(f"{part.inside}part {self._count} {declared.type}", declared, part, start)
+            return
+        self._look_between(part.inside + "preamble", part.data, start, lines[0][0])
+        default = "message/rfc822" if declared.type == "multipart/digest" else "text/plain"
+        ends = [line[0] for line in lines[1:]] + [part.end]
+        for (_, first, closing), end in zip(lines, ends, strict=True):
+            if closing:
+                self._look_between(part.inside + "epilogue", part.data, first, part.end)
+                return
+            yield Entity(
+                part.data,
+                first,
+                strip_line_end(part.data, first, end),
+                default,
+                part.depth + 1,
+                part.inside,
+            )
+
+    def _look_at(self, channel: str, declared: Declared, part: Entity, start: int) -> Octets:
+        """Look at a part's content; give it, without its encoding, if it may be a message."""
+        if part.end - start > windows.LARGE:
+            return self._look_at_large(channel, declared, part, start)
+        raw = part.data[start : part.end]
+        digest = hashlib.blake2b(raw, digest_size=32).digest()
+        known = (declared.type, declared.value, declared.markup, declared.encoding, digest)
+        if known in self._nobody:
+            return b""
+        self._noted = False
+        data = windows.decode_transfer(raw, declared.encoding)
+        file = kinds.is_file(declared, data)
+        self._look_content(channel, declared, data, file=file)
+        if file:
+            self._look_inside(channel, data)
+        if data is not raw:
+            self._look_raw(channel, declared, part, start)
+        if not self._noted and not is_message(data):
+            self._nobody.add(known)
+            return b""
+        return data
+
+    def _look_at_large(self, channel: str, declared: Declared, part: Entity, start: int) -> Octets:
+        """Look at a part's content stretch by stretch; give it whole only if it is a message."""
+        span = (part.data, start, part.end)
+        first, file, folds = b"", False, False
+        for data in windows.split(windows.decode(*span, declared.encoding)):
+            if not first:
+                first, file = data, kinds.is_file(declared, data)
+                folds = content_lines.is_content_lines(declared.type, data)
+            self._look_content(channel, declared, data, file=file, folds=folds)
+        if file:
+            whole = self._limits.store(windows.decode(*span, declared.encoding))
+            self._look_inside(channel, whole)
+        self._look_raw(channel, declared, part, start)
+        if not is_message(first):
+            return first
+        return self._limits.store(windows.decode(*span, declared.encoding))
+
+    def _look_raw(self, channel: str, declared: Declared, part: Entity, start: int) -> None:
+        """Look at encoded content as programs show it that decode none of it, or not all."""
+        span = (part.data, start, part.end)
+        based = declared.encoding == b"base64"
+        # No encoding is allowed for a message/*, so many look for none there.
+        quoted = declared.encoding == b"quoted-printable" and declared.type.startswith("message/")
+        for raw in windows.split(windows.decode(*span, b"")) if based or quoted else ():
+            if quoted:
+                self._look_header(channel, decodings.join_soft_breaks(raw))
+            elif decodings.has_strays(raw):
+                # What stands in clear beside base64 is shown by some, and moves its groups.
+                self._look(channel, raw.decode("latin-1"))
+        if based and (end := decodings.find_base64_end(*span)) >= 0:
+            shown = windows.decode(part.data, start, end, declared.encoding)
+            for data in windows.split(shown):
+                self._look_content(channel, declared, data, file=kinds.is_file(declared, data))
+
+    def _look_content(
+        self, channel: str, declared: Declared, data: bytes, *, file: bool, folds: bool = False
+    ) -> None:
+        self._own_noted, self._own_coded = False, 0
+        self._binary = file
+        # Of content lines, a fold hides that a domain goes on; no program shows one.
+        folds = not file and (folds or content_lines.is_content_lines(declared.type, data))
+        data = content_lines.mend(data) if folds else data
+        if file and carving.is_file(data):
+            self._look_octets(channel + _FILE, data)
+        elif file:
+            self._look_bytes(channel + " (bytes)", data, folds=False)
+        elif kinds.is_textual(declared):
+            self._look_text(channel, declared, data, folds=folds)
+        else:
+            self._look_bytes(channel + " (bytes)", data, folds=folds)
+        self._binary = False
+        if self._own_noted:
+            text = next(decodings.read_texts(data, declared.charset))
+            doubtful = declared.markup and declared.type == "text/plain"
+            self._note_hidden_text(
+                channel, text if doubtful else hidden_text.extract(declared.type, text, self._local)
+            )
+
+    def _look_text(self, channel: str, declared: Declared, data: bytes, *, folds: bool) -> None:
+        for text in decodings.read_texts(data, declared.charset):
+            whole = content_lines.unfold(text) if folds else text
+            self._look(channel, whole, markup=declared.markup)
+            if declared.type.startswith(("message/", "text/rfc822")):
+                for each in decodings.iter_header_readings(text):
+                    self._look(channel, each)
+            elif "=?" in text:
+                self._look(channel, decodings.decode_encoded_words(text))
+            if declared.delsp:
+                self._look(channel, decodings.unflow(text))
+        for block in decodings.decode_blocks(data):
+            self._note(channel, self._watch.find_in_bytes(block))
+
+    def _look_bytes(self, channel: str, data: bytes, *, folds: bool) -> None:
+        binary = _CONTROL.search(data) is not None
+        if binary:
+            self._look_octets(channel, data)
+        for each in decodings.read_texts(data, "") if not binary or decodings.is_text(data) else ():
+            text = content_lines.unfold(each) if folds else each
+            self._look(channel, text, attached=True)
+            if "=?" in text:
+                self._look(channel, decodings.decode_encoded_words(text), attached=True)
+        if b"-----BEGIN" in data:
+            for block in decodings.decode_blocks(data):
+                self._note(channel, self._watch.find_in_bytes(block))
+
+    def _look_octets(self, channel: str, data: bytes) -> None:
+        self._note(channel, self._watch.find_in_bytes(data))
+        self._note(channel, self._find_in_tokens(self._tokens.decode_in_bytes(data)))
+
+    def _look_inside(self, channel: str, data: Octets) -> None:
+        """Look at what is packed in a file."""
+        if not carving.has_file(data):
+            return
+        channel += _FILE
+        for content in carving.Carver(self._limits).iter_contents(data):
+            for each in windows.split(windows.decode(content, 0, len(content), b"")):
+                self._note(channel, self._watch.find_in_bytes(each))
+                if _CONTROL.search(each[:1024]) is None:
+                    for text in decodings.read_texts(each, ""):
+                        self._look(channel, text)
+                        whole = content_lines.unfold(text)
+                        if whole != text:  # as in cards and calendars
+                            self._look(channel, whole)
+
+    def _look_between(self, channel: str, data: Octets, start: int, end: int) -> None:
+        for each in windows.split(windows.decode(data, start, end, b"")):
+            if not each.isspace() and each:
+                self._look_header(channel, each)
+
+    def _look_header(self, channel: str, field: bytes) -> None:
+        self._own_noted, self._own_coded = False, 0
+        self._note(channel, self._find_in_header(field))
+        if self._own_noted:
+            between = channel.endswith(_BETWEEN)
+            text = next(decodings.read_texts(field, ""))
+            rest = text if between else hidden_text.extract_from_fields(text, self._local)
+            self._note_hidden_text(channel, rest)
+
+    def _note_hidden_text(self, channel: str, rest: str) -> None:
+        """Count the reader's own address in what nobody reads of a text, and in its tokens."""
+        if _QUOTED.match(channel):  # what reads like a message is text all the same
+            return
+        counts = [
+            sum(token == self._own for token in self._watch.find(low))
+            for low in decodings.iter_readings(rest, markup=True)
+        ]
+        times = max(counts) + self._own_coded
+        if times:
+            self.unread[_NUMBER.sub("part ", channel)] += times
+
+    def _look(
+        self, channel: str, text: str, *, markup: bool = False, attached: bool = False
+    ) -> None:
+        self._note(channel, self._find_owners(text, markup=markup))
+        if not attached:
+            self._note(channel, self._find_in_links(text))
+
+    def _find_in_header(self, field: bytes) -> Iterator[str]:
+        for text in decodings.read_texts(field, ""):
+            more = any(sign in text for sign in ("=?", "*", "\\"))
+            for number, each in enumerate(decodings.iter_header_readings(text)):
+                yield from self._find_owners(each, deep=more or not number)
+                yield from self._find_in_links(each)
+
+    def _find_owners(self, text: str, *, markup: bool = False, deep: bool = True) -> Iterator[str]:
+        """Go through the tokens of those whose address a text shows."""
+        low = first = ""
+        for low in decodings.iter_readings(text, markup=markup):
+            self._limits.check()
+            first = first or low
+            yield from self._watch.find(low)
+        if deep and not self._shallow and (text, markup) not in self._plain:
+            check = self._limits.check
+            for token in deep_scan.find_owners(text, first, low, self._watch, check, markup=markup):
+                self._deep_seen = True
+                yield token
+            if not self._deep_seen and len(text) < _SHORT:
+                self._plain.add((text, markup))
+        yield from self._find_in_tokens(self._tokens.decode(text))
+
+    def _find_in_tokens(self, tokens: Iterable[str]) -> Iterator[str]:
+        for text in tokens:
+            self._limits.check()
+            for token in self._watch.for_binary.find(text.lower()):
+                self._own_coded += token == self._own
+                yield token
+
+    def _find_in_links(self, text: str) -> Iterator[str]:
+        """Go through the tokens of whose address is too short to be looked for in all tokens."""
+        for each in tokens.decode_in_links(text) if self._watch.for_short else ():
+            self._limits.check()
+            for token in self._watch.for_short.find(each.lower()):
+                self._own_coded += token == self._own
+                yield token
+
+    def _note(self, channel: str, tokens: Iterable[str]) -> None:
+        for token in tokens:
+            self._noted = True
+            if token == self._own:
+                self._own_noted = True
+            else:
+                self.hits.setdefault(Hit(channel, token, self._binary))
+
+
+_ATTACHED = "attached message, "
+_FILE = " (file)"
+_ENCODED = re.compile(rb"[=%+]4|[%&\\*]|=\?|\n[ \t]")  # what may hide an address
+_BETWEEN = ("preamble", "epilogue")
+_QUOTED = re.compile(r"part \d+ [^,]*, ")
+_NUMBER = re.compile(r"part \d+ ")

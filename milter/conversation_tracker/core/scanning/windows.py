@@ -1,0 +1,86 @@
+"""The decoded content of a part, for the final scan: whole, or stretch by stretch if it is large.
+
+Written apart from the masking code. A stretch ends and begins at a blank or line end if one is
+near, so that no address is cut in two and taken for another; each begins a little before the end
+of the one before. Nothing here raises.
+"""
+
+import binascii
+import quopri
+from collections.abc import Iterator
+
+from conversation_tracker.core.base.octets import Octets
+from conversation_tracker.core.scanning import decodings
+
+LARGE = 1024 * 1024
+"""Octets of a stretch."""
+
+_OVERLAP = 8192
+_BLANKS = (b"\n", b" ", b">")
+_UUENCODED = (b"x-uuencode", b"uuencode", b"x-uue", b"uue")
+
+
+def decode_transfer(raw: bytes, encoding: bytes) -> bytes:
+    """Decode content; the same object where the encoding is the identity or unknown.
+
+    Args:
+        raw: the content as it stands in the message.
+        encoding: the transfer encoding in lower case.
+    """
+    if encoding == b"base64":
+        return decodings.decode_base64(raw)
+    if encoding == b"quoted-printable":
+        return quopri.decodestring(raw)
+    return b"".join(_decode_uu_lines(raw)) if encoding in _UUENCODED else raw
+
+
+def decode(data: Octets, start: int, end: int, encoding: bytes) -> Iterator[bytes]:
+    """Decode a span of octets piece by piece.
+
+    Args:
+        data: where the content stands.
+        start: where it begins.
+        end: where it ends.
+        encoding: the transfer encoding in lower case.
+    """
+    rest = b""
+    for at in range(start, end, LARGE):
+        held = rest + data[at : min(at + LARGE, end)]
+        usable = len(held)
+        if encoding == b"base64":
+            held = held.translate(None, decodings.NO_BASE64)
+            usable = len(held) if b"=" in held[-4:] else len(held) // 4 * 4
+        elif encoding == b"quoted-printable" or encoding in _UUENCODED:
+            usable = held.rfind(b"\n") + 1 or len(held)
+        yield decode_transfer(held[:usable], encoding)
+        rest = held[usable:]
+    yield decode_transfer(rest, encoding)
+
+
+def split(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Part content that comes in pieces into stretches that overlap."""
+    held = b""
+    for piece in pieces:
+        held += piece
+        while len(held) > LARGE + _OVERLAP:
+            end = _find_word_end(held, LARGE)
+            yield held[:end]
+            held = held[_find_word_end(held, end - _OVERLAP) :]
+    yield held
+
+
+def _find_word_end(held: bytes, at: int) -> int:
+    """Find where a word ends, near a place and not behind it."""
+    for blank in _BLANKS:
+        found = held.rfind(blank, max(0, at - _OVERLAP), at)
+        if found >= 0:
+            return found + 1
+    return at
+
+
+def _decode_uu_lines(raw: bytes) -> Iterator[bytes]:
+    for line in raw.splitlines():
+        try:
+            yield binascii.a2b_uu(line)
+        except binascii.Error:
+            continue
