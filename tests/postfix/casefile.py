@@ -19,6 +19,7 @@ A file begins with `#` lines that say what it shows. Then come steps, set apart 
 
     ARRIVES                           one copy that leaves; `ARRIVES as sent`: byte for byte;
                                       `ARRIVES decoded`: its body without its transfer encoding
+                                      `ARRIVES unfolded`: its calendars without their folds
     MAIL FROM:<{bounce}>              {bounce} is any bounce address, {any} anything at all
     RCPT TO:<...>
     Name: value                       these are all the headers of this name, unfolded
@@ -36,8 +37,9 @@ All that leaves because of a SEND has an ARRIVES after it; what has none must no
 address may be in a copy for somebody else, nor in what is recorded: that is looked at always.
 
 `{alias:who}` is somebody's alias, `{hard:who}` and `{soft:who}` the form named, `{ALIAS:who}` the
-alias in capitals, `{bounce:who}` the bounce address of the last delivery to them. `who` is a name
-from ORDER or an address; ` of number` behind it names another order than the case's first.
+alias in capitals, `{bounce:who}` the bounce address of the last delivery to them. `{identifier:x}`
+is what stands for the Message-ID or UID x. `who` is a name from ORDER or an address; ` of number`
+behind it names another order than the case's first.
 `{repeat:40 text}` is that text forty times.
 """
 
@@ -48,6 +50,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _WORDS = ("TRACKER", "STORE", "SET", "ORDER", "EXPIRE", "CLOSE", "SINK", "VERDICTS", "WRITTEN")
+_HOW = ("as sent", "decoded", "unfolded")
 _REPLY = re.compile(r"(.*?)\s+=>\s+(.*)")
 
 
@@ -85,6 +88,7 @@ class Arrives:
 
     as_sent: bool
     decoded: bool = False
+    unfolded: bool = False
     sender: str = ""
     recipients: list[str] = field(default_factory=list)
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -148,8 +152,8 @@ def _step(line: str, left: Iterator[str]) -> Step:
         return Again()
     if word == "SEND":
         return _send(Send(rest), left)
-    if line in ("ARRIVES", "ARRIVES as sent", "ARRIVES decoded"):
-        return _arrives(Arrives(line.endswith("as sent"), line.endswith("decoded")), left)
+    if line in ("ARRIVES", *(f"ARRIVES {how}" for how in _HOW)):
+        return _arrives(Arrives(*(line.endswith(how) for how in _HOW)), left)
     if word == "TIMELINE":
         return Timeline(rest, list(iter(lambda: next(left, "").rstrip(), "")))
     raise BadCaseError(f"what is this? {line}")

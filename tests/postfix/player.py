@@ -166,6 +166,7 @@ class Player:
             return []
         lines = [_ANY if line == "..." else line for line in step.body]
         body = _decode(mail) if step.decoded else mail.body
+        body = body.replace(b"\r\n ", b"") if step.unfolded else body
         wanted, given = "\n".join(lines), body.decode("utf-8", "backslashreplace")
         given = given.removesuffix("\r\n").replace("\r\n", "\n")
         return [] if self._fits(wanted, given) else [f"body, not:\n{self.resolved(wanted)}"]
@@ -227,6 +228,8 @@ class Player:
         address = self.names.get(who, who)
         if kind == "bounce":
             return order.bounce(address)
+        if kind == "identifier":
+            return order.identifier(who)
         person = order.person(address)
         forms = {"alias": person.alias, "hard": person.hard, "soft": person.soft or ""}
         return forms[kind] if kind in forms else {"ALIAS": person.alias.upper()}[kind]

@@ -57,6 +57,12 @@ SELECT m.* FROM tracker.messages AS m JOIN tracker.orders AS o ON o.id = m.order
 """
 
 
+_IDENTIFIER = """
+SELECT i.ours FROM tracker.message_ids AS i JOIN tracker.orders AS o ON o.id = i.order_id
+ WHERE o.store = %s AND o.number = %s AND i.original = %s
+"""
+
+
 class Person(NamedTuple):
     """One participant of an order: real address, role, both aliases, and the one in use."""
 
@@ -129,6 +135,11 @@ class Order:
     def bounce(self, address: str) -> str:
         """Return the bounce address of the last delivery to somebody."""
         return str(self.shop.stage.one(_BOUNCE, *self._key, address))
+
+    def identifier(self, original: str) -> str:
+        """Return what stands for somebody's identifier, without its angle brackets."""
+        name, number = self._key
+        return str(self.shop.stage.one(_IDENTIFIER, name, number, f"<{original}>"))[1:-1]
 
     @property
     def ref(self) -> str:
