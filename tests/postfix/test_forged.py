@@ -13,7 +13,7 @@ import pytest
 
 from conversation_tracker.checks import forged_results
 from conversation_tracker.checks import run as check
-from conversation_tracker.checks.finding import Finding
+from conversation_tracker.checks.finding import CheckLine
 from conversation_tracker.config.config import load
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.rules import probe
@@ -53,7 +53,7 @@ def host(
     postgres.drop_database(database)
 
 
-def facts(found: MailHost, name: str = ID) -> list[Finding]:
+def facts(found: MailHost, name: str = ID) -> list[CheckLine]:
     """Ask, as check does."""
     environ = {"PATH": os.environ["PATH"], "MAIL_CONFIG": str(found.postfix.config)}
     settings = postfix_settings.read_settings(environ)

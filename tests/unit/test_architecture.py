@@ -23,6 +23,17 @@ FUNCTION_LIMIT = 60
 
 ROOM_LIMIT = 20  # files
 
+# Names of functions are verbs: of all of them, at most so many may end as past participles.
+PARTICIPLE_LIMIT = 0.08
+IRREGULAR = set(
+    "begun bent born bound bought brought broken built caught chosen cut dealt done drawn driven"
+    " fed felt forgotten fought found frozen given gone grown heard held hidden kept known laid led"
+    " left lent lost made meant met paid put run said seen sent set shown shut sold sought spent"
+    " split spoken spread stood struck sunk swept sworn taken thought thrown told torn understood"
+    " undone unread unseen won woken worn written".split()
+)
+VERBS = {"cut", "let", "put", "run", "set", "shut", "split", "spread", "feed", "need", "heed"}
+
 # The rooms from the bottom up. A module imports from its own room and from rooms of a lower number:
 # those of one number do not know each other.
 ROOMS = {
@@ -218,6 +229,37 @@ def undescribed(module: Module) -> list[str]:
     ]
 
 
+def is_participle(name: str) -> bool:
+    """Whether a function's name ends as a past participle; a verb alone may look like one."""
+    *before, last = name.strip("_").split("_")
+    if not before and last in VERBS:
+        return False
+    return last in IRREGULAR or (last.endswith("ed") and not last.endswith("eed"))
+
+
+def participles(some: Iterable[Module]) -> list[str]:
+    """Return the functions named by a past participle, if more are than should be."""
+    names = [
+        f"{module.name}.{node.name}"
+        for module in some
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not node.name.startswith("__")
+    ]
+    found = [name for name in names if is_participle(name.rpartition(".")[2])]
+    return found if len(found) > PARTICIPLE_LIMIT * len(names) else []
+
+
+def repeated_classes(some: Iterable[Module]) -> list[str]:
+    """Return the classes of a name that another class has, wherever they are defined."""
+    places: dict[str, list[str]] = {}
+    for module in some:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(f"{module.name}.{node.name}")
+    return [each for names in places.values() if len(names) > 1 for each in names]
+
+
 def built_sql(module: Module) -> list[str]:
     """Return the statements that are put together from text where they are run."""
     return [
@@ -400,6 +442,12 @@ def test_the_package_keeps_the_rule(rule: Rule) -> None:
         (homeless_modules, {"helper": "", "core.helper": "", "milters.session": ""}, 3),
         (crowded_rooms, {f"cli.m{n}": "" for n in range(ROOM_LIMIT)} | {"cli.__init__": ""}, 0),
         (crowded_rooms, {f"cli.m{n}": "" for n in range(ROOM_LIMIT + 1)}, 1),
+        (participles, {"a": "def mask(): ...\n" * 23 + "def masked(): ...\n" * 2}, 0),
+        (participles, {"a": "def mask(): ...\n" * 22 + "def _held(): ...\n" * 2}, 2),
+        (participles, {"a": "def put(): ...\ndef feed(): ...\ndef __init_subclass__(): ..."}, 0),
+        (participles, {"a": "class C:\n  async def is_put(self): ..."}, 1),
+        (repeated_classes, {"a": "class A: ...\nclass _B: ...", "b": "class B: ..."}, 0),
+        (repeated_classes, {"a": "class A: ...", "b": "def f():\n  class A: ..."}, 2),
         (circular_imports, {"a": "import {}.b", "b": "import {}.c", "c": "import re"}, 0),
         (
             circular_imports,
@@ -422,6 +470,12 @@ def test_every_module_has_its_room() -> None:
     """Nothing lies at the top but what makes the package, and no room is crowded."""
     assert homeless_modules(modules()) == []
     assert crowded_rooms(modules()) == []
+
+
+def test_names_are_plain() -> None:
+    """Functions are verbs, and the name of a class means one thing."""
+    assert participles(modules()) == []
+    assert repeated_classes(modules()) == []
 
 
 def test_every_path_says_what_it_reaches() -> None:

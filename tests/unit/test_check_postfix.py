@@ -9,7 +9,7 @@ import pytest
 
 from conversation_tracker.checks import postfix as check_postfix
 from conversation_tracker.checks import systemd as check_systemd
-from conversation_tracker.checks.finding import Finding, note, ok, wrong
+from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix import milters
 from conversation_tracker.postfix.settings import (
@@ -103,13 +103,13 @@ def listener(**options: str) -> Settings:
 
 def found(
     settings: Settings, socket: Socket = SOCKET, trouble: str | PermissionError | None = None
-) -> list[Finding]:
+) -> list[CheckLine]:
     """Return all facts of a Postfix; with `trouble` its signer is met."""
     host = check_postfix.read_host(settings, socket, {DOMAIN})
     return list(check_postfix.check(replace(host, greet=lambda _socket: trouble)))
 
 
-def texts(facts: list[Finding], verdict: str) -> list[str]:
+def texts(facts: list[CheckLine], verdict: str) -> list[str]:
     """Return the texts of one verdict."""
     return [fact.text for fact in facts if fact.verdict == verdict]
 
@@ -385,5 +385,5 @@ def test_units_are_to_be_enabled_and_active(
         ),
     ],
 )
-def test_a_fact_is_one_line_without_an_address(fact: Finding, line: str) -> None:
+def test_a_fact_is_one_line_without_an_address(fact: CheckLine, line: str) -> None:
     assert str(fact) == line

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from conversation_tracker.checks import socket as check_socket
-from conversation_tracker.checks.finding import Finding
+from conversation_tracker.checks.finding import CheckLine
 from conversation_tracker.checks.socket import PathEntry, User
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix import greeting
@@ -148,7 +148,7 @@ def judged(
     uid: int = 998,
     gid: int = 110,
     directory: PathEntry = OPEN,
-) -> list[Finding]:
+) -> list[CheckLine]:
     """Judge a socket in a directory."""
     return list(
         check_socket.check_file([directory, PathEntry("/run/d/s", mode, uid, gid)], POSTFIX)
@@ -173,7 +173,7 @@ def test_a_socket_of_mode_0660_and_a_group_of_postfix_is_right() -> None:
     ],
 )
 def test_a_socket_that_postfix_may_not_use_or_anybody_may_is_wrong(
-    facts: list[Finding], says: str
+    facts: list[CheckLine], says: str
 ) -> None:
     assert [fact for fact in facts if fact.verdict == "WRONG" and says in fact.text]
 

@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator
 
-from conversation_tracker.checks.finding import Finding, note, ok, wrong
+from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 from conversation_tracker.database.health import FIRST_STORE, DatabaseState, Fault
 
 ROLES = ("tracker_service", "tracker_reader", "tracker_integrator")
@@ -21,7 +21,7 @@ _TIMER = (
 _GRANT = "GRANT tracker_service to it, and run conversation-tracker migrate"
 
 
-def check(state: DatabaseState) -> Iterator[Finding]:
+def check(state: DatabaseState) -> Iterator[CheckLine]:
     """Judge what was found in the database."""
     yield from _check_server(state)
     yield from _check_way(state)
@@ -41,7 +41,7 @@ def check(state: DatabaseState) -> Iterator[Finding]:
         )
 
 
-def _fault(fault: Fault) -> Finding:
+def _fault(fault: Fault) -> CheckLine:
     if fault.kind == "denied":
         return wrong(f"the database's role may not work ({fault.text})", _GRANT)
     if fault.kind == "unreadable":
@@ -52,7 +52,7 @@ def _fault(fault: Fault) -> Finding:
     return wrong(text, mend or "install the newer program")
 
 
-def _check_server(state: DatabaseState) -> Iterator[Finding]:
+def _check_server(state: DatabaseState) -> Iterator[CheckLine]:
     name = f"PostgreSQL {state.version // 10000}.{state.version % 10000}"
     if state.version < _OLDEST:
         yield wrong(f"the database is {name}", "13 is the oldest that will do")
@@ -78,7 +78,7 @@ def _check_server(state: DatabaseState) -> Iterator[Finding]:
         yield ok("this host's clock and the database's agree")
 
 
-def _check_way(state: DatabaseState) -> Iterator[Finding]:
+def _check_way(state: DatabaseState) -> Iterator[CheckLine]:
     """Judge what lies between this host and the server."""
     if state.pooled:
         yield ok("connections go through a pooler: nothing is used that it does not carry")
@@ -89,7 +89,7 @@ def _check_way(state: DatabaseState) -> Iterator[Finding]:
         )
 
 
-def _check_commits(state: DatabaseState) -> Iterator[Finding]:
+def _check_commits(state: DatabaseState) -> Iterator[CheckLine]:
     """Judge whether what was recorded outlives the server, and its machine."""
     if state.synchronous == "off":
         yield wrong(
@@ -105,7 +105,7 @@ def _check_commits(state: DatabaseState) -> Iterator[Finding]:
         )
 
 
-def _check_roles(state: DatabaseState) -> Iterator[Finding]:
+def _check_roles(state: DatabaseState) -> Iterator[CheckLine]:
     missing = [role for role in ROLES if role not in state.roles]
     if missing:
         statements = "; ".join(f"CREATE ROLE {role} NOLOGIN" for role in missing)
@@ -117,7 +117,7 @@ def _check_roles(state: DatabaseState) -> Iterator[Finding]:
         yield ok(f"the roles {', '.join(ROLES)} exist")
 
 
-def _check_stores(state: DatabaseState) -> Iterator[Finding]:
+def _check_stores(state: DatabaseState) -> Iterator[CheckLine]:
     if not state.stores:
         yield note(f"there is no store yet; the first one is added by, for instance: {FIRST_STORE}")
         return
@@ -129,7 +129,7 @@ def _check_stores(state: DatabaseState) -> Iterator[Finding]:
             yield note(f"store {store.name} has no sender_domains: its own mail is not masked")
 
 
-def _check_months(state: DatabaseState) -> Iterator[Finding]:
+def _check_months(state: DatabaseState) -> Iterator[CheckLine]:
     for table in state.lost_tables:
         yield wrong(
             f"the table tracker.{table} is lost, or no part of the whole table any more",
@@ -153,7 +153,7 @@ def _check_months(state: DatabaseState) -> Iterator[Finding]:
         yield ok(f"messages have tables of their own for {state.months} months to come")
 
 
-def _check_expiry(state: DatabaseState) -> Iterator[Finding]:
+def _check_expiry(state: DatabaseState) -> Iterator[CheckLine]:
     if state.overdue:
         yield wrong(
             f"{state.overdue} orders expired more than 2 days ago and still have their addresses,"

@@ -14,8 +14,8 @@ _ADDRESS = re.compile(r"(?<![^\s<>@])[^\s<>@]++@[^\s<>]++")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One finding; `str` is its line."""
+class CheckLine:
+    """One line of `check`; `str` is its text."""
 
     verdict: Literal["ok", "WRONG", "note"]
     text: str
@@ -25,16 +25,16 @@ class Finding:
         return f"{self.verdict:8}{_ADDRESS.sub('(address)', one_line(self.text))}"
 
 
-def ok(text: str) -> Finding:
+def ok(text: str) -> CheckLine:
     """State what holds."""
-    return Finding("ok", text)
+    return CheckLine("ok", text)
 
 
-def wrong(text: str, mend: str) -> Finding:
+def wrong(text: str, mend: str) -> CheckLine:
     """State what is wrong, and what mends it."""
-    return Finding("WRONG", f"{text}: {mend}")
+    return CheckLine("WRONG", f"{text}: {mend}")
 
 
-def note(text: str) -> Finding:
+def note(text: str) -> CheckLine:
     """State what is worth knowing, though it need not be wrong."""
-    return Finding("note", text)
+    return CheckLine("note", text)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from conversation_tracker.checks.finding import Finding, note, ok, wrong
+from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 from conversation_tracker.telemetry import follow_state
 
 _QUIET = 10 * follow_state.SIGN_OF_LIFE
@@ -19,7 +19,7 @@ _READABLE = (
 _RESTART = "systemctl restart conversation-tracker-follow.service"
 
 
-def check(path: Path, now: float) -> Iterator[Finding]:
+def check(path: Path, now: float) -> Iterator[CheckLine]:
     """Judge the follower by its state file.
 
     Args:

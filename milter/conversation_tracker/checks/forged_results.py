@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Iterator
 from email.utils import formatdate, make_msgid
 
-from conversation_tracker.checks.finding import Finding, note, ok, wrong
+from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.rules import probe
@@ -29,7 +29,7 @@ _EVERYWHERE = ("all", "loopback-only", "localhost")
 
 def check(
     settings: Settings, socket: Socket, authserv_id: str, domains: Collection[str], secret: bytes
-) -> Iterator[Finding]:
+) -> Iterator[CheckLine]:
     """Ask the running Postfix, at each place where a stranger's mail comes in.
 
     Args:
@@ -138,7 +138,7 @@ def write_message(authserv_id: str) -> bytes:
     return "\r\n".join(lines).encode("ascii", "replace")
 
 
-def _judge(service: MasterService, said: str, authserv_id: str) -> Finding:
+def _judge(service: MasterService, said: str, authserv_id: str) -> CheckLine:
     """Judge the reply that ended the message."""
     where = f"master.cf, {service}"
     if said == str(replies.PROBE_BELIEVED):

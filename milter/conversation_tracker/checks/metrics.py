@@ -8,12 +8,12 @@ import socket
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from conversation_tracker.checks.finding import Finding, note, ok, wrong
+from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 
 _PATIENCE = 3.0  # seconds
 
 
-def check(where: tuple[str, int] | None) -> Iterator[Finding]:
+def check(where: tuple[str, int] | None) -> Iterator[CheckLine]:
     """Look at the metrics.
 
     Args:

@@ -7,7 +7,7 @@ for addresses made up here. Postfix absent or unreadable is a finding.
 
 from collections.abc import Collection, Iterator
 
-from conversation_tracker.checks.finding import Finding, note
+from conversation_tracker.checks.finding import CheckLine, note
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix import requirements
 from conversation_tracker.postfix.host import DEFAULT_LISTENER, Host, read_earlier
@@ -38,13 +38,13 @@ def read_host(settings: Settings, socket: Socket, domains: Collection[str] = ())
     )
 
 
-def check(host: Host) -> Iterator[Finding]:
+def check(host: Host) -> Iterator[CheckLine]:
     """Judge whether all mail meets the tracker, and that of the alias domains the splitter."""
     for finding in requirements.examine(host):
-        yield Finding(finding.verdict, str(finding))
+        yield CheckLine(finding.verdict, str(finding))
 
 
-def check_table(host: Host) -> Iterator[Finding]:
+def check_table(host: Host) -> Iterator[CheckLine]:
     """Judge the transport table that postfix/configure wrote: whether it names other domains."""
     for domain in read_earlier(host.settings).domains:
         if domain not in host.domains:

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterator
 
-from conversation_tracker.checks.finding import Finding, ok, wrong
+from conversation_tracker.checks.finding import CheckLine, ok, wrong
 from conversation_tracker.core.rules import postmaster as rules
 
 
-def check(postmaster: str, domains: Collection[str]) -> Iterator[Finding]:
+def check(postmaster: str, domains: Collection[str]) -> Iterator[CheckLine]:
     """Judge whether somebody can get it.
 
     Args:

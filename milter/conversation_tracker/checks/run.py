@@ -18,7 +18,7 @@ from conversation_tracker.checks import postfix as check_postfix
 from conversation_tracker.checks import postmaster as check_postmaster
 from conversation_tracker.checks import socket as check_socket
 from conversation_tracker.checks import systemd as check_systemd
-from conversation_tracker.checks.finding import Finding, note, ok, wrong
+from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 from conversation_tracker.config.config import Config
 from conversation_tracker.database.faults import DatabaseError, make_failure
 from conversation_tracker.database.health import DatabaseState, read_state
@@ -41,7 +41,7 @@ def run(config: Config, out: TextIO, environ: Mapping[str, str] = os.environ) ->
     """
     wrongs = 0
 
-    def say(facts: Iterator[Finding]) -> None:
+    def say(facts: Iterator[CheckLine]) -> None:
         nonlocal wrongs
         for fact in facts:
             wrongs += fact.verdict == "WRONG"
@@ -64,7 +64,7 @@ def run(config: Config, out: TextIO, environ: Mapping[str, str] = os.environ) ->
     return 1 if wrongs else 0
 
 
-def _check_database(config: Config) -> tuple[DatabaseState | None, Iterator[Finding]]:
+def _check_database(config: Config) -> tuple[DatabaseState | None, Iterator[CheckLine]]:
     try:
         state = read_state(config.database)
     except DatabaseError as error:
@@ -76,7 +76,7 @@ def _check_database(config: Config) -> tuple[DatabaseState | None, Iterator[Find
 
 def _read_settings(
     environ: Mapping[str, str],
-) -> tuple[postfix_settings.Settings | None, Iterator[Finding]]:
+) -> tuple[postfix_settings.Settings | None, Iterator[CheckLine]]:
     try:
         return postfix_settings.read_settings(environ), iter(())
     except postfix_settings.Unreadable as error:
@@ -86,7 +86,7 @@ def _read_settings(
 
 def _check_postfix(
     config: Config, settings: postfix_settings.Settings, state: DatabaseState | None
-) -> Iterator[Finding]:
+) -> Iterator[CheckLine]:
     known = state if state is not None and state.fault is None else None
     domains = known.domains if known is not None else frozenset[str]()
     host = check_postfix.read_host(settings, config.socket, domains)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from conversation_tracker.checks.finding import Finding, note, ok, wrong
+from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix.greeting import greet
 
@@ -45,7 +45,7 @@ class PathEntry:
         return (self.mode >> shift) & wanted == wanted
 
 
-def look(path: str) -> list[PathEntry] | Finding:
+def look(path: str) -> list[PathEntry] | CheckLine:
     """Look at all directories down to `path` and at itself, or state why that cannot be done."""
     seen = []
     for each in (*reversed(Path(path).parents), Path(path)):
@@ -68,7 +68,7 @@ def find_user(name: str) -> User | None:
     return User(name, found.pw_uid, frozenset(os.getgrouplist(name, found.pw_gid)))
 
 
-def check(socket: Socket, postfix: User | None) -> Iterator[Finding]:
+def check(socket: Socket, postfix: User | None) -> Iterator[CheckLine]:
     """Judge the socket.
 
     Args:
@@ -77,7 +77,7 @@ def check(socket: Socket, postfix: User | None) -> Iterator[Finding]:
     """
     if socket.kind == "unix":
         found = look(socket.path)
-        if isinstance(found, Finding):
+        if isinstance(found, CheckLine):
             yield found
             return
         yield from check_file(found, postfix)
@@ -91,7 +91,7 @@ def check(socket: Socket, postfix: User | None) -> Iterator[Finding]:
     yield check_answer(socket, greet(socket))
 
 
-def check_file(entries: list[PathEntry], postfix: User | None) -> Iterator[Finding]:
+def check_file(entries: list[PathEntry], postfix: User | None) -> Iterator[CheckLine]:
     """Judge the socket's file, and the directories it is in."""
     *directories, file = entries
     if not stat.S_ISSOCK(file.mode):
@@ -121,7 +121,7 @@ def check_file(entries: list[PathEntry], postfix: User | None) -> Iterator[Findi
         )
 
 
-def check_answer(socket: Socket, trouble: str | PermissionError | None) -> Finding:
+def check_answer(socket: Socket, trouble: str | PermissionError | None) -> CheckLine:
     """Judge what `greet` met with."""
     if trouble is None:
         return ok(f"a milter answers on {socket}")

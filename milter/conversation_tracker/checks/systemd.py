@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from conversation_tracker.checks.finding import Finding, note, ok, wrong
+from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 
 SERVICE = "conversation-tracker.service"
 TIMER = "conversation-tracker-expire.timer"
@@ -20,7 +20,7 @@ _WAIT = 20.0  # seconds
 Properties = dict[str, str]
 
 
-def check(properties: Callable[[str], Properties] | None = None) -> Iterator[Finding]:
+def check(properties: Callable[[str], Properties] | None = None) -> Iterator[CheckLine]:
     """Judge our units.
 
     Args:
@@ -44,7 +44,7 @@ def check(properties: Callable[[str], Properties] | None = None) -> Iterator[Fin
         yield note(f"{FOLLOWER} is not active: no delivery becomes more than accepted")
 
 
-def check_unit(unit: str, found: Properties) -> Iterator[Finding]:
+def check_unit(unit: str, found: Properties) -> Iterator[CheckLine]:
     """Judge one unit by its properties."""
     if found.get("LoadState") != "loaded":
         yield wrong(f"systemd does not know {unit}", "run postfix/install, or install the unit")
