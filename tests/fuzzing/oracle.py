@@ -8,7 +8,7 @@ import itertools
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -18,6 +18,7 @@ import places
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.alias import find_domain
 from conversation_tracker.core.model.conversation import Conversation, Order, Store
+from conversation_tracker.core.model.first_pass import FirstPass
 from conversation_tracker.core.model.message import Arrival, Message, Recipient, parse, render
 from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.rules.planning import plan
@@ -95,6 +96,12 @@ def sent(
     done = planned(message, conversation, own)
     if done.reply is not None:
         return Sent(f"{done.reply.status}")
+    if done.split:
+        message, conversation = _queued(message, done, conversation)
+        done, first = planned(message, conversation, None), done
+        if done.reply is not None:
+            return Sent(f"{done.reply.status}")
+        done = replace(done, records=first.records)
     headers_left, body_left = copies.apply_edits(message, done.edits)
     copy = render(tuple(headers_left), body_left)
     people = (*conversation.participants, *done.records[0].joined)
@@ -134,6 +141,21 @@ def unseen(raw: bytes, copy: bytes, key: str) -> None:
         more = places.elsewhere(copy, key, tool._forms)
         if more and (more := more - places.elsewhere(raw, key, tool._forms)):
             raise Broken(f"the reader's own address: {', '.join(more)}")
+
+
+def _queued(
+    message: Message, done: Plan, conversation: Conversation
+) -> tuple[Message, Conversation]:
+    """Return what the splitter's listener gets, and the order with everybody who joined."""
+    headers, body = copies.apply_edits(message, done.edits)
+    arrival = Arrival("fuzz", split=True, passage=FirstPass(message.digest, "trusted"))
+    second = replace(message, headers=tuple(headers), body=body, arrival=arrival)
+    token = message.recipients[0].token
+    met = {each.token for each in done.records[0].joined}
+    known = [each for each in conversation if each.token not in met]
+    people = (*known, *(replace(each, recorded=True) for each in done.records[0].joined))
+    assert token is not None
+    return second, replace(conversation, participants=people)
 
 
 def planned(message: Message, conversation: Conversation, own: Store | None) -> Plan:

@@ -20,7 +20,8 @@ A file begins with `#` lines that say what it shows. Then come steps, set apart 
     ARRIVES                           one copy that leaves; `ARRIVES as sent`: byte for byte;
                                       `ARRIVES decoded`: its body without its transfer encoding
                                       `ARRIVES unfolded`: its calendars without their folds
-    MAIL FROM:<{bounce}>              {bounce} is any bounce address, {any} anything at all
+    MAIL FROM:<{bounce}>              {bounce} is any bounce address, {any} anything; behind it,
+                                      `SMTPUTF8` is a parameter that is there, `no SMTPUTF8` is not
     RCPT TO:<...>
     Name: value                       these are all the headers of this name, unfolded
     no Name Name ...                  headers that are not there
@@ -90,6 +91,7 @@ class Arrives:
     decoded: bool = False
     unfolded: bool = False
     sender: str = ""
+    smtputf8: bool | None = None
     recipients: list[str] = field(default_factory=list)
     headers: list[tuple[str, str]] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
@@ -197,6 +199,8 @@ def _arrives(step: Arrives, left: Iterator[str]) -> Arrives:
             step.body = []
         elif line.startswith("MAIL FROM:<"):
             step.sender = _path(line)
+            if line.endswith("SMTPUTF8"):
+                step.smtputf8 = not line.endswith("no SMTPUTF8")
         elif line.startswith("RCPT TO:<"):
             step.recipients.append(_path(line))
         elif word in ("no", "never"):

@@ -145,6 +145,8 @@ class Player:
         wrong = []
         if not self._fits(step.sender, mail.sender.address):
             wrong.append(f"sender <{mail.sender.address}>, not <{self.resolved(step.sender)}>")
+        if step.smtputf8 is not None and step.smtputf8 != ("SMTPUTF8" in mail.sender.parameters):
+            wrong.append(f"SMTPUTF8 is {'not ' * step.smtputf8}asked for")
         for name in dict.fromkeys(name for name, _ in step.headers):
             given = [_unfolded(value) for value in mail.header(name)]
             values = [value for other, value in step.headers if other == name]

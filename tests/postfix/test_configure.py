@@ -41,6 +41,7 @@ def test_mail_meets_the_tracker(debian: Any) -> None:
     assert listener["milter_macro_daemon_name"] == "tracker-split"
     assert listener["smtpd_milters"] == OURS
     assert listener["local_header_rewrite_clients"] == ""
+    assert listener["smtputf8_autodetect_classes"] == "all"
     assert "no_milters" not in listener["receive_override_options"]
     assert debian.options("tracker-split/unix")["smtp_fallback_relay"] == ""
     assert "reload" in done.stdout

@@ -65,6 +65,7 @@ MENDED = [
     ("transport", ["tracker-split_destination_recipient_limit=50"]),
     ("listener", [f"{LISTENER}/smtpd_milters="]),
     ("listener", [f"{LISTENER}/local_header_rewrite_clients=permit_mynetworks"]),
+    ("listener", [f"{LISTENER}/smtputf8_autodetect_classes=sendmail,verify"]),
     ("listener", [f"smtpd_milters={OURS}, {DKIM}"]),
     ("time-outs", ["milter_content_timeout=10s"]),
     ("bare newline", ["smtpd_forbid_bare_newline=no"]),

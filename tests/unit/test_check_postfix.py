@@ -162,6 +162,10 @@ def test_a_good_postfix_has_nothing_wrong_and_nothing_to_note() -> None:
             listener(local_header_rewrite_clients="permit_mynetworks"),
             "its local_header_rewrite_clients is permit_mynetworks, not empty",
         ),
+        (
+            listener(smtputf8_autodetect_classes="sendmail, verify"),
+            "its smtputf8_autodetect_classes is sendmail, verify, not all",
+        ),
         (listener(smtpd_milters=SIGNER), "does not name the tracker's socket"),
         (listener(smtpd_milters=OURS), f"it lacks {SIGNER}"),
         (

@@ -60,6 +60,7 @@ LISTENER_OPTIONS = {
     "content_filter": "",
     "smtpd_proxy_filter": "",
     "local_header_rewrite_clients": "",
+    "smtputf8_autodetect_classes": "all",
     "mynetworks": "127.0.0.0/8",
     "smtpd_client_restrictions": "permit_mynetworks,reject",
     "smtpd_helo_restrictions": "",

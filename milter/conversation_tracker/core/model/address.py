@@ -356,3 +356,8 @@ def unquote(data: bytes) -> str:
     """Decode the inside of a quoted string or comment, given with its delimiters."""
     inner = data[1:-1]
     return decode_words(_PAIR.sub(rb"\1", inner) if b"\\" in inner else inner)
+
+
+def needs_smtputf8(address: Address | None) -> bool:
+    """Whether mail to an address must be sent with SMTPUTF8 (RFC 6531): its local part shows."""
+    return address is not None and not str(address).isascii()

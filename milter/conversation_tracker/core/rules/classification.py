@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.address import needs_smtputf8
 from conversation_tracker.core.model.alias import find_domain
 from conversation_tracker.core.model.automatic import may_be_answer
 from conversation_tracker.core.model.conversation import Conversation, Store
@@ -118,7 +119,11 @@ class MisdirectedReport:
 
 @dataclass(frozen=True, slots=True)
 class SharedReport:
-    """One report to several aliases and bounce addresses; it tells each of another delivery."""
+    """A report that the splitter's listener takes.
+
+    It goes to several aliases and bounce addresses, and tells each of another delivery; or whoever
+    is told of it has an address that only Postfix's own look asks SMTPUTF8 for.
+    """
 
     message: Message
 
@@ -272,6 +277,8 @@ def _classify_returned(
         named = [find_domain(each.domain, alias_domains) for each in report.recipients]
         if named and None not in named:
             return RedirectReport(message)
+        if _needs_splitter(message, delivery.conversation, delivery.author):
+            return SharedReport(message)
         return BounceReport(message, delivery, report)
     conversation = delivery.conversation
     author = conversation.find_by_token(delivery.author)
@@ -315,4 +322,12 @@ def _classify_report(message: Message, known: Lookups, own: Store | None) -> Kin
     if several:
         return SharedReport(message)
     [conversation] = known.conversations.values()
+    if _needs_splitter(message, conversation, message.recipients[0].token):
+        return SharedReport(message)
     return MisdirectedReport(message, conversation, report)
+
+
+def _needs_splitter(message: Message, conversation: Conversation, token: str | None) -> bool:
+    """Whether a notice to somebody must leave by the splitter's listener."""
+    to = conversation.find_by_token(token or "")
+    return not message.arrival.split and to is not None and needs_smtputf8(to.address)

@@ -15,7 +15,7 @@ from conversation_tracker.core.base.limits import Overdue
 from conversation_tracker.core.base.octets import LARGE
 from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.model import replies
-from conversation_tracker.core.model.address import find_mailboxes
+from conversation_tracker.core.model.address import find_mailboxes, needs_smtputf8
 from conversation_tracker.core.model.alias import find_domain
 from conversation_tracker.core.model.conversation import (
     Conversation,
@@ -270,7 +270,7 @@ def _plan(case: _Case, conversations: Sequence[Conversation]) -> Plan:
         _make_record(case, before, *group, several=len(groups) > 1)
         for before, group in zip(conversations, groups, strict=True)
     )
-    if len(message.recipients) > 1:
+    if _needs_splitter(message, groups):
         for group in groups:
             _rehearse(case, *group)
         edits = tuple(
@@ -286,6 +286,17 @@ def _plan(case: _Case, conversations: Sequence[Conversation]) -> Plan:
     edits = copies.make_safe_copy(message, view, scanner, make)
     records = (replace(records[0], shown=tuple(view.disclosures)), *records[1:])
     return Plan(edits=edits, records=records, bounces_to=None if message.null else to[0].token)
+
+
+def _needs_splitter(message: Message, groups: Sequence[_Group]) -> bool:
+    """Return whether a message must come once more over the splitter's listener.
+
+    Several recipients need a copy each. For an address that is not ASCII (RFC 6531) no milter can
+    ask, but that listener does.
+    """
+    if len(message.recipients) > 1 or message.arrival.split:
+        return len(message.recipients) > 1
+    return any(needs_smtputf8(each.address) for _, to, _ in groups for each in to)
 
 
 def _rehearse(

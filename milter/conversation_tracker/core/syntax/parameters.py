@@ -107,6 +107,23 @@ def mask_parameters(value: bytes, mask: Callable[[str], str]) -> bytes:
     return splice(value, sorted(edits)) if edits else value
 
 
+def write_ascii(value: bytes) -> bytes:
+    """Write the parameters anew that are in raw octets beyond ASCII, but for boundaries.
+
+    Args:
+        value: the raw header value.
+
+    Returns:
+        The value; the same object if none of them changed.
+    """
+    edits = [
+        (*each.spans[0], render(each.name, each.value))
+        for each in parse(value)[1]
+        if not each.extended and each.name != "boundary" and not each.raw.isascii()
+    ]
+    return splice(value, edits) if edits else value
+
+
 def _mask_root(identifier: str, mask: Callable[[str], str]) -> str:
     """Give the Content-ID that a multipart/related names as its root (RFC 2387 section 3.2)."""
     identifiers: Callable[[bytes], bytes] | None = getattr(mask, "identifiers", None)

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from conversation_tracker.core.base.header_names import KEPT_FROM_PROTECTED
 from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.base.octets import Octets
+from conversation_tracker.core.masking.header.ascii_fields import write_ascii
 from conversation_tracker.core.masking.part import message_body
+from conversation_tracker.core.masking.part.ascii_headers import write_ascii_headers
 from conversation_tracker.core.masking.part.line_length import ENCODING, shorten_lines
 from conversation_tracker.core.model.conversation import Conversation, Participant
 from conversation_tracker.core.model.first_pass import FirstPass, Verdict, sign
@@ -26,7 +28,7 @@ from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax import folding, unsubscribing
 from conversation_tracker.core.views.suspects import find_suspects
-from conversation_tracker.core.views.view import View
+from conversation_tracker.core.views.view import View, read_structure
 
 
 class AddressLeak(ValueError):
@@ -307,6 +309,8 @@ def edit_for_several(
 ) -> Iterator[Edit]:
     """Give the edits for mail that the splitter will take apart: aliases in the envelope only.
 
+    Its headers are written in ASCII: on the splitter's listener Postfix would ask for SMTPUTF8 for
+    them, as it does for an address that needs it, and then a server that has none refuses the copy.
     The digest travels along, so that each copy finds the record that the first pass made, and so
     does what was found out about the author.
 
@@ -317,9 +321,15 @@ def edit_for_several(
         secret: what the first pass signs its findings with.
     """
     gone = INTERNAL | {b"bcc"}
-    values = [None if h.key in gone else h.value for h in message.headers]
+    check = message.limits.check
+    values = [
+        None if h.key in gone else write_ascii(h.key, h.value, check) for h in message.headers
+    ]
     yield from edit_headers(message, values)
     yield AddHeader(PASS, sign(FirstPass(message.digest, found), secret))
+    body = write_ascii_headers(read_structure(message), message.body, message.limits)
+    if body is not message.body:
+        yield ReplaceBody(body)
     yield from _edit_envelope(message, conversations)
 
 
