@@ -17,12 +17,14 @@ class Choices:
         strangers_only: nobody of the order shall be named.
         people: the addresses of who takes part, in lower case; none for the usual ones.
         own: what stands for the reader: their aliases, in any form, and their address.
+        files: attachments that were made and cannot be masked, with the address in each.
     """
 
     def __init__(self, data: bytes) -> None:
         self.strangers_only = False
         self.people: tuple[str, ...] = ()
         self.own: tuple[str, ...] = ()
+        self.files: list[tuple[bytes, str]] = []
         self._data = data
         self._at = 0
 

@@ -14,6 +14,7 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
+import files
 import places
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.alias import find_domain
@@ -66,7 +67,13 @@ class Sent:
 
 
 def sent(
-    raw: bytes, conversation: Conversation, reader: str, own: Store | None, *, clean: bool = False
+    raw: bytes,
+    conversation: Conversation,
+    reader: str,
+    own: Store | None,
+    *,
+    clean: bool = False,
+    attached: list[tuple[bytes, str]] | None = None,
 ) -> Sent:
     """Send a message to one participant.
 
@@ -78,6 +85,7 @@ def sent(
         clean: it names nobody but its author, so that its body must stay as it is. Otherwise a
             change is not asked for its reason: addresses are written in ways that the oracle
             does not read.
+        attached: files in it that cannot be masked, with the address in each.
 
     Raises:
         Broken: a promise was not kept.
@@ -111,6 +119,9 @@ def sent(
         return Sent("unreadable", copy)
     broken = [f"leak: {where}" for where in _leaks(copy, others)]
     broken += [f"leak in the record: {where}" for where in _leaks(done.records[0].raw, everybody)]
+    mine = next((key for key, token in everybody.items() if token == reader), "")
+    broken += files.left(copy, attached or [], but=mine)
+    broken += (f"the record has {file}" for file in files.left(done.records[0].raw, attached or []))
     if clean:
         leg = tool.Leg("fuzz", message, conversation, reader, own)
         found = tool._unreasoned(leg, headers_left, body_left, others)

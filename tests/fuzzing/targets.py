@@ -52,7 +52,7 @@ def message(data: bytes) -> None:
     conversation = oracle.order(*people, store=own or _store(choices))
     choices.own = (*_aliases(reader), str(reader.address))
     raw = _whole(choices, author)
-    done = oracle.sent(raw, conversation, reader.token, own)
+    done = oracle.sent(raw, conversation, reader.token, own, attached=choices.files)
     outcomes.update([done.outcome])
     if done.copy is not None and reader.address is not None:
         oracle.unseen(raw, done.copy, reader.address.key)

@@ -7,6 +7,7 @@ import base64
 import binascii
 import quopri
 
+import files
 from choices import Choices
 from invitations import invitation
 from spelling import address, mailbox, spelled, text, word
@@ -77,6 +78,8 @@ def part(choices: Choices, depth: int = 0) -> bytes:
 
 def leaf(choices: Choices) -> bytes:
     """Write a part that holds no other."""
+    if choices.chance(8):
+        return files.leaf(choices)
     type_ = choices.of(_TYPES)
     label = choices.of(_CHARSETS if type_.lower().startswith("text/") else _CHARSETS[:4])
     shown = (

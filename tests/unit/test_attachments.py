@@ -95,7 +95,11 @@ SAID = {
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize(
-    "name", ["gz", "zip", "7z", "zst", "doc", "tgz", "msg, rtf", "lzma", "tar"]
+    "name",
+    [
+        *("gz", "zip", "7z", "zst", "doc", "tgz", "msg, rtf", "lzma", "tar", "xz in a package"),
+        *("bz2 in a script", "picture, zTXt", "pgp, zlib"),
+    ],
 )
 @pytest.mark.parametrize("fields", SAID.values(), ids=list(SAID))
 def test_whatever_is_said_of_it(fields: str, name: str, policy: str) -> None:

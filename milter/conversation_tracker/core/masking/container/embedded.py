@@ -10,6 +10,9 @@ from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.masking.container import compressed, decompressing, seven_zip
 from conversation_tracker.core.masking.container.budget import Unpacking
 
+BZIP2 = b"1AY&SY"
+"""What stands in the beginning of each bzip2 file, and in no text."""
+
 # Nobody looks in pictures for other files, and they are large and many.
 _PICTURES = (b"\xff\xd8\xff", b"GIF8", b"\x89PNG\r\n")
 _BEGINNINGS: dict[bytes, decompressing.Opener] = {
@@ -21,6 +24,11 @@ _BEGINNINGS: dict[bytes, decompressing.Opener] = {
 _IS_BZIP2 = compressed.BZIP2.match
 _MOST = 100  # of each kind
 _SIZE_OF_BZIP2 = 10
+
+
+def is_in(data: Octets) -> bool:
+    """Whether something that may be compressed stands in the midst of data."""
+    return any(data.find(each) >= 0 for each in (*_BEGINNINGS, seven_zip.MAGIC))
 
 
 def open_embedded(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:

@@ -48,6 +48,12 @@ def is_message(data: Octets) -> bool:
     return packet.tag == _MARKER or (bool(first) and first in _VERSIONS)
 
 
+def is_compressed(data: Octets) -> bool:
+    """Whether data begins with compressed octets, as no text does."""
+    packet = _read(data, 0)
+    return packet is not None and packet.tag == _COMPRESSED and is_message(data)
+
+
 def open_message(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
     """Decompress what is compressed in a message, and join what is in pieces."""
     at = 0

@@ -34,6 +34,7 @@ from conversation_tracker.core.masking.container.budget import (
 )
 from conversation_tracker.core.masking.text import obfuscated
 from conversation_tracker.core.masking.text.address_finder import People
+from conversation_tracker.core.syntax import charset
 
 _OVERLAP = 4096  # octets seen twice, so that nothing is hidden by where a window ends
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
@@ -53,6 +54,7 @@ _BEGINNINGS = (
     tar.AR,
     readings.SQLITE,
     b"\x5d\0",
+    png.MAGIC,
 )
 
 
@@ -124,8 +126,13 @@ def is_container(data: Octets) -> bool:
 
 def is_no_text(data: Octets) -> bool:
     """Whether data that is said to be text is such a file; told cheaply of what is text."""
-    begins = data.startswith(_BEGINNINGS) or b"\0" in data[:512]
-    return begins and is_container(data)
+    if data.startswith(_BEGINNINGS) and (is_container(data) or data.startswith(png.MAGIC)):
+        return True
+    if (b"\0" in data[:_HEAD] and is_container(data)) or openpgp.is_compressed(data):
+        return True
+    if data.find(b"\0") >= 0 or (data.find(embedded.BZIP2) >= 0 and _BINARY.search(data[:])):
+        return embedded.is_in(data) and not charset.is_wide(data[:])
+    return False
 
 
 def holds_address(data: Octets, people: People, unpacking: Unpacking | None = None) -> bool:
