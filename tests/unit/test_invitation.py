@@ -2,8 +2,10 @@
 
 import base64
 import quopri
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from urllib.parse import quote, unquote
 
 import pytest
 from builders import (
@@ -92,6 +94,12 @@ PEOPLE = [
     ("ATT\r\n ENDEE:mai\r\n lto:an\r\n\tn@friends.example", [ANN]),
     (f"SUMMARY:ATTENDEE:mailto:{ANN}", []),
     (f"X-MS-OLK-SENDER:mailto:{ANN}", []),
+    (f"ORGANIZER:SMTP:{ANN}", [ANN]),
+    (f"ORGANIZER:'mailto:{ANN}'", [ANN]),
+    ("ORGANIZER:mailto:o'neill@friends.example", ["o'neill@friends.example"]),
+    (f"ATTENDEE:mailto:{ANN},mailto:{EVE}", [ANN, EVE]),
+    (f"ATTENDEE;EMAIL=mailto:{ANN}:urn:uuid:1", [ANN]),
+    ("ORGANIZER:mailto:j%C3%B6rg@b%C3%BCcher.example", ["jörg@xn--bcher-kva.example"]),
     (f"ATTENDEE;X-NUM=0;DIR=\"mailto:{EVE}\":mailto:{ANN}", [ANN]),
 ]  # fmt: skip
 
@@ -199,6 +207,38 @@ def test_line_ends_that_are_written_twice_part_nothing() -> None:
     assert f"SUMMARY:{B}\r" in unfolded(sent.body)
 
 
+@pytest.mark.parametrize("end", ["=\r\n", "=\n", "=\r\n ", "=\n\t", "\r\n "])
+@pytest.mark.parametrize("type", ["text/calendar", "text/x-vcalendar", "application/octet-stream"])
+def test_a_quoted_printable_value_is_read_with_its_blanks_and_without(end: str, type: str) -> None:
+    whole = f"for {BUYER} or who"
+    for at in range(1, len(whole)):
+        line = f"DESCRIPTION;ENCODING=QUOTED-PRINTABLE:{whole[:at]}{end}{whole[at:]}"
+        text = OBJECT.format("METHOD:REQUEST", line)
+        _, sent = done(letter(text, f"Content-Type: {type}"), to=A, sender=SHOP)
+        value = sent.body[:].decode().partition("PRINTABLE:")[2].partition("END:")[0]
+        for soft in ("=\\r?\\n[ \\t]?", "=\\r?\\n"):
+            shown = re.sub("\\r?\\n[ \\t]", "", re.sub(soft, "", value))
+            assert BUYER not in shown, (at, value)
+
+
+@pytest.mark.parametrize(
+    "address", ["jörg@bücher.example", "jörg@plain.example", "ann@bücher.example"]
+)
+@pytest.mark.parametrize("before", ["", "mailto:", "https://x.example/?to="])
+@pytest.mark.parametrize(
+    "type", ["text/plain", "text/html", "text/calendar", "application/json", "text/css"]
+)
+def test_an_address_beyond_ascii_is_masked_behind_percent_signs(
+    address: str, before: str, type: str
+) -> None:
+    talk = order(BUYER, CARRIER, person(address, "partner", "c" * 32))
+    for spelled in (quote(address), quote(address, safe="@").lower(), quote(quote(address))):
+        text = f"See {before}{spelled} there\n"
+        _, sent = done(letter(text, f"Content-Type: {type}"), conversation=talk)
+        assert unquote(spelled) not in sent.body[:].decode()
+        assert "c" * 32 in sent.body[:].decode()
+
+
 # Identifiers
 
 UIDS = [
@@ -210,6 +250,10 @@ UIDS = [
     "a\\,b\\;c@carrier.example",
     "77 x@Carrier.Example",
     "ü@carrier.example",
+    "7-desk%40carrier.example",
+    "040000008200E00074C5B7101A82E00800000000" + b"7 desk@carrier.example\0".hex().upper(),
+    base64.b64encode(b"7 desk@carrier.example").decode() + "@google.com",
+    base64.urlsafe_b64encode(b"77777@carrier.example").decode().rstrip("="),
     b"\x04\0\0\0vCal-Uid\x01\0\0\0".hex().upper() + b"77@carrier.example\0".hex(),
 ]
 
@@ -248,7 +292,8 @@ def test_an_identifier_is_ours_on_the_way_and_the_original_again_on_its_way_back
 @pytest.mark.parametrize(
     "original",
     ["77@elsewhere.example", "040000008200E00074C5B7101A82E008", "77@shop.example", "a", "", "@",
-     "77@gmail.com", "m-0@" + DOMAIN],
+     "77@gmail.com", "0q2gcabcdefghijklmnopqrstu@google.com", "77%40elsewhere.example",
+     "m-0@" + DOMAIN],
 )  # fmt: skip
 def test_an_identifier_that_reveals_nobody_stays(original: str) -> None:
     gmail = order(BUYER, CARRIER, SHOP, person("j.doe@gmail.com", "partner", "c" * 32))

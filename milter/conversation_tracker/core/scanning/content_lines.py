@@ -4,6 +4,7 @@ Written apart from the masking code. Nothing here raises.
 """
 
 import re
+from collections.abc import Iterator
 
 _TYPES = frozenset(
     """
@@ -13,6 +14,8 @@ _TYPES = frozenset(
 )
 _BEGIN = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}BEGIN:V", re.IGNORECASE)
 _FOLD = re.compile(r"\r{0,2}\n[ \t]")
+_SOFT = re.compile(r"=\r{0,2}\n[ \t]")
+_BREAK = re.compile(r"=\r{0,2}\n")
 _TORN = re.compile(rb"(?<=[\x80-\xff])\r{0,2}\n[ \t](?=[\x80-\xbf])")
 
 
@@ -29,3 +32,11 @@ def mend(data: bytes) -> bytes:
 def unfold(text: str) -> str:
     """Join the lines that are folded."""
     return _FOLD.sub("", text)
+
+
+def join_soft_breaks(text: str) -> Iterator[str]:
+    """Give a text as it is read where its values are quoted-printable, if they go on over lines."""
+    if _BREAK.search(text) is not None:
+        yield _FOLD.sub("", _BREAK.sub("", text))
+        if _SOFT.search(text) is not None:
+            yield _FOLD.sub("", _SOFT.sub("", text))

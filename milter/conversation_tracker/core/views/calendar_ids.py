@@ -8,8 +8,11 @@ message. Nothing here raises, but what the time for a message raises.
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
+from urllib.parse import unquote_to_bytes
 
 from conversation_tracker.core.masking.part import invitation
 from conversation_tracker.core.model.conversation import Conversation, MappedId, Participant
@@ -27,6 +30,8 @@ MOST = 100
 
 _LONGEST = 1_000  # characters of one that is mapped back
 _UNKEPT = re.compile("[\0\ud800-\udfff]")  # what no database keeps in a text
+_MOST_TOKENS = 5
+_TOKEN = re.compile(r"[A-Za-z0-9_\-]{12,}+")
 _DIGITS = re.compile(r"(?:[0-9A-Fa-f]{2}){16,}")
 # What Exchange writes before somebody else's UID in one of its own (MS-OXOCAL section 2.2.1.27).
 _FOREIGN = b"vCal-Uid\x01\0\0\0"
@@ -111,10 +116,15 @@ def _is_for(value: str, token: str, conversation: Conversation, to: Participant 
 
 
 def _iter_readings(value: str) -> list[bytes]:
-    """Give an identifier, and what stands in it in hexadecimal digits."""
-    found = [f"<{value}>".encode("utf-8", "replace")]
+    """Give an identifier, and what stands in it escaped, in hexadecimal digits or in base64."""
+    written = value.encode("utf-8", "replace")
+    found = [written]
+    if "%" in value:
+        found.append(unquote_to_bytes(written))
     if _DIGITS.fullmatch(value):
-        _, inside, foreign = bytes.fromhex(value).partition(_FOREIGN)
-        if inside:
-            found.append(b"<" + foreign.strip(b"\0") + b">")
-    return found
+        whole, inside, foreign = bytes.fromhex(value).partition(_FOREIGN)
+        found.append((foreign if inside else whole).strip(b"\0"))
+    for token in islice(_TOKEN.findall(value), _MOST_TOKENS):
+        with suppress(ValueError):  # of a length that no octets have
+            found.append(b64decode(token + "=" * (-len(token) % 4), b"-_"))
+    return [b"<" + each + b">" for each in found]

@@ -39,12 +39,14 @@ CALENDARS = frozenset("text/calendar text/x-vcalendar application/ics applicatio
 _OCTETS = 75  # RFC 5545 section 3.1, the line end not counted
 _FOLD = re.compile(r"\r{0,2}\n[ \t]")
 _SOFT = re.compile(r"=\r{0,2}\n[ \t]*")
+_SOFT_BREAK = re.compile(r"=\r{0,2}\n")
+_SOFT_FOLD = re.compile(r"=\r{0,2}\n[ \t]")
 _RAW_FOLD = re.compile(rb"\r{0,2}\n[ \t]|=\r{0,2}\n")
 _OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:V(?:CALENDAR|CARD)\b", re.IGNORECASE)
 _CALENDAR = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:VCALENDAR\b", re.IGNORECASE)
 _NAME = "CN"
 _VALUES = re.compile(r"\"[^\"]*+\"|[^,\"]++")
-_MAILTO = re.compile(r"[\s\"]*+mailto:", re.IGNORECASE)
+_MAILTO = re.compile(r"[\s\"']*+(?:mailto|smtp):", re.IGNORECASE)
 _ITEM = re.compile(r"((?>(?:[^\",]++|\"[^\"]*+\")+))")
 _CHARSET = re.compile(r";\s*+CHARSET=\"?([^\s;:\"]{1,40})", re.IGNORECASE)
 _VALUE_HEAD = re.compile(
@@ -305,10 +307,17 @@ def _mask_quoted_value(head: str, value: str, mask: Mask) -> str:
 
 
 def _change_quoted_value(head: str, value: str, change: Mask) -> str:
-    """Change a quoted-printable value; the head tells its charset."""
+    """Change a quoted-printable value; the head tells its charset.
+
+    vCard writers fold even here, with blanks before what follows a soft break, that others read.
+    """
+    new = _change_quoted_reading(head, value, change, _SOFT_BREAK)
+    return _change_quoted_reading(head, new, change, _SOFT) if _SOFT_FOLD.search(new) else new
+
+
+def _change_quoted_reading(head: str, value: str, change: Mask, soft: re.Pattern[str]) -> str:
     declared = _CHARSET.search(head)
-    # vCard writers fold even here, with blanks before what follows a soft break.
-    raw = _FOLD.sub("", _SOFT.sub("", value)).encode("utf-8", "surrogatepass")
+    raw = _FOLD.sub("", soft.sub("", value)).encode("utf-8", "surrogatepass")
     old = transfer.decode(raw, transfer.QUOTED_PRINTABLE)
     new, _ = charset.change_text(old, declared[1].lower() if declared else "", change)
     line_end = "\r\n" if "\r\n" in value else "\n"

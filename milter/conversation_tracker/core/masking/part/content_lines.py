@@ -40,8 +40,9 @@ QUOTED = re.compile(
 )
 """What stands before a quoted-printable value (vCalendar 1.0, vCard 2.1)."""
 _VALUES = re.compile(r"\"[^\"]*+\"|[^,\"]++")
-_ADDRESS = re.compile(r"[\s\"']*+(?:mailto:\s*+)*+([^?>\"\s]*)", re.IGNORECASE)
-_LINKED = re.compile(r"mailto:\s*+([^\s\"'<>,;:?]++)", re.IGNORECASE)
+# `smtp:` is what some programs of Exchange wrote.
+_ADDRESS = re.compile(r"[\s\"']*+(?:(?:mailto|smtp):\s*+)*+([^?>\"\s]*)", re.IGNORECASE)
+_LINKED = re.compile(r"(?:mailto|smtp):\s*+([^\s\"'<>,;:?]++)", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9.\-]{1,80}(?=[;:])")
 _METHOD = re.compile(r"METHOD(?:;[^:]*+)?:\s*\S", re.IGNORECASE)
 _BEGIN = re.compile(r"BEGIN:\s*VCALENDAR\s*", re.IGNORECASE)
@@ -93,8 +94,11 @@ def read_address(value: str) -> Address | None:
     if "<" in value:  # vCalendar 1.0: a name, and the address behind it
         value = value.rpartition("<")[2]
     found = _ADDRESS.match(value)
+    written = found[1] if found else ""
+    if value.lstrip().startswith("'"):
+        written = written.removesuffix("'")
     with suppress(AddressError):
-        return Address.parse(unquote(found[1] if found else ""))
+        return Address.parse(unquote(written))
     return None
 
 
@@ -128,17 +132,18 @@ def find_others(line: str) -> Iterator[Address]:
 
 
 def _is_broken(found: re.Match[str] | None) -> bool:
-    """Tell whether a line is none, or its value begins inside a parameter."""
-    if found is None:
+    """Tell whether a line is none, its value begins inside a parameter, or names several."""
+    if found is None or found["parameters"].lower().endswith(("=mailto", "=smtp")):
         return True
-    link = _LINKED.search(found["value"])
-    return link is not None and bool(found["value"][: link.start()].strip("\"' <"))
+    links = list(islice(_LINKED.finditer(found["value"]), 2))
+    before = found["value"][: links[0].start()] if links else ""
+    return len(links) > 1 or bool(before.strip("\"' <"))
 
 
 def _find_loose(line: str) -> Iterator[Address]:
     """Go through the addresses of a line that is not as it should be, the last one first.
 
-    A colon stands unquoted in a parameter, or a quotation mark is missing.
+    A colon stands unquoted in a parameter, a quotation mark is missing, or there are two values.
     """
     values = [each[1] for each in islice(_LINKED.finditer(line), _MOST_BROKEN)]
     addresses = map(read_address, reversed(values))

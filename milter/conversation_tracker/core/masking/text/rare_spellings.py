@@ -8,7 +8,7 @@ Nothing here raises.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from conversation_tracker.core.masking.text import (
 from conversation_tracker.core.masking.text.reading import Piece, Reading
 
 Mask = Callable[[str], str]
+Labels = Mapping[str, tuple[tuple[str, ...], bool]]
 _Edit = tuple[int, int, str]
 
 _TURNS = 3  # in which all is found that overlaps
@@ -65,6 +66,7 @@ _ESCAPED_SIGN = re.compile(
 )
 _SIGN = re.compile(r"@|%(?:25)*40|[=+]40|\\(?:u00|x)40", re.IGNORECASE)
 _STYLED_SIGN = re.compile(r"\\0{0,4}40(?:\r\n|\s)?")
+_PERCENT_UTF_8 = re.compile(r"%(?:25)*[c-f][0-9a-f]%(?:25)*[89ab][0-9a-f]")
 _PERCENT = re.compile(r"%((?:25)*)[0-9a-f]{2}", re.IGNORECASE)
 
 
@@ -236,7 +238,7 @@ def _is_tagged(low: str) -> bool:
     return "<" in low and "@" in low and _TAGGED.search(low) is not None
 
 
-def _is_deep(low: str, labels: Collection[str]) -> bool:
+def _is_deep(low: str, labels: Labels) -> bool:
     """Tell cheaply whether a lower-cased text has escapes that were not looked behind."""
     for sign, pattern in _SIGNS_OF_MORE:
         if sign in low and (pattern is None or pattern.search(low) is not None):
@@ -244,13 +246,21 @@ def _is_deep(low: str, labels: Collection[str]) -> bool:
     return escape_syntaxes.holds_composed(low) or _is_escaped_before(low, labels)
 
 
-def _is_escaped_before(low: str, labels: Collection[str]) -> bool:
+def _has_wide_addresses(labels: Labels) -> bool:
+    return not all(
+        label.isascii() and all(map(str.isascii, names)) for label, (names, _) in labels.items()
+    )
+
+
+def _is_escaped_before(low: str, labels: Labels) -> bool:
     """Tell whether what stands before a label is escaped."""
     for sign in (";", "\\n"):
         if sign in low and any(sign + label in low for label in labels):
             return True
     if "%" not in low:
         return False
+    if _PERCENT_UTF_8.search(low) is not None and _has_wide_addresses(labels):
+        return True
     for label in labels:
         at = low.find(label)
         while at >= 0:
