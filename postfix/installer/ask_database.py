@@ -8,6 +8,7 @@ import sys
 import psycopg
 
 OLDEST = 130000  # server_version_num
+ROLES = ["tracker_service", "tracker_reader", "tracker_integrator"]
 QUESTION = """
     SELECT current_setting('server_version_num')::integer,
            current_setting('server_encoding'),
@@ -15,13 +16,16 @@ QUESTION = """
            coalesce((SELECT pg_has_role(nspowner, 'MEMBER')
                      FROM pg_namespace WHERE nspname = 'tracker'),
                     has_database_privilege(current_database(), 'CREATE')),
-           current_user, current_database()
+           current_user, current_database(),
+           (SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user),
+           ARRAY(SELECT name FROM unnest(%s::text[]) AS name
+                 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name))
 """
 
 
 def judge(row: tuple[object, ...]) -> str:
     """Say what is wrong, or ""."""
-    version, encoding, read_only, owner, user, database = row
+    version, encoding, read_only, owner, user, database, may_create, lacking = row
     if isinstance(version, int) and version < OLDEST:
         return f"is PostgreSQL {version // 10000}: the tracker needs {OLDEST // 10000} or later"
     if encoding != "UTF8":
@@ -33,6 +37,9 @@ def judge(row: tuple[object, ...]) -> str:
             f"lets {user} make no tables: as its owner, GRANT CREATE ON DATABASE"
             f' "{database}" TO "{user}", or make that role the owner of the schema tracker'
         )
+    if lacking and isinstance(lacking, list) and not may_create:
+        statements = "; ".join(f"CREATE ROLE {name} NOLOGIN" for name in lacking)
+        return f"lacks roles that {user} may not make: as its administrator, {statements}"
     return ""
 
 
@@ -40,7 +47,7 @@ def main() -> int:
     """Ask, and say what is wrong."""
     try:
         with psycopg.connect(sys.stdin.read(), connect_timeout=10) as connection:
-            row = connection.execute(QUESTION).fetchone()
+            row = connection.execute(QUESTION, (ROLES,)).fetchone()
     except psycopg.OperationalError as error:
         print(f"cannot be reached: {' '.join(str(error).split())}")
         return 1

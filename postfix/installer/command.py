@@ -34,8 +34,9 @@ _SHIPPED = _SOURCE / "systemd" / "conversation-tracker.conf"
 _PACKAGES = [
     "postfix", "python3", "python3-venv", "python3-milter", "python3-psycopg",
     "python3-psycopg-pool", "python3-structlog", "python3-idna", "python3-prometheus-client",
-    "python3-wcwidth",
+    "python3-wcwidth", "python3-zstandard", "python3-setuptools", "python3-wheel",
 ]  # fmt: skip
+_COMPILED_DRIVER = "python3-psycopg-c"  # not in Debian 12
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,7 +93,8 @@ def _put_files(machine: Machine, options: Options, configuration: Configuration)
 def _install_all(machine: Machine, options: Options, configuration: Configuration) -> None:
     looked_at = postfix.look_at_postfix(machine, options, configuration)
     machine.step("Packages")
-    machine.install_packages(_PACKAGES + ["postgresql"] * configuration.makes_database)
+    needed = _PACKAGES + ["postgresql"] * configuration.makes_database
+    machine.install_packages(needed, wanted=[_COMPILED_DRIVER])
     if not looked_at and not options.dry_run:
         postfix.look_at_postfix(machine, options, configuration)
     make_user(machine, _SOURCE)

@@ -73,12 +73,16 @@ def make_database(machine: Machine, configuration: Configuration) -> None:
         machine.say("not the one that is made here: its tables, and its roles tracker_service,")
         machine.say("tracker_reader and tracker_integrator if that may be, are made in it")
         return
+    made = False
     for question, statement in _MADE:
         if not machine.dry_run and _ask(question):
             continue
+        made = True
         machine.say(f"+ psql: {statement}")
         if not machine.dry_run:
             _ask(statement)
+    if not made:
+        machine.say("as it should be")
 
 
 def _ask(statement: str) -> str:

@@ -62,13 +62,15 @@ class Machine:
         new.chmod(mode)
         new.replace(path)
 
-    def install_packages(self, names: list[str]) -> None:
-        """Have these Debian packages; without dpkg the administrator has to."""
+    def install_packages(self, names: list[str], wanted: list[str]) -> None:
+        """Have these Debian packages, and of those `wanted` what this Debian has."""
         missing = [name for name in names if not _is_installed(name)]
+        if missing:
+            self.run("apt-get", "update")
+        missing += [name for name in wanted if not _is_installed(name) and _is_known(name)]
         if not missing:
             self.say("all there")
             return
-        self.run("apt-get", "update")
         self.run(
             "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y",
             "--no-install-recommends", *missing,
@@ -80,9 +82,19 @@ def _make_opener(mode: int) -> Callable[[str, int], int]:
 
 
 def _is_installed(package: str) -> bool:
-    command = ["dpkg-query", "-W", "-f", "${db:Status-Status}", package]
+    return _say("dpkg-query", "-W", "-f", "${db:Status-Status}", package) == "installed"
+
+
+def _is_known(package: str) -> bool:
+    said = _say("apt-cache", "policy", package)
+    return "Candidate: " in said and "Candidate: (none)" not in said
+
+
+def _say(*command: str) -> str:
+    environ = {**os.environ, "LC_ALL": "C"}
     try:
-        said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environ
+        ).stdout
     except OSError:
-        raise Failed("there is no dpkg-query: this is not Debian") from None
-    return said == "installed"
+        raise Failed(f"there is no {command[0]}: this is not Debian") from None

@@ -62,6 +62,10 @@ _FLAGS = (
         "take it out of Postfix and remove program and units; the database, its contents,"
         " /etc/conversation-tracker and the user stay",
     ),
+    (
+        "--fast",
+        "take the database's compiled driver from a Python index; Debian 12 has none of its own",
+    ),
     ("--dry-run", "show every change, make none"),
 )
 
@@ -84,6 +88,7 @@ class Options:
         postfix: Postfix's configuration directory.
         root: where the files go if nothing else is done.
         configuration: the program's configuration file.
+        fast: take the compiled driver from an index.
         uninstall: take it out again.
         dry_run: only show it.
     """
@@ -97,6 +102,7 @@ class Options:
     postfix: Path
     root: Path | None
     configuration: Path
+    fast: bool
     uninstall: bool
     dry_run: bool
 
@@ -126,6 +132,7 @@ def read_options(arguments: Sequence[str] | None) -> Options:
         postfix=Path(given.config_dir or "/etc/postfix"),
         root=root,
         configuration=root / _CONFIG.relative_to("/") if root else file,
+        fast=given.fast,
         uninstall=given.uninstall,
         dry_run=given.dry_run,
     )

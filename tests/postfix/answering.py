@@ -11,15 +11,21 @@ GREETING = struct.pack("!IcIII", 13, b"O", 6, 0, 0)
 
 
 @contextmanager
-def answering(server: socket.socket, answer: bytes = GREETING) -> Iterator[None]:
-    """Answer whoever connects to a listening socket, which is closed at the end."""
+def answering(
+    server: socket.socket, answer: bytes = GREETING, *, unasked: bool = False
+) -> Iterator[None]:
+    """Answer whoever connects to a listening socket, which is closed at the end.
+
+    With `unasked` speak first.
+    """
 
     def serve() -> None:
         with suppress(OSError):
             while True:
                 connection, _ = server.accept()
                 with connection, suppress(ConnectionError):
-                    connection.recv(100)
+                    if not unasked:
+                        connection.recv(100)
                     connection.sendall(answer)
                     connection.recv(100)
 

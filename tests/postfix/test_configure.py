@@ -343,6 +343,20 @@ def test_port_of_another_service_is_not_taken(debian: Any) -> None:
     assert "name a free port with --listener" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("said", "free"), [(b"220 mail.example.com ESMTP Postfix\r\n", True), (b"hello\r\n", False)]
+)
+def test_port_of_a_stranger_is_not_taken(debian: Any, said: bytes, free: bool) -> None:
+    """Postfix would end at its next reload; its own listener that still runs is no stranger."""
+    server = sockets.create_server(("127.0.0.1", 0))
+    listener = f"127.0.0.1:{server.getsockname()[1]}"
+    base = ("--dry-run", "--socket", debian.socket, "--alias-domain", DOMAIN)
+    with answering(server, said, unasked=True):
+        done = debian.configure(*base, "--listener", listener)
+    assert (done.returncode == 0) is free, done.stderr
+    assert (f"refused: another program listens at {listener}: name" in done.stderr) is not free
+
+
 def test_socket_anywhere_will_do_where_nothing_is_chrooted(debian: Any) -> None:
     debian.postconf("-F", "smtp/inet/chroot=-")
     done = debian.configured("--dry-run", "--socket", "unix:/run/tracker.sock")
@@ -472,6 +486,7 @@ def test_remove_leaves_what_was_there_before(debian: Any) -> None:
     done = debian.configure("--remove")
     assert done.returncode == 0
     assert "nothing is masked" in done.stderr
+    assert "left as they are, since they harm nobody: smtpd_forbid_bare_newline" in done.stdout
     assert debian.value("smtpd_milters") == "inet:v:1"
     assert debian.value("relay_domains") == "other.example"
     assert debian.value("transport_maps") == "hash:/etc/none"

@@ -60,6 +60,7 @@ def test_dry_run_shows_the_steps_and_takes_none(
     assert tree(tmp_path) == before
     for shown in (
         "-m venv --system-site-packages",
+        "--no-index --no-build-isolation",
         'CREATE ROLE "conversation-tracker" LOGIN',
         "CREATE ROLE tracker_reader NOLOGIN",
         'GRANT tracker_service TO "conversation-tracker"',
@@ -69,6 +70,16 @@ def test_dry_run_shows_the_steps_and_takes_none(
         f"relay_domains: (empty) -> {DOMAIN}",
     ):
         assert shown in done.stdout
+
+
+def test_an_index_is_asked_for_the_driver_only_and_only_if_told(dry: list[str]) -> None:
+    for options, asked in (((), False), (("--fast",), True)):
+        done = install(*dry, "--alias-domain", DOMAIN, *options)
+        lines = [line for line in done.stdout.splitlines() if "/bin/pip install" in line]
+        online = [line for line in lines if "--no-index" not in line]
+        assert len(lines) - len(online) == 1
+        assert len(online) == asked
+        assert all("--require-hashes -r" in line for line in online)
 
 
 def test_postfix_is_switched_over_last(dry: list[str]) -> None:

@@ -106,7 +106,9 @@ def found(
 ) -> list[CheckLine]:
     """Return all facts of a Postfix; with `trouble` its signer is met."""
     host = check_postfix.read_host(settings, socket, {DOMAIN})
-    return list(check_postfix.check(replace(host, greet=lambda _socket: trouble)))
+    return list(
+        check_postfix.check(replace(host, greet=lambda _: trouble, listen_at=lambda _: None))
+    )
 
 
 def texts(facts: list[CheckLine], verdict: str) -> list[str]:

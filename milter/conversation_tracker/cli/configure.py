@@ -175,6 +175,8 @@ def _work(given: argparse.Namespace) -> None:
         _say(f"dry run: {count} changes shown, none made")
     else:
         _make(host, changes, environ, verify=not given.remove)
+        if given.remove and (kept := sorted(settings.named & requirements.HARMLESS)):
+            _say(f"left as they are, since they harm nobody: {', '.join(kept)}")
         directory = settings.get_value("config_directory")
         _say(f"done: {count} changes; now run: postfix -c {directory} reload")
 

@@ -1,4 +1,4 @@
-"""Greets a milter as Postfix does first: does one answer there?
+"""Greets a milter as Postfix does first: does one answer there? Hears who has a port.
 
 The greeting is the milter protocol's option negotiation, version 6, and a farewell: whoever listens
 sees a connection without mail. Only the standard library is imported: the installer asks before
@@ -13,6 +13,7 @@ from conversation_tracker.config.socket import Socket
 
 _WAIT = 5.0  # seconds
 _REPLY_LIMIT = 65_536  # octets
+_LINE_LIMIT = 1000  # octets
 _VERSION = 6
 _ALL_ACTIONS = 0x1FF
 _ALL_STEPS = 0x1FFFFF
@@ -36,6 +37,18 @@ def greet(socket: Socket) -> str | PermissionError | None:
     except OSError as error:
         return error.strerror or type(error).__name__
     return judge_reply(reply)
+
+
+def listen_at(address: str) -> str | None:
+    """Return what is said first to whoever connects to HOST:PORT, None if nobody listens there."""
+    host, _, port = address.rpartition(":")
+    try:
+        with sockets.create_connection((host, int(port)), timeout=_WAIT) as connection:
+            return connection.recv(_LINE_LIMIT).decode("utf-8", "replace")
+    except ConnectionRefusedError:
+        return None
+    except (OSError, ValueError):
+        return ""
 
 
 def judge_reply(reply: bytes) -> str | None:

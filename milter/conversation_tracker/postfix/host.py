@@ -7,7 +7,7 @@ from pathlib import Path
 
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix import milters
-from conversation_tracker.postfix.greeting import greet
+from conversation_tracker.postfix.greeting import greet, listen_at
 from conversation_tracker.postfix.settings import MasterService, Settings
 
 SPLITTER = "tracker-split"
@@ -45,6 +45,7 @@ class Host:
         old_milter: the tracker's address then, or "".
         old_signer: the signer's address then, or "".
         greet: says what is wrong with a milter's socket, None if a milter answers.
+        listen_at: gives what is said to who connects to HOST:PORT, None if nobody is there.
     """
 
     settings: Settings
@@ -59,6 +60,7 @@ class Host:
     old_milter: str = ""
     old_signer: str = ""
     greet: Callable[[Socket], str | PermissionError | None] = greet
+    listen_at: Callable[[str], str | None] = listen_at
 
     @property
     def ours(self) -> str:

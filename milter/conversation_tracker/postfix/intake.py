@@ -38,6 +38,10 @@ _LOG_FORM = "info_log_address_format"
 _BIG_MESSAGE = 25_000_000  # octets
 _COPIES = 4  # of a message, in memory at once
 
+HARMLESS = frozenset(
+    {"milter_default_action", "milter_protocol", _NEWLINE, _EXCLUSIONS, _LOG_FORM, *_WAITS}
+)
+
 
 def find_default_action(host: Host) -> Iterator[Finding]:
     """Judge whether mail waits while a milter fails: it must never leave half masked."""

@@ -97,6 +97,9 @@ OF_DOMAINS = (
     ),
 )
 
+# What is set and not taken back: right without the tracker, too.
+HARMLESS = intake.HARMLESS
+
 ALL = (*OF_ALL_MAIL, *OF_DOMAINS)
 
 

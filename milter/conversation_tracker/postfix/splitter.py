@@ -120,6 +120,10 @@ def find_listener(host: Host) -> Iterator[Finding]:
         yield refusal(
             f"master.cf has another service at {host.listener}", "name a free port with --listener"
         )
+    elif _is_occupied(host):
+        yield refusal(
+            f"another program listens at {host.listener}", "name a free port with --listener"
+        )
     elif len(found) != 1:
         others = [str(service) for service in found if service.name != host.listener]
         yield refusal(
@@ -139,6 +143,20 @@ def find_listener(host: Host) -> Iterator[Finding]:
 def _is_taken(host: Host) -> bool:
     there = host.settings.find(f"{host.listener}/inet")
     return there is not None and there not in find_listeners(host.settings)
+
+
+def _is_occupied(host: Host) -> bool:
+    """Tell whether a stranger has the port: Postfix's master would end when it is reloaded.
+
+    A listener that was taken out of master.cf may still run: Postfix itself is no stranger.
+    """
+    if host.old_listener == host.listener or not is_loopback(host.listener):
+        return False
+    said = host.listen_at(host.listener)
+    if said is None:
+        return False
+    name, product = (host.settings.get_value(each) for each in ("myhostname", "mail_name"))
+    return not (said.startswith(f"220 {name} ") or f" ESMTP {product}" in said)
 
 
 def _find_listener_faults(host: Host, listener: MasterService) -> Iterator[str]:
