@@ -31,7 +31,13 @@ from private.ports import free_port
 
 DOMAIN = "ct.example.com"
 CONFIGURE = Path(__file__).parents[2] / "postfix" / "configure"
-SHIPPED = Path("/usr/share/postfix/master.cf.dist")
+SHIPPED = next(  # of Debian 12 and 13
+    filter(
+        Path.exists,
+        map(Path, ("/usr/share/postfix/master.cf.dist", "/etc/postfix/master.cf.proto")),
+    ),
+    Path(),
+)
 OWNER = "postfix" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 LINE = re.compile(r"(ok     |WRONG  |note   ) \S.*")
 ANSWER = struct.pack("!IcIII", 13, b"O", 6, 0x3F, 0x7F)

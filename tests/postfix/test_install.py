@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from installer.configuration import read_configuration
+from installer.database import migrate
+from installer.machine import Failed, Machine
+from installer.options import read_options
+
 from .answering import answering
 
 POSTFIX = Path(__file__).parents[2] / "postfix"
@@ -257,6 +262,26 @@ def test_configuration_that_is_there_is_left_alone(tmp_path: Path) -> None:
     assert "change it there" in done.stderr
     assert file.read_text() == text
     assert install("--root", tmp_path, "--database", "dbname=mine").returncode == 0
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_database_that_cannot_be_migrated_leaves_no_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    """One that was there before is the administrator's; one of this run goes."""
+    file = tmp_path / "tracker.conf"
+    if there:
+        shutil.copy(SYSTEMD / "conversation-tracker.conf", file)
+    monkeypatch.setenv("CONVERSATION_TRACKER_CONFIG", str(file))
+    bare = ["--config-dir", str(tmp_path), "--prefix", str(tmp_path / "none")]
+    given = [] if there else ["--database", "dbname=mine"]
+    options = read_options([*bare, "--alias-domain", DOMAIN, *given])
+    configuration = read_configuration(options, SYSTEMD / "conversation-tracker.conf")
+    assert configuration.there is there
+    file.write_text(configuration.text)
+    with pytest.raises(Failed, match="could not be brought up to date"):
+        migrate(Machine(dry_run=False), options, configuration)
+    assert file.exists() is there
 
 
 @pytest.mark.parametrize("uri", ["postgresql://u:a&b%5C1|/@db.example/x?a=b", "host=a dbname=b"])
