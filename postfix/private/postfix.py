@@ -19,27 +19,30 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from private import processes
 from private.accounts import Accounts
 from private.defaults import DIRECTORIES, MASTER, defaults
-from private.guard import Guard
 from private.ports import free_port
+from private.server import Server
 
 Settings = Mapping[str, str | int]
 
 
-class Postfix:
-    """One Postfix instance, from `with` (or `start`) to the end of the block (or `close`).
+class Postfix(Server):
+    """One Postfix instance.
 
     `sink_port` is where all mail goes; without it recipients get 450. `mynetworks` and
     `relay_domains` are lists as in main.cf, `accounts` the passwords of users who may authenticate
     at the submission port, `settings` any further main.cf parameters. `port` and `submission_port`
     (for mynetworks and the authenticated; {daemon_name} is `submission`) accept mail; `directory`
     is where sockets for it may lie; `config` is its configuration directory. XCLIENT is believed
-    from loopback, so a test can speak as any client.
+    from loopback, so a test can speak as any client. When it is stopped mail stays in its queue;
+    when it is started again every process has the configuration as it is then.
     """
+
+    _name = "Postfix"
 
     def __init__(
         self,
@@ -54,9 +57,7 @@ class Postfix:
         if os.geteuid() != 0:
             raise PermissionError("a private Postfix needs root: its master starts as root")
         self.port, self.submission_port = free_port(), free_port()
-        self._guard = Guard("postfix")
-        self._master: subprocess.Popen[bytes] | None = None
-        self.directory = self._guard.directory
+        super().__init__("postfix")
         self.config = self.directory / "config"
         self.log = self.directory / "mail.log"
         self._accounts: Accounts | None = None
@@ -70,55 +71,20 @@ class Postfix:
             self._guard.close()
             raise
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def start(self, timeout: float = 30.0) -> None:
-        """Start the instance and wait for its greeting; RuntimeError when there is none."""
-        if self._master is not None:
-            return
+    def _spawn(self) -> "subprocess.Popen[bytes]":
         self._settle()
-        self._master = master = self._guard.spawn(
+        return self._guard.spawn(
             [Path(self.postconf("daemon_directory")) / "master", "-c", self.config, "-d"],
             log=self.directory / "master.out",
             environment=self._environment(),
         )
-        processes.until(lambda: master.poll() is not None or self._greets(), timeout)
-        if master.poll() is not None or not self._greets():
-            self.stop()
-            raise RuntimeError(f"Postfix did not start:\n{self._complaint()}{self.log_text()}")
-
-    def stop(self) -> None:
-        """Stop the instance; mail stays in its queue."""
-        if self._master is not None:
-            self._guard.end(self._master, signal.SIGTERM)
-            self._master = None
-
-    def kill(self) -> None:
-        """Kill all processes of the instance at once, as a failing machine would."""
-        if self._master is not None:
-            self._guard.end(self._master, signal.SIGKILL)
-            self._master = None
-
-    def restart(self) -> None:
-        """Stop and start again: every process then has the configuration as it is now."""
-        self.stop()
-        self.start()
 
     def reload(self) -> None:
         """Have the instance read its configuration again; busy processes keep the old one."""
         before = self.log_text().count("reload -- version")
         self._settle()
-        if self._master is not None:
-            self._master.send_signal(signal.SIGHUP)
+        if self._process is not None:
+            self._process.send_signal(signal.SIGHUP)
         processes.until(lambda: self.log_text().count("reload -- version") > before, 10.0)
 
     def close(self) -> None:
@@ -129,7 +95,7 @@ class Postfix:
             if self._accounts is not None:
                 self._accounts.close()
                 self._accounts = None
-            self._guard.close()
+            super().close()
 
     def postconf(self, name: str) -> str:
         """Return the value in force of one main.cf parameter."""
@@ -176,10 +142,6 @@ class Postfix:
         """Wait until all mail has gone; TimeoutError, with the reasons, after `timeout` seconds."""
         if not processes.until(lambda: not self.queue(), timeout, interval=0.05):
             raise TimeoutError(f"mail is left in the queue: {self.queue()}")
-
-    def log_text(self) -> str:
-        """Return all the instance wrote to its mail log."""
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def wait_for_log(self, pattern: str, timeout: float = 10.0) -> re.Match[str]:
         """Return the first match of a regular expression in the log; TimeoutError without one."""
@@ -239,7 +201,7 @@ class Postfix:
         try:
             subprocess.run(command, env=self._environment(), stderr=theirs, check=False)
             os.write(theirs, b"\n")
-            return os.read(ours, 4096).decode(errors="replace")
+            return os.read(ours, 4096).decode(errors="replace") + self.log_text()
         finally:
             os.close(theirs)
             os.close(ours)
@@ -248,7 +210,7 @@ class Postfix:
         path = "/usr/sbin:/usr/bin:/sbin:/bin"
         return {"PATH": path, "LC_ALL": "C", "MAIL_CONFIG": str(self.config)}
 
-    def _greets(self) -> bool:
+    def _answers(self) -> bool:
         with (
             contextlib.suppress(OSError),
             socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection,

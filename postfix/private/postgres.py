@@ -13,15 +13,15 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
 
 from private import processes
-from private.guard import Guard
 from private.ports import free_port
+from private.server import Server
 
 SUPERUSER = "postgres"
 _SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
@@ -37,13 +37,14 @@ def binaries() -> Path:
     return newest.parent
 
 
-class Postgres:
-    """One PostgreSQL cluster, from `with` (or `start`) to the end of the block (or `close`).
+class Postgres(Server):
+    """One PostgreSQL cluster.
 
     `fsync=False` is for tests: faster, and a crash of the machine may lose data. `settings` go to
-    postgresql.conf, `environment` to the processes. `port`, `directory`, `log` (a file) and
-    `durable` are there to read.
+    postgresql.conf, `environment` to the processes. `port` and `durable` are there to read.
     """
+
+    _name = "PostgreSQL"
 
     def __init__(
         self,
@@ -56,50 +57,26 @@ class Postgres:
         self.durable = fsync
         self._user = SUPERUSER if os.geteuid() == 0 else None
         self._environment = _environment() | dict(environment or {})
-        self._guard = Guard("postgres")
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__("postgres")
         self.port = free_port()
-        self.directory = self._guard.directory
-        self.log = self.directory / "log"
         try:
             self._initialise(settings or {})
         except BaseException:
             self._guard.close()
             raise
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def start(self, timeout: float = 30.0) -> None:
-        """Start the server and wait until it answers; RuntimeError when it does not."""
-        if self._process is not None:
-            return
-        self._process = self._guard.spawn(
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        return self._guard.spawn(
             [self._bin / "postgres", "-D", self.directory / "data"],
             log=self.log,
             environment=self._environment,
             user=self._user,
             gentle=signal.SIGQUIT,
         )
-        process = self._process
-        processes.until(lambda: process.poll() is not None or self._answers(), timeout)
-        if process.poll() is not None or not self._answers():
-            self.stop("immediate")
-            raise RuntimeError(f"PostgreSQL did not start:\n{self.log_text()}")
 
-    def stop(self, mode: Mode = "fast") -> None:
+    def stop(self, mode: Mode = "fast") -> int | None:
         """Stop the server; `mode` as in pg_ctl: smart waits for clients, immediate is a crash."""
-        if self._process is not None:
-            self._guard.end(self._process, _SIGNALS[mode], timeout=30.0)
-            self._process = None
+        return self._end(_SIGNALS[mode], timeout=30.0)
 
     def kill(self) -> None:
         """Kill the server and all its processes at once, as a failing machine would."""
@@ -137,17 +114,6 @@ class Postgres:
         finally:
             self._guard.close()
 
-    @property
-    def pid(self) -> int:
-        """The server's first process."""
-        assert self._process is not None
-        return self._process.pid
-
-    @property
-    def running(self) -> bool:
-        """Whether it was started, and not stopped or killed since."""
-        return self._process is not None
-
     def set(self, name: str, value: str) -> None:
         """Change a setting of the running server for good; new transactions have it soon."""
         with psycopg.connect(self.uri(), autocommit=True) as connection:
@@ -179,10 +145,6 @@ class Postgres:
     def back_up(self, folder: Path) -> None:
         """Make a base backup of the running server, in a folder that is not there yet."""
         self._run("pg_basebackup", "-D", folder, "--checkpoint=fast", "--no-sync", "-d", self.uri())
-
-    def log_text(self) -> str:
-        """Return all the server wrote to its log."""
-        return self.log.read_text(errors="replace")
 
     def _initialise(self, settings: Mapping[str, str]) -> None:
         """Create the cluster's files and its configuration."""

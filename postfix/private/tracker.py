@@ -13,21 +13,22 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from private import processes
-from private.guard import Guard
+from private.server import Server
 
 _RENAMED = 'hostname "$0" && exec "$@"'
 
 
-class Tracker:
-    """One `conversation-tracker serve`, from `with` (or `start`) to the end of the block.
+class Tracker(Server):
+    """One `conversation-tracker serve`.
 
     `database` is a libpq URI, `options` further lines of the configuration. `socket` is where it
     answers, as Postfix names it; `config` is its configuration file. With a `hostname` it believes
     to run on a machine of that name; this needs root.
     """
+
+    _name = "the tracker"
 
     def __init__(
         self,
@@ -37,11 +38,9 @@ class Tracker:
         options: Mapping[str, str] | None = None,
         hostname: str = "",
     ) -> None:
-        self._guard = Guard("tracker")
+        super().__init__("tracker")
+        self._known = 0
         self._hostname = hostname
-        self._process: subprocess.Popen[bytes] | None = None
-        self.directory = self._guard.directory
-        self.log = self.directory / "log"
         self.config = self.directory / "conversation-tracker.conf"
         folder = self.directory / "socket"
         folder.mkdir()
@@ -52,41 +51,16 @@ class Tracker:
         lines = [f"{key} = {value}\n" for key, value in (settings | dict(options or {})).items()]
         self.config.write_text("[tracker]\n" + "".join(lines))
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def start(self, timeout: float = 30.0, *, wait: bool = True) -> None:
         """Start to serve, and unless told otherwise wait until it is ready."""
-        if self._process is not None:
-            return
-        known = len(self.events("ready"))
-        self._process = process = self._guard.spawn(
-            self.command("serve"), log=self.log, environment=dict(os.environ)
-        )
-        if not wait:
-            return
-        processes.until(
-            lambda: process.poll() is not None or len(self.events("ready")) > known, timeout
-        )
-        if process.poll() is not None or len(self.events("ready")) <= known:
-            self.stop()
-            raise RuntimeError(f"the tracker did not start:\n{self.log_text()}")
+        if wait:
+            super().start(timeout)
+        elif self._process is None:
+            self._process = self._spawn()
 
     def stop(self, timeout: float = 30.0) -> int | None:
         """Tell it to finish, and return its exit code."""
         return self._end(signal.SIGTERM, timeout)
-
-    def kill(self) -> None:
-        """Kill parent and workers at once."""
-        self._end(signal.SIGKILL, 10.0)
 
     def reload(self) -> None:
         """Have it read its configuration again."""
@@ -100,13 +74,6 @@ class Tracker:
         self._guard.forget(self._process)
         self._process = None
         return code
-
-    def close(self) -> None:
-        """Stop it if it runs and remove all it had."""
-        try:
-            self.stop()
-        finally:
-            self._guard.close()
 
     def run(
         self, *arguments: str, input: bytes | None = None
@@ -123,16 +90,6 @@ class Tracker:
         """The parent's process id, None while it is stopped."""
         process = self._process
         return None if process is None else process.pid
-
-    @property
-    def pid(self) -> int:
-        """The parent's process id."""
-        assert self._process is not None
-        return self._process.pid
-
-    def log_text(self) -> str:
-        """Return all it wrote."""
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def events(self, event: str) -> list[dict[str, Any]]:
         """Return the log lines of one event, oldest first."""
@@ -155,9 +112,9 @@ class Tracker:
             *arguments,
         ]
 
-    def _end(self, gentle: int, timeout: float) -> int | None:
-        if self._process is None:
-            return None
-        process, self._process = self._process, None
-        self._guard.end(process, gentle, timeout)
-        return process.returncode
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        self._known = len(self.events("ready"))
+        return self._guard.spawn(self.command("serve"), log=self.log, environment=dict(os.environ))
+
+    def _answers(self) -> bool:
+        return len(self.events("ready")) > self._known

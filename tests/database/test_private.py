@@ -20,7 +20,7 @@ sys.path.insert(0, sys.argv[1])
 from private.postgres import Postgres
 server = Postgres(fsync=False)
 server.start()
-print(server.directory, server._process.pid, flush=True)
+print(server.directory, server.pid, flush=True)
 time.sleep(600)
 """
 

@@ -4,44 +4,37 @@ import contextlib
 import json
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from private import processes
-from private.guard import Guard
+from private.server import Server
 
 
-class Peer:
+class Peer(Server):
     """The milter, from `with` to its end; `address` is for Postfix and for the wire client.
 
     Keywords as in scripted.py; `say` changes answers and edits for the messages that follow.
     """
 
+    _name = "the scripted milter"
+    _gentle = signal.SIGKILL
+
     def __init__(self, **script: Any) -> None:
-        self._guard = Guard("peer")
-        self.socket = self._guard.directory / "milter.sock"
+        super().__init__("peer")
+        self.socket = self.directory / "milter.sock"
         self.address = f"unix:{self.socket}"
-        self._script = self._guard.directory / "script"
-        self._seen = self._guard.directory / "script.seen"
+        self._script = self.directory / "script"
+        self._seen = self.directory / "script.seen"
         self.say(**script)
 
-    def __enter__(self) -> Self:
-        log = self._guard.directory / "log"
+    def _spawn(self) -> "subprocess.Popen[bytes]":
         program = Path(__file__).with_name("scripted.py")
         command = [sys.executable, "-W", "error", program, self.socket, self._script]
-        process = self._guard.spawn(command, log=log, gentle=signal.SIGKILL)
-        processes.until(lambda: process.poll() is not None or self._listens(), 20.0)
-        if process.poll() is not None or not self._listens():
-            raise RuntimeError(f"the scripted milter did not start: {log.read_text()}")
-        self._process = process
-        return self
+        return self._guard.spawn(command, log=self.log, gentle=signal.SIGKILL)
 
-    def __exit__(self, *_: object) -> None:
-        self._guard.end(self._process, signal.SIGKILL)
-        self._guard.close()
-
-    def _listens(self) -> bool:
+    def _answers(self) -> bool:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(self.socket))
             return True

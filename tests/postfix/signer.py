@@ -8,30 +8,31 @@ import base64
 import shutil
 import signal
 import subprocess
-from typing import Self
 
 import dkim
 
-from private import processes
-from private.guard import Guard
+from private.server import Server
 
 SELECTOR = "tracker"
 USER = "opendkim"
 
 
-class Signer:
+class Signer(Server):
     """One OpenDKIM for one domain; `socket` is where it answers, as Postfix names it."""
+
+    _name = "OpenDKIM"
+    _gentle = signal.SIGKILL  # it has nothing to lose, and takes seconds to end otherwise
 
     def __init__(self, domain: str) -> None:
         self.domain = domain
-        self._guard = Guard("opendkim")
-        directory = self._guard.directory
+        super().__init__("opendkim")
+        directory = self.directory
         self._socket = directory / "socket" / "signer.sock"
         self._socket.parent.mkdir()
         shutil.chown(self._socket.parent, USER, "postfix")
         self._socket.parent.chmod(0o2750)
         self.socket = f"unix:{self._socket}"
-        self._key, self._log = directory / "key", directory / "log"
+        self._key = directory / "key"
         _run("openssl", "genrsa", "-out", str(self._key), "2048")
         shutil.chown(self._key, USER)
         (directory / "keys").write_text(f"alias {domain}:{SELECTOR}:{self._key}\n")
@@ -46,21 +47,13 @@ class Signer:
             "OversignHeaders From\nSignHeaders *,+List-Unsubscribe-Post\nRequireSafeKeys no\n"
         )
 
-    def __enter__(self) -> Self:
-        command = [shutil.which("opendkim", path="/usr/sbin:/usr/bin") or "opendkim"]
-        command += ["-f", "-x", str(self._config)]
-        process = self._process = self._guard.spawn(command, log=self._log, user=USER)
-        processes.until(lambda: self._socket.exists() or process.poll() is not None, 10.0)
-        if not self._socket.exists():
-            told = self._log.read_text()
-            self.__exit__()
-            raise RuntimeError(f"OpenDKIM did not start: {told}")
-        return self
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        program = shutil.which("opendkim", path="/usr/sbin:/usr/bin") or "opendkim"
+        command = [program, "-f", "-x", str(self._config)]
+        return self._guard.spawn(command, log=self.log, user=USER)
 
-    def __exit__(self, *_: object) -> None:
-        # It has nothing to lose, and takes seconds to end otherwise.
-        self._guard.end(self._process, signal.SIGKILL)
-        self._guard.close()
+    def _answers(self) -> bool:
+        return self._socket.exists()
 
     def verifies(self, data: bytes) -> bool:
         """Tell whether a message's signature holds, asking nobody's name server."""

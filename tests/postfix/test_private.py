@@ -29,7 +29,7 @@ sys.path.insert(0, sys.argv[1])
 from private.postfix import Postfix
 server = Postfix()
 server.start()
-print(server.directory, server._master.pid, flush=True)
+print(server.directory, server.pid, flush=True)
 time.sleep(600)
 """
 
