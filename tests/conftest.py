@@ -2,12 +2,14 @@
 
 import itertools
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from conversation_tracker.base import timeouts
 from ears import Ears
 from verdict import Verdict
 
@@ -33,6 +35,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(ears.stop)
         config.pluginmanager.register(ears, "ears")
     config.pluginmanager.register(Verdict(ears), "verdict")
+
+
+@pytest.fixture
+def change_timeouts() -> Iterator[Callable[..., object]]:
+    """Return a function that changes time-outs of this process, until the test ends."""
+    usual = timeouts.get()
+    yield lambda **changes: timeouts.use(replace(timeouts.get(), **changes))
+    timeouts.use(usual)
 
 
 @pytest.fixture(scope="session")

@@ -13,13 +13,14 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from conversation_tracker.base import timeouts
+from conversation_tracker.base.timeouts import ServerTimeouts
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.alias import Hard, Soft
 from conversation_tracker.core.model.conversation import Conversation, Participant, Store
 from conversation_tracker.core.model.plan import Record
 from conversation_tracker.database import connection as connecting
 from conversation_tracker.database import pool as module
-from conversation_tracker.database.connection import MAIL, Timeouts
 from conversation_tracker.database.deadline import Watchdog
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database, Rehearsal
@@ -35,7 +36,9 @@ TEXTS = dict.fromkeys(("queue_id", "sender_name", "message_id", "subject", "firs
 
 
 @contextmanager
-def opened(conninfo: str, size: int = 8, limits: Timeouts = MAIL) -> Iterator[Database]:
+def opened(
+    conninfo: str, size: int = 8, limits: ServerTimeouts | None = None
+) -> Iterator[Database]:
     found = Database(conninfo, size=size, limits=limits)
     found.open()
     try:
@@ -55,11 +58,9 @@ def unavailable(within: float) -> Iterator[None]:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(change_timeouts: Callable[..., object]) -> None:
     """Wait shorter than in service, so that the tests are quick."""
-    for name in ("_PATIENCE", "OVERDUE"):
-        monkeypatch.setattr(module, name, 0.5)
-    monkeypatch.setattr(connecting, "_CONNECT", 2)
+    change_timeouts(pool_seconds=0.5, network_seconds=0.5, connect_seconds=2)
 
 
 @pytest.fixture
@@ -271,7 +272,7 @@ def test_a_lost_network_is_unavailable_in_time_and_the_connection_given_up(store
     "waiting", ["SELECT pg_sleep(30)", "SELECT tracker.mask('shop', '1', 'a@b.example')"]
 )
 def test_the_server_ends_what_takes_too_long(store: str, waiting: str) -> None:
-    limits = Timeouts(statement=400, lock=200, idle=0)
+    limits = ServerTimeouts(400, 200, 0)
     with opened(store, limits=limits) as database, psycopg.connect(store) as other:
         other.execute("SELECT FROM tracker.orders FOR UPDATE")
         with unavailable(within=3.0):
@@ -281,8 +282,11 @@ def test_the_server_ends_what_takes_too_long(store: str, waiting: str) -> None:
 
 def test_all_waits_together_end_before_postfix_gives_up() -> None:
     """Postfix waits 30 seconds for RCPT; the server's own timeouts come before our cut."""
-    assert MAIL.lock < MAIL.statement < module.OVERDUE * 1000
-    assert 2 * module._PATIENCE + 1.1 * module.OVERDUE < 25
+    limits = timeouts.get()
+    mail, network = limits.mail, limits.network_seconds
+    assert limits.migration_lock_milliseconds < mail.lock_milliseconds
+    assert mail.lock_milliseconds < mail.statement_milliseconds < network * 1000
+    assert 2 * limits.pool_seconds + 1.1 * network < 25
 
 
 @pytest.mark.parametrize("dbname", ["not_migrated", "not_there"])
@@ -399,11 +403,11 @@ def test_every_connection_has_its_settings_and_keeps_the_options_of_its_uri(stor
 
 
 def test_an_integrator_idle_in_a_transaction_leaves_connections_to_all_other_mail(
-    store: str, monkeypatch: pytest.MonkeyPatch
+    store: str, change_timeouts: Callable[..., object]
 ) -> None:
     """Twenty messages to each of many locked orders wait, and other orders' mail does not."""
-    monkeypatch.setattr(module, "_PATIENCE", 1.0)
-    limits = Timeouts(statement=8000, lock=1000, idle=15_000)
+    change_timeouts(pool_seconds=1.0)
+    limits = ServerTimeouts(8000, 1000, 15_000)
     numbers = [f"locked-{number}" for number in range(10)]
     with psycopg.connect(store, autocommit=True) as connection:
         for number in (*numbers, "free"):

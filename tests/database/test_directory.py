@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from cost import within
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.core.model.conversation import Store
-from conversation_tracker.database import pool as module
 from conversation_tracker.database.migrate import migrate
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database
@@ -58,9 +58,9 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def watch(
-    database: str, lines: list[str], monkeypatch: pytest.MonkeyPatch
+    database: str, lines: list[str], change_timeouts: Callable[..., object]
 ) -> Iterator[DirectoryWatch]:
-    monkeypatch.setattr(module, "_PATIENCE", 1.5)
+    change_timeouts(pool_seconds=1.5)
     with watching(database) as found:
         yield found
 
@@ -137,9 +137,9 @@ def test_the_last_directory_stays_during_an_outage_and_follows_again_after_it(
 
 
 def test_the_watch_outlives_whatever_it_meets_and_says_it_once(
-    monkeypatch: pytest.MonkeyPatch, lines: list[str]
+    change_timeouts: Callable[..., object], lines: list[str]
 ) -> None:
-    monkeypatch.setattr(store_directory, "_EVERY", 0.01)
+    change_timeouts(directory_poll_seconds=0.01)
     answer = Directory(frozenset({"ct.example.com"}), {}, frozenset())
     asked = threading.Semaphore(0)
     answers = iter([KeyError("a"), KeyError("b"), ValueError("c"), answer, KeyError("d"), answer])
@@ -198,7 +198,7 @@ def test_it_is_read_only_when_it_has_changed(
     run(database, ADD)
     assert processes.until(lambda: bool(current(watch).alias_domains), SOON)
     before = current(watch)
-    time.sleep(3 * store_directory._EVERY)
+    time.sleep(3 * timeouts.get().directory_poll_seconds)
     assert current(watch) is before
     for change in (
         "UPDATE tracker.stores SET hourly_limit = 7",
@@ -211,7 +211,7 @@ def test_it_is_read_only_when_it_has_changed(
         assert processes.until(lambda known=before: current(watch) is not known, SOON), change
     before = current(watch)
     run(database, "DELETE FROM tracker.alias_domains WHERE name = 'ct.example.net'")
-    time.sleep(3 * store_directory._EVERY)
+    time.sleep(3 * timeouts.get().directory_poll_seconds)
     assert current(watch) is before
 
 

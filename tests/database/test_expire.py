@@ -159,10 +159,10 @@ def tracker(database: str, tmp_path: Path) -> Tracker:
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+def hasty(monkeypatch: pytest.MonkeyPatch, change_timeouts: Callable[..., object]) -> None:
     """Small batches, and no pauses between passes."""
     monkeypatch.setattr(expire, "_SIZES", (2, 1))
-    monkeypatch.setattr(expire, "_PAUSE", 0.0)
+    change_timeouts(expiry_pause_seconds=0.0)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import io
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +13,13 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from conversation_tracker.base.timeouts import ServerTimeouts
 from conversation_tracker.checks import database as check_database
 from conversation_tracker.config.config import load
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.plan import Record
-from conversation_tracker.database import pool as module
 from conversation_tracker.database import readiness
-from conversation_tracker.database.connection import Connection, Timeouts
+from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.health import read_state
 from conversation_tracker.database.migrate import migrate
 from conversation_tracker.database.pool import DatabaseUnavailable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # Fewer than clients, so that they share; as Debian ships it, it refuses startup options.
 POOL = {"default_pool_size": "2", "ignore_startup_parameters": ""}
-SHORT = Timeouts(statement=400, lock=200, idle=1000)
+SHORT = ServerTimeouts(400, 200, 1000)
 
 
 @pytest.fixture(scope="module")
@@ -277,11 +277,10 @@ def test_sessions_that_the_server_ends_are_replaced(opened: Database, pooled: st
 
 
 def test_a_paused_pooler_is_unavailable_in_time(
-    bouncer: PgBouncer, pooled: str, monkeypatch: pytest.MonkeyPatch
+    bouncer: PgBouncer, pooled: str, change_timeouts: Callable[..., object]
 ) -> None:
     """It keeps what it is asked until it is resumed; nobody waits for it longer than a server."""
-    for name in ("OVERDUE", "_PATIENCE"):
-        monkeypatch.setattr(module, name, 0.5)
+    change_timeouts(pool_seconds=0.5, network_seconds=0.5)
     name = conninfo_to_dict(pooled)["dbname"]
     opened = Database(pooled)
     opened.open()

@@ -110,7 +110,7 @@ def opened(shared: str) -> Iterator[Database]:
 
 @pytest.fixture
 def order(shop: "Shop", opened: Database) -> Order:
-    opened.announce()  # what other tests have recorded
+    opened._announcer.flush()  # what other tests have recorded
     return Order(shop, opened, "1")
 
 
@@ -178,7 +178,7 @@ def test_the_same_message_again_gives_the_same_answer_and_changes_nothing(
     with notified(order.shop.uri) as payloads:
         for message in (first, again, again):
             assert order.database.record([message]) == ("done", dict(first.recipients))
-        order.database.announce()
+        order.database._announcer.flush()
     assert len(payloads) == 1
     assert order.count() == len(order.timeline()) == 1
     assert order.shop.one(
@@ -446,7 +446,7 @@ def test_a_notification_names_the_message_by_aliases_only(order: Order, notified
     order.shop.set(mask="soft", issuer_mask="soft")
     with notified(order.shop.uri) as payloads:
         order.record()
-        order.database.announce()
+        order.database._announcer.flush()
     assert [json.loads(payload) for payload in payloads] == [
         {
             "id": order.timeline()[0][-1],
@@ -473,7 +473,7 @@ def test_a_notification_is_never_too_long_to_be_sent(
         crowd = tuple(replace(one, token=token()) for one in crowd)
         with notified(order.shop.uri) as payloads:
             assert each.record(joined=crowd, recipients=to(*crowd))[0] == "done"
-            opened.announce()
+            opened._announcer.flush()
         assert len(payloads[0].encode()) < 8000
         assert json.loads(payloads[0])["order"] == each.number
         assert len(json.loads(payloads[0])["to"]) > 10

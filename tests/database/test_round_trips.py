@@ -3,7 +3,7 @@
 import select
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,7 +17,6 @@ from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.conversation import Order
 from conversation_tracker.core.model.message import Arrival, Message, parse
 from conversation_tracker.core.views import message_ids
-from conversation_tracker.database import notifications
 from conversation_tracker.database.repository import Database
 from conversation_tracker.milter.filter import Filter
 from conversation_tracker.milter.transaction import Transaction
@@ -106,9 +105,9 @@ class Case:
 
 
 @pytest.fixture
-def case(counter: Counter, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
+def case(counter: Counter, database: str, change_timeouts: Callable[..., object]) -> Iterator[Case]:
     # What is announced later is not waited for by any mail.
-    monkeypatch.setattr(notifications, "_PAUSE", 60.0)
+    change_timeouts(announcement_gather_seconds=60.0)
     with psycopg.connect(database) as connection:
         connection.execute(
             "INSERT INTO tracker.stores (name, alias_domain, sender_domains)"

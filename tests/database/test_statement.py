@@ -9,8 +9,9 @@ from typing import LiteralString
 import psycopg
 import pytest
 
+from conversation_tracker.base.timeouts import ServerTimeouts
 from conversation_tracker.database import prepared as statement
-from conversation_tracker.database.connection import Connection, Timeouts
+from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.prepared import Statement
 
 EVERYTHING = Statement(
@@ -21,7 +22,7 @@ ROW = ("Köln", 2**40, True, b"\0\xff\\", uuid.UUID(int=0), ["a", "b"], {"a": 1}
 DIVIDE = Statement("SELECT 1 / %s::integer")
 
 
-LIMITS = Timeouts(statement=500, lock=500, idle=5000)
+LIMITS = ServerTimeouts(500, 500, 5000)
 
 
 @pytest.fixture

@@ -20,9 +20,10 @@ NO_LIMIT = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 # What Python runs at its start: the net has a short time, and one mail never comes back to Python.
 STUCK = """
 import re
-from conversation_tracker.serve import worker
+from dataclasses import replace
+from conversation_tracker.base import timeouts
 from conversation_tracker.milter.filter import Filter
-worker._STUCK, worker._BEAT = 2.0, 0.1
+timeouts.use(replace(timeouts.get(), worker_stuck_seconds=2.0, beat_seconds=0.1))
 decide = Filter.decide
 def message(self, transaction, message):
     if b"never ends" in message.body[:]:

@@ -24,9 +24,12 @@ from world import BUYER, CARRIER, LOCAL, SHOP, World, helpers, mail, seeded, wor
 
 HOOK = """
 import ctypes, os.path, re, time
+from dataclasses import replace
+from conversation_tracker.base import timeouts
 from conversation_tracker.milter import clock; from conversation_tracker.serve import memory
 from conversation_tracker.milter.filter import Filter
-clock.PROCESSOR, clock.SILENT, clock.MOST = 2.0, 1.5, 200 << 20
+timeouts.use(replace(timeouts.get(), processor_seconds=2.0, silent_seconds=1.5))
+clock.MOST = 200 << 20
 decide, accept, look_ahead = Filter.decide, Filter.accept_recipient, Filter.look_ahead
 held = []
 def message(self, transaction, message):
@@ -233,7 +236,7 @@ def test_the_condemned_is_refused_on_every_host_and_after_a_restart(uri: str, ho
         assert until_final(here, alias, crash)[-1] == str(replies.CONDEMNED)
         known = "SELECT count(*) FROM tracker.suspects WHERE condemned"
         assert processes.until(lambda: here.sql(known) == 1, PATIENCE)
-        time.sleep(3)  # the other host reads the directory three times a second
+        time.sleep(3)  # the other host looks at the directory every 0.3 s
         assert tried(there, alias, crash) == str(replies.CONDEMNED)
         assert there.tracker.events("worker-died") == []
         here.tracker.stop()
@@ -250,7 +253,7 @@ def test_a_suspect_of_one_host_is_tried_alone_on_another(uri: str, hook: None) -
         assert tried(here, alias, crash) == ""
         known = "SELECT count(*) FROM tracker.suspects"
         assert processes.until(lambda: here.sql(known) == 1, PATIENCE)
-        time.sleep(3)  # the other host reads the directory three times a second
+        time.sleep(3)  # the other host looks at the directory every 0.3 s
         assert tried(there, alias, crash) == str(replies.CONDEMNED)
         assert there.tracker.events("worker-died") == []
 

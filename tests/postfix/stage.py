@@ -1,6 +1,6 @@
 """A private mail host with stores to play on: what every test of the whole system stands on.
 
-Stores are made before the tracker starts, since it looks for new ones only twice a second; each
+Stores are made before the tracker starts, since it looks for new ones only every 0.3 s; each
 case takes some that nobody used before, so no case meets another's mail.
 """
 

@@ -33,6 +33,7 @@ IRREGULAR = set(
     " undone unread unseen won woken worn written".split()
 )
 VERBS = {"cut", "let", "put", "run", "set", "shut", "split", "spread", "feed", "need", "heed"}
+WAITING_METHODS = {"sleep", "wait", "settimeout", "alarm", "select"}
 
 # The rooms from the bottom up. A module imports from its own room and from rooms of a lower number:
 # those of one number do not know each other.
@@ -295,6 +296,29 @@ def sql_outside(module: Module) -> list[str]:
     ]
 
 
+def times_outside(module: Module) -> list[str]:
+    """Return the calls that wait for a number of seconds not from `base.timeouts`."""
+    return [
+        f"{module.name} line {node.lineno}"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and (
+            (
+                getattr(node.func, "attr", getattr(node.func, "id", "")) in WAITING_METHODS
+                and any(is_number(each) for each in node.args)
+            )
+            or any(each.arg == "timeout" and is_number(each.value) for each in node.keywords)
+        )
+    ]
+
+
+def is_number(node: ast.expr) -> bool:
+    """Tell whether an expression is a number other than 0, which waits for nothing."""
+    return (
+        isinstance(node, ast.Constant) and isinstance(node.value, int | float) and bool(node.value)
+    )
+
+
 def is_text(node: ast.expr) -> bool:
     """Tell whether an expression is a text, so that its `format` is not psycopg's own."""
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
@@ -368,6 +392,8 @@ BODY = "    pass\n"
         (straying_paths, "milter.paths.reports", "def f(c): c.database.mark()", 0),
         (straying_paths, "milter.paths.reports", "from .record import plan_and_record", 1),
         (straying_paths, "milter.paths.record", "from ...database.rows import x", 0),
+        (times_outside, "milter.x", "time.sleep(0.02)\ns.settimeout(5)\nf(timeout=1.0)", 3),
+        (times_outside, "milter.x", "time.sleep(timeouts.get().poll_seconds)\nf(timeout=wait)", 0),
         (upward_imports, "milter.paths.x", "from ..filter import Filter", 1),
         (upward_imports, "milter.filter", "from .paths.reports import x", 0),
         (upward_imports, "cli.main", "from conversation_tracker.milter.session import x", 0),
@@ -427,6 +453,7 @@ def test_a_rule_finds_its_offences(rule: Rule, name: str, text: str, offences: i
         undescribed,
         built_sql,
         sql_outside,
+        times_outside,
     ],
     ids=lambda rule: rule.__name__,
 )

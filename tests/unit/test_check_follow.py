@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.checks import follow as check_follow
 from conversation_tracker.telemetry import follow_state
 from conversation_tracker.telemetry.follow_state import FollowState, StateFile
@@ -71,14 +72,14 @@ def test_what_is_no_state_says_nothing(path: Path, text: str) -> None:
 def test_the_same_state_is_a_sign_of_life_now_and_then(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not written anew each time: a follower looks at its log twice a second."""
+    """Not written anew each time: a follower looks at its log every 0.5 s."""
     now = 100.0
     monkeypatch.setattr(follow_state.time, "monotonic", lambda: now)
     file = StateFile(path)
     file.save(FollowState("journal"))
     number = path.stat().st_ino
     os.utime(path, (NOW, NOW))
-    now += follow_state.SIGN_OF_LIFE - 1
+    now += timeouts.get().follow_sign_seconds - 1
     file.save(FollowState("journal"))
     assert path.stat().st_mtime == NOW
     now += 2

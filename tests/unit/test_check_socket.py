@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.checks import socket as check_socket
 from conversation_tracker.checks.finding import CheckLine
 from conversation_tracker.checks.socket import PathEntry, User
@@ -94,7 +95,7 @@ def test_only_a_milter_will_do(tmp_path: Path, reply: bytes, trouble: str | None
 def test_silence_is_waited_for_only_so_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(greeting, "_WAIT", 0.1)
+    monkeypatch.setattr(timeouts, "_current", timeouts.Timeouts(check_socket_seconds=0.1))
     path = tmp_path / "s"
     with closing(socket.socket(socket.AF_UNIX)) as server:
         server.bind(str(path))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.core.base.limits import MAX_SECONDS, MAX_WAIT
 from conversation_tracker.milter import clock as module
 from conversation_tracker.milter.clock import Clock, read_own_memory, read_processor_time
@@ -45,29 +46,29 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 
 def test_the_wall_stands_behind_the_budget() -> None:
-    assert module.PROCESSOR > MAX_SECONDS
-    assert module.RUNNING > MAX_WAIT
+    assert timeouts.get().processor_seconds > MAX_SECONDS
+    assert timeouts.get().running_seconds > MAX_WAIT
 
 
 def test_what_runs_too_long_is_over_and_what_waits_is_not(watch: Watch) -> None:
     with watch.in_flight.mark(bytes(32), "ABC"):
-        assert watch.passes(module.RUNNING - 2) == {}
+        assert watch.passes(timeouts.get().running_seconds - 2) == {}
         with Waiting():
-            assert watch.passes(module.WAITING - 2) == {}
+            assert watch.passes(timeouts.get().waiting_seconds - 2) == {}
         assert watch.passes(5) == {ME: ("overdue", "ABC")}
     assert watch.passes(5) == {}
 
 
 def test_not_even_waiting_is_for_ever(watch: Watch) -> None:
     with watch.in_flight.mark(bytes(32)), Waiting():
-        assert watch.passes(module.WAITING + 2) == {ME: ("overdue", "")}
+        assert watch.passes(timeouts.get().waiting_seconds + 2) == {ME: ("overdue", "")}
 
 
 def test_processor_time_counts_from_when_the_flight_was_first_seen(watch: Watch) -> None:
     watch.used = 500.0
     with watch.in_flight.mark(bytes(32)):
         assert watch.passes(2) == {}
-        watch.used += module.PROCESSOR - 1
+        watch.used += timeouts.get().processor_seconds - 1
         assert watch.passes(1) == {}
         watch.used += 2
         assert watch.passes(1) == {ME: ("overdue", "")}
@@ -79,7 +80,7 @@ def test_a_process_that_works_and_runs_no_python_is_over_soon(watch: Watch) -> N
     watch.in_flight.beat()
     with watch.in_flight.mark(bytes(32), "ABC"):
         assert watch.passes(5) == {}  # it has no processor: nobody's fault
-        watch.whole += module.SILENT - 1
+        watch.whole += timeouts.get().silent_seconds - 1
         assert watch.passes(1) == {}
         watch.whole += 2
         assert watch.passes(1) == {ME: ("overdue", "ABC")}
@@ -90,7 +91,7 @@ def test_a_process_that_works_and_runs_no_python_is_over_soon(watch: Watch) -> N
 def test_who_never_showed_that_it_runs_need_not_go_on_to(watch: Watch) -> None:
     with watch.in_flight.mark(bytes(32)):
         for _ in range(10):
-            watch.whole += module.SILENT
+            watch.whole += timeouts.get().silent_seconds
             assert watch.passes(1) == {}
 
 
@@ -100,7 +101,7 @@ def test_a_machine_that_stood_still_is_no_fault_of_a_message(watch: Watch) -> No
 
 
 def test_short_flights_one_after_the_other_are_not_taken_for_one(watch: Watch) -> None:
-    for _ in range(int(module.RUNNING) + 10):
+    for _ in range(int(timeouts.get().running_seconds) + 10):
         with watch.in_flight.mark(bytes(32)):
             assert watch.passes(1) == {}
 

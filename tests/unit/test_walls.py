@@ -143,7 +143,7 @@ def test_a_trial_that_hangs_where_nothing_is_in_flight_is_ended(parent: Parent) 
     parent.look()
     pid = parent.isolation._trial.pid if parent.isolation._trial else 0
     assert parent.killed == []
-    parent.now += module._LIFETIME + 1
+    parent.now += module._lifetime_seconds() + 1
     parent.look()
     assert parent.killed == [(pid, signal.SIGKILL)]
     parent.isolation.handle_exit(pid, -signal.SIGKILL)

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 from conversation_tracker.telemetry import follow_state
 
-_QUIET = 10 * follow_state.SIGN_OF_LIFE
 _NO_MORE = "no delivery becomes more than accepted"
 _READABLE = (
     "see journalctl -u conversation-tracker-follow; its user must be in the groups adm and"
@@ -38,7 +38,7 @@ def check(path: Path, now: float) -> Iterator[CheckLine]:
         yield note(f"the log follower was stopped: {_NO_MORE}")
     elif state.fault:
         yield wrong(f"the log follower cannot read {state.log} ({state.fault})", _READABLE)
-    elif now - at > _QUIET:
+    elif now - at > 10 * timeouts.get().follow_sign_seconds:
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
         yield wrong(f"the log follower gave its last sign of life at {since}", _RESTART)
     else:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection, Iterator
 from email.utils import formatdate, make_msgid
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.core.model import replies
@@ -20,7 +21,6 @@ from conversation_tracker.postfix.host import find_listeners
 from conversation_tracker.postfix.milters import meets_tracker
 from conversation_tracker.postfix.settings import MasterService, Settings, split_entries
 
-_WAIT = 10.0  # seconds for each answer
 _AUTHOR = "forged-results.invalid"  # RFC 2606: nobody's, and without a policy
 _PORTS = {"smtp": 25}
 _SUBMISSION = ("submission", "587", "submissions", "smtps", "465")
@@ -90,7 +90,9 @@ def _ask(
     host: str, port: int, settings: Settings, service: MasterService, address: str, authserv_id: str
 ) -> str:
     """Hand the forged message in, and give the reply that ended it."""
-    with smtplib.SMTP(host, port, settings.get_value("myhostname"), timeout=_WAIT) as server:
+    with smtplib.SMTP(
+        host, port, settings.get_value("myhostname"), timeout=timeouts.get().check_smtp_seconds
+    ) as server:
         server.ehlo_or_helo_if_needed()
         if settings.get_value("smtpd_tls_security_level", service) == "encrypt":
             # Whom we speak to, we know: there is nothing to verify on one's own host.

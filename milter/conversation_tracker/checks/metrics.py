@@ -8,9 +8,8 @@ import socket
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
-
-_PATIENCE = 3.0  # seconds
 
 
 def check(where: tuple[str, int] | None) -> Iterator[CheckLine]:
@@ -24,7 +23,9 @@ def check(where: tuple[str, int] | None) -> Iterator[CheckLine]:
     host, port = where
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        with socket.create_connection(where, timeout=_PATIENCE) as connection:
+        with socket.create_connection(
+            where, timeout=timeouts.get().check_metrics_seconds
+        ) as connection:
             peer = connection.getpeername()[0]
     except OSError as error:
         yield wrong(

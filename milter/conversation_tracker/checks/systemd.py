@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 
 SERVICE = "conversation-tracker.service"
@@ -15,7 +16,6 @@ TIMER = "conversation-tracker-expire.timer"
 FOLLOWER = "conversation-tracker-follow.service"
 
 _BOOTED = Path("/run/systemd/system")  # sd_booted(3)
-_WAIT = 20.0  # seconds
 
 Properties = dict[str, str]
 
@@ -71,7 +71,7 @@ def _read_properties(unit: str) -> Properties:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=_WAIT,
+            timeout=timeouts.get().check_systemd_seconds,
             check=False,
         ).stdout
     except (OSError, subprocess.TimeoutExpired):

@@ -9,7 +9,6 @@ the server's process is another one than the connection was greeted by. Errors a
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any, LiteralString, Self
 
@@ -19,16 +18,9 @@ from psycopg.adapt import Transformer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
+from conversation_tracker.base import timeouts
+from conversation_tracker.base.timeouts import ServerTimeouts
 from conversation_tracker.database.deadline import limit_time
-
-OVERDUE = 10.0  # seconds the network may keep what was sent
-_CONNECT = 5  # seconds; of several hosts, each
-_CONNECT_EACH = 2
-_OPTIONS = {
-    "application_name": "conversation-tracker",
-    "tcp_user_timeout": int(OVERDUE * 1000),
-    "keepalives_idle": 30,
-}
 
 _SETTINGS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 # What takes writes; a pooler may tell libpq what the server was when the pooler first met it.
@@ -41,34 +33,6 @@ _SET = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]
 SET_LOCAL: LiteralString = (
     "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS s(name, value)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long the server may take, in milliseconds.
-
-    Attributes:
-        statement: for a statement.
-        lock: to wait for a lock.
-        idle: to wait for our next statement within a transaction.
-    """
-
-    statement: int
-    lock: int
-    idle: int
-
-    @property
-    def settings(self) -> tuple[list[str], list[str]]:
-        """The server's settings, names and values."""
-        values = [str(each) for each in (self.statement, self.lock, self.idle)]
-        # Compiling takes longer than what it compiles: a plan over many months is short, and is
-        # thought to be long.
-        return [*_SETTINGS, "jit"], [*values, "off"]
-
-
-# All waits together end well inside Postfix's milter_content_timeout of 300 s, and
-# milter_command_timeout of 30 s for RCPT.
-MAIL = Timeouts(statement=8_000, lock=5_000, idle=15_000)
 
 
 class Connection(psycopg.Connection[Any]):
@@ -84,23 +48,24 @@ class Connection(psycopg.Connection[Any]):
     pooled = False
     prepared: set[bytes]
     transformer: abc.Transformer
-    limits = MAIL
+    limits: ServerTimeouts
 
     @classmethod
     def connect(  # type: ignore[override]
-        cls, conninfo: str = "", *, limits: Timeouts = MAIL, **more: Any
+        cls, conninfo: str = "", *, limits: ServerTimeouts | None = None, **more: Any
     ) -> Self:
         """Connect to the first host that answers as it should.
 
         Args:
             conninfo: a libpq URI or connection string; what it sets for the server stays in force.
-            limits: how long the server may take.
+            limits: how long the server may take; None stands for what mail allows it.
             more: passed to the driver.
 
         Raises:
             psycopg.OperationalError: there is no such host.
         """
-        given = {"autocommit": True, **_OPTIONS, **more}
+        limits = limits or timeouts.get().mail
+        given = {"autocommit": True, **_options(), **more}
         writable = takes_writes(conninfo)
         if writable:
             given["target_session_attrs"] = "any"
@@ -108,15 +73,20 @@ class Connection(psycopg.Connection[Any]):
         for where in others:
             try:
                 return cls._open(
-                    where, limits, writable, {"connect_timeout": _CONNECT_EACH, **given}
+                    where,
+                    limits,
+                    writable,
+                    {"connect_timeout": timeouts.get().connect_each_seconds, **given},
                 )
             except psycopg.OperationalError:
                 continue
-        each = _CONNECT_EACH if others else _CONNECT
+        each = timeouts.get().connect_each_seconds if others else timeouts.get().connect_seconds
         return cls._open(last, limits, writable, {"connect_timeout": each, **given})
 
     @classmethod
-    def _open(cls, conninfo: str, limits: Timeouts, writable: bool, given: dict[str, Any]) -> Self:
+    def _open(
+        cls, conninfo: str, limits: ServerTimeouts, writable: bool, given: dict[str, Any]
+    ) -> Self:
         connection = super().connect(conninfo, **given)
         try:
             with limit_time(connection, given["connect_timeout"]):
@@ -126,7 +96,7 @@ class Connection(psycopg.Connection[Any]):
             raise
         return connection
 
-    def _begin(self, limits: Timeouts, writable: bool) -> None:
+    def _begin(self, limits: ServerTimeouts, writable: bool) -> None:
         """Find out who is there, and set the limits where they are ours to set."""
         self.limits = limits
         # The driver would prepare statements of its own, and throw all away at a rollback.
@@ -140,7 +110,7 @@ class Connection(psycopg.Connection[Any]):
             raise psycopg.OperationalError("the server takes no writes")
         self.pooled = not direct
         if not self.pooled:
-            self.execute(_SET, limits.settings)
+            self.execute(_SET, write_settings(limits))
         self.autocommit = autocommit
 
     @property
@@ -181,7 +151,25 @@ class Connection(psycopg.Connection[Any]):
 
     def limit(self) -> None:
         """Set the limits for the rest of a transaction; without autocommit it begins here."""
-        self.execute(SET_LOCAL, self.limits.settings)
+        self.execute(SET_LOCAL, write_settings(self.limits))
+
+
+def write_settings(limits: ServerTimeouts) -> tuple[list[str], list[str]]:
+    """Give the server's settings for time-outs, names and values."""
+    values = [limits.statement_milliseconds, limits.lock_milliseconds, limits.idle_milliseconds]
+    # Compiling takes longer than what it compiles: a plan over many months is short, and is
+    # thought to be long.
+    return [*_SETTINGS, "jit"], [*map(str, values), "off"]
+
+
+def _options() -> dict[str, str | int]:
+    """Give what every connection is opened with."""
+    limits = timeouts.get()
+    return {
+        "application_name": "conversation-tracker",
+        "tcp_user_timeout": int(limits.network_seconds * 1000),
+        "keepalives_idle": limits.keepalive_seconds,
+    }
 
 
 def takes_writes(conninfo: str) -> bool:

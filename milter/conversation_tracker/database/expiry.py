@@ -11,8 +11,9 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import IsolationLevel
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.database import partitions
-from conversation_tracker.database.connection import Connection, Timeouts
+from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.deadline import Watchdog
 from conversation_tracker.database.expiry_steps import (
     DELETE_DOMAINS,
@@ -22,8 +23,6 @@ from conversation_tracker.database.expiry_steps import (
 )
 from conversation_tracker.database.migrate import verify
 
-_OVERDUE = 60.0  # seconds a batch may take, whatever the server and the network do
-_LIMITS = Timeouts(statement=15_000, lock=2_000, idle=15_000)
 _COUNTING = "SET LOCAL statement_timeout = '10min'"
 
 # Somebody else's locks were in the way, or it took too long.
@@ -116,11 +115,13 @@ def open_expiry(conninfo: str, now: datetime | None = None) -> Iterator[Expiry]:
         conninfo: a libpq URI or connection string.
         now: the time to go by, with its zone; None stands for the database's.
     """
-    watchdog = Watchdog(_OVERDUE)
+    watchdog = Watchdog(timeouts.get().expiry_batch_seconds)
     watchdog.start()
     try:
         # Each batch is planned for its own values: where the line has come to matters.
-        with Connection.connect(conninfo, limits=_LIMITS, prepare_threshold=None) as connection:
+        with Connection.connect(
+            conninfo, limits=timeouts.get().expiry, prepare_threshold=None
+        ) as connection:
             connection.isolation_level = IsolationLevel.READ_COMMITTED
             yield Expiry(connection, watchdog, now)
     finally:

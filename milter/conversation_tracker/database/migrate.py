@@ -27,8 +27,9 @@ import psycopg
 from psycopg.rows import class_row
 
 from conversation_tracker import __version__
+from conversation_tracker.base import timeouts
 from conversation_tracker.database import partitions
-from conversation_tracker.database.connection import Connection, Timeouts
+from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.schema.catalogue import find_differences
 from conversation_tracker.database.schema.files import File, Files, Kind, find_remaining, read_files
 from conversation_tracker.database.schema.repeatable import Dependents, Remake
@@ -36,8 +37,6 @@ from conversation_tracker.database.schema.repeatable import Dependents, Remake
 __all__ = ["Dependents", "Differences", "NewerDatabase", "NotMigrated", "migrate", "verify"]
 
 _LOCK = 0x7472_6163_6B65_7200  # "tracker", as a number no one else takes
-_LIMITS = Timeouts(statement=0, lock=0, idle=0)
-_LOCK_TIMEOUT = 4_000  # milliseconds; mail, which waits behind, waits for longer
 _ATTEMPTS = 20
 
 _SEARCH_PATH = "SET LOCAL search_path TO pg_catalog, pg_temp"
@@ -136,7 +135,7 @@ def migrate(conninfo: str, say: Callable[[str], object] = lambda _line: None) ->
         Busy: others keep a table locked; nothing was changed.
         psycopg.Error: the database cannot be reached, or refuses.
     """
-    with Connection.connect(conninfo, limits=_LIMITS) as connection:
+    with Connection.connect(conninfo, limits=timeouts.get().migration) as connection:
         applied = _try(connection, read_files())
         for name in applied:
             say(name)
@@ -166,7 +165,7 @@ def _describe_holders(connection: Connection) -> str:
         for pid, seconds in connection.execute(_HOLDERS).fetchall()
     ]
     return (
-        f"others kept a table locked for {_LOCK_TIMEOUT / 1000:g} s"
+        f"others kept a table locked for {timeouts.get().migration_lock_milliseconds / 1000:g} s"
         f" ({', '.join(found) or 'it is free now'}), and mail would have to wait: nothing was"
         " changed; run migrate again once they have ended"
     )
@@ -178,7 +177,7 @@ def _apply(connection: Connection, files: Files) -> list[str]:
         connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         connection.limit()
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        connection.execute(_LIMIT_LOCKS, (str(_LOCK_TIMEOUT),))
+        connection.execute(_LIMIT_LOCKS, (str(timeouts.get().migration_lock_milliseconds),))
         connection.execute(_SEARCH_PATH)
         remake = Remake(connection, files)
         applied = _read(connection)

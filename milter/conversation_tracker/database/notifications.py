@@ -14,10 +14,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.core.model.plan import Record
 
-_PAUSE = 0.05  # seconds in which announcements gather
-_AGAIN = 1.0  # seconds until what could not be sent is tried again
 _KEPT = 10_000
 _AT_ONCE = 200
 _MANY = 50  # recipients
@@ -75,10 +74,10 @@ class Announcer:
     def _run(self) -> None:
         while not self._stopped.is_set():
             self._given.wait()
-            self._stopped.wait(_PAUSE)
+            self._stopped.wait(timeouts.get().announcement_gather_seconds)
             self._given.clear()
             if not self.flush():
-                self._stopped.wait(_AGAIN)
+                self._stopped.wait(timeouts.get().announcement_retry_seconds)
                 self._given.set()
 
 

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from conversation_tracker.database.connection import MAIL, Connection, Timeouts
+from conversation_tracker.base import timeouts
+from conversation_tracker.base.timeouts import ServerTimeouts
+from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.faults import raise_failures
 
 _MASK = "SELECT tracker.mask(%s, %s, %s, %s)"
@@ -18,11 +20,10 @@ _UNMASK = "SELECT tracker.unmask(%s, %s)"
 _CLOSE = "SELECT least(tracker.close_order(%s, %s), '9999-12-30 UTC')"
 _ERASE = "SELECT tracker.erase(%s)"
 # It looks at every identifier there is; nothing waits for it meanwhile.
-_LONG = Timeouts(statement=1_800_000, lock=5_000, idle=15_000)
 
 
 @contextmanager
-def connect(conninfo: str, limits: Timeouts = MAIL) -> Iterator[Connection]:
+def connect(conninfo: str, limits: ServerTimeouts | None = None) -> Iterator[Connection]:
     """Connect for one command, in autocommit.
 
     Args:
@@ -63,7 +64,7 @@ def close(conninfo: str, store: str, number: str) -> datetime:
 
 def erase(conninfo: str, address: str) -> int:
     """Take an address out of every order and return the number of orders it was in."""
-    with connect(conninfo, _LONG) as connection:
+    with connect(conninfo, timeouts.get().erase) as connection:
         return int(_fetch_value(connection, _ERASE, address))
 
 

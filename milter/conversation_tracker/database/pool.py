@@ -18,7 +18,9 @@ from typing import TypeVar
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from conversation_tracker.database.connection import OVERDUE, Connection, Timeouts
+from conversation_tracker.base import timeouts
+from conversation_tracker.base.timeouts import ServerTimeouts
+from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.deadline import Watchdog
 from conversation_tracker.database.row_locks import RowLocked, RowLocks
 from conversation_tracker.telemetry.counters import metrics
@@ -26,9 +28,6 @@ from conversation_tracker.telemetry.in_flight import Waiting
 
 T = TypeVar("T")
 
-_PATIENCE = 5.0  # seconds
-FIRST_LOCK = 200
-"""Milliseconds to wait for a lock on a connection that others may need."""
 
 _AT_ONCE: AbstractContextManager[None] = nullcontext()
 _UNAVAILABLE = (
@@ -56,7 +55,7 @@ class OrderLocked(DatabaseUnavailable):
 class Pool:
     """Connections, some of which are kept open, and a thread for each."""
 
-    def __init__(self, conninfo: str, size: int, limits: Timeouts) -> None:
+    def __init__(self, conninfo: str, size: int, limits: ServerTimeouts) -> None:
         """Make a pool; it connects when it is opened.
 
         Args:
@@ -64,23 +63,24 @@ class Pool:
             size: how many connections to hold at most.
             limits: how long the server may take.
         """
-        self._watchdog = Watchdog(OVERDUE)
+        self._watchdog = Watchdog(timeouts.get().network_seconds)
         # libmilter goes on with a client in any of its threads, and pymilter's thread state goes
         # along. When the server tells something beside its answer, as its last words are, the
         # driver's C code wants the state of the thread it is in, which then is another's, or freed.
         # So statements run in threads of our own: as many as connections, so that none waits.
         self._threads = ThreadPoolExecutor(size, "database")
         self._waiters = RowLocks(max(1, size // 2))
-        self._lock = limits.lock
+        first = min(limits.lock_milliseconds, timeouts.get().first_lock_milliseconds)
+        self._lock = limits.lock_milliseconds
         self._connections: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
             min_size=1,
             max_size=size,
             open=False,
-            timeout=_PATIENCE,
-            reconnect_timeout=1.0,
+            timeout=timeouts.get().pool_seconds,
+            reconnect_timeout=timeouts.get().pool_reconnect_seconds,
             connection_class=Connection,
-            kwargs={"limits": replace(limits, lock=min(limits.lock, FIRST_LOCK))},
+            kwargs={"limits": replace(limits, lock_milliseconds=first)},
         )
 
     def open(self) -> None:
@@ -90,7 +90,7 @@ class Pool:
 
     def close(self) -> None:
         """Close all connections."""
-        self._connections.close(timeout=1.0)
+        self._connections.close(timeout=timeouts.get().pool_close_seconds)
         self._threads.shutdown(wait=False)
         self._watchdog.stop()
 
@@ -116,18 +116,21 @@ class Pool:
             psycopg.Error: it refused.
         """
         try:
-            with Waiting(), self._waiters.hold(rows, _PATIENCE) if rows else _AT_ONCE:
+            with (
+                Waiting(),
+                self._waiters.hold(rows, timeouts.get().pool_seconds) if rows else _AT_ONCE,
+            ):
                 try:
                     return self._run(work)
                 except psycopg.errors.LockNotAvailable:
-                    with self._waiters.place(_PATIENCE):
+                    with self._waiters.place(timeouts.get().pool_seconds):
                         return self._run(lambda connection: self._patiently(work, connection))
         except (psycopg.errors.LockNotAvailable, RowLocked):
             metrics.count_order_lock()
             raise OrderLocked("LockNotAvailable") from None
 
     def _run(self, work: Callable[[Connection], T]) -> T:
-        give_up = time.monotonic() + _PATIENCE
+        give_up = time.monotonic() + timeouts.get().pool_seconds
         while True:
             connection = None
             try:
@@ -168,7 +171,7 @@ class Pool:
 class RollbackPool(Pool):
     """One connection, in one transaction that is rolled back at the end."""
 
-    def __init__(self, conninfo: str, limits: Timeouts) -> None:
+    def __init__(self, conninfo: str, limits: ServerTimeouts) -> None:
         """Connect, and begin.
 
         Args:

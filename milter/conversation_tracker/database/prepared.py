@@ -19,7 +19,7 @@ from psycopg.adapt import PyFormat
 from psycopg.pq import DiagnosticField, ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 
-from conversation_tracker.database.connection import SET_LOCAL, Connection
+from conversation_tracker.database.connection import SET_LOCAL, Connection, write_settings
 
 _PLACEHOLDER = re.compile("%[sb]")
 # What was prepared is not there any more, or its rows are others since an upgrade.
@@ -82,7 +82,7 @@ class Statement:
     def _run_in_pipeline(self, connection: Connection, values: Sequence[object]) -> PGresult:
         """Run it behind its limits: a pipeline without BEGIN is a transaction, and ends them."""
         line = connection.pgconn
-        limits, _ = _LIMITING._adapt(connection, connection.limits.settings)
+        limits, _ = _LIMITING._adapt(connection, write_settings(connection.limits))
         # What cannot be written raises, and costs no connection before the pipeline has begun.
         written, formats = self._adapt(connection, values)
         try:

@@ -10,13 +10,12 @@ from collections.abc import Callable
 
 import psycopg
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.faults import make_failure
 from conversation_tracker.database.migrate import NewerDatabase, NotMigrated, verify
 from conversation_tracker.telemetry.events import log
-
-_EVERY = 1.0  # seconds
 
 
 def wait_for_database(conninfo: str, sleep: Callable[[float], object] = time.sleep) -> None:
@@ -45,7 +44,7 @@ def wait_for_database(conninfo: str, sleep: Callable[[float], object] = time.sle
                 _tell(error, conninfo)
         except psycopg.Error as error:
             raise make_failure(error, conninfo) from None
-        sleep(_EVERY)
+        sleep(timeouts.get().database_poll_seconds)
     if lost_at is not None:
         log.database_back(seconds=time.monotonic() - lost_at)
 

@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from conversation_tracker.base import timeouts
+from conversation_tracker.base.timeouts import ServerTimeouts
 from conversation_tracker.core.model.alias import Bounce, Hard, Soft
 from conversation_tracker.core.model.conversation import MappedId
 from conversation_tracker.core.model.plan import Record, Refusal
 from conversation_tracker.core.reports.bounce import Delivery, Mark
-from conversation_tracker.database.connection import MAIL, Connection, Timeouts
+from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.hourly_usage import HourlyUsage
 from conversation_tracker.database.notifications import Announcer
 from conversation_tracker.database.pool import Pool, RollbackPool
@@ -84,7 +86,9 @@ _SUSPECT = Statement("SELECT tracker.suspect(%s::bytea[], %s::text[], %s)")
 class Database:
     """A pool of connections to the tracker's database, for one process."""
 
-    def __init__(self, conninfo: str, *, size: int = 8, limits: Timeouts = MAIL) -> None:
+    def __init__(
+        self, conninfo: str, *, size: int = 8, limits: ServerTimeouts | None = None
+    ) -> None:
         """Make a pool; it connects when it is opened.
 
         Args:
@@ -92,7 +96,7 @@ class Database:
             size: how many connections to hold at most.
             limits: how long the server may take.
         """
-        self._pool = Pool(conninfo, size, limits)
+        self._pool = Pool(conninfo, size, limits or timeouts.get().mail)
         self._announcer = Announcer(
             lambda payloads: self._fetch_rows(_ANNOUNCE, ("\n".join(payloads),))
         )
@@ -260,10 +264,6 @@ class Database:
             self._announcer.put(each)
         return outcome, bounces
 
-    def announce(self) -> None:
-        """Send at once what is still to be announced, as happens by itself within a moment."""
-        self._announcer.flush()
-
     def _fetch_rows(
         self, statement: Statement, values: Sequence[object], locks: Sequence[Hashable] = ()
     ) -> list[Any]:
@@ -279,7 +279,7 @@ class Rehearsal(Database):
     def __init__(self, conninfo: str) -> None:
         """Open one transaction that is rolled back at the end."""
         super().__init__(conninfo)
-        self._pool = RollbackPool(conninfo, MAIL)
+        self._pool = RollbackPool(conninfo, timeouts.get().mail)
 
     def open(self) -> None:
         """Begin to ask; what is recorded is announced to nobody."""

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.base.failure import USAGE, Failure
 from conversation_tracker.config.config import Config
 from conversation_tracker.core.model.alias import Bounce
@@ -43,8 +44,6 @@ JOURNAL = "journal"
 MAIL_LOG = Path("/var/log/mail.log")
 
 _MISSING = "not there yet"
-_EVERY = 0.5  # seconds between looks at a quiet log, and at a database that is away
-_AGAIN = 2.0  # seconds until a log that cannot be read is tried again
 
 
 def run(config: Config, source: Path | None, state: Path) -> int:
@@ -258,7 +257,13 @@ class _Follower:
             if found:
                 self._tell(found)
             self._reader.commit()
-            self._wait(0.0 if lines else _AGAIN if self._reader.fault else _EVERY)
+            self._wait(
+                0.0
+                if lines
+                else timeouts.get().follow_retry_seconds
+                if self._reader.fault
+                else timeouts.get().follow_poll_seconds
+            )
 
     def _tell(self, found: Sequence[LogLine]) -> None:
         lost_at: float | None = None
@@ -270,7 +275,7 @@ class _Follower:
                 if lost_at is None:
                     lost_at = time.monotonic()
                     log.database_unreachable(error)
-            self._wait(_EVERY)
+            self._wait(timeouts.get().follow_poll_seconds)
         if lost_at is not None:
             log.database_back(seconds=time.monotonic() - lost_at)
 

@@ -16,10 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from conversation_tracker.base import timeouts
+
 _CHUNK = 1 << 20  # octets
-_WAIT = 30.0  # seconds
-_STEADY = 5.0  # seconds; a journalctl that cannot read says so and ends at once
-_END = 2.0  # seconds
 _KEPT = 4_096  # octets of what journalctl says of itself
 _SAID = 200  # characters of that which are told
 _FIELDS = "MESSAGE,SYSLOG_IDENTIFIER"
@@ -82,7 +81,10 @@ class Journal:
     @property
     def is_steady(self) -> bool:
         """Tell whether it has been read for so long that nothing can be in the way."""
-        return self._child is not None and time.monotonic() - self._since > _STEADY
+        return (
+            self._child is not None
+            and time.monotonic() - self._since > timeouts.get().journal_steady_seconds
+        )
 
     def lines(self) -> list[str]:
         """Give the next entries, none if there are none yet.
@@ -99,7 +101,9 @@ class Journal:
             return []
         if not data:
             with suppress(subprocess.TimeoutExpired):
-                self._child.wait(_END)  # closed before its end, it would tell of our signal
+                self._child.wait(
+                    timeouts.get().journal_end_seconds
+                )  # closed before its end, it would tell of our signal
             raise _make_error(self.close(), self._said)
         *whole, self._rest = (self._rest + data).split(b"\n")
         return [line for entry in whole if (line := self._line(entry))]
@@ -138,7 +142,7 @@ def _find_last_cursor() -> str:
             [*_make_command(), "--lines=1", *_make_matches()],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=_WAIT,
+            timeout=timeouts.get().journal_answer_seconds,
             check=False,
         )
     except subprocess.TimeoutExpired:

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from conversation_tracker.base import timeouts
+
 _CHUNK = 1 << 20  # octets read at once; a longer line is no line
 _HEAD = 1024  # octets by which a file is known
-_QUIET = 2.0  # seconds; whoever wrote to the file before its rotation may finish
 _ROTATED = re.compile(r"[.-][0-9][0-9.-]*")
 
 
@@ -175,7 +176,11 @@ class LogFile:
         except FileNotFoundError:
             return False
         same = _identify(log) == _identify(own)
-        if same or log.st_size == 0 or time.time() - own.st_mtime < _QUIET:
+        if (
+            same
+            or log.st_size == 0
+            or time.time() - own.st_mtime < timeouts.get().log_quiet_seconds
+        ):
             return False
         between = [each for at, each in sorted(self._find_rotations()) if at > own.st_mtime_ns]
         return self._begin(between[0] if between else self.path)

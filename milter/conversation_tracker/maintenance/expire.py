@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TextIO
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure
 from conversation_tracker.config.config import Config
 from conversation_tracker.database.expiry import BUSY, Expiry, open_expiry
@@ -36,7 +37,6 @@ from conversation_tracker.telemetry.events import log
 
 # Rows of a batch: what fails in one pass is tried again in the next, in smaller company.
 _SIZES = (1000, 100, 10, 1)
-_PAUSE = 1.0  # seconds between passes
 
 
 @dataclass(slots=True)
@@ -130,7 +130,7 @@ class _Run:
         """Go through all that is due, again for what failed; False if some of it always did."""
         for attempt, size in enumerate(_SIZES):
             if attempt:
-                time.sleep(_PAUSE)
+                time.sleep(timeouts.get().expiry_pause_seconds)
             if work(size):
                 return True
         return False

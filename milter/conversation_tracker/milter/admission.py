@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.core.base.limits import Overdue
 from conversation_tracker.core.base.octets import LARGE
 
@@ -20,10 +21,7 @@ SMALL = 64 * 1024
 """Octets of a body that never waits."""
 TOGETHER = 2 * LARGE
 """Octets of the bodies that one process decides on at once, but for small ones."""
-PATIENCE = 100.0
-"""Seconds to wait for a turn."""
 
-_POLL = 0.02  # seconds
 _AT_ONCE = nullcontext()
 
 
@@ -42,17 +40,20 @@ class Admission:
         """Close the file."""
         os.close(self._file)
 
-    def admit(self, octets: int, patience: float = PATIENCE) -> AbstractContextManager[None]:
+    def admit(self, octets: int, patience: float | None = None) -> AbstractContextManager[None]:
         """Wait for the turn of a message, and hold it in the block.
 
         Args:
             octets: the size of its body.
-            patience: seconds to wait at most.
+            patience: seconds to wait at most; None stands for what is usual.
 
         Raises:
             Overdue: its turn did not come.
         """
-        return _AT_ONCE if octets <= SMALL else self._wait(octets, patience)
+        if octets <= SMALL:
+            return _AT_ONCE
+        usual = timeouts.get().admission_seconds
+        return self._wait(octets, usual if patience is None else patience)
 
     @contextmanager
     def _wait(self, octets: int, patience: float) -> Iterator[None]:
@@ -80,4 +81,4 @@ class Admission:
                 return
             if time.monotonic() > give_up:
                 raise Overdue(hopeless=False)
-            time.sleep(_POLL)
+            time.sleep(timeouts.get().poll_seconds)

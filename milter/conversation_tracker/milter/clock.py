@@ -14,21 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from conversation_tracker.core.base.limits import MAX_SECONDS, MAX_WAIT
+from conversation_tracker.base import timeouts
 from conversation_tracker.telemetry.in_flight import FlightMark, InFlight
 
-PROCESSOR = 1.5 * MAX_SECONDS
-"""Seconds of processor time for one message."""
-RUNNING = 1.25 * MAX_WAIT
-"""Seconds one message may run, whatever its thread is at."""
-WAITING = 300.0
-"""Seconds one message may wait for the database; Postfix waits no longer."""
-SILENT = 3.0
-"""Seconds of processor time of a process in which no Python ran: one call holds all of it up."""
 MOST = 512 * 1024 * 1024
 """Octets of memory of its own that a process may hold."""
 
-_STEP = 2.0  # seconds at most that one look adds
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -70,7 +61,7 @@ class Clock:
             Why each process that must end must, and the queue id of the message if it is known.
         """
         now = self._now()
-        step, self._last = min(now - self._last, _STEP), now
+        step, self._last = min(now - self._last, timeouts.get().clock_step_seconds), now
         found: dict[int, tuple[Reason, str]] = {}
         before, self._seen = self._seen, {}
         self._beats = {pid: beat for pid, beat in self._beats.items() if pid in rows}
@@ -97,7 +88,7 @@ class Clock:
         if not beats or known is None or known[0] != beats:
             self._beats[pid] = beats, used
             return False
-        return used - known[1] > SILENT
+        return used - known[1] > timeouts.get().silent_seconds
 
     @staticmethod
     def _is_over(pid: int, mark: FlightMark, seen: _Seen, step: float) -> bool:
@@ -105,9 +96,10 @@ class Clock:
             seen.waited += step
         else:
             seen.ran += step
-        if seen.waited > WAITING or seen.ran > RUNNING:
+        limits = timeouts.get()
+        if seen.waited > limits.waiting_seconds or seen.ran > limits.running_seconds:
             return True
-        return read_processor_time(pid, mark.thread) - seen.used > PROCESSOR
+        return read_processor_time(pid, mark.thread) - seen.used > limits.processor_seconds
 
 
 def read_processor_time(pid: int, thread: int | None = None) -> float:

@@ -14,6 +14,7 @@ import struct
 import time
 from collections.abc import Callable
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import Header, Message
@@ -34,8 +35,6 @@ WORD = struct.Struct("=cI32s24s")
 TRIAL, MEMORY = b"T", b"M"
 
 _LATER = refuse(replies.TRY_LATER)
-_VERDICT = 3.0  # seconds for the parent to notice that a process has ended
-_POLL = 0.02
 
 
 class IsolatedFilter:
@@ -138,11 +137,11 @@ class IsolatedFilter:
             outcome = ask_alone(ours, transaction, message)
         if outcome is not None:
             return outcome
-        give_up = time.monotonic() + _VERDICT
+        give_up = time.monotonic() + timeouts.get().verdict_seconds
         while time.monotonic() < give_up:
             if self._find_state(digest) == Suspicion.CONDEMNED:
                 return self._refuse_for_good(transaction, message)
-            time.sleep(_POLL)
+            time.sleep(timeouts.get().poll_seconds)
         return _LATER
 
     def _refuse_for_good(self, transaction: Transaction, message: Message) -> Outcome:

@@ -1,6 +1,6 @@
 """Keeps the directory of alias and sender domains fresh, and the last one when there is none.
 
-One thread asks three times a second for its version, and reads it when that has changed: a change
+One thread asks every 0.3 s for its version, and reads it when that has changed: a change
 to a store row works within a second, also behind a pooler that passes no notifications on, and ten
 thousand stores at rest cost what one does. While the database is out of reach, the directory last
 seen stays; `current` is None only until the first one was read. The thread survives every failure.
@@ -9,12 +9,11 @@ seen stays; `current` is None only until the first one was read. The thread surv
 import threading
 import time
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database
 from conversation_tracker.database.rows import Directory
 from conversation_tracker.telemetry.events import Event, log
-
-_EVERY = 0.3  # seconds
 
 
 class DirectoryWatch:
@@ -56,7 +55,7 @@ class DirectoryWatch:
                 self._note_unreachable(error)
             except Exception as error:
                 self._note_failure(error)
-            if self._stopped.wait(_EVERY):
+            if self._stopped.wait(timeouts.get().directory_poll_seconds):
                 return
 
     def _note_unreachable(self, error: DatabaseUnavailable) -> None:
@@ -65,7 +64,7 @@ class DirectoryWatch:
             log.database_unreachable(error)
 
     def _note_failure(self, error: Exception) -> None:
-        """Log a fault of ours once, not twice a second until somebody mends it."""
+        """Log a fault of ours once, not at each question until somebody mends it."""
         if type(error) is not self._fault:
             self._fault = type(error)
             log.error(Event.ALIAS_DOMAINS, error)

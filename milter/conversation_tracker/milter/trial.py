@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.config.config import Config
 from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.base.octets import LARGE, Octets, iter_windows
@@ -22,7 +23,6 @@ from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Edit, ReplaceBody
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database
-from conversation_tracker.milter.clock import RUNNING
 from conversation_tracker.milter.filter import Filter
 from conversation_tracker.milter.paths.outcome import Outcome
 from conversation_tracker.milter.spool import collect
@@ -30,16 +30,18 @@ from conversation_tracker.milter.time_limit import begin_time
 from conversation_tracker.milter.transaction import Transaction
 from conversation_tracker.telemetry.in_flight import InFlight
 
-TURN = 60.0
-"""Seconds a suspect waits for its turn."""
-ANSWER = RUNNING + 60.0
-"""Seconds to wait for the outcome after that."""
 OUT_OF_MEMORY = 81
 """Exit code of a process in which the message took too much memory."""
 
 _CONNECTIONS = 2
 _BEGUN = b"!"
 _SIZE = struct.Struct("=Q")
+
+
+def _answer_seconds() -> float:
+    """Return how long to wait for the outcome once its turn has come."""
+    limits = timeouts.get()
+    return limits.running_seconds + limits.trial_spare_seconds
 
 
 def ask_alone(
@@ -58,10 +60,10 @@ def ask_alone(
     parts = (message.sender, message.recipients, message.headers, message.arrival)
     value = (transaction, parts, message.null, message.cut)
     try:
-        connection.settimeout(TURN)
+        connection.settimeout(timeouts.get().trial_turn_seconds)
         if connection.recv(1) != _BEGUN:
             return None
-        connection.settimeout(ANSWER)
+        connection.settimeout(_answer_seconds())
         _send(connection, value, message.body)
         answer, body = _receive(connection)
     except (OSError, EOFError):
@@ -87,7 +89,7 @@ def decide_alone(
     Returns:
         The exit code: 0 when it was decided on, 75 when it must be tried again.
     """
-    connection.settimeout(ANSWER)
+    connection.settimeout(_answer_seconds())
     try:
         connection.sendall(_BEGUN)
         (transaction, (sender, to, headers, arrival), null, cut), body = _receive(connection)

@@ -9,9 +9,9 @@ import socket as sockets
 import struct
 from contextlib import suppress
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.config.socket import Socket
 
-_WAIT = 5.0  # seconds
 _REPLY_LIMIT = 65_536  # octets
 _LINE_LIMIT = 1000  # octets
 _VERSION = 6
@@ -33,7 +33,7 @@ def greet(socket: Socket) -> str | PermissionError | None:
     except PermissionError as error:
         return error
     except TimeoutError:
-        return f"silence for {_WAIT:.0f} s"
+        return f"silence for {timeouts.get().check_socket_seconds:.0f} s"
     except OSError as error:
         return error.strerror or type(error).__name__
     return judge_reply(reply)
@@ -43,7 +43,8 @@ def listen_at(address: str) -> str | None:
     """Return what is said first to whoever connects to HOST:PORT, None if nobody listens there."""
     host, _, port = address.rpartition(":")
     try:
-        with sockets.create_connection((host, int(port)), timeout=_WAIT) as connection:
+        wait = timeouts.get().check_socket_seconds
+        with sockets.create_connection((host, int(port)), timeout=wait) as connection:
             return connection.recv(_LINE_LIMIT).decode("utf-8", "replace")
     except ConnectionRefusedError:
         return None
@@ -60,11 +61,12 @@ def judge_reply(reply: bytes) -> str | None:
 
 
 def _connect(socket: Socket) -> sockets.socket:
+    wait = timeouts.get().check_socket_seconds
     if socket.kind == "inet":
-        return sockets.create_connection((socket.host, socket.port), timeout=_WAIT)
+        return sockets.create_connection((socket.host, socket.port), timeout=wait)
     connection = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
     try:
-        connection.settimeout(_WAIT)
+        connection.settimeout(wait)
         connection.connect(socket.path)
     except BaseException:
         connection.close()

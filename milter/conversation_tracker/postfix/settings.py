@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_WAIT = 30.0  # seconds
+from conversation_tracker.base import timeouts
+
 _SYSTEM = "/usr/sbin:/sbin:/usr/local/sbin"
 _COMPLAINTS = ("fatal: ", "error: ", "warning: ")
 _WHOLE_ADDRESS_ONLY = frozenset({"regexp", "pcre"})  # tables that are not asked for a domain
@@ -287,7 +288,7 @@ def run_tool(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=_WAIT,
+            timeout=timeouts.get().postfix_program_seconds,
             check=False,
             env={**os.environ, "LC_ALL": "C"},
         )

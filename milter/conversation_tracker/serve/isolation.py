@@ -17,10 +17,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.config.config import Config
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database
-from conversation_tracker.milter.clock import RUNNING, WAITING, Clock, Reason
+from conversation_tracker.milter.clock import Clock, Reason
 from conversation_tracker.milter.isolated_filter import MEMORY, TRIAL, WORD
 from conversation_tracker.milter.suspects import Suspects, Suspicion
 from conversation_tracker.milter.trial import OUT_OF_MEMORY, decide_alone
@@ -32,10 +33,6 @@ from conversation_tracker.telemetry.in_flight import NOBODY, InFlight
 
 _QUEUE = 64  # suspects that may wait for their turn
 _PENDING = 1000  # findings that are kept while the database is away
-_AGAIN = 2.0  # seconds
-_WRITE = 30  # seconds for the database
-_BEAT = 1.0  # seconds
-_LIFETIME = RUNNING + WAITING + 60.0  # seconds; only a process that hangs elsewhere lives longer
 _CRASHES = frozenset(
     -number
     for number in (
@@ -219,7 +216,7 @@ class Isolation:
                 return
             # Its end must show at the other end.
             case.connection.close()
-            self._trial = _Trial(pid, row, case, time.monotonic() + _LIFETIME)
+            self._trial = _Trial(pid, row, case, time.monotonic() + _lifetime_seconds())
 
     def _run_trial(self, case: _Suspect, row: int, config: Config) -> int:
         for other in self._waiting:
@@ -234,7 +231,7 @@ class Isolation:
     def _beat(self) -> None:
         while True:
             self.in_flight.beat()
-            time.sleep(_BEAT)
+            time.sleep(timeouts.get().beat_seconds)
 
     # The database -----------------------------------------------------------------------------
 
@@ -252,12 +249,12 @@ class Isolation:
         self._writer = 0
         if code != os.EX_OK:
             self._pending = {**self._writing, **self._pending}
-            self._due = time.monotonic() + _AGAIN
+            self._due = time.monotonic() + timeouts.get().suspect_retry_seconds
         self._writing = {}
 
     def _write_to_database(self, config: Config) -> int:
         self.forget()
-        signal.alarm(_WRITE)
+        signal.alarm(timeouts.get().suspect_write_seconds)
         database = Database(config.database, size=1)
         database.open()
         try:
@@ -283,6 +280,12 @@ class Isolation:
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
+
+
+def _lifetime_seconds() -> float:
+    """Return how long a process may live; only one that hangs elsewhere lives longer."""
+    limits = timeouts.get()
+    return limits.running_seconds + limits.waiting_seconds + limits.process_spare_seconds
 
 
 def _take_connections(rights: list[tuple[int, int, bytes]]) -> list[socket.socket]:

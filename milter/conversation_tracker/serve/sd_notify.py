@@ -7,6 +7,8 @@ import os
 import socket
 from contextlib import suppress
 
+from conversation_tracker.base import timeouts
+
 
 def notify(state: str) -> None:
     """Tell systemd a state, such as READY=1."""
@@ -17,7 +19,7 @@ def notify(state: str) -> None:
         address = "\0" + address[1:]
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as handle:
         # A systemd that does not read must not stop the mail.
-        handle.settimeout(0.5)
+        handle.settimeout(timeouts.get().notify_seconds)
         handle.sendto(state.encode("utf-8"), address)
 
 

@@ -22,6 +22,7 @@ from types import FrameType
 import milter
 
 from conversation_tracker import __version__
+from conversation_tracker.base import timeouts
 from conversation_tracker.config.config import Config, ConfigError
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.milter.admission import Admission
@@ -32,11 +33,7 @@ from conversation_tracker.telemetry.counters import metrics
 from conversation_tracker.telemetry.events import Event, log
 from conversation_tracker.telemetry.exporter_process import MetricsProcess
 
-_YOUNG = 5.0  # seconds; a worker that dies younger than this died at once
 _PATIENCE = 5  # workers that may die at once, one after the other and none ready, before we give up
-_PAUSE = 0.5  # seconds between two starts where a worker died at once
-_GRACE = 20.0  # seconds a worker has to finish what is in flight
-_TICK = 1.0  # seconds between looks at workers and watchdog
 _PID = struct.Struct("=i")
 
 
@@ -72,7 +69,11 @@ class Supervisor:
         self._heard, self._say = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         patience = watchdog()
         self._watched = patience is not None
-        self._tick = min(_TICK, patience / 3) if patience else _TICK
+        self._tick = (
+            min(timeouts.get().supervisor_tick_seconds, patience / 3)
+            if patience
+            else timeouts.get().supervisor_tick_seconds
+        )
 
     def run(self) -> int:
         """Serve until told to stop.
@@ -115,7 +116,10 @@ class Supervisor:
     def _fill(self) -> None:
         """Start the workers that lack; after an early death, with a pause between two."""
         while len(self._workers) < self._config.workers:
-            if self._hasty and time.monotonic() < self._started_at + _PAUSE:
+            if (
+                self._hasty
+                and time.monotonic() < self._started_at + timeouts.get().supervisor_pause_seconds
+            ):
                 return
             self._started_at = time.monotonic()
             row = metrics.take()
@@ -160,7 +164,9 @@ class Supervisor:
     def _wait(self) -> None:
         """Wait for a signal, a worker's word that it is ready, or the next tick."""
         lacking = len(self._workers) < self._config.workers
-        patience = min(self._tick, _PAUSE) if lacking else self._tick
+        patience = (
+            min(self._tick, timeouts.get().supervisor_pause_seconds) if lacking else self._tick
+        )
         sources = [self._told, self._heard, self._isolation.heard.fileno()]
         readable, _, _ = select.select(sources, [], [], patience)
         if self._told in readable:
@@ -214,7 +220,7 @@ class Supervisor:
         log.worker_died(pid=pid, status=code, restarts=self._restarts)
         metrics.count_restart()
         metrics.note_workers(len(self._workers))
-        self._hasty = time.monotonic() - started < _YOUNG
+        self._hasty = time.monotonic() - started < timeouts.get().supervisor_young_seconds
         if self._hasty and not able:
             self._failed += 1
 
@@ -222,7 +228,7 @@ class Supervisor:
         """Tell a worker to finish what it has and go."""
         self._workers.pop(pid, None)
         self._able.discard(pid)
-        self._leaving[pid] = time.monotonic() + _GRACE
+        self._leaving[pid] = time.monotonic() + timeouts.get().supervisor_grace_seconds
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
 
@@ -253,7 +259,7 @@ class Supervisor:
             self._dismiss(pid)
         while self._leaving:
             self._reap()
-            time.sleep(0.05)
+            time.sleep(timeouts.get().supervisor_poll_seconds)
         if self._socket.kind == "unix":
             Path(self._socket.path).unlink(missing_ok=True)
         return os.EX_OK

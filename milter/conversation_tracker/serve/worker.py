@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 import milter
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.config.config import Config
 from conversation_tracker.database.repository import Database
 from conversation_tracker.milter.admission import Admission
@@ -32,15 +33,7 @@ from conversation_tracker.telemetry.counters import metrics
 from conversation_tracker.telemetry.in_flight import InFlight
 
 _PR_SET_PDEATHSIG = 1
-_GRACE = 15.0  # seconds for messages that are being decided on
-_COURTESY = 3.0  # seconds for clients that are connected, whatever they are at
-_HEAD_START = 5.0  # seconds to get to know the domains before the first connection is taken
-_QUIET = 0.3  # seconds; from a connection to its first word, or from a decision to its answer
 _ENDED = b"\0"  # what no signal has for its number
-_SAMPLE = 1.0  # seconds between looks at what waits, where metrics are on
-
-_STUCK = 60.0  # seconds in which no Python ran at all
-_BEAT = 1.0  # seconds
 
 
 class Ended(Exception):
@@ -116,9 +109,9 @@ def _begin(watch: DirectoryWatch, ended: int) -> bool:
     Connections wait for us meanwhile, or go to another worker. They are taken before Postfix would
     tire of it, so that an unreachable database gives a reply.
     """
-    give_up = time.monotonic() + _HEAD_START
+    give_up = time.monotonic() + timeouts.get().worker_head_start_seconds
     while watch.current is None and time.monotonic() < give_up:
-        if select.select([ended], [], [], 0.01)[0]:
+        if select.select([ended], [], [], timeouts.get().poll_seconds)[0]:
             return False
     return True
 
@@ -140,20 +133,20 @@ def _beat(in_flight: InFlight) -> None:
     """
     while True:
         in_flight.beat()
-        faulthandler.dump_traceback_later(_STUCK, exit=True)
-        time.sleep(_BEAT)
+        faulthandler.dump_traceback_later(timeouts.get().worker_stuck_seconds, exit=True)
+        time.sleep(timeouts.get().beat_seconds)
 
 
 def _announce(watch: DirectoryWatch, ready: Callable[[], object]) -> None:
     while watch.current is None:
-        time.sleep(0.02)
+        time.sleep(timeouts.get().poll_seconds)
     ready()
 
 
 def _sample(database: Database) -> None:
     while True:
         metrics.note_load(in_flight=Session.count_messages(), waiting=database.waiting)
-        time.sleep(_SAMPLE)
+        time.sleep(timeouts.get().worker_sample_seconds)
 
 
 def _finish() -> None:
@@ -162,9 +155,9 @@ def _finish() -> None:
     A connection that libmilter has just taken is not ours to see before Postfix's first word.
     """
     started = quiet_since = time.monotonic()
-    while (now := time.monotonic()) < quiet_since + _QUIET:
-        if (Session.count_messages() and now < started + _GRACE) or (
-            Session.count_connections() and now < started + _COURTESY
+    while (now := time.monotonic()) < quiet_since + timeouts.get().worker_quiet_seconds:
+        if (Session.count_messages() and now < started + timeouts.get().worker_grace_seconds) or (
+            Session.count_connections() and now < started + timeouts.get().worker_courtesy_seconds
         ):
             quiet_since = now
-        time.sleep(0.02)
+        time.sleep(timeouts.get().poll_seconds)

@@ -5,6 +5,10 @@ outlives its worker, and the next worker goes on adding to it, so that nothing i
 killed. Every number has a fixed place and a name from the closed lists here: no text of a message,
 no store and no order can become a label. Where metrics are off, counting is one comparison. What
 serves the numbers is in `exporter`. Nothing here fails or waits.
+
+The client library's own way for several processes keeps files for each process that ever was: it
+took 3.3 us a message for 0.6, 10 MB more, and after 500 workers 95 ms a scrape for 1.5, from 1500
+files that somebody has to remove.
 """
 
 import mmap

@@ -23,9 +23,9 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from conversation_tracker import __version__
+from conversation_tracker.base import timeouts
 from conversation_tracker.telemetry.counters import SECONDS, Metrics
 
-_PATIENCE = 10.0  # seconds a client has for its request
 _WAITING = 16  # connections
 _WALLS = {
     "overdue": ("workers_overdue", "Processes ended because a message outlasted its clock"),
@@ -104,7 +104,10 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = _PATIENCE
+    def setup(self) -> None:
+        """Limit the time that a client has for its request."""
+        super().setup()
+        self.connection.settimeout(timeouts.get().metrics_request_seconds)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing of each request."""

@@ -10,10 +10,10 @@ import signal
 import time
 from contextlib import suppress
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.telemetry.counters import Metrics
 from conversation_tracker.telemetry.events import log
 
-_AGAIN = 10.0  # seconds
 _PR_SET_PDEATHSIG = 1
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -42,7 +42,7 @@ class MetricsProcess:
         """Start the process if it lacks and is due."""
         if self._where is None or self._pid or time.monotonic() < self._due:
             return
-        self._due = time.monotonic() + _AGAIN
+        self._due = time.monotonic() + timeouts.get().metrics_retry_seconds
         parent = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.base.failure import USAGE, Failure
 
 DIRECTORY = Path("/var/lib/conversation-tracker")
-SIGN_OF_LIFE = 30.0  # seconds between two
 
 _LIMIT = 65_536  # octets
 
@@ -93,7 +93,7 @@ class StateFile:
         """
         if state != self._saved:
             self._write(state)
-        elif time.monotonic() - self._at > SIGN_OF_LIFE:
+        elif time.monotonic() - self._at > timeouts.get().follow_sign_seconds:
             with suppress(OSError):  # it was written before, and will be
                 os.utime(self._path)
         else:
