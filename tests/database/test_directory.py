@@ -108,6 +108,9 @@ def test_a_change_of_the_stores_is_seen_within_a_second(
     run(database, "UPDATE tracker.stores SET submitters = '{shop,Erp}'")
     changed = replace(changed, submitters=frozenset({"shop", "Erp"}))
     assert processes.until(lambda: current(watch).senders == {"shop.example": changed}, SOON)
+    run(database, "UPDATE tracker.stores SET unnamed_mail = 'reject'")
+    changed = replace(changed, unnamed_mail="reject")
+    assert processes.until(lambda: current(watch).senders == {"shop.example": changed}, SOON)
     run(database, "UPDATE tracker.stores SET active = false, sender_domains = '{other.example}'")
     assert processes.until(lambda: current(watch).inactive == {"shop"}, SOON)
     assert set(current(watch).senders) == {"other.example"}

@@ -30,6 +30,7 @@ DEFAULTS = {
     "guest_limit": 20,
     "active": True,
     "submitters": [],
+    "unnamed_mail": "pass",
 }
 
 LABEL = "l" * 63
@@ -60,6 +61,7 @@ GOOD = [
     ("active", False),
     ("submitters", ["shop", "Shop@mail.example.com", "b\u00fccher"]),
     ("submitters", []),
+    ("unnamed_mail", "reject"),
 ]
 
 SUBMITTERS = "stores_submitters_are_a_list_of_names"

@@ -16,6 +16,7 @@ _PLACE = re.compile(r"\{([^{}]*)\}")
 _ANY = "\0any\0"
 _BOUNCE = "\0bounce\0"
 _PATTERNS = {_ANY: ".*?", _BOUNCE: r"bounce-[0-9a-f]{32}@ct\.example\.(com|net)"}
+_DIRECTORY = {"alias_domain", "order_header", "active", "submitters", "unnamed_mail"}
 _WATCHED = 1.2  # seconds: the tracker looks at the stores' rows twice in one
 
 
@@ -62,7 +63,7 @@ class Player:
     def _store(self, name: str, *settings: str) -> None:
         changed = dict(pairs(settings))
         shop = self.shops[name] = self.stage.shop(**changed)
-        if changed.keys() & {"alias_domain", "order_header", "active", "submitters"}:
+        if changed.keys() & _DIRECTORY:
             time.sleep(_WATCHED)
         self.names[name] = shop.domain
 

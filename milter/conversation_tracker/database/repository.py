@@ -50,6 +50,13 @@ _AGAIN = Statement(
 )
 _OPEN = Statement("SELECT * FROM tracker.conversation_of_number(%s, %s)")
 _ANSWERED = Statement("SELECT * FROM tracker.conversation_answered(%s, %s::text[])")
+_TAKES_PART = Statement(
+    "SELECT EXISTS (SELECT FROM tracker.participants AS p"
+    " JOIN tracker.orders AS o ON o.id = p.order_id"
+    " WHERE tracker.address_key(p.address) = ANY (%s::text[]) AND p.address IS NOT NULL"
+    " AND p.introduced AND p.role <> 'store'"
+    " AND o.store = %s AND o.expires_at > now() AND o.closed_at IS NULL)"
+)
 _IDENTIFIERS = Statement("SELECT * FROM tracker.identifiers_of(%s, %s::text[])")
 _REFUSE = Statement("SELECT tracker.refuse(%s, %s, %s::uuid, %s::uuid, %s, %s)")
 _SHARES = Statement(
@@ -146,6 +153,17 @@ class Database:
         """Find the order of the recorded message that a store's own mail answers; it is woken."""
         rows = self._fetch_rows(_ANSWERED, (store, list(identifiers)))
         return read_lookup(rows[0]) if rows else None
+
+    def takes_part(self, store: str, addresses: Sequence[str]) -> bool:
+        """Whether somebody takes part in an open order of a store, the store itself left aside.
+
+        Guests do not count: whom only a stranger named stops no mail of the store.
+
+        Args:
+            store: the store's name.
+            addresses: identities (`Address.key`).
+        """
+        return bool(self._fetch_rows(_TAKES_PART, (write_array(addresses), store))[0][0])
 
     def identifiers(self, order: int, identifiers: Sequence[str]) -> dict[str, MappedId]:
         """Look message identifiers of ours up, in one order; gives those there are."""

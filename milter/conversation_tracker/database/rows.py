@@ -148,6 +148,7 @@ def read_store(row: dict[str, Any]) -> Store:
         participant_limit=row["participant_limit"],
         submitters=frozenset(row.get("submitters", ())),
         guest_limit=row["guest_limit"],
+        unnamed_mail=row.get("unnamed_mail", "pass"),
     )
 
 

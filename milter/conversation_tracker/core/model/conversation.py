@@ -30,8 +30,9 @@ class TooManyParticipants(ValueError):
 class Store:
     """One row of the stores table, as far as mail needs it.
 
-    `submitters` is what the directory alone knows: who may write as the store, where not everybody
-    trusted may.
+    Two things the directory alone knows: `submitters`, who may write as the store, where not
+    everybody trusted may; and `unnamed_mail`, what becomes of the store's mail that names no order
+    and goes to somebody in an open one.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Store:
     participant_limit: int = 100
     submitters: frozenset[str] = frozenset()
     guest_limit: int = 20
+    unnamed_mail: Literal["pass", "reject"] = "pass"
 
 
 @dataclass(frozen=True, slots=True)

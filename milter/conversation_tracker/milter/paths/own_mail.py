@@ -21,7 +21,7 @@ def take_own_mail(mail: OwnMail, context: Context) -> Outcome:
     except planning.UnusableNumber:
         return refuse(replies.CANNOT_MASK)
     if found is None:
-        return Outcome(planning.pass_through(mail.message))
+        return _take_unnamed_mail(mail, context)
     reply = refuse_status(found.status)
     if reply is None and mail.store.name in context.directory.inactive:
         reply = replies.TRY_LATER
@@ -29,6 +29,15 @@ def take_own_mail(mail: OwnMail, context: Context) -> Outcome:
         return refuse(reply)
     conversations = {found.conversation.order.id: found.conversation}
     return plan_and_record(context, mail.message, conversations, mail.store)
+
+
+def _take_unnamed_mail(mail: OwnMail, context: Context) -> Outcome:
+    """Let mail that names no order pass, or refuse what would get to somebody in an open one."""
+    if mail.store.unnamed_mail == "reject":
+        to = [each.address.key for each in mail.message.recipients if each.address is not None]
+        if context.database.takes_part(mail.store.name, to):
+            return refuse(replies.UNNAMED)
+    return Outcome(planning.pass_through(mail.message))
 
 
 def find_order(database: Database, message: Message, store: Store) -> Lookup | None:
