@@ -49,7 +49,7 @@ def goes_to_postmasters(recipients: Collection[Recipient]) -> bool:
 def plan(message: Message, postmaster: str) -> Plan:
     """Plan for a message to nobody but postmasters: it goes on as it came.
 
-    Of several the splitter makes a sole one each.
+    Of several the splitter makes a sole one each, whose headers are in ASCII.
 
     Args:
         message: the message.
@@ -59,12 +59,12 @@ def plan(message: Message, postmaster: str) -> Plan:
         The plan. The envelope sender stays, the null sender too; nothing goes but what only we
         may write. Should it come back for ever, Postfix's own limit of hops ends it.
     """
-    values = [None if h.key in INTERNAL else h.value for h in message.headers]
-    gone = tuple(copies.edit_headers(message, values))
     if len(message.recipients) == 1:
+        values = [None if h.key in INTERNAL else h.value for h in message.headers]
+        gone = copies.edit_headers(message, values)
         [recipient] = message.recipients
         return Plan(edits=(*gone, DeleteRecipient(recipient.raw), AddRecipient(postmaster)))
     if message.arrival.split:
         # The splitter's transport does not split; passing this on would go round for ever.
         return Plan(reply=replies.TRY_LATER)
-    return Plan(edits=gone)
+    return Plan(edits=tuple(copies.edit_for_splitter(message)))

@@ -4,7 +4,7 @@ What a header or body becomes is `view`'s to say; here it becomes actions of the
 and what these leave of the message is scanned: no copy shows an address of anybody but its reader.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from conversation_tracker.core.base.header_names import KEPT_FROM_PROTECTED
 from conversation_tracker.core.base.limits import Limits
@@ -309,8 +309,6 @@ def edit_for_several(
 ) -> Iterator[Edit]:
     """Give the edits for mail that the splitter will take apart: aliases in the envelope only.
 
-    Its headers are written in ASCII: on the splitter's listener Postfix would ask for SMTPUTF8 for
-    them, as it does for an address that needs it, and then a server that has none refuses the copy.
     The digest travels along, so that each copy finds the record that the first pass made, and so
     does what was found out about the author.
 
@@ -320,17 +318,32 @@ def edit_for_several(
         found: whether the author is who they claim to be.
         secret: what the first pass signs its findings with.
     """
-    gone = INTERNAL | {b"bcc"}
+    yield from edit_for_splitter(message, INTERNAL | {b"bcc"})
+    yield AddHeader(PASS, sign(FirstPass(message.digest, found), secret))
+    yield from _edit_envelope(message, conversations)
+
+
+def edit_for_splitter(message: Message, gone: Collection[bytes] = INTERNAL) -> Iterator[Edit]:
+    """Give the edits that whatever the splitter takes needs: headers in ASCII.
+
+    On its listener Postfix would ask for SMTPUTF8 for them, as it does for an address that needs
+    it, and then a server that has none refuses the copy.
+
+    Args:
+        message: the message.
+        gone: names of the headers that go, in lower case.
+    """
     check = message.limits.check
     values = [
         None if h.key in gone else write_ascii(h.key, h.value, check) for h in message.headers
     ]
     yield from edit_headers(message, values)
-    yield AddHeader(PASS, sign(FirstPass(message.digest, found), secret))
-    body = write_ascii_headers(read_structure(message), message.body, message.limits)
+    try:
+        body = write_ascii_headers(read_structure(message), message.body, message.limits)
+    except message_body.TooComplex:  # what nobody masks passes all the same
+        return
     if body is not message.body:
         yield ReplaceBody(body)
-    yield from _edit_envelope(message, conversations)
 
 
 def _edit_envelope(message: Message, conversations: Sequence[Conversation]) -> Iterator[Edit]:

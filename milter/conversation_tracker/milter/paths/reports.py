@@ -18,6 +18,7 @@ from conversation_tracker.core.rules.classification import (
     RedirectReport,
     SharedReport,
 )
+from conversation_tracker.core.views import copies
 from conversation_tracker.milter.paths.context import Context
 from conversation_tracker.milter.paths.outcome import Outcome
 
@@ -55,7 +56,9 @@ def take_misdirected_report(misdirected: MisdirectedReport, context: Context) ->
 
 def split_report(shared: SharedReport, _context: Context) -> Outcome:
     """Have the splitter make one of it for each recipient; the second pass takes these."""
-    return Outcome(planning.pass_through(shared.message), what="split")
+    if shared.message.arrival.split:
+        return Outcome(planning.pass_through(shared.message), what="split")
+    return Outcome(Plan(edits=tuple(copies.edit_for_splitter(shared.message))), what="split")
 
 
 def _mark(context: Context, message: Message, delivery: Delivery, report: Report) -> Plan:
