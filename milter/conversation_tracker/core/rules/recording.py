@@ -6,9 +6,10 @@ address in is left out, and the rest is kept: no message goes unrecorded.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from typing import Literal
 
 from conversation_tracker.core.base.header_names import ADDRESS_HEADERS
@@ -20,6 +21,7 @@ from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.masking.part.attachment import choose_fate
 from conversation_tracker.core.model import automatic
 from conversation_tracker.core.model.address import find_mailboxes
+from conversation_tracker.core.model.alias import NotAnAlias, decode
 from conversation_tracker.core.model.conversation import (
     Conversation,
     Direction,
@@ -89,7 +91,7 @@ def make_record(
         joined=conversation.new_participants,
         digest=message.digest,
         queue_id=message.arrival.queue_id,
-        direction=_choose_direction(conversation, author, [participant for participant, _ in to]),
+        direction=_choose_direction(message, conversation, author, (each for each, _ in to)),
         sender=author.token,
         return_path=sender.token if sender is not None else None,
         recipients=tuple((participant.token, bounce) for participant, bounce in to),
@@ -274,12 +276,31 @@ def _anonymise(text: str) -> str:
 
 
 def _choose_direction(
-    conversation: Conversation, author: Participant, to: Sequence[Participant]
+    message: Message, conversation: Conversation, author: Participant, to: Iterable[Participant]
 ) -> Direction:
+    """Return a message's direction as a whole.
+
+    The sender's server may part its recipients, and any of them may come first: whom the header
+    names counts as well.
+    """
     if author.role == "buyer":
         return "inbound"
-    to_buyer = any(conversation.role(participant) == "buyer" for participant in to)
+    people = chain(to, _list_named(message, conversation))
+    to_buyer = any(conversation.role(participant) == "buyer" for participant in people)
     return "outbound" if to_buyer else "internal"
+
+
+def _list_named(message: Message, conversation: Conversation) -> Iterator[Participant]:
+    """Go through the participants in To and Cc, be it by address or by alias."""
+    for value in chain(message.values(b"to"), message.values(b"cc")):
+        for mailbox in find_mailboxes(value, message.limits.check):
+            if mailbox.address is not None:
+                found = conversation.find_owner(mailbox.address)
+                with suppress(NotAnAlias):
+                    alias = decode(mailbox.address, (conversation.order.alias_domain,))
+                    found = found or conversation.find_by_alias(alias)
+                if found is not None:
+                    yield found
 
 
 def _find_message_id(view: View, message: Message) -> str:
