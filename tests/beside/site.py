@@ -135,6 +135,7 @@ def set_up(
     signer: Signer | None = None,
     behind: str = "",
     issuer: str = "soft",
+    hostname: str = "",
 ) -> Iterator[Site]:
     """Set up a mail host, by the project's own `configure`.
 
@@ -146,6 +147,7 @@ def set_up(
         signer: an OpenDKIM behind the tracker.
         behind: another milter behind it, as Postfix names it.
         issuer: what the stores' issuer_mask is.
+        hostname: the machine's name as Postfix and the tracker know it.
     """
     own = {"local_header_rewrite_clients": "permit_sasl_authenticated", **(settings or {})}
     if milters:
@@ -161,6 +163,7 @@ def set_up(
                 accounts={ACCOUNT[0]: ACCOUNT[1]},
                 options=options,
                 settings=own,
+                hostname=hostname,
             )
         )
         yield Site(Stage(host, connection), signer, uri)

@@ -55,10 +55,15 @@ class Signer(Server):
     def _answers(self) -> bool:
         return self._socket.exists()
 
+    @property
+    def record(self) -> str:
+        """What the name server would say of its key."""
+        public = _run("openssl", "rsa", "-in", str(self._key), "-pubout", "-outform", "DER")
+        return f"v=DKIM1; k=rsa; p={base64.b64encode(public).decode()}"
+
     def verifies(self, data: bytes) -> bool:
         """Tell whether a message's signature holds, asking nobody's name server."""
-        public = _run("openssl", "rsa", "-in", str(self._key), "-pubout", "-outform", "DER")
-        record = b"v=DKIM1; k=rsa; p=" + base64.b64encode(public)
+        record = self.record.encode()
         asked = f"{SELECTOR}._domainkey.{self.domain}.".encode()
         return bool(dkim.verify(data, dnsfunc=lambda name, **_: record if name == asked else b""))
 
