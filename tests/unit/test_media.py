@@ -1,10 +1,11 @@
 """Pictures, sound and film: an address in them is written over, and they show as before."""
 
 import base64
+import random
 import zlib
 
 import pytest
-from builders import EVERYBODY, B, S, mail
+from builders import CARRIER, EVERYBODY, B, S, mail, written
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,3 +106,47 @@ def test_a_record_holds_the_picture_without_the_address_and_says_so() -> None:
     [record] = done.records
     assert base64.b64decode(record.raw.split(b"\r\n\r\n", 1)[1]) == png(OVER)
     assert record.notes == ("1 image/png media",)
+
+
+TOKENS = [
+    CARRIER.encode(),
+    CARRIER.encode("utf-16-le"),
+    b"r\0" + CARRIER.encode("utf-16-le") + b"q",
+    CARRIER.encode("utf-16-be"),
+    base64.b64encode(CARRIER.encode()),
+    base64.b64encode(b"id=" + CARRIER.encode()),
+    base64.urlsafe_b64encode(b"x" + CARRIER.encode()).rstrip(b"="),
+    b"https://x.example/" + base64.b64encode(CARRIER.encode()) + b"?a",
+    CARRIER.encode().hex().encode(),
+    CARRIER.encode().hex().upper().encode(),
+    CARRIER.replace("@", "%40").encode(),
+]
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("start", [b"\xff\xd8\xff\xe1\0\20", b"GIF89a", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize(
+    ("fields", "around"),
+    [
+        ("Content-Type: image/x; name=a\nContent-Transfer-Encoding: base64", "{lines}"),
+        ("Content-Type: application/octet-stream\nContent-Transfer-Encoding: base64", "{lines}"),
+        ("Content-Type: text/plain", "See\n\n{lines}\nBye\n"),
+        ("Content-Type: text/html", '<p>Hi</p><img src="data:image/png;base64,{lines}">\n'),
+        ("Content-Type: text/html", '<p>Hi</p><img src="data:image/png;base64,{flat}">\n'),
+        (
+            "Content-Type: text/html",
+            "<style>a{{background:url(data:image/png;base64,{flat})}}</style>\n",
+        ),
+        ("Content-Type: application/json", '{{"a":"data:image/png;base64,{flat}"}}\n'),
+    ],
+)
+def test_no_message_is_refused_for_a_token_in_a_picture(
+    token: bytes, start: bytes, fields: str, around: str
+) -> None:
+    chance = random.Random(token + start)
+    for _ in range(3):
+        data = start + chance.randbytes(300) + b"\0" + token + b"\0" + chance.randbytes(300)
+        code = {"lines": base64.encodebytes(data).decode(), "flat": base64.b64encode(data).decode()}
+        raw = written(CARRIER, *fields.split("\n"), body=around.format(**code))
+        found = mail(raw, EVERYBODY, to=B, sender=CARRIER).plan()
+        assert found.reply is None

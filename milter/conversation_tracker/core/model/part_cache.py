@@ -2,7 +2,8 @@
 
 Kept is the structure, and of which parts and fields it is known that they name nobody of an order:
 these are the same in every view of it. The final scan keeps its findings apart, and does not
-believe these. No content is kept but short texts between parts. Nothing here raises.
+believe these. No content is kept but short texts between parts, and identifiers of invitations.
+Nothing here raises.
 """
 
 from collections.abc import Callable, Hashable
@@ -53,6 +54,7 @@ class PartCache:
     """What is known of one message and changes no more; it goes with the message."""
 
     _structure: object = None
+    _identifiers: list[str] | None = None
     _author: tuple[object] | None = None
     _quiet: dict[Hashable, CleanParts] = field(default_factory=dict)
 
@@ -61,6 +63,12 @@ class PartCache:
         if self._structure is None:
             self._structure = read()
         return cast(Structure, self._structure)
+
+    def identifiers(self, read: Callable[[], list[str]]) -> list[str]:
+        """Give the identifiers in the message's invitations, which are looked for once."""
+        if self._identifiers is None:
+            self._identifiers = read()
+        return self._identifiers
 
     def author(self, find: Callable[[], Author]) -> Author:
         """Give the message's author, who is looked for once: From may be long."""

@@ -89,8 +89,11 @@ def find_stand_in(
 
 
 def _find_identifiers(message: Message, part: Part) -> list[str]:
-    found = invitation.identifiers(part, message.body, message.limits)
-    return list(dict.fromkeys(islice(found, MOST)))
+    def read() -> list[str]:
+        found = invitation.identifiers(part, message.body, message.limits)
+        return list(dict.fromkeys(islice(found, MOST)))
+
+    return message.part_cache.identifiers(read)
 
 
 def _find_owner(

@@ -27,6 +27,7 @@ _BLOCK = re.compile(
 )
 # What begins with one character is found at many times the speed.
 _NEXT_BLOCK = re.compile(r"\n[A-Za-z0-9+/]{48}")
+_WIDE = re.compile(rb"(?:[!-~]\0){5,}[!-~]")
 _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
 
 
@@ -131,9 +132,11 @@ def _find_block_edits(text: str, mask: Mask) -> Iterator[Edit]:
         data = binascii.a2b_base64(run + "=" * (-len(run) % 4))
         decoded = data.decode("utf-8", "replace")
         new = mask(decoded)
-        if new == decoded:
+        binary = not _TEXT.fullmatch(decoded)
+        octets = _extract_ascii(data) if binary and new == decoded else ""
+        if new == decoded and mask(octets) == octets:
             continue
-        if not _TEXT.fullmatch(decoded):
+        if binary:
             yield *match.span(), ""
             continue
         code = binascii.b2a_base64(new.encode("utf-8"), newline=False).decode("ascii")
@@ -141,3 +144,13 @@ def _find_block_edits(text: str, mask: Mask) -> Iterator[Edit]:
         line_end = "\r\n" if "\r\n" in old else "\n"
         written = line_end.join(code[at : at + width] for at in range(0, len(code), width))
         yield *match.span(), written + (line_end if old.endswith("\n") else "")
+
+
+def _extract_ascii(data: bytes) -> str:
+    """Extract what stands in ASCII among octets, and in UTF-16: so pictures tell their author, too.
+
+    What is next to UTF-16 may be a letter by chance: each run is read with its ends and without.
+    """
+    found = [run for each in _WIDE.findall(data) for run in (each, each[2:])]
+    texts = (text for run in found for text in (run, run[:-1]))
+    return data.decode("ascii", "replace") + b"\n".join([b"", *texts]).replace(b"\0", b"").decode()
