@@ -1,5 +1,6 @@
 """A DKIM signer behind the tracker: what leaves in our domain is signed as it leaves."""
 
+import email
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -73,6 +74,26 @@ def test_an_offer_to_leave_by_one_request_is_signed(signed: Signed) -> None:
     assert covered is not None
     names = re.sub(rb"\s", b"", covered[1]).lower().split(b":")
     assert {b"list-unsubscribe", b"list-unsubscribe-post"} <= {*names}
+    host.rest([shop])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_copy_whose_lines_masking_lengthens_verifies(signed: Signed, count: int) -> None:
+    """Postfix would part the line behind the signer, in the midst of an alias."""
+    host, signer = signed
+    shop = host.shop()
+    order = shop.order("1001", buyer=BUYER, other="pay@payment.example")
+    to = [order.alias(BUYER), order.alias("pay@payment.example")][:count]
+    table = f"{CARRIER.address};" * 30 + "\n" + f'"{BUYER}",' * 40 + "\n"
+    letter = CARRIER.write(to, "csv", table, X_Long=f"<{CARRIER.address}>" * 40)
+    came = host.carried(letter.sender, letter.recipients, letter.data)
+    assert len(came) == count
+    for mail in came:
+        assert_signed(mail, signer)
+        content = email.message_from_bytes(mail.data).get_payload(decode=True)
+        assert isinstance(content, bytes)
+        author = order.alias(CARRIER.address).encode()
+        assert content.splitlines()[0] == (author + b";") * 30
     host.rest([shop])
 
 
