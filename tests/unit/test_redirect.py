@@ -26,6 +26,7 @@ from conversation_tracker.core.model.alias import Hard, Soft
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.rules.classification import (
+    ForeignMail,
     Kind,
     Lookups,
     OrderMail,
@@ -135,6 +136,16 @@ def test_the_store_sends_on_what_it_may() -> None:
     message = make(f"Resent-From: {SHOP}", results, to=A, author=B)
     assert isinstance(decide(message, authserv_id="mx"), OrderMail)
     assert isinstance(decide(message, authserv_id="other"), Unacceptable)
+
+
+def test_what_is_sent_on_to_the_store_is_masked_though_our_signature_is_good() -> None:
+    """It would pass untouched as mail that comes back, and tell the store who sent it on."""
+    results = f"Authentication-Results: mx; dkim=pass header.d={DOMAIN}"
+    hops = "X-Conversation-Hops: 1"
+    found = decide(make(f"Resent-From: {BUYER}", results, hops, to=SHOP), authserv_id="mx")
+    assert isinstance(found, OrderMail)
+    found = decide(make(results, hops, to=SHOP), None, authserv_id="mx")
+    assert isinstance(found, ForeignMail)
 
 
 def test_the_alias_of_an_unknown_order_is_a_loop() -> None:

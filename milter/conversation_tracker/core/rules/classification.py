@@ -203,9 +203,9 @@ def classify(message: Message, known: Lookups, secret: bytes = b"", authserv_id:
         # What was not kept cannot be masked, nor a forged order header be removed.
         return Unacceptable(message, replies.TOO_MANY_FIELDS, {})
     message = _settle_arrival(message, known, secret)
-    if _came_back(message, known, authserv_id):
-        return ForeignMail(message)
     sent_on = _adopt(message, known, authserv_id)
+    if sent_on is None and _came_back(message, known, authserv_id):
+        return ForeignMail(message)
     message = sent_on or message
     if reply := find_refusal(message, known.alias_domains):
         return Unacceptable(message, reply, known.conversations)
