@@ -98,7 +98,7 @@ SAID = {
     "name",
     [
         *("gz", "zip", "7z", "zst", "doc", "tgz", "msg, rtf", "lzma", "tar", "xz in a package"),
-        *("bz2 in a script", "picture, zTXt", "pgp, zlib"),
+        *("bz2 in a script", "picture, zTXt", "pgp, zlib", "zlib"),
     ],
 )
 @pytest.mark.parametrize("fields", SAID.values(), ids=list(SAID))

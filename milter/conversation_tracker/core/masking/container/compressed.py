@@ -5,6 +5,7 @@ stands behind the last one may be a file of its own. Nothing here raises.
 """
 
 import re
+import zlib
 from collections.abc import Iterator
 
 from conversation_tracker.core.base.octets import Octets
@@ -21,6 +22,7 @@ _TRAILER = 8
 _LZIP_HEAD, _LZIP_TRAILER = 6, 20
 _LZIP_PROPERTIES = b"\x5d\xff\xff\xff\xff"  # its window is no larger than what comes out
 _NUL = b"\0"
+_PROBE = 512  # octets tried
 
 
 def is_lzma(data: Octets) -> bool:
@@ -86,6 +88,14 @@ def is_zlib(data: Octets) -> bool:
         and not head[1] & 0x20
         and int.from_bytes(head, "big") % 31 == 0
     )
+
+
+def is_surely_zlib(data: Octets) -> bool:
+    """Whether data that begins so goes on so, as text that happens to begin so does not."""
+    try:
+        return bool(zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[2:_PROBE], _PROBE))
+    except zlib.error:
+        return False
 
 
 def _open(

@@ -111,7 +111,7 @@ _INNER = (
 )
 """Those that text or octets of any kind may look like: it does no harm to try."""
 
-_OTHER = _Format(lambda data: not is_container(data), embedded.open_embedded)
+_OTHER = _Format(lambda data: not is_container(data), embedded.open_embedded, nests=False)
 """What is no archive may have one in its midst."""
 
 
@@ -130,8 +130,11 @@ def is_no_text(data: Octets) -> bool:
         return True
     if (b"\0" in data[:_HEAD] and is_container(data)) or openpgp.is_compressed(data):
         return True
+    if compressed.is_zlib(data):
+        return _BINARY.search(data[:_HEAD]) is not None and compressed.is_surely_zlib(data)
     if data.find(b"\0") >= 0 or (data.find(embedded.BZIP2) >= 0 and _BINARY.search(data[:])):
-        return embedded.is_in(data) and not charset.is_wide(data[:])
+        found = embedded.is_in(data) or openpgp.is_message(data)
+        return found and not charset.is_wide(data[:])
     return False
 
 
