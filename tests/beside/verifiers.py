@@ -155,9 +155,43 @@ def _mend(site: Site) -> None:
     assert not site.complains(BELIEVED), "configure does not mend it"
 
 
+def try_rspamd_as_signer(bench: Bench) -> str:
+    """Rspamd signs behind the tracker: with milter headers on, and off."""
+    with tempfile.TemporaryDirectory(prefix="conversation-tracker-rspamd-") as home:
+        key = Path(home) / "key"
+        Path(home).chmod(0o755)
+        run = partial(subprocess.run, check=True, capture_output=True)
+        run(["openssl", "genrsa", "-traditional", "-out", key, "2048"])
+        key.chmod(0o644)
+        signing = {
+            "dkim_signing.conf": "enabled = true;\nsign_inbound = true;\nuse_esld = false;\n"
+            f"allow_hdrfrom_mismatch = true;\nallow_username_mismatch = true;\n"
+            f'domain {{ "{DOMAIN}" {{ path = "{key}"; selector = "s1"; }} }}\n'
+        }
+        writes = "writes real addresses into copies"
+        with Rspamd(signing | HEADERS) as rspamd, set_up(bench, behind=rspamd.socket) as site:
+            assert site.complains(writes), site.check()
+        quiet = {"milter_headers.conf": "use = [];\n"}
+        with (
+            Rspamd(signing | quiet) as rspamd,
+            set_up(bench, behind=rspamd.socket, issuer="hard") as site,
+        ):
+            assert not site.complains(writes), site.check()
+            assert site.complains("signs no mail with a soft alias"), site.check()
+            site.play("one-buyer-answers-partner", "bounce-answered-from-a-sender")
+            ours = [mail for mail in site.host.sink.messages if mail.header("X-Conversation-Hops")]
+            assert ours
+            assert all(mail.header("DKIM-Signature") for mail in ours), "a copy is not signed"
+    return (
+        "with milter headers on `check` is WRONG: they hold real addresses; with `use = [];` and"
+        " hard aliases each copy is signed, and `check` says that soft ones are not"
+    )
+
+
 ROWS = (
     Row("OpenDKIM and OpenDMARC before, OpenDKIM signs behind", try_opendkim, (OpenDmarc,)),
     Row("Rspamd before", try_rspamd, (Rspamd,)),
+    Row("Rspamd signs behind", try_rspamd_as_signer, (Rspamd,)),
     Row("`authserv_id` set, nothing before", try_nothing),
     Row("`authserv_id` set, OpenDMARC alone before", try_opendmarc, (OpenDmarc,)),
     Row("`authserv_id` set, the verifier behind", try_late_verifier),

@@ -16,6 +16,7 @@ from conversation_tracker.checks import forged_results
 from conversation_tracker.checks import metrics as check_metrics
 from conversation_tracker.checks import postfix as check_postfix
 from conversation_tracker.checks import postmaster as check_postmaster
+from conversation_tracker.checks import signer as check_signer
 from conversation_tracker.checks import socket as check_socket
 from conversation_tracker.checks import systemd as check_systemd
 from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
@@ -99,3 +100,4 @@ def _check_postfix(
     yield from forged_results.check(
         settings, config.socket, config.authserv_id, domains, known.secret
     )
+    yield from check_signer.check(settings, config.socket, domains)
