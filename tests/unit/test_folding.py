@@ -35,6 +35,13 @@ def test_text_without_a_blank_becomes_encoded_words(name, value) -> None:
     assert decode_words(folded) == value.decode()
 
 
+def test_text_that_would_grow_too_long_is_parted_all_the_same() -> None:
+    """Over 64 kB a milter cannot give it, and each try would be answered 451."""
+    folded = fold_header(b"Subject", b"x" * 60_000)
+    assert len(folded) < 61_000
+    assert max(map(len, folded.split(b"\n"))) <= LONGEST
+
+
 ALIAS = b"ff2e6348a53a4d449af92be2a1011328@ct.example.com"
 
 

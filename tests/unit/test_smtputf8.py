@@ -111,6 +111,13 @@ def test_what_is_ascii_stays_the_same_object(value) -> None:
         assert write_ascii(name, value) is value
 
 
+@pytest.mark.parametrize("name", [b"subject", b"to"])
+def test_what_would_grow_too_long_stays(name) -> None:
+    value = "ö".encode() * 25_000 + b" <a@b.example>"
+    assert write_ascii(name, value) is value
+    assert write_ascii(name, value[-2_000:]).isascii()
+
+
 def test_an_address_stays() -> None:
     value = f"Jörg <{ABROAD}>".encode()
     written = write_ascii(b"to", value)

@@ -14,6 +14,8 @@ from conversation_tracker.core.syntax.encoded_words import decode_words, encode_
 
 LONGEST = 998
 """Octets of a line without its end (RFC 5321 section 4.5.3.1.6)."""
+MAX_VALUE = 60_000
+"""Octets of a field's value, above which milters get and give nothing whole."""
 _TEXTS = frozenset({b"subject", b"comments", b"keywords", b"content-description", b"thread-topic"})
 _SIGNS = (b",", b";", b">")  # of lists, parameters, identifiers: behind them a blank may stand
 _WORDS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._-+")
@@ -42,7 +44,9 @@ def fold_header(name: bytes, value: bytes) -> bytes:
         return b"\n".join(folded)
     key = name.strip().lower()
     if key in _TEXTS or key.startswith(b"x-"):
-        return (b"\n " if first > LONGEST // 2 else b"") + encode_words(decode_words(value))
+        words = (b"\n " if first > LONGEST // 2 else b"") + encode_words(decode_words(value))
+        if len(words) <= MAX_VALUE:
+            return words
     return b"\n".join(
         b"\n ".join(_cut_behind(each, LONGEST if number else max(room, 1)))
         for number, each in enumerate(folded)

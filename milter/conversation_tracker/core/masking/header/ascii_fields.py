@@ -11,7 +11,7 @@ from conversation_tracker.core.base.limits import check_each, no_limit
 from conversation_tracker.core.masking.header.phrases import quote_names
 from conversation_tracker.core.syntax import parameters
 from conversation_tracker.core.syntax.encoded_words import decode_words, encode_words
-from conversation_tracker.core.syntax.folding import make_safe
+from conversation_tracker.core.syntax.folding import MAX_VALUE, make_safe
 from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.tokens import COMMENT, split_tokens
 
@@ -27,10 +27,16 @@ def write_ascii(name: bytes, value: bytes, check: Callable[[], None] = no_limit)
         check: raises `Overdue` when the time is over.
 
     Returns:
-        The value; the same object if it is ASCII. It decodes to the same text.
+        The value; the same object if it is ASCII, or too long once written so. It decodes to the
+        same text.
     """
     if value.isascii():
         return value
+    written = _write(name, value, check)
+    return written if len(written) <= MAX_VALUE else value
+
+
+def _write(name: bytes, value: bytes, check: Callable[[], None]) -> bytes:
     if name in ADDRESS_HEADERS:
         new = quote_names(_encode_comments(value, check), check)
         return value if new is value else make_safe(new)
