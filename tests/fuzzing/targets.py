@@ -24,7 +24,7 @@ from conversation_tracker.core.masking.header.headers import mask_mailboxes, mas
 from conversation_tracker.core.masking.part import calendar, message_body
 from conversation_tracker.core.masking.text import flowed, obfuscated
 from conversation_tracker.core.masking.text import html as markup
-from conversation_tracker.core.masking.text.mask import Masker
+from conversation_tracker.core.masking.text.mask import FunctionMask, Masker
 from conversation_tracker.core.model.address import Address, AddressError, find_mailboxes
 from conversation_tracker.core.model.alias import NotAnAlias, decode, encode_soft
 from conversation_tracker.core.model.conversation import Participant, Store
@@ -124,7 +124,7 @@ def _header(value: bytes, aliases: dict[str, str], mask: Masker) -> None:
             raise Broken(f"spans of {value!r}")
         end = box.end
     known = {key: key for key in aliases if len(key) >= oracle.SHORT}
-    hidden = partial(obfuscated.mask_obfuscations, mask=mask)
+    hidden = FunctionMask(partial(obfuscated.mask_obfuscations, mask=mask))
     listed = mask_mailboxes(value, lambda one: aliases.get(one.key), mask)
     for masked in (
         mask_mailboxes(listed, lambda _: None, hidden),

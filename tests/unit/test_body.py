@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.part import message_body
-from conversation_tracker.core.masking.text.mask import Masker
+from conversation_tracker.core.masking.text.mask import FunctionMask, Masker
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example.com"
@@ -176,14 +176,14 @@ def test_an_address_is_replaced_and_every_other_byte_stays(
 def test_a_mask_that_cannot_be_asked_beforehand_gives_the_same(
     found: Headers, body: bytes, expected: bytes
 ) -> None:
-    assert masked(found, body, lambda text: MASK(text)) == expected
+    assert masked(found, body, FunctionMask(MASK)) == expected
 
 
 @pytest.mark.parametrize(("found", "body", "_expected"), CASES.values(), ids=list(CASES))
 def test_a_mask_that_finds_nothing_gives_the_same_object(
     found: Headers, body: bytes, _expected: bytes
 ) -> None:
-    assert masked(found, body, lambda text: text) is body
+    assert masked(found, body, FunctionMask(lambda text: text)) is body
 
 
 def test_a_charset_that_lacks_the_replacement_is_declared_anew() -> None:
@@ -377,7 +377,7 @@ def test_arbitrary_bytes_stay_the_same_object_and_raise_nothing(
     found: Headers, body: bytes
 ) -> None:
     part = message_body.read_structure(found, body)
-    assert message_body.mask_body(part, body, lambda text: text) is body
+    assert message_body.mask_body(part, body, FunctionMask(lambda text: text)) is body
     shown = message_body.read_text(part, body) + "".join(
         message_body.find_attachment_names(part, body)
     )

@@ -16,6 +16,7 @@ from conversation_tracker.core.base.header_names import (
 )
 from conversation_tracker.core.masking.header import headers
 from conversation_tracker.core.masking.header.headers import is_trace, mask_mailboxes, mask_text
+from conversation_tracker.core.masking.text.mask import FunctionMask
 from conversation_tracker.core.model.address import _ONE, Address, find_mailboxes
 from conversation_tracker.core.syntax.encoded_words import decode_words, encode_words
 
@@ -24,6 +25,7 @@ ALIAS = "ff2e@ct.example"
 _REAL = re.compile(r"(?i)(?<![\w.+-])john@doe\.example(?![\w-])")
 
 
+@FunctionMask
 def mask(text: str) -> str:
     return _REAL.sub(ALIAS, text) if _REAL.search(text) else text
 
@@ -32,6 +34,7 @@ def alias(address: Address) -> str | None:
     return ALIAS if address.key == REAL else None
 
 
+@FunctionMask
 def unchanged(text: str) -> str:
     return text
 
@@ -163,24 +166,32 @@ def test_a_long_encoded_word_is_folded() -> None:
 
 
 def test_new_text_that_is_not_ascii_is_encoded() -> None:
-    result = mask_text(b"a john@doe.example b", lambda t: t.replace(REAL, "jörg@doe.example"))
+    result = mask_text(
+        b"a john@doe.example b", FunctionMask(lambda t: t.replace(REAL, "jörg@doe.example"))
+    )
     assert decode_words(result) == "a jörg@doe.example b"
     assert result.isascii()
     assert result.startswith(b"a =?utf-8?")
 
 
 def test_a_change_with_blanks_in_it_is_found() -> None:
-    result = mask_text(b"x john at doe y", lambda t: t.replace("john at doe", "somebody"))
+    result = mask_text(
+        b"x john at doe y", FunctionMask(lambda t: t.replace("john at doe", "somebody"))
+    )
     assert result == b"x somebody y"
 
 
 def test_new_text_never_becomes_an_encoded_word() -> None:
-    result = mask_text(b"x john@doe.example", lambda t: t.replace(REAL, "=?utf-8?q?evil?="))
+    result = mask_text(
+        b"x john@doe.example", FunctionMask(lambda t: t.replace(REAL, "=?utf-8?q?evil?="))
+    )
     assert decode_words(result) == "x =?utf-8?q?evil?="
 
 
 def test_a_mask_cannot_bring_in_a_line_end() -> None:
-    result = mask_text(b"john@doe.example", lambda t: t.replace(REAL, "a\r\nBcc: b\0\ud800"))
+    result = mask_text(
+        b"john@doe.example", FunctionMask(lambda t: t.replace(REAL, "a\r\nBcc: b\0\ud800"))
+    )
     assert not re.search(rb"[\r\n\0]", result)
     assert decode_words(result) == "a  Bcc: b \ufffd"
 
@@ -203,6 +214,7 @@ def test_masked_text_reads_as_the_mask_wanted(value: bytes) -> None:
 def test_any_mask_is_carried_out(value: bytes, old: str, new: str) -> None:
     """Even one that puts blanks, controls or half of an encoded word into the text."""
 
+    @FunctionMask
     def strange(text: str) -> str:
         return text.replace("o", new).replace("john", old)
 
@@ -305,6 +317,7 @@ def test_masked_mailboxes(value: bytes, expected: bytes) -> None:
 def test_one_address_is_masked_as_one_in_a_list(value: bytes, old: str, known: bool) -> None:
     """Whatever the mask does to its name, whoever has the address."""
 
+    @FunctionMask
     def change(text: str) -> str:
         return text.replace(old, "x")
 

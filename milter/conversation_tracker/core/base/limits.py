@@ -67,12 +67,6 @@ class Limits:
     store: Callable[[Iterable[bytes]], Octets] = b"".join
 
 
-def get_check(mask: object) -> Callable[[], None]:
-    """Give what asks for the time of a mask that has `limits`, as `View` has."""
-    limits: Limits | None = getattr(mask, "limits", None)
-    return no_limit if limits is None else limits.check
-
-
 UNLIMITED = Limits()
 """Time and memory without an end, for what is small or nobody waits for."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
-from conversation_tracker.core.base.limits import check_each, get_check, no_limit
+from conversation_tracker.core.base.limits import check_each, no_limit
 from conversation_tracker.core.syntax import charset
 from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.syntax.splicing import splice
@@ -85,7 +85,12 @@ def get_value(parameters: tuple[Parameter, ...], name: str) -> str:
     return next((p.value for p in sorted(found, key=lambda p: not p.extended)), "")
 
 
-def mask_parameters(value: bytes, mask: Callable[[str], str]) -> bytes:
+def mask_parameters(
+    value: bytes,
+    mask: Callable[[str], str],
+    check: Callable[[], None] = no_limit,
+    identifiers: Callable[[bytes], bytes] = lambda value: value,
+) -> bytes:
     """Mask the decoded values of all parameters.
 
     Args:
@@ -96,9 +101,11 @@ def mask_parameters(value: bytes, mask: Callable[[str], str]) -> bytes:
         The value with the changed parameters written anew; the same object if none changed.
     """
     edits: list[tuple[int, int, bytes]] = []
-    for parameter in parse(value, get_check(mask))[1]:
+    for parameter in parse(value, check)[1]:
         text = mask(
-            _mask_root(parameter.value, mask) if parameter.name == "start" else parameter.value
+            _mask_root(parameter.value, identifiers)
+            if parameter.name == "start"
+            else parameter.value
         )
         if text != parameter.value:
             first, *rest = parameter.spans
@@ -124,11 +131,8 @@ def write_ascii(value: bytes) -> bytes:
     return splice(value, edits) if edits else value
 
 
-def _mask_root(identifier: str, mask: Callable[[str], str]) -> str:
+def _mask_root(identifier: str, identifiers: Callable[[bytes], bytes]) -> str:
     """Give the Content-ID that a multipart/related names as its root (RFC 2387 section 3.2)."""
-    identifiers: Callable[[bytes], bytes] | None = getattr(mask, "identifiers", None)
-    if identifiers is None:
-        return identifier
     return identifiers(identifier.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 

@@ -26,7 +26,7 @@ from conversation_tracker.core.masking.header.phrases import quote_names
 from conversation_tracker.core.masking.header.raw_sequences import mask_field
 from conversation_tracker.core.masking.part import message_body, opaque_signature
 from conversation_tracker.core.masking.text import obfuscated
-from conversation_tracker.core.masking.text.mask import Masker
+from conversation_tracker.core.masking.text.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.text.unmask import Unmasker
 from conversation_tracker.core.model.address import Address, find_mailboxes
 from conversation_tracker.core.model.alias import NotAnAlias, decode
@@ -41,7 +41,7 @@ from conversation_tracker.core.views.message_ids import find_author, show_ids
 from conversation_tracker.core.views.other_orders import OtherOrders
 
 
-class View:
+class View(Mask):
     """A conversation as one participant sees it; with no participant, as it is recorded."""
 
     def __init__(
@@ -73,7 +73,7 @@ class View:
         self.conversation, self.to = conversation, to
         self._handing = Disclosure()
         self._order_header = conversation.store.order_header.encode("ascii").lower()
-        self.quiet = CleanParts()
+        self.quiet: CleanParts = CleanParts()
         self.condemned: frozenset[int] = frozenset()
         # What the record looks for is all that any view does.
         watched = (conversation.order.alias_domain,) if to is None else ()
@@ -213,10 +213,10 @@ class View:
         )
 
     @property
-    def amid(self) -> Callable[[str], str]:
+    def amid(self) -> Mask:
         """What masks a text that may be made of random octets, as `Masker.amid`."""
         masker = self._masker.amid
-        return self if masker is self._masker else partial(self._mask_by, masker)
+        return self if masker is self._masker else FunctionMask(partial(self._mask_by, masker))
 
     @property
     def finder(self) -> Masker:

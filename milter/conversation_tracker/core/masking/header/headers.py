@@ -10,10 +10,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from operator import itemgetter
+from typing import Protocol
 
 from conversation_tracker.core.base.header_names import TRACE_HEADERS
 from conversation_tracker.core.base.limits import check_each, no_limit
-from conversation_tracker.core.masking.header.spans import Edit, Mask, Place, find_edits
+from conversation_tracker.core.masking.header.spans import Change, Edit, Place, find_edits
 from conversation_tracker.core.model.address import (
     Address,
     Mailbox,
@@ -58,8 +59,18 @@ def is_trace(name: bytes) -> bool:
     return name in TRACE_HEADERS or name.startswith(_TRACE_PREFIXES)
 
 
-def mask_text(value: bytes, mask: Mask, check: Check = no_limit) -> bytes:
-    """Mask an unstructured header value (RFC 5322 section 2.2.1, RFC 2047).
+class TextMask(Protocol):
+    """What changes a readable text, and tells cheaply where it would not."""
+
+    def __call__(self, text: str, /) -> str:
+        """Return the text with what is hidden replaced; the same object where nothing is."""
+
+    def possible(self, data: bytes, /) -> bool:
+        """Return whether it could change what these bytes say in ASCII."""
+
+
+def mask_text(value: bytes, mask: TextMask, check: Check = no_limit) -> bytes:
+    """Change an unstructured header value (RFC 5322 section 2.2.1, RFC 2047).
 
     Args:
         value: a raw value, folded or not.
@@ -72,8 +83,7 @@ def mask_text(value: bytes, mask: Mask, check: Check = no_limit) -> bytes:
         and of what others read where not all of it is UTF-8. The same object if nothing changes;
         else without CR, NUL or stray LF.
     """
-    possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
-    if possible is not None and _is_clear(value) and not possible(value):
+    if _is_clear(value) and not mask.possible(value):
         return value
     apart = _rewrite_ambiguous_words(value, mask, check)
     found = find_edits(apart, 0, len(apart), mask, "text", check)
@@ -166,10 +176,10 @@ def remove_people(
 def mask_mailboxes(
     value: bytes,
     alias: Callable[[Address], str | None],
-    mask: Mask,
+    mask: Change,
     check: Check = no_limit,
 ) -> bytes:
-    """Mask the value of an address header (RFC 5322 sections 3.4 and 4.4).
+    """Change the value of an address header (RFC 5322 sections 3.4 and 4.4).
 
     Args:
         value: a raw value, folded or not.
@@ -198,7 +208,7 @@ def mask_mailboxes(
 
 
 def _edit_list(
-    value: bytes, alias: Callable[[Address], str | None], mask: Mask, check: Check
+    value: bytes, alias: Callable[[Address], str | None], mask: Change, check: Check
 ) -> list[Edit]:
     """Give the edits of a list of addresses, in order."""
     boxes = find_mailboxes(value, check)
@@ -227,7 +237,7 @@ def _edit_list(
     return sorted(found)
 
 
-def _rewrite_ambiguous_words(value: bytes, mask: Mask, check: Check) -> bytes:
+def _rewrite_ambiguous_words(value: bytes, mask: Change, check: Check) -> bytes:
     """Write encoded words anew in which only some readers see an address, so that all do."""
     if b"=?" not in value:
         return value
@@ -240,7 +250,7 @@ def _rewrite_ambiguous_words(value: bytes, mask: Mask, check: Check) -> bytes:
     return _space_words(splice(value, found) if found else value, mask, check)
 
 
-def _space_words(value: bytes, mask: Mask, check: Check) -> bytes:
+def _space_words(value: bytes, mask: Change, check: Check) -> bytes:
     """Part encoded words from an address that they touch: many readers decode none that touches.
 
     RFC 2047 section 5 (1) asks for a blank there, without which a word is text like any other.
@@ -267,7 +277,9 @@ def _edit_address(value: bytes, box: Mailbox, new: str) -> list[Edit]:
     return [(box.start, box.end, data)] if data != value[box.start : box.end] else []
 
 
-def _find_in_kept_spans(value: bytes, box: Mailbox, mask: Mask) -> Iterator[tuple[int, int, Place]]:
+def _find_in_kept_spans(
+    value: bytes, box: Mailbox, mask: Change
+) -> Iterator[tuple[int, int, Place]]:
     """Give what is to be masked inside a span that stays: comments, or all if it is no address.
 
     One with blanks or signs inside may be so to our reading and not to another, or to an eye.
@@ -280,7 +292,7 @@ def _find_in_kept_spans(value: bytes, box: Mailbox, mask: Mask) -> Iterator[tupl
             yield box.start + start + 1, box.start + end - 1, "comment"
 
 
-def _ends_before(written: bytes, mask: Mask) -> bool:
+def _ends_before(written: bytes, mask: Change) -> bool:
     """Tell whether an address holds one to mask, to who takes a blank or a sign for its end."""
     text = decode_words(written)
     return mask(text) != text
@@ -330,7 +342,7 @@ def _find_loose_words(value: bytes, boxes: list[Mailbox], check: Check) -> list[
 
 
 def _find_torn_words(
-    value: bytes, boxes: list[Mailbox], mask: Mask, check: Check
+    value: bytes, boxes: list[Mailbox], mask: Change, check: Check
 ) -> list[re.Match[bytes]]:
     """Find encoded words that an address tears apart, and that hold something to mask.
 
@@ -349,7 +361,7 @@ def _find_torn_words(
     return found
 
 
-def _rewrite_word(piece: bytes, word: re.Match[bytes], mask: Mask) -> bytes:
+def _rewrite_word(piece: bytes, word: re.Match[bytes], mask: Change) -> bytes:
     """Write a piece of an encoded word as a word of its own, masked."""
     head = b"=?%s?%s?" % (word[1], word[2])
     text = mask(decode_words(head + piece.removeprefix(head).removesuffix(b"?=") + b"?=")).strip()

@@ -4,16 +4,14 @@ A block is what `fields` reads. Every other field stays byte for byte. Nothing h
 """
 
 import re
-from collections.abc import Callable
 from functools import partial
 
 from conversation_tracker.core.base.header_names import ADDRESS_HEADERS, IDENTIFYING
-from conversation_tracker.core.base.limits import get_check
 from conversation_tracker.core.masking.header.headers import mask_text
 from conversation_tracker.core.masking.header.raw_sequences import mask_sequences
 from conversation_tracker.core.masking.text import obfuscated
+from conversation_tracker.core.masking.text.mask import FunctionMask, Mask
 from conversation_tracker.core.masking.text.rare_spellings import mask_readings
-from conversation_tracker.core.masking.text.unmask import Unmasker
 from conversation_tracker.core.syntax import charset, folding, parameters
 from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.syntax.fields import FIELD, iter_field_spans, iter_fields
@@ -30,7 +28,7 @@ _LOOKED_UP = re.compile(
 _MAY_NAME = re.compile(rb"[@*\\\x80-\xff]|=\?|%40")  # elsewhere no address is written or encoded
 
 
-def mask_header(block: bytes, mask: Callable[[str], str], *, shows: bool = True) -> bytes:
+def mask_header(block: bytes, mask: Mask, *, shows: bool = True) -> bytes:
     """Mask a header block: values in decoded form, parameters after RFC 2231, and stray lines.
 
     Args:
@@ -44,7 +42,7 @@ def mask_header(block: bytes, mask: Callable[[str], str], *, shows: bool = True)
     hidden = obfuscated.possible(block, mask)
     if _is_clean(block, mask, hidden=hidden):
         return block
-    old = [block[start:end] for start, end in iter_field_spans(block, get_check(mask))]
+    old = [block[start:end] for start, end in iter_field_spans(block, mask.limits.check)]
     new = [_mask_line(line, mask, shows=shows, hidden=hidden) for line in old]
     return block if new == old else b"".join(new)
 
@@ -57,7 +55,7 @@ def looks_up(block: bytes) -> bool:
 def mask_value(
     name: bytes,
     value: bytes,
-    mask: Callable[[str], str],
+    mask: Mask,
     *,
     shows: bool = True,
     hidden: bool = True,
@@ -76,24 +74,22 @@ def mask_value(
     Returns:
         The value; the same object if nothing changed.
     """
+    check = mask.limits.check
     value = mask_sequences(value, mask)
-    identifiers = getattr(mask, "identifiers", None)
-    if identifiers is not None and name in IDENTIFYING:
-        value = identifiers(value)
+    if name in IDENTIFYING:
+        value = mask.identifiers(value)
     if name in _WITH_PARAMETERS and _MAY_NAME.search(value):
-        value = parameters.mask_parameters(value, mask)
-    check = get_check(mask)
+        value = parameters.mask_parameters(value, mask, check, mask.identifiers)
     new = mask_text(value, mask, check)
     new = _mask_across_folds(name, new, mask) if b"\n" in new else new
     if may_hide(new, mask, hidden=hidden):
-        new = mask_text(new, partial(obfuscated.mask_obfuscations, mask=mask), check)
-    unmasker: Unmasker | None = getattr(mask, "unmasker", None)
-    return (
-        mask_text(new, unmasker, check) if shows and unmasker is not None and name in _READ else new
-    )
+        new = mask_text(new, FunctionMask(partial(obfuscated.mask_obfuscations, mask=mask)), check)
+    if shows and mask.unmasker is not None and name in _READ:
+        return mask_text(new, mask.unmasker, check)
+    return new
 
 
-def may_hide(value: bytes, mask: Callable[[str], str], *, hidden: bool = True) -> bool:
+def may_hide(value: bytes, mask: Mask, *, hidden: bool = True) -> bool:
     """Tell cheaply whether a value may hold an address that does not stand in clear.
 
     Args:
@@ -104,25 +100,24 @@ def may_hide(value: bytes, mask: Callable[[str], str], *, hidden: bool = True) -
     if not hidden and b"=?" not in value and value.isascii():
         return False
     return obfuscated.possible(
-        decode_words(value, get_check(mask)).encode("utf-8", "replace"), mask
+        decode_words(value, mask.limits.check).encode("utf-8", "replace"), mask
     )
 
 
-def _mask_across_folds(name: bytes, value: bytes, mask: Callable[[str], str]) -> bytes:
+def _mask_across_folds(name: bytes, value: bytes, mask: Mask) -> bytes:
     """Mask what is an address only to programs that leave out a fold with its blanks."""
     whole = _FOLD.sub(b"", value)
-    possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
-    if possible is not None and b"=?" not in whole and not possible(whole):
+    if b"=?" not in whole and not mask.possible(whole):
         return value
-    if mask_text(whole, mask, get_check(mask)) == whole:
+    if mask_text(whole, mask, mask.limits.check) == whole:
         return value
     folds = [match.span() for match in _FOLD.finditer(value)]
     for start, end in reversed(folds[-_FOLDS:]):
         unfolded = value[:start] + value[end:]
-        new = mask_text(unfolded, mask, get_check(mask))
+        new = mask_text(unfolded, mask, mask.limits.check)
         value = value if new == unfolded else new
     whole = _FOLD.sub(b"", value)
-    new = mask_text(whole, mask, get_check(mask))
+    new = mask_text(whole, mask, mask.limits.check)
     return folding.fold_header(name, value if new == whole else new)
 
 
@@ -159,7 +154,7 @@ def declare_value_mixed(value: bytes) -> bytes:
     return value if new == value else new
 
 
-def _mask_line(line: bytes, mask: Callable[[str], str], *, shows: bool, hidden: bool) -> bytes:
+def _mask_line(line: bytes, mask: Mask, *, shows: bool, hidden: bool) -> bytes:
     """Mask one line; `hidden` as for `may_hide`."""
     if line.isspace() or (not looks_up(line) and _is_clean(line, mask, hidden=hidden)):
         return line
@@ -181,14 +176,12 @@ def _mask_line(line: bytes, mask: Callable[[str], str], *, shows: bool, hidden: 
     return name + match[2] + new + (match[4] or b"")
 
 
-def _is_clean(block: bytes, mask: Callable[[str], str], *, hidden: bool) -> bool:
+def _is_clean(block: bytes, mask: Mask, *, hidden: bool) -> bool:
     """Whether nothing in a block can be encoded, and the mask finds nothing in it raw."""
-    possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
-    if possible is None or hidden or b"=?" in block or b"*" in block or b"\\" in block:
+    if hidden or b"=?" in block or b"*" in block or b"\\" in block:
         return False
-    unmasker: Unmasker | None = getattr(mask, "unmasker", None)
-    if unmasker is not None and unmasker.possible(block):
+    if mask.unmasker is not None and mask.unmasker.possible(block):
         return False
     # An address may be folded in its midst.
     folded = b"\n " in block or b"\n\t" in block
-    return not possible(block) and not (folded and possible(_FOLD.sub(b"", block)))
+    return not mask.possible(block) and not (folded and mask.possible(_FOLD.sub(b"", block)))

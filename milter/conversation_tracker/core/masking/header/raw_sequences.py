@@ -3,21 +3,20 @@
 Everything else reads a control character as a blank (`encoded_words`). Nothing here raises.
 """
 
-from collections.abc import Callable
-
+from conversation_tracker.core.masking.text.mask import Mask
 from conversation_tracker.core.masking.text.rare_spellings import mask_readings
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.syntax import charset
 
 
-def mask_sequences(value: bytes, mask: Callable[[str], str]) -> bytes:
+def mask_sequences(value: bytes, mask: Mask) -> bytes:
     """Mask a raw header value in which such sequences stand; the same object if nothing changed."""
     if b"\x1b" not in value:
         return value
     return charset.change_text(value, "", lambda text: mask_readings(mask(text), mask))[0]
 
 
-def mask_field(header: Header, mask: Callable[[str], str]) -> Header:
+def mask_field(header: Header, mask: Mask) -> Header:
     """Do so in a field; the same object if nothing changed."""
     value = mask_sequences(header.value, mask)
     return header if value is header.value else Header(header.name, value)

@@ -29,7 +29,6 @@ from conversation_tracker.core.syntax.encoded_words import (
 from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.tokens import BLANKS, PAIR, STRING, split_tokens
 
-Mask = Callable[[str], str]
 Check = Callable[[], None]
 Edit = tuple[int, int, bytes]
 Place = Literal["text", "comment", "phrase", "phrase without quotes"]
@@ -56,10 +55,13 @@ class _Region:
     changes: list[tuple[int, int, str]]
 
 
+Change = Callable[[str], str]
+
+
 def find_edits(
-    value: bytes, start: int, end: int, mask: Mask, place: Place, check: Check = no_limit
+    value: bytes, start: int, end: int, mask: Change, place: Place, check: Check = no_limit
 ) -> list[Edit]:
-    """Mask value[start:end].
+    """Change value[start:end].
 
     Args:
         value: a raw header value.
@@ -141,7 +143,7 @@ def _cut_phrase(value: bytes, start: int, end: int, check: Check) -> list[Unit]:
     return found + cut_units(value, position, end, check)
 
 
-def _find_changes(text: str, wanted: str, mask: Mask) -> list[tuple[int, int, str]]:
+def _find_changes(text: str, wanted: str, mask: Change) -> list[tuple[int, int, str]]:
     """Find which words of a text the mask changes: start, end and new text of each."""
     found = [(m.start(), m.end(), clean(mask(m[0]))) for m in _CLUMP.finditer(text)]
     found = [(start, end, new) for start, end, new in found if new != text[start:end]]

@@ -21,6 +21,7 @@ from conversation_tracker.core.masking.part.content_lines import (
     THEIRS,
 )
 from conversation_tracker.core.masking.text import obfuscated
+from conversation_tracker.core.masking.text.mask import FunctionMask, Mask
 from conversation_tracker.core.masking.text.unmask import Unmasker
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.syntax import charset, transfer
@@ -55,8 +56,6 @@ _VALUE_HEAD = re.compile(
 _BASE64 = re.compile(rb";\s*+(?:ENCODING=\"?)?(?:B|BASE64)\b", re.IGNORECASE)
 _ENCODED = re.compile(rb"[A-Za-z0-9+/=\s\\]*")
 
-Mask = Callable[[str], str]
-
 
 def has_content_lines(data: bytes) -> bool:
     """Tell whether content begins as a calendar object or vCard does, whatever its type says."""
@@ -84,14 +83,12 @@ def mask_calendar(
 
 
 def _change(data: bytes, label: str, mask: Mask, *, method: bool) -> tuple[bytes, str]:
-    goes: Callable[[Address], bool] | None = getattr(mask, "attendee_goes", None)
+    goes = mask.attendee_goes
     if goes is not None:
         data, label = charset.change_text(data, label, partial(_remove_attendees, goes=goes))
-    change: Mask | None = getattr(mask, "calendar_id", None)
-    if change is not None and _may_identify(data, label):
-        data, label = charset.change_text(
-            data, label, partial(_identify, change=change, method=method)
-        )
+    if _may_identify(data, label):
+        identify = partial(_identify, change=mask.calendar_id, method=method)
+        data, label = charset.change_text(data, label, identify)
     if _is_clean(data, label, mask):
         return data, label
     return charset.change_text(data, label, partial(_mask_text, mask=mask))
@@ -167,7 +164,7 @@ def _may_identify(data: bytes, label: str) -> bool:
     return b"UID" in upper or b"RELATED-TO" in upper
 
 
-def _identify(text: str, change: Mask, *, method: bool) -> str:
+def _identify(text: str, change: Callable[[str], str], *, method: bool) -> str:
     """Change the identifiers of objects that have a method; the same text if none changes."""
     found = {
         number: whole
@@ -185,7 +182,7 @@ def _identify(text: str, change: Mask, *, method: bool) -> str:
     )
 
 
-def _identify_line(line: str, whole: str, change: Mask) -> str:
+def _identify_line(line: str, whole: str, change: Callable[[str], str]) -> str:
     parts = PROPERTY.fullmatch(whole)
     if parts is None or QUOTED.match(whole) is not None:
         return line
@@ -269,19 +266,18 @@ def _take_value(whole: bytes, start: int) -> bytes:
 
 
 def _is_clean(data: bytes, label: str, mask: Mask) -> bool:
-    possible = getattr(mask, "possible", None)
-    if possible is None or not charset.is_transparent(data, label):
+    if not charset.is_transparent(data, label):
         return False
     if b"://" in data or b"quoted-printable" in data.lower():
         return False
     whole = _RAW_FOLD.sub(b"", data)
-    return not possible(whole) and not obfuscated.possible(whole, mask)
+    return not mask.possible(whole) and not obfuscated.possible(whole, mask)
 
 
 def _mask_text(text: str, mask: Mask) -> str:
     lines = list(content_lines.iter_lines(text))
     hides = obfuscated.possible(_FOLD.sub("", text).encode("utf-8", "replace"), mask)
-    change = partial(_mask_readings, mask=mask) if hides else mask
+    change = FunctionMask(partial(_mask_readings, mask=mask)) if hides else mask
     return "".join([_mask_line(line, change) for line in lines])
 
 
@@ -306,7 +302,7 @@ def _mask_quoted_value(head: str, value: str, mask: Mask) -> str:
     return mask(head) + _change_quoted_value(head, value, mask)
 
 
-def _change_quoted_value(head: str, value: str, change: Mask) -> str:
+def _change_quoted_value(head: str, value: str, change: Callable[[str], str]) -> str:
     """Change a quoted-printable value; the head tells its charset.
 
     vCard writers fold even here, with blanks before what follows a soft break, that others read.
@@ -315,7 +311,9 @@ def _change_quoted_value(head: str, value: str, change: Mask) -> str:
     return _change_quoted_reading(head, new, change, _SOFT) if _SOFT_FOLD.search(new) else new
 
 
-def _change_quoted_reading(head: str, value: str, change: Mask, soft: re.Pattern[str]) -> str:
+def _change_quoted_reading(
+    head: str, value: str, change: Callable[[str], str], soft: re.Pattern[str]
+) -> str:
     declared = _CHARSET.search(head)
     raw = _FOLD.sub("", soft.sub("", value)).encode("utf-8", "surrogatepass")
     old = transfer.decode(raw, transfer.QUOTED_PRINTABLE)

@@ -21,9 +21,9 @@ from conversation_tracker.core.masking.part import (
     media,
 )
 from conversation_tracker.core.masking.part.attachment import Kind
-from conversation_tracker.core.masking.part.leaf import Display, Mask
+from conversation_tracker.core.masking.part.leaf import Display
 from conversation_tracker.core.masking.text.address_finder import People
-from conversation_tracker.core.masking.text.unmask import Unmasker
+from conversation_tracker.core.masking.text.mask import Mask
 from conversation_tracker.core.syntax import charset, transfer
 from conversation_tracker.core.syntax.mime import Part
 
@@ -227,7 +227,7 @@ def _choose_display(
     part: Part, data: Octets, span: tuple[int, int], mask: Mask, encoding: str
 ) -> Display | None:
     """Tell how a text is shown to its reader; None if their alias is nowhere in it."""
-    own: Unmasker | None = getattr(mask, "unmasker", None)
+    own = mask.unmasker
     if own is None:
         return None
     first = b""

@@ -31,12 +31,11 @@ from conversation_tracker.core.masking.text import (
 from conversation_tracker.core.masking.text import html as markup
 from conversation_tracker.core.masking.text import html_text as page
 from conversation_tracker.core.masking.text.address_finder import People
-from conversation_tracker.core.model.part_cache import CleanParts
+from conversation_tracker.core.masking.text.mask import Mask
 from conversation_tracker.core.syntax import charset, transfer
 from conversation_tracker.core.syntax.mime import Part
 from conversation_tracker.core.syntax.parameters import get_value
 
-Mask = Callable[[str], str]
 Leaf = Callable[[bytes, str, Mask], tuple[bytes, str]]
 """Masks content without its transfer encoding, given its charset label; gives both again.
 
@@ -164,9 +163,8 @@ def mask_leaf(part: Part, data: bytes, mask: Mask, people: People | None) -> tup
 
 def note_unsigned(part: Part, mask: Mask) -> None:
     """Note that a text lost its signature, if the mask has a `quiet` that learns, as `View` has."""
-    quiet: CleanParts | None = getattr(mask, "quiet", None)
-    if quiet is not None and quiet.learns:
-        quiet.unsigned.add(id(part))
+    if mask.quiet is not None and mask.quiet.learns:
+        mask.quiet.unsigned.add(id(part))
 
 
 def mask_piece(
@@ -191,7 +189,7 @@ def mask_piece(
         The content, the same object if nothing changed, and the charset it is in.
     """
     new, label = _mask_content(part, data, mask, people, like)
-    own: unmask.Unmasker | None = getattr(mask, "unmasker", None)
+    own = mask.unmasker
     if own is None:
         return new, label
     if shown is None and may_show(part, new, label, own):
@@ -340,8 +338,7 @@ def choose_leaf(part: Part, data: bytes, people: People | None) -> Leaf | None:
 
 
 def _possible(data: bytes, mask: Mask) -> bool:
-    possible: Callable[[bytes], bool] | None = getattr(mask, "possible", None)
-    return possible is None or possible(data)
+    return mask.possible(data)
 
 
 def _readable(data: bytes, mask: Mask) -> bool:

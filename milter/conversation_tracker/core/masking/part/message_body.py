@@ -10,7 +10,7 @@ structure itself is read in `mime`.
 `read` raises `TooComplex`, and `mask_body` raises `Unmaskable`; nothing else here raises.
 """
 
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass, replace
 
 from conversation_tracker.core.base.limits import UNLIMITED, Limits, replace_spans
@@ -19,7 +19,7 @@ from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import attachment, large, leaf
 from conversation_tracker.core.masking.part.attachment import Policy
-from conversation_tracker.core.masking.part.leaf import LEAVES, Mask
+from conversation_tracker.core.masking.part.leaf import LEAVES
 from conversation_tracker.core.masking.part.readable_text import find_attachment_names, read_text
 from conversation_tracker.core.masking.part.unmasked_parts import (
     UNSIGNED,
@@ -30,6 +30,7 @@ from conversation_tracker.core.masking.part.unmasked_parts import (
     is_leaf,
 )
 from conversation_tracker.core.masking.text.address_finder import People
+from conversation_tracker.core.masking.text.mask import Mask
 from conversation_tracker.core.model.part_cache import CleanParts
 from conversation_tracker.core.syntax import charset, transfer
 from conversation_tracker.core.syntax.mime import Part, TooComplex, read_structure
@@ -232,9 +233,7 @@ def _edit_leaf(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
 
 def _narrow_charset(part: Part, data: bytes, apart: bytes, task: _Task) -> bytes:
     """Mask content whose charset, declared for good, lacks something of the reader's address."""
-    blind: Callable[[], Mask] | None = getattr(task.mask, "blind", None)
-    mask = task.mask if blind is None else blind()
-    new, label = leaf.mask_leaf(part, apart, mask, task.people)
+    new, label = leaf.mask_leaf(part, apart, task.mask.blind(), task.people)
     return new if label == part.charset else charset.narrow(new, data, part.charset)
 
 

@@ -5,9 +5,8 @@ reads so as text with an address is written anew with the same key. Nothing here
 """
 
 import re
-from collections.abc import Callable
 
-Mask = Callable[[str], str]
+from conversation_tracker.core.masking.text.mask import Mask
 
 SIGNS = ("cfemail", "email-protection")
 """What stands before each, in lower case."""

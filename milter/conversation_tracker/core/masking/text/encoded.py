@@ -7,12 +7,13 @@ cleanly is written anew in the same form; any other is cut out. Nothing here rai
 
 import binascii
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from conversation_tracker.core.masking.text import links
 from conversation_tracker.core.masking.text.encoded_needles import Needles
+from conversation_tracker.core.masking.text.mask import Mask
+from conversation_tracker.core.masking.text.reading import apply_edits
 
-Mask = Callable[[str], str]
 Edit = tuple[int, int, str]
 
 MAX_TOKEN = 64 * 1024
@@ -54,23 +55,22 @@ def mask_encodings(text: str, mask: Mask) -> str:
     if (needles := _needles_of(mask)) is None:
         return text
     if links.knows_short(mask) and "://" in text:
-        text = links.apply_edits(text, list(_find_link_edits(text, mask)))
+        text = apply_edits(text, list(_find_link_edits(text, mask)))
     # What is decoded may be anything.
-    mask = getattr(mask, "amid", mask)
+    mask = mask.amid
     if _has_block(text):
-        text = links.apply_edits(text, list(_find_block_edits(text, mask)))
+        text = apply_edits(text, list(_find_block_edits(text, mask)))
     if places := needles.find_base64(text):
         spans = _find_spans(text, places, _BEFORE, _AFTER)
-        text = links.apply_edits(text, list(links.find_token_edits(text, spans, mask)))
+        text = apply_edits(text, list(links.find_token_edits(text, spans, mask)))
     if places := needles.find_digits(text):
         spans = _find_spans(text, places, _DIGITS, _DIGITS)
-        text = links.apply_edits(text, list(_find_digit_edits(text, spans, mask)))
+        text = apply_edits(text, list(_find_digit_edits(text, spans, mask)))
     return text
 
 
 def _needles_of(mask: Mask) -> Needles | None:
-    needles: Needles | None = getattr(getattr(mask, "finder", None), "needles", None)
-    return needles
+    return None if mask.finder is None else mask.finder.needles
 
 
 def _find_spans(

@@ -10,11 +10,10 @@ import html
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from conversation_tracker.core.masking.text.mask import Mask
 from conversation_tracker.core.syntax.charset import keep_non_ascii
-
-Mask = Callable[[str], str]
 
 # Only what may belong to an address: letters, digits, dot, hyphen, underline, at sign.
 _HEX = r"(?:2[dDeE]|3[0-9]|4[0-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"

@@ -7,16 +7,13 @@ words are looked at that two or more lines share. Nothing here raises.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-Mask = Callable[[str], str]
+from conversation_tracker.core.masking.text.mask import Mask
 
 SOFT_BREAK = re.compile(rb" \r?\n(?>(?:> ?)*) ?")
 """A soft line break with the quote marks and stuffing behind it, in text as bytes."""
-
-SOFT_BREAKS = re.compile(r"(?<!\n--) \r?\n(?>(?:> ?)*) ?")
-"""The same in decoded text; the line before a signature is none (RFC 3676 section 4.3)."""
 
 _LINE = re.compile(r"((?:> ?(?=>))*>?)( ?)([^\n]*?)( ?)(\r?\n|\Z)")
 _SIGNATURE = "--"

@@ -10,11 +10,10 @@ Nothing here raises.
 import binascii
 import re
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from conversation_tracker.core.masking.text.mask import Mask
 from conversation_tracker.core.masking.text.reading import Piece
-
-Mask = Callable[[str], str]
 
 SIGN = "urldefense"
 """What stands in every such link, in lower case."""

@@ -7,7 +7,9 @@ behind what replaces it. Nothing here raises.
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+
+from conversation_tracker.core.masking.text.mask import Mask
 
 # A piece of text or of an attribute's value that an address with references can stand in.
 _TOKEN = re.compile(r"[^\s<>\"]+")
@@ -50,8 +52,6 @@ _FEW = 64  # kinds of references; of more, all are decoded in the standard way
 _SHORT = 512  # characters that are looked at one by one
 _PIECES = 16  # that a longer source is cut into
 _NEAR = 1_000  # characters of an address with all the tags in one half of it
-
-Mask = Callable[[str], str]
 
 
 def mask_html(source: str, mask: Mask) -> str:

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from conversation_tracker.core.base.octets import LARGE
 from conversation_tracker.core.masking.text.html import BLOCK, REFERENCE
-from conversation_tracker.core.masking.text.links import apply_edits
+from conversation_tracker.core.masking.text.reading import apply_edits
 from conversation_tracker.core.masking.text.unmask import Span, Unmasker
 
 _B = r"\t\n\f\r "

@@ -9,11 +9,12 @@ the shortest address is masked. Nothing here raises.
 import binascii
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
-Mask = Callable[[str], str]
+from conversation_tracker.core.masking.text.mask import FunctionMask, Mask
+from conversation_tracker.core.masking.text.reading import apply_edits
 
 MAX_LINK = 16 * 1024
 """Characters of one link that are looked at; browsers and servers take fewer."""
@@ -60,7 +61,7 @@ def mask_links(text: str, mask: Mask) -> str:
 
 def knows_short(mask: Mask) -> bool:
     """Tell whether a mask knows addresses that are masked only where they are no chance."""
-    return getattr(mask, "amid", mask) is not mask
+    return mask.amid is not mask
 
 
 def find_spans(text: str, mask: Mask) -> list[tuple[int, int]]:
@@ -72,22 +73,10 @@ def find_spans(text: str, mask: Mask) -> list[tuple[int, int]]:
 
 def strict_mask(mask: Mask) -> Mask:
     """Give what masks a decoded token: short addresses too, but only if it is text throughout."""
-    amid: Mask = getattr(mask, "amid", mask)
+    amid = mask.amid
     if amid is mask:
         return mask
-    return lambda text: mask(text) if _TEXT.fullmatch(text) else amid(text)
-
-
-def apply_edits(text: str, edits: list[tuple[int, int, str]]) -> str:
-    """Do edits, which are in order and do not overlap; the same object if there are none."""
-    if not edits:
-        return text
-    pieces: list[str] = []
-    done = 0
-    for start, end, new in edits:
-        pieces += text[done:start], new
-        done = end
-    return "".join(pieces) + text[done:]
+    return FunctionMask(lambda text: mask(text) if _TEXT.fullmatch(text) else amid(text))
 
 
 def find_token_edits(

@@ -12,8 +12,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
+from typing import Protocol
 
-from conversation_tracker.core.base.limits import no_limit
+from conversation_tracker.core.base.limits import UNLIMITED, Limits, no_limit
 from conversation_tracker.core.masking.text import short_addresses
 from conversation_tracker.core.masking.text.address_forms import (
     Domain,
@@ -24,6 +25,9 @@ from conversation_tracker.core.masking.text.address_forms import (
 )
 from conversation_tracker.core.masking.text.encoded_needles import Needles
 from conversation_tracker.core.masking.text.names import keep_shortest, split_names
+from conversation_tracker.core.masking.text.unmask import Unmasker
+from conversation_tracker.core.model.part_cache import CleanParts
+from conversation_tracker.core.syntax.addr_spec import Address
 from conversation_tracker.core.syntax.charset import keep_non_ascii
 
 # Characters without width, which a reader does not see inside an address.
@@ -35,7 +39,73 @@ _RUNS = re.compile(r"[^\W_]+")
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
-class Masker:
+class Mask(Protocol):
+    """What replaces addresses in a text, and what it tells of itself so that work can be left out.
+
+    Everything but the call has a meaning for a mask that knows nothing of itself.
+
+    Attributes:
+        limits: what masking may use.
+        unmasker: what shows the reader their own address where they read it, if anything does.
+        quiet: what is known to hold nobody's address, if that is remembered.
+    """
+
+    limits: Limits = UNLIMITED
+    unmasker: Unmasker | None = None
+    quiet: CleanParts | None = None
+
+    def __call__(self, text: str, /) -> str:
+        """Return the text with addresses replaced; the same object where nothing changes."""
+
+    def possible(self, _data: bytes, /) -> bool:
+        """Return whether masking could change what these bytes say in ASCII; told cheaply."""
+        return True
+
+    @property
+    def finder(self) -> "Masker | None":
+        """What finds addresses in other readings of a text; None: nothing looks there."""
+        return None
+
+    @property
+    def amid(self) -> "Mask":
+        """What masks a text that may be made of random octets: without what chance writes."""
+        return self
+
+    @property
+    def attendee_goes(self) -> Callable[[Address], bool] | None:
+        """What tells whether an attendee is removed; None: nobody is."""
+        return None
+
+    def identifiers(self, value: bytes) -> bytes:
+        """Return the identifiers in a field of a part, masked; the same object where they stay."""
+        return value
+
+    def calendar_id(self, value: str) -> str:
+        """Return what stands for an identifier of an invitation; the same object where it stays."""
+        return value
+
+    def blind(self) -> "Mask":
+        """Return a mask for text in which the reader's own alias stays."""
+        return self
+
+
+class FunctionMask(Mask):
+    """A mask that a function of a text makes, of which nothing else is known."""
+
+    def __init__(self, change: Callable[[str], str]) -> None:
+        """Make a mask.
+
+        Args:
+            change: gives a text with addresses replaced; the same object where nothing changes.
+        """
+        self._change = change
+
+    def __call__(self, text: str, /) -> str:
+        """Return what the function makes of the text."""
+        return self._change(text)
+
+
+class Masker(Mask):
     r"""Replace known addresses wherever they stand in a text.
 
     Recognised, in any letter case: the bare address; one with a `+tag`, and the address without

@@ -8,9 +8,8 @@ Nothing here raises.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Protocol
 
 from conversation_tracker.core.masking.text import (
     cloudflare,
@@ -18,9 +17,9 @@ from conversation_tracker.core.masking.text import (
     gateway_links,
     munged,
 )
+from conversation_tracker.core.masking.text.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.text.reading import Piece, Reading
 
-Mask = Callable[[str], str]
 Labels = Mapping[str, tuple[tuple[str, ...], bool]]
 _Edit = tuple[int, int, str]
 
@@ -70,17 +69,11 @@ _PERCENT_UTF_8 = re.compile(r"%(?:25)*[c-f][0-9a-f]%(?:25)*[89ab][0-9a-f]")
 _PERCENT = re.compile(r"%((?:25)*)[0-9a-f]{2}", re.IGNORECASE)
 
 
-class _Finder(munged.KnownAddresses, Protocol):
-    """What knows the addresses of a mask, as `Masker` does."""
-
-    def hits(self, text: str) -> list[_Edit]: ...
-
-
 def may_hide(data: bytes, mask: Mask) -> bool:
     """Tell cheaply whether `mask_readings` might change text whose ASCII stands as these bytes."""
     if len(data) < _FEWEST:
         return False
-    finder: _Finder | None = getattr(mask, "finder", None)
+    finder = mask.finder
     if finder is None or not finder.labels:
         return False
     low = _lower_case(data.decode("utf-8", "replace"))
@@ -101,14 +94,14 @@ def mask_readings(text: str, mask: Mask, *, tagged: bool = True) -> str:
     Returns:
         The text; the same object if nothing changed.
     """
-    finder: _Finder | None = getattr(mask, "finder", None)
+    finder = mask.finder
     if finder is None or not finder.labels:
         return text
     low = _lower_case(text)
     plain = len(low) < _SHORT and _TELLS.search(low) is None
     if plain and not any(label in low for label in finder.labels):
         return text
-    again = partial(_mask_whole, mask=mask, finder=finder)
+    again = FunctionMask(partial(_mask_whole, mask=mask, finder=finder))
     if gateway_links.SIGN in low or any(sign in low for sign in cloudflare.SIGNS):
         text = cloudflare.mask_cfemail(gateway_links.mask_version_3(text, again), again)
         low = _lower_case(text)
@@ -118,7 +111,7 @@ def mask_readings(text: str, mask: Mask, *, tagged: bool = True) -> str:
     return _mask_readings(text, finder, tagged=tagged)
 
 
-def _mask_readings(text: str, finder: _Finder, *, tagged: bool) -> str:
+def _mask_readings(text: str, finder: Masker, *, tagged: bool) -> str:
     for _ in range(_TURNS):
         found = list(_find_edits(text, finder, tagged=tagged))
         if not found:
@@ -127,7 +120,7 @@ def _mask_readings(text: str, finder: _Finder, *, tagged: bool) -> str:
     return text
 
 
-def _mask_whole(text: str, mask: Mask, finder: _Finder) -> str:
+def _mask_whole(text: str, mask: Mask, finder: Masker) -> str:
     """Mask a text that was hidden in another, once more in every reading but those."""
     return _mask_readings(mask(text), finder, tagged=True)
 
@@ -136,7 +129,7 @@ def _lower_case(text: str) -> str:
     return text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
 
 
-def _find_edits(text: str, finder: _Finder, *, tagged: bool) -> Iterator[_Edit]:
+def _find_edits(text: str, finder: Masker, *, tagged: bool) -> Iterator[_Edit]:
     low = _lower_case(text)
     yield from _find_munged_edits(Reading(text), finder)
     families = []
@@ -152,7 +145,7 @@ def _find_edits(text: str, finder: _Finder, *, tagged: bool) -> Iterator[_Edit]:
         yield from _unescape(text, family, finder)
 
 
-def _unescape(text: str, family: escape_syntaxes.Family, finder: _Finder) -> Iterator[_Edit]:
+def _unescape(text: str, family: escape_syntaxes.Family, finder: Masker) -> Iterator[_Edit]:
     """Read a text as one family of escapes means it, as often as that tells more."""
     pieces = _find_pieces(text, family)
     reading = Reading(text)
@@ -178,7 +171,7 @@ def _find_pieces(text: str, family: escape_syntaxes.Family) -> list[Piece]:
     return found
 
 
-def _find_munged_edits(reading: Reading, finder: _Finder) -> Iterator[_Edit]:
+def _find_munged_edits(reading: Reading, finder: Masker) -> Iterator[_Edit]:
     for each in munged.find_munged(reading.low, finder):
         yield _edit(reading.source, reading, each.start, each.end, each.sign, each.new)
 

@@ -80,3 +80,15 @@ class Reading:
             return place + 1
         _, end = self._pieces[number]
         return end if place < self._ends[number] else end + place + 1 - self._ends[number]
+
+
+def apply_edits(text: str, edits: list[tuple[int, int, str]]) -> str:
+    """Do edits, which are in order and do not overlap; the same object if there are none."""
+    if not edits:
+        return text
+    pieces: list[str] = []
+    done = 0
+    for start, end, new in edits:
+        pieces += text[done:start], new
+        done = end
+    return "".join(pieces) + text[done:]

@@ -11,8 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from conversation_tracker.core.base.limits import UNLIMITED
 from conversation_tracker.core.masking.text.address_forms import goes_on
-from conversation_tracker.core.masking.text.flowed import SOFT_BREAKS
-from conversation_tracker.core.masking.text.links import apply_edits
+from conversation_tracker.core.masking.text.reading import apply_edits
 
 Span = tuple[int, int]
 
@@ -24,6 +23,12 @@ _LINK = re.compile(
     r"|gtalk|matrix|javascript|urn|cid|mid|view-source):",
     re.IGNORECASE,
 )
+SOFT_BREAKS = re.compile(r"(?<!\n--) \r?\n(?>(?:> ?)*) ?")
+"""Soft line breaks with the quote marks and stuffing behind them, in decoded text.
+
+The line before a signature ends in none (RFC 3676 section 4.3).
+"""
+
 _WORD = re.compile(r"\w")
 _BLANK = re.compile(r"\s")
 _ANGLED = re.compile(
