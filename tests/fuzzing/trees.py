@@ -22,6 +22,8 @@ _TYPES = (
     "application/octet-stream", "image/png", "text", "a/b/c", "", "TEXT/PLAIN",
     "message/delivery-status", "text/rfc822-headers", "application/ics",
 )  # fmt: skip
+_ARMOUR = ("BEGIN PGP SIGNED MESSAGE", "BEGIN PGP SIGNATURE", "END PGP SIGNATURE")
+_CODES = ("iQEzBAEBCAAdFiEE", "am9obkBkb2UuZXhhbXBsZQ==\n=aBcD", "x y", "")
 _MULTIPARTS = ("mixed", "alternative", "related", "digest", "signed", "report", "x", "")
 _FIELDS = (
     "To", "Cc", "Subject", "Reply-To", "Sender", "Bcc", "Comments", "References", "In-Reply-To",
@@ -87,6 +89,8 @@ def leaf(choices: Choices) -> bytes:
         if "calendar" in type_ or "ics" in type_
         else text(choices, markup="html" in type_ or "xml" in type_, most=8)
     )
+    if choices.chance(10):
+        shown = _signed(choices, shown)
     if type_ == "text/html":
         shown = f"<html><body>{shown}</body></html>"
     data = _in_charset(shown, label)
@@ -108,6 +112,18 @@ def leaf(choices: Choices) -> bytes:
         identifier = "1@host.invalid" if choices.strangers_only else address(choices)
         fields += f"Content-ID: <{identifier}>\n{told}"
     return _folded(fields) + b"\n" + data
+
+
+def _signed(choices: Choices, shown: str) -> str:
+    """Write armour lines around a text and in it, in the order of clear-signed text or in none."""
+    begin, code, end = (f"-----{each}-----" for each in _ARMOUR)
+    before, between = choices.of(("", "> ", "- ", "<p>")), choices.of(("\n", "\n\n", "<br>\n"))
+    inner = _signed(choices, shown) if choices.chance(4) else shown
+    fields = choices.of(("Hash: SHA256", "", f"Comment: {spelled(choices)}"))
+    pieces = [begin, fields, "", inner, code, fields, "", choices.of(_CODES), end]
+    if choices.chance(4):
+        pieces.pop(choices.number(len(pieces) - 1))
+    return between.join(before + piece for piece in pieces) + "\n" + text(choices, most=3)
 
 
 def multipart(choices: Choices, depth: int) -> bytes:
