@@ -29,7 +29,7 @@ class Failure(Exception):
 
 
 def one_line(text: str) -> str:
-    """Give a text as one line that no terminal can be led by, cut where it is very long."""
+    """Return a text as one line that no terminal can be led by, cut where it is very long."""
     words = " ".join(text.split())
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"

@@ -21,7 +21,7 @@ class CheckLine:
     text: str
 
     def __str__(self) -> str:
-        """Give the line: the verdict, and what was found."""
+        """Return the line: the verdict, and what was found."""
         return f"{self.verdict:8}{_ADDRESS.sub('(address)', one_line(self.text))}"
 
 

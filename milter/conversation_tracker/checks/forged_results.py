@@ -79,7 +79,7 @@ def find_places(settings: Settings, socket: Socket) -> Iterator[tuple[MasterServ
 
 
 def _find_own_host(settings: Settings) -> str:
-    """Give the address at which a service is reached that names none."""
+    """Return the address at which a service is reached that names none."""
     first = next(iter(split_entries(settings.get_value("inet_interfaces"))), "all").strip("[]")
     if first not in _EVERYWHERE:
         return first

@@ -73,7 +73,7 @@ def check(settings: Settings, ours: Socket, domains: Collection[str]) -> Iterato
 
 
 def _list_behind(settings: Settings, ours: Socket) -> list[str]:
-    """Give the milters behind the tracker on the splitter's listeners, each once."""
+    """Return the milters behind the tracker on the splitter's listeners, each once."""
     found: dict[str, None] = {}
     for service in find_listeners(settings):
         listed = read_milters(settings.get_value("smtpd_milters", service))
@@ -85,7 +85,7 @@ def _list_behind(settings: Settings, ours: Socket) -> list[str]:
 
 
 def _list_authors(domain: str) -> tuple[str, str]:
-    """Give an alias of each form: hard, soft."""
+    """Return an alias of each form: hard, soft."""
     return f"{'0' * 32}@{domain}", f"somebody@signer-probe.invalid-000000000000b.{domain}"
 
 

@@ -39,7 +39,7 @@ class PathEntry:
     gid: int
 
     def lets(self, user: User, wanted: int) -> bool:
-        """Tell whether its mode gives `find_user` the rights `wanted`, from 0 to 7."""
+        """Return whether its mode gives `find_user` the rights `wanted`, from 0 to 7."""
         others = 3 if self.gid in user.groups else 0
         shift = 6 if self.uid == user.uid else others
         return (self.mode >> shift) & wanted == wanted

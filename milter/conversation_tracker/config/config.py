@@ -55,7 +55,7 @@ class Config:
     path: Path
 
     def trusts(self, address: str) -> bool:
-        """Tell whether a client's `address` is inside `trusted_networks`.
+        """Return whether a client's `address` is inside `trusted_networks`.
 
         An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) counts as the IPv4 address it is.
         What is no IP address ("unknown", a unix socket's name) is not trusted.

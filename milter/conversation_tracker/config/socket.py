@@ -36,7 +36,7 @@ class Socket:
 
 
 def is_literal(host: str) -> bool:
-    """Tell whether `host` is an IP address and no name."""
+    """Return whether `host` is an IP address and no name."""
     try:
         ip_address(host)
     except ValueError:

@@ -155,7 +155,7 @@ class Connection(psycopg.Connection[Any]):
 
 
 def write_settings(limits: ServerTimeouts) -> tuple[list[str], list[str]]:
-    """Give the server's settings for time-outs, names and values."""
+    """Return the server's settings for time-outs, names and values."""
     values = [limits.statement_milliseconds, limits.lock_milliseconds, limits.idle_milliseconds]
     # Compiling takes longer than what it compiles: a plan over many months is short, and is
     # thought to be long.
@@ -163,7 +163,7 @@ def write_settings(limits: ServerTimeouts) -> tuple[list[str], list[str]]:
 
 
 def _options() -> dict[str, str | int]:
-    """Give what every connection is opened with."""
+    """Return what every connection is opened with."""
     limits = timeouts.get()
     return {
         "application_name": "conversation-tracker",
@@ -173,7 +173,7 @@ def _options() -> dict[str, str | int]:
 
 
 def takes_writes(conninfo: str) -> bool:
-    """Tell whether a connection string wants no other server than one that takes writes."""
+    """Return whether a connection string wants no other server than one that takes writes."""
     named = conninfo_to_dict(conninfo).get("target_session_attrs")
     return (named or os.environ.get("PGTARGETSESSIONATTRS")) in _WRITABLE
 

@@ -116,7 +116,7 @@ def _describe_untold(error: DatabaseError) -> str:
 
 
 def _find_constraint(error: DatabaseError) -> str | None:
-    """Give the constraint that says no; each is named as a sentence."""
+    """Return the constraint that says no; each is named as a sentence."""
     name = error.diag.constraint_name if isinstance(error, errors.CheckViolation) else None
     return f"refused: {name.replace('_', ' ')}" if name else None
 

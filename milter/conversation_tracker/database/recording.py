@@ -132,7 +132,7 @@ def _identifiers(record: Record) -> str | None:
 
 
 def _new_message(record: Record, raw: bytes | str) -> dict[str, object]:
-    """Give the columns of tracker.new_message."""
+    """Return the columns of tracker.new_message."""
     return {
         "order_id": record.order,
         "joined": write_joined(record),

@@ -185,7 +185,7 @@ class Database:
         )
 
     def shares(self, record: Record) -> HourlyUsage | None:
-        """Tell how much of its hour an order has used, before a record; None: it is gone."""
+        """Return how much of its hour an order has used, before a record; None: it is gone."""
         flagged = record.verdict == "flagged"
         rows = self._fetch_rows(
             _SHARES, (flagged, write_joined(record), record.sender, record.order)
@@ -242,7 +242,7 @@ class Database:
         self._fetch_rows(_SUSPECT, (digests, states, os.uname().nodename))
 
     def directory_version(self) -> object:
-        """Tell which version of the directory is in force; cheap, to be asked all the time."""
+        """Return which version of the directory is in force; cheap, to be asked all the time."""
         [version] = self._fetch_rows(_VERSION, ())
         return version
 

@@ -32,11 +32,11 @@ class Filters:
             return cls()
 
     def __bool__(self) -> bool:
-        """Tell whether there is one."""
+        """Return whether there is one."""
         return bool(self._places)
 
     def is_filter(self, relay: str) -> bool:
-        """Tell whether a relay, as Postfix's log names it, is a filter.
+        """Return whether a relay, as Postfix's log names it, is a filter.
 
         Args:
             relay: HOST[ADDRESS]:PORT, HOST[SOCKET], or a transport's name.

@@ -87,7 +87,7 @@ def run(config: Config, source: Path | None, state: Path) -> int:
 
 
 def default_source(environ: Mapping[str, str]) -> Path | None:
-    """Give the log that Postfix writes, as far as it says so; None stands for the journal."""
+    """Return the log that Postfix writes, as far as it says so; None stands for the journal."""
     named = ""
     with suppress(postfix_settings.Unreadable):
         named = postfix_settings.read_settings(environ).get_value("maillog_file")
@@ -194,7 +194,7 @@ class _LogReader:
         self.commit()
 
     def lines(self) -> list[str]:
-        """Give the next lines, none if there are none or the log cannot be read."""
+        """Return the next lines, none if there are none or the log cannot be read."""
         try:
             lines = self._log.lines()
         except OSError as error:

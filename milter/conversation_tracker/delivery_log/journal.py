@@ -75,19 +75,19 @@ class Journal:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether it is being read."""
+        """Whether it is being read."""
         return self._child is not None
 
     @property
     def is_steady(self) -> bool:
-        """Tell whether it has been read for so long that nothing can be in the way."""
+        """Whether it has been read for so long that nothing can be in the way."""
         return (
             self._child is not None
             and time.monotonic() - self._since > timeouts.get().journal_steady_seconds
         )
 
     def lines(self) -> list[str]:
-        """Give the next entries, none if there are none yet.
+        """Return the next entries, none if there are none yet.
 
         Raises:
             OSError: there is no journalctl, or it ended; strerror is what it said.
@@ -136,7 +136,7 @@ class Journal:
 
 
 def _find_last_cursor() -> str:
-    """Give the cursor of the last entry there is, "" if there is none."""
+    """Return the cursor of the last entry there is, "" if there is none."""
     try:
         done = subprocess.run(
             [*_make_command(), "--lines=1", *_make_matches()],
@@ -164,7 +164,7 @@ def _read_pipe(pipe: IO[bytes] | None) -> bytes | None:
 
 
 def _make_error(code: int, said: bytes) -> OSError:
-    """Give the error for a journalctl that ended: its code, and the last thing it said."""
+    """Return the error for a journalctl that ended: its code, and the last thing it said."""
     lines = said.decode("utf-8", "replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
     text = "".join(each if each.isprintable() else " " for each in last)[:_SAID]
@@ -183,7 +183,7 @@ def _make_command() -> list[str]:
 
 
 def _make_matches() -> Iterator[str]:
-    """Give the matches for what Postfix says on this host."""
+    """Yield the matches for what Postfix says on this host."""
     try:
         machine = [f"_MACHINE_ID={number}"] if (number := _MACHINE.read_text().strip()) else []
     except OSError:

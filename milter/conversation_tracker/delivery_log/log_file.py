@@ -86,16 +86,16 @@ class LogFile:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether it is being read."""
+        """Whether it is being read."""
         return self._file is not None
 
     @property
     def is_steady(self) -> bool:
-        """Tell whether nothing can be in the way of reading it."""
+        """Whether nothing can be in the way of reading it."""
         return self.is_open
 
     def lines(self) -> list[str]:
-        """Give the next whole lines, none if there are none yet.
+        """Return the next whole lines, none if there are none yet.
 
         Raises:
             OSError: the log is there but cannot be read.
@@ -208,13 +208,13 @@ def _hash_beginning(file: BinaryIO, offset: int) -> str:
 
 
 def _holds(file: BinaryIO, place: Place) -> bool:
-    """Tell whether a file has all that was read of a place, and begins the same."""
+    """Return whether a file has all that was read of a place, and begins the same."""
     size = os.fstat(file.fileno()).st_size
     return size >= place.offset and _hash_beginning(file, place.offset) == place.head
 
 
 def _find_end(file: BinaryIO) -> int:
-    """Give the offset behind a file's last whole line."""
+    """Return the offset behind a file's last whole line."""
     size = os.fstat(file.fileno()).st_size
     start = max(0, size - _CHUNK)
     end = os.pread(file.fileno(), size - start, start).rfind(b"\n") + 1

@@ -82,7 +82,7 @@ class Clock:
         return found
 
     def _is_silent(self, pid: int, row: int) -> bool:
-        """Tell whether a process uses its processor up, and runs no Python."""
+        """Return whether a process uses its processor up, and runs no Python."""
         beats, used = self._in_flight.count_beats(row), read_processor_time(pid)
         known = self._beats.get(pid)
         if not beats or known is None or known[0] != beats:
@@ -103,7 +103,7 @@ class Clock:
 
 
 def read_processor_time(pid: int, thread: int | None = None) -> float:
-    """Give the processor time that a process, or one thread of it, has used, in seconds."""
+    """Return the processor time that a process, or one thread of it, has used, in seconds."""
     where = f"/proc/{pid}/stat" if thread is None else f"/proc/{pid}/task/{thread}/stat"
     try:
         user, system = Path(where).read_text().rpartition(")")[2].split()[11:13]
@@ -113,7 +113,7 @@ def read_processor_time(pid: int, thread: int | None = None) -> float:
 
 
 def read_own_memory(pid: int) -> int:
-    """Give the octets of memory that a process holds and shares with no file."""
+    """Return the octets of memory that a process holds and shares with no file."""
     try:
         _size, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
     except (OSError, ValueError):

@@ -25,7 +25,7 @@ class Spool(mmap.mmap):
     _read = 0
 
     def __getitem__(self, index: Any) -> Any:
-        """Give a copy of a slice."""
+        """Return a copy of a slice."""
         found = super().__getitem__(index)
         if isinstance(found, bytes):
             self._account(len(found))
@@ -52,7 +52,7 @@ class Spool(mmap.mmap):
     def startswith(
         self, prefix: bytes | tuple[bytes, ...], start: Any = None, end: Any = None, /
     ) -> bool:
-        """Tell whether octets begin here, as of bytes."""
+        """Return whether octets begin here, as of bytes."""
         first, last = start or 0, len(self) if end is None else end
         longest = max(map(len, prefix if isinstance(prefix, tuple) else (prefix,)))
         return bytes(super().__getitem__(slice(first, min(last, first + longest)))).startswith(
@@ -62,7 +62,7 @@ class Spool(mmap.mmap):
     def endswith(
         self, suffix: bytes | tuple[bytes, ...], start: Any = None, end: Any = None, /
     ) -> bool:
-        """Tell whether octets end here, as of bytes."""
+        """Return whether octets end here, as of bytes."""
         first, last = start or 0, len(self) if end is None else end
         longest = max(map(len, suffix if isinstance(suffix, tuple) else (suffix,)))
         return bytes(super().__getitem__(slice(max(first, last - longest), last))).endswith(suffix)
@@ -99,7 +99,7 @@ class Collector:
         self._pieces, self._held = [], 0
 
     def octets(self) -> Octets:
-        """Give all that was taken."""
+        """Return all that was taken."""
         if self._file is None:
             return b"".join(self._pieces)
         self._flush()

@@ -62,7 +62,7 @@ class Suspects:
     # A worker's part --------------------------------------------------------------------------
 
     def state(self, digest: bytes) -> Suspicion:
-        """Tell what this host knows of a message."""
+        """Return what this host knows of a message."""
         if self._memory[: _COUNT.size] != _COUNT.pack(self._changes):
             self._load()
         return self._known.get(digest, Suspicion.UNKNOWN)
@@ -85,7 +85,7 @@ def _choose_least(known: Mapping[bytes, Suspicion]) -> bytes:
 
 
 def key_digest(secret: bytes, digest: bytes) -> bytes:
-    """Give a digest as the database has it; see tracker.keyed."""
+    """Return a digest as the database has it; see tracker.keyed."""
     return hashlib.sha256(secret + digest).digest()
 
 

@@ -120,7 +120,7 @@ class Changes:
             self.unlinked.append(path)
 
     def plan(self, environ: Mapping[str, str], scratch: Path) -> Settings:
-        """Give the settings as they will be.
+        """Return the settings as they will be.
 
         Args:
             environ: as `settings.read` takes it.

@@ -25,7 +25,7 @@ class Finding:
     mend: str = ""
 
     def __str__(self) -> str:
-        """Give it on one line."""
+        """Return it on one line."""
         return f"{self.text}: {self.mend}" if self.mend else self.text
 
 

@@ -19,7 +19,7 @@ _RESULTS = re.compile(r'/\^Authentication-Results.*"\?(.+)\(\[\^')
 
 
 def find_listeners(settings: Settings) -> list[MasterService]:
-    """Give the services that are the splitter's way in."""
+    """Return the services that are the splitter's way in."""
     return [s for s in settings.services if s.options.get("milter_macro_daemon_name") == SPLITTER]
 
 
@@ -69,12 +69,12 @@ class Host:
 
     @property
     def outside(self) -> bool:
-        """Tell whether the tracker's socket is outside the queue directory."""
+        """Whether the tracker's socket is outside the queue directory."""
         queue = self.settings.get_value("queue_directory").rstrip("/")
         return self.socket.kind == "unix" and not self.socket.path.startswith(f"{queue}/")
 
     def is_inside(self, service: MasterService) -> bool:
-        """Tell whether to a service the queue directory is the root; not if nothing is there."""
+        """Return whether to a service the queue directory is the root; not if nothing is there."""
         return milters.is_chrooted(service, self.settings) and not self.outside
 
     @property
@@ -84,7 +84,7 @@ class Host:
         return [s for s in self.settings.services if s.takes_mail and s not in own]
 
     def iter_places(self, name: str) -> Iterator[tuple[str, MasterService | None]]:
-        """Give main.cf and each service that has a parameter of its own, with how to name them."""
+        """Yield main.cf and each service that has a parameter of its own, with how to name them."""
         yield "main.cf", None
         for service in self.settings.services:
             if name in service.options:

@@ -26,7 +26,7 @@ class Milter:
 
     @property
     def lets_pass(self) -> bool:
-        """Tell whether it has an action of its own by which mail passes when it fails."""
+        """Whether it has an action of its own by which mail passes when it fails."""
         return self.action not in ("", *SAFE_ACTIONS)
 
 
@@ -43,14 +43,14 @@ def read_milters(value: str) -> list[Milter]:
 
 
 def is_chrooted(service: MasterService, settings: Settings) -> bool:
-    """Tell whether a service runs inside the queue directory (master(5))."""
+    """Return whether a service runs inside the queue directory (master(5))."""
     if service.chroot in ("y", "n"):
         return service.chroot == "y"
     return settings.get_value("compatibility_level").partition(".")[0] in ("", "0")
 
 
 def is_ours(address: str, socket: Socket, settings: Settings, *, inside: bool) -> bool:
-    """Tell whether a milter's address, as a service sees it, is the tracker's socket.
+    """Return whether a milter's address, as a service sees it, is the tracker's socket.
 
     Args:
         address: as Postfix has it.
@@ -82,7 +82,7 @@ def find_ours(
 
 
 def meets_tracker(service: MasterService, settings: Settings, socket: Socket) -> bool:
-    """Tell whether mail that comes in at a service meets the tracker.
+    """Return whether mail that comes in at a service meets the tracker.
 
     Args:
         service: it.

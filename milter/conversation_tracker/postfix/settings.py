@@ -49,17 +49,17 @@ class MasterService:
     line: str = ""
 
     def __str__(self) -> str:
-        """Give the name by which postconf knows it."""
+        """Return the name by which postconf knows it."""
         return f"{self.name}/{self.type}"
 
     @property
     def takes_mail(self) -> bool:
-        """Tell whether SMTP clients come in here."""
+        """Whether SMTP clients come in here."""
         return self.command == "smtpd" and self.type in ("inet", "pass")
 
     @property
     def loopback(self) -> bool:
-        """Tell whether it listens on a loopback address only, by its name."""
+        """Whether it listens on a loopback address only, by its name."""
         return self.name.startswith(("127.", "localhost:", "[::1]:"))
 
 
@@ -88,11 +88,11 @@ class Settings:
         return self.main.get(name, "")
 
     def entries(self, name: str, service: MasterService | None = None) -> list[str]:
-        """Give a parameter's value as a list."""
+        """Return a parameter's value as a list."""
         return split_entries(self.get_value(name, service))
 
     def join_list(self, name: str) -> str:
-        """Give a list as main.cf has it; a default that comes to nothing is empty."""
+        """Return a list as main.cf has it; a default that comes to nothing is empty."""
         there = name in self.named or self.get_value(name)
         return self.written.get(name, "") if there else ""
 
@@ -121,7 +121,7 @@ class Settings:
         return None
 
     def route(self, address: str) -> str | None:
-        """Give what transport_maps say of an address (transport(5)), or None."""
+        """Return what transport_maps say of an address (transport(5)), or None."""
         domain = address.rpartition("@")[2]
         among = self.entries("parent_domain_matches_subdomains")
         keys = [address, domain, *_make_keys(domain, "transport_maps" in among)[1:], "*"]
@@ -136,7 +136,7 @@ class Settings:
 
 
 def _make_keys(domain: str, parents: bool) -> list[str]:
-    """Give the keys under which a list or table may hold a domain, the domain first."""
+    """Return the keys under which a list or table may hold a domain, the domain first."""
     keys, rest = [domain], domain.partition(".")[2]
     while rest:
         keys += [rest] if parents else []

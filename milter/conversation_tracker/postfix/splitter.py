@@ -146,7 +146,7 @@ def _is_taken(host: Host) -> bool:
 
 
 def _is_occupied(host: Host) -> bool:
-    """Tell whether a stranger has the port: Postfix's master would end when it is reloaded.
+    """Return whether a stranger has the port: Postfix's master would end when it is reloaded.
 
     A listener that was taken out of master.cf may still run: Postfix itself is no stranger.
     """
@@ -177,7 +177,7 @@ def _find_listener_faults(host: Host, listener: MasterService) -> Iterator[str]:
 
 
 def _find_behind(host: Host, *, inside: bool) -> list[str]:
-    """Give the milters behind the tracker where mail comes in."""
+    """Return the milters behind the tracker where mail comes in."""
     usual = read_milters(host.settings.get_value(_MILTERS))
     place = find_ours(usual, host.socket, host.settings, inside=inside)
     return [m.address for m in usual[place + 1 :]] if place is not None else []
@@ -186,7 +186,7 @@ def _find_behind(host: Host, *, inside: bool) -> list[str]:
 def _compare(
     service: MasterService, settings: Settings, wanted: Mapping[str, str]
 ) -> Iterator[str]:
-    """Give what holds for a service instead of what is wanted."""
+    """Yield what holds for a service instead of what is wanted."""
     for name, value in wanted.items():
         now = settings.get_value(name, service)
         if name == "milter_default_action" and now in SAFE_ACTIONS:
@@ -212,7 +212,7 @@ def set_listener(host: Host, changes: Changes) -> None:
 
 
 def _list_signers(host: Host, changes: Changes) -> list[str]:
-    """Give what will be behind the tracker where mail comes in: copies need it as well."""
+    """Return what will be behind the tracker where mail comes in: copies need it as well."""
     planned = changes.main.get(_MILTERS, host.settings.get_value(_MILTERS))
     addresses = [m.address for m in read_milters(planned)]
     places = [
@@ -228,5 +228,5 @@ def unset_listener(host: Host, changes: Changes) -> None:
 
 
 def _choose_chroot(settings: Settings, program: str) -> str:
-    """Give the chroot field of the first service that runs a program: ours runs as that one."""
+    """Return the chroot field of the first service that runs a program: ours runs as that one."""
     return next((s.chroot for s in settings.services if s.command == program), "-")

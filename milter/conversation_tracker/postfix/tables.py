@@ -29,7 +29,7 @@ def write_routes(host: Host) -> str:
 
 
 def write_next_hop(host: Host) -> str:
-    """Give the listener's address as a transport takes it."""
+    """Return the listener's address as a transport takes it."""
     address, _, port = host.listener.rpartition(":")
     return f"[{address}]:{port}"
 

@@ -37,7 +37,7 @@ def _find_in_main(host: Host) -> Iterator[Finding]:
 
 
 def _find_unseen(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Give the parameters among `values` that keep mail from milters, and how."""
+    """Yield the parameters among `values` that keep mail from milters, and how."""
     if "no_milters" in split_entries(values.get("receive_override_options", "")):
         yield "receive_override_options", "has no_milters"
     for name in _UNSEEN:
@@ -59,7 +59,7 @@ def _find_at_service(host: Host, service: MasterService) -> Iterator[Finding]:
 
 
 def _find_own_settings(host: Host, service: MasterService) -> Iterator[tuple[str, str]]:
-    """Give what a service sets so that mail goes past the tracker, and what to do."""
+    """Yield what a service sets so that mail goes past the tracker, and what to do."""
     for name, trouble in _find_unseen(service.options):
         yield f"{name} {trouble}", "take it out"
     if "smtpd_milters" in service.options:

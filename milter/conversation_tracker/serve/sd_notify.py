@@ -24,7 +24,7 @@ def notify(state: str) -> None:
 
 
 def watchdog() -> float | None:
-    """Give the seconds after which a service that tells nothing is killed, None for never."""
+    """Return the seconds after which a service that tells nothing is killed, None for never."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     try:

@@ -43,13 +43,13 @@ class RehearsalResult:
 
 
 def describe_addresses(found: RehearsalResult) -> Iterator[str]:
-    """Go through the lines."""
+    """Yield the lines."""
     yield from _describe_hits(found)
     yield from _describe_positions(found)
 
 
 def _describe_hits(found: RehearsalResult) -> Iterator[str]:
-    """Tell where whose address was found, and what becomes of it there."""
+    """Return where whose address was found, and what becomes of it there."""
     idle = found.what in ("returned", "untouched") and found.reply is None
     for conversation in () if idle else found.known.values():
         scanner = copies.make_scanner(conversation, None, found.message.limits)
@@ -85,7 +85,7 @@ def _describe_positions(found: RehearsalResult) -> Iterator[str]:
 def _make_copy(
     found: RehearsalResult, conversation: Conversation, reader: Participant, scanner: Scanner
 ) -> tuple[View, Callable[..., Iterator[Edit]]]:
-    """Give one reader's view, and what makes their copy's edits with it on the second pass."""
+    """Return one reader's view, and what makes their copy's edits with it on the second pass."""
     author = conversation.find_owner(found.message.author) if found.message.author else None
     protected = author is None or author.role != "store"
     make = partial(copies.edit_content, found.message, scanner=scanner, protected=protected)
@@ -93,7 +93,7 @@ def _make_copy(
 
 
 def _find_leaks(found: RehearsalResult, conversation: Conversation, scanner: Scanner) -> set[Hit]:
-    """Give what is still shown by the copy that leaves, or by the one that must not."""
+    """Return what is still shown by the copy that leaves, or by the one that must not."""
     edits = found.edits
     reader = conversation.find_by_token(found.transaction.recipients[0].token or "")
     if found.reply == replies.CANNOT_MASK and reader is not None and reader.address is not None:

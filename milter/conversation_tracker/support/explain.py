@@ -122,7 +122,7 @@ class _RehearsalOutcome:
 def explain(
     conninfo: str, raw: bytes, envelope: Envelope, authserv_id: str = "", reader: str = ""
 ) -> Explanation:
-    """Tell what would happen to a message.
+    """Return what would happen to a message.
 
     Args:
         conninfo: a libpq URI or connection string; the role must be able to do what mail does.
@@ -340,7 +340,7 @@ def _describe_record(record: Record, conversation: Conversation) -> Iterator[str
 
 
 def _describe_standing(participant: Participant) -> str:
-    """Tell what somebody is in an order, and whether their soft alias resolves."""
+    """Return what somebody is in an order, and whether their soft alias resolves."""
     if participant.role == "return":
         return "a Reply-To address or return path"
     if not participant.introduced:

@@ -31,7 +31,7 @@ def read_address(text: str, what: str = "ADDRESS") -> Address:
 
 
 def mask(conninfo: str, store: str, number: str, given: str, role: str) -> str:
-    """Give the alias of an address in an order; order and alias are made at first sight.
+    """Return the alias of an address in an order; order and alias are made at first sight.
 
     Args:
         conninfo: a libpq URI or connection string.
@@ -47,7 +47,7 @@ def mask(conninfo: str, store: str, number: str, given: str, role: str) -> str:
 
 
 def unmask(conninfo: str, alias: str, reason: str, actor: str) -> str:
-    """Give the real address behind an alias, and have it noted who asked and why.
+    """Return the real address behind an alias, and have it noted who asked and why.
 
     Args:
         conninfo: a libpq URI or connection string.

@@ -25,7 +25,7 @@ _SKIN_TONES = range(0x1F3FB, 0x1F400)
 
 
 def clean(text: str) -> str:
-    """Give a text as one line of characters whose width is known.
+    """Return a text as one line of characters whose width is known.
 
     White space and line ends become single spaces; control and format characters, direction marks
     and piles of combining marks are left out; what is no assigned character is shown as U+FFFD.
@@ -56,7 +56,7 @@ def width(text: str) -> int:
 
 
 def cut(text: str, cells: int) -> str:
-    """Give a clean text that takes at most so many cells, with an ellipsis where it was cut."""
+    """Return a clean text that takes at most so many cells, with an ellipsis where it was cut."""
     if width(text) <= cells:
         return text
     kept: list[str] = []

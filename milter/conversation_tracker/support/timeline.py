@@ -83,7 +83,7 @@ class TimelineEntry:
 
     @property
     def worst(self) -> TimelineDelivery | None:
-        """Give the delivery that went worst."""
+        """Return the delivery that went worst."""
         found = sorted(self.deliveries, key=lambda each: _WORST_FIRST.index(each.state))
         return found[0] if found else None
 
@@ -100,7 +100,7 @@ class TimelineEntry:
 
     @property
     def recipients(self) -> str:
-        """Give the recipients' roles, each with how many there are if more than one."""
+        """Return the recipients' roles, each with how many there are if more than one."""
         roles = [delivery.role for delivery in self.deliveries]
         counted = {role: roles.count(role) for role in roles}
         return ", ".join(r if count == 1 else f"{count} {r}s" for r, count in counted.items())
@@ -150,7 +150,7 @@ def _read_entry(row: Sequence[Any], recipients: Sequence[Sequence[str]]) -> Time
 
 
 def read_text(connection: Connection, entry: TimelineEntry) -> str:
-    """Give the readable text of a recorded message; "" if it has none, or is gone by now."""
+    """Return the readable text of a recorded message; "" if it has none, or is gone by now."""
     raw = b"" if entry.id is None else timelines.fetch_raw(connection, entry.id, entry.at)
     headers, body = message.parse(raw)
     content = [(h.name, h.value) for h in headers if h.key.startswith(b"content-")]

@@ -39,7 +39,7 @@ class FollowState:
 
 
 def find_place(environ: Mapping[str, str]) -> Path:
-    """Give the file's place: in the directory that systemd made for it, if it did."""
+    """Return the file's place: in the directory that systemd made for it, if it did."""
     directory = environ.get("STATE_DIRECTORY", "").partition(":")[0]
     return Path(directory or DIRECTORY) / "follow"
 

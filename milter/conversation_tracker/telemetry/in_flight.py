@@ -131,7 +131,7 @@ class InFlight:
         return found
 
     def count_beats(self, row: int) -> int:
-        """Tell how often the process of a row has shown that it runs; 0 where it never does."""
+        """Return how often the process of a row has shown that it runs; 0 where it never does."""
         [beats] = _BEAT.unpack_from(self._memory, row * _ROW + _BEAT_AT)
         return int(beats)
 

@@ -41,11 +41,11 @@ class Delta:
         object.__setattr__(self, "_ends", tuple(accumulate(map(_size_of, self.pieces))))
 
     def __len__(self) -> int:
-        """Tell how many octets it stands for."""
+        """Return how many octets it stands for."""
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: slice, /) -> bytes:
-        """Give a slice, whose step is 1."""
+        """Return a slice, whose step is 1."""
         start, end, _ = index.indices(len(self))
         return b"".join(self._slices(start, end))
 
@@ -102,7 +102,7 @@ def _size_of(piece: Span | bytes) -> int:
 
 
 def _count_same(base: Slices, place: int, new: Slices, at: int) -> int:
-    """Tell how many octets are the same from two places on."""
+    """Return how many octets are the same from two places on."""
     begun = at
     while True:
         one, other = base[place : place + _WINDOW], new[at : at + _WINDOW]
@@ -113,7 +113,7 @@ def _count_same(base: Slices, place: int, new: Slices, at: int) -> int:
 
 
 def _count_common(one: bytes, other: bytes) -> int:
-    """Tell how many octets two pieces begin with alike."""
+    """Return how many octets two pieces begin with alike."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2

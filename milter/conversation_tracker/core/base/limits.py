@@ -42,7 +42,7 @@ def no_limit() -> None:
 
 
 def check_each(items: Iterable[T], check: Callable[[], None]) -> Iterable[T]:
-    """Go through items and ask for the time at every so many of them.
+    """Yield items and ask for the time at every so many of them.
 
     Args:
         items: what is gone through.

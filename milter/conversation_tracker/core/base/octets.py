@@ -31,7 +31,7 @@ class Octets(Slices, Protocol):
         end: SupportsIndex | None = ...,
         /,
     ) -> bool:
-        """Tell whether octets begin here."""
+        """Return whether octets begin here."""
 
     def endswith(
         self,
@@ -40,7 +40,7 @@ class Octets(Slices, Protocol):
         end: SupportsIndex | None = ...,
         /,
     ) -> bool:
-        """Tell whether octets end here."""
+        """Return whether octets end here."""
 
 
 def iter_windows(data: Slices, start: int, end: int, size: int = LARGE) -> Iterable[bytes]:

@@ -41,7 +41,7 @@ class Hard:
     domain: str
 
     def __str__(self) -> str:
-        """Give the alias as an address."""
+        """Return the alias as an address."""
         return f"{self.token}@{self.domain}"
 
 
@@ -54,7 +54,7 @@ class Soft:
     domain: str
 
     def __str__(self) -> str:
-        """Give the alias as an address."""
+        """Return the alias as an address."""
         return f"{self.key}-{self.ref}b.{self.domain}"
 
 
@@ -66,7 +66,7 @@ class Bounce:
     domain: str
 
     def __str__(self) -> str:
-        """Give the bounce address as an address."""
+        """Return the bounce address as an address."""
         return f"bounce-{self.token}@{self.domain}"
 
 

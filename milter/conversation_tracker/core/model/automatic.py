@@ -121,7 +121,7 @@ def _starts_with(message: Message, name: bytes, value: bytes) -> bool:
 
 
 def _read_values(message: Message, names: tuple[bytes, ...]) -> list[bytes]:
-    """Give the values of some headers, in lower case, without parameters and comments behind."""
+    """Return the values of some headers, in lower case, without parameters and comments behind."""
     if message.lacks(names):  # as most do
         return []
     found = [(name, value) for name in names for value in message.values(name)]

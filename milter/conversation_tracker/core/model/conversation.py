@@ -87,7 +87,7 @@ class Participant:
 
     @property
     def is_guest(self) -> bool:
-        """Tell whether this is a guest that can be reached."""
+        """Whether this is a guest that can be reached."""
         return not self.introduced and self.role != "return" and self.address is not None
 
 
@@ -199,36 +199,36 @@ class Conversation:
         return next((p for p in (*self.participants, *self.apart) if p.token == token), None)
 
     def has_role(self, role: Role) -> bool:
-        """Tell whether somebody with this role can still be reached."""
+        """Return whether somebody with this role can still be reached."""
         return any(p.role == role and p.address is not None for p in self.participants)
 
     def role(self, participant: Participant) -> Role:
-        """Give a participant's role: a return address has that of whoever's it is."""
+        """Return a participant's role: a return address has that of whoever's it is."""
         if participant.role != "return":
             return participant.role
         owner = self.find_by_token(participant.owner) if participant.owner else None
         return "partner" if owner is None or owner.role == "return" else owner.role
 
     def alias(self, participant: Participant) -> str:
-        """Give a participant's alias in the form the store wants today."""
+        """Return a participant's alias in the form the store wants today."""
         kind = self.store.issuer_mask if participant.role == "store" else self.store.mask
         softly = participant.introduced and participant.token not in self.hard_only
         carried = self.soft(participant) if kind == "soft" and softly else None
         return carried or self.hard(participant)
 
     def hard(self, participant: Participant) -> str:
-        """Give a participant's hard alias, the only form that is ever recorded."""
+        """Return a participant's hard alias, the only form that is ever recorded."""
         return f"{participant.token}@{self.order.alias_domain}"
 
     def soft(self, participant: Participant) -> str | None:
-        """Give a participant's soft alias, or None where the address cannot be carried."""
+        """Return a participant's soft alias, or None where the address cannot be carried."""
         if participant.address is None or participant.role == "return":
             return None
         carried = encode_soft(participant.address, self.order.ref, self.order.alias_domain)
         return str(carried) if carried else None
 
     def bounce(self, token: str) -> str:
-        """Give the bounce address with this token."""
+        """Return the bounce address with this token."""
         return str(Bounce(token, self.order.alias_domain))
 
     def join(
@@ -355,12 +355,12 @@ class Conversation:
 
     @property
     def is_full(self) -> bool:
-        """Tell whether no more guests join by being named."""
+        """Whether no more guests join by being named."""
         return sum(p.is_guest for p in self.participants) >= self.store.guest_limit
 
     @property
     def new_participants(self) -> tuple[Participant, ...]:
-        """Give those the database does not know yet, or knows otherwise."""
+        """Return those the database does not know yet, or knows otherwise."""
         return tuple(p for p in self.participants if not p.recorded)
 
 

@@ -72,7 +72,7 @@ class Recipient:
 
     @property
     def is_outsider(self) -> bool:
-        """Tell whether it is a plain address, neither alias nor bounce address nor postmaster."""
+        """Whether it is a plain address, neither alias nor bounce address nor postmaster."""
         return self.token is None and self.bounce is None and not self.postmaster
 
 
@@ -135,7 +135,7 @@ class Message:
         return (h.value for h in self.headers if h.key == name)
 
     def first(self, name: bytes) -> bytes | None:
-        """Give the first field of a name, given in lower case, or None."""
+        """Return the first field of a name, given in lower case, or None."""
         return self._first.get(name)
 
     def lacks(self, names: Iterable[bytes]) -> bool:
@@ -144,7 +144,7 @@ class Message:
 
     @property
     def author(self) -> Address | None:
-        """Give who wrote it: the first address of From, else of Sender, else the envelope's.
+        """Return who wrote it: the first address of From, else of Sender, else the envelope's.
 
         RFC 5322 section 3.6.2. What is no address there is passed over: no copy shows it.
         """
@@ -177,7 +177,7 @@ class Message:
 
     @property
     def is_brief(self) -> bool:
-        """Tell whether nothing but its client tells it from another one with the same text.
+        """Whether nothing but its client tells it from another one with the same text.
 
         It has no Message-ID of its own and came straight from who wrote it; what is the same again
         is a retry for a short while only. The splitter's copies are known by the first pass.
@@ -188,7 +188,7 @@ class Message:
 
     @property
     def _has_postfix_id(self) -> bool:
-        """Tell whether Postfix itself gave it the Message-ID it has, and with it the Date."""
+        """Whether Postfix itself gave it the Message-ID it has, and with it the Date."""
         queue_id = self.arrival.queue_id.encode("utf-8")
         identifier = self.first(b"message-id")
         return bool(queue_id) and identifier is not None and queue_id in identifier
@@ -224,7 +224,7 @@ class Message:
 
     @property
     def size(self) -> int:
-        """Give the size in octets, headers and body."""
+        """Return the size in octets, headers and body."""
         return sum(len(h.name) + len(h.value) + 4 for h in self.headers) + 2 + len(self.body)
 
 

@@ -59,23 +59,23 @@ class PartCache:
     _quiet: dict[Hashable, CleanParts] = field(default_factory=dict)
 
     def structure(self, read: Callable[[], Structure]) -> Structure:
-        """Give the message's structure, which is read once: its parts keep their identity."""
+        """Return the message's structure, which is read once: its parts keep their identity."""
         if self._structure is None:
             self._structure = read()
         return cast(Structure, self._structure)
 
     def identifiers(self, read: Callable[[], list[str]]) -> list[str]:
-        """Give the identifiers in the message's invitations, which are looked for once."""
+        """Return the identifiers in the message's invitations, which are looked for once."""
         if self._identifiers is None:
             self._identifiers = read()
         return self._identifiers
 
     def author(self, find: Callable[[], Author]) -> Author:
-        """Give the message's author, who is looked for once: From may be long."""
+        """Return the message's author, who is looked for once: From may be long."""
         if self._author is None:
             self._author = (find(),)
         return cast(Author, self._author[0])
 
     def clean_parts(self, people: Hashable) -> CleanParts:
-        """Give which parts name none of these people, as far as it is known."""
+        """Return which parts name none of these people, as far as it is known."""
         return self._quiet.setdefault(people, CleanParts())

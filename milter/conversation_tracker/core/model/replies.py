@@ -24,11 +24,11 @@ class Reply:
 
     @property
     def is_temporary(self) -> bool:
-        """Tell whether the client should try again."""
+        """Whether the client should try again."""
         return self.code.startswith("4")
 
     def __str__(self) -> str:
-        """Give the reply as the client sees it."""
+        """Return the reply as the client sees it."""
         return f"{self.code} {self.status} {self.text}"
 
 

@@ -10,7 +10,7 @@ _GMAIL = ("gmail.com", "googlemail.com")
 
 
 def base_identity(address: Address) -> str:
-    """Give the identity of the mailbox that an address most likely is of.
+    """Return the identity of the mailbox that an address most likely is of.
 
     Args:
         address: any address.
@@ -41,5 +41,5 @@ def mailbox_identity(address: Address) -> str:
 
 
 def is_single_label(address: Address) -> bool:
-    """Tell whether a domain is a single label: no mail goes there from another host."""
+    """Return whether a domain is a single label: no mail goes there from another host."""
     return "." not in address.domain and not address.domain.startswith("[")

@@ -72,7 +72,7 @@ class Mark:
 
 
 def mark(delivery: Delivery, report: Report) -> Mark | None:
-    """Tell how a report marks its delivery.
+    """Return how a report marks its delivery.
 
     Args:
         delivery: the delivery it is about.
@@ -89,7 +89,7 @@ def mark(delivery: Delivery, report: Report) -> Mark | None:
 
 
 def is_forwarded(report: Report) -> bool:
-    """Tell whether what came to a bounce address is mail for the sender rather than a report."""
+    """Return whether what came to a bounce address is mail for the sender rather than a report."""
     return report.kind in ("automatic", "receipt", "other")
 
 
@@ -147,7 +147,7 @@ def _replace_message(message: Message, own: notice.Notice, to: Participant) -> I
 
 
 def redact_reason(delivery: Delivery, status: str, said: str) -> tuple[str, str]:
-    """Give a status and the remote's words, in which nobody and no host is named.
+    """Return a status and the remote's words, in which nobody and no host is named.
 
     Args:
         delivery: the delivery it is about.

@@ -202,7 +202,7 @@ def _drop_imprecise_code(status: str) -> str:
 
 
 def _simplify(text: str) -> str:
-    """Give text in lower case on one line, with ASCII apostrophes."""
+    """Return text in lower case on one line, with ASCII apostrophes."""
     return " ".join(text.lower().replace("\u2019", "'").split())
 
 
@@ -233,7 +233,7 @@ def _find_diagnostic(shown: str) -> str:
 
 
 def _take_paragraph(shown: str, start: int) -> str:
-    """Give the text from `start` to the end of its paragraph, or where another matter begins."""
+    """Return the text from `start` to the end of its paragraph, or where another matter begins."""
     lines = shown[start : start + 2_000].split("\n")
     end = next((i for i, line in enumerate(lines) if i and _LAST.match(line)), len(lines))
     return "" if _LAST.match(lines[0]) else " ".join(lines[:end])

@@ -136,7 +136,7 @@ def one_line(text: str, limit: int = MAX_DIAGNOSTIC) -> str:
 
 
 def distinct(addresses: Iterable[Address]) -> tuple[Address, ...]:
-    """Give the first of the addresses, each once."""
+    """Return the first of the addresses, each once."""
     found: dict[str, Address] = {}
     for address in addresses:
         found.setdefault(address.key, address)

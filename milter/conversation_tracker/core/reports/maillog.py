@@ -137,12 +137,12 @@ def parse_line(
 
 
 def is_news(known: str, state: str) -> bool:
-    """Tell whether a delivery in the state `known` can still come into another one by the log."""
+    """Return whether a delivery in the state `known` can still come into another one by the log."""
     return _RANK.get(known, 0) < _RANK.get(state, 0)
 
 
 def mark(delivery: Delivery, sent: LogLine) -> Mark | None:
-    """Tell how a line of the log marks its delivery.
+    """Return how a line of the log marks its delivery.
 
     Args:
         delivery: the delivery with the line's queue id.
@@ -161,7 +161,7 @@ def mark(delivery: Delivery, sent: LogLine) -> Mark | None:
 
 
 def _is_recipient(delivery: Delivery, to: Iterable[str]) -> bool:
-    """Tell whether one of these is the recipient of a delivery; yes where that is not known."""
+    """Return whether one of these is the recipient of a delivery; yes where that is not known."""
     recipient = delivery.conversation.find_by_token(delivery.recipient)
     if recipient is None or recipient.address is None:
         return True

@@ -53,12 +53,12 @@ _WORDS = frozenset(
 
 
 def clean_status(status: str) -> str:
-    """Give an enhanced status code (RFC 3463) as it is, and "" for what is none."""
+    """Return an enhanced status code (RFC 3463) as it is, and "" for what is none."""
     return status if _CODE.fullmatch(status) else ""
 
 
 def redact(conversation: Conversation, said: str) -> str:
-    """Give the remote's words without anybody's name.
+    """Return the remote's words without anybody's name.
 
     Args:
         conversation: the order they are about.
@@ -101,7 +101,7 @@ def redact_names(text: str, locals: Iterable[str]) -> str:
 
 
 def _forms(local: str) -> Iterator[str]:
-    """Give what a local part is known by: with its tag and without, dots left out."""
+    """Yield what a local part is known by: with its tag and without, dots left out."""
     for form in (local, local.partition("+")[0]):
         if plain := _plain(form):
             yield plain
@@ -124,7 +124,7 @@ def _replace_names(atoms: Sequence[str], forms: set[str], longest: int) -> Itera
 
 
 def _find_end(plain: Sequence[str], at: int, forms: set[str], longest: int) -> int:
-    """Tell where the longest local part that begins at an atom ends; 0 if none does."""
+    """Return where the longest local part that begins at an atom ends; 0 if none does."""
     key, end = "", 0
     for place in range(at, min(len(plain), at + 2 * longest)):
         key += plain[place]
@@ -136,7 +136,7 @@ def _find_end(plain: Sequence[str], at: int, forms: set[str], longest: int) -> i
 
 
 def _is_telling(key: str) -> bool:
-    """Tell whether a local part can be told from the words that every remote uses."""
+    """Return whether a local part can be told from the words that every remote uses."""
     return len(key) > (3 if key.isdecimal() else 2) and key not in _WORDS
 
 

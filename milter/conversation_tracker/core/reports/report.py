@@ -134,7 +134,7 @@ class _Letter:
         self.by_system = message.null or not self.by_person
 
     def _returned_by_nobody(self, author: str) -> bool:
-        """Tell whether mail came back from an address that takes no answers, and says so.
+        """Return whether mail came back from an address that takes no answers, and says so.
 
         Robots that confirm what they got write from such addresses, and return it, too.
         """
@@ -146,11 +146,11 @@ class _Letter:
 
     @cached_property
     def returned(self) -> bool:
-        """Tell whether it holds another message, or its header, in a part of its own."""
+        """Whether it holds another message, or its header, in a part of its own."""
         return any(part.type.startswith(_COPIES) for part, _ in self.parts)
 
     def has(self, names: tuple[str, ...]) -> bool:
-        """Tell whether it is a report of a type (RFC 6522 section 3)."""
+        """Return whether it is a report of a type (RFC 6522 section 3)."""
         types = {f"message/{name}" for name in names}
         return any(
             part.type in types
@@ -171,18 +171,18 @@ class _Letter:
 
     @cached_property
     def is_automatic(self) -> bool:
-        """Tell whether it says, or its sender does, that no person wrote it (RFC 3834)."""
+        """Whether it says, or its sender does, that no person wrote it (RFC 3834)."""
         return self.message.null or self.has_mark or automatic.is_generated(self.message)
 
     @cached_property
     def has_mark(self) -> bool:
-        """Tell whether it bears a mark that only automatic answers bear."""
+        """Whether it bears a mark that only automatic answers bear."""
         old = automatic.is_bulk(self.message) and _AWAY.match(self.subject) is not None
         return old or automatic.is_marked_answer(self.message)
 
     @property
     def is_away(self) -> bool:
-        """Tell whether it is an automatic answer, whatever words are in it."""
+        """Whether it is an automatic answer, whatever words are in it."""
         if self.is_automatic and _AWAY.match(self.subject):
             return True
         return (
@@ -191,7 +191,7 @@ class _Letter:
 
     @cached_property
     def text(self) -> str:
-        """Give its own readable text, not that of a message it returns."""
+        """Return its own readable text, not that of a message it returns."""
         own = [
             part
             for part, _ in self.parts
@@ -210,7 +210,7 @@ class _Letter:
 
 
 def _decode_content(part: Part, body: Octets, limit: int) -> bytes:
-    """Give a part's content, without transfer encoding, at most `limit` octets of it."""
+    """Return a part's content, without transfer encoding, at most `limit` octets of it."""
     start, end = part.content
     # Both encodings make text longer, but not more than threefold.
     raw = body[start : min(end, start + 3 * limit)]
@@ -218,7 +218,7 @@ def _decode_content(part: Part, body: Octets, limit: int) -> bytes:
 
 
 def _iter_outside(part: Part, reported: bool = False) -> Iterator[tuple[Part, bool]]:
-    """Go through the parts that hold no others, and messages; with each: is it in a report?"""
+    """Yield the parts that hold no others, and messages; with each: is it in a report?"""
     reported = reported or part.type == "multipart/report"
     if part.children and not part.is_message:
         for child in part.children:
@@ -300,7 +300,7 @@ def _unwrap(letter: _Letter) -> Report | None:
 
 
 def _iter_inside(part: Part, body: Octets) -> Iterator[tuple[Part, Octets]]:
-    """Go through all parts, also those of attached messages, with the body that holds each."""
+    """Yield all parts, also those of attached messages, with the body that holds each."""
     for inner in part.walk():
         yield inner, body
         if inner.embedded is not None:

@@ -28,7 +28,7 @@ _NAMES = ("header.d", "header.i", "header.from", "smtp.mailfrom")
 
 
 def find_verdict(message: Message, authserv_id: str) -> Verdict:
-    """Tell what is known of a message's author.
+    """Return what is known of a message's author.
 
     Args:
         message: the message.
@@ -74,7 +74,7 @@ def bears_our_signature(message: Message, authserv_id: str, alias_domains: Colle
 def _find_passes(
     message: Message, authserv_id: str, methods: Collection[str] = _METHOD_NAMES
 ) -> Iterator[str]:
-    """Go through the domains that one of some methods passed for."""
+    """Yield the domains that one of some methods passed for."""
     found = []
     for value in message.values(b"authentication-results"):
         message.limits.check()
@@ -86,7 +86,7 @@ def _find_passes(
 
 
 def _is_harmless(message: Message) -> bool:
-    """Tell whether nothing that verifiers repeat could pass for a result."""
+    """Return whether nothing that verifiers repeat could pass for a result."""
     sender = message.sender
     return (
         _HELO.fullmatch(message.arrival.helo) is not None
@@ -97,7 +97,7 @@ def _is_harmless(message: Message) -> bool:
 
 
 def _is_plain_author(value: bytes, check: Callable[[], None]) -> bool:
-    """Tell whether From can be read, and holds no result, be it in a name or in a comment."""
+    """Return whether From can be read, and holds no result, be it in a name or in a comment."""
     low = value.lower()
     if b"=" in low and b"pass" in low and any(method in low for method in _METHODS):
         return False
@@ -105,7 +105,7 @@ def _is_plain_author(value: bytes, check: Callable[[], None]) -> bool:
 
 
 def _find_domain(result: Result) -> str | None:
-    """Give the domain that a result speaks for, None where it speaks for none."""
+    """Return the domain that a result speaks for, None where it speaks for none."""
     if result.repeated or not all(
         _is_plain(result.properties[name]) for name in _NAMES if name in result.properties
     ):
@@ -139,6 +139,6 @@ def _is_within(domain: str, other: str) -> bool:
 
 
 def _is_aligned(domain: str, wanted: str) -> bool:
-    """Tell whether one domain is, or is above or below, the other, and no top level domain."""
+    """Return whether one domain is, or is above or below, the other, and no top level domain."""
     shorter, longer = sorted((domain, wanted), key=len)
     return domain == wanted or ("." in shorter and longer.endswith("." + shorter))

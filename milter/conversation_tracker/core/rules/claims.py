@@ -18,7 +18,7 @@ _BELIEVED = ("trusted", "verified")
 def find_false_store_authors(
     message: Message, conversation: Conversation, found: Verdict
 ) -> list[Address]:
-    """Give the authors who claim to be the store and are not.
+    """Return the authors who claim to be the store and are not.
 
     Args:
         message: the message.
@@ -32,7 +32,7 @@ def find_false_store_authors(
 
 
 def has_false_claim(message: Message, conversation: Conversation, found: Verdict) -> bool:
-    """Tell whether a message claims to be somebody's who takes part, or the store's, and is not.
+    """Return whether a message claims to be somebody's who takes part, or the store's, and is not.
 
     Args:
         message: the message.
@@ -45,7 +45,7 @@ def has_false_claim(message: Message, conversation: Conversation, found: Verdict
 
 
 def is_unwelcome(message: Message, conversation: Conversation, found: Verdict) -> bool:
-    """Tell whether the store refuses a message for whom it is from, by what its row says.
+    """Return whether the store refuses a message for whom it is from, by what its row says.
 
     Arguments as for `has_false_claim`. Guests are unknown, and every author must be known.
     """

@@ -88,7 +88,7 @@ def gather(
 
 
 def find_mentions(message: Message, conversation: Conversation) -> Iterator[str]:
-    """Go through whom a message names that the database may know and did not give.
+    """Yield whom a message names that the database may know and did not give.
 
     Args:
         message: the message.
@@ -111,7 +111,7 @@ def find_mentions(message: Message, conversation: Conversation) -> Iterator[str]
 
 
 def _find_addresses(message: Message, *, everywhere: bool) -> Iterator[Address]:
-    """Go through the addresses in address headers, or, of so many at most, everywhere.
+    """Yield the addresses in address headers, or, of so many at most, everywhere.
 
     Of an order's guests the newest are read with it. Only where there may be more, a text may name
     one who is masked in it and was not read.
@@ -143,14 +143,14 @@ def _find_addresses(message: Message, *, everywhere: bool) -> Iterator[Address]:
 
 
 def _may_hold_address(value: bytes) -> bool:
-    """Tell cheaply whether an address may stand in a header's value."""
+    """Return, cheaply, whether an address may stand in a header's value."""
     return b"@" in value or b"=?" in value or b"%40" in value
 
 
 def _is_introducing(
     message: Message, conversation: Conversation, found: Verdict, *, ours: bool
 ) -> bool:
-    """Tell whether whom the author names is introduced.
+    """Return whether whom the author names is introduced.
 
     The splitter's copies say nothing that the first pass did not hear.
     """
@@ -206,7 +206,7 @@ def _is_nobody_yet(address: Address, conversation: Conversation) -> bool:
 def _find_people(
     message: Message, alias_domains: Collection[str]
 ) -> Iterator[tuple[Address, bool]]:
-    """Go through whom a message names, and whether they must not be left out: an organiser."""
+    """Yield whom a message names, and whether they must not be left out: an organiser."""
     invited = list(invitation.find_people(read_structure(message), message.body, message.limits))
     organizers = {person.address.key for person in invited if person.organizer}
     met: set[str] = set()

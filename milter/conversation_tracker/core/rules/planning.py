@@ -48,7 +48,7 @@ class UnusableNumber(ValueError):
 
 
 def find_refusal(message: Message, alias_domains: Collection[str]) -> replies.Reply | None:
-    """Tell whether a message must not pass, whoever it is for.
+    """Return whether a message must not pass, whoever it is for.
 
     A From in an alias domain is never a participant: the signer behind us signs what carries it,
     so it is only ever ours. With our hop header it came back, without it is forged.
@@ -81,7 +81,7 @@ def find_refusal(message: Message, alias_domains: Collection[str]) -> replies.Re
 
 
 def find_own_store(message: Message, stores: Mapping[str, Store]) -> Store | None:
-    """Tell whose own mail a message is.
+    """Return whose own mail a message is.
 
     Args:
         message: the message.
@@ -315,7 +315,7 @@ def _rehearse(
 
 
 def _is_protected(case: _Case, conversation: Conversation) -> bool:
-    """Tell whether the author is a person to protect; who only claims to be the store is one."""
+    """Return whether the author is a person to protect; who only claims to be the store is one."""
     author = _find_author(case.message, conversation)
     return author.role != "store" or author.token in conversation.hard_only
 
@@ -350,7 +350,7 @@ def _make_record(
 def _find_recipients(
     message: Message, conversation: Conversation, *, outsiders: bool
 ) -> list[Participant]:
-    """Give the participants of one conversation that a message goes to, each once."""
+    """Return the participants of one conversation that a message goes to, each once."""
     found: dict[str, Participant] = {}
     for recipient in message.recipients:
         participant = None

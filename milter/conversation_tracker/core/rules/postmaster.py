@@ -20,7 +20,7 @@ _NAMES = frozenset({"postmaster", "abuse"})
 
 
 def is_postmaster(address: Address, alias_domains: Collection[str]) -> bool:
-    """Tell whether an address is the postmaster's of an alias domain, in any letter case.
+    """Return whether an address is the postmaster's of an alias domain, in any letter case.
 
     Only the domain itself has one: what lies below it are soft aliases.
 
@@ -32,7 +32,7 @@ def is_postmaster(address: Address, alias_domains: Collection[str]) -> bool:
 
 
 def is_unreachable(postmaster: str, alias_domains: Collection[str]) -> bool:
-    """Tell whether mail to who is to read it would come back to the tracker.
+    """Return whether mail to who is to read it would come back to the tracker.
 
     Args:
         postmaster: their address, or HERE.
@@ -42,7 +42,7 @@ def is_unreachable(postmaster: str, alias_domains: Collection[str]) -> bool:
 
 
 def goes_to_postmasters(recipients: Collection[Recipient]) -> bool:
-    """Tell whether a message goes to nobody but postmasters."""
+    """Return whether a message goes to nobody but postmasters."""
     return bool(recipients) and all(each.postmaster for each in recipients)
 
 

@@ -34,7 +34,7 @@ def make_address(domain: str, now: float, secret: bytes) -> str:
 
 
 def is_probe(address: Address, now: float, secret: bytes) -> bool:
-    """Tell whether an address is a probe's, and fresh.
+    """Return whether an address is a probe's, and fresh.
 
     Args:
         address: it, of an alias domain.
@@ -50,7 +50,7 @@ def is_probe(address: Address, now: float, secret: bytes) -> bool:
 
 
 def answer(message: Message, authserv_id: str) -> Reply:
-    """Tell what would be believed of a message's author, had it come from outside.
+    """Return what would be believed of a message's author, had it come from outside.
 
     Args:
         message: the message.
@@ -67,7 +67,7 @@ def answer(message: Message, authserv_id: str) -> Reply:
 
 
 def is_local(client: str, server: str) -> bool:
-    """Tell whether a client is on this host.
+    """Return whether a client is on this host.
 
     Args:
         client: its address, as Postfix writes it.

@@ -63,7 +63,7 @@ def make_record(
     *,
     own: bool = False,
 ) -> Record:
-    """Give what is recorded of a message in one conversation.
+    """Return what is recorded of a message in one conversation.
 
     Args:
         message: the message.
@@ -115,14 +115,14 @@ def make_record(
 
 
 def _identifiers(message: Message, conversation: Conversation) -> tuple[MappedId, ...]:
-    """Give the identifiers to map back: of the message, and of invitations in it."""
+    """Return the identifiers to map back: of the message, and of invitations in it."""
     invited = calendar_ids.map_ids(message, read_structure(message), conversation)
     found = {each.ours: each for each in (*map_ids(message, conversation), *invited)}
     return tuple(found.values())
 
 
 def _make_notes(message: Message, shown: Message, view: View, kept: Octets) -> tuple[str, ...]:
-    """Tell what holds an address and is no text, which signatures go, how many are left out.
+    """Return what holds an address and is no text, which signatures go, how many are left out.
 
     Where the message was taken out of its signature, its own parts are told behind that.
     """
@@ -150,7 +150,7 @@ def make_refusal(
     reply: Reply,
     authserv_id: str = "",
 ) -> Refusal:
-    """Give what is recorded of a message that was refused.
+    """Return what is recorded of a message that was refused.
 
     Args:
         message: the message.
@@ -255,7 +255,7 @@ def _mask_texts(view: View, message: Message, scanner: Scanner) -> list[str]:
 
 
 def _blank_leaks(texts: Sequence[str], scanner: Scanner) -> list[str]:
-    """Give texts, but each that still shows an address without any."""
+    """Return texts, but each that still shows an address without any."""
     fields = [Header(b"", text.encode("utf-8", "replace")) for text in texts]
     if not scanner.scan(fields, b""):
         return list(texts)
@@ -291,7 +291,7 @@ def _choose_direction(
 
 
 def _list_named(message: Message, conversation: Conversation) -> Iterator[Participant]:
-    """Go through the participants in To and Cc, be it by address or by alias."""
+    """Yield the participants in To and Cc, be it by address or by alias."""
     for value in chain(message.values(b"to"), message.values(b"cc")):
         for mailbox in find_mailboxes(value, message.limits.check):
             if mailbox.address is not None:

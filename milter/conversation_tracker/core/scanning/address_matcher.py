@@ -79,18 +79,18 @@ class AddressMatcher:
             self._lengths = sorted({len(name) for name in self._domains.keys() - alone.keys()})
 
     def __bool__(self) -> bool:
-        """Tell whether there is anybody to look for."""
+        """Return whether there is anybody to look for."""
         return bool(self._domains)
 
     @cached_property
     def pointers(self) -> tuple[str, ...]:
-        """Give what to look for inside base64 and hexadecimal digits, in lower case."""
+        """Return what to look for inside base64 and hexadecimal digits, in lower case."""
         found = (find_pointers(name, people.locals) for name, people in self._domains.items())
         return tuple({word for words in found for word in words})
 
     @cached_property
     def labels(self) -> dict[str, tuple[str, ...]]:
-        """Give the domains that have several labels, by the first of these."""
+        """Return the domains that have several labels, by the first of these."""
         found: dict[str, tuple[str, ...]] = {}
         for name in self._domains:
             label, dot, _ = name.partition(".")
@@ -100,27 +100,27 @@ class AddressMatcher:
 
     @cached_property
     def dotted(self) -> frozenset[str]:
-        """Give the domains at which a local part has a dot."""
+        """Return the domains at which a local part has a dot."""
         return frozenset(
             name for name, people in self._domains.items() if any("." in e for e in people.locals)
         )
 
     @cached_property
     def endings(self) -> frozenset[str]:
-        """Give the last words of the local parts, with their tags and without."""
+        """Return the last words of the local parts, with their tags and without."""
         known = [key.rpartition(_AT)[0] for key in self._forbidden]
         untagged = [local.partition("+")[0] for local in known]
         words = (_WORDS.findall(local) for local in (*known, *untagged))
         return frozenset(found[-1] for found in words if found)
 
     def owner(self, local: str, domain: str) -> str | None:
-        """Give the token of whose address this is, given in lower case; None if nobody's."""
+        """Return the token of whose address this is, given in lower case; None if nobody's."""
         people = self._domains.get(domain)
         return people.owner(local) if people is not None else None
 
     @cached_property
     def for_binary(self) -> "AddressMatcher":
-        """Give who looks at octets that are no text, where short addresses stand by chance."""
+        """Return who looks at octets that are no text, where short addresses stand by chance."""
         if all(map(is_long_enough, self._forbidden)):
             return self
         return AddressMatcher(
@@ -129,17 +129,17 @@ class AddressMatcher:
 
     @cached_property
     def for_short(self) -> "AddressMatcher":
-        """Give who looks for those addresses alone that `for_binary` passes over."""
+        """Return who looks for those addresses alone that `for_binary` passes over."""
         return AddressMatcher(
             {key: token for key, token in self._forbidden.items() if not is_long_enough(key)}
         )
 
     def has_domain(self, low: str) -> bool:
-        """Tell whether one of the domains stands in a lower-case text, whoever is there."""
+        """Return whether one of the domains stands in a lower-case text, whoever is there."""
         return any(name in low for name in self._domains)
 
     def find(self, low: str) -> Iterator[str]:
-        """Go through the tokens of those whose address stands in a lower-case text."""
+        """Yield the tokens of those whose address stands in a lower-case text."""
         for name, people in self._alone.items():
             at = low.find(name)
             while at >= 0:
@@ -158,7 +158,7 @@ class AddressMatcher:
                     yield from before.at(low, start - length)
 
     def find_in_bytes(self, data: bytes) -> Iterator[str]:
-        """Go through the tokens of those whose address stands in bytes that are no text."""
+        """Yield the tokens of those whose address stands in bytes that are no text."""
         yield from self.for_binary._search_bytes(data)
 
     def _search_bytes(self, data: bytes) -> Iterator[str]:
@@ -214,15 +214,15 @@ class _Locals:
 
     @property
     def locals(self) -> list[str]:
-        """Give the local parts that are known here."""
+        """Return the local parts that are known here."""
         return list(self._exact)
 
     def owner(self, local: str) -> str | None:
-        """Give the token of a local part, with a tag or without."""
+        """Return the token of a local part, with a tag or without."""
         return self._token(local) or self._token(local.partition("+")[0])
 
     def at(self, low: str, at: int) -> Iterator[str]:
-        """Give the token of whose address has its domain at this place of a text."""
+        """Yield the token of whose address has its domain at this place of a text."""
         end = at + len(self._name)
         before, after = low[at - 1 : at], low[end : end + 1]
         routed = before in ("=", "%") and after == _AT
@@ -240,7 +240,7 @@ class _Locals:
                 yield token
 
     def _find_ending(self, text: str) -> Iterator[str]:
-        """Give the token of the local part that a text ends with, a tag apart."""
+        """Yield the token of the local part that a text ends with, a tag apart."""
         tag = len(text)
         for _attempt in range(_TAGS):
             found = self._owner(text[:tag])
@@ -276,14 +276,14 @@ class _Locals:
         return at if length == 0 else -1
 
     def _token(self, local: str) -> str | None:
-        """Tell whose a local part is: spelled exactly so, or else with dots that do not count."""
+        """Return whose a local part is: spelled exactly so, or else with dots that do not count."""
         return self._exact.get(local) or self._tokens.get(self._plain(local))
 
     def _plain(self, local: str) -> str:
         return local.replace(".", "") if self._name in _GMAIL else local
 
     def at_bytes(self, data: bytes, low: bytes, at: int) -> Iterator[str]:
-        """Give the token of whose address has its domain at this place of bytes."""
+        """Yield the token of whose address has its domain at this place of bytes."""
         if low[at - 1 : at] != b"@":
             return
         before = low[max(0, at - 1 - _WINDOW) : at - 1].decode("ascii", "replace")
@@ -300,7 +300,7 @@ class _Locals:
 
 
 def _byte_goes_on(data: bytes, end: int) -> bool:
-    """Tell whether a domain goes on in bytes, where anything may follow a string."""
+    """Return whether a domain goes on in bytes, where anything may follow a string."""
     last, following = data[end - 1 : end], data[end : end + 2]
     if following[:1].isalpha():
         return following[:1].isupper() == last.isupper()
@@ -310,7 +310,7 @@ def _byte_goes_on(data: bytes, end: int) -> bool:
 
 
 def _may_begin(text: str, start: int) -> bool:
-    """Tell whether a local part can begin here, rather than be the end of another one."""
+    """Return whether a local part can begin here, rather than be the end of another one."""
     before = text[start - 1 : start]
     if not before:
         return True
@@ -328,13 +328,13 @@ def _may_begin(text: str, start: int) -> bool:
 
 
 def _has_case(character: str) -> bool:
-    """Tell whether a letter or digit parts words; scripts without case use no blanks."""
+    """Return whether a letter or digit parts words; scripts without case use no blanks."""
     return character.isascii() or character.lower() != character.upper() or not character.isalpha()
 
 
 @lru_cache(maxsize=1024)
 def _find_spellings(domain: str) -> frozenset[str]:
-    """Give a domain as A-labels and as U-labels, with either name of Gmail."""
+    """Return a domain as A-labels and as U-labels, with either name of Gmail."""
     if domain in _GMAIL:
         return frozenset(_GMAIL)
     labels = []

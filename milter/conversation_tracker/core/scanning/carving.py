@@ -100,7 +100,7 @@ class Carver:
         self._end = 0  # of what was decompressed last
 
     def iter_contents(self, data: Octets, layer: int = 0) -> Iterator[Octets]:
-        """Go through all that is packed in octets, and through the texts that these are read as.
+        """Yield all that is packed in octets, and through the texts that these are read as.
 
         Args:
             data: the octets.
@@ -152,7 +152,7 @@ class Carver:
                 at = data.find(beginning, max(self._end, at + len(beginning)))
 
     def _chunks(self, data: Octets) -> Iterator[Octets]:
-        """Give what is compressed in a picture's texts and profiles."""
+        """Yield what is compressed in a picture's texts and profiles."""
         for kind in _CHUNKS:
             at = data.find(kind)
             while at >= 0 and self._finds > 0 and self._octets > 0:
@@ -165,7 +165,7 @@ class Carver:
                 at = data.find(kind, at + 4)
 
     def _carve_at(self, data: Octets, at: int, beginning: bytes) -> Iterator[Octets]:
-        """Give what comes out of what begins here."""
+        """Yield what comes out of what begins here."""
         if beginning == _ZIP:
             head = data[at : at + 30]
             method, name, extra = (int.from_bytes(head[i : i + 2], "little") for i in (8, 26, 28))
@@ -203,7 +203,7 @@ class Carver:
             yield self._decompress_joined(data, at, beginning, make)
 
     def _carve_stream(self, data: Octets, start: int) -> Iterator[Octets]:
-        """Give a stream of a PDF file, as it is where it is not compressed."""
+        """Yield a stream of a PDF file, as it is where it is not compressed."""
         inflated = self._decompress(data, start + 2, lambda: zlib.decompressobj(-15))
         if len(inflated):
             yield inflated
@@ -283,7 +283,7 @@ class _Way:
         self.at = start
 
     def decompress(self, limit: int, make: Callable[[], Any]) -> Iterator[bytes]:
-        """Give what comes out, in small steps: what is broken gives nothing of its last one."""
+        """Yield what comes out, in small steps: what is broken gives nothing of its last one."""
         try:
             tool = make()
             left, out = b"", 0
@@ -302,7 +302,7 @@ class _Way:
             return
 
     def decompress_frames(self, limit: int) -> Iterator[bytes]:
-        """Give what comes out of frames of Zstandard that follow each other."""
+        """Yield what comes out of frames of Zstandard that follow each other."""
         try:
             tool = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
             reader = tool.stream_reader(self, read_size=_CHUNK, read_across_frames=True)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ _TORN = re.compile(rb"(?<=[\x80-\xff])\r{0,2}\n[ \t](?=[\x80-\xbf])")
 
 
 def is_content_lines(type: str, data: bytes) -> bool:
-    """Tell whether content is content lines: by its media type, or by how it begins."""
+    """Return whether content is content lines: by its media type, or by how it begins."""
     return type in _TYPES or _BEGIN.match(data) is not None
 
 

@@ -78,7 +78,7 @@ _PIECE = 1024 * 1024  # octets looked at at once
 
 
 def read_texts(data: bytes, label: str) -> Iterator[str]:
-    """Go through the texts that bytes may be, in the charset that is declared and in others.
+    """Yield the texts that bytes may be, in the charset that is declared and in others.
 
     Args:
         data: text without its transfer encoding.
@@ -111,7 +111,7 @@ def read_texts(data: bytes, label: str) -> Iterator[str]:
 
 
 def iter_readings(text: str, *, markup: bool = False) -> Iterator[str]:
-    """Go through what a text may be read as, in lower case.
+    """Yield what a text may be read as, in lower case.
 
     Args:
         text: the decoded text.
@@ -138,7 +138,7 @@ def iter_readings(text: str, *, markup: bool = False) -> Iterator[str]:
 
 
 def is_text(data: bytes) -> bool:
-    """Tell whether bytes with control characters among them are text all the same."""
+    """Return whether bytes with control characters among them are text all the same."""
     try:
         data.decode("utf-8")
     except ValueError:
@@ -147,12 +147,12 @@ def is_text(data: bytes) -> bool:
 
 
 def has_strays(raw: bytes) -> bool:
-    """Tell whether what should be base64 has something else in it."""
+    """Return whether what should be base64 has something else in it."""
     return bool(raw.translate(None, _ALL_OF_BASE64))
 
 
 def iter_header_readings(value: str) -> Iterator[str]:
-    """Go through what a header's value may be read as, in its own case.
+    """Yield what a header's value may be read as, in its own case.
 
     Args:
         value: the value, with its folds.
@@ -208,7 +208,7 @@ def unflow(text: str) -> str:
 
 
 def decode_blocks(data: bytes) -> Iterator[bytes]:
-    """Go through the base64 blocks of several lines in bytes, decoded: keys, quoted messages."""
+    """Yield the base64 blocks of several lines in bytes, decoded: keys, quoted messages."""
     if _NEXT_BLOCK.search(data) is None and _BLOCK.match(data) is None:
         return
     for match in _BLOCK.finditer(data):
@@ -285,7 +285,7 @@ def _drop_invisible(low: str) -> str:
 
 
 def _is_plain(low: str) -> bool:
-    """Tell cheaply that nothing but ASCII and whole letters of other scripts is in a text."""
+    """Return cheaply that nothing but ASCII and whole letters of other scripts is in a text."""
     others = low.encode("utf-8", "surrogatepass").translate(None, _ASCII_ONLY)
     few = others.decode("utf-8", "surrogatepass")
     return (

@@ -18,7 +18,7 @@ def find_owners(
     *,
     markup: bool = False,
 ) -> Iterator[str]:
-    """Go through the tokens of those whose address a text shows so.
+    """Yield the tokens of those whose address a text shows so.
 
     Args:
         text: the text.

@@ -41,7 +41,7 @@ def is_document(data: Octets) -> bool:
 
 
 def iter_texts(data: Octets) -> Iterator[bytes]:
-    """Give what a document's text reads as without its marks."""
+    """Yield what a document's text reads as without its marks."""
     text = data[:MOST]
     if text.startswith(_WIDE):
         text = text.decode("utf-16", "replace").encode("utf-8", "replace")
@@ -110,7 +110,7 @@ def from_digits(text: bytes) -> bytes:
 
 
 def read_page(content: Octets) -> Octets:
-    """Give a page with the strings it shows behind it, joined and where they stand apart."""
+    """Return a page with the strings it shows behind it, joined and where they stand apart."""
     text = content[:MOST]
     if b"(" not in text and b"<" not in text:
         return content

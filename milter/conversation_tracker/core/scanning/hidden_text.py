@@ -61,7 +61,7 @@ _MAILTO = re.compile(r"[\s\"]*mailto:", re.IGNORECASE)
 
 
 def extract_links(text: str, local: str = "") -> str:
-    """Give the links in a running text.
+    """Return the links in a running text.
 
     Args:
         text: the text.
@@ -99,7 +99,7 @@ def _is_link(run: str) -> bool:
 
 
 def extract_from_page(source: str, local: str = "") -> str:
-    """Give what is no text of a page, and the links in its text; arguments of `extract_links`."""
+    """Return what is no text of a page, and the links in its text; arguments of `extract_links`."""
     markup: list[str] = []
     text: list[str] = []
     at = 0
@@ -114,7 +114,7 @@ def extract_from_page(source: str, local: str = "") -> str:
 
 
 def extract_from_calendar(text: str, local: str = "") -> str:
-    """Give what of a calendar says not who takes part; arguments as for `extract_links`."""
+    """Return what of a calendar says not who takes part; arguments as for `extract_links`."""
     found: list[str] = []
     for line in content_lines.unfold(text).splitlines():
         if _NAMING.match(line) is not None:
@@ -128,7 +128,7 @@ def extract_from_calendar(text: str, local: str = "") -> str:
 
 
 def _extract_uris(line: str) -> str:
-    """Give what a line about people says, without `mailto:` where a value begins with it."""
+    """Return what a line about people says, without `mailto:` where a value begins with it."""
     head = _HEAD.match(line)
     if head is None:
         return line
@@ -144,7 +144,7 @@ def _find_begin(value: str) -> int:
 
 
 def extract_from_fields(block: str, local: str = "") -> str:
-    """Give what of header fields is no text; arguments as for `extract_links`.
+    """Return what of header fields is no text; arguments as for `extract_links`.
 
     Args:
         block: fields with their line ends and folds, and lines that are none.
@@ -169,7 +169,7 @@ def extract_from_fields(block: str, local: str = "") -> str:
 
 
 def extract(type: str, text: str, local: str = "") -> str:
-    """Give what of a part's text nobody reads.
+    """Return what of a part's text nobody reads.
 
     Args:
         type: its media type in lower case.
@@ -188,5 +188,5 @@ def extract(type: str, text: str, local: str = "") -> str:
 
 
 def begins_calendar(text: str) -> bool:
-    """Tell whether a text begins as a calendar does, whatever its type says."""
+    """Return whether a text begins as a calendar does, whatever its type says."""
     return text[:64].lstrip("\ufeff \t\r\n").lower().startswith("begin:vcalendar")

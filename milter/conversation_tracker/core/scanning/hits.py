@@ -25,12 +25,12 @@ class Hit:
 
     @property
     def in_running_text(self) -> bool:
-        """Tell whether it stands in the text of the message itself."""
+        """Whether it stands in the text of the message itself."""
         return re.fullmatch(r"part \d+ text/(?:plain|html)(?:, .*)?", self.channel) is not None
 
     @property
     def in_file(self) -> bool:
-        """Tell whether it stands in a file of a kind that no one can mask."""
+        """Whether it stands in a file of a kind that no one can mask."""
         return self.binary or self.channel.endswith("(file)")
 
 

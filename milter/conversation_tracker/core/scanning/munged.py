@@ -66,24 +66,24 @@ class WatchedAddresses(Protocol):
 
     @property
     def labels(self) -> Mapping[str, tuple[str, ...]]:
-        """Give their domains of several labels by the first of these, in lower case."""
+        """Return their domains of several labels by the first of these, in lower case."""
 
     @property
     def dotted(self) -> frozenset[str]:
-        """Give the domains at which a local part has a dot."""
+        """Return the domains at which a local part has a dot."""
 
     @property
     def endings(self) -> Collection[str]:
-        """Give the last words of their local parts."""
+        """Return the last words of their local parts."""
 
     def owner(self, local: str, domain: str) -> str | None:
-        """Give the token of whose address has a local part and a domain."""
+        """Return the token of whose address has a local part and a domain."""
 
 
 def find_owners(
     low: str, known: WatchedAddresses, check: Callable[[], None] = lambda: None
 ) -> Iterator[str]:
-    """Go through the tokens of those whose address a lower-case text says.
+    """Yield the tokens of those whose address a lower-case text says.
 
     Args:
         low: the text.
@@ -108,7 +108,7 @@ def find_owners(
 
 
 def _is_clear(low: str, at: int, names: tuple[str, ...], dotted: frozenset[str]) -> bool:
-    """Tell cheaply whether an address stands in clear around the begin of its domain."""
+    """Return, cheaply, whether an address stands in clear around the begin of its domain."""
     if not low[max(0, at - 2)].isalnum():
         return False
     if low.startswith(names, at) and dotted.isdisjoint(names):
@@ -150,12 +150,12 @@ def _read_owner(
 
 
 def _is_routed(written: str, local: str) -> bool:
-    """Tell whether what an equals sign ends is a local part, and no name in a program."""
+    """Return whether what an equals sign ends is a local part, and no name in a program."""
     return not local.isalnum() or written[: len(written) - len(local)][-1:] in ("+", "=")
 
 
 def _take_second_label(name: str) -> str:
-    """Give what follows the first dot of a domain, to the next one."""
+    """Return what follows the first dot of a domain, to the next one."""
     return name.split(".", 2)[1]
 
 
@@ -164,7 +164,7 @@ def _simplify(text: str) -> str:
 
 
 def _find_locals(text: str, dot: re.Pattern[str], *, routed: bool) -> Iterator[tuple[str, bool]]:
-    """Give what may be the local part that ends a text; tell if its dots stand in clear."""
+    """Yield what may be the local part that ends a text; tell if its dots stand in clear."""
     parts, joints = _split_at_dots(text, dot)
     name, plain = "", True
     if len(parts) > 1 and not parts[-1]:  # surplus dots at its end
@@ -191,13 +191,13 @@ def _find_locals(text: str, dot: re.Pattern[str], *, routed: bool) -> Iterator[t
 
 
 def _is_dots(joint: str, *, clear: bool = False) -> bool:
-    """Tell whether a joint is dots alone; `clear` without blanks."""
+    """Return whether a joint is dots alone; `clear` without blanks."""
     dots = joint if clear else joint.strip()
     return bool(dots) and not dots.strip(".")
 
 
 def _find_domains(text: str, dot: re.Pattern[str]) -> Iterator[tuple[str, bool]]:
-    """Give what may be the domain that begins a text; tell if its dots stand in clear."""
+    """Yield what may be the domain that begins a text; tell if its dots stand in clear."""
     parts, joints = _split_at_dots(text, dot)
     name, plain = "", True
     for number, part in enumerate(parts[:_MOST]):
@@ -215,7 +215,7 @@ def _find_domains(text: str, dot: re.Pattern[str]) -> Iterator[tuple[str, bool]]
 
 
 def _continues_domain(parts: list[str], joints: list[str], number: int) -> bool:
-    """Tell whether a domain surely goes on behind one of its labels."""
+    """Return whether a domain surely goes on behind one of its labels."""
     return joints[number] == "." and _LEADING_WORD.match(parts[number + 1]) is not None
 
 

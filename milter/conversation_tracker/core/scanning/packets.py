@@ -10,7 +10,7 @@ _MOST = 4 * 1024 * 1024
 
 
 def unpack(data: Octets) -> tuple[int, bytes]:
-    """Give how a compressed packet at the beginning is compressed, and its octets.
+    """Return how a compressed packet at the beginning is compressed, and its octets.
 
     Args:
         data: the octets.

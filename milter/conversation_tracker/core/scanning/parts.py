@@ -89,22 +89,22 @@ class Declared:
 
     @property
     def is_message(self) -> bool:
-        """Tell whether the content is a message."""
+        """Whether the content is a message."""
         return self.type in _MESSAGES
 
     @property
     def charset(self) -> str:
-        """Give the declared charset, "" if there is none."""
+        """Return the declared charset, "" if there is none."""
         return self._parameter(_CHARSET).decode("latin-1")
 
     @property
     def delsp(self) -> bool:
-        """Tell whether blanks at the end of flowed lines are no part of the text (RFC 3676)."""
+        """Whether blanks at the end of flowed lines are no part of the text (RFC 3676)."""
         return self._parameter(_DELSP).lower() == b"yes"
 
     @property
     def boundary(self) -> bytes:
-        """Give what parts a multipart, b"" if it is not declared."""
+        """Return what parts a multipart, b"" if it is not declared."""
         return self._parameter(_BOUNDARY).replace(b"\\", b"").rstrip()
 
     def _parameter(self, wanted: re.Pattern[bytes]) -> bytes:
@@ -113,7 +113,7 @@ class Declared:
 
 
 def is_message(data: Octets) -> bool:
-    """Tell whether a file is a message, whatever its type says."""
+    """Return whether a file is a message, whatever its type says."""
     beginning = data[:8192]
     return b"\n" in beginning and len(_KNOWN_FIELD.findall(b"\n" + beginning)) > 1
 

@@ -51,7 +51,7 @@ _LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> Iterator[str]:
-    """Go through what else a text may be read as, in lower case.
+    """Yield what else a text may be read as, in lower case.
 
     Args:
         text: the text.

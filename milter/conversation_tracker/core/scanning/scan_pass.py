@@ -84,7 +84,7 @@ class Scan:
             self._look_header(channel, field)
 
     def _shows_only_own(self, headers: Sequence[Header], fields: Sequence[bytes]) -> bool:
-        """Tell cheaply that fields show nobody but the reader, and where they read it."""
+        """Return cheaply that fields show nobody but the reader, and where they read it."""
         groups: tuple[list[bytes], list[bytes]] = ([], [])
         for header, field in zip(headers, fields, strict=True):
             shown = header.key in hidden_text.READ or header.key in hidden_text.IDENTIFIERS
@@ -139,7 +139,7 @@ class Scan:
                 yield Entity(data, 0, len(data), depth=part.depth + 1, inside=inside)
 
     def _open_message(self, part: Entity, declared: Declared, start: int) -> Entity:
-        """Give the message inside a part."""
+        """Return the message inside a part."""
         if declared.encoding in (b"base64", b"quoted-printable"):
             self._look_raw(
                 f"{part.inside}part {self._count} {declared.type}", declared, part, start
@@ -150,7 +150,7 @@ class Scan:
         return Entity(part.data, start, part.end, depth=part.depth + 1, inside=_ATTACHED)
 
     def _split_parts(self, part: Entity, declared: Declared, start: int) -> Iterator[Entity]:
-        """Give the parts of a multipart, and look at what stands before and after them."""
+        """Yield the parts of a multipart, and look at what stands before and after them."""
         lines = find_delimiters(part, declared.boundary, start)
         if not lines:
             self._look_at(f"{part.inside}part {self._count} {declared.type}", declared, part, start)
@@ -341,7 +341,7 @@ class Scan:
                 yield from self._find_in_links(each)
 
     def _find_owners(self, text: str, *, markup: bool = False, deep: bool = True) -> Iterator[str]:
-        """Go through the tokens of those whose address a text shows."""
+        """Yield the tokens of those whose address a text shows."""
         low = first = ""
         for low in decodings.iter_readings(text, markup=markup):
             self._limits.check()
@@ -364,7 +364,7 @@ class Scan:
                 yield token
 
     def _find_in_links(self, text: str) -> Iterator[str]:
-        """Go through the tokens of whose address is too short to be looked for in all tokens."""
+        """Yield the tokens of whose address is too short to be looked for in all tokens."""
         for each in tokens.decode_in_links(text) if self._watch.for_short else ():
             self._limits.check()
             for token in self._watch.for_short.find(each.lower()):

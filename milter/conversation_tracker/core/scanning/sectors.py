@@ -16,7 +16,7 @@ _NONE = 0xFFFFFFFA  # and above: no sector
 
 
 def iter_chains(data: Octets) -> Iterator[bytes]:
-    """Go through the chains of sectors of a compound file, and those of its short streams.
+    """Yield the chains of sectors of a compound file, and those of its short streams.
 
     Args:
         data: the file; one that is broken gives less.

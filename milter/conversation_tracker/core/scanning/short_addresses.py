@@ -13,12 +13,12 @@ POINTER = 5
 
 
 def is_long_enough(address: str) -> bool:
-    """Tell whether an address that stands among random octets is there on purpose."""
+    """Return whether an address that stands among random octets is there on purpose."""
     return len(address) >= ADDRESS or len(address.encode("utf-8")) >= ADDRESS
 
 
 def find_pointers(domain: str, locals: list[str]) -> list[str]:
-    """Give the words that point to addresses at a domain inside base64 or digits.
+    """Return the words that point to addresses at a domain inside base64 or digits.
 
     Args:
         domain: a domain in lower case.

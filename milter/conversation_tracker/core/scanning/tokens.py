@@ -35,13 +35,13 @@ class Tokens:
         self._digits = [each.encode("ascii") for each in self._hex]
 
     def decode_in_bytes(self, data: bytes) -> Iterator[str]:
-        """Go through them in bytes that are no text, most of which hold none."""
+        """Yield them in bytes that are no text, most of which hold none."""
         low = data.lower() if self._digits else b""
         if any(each in data for each in self._based) or any(each in low for each in self._digits):
             yield from self.decode(data.decode("latin-1"))
 
     def decode(self, text: str) -> Iterator[str]:
-        """Go through the decoded tokens in a text that hold one of the words."""
+        """Yield the decoded tokens in a text that hold one of the words."""
         for needle, first in self._needles:
             at = text.find(needle)
             while at >= 0:
@@ -58,7 +58,7 @@ class Tokens:
 
 
 def decode_in_links(text: str) -> Iterator[str]:
-    """Go through the words of links in a text, decoded, that are base64 or digits of text.
+    """Yield the words of links in a text, decoded, that are base64 or digits of text.
 
     What comes out as text from end to end is none by chance, so here even the shortest address is
     one.
@@ -83,7 +83,7 @@ def _decode_word(word: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1024)
 def _encode_base64(word: str) -> frozenset[tuple[str, int]]:
-    """Give what a word looks like in base64, and how far behind a group's begin each stands."""
+    """Return what a word looks like in base64, and how far behind a group's begin each stands."""
     raw = word.encode("utf-8")
     found: set[tuple[str, int]] = set()
     for before in range(3):

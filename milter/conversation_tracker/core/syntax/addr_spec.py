@@ -137,7 +137,7 @@ def _normalise_domain(text: str) -> str:
 
 
 def _normalise_label(label: str) -> str:
-    """Give the A-label of one label after the mapping of UTS 46.
+    """Return the A-label of one label after the mapping of UTS 46.
 
     Labels that IDNA 2008 forbids but the mapping lets pass, such as pictures, are in use and
     readers of mail send to them, so they get the A-label they would have. An A-label stays as it

@@ -73,14 +73,14 @@ def is_transparent(data: bytes, label: str) -> bool:
 
 
 def is_wide(data: bytes) -> bool:
-    """Tell whether data is text in UTF-16 or UTF-32, whatever it is called."""
+    """Return whether data is text in UTF-16 or UTF-32, whatever it is called."""
     if b"\0" not in data[:_BEGINNING]:
         return False
     return any(_is_text(data, name) for name in reversed(_WIDE))
 
 
 def _is_text(data: bytes, name: str) -> bool:
-    """Tell whether data is text in one of the wide encodings."""
+    """Return whether data is text in one of the wide encodings."""
     width = 4 if "32" in name else 2
     if len(data) % width:
         return False

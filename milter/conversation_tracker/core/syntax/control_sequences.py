@@ -22,7 +22,7 @@ _FIRST, _LAST = 0x21, 0x7E
 
 
 def drop(text: str) -> str:
-    """Give a text without the sequences; the same object if there are none."""
+    """Return a text without the sequences; the same object if there are none."""
     if "\x1b" not in text and "\x9b" not in text:
         return text
     return SEQUENCE.sub(lambda match: OTHER_SCRIPT if match[1] else "", text)

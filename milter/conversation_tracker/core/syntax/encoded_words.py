@@ -94,7 +94,7 @@ class Unit(NamedTuple):
 
 
 def decode_words(value: bytes, check: Callable[[], None] = no_limit) -> str:
-    """Give the readable text of a header value.
+    """Return the readable text of a header value.
 
     Args:
         value: a raw unstructured value or phrase, folded or not.
@@ -110,7 +110,7 @@ def decode_words(value: bytes, check: Callable[[], None] = no_limit) -> str:
 
 
 def decode_otherwise(word: re.Match[bytes]) -> Iterator[tuple[str, str]]:
-    """Give what some readers see in an encoded word, where all do not see the same.
+    """Yield what some readers see in an encoded word, where all do not see the same.
 
     Many end at padding in the midst of base64, and many show a mark for what the charset lacks.
 

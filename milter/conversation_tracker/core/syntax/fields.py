@@ -26,7 +26,7 @@ class Field(NamedTuple):
 
 
 def iter_fields(block: bytes, check: Callable[[], None] = no_limit) -> Iterator[Field]:
-    """Go through the header fields of a block, passing over lines that are none."""
+    """Yield the header fields of a block, passing over lines that are none."""
     for start, end in iter_field_spans(block, check):
         match = FIELD.fullmatch(block, start, end)
         if match is not None:
@@ -36,7 +36,7 @@ def iter_fields(block: bytes, check: Callable[[], None] = no_limit) -> Iterator[
 def iter_field_spans(
     block: bytes, check: Callable[[], None] = no_limit
 ) -> Iterator[tuple[int, int]]:
-    """Give the span of each field, or line that is none, with its continuation lines."""
+    """Yield the span of each field, or line that is none, with its continuation lines."""
     start = end = 0
     for match in check_each(_LINE.finditer(block), check):
         if match[0][:1] not in (b" ", b"\t") and end:

@@ -94,16 +94,16 @@ class Part:
 
     @property
     def is_multipart(self) -> bool:
-        """Tell whether the type is a multipart, with parts in it or not."""
+        """Whether the type is a multipart, with parts in it or not."""
         return self.type.startswith("multipart/")
 
     @property
     def is_message(self) -> bool:
-        """Tell whether the content is a message."""
+        """Whether the content is a message."""
         return self.type in MESSAGE_TYPES
 
     def walk(self) -> Iterator["Part"]:
-        """Go through this part and all inside it, except what is in `embedded`, in order."""
+        """Yield this part and all inside it, except what is in `embedded`, in order."""
         yield self
         for child in self.children:
             yield from child.walk()
@@ -186,7 +186,7 @@ class _Reader:
         return self.read_part((start, middle), (middle, end), found, default, depth)
 
     def _is_letter(self, span: Span, declared: "_Declared") -> bool:
-        """Tell whether a file of no declared type is a message, as those saved to disk are."""
+        """Return whether a file of no declared type is a message, as those saved to disk are."""
         if declared.type != "application/octet-stream":
             return False
         start, end = span[0], min(span[1], span[0] + _LETTER)

@@ -132,7 +132,7 @@ def write_ascii(value: bytes) -> bytes:
 
 
 def _mask_root(identifier: str, identifiers: Callable[[bytes], bytes]) -> str:
-    """Give the Content-ID that a multipart/related names as its root (RFC 2387 section 3.2)."""
+    """Return the Content-ID that a multipart/related names as its root (RFC 2387 section 3.2)."""
     return identifiers(identifier.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 

@@ -13,7 +13,7 @@ _PLAIN = re.compile(rb"[A-Za-z0-9._+@-]*+")
 
 
 def is_plain(value: bytes) -> bool:
-    """Tell whether a signature's algorithm, domain, selector and identity are plain words.
+    """Return whether a signature's algorithm, domain, selector and identity are plain words.
 
     Some verifiers decode them and write them into their results without quotes.
 

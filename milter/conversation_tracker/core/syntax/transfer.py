@@ -81,7 +81,7 @@ def decode_pieces(body: Octets, start: int, end: int, encoding: str) -> Iterator
 
 
 def find_padding(body: Octets, start: int, end: int, encoding: str) -> int:
-    """Tell where base64 has padding with more behind it: many programs end there.
+    """Return where base64 has padding with more behind it: many programs end there.
 
     Args:
         body: the body it stands in.
@@ -245,7 +245,7 @@ def _find_line_end(raw: bytes) -> bytes:
 
 
 def _split_lines(raw: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Give each line, soft breaks joined: as it stands, decoded, and what ends it in `raw`."""
+    """Yield each line, soft breaks joined: as it stands, decoded, and what ends it in `raw`."""
     pieces: list[bytes] = []
     texts: list[bytes] = []
     for match in _LINE.finditer(raw):

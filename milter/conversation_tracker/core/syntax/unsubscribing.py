@@ -18,7 +18,7 @@ _FIELDS = ("to", "cc", "bcc")
 
 
 def find_addresses(value: bytes) -> Iterator[str]:
-    """Go through the addresses that mail to leave goes to, as they read (RFC 6068).
+    """Yield the addresses that mail to leave goes to, as they read (RFC 6068).
 
     Args:
         value: a raw value.

@@ -38,7 +38,7 @@ _FOREIGN = b"vCal-Uid\x01\0\0\0"
 
 
 def map_ids(message: Message, part: Part, conversation: Conversation) -> Iterator[MappedId]:
-    """Go through the identifiers of a message's invitations that reveal somebody, each once.
+    """Yield the identifiers of a message's invitations that reveal somebody, each once.
 
     Args:
         message: the message.
@@ -55,7 +55,7 @@ def map_ids(message: Message, part: Part, conversation: Conversation) -> Iterato
 
 
 def find_references(message: Message, part: Part) -> list[str]:
-    """Give the identifiers in a message's invitations, in angle brackets as Message-IDs are.
+    """Return the identifiers in a message's invitations, in angle brackets as Message-IDs are.
 
     Args:
         message: the message.
@@ -67,7 +67,7 @@ def find_references(message: Message, part: Part) -> list[str]:
 def find_stand_in(
     value: str, conversation: Conversation, to: Participant | None, known: Mapping[str, MappedId]
 ) -> str:
-    """Give what stands for an identifier.
+    """Return what stands for an identifier.
 
     Args:
         value: it, as it stands in a calendar.
@@ -108,7 +108,7 @@ def _find_owner(
 
 
 def _is_for(value: str, token: str, conversation: Conversation, to: Participant | None) -> bool:
-    """Tell whether a reader sees an original: it is theirs, or says no more than their domain."""
+    """Return whether a reader sees an original: it is theirs, or says no more than their domain."""
     if to is None or to.address is None:
         return False
     whose, domain = to.owner or to.token, to.address.domain
@@ -119,7 +119,7 @@ def _is_for(value: str, token: str, conversation: Conversation, to: Participant 
 
 
 def _iter_readings(value: str) -> list[bytes]:
-    """Give an identifier, and what stands in it escaped, in hexadecimal digits or in base64."""
+    """Return an identifier, and what stands in it escaped, in hexadecimal digits or in base64."""
     written = value.encode("utf-8", "replace")
     found = [written]
     if "%" in value:

@@ -51,7 +51,7 @@ class ContentIds:
         self.author: Participant | None = None
 
     def mask_header(self, value: bytes) -> bytes:
-        """Give a field's raw value; the same object when nothing is to change."""
+        """Return a field's raw value; the same object when nothing is to change."""
         edits = []
         for match in check_each(_IDENTIFIER.finditer(value), self._check):
             bare = match[0].strip(b"<>")
@@ -62,7 +62,7 @@ class ContentIds:
         return splice(value, edits) if edits else value
 
     def mask_text(self, text: str) -> str:
-        """Give a text with its links as they are to be; the same object when none changes."""
+        """Return a text with its links as they are to be; the same object when none changes."""
         if "id:" not in text and "ID:" not in text and "Id:" not in text and "iD:" not in text:
             return text  # what every link has is far cheaper to look for
         new = _LINK.sub(self._mask_link, text)
@@ -89,7 +89,7 @@ class ContentIds:
         return address is not None and address.key in identifier.lower()
 
     def _find_stand_in(self, identifier: str) -> str | None:
-        """Give what stands for an identifier, both without angle brackets."""
+        """Return what stands for an identifier, both without angle brackets."""
         written = f"<{identifier}>".encode("utf-8", "replace")
         new = find_stand_in(written, self._conversation, self._to, self._known, self.author)
         return new.strip("<>") if new is not None else None

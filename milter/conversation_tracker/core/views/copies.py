@@ -79,7 +79,7 @@ def make_safe_copy(
 def edit_for_one(
     message: Message, view: View, to: Participant, scanner: Scanner, *, protected: bool
 ) -> Iterator[Edit]:
-    """Give the edits that make a message with one recipient their own copy.
+    """Yield the edits that make a message with one recipient their own copy.
 
     Args:
         message: the message.
@@ -101,7 +101,7 @@ def edit_for_one(
 def edit_content(
     message: Message, view: View, scanner: Scanner, *, protected: bool
 ) -> Iterator[Edit]:
-    """Give the edits of a copy's headers and body; arguments and errors as for `edit_for_one`."""
+    """Yield the edits of a copy's headers and body; arguments and errors as for `edit_for_one`."""
     shown = view.open_signature(message)
     body = view.body(shown)
     values = view.headers(shown, protected=protected)
@@ -164,7 +164,7 @@ def _fold(
 def _lacking(
     fields: Sequence[tuple[bytes, bytes]], encoding: bytes | None
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Give the fields that a message needs besides those it has, to be in this encoding."""
+    """Yield the fields that a message needs besides those it has, to be in this encoding."""
     if encoding is None:
         return
     names = {name.lower() for name, _ in fields}
@@ -198,7 +198,7 @@ def _drop_leaking_fields(
 
 
 def is_needed(key: bytes) -> bool:
-    """Tell whether a reader needs a header, given by its name in lower case."""
+    """Return whether a reader needs a header, given by its name in lower case."""
     return key in KEPT_FROM_PROTECTED or key.startswith(b"content-")
 
 
@@ -286,7 +286,7 @@ def make_scanner(conversation: Conversation, first: Participant | None, limits: 
 
 
 def edit_headers(message: Message, values: Sequence[bytes | None]) -> Iterator[ChangeHeader]:
-    """Give the edits that make a message's header fields have these values.
+    """Return the edits that make a message's header fields have these values.
 
     Args:
         message: the message.
@@ -307,7 +307,7 @@ def edit_headers(message: Message, values: Sequence[bytes | None]) -> Iterator[C
 def edit_for_several(
     message: Message, conversations: Sequence[Conversation], found: Verdict, secret: bytes
 ) -> Iterator[Edit]:
-    """Give the edits for mail that the splitter will take apart: aliases in the envelope only.
+    """Yield the edits for mail that the splitter will take apart: aliases in the envelope only.
 
     The digest travels along, so that each copy finds the record that the first pass made, and so
     does what was found out about the author.
@@ -324,7 +324,7 @@ def edit_for_several(
 
 
 def edit_for_splitter(message: Message, gone: Collection[bytes] = INTERNAL) -> Iterator[Edit]:
-    """Give the edits that whatever the splitter takes needs: headers in ASCII.
+    """Yield the edits that whatever the splitter takes needs: headers in ASCII.
 
     On its listener Postfix would ask for SMTPUTF8 for them, as it does for an address that needs
     it, and then a server that has none refuses the copy.

@@ -30,7 +30,7 @@ _GOES_ON = re.compile(r"[a-z0-9_-]|\.[a-z0-9]")
 
 
 def find_references(message: Message) -> list[str]:
-    """Give the identifiers a message answers, the nearest first, each once.
+    """Return the identifiers a message answers, the nearest first, each once.
 
     Args:
         message: the message.
@@ -45,7 +45,7 @@ def find_references(message: Message) -> list[str]:
 
 
 def make_identifier(identifier: bytes, order: Order) -> str:
-    """Give the identifier that stands for one that reveals somebody.
+    """Return the identifier that stands for one that reveals somebody.
 
     Args:
         identifier: the original, with its angle brackets.
@@ -62,7 +62,7 @@ def make_identifier(identifier: bytes, order: Order) -> str:
 def find_person(
     identifier: bytes, conversation: Conversation, author: Participant | None = None
 ) -> Participant | None:
-    """Tell whom an identifier reveals.
+    """Return whom an identifier reveals.
 
     Args:
         identifier: it, with its angle brackets.
@@ -80,7 +80,7 @@ def find_person(
 def named_in(
     identifier: bytes, conversation: Conversation, but: str | None = None
 ) -> Participant | None:
-    """Tell whose address stands in an identifier, the store's among them.
+    """Return whose address stands in an identifier, the store's among them.
 
     Args:
         identifier: it, with its angle brackets.
@@ -94,7 +94,7 @@ def named_in(
 
 
 def is_made_under(identifier: bytes, domain: str) -> bool:
-    """Tell whether an identifier was made under somebody's own domain, or one inside it.
+    """Return whether an identifier was made under somebody's own domain, or one inside it.
 
     Args:
         identifier: it, with its angle brackets.
@@ -146,7 +146,7 @@ class _Protected:
         }
 
     def owner(self, text: str, author: Participant | None) -> Participant | None:
-        """Give whose identifier it is most likely, without its angle brackets."""
+        """Return whose identifier it is most likely, without its angle brackets."""
         named = min(self._find_by_address(text), default=None)
         if named is not None:
             return self._people[named]
@@ -158,7 +158,7 @@ class _Protected:
         return author if shared else self._people[found[0]]
 
     def named(self, text: str, but: str | None) -> Participant | None:
-        """Give the first whose address is in an identifier, but one's own."""
+        """Return the first whose address is in an identifier, but one's own."""
         found = (
             n
             for n in self._find_by_address(text)
@@ -172,7 +172,7 @@ class _Protected:
         return address.domain if address is not None else ""
 
     def _find_by_domain(self, text: str) -> Iterator[int]:
-        """Go through whose own domain the identifier was made under, or one inside it.
+        """Yield whose own domain the identifier was made under, or one inside it.
 
         The alias domain is nobody's, though it may lie in somebody's domain: an identifier of ours
         that was replaced once more would be no longer the one that is mapped back.
@@ -191,7 +191,7 @@ class _Protected:
             name = name.partition(".")[2]
 
     def _find_by_address(self, text: str) -> Iterator[int]:
-        """Go through whose address is in the identifier; a very short one must stand whole."""
+        """Yield whose address is in the identifier; a very short one must stand whole."""
         at = text.find("@")
         while at >= 0:
             for length in self._lengths:
@@ -212,7 +212,7 @@ def _stands(text: str, start: int, end: int) -> bool:
 
 
 def map_ids(message: Message, conversation: Conversation) -> Iterator[MappedId]:
-    """Go through the identifiers of a message that reveal somebody, each once.
+    """Yield the identifiers of a message that reveal somebody, each once.
 
     Args:
         message: the message.
@@ -243,7 +243,7 @@ def show_ids(
     author: Participant | None = None,
     check: Callable[[], None] = UNLIMITED.check,
 ) -> bytes:
-    """Give a header's identifiers as one participant, or the record, is to see them.
+    """Return a header's identifiers as one participant, or the record, is to see them.
 
     Args:
         value: the header's raw value.
@@ -272,7 +272,7 @@ def find_stand_in(
     known: Mapping[str, MappedId],
     author: Participant | None = None,
 ) -> str | None:
-    """Give what stands for one identifier, with its angle brackets, or None where it stays.
+    """Return what stands for one identifier, with its angle brackets, or None where it stays.
 
     Arguments as for `show_ids`.
     """
@@ -289,7 +289,7 @@ def find_stand_in(
 
 
 def to_look_up(message: Message, order: Order) -> list[str]:
-    """Give the identifiers of ours that stand in a message, or for what stands there.
+    """Return the identifiers of ours that stand in a message, or for what stands there.
 
     Args:
         message: the message.
@@ -308,5 +308,5 @@ def find_author(message: Message, conversation: Conversation) -> Participant | N
 
 
 def _owner_token(person: Participant) -> str:
-    """Give the token of whose identifiers these are: a return path is its owner's."""
+    """Return the token of whose identifiers these are: a return path is its owner's."""
     return person.owner or person.token

@@ -35,7 +35,7 @@ class OtherOrders:
         self._check = check
 
     def __call__(self, text: str) -> str:
-        """Give the text without the addresses they carry; the same object if there is none."""
+        """Return the text without the addresses they carry; the same object if there is none."""
         if _SOFT_MARK.search(text) is None:
             return text
         pieces: list[str] = []
@@ -57,7 +57,7 @@ class OtherOrders:
         return "".join(pieces) + text[done:]
 
     def _find_order(self, text: str, start: int, end: int) -> tuple[str, int] | None:
-        """Give what stands for the alias with this domain, and where it ends; the last counts."""
+        """Return what stands for the alias with this domain, and where it ends; the last counts."""
         if end - start <= _MARK:
             return None
         for mark in reversed(list(_SOFT_MARK.finditer(text, start + 1, end))):
@@ -69,17 +69,17 @@ class OtherOrders:
         return None
 
     def _find_domain(self, name: str) -> str | None:
-        """Give the alias domain that a text begins with, as it stands there."""
+        """Return the alias domain that a text begins with, as it stands there."""
         for end in (len(name), *(m.start() for m in reversed(list(_DOMAIN_END.finditer(name))))):
             if name[:end].lower() in self._domains:
                 return name[:end]
         return None
 
     def address(self, address: Address) -> str | None:
-        """Give what an address in a header becomes, or None where it stays as it is."""
+        """Return what an address in a header becomes, or None where it stays as it is."""
         shown = self(str(address))
         return None if shown == str(address) else shown
 
     def possible(self, raw: bytes) -> bool:
-        """Tell cheaply whether text that says these bytes in ASCII may hold one."""
+        """Return, cheaply, whether text that says these bytes in ASCII may hold one."""
         return _RAW_MARK.search(raw) is not None

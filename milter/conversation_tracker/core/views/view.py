@@ -126,13 +126,13 @@ class View(Mask):
                     yield soft, alias
 
     def _write_alias(self, participant: Participant) -> str:
-        """Give what stands for a participant, and note that the view shows it."""
+        """Return what stands for a participant, and note that the view shows it."""
         alias = self.stand_in(participant)
         self._handing.note(alias)
         return alias
 
     def _must_go(self, address: Address) -> bool:
-        """Tell whether an address is removed from address headers and attendees.
+        """Return whether an address is removed from address headers and attendees.
 
         Whom a message names who is left out; and a domain of a single label, whose address works on
         one host at most, unless its owner wrote in this order.
@@ -148,11 +148,11 @@ class View(Mask):
 
     @property
     def attendee_goes(self) -> Callable[[Address], bool] | None:
-        """Tell which attendees a calendar loses; None where none does."""
+        """Return which attendees a calendar loses; None where none does."""
         return self._must_go if self.conversation.left_out else None
 
     def stand_in(self, participant: Participant) -> str:
-        """Give what stands for a participant in this view."""
+        """Return what stands for a participant in this view."""
         if self.to is None:
             return self.conversation.hard(participant)
         if participant.token == self.to.token:
@@ -160,7 +160,7 @@ class View(Mask):
         return self.conversation.alias(participant)
 
     def address(self, address: Address) -> str | None:
-        """Give what an address in a header becomes, or None where it stays as it is."""
+        """Return what an address in a header becomes, or None where it stays as it is."""
         participant = self.conversation.find_owner(address)
         if participant is not None:
             own = self.to is not None and participant.token == self.to.token
@@ -176,7 +176,7 @@ class View(Mask):
         return self.stand_in(participant) if own or self.to is None else None
 
     def text(self, text: str) -> str:
-        """Give running text as it is read; the same object when nothing is to change.
+        """Return running text as it is read; the same object when nothing is to change.
 
         Everybody is masked but the recipient, whose own alias is their address here.
         """
@@ -200,13 +200,13 @@ class View(Mask):
         return self._references.mask_header(value) if self._in_body else value
 
     def calendar_id(self, value: str) -> str:
-        """Give what stands for an identifier of an invitation; the same object where it stays."""
+        """Return what stands for an identifier of an invitation; the same object where it stays."""
         self.limits.check()
         self._notice()
         return calendar_ids.find_stand_in(value, self.conversation, self.to, self._known)
 
     def possible(self, raw: bytes) -> bool:
-        """Tell cheaply whether masking could change what these bytes say in ASCII."""
+        """Return, cheaply, whether masking could change what these bytes say in ASCII."""
         self.limits.check()
         return self._masker.possible(raw) or (
             self._foreign is not None and self._foreign.possible(raw)
@@ -224,7 +224,7 @@ class View(Mask):
         return self._masker
 
     def headers(self, message: Message, *, protected: bool) -> list[bytes | None]:
-        """Give each header field's value in this view.
+        """Return each header field's value in this view.
 
         Args:
             message: the message.
@@ -316,7 +316,7 @@ class View(Mask):
         return alias.encode() if alias is not None else b""
 
     def _find_author_address(self, address: Address) -> str | None:
-        """Give what an address in From becomes: an alias in a copy to oneself, too.
+        """Return what an address in From becomes: an alias in a copy to oneself, too.
 
         Our signer signs for the alias domain alone, so that DMARC passes (RFC 7489 section 3.1).
         """
@@ -340,13 +340,13 @@ class View(Mask):
         return added
 
     def _is_stores(self, to: Participant) -> bool:
-        """Tell whether a copy goes to the store, whoever may have claimed that address first."""
+        """Return whether a copy goes to the store, whoever may have claimed that address first."""
         domains = self.conversation.store.sender_domains
         mine = to.address is not None and to.address.domain in domains
         return mine or self.conversation.role(to) == "store"
 
     def open_signature(self, message: Message) -> Message:
-        """Give a message without a signature around all of it, if that holds an address."""
+        """Return a message without a signature around all of it, if that holds an address."""
         if not opaque_signature.may_be_signed(message):
             return message
         return opaque_signature.open_signature(message, read_structure(message), self.others)
@@ -355,13 +355,13 @@ class View(Mask):
         self.quiet.met = True
 
     def without(self, condemned: frozenset[int]) -> "View":
-        """Give a view in which some parts, told by their identities, are removed."""
+        """Return a view in which some parts, told by their identities, are removed."""
         view = copy(self)
         view.condemned = condemned
         return view
 
     def body(self, message: Message) -> Octets:
-        """Give the body in this view; the same object where nothing is to change.
+        """Return the body in this view; the same object where nothing is to change.
 
         What is recorded holds no file and no text with an address, whatever the store passes on.
 
@@ -383,7 +383,7 @@ class View(Mask):
         )
 
     def _find_clean_parts(self, message: Message) -> CleanParts:
-        """Give what is known of a message already, and let this view add to it."""
+        """Return what is known of a message already, and let this view add to it."""
         people = frozenset(p.address.key for p in self.conversation if p.address is not None)
         self.quiet = message.part_cache.clean_parts((self.conversation.order.id, people))
         self.quiet.learns = self.to is None

@@ -54,7 +54,7 @@ class _Small:
 
 
 def open_compound(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
-    """Give the streams of a compound file, each whole."""
+    """Yield the streams of a compound file, each whole."""
     head = data[:_HEAD]
     if len(head) < _HEAD:
         return
@@ -141,7 +141,7 @@ def _follow_small_chain(small: _Small, first: int, size: int) -> Iterator[bytes]
 
 
 def _read_entries(listed: bytes) -> Iterator[tuple[int, int, int]]:
-    """Give each stream's kind, first sector and size, the one that has the short ones first."""
+    """Return each stream's kind, first sector and size, the one that has the short ones first."""
     found = []
     for at in range(0, len(listed) - _ENTRY + 1, _ENTRY):
         kind = listed[at + 66]

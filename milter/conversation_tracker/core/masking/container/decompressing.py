@@ -68,7 +68,7 @@ class Packed:
         self.end = start
 
     def __iter__(self) -> Iterator[bytes]:
-        """Go through what comes out."""
+        """Yield what comes out."""
         tool, out = self._tool, 0
         while out < self._limit and not tool.eof:
             packed = next(self._chunks, b"") if tool.needs_input else b""
@@ -149,7 +149,7 @@ class _Framed:
         return self._over
 
     def read(self, size: int = -1) -> bytes:
-        """Give the next compressed octets, as a file does."""
+        """Return the next compressed octets, as a file does."""
         end = min(self._end, self._at + max(0, size))
         piece = self._data[self._at : end]
         self._at = end

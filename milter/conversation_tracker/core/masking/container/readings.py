@@ -59,7 +59,7 @@ def is_markup(data: Octets) -> bool:
 
 
 def read_markup(markup: bytes) -> Iterator[bytes]:
-    """Give the text of a document's markup, which programs part into runs at will."""
+    """Yield the text of a document's markup, which programs part into runs at will."""
     text = _TAG.sub(b"", _PARAGRAPH.sub(rb"\n\g<0>", markup))
     yield text
     if b"&" in markup:
@@ -68,7 +68,7 @@ def read_markup(markup: bytes) -> Iterator[bytes]:
 
 
 def read_rtf(data: bytes) -> bytes:
-    """Give the text of RTF, in which words of its own may stand in the midst of others."""
+    """Return the text of RTF, in which words of its own may stand in the midst of others."""
     return _RTF.sub(_read_plain, data)
 
 
@@ -83,7 +83,7 @@ def _read_plain(match: re.Match[bytes]) -> bytes:
 
 
 def read_sheet(data: Octets) -> Iterator[bytes]:
-    """Give the records of an Excel stream (MS-XLS), those that others continue joined.
+    """Yield the records of an Excel stream (MS-XLS), those that others continue joined.
 
     A continued string begins with an octet that says how wide its characters are.
     """
@@ -97,7 +97,7 @@ def read_sheet(data: Octets) -> Iterator[bytes]:
 
 
 def read_pages(data: Octets) -> Iterator[bytes]:
-    """Give the pages of an SQLite database (its file format, section 1.6) as of long values.
+    """Yield the pages of an SQLite database (its file format, section 1.6) as of long values.
 
     Each begins with the number of the next page, and stands in the midst of a text.
     """

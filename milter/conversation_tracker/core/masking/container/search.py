@@ -234,7 +234,7 @@ class _Search:
 
 
 def _iter_overlapping(data: Octets) -> Iterable[bytes]:
-    """Go through octets in pieces, each beginning with the end of the one before."""
+    """Yield octets in pieces, each beginning with the end of the one before."""
     before = b""
     for piece in iter_windows(data, 0, len(data)):
         yield before + piece

@@ -27,7 +27,7 @@ def is_tar(data: Octets) -> bool:
 
 
 def open_tar(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
-    """Give the files in a tar file."""
+    """Yield the files in a tar file."""
     at = 0
     while at + _BLOCK <= len(data):
         head = data[at : at + _BLOCK]
@@ -45,7 +45,7 @@ def open_tar(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
 
 
 def open_ar(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
-    """Give the files in a Unix archive, as Debian's packages are."""
+    """Yield the files in a Unix archive, as Debian's packages are."""
     at = len(AR)
     while at + _AR_HEAD <= len(data) and unpacking.allows_another():
         size = _DECIMAL.match(data[at + 48 : at + 58])

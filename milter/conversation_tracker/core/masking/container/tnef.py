@@ -17,7 +17,7 @@ _BEFORE = 8  # octets of sizes before the mark
 
 
 def open_tnef(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
-    """Give the attachments in TNEF, and the compressed text of its message."""
+    """Yield the attachments in TNEF, and the compressed text of its message."""
     at = _HEAD
     while at + _ATTRIBUTE <= len(data):
         head = data[at : at + _ATTRIBUTE]

@@ -102,7 +102,7 @@ def _find_end(data: Octets) -> int | None:
 
 
 def _read_directory(data: Octets, end: int) -> Iterator[_Member]:
-    """Go through the directory (section 4.3.12), shifted by what stands before the file."""
+    """Yield the directory (section 4.3.12), shifted by what stands before the file."""
     record = data[end : end + _END_SIZE]
     size, offset = (int.from_bytes(record[at : at + 4], "little") for at in (12, 16))
     at = end - size
@@ -125,7 +125,7 @@ def _read_directory(data: Octets, end: int) -> Iterator[_Member]:
 
 
 def _read_local_headers(data: Octets) -> Iterator[_Member]:
-    """Go through the members by their own headers."""
+    """Yield the members by their own headers."""
     at = data.find(_LOCAL)
     while at >= 0:
         head = data[at : at + _LOCAL_SIZE]

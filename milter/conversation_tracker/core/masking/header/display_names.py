@@ -31,7 +31,7 @@ def remove_name(value: bytes, address: str, name: str = "") -> bytes:
 
 
 def _sort_words(name: str) -> set[str]:
-    """Give a name in any order of its words, if it has any."""
+    """Return a name in any order of its words, if it has any."""
     words = sorted(_WORD.findall(name.casefold()))
     return {" ".join(words)} if words else set()
 

@@ -55,7 +55,7 @@ _LATIN_MARKS = bytes(
 
 
 def is_trace(name: bytes) -> bool:
-    """Tell whether a header, named in lower case, was added on the way."""
+    """Return whether a header, named in lower case, was added on the way."""
     return name in TRACE_HEADERS or name.startswith(_TRACE_PREFIXES)
 
 
@@ -125,7 +125,7 @@ def _mark_latin(value: bytes) -> bytes:
 
 
 def _is_clear(value: bytes) -> bool:
-    """Tell whether nothing in a value is encoded or folded, and no identifier is linked to."""
+    """Return whether nothing in a value is encoded or folded, and no identifier is linked to."""
     clear = _PRINTABLE.fullmatch(value) is not None and b"=?" not in value
     return clear and b"id:" not in value.lower()
 
@@ -210,7 +210,7 @@ def mask_mailboxes(
 def _edit_list(
     value: bytes, alias: Callable[[Address], str | None], mask: Change, check: Check
 ) -> list[Edit]:
-    """Give the edits of a list of addresses, in order."""
+    """Return the edits of a list of addresses, in order."""
     boxes = find_mailboxes(value, check)
     words = _find_loose_words(value, boxes, check)
     boxes = [box for box in boxes if box.address or not _touches_word(box, words)]
@@ -280,7 +280,7 @@ def _edit_address(value: bytes, box: Mailbox, new: str) -> list[Edit]:
 def _find_in_kept_spans(
     value: bytes, box: Mailbox, mask: Change
 ) -> Iterator[tuple[int, int, Place]]:
-    """Give what is to be masked inside a span that stays: comments, or all if it is no address.
+    """Yield what is to be masked inside a span that stays: comments, or all if it is no address.
 
     One with blanks or signs inside may be so to our reading and not to another, or to an eye.
     """
@@ -293,7 +293,7 @@ def _find_in_kept_spans(
 
 
 def _ends_before(written: bytes, mask: Change) -> bool:
-    """Tell whether an address holds one to mask, to who takes a blank or a sign for its end."""
+    """Return whether an address holds one to mask, to who takes a blank or a sign for its end."""
     text = decode_words(written)
     return mask(text) != text
 
@@ -301,7 +301,7 @@ def _ends_before(written: bytes, mask: Change) -> bool:
 def _find_outside(
     value: bytes, boxes: list[Mailbox], words: list[tuple[int, int]], check: Check
 ) -> Iterator[tuple[int, int, Place]]:
-    """Give the comments and phrases outside the mailboxes' spans, in order."""
+    """Yield the comments and phrases outside the mailboxes' spans, in order."""
     cut = split_tokens(value, check)
     quotes = any(kind == SIGN and value[start] in b'"' for kind, start, _ in cut)
     place: Place = "phrase without quotes" if quotes else "phrase"
@@ -369,6 +369,6 @@ def _rewrite_word(piece: bytes, word: re.Match[bytes], mask: Change) -> bytes:
 
 
 def _touches_word(box: Mailbox, words: list[tuple[int, int]]) -> bool:
-    """Tell whether a span touches one of these words."""
+    """Return whether a span touches one of these words."""
     after = bisect_right(words, box.start, key=itemgetter(1))
     return after < len(words) and words[after][0] < box.end

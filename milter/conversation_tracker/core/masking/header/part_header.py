@@ -90,7 +90,7 @@ def mask_value(
 
 
 def may_hide(value: bytes, mask: Mask, *, hidden: bool = True) -> bool:
-    """Tell cheaply whether a value may hold an address that does not stand in clear.
+    """Return, cheaply, whether a value may hold an address that does not stand in clear.
 
     Args:
         value: a raw value.

@@ -203,15 +203,15 @@ class _Layout:
         return found
 
     def new_text(self, region: _Region) -> str:
-        """Give the text a region is to have."""
+        """Return the text a region is to have."""
         return _apply(self.text, region.start, region.end, region.changes)
 
     def kinds(self, region: _Region) -> set[int]:
-        """Give the kinds of units in a region."""
+        """Return the kinds of units in a region."""
         return {unit.kind for unit in self.pieces[region.first : region.last + 1]}
 
     def span(self, region: _Region) -> tuple[int, int]:
-        """Give the place of a region in the bytes."""
+        """Return the place of a region in the bytes."""
         first, last = self.pieces[region.first], self.pieces[region.last]
         start = first.start + (region.start - self.starts[region.first])
         end = last.end - (self.ends[region.last] - region.end)
@@ -262,7 +262,7 @@ class _Layout:
 
 
 def _touches(unit: Unit, index: int) -> bool:
-    """Tell whether a neighbour belongs to the same word; `index` is its nearest character."""
+    """Return whether a neighbour belongs to the same word; `index` is its nearest character."""
     if unit.kind in (WORD, GAP):
         return False
     return unit.kind == QUOTED or not unit.text[index].isspace()

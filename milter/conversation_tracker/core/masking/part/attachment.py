@@ -29,7 +29,7 @@ Policy = Literal["flag", "remove", "refuse"]
 def find_kind(
     part: Part, data: bytes, people: People, unpacking: Unpacking | None = None
 ) -> Kind | None:
-    """Tell what a leaf is that holds an address and is no text; None for any other.
+    """Return what a leaf is that holds an address and is no text; None for any other.
 
     Args:
         part: the leaf.

@@ -58,7 +58,7 @@ _ENCODED = re.compile(rb"[A-Za-z0-9+/=\s\\]*")
 
 
 def has_content_lines(data: bytes) -> bool:
-    """Tell whether content begins as a calendar object or vCard does, whatever its type says."""
+    """Return whether content begins as a calendar object or vCard does, whatever its type says."""
     return _OBJECT.match(data) is not None
 
 
@@ -95,7 +95,7 @@ def _change(data: bytes, label: str, mask: Mask, *, method: bool) -> tuple[bytes
 
 
 def is_calendar(data: bytes) -> bool:
-    """Tell whether content begins as a calendar object does, whatever its type says."""
+    """Return whether content begins as a calendar object does, whatever its type says."""
     return _CALENDAR.match(data) is not None
 
 
@@ -152,12 +152,12 @@ def _show_address(text: str, unmasker: Unmasker) -> str:
 
 
 def has_method(data: bytes, label: str) -> bool:
-    """Tell whether a calendar object in the content has a method."""
+    """Return whether a calendar object in the content has a method."""
     return content_lines.has_method(charset.decode_text(content_lines.mend(data), label))
 
 
 def _may_identify(data: bytes, label: str) -> bool:
-    """Tell cheaply whether a UID, or what relates to one, may stand in content lines."""
+    """Return, cheaply, whether a UID, or what relates to one, may stand in content lines."""
     if not charset.is_transparent(data, label):
         return True
     upper = _RAW_FOLD.sub(b"", data).upper()
@@ -237,7 +237,7 @@ def _is_gone(value: str, goes: Callable[[Address], bool]) -> bool:
 
 
 def decode_binaries(data: bytes) -> Iterator[bytes]:
-    """Give the decoded values in base64: keys, certificates, pictures, attached files."""
+    """Yield the decoded values in base64: keys, certificates, pictures, attached files."""
     if b"base64" not in data.lower() and b"=b" not in data.lower():
         return
     whole = re.sub(rb"\r?\n[ \t]", b"", data)

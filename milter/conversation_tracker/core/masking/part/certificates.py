@@ -54,7 +54,7 @@ _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
 def is_one(part: Part, data: bytes) -> bool:
-    """Tell whether a part is one of these, by its type, its octets, or else its name.
+    """Return whether a part is one of these, by its type, its octets, or else its name.
 
     Args:
         part: the part.
@@ -74,7 +74,7 @@ def is_one(part: Part, data: bytes) -> bool:
 
 
 def holds_address(data: bytes, people: People) -> bool:
-    """Tell whether a key, certificate or signature holds one of the people's addresses.
+    """Return whether a key, certificate or signature holds one of the people's addresses.
 
     Args:
         data: the part's content, without its transfer encoding.
@@ -88,7 +88,7 @@ def holds_address(data: bytes, people: People) -> bool:
 
 
 def octets(data: bytes) -> bytes:
-    """Give the octet strings in a file of CMS, joined: what it holds in pieces."""
+    """Return the octet strings in a file of CMS, joined: what it holds in pieces."""
     return b"".join(_iter_octet_strings(data))
 
 
@@ -119,7 +119,7 @@ def _holds(inner: bytes, people: People) -> bool:
 
 
 def _find_blocks(text: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Give the blocks of OpenPGP (RFC 9580 section 6) and PEM (RFC 7468): start, end, content."""
+    """Yield the blocks of OpenPGP (RFC 9580 section 6) and PEM (RFC 7468): start, end, content."""
     at = 0
     while (begin := _BEGIN.search(text, at)) is not None:
         at = begin.end()
@@ -139,7 +139,7 @@ def _decode(armoured: bytes) -> bytes:
 
 
 def _signed_data_holds(signed: bytes, people: People) -> bool:
-    """Tell whether the message inside signed data holds an address, in whatever encoding."""
+    """Return whether the message inside signed data holds an address, in whatever encoding."""
     if not signed:
         return False
     try:
@@ -155,7 +155,7 @@ def _signed_data_holds(signed: bytes, people: People) -> bool:
 
 
 def _iter_octet_strings(data: bytes) -> Iterator[bytes]:
-    """Go through the octet strings of BER, which signed content is cut into (X.690)."""
+    """Yield the octet strings of BER, which signed content is cut into (X.690)."""
     at = count = 0
     while at + 2 <= len(data) and count < _MOST_VALUES:
         count += 1

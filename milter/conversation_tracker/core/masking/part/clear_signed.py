@@ -123,7 +123,7 @@ def strip(data: bytes, label: str) -> bytes:
 
 
 def end_before_signature(text: bytes) -> bytes:
-    """Give the beginning of a piece of a text, without a signature that goes on behind it."""
+    """Return the beginning of a piece of a text, without a signature that goes on behind it."""
     place = text.rfind(b"-----BEGIN PGP SIGNATURE-----", max(0, len(text) - _LONGEST_SIGNATURE))
     cut = place > 0 and text.find(b"-----END PGP SIGNATURE-----", place) < 0
     return text[:place] if cut else text

@@ -50,7 +50,7 @@ _ROLE = re.compile(r";ROLE=\"?(?:ORGANIZER|OWNER)(?![\w\-])", re.IGNORECASE)
 
 
 def iter_lines(text: str) -> Iterator[str]:
-    """Go through content lines, each with its folds and its end."""
+    """Yield content lines, each with its folds and its end."""
     pieces: list[str] = []
     soft = quoted = False
     for match in _LINE.finditer(text):
@@ -109,19 +109,19 @@ def read_name(line: str) -> str:
 
 
 def names_organizer(line: str) -> bool:
-    """Tell whether an unfolded line about somebody says that they organise it."""
+    """Return whether an unfolded line about somebody says that they organise it."""
     return read_name(line) == "ORGANIZER" or _ROLE.search(line) is not None
 
 
 def find_subject(line: str) -> Address | None:
-    """Give whom an unfolded line is about (RFC 5545 sections 3.8.4.1 and 3.8.4.3)."""
+    """Return whom an unfolded line is about (RFC 5545 sections 3.8.4.1 and 3.8.4.3)."""
     found = PROPERTY.fullmatch(line)
     address = read_address(_read_value(line, found["value"])) if found is not None else None
     return next(_find_loose(line), None) if address is None and _is_broken(found) else address
 
 
 def find_others(line: str) -> Iterator[Address]:
-    """Go through who else is named there: who sends it, delegates, or is a member."""
+    """Yield who else is named there: who sends it, delegates, or is a member."""
     found = PROPERTY.fullmatch(line)
     if _is_broken(found):
         yield from _find_loose(line)
@@ -132,7 +132,7 @@ def find_others(line: str) -> Iterator[Address]:
 
 
 def _is_broken(found: re.Match[str] | None) -> bool:
-    """Tell whether a line is none, its value begins inside a parameter, or names several."""
+    """Return whether a line is none, its value begins inside a parameter, or names several."""
     if found is None or found["parameters"].lower().endswith(("=mailto", "=smtp")):
         return True
     links = list(islice(_LINKED.finditer(found["value"]), 2))
@@ -141,7 +141,7 @@ def _is_broken(found: re.Match[str] | None) -> bool:
 
 
 def _find_loose(line: str) -> Iterator[Address]:
-    """Go through the addresses of a line that is not as it should be, the last one first.
+    """Yield the addresses of a line that is not as it should be, the last one first.
 
     A colon stands unquoted in a parameter, a quotation mark is missing, or there are two values.
     """
@@ -151,7 +151,7 @@ def _find_loose(line: str) -> Iterator[Address]:
 
 
 def iter_invitations(text: str, *, method: bool) -> Iterator[list[tuple[str, int]]]:
-    """Go through the calendar objects that have a method (RFC 5546 section 1.4).
+    """Yield the calendar objects that have a method (RFC 5546 section 1.4).
 
     Args:
         text: content lines of one or more objects.
@@ -179,7 +179,7 @@ def iter_invitations(text: str, *, method: bool) -> Iterator[list[tuple[str, int
 
 
 def has_method(text: str) -> bool:
-    """Tell whether one of the objects has a method."""
+    """Return whether one of the objects has a method."""
     return any(
         _METHOD.match(whole) is not None
         for whole in map(unfold, iter_lines(text))
@@ -188,7 +188,7 @@ def has_method(text: str) -> bool:
 
 
 def _read_value(line: str, value: str) -> str:
-    """Give a line's value, decoded where it is quoted-printable."""
+    """Return a line's value, decoded where it is quoted-printable."""
     if QUOTED.match(line) is None:
         return value
     raw = value.encode("utf-8", "surrogatepass")

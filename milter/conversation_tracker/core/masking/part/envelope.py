@@ -21,7 +21,7 @@ _FORMS: dict[bytes, Form] = {
 
 
 def read_form(data: bytes) -> Form | None:
-    """Tell what a file of CMS or a certificate is.
+    """Return what a file of CMS or a certificate is.
 
     Args:
         data: the whole file, in DER or BER.

@@ -32,7 +32,7 @@ class Person:
 
 
 def find_people(part: Part, body: Octets, limits: Limits) -> Iterator[Person]:
-    """Go through the people that a message's own invitations name.
+    """Yield the people that a message's own invitations name.
 
     Args:
         part: the message's structure.
@@ -51,7 +51,7 @@ def find_people(part: Part, body: Octets, limits: Limits) -> Iterator[Person]:
 
 
 def identifiers(part: Part, body: Octets, limits: Limits) -> Iterator[str]:
-    """Go through the identifiers in a message's own invitations; arguments as for `find_people`.
+    """Yield the identifiers in a message's own invitations; arguments as for `find_people`.
 
     Returns:
         The values of UID and RELATED-TO (RFC 5545 sections 3.8.4.5 and 3.8.4.7), as they stand.
@@ -64,7 +64,7 @@ def identifiers(part: Part, body: Octets, limits: Limits) -> Iterator[str]:
 
 
 def _lines(part: Part, body: Octets, limits: Limits) -> Iterator[str]:
-    """Go through the lines of invitations that name people or identify something."""
+    """Yield the lines of invitations that name people or identify something."""
     if part.is_message or part.embedded is not None:
         return
     for child in part.children:
@@ -87,7 +87,7 @@ def _lines(part: Part, body: Octets, limits: Limits) -> Iterator[str]:
 
 
 def _may_be(part: Part, body: Octets) -> bool:
-    """Tell whether a part may hold a calendar: by its type, its name, or how it begins."""
+    """Return whether a part may hold a calendar: by its type, its name, or how it begins."""
     if part.type in calendar.TYPES or part.name.lower().endswith(_NAMES):
         return True
     if part.type != "text/plain" and leaf.find_by_type(part) is not None:

@@ -43,7 +43,7 @@ class Unparted(ValueError):
 
 
 def is_large(part: Part) -> bool:
-    """Tell whether a part's content is to be gone through in windows."""
+    """Return whether a part's content is to be gone through in windows."""
     return part.content[1] - part.content[0] > LARGE
 
 
@@ -53,7 +53,7 @@ def decode_pieces(part: Part, body: Octets) -> Iterator[bytes]:
 
 
 def read_beginning(part: Part, body: Octets) -> bytes:
-    """Give the first octets of a part's content without its transfer encoding."""
+    """Return the first octets of a part's content without its transfer encoding."""
     return next(decode_pieces(part, body), b"")
 
 
@@ -67,7 +67,7 @@ def overlap(found: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def find_kind(part: Part, body: Octets, people: People, unpacking: Unpacking) -> Kind | None:
-    """Tell what a large leaf is that holds an address and cannot be masked; else None."""
+    """Return what a large leaf is that holds an address and cannot be masked; else None."""
     declared = leaf.find_by_type(part)
     first = read_beginning(part, body)
     if declared is calendar.mask_calendar and not search.is_no_text(first):
@@ -216,7 +216,7 @@ def _edit_data(
 
 
 def _like(part: Part, first: bytes, people: People | None) -> leaf.Leaf | None:
-    """Tell what masks all of a part, where its beginning alone shows that it is a calendar."""
+    """Return what masks all of a part, where its beginning alone shows that it is a calendar."""
     if leaf.choose_leaf(part, first, people) is not calendar.mask_calendar:
         return None
     method = leaf.declares_method(part) or calendar.has_method(first, part.charset)
@@ -226,7 +226,7 @@ def _like(part: Part, first: bytes, people: People | None) -> leaf.Leaf | None:
 def _choose_display(
     part: Part, data: Octets, span: tuple[int, int], mask: Mask, encoding: str
 ) -> Display | None:
-    """Tell how a text is shown to its reader; None if their alias is nowhere in it."""
+    """Return how a text is shown to its reader; None if their alias is nowhere in it."""
     own = mask.unmasker
     if own is None:
         return None
@@ -249,7 +249,7 @@ def _edit_media(part: Part, body: Octets, people: People) -> list[Edit]:
 
 
 def is_opaque(part: Part, body: Octets) -> bool:
-    """Tell whether a part is no text, so that it cannot be masked."""
+    """Return whether a part is no text, so that it cannot be masked."""
     first = read_beginning(part, body)
     if leaf.find_by_type(part) is not None:
         return search.is_no_text(first)

@@ -59,7 +59,7 @@ _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
 def decode_content(part: Part, body: Octets) -> bytes:
-    """Give a leaf's content without its transfer encoding."""
+    """Return a leaf's content without its transfer encoding."""
     return transfer.decode(body[slice(*part.content)], part.encoding)
 
 
@@ -82,7 +82,7 @@ def mask_around(data: bytes, mask: Mask) -> bytes:
 
 
 def is_shown_raw(part: Part) -> bool:
-    """Tell whether some programs show content as it stands, for what is no code or all of it.
+    """Return whether some programs show content as it stands, for what is no code or all of it.
 
     No encoding is allowed for a message/* (RFC 2046 section 5.2), so many look for none there.
     """
@@ -216,7 +216,7 @@ def _mask_content(
 
 
 def choose_display(part: Part, data: bytes) -> Display | None:
-    """Tell how a leaf is shown to who reads it; None if it holds nothing for a person to read.
+    """Return how a leaf is shown to who reads it; None if it holds nothing for a person to read.
 
     Args:
         part: the leaf.
@@ -243,13 +243,13 @@ def choose_display(part: Part, data: bytes) -> Display | None:
 
 
 def _opens_as_other_type(name: str, type: str) -> bool:
-    """Tell whether a file of this name is opened as something else than its type says."""
+    """Return whether a file of this name is opened as something else than its type says."""
     _, dot, ending = name.rpartition(".")
     return bool(dot) and type in _NAMED and ending.lower() not in _NAMED[type]
 
 
 def may_show(part: Part, data: bytes, label: str, own: unmask.Unmasker) -> bool:
-    """Tell cheaply whether the reader's alias may stand in a leaf's content."""
+    """Return, cheaply, whether the reader's alias may stand in a leaf's content."""
     if not charset.is_transparent(data, label) or own.possible(data):
         return True
     if part.type == _PAGE:
@@ -304,7 +304,7 @@ def _mask_across_breaks(part: Part, data: bytes, label: str, mask: Mask) -> tupl
 
 
 def find_by_type(part: Part) -> Leaf | None:
-    """Tell how a leaf is masked by its type alone; None if that does not say."""
+    """Return how a leaf is masked by its type alone; None if that does not say."""
     if part.doubtful:
         return _mask_html
     main, _, sub = part.type.partition("/")
@@ -312,17 +312,17 @@ def find_by_type(part: Part) -> Leaf | None:
 
 
 def is_binary(data: bytes) -> bool:
-    """Tell whether data holds what no text does."""
+    """Return whether data holds what no text does."""
     return _BINARY.search(data) is not None
 
 
 def declares_method(part: Part) -> bool:
-    """Tell whether a part declares that its calendar is an invitation (RFC 6047 section 2.4)."""
+    """Return whether a part declares that its calendar is an invitation (RFC 6047 section 2.4)."""
     return bool(get_value(part.parameters, "method").strip())
 
 
 def choose_leaf(part: Part, data: bytes, people: People | None) -> Leaf | None:
-    """Tell how a leaf is masked; None if it cannot be, or is left alone."""
+    """Return how a leaf is masked; None if it cannot be, or is left alone."""
     leaf = find_by_type(part)
     if leaf is mask_plain and calendar.is_calendar(data):
         return calendar.mask_calendar  # its name, or whoever reads it, may tell a program so
@@ -342,7 +342,7 @@ def _possible(data: bytes, mask: Mask) -> bool:
 
 
 def _readable(data: bytes, mask: Mask) -> bool:
-    """Tell whether ASCII text may hold an address, in clear or not."""
+    """Return whether ASCII text may hold an address, in clear or not."""
     if _possible(data, mask) or encoded.possible(data, mask) or escapes.possible(data):
         return True
     return rare_spellings.may_hide(data, mask)

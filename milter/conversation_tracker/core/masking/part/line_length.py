@@ -73,7 +73,7 @@ class _LongLines:
         self._starts = [start for start, _ in spans]
 
     def within(self, start: int, end: int) -> Sequence[Span]:
-        """Give those that begin in a span."""
+        """Return those that begin in a span."""
         return self._spans[bisect_left(self._starts, start) : bisect_left(self._starts, end)]
 
 
@@ -87,7 +87,7 @@ class _Shortening:
         self._line_end = b"\r\n" if b"\r\n" in body[:LARGE] else b"\n"
 
     def edit_content(self, part: Part, lines: _LongLines) -> tuple[list[Edit], str | None]:
-        """Give the edits of a part's content, and its encoding then, None where that stays."""
+        """Return the edits of a part's content, and its encoding then, None where that stays."""
         start, end = part.content
         if part.type == "multipart/signed":
             lines = self._ours
@@ -118,7 +118,7 @@ class _Shortening:
         yield from self._break_lines(lines.within(at, part.content[1]))
 
     def _edit_part(self, part: Part, lines: _LongLines) -> Iterator[Edit]:
-        """Give the edits of a part, header and content."""
+        """Yield the edits of a part, header and content."""
         start, end = part.header
         edits, encoding = self.edit_content(part, lines)
         old = self._body[start:end]
@@ -139,7 +139,7 @@ class _Shortening:
 
 
 def _find_long(data: Octets, check: Callable[[], None]) -> Iterator[Span]:
-    """Go through the lines that are too long."""
+    """Yield the lines that are too long."""
     at, size = 0, len(data)
     while size - at > folding.LONGEST:
         check()
@@ -154,7 +154,7 @@ def _find_long(data: Octets, check: Callable[[], None]) -> Iterator[Span]:
 
 
 def _cuts_alias(data: Octets, span: Span, domain: re.Pattern[bytes]) -> bool:
-    """Tell whether Postfix would part a line within an alias.
+    """Return whether Postfix would part a line within an alias.
 
     It puts a blank before what follows, which counts (smtp_line_length_limit).
     """

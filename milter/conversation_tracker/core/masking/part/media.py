@@ -21,7 +21,7 @@ _MOST_CHUNKS = 100_000
 
 
 def is_media(type: str, data: bytes) -> bool:
-    """Tell whether a part of this media type, with this content, is a picture, sound or film."""
+    """Return whether a part of this media type, with this content, is a picture, sound or film."""
     return type.startswith(_TYPES) or _MAGIC.match(data) is not None
 
 

@@ -115,7 +115,7 @@ def mask_body(
 
 
 def make_content_field(key: bytes, value: bytes, old: Octets, new: Octets) -> bytes | None:
-    """Give what a message's Content-* field becomes, since `mask_body` does not see its fields.
+    """Return what a message's Content-* field becomes, since `mask_body` does not see its fields.
 
     Args:
         key: the field's name in lower case.
@@ -152,16 +152,16 @@ class _Task:
     unpacking: Unpacking
 
     def for_inner_message(self) -> "_Task":
-        """Give the task for a message inside the message, all of whose text is masked."""
+        """Return the task for a message inside the message, all of whose text is masked."""
         return replace(self, keep_text=False) if self.keep_text else self
 
     def keeps(self, part: Part) -> bool:
-        """Tell whether a part's content stays, whatever is in it."""
+        """Return whether a part's content stays, whatever is in it."""
         return self.keep_text and part.type in RUNNING
 
 
 def _find_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
-    """Give the edits of a part, header and content, in ascending order."""
+    """Yield the edits of a part, header and content, in ascending order."""
     if task.people and _must_go(part, body, task):
         yield _remove_part(part, body, REMOVED, headed=part is not task.whole)
         return
@@ -191,7 +191,7 @@ def _new_header(part: Part, old: bytes, task: _Task) -> bytes:
 
 
 def _edit_content(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
-    """Give the edits of a part's content, and the charset it is in afterwards."""
+    """Return the edits of a part's content, and the charset it is in afterwards."""
     if part.children or part.is_multipart:
         return list(_edit_container(part, body, task)), part.charset
     quiet = task.quiet
@@ -205,7 +205,7 @@ def _edit_content(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], st
 
 
 def _edit_leaf(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
-    """Give the edits of the content of a part without parts, and the charset it is in then."""
+    """Return the edits of the content of a part without parts, and the charset it is in then."""
     if part.embedded is not None:
         return list(_edit_embedded_message(part, body, task)), part.charset
     start, end = part.content
@@ -238,7 +238,7 @@ def _narrow_charset(part: Part, data: bytes, apart: bytes, task: _Task) -> bytes
 
 
 def _edit_embedded_message(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
-    """Give the edits of a message inside that is transfer-encoded."""
+    """Yield the edits of a message inside that is transfer-encoded."""
     assert part.embedded is not None
     (data, inside), (start, end) = part.embedded, part.content
     new = replace_spans(data, _find_edits(inside, data, task.for_inner_message()), task.limits)
@@ -260,7 +260,7 @@ def _edit_embedded_message(part: Part, body: Octets, task: _Task) -> Iterator[Ed
 
 
 def _must_go(part: Part, body: Octets, task: _Task) -> bool:
-    """Tell whether a part is to be removed; raises Unmaskable where it shall be refused."""
+    """Return whether a part is to be removed; raises Unmaskable where it shall be refused."""
     if task.people is None or not is_leaf(part):
         return False
     if id(part) in task.condemned:
@@ -291,7 +291,7 @@ def _remove_part(part: Part, body: Octets, note: str, *, headed: bool = True) ->
 
 
 def _edit_container(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
-    """Give the edits of the parts inside, and of what stands between them as text."""
+    """Yield the edits of the parts inside, and of what stands between them as text."""
     task = task.for_inner_message() if part.is_message else task
     inside = _edit_inside(part, body, task)
     at = part.content[0]
@@ -308,7 +308,7 @@ def _edit_container(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
 def _edit_alternatives(
     part: Part, body: Octets, inside: list[tuple[Part, list[Edit]]], task: _Task
 ) -> Generator[Edit, None, int]:
-    """Give the edits of alternatives, and where the last one ends.
+    """Yield the edits of alternatives, and where the last one ends.
 
     The last is shown: a note must not stand before a reader instead of a text.
     """
@@ -330,7 +330,7 @@ def _edit_alternatives(
 
 
 def _edit_inside(part: Part, body: Octets, task: _Task) -> Iterator[tuple[Part, list[Edit]]]:
-    """Give the edits of each part inside; of signed text that is edited, the signature goes."""
+    """Yield the edits of each part inside; of signed text that is edited, the signature goes."""
     broken = False
     for number, child in enumerate(part.children):
         edits = list(_find_edits(child, body, task))
@@ -342,7 +342,7 @@ def _edit_inside(part: Part, body: Octets, task: _Task) -> Iterator[tuple[Part, 
 
 
 def _is_removed(part: Part, edits: list[Edit]) -> bool:
-    """Tell whether the edits of a part put a note in its place."""
+    """Return whether the edits of a part put a note in its place."""
     return [(start, end) for start, end, new in edits if new.endswith(_REMOVED)] == [
         (part.header[0], part.content[1])
     ]
@@ -355,7 +355,7 @@ def _is_signature(number: int, part: Part) -> bool:
 
 
 def _edit_gap(start: int, end: int, body: Octets, task: _Task) -> Iterator[Edit]:
-    """Give the edits of what stands between parts: mostly the same few delimiters."""
+    """Yield the edits of what stands between parts: mostly the same few delimiters."""
     quiet = task.quiet
     text = body[start:end] if end - start <= _SHORT else None
     if text is not None and text in quiet.gaps:

@@ -29,7 +29,7 @@ _FIELDS = {b"content-transfer-encoding": b"8bit", b"content-disposition": b"inli
 
 
 def may_be_signed(message: Message) -> bool:
-    """Tell cheaply whether a message may be signed as a whole."""
+    """Return, cheaply, whether a message may be signed as a whole."""
     declared = (message.first(b"content-type") or b"").lower()
     return any(each in declared for each in _SUBTYPES)
 
@@ -69,7 +69,7 @@ def open_signature(message: Message, part: Part, people: People) -> Message:
 
 
 def extract_content(data: bytes) -> bytes | None:
-    """Give what signed data holds, with the header fields of the entity that was signed.
+    """Return what signed data holds, with the header fields of the entity that was signed.
 
     Args:
         data: DER or BER of a ContentInfo (RFC 5652 section 3).

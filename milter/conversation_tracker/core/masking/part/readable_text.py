@@ -21,7 +21,7 @@ _NO_CONTROLS = {ord(each): None for each in map(chr, range(128)) if _CONTROLS.ma
 
 
 def read_text(part: Part, body: Octets, enough: int | None = None) -> str:
-    """Give the readable text of a message: the first plain text that is not attached, else HTML.
+    """Return the readable text of a message: the first plain text that is not attached, else HTML.
 
     Args:
         part: the structure that `read` gave for this body.
@@ -47,7 +47,7 @@ def read_text(part: Part, body: Octets, enough: int | None = None) -> str:
 
 
 def find_attachment_names(part: Part, body: Octets) -> tuple[str, ...]:
-    """Give the file names of all parts that are attached, or have a name.
+    """Return the file names of all parts that are attached, or have a name.
 
     Args:
         part: the structure that `read` gave for this body.
@@ -66,7 +66,7 @@ def find_attachment_names(part: Part, body: Octets) -> tuple[str, ...]:
 
 
 def _iter_text_parts(part: Part) -> Iterator[Part]:
-    """Go through the parts that are text of the message itself, not of one inside it."""
+    """Yield the parts that are text of the message itself, not of one inside it."""
     for child in part.children:
         if not child.is_message:
             yield from _iter_text_parts(child)
@@ -88,7 +88,7 @@ def _read_part(part: Part, body: Octets, enough: int | None) -> str:
 
 
 def _iter_leaves(part: Part) -> Iterator[Part]:
-    """Go through the parts that are no multiparts; an attached message is one of them."""
+    """Yield the parts that are no multiparts; an attached message is one of them."""
     if part.is_message and (part.name or part.disposition == "attachment" or part.embedded):
         yield part
     elif part.children or part.is_multipart:

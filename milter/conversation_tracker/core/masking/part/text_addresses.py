@@ -28,7 +28,7 @@ _OFTEN = 256
 
 
 def find_addresses(part: Part, body: Octets, limits: Limits) -> Iterator[Address]:
-    """Go through the addresses in the text of a message, attached messages included.
+    """Yield the addresses in the text of a message, attached messages included.
 
     Args:
         part: its structure.
@@ -55,7 +55,7 @@ def find_addresses(part: Part, body: Octets, limits: Limits) -> Iterator[Address
 
 
 def find_in_text(text: str, limits: Limits) -> Iterator[Address]:
-    """Go through the addresses in a text, entities and percent escapes read."""
+    """Yield the addresses in a text, entities and percent escapes read."""
     if "&" in text:
         text = html.unescape(text)
     if "%" in text:

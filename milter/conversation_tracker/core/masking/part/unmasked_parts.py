@@ -71,7 +71,7 @@ def find_unmasked_parts(
 def iter_files(
     part: Part, body: Octets, people: People, limits: Limits = UNLIMITED
 ) -> Iterator[tuple[Part, Octets]]:
-    """Go through the leaves that are no text, with their content without its transfer encoding.
+    """Yield the leaves that are no text, with their content without its transfer encoding.
 
     Args:
         part: the structure that `read` gave for this body.
@@ -112,7 +112,7 @@ def find_removed_signatures(
 
 
 def find_kind(part: Part, body: Octets, people: People, unpacking: Unpacking) -> Kind | None:
-    """Tell what a leaf is that holds an address and cannot be masked; None for any other."""
+    """Return what a leaf is that holds an address and cannot be masked; None for any other."""
     if large.is_large(part):
         return large.find_kind(part, body, people, unpacking)
     data = leaf.decode_content(part, body)
@@ -127,7 +127,7 @@ def is_leaf(part: Part) -> bool:
 
 
 def _number_leaves(part: Part, body: Octets, number: str) -> Iterator[tuple[str, Part, Octets]]:
-    """Go through the leaves with their numbers and the body each stands in."""
+    """Yield the leaves with their numbers and the body each stands in."""
     if part.embedded is not None:
         data, inside = part.embedded
         yield from _number_leaves(inside, data, number)

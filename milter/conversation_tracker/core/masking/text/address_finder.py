@@ -91,16 +91,16 @@ class People:
         ]
 
     def __bool__(self) -> bool:
-        """Tell whether there is anybody to look for."""
+        """Return whether there is anybody to look for."""
         return self._some
 
     def in_text(self, text: str) -> bool:
-        """Tell whether readable text holds one of the addresses, however it is spelled."""
+        """Return whether readable text holds one of the addresses, however it is spelled."""
         self._check()
         return self.mask(text) != text
 
     def in_bytes(self, data: bytes) -> bool:
-        """Tell whether bytes of any kind hold one of the addresses, in ASCII, UTF-8 or UTF-16."""
+        """Return whether bytes of any kind hold one of the addresses, in ASCII, UTF-8 or UTF-16."""
         self._check()
         low = data.lower()
         return any(self._narrow(data, low, *each) for each in self._plain) or any(
@@ -126,7 +126,7 @@ class People:
         return bytes(new) if new is not None else data
 
     def _whole(self, data: bytes, start: int, end: int) -> bool:
-        """Tell whether what stands here is an address, and no piece of somebody else's."""
+        """Return whether what stands here is an address, and no piece of somebody else's."""
         self._check()
         width = 2 if b"\0" in data[start:end] else 1
         before = data[max(0, start - _BEFORE) : start]
@@ -173,7 +173,7 @@ class People:
 
 
 def _iter_spellings(keys: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
-    """Give each address as it may be written in bytes, and as many letters in the same code."""
+    """Yield each address as it may be written in bytes, and as many letters in the same code."""
     for key in keys:
         local, _, domain = key.rpartition("@")
         for name in domain_spellings(domain):

@@ -90,7 +90,7 @@ _FREE_IN_ROUTE = r"[+\-]|[bd]2(?:52)*%|"
 
 
 def is_near(low: str, at: int, end: int) -> bool:
-    """Tell cheaply whether a domain may be part of an address: nothing else makes a `hit`.
+    """Return, cheaply, whether a domain may be part of an address: nothing else makes a `hit`.
 
     Args:
         low: a lower-cased text.
@@ -101,7 +101,7 @@ def is_near(low: str, at: int, end: int) -> bool:
 
 
 def goes_on(low: str, end: int) -> bool:
-    """Tell whether a domain of several labels goes on behind a place of a lower-cased text."""
+    """Return whether a domain of several labels goes on behind a place of a lower-cased text."""
     return _GOES_ON.match(low, end) is not None
 
 
@@ -154,7 +154,7 @@ class Domain:
         return found[0], found[1], found[2]
 
     def lookup(self, local: str) -> str | None:
-        """Give what replaces an address; None for one that stays, or nobody's."""
+        """Return what replaces an address; None for one that stays, or nobody's."""
         for each in (local, local.partition("+")[0]):
             if each in self._exact or each in self.locals:
                 return self.locals[each]
@@ -310,7 +310,7 @@ def _compile_left(free: str, narrow: bool) -> re.Pattern[str]:
 
 
 def _iter_starts(backward: str, end: int) -> Iterator[int]:
-    """Go through the places where a name may begin: behind the separator, or behind a tag."""
+    """Yield the places where a name may begin: behind the separator, or behind a tag."""
     yield end
     tag = _TAG.match(backward, end)
     last = tag.end() if tag else end
@@ -320,14 +320,14 @@ def _iter_starts(backward: str, end: int) -> Iterator[int]:
 
 
 def _of_its_kind(match: re.Match[str]) -> str:
-    """Give the character that stands for all of one's kind."""
+    """Return the character that stands for all of one's kind."""
     if _UNCASED_CHARACTER.match(match[0]):
         return _ONE_UNCASED
     return _ONE_LETTER if match[0].isalnum() else _ONE_OTHER
 
 
 def spellings_of(local: str) -> Iterator[str]:
-    """Give a local part, and without its quotes where it has them for its dots alone.
+    """Yield a local part, and without its quotes where it has them for its dots alone.
 
     Some providers gave addresses like `ann..lee@`, which everybody writes so.
     """
@@ -338,7 +338,7 @@ def spellings_of(local: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1024)
 def domain_spellings(domain: str) -> frozenset[str]:
-    """Give a domain as it may be written: as A-labels or U-labels, as either Gmail, escaped."""
+    """Return a domain as it may be written: as A-labels or U-labels, as either Gmail, escaped."""
     if domain in _GMAIL:
         return frozenset(_GMAIL)
     if domain.startswith("["):

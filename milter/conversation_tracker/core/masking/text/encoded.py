@@ -76,7 +76,7 @@ def _needles_of(mask: Mask) -> Needles | None:
 def _find_spans(
     text: str, places: list[int], before: re.Pattern[str], after: re.Pattern[str]
 ) -> list[tuple[int, int]]:
-    """Give the tokens around places, each once."""
+    """Return the tokens around places, each once."""
     spans: list[tuple[int, int]] = []
     for place in places:
         if spans and place < spans[-1][1]:
@@ -118,7 +118,7 @@ def _find_digit_edits(text: str, spans: list[tuple[int, int]], mask: Mask) -> It
 
 
 def _has_block(text: str) -> bool:
-    """Tell whether there may be a block of base64."""
+    """Return whether there may be a block of base64."""
     return _NEXT_BLOCK.search(text) is not None or _BLOCK.match(text) is not None
 
 

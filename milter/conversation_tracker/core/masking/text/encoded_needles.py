@@ -27,11 +27,11 @@ class Needles:
         self._digits = {digits for word in words for digits in _encode_digits(word) if digits}
 
     def find_base64(self, text: str) -> list[int]:
-        """Give the places of the words in base64, in order."""
+        """Return the places of the words in base64, in order."""
         return self._find(text, self._based)
 
     def find_digits(self, text: str) -> list[int]:
-        """Give the places of the words in hexadecimal digits, in order."""
+        """Return the places of the words in hexadecimal digits, in order."""
         return self._find(text, self._digits)
 
     def _find(self, text: str, needles: Collection[str]) -> list[int]:
@@ -63,7 +63,7 @@ def _encode_digits(word: str) -> tuple[str, str]:
 
 
 def _find_places(text: str, needles: Collection[str]) -> Iterator[int]:
-    """Go through the places of each; none is empty."""
+    """Yield the places of each; none is empty."""
     for needle in needles:
         at = text.find(needle)
         while at >= 0:

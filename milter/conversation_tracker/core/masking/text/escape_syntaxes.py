@@ -78,7 +78,7 @@ class EscapeSyntax:
         self._meant = meant
 
     def find(self, text: str) -> Iterator[Piece]:
-        """Go through the pieces of a text that mean something else."""
+        """Yield the pieces of a text that mean something else."""
         if not any(sign in text for sign in self._signs):
             return
         for match in self._pattern.finditer(text):
@@ -93,7 +93,7 @@ class _ComposedCharacters(EscapeSyntax):
         super().__init__((), _WIDE, lambda match: match[0])
 
     def find(self, text: str) -> Iterator[Piece]:
-        """Go through the pieces of a text that mean something else."""
+        """Yield the pieces of a text that mean something else."""
         few = "" if text.isascii() else keep_non_ascii(text)
         if _WIDE.search(few) is not None:
             for match in _WIDE.finditer(text):
@@ -108,19 +108,19 @@ class _ComposedCharacters(EscapeSyntax):
 
 
 def holds_composed(text: str) -> bool:
-    """Tell cheaply whether a text has characters that stand for others, or for none."""
+    """Return, cheaply, whether a text has characters that stand for others, or for none."""
     few = "" if text.isascii() else keep_non_ascii(text)
     return _WIDE.search(few) is not None or _UNSEEN.search(few) is not None or _has_marks(few)
 
 
 def _has_marks(few: str) -> bool:
-    """Tell whether characters beyond ASCII make others together with those before them."""
+    """Return whether characters beyond ASCII make others together with those before them."""
     composed = few.isascii() or unicodedata.is_normalized("NFC", few)
     return not composed or any(map(unicodedata.combining, set(few)))
 
 
 def _iter_clusters(run: str, at: int) -> Iterator[Piece]:
-    """Go through the characters in a run that several make."""
+    """Yield the characters in a run that several make."""
     start = 0
     for place in range(1, len(run) + 1):
         inside = (
@@ -225,5 +225,5 @@ def iter_kept(source: str) -> Iterator[str]:
 
 
 def find_pieces(text: str, family: Family) -> list[Piece]:
-    """Give the pieces of a text that mean something else, in order."""
+    """Return the pieces of a text that mean something else, in order."""
     return sorted(each for dialect in family for each in dialect.find(text))

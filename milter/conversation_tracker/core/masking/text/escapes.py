@@ -125,7 +125,7 @@ def _mask_word(text: str, start: int, end: int, found: list[_Found], mask: Mask)
 
 
 def _map_places(text: str, start: int, end: int, found: list[_Found]) -> list[int]:
-    """Give where each character of what is read begins in the source, and the end."""
+    """Return where each character of what is read begins in the source, and the end."""
     places: list[int] = []
     at = start
     for first, last, meant in found:

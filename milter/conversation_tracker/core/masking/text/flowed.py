@@ -33,17 +33,17 @@ class _Line:
 
     @property
     def flows(self) -> bool:
-        """Tell whether the next line belongs to this one."""
+        """Whether the next line belongs to this one."""
         return bool(self.soft and self.end) and self.text != _SIGNATURE
 
     @property
     def last_word(self) -> str:
-        """Give the word at the end, which may go on in the next line."""
+        """Return the word at the end, which may go on in the next line."""
         return "" if self.text[-1:].isspace() else self.text.split(" ")[-1].split("\t")[-1]
 
     @property
     def first_word(self) -> str:
-        """Give the word at the beginning, which may have begun in a line before."""
+        """Return the word at the beginning, which may have begun in a line before."""
         return self.text.split(" ", 1)[0].split("\t", 1)[0]
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ def mask_soft_breaks(text: str, mask: Mask, *, delsp: bool = False) -> str:
 
 
 def _following_lines(lines: list[_Line], at: int) -> Iterator[int]:
-    """Give the lines that may hold the end of the last word of a line, nearest first."""
+    """Yield the lines that may hold the end of the last word of a line, nearest first."""
     if not lines[at].last_word:
         return
     for last in range(at + 1, min(len(lines), at + _MOST_LINES)):

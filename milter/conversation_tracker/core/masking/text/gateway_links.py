@@ -38,7 +38,7 @@ _SIGNS_OF_SECOND = re.compile(r"-(?=[0-9A-Fa-f]{2})|_")
 
 
 def find_pieces(text: str) -> Iterator[Piece]:
-    """Go through the pieces of a text that mean something else in such links."""
+    """Yield the pieces of a text that mean something else in such links."""
     done = 0
     for head in _SECOND.finditer(text):
         if head.start() >= done and (value := _VALUE.match(text, head.end())):
@@ -89,7 +89,7 @@ def _encode(text: str) -> str:
 
 
 def _restore(shown: str, out: str) -> tuple[str, int]:
-    """Give a link with the characters that were taken out, and how many it takes."""
+    """Return a link with the characters that were taken out, and how many it takes."""
     parts: list[str] = []
     done = used = 0
     for sign in _TAKEN_OUT.finditer(shown):

@@ -72,7 +72,7 @@ def mask_html(source: str, mask: Mask) -> str:
 
 
 def strip_tags(source: str, enough: int | None = None) -> str:
-    """Give the text a reader sees: no script or style, references decoded, blocks on new lines.
+    """Return the text a reader sees: no script or style, references decoded, blocks on new lines.
 
     Args:
         source: the decoded source.
@@ -164,7 +164,7 @@ def _mask_across_tags(source: str, mask: Mask) -> str:
 
 
 def _find_surroundings(source: str) -> Iterator[tuple[int, int]]:
-    """Give the spans around separators, those that overlap as one."""
+    """Yield the spans around separators, those that overlap as one."""
     start = end = 0
     plain = not any(sign in source for sign in ("&#", "&commat", "\uff20", "\ufe6b"))
     for found in (_SEPARATOR if plain else _ANY_SEPARATOR).finditer(source):
@@ -203,7 +203,7 @@ def _mask_block(source: str, mask: Mask) -> str:
 
 
 def _strip_inline_tags(source: str) -> tuple[str, list[tuple[int, int]]]:
-    """Give the text without inline tags, and with each character the span of its source."""
+    """Return the text without inline tags, and with each character the span of its source."""
     text: list[str] = []
     spans: list[tuple[int, int]] = []
     at = 0
@@ -220,7 +220,7 @@ def _read_words(text: str) -> str:
 
 
 def _break_line(tag: re.Match[str]) -> str:
-    """Give a new line for the start or end of a block, nothing for any other tag."""
+    """Return a new line for the start or end of a block, nothing for any other tag."""
     name = tag[2] or ""
     ends_nothing = tag[1] == "/" and name.lower() == "br"
     return "\n" if BLOCK.fullmatch(name) and not ends_nothing else ""

@@ -67,7 +67,7 @@ class Page:
         self._broken = False
 
     def show(self, source: str, unmasker: Unmasker) -> str:
-        """Give the next piece of the source as the reader sees it.
+        """Return the next piece of the source as the reader sees it.
 
         Args:
             source: decoded source; what is not written yet may end inside a tag.
@@ -118,7 +118,7 @@ class _Reading:
         self._lost = False
 
     def iter_texts(self, source: str) -> Iterator[Node]:
-        """Go through the texts in the next piece of the source."""
+        """Yield the texts in the next piece of the source."""
         if self._lost:
             return
         whole, before = self._pending + source, len(self._pending)
@@ -249,7 +249,7 @@ class _TextLayout:
             self._length += len(text)
 
     def places(self, start: int, end: int) -> Iterator[Span]:
-        """Give the spans of the source that a span of the text stands for."""
+        """Yield the spans of the source that a span of the text stands for."""
         number = bisect_right(self._starts, start) - 1
         found: list[Span] = []
         while number < len(self._starts) and self._starts[number] < end:

@@ -60,19 +60,19 @@ def mask_links(text: str, mask: Mask) -> str:
 
 
 def knows_short(mask: Mask) -> bool:
-    """Tell whether a mask knows addresses that are masked only where they are no chance."""
+    """Return whether a mask knows addresses that are masked only where they are no chance."""
     return mask.amid is not mask
 
 
 def find_spans(text: str, mask: Mask) -> list[tuple[int, int]]:
-    """Give where the links are whose tokens are looked at."""
+    """Return where the links are whose tokens are looked at."""
     # A short address is not found in them again by what `encoded` looks for.
     link = _LINK_OF_ANY if knows_short(mask) else _LINK
     return [match.span() for match in link.finditer(text)]
 
 
 def strict_mask(mask: Mask) -> Mask:
-    """Give what masks a decoded token: short addresses too, but only if it is text throughout."""
+    """Return what masks a decoded token: short addresses too, but only if it is text throughout."""
     amid = mask.amid
     if amid is mask:
         return mask

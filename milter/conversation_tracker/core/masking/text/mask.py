@@ -162,7 +162,7 @@ class Masker(Mask):
         self._used = used
 
     def __call__(self, text: str) -> str:
-        """Give the text with every known address replaced; the same object if there is none."""
+        """Return the text with every known address replaced; the same object if there is none."""
         if not self._domains and not self._watched:
             return text
         # What two addresses share is the first one's; then the other's may stand alone.
@@ -197,7 +197,7 @@ class Masker(Mask):
         return self
 
     def hits(self, text: str) -> list[Hit]:
-        """Give the known addresses in a text, in order: those that share nothing with one before.
+        """Return the known addresses in a text, in order: those that share nothing with one before.
 
         Each is taken for used.
         """
@@ -212,7 +212,7 @@ class Masker(Mask):
         return found
 
     def lookup(self, local: str, domain: str) -> str | None:
-        """Give what replaces an address, given in lower case; None for one that stays."""
+        """Return what replaces an address, given in lower case; None for one that stays."""
         known = self._domains.get(domain)
         new = known.lookup(local) if known is not None else None
         if new is not None:
@@ -301,7 +301,7 @@ class Masker(Mask):
                 yield hit
 
     def _find_hit(self, low: str, at: int, name: str) -> Hit | None:
-        """Give the known address whose domain stands in a place, if there is one."""
+        """Return the known address whose domain stands in a place, if there is one."""
         if not is_near(low, at, at + len(name)):
             return None
         self._notice()

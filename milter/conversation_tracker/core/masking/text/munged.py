@@ -34,7 +34,7 @@ class KnownAddresses(Protocol):
         """What raises `Overdue` when the time is over."""
 
     def lookup(self, local: str, domain: str) -> str | None:
-        """Give what replaces an address, in lower case."""
+        """Return what replaces an address, in lower case."""
 
 
 _BEFORE, _BEHIND = 260, 360  # characters around a label that are read
@@ -142,7 +142,7 @@ class _Side(NamedTuple):
 
 
 def find_munged(low: str, known: KnownAddresses) -> Iterator[MungedAddress]:
-    """Go through the addresses in a text that are written so; they may overlap.
+    """Yield the addresses in a text that are written so; they may overlap.
 
     Args:
         low: a lower-cased text, with what stands in clear masked already.
@@ -158,7 +158,7 @@ def find_munged(low: str, known: KnownAddresses) -> Iterator[MungedAddress]:
 
 
 def may_hold_munged(low: str, known: KnownAddresses) -> bool:
-    """Tell cheaply whether a lower-cased text may hold such an address."""
+    """Return, cheaply, whether a lower-cased text may hold such an address."""
     return next(_iter_places(low, known), None) is not None
 
 
@@ -175,7 +175,7 @@ def _tokenize(low: str, start: int, end: int, places: list[int]) -> Iterator[_Te
 
 
 def _join_windows(places: list[int]) -> Iterator[tuple[int, int]]:
-    """Give the spans of a text to read, those that overlap as one."""
+    """Yield the spans of a text to read, those that overlap as one."""
     first = last = -1
     for place in places:
         start = max(0, place - _BEFORE)
@@ -189,7 +189,7 @@ def _join_windows(places: list[int]) -> Iterator[tuple[int, int]]:
 
 
 def _iter_places(low: str, known: KnownAddresses) -> Iterator[int]:
-    """Go through the places where a domain may begin that something like an at sign is before."""
+    """Yield the places where a domain may begin that something like an at sign is before."""
     if len(known.labels) > _MANY:
         yield from (match.end() for match in _SIGN_OF_ALL.finditer(low))
         return
@@ -267,7 +267,7 @@ def _read_address(
 
 
 def _is_routed(low: str, local: _Side) -> bool:
-    """Tell whether an equals sign behind a local part may be its at sign, and no assignment."""
+    """Return whether an equals sign behind a local part may be its at sign, and no assignment."""
     return not local.text.isalnum() or low[local.place - 1 : local.place] in ("+", "=")
 
 
@@ -300,7 +300,7 @@ def _skip_dot(tokens: list[_TextToken], number: int, way: int) -> tuple[int, str
 
 
 def _find_domains(tokens: list[_TextToken], number: int) -> Iterator[_Side]:
-    """Give the domains that may begin at a word, the longest first."""
+    """Yield the domains that may begin at a word, the longest first."""
     found: list[_Side] = []
     name, plain, loose = tokens[number].text, True, False
     for count in range(_LONGEST):
@@ -318,7 +318,7 @@ def _find_domains(tokens: list[_TextToken], number: int) -> Iterator[_Side]:
 def _find_locals(
     tokens: list[_TextToken], number: int, behind: str, *, routed: bool
 ) -> Iterator[_Side]:
-    """Give the local parts that may end at a word, the longest first.
+    """Yield the local parts that may end at a word, the longest first.
 
     Args:
         tokens: what the text is made of.
@@ -349,7 +349,7 @@ def _find_locals(
 
 
 def _is_escape(tokens: list[_TextToken], number: int, way: int) -> bool:
-    """Tell whether what touches an address is an escape: another reading tells what it means."""
+    """Return whether what touches an address is an escape: another reading tells what it means."""
     near = tokens[max(0, number - 6) : number + 1] if way < 0 else tokens[number : number + 4]
     text = "".join([token.text for token in near])
     return (_ESCAPE_BEFORE.search(text) if way < 0 else _ESCAPE_BEHIND.match(text)) is not None

@@ -30,7 +30,7 @@ class Names:
         self._lengths = sorted({len(name) for name in self._names}, reverse=True)
 
     def find_places(self, low: str) -> Iterator[tuple[int, str]]:
-        """Go through the places in a lower-cased text where a domain stands beside a sign.
+        """Yield the places in a lower-cased text where a domain stands beside a sign.
 
         Returns:
             Place and domain of each; one between two signs comes twice.

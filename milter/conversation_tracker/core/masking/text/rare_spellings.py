@@ -232,7 +232,7 @@ def _is_tagged(low: str) -> bool:
 
 
 def _is_deep(low: str, labels: Labels) -> bool:
-    """Tell cheaply whether a lower-cased text has escapes that were not looked behind."""
+    """Return, cheaply, whether a lower-cased text has escapes that were not looked behind."""
     for sign, pattern in _SIGNS_OF_MORE:
         if sign in low and (pattern is None or pattern.search(low) is not None):
             return True
@@ -246,7 +246,7 @@ def _has_wide_addresses(labels: Labels) -> bool:
 
 
 def _is_escaped_before(low: str, labels: Labels) -> bool:
-    """Tell whether what stands before a label is escaped."""
+    """Return whether what stands before a label is escaped."""
     for sign in (";", "\\n"):
         if sign in low and any(sign + label in low for label in labels):
             return True

@@ -48,7 +48,7 @@ class Reading:
         self.text = "".join(parts) + old[done:] if self._pieces else old
 
     def __bool__(self) -> bool:
-        """Tell whether it reads otherwise than what it is made of."""
+        """Return whether it reads otherwise than what it is made of."""
         return bool(self._pieces)
 
     @cached_property
@@ -59,7 +59,7 @@ class Reading:
         )
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Give the span of the source that a span of this text stands for; it is not empty."""
+        """Return the span of the source that a span of this text stands for; it is not empty."""
         reading: Reading | None = self
         while reading is not None:
             start, end = reading._first(start), reading._last(end - 1)
@@ -74,7 +74,7 @@ class Reading:
         return begin if place < self._ends[number] else end + place - self._ends[number]
 
     def _last(self, place: int) -> int:
-        """Give where the source of the character in a place ends."""
+        """Return where the source of the character in a place ends."""
         number = bisect_right(self._begins, place) - 1
         if number < 0:
             return place + 1

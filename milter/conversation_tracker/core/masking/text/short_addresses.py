@@ -20,12 +20,12 @@ PLAIN = 4
 
 
 def is_long_enough(key: str) -> bool:
-    """Tell whether an address, given by its key, can be told from chance at all."""
+    """Return whether an address, given by its key, can be told from chance at all."""
     return len(key) >= WHOLE or len(key.encode("utf-8")) >= WHOLE
 
 
 def find_base64_needles(domain: str, locals: Iterable[str]) -> Iterator[str]:
-    """Give what to look for in base64 and digits, so that addresses at a domain are found.
+    """Yield what to look for in base64 and digits, so that addresses at a domain are found.
 
     Args:
         domain: one spelling of the domain, in lower case.
@@ -45,7 +45,7 @@ def find_base64_needles(domain: str, locals: Iterable[str]) -> Iterator[str]:
 
 
 def find_plain_needles(domain: str, locals: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """Give what to look for in octets as they are, each with how far behind it the domain begins.
+    """Yield what to look for in octets as they are, each with how far behind it the domain begins.
 
     Arguments as for `find_base64_needles`.
     """

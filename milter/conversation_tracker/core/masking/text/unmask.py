@@ -61,7 +61,7 @@ class Unmasker:
         self.check = check
 
     def possible(self, raw: bytes) -> bool:
-        """Tell cheaply whether an alias may stand in text whose ASCII stands as these bytes."""
+        """Return, cheaply, whether an alias may stand in text whose ASCII stands as these bytes."""
         low = raw.lower()
         return any(mark in low for mark in self._marks)
 
@@ -71,7 +71,7 @@ class Unmasker:
         return any(mark.decode() in low for mark in self._marks)
 
     def __call__(self, text: str) -> str:
-        """Give running text as the reader sees it; the same object where nothing changes."""
+        """Return running text as the reader sees it; the same object where nothing changes."""
         spans = self.find(text)
         return apply_edits(text, [(start, end, self.own) for start, end in spans])
 
@@ -127,7 +127,7 @@ class RunningText:
         self._begun = False
 
     def show(self, text: str, unmasker: Unmasker) -> str:
-        """Give the next piece of the text as the reader sees it."""
+        """Return the next piece of the text as the reader sees it."""
         flows = self._flowed and SOFT_BREAKS.search(text) is not None
         spans = [] if flows and self._delsp else unmasker.find(text, begun=self._begun)
         if flows:
@@ -155,7 +155,7 @@ class RunningText:
 
 
 def _find_run(shown: str, done: int, span: Span) -> Span:
-    """Give the run without blanks that a span stands in; none begins before `done`."""
+    """Return the run without blanks that a span stands in; none begins before `done`."""
     before = _BLANK.search(shown[done : span[0]][::-1])
     after = _BLANK.search(shown, span[1])
     start = span[0] - before.start() if before else done
@@ -163,7 +163,7 @@ def _find_run(shown: str, done: int, span: Span) -> Span:
 
 
 def _is_link(shown: str, start: int, end: int, spans: list[Span]) -> bool:
-    """Tell whether a run is a link, whatever is in the aliases that stand in it."""
+    """Return whether a run is a link, whatever is in the aliases that stand in it."""
     pieces: list[str] = []
     at = start
     for first, last in spans:
@@ -180,7 +180,7 @@ def _is_link(shown: str, start: int, end: int, spans: list[Span]) -> bool:
 
 
 def _begins(low: str, at: int) -> bool:
-    """Tell whether an address can begin here, rather than go on."""
+    """Return whether an address can begin here, rather than go on."""
     before = low[at - 1 : at] if at else ""
     if not before or before not in _JOINING:
         return not (before and _joins(before))
@@ -188,7 +188,7 @@ def _begins(low: str, at: int) -> bool:
 
 
 def _joins(character: str) -> bool:
-    """Tell whether a character belongs to a word; scripts without case use no blanks."""
+    """Return whether a character belongs to a word; scripts without case use no blanks."""
     if character.isascii():
         return character.isalnum()
     return character.lower() != character.upper()
