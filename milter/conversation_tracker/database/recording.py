@@ -46,23 +46,22 @@ _NEW_MESSAGE: dict[str, LiteralString] = {
     "brief": "%s",
     "mentioned": "%s::text[]",
     "shown": "%s::uuid[]",
-    "raw": "%b",
 }
 _GATHERED: LiteralString = (
     "(SELECT string_agg(data, ''::bytea ORDER BY number) FROM tracker.pieces WHERE id = %s::uuid)"
 )
 
 
-def _recording(columns: dict[str, LiteralString]) -> Statement:
-    row: LiteralString = ", ".join(columns.values())
+def _recording(raw: LiteralString) -> Statement:
+    row: LiteralString = ", ".join(_NEW_MESSAGE.values())
     return Statement(
         "SELECT outcome, bounces, id, store, number, alias_domain"
-        f" FROM tracker.record(ROW({row})::tracker.new_message)"
+        f" FROM tracker.record(ROW({row})::tracker.new_message, {raw})"
     )
 
 
-_RECORD = _recording(_NEW_MESSAGE)
-_RECORD_PIECES = _recording(_NEW_MESSAGE | {"raw": _GATHERED})
+_RECORD = _recording("%b")
+_RECORD_PIECES = _recording(_GATHERED)
 _PIECE = "INSERT INTO tracker.pieces (id, number, data) VALUES (%s::uuid, %s, %b)"
 _PIECES_DONE = "DELETE FROM tracker.pieces WHERE id = %s::uuid"
 
@@ -131,7 +130,7 @@ def _identifiers(record: Record) -> str | None:
     return _json(identifiers) if identifiers else None
 
 
-def _new_message(record: Record, raw: bytes | str) -> dict[str, object]:
+def _new_message(record: Record) -> dict[str, object]:
     """Return the columns of tracker.new_message."""
     return {
         "order_id": record.order,
@@ -159,15 +158,14 @@ def _new_message(record: Record, raw: bytes | str) -> dict[str, object]:
         "brief": record.brief,
         "mentioned": list(record.mentioned) or None,
         "shown": write_tokens(record.shown) if record.shown else None,
-        "raw": raw,
     }
 
 
 def _write(
     connection: Connection, record: Record, statement: Statement, raw: bytes | str
 ) -> tuple[Outcome, dict[str, str], list[str]]:
-    columns = _new_message(record, raw)
-    [row] = statement.rows(connection, [columns[name] for name in _NEW_MESSAGE])
+    columns = _new_message(record)
+    [row] = statement.rows(connection, [*(columns[name] for name in _NEW_MESSAGE), raw])
     outcome, bounces, new, store, number, domain = row
     if new is None:
         return outcome, bounces or {}, []

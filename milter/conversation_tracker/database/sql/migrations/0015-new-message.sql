@@ -1,4 +1,5 @@
--- What tracker.record takes: one message of one order, each thing by its name.
+-- What tracker.record takes of one message of one order, each thing by its name. The message itself
+-- is an argument of its own: within a row it would be copied each time one of its columns is read.
 CREATE TYPE tracker.new_message AS (
     order_id bigint,
     -- Who joins the order with it, as tracker.join_order takes them; NULL if nobody does.
@@ -37,7 +38,5 @@ CREATE TYPE tracker.new_message AS (
     -- The addresses, by their keys, of whom it names and who is not known to whom planned it.
     mentioned text[],
     -- Tokens of whose soft alias a copy shows that was not handed out before.
-    shown uuid[],
-    -- The whole masked message.
-    raw bytea
+    shown uuid[]
 );

@@ -44,7 +44,7 @@ $$;
 -- planning anew took four times as long as the rest. They are good for a month that was empty when
 -- they were made, because none reads a table through.
 CREATE OR REPLACE FUNCTION tracker.record(
-    given tracker.new_message,
+    given tracker.new_message, raw bytea,
     OUT outcome text, OUT bounces jsonb, OUT id bigint, OUT store text, OUT number text,
     OUT alias_domain text)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
@@ -144,7 +144,7 @@ BEGIN
                   WHERE p.token = given.return_path AND p.order_id = given.order_id),
                 given.sender_name, given.message_id, given.subject, given.first_words,
                 given.size, given.attachment_names, given.automatic, given.auto_reply,
-                given.verdict, given.notes, given.raw, given.own, stranger)
+                given.verdict, given.notes, record.raw, given.own, stranger)
         RETURNING id, at INTO record.id, known_at;
         -- LIMIT: to look each up takes less than to make a table of them and join it.
         INSERT INTO tracker.deliveries (message_id, message_at, recipient_id, bounce, queue_id)
