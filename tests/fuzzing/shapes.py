@@ -40,7 +40,9 @@ SIGNS = (
     f"{ADDRESS} ", f"{ADDRESS}, ", f"<{ADDRESS}>", f"{ADDRESS}\n", f"a{ADDRESS} ", f"{SOFT} ", SOFT,
     f"x {SOFT}, ", "a" * 60 + "\n", "QUJD" * 19 + "\n", "=C3=A9", "a" * 75 + "=\n", "a, ", "a; ",
     "a <b@c.d>, ", '"a" <b@c.d>, ', "(a) ", "a: b;", "<a@b.c> ", "to=<", ": ",
-    ", relay=", " status=sent",
+    ", relay=", " status=sent", "{\\*\\a ", "\\v ", "\\v0 ", "@=\n", "(at) ", " at doe dot ",
+    "@ doe ", "&amp;#64;", "\\u64?", "\\40 ", "\x1b(B", "+AEA-", "%2540", "cfemail=4f",
+    "urldefense.com/v3/__*",
 )  # fmt: skip
 """What headers, parameters, texts, markup and structures are parted by, and some words."""
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
+import rare
 from choices import Choices
 from people import STRANGERS, USUAL
 
@@ -90,6 +91,8 @@ def spelled(choices: Choices, *, markup: bool = False) -> str:
     """Write somebody's address in one of the ways a reader understands."""
     plain = address(choices)
     local, _, domain = plain.rpartition("@")
+    if choices.chance(5) and rare.is_simple(plain):
+        return rare.write_text(choices, plain)
     ways = [
         plain,
         plain.upper(),

@@ -16,11 +16,13 @@ import hostile as costly
 import oracle
 import places
 import play
+import rare as rarities
 import seeds
 import spelling
 import trees
 from choices import Choices
 from conversation_tracker.core.masking.header.headers import mask_mailboxes, mask_text
+from conversation_tracker.core.masking.header.raw_sequences import mask_sequences
 from conversation_tracker.core.masking.part import calendar, message_body
 from conversation_tracker.core.masking.text import flowed, obfuscated
 from conversation_tracker.core.masking.text import html as markup
@@ -66,6 +68,20 @@ def clean(data: bytes) -> None:
     reader = choices.of(USUAL[:2])
     raw = trees.message(choices, CARRIER)
     oracle.sent(raw, oracle.order(*people), reader.token, None, clean=True)
+
+
+def rare(data: bytes) -> None:
+    """What few write and anybody reads is masked in text of any type, and nothing is refused."""
+    choices = Choices(data)
+    reader = USUAL[1]
+    seen = [p.address.key for p in USUAL[:3] if p.address is not None and p != reader]
+    raw, planted = rarities.write_message(choices, seen)
+    done = oracle.sent(raw, oracle.order(*USUAL), reader.token, None)
+    if done.copy is None:
+        raise Broken(f"{raw!r} was refused: {done.outcome}")
+    left = rarities.read_message(done.copy)
+    if found := [each for each in planted if each in left]:
+        raise Broken(f"{found} of {raw!r} stands in {done.copy!r}")
 
 
 def raw(data: bytes) -> None:
@@ -125,6 +141,7 @@ def _header(value: bytes, aliases: dict[str, str], mask: Masker) -> None:
         end = box.end
     known = {key: key for key in aliases if len(key) >= oracle.SHORT}
     hidden = FunctionMask(partial(obfuscated.mask_obfuscations, mask=mask))
+    value = mask_sequences(value, mask)
     listed = mask_mailboxes(value, lambda one: aliases.get(one.key), mask)
     for masked in (
         mask_mailboxes(listed, lambda _: None, hidden),
@@ -314,6 +331,7 @@ def _of(pair: tuple[list[Header], bytes]) -> tuple[tuple[Header, ...], bytes]:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     each.__name__: each
     for each in (
-        message, clean, raw, reader, order, hostile, header, running, delivery, alias, structure,
+        message, rare, clean, raw, reader, order, hostile, header, running, delivery, alias,
+        structure,
     )
 }  # fmt: skip

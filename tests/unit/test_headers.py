@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from cost import within
@@ -476,3 +477,14 @@ def test_names_of_headers_are_lower_case_and_kept_ones_are_no_trace() -> None:
 def test_is_trace(name: bytes, trace: bool) -> None:
     """What the way added is told from what the sender wrote."""
     assert is_trace(name) is trace
+
+
+@pytest.mark.parametrize("other", ["", "\u00e4", "\u65e5\u672c"])
+def test_no_short_word_is_cut_between_encoded_words(other: str) -> None:
+    """The rest of somebody's address might be read as another one's."""
+    text = " ".join([other + "w" * length for length in (9, 12, 5, 14, 8, 11, 13, 6, 10)] * 3)
+    words = encode_words(text).split(b"\n ")
+    assert len(words) > 3
+    shown = [decode_words(each) for each in words]
+    assert "".join(shown) == text
+    assert all(before.endswith(" ") or after[:1] == " " for before, after in pairwise(shown))

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 from builders import CARRIER, SHOP, A, hard, mail, order, person
-from cost import within
+from cost import linear, within
 
 from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.model.message import parse, render
@@ -103,6 +103,21 @@ SPELLINGS = {
     "rtf, u": "{\\rtf1 john.doe\\u64?home.example }",
     "rtf, u blank": "{\\rtf1 john.doe\\u64 home.example }",
     "rtf, bold": "{\\rtf1 {\\b john.doe}@\\i0 home.example }",
+    "rtf, destination": "{\\rtf1 john.doe{\\*\\foo bar}@home.example }",
+    "rtf, bookmark": "{\\rtf1 john.doe@{\\*\\bkmkstart x}{\\*\\bkmkend x}home.example }",
+    "rtf, nested": "{\\rtf1 john.doe@{\\*\\a {\\b x}y \\} }home{\\pict 0102}.example }",
+    "rtf, hidden": "{\\rtf1 john.doe{\\v x}@\\v y\\v0 home.example }",
+    "rtf, field": "{\\rtf1 {\\field{\\*\\fldinst X}{\\fldrslt john.doe}}{\\b @}home.example }",
+    "rtf, destination and code": "{\\rtf1 john.doe{\\*\\foo bar}\\'40home.example }",
+    # Quoted-printable that nobody undid.
+    "soft break": "john.doe@=\nhome.example",
+    "soft break, before": "john.doe=\n@home.example",
+    "soft break, in a word": "jo=\nhn.doe@home.exam=\nple",
+    "soft break, escaped": "john.doe=40=\nhome.example",
+    "soft break, blanks": "john.doe@= \t\nhome.example",
+    "soft break, quoted": "> john.doe@=\n> home.example",
+    "soft break, CR": "john.doe@=\r\nhome.example",
+    "marks": "john.doe\u201d@\u201chome.example",
     "srcdoc": '<iframe srcdoc="&lt;p&gt;john.doe&amp;#64;home.example&lt;/p&gt;"></iframe>',
     "srcdoc, twice": '<iframe srcdoc="&lt;p&gt;john.doe&amp;amp;#64;home.example"></iframe>',
     "entity of percent": "https://c.example/?e=john.doe&#37;40home.example",
@@ -181,6 +196,11 @@ BODIES = {
     "iso-2022-jp": typed("text/plain; charset=iso-2022-jp"),
     "iso-2022-jp-ms": typed("text/html; charset=iso-2022-jp-ms"),
     "flowed": typed("text/plain; charset=utf-8; format=flowed; delsp=yes"),
+    "called latin-1": typed("text/plain; charset=iso-8859-1"),
+    "called Cyrillic": typed("text/html; charset=koi8-r"),
+    "called latin-1, beside it": typed(
+        "text/plain; charset=windows-1252", lambda data: data + b"caf\xe9 \x9d\n"
+    ),
     "calendar": lambda text: typed("text/calendar; charset=utf-8")(
         "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDESCRIPTION:"
         + text.replace("\n", "\\n")
@@ -221,6 +241,8 @@ CANNOT = {
     ),
     *((name, place) for name in NOT_ASCII for place in ("cp50220", "iso-2022-jp-ms", "headers")),
 }
+# A line end in a calendar's text is two characters, and the one before it is not one of its code.
+CANNOT |= {(name, "calendar") for name in SPELLINGS if name.startswith("soft break")}
 CASES = [
     (name, place)
     for name, text in SPELLINGS.items()
@@ -312,6 +334,43 @@ def test_what_is_nearly_a_gateways_link_costs_little(near: str) -> None:
     within(0.5, row.plan)
 
 
+NEAR_ALL = "".join(
+    [
+        *NEAR_MISSES,
+        *NEAR_LINKS,
+        " john (at) doe dot exampl %2540doe.exampl &amp;#64;doe &#37;40 \\x40doe \\u{40} \\100 ",
+        "john\\40 doe {\\rtf1 john\\'40doe \\u64?doe {\\*\\x y}{\\v z}} +AEA-doe ",
+        "\x1b(Bjohn\x1b[1m@doe ^[[0m john@=\ndoe =40=\n doe john<b></b>@doe jo\u0308hn @doe ",
+        '\uff20doe \u200bdoe data-cfemail="4f2a" srcdoc="&lt;john&amp;amp;#64;doe" ',
+        "urldefense.com/v3/__http*40doe__;QA!! urldefense.proofpoint.com/v2/url?u=http-40doe ",
+    ]
+)
+
+
+@pytest.mark.parametrize("type_", ["text/plain", "text/html", "text/rtf"])
+def test_all_that_is_nearly_an_address_together_costs_little(type_: str) -> None:
+    """Every family of escapes is read, and near misses in each reading: far below the budget."""
+
+    def plan(size: int) -> None:
+        head = f"From: {CARRIER}\nTo: {hard('b')}\nContent-Type: {type_}; charset=utf-8\n\n"
+        text = head + NEAR_ALL * (size // len(NEAR_ALL))
+        row = mail(text.encode(), order("john@doe.example", CARRIER), to=hard("b"), sender=CARRIER)
+        assert row.plan().reply is None
+
+    linear(plan, 25_000)
+    within(3, lambda: plan(50_000))
+
+
+@pytest.mark.parametrize("label", ["iso-8859-1", "windows-1252", "koi8-r"])
+def test_an_octet_that_is_no_utf8_is_a_letter(label: str) -> None:
+    """In text that is called something else, too: it begins somebody else's address."""
+    head = f"From: {JOHN}\nContent-Type: text/plain; charset={label}\n\n".encode()
+    body = b"\xe2\x82\xac \xe4john.doe@home.example \xe4 \xc3\xa4"
+    row = mail(head + body, PEOPLE, to=A, sender=JOHN)
+    assert row.plan().reply is None
+    assert row.sent().body == body
+
+
 SALES = order(person("sales@shop.example", "buyer", "b" * 32), CARRIER)
 OF_ONE_WORD = [
     "sales &#40;at&#41; shop.example",
@@ -357,7 +416,14 @@ NOBODY = {
         "call me at home. Example: 12",
         "call me at home.\nExample: 12",
     ],
-    "john@doe.com": ["I met John at Doe. Com is short.", "john=doe.com", "var john=doe.com;"],
+    "john@doe.com": [
+        "john (at) doe (dot) com (dot) br",
+        "john at doe dot com dot br",
+        "mary (dot) john (at) doe.com",
+        "I met John at Doe. Com is short.",
+        "john=doe.com",
+        "var john=doe.com;",
+    ],
     "info@hotel.example": [
         "INFO=hotel.example",
         "export INFO=hotel.example",

@@ -8,23 +8,26 @@ apart from the masking code. Time is linear. Nothing here raises.
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import islice
 from typing import Protocol
 
 _BEFORE, _BEHIND, _NEAR = 220, 300, 72
 _MANY = 64  # labels from which on what stands for an at sign is looked for
 _TAG = re.compile(r"<(?!(?:at|dot)>)/?[a-z][a-z0-9:_-]{0,40}(?:\s[^<>]{0,200}|/)?>")
 _QUOTING = re.compile(
-    r"(?:\r?\n|\r|\\n)(?:[ \t]{0,8}(?:[a-z]{0,3}(?:[>|]|&gt;)|[:;%#*](?=[ \t])))*"
+    r"(?:(?:=[ \t]{0,8})?(?:\r?\n|\r)|\\n)"
+    r"(?:[ \t]{0,8}(?:[a-z]{0,3}(?:[>|]|&gt;)|[:;%#*](?=[ \t])))*"
 )
 _BLANKS = re.compile(r"(?:[ \t\r\n\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;)+")
 _OPENING, _CLOSING = r"(?:[\[({<]|&lt;){1,3}", r"(?:[\])}>]|&gt;){1,3}"
 _LINES = r"[*_~-]{1,3}"
 _SAYS_AT = "at|\u00e4t|aet|arrobas?|arobas|arobase|chez|chiocciola|klammeraffe|snabel-a"
 _SAYS_DOT = "dot|punkt|point|punto|ponto|punt|kropka|tochka"
+_MARKS = "[ \"'`+\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb]"
 _AT_END = re.compile(
     rf"(?: ?{_OPENING} ?(?:{_SAYS_AT}|ad|a|kukac|sobaka|[@\uff20\ufe6b]) ?{_CLOSING} ?"
     rf"|{_LINES}(?:at|arroba){_LINES}"
-    rf"|(?P<free> (?:{_SAYS_AT}) )|[ \"'`+]{{0,12}}[@\uff20\ufe6b][ \"'`+]{{0,12}}|=)\Z"
+    rf"|(?P<free> (?:{_SAYS_AT}) )|{_MARKS}{{0,12}}[@\uff20\ufe6b]{_MARKS}{{0,12}}|=)\Z"
 )
 _SAID_DOT = (
     rf" ?{_OPENING} ?(?:{_SAYS_DOT}|[.]) ?{_CLOSING} ?|{_LINES}(?:dot|punkt|punto|point){_LINES}"
@@ -43,7 +46,10 @@ _ENDING_WORD = re.compile(
     rf"[^\W_{_UNCASED}](?:(?:[^\W{_UNCASED}]|[+-]){{0,80}}[^\W{_UNCASED}])?\Z"
 )
 _LEADING_WORD = re.compile(r"[^\W_](?:[\w-]{0,80}[^\W_])?")
-_LAST = frozenset(" \t\r\n\f\u00a0\u200b\u3000>=@\uff20\ufe6b;:%|#*\"'`+])}_~/\\-n")
+_LAST = frozenset(
+    " \t\r\n\f\u00a0\u200b\u3000>=@\uff20\ufe6b;:%|#*\"'`+])}_~/\\-n"
+    "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+)
 # What parts a local part before its at sign, reversed, or a domain that stands right behind it.
 _PARTED_BEFORE = re.compile(
     r"[\w+-]+(?:[\s>|]+(?:\.|tod|tknup|tni|otn|tnup|akp|akh|[\])}>])|\.[\s>]|[\])}>*_]|;)"
@@ -54,6 +60,7 @@ _PARTED_BEHIND = re.compile(
 _ANY_SIGN = re.compile(rf"[@=\uff20\ufe6b]|(?<![^\W_])(?:{_SAYS_AT}|ad|a|kukac|sobaka)(?![^\W_])")
 _NEXT = re.compile(r"[^\w@=]{0,24}([^\W_][\w-]*)")
 _MOST = 10  # labels and words
+_LONGEST_SIGN = 48  # characters of what stands for an at sign, in a simple text
 # What is escaped here another reading tells.
 _ESCAPED_BEHIND = re.compile(
     r"%(?:25)*[0-9a-f]{2}|&(?:#|amp|period|hyphen|dash|lowbar)|\\|=[0-9a-f]{2}"
@@ -120,16 +127,25 @@ def _is_clear(low: str, at: int, names: tuple[str, ...], dotted: frozenset[str])
 def _read_owner(
     low: str, at: int, known: WatchedAddresses, names: tuple[str, ...]
 ) -> Iterator[str]:
-    behind = low[at : at + _BEHIND]
-    if not any(_take_second_label(name) in behind for name in names):
-        return
+    """Go through the tokens of whose address is said around the begin of a domain."""
     before = low[max(0, at - _NEAR) : at]
     if not any(word in known.endings for word in _WORDS.findall(before)):
         return
-    if _AT_END.search(_simplify(before)) is None:
+    behind = low[at : at + _BEHIND]
+    if not any(_take_second_label(name) in behind for name in names):
+        return
+    near = _simplify(before)
+    if (sign := _AT_END.search(near, max(0, len(near) - _LONGEST_SIGN))) is None:
+        return
+    words = _WORDS.findall(near[: sign.start()])
+    if not words or words[-1] not in known.endings:
+        return
+    # What is most often wrong is looked at first: the domain.
+    behind = _simplify(behind)
+    if all(_goes_wrong(behind, name) for name in names):
         return
     before = _simplify(low[max(0, at - _BEFORE) : at])
-    if (sign := _AT_END.search(before)) is None:
+    if (sign := _AT_END.search(before, max(0, len(before) - _LONGEST_SIGN))) is None:
         return
     tight = sign[0] in "@\uff20\ufe6b"
     dot = _TIGHT_DOT if sign["free"] else _DOT
@@ -139,7 +155,7 @@ def _read_owner(
         for local, whole in _find_locals(written, dot, routed=sign[0] == "=")
         if sign[0] != "=" or _is_routed(written, local)
     ]
-    for domain, plain in _find_domains(_simplify(behind), dot):
+    for domain, plain in _find_domains(behind, dot):
         if domain not in names:
             continue
         for local, whole in locals:
@@ -147,6 +163,18 @@ def _read_owner(
             token = None if tight and plain and whole else known.owner(local, domain)
             if token is not None:
                 yield token
+
+
+def _goes_wrong(behind: str, name: str) -> bool:
+    """Tell cheaply that a simple text does not begin with a domain, whatever its dots are."""
+    first, *rest = name.split(".")
+    at = len(first)
+    for label in rest:
+        dot = _DOT.match(behind, at)
+        if dot is None or not behind.startswith(label, dot.end()):
+            return True
+        at = dot.end() + len(label)
+    return False
 
 
 def _is_routed(written: str, local: str) -> bool:
@@ -178,7 +206,11 @@ def _find_locals(text: str, dot: re.Pattern[str], *, routed: bool) -> Iterator[t
         joint = joints[number].strip() if number < len(joints) else ""
         name = word[0] + ((joint if _is_dots(joint) else ".") + name if joint else name)
         whole = word.start() == 0
-        begins = not whole or number == 0 or not _is_dots(joints[number - 1], clear=True)
+        joined = number > 0 and _ENDING_WORD.search(parts[number - 1]) is not None
+        goes_on = number > 0 and (
+            _is_dots(joints[number - 1], clear=True) or (joined and _is_said(joints[number - 1]))
+        )
+        begins = not whole or not goes_on
         if begins and not _ESCAPED_BEFORE.search(parts[number][: word.start()]):
             yield name, plain
         if routed:
@@ -196,9 +228,14 @@ def _is_dots(joint: str, *, clear: bool = False) -> bool:
     return bool(dots) and not dots.strip(".")
 
 
+def _is_said(joint: str) -> bool:
+    """Tell whether a joint is a word or brackets for a dot, at which no sentence ends."""
+    return bool(joint.strip(" .\u3002\uff0e"))
+
+
 def _find_domains(text: str, dot: re.Pattern[str]) -> Iterator[tuple[str, bool]]:
     """Yield what may be the domain that begins a text; tell if its dots stand in clear."""
-    parts, joints = _split_at_dots(text, dot)
+    parts, joints = _split_at_dots(text, dot, _MOST)
     name, plain = "", True
     for number, part in enumerate(parts[:_MOST]):
         word = _LEADING_WORD.match(part)
@@ -216,10 +253,12 @@ def _find_domains(text: str, dot: re.Pattern[str]) -> Iterator[tuple[str, bool]]
 
 def _continues_domain(parts: list[str], joints: list[str], number: int) -> bool:
     """Return whether a domain surely goes on behind one of its labels."""
-    return joints[number] == "." and _LEADING_WORD.match(parts[number + 1]) is not None
+    return (joints[number] == "." or _is_said(joints[number])) and _LEADING_WORD.match(
+        parts[number + 1]
+    ) is not None
 
 
-def _split_at_dots(text: str, dot: re.Pattern[str]) -> tuple[list[str], list[str]]:
-    """Cut a text at its dots, and give these."""
-    joints = dot.findall(text)
-    return dot.split(text), joints
+def _split_at_dots(text: str, dot: re.Pattern[str], most: int = 0) -> tuple[list[str], list[str]]:
+    """Cut a text at its dots, and give these; at no more than so many, where that is not 0."""
+    joints = [found[0] for found in islice(dot.finditer(text), most or None)]
+    return dot.split(text, maxsplit=most), joints

@@ -32,6 +32,15 @@ _SIGNS = ("\\x40", "\\u0040", "\\100")
 _NO_SIGN = re.compile(r"[^\s<>@]{0,64}@")  # before what is an address without it
 _RTF = re.compile(r"\{\\rtf|\\'[0-9a-f]{2}|\\u-?[1-9][0-9]{1,4}(?![0-9a-f])")
 _ESCAPED_HEX = re.compile(r"\\(?:x[0-9a-f]|u[0-9{]|[0-9a-f]{2})")
+_NOT_SHOWN = re.compile(
+    r"\s{0,8}\\(?:\*|(?:v|xe|tc|pict|object|info|fonttbl|colortbl|stylesheet|footnote|annotation"
+    r"|bkmkstart|bkmkend)(?![a-z0-9]))"
+)
+_BRACES = re.compile(r"(?<!\\)(?:\\\\)*([{}])")
+_UNTIL_SHOWN = re.compile(
+    r"\\v(?![a-z0-9])(?>(?:[^{}\\]|\\(?!v(?![a-z])|plain)){0,400})\\(?:v0|plain)(?![a-z0-9]) ?"
+)
+_SOFT = re.compile(r"=(?<=[\w@.+-]=)[ \t]{0,8}\r?\n(?=[ \t>|]{0,80}[\w@.])")
 _SEVEN = re.compile(r"\+ae([a-p])-")
 _PERCENT_U = re.compile(r"%u00([2-7][0-9a-f])")
 _MARKUP = re.compile(r"<(?:!--[^<>]{0,400}--|/?[a-z][a-z0-9:_-]{0,40}(?:[\s/][^<>]{0,400})?)>")
@@ -85,6 +94,8 @@ def _unescape_twice(low: str) -> str:
         low = decodings.decode_percent(decodings.decode_references(low))
     if "%" in low and "%u00" in low:
         low = _PERCENT_U.sub(lambda found: chr(int(found[1], 16)), low)
+    if "=\n" in low or "=\r" in low or "= " in low or "=\t" in low:
+        *_, low = decodings.iter_readings(_SOFT.sub("", low))
     if "+ae" in low:
         low = _SEVEN.sub(lambda found: chr(0x40 + ord(found[1]) - ord("a")).lower(), low)
     if "\x1b" in low or "\x9b" in low or ("[" in low and ("^[[" in low or "#033[" in low)):
@@ -105,6 +116,27 @@ def _unescape(low: str) -> Iterator[str]:
         yield _unescape_twice(rich)
         if "\n" in rich:
             yield _unescape_twice(rich.replace("\r", "").replace("\n", ""))
+        if (shown := _drop_hidden(low)) != low:
+            rich = _IN_RTF.sub(_decode_rtf, shown)
+            yield _unescape_twice(rich.replace("\r", "").replace("\n", ""))
+
+
+def _drop_hidden(low: str) -> str:
+    """Leave out what RTF does not show: destinations, and hidden groups and runs."""
+    pieces: list[str] = []
+    nested = hidden = done = 0  # groups around here, and of these the first that is hidden
+    for brace in _BRACES.finditer(low):
+        at = brace.start(1)
+        if brace[1] == "{":
+            nested += 1
+            if not hidden and _NOT_SHOWN.match(low, at + 1):
+                pieces.append(low[done:at])
+                hidden = nested
+        elif nested:
+            if hidden == nested:
+                hidden, done = 0, at + 1
+            nested -= 1
+    return _UNTIL_SHOWN.sub("", "".join(pieces) + (low[done:] if not hidden else ""))
 
 
 def _decode_script(found: re.Match[str]) -> str:

@@ -40,6 +40,12 @@ _ASCII = bytes(range(0x20, 0x7F))
 _ALL_ASCII = bytes(range(128))
 _LAST = "latin-1"
 _STRAY = "utf-8/surrogateescape"
+_UTF8 = ("utf-8", "utf_8", "utf_8_sig")
+_LOOKS_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
+# Letters in small case that no text has, for octets that are no UTF-8: they part no words.
+_LETTERS = re.compile("[\u1d00-\u1d7f]")
+_AS_LETTERS = {0xDC80 + each: 0x1D00 + each for each in range(0x80)}
+_AS_OCTETS = {letter: octet for octet, letter in _AS_LETTERS.items()}
 _STATEFUL = ("utf_7", "iso2022", "hz")
 
 
@@ -101,8 +107,9 @@ def change_text(
 ) -> tuple[bytes, str]:
     """Change the text in the data, in every charset that a reader may take it for.
 
-    These are the declared one or what stands in for it; UTF-8 with stray bytes, where it is none;
-    ASCII, where the declared one would hide it; UTF-16, where there are null bytes.
+    These are the declared one or what stands in for it; UTF-8 with stray bytes, where it is none,
+    and where it is called something else; ASCII, where the declared one would hide it; UTF-16,
+    where there are null bytes.
 
     Args:
         data: the text's bytes.
@@ -130,7 +137,19 @@ def change_text(
         if not label and data.isascii() and not written.isascii():
             label = "utf-8"  # it was not needed before
         data = written
+    if _LOOKS_UTF8.search(data) and _decode_by_label(data, label) not in _UTF8:
+        data = _change_mistaken(data, change)
     return data, label
+
+
+def _change_mistaken(data: bytes, change: Callable[[str], str]) -> bytes:
+    """Change what many take for UTF-8, whatever is said of it; octets that are none are letters."""
+    text = data.decode("utf-8", "surrogateescape")
+    if _LETTERS.search(text):
+        return data  # as good as never
+    shown = text.translate(_AS_LETTERS)
+    new = change(shown)
+    return data if new == shown else new.translate(_AS_OCTETS).encode("utf-8", "surrogateescape")
 
 
 def rewrite_text(

@@ -164,9 +164,9 @@ def encode_words(text: str) -> bytes:
     characters = [c.encode() for c in clean(text)]
     quoted = ["".join(_Q[b].decode() for b in c).encode() for c in characters]
     if sum(map(len, quoted)) <= 4 * ((sum(map(len, characters)) + 2) // 3):
-        words = [b"q?" + b"".join(line) for line in _share_lines(quoted, _ROOM)]
+        words = [b"q?" + b"".join(line) for line in _share_lines(quoted, _ROOM, _Q[ord(" ")])]
     else:
-        lines = _share_lines(characters, _ROOM // 4 * 3)
+        lines = _share_lines(characters, _ROOM // 4 * 3, b" ")
         words = [b"b?" + binascii.b2a_base64(b"".join(line), newline=False) for line in lines]
     return b"\n ".join(_OPEN + word + _CLOSE for word in words)
 
@@ -262,14 +262,27 @@ def _find_codec(label: str) -> str | None:
     return name
 
 
-def _share_lines(pieces: list[bytes], room: int) -> list[list[bytes]]:
-    """Share pieces out to lines of at most `room` bytes, never cutting a piece."""
+def _share_lines(pieces: list[bytes], room: int, blank: bytes) -> list[list[bytes]]:
+    """Share pieces out to lines of at most `room` bytes: cut no piece, and no short word."""
     lines: list[list[bytes]] = []
     used = room
     for piece in pieces:
         if used + len(piece) > room:
-            lines.append([])
-            used = 0
+            begun = _take_word(lines[-1], room // 2, blank) if lines and piece != blank else []
+            lines.append(begun)
+            used = sum(map(len, begun))
         lines[-1].append(piece)
         used += len(piece)
     return lines
+
+
+def _take_word(line: list[bytes], most: int, blank: bytes) -> list[bytes]:
+    """Take the word that a line ends with, if a blank is before it and it is not long."""
+    place = len(line)
+    while place and line[place - 1] != blank:
+        place -= 1
+    word = line[place:]
+    if not place or sum(map(len, word)) > most:
+        return []
+    del line[place:]
+    return word

@@ -9,7 +9,7 @@ gives the pieces of a text that mean something else. Time is linear. Nothing her
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import unquote
 
 from conversation_tracker.core.masking.text.reading import Piece
@@ -26,6 +26,8 @@ _PERCENT = re.compile(
 )
 _TWENTY_FIVE = re.compile(r"%(?:25)+")
 _QUOTED = re.compile(r"=(?:[2-7][0-9a-f]|[ \t]{0,8}\r?\n)", _ANY_FLAGS)
+SOFT_BREAK = re.compile(r"=(?<=[\w@.+\-]=)[ \t]{0,8}\r?\n(?=[ \t>|]{0,80}[\w@.])")
+"""A soft line break of quoted-printable, amid what may be an address."""
 _SCRIPT = re.compile(
     r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|u\{0{0,8}([0-9a-f]{1,6})\}|U([0-9a-f]{8})"
     r"|([0-3]?[0-7]{2})|([@._+\-/])|(e|[nrt]))",
@@ -36,6 +38,18 @@ _RICH = re.compile(
     r"\\'([0-9a-f]{2})|\\u(-?[1-9][0-9]{0,4}) ?(?:\?|\\'[0-9a-f]{2}|(?<=u64)@|(?<=u64 )@)?"
     r"|\\([~_\-])|\\(rtf|par|pard|line|tab|cell|row|sect|page)(?:-?[0-9]{1,10})?(?![a-z]) ?"
     r"|\\[a-z]{1,32}(?:-?[0-9]{1,10})? ?|[{}]",
+    _ANY_FLAGS,
+)
+# Of RTF's groups, those that are not shown: destinations, hidden text.
+_HIDDEN = re.compile(
+    r"\{[ \r\n]{0,8}\\(?:\*|(?:v|xe|tc|pict|object|info|fonttbl|colortbl|stylesheet|footnote"
+    r"|annotation|bkmkstart|bkmkend)(?![a-z0-9]))",
+    _ANY_FLAGS,
+)
+_BRACE = re.compile(r"\\[{}\\]|[{}]")
+_HIDDEN_RUN = re.compile(
+    r"\\v(?![a-z0-9])(?>(?:\\(?!v(?![a-z])|plain(?![a-z]))[a-z]{1,32}-?[0-9]{0,10}|[^\\{}]){0,400})"
+    r"\\(?:v0|plain)(?![a-z0-9]) ?",
     _ANY_FLAGS,
 )
 _RICH_LINE = re.compile(r"\r?\n")
@@ -105,6 +119,31 @@ class _ComposedCharacters(EscapeSyntax):
             for match in _RUN.finditer(text):
                 if not unicodedata.is_normalized("NFC", match[0]):
                     yield from _iter_clusters(match[0], match.start())
+
+
+class _Hidden(EscapeSyntax):
+    """Groups of RTF that are not shown, with all inside; one that is never closed hides nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(("{\\",), _HIDDEN, lambda _match: "")
+
+    def find(self, text: str) -> Iterator[Piece]:
+        """Go through the pieces of a text that are not shown."""
+        opened: list[tuple[int, bool]] = []  # the groups around, and whether each is hidden
+        for brace in _BRACE.finditer(text):
+            if brace[0] == "{":
+                opened.append((brace.start(), _HIDDEN.match(text, brace.start()) is not None))
+            elif brace[0] == "}" and opened:
+                start, hidden = opened.pop()
+                if hidden:
+                    yield start, brace.end(), ""
+        for run in _HIDDEN_RUN.finditer(text):
+            yield *run.span(), ""
+
+
+def holds_hidden(text: str) -> bool:
+    """Tell whether RTF has groups or runs that are not shown."""
+    return _HIDDEN.search(text) is not None or _HIDDEN_RUN.search(text) is not None
 
 
 def holds_composed(text: str) -> bool:
@@ -215,6 +254,8 @@ RICH: Family = (EscapeSyntax(("\\", "{", "}"), _RICH, _decode_rtf), _REFERENCES,
 """Those of RTF, whose groups and control words are not seen."""
 RICH_LINES: Family = (*RICH, EscapeSyntax(("\n",), _RICH_LINE, lambda _: ""))
 """The same with line ends, which mean nothing in RTF, but around it."""
+RICH_SHOWN: Family = (_Hidden(), *RICH_LINES)
+"""The same without what is not shown."""
 TAGGED: Family = (EscapeSyntax(("<",), _TAGS, lambda _: ""), _REFERENCES)
 """Tags that are not seen, as of text/enriched (RFC 1896) and of pages shown as text."""
 
@@ -226,4 +267,9 @@ def iter_kept(source: str) -> Iterator[str]:
 
 def find_pieces(text: str, family: Family) -> list[Piece]:
     """Return the pieces of a text that mean something else, in order."""
-    return sorted(each for dialect in family for each in dialect.find(text))
+    return sort_pieces(each for dialect in family for each in dialect.find(text))
+
+
+def sort_pieces(pieces: Iterable[Piece]) -> list[Piece]:
+    """Sort pieces by their places; of those that begin together, the longest is first."""
+    return sorted(pieces, key=lambda piece: (piece[0], -piece[1]))

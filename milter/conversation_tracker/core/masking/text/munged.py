@@ -48,7 +48,7 @@ _TAG = (
 )
 # A line end, and what marks quoted text behind it; somebody's initials may stand there.
 _LINE = (
-    r"(?:\r\n|[\r\n]|\\n)"
+    r"(?:(?:=[ \t]{0,8})?(?:\r\n|[\r\n])|\\n)"
     r"(?>(?:[ \t]{0,8}(?:[a-z]{0,3}(?:[>|\u2502\uff5c]|&gt;)|[:;%#*](?=[ \t]))){0,40})"
 )
 _GAP = rf"(?:{_LINE}|[ \t\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;|{_TAG})"
@@ -87,6 +87,11 @@ _TOKEN = re.compile(
     rf"|(?P<mark>[{_MARKS}]|&(?:quot|apos|\#0*3[49]);)|(?P<other>.)",
     re.IGNORECASE | re.DOTALL,
 )
+_BETWEEN_LABELS = re.compile(
+    rf"(?>{_GAP}{{0,64}})(?:[.\u3002\uff0e]|{_DOT}|(?:{'|'.join(sorted(_FREE_DOT))})(?!\w))"
+    rf"(?>{_GAP}{{0,64}})",
+    re.IGNORECASE,
+)
 # Reversed, a local part with more than dots in it; and a domain with more than dots.
 _PARTED_BEFORE = re.compile(
     rf"[\w+\-]+(?:[\s\u00a0>|]+(?:\.|[\])}}>]|{'|'.join(each[::-1] for each in sorted(_FREE_DOT))})"
@@ -100,7 +105,7 @@ _INSIDE_TAG = re.compile(rf"(?P<gap>(?:{_LINE}|[ \t\f\v\u00a0])+)|(?P<other>.)",
 # Reversed, what ends before a label: cheap to tell for each of them.
 _ENDS = re.compile(
     rf"(?:=|(?:(?:[\s\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad>|:%#*{_MARKS}]|n\\"
-    rf"|;(?:tg|psbn|touq)&|>[^<>]{{1,80}}<){{0,40}})"
+    rf"|[\r\n][ \t]{{0,8}}=|;(?:tg|psbn|touq)&|>[^<>]{{1,80}}<){{0,40}})"
     rf"(?:[{_SIGNS}]|{_SHUT}|[*_~\-]|;|{'|'.join(word[::-1] for word in sorted(_FREE_AT))}))",
     re.IGNORECASE,
 )
@@ -200,9 +205,23 @@ def _iter_places(low: str, known: KnownAddresses) -> Iterator[int]:
             plain = before == "@" and not dotted and low[at - 2].isalnum()
             if before not in _MAY_STAND_BEFORE or (plain and low.startswith(names, at)):
                 pass
-            elif _may_begin(low, at, known.endings):
+            elif _may_begin(low, at, known.endings) and _follows(low, at + len(label), names):
                 yield at
             at = low.find(label, at + len(label))
+
+
+def _follows(low: str, at: int, names: Collection[str]) -> bool:
+    """Tell cheaply whether the rest of a domain may follow its first label."""
+    for name in names:
+        place = at
+        for label in name.split(".")[1:]:
+            dot = _BETWEEN_LABELS.match(low, place)
+            if dot is None or not low.startswith(label, dot.end()):
+                break
+            place = dot.end() + len(label)
+        else:
+            return True
+    return False
 
 
 def _is_clear(low: str, at: int) -> bool:
@@ -218,9 +237,16 @@ def _may_begin(low: str, at: int, endings: Collection[str]) -> bool:
     before = low[max(0, at - _NEAR) : at]
     if not any(each in endings for each in _WORDS.findall(before)) or _is_clear(low, at):
         return False
-    if _ENDS.match(before[::-1]) is None:
+    if (sign := _ENDS.match(before[::-1])) is None:
         return False
-    return before[-1] in "=@" or _BRACKETS_END.search(before) is not None
+    if before[-1] not in "=@" and _BRACKETS_END.search(before) is None:
+        return False
+    # Where the sign is no word, and no tag is before it, the local part ends right there.
+    rest = before[: len(before) - sign.end()]
+    if sign[0][-1] not in _SIGNS or ">" in rest or "&" in rest:
+        return True
+    words = _WORDS.findall(rest)
+    return bool(words) and words[-1] in endings
 
 
 def _read_address(
@@ -305,7 +331,8 @@ def _find_domains(tokens: list[_TextToken], number: int) -> Iterator[_Side]:
     name, plain, loose = tokens[number].text, True, False
     for count in range(_LONGEST):
         after, dots, parts, blanks = _skip_dot(tokens, number, 1)
-        if count and parts and not _is_escape(tokens, number + 1, 1):
+        # Behind blanks a sentence may begin; a dot that is said goes on.
+        if count and (after < 0 or blanks) and not _is_escape(tokens, number + 1, 1):
             found.append(_Side(name, tokens[number].end, plain, loose))
         if after < 0:
             break
@@ -331,7 +358,7 @@ def _find_locals(
     for _ in range(_LONGEST):
         word = tokens[number]
         before, dots, parts, blanks = _skip_dot(tokens, number, -1)
-        if parts and not _is_escape(tokens, number - 1, -1):
+        if (before < 0 or blanks) and not _is_escape(tokens, number - 1, -1):
             found.append(_Side(word.text + name, word.start, plain, loose))
         if parts and number and tokens[number - 1].kind == "point":  # surplus dots
             first = tokens[number - 1]

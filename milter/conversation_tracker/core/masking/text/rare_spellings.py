@@ -56,6 +56,7 @@ _SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
     ("%", re.compile(r"%(?:u00|(?:25)*(?:(?:26|5c)[^\s<>]|3d[0-9a-f]{2}))")),
     ("=2", re.compile(r"=2(?:5[0-9a-f]{2}|6)")),
     ("+aea", None),
+    *((sign, escape_syntaxes.SOFT_BREAK) for sign in ("=\n", "=\r", "= ", "=\t")),
 )
 _TAGGED = re.compile(r"<(?<=[\w@.]<)/?[a-z][^<>]{0,80}>(?>(?:</?[a-z][^<>]{0,80}>){0,8})[\w@.]")
 _ESCAPED_SIGN = re.compile(
@@ -139,6 +140,8 @@ def _find_edits(text: str, finder: Masker, *, tagged: bool) -> Iterator[_Edit]:
             families.append(escape_syntaxes.STYLE)
         if _RICH.search(low):
             families += escape_syntaxes.RICH, escape_syntaxes.RICH_LINES
+            if escape_syntaxes.holds_hidden(low):
+                families.append(escape_syntaxes.RICH_SHOWN)
     if tagged and _is_tagged(low):
         families.append(escape_syntaxes.TAGGED)
     for family in families:
@@ -167,7 +170,7 @@ def _unescape(text: str, family: escape_syntaxes.Family, finder: Masker) -> Iter
 def _find_pieces(text: str, family: escape_syntaxes.Family) -> list[Piece]:
     found = escape_syntaxes.find_pieces(text, family)
     if gateway_links.SIGN in text.lower():
-        found = sorted([*found, *gateway_links.find_pieces(text)])
+        found = escape_syntaxes.sort_pieces([*found, *gateway_links.find_pieces(text)])
     return found
 
 
