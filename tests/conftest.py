@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from conversation_tracker.base import timeouts
-from ears import Ears
+from output_capture import OutputCapture
 from verdict import Verdict
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # What is started in the background ignores it, and all that it starts would do so as well.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    ears = Ears()
+    capture = OutputCapture()
     if config.getoption("dist", "no") == "no":
-        ears.listen()
-        config.add_cleanup(ears.stop)
-        config.pluginmanager.register(ears, "ears")
-    config.pluginmanager.register(Verdict(ears), "verdict")
+        capture.listen()
+        config.add_cleanup(capture.stop)
+        config.pluginmanager.register(capture, "output_capture")
+    config.pluginmanager.register(Verdict(capture), "verdict")
 
 
 @pytest.fixture

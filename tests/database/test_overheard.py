@@ -24,7 +24,7 @@ migrated, database = shared.migrated, shared.database
 
 @pytest.fixture
 def use(request):
-    return request.config.pluginmanager.get_plugin("ears").gathered.use
+    return request.config.pluginmanager.get_plugin("output_capture").gathered.use
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +108,7 @@ def test(database):
 
 
 def run(folder: Path, files: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest on files of tests, with our ears."""
+    """Run pytest on files of tests, with our capture of output."""
     conftest = CONFTEST.format(conftest=str(TESTS / "conftest.py"))
     (folder / "conftest.py").write_text(conftest)
     for name, text in files.items():

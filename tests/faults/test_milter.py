@@ -9,8 +9,8 @@ import pytest
 
 from private import processes
 
+from .fault_injection import POINTS
 from .site import Site
-from .trouble import POINTS
 
 
 @pytest.mark.parametrize(("letter", "outward"), POINTS.values(), ids=POINTS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ears import Ears
+from output_capture import OutputCapture
 
 _NAME = "tests/overheard::nothing_that_was_said_names_an_address"
 _OUTPUT = "heard"
@@ -17,10 +17,10 @@ _SHOWN = 20
 
 
 class Verdict:
-    """A plugin of pytest, beside `Ears`."""
+    """A plugin of pytest, beside `OutputCapture`."""
 
-    def __init__(self, ears: Ears) -> None:
-        self._ears = ears
+    def __init__(self, capture: OutputCapture) -> None:
+        self._capture = capture
         self._unheard: list[str] = []
 
     @pytest.hookimpl(optionalhook=True)
@@ -28,22 +28,22 @@ class Verdict:
         """Take what another process heard; one that broke down tells nothing."""
         heard = getattr(node, "workeroutput", None) or {}
         if _OUTPUT in heard:
-            self._ears.join(*pickle.loads(heard[_OUTPUT]))
+            self._capture.join(*pickle.loads(heard[_OUTPUT]))
         else:
             self._unheard.append(f"nobody knows what the process {node.gateway.id} said")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Hand on what was heard, or report the verdict."""
-        self._ears.stop()
+        self._capture.stop()
         if session.config.option.collectonly:
             return
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
             # Pickled, since texts may hold what is no UTF-8.
-            output[_OUTPUT] = pickle.dumps((self._ears.gathered, self._ears.kept))
+            output[_OUTPUT] = pickle.dumps((self._capture.gathered, self._capture.kept))
             return
-        leaks = list(dict.fromkeys(map(str, self._ears.leaks())))
+        leaks = list(dict.fromkeys(map(str, self._capture.leaks())))
         complaints = [f"{len(leaks)} texts name an address", *leaks[:_SHOWN]] if leaks else []
         complaints += self._unheard
         report = pytest.TestReport(
@@ -61,7 +61,7 @@ class Verdict:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Tell how much was searched."""
-        gathered = self._ears.gathered
+        gathered = self._capture.gathered
         counts = ", ".join(f"{count} {kind}" for kind, count in gathered.sources.items())
         terminalreporter.write_line(
             f"searched for {len(gathered.addresses)} addresses: {counts or 'nothing said'}"

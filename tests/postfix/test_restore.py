@@ -16,7 +16,7 @@ from conversation_tracker.database.migrate import migrate
 from private import processes
 from private.mailhost import MailHost
 from private.postgres import Postgres, binaries
-from private.recovered import Recovered
+from private.restored_postgres import RestoredPostgres
 
 from .senders import CARRIER, Load, buyer, delivered, letter, mask, orders, parcels, recorded
 
@@ -158,7 +158,7 @@ def test_a_base_backup_with_the_wal_since_loses_no_record(archiving: Postgres) -
             for segment in (archiving.directory / "data" / "pg_wal").glob("[0-9A-F]" * 24):
                 shutil.copy(segment, archive)
                 shutil.chown(archive / segment.name, archive.owner())
-            found = stack.enter_context(Recovered(base, archive))
+            found = stack.enter_context(RestoredPostgres(base, archive))
             new = found.uri(NAME, OWNER, tcp=True)
             with stopped(host):
                 lead(host, old, new)

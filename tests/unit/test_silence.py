@@ -16,7 +16,7 @@ from conversation_tracker.milter.filter import Filter
 from conversation_tracker.milter.session import Session
 from conversation_tracker.telemetry import events as logs
 from conversation_tracker.telemetry.events import log
-from sighting import named
+from leak_audit import named
 
 JOHN = "john@doe.example"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sighting import Gathered, named, words
+from leak_audit import Gathered, named, words
 
 JOHN = "john@doe.example"
 ENCODED = base64.b64encode(f"to {JOHN} now".encode()).decode()

@@ -19,9 +19,9 @@ import pytest
 
 import packets
 import wire
+from leak_audit import Gathered, Leak, named_of
 from private import client
 from private.postgres import Postgres
-from sighting import Gathered, Leak, named_of
 
 _SERVER_LOG = "database logs"
 _ANSWERING = {"unmask", "explain"}
@@ -44,7 +44,7 @@ SELECT c.relname, EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND at
 _SECRET = {"participants": "address", "message_ids": "original"}
 
 
-class Ears:
+class OutputCapture:
     """A plugin of pytest; what is heard is in `gathered`."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Ears:
         self._undo: list[Callable[[], None]] = []
 
     def join(self, gathered: Gathered, kept: list[Leak]) -> None:
-        """Add what the ears of another process heard."""
+        """Add what the capture of another process holds."""
         self.gathered.join(gathered)
         self.kept += kept
 

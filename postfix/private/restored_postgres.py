@@ -13,7 +13,7 @@ from private import processes
 from private.postgres import Postgres
 
 
-class Recovered(Postgres):
+class RestoredPostgres(Postgres):
     """One recovered server, from `with` (or `start`) to the end of the block (or `close`).
 
     `base` is a folder that `Postgres.back_up` made, `archive` the one with the WAL.
