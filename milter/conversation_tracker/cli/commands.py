@@ -29,7 +29,7 @@ def serve(_given: argparse.Namespace, config: Config) -> int:
 
 
 def migrate(_given: argparse.Namespace, config: Config) -> int:
-    """Bring the database to the program's schema; print what was applied."""
+    """Migrate the database to the program's schema; print what was applied."""
     from conversation_tracker.database.faults import raise_failures
     from conversation_tracker.database.migrate import (
         Busy,

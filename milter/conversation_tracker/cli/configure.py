@@ -147,7 +147,7 @@ def _make_parser() -> argparse.ArgumentParser:
 
 
 def _work(given: argparse.Namespace) -> None:
-    """Do what the command line asks for."""
+    """Run what the command line asks for."""
     domains = [_read_domain(text) for text in given.alias_domain]
     environ = {**os.environ, "MAIL_CONFIG": str(_find_directory(given.config_dir))}
     settings = read_settings(environ)
@@ -201,7 +201,7 @@ def _find_directory(given: str) -> Path:
 
 
 def _settle(given: argparse.Namespace, settings: Settings, domains: list[str]) -> Host:
-    """Bring what was asked for, and what an earlier run was told, into Postfix's own terms."""
+    """Translate what was asked for, now and by an earlier run, into Postfix's terms."""
     earlier = read_earlier(settings)
     domains += earlier.domains
     if not given.remove and not (given.socket or earlier.milter):
@@ -266,7 +266,7 @@ def _refuse(text: str) -> None:
 
 
 def _announce(host: Host) -> None:
-    """Say aloud what an administrator would not expect."""
+    """Print what an administrator would not expect."""
     settings = host.settings
     action = settings.get_value("milter_default_action")
     if action not in SAFE_ACTIONS:
@@ -296,7 +296,7 @@ def _announce(host: Host) -> None:
 
 
 def _judge(findings: Iterable[Finding], *, aloud: bool) -> int:
-    """Say what is refused, and if `aloud` what is doubtful; return how much is refused."""
+    """Print what is refused, and if `aloud` what is doubtful; return how much is refused."""
     refusals = 0
     for finding in findings:
         if finding.heed == "refuse":

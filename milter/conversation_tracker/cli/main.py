@@ -88,7 +88,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _describe_fault(error: Exception) -> str:
-    """Tell an exception's type and where it came from, never its text."""
+    """Return an exception's type and where it came from, never its text."""
     from conversation_tracker.telemetry.formatting import describe
 
     known = describe(error)
@@ -107,7 +107,7 @@ def _say(line: str) -> None:
 
 
 def _discard_output() -> None:
-    """Let the interpreter's last flush go nowhere; it would complain."""
+    """Redirect the interpreter's last flush to nowhere; it would fail."""
     with suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

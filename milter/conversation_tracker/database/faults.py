@@ -56,7 +56,7 @@ def raise_failures(conninfo: str) -> Iterator[None]:
 
 
 def make_failure(error: DatabaseError, conninfo: str) -> Failure:
-    """Say what an error of the driver means.
+    """Make a failure of an error of the driver.
 
     Args:
         error: the error.

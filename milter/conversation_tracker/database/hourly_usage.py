@@ -28,7 +28,7 @@ class HourlyUsage:
     stranger: bool
 
     def describe(self, *, own: bool) -> str:
-        """Say what a message would use.
+        """Describe what a message would use.
 
         Args:
             own: it is the store's own mail.

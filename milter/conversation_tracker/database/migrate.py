@@ -119,7 +119,7 @@ class _Applied:
 
 
 def migrate(conninfo: str, say: Callable[[str], object] = lambda _line: None) -> int:
-    """Bring a database to the program's schema.
+    """Migrate a database to the program's schema.
 
     Args:
         conninfo: a libpq URI or connection string.
@@ -145,7 +145,7 @@ def migrate(conninfo: str, say: Callable[[str], object] = lambda _line: None) ->
 
 
 def _try(connection: Connection, files: Files) -> list[str]:
-    """Bring it there, and give the names of what was applied.
+    """Migrate it, and return the names of what was applied.
 
     Mail may still come in, and locks the same tables in its own order. Where the database ends one
     of the two for that, and it is this one, that was undone whole and is done again.

@@ -47,7 +47,7 @@ class Announcer:
         self._thread.start()
 
     def put(self, payload: str) -> None:
-        """Give one announcement to send."""
+        """Queue one announcement to be sent."""
         self._waiting.append(payload)
         self._given.set()
 

@@ -100,7 +100,7 @@ class Pool:
         return int(self._connections.get_stats().get("requests_waiting", 0))
 
     def run(self, work: Callable[[Connection], T], rows: Sequence[Hashable] = ()) -> T:
-        """Do a piece of work that may be done twice, once more if its connection was dead.
+        """Run work that may run twice: once more if its connection was dead.
 
         Args:
             work: what to do on a connection that nobody else uses meanwhile.
@@ -199,7 +199,7 @@ class RollbackPool(Pool):
         self._one.close()
 
     def run(self, work: Callable[[Connection], T], rows: Sequence[Hashable] = ()) -> T:
-        """Do a piece of work once: what has failed in a transaction cannot be done again."""
+        """Run work once: what has failed in a transaction cannot run again."""
         try:
             return self._run(work)
         except psycopg.errors.LockNotAvailable:

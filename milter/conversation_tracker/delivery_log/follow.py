@@ -222,7 +222,7 @@ class _LogReader:
         self._file.save(replace(self._state, stopped=stopped))
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Close the log."""
         self._log.close()
 
     def _complain(self, reason: str) -> None:
@@ -247,7 +247,7 @@ class _Follower:
         self._wait = wait
 
     def run(self) -> None:
-        """Go on until told to stop; ends by _Stopped."""
+        """Follow the log until told to stop; ends by _Stopped."""
         while True:
             lines = self._reader.lines()
             if self._filters:

@@ -111,7 +111,7 @@ class LogFile:
         return lines
 
     def close(self) -> None:
-        """Let go of the file; the next call of `lines` goes on in the same place."""
+        """Close the file; the next call of `lines` goes on in the same place."""
         if self._file is not None:
             self._wanted = self.place
             self._file.close()
@@ -168,7 +168,7 @@ class LogFile:
         return copy
 
     def _open_successor(self) -> bool:
-        """Go over to the file that came after this one, if there is one by now and this is done."""
+        """Open the file that came after this one, if there is one by now and this is done."""
         assert self._file is not None
         own = os.fstat(self._file.fileno())
         try:

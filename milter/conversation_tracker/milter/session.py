@@ -191,7 +191,7 @@ class Session:
         return self._after_body
 
     def _look_ahead(self) -> None:
-        """Let the filter see the header fields, of which there are no more."""
+        """Show the filter the header fields, which are complete."""
         if self._cut:
             return
         with suppress(Exception):  # nothing can be answered here; what is wrong shows at the end

@@ -47,7 +47,7 @@ def _answer_seconds() -> float:
 def ask_alone(
     connection: socket.socket, transaction: Transaction, message: Message
 ) -> Outcome | None:
-    """Have a message decided on by whoever is at the other end.
+    """Ask the process at the other end to decide on a message.
 
     Args:
         connection: to the process, which need not be there yet.

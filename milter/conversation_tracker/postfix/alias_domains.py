@@ -76,7 +76,7 @@ def find_class(host: Host, domain: str) -> Iterator[Finding]:
 
 
 def set_class(host: Host, changes: Changes) -> None:
-    """Have Postfix take mail for the alias domains."""
+    """Make Postfix accept mail for the alias domains."""
     wanted = split_entries(host.settings.join_list("relay_domains"))
     parents = "relay_domains" in host.settings.entries("parent_domain_matches_subdomains")
     for domain in host.domains:
@@ -87,7 +87,7 @@ def set_class(host: Host, changes: Changes) -> None:
 
 
 def unset_class(host: Host, changes: Changes) -> None:
-    """Have Postfix take no mail for them."""
+    """Make Postfix accept no mail for them."""
     there = split_entries(host.settings.join_list("relay_domains"))
     kept = [entry for entry in there if entry.removeprefix(".") not in host.domains]
     changes.want_list("relay_domains", kept)
@@ -223,14 +223,14 @@ def find_forged(host: Host) -> Iterator[Finding]:
 
 
 def set_header_checks(host: Host, changes: Changes) -> None:
-    """Have our header checks made first."""
+    """Put our header checks first."""
     path = header_file(host.settings)
     changes.want_file(path, tables.write_header_checks(host))
     changes.want_first("header_checks", f"regexp:{path}")
 
 
 def unset_header_checks(host: Host, changes: Changes) -> None:
-    """Have them made no longer."""
+    """Remove our header checks."""
     path = header_file(host.settings)
     there = split_entries(host.settings.join_list("header_checks"))
     changes.want_list("header_checks", [x for x in there if x != f"regexp:{path}"])

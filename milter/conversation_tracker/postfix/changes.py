@@ -46,20 +46,20 @@ class Changes:
         self.shown.append(f"{what}: {old or '(empty)'} -> {new or '(empty)'}")
 
     def want(self, name: str, value: str) -> None:
-        """Have a parameter of main.cf say this."""
+        """Set a parameter of main.cf."""
         old = self.settings.written.get(name, "")
         if old != value:
             self._show(name, old, value)
             self.main[name] = value
 
     def want_unset(self, name: str) -> None:
-        """Have main.cf not name a parameter."""
+        """Remove a parameter from main.cf."""
         if name in self.settings.named:
             self._show(name, self.settings.written.get(name, ""), "(not set)")
             self.unset.append(name)
 
     def want_list(self, name: str, wanted: Sequence[str]) -> None:
-        """Have a list in main.cf hold these; only the entries count, not how they are set out."""
+        """Set a list in main.cf; only the entries count, not how they are laid out."""
         old = self.settings.join_list(name)
         if split_entries(old) != list(wanted):
             self._show(name, old, ", ".join(wanted))
@@ -71,7 +71,7 @@ class Changes:
         self.want_list(name, [table, *others])
 
     def want_service(self, name: str, fields: str, options: Mapping[str, str]) -> None:
-        """Have master.cf hold a service; what an existing one says besides stays.
+        """Set a service of master.cf; other settings of an existing one stay.
 
         Args:
             name: NAME/TYPE.
@@ -88,7 +88,7 @@ class Changes:
             self.want_option(service, key, value)
 
     def want_option(self, service: MasterService, name: str, value: str) -> None:
-        """Have a service say this of a parameter.
+        """Set a parameter of a service.
 
         postconf takes no blanks here; those inside braces mean nothing.
         """
@@ -99,14 +99,14 @@ class Changes:
             self.options[str(service), name] = wanted
 
     def want_no_service(self, name: str) -> None:
-        """Have master.cf not hold a service (NAME/TYPE)."""
+        """Remove a service (NAME/TYPE) from master.cf."""
         service = self.settings.find(name)
         if service is not None:
             self._show(name, service.line, "(none)")
             self.removed.append(name)
 
     def want_file(self, path: Path, text: str) -> None:
-        """Have a file hold a text."""
+        """Write a text to a file."""
         old = path.read_text("utf-8", "replace") if path.exists() else None
         if old != text:
             lines = "".join(f"\n{line}" for line in text.splitlines() if line[:1] != "#")
@@ -114,7 +114,7 @@ class Changes:
             self.files[path] = text
 
     def want_no_file(self, path: Path) -> None:
-        """Have a file not exist."""
+        """Remove a file."""
         if path.exists():
             self._show(str(path), "(ours)", "(none)")
             self.unlinked.append(path)

@@ -58,7 +58,7 @@ def find_default_action(host: Host) -> Iterator[Finding]:
 
 
 def set_default_action(host: Host, changes: Changes) -> None:
-    """Have mail wait."""
+    """Make Postfix keep mail waiting when the milter does not answer."""
     if host.settings.get_value("milter_default_action") not in SAFE_ACTIONS:
         changes.want("milter_default_action", SAFE_ACTIONS[0])
 
@@ -227,7 +227,7 @@ def find_waits(host: Host) -> Iterator[Finding]:
 
 
 def set_waits(host: Host, changes: Changes) -> None:
-    """Have Postfix wait; a longer wait is the administrator's choice."""
+    """Set how long Postfix waits; a longer wait is the administrator's choice."""
     for name, (_, usual) in _WAITS.items():
         if _is_short(host, name):
             changes.want(name, usual)
@@ -246,7 +246,7 @@ def find_protocol(host: Host) -> Iterator[Finding]:
 
 
 def set_protocol(host: Host, changes: Changes) -> None:
-    """Have Postfix speak it."""
+    """Set the version of the protocol."""
     if host.settings.get_value("milter_protocol") != _PROTOCOL:
         changes.want("milter_protocol", _PROTOCOL)
 
@@ -265,7 +265,7 @@ def find_bare_newline(host: Host) -> Iterator[Finding]:
 
 
 def set_bare_newline(host: Host, changes: Changes) -> None:
-    """Have Postfix end messages so; an older one cannot."""
+    """Set how messages end; an older Postfix cannot."""
     settings = host.settings
     if _NEWLINE in settings.main:
         if settings.get_value(_NEWLINE) not in ("normalize", "yes", "reject"):
@@ -284,7 +284,7 @@ def find_log_form(host: Host) -> Iterator[Finding]:
 
 
 def set_log_form(host: Host, changes: Changes) -> None:
-    """Have addresses logged with quotes."""
+    """Make Postfix log addresses with quotes."""
     if host.settings.get_value(_LOG_FORM) not in ("", "external"):
         changes.want(_LOG_FORM, "external")
 

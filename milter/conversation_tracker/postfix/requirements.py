@@ -104,7 +104,7 @@ ALL = (*OF_ALL_MAIL, *OF_DOMAINS)
 
 
 def examine(host: Host, requirements: Iterable[Requirement] = ALL) -> Iterator[Finding]:
-    """Say of each requirement whether it holds."""
+    """Yield for each requirement whether it holds."""
     for requirement in requirements:
         yield from requirement.find(host)
 

@@ -236,7 +236,7 @@ class Isolation:
     # The database -----------------------------------------------------------------------------
 
     def _write(self, config: Config) -> None:
-        """Have written down what was found, if that is due and nobody is at it."""
+        """Start writing down what was found, if that is due and no process does so."""
         if not self._pending or self._writer or time.monotonic() < self._due:
             return
         self._writing, self._pending = self._pending, {}

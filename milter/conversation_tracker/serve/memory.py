@@ -21,7 +21,7 @@ _MALLOC = ((-8, 1), (-3, 256 * 1024), (-1, 512 * 1024))
 
 
 def limit(octets: int = LIMIT) -> None:
-    """Let this process, and what it starts, take no more than so many octets."""
+    """Limit the memory of this process, and of what it starts, to so many octets."""
     with suppress(OSError, ValueError):
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if soft == resource.RLIM_INFINITY or soft > octets:
@@ -29,7 +29,7 @@ def limit(octets: int = LIMIT) -> None:
 
 
 def small_stacks() -> None:
-    """Give threads that are started from now on small stacks, libmilter's too."""
+    """Make the stacks of later threads small, libmilter's too."""
     with suppress(AttributeError):
         library = ctypes.CDLL(None)
         attributes = ctypes.create_string_buffer(_ATTRIBUTES)
@@ -39,7 +39,7 @@ def small_stacks() -> None:
 
 
 def give_back() -> None:
-    """Have what was freed given back to the system, where the C library can be told so.
+    """Return freed memory to the system, where the C library can do so.
 
     By itself it would keep a heap for each thread, and all that one large message ever took.
     """

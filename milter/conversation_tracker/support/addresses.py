@@ -63,7 +63,7 @@ def _describe_hits(found: RehearsalResult) -> Iterator[str]:
 
 
 def _describe_positions(found: RehearsalResult) -> Iterator[str]:
-    """Tell for each copy where the reader's own address stands, and where whose alias."""
+    """Describe for each copy where the reader's own address stands, and where whose alias."""
     if found.reply is not None or found.what not in ("forwarded", "split"):
         return
     for recipient in found.transaction.recipients:

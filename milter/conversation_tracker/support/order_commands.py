@@ -80,7 +80,7 @@ def erase(conninfo: str, given: str) -> int:
 
 
 def find_actor(environ: Mapping[str, str]) -> str:
-    """Say who is at the keyboard, for the audit: sudo's word, else the login, else the account.
+    """Return who gives the order, for the audit: of sudo, else the login, else the account.
 
     The database notes its own user beside it, which no environment can change.
     """

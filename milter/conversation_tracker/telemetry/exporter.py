@@ -100,7 +100,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.setup_environ()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that went away or spoke no HTTP."""
+        """Log nothing of a client that went away or spoke no HTTP."""
 
 
 class _Handler(WSGIRequestHandler):
@@ -110,7 +110,7 @@ class _Handler(WSGIRequestHandler):
         self.connection.settimeout(timeouts.get().metrics_request_seconds)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing of each request."""
+        """Log nothing of each request."""
 
 
 def listen(metrics: Metrics, where: tuple[str, int]) -> WSGIServer:

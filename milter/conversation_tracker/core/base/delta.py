@@ -64,7 +64,7 @@ class Delta:
 
 
 def make_delta(base: Octets, new: Slices, check: Callable[[], None]) -> Delta | None:
-    """Tell octets by what they share with others.
+    """Describe octets by what they share with others.
 
     Args:
         base: the others.

@@ -38,7 +38,7 @@ class Overdue(Exception):
 
 
 def no_limit() -> None:
-    """Let everything take its time."""
+    """Check nothing: the time is unlimited."""
 
 
 def check_each(items: Iterable[T], check: Callable[[], None]) -> Iterable[T]:

@@ -37,7 +37,7 @@ def gather(
     own: Store | None,
     alias_domains: Collection[str],
 ) -> Conversation:
-    """Let everybody take part who does in a message.
+    """Add everybody who takes part in a message to the conversation.
 
     Args:
         message: the message; it has an author.
@@ -241,7 +241,7 @@ def _add_return_addresses(
     alias_domains: Collection[str],
     left: set[str],
 ) -> Conversation:
-    """Let the message's own Reply-To addresses and return path take part in it.
+    """Add the message's own Reply-To addresses and return path to the conversation.
 
     So do the addresses that the store's mail tells its readers to write to in order to get no more.
     """

@@ -58,7 +58,7 @@ def decode(data: Octets, start: int, end: int, encoding: bytes) -> Iterator[byte
 
 
 def split(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Part content that comes in pieces into stretches that overlap."""
+    """Split content that comes in pieces into windows that overlap."""
     held = b""
     for piece in pieces:
         held += piece

@@ -122,7 +122,7 @@ def _check(address: Address) -> None:
 
 @lru_cache(maxsize=1024)
 def _normalise_domain(text: str) -> str:
-    """Bring a domain to its one form: lower case, A-labels, no dot at its end."""
+    """Normalise a domain: lower case, A-labels, no dot at its end."""
     if _LITERAL.fullmatch(text):
         return text.lower()
     if not text.isascii():

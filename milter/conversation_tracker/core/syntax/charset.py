@@ -74,7 +74,7 @@ def find_codec(data: bytes, label: str) -> str:
 
 
 def is_transparent(data: bytes, label: str) -> bool:
-    """Say whether ASCII text stands in the data as ASCII bytes, and these mean nothing else."""
+    """Return whether ASCII text stands in the data as ASCII bytes, and these mean nothing else."""
     return b"\0" not in data and _keeps_ascii(_decode_by_label(data, label))
 
 

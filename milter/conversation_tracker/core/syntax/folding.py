@@ -54,7 +54,7 @@ def fold_header(name: bytes, value: bytes) -> bytes:
 
 
 def break_line(data: bytes, line_end: bytes) -> bytes:
-    """Part a line of text that is too long.
+    """Break a line of text that is too long.
 
     Args:
         data: the line without its end.

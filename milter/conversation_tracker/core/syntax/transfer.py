@@ -165,7 +165,7 @@ def encode_anew(data: bytes) -> tuple[bytes, str]:
 
 
 def _split_end(line: bytes) -> tuple[bytes, bytes]:
-    """Part a line from its end."""
+    """Split a line from its end."""
     text = line.removesuffix(b"\n").removesuffix(b"\r") if line.endswith(b"\n") else line
     return text, line[len(text) :]
 

@@ -203,7 +203,7 @@ def is_needed(key: bytes) -> bool:
 
 
 def apply_edits(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], Octets]:
-    """Do edits as a milter's actions are done.
+    """Apply edits as a milter's actions are applied.
 
     Args:
         message: the message.

@@ -23,7 +23,7 @@ class Disclosure:
         self._tokens: dict[str, str] = {}
 
     def expect(self, alias: str, token: str) -> None:
-        """Let an alias be one that was not handed out before."""
+        """Note an alias that was not handed out before."""
         self._tokens[alias] = token
 
     def note(self, written: str) -> None:

@@ -8,7 +8,7 @@ from conversation_tracker.milter.paths.record import refuse_and_note
 
 
 def answer_probe(asked: Probe, context: Context) -> Outcome:
-    """Say what would be believed of a message's author, had it come from outside."""
+    """Reply what would be believed of a message's author, had it come from outside."""
     return refuse(probe.answer(asked.message, context.authserv_id))
 
 

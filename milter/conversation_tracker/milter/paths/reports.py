@@ -55,7 +55,7 @@ def take_misdirected_report(misdirected: MisdirectedReport, context: Context) ->
 
 
 def split_report(shared: SharedReport, _context: Context) -> Outcome:
-    """Have the splitter make one of it for each recipient; the second pass takes these."""
+    """Route it to the splitter, which makes one for each recipient; the second pass takes these."""
     if shared.message.arrival.split:
         return Outcome(planning.pass_through(shared.message), what="split")
     return Outcome(Plan(edits=tuple(copies.edit_for_splitter(shared.message))), what="split")

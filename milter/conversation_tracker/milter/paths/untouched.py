@@ -7,7 +7,7 @@ from conversation_tracker.milter.paths.outcome import Outcome
 
 
 def pass_foreign_mail(mail: ForeignMail, context: Context) -> Outcome:
-    """Let mail pass that is none of our business, but for what only we or a store may write."""
+    """Pass mail that belongs to no order, without what only we or a store may write."""
     return Outcome(planning.pass_through(mail.message, context.directory.senders))
 
 

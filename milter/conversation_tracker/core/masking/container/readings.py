@@ -36,7 +36,7 @@ _MOST_RECORD = 8224
 
 
 def find_wide(data: Octets) -> str | None:
-    """Tell in which encoding of several octets a text is; None for any other."""
+    """Return the encoding of a text in wide characters; None for any other."""
     head = data[:8]
     for mark, codec in _MARKS:
         if head.startswith(mark):

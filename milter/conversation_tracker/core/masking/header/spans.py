@@ -92,7 +92,7 @@ def find_edits(
 
 
 def _separate_words(value: bytes, start: int, end: int, found: list[Edit]) -> list[Edit]:
-    """Part encoded words from the special characters around a phrase (RFC 2047 section 5 (3))."""
+    """Separate encoded words from the special characters around a phrase (RFC 2047 section 5)."""
     first, last, new = found[0]
     if first == start > 0 and new.startswith(b"=?") and value[start - 1] not in BLANKS:
         found[0] = (first, last, b" " + new)

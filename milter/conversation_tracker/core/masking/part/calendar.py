@@ -100,7 +100,7 @@ def is_calendar(data: bytes) -> bool:
 
 
 def show_reader(text: str, unmasker: Unmasker) -> str:
-    """Let the reader of a calendar see their own address where it says who takes part.
+    """Show the reader of a calendar their own address where it says who takes part.
 
     Args:
         text: content lines.

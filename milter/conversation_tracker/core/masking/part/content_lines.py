@@ -103,7 +103,7 @@ def read_address(value: str) -> Address | None:
 
 
 def read_name(line: str) -> str:
-    """Tell cheaply an unfolded line's property, in upper case; "" if it is none."""
+    """Return an unfolded line's property, in upper case; "" if it is none."""
     found = _NAME.match(line)
     return found[0].rpartition(".")[2].upper() if found else ""
 

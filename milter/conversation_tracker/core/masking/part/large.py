@@ -58,7 +58,7 @@ def read_beginning(part: Part, body: Octets) -> bytes:
 
 
 def overlap(found: Iterator[bytes]) -> Iterator[bytes]:
-    """Let each piece begin with the end of the one before."""
+    """Yield pieces that each begin with the end of the one before."""
     before = b""
     for piece in found:
         whole = before + piece
@@ -263,7 +263,7 @@ def _is_binary(part: Part, body: Octets) -> bool:
 def split_spans(
     data: Octets, start: int, end: int, *, quoted: bool = False
 ) -> Iterator[tuple[int, int]]:
-    """Part a text where no word goes on.
+    """Split a text between words.
 
     Args:
         data: the octets it stands in.

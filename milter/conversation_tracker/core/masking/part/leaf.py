@@ -271,7 +271,7 @@ def _show_reader(
 def split_at_padding(
     part: Part, data: Octets, at: int, mask: Mask, people: People | None, limits: Limits
 ) -> Octets:
-    """Part what base64's padding parts, where an address ends there for who reads no further.
+    """Split where base64's padding splits, if an address ends there for who reads no further.
 
     Args:
         part: the leaf.

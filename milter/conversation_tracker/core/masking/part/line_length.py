@@ -130,7 +130,7 @@ class _Shortening:
         yield from edits
 
     def _break_lines(self, long: Sequence[Span]) -> list[Edit]:
-        """Part lines that no reader sees, or where a line's end means nothing; no delimiters."""
+        """Break lines that no reader sees, or where a line's end means nothing; no delimiters."""
         return [
             (start, end, folding.break_line(self._body[start:end], self._line_end))
             for start, end in long

@@ -33,7 +33,7 @@ _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
 
 
 def possible(data: bytes, mask: Mask) -> bool:
-    """Say whether `mask_encodings` might change text whose ASCII stands as these bytes."""
+    """Return whether `mask_encodings` might change text with these bytes as its ASCII."""
     if (needles := _needles_of(mask)) is None:
         return False
     text = data.decode("latin-1")

@@ -37,7 +37,7 @@ _Found = tuple[int, int, str]
 
 
 def possible(data: bytes) -> bool:
-    """Say whether ASCII text has escapes that `mask_escapes` would look behind."""
+    """Return whether ASCII text has escapes that `mask_escapes` would decode."""
     return any(pattern.search(data) for sign, pattern in _IN_OCTETS if sign in data)
 
 

@@ -244,7 +244,7 @@ class Masker(Mask):
         )
 
     def possible(self, data: bytes) -> bool:
-        """Say whether raw bytes may hold a known address.
+        """Return whether raw bytes may hold a known address.
 
         Args:
             data: text in any charset that leaves ASCII as it is, without a transfer encoding.

@@ -298,7 +298,7 @@ def _is_routed(low: str, local: _Side) -> bool:
 
 
 def _skip_dot(tokens: list[_TextToken], number: int, way: int) -> tuple[int, str, bool, bool]:
-    """Go over a dot, or what stands for one, to the next word; -1 where there is none.
+    """Skip a dot, or what stands for one, to the next word; -1 where there is none.
 
     Gives its dots too, whether it is more than these, where a sentence may end, and whether blanks
     stand beside a dot.

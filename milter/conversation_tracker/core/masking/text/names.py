@@ -49,7 +49,7 @@ class Names:
 
 
 def split_names(names: Collection[str]) -> tuple[Collection[str], Names | None]:
-    """Part domains into those to look for one by one, and those to look for together, if any."""
+    """Split domains into those to look for one by one, and those to look for together, if any."""
     if len(names) <= MANY and all(len(name) >= SHORT for name in names):
         return names, None
     alone = () if len(names) > MANY else tuple(name for name in names if len(name) >= SHORT)

@@ -24,6 +24,6 @@ def mask_obfuscations(text: str, mask: Mask, *, tagged: bool = True) -> str:
 
 
 def possible(data: bytes, mask: Mask) -> bool:
-    """Say whether `mask_obfuscations` might change text whose ASCII stands as these bytes."""
+    """Return whether `mask_obfuscations` might change text with these bytes as its ASCII."""
     readable = b"://" in data or encoded.possible(data, mask) or escapes.possible(data)
     return readable or rare_spellings.may_hide(data, mask)

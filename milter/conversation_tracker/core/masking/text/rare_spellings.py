@@ -220,7 +220,7 @@ def _find_rest(source: str) -> str:
 
 
 def _apply(text: str, edits: list[_Edit]) -> str:
-    """Do edits; of those that overlap, the first and longest."""
+    """Apply edits; of those that overlap, the first and longest."""
     pieces: list[str] = []
     done = 0
     for start, end, new in sorted(edits, key=lambda each: (each[0], -each[1])):

@@ -83,7 +83,7 @@ class Reading:
 
 
 def apply_edits(text: str, edits: list[tuple[int, int, str]]) -> str:
-    """Do edits, which are in order and do not overlap; the same object if there are none."""
+    """Apply edits, which are in order and do not overlap; the same object if there are none."""
     if not edits:
         return text
     pieces: list[str] = []

@@ -66,7 +66,7 @@ class Unmasker:
         return any(mark in low for mark in self._marks)
 
     def may_stand_in(self, text: str) -> bool:
-        """Tell the same of text that is decoded."""
+        """Return whether an alias may stand in text that is decoded."""
         low = text.lower()
         return any(mark.decode() in low for mark in self._marks)
 
