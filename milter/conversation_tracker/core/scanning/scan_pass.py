@@ -37,6 +37,7 @@ _DEPTH = 30
 MOST_HITS = 100
 """Hits after which no more are looked for."""
 _SHORT = 4096
+_MOST_TEXT = 16 * 1024 * 1024  # octets in the files of a part that are read as text
 
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
@@ -290,10 +291,12 @@ class Scan:
         if not carving.has_file(data):
             return
         channel += _FILE
+        left = _MOST_TEXT
         for content in carving.Carver(self._limits).iter_contents(data):
             for each in windows.split(windows.decode(content, 0, len(content), b"")):
                 self._note(channel, self._watch.find_in_bytes(each))
-                if _CONTROL.search(each[:1024]) is None:
+                if left > 0 and _CONTROL.search(each[:1024]) is None:
+                    left -= len(each)
                     for text in decodings.read_texts(each, ""):
                         self._look(channel, text)
                         whole = content_lines.unfold(text)
