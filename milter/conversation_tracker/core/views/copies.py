@@ -226,17 +226,6 @@ def apply_edits(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], 
     return headers, body
 
 
-def find_leaks(
-    message: Message,
-    edits: Iterable[Edit],
-    conversation: Conversation,
-    to: Participant,
-    scanner: Scanner,
-) -> list[Hit]:
-    """Find what a copy would show that its reader must not see; arguments as for `scan_copy`."""
-    return scan_copy(message, edits, conversation, to, scanner)[0]
-
-
 def scan_copy(
     message: Message,
     edits: Iterable[Edit],
