@@ -141,5 +141,5 @@ ROWS = (
     Row("the milters only where a filter or proxy hands mail back", try_milters_at_the_way_back),
     Row("`smtpd_proxy_filter`", try_proxy),
     Row("`content_filter` and `follow`", try_filter_and_follow, (Amavis,)),
-    Row("`always_bcc`, `recipient_bcc_maps`, and `follow`", try_always_bcc),
+    Row("`always_bcc` and `follow`", try_always_bcc),
 )
