@@ -23,7 +23,7 @@ def find_owners(
     Args:
         text: the text.
         low: the same in lower case.
-        read: the last of its readings that were looked at already (`decodings.readings`).
+        read: the last of its readings that were looked at already (`decodings.iter_readings`).
         watch: knows whom to look for.
         check: raises when the time for the message is over.
         markup: it is HTML, and `read` has no tags inside words.

@@ -19,7 +19,7 @@ def write_ascii_headers(part: Part, body: Octets, limits: Limits) -> Octets:
     """Write the header blocks of all parts in ASCII, but for addresses in them.
 
     Args:
-        part: the structure that `mime.read` gave for this body.
+        part: the structure that `mime.read_structure` gave for this body.
         body: the raw body.
         means: the time there is for it, and where to keep a large body.
 

@@ -90,7 +90,7 @@ def iter_files(
 def find_removed_signatures(
     part: Part, old: Octets, new: Octets, texts: Collection[int] = ()
 ) -> tuple[UnmaskedPart, ...]:
-    """Find the signatures that `masked` may have removed; arguments as for it and `content_field`.
+    """Find the signatures that `mask_body` may have removed; arguments as of `make_content_field`.
 
     Args:
         part: the structure that `read` gave for the body.
