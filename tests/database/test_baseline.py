@@ -244,6 +244,13 @@ def test_the_baseline_is_never_edited() -> None:
     assert sha256(read_files().baseline.text.encode()).hexdigest() == DIGEST
 
 
+def test_each_migration_has_a_number_of_its_own_and_none_lacks() -> None:
+    """Where two have the same, each of two authors meant to be the last."""
+    files = read_files()
+    numbers = [int(file.name[:4]) for file in (*files.before, *files.migrations)]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
 def test_no_repeatable_file_makes_what_the_baseline_does_and_none_twice() -> None:
     files = read_files()
     made = [each for file in (files.baseline, *files.repeatable) for each in file.makes]

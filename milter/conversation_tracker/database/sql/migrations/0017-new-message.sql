@@ -1,5 +1,5 @@
 -- What tracker.record takes of one message of one order, each thing by its name. The message itself
--- is an argument of its own: within a row it would be copied each time one of its columns is read.
+-- is an argument of its own, so that this row stays small.
 CREATE TYPE tracker.new_message AS (
     order_id bigint,
     -- Who joins the order with it, as tracker.join_order takes them; NULL if nobody does.
