@@ -117,6 +117,29 @@ def test_the_tool_sees_a_change_without_reason(monkeypatch: pytest.MonkeyPatch) 
     assert tally.count("changed without reason") >= 3
 
 
+@pytest.mark.parametrize(("page", "times"), [("u?e=bob%40x.example", 0), ("u?n=1", 1)])
+def test_an_offer_to_leave_by_one_click_goes_with_its_page(
+    monkeypatch: pytest.MonkeyPatch, page: str, times: int
+) -> None:
+    """It goes only where no page for it is left as it was written."""
+    real = tool.plan
+
+    def spoiled(message: object, *arguments: object, **named: object) -> plan.Plan:
+        done = real(message, *arguments, **named)
+        gone = plan.ChangeHeader(b"List-Unsubscribe-Post", 1, None)
+        return replace(done, edits=(*(e for e in done.edits if e != gone), gone))
+
+    monkeypatch.setattr(tool, "plan", spoiled)
+    raw = (
+        "From: ann@friends.example\nTo: bob@x.example\n"
+        f"List-Unsubscribe: <https://x.example/{page}>\n"
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click\n\nHello\n"
+    )
+    tally = tool.run([("x", raw.encode())])
+    found = [each.where for each in tally.findings if each.leg == "store"]
+    assert found == ["header List-Unsubscribe-Post"] * times
+
+
 def test_the_tool_reads_mailboxes_and_folders(tmp_path: Path) -> None:
     """A folder's messages one by one; a mailbox is cut at its From lines."""
     (tmp_path / "a.eml").write_bytes(b"Subject: a\n\nx\n")
