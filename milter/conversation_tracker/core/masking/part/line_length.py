@@ -2,7 +2,7 @@
 
 An alias is often longer than the address whose place it takes. A line that passes 998 octets so
 would be cut by Postfix, in the midst of an alias perhaps, and behind the signer. What a part
-decodes to XX
+decodes to stays; but a message/* must not be encoded, so its fields are folded.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ def shorten_lines(
         body: the masked body.
         before: the body as it came.
         alias_domain: the domain of the aliases that stand in it.
-        means: what looking may use, and where to keep a large body.
+        limits: what looking may use, and where to keep a large body.
 
     Returns:
         The body, the same object where no line is too long; and the transfer encoding that the
