@@ -32,6 +32,10 @@ FOUND = [
     ("john@doe.example, mary@doe.example", "ff2e@ct.example.com, aa11@ct.example.com"),
     ("'john@doe.example'", "'ff2e@ct.example.com'"),
     ('"john@doe.example"', '"ff2e@ct.example.com"'),
+    # A quotation mark parts even from a letter that it touches.
+    ('b"john"@doe.example', 'b"ff2e@ct.example.com'),
+    ('b"max"@gmail.com', 'b"bb22@ct.example.com'),
+    ('x "john"@doe.example', "x ff2e@ct.example.com"),
     ("_john@doe.example_", "_ff2e@ct.example.com_"),
     ("-john@doe.example- ", "-ff2e@ct.example.com- "),
     ("john@doe.example--", "ff2e@ct.example.com--"),

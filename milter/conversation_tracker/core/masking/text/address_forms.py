@@ -217,6 +217,8 @@ class Domain:
                             continue
                         if left.match(backward, end + opening):
                             return end + opening, alike[name], match[0]
+                        if opening:  # a quotation mark parts even from what it touches
+                            return end, alike[name], match[0]
         return None
 
     def _reverse_names(self) -> list[tuple[int, dict[str, str | None]]]:
@@ -275,7 +277,9 @@ class Domain:
     def _pattern(self, separator: str, free: str) -> re.Pattern[str]:
         names = "|".join(f"(?P<k{i}>{self._local(local)})" for i, local in self._longest_first())
         left = _compile_left(free, self._ascii).pattern
-        whole = rf"(?P<separator>{separator}){_TAG_BACKWARD}(\")?(?:{names})(?(2)\"|){left}"
+        # A quotation mark parts even from what it touches.
+        begin = rf"(?(2)(?:\"{left}|(?=\"))|{left})"
+        whole = rf"(?P<separator>{separator}){_TAG_BACKWARD}(\")?(?:{names}){begin}"
         return re.compile(whole)
 
     def _longest_first(self) -> list[tuple[int, str]]:
