@@ -247,7 +247,24 @@ def _rewrite_ambiguous_words(value: bytes, mask: Change, check: Check) -> bytes:
             if mask(seen) != seen:
                 found.append((*word.span(), encode_words(whole)))
                 break
+        else:
+            if (text := _read_low_lines(word, mask)) is not None:
+                found.append((*word.span(), encode_words(text)))
     return _space_words(splice(value, found) if found else value, mask, check)
+
+
+def _read_low_lines(word: re.Match[bytes], mask: Change) -> str | None:
+    """Return a Q-encoded word with its low lines as they are, if an address is seen only so.
+
+    Some programs write one so that should be encoded, and who decodes nothing sees it as well.
+    """
+    if word[2] not in b"qQ" or b"_" not in word[3]:
+        return None
+    seen = decode_words(word[0].replace(b"_", b"=5F"))
+    if mask(seen) == seen:
+        return None
+    left = mask(decode_words(word[0])).replace(" ", "_")
+    return seen if mask(left) != left else None
 
 
 def _space_words(value: bytes, mask: Change, check: Check) -> bytes:

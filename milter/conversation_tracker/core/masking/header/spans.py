@@ -137,7 +137,7 @@ def _cut_phrase(value: bytes, start: int, end: int, check: Check) -> list[Unit]:
         inner = part[first + 1 : last - (kind == STRING)]
         text = "".join([unit.text for unit in _cut_comment(inner, 0, len(inner), check)])
         if kind == STRING and part[last : last + 1] == b"@" and not _DOT_ATOM.fullmatch(text):
-            text = part[first:last].decode("utf-8", "replace")
+            text = clean(part[first:last].decode("utf-8", "replace"))
         position = start + last
         found.append(Unit(start + first, position, text if kind == STRING else text[:1], QUOTED))
     return found + cut_units(value, position, end, check)
