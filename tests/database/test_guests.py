@@ -232,3 +232,34 @@ def test_who_an_introduced_and_verified_author_names_is_introduced_for_good(post
     assert post.count("NOT p.introduced") == 1
     assert post.send(post.own, "Cc: ann@far.example").reply is None
     assert (post.count("NOT p.introduced"), post.count("p.introduced")) == (0, 4)
+
+
+@pytest.mark.parametrize("field", ["Cc", "Reply-To"])
+def test_a_tagged_spelling_of_a_guest_joins_beside_them(post: Post, field: str) -> None:
+    """Whom a stranger named stays a guest apart, and the order's mail to the other one passes."""
+    assert post.send(EVE, f"{field}: kim@x.example", "Cc: lee@x.example").reply is None
+    assert post.send(JOHN, f"{field}: lee@x.example").reply is None
+    number = f"X-Order-Id: {post.shop.order()['number']}"
+    for address in ("kim+shop@x.example", "lee+shop@x.example"):
+        assert post.send(post.own, f"To: {address}").reply is None
+        assert post.send(post.own, number, "Cc: kim+2@x.example").reply is None
+        assert post.send(post.own, number, f"To: {address}", "Cc: lee+3@x.example").reply is None
+
+
+def test_an_author_with_a_third_tag_writes_to_an_order_of_two(post: Post) -> None:
+    for address in ("ann+1@x.example", "ann+2@x.example"):
+        post.shop.mask(address, role="partner")
+    assert post.send("ann@x.example").reply is None
+    assert post.send("ann+3@x.example").reply is None
+
+
+def test_more_answer_addresses_than_take_part_pass_in_any_order(post: Post) -> None:
+    """Those beyond the tenth are known from before, and each is shown by the alias it has."""
+    many = [f"r{number}@far.example" for number in range(12)]
+    assert post.send(EVE, f"Reply-To: {', '.join(many)}").reply is None
+    plan = post.send(EVE, f"Reply-To: {', '.join(reversed(many))}")
+    assert plan.reply is None
+    assert "far.example" not in str([str(edit) for edit in plan.edits if "Reply-To" in str(edit)])
+    links = [f"<mailto:s{number}@far.example>" for number in range(12)]
+    for each in (links, links[::-1]):
+        assert post.send(post.own, f"List-Unsubscribe: {', '.join(each)}").reply is None

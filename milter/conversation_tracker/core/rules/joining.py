@@ -97,14 +97,18 @@ def find_mentions(message: Message, conversation: Conversation) -> Iterator[str]
     Returns:
         Identities (`Address.key`); some more than once.
     """
-    for participant in conversation.new_participants:
-        if participant.address is not None:
-            yield participant.address.key
-        if participant.address is not None and participant.role != "return":
-            # Whom the database did not give may be known by the address without a tag.
-            yield base_identity(participant.address)
-    yield from conversation.left_out
     known = {each.address.key for each in conversation.apart if each.address is not None}
+    present = known.union(each.address.key for each in conversation if each.address is not None)
+    for participant in conversation.new_participants:
+        if participant.address is None:
+            continue
+        yield participant.address.key
+        # Whom the database did not give may be known by the address without a tag. Whoever is here
+        # already, and is somebody else all the same, stays so however often it is planned.
+        base = base_identity(participant.address)
+        if participant.role != "return" and base not in present:
+            yield base
+    yield from conversation.left_out
     for address in _find_addresses(message, everywhere=conversation.is_full):
         if address.key not in known and conversation.find_exact(address) is None:
             yield address.key
@@ -262,8 +266,10 @@ def _add_return_addresses(
     for number, address in enumerate(real):
         if number < _ANSWERS:
             conversation = conversation.add_return_address(address, owner, make_token)
-        elif conversation.find_owner(address) is None:
+        elif (known := conversation.find_any(address)) is None:
             left.add(address.key)
+        else:
+            conversation = conversation.admit_return_address(known.token)
     sender = message.sender
     if sender is None or sender.key == author.key:
         return conversation
