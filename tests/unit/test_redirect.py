@@ -118,6 +118,16 @@ def test_what_is_no_redirect_is_a_loop(fields) -> None:
     assert found.reply == replies.LOOP
 
 
+@pytest.mark.parametrize("to", [S, SHOP, SHOP.upper(), "sales+x@shop.example", [A, SHOP]])
+def test_the_store_does_not_send_on_to_itself(to) -> None:
+    """It would go round until the hop limit ends it."""
+    found = decide(make(f"Resent-From: {SHOP}", to=to, author=B, trusted=True))
+    assert isinstance(found, Unacceptable)
+    assert found.reply == replies.FORGED_SENDER
+    message = make(f"Resent-From: {SHOP}", to="boss@shop.example", author=B, trusted=True)
+    assert isinstance(decide(message), OrderMail)
+
+
 def test_nobody_sends_on_to_themselves_or_to_another_store() -> None:
     for to in (B, [S, B]):
         found = decide(make(f"Resent-From: {BUYER}", to=to))
@@ -136,6 +146,51 @@ def test_the_store_sends_on_what_it_may() -> None:
     message = make(f"Resent-From: {SHOP}", results, to=A, author=B)
     assert isinstance(decide(message, authserv_id="mx"), OrderMail)
     assert isinstance(decide(message, authserv_id="other"), Unacceptable)
+
+
+def test_who_may_not_hand_in_the_stores_mail_does_not_send_it_on_either() -> None:
+    """The claim is in Resent-From, where a trusted client's alias in From is nobody's."""
+    store = replace(OUR_STORE, submitters=frozenset({"erp"}))
+    found = replace(ORDER, store=store)
+    for user, expected in (("intern", Unacceptable), ("", Unacceptable), ("erp", OrderMail)):
+        message = make(f"Resent-From: {SHOP}", to=A, author=B, trusted=True)
+        message = replace(message, arrival=replace(message.arrival, user=user))
+        known = Lookups({7: found}, {}, False, {DOMAIN}, {"shop.example": store}, found)
+        assert type(classify(message, known)) is expected
+
+
+def test_who_is_no_store_stays_trusted() -> None:
+    found = decide(make(f"Resent-From: {BUYER}", trusted=True))
+    assert isinstance(found, OrderMail)
+    assert found.message.arrival.trusted
+
+
+@pytest.mark.parametrize("name", ['"dkim=pass header.d=carrier.example"', "(dmarc=pass)"])
+def test_results_in_the_from_that_came_are_seen(name) -> None:
+    """Verifiers repeat it, and Resent-From takes its place."""
+    results = "Authentication-Results: mx; dkim=pass header.d=carrier.example"
+    for author, expected in ((f"{name} <{B}>", Unacceptable), (f"Buyer <{B}>", OrderMail)):
+        message = make(f"Resent-From: {CARRIER}", results, author=author)
+        assert type(decide(message, authserv_id="mx")) is expected
+
+
+@pytest.mark.parametrize(
+    "result", [f"dkim=pass header.d={DOMAIN}", f"dmarc=pass header.from={DOMAIN}"]
+)
+def test_our_own_signature_is_no_word_for_a_store_above_the_alias_domain(result) -> None:
+    """Whoever got a copy has it."""
+    store = replace(OUR_STORE, sender_domains=frozenset({"example.com"}))
+    desk = "sales@example.com"
+    people = (person(desk, "store", "d" * 32), *ORDER.participants)
+    found = replace(ORDER, store=store, participants=people)
+    known = Lookups({7: found}, {}, False, {DOMAIN}, {"example.com": store}, found)
+    given = f"Authentication-Results: mx; {result}"
+    message = make(f"Resent-From: {desk}", given, to=A, author=B)
+    assert isinstance(classify(message, known, authserv_id="mx"), Unacceptable)
+    message = make(
+        f"Resent-From: {desk}", f"{given}; spf=pass smtp.mailfrom={desk}", to=A, author=B
+    )
+    assert isinstance(classify(message, known, authserv_id="mx"), OrderMail)
 
 
 def test_what_is_sent_on_to_the_store_is_masked_though_our_signature_is_good() -> None:

@@ -27,12 +27,13 @@ _METHODS = tuple(name.encode() for name in _METHOD_NAMES)
 _NAMES = ("header.d", "header.i", "header.from", "smtp.mailfrom")
 
 
-def find_verdict(message: Message, authserv_id: str) -> Verdict:
+def find_verdict(message: Message, authserv_id: str, besides: Collection[str] = ()) -> Verdict:
     """Return what is known of a message's author.
 
     Args:
         message: the message.
         authserv_id: whose results to believe, "" for nobody's.
+        besides: domains that no result counts for, nor for what is below them.
 
     Returns:
         The verdict. On the splitter's listener it is the one that the first pass came to.
@@ -44,7 +45,8 @@ def find_verdict(message: Message, authserv_id: str) -> Verdict:
         return "trusted"
     if not authserv_id:
         return "unverified"
-    domains = set(_find_passes(message, authserv_id))
+    found = set(_find_passes(message, authserv_id))
+    domains = {domain for domain in found if find_domain(domain, besides) is None}
     aligned = [
         any(_is_aligned(domain, author.domain) for domain in domains) for author in message.authors
     ]
@@ -91,13 +93,18 @@ def _is_harmless(message: Message) -> bool:
     return (
         _HELO.fullmatch(message.arrival.helo) is not None
         and (message.null or (sender is not None and _LOCAL.fullmatch(sender.local) is not None))
-        and all(_is_plain_author(value, message.limits.check) for value in message.values(b"from"))
+        and all(is_plain_author(value, message.limits.check) for value in message.values(b"from"))
         and all(is_plain(value) for name in _SIGNATURES for value in message.values(name))
     )
 
 
-def _is_plain_author(value: bytes, check: Callable[[], None]) -> bool:
-    """Return whether From can be read, and holds no result, be it in a name or in a comment."""
+def is_plain_author(value: bytes, check: Callable[[], None]) -> bool:
+    """Return whether From can be read, and holds no result, be it in a name or in a comment.
+
+    Args:
+        value: From's.
+        check: raises where time is up.
+    """
     low = value.lower()
     if b"=" in low and b"pass" in low and any(method in low for method in _METHODS):
         return False

@@ -253,7 +253,7 @@ def _adopt(message: Message, known: Lookups, authserv_id: str) -> Message | None
     """Return mail that a participant sends on as their own, None if it is no such mail."""
     if known.redirected is None:
         return None
-    return redirect.adopt(message, known.redirected, known.alias_domains, authserv_id)
+    return redirect.adopt(message, known.redirected, known.alias_domains, known.stores, authserv_id)
 
 
 def _settle_arrival(message: Message, known: Lookups, secret: bytes) -> Message:

@@ -10,10 +10,11 @@ from dataclasses import replace
 
 from conversation_tracker.core.model.address import Address, find_mailboxes
 from conversation_tracker.core.model.alias import Hard, NotAnAlias, Soft, decode, find_domain
-from conversation_tracker.core.model.conversation import Conversation, Store
-from conversation_tracker.core.model.message import Header, Message
+from conversation_tracker.core.model.conversation import Conversation, Participant, Store
+from conversation_tracker.core.model.message import Header, Message, Recipient
 from conversation_tracker.core.rules import claims
-from conversation_tracker.core.rules.authentication import find_verdict
+from conversation_tracker.core.rules.authentication import find_verdict, is_plain_author
+from conversation_tracker.core.rules.planning import drop_false_trust
 
 RESENT_FROM = b"resent-from"
 """The header field that names who sends a message on, in lower case."""
@@ -53,6 +54,7 @@ def adopt(
     message: Message,
     conversation: Conversation,
     alias_domains: Collection[str],
+    stores: Mapping[str, Store],
     authserv_id: str = "",
 ) -> Message | None:
     """Return mail that was sent on as its sender's own, None if it is a loop or forged.
@@ -61,30 +63,43 @@ def adopt(
         message: mail in which `find_alias` found an alias.
         conversation: the order that the alias is of.
         alias_domains: all alias domains.
+        stores: the stores by each of their sender domains.
         authserv_id: whose Authentication-Results to believe, "" for nobody's.
 
     Returns:
-        The message with whoever sends it on in From. Nobody sends mail on to themselves: that would
-        go round.
+        The message with whoever sends it on in From, trusted no more than they may be. Nobody sends
+        mail on to themselves: that would go round.
     """
     sender = _resender(message, alias_domains)
     participant = conversation.find_owner(sender) if sender is not None else None
     if participant is None or not participant.introduced or participant.role == "return":
         return None
-    domains = conversation.store.sender_domains
-    for recipient in message.recipients:
-        to = recipient.address
-        others = recipient.token is None and (to is None or to.domain not in domains)
-        if others or recipient.token == participant.token:
-            return None
+    if any(_is_misplaced(each, participant, conversation) for each in message.recipients):
+        return None
+    # Verifiers repeat the From that came, and it is replaced below.
+    if not all(is_plain_author(value, message.limits.check) for value in message.values(b"from")):
+        return None
     resent_from = message.first(RESENT_FROM) or b""
     headers = tuple(
         Header(each.name, resent_from) if each.key == b"from" else each for each in message.headers
     )
-    own = replace(message, headers=headers)
-    if claims.find_false_store_authors(own, conversation, find_verdict(own, authserv_id)):
+    own = drop_false_trust(replace(message, headers=headers), stores)
+    verdict = find_verdict(own, authserv_id)
+    # Whoever got the copy has our signature, and the alias domain may lie below theirs.
+    if verdict != find_verdict(own, authserv_id, alias_domains):
         return None
-    return own
+    return None if claims.find_false_store_authors(own, conversation, verdict) else own
+
+
+def _is_misplaced(recipient: Recipient, sender: Participant, conversation: Conversation) -> bool:
+    """Whether a recipient is who sends the mail on, or neither an alias nor the store."""
+    if recipient.token is not None:
+        return recipient.token == sender.token
+    to = recipient.address
+    if to is None or to.domain not in conversation.store.sender_domains:
+        return True
+    owner = conversation.find_owner(to)
+    return owner is not None and owner.token == sender.token
 
 
 def _resender(message: Message, alias_domains: Collection[str]) -> Address | None:
