@@ -632,6 +632,37 @@ def test_who_is_left_out_goes_wherever_an_attendees_line_names_them(line: str, l
     assert found.splitlines()[1:-1] == [*([leaves] if leaves else []), f"SUMMARY:{ANN}"]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "".join(f"ORGANIZER;CN=O{n}:mailto:o{n}@far.example\n" for n in range(30)),
+        "".join(f"ATTENDEE;ROLE=ORGANIZER:mailto:o{n}@far.example\n" for n in range(30)),
+        "ORGANIZER;MEMBER=%s:mailto:o0@far.example\n"
+        % ",".join(f'"mailto:o{n}@far.example"' for n in range(1, 30)),
+    ],
+)
+def test_ten_organisers_are_kept_and_further_ones_are_attendees(lines: str) -> None:
+    """An invitation has one; whoever names more fills no more of the order than by attendees."""
+    body = f"BEGIN:VCALENDAR\nMETHOD:REQUEST\n{lines}END:VCALENDAR\n"
+    text = written(CARRIER, "Content-Type: text/calendar", body=body)
+    row = mail(text, order(BUYER, CARRIER, guest_limit=0), to=B, sender=CARRIER)
+    done = row.plan()
+    assert list(joined(done)) == [f"o{n}@far.example" for n in range(10)]
+    assert left_out(done) == ["left out: 20"]
+    assert b"far.example" not in bytes(applied(row.message, done).body)
+    some = mail(text, order(BUYER, CARRIER, guest_limit=12), to=B, sender=CARRIER).plan()
+    assert len(joined(some)) == 12
+
+
+def test_aliases_of_organisers_and_local_names_take_no_place_among_the_ten() -> None:
+    others = [*(f"{n:032x}@{DOMAIN}" for n in range(9)), *(f"o{n}@printer" for n in range(9))]
+    lines = "".join(f"ORGANIZER:mailto:{each}\n" for each in (*others, ANN))
+    body = f"BEGIN:VCALENDAR\nMETHOD:REQUEST\n{lines}END:VCALENDAR\n"
+    text = written(CARRIER, "Content-Type: text/calendar", body=body)
+    row = mail(text, order(BUYER, CARRIER, guest_limit=0), to=B, sender=CARRIER)
+    assert list(joined(row.plan())) == [ANN]
+
+
 def test_thousands_of_organisers_take_about_as_long_as_each_of_them() -> None:
     """Counted is how often it is asked whose variant an address is."""
     asked = []
@@ -639,7 +670,7 @@ def test_thousands_of_organisers_take_about_as_long_as_each_of_them() -> None:
         lines = "".join(f"ORGANIZER:mailto:o{n}@far.example\n" for n in range(count))
         body = f"BEGIN:VCALENDAR\nMETHOD:PUBLISH\n{lines}"
         text = written(CARRIER, "Content-Type: text/calendar", body=body)
-        row = mail(text, order(BUYER, CARRIER, guest_limit=0), to=B, sender=CARRIER)
+        row = mail(text, order(BUYER, CARRIER, guest_limit=count), to=B, sender=CARRIER)
         with patch.object(conversation, "base_identity", wraps=conversation.base_identity) as base:
             assert len(joined(row.plan())) == count
         asked.append(base.call_count)

@@ -26,6 +26,8 @@ from conversation_tracker.core.views.view import read_structure
 _NAMING = (b"from", b"sender", b"to", b"cc")
 _ANSWERS = 10
 """Reply-To addresses of one message that take part; who writes more of them means nobody."""
+_ORGANIZERS = 10
+"""Organisers of one message who are never left out; an invitation has one."""
 
 
 def gather(
@@ -212,7 +214,9 @@ def _find_people(
 ) -> Iterator[tuple[Address, bool]]:
     """Yield whom a message names, and whether they must not be left out: an organiser."""
     invited = list(invitation.find_people(read_structure(message), message.body, message.limits))
-    organizers = {person.address.key for person in invited if person.organizer}
+    named = (p.address for p in invited if p.organizer and not is_single_label(p.address))
+    real = (a.key for a in named if find_domain(a.domain, alias_domains) is None)
+    organizers = list(dict.fromkeys(real))[:_ORGANIZERS]
     met: set[str] = set()
     for address in (*_find_in_text(message), *(person.address for person in invited)):
         message.limits.check()

@@ -43,6 +43,7 @@ _SOFT = re.compile(r"=\r{0,2}\n[ \t]*")
 _SOFT_BREAK = re.compile(r"=\r{0,2}\n")
 _SOFT_FOLD = re.compile(r"=\r{0,2}\n[ \t]")
 _RAW_FOLD = re.compile(rb"\r{0,2}\n[ \t]|=\r{0,2}\n")
+_PEOPLE_LINE = re.compile(r"(?:ATTENDEE|ORGANIZER)[:;]", re.IGNORECASE)
 _OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:V(?:CALENDAR|CARD)\b", re.IGNORECASE)
 _CALENDAR = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:VCALENDAR\b", re.IGNORECASE)
 _NAME = "CN"
@@ -195,18 +196,21 @@ def _identify_line(line: str, whole: str, change: Callable[[str], str]) -> str:
 
 
 def _remove_attendees(text: str, goes: Callable[[Address], bool]) -> str:
-    """Leave out the lines of attendees who go, and who goes of whom other such lines name."""
+    """Leave out the lines of attendees who go, and who goes of whom other such lines name.
+
+    So too of organisers, where a message names more of them than can join: a program may answer any.
+    """
     lines = list(content_lines.iter_lines(text))
     left = [_remove_from_line(line, goes) for line in lines]
     return "".join(left) if left != lines else text
 
 
 def _remove_from_line(line: str, goes: Callable[[Address], bool]) -> str:
-    if line[:1] not in "Aa":
+    if line[:1] not in "AaOo":
         return line
     end = line[len(line.rstrip("\r\n")) :]
     whole = _FOLD.sub("", line[: len(line) - len(end)])
-    if whole[:8].upper() != "ATTENDEE" or whole[8:9] not in (":", ";"):
+    if _PEOPLE_LINE.match(whole) is None:
         return line
     about = content_lines.find_subject(whole)
     if about is not None and goes(about):
