@@ -270,6 +270,21 @@ def test_many_identifiers_of_an_order_are_looked_up(post: Post) -> None:
     assert read(post.send(JOHN, post.desk, apple("REPLY", answer)))["UID"] == ["59@carrier.example"]
 
 
+def test_an_identifier_that_no_database_keeps_is_not_looked_up(post: Post) -> None:
+    """Neither is the message refused for it: the server takes no NUL in a text."""
+    for number in range(60):
+        lines = f"UID:{number}@carrier.example\nORGANIZER:mailto:{DESK}"
+        post.send(DESK, post.john, apple("REQUEST", lines))
+    text = calendar("REQUEST", f"UID:a\0b@{post.shop.alias_domain}", "x")
+    code = base64.encodebytes(text.encode()).decode()
+    got = post.send(
+        DESK,
+        post.john,
+        f"Content-Type: text/calendar; method=REQUEST\nContent-Transfer-Encoding: base64\n\n{code}",
+    )
+    assert DESK.encode() not in got
+
+
 def test_what_is_recorded_names_nobody_and_erasing_takes_the_identifiers(post: Post) -> None:
     post.send(
         JOHN, post.desk, google("REQUEST", f"UID:{JOHN}-7\nORGANIZER:mailto:{JOHN}\nATTENDEE:x")

@@ -637,8 +637,8 @@ def test_who_is_left_out_goes_wherever_an_attendees_line_names_them(line: str, l
     [
         "".join(f"ORGANIZER;CN=O{n}:mailto:o{n}@far.example\n" for n in range(30)),
         "".join(f"ATTENDEE;ROLE=ORGANIZER:mailto:o{n}@far.example\n" for n in range(30)),
-        "ORGANIZER;MEMBER=%s:mailto:o0@far.example\n"
-        % ",".join(f'"mailto:o{n}@far.example"' for n in range(1, 30)),
+        f"ORGANIZER;MEMBER={','.join(f'o{n}@far.example' for n in range(1, 30))}:"
+        "mailto:o0@far.example\n",
     ],
 )
 def test_ten_organisers_are_kept_and_further_ones_are_attendees(lines: str) -> None:

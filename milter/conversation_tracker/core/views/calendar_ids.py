@@ -57,11 +57,14 @@ def map_ids(message: Message, part: Part, conversation: Conversation) -> Iterato
 def find_references(message: Message, part: Part) -> list[str]:
     """Return the identifiers in a message's invitations, in angle brackets as Message-IDs are.
 
+    One that no database keeps is none of ours.
+
     Args:
         message: the message.
         part: its structure.
     """
-    return [f"<{value}>" for value in _find_identifiers(message, part)]
+    found = _find_identifiers(message, part)
+    return [f"<{value}>" for value in found if _UNKEPT.search(value) is None]
 
 
 def find_stand_in(

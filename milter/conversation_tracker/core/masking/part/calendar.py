@@ -198,7 +198,7 @@ def _identify_line(line: str, whole: str, change: Callable[[str], str]) -> str:
 def _remove_attendees(text: str, goes: Callable[[Address], bool]) -> str:
     """Leave out the lines of attendees who go, and who goes of whom other such lines name.
 
-    So too of organisers, where a message names more of them than can join: a program may answer any.
+    So too of organisers, where a message names more than can join: a program may answer any.
     """
     lines = list(content_lines.iter_lines(text))
     left = [_remove_from_line(line, goes) for line in lines]
