@@ -112,8 +112,10 @@ class Carver:
         if layer >= _LAYERS:
             return
         for found in self._carve(data, layer):
+            end = self._end
             yield found
             yield from self.iter_contents(found, layer + 1)
+            self._end = end  # in these octets, whatever was decompressed of what was found
 
     def _carve(self, data: Octets, layer: int) -> Iterator[Octets]:
         if data.startswith(sectors.MAGIC):
@@ -182,6 +184,9 @@ class Carver:
                 yield self._decompress(data, start + 9, lambda: _make_lzma1_filter(properties))
         elif beginning == _STREAM:
             start = at + len(_STREAM)
+            if data[max(0, at - 3) : at] == b"end":
+                yield documents.read_page(self._take_objects(data, start))
+                return
             start += 2 if data[start : start + 2] == b"\r\n" else 1
             yield from map(documents.read_page, self._carve_stream(data, start))
         elif beginning == _SEVEN:
@@ -210,12 +215,23 @@ class Carver:
             return
         end = data.find(b"endstream", start)
         plain = data[start : min(end if end >= 0 else len(data), start + _TEXT)]
+        behind = min(self._end, start + len(plain))  # more was read, in which nothing was found
         if plain.rstrip().endswith(b"~>"):
             plain = documents.decode_ascii85(plain)
         elif _DIGITS.fullmatch(plain):
             plain = documents.from_digits(plain)
         self._octets -= len(plain)
-        yield self._decompress(plain, 2, lambda: zlib.decompressobj(-15)) or plain
+        found = self._decompress(plain, 2, lambda: zlib.decompressobj(-15)) or plain
+        self._end = behind
+        yield found
+
+    def _take_objects(self, data: Octets, start: int) -> bytes:
+        """Take what stands behind a stream of a PDF file, up to the next one."""
+        end = data.find(_STREAM, start)
+        plain = data[start : min(end if end >= 0 else len(data), start + _TEXT)]
+        self._octets -= len(plain)
+        self._end = start + len(plain)
+        return plain
 
     def _carve_7z(self, data: Octets, at: int) -> Iterator[Octets]:
         """Try what most 7z files are packed with; their names are packed behind all else."""

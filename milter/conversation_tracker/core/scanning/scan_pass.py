@@ -19,6 +19,7 @@ from conversation_tracker.core.scanning import (
     deep_scan,
     hidden_text,
     kinds,
+    packed_text,
     tokens,
     windows,
 )
@@ -292,16 +293,18 @@ class Scan:
             return
         channel += _FILE
         left = _MOST_TEXT
+        seen: set[bytes] = set()
         for content in carving.Carver(self._limits).iter_contents(data):
             for each in windows.split(windows.decode(content, 0, len(content), b"")):
+                digest = hashlib.blake2b(each, digest_size=32).digest()
+                if digest in seen:
+                    continue
+                seen.add(digest)
                 self._note(channel, self._watch.find_in_bytes(each))
-                if left > 0 and _CONTROL.search(each[:1024]) is None:
+                if left > 0 and packed_text.begins_as_text(each):
                     left -= len(each)
-                    for text in decodings.read_texts(each, ""):
+                    for text in packed_text.read_texts(each):
                         self._look(channel, text)
-                        whole = content_lines.unfold(text)
-                        if whole != text:  # as in cards and calendars
-                            self._look(channel, whole)
 
     def _look_between(self, channel: str, data: Octets, start: int, end: int) -> None:
         for each in windows.split(windows.decode(data, start, end, b"")):

@@ -1,0 +1,53 @@
+"""What the final scan finds in files, and how often it reads what is in them."""
+
+import gzip
+import random
+import zlib
+
+import pytest
+from builders import CARRIER
+
+from conversation_tracker.core.base.limits import UNLIMITED
+from conversation_tracker.core.model.message import parse
+from conversation_tracker.core.scanning.carving import Carver
+from conversation_tracker.core.scanning.scan import scan
+
+
+def find(data: bytes) -> list[bytes]:
+    return [bytes(each[:]) for each in Carver(UNLIMITED).iter_contents(data)]
+
+
+def pdf(*streams: bytes) -> bytes:
+    return b"%PDF-1.4\n" + b"".join(
+        b"1 0 obj\n<<>>\nstream\n" + each + b"\nendstream\nendobj\n" for each in streams
+    )
+
+
+def test_a_file_behind_one_in_which_another_stands_farther_behind() -> None:
+    letters = bytes(random.Random(3).choices(b"abcdefghij \n", k=50_000))
+    first = gzip.compress(letters + gzip.compress(b"nothing") + b" ")
+    assert b"sought" in find(b"\0\1" + first + bytes(9) + gzip.compress(b"sought"))
+
+
+def test_a_stream_behind_one_that_is_not_packed() -> None:
+    assert b"q sought Q" in find(pdf(b"q 1 0 0 1 0 0 cm Q", zlib.compress(b"q sought Q")))
+
+
+def test_each_stream_comes_out_once() -> None:
+    pages = [b"BT /F%d Tf ET" % n for n in range(20)]
+    found = find(pdf(*map(zlib.compress, pages)))
+    assert [found.count(page) for page in pages] == [1] * 20
+
+
+def test_what_stands_between_streams_is_found() -> None:
+    packed = zlib.compress(b"q Q")
+    data = pdf(packed) + b"2 0 obj\n<</URI (mailto:sought)>>\nendobj\n" + pdf(packed)
+    assert any(b"mailto:sought" in each and packed not in each for each in find(data))
+
+
+@pytest.mark.parametrize("tail", [b"", b"\0\1\2" * 9, b"\0\xff" * 900], ids=["text", "few", "many"])
+def test_what_a_page_says_is_read_whatever_else_is_on_it(tail: bytes) -> None:
+    said = CARRIER.replace("@", " (at) ").encode()
+    page = b"BT (write to %s now) Tj ET\n" % said + b" " * 1024 + tail
+    headers, body = parse(b"Content-Type: application/pdf\n\n" + pdf(zlib.compress(page)))
+    assert scan(headers, body, {CARRIER: "a"})
