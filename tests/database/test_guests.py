@@ -263,3 +263,27 @@ def test_more_answer_addresses_than_take_part_pass_in_any_order(post: Post) -> N
     links = [f"<mailto:s{number}@far.example>" for number in range(12)]
     for each in (links, links[::-1]):
         assert post.send(post.own, f"List-Unsubscribe: {', '.join(each)}").reply is None
+
+
+@pytest.mark.parametrize(
+    ("takes_part", "to", "found"),
+    [
+        (JOHN, "JOHN@doe.example", True),
+        (JOHN, "john+news@doe.example", True),
+        ("jo.hn@gmail.com", "john@gmail.com", True),
+        ("jo.hn@gmail.com", "J.ohn+news@googlemail.com", True),
+        ("john@googlemail.com", "jo.hn@gmail.com", True),
+        ("jo.hn+shop@gmail.com", "john+shop@gmail.com", True),
+        ("ki.m@doe.example", "kim@doe.example", False),
+        (JOHN, "johnny@doe.example", False),
+    ],
+)
+def test_unnamed_mail_knows_who_takes_part_in_every_spelling(
+    post: Post, takes_part: str, to: str, found: bool
+) -> None:
+    post.shop.mask(takes_part)
+    other = Address.parse("nobody@else.example")
+    addresses = [other, Address.parse(to)]
+    assert post.database.takes_part(post.shop.name, addresses) is found
+    assert not post.database.takes_part(post.shop.name, [other])
+    assert not post.database.takes_part("other", addresses)

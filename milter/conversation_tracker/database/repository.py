@@ -14,9 +14,11 @@ import psycopg
 
 from conversation_tracker.base import timeouts
 from conversation_tracker.base.timeouts import ServerTimeouts
+from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.alias import Bounce, Hard, Soft
 from conversation_tracker.core.model.conversation import MappedId
 from conversation_tracker.core.model.plan import Record, Refusal
+from conversation_tracker.core.model.variant import base_identity, mailbox_identity
 from conversation_tracker.core.reports.bounce import Delivery, Mark
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.hourly_usage import HourlyUsage
@@ -51,10 +53,14 @@ _AGAIN = Statement(
 _OPEN = Statement("SELECT * FROM tracker.conversation_of_number(%s, %s)")
 _ANSWERED = Statement("SELECT * FROM tracker.conversation_answered(%s, %s::text[])")
 _TAKES_PART = Statement(
-    "SELECT EXISTS (SELECT FROM tracker.participants AS p"
+    "SELECT EXISTS (SELECT FROM"
+    " (SELECT p.order_id, p.introduced, p.role FROM tracker.participants AS p"
+    "   WHERE tracker.address_key(p.address) = ANY (%s::text[]) AND p.address IS NOT NULL"
+    "  UNION ALL SELECT p.order_id, p.introduced, p.role FROM tracker.participants AS p"
+    "   WHERE %s AND tracker.gmail_key(p.address) = ANY (%s::text[])"
+    "     AND tracker.gmail_key(p.address) IS NOT NULL) AS p"
     " JOIN tracker.orders AS o ON o.id = p.order_id"
-    " WHERE tracker.address_key(p.address) = ANY (%s::text[]) AND p.address IS NOT NULL"
-    " AND p.introduced AND p.role <> 'store'"
+    " WHERE p.introduced AND p.role <> 'store'"
     " AND o.store = %s AND o.expires_at > now() AND o.closed_at IS NULL)"
 )
 _IDENTIFIERS = Statement("SELECT * FROM tracker.identifiers_of(%s, %s::text[])")
@@ -154,16 +160,22 @@ class Database:
         rows = self._fetch_rows(_ANSWERED, (store, list(identifiers)))
         return read_lookup(rows[0]) if rows else None
 
-    def takes_part(self, store: str, addresses: Sequence[str]) -> bool:
+    def takes_part(self, store: str, addresses: Sequence[Address]) -> bool:
         """Whether somebody takes part in an open order of a store, the store itself left aside.
 
+        They do under the address without its tag too, and under each spelling of one at Gmail.
         Guests do not count: whom only a stranger named stops no mail of the store.
 
         Args:
             store: the store's name.
-            addresses: identities (`Address.key`).
+            addresses: real addresses.
         """
-        return bool(self._fetch_rows(_TAKES_PART, (write_array(addresses), store))[0][0])
+        spellings = {*map(base_identity, addresses), *map(mailbox_identity, addresses)}
+        keys = sorted(spellings.union(each.key for each in addresses))
+        # Kept with dots, and found without: in an index of its own.
+        gmail = [each for each in keys if each.endswith("@gmail.com")]
+        values = (write_array(keys), bool(gmail), write_array(gmail), store)
+        return bool(self._fetch_rows(_TAKES_PART, values)[0][0])
 
     def identifiers(self, order: int, identifiers: Sequence[str]) -> dict[str, MappedId]:
         """Look message identifiers of ours up, in one order; gives those there are."""
