@@ -25,6 +25,7 @@ from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.alias import Hard, Soft
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.rules.authentication import find_verdict
 from conversation_tracker.core.rules.classification import (
     ForeignMail,
     Kind,
@@ -35,6 +36,12 @@ from conversation_tracker.core.rules.classification import (
 )
 from conversation_tracker.core.rules.redirect import find_alias
 
+RETURNED = (
+    f"DKIM-Signature: v=1; a=rsa-sha256; d={DOMAIN}; s=t; h=From:From:To:Cc:Subject:\n"
+    "  Content-Type : Reply-To:sender:Content-Transfer-Encoding; bh=eA==; b=eA==",
+    f"Authentication-Results: mx; dkim=pass header.d={DOMAIN}",
+    "X-Conversation-Hops: 1",
+)
 STORES = {"shop.example": OUR_STORE}
 GUEST = replace(person(ANN, "partner", "c" * 32), introduced=False)
 ORDER = replace(EVERYBODY, participants=(*EVERYBODY.participants, GUEST))
@@ -159,6 +166,25 @@ def test_who_may_not_hand_in_the_stores_mail_does_not_send_it_on_either() -> Non
         assert type(classify(message, known)) is expected
 
 
+def test_results_of_who_authenticated_are_not_believed() -> None:
+    """No verifier need look at them: they would write the store's results themselves."""
+    store = replace(OUR_STORE, submitters=frozenset({"erp"}), spoofed_senders="reject")
+    found = replace(ORDER, store=store)
+    results = "Authentication-Results: mx; spf=pass smtp.mailfrom=shop.example"
+    for user, verdict in (("intern", "failed"), ("", "verified")):
+        message = make(results, to=A, author=SHOP, trusted=True)
+        message = replace(message, arrival=replace(message.arrival, user=user))
+        known = Lookups({7: found}, {}, False, {DOMAIN}, {"shop.example": store})
+        kind = classify(message, known, authserv_id="mx")
+        assert find_verdict(kind.message, "mx") == verdict
+        resent = replace(
+            message,
+            headers=(*make(f"Resent-From: {SHOP}", results, to=A, author=B).headers,),
+        )
+        kind = classify(resent, replace(known, redirected=found), authserv_id="mx")
+        assert isinstance(kind, OrderMail) is (verdict == "verified")
+
+
 def test_who_is_no_store_stays_trusted() -> None:
     found = decide(make(f"Resent-From: {BUYER}", trusted=True))
     assert isinstance(found, OrderMail)
@@ -195,11 +221,10 @@ def test_our_own_signature_is_no_word_for_a_store_above_the_alias_domain(result)
 
 def test_what_is_sent_on_to_the_store_is_masked_though_our_signature_is_good() -> None:
     """It would pass untouched as mail that comes back, and tell the store who sent it on."""
-    results = f"Authentication-Results: mx; dkim=pass header.d={DOMAIN}"
-    hops = "X-Conversation-Hops: 1"
-    found = decide(make(f"Resent-From: {BUYER}", results, hops, to=SHOP), authserv_id="mx")
+    fields = (*RETURNED, f"To: {SHOP}")
+    found = decide(make(f"Resent-From: {BUYER}", *fields, to=SHOP), authserv_id="mx")
     assert isinstance(found, OrderMail)
-    found = decide(make(results, hops, to=SHOP), None, authserv_id="mx")
+    found = decide(make(*fields, to=SHOP), None, authserv_id="mx")
     assert isinstance(found, ForeignMail)
 
 

@@ -80,7 +80,13 @@ class Transaction:
             helo: what the client called itself.
         """
         return Arrival(
-            queue_id, self.trusted, self.split, client=self.client, helo=helo, user=self.user
+            queue_id,
+            self.trusted,
+            self.split,
+            client=self.client,
+            helo=helo,
+            user=self.user,
+            local=self.local and not self.split,
         )
 
 

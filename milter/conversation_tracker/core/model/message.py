@@ -88,6 +88,7 @@ class Arrival:
         client: the client's IP address, "" where it is not known.
         helo: what the client called itself, "" if it did not.
         user: the name it authenticated as, "" if it did not.
+        local: the client is on this host.
     """
 
     queue_id: str = ""
@@ -97,6 +98,7 @@ class Arrival:
     client: str = ""
     helo: str = ""
     user: str = ""
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,8 @@ def find_verdict(message: Message, authserv_id: str, besides: Collection[str] = 
 def bears_our_signature(message: Message, authserv_id: str, alias_domains: Collection[str]) -> bool:
     """Whether a verifier found a message signed for the alias domain that its From is in.
 
-    Only a signature says so: the envelope's domain is anybody's who forwards. The client does not
-    count, for mail comes back from this host as well.
+    Only a signature says so: the envelope's domain is anybody's who forwards. Of clients that are
+    trusted this host alone counts, which mail may come back from: no verifier need look at others.
 
     Args:
         message: the message.
@@ -65,7 +65,10 @@ def bears_our_signature(message: Message, authserv_id: str, alias_domains: Colle
         alias_domains: all alias domains.
     """
     authors = {find_domain(author.domain, alias_domains) for author in message.authors}
-    if not authserv_id or len(authors) != 1 or None in authors or message.arrival.split:
+    arrival = message.arrival
+    if arrival.split or (arrival.trusted and not arrival.local):
+        return False
+    if not authserv_id or len(authors) != 1 or None in authors:
         return False
     return any(
         find_domain(domain, alias_domains) in authors
@@ -76,7 +79,12 @@ def bears_our_signature(message: Message, authserv_id: str, alias_domains: Colle
 def _find_passes(
     message: Message, authserv_id: str, methods: Collection[str] = _METHOD_NAMES
 ) -> Iterator[str]:
-    """Yield the domains that one of some methods passed for."""
+    """Yield the domains that one of some methods passed for.
+
+    Whoever authenticates comes in where no verifier need be, and may have written the results.
+    """
+    if message.arrival.user:
+        return
     found = []
     for value in message.values(b"authentication-results"):
         message.limits.check()

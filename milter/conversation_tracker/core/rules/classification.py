@@ -18,13 +18,12 @@ from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.core.reports.bounce import Delivery, is_forwarded
 from conversation_tracker.core.reports.report import Report, read_report
 from conversation_tracker.core.rules import postmaster, redirect
-from conversation_tracker.core.rules.authentication import bears_our_signature
 from conversation_tracker.core.rules.planning import (
-    HOP_LIMIT,
     drop_false_trust,
     find_own_store,
     find_refusal,
 )
+from conversation_tracker.core.rules.returning import is_returned
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +203,7 @@ def classify(message: Message, known: Lookups, secret: bytes = b"", authserv_id:
         return Unacceptable(message, replies.TOO_MANY_FIELDS, {})
     message = _settle_arrival(message, known, secret)
     sent_on = _adopt(message, known, authserv_id)
-    if sent_on is None and _came_back(message, known, authserv_id):
+    if sent_on is None and is_returned(message, known.alias_domains, known.stores, authserv_id):
         return ForeignMail(message)
     message = sent_on or message
     if reply := find_refusal(message, known.alias_domains):
@@ -233,19 +232,6 @@ def _is_ours(message: Message, known: Lookups) -> bool:
         or bool(known.deliveries)
         or any(each.postmaster for each in message.recipients)
         or bool(to & known.stores.keys())
-    )
-
-
-def _came_back(message: Message, known: Lookups, authserv_id: str) -> bool:
-    """Whether mail that we masked comes back for somebody who is no alias of ours.
-
-    Its reader redirects it, or has it fetched, to a mailbox of this host. The hop header alone
-    proves nothing: our signature does.
-    """
-    return (
-        0 < message.hops < HOP_LIMIT
-        and all(each.is_outsider for each in message.recipients)
-        and bears_our_signature(message, authserv_id, known.alias_domains)
     )
 
 

@@ -31,6 +31,15 @@ def is_plain(value: bytes) -> bool:
     )
 
 
+def find_tags(value: bytes) -> list[tuple[bytes, bytes]]:
+    """Return a signature's tags in order, in lower case, each with its decoded value.
+
+    Args:
+        value: the raw value of a field such as DKIM-Signature, folded or not.
+    """
+    return [(match[1].lower(), _decode(match[2])) for match in _TAG.finditer(value)]
+
+
 def _decode(value: bytes) -> bytes:
     """Decode DKIM's own quoted-printable, in which blanks mean nothing."""
     return _ENCODED.sub(
