@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+from dataclasses import replace
 
 import pytest
 from builders import (
@@ -11,6 +12,8 @@ from builders import (
     SHOP,
     A,
     B,
+    S,
+    applied,
     edits,
     envelope,
     mail,
@@ -96,6 +99,55 @@ def test_a_field_is_written_in_ascii(name, value, text) -> None:
         ]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("message-id", "<1@doe.example> (ä)", "<1@doe.example> (=?utf-8?b?w6Q=?=)"),
+        ("message-id", "<é1@doe.example>", "<%C3%A91@doe.example>"),
+        ("in-reply-to", "é1@doe.example", "%C3%A91@doe.example"),
+        ("references", "<a@b.example>\n <é@b.example>", "<a@b.example>\n <%C3%A9@b.example>"),
+        ("resent-message-id", "<1@b.example> (ä)", "<1@b.example> (=?utf-8?b?w6Q=?=)"),
+        ("content-id", "<p1@b.example> (ä)", "<p1@b.example> (=?utf-8?b?w6Q=?=)"),
+        ("content-transfer-encoding", "base64 (ä)", "base64 (=?utf-8?b?w6Q=?=)"),
+        ("mime-version", "1.0 (ä)", "1.0 (=?utf-8?b?w6Q=?=)"),
+        (
+            "date",
+            "Mon, 5 Jan 2026 10:00:00 +0100 (ä)",
+            "Mon, 5 Jan 2026 10:00:00 +0100 (=?utf-8?b?w6Q=?=)",
+        ),
+        ("list-id", "Größe <a.b.example>", "=?utf-8?b?R3LDtsOfZQ==?= <a.b.example>"),
+        (
+            "list-unsubscribe",
+            "<mailto:é@b.example>, <https://b.example/ü>",
+            "<mailto:%C3%A9@b.example>, <https://b.example/%C3%BC>",
+        ),
+    ],
+)
+def test_identifiers_and_tokens_are_no_encoded_words(name: str, value: str, expected: str) -> None:
+    assert write_ascii(name.encode(), value.encode()) == expected.encode()
+
+
+@pytest.mark.parametrize("identifier", [f"<{BUYER}> (ä)", "<é1@doe.example>", "é1@doe.example"])
+def test_an_identifier_is_masked_in_the_splitters_copies_as_elsewhere(identifier: str) -> None:
+    """What stands for it is the same that the first pass recorded."""
+    names = "Message-ID", "In-Reply-To", "References"
+    fields = "".join(f"{name}: {identifier}\n" for name in names)
+    inside = f"--x\nContent-ID: {identifier}\n\n<img src='cid:é1@doe.example'>\n--x--\n"
+    text = f"From: {BUYER}\n{fields}Content-Type: multipart/related; boundary=x\n\n{inside}"
+    first = mail(text, EVERYBODY, to=[A, S], sender=BUYER)
+    [ours] = [each.ours for each in first.plan().records[0].identifiers]
+    left = first.sent()
+    second = mail("From: x@y.example\n\n", EVERYBODY, to=A, sender=BUYER, split=True)
+    headers = tuple(each for each in left.headers if each.key != b"x-conversation-pass")
+    copy = applied(
+        message := replace(second.message, headers=headers, body=left.body),
+        replace(second, message=message).plan(),
+    )
+    for name in names:
+        assert ours.encode() in (copy.first(name.lower().encode()) or b"")
+    assert b"doe.example" not in bytes(copy.body)
+
+
 def test_a_parameter_is_written_in_ascii_but_for_a_boundary() -> None:
     value = 'attachment; filename="Größe.txt"; x=y'.encode()
     written = write_ascii(b"content-disposition", value)
@@ -125,11 +177,19 @@ def test_an_address_stays() -> None:
     assert written.startswith(b"=?utf-8?")
 
 
-@given(st.binary(max_size=80), st.sampled_from([b"subject", b"to", b"content-type", b"x-y"]))
+FIELDS = [
+    *(b"subject", b"to", b"content-type", b"x-y"),
+    *(b"message-id", b"content-transfer-encoding", b"list-id"),
+]
+
+
+@given(st.binary(max_size=80), st.sampled_from(FIELDS))
 def test_nothing_raises_and_no_line_ends_the_header(value, name) -> None:
     value = value.replace(b"\n", b" ").replace(b"\r", b" ").replace(b"\0", b" ")
     written = write_ascii(name, value)
     assert b"\n" not in written.replace(b"\n ", b"")
+    if name in (b"message-id", b"content-transfer-encoding", b"list-id"):
+        assert written.isascii()
     if name in (b"subject", b"x-y"):
         assert written.isascii()
         assert written is value or decode_words(written) == decode_words(value)

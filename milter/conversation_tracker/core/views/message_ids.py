@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from conversation_tracker.core.base.header_names import THREADING
 from conversation_tracker.core.base.limits import UNLIMITED
+from conversation_tracker.core.masking.header.ascii_fields import quote_raw
 from conversation_tracker.core.masking.text import short_addresses
 from conversation_tracker.core.masking.text.address_forms import spellings_of
 from conversation_tracker.core.model.conversation import Conversation, MappedId, Order, Participant
@@ -55,7 +56,9 @@ def make_identifier(identifier: bytes, order: Order) -> str:
         An identifier in the alias domain, with its angle brackets.
     """
     key = f"{order.ref}:{order.id}".encode()
-    digest = hashlib.blake2b(identifier, key=key, digest_size=16).hexdigest()
+    # As the splitter's copies have it: the same stands for both.
+    written = quote_raw(identifier)
+    digest = hashlib.blake2b(written, key=key, digest_size=16).hexdigest()
     return f"<m-{digest}@{order.alias_domain}>"
 
 

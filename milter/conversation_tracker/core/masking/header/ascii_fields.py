@@ -1,12 +1,15 @@
 """Header values in raw octets beyond ASCII, written so that no server must take SMTPUTF8 for them.
 
 Display names and text become encoded words (RFC 2047), parameters are written after RFC 2231.
-Addresses stay: a local part has no other form (RFC 6532). Nothing here raises on any value.
+Addresses stay: a local part has no other form (RFC 6532). Identifiers and other tokens stay such,
+for whoever masks or reads the copy: no encoded word may stand for them (RFC 2047 section 5).
+Nothing here raises on any value.
 """
 
+import re
 from collections.abc import Callable
 
-from conversation_tracker.core.base.header_names import ADDRESS_HEADERS
+from conversation_tracker.core.base.header_names import ADDRESS_HEADERS, IDENTIFYING
 from conversation_tracker.core.base.limits import check_each, no_limit
 from conversation_tracker.core.masking.header.phrases import quote_names
 from conversation_tracker.core.syntax import parameters
@@ -15,6 +18,15 @@ from conversation_tracker.core.syntax.folding import MAX_VALUE, make_safe
 from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.tokens import COMMENT, split_tokens
 
+_STRUCTURED = frozenset(
+    b"""
+    content-transfer-encoding mime-version date resent-date
+    list-id list-help list-unsubscribe list-unsubscribe-post list-subscribe list-post list-owner
+    list-archive
+    """.split()
+)
+_BRACKETED = re.compile(rb"<[^<>]*>|[^\s<>]+")
+_RAW = re.compile(rb"[\x80-\xff]")
 _WITH_PARAMETERS = (b"content-type", b"content-disposition")
 
 
@@ -36,6 +48,11 @@ def write_ascii(name: bytes, value: bytes, check: Callable[[], None] = no_limit)
     return written if len(written) <= MAX_VALUE else value
 
 
+def quote_raw(value: bytes) -> bytes:
+    """Write each octet beyond ASCII in percent form (RFC 3986 section 2.1)."""
+    return _RAW.sub(lambda octet: b"%%%02X" % octet[0][0], value)
+
+
 def _write(name: bytes, value: bytes, check: Callable[[], None]) -> bytes:
     if name in ADDRESS_HEADERS:
         new = quote_names(_encode_comments(value, check), check)
@@ -43,7 +60,34 @@ def _write(name: bytes, value: bytes, check: Callable[[], None]) -> bytes:
     if name in _WITH_PARAMETERS:
         new = parameters.write_ascii(value)
         return value if new is value else make_safe(new)
+    if name in IDENTIFYING or name in _STRUCTURED:
+        if len(value) > MAX_VALUE:  # it would grow
+            return value
+        new = _encode_comments(value, check)
+        return make_safe(_encode_tokens(new, check, words=name in _STRUCTURED))
     return encode_words(decode_words(value, check))
+
+
+def _encode_tokens(value: bytes, check: Callable[[], None], *, words: bool) -> bytes:
+    """Write raw octets in percent form: in a link it says the same.
+
+    Where words stand outside of angle brackets, these become encoded words.
+    """
+    found = check_each(_BRACKETED.finditer(value), check)
+    return splice(
+        value,
+        [
+            (
+                each.start(),
+                each.end(),
+                encode_words(decode_words(each[0], check))
+                if words and not each[0].startswith(b"<")
+                else quote_raw(each[0]),
+            )
+            for each in found
+            if not each[0].isascii()
+        ],
+    )
 
 
 def _encode_comments(value: bytes, check: Callable[[], None]) -> bytes:
