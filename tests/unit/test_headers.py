@@ -18,6 +18,7 @@ from conversation_tracker.core.base.header_names import (
 from conversation_tracker.core.masking.header import headers
 from conversation_tracker.core.masking.header.headers import is_trace, mask_mailboxes, mask_text
 from conversation_tracker.core.masking.text.mask import FunctionMask, Masker
+from conversation_tracker.core.masking.text.obfuscated import mask_obfuscations
 from conversation_tracker.core.model.address import _ONE, Address, find_mailboxes
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.scanning.scan import scan
@@ -256,6 +257,31 @@ def test_a_low_line_in_an_encoded_word_is_read_both_ways(value: bytes, text: str
     for masked in (mask_text(value, masker), mask_mailboxes(value, lambda _: None, masker)):
         assert decode_words(masked) == text
         assert not scan([Header(b"X", masked)], b"", {key: key for key in known})
+
+
+_LINK = "see https://x.example/u/" + base64.b64encode(REAL.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("text", [REAL, _LINK])
+@pytest.mark.parametrize(
+    "value",
+    [b"%sx y", b"%s.com", b"a.%s", b"%sA", b'pdf; name="%sx y"', b"%sx <john@doe.example>"],
+)
+def test_what_touches_an_encoded_word_hides_no_address_in_it(
+    charset: str, text: str, value: bytes
+) -> None:
+    """Some programs show a blank there, and so nobody's address but the one in the word."""
+    masker = Masker({REAL: ALIAS})
+    obfuscations = FunctionMask(lambda each: mask_obfuscations(masker(each), masker))
+    written = value % _b(text, charset)
+    known = {REAL: REAL}
+    assert scan([Header(b"X", written)], b"", known)
+    masked = mask_text(written, obfuscations)
+    assert not scan([Header(b"X", masked)], b"", known)
+    assert base64.b64encode(REAL.encode())[:-3].decode() not in decode_words(masked)
+    listed = mask_mailboxes(written, alias, obfuscations)
+    assert not scan([Header(b"X", listed)], b"", known)
 
 
 CHARSETS = ["utf-8", "iso-8859-1", "utf-16", "iso-2022-jp", "us-ascii"]

@@ -62,6 +62,9 @@ _FOLD = re.compile(r"\r?\n[ \t]")
 _SOFT = re.compile(rb"=[ \t]*\r?\n")
 _FLOWED = re.compile(r" \r?\n(?:>[> ]*)?")
 _QUOTED_WORD = re.compile(r"=\?([^?\s]{1,40})\?([bq])\?([^?]*)\?=(?:\s+(?==\?))?", re.IGNORECASE)
+_TOUCHED_WORD = re.compile(
+    r"(?<=[^\s=])(?==\?[^?\s]{1,40}\?[bq]\?)|(?<=\?=)(?=[^\s=])", re.IGNORECASE
+)
 _PADDED_WORD = re.compile(r"\?b\?[^?=]*=+[^?=]", re.IGNORECASE)
 # It begins at a quotation mark, or where blanks do: not at each of them.
 _CONTINUED = re.compile(r'"?(?<!\s)\s*+;\s*+[\w-]++\*[0-9]++\*?\s*+=\s*+"?')
@@ -166,6 +169,9 @@ def iter_header_readings(value: str) -> Iterator[str]:
         yield decode_encoded_words(flat)
         if _PADDED_WORD.search(flat) is not None:
             yield decode_encoded_words(flat, ended=True)
+        if (parted := _TOUCHED_WORD.sub(" ", flat)) != flat:
+            # Some programs show a blank between a word and what it touches.
+            yield decode_encoded_words(parted)
     if "*" in flat:
         yield _CONTINUED.sub("", flat)
     if "\\" in flat:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from conversation_tracker.core.base.header_names import TRACE_HEADERS
 from conversation_tracker.core.base.limits import check_each, no_limit
+from conversation_tracker.core.masking.header.ambiguous_words import rewrite_ambiguous_words
 from conversation_tracker.core.masking.header.spans import Change, Edit, Place, find_edits
 from conversation_tracker.core.model.address import (
     Address,
@@ -25,7 +26,6 @@ from conversation_tracker.core.model.address import (
 from conversation_tracker.core.syntax.encoded_words import (
     ENCODED,
     clean,
-    decode_otherwise,
     decode_words,
     encode_words,
 )
@@ -45,8 +45,6 @@ _TRACE_PREFIXES = (b"arc-", b"x-arc-", b"x-envelope-", b"x-spam-")
 
 Check = Callable[[], None]
 
-_APART = (b"", *(bytes((each,)) for each in b' \t\r\n()<>,;:"'))
-_BESIDE = 320  # octets of an address beside an encoded word
 _PRINTABLE = re.compile(rb"[ -~]*+")
 _STRAY = re.compile("[\udc80-\udcff]")
 _LATIN_MARKS = bytes(
@@ -85,7 +83,7 @@ def mask_text(value: bytes, mask: TextMask, check: Check = no_limit) -> bytes:
     """
     if _is_clear(value) and not mask.possible(value):
         return value
-    apart = _rewrite_ambiguous_words(value, mask, check)
+    apart = rewrite_ambiguous_words(value, mask, check)
     found = find_edits(apart, 0, len(apart), mask, "text", check)
     result = splice(apart, found) if found else value
     result = _edit_not_utf8(
@@ -200,7 +198,7 @@ def mask_mailboxes(
                 return make_safe(splice(value, _edit_address(value, only, new)))
             if not _ends_before(value[only.start : only.end], mask):
                 return value
-    apart = _rewrite_ambiguous_words(value, mask, check)
+    apart = rewrite_ambiguous_words(value, mask, check)
     found = _edit_list(apart, alias, mask, check)
     result = make_safe(splice(apart, found)) if found else value
     other = _edit_not_utf8(result, lambda each: _edit_list(each, alias, mask, check))
@@ -235,58 +233,6 @@ def _edit_list(
             torn.pop()
         found += find_edits(value, start, end, mask, place, check)
     return sorted(found)
-
-
-def _rewrite_ambiguous_words(value: bytes, mask: Change, check: Check) -> bytes:
-    """Write encoded words anew in which only some readers see an address, so that all do."""
-    if b"=?" not in value:
-        return value
-    found: list[Edit] = []
-    for word in check_each(ENCODED.finditer(value), check):
-        for seen, whole in decode_otherwise(word):
-            if mask(seen) != seen:
-                found.append((*word.span(), encode_words(whole)))
-                break
-        else:
-            if (text := _read_low_lines(word, mask)) is not None:
-                found.append((*word.span(), encode_words(text)))
-    return _space_words(splice(value, found) if found else value, mask, check)
-
-
-def _read_low_lines(word: re.Match[bytes], mask: Change) -> str | None:
-    """Return a Q-encoded word with its low lines as they are, if an address is seen only so.
-
-    Some programs write one so that should be encoded, and who decodes nothing sees it as well.
-    """
-    if word[2] not in b"qQ" or b"_" not in word[3]:
-        return None
-    seen = decode_words(word[0].replace(b"_", b"=5F"))
-    if mask(seen) == seen:
-        return None
-    left = mask(decode_words(word[0])).replace(" ", "_")
-    return seen if mask(left) != left else None
-
-
-def _space_words(value: bytes, mask: Change, check: Check) -> bytes:
-    """Part encoded words from an address that they touch: many readers decode none that touches.
-
-    RFC 2047 section 5 (1) asks for a blank there, without which a word is text like any other.
-    """
-    found: list[Edit] = []
-    for word in check_each(ENCODED.finditer(value), check):
-        before = value[max(0, word.start() - _BESIDE) : word.start()]
-        behind = value[word.end() : word.end() + _BESIDE]
-        touched = before[-1:] not in _APART and not before.endswith(b"?=")
-        touching = behind[:1] not in _APART and not behind.startswith(b"=?")
-        places = (
-            (word.start(), before, before + word[0], touched),
-            (word.end(), behind, word[0] + behind, touching),
-        )
-        for place, beside, whole, touches in places:
-            text, joined = (decode_words(each) if touches else "" for each in (beside, whole))
-            if mask(text) != text and mask(joined) == joined:
-                found.append((place, place, b" "))
-    return splice(value, found) if found else value
 
 
 def _edit_address(value: bytes, box: Mailbox, new: str) -> list[Edit]:
