@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.part import message_body
+from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.masking.text.mask import FunctionMask, Masker
 
 REAL = "john@doe.example"
@@ -488,3 +489,21 @@ def test_broken_markup_is_read_and_masked_in_bounded_time(piece: str) -> None:
     found = headers(b"text/html")
     within(3, lambda: message_body.read_text(message_body.read_structure(found, body), body))
     assert ALIAS.encode() in within(3, lambda: masked(found, body))
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("kind", ["text/plain", "text/html"])
+@pytest.mark.parametrize("hidden", ["", "\u00ad", "&shy;", "&#173;"])
+def test_wide_text_with_a_line_end_of_one_octet_is_masked(
+    charset: str, kind: str, hidden: str
+) -> None:
+    """What transports put at its end is no whole character, and no reason to read none of it."""
+    text = f"<p>john{hidden}@doe.example</p>".encode(charset)
+    body = "".join(f"={each:02X}" for each in text).encode() + b"\n"
+    found = headers(f"{kind}; charset={charset}".encode(), b"quoted-printable")
+    people = People([REAL])
+    part = message_body.read_structure(found, body)
+    new = message_body.mask_body(part, body, MASK, people=people, attachments="refuse")
+    shown = quopri.decodestring(new)
+    assert shown.endswith(b"\n")
+    assert shown[:-1].decode(charset) == f"<p>{ALIAS}</p>"

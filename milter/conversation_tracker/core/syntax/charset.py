@@ -88,8 +88,7 @@ def is_wide(data: bytes) -> bool:
 def _is_text(data: bytes, name: str) -> bool:
     """Return whether data is text in one of the wide encodings."""
     width = 4 if "32" in name else 2
-    if len(data) % width:
-        return False
+    data, _ = _split_torn(data, name)
     # In most of what is written so, every other octet is null.
     head = data[: _BEGINNING - _BEGINNING % 4]
     high = head[width - 1 :: width] if name.endswith("le") else head[::width]
@@ -123,15 +122,16 @@ def change_text(
     """
     for name in _iter_readings(data, label):
         name, _, stray = name.partition("/")
+        whole, torn = _split_torn(data, name)
         try:
-            text = data.decode(name, stray or "strict")
+            text = whole.decode(name, stray or "strict")
         except ValueError:
             continue
         new = change(text)
         if new == text:
             continue
         try:
-            written = new.encode(name, stray or errors)
+            written = new.encode(name, stray or errors) + torn
         except ValueError:
             return new.encode("utf-8", "surrogatepass"), "utf-8"
         if not label and data.isascii() and not written.isascii():
@@ -140,6 +140,13 @@ def change_text(
     if _LOOKS_UTF8.search(data) and _decode_by_label(data, label) not in _UTF8:
         data = _change_mistaken(data, change)
     return data, label
+
+
+def _split_torn(data: bytes, name: str) -> tuple[bytes, bytes]:
+    """Split off octets that are too few for a character: often a line end behind UTF-16."""
+    if name not in _WIDE or not (torn := len(data) % (4 if "32" in name else 2)):
+        return data, b""
+    return data[:-torn], data[-torn:]
 
 
 def _change_mistaken(data: bytes, change: Callable[[str], str]) -> bytes:

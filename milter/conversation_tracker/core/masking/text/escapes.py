@@ -21,7 +21,9 @@ _ESCAPES = {
     "%": re.compile(rf"%(?:25)*{_HEX}"),
     "\\": re.compile(rf"\\(?:(?:u00|x|U000000){_HEX}|[@._+\-])"),
     "=": re.compile(rf"={_HEX}"),
-    "&": re.compile(r"&(?:#[0-9]{2,7}|#[xX][0-9a-fA-F]{2,6}|commat|period|lowbar|plus|dash);?"),
+    "&": re.compile(
+        r"&(?:#[0-9]{2,7}|#[xX][0-9a-fA-F]{2,6}|commat|period|lowbar|plus|dash|shy|zwn?j);?"
+    ),
 }
 _IN_OCTETS = [
     (sign.encode("ascii"), re.compile(each.pattern.encode("ascii")))
