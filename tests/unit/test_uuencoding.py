@@ -1,5 +1,6 @@
 """Uuencoded parts are decoded and encoded; what stands around their lines stays."""
 
+import base64
 import binascii
 
 import pytest
@@ -7,6 +8,8 @@ from builders import EVERYBODY, A, B, S, mail
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversation_tracker.core.model.message import Header
+from conversation_tracker.core.scanning.scan import scan
 from conversation_tracker.core.syntax import uuencoding
 from conversation_tracker.core.syntax.transfer import decode, encode
 
@@ -54,3 +57,58 @@ def test_addresses_in_it_and_beside_it_are_masked(name: str) -> None:
 
 def test_a_short_line_is_padded_as_some_encoders_do() -> None:
     assert decode(b"begin 644 x\n#0V%TABC\n`\nend\n", "x-uue") == b"Cat"
+
+
+_TOKEN = base64.b64encode(b"john@doe.example").decode()
+BESIDE = [
+    f"see https://x.example/u/{_TOKEN} now",
+    "https://x.example/u?e=%6Aohn%40doe.example",
+    f"id {_TOKEN}",
+    b"john@doe.example".hex(),
+    "john&#64;doe.example",
+    "john (at) doe.example",
+]
+
+
+# Digits before base64 are base64 as well.
+@pytest.mark.parametrize(
+    ("beside", "first"), [*((each, False) for each in BESIDE), (BESIDE[0], True), (BESIDE[5], True)]
+)
+@pytest.mark.parametrize(
+    ("kind", "encoding"),
+    [("text/plain", "x-uuencode"), ("text/plain", "base64"), ("message/rfc822", "base64")],
+)
+def test_hidden_addresses_beside_encoded_text_are_masked(
+    kind: str, encoding: str, beside: str, first: bool
+) -> None:
+    """Some programs show what stands there, and readers follow its links."""
+    content = b"Subject: x\n\nHello there, people" * 3 + b"!"  # base64 ends in padding
+    raw = written(content) if encoding == "x-uuencode" else base64.encodebytes(content)
+    text = f"{beside}\n".encode()
+    head = (
+        f"From: john@doe.example\nContent-Type: {kind}\nContent-Transfer-Encoding: {encoding}\n\n"
+    )
+    body = text + raw if first else raw + b"\n" + text
+    known = {"john@doe.example": "a"}
+    declared = [Header(b"Content-Type", kind.encode())]
+    declared.append(Header(b"Content-Transfer-Encoding", encoding.encode()))
+    assert scan(declared, body, known)
+    sent = mail(head.encode() + body, EVERYBODY, to=S).sent()
+    assert text.strip() not in sent.body
+    assert raw.splitlines()[1] in sent.body
+    assert not scan(declared, sent.body, known)
+
+
+@pytest.mark.parametrize("data", [b"", b"x", bytes(range(45)), b"hello" * 7])
+def test_lines_of_it_are_told_from_text(data: bytes) -> None:
+    for line in written(data).splitlines()[1:-1]:
+        assert uuencoding.is_line(line)
+        assert uuencoding.is_line(line.rstrip()) or line.isspace()
+    for text in (
+        b"begin 644 file",
+        b"end",
+        b"Hello, people",
+        b"HELLO, PEOPLE OF THE WORLD",
+        b"\xff",
+    ):
+        assert not uuencoding.is_line(text)

@@ -224,7 +224,12 @@ class Scan:
             elif decodings.has_strays(raw):
                 # What stands in clear beside base64 is shown by some, and moves its groups.
                 self._look(channel, raw.decode("latin-1"))
+        if declared.encoding in windows.UUENCODED:
+            for raw in windows.split(windows.decode(*span, b"")):
+                self._look(channel, raw.decode("latin-1"))
         if based and (end := decodings.find_base64_end(*span)) >= 0:
+            for raw in windows.split(windows.decode(part.data, end, part.end, b"")):
+                self._look(channel, raw.decode("latin-1"))
             shown = windows.decode(part.data, start, end, declared.encoding)
             for data in windows.split(shown):
                 self._look_content(channel, declared, data, file=kinds.is_file(declared, data))

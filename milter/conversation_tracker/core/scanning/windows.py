@@ -15,9 +15,11 @@ from conversation_tracker.core.scanning import decodings
 LARGE = 1024 * 1024
 """Octets of a stretch."""
 
+UUENCODED = (b"x-uuencode", b"uuencode", b"x-uue", b"uue")
+"""What the transfer encoding that is older than MIME is called."""
+
 _OVERLAP = 8192
 _BLANKS = (b"\n", b" ", b">")
-_UUENCODED = (b"x-uuencode", b"uuencode", b"x-uue", b"uue")
 
 
 def decode_transfer(raw: bytes, encoding: bytes) -> bytes:
@@ -31,7 +33,7 @@ def decode_transfer(raw: bytes, encoding: bytes) -> bytes:
         return decodings.decode_base64(raw)
     if encoding == b"quoted-printable":
         return quopri.decodestring(raw)
-    return b"".join(_decode_uu_lines(raw)) if encoding in _UUENCODED else raw
+    return b"".join(_decode_uu_lines(raw)) if encoding in UUENCODED else raw
 
 
 def decode(data: Octets, start: int, end: int, encoding: bytes) -> Iterator[bytes]:
@@ -50,7 +52,7 @@ def decode(data: Octets, start: int, end: int, encoding: bytes) -> Iterator[byte
         if encoding == b"base64":
             held = held.translate(None, decodings.NO_BASE64)
             usable = len(held) if b"=" in held[-4:] else len(held) // 4 * 4
-        elif encoding == b"quoted-printable" or encoding in _UUENCODED:
+        elif encoding == b"quoted-printable" or encoding in UUENCODED:
             usable = held.rfind(b"\n") + 1 or len(held)
         yield decode_transfer(held[:usable], encoding)
         rest = held[usable:]

@@ -27,6 +27,7 @@ _NOT_BASE64 = bytes(
 )
 _FULL = _COLUMNS - 3  # of a line, where nothing more is added but the sign of a soft break
 _ESCAPED = re.compile(rb"[^ -<>-~]")
+_BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]++={0,2}")
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _HEX = "0123456789ABCDEFabcdef"
 _BYTES = {(high + low).encode(): bytes((int(high + low, 16),)) for high in _HEX for low in _HEX}
@@ -99,6 +100,33 @@ def find_padding(body: Octets, start: int, end: int, encoding: str) -> int:
         return 0
     digits = sum(len(each.translate(None, _NOT_BASE64)) for each in iter_windows(body, start, sign))
     return digits * 3 // 4
+
+
+def find_clear_lines(raw: bytes, encoding: str) -> Iterator[tuple[int, int]]:
+    """Find the lines of base64 or uuencoded content that are none of it: text around it.
+
+    Args:
+        raw: the content, or a piece of whole lines of it.
+        encoding: the transfer encoding; of any other, nothing is found.
+
+    Returns:
+        The spans, each of as many lines as stand together. What stands behind base64's padding is
+        text, too.
+    """
+    if encoding not in ARMOURS:
+        return
+    is_code = _BASE64_LINE.fullmatch if encoding == BASE64 else uuencoding.is_line
+    start = at = 0
+    ended = False
+    for line in raw.splitlines(keepends=True):
+        if not ended and is_code(line.rstrip(b" \t\r\n")):
+            if start < at:
+                yield start, at
+            start = at + len(line)
+            ended = encoding == BASE64 and b"=" in line
+        at += len(line)
+    if start < at:
+        yield start, at
 
 
 def encode_base64(data: Iterable[bytes], line_end: bytes, tail: bytes) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ NAMES = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
 
 _BEGIN = re.compile(rb"^begin [0-7]{3,4} [^\r\n]*\r?\n", re.MULTILINE)
 _END = re.compile(rb"^`?\r?\n?end\b", re.MULTILINE)
+_LINE = re.compile(rb"[ -`]++")
 _OCTETS = 45  # of a whole line
 
 
@@ -18,6 +19,15 @@ def decode(raw: bytes) -> bytes:
     """Decode a part's content; the same object where there is none to be found."""
     block = _find_block(raw)
     return raw if block is None else b"".join(map(_decode_line, raw[slice(*block)].splitlines()))
+
+
+def is_line(line: bytes) -> bool:
+    """Return whether a line, without its end, may be one of uuencoded content."""
+    if _LINE.fullmatch(line) is None:
+        return False
+    # The last blanks may be cut off, or a few characters that mean nothing added.
+    length = 1 + (((line[0] - 32) & 63) + 2) // 3 * 4
+    return length <= len(line) + 3 and len(line) <= length + 2
 
 
 def encode(raw: bytes, new: bytes) -> bytes:

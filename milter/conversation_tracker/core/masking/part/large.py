@@ -117,7 +117,7 @@ def find_edits(
         data = leaf.split_at_padding(part, data, at, mask, people, limits)
     found = _unsigned_edits(part, data, (0, len(data)), mask, people, quoted=False)
     if not found:
-        return list(edit_around(body, start, end, mask))
+        return list(edit_around(part, body, mask))
     if part.encoding != transfer.BASE64:
         raise Unparted
     new = replace_spans(data, found, limits)
@@ -139,16 +139,16 @@ def edit_text(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
     return _edit_span(body, start, end, lambda old: leaf.mask_plain(old, "", mask)[0])
 
 
-def edit_around(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
-    """Mask what stands in clear in a span of encoded text; raises as `find_edits`."""
-    return _edit_span(body, start, end, lambda old: leaf.mask_around(old, mask))
+def edit_around(part: Part, body: Octets, mask: Mask) -> Iterator[Edit]:
+    """Mask what stands in clear in a part's encoded content; raises as `find_edits`."""
+    return _edit_span(body, *part.content, lambda old: leaf.mask_around(old, part.encoding, mask))
 
 
 def edit_raw(part: Part, body: Octets, mask: Mask) -> Iterator[Edit]:
     """Mask what shows of a part's encoded content as it stands; raises as `find_edits`."""
     start, end = part.content
     if part.encoding != transfer.QUOTED_PRINTABLE or is_large(part):
-        yield from edit_around(body, start, end, mask)
+        yield from edit_around(part, body, mask)
         return
     written = body[start:end]
     new = leaf.mask_raw(part, written, mask)

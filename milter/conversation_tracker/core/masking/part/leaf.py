@@ -35,6 +35,7 @@ from conversation_tracker.core.masking.text.mask import Mask
 from conversation_tracker.core.syntax import charset, transfer
 from conversation_tracker.core.syntax.mime import Part
 from conversation_tracker.core.syntax.parameters import get_value
+from conversation_tracker.core.syntax.splicing import splice
 
 Leaf = Callable[[bytes, str, Mask], tuple[bytes, str]]
 """Masks content without its transfer encoding, given its charset label; gives both again.
@@ -72,13 +73,19 @@ def mask_plain(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     )
 
 
-def mask_around(data: bytes, mask: Mask) -> bytes:
+def mask_around(data: bytes, encoding: str, mask: Mask) -> bytes:
     """Mask what stands in clear around base64 or uuencoded text, which some programs show.
 
     The encoded text is masked in decoded form: of its lines, one by one, an address may be read
     that is none, as the rest of a soft alias stands in the next.
     """
-    return charset.change_text(data, "", mask)[0] if _possible(data, mask) else data
+    new = charset.change_text(data, "", mask)[0] if _possible(data, mask) else data
+    edits = []
+    for start, end in transfer.find_clear_lines(new, encoding):
+        clear = new[start:end]
+        if (shown := mask_plain(clear, "", mask)[0]) is not clear:
+            edits.append((start, end, shown))
+    return splice(new, edits) if edits else new
 
 
 def is_shown_raw(part: Part) -> bool:
@@ -93,9 +100,9 @@ def is_shown_raw(part: Part) -> bool:
 def mask_raw(part: Part, written: bytes, mask: Mask) -> bytes:
     """Mask what shows of encoded content as it stands; the same object if nothing does."""
     if part.encoding != transfer.QUOTED_PRINTABLE:
-        return mask_around(written, mask)
+        return mask_around(written, part.encoding, mask)
     whole = transfer.join_soft_breaks(written)
-    new = mask_around(whole, mask)
+    new = mask_around(whole, part.encoding, mask)
     return written if new is whole else transfer.break_lines(new)
 
 
