@@ -12,7 +12,7 @@ from pathlib import Path
 from conversation_tracker.postfix import settings as postfix_settings
 from conversation_tracker.postfix.settings import MasterService, Settings, split_entries
 
-_BLANKS = re.compile(r"\s*([{},])\s*")
+_BLANKS = re.compile(r"(?<!\s)\s++(?=[{},])|(?<=[{},])\s++")
 _FIELDS = 8  # of a service in master.cf, the command with its options as one
 
 
@@ -93,8 +93,8 @@ class Changes:
         postconf takes no blanks here; those inside braces mean nothing.
         """
         old = service.written.get(name)
-        wanted = _BLANKS.sub(r"\1", value)
-        if old is None or split_entries(_BLANKS.sub(r"\1", old)) != split_entries(wanted):
+        wanted = _BLANKS.sub("", value)
+        if old is None or split_entries(_BLANKS.sub("", old)) != split_entries(wanted):
             self._show(f"{service}/{name}", old or "", wanted)
             self.options[str(service), name] = wanted
 
