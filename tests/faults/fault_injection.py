@@ -14,7 +14,7 @@ from private import processes
 
 from .site import Site
 
-Trouble = Callable[[Site, random.Random], None]
+Fault = Callable[[Site, random.Random], None]
 
 POINTS = {
     "MAIL": (b"M", True),
@@ -31,7 +31,7 @@ POINTS = {
 _SOON = 3.0  # seconds within which a message comes by
 
 
-def _while(hold: Callable[[Site], AbstractContextManager[object]], longest: float) -> Trouble:
+def _while(hold: Callable[[Site], AbstractContextManager[object]], longest: float) -> Fault:
     def trouble(site: Site, chance: random.Random) -> None:
         with hold(site):
             time.sleep(chance.uniform(0.1, longest))
@@ -177,7 +177,7 @@ def later_milter_refusing(site: Site, chance: random.Random) -> None:
     site.signer.say()
 
 
-KINDS: dict[str, list[tuple[str, Trouble]]] = {
+KINDS: dict[str, list[tuple[str, Fault]]] = {
     "tracker": [
         ("a worker is killed", worker_killed),
         ("a worker is told to stop", worker_told_to_stop),
