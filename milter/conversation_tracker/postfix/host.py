@@ -14,8 +14,8 @@ SPLITTER = "tracker-split"
 CONFIGURE = "run postfix/configure"
 DEFAULT_LISTENER = "127.0.0.1:10027"
 
-_DOMAIN = re.compile(r"/\^\(\.\*\[@\.\]\)\?(.+)\$/\s+" + SPLITTER)
-_RESULTS = re.compile(r'/\^Authentication-Results.*"\?(.+)\(\[\^')
+_DOMAIN = re.compile(r"(?m)^/\^\(\.\*\[@\.\]\)\?([^\s$]+)\$/[ \t]++" + SPLITTER)
+_RESULTS = re.compile(r'(?m)^/\^Authentication-Results[^\n"]*"\?([^\n(]+)\(\[\^')
 
 
 def find_listeners(settings: Settings) -> list[MasterService]:
