@@ -13,7 +13,11 @@ from functools import cached_property
 
 from conversation_tracker.core.base.limits import UNLIMITED
 from conversation_tracker.core.masking.text import short_addresses
-from conversation_tracker.core.masking.text.address_forms import domain_spellings
+from conversation_tracker.core.masking.text.address_forms import (
+    NEAR_OCTETS,
+    domain_spellings,
+    is_plain,
+)
 from conversation_tracker.core.masking.text.mask import Masker
 
 _BEFORE = 128  # bytes looked at before a domain, and few behind it
@@ -27,6 +31,9 @@ _EXTENSION = (
 _GOES_ON = re.compile(
     rb"(?!%s)(?:[a-z]|-[0-9]{12}b(?![a-z0-9])|[a-z0-9\-]*\.[a-z])" % _EXTENSION, re.IGNORECASE
 )
+_FEW = 64  # addresses whose words are looked for one by one
+_NON_ASCII = bytes(range(128, 256))
+_LOWERED = ("\u212a".encode(), "\u0130".encode())  # letters that are ASCII in lower case
 _FIELD = re.compile(rb"[A-Z0-9](?![A-Za-z0-9\-]*\.[A-Za-z])")
 
 
@@ -90,6 +97,18 @@ class People:
             for each, _ in self._needles
         ]
 
+    @cached_property
+    def _usual(self) -> bool:
+        """Whether each address is found at its own domain, and never only before another one."""
+        return all(key.isascii() and '"' not in key for key in self._known)
+
+    @cached_property
+    def _words(self) -> list[bytes]:
+        """Of which one stands before each address, as it is; nothing if that is not sure."""
+        if len(self._known) > _FEW or not all(map(is_plain, self._known)):
+            return []
+        return [each.encode() for each in self.mask.endings]
+
     def __bool__(self) -> bool:
         """Return whether there is anybody to look for."""
         return self._some
@@ -146,29 +165,50 @@ class People:
     def _narrow(self, data: bytes, low: bytes, name: bytes, ahead: int) -> bool:
         for place in _find_places(low, name):
             at, end = place + ahead, place + len(name)
+            last = low[at - 1 : at]
+            escaped = last in (b"=", b"%") or low[end : end + 1] in (b"=", b"!")
+            if self._usual and not escaped and last not in NEAR_OCTETS:
+                continue
+            first = max(0, at - _BEFORE)
+            if not self._may_name(low[first : end + _AFTER if escaped else at]):
+                continue
             ends = not _GOES_ON.match(data, end) or _FIELD.match(data, end)
             if ends and any(self._search_bytes(each) for each in _iter_candidates(data, at, end)):
                 return True
-            # Percent escapes, SRS and whatever else needs what stands behind.
-            if low[at - 1 : at] in (b"=", b"%") or low[end : end + 1] == b"=":
-                around = data[max(0, at - _BEFORE) : end + _AFTER]
-                if self._search_bytes(around):
-                    return True
+            # Percent escapes, SRS, UUCP and whatever else needs what stands behind.
+            if escaped and self._search_bytes(data[first : end + _AFTER]):
+                return True
         return False
+
+    def _may_name(self, low: bytes) -> bool:
+        """Return, cheaply, whether what stands around a domain may name somebody there."""
+        if not self._words:
+            return True
+        if not low.isascii():
+            if any(each in low for each in _LOWERED):
+                return True
+            low = low.translate(None, _NON_ASCII)  # what has no width may be among them
+        return any(word in low for word in self._words)
 
     def _broad(self, data: bytes, low: bytes, name: bytes, length: int) -> bool:
         for at in _find_places(low, name):
             start = at - 2 * min(_BEFORE, at // 2)
             text = data[start : at + 2 * (length + _AFTER)]
-            if self.in_text(text.decode("utf-16-le", "replace").replace("\0", " ")):
+            if self._search_wide(text, "utf-16-le"):
                 return True
             before = data[start - 1 : start] if start else b"\0"
             big = before + text[: len(text) - (len(text) + 1) % 2]
-            if self.in_text(big.decode("utf-16-be", "replace").replace("\0", " ")):
+            if self._search_wide(big, "utf-16-be"):
                 return True
         return False
 
+    def _search_wide(self, data: bytes, codec: str) -> bool:
+        text = data.decode(codec, "replace").replace("\0", " ")
+        return self._may_name(text.lower().encode("ascii", "ignore")) and self.in_text(text)
+
     def _search_bytes(self, data: bytes) -> bool:
+        if data.isascii():
+            return self.in_text(data.decode("ascii"))
         return self.in_text(data.decode("utf-8", "replace")) or self.in_text(data.decode("latin-1"))
 
 

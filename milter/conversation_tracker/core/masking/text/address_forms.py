@@ -89,6 +89,17 @@ _FREE_IN_IDENTIFIER = rf"{_JOIN_BACKWARD}|"
 _FREE_IN_ROUTE = r"[+\-]|[bd]2(?:52)*%|"
 
 
+NEAR_OCTETS = frozenset(bytes((n,)) for n in range(256) if n > 127 or chr(n) in _NEAR)
+"""What is one of the octets before a domain that may be part of an address and ends a text."""
+
+
+def is_plain(key: str) -> bool:
+    """Return whether an address, given by its key, is always written with its local part as is."""
+    local, _, domain = key.rpartition("@")
+    whole = _PLAIN.fullmatch(local) is not None and bool(local.strip("._-"))
+    return whole and domain not in _GMAIL
+
+
 def is_near(low: str, at: int, end: int) -> bool:
     """Return, cheaply, whether a domain may be part of an address: nothing else makes a `hit`.
 
