@@ -140,6 +140,19 @@ def test_an_offer_to_leave_by_one_click_goes_with_its_page(
     assert found == ["header List-Unsubscribe-Post"] * times
 
 
+@pytest.mark.parametrize("kind", ["text/calendar", "text/plain"])
+def test_whoever_is_named_across_a_fold_of_a_calendar_is_a_reason(kind: str) -> None:
+    """A name may be an address, whose owner joins; a calendar is one by how it begins."""
+    raw = (
+        f"From: ann@friends.example\nContent-Type: {kind}\n\nBEGIN:VCALENDAR\nMETHOD:REQUEST\n"
+        "BEGIN:VEVENT\nATTENDEE;CN=mailto: bob@friends.exam\n ple:urn:x\n"
+        "END:VEVENT\nEND:VCALENDAR\n"
+    )
+    tally = tool.run([("x", raw.encode())])
+    assert tally.copies == 3
+    assert tally.findings == []
+
+
 def test_the_tool_reads_mailboxes_and_folders(tmp_path: Path) -> None:
     """A folder's messages one by one; a mailbox is cut at its From lines."""
     (tmp_path / "a.eml").write_bytes(b"Subject: a\n\nx\n")
