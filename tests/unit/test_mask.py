@@ -35,6 +35,7 @@ FOUND = [
     # A quotation mark parts even from a letter that it touches.
     ('b"john"@doe.example', 'b"ff2e@ct.example.com'),
     ('b"max"@gmail.com', 'b"bb22@ct.example.com'),
+    ("m.ax.@gmail.com", "bb22@ct.example.com"),
     ('x "john"@doe.example', "x ff2e@ct.example.com"),
     ("_john@doe.example_", "_ff2e@ct.example.com_"),
     ("-john@doe.example- ", "-ff2e@ct.example.com- "),

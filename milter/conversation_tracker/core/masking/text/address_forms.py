@@ -308,7 +308,7 @@ class Domain:
         between = ""
         if self.name in _GMAIL:
             local, between = local.replace(".", ""), r"\.*"
-        pattern = between.join(_escape_pattern(c) for c in reversed(local))
+        pattern = between + between.join(_escape_pattern(c) for c in reversed(local))
         return pattern if local[:1].isascii() else rf"{pattern}(?![{_UNCASED}])"
 
 
