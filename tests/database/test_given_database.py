@@ -40,16 +40,18 @@ def test_what_will_not_do_is_said_with_what_mends_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with psycopg.connect(postgres.uri(), autocommit=True) as connection:
-        connection.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
-        connection.execute("CREATE ROLE stranger LOGIN")
+        connection.execute(
+            "CREATE DATABASE given_latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
+        )
+        connection.execute("CREATE ROLE given_stranger LOGIN")
     read_only = (
         f"{database}{'&' if '?' in database else '?'}options=-cdefault_transaction_read_only%3Don"
     )
     assert "is read-only" in ask(read_only, monkeypatch, capsys)
-    assert "is encoded as LATIN1" in ask(postgres.uri("latin"), monkeypatch, capsys)
+    assert "is encoded as LATIN1" in ask(postgres.uri("given_latin"), monkeypatch, capsys)
     name = database.partition("?")[0].rpartition("/")[2]
-    stranger = postgres.uri(name, user="stranger")
-    assert "lets stranger make no tables" in ask(stranger, monkeypatch, capsys)
+    stranger = postgres.uri(name, user="given_stranger")
+    assert "lets given_stranger make no tables" in ask(stranger, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize(
