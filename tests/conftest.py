@@ -1,10 +1,12 @@
 """Servers that tests share. Each starts when a test first asks for it; unit tests need none."""
 
 import itertools
+import os
 import signal
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -14,13 +16,18 @@ from output_capture import OutputCapture
 from verdict import Verdict
 
 if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
     from private.postgres import Postgres
 
-# By the clock, a busy machine is slow; what work may cost is told by `cost`.
-settings.register_profile("busy", deadline=None)
-settings.load_profile("busy")
+# The same examples each time: a run tells of a change, not of luck. By the clock, a busy machine is
+# slow; what work may cost is told by `cost`. `--hypothesis-profile random` tries others, and more.
+settings.register_profile("suite", deadline=None, derandomize=True, max_examples=60)
+settings.register_profile("random", deadline=None, max_examples=1_000)
+settings.load_profile("suite")
 
 TEMPLATE = "migrated"
+_PARTS = 3  # processes that share the case files
 _numbers = itertools.count(1)
 
 
@@ -35,6 +42,31 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(capture.stop)
         config.pluginmanager.register(capture, "output_capture")
     config.pluginmanager.register(Verdict(capture), "verdict")
+    # Every private PostgreSQL begins as a copy of files that are kept: making them takes a second.
+    if (cache := getattr(config, "cache", None)) is not None:
+        os.environ.setdefault("PRIVATE_POSTGRES_IMAGES", str(cache.mkdir("postgres")))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what waits for servers, so that unit tests fill the time at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: "unit" in item.path.parts)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
+    """Have the tests of a file run in one process where they share servers."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            """Return what keeps a test together with others of the same value."""
+            file, _, name = nodeid.partition("::")
+            if file.endswith("/test_cases.py"):
+                return f"{file} {zlib.crc32(name.encode()) % _PARTS}"
+            return nodeid.partition("[")[0] if "/unit/" in file else file
+
+    return Scheduler(config, log)
 
 
 @pytest.fixture

@@ -23,11 +23,13 @@ _CODE = "import sys; sys.path.insert(0, sys.argv[1]); from private import guard;
 class Guard:
     """A temporary directory, and servers, that end with this process.
 
-    `directory` is the path, with mode 0755 since servers of other users live in it.
+    `directory` is the path, below `parent` if one is given, with mode 0755 since servers of other
+    users live in it.
     """
 
-    def __init__(self, prefix: str) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix=f"conversation-tracker-{prefix}-"))
+    def __init__(self, prefix: str, parent: Path | None = None) -> None:
+        name = f"conversation-tracker-{prefix}-"
+        self.directory = Path(tempfile.mkdtemp(prefix=name, dir=parent))
         self.directory.chmod(0o755)
         root = str(Path(__file__).resolve().parent.parent)
         self._process = subprocess.Popen(

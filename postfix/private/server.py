@@ -26,8 +26,8 @@ class Server(ABC):
     _gentle: ClassVar[int] = signal.SIGTERM
     """The signal on which it ends by itself."""
 
-    def __init__(self, prefix: str) -> None:
-        self._guard = Guard(prefix)
+    def __init__(self, prefix: str, parent: Path | None = None) -> None:
+        self._guard = Guard(prefix, parent)
         self._process: subprocess.Popen[bytes] | None = None
         self.directory: Path = self._guard.directory
         self.log = self.directory / "log"

@@ -21,7 +21,7 @@ from conversation_tracker.database.migrate import migrate
 from private import processes
 from private.guard import Guard
 from private.mailhost import MailHost
-from private.postgres import Postgres
+from private.postgres import Postgres, parent_directory
 
 from .ledger import Ledger, timeline
 from .load import DOMAIN, SHOP, Load, Order
@@ -100,7 +100,7 @@ class Site:
         environment = {
             "LD_PRELOAD": str(library),
             "NOSPACE_FLAG": str(self._full),
-            "NOSPACE_FOLDER": "/tmp/",
+            "NOSPACE_FOLDER": f"{parent_directory(durable=False)}/",
         }
         settings = {"max_connections": str(CONNECTIONS), "autovacuum": "off"}
         return Postgres(fsync=False, settings=settings, environment=environment)

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from builders import BUYER, CARRIER, DOMAIN, EVERYBODY, SHOP, S, order, person
@@ -454,16 +454,14 @@ def measured(
         size: characters of it; four times as many where what is measured is in doubt.
         octets: what it takes is octets, one for each character, UTF-8 for what has none.
     """
-    made: dict[int, Any] = {}
 
-    def turn(size: int) -> object:
-        return work(made[size])
+    @cache
+    def make(size: int) -> Any:
+        text = shape.make(size)
+        return text.encode("utf-8", "surrogatepass") if octets else text
 
-    for each in (size // 4, size, 4 * size):
-        text = shape.make(each)
-        made[each] = text.encode("utf-8", "surrogatepass") if octets else text
     try:
-        return proportionate(turn, size)
+        return proportionate(work, size, make)
     except Endless as endless:
         return str(endless)
 

@@ -11,7 +11,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 _TRIES = 3
@@ -91,7 +91,9 @@ class Endless(AssertionError):
     """The work did not end."""
 
 
-def proportionate(work: Callable[[int], object], size: int) -> str:
+def proportionate(
+    work: Callable[[Any], object], size: int, make: Callable[[int], Any] = int
+) -> str:
     """Do work at a size, at a quarter of it, and at four times as much where that is in doubt.
 
     Noise only ever adds to what work costs, so the least of several tries counts: it makes this
@@ -99,35 +101,36 @@ def proportionate(work: Callable[[int], object], size: int) -> str:
     below eight; what grows with the square costs sixteen times, at both steps.
 
     Args:
-        work: does it at some size; whatever is not its cost is done before.
+        work: does it with what is made.
         size: how large.
+        make: makes something of a size, which is not measured; the size itself if not told.
 
     Returns:
         "" where the cost grows about as the size does, else what was measured.
     """
-    whole = _patiently(work, size)
+    whole = _patiently(work, make(size), size)
     if whole < GLANCE:
         return ""
     quarter = whole
     for _ in range(_DISTURBED):
-        quarter = min(quarter, _patiently(work, size // 4))
+        quarter = min(quarter, _patiently(work, make(size // 4), size // 4))
         if whole < 8 * quarter:
             return ""
-        whole = min(whole, _patiently(work, size))
+        whole = min(whole, _patiently(work, make(size), size))
     if whole > 0.25:
         return f"{quarter:.4f} s at {size // 4}, {whole:.4f} s at {size}"
     # What small work is spared, by a memory of short values say, is no growth.
-    more = _patiently(work, 4 * size)
+    more = _patiently(work, make(4 * size), 4 * size)
     for _ in range(_DISTURBED):
         if more < 8 * whole:
             return ""
         if more > 1:  # no disturbance
             break
-        more = min(more, _patiently(work, 4 * size))
+        more = min(more, _patiently(work, make(4 * size), 4 * size))
     return f"{quarter:.4f} s at {size // 4}, {whole:.4f} s at {size}, {more:.4f} s at {4 * size}"
 
 
-def _patiently(work: Callable[[int], object], size: int) -> float:
+def _patiently(work: Callable[[Any], object], given: Any, size: int) -> float:
     """Return the seconds that work costs; raises Endless where these are too many."""
 
     def stop(*_: object) -> None:
@@ -140,7 +143,7 @@ def _patiently(work: Callable[[int], object], size: int) -> float:
     signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE, 1)
     gc.disable()  # a turn of it costs more than what is measured
     try:
-        work(size)
+        work(given)
         return time.thread_time() - begun
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)

@@ -272,6 +272,6 @@ def test_text_around_an_address_stays(before: str, after: str) -> None:
         "john@doe.example ",
     ],
 )
-def test_a_megabyte_takes_linear_time(piece: str) -> None:
+def test_a_long_text_takes_linear_time(piece: str) -> None:
     mask = Masker({f"user{n}@doe.example": ALIAS for n in range(100)} | {REAL: ALIAS})
-    linear(lambda size: mask(piece * (size // len(piece))), 1_000_000)
+    linear(lambda size: mask(piece * (size // len(piece))), 400_000)
