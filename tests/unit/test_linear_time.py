@@ -55,6 +55,17 @@ ROOT = Path(str(conversation_tracker.__file__)).parent
 # Patterns
 
 
+def test_no_pattern_repeats_a_group_possessively() -> None:
+    """Python before 3.11.5 matches (?:...)*+ wrongly; an atomic group does the same."""
+    possessive = re.compile(r"\)(?:[*+?]|\{[0-9,]+\})\+")
+    assert [
+        f"{path.name}: {line}"
+        for path in ROOT.rglob("*.py")
+        for line in path.read_text().splitlines()
+        if possessive.search(line) and "re.compile" in line
+    ] == []
+
+
 @cache
 def modules() -> dict[str, Any]:
     """Import every module of the package that needs no other program."""

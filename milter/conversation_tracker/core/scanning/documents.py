@@ -21,7 +21,9 @@ _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _TAG = re.compile(rb"<[^<>]*>")
 _BORDER = re.compile(rb"</?(?:\w+:)?(?:p|h|si|row|c|v|is|t[dr]|li|div|br|tab)\b")
 _CODE = re.compile(rb"\\'([0-9a-f]{2})|\\u(\d{1,5}) ?\??|\\[a-z]{1,32}-?\d{0,9} ?|[{}\r\n]", re.I)
-_STRING = re.compile(rb"\(((?:[^()\\]|\\.)*+)\)|<([0-9a-fA-F\s]{2,})>|(T[dDm*]\b|ET\b)", re.DOTALL)
+_STRING = re.compile(
+    rb"(?<!\\)\(((?>(?:[^()\\]|\\.)*))\)|<([0-9a-fA-F\s]{2,})>|(T[dDm*]\b|ET\b)", re.DOTALL
+)
 _BASED = re.compile(
     rb"base64[ \t]*\r?\n(?>(?:[!-9;-~]++:[^\n]*+\n|[ \t][^\n]*+\n)*)\r?\n([A-Za-z0-9+/=\s]++)"
 )

@@ -41,7 +41,7 @@ QUOTED = re.compile(
 """What stands before a quoted-printable value (vCalendar 1.0, vCard 2.1)."""
 _VALUES = re.compile(r"\"[^\"]*+\"|[^,\"]++")
 # `smtp:` is what some programs of Exchange wrote.
-_ADDRESS = re.compile(r"[\s\"']*+(?:(?:mailto|smtp):\s*+)*+([^?>\"\s]*)", re.IGNORECASE)
+_ADDRESS = re.compile(r"[\s\"']*+(?>(?:(?:mailto|smtp):\s*+)*)([^?>\"\s]*)", re.IGNORECASE)
 _LINKED = re.compile(r"(?:mailto|smtp):\s*+([^\s\"'<>,;:?]++)", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9.\-]{1,80}(?=[;:])")
 _METHOD = re.compile(r"METHOD(?:;[^:]*+)?:\s*\S", re.IGNORECASE)
