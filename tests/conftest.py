@@ -32,13 +32,13 @@ _numbers = itertools.count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hear all that is said from now on, in each process that runs tests."""
+    """Capture all that the program says from now on, in each process that runs tests."""
     # What is started in the background ignores it, and all that it starts would do so as well.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     capture = OutputCapture()
     if config.getoption("dist", "no") == "no":
-        capture.listen()
+        capture.start()
         config.add_cleanup(capture.stop)
         config.pluginmanager.register(capture, "output_capture")
     config.pluginmanager.register(Verdict(capture), "verdict")

@@ -39,7 +39,7 @@ class PgBouncer(Server):
         self.lead_to(server_port)
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
-        return self._guard.spawn([PROGRAM, self._configuration], log=self.log, user=self._user)
+        return self._reaper.spawn([PROGRAM, self._configuration], log=self.log, user=self._user)
 
     def lead_to(self, server_port: int) -> None:
         """Lead to another server from now on, as an administrator does after a failover."""

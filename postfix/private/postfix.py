@@ -68,12 +68,12 @@ class Postfix(Server):
             if accounts is not None:
                 self._accounts = Accounts(self.directory / "accounts", accounts)
         except BaseException:
-            self._guard.close()
+            self._reaper.close()
             raise
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
         self._settle()
-        return self._guard.spawn(
+        return self._reaper.spawn(
             [Path(self.postconf("daemon_directory")) / "master", "-c", self.config, "-d"],
             log=self.directory / "master.out",
             environment=self._environment(),

@@ -78,11 +78,11 @@ class Postgres(Server):
         try:
             self._initialise(settings or {})
         except BaseException:
-            self._guard.close()
+            self._reaper.close()
             raise
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
-        return self._guard.spawn(
+        return self._reaper.spawn(
             [self._bin / "postgres", "-D", self.directory / "data"],
             log=self.log,
             environment=self._environment,
@@ -102,7 +102,7 @@ class Postgres(Server):
                 _signal(process, signal.SIGKILL)
             self._process.wait()
             processes.until(lambda: not any(map(processes.group, killed)), timeout=10.0)
-            self._guard.forget(self._process)
+            self._reaper.forget(self._process)
             self._process = None
 
     @contextmanager
@@ -128,7 +128,7 @@ class Postgres(Server):
         try:
             self.stop("fast" if self.durable else "immediate")
         finally:
-            self._guard.close()
+            self._reaper.close()
 
     def set(self, name: str, value: str) -> None:
         """Change a setting of the running server for good; new transactions have it soon."""
@@ -197,14 +197,14 @@ class Postgres(Server):
 
     def _run(self, program: str, *arguments: str | Path) -> None:
         """Run one of PostgreSQL's programs to its end; RuntimeError when it fails."""
-        process = self._guard.spawn(
+        process = self._reaper.spawn(
             [self._bin / program, *arguments],
             log=self.log,
             environment=_environment(),
             user=self._user,
         )
         status = process.wait()
-        self._guard.forget(process)
+        self._reaper.forget(process)
         if status != 0:
             raise RuntimeError(f"{program} failed:\n{self.log_text()}")
 

@@ -1,4 +1,4 @@
-"""What all private servers have in common: a guarded directory, and one life after another in it.
+"""What all private servers have in common: a directory, and one life after another in it.
 
 A server is one process in the foreground, with what that starts. It is started and stopped any
 number of times; its directory lasts until `close`, or until this process ends for whatever reason.
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from private import processes
-from private.guard import Guard
+from private.reaper import Reaper
 
 
 class Server(ABC):
@@ -27,9 +27,9 @@ class Server(ABC):
     """The signal on which it ends by itself."""
 
     def __init__(self, prefix: str, parent: Path | None = None) -> None:
-        self._guard = Guard(prefix, parent)
+        self._reaper = Reaper(prefix, parent)
         self._process: subprocess.Popen[bytes] | None = None
-        self.directory: Path = self._guard.directory
+        self.directory: Path = self._reaper.directory
         self.log = self.directory / "log"
 
     def __enter__(self) -> Self:
@@ -50,9 +50,9 @@ class Server(ABC):
         self._process = process = self._spawn()
         processes.until(lambda: process.poll() is not None or self._answers(), timeout)
         if process.poll() is not None or not self._answers():
-            told = self._complaint()
+            complaint = self._complaint()
             self._end(signal.SIGKILL)
-            raise RuntimeError(f"{self._name} did not start:\n{told}")
+            raise RuntimeError(f"{self._name} did not start:\n{complaint}")
 
     def stop(self) -> int | None:
         """Stop it if it runs, and return its exit code."""
@@ -72,7 +72,7 @@ class Server(ABC):
         try:
             self.stop()
         finally:
-            self._guard.close()
+            self._reaper.close()
 
     @property
     def pid(self) -> int:
@@ -106,5 +106,5 @@ class Server(ABC):
         if self._process is None:
             return None
         process, self._process = self._process, None
-        self._guard.end(process, gentle, timeout)
+        self._reaper.end(process, gentle, timeout)
         return process.returncode

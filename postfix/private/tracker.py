@@ -71,7 +71,7 @@ class Tracker(Server):
         """Wait until it ends by itself, and return its exit code."""
         assert self._process is not None
         code = self._process.wait(timeout)
-        self._guard.forget(self._process)
+        self._reaper.forget(self._process)
         self._process = None
         return code
 
@@ -114,7 +114,7 @@ class Tracker(Server):
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
         self._known = len(self.events("ready"))
-        return self._guard.spawn(self.command("serve"), log=self.log, environment=dict(os.environ))
+        return self._reaper.spawn(self.command("serve"), log=self.log, environment=dict(os.environ))
 
     def _answers(self) -> bool:
         return len(self.events("ready")) > self._known

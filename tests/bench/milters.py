@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from private import processes
-from private.guard import Guard
+from private.reaper import Reaper
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # No module of it asks the network here, so none waits for it either.
@@ -39,32 +39,32 @@ class Milter:
     """
 
     def __init__(self, prepare: Callable[[Path, Path], Sequence[str]], user: str | None = None):
-        self._guard = Guard("bench")
-        folder = self._guard.directory / "milter"
+        self._reaper = Reaper("bench")
+        folder = self._reaper.directory / "milter"
         folder.mkdir()
         folder.chmod(0o777)
         self.socket = folder / "milter.sock"
-        self._log, self._user = self._guard.directory / "log", user
+        self._log, self._user = self._reaper.directory / "log", user
         try:
             self._command = prepare(folder, self.socket)
         except BaseException:
-            self._guard.close()
+            self._reaper.close()
             raise
 
     def __enter__(self) -> Self:
-        process = self._guard.spawn(self._command, log=self._log, user=self._user)
+        process = self._reaper.spawn(self._command, log=self._log, user=self._user)
         self.pid = process.pid
         processes.until(lambda: self.socket.exists() or process.poll() is not None, 20.0)
         if not self.socket.exists():
             told = self._log.read_text(errors="replace")
-            self._guard.close()
+            self._reaper.close()
             raise RuntimeError(f"{self._command[0]} did not start: {told}")
         time.sleep(0.2)  # bound, but perhaps not yet listening
         self.socket.chmod(0o666)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._guard.close()
+        self._reaper.close()
 
 
 def found(name: str) -> str | None:

@@ -14,9 +14,9 @@ from typing import Self
 from bench import programs
 from bench.programs import Load
 from private import processes
-from private.guard import Guard
 from private.mailhost import MailHost
 from private.ports import free_port
+from private.reaper import Reaper
 
 _SESSIONS = 10
 _QUEUES = ("maildrop", "incoming", "active")
@@ -90,11 +90,11 @@ class Through:
 
     def _sink(self) -> None:
         """Start smtp-sink, which takes everything and keeps nothing."""
-        guard = self._stack.enter_context(Guard("smtp-sink"))
+        reaper = self._stack.enter_context(Reaper("smtp-sink"))
         self._sink_port = free_port()
         command = ["/usr/sbin/smtp-sink", "-u", "nobody", f"127.0.0.1:{self._sink_port}", "1000"]
         assert pwd.getpwnam("nobody")
-        guard.spawn(command, log=guard.directory / "log")
+        reaper.spawn(command, log=reaper.directory / "log")
 
     def _idle(self) -> bool:
         queue = self._host.postfix.directory / "queue"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from private import processes
-from private.guard import Guard
+from private.reaper import Reaper
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -30,8 +30,8 @@ class Program:
     patience = 60.0  # seconds until it is ready
 
     def __init__(self) -> None:
-        self._guard = Guard(self.name)
-        self.directory = self._guard.directory
+        self._reaper = Reaper(self.name)
+        self.directory = self._reaper.directory
         shutil.chown(self.directory, self.owner or self.user)
         self.log = self.directory / "log"
         self.log.touch()
@@ -57,14 +57,14 @@ class Program:
         try:
             self.start()
         except BaseException:
-            self._guard.close()
+            self._reaper.close()
             raise
         return self
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         command = self.command()
-        process = self._process = self._guard.spawn(
+        process = self._process = self._reaper.spawn(
             command, log=self.log, user=self.runs_as(), environment={"PATH": _PATH, "LC_ALL": "C"}
         )
         processes.until(lambda: process.poll() is not None or self.ready(), self.patience, 0.1)
@@ -75,11 +75,11 @@ class Program:
 
     def stop(self) -> None:
         """End it and all it started."""
-        self._guard.end(self._process, signal.SIGTERM)
+        self._reaper.end(self._process, signal.SIGTERM)
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        self._guard.close()
+        self._reaper.close()
 
     def folder(self, name: str, user: str | None = None, mode: int = 0o750) -> Path:
         """Make a directory in its own one."""

@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from private.guard import Guard
 from private.ports import free_port
+from private.reaper import Reaper
 
 _CHUNK = 65536
 
@@ -147,8 +147,8 @@ class MilterRelay(Relay):
     def __init__(self, target: Callable[[], str]) -> None:
         """Pass on to the milter's address, `unix:PATH`, that `target` tells."""
         super().__init__(lambda: _unix(target().removeprefix("unix:")))
-        self._guard = Guard("relay")
-        folder = self._guard.directory / "socket"
+        self._reaper = Reaper("relay")
+        folder = self._reaper.directory / "socket"
         folder.mkdir(mode=0o750)
         shutil.chown(folder, group="postfix")
         self._path = folder / "milter.sock"
@@ -160,7 +160,7 @@ class MilterRelay(Relay):
 
     def __exit__(self, *_: object) -> None:
         super().__exit__(*_)
-        self._guard.close()
+        self._reaper.close()
 
     def listen(self) -> socket.socket:
         """Open the socket, for Postfix's group."""

@@ -19,9 +19,9 @@ import psycopg
 
 from conversation_tracker.database.migrate import migrate
 from private import processes
-from private.guard import Guard
 from private.mailhost import MailHost
 from private.postgres import Postgres, parent_directory
+from private.reaper import Reaper
 
 from .ledger import Ledger, timeline
 from .load import DOMAIN, SHOP, Load, Order
@@ -68,9 +68,9 @@ class Site:
     def __enter__(self) -> Self:
         with self._stack:
             start = self._stack.enter_context
-            guard = start(Guard("nospace"))
-            self._full = guard.directory / "full"
-            self.postgres = start(self._database(guard.directory))
+            reaper = start(Reaper("nospace"))
+            self._full = reaper.directory / "full"
+            self.postgres = start(self._database(reaper.directory))
             self.uri = self.postgres.create_database("tracker")
             migrate(self.uri)
             self._fill()

@@ -32,7 +32,7 @@ class Peer(Server):
     def _spawn(self) -> "subprocess.Popen[bytes]":
         program = Path(__file__).with_name("scripted.py")
         command = [sys.executable, "-W", "error", program, self.socket, self._script]
-        return self._guard.spawn(command, log=self.log, gentle=signal.SIGKILL)
+        return self._reaper.spawn(command, log=self.log, gentle=signal.SIGKILL)
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:

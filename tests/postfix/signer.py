@@ -50,7 +50,7 @@ class Signer(Server):
     def _spawn(self) -> "subprocess.Popen[bytes]":
         program = shutil.which("opendkim", path="/usr/sbin:/usr/bin") or "opendkim"
         command = [program, "-f", "-x", str(self._config)]
-        return self._guard.spawn(command, log=self.log, user=USER)
+        return self._reaper.spawn(command, log=self.log, user=USER)
 
     def _answers(self) -> bool:
         return self._socket.exists()

@@ -1,4 +1,4 @@
-"""The whole suite is overheard: an address planted anywhere in what the program says fails it."""
+"""The audit of the whole suite: an address planted anywhere in what the program says fails it."""
 
 import os
 import subprocess
@@ -114,7 +114,7 @@ def run(folder: Path, files: dict[str, str], *options: str) -> subprocess.Comple
     for name, text in files.items():
         (folder / name).write_text(HEAD + text)
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = unused\n")
-    path = [ROOT / "milter", ROOT / "postfix", TESTS / "milter", TESTS / "overheard"]
+    path = [ROOT / "milter", ROOT / "postfix", TESTS / "milter", TESTS / "audit"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, folder],
         cwd=folder,

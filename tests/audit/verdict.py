@@ -1,7 +1,7 @@
-"""Judges at the end what was heard, and reports it as one more test.
+"""Judges at the end what the program said, and reports it as one more test.
 
-Where pytest-xdist runs the tests in several processes, each hands on what it heard, and all of it
-is judged once: what one process said is searched for the addresses that another used.
+Where pytest-xdist runs the tests in several processes, each hands on what it captured, and all of
+it is judged once: what one process said is searched for the addresses that another used.
 """
 
 import pickle
@@ -11,8 +11,8 @@ import pytest
 
 from output_capture import OutputCapture
 
-_NAME = "tests/overheard::nothing_that_was_said_names_an_address"
-_OUTPUT = "heard"
+_NAME = "tests/audit::nothing_that_was_said_names_an_address"
+_OUTPUT = "captured"
 _SHOWN = 20
 
 
@@ -21,20 +21,20 @@ class Verdict:
 
     def __init__(self, capture: OutputCapture) -> None:
         self._capture = capture
-        self._unheard: list[str] = []
+        self._lost: list[str] = []
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take what another process heard; one that broke down tells nothing."""
-        heard = getattr(node, "workeroutput", None) or {}
-        if _OUTPUT in heard:
-            self._capture.join(*pickle.loads(heard[_OUTPUT]))
+        """Take what another process captured; what one that broke down had is lost."""
+        captured = getattr(node, "workeroutput", None) or {}
+        if _OUTPUT in captured:
+            self._capture.join(*pickle.loads(captured[_OUTPUT]))
         else:
-            self._unheard.append(f"nobody knows what the process {node.gateway.id} said")
+            self._lost.append(f"nobody knows what the process {node.gateway.id} said")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Hand on what was heard, or report the verdict."""
+        """Hand on what was captured, or report the verdict."""
         self._capture.stop()
         if session.config.option.collectonly:
             return
@@ -45,7 +45,7 @@ class Verdict:
             return
         leaks = list(dict.fromkeys(map(str, self._capture.leaks())))
         complaints = [f"{len(leaks)} texts name an address", *leaks[:_SHOWN]] if leaks else []
-        complaints += self._unheard
+        complaints += self._lost
         report = pytest.TestReport(
             _NAME,
             (_NAME, None, "what was said"),
@@ -60,7 +60,7 @@ class Verdict:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Tell how much was searched."""
+        """Write how much was searched."""
         gathered = self._capture.gathered
         counts = ", ".join(f"{count} {kind}" for kind, count in gathered.sources.items())
         terminalreporter.write_line(

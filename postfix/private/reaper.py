@@ -1,9 +1,9 @@
-"""The guard of a temporary directory and of the servers that live in it.
+"""Ends servers and removes their temporary directory when the process that started them is gone.
 
-A guard is a small process in a session of its own, so Ctrl-C does not reach it. It waits on a pipe
-from its owner; when the pipe closes, for whatever reason, it ends the servers it was told of and
-removes the directory. That covers a normal end, an exception, a second Ctrl-C and SIGKILL alike.
-A server that does not end on its gentle signal is killed; nothing is reported then.
+The reaper is a small process in a session of its own, so Ctrl-C does not reach it. It waits on a
+pipe from its owner; when the pipe closes, for whatever reason, it ends the servers whose process
+ids it has and removes the directory. That covers a normal end, an exception, a second Ctrl-C and
+SIGKILL alike. A server that does not end on its gentle signal is killed; nothing is reported then.
 """
 
 import shutil
@@ -17,11 +17,11 @@ from typing import IO, Self
 
 from private import processes
 
-_CODE = "import sys; sys.path.insert(0, sys.argv[1]); from private import guard; guard.main()"
+_CODE = "import sys; sys.path.insert(0, sys.argv[1]); from private import reaper; reaper.main()"
 
 
-class Guard:
-    """A temporary directory, and servers, that end with this process.
+class Reaper:
+    """A temporary directory and servers, none of which outlives this process.
 
     `directory` is the path, below `parent` if one is given, with mode 0755 since servers of other
     users live in it.
@@ -54,7 +54,7 @@ class Guard:
         user: str | None = None,
         gentle: int = signal.SIGTERM,
     ) -> "subprocess.Popen[bytes]":
-        """Start a server in the foreground, as the leader of a session of its own, and guard it.
+        """Start a server in the foreground, as the leader of a session of its own.
 
         `log` gets its output, `user` runs it (this process must be root then), `gentle` is the
         signal its process group gets when we are gone. Call `end` or `forget` once it is finished.
@@ -72,7 +72,7 @@ class Guard:
                 start_new_session=True,
                 **(identity if user else {}),  # type: ignore[call-overload]
             )
-        self._tell(f"watch {process.pid} {int(gentle)}")
+        self._send(f"watch {process.pid} {int(gentle)}")
         return process  # type: ignore[no-any-return]
 
     def end(self, process: "subprocess.Popen[bytes]", gentle: int, timeout: float = 10.0) -> None:
@@ -82,11 +82,11 @@ class Guard:
         self.forget(process)
 
     def forget(self, process: "subprocess.Popen[bytes]") -> None:
-        """Guard a server no longer: it has ended and its process id may be someone else's."""
-        self._tell(f"forget {process.pid} 0")
+        """Leave a server alone: it has ended, and its process id may be someone else's."""
+        self._send(f"forget {process.pid} 0")
 
     def close(self) -> None:
-        """End all servers still guarded and remove the directory; a second call does nothing."""
+        """End all servers that still run and remove the directory; a second call does nothing."""
         pipe = self._pipe
         if not pipe.closed:
             pipe.close()
@@ -97,13 +97,13 @@ class Guard:
         assert self._process.stdin is not None
         return self._process.stdin
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         self._pipe.write(line.encode() + b"\n")
         self._pipe.flush()
 
 
 def main() -> None:
-    """Guard the directory in the second argument until standard input ends."""
+    """Wait until standard input ends; then end the servers and remove `sys.argv[2]`."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     watched: dict[int, int] = {}

@@ -1,9 +1,9 @@
-"""Listens to everything that the program says anywhere while tests run.
+"""Captures everything that the program says anywhere while tests run.
 
-Heard are: what every process of ours writes to its log, output or error, the replies of SMTP and of
-the milter protocol, notifications, the server log of the private databases, every text that the
-databases keep, and what tests print. Not heard: Postfix's own log, and the answer of `unmask` and
-`explain`, which is an address because somebody asked for it.
+Captured are: what every process of ours writes to its log, output or error, the replies of SMTP and
+of the milter protocol, notifications, the server log of the private databases, every text that the
+databases keep, and what tests print. Not captured: Postfix's own log, and the answer of `unmask`
+and `explain`, which is an address because somebody asked for it.
 """
 
 import re
@@ -45,7 +45,7 @@ _SECRET = {"participants": "address", "message_ids": "original"}
 
 
 class OutputCapture:
-    """A plugin of pytest; what is heard is in `gathered`."""
+    """A plugin of pytest; what was said is in `gathered`."""
 
     def __init__(self) -> None:
         self.gathered = Gathered()
@@ -63,10 +63,10 @@ class OutputCapture:
         """Return what was said or kept and names an address."""
         return self.gathered.leaks() + self.kept
 
-    # What is listened to ---------------------------------------------------------------------
+    # What is captured ------------------------------------------------------------------------
 
-    def listen(self) -> None:
-        """Begin to listen."""
+    def start(self) -> None:
+        """Begin to capture."""
         self._processes()
         self._smtp()
         self._milter()
@@ -86,7 +86,7 @@ class OutputCapture:
         self.gathered.say(kind, self._test, text, allowed)
 
     def _processes(self) -> None:
-        """Hear what processes write to pipes that are read to the end, and to files."""
+        """Capture what processes write to pipes that are read to the end, and to files."""
 
         def started(former: Any) -> Any:
             def init(process: Any, args: Any, *more: Any, **named: Any) -> None:
@@ -148,7 +148,7 @@ class OutputCapture:
                 self._say(kind, Path(path).read_bytes())
 
     def _smtp(self) -> None:
-        """Hear replies; Postfix's name what the client itself just sent."""
+        """Capture replies; Postfix's name what the client itself just sent."""
 
         def read(former: Any) -> Any:
             def reply(self_: Any, command: str) -> Any:
@@ -165,7 +165,7 @@ class OutputCapture:
         self._around(client.Client, "_read", read)
 
     def _milter(self) -> None:
-        """Hear the milter's own replies, which name nobody at all."""
+        """Capture the milter's own replies, which name nobody at all."""
 
         def reply_of(former: Any) -> Any:
             def reply(*given: Any) -> Any:
@@ -188,7 +188,7 @@ class OutputCapture:
         self._around(wire.Wire, "rcpt", noted)
 
     def _databases(self) -> None:
-        """Hear notifications and read every database before it goes; note what is asked of it."""
+        """Capture notifications, read databases before they go, and note what is asked of them."""
 
         def execute(former: Any) -> Any:
             def executed(cursor: Any, query: Any, params: Any = None, **named: Any) -> Any:
@@ -232,7 +232,7 @@ class OutputCapture:
 
     def _listen(self, server: Postgres, name: str, uri: str) -> None:
         connection = psycopg.connect(uri, autocommit=True)
-        connection.add_notify_handler(lambda heard: self._say("notifications", heard.payload))
+        connection.add_notify_handler(lambda notice: self._say("notifications", notice.payload))
         connection.execute("LISTEN tracker_messages")
         self._listeners[id(server), name] = connection
 
@@ -276,11 +276,11 @@ class OutputCapture:
     # pytest -----------------------------------------------------------------------------------
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Know which test is running."""
+        """Note which test is running."""
         self._test = nodeid
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Hear what a test printed, the program's own log in its process among it."""
+        """Capture what a test printed, the program's own log in its process among it."""
         if report.passed and report.when == "teardown":
             for title, text in report.sections:
                 # pytest's own log handler sees records as other libraries made them.
