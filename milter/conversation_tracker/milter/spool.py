@@ -32,15 +32,25 @@ class Spool(mmap.mmap):
         return found
 
     def find(self, sub: Any, start: Any = None, end: Any = None, /) -> int:
-        """Find octets, from the left."""
-        at, last = start or 0, len(self) if end is None else min(end, len(self))
-        while True:
-            reach = min(last, at + _RESIDENT)
+        """Find octets, from the left.
+
+        Python before 3.11.5 reads one octet behind what it searches. Behind a file that fills its
+        last page nothing may be mapped, and the process would die. So the end of the file is
+        compared, not searched.
+        """
+        size = len(self)
+        at, last = start or 0, size if end is None else min(end, size)
+        inside, tail = min(last, size - 1), max(at, last - len(sub))
+        while at < inside:
+            reach = min(inside, at + _RESIDENT)
             found = super().find(sub, at, reach)
             self._account((found if found >= 0 else reach) - at)
-            if found >= 0 or reach >= last:
+            if found >= 0:
                 return found
+            if reach == inside:
+                break
             at = max(at + 1, reach - len(sub) + 1)
+        return tail if super().__getitem__(slice(tail, last)) == sub else -1
 
     def _account(self, octets: int) -> None:
         """Give pages back now and then: they would count as memory of ours until the end."""
