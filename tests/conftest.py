@@ -27,7 +27,9 @@ settings.register_profile("random", deadline=None, max_examples=1_000)
 settings.load_profile("suite")
 
 TEMPLATE = "migrated"
-_PARTS = 3  # processes that share the case files
+_PARTS = 3  # processes that share the tests of a long file
+# Long files whose tests share nothing that takes long to start, or have a server for each of many.
+_PARTED = ("/test_cases.py", "/test_configure.py", "/test_requirements.py")
 _numbers = itertools.count(1)
 
 
@@ -55,18 +57,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
-    """Have the tests of a file run in one process where they share servers."""
+    """Hand out tests by their scopes."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduler(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            """Return what keeps a test together with others of the same value."""
-            file, _, name = nodeid.partition("::")
-            if file.endswith("/test_cases.py"):
-                return f"{file} {zlib.crc32(name.encode()) % _PARTS}"
-            return nodeid.partition("[")[0] if "/unit/" in file else file
+            return find_scope(nodeid)
 
     return Scheduler(config, log)
+
+
+def find_scope(nodeid: str) -> str:
+    """Return the scope of a test: the tests of one scope run in one process, one after another.
+
+    It is the file, whose tests share servers; of unit tests the function. A long file has parts.
+    """
+    file, _, name = nodeid.partition("::")
+    if file.endswith(_PARTED):
+        return f"{file} {zlib.crc32(name.encode()) % _PARTS}"
+    return nodeid.partition("[")[0] if "/unit/" in file else file
 
 
 @pytest.fixture
