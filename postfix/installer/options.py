@@ -120,8 +120,9 @@ def read_options(arguments: Sequence[str] | None) -> Options:
     """
     given = _make_parser().parse_args(arguments)
     _check(given)
-    root = Path(given.root) if given.root else None
-    file = Path(os.environ.get(_CONFIG_VARIABLE) or _CONFIG)
+    # Commands are run in /: what is named from here must be named whole.
+    root = Path(given.root).absolute() if given.root else None
+    file = Path(os.environ.get(_CONFIG_VARIABLE) or _CONFIG).absolute()
     return Options(
         domains=tuple(given.alias_domain),
         signer=given.signer,
@@ -129,7 +130,7 @@ def read_options(arguments: Sequence[str] | None) -> Options:
         passed_on=_pass_on(given),
         database=_find_database(given),
         prefix=Path(given.prefix or "/opt/conversation-tracker"),
-        postfix=Path(given.config_dir or "/etc/postfix"),
+        postfix=Path(given.config_dir or "/etc/postfix").absolute(),
         root=root,
         configuration=root / _CONFIG.relative_to("/") if root else file,
         fast=given.fast,

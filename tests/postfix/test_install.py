@@ -27,12 +27,14 @@ def install(*options: str | Path) -> subprocess.CompletedProcess[str]:
     return run(POSTFIX / "install", *options)
 
 
-def run(program: Path, *options: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(
+    program: Path, *options: str | Path, cwd: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run a program, with these variables besides."""
     environ = {**os.environ, "CONVERSATION_TRACKER_CONFIG": "/nonexistent/tracker.conf"}
     command = [str(program), *map(str, options)]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**environ, **variables}
+        command, capture_output=True, text=True, check=False, env={**environ, **variables}, cwd=cwd
     )
 
 
@@ -239,6 +241,25 @@ def test_root_gets_the_files_of_a_package(tmp_path: Path) -> None:
     assert files["var/spool/postfix/conversation-tracker"][0] == "drwxr-s---"
     link = tmp_path / "usr/local/bin/conversation-tracker"
     assert str(link.readlink()) == "/opt/conversation-tracker/bin/conversation-tracker"
+
+
+def test_a_directory_named_from_here_is_found_from_anywhere(tmp_path: Path) -> None:
+    """Commands run in /, and would put half of a package there."""
+    done = run(POSTFIX / "install", "--root", f"made/{tmp_path.name}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = tmp_path / "made" / tmp_path.name
+    assert (made / "usr/local/bin/conversation-tracker").is_symlink()
+    assert (made / "var/spool/postfix/conversation-tracker").is_dir()
+    assert not Path("/made", tmp_path.name).exists()
+
+
+def test_postfixs_directory_is_passed_on_whole(dry: list[str], tmp_path: Path) -> None:
+    given = Path(dry[2])
+    program = POSTFIX / "install"
+    named = [*dry[:2], given.name, *dry[3:], "--alias-domain", DOMAIN]
+    done = run(program, *named, cwd=given.parent)
+    assert done.returncode == 0, done.stderr
+    assert f"postfix -c {given} check\n" in done.stdout
 
 
 def test_second_run_changes_nothing(tmp_path: Path) -> None:
