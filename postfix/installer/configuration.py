@@ -88,6 +88,6 @@ def write_configuration(machine: Machine, options: Options, configuration: Confi
     if configuration.there:
         machine.say(f"{configuration.file}: left as it is")
         return
-    machine.write(configuration.file, configuration.text, 0o640)
-    if options.root is None:
-        machine.run("chown", f"root:{USER}", configuration.file)
+    # All at once, whose it is too: a file that is there is left as it is by the next run.
+    group = USER if options.root is None else ""
+    machine.write(configuration.file, configuration.text, 0o640, group)

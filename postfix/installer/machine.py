@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,12 +48,19 @@ class Machine:
         if code != 0:
             raise Failed(f"{shlex.join(words)} failed with exit code {code}")
 
-    def write(self, path: Path, text: str, mode: int) -> None:
-        """Put a text into a file, all at once, if it does not hold it yet."""
+    def write(self, path: Path, text: str, mode: int, group: str = "") -> None:
+        """Put a text into a file, all at once, if it does not hold it yet.
+
+        Args:
+            path: the file.
+            text: what it is to hold.
+            mode: who may do what with it.
+            group: whose it is, "" for the usual one.
+        """
         if path.is_file() and path.read_text("utf-8", "replace") == text:
             self.say(f"{path}: as it should be")
             return
-        self.say(f"+ write {path}")
+        self.say(f"+ write {path}" + (f" for {group}" if group else ""))
         if self.dry_run:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +68,8 @@ class Machine:
         with open(new, "w", encoding="utf-8", opener=_make_opener(mode)) as file:
             file.write(text)
         new.chmod(mode)
+        if group:
+            shutil.chown(new, group=group)
         new.replace(path)
 
     def install_packages(self, names: list[str], wanted: list[str]) -> None:

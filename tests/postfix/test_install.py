@@ -1,16 +1,18 @@
 """`postfix/install` puts everything in place and switches Postfix over last, or leaves it alone."""
 
+import grp
 import os
 import shutil
 import socket as sockets
 import stat
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from installer.configuration import read_configuration
+from installer.configuration import read_configuration, write_configuration
 from installer.database import migrate
 from installer.machine import Failed, Machine
 from installer.options import read_options
@@ -283,6 +285,29 @@ def test_configuration_that_is_there_is_left_alone(tmp_path: Path) -> None:
     assert "change it there" in done.stderr
     assert file.read_text() == text
     assert install("--root", tmp_path, "--database", "dbname=mine").returncode == 0
+
+
+def test_a_configuration_is_never_there_without_its_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that ends in between would leave one that the program cannot read, for good."""
+    group = next(grp.getgrgid(each) for each in (*os.getgroups(), os.getgid()))
+    if os.geteuid() == 0:
+        group = next(each for each in grp.getgrall() if each.gr_gid != os.getegid())
+    file = tmp_path / "tracker.conf"
+    monkeypatch.setenv("CONVERSATION_TRACKER_CONFIG", str(file))
+    monkeypatch.setattr("installer.configuration.USER", group.gr_name)
+
+    def end(*_words: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Machine, "run", end)
+    options = read_options(["--alias-domain", DOMAIN, "--database", "dbname=mine"])
+    configuration = read_configuration(options, SYSTEMD / "conversation-tracker.conf")
+    with suppress(KeyboardInterrupt):
+        write_configuration(Machine(dry_run=False), options, configuration)
+    found = file.stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o640, group.gr_gid)
 
 
 @pytest.mark.parametrize("there", [False, True])
