@@ -4,6 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from conversation_tracker.base.conninfo import hide_password
 from installer.configuration import OWN_DATABASE, Configuration
 from installer.machine import Failed, Machine
 from installer.options import USER, Options
@@ -52,9 +53,10 @@ def look_at_database(machine: Machine, configuration: Configuration) -> None:
         return
     question = Path(__file__).with_name("ask_database.py").read_text("utf-8")
     # By standard input: other users see a command line.
+    uri = configuration.values.get("database", "")
     done = subprocess.run(
         ["runuser", "-u", USER, "--", "/usr/bin/python3", "-IBc", question],
-        input=configuration.values.get("database", ""),
+        input=uri,
         capture_output=True,
         text=True,
         cwd="/",
@@ -62,7 +64,8 @@ def look_at_database(machine: Machine, configuration: Configuration) -> None:
     )
     if done.returncode != 0:
         said = (done.stdout or done.stderr).strip().rpartition("\n")[2]
-        raise Failed(f"the database {said or 'cannot be asked'}; nothing was set up")
+        shown = hide_password(said, uri) or "cannot be asked"
+        raise Failed(f"the database {shown}; nothing was set up")
     machine.say("can be used")
 
 

@@ -1,13 +1,18 @@
 """The installer asks a database that was given before anything depends on it."""
 
 import io
+import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from installer import ask_database
+from installer.configuration import Configuration
+from installer.database import look_at_database
+from installer.machine import Failed, Machine
 
 if TYPE_CHECKING:
     from private.postgres import Postgres
@@ -69,6 +74,22 @@ def test_no_password_is_shown(
     said = ask(uri, monkeypatch, capsys)
     assert said
     assert "secret" not in said
+
+
+def test_no_part_of_a_password_written_wrongly_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libpq takes what stands behind the first `@` for the host, and names it."""
+
+    def say(*_command: object, **_more: object) -> "subprocess.CompletedProcess[str]":
+        said = "cannot be reached: no such host: secret@db.example\n"
+        return subprocess.CompletedProcess([], 1, said, "")
+
+    monkeypatch.setattr("subprocess.run", say)
+    values = {"database": "postgresql://u:p@secret@db.example/x"}
+    configuration = Configuration(Path("x.conf"), True, "", values)
+    with pytest.raises(Failed) as caught:
+        look_at_database(Machine(dry_run=False), configuration)
+    assert "secret" not in str(caught.value)
+    assert "no such host: ***" in str(caught.value)
 
 
 @pytest.mark.parametrize(

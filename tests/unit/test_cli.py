@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from conversation_tracker import __version__
 from conversation_tracker.base import failure
 from conversation_tracker.cli import commands
 from conversation_tracker.cli import main as cli
+from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.faults import make_failure
 from conversation_tracker.support import html as page
 from conversation_tracker.support import order_commands
@@ -220,6 +222,38 @@ def test_what_the_database_says_has_an_exit_code(
     assert found.code == code
     assert said in str(found)
     assert "s3cret" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "said"),
+    [
+        ("postgresql://u:s3cret@db.example/x", "password s3cret is wrong"),
+        ("postgresql://u:s3%40cret@db.example/x", "password s3@cret is wrong"),
+        # Written wrongly: libpq cuts the password, and takes its end for a host or a port.
+        ("postgresql://u:p@s3cret@db.example/x", "failed to resolve host 's3cret@db.example'"),
+        ("postgresql://u:s3cret/y@db.example/x", 'invalid integer value "s3cret" for "port"'),
+        ("postgresql://db.example/x?user=u&password=s3cret", "s3cret?"),
+        ("host=db.example password = s3cret", "s3cret?"),
+        (r"host=db.example password='s3 c\'ret'", "s3 c'ret?"),
+    ],
+)
+def test_no_part_of_the_password_is_shown(conninfo: str, said: str) -> None:
+    found = str(make_failure(psycopg.OperationalError(said), conninfo))
+    assert not re.search("s3|cret", found)
+    assert "***" in found
+
+
+@pytest.mark.parametrize(
+    "conninfo",
+    ["postgresql://u:s3%cret@h/x", "postgresql://u:s3 cret@h/x", "password=a s3cret", "port=x y"],
+)
+def test_a_connection_string_that_is_none_is_wrong_usage(conninfo: str) -> None:
+    with pytest.raises(psycopg.Error) as caught:
+        Connection.connect(conninfo)
+    found = make_failure(caught.value, conninfo)
+    assert found.code == 2
+    assert "cret" not in str(found)
+    assert "libpq understands" in str(found)
 
 
 @given(st.text())

@@ -13,12 +13,11 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
+from conversation_tracker.base.conninfo import hide_password
 from conversation_tracker.base.failure import NO, TEMPORARY, USAGE, Failure
 from conversation_tracker.database.schema.files import read_files
 
 DatabaseError = psycopg.Error  # all that the driver raises
-
-_SHORT = 4  # characters: a password below this would blot out ordinary words
 
 _NEGATIVE = (
     errors.NoDataFound,
@@ -65,6 +64,9 @@ def make_failure(error: DatabaseError, conninfo: str) -> Failure:
     Returns:
         The failure; `raise ... from None` keeps the driver's text out of what follows.
     """
+    if not _is_understood(conninfo):
+        # What the driver says of it quotes it, and its password with it.
+        return Failure(USAGE, "the database's connection string is none that libpq understands")
     said = read_text(error, conninfo)
     if said is None:
         return Failure(TEMPORARY, f"the database cannot do this now: {_describe_untold(error)}")
@@ -98,7 +100,7 @@ def read_text(error: DatabaseError, conninfo: str) -> str | None:
         told = _is_ours(diag.context or "")
     else:
         told = state[:2] in _NAMING and not (diag.source_file or "").startswith(_LANGUAGES)
-    return _hide_password(diag.message_primary or str(error), conninfo) if told else None
+    return hide_password(diag.message_primary or str(error), conninfo) if told else None
 
 
 def _is_ours(context: str) -> bool:
@@ -125,6 +127,9 @@ def _find_hint(error: DatabaseError) -> str:
     return f" ({error.diag.message_hint})" if error.diag.message_hint else ""
 
 
-def _hide_password(text: str, conninfo: str) -> str:
-    password = str(conninfo_to_dict(conninfo).get("password") or "")
-    return text.replace(password, "***") if len(password) >= _SHORT else text
+def _is_understood(conninfo: str) -> bool:
+    try:
+        conninfo_to_dict(conninfo)
+    except DatabaseError:
+        return False
+    return True
