@@ -3,6 +3,7 @@
 import html
 
 import pytest
+from builders import BUYER, CARRIER, B, mail, order
 from cost import least, within
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +43,30 @@ def test_an_address_is_replaced_and_tags_stay(source: str, expected: str) -> Non
     result = markup.mask_html(source, MASK)
     assert result == expected
     assert (result is source) == (source == expected)
+
+
+LONG = "9" * 5000  # digits, more than Python makes a number of
+PLACES = {
+    "text/html": "<p>{}</p>",
+    "text/html; charset=utf-8": '<a href="https://x.example/{}">{}</a>',
+    "application/xml": "<x>{}\0</x>",
+    "application/octet-stream": "<x>{}\0</x>",
+    "text/calendar": "BEGIN:VCALENDAR\nX-ALT-DESC:<p>{}</p>\nEND:VCALENDAR",
+    "text/plain": "{}",
+}
+
+
+@pytest.mark.parametrize("type", PLACES)
+def test_a_reference_of_any_length_is_read(type: str) -> None:
+    text = PLACES[type].replace(
+        "{}", f"x{CARRIER}&#{LONG}; &#{LONG} john&#{'0' * 5000}64;x.example"
+    )
+    sent = mail(f"From: {CARRIER}\nContent-Type: {type}\n\n{text}\n", order(BUYER, CARRIER), to=B)
+    assert sent.plan().reply is None
+
+
+def test_zeros_before_a_reference_hide_no_address() -> None:
+    assert markup.mask_html(f"<p>john&#{'0' * 5000}64;doe.example", MASK) == f"<p>{ALIAS}"
 
 
 ROW = (

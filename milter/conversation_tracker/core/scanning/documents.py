@@ -4,7 +4,6 @@ Written apart from the masking code. Each reading costs time linear in its size.
 raises.
 """
 
-import html
 import quopri
 import re
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.scanning import decodings
 from conversation_tracker.core.scanning.parts import is_message
+from conversation_tracker.core.syntax.references import unescape
 
 MOST = 4 * 1024 * 1024
 """Octets of a document that are read as text."""
@@ -53,7 +53,7 @@ def iter_texts(data: Octets) -> Iterator[bytes]:
         yield shown
         if b"&" in text:
             for each in (text, shown):
-                yield html.unescape(each.decode("utf-8", "replace")).encode("utf-8", "replace")
+                yield unescape(each.decode("utf-8", "replace")).encode("utf-8", "replace")
     elif text.startswith(b"{\\rt"):
         yield _CODE.sub(_decode_hex, text)
     else:

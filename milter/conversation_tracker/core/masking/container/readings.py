@@ -3,11 +3,11 @@ r"""What a document's text reads as, where a program cuts it into runs: RTF, mar
 Each reading costs time linear in its size. Nothing here raises.
 """
 
-import html
 import re
 from collections.abc import Iterator
 
 from conversation_tracker.core.base.octets import Octets
+from conversation_tracker.core.syntax.references import unescape
 
 RTF = b"{\\rt"
 SHEET = (b"\x09\x08\x10\0", b"\x09\x08\x08\0", b"\x09\x04\x06\0", b"\x09\x02\x06\0", b"\x09\0\4\0")
@@ -64,7 +64,7 @@ def read_markup(markup: bytes) -> Iterator[bytes]:
     yield text
     if b"&" in markup:
         for each in (markup, text):
-            yield html.unescape(each.decode("utf-8", "replace")).encode("utf-8", "replace")
+            yield unescape(each.decode("utf-8", "replace")).encode("utf-8", "replace")
 
 
 def read_rtf(data: bytes) -> bytes:

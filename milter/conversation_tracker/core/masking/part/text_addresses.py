@@ -5,7 +5,6 @@ message writes of; so this finds what reads as an address, in decoded text, and 
 an address hides one that nobody knows from a copy. Nothing here raises, but what the time raises.
 """
 
-import html
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +16,7 @@ from conversation_tracker.core.masking.part import large, leaf
 from conversation_tracker.core.model.address import Address, AddressError
 from conversation_tracker.core.syntax import charset
 from conversation_tracker.core.syntax.mime import Part
+from conversation_tracker.core.syntax.references import unescape
 
 MOST = 1_000
 """Addresses that are looked for, of one message."""
@@ -57,7 +57,7 @@ def find_addresses(part: Part, body: Octets, limits: Limits) -> Iterator[Address
 def find_in_text(text: str, limits: Limits) -> Iterator[Address]:
     """Yield the addresses in a text, entities and percent escapes read."""
     if "&" in text:
-        text = html.unescape(text)
+        text = unescape(text)
     if "%" in text:
         text = unquote(text)
     count, at = 0, text.find("@")

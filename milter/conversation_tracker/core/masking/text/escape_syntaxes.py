@@ -6,7 +6,6 @@ apart, as they contradict one another, style sheets (`\40 `) and RTF (`\'40`, `\
 gives the pieces of a text that mean something else. Time is linear. Nothing here raises.
 """
 
-import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +14,7 @@ from urllib.parse import unquote
 from conversation_tracker.core.masking.text.reading import Piece
 from conversation_tracker.core.syntax.charset import keep_non_ascii
 from conversation_tracker.core.syntax.control_sequences import OTHER_SCRIPT, SEQUENCE
+from conversation_tracker.core.syntax.references import unescape
 
 Family = tuple["EscapeSyntax", ...]
 
@@ -182,8 +182,8 @@ def _continues_cluster(pair: str) -> bool:
 
 
 def _decode_reference(match: re.Match[str]) -> str:
-    meant = html.unescape(match[0])
-    return meant if meant != match[0] else html.unescape(match[0].lower())
+    meant = unescape(match[0])
+    return meant if meant != match[0] else unescape(match[0].lower())
 
 
 def _decode_percent(match: re.Match[str]) -> str:

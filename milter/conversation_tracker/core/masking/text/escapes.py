@@ -6,7 +6,6 @@ read as what they mean; where an address shows only then, the source of what dif
 anew. Character references of HTML are the affair of `markup`. Nothing here raises.
 """
 
-import html
 import re
 import unicodedata
 from bisect import bisect_left
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 
 from conversation_tracker.core.masking.text.mask import Mask
 from conversation_tracker.core.syntax.charset import keep_non_ascii
+from conversation_tracker.core.syntax.references import unescape
 
 # Only what may belong to an address: letters, digits, dot, hyphen, underline, at sign.
 _HEX = r"(?:2[dDeE]|3[0-9]|4[0-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
@@ -92,7 +92,7 @@ def _find_escapes(text: str, pattern: re.Pattern[str]) -> Iterator[_Found]:
 
 def _unescape(source: str) -> str:
     if source[0] == "&":
-        return html.unescape(source)
+        return unescape(source)
     if source[0] == "\\" and len(source) == len("\\@"):  # as in Markdown
         return source[1]
     if source[0] in "%\\=":

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from conversation_tracker.core.masking.text.mask import Mask
+from conversation_tracker.core.syntax.references import unescape
 
 # A piece of text or of an attribute's value that an address with references can stand in.
 _TOKEN = re.compile(r"[^\s<>\"]+")
@@ -110,9 +111,9 @@ def _unescape(source: str) -> str:
         return source
     kinds = set(REFERENCE.findall(source)) - _PARTING
     if len(kinds) > _FEW:
-        return html.unescape(source)
+        return unescape(source)
     for kind in sorted(kinds - {"&amp;"}, key=len, reverse=True):
-        source = source.replace(kind, html.unescape(kind))
+        source = source.replace(kind, unescape(kind))
     return source.replace("&amp;", "&")
 
 
@@ -216,7 +217,7 @@ def _strip_inline_tags(source: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _read_words(text: str) -> str:
-    return _BLANKS.sub(" ", html.unescape(text)) if text else text
+    return _BLANKS.sub(" ", unescape(text)) if text else text
 
 
 def _break_line(tag: re.Match[str]) -> str:
@@ -255,7 +256,7 @@ def _decode(token: str) -> tuple[str, list[tuple[int, int]]]:
     spans: list[tuple[int, int]] = []
     at = 0
     for match in REFERENCE.finditer(token):
-        meant = html.unescape(match[0])
+        meant = unescape(match[0])
         if meant != match[0]:
             text += token[at : match.start()], meant
             spans += ((i, i + 1) for i in range(at, match.start()))

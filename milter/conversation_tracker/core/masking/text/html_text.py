@@ -16,6 +16,7 @@ from conversation_tracker.core.base.octets import LARGE
 from conversation_tracker.core.masking.text.html import BLOCK, REFERENCE
 from conversation_tracker.core.masking.text.reading import apply_edits
 from conversation_tracker.core.masking.text.unmask import Span, Unmasker
+from conversation_tracker.core.syntax.references import unescape
 
 _B = r"\t\n\f\r "
 # Each branch begins where the one before cannot; a value that has no end lets the tag have none.
@@ -193,7 +194,7 @@ class _WaryReading(_Reading):
             self._open.pop(name, None)
 
 
-_meant = lru_cache(maxsize=1024)(html.unescape)
+_meant = lru_cache(maxsize=1024)(unescape)
 
 
 @lru_cache(maxsize=len(_RAW))
