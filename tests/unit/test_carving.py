@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import struct
 import zlib
 
 import pytest
@@ -43,6 +44,22 @@ def test_what_stands_between_streams_is_found() -> None:
     packed = zlib.compress(b"q Q")
     data = pdf(packed) + b"2 0 obj\n<</URI (mailto:sought)>>\nendobj\n" + pdf(packed)
     assert any(b"mailto:sought" in each and packed not in each for each in find(data))
+
+
+def test_chains_that_share_their_sectors_are_not_read_for_each() -> None:
+    """No program makes them, and as many as there are sectors may lead to as many others."""
+    end, free = 0xFFFFFFFE, 0xFFFFFFFF
+    count = 800  # sectors of 128 octets
+    after = [*range(1, count // 2), end, *[0] * (count // 2)]
+    table = struct.pack(f"<{count}I", *after)
+    sectors = [*range(count, count + len(table) // 128)]
+    head = bytearray(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504))
+    struct.pack_into("<HH", head, 30, 7, 6)
+    for at in (48, 60, 68):
+        struct.pack_into("<I", head, at, end)
+    struct.pack_into("<109I", head, 76, *sectors, *[free] * (109 - len(sectors)))
+    data = bytes(head) + bytes((count - 3) * 128) + table
+    assert sum(map(len, find(data))) < 12 * len(data)
 
 
 @pytest.mark.parametrize("tail", [b"", b"\0\1\2" * 9, b"\0\xff" * 900], ids=["text", "few", "many"])

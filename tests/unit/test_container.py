@@ -1,10 +1,13 @@
 """Files of every format are looked into, within limits, and however broken they are."""
 
+import base64
 import bz2
 import gzip
 import lzma
 import random
+import re
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Iterable
 
@@ -295,3 +298,65 @@ def test_what_came_out_before_broken_octets_counts() -> None:
     good = packed.compress(TEXT) + packed.flush(zlib.Z_SYNC_FLUSH)
     head = gzip.compress(b"")[:10]
     assert holds_address(head + good + b"\xff" * 50, PEOPLE)
+
+
+def filtered(filter_: bytes, written: bytes) -> bytes:
+    """Make a PDF file of one stream that is written in letters and digits."""
+    return b"%PDF-1.4\n<</Filter/" + filter_ + b">>\nstream\n" + written + b"\nendstream\nendobj\n"
+
+
+def folders(count: int) -> bytes:
+    """Make a 7z file whose header tells of so many folders, in two octets each."""
+    many = b"\xff" + count.to_bytes(8, "little")
+    told = b"\1\4\6\0\1\t\1\0\7\x0b" + many + b"\0" + b"\1\0" * count
+    told += b"\x0c" + b"\1" * count + b"\0\0\0"
+    return b"7z\xbc\xaf\x27\x1c\0\4" + struct.pack("<IQQI", 0, 0, len(told), 0) + told
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        filtered(b"ASCII85Decode", b"z" * 1_000_000 + b"~>"),
+        filtered(b"A85", b"abcde" * 200_000 + b"~>"),
+        filtered(b"ASCIIHexDecode", b"4" * 1_000_000 + b">"),
+        folders(300_000),
+    ],
+    ids=["nulls", "digits", "hexadecimal", "folders"],
+)
+def test_what_is_written_in_few_octets_takes_little_memory(data: bytes) -> None:
+    tracemalloc.start()
+    try:
+        assert not holds_address(data, PEOPLE)
+        assert tracemalloc.get_traced_memory()[1] < 24_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("before", [0, 65_530, 65_533, 65_534, 65_535, 65_536, 200_000])
+def test_a_stream_in_letters_is_read_wherever_it_is_cut(before: int) -> None:
+    page = b" " * before + b"BT (write to john@doe.example) Tj ET"
+    for written in (page, zlib.compress(random.Random(before).randbytes(before) + page)):
+        in_lines = re.sub(rb".{1,76}", rb"\g<0>\n", base64.a85encode(written), flags=re.DOTALL)
+        assert holds_address(filtered(b"ASCII85Decode", in_lines + b"~>"), PEOPLE)
+        assert holds_address(filtered(b"ASCII85Decode", b"<~" + in_lines + b"~>"), PEOPLE)
+        assert holds_address(filtered(b"ASCIIHexDecode", written.hex(" ", 3).encode()), PEOPLE)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x78\x9f\x3e\x22" + bytes(300_000),
+        b"PK\3\4" + bytes(100) + (b"PK\1\2" + bytes(42)) * 20_000
+        + b"PK\5\6" + bytes(8) + struct.pack("<IIH", 46 * 20_000, 104, 0),
+    ],
+    ids=["TNEF", "zip"],
+)  # fmt: skip
+def test_a_list_of_nothing_is_gone_through_while_there_is_time(data: bytes) -> None:
+    asked = 0
+
+    def check() -> None:
+        nonlocal asked
+        asked += 1
+
+    assert not holds_address(data, PEOPLE, Unpacking(Limits(check=check)))
+    assert asked > 60

@@ -120,6 +120,7 @@ class Carver:
     def _carve(self, data: Octets, layer: int) -> Iterator[Octets]:
         if data.startswith(sectors.MAGIC):
             for chain in sectors.iter_chains(data):
+                self._limits.check()
                 yield chain
                 yield documents.read_records(chain)
         if data.startswith(b"SQLite"):

@@ -5,13 +5,14 @@ whatever the directory says. Chains that run in circles have no such place. Noth
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from conversation_tracker.core.base.octets import Octets
 
 MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 _HEAD = 512
+_TIMES = 2  # how often the octets of a file may stand in its chains
 _NONE = 0xFFFFFFFA  # and above: no sector
 
 
@@ -32,16 +33,27 @@ def iter_chains(data: Octets) -> Iterator[bytes]:
     [directory] = struct.unpack_from("<I", head, 48)
     root = _read_sector(data, directory, shift)[:128]
     [begin] = struct.unpack_from("<I", root, 116) if len(root) == 128 else (_NONE,)
-    for first in _find_firsts(table):
-        yield b"".join(_read_sector(data, number, shift) for number in _follow_chain(table, first))
+    yield from _join_chains(table, lambda number: _read_sector(data, number, shift), len(data))
     small = b"".join(_read_sector(data, number, shift) for number in _follow_chain(table, begin))
     listed = b"".join(
         _read_sector(data, number, shift) for number in _follow_chain(table, first_short)
     )
     shorts = _read_words(listed)[: (len(small) >> short) + 1]
-    for first in _find_firsts(shorts):
-        places = (number << short for number in _follow_chain(shorts, first))
-        yield b"".join(small[at : at + (1 << short)] for at in places)
+    size = 1 << short
+    yield from _join_chains(
+        shorts, lambda number: small[number << short : (number << short) + size], len(small)
+    )
+
+
+def _join_chains(table: Sequence[int], read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
+    """Yield each chain whole: of those that share their sectors, which no program makes, some."""
+    left = _TIMES * size
+    for first in _find_firsts(table):
+        chain = b"".join(map(read, _follow_chain(table, first)))
+        yield chain
+        left -= len(chain)
+        if left < 0:
+            return
 
 
 def _read_sector(data: Octets, number: int, shift: int) -> bytes:

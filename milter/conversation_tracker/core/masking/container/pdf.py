@@ -5,7 +5,8 @@ Nothing here raises.
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.masking.container import compressed, decompressing
@@ -23,6 +24,8 @@ _MAX_PICTURE = 1024 * 1024  # octets of a picture that are looked at: nobody rea
 _ASCII85 = re.compile(rb"/(?:ASCII85Decode|A85)\b")
 _HEXADECIMAL = re.compile(rb"/(?:ASCIIHexDecode|AHx)\b")
 _NO_DIGIT = re.compile(rb"[^0-9A-Fa-f]+")
+_BLANKS = b"\0\t\n\f\r "
+_WINDOW = 64 * 1024  # octets that are decoded at once: what is made of them is many times larger
 _SHOWN = re.compile(
     # A string that holds another one ends there.
     rb"\(((?>(?:[^()\\]|\\.)*))(?:\)|(?=\()|\Z)|<([0-9A-Fa-f\s]*)>|(\bT[jJdDm*](?![\w])|\bET\b|['\"])",
@@ -47,12 +50,10 @@ def open_pdf(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
         end = data.find(b"endstream", begin.end())
         end = end if end >= 0 else len(data)
         packed, start, last = data, begin.end(), end
-        if _ASCII85.search(data, max(at, begin.start() - 512), begin.start()):
-            packed = _decode_ascii85(data[start:end])
-            start, last = 0, len(packed)
-        elif _HEXADECIMAL.search(data, max(at, begin.start() - 512), begin.start()):
-            packed = _decode_hex(_NO_DIGIT.sub(b"", data[start:end]))
-            start, last = 0, len(packed)
+        decode = _find_decoder(data, max(at, begin.start() - 512), begin.start())
+        if decode is not None:
+            decoded = unpacking.keep(_decode(data, start, end, decode, unpacking))
+            packed, start, last = (decoded, 0, len(decoded)) if len(decoded) else (data, start, end)
         limit = unpacking.limit_for(last - start)
         if _PICTURE.search(data, max(at, data.rfind(b"obj", at, begin.start())), begin.start()):
             limit = min(limit, _MAX_PICTURE)
@@ -60,11 +61,46 @@ def open_pdf(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
         yield unpacking.keep(_inflate(packed, start, last, limit))
 
 
-def _decode_ascii85(packed: bytes) -> bytes:
-    try:
-        return base64.a85decode(packed.strip().removeprefix(b"<~").removesuffix(b"~>"))
-    except ValueError:
-        return packed
+_Decoder = tuple[Callable[[bytes], bytes], int, Callable[[bytes], bytes]]
+"""Gives the digits alone of written octets; how many digits make a group; and decodes groups."""
+
+
+def _find_decoder(data: Octets, start: int, end: int) -> _Decoder | None:
+    """Return how a stream is decoded whose dictionary ends in a span; None if it is binary."""
+    if _ASCII85.search(data, start, end):
+        return _read_ascii85, 5, base64.a85decode
+    if _HEXADECIMAL.search(data, start, end):
+        return lambda written: _NO_DIGIT.sub(b"", written), 2, _decode_hex
+    return None
+
+
+def _read_ascii85(written: bytes) -> bytes:
+    """Return the digits of ASCII85 up to its end, a group of nulls written out."""
+    written = written.translate(None, _BLANKS).removeprefix(b"<~")
+    return written.partition(b"~")[0].replace(b"z", b"!!!!!")
+
+
+def _decode(
+    data: Octets, start: int, end: int, decoder: _Decoder, unpacking: Unpacking
+) -> Iterator[bytes]:
+    """Decode a span window by window, up to where it is broken."""
+    read_digits, size, decode = decoder
+    digits, left = b"", unpacking.octets
+    for written in iter_windows(data, start, end, _WINDOW):
+        unpacking.limits.check()
+        digits += read_digits(written)
+        whole = len(digits) - len(digits) % size
+        try:
+            piece = decode(digits[:whole])
+        except ValueError:
+            return
+        digits = digits[whole:]
+        yield piece[:left]
+        left -= len(piece)
+        if left <= 0:
+            return
+    with suppress(ValueError):
+        yield decode(digits)
 
 
 def _inflate(data: Octets, start: int, end: int, limit: int) -> Iterator[bytes]:

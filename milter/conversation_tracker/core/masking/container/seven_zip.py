@@ -28,6 +28,7 @@ _OPENERS: dict[bytes, decompressing.Opener] = {
 }
 _AES = b"\x06\xf1\x07\x01"
 _MOST_CODERS = 32
+_MOST_FOLDERS = 100_000  # that a header may tell of: more cost more memory than they are worth
 
 
 class _NoneError(ValueError):
@@ -228,7 +229,7 @@ def _read_folders(cursor: _Cursor, streams: _Streams) -> None:
     if cursor.read_octet() != _FOLDER:
         raise _NoneError
     count = cursor.read_count()
-    if cursor.read_octet():  # told elsewhere
+    if count > _MOST_FOLDERS or cursor.read_octet():  # told elsewhere
         raise _NoneError
     streams.folders = [_read_folder(cursor) for _ in range(count)]
     while (kind := cursor.read_octet()) != _END:

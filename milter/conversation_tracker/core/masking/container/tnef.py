@@ -5,6 +5,7 @@ Nothing here raises.
 
 from collections.abc import Iterator
 
+from conversation_tracker.core.base.limits import EVERY
 from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.masking.container.budget import Unpacking
 
@@ -19,7 +20,10 @@ _BEFORE = 8  # octets of sizes before the mark
 def open_tnef(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
     """Yield the attachments in TNEF, and the compressed text of its message."""
     at = _HEAD
+    steps = 0
     while at + _ATTRIBUTE <= len(data):
+        if not (steps := steps + 1) % EVERY:
+            unpacking.limits.check()
         head = data[at : at + _ATTRIBUTE]
         start = at + _ATTRIBUTE
         end = min(start + int.from_bytes(head[5:], "little"), len(data))

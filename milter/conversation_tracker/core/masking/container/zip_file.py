@@ -5,9 +5,11 @@ the directory is broken or missing. Encrypted ones stay closed; names stand in c
 raises.
 """
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from conversation_tracker.core.base.limits import EVERY
 from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.masking.container import decompressing
 from conversation_tracker.core.masking.container.budget import Unpacking
@@ -19,6 +21,8 @@ _LOCAL_SIZE, _ENTRY_SIZE, _END_SIZE = 30, 46, 22
 _TAIL = 65535 + _END_SIZE  # octets in which the end record begins, with a comment behind it
 _ENCRYPTED = 1
 _UNKNOWN = (0, 0xFFFFFFFF)
+# Flags, method, packed size, three sizes of what stands behind, where the member begins.
+_READ_ENTRY = struct.Struct("<8xHH8xI4xHHH8xI").unpack
 _STORED, _DEFLATED, _BZIP2, _LZMA, _ZSTANDARD, _XZ = 0, 8, 12, 14, 93, 95
 _OPENERS: dict[int, decompressing.Opener] = {
     _DEFLATED: decompressing.open_deflate,
@@ -44,7 +48,7 @@ def is_zip(data: Octets) -> bool:
 def open_zip(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
     """Unpack a zip file's members, those that something unknown compressed apart."""
     left = 2 * len(data) + 1024  # members that share their octets are no file's of good faith
-    for member in _iter_members(data):
+    for member in _iter_members(data, unpacking.limits.check):
         if left < 0 or not unpacking.allows_another():
             return
         span = _find_span(data, member)
@@ -83,10 +87,10 @@ def _find_span(data: Octets, member: _Member) -> tuple[int, int]:
     return start, following if following >= 0 else len(data)
 
 
-def _iter_members(data: Octets) -> Iterator[_Member]:
+def _iter_members(data: Octets, check: Callable[[], None]) -> Iterator[_Member]:
     end = _find_end(data)
     found = False
-    for member in _read_directory(data, end) if end is not None else ():
+    for member in _read_directory(data, end, check) if end is not None else ():
         found = True
         yield member
     if not found:
@@ -101,7 +105,7 @@ def _find_end(data: Octets) -> int | None:
     return at
 
 
-def _read_directory(data: Octets, end: int) -> Iterator[_Member]:
+def _read_directory(data: Octets, end: int, check: Callable[[], None]) -> Iterator[_Member]:
     """Yield the directory (section 4.3.12), shifted by what stands before the file."""
     record = data[end : end + _END_SIZE]
     size, offset = (int.from_bytes(record[at : at + 4], "little") for at in (12, 16))
@@ -110,18 +114,19 @@ def _read_directory(data: Octets, end: int) -> Iterator[_Member]:
     if at < 0 or not data.startswith(_ENTRY, at):
         # The directory of a file over 4 GB has one more record between; or it is broken.
         at, shift = data.find(_ENTRY), 0
+    steps = 0
     while at >= 0 and data.startswith(_ENTRY, at):
+        if not (steps := steps + 1) % EVERY:
+            check()
         entry = data[at : at + _ENTRY_SIZE]
         if len(entry) < _ENTRY_SIZE:
             return
-        flags, method = (int.from_bytes(entry[i : i + 2], "little") for i in (8, 10))
-        packed = int.from_bytes(entry[20:24], "little")
-        begin = int.from_bytes(entry[42:46], "little")
+        flags, method, packed, *behind, begin = _READ_ENTRY(entry)
         if data.startswith(_LOCAL, begin + shift):
             begin += shift
         if data.startswith(_LOCAL, begin):
             yield _Member(method, flags, packed, begin)
-        at += _ENTRY_SIZE + sum(int.from_bytes(entry[i : i + 2], "little") for i in (28, 30, 32))
+        at += _ENTRY_SIZE + sum(behind)
 
 
 def _read_local_headers(data: Octets) -> Iterator[_Member]:
