@@ -62,6 +62,11 @@ def test_chains_that_share_their_sectors_are_not_read_for_each() -> None:
     assert sum(map(len, find(data))) < 12 * len(data)
 
 
+def test_references_of_any_length_are_read() -> None:
+    page = b"<p>&#%s;john&#%s64;doe.example" % (b"9" * 5000, b"0" * 5000)
+    assert any(b"john@doe.example" in each for each in find(page))
+
+
 @pytest.mark.parametrize("tail", [b"", b"\0\1\2" * 9, b"\0\xff" * 900], ids=["text", "few", "many"])
 def test_what_a_page_says_is_read_whatever_else_is_on_it(tail: bytes) -> None:
     said = CARRIER.replace("@", " (at) ").encode()

@@ -4,6 +4,7 @@ Written apart from the masking code. Each reading costs time linear in its size.
 raises.
 """
 
+import html
 import quopri
 import re
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ from collections.abc import Iterator
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.scanning import decodings
 from conversation_tracker.core.scanning.parts import is_message
-from conversation_tracker.core.syntax.references import unescape
 
 MOST = 4 * 1024 * 1024
 """Octets of a document that are read as text."""
@@ -20,6 +20,8 @@ _MARK = re.compile(rb"\s*(?:\xef\xbb\xbf)?<[?!a-zA-Z]")
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _TAG = re.compile(rb"<[^<>]*>")
 _BORDER = re.compile(rb"</?(?:\w+:)?(?:p|h|si|row|c|v|is|t[dr]|li|div|br|tab)\b")
+# A number of many digits is too long for Python.
+_ZEROS, _NO_CHARACTER = re.compile(rb"&#0+(?=[0-9])"), re.compile(rb"&#[0-9]{8,}+;?")
 _CODE = re.compile(rb"\\'([0-9a-f]{2})|\\u(\d{1,5}) ?\??|\\[a-z]{1,32}-?\d{0,9} ?|[{}\r\n]", re.I)
 _STRING = re.compile(
     rb"(?<!\\)\(((?>(?:[^()\\]|\\.)*))\)|<([0-9a-fA-F\s]{2,})>|(T[dDm*]\b|ET\b)", re.DOTALL
@@ -53,7 +55,8 @@ def iter_texts(data: Octets) -> Iterator[bytes]:
         yield shown
         if b"&" in text:
             for each in (text, shown):
-                yield unescape(each.decode("utf-8", "replace")).encode("utf-8", "replace")
+                plain = _NO_CHARACTER.sub(b" ", _ZEROS.sub(b"&#", each)).decode("utf-8", "replace")
+                yield html.unescape(plain).encode("utf-8", "replace")
     elif text.startswith(b"{\\rt"):
         yield _CODE.sub(_decode_hex, text)
     else:
