@@ -77,7 +77,7 @@ def test_no_password_is_shown(
 
 
 def test_no_part_of_a_password_written_wrongly_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """libpq takes what stands behind the first `@` for the host, and names it."""
+    """What stands behind the first `@` is the host to libpq, which names it."""
 
     def say(*_command: object, **_more: object) -> "subprocess.CompletedProcess[str]":
         said = "cannot be reached: no such host: secret@db.example\n"

@@ -14,6 +14,7 @@ from .answering import answering
 DOMAIN = "ct.example.com"
 LISTENER = "127.0.0.1:10027"
 OURS = "unix:conversation-tracker/milter.sock"
+ROOTED = "unix:/conversation-tracker/milter.sock"  # as a chrooted smtpd may have it
 DKIM = "unix:d/s"
 HARD = "ff2e6348a53a4d449af92be2a1011328@ct.example.com"
 SOFT = "johndoe@vtex.com.br-207700027841b.ct.example.com"
@@ -115,6 +116,8 @@ def test_dry_run_shows_every_change_and_makes_none(debian: Any) -> None:
         ),
         (f"{DKIM}, {OURS}", DKIM, f"{OURS}, {DKIM}"),
         (f"unix:/QUEUE/conversation-tracker/milter.sock, {DKIM}", DKIM, f"{OURS}, {DKIM}"),
+        (f"{ROOTED}, inet:v:1", "", f"{OURS}, inet:v:1"),
+        (f"inet:v:1, {ROOTED}, {DKIM}", DKIM, f"inet:v:1, {OURS}, {DKIM}"),
         (f"{{{OURS}, default_action=accept}}, inet:w:2", "", f"{OURS}, inet:w:2"),
         (f"{OURS}, inet:v:1, {OURS}", "", f"{OURS}, inet:v:1"),
         ("$others", "", f"$others, {OURS}"),
@@ -494,6 +497,17 @@ def test_remove_leaves_what_was_there_before(debian: Any) -> None:
     assert debian.postconf("-M") == services
     assert set(debian.files()) == {"main.cf", "master.cf"}
     assert debian.configure("--remove").stdout == "configure: nothing to change\n"
+
+
+def test_remove_finds_the_tracker_by_the_path_inside_the_chroot(debian: Any) -> None:
+    """Where it stayed, all mail would wait for a milter that is gone."""
+    debian.set(f"smtpd_milters={ROOTED}, inet:v:1")
+    debian.postconf("-M", "submission/inet=submission inet n - y - - smtpd")
+    debian.set(f"submission/inet/smtpd_milters={ROOTED}")
+    done = debian.configure("--remove", "--socket", debian.socket)
+    assert done.returncode == 0, done.stderr
+    assert debian.value("smtpd_milters") == "inet:v:1"
+    assert debian.options("submission/inet")["smtpd_milters"] == ""
 
 
 def test_only_addresses_in_alias_domains_go_to_the_splitter(debian: Any) -> None:

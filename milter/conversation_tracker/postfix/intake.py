@@ -12,6 +12,7 @@ from conversation_tracker.postfix.milters import (
     find_ours,
     insert_ours,
     is_chrooted,
+    list_names,
     read_milters,
     read_socket,
     write_address,
@@ -150,7 +151,8 @@ def set_milters(host: Host, changes: Changes) -> None:
 
 def _has_ours(host: Host, listed: list[str]) -> bool:
     addresses = [each.address for each in read_milters(" ".join(listed))]
-    return host.ours in [write_address(each, host.settings) for each in addresses]
+    written = {write_address(each, host.settings) for each in addresses}
+    return not written.isdisjoint(list_names(host.ours))
 
 
 def _insert(host: Host, listed: list[str]) -> list[str]:
@@ -161,7 +163,7 @@ def _insert(host: Host, listed: list[str]) -> list[str]:
 def unset_milters(host: Host, changes: Changes) -> None:
     """Take the tracker out of every list of milters."""
     settings = host.settings
-    gone = {host.ours, host.old_milter}
+    gone = [*list_names(host.ours), *list_names(host.old_milter)]
 
     def others(listed: list[str]) -> list[str]:
         named = zip(listed, read_milters(" ".join(listed)), strict=True)

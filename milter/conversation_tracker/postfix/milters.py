@@ -132,8 +132,18 @@ def read_socket(text: str, settings: Settings) -> Socket | None:
     return Socket("inet", host=host.strip("[]"), port=int(port))
 
 
+def list_names(address: str) -> list[str]:
+    """List the addresses that may mean one milter, given as `write_address` writes it.
+
+    To a chrooted smtpd the queue directory is the root: by hand, many write unix:/PATH from there.
+    """
+    kind, _, path = address.partition(":")
+    inside = kind == "unix" and not path.startswith("/")
+    return [address, *([f"unix:/{path}"] if inside else [])] if address else []
+
+
 def insert_ours(
-    listed: Sequence[str], ours: str, signer: str, old: Sequence[str], settings: Settings
+    listed: Sequence[str], ours: str, signer: str, old: tuple[str, str], settings: Settings
 ) -> list[str]:
     """Put the tracker into a list of milters: after the verifiers and right before the signer.
 
@@ -147,6 +157,8 @@ def insert_ours(
         settings: Postfix's.
     """
     entry, done, found = ours, False, []
+    old_ours, old_signer = old
+    names = [*list_names(ours), *list_names(old_ours)]
     addresses = [_read_address(each, settings) for each in listed]
     for each, address in zip(listed, addresses, strict=True):
         # Settings of its own stay, but not one that lets mail pass, nor a path that a chrooted
@@ -157,11 +169,11 @@ def insert_ours(
         if signer and address == signer:
             found += [each] if done or not entry else [entry, each]
             done = True
-        elif address and address in (ours, *old[:1]):
+        elif address in names:
             if entry and not signer and not done:
                 found.append(entry)
                 done = True
-        elif address and address in old:
+        elif address and address == old_signer:
             continue
         else:
             found.append(each)
