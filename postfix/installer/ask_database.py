@@ -24,7 +24,7 @@ QUESTION = """
 
 
 def judge(row: tuple[object, ...]) -> str:
-    """Say what is wrong, or ""."""
+    """Return what is wrong, or ""."""
     version, encoding, read_only, owner, user, database, may_create, lacking = row
     if isinstance(version, int) and version < OLDEST:
         return f"is PostgreSQL {version // 10000}: the tracker needs {OLDEST // 10000} or later"

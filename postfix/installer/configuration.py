@@ -38,7 +38,7 @@ class Configuration:
 
     @property
     def makes_database(self) -> bool:
-        """Tell whether the database is the one that the installer makes."""
+        """Return whether the database is the one that the installer makes."""
         return self.values.get("database") == OWN_DATABASE
 
 

@@ -28,7 +28,7 @@ class Machine:
         print(f"\n== {text}", flush=True)
 
     def say(self, text: str) -> None:
-        """Say something."""
+        """Print a line at once, before what a command prints."""
         print(text, flush=True)
 
     def run(self, *command: str | Path) -> None:
@@ -73,7 +73,7 @@ class Machine:
         new.replace(path)
 
     def install_packages(self, names: list[str], wanted: list[str]) -> None:
-        """Have these Debian packages, and of those `wanted` what this Debian has."""
+        """Install these Debian packages, and of those `wanted` what this Debian has."""
         missing = [name for name in names if not _is_installed(name)]
         if missing:
             self.run("apt-get", "update")

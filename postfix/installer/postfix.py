@@ -19,7 +19,7 @@ from installer.service import read_listening
 
 
 def list_options(options: Options, configuration: Configuration) -> list[str]:
-    """Give the options of `configure`."""
+    """Return the options of `configure`."""
     found = ["--config-dir", str(options.postfix), "--socket", configuration.socket]
     found += options.passed_on
     authserv_id = options.authserv_id or configuration.values.get("authserv_id", "")
@@ -27,13 +27,13 @@ def list_options(options: Options, configuration: Configuration) -> list[str]:
 
 
 def is_there(options: Options) -> bool:
-    """Tell whether there is a Postfix."""
+    """Return whether there is a Postfix."""
     tool = shutil.which("postconf", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     return tool is not None and (options.postfix / "main.cf").exists()
 
 
 def look_at_postfix(machine: Machine, options: Options, configuration: Configuration) -> bool:
-    """Say now what Postfix would be refused in the end; return whether there is one.
+    """Print now what Postfix would be refused in the end; return whether there is one.
 
     Raises:
         Failed: it cannot be switched over.
@@ -69,7 +69,7 @@ def _look_without_postfix(options: Options, configuration: Configuration) -> Non
 
 
 def switch_postfix(machine: Machine, options: Options, configuration: Configuration) -> None:
-    """Have Postfix use the tracker, or do so no longer; `check` then looks at everything once more.
+    """Set Postfix up to use the tracker, or no longer; `check` then looks at everything again.
 
     Raises:
         Failed: it is left as it was, or something is wrong in spite of all.
@@ -100,7 +100,7 @@ def _reload(machine: Machine, options: Options) -> None:
 
 
 def name_what_is_set(options: Options) -> tuple[list[str], str]:
-    """Give the alias domains, and this mail host's name, as far as they are known."""
+    """Return the alias domains, and this mail host's name, as far as they are known."""
     try:
         found = settings.read_settings({**os.environ, "MAIL_CONFIG": str(options.postfix)})
     except settings.Unreadable:

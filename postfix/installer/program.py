@@ -12,7 +12,7 @@ _SECTIONS = "1578"
 
 
 def make_user(machine: Machine, source: Path) -> None:
-    """Have the user that the program runs as."""
+    """Add the user that the program runs as."""
     machine.step(f"User {USER}")
     users = Path("/etc/passwd").read_text("utf-8", "replace").splitlines()
     if any(line.startswith(f"{USER}:") for line in users):
@@ -54,7 +54,7 @@ def install_program(machine: Machine, options: Options, source: Path) -> None:
 
 
 def link_program(machine: Machine, options: Options) -> None:
-    """Have the command on everybody's path."""
+    """Put the command on everybody's path."""
     machine.step("Command")
     folder = (options.root or Path("/")) / "usr/local/bin"
     link, program = folder / "conversation-tracker", options.prefix / "bin/conversation-tracker"
@@ -66,7 +66,7 @@ def link_program(machine: Machine, options: Options) -> None:
 
 
 def install_manuals(machine: Machine, options: Options, source: Path) -> None:
-    """Have the manual pages where man looks."""
+    """Put the manual pages where man looks."""
     folder = (options.root or Path("/")) / "usr/local/share/man"
     for page in find_manuals(source):
         text = page.read_text("utf-8")

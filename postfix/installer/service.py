@@ -41,7 +41,7 @@ def read_listening(configuration: Configuration) -> Socket:
 
 
 def make_socket_directory(machine: Machine, options: Options, configuration: Configuration) -> None:
-    """Have the directory by whose group Postfix may use the socket, which is 0660."""
+    """Make the directory by whose group Postfix may use the socket, which is 0660."""
     socket = read_listening(configuration)
     if socket.kind != "unix":
         return

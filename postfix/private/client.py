@@ -92,7 +92,7 @@ class Client:
         return self._read(line.decode("utf-8", "surrogateescape"))
 
     def xclient(self, **attributes: str) -> Reply:
-        """Have a private Postfix take us for another client.
+        """Make a private Postfix take us for another client.
 
         `attributes` are those of XCLIENT, such as `addr` and `name`. EHLO is said again after it.
         Returns the reply to XCLIENT.

@@ -36,13 +36,13 @@ def style(stream: TextIO, environ: Mapping[str, str]) -> Style:
 
 
 def written(sender: str, recipients: Sequence[str], text: str) -> list[str]:
-    """Give a message's lines, its envelope first."""
+    """Return a message's lines, its envelope first."""
     envelope = [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{each}>" for each in recipients)]
     return [*envelope, "", *text.splitlines()]
 
 
 def arrived(mail: Mail) -> list[str]:
-    """Give the lines of a message as it left for its recipient, its envelope first."""
+    """Return the lines of a message as it left for its recipient, its envelope first."""
     return written(mail.sender.address, mail.addresses, mail.data.decode("utf-8", "replace"))
 
 

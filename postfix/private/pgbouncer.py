@@ -61,7 +61,7 @@ class PgBouncer(Server):
             self.order("RELOAD")
 
     def order(self, command: str) -> None:
-        """Give a command on its console, such as PAUSE or RESUME."""
+        """Send a command to its console, such as PAUSE or RESUME."""
         with psycopg.connect(self.uri("pgbouncer"), autocommit=True) as console:
             console.pgconn.exec_(command.encode())
 

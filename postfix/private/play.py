@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def say(line: str) -> None:
-    """Tell what is being done."""
+    """Print what is being done."""
     print(f"==> {line}", flush=True)
 
 
@@ -84,13 +84,13 @@ def prepared(postgres: Postgres) -> str:
 
 
 def logs(host: MailHost) -> str:
-    """Give what the servers wrote to their logs."""
+    """Return what the servers wrote to their logs."""
     tracker, postfix = host.tracker.log_text(), host.postfix.log_text()
     return f"--- the tracker's log\n{tracker}--- Postfix's log\n{postfix}"
 
 
 def stay(host: MailHost, postgres: Postgres, display: Display) -> None:
-    """Tell how to go on by hand, and show all mail that leaves, until interrupted."""
+    """Print how to go on by hand, and all mail that leaves, until interrupted."""
     display.title("Your turn: everything goes on running until Ctrl-C")
     for line in advice(host, postgres):
         display.line(line)
@@ -110,7 +110,7 @@ def stay(host: MailHost, postgres: Postgres, display: Display) -> None:
 
 
 def advice(host: MailHost, postgres: Postgres) -> Iterator[str]:
-    """Give the lines that tell how to go on by hand."""
+    """Yield the lines that tell how to go on by hand."""
     alias = mask(postgres.uri("conversation_tracker"), "hardshop", "mine", "me@buyer.example")
     yield "Write to the alias of me@buyer.example in a new order, mine; what leaves is shown here:"
     yield ""
@@ -133,7 +133,7 @@ def advice(host: MailHost, postgres: Postgres) -> Iterator[str]:
 
 
 def command() -> str:
-    """Give the tracker's command as a shell takes it."""
+    """Return the tracker's command as a shell takes it."""
     program = Path(sys.executable).with_name("conversation-tracker")
     if program.exists():
         return shlex.quote(str(program))

@@ -80,7 +80,7 @@ class Postfix(Server):
         )
 
     def reload(self) -> None:
-        """Have the instance read its configuration again; busy processes keep the old one."""
+        """Make the instance read its configuration again; busy processes keep the old one."""
         before = self.log_text().count("reload -- version")
         self._settle()
         if self._process is not None:
@@ -131,7 +131,7 @@ class Postfix(Server):
         return f"127.0.0.1:{self.submission_port}/inet"
 
     def flush(self) -> None:
-        """Have the queue manager try all deferred mail now."""
+        """Make the queue manager try all deferred mail now."""
         self._run("postqueue", "-f")
 
     def queue(self) -> list[dict[str, Any]]:
@@ -173,7 +173,7 @@ class Postfix(Server):
         self._settle()
 
     def _settle(self) -> None:
-        """Give the configuration a time in the past: Postfix waits seconds while it is warm."""
+        """Date the configuration back: Postfix waits seconds before it reads a new one."""
         past = time.time() - 60
         for path in self.config.iterdir():
             os.utime(path, (past, past))

@@ -107,7 +107,7 @@ class Postgres(Server):
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Let no process of the server run while the block does; its sockets stay open."""
+        """Stop all processes of the server while the block runs; its sockets stay open."""
         stopped = processes.family(self.pid)
         # The first one first: it would start others.
         for process in sorted(stopped, key=lambda each: each != self.pid):

@@ -148,17 +148,17 @@ They give this alias to carrier and payment system, instead of the address.""")
 
 
 def _lines(mail: Mail, sent: list[str]) -> list[str]:
-    """Give a copy's lines, or what was sent where it was not passed on."""
+    """Return a copy's lines, or what was sent where it was not passed on."""
     return arrived(mail) if mail.sender.address else sent
 
 
 def _author(mail: Mail) -> str:
-    """Give the address that an answer to a mail goes to."""
+    """Return the address that an answer to a mail goes to."""
     return mail.header("From")[0].decode().rpartition("<")[2].rstrip(">")
 
 
 def _quoted(mail: Mail) -> str:
-    """Give an answer's text as a mail program writes it: with what it answers below."""
+    """Return an answer's text as a mail program writes it: with what it answers below."""
     name = mail.header("From")[0].decode()
     lines = [f"> {line}".rstrip() for line in mail.body.decode().splitlines()]
     return "\n".join(["Thank you!", "", f"{name} wrote:", *lines, ""])

@@ -59,11 +59,11 @@ class Tracker(Server):
             self._process = self._spawn()
 
     def stop(self, timeout: float = 30.0) -> int | None:
-        """Tell it to finish, and return its exit code."""
+        """Stop it in order, and return its exit code."""
         return self._end(signal.SIGTERM, timeout)
 
     def reload(self) -> None:
-        """Have it read its configuration again."""
+        """Make it read its configuration again."""
         if self._process is not None:
             os.kill(self._process.pid, signal.SIGHUP)
 

@@ -49,7 +49,7 @@ def rate(
 
 
 def resident(parent: int) -> list[float]:
-    """Give the resident memory of each child of a process, in megabytes."""
+    """Return the resident memory of each child of a process, in megabytes."""
     children = [pid for pid in processes.family(parent) if pid != parent]
     return [_field(pid, "VmRSS") / 1024 for pid in children]
 

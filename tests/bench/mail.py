@@ -31,7 +31,7 @@ _SIGNATURE = "\n--\nParcel service, {sender}, telephone +49 30 5550100\n"
 
 
 def letters() -> dict[str, bytes]:
-    """Give the messages by kind, with CRLF: text, html, files, and foreign (none of ours)."""
+    """Return the messages by kind, with CRLF: text, html, files, and foreign (none of ours)."""
     return {
         "text": _message(SENDER, _text(4096, SENDER)),
         "html": _message(SENDER, _html(40 * 1024)),
@@ -53,7 +53,7 @@ def _text(size: int, sender: str) -> str:
 
 
 def _html(size: int) -> str:
-    """Give an answer in plain text and html, which quotes what it answers."""
+    """Return an answer in plain text and html, which quotes what it answers."""
     quoted = f"Sie schrieben ({MAILBOX}@ct.example.com), we wrote ({SENDER}):"
     row = '<tr><td class=3D"cell">Thing</td><td>f=C3=BCr 10,00 =E2=82=AC</td></tr>=\n\n'
     plain = f"{quoted}\n> Where is my parcel?\n" + _SIGNATURE.format(sender=SENDER)
@@ -70,7 +70,7 @@ def _html(size: int) -> str:
 
 
 def _files(size: int) -> str:
-    """Give a text with two files that nothing can be seen in."""
+    """Return a text with two files that nothing can be seen in."""
     noise = random.Random(5)
     file = base64.encodebytes(noise.randbytes(size * 3 // 8)).decode()
     parts = "".join(

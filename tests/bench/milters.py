@@ -68,7 +68,7 @@ class Milter:
 
 
 def found(name: str) -> str | None:
-    """Give the path of a program, if there is one."""
+    """Return the path of a program, if there is one."""
     return shutil.which(name, path=_PATH)
 
 

@@ -8,7 +8,7 @@ Results = dict[str, dict[str, list[float]]]
 
 
 def summary(through: Results, direct: Results) -> dict[str, Any]:
-    """Give medians, and each as a share of the first one of its group.
+    """Return medians, and each as a share of the first one of its group.
 
     Args:
         through: messages a second through Postfix in each round, by kind of mail and variant.
@@ -38,7 +38,7 @@ def _share(rates: Sequence[float], first: Sequence[float]) -> float:
 
 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:
-    """Give the table's lines."""
+    """Yield the table's lines."""
     for title, key in (("Through Postfix", "through"), ("By the milter protocol", "direct")):
         if told[key]:
             yield f"{title:44}{'per second':>12}{'ratio':>8}"

@@ -67,7 +67,7 @@ class Through:
 
     @property
     def tracker(self) -> int:
-        """Give the tracker's process id."""
+        """Return the tracker's process id."""
         return self._host.tracker.pid
 
     def rate(self, milter: str, load: Load) -> float:

@@ -38,7 +38,7 @@ class Program:
 
     @classmethod
     def found(cls) -> bool:
-        """Tell whether it is installed here."""
+        """Return whether it is installed here."""
         return shutil.which(cls.name, path=_PATH) is not None
 
     def command(self) -> list[str | Path]:

@@ -91,11 +91,11 @@ class Site:
         return [line for line in out.getvalue().splitlines() if line.startswith("WRONG")]
 
     def complains(self, words: str) -> bool:
-        """Tell whether `check` finds something wrong, in these words."""
+        """Return whether `check` finds something wrong, in these words."""
         return any(words in line for line in self.check())
 
     def refuses(self, words: str) -> bool:
-        """Tell whether `configure` refuses to set up Postfix as it is now, in these words."""
+        """Return whether `configure` refuses to set up Postfix as it is now, in these words."""
         try:
             self.host.configure()
         except RuntimeError as error:

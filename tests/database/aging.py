@@ -21,7 +21,7 @@ INSERT INTO tracker.deliveries SELECT * FROM d
 
 
 def move(uri: str, at: str, where: str = "true", values: Mapping[str, object] | None = None) -> int:
-    """Give messages another time.
+    """Set the time of messages anew.
 
     Args:
         uri: the database.

@@ -112,11 +112,11 @@ class Tracker:
         self.use(make_conninfo(self.database, user=role))
 
     def command(self, *arguments: str | bytes | Path) -> list[str | bytes | Path]:
-        """Give the whole command line."""
+        """Return the whole command line."""
         return [sys.executable, "-m", "conversation_tracker", "-c", self.config, *arguments]
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Give an environment in which nothing of ours is set."""
+        """Return an environment in which nothing of ours is set."""
         here = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
         return here | {"TZ": "Europe/Berlin"} | more
 
@@ -573,7 +573,7 @@ def test_a_closed_stream_is_no_traceback(tracker: Tracker, command: str, code: i
 
 
 def counted(tracker: Tracker) -> list[tuple[object, ...]]:
-    """Give all rows that a message could leave or change."""
+    """Return all rows that a message could leave or change."""
     return tracker.sql(
         "SELECT (SELECT count(*) FROM tracker.messages),"
         " (SELECT array_agg(d::text ORDER BY d.bounce) FROM tracker.deliveries AS d),"

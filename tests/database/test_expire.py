@@ -318,7 +318,7 @@ def test_a_run_that_is_killed_leaves_nothing_half_done_and_the_next_goes_on(
 
 
 def waiting(tracker: Tracker, name: str) -> bool:
-    """Tell whether a statement on a table waits for somebody's lock."""
+    """Return whether a statement on a table waits for somebody's lock."""
     return bool(
         tracker.one(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"

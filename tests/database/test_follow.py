@@ -176,7 +176,7 @@ def follower(mail: Mail, tmp_path: Path) -> Iterator[Follower]:
 
 
 def marked(mail: Mail, queue_ids: Sequence[str], state: str = "sent") -> bool:
-    """Tell whether all of these deliveries are in one state."""
+    """Return whether all of these deliveries are in one state."""
     return all(mail.known(queue_id)[0] == state for queue_id in queue_ids)
 
 

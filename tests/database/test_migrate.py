@@ -81,7 +81,7 @@ def schema(uri: str) -> list[tuple[object, ...]]:
 
 
 def works(uri: str) -> bool:
-    """Tell whether an alias can be made and unmade, and `verify` is content."""
+    """Return whether an alias can be made and unmade, and `verify` is content."""
     with psycopg.connect(uri) as connection:
         verify(connection)
         connection.execute(

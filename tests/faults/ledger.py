@@ -167,7 +167,7 @@ def _name(mail: Mail) -> str:
 
 
 def _shows(mail: Mail, letter: Letter, reader: str) -> bool:
-    """Tell whether a copy shows anybody's address but the reader's."""
+    """Return whether a copy shows anybody's address but the reader's."""
     plain = re.sub(rb"\r\n[ \t]", b"", mail.data)
     texts = (mail.data, plain, quopri.decodestring(mail.data), mail.sender.address.encode())
     hidden = [each.encode() for each in letter.secrets - {reader}]

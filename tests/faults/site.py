@@ -158,7 +158,7 @@ class Site:
         return faults + [f"a worker ended with status {status}" for status in self.crashes()]
 
     def crashes(self) -> list[int]:
-        """Give the status of each worker that ended otherwise than by being killed or told to."""
+        """Return the status of each worker that ended otherwise than by being killed or told to."""
         died = self.host.tracker.events("worker-died")[self._died :]
         return [line["status"] for line in died if line["status"] not in (0, -signal.SIGKILL)]
 
@@ -184,7 +184,7 @@ class Site:
     # What hurts
 
     def workers(self) -> list[int]:
-        """Give the tracker's worker processes; none while it does not run."""
+        """Return the tracker's worker processes; none while it does not run."""
         process = self.host.tracker.process
         if process is None:
             return []

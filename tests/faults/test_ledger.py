@@ -11,7 +11,7 @@ KEY = ("one", READER)
 
 
 def letter(*tried: Outcome, foreign: bool = False, first: float = 100.0) -> Ledger:
-    """Give books with one letter, and what became of its attempts."""
+    """Return books with one letter, and what became of its attempts."""
     secrets = frozenset({SENDER, READER})
     sent = Letter("one", SENDER, {ALIAS: READER}, b"", False, secrets, foreign, first=first)
     books = Ledger()
@@ -27,7 +27,7 @@ def copy(text: str = "", to: str = READER, at: float = 100.0, subject: str = "on
 
 
 def wrong(books: Ledger, copies: int, messages: int, deliveries: int) -> bool:
-    """Tell whether the books find fault with so many copies and records."""
+    """Return whether the books find fault with so many copies and records."""
     told = Timeline({"one": messages} if messages else {}, {KEY: deliveries} if deliveries else {})
     return books.faults([copy()] * copies, told) != []
 

@@ -30,7 +30,7 @@ class Choices:
 
     @property
     def over(self) -> bool:
-        """Tell whether the bytes have run out."""
+        """Return whether the bytes have run out."""
         return self._at >= len(self._data)
 
     def number(self, most: int) -> int:

@@ -84,7 +84,7 @@ def _folded(choices: Choices, line: str) -> str:
 
 
 def _shows_another(choices: Choices, before: str, behind: str) -> bool:
-    """Tell whether a fold makes somebody's address a piece of what is none, to who sees folds."""
+    """Return whether a fold makes somebody's address a piece of what is none, to who sees folds."""
     goes_on = _JOINED.search(before[-1:] + "x" + behind[:1]) is not None
     for key in choices.people:
         local, _, domain = key.rpartition("@")

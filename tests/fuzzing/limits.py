@@ -67,5 +67,5 @@ def _stop(_number: int, frame: FrameType | None) -> None:
 
 
 def _peak() -> int:
-    """Give the most memory that this process ever had, in octets."""
+    """Return the most memory that this process ever had, in octets."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

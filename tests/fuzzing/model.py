@@ -62,11 +62,11 @@ class Model:
     apart: set[str] = field(default_factory=set)
 
     def own(self, sent: Sent) -> bool:
-        """Tell whether a message is the store's own mail."""
+        """Return whether a message is the store's own mail."""
         return sent.trusted and _domain(sent.authors[0]) in self.sender_domains
 
     def resolves(self, key: str) -> bool:
-        """Tell whether the soft alias that carries this address stands for anybody."""
+        """Return whether the soft alias that carries this address stands for anybody."""
         return key in self.people and self.people[key].handed_out
 
     def whose(self, key: str) -> Person | None:
@@ -78,24 +78,24 @@ class Model:
         return found[0] if len(found) == 1 else None
 
     def false_claims(self, sent: Sent) -> list[str]:
-        """Give the authors that a message only claims, of the store's own addresses."""
+        """Return the authors that a message only claims, of the store's own addresses."""
         believed = sent.verdict in ("trusted", "verified")
         return [a for a in sent.authors if not believed and _domain(a) in self.sender_domains]
 
     def flagged(self, sent: Sent) -> bool:
-        """Tell whether a message claims to be from somebody, and is not."""
+        """Return whether a message claims to be from somebody, and is not."""
         claims = any(self.whose(each) is not None for each in sent.authors)
         return bool(self.false_claims(sent)) or (claims and sent.verdict == "failed")
 
     def stranger(self, sent: Sent) -> bool:
-        """Tell whether a message counts for the strangers' share of the hour."""
+        """Return whether a message counts for the strangers' share of the hour."""
         author = self.whose(sent.authors[0])
         return not self.own(sent) and (
             self.flagged(sent) or author is None or not author.introduced
         )
 
     def refuses(self, sent: Sent) -> bool:
-        """Tell whether the store takes no message from these authors."""
+        """Return whether the store takes no message from these authors."""
         if self.reject_spoofed and self.flagged(sent):
             return True
         return self.reject_unknown and not all(self._known(sent, each) for each in sent.authors)
@@ -107,7 +107,7 @@ class Model:
         return found is not None and found.introduced
 
     def introduces(self, sent: Sent) -> bool:
-        """Tell whether whom a message names is introduced."""
+        """Return whether whom a message names is introduced."""
         author = self.whose(sent.authors[0])
         by_name = author is not None and author.introduced
         return self.own(sent) or (by_name and sent.verdict in ("trusted", "verified"))

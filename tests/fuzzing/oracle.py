@@ -132,7 +132,7 @@ def sent(
 
 
 def _unreadable(data: bytes) -> bool:
-    """Tell whether the library fails over a message: it takes a charset after RFC 2231 for none."""
+    """Return whether the library fails over a message: it takes a charset of RFC 2231 for none."""
     message = email.message_from_bytes(data, policy=email.policy.compat32)
     return any(isinstance(part.get_param("charset"), tuple) for part in message.walk())
 
@@ -194,7 +194,7 @@ def planned(message: Message, conversation: Conversation, own: Store | None) -> 
 
 
 def _leaks(data: bytes, keys: Iterable[str]) -> list[str]:
-    """Tell where a message shows one of the addresses."""
+    """Return where a message shows one of the addresses."""
     patterns = [(key, _pattern(key)) for key in keys]
     long = [(key, each) for key, each in patterns if len(key) >= SHORT]
     short = [(key, each) for key, each in patterns if len(key) < SHORT]
@@ -214,7 +214,7 @@ def _blocks(data: bytes) -> Iterator[str]:
 
 
 def _cut(text: str, key: str, blocks: Iterable[str]) -> bool:
-    """Tell whether a text is a piece of longer ones in which an address does not stand whole."""
+    """Return whether a text is a piece of longer ones in which an address does not stand whole."""
     around = [each for each in blocks if text in each]
     return bool(around) and not any(_pattern(key).search(each) for each in around)
 
@@ -222,7 +222,7 @@ def _cut(text: str, key: str, blocks: Iterable[str]) -> bool:
 def _seen(
     texts: Iterable[tuple[str, str]], patterns: Sequence[tuple[str, re.Pattern[str]]]
 ) -> Iterator[tuple[str, str, str]]:
-    """Give where addresses stand, in which text, and whose."""
+    """Yield where addresses stand, in which text, and whose."""
     for where, text in texts if patterns else ():
         low = text.lower()
         for key, pattern in patterns:

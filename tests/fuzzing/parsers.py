@@ -167,7 +167,7 @@ def _scanned(type_: bytes, encoding: bytes = b"") -> Parser:
 
 def _readings(text: str) -> None:
     for each in decodings.iter_readings(text, markup=True):
-        list(_SCANNER.watch.find(each))
+        list(_SCANNER.matcher.find(each))
     list(decodings.iter_header_readings(text))
     decodings.decode_encoded_words(text)
     decodings.unflow(content_lines.unfold(text))
@@ -175,12 +175,12 @@ def _readings(text: str) -> None:
 
 
 def _look_deeper(text: str) -> None:
-    list(deep_scan.find_owners(text, text, text, _SCANNER.watch, no_limit))
+    list(deep_scan.find_owners(text, text, text, _SCANNER.matcher, no_limit))
 
 
 def _read_octets(data: bytes) -> None:
     list(decodings.decode_blocks(data))
-    list(_SCANNER.watch.find_in_bytes(data))
+    list(_SCANNER.matcher.find_in_bytes(data))
     list(_SCANNER.tokens.decode_in_bytes(data))
     parts.is_message(data)
     parts.Declared.of(data, "text/plain")
@@ -446,7 +446,7 @@ PARSERS: dict[str, Parser] = {
 def measured(
     work: Callable[[Any], object], shape: Shape, size: int, *, octets: bool = False
 ) -> str:
-    """Tell what takes longer than its input allows; "" where nothing does.
+    """Return what takes longer than its input allows; "" where nothing does.
 
     Args:
         work: takes a text, or octets.

@@ -80,7 +80,7 @@ def _others(choices: Choices, number: int) -> list[Participant]:
 
 
 def _crowd(choices: Choices) -> list[Participant]:
-    """Give very many at once, of one pattern."""
+    """Return very many at once, of one pattern."""
     pattern = choices.of(("p{}@crowd.example", "p@{}.example", "p{}@d{}.example", "{}@b"))
     role = choices.of(("partner", "return"))
     return [

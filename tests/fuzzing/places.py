@@ -249,7 +249,7 @@ def check(placed: list[Placed], sent: bytes) -> None:
 
 
 def _texts(message: "email.message.Message[str, str]") -> Iterator[tuple[str, str]]:
-    """Give what the headers and the parts of each type say, decoded."""
+    """Yield what the headers and the parts of each type say, decoded."""
     found: dict[str, str] = {}
     for name, value in _headers(message):
         text = _words(value).replace("\r\n", "").replace("\n", "")
@@ -305,7 +305,7 @@ def _unseen(message: "email.message.Message[str, str]") -> Iterator[tuple[str, s
 
 
 def _headers(message: "email.message.Message[str, str]") -> Iterator[tuple[str, str]]:
-    """Give the header fields, with what is UTF-8 in them as such."""
+    """Yield the header fields, with what is UTF-8 in them as such."""
     for name, value in message.raw_items():
         yield name, str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 

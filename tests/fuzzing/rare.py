@@ -19,7 +19,7 @@ _QUOTE = ("> ", ">> ", "> > > ", "| ", "JD> ", "")
 
 
 def is_simple(address: str) -> bool:
-    """Tell whether an address is one of letters, digits and dots, as people spell out."""
+    """Return whether an address is one of letters, digits and dots, as people spell out."""
     return _SIMPLE.fullmatch(address) is not None
 
 
@@ -177,7 +177,7 @@ def write_message(choices: Choices, people: Sequence[str]) -> tuple[bytes, list[
 
 
 def read_message(raw: bytes) -> str:
-    """Give what a message says to a reader who undoes its transfer encodings and encoded words."""
+    """Return what a message says once its transfer encodings and encoded words are undone."""
     read = email.message_from_bytes(raw, policy=email.policy.compat32)
     words = email.header.decode_header(str(read["Subject"] or ""))
     texts = [

@@ -24,7 +24,7 @@ _PLACES = 400
 
 
 def available() -> bool:
-    """Tell whether there are any."""
+    """Return whether there are any."""
     return bool(_files())
 
 
@@ -44,7 +44,7 @@ def message(choices: Choices, author: str) -> bytes:
 
 
 def _renamed(choices: Choices, raw: bytes) -> bytes:
-    """Give some of the addresses in a message to others, each to the same one everywhere."""
+    """Replace some of the addresses in a message, each by the same one everywhere."""
     known: dict[bytes, bytes] = {}
 
     def named(match: re.Match[bytes]) -> bytes:

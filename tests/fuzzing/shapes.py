@@ -122,7 +122,7 @@ def _nested(opens: str, closes: str) -> Callable[[int], str]:
 
 
 def samples(pattern: str, flags: int = 0, most: int = 9) -> list[str]:
-    """Give what a regular expression is made of: what it matches, its words, and its signs.
+    """Return what a regular expression is made of: what it matches, its words, and its signs.
 
     Args:
         pattern: the expression, as text.
@@ -179,7 +179,7 @@ _KINDS = {
 
 
 def _example(tree: Any) -> str:
-    """Give a text that a part of an expression matches, more or less."""
+    """Return a text that a part of an expression matches, more or less."""
     pieces = []
     for kind, value in tree:
         name = str(kind)

@@ -79,7 +79,7 @@ def address(choices: Choices) -> str:
 
 
 def _lookalikes(people: Sequence[str]) -> list[str]:
-    """Give others than these; cut anywhere, some of them would be one of these."""
+    """Return others than these; cut anywhere, some of them would be one of these."""
     known = {variant for each in people for variant in (each, _TAG.sub("", each))}
     near = [*STRANGERS, "john@shop.example"]
     for each in filter(_PLAIN.fullmatch, people[:8]):

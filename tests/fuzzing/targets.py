@@ -285,7 +285,7 @@ def _store(choices: Choices) -> Store:
 
 
 def _aliases(participant: Participant) -> tuple[str, ...]:
-    """Give a participant's alias in each form and case."""
+    """Return a participant's alias in each form and case."""
     forms = [f"{participant.token}@{_DOMAIN}"]
     carried = encode_soft(participant.address, _REF, _DOMAIN) if participant.address else None
     if carried is not None:

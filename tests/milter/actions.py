@@ -35,7 +35,7 @@ class InsertHeader:
 
 @dataclass(frozen=True, slots=True)
 class ChangeHeader:
-    """Give the `index`-th header of this name, from 1, another value; delete it with b""."""
+    """Replace the value of the `index`-th header of this name, from 1; b"" deletes it."""
 
     index: int
     name: bytes
@@ -169,7 +169,7 @@ def parted(field: bytes) -> tuple[bytes, bytes]:
 
 
 def same(name: bytes, other: bytes) -> bool:
-    """Tell whether two header names are the same."""
+    """Return whether two header names are the same."""
     return name.lower() == other.lower()
 
 

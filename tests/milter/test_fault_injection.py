@@ -166,6 +166,6 @@ def test_workers_stay_small_at_fifty_connections(uri: str, size: int, each_sends
 
 
 def resident(pid: int) -> float:
-    """Give what a process held of memory at most, in megabytes."""
+    """Return what a process held of memory at most, in megabytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024

@@ -79,14 +79,14 @@ def hook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def uri(postgres: Postgres, migrated: str) -> Iterator[str]:
-    """Give a database of one's own, with stores in it."""
+    """Return a database of one's own, with stores in it."""
     yield seeded(postgres, migrated, "walls")
     postgres.drop_database("walls")
 
 
 @contextmanager
 def served(uri: str, count: int = 2) -> Iterator[World]:
-    """Give a tracker of one's own."""
+    """Return a tracker of one's own."""
     with Tracker(uri, options={"workers": str(count)}) as tracker:
         world = World(tracker, uri)
         world.sql("UPDATE tracker.stores SET hourly_limit = 100000 WHERE name = 'shop'")

@@ -28,7 +28,7 @@ def world(postgres: Postgres, migrated: str) -> Iterator[World]:
 
 
 def resident(world: World) -> float:
-    """Give the memory that the parent and all workers hold now, in megabytes."""
+    """Return the memory that the parent and all workers hold now, in megabytes."""
     pids = [world.tracker.pid, *workers(world.tracker)]
     statuses = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
     return sum(int(status.partition("VmRSS:")[2].split()[0]) for status in statuses) / 1024

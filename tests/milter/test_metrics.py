@@ -21,7 +21,7 @@ NAME = "conversation_tracker_"
 
 @pytest.fixture
 def uri(postgres: Postgres, migrated: str) -> Iterator[str]:
-    """Give a database of one's own, with stores in it."""
+    """Return a database of one's own, with stores in it."""
     yield seeded(postgres, migrated, "metrics")
     postgres.drop_database("metrics")
 

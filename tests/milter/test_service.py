@@ -28,14 +28,14 @@ PATIENCE = 20.0
 
 @pytest.fixture
 def uri(postgres: Postgres, migrated: str) -> Iterator[str]:
-    """Give a database of one's own, with stores in it."""
+    """Return a database of one's own, with stores in it."""
     yield seeded(postgres, migrated, "service")
     postgres.drop_database("service")
 
 
 @pytest.fixture
 def world(uri: str) -> Iterator[World]:
-    """Give a tracker of one's own, with one worker."""
+    """Return a tracker of one's own, with one worker."""
     with Tracker(uri, options={"workers": "1"}) as tracker:
         world = World(tracker, uri)
         yield world
@@ -45,7 +45,7 @@ def world(uri: str) -> Iterator[World]:
 
 
 def works(world: World) -> bool:
-    """Tell whether a message gets through."""
+    """Return whether a message gets through."""
     try:
         alias = world.alias(BUYER, world.order(), "buyer")
         return world.send(CARRIER, alias, mail()).reply.kind == "continue"
@@ -61,7 +61,7 @@ def waits(condition: Callable[[], object], seconds: float = PATIENCE) -> float:
 
 
 def path(tracker: Tracker) -> Path:
-    """Give the socket's path."""
+    """Return the socket's path."""
     return Path(tracker.socket.removeprefix("unix:"))
 
 

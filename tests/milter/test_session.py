@@ -53,7 +53,7 @@ def world(running: World) -> World:
 
 
 def bounce_of(result: Result) -> ChangeFrom:
-    """Give the envelope sender that was set."""
+    """Return the envelope sender that was set."""
     [change] = [each for each in result.actions if isinstance(each, ChangeFrom)]
     return change
 
@@ -104,7 +104,7 @@ def test_mail_that_a_reader_sends_on_to_the_store_itself_is_masked(world: World)
 
 @pytest.fixture(scope="module")
 def cases(running: World) -> dict[str, str]:
-    """Give an alias of each kind by what it is."""
+    """Return an alias of each kind by what it is."""
     expired, order = running.order(), running.order()
     found = {
         "live": running.alias(BUYER, order, "buyer"),
@@ -484,7 +484,7 @@ def test_300_characters_of_address_in_headers_pass(world: World) -> None:
 
 
 def memory(pid: int) -> int:
-    """Give the most memory that a process ever had, in MB."""
+    """Return the most memory that a process ever had, in MB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024  # type: ignore[index]
 
@@ -608,7 +608,7 @@ def test_a_change_to_a_store_works_within_a_second(world: World) -> None:
 
 
 def lines_of(world: World, queue_id: str) -> list[dict[str, Any]]:
-    """Give the log lines that name a queue id."""
+    """Return the log lines that name a queue id."""
     lines = [line for line in world.tracker.log_text().splitlines() if queue_id in line]
     return [json.loads(line) for line in lines]
 

@@ -15,7 +15,7 @@ LATE = "latecomer@late.example"
 
 @pytest.fixture
 def uri(postgres: Postgres, migrated: str) -> Iterator[str]:
-    """Give a database of one's own, as `migrate` leaves one where it may do everything."""
+    """Return a database of one's own, as `migrate` leaves one where it may do everything."""
     uri = seeded(postgres, migrated, "silence")
     migrate(uri)
     yield uri

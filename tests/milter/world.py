@@ -34,7 +34,7 @@ class World:
             return row[0] if row else None
 
     def order(self) -> str:
-        """Give the number of an order that nobody has used."""
+        """Return the number of an order that nobody has used."""
         return f"order-{next(self._numbers)}"
 
     def alias(self, address: str, order: str, role: str = "partner", store: str = "shop") -> str:
@@ -90,13 +90,13 @@ def mail(author: str = CARRIER, *fields: str, body: str = "Hello\r\n") -> bytes:
 
 
 def workers(tracker: Tracker) -> list[int]:
-    """Give the ids of the worker processes; the parent has others for a moment."""
+    """Return the ids of the worker processes; the parent has others for a moment."""
     started = {line["pid"] for line in tracker.events("worker-started")}
     return [pid for pid in processes.family(tracker.pid) if pid in started]
 
 
 def helpers(tracker: Tracker) -> list[int]:
-    """Give the ids of the parent's other processes."""
+    """Return the ids of the parent's other processes."""
     return [
         pid
         for pid in processes.family(tracker.pid)

@@ -66,7 +66,7 @@ class JournalFile:
         self._write()
 
     def _value(self, value: bytes) -> int:
-        """Give the place of a field's value, which stands in the file once."""
+        """Return the place of a field's value, which stands in the file once."""
         if value in self._data:
             return self._data[value]
         name = value.partition(b"=")[0]

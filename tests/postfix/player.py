@@ -142,7 +142,7 @@ class Player:
         )
 
     def _wrong(self, step: Arrives, mail: Mail) -> list[str]:
-        """Give everything that is wrong with a copy."""
+        """Return everything that is wrong with a copy."""
         wrong = []
         if not self._fits(step.sender, mail.sender.address):
             wrong.append(f"sender <{mail.sender.address}>, not <{self.resolved(step.sender)}>")

@@ -48,7 +48,7 @@ def properties(unit: str) -> dict[str, str]:
 
 
 def confined(unit: str, journal: Journal, home: Path, command: Sequence[str]) -> list[str]:
-    """Give the command that runs another as this unit would, with this journal.
+    """Return the command that runs another as this unit would, with this journal.
 
     Args:
         unit: the unit's text.

@@ -62,7 +62,7 @@ class Signer(Server):
         return f"v=DKIM1; k=rsa; p={base64.b64encode(public).decode()}"
 
     def verifies(self, data: bytes) -> bool:
-        """Tell whether a message's signature holds, asking nobody's name server."""
+        """Return whether a message's signature holds, asking nobody's name server."""
         record = self.record.encode()
         asked = f"{SELECTOR}._domainkey.{self.domain}.".encode()
         return bool(dkim.verify(data, dnsfunc=lambda name, **_: record if name == asked else b""))

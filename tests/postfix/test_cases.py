@@ -20,7 +20,7 @@ Options = tuple[tuple[str, str], ...]
 
 @pytest.fixture(scope="module")
 def stages(postgres: "Postgres", migrated: str) -> Iterator[Callable[[Options], Stage]]:
-    """Give a mail host by its tracker's configuration; each is started once."""
+    """Return a mail host by its tracker's configuration; each is started once."""
     started: dict[Options, Stage] = {}
     with ExitStack() as stack:
 

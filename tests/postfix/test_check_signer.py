@@ -19,7 +19,7 @@ HARD, SOFT = signer._list_authors(DOMAIN)
 
 
 def judge(*found: dict[str, str]) -> list[tuple[str, str]]:
-    """Give verdict and text of what is added to mail of a hard alias and of a soft one."""
+    """Return verdict and text of what is added to mail of a hard alias and of a soft one."""
     return [(line.verdict, line.text) for line in signer._judge("unix:signer", *found)]
 
 

@@ -37,7 +37,7 @@ def posted(stage: Stage, letter: Letter, *, trusted: bool = False) -> dict[str, 
 
 
 def told(mail: Mail, order: Order) -> list[str]:
-    """Give the addresses of others that a copy tells, soft aliases apart."""
+    """Return the addresses of others that a copy tells, soft aliases apart."""
     people = order.people()
     others = [p.address for p in people if p.address.lower() != mail.addresses[0].lower()]
     return found_in(mail.data, others, [p.soft for p in people if p.soft])

@@ -72,7 +72,7 @@ def counted(uri: str) -> list[int]:
 
 
 def believed(found: MailHost, helo: str) -> bool:
-    """Tell whether forged results of a client that calls itself so are believed."""
+    """Return whether forged results of a client that calls itself so are believed."""
     key = read_state(load(found.tracker.config, {}).database).secret
     to = probe.make_address("ct.example.com", time.time(), key)
     with Client(found.postfix.port) as client:

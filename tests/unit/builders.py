@@ -55,7 +55,7 @@ def soft(address: str, ref: str = REF, domain: str = DOMAIN) -> str:
 
 
 def fresh(number: int) -> str:
-    """Give the token that `counter` mints as this one, from 1."""
+    """Return the token that `counter` mints as this one, from 1."""
     return f"{number:032x}"
 
 
@@ -122,7 +122,7 @@ class Mail:
         return plan(self.message, self.conversations, make_token or counter(), self.own)
 
     def sent(self) -> Message:
-        """Give the message as it leaves."""
+        """Return the message as it leaves."""
         done = self.plan()
         assert done.reply is None, done.reply
         return applied(self.message, done)

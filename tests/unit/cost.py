@@ -63,7 +63,7 @@ def least(work: Callable[[], object], tries: int = 5) -> float:
 
 
 def _slowness() -> float:
-    """Tell how much longer than there a piece of work takes here and now; 1 where it is faster."""
+    """Return how much longer than there some work takes here and now; 1 where it is faster."""
     return max(1.0, max(_piece() for _ in range(5)) / _SECONDS)
 
 

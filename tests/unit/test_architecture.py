@@ -313,14 +313,14 @@ def times_outside(module: Module) -> list[str]:
 
 
 def is_number(node: ast.expr) -> bool:
-    """Tell whether an expression is a number other than 0, which waits for nothing."""
+    """Return whether an expression is a number other than 0, which waits for nothing."""
     return (
         isinstance(node, ast.Constant) and isinstance(node.value, int | float) and bool(node.value)
     )
 
 
 def is_text(node: ast.expr) -> bool:
-    """Tell whether an expression is a text, so that its `format` is not psycopg's own."""
+    """Return whether an expression is a text, so that its `format` is not psycopg's own."""
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 

@@ -49,7 +49,7 @@ def sent(attachment: str, policy: str, *, alone: bool = False) -> Mail:
 
 
 def left(given: Mail, plan: Plan) -> bytes:
-    """Give the copy's body."""
+    """Return the copy's body."""
     return copies.apply_edits(given.message, plan.edits)[1][:]
 
 

@@ -48,7 +48,7 @@ aGVsbG8=
 
 
 def pair(sent: str) -> tuple[str, str]:
-    """Give a sent mail's Content-ID and what its picture refers to, both decoded."""
+    """Return a sent mail's Content-ID and what its picture refers to, both decoded."""
     identifier, link = re.search(r"^Content-ID: <(.*)>$", sent, re.M), re.search('="(.*?)"', sent)
     assert identifier is not None
     assert link is not None
@@ -140,7 +140,7 @@ def test_a_record_reveals_nobody() -> None:
 
 
 def seen(by: str | None) -> View:
-    """Give what one person sees; nobody stands for the record."""
+    """Return what one person sees; nobody stands for the record."""
     to = EVERYBODY.find_exact(Address.parse(by)) if by is not None else None
     return View(EVERYBODY, to)
 

@@ -26,14 +26,14 @@ TOOL = ROOT / "tests" / "corpus"
 
 
 def corpus() -> list[Path]:
-    """Give the folder to read, if there is one."""
+    """Return the folder to read, if there is one."""
     named = os.environ.get("CONVERSATION_TRACKER_CORPUS")
     beside = ROOT.parent / "shared" / "corpus"
     return [Path(named)] if named else [beside] if beside.is_dir() else []
 
 
 def messages() -> Iterable[tuple[str, bytes]]:
-    """Give the messages to check."""
+    """Return the messages to check."""
     paths = corpus()
     return tool.messages(paths) if paths else tool.enumerate_built_in()
 

@@ -17,7 +17,7 @@ def check() -> None:
 
 
 def own(delta: Delta) -> int:
-    """Tell how many octets of a delta are its own."""
+    """Return how many octets of a delta are its own."""
     return sum(len(piece) for piece in delta.pieces if isinstance(piece, bytes))
 
 

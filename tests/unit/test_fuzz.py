@@ -215,7 +215,7 @@ def test_a_link_with_a_broken_character_is_masked() -> None:
 
 
 def copies(raw: bytes) -> tuple[bytes, bytes]:
-    """Give what the store gets of a message, and what is recorded of it."""
+    """Return what the store gets of a message, and what is recorded of it."""
     row = mail(raw, EVERYBODY, to=S)
     done = row.plan()
     assert done.reply is None, done.reply

@@ -107,7 +107,7 @@ def test_windows_mask_as_a_whole_does(text: str, encoding: str) -> None:
 
 
 def contents(plan: Plan, raw: bytes) -> bytes:
-    """Give the decoded content of the one part that is recorded."""
+    """Return the decoded content of the one part that is recorded."""
     headers = [(b"Content-Type", b"multipart/mixed; boundary=b")]
     data = bytes(plan.records[0].raw[:]).partition(b"\r\n\r\n")[2]
     [part] = message_body.read_structure(headers, data).children

@@ -18,13 +18,13 @@ SHORT = f"{BUYER};" * 50  # and this only becomes too long
 
 
 def write_mail(text: str | bytes, end: str = "\r\n") -> Message:
-    """Give the copy for the carrier of what the buyer writes."""
+    """Return the copy for the carrier of what the buyer writes."""
     raw = text.encode() if isinstance(text, str) else text
     return mail(raw.replace(b"\n", end.encode()), EVERYBODY, to=A, sender=BUYER).sent()
 
 
 def long_lines(message: Message) -> list[bytes]:
-    """Give the lines that SMTP does not carry."""
+    """Return the lines that SMTP does not carry."""
     head = b"\n".join(h.name + b": " + h.value for h in message.headers)
     lines = [*head.split(b"\n"), *message.body[:].split(b"\n")]
     return [line for line in lines if len(line.removesuffix(b"\r")) > LONGEST]

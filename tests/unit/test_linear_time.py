@@ -112,7 +112,7 @@ def _imported(key: str, pattern: re.Pattern[Any], found: dict[str, re.Pattern[An
 
 @cache
 def uses() -> dict[tuple[str, str], set[str]]:
-    """Tell by which methods each name is used in each module of the package."""
+    """Return by which methods each name is used in each module of the package."""
     found: dict[tuple[str, str], set[str]] = {}
     for name, module in modules().items():
         for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))):
@@ -141,7 +141,7 @@ def shapes(pattern: re.Pattern[Any]) -> Iterator[hostile.Shape]:
 
 
 def ways(name: str) -> set[str]:
-    """Tell how a pattern is used; in every way where that cannot be seen."""
+    """Return how a pattern is used; in every way where that cannot be seen."""
     holder = name.split(".")[-2]
     places = [m for m, module in modules().items() if _holds(module, holder, PATTERNS[name])]
     found = set().union(*(uses().get((place, holder), set()) for place in places))
@@ -164,7 +164,7 @@ def used(name: str, way: str) -> Callable[[Any], object]:
 
 
 def slow(tries: Iterator[tuple[str, Callable[[], str]]]) -> list[str]:
-    """Give the first tries that take longer than they may."""
+    """Return the first tries that take longer than they may."""
     found = (f"{name}: {told}" for name, work in tries if (told := work()))
     return list(islice(found, FEW))
 
@@ -232,7 +232,7 @@ def test_what_is_measured_is_seen_to_grow() -> None:
 
 
 def crowd(number: int) -> list[Any]:
-    """Give people of many domains, and many at one."""
+    """Return people of many domains, and many at one."""
     addresses = [f"n{n}@mail{n}.doe.example" for n in range(number)]
     addresses += [f"bounce+{n}=doe.example@esp.example" for n in range(number // 4)]
     return [person(each, "return", f"{n:032x}") for n, each in enumerate(addresses)]

@@ -25,7 +25,7 @@ def structure(content_type: bytes, body: bytes) -> Part:
 
 
 def outline(part: Part, body: bytes) -> object:
-    """Give the type and the content of each leaf, nested as the parts are."""
+    """Return the type and the content of each leaf, nested as the parts are."""
     if part.children:
         return [outline(child, body) for child in part.children]
     return part.type, body[slice(*part.content)]

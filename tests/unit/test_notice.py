@@ -50,7 +50,7 @@ def parts(notice: Notice) -> list[Any]:
 
 
 def blocks(notice: Notice) -> list[Any]:
-    """Give the blocks of fields of the delivery-status part."""
+    """Return the blocks of fields of the delivery-status part."""
     payload = parts(notice)[1].get_payload()
     assert isinstance(payload, list)
     return payload

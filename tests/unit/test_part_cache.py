@@ -65,7 +65,7 @@ def multipart(found: list[tuple[str, bool, str]]) -> bytes:
 
 
 def planned(given: Mail) -> str:
-    """Tell all of what happens to a message."""
+    """Return all of what happens to a message."""
     return repr(given.plan())
 
 

@@ -70,7 +70,7 @@ CONVERSATIONS = st.builds(
 
 
 def forms(participant: Participant) -> list[str]:
-    """Give the ways in which somebody may be named: by address, in two cases, and both aliases."""
+    """Return the ways to name somebody: by address, in two cases, and both aliases."""
     conversation, address = known(), str(participant.address)
     aliases = [conversation.hard(participant), conversation.soft(participant)]
     return [address, address.upper(), *(alias for alias in aliases if alias is not None)]
@@ -153,7 +153,7 @@ FIELDS = st.one_of(
 
 
 def numbered(fields: list[Field]) -> list[Field]:
-    """Give each plain field a number of its own, so that it can be found again."""
+    """Number each plain field, so that it can be found again."""
     return [
         replace(each, value=each.value % f"n{number}") if each.plain else each
         for number, each in enumerate(fields)
@@ -270,7 +270,7 @@ def parts_read(message: bytes) -> Iterator[str]:
 
 
 def spellings(participant: Participant) -> list[str]:
-    """Give somebody's address as it may be read."""
+    """Return somebody's address as it may be read."""
     assert participant.address is not None
     key = participant.address.key
     local, _, domain = key.rpartition("@")
@@ -375,7 +375,7 @@ FOREIGN = soft("zoe@foreign.example", "999999999999")
 
 
 def texts_of(record: Record) -> Iterator[str]:
-    """Give every text of a record, its message read part by part."""
+    """Yield every text of a record, its message read part by part."""
     yield from (record.subject, record.first_words, record.sender_name, record.message_id)
     yield from record.attachment_names
     yield from parts_read(record.raw)

@@ -12,7 +12,7 @@ JOHN = "john.doe1977"
 
 
 def said(text: str, *addresses: str) -> str:
-    """Give the words about mail to the first of these, in an order of all of them."""
+    """Return the words about mail to the first of these, in an order of all of them."""
     people = [
         person(each, "buyer" if n == 0 else "partner", "b" * 32 if n == 0 else f"{n:032x}")
         for n, each in enumerate(addresses)

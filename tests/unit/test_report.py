@@ -725,7 +725,7 @@ SHARES: dict[str, tuple[set[str], float]] = {
 
 
 def built_in() -> Iterator[tuple[str, Message]]:
-    """Give the messages of this file with the names that MANIFEST.tsv has for their kinds."""
+    """Yield the messages of this file with the names that MANIFEST.tsv has for their kinds."""
     yield from (("dsn", dsn(fields)) for fields, _ in STANDARD.values())
     yield from (("bounce-nonstd", mail(s.head, s.text)) for s in WORDS.values())
     yield from (("auto-reply", mail(head, "Away.\n")) for head in ANSWERS.values())
@@ -736,7 +736,7 @@ def built_in() -> Iterator[tuple[str, Message]]:
 
 
 def collected(folder: Path) -> Iterator[tuple[str, Message]]:
-    """Give the messages of a folder with their kinds."""
+    """Yield the messages of a folder with their kinds."""
     names, *rows = (line.split("\t") for line in (folder / "MANIFEST.tsv").read_text().splitlines())
     for row in rows:
         entry = dict(zip(names, row, strict=False))

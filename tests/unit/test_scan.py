@@ -36,7 +36,7 @@ def scanned(text: str | bytes) -> list[Hit]:
 
 
 def channels(text: str | bytes) -> list[str]:
-    """Tell where a message shows an address."""
+    """Return where a message shows an address."""
     return [hit.channel for hit in scanned(text)]
 
 

@@ -15,7 +15,7 @@ def mixed(*parts: str, preamble: str = "") -> str:
 
 
 def body(text: str) -> str:
-    """Give the body as it leaves for the buyer, with LF."""
+    """Return the body as it leaves for the buyer, with LF."""
     return mail(text, OPEN, to=B).sent().body.decode()
 
 

@@ -13,7 +13,7 @@ POST = "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
 
 
 def write_news(*fields: str, to: str = B) -> Message:
-    """Give the copy of what the store writes."""
+    """Return the copy of what the store writes."""
     text = "\n".join([f"From: {SHOP}", f"To: {to}", *fields, "", "News.", ""])
     return own(text, EVERYBODY, to=to).sent()
 

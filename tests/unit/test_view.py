@@ -32,7 +32,7 @@ ALL = [BUYER, SHOP, CARRIER]
 
 
 def seen(by: str | None, conversation: Conversation = EVERYBODY) -> View:
-    """Give what one person sees; nobody stands for the record."""
+    """Return what one person sees; nobody stands for the record."""
     to = conversation.find_exact(Address.parse(by)) if by is not None else None
     assert by is None or to is not None
     return View(conversation, to)

@@ -144,7 +144,7 @@ class Connection(psycopg.Connection[Any]):
 
     @contextmanager
     def limit_lock_wait(self, milliseconds: int) -> Iterator[None]:
-        """Let the block's statements wait so long for a lock; they run in one transaction."""
+        """Bound how long the block's statements wait for a lock; they run in one transaction."""
         with self.begin_limited():
             self.execute(SET_LOCAL, (["lock_timeout"], [str(milliseconds)]))
             yield

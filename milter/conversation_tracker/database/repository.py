@@ -244,7 +244,7 @@ class Database:
         )
 
     def suspect(self, found: Sequence[tuple[bytes, str]]) -> None:
-        """Tell all hosts of messages that were in flight when a process ended.
+        """Record for all hosts which messages were in flight when a process ended.
 
         Args:
             found: digest and state of each: suspected, condemned or cleared.

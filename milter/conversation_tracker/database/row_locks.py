@@ -30,7 +30,7 @@ class RowLocks:
     """The rows of one process that are worked on; its methods may be called from many threads."""
 
     def __init__(self, most: int) -> None:
-        """Let so many wait for locks at the same time."""
+        """Set how many may wait for locks at the same time."""
         self._rows: dict[Hashable, _Row] = {}
         self._guard = threading.Lock()
         self._places = threading.BoundedSemaphore(most)

@@ -26,7 +26,7 @@ Rule = Callable[[Host, str], Iterator[Finding]]
 
 
 def each_domain(rule: Rule) -> Callable[[Host], Iterator[Finding]]:
-    """Have a rule hold for every alias domain; a table that cannot be asked is a finding."""
+    """Apply a rule to every alias domain; a table that cannot be asked is a finding."""
 
     def find(host: Host) -> Iterator[Finding]:
         for domain in sorted(host.domains):
@@ -133,7 +133,7 @@ def find_recipients(host: Host, domain: str) -> Iterator[Finding]:
 
 
 def set_recipients(host: Host, changes: Changes) -> None:
-    """Have a list of recipients know ours; without one Postfix takes every recipient."""
+    """Add ours to a list of recipients; without one Postfix takes every recipient."""
     ours = f"regexp:{transport_file(host.settings)}"
     wanted = split_entries(host.settings.join_list("relay_recipient_maps"))
     if wanted and ours not in wanted:
@@ -201,7 +201,7 @@ def find_received(host: Host, domain: str) -> Iterator[Finding]:
 
 
 def _ask_first(host: Host, service: MasterService | None, line: str) -> tuple[str, str]:
-    """Give the first answer that header_checks have for a line, and what kept us from it, or ""."""
+    """Return header_checks' first answer to a line, and what kept us from it, or ""."""
     maps = host.settings.entries("header_checks", service)
     try:
         return next(filter(None, (host.settings.ask(table, line) for table in maps)), ""), ""

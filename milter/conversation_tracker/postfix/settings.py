@@ -82,7 +82,7 @@ class Settings:
     named: frozenset[str] = frozenset()
 
     def get_value(self, name: str, service: MasterService | None = None) -> str:
-        """Give a parameter's value, "" if Postfix does not know it; a service's own comes first."""
+        """Return a parameter's value, "" if Postfix knows none; a service's own comes first."""
         if service is not None and name in service.options:
             return service.options[name]
         return self.main.get(name, "")

@@ -11,7 +11,7 @@ from conversation_tracker.base import timeouts
 
 
 def notify(state: str) -> None:
-    """Tell systemd a state, such as READY=1."""
+    """Send a state, such as READY=1, to systemd."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return

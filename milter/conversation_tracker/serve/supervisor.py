@@ -225,7 +225,7 @@ class Supervisor:
             self._failed += 1
 
     def _dismiss(self, pid: int) -> None:
-        """Tell a worker to finish what it has and go."""
+        """Ask a worker to finish what it has and end."""
         self._workers.pop(pid, None)
         self._able.discard(pid)
         self._leaving[pid] = time.monotonic() + timeouts.get().supervisor_grace_seconds

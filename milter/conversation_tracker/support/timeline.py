@@ -94,7 +94,7 @@ class TimelineEntry:
 
     @property
     def sender(self) -> str:
-        """Give the sender's role and name, with a warning before it where they are claimed only."""
+        """Return the sender's role and name, after a warning where they are only claimed."""
         warning = "FORGED? " if self.verdict == "flagged" else ""
         return f"{warning}{self.role} {self.name}".rstrip()
 

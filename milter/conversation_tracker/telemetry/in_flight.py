@@ -175,6 +175,6 @@ class Waiting:
             self._flight._pause()
 
     def __exit__(self, *_: object) -> None:
-        """Let it go on."""
+        """Start the clock again."""
         if self._flight is not None:
             self._flight._resume()

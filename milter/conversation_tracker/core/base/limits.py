@@ -32,7 +32,7 @@ class Overdue(Exception):
     """
 
     def __init__(self, *, hopeless: bool) -> None:
-        """Say whether another try is worth it."""
+        """Return whether another try is worth it."""
         super().__init__()
         self.hopeless = hopeless
 

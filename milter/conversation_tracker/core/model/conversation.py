@@ -288,7 +288,7 @@ class Conversation:
     def add_return_address(
         self, address: Address, owner: Participant, make_token: Callable[[], str]
     ) -> "Conversation":
-        """Let a Reply-To address or return path take part in a message; who is known stays.
+        """Add a Reply-To address or return path to who takes part; who is known stays.
 
         Args:
             address: a real address, not in an alias domain.
@@ -304,7 +304,7 @@ class Conversation:
         return self._add(fresh)
 
     def admit_return_address(self, token: str) -> "Conversation":
-        """Let the return address with this token take part, if there is one that does not yet."""
+        """Add the return address with this token to who takes part, unless it is there."""
         part = [each for each in self.apart if each.token == token]
         left = tuple(each for each in self.apart if each.token != token)
         return replace(self, participants=(*self.participants, *part), apart=left) if part else self
@@ -324,7 +324,7 @@ class Conversation:
         return replace(self, left_out=self.left_out.union(keys)) if keys else self
 
     def only_hard(self, tokens: Iterable[str]) -> "Conversation":
-        """Let these show by their hard alias, whatever the store wants."""
+        """Show these by their hard alias, whatever the store wants."""
         wanted = frozenset(tokens)
         return replace(self, hard_only=self.hard_only | wanted) if wanted else self
 

@@ -161,7 +161,7 @@ class Message:
 
     @property
     def authors(self) -> list[Address]:
-        """Give every address that a reader may take for the author: all in From, else `author`."""
+        """Return each address that a reader may take for the author: all in From, else `author`."""
         found = [
             m.address
             for value in self.values(b"from")

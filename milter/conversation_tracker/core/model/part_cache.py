@@ -56,7 +56,7 @@ class PartCache:
     _structure: object = None
     _identifiers: list[str] | None = None
     _author: tuple[object] | None = None
-    _quiet: dict[Hashable, CleanParts] = field(default_factory=dict)
+    _clean_parts: dict[Hashable, CleanParts] = field(default_factory=dict)
 
     def structure(self, read: Callable[[], Structure]) -> Structure:
         """Return the message's structure, which is read once: its parts keep their identity."""
@@ -78,4 +78,4 @@ class PartCache:
 
     def clean_parts(self, people: Hashable) -> CleanParts:
         """Return which parts name none of these people, as far as it is known."""
-        return self._quiet.setdefault(people, CleanParts())
+        return self._clean_parts.setdefault(people, CleanParts())

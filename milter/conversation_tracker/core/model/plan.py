@@ -16,7 +16,7 @@ from conversation_tracker.core.model.replies import Reply
 
 @dataclass(frozen=True, slots=True)
 class ChangeHeader:
-    """Give the `index`th field of this name (from 1) another value; None deletes it."""
+    """Replace the value of the `index`th field of this name (from 1); None deletes it."""
 
     name: bytes
     index: int

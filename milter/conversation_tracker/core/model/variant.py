@@ -29,7 +29,7 @@ def base_identity(address: Address) -> str:
 
 
 def mailbox_identity(address: Address) -> str:
-    """Give the identity of the one mailbox an address is surely of: `base_identity`, with its tag.
+    """Return the identity of the one mailbox an address surely is: `base_identity`, with its tag.
 
     What a tag is to one provider is to another a part of the name, and somebody else's mailbox.
     """

@@ -185,7 +185,7 @@ def read_bounce(text: str, subject: str, *, loosely: bool) -> BounceReason:
 
 
 def cut_original(text: str) -> str:
-    """Give the lines before the returned message, stripped, without those that somebody quotes."""
+    """Return the lines before the returned message, stripped, without those that are quoted."""
     kept: list[str] = []
     for line in _LINE_END.split(text[:MAX_TEXT]):
         line = line.strip()

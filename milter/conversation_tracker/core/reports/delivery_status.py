@@ -146,7 +146,7 @@ def distinct(addresses: Iterable[Address]) -> tuple[Address, ...]:
 
 
 def _iter_fields(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Give name, in lower case, and unfolded value of each field; two empty ones at blank lines."""
+    """Yield each field's name, in lower case, and unfolded value; two empty ones at blank lines."""
     name, pieces = b"", [b""]
     for line in _LINE_END.split(content[:MAX_CONTENT].replace(b"\0", b"")):
         match = None if name and line.startswith((b" ", b"\t")) else _FIELD.fullmatch(line)
@@ -180,7 +180,7 @@ def _read_block(fields: dict[bytes, bytes]) -> Block:
 
 
 def _choose_status(written: str, diagnostic: str, outcome: Outcome | None) -> str:
-    """Give the written code; the remote's own where that is missing or says nothing but a class."""
+    """Return the written code; the remote's own where that is missing or only a class."""
     match = _ENHANCED.search(written)
     if match is None:
         return find_status(written) or find_status(

@@ -174,6 +174,6 @@ def _is_recipient(delivery: Delivery, to: Iterable[str]) -> bool:
 
 
 def _clean_text(rest: str) -> str:
-    """Give what stands in parentheses behind the status, as one line without control characters."""
+    """Return what is in parentheses behind the status, as one line without control characters."""
     text = rest.removeprefix("(").removesuffix(")")[:_TEXT_LIMIT]
     return "".join(each if each.isprintable() else " " for each in text).strip()

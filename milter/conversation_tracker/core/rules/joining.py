@@ -176,7 +176,7 @@ def _add_recipients(
     *,
     ours: bool,
 ) -> Conversation:
-    """Let the recipients take part; of the store's own mail, one is the buyer if there is none."""
+    """Add the recipients; of the store's own mail, one is the buyer if there is none."""
     buyer = _choose_buyer(message, conversation, outsiders) if ours else None
     if buyer is not None:
         conversation = conversation.join(buyer, "buyer", make_token)

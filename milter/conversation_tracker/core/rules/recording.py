@@ -127,14 +127,14 @@ def _make_notes(message: Message, shown: Message, view: View, kept: Octets) -> t
     Where the message was taken out of its signature, its own parts are told behind that.
     """
     part = read_structure(message)
-    found: list[message_body.UnmaskedPart] = []
+    clean, found = view.clean_parts, list[message_body.UnmaskedPart]()
     for each in (message, shown) if shown is not message else (message,):
         found += message_body.find_unmasked_parts(
-            read_structure(each), each.body, view.others, each.limits, view.quiet, view.condemned
+            read_structure(each), each.body, view.others, each.limits, clean, view.condemned
         )
     told = {each.number for each in found}
     policy = view.conversation.store.attachments_with_address
-    signatures = message_body.find_removed_signatures(part, message.body, kept, view.quiet.unsigned)
+    signatures = message_body.find_removed_signatures(part, message.body, kept, clean.unsigned)
     parts = (
         f"{each.number} {each.type} {each.kind}{choose_fate(each.kind, policy)}"
         for each in (*found, *(each for each in signatures if each.number not in told))
@@ -177,7 +177,7 @@ def make_refusal(
 
 
 def invited(message: Message) -> list[str]:
-    """Give the identifiers in a message's invitations, in angle brackets; none if it is refused."""
+    """Return the identifiers in a message's invitations, in angle brackets; none if refused."""
     with suppress(message_body.TooComplex, Overdue):
         return calendar_ids.find_references(message, read_structure(message))
     return []
@@ -186,7 +186,7 @@ def invited(message: Message) -> list[str]:
 def _mask_message(
     message: Message, view: View, scanner: Scanner, author: Participant
 ) -> tuple[tuple[Header, ...], Octets, View]:
-    """Give what is kept of the message itself: masked, and without what could not be; and the view.
+    """Return what is kept of the message itself, masked, without what could not be; and the view.
 
     The author's display name is kept once, as the record's sender_name, so that it can be erased;
     beside another address of theirs it would stay. The view is one of less where the scan wants so.
@@ -240,7 +240,7 @@ def _remove_leaks(
 
 
 def _mask_texts(view: View, message: Message, scanner: Scanner) -> list[str]:
-    """Give author's name, message identifier, subject and first words; then the names of files."""
+    """Return author's name, identifier, subject and first words; then the names of files."""
     part = read_structure(message)
     return _blank_leaks(
         [

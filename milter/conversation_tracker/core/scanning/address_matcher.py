@@ -199,7 +199,7 @@ class _Locals:
         self._goes_on = _GOES_ON if "." in name else _BARE_GOES_ON
 
     def add(self, local: str, token: str) -> None:
-        """Know an address, and without its `+tag` as well; a variant is the first one's."""
+        """Add an address, and it without its `+tag`; a variant is the first one's."""
         self._exact.setdefault(local, token)
         if _QUOTED_FOR_DOTS.fullmatch(local):  # as everybody writes it
             self.add(local[1:-1], token)

@@ -35,7 +35,7 @@ def unfold(text: str) -> str:
 
 
 def join_soft_breaks(text: str) -> Iterator[str]:
-    """Give a text as it is read where its values are quoted-printable, if they go on over lines."""
+    """Yield a text as read where its quoted-printable values go on over lines."""
     if _BREAK.search(text) is not None:
         yield _FOLD.sub("", _BREAK.sub("", text))
         if _SOFT.search(text) is not None:

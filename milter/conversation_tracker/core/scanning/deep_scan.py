@@ -13,7 +13,7 @@ def find_owners(
     text: str,
     low: str,
     read: str,
-    watch: AddressMatcher,
+    matcher: AddressMatcher,
     check: Callable[[], None],
     *,
     markup: bool = False,
@@ -24,14 +24,14 @@ def find_owners(
         text: the text.
         low: the same in lower case.
         read: the last of its readings that were looked at already (`decodings.iter_readings`).
-        watch: knows whom to look for.
+        matcher: knows whom to look for.
         check: raises when the time for the message is over.
         markup: it is HTML, and `read` has no tags inside words.
     """
-    yield from munged.find_owners(low, watch, check)
+    yield from munged.find_owners(low, matcher, check)
     if read != low:
-        yield from munged.find_owners(read, watch, check)
+        yield from munged.find_owners(read, matcher, check)
     for other in rare_spellings.iter_readings(text, low, read, markup=markup):
         check()
-        yield from watch.find(other)
-        yield from munged.find_owners(other, watch, check)
+        yield from matcher.find(other)
+        yield from munged.find_owners(other, matcher, check)

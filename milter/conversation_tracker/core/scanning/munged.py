@@ -173,7 +173,7 @@ def _read_owner(
 
 
 def _goes_wrong(behind: str, name: str) -> bool:
-    """Tell cheaply that a simple text does not begin with a domain, whatever its dots are."""
+    """Return, cheaply, that a simple text does not begin with a domain, whatever its dots are."""
     first, *rest = name.split(".")
     at = len(first)
     for label in rest:
@@ -236,7 +236,7 @@ def _is_dots(joint: str, *, clear: bool = False) -> bool:
 
 
 def _is_said(joint: str) -> bool:
-    """Tell whether a joint is a word or brackets for a dot, at which no sentence ends."""
+    """Return whether a joint is a word or brackets for a dot, at which no sentence ends."""
     return bool(joint.strip(" .\u3002\uff0e"))
 
 

@@ -33,8 +33,8 @@ class Scanner:
 
     def __init__(self, forbidden: Mapping[str, str], limits: Limits = UNLIMITED) -> None:
         self.limits = limits
-        self.watch = AddressMatcher(forbidden)
-        self.tokens = tokens.Tokens(self.watch.pointers)
+        self.matcher = AddressMatcher(forbidden)
+        self.tokens = tokens.Tokens(self.matcher.pointers)
         self.nobody: set[Hashable] = set()
         self.plain: set[tuple[str, bool]] = set()  # short texts that name nobody in other readings
         self.locals = {token: key.rpartition("@")[0] for key, token in [*forbidden.items()][::-1]}
@@ -54,7 +54,7 @@ class Scanner:
 
     def look(self, headers: Sequence[Header], body: Octets, own: str | None = None) -> ScanResult:
         """Look for addresses as `scan` does, and for the reader's own where nobody reads it."""
-        if not self.watch:
+        if not self.matcher:
             return ScanResult()
         found = Scan(self, own)
         found.look_at_headers(headers)

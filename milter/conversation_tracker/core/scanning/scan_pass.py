@@ -47,7 +47,7 @@ class ScanContext(Protocol):
     """What is known before a scan: as `Scanner` has it."""
 
     limits: Limits
-    watch: AddressMatcher
+    matcher: AddressMatcher
     tokens: tokens.Tokens
     nobody: set[Hashable]
     plain: set[tuple[str, bool]]
@@ -66,7 +66,7 @@ class Scan:
         self._noted = self._own_noted = self._binary = False
         self._own_coded = 0
         self._deep_seen = self._shallow = False
-        self._watch = known.watch
+        self._matcher = known.matcher
         self._tokens = known.tokens
         self._count = 0
         self.hits: dict[Hit, None] = {}
@@ -81,7 +81,7 @@ class Scan:
             return
         for header, field in zip(headers, fields, strict=True):
             channel = f"header {header.name.decode('ascii', 'replace')}"
-            if self._watch.has_domain(header.name.decode("latin-1").lower()):
+            if self._matcher.has_domain(header.name.decode("latin-1").lower()):
                 channel = "header name"
             self._look_header(channel, field)
 
@@ -101,9 +101,10 @@ class Scan:
         self._shallow = not self._deep_seen
         if owners != {self._own}:
             return not owners
-        plain = _ENCODED.search(rest) is None and not self._watch.has_domain(rest.decode().lower())
+        low = rest.decode().lower()
+        plain = _ENCODED.search(rest) is None and not self._matcher.has_domain(low)
         hidden = not plain or any(self._tokens.decode_in_bytes(rest))
-        hidden = hidden or (bool(self._watch.for_short) and b"://" in rest)
+        hidden = hidden or (bool(self._matcher.for_short) and b"://" in rest)
         if hidden and any(self._find_in_header(rest)):
             return False
         links = hidden_text.extract_from_fields(read.decode("ascii"), self._local)
@@ -272,7 +273,7 @@ class Scan:
             if declared.delsp:
                 self._look(channel, decodings.unflow(text))
         for block in decodings.decode_blocks(data):
-            self._note(channel, self._watch.find_in_bytes(block))
+            self._note(channel, self._matcher.find_in_bytes(block))
 
     def _look_bytes(self, channel: str, data: bytes, *, folds: bool) -> None:
         binary = _CONTROL.search(data) is not None
@@ -286,10 +287,10 @@ class Scan:
                 self._look(channel, decodings.decode_encoded_words(text), attached=True)
         if b"-----BEGIN" in data:
             for block in decodings.decode_blocks(data):
-                self._note(channel, self._watch.find_in_bytes(block))
+                self._note(channel, self._matcher.find_in_bytes(block))
 
     def _look_octets(self, channel: str, data: bytes) -> None:
-        self._note(channel, self._watch.find_in_bytes(data))
+        self._note(channel, self._matcher.find_in_bytes(data))
         self._note(channel, self._find_in_tokens(self._tokens.decode_in_bytes(data)))
 
     def _look_inside(self, channel: str, data: Octets) -> None:
@@ -305,7 +306,7 @@ class Scan:
                 if digest in seen:
                     continue
                 seen.add(digest)
-                self._note(channel, self._watch.find_in_bytes(each))
+                self._note(channel, self._matcher.find_in_bytes(each))
                 if left > 0 and packed_text.begins_as_text(each):
                     left -= len(each)
                     for text in packed_text.read_texts(each):
@@ -330,7 +331,7 @@ class Scan:
         if _QUOTED.match(channel):  # what reads like a message is text all the same
             return
         counts = [
-            sum(token == self._own for token in self._watch.find(low))
+            sum(token == self._own for token in self._matcher.find(low))
             for low in decodings.iter_readings(rest, markup=True)
         ]
         times = max(counts) + self._own_coded
@@ -357,10 +358,10 @@ class Scan:
         for low in decodings.iter_readings(text, markup=markup):
             self._limits.check()
             first = first or low
-            yield from self._watch.find(low)
+            yield from self._matcher.find(low)
         if deep and not self._shallow and (text, markup) not in self._plain:
-            check = self._limits.check
-            for token in deep_scan.find_owners(text, first, low, self._watch, check, markup=markup):
+            check, matcher = self._limits.check, self._matcher
+            for token in deep_scan.find_owners(text, first, low, matcher, check, markup=markup):
                 self._deep_seen = True
                 yield token
             if not self._deep_seen and len(text) < _SHORT:
@@ -370,15 +371,15 @@ class Scan:
     def _find_in_tokens(self, tokens: Iterable[str]) -> Iterator[str]:
         for text in tokens:
             self._limits.check()
-            for token in self._watch.for_binary.find(text.lower()):
+            for token in self._matcher.for_binary.find(text.lower()):
                 self._own_coded += token == self._own
                 yield token
 
     def _find_in_links(self, text: str) -> Iterator[str]:
         """Yield the tokens of whose address is too short to be looked for in all tokens."""
-        for each in tokens.decode_in_links(text) if self._watch.for_short else ():
+        for each in tokens.decode_in_links(text) if self._matcher.for_short else ():
             self._limits.check()
-            for token in self._watch.for_short.find(each.lower()):
+            for token in self._matcher.for_short.find(each.lower()):
                 self._own_coded += token == self._own
                 yield token
 

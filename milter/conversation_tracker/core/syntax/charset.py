@@ -177,7 +177,7 @@ def rewrite_text(
 
 
 def keep_non_ascii(text: str) -> str:
-    """Give the characters of a text that are not ASCII: among these, looking for some is cheap."""
+    """Return the characters of a text that are not ASCII: looking for some among these is cheap."""
     try:  # one octet for each character: far cheaper
         return text.encode(_LAST).translate(None, _ALL_ASCII).decode(_LAST)
     except ValueError:

@@ -302,7 +302,7 @@ class _Reader:
         return start
 
     def _split_header_lines(self, start: int, end: int) -> Iterator[tuple[str, int, int]]:
-        """Give each line's kind ("field", "empty" or "other"), start, and where the next begins."""
+        """Yield each line's kind ("field", "empty", "other"), start, and where the next begins."""
         body, at = self.body, start
         while at < end:
             line_end = body.find(b"\n", at, end)

@@ -80,7 +80,7 @@ def parse(value: bytes, check: Callable[[], None] = no_limit) -> tuple[str, tupl
 
 
 def get_value(parameters: tuple[Parameter, ...], name: str) -> str:
-    """Give a parameter's decoded value, or "" where it is absent; the extended form goes first."""
+    """Return a parameter's decoded value, "" where it is absent; the extended form goes first."""
     found = [p for p in parameters if p.name == name]
     return next((p.value for p in sorted(found, key=lambda p: not p.extended)), "")
 

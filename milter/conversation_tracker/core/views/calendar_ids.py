@@ -102,7 +102,7 @@ def _find_identifiers(message: Message, part: Part) -> list[str]:
 def _find_owner(
     value: str, conversation: Conversation, author: Participant | None = None
 ) -> Participant | None:
-    """Tell whose an identifier is: whose address is in it, else under whose domain it was made."""
+    """Return who made an identifier: whose address is in it, else whose domain is."""
     for written in _iter_readings(value):
         owner = named_in(written, conversation) or find_person(written, conversation, author)
         if owner is not None:

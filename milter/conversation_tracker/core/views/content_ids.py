@@ -84,7 +84,7 @@ class ContentIds:
         return quote(new, safe="@" if "@" in piece else "")
 
     def _shows_reader(self, identifier: str) -> bool:
-        """Tell whether an identifier of the reader's own holds their address: no link gets that."""
+        """Return whether the reader's own identifier holds their address: no link gets that."""
         address = self._to.address if self._to is not None else None
         return address is not None and address.key in identifier.lower()
 

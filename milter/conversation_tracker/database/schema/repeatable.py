@@ -197,7 +197,7 @@ class Remake:
             self._run(statement)
 
     def _restore(self) -> None:
-        """Give what was dropped and made to whoever it belonged to, and to whoever might use it."""
+        """Restore owner and grants of what was dropped and made."""
         there = self._find_all()
         for key, found in self._before.items():
             now = {which for which, _statements in there.get(key, ())}

@@ -32,7 +32,7 @@ def take_own_mail(mail: OwnMail, context: Context) -> Outcome:
 
 
 def _take_unnamed_mail(mail: OwnMail, context: Context) -> Outcome:
-    """Let mail that names no order pass, or refuse what would get to somebody in an open one."""
+    """Pass mail that names no order, or refuse what would get to somebody in an open one."""
     if mail.store.unnamed_mail == "reject":
         to = [each.address for each in mail.message.recipients if each.address is not None]
         if context.database.takes_part(mail.store.name, to):

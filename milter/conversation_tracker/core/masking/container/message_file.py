@@ -33,7 +33,7 @@ def is_letter(data: Octets) -> bool:
 
 
 def open_letter(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
-    """Give the parts of the messages that are encoded; the others stand in the file as they are."""
+    """Yield the encoded parts of the messages; the others stand in the file as they are."""
     if len(data) > 4 * MAX_TEXT or not unpacking.allows_text(len(data)):
         return
     at = 0

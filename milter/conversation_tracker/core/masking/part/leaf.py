@@ -169,9 +169,9 @@ def mask_leaf(part: Part, data: bytes, mask: Mask, people: People | None) -> tup
 
 
 def note_unsigned(part: Part, mask: Mask) -> None:
-    """Note that a text lost its signature, if the mask has a `quiet` that learns, as `View` has."""
-    if mask.quiet is not None and mask.quiet.learns:
-        mask.quiet.unsigned.add(id(part))
+    """Note that a text lost its signature, where the mask learns that, as `View` does."""
+    if mask.clean_parts is not None and mask.clean_parts.learns:
+        mask.clean_parts.unsigned.add(id(part))
 
 
 def mask_piece(

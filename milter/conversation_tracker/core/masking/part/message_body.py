@@ -80,7 +80,7 @@ def mask_body(
     condemned: Collection[int] = (),
     keep_text: bool = False,
     limits: Limits = UNLIMITED,
-    quiet: CleanParts | None = None,
+    clean_parts: CleanParts | None = None,
 ) -> Octets:
     """Mask all text of a body: parts of a known type, part headers, preambles and epilogues.
 
@@ -95,7 +95,7 @@ def mask_body(
         condemned: the identities of leaves that are removed whatever is found in them.
         keep_text: whether plain text and HTML of the message itself, of none inside it, stay.
         means: where to keep a large body.
-        quiet: the parts that are known to name nobody; with it, the mask sets `met` there.
+        clean_parts: the parts that are known to name nobody; with it, the mask sets `met` there.
 
     Returns:
         The body; the same object when nothing changed. The header fields of the outermost part are
@@ -105,7 +105,7 @@ def mask_body(
         Unmaskable: a part holds an address, and shall be refused; or a line is too long.
     """
     task = _Task(
-        mask, people, part, attachments, condemned, keep_text, limits, quiet or CleanParts(),
+        mask, people, part, attachments, condemned, keep_text, limits, clean_parts or CleanParts(),
         Unpacking(limits),
     )  # fmt: skip
     try:
@@ -148,7 +148,7 @@ class _Task:
     condemned: Collection[int]
     keep_text: bool
     limits: Limits
-    quiet: CleanParts
+    clean_parts: CleanParts
     unpacking: Unpacking
 
     def for_inner_message(self) -> "_Task":
@@ -180,13 +180,13 @@ def _find_edits(part: Part, body: Octets, task: _Task) -> Iterator[Edit]:
 
 def _new_header(part: Part, old: bytes, task: _Task) -> bytes:
     """Mask a part's header block; the same object if nothing changes."""
-    quiet = task.quiet
-    if id(part) in quiet.headers:
+    clean = task.clean_parts
+    if id(part) in clean.headers:
         return old
-    quiet.met = False
+    clean.met = False
     new = part_header.mask_header(old, task.mask)
-    if quiet.learns and new is old and not (quiet.met or part_header.looks_up(old)):
-        quiet.headers.add(id(part))
+    if clean.learns and new is old and not (clean.met or part_header.looks_up(old)):
+        clean.headers.add(id(part))
     return new
 
 
@@ -194,13 +194,13 @@ def _edit_content(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], st
     """Return the edits of a part's content, and the charset it is in afterwards."""
     if part.children or part.is_multipart:
         return list(_edit_container(part, body, task)), part.charset
-    quiet = task.quiet
-    if task.keeps(part) or id(part) in quiet.texts:
+    clean = task.clean_parts
+    if task.keeps(part) or id(part) in clean.texts:
         return [], part.charset
-    quiet.met = False
+    clean.met = False
     edits, label = _edit_leaf(part, body, task)
-    if quiet.learns and not (edits or quiet.met or part.embedded) and label == part.charset:
-        quiet.texts.add(id(part))
+    if clean.learns and not (edits or clean.met or part.embedded) and label == part.charset:
+        clean.texts.add(id(part))
     return edits, label
 
 
@@ -265,11 +265,11 @@ def _must_go(part: Part, body: Octets, task: _Task) -> bool:
         return False
     if id(part) in task.condemned:
         return True
-    if id(part) in task.quiet.files:
+    if id(part) in task.clean_parts.files:
         return False
     kind = find_kind(part, body, task.people, task.unpacking)
-    if kind is None and task.quiet.learns:
-        task.quiet.files.add(id(part))
+    if kind is None and task.clean_parts.learns:
+        task.clean_parts.files.add(id(part))
     if kind is None or attachment.always_stays(kind):
         return False
     if attachment.always_goes(kind):
@@ -349,19 +349,19 @@ def _is_removed(part: Part, edits: list[Edit]) -> bool:
 
 
 def _is_signature(number: int, part: Part) -> bool:
-    """Tell whether a part of multipart/signed is its signature: the second (RFC 1847), or alike."""
+    """Return whether a part of multipart/signed is its signature: the second (RFC 1847), or so."""
     signs = number == 1 or (number > 1 and part.type.endswith("-signature"))
     return signs and is_leaf(part) and part.header[0] < part.header[1]
 
 
 def _edit_gap(start: int, end: int, body: Octets, task: _Task) -> Iterator[Edit]:
     """Yield the edits of what stands between parts: mostly the same few delimiters."""
-    quiet = task.quiet
+    clean = task.clean_parts
     text = body[start:end] if end - start <= _SHORT else None
-    if text is not None and text in quiet.gaps:
+    if text is not None and text in clean.gaps:
         return
-    quiet.met = False
+    clean.met = False
     edits = list(large.edit_text(body, start, end, task.mask))
-    if text is not None and quiet.learns and not (edits or quiet.met):
-        quiet.gaps.add(text)
+    if text is not None and clean.learns and not (edits or clean.met):
+        clean.gaps.add(text)
     yield from edits

@@ -40,7 +40,7 @@ def find_unmasked_parts(
     body: Octets,
     people: People,
     limits: Limits = UNLIMITED,
-    quiet: CleanParts | None = None,
+    clean_parts: CleanParts | None = None,
     condemned: Collection[int] = (),
 ) -> tuple[UnmaskedPart, ...]:
     """Find the parts that hold an address and are no text.
@@ -50,7 +50,7 @@ def find_unmasked_parts(
         body: the raw body.
         people: whose addresses to look for.
         means: where to keep what is unpacked.
-        quiet: the parts that are known to hold none of these.
+        clean_parts: the parts that are known to hold none of these.
         condemned: the identities of leaves that are removed whatever is found in them.
 
     Returns:
@@ -59,7 +59,7 @@ def find_unmasked_parts(
     unpacking = Unpacking(limits)
     found = []
     for number, each, around in _number_leaves(part, body, ""):
-        known = quiet is not None and id(each) in quiet.files
+        known = clean_parts is not None and id(each) in clean_parts.files
         kind = None if known else find_kind(each, around, people, unpacking)
         if kind is None and id(each) in condemned:
             kind = "binary"

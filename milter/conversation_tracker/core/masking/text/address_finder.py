@@ -232,7 +232,7 @@ def _find_places(low: bytes, name: bytes) -> Iterator[int]:
 
 
 def _iter_candidates(data: bytes, at: int, end: int) -> Iterator[bytes]:
-    """Give what may be the address that ends here: all before it, or from a byte that counts it."""
+    """Yield what may be the address that ends here: all before, or from a byte that counts it."""
     first = max(0, at - _BEFORE)
     yield data[first:end]
     for start in range(max(first, 1), at):

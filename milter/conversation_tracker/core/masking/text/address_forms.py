@@ -134,7 +134,7 @@ class Domain:
         self._compiled: dict[tuple[str, str], re.Pattern[str]] = {}
 
     def add_without_tag(self) -> None:
-        """Let an address without its `+tag` stand for the first tagged one, one that stays first.
+        """Add the address without its `+tag` for the first tagged one, one that stays first.
 
         It reaches the same person, so to whoever has a tagged one it is no secret.
         """
@@ -233,7 +233,7 @@ class Domain:
         return None
 
     def _reverse_names(self) -> list[tuple[int, dict[str, str | None]]]:
-        """Give the local parts in reverse by length, longest first, however many of each there are.
+        """Return the reversed local parts by length, longest first, however many of each there are.
 
         Nothing where one may be spelled out.
         """
@@ -258,7 +258,7 @@ class Domain:
         return at, match.end(), f"{domain}{low[end]}{local}" if local else domain
 
     def _choose_replacement(self, match: re.Match[str], spelled: str) -> str | None:
-        """Give what replaces a match: one that is spelled exactly so is meant before any other."""
+        """Return what replaces a match: one spelled exactly so is meant before any other."""
         if spelled in self._exact:
             return self.locals[spelled]
         return list(self.locals.values())[int(str(match.lastgroup)[1:])]
@@ -294,7 +294,7 @@ class Domain:
         return re.compile(whole)
 
     def _longest_first(self) -> list[tuple[int, str]]:
-        """Give the names with their places; dots at Gmail count nothing, and who stays is first."""
+        """Return the names with their places; dots at Gmail count nothing; who stays is first."""
         dotted = self.name in _GMAIL
 
         def order(item: tuple[int, str]) -> tuple[int, bool]:

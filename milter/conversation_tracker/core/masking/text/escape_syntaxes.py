@@ -142,7 +142,7 @@ class _Hidden(EscapeSyntax):
 
 
 def holds_hidden(text: str) -> bool:
-    """Tell whether RTF has groups or runs that are not shown."""
+    """Return whether RTF has groups or runs that are not shown."""
     return _HIDDEN.search(text) is not None or _HIDDEN_RUN.search(text) is not None
 
 

@@ -47,12 +47,12 @@ class Mask(Protocol):
     Attributes:
         limits: what masking may use.
         unmasker: what shows the reader their own address where they read it, if anything does.
-        quiet: what is known to hold nobody's address, if that is remembered.
+        clean_parts: what is known to hold nobody's address, if that is remembered.
     """
 
     limits: Limits = UNLIMITED
     unmasker: Unmasker | None = None
-    quiet: CleanParts | None = None
+    clean_parts: CleanParts | None = None
 
     def __call__(self, text: str, /) -> str:
         """Return the text with addresses replaced; the same object where nothing changes."""

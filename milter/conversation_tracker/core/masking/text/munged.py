@@ -211,7 +211,7 @@ def _iter_places(low: str, known: KnownAddresses) -> Iterator[int]:
 
 
 def _follows(low: str, at: int, names: Collection[str]) -> bool:
-    """Tell cheaply whether the rest of a domain may follow its first label."""
+    """Return, cheaply, whether the rest of a domain may follow its first label."""
     for name in names:
         place = at
         for label in name.split(".")[1:]:
@@ -225,7 +225,7 @@ def _follows(low: str, at: int, names: Collection[str]) -> bool:
 
 
 def _is_clear(low: str, at: int) -> bool:
-    """Tell cheaply that an address stands in clear around a label, at sign and dots as they are."""
+    """Return, cheaply, whether an address stands in clear around a label: at sign, dots as such."""
     if low[at - 1] != "@" or not low[at - 2 : at - 1].isalnum():
         return False
     if _PARTED_BEFORE.match(low[max(0, at - _NEAR) : at - 1][::-1]) is not None:

@@ -71,7 +71,7 @@ _PERCENT = re.compile(r"%((?:25)*)[0-9a-f]{2}", re.IGNORECASE)
 
 
 def may_hide(data: bytes, mask: Mask) -> bool:
-    """Tell cheaply whether `mask_readings` might change text whose ASCII stands as these bytes."""
+    """Return, cheaply, whether `mask_readings` might change text with this ASCII in it."""
     if len(data) < _FEWEST:
         return False
     finder = mask.finder
@@ -213,7 +213,7 @@ def _put_sign(new: str, written: str) -> str:
 
 
 def _find_rest(source: str) -> str:
-    """Give what stays behind an alias of what stood inside the address: tags, changes of state."""
+    """Return what stays behind an alias of what was inside the address: tags, changes of state."""
     if "<" not in source and not any(sign in source for sign in _TERMINAL):
         return ""
     return "".join(escape_syntaxes.iter_kept(source))
