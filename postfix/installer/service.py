@@ -18,7 +18,6 @@ TIMER = "conversation-tracker-expire.timer"
 FOLLOWER = "conversation-tracker-follow.service"
 UNITS = (SERVICE, "conversation-tracker-expire.service", TIMER, FOLLOWER)
 
-_USUAL_SOCKET = "unix:/var/spool/postfix/conversation-tracker/milter.sock"
 _USUAL_CONFIG = Path("/etc/conversation-tracker/conversation-tracker.conf")
 _SYSTEMD = Path("/run/systemd/system")
 _GROUP = "postfix"
@@ -72,19 +71,20 @@ def install_units(
     """Write the units, for this prefix, socket and configuration."""
     machine.step("Units")
     socket = read_listening(configuration)
-    where = socket.path if socket.kind == "unix" else _USUAL_SOCKET.partition(":")[2]
+    directory = Path(socket.path).parent if socket.kind == "unix" else None
     folder = (options.root or Path("/")) / "etc/systemd/system"
     for unit in UNITS:
         lines = (source / "systemd" / unit).read_text("utf-8").splitlines(keepends=True)
-        text = "".join(_adapt(line, options, Path(where).parent) for line in lines)
+        text = "".join(_adapt(line, options, directory) for line in lines)
         machine.write(folder / unit, text, 0o644)
 
 
-def _adapt(line: str, options: Options, directory: Path) -> str:
+def _adapt(line: str, options: Options, directory: Path | None) -> str:
     if line.startswith("ExecStart="):
         return line.replace("/opt/conversation-tracker", str(options.prefix), 1)
     if line.startswith("ReadWritePaths="):
-        return f"ReadWritePaths={directory}\n"
+        # Nothing makes one for a TCP socket, and systemd starts no service that lacks it.
+        return f"ReadWritePaths={directory}\n" if directory is not None else ""
     if line.startswith("User=") and options.root is None:
         file = options.configuration
         return (

@@ -347,3 +347,15 @@ def test_units_follow_prefix_and_socket(tmp_path: Path) -> None:
     assert "\nExecStart=/srv/tracker/bin/conversation-tracker serve\n" in unit
     assert "\nReadWritePaths=/srv/q/tracker\n" in unit
     assert (tmp_path / "srv/q/tracker").is_dir()
+
+
+def test_unit_names_no_directory_that_is_not_made(tmp_path: Path) -> None:
+    """Systemd would not start the service."""
+    file = tmp_path / "etc/conversation-tracker/conversation-tracker.conf"
+    file.parent.mkdir(parents=True)
+    file.write_text("[tracker]\ndatabase = dbname=mine\nsocket = inet:8890@127.0.0.1\n")
+    assert install("--root", tmp_path).returncode == 0
+    unit = (tmp_path / "etc/systemd/system/conversation-tracker.service").read_text()
+    named = [line.partition("=")[2] for line in unit.splitlines() if "Paths=" in line]
+    assert all((tmp_path / each.lstrip("/")).is_dir() for each in named)
+    assert "\nProtectSystem=strict\n" in unit
