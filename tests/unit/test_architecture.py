@@ -91,6 +91,8 @@ MAY_IMPORT_DRIVER = {"config.options"}  # it reads the connection string
 STATEMENT = re.compile(
     r"\s*(SELECT|INSERT INTO|UPDATE [\w.]+ (AS \w+ )?SET|DELETE FROM|WITH \w+ AS|CALL [\w.]+)\b"
 )
+SECTION = re.compile(r"^(?:Args|Attributes):\n((?:    .*(?:\n|\Z))+)", re.MULTILINE)
+ENTRY = re.compile(r"^    (\*{0,2}\w+): ", re.MULTILINE)
 SQL_METHODS = {"execute", "executemany", "stream", "copy", "SQL"}
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -230,6 +232,26 @@ def undescribed(module: Module) -> list[str]:
     ]
 
 
+def misdescribed(module: Module) -> list[str]:
+    """Return the arguments and attributes that docstrings describe, and that are not there."""
+    found = []
+    for name, node in definitions(module):
+        sections = SECTION.findall(ast.get_docstring(node) or "")
+        described = {each.strip("*") for text in sections for each in ENTRY.findall(text)}
+        found += [f"{module.name}.{name} {each}" for each in sorted(described - names_in(node))]
+    return found
+
+
+def names_in(node: Definition) -> set[str]:
+    """Return the arguments of a function, or of a class's functions with all its attributes."""
+    names = {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
+    if isinstance(node, ast.ClassDef):
+        names |= {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+        names |= {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+        names |= {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
+    return names
+
+
 def is_participle(name: str) -> bool:
     """Whether a function's name ends as a past participle; a verb alone may look like one."""
     *before, last = name.strip("_").split("_")
@@ -363,6 +385,7 @@ def circular_imports(some: Iterable[Module]) -> list[str]:
 
 Rule = Callable[[Module], list[str]]
 BODY = "    pass\n"
+DESCRIBED = '  """X.\n\n  {}:\n      {}\n  """\n'
 
 
 @pytest.mark.parametrize(
@@ -422,6 +445,11 @@ BODY = "    pass\n"
         (undescribed, "x", '"""X."""\ndef f():\n  "F."\n  def g(): pass', 0),
         (undescribed, "x", "class C:\n  def f(self): pass\n  def __eq__(self): pass", 3),
         (undescribed, "x", '"""X."""\nif 1:\n  async def f(): pass', 1),
+        (misdescribed, "x", "def f(a, *b):\n" + DESCRIBED.format("Args", "a: A: a."), 0),
+        (misdescribed, "x", "def f(a, *b):\n" + DESCRIBED.format("Args", "*b: B."), 0),
+        (misdescribed, "x", "def f(a, *b):\n" + DESCRIBED.format("Args", "c: C."), 1),
+        (misdescribed, "x", "class C:\n" + DESCRIBED.format("Attributes", "a: A.") + "  a: int", 0),
+        (misdescribed, "x", "class C:\n" + DESCRIBED.format("Attributes", "a: A.") + "  b: int", 1),
         (built_sql, "x", 'c.execute("SELECT %s", [a + b, f"{c}"])', 0),
         (built_sql, "x", "c.execute(QUERY)\nprint(f'{x}')", 0),
         (built_sql, "x", 'c.execute(SQL("SELECT {}").format(Identifier(x)))', 0),
@@ -451,6 +479,7 @@ def test_a_rule_finds_its_offences(rule: Rule, name: str, text: str, offences: i
         long_file,
         long_functions,
         undescribed,
+        misdescribed,
         built_sql,
         sql_outside,
         times_outside,

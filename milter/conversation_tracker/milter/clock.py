@@ -42,7 +42,7 @@ class Clock:
         """Look at these flights.
 
         Args:
-            flights: the marks.
+            in_flight: the marks.
             now: gives the time, in seconds.
         """
         self._in_flight = in_flight

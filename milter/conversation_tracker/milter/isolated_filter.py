@@ -55,7 +55,7 @@ class IsolatedFilter:
             filter: what decides.
             database: where refusals are written down.
             directory: gives the directory last seen, None if there was none yet.
-            flights: where this process has a row of its own.
+            in_flight: where this process has a row of its own.
             suspects: what this host knows of messages.
             parent: where the parent listens.
         """

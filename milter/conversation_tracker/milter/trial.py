@@ -83,7 +83,7 @@ def decide_alone(
     Args:
         connection: to the worker.
         config: the configuration.
-        flights: where this process has a row of its own.
+        in_flight: where this process has a row of its own.
         digest: what identifies the message.
 
     Returns:

@@ -54,7 +54,7 @@ def work(
         listener: the socket's descriptor, the only one that this process listens on.
         ready: called once the database has answered.
         turns: whose turn it is among large messages, of all workers.
-        walls: what the parent shares, to end what does not end itself.
+        isolation: what the parent shares, to end what does not end itself.
 
     Raises:
         Ended: libmilter ended by itself.

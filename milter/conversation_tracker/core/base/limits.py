@@ -77,7 +77,7 @@ def replace_spans(data: Octets, edits: Iterable[tuple[int, int, Octets]], limits
     Args:
         data: the body.
         edits: start, end and new octets of each span, ascending and not overlapping.
-        means: where to keep the new body.
+        limits: where to keep the new body.
 
     Returns:
         The new body; the same object if there is nothing to replace.

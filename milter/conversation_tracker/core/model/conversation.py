@@ -116,7 +116,7 @@ class Conversation:
         hard_only: tokens of whom one message must show by their hard alias: it claims to be theirs.
         came_back: where mail came to a bounce address, its token and that of whose message it was
             made for: who wrote to that address wrote to them.
-        memo: what was made of all of this once, by what made it.
+        part_cache: what was made of all of this once, by what made it.
     """
 
     store: Store
@@ -250,7 +250,7 @@ class Conversation:
         Args:
             address: a real address, not in an alias domain.
             role: the role to give; an address in the store's own domains is always "store".
-            mint: gives a fresh random token, 32 hexadecimal digits.
+            make_token: gives a fresh random token, 32 hexadecimal digits.
             introduced: somebody names the address whose word counts.
             named: a guest joins by being named.
             claimed: the author only claims to be the store; so far they are nobody's.
@@ -293,7 +293,7 @@ class Conversation:
         Args:
             address: a real address, not in an alias domain.
             owner: whose message names it.
-            mint: gives a fresh random token, 32 hexadecimal digits.
+            make_token: gives a fresh random token, 32 hexadecimal digits.
         """
         if self.find_exact(address) is not None:
             return self

@@ -113,8 +113,8 @@ class Message:
         arrival: where it came from.
         null: the envelope sender is the null sender, `<>` (RFC 5321 section 4.5.5).
         cut: it had more header fields, or longer ones, than are kept.
-        means: what deciding on it may use.
-        memo: what is known of it already; a changed message has one of its own.
+        limits: what deciding on it may use.
+        part_cache: what is known of it already; a changed message has one of its own.
     """
 
     sender: Address | None

@@ -45,7 +45,7 @@ def gather(
         message: the message; it has an author.
         conversation: an order it is for.
         outsiders: the recipients that are no aliases, where they belong to this order.
-        mint: gives a fresh random token, 32 hexadecimal digits.
+        make_token: gives a fresh random token, 32 hexadecimal digits.
         found: what is known of the author.
         own: the store whose own mail it is.
         alias_domains: all alias domains; nobody joins with an address in one.

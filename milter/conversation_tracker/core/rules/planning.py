@@ -178,7 +178,7 @@ def plan(
     Args:
         message: the message; its recipients name the conversations they belong to.
         conversations: the conversations of its recipients, or the one a store's own mail names.
-        mint: gives a fresh random token, 32 hexadecimal digits.
+        make_token: gives a fresh random token, 32 hexadecimal digits.
         own: the store whose own mail it is.
         known: the message identifiers of ours in it, by themselves.
         authserv_id: whose Authentication-Results to believe, "" for nobody's.

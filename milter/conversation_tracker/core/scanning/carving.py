@@ -89,7 +89,7 @@ class Carver:
     """Goes through what is packed in one part; what it may take is for all of that.
 
     Args:
-        means: where to keep what comes out, and the time for it.
+        limits: where to keep what comes out, and the time for it.
     """
 
     def __init__(self, limits: Limits) -> None:

@@ -28,7 +28,7 @@ class Scanner:
     Args:
         forbidden: the token of each address's owner, by the address's key. What is a variant of
             several addresses is the first one's.
-        means: what looking may use.
+        limits: what looking may use.
     """
 
     def __init__(self, forbidden: Mapping[str, str], limits: Limits = UNLIMITED) -> None:

@@ -118,7 +118,7 @@ def read_structure(
         content_headers: name and raw value of the message's header fields; others than Content-*
             are passed over.
         body: the raw body, with LF or CRLF.
-        means: where to keep large messages inside that are encoded.
+        limits: where to keep large messages inside that are encoded.
 
     Returns:
         The outermost part, whose content is the whole body.

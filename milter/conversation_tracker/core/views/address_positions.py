@@ -27,7 +27,7 @@ def find_positions(
         body: its body.
         conversation: the conversation with everybody who takes part.
         reader: whose copy it is.
-        means: what looking may use.
+        limits: what looking may use.
 
     Returns:
         A line for what stands for each, with its places as of `Hit`: first for the reader, then for

@@ -268,7 +268,7 @@ def make_scanner(conversation: Conversation, first: Participant | None, limits: 
     Args:
         conversation: the conversation with all of them.
         first: the reader, whose own address is theirs in any spelling; None if there is none.
-        means: what looking may use.
+        limits: what looking may use.
     """
     people = [first, *conversation] if first is not None else [*conversation]
     return Scanner({p.address.key: p.token for p in people if p.address is not None}, limits)

@@ -31,7 +31,7 @@ class Unpacking:
     """What may still be unpacked: one for all files of a message that are looked at together.
 
     Attributes:
-        means: where to keep what is unpacked.
+        limits: where to keep what is unpacked.
         octets: how many.
         text: octets that are read as text.
         members: files in archives, and streams in other files.

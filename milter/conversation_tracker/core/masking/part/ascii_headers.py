@@ -21,7 +21,7 @@ def write_ascii_headers(part: Part, body: Octets, limits: Limits) -> Octets:
     Args:
         part: the structure that `mime.read_structure` gave for this body.
         body: the raw body.
-        means: the time there is for it, and where to keep a large body.
+        limits: the time there is for it, and where to keep a large body.
 
     Returns:
         The body; the same object where nothing is to change.

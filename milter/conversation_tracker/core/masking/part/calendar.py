@@ -105,7 +105,7 @@ def show_reader(text: str, unmasker: Unmasker) -> str:
 
     Args:
         text: content lines.
-        eyes: the reader's.
+        unmasker: the reader's.
 
     Returns:
         The text, with their address as organiser and attendee and in what is said of these

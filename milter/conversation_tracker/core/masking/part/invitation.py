@@ -37,7 +37,7 @@ def find_people(part: Part, body: Octets, limits: Limits) -> Iterator[Person]:
     Args:
         part: the message's structure.
         body: its body.
-        means: the time there is for it.
+        limits: the time there is for it.
     """
     for line in check_each(_lines(part, body, limits), limits.check):
         if content_lines.read_name(line) not in content_lines.PEOPLE:

@@ -98,7 +98,7 @@ def find_edits(
         body: the body it stands in.
         mask: gives a text with addresses replaced.
         people: as for `leaf.mask_leaf`.
-        means: where to keep what is written anew.
+        limits: where to keep what is written anew.
 
     Returns:
         The edits of the body. The charset stays as declared, whatever the replacements need.

@@ -286,7 +286,7 @@ def split_at_padding(
         at: where the padding stood in it, as `transfer.find_padding` tells; 0 for nowhere.
         mask: as for `mask_leaf`.
         people: as for `mask_leaf`.
-        means: where to keep what is written anew.
+        limits: where to keep what is written anew.
 
     Returns:
         The content, with a blank there; the same object where there is no need for it.

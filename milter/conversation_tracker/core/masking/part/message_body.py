@@ -94,7 +94,7 @@ def mask_body(
         attachments: what becomes of parts that hold an address and cannot be masked.
         condemned: the identities of leaves that are removed whatever is found in them.
         keep_text: whether plain text and HTML of the message itself, of none inside it, stay.
-        means: where to keep a large body.
+        limits: where to keep a large body.
         clean_parts: the parts that are known to name nobody; with it, the mask sets `met` there.
 
     Returns:

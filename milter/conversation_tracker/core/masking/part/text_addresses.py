@@ -33,7 +33,7 @@ def find_addresses(part: Part, body: Octets, limits: Limits) -> Iterator[Address
     Args:
         part: its structure.
         body: its body.
-        means: the time there is for it.
+        limits: the time there is for it.
     """
     if part.embedded is not None:
         data, inside = part.embedded

@@ -49,7 +49,7 @@ def find_unmasked_parts(
         part: the structure that `read` gave for this body.
         body: the raw body.
         people: whose addresses to look for.
-        means: where to keep what is unpacked.
+        limits: where to keep what is unpacked.
         clean_parts: the parts that are known to hold none of these.
         condemned: the identities of leaves that are removed whatever is found in them.
 
@@ -77,7 +77,7 @@ def iter_files(
         part: the structure that `read` gave for this body.
         body: the raw body.
         people: as for `find_unmasked_parts`.
-        means: where to keep large content.
+        limits: where to keep large content.
     """
     for _, each, around in _number_leaves(part, body, ""):
         if large.is_large(each):

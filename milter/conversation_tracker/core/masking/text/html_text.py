@@ -72,7 +72,7 @@ class Page:
 
         Args:
             source: decoded source; what is not written yet may end inside a tag.
-            eyes: the reader's.
+            unmasker: the reader's.
 
         Returns:
             The source; the same object where nothing changes.
