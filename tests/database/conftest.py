@@ -15,6 +15,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 if TYPE_CHECKING:
+    from conversation_tracker.database.repository import Database
     from private.postgres import Postgres
 
 _numbers = itertools.count(1)
@@ -110,6 +111,17 @@ def shared(postgres: "Postgres", migrated: str) -> Iterator[str]:
     name = f"shared_{next(_numbers)}"
     yield postgres.create_database(name, template=migrated)
     postgres.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def opened(shared: str) -> "Iterator[Database]":
+    """Return the tracker's access to that database, with up to four connections."""
+    from conversation_tracker.database.repository import Database
+
+    found = Database(shared, size=4)
+    found.open()
+    yield found
+    found.close()
 
 
 @pytest.fixture

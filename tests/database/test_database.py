@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg import sql
+from records import make_record
 
 from conversation_tracker.base import timeouts
 from conversation_tracker.base.timeouts import ServerTimeouts
@@ -79,19 +80,13 @@ def store(database: str) -> str:
 def message(conversation: Conversation, *joined: Participant) -> Record:
     """Return a message between the first two of an order."""
     author, reader = conversation.participants[:2]
-    return Record(
-        order=conversation.order.id,
+    return make_record(
+        conversation.order.id,
+        author.token,
+        (reader.token,),
         joined=joined,
-        digest=bytes(32),
         direction="inbound",
-        sender=author.token,
-        return_path=None,
-        recipients=((reader.token, uuid.uuid4().hex),),
         size=0,
-        attachment_names=(),
-        automatic=False,
-        auto_reply=False,
-        raw=b"",
         **TEXTS,
     )
 

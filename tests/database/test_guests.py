@@ -1,6 +1,5 @@
 """Guests and return addresses stop nobody, whoever causes them and however many they are."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -87,14 +86,6 @@ class Post:
         for statement in MANY.split(";")[:-1]:
             self.shop.connection.execute((statement % {"order": order}).encode())
         self.shop.connection.execute("ANALYZE")
-
-
-@pytest.fixture(scope="module")
-def opened(shared: str) -> Iterator[Database]:
-    found = Database(shared, size=4)
-    found.open()
-    yield found
-    found.close()
 
 
 @pytest.fixture

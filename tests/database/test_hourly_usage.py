@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aging
 import psycopg
 import pytest
+from records import make_record
 
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.conversation import Participant
@@ -43,26 +44,8 @@ class Order:
     def message(self, sender: str, *to: str, **changes: Any) -> Record:
         """Return what a message leaves behind that is like no other."""
         self.number += 1
-        record = Record(
-            order=self.id,
-            joined=(),
-            digest=b"%032d" % self.number,
-            queue_id=f"Q{self.number}",
-            direction="outbound",
-            sender=sender,
-            return_path=None,
-            recipients=tuple((each, uuid.uuid4().hex) for each in to or (self.john,)),
-            sender_name="",
-            message_id="",
-            subject="",
-            first_words="",
-            size=1,
-            attachment_names=(),
-            automatic=False,
-            auto_reply=False,
-            raw=b"",
-        )
-        return replace(record, **changes)
+        own = {"digest": b"%032d" % self.number, "queue_id": f"Q{self.number}"}
+        return make_record(self.id, sender, to or (self.john,), **own | changes)
 
     def send(self, sender: str, *to: str, times: int = 1, **changes: Any) -> list[str]:
         """Record several messages, and give each one's outcome."""
@@ -84,14 +67,6 @@ class Order:
         for table in ("repeats SET at = at", "refusals SET since = since"):
             query = f"UPDATE tracker.{table} - %s::interval WHERE order_id = %s RETURNING 1"
             self.shop.rows(query, interval, self.id)
-
-
-@pytest.fixture(scope="module")
-def opened(shared: str) -> Iterator[Database]:
-    found = Database(shared, size=4)
-    found.open()
-    yield found
-    found.close()
 
 
 @pytest.fixture

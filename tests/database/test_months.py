@@ -1,7 +1,6 @@
 """Messages lie in months that are made ahead and dropped whole; mail does without them."""
 
 import io
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import aging
 import psycopg
 import pytest
+from records import make_record
 
 from conversation_tracker.config.config import Config, load
 from conversation_tracker.core.model.plan import Record
@@ -95,12 +95,9 @@ class Kept:
 
 
 def record(order: int, token: str, digest: bytes = b"1") -> Record:
-    return Record(
-        order=order, joined=(), digest=digest.ljust(32), queue_id="Q", direction="internal",
-        sender=token, return_path=None, recipients=((token, uuid.uuid4().hex),), sender_name="",
-        message_id="", subject="", first_words="", size=1, attachment_names=(), automatic=False,
-        auto_reply=False, raw=b"x",
-    )  # fmt: skip
+    return make_record(
+        order, token, (token,), digest=digest.ljust(32), direction="internal", raw=b"x"
+    )
 
 
 def ahead(number: int, since: datetime | None = None) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from records import make_record
 
 from conversation_tracker.base.timeouts import ServerTimeouts
 from conversation_tracker.checks import database as check_database
@@ -72,24 +73,14 @@ def opened(pooled: str) -> Iterator[Database]:
 
 def message(conversation: Conversation, digest: bytes) -> Record:
     author, reader = conversation.participants[:2]
-    return Record(
-        order=conversation.order.id,
-        joined=(),
+    return make_record(
+        conversation.order.id,
+        author.token,
+        (reader.token,),
         digest=digest,
         queue_id="4ABC",
         direction="inbound",
-        sender=author.token,
-        return_path=None,
-        recipients=((reader.token, uuid.uuid4().hex),),
-        sender_name="",
-        message_id="",
-        subject="",
-        first_words="",
         size=0,
-        attachment_names=(),
-        automatic=False,
-        auto_reply=False,
-        raw=b"",
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import aging
 import pytest
 from psycopg.conninfo import make_conninfo
+from records import make_record
 
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.alias import Hard, Soft
@@ -62,26 +63,17 @@ class Order:
 
     def message(self, digest: bytes = b"1", **changes: Any) -> Record:
         """Return what one message from Ann to John would leave behind."""
-        record = Record(
-            order=self.id,
-            joined=(),
-            digest=digest.ljust(32),
-            queue_id="4ABC",
-            direction="outbound",
-            sender=self.ann,
-            return_path=None,
-            recipients=to(self.john),
-            sender_name="Ann",
-            message_id="<1@ct.example.com>",
-            subject="Hello",
-            first_words="How are you?",
-            size=1234,
-            attachment_names=(),
-            automatic=False,
-            auto_reply=False,
-            raw=b"Subject: Hello\r\n\r\nHow are you?\xff",
-        )
-        return replace(record, **changes)
+        told: dict[str, Any] = {
+            "digest": digest.ljust(32),
+            "queue_id": "4ABC",
+            "sender_name": "Ann",
+            "message_id": "<1@ct.example.com>",
+            "subject": "Hello",
+            "first_words": "How are you?",
+            "size": 1234,
+            "raw": b"Subject: Hello\r\n\r\nHow are you?\xff",
+        }
+        return make_record(self.id, self.ann, (self.john,), **told | changes)
 
     def record(self, digest: bytes = b"1", **changes: Any) -> tuple[str, dict[str, str]]:
         return self.database.record([self.message(digest, **changes)])
@@ -98,14 +90,6 @@ class Order:
     def timeline(self) -> list[tuple[Any, ...]]:
         query = "SELECT * FROM tracker.timeline WHERE store = %s AND order_number = %s"
         return self.shop.rows(query, self.shop.name, self.number)
-
-
-@pytest.fixture(scope="module")
-def opened(shared: str) -> Iterator[Database]:
-    found = Database(shared, size=4)
-    found.open()
-    yield found
-    found.close()
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg import sql
+from records import make_record
 
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.alias import Bounce, Hard, Soft
 from conversation_tracker.core.model.conversation import Participant
-from conversation_tracker.core.model.plan import Record
 from conversation_tracker.database.migrate import verify
 from conversation_tracker.database.repository import Database
 
@@ -203,23 +203,14 @@ def test_the_service_does_all_that_mail_needs(login: LogIn) -> None:
         assert domain in database.directory().alias_domains
         ann = Participant(uuid.uuid4().hex, "partner", Address.parse("ann@doe.example"), False)
         bounce = uuid.uuid4().hex
-        texts = dict.fromkeys(
-            ("queue_id", "sender_name", "message_id", "subject", "first_words"), ""
-        )
-        record = Record(
-            order=order.id,
+        record = make_record(
+            order.id,
+            ann.token,
+            (),
             joined=(ann,),
-            digest=bytes(32),
-            direction="outbound",
-            sender=ann.token,
-            return_path=None,
+            queue_id="",
             recipients=((token, bounce),),
             size=0,
-            attachment_names=(),
-            automatic=False,
-            auto_reply=False,
-            raw=b"",
-            **texts,
         )
         assert database.record([record]) == ("done", {token: bounce})
         assert database.delivery(Bounce(bounce, domain)) is not None

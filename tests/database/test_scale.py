@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from records import make_record
 
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.conversation import MappedId, Participant
@@ -84,23 +85,13 @@ class Recorder(Database):
 
 def record(order: int, buyer: str) -> Record:
     writer = Participant(uuid.uuid4().hex, "partner", Address.parse("bot@x.example"), False)
-    return Record(
-        order=order,
+    return make_record(
+        order,
+        writer.token,
+        (buyer,),
         joined=(writer,),
         digest=os.urandom(32),
-        queue_id="Q",
-        direction="outbound",
-        sender=writer.token,
-        return_path=None,
-        recipients=((buyer, uuid.uuid4().hex),),
-        sender_name="",
         message_id="<1@x.example>",
-        subject="",
-        first_words="",
-        size=1,
-        attachment_names=(),
-        automatic=False,
-        auto_reply=False,
         raw=b"x",
         identifiers=(MappedId("<m-1@ct.example.com>", "<1@x.example>", writer.token),),
     )
