@@ -101,6 +101,14 @@ class Configuration:
         """Return what every file of the directory holds."""
         return {path.name: path.read_bytes() for path in sorted(self.directory.iterdir())}
 
+    def put(self, files: Mapping[str, bytes]) -> None:
+        """Have these files in the directory and no other."""
+        for name in self.files().keys() - files.keys():
+            (self.directory / name).unlink()
+        for name, data in files.items():
+            (self.directory / name).write_bytes(data)
+        self._aged()
+
     def answer(self, table: str, key: str) -> str:
         """Return what one of our tables, a regular expression table, says to a key."""
         command = ["postmap", "-q", key, f"regexp:{self.directory / table}"]

@@ -1,6 +1,7 @@
 """`postfix/configure` sets Postfix up so that no mail passes unmasked, or refuses and says why."""
 
 import os
+import signal
 import socket as sockets
 import stat
 from contextlib import ExitStack
@@ -18,6 +19,10 @@ ROOTED = "unix:/conversation-tracker/milter.sock"  # as a chrooted smtpd may hav
 DKIM = "unix:d/s"
 HARD = "ff2e6348a53a4d449af92be2a1011328@ct.example.com"
 SOFT = "johndoe@vtex.com.br-207700027841b.ct.example.com"
+
+
+# postconf does its work, and whoever called it is killed.
+KILL = '[[ $3 != {} ]] || {{ $REAL "$@"; kill -KILL $PPID; exit; }}\nexec $REAL "$@"'
 
 
 def shown(output: str, setting: str) -> str:
@@ -469,6 +474,45 @@ def test_failure_on_the_way_takes_everything_back(
     assert reason in done.stderr
     assert "is as it was before" in done.stderr
     assert debian.files() == before
+
+
+def lines(debian: Any) -> dict[str, list[bytes]]:
+    """Return the lines of each file; postconf adds them to main.cf in any order."""
+    return {name: sorted(text.splitlines()) for name, text in debian.files().items()}
+
+
+@pytest.mark.parametrize("mode", ["-M", "-P", "-e"])
+def test_a_run_that_was_killed_is_done_by_the_next(debian: Any, tmp_path: Path, mode: str) -> None:
+    options = ("--socket", debian.socket, "--alias-domain", DOMAIN, "--service", "587/inet")
+    debian.postconf("-M", "587/inet=587 inet n - y - - smtpd -o smtpd_milters=inet:v:1")
+    before = debian.files()
+    assert debian.configure(*options).returncode == 0
+    whole = lines(debian)
+    debian.put(before)
+    killed = stubbed(debian, tmp_path, KILL.format(mode))
+    assert debian.configure(*options, env=killed).returncode == -signal.SIGKILL
+    assert (lines(debian) == whole) is (mode == "-e")  # the last step
+    assert debian.configure(*options).returncode == 0
+    assert lines(debian) == whole
+
+
+@pytest.mark.parametrize("mode", ["-P", "-e", "-X", "-MX"])
+def test_a_removal_that_was_killed_is_done_by_the_next(
+    debian: Any, tmp_path: Path, mode: str
+) -> None:
+    """It knows by the splitter's listener what there is to be removed: that must go last."""
+    debian.postconf("-M", "587/inet=587 inet n - y - - smtpd -o smtpd_milters=inet:v:1")
+    debian.configured("--service", "587/inet")
+    there = debian.files()
+    assert debian.configure("--remove").returncode == 0
+    whole = lines(debian)
+    debian.put(there)
+    killed = stubbed(debian, tmp_path, KILL.format(mode))
+    assert debian.configure("--remove", env=killed).returncode == -signal.SIGKILL
+    assert lines(debian) != whole
+    assert debian.configure("--remove").returncode == 0
+    assert lines(debian) == whole
+    assert not any(b"milter.sock" in line for text in whole.values() for line in text)
 
 
 def test_signer_hidden_in_another_parameter_is_refused_and_taken_back(debian: Any) -> None:

@@ -1,7 +1,7 @@
 """Makes the collected changes in Postfix's configuration, and can take all of them back.
 
-Everything goes through postconf. main.cf is written in one step, last: Postfix's daemons read it
-whenever they start, so no half of it may ever be seen.
+Everything goes through postconf. What is set in main.cf is written in one step, once all is there
+that it names: Postfix's daemons read it whenever they start, so no half of it may ever be seen.
 """
 
 import os
@@ -83,10 +83,11 @@ def carry_out(changes: Changes, environ: Mapping[str, str]) -> None:
             replace_file(path, text.encode())
         postconf("-M", [f"{name}={line}" for name, line in changes.added.items()])
         postconf("-P", [f"{s}/{name}={value}" for (s, name), value in changes.options.items()])
-        postconf("-MX", changes.removed)
         postconf("-e", [f"{name}={value}" for name, value in changes.main.items()])
         postconf("-X", changes.unset)
-        # Only now does nothing in main.cf name them any more.
+        # Only now does nothing in main.cf name what goes. By the listener a run that comes after
+        # one that was killed knows what there is to be taken out.
+        postconf("-MX", changes.removed)
         for path in changes.unlinked:
             path.unlink(missing_ok=True)
     except OSError as error:
