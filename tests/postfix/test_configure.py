@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from conversation_tracker.cli import configure
+from conversation_tracker.postfix import edit
+
 from .answering import answering
 
 DOMAIN = "ct.example.com"
@@ -479,6 +482,48 @@ def test_failure_on_the_way_takes_everything_back(
 def lines(debian: Any) -> dict[str, list[bytes]]:
     """Return the lines of each file; postconf adds them to main.cf in any order."""
     return {name: sorted(text.splitlines()) for name, text in debian.files().items()}
+
+
+def test_main_cf_is_taken_back_before_what_it_names(
+    debian: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And who ran it can be ended as before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    taken_back: list[str] = []
+    restore = edit.Copy.restore
+
+    def note(copy: edit.Copy) -> None:
+        taken_back.append(copy.path.name)
+        restore(copy)
+
+    def fail(*_: object) -> None:
+        raise edit.EditFailed("it cannot be")
+
+    monkeypatch.setattr(edit.Copy, "restore", note)
+    monkeypatch.setattr(edit, "carry_out", fail)
+    options = ["--config-dir", str(debian.directory), "--socket", debian.socket]
+    try:
+        assert configure.main([*options, "--alias-domain", DOMAIN]) == configure.REFUSED
+        after = {number: signal.getsignal(number) for number in before}
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    tables = ["tracker_transport", "tracker_header_checks"]
+    assert taken_back == ["main.cf", "master.cf", *tables]
+    assert after == before
+
+
+def test_nohup_is_respected(debian: Any, tmp_path: Path) -> None:
+    """It goes on when whoever started it from afar is cut off."""
+    script = '[[ $3 != -e ]] || kill -HUP $PPID\nexec $REAL "$@"'
+    env = stubbed(debian, tmp_path, script)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        done = debian.configure("--socket", debian.socket, "--alias-domain", DOMAIN, env=env)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert done.returncode == 0, done.stderr
+    assert debian.value("smtpd_milters") == OURS
 
 
 @pytest.mark.parametrize("mode", ["-M", "-P", "-e"])

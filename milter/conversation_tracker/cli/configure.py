@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -315,25 +316,39 @@ def _make(host: Host, changes: Changes, environ: dict[str, str], *, verify: bool
     """Make the changes; if anything fails on the way or is refused afterwards, take all back."""
     directory = Path(host.settings.get_value("config_directory"))
     tables = (transport_file(host.settings), header_file(host.settings))
-    paths = (*tables, directory / "main.cf", directory / "master.cf")
+    # Taken back in this order: Postfix never sees a main.cf that names what is gone.
+    paths = (directory / "main.cf", directory / "master.cf", *tables)
     copies = [edit.copy(path) for path in paths]
-    for number in _ENDS:
+    with _catch_ends() as caught:
+        try:
+            edit.carry_out(changes, environ)
+            if verify and _judge(
+                requirements.examine(replace(host, settings=read_settings(environ))), aloud=False
+            ):
+                raise Refused
+        except BaseException as error:
+            for number in caught:
+                signal.signal(number, signal.SIG_IGN)
+            for copy in copies:
+                copy.restore()
+            if isinstance(error, edit.EditFailed | Unreadable):
+                _refuse(str(error))
+            print(f"configure: everything in {directory} is as it was before", file=sys.stderr)
+            raise Refused from None
+
+
+@contextmanager
+def _catch_ends() -> Iterator[list[signal.Signals]]:
+    """Have what would end the process raise in the block, but for what nohup has it ignore."""
+    before = {number: signal.getsignal(number) for number in _ENDS}
+    caught = [number for number, handler in before.items() if handler != signal.SIG_IGN]
+    for number in caught:
         signal.signal(number, _stop)
     try:
-        edit.carry_out(changes, environ)
-        if verify and _judge(
-            requirements.examine(replace(host, settings=read_settings(environ))), aloud=False
-        ):
-            raise Refused
-    except BaseException as error:
-        for number in _ENDS:
-            signal.signal(number, signal.SIG_IGN)
-        for copy in copies:
-            copy.restore()
-        if isinstance(error, edit.EditFailed | Unreadable):
-            _refuse(str(error))
-        print(f"configure: everything in {directory} is as it was before", file=sys.stderr)
-        raise Refused from None
+        yield caught
+    finally:
+        for number in caught:
+            signal.signal(number, before[number])
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
