@@ -28,8 +28,12 @@ def list_options(options: Options, configuration: Configuration) -> list[str]:
 
 def is_there(options: Options) -> bool:
     """Return whether there is a Postfix."""
-    tool = shutil.which("postconf", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
-    return tool is not None and (options.postfix / "main.cf").exists()
+    return _is_installed() and (options.postfix / "main.cf").exists()
+
+
+def _is_installed() -> bool:
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+    return shutil.which("postconf", path=path) is not None
 
 
 def look_at_postfix(machine: Machine, options: Options, configuration: Configuration) -> bool:
@@ -76,7 +80,10 @@ def switch_postfix(machine: Machine, options: Options, configuration: Configurat
     """
     machine.step("Postfix")
     wanted = list_options(options, configuration) + ["--remove"] * options.uninstall
-    if machine.dry_run and not is_there(options):
+    if options.uninstall and not _is_installed():
+        machine.say(f"not installed any more; what {options.postfix} says is left as it is")
+        return
+    if machine.dry_run and not options.uninstall and not is_there(options):
         machine.say(f"+ postfix/configure {' '.join(wanted)}")
         return
     if configure.main([*(["--dry-run"] if machine.dry_run else []), *wanted]) != 0:

@@ -16,6 +16,7 @@ from installer.configuration import read_configuration, write_configuration
 from installer.database import migrate
 from installer.machine import Failed, Machine
 from installer.options import read_options
+from installer.postfix import switch_postfix
 
 from .answering import answering
 
@@ -205,6 +206,25 @@ def test_uninstall_frees_postfix_first_and_keeps_the_data(
     assert done.stdout.index(f"relay_domains: {DOMAIN} -> (empty)") < done.stdout.index("rm -f")
     assert "DROP" not in done.stdout
     assert "are still there" in done.stdout
+
+
+def test_uninstall_needs_no_postfix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it was removed first, nothing can be taken out of it."""
+    monkeypatch.setattr(shutil, "which", lambda *_names, **_more: None)
+    options = read_options(["--uninstall", "--config-dir", str(tmp_path)])
+    configuration = read_configuration(options, SYSTEMD / "conversation-tracker.conf")
+    switch_postfix(Machine(dry_run=False), options, configuration)
+    assert "not installed any more" in capsys.readouterr().out
+
+
+def test_dry_run_of_uninstall_refuses_a_directory_that_is_not_postfixs(tmp_path: Path) -> None:
+    """As the real one does: Postfix would still ask the tracker, and all mail would wait."""
+    done = install("--dry-run", "--uninstall", "--config-dir", tmp_path)
+    assert done.returncode == 1
+    assert "left as it was" in done.stderr
+    assert "rm -f" not in done.stdout
 
 
 @pytest.mark.parametrize(
