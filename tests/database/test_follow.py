@@ -17,6 +17,7 @@ import pytest
 
 from conversation_tracker.checks import follow as check_follow
 from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.alias import Bounce
 from conversation_tracker.core.model.message import Arrival, Message, parse
 from conversation_tracker.core.reports.maillog import LogLine
 from conversation_tracker.database.migrate import migrate
@@ -422,6 +423,20 @@ def test_a_bounce_without_a_report_is_marked(mail: Mail) -> None:
     assert BUYER not in mail.known(null)[2]
     assert mail.known(other) == ("accepted", "", "")
     assert mail.known(late) == ("sent", "2.0.0", "ok")
+
+
+def test_a_line_that_the_database_refuses_holds_up_none_behind_it(mail: Mail) -> None:
+    """Zeros stand in a log after a crash; PostgreSQL takes none in a text."""
+    spoilt, null = fresh(2)
+    mail.recorded(null, null=True)
+    told = [LogLine(each, "postfix/smtp", "sent", "2.0.0", "ok") for each in (spoilt, null)]
+    database = Deliveries(mail.uri)
+    database.open()
+    try:
+        database.tell(told, {spoilt: Bounce("0" * 32, "ct\0.example.com")})
+    finally:
+        database.close()
+    assert mail.known(null)[0] == "sent"
 
 
 JOURNALCTL = """\

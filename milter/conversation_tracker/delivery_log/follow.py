@@ -113,13 +113,13 @@ class Deliveries(QueuedDeliveries):
         """
         queued = self.look_up(sent.queue_id for sent in found)
         for sent in found:
-            known = queued.get(sent.queue_id) or self._of_origin(sent.queue_id, origins or {})
-            if known is not None and maillog.is_news(known.state, sent.state):
-                try:
+            try:
+                known = queued.get(sent.queue_id) or self._of_origin(sent.queue_id, origins or {})
+                if known is not None and maillog.is_news(known.state, sent.state):
                     self._mark_delivery(sent, known)
-                except DatabaseError as error:
-                    # A fault of ours: without this, the same line would be tried for ever.
-                    log.error(Event.ERROR, error, queue_id=sent.queue_id)
+            except DatabaseError as error:
+                # A fault of ours: without this, the same line would be tried for ever.
+                log.error(Event.ERROR, error, queue_id=sent.queue_id)
 
     def _of_origin(self, queue_id: str, origins: Mapping[str, Bounce]) -> Queued | None:
         """Find the delivery whose mail somebody handed in again, by its envelope sender."""
