@@ -354,3 +354,23 @@ def test_messages_inside_are_decoded_within_a_limit(monkeypatch: pytest.MonkeyPa
     structure(MIXED, inside * 2 + b"--b--")
     with pytest.raises(TooComplex, match="messages inside of more than 1000 octets"):
         structure(MIXED, inside * 3 + b"--b--")
+
+
+FILE = b"Content-Type: application/octet-stream; name=mail.log\n"
+LOG = b"From: a@shop.example\nTo: b@shop.example\nSubject: An order\n" * 2_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LOG,
+        LOG[:58] + b"Content-Type: multipart/mixed; boundary=c\n\n" + b"--c\n\n" * 1_200,
+        LOG[:58] + b"Content-Type: text/plain; x=" + b"y" * 20_000 + b"\n\nHello\n",
+    ],
+    ids=["fields", "parts", "type"],
+)
+def test_a_file_is_text_where_it_goes_on_as_no_message(text: bytes) -> None:
+    part = structure(MIXED, b"--b\n" + FILE + b"\n" + text + b"\n--b\n\nHello\n--b--\n")
+    assert [(each.embedded, each.children) for each in part.children] == [(None, ())] * 2
+    with pytest.raises(TooComplex):  # files may be in it, and it cannot be told which
+        structure(MIXED, b"--b\n" + FILE + b"\n" + text + b"X: base64\n\n--b--\n")

@@ -53,6 +53,7 @@ _MAILBOX_LINE = re.compile(rb">?From ")
 _ENCODING = re.compile(r"[\s\"]*([\w\-]+)")
 _PAGE = re.compile(rb"html?\b", re.IGNORECASE)
 _CLEAR = re.compile(r"[\w.+!#$&^\-]+/[\w.+!#$&^\-]+", re.ASCII)
+_CODED = re.compile(rb"base64|uue", re.IGNORECASE)
 _TELLING = (b"content-type", b"content-disposition")
 
 
@@ -162,8 +163,10 @@ class _Reader:
             children = tuple(self._read_parts(content, declared, depth + 1))
         elif message and declared.encoding in _IDENTITY:
             children = (self._read_with_header(content, "text/plain", depth + 1),)
-        elif message or (stray and depth < MAX_DEPTH):
+        elif message:
             embedded = self._read_inner_message(content, declared.encoding, depth + 1)
+        elif stray and depth < MAX_DEPTH:
+            embedded = self._read_letter(content, declared.encoding, depth + 1)
         return Part(
             header,
             content,
@@ -193,6 +196,22 @@ class _Reader:
         data = transfer.decode(self.body[start:end], declared.encoding)
         known = {match[1].lower() for match in _LETTER_FIELD.finditer(data)}
         return len(known) > 1 and _FIELD_LINE.match(data.lstrip()) is not None
+
+    def _read_letter(self, span: Span, encoding: str, depth: int) -> tuple[Octets, Part] | None:
+        """Read a file that begins as a message; None where it goes on as none that anybody reads.
+
+        It is text like any other then, as a log that is full of header fields. What may have files
+        in it is no such text.
+        """
+        before = self.count, self.decoded
+        try:
+            return self._read_inner_message(span, encoding, depth)
+        except TooComplex:
+            data = self.limits.store(transfer.decode_pieces(self.body, *span, encoding))
+            if _CODED.search(data) is not None:
+                raise
+            self.count, self.decoded = before
+            return None
 
     def _read_inner_message(self, span: Span, encoding: str, depth: int) -> tuple[Octets, Part]:
         self.limits.check()
