@@ -267,3 +267,21 @@ def test_a_large_message_of_many_orders_does_not_lie_there_once_for_each(content
     [whole] = replace(sent, message=alone, conversations=(orders[-1],)).plan().records
     assert plan.records[-1].raw[:] == whole.raw[:]
     assert len(plan.records[-1].raw) == len(whole.raw)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_large_message_in_quoted_printable_is_masked(end: str) -> None:
+    inside = f"From: {CARRIER}\nTo: x@y.example\nSubject: Hello\n\n"
+    inside += f"-- \nWrite to {CARRIER} = soon, \u00e9 \t\n" * 30_000
+    inside = inside.replace("\n", end)
+    written = quopri.encodestring(inside.encode()).decode()
+    head = f"From: {CARRIER}\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n"
+    head += "Content-Type: application/octet-stream; name=a.eml\n"
+    head += "Content-Transfer-Encoding: quoted-printable\n\n"
+    raw = head.replace("\n", end) + written + f"{end}--b--{end}"
+    given = mail(raw, order(BUYER, CARRIER), to=B)
+    copy = given.sent().body[:]
+    assert max(map(len, copy.splitlines())) <= 78
+    content = copy.partition(b"quoted-printable" + 2 * end.encode())[2].rpartition(b"--b--")[0]
+    shown = quopri.decodestring(content).decode().removesuffix(end)
+    assert shown == inside.replace(CARRIER, hard("a" * 32))

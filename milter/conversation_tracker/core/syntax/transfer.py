@@ -153,6 +153,12 @@ def encode_base64(data: Iterable[bytes], line_end: bytes, tail: bytes) -> Iterat
     yield (begun + binascii.b2a_base64(rest, newline=False) if rest else b"") + tail
 
 
+def encode_quoted_printable(data: Octets, line_end: bytes) -> Iterator[bytes]:
+    """Encode octets in quoted-printable window by window; `line_end` stands at soft breaks."""
+    for window in _cut_lines(data, 0, len(data)):
+        yield b"".join(_append_line(*_split_end(line), line_end) for line in _LINE.findall(window))
+
+
 def encode(raw: bytes, old: bytes, new: bytes, encoding: str) -> bytes:
     """Encode changed content as the unchanged was.
 
@@ -188,8 +194,7 @@ def encode_anew(data: bytes) -> tuple[bytes, str]:
     line_end = _find_line_end(data)
     if 6 * len(_ESCAPED.findall(data)) > len(data):
         return b"".join(encode_base64((data,), line_end, line_end)), BASE64
-    lines = map(_split_end, _LINE.findall(data))
-    return b"".join(_append_line(*line, line_end) for line in lines), QUOTED_PRINTABLE
+    return b"".join(encode_quoted_printable(data, line_end)), QUOTED_PRINTABLE
 
 
 def _split_end(line: bytes) -> tuple[bytes, bytes]:

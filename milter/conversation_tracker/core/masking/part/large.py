@@ -134,6 +134,13 @@ def encode_base64(part: Part, body: Octets, new: Octets) -> Iterator[bytes]:
     )
 
 
+def encode_quoted_printable(part: Part, body: Octets, new: Octets) -> Iterator[bytes]:
+    """Encode a part's new content in quoted-printable, with the line ends of the old one."""
+    start, _ = part.content
+    line_end = b"\r\n" if b"\r\n" in body[start : start + 1024] else b"\n"
+    return transfer.encode_quoted_printable(new, line_end)
+
+
 def edit_text(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:
     """Mask a span of text without any markup that is in no part; raises as `find_edits`."""
     return _edit_span(body, start, end, lambda old: leaf.mask_plain(old, "", mask)[0])

@@ -251,6 +251,8 @@ def _edit_embedded_message(part: Part, body: Octets, task: _Task) -> Iterator[Ed
         written = leaf.mask_raw(part, anew, task.mask) if leaf.is_shown_raw(part) else anew
     elif part.encoding == transfer.BASE64:
         written = task.limits.store(large.encode_base64(part, body, new))
+    elif part.encoding == transfer.QUOTED_PRINTABLE:
+        written = task.limits.store(large.encode_quoted_printable(part, body, new))
     elif part.encoding in transfer.ENCODINGS:
         raise Unmaskable("a large message in a rare encoding")
     if written is not body:
