@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -110,19 +111,20 @@ class Module:
         """The name by which it is imported."""
         return f"{PACKAGE}.{self.path}".removesuffix(".__init__")
 
-    @property
+    @cached_property
     def tree(self) -> ast.Module:
         """The file's syntax tree."""
         return ast.parse(self.text)
 
 
-def modules() -> list[Module]:
-    """Return every module of the package."""
+@cache
+def modules() -> tuple[Module, ...]:
+    """Return every module of the package, read once."""
     root = SOURCE_ROOT / PACKAGE
-    return [
+    return tuple(
         Module(".".join(path.relative_to(root).with_suffix("").parts), path.read_text())
         for path in sorted(root.rglob("*.py"))
-    ]
+    )
 
 
 def imports(module: Module) -> Iterator[str]:

@@ -207,7 +207,7 @@ def test_a_file_gives_what_was_put_in() -> None:
     assert isinstance(collect([b"few"]), bytes)
 
 
-ORDERS = 8
+ORDERS = 6
 CONTENT = {
     "no address": b"".join(b"%064d\r\n" % n for n in range(20_000)),
     "an address now and then": b"".join(

@@ -322,12 +322,12 @@ def test_a_plan_takes_memory_in_proportion() -> None:
     for place, shape in placed(chance, 20 if LONG else 1):
         small, large = (
             peak(partial(planned, place, EVERYBODY, shape.make(size)))
-            for size in (SIZE // 8, SIZE // 2)
+            for size in (SIZE // 16, SIZE // 4)
         )
-        if large > 8 * small + 200_000 or large > 1_000_000 + 300 * SIZE:
+        if large > 8 * small + 200_000 or large > 1_000_000 + 150 * SIZE:
             # What is made once for a process counts for whoever comes first.
-            large = peak(partial(planned, place, EVERYBODY, shape.make(SIZE // 2)))
-        if large > 8 * small + 200_000 or large > 1_000_000 + 300 * SIZE:
+            large = peak(partial(planned, place, EVERYBODY, shape.make(SIZE // 4)))
+        if large > 8 * small + 200_000 or large > 1_000_000 + 150 * SIZE:
             greedy.append(f"{shape.name} {place}: {small} octets, then {large} for four times")
     assert not greedy
 
@@ -346,7 +346,7 @@ def test_thousands_of_authors_in_one_field_cost_their_number() -> None:
             )
 
 
-@pytest.mark.parametrize("size", [25 * 1024 * 1024 if LONG else 128 * 1024])
+@pytest.mark.parametrize("size", [25 * 1024 * 1024 if LONG else 64 * 1024])
 @pytest.mark.parametrize(
     "line", ["From: x\n y\n", "From: x\n", "X: john\n @doe.example\n", "a: b;"]
 )
