@@ -4,6 +4,7 @@ import os
 import signal
 import socket as sockets
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from conversation_tracker.cli import configure
 from conversation_tracker.postfix import edit
+from private import processes
 
 from .answering import answering
 
@@ -524,6 +526,21 @@ def test_nohup_is_respected(debian: Any, tmp_path: Path) -> None:
         signal.signal(signal.SIGHUP, before)
     assert done.returncode == 0, done.stderr
     assert debian.value("smtpd_milters") == OURS
+
+
+def test_two_runs_at_once_are_one_after_the_other(debian: Any, tmp_path: Path) -> None:
+    """Else one would work with what the other has changed meanwhile, and undo it."""
+    began = tmp_path / "began"
+    script = f'[[ $3 != -e ]] || {{ touch {began}; sleep 2; }}\nexec $REAL "$@"'
+    slow = stubbed(debian, tmp_path, script)
+    options = ("--socket", debian.socket, "--alias-domain")
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(debian.configure, *options, DOMAIN, env=slow)
+        assert processes.until(began.exists, 30.0)
+        second = debian.configure(*options, "alias.example.org")
+        assert (first.result().returncode, second.returncode) == (0, 0)
+    assert sorted(debian.value("relay_domains").split(", ")) == ["alias.example.org", DOMAIN]
+    assert debian.configure().stdout == "configure: nothing to change\n"
 
 
 @pytest.mark.parametrize("mode", ["-M", "-P", "-e"])

@@ -7,12 +7,13 @@ imported, since the installer asks this before it installs anything.
 """
 
 import argparse
+import fcntl
 import os
 import signal
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -150,7 +151,26 @@ def _make_parser() -> argparse.ArgumentParser:
 def _work(given: argparse.Namespace) -> None:
     """Run what the command line asks for."""
     domains = [_read_domain(text) for text in given.alias_domain]
-    environ = {**os.environ, "MAIL_CONFIG": str(_find_directory(given.config_dir))}
+    directory = _find_directory(given.config_dir)
+    with nullcontext() if given.dry_run else _hold(directory):
+        _change(given, domains, {**os.environ, "MAIL_CONFIG": str(directory)})
+
+
+@contextmanager
+def _hold(directory: Path) -> Iterator[None]:
+    """Wait for another run to end, and let no other begin in the block.
+
+    What one works out, another would overwrite; and whoever fails takes everything back.
+    """
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _change(given: argparse.Namespace, domains: list[str], environ: dict[str, str]) -> None:
     settings = read_settings(environ)
     host = _settle(given, settings, domains)
     if given.remove:
