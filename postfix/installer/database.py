@@ -95,7 +95,7 @@ def _ask(statement: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
     if done.returncode != 0:
         said = done.stderr.strip().partition("\n")[0]
-        raise Failed(f"PostgreSQL does not do it ({said}): start it and run this again")
+        raise Failed(f"PostgreSQL refuses ({said}): start it and run this again")
     return done.stdout.strip()
 
 

@@ -86,8 +86,7 @@ def remove_program(machine: Machine, options: Options, source: Path) -> None:
     pages = [folder / f"man{page.suffix[1:]}" / page.name for page in find_manuals(source)]
     if pages:
         machine.run("rm", "-f", *pages)
-    # Only what is a virtual environment with our program in it: a mistaken --prefix must cost
-    # nothing.
+    # Remove only a virtual environment with our program in it: a mistaken --prefix deletes nothing.
     prefix = options.prefix
     if (prefix / "pyvenv.cfg").exists() and (prefix / "bin/conversation-tracker").exists():
         machine.run("rm", "-rf", prefix)

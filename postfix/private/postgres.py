@@ -149,7 +149,7 @@ class Postgres(Server):
         """Create a database, a copy of `template` if given (unused just then); return its URI."""
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
         if template is not None:
-            # To copy the files takes a checkpoint; where that waits for no disk, it is soonest.
+            # Copying files needs a checkpoint, which is fastest where nothing waits for the disk.
             way = "WAL_LOG" if self.durable else "FILE_COPY"
             statement += sql.SQL(" TEMPLATE {} STRATEGY {}").format(
                 sql.Identifier(template), sql.SQL(way)

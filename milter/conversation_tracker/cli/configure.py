@@ -322,7 +322,7 @@ def _judge(findings: Iterable[Finding], *, aloud: bool) -> int:
     for finding in findings:
         if finding.heed == "refuse":
             refusals += 1
-            # Whoever reads this does run `configure`.
+            # "Run configure" is no help to somebody who runs it.
             _refuse(finding.text if finding.mend == CONFIGURE else str(finding))
         elif finding.heed == "warn" and aloud:
             _warn(str(finding))

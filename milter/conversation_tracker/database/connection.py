@@ -157,8 +157,8 @@ class Connection(psycopg.Connection[Any]):
 def write_settings(limits: ServerTimeouts) -> tuple[list[str], list[str]]:
     """Return the server's settings for time-outs, names and values."""
     values = [limits.statement_milliseconds, limits.lock_milliseconds, limits.idle_milliseconds]
-    # Compiling takes longer than what it compiles: a plan over many months is short, and is
-    # thought to be long.
+    # No JIT: the planner thinks that a statement over many months is long, and compiling it takes
+    # longer than running it.
     return [*_SETTINGS, "jit"], [*map(str, values), "off"]
 
 

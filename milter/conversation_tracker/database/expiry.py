@@ -25,7 +25,7 @@ from conversation_tracker.database.migrate import verify
 
 _COUNTING = "SET LOCAL statement_timeout = '10min'"
 
-# Somebody else's locks were in the way, or it took too long.
+# Errors that mean: others' locks were in the way, or it took too long. The next run goes on.
 BUSY = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.QueryCanceled,
@@ -118,7 +118,7 @@ def open_expiry(conninfo: str, now: datetime | None = None) -> Iterator[Expiry]:
     watchdog = Watchdog(timeouts.get().expiry_batch_seconds)
     watchdog.start()
     try:
-        # Each batch is planned for its own values: where the line has come to matters.
+        # Not prepared: the best plan depends on how far the run has come.
         with Connection.connect(
             conninfo, limits=timeouts.get().expiry, prepare_threshold=None
         ) as connection:

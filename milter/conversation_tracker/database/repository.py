@@ -172,7 +172,7 @@ class Database:
         """
         spellings = {*map(base_identity, addresses), *map(mailbox_identity, addresses)}
         keys = sorted(spellings.union(each.key for each in addresses))
-        # Kept with dots, and found without: in an index of its own.
+        # Addresses at Gmail are kept with their dots, and found without by an index of their own.
         gmail = [each for each in keys if each.endswith("@gmail.com")]
         values = (write_array(keys), bool(gmail), write_array(gmail), store)
         return bool(self._fetch_rows(_TAKES_PART, values)[0][0])

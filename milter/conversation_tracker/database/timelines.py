@@ -12,8 +12,8 @@ from conversation_tracker.database.connection import Connection
 
 _STORE = "SELECT FROM tracker.stores WHERE name = %s"
 _ORDER = "SELECT FROM tracker.orders WHERE store = %s AND number = %s"
-# What the view says of a message, and what it has no column for. It gives nobody a role who only
-# claims to be somebody; support sees whose.
+# What the view tracker.timeline says of a message, and what it has no column for. The view gives no
+# role to who only claims one; support sees which.
 _ROWS = """
     SELECT t.message_id, t.at, t.direction,
            coalesce(CASE WHEN s.role = 'store' AND m.verdict = 'flagged' THEN NULL ELSE s.role END,

@@ -85,8 +85,8 @@ def carry_out(changes: Changes, environ: Mapping[str, str]) -> None:
         postconf("-P", [f"{s}/{name}={value}" for (s, name), value in changes.options.items()])
         postconf("-e", [f"{name}={value}" for name, value in changes.main.items()])
         postconf("-X", changes.unset)
-        # Only now does nothing in main.cf name what goes. By the listener a run that comes after
-        # one that was killed knows what there is to be taken out.
+        # Last: from here on nothing in main.cf names these services. And where a run is killed
+        # before, the listener tells the next one that there is something to take out.
         postconf("-MX", changes.removed)
         for path in changes.unlinked:
             path.unlink(missing_ok=True)

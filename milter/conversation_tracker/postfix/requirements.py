@@ -97,7 +97,7 @@ OF_DOMAINS = (
     ),
 )
 
-# What is set and not taken back: right without the tracker, too.
+# What `configure --remove` leaves as it is: these settings are right without the tracker, too.
 HARMLESS = intake.HARMLESS
 
 ALL = (*OF_ALL_MAIL, *OF_DOMAINS)

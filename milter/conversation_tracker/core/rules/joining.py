@@ -105,8 +105,8 @@ def find_mentions(message: Message, conversation: Conversation) -> Iterator[str]
         if participant.address is None:
             continue
         yield participant.address.key
-        # Whom the database did not give may be known by the address without a tag. Whoever is here
-        # already, and is somebody else all the same, stays so however often it is planned.
+        # The database may know somebody, whom it did not give so far, by the form without a tag.
+        # Where that form is somebody's here already, the two stay apart.
         base = base_identity(participant.address)
         if participant.role != "return" and base not in present:
             yield base

@@ -216,7 +216,7 @@ class Carver:
             return
         end = data.find(b"endstream", start)
         plain = data[start : min(end if end >= 0 else len(data), start + _TEXT)]
-        behind = min(self._end, start + len(plain))  # more was read, in which nothing was found
+        behind = min(self._end, start + len(plain))  # decompressed already
         if plain.rstrip().endswith(b"~>"):
             plain = documents.decode_ascii85(plain)
         elif _DIGITS.fullmatch(plain):

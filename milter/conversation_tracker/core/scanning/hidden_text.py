@@ -51,7 +51,7 @@ _THEIRS = re.compile(
     r"(?>(?:mailto:|[\w.+@-]+|\"mailto:[\w.+@-]+\"|[\",])*)(?=[;:])",
     re.IGNORECASE,
 )
-# As of IDENTIFIERS: the reader's own are theirs again.
+# As with IDENTIFIERS, the reader's own identifiers are mapped back and may hold their address.
 _NAMING = re.compile(r"(?:[a-z0-9-]+\.)?(?:uid|related-to)[;:]", re.IGNORECASE)
 _EXTRA = re.compile(r";x-[^;:]*", re.IGNORECASE)
 _HEAD = re.compile(r"(?>(?:[^\":]|\"[^\"]*\")*):")

@@ -62,7 +62,7 @@ _ANY_SIGN = re.compile(rf"[@=\uff20\ufe6b]|(?<![^\W_])(?:{_SAYS_AT}|ad|a|kukac|s
 _NEXT = re.compile(r"[^\w@=]{0,24}([^\W_][\w-]*)")
 _MOST = 10  # labels and words
 _LONGEST_SIGN = 48  # characters of what stands for an at sign, in a simple text
-# What is escaped here another reading tells.
+# Escapes beside an address: the text is read again with these decoded, and found then.
 _ESCAPED_BEHIND = re.compile(
     r"%(?:25)*[0-9a-f]{2}|&(?:#|amp|period|hyphen|dash|lowbar)|\\|=[0-9a-f]{2}"
 )
@@ -131,7 +131,7 @@ def _read_owner(
     """Go through the tokens of whose address is said around the begin of a domain."""
     before = low[max(0, at - _NEAR) : at]
     if len(known.endings) <= _FEW:
-        for word in known.endings:  # most texts hold none, and are told so at many times the speed
+        for word in known.endings:  # most texts hold none, and `in` is far faster than a pattern
             if word in before:
                 break
         else:
@@ -166,7 +166,7 @@ def _read_owner(
         if domain not in names:
             continue
         for local, whole in locals:
-            # What stands in clear is not told here.
+            # What stands in clear is found by the matcher, not here.
             token = None if tight and plain and whole else known.owner(local, domain)
             if token is not None:
                 yield token

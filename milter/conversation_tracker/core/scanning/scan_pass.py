@@ -97,7 +97,7 @@ class Scan:
             return False
         self._deep_seen = False
         owners = set(self._find_in_header(whole))
-        # What all of them do not show read otherwise, none of them does.
+        # Where the fields together hold nothing for the deep readings, no single field does.
         self._shallow = not self._deep_seen
         if owners != {self._own}:
             return not owners

@@ -12,8 +12,8 @@ from conversation_tracker.core.base.octets import Octets
 MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 _HEAD = 512
-_TIMES = 2  # how often the octets of a file may stand in its chains
-_NONE = 0xFFFFFFFA  # and above: no sector
+_TIMES = 2  # chains that share sectors may together be so many times as long as the file
+_NONE = 0xFFFFFFFA  # from here on, numbers name no sector: end of a chain, free, and the like
 
 
 def iter_chains(data: Octets) -> Iterator[bytes]:

@@ -153,7 +153,7 @@ def _change_mistaken(data: bytes, change: Callable[[str], str]) -> bytes:
     """Change what many take for UTF-8, whatever is said of it; octets that are none are letters."""
     text = data.decode("utf-8", "surrogateescape")
     if _LETTERS.search(text):
-        return data  # as good as never
+        return data  # it holds one of the letters that stand for octets below
     shown = text.translate(_AS_LETTERS)
     new = change(shown)
     return data if new == shown else new.translate(_AS_OCTETS).encode("utf-8", "surrogateescape")

@@ -329,7 +329,7 @@ def edit_for_splitter(message: Message, gone: Collection[bytes] = INTERNAL) -> I
     yield from edit_headers(message, values)
     try:
         body = write_ascii_headers(read_structure(message), message.body, message.limits)
-    except message_body.TooComplex:  # what nobody masks passes all the same
+    except message_body.TooComplex:  # nothing is masked in it, so it may pass as it is
         return
     if body is not message.body:
         yield ReplaceBody(body)

@@ -56,7 +56,7 @@ def make_identifier(identifier: bytes, order: Order) -> str:
         An identifier in the alias domain, with its angle brackets.
     """
     key = f"{order.ref}:{order.id}".encode()
-    # As the splitter's copies have it: the same stands for both.
+    # Postfix's splitter quotes raw octets; both passes must make the same identifier.
     written = quote_raw(identifier)
     digest = hashlib.blake2b(written, key=key, digest_size=16).hexdigest()
     return f"<m-{digest}@{order.alias_domain}>"

@@ -59,7 +59,7 @@ class ReaderMask(Mask):
         self._order_header = conversation.store.order_header.encode("ascii").lower()
         self.clean_parts: CleanParts = CleanParts()
         self.condemned: frozenset[int] = frozenset()
-        # What the record looks for is all that any view does.
+        # The record's view looks for all that any view does: what is clean there is clean in all.
         watched = (conversation.order.alias_domain,) if to is None else ()
         self.unmasker = self._make_unmasker()
         self._masker = Masker(
@@ -105,7 +105,8 @@ class ReaderMask(Mask):
             if participant.address is not None:
                 alias = self.stand_in(participant)
                 yield participant.address.key, alias
-                # Nobody has a guest's: if one stands there, it goes as one of another order does.
+                # A guest's soft alias was given to nobody; one in a message is treated as one of
+                # another order.
                 if not participant.introduced:
                     continue
                 soft = conversation.soft(participant)

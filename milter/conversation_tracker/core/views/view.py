@@ -47,7 +47,7 @@ class View(ReaderMask):
         values: list[bytes | None] = []
         seen: set[bytes] = set()
         known = self._find_clean_parts(message)
-        # Whether one may hold what does not stand in clear is told for all at once.
+        # One look at all fields together is cheaper than one at each.
         block = b"\n".join([each.value for each in message.headers])
         hidden = known.hides(lambda: obfuscated.possible(block, self))
         self._references.author = find_author(message, self.conversation)

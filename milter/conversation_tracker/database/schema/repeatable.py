@@ -58,7 +58,7 @@ _DROP_FUNCTION = """
 _DROP_VIEWS = """
     SELECT 'DROP VIEW ' || string_agg(format('tracker.%%I', name), ', ')
       FROM unnest(%s::text[]) AS name HAVING count(*) > 0"""
-# What is somebody else's and would go with a view: no file makes any such thing.
+# What others made on a view of ours and would be dropped with it; our own files make none.
 _GOES_ALONG = """
     SELECT format('trigger %%I on view %%s', t.tgname, t.tgrelid::regclass)
       FROM pg_trigger AS t WHERE NOT t.tgisinternal AND t.tgrelid = ANY (%(views)s)

@@ -16,7 +16,7 @@ MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 _HEAD = 512
 _MOST_IN_HEAD = 109  # sectors of the table that the header names
-_LAST = 0xFFFFFFFA  # what is not less is no sector
+_LAST = 0xFFFFFFFA  # from here on, numbers name no sector: end of a chain, free, and the like
 _ENTRY = 128
 _STREAM, _ROOT = 2, 5
 

@@ -40,7 +40,7 @@ _OVERLAP = 4096  # octets seen twice, so that nothing is hidden by where a windo
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _HEAD = 1024
 
-# How files begin that no text does; others are known by more than that.
+# How binary files begin; no text begins so. Other formats are known by more than that.
 _BEGINNINGS = (
     *zip_file.MAGIC,
     compressed.GZIP,
@@ -190,7 +190,7 @@ class _Search:
         """Whether a document's text holds an address, that stands in the file in pieces."""
         people, unpacking = self._people, self._unpacking
         if (codec := readings.find_wide(data)) is not None:
-            # Of what stands in a piece, nothing is looked for here.
+            # An address in one piece is found among the octets; here it may be in several.
             if not unpacking.allows_text(len(data)):
                 return False
             text = data[:MAX_TEXT].decode(codec, "replace")

@@ -332,7 +332,9 @@ def choose_leaf(part: Part, data: bytes, people: People | None) -> Leaf | None:
     """Return how a leaf is masked; None if it cannot be, or is left alone."""
     leaf = find_by_type(part)
     if leaf is mask_plain and calendar.is_calendar(data):
-        return calendar.mask_calendar  # its name, or whoever reads it, may tell a program so
+        return (
+            calendar.mask_calendar
+        )  # a program may take it for one, by its name or at the reader's word
     if not people:
         return leaf
     if leaf is not None:

@@ -68,7 +68,7 @@ _DOT_WORDS = "|".join(sorted(_FREE_DOT)) + (
     r"|d0t|piste|pont|\u0442\u043e\u0447\u043a\u0430|\u70b9|\u9ede|[.\u3002]"
 )
 _IN_BRACKETS = rf"{_OPEN}{{1,3}}{_GAP}{{0,8}}(?:WORDS){_GAP}{{0,8}}{_SHUT}{{1,3}}"
-# Lines and stars are brackets of few words: slugs and programs have them around the others.
+# Lines and stars count as brackets of these words only: URLs and programs write others so.
 _LINED_AT = r"[*_~\-]{1,3}(?:at|arroba)[*_~\-]{1,3}"
 _LINED_DOT = r"[*_~\-]{1,3}(?:dot|punkt|punto|point)[*_~\-]{1,3}"
 _BETWEEN_LINES = rf"(?:{_LINED_AT}|{_LINED_DOT})"
@@ -281,10 +281,10 @@ def _read_address(
             continue
         for local in _find_locals(tokens, first, behind, routed=kind == "equals"):
             if kind == "word" and local.loose:
-                continue  # two sentences
+                continue  # a dot with a blank beside it ends a sentence: "I am John. Doe at ..."
             if kind == "equals" and not _is_routed(low, local):
                 continue
-            # What stands in clear is not told here.
+            # What stands in clear is masked by `Masker`, not here.
             clear = tight and domain.plain and local.plain
             new = None if clear else known.lookup(local.text, domain.text)
             if new is not None:
@@ -331,7 +331,8 @@ def _find_domains(tokens: list[_TextToken], number: int) -> Iterator[_Side]:
     name, plain, loose = tokens[number].text, True, False
     for count in range(_LONGEST):
         after, dots, parts, blanks = _skip_dot(tokens, number, 1)
-        # Behind blanks a sentence may begin; a dot that is said goes on.
+        # A dot with a blank behind it may end a sentence, and so the domain; a word for a dot
+        # does not.
         if count and (after < 0 or blanks) and not _is_escape(tokens, number + 1, 1):
             found.append(_Side(name, tokens[number].end, plain, loose))
         if after < 0:
