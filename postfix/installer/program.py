@@ -1,6 +1,7 @@
 """The program: its user, a virtual environment for it, the command and the manual pages."""
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def install_program(machine: Machine, options: Options, source: Path) -> None:
     """Put the program into a virtual environment that sees Debian's packages."""
     prefix = options.prefix
     machine.step(f"Program in {prefix}")
-    if not (prefix / "bin" / "python3").exists():
+    if not _is_environment(prefix):
         machine.run("/usr/bin/python3", "-m", "venv", "--system-site-packages", prefix)
     pip = (prefix / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check")
     # Debian has all that it needs: no index is asked.
@@ -51,6 +52,13 @@ def install_program(machine: Machine, options: Options, source: Path) -> None:
                 "the compiled database driver is not to be had here;"
                 " without it the tracker is slower"
             )
+
+
+def _is_environment(prefix: Path) -> bool:
+    """Whether there is a whole one, pip being the last of it, for the Python that there is now."""
+    version = ".".join(map(str, sys.version_info[:2]))
+    packages = prefix / "lib" / f"python{version}" / "site-packages"
+    return (prefix / "bin" / "pip").exists() and (packages / "pip").is_dir()
 
 
 def link_program(machine: Machine, options: Options) -> None:

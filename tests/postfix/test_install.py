@@ -6,6 +6,7 @@ import shutil
 import socket as sockets
 import stat
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from installer.database import migrate
 from installer.machine import Failed, Machine
 from installer.options import read_options
 from installer.postfix import switch_postfix
+from installer.program import install_program
 
 from .answering import answering
 
@@ -206,6 +208,27 @@ def test_uninstall_frees_postfix_first_and_keeps_the_data(
     assert done.stdout.index(f"relay_domains: {DOMAIN} -> (empty)") < done.stdout.index("rm -f")
     assert "DROP" not in done.stdout
     assert "are still there" in done.stdout
+
+
+def test_an_environment_that_is_not_whole_is_made_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run was killed before there was pip, or Debian has a newer Python since."""
+    options = read_options(["--alias-domain", DOMAIN, "--prefix", str(tmp_path)])
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python3").symlink_to("/usr/bin/python3")
+
+    def is_made() -> bool:
+        install_program(Machine(dry_run=True), options, POSTFIX.parent)
+        return f"-m venv --system-site-packages {tmp_path}\n" in capsys.readouterr().out
+
+    assert is_made()
+    (tmp_path / "bin" / "pip").touch()
+    (tmp_path / "lib" / "python3.2" / "site-packages" / "pip").mkdir(parents=True)
+    assert is_made()
+    version = ".".join(map(str, sys.version_info[:2]))
+    (tmp_path / "lib" / f"python{version}" / "site-packages" / "pip").mkdir(parents=True)
+    assert not is_made()
 
 
 def test_uninstall_needs_no_postfix(
