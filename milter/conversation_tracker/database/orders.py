@@ -19,7 +19,6 @@ _UNMASK = "SELECT tracker.unmask(%s, %s)"
 # Python knows no later year.
 _CLOSE = "SELECT least(tracker.close_order(%s, %s), '9999-12-30 UTC')"
 _ERASE = "SELECT tracker.erase(%s)"
-# It looks at every identifier there is; nothing waits for it meanwhile.
 
 
 @contextmanager
