@@ -1,4 +1,4 @@
-"""The walls that trust no code in front: what ends a worker is tried alone, and only then refused.
+"""What trusts no code in front: what ends a worker is tried alone, and only then refused.
 
 The messages here do what a fault of ours would have them do: what Python runs at its start makes
 `Filter.decide` loop, hold the interpreter, grow or crash, as their bodies say.
@@ -80,8 +80,8 @@ def hook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def uri(postgres: Postgres, migrated: str) -> Iterator[str]:
     """Return a database of one's own, with stores in it."""
-    yield seeded(postgres, migrated, "walls")
-    postgres.drop_database("walls")
+    yield seeded(postgres, migrated, "isolated")
+    postgres.drop_database("isolated")
 
 
 @contextmanager

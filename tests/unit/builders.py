@@ -55,7 +55,7 @@ def soft(address: str, ref: str = REF, domain: str = DOMAIN) -> str:
 
 
 def fresh(number: int) -> str:
-    """Return the token that `counter` mints as this one, from 1."""
+    """Return the token that `counter` makes as this one, from 1."""
     return f"{number:032x}"
 
 
@@ -63,7 +63,7 @@ B, S, A = hard("b"), hard("5"), hard("a")
 
 
 def counter() -> Callable[[], str]:
-    """Make a mint whose tokens count from 1."""
+    """Return what makes tokens that count from 1."""
     numbers = itertools.count(1)
     return lambda: fresh(next(numbers))
 

@@ -72,7 +72,7 @@ WORLDLY = {  # what reads files, clocks or networks, or writes to them
 }  # fmt: skip
 CORE_MAY_IMPORT = (sys.stdlib_module_names | {"idna", "zstandard"}) - WORLDLY
 
-# What scans must not share a fault with what masks: it has eyes of its own.
+# What scans must not share a fault with what masks.
 STRANGERS = {"core.scanning": ("core.syntax", "core.masking")}
 
 # What the path of each kind of message may reach besides core, fresh tokens, and what all of them

@@ -21,7 +21,7 @@ A, B = bytes([1] * 32), bytes([2] * 32)
 
 
 class Parent:
-    """Walls whose processes are only numbers."""
+    """An isolation whose processes are only numbers."""
 
     def __init__(self, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
         self.config, self.isolation = config, Isolation()

@@ -647,7 +647,7 @@ def test_a_large_text_is_one_text() -> None:
 # Whatever comes
 
 ME = "me@own.example"
-EYES = Unmasker([B, soft(BUYER)], ["b" * 32, f"{REF}b."], ME)
+UNMASKER = Unmasker([B, soft(BUYER)], ["b" * 32, f"{REF}b."], ME)
 SIGNS = st.sampled_from(
     [
         B,
@@ -702,7 +702,7 @@ def neutral(source: str) -> str:
 @given(SOURCES)
 def test_only_whole_aliases_ever_change(source: str) -> None:
     """In running text and pages, and whatever else stands there."""
-    for new in (EYES(source), Page().show(source, EYES)):
+    for new in (UNMASKER(source), Page().show(source, UNMASKER)):
         assert len(new) <= len(source)
         # Each alias is one sign here, however it came about.
         assert neutral(new.replace(ME, "*")) == neutral(source)
@@ -710,8 +710,8 @@ def test_only_whole_aliases_ever_change(source: str) -> None:
 
 @given(SOURCES)
 def test_a_text_is_the_same_shown_twice(source: str) -> None:
-    once = EYES(source)
-    assert EYES(once) == once
+    once = UNMASKER(source)
+    assert UNMASKER(once) == once
 
 
 @given(st.lists(SIGNS, max_size=12).map("".join), SOURCES)
@@ -719,7 +719,7 @@ def test_what_is_in_an_attribute_stays(value: str, rest: str) -> None:
     """However it is written, and whatever is around."""
     for quote in ('"', "'"):
         tag = f"<img src={quote}{value.replace(quote, '')}{quote}>"
-        assert tag in Page().show(f"<p>Hello {tag} {rest}", EYES)
+        assert tag in Page().show(f"<p>Hello {tag} {rest}", UNMASKER)
 
 
 HOSTILE = [
@@ -739,10 +739,10 @@ def test_reading_costs_time_in_proportion(shape: str, beginning: str) -> None:
 
     def work(size: int) -> None:
         text = beginning + shape * (size // len(shape)) + B
-        Page().show(text, EYES)
-        RunningText(flowed=True).show(text, EYES)
-        RunningText(flowed=True, delsp=True).show(text, EYES)
-        calendar.show_reader(text, EYES)
+        Page().show(text, UNMASKER)
+        RunningText(flowed=True).show(text, UNMASKER)
+        RunningText(flowed=True, delsp=True).show(text, UNMASKER)
+        calendar.show_reader(text, UNMASKER)
         for kind in ("text/plain", "text/html", "text/calendar", "message/rfc822"):
             hidden_text.extract(kind, text, "john")
 

@@ -104,7 +104,7 @@ class Timeouts:
     worker_stuck_seconds: float = 60.0
     """In which no Python ran at all; then a worker ends itself."""
     beat_seconds: float = 1.0
-    """Between signs of life of a worker, and between looks of the walls at all of them."""
+    """Between signs of life of a worker, and between the parent's looks at all of them."""
     suspect_retry_seconds: float = 2.0
     suspect_write_seconds: int = 30
     """For the database to take a finding."""

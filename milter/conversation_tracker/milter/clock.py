@@ -28,7 +28,7 @@ Reason = Literal["overdue", "outgrown"]
 
 @dataclass(slots=True)
 class _Seen:
-    """One flight: what its thread had used when it was first seen, and what passed since."""
+    """One message: what its thread had used when it was first seen, and what passed since."""
 
     used: float
     ran: float = 0.0
@@ -39,7 +39,7 @@ class Clock:
     """Looks at all processes again and again, and says which of them must end."""
 
     def __init__(self, in_flight: InFlight, now: Callable[[], float] = time.monotonic) -> None:
-        """Look at these flights.
+        """Look at these marks.
 
         Args:
             in_flight: the marks.

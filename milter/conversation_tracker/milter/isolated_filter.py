@@ -1,6 +1,6 @@
 """What stands between the milter's adapter and the rules, and trusts no code of either.
 
-Whatever looks into a message is marked in the flights before it begins, so that the parent can end
+Whatever looks into a message is marked in `in_flight` before it begins, so that the parent can end
 this process when it does not come back. A message that was in flight when a process ended is not
 looked into here at all: it is tried alone (`trial`), and one that ended a process alone is refused
 for good. A message that takes too much memory is reported and suspected; the worker is then
@@ -38,7 +38,7 @@ _LATER = refuse(replies.TRY_LATER)
 
 
 class IsolatedFilter:
-    """The filter of one worker, behind walls; its methods may be called from many threads."""
+    """The filter of one worker, isolated; its methods may be called from many threads."""
 
     def __init__(
         self,

@@ -1,1 +1,1 @@
-"""The service: a parent that holds the socket, its workers, and the walls around them."""
+"""The service: a parent that holds the socket, its workers, and the limits that end them."""

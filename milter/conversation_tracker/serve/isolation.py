@@ -1,4 +1,4 @@
-"""The parent's part of the walls: ends what must end, tries suspects alone, tells the database.
+"""The parent's part of isolation: ends what must end, tries suspects alone, tells the database.
 
 It reads marks in shared memory and short words of the workers, and starts processes for all else:
 one at a time for a suspect, one at a time to write down what was found. So it never waits, and
@@ -71,7 +71,7 @@ class _Trial:
 
 
 class Isolation:
-    """What the parent of one `serve` holds and knows for its walls."""
+    """What the parent of one `serve` holds and knows of its workers' messages."""
 
     def __init__(self) -> None:
         """Make what all processes share."""

@@ -27,8 +27,8 @@ REPLIES = (
     _OTHER,
 )
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-WALLS = ("overdue", "outgrown", "suspected", "condemned", "order_locked")
-"""What the walls behind all limits did: processes ended for a message's time or memory, messages
+ISOLATION = ("overdue", "outgrown", "suspected", "condemned", "order_locked")
+"""What the limits that trust no code did: processes ended for a message's time or memory, messages
 suspected and condemned, work that waited too long for an order's row."""
 
 _MESSAGES = 0
@@ -38,8 +38,8 @@ _BUCKETS = _RECIPIENTS + len(REPLIES)
 _SUM = _BUCKETS + len(SECONDS) + 1
 _UNAVAILABLE = _SUM + 1
 _RESTARTS = _UNAVAILABLE + 1
-_WALLS = _RESTARTS + 1
-_GAUGES = _WALLS + len(WALLS)
+_ISOLATION = _RESTARTS + 1
+_GAUGES = _ISOLATION + len(ISOLATION)
 _WORKERS, _IN_FLIGHT, _WAITING = range(_GAUGES, _GAUGES + 3)
 _WIDTH = _WAITING + 1
 
@@ -146,8 +146,8 @@ class Metrics:
         self.count_isolation("order_locked")
 
     def count_isolation(self, what: str, number: int = 1) -> None:
-        """Count what one of the walls did, by its name in WALLS."""
-        self._add(_WALLS + WALLS.index(what), number)
+        """Count one of the events in ISOLATION."""
+        self._add(_ISOLATION + ISOLATION.index(what), number)
 
     def note_load(self, *, in_flight: int, waiting: int) -> None:
         """Note how many messages are being decided on, and how many of us wait for a connection."""
@@ -190,7 +190,7 @@ class Totals:
         self.seconds_sum = cells[_SUM]
         self.unavailable = cells[_UNAVAILABLE]
         self.restarts = cells[_RESTARTS]
-        self.isolation = {what: cells[_WALLS + n] for n, what in enumerate(WALLS)}
+        self.isolation = {what: cells[_ISOLATION + n] for n, what in enumerate(ISOLATION)}
         self.workers = cells[_WORKERS]
         self.in_flight = cells[_IN_FLIGHT]
         self.waiting = cells[_WAITING]

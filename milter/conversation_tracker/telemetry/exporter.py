@@ -27,7 +27,7 @@ from conversation_tracker.base import timeouts
 from conversation_tracker.telemetry.counters import SECONDS, Metrics
 
 _WAITING = 16  # connections
-_WALLS = {
+_ISOLATION = {
     "overdue": ("workers_overdue", "Processes ended because a message outlasted its clock"),
     "outgrown": ("workers_outgrown", "Processes that a message took too much memory in"),
     "suspected": ("messages_suspected", "Messages in flight in a process that ended"),
@@ -74,7 +74,7 @@ class Tracked(Collector):
         for name, about, value in (
             ("database_unavailable", "Questions the database did not answer", totals.unavailable),
             ("worker_restarts", "Workers that died and were replaced", totals.restarts),
-            *((*named, totals.isolation[what]) for what, named in _WALLS.items()),
+            *((*named, totals.isolation[what]) for what, named in _ISOLATION.items()),
         ):
             yield CounterMetricFamily(f"conversation_tracker_{name}", about, value=value)
         for name, about, value in (

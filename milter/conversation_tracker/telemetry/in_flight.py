@@ -19,7 +19,7 @@ PLACES = 500
 """Messages that may be decided on at once in one process."""
 
 NOBODY = bytes(32)
-"""In place of a digest: nothing of this flight is to be told apart."""
+"""In place of a digest: nothing of this message is to be told apart."""
 
 _RUNNING, _WAITING = 1, 2
 _STATE = struct.Struct("=I")
@@ -46,7 +46,7 @@ class FlightMark:
 
     Attributes:
         place: where in the row.
-        number: which flight of the process it is.
+        number: which message of the process it is, counted from its start.
         digest: what identifies the message, `NOBODY` for what is none.
         queue_id: Postfix's, "" where there is none yet.
         thread: the id of the thread that decides on it.

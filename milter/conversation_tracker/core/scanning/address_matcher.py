@@ -1,4 +1,4 @@
-r"""Where forbidden addresses stand in text that is decoded already: the eyes of the final scan.
+r"""Where forbidden addresses stand in text that is decoded already: for the final scan.
 
 Written apart from the masking code, on purpose: a fault there must not blind this. An address
 counts when it stands whole: `xjohn@doe.example` and `john@doe.example.org` are other people, a soft

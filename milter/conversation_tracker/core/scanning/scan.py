@@ -1,9 +1,9 @@
 """The final scan: whether what is about to leave shows an address that its reader must not see.
 
 It shares nothing with the code that masks but the header values and the body: an own walk through
-the structure (`parts`), own decoders (`decodings`) and own eyes (`address_matcher`). It finds, and
-changes nothing; what follows from a hit is decided in `copies` and `recording`. What is packed in
-files is found by `carving`.
+the structure (`parts`), own decoders (`decodings`), an own matcher (`address_matcher`). It finds,
+and changes nothing; what follows from a hit is decided in `copies` and `recording`. What is packed
+in files is found by `carving`.
 
 Structure over the limits is looked at flat, as text. Time is linear in the size, times the depth.
 Nothing here raises.

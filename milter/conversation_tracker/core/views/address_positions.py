@@ -1,6 +1,6 @@
 """Where in a copy the reader's own address stands, and where whose alias: for people to look at.
 
-The final scan's eyes find it, in every form in which somebody may see it. No line holds a real
+The final scan's matcher finds it, in every form in which somebody may see it. No line holds a real
 address. Nothing here raises.
 """
 

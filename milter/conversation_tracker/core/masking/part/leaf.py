@@ -332,9 +332,8 @@ def choose_leaf(part: Part, data: bytes, people: People | None) -> Leaf | None:
     """Return how a leaf is masked; None if it cannot be, or is left alone."""
     leaf = find_by_type(part)
     if leaf is mask_plain and calendar.is_calendar(data):
-        return (
-            calendar.mask_calendar
-        )  # a program may take it for one, by its name or at the reader's word
+        # A program may take it for one, by its name or because its reader opens it as one.
+        return calendar.mask_calendar
     if not people:
         return leaf
     if leaf is not None:
