@@ -184,6 +184,18 @@ def test_a_server_that_accepts_and_says_nothing_is_unavailable_in_time() -> None
             database.directory()
 
 
+def test_a_schema_of_before_is_unavailable(store: str) -> None:
+    """A backup of an older program's time was restored, and nobody has migrated it yet."""
+    with opened(store) as database:
+        order = database.open_order("shop", "1").conversation
+        john, ann = order.participants
+        record = make_record(order.order.id, john.token, [ann.token])
+        with psycopg.connect(store, autocommit=True) as connection:
+            connection.execute("DROP TYPE tracker.new_message CASCADE")
+        with unavailable(within=5.0):
+            database.record([record])
+
+
 @pytest.mark.usefixtures("impatient")
 def test_all_connections_busy_is_unavailable_in_time(store: str) -> None:
     with opened(store, size=1) as database, psycopg.connect(store) as other:

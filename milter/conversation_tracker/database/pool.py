@@ -35,6 +35,7 @@ _UNAVAILABLE = (
     psycopg.InterfaceError,
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedObject,
     psycopg.errors.InvalidSchemaName,
     psycopg.errors.InsufficientPrivilege,
     psycopg.errors.ReadOnlySqlTransaction,
