@@ -5,6 +5,7 @@ delivery's own (`bounce-...`): the queue manager tells it each time before it ha
 nothing need be kept over a restart. Mail with the null sender is not found again.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from conversation_tracker.core.model.alias import Bounce
@@ -12,6 +13,8 @@ from conversation_tracker.core.reports import maillog
 from conversation_tracker.postfix import settings as postfix_settings
 from conversation_tracker.postfix.settings import Settings
 
+_USUAL_PORTS = ("25", "24")  # of SMTP and LMTP, where none is named
+_HOST_AND_PORT = re.compile(r"\[?(?P<host>(?<=\[)[^\]]++|[^\[\]:]++)\]?(?::(?P<port>[0-9]{1,5}))?")
 _MOST = 10_000  # queue ids that are kept, each some 200 octets
 
 
@@ -68,9 +71,11 @@ def _is_place(relay: str, destination: str) -> bool:
         kind, _, place = place.partition(":")
         if kind == "unix":
             return relay.endswith(f"[{place}]")
-    host, _, port = place.rpartition(":")
-    host = host.strip("[]").lower()
-    return bool(host) and relay.endswith(f"]:{port}") and host in _list_hosts(relay)
+    found = _HOST_AND_PORT.fullmatch(place)
+    if found is None or found["host"].lower() not in _list_hosts(relay):
+        return False
+    ports = (found["port"],) if found["port"] else _USUAL_PORTS
+    return relay.endswith(tuple(f"]:{port}" for port in ports))
 
 
 def _list_hosts(relay: str) -> tuple[str, str]:
