@@ -100,6 +100,34 @@ def test_commands_shown_are_commands_there_are(document: Path) -> None:
             assert name in known, line
 
 
+def test_names_that_contributors_are_sent_to_are_there() -> None:
+    """Each `NAME` in `file`, and every file, in the tables of where a line goes."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    paths = {
+        name: place
+        for row in rows
+        for name in re.findall(r"`([\w/]+/[\w.]+)`", row)
+        for place in [ROOT / "milter" / "conversation_tracker" / name, ROOT / name]
+        if place.is_file()
+    }
+    named = {
+        (name, file)
+        for row in rows
+        for names, file in re.findall(r"((?:`[A-Za-z_]\w+`(?:, | and )?)+) in `([\w/]+\.py)`", row)
+        for name in re.findall(r"\w{3,}", names)
+    }
+    assert len(named) > 20
+    assert {file for _, file in named} <= paths.keys()
+    assert [
+        f"{name} in {file}"
+        for name, file in sorted(named)
+        if not re.search(
+            rf"^\s*(?:(?:def|class) )?{name}\b(?: ?[:=(]|$)", paths[file].read_text(), re.MULTILINE
+        )
+    ] == []
+
+
 def columns(table: str) -> dict[str, str]:
     """Return the columns of a table, as all migrations leave it, with the rest of their lines."""
     paths = [SQL / "baseline.sql", *sorted((SQL / "migrations").glob("*.sql"))]

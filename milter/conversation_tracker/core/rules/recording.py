@@ -39,8 +39,8 @@ from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.views import calendar_ids
+from conversation_tracker.core.views.leaking_parts import find_leaking_parts
 from conversation_tracker.core.views.message_ids import map_ids, show_ids
-from conversation_tracker.core.views.suspects import find_suspects
 from conversation_tracker.core.views.view import View, read_structure
 
 _WORDS = 200
@@ -205,7 +205,7 @@ def _mask_message(
     try:
         headers, body, hits = _masked(kept, message, view, scanner)
         if any(not hit.channel.startswith("header ") for hit in hits):
-            view = view.without(find_suspects(message, view, scanner))
+            view = view.without(find_leaking_parts(message, view, scanner))
             if view.condemned:
                 headers, body, hits = _masked(kept, message, view, scanner)
         return *_remove_leaks(headers, body, hits, scanner), view

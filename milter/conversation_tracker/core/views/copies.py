@@ -27,7 +27,7 @@ from conversation_tracker.core.model.plan import (
 from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax import folding, unsubscribing
-from conversation_tracker.core.views.suspects import find_suspects
+from conversation_tracker.core.views.leaking_parts import find_leaking_parts
 from conversation_tracker.core.views.view import View, read_structure
 
 
@@ -63,7 +63,7 @@ def make_safe_copy(
     hits, surplus = scan_copy(message, edits, view.conversation, to, scanner)
     if hits:
         policy = view.conversation.store.attachments_with_address
-        view = view.without(find_suspects(message, view, scanner, flagged=policy == "flag"))
+        view = view.without(find_leaking_parts(message, view, scanner, flagged=policy == "flag"))
         if not view.condemned or policy == "refuse":
             raise AddressLeak
         edits = tuple(make(view=view))

@@ -10,7 +10,7 @@ from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.views.view import View, read_structure
 
 
-def find_suspects(
+def find_leaking_parts(
     message: Message, view: View, scanner: Scanner, *, flagged: bool = False
 ) -> frozenset[int]:
     """Find the parts that are no text and show somebody but their reader.
