@@ -13,7 +13,7 @@ _SCHEMES = ("postgresql", "postgres")
 _DELIMITERS = re.compile(r"[@/?#:,\[\]\s]++")
 _PARAMETER = re.compile(r"[?&](?:ssl)?password=([^&]*+)")
 _KEYWORD = re.compile(
-    r"(?<![a-z])(?:ssl)?password\s*+=\s*+(?:'((?:[^'\\]|\\.)*+)|((?:[^\s\\]|\\.)++))"
+    r"(?<![a-z])(?:ssl)?password\s*+=\s*+(?:'((?>(?:[^'\\]|\\.)*))|((?>(?:[^\s\\]|\\.)+)))"
 )
 
 
