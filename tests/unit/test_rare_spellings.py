@@ -67,6 +67,10 @@ SPELLINGS = {
     "full width": "john.doe\uff20home.example",
     "small": "john.doe\ufe6bhome.example",
     "all full width": "".join(chr(ord(c) + 0xFEE0) if c.isalpha() else c for c in JOHN),
+    "dot leader": "john\u2024doe@home\u2024example",
+    "superscript": "john.doe@\u02b0ome.examp\u02e1e",
+    "letter-like": "john.d\u2134\u212f@ho\u217fe.examp\u2113e",
+    "squared": "\U0001f139\U0001f13e\U0001f137\U0001f13d.doe@home.example",
     "soft hyphen": "john.doe\u00ad@home.exam\u00adple",
     "no width": "john.doe\u200b (at) \u200bhome.example",
     # Tags.

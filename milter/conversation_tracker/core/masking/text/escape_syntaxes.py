@@ -58,7 +58,9 @@ _SEVEN = re.compile(r"\+(A[A-H][A-Za-z0-9+/])(?:-|(?![A-Za-z0-9+/]))")
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _WIDE = re.compile(
     r"[\u3002\uff01-\uff5e\uff61\ufe50-\ufe6b\ufb00-\ufb06\u24b6-\u24e9\u2070-\u209c"
-    r"\U0001d400-\U0001d7ff]"
+    r"\u00aa\u00b2\u00b3\u00b9\u00ba\u017f\u02b0-\u02b8\u02e1-\u02e3\u1d2c-\u1d65\u1d9c-\u1dbb"
+    r"\u2024\u2100-\u214f\u2160-\u217f\u2460-\u2473\ua7f2-\ua7f4"
+    r"\U0001d400-\U0001d7ff\U0001f100-\U0001f14f\U0001fbf0-\U0001fbf9]"
 )
 _UNSEEN = re.compile(
     r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]+"
