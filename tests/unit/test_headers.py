@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Callable
+from email import message_from_string
 from itertools import pairwise
 
 import pytest
@@ -15,7 +16,7 @@ from conversation_tracker.core.base.header_names import (
     KEPT_FROM_PROTECTED,
     TRACE_HEADERS,
 )
-from conversation_tracker.core.masking.header import headers
+from conversation_tracker.core.masking.header import headers, part_header
 from conversation_tracker.core.masking.header.headers import is_trace, mask_mailboxes, mask_text
 from conversation_tracker.core.masking.text.mask import FunctionMask, Masker
 from conversation_tracker.core.masking.text.obfuscated import mask_obfuscations
@@ -546,3 +547,19 @@ def test_no_short_word_is_cut_between_encoded_words(other: str) -> None:
     shown = [decode_words(each) for each in words]
     assert "".join(shown) == text
     assert all(before.endswith(" ") or after[:1] == " " for before, after in pairwise(shown))
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ("Content-Type:\n", 'Content-Type: text/plain; charset="utf-8"\n'),
+        ("Content-Type: t\n", 'Content-Type: t; charset="utf-8"\n'),
+        ("X: t\nContent-Type: t/t;\n x=y\n", 'X: t\nContent-Type: t/t;\n x=y; charset="utf-8"\n'),
+        ("Content-Type: ;\n", 'Content-Type:  text/plain; charset="utf-8";\n'),
+        ("X: y\n", 'Content-Type: text/plain; charset="utf-8"\nX: y\n'),
+    ],
+)
+def test_a_charset_is_declared_whatever_the_field_says(block: str, expected: str) -> None:
+    new = part_header.set_charset(block.encode(), "utf-8").decode()
+    assert new == expected
+    assert message_from_string(new).get_content_charset() == "utf-8"

@@ -127,13 +127,14 @@ def set_charset(block: bytes, label: str) -> bytes:
     for field in iter_fields(block):
         if field.name != b"content-type":
             continue
-        start = field.start + block[field.start : field.end].index(field.value)
+        start = block.index(field.value, block.index(b":", field.start) + 1)
         declared = [p for p in parameters.parse(field.value)[1] if p.name == "charset"]
         if declared:
             first, last = declared[0].spans[0]
             return block[: start + first] + parameter + block[start + last :]
         end = start + len(field.value.rstrip(b"; \t\r\n"))
-        return block[:end] + b"; " + parameter + block[end:]
+        type_ = b"" if end > start else b" text/plain"  # what an empty field means
+        return block[:end] + type_ + b"; " + parameter + block[end:]
     line_end = b"\r\n" if b"\r\n" in block else b"\n"
     return b"Content-Type: text/plain; " + parameter + line_end + block
 
