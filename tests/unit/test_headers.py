@@ -563,3 +563,23 @@ def test_a_charset_is_declared_whatever_the_field_says(block: str, expected: str
     new = part_header.set_charset(block.encode(), "utf-8").decode()
     assert new == expected
     assert message_from_string(new).get_content_charset() == "utf-8"
+
+
+@pytest.mark.parametrize("name", ["To", "CC", "Reply-To", "Resent-From"])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("john(a)@doe.example", ALIAS),
+        ("x@y.example (b), Doe <john@(a)doe.example>", f"x@y.example , Doe <{ALIAS}>"),
+        ("john (a) @ (b (c)) doe.example", ALIAS),
+        ("john(a)@doe.example.org, (b) <x@y.example>", None),
+        ('"john(a)"@doe.example', None),
+        ("x@y.example (John)", None),
+    ],
+)
+def test_an_address_with_comments_is_masked_in_messages_inside(
+    name: str, value: str, expected: str | None
+) -> None:
+    block = f"{name}: {value}\r\nX: y (z)\r\n".encode()
+    masked = part_header.mask_header(block, Masker({REAL: ALIAS}))
+    assert masked == (block.replace(value.encode(), expected.encode()) if expected else block)

@@ -7,6 +7,7 @@ import re
 from functools import partial
 
 from conversation_tracker.core.base.header_names import ADDRESS_HEADERS, IDENTIFYING
+from conversation_tracker.core.base.limits import check_each
 from conversation_tracker.core.masking.header.headers import mask_text
 from conversation_tracker.core.masking.header.raw_sequences import mask_sequences
 from conversation_tracker.core.masking.text import obfuscated
@@ -15,6 +16,8 @@ from conversation_tracker.core.masking.text.rare_spellings import mask_readings
 from conversation_tracker.core.syntax import charset, folding, parameters
 from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.syntax.fields import FIELD, iter_field_spans, iter_fields
+from conversation_tracker.core.syntax.splicing import splice
+from conversation_tracker.core.syntax.tokens import COMMENT, split_tokens
 
 _FOLDS = 50  # that are tried one by one
 _SIGNED = re.compile(rb"(multipart\s*/\s*)signed", re.IGNORECASE)
@@ -82,6 +85,7 @@ def mask_value(
         value = parameters.mask_parameters(value, mask, check, mask.identifiers)
     new = mask_text(value, mask, check)
     new = _mask_across_folds(name, new, mask) if b"\n" in new else new
+    new = _mask_across_comments(new, mask) if name in ADDRESS_HEADERS and b"(" in new else new
     if may_hide(new, mask, hidden=hidden):
         new = mask_text(new, FunctionMask(partial(obfuscated.mask_obfuscations, mask=mask)), check)
     if shows and mask.unmasker is not None and name in _READ:
@@ -119,6 +123,17 @@ def _mask_across_folds(name: bytes, value: bytes, mask: Mask) -> bytes:
     whole = _FOLD.sub(b"", value)
     new = mask_text(whole, mask, mask.limits.check)
     return folding.fold_header(name, value if new == whole else new)
+
+
+def _mask_across_comments(value: bytes, mask: Mask) -> bytes:
+    """Mask what is an address without its comments (RFC 5322 section 3.2.2), which go then."""
+    check = mask.limits.check
+    found = check_each(split_tokens(value, check), check)
+    bare = splice(value, [(start, end, b"") for kind, start, end in found if kind == COMMENT])
+    new = mask_text(
+        bare, FunctionMask(lambda text: obfuscated.mask_obfuscations(mask(text), mask)), check
+    )
+    return value if new == bare else new
 
 
 def set_charset(block: bytes, label: str) -> bytes:
