@@ -95,12 +95,12 @@ def read_text(error: DatabaseError, conninfo: str) -> str | None:
     """
     state, diag = error.sqlstate, error.diag
     if state is None:
-        told = True  # by libpq, of the connection
+        may_show = True  # by libpq, of the connection
     elif diag.source_function == _RAISE:
-        told = _is_ours(diag.context or "")
+        may_show = _is_ours(diag.context or "")
     else:
-        told = state[:2] in _NAMING and not (diag.source_file or "").startswith(_LANGUAGES)
-    return hide_password(diag.message_primary or str(error), conninfo) if told else None
+        may_show = state[:2] in _NAMING and not (diag.source_file or "").startswith(_LANGUAGES)
+    return hide_password(diag.message_primary or str(error), conninfo) if may_show else None
 
 
 def _is_ours(context: str) -> bool:

@@ -148,18 +148,18 @@ class _Stop:
 
     def __init__(self) -> None:
         self.signal = ""
-        self._told = threading.Event()
+        self._stop_asked = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note)
 
     def sleep(self, seconds: float) -> None:
         """Wait; raise _Stopped as soon as it was told to stop."""
-        if self._told.wait(seconds):
+        if self._stop_asked.wait(seconds):
             raise _Stopped
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.signal = signal.Signals(number).name
-        self._told.set()
+        self._stop_asked.set()
 
 
 class _LogReader:
@@ -255,7 +255,7 @@ class _Follower:
             reads = (maillog.parse_line(line, self._filters.is_filter) for line in lines)
             found = [sent for sent in reads if sent is not None]
             if found:
-                self._tell(found)
+                self._record_lines(found)
             self._reader.commit()
             self._wait(
                 0.0
@@ -265,7 +265,7 @@ class _Follower:
                 else timeouts.get().follow_poll_seconds
             )
 
-    def _tell(self, found: Sequence[LogLine]) -> None:
+    def _record_lines(self, found: Sequence[LogLine]) -> None:
         lost_at: float | None = None
         while True:
             try:

@@ -65,8 +65,8 @@ class Supervisor:
         self._restarts = 0
         self._signals: list[int] = []
         self._ready = False
-        self._told, self._tell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._heard, self._say = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wakeup, self._wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._ready_pids, self._ready_pids_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         patience = watchdog()
         self._watched = patience is not None
         self._tick = (
@@ -84,7 +84,7 @@ class Supervisor:
         self._listener = listen(self._socket)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, self._note)
-        signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
         self._shown.serve(self._config.metrics)
         # Modules and what they made live as long as the workers: going through them again and again
         # would hold all messages up for a tenth of a second, and copy the pages that are shared.
@@ -150,7 +150,7 @@ class Supervisor:
             work(
                 self._config,
                 self._listener,
-                lambda: os.write(self._say, _PID.pack(os.getpid())),
+                lambda: os.write(self._ready_pids_write, _PID.pack(os.getpid())),
                 self._turns,
                 self._isolation,
             )
@@ -167,22 +167,22 @@ class Supervisor:
         patience = (
             min(self._tick, timeouts.get().supervisor_pause_seconds) if lacking else self._tick
         )
-        sources = [self._told, self._heard, self._isolation.heard.fileno()]
+        sources = [self._wakeup, self._ready_pids, self._isolation.heard.fileno()]
         readable, _, _ = select.select(sources, [], [], patience)
-        if self._told in readable:
+        if self._wakeup in readable:
             with suppress(BlockingIOError):
-                os.read(self._told, 4096)
-        if self._heard in readable:
-            self._listen_to_workers()
+                os.read(self._wakeup, 4096)
+        if self._ready_pids in readable:
+            self._note_ready_workers()
         for pid in self._isolation.listen():
             if pid in self._workers:
                 self._dismiss(pid)
         if self._watched:
             notify("WATCHDOG=1")
 
-    def _listen_to_workers(self) -> None:
-        """Take the workers' word that they are ready."""
-        said = os.read(self._heard, 100 * _PID.size)
+    def _note_ready_workers(self) -> None:
+        """Note which workers have said that they are ready."""
+        said = os.read(self._ready_pids, 100 * _PID.size)
         self._able |= {pid for (pid,) in _PID.iter_unpack(said)} & self._workers.keys()
         self._failed = 0
         if not self._ready:

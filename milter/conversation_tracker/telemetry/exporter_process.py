@@ -27,14 +27,14 @@ class MetricsProcess:
         self._where: tuple[str, int] | None = None
         self._pid = 0
         self._due = 0.0
-        self._told = False
+        self._logged = False
 
     def serve(self, where: tuple[str, int] | None) -> None:
         """Serve at this host and port from now on; None: nowhere."""
         if where == self._where:
             return
         self.stop()
-        self._where, self._due, self._told = where, 0.0, False
+        self._where, self._due, self._logged = where, 0.0, False
         if where is not None:
             self._metrics.share()
 
@@ -52,7 +52,7 @@ class MetricsProcess:
         """Take note of a child that ended with an exit code; tell whether it was this one."""
         if pid != self._pid:
             return False
-        self._pid, self._told = 0, code == os.EX_UNAVAILABLE
+        self._pid, self._logged = 0, code == os.EX_UNAVAILABLE
         return True
 
     def stop(self) -> None:
@@ -83,7 +83,7 @@ class MetricsProcess:
 
             made = listen(self._metrics, self._where)
         except Exception as error:
-            if not self._told:
+            if not self._logged:
                 log.metrics_unavailable(error)
             return
         log.metrics(where=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
