@@ -57,8 +57,9 @@ from conversation_tracker.core.reports import (
     report,
 )
 from conversation_tracker.core.rules.authentication import find_verdict
-from conversation_tracker.core.scanning import content_lines, decodings, deep_scan, parts, windows
+from conversation_tracker.core.scanning import parts, windows
 from conversation_tracker.core.scanning.scan import Scanner
+from conversation_tracker.core.scanning.text import content_lines, decodings, deep_scan
 from conversation_tracker.core.syntax import (
     charset,
     control_sequences,

@@ -18,7 +18,6 @@ import pytest
 from conversation_tracker.core.masking.text import html_text as page
 from conversation_tracker.core.masking.text import mask, unmask
 from conversation_tracker.core.model import plan
-from conversation_tracker.core.scanning import carving, decodings, scan, scan_pass
 from oracle import tool
 
 ROOT = Path(__file__).parents[2]
@@ -219,21 +218,6 @@ def test_memory_of_one_copy_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tool.run([("x", raw)]).count("memory") == 0
     monkeypatch.setattr(tool, "_peak", iter(range(10**6, 10**9, 10**6)).__next__)
     assert tool.run([("x", raw)]).count("memory") == 3
-
-
-def test_the_oracle_and_the_scan_are_apart() -> None:
-    """The scan shares no code with what it checks."""
-    for module in (
-        scan,
-        scan_pass,
-        decodings,
-        carving,
-        sys.modules[scan.AddressMatcher.__module__],
-    ):
-        text = Path(str(module.__file__)).read_text()
-        for other in ("mask", "spelling", "markup", "body", "mime", "headers", "words", "charset"):
-            assert f"core.{other} " not in text
-            assert f"import {other}\n" not in text
 
 
 def test_nobody_is_named_by_a_part_of_a_word() -> None:

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.text.mask import Masker
-from conversation_tracker.core.scanning.address_matcher import AddressMatcher
+from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example.com"

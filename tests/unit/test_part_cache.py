@@ -16,8 +16,8 @@ from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import attachment, large, leaf
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.model.part_cache import CleanParts, PartCache
-from conversation_tracker.core.scanning import decodings
 from conversation_tracker.core.scanning.scan import Scanner
+from conversation_tracker.core.scanning.text import decodings
 
 SOFT = "{}-207700027841b.ct.example.com"
 NAMES = [

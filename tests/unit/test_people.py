@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from conversation_tracker.core.masking.text.address_finder import People
-from conversation_tracker.core.scanning import munged
-from conversation_tracker.core.scanning.address_matcher import AddressMatcher
+from conversation_tracker.core.scanning.text import munged
+from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 
 KEY = "ann.lee@carrier.example"
 DOMAIN = "carrier.example"

@@ -17,7 +17,7 @@ from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.scanning.scan import scan
-from conversation_tracker.core.scanning.tokens import Tokens
+from conversation_tracker.core.scanning.text.tokens import Tokens
 from conversation_tracker.core.views.message_ids import find_person
 
 TINY = [f"a@{x}{y}" for x, y in product("bcdefghijk", repeat=2)][:97]

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 
 from conversation_tracker.core.base.octets import Octets
-from conversation_tracker.core.scanning import decodings
 from conversation_tracker.core.scanning.parts import is_message
+from conversation_tracker.core.scanning.text import decodings
 
 MOST = 4 * 1024 * 1024
 """Octets of a document that are read as text."""

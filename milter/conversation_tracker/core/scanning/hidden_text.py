@@ -8,7 +8,7 @@ more than it is, and never refuses a message. Time is linear. Nothing here raise
 import re
 from collections.abc import Iterator
 
-from conversation_tracker.core.scanning import content_lines, decodings
+from conversation_tracker.core.scanning.text import content_lines, decodings
 
 IDENTIFIERS = frozenset(b"message-id in-reply-to references content-id resent-message-id".split())
 """Fields in which the reader's own identifiers are theirs again, addresses in them as well."""

@@ -7,7 +7,7 @@ raises.
 import re
 from collections.abc import Iterator
 
-from conversation_tracker.core.scanning import content_lines, decodings
+from conversation_tracker.core.scanning.text import content_lines, decodings
 
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _HEAD = 1024

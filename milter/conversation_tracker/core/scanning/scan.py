@@ -14,10 +14,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from conversation_tracker.core.base.limits import UNLIMITED, Limits
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.model.message import Header
-from conversation_tracker.core.scanning import tokens
-from conversation_tracker.core.scanning.address_matcher import AddressMatcher
 from conversation_tracker.core.scanning.hits import Hit, ScanResult
 from conversation_tracker.core.scanning.scan_pass import MOST_HITS, Scan
+from conversation_tracker.core.scanning.text import tokens
+from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 
 
 class Scanner:

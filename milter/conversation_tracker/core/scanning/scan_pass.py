@@ -9,21 +9,9 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.model.message import Header
-from conversation_tracker.core.scanning import (
-    carving,
-    content_lines,
-    decodings,
-    deep_scan,
-    hidden_text,
-    kinds,
-    packed_text,
-    tokens,
-    windows,
-)
-from conversation_tracker.core.scanning.address_matcher import AddressMatcher
+from conversation_tracker.core.scanning import carving, hidden_text, kinds, packed_text, windows
 from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.parts import (
     MOST,
@@ -33,24 +21,21 @@ from conversation_tracker.core.scanning.parts import (
     is_message,
     strip_line_end,
 )
+from conversation_tracker.core.scanning.text import content_lines, decodings
+from conversation_tracker.core.scanning.text.text_search import SearchContext, TextSearch
 
 _DEPTH = 30
 MOST_HITS = 100
 """Hits after which no more are looked for."""
-_SHORT = 4096
 _MOST_TEXT = 16 * 1024 * 1024  # octets in the files of a part that are read as text
 
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
-class ScanContext(Protocol):
+class ScanContext(SearchContext, Protocol):
     """What is known before a scan: as `Scanner` has it."""
 
-    limits: Limits
-    matcher: AddressMatcher
-    tokens: tokens.Tokens
     nobody: set[Hashable]
-    plain: set[tuple[str, bool]]
     locals: dict[str, str]
 
 
@@ -60,12 +45,10 @@ class Scan:
     def __init__(self, known: ScanContext, own: str | None) -> None:
         self._limits = known.limits
         self._nobody = known.nobody
-        self._plain = known.plain
         self._own = own
         self._local = known.locals.get(own or "", "")
         self._noted = self._own_noted = self._binary = False
-        self._own_coded = 0
-        self._deep_seen = self._shallow = False
+        self._text = TextSearch(known, own)
         self._matcher = known.matcher
         self._tokens = known.tokens
         self._count = 0
@@ -76,7 +59,7 @@ class Scan:
         """Look at header fields: at all of them at once, and one by one if there is a hit."""
         fields = [header.name + b": " + header.value for header in headers]
         only_own = self._shows_only_own(headers, fields)
-        self._shallow = False
+        self._text.without_rare = False
         if only_own:
             return
         for header, field in zip(headers, fields, strict=True):
@@ -95,20 +78,20 @@ class Scan:
         whole = rest + b"\n" + read
         if not whole.isascii():
             return False
-        self._deep_seen = False
-        owners = set(self._find_in_header(whole))
-        # Where the fields together hold nothing for the deep readings, no single field does.
-        self._shallow = not self._deep_seen
+        self._text.rare_seen = False
+        owners = set(self._text.find_in_header(whole))
+        # Where no rare spelling is in the fields together, none is in a single field.
+        self._text.without_rare = not self._text.rare_seen
         if owners != {self._own}:
             return not owners
         low = rest.decode().lower()
         plain = _ENCODED.search(rest) is None and not self._matcher.has_domain(low)
         hidden = not plain or any(self._tokens.decode_in_bytes(rest))
         hidden = hidden or (bool(self._matcher.for_short) and b"://" in rest)
-        if hidden and any(self._find_in_header(rest)):
+        if hidden and any(self._text.find_in_header(rest)):
             return False
         links = hidden_text.extract_from_fields(read.decode("ascii"), self._local)
-        return not (links and any(self._find_owners(links)))
+        return not (links and any(self._text.find(links)))
 
     def walk(self, headers: Sequence[Header], body: Octets) -> None:
         """Look at the parts of a body, and at those inside them."""
@@ -238,7 +221,7 @@ class Scan:
     def _look_content(
         self, channel: str, declared: Declared, data: bytes, *, file: bool, folds: bool = False
     ) -> None:
-        self._own_noted, self._own_coded = False, 0
+        self._own_noted, self._text.own_coded = False, 0
         self._binary = file
         # Of content lines, a fold hides that a domain goes on; no program shows one.
         folds = not file and (folds or content_lines.is_content_lines(declared.type, data))
@@ -291,7 +274,7 @@ class Scan:
 
     def _look_octets(self, channel: str, data: bytes) -> None:
         self._note(channel, self._matcher.find_in_bytes(data))
-        self._note(channel, self._find_in_tokens(self._tokens.decode_in_bytes(data)))
+        self._note(channel, self._text.find_in_tokens(self._tokens.decode_in_bytes(data)))
 
     def _look_inside(self, channel: str, data: Octets) -> None:
         """Look at what is packed in a file."""
@@ -318,8 +301,8 @@ class Scan:
                 self._look_header(channel, each)
 
     def _look_header(self, channel: str, field: bytes) -> None:
-        self._own_noted, self._own_coded = False, 0
-        self._note(channel, self._find_in_header(field))
+        self._own_noted, self._text.own_coded = False, 0
+        self._note(channel, self._text.find_in_header(field))
         if self._own_noted:
             between = channel.endswith(_BETWEEN)
             text = next(decodings.read_texts(field, ""))
@@ -334,54 +317,16 @@ class Scan:
             sum(token == self._own for token in self._matcher.find(low))
             for low in decodings.iter_readings(rest, markup=True)
         ]
-        times = max(counts) + self._own_coded
+        times = max(counts) + self._text.own_coded
         if times:
             self.unread[_NUMBER.sub("part ", channel)] += times
 
     def _look(
         self, channel: str, text: str, *, markup: bool = False, attached: bool = False
     ) -> None:
-        self._note(channel, self._find_owners(text, markup=markup))
+        self._note(channel, self._text.find(text, markup=markup))
         if not attached:
-            self._note(channel, self._find_in_links(text))
-
-    def _find_in_header(self, field: bytes) -> Iterator[str]:
-        for text in decodings.read_texts(field, ""):
-            more = any(sign in text for sign in ("=?", "*", "\\"))
-            for number, each in enumerate(decodings.iter_header_readings(text)):
-                yield from self._find_owners(each, deep=more or not number)
-                yield from self._find_in_links(each)
-
-    def _find_owners(self, text: str, *, markup: bool = False, deep: bool = True) -> Iterator[str]:
-        """Yield the tokens of those whose address a text shows."""
-        low = first = ""
-        for low in decodings.iter_readings(text, markup=markup):
-            self._limits.check()
-            first = first or low
-            yield from self._matcher.find(low)
-        if deep and not self._shallow and (text, markup) not in self._plain:
-            check, matcher = self._limits.check, self._matcher
-            for token in deep_scan.find_owners(text, first, low, matcher, check, markup=markup):
-                self._deep_seen = True
-                yield token
-            if not self._deep_seen and len(text) < _SHORT:
-                self._plain.add((text, markup))
-        yield from self._find_in_tokens(self._tokens.decode(text))
-
-    def _find_in_tokens(self, tokens: Iterable[str]) -> Iterator[str]:
-        for text in tokens:
-            self._limits.check()
-            for token in self._matcher.for_binary.find(text.lower()):
-                self._own_coded += token == self._own
-                yield token
-
-    def _find_in_links(self, text: str) -> Iterator[str]:
-        """Yield the tokens of whose address is too short to be looked for in all tokens."""
-        for each in tokens.decode_in_links(text) if self._matcher.for_short else ():
-            self._limits.check()
-            for token in self._matcher.for_short.find(each.lower()):
-                self._own_coded += token == self._own
-                yield token
+            self._note(channel, self._text.find_in_links(text))
 
     def _note(self, channel: str, tokens: Iterable[str]) -> None:
         for token in tokens:

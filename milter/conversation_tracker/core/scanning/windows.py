@@ -10,7 +10,7 @@ import quopri
 from collections.abc import Iterator
 
 from conversation_tracker.core.base.octets import Octets
-from conversation_tracker.core.scanning import decodings
+from conversation_tracker.core.scanning.text import decodings
 
 LARGE = 1024 * 1024
 """Octets of a stretch."""

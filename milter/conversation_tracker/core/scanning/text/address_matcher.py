@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 
 import idna
 
-from conversation_tracker.core.scanning.short_addresses import find_pointers, is_long_enough
+from conversation_tracker.core.scanning.text.short_addresses import find_pointers, is_long_enough
 
 _WINDOW = 160  # characters looked at before a domain: a local part with what a machine put before
 _TAGS = 8  # plus signs in one local part

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-from conversation_tracker.core.scanning import decodings
+from conversation_tracker.core.scanning.text import decodings
 
 _ROUNDS = 3
 _SEQUENCE = re.compile(

@@ -5,8 +5,8 @@ Nothing here raises, but what the time for a message raises.
 
 from collections.abc import Callable, Iterator
 
-from conversation_tracker.core.scanning import munged, rare_spellings
-from conversation_tracker.core.scanning.address_matcher import AddressMatcher
+from conversation_tracker.core.scanning.text import munged, rare_spellings
+from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 
 
 def find_owners(

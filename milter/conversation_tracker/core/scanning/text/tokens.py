@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import unquote
 
-from conversation_tracker.core.scanning.decodings import decode_base64
+from conversation_tracker.core.scanning.text.decodings import decode_base64
 
 _NO_TOKEN = re.compile(r"[^A-Za-z0-9+/_-]")
 _NO_DIGIT = re.compile("[^0-9a-f]")

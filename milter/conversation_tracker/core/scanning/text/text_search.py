@@ -1,0 +1,94 @@
+"""The search for addresses in texts, in all their readings, for the final scan.
+
+Nothing here raises, but what the time for a message raises.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from conversation_tracker.core.base.limits import Limits
+from conversation_tracker.core.scanning.text import decodings, deep_scan, tokens
+from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
+
+_SHORT = 4096
+
+
+class SearchContext(Protocol):
+    """What is known before a search.
+
+    Attributes:
+        limits: what it may use.
+        matcher: knows whom to look for.
+        tokens: decodes base64 and digits that may hold them.
+        plain: short texts that name nobody in rare spellings, and whether they are HTML.
+    """
+
+    limits: Limits
+    matcher: AddressMatcher
+    tokens: tokens.Tokens
+    plain: set[tuple[str, bool]]
+
+
+class TextSearch:
+    """Finds the tokens of those whose address a text shows.
+
+    Attributes:
+        own_coded: how often the reader's own address was found in base64 or digits.
+        rare_seen: an address was found in a rare spelling.
+        without_rare: rare spellings are not looked for.
+    """
+
+    def __init__(self, known: SearchContext, own: str | None) -> None:
+        self._limits = known.limits
+        self._matcher = known.matcher
+        self._tokens = known.tokens
+        self._plain = known.plain
+        self._own = own
+        self.own_coded = 0
+        self.rare_seen = self.without_rare = False
+
+    def find(self, text: str, *, markup: bool = False, rare: bool = True) -> Iterator[str]:
+        """Yield the tokens of those whose address a text shows.
+
+        Args:
+            text: the text.
+            markup: it is HTML.
+            rare: whether rare spellings are looked for, too.
+        """
+        low = first = ""
+        for low in decodings.iter_readings(text, markup=markup):
+            self._limits.check()
+            first = first or low
+            yield from self._matcher.find(low)
+        if rare and not self.without_rare and (text, markup) not in self._plain:
+            check, matcher = self._limits.check, self._matcher
+            for token in deep_scan.find_owners(text, first, low, matcher, check, markup=markup):
+                self.rare_seen = True
+                yield token
+            if not self.rare_seen and len(text) < _SHORT:
+                self._plain.add((text, markup))
+        yield from self.find_in_tokens(self._tokens.decode(text))
+
+    def find_in_header(self, field: bytes) -> Iterator[str]:
+        """Yield the tokens of those whose address header fields show."""
+        for text in decodings.read_texts(field, ""):
+            more = any(sign in text for sign in ("=?", "*", "\\"))
+            for number, each in enumerate(decodings.iter_header_readings(text)):
+                yield from self.find(each, rare=more or not number)
+                yield from self.find_in_links(each)
+
+    def find_in_tokens(self, decoded: Iterable[str]) -> Iterator[str]:
+        """Yield the tokens of those whose address stands in what base64 or digits hold."""
+        for text in decoded:
+            self._limits.check()
+            for token in self._matcher.for_binary.find(text.lower()):
+                self.own_coded += token == self._own
+                yield token
+
+    def find_in_links(self, text: str) -> Iterator[str]:
+        """Yield the tokens of whose address is too short to be looked for in all tokens."""
+        for each in tokens.decode_in_links(text) if self._matcher.for_short else ():
+            self._limits.check()
+            for token in self._matcher.for_short.find(each.lower()):
+                self.own_coded += token == self._own
+                yield token
