@@ -622,7 +622,7 @@ def test_a_dry_run_counts_what_a_run_does_and_changes_nothing(
 def test_the_log_has_one_line_without_an_address(
     tracker: Tracker, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from conversation_tracker.telemetry import events as logs
+    from conversation_tracker.telemetry import log_setup as logs
 
     stream = io.StringIO()
     logs.configure("json", stream)

@@ -4,7 +4,9 @@ import inspect
 import io
 import json
 import logging
+import os
 import re
+import subprocess
 import sys
 import threading
 from datetime import UTC, datetime
@@ -16,8 +18,8 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.telemetry import events as logs
-from conversation_tracker.telemetry.events import Event, log
+from conversation_tracker.telemetry import log_setup as logs
+from conversation_tracker.telemetry.events import Event, Log, log
 from conversation_tracker.telemetry.formatting import make_processors
 
 ADDRESS = "john.doe@example.com"
@@ -161,6 +163,58 @@ def test_structlog_itself_goes_the_same_way(stream):
     assert list(only(stream).values())[1:] == ["info", "elsewhere", "<address>"]
 
 
+# The journal
+
+
+def journal(path, monkeypatch, *, named=None):
+    """Return a stream that systemd says, by device and inode, leads to the journal."""
+    stream = path.open("w", encoding="utf-8")
+    status = os.fstat(stream.fileno())
+    monkeypatch.setenv("JOURNAL_STREAM", named or f"{status.st_dev}:{status.st_ino}")
+    return stream
+
+
+def test_the_journal_is_told_the_priority_of_each_line(tmp_path, monkeypatch):
+    """What it takes off the line leaves JSON, with the level in it too."""
+    with journal(tmp_path / "log", monkeypatch) as stream:
+        logs.configure("json", stream)
+        log.worker_started(pid=1)
+        log.order_locked(queue_id="4XyZ")
+        log.config_refused(faults=["x"])
+        log.gave_up(restarts=5)
+        logging.getLogger("x").warning("y")
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [line[:3] for line in lines] == ["<6>", "<4>", "<3>", "<2>", "<4>"]
+    levels = [json.loads(line[3:])["level"] for line in lines]
+    assert levels == ["info", "warning", "error", "critical", "warning"]
+
+
+@pytest.mark.parametrize("named", ["1:2", "nonsense"])
+def test_what_leads_elsewhere_has_no_priorities(tmp_path, monkeypatch, named):
+    """A service's children inherit the variable; their own streams are none of the journal's."""
+    with journal(tmp_path / "log", monkeypatch, named=named) as stream:
+        logs.configure("json", stream)
+        log.worker_started(pid=1)
+    assert (tmp_path / "log").read_text().startswith('{"at":')
+
+
+def test_a_stream_without_a_descriptor_is_no_journal(stream, monkeypatch):
+    monkeypatch.setenv("JOURNAL_STREAM", "1:2")
+    logs.configure("json", stream)
+    log.worker_started(pid=1)
+    assert only(stream)["event"] == "worker-started"
+
+
+def test_a_commands_complaint_has_its_priority_too(tmp_path):
+    """A service that cannot start says why in one line; the journal shows it as an error."""
+    missing = tmp_path / "missing.conf"
+    command = [sys.executable, "-m", "conversation_tracker", "-c", str(missing), "serve"]
+    shell = 'exec 2>"$0"; JOURNAL_STREAM=$(stat -Lc %d:%i "$0") exec "$@"'
+    done = subprocess.run(["sh", "-c", shell, tmp_path / "log", *command], check=False)
+    assert done.returncode == 2
+    assert (tmp_path / "log").read_text().startswith(f"<3>conversation-tracker: {missing}: ")
+
+
 # The vocabulary
 
 
@@ -235,7 +289,6 @@ def test_structlog_itself_goes_the_same_way(stream):
             "error",
             {"event": "config-refused", "faults": ["x: <address>"]},
         ),
-        (lambda: log.migrate(applied=2), "info", {"event": "migrate", "applied": 2}),
         (
             lambda: log.expire(
                 orders=1,
@@ -277,7 +330,7 @@ def test_every_event_has_its_fields(stream, call, level, fields):
 
 def test_the_vocabulary_is_closed():
     """Each event has its method, and no method takes fields that its signature does not name."""
-    methods = dict(inspect.getmembers(logs.Log, inspect.isfunction))
+    methods = dict(inspect.getmembers(Log, inspect.isfunction))
     assert {name for name in methods if not name.startswith("_")} == {
         event.name.lower() for event in Event
     }

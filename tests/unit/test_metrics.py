@@ -70,7 +70,8 @@ def test_nothing_is_counted_while_they_are_off() -> None:
     metrics.count_refused_recipient(replies.UNKNOWN_ALIAS)
     metrics.count_database_failure()
     metrics.note_load(in_flight=1, waiting=1)
-    assert not metrics.is_on
+    metrics.note_database(away=True)
+    assert metrics.count_messages_so_far() == metrics.count_workers_without_database() == 0
     assert sum(metrics.add_up().messages.values()) == 0
 
 
@@ -92,12 +93,15 @@ def test_what_a_killed_worker_counted_stays_and_its_gauges_go() -> None:
         metrics.count_message("forwarded", "inbound", 0.004, None)
         metrics.count_message("refused", "", 3.0, replies.CANNOT_MASK)
         metrics.note_load(in_flight=2, waiting=3)
+        metrics.note_database(away=True)
 
     child(work)
     assert (metrics.add_up().in_flight, metrics.add_up().waiting) == (2, 3)
+    assert metrics.count_workers_without_database() == metrics.add_up().away == 1
     metrics.give_back(row)
     totals = metrics.add_up()
-    assert (totals.in_flight, totals.waiting) == (0, 0)
+    assert (totals.in_flight, totals.waiting, totals.away) == (0, 0, 0)
+    assert metrics.count_messages_so_far() == 2
     assert totals.messages["forwarded", "inbound"] == totals.messages["refused", "none"] == 1
     assert totals.refused["554 5.6.0"] == 1
     assert sum(totals.seconds) == 2

@@ -14,7 +14,7 @@ from conversation_tracker.cli import main as cli
 from conversation_tracker.milter.admission import Admission
 from conversation_tracker.milter.filter import Filter
 from conversation_tracker.milter.session import Session
-from conversation_tracker.telemetry import events as logs
+from conversation_tracker.telemetry import log_setup as logs
 from conversation_tracker.telemetry.events import log
 from leak_audit import named
 

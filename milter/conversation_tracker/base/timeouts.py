@@ -100,7 +100,7 @@ class Timeouts:
     worker_head_start_seconds: float = 5.0
     """To get to know the domains before the first connection is taken."""
     worker_sample_seconds: float = 1.0
-    """Between looks at what waits, where metrics are on."""
+    """Between looks at what waits."""
     worker_stuck_seconds: float = 60.0
     """In which no Python ran at all; then a worker ends itself."""
     beat_seconds: float = 1.0
@@ -120,6 +120,8 @@ class Timeouts:
     """Between looks at workers and watchdog."""
     supervisor_poll_seconds: float = 0.05
     """Between looks at workers that end."""
+    status_seconds: float = 5.0
+    """Between looks at what the status line should say."""
     notify_seconds: float = 0.5
     """For systemd to take a word."""
 

@@ -58,9 +58,9 @@ def migrate(_given: argparse.Namespace, config: Config) -> int:
 def expire(given: argparse.Namespace, config: Config) -> int:
     """Empty what has expired."""
     from conversation_tracker.maintenance import expire
-    from conversation_tracker.telemetry import events as logs
+    from conversation_tracker.telemetry.log_setup import configure
 
-    logs.configure(config.log_format)
+    configure(config.log_format)
     return expire.run(config, dry_run=given.dry_run, out=sys.stdout, err=sys.stderr)
 
 

@@ -28,6 +28,7 @@ from conversation_tracker import __version__
 from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure, one_line
 from conversation_tracker.cli import commands
 from conversation_tracker.config.config import Config, ConfigError, load
+from conversation_tracker.telemetry.journal import choose_prefix
 
 PROGRAM = "conversation-tracker"
 
@@ -102,8 +103,9 @@ def _load_config(given: argparse.Namespace) -> Config:
 
 def _say(line: str) -> None:
     if sys.stderr is not None:
+        prefix = choose_prefix("error", sys.stderr, os.environ)
         with suppress(OSError):
-            print(f"{PROGRAM}: {one_line(line)}", file=sys.stderr, flush=True)
+            print(f"{prefix}{PROGRAM}: {one_line(line)}", file=sys.stderr, flush=True)
 
 
 def _discard_output() -> None:

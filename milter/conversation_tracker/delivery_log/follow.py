@@ -37,8 +37,9 @@ from conversation_tracker.delivery_log.filters import Filters
 from conversation_tracker.delivery_log.journal import Journal
 from conversation_tracker.delivery_log.log_file import LogFile, Place
 from conversation_tracker.postfix import settings as postfix_settings
-from conversation_tracker.telemetry.events import Event, catch_uncaught, configure, log
+from conversation_tracker.telemetry.events import Event, log
 from conversation_tracker.telemetry.follow_state import FollowState, StateFile
+from conversation_tracker.telemetry.log_setup import catch_uncaught, configure
 
 JOURNAL = "journal"
 MAIL_LOG = Path("/var/log/mail.log")

@@ -13,6 +13,7 @@ from conversation_tracker.base import timeouts
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database
 from conversation_tracker.database.rows import Directory
+from conversation_tracker.telemetry.counters import metrics
 from conversation_tracker.telemetry.events import Event, log
 
 
@@ -59,6 +60,7 @@ class DirectoryWatch:
                 return
 
     def _note_unreachable(self, error: DatabaseUnavailable) -> None:
+        metrics.note_database(away=True)
         if self._lost_at is None:
             self._lost_at = time.monotonic()
             log.database_unreachable(error)
@@ -70,6 +72,7 @@ class DirectoryWatch:
             log.error(Event.ALIAS_DOMAINS, error)
 
     def _note_answer(self) -> None:
+        metrics.note_database(away=False)
         self._fault = None
         if self._lost_at is not None:
             log.database_back(seconds=time.monotonic() - self._lost_at)

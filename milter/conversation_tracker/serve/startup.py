@@ -9,7 +9,8 @@ from pathlib import Path
 from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure
 from conversation_tracker.config.config import Config
 from conversation_tracker.database.readiness import wait_for_database
-from conversation_tracker.telemetry.events import catch_uncaught, configure
+from conversation_tracker.serve.sd_notify import notify
+from conversation_tracker.telemetry.log_setup import catch_uncaught, configure
 
 
 def serve(config: Config, reload: Callable[[], Config]) -> int:
@@ -34,6 +35,7 @@ def serve(config: Config, reload: Callable[[], Config]) -> int:
         from conversation_tracker.serve.supervisor import Supervisor
     except ImportError as error:
         raise Failure(USAGE, f"serve needs pymilter and libmilter: {error}") from None
+    notify("STATUS=waiting for the database")
     wait_for_database(config.database)
     try:
         return Supervisor(config, reload).run()

@@ -3,8 +3,8 @@
 The parent opens the socket, starts the workers (`worker`), and starts another when one dies; when
 they die again and again before any was ready it gives up. SIGTERM and SIGINT let the workers finish
 the messages in flight; SIGHUP reads the configuration again and replaces the workers, the socket
-stays. Readiness, reloads and the watchdog are told to systemd. What goes wrong before the first
-worker runs is raised as it is; afterwards it is logged.
+stays. Readiness, reloads, a status line and the watchdog are told to systemd. What goes wrong
+before the first worker runs is raised as it is; afterwards it is logged.
 """
 
 import gc
@@ -28,6 +28,7 @@ from conversation_tracker.config.socket import Socket
 from conversation_tracker.milter.admission import Admission
 from conversation_tracker.serve.isolation import Isolation
 from conversation_tracker.serve.sd_notify import notify, watchdog
+from conversation_tracker.serve.status_line import StatusLine
 from conversation_tracker.serve.worker import work
 from conversation_tracker.telemetry.counters import metrics
 from conversation_tracker.telemetry.events import Event, log
@@ -57,7 +58,9 @@ class Supervisor:
         self._workers: dict[int, float] = {}
         self._leaving: dict[int, float] = {}
         self._rows: dict[int, int] = {}
+        metrics.share()
         self._shown = MetricsProcess(metrics)
+        self._status = StatusLine(metrics)
         self._able: set[int] = set()
         self._failed = 0
         self._hasty = False
@@ -96,6 +99,8 @@ class Supervisor:
             self._wait()
             self._reap()
             self._isolation.look(self._rows, self._config)
+            if self._ready:
+                self._status.tell(len(self._workers), self._config.workers)
             for told in self._list_rows():
                 if told == signal.SIGHUP:
                     self._replace()
@@ -187,7 +192,7 @@ class Supervisor:
         self._failed = 0
         if not self._ready:
             self._ready = True
-            notify("READY=1\nSTATUS=answering")
+            notify("READY=1")
             socket = str(self._socket)
             log.ready(socket=socket, workers=self._config.workers, version=__version__)
 
@@ -238,8 +243,10 @@ class Supervisor:
             config = self._reload()
         except ConfigError as error:
             log.config_refused(faults=error.faults)
+            self._status.refuse(len(error.faults))
         else:
             self._config = config
+            self._status.accept()
             self._shown.serve(config.metrics)
             old = list(self._workers)
             self._workers.clear()
@@ -247,10 +254,11 @@ class Supervisor:
             for pid in old:
                 self._dismiss(pid)
             log.config_reloaded(path=str(config.path))
+        self._status.tell(len(self._workers), self._config.workers)
         notify("READY=1")
 
     def _stop(self, why: str) -> int:
-        notify("STOPPING=1")
+        notify("STOPPING=1\nSTATUS=finishing the messages in flight")
         if why:
             log.stopping(signal=why)
         self._shown.stop()

@@ -83,8 +83,7 @@ def work(
     marks = (isolation.in_flight, isolation.suspects, isolation.say)
     register(IsolatedFilter(filter, database, lambda: watch.current, *marks), config.trusts, turns)
     threading.Thread(target=_announce, args=(watch, ready), daemon=True).start()
-    if metrics.is_on:
-        threading.Thread(target=_sample, args=(database,), daemon=True).start()
+    threading.Thread(target=_sample, args=(database,), daemon=True).start()
     if _begin(watch, ended):
         threading.Thread(target=_serve, args=(end,), name="libmilter", daemon=True).start()
         select.select([ended], [], [])

@@ -3,8 +3,9 @@
 The parent makes the memory before it forks, and gives each worker a row of its own in it; a row
 outlives its worker, and the next worker goes on adding to it, so that nothing is lost when one is
 killed. Every number has a fixed place and a name from the closed lists here: no text of a message,
-no store and no order can become a label. Where metrics are off, counting is one comparison. What
-serves the numbers is in `exporter`. Nothing here fails or waits.
+no store and no order can become a label. In other programs than `serve` counting is one comparison.
+What serves the numbers is in `exporter`; the status line is made from them too. Nothing here fails
+or waits.
 
 The client library's own way for several processes keeps files for each process that ever was: it
 took 3.3 us a message for 0.6, 10 MB more, and after 500 workers 95 ms a scrape for 1.5, from 1500
@@ -40,8 +41,8 @@ _UNAVAILABLE = _SUM + 1
 _RESTARTS = _UNAVAILABLE + 1
 _ISOLATION = _RESTARTS + 1
 _GAUGES = _ISOLATION + len(ISOLATION)
-_WORKERS, _IN_FLIGHT, _WAITING = range(_GAUGES, _GAUGES + 3)
-_WIDTH = _WAITING + 1
+_WORKERS, _IN_FLIGHT, _WAITING, _AWAY = range(_GAUGES, _GAUGES + 4)
+_WIDTH = _AWAY + 1
 
 _ROWS = 600  # the parent's, and more than workers may run at once, leaving ones among them
 _OCTETS = 8
@@ -154,10 +155,9 @@ class Metrics:
         self._set(_IN_FLIGHT, in_flight)
         self._set(_WAITING, waiting)
 
-    @property
-    def is_on(self) -> bool:
-        """Whether anything is counted."""
-        return self._cells is not None
+    def note_database(self, *, away: bool) -> None:
+        """Note whether the database answered this process's last question."""
+        self._set(_AWAY, away)
 
     def _add(self, place: int, number: int = 1) -> None:
         if self._cells is not None:
@@ -169,6 +169,17 @@ class Metrics:
             self._cells[self._row * _WIDTH + place] = value
 
     # The reader's part ------------------------------------------------------------------------
+
+    def count_messages_so_far(self) -> int:
+        """Return how many messages came to their end since the start, of all processes."""
+        return int(sum(map(self._sum, _MESSAGE.values())))
+
+    def count_workers_without_database(self) -> int:
+        """Return how many workers the database did not answer last."""
+        return int(self._sum(_AWAY))
+
+    def _sum(self, place: int) -> float:
+        return 0.0 if self._cells is None else sum(self._cells[place::_WIDTH].tolist())
 
     def add_up(self) -> "Totals":
         """Add all rows up, at this moment."""
@@ -194,6 +205,7 @@ class Totals:
         self.workers = cells[_WORKERS]
         self.in_flight = cells[_IN_FLIGHT]
         self.waiting = cells[_WAITING]
+        self.away = cells[_AWAY]
 
 
 metrics = Metrics()

@@ -81,6 +81,7 @@ class Tracked(Collector):
             ("workers", "Workers that take mail", totals.workers),
             ("messages_in_flight", "Messages being decided on", totals.in_flight),
             ("pool_waiting", "Requests that wait for a database connection", totals.waiting),
+            ("workers_without_database", "Workers the database did not answer last", totals.away),
         ):
             yield GaugeMetricFamily(f"conversation_tracker_{name}", about, value=value)
         yield InfoMetricFamily(

@@ -35,8 +35,6 @@ class MetricsProcess:
             return
         self.stop()
         self._where, self._due, self._logged = where, 0.0, False
-        if where is not None:
-            self._metrics.share()
 
     def tick(self) -> None:
         """Start the process if it lacks and is due."""
