@@ -24,7 +24,7 @@ from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.scanning import windows
 from conversation_tracker.core.syntax import mime as structure
-from conversation_tracker.core.syntax import transfer
+from conversation_tracker.core.syntax import quoted_printable, transfer
 from conversation_tracker.milter.spool import Spool, collect
 from conversation_tracker.milter.time_limit import begin_time
 
@@ -52,7 +52,7 @@ TYPES = st.sampled_from(["text/plain", "text/html", "application/octet-stream", 
 def tiny() -> None:
     """Make a few hundred octets a large part."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (large, transfer, windows, structure):
+        for module in (large, quoted_printable, windows, structure):
             patch.setattr(module, "LARGE", LIMIT)
         patch.setattr(large, "MAX_LINE", 2 * LIMIT)
         patch.setattr(
@@ -97,7 +97,7 @@ def test_windows_mask_as_a_whole_does(text: str, encoding: str) -> None:
     whole = mail(raw, EVERYBODY, to=S, sender=BUYER).plan()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(large, "LARGE", LIMIT)
-        patch.setattr(transfer, "LARGE", LIMIT)
+        patch.setattr(quoted_printable, "LARGE", LIMIT)
         patch.setattr(large, "MAX_LINE", 2 * LIMIT)
         parted = planned(raw)
     if parted.reply is None:

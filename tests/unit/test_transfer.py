@@ -9,7 +9,7 @@ from cost import within
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.syntax import charset, transfer
+from conversation_tracker.core.syntax import charset, quoted_printable, transfer
 
 BASE64, QUOTED = transfer.BASE64, transfer.QUOTED_PRINTABLE
 
@@ -185,7 +185,7 @@ _QUOTED_PIECES += [b"= \r\n", b"-", b"=3d", b"4", b"x" * 80]
 
 @given(st.lists(st.sampled_from(_QUOTED_PIECES), max_size=14).map(b"".join))
 def test_quoted_printable_is_read_at_once_as_it_is_line_by_line(raw: bytes) -> None:
-    lines = b"".join(data for _, data, _ in transfer._split_lines(raw))
+    lines = b"".join(data for _, data, _ in quoted_printable._split_lines(raw))
     assert transfer.decode(raw, QUOTED) == lines
 
 

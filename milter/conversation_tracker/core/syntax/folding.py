@@ -22,6 +22,11 @@ _WORDS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 _UNSAFE = re.compile(rb"(\r\n(?=[ \t]))|\r|\0|\n(?![ \t])")
 
 
+def find_line_end(raw: bytes) -> bytes:
+    """Return what ends the lines of a text: CRLF if any of them ends so, else LF."""
+    return b"\r\n" if b"\r\n" in raw else b"\n"
+
+
 def fold_header(name: bytes, value: bytes) -> bytes:
     """Fold a header's value where a line of it is too long.
 

@@ -150,7 +150,7 @@ def set_charset(block: bytes, label: str) -> bytes:
         end = start + len(field.value.rstrip(b"; \t\r\n"))
         type_ = b"" if end > start else b" text/plain"  # what an empty field means
         return block[:end] + type_ + b"; " + parameter + block[end:]
-    line_end = b"\r\n" if b"\r\n" in block else b"\n"
+    line_end = folding.find_line_end(block)
     return b"Content-Type: text/plain; " + parameter + line_end + block
 
 

@@ -24,7 +24,8 @@ from conversation_tracker.core.masking.part.attachment import Kind
 from conversation_tracker.core.masking.part.leaf import Display
 from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.masking.text.mask import Mask
-from conversation_tracker.core.syntax import charset, transfer
+from conversation_tracker.core.syntax import charset, quoted_printable, transfer
+from conversation_tracker.core.syntax.folding import find_line_end
 from conversation_tracker.core.syntax.mime import Part
 
 MAX_LINE = 2 * LARGE
@@ -127,7 +128,7 @@ def find_edits(
 def encode_base64(part: Part, body: Octets, new: Octets) -> Iterator[bytes]:
     """Encode a part's new content in base64, with the line ends of the old one."""
     start, end = part.content
-    line_end = b"\r\n" if b"\r\n" in body[start : start + 1024] else b"\n"
+    line_end = find_line_end(body[start : start + 1024])
     tail = body[max(start, end - 8) : end]
     return transfer.encode_base64(
         iter_windows(new, 0, len(new)), line_end, tail[len(tail.rstrip()) :]
@@ -137,8 +138,8 @@ def encode_base64(part: Part, body: Octets, new: Octets) -> Iterator[bytes]:
 def encode_quoted_printable(part: Part, body: Octets, new: Octets) -> Iterator[bytes]:
     """Encode a part's new content in quoted-printable, with the line ends of the old one."""
     start, _ = part.content
-    line_end = b"\r\n" if b"\r\n" in body[start : start + 1024] else b"\n"
-    return transfer.encode_quoted_printable(new, line_end)
+    line_end = find_line_end(body[start : start + 1024])
+    return quoted_printable.encode_anew(new, line_end)
 
 
 def edit_text(body: Octets, start: int, end: int, mask: Mask) -> Iterator[Edit]:

@@ -32,7 +32,7 @@ from conversation_tracker.core.masking.text import html as markup
 from conversation_tracker.core.masking.text import html_text as page
 from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.masking.text.mask import Mask
-from conversation_tracker.core.syntax import charset, transfer
+from conversation_tracker.core.syntax import charset, quoted_printable, transfer
 from conversation_tracker.core.syntax.mime import Part
 from conversation_tracker.core.syntax.parameters import get_value
 from conversation_tracker.core.syntax.splicing import splice
@@ -101,9 +101,9 @@ def mask_raw(part: Part, written: bytes, mask: Mask) -> bytes:
     """Mask what shows of encoded content as it stands; the same object if nothing does."""
     if part.encoding != transfer.QUOTED_PRINTABLE:
         return mask_around(written, part.encoding, mask)
-    whole = transfer.join_soft_breaks(written)
+    whole = quoted_printable.join_soft_breaks(written)
     new = mask_around(whole, part.encoding, mask)
-    return written if new is whole else transfer.break_lines(new)
+    return written if new is whole else quoted_printable.break_lines(new)
 
 
 def _mask_html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:

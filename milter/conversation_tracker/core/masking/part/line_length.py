@@ -84,7 +84,7 @@ class _Shortening:
         self._body = body
         self._limits = limits
         self._ours = _LongLines(ours)
-        self._line_end = b"\r\n" if b"\r\n" in body[:LARGE] else b"\n"
+        self._line_end = folding.find_line_end(body[:LARGE])
 
     def edit_content(self, part: Part, lines: _LongLines) -> tuple[list[Edit], str | None]:
         """Return the edits of a part's content, and its encoding then, None where that stays."""
@@ -185,7 +185,7 @@ def _fold_field(field: bytes) -> bytes:
     lines = [line.removesuffix(b"\r") for line in field.split(b"\n")]
     if max(map(len, lines)) <= folding.LONGEST:
         return field
-    line_end = b"\r\n" if b"\r\n" in field else b"\n"
+    line_end = folding.find_line_end(field)
     match = FIELD.fullmatch(field)
     if match is None:
         return line_end.join(folding.break_line(line, line_end) for line in lines)
