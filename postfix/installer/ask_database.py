@@ -7,7 +7,7 @@ import sys
 
 import psycopg
 
-OLDEST = 130000  # server_version_num
+OLDEST = 150000  # server_version_num
 ROLES = ["tracker_service", "tracker_reader", "tracker_integrator"]
 QUESTION = """
     SELECT current_setting('server_version_num')::integer,

@@ -282,7 +282,9 @@ def test_one_setting_that_is_wrong_is_found(running: Installation, setting: str,
 def test_without_a_database_the_rest_is_still_looked_at(running: Installation) -> None:
     """Exit code 75; the password is not shown."""
     uri = f"postgresql://tracker:verysecret@127.0.0.1:{free_port()}/nowhere"
-    code, lines = running.check(running.config(uri))
+    config = running.config(uri)
+    config.path.chmod(0o600)
+    code, lines = running.check(config)
     assert code == 75
     assert "cannot be reached" in wrongs(lines)[0]
     assert len(wrongs(lines)) == 1
@@ -429,7 +431,8 @@ STATE = DatabaseState(
 @pytest.mark.parametrize(
     ("state", "verdict", "says"),
     [
-        (replace(STATE, version=120017), "WRONG", "PostgreSQL 12.17"),
+        (replace(STATE, version=140017), "WRONG", "PostgreSQL 14.17, too old: move it to 15"),
+        (replace(STATE, encoding="SQL_ASCII"), "WRONG", "ENCODING 'UTF8'"),
         (replace(STATE, standby=True, read_only=True), "WRONG", "standby"),
         (replace(STATE, read_only=True), "WRONG", "takes no writes"),
         (replace(STATE, ahead=6.0), "WRONG", "6 s ahead of"),

@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from conversation_tracker.checks import postfix as check_postfix
 from conversation_tracker.cli import configure
+from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix import edit
+from conversation_tracker.postfix.settings import read_settings
 from private import processes
 
 from .answering import answering
@@ -403,6 +406,48 @@ def test_settings_of_a_milter_at_a_service_stay(debian: Any) -> None:
 def test_exempt_service_is_not_refused(debian: Any) -> None:
     debian.set("smtp/inet/receive_override_options=no_milters")
     debian.configured("--dry-run", "--exempt", "smtp/inet")
+
+
+def test_what_is_exempt_stays_so_until_it_is_told_otherwise(debian: Any) -> None:
+    """`check` knows of it, too; a service that is gone is forgotten."""
+    own = "smtp/inet/receive_override_options=no_milters"
+    debian.set(own)
+    debian.configured("--exempt", "smtp/inet", "--exempt", "smtpd_proxy_filter")
+    assert debian.configured().stdout == "configure: nothing to change\n"
+    environ = {"PATH": os.environ["PATH"], "MAIL_CONFIG": str(debian.directory)}
+    socket = Socket("unix", path=debian.socket.removeprefix("unix:"))
+    found = list(check_postfix.check(check_postfix.read_host(read_settings(environ), socket)))
+    assert not [line for line in found if "no_milters" in line.text and line.verdict == "WRONG"]
+    assert [line.text for line in found if "is exempt" in line.text] == [
+        f"{name} is exempt: its mail need not meet the tracker"
+        for name in ("smtp/inet", "smtpd_proxy_filter")
+    ]
+    base = ("--socket", debian.socket, "--alias-domain", DOMAIN, "--exempt")
+    assert debian.configure(*base, "none").returncode == 1
+    done = debian.configure(*base, "smtps/inet")
+    assert (done.returncode, "neither a service" in done.stderr) == (2, True)
+
+
+def test_check_says_when_an_older_configure_was_the_last(debian: Any) -> None:
+    debian.configured()
+    environ = {"PATH": os.environ["PATH"], "MAIL_CONFIG": str(debian.directory)}
+    socket = Socket("unix", path=debian.socket.removeprefix("unix:"))
+
+    def ask() -> list[tuple[str, str]]:
+        host = check_postfix.read_host(read_settings(environ), socket, ["another.example"])
+        return [(line.verdict, line.text) for line in check_postfix.check_version(host)]
+
+    assert ask() == [("ok", "Postfix is set up as this program's postfix/configure does it")]
+    path = debian.directory / "tracker_header_checks"
+    path.write_text(path.read_text() + "# of an older program\n")
+    [(verdict, text)] = ask()
+    assert verdict == "note"
+    assert f"({path})" in text
+    assert "run postfix/configure again" in text
+    debian.configured()
+    assert ask()[0][0] == "ok"
+    debian.configure("--remove")
+    assert ask() == []
 
 
 def test_way_back_from_a_content_filter_only_draws_a_warning(debian: Any) -> None:

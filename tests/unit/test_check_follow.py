@@ -45,6 +45,28 @@ def test_a_follower_is_judged_by_its_state(
     assert facts(path).startswith(said)
 
 
+def test_a_follower_that_leaves_lines_unread_is_wrong(path: Path, tmp_path: Path) -> None:
+    """It gives signs of life whatever it waits for; its place in the log tells the rest."""
+    log = tmp_path / "mail.log"
+    log.write_text("a line\n")
+    found = log.stat()
+    for file, offset, age, said in (
+        (f"{found.st_dev}:{found.st_ino}", 3, 70, "WRONG"),
+        (f"{found.st_dev}:{found.st_ino}", 3, 50, "ok"),
+        (f"{found.st_dev}:{found.st_ino}", 7, 70, "ok"),
+        ("1:2", 3, 70, "ok"),
+    ):
+        os.utime(log, (NOW - age, NOW - age))
+        path.write_text(json.dumps({"log": str(log), "file": file, "offset": offset, "head": ""}))
+        os.utime(path, (NOW - 20, NOW - 20))
+        assert facts(path).startswith(said)
+    os.utime(log, (NOW - 70, NOW - 70))
+    place = {"file": f"{found.st_dev}:{found.st_ino}", "offset": 3}
+    path.write_text(json.dumps({"log": str(log), **place}))
+    os.utime(path, (NOW - 20, NOW - 20))
+    assert "has left 4 octets of it unread" in facts(path)
+
+
 def test_a_follower_that_never_ran_is_worth_a_note(path: Path) -> None:
     assert facts(path).startswith("note    the log follower has not run here")
     path.mkdir()

@@ -33,6 +33,15 @@ def hide_password(text: str, conninfo: str) -> str:
     return text
 
 
+def has_password(conninfo: str) -> bool:
+    """Return whether a connection string holds a password.
+
+    Args:
+        conninfo: a libpq URI or connection string.
+    """
+    return any(_list_secrets(conninfo))
+
+
 def _list_secrets(conninfo: str) -> Iterator[str]:
     scheme, is_uri, rest = conninfo.partition("://")
     if not is_uri or scheme not in _SCHEMES:

@@ -10,7 +10,7 @@ from conversation_tracker.database.health import FIRST_STORE, DatabaseState, Fau
 
 ROLES = ("tracker_service", "tracker_reader", "tracker_integrator")
 
-_OLDEST = 130000  # server_version_num
+_OLDEST = 150000  # server_version_num
 _SKEW = 5.0  # seconds
 _MONTHS_AHEAD = 2  # expiry makes four: it has not run for two months
 
@@ -47,7 +47,8 @@ def _fault(fault: Fault) -> CheckLine:
     if fault.kind == "unreadable":
         return wrong(f"the schema cannot be read ({fault.text})", _MIGRATE)
     if fault.kind == "not migrated":
-        return wrong("the database is not migrated", fault.text)
+        text, _, mend = fault.text.rpartition(": ")
+        return wrong(f"the database is not migrated: {text}", mend)
     text, _, mend = fault.text.partition("; ")
     return wrong(text, mend or "install the newer program")
 
@@ -55,9 +56,17 @@ def _fault(fault: Fault) -> CheckLine:
 def _check_server(state: DatabaseState) -> Iterator[CheckLine]:
     name = f"PostgreSQL {state.version // 10000}.{state.version % 10000}"
     if state.version < _OLDEST:
-        yield wrong(f"the database is {name}", "13 is the oldest that will do")
+        yield wrong(
+            f"the database is {name}, too old",
+            "move it to 15 or later (pg_upgrade, or pg_dump and restore)",
+        )
     else:
         yield ok(f"the database answers: {name}")
+    if state.encoding != "UTF8":
+        yield wrong(
+            f"the database is encoded as {state.encoding}: mail in other characters cannot be kept",
+            "make one with ENCODING 'UTF8' TEMPLATE template0, and dump and restore into it",
+        )
     mend = "name the primary in `database`, or add target_session_attrs=read-write to it"
     if state.standby:
         yield wrong("the database is a standby: nothing can be recorded", mend)

@@ -11,18 +11,48 @@ from typing import Literal
 from conversation_tracker.base.failure import one_line
 
 _ADDRESS = re.compile(r"(?<![^\s<>@])[^\s<>@]++@[^\s<>]++")
+_LEVELS = {"ok": "ok", "WRONG": "wrong", "note": "note"}
 
 
 @dataclass(frozen=True, slots=True)
 class CheckLine:
-    """One line of `check`; `str` is its text."""
+    """One line of `check`; `str` is its text.
+
+    Attributes:
+        verdict: whether it holds.
+        what: what was found.
+        advice: what mends it, or "".
+    """
 
     verdict: Literal["ok", "WRONG", "note"]
-    text: str
+    what: str
+    advice: str = ""
+
+    @property
+    def text(self) -> str:
+        """What was found, and what mends it."""
+        return f"{self.what}: {self.advice}" if self.advice else self.what
 
     def __str__(self) -> str:
         """Return the line: the verdict, and what was found."""
-        return f"{self.verdict:8}{_ADDRESS.sub('(address)', one_line(self.text))}"
+        return f"{self.verdict:8}{_clean(self.text)}"
+
+    def describe(self, subject: str) -> dict[str, str]:
+        """Return it as `check --json` shows it.
+
+        Args:
+            subject: what it is about.
+        """
+        return {
+            "subject": subject,
+            "level": _LEVELS[self.verdict],
+            "text": _clean(self.what),
+            "advice": _clean(self.advice),
+        }
+
+
+def _clean(text: str) -> str:
+    return _ADDRESS.sub("(address)", one_line(text))
 
 
 def ok(text: str) -> CheckLine:
@@ -32,9 +62,9 @@ def ok(text: str) -> CheckLine:
 
 def wrong(text: str, mend: str) -> CheckLine:
     """State what is wrong, and what mends it."""
-    return CheckLine("WRONG", f"{text}: {mend}")
+    return CheckLine("WRONG", text, mend)
 
 
-def note(text: str) -> CheckLine:
-    """State what is worth knowing, though it need not be wrong."""
-    return CheckLine("note", text)
+def note(text: str, mend: str = "") -> CheckLine:
+    """State what is worth knowing, though it need not be wrong, and what may be done about it."""
+    return CheckLine("note", text, mend)

@@ -10,7 +10,9 @@ from pathlib import Path
 from conversation_tracker.base import timeouts
 from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 from conversation_tracker.telemetry import follow_state
+from conversation_tracker.telemetry.follow_state import FollowState
 
+_FRESH = 60.0  # seconds: a line may wait for the database, or for its own end
 _NO_MORE = "no delivery becomes more than accepted"
 _READABLE = (
     "see journalctl -u conversation-tracker-follow; its user must be in the groups adm and"
@@ -41,5 +43,24 @@ def check(path: Path, now: float) -> Iterator[CheckLine]:
     elif now - at > 10 * timeouts.get().follow_sign_seconds:
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
         yield wrong(f"the log follower gave its last sign of life at {since}", _RESTART)
+    elif unread := _count_unread(state, now):
+        yield wrong(
+            f"the log follower reads {state.log}, and has left {unread} octets of it unread for"
+            f" over {_FRESH:.0f} s",
+            f"see journalctl -u conversation-tracker-follow; {_RESTART}",
+        )
     else:
         yield ok(f"the log follower reads {state.log}")
+
+
+def _count_unread(state: FollowState, now: float) -> int:
+    """Count what a log file holds behind the place that was read, if it is not of this moment."""
+    file, offset = state.position.get("file"), state.position.get("offset")
+    try:
+        found = Path(state.log).stat()
+    except OSError:
+        return 0
+    same = file == f"{found.st_dev}:{found.st_ino}" and isinstance(offset, int)
+    if not same or now - found.st_mtime <= _FRESH:
+        return 0
+    return max(0, found.st_size - int(offset or 0))

@@ -6,8 +6,9 @@ for addresses made up here. Postfix absent or unreadable is a finding.
 """
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
-from conversation_tracker.checks.finding import CheckLine, note
+from conversation_tracker.checks.finding import CheckLine, note, ok
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix import requirements
 from conversation_tracker.postfix.host import DEFAULT_LISTENER, Host, read_earlier
@@ -32,6 +33,7 @@ def read_host(settings: Settings, socket: Socket, domains: Collection[str] = ())
         listener=earlier.listener or DEFAULT_LISTENER,
         signer=signer,
         authserv_id=earlier.authserv_id,
+        exempt=earlier.exempt,
         old_listener=earlier.listener,
         old_milter=earlier.milter,
         old_signer=signer,
@@ -41,7 +43,26 @@ def read_host(settings: Settings, socket: Socket, domains: Collection[str] = ())
 def check(host: Host) -> Iterator[CheckLine]:
     """Judge whether all mail meets the tracker, and that of the alias domains the splitter."""
     for finding in requirements.examine(host):
-        yield CheckLine(finding.verdict, str(finding))
+        yield CheckLine(finding.verdict, finding.text, finding.mend)
+
+
+def check_version(host: Host) -> Iterator[CheckLine]:
+    """Judge whether an older `configure` set Postfix up: this one would set something otherwise."""
+    earlier = read_earlier(host.settings)
+    if not earlier.domains:
+        return
+    try:
+        shown = requirements.apply(replace(host, domains=earlier.domains)).shown
+    except OSError:
+        return
+    if shown:
+        names = ", ".join(dict.fromkeys(text.partition(": ")[0] for text in shown))
+        yield note(
+            f"Postfix is not set up as this program's postfix/configure does it ({names})",
+            "after an upgrade run postfix/configure again, and reload Postfix",
+        )
+    else:
+        yield ok("Postfix is set up as this program's postfix/configure does it")
 
 
 def check_table(host: Host) -> Iterator[CheckLine]:

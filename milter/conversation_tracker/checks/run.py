@@ -5,11 +5,14 @@ that cannot be looked at is a finding, and keeps nothing else from being looked 
 password or an address.
 """
 
+import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TextIO
 
+from conversation_tracker.checks import configuration as check_configuration
 from conversation_tracker.checks import database as check_database
 from conversation_tracker.checks import follow as check_follow
 from conversation_tracker.checks import forged_results
@@ -19,8 +22,8 @@ from conversation_tracker.checks import postmaster as check_postmaster
 from conversation_tracker.checks import signer as check_signer
 from conversation_tracker.checks import socket as check_socket
 from conversation_tracker.checks import systemd as check_systemd
-from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
-from conversation_tracker.config.config import Config
+from conversation_tracker.checks.finding import CheckLine, note, wrong
+from conversation_tracker.config.config import Config, ConfigError
 from conversation_tracker.database.faults import DatabaseError, make_failure
 from conversation_tracker.database.health import DatabaseState, read_state
 from conversation_tracker.postfix import settings as postfix_settings
@@ -29,40 +32,94 @@ from conversation_tracker.telemetry import follow_state
 _MAIL_OWNER = "postfix"
 
 
-def run(config: Config, out: TextIO, environ: Mapping[str, str] = os.environ) -> int:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What `check` is asked for.
+
+    Attributes:
+        config: the configuration alone.
+        json: an array of objects instead of lines.
+    """
+
+    config: bool = False
+    json: bool = False
+
+
+class _Report:
+    """What was found so far: told at once as lines, or at the end as JSON."""
+
+    def __init__(self, out: TextIO, *, json: bool) -> None:
+        self._out, self._json = out, json
+        self._rows: list[dict[str, str]] = []
+        self.wrongs = 0
+
+    def add(self, subject: str, facts: Iterable[CheckLine]) -> None:
+        """Add what was found about a subject, as it is found."""
+        for fact in facts:
+            self.wrongs += fact.verdict == "WRONG"
+            if self._json:
+                self._rows.append(fact.describe(subject))
+            else:
+                print(fact, file=self._out, flush=True)
+
+    def end(self) -> None:
+        """Print what has not been told."""
+        if self._json:
+            print(json.dumps(self._rows, indent=1, ensure_ascii=False), file=self._out, flush=True)
+
+
+def run(
+    config: Config,
+    out: TextIO,
+    environ: Mapping[str, str] = os.environ,
+    wanted: Wanted = Wanted(),
+) -> int:
     """Look at everything, and print each fact.
 
     Args:
         config: the configuration.
         out: where the facts go.
         environ: the environment: PATH, and MAIL_CONFIG where Postfix is not the default instance.
+        wanted: what to look at, and how to tell it.
 
     Returns:
         The exit code: 0 nothing is wrong, 1 something is, 75 the database cannot be reached.
     """
-    wrongs = 0
+    report = _Report(out, json=wanted.json)
+    report.add("configuration", check_configuration.check(config))
+    reached = True if wanted.config else _look(config, environ, report)
+    report.end()
+    if not reached:
+        return os.EX_TEMPFAIL
+    return 1 if report.wrongs else 0
 
-    def say(facts: Iterator[CheckLine]) -> None:
-        nonlocal wrongs
-        for fact in facts:
-            wrongs += fact.verdict == "WRONG"
-            print(fact, file=out, flush=True)
 
-    say(iter([ok(f"the configuration {config.path} is read")]))
+def refuse(error: ConfigError, out: TextIO) -> None:
+    """Print as JSON what is wrong with a configuration that cannot be read.
+
+    Args:
+        error: its faults.
+        out: where they go.
+    """
+    report = _Report(out, json=True)
+    report.add("configuration", (CheckLine("WRONG", fault) for fault in error.faults))
+    report.end()
+
+
+def _look(config: Config, environ: Mapping[str, str], report: _Report) -> bool:
+    """Look at everything besides the configuration; return whether the database was reached."""
     state, facts = _check_database(config)
-    say(facts)
+    report.add("database", facts)
     settings, facts = _read_settings(environ)
     owner = settings.get_value("mail_owner") if settings is not None else _MAIL_OWNER
-    say(check_socket.check(config.socket, check_socket.find_user(owner)))
-    say(facts)
+    report.add("socket", check_socket.check(config.socket, check_socket.find_user(owner)))
+    report.add("postfix", facts)
     if settings is not None:
-        say(_check_postfix(config, settings, state))
-    say(check_systemd.check())
-    say(check_follow.check(follow_state.find_place(environ), time.time()))
-    say(check_metrics.check(config.metrics))
-    if state is None:
-        return os.EX_TEMPFAIL
-    return 1 if wrongs else 0
+        _check_postfix(config, settings, state, report)
+    report.add("units", check_systemd.check())
+    report.add("follower", check_follow.check(follow_state.find_place(environ), time.time()))
+    report.add("metrics", check_metrics.check(config.metrics))
+    return state is not None
 
 
 def _check_database(config: Config) -> tuple[DatabaseState | None, Iterator[CheckLine]]:
@@ -86,18 +143,24 @@ def _read_settings(
 
 
 def _check_postfix(
-    config: Config, settings: postfix_settings.Settings, state: DatabaseState | None
-) -> Iterator[CheckLine]:
+    config: Config,
+    settings: postfix_settings.Settings,
+    state: DatabaseState | None,
+    report: _Report,
+) -> None:
     known = state if state is not None and state.fault is None else None
     domains = known.domains if known is not None else frozenset[str]()
     host = check_postfix.read_host(settings, config.socket, domains)
-    yield from check_postfix.check(host)
+    report.add("postfix", check_postfix.check(host))
+    report.add("postfix", check_postfix.check_version(host))
     if known is None:
-        yield note("the alias domains are in the database: Postfix's routes were not looked at")
+        why = "the alias domains are in the database: Postfix's routes were not looked at"
+        report.add("postfix", [note(why)])
         return
-    yield from check_postmaster.check(config.postmaster, domains)
-    yield from check_postfix.check_table(host)
-    yield from forged_results.check(
+    report.add("postmaster", check_postmaster.check(config.postmaster, domains))
+    report.add("postfix", check_postfix.check_table(host))
+    forged = forged_results.check(
         settings, config.socket, config.authserv_id, domains, known.secret
     )
-    yield from check_signer.check(settings, config.socket, domains)
+    report.add("verifiers", forged)
+    report.add("signer", check_signer.check(settings, config.socket, domains))

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from conversation_tracker.base.failure import NO, TEMPORARY, USAGE, Failure
-from conversation_tracker.config.config import Config, load
+from conversation_tracker.config.config import Config, ConfigError, load
 
 _MESSAGE_LIMIT = 200_000_000  # octets
 _NO_TERMINAL = (100, 24)  # columns and lines
@@ -73,11 +73,20 @@ def follow(given: argparse.Namespace, config: Config) -> int:
     return follow.run(config, source, given.state or follow_state.find_place(os.environ))
 
 
-def check(_given: argparse.Namespace, config: Config) -> int:
+def check(given: argparse.Namespace, config: Config) -> int:
     """Look at everything that mail needs."""
     from conversation_tracker.checks import run as check
 
-    return check.run(config, sys.stdout)
+    wanted = check.Wanted(config=given.only_config, json=given.json)
+    return check.run(config, sys.stdout, os.environ, wanted)
+
+
+def refuse_config(given: argparse.Namespace, error: ConfigError) -> None:
+    """Show a program that asks `check` what is wrong with the configuration, as it wants it."""
+    if given.run is check and given.json:
+        from conversation_tracker.checks import run as checks
+
+        checks.refuse(error, sys.stdout)
 
 
 def mask(given: argparse.Namespace, config: Config) -> int:

@@ -46,6 +46,7 @@ from conversation_tracker.postfix.settings import (
     read_settings,
     run_tool,
 )
+from conversation_tracker.postfix.ways_past import UNSEEN
 
 REFUSED = 1
 MISUSED = 2
@@ -90,7 +91,8 @@ _LISTS = (
     (
         "--exempt", "NAME",
         "a service (NAME/TYPE), smtpd_milter_maps or smtpd_proxy_filter whose mail need not"
-        " pass the tracker: do not refuse it",
+        " pass the tracker: do not refuse it; those of an earlier run stay, and go with the name"
+        " `none`",
     ),
 )  # fmt: skip
 
@@ -241,7 +243,7 @@ def _settle(given: argparse.Namespace, settings: Settings, domains: list[str]) -
         old_signer=_read_signer(earlier.signer, settings),
         authserv_id=_read_name(given.authserv_id, earlier),
         joined=tuple(given.service),
-        exempt=tuple(given.exempt),
+        exempt=_read_exempt(given.exempt, earlier, settings),
         old_listener=earlier.listener,
         old_milter=earlier.milter,
     )
@@ -262,6 +264,18 @@ def _read_signer(text: str, settings: Settings) -> str:
     if address is None:
         raise Misused(f"--signer {text}: write unix:/path, inet:PORT@HOST or inet:HOST:PORT")
     return address
+
+
+def _read_exempt(given: list[str], earlier: Earlier, settings: Settings) -> tuple[str, ...]:
+    """Join what is exempt now with what was before, as far as it is still there."""
+    for name in given:
+        if name not in ("none", *UNSEEN) and settings.find(name) is None:
+            raise Misused(
+                f"--exempt {name}: neither a service of master.cf nor {' nor '.join(UNSEEN)}"
+            )
+    kept = [name for name in earlier.exempt if name in UNSEEN or settings.find(name) is not None]
+    wanted = given if "none" in given else [*kept, *given]
+    return tuple(dict.fromkeys(name for name in wanted if name != "none"))
 
 
 def _read_name(given: str, earlier: Earlier) -> str:

@@ -4,7 +4,7 @@ The arguments and the errors are here; what each command does is in `commands`. 
 
     0    done
     1    the answer is no: unknown store, order or alias, or expired; for `explain`, the mail would
-         be refused
+         be refused; for `check`, something is wrong: mail is not safe
     2    usage or configuration, or the database is newer than the program
     75   temporary: the database is down or not migrated, or the output cannot be written; or a
          fault of the program itself
@@ -85,7 +85,12 @@ def _run(arguments: Sequence[str] | None) -> int:
         given = _make_parser().parse_args(arguments)
     except SystemExit as end:  # --help and --version
         return int(end.code or 0)
-    return int(given.run(given, _load_config(given)))
+    try:
+        config = _load_config(given)
+    except ConfigError as error:
+        commands.refuse_config(given, error)
+        raise
+    return int(given.run(given, config))
 
 
 def _describe_fault(error: Exception) -> str:
@@ -191,12 +196,16 @@ def _add_service_commands(subparsers: "_Subparsers") -> None:
         "--state", metavar="FILE", type=_read_file_name,
         help="where it notes how far it has read; if not given, follow in the state directory",
     )  # fmt: skip
-    _add(
-        subparsers,
-        "check",
-        commands.check,
-        "look at everything that mail needs, and say what is wrong",
-    )
+    about = "look at everything that mail needs, and say what is wrong"
+    check = _add(subparsers, "check", commands.check, about)
+    check.add_argument(
+        "--config", action="store_true", dest="only_config",
+        help="look at the configuration alone: no database, no Postfix",
+    )  # fmt: skip
+    check.add_argument(
+        "--json", action="store_true",
+        help="an array of objects with subject, level (ok, note or wrong), text and advice",
+    )  # fmt: skip
 
 
 def _add_order_commands(subparsers: "_Subparsers") -> None:

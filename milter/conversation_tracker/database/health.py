@@ -34,7 +34,8 @@ _SERVER: LiteralString = """
            current_setting('synchronous_commit'),
            (SELECT count(*) FROM pg_stat_replication WHERE application_name <> 'pg_basebackup'),
            current_setting('synchronous_standby_names') <> '',
-           current_setting('log_error_verbosity') <> 'terse'"""
+           current_setting('log_error_verbosity') <> 'terse',
+           current_setting('server_encoding')"""
 _STORES: LiteralString = """
     SELECT name, alias_domain, active, sender_domains = '{}' FROM tracker.stores ORDER BY name"""
 _DOMAINS: LiteralString = "SELECT name FROM tracker.alias_domains"
@@ -126,6 +127,7 @@ class DatabaseState:
         hosts: how many hosts the configuration names.
         picky: of these, only one that takes writes is used.
         quoting: the server's log quotes the rows of statements that fail.
+        encoding: how the database writes text.
         fault: what keeps the schema from being used, None if nothing does.
         stores: the stores.
         domains: the alias domains, those in use only by older orders among them.
@@ -150,6 +152,7 @@ class DatabaseState:
     hosts: int = 1
     picky: bool = False
     quoting: bool = False
+    encoding: str = "UTF8"
     fault: Fault | None = None
     stores: tuple[StoreRow, ...] = ()
     domains: frozenset[str] = frozenset()
@@ -178,7 +181,7 @@ def read_state(conninfo: str) -> DatabaseState:
         before = time.time()
         [(version, standby, read_only, clock, roles, *commits)] = _fetch_rows(connection, _SERVER)
         ahead = (before + time.time()) / 2 - clock
-        synchronous, standbys, waits, quoting = commits
+        synchronous, standbys, waits, quoting, encoding = commits
         server = DatabaseState(
             version,
             standby,
@@ -192,6 +195,7 @@ def read_state(conninfo: str) -> DatabaseState:
             len(split_hosts(conninfo)),
             takes_writes(conninfo),
             quoting,
+            encoding,
         )
         return _with_schema(connection, server)
 

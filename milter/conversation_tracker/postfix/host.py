@@ -15,6 +15,8 @@ CONFIGURE = "run postfix/configure"
 DEFAULT_LISTENER = "127.0.0.1:10027"
 
 _DOMAIN = re.compile(r"(?m)^/\^\(\.\*\[@\.\]\)\?([^\s$]+)\$/[ \t]++" + SPLITTER)
+EXEMPT = "# Exempt: "
+_EXEMPT = re.compile(rf"(?m)^{EXEMPT}(\S+)$")
 _RESULTS = re.compile(r'(?m)^/\^Authentication-Results[^\n"]*"\?([^\n(]+)\(\[\^')
 
 
@@ -100,6 +102,7 @@ class Earlier:
     signer: str
     domains: tuple[str, ...]
     authserv_id: str
+    exempt: tuple[str, ...]
 
 
 def read_earlier(settings: Settings) -> Earlier:
@@ -109,14 +112,14 @@ def read_earlier(settings: Settings) -> Earlier:
     """
     own = next((s for s in find_listeners(settings) if s.loopback), None)
     listed = milters.read_milters(settings.get_value("smtpd_milters", own)) if own else []
+    routes = _read_text(transport_file(settings))
     return Earlier(
         own.name if own else "",
         listed[0].address if listed else "",
         listed[1].address if len(listed) > 1 else "",
-        tuple(
-            each.replace("\\", "") for each in _DOMAIN.findall(_read_text(transport_file(settings)))
-        ),
+        tuple(each.replace("\\", "") for each in _DOMAIN.findall(routes)),
         "".join(_RESULTS.findall(_read_text(header_file(settings)))[:1]).replace("\\", ""),
+        tuple(_EXEMPT.findall(routes)),
     )
 
 

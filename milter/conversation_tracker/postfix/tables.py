@@ -2,7 +2,7 @@
 
 import re
 
-from conversation_tracker.postfix.host import SPLITTER, Host
+from conversation_tracker.postfix.host import EXEMPT, SPLITTER, Host
 
 _ROUTES = """\
 # Mail to the alias domains goes to the splitter, which makes one copy for each recipient.
@@ -23,7 +23,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]")
 def write_routes(host: Host) -> str:
     """Write the regular expression table that sends the alias domains to the splitter."""
     there = write_next_hop(host)
-    return _ROUTES + "".join(
+    exempt = "".join(f"{EXEMPT}{name}\n" for name in host.exempt)
+    return f"{_ROUTES}{exempt}" + "".join(
         f"/^(.*[@.])?{quote(domain)}$/  {SPLITTER}:{there}\n" for domain in host.domains
     )
 

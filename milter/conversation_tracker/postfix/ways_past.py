@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from conversation_tracker.postfix.finding import Finding, doubt, ok, refusal
+from conversation_tracker.postfix.finding import Finding, doubt, note, ok, refusal
 from conversation_tracker.postfix.host import CONFIGURE, Host
 from conversation_tracker.postfix.milters import (
     SAFE_ACTIONS,
@@ -12,7 +12,8 @@ from conversation_tracker.postfix.milters import (
 )
 from conversation_tracker.postfix.settings import MasterService, split_entries
 
-_UNSEEN = ("smtpd_milter_maps", "smtpd_proxy_filter")
+# What keeps all mail of a service from milters.
+UNSEEN = ("smtpd_milter_maps", "smtpd_proxy_filter")
 
 
 def find_ways_past(host: Host) -> Iterator[Finding]:
@@ -23,6 +24,8 @@ def find_ways_past(host: Host) -> Iterator[Finding]:
             backs = [*_find_way_back(host, service)] if service.loopback else []
             found += backs or _find_at_service(host, service)
     yield from found
+    for name in host.exempt:
+        yield note(f"{name} is exempt: its mail need not meet the tracker")
     if all(finding.verdict == "ok" for finding in found):
         yield ok("no service that takes mail leaves the tracker out")
 
@@ -31,7 +34,7 @@ def _find_in_main(host: Host) -> Iterator[Finding]:
     for name, trouble in _find_unseen(host.settings.main):
         if name not in host.exempt:
             mend = "take it out"
-            if name in _UNSEEN:
+            if name in UNSEEN:
                 mend += f", or {CONFIGURE} --exempt {name} if no mail of a store's own is meant"
             yield refusal(f"main.cf: {name} {trouble}", mend)
 
@@ -40,7 +43,7 @@ def _find_unseen(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the parameters among `values` that keep mail from milters, and how."""
     if "no_milters" in split_entries(values.get("receive_override_options", "")):
         yield "receive_override_options", "has no_milters"
-    for name in _UNSEEN:
+    for name in UNSEEN:
         if values.get(name, ""):
             yield name, "is set, and keeps mail from the tracker"
 
