@@ -15,6 +15,8 @@ from builders import BUYER, CARRIER, DOMAIN, EVERYBODY, SHOP, S, order, person
 from cost import Endless, proportionate
 
 from conversation_tracker.core.base.limits import UNLIMITED, no_limit
+from conversation_tracker.core.masking.address.address_finder import People
+from conversation_tracker.core.masking.address.mask import FunctionMask, Masker
 from conversation_tracker.core.masking.container import compound, seven_zip, tnef
 from conversation_tracker.core.masking.container.search import holds_address
 from conversation_tracker.core.masking.header import part_header
@@ -41,8 +43,6 @@ from conversation_tracker.core.masking.text import (
     rare_spellings,
 )
 from conversation_tracker.core.masking.text import html as markup
-from conversation_tracker.core.masking.text.address_finder import People
-from conversation_tracker.core.masking.text.mask import FunctionMask, Masker
 from conversation_tracker.core.model.address import Address, AddressError, find_mailboxes
 from conversation_tracker.core.model.alias import NotAnAlias, decode
 from conversation_tracker.core.model.first_pass import verify as passed

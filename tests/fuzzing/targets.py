@@ -21,12 +21,12 @@ import seeds
 import spelling
 import trees
 from choices import Choices
+from conversation_tracker.core.masking.address.mask import FunctionMask, Masker
 from conversation_tracker.core.masking.header.headers import mask_mailboxes, mask_text
 from conversation_tracker.core.masking.header.raw_sequences import mask_sequences
 from conversation_tracker.core.masking.part import calendar, message_body
 from conversation_tracker.core.masking.text import flowed, obfuscated
 from conversation_tracker.core.masking.text import html as markup
-from conversation_tracker.core.masking.text.mask import FunctionMask, Masker
 from conversation_tracker.core.model.address import Address, AddressError, find_mailboxes
 from conversation_tracker.core.model.alias import NotAnAlias, decode, encode_soft
 from conversation_tracker.core.model.conversation import Participant, Store

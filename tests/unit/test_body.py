@@ -13,9 +13,9 @@ from cost import within
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conversation_tracker.core.masking.address.address_finder import People
+from conversation_tracker.core.masking.address.mask import FunctionMask, Masker
 from conversation_tracker.core.masking.part import message_body
-from conversation_tracker.core.masking.text.address_finder import People
-from conversation_tracker.core.masking.text.mask import FunctionMask, Masker
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example.com"

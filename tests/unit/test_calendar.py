@@ -7,8 +7,8 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.part import calendar, message_body
-from conversation_tracker.core.masking.text.mask import Masker
 
 REAL = "john@doe.example"
 ALIAS = "ff2e6348a53a4d449af92be2a1011328@ct.example.com"

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.base.limits import Limits
+from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.container import budget, outlook
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.container.search import (
@@ -27,7 +28,6 @@ from conversation_tracker.core.masking.container.search import (
     is_container,
     is_no_text,
 )
-from conversation_tracker.core.masking.text.address_finder import People
 
 REAL = "john@doe.example"
 RAW = REAL.encode()

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from conversation_tracker.core.masking.address import mask, unmask
 from conversation_tracker.core.masking.text import html_text as page
-from conversation_tracker.core.masking.text import mask, unmask
 from conversation_tracker.core.model import plan
 from oracle import tool
 

@@ -5,9 +5,9 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.masking.text import flowed
-from conversation_tracker.core.masking.text.mask import Masker
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example.com"

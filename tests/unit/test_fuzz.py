@@ -32,12 +32,12 @@ from strategies import FIELDS, MAILBOXES, REPORTS, TEXTS, TREES, messages
 
 import spelling
 from choices import Choices
+from conversation_tracker.core.masking.address.address_finder import People
+from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.header.headers import mask_mailboxes, mask_text
 from conversation_tracker.core.masking.header.part_header import mask_header
 from conversation_tracker.core.masking.part import media
 from conversation_tracker.core.masking.text import links
-from conversation_tracker.core.masking.text.address_finder import People
-from conversation_tracker.core.masking.text.mask import Masker
 from conversation_tracker.core.model.address import find_mailboxes
 from conversation_tracker.core.model.message import Header, Message, parse
 from conversation_tracker.core.reports import report

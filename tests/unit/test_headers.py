@@ -16,9 +16,9 @@ from conversation_tracker.core.base.header_names import (
     KEPT_FROM_PROTECTED,
     TRACE_HEADERS,
 )
+from conversation_tracker.core.masking.address.mask import FunctionMask, Masker
 from conversation_tracker.core.masking.header import headers, part_header
 from conversation_tracker.core.masking.header.headers import is_trace, mask_mailboxes, mask_text
-from conversation_tracker.core.masking.text.mask import FunctionMask, Masker
 from conversation_tracker.core.masking.text.obfuscated import mask_obfuscations
 from conversation_tracker.core.model.address import _ONE, Address, find_mailboxes
 from conversation_tracker.core.model.message import Header

@@ -8,8 +8,8 @@ from cost import least, within
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversation_tracker.core.masking.address.mask import FunctionMask, Masker
 from conversation_tracker.core.masking.text import html as markup
-from conversation_tracker.core.masking.text.mask import FunctionMask, Masker
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example.com"

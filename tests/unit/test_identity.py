@@ -7,6 +7,7 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.part import certificates, message_body
 from conversation_tracker.core.masking.part.message_body import (
     REMOVED,
@@ -15,7 +16,6 @@ from conversation_tracker.core.masking.part.message_body import (
     Unmaskable,
     UnmaskedPart,
 )
-from conversation_tracker.core.masking.text.mask import Masker
 
 REAL = "john@doe.example"
 RAW = REAL.encode()

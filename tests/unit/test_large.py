@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from conversation_tracker.core.base import limits, octets
 from conversation_tracker.core.base.limits import Limits
+from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.part import large, message_body
-from conversation_tracker.core.masking.text.mask import Masker
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.scanning import windows

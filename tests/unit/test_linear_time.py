@@ -25,7 +25,7 @@ from cost import proportionate
 
 import conversation_tracker
 import shapes as hostile
-from conversation_tracker.core.masking.text.mask import Masker
+from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.rules.planning import plan

@@ -9,9 +9,9 @@ from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversation_tracker.core.masking.address.mask import FunctionMask, Masker
 from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.masking.text import links
-from conversation_tracker.core.masking.text.mask import FunctionMask, Masker
 
 REAL = "john@doe.example"
 ALIAS = "ff2e6348@ct.example.com"

@@ -8,7 +8,7 @@ from cost import linear
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.text.mask import Masker
+from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 
 REAL = "john@doe.example"

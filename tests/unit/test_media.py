@@ -9,8 +9,8 @@ from builders import CARRIER, EVERYBODY, B, S, mail, written
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.part import media
-from conversation_tracker.core.masking.text.address_finder import People
 
 REAL = b"john@doe.example"
 OVER = b"x" * len(REAL)

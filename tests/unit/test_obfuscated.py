@@ -7,8 +7,8 @@ from builders import BUYER, CARRIER, SHOP, A, B, mail, order, written
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.text import encoded, escapes
-from conversation_tracker.core.masking.text.mask import Masker
 
 MASK = Masker({BUYER: B})
 PEOPLE = order(BUYER, SHOP, CARRIER)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from conversation_tracker.core.masking.text.address_finder import People
+from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.scanning.text import munged
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 

@@ -9,10 +9,11 @@ import pytest
 from builders import BUYER, CARRIER, EVERYBODY, SHOP, B, S, applied, mail, order, person, written
 from cost import least, proportionate, within
 
-from conversation_tracker.core.masking.text import encoded, links, obfuscated, short_addresses
-from conversation_tracker.core.masking.text.address_finder import People
-from conversation_tracker.core.masking.text.encoded_needles import Needles
-from conversation_tracker.core.masking.text.mask import Masker
+from conversation_tracker.core.masking.address import short_addresses
+from conversation_tracker.core.masking.address.address_finder import People
+from conversation_tracker.core.masking.address.encoded_needles import Needles
+from conversation_tracker.core.masking.address.mask import Masker
+from conversation_tracker.core.masking.text import encoded, links, obfuscated
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.message import Header

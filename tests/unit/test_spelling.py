@@ -5,8 +5,8 @@ from unittest import mock
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.text import address_forms
-from conversation_tracker.core.masking.text.address_forms import Domain
+from conversation_tracker.core.masking.address import address_forms
+from conversation_tracker.core.masking.address.address_forms import Domain
 
 _NAMES = ("john", "john.doe", "j", "mary_john", "a-b", "doe+x")
 _PIECES = st.sampled_from(

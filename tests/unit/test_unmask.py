@@ -27,10 +27,10 @@ from cost import linear
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversation_tracker.core.masking.address.unmask import RunningText, Unmasker
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import calendar
 from conversation_tracker.core.masking.text.html_text import Page
-from conversation_tracker.core.masking.text.unmask import RunningText, Unmasker
 from conversation_tracker.core.model.conversation import MappedId
 from conversation_tracker.core.rules.planning import plan
 from conversation_tracker.core.scanning import hidden_text

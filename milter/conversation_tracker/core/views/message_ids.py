@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from conversation_tracker.core.base.header_names import THREADING
 from conversation_tracker.core.base.limits import UNLIMITED
+from conversation_tracker.core.masking.address import short_addresses
+from conversation_tracker.core.masking.address.spellings import spellings_of
 from conversation_tracker.core.masking.header.ascii_fields import quote_raw
-from conversation_tracker.core.masking.text import short_addresses
-from conversation_tracker.core.masking.text.address_forms import spellings_of
 from conversation_tracker.core.model.conversation import Conversation, MappedId, Order, Participant
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.providers import PUBLIC

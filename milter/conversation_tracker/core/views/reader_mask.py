@@ -11,9 +11,9 @@ from functools import partial
 from typing import Self
 
 from conversation_tracker.core.base.limits import UNLIMITED, Limits
+from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
+from conversation_tracker.core.masking.address.unmask import Unmasker
 from conversation_tracker.core.masking.part import message_body
-from conversation_tracker.core.masking.text.mask import FunctionMask, Mask, Masker
-from conversation_tracker.core.masking.text.unmask import Unmasker
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.alias import NotAnAlias, decode
 from conversation_tracker.core.model.conversation import Conversation, MappedId, Participant

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from conversation_tracker.core.base.octets import Octets, iter_windows
+from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.container import (
     compound,
     compressed,
@@ -33,7 +34,6 @@ from conversation_tracker.core.masking.container.budget import (
     Unpacking,
 )
 from conversation_tracker.core.masking.text import obfuscated
-from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.syntax import charset
 
 _OVERLAP = 4096  # octets seen twice, so that nothing is hidden by where a window ends

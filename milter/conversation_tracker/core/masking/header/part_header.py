@@ -8,10 +8,10 @@ from functools import partial
 
 from conversation_tracker.core.base.header_names import ADDRESS_HEADERS, IDENTIFYING
 from conversation_tracker.core.base.limits import check_each
+from conversation_tracker.core.masking.address.mask import FunctionMask, Mask
 from conversation_tracker.core.masking.header.headers import mask_text
 from conversation_tracker.core.masking.header.raw_sequences import mask_sequences
 from conversation_tracker.core.masking.text import obfuscated
-from conversation_tracker.core.masking.text.mask import FunctionMask, Mask
 from conversation_tracker.core.masking.text.rare_spellings import mask_readings
 from conversation_tracker.core.syntax import charset, folding, parameters
 from conversation_tracker.core.syntax.encoded_words import decode_words

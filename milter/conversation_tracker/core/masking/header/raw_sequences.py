@@ -3,7 +3,7 @@
 Everything else reads a control character as a blank (`encoded_words`). Nothing here raises.
 """
 
-from conversation_tracker.core.masking.text.mask import Mask
+from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.text.rare_spellings import mask_readings
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.syntax import charset

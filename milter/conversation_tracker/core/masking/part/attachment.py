@@ -7,11 +7,11 @@ Nothing here raises.
 
 from typing import Literal
 
+from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.container.message_file import make_letter
 from conversation_tracker.core.masking.container.search import holds_address, is_container
 from conversation_tracker.core.masking.part import calendar, certificates, envelope, leaf, media
-from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.syntax.mime import Part
 
 Kind = Literal["identity", "archive", "encrypted", "media", "signature", "binary"]

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from conversation_tracker.core.masking.address.mask import FunctionMask, Mask
+from conversation_tracker.core.masking.address.unmask import Unmasker
 from conversation_tracker.core.masking.part import content_lines
 from conversation_tracker.core.masking.part.content_lines import (
     IDENTIFIERS,
@@ -21,8 +23,6 @@ from conversation_tracker.core.masking.part.content_lines import (
     THEIRS,
 )
 from conversation_tracker.core.masking.text import obfuscated
-from conversation_tracker.core.masking.text.mask import FunctionMask, Mask
-from conversation_tracker.core.masking.text.unmask import Unmasker
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.syntax import charset, transfer
 

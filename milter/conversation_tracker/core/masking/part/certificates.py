@@ -8,8 +8,8 @@ BEGIN and END lines. Data that is really encrypted shows nothing and is no hit. 
 import re
 from collections.abc import Iterator
 
+from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.part.envelope import read_form
-from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.syntax import transfer
 from conversation_tracker.core.syntax.mime import Part, TooComplex, read_structure
 from conversation_tracker.core.syntax.parameters import get_value

@@ -10,6 +10,8 @@ from functools import partial
 
 from conversation_tracker.core.base.limits import Limits, replace_spans
 from conversation_tracker.core.base.octets import LARGE, Octets, iter_windows
+from conversation_tracker.core.masking.address.address_finder import People
+from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.container import search
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.part import (
@@ -22,8 +24,6 @@ from conversation_tracker.core.masking.part import (
 )
 from conversation_tracker.core.masking.part.attachment import Kind
 from conversation_tracker.core.masking.part.leaf import Display
-from conversation_tracker.core.masking.text.address_finder import People
-from conversation_tracker.core.masking.text.mask import Mask
 from conversation_tracker.core.syntax import charset, quoted_printable, transfer
 from conversation_tracker.core.syntax.folding import find_line_end
 from conversation_tracker.core.syntax.mime import Part

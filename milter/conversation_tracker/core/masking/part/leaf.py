@@ -11,6 +11,9 @@ from functools import partial
 
 from conversation_tracker.core.base.limits import Limits, replace_spans
 from conversation_tracker.core.base.octets import Octets
+from conversation_tracker.core.masking.address import unmask
+from conversation_tracker.core.masking.address.address_finder import People
+from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.container import search
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import (
@@ -26,12 +29,9 @@ from conversation_tracker.core.masking.text import (
     flowed,
     obfuscated,
     rare_spellings,
-    unmask,
 )
 from conversation_tracker.core.masking.text import html as markup
 from conversation_tracker.core.masking.text import html_text as page
-from conversation_tracker.core.masking.text.address_finder import People
-from conversation_tracker.core.masking.text.mask import Mask
 from conversation_tracker.core.syntax import charset, quoted_printable, transfer
 from conversation_tracker.core.syntax.mime import Part
 from conversation_tracker.core.syntax.parameters import get_value

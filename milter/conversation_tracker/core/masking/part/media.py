@@ -8,7 +8,7 @@ are computed anew. Nothing here raises.
 import re
 import zlib
 
-from conversation_tracker.core.masking.text.address_finder import People
+from conversation_tracker.core.masking.address.address_finder import People
 
 _TYPES = ("image/", "audio/", "video/")
 _MAGIC = re.compile(

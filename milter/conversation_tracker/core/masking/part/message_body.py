@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 
 from conversation_tracker.core.base.limits import UNLIMITED, Limits, replace_spans
 from conversation_tracker.core.base.octets import Octets, count
+from conversation_tracker.core.masking.address.address_finder import People
+from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import attachment, large, leaf
@@ -29,8 +31,6 @@ from conversation_tracker.core.masking.part.unmasked_parts import (
     find_unmasked_parts,
     is_leaf,
 )
-from conversation_tracker.core.masking.text.address_finder import People
-from conversation_tracker.core.masking.text.mask import Mask
 from conversation_tracker.core.model.part_cache import CleanParts
 from conversation_tracker.core.syntax import charset, transfer
 from conversation_tracker.core.syntax.mime import Part, TooComplex, read_structure

@@ -11,12 +11,12 @@ RFC 8551 section 3.5, RFC 5652 section 5, X.690. Nothing here raises but what `r
 import hashlib
 from dataclasses import replace
 
+from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.container.message_file import make_letter
 from conversation_tracker.core.masking.container.search import holds_address
 from conversation_tracker.core.masking.part import certificates, leaf
 from conversation_tracker.core.masking.part.unmasked_parts import UNSIGNED
-from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.model.message import Header, Message
 from conversation_tracker.core.syntax.mime import Part
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from conversation_tracker.core.base.limits import UNLIMITED, Limits
 from conversation_tracker.core.base.octets import Octets, count
+from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.part import attachment, large, leaf
 from conversation_tracker.core.masking.part.attachment import Kind
-from conversation_tracker.core.masking.text.address_finder import People
 from conversation_tracker.core.model.part_cache import CleanParts
 from conversation_tracker.core.syntax import transfer
 from conversation_tracker.core.syntax.mime import Part

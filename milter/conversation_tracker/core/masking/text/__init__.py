@@ -1,1 +1,1 @@
-"""Known addresses found and replaced in decoded text, however they are written."""
+"""Texts in which addresses are masked: HTML, links, escapes and whatever else hides an address."""

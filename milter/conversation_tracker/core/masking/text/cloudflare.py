@@ -6,7 +6,7 @@ reads so as text with an address is written anew with the same key. Nothing here
 
 import re
 
-from conversation_tracker.core.masking.text.mask import Mask
+from conversation_tracker.core.masking.address.mask import Mask
 
 SIGNS = ("cfemail", "email-protection")
 """What stands before each, in lower case."""

@@ -9,10 +9,10 @@ import binascii
 import re
 from collections.abc import Iterator
 
+from conversation_tracker.core.masking.address.encoded_needles import Needles
+from conversation_tracker.core.masking.address.mask import Mask
+from conversation_tracker.core.masking.address.reading import apply_edits
 from conversation_tracker.core.masking.text import links
-from conversation_tracker.core.masking.text.encoded_needles import Needles
-from conversation_tracker.core.masking.text.mask import Mask
-from conversation_tracker.core.masking.text.reading import apply_edits
 
 Edit = tuple[int, int, str]
 

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import unquote
 
-from conversation_tracker.core.masking.text.reading import Piece
+from conversation_tracker.core.masking.address.reading import Piece
 from conversation_tracker.core.syntax.charset import keep_non_ascii
 from conversation_tracker.core.syntax.control_sequences import OTHER_SCRIPT, SEQUENCE
 from conversation_tracker.core.syntax.references import unescape

@@ -11,7 +11,7 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from conversation_tracker.core.masking.text.mask import Mask
+from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.syntax.charset import keep_non_ascii
 from conversation_tracker.core.syntax.references import unescape
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from conversation_tracker.core.masking.text.mask import Mask
+from conversation_tracker.core.masking.address.mask import Mask
 
 SOFT_BREAK = re.compile(rb" \r?\n(?>(?:> ?)*) ?")
 """A soft line break with the quote marks and stuffing behind it, in text as bytes."""

@@ -12,8 +12,8 @@ import re
 import string
 from collections.abc import Iterator
 
-from conversation_tracker.core.masking.text.mask import Mask
-from conversation_tracker.core.masking.text.reading import Piece
+from conversation_tracker.core.masking.address.mask import Mask
+from conversation_tracker.core.masking.address.reading import Piece
 
 SIGN = "urldefense"
 """What stands in every such link, in lower case."""

@@ -9,7 +9,7 @@ import html
 import re
 from collections.abc import Iterator
 
-from conversation_tracker.core.masking.text.mask import Mask
+from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.syntax.references import unescape
 
 # A piece of text or of an attribute's value that an address with references can stand in.

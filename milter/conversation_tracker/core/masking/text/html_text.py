@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
 from conversation_tracker.core.base.octets import LARGE
+from conversation_tracker.core.masking.address.reading import apply_edits
+from conversation_tracker.core.masking.address.unmask import Span, Unmasker
 from conversation_tracker.core.masking.text.html import BLOCK, REFERENCE
-from conversation_tracker.core.masking.text.reading import apply_edits
-from conversation_tracker.core.masking.text.unmask import Span, Unmasker
 from conversation_tracker.core.syntax.references import unescape
 
 _B = r"\t\n\f\r "

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
-from conversation_tracker.core.masking.text.mask import FunctionMask, Mask
-from conversation_tracker.core.masking.text.reading import apply_edits
+from conversation_tracker.core.masking.address.mask import FunctionMask, Mask
+from conversation_tracker.core.masking.address.reading import apply_edits
 
 MAX_LINK = 16 * 1024
 """Characters of one link that are looked at; browsers and servers take fewer."""

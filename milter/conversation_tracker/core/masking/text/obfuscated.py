@@ -4,8 +4,8 @@ What each of these is, and how it is written anew, is the affair of `links`, `en
 and `rare_spellings`; here is only their order. Nothing here raises.
 """
 
+from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.text import encoded, escapes, links, rare_spellings
-from conversation_tracker.core.masking.text.mask import Mask
 
 
 def mask_obfuscations(text: str, mask: Mask, *, tagged: bool = True) -> str:

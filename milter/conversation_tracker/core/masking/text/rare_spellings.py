@@ -11,14 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from conversation_tracker.core.masking.text import (
-    cloudflare,
-    escape_syntaxes,
-    gateway_links,
-    munged,
-)
-from conversation_tracker.core.masking.text.mask import FunctionMask, Mask, Masker
-from conversation_tracker.core.masking.text.reading import Piece, Reading
+from conversation_tracker.core.masking.address import munged
+from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
+from conversation_tracker.core.masking.address.reading import Piece, Reading
+from conversation_tracker.core.masking.text import cloudflare, escape_syntaxes, gateway_links
 
 Labels = Mapping[str, tuple[tuple[str, ...], bool]]
 _Edit = tuple[int, int, str]

@@ -15,17 +15,16 @@ from functools import cached_property
 from typing import Protocol
 
 from conversation_tracker.core.base.limits import UNLIMITED, Limits, no_limit
-from conversation_tracker.core.masking.text import short_addresses
-from conversation_tracker.core.masking.text.address_forms import (
+from conversation_tracker.core.masking.address import short_addresses
+from conversation_tracker.core.masking.address.address_forms import (
     Domain,
     Hit,
-    domain_spellings,
     is_near,
-    spellings_of,
 )
-from conversation_tracker.core.masking.text.encoded_needles import Needles
-from conversation_tracker.core.masking.text.names import keep_shortest, split_names
-from conversation_tracker.core.masking.text.unmask import Unmasker
+from conversation_tracker.core.masking.address.encoded_needles import Needles
+from conversation_tracker.core.masking.address.names import keep_shortest, split_names
+from conversation_tracker.core.masking.address.spellings import domain_spellings, spellings_of
+from conversation_tracker.core.masking.address.unmask import Unmasker
 from conversation_tracker.core.model.part_cache import CleanParts
 from conversation_tracker.core.syntax.addr_spec import Address
 from conversation_tracker.core.syntax.charset import keep_non_ascii

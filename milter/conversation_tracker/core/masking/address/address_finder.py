@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 from conversation_tracker.core.base.limits import UNLIMITED
-from conversation_tracker.core.masking.text import short_addresses
-from conversation_tracker.core.masking.text.address_forms import (
+from conversation_tracker.core.masking.address import short_addresses
+from conversation_tracker.core.masking.address.address_forms import (
     NEAR_OCTETS,
-    domain_spellings,
     is_plain,
 )
-from conversation_tracker.core.masking.text.mask import Masker
+from conversation_tracker.core.masking.address.mask import Masker
+from conversation_tracker.core.masking.address.spellings import domain_spellings
 
 _BEFORE = 128  # bytes looked at before a domain, and few behind it
 _AFTER = 80

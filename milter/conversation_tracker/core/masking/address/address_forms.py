@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from urllib.parse import quote
 
-import idna
+from conversation_tracker.core.masking.address.spellings import GMAIL, UNCASED
 
 Hit = tuple[int, int, str]
 """Start and end of an address in a text, and what replaces it."""
@@ -40,17 +40,12 @@ _TAG_BACKWARD = r"(?:[\w.=+\-]{0,64}?(?:\+|b2%))??"
 _TAG, _TAG_END = re.compile(r"[\w.=+\-]{0,64}"), re.compile(r"\+|b2%")
 _SEPARATORS = {each: re.compile(each) for each in (_AT_BACKWARD, _ROUTED_BACKWARD)}
 
-# In scripts without letter case, most of them written without spaces, a letter may stand right
-# beside an address that it is no part of.
-_UNCASED = (
-    r"\u0590-\u109f\u1100-\u139f\u1780-\u1c7f\u2e80-\ua63f\uac00-\ud7ff\uf900-\ufaff"
-    r"\ufe70-\ufefe\uff66-\uffdc\U00020000-\U0003ffff"
-)
-# A class that large takes milliseconds to compile, and the patterns are made anew for each order's
-# addresses. Where these are ASCII, other characters are first replaced by one of their kind.
+# UNCASED is a class so large that it takes milliseconds to compile, and the patterns are made anew
+# for each order's addresses. Where these are ASCII, other characters are first replaced by one of
+# their kind.
 _ONE_UNCASED, _ONE_LETTER, _ONE_OTHER = "\u4e00", "\u00e4", "\u2014"
 _FOREIGN = re.compile(r"[^\x00-\x7f\uff20\ufe6b]")
-_UNCASED_CHARACTER = re.compile(f"[{_UNCASED}]")
+_UNCASED_CHARACTER = re.compile(f"[{UNCASED}]")
 _MACHINE_WORDS = (
     "bounce bounces e-mail email id mail mailto message messageid msg msgid prvs return returns"
     " unsubscribe verp"
@@ -79,10 +74,8 @@ _IDENTIFIER = re.compile(
     r"(?:message-id|in-reply-to|references|content-id)\s*:[^\n]*\Z|\b[cm]id:[^\s<>\"]*\Z"
 )
 _IN_DOMAIN = re.compile(r"[\w.\-]")
-_GMAIL = ("gmail.com", "googlemail.com")
 _PLAIN = re.compile(r"[a-z0-9._\-]+")  # nothing in it is ever written as an escape
 
-_DOTTED = re.compile(r"\"[^\s\"\\(),:;<>@\[\]]+\"")
 
 _NOTHING_FREE = ""
 _FREE_IN_IDENTIFIER = rf"{_JOIN_BACKWARD}|"
@@ -97,7 +90,7 @@ def is_plain(key: str) -> bool:
     """Return whether an address, given by its key, is always written with its local part as is."""
     local, _, domain = key.rpartition("@")
     whole = _PLAIN.fullmatch(local) is not None and bool(local.strip("._-"))
-    return whole and domain not in _GMAIL
+    return whole and domain not in GMAIL
 
 
 def is_near(low: str, at: int, end: int) -> bool:
@@ -169,7 +162,7 @@ class Domain:
         for each in (local, local.partition("+")[0]):
             if each in self._exact or each in self.locals:
                 return self.locals[each]
-            if self.name in _GMAIL:
+            if self.name in GMAIL:
                 plain = each.replace(".", "")
                 for known, new in self.locals.items():
                     if known.replace(".", "") == plain:
@@ -239,7 +232,7 @@ class Domain:
         """
         if self._names is None:
             alike: dict[int, dict[str, str | None]] = {}
-            if self.name not in _GMAIL and all(map(_PLAIN.fullmatch, self.locals)):
+            if self.name not in GMAIL and all(map(_PLAIN.fullmatch, self.locals)):
                 for name, replacement in self.locals.items():
                     alike.setdefault(len(name), {})[name[::-1]] = replacement
             self._names = sorted(alike.items(), reverse=True)
@@ -295,7 +288,7 @@ class Domain:
 
     def _longest_first(self) -> list[tuple[int, str]]:
         """Return the names with their places; dots at Gmail count nothing; who stays is first."""
-        dotted = self.name in _GMAIL
+        dotted = self.name in GMAIL
 
         def order(item: tuple[int, str]) -> tuple[int, bool]:
             name = item[1].replace(".", "") if dotted else item[1]
@@ -306,16 +299,16 @@ class Domain:
     def _local(self, local: str) -> str:
         """Write the backward pattern of one local part."""
         between = ""
-        if self.name in _GMAIL:
+        if self.name in GMAIL:
             local, between = local.replace(".", ""), r"\.*"
         pattern = between + between.join(_escape_pattern(c) for c in reversed(local))
-        return pattern if local[:1].isascii() else rf"{pattern}(?![{_UNCASED}])"
+        return pattern if local[:1].isascii() else rf"{pattern}(?![{UNCASED}])"
 
 
 @lru_cache(maxsize=8)
 def _compile_left(free: str, narrow: bool) -> re.Pattern[str]:
     """Compile what may stand to the left of a name; `narrow` where other letters are replaced."""
-    uncased = _ONE_UNCASED if narrow else _UNCASED
+    uncased = _ONE_UNCASED if narrow else UNCASED
     word = rf"(?:(?![{uncased}])[^\W_])"
     return re.compile(
         rf"(?=\Z|{free}{_JOIN_BACKWARD}(?:{_JOIN_BACKWARD}|(?!{word}))"
@@ -339,37 +332,6 @@ def _of_its_kind(match: re.Match[str]) -> str:
     if _UNCASED_CHARACTER.match(match[0]):
         return _ONE_UNCASED
     return _ONE_LETTER if match[0].isalnum() else _ONE_OTHER
-
-
-def spellings_of(local: str) -> Iterator[str]:
-    """Yield a local part, and without its quotes where it has them for its dots alone.
-
-    Some providers gave addresses like `ann..lee@`, which everybody writes so.
-    """
-    yield local
-    if _DOTTED.fullmatch(local):
-        yield local[1:-1]
-
-
-@lru_cache(maxsize=1024)
-def domain_spellings(domain: str) -> frozenset[str]:
-    """Return a domain as it may be written: as A-labels or U-labels, as either Gmail, escaped."""
-    if domain in _GMAIL:
-        return frozenset(_GMAIL)
-    if domain.startswith("["):
-        return frozenset((domain, quote(domain, safe="").lower()))
-    if "xn--" not in domain:
-        return frozenset((domain,))
-    return frozenset((domain, ".".join(_u_label(label) for label in domain.split("."))))
-
-
-def _u_label(label: str) -> str:
-    if not label.startswith("xn--"):
-        return label
-    try:
-        return idna.decode(label).lower()
-    except UnicodeError:  # idna.IDNAError among them
-        return label
 
 
 def _escape_pattern(character: str) -> str:

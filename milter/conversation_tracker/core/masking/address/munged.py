@@ -13,6 +13,21 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from conversation_tracker.core.base.limits import check_each
+from conversation_tracker.core.masking.address.munged_words import (
+    ANY_AT_WORD,
+    AT,
+    AT_WORDS,
+    BETWEEN_LINES,
+    DOT,
+    DOT_WORDS,
+    GAP,
+    LETTER,
+    LINE,
+    MARKS,
+    SHUT,
+    SIGNS,
+)
+from conversation_tracker.core.masking.address.spellings import UNCASED
 
 
 class KnownAddresses(Protocol):
@@ -42,81 +57,44 @@ _NEAR = 64  # before it, in which what stands for the at sign is
 _MANY = 64  # labels from which on the signs are looked for, and not they
 _LONGEST = 12  # words of a local part or a domain
 
-_TAG = (
-    r"<(?!(?:at|dot)>)(?:!--[^<>]{0,200}--"
-    r"|/?[a-z][a-z0-9:_\-]{0,40}(?:[\s/]{1,8}[a-z][^<>]{0,400}|[ /]{0,2}))>"
-)
-# A line end, and what marks quoted text behind it; somebody's initials may stand there.
-_LINE = (
-    r"(?:(?:=[ \t]{0,8})?(?:\r\n|[\r\n])|\\n)"
-    r"(?>(?:[ \t]{0,8}(?:[a-z]{0,3}(?:[>|\u2502\uff5c]|&gt;)|[:;%#*](?=[ \t]))){0,40})"
-)
-_GAP = rf"(?:{_LINE}|[ \t\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;|{_TAG})"
-_MARKS = "\"'`+\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
-_OPEN = r"(?:[\[({<\u00ab\u2039\u3010\uff08]|&lt;)"
-_SHUT = r"(?:[\])}>\u00bb\u203a\u3011\uff09]|&gt;)"
-_SIGNS = "@\uff20\ufe6b"
-_FREE_AT = frozenset(
-    "at \u00e4t aet arroba arrobas arobase arobas chez chiocciola klammeraffe snabel-a".split()
-)
-_FREE_DOT = frozenset("dot punkt point punto ponto punt kropka tochka".split())
-_AT_WORDS = "|".join(sorted(_FREE_AT)) + (
-    r"|at[ -]?sign|ad|a|apestaart(?:je)?|snabela|kukac|ma[l\u0142]pa|zavin[a\u00e1][c\u010d]|sobaka"
-    r"|\u0441\u043e\u0431\u0430\u043a\u0430|\u5728|\u30a2\u30c3\u30c8|[@\uff20\ufe6b]"
-)
-_DOT_WORDS = "|".join(sorted(_FREE_DOT)) + (
-    r"|d0t|piste|pont|\u0442\u043e\u0447\u043a\u0430|\u70b9|\u9ede|[.\u3002]"
-)
-_IN_BRACKETS = rf"{_OPEN}{{1,3}}{_GAP}{{0,8}}(?:WORDS){_GAP}{{0,8}}{_SHUT}{{1,3}}"
-# Lines and stars count as brackets of these words only: URLs and programs write others so.
-_LINED_AT = r"[*_~\-]{1,3}(?:at|arroba)[*_~\-]{1,3}"
-_LINED_DOT = r"[*_~\-]{1,3}(?:dot|punkt|punto|point)[*_~\-]{1,3}"
-_BETWEEN_LINES = rf"(?:{_LINED_AT}|{_LINED_DOT})"
-_AT = rf"(?:{_IN_BRACKETS.replace('WORDS', _AT_WORDS)}|{_LINED_AT})"
-_DOT = rf"(?:{_IN_BRACKETS.replace('WORDS', _DOT_WORDS)}|{_LINED_DOT})"
-_UNCASED = (
-    r"\u0590-\u109f\u1100-\u139f\u1780-\u1c7f\u2e80-\ua63f\uac00-\ud7ff\uf900-\ufaff"
-    r"\ufe70-\ufefe\uff66-\uffdc\U00020000-\U0003ffff"
-)
-_LETTER = rf"(?![{_UNCASED}])[^\W_]"
 _TOKEN = re.compile(
-    rf"(?P<gap>(?>{_GAP}{{1,64}}))"
-    rf"|(?P<at>{_AT})|(?P<dot>{_DOT})"
-    rf"|(?P<word>{_LETTER}(?>(?:{_LETTER}|(?!{_BETWEEN_LINES})[_\-](?=[\w\-])|\+(?=\w)){{0,80}}))"
-    rf"|(?P<sign>[{_SIGNS}])|(?P<point>[.\u3002\uff0e]{{1,8}})|(?P<equals>=)"
-    rf"|(?P<mark>[{_MARKS}]|&(?:quot|apos|\#0*3[49]);)|(?P<other>.)",
+    rf"(?P<gap>(?>{GAP}{{1,64}}))"
+    rf"|(?P<at>{AT})|(?P<dot>{DOT})"
+    rf"|(?P<word>{LETTER}(?>(?:{LETTER}|(?!{BETWEEN_LINES})[_\-](?=[\w\-])|\+(?=\w)){{0,80}}))"
+    rf"|(?P<sign>[{SIGNS}])|(?P<point>[.\u3002\uff0e]{{1,8}})|(?P<equals>=)"
+    rf"|(?P<mark>[{MARKS}]|&(?:quot|apos|\#0*3[49]);)|(?P<other>.)",
     re.IGNORECASE | re.DOTALL,
 )
 _BETWEEN_LABELS = re.compile(
-    rf"(?>{_GAP}{{0,64}})(?:[.\u3002\uff0e]|{_DOT}|(?:{'|'.join(sorted(_FREE_DOT))})(?!\w))"
-    rf"(?>{_GAP}{{0,64}})",
+    rf"(?>{GAP}{{0,64}})(?:[.\u3002\uff0e]|{DOT}|(?:{'|'.join(sorted(DOT_WORDS))})(?!\w))"
+    rf"(?>{GAP}{{0,64}})",
     re.IGNORECASE,
 )
 # Reversed, a local part with more than dots in it; and a domain with more than dots.
 _PARTED_BEFORE = re.compile(
-    rf"[\w+\-]+(?:[\s\u00a0>|]+(?:\.|[\])}}>]|{'|'.join(each[::-1] for each in sorted(_FREE_DOT))})"
+    rf"[\w+\-]+(?:[\s\u00a0>|]+(?:\.|[\])}}>]|{'|'.join(each[::-1] for each in sorted(DOT_WORDS))})"
     r"|[.\u3002\uff0e][\s\u00a0>]|[\])}>*_]|;|\uff0e)"
 )
 _PARTED_BEHIND = re.compile(
     r"[\w\-]+(?>(?:\.[\w\-]+)*)(?:\.[\s<&\\]|[\[({<*\u3002\uff0e\\&]"
-    rf"|[\s\u00a0>]+(?:[.\[({{<*_\-]|{'|'.join(sorted(_FREE_DOT))}))"
+    rf"|[\s\u00a0>]+(?:[.\[({{<*_\-]|{'|'.join(sorted(DOT_WORDS))}))"
 )
-_INSIDE_TAG = re.compile(rf"(?P<gap>(?:{_LINE}|[ \t\f\v\u00a0])+)|(?P<other>.)", re.DOTALL)
+_INSIDE_TAG = re.compile(rf"(?P<gap>(?:{LINE}|[ \t\f\v\u00a0])+)|(?P<other>.)", re.DOTALL)
 # Reversed, what ends before a label: cheap to tell for each of them.
 _ENDS = re.compile(
-    rf"(?:=|(?:(?:[\s\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad>|:%#*{_MARKS}]|n\\"
+    rf"(?:=|(?:(?:[\s\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad>|:%#*{MARKS}]|n\\"
     rf"|[\r\n][ \t]{{0,8}}=|;(?:tg|psbn|touq)&|>[^<>]{{1,80}}<){{0,40}})"
-    rf"(?:[{_SIGNS}]|{_SHUT}|[*_~\-]|;|{'|'.join(word[::-1] for word in sorted(_FREE_AT))}))",
+    rf"(?:[{SIGNS}]|{SHUT}|[*_~\-]|;|{'|'.join(word[::-1] for word in sorted(AT_WORDS))}))",
     re.IGNORECASE,
 )
 _MAY_STAND_BEFORE = frozenset(
     " \t\r\n\f\v\u00a0\u2002\u2003\u2009\u200b\u200c\u200d\u2060\u3000\ufeff\u00ad"
-    f">n;=])}}|:%#*_~/\\-\u203a\u3011\uff09\uff5c{_SIGNS}{_MARKS}"
+    f">n;=])}}|:%#*_~/\\-\u203a\u3011\uff09\uff5c{SIGNS}{MARKS}"
 )
-_WORDS = re.compile(rf"[^\W_{_UNCASED}]+")
-_BRACKETS_END = re.compile(rf"[{_SIGNS}]|(?:{_AT_WORDS})(?:[\W_]|\Z)", re.IGNORECASE)
+_WORDS = re.compile(rf"[^\W_{UNCASED}]+")
+_BRACKETS_END = re.compile(rf"[{SIGNS}]|(?:{ANY_AT_WORD})(?:[\W_]|\Z)", re.IGNORECASE)
 _SIGN_OF_ALL = re.compile(
-    rf"[{_SIGNS}=]|{_AT}|[\s>](?:{'|'.join(sorted(_FREE_AT))})[\s<]",
+    rf"[{SIGNS}=]|{AT}|[\s>](?:{'|'.join(sorted(AT_WORDS))})[\s<]",
     re.IGNORECASE,
 )
 
@@ -243,7 +221,7 @@ def _may_begin(low: str, at: int, endings: Collection[str]) -> bool:
         return False
     # Where the sign is no word, and no tag is before it, the local part ends right there.
     rest = before[: len(before) - sign.end()]
-    if sign[0][-1] not in _SIGNS or ">" in rest or "&" in rest:
+    if sign[0][-1] not in SIGNS or ">" in rest or "&" in rest:
         return True
     words = _WORDS.findall(rest)
     return bool(words) and words[-1] in endings
@@ -263,7 +241,7 @@ def _read_address(
     elif kind == "at":
         first -= tokens[first].kind == "gap"
         last += tokens[last].kind == "gap"
-    elif kind == "word" and text in _FREE_AT:
+    elif kind == "word" and text in AT_WORDS:
         if tokens[first].kind != "gap" or tokens[last].kind != "gap":
             return None
         first, last = first - 1, last + 1
@@ -310,7 +288,7 @@ def _skip_dot(tokens: list[_TextToken], number: int, way: int) -> tuple[int, str
         at, gaps = at + way, 1
     if not 0 <= at < size:
         return nothing
-    kind, free = tokens[at].kind, tokens[at].kind == "word" and tokens[at].text in _FREE_DOT
+    kind, free = tokens[at].kind, tokens[at].kind == "word" and tokens[at].text in DOT_WORDS
     if not (kind in ("point", "dot") or (free and gaps)):
         return nothing
     dots = "." * len(tokens[at].text) if kind == "point" else "."

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from conversation_tracker.core.base.limits import UNLIMITED
-from conversation_tracker.core.masking.text.address_forms import goes_on
-from conversation_tracker.core.masking.text.reading import apply_edits
+from conversation_tracker.core.masking.address.address_forms import goes_on
+from conversation_tracker.core.masking.address.reading import apply_edits
 
 Span = tuple[int, int]
 
