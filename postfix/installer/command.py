@@ -110,7 +110,7 @@ def _install_all(machine: Machine, options: Options, configuration: Configuratio
     start_service(machine, options)
     wait_for_service(machine, configuration)
     postfix.switch_postfix(machine, options, configuration)
-    _say_what_next(machine, options, configuration)
+    say_what_next(machine, options, configuration)
 
 
 def _remove_all(machine: Machine, options: Options, configuration: Configuration) -> None:
@@ -120,7 +120,8 @@ def _remove_all(machine: Machine, options: Options, configuration: Configuration
     machine.say(f"the database, {configuration.file.parent} and the user {USER} are still there")
 
 
-def _say_what_next(machine: Machine, options: Options, configuration: Configuration) -> None:
+def say_what_next(machine: Machine, options: Options, configuration: Configuration) -> None:
+    """Print what nobody but the administrator can do: the first store, and the DNS."""
     domains, host = postfix.name_what_is_set(options)
     domain = domains[0] if domains else "ct.example.com"
     where = "conversation_tracker" if configuration.makes_database else "'URI OF THE DATABASE'"
