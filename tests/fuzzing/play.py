@@ -19,7 +19,8 @@ from conversation_tracker.core.model.alias import encode_soft as softly
 from conversation_tracker.core.model.conversation import Conversation, Order, Participant, Store
 from conversation_tracker.core.model.message import Arrival, Message, Recipient, parse, render
 from conversation_tracker.core.model.plan import Plan
-from conversation_tracker.core.rules.planning import find_own_store, plan
+from conversation_tracker.core.rules.own_mail import find_own_store
+from conversation_tracker.core.rules.planning import plan
 from conversation_tracker.core.views import copies
 from limits import Broken, bounded
 from model import Model, Person, Sent

@@ -23,8 +23,8 @@ from conversation_tracker.core.masking.part import large, message_body
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.scanning import windows
+from conversation_tracker.core.syntax import delimiters, quoted_printable, transfer
 from conversation_tracker.core.syntax import mime as structure
-from conversation_tracker.core.syntax import quoted_printable, transfer
 from conversation_tracker.milter.spool import Spool, collect
 from conversation_tracker.milter.time_limit import begin_time
 
@@ -52,7 +52,7 @@ TYPES = st.sampled_from(["text/plain", "text/html", "application/octet-stream", 
 def tiny() -> None:
     """Make a few hundred octets a large part."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (large, quoted_printable, windows, structure):
+        for module in (large, quoted_printable, windows, structure, delimiters):
             patch.setattr(module, "LARGE", LIMIT)
         patch.setattr(large, "MAX_LINE", 2 * LIMIT)
         patch.setattr(

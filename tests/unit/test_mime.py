@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.scanning import parts
-from conversation_tracker.core.syntax import mime, parameters
+from conversation_tracker.core.syntax import delimiters, mime, parameters
 from conversation_tracker.core.syntax.mime import (
     MAX_DEPTH,
     MAX_PARTS,
@@ -281,7 +281,7 @@ LINES = st.sampled_from(
 def test_large_bodies_are_parted_as_small_ones_are(body: bytes, size: int) -> None:
     small = structure(MIXED, body)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mime, "LARGE", size)
+        patch.setattr(delimiters, "LARGE", size)
         assert structure(MIXED, body) == small
 
 
@@ -308,7 +308,7 @@ def test_a_closing_delimiter_has_its_hyphens_at_the_boundary(
     What is `None` here is content. The final scan reads all of them so, too.
     """
     if large:
-        monkeypatch.setattr(mime, "LARGE", 5)
+        monkeypatch.setattr(delimiters, "LARGE", 5)
     body = b"--b\n\none\n" + line + b"\n\ntwo\n"
     contents = [
         body[slice(*part.content)]

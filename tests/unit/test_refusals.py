@@ -30,14 +30,14 @@ from conversation_tracker.core.model.conversation import Store
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.rules.authentication import find_verdict
-from conversation_tracker.core.rules.planning import (
+from conversation_tracker.core.rules.loop import find_refusal
+from conversation_tracker.core.rules.own_mail import (
     UnusableNumber,
     drop_false_trust,
     find_own_store,
-    find_refusal,
-    pass_through,
     read_order_number,
 )
+from conversation_tracker.core.rules.planning import pass_through
 from conversation_tracker.core.rules.recording import make_refusal
 
 # Refusals

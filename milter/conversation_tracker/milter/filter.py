@@ -15,7 +15,8 @@ from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import Header, Message
 from conversation_tracker.core.model.replies import Reply
-from conversation_tracker.core.rules import classification, planning, postmaster, probe, redirect
+from conversation_tracker.core.rules import classification, postmaster, probe, redirect
+from conversation_tracker.core.rules.own_mail import UnusableNumber
 from conversation_tracker.core.rules.recipient import (
     Rcpt,
     classify_recipient,
@@ -128,7 +129,7 @@ class Filter:
             message, transaction.collect_lookups(directory), authserv_id=self._authserv_id
         )
         if isinstance(mail, classification.OwnMail):
-            with suppress(DatabaseUnavailable, planning.UnusableNumber):
+            with suppress(DatabaseUnavailable, UnusableNumber):
                 transaction.named = find_order(self._database, mail.message, mail.store)
 
     def decide(self, transaction: Transaction, message: Message) -> Outcome:

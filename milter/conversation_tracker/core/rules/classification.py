@@ -18,11 +18,8 @@ from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.core.reports.bounce import Delivery, is_forwarded
 from conversation_tracker.core.reports.report import Report, read_report
 from conversation_tracker.core.rules import postmaster, redirect
-from conversation_tracker.core.rules.planning import (
-    drop_false_trust,
-    find_own_store,
-    find_refusal,
-)
+from conversation_tracker.core.rules.loop import find_refusal
+from conversation_tracker.core.rules.own_mail import drop_false_trust, find_own_store
 from conversation_tracker.core.rules.returning import is_returned
 
 

@@ -1,9 +1,8 @@
 """What is to happen to a message: the rules, as one pure function from values to a plan.
 
-`find_refusal` looks at the message alone, `read_order_number` tells whether a store's own mail
-names an order, `plan` does the rest once the conversations are known. No clock, no randomness of
-its own, no I/O: fresh tokens come from the caller. A message that cannot be masked is refused with
-554 5.6.0; nothing here raises over what a message holds.
+`plan` is asked once the conversations are known; `classification` has decided before what the
+message is. No clock, no randomness of its own, no I/O: fresh tokens come from the caller. A message
+that cannot be masked is refused with 554 5.6.0; nothing here raises over what a message holds.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,8 +14,7 @@ from conversation_tracker.core.base.limits import Overdue
 from conversation_tracker.core.base.octets import LARGE
 from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.model import replies
-from conversation_tracker.core.model.address import find_mailboxes, needs_smtputf8
-from conversation_tracker.core.model.alias import find_domain
+from conversation_tracker.core.model.address import needs_smtputf8
 from conversation_tracker.core.model.conversation import (
     Conversation,
     MappedId,
@@ -25,124 +23,16 @@ from conversation_tracker.core.model.conversation import (
     TooManyParticipants,
 )
 from conversation_tracker.core.model.first_pass import Verdict
-from conversation_tracker.core.model.message import INTERNAL, Arrival, Message
+from conversation_tracker.core.model.message import INTERNAL, Message
 from conversation_tracker.core.model.plan import UNTOUCHED, Plan, Record
 from conversation_tracker.core.rules import claims, joining
 from conversation_tracker.core.rules.authentication import find_verdict
 from conversation_tracker.core.rules.recording import make_record
 from conversation_tracker.core.scanning.scan import Scanner
-from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.views import copies
 from conversation_tracker.core.views.view import View
 
-HOP_LIMIT = 5
-"""How often a message may go through a tracker."""
-
 MakeToken = Callable[[], str]
-
-_NUMBER = 200
-
-
-class UnusableNumber(ValueError):
-    """The store's order header names no order."""
-
-
-def find_refusal(message: Message, alias_domains: Collection[str]) -> replies.Reply | None:
-    """Return whether a message must not pass, whoever it is for.
-
-    A From in an alias domain is never a participant: the signer behind us signs what carries it,
-    so it is only ever ours. With our hop header it came back, without it is forged.
-
-    Args:
-        message: the message.
-        alias_domains: all alias domains.
-
-    Returns:
-        The reply to refuse it with, or None.
-    """
-    if message.hops >= HOP_LIMIT:
-        return replies.LOOP
-    authors = [
-        m.address
-        for value in message.values(b"from")
-        for m in find_mailboxes(value, message.limits.check)
-    ]
-    ours = any(
-        address is not None and find_domain(address.domain, alias_domains)
-        for address in (*authors, message.author)
-    )
-    # What we cannot read, a signer might.
-    if None in authors:
-        raw = b" ".join(message.values(b"from")).lower()
-        ours = ours or any(domain.encode("ascii") in raw for domain in alias_domains)
-    if not ours:
-        return None
-    return replies.LOOP if message.hops else replies.FORGED_SENDER
-
-
-def find_own_store(message: Message, stores: Mapping[str, Store]) -> Store | None:
-    """Return whose own mail a message is.
-
-    Args:
-        message: the message.
-        stores: the stores by each of their sender domains.
-
-    Returns:
-        The store, if the client is trusted, may hand in its mail, and the author is in one of its
-        sender domains.
-    """
-    if not message.arrival.trusted or message.arrival.split or message.author is None:
-        return None
-    store = stores.get(message.author.domain)
-    return store if store is not None and _submits(message.arrival, store) else None
-
-
-def drop_false_trust(message: Message, stores: Mapping[str, Store]) -> Message:
-    """Trust nobody who writes as a store whose mail they may not hand in.
-
-    What they say is then a claim like any stranger's.
-
-    Args:
-        message: the message.
-        stores: the stores by each of their sender domains.
-
-    Returns:
-        The message; the same object where nothing changes.
-    """
-    arrival = message.arrival
-    if not arrival.trusted:
-        return message
-    claimed = [stores.get(author.domain) for author in message.authors]
-    if all(store is None or _submits(arrival, store) for store in claimed):
-        return message
-    return replace(message, arrival=replace(arrival, trusted=False))
-
-
-def _submits(arrival: Arrival, store: Store) -> bool:
-    return not store.submitters or arrival.user in store.submitters
-
-
-def read_order_number(message: Message, store: Store) -> str | None:
-    """Read the order's number from the store's order header.
-
-    Args:
-        message: the store's own mail.
-        store: the store.
-
-    Returns:
-        The number, None if there is no such header.
-
-    Raises:
-        UnusableNumber: it is empty, or too long. What was meant to be masked must not leave as it
-            is.
-    """
-    value = message.first(store.order_header.encode("ascii").lower())
-    if value is None:
-        return None
-    number = decode_words(value).strip()
-    if not 0 < len(number) <= _NUMBER:
-        raise UnusableNumber
-    return number
 
 
 def pass_through(message: Message, stores: Mapping[str, Store] | None = None) -> Plan:

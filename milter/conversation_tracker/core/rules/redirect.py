@@ -14,7 +14,7 @@ from conversation_tracker.core.model.conversation import Conversation, Participa
 from conversation_tracker.core.model.message import Header, Message, Recipient
 from conversation_tracker.core.rules import claims
 from conversation_tracker.core.rules.authentication import find_verdict, is_plain_author
-from conversation_tracker.core.rules.planning import drop_false_trust
+from conversation_tracker.core.rules.own_mail import drop_false_trust
 
 RESENT_FROM = b"resent-from"
 """The header field that names who sends a message on, in lower case."""

@@ -12,7 +12,7 @@ from conversation_tracker.core.model.alias import find_domain
 from conversation_tracker.core.model.conversation import Store
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.rules.authentication import bears_our_signature
-from conversation_tracker.core.rules.planning import HOP_LIMIT
+from conversation_tracker.core.rules.loop import HOP_LIMIT
 from conversation_tracker.core.syntax.signature import find_tags
 
 _SIGNED = frozenset(

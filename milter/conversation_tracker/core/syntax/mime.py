@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from conversation_tracker.core.base.limits import UNLIMITED, Limits
 from conversation_tracker.core.base.octets import LARGE, Octets
 from conversation_tracker.core.syntax import transfer
+from conversation_tracker.core.syntax.delimiters import Span, find_delimiters, strip_line_end
 from conversation_tracker.core.syntax.fields import iter_fields
 from conversation_tracker.core.syntax.parameters import Parameter, get_value, parse
 
@@ -33,8 +34,6 @@ MAX_CONTENT_TYPE = 16 * 1024
 MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
 """Types whose content is a message (RFC 2046 section 5.2.1, RFC 6532)."""
 
-Span = tuple[int, int]
-
 _IDENTITY = frozenset({"", "7bit", "8bit", "binary"})
 _TYPE = re.compile(r"[^\s/]+/[^\s/]+")
 _TWO_SLASHES = re.compile(rb"[^;\"(]*/[^;\"(]*/")
@@ -46,9 +45,6 @@ _LETTER_FIELD = re.compile(
     rb"|content-type|content-transfer-encoding|delivered-to):",
     re.MULTILINE | re.IGNORECASE,
 )
-_DELIMITER = re.compile(rb"^--(\S(?:[^\r\n]{0,198}[^ \t\r\n])?)(?>[ \t]*)\r?$", re.MULTILINE)
-# What may follow a boundary in its line: blanks only, and before them the hyphens that close.
-_DELIMITER_END = re.compile(rb"(--)?(?>[ \t\r]*)\n?")
 _MAILBOX_LINE = re.compile(rb">?From ")
 _ENCODING = re.compile(r"[\s\"]*([\w\-]+)")
 _PAGE = re.compile(rb"html?\b", re.IGNORECASE)
@@ -229,76 +225,19 @@ class _Reader:
 
     def _read_parts(self, span: Span, declared: "_Declared", depth: int) -> Iterator[Part]:
         boundary = next((p.raw for p in declared.parameters if p.name == "boundary"), b"")
-        delimiters = self._find_delimiters(span, boundary.rstrip())
-        if not delimiters and (guess := _DELIMITER.search(self.body, *span)):
-            # A boundary that got lost is what some programs take the first such line for.
-            delimiters = self._find_delimiters(span, guess[1])
+        delimiters = find_delimiters(self.body, span, boundary.rstrip(), MAX_PARTS, self.limits)
         default = "message/rfc822" if declared.type == "multipart/digest" else "text/plain"
         opened = -1
         for start, end, closing in delimiters:
             if opened >= 0:
                 yield self._read_with_header(
-                    (opened, self._strip_line_end(opened, start)), default, depth
+                    (opened, strip_line_end(self.body, opened, start)), default, depth
                 )
             opened = end
             if closing:
                 return
         if 0 <= opened < span[1]:
             yield self._read_with_header((opened, span[1]), default, depth)
-
-    def _find_delimiters(self, span: Span, boundary: bytes) -> list[tuple[int, int, bool]]:
-        """Find the delimiter lines: start, start of the next line, whether it is the last.
-
-        `--b --` is none: hyphens close right after the boundary only (RFC 2046 section 5.1.1).
-        More than the limit of parts allows are not looked for.
-        """
-        body, (_, end) = self.body, span
-        found: list[tuple[int, int, bool]] = []
-        if not boundary:
-            return found
-        needle = b"--" + boundary
-        places = self._find_in_large if span[1] - span[0] > LARGE else self._find_places
-        for at in places(span, needle):
-            line_end = body.find(b"\n", at, end)
-            following = line_end + 1 if line_end >= 0 else end
-            if ending := _DELIMITER_END.fullmatch(body[at + len(needle) : following]):
-                found.append((at, following, ending[1] is not None))
-                if len(found) >= MAX_PARTS + 2:
-                    break
-        return found
-
-    def _find_places(self, span: Span, needle: bytes) -> Iterator[int]:
-        """Find the lines that begin with octets."""
-        body, (first, end) = self.body, span
-        at = body.find(needle, first, end)
-        while at >= 0:
-            if at == first or body[at - 1 : at] == b"\n":
-                yield at
-            at = body.find(needle, at + len(needle), end)
-
-    def _find_in_large(self, span: Span, needle: bytes) -> Iterator[int]:
-        """Find the lines that are most probably delimiters, however many others are alike."""
-        first, end = span
-        if self.body.startswith(needle, first, end):
-            yield first
-        # A pattern is made anew for each boundary, which takes too long for small mail.
-        line = re.compile(b"\n" + re.escape(needle) + rb"(?:--)?[ \t\r]*(?=\n|\Z)")
-        known = first
-        for start in range(first, end, LARGE):
-            self.limits.check()
-            window = self.body[start : min(start + LARGE + len(needle) + 3, end)]
-            for match in line.finditer(window):
-                at = start + match.start() + 1
-                if at > known:
-                    known = at
-                    yield at
-
-    def _strip_line_end(self, start: int, delimiter: int) -> int:
-        """Take off the line end that belongs to a delimiter (RFC 2046 section 5.1.1)."""
-        for line_end in (b"\r\n", b"\n"):
-            if self.body.endswith(line_end, start, delimiter):
-                return delimiter - len(line_end)
-        return delimiter
 
     def _find_header_end(self, start: int, end: int) -> int:
         """Find where the content begins after a header block."""

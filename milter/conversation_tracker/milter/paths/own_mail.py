@@ -5,6 +5,7 @@ from conversation_tracker.core.model.conversation import Store
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.rules import planning
 from conversation_tracker.core.rules.classification import OwnMail
+from conversation_tracker.core.rules.own_mail import UnusableNumber, read_order_number
 from conversation_tracker.core.rules.recipient import refuse_status
 from conversation_tracker.core.views import message_ids
 from conversation_tracker.database.repository import Database
@@ -18,7 +19,7 @@ def take_own_mail(mail: OwnMail, context: Context) -> Outcome:
     """Find its order, plan, record, and return the outcome; without an order it stays as it is."""
     try:
         found = context.named or find_order(context.database, mail.message, mail.store)
-    except planning.UnusableNumber:
+    except UnusableNumber:
         return refuse(replies.CANNOT_MASK)
     if found is None:
         return _take_unnamed_mail(mail, context)
@@ -52,7 +53,7 @@ def find_order(database: Database, message: Message, store: Store) -> Lookup | N
         UnusableNumber: its order header names none.
         DatabaseUnavailable: no answer came in time.
     """
-    number = planning.read_order_number(message, store)
+    number = read_order_number(message, store)
     if number is not None:
         return database.open_order(store.name, number)
     answered = message_ids.find_references(message)

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from conversation_tracker.core.base.limits import Limits, check_each, replace_spans
 from conversation_tracker.core.base.octets import LARGE, Octets, iter_windows
 from conversation_tracker.core.syntax import folding, transfer
+from conversation_tracker.core.syntax.delimiters import Span
 from conversation_tracker.core.syntax.fields import FIELD, iter_field_spans, iter_fields
-from conversation_tracker.core.syntax.mime import Part, Span, TooComplex, read_structure
+from conversation_tracker.core.syntax.mime import Part, TooComplex, read_structure
 from conversation_tracker.core.syntax.splicing import splice
 
 ENCODING = b"Content-Transfer-Encoding"
