@@ -18,8 +18,9 @@ from conversation_tracker.base import timeouts
 from conversation_tracker.base.timeouts import ServerTimeouts
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.alias import Hard, Soft
-from conversation_tracker.core.model.conversation import Conversation, Participant, Store
+from conversation_tracker.core.model.conversation import Conversation, Participant
 from conversation_tracker.core.model.plan import Record
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.database import connection as connecting
 from conversation_tracker.database import pool as module
 from conversation_tracker.database.deadline import Watchdog

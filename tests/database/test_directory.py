@@ -12,7 +12,7 @@ import pytest
 from cost import within
 
 from conversation_tracker.base import timeouts
-from conversation_tracker.core.model.conversation import Store
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.database.migrate import migrate
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database

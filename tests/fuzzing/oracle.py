@@ -18,10 +18,11 @@ import files
 import places
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.alias import find_domain
-from conversation_tracker.core.model.conversation import Conversation, Order, Store
+from conversation_tracker.core.model.conversation import Conversation, Order
 from conversation_tracker.core.model.first_pass import FirstPass
 from conversation_tracker.core.model.message import Arrival, Message, Recipient, parse, render
 from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.rules.planning import plan
 from conversation_tracker.core.views import copies
 from limits import Broken, bounded

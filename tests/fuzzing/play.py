@@ -16,9 +16,10 @@ from choices import Choices
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.alias import NotAnAlias, decode
 from conversation_tracker.core.model.alias import encode_soft as softly
-from conversation_tracker.core.model.conversation import Conversation, Order, Participant, Store
+from conversation_tracker.core.model.conversation import Conversation, Order, Participant
 from conversation_tracker.core.model.message import Arrival, Message, Recipient, parse, render
 from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.rules.own_mail import find_own_store
 from conversation_tracker.core.rules.planning import plan
 from conversation_tracker.core.views import copies

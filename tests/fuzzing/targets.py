@@ -29,8 +29,9 @@ from conversation_tracker.core.masking.text import flowed, obfuscated
 from conversation_tracker.core.masking.text import html as markup
 from conversation_tracker.core.model.address import Address, AddressError, find_mailboxes
 from conversation_tracker.core.model.alias import NotAnAlias, decode, encode_soft
-from conversation_tracker.core.model.conversation import Participant, Store
+from conversation_tracker.core.model.conversation import Participant
 from conversation_tracker.core.model.message import Header, Message, Recipient, parse, render
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.reports import bounce, report
 from conversation_tracker.core.scanning.scan import scan
 from conversation_tracker.core.syntax import encoded_words as words

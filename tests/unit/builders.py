@@ -11,13 +11,7 @@ from typing import Any
 
 from conversation_tracker.core.model.address import Address, AddressError
 from conversation_tracker.core.model.alias import NotAnAlias, decode
-from conversation_tracker.core.model.conversation import (
-    Conversation,
-    Order,
-    Participant,
-    Role,
-    Store,
-)
+from conversation_tracker.core.model.conversation import Conversation, Order, Participant, Role
 from conversation_tracker.core.model.message import Arrival, Header, Message, Recipient, parse
 from conversation_tracker.core.model.plan import (
     AddHeader,
@@ -27,6 +21,7 @@ from conversation_tracker.core.model.plan import (
     Plan,
     ReplaceBody,
 )
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.rules.planning import plan
 
 DOMAIN = "ct.example.com"

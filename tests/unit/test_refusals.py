@@ -26,9 +26,9 @@ from builders import (
 
 from conversation_tracker.core.base.limits import Limits, Overdue
 from conversation_tracker.core.model import replies
-from conversation_tracker.core.model.conversation import Store
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.rules.authentication import find_verdict
 from conversation_tracker.core.rules.loop import find_refusal
 from conversation_tracker.core.rules.own_mail import (

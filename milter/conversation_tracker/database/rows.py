@@ -11,13 +11,8 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from conversation_tracker.core.model.address import Address
-from conversation_tracker.core.model.conversation import (
-    Conversation,
-    MappedId,
-    Order,
-    Participant,
-    Store,
-)
+from conversation_tracker.core.model.conversation import Conversation, MappedId, Order, Participant
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.reports.bounce import Delivery
 
 # In the order of tracker.conversations.

@@ -15,39 +15,15 @@ from typing import Literal
 
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.alias import Alias, Bounce, Hard, Soft, encode_soft
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.model.variant import base_identity, mailbox_identity
 
 Role = Literal["buyer", "store", "partner", "return"]
-Kind = Literal["hard", "soft"]
 Direction = Literal["outbound", "inbound", "internal"]
 
 
 class TooManyParticipants(ValueError):
     """The order has as many introduced participants as the store allows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """One row of the stores table, as far as mail needs it.
-
-    Two things the directory alone knows: `submitters`, who may write as the store, where not
-    everybody trusted may; and `unnamed_mail`, what becomes of the store's mail that names no order
-    and goes to somebody in an open one.
-    """
-
-    name: str
-    mask: Kind = "hard"
-    issuer_mask: Kind = "soft"
-    sender_domains: frozenset[str] = frozenset()
-    order_header: str = "X-Order-Id"
-    mask_body: bool = True
-    attachments_with_address: Literal["flag", "remove", "refuse"] = "flag"
-    unknown_senders: Literal["accept", "reject"] = "accept"
-    spoofed_senders: Literal["flag", "reject"] = "flag"
-    participant_limit: int = 100
-    submitters: frozenset[str] = frozenset()
-    guest_limit: int = 20
-    unnamed_mail: Literal["pass", "reject"] = "pass"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.address import needs_smtputf8
 from conversation_tracker.core.model.alias import find_domain
 from conversation_tracker.core.model.automatic import may_be_answer
-from conversation_tracker.core.model.conversation import Conversation, Store
+from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.first_pass import verify as read_pass
 from conversation_tracker.core.model.message import PASS, Message
 from conversation_tracker.core.model.replies import Reply
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.reports.bounce import Delivery, is_forwarded
 from conversation_tracker.core.reports.report import Report, read_report
 from conversation_tracker.core.rules import postmaster, redirect

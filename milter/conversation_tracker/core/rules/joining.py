@@ -14,9 +14,10 @@ from conversation_tracker.core.base.header_names import ADDRESS_HEADERS
 from conversation_tracker.core.masking.part import invitation, text_addresses
 from conversation_tracker.core.model.address import Address, AddressError, find_mailboxes
 from conversation_tracker.core.model.alias import find_domain
-from conversation_tracker.core.model.conversation import Conversation, Store
+from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.first_pass import Verdict
 from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.model.variant import base_identity, is_single_label
 from conversation_tracker.core.rules import claims
 from conversation_tracker.core.syntax import unsubscribing

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from conversation_tracker.core.model.conversation import Store
 from conversation_tracker.core.model.message import Arrival, Message
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.syntax.encoded_words import decode_words
 
 _LONGEST_NUMBER = 200

@@ -19,12 +19,12 @@ from conversation_tracker.core.model.conversation import (
     Conversation,
     MappedId,
     Participant,
-    Store,
     TooManyParticipants,
 )
 from conversation_tracker.core.model.first_pass import Verdict
 from conversation_tracker.core.model.message import INTERNAL, Message
 from conversation_tracker.core.model.plan import UNTOUCHED, Plan, Record
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.rules import claims, joining
 from conversation_tracker.core.rules.authentication import find_verdict
 from conversation_tracker.core.rules.recording import make_record

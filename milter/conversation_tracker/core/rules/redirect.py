@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from conversation_tracker.core.model.address import Address, find_mailboxes
 from conversation_tracker.core.model.alias import Hard, NotAnAlias, Soft, decode, find_domain
-from conversation_tracker.core.model.conversation import Conversation, Participant, Store
+from conversation_tracker.core.model.conversation import Conversation, Participant
 from conversation_tracker.core.model.message import Header, Message, Recipient
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.rules import claims
 from conversation_tracker.core.rules.authentication import find_verdict, is_plain_author
 from conversation_tracker.core.rules.own_mail import drop_false_trust

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 
 from conversation_tracker.core.model.address import find_mailboxes
 from conversation_tracker.core.model.alias import find_domain
-from conversation_tracker.core.model.conversation import Store
 from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.rules.authentication import bears_our_signature
 from conversation_tracker.core.rules.loop import HOP_LIMIT
 from conversation_tracker.core.syntax.signature import find_tags

@@ -1,8 +1,8 @@
 """The path of a store's own mail to no alias: the order that it names is looked up, or made."""
 
 from conversation_tracker.core.model import replies
-from conversation_tracker.core.model.conversation import Store
 from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.rules import planning
 from conversation_tracker.core.rules.classification import OwnMail
 from conversation_tracker.core.rules.own_mail import UnusableNumber, read_order_number

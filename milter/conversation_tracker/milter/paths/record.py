@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from conversation_tracker.base.random_token import make_token
 from conversation_tracker.core.model import replies
-from conversation_tracker.core.model.conversation import Conversation, MappedId, Store
+from conversation_tracker.core.model.conversation import Conversation, MappedId
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan, Record
 from conversation_tracker.core.model.replies import Reply
+from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.rules import planning
 from conversation_tracker.core.rules.recording import invited, make_refusal
 from conversation_tracker.core.views import message_ids
