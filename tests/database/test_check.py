@@ -1,6 +1,7 @@
 """`check` finds a whole installation right, and in each part of it what is wrong."""
 
 import io
+import json
 import os
 import pwd
 import re
@@ -10,9 +11,10 @@ import struct
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -22,11 +24,13 @@ from conversation_tracker.checks import database as check_database
 from conversation_tracker.checks import run as check
 from conversation_tracker.checks import systemd as check_systemd
 from conversation_tracker.checks.database import ROLES
+from conversation_tracker.checks.dns import names
 from conversation_tracker.config.config import Config, load
 from conversation_tracker.database.health import DatabaseState, StoreRow
 from conversation_tracker.database.migrate import migrate
 from conversation_tracker.telemetry import follow_state
 from conversation_tracker.telemetry.follow_state import StateFile
+from private.nameserver import NameServer
 from private.ports import free_port
 
 DOMAIN = "ct.example.com"
@@ -338,6 +342,30 @@ def test_a_role_that_may_nothing_is_wrong(running: Installation) -> None:
     code, lines = running.check()
     assert code == 1
     assert any("the database's role may not work" in line for line in wrongs(lines))
+
+
+def test_the_name_system_is_asked_if_told_and_no_answer_is_temporary(
+    running: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+    change_timeouts: Callable[..., object],
+) -> None:
+    migrate(running.uri)
+    out = io.StringIO()
+    environ = {"PATH": os.environ["PATH"], "MAIL_CONFIG": str(running.postfix)}
+    wanted = check.Wanted(dns=True, json=True)
+    with NameServer() as server:
+        monkeypatch.setattr(names, "Names", partial(names.Names, [server.address], server.port))
+        assert check.run(running.config(), out, environ, wanted) == 1
+        found = [row for row in json.loads(out.getvalue()) if row["subject"] == "dns"]
+        assert f"publish {DOMAIN}. IN MX 10 mail.example.com." in [row["advice"] for row in found]
+        host = "mail.example.com."
+        server.publish(f"{DOMAIN}. MX 1 {host}", f"*.{DOMAIN}. MX 1 {host}", f"{host} A 9.9.9.9")
+        assert check.run(running.config(), io.StringIO(), environ, wanted) == 0
+        server.stop()
+        change_timeouts(check_dns_seconds=0.2)
+        out = io.StringIO()
+        assert check.run(running.config(), out, environ, wanted) == os.EX_TEMPFAIL
+    assert "gives no answer now" in out.getvalue()
 
 
 def test_no_store_yet_is_noted_with_the_statement_that_adds_one(running: Installation) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from conversation_tracker.checks import signer
+from conversation_tracker.checks import dialogue, signer
 from conversation_tracker.config.socket import Socket
 
 from .signer import Signer
 from .stage import DOMAIN
 
-HARD, SOFT = signer._list_authors(DOMAIN)
+HARD, SOFT = signer.list_authors(DOMAIN)
 
 
 def judge(*found: dict[str, str]) -> list[tuple[str, str]]:
@@ -26,8 +26,8 @@ def judge(*found: dict[str, str]) -> list[tuple[str, str]]:
 def test_a_signer_set_up_as_documented_adds_its_signature_and_nothing_else() -> None:
     with Signer(DOMAIN) as opendkim:
         place = Socket("unix", path=opendkim.socket.removeprefix("unix:"))
-        found = [signer.ask(place, author) for author in (HARD, SOFT)]
-        elsewhere = signer.ask(place, "somebody@elsewhere.example")
+        found = [dialogue.ask(place, author) for author in (HARD, SOFT)]
+        elsewhere = dialogue.ask(place, "somebody@elsewhere.example")
     assert [set(each) for each in found] == [{"DKIM-Signature"}] * 2
     assert f"d={DOMAIN}" in found[0]["DKIM-Signature"]
     assert elsewhere == {}
@@ -35,14 +35,14 @@ def test_a_signer_set_up_as_documented_adds_its_signature_and_nothing_else() -> 
 
 
 SIGNED = {"DKIM-Signature": "v=1"}
-RESULTS = {"Authentication-Results": f"mx; spf=none smtp.mailfrom={signer._SENDER}"}
+RESULTS = {"Authentication-Results": f"mx; spf=none smtp.mailfrom={dialogue.SENDER}"}
 
 
 @pytest.mark.parametrize(
     ("hard", "soft", "verdicts", "words"),
     [
         (SIGNED | RESULTS, SIGNED, ["WRONG"], "writes real addresses into copies"),
-        (SIGNED, SIGNED | {"X-Rcpt": signer._RECIPIENT.upper()}, ["WRONG"], "(X-Rcpt)"),
+        (SIGNED, SIGNED | {"X-Rcpt": dialogue.RECIPIENT.upper()}, ["WRONG"], "(X-Rcpt)"),
         (RESULTS, RESULTS, ["WRONG", "note"], "writes real addresses into copies"),
         (SIGNED, {}, ["WRONG"], "signs no mail with a soft alias"),
         ({}, {}, ["note"], "signs no copies of mail from outside"),
@@ -105,7 +105,7 @@ def test_each_way_to_add_a_field_is_read(tmp_path: Path) -> None:
         ]
     )
     with answering(tmp_path / "s", AGREED, ended) as place:
-        assert signer.ask(place, HARD) == {"X-One": "a", "X-Two": "b", "Subject": "c"}
+        assert dialogue.ask(place, HARD) == {"X-One": "a", "X-Two": "b", "Subject": "c"}
 
 
 @pytest.mark.parametrize(
@@ -125,11 +125,11 @@ def test_each_way_to_add_a_field_is_read(tmp_path: Path) -> None:
 def test_what_is_no_signer_is_no_answer(tmp_path: Path, answers: tuple[bytes, ...]) -> None:
     with (
         answering(tmp_path / "s", *answers) as place,
-        pytest.raises((signer.NoMilterError, OSError)),
+        pytest.raises((dialogue.NoMilterError, OSError)),
     ):
-        signer.ask(place, HARD)
+        dialogue.ask(place, HARD)
 
 
 def test_nobody_there_is_no_answer(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
-        signer.ask(Socket("unix", path=str(tmp_path / "none")), HARD)
+        dialogue.ask(Socket("unix", path=str(tmp_path / "none")), HARD)

@@ -150,6 +150,7 @@ class Timeouts:
     check_socket_seconds: float = 5.0
     check_systemd_seconds: float = 20.0
     check_metrics_seconds: float = 3.0
+    check_dns_seconds: float = 10.0
     check_smtp_seconds: float = 10.0
     """For each answer."""
 

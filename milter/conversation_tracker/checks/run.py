@@ -27,6 +27,7 @@ from conversation_tracker.config.config import Config, ConfigError
 from conversation_tracker.database.faults import DatabaseError, make_failure
 from conversation_tracker.database.health import DatabaseState, read_state
 from conversation_tracker.postfix import settings as postfix_settings
+from conversation_tracker.postfix.host import read_earlier
 from conversation_tracker.telemetry import follow_state
 
 _MAIL_OWNER = "postfix"
@@ -38,10 +39,12 @@ class Wanted:
 
     Attributes:
         config: the configuration alone.
+        dns: the name system, too.
         json: an array of objects instead of lines.
     """
 
     config: bool = False
+    dns: bool = False
     json: bool = False
 
 
@@ -83,13 +86,14 @@ def run(
         wanted: what to look at, and how to tell it.
 
     Returns:
-        The exit code: 0 nothing is wrong, 1 something is, 75 the database cannot be reached.
+        The exit code: 0 nothing is wrong, 1 something is, 75 the database cannot be reached, or
+        nothing is wrong as far as the name system answers.
     """
     report = _Report(out, json=wanted.json)
     report.add("configuration", check_configuration.check(config))
-    reached = True if wanted.config else _look(config, environ, report)
+    reached, answered = (True, True) if wanted.config else _look(config, environ, wanted, report)
     report.end()
-    if not reached:
+    if not reached or not (answered or report.wrongs):
         return os.EX_TEMPFAIL
     return 1 if report.wrongs else 0
 
@@ -106,8 +110,14 @@ def refuse(error: ConfigError, out: TextIO) -> None:
     report.end()
 
 
-def _look(config: Config, environ: Mapping[str, str], report: _Report) -> bool:
-    """Look at everything besides the configuration; return whether the database was reached."""
+def _look(
+    config: Config, environ: Mapping[str, str], wanted: Wanted, report: _Report
+) -> tuple[bool, bool]:
+    """Look at everything besides the configuration.
+
+    Returns:
+        Whether the database was reached, and whether the name system answered all that was asked.
+    """
     state, facts = _check_database(config)
     report.add("database", facts)
     settings, facts = _read_settings(environ)
@@ -119,7 +129,37 @@ def _look(config: Config, environ: Mapping[str, str], report: _Report) -> bool:
     report.add("units", check_systemd.check())
     report.add("follower", check_follow.check(follow_state.find_place(environ), time.time()))
     report.add("metrics", check_metrics.check(config.metrics))
-    return state is not None
+    answered = True
+    if wanted.dns and settings is not None:
+        answered = _ask_names(config, settings, _list_domains(settings, state), report)
+    return state is not None, answered
+
+
+def _ask_names(
+    config: Config,
+    settings: postfix_settings.Settings,
+    domains: Mapping[str, bool],
+    report: _Report,
+) -> bool:
+    """Ask the name system; return whether it answered."""
+    from conversation_tracker.checks.dns import check as check_dns
+    from conversation_tracker.checks.dns.names import Names
+
+    names = Names()
+    report.add("dns", check_dns.check(names, settings, config.socket, domains))
+    return not names.failures
+
+
+def _list_domains(
+    settings: postfix_settings.Settings, state: DatabaseState | None
+) -> dict[str, bool]:
+    """Return the alias domains, and whether soft aliases are made there."""
+    if state is None or state.fault is not None:
+        return dict.fromkeys(read_earlier(settings).domains, True)
+    hard = {store.alias_domain for store in state.stores} - {
+        store.alias_domain for store in state.stores if store.soft
+    }
+    return {domain: domain not in hard for domain in state.domains}
 
 
 def _check_database(config: Config) -> tuple[DatabaseState | None, Iterator[CheckLine]]:

@@ -6,12 +6,9 @@ signature and nothing else. One that writes the envelope down writes real addres
 Nothing is sent and nothing recorded.
 """
 
-import socket as sockets
-import struct
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 
-from conversation_tracker.base import timeouts
+from conversation_tracker.checks.dialogue import RECIPIENT, SENDER, NoMilterError, ask
 from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix.host import find_listeners
@@ -23,34 +20,6 @@ from conversation_tracker.postfix.milters import (
 )
 from conversation_tracker.postfix.settings import Settings
 
-_SENDER = "somebody@signer-probe.invalid"  # RFC 2606: nobody's
-_RECIPIENT = "reader@signer-probe.invalid"
-_CLIENT = b"192.0.2.1\0"  # RFC 5737: what came from outside must be signed as well
-_BODY = b"Is this copy signed? A test by conversation-tracker check; it goes nowhere.\r\n"
-_ACTIONS, _STEPS, _LEADING_SPACE = 0x1FF, 0x1FFBFF, 0x100000
-_LONGEST = 1 << 20  # octets of an answer
-# Of each event: its letter, "do not send me this", and "I do not answer this".
-_EVENTS = {
-    "connect": (b"C", 0x1, 0x1000),
-    "helo": (b"H", 0x2, 0x2000),
-    "mail": (b"M", 0x4, 0x4000),
-    "rcpt": (b"R", 0x8, 0x8000),
-    "data": (b"T", 0x200, 0x10000),
-    "header": (b"L", 0x20, 0x80),
-    "eoh": (b"N", 0x40, 0x40000),
-    "body": (b"B", 0x10, 0x80000),
-    "eom": (b"E", 0, 0),
-}
-_ADDING = {b"h": 0, b"i": 4, b"m": 4}  # actions with a field, and where its name begins
-
-
-class NoMilterError(Exception):
-    """What answers there does not speak the protocol."""
-
-
-class _AcceptedError(Exception):
-    """It wants to see no more of the message, and adds nothing."""
-
 
 def check(settings: Settings, ours: Socket, domains: Collection[str]) -> Iterator[CheckLine]:
     """Ask each milter behind the tracker what it adds to a copy.
@@ -60,20 +29,25 @@ def check(settings: Settings, ours: Socket, domains: Collection[str]) -> Iterato
         ours: the tracker's socket.
         domains: the alias domains.
     """
-    for address in _list_behind(settings, ours):
+    for address in list_behind(settings, ours):
         place = read_socket(address, settings)
         if place is None or not domains:
             continue
         try:
-            added = [ask(place, author) for author in _list_authors(min(domains))]
+            added = [ask(place, author) for author in list_authors(min(domains))]
         except (OSError, NoMilterError) as error:
             yield note(f"{address}: what it adds to copies was not asked ({_name(error)})")
             continue
         yield from _judge(address, *added)
 
 
-def _list_behind(settings: Settings, ours: Socket) -> list[str]:
-    """Return the milters behind the tracker on the splitter's listeners, each once."""
+def list_behind(settings: Settings, ours: Socket) -> list[str]:
+    """Return the milters behind the tracker on the splitter's listeners, each once.
+
+    Args:
+        settings: Postfix's.
+        ours: the tracker's socket.
+    """
     found: dict[str, None] = {}
     for service in find_listeners(settings):
         listed = read_milters(settings.get_value("smtpd_milters", service))
@@ -84,8 +58,12 @@ def _list_behind(settings: Settings, ours: Socket) -> list[str]:
     return list(found)
 
 
-def _list_authors(domain: str) -> tuple[str, str]:
-    """Return an alias of each form: hard, soft."""
+def list_authors(domain: str) -> tuple[str, str]:
+    """Return an alias of each form: hard, soft.
+
+    Args:
+        domain: the alias domain.
+    """
     return f"{'0' * 32}@{domain}", f"somebody@signer-probe.invalid-000000000000b.{domain}"
 
 
@@ -93,7 +71,7 @@ def _judge(address: str, hard: Mapping[str, str], soft: Mapping[str, str]) -> It
     told = [
         name
         for name, value in (*hard.items(), *soft.items())
-        if any(each in value.lower() for each in (_SENDER, _RECIPIENT))
+        if any(each in value.lower() for each in (SENDER, RECIPIENT))
         and name.lower() != "dkim-signature"
     ]
     if told:
@@ -111,116 +89,6 @@ def _judge(address: str, hard: Mapping[str, str], soft: Mapping[str, str]) -> It
         yield note(f"{address}, behind the tracker, signs no copies of mail from outside")
     elif not told:
         yield ok(f"{address}, behind the tracker, signs copies and adds no address")
-
-
-def ask(place: Socket, author: str) -> dict[str, str]:
-    """Hand a message to a milter, and return the fields it adds or changes.
-
-    Args:
-        place: where it listens.
-        author: who stands in From.
-
-    Raises:
-        OSError: it does not answer.
-        NoMilterError: what it answers is not the protocol.
-    """
-    family = sockets.AF_UNIX if place.kind == "unix" else sockets.AF_INET
-    with sockets.socket(family, sockets.SOCK_STREAM) as connection:
-        connection.settimeout(timeouts.get().check_smtp_seconds)
-        host = place.host.replace("localhost", "127.0.0.1") or "127.0.0.1"
-        connection.connect(place.path if place.kind == "unix" else (host, place.port))
-        milter = _Milter(connection)
-        found: dict[str, str] = {}
-        with suppress(_AcceptedError):
-            found = milter.play(author)
-        with suppress(OSError):
-            milter.send(b"Q")
-        return found
-
-
-class _Milter:
-    """One connection to a milter."""
-
-    def __init__(self, connection: sockets.socket) -> None:
-        """Agree on what is sent and answered."""
-        self._file = connection.makefile("rwb")
-        self.send(b"O" + struct.pack("!III", 6, _ACTIONS, _STEPS))
-        letter, data = self._receive()
-        if letter != b"O" or len(data) < 12:
-            raise NoMilterError("no negotiation")
-        self._steps = struct.unpack("!III", data[:12])[2]
-
-    def send(self, data: bytes) -> None:
-        """Send one packet."""
-        self._file.write(struct.pack("!I", len(data)) + data)
-        self._file.flush()
-
-    def play(self, author: str) -> dict[str, str]:
-        """Send a message, and return the fields that are added or changed."""
-        self._macro(b"C", "j", "mail.invalid", "{daemon_name}", "tracker-split")
-        self._tell("connect", b"client.invalid\0" + b"4" + struct.pack("!H", 25) + _CLIENT)
-        self._tell("helo", b"client.invalid\0")
-        self._macro(b"M", "i", "0123456789A")
-        self._tell("mail", f"<{_SENDER}>\0".encode())
-        self._tell("rcpt", f"<{_RECIPIENT}>\0".encode())
-        self._tell("data", b"")
-        for name, value in _list_fields(author):
-            space = " " if self._steps & _LEADING_SPACE else ""
-            self._tell("header", f"{name}\0{space}{value}\0".encode())
-        self._tell("eoh", b"")
-        self._tell("body", _BODY)
-        self._macro(b"E", "i", "0123456789A")
-        return self._end()
-
-    def _macro(self, letter: bytes, *words: str) -> None:
-        self.send(b"D" + letter + b"".join(f"{word}\0".encode() for word in words))
-
-    def _tell(self, event: str, data: bytes) -> None:
-        letter, unwanted, unanswered = _EVENTS[event]
-        if self._steps & unwanted:
-            return
-        self.send(letter + data)
-        if not self._steps & unanswered:
-            answer, _ = self._receive()
-            if answer == b"a":
-                raise _AcceptedError
-            if answer not in (b"c", b"s"):
-                raise NoMilterError(f"it takes no such mail at {event}")
-
-    def _end(self) -> dict[str, str]:
-        self.send(b"E")
-        found: dict[str, str] = {}
-        while True:
-            letter, data = self._receive()
-            if letter in (b"c", b"a"):
-                return found
-            if letter in _ADDING:
-                name, _, value = data[_ADDING[letter] :].partition(b"\0")
-                text = value.rstrip(b"\0").decode("utf-8", "replace")
-                found[name.decode("ascii", "replace")] = text
-            elif letter in (b"r", b"t", b"d", b"y", b"4", b"f"):
-                raise NoMilterError("it refuses such mail")
-
-    def _receive(self) -> tuple[bytes, bytes]:
-        """Receive one packet; what only keeps the connection alive is passed over."""
-        while True:
-            head = self._file.read(4)
-            if len(head) < 4:
-                raise NoMilterError("it hung up")
-            (length,) = struct.unpack("!I", head)
-            if not 0 < length <= _LONGEST:
-                raise NoMilterError("no packet")
-            packet = self._file.read(length)
-            if packet[:1] != b"p":
-                return packet[:1], packet[1:]
-
-
-def _list_fields(author: str) -> Iterator[tuple[str, str]]:
-    yield "From", f"<{author}>"
-    yield "To", "undisclosed-recipients:;"
-    yield "Subject", "Is this copy signed?"
-    yield "Date", "Thu, 1 Jan 2026 00:00:00 +0000"
-    yield "Message-ID", f"<probe@{author.rpartition('@')[2]}>"
 
 
 def _name(error: Exception) -> str:

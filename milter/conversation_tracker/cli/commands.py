@@ -77,7 +77,7 @@ def check(given: argparse.Namespace, config: Config) -> int:
     """Look at everything that mail needs."""
     from conversation_tracker.checks import run as check
 
-    wanted = check.Wanted(config=given.only_config, json=given.json)
+    wanted = check.Wanted(config=given.only_config, dns=given.dns, json=given.json)
     return check.run(config, sys.stdout, os.environ, wanted)
 
 

@@ -198,9 +198,14 @@ def _add_service_commands(subparsers: "_Subparsers") -> None:
     )  # fmt: skip
     about = "look at everything that mail needs, and say what is wrong"
     check = _add(subparsers, "check", commands.check, about)
-    check.add_argument(
+    extent = check.add_mutually_exclusive_group()
+    extent.add_argument(
         "--config", action="store_true", dest="only_config",
         help="look at the configuration alone: no database, no Postfix",
+    )  # fmt: skip
+    extent.add_argument(
+        "--dns", action="store_true",
+        help="also ask the name system about each alias domain: MX, SPF, DKIM, DMARC",
     )  # fmt: skip
     check.add_argument(
         "--json", action="store_true",

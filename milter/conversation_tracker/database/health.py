@@ -37,7 +37,8 @@ _SERVER: LiteralString = """
            current_setting('log_error_verbosity') <> 'terse',
            current_setting('server_encoding')"""
 _STORES: LiteralString = """
-    SELECT name, alias_domain, active, sender_domains = '{}' FROM tracker.stores ORDER BY name"""
+    SELECT name, alias_domain, active, sender_domains = '{}', mask = 'soft' OR issuer_mask = 'soft'
+      FROM tracker.stores ORDER BY name"""
 _DOMAINS: LiteralString = "SELECT name FROM tracker.alias_domains"
 _SECRET: LiteralString = "SELECT key FROM tracker.secrets"
 _MONTHS: LiteralString = """
@@ -108,6 +109,7 @@ class StoreRow:
     alias_domain: str
     active: bool
     silent: bool
+    soft: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What `check --dns` looks at for each alias domain, one file for each record."""
