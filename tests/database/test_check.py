@@ -354,7 +354,9 @@ def test_the_name_system_is_asked_if_told_and_no_answer_is_temporary(
     environ = {"PATH": os.environ["PATH"], "MAIL_CONFIG": str(running.postfix)}
     wanted = check.Wanted(dns=True, json=True)
     with NameServer() as server:
-        monkeypatch.setattr(names, "Names", partial(names.Names, [server.address], server.port))
+        monkeypatch.setattr(
+            names, "NameSystem", partial(names.NameSystem, [server.address], server.port)
+        )
         assert check.run(running.config(), out, environ, wanted) == 1
         found = [row for row in json.loads(out.getvalue()) if row["subject"] == "dns"]
         assert f"publish {DOMAIN}. IN MX 10 mail.example.com." in [row["advice"] for row in found]

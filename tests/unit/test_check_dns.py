@@ -10,7 +10,7 @@ import pytest
 
 from conversation_tracker.checks.dialogue import BODY, list_fields
 from conversation_tracker.checks.dns import alignment, mail_exchangers, sender_policy, signing_key
-from conversation_tracker.checks.dns.names import Names, NamesFailed
+from conversation_tracker.checks.dns.names import NameSystem, NameSystemError
 from conversation_tracker.checks.dns.signature import BadKeyError, read_key, verify
 from conversation_tracker.checks.finding import CheckLine
 from conversation_tracker.checks.signer import list_authors
@@ -30,10 +30,10 @@ def server() -> Iterator[NameServer]:
         yield found
 
 
-def ask(server: NameServer, *records: str) -> Names:
+def ask(server: NameServer, *records: str) -> NameSystem:
     """Publish records, and return who asks for them."""
     server.publish(*records)
-    return Names([server.address], server.port)
+    return NameSystem([server.address], server.port)
 
 
 def judge(facts: Iterator[CheckLine]) -> list[tuple[str, str]]:
@@ -282,7 +282,7 @@ def test_alignment(
 
 def test_no_answer_is_never_taken_for_no_record(server: NameServer) -> None:
     names = ask(server)
-    with pytest.raises(NamesFailed, match="NoNameservers"):
+    with pytest.raises(NameSystemError, match="NoNameservers"):
         names.ask("broken.example.com", "MX")
     assert names.failures == 1
     assert names.ask("x" * 64 + ".example.com", "A") == []
@@ -299,5 +299,5 @@ def test_a_long_record_comes_whole(server: NameServer) -> None:
 
 def test_nobody_there_is_no_answer(change_timeouts: Callable[..., object]) -> None:
     change_timeouts(check_dns_seconds=0.3)
-    with pytest.raises(NamesFailed):
-        Names(["127.0.0.1"], 9).ask("example.com", "A")
+    with pytest.raises(NameSystemError):
+        NameSystem(["127.0.0.1"], 9).ask("example.com", "A")

@@ -143,9 +143,9 @@ def _ask_names(
 ) -> bool:
     """Ask the name system; return whether it answered."""
     from conversation_tracker.checks.dns import check as check_dns
-    from conversation_tracker.checks.dns.names import Names
+    from conversation_tracker.checks.dns.names import NameSystem
 
-    names = Names()
+    names = NameSystem()
     report.add("dns", check_dns.check(names, settings, config.socket, domains))
     return not names.failures
 

@@ -5,14 +5,14 @@ Our own must stand the test: its signature's domain must be aligned with that of
 
 from collections.abc import Collection, Iterator
 
-from conversation_tracker.checks.dns.names import Names
+from conversation_tracker.checks.dns.names import NameSystem
 from conversation_tracker.checks.dns.signature import read_tags
 from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 
 _POLICIES = ("none", "quarantine", "reject")
 
 
-def find_policy(names: Names, domain: str) -> tuple[str, list[str]]:
+def find_policy(names: NameSystem, domain: str) -> tuple[str, list[str]]:
     """Find the policy of a domain: its own, or that of the first above it which has one.
 
     Args:
@@ -23,7 +23,7 @@ def find_policy(names: Names, domain: str) -> tuple[str, list[str]]:
         Whose it is, "" if nobody has one, and the records there.
 
     Raises:
-        NamesFailed: there is no answer.
+        NameSystemError: there is no answer.
     """
     labels = domain.split(".")
     for place in range(len(labels) - 1):
@@ -39,7 +39,7 @@ def _is_policy(text: str) -> bool:
 
 
 def check(
-    names: Names, domain: str, signers: Collection[str], *, soft: bool
+    names: NameSystem, domain: str, signers: Collection[str], *, soft: bool
 ) -> Iterator[CheckLine]:
     """Judge the policy of one alias domain.
 
@@ -50,7 +50,7 @@ def check(
         soft: soft aliases are made there, whose domains are below it.
 
     Raises:
-        NamesFailed: there is no answer.
+        NameSystemError: there is no answer.
     """
     publish = f'publish _dmarc.{domain}. IN TXT "v=DMARC1; p=none"'
     whose, found = find_policy(names, domain)

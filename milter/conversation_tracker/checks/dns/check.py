@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from conversation_tracker.checks.dialogue import NoMilterError, ask
 from conversation_tracker.checks.dns import alignment, mail_exchangers, sender_policy, signing_key
-from conversation_tracker.checks.dns.names import Names, NamesFailed
+from conversation_tracker.checks.dns.names import NameSystem, NameSystemError
 from conversation_tracker.checks.dns.signature import read_tags
 from conversation_tracker.checks.finding import CheckLine, note
 from conversation_tracker.checks.signer import list_authors, list_behind
@@ -15,7 +15,7 @@ from conversation_tracker.postfix.settings import Settings
 
 
 def check(
-    names: Names, settings: Settings, ours: Socket, domains: Mapping[str, bool]
+    names: NameSystem, settings: Settings, ours: Socket, domains: Mapping[str, bool]
 ) -> Iterator[CheckLine]:
     """Ask the name system about each alias domain.
 
@@ -40,11 +40,11 @@ def check(
         ):
             try:
                 yield from facts
-            except NamesFailed as error:
+            except NameSystemError as error:
                 yield note(f"the name system gives no answer now ({error})", "run check again")
 
 
-def _check_sender(names: Names, settings: Settings, domain: str) -> Iterator[CheckLine]:
+def _check_sender(names: NameSystem, settings: Settings, domain: str) -> Iterator[CheckLine]:
     host = settings.get_value("myhostname")
     given = [settings.get_value(f"smtp_bind_address{six}") for six in ("", "6")]
     named = [each for each in given if each] or names.find_addresses(host)

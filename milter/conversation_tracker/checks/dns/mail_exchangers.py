@@ -5,13 +5,13 @@ A soft alias has a domain of its own below the alias domain, which a wildcard se
 
 from collections.abc import Iterator
 
-from conversation_tracker.checks.dns.names import Names
+from conversation_tracker.checks.dns.names import NameSystem
 from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 
 _BELOW = "no-such-name.invalid-000000000000b"  # as the domain of a soft alias is made
 
 
-def check(names: Names, domain: str, host: str, *, soft: bool) -> Iterator[CheckLine]:
+def check(names: NameSystem, domain: str, host: str, *, soft: bool) -> Iterator[CheckLine]:
     """Judge where mail to aliases of one domain goes.
 
     Args:
@@ -21,7 +21,7 @@ def check(names: Names, domain: str, host: str, *, soft: bool) -> Iterator[Check
         soft: soft aliases are made there.
 
     Raises:
-        NamesFailed: there is no answer.
+        NameSystemError: there is no answer.
     """
     yield from _judge(names, domain, domain, host)
     below = list(_judge(names, f"{_BELOW}.{domain}", f"*.{domain}", host))
@@ -31,7 +31,7 @@ def check(names: Names, domain: str, host: str, *, soft: bool) -> Iterator[Check
         yield note(f"*.{domain} has no MX for this host: nor is there a store with soft aliases")
 
 
-def _judge(names: Names, asked: str, shown: str, host: str) -> Iterator[CheckLine]:
+def _judge(names: NameSystem, asked: str, shown: str, host: str) -> Iterator[CheckLine]:
     publish = f"publish {shown}. IN MX 10 {host}."
     found = [each.partition(" ") for each in names.ask(asked, "MX")]
     targets = sorted({target.lower() for _, _, target in found})

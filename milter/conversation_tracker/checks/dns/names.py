@@ -1,6 +1,6 @@
 """Asks the name system: which records a name has, none, or that nobody can tell now.
 
-`NamesFailed` is raised where nobody can tell: never taken for "no such record".
+`NameSystemError` is raised where nobody can tell: never taken for "no such record".
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from conversation_tracker.base import timeouts
 _ABSENT = (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer)
 
 
-class NamesFailed(Exception):
+class NameSystemError(Exception):
     """The name system gives no answer; the message says why."""
 
 
-class Names:
+class NameSystem:
     """The name system as this host sees it, or as the servers given do; asked once for each name.
 
     Attributes:
@@ -35,7 +35,7 @@ class Names:
         """
         self._servers, self._port = list(servers), port
         self._resolver: dns.resolver.Resolver | None = None
-        self._known: dict[tuple[str, str], list[str] | NamesFailed] = {}
+        self._known: dict[tuple[str, str], list[str] | NameSystemError] = {}
         self.failures = 0
 
     def ask(self, name: str, kind: str) -> list[str]:
@@ -46,16 +46,16 @@ class Names:
             kind: the type: A, AAAA, MX, TXT.
 
         Raises:
-            NamesFailed: there is no answer.
+            NameSystemError: there is no answer.
         """
         key = (name.lower(), kind)
         if key not in self._known:
             try:
                 self._known[key] = self._ask(name, kind)
             except dns.exception.DNSException as error:
-                self._known[key] = NamesFailed(f"{kind} of {name}: {type(error).__name__}")
+                self._known[key] = NameSystemError(f"{kind} of {name}: {type(error).__name__}")
         found = self._known[key]
-        if isinstance(found, NamesFailed):
+        if isinstance(found, NameSystemError):
             self.failures += 1
             raise found
         return found

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from ipaddress import ip_address, ip_network
 from typing import Literal
 
-from conversation_tracker.checks.dns.names import Names
+from conversation_tracker.checks.dns.names import NameSystem
 from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 
 _LOOKUPS = 10  # RFC 7208 section 4.6.4
@@ -21,7 +21,7 @@ class PolicyError(Exception):
     """The policy is none; the message says why."""
 
 
-def find_result(names: Names, domain: str, address: str) -> str:
+def find_result(names: NameSystem, domain: str, address: str) -> str:
     """Return what the policy of a domain says of an address: an SPF result, or `unknown`.
 
     Args:
@@ -31,7 +31,7 @@ def find_result(names: Names, domain: str, address: str) -> str:
 
     Raises:
         PolicyError: the policy is none.
-        NamesFailed: there is no answer.
+        NameSystemError: there is no answer.
     """
     return _Policy(names, address).judge(domain)
 
@@ -39,7 +39,7 @@ def find_result(names: Names, domain: str, address: str) -> str:
 class _Policy:
     """One question: of one address, with one limit of look-ups."""
 
-    def __init__(self, names: Names, address: str) -> None:
+    def __init__(self, names: NameSystem, address: str) -> None:
         self._names, self._address, self._left = names, ip_address(address), _LOOKUPS
 
     def judge(self, domain: str) -> str:
@@ -114,7 +114,7 @@ def _is_policy(text: str) -> bool:
 
 
 def check(
-    names: Names, domain: str, host: str, addresses: Collection[str], relay: str
+    names: NameSystem, domain: str, host: str, addresses: Collection[str], relay: str
 ) -> Iterator[CheckLine]:
     """Judge the policy of one alias domain: every copy has an envelope sender there.
 
@@ -126,7 +126,7 @@ def check(
         relay: the host by which all mail leaves, or "".
 
     Raises:
-        NamesFailed: there is no answer.
+        NameSystemError: there is no answer.
     """
     publish = f'publish {domain}. IN TXT "v=spf1 a:{relay or host} -all"'
     try:

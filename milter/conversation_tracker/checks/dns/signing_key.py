@@ -7,7 +7,7 @@ published must verify that.
 from collections.abc import Collection, Iterator
 
 from conversation_tracker.checks.dialogue import BODY, list_fields
-from conversation_tracker.checks.dns.names import Names
+from conversation_tracker.checks.dns.names import NameSystem
 from conversation_tracker.checks.dns.signature import (
     BadKeyError,
     PublicKey,
@@ -23,7 +23,7 @@ _LOST = "publish the public half of the signer's key, which lies beside it (SELE
 
 
 def check(
-    names: Names, domain: str, author: str, signatures: Collection[str]
+    names: NameSystem, domain: str, author: str, signatures: Collection[str]
 ) -> Iterator[CheckLine]:
     """Judge the keys by which an alias domain's mail is signed.
 
@@ -34,7 +34,7 @@ def check(
         signatures: what the signers wrote: values of DKIM-Signature.
 
     Raises:
-        NamesFailed: there is no answer.
+        NameSystemError: there is no answer.
     """
     if not signatures:
         yield note(
@@ -45,7 +45,7 @@ def check(
         yield from _judge(names, domain, author, signature)
 
 
-def _judge(names: Names, domain: str, author: str, signature: str) -> Iterator[CheckLine]:
+def _judge(names: NameSystem, domain: str, author: str, signature: str) -> Iterator[CheckLine]:
     tags = read_tags(signature)
     where = f"{tags.get('s', '')}._domainkey.{tags.get('d', '')}"
     record = find_record(domain)
