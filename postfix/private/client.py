@@ -124,6 +124,12 @@ class Client:
         self.raw(b".\r\n")
         return self._read(".")
 
+    def chunk(self, data: bytes, *, last: bool = False) -> Reply:
+        """Send one piece of a message by BDAT (RFC 3030); `last` ends it."""
+        line = f"BDAT {len(data)}{' LAST' * last}"
+        self.raw(line.encode() + b"\r\n" + data)
+        return self._read(line)
+
     def raw(self, data: bytes) -> None:
         """Send bytes exactly as they are and read nothing."""
         self._socket.sendall(data)
