@@ -23,10 +23,14 @@ this order. No line holds an address, and there are no other events.
 
 Under systemd each line comes with its priority, so that the journal shows what wants somebody:
 
+<!-- root -->
+
     journalctl -u conversation-tracker -p warning
 
 The priority is `<N>` before the line (sd-daemon(3)), only where standard error leads to the journal
 (`JOURNAL_STREAM`). The journal takes it off, so `journalctl -o cat` gives JSON, as a file would:
+
+<!-- root -->
 
     journalctl -u conversation-tracker -o cat
 

@@ -189,7 +189,7 @@ def test_opendkim_alone_leaves_what_it_cannot_read_and_check_says_so(verified: M
 def test_what_a_policy_service_puts_before_mail_is_removed_like_a_strangers(
     postgres: "Postgres", migrated: str
 ) -> None:
-    """So the results of policyd-spf count no more, as docs/operations.md says."""
+    """So the results of policyd-spf count no more, as docs/compatibility.md says."""
     line = f"Authentication-Results: {ID}; spf=pass smtp.mailfrom=victim.example"
     with host(postgres, migrated) as found:
         restrictions = f"check_sender_access static:{{PREPEND {line}}}"

@@ -1,7 +1,9 @@
 """systemd understands the units, and finds them shut tight."""
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,11 +66,43 @@ def test_tracker_starts_before_postfix_and_survives_its_failures() -> None:
         "After=network-online.target postgresql.service",
         "Restart=on-failure",
         "RestartPreventExitStatus=2",
+        f"ExecReload={PROGRAM} check --config",
         "ExecReload=/bin/kill -HUP $MAINPID",
         "ReadWritePaths=/var/spool/postfix/conversation-tracker",
     ):
         assert f"\n{line}\n" in text
     assert re.search(r"^WatchdogSec=\d+$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said"), [("", 0, ""), ("nonsense = 1\n", 2, "<3>conversation-tracker: ")]
+)
+def test_a_reload_fails_before_the_service_hears_of_a_faulty_configuration(
+    tmp_path: Path, more: str, code: int, said: str
+) -> None:
+    """Systemd runs what the unit names in turn, and stops at what fails; the journal has why."""
+    text = (SYSTEMD / "conversation-tracker.service").read_text()
+    first, *rest = re.findall(r"^ExecReload=(.*)$", text, re.MULTILINE)
+    assert rest == ["/bin/kill -HUP $MAINPID"]
+    config, journal = tmp_path / "conversation-tracker.conf", tmp_path / "journal"
+    lines = "database = postgresql:///x\nsocket = unix:/run/x/milter.sock\n"
+    config.write_text(f"[tracker]\n{lines}{more}")
+    with journal.open("w") as stream:
+        status = os.fstat(stream.fileno())
+        done = subprocess.run(
+            [sys.executable, "-m", "conversation_tracker", *first.split()[1:]],
+            env=os.environ
+            | {
+                "CONVERSATION_TRACKER_CONFIG": str(config),
+                "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}",
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=stream,
+            check=False,
+        )
+    assert done.returncode == code
+    assert journal.read_text().startswith(said)
+    assert bool(journal.read_text()) is bool(said)
 
 
 def test_follower_may_read_the_log_and_keeps_its_place() -> None:

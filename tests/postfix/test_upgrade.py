@@ -1,4 +1,4 @@
-"""A newer program takes over under load, as docs/hosts.md says how, and no mail is lost.
+"""A newer program takes over under load, as docs/upgrading.md says how, and no mail is lost.
 
 The newer program is this one with one more migration, and with another function in the place of one
 that this one needs: the worst that a release can do to the hosts that still run the one before.

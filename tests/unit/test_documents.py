@@ -86,6 +86,24 @@ def test_manual_has_every_option_of_the_configuration_with_its_default(name: str
         assert f"Default:\n.Li {default}" in entry
 
 
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_each_page_begins_with_for_whom_it_is_and_how_long_it_takes(page: Path) -> None:
+    _title, _, text = page.read_text().partition("\n\n")
+    first = " ".join(text.partition("\n\n")[0].split())
+    assert first.startswith("For "), first
+    assert re.search(r"\b[Mm]inutes\b|look things up", first), first
+
+
+@pytest.mark.parametrize("document", TEXTS, ids=lambda path: path.name)
+def test_links_lead_to_headings(document: Path) -> None:
+    """A heading's anchor is its words in lower case, without signs, with - between them."""
+    for target, anchor in re.findall(r"\[[^\]]*\]\(([^)#:]*)#([^)]+)\)", document.read_text()):
+        page = document.parent / target if target else document
+        headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+        known = {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+        assert anchor in known, anchor
+
+
 @pytest.mark.parametrize("document", TEXTS, ids=lambda path: path.name)
 def test_links_lead_to_files(document: Path) -> None:
     for target in LINK.findall(document.read_text()):
@@ -174,7 +192,7 @@ def test_functions_are_described_as_they_are_declared() -> None:
 
 
 def test_every_metric_is_described_with_its_labels() -> None:
-    text = (DOCS / "operations.md").read_text().partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    text = (DOCS / "monitoring.md").read_text().partition("\n## Metrics\n")[2].partition("\n## ")[0]
     row = re.compile(r"^\| `(\w+)` \| ([^|]*?) ?\|", re.MULTILINE)
     described = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in row.findall(text)}
     metrics = Metrics()
@@ -188,6 +206,6 @@ def test_every_metric_is_described_with_its_labels() -> None:
 
 def test_events_to_watch_are_events_there_are() -> None:
     known = {event.value for event in Event}
-    text = (DOCS / "operations.md").read_text()
+    text = (DOCS / "monitoring.md").read_text()
     for name in re.findall(r"`([a-z]+-[a-z]+)`", text.partition("## Metrics")[0]):
         assert name in known, name
