@@ -23,6 +23,7 @@ from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.header.headers import mask_mailboxes, mask_text
 from conversation_tracker.core.masking.header.phrases import quote_names
 from conversation_tracker.core.masking.part import (
+    binary_values,
     calendar,
     certificates,
     clear_signed,
@@ -358,7 +359,7 @@ PARSERS: dict[str, Parser] = {
     "calendar": _octets(
         lambda data: (
             calendar.mask_calendar(data, "utf-8", MASK),
-            [*calendar.decode_binaries(b"base64" + data)],
+            [*binary_values.decode_values(b"base64" + data)],
         )
     ),
     "clear-signed": _signed(""),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.address.mask import Masker
-from conversation_tracker.core.masking.part import calendar, message_body
+from conversation_tracker.core.masking.part import binary_values, calendar, message_body
 
 REAL = "john@doe.example"
 ALIAS = "ff2e6348a53a4d449af92be2a1011328@ct.example.com"
@@ -99,7 +99,7 @@ def test_values_in_base64_are_given_decoded() -> None:
         f"BEGIN:VCARD\r\nKEY;ENCODING=b;TYPE=pgp:{key[:8]}\r\n {key[8:]}\r\n"
         f"PHOTO;VALUE=URI:data:image/png;base64,{key}\r\nSOUND;BASE64:\r\n  {key}\r\n\r\nEND:VCARD"
     )
-    assert list(calendar.decode_binaries(card.encode())) == [b"key of john"] * 3
+    assert list(binary_values.decode_values(card.encode())) == [b"key of john"] * 3
 
 
 @given(st.text(st.sampled_from('ab:;= \t\r\n"é@.,-'), max_size=200), st.integers(0, 15))
@@ -116,7 +116,7 @@ def test_any_text_keeps_its_other_lines(text: str, at: int) -> None:
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_raise_nothing(data: bytes) -> None:
     assert calendar.mask_calendar(data, "", Masker({}))[0] is data
-    list(calendar.decode_binaries(b"KEY;ENCODING=b:" + data))
+    list(binary_values.decode_values(b"KEY;ENCODING=b:" + data))
     calendar.mask_calendar(data + REAL.encode(), "", MASK)
 
 
@@ -134,5 +134,5 @@ def test_arbitrary_bytes_raise_nothing(data: bytes) -> None:
 )
 def test_long_lines_take_bounded_time(data: bytes) -> None:
     result, _ = within(5, lambda: calendar.mask_calendar(data, "", MASK))
-    within(5, lambda: list(calendar.decode_binaries(data)))
+    within(5, lambda: list(binary_values.decode_values(data)))
     assert ALIAS.encode() in result.replace(b"\r\n ", b"")

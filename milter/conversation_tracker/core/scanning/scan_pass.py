@@ -256,7 +256,7 @@ class Scan:
             if declared.delsp:
                 self._look(channel, decodings.unflow(text))
         for block in decodings.decode_blocks(data):
-            self._note(channel, self._matcher.find_in_bytes(block))
+            self._note(channel, self._text.find_in_octets(block))
 
     def _look_bytes(self, channel: str, data: bytes, *, folds: bool) -> None:
         binary = _CONTROL.search(data) is not None
@@ -270,7 +270,7 @@ class Scan:
                 self._look(channel, decodings.decode_encoded_words(text), attached=True)
         if b"-----BEGIN" in data:
             for block in decodings.decode_blocks(data):
-                self._note(channel, self._matcher.find_in_bytes(block))
+                self._note(channel, self._text.find_in_octets(block))
 
     def _look_octets(self, channel: str, data: bytes) -> None:
         self._note(channel, self._matcher.find_in_bytes(data))

@@ -63,8 +63,16 @@ def decode_text(data: bytes, label: str) -> str:
 
 
 def find_codec(data: bytes, label: str) -> str:
-    """Name the codec that decodes the data: the declared one, else UTF-8, else latin-1."""
-    for name in (_decode_by_label(data, label), "utf-8"):
+    """Name the codec that decodes the data: the declared one, else UTF-8, else latin-1.
+
+    Of what has a null byte beside most letters, UTF-16 or UTF-32 whatever is declared.
+    """
+    declared = _decode_by_label(data, label)
+    if b"\0" in data[:_BEGINNING] and not declared.replace("_", "-").startswith(
+        ("utf-16", "utf-32")
+    ):
+        declared = _find_wide(data) or declared
+    for name in (declared, "utf-8"):
         try:
             data.decode(name)
         except (ValueError, LookupError):
@@ -80,9 +88,12 @@ def is_transparent(data: bytes, label: str) -> bool:
 
 def is_wide(data: bytes) -> bool:
     """Return whether data is text in UTF-16 or UTF-32, whatever it is called."""
-    if b"\0" not in data[:_BEGINNING]:
-        return False
-    return any(_is_text(data, name) for name in reversed(_WIDE))
+    return b"\0" in data[:_BEGINNING] and _find_wide(data) is not None
+
+
+def _find_wide(data: bytes) -> str | None:
+    """Name the wide encoding in which data is text; None if there is none."""
+    return next((name for name in reversed(_WIDE) if _is_text(data, name)), None)
 
 
 def _is_text(data: bytes, name: str) -> bool:

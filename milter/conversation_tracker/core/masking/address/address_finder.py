@@ -31,6 +31,7 @@ _EXTENSION = (
 _GOES_ON = re.compile(
     rb"(?!%s)(?:[a-z]|-[0-9]{12}b(?![a-z0-9])|[a-z0-9\-]*\.[a-z])" % _EXTENSION, re.IGNORECASE
 )
+_STRING_TAGS = (0x0C, 0x13, 0x16, 0x1A, 0x81)  # of ASN.1: those that hold addresses
 _FEW = 64  # addresses whose words are looked for one by one
 _NON_ASCII = bytes(range(128, 256))
 _LOWERED = ("\u212a".encode(), "\u0130".encode())  # letters that are ASCII in lower case
@@ -173,7 +174,8 @@ class People:
             if not self._may_name(low[first : end + _AFTER if escaped else at]):
                 continue
             ends = not _GOES_ON.match(data, end) or _FIELD.match(data, end)
-            if ends and any(self._search_bytes(each) for each in _iter_candidates(data, at, end)):
+            candidates = _iter_candidates(data, at, end) if ends else _iter_strings(data, at, end)
+            if any(self._search_bytes(each) for each in candidates):
                 return True
             # Percent escapes, SRS, UUCP and whatever else needs what stands behind.
             if escaped and self._search_bytes(data[first : end + _AFTER]):
@@ -237,4 +239,12 @@ def _iter_candidates(data: bytes, at: int, end: int) -> Iterator[bytes]:
     yield data[first:end]
     for start in range(max(first, 1), at):
         if data[start - 1] == end - start:
+            yield data[start:end]
+
+
+def _iter_strings(data: bytes, at: int, end: int) -> Iterator[bytes]:
+    """Yield what ends here and is a string of a certificate, behind its type and its length."""
+    first = max(2, at - _BEFORE)
+    for start in range(first, at):
+        if data[start - 1] == end - start and data[start - 2] in _STRING_TAGS:
             yield data[start:end]

@@ -10,7 +10,7 @@ Nothing here raises, except the constructor, with ValueError, for a key without 
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Protocol
 
@@ -255,6 +255,27 @@ class Masker(Mask):
             return bool(self._domains or self._watched)
         lower = data.lower()
         return any(name in lower for name in self._raw)
+
+    def stands_in(self, data: bytes) -> bool:
+        """Return, cheaply, whether one of the domains stands in octets of any kind."""
+        low = data.lower()
+        if any(name in low for name in self._raw):
+            return True
+        if b"\0" not in low:
+            return False
+        low = low.replace(b"\0", b"")
+        wide = (name.encode("utf-16-le").replace(b"\0", b"") for name in self._shortest)
+        return any(name in low for name in wide)
+
+    @property
+    def keys(self) -> Collection[str]:
+        """The identities of the addresses that are replaced."""
+        return self._replacements.keys()
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The identities of the addresses that stay."""
+        return self._kept
 
     @cached_property
     def amid(self) -> "Masker":

@@ -11,7 +11,7 @@ from conversation_tracker.core.base.limits import check_each
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask
 from conversation_tracker.core.masking.header.headers import mask_text
 from conversation_tracker.core.masking.header.raw_sequences import mask_sequences
-from conversation_tracker.core.masking.text import obfuscated
+from conversation_tracker.core.masking.text import obfuscated, quoted_words
 from conversation_tracker.core.masking.text.rare_spellings import mask_readings
 from conversation_tracker.core.syntax import charset, folding, parameters
 from conversation_tracker.core.syntax.encoded_words import decode_words
@@ -177,7 +177,7 @@ def _mask_line(line: bytes, mask: Mask, *, shows: bool, hidden: bool) -> bytes:
     hidden = hidden and obfuscated.possible(line, mask)
     match = FIELD.fullmatch(line)
     if match is None:  # some programs end the header here, and read the rest as they please
-        return charset.change_text(line, "", lambda text: mask_readings(mask(text), mask))[0]
+        return charset.change_text(line, "", partial(_mask_text, mask=mask))[0]
     name, value = match[1], match[3]
     # An address may stand as a name, as every printable character may be in one.
     name = charset.change_text(name, "", mask)[0]
@@ -190,6 +190,10 @@ def _mask_line(line: bytes, mask: Mask, *, shows: bool, hidden: bool) -> bytes:
     if b"\r\n" in line:
         new = new.replace(b"\n", b"\r\n")
     return name + match[2] + new + (match[4] or b"")
+
+
+def _mask_text(text: str, mask: Mask) -> str:
+    return quoted_words.mask_words(mask_readings(mask(text), mask), mask)
 
 
 def _is_clean(block: bytes, mask: Mask, *, hidden: bool) -> bool:

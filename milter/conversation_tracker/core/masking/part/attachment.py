@@ -5,21 +5,30 @@ the address is written over. Every other file that cannot be masked is the store
 Nothing here raises.
 """
 
+from functools import partial
 from typing import Literal
 
 from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.container.message_file import make_letter
 from conversation_tracker.core.masking.container.search import holds_address, is_container
-from conversation_tracker.core.masking.part import calendar, certificates, envelope, leaf, media
+from conversation_tracker.core.masking.part import (
+    binary_values,
+    calendar,
+    certificates,
+    envelope,
+    leaf,
+    media,
+)
 from conversation_tracker.core.syntax.mime import Part
 
-Kind = Literal["identity", "archive", "encrypted", "media", "signature", "binary"]
+Kind = Literal["identity", "archive", "encrypted", "media", "signature", "property", "binary"]
 """What a part is that is no text.
 
 A key, certificate, signature or card; a file that is compressed or holds others, a document; an
 encrypted message that names whom it is for; a picture, sound or film in which the address can be
-written over; the signature of a text that was masked; anything else.
+written over; the signature of a text that was masked; a calendar or card without the property that
+held it; anything else.
 """
 
 Policy = Literal["flag", "remove", "refuse"]
@@ -39,7 +48,7 @@ def find_kind(
     """
     how = leaf.choose_leaf(part, data, people)
     if how is calendar.mask_calendar:
-        return "identity" if any(map(people.in_bytes, calendar.decode_binaries(data))) else None
+        return _find_kind_of_lines(part, data, people, unpacking)
     if how is not None:
         return None
     if certificates.is_one(part, data):
@@ -51,6 +60,44 @@ def find_kind(
     shows = media.is_media(part.type, data)
     hidden = shows and not holds_address(media.overwrite_addresses(data, people), people, unpacking)
     return "media" if hidden else "binary"
+
+
+def remove_properties(
+    part: Part, data: bytes, people: People, unpacking: Unpacking | None = None
+) -> bytes:
+    """Leave out the properties of a calendar or card whose files hold an address.
+
+    Args:
+        part: the leaf.
+        data: its content, without its transfer encoding.
+        people: whose addresses to look for.
+        unpacking: what may be unpacked of the files; None for what one file may.
+
+    Returns:
+        The content; the same object where none goes, and for any other leaf.
+    """
+    if not binary_values.may_stand_in(data):
+        return data
+    if leaf.choose_leaf(part, data, people) is not calendar.mask_calendar:
+        return data
+    return binary_values.remove_properties(data, partial(_goes, people=people, unpacking=unpacking))
+
+
+def _goes(value: bytes, people: People, unpacking: Unpacking | None) -> bool:
+    return people.in_bytes(value) or (
+        is_container(value) and holds_address(value, people, unpacking)
+    )
+
+
+def _find_kind_of_lines(
+    part: Part, data: bytes, people: People, unpacking: Unpacking | None
+) -> Kind | None:
+    """Return what content lines are that have files in them with an address."""
+    left = remove_properties(part, data, people, unpacking)
+    if left is data:
+        return None
+    lost = any(map(people.in_bytes, binary_values.decode_values(left)))
+    return "identity" if lost else "property"
 
 
 def _find_kind_of_identity(
@@ -73,7 +120,7 @@ def _find_kind_of_identity(
 
 def choose_fate(kind: Kind, policy: Policy) -> str:
     """Return what becomes of a part in the copies, for the timeline; "" where its kind tells."""
-    if kind in ("media", "signature", "identity"):
+    if kind in ("media", "signature", "property", "identity"):
         return ""
     return {"flag": " flagged", "remove": " removed", "refuse": " refused"}[policy]
 
@@ -85,4 +132,4 @@ def always_goes(kind: Kind) -> bool:
 
 def always_stays(kind: Kind) -> bool:
     """Whether a part of this kind stays, since no address is left in it."""
-    return kind == "media"
+    return kind in ("media", "property")

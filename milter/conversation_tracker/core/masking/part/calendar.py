@@ -6,12 +6,12 @@ Every line that holds nothing to mask stays byte for byte. Which properties ther
 matter: an address is masked wherever it stands. Nothing here raises.
 """
 
-import binascii
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask
+from conversation_tracker.core.masking.address.reading import Reading, apply_edits
 from conversation_tracker.core.masking.address.unmask import Unmasker
 from conversation_tracker.core.masking.part import content_lines
 from conversation_tracker.core.masking.part.content_lines import (
@@ -22,7 +22,7 @@ from conversation_tracker.core.masking.part.content_lines import (
     QUOTED,
     THEIRS,
 )
-from conversation_tracker.core.masking.text import obfuscated
+from conversation_tracker.core.masking.text import obfuscated, quoted_words
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.syntax import charset, transfer
 
@@ -37,11 +37,15 @@ TYPES = frozenset(
 CALENDARS = frozenset("text/calendar text/x-vcalendar application/ics application/calendar".split())
 """Those of them that are calendars."""
 
+_BEGINNING = 512  # octets in which an object of any kind has begun
 _OCTETS = 75  # RFC 5545 section 3.1, the line end not counted
 _FOLD = re.compile(r"\r{0,2}\n[ \t]")
 _SOFT = re.compile(r"=\r{0,2}\n[ \t]*")
 _SOFT_BREAK = re.compile(r"=\r{0,2}\n")
 _SOFT_FOLD = re.compile(r"=\r{0,2}\n[ \t]")
+# What follows a soft break may be read as it stands, or as folded.
+_BREAK_OR_FOLD = re.compile(r"=\r{0,2}\n|\r{0,2}\n[ \t]")
+_FOLD_OR_BREAK = re.compile(r"=?\r{0,2}\n[ \t]|=\r{0,2}\n")
 _RAW_FOLD = re.compile(rb"\r{0,2}\n[ \t]|=\r{0,2}\n")
 _PEOPLE_LINE = re.compile(r"(?:ATTENDEE|ORGANIZER)[:;]", re.IGNORECASE)
 _OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:V(?:CALENDAR|CARD)\b", re.IGNORECASE)
@@ -51,16 +55,11 @@ _VALUES = re.compile(r"\"[^\"]*+\"|[^,\"]++")
 _MAILTO = re.compile(r"[\s\"']*+(?:mailto|smtp):", re.IGNORECASE)
 _ITEM = re.compile(r"((?>(?:[^\",]++|\"[^\"]*+\")+))")
 _CHARSET = re.compile(r";\s*+CHARSET=\"?([^\s;:\"]{1,40})", re.IGNORECASE)
-_VALUE_HEAD = re.compile(
-    rb"^[^:;\n]*+(;[^:\n]*+):|:data:[^,\n]{0,200};base64,", re.IGNORECASE | re.MULTILINE
-)
-_BASE64 = re.compile(rb";\s*+(?:ENCODING=\"?)?(?:B|BASE64)\b", re.IGNORECASE)
-_ENCODED = re.compile(rb"[A-Za-z0-9+/=\s\\]*")
 
 
 def has_content_lines(data: bytes) -> bool:
     """Return whether content begins as a calendar object or vCard does, whatever its type says."""
-    return _OBJECT.match(data) is not None
+    return _OBJECT.match(_narrow(data)) is not None
 
 
 def mask_calendar(
@@ -97,7 +96,13 @@ def _change(data: bytes, label: str, mask: Mask, *, method: bool) -> tuple[bytes
 
 def is_calendar(data: bytes) -> bool:
     """Return whether content begins as a calendar object does, whatever its type says."""
-    return _CALENDAR.match(data) is not None
+    return _CALENDAR.match(_narrow(data)) is not None
+
+
+def _narrow(data: bytes) -> bytes:
+    """Return how data begins, as ASCII if that is UTF-16 or UTF-32."""
+    head = data[:_BEGINNING]
+    return head.replace(b"\0", b"").lstrip(b"\xff\xfe") if b"\0" in head else head
 
 
 def show_reader(text: str, unmasker: Unmasker) -> str:
@@ -240,39 +245,10 @@ def _is_gone(value: str, goes: Callable[[Address], bool]) -> bool:
     return address is not None and goes(address)
 
 
-def decode_binaries(data: bytes) -> Iterator[bytes]:
-    """Yield the decoded values in base64: keys, certificates, pictures, attached files."""
-    if b"base64" not in data.lower() and b"=b" not in data.lower():
-        return
-    whole = re.sub(rb"\r?\n[ \t]", b"", data)
-    at = 0
-    while (head := _VALUE_HEAD.search(whole, at)) is not None:
-        if head[1] is not None and _BASE64.search(head[1]) is None:
-            at = head.end() - 1  # its value may begin there with "data:"
-            continue
-        value = _take_value(whole, head.end())
-        at = max(head.end() + len(value), head.end())
-        try:
-            yield transfer.decode(value, transfer.BASE64)
-        except binascii.Error:
-            continue
-
-
-def _take_value(whole: bytes, start: int) -> bytes:
-    """Take a base64 value; vCard 2.1 lets it go on over lines without a colon."""
-    found = _ENCODED.match(whole, start)
-    value = whole[start : found.end()] if found else b""
-    follows = whole.find(b"\n", start + len(value))
-    rest = whole[start + len(value) : follows if follows >= 0 else None]
-    if rest.strip():  # what matched last is the name of the next property
-        value = value[: value.rfind(b"\n") + 1] or value
-    return value
-
-
 def _is_clean(data: bytes, label: str, mask: Mask) -> bool:
     if not charset.is_transparent(data, label):
         return False
-    if b"://" in data or b"quoted-printable" in data.lower():
+    if b"://" in data or b"=?" in data or b"quoted-printable" in data.lower():
         return False
     whole = _RAW_FOLD.sub(b"", data)
     return not mask.possible(whole) and not obfuscated.possible(whole, mask)
@@ -280,14 +256,28 @@ def _is_clean(data: bytes, label: str, mask: Mask) -> bool:
 
 def _mask_text(text: str, mask: Mask) -> str:
     lines = list(content_lines.iter_lines(text))
-    hides = obfuscated.possible(_FOLD.sub("", text).encode("utf-8", "replace"), mask)
+    hides = "=?" in text
+    hides = hides or obfuscated.possible(_FOLD.sub("", text).encode("utf-8", "replace"), mask)
     change = FunctionMask(partial(_mask_readings, mask=mask)) if hides else mask
-    return "".join([_mask_line(line, change) for line in lines])
+    new = "".join([_mask_line(line, change) for line in lines])
+    return _mask_soft_breaks(new, mask) if _SOFT_BREAK.search(new) is not None else new
+
+
+def _mask_soft_breaks(text: str, mask: Mask) -> str:
+    """Mask what soft line breaks part in properties that do not say that they have some."""
+    finder = mask.finder
+    if finder is None:
+        return text
+    for breaks in (_BREAK_OR_FOLD, _FOLD_OR_BREAK):
+        reading = Reading(text, [(*match.span(), "") for match in breaks.finditer(text)])
+        found = finder.hits(reading.text)
+        text = apply_edits(text, [(*reading.span(start, end), new) for start, end, new in found])
+    return text
 
 
 def _mask_readings(text: str, mask: Mask) -> str:
     """Mask what stands in clear, and what does not."""
-    return obfuscated.mask_obfuscations(mask(text), mask)
+    return quoted_words.mask_words(obfuscated.mask_obfuscations(mask(text), mask), mask)
 
 
 def _mask_line(line: str, mask: Mask) -> str:

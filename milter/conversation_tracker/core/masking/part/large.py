@@ -16,6 +16,7 @@ from conversation_tracker.core.masking.container import search
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.part import (
     attachment,
+    binary_values,
     calendar,
     certificates,
     clear_signed,
@@ -75,7 +76,7 @@ def find_kind(part: Part, body: Octets, people: People, unpacking: Unpacking) ->
         seen = (
             each
             for window in overlap(decode_pieces(part, body))
-            for each in calendar.decode_binaries(window)
+            for each in binary_values.decode_values(window)
         )
         return "identity" if any(map(people.in_bytes, seen)) else None
     if not is_opaque(part, body):

@@ -23,13 +23,7 @@ from conversation_tracker.core.masking.part import (
     content_lines,
     media,
 )
-from conversation_tracker.core.masking.text import (
-    encoded,
-    escapes,
-    flowed,
-    obfuscated,
-    rare_spellings,
-)
+from conversation_tracker.core.masking.text import flowed, obfuscated, quoted_words
 from conversation_tracker.core.masking.text import html as markup
 from conversation_tracker.core.masking.text import html_text as page
 from conversation_tracker.core.syntax import charset, quoted_printable, transfer
@@ -68,9 +62,11 @@ def mask_plain(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     """Mask text without any markup; a Leaf."""
     if charset.is_transparent(data, label) and b"://" not in data and not _readable(data, mask):
         return data, label
-    return charset.change_text(
-        data, label, lambda text: obfuscated.mask_obfuscations(mask(text), mask)
-    )
+    return charset.change_text(data, label, partial(_mask_text, mask=mask))
+
+
+def _mask_text(text: str, mask: Mask) -> str:
+    return quoted_words.mask_words(obfuscated.mask_obfuscations(mask(text), mask), mask)
 
 
 def mask_around(data: bytes, encoding: str, mask: Mask) -> bytes:
@@ -114,9 +110,14 @@ def _mask_html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     return charset.change_text(
         data,
         label,
-        lambda text: obfuscated.mask_obfuscations(markup.mask_html(text, mask), mask, tagged=False),
+        partial(_mask_page, mask=mask),
         "xmlcharrefreplace",
     )
+
+
+def _mask_page(text: str, mask: Mask) -> str:
+    new = obfuscated.mask_obfuscations(markup.mask_html(text, mask), mask, tagged=False)
+    return quoted_words.mask_words(new, mask)
 
 
 def _mask_header_lines(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
@@ -351,6 +352,5 @@ def _possible(data: bytes, mask: Mask) -> bool:
 
 def _readable(data: bytes, mask: Mask) -> bool:
     """Return whether ASCII text may hold an address, in clear or not."""
-    if _possible(data, mask) or encoded.possible(data, mask) or escapes.possible(data):
-        return True
-    return rare_spellings.may_hide(data, mask)
+    words = b"=?" in data and b"?=" in data
+    return words or _possible(data, mask) or obfuscated.possible(data, mask)

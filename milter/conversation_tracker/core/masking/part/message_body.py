@@ -215,7 +215,9 @@ def _edit_leaf(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
     data = transfer.decode(raw, part.encoding)
     at = transfer.find_padding(body, start, end, part.encoding)
     apart = data
-    if at:
+    if task.people:
+        apart = attachment.remove_properties(part, data, task.people, task.unpacking)
+    if at and apart is data:
         apart = leaf.split_at_padding(part, data, at, task.mask, task.people, task.limits)[:]
     new, label = leaf.mask_leaf(part, apart, task.mask, task.people)
     if label != part.charset and part.header[0] == part.header[1]:

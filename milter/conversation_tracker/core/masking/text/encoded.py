@@ -28,7 +28,6 @@ _BLOCK = re.compile(
 )
 # What begins with one character is found at many times the speed.
 _NEXT_BLOCK = re.compile(r"\n[A-Za-z0-9+/]{48}")
-_WIDE = re.compile(rb"(?:[!-~]\0){5,}[!-~]")
 _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
 
 
@@ -108,7 +107,7 @@ def _find_digit_edits(text: str, spans: list[tuple[int, int]], mask: Mask) -> It
             data = bytes.fromhex(run[: len(run) & ~1])
             decoded = data.decode("utf-8", "replace")
             new = mask(decoded)
-            if new == decoded:
+            if new == decoded and not links.holds_in_octets(data, decoded, mask):
                 continue
             written = new.encode("utf-8").hex() if _TEXT.fullmatch(decoded) else ""
             if written and run == run.upper():
@@ -133,8 +132,7 @@ def _find_block_edits(text: str, mask: Mask) -> Iterator[Edit]:
         decoded = data.decode("utf-8", "replace")
         new = mask(decoded)
         binary = not _TEXT.fullmatch(decoded)
-        octets = _extract_ascii(data) if binary and new == decoded else ""
-        if new == decoded and mask(octets) == octets:
+        if new == decoded and not links.holds_in_octets(data, decoded, mask):
             continue
         if binary:
             yield *match.span(), ""
@@ -144,13 +142,3 @@ def _find_block_edits(text: str, mask: Mask) -> Iterator[Edit]:
         line_end = "\r\n" if "\r\n" in old else "\n"
         written = line_end.join(code[at : at + width] for at in range(0, len(code), width))
         yield *match.span(), written + (line_end if old.endswith("\n") else "")
-
-
-def _extract_ascii(data: bytes) -> str:
-    """Extract what stands in ASCII among octets, and in UTF-16: so pictures tell their author, too.
-
-    What is next to UTF-16 may be a letter by chance: each run is read with its ends and without.
-    """
-    found = [run for each in _WIDE.findall(data) for run in (each, each[2:])]
-    texts = (text for run in found for text in (run, run[:-1]))
-    return data.decode("ascii", "replace") + b"\n".join([b"", *texts]).replace(b"\0", b"").decode()

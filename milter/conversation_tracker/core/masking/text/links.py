@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
+from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask
 from conversation_tracker.core.masking.address.reading import apply_edits
 
@@ -41,6 +42,7 @@ class _Token(NamedTuple):
     end: int
     text: str
     offset: int
+    data: bytes
 
 
 def mask_links(text: str, mask: Mask) -> str:
@@ -95,17 +97,51 @@ def find_token_edits(
     tokens = [each for start, end in links for each in token.finditer(text, start, end)]
     candidates = [list(_decode_candidates(each, segment)) for each in tokens]
     whole = "\n".join([each.text for group in candidates for each in group])
-    if not whole or mask(whole) == whole:
+    if not whole:
+        return
+    octets = b"\n".join([each.data for group in candidates for each in group])
+    if mask(whole) == whole and not may_hold(octets, mask):
         return
     # A link's words are decoded whether they are base64 or not: what comes out may be anything.
-    mask = strict_mask(mask)
+    strict = strict_mask(mask)
     for group in candidates:
         found = [
-            (each.start, each.end, _encode_token(text[each.start : each.end], each, new))
+            (each.start, each.end, new)
             for each in group
-            if (new := mask(each.text)) != each.text
+            if (new := _mask_token(text[each.start : each.end], each, strict, mask)) is not None
         ]
         yield from _drop_overlaps(sorted(found, key=lambda edit: not edit[2]))
+
+
+def _mask_token(old: str, token: _Token, strict: Mask, mask: Mask) -> str | None:
+    """Return what a token becomes, "" where it is cut; None where it stays."""
+    new = strict(token.text)
+    if new != token.text:
+        return _encode_token(old, token, new)
+    return "" if holds_in_octets(token.data, token.text, mask) else None
+
+
+def may_hold(data: bytes, mask: Mask) -> bool:
+    """Return, cheaply, whether decoded octets may hold an address as octets alone do."""
+    return mask.finder is not None and mask.finder.stands_in(data)
+
+
+def holds_in_octets(data: bytes, text: str, mask: Mask) -> bool:
+    """Return whether decoded octets that are no text hold an address, as pictures do.
+
+    What stands next to one there is no more of it: a letter, a digit, a length.
+
+    Args:
+        data: the octets.
+        text: the same read as UTF-8, with marks for what is none.
+        mask: gives a text with addresses replaced.
+    """
+    finder = mask.finder
+    if finder is None or _TEXT.fullmatch(text) or not finder.stands_in(data):
+        return False
+    wide = data.decode("latin-1")  # no two octets are one character
+    amid = mask.amid
+    return amid(wide) != wide or People(finder.keys, finder.kept).in_bytes(data)
 
 
 def _drop_overlaps(edits: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
@@ -135,7 +171,7 @@ def _decode_readings(start: int, end: int, token: str) -> Iterator[_Token]:
         last = len(code) - (length % 4 == 1)
         data = binascii.a2b_base64(code[offset:last] + _PADDING[length % 4])
         if _SEPARATOR.search(data):
-            yield _Token(start, end, data.decode("utf-8", "replace"), offset)
+            yield _Token(start, end, data.decode("utf-8", "replace"), offset, data)
 
 
 def _plain(token: str) -> str:

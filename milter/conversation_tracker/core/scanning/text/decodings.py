@@ -27,6 +27,7 @@ _CODECS = (frozenset(aliases.values()) - _OTHERS) | {"koi8_u", "cp874", "cp720",
 _ASCII = bytes(range(0x20, 0x7F))
 _ASCII_ONLY = bytes(range(128))
 
+_CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _OCTET = re.compile("[\udc80-\udcff]")  # one that is no UTF-8
 
 _UNSEEN = re.compile(
@@ -147,6 +148,15 @@ def is_text(data: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+def read_octets(data: bytes) -> str | None:
+    """Read what was decoded as text; None where it is none."""
+    try:
+        text = data.decode("utf-8")
+    except ValueError:
+        return None
+    return None if _CONTROL.search(text) else text
 
 
 def has_strays(raw: bytes) -> bool:

@@ -81,9 +81,18 @@ class TextSearch:
         """Yield the tokens of those whose address stands in what base64 or digits hold."""
         for text in decoded:
             self._limits.check()
-            for token in self._matcher.for_binary.find(text.lower()):
+            for token in self.find_in_octets(text.encode("latin-1")):
                 self.own_coded += token == self._own
                 yield token
+
+    def find_in_octets(self, data: bytes) -> Iterator[str]:
+        """Yield the tokens of those whose address stands in decoded octets, text or not."""
+        shown = decodings.read_octets(data)
+        text = data.decode("latin-1") if shown is None else shown
+        found = list(self._matcher.for_binary.find(text.lower()))
+        yield from found
+        if shown is None:
+            yield from (each for each in self._matcher.find_in_bytes(data) if each not in found)
 
     def find_in_links(self, text: str) -> Iterator[str]:
         """Yield the tokens of whose address is too short to be looked for in all tokens."""

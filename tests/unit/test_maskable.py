@@ -1,0 +1,212 @@
+"""What is hard to read and can be masked all the same: nothing of it is refused.
+
+Each row is a body with an address in it; of all of them the copy and the record hold none in any
+reading, and the rest is still there.
+"""
+
+import base64
+import email
+import re
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+
+import pytest
+from builders import CARRIER, SHOP, A, applied, mail, order, person
+
+from conversation_tracker.core.model.message import parse, render
+from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.core.scanning.scan import Scanner
+
+JOHN, INTERNATIONAL = "john.doe@home.example", "jo@xn--bcher-kva.example"
+KEYS = {JOHN: "b" * 32, INTERNATIONAL: "c" * 32}
+PEOPLE = order(
+    person(JOHN, "buyer", "b" * 32), person(INTERNATIONAL, "partner", "c" * 32), SHOP, CARRIER
+)
+PICTURE = b"\xff\xd8\xff\xe0\0\x10JFIF" + bytes(range(1, 255)) * 2
+
+
+def wrapped(data: bytes) -> str:
+    """Write data in base64, in lines."""
+    return "\n".join(re.findall(".{1,76}", base64.b64encode(data).decode()))
+
+
+def folded(data: bytes) -> str:
+    """Write data in base64, in the lines of a calendar."""
+    return wrapped(data).replace("\n", "\n ")
+
+
+def picture(before: bytes, behind: bytes) -> bytes:
+    """Make octets with an address among them, and these right beside it."""
+    return PICTURE + before + JOHN.encode() + behind + PICTURE
+
+
+def calendar(lines: str) -> str:
+    """Put lines into an event."""
+    return f"BEGIN:VCALENDAR\nBEGIN:VEVENT\n{lines}\nSUMMARY:Hello\nEND:VEVENT\nEND:VCALENDAR\n"
+
+
+def typed(type: str, body: str | bytes) -> bytes:
+    """Make a message."""
+    raw = body.encode() if isinstance(body, str) else body
+    code = "base64" if isinstance(body, bytes) else "8bit"
+    data = base64.encodebytes(raw) if isinstance(body, bytes) else raw
+    head = f"From: {JOHN}\nContent-Type: {type}\nContent-Transfer-Encoding: {code}\n\n"
+    return head.encode() + data
+
+
+BESIDE = [
+    (b"\xe9", b"9"),
+    (b" ", b"Z"),
+    (b"\xc3\xa9", b"\1"),
+    (b"\x81\x15", b"z"),
+    (b"\x16\x15", b"\xe9"),
+    (b"\xd7", b"\xd7"),
+]
+LINES: dict[str, Callable[[bytes], str]] = {
+    "a block": lambda data: f"Hello\n{wrapped(data)}\nBye\n",
+    "a token": lambda data: f"Hello {base64.b64encode(data).decode()} Bye\n",
+    "a picture": lambda data: (
+        f'Hello <img src="data:image/png;base64,{base64.b64encode(data).decode()}"> Bye\n'
+    ),
+    "digits": lambda data: f"Hello {data.hex()} Bye\n",
+}
+WORDS = [
+    "=?utf-8?q?jo=40b=C3=BCcher.example?=",
+    "=?utf-8?b?am9AYsO8Y2hlci5leGFtcGxl?=",
+    "=?iso-8859-1?q?jo=40b=FCcher=2Eexample?=",
+    "=?utf-8?q?jo=40b=C3?=\n =?utf-8?q?=BCcher.example?=",
+    "jo=?utf-8?q?=40b=C3=BCcher.example?=",
+    "=?utf-16?b?//5qAG8AQABiAPwAYwBoAGUAcgAuAGUAeABhAG0AcABsAGUA?=",
+    "=?utf-8?q?john=2Edoe_=28at=29_home=2Eexample?=",
+    "=?utf-7?q?john=2Edoe+AEA-home.example?=",
+]
+FOLDED = [
+    "DESCRIPTION:write to john.doe@=\n home.example now",
+    "DESCRIPTION:write to john.doe@=\nhome.example now",
+    "DESCRIPTION:write to john.d=\n oe@home.\n example now",
+    'X-NOTE;X-A="john.doe@=\n home.example":now',
+]
+MESSAGES = {
+    **{
+        f"{name}, {before!r} and {behind!r}": typed(type, write(picture(before, behind)))
+        for name, write in LINES.items()
+        for before, behind in BESIDE
+        for type in ("text/plain; charset=utf-8", "text/html; charset=utf-8")
+        if type.startswith("text/html") == (name == "a picture")
+    },
+    **{
+        f"{word} in {type}": typed(f"{type}; charset=utf-8", f"Hello\n> From: {word}\nBye\n")
+        for word in WORDS
+        for type in ("text/plain", "text/html", "message/delivery-status", "text/x-log")
+    },
+    **{
+        f"{lines} in {type}": typed(type, calendar(lines))
+        for lines in FOLDED
+        for type in ("text/calendar; method=REQUEST", "text/vcard", "application/octet-stream")
+    },
+    **{
+        f"{head} of {len(data)} in {type}": typed(type, calendar(f"{head}\n {folded(data)}"))
+        for head in (
+            "ATTACH;FMTTYPE=image/jpeg;ENCODING=BASE64;VALUE=BINARY:",
+            "ATTACH;VALUE=URI:data:image/jpeg;base64,",
+            "PHOTO;ENCODING=b:",
+            "KEY;TYPE=PGP;ENCODING=BASE64:",
+        )
+        for data in (picture(b"\0", b"\0"), f"Hello {JOHN}".encode())
+        for type in ("text/calendar; method=REQUEST", "text/vcard", "text/plain")
+    },
+}
+
+
+def decided(raw: bytes) -> tuple[Plan, bytes]:
+    """Plan a message to the carrier; return the plan and the copy."""
+    row = mail(raw, PEOPLE, to=A, sender=JOHN)
+    done = row.plan()
+    assert done.reply is None, done.reply
+    copy = applied(row.message, done)
+    return done, render(copy.headers, copy.body)[:]
+
+
+def seen(raw: bytes) -> str:
+    """Return what a body says, without folds and soft breaks."""
+    headers, body = parse(raw)
+    coded = any(each.value == b"base64" for each in headers)
+    data = base64.b64decode(bytes(body)) if coded else bytes(body)
+    return re.sub(r"=?\r?\n[ \t]?", "", data.decode("utf-8", "replace"))
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_it_is_masked_in_the_copy_and_in_the_record(name: str) -> None:
+    """Nobody reads the address any more, and what is around it stays."""
+    done, copy = decided(MESSAGES[name])
+    for written in (copy, done.records[0].raw):
+        assert not Scanner(KEYS).scan(*parse(written[:]))
+        text = seen(written[:]).lower()
+        assert "home.example" not in text
+        assert "cher.example" not in text
+        assert "hello" in text
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_the_scan_sees_it_in_the_message_as_it_came(name: str) -> None:
+    """The scan is written apart."""
+    headers, body = parse(MESSAGES[name])
+    assert Scanner(KEYS).scan([each for each in headers if each.key != b"from"], body)
+
+
+EVENT = calendar(
+    "METHOD:REQUEST\nORGANIZER:mailto:org@big.example\n"
+    f"ATTENDEE:mailto:ann@fri\n ends.example\nATTENDEE:mailto:{A}"
+)
+WIDE = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be")
+TYPES = (
+    "text/calendar; charset=utf-8",
+    "text/calendar; method=REQUEST",
+    "application/octet-stream; name=invite.ics",
+    "application/octet-stream",
+    "text/plain",
+)
+
+
+@pytest.mark.parametrize("type", TYPES)
+@pytest.mark.parametrize("codec", WIDE)
+def test_an_invitation_in_wide_characters_brings_people_in(codec: str, type: str) -> None:
+    """Whatever is declared; they are masked in it, and its reader finds themselves."""
+    done, copy = decided(typed(type, EVENT.encode(codec)))
+    assert [str(each.address) for each in done.records[0].joined] == [
+        "org@big.example",
+        "ann@friends.example",
+    ]
+    content = email.message_from_bytes(copy).get_payload(decode=True)
+    assert isinstance(content, bytes)
+    text = content.decode(codec).replace("\n ", "").replace("\r", "")
+    assert "big.example" not in text
+    assert "friends.example" not in text
+    assert f"ATTENDEE:mailto:{CARRIER}" in text
+
+
+def test_of_an_invitation_only_the_file_goes() -> None:
+    """Its people, its other properties and files stay, and the timeline tells."""
+    other = f"ATTACH;ENCODING=BASE64;VALUE=BINARY:{base64.b64encode(PICTURE).decode()}"
+    lines = (
+        f"METHOD:REQUEST\nATTENDEE:mailto:{A}\n{other}\n"
+        f"ATTACH;ENCODING=BASE64;VALUE=BINARY:\n {folded(picture(b'', b''))}"
+    )
+    done, copy = decided(typed("text/calendar", calendar(lines)))
+    text = seen(copy)
+    assert done.records[0].notes == ("1 text/calendar property",)
+    assert f"ATTENDEE:mailto:{CARRIER}" in text
+    assert other.partition(":")[2].rstrip("=") in text
+    assert text.count("ATTACH") == 1
+
+
+def test_of_an_invitation_a_packed_file_goes_as_well() -> None:
+    """It is looked into as an attachment is."""
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", f"Write to {JOHN} " * 20)
+    value = folded(packed.getvalue())
+    _, copy = decided(typed("text/calendar", calendar(f"ATTACH;ENCODING=BASE64:\n {value}")))
+    assert "ATTACH" not in seen(copy)
+    assert "SUMMARY:Hello" in seen(copy)
