@@ -34,6 +34,8 @@ scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
 
+QUEUES = ("maildrop", "incoming", "active", "deferred", "hold")
+"""The folders in which mail lies, in the order in which it goes through them."""
 _QUEUES = ["active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming"]
 _QUEUES += ["private", "saved", "trace"]
 # Name, owner, group and mode, as in Postfix's own postfix-files.

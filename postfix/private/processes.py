@@ -13,13 +13,18 @@ from pathlib import Path
 
 def _table() -> Iterator[tuple[int, int, int]]:
     """Yield process id, parent's id and process group of all that runs."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            # A process may end between the listing and the reading.
-            with contextlib.suppress(OSError):
-                status = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-                if status[0] not in "ZX":
-                    yield int(entry.name), int(status[1]), int(status[2])
+    for entry in os.listdir("/proc"):  # noqa: PTH208 - it is read many times a second
+        if entry.isdigit() and (status := _status(entry)) is not None:
+            yield int(entry), int(status[1]), int(status[2])
+
+
+def _status(process: int | str) -> list[bytes] | None:
+    """Return state, parent and group of a process, and what else is known; None if it is gone."""
+    # A process may end between the listing and the reading.
+    with contextlib.suppress(OSError), open(f"/proc/{process}/stat", "rb") as file:  # noqa: PTH123
+        status = file.read().rpartition(b")")[2].split()
+        return None if status[0] in b"ZX" else status
+    return None
 
 
 def group(leader: int) -> list[int]:
@@ -58,5 +63,6 @@ def end_group(leader: int, gentle: int = signal.SIGTERM, timeout: float = 10.0) 
     for number, patience in ((gentle, timeout), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(leader, number)
-        if until(lambda: not group(leader), patience):
+        # The whole table is read only once the leader is gone: that takes milliseconds.
+        if until(lambda: _status(leader) is None and not group(leader), patience):
             return

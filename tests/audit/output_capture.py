@@ -236,6 +236,12 @@ class OutputCapture:
         connection.execute("LISTEN tracker_messages")
         self._listeners[id(server), name] = connection
 
+    def _take(self, connection: psycopg.Connection) -> None:
+        """Take what has come of notifications, without asking the server for anything."""
+        connection.pgconn.consume_input()
+        while (notice := connection.pgconn.notifies()) is not None:
+            self._say("notifications", notice.extra)
+
     def _leave(self, server: Postgres, name: str) -> None:
         """Take the last notifications of a database, and read it."""
         connection = self._listeners.pop((id(server), name), None)
@@ -276,7 +282,14 @@ class OutputCapture:
     # pytest -----------------------------------------------------------------------------------
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Note which test is running."""
+        """Note which test is running, and take what was notified meanwhile.
+
+        A server whose notifications nobody takes waits for room once the socket is full, and DROP
+        DATABASE, of whatever database, waits for it.
+        """
+        for connection in self._listeners.values():
+            with suppress(psycopg.OperationalError):
+                self._take(connection)
         self._test = nodeid
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from private import processes
 from private.client import Client, Transaction
 from private.mailhost import MailHost
 from private.sink import Mail
@@ -256,17 +255,7 @@ class Stage:
 
     def settle(self) -> None:
         """Wait until Postfix has nothing left to do."""
-        empty = itertools.count(1)
-
-        def idle() -> bool:
-            # A message that changes queues while they are listed is not seen: so look twice.
-            nonlocal empty
-            empty = itertools.count(1) if self.host.postfix.queue() else empty
-            return next(empty) > 1
-
-        if not processes.until(idle, 30.0, 0.01):
-            log = self.host.postfix.log_text()[-3000:]
-            raise TimeoutError(f"mail is left in the queue: {self.host.postfix.queue()}\n{log}")
+        self.host.postfix.wait_until_queue_empty(30.0)
 
     def rest(self, shops: Sequence[Shop]) -> None:
         """Check what must hold after every test: neither database nor log tells an address."""

@@ -83,6 +83,7 @@ def _piece() -> float:
 _DISTURBED = 8  # times that a machine may be busy with something else
 GLANCE = 0.003
 """Processor seconds that are not worth a comparison: what grows with the square costs far more."""
+_ENOUGH = 0.001  # processor seconds that are compared well enough to tell that nothing is wrong
 PATIENCE = 4.0
 """Processor seconds after which work is stopped: it would go on for ever."""
 
@@ -98,7 +99,8 @@ def proportionate(
 
     Noise only ever adds to what work costs, so the least of several tries counts: it makes this
     slow at most, and fails nothing. What costs four times as much for four times the size passes
-    below eight; what grows with the square costs sixteen times, at both steps.
+    below eight; what grows with the square costs sixteen times, at both steps. Where the quarter
+    tells that the whole will pass, that is not tried.
 
     Args:
         work: does it with what is made.
@@ -108,10 +110,12 @@ def proportionate(
     Returns:
         "" where the cost grows about as the size does, else what was measured.
     """
+    quarter = _patiently(work, make(size // 4), size // 4)
+    if _passes(quarter, work, size, make):
+        return ""
     whole = _patiently(work, make(size), size)
     if whole < GLANCE:
         return ""
-    quarter = whole
     for _ in range(_DISTURBED):
         quarter = min(quarter, _patiently(work, make(size // 4), size // 4))
         if whole < 8 * quarter:
@@ -128,6 +132,28 @@ def proportionate(
             break
         more = min(more, _patiently(work, make(4 * size), 4 * size))
     return f"{quarter:.4f} s at {size // 4}, {whole:.4f} s at {size}, {more:.4f} s at {4 * size}"
+
+
+def _passes(
+    quarter: float, work: Callable[[Any], object], size: int, make: Callable[[int], Any]
+) -> bool:
+    """Whether a size passes by what a quarter of it costs, whatever grows with the square in it.
+
+    A square of which the whole has a `GLANCE` has a sixteenth of that in the quarter. And one that
+    makes the whole eight times the quarter, beside work in proportion, makes the quarter more than
+    five times the sixteenth; what the work costs at no size at all is taken off for that.
+    """
+    if quarter < GLANCE / 16:
+        return True
+    if quarter < _ENOUGH:
+        return False
+    nothing = _patiently(work, make(1), 1)
+    sixteenth = min(_patiently(work, make(size // 16), size // 16) for _ in range(2))
+    for _ in range(2):  # the first time, work finds nothing ready
+        if quarter - nothing < 5 * (sixteenth - nothing):
+            return True
+        quarter = min(quarter, _patiently(work, make(size // 4), size // 4))
+    return quarter - nothing < 5 * (sixteenth - nothing)
 
 
 def _patiently(work: Callable[[Any], object], given: Any, size: int) -> float:
