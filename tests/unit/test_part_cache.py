@@ -2,22 +2,24 @@
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import pytest
-from builders import BUYER, CARRIER, SHOP, A, B, Mail, S, mail, order, written
+from builders import BUYER, CARRIER, SHOP, A, B, Mail, S, mail, order, own, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.header import part_header
+from conversation_tracker.core.masking.address.mask import Masker
+from conversation_tracker.core.masking.header import headers, part_header
 from conversation_tracker.core.masking.part import attachment, large, leaf
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.model.part_cache import CleanParts, PartCache
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.scanning.text import decodings
+from conversation_tracker.core.scanning.text.text_search import TextSearch
 
 SOFT = "{}-207700027841b.ct.example.com"
 NAMES = [
@@ -127,6 +129,47 @@ def test_what_stands_between_parts_is_gone_through_once(monkeypatch: pytest.Monk
     assert mail(text, order(BUYER, SHOP, CARRIER), to=A).sent()
     assert len(blocks) == len(found) + 1  # and the empty one of the whole
     assert len(texts) == 3  # before the first, between the others, and behind the last
+
+
+def test_a_field_that_names_nobody_is_scanned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone or among others: for the record, and for a copy and what of it may stay."""
+    seen: list[bytes] = []
+    real = TextSearch.find_in_header
+
+    def seeing(search: TextSearch, field: bytes) -> Iterator[str]:
+        seen.append(field)
+        return real(search, field)
+
+    monkeypatch.setattr(TextSearch, "find_in_header", seeing)
+    fields = "Subject: blue shoes", "Content-Type: multipart/mixed; boundary=b"
+    body = "--b\nContent-Description: red shoes\n\nHello\n--b--\n"
+    letter = own(written(SHOP, f"To: {BUYER}", *fields, body=body), order(BUYER, SHOP, CARRIER))
+    assert letter.sent()
+    everything = b"\n".join(seen)
+    assert everything.count(b"Subject: blue shoes") == 1
+    assert everything.count(b"red shoes") == 1
+
+
+def test_a_field_is_scanned_again_for_another_reader() -> None:
+    """What shows its reader alone shows everybody else somebody."""
+    scanner = Scanner({BUYER: "b", CARRIER: "c"})
+    headers = [Header(b"To", BUYER.encode()), Header(b"Subject", b"Hello")]
+    for _ in range(2):
+        assert scanner.scan(headers, b"", "b") == []
+        assert [hit.token for hit in scanner.scan(headers, b"", "c")] == ["b"]
+        assert [hit.token for hit in scanner.scan(headers, b"")] == ["b"]
+
+
+def test_a_folded_field_without_a_domain_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fold leaves its blank: no domain stands on both sides of one."""
+    cut = counted(monkeypatch, headers, "find_edits")
+    masker = Masker({BUYER: A})
+    value = b"from relay.example\n by mx.example;\n\tSun, 29 Nov 2026"
+    assert headers.mask_text(value, masker) is value
+    assert not cut
+    folded = value + b"\n for <" + BUYER.encode() + b">"
+    assert A.encode() in headers.mask_text(folded, masker)
+    assert cut
 
 
 @pytest.mark.parametrize("text", [A, SOFT.format(CARRIER)])

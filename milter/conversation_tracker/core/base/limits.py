@@ -42,12 +42,18 @@ def no_limit() -> None:
 
 
 def check_each(items: Iterable[T], check: Callable[[], None]) -> Iterable[T]:
-    """Yield items and ask for the time at every so many of them.
+    """Give items and ask for the time at every so many of them.
 
     Args:
         items: what is gone through.
         check: raises `Overdue` when the time is over.
     """
+    if isinstance(items, list) and len(items) < EVERY:
+        return items
+    return _iter_checked(items, check)
+
+
+def _iter_checked(items: Iterable[T], check: Callable[[], None]) -> Iterable[T]:
     for number, item in enumerate(items, 1):
         if not number % EVERY:
             check()

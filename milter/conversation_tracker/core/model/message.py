@@ -47,6 +47,10 @@ class Header:
         """Keep the name in lower case: every rule asks for it."""
         object.__setattr__(self, "key", self.name.lower())
 
+    def change(self, value: bytes) -> "Header":
+        """Return the field with another value; the same object where it is the same one."""
+        return self if value is self.value else Header(self.name, value)
+
 
 @dataclass(frozen=True, slots=True)
 class Recipient:

@@ -24,7 +24,8 @@ class CleanParts:
         headers: the identities of parts in whose header blocks is none.
         gaps: what stands between parts, of which the same is true.
         fields: the places of header fields of which the same is true as of `texts`.
-        clear: no header field holds anything that does not stand in clear, encoded words apart.
+        hidden: whether some header field may hold what does not stand in clear, encoded words
+            apart; None while it is not known.
         unsigned: the identities of leaves whose text lost its signature in the record.
         met: a domain was met since this was last set to False.
         learns: what is found now holds in every view: the record looks for everybody.
@@ -35,17 +36,18 @@ class CleanParts:
     headers: set[int] = field(default_factory=set)
     gaps: set[bytes] = field(default_factory=set)
     fields: set[int] = field(default_factory=set)
-    clear: bool = False
+    hidden: bool | None = None
     unsigned: set[int] = field(default_factory=set)
     met: bool = False
     learns: bool = False
 
     def hides(self, look: Callable[[], bool]) -> bool:
         """Whether a header field may hold what does not stand in clear, as far as `look` tells."""
-        if self.clear:
-            return False
+        if self.hidden is not None:
+            return self.hidden
         found = look()
-        self.clear = self.learns and not found
+        if self.learns:
+            self.hidden = found
         return found
 
 
@@ -78,4 +80,7 @@ class PartCache:
 
     def clean_parts(self, people: Hashable) -> CleanParts:
         """Return which parts name none of these people, as far as it is known."""
-        return self._clean_parts.setdefault(people, CleanParts())
+        found = self._clean_parts.get(people)
+        if found is None:
+            found = self._clean_parts[people] = CleanParts()
+        return found

@@ -195,10 +195,7 @@ def _mask_message(
     alias = f"{author.token}@{view.conversation.order.alias_domain}"
     name = view.text(_find_author_name(message))
     kept = tuple(
-        Header(
-            header.name,
-            remove_name(value, alias, name) if header.key in ADDRESS_HEADERS else value,
-        )
+        header.change(remove_name(value, alias, name) if header.key in ADDRESS_HEADERS else value)
         for header, value in zip(message.headers, values, strict=True)
         if value is not None
     )
@@ -219,7 +216,7 @@ def _masked(
     """Mask the body; what the scan still finds in it and in the header fields comes along."""
     body = view.body(message)
     headers = tuple(
-        Header(h.name, value)
+        h.change(value)
         for h in kept
         if (value := message_body.make_content_field(h.key, h.value, message.body, body))
         is not None

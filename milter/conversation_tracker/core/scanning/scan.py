@@ -35,7 +35,7 @@ class Scanner:
         self.limits = limits
         self.matcher = AddressMatcher(forbidden)
         self.tokens = tokens.Tokens(self.matcher.pointers)
-        self.nobody: set[Hashable] = set()
+        self.nobody: set[Hashable] = set()  # fields and contents that name nobody
         self.plain: set[tuple[str, bool]] = set()  # short texts that name nobody in other readings
         self.locals = {token: key.rpartition("@")[0] for key, token in [*forbidden.items()][::-1]}
 

@@ -27,6 +27,7 @@ from conversation_tracker.core.scanning.text.text_search import SearchContext, T
 _DEPTH = 30
 MOST_HITS = 100
 """Hits after which no more are looked for."""
+_SHORT = 4096  # octets of a field that is remembered
 _MOST_TEXT = 16 * 1024 * 1024  # octets in the files of a part that are read as text
 
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
@@ -57,21 +58,22 @@ class Scan:
 
     def look_at_headers(self, headers: Sequence[Header]) -> None:
         """Look at header fields: at all of them at once, and one by one if there is a hit."""
-        fields = [header.name + b": " + header.value for header in headers]
-        only_own = self._shows_only_own(headers, fields)
+        fields = [(each, each.name + b": " + each.value) for each in headers]
+        fields = [each for each in fields if not self._knows(each[1])]
+        only_own = self._shows_only_own(fields)
         self._text.without_rare = False
         if only_own:
             return
-        for header, field in zip(headers, fields, strict=True):
+        for header, field in fields:
             channel = f"header {header.name.decode('ascii', 'replace')}"
             if self._matcher.has_domain(header.name.decode("latin-1").lower()):
                 channel = "header name"
             self._look_header(channel, field)
 
-    def _shows_only_own(self, headers: Sequence[Header], fields: Sequence[bytes]) -> bool:
+    def _shows_only_own(self, fields: Sequence[tuple[Header, bytes]]) -> bool:
         """Return cheaply that fields show nobody but the reader, and where they read it."""
         groups: tuple[list[bytes], list[bytes]] = ([], [])
-        for header, field in zip(headers, fields, strict=True):
+        for header, field in fields:
             shown = header.key in hidden_text.READ or header.key in hidden_text.IDENTIFIERS
             groups[shown].append(field)
         rest, read = (b"\n".join(group) for group in groups)
@@ -82,8 +84,11 @@ class Scan:
         owners = set(self._text.find_in_header(whole))
         # Where no rare spelling is in the fields together, none is in a single field.
         self._text.without_rare = not self._text.rare_seen
+        if not owners:
+            self._nobody.update(field for _, field in fields if len(field) < _SHORT)
+            return True
         if owners != {self._own}:
-            return not owners
+            return False
         low = rest.decode().lower()
         plain = _ENCODED.search(rest) is None and not self._matcher.has_domain(low)
         hidden = not plain or any(self._tokens.decode_in_bytes(rest))
@@ -91,7 +96,14 @@ class Scan:
         if hidden and any(self._text.find_in_header(rest)):
             return False
         links = hidden_text.extract_from_fields(read.decode("ascii"), self._local)
-        return not (links and any(self._text.find(links)))
+        if links and any(self._text.find(links)):
+            return False
+        self._nobody.update((self._own, field) for _, field in fields if len(field) < _SHORT)
+        return True
+
+    def _knows(self, field: bytes) -> bool:
+        """Return whether a field is known to show nobody, or only the reader where they read it."""
+        return field in self._nobody or (self._own, field) in self._nobody
 
     def walk(self, headers: Sequence[Header], body: Octets) -> None:
         """Look at the parts of a body, and at those inside them."""
@@ -301,8 +313,14 @@ class Scan:
                 self._look_header(channel, each)
 
     def _look_header(self, channel: str, field: bytes) -> None:
+        if field in self._nobody:
+            return
+        noted, self._noted = self._noted, False
         self._own_noted, self._text.own_coded = False, 0
         self._note(channel, self._text.find_in_header(field))
+        if not self._noted and len(field) < _SHORT:
+            self._nobody.add(field)
+        self._noted = self._noted or noted
         if self._own_noted:
             between = channel.endswith(_BETWEEN)
             text = next(decodings.read_texts(field, ""))

@@ -8,6 +8,7 @@ so that one can be replaced and all others stay byte for byte. Nothing here rais
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from conversation_tracker.core.base.limits import check_each, no_limit
@@ -23,6 +24,8 @@ _PIECE = re.compile(
 )
 _BETWEEN = re.compile(rb"[;\s]*+(?>(?:\([^()]*+\)[;\s]*+)*)")
 _NAME = re.compile(rb"(.+?)(?:\*([0-9]{1,4}))?(\*)?")
+_QUOTED = re.compile(rb'\\(["\\])')
+_ENDING = re.compile(rb"[\s(]")
 _FREE_TEXT = (b"name", b"filename")  # unquoted, these are often written with spaces
 
 
@@ -45,10 +48,9 @@ class Parameter:
     extended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     name: bytes
-    index: int
+    number: int
     encoded: bool
     raw: bytes
     start: int
@@ -68,10 +70,12 @@ def parse(value: bytes, check: Callable[[], None] = no_limit) -> tuple[str, tupl
     """
     match = _MAIN.match(value)
     main = b"".join(match[1].split()).lower().decode("latin-1") if match else ""
+    if b"=" not in value:
+        return main, ()
     found: list[Parameter] = []
     continued: dict[bytes, list[_Piece]] = {}
     for piece in check_each(_find_pieces(value, match.end() if match else 0), check):
-        if piece.index >= 0:
+        if piece.number >= 0:
             continued.setdefault(piece.name, []).append(piece)
         else:
             found.append(_read_plain(piece))
@@ -166,9 +170,9 @@ def _find_pieces(value: bytes, position: int) -> Iterator[_Piece]:
 def _unquote(name: bytes, written: bytes) -> bytes:
     if written.startswith(b'"'):
         inner = written[1:].removesuffix(b'"')
-        return re.sub(rb'\\(["\\])', rb"\1", inner)
+        return _QUOTED.sub(rb"\1", inner) if b"\\" in inner else inner
     token = written.strip()
-    return token if name in _FREE_TEXT else re.split(rb"[\s(]", token, maxsplit=1)[0]
+    return token if name in _FREE_TEXT else _ENDING.split(token, maxsplit=1)[0]
 
 
 def _read_plain(piece: _Piece) -> Parameter:
@@ -177,7 +181,7 @@ def _read_plain(piece: _Piece) -> Parameter:
 
 
 def _join_pieces(name: bytes, pieces: list[_Piece]) -> Parameter:
-    ordered = sorted(pieces, key=lambda piece: piece.index)
+    ordered = sorted(pieces, key=lambda piece: piece.number)
     label, raws = "", []
     for number, piece in enumerate(ordered):
         raw = piece.raw

@@ -212,18 +212,23 @@ def apply_edits(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], 
     Returns:
         The header fields and the body that leave.
     """
-    headers, body = list(message.headers), message.body
+    headers, body = list[Header | None](message.headers), message.body
+    places: dict[bytes, list[int]] = {}
+    for place, header in enumerate(message.headers):
+        places.setdefault(header.key, []).append(place)
     for edit in edits:
         match edit:
             case ChangeHeader(name, index, value):
-                key = name.lower()
-                at = [n for n, h in enumerate(headers) if h.key == key][index - 1]
-                headers[at : at + 1] = [Header(name, value)] if value else []
+                same = places[name.lower()]
+                headers[same[index - 1]] = Header(name, value) if value else None
+                if not value:
+                    del same[index - 1]
             case AddHeader(name, value):
+                places.setdefault(name.lower(), []).append(len(headers))
                 headers.append(Header(name, value))
             case ReplaceBody(new):
                 body = new
-    return headers, body
+    return [header for header in headers if header is not None], body
 
 
 def scan_copy(

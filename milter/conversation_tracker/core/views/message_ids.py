@@ -27,6 +27,7 @@ from conversation_tracker.core.syntax.splicing import splice
 # wrongly tells as much as a right one.
 _IDENTIFIER = re.compile(rb"<[^<>]*>|[^\s<>]+")
 _LOOKED_UP = 100  # identifiers of others; a sender may write thousands
+_REMEMBERED = 256  # identifiers of which it is remembered whose they are
 _GOES_ON = re.compile(r"[a-z0-9_-]|\.[a-z0-9]")
 
 
@@ -77,7 +78,7 @@ def find_person(
         several in one domain the author, else the first; None if there is none. The store's domains
         are no secret, and its addresses are only where they are masked hard.
     """
-    return _protected(conversation).owner(_plain(identifier), author)
+    return _protected(conversation).find_once(identifier, author)
 
 
 def named_in(
@@ -128,6 +129,7 @@ class _Protected:
     """The people whom an identifier may reveal, by their domains: there may be many of both."""
 
     def __init__(self, conversation: Conversation, *, stores: bool = False) -> None:
+        self._found: dict[tuple[bytes, str | None], Participant | None] = {}
         self._ours = f".{conversation.order.alias_domain}"
         stores = stores or conversation.store.issuer_mask == "hard"
         known = (p for p in conversation if p.address is not None)
@@ -147,6 +149,16 @@ class _Protected:
             domain: sorted({len(local) for local in known})
             for domain, known in self._domains.items()
         }
+
+    def find_once(self, identifier: bytes, author: Participant | None) -> Participant | None:
+        """Return what `owner` does; a message has the same few identifiers over and over."""
+        key = identifier, author.token if author is not None else None
+        if key not in self._found:
+            found = self.owner(_plain(identifier), author)
+            if len(self._found) >= _REMEMBERED:
+                return found
+            self._found[key] = found
+        return self._found[key]
 
     def owner(self, text: str, author: Participant | None) -> Participant | None:
         """Return whose identifier it is most likely, without its angle brackets."""

@@ -48,11 +48,9 @@ class ReaderMask(Mask):
         self._known = known or {}
         self.limits = limits
         kept = [to.address.key] if to is not None and to.address is not None else []
-        others = (
-            participant.address.key
-            for participant in conversation
-            if participant.address and (to is None or participant.token != to.token)
-        )
+        people = [(each, each.address) for each in conversation if each.address is not None]
+        others = [address.key for p, address in people if to is None or p.token != to.token]
+        self._everybody = (conversation.order.id, frozenset(each.key for _, each in people))
         self.others = message_body.People(others, kept, limits.check)
         self.conversation, self.to = conversation, to
         self._disclosure = Disclosure()

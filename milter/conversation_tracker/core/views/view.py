@@ -192,8 +192,7 @@ class View(ReaderMask):
 
     def _find_clean_parts(self, message: Message) -> CleanParts:
         """Return what is known of a message already, and let this view add to it."""
-        people = frozenset(p.address.key for p in self.conversation if p.address is not None)
-        self.clean_parts = message.part_cache.clean_parts((self.conversation.order.id, people))
+        self.clean_parts = message.part_cache.clean_parts(self._everybody)
         self.clean_parts.learns = self.to is None
         return self.clean_parts
 

@@ -18,5 +18,4 @@ def mask_sequences(value: bytes, mask: Mask) -> bytes:
 
 def mask_field(header: Header, mask: Mask) -> Header:
     """Mask such sequences in a field; the same object if nothing changed."""
-    value = mask_sequences(header.value, mask)
-    return header if value is header.value else Header(header.name, value)
+    return header.change(mask_sequences(header.value, mask))

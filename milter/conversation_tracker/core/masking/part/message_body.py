@@ -224,7 +224,7 @@ def _edit_leaf(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
         new, label = _narrow_charset(part, data, apart, task), part.charset
     if new is not data:
         written = transfer.encode(raw, data, new, part.encoding)
-    elif leaf.choose_leaf(part, data, task.people) is None:
+    elif not leaf.is_shown_raw(part) or leaf.choose_leaf(part, data, task.people) is None:
         return [], label
     else:
         written = raw

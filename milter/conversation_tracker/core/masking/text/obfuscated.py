@@ -25,5 +25,5 @@ def mask_obfuscations(text: str, mask: Mask, *, tagged: bool = True) -> str:
 
 def possible(data: bytes, mask: Mask) -> bool:
     """Return whether `mask_obfuscations` might change text with these bytes as its ASCII."""
-    readable = b"://" in data or encoded.possible(data, mask) or escapes.possible(data)
+    readable = b"://" in data or escapes.possible(data) or encoded.possible(data, mask)
     return readable or rare_spellings.may_hide(data, mask)
