@@ -151,6 +151,13 @@ class Timeouts:
     check_systemd_seconds: float = 20.0
     check_metrics_seconds: float = 3.0
     check_dns_seconds: float = 10.0
+    check_store_seconds: float = 1.0
+    """For all workers to know a store that was added."""
+    check_live_seconds: float = 60.0
+    """For mail of a test order to go out and come back."""
+    check_left_seconds: float = 600.0
+    """After which a test that is not removed is nobody's any more."""
+    check_poll_seconds: float = 0.1
     check_smtp_seconds: float = 10.0
     """For each answer."""
 

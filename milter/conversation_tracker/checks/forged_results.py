@@ -6,14 +6,12 @@ it in the end, and its reply tells what it would have believed. Nothing is recor
 delivered. What keeps Postfix from being asked is a finding.
 """
 
-import smtplib
-import ssl
 import time
 from collections.abc import Collection, Iterator
 from email.utils import formatdate, make_msgid
 
-from conversation_tracker.base import timeouts
 from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
+from conversation_tracker.checks.handing_in import hand_in
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.rules import probe
@@ -46,14 +44,9 @@ def check(
         yield note("there is no alias domain: whether forged results are believed was not asked")
         return
     address = probe.make_address(min(domains), time.time(), secret)
-    for service, host, port in find_places(settings, socket):
-        try:
-            said = _ask(host, port, settings, service, address, authserv_id)
-        except smtplib.SMTPResponseException as error:
-            said = f"{error.smtp_code}"
-        except (OSError, smtplib.SMTPException) as error:
-            said = type(error).__name__
-        yield _judge(service, said, authserv_id)
+    for place in find_places(settings, socket):
+        said = hand_in(place, settings, "", [address], write_message(authserv_id))
+        yield _judge(place[0], said, authserv_id)
 
 
 def find_places(settings: Settings, socket: Socket) -> Iterator[tuple[MasterService, str, int]]:
@@ -84,29 +77,6 @@ def _find_own_host(settings: Settings) -> str:
     if first not in _EVERYWHERE:
         return first
     return "::1" if settings.get_value("inet_protocols") == "ipv6" else "127.0.0.1"
-
-
-def _ask(
-    host: str, port: int, settings: Settings, service: MasterService, address: str, authserv_id: str
-) -> str:
-    """Hand the forged message in, and give the reply that ended it."""
-    with smtplib.SMTP(
-        host, port, settings.get_value("myhostname"), timeout=timeouts.get().check_smtp_seconds
-    ) as server:
-        server.ehlo_or_helo_if_needed()
-        if settings.get_value("smtpd_tls_security_level", service) == "encrypt":
-            # Whom we speak to, we know: there is nothing to verify on one's own host.
-            context = ssl.create_default_context()
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            server.starttls(context=context)
-            server.ehlo()
-        code, text = server.mail("<>")
-        if code < 400:
-            code, text = server.rcpt(address)
-        if code < 400:
-            code, text = server.data(write_message(authserv_id))
-    return f"{code} {text.decode('ascii', 'replace')}"
 
 
 def write_message(authserv_id: str) -> bytes:

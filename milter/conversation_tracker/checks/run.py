@@ -40,11 +40,13 @@ class Wanted:
     Attributes:
         config: the configuration alone.
         dns: the name system, too.
+        live: also send test mail.
         json: an array of objects instead of lines.
     """
 
     config: bool = False
     dns: bool = False
+    live: bool = False
     json: bool = False
 
 
@@ -132,7 +134,18 @@ def _look(
     answered = True
     if wanted.dns and settings is not None:
         answered = _ask_names(config, settings, _list_domains(settings, state), report)
+    if wanted.live and settings is not None and state is not None:
+        _send_test(config, settings, state, report)
     return state is not None, answered
+
+
+def _send_test(
+    config: Config, settings: postfix_settings.Settings, state: DatabaseState, report: _Report
+) -> None:
+    from conversation_tracker.checks.live import check as check_live
+
+    domains = sorted({store.alias_domain for store in state.stores if store.active})
+    report.add("live", check_live.check(config, settings, next(iter(domains), "")))
 
 
 def _ask_names(

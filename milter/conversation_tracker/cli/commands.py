@@ -77,7 +77,9 @@ def check(given: argparse.Namespace, config: Config) -> int:
     """Look at everything that mail needs."""
     from conversation_tracker.checks import run as check
 
-    wanted = check.Wanted(config=given.only_config, dns=given.dns, json=given.json)
+    if given.only_config and (given.dns or given.live):
+        raise Failure(USAGE, "--config looks at the configuration alone: without --dns and --live")
+    wanted = check.Wanted(config=given.only_config, dns=given.dns, live=given.live, json=given.json)
     return check.run(config, sys.stdout, os.environ, wanted)
 
 

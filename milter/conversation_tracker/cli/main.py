@@ -198,14 +198,17 @@ def _add_service_commands(subparsers: "_Subparsers") -> None:
     )  # fmt: skip
     about = "look at everything that mail needs, and say what is wrong"
     check = _add(subparsers, "check", commands.check, about)
-    extent = check.add_mutually_exclusive_group()
-    extent.add_argument(
+    check.add_argument(
         "--config", action="store_true", dest="only_config",
         help="look at the configuration alone: no database, no Postfix",
     )  # fmt: skip
-    extent.add_argument(
+    check.add_argument(
         "--dns", action="store_true",
         help="also ask the name system about each alias domain: MX, SPF, DKIM, DMARC",
+    )  # fmt: skip
+    check.add_argument(
+        "--live", action="store_true",
+        help="also send mail of a test order through Postfix, out and back, and remove all of it",
     )  # fmt: skip
     check.add_argument(
         "--json", action="store_true",

@@ -13,6 +13,7 @@ from psycopg import IsolationLevel
 
 from conversation_tracker.base import timeouts
 from conversation_tracker.database import partitions
+from conversation_tracker.database.checks import rehearsal
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.deadline import Watchdog
 from conversation_tracker.database.expiry_steps import (
@@ -92,6 +93,11 @@ class Expiry:
     def delete_suspects(self) -> None:
         """Delete the suspects of long ago."""
         self._fetch(DELETE_SUSPECTS, {"now": self._now})
+
+    def delete_tests(self) -> None:
+        """Delete what a test of `check` left that was killed with its machine."""
+        with self._watchdog.watching(self._connection):
+            rehearsal.remove(self._connection, "", timeouts.get().check_left_seconds)
 
     def count(self) -> Sequence[Any]:
         """Return what a run would count, as `expire` names it; nothing is changed."""

@@ -118,6 +118,7 @@ class _Run:
             self._step(REMOVE_ORDERS),
             self._expire_domains(),
             self._expire_suspects(),
+            self._expire_tests(),
         ]
         if not all(done):
             raise Failure(TEMPORARY, "others' locks were in the way: the next run takes the rest")
@@ -180,6 +181,14 @@ class _Run:
         """Forget the messages that ended a process long ago; nobody counts them."""
         try:
             self._expiry.delete_suspects()
+        except BUSY:
+            return False
+        return True
+
+    def _expire_tests(self) -> bool:
+        """Remove what tests left; nobody counts them."""
+        try:
+            self._expiry.delete_tests()
         except BUSY:
             return False
         return True

@@ -1,0 +1,1 @@
+"""What `check --live` does: mail of a test order through the running Postfix, and all away."""

@@ -1,0 +1,1 @@
+"""What `check` does in the database besides asking."""
