@@ -1,8 +1,12 @@
 """Mailboxes, lists and rewriting on the same host: Dovecot's Sieve, Mailman, PostSRSd."""
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from tests.postfix.leaks import found_in
 from tests.postfix.signer import SELECTOR, Signer
 from tests.postfix.stage import DOMAIN, Order
 from tests.postfix.verifier import Verifier
@@ -18,6 +22,9 @@ BUYER, CARRIER = f"john@{LOCAL}", "desk@carrier.example"
 VACATION = """require ["vacation"];
 vacation :days 1 :addresses ["{address}"] :subject "Away" "Until May.";
 """
+REJECT = """require ["reject"];
+reject "john@buyer.example has moved to jd@private.example.";
+"""
 REDIRECT = """require ["copy"];
 redirect :copy "ann@buyer.example";
 """
@@ -25,6 +32,57 @@ redirect :copy "ann@buyer.example";
 
 def try_sieve_redirect(bench: Bench) -> str:
     """A buyer whose mailbox is on this host has Sieve redirect to another mailbox here."""
+    with _verified(bench) as (site, dovecot):
+        dovecot.script("john", REDIRECT)
+        order = _order(site)
+        _send(site, order, BUYER, "desk@carrier.example")
+        _see_it_come_back(site, dovecot, order)
+        assert len(dovecot.mailbox("john")) == 1
+    return (
+        "works where the verifier before the tracker knows our signature (`authserv_id`): what"
+        " comes back passes as it is"
+    )
+
+
+def try_fetchmail(bench: Bench) -> str:
+    """A buyer's mail is fetched from one mailbox into another, on this host."""
+    with _verified(bench) as (site, dovecot):
+        order = _order(site)
+        _send(site, order, BUYER, CARRIER)
+        assert processes.until(lambda: dovecot.mailbox("john"), 20.0)
+        with NamedTemporaryFile("w") as file:
+            file.write(
+                f"poll 127.0.0.1 protocol imap port {dovecot.imap} user john password x is ann"
+                f" here smtphost 127.0.0.1/{site.host.postfix.port} smtpaddress {LOCAL}"
+                " sslproto '' fetchall\n"
+            )
+            file.flush()
+            command = ["fetchmail", "-f", file.name, "--nodetach", "--nosyslog", "--pidfile"]
+            done = subprocess.run(
+                [*command, f"{file.name}.pid"], capture_output=True, text=True, check=False
+            )
+        assert done.returncode == 0, done.stdout + done.stderr
+        _see_it_come_back(site, dovecot, order)
+    return "works as Sieve's `redirect` does"
+
+
+def try_sieve_reject(bench: Bench) -> str:
+    """A buyer's mailbox rejects, by Sieve, and by its quota."""
+    with set_up(bench) as site, Dovecot(site.host.postfix.port) as dovecot:
+        _deliver_by(site, dovecot)
+        dovecot.script("john", REJECT)
+        with site.followed():
+            _see_it_bounce(site, "[address]")
+    with set_up(bench) as site, Dovecot(site.host.postfix.port, quota=100) as dovecot:
+        _deliver_by(site, dovecot)
+        with site.followed():
+            _see_it_bounce(site, "552 5.2.2")
+    return "works: the timeline says bounced, and why; the partner gets our notice, and no address"
+
+
+@contextmanager
+def _verified(bench: Bench) -> Iterator[tuple[Site, Dovecot]]:
+    """Set up a signer behind the tracker, a verifier before it, and mailboxes."""
     with Signer(DOMAIN) as signer, NamedTemporaryFile("w") as keys:
         keys.write(f"{SELECTOR}._domainkey.{DOMAIN} {signer.record}\n")
         keys.flush()
@@ -38,32 +96,43 @@ def try_sieve_redirect(bench: Bench) -> str:
         ):
             site.host.configure("--authserv-id", ID)
             _deliver_by(site, dovecot)
-            dovecot.script("john", REDIRECT)
-            order = _order(site)
-            _send(site, order, BUYER, "desk@carrier.example")
-            site.stage.settle()
-            log = site.host.tracker.log_text()
-            assert processes.until(lambda: dovecot.mailbox("ann"), 20.0), log[-1500:]
-            assert len(dovecot.mailbox("john")) == 1
-            assert order.timeline()[0].state != "bounced", order.timeline()
-            [mail] = dovecot.mailbox("ann")
-            assert CARRIER.encode() not in mail
-    return (
-        "works where the verifier before the tracker knows our signature (`authserv_id`): what"
-        " comes back passes as it is"
-    )
+            yield site, dovecot
+
+
+def _see_it_come_back(site: Site, dovecot: Dovecot, order: Order) -> None:
+    """See that the buyer's copy comes to their other mailbox, and counts as no bounce."""
+    site.stage.settle()
+    log = site.host.tracker.log_text()
+    assert processes.until(lambda: dovecot.mailbox("ann"), 20.0), log[-1500:]
+    assert [line.state for line in order.timeline()] == ["accepted"], order.timeline()
+    [mail] = dovecot.mailbox("ann")
+    assert CARRIER.encode() not in mail
+
+
+def _see_it_bounce(site: Site, reason: str) -> None:
+    order = _order(site)
+    _send(site, order, BUYER, CARRIER)
+    [notice] = site.host.sink.wait_for(1, to=CARRIER)
+    site.stage.settle()
+    [line] = order.timeline()
+    assert line.state == "bounced", line
+    assert reason in (line.reason or ""), line
+    assert not found_in(notice.data, [BUYER, "jd@private.example"]), notice.data
+    assert order.alias(BUYER).encode() in notice.data
 
 
 def try_sieve_redirect_to_an_alias(bench: Bench) -> str:
-    """A buyer has Sieve redirect to their own, or the partner's, alias."""
+    """A buyer has Sieve redirect to their own alias, and to the partner's."""
     with set_up(bench) as site, Dovecot(site.host.postfix.port) as dovecot:
         _deliver_by(site, dovecot)
         order = _order(site)
-        dovecot.script("john", f'require ["copy"];\nredirect :copy "{order.alias(CARRIER)}";\n')
+        lines = [f'redirect :copy "{order.alias(each)}";\n' for each in (BUYER, CARRIER)]
+        dovecot.script("john", "".join(['require ["copy"];\n', *lines]))
         _send(site, order, BUYER, "desk@carrier.example")
         site.stage.settle()
         assert processes.until(lambda: dovecot.mailbox("john"), 20.0)
         assert order.timeline()[0].state != "bounced", order.timeline()
+        assert len(dovecot.mailbox("john")) == 1
         assert not site.host.sink.to(CARRIER), "the partner hears of it"
     return "`554 5.4.6`; the timeline does not say bounced, and the partner is told nothing"
 
@@ -80,6 +149,7 @@ def try_sieve_vacation(bench: Bench) -> str:
         site.stage.settle()
         [away] = dovecot.mailbox("desk")
         assert b"Until May." in away
+        assert b"bounce-" not in away.partition(b"\n\n")[0].partition(b"From:")[2], away
         assert LOCAL.encode() not in away.partition(b"\n\n")[2]
         assert order.alias(BUYER).encode() in away
         assert [line.state for line in order.timeline()] == ["accepted"] * 2, order.timeline()
@@ -171,9 +241,12 @@ def _route(site: Site, domain: str, route: str) -> None:
     postfix.restart()
 
 
+FETCHING = ("fetchmail", "/usr/lib/dovecot/imap")
 ROWS = (
     Row("Dovecot's LMTP", try_dovecot, (Dovecot,)),
     Row("Sieve's `redirect` to a mailbox of the same host", try_sieve_redirect, (Dovecot,)),
+    Row("fetchmail from one mailbox of this host to another", try_fetchmail, (Dovecot,), FETCHING),
+    Row("Sieve's `reject`, and Dovecot's quota", try_sieve_reject, (Dovecot,)),
     Row("Sieve's `redirect` to an alias", try_sieve_redirect_to_an_alias, (Dovecot,)),
     Row("Sieve's `vacation` on both sides", try_sieve_vacation, (Dovecot,)),
     Row("PostSRSd", try_postsrsd, (PostSrsd,)),

@@ -154,13 +154,16 @@ class PostSrsd(Program):
 
 
 class Dovecot(Program):
-    """Dovecot's LMTP with Sieve; `port` takes mail, `submission` is where Sieve sends to."""
+    """Dovecot's LMTP with Sieve; `port` takes mail, `imap` gives it to whoever says a user's name.
+
+    `submission` is where Sieve sends to, `quota` how many octets a mailbox may hold.
+    """
 
     name, user = "dovecot", "dovecot"
 
-    def __init__(self, submission: int) -> None:
+    def __init__(self, submission: int, quota: int = 10_000_000) -> None:
         super().__init__()
-        self.port = free_port()
+        self.port, self.imap = free_port(), free_port()
         self._mail = self.folder("mail", "nobody")
         self._scripts = self.folder("scripts", "nobody", 0o755)
         for name in ("run", "state"):
@@ -168,7 +171,9 @@ class Dovecot(Program):
         home = self.directory
         self._config = self.write(
             "dovecot.conf",
-            f"""protocols = lmtp
+            f"""protocols = lmtp imap
+disable_plaintext_auth = no
+mail_plugins = quota
 base_dir = {home}/run
 state_dir = {home}/state
 log_path = {home}/dovecot.log
@@ -193,13 +198,25 @@ service lmtp {{
     port = {self.port}
   }}
 }}
+service imap-login {{
+  inet_listener imap {{
+    address = 127.0.0.1
+    port = {self.imap}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
 submission_host = 127.0.0.1:{submission}
 protocol lmtp {{
-  mail_plugins = sieve
+  mail_plugins = $mail_plugins sieve
   postmaster_address = postmaster@mail.example.com
 }}
 plugin {{
   sieve = file:{self._scripts}/%n.sieve;active={self._mail}/%n.sieve
+  quota = maildir:User quota
+  quota_rule = *:bytes={quota}
+  quota_grace = 0
   sieve_vacation_send_from_recipient = no
   sieve_redirect_envelope_from = sender
 }}

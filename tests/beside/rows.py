@@ -1,6 +1,6 @@
 """All rows, in the order of the table."""
 
-from beside import clients, connections, filters, mailboxes, policies, senders, verifiers
+from beside import clients, connections, filters, mailboxes, policies, senders, settings, verifiers
 from beside.row import Row
 
 ALL: tuple[Row, ...] = (
@@ -9,6 +9,7 @@ ALL: tuple[Row, ...] = (
     *filters.ROWS,
     *mailboxes.ROWS,
     *connections.ROWS,
+    *settings.ROWS,
     *senders.ROWS,
     *clients.ROWS,
 )

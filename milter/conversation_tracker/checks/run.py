@@ -15,7 +15,7 @@ from typing import TextIO
 from conversation_tracker.checks import configuration as check_configuration
 from conversation_tracker.checks import database as check_database
 from conversation_tracker.checks import follow as check_follow
-from conversation_tracker.checks import forged_results
+from conversation_tracker.checks import forged_results, local_senders
 from conversation_tracker.checks import metrics as check_metrics
 from conversation_tracker.checks import postfix as check_postfix
 from conversation_tracker.checks import postmaster as check_postmaster
@@ -212,6 +212,8 @@ def _check_postfix(
         return
     report.add("postmaster", check_postmaster.check(config.postmaster, domains))
     report.add("postfix", check_postfix.check_table(host))
+    senders = {domain for store in known.stores for domain in store.sender_domains}
+    report.add("postfix", local_senders.check(settings, senders))
     forged = forged_results.check(
         settings, config.socket, config.authserv_id, domains, known.secret
     )

@@ -5,6 +5,7 @@ later is a fault of the state. Nothing is judged here.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, LiteralString
 
@@ -37,7 +38,8 @@ _SERVER: LiteralString = """
            current_setting('log_error_verbosity') <> 'terse',
            current_setting('server_encoding')"""
 _STORES: LiteralString = """
-    SELECT name, alias_domain, active, sender_domains = '{}', mask = 'soft' OR issuer_mask = 'soft'
+    SELECT name, alias_domain, active, sender_domains = '{}',
+           mask = 'soft' OR issuer_mask = 'soft', sender_domains
       FROM tracker.stores ORDER BY name"""
 _DOMAINS: LiteralString = "SELECT name FROM tracker.alias_domains"
 _SECRET: LiteralString = "SELECT key FROM tracker.secrets"
@@ -110,6 +112,7 @@ class StoreRow:
     active: bool
     silent: bool
     soft: bool = True
+    sender_domains: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
