@@ -140,6 +140,7 @@ BAD = [
     ),
     ("submitters", ["a\nb"], "stores_submitters_are_printable"),
     ("submitters", ["a", "\x7f"], "stores_submitters_are_printable"),
+    ("unnamed_mail", "refuse", "stores_unnamed_mail_is_pass_or_reject"),
     ("guest_limit", -1, "stores_guest_limit_is_0_to_1000"),
     ("guest_limit", 1001, "stores_guest_limit_is_0_to_1000"),
 ]
@@ -194,6 +195,15 @@ def test_a_bad_value_is_refused_by_a_constraint_that_names_its_column(
     assert constraint.startswith(f"stores_{column}_")
     with refused(constraint):
         change(shop, column, value)
+
+
+def test_every_constraint_of_stores_is_tried(shop: "Shop") -> None:
+    """With a value that breaks it."""
+    query = (
+        "SELECT conname FROM pg_constraint"
+        " WHERE conrelid = 'tracker.stores'::regclass AND contype = 'c'"
+    )
+    assert {name for (name,) in shop.rows(query)} == {constraint for *_, constraint in BAD}
 
 
 @pytest.mark.parametrize("column", [*DEFAULTS, "name", "alias_domain"])

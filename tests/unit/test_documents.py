@@ -133,7 +133,7 @@ def test_names_that_contributors_are_sent_to_are_there() -> None:
         (name, file)
         for row in rows
         for names, file in re.findall(r"((?:`[A-Za-z_]\w+`(?:, | and )?)+) in `([\w/]+\.py)`", row)
-        for name in re.findall(r"\w{3,}", names)
+        for name in re.findall(r"`(\w+)`", names)
     }
     assert len(named) > 20
     assert {file for _, file in named} <= paths.keys()
@@ -144,6 +144,39 @@ def test_names_that_contributors_are_sent_to_are_there() -> None:
             rf"^\s*(?:(?:def|class) )?{name}\b(?: ?[:=(]|$)", paths[file].read_text(), re.MULTILINE
         )
     ] == []
+
+
+def test_files_that_contributors_are_sent_to_are_there() -> None:
+    """Each path in CONTRIBUTING.md, from the root or below the package; and each bare name."""
+    listed = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(listed, capture_output=True, text=True, check=False)
+    there = set(done.stdout.split()) or {
+        str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if ".tox" not in path.parts
+    }
+    folders = {str(parent) for path in there for parent in Path(path).parents}
+    names = {Path(path).name for path in there | folders}
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    named = re.findall(r"`([\w./-]*\w/?)`", text)
+    paths = {each for each in named if re.search(r"\.(?:py|sql|md|case|conf|[15])$|\w/", each)}
+    assert len(paths) > 100
+    package = "milter/conversation_tracker/"
+    assert [
+        each
+        for each in sorted(paths)
+        if not {each.rstrip("/"), package + each.rstrip("/")} & (there | folders)
+        and ("/" in each or each not in names)
+        and f"{package}database/sql/{each.rstrip('/')}" not in there | folders
+        and not any(sign in each for sign in ("NNNN", "....", ".venv", ".ci/"))
+    ] == []
+
+
+def test_every_subject_of_check_is_described() -> None:
+    """In the table of docs/monitoring.md, as `check --json` names it."""
+    source = (SQL.parents[1] / "checks" / "run.py").read_text()
+    table = (DOCS / "monitoring.md").read_text().partition("| `subject` |")[2].partition("\n\n")[0]
+    described = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
+    assert len(described) > 8
+    assert set(described) == set(re.findall(r"report\.add\(\s*\"(\w+)\"", source))
 
 
 def columns(table: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from builders import CARRIER, SHOP, A, hard, mail, order, person
 from cost import linear, within
 
 from conversation_tracker.core.base.limits import Limits
+from conversation_tracker.core.masking.address.munged_words import AT_WORDS, DOT_WORDS
 from conversation_tracker.core.model.message import parse, render
 from conversation_tracker.core.scanning.scan import Scanner
 
@@ -302,6 +303,21 @@ def test_a_spelling_is_seen_by_the_scan(name: str, place: str) -> None:
     scanner = Scanner({JOHN: "b" * 32})
     found = scanner.scan([h for h in headers if h.key != b"from" or place == "From"], body)
     assert found
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        *(f"john.doe {word} home.example" for word in sorted(AT_WORDS)),
+        *(f"john.doe at home {word} example" for word in sorted(DOT_WORDS)),
+    ],
+)
+def test_a_word_for_a_sign_is_known_to_both_sides(spelled: str) -> None:
+    """What one of masking and the scan knows alone is refused, or leaves unseen by a fault."""
+    raw = BODIES["plain"](spelled)
+    copy = mail(raw, PEOPLE, to=A, sender=JOHN).sent()
+    assert spelled not in shown(render(copy.headers, copy.body))
+    assert Scanner({JOHN: "b" * 32}).scan(*parse(raw))
 
 
 NEAR_MISSES = [

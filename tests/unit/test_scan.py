@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.header import part_header
-from conversation_tracker.core.masking.part import leaf
+from conversation_tracker.core.masking.part import calendar, leaf
 from conversation_tracker.core.masking.part.message_body import REMOVED
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.message import Header, parse
+from conversation_tracker.core.scanning import parts
 from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import scan
+from conversation_tracker.core.scanning.text import content_lines
+from conversation_tracker.core.syntax.mime import MESSAGE_TYPES
 from conversation_tracker.core.views import copies
 
 JOHN = "john@doe.example"
@@ -51,6 +54,17 @@ def der(address: str, tag: int = 0x16, after: bytes = b"0\x0b") -> bytes:
 
 
 LINK = "https://x.example/?t="
+
+
+@pytest.mark.parametrize("type_", sorted(calendar.TYPES | MESSAGE_TYPES))
+def test_a_type_is_known_to_both_sides(type_: str) -> None:
+    """What masking takes for content lines or a message, the scan does, too."""
+    if type_ in MESSAGE_TYPES:
+        declared = parts.Declared([(b"Content-Type", type_.encode())], "text/plain")
+        assert declared.is_message
+    else:
+        assert content_lines.is_content_lines(type_, b"")
+
 
 SEEN = [
     (JOHN, "john"),

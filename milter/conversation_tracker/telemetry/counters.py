@@ -28,9 +28,15 @@ REPLIES = (
     _OTHER,
 )
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-ISOLATION = ("overdue", "outgrown", "suspected", "condemned", "order_locked")
-"""What the limits that trust no code did: processes ended for a message's time or memory, messages
-suspected and condemned, work that waited too long for an order's row."""
+ISOLATION = {
+    "overdue": ("workers_overdue", "Processes ended because a message outlasted its clock"),
+    "outgrown": ("workers_outgrown", "Processes that a message took too much memory in"),
+    "suspected": ("messages_suspected", "Messages in flight in a process that ended"),
+    "condemned": ("messages_condemned", "Messages that ended a process alone"),
+    "order_locked": ("order_locked", "Requests that waited too long for the row of an order"),
+}
+"""Plain counters, most of them of what the limits that trust no code did: each with the name and
+help text that `exporter` shows."""
 
 _MESSAGES = 0
 _REFUSED = _MESSAGES + len(OUTCOMES) * len(DIRECTIONS)
@@ -52,6 +58,7 @@ _MESSAGE = {
     for first, outcome in enumerate(OUTCOMES)
     for second, direction in enumerate(DIRECTIONS)
 }
+_PLACE = {what: _ISOLATION + number for number, what in enumerate(ISOLATION)}
 _REPLY = {reply: number for number, reply in enumerate(REPLIES)}
 
 
@@ -148,7 +155,7 @@ class Metrics:
 
     def count_isolation(self, what: str, number: int = 1) -> None:
         """Count one of the events in ISOLATION."""
-        self._add(_ISOLATION + ISOLATION.index(what), number)
+        self._add(_PLACE[what], number)
 
     def note_load(self, *, in_flight: int, waiting: int) -> None:
         """Note how many messages are being decided on, and how many of us wait for a connection."""

@@ -24,16 +24,9 @@ from prometheus_client.registry import Collector
 
 from conversation_tracker import __version__
 from conversation_tracker.base import timeouts
-from conversation_tracker.telemetry.counters import SECONDS, Metrics
+from conversation_tracker.telemetry.counters import ISOLATION, SECONDS, Metrics
 
 _WAITING = 16  # connections
-_ISOLATION = {
-    "overdue": ("workers_overdue", "Processes ended because a message outlasted its clock"),
-    "outgrown": ("workers_outgrown", "Processes that a message took too much memory in"),
-    "suspected": ("messages_suspected", "Messages in flight in a process that ended"),
-    "condemned": ("messages_condemned", "Messages that ended a process alone"),
-    "order_locked": ("order_locked", "Requests that waited too long for the row of an order"),
-}
 
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily | InfoMetricFamily
 
@@ -74,7 +67,7 @@ class Tracked(Collector):
         for name, about, value in (
             ("database_unavailable", "Questions the database did not answer", totals.unavailable),
             ("worker_restarts", "Workers that died and were replaced", totals.restarts),
-            *((*named, totals.isolation[what]) for what, named in _ISOLATION.items()),
+            *((*named, totals.isolation[what]) for what, named in ISOLATION.items()),
         ):
             yield CounterMetricFamily(f"conversation_tracker_{name}", about, value=value)
         for name, about, value in (

@@ -43,7 +43,8 @@ KEPT_FROM_PROTECTED = frozenset(
     """.split()
 )
 """All that is kept of mail whose sender is a person to protect: what makes a message readable,
-keeps its thread together and stops loops. Everything else may tell who wrote, or where."""
+keeps its thread together and stops loops. Everything else may tell who wrote, or where. See also
+`is_needed`."""
 
 TRACE_HEADERS = frozenset(
     # The way the message took, and the envelope it travelled in.
@@ -61,3 +62,12 @@ TRACE_HEADERS = frozenset(
     """.split()
 )
 """Headers added on the way, which say nothing of what the sender wrote; see also `is_trace`."""
+
+
+def is_needed(key: bytes) -> bool:
+    """Return whether a header is kept of a person's mail: a reader needs it.
+
+    Args:
+        key: its name in lower case.
+    """
+    return key in KEPT_FROM_PROTECTED or key.startswith(b"content-")

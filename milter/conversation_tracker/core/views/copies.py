@@ -6,7 +6,7 @@ and what these leave of the message is scanned: no copy shows an address of anyb
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from conversation_tracker.core.base.header_names import KEPT_FROM_PROTECTED
+from conversation_tracker.core.base.header_names import is_needed
 from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.header.ascii_fields import write_ascii
@@ -195,11 +195,6 @@ def _drop_leaking_fields(
         else value
         for header, value in pairs
     ]
-
-
-def is_needed(key: bytes) -> bool:
-    """Return whether a reader needs a header, given by its name in lower case."""
-    return key in KEPT_FROM_PROTECTED or key.startswith(b"content-")
 
 
 def apply_edits(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], Octets]:

@@ -12,9 +12,9 @@ from conversation_tracker.core.base.header_names import (
     ADDRESS_HEADERS,
     ANSWERED,
     IDENTIFYING,
-    KEPT_FROM_PROTECTED,
     NEVER_KEPT,
     THREADING,
+    is_needed,
 )
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.header import part_header
@@ -90,7 +90,7 @@ class View(ReaderMask):
             or key.startswith(b"arc-")
         ):
             return False
-        return not protected or key in KEPT_FROM_PROTECTED or key.startswith(b"content-")
+        return not protected or is_needed(key)
 
     def _mask_value(self, header: Header, message: Message, *, hidden: bool) -> bytes | None:
         if header.key in ANSWERED:
