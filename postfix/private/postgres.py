@@ -28,6 +28,8 @@ from private.server import Server
 SUPERUSER = "postgres"
 IMAGES = "PRIVATE_POSTGRES_IMAGES"
 """The environment may name a folder here, which keeps the files of a new cluster for the next."""
+PROGRAMS = "PRIVATE_POSTGRES"
+"""The environment may name another PostgreSQL's folder of programs here."""
 _MEMORY = Path("/dev/shm")
 _ROOM = 2 << 30  # octets free
 _SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
@@ -35,7 +37,12 @@ Mode = Literal["smart", "fast", "immediate"]
 
 
 def binaries() -> Path:
-    """Return the newest PostgreSQL's folder of programs; FileNotFoundError when there is none."""
+    """Return the folder of programs: the newest PostgreSQL's, unless the environment names one.
+
+    FileNotFoundError when there is none.
+    """
+    if named := os.environ.get(PROGRAMS):
+        return Path(named)
     found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     newest = max(found, key=lambda path: int(re.sub(r"\D", "", path.parts[-3])), default=None)
     if newest is None:

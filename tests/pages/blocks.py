@@ -4,6 +4,7 @@ A comment before a block says of which kind it is; Markdown does not show it:
 
     <!-- run -->         our own commands: run against a private database, in the order of the page
     <!-- sql -->         statements: run as the owner; with `=>` before them, output follows
+                         (`sql: TEST` where that test runs them, as somebody else)
     <!-- root: TEST -->  for a real host: programs and options exist, and TEST runs the like
     <!-- file: KIND -->  what stands in a file of that kind
     <!-- output -->      what a program says, or the protocol
