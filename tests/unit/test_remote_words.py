@@ -107,6 +107,13 @@ DELAYED = {
         "Could not send mail for past 8.5 hours.\n\n   ----- Transcript of session follows -----\n"
         "<<< {}\n\n",
     ),
+    "with dashes behind the warning, and nothing of it in the text": (
+        "From: Mail Deliver System <MAILER-DAEMON@mx.example>\n"
+        "Subject: Warning--Could not send mail for past 8.5 hours",
+        "The original message was received at Mon, 1 Jan 2001 00:00:00 +0900 (JST)\nfrom "
+        "shop@example.net\n\n---The following addresses had delivery errors---\n\n"
+        "john@example.org [{}]\n\n",
+    ),
     "exim": (
         f"{DAEMON}\nSubject: Warning: message 1aB-0001 delayed 24 hours",
         "A message that you sent has not yet been delivered to one or more of its\nrecipients "

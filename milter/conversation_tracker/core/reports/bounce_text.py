@@ -111,7 +111,8 @@ _FAILED_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _DELAYED_SUBJECT = re.compile(
-    r"\W{0,10}(?:delayed mail|warning: (?:message|could not send|mail)|delivery (?:delayed|warning)"
+    r"\W{0,10}(?:delayed mail|warning(?:: (?:message|mail)|\W{1,4}could not send)"
+    r"|delivery (?:delayed|warning)"
     r"|(?:mail )?delivery status notification\W{1,3}(?:delay|incomplete|warning)|message delayed"
     r"|delivery delay|could not send (?:message|mail) for (?:the )?past)",
     re.IGNORECASE,
