@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from private.postgres import Postgres
 
 # The same examples each time: a run tells of a change, not of luck. By the clock, a busy machine is
-# slow; what work may cost is told by `cost`. `--hypothesis-profile random` tries others, and more.
+# slow; `cost` says what work may cost. `--hypothesis-profile random` tries others, and more.
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=60)
 settings.register_profile("random", deadline=None, max_examples=1_000)
 settings.load_profile("suite")

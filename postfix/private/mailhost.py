@@ -25,7 +25,7 @@ class MailHost:
     `database` is a libpq URI, `domains` the alias domains that Postfix is set up for. `outside` is
     a client address that is in no trusted network, for mail from the Internet. `hostname` is the
     machine's name as tracker and Postfix know it; one of several hosts needs its own. `socket` is
-    what Postfix is told instead of the tracker's socket, if something stands between the two.
+    what Postfix uses instead of the tracker's socket, if something stands between the two.
     """
 
     outside = "198.51.100.7"

@@ -37,7 +37,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a generator told: seconds in all, messages refused, milliseconds of one."""
+    """What a generator printed: seconds in all, messages refused, milliseconds of one."""
 
     seconds: float
     refused: int

@@ -390,7 +390,7 @@ def test_the_command_lists_the_differences_and_exits_2(
 
 
 def test_another_baseline_is_noticed(database: str) -> None:
-    """It is compared: equal, and that is noted; else it is told."""
+    """It is compared: equal, and that is noted; else the differences are listed."""
     run(database, "UPDATE tracker.migrations SET digest = 'f' WHERE name = 'baseline'")
     told: list[str] = []
     assert migrate(database, told.append) == 1

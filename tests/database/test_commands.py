@@ -681,7 +681,7 @@ def test_explain_tells_who_is_a_postmaster(tracker: Tracker) -> None:
 
 
 def test_explain_tells_where_whose_address_and_alias_stands(tracker: Tracker) -> None:
-    """Of a sole copy, and of each of several; no address is told."""
+    """Of a sole copy, and of each of several; no address is shown."""
     john = tracker("mask", "shop", "1", JOHN).out.strip()
     ann = tracker("mask", "shop", "1", "ann@friends.example", "--role", "partner").out.strip()
     text = (MAIL % f"{john}, {ann}").replace("Dear", f"https://x.example/?e={john} {ann} Dear")

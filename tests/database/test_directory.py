@@ -29,7 +29,7 @@ SOON = 3.0  # seconds: one, as is promised, and what a busy machine may take bes
 
 
 class Lines:
-    """Stands for the log, and keeps what it is told."""
+    """Stands for the log, and keeps what is logged."""
 
     def __init__(self) -> None:
         self.told: list[str] = []

@@ -354,7 +354,7 @@ def test_a_database_that_is_away_is_waited_for(tmp_path: Path) -> None:
             assert follower.end() == 0
             back = follower.events("database-back")
             assert len(back) == len(follower.events("database-unreachable"))
-            # The first time it was not there yet, and what the driver said of that is told.
+            # The first time it was not there yet, and what the driver said about that is logged.
             assert len(follower.events("library")) == 1
             server.stop()
             follower.start(ready=False)
@@ -510,7 +510,7 @@ def test_the_journal_is_followed_by_its_cursor(mail: Mail, follower: Follower) -
 
 
 def test_check_is_wrong_while_the_log_cannot_be_read(mail: Mail, follower: Follower) -> None:
-    """Also once all is quiet; what journalctl says is told, and that it is over too."""
+    """Also once all is quiet; what journalctl says is logged, and that it is over, too."""
     folder, entries = journalctl(follower.home)
     entries.touch()
     shut = follower.home / "shut"

@@ -366,7 +366,7 @@ def test_a_function_of_somebody_elses_with_our_name_stays(uri: str, edit: Edit) 
 def test_of_two_functions_of_one_name_none_is_dropped(
     uri: str, edit: Edit, name: str, change: tuple[str, str, str]
 ) -> None:
-    """Which of them is ours cannot be told: nothing is changed, and the name is said."""
+    """Which of them is ours is unknown: nothing is changed, and the name is shown."""
     run(uri, THEIRS % name)
     edit(*change)
     with pytest.raises(Dependents, match=f"several functions tracker.{name}"):

@@ -46,7 +46,7 @@ def test_refused_mail_stands_in_the_timeline_with_the_reason(database, connectio
 
 
 def test_a_client_that_tries_again_is_one_entry(database, connection) -> None:
-    """The same message refused three times is told once, with its count."""
+    """The same message refused three times is listed once, with its count."""
     refuse(database, connection, times=3)
     assert len(timeline.read_timeline(connection, "shop", "1")) == 1
     assert connection.execute("SELECT times FROM tracker.refusals").fetchone() == (3,)

@@ -1,7 +1,7 @@
 """Clients that send mail of every kind, and send it again where it was not taken.
 
 They behave as other mail servers do: what got a 4xx, or no answer, is tried again; a patient client
-goes on until it is told 250, an impatient one gives up where it was refused. Some hang up without
+goes on until it gets 250, an impatient one gives up where it was refused. Some hang up without
 reading the last answer. What became of each attempt is noted in the ledger.
 """
 

@@ -80,7 +80,7 @@ def test_a_record_lost_between_the_passes_is_written_again(site: Site) -> None:
     ("code", "kinds"), [("451", ("single", "shared", "own")), ("550", ("single", "own"))]
 )
 def test_a_later_milter_refuses(site: Site, code: str, kinds: tuple[str, ...]) -> None:
-    """We had said yes and recorded it; the client is told no, and nobody receives it."""
+    """We had said yes and recorded it; the client gets a refusal, and nobody receives it."""
     with site.load(kinds=kinds):
         site.flows(4)
         site.signer.say(answers={"eom": [code, f"{code[0]}.7.1", "not signed"]})

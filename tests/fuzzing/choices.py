@@ -14,7 +14,7 @@ class Choices:
     """What is chosen, one choice after the other.
 
     Attributes:
-        strangers_only: nobody of the order shall be named.
+        strangers_only: nobody of the order may be named.
         people: the addresses of who takes part, in lower case; none for the usual ones.
         own: what stands for the reader: their aliases, in any form, and their address.
         files: attachments that were made and cannot be masked, with the address in each.

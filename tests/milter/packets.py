@@ -69,7 +69,7 @@ class Reply:
 
     @property
     def ok(self) -> bool:
-        """Whether the SMTP client would be told 250."""
+        """Whether the SMTP client would get 250."""
         return self.kind not in ("reject", "tempfail", "shutdown", "connection failed")
 
     @property

@@ -42,7 +42,7 @@ def uri(postgres: Postgres, migrated: str) -> Iterator[str]:
 def test_a_worker_that_never_comes_back_is_replaced(
     uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its client is hung up on, which Postfix answers with 451; what it was at is told."""
+    """Its client is hung up on, which Postfix answers with 451; what it was doing is logged."""
     (tmp_path / "sitecustomize.py").write_text(STUCK)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     with Tracker(uri, options={"workers": "1"}) as tracker:

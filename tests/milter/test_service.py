@@ -260,7 +260,7 @@ def test_systemd_is_told_what_goes_on(
         monkeypatch.setenv("WATCHDOG_USEC", "900000")
 
         def told(state: str) -> list[str]:
-            """Read until a state is told; give what was told before."""
+            """Read until a state is reported; return what was reported before."""
             before: list[str] = []
             while state not in (lines := systemd.recv(1000).decode().splitlines()):
                 before += lines

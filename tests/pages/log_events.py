@@ -39,7 +39,7 @@ The priority is `<N>` before the line (sd-daemon(3)), only where standard error 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One event, as an administrator is told of it.
+    """One event, as an administrator sees it.
 
     Attributes:
         name: the event.

@@ -1,4 +1,4 @@
-"""Clients that send until everything was taken; what they were told, and what is held against it.
+"""Clients that send until everything was taken, and note the answers they got.
 
 They know one database with one store and one alias for each of its orders, and behave as other mail
 servers do: what got a 4xx is tried again, at the next mail host if there are several.

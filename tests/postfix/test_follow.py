@@ -157,7 +157,7 @@ def test_an_address_that_looks_like_a_delivery_is_none(followed: Followed, order
 def test_each_recipient_of_split_mail_has_their_own_state(
     followed: Followed, order: Order, sender: str
 ) -> None:
-    """Whether it bounced is told by the report, and where none comes by the log."""
+    """The report says whether it bounced, or the log where no report comes."""
     followed.stage.host.sink.reply(PAYER, f"550 5.1.1 <{PAYER}>: no such user")
     followed.send(order, BUYER, PAYER, sender=sender)
     followed.until(order, buyer="sent", payer="bounced")

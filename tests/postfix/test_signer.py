@@ -79,7 +79,7 @@ def test_an_offer_to_leave_by_one_request_is_signed(signed: Signed) -> None:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_copy_whose_lines_masking_lengthens_verifies(signed: Signed, count: int) -> None:
-    """Postfix would part the line behind the signer, in the midst of an alias."""
+    """Postfix would break the line after the signer, inside an alias."""
     host, signer = signed
     shop = host.shop()
     order = shop.order("1001", buyer=BUYER, other="pay@payment.example")

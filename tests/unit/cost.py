@@ -105,7 +105,7 @@ def proportionate(
     Args:
         work: does it with what is made.
         size: how large.
-        make: makes something of a size, which is not measured; the size itself if not told.
+        make: makes something of a size, which is not measured; the size itself if not given.
 
     Returns:
         "" where the cost grows about as the size does, else what was measured.

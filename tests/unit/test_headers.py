@@ -534,7 +534,7 @@ def test_names_of_headers_are_lower_case_and_kept_ones_are_no_trace() -> None:
     ],
 )
 def test_is_trace(name: bytes, trace: bool) -> None:
-    """What the way added is told from what the sender wrote."""
+    """What was added on the way is distinguished from what the sender wrote."""
     assert is_trace(name) is trace
 
 

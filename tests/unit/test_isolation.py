@@ -102,7 +102,7 @@ def test_all_in_flight_in_a_worker_that_ended_are_suspects(parent: Parent) -> No
     assert parent.isolation._pending == {A: Suspicion.SUSPECTED}
     assert in_flight.list_marks(3) == []
     with in_flight.mark(B):
-        parent.isolation.suspect_worker(7, 3, 0)  # it was told to end, and did
+        parent.isolation.suspect_worker(7, 3, 0)  # it was asked to end, and did
     assert parent.isolation.suspects.state(B) == Suspicion.UNKNOWN
 
 

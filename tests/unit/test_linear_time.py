@@ -221,7 +221,7 @@ def test_a_parser_takes_anything_in_proportion(name: str) -> None:
 
 
 def test_what_is_measured_is_seen_to_grow() -> None:
-    """What grows with the square, or never ends, is told from what does not."""
+    """What grows with the square, or never ends, is distinguished from what does not."""
     assert proportionate(lambda size: sum(range(size * 50)), 16_000) == ""
     assert "s at" in proportionate(lambda size: sum(range(size * size // 20)), 4_000)
     shape = hostile.Shape("letters", hostile.filled("a"))

@@ -346,7 +346,7 @@ def test_the_vocabulary_is_closed():
 
 
 def test_an_error_is_logged_without_its_text(stream):
-    """Type, SQLSTATE and frames are told; the text and local values are not."""
+    """Type, SQLSTATE and frames are logged; the text and local values are not."""
     log.error(Event.ERROR, violation(), queue_id="4XyZ")
     line = only(stream)
     assert line["event"] == "error"
@@ -359,7 +359,7 @@ def test_an_error_is_logged_without_its_text(stream):
 
 
 def test_causes_are_named_without_their_texts(stream):
-    """What led to an error is told by type and place, the nearest first."""
+    """What led to an error is logged by type and place, the nearest first."""
     try:
         try:
             raise OSError(111, ADDRESS)

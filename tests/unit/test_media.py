@@ -24,7 +24,7 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def png(text: bytes) -> bytes:
-    """Write a picture of one pixel whose author is told."""
+    """Write a picture of one pixel that names its author."""
     pixel = chunk(b"IHDR", bytes([0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]))
     data = chunk(b"IDAT", zlib.compress(b"\0\0"))
     told = chunk(b"tEXt", b"Author\0" + text)

@@ -1,4 +1,4 @@
-"""Messages: the raw fields in order, and what can be told of a message without changing it."""
+"""Messages: the raw fields in order, and what can be said of a message without changing it."""
 
 from dataclasses import replace
 

@@ -35,7 +35,7 @@ def test_an_identifier_of_a_shared_domain_is_the_authors() -> None:
 
 
 def test_a_sender_makes_the_database_look_up_few_identifiers() -> None:
-    """The nearest of others, and all of ours, which are told apart by their domain alone."""
+    """The nearest of others, and all of ours, which only their domain distinguishes."""
     talk = order(BUYER, CARRIER)
     references = " ".join(f"<{number}@elsewhere.example>" for number in range(5_000))
     text = f"From: {CARRIER}\nIn-Reply-To: <m-1@{DOMAIN}>\nReferences: {references}\n\nHello.\n"

@@ -372,5 +372,5 @@ LOG = b"From: a@shop.example\nTo: b@shop.example\nSubject: An order\n" * 2_000
 def test_a_file_is_text_where_it_goes_on_as_no_message(text: bytes) -> None:
     part = structure(MIXED, b"--b\n" + FILE + b"\n" + text + b"\n--b\n\nHello\n--b--\n")
     assert [(each.embedded, each.children) for each in part.children] == [(None, ())] * 2
-    with pytest.raises(TooComplex):  # files may be in it, and it cannot be told which
+    with pytest.raises(TooComplex):  # files may be in it, and nobody knows which
         structure(MIXED, b"--b\n" + FILE + b"\n" + text + b"X: base64\n\n--b--\n")

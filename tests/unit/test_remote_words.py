@@ -212,7 +212,7 @@ def test_mail_returned_by_nobody_is_a_report(author: str) -> None:
     ],
 )
 def test_other_mail_of_such_a_name_is_no_report(head: str, null: bool) -> None:
-    """Neither without a returned message, nor with a sender who can be told, nor from a person."""
+    """Not without a returned message, with a sender who can be notified, or from a person."""
     text = f"--b\n\n{ENDED}\n--b\nContent-Type: message/rfc822\n\n{RETURNED}--b--\n"
     if "Subject: Your mail" in head:
         text = f"--b\n\n{ENDED}\n--b--\n"

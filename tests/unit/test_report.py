@@ -207,7 +207,7 @@ def test_original_and_final_recipient_are_both_named() -> None:
 
 
 def test_a_thousand_recipients_are_bounded() -> None:
-    """The worst of them all counts; only the first hundred are told."""
+    """The worst of them all counts; only the first hundred are read."""
     block = "Final-Recipient: rfc822; u{}@example.org\nAction: {}\nStatus: {}\n\n"
     many = "".join(block.format(i, "delayed", "4.0.0") for i in range(1000))
     report = read_report(dsn(many + block.format(1000, "failed", "5.2.2")))
@@ -241,7 +241,7 @@ def test_a_delivery_status_is_found_ten_deep(kind: str, null: bool) -> None:
 
 
 def test_a_structure_without_end_is_returned_mail_without_a_reason() -> None:
-    """What is too deep to be read is told from its first lines."""
+    """What is too deep to be read is recognised by its first lines."""
     head = f'{DAEMON}\nSubject: Undelivered Mail\nContent-Type: multipart/mixed; boundary="b"'
     assert read_report(mail(head, f"--b\n{nested(40, 'multipart')}\n--b--\n")).kind == "failed"
 
@@ -505,7 +505,7 @@ def test_returned_mail_is_told_by_its_words(shape: Shape) -> None:
 
 
 def test_the_table_names_the_recipient() -> None:
-    """Addresses that stand in the text, or in X-Failed-Recipients, are told."""
+    """Addresses that stand in the text, or in X-Failed-Recipients, are found."""
     report = read_report(mail(WORDS["exim"].head, WORDS["exim"].text))
     assert report.recipients == JOHN
 
@@ -590,7 +590,7 @@ def test_other_mail(head: str, null: bool, kind: str) -> None:
 def test_receipts_and_complaints(
     type_: str, fields: str, kind: str, declared: bool, null: bool
 ) -> None:
-    """RFC 8098 and RFC 5965, also where the report's type is not told."""
+    """RFC 8098 and RFC 5965, also where the report's type is not given."""
     report = f"; report-type={type_}" if declared else ""
     head = f'{PERSON}\nSubject: x\nContent-Type: multipart/report{report}; boundary="b"'
     body = f"--b\n\nRead.\n--b\nContent-Type: message/{type_}\n\n{fields}\n--b\n" + (

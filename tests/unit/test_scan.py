@@ -486,7 +486,7 @@ def test_a_copy_that_shows_an_address_is_refused(monkeypatch: pytest.MonkeyPatch
 
 
 def test_several_recipients_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the splitter's copies would be refused for is refused where the sender is told."""
+    """What the splitter's copies would be refused for is refused where the sender learns of it."""
     blind_to_text(monkeypatch)
     text = f"From: {CARRIER}\n\nI am {CARRIER}.\n"
     plan = mail(text, order(BUYER, SHOP, CARRIER), to=[B, S]).plan()

@@ -1,4 +1,4 @@
-"""Addresses too short to be told from chance: no search for one is endless, none is in noise."""
+"""Addresses so short that they occur by chance: no search for one is endless, noise has none."""
 
 import base64
 import random

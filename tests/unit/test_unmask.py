@@ -469,7 +469,7 @@ def test_what_some_programs_read_as_a_page_keeps_the_alias(type: str, alias: str
 
 @pytest.mark.parametrize("type", ["partial; id=a; number=2; total=2", "external-body", "http"])
 def test_no_piece_of_anything_shows_the_reader(type: str) -> None:
-    """A mail program puts pieces together: this one may begin in the midst of a tag."""
+    """A mail program puts pieces together: this one may begin inside a tag."""
     for text in (
         f"<p>\n {B} >\n",
         f"Subject: {B}\nTo: {B}\n\n{B}\n",

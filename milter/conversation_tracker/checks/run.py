@@ -51,7 +51,7 @@ class Wanted:
 
 
 class _Report:
-    """What was found so far: told at once as lines, or at the end as JSON."""
+    """What was found so far: printed at once as lines, or at the end as JSON."""
 
     def __init__(self, out: TextIO, *, json: bool) -> None:
         self._out, self._json = out, json
@@ -68,7 +68,7 @@ class _Report:
                 print(fact, file=self._out, flush=True)
 
     def end(self) -> None:
-        """Print what has not been told."""
+        """Print what has not been printed."""
         if self._json:
             print(json.dumps(self._rows, indent=1, ensure_ascii=False), file=self._out, flush=True)
 

@@ -1,1 +1,1 @@
-"""The configuration file and its options: read, checked, and all faults told at once."""
+"""The configuration file and its options: read, checked, and all faults reported at once."""

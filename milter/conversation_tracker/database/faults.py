@@ -1,7 +1,7 @@
 """What an error of the driver means to whoever gave a command: one line, and the exit code.
 
 Nothing here prints. No line holds the password of the configuration, nor a text that may quote a
-value: what our own functions raise is told, and what the server says in its own words of objects,
+value: what our own functions raise is shown, and what the server says in its own words of objects,
 connections and locks. A trigger of somebody else's may raise any text, with an address in it.
 """
 

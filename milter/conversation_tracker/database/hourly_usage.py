@@ -1,6 +1,6 @@
 """Whose share of an order's hour a message uses, and how much of it is used already.
 
-The rules are those of tracker.limit_reached in sql/; here they are told.
+The rules are those of tracker.limit_reached in sql/; here they are shown.
 """
 
 from collections.abc import Iterator

@@ -98,7 +98,7 @@ def default_source(environ: Mapping[str, str]) -> Path | None:
 
 
 class Deliveries(QueuedDeliveries):
-    """The database, told what lines of the log say."""
+    """The database, and what lines of the log mark there."""
 
     def tell(self, found: Sequence[LogLine], origins: Mapping[str, Bounce] | None = None) -> None:
         """Mark deliveries with what lines of the log tell, in the lines' order.

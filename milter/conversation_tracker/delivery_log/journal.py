@@ -1,6 +1,6 @@
 """systemd's journal as a log: what Postfix said there, from where reading stopped.
 
-`journalctl` reads it, as a child that follows; its end is told as OSError with what it said last,
+`journalctl` reads it, as a child that follows; its end is raised as OSError with what it said last,
 and the next call starts it again behind the last entry. Entries come as lines as a syslog daemon
 would write them, without time and host. Nothing here waits but for a journalctl that ends.
 """
@@ -20,7 +20,7 @@ from conversation_tracker.base import timeouts
 
 _CHUNK = 1 << 20  # octets
 _KEPT = 4_096  # octets of what journalctl says of itself
-_SAID = 200  # characters of that which are told
+_SAID = 200  # characters of that which are shown
 _FIELDS = "MESSAGE,SYSLOG_IDENTIFIER"
 _MACHINE = Path("/etc/machine-id")
 # Postfix's facility, and its units where it has another one. `--unit` would fail where no unit of

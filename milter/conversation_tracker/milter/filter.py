@@ -113,7 +113,7 @@ class Filter:
         """Find the order that a store's own mail names, while its body is still on its way.
 
         So its end waits for the database once, as that of other mail does. What is not found here
-        is looked up there, and whatever is wrong is told there.
+        is looked up there, and whatever is wrong is answered there.
 
         Args:
             transaction: what its recipients led to; the order is noted there.

@@ -129,7 +129,7 @@ class Session:
             self._context.setsymlist(Milter.M_EOM, _FEW_MACROS)
         steps = opts[1] = offered & _STEPS
         opts[2] = opts[3] = 0
-        # What is not answered must be what was agreed upon, or both wait for each other.
+        # What is not answered must be what was agreed, or both wait for each other.
         self._after_helo = Milter.NOREPLY if steps & Milter.P_NR_HELO else Milter.CONTINUE
         self._after_mail = Milter.NOREPLY if steps & Milter.P_NR_MAIL else Milter.CONTINUE
         self._after_header = Milter.NOREPLY if steps & Milter.P_NR_HDR else Milter.CONTINUE

@@ -210,7 +210,7 @@ def _ask_first(host: Host, service: MasterService | None, line: str) -> tuple[st
 
 
 def find_forged(host: Host) -> Iterator[Finding]:
-    """Judge whether what clients write in the name that `configure` was told goes."""
+    """Judge whether results that clients write in the name given to `configure` are removed."""
     if not host.authserv_id:
         return
     line = f"Authentication-Results: {host.authserv_id}; dkim=pass header.d={_CLIENT}"

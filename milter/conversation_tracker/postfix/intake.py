@@ -189,7 +189,7 @@ def find_socket(host: Host) -> Iterator[Finding]:
 
 
 def find_macros(host: Host) -> Iterator[Finding]:
-    """Judge whether the tracker is told by which service mail comes in, and who logged in."""
+    """Judge whether the tracker learns by which service mail comes in, and who logged in."""
     for name, wanted in _MACROS.items():
         for where, service in host.iter_places(name):
             given = host.settings.entries(name, service)

@@ -103,7 +103,7 @@ class Isolation:
                 os.kill(self._trial.pid, signal.SIGKILL)
         for pid, (reason, queue_id) in self._clock.look(rows).items():
             if pid in workers:
-                # Before it ends: whoever is told so may try again at once.
+                # Before it ends: whoever learns of that may try again at once.
                 self._suspect_all(workers[pid])
             self._end(pid, reason, queue_id)
         self._try_next(config)

@@ -1,4 +1,4 @@
-"""What systemd is told by the service, and what it asks of it (sd_notify(3)).
+"""What the service reports to systemd, and what systemd asks of it (sd_notify(3)).
 
 Where there is no systemd nothing happens, and nothing here fails.
 """

@@ -15,7 +15,7 @@ from conversation_tracker.telemetry.counters import Metrics
 
 
 class StatusLine:
-    """The line as it was last told."""
+    """The line as it was last sent."""
 
     def __init__(self, metrics: Metrics) -> None:
         """Tell of these numbers, once asked to."""

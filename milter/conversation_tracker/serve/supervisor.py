@@ -3,7 +3,7 @@
 The parent opens the socket, starts the workers (`worker`), and starts another when one dies; when
 they die again and again before any was ready it gives up. SIGTERM and SIGINT let the workers finish
 the messages in flight; SIGHUP reads the configuration again and replaces the workers, the socket
-stays. Readiness, reloads, a status line and the watchdog are told to systemd. What goes wrong
+stays. Systemd gets readiness, reloads, a status line and the watchdog's pings. What goes wrong
 before the first worker runs is raised as it is; afterwards it is logged.
 """
 

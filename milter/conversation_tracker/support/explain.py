@@ -1,4 +1,4 @@
-"""What would happen to a message: the milter's own rules on a rehearsal, told in plain lines.
+"""What would happen to a message: the milter's own rules, rehearsed, and the result in plain lines.
 
 `explain` asks `filter.Filter`, as the milter does, through one transaction that is rolled back
 before anything is shown; nothing is changed, announced or sent. A database that gives no answer is

@@ -57,7 +57,7 @@ class Log:
         pid: the process.
         status: how a process ended: its exit code, or minus the signal that ended it.
         restarts: workers that died since the start of the service.
-        reply: what the client was told, empty if it was 250.
+        reply: the answer to the client, empty if it was 250.
         ms: milliseconds it took.
         source: the file's path, or the journal.
         error: the type of an exception. Its text is never logged: it may quote a row.
@@ -110,7 +110,7 @@ class Log:
         """Log that one recipient was refused or deferred.
 
         Args:
-            reply: what the client was told.
+            reply: the answer to the client.
             queue_id: Postfix's.
             listener: tracker-split where the splitter handed it in.
         """

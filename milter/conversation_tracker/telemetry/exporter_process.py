@@ -22,7 +22,7 @@ class MetricsProcess:
     """One child at most, that serves where it was told to."""
 
     def __init__(self, metrics: Metrics) -> None:
-        """Serve these numbers, once told where."""
+        """Serve these numbers, once it is known where."""
         self._metrics = metrics
         self._where: tuple[str, int] | None = None
         self._pid = 0

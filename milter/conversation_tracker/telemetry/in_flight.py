@@ -19,7 +19,7 @@ PLACES = 500
 """Messages that may be decided on at once in one process."""
 
 NOBODY = bytes(32)
-"""In place of a digest: nothing of this message is to be told apart."""
+"""In place of a digest: this message is not to be recognised again."""
 
 _RUNNING, _WAITING = 1, 2
 _STATE = struct.Struct("=I")

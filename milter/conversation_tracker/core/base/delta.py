@@ -1,4 +1,4 @@
-"""A large body told by what it shares with another one, and by what it has of its own.
+"""A large body as the difference from another: what both share, and what it has of its own.
 
 A message of several orders is recorded once for each, and these records differ in aliases alone:
 whole, forty of them need forty times the room. Nothing here is guessed: what is taken from the

@@ -106,7 +106,7 @@ def notify_sender(
         token: a fresh random token for Message-ID and boundary.
 
     Returns:
-        A plan that replaces the whole message; it discards it where nobody is to be told: the
+        A plan that replaces the whole message; it discards it where nobody is to be informed: the
         message came with the null sender (RFC 5321 section 4.5.5), or its sender is gone.
     """
     conversation = delivery.conversation

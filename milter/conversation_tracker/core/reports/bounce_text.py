@@ -1,4 +1,4 @@
-"""Returned mail that is no delivery status notification: told by its words, and its reason found.
+"""Returned mail that is no delivery status notification: recognised by its words.
 
 Servers that are older than RFC 3464, or do not care, tell of a failure in running text alone:
 Exim, qmail, Sendmail, Exchange, Domino, GroupWise, MDaemon, and the large providers. All know
@@ -20,7 +20,7 @@ from conversation_tracker.core.reports.delivery_status import (
 )
 
 MAX_TEXT = 32_768
-"""Characters of a text that are looked at: what is told stands before the returned message."""
+"""Characters of a text that are looked at: the reason stands before the returned message."""
 
 # Where the returned message begins. Its own words must not be taken for the server's.
 _RETURNED = re.compile(

@@ -16,7 +16,7 @@ from conversation_tracker.core.syntax.encoded_words import decode_words
 Outcome = Literal["failed", "delayed", "delivered"]
 
 MAX_RECIPIENTS = 100
-"""How many recipients are told of; a report may name more."""
+"""How many recipients are read; a report may name more."""
 MAX_CONTENT = 512 * 1024
 """Octets of a report that are read."""
 MAX_DIAGNOSTIC = 500

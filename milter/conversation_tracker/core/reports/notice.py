@@ -1,4 +1,4 @@
-"""Our own delivery status notification: what a sender is told when an alias could not be reached.
+"""Our own delivery status notification: what a sender gets when an alias could not be reached.
 
 It names the alias and never who is behind it; no byte of the report that came back is in it. The
 message is complete and 7-bit, and depends on the arguments alone. Whatever they hold, they begin

@@ -136,7 +136,7 @@ def _find_end(plain: Sequence[str], at: int, forms: set[str], longest: int) -> i
 
 
 def _is_telling(key: str) -> bool:
-    """Return whether a local part can be told from the words that every remote uses."""
+    """Return whether a local part is none of the words that every remote uses."""
     return len(key) > (3 if key.isdecimal() else 2) and key not in _WORDS
 
 

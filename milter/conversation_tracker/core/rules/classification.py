@@ -59,7 +59,7 @@ class Unacceptable:
     Attributes:
         message: the message.
         reply: what to refuse it with.
-        conversations: the orders whose timelines are told.
+        conversations: the orders whose timelines note it.
     """
 
     message: Message
@@ -93,7 +93,7 @@ class BounceReport:
 class RedirectReport:
     """A report of what a reader sent on to an alias, to the bounce address of the copy they got.
 
-    It tells nothing of that copy's delivery: nothing is marked, and nobody is told.
+    It says nothing about that copy's delivery: nothing is marked, and nobody is notified.
     """
 
     message: Message

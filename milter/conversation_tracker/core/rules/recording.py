@@ -1,4 +1,4 @@
-"""What the timeline keeps of a message: a record, masked for good.
+"""What the timeline keeps of a message: a record, masked for everybody.
 
 No real address and no soft alias gets into a record, in whatever field; the message itself is kept
 as everybody could see it, without what only its way added. What the final scan still finds an

@@ -78,7 +78,7 @@ def is_file(data: Octets) -> bool:
 
 
 def has_file(data: Octets) -> bool:
-    """Whether data is such a file, or has one in its midst."""
+    """Whether data is such a file, or has one inside."""
     if is_file(data) or data.startswith(_PNG) or packets.unpack(data)[0]:
         return True
     midst = (_GZIP, b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", _SEVEN)

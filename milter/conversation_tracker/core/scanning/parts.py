@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from conversation_tracker.core.base.octets import Octets
 
 MOST = 3_000
-"""Parts that are told apart in a message."""
+"""Parts of a message that are read as such."""
 
 _HEADER = 256 * 1024
 _EMPTY_LINE = re.compile(rb"(?:\A|(?<=\n))\r?\n")

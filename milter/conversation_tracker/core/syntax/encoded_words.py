@@ -112,7 +112,7 @@ def decode_words(value: bytes, check: Callable[[], None] = no_limit) -> str:
 def decode_otherwise(word: re.Match[bytes]) -> Iterator[tuple[str, str]]:
     """Yield what some readers see in an encoded word, where all do not see the same.
 
-    Many end at padding in the midst of base64, and many show a mark for what the charset lacks.
+    Many end at padding inside base64, and many show a mark for what the charset lacks.
 
     Args:
         word: a match of `ENCODED`.

@@ -1,10 +1,10 @@
 """Keeps lines within what SMTP carries, and header values free of what would end them.
 
-Postfix would cut a longer line, in the midst of an alias, behind the signer; and a masked address
+Postfix would cut a longer line, inside an alias, after the signer; and a masked address
 is often longer than the real one. A header line is folded before a blank it has (RFC 5322 section
 2.2.3), so that unfolding gives the same value. Where it has none, text is written as encoded words
-(RFC 2047), and anything else is parted behind a comma or the like, where a blank means nothing most
-likely. Lines of text are parted in the same places. Nothing here raises.
+(RFC 2047), and anything else is broken after a comma or the like, where a blank most likely means
+nothing. Lines of text are broken in the same places. Nothing here raises.
 """
 
 import re

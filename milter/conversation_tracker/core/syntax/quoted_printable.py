@@ -45,7 +45,7 @@ def encode(raw: bytes, old: bytes, new: bytes) -> bytes:
     Args:
         raw: the content as it stands in the message.
         old: the same, decoded.
-        new: what it shall decode to.
+        new: what it is to decode to.
     """
     line_end = find_line_end(raw)
     if old.count(b"\n") != new.count(b"\n"):

@@ -1,6 +1,6 @@
 """The words and signs of a structured header value (RFC 5322 section 3.2), as spans of raw bytes.
 
-Only where things begin and end is told here; what they mean is the business of `address` and
+Only where things begin and end is found here; what they mean is the business of `address` and
 `headers`. Every value is cut in time linear in its length, comments nested to any depth without
 recursion, and nothing raises. What is opened and never closed is a sign like any other.
 """

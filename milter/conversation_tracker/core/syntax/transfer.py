@@ -145,7 +145,7 @@ def encode(raw: bytes, old: bytes, new: bytes, encoding: str) -> bytes:
     Args:
         raw: the content as it stands in the message.
         old: the same, decoded.
-        new: what it shall decode to.
+        new: what it is to decode to.
         encoding: the transfer encoding in lower case.
 
     Returns:

@@ -35,7 +35,7 @@ def encode(raw: bytes, new: bytes) -> bytes:
 
     Args:
         raw: the content as it stands in the message.
-        new: what it shall decode to.
+        new: what it is to decode to.
 
     Returns:
         The content anew, with the first and last line and the line ends of `raw`; `new` where

@@ -298,7 +298,7 @@ def find_stand_in(
     if person is None:
         return None
     stand_in = make_identifier(identifier, conversation.order)
-    # Several people may share a domain: what was mapped once is its owner's for good.
+    # Several people may share a domain: what was mapped once stays its owner's.
     owner = known[stand_in].token if stand_in in known else _owner_token(person)
     return None if to is not None and owner == _owner_token(to) else stand_in
 

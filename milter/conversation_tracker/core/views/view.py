@@ -163,7 +163,7 @@ class View(ReaderMask):
         return opaque_signature.open_signature(message, read_structure(message), self.others)
 
     def without(self, condemned: frozenset[int]) -> Self:
-        """Return a view in which some parts, told by their identities, are removed."""
+        """Return a view in which some parts, given by their identities, are removed."""
         view = copy(self)
         view.condemned = condemned
         return view

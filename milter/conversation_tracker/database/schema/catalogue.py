@@ -1,7 +1,7 @@
 """What a database's tables are like, and where that differs from what the program's files make.
 
 What they should be like is not written down anywhere: the files are run once more, beside the
-schema there is, and undone. So both are told by the same server in the same words.
+schema there is, and undone. So the same server describes both in the same words.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The paths of reports of delivery: the delivery is marked, and its author told in our own words.
+"""The paths of delivery reports: the delivery is marked, and its author notified in our own words.
 
 The report itself goes no further: it holds a real address. Raises DatabaseUnavailable.
 """
@@ -62,7 +62,7 @@ def split_report(shared: SharedReport, _context: Context) -> Outcome:
 
 
 def _mark(context: Context, message: Message, delivery: Delivery, report: Report) -> Plan:
-    """Mark a delivery, and return the plan; what is not new or no failure is told to nobody."""
+    """Mark a delivery, and return the plan; only a new failure notifies anybody."""
     mark = bounce.mark(delivery, report)
     if mark is None or not context.database.mark(delivery.bounce, mark, message.digest):
         return Plan(discard=True)

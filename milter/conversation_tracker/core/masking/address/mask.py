@@ -57,7 +57,7 @@ class Mask(Protocol):
         """Return the text with addresses replaced; the same object where nothing changes."""
 
     def possible(self, _data: bytes, /) -> bool:
-        """Return whether masking could change what these bytes say in ASCII; told cheaply."""
+        """Return, cheaply, whether masking could change what these bytes say in ASCII."""
         return True
 
     @property

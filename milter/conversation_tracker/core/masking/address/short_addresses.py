@@ -1,4 +1,4 @@
-"""What of an address is long enough to be told from chance, where its octets stand in no words.
+"""What part of an address is too long to occur by chance where its octets stand in no words.
 
 Attachments, and what base64 and hexadecimal digits hold, are as good as random octets: in 25 MB of
 them stands every word of three octets, and a part of base64 as often as four octets of it do. What
@@ -6,7 +6,7 @@ is found there is looked at again, or is an address and the mail refused. So les
 address of `WHOLE` octets counts for nothing there (once in 2^21 mails of 25 MB for one address, as
 often as 2^14 for all of an order), and of what only leads to a closer look at least `LED` octets
 are looked for: these are six characters of base64, which 25 MB hold by chance less than once for
-all the domains of an order. In running text, short addresses are told by the words around them.
+all the domains of an order. In running text, the words around them show what short addresses are.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ PLAIN = 4
 
 
 def is_long_enough(key: str) -> bool:
-    """Return whether an address, given by its key, can be told from chance at all."""
+    """Return whether an address, given by its key, is too long to occur by chance."""
     return len(key) >= WHOLE or len(key.encode("utf-8")) >= WHOLE
 
 

@@ -18,7 +18,7 @@ BROKEN: tuple[type[Exception], ...] = (
     *(zlib.error, lzma.LZMAError, zstandard.ZstdError, EOFError, OSError, ValueError),
     *(MemoryError, OverflowError),
 )
-"""What decompressors raise over octets that are none of theirs, or want too much memory for."""
+"""What decompressors raise over octets of another format, or that need too much memory."""
 
 MAX_WINDOW = 64 * 1024 * 1024
 """Octets that may be referred to backwards, which a decompressor keeps in memory."""

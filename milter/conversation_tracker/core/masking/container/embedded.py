@@ -1,4 +1,4 @@
-"""Compressed files in the midst of other files: programs that unpack themselves, packages, images.
+"""Compressed files inside other files: programs that unpack themselves, packages, images.
 
 They are found by how they begin, wherever that is. Nothing here raises.
 """
@@ -27,7 +27,7 @@ _SIZE_OF_BZIP2 = 10
 
 
 def is_in(data: Octets) -> bool:
-    """Whether something that may be compressed stands in the midst of data."""
+    """Whether something that may be compressed stands inside data."""
     return any(data.find(each) >= 0 for each in (*_BEGINNINGS, seven_zip.MAGIC))
 
 

@@ -93,7 +93,7 @@ def _read(data: Octets, at: int) -> _Packet | None:
 
 
 def _pieces(data: Octets, at: int) -> tuple[tuple[tuple[int, int], ...], int]:
-    """Find the pieces of a content whose lengths are told one by one (section 4.2.1)."""
+    """Find the pieces of a content whose lengths are given one by one (section 4.2.1)."""
     pieces: list[tuple[int, int]] = []
     for _ in range(_MOST_PIECES):
         told = data[at : at + 5]

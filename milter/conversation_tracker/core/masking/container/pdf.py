@@ -124,7 +124,7 @@ def shows_text(content: Octets) -> bool:
 
 
 def read_page(content: bytes) -> Iterator[bytes]:
-    """Yield a page's text: all strings together, and parted where the position changes."""
+    """Yield a page's text: all strings joined, and separated where the position changes."""
     joined: list[bytes] = []
     parted: list[bytes] = []
     for match in _SHOWN.finditer(content):

@@ -68,7 +68,7 @@ def read_markup(markup: bytes) -> Iterator[bytes]:
 
 
 def read_rtf(data: bytes) -> bytes:
-    """Return the text of RTF, in which words of its own may stand in the midst of others."""
+    """Return the text of RTF, whose control words may stand inside other words."""
     return _RTF.sub(_read_plain, data)
 
 
@@ -99,7 +99,7 @@ def read_sheet(data: Octets) -> Iterator[bytes]:
 def read_pages(data: Octets) -> Iterator[bytes]:
     """Yield the pages of an SQLite database (its file format, section 1.6) as of long values.
 
-    Each begins with the number of the next page, and stands in the midst of a text.
+    Each begins with the number of the next page, and may interrupt a text.
     """
     size = int.from_bytes(data[16:18], "big")
     size = 65536 if size == 1 else size

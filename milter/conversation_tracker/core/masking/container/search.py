@@ -112,7 +112,7 @@ _INNER = (
 """Those that text or octets of any kind may look like: it does no harm to try."""
 
 _OTHER = _Format(lambda data: not is_container(data), embedded.open_embedded, nests=False)
-"""What is no archive may have one in its midst."""
+"""What is no archive may have one inside."""
 
 
 def is_container(data: Octets) -> bool:
@@ -125,7 +125,7 @@ def is_container(data: Octets) -> bool:
 
 
 def is_no_text(data: Octets) -> bool:
-    """Whether data that is said to be text is such a file; told cheaply of what is text."""
+    """Whether data that is said to be text is such a file; cheap for what is text."""
     if data.startswith(_BEGINNINGS) and (is_container(data) or data.startswith(png.MAGIC)):
         return True
     if (b"\0" in data[:_HEAD] and is_container(data)) or openpgp.is_compressed(data):

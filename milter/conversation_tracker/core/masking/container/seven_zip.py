@@ -42,8 +42,8 @@ class _Folder:
     Attributes:
         coders: method and properties of each.
         streams: how many packed streams it has.
-        outputs: how many sizes are told of it.
-        files: octets of each file in it; none where they are not told.
+        outputs: how many sizes it has.
+        files: octets of each file in it; none where they are not given.
     """
 
     coders: list[tuple[bytes, bytes]] = field(default_factory=list)

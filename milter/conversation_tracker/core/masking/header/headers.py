@@ -3,7 +3,7 @@
 A mask is a function on readable text that gives the text back as it was when it holds nothing to
 hide. It never sees encoded words, quotes or folds: the value is cut into units, masked as one
 text, and the difference is brought back to the units it falls into. Which header is treated how
-is policy, and not told here, apart from the sets of names. Nothing here raises on any value.
+is policy, and not decided here. Nothing here raises on any value.
 """
 
 import re

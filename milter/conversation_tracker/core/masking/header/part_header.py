@@ -202,6 +202,6 @@ def _is_clean(block: bytes, mask: Mask, *, hidden: bool) -> bool:
         return False
     if mask.unmasker is not None and mask.unmasker.possible(block):
         return False
-    # An address may be folded in its midst.
+    # A fold may stand inside an address.
     folded = b"\n " in block or b"\n\t" in block
     return not mask.possible(block) and not (folded and mask.possible(_FOLD.sub(b"", block)))

@@ -44,7 +44,7 @@ def read_form(data: bytes) -> Form | None:
 
 
 def _read_head(data: bytes, at: int) -> tuple[int | None, int | None]:
-    """Find where a value begins, and its length; None for what is not told."""
+    """Find where a value begins, and its length; None where that is not given."""
     told = data[at + 1 : at + 2]
     if not told:
         return None, None

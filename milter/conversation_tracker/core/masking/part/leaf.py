@@ -262,7 +262,7 @@ def may_show(part: Part, data: bytes, label: str, own: unmask.Unmasker) -> bool:
         return True
     if part.type == _PAGE:
         return _REFERRED.search(data) is not None
-    # The lines of calendars and of flowed text may be parted in the midst of it.
+    # In calendars and flowed text a line may end inside it.
     lines = part.type != _PLAIN or calendar.is_calendar(data)
     return lines or b" \n" in data or b" \r\n" in data
 

@@ -1,7 +1,7 @@
 """Lines of a masked body that SMTP does not carry: their parts are encoded anew.
 
 An alias is often longer than the address whose place it takes. A line that passes 998 octets so
-would be cut by Postfix, in the midst of an alias perhaps, and behind the signer. What a part
+would be cut by Postfix, perhaps inside an alias, and after the signer. What a part
 decodes to stays; but a message/* must not be encoded, so its fields are folded.
 """
 

@@ -102,7 +102,7 @@ def mask_body(
         not in the body, so its charset stays as declared, whatever the replacements need.
 
     Raises:
-        Unmaskable: a part holds an address, and shall be refused; or a line is too long.
+        Unmaskable: a part holds an address, and is to be refused; or a line is too long.
     """
     task = _Task(
         mask, people, part, attachments, condemned, keep_text, limits, clean_parts or CleanParts(),
@@ -126,7 +126,7 @@ def make_content_field(key: bytes, value: bytes, old: Octets, new: Octets) -> by
     Returns:
         The value; a multipart/signed (RFC 1847) without its signature is multipart/mixed, since a
         reader would be warned of a wrong one. Where nothing but a note is left, this is plain text,
-        and the fields that told of the file go: None.
+        and the fields that described the file go: None.
     """
     if new is old or not key.startswith(b"content-"):
         return value
@@ -234,7 +234,7 @@ def _edit_leaf(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
 
 
 def _narrow_charset(part: Part, data: bytes, apart: bytes, task: _Task) -> bytes:
-    """Mask content whose charset, declared for good, lacks something of the reader's address."""
+    """Mask content whose charset has to stay, and lacks something of the reader's address."""
     new, label = leaf.mask_leaf(part, apart, task.mask.blind(), task.people)
     return new if label == part.charset else charset.narrow(new, data, part.charset)
 
@@ -264,7 +264,7 @@ def _edit_embedded_message(part: Part, body: Octets, task: _Task) -> Iterator[Ed
 
 
 def _must_go(part: Part, body: Octets, task: _Task) -> bool:
-    """Return whether a part is to be removed; raises Unmaskable where it shall be refused."""
+    """Return whether a part is to be removed; raises Unmaskable where it is to be refused."""
     if task.people is None or not is_leaf(part):
         return False
     if id(part) in task.condemned:
@@ -284,7 +284,7 @@ def _must_go(part: Part, body: Octets, task: _Task) -> bool:
 
 
 def _remove_part(part: Part, body: Octets, note: str, *, headed: bool = True) -> Edit:
-    """Put a note in the place of a part; its header fields, if it has any, told of what is gone."""
+    """Put a note in the place of a part, and describe that in its header fields if it has any."""
     start, end = part.header[0], part.content[1]
     if not headed:
         last = body[max(0, end - 2) : end]

@@ -1,6 +1,6 @@
 r"""Addresses that show only once a text is read in another way, masked: the last of all looks.
 
-A text is read as its escapes mean it, one upon another (`escape_syntaxes`), as links of gateways
+A text is read as its escapes mean it, also escaped ones (`escape_syntaxes`), as links of gateways
 mean it (`gateway_links`), as people speak (`munged`), and as pages hide addresses (`cloudflare`).
 What is found is replaced in the source, in plain form or with the at sign as it was escaped, so
 that links and programs still work. Most texts show by a few signs that there is nothing to read so.
@@ -20,7 +20,7 @@ Labels = Mapping[str, tuple[tuple[str, ...], bool]]
 _Edit = tuple[int, int, str]
 
 _TURNS = 3  # in which all is found that overlaps
-_DEEP = 4  # readings upon one another
+_DEEP = 4  # readings of readings
 
 _TELLING = b"\\\x1b%&;+<[=#"  # one of these is in whatever is escaped
 _ORDINARY = bytes(each for each in range(0x80) if each not in _TELLING)
@@ -153,7 +153,7 @@ def _unescape(text: str, family: escape_syntaxes.Family, finder: Masker) -> Iter
         if not reading:
             return
         pieces = _find_pieces(reading.text, family)
-        # What an escape touches is told by the next reading.
+        # The next reading shows what an escape touches.
         begins, ends = {start for start, _, _ in pieces}, {end for _, end, _ in pieces}
         for start, end, new in finder.hits(reading.text):
             if end not in begins and start not in ends:

@@ -2,7 +2,7 @@ r"""What a text, or bytes, may be read as: every decoded form in which an addres
 
 Charsets as declared, else UTF-8, else latin-1, and UTF-16 where there are null bytes; character
 references, percent and JSON escapes, characters without width, tags inside words, lines that a
-format folds, blocks of base64. What stands in tokens is told in `tokens`. Written apart from the
+format folds, blocks of base64. What stands in tokens is decoded in `tokens`. Written apart from the
 masking code.
 
 Every reading costs time linear in the text's length. Nothing here raises.
