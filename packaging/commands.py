@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "milter"), str(ROOT / "postfix")]
 
 from conversation_tracker.cli import configure, main  # noqa: E402
-from installer import setup  # noqa: E402
+from installer import setup, signer  # noqa: E402
 
 PROGRAM = "conversation-tracker"
 
@@ -61,6 +61,7 @@ def list_commands() -> Iterator[Command]:
     yield Command(PROGRAM, parser, 1, inside)
     yield Command(f"{PROGRAM}-configure", configure._make_parser(), 8)
     yield Command(f"{PROGRAM}-setup", setup.make_parser(), 8)
+    yield Command(f"{PROGRAM}-signer", signer.make_parser(), 8)
 
 
 def list_helps(command: Command) -> dict[str, str]:

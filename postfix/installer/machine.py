@@ -48,8 +48,8 @@ class Machine:
         if code != 0:
             raise Failed(f"{shlex.join(words)} failed with exit code {code}")
 
-    def write(self, path: Path, text: str, mode: int, group: str = "") -> None:
-        """Put a text into a file, all at once, if it does not hold it yet.
+    def write(self, path: Path, text: str, mode: int, group: str = "") -> bool:
+        """Put a text into a file, all at once, and return True; if it holds it already, False.
 
         Args:
             path: the file.
@@ -59,10 +59,10 @@ class Machine:
         """
         if path.is_file() and path.read_text("utf-8", "replace") == text:
             self.say(f"{path}: as it should be")
-            return
+            return False
         self.say(f"+ write {path}" + (f" for {group}" if group else ""))
         if self.dry_run:
-            return
+            return True
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f"{path.name}.new")
         with open(new, "w", encoding="utf-8", opener=_make_opener(mode)) as file:
@@ -71,6 +71,7 @@ class Machine:
         if group:
             shutil.chown(new, group=group)
         new.replace(path)
+        return True
 
     def install_packages(self, names: list[str], wanted: list[str]) -> None:
         """Install these Debian packages, and of those `wanted` what this Debian has."""

@@ -11,11 +11,12 @@ import pytest
 
 from conversation_tracker.checks import dialogue, signer
 from conversation_tracker.config.socket import Socket
+from conversation_tracker.postfix.names import list_authors
 
 from .signer import Signer
 from .stage import DOMAIN
 
-HARD, SOFT = signer.list_authors(DOMAIN)
+HARD, SOFT = list_authors(DOMAIN)
 
 
 def judge(*found: dict[str, str]) -> list[tuple[str, str]]:

@@ -13,8 +13,8 @@ from conversation_tracker.checks.dns import alignment, mail_exchangers, sender_p
 from conversation_tracker.checks.dns.names import NameSystem, NameSystemError
 from conversation_tracker.checks.dns.signature import BadKeyError, read_key, verify
 from conversation_tracker.checks.finding import CheckLine
-from conversation_tracker.checks.signer import list_authors
 from conversation_tracker.postfix import signing
+from conversation_tracker.postfix.names import list_authors
 from private.nameserver import NameServer
 
 DOMAIN, HOST, ADDRESS = "ct.example.com", "mail.example.com", "9.9.9.9"

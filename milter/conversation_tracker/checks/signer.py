@@ -18,6 +18,7 @@ from conversation_tracker.postfix.milters import (
     read_milters,
     read_socket,
 )
+from conversation_tracker.postfix.names import list_authors
 from conversation_tracker.postfix.settings import Settings
 
 
@@ -56,15 +57,6 @@ def list_behind(settings: Settings, ours: Socket) -> list[str]:
         if place is not None:
             found |= dict.fromkeys(each.address for each in listed[place + 1 :])
     return list(found)
-
-
-def list_authors(domain: str) -> tuple[str, str]:
-    """Return an alias of each form: hard, soft.
-
-    Args:
-        domain: the alias domain.
-    """
-    return f"{'0' * 32}@{domain}", f"somebody@signer-probe.invalid-000000000000b.{domain}"
 
 
 def _judge(address: str, hard: Mapping[str, str], soft: Mapping[str, str]) -> Iterator[CheckLine]:

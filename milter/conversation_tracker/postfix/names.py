@@ -1,4 +1,4 @@
-"""Names that an administrator may give: alias domains, verifiers, the splitter's listener."""
+"""Names an administrator may give, and made-up ones: domains, verifiers, a listener, aliases."""
 
 import re
 
@@ -22,3 +22,12 @@ def is_word(text: str) -> bool:
 def is_loopback(text: str) -> bool:
     """Whether a text is HOST:PORT on this host only."""
     return _LOOPBACK.fullmatch(text) is not None
+
+
+def list_authors(domain: str) -> tuple[str, str]:
+    """Return an alias of each form: hard, soft.
+
+    Args:
+        domain: the alias domain.
+    """
+    return f"{'0' * 32}@{domain}", f"somebody@signer-probe.invalid-000000000000b.{domain}"

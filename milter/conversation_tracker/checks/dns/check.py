@@ -8,9 +8,10 @@ from conversation_tracker.checks.dns import alignment, mail_exchangers, sender_p
 from conversation_tracker.checks.dns.names import NameSystem, NameSystemError
 from conversation_tracker.checks.dns.signature import read_tags
 from conversation_tracker.checks.finding import CheckLine, note
-from conversation_tracker.checks.signer import list_authors, list_behind
+from conversation_tracker.checks.signer import list_behind
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix.milters import read_socket
+from conversation_tracker.postfix.names import list_authors
 from conversation_tracker.postfix.settings import Settings
 
 
