@@ -68,6 +68,22 @@ FAILED = {
         "Message could not be delivered for 5 days\nMessage will be deleted from queue\n\n"
         "   ----- Original message follows -----\n\n",
     ),
+    "apache james": (
+        "From: MAILER-DAEMON@mx.example\nSubject: Re:Your order",
+        "Error: Invalid user address\n\nError message below:\n{}\n\nMessage details:\n"
+        "  Subject: Your order\n  MAIL FROM: shop@example.net\n  RCPT TO: john@example.org\n",
+    ),
+    "a gateway that had trouble": (
+        "From: mailer-daemon\nSubject: There was an error sending your mail",
+        "We had trouble delivering your message. Full details follow:\n\n1 error(s):\n\nSMTP "
+        "Server <mx.example> rejected recipient <john@example.org> (Error following RCPT command). "
+        "It responded as follows: [{}]\n\nThe attachment contains the original mail headers.\n",
+    ),
+    "interscan, in japanese": (
+        'From: "InterScan MSS" <mailer-daemon@mx.example>\n'
+        "Subject: =?iso-2022-jp?B?GyRCJWElQyU7ITwlOCRyR1s/LiRHJC0kXiQ7JHMhIxsoQg==?=",
+        "...\n\n\nSent <<< RCPT TO:<john@example.org>\nReceived >>> {}\n\n...\n",
+    ),
     "postfix before RFC 3464": (
         f"{DAEMON}\nSubject: Undelivered Mail Returned to Sender",
         "I'm sorry to have to inform you that your message could not\nbe delivered to one or more "

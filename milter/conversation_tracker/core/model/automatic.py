@@ -8,6 +8,7 @@ Nothing here raises.
 import re
 
 from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.syntax.tokens import ANGLE, CHUNK, STRING, split_tokens
 
 _ANSWERS = re.compile(rb"auto[-_ ]?(?:repl|respon)|vacation")
 # Any value is a mark but one that says no.
@@ -26,7 +27,8 @@ _VALUES = (
 )
 _PRECEDENCE = (b"precedence", b"x-precedence", b"preference")
 _SUBMITTED = (b"auto-submitted", b"x-auto-submitted")
-_BEHIND = re.compile(rb"[;(]")
+_WORDS = (CHUNK, ANGLE, STRING)
+_LIMIT = 2_000  # octets of a value in which its word is looked for
 _BULK = frozenset({b"bulk", b"junk"})
 _LISTS = _BULK | {b"list"}
 _GENERATED = (
@@ -121,11 +123,18 @@ def _starts_with(message: Message, name: bytes, value: bytes) -> bool:
 
 
 def _read_values(message: Message, names: tuple[bytes, ...]) -> list[bytes]:
-    """Return the values of some headers, in lower case, without parameters and comments behind."""
+    """Return the values of some headers, in lower case, of those with parameters the word alone."""
     if message.lacks(names):  # as most do
         return []
     found = [(name, value) for name in names for value in message.values(name)]
     return [
-        (_BEHIND.split(value, maxsplit=1)[0] if name in _SUBMITTED else value).strip().lower()
+        (_read_word(value) if name in _SUBMITTED else value).strip().lower()
         for name, value in found
     ]
+
+
+def _read_word(value: bytes) -> bytes:
+    """Return the first word of a value, comments left out wherever they stand (RFC 3834, 5)."""
+    value = value[:_LIMIT]
+    words = (value[start:end] for kind, start, end in split_tokens(value) if kind in _WORDS)
+    return next(words, b"").strip(b'"<>')

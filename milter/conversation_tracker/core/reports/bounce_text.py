@@ -86,7 +86,8 @@ _FAILED_LOOSELY = re.compile(
     r"|fail(?:ed|ure)[a-z ]{0,30}deliver|not deliver|user unknown|unknown user|no such user"
     r"|mailbox (?:is )?(?:full|unavailable|disabled|not found)|over quota|quota exceeded"
     r"|returned (?:to sender|mail|message)|(?:permanent|fatal) (?:error|failure)"
-    r"|address (?:rejected|unknown)|invalid (?:recipient|address)|rejected (?:by|your|the message)"
+    r"|address (?:rejected|unknown)|invalid (?:user )?(?:recipient|address)"
+    r"|rejected (?:by|your|the message|recipient)|error sending your|trouble deliver"
     r"|unzustellbar|nicht (?:zugestellt|zustellbar|ausgeliefert)|konnte nicht (?:an|zu)"
     r"|n'a (?:pas )?pu être (?:remis|distribu|achemin|délivr|transmi)|non remis"
     r"|échec de (?:la )?remise"
@@ -107,7 +108,8 @@ _FAILED_SUBJECT = re.compile(
     r"|delivery (?:status|report)\W*$|message you sent (?:blocked|rejected)|permanent delivery"
     r"|unzustellbar|nicht zustellbar|fehler bei der|zustellung|échec|non remis|remise impossible"
     r"|no se (?:puede|pudo) entregar|no entregado|mancat|non recapitabile|não entregue"
-    r"|onbestelbaar|niet afgeleverd|nie można dostarczyć|ваше сообщение не|недоставлен)",
+    r"|onbestelbaar|niet afgeleverd|nie można dostarczyć|ваше сообщение не|недоставлен"
+    r"|.{0,40}(?:送信|配信|配送)(?:できません|不能|に失敗))",
     re.IGNORECASE,
 )
 _DELAYED_SUBJECT = re.compile(
@@ -125,7 +127,7 @@ _DELIVERED_SUBJECT = re.compile(
 
 # An SMTP reply, at a place where servers put it.
 _SAID = re.compile(
-    r"(?:(?:^|[:>(\]}] ?|<{1,3}-{0,2} |['\"])(?=[45][0-5][0-9][ -]#?\S)"
+    r"(?:(?:^|[:>(\[\]}] ?|<{1,3}-{0,2} |['\"])(?=[45][0-5][0-9][ -]#?\S)"
     r"|(?:^|[:>] )(?=#?[45]\.[0-7]\.[0-9]))"
     r"([^\n]+)",
     re.MULTILINE,

@@ -9,7 +9,7 @@ import re
 
 # A quote begins: an SMTP reply, words that announce one, an address with a colon behind it.
 _BEGINS = re.compile(
-    r"(?:^|[:>(\]},] ?|<{1,3}-{0,2} |['\"])[45][0-5][0-9][ -]#?\S"
+    r"(?:^|[:>(\[\]},] ?|<{1,3}-{0,2} |['\"])[45][0-5][0-9][ -]#?\S"
     r"|(?:^|[:>] )#?[45]\.[0-7]\.[0-9]"
     r"|\b(?:said|replied|answered|responded|returned was|error was|reason(?: was)?|response"
     r"|diagnostic(?: information|-code)?|smtp error from [^:]{0,80}) ?:"
