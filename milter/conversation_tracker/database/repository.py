@@ -58,7 +58,11 @@ _TAKES_PART = Statement(
     "   WHERE tracker.address_key(p.address) = ANY (%s::text[]) AND p.address IS NOT NULL"
     "  UNION ALL SELECT p.order_id, p.introduced, p.role FROM tracker.participants AS p"
     "   WHERE %s AND tracker.gmail_key(p.address) = ANY (%s::text[])"
-    "     AND tracker.gmail_key(p.address) IS NOT NULL) AS p"
+    "     AND tracker.gmail_key(p.address) IS NOT NULL"
+    "  UNION ALL SELECT p.order_id, p.introduced, p.role FROM tracker.participants AS p"
+    "   WHERE coalesce(tracker.gmail_key(regexp_replace(p.address, '\\+[^@]*@', '@')),"
+    "                  tracker.address_key(regexp_replace(p.address, '\\+[^@]*@', '@')))"
+    "         = ANY (%s::text[]) AND p.address ~ '^[^\"+@]+\\+') AS p"
     " JOIN tracker.orders AS o ON o.id = p.order_id"
     " WHERE p.introduced AND p.role <> 'store'"
     " AND o.store = %s AND o.expires_at > now() AND o.closed_at IS NULL)"
@@ -163,18 +167,21 @@ class Database:
     def takes_part(self, store: str, addresses: Sequence[Address]) -> bool:
         """Whether somebody takes part in an open order of a store, the store itself left aside.
 
-        They do under the address without its tag too, and under each spelling of one at Gmail.
+        They do under the address without its tag too, with another one, and under each spelling of
+        one at Gmail.
         Guests do not count: whom only a stranger named stops no mail of the store.
 
         Args:
             store: the store's name.
             addresses: real addresses.
         """
-        spellings = {*map(base_identity, addresses), *map(mailbox_identity, addresses)}
+        untagged = sorted(set(map(base_identity, addresses)))
+        spellings = {*untagged, *map(mailbox_identity, addresses)}
         keys = sorted(spellings.union(each.key for each in addresses))
         # Addresses at Gmail are kept with their dots, and found without by an index of their own.
         gmail = [each for each in keys if each.endswith("@gmail.com")]
-        values = (write_array(keys), bool(gmail), write_array(gmail), store)
+        gmail_values = (bool(gmail), write_array(gmail))
+        values = (write_array(keys), *gmail_values, write_array(untagged), store)
         return bool(self._fetch_rows(_TAKES_PART, values)[0][0])
 
     def identifiers(self, order: int, identifiers: Sequence[str]) -> dict[str, MappedId]:
