@@ -8,6 +8,7 @@ import base64
 import email
 import re
 import zipfile
+import zlib
 from collections.abc import Callable
 from io import BytesIO
 
@@ -87,6 +88,25 @@ FOLDED = [
     "DESCRIPTION:write to john.d=\n oe@home.\n example now",
     'X-NOTE;X-A="john.doe@=\n home.example":now',
 ]
+
+
+def packet(tag: int, data: bytes) -> bytes:
+    """Write a packet of OpenPGP (RFC 9580 section 4.2)."""
+    return bytes((0xC0 | tag, 0xFF)) + len(data).to_bytes(4, "big") + data
+
+
+def packed(method: int, data: bytes) -> str:
+    """Write text as OpenPGP does that only packs it."""
+    literal = packet(11, b"t\0\0\0\0\0" + data)
+    code = {1: zlib.compress(literal)[2:-4], 2: zlib.compress(literal)}[method]
+    armour = wrapped(packet(8, bytes((method,)) + code))
+    return f"-----BEGIN PGP MESSAGE-----\n\n{armour}\n=abcd\n-----END PGP MESSAGE-----\n"
+
+
+PACKED = {
+    "packed": packed(1, f"Write to {JOHN}, please, by day and by night, at any time".encode()),
+    "packed with zlib": packed(2, f"Write to {JOHN} or to {SHOP} at any time of the day".encode()),
+}
 MESSAGES = {
     **{
         f"{name}, {before!r} and {behind!r}": typed(type, write(picture(before, behind)))
@@ -99,6 +119,11 @@ MESSAGES = {
         f"{word} in {type}": typed(f"{type}; charset=utf-8", f"Hello\n> From: {word}\nBye\n")
         for word in WORDS
         for type in ("text/plain", "text/html", "message/delivery-status", "text/x-log")
+    },
+    **{
+        f"{name} in {type}": typed(type, f"Hello\n{block}\nBye\n")
+        for name, block in PACKED.items()
+        for type in ("text/plain", "text/html", "text/x-log")
     },
     **{
         f"{lines} in {type}": typed(type, calendar(lines))
@@ -210,3 +235,30 @@ def test_of_an_invitation_a_packed_file_goes_as_well() -> None:
     _, copy = decided(typed("text/calendar", calendar(f"ATTACH;ENCODING=BASE64:\n {value}")))
     assert "ATTACH" not in seen(copy)
     assert "SUMMARY:Hello" in seen(copy)
+
+
+HEADERS = [
+    b"Subject: \xdbjohn.doe@home.example=?8?q?a?=",
+    b"Subject: \xaajohn.doe@home.example,john.doe@home.example=?john.doe@home.example",
+    b"Subject: \xf9{\xcc\xc0john.doe@home.example?john.doe@home.example<s@h",
+    b"Subject: x&#xb;john.doe@home.example",
+    b'To: "\xdbjohn.doe@home.example=?8?q?a?=" <x@y.example>',
+    b"To: x@y.example (&#xbjohn.doe@home.example)",
+    b"Comments: 1d01\xe1\xb4\x80 \xc2\xaa john.doe@home.example",
+]
+
+
+@pytest.mark.parametrize("field", HEADERS)
+def test_hostile_header_fields_are_masked(field: bytes) -> None:
+    """Octets that are no UTF-8, words that touch, references to what is no character."""
+    done, copy = decided(f"From: {JOHN}\n".encode() + field + b"\n\nHello\n")
+    for written in (copy, done.records[0].raw):
+        assert not Scanner(KEYS).scan(*parse(written[:]))
+
+
+@pytest.mark.parametrize("letter", ["\u00aa", "\u0138", "\u1d00", "\u2d63", "\u1401", "\U00010400"])
+def test_a_letter_before_an_address_makes_it_another_to_both(letter: str) -> None:
+    """Of the masking code and the scan, neither takes it for a space."""
+    raw = typed("text/plain; charset=utf-8", f"Hello {letter}john.doe@home.example\n")
+    _, copy = decided(raw)
+    assert f"{letter}john.doe@home.example".encode() in copy

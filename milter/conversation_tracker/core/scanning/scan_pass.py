@@ -11,7 +11,14 @@ from typing import Protocol
 
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.model.message import Header
-from conversation_tracker.core.scanning import carving, hidden_text, kinds, packed_text, windows
+from conversation_tracker.core.scanning import (
+    carving,
+    hidden_text,
+    kinds,
+    packed_text,
+    packets,
+    windows,
+)
 from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.parts import (
     MOST,
@@ -51,6 +58,7 @@ class Scan:
         self._noted = self._own_noted = self._binary = False
         self._text = TextSearch(known, own)
         self._matcher = known.matcher
+        self._packed = carving.Carver(known.limits)
         self._tokens = known.tokens
         self._count = 0
         self.hits: dict[Hit, None] = {}
@@ -267,8 +275,14 @@ class Scan:
                 self._look(channel, decodings.decode_encoded_words(text))
             if declared.delsp:
                 self._look(channel, decodings.unflow(text))
+        self._look_blocks(channel, data)
+
+    def _look_blocks(self, channel: str, data: bytes) -> None:
+        """Look at base64 in text, and into what OpenPGP packs there and does not encrypt."""
         for block in decodings.decode_blocks(data):
             self._note(channel, self._text.find_in_octets(block))
+            if packets.unpack(block)[0]:
+                self._look_at_contents(channel, self._packed.iter_contents(block))
 
     def _look_bytes(self, channel: str, data: bytes, *, folds: bool) -> None:
         binary = _CONTROL.search(data) is not None
@@ -281,8 +295,7 @@ class Scan:
             if "=?" in text:
                 self._look(channel, decodings.decode_encoded_words(text), attached=True)
         if b"-----BEGIN" in data:
-            for block in decodings.decode_blocks(data):
-                self._note(channel, self._text.find_in_octets(block))
+            self._look_blocks(channel, data)
 
     def _look_octets(self, channel: str, data: bytes) -> None:
         self._note(channel, self._matcher.find_in_bytes(data))
@@ -292,10 +305,12 @@ class Scan:
         """Look at what is packed in a file."""
         if not carving.has_file(data):
             return
-        channel += _FILE
+        self._look_at_contents(channel + _FILE, carving.Carver(self._limits).iter_contents(data))
+
+    def _look_at_contents(self, channel: str, contents: Iterable[Octets]) -> None:
         left = _MOST_TEXT
         seen: set[bytes] = set()
-        for content in carving.Carver(self._limits).iter_contents(data):
+        for content in contents:
             for each in windows.split(windows.decode(content, 0, len(content), b"")):
                 digest = hashlib.blake2b(each, digest_size=32).digest()
                 if digest in seen:

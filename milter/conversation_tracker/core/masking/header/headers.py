@@ -86,7 +86,7 @@ def mask_text(value: bytes, mask: TextMask, check: Check = no_limit) -> bytes:
     found = find_edits(apart, 0, len(apart), mask, "text", check)
     result = splice(apart, found) if found else value
     result = _edit_not_utf8(
-        result, lambda each: find_edits(each, 0, len(each), mask, "text", check)
+        result, lambda each: find_edits(each, 0, len(each), mask, "text", check), mask, check
     )
     if result is value:
         return value
@@ -96,7 +96,9 @@ def mask_text(value: bytes, mask: TextMask, check: Check = no_limit) -> bytes:
     return harmless if same else encode_words(text)
 
 
-def _edit_not_utf8(value: bytes, find: Callable[[bytes], list[Edit]]) -> bytes:
+def _edit_not_utf8(
+    value: bytes, find: Callable[[bytes], list[Edit]], mask: Change, check: Check
+) -> bytes:
     """Edit a value that is not all of it UTF-8 as those read it who see marks for what is not.
 
     A mark is no letter. Others take each byte for a character of latin-1, and see marks there.
@@ -104,11 +106,17 @@ def _edit_not_utf8(value: bytes, find: Callable[[bytes], list[Edit]]) -> bytes:
     Args:
         value: the value, edited as most read it.
         find: gives the edits of one.
+        mask: as for `mask_text`.
+        check: raises `Overdue` when the time is over.
     """
     if value.isascii() or _STRAY.search(value.decode("utf-8", "surrogateescape")) is None:
         return value
     for marked in (_mark_stray, _mark_latin):
-        found = find(marked(value))
+        shown = marked(value)
+        apart = rewrite_ambiguous_words(shown, mask, check)
+        if apart is not shown:
+            value = shown = apart  # with the marks, as what is parted stands elsewhere now
+        found = find(shown)
         value = splice(value, found) if found else value
     return value
 
@@ -202,7 +210,7 @@ def mask_mailboxes(
     apart = rewrite_ambiguous_words(value, mask, check)
     found = _edit_list(apart, alias, mask, check)
     result = make_safe(splice(apart, found)) if found else value
-    other = _edit_not_utf8(result, lambda each: _edit_list(each, alias, mask, check))
+    other = _edit_not_utf8(result, lambda each: _edit_list(each, alias, mask, check), mask, check)
     return result if other is result else make_safe(other)
 
 

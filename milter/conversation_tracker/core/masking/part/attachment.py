@@ -9,6 +9,7 @@ from functools import partial
 from typing import Literal
 
 from conversation_tracker.core.masking.address.address_finder import People
+from conversation_tracker.core.masking.container import openpgp
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.container.message_file import make_letter
 from conversation_tracker.core.masking.container.search import holds_address, is_container
@@ -33,6 +34,8 @@ held it; anything else.
 
 Policy = Literal["flag", "remove", "refuse"]
 """What becomes of a part that holds an address and cannot be masked."""
+
+_PGP = b"-----BEGIN PGP MESSAGE"
 
 
 def find_kind(
@@ -83,6 +86,29 @@ def remove_properties(
     return binary_values.remove_properties(data, partial(_goes, people=people, unpacking=unpacking))
 
 
+def remove_packed_blocks(
+    part: Part, data: bytes, people: People, unpacking: Unpacking | None = None
+) -> bytes:
+    """Remove OpenPGP messages from a text that are only packed, not encrypted, and hold an address.
+
+    Args:
+        part: the leaf.
+        data: its content, without its transfer encoding.
+        people: whose addresses to look for.
+        unpacking: what may be unpacked of them; None for what one file may.
+
+    Returns:
+        The content; the same object where none goes, and where the leaf is no text.
+    """
+    if _PGP not in data or leaf.choose_leaf(part, data, people) is None:
+        return data
+    return certificates.remove_blocks(data, people, partial(_is_packed, people, unpacking))
+
+
+def _is_packed(people: People, unpacking: Unpacking | None, data: bytes) -> bool:
+    return openpgp.is_message(data) and holds_address(data, people, unpacking)
+
+
 def _goes(value: bytes, people: People, unpacking: Unpacking | None) -> bool:
     return people.in_bytes(value) or (
         is_container(value) and holds_address(value, people, unpacking)
@@ -108,7 +134,7 @@ def _find_kind_of_identity(
     if form == "other" and inner:  # signed
         inner = make_letter(inner)
     if not (
-        certificates.holds_address(data, people)
+        certificates.holds_address(data, people, partial(_is_packed, people, unpacking))
         or holds_address(data, people, unpacking)
         or holds_address(inner, people, unpacking)
     ):

@@ -6,7 +6,7 @@ BEGIN and END lines. Data that is really encrypted shows nothing and is no hit. 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.part.envelope import read_form
@@ -73,16 +73,23 @@ def is_one(part: Part, data: bytes) -> bool:
     return _BINARY.search(data) is not None or (b"-----BEGIN " in data and _SIGNED not in data)
 
 
-def holds_address(data: bytes, people: People) -> bool:
+def _holds_nothing(_packed: bytes) -> bool:
+    return False
+
+
+def holds_address(
+    data: bytes, people: People, packed: Callable[[bytes], bool] = _holds_nothing
+) -> bool:
     """Return whether a key, certificate or signature holds one of the people's addresses.
 
     Args:
         data: the part's content, without its transfer encoding.
         people: whom to look for.
+        packed: tells of a message that is only packed, not encrypted, whether it holds one.
     """
     if people.in_bytes(data):
         return True
-    if any(_holds(inner, people) for _, _, inner in _find_blocks(data)):
+    if any(_holds(inner, people) or packed(inner) for _, _, inner in _find_blocks(data)):
         return True
     return data.startswith(b"\x30") and _signed_data_holds(octets(data), people)
 
@@ -92,12 +99,15 @@ def octets(data: bytes) -> bytes:
     return b"".join(_iter_octet_strings(data))
 
 
-def remove_blocks(text: bytes, people: People) -> bytes:
+def remove_blocks(
+    text: bytes, people: People, packed: Callable[[bytes], bool] = _holds_nothing
+) -> bytes:
     """Remove the blocks from a text that hold one of the people's addresses.
 
     Args:
         text: text in any charset that leaves ASCII as it is.
         people: whom to look for.
+        packed: as for `holds_address`.
 
     Returns:
         The text with a note in the place of each; the same object if there is none.
@@ -105,7 +115,7 @@ def remove_blocks(text: bytes, people: People) -> bytes:
     pieces: list[bytes] = []
     done = 0
     for start, end, inner in _find_blocks(text):
-        if _holds(inner, people):
+        if _holds(inner, people) or packed(inner):
             pieces += text[done:start], NOTE
             done = end
     return b"".join([*pieces, text[done:]]) if pieces else text

@@ -217,6 +217,7 @@ def _edit_leaf(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
     apart = data
     if task.people:
         apart = attachment.remove_properties(part, data, task.people, task.unpacking)
+        apart = attachment.remove_packed_blocks(part, apart, task.people, task.unpacking)
     if at and apart is data:
         apart = leaf.split_at_padding(part, data, at, task.mask, task.people, task.limits)[:]
     new, label = leaf.mask_leaf(part, apart, task.mask, task.people)

@@ -22,7 +22,7 @@ _ESCAPES = {
     "\\": re.compile(rf"\\(?:(?:u00|x|U000000){_HEX}|[@._+\-])"),
     "=": re.compile(rf"={_HEX}"),
     "&": re.compile(
-        r"&(?:#[0-9]{2,7}|#[xX][0-9a-fA-F]{2,6}|commat|period|lowbar|plus|dash|shy|zwn?j);?"
+        r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|commat|period|lowbar|plus|dash|shy|zwn?j);?"
     ),
 }
 _IN_OCTETS = [
@@ -53,10 +53,17 @@ def mask_escapes(text: str, mask: Mask) -> str:
     Returns:
         The text; the same object if nothing changed.
     """
-    found = [each for sign in _choose_patterns(text) for each in _find_escapes(text, sign)]
+    found = sorted(each for sign in _choose_patterns(text) for each in _find_escapes(text, sign))
     if not found:
         return text
-    found.sort()
+    new = _mask_found(text, found, mask)
+    if new is text and any(not meant for _, _, meant in found):
+        # What is no character is shown as a mark by some, and by others not at all.
+        return _mask_found(text, [(start, end, meant or " ") for start, end, meant in found], mask)
+    return new
+
+
+def _mask_found(text: str, found: list[_Found], mask: Mask) -> str:
     whole = _decode_span(text, 0, len(text), found)
     if mask(whole) == whole:
         return text

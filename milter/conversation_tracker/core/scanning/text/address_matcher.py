@@ -17,6 +17,13 @@ import idna
 
 from conversation_tracker.core.scanning.text.short_addresses import find_pointers, is_long_enough
 
+UNCASED = (
+    r"\u0590-\u109f\u1100-\u139f\u1780-\u1c7f\u2e80-\ua63f\uac00-\ud7ff\uf900-\ufaff"
+    r"\ufe70-\ufefe\uff66-\uffdc\U00020000-\U0003ffff"
+)
+"""The letters of scripts without letter case, most of them written without blanks."""
+
+_WITHOUT_CASE = re.compile(f"[{UNCASED}]")
 _WINDOW = 160  # characters looked at before a domain: a local part with what a machine put before
 _TAGS = 8  # plus signs in one local part
 _AT = "@"
@@ -329,7 +336,7 @@ def _may_begin(text: str, start: int) -> bool:
 
 def _has_case(character: str) -> bool:
     """Return whether a letter or digit parts words; scripts without case use no blanks."""
-    return character.isascii() or character.lower() != character.upper() or not character.isalpha()
+    return _WITHOUT_CASE.match(character) is None
 
 
 @lru_cache(maxsize=1024)

@@ -64,7 +64,7 @@ _SOFT = re.compile(rb"=[ \t]*\r?\n")
 _FLOWED = re.compile(r" \r?\n(?:>[> ]*)?")
 _QUOTED_WORD = re.compile(r"=\?([^?\s]{1,40})\?([bq])\?([^?]*)\?=(?:\s+(?==\?))?", re.IGNORECASE)
 _TOUCHED_WORD = re.compile(
-    r"(?<=[^\s=])(?==\?[^?\s]{1,40}\?[bq]\?)|(?<=\?=)(?=[^\s=])", re.IGNORECASE
+    r"(?<=[^\s=])(?==\?[^?\s]{1,40}\?[bq]\?)|(?<=\?=)(?<!\?[bq]\?=)(?=[^\s=])", re.IGNORECASE
 )
 _PADDED_WORD = re.compile(r"\?b\?[^?=]*=+[^?=]", re.IGNORECASE)
 # It begins at a quotation mark, or where blanks do: not at each of them.

@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from typing import Protocol
 
+from conversation_tracker.core.scanning.text.address_matcher import UNCASED
+
 _BEFORE, _BEHIND, _NEAR = 220, 300, 72
 _FEW = 16  # words that are looked for one by one
 _MANY = 64  # labels from which on what stands for an at sign is looked for
@@ -38,14 +40,8 @@ _DOT = re.compile(rf"{_SAID_DOT}| ?[.\u3002\uff0e]+ ?")
 # Where a word stands for the at sign, a dot with a blank ends a sentence.
 _TIGHT_DOT = re.compile(rf"{_SAID_DOT}|[.\u3002\uff0e]+(?! )")
 # Letters without case stand before a word without a blank between.
-_UNCASED = (
-    r"\u0590-\u109f\u1100-\u139f\u1780-\u1c7f\u2e80-\ua63f\uac00-\ud7ff\uf900-\ufaff"
-    r"\ufe70-\ufefe\uff66-\uffdc\U00020000-\U0003ffff"
-)
-_WORDS = re.compile(rf"[^\W_{_UNCASED}]+")
-_ENDING_WORD = re.compile(
-    rf"[^\W_{_UNCASED}](?:(?:[^\W{_UNCASED}]|[+-]){{0,80}}[^\W{_UNCASED}])?\Z"
-)
+_WORDS = re.compile(rf"[^\W_{UNCASED}]+")
+_ENDING_WORD = re.compile(rf"[^\W_{UNCASED}](?:(?:[^\W{UNCASED}]|[+-]){{0,80}}[^\W{UNCASED}])?\Z")
 _LEADING_WORD = re.compile(r"[^\W_](?:[\w-]{0,80}[^\W_])?")
 _LAST = frozenset(
     " \t\r\n\f\u00a0\u200b\u3000>=@\uff20\ufe6b;:%|#*\"'`+])}_~/\\-n"
