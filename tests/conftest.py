@@ -6,7 +6,7 @@ import signal
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from hypothesis import settings
@@ -27,9 +27,35 @@ settings.register_profile("random", deadline=None, max_examples=1_000)
 settings.load_profile("suite")
 
 TEMPLATE = "migrated"
-_PARTS = 3  # processes that share the tests of a long file
+_PARTS = 3  # scopes that share the tests of a long file
 # Long files whose tests share nothing that takes long to start, or have a server for each of many.
-_PARTED = ("/test_cases.py", "/test_configure.py", "/test_requirements.py")
+_PARTED = (
+    "/test_cases.py",
+    "/test_commands.py",
+    "/test_configure.py",
+    "/test_output_capture.py",
+    "/test_requirements.py",
+)
+# What takes longest comes first, or one process would be left with it at the end.
+_LONGEST = (
+    "postfix/test_demo.py",
+    "milter/test_isolation.py",
+    "postfix/test_requirements.py",
+    "faults/test_database.py",
+    "postfix/test_isolation.py",
+    "postfix/test_failover.py",
+    "database/test_follow.py",
+    "milter/test_fault_injection.py",
+    "milter/test_service.py",
+    "postfix/test_configure.py",
+    "postfix/test_conversation.py",
+    "postfix/test_hosts.py",
+    "postfix/test_restore.py",
+    "postfix/test_cases.py",
+    "database/test_commands.py",
+    "milter/test_large.py",
+    "postfix/test_forged.py",
+)
 _numbers = itertools.count(1)
 
 
@@ -50,19 +76,56 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with what waits for servers, so that unit tests fill the time at the end."""
+    """Begin with what takes longest, so that short tests fill the time at the end."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: "unit" in item.path.parts)
+        items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> tuple[bool, int]:
+    """Return the place of a test in the run: servers first, of each kind the longest first."""
+    if is_unit(item.nodeid):
+        return True, item.get_closest_marker("slow") is None
+    file = item.nodeid.partition("::")[0]
+    places = (number for number, name in enumerate(_LONGEST) if file.endswith(name))
+    return False, next(places, len(_LONGEST))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
-    """Hand out tests by their scopes."""
+    """Hand out tests by their scopes.
+
+    Tests with servers mostly wait and unit tests never do. So the first process takes unit tests
+    for as long as there are any and the others do not, for as long as there are others: that keeps
+    the processors busy from the beginning to the end, whereas in turn each kind would leave them
+    idle, or be too much for them.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduler(LoadScopeScheduling):
+        _places: ClassVar[dict[str, int]] = {}
+
         def _split_scope(self, nodeid: str) -> str:
             return find_scope(nodeid)
+
+        def _assign_work_unit(self, node: Any) -> None:
+            computes = next(iter(self.assigned_work)) is node
+            wanted = (each for each in self.workqueue if is_unit(each) == computes)
+            scope = next(wanted, next(iter(self.workqueue)))
+            tests = self.assigned_work[node][scope] = self.workqueue.pop(scope)
+            # All processes have the same tests; to look for each in the list takes seconds.
+            if len(self._places) != len(self.collection):
+                self._places = {test: place for place, test in enumerate(self.collection)}
+            node.send_runtest_some([self._places[test] for test, done in tests.items() if not done])
+
+        def _pending_of(self, workload: dict[str, dict[str, bool]]) -> int:
+            for scope in [scope for scope, tests in workload.items() if all(tests.values())]:
+                del workload[scope]
+            return int(super()._pending_of(workload))
+
+        def _reschedule(self, node: Any) -> None:
+            # Nothing more before it is at its last test: another process may be free earlier.
+            if self._pending_of(self.assigned_work[node]) <= 1:
+                super()._reschedule(node)
 
     return Scheduler(config, log)
 
@@ -75,7 +138,12 @@ def find_scope(nodeid: str) -> str:
     file, _, name = nodeid.partition("::")
     if file.endswith(_PARTED):
         return f"{file} {zlib.crc32(name.encode()) % _PARTS}"
-    return nodeid.partition("[")[0] if "/unit/" in file else file
+    return nodeid.partition("[")[0] if is_unit(file) else file
+
+
+def is_unit(name: str) -> bool:
+    """Whether a test or a scope is one of the unit tests, which use no server."""
+    return "tests/unit/" in name
 
 
 @pytest.fixture

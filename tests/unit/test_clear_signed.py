@@ -231,6 +231,7 @@ def test_other_armour_is_left(body: str) -> None:
     assert copy(body) == body.replace(CARRIER, A)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["8bit", "quoted-printable", "base64"])
 @pytest.mark.parametrize("before", [0, LARGE - 300, LARGE - 200, LARGE - 100, LARGE])
 def test_a_large_one(way: str, before: int) -> None:

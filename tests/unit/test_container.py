@@ -314,6 +314,7 @@ def folders(count: int) -> bytes:
     return b"7z\xbc\xaf\x27\x1c\0\4" + struct.pack("<IQQI", 0, 0, len(told), 0) + told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [

@@ -37,6 +37,7 @@ def messages() -> Iterable[tuple[str, bytes]]:
     return tool.messages(paths) if paths else tool.enumerate_built_in()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_real_messages_keep_the_promises(capsys: pytest.CaptureFixture[str]) -> None:
     """No exception, no leak, no change without a reason, in every copy of every message."""

@@ -55,6 +55,7 @@ TURNS = {"clean": 250, "raw": 150, "reader": 250, "hostile": 150}
 """Inputs for each target, the same each time; `tests/fuzz` takes others, as long as you like."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_short_turn_finds_nothing(target: str) -> None:
     chance = random.Random(1)

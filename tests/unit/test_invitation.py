@@ -397,6 +397,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_calendars_take_bounded_time(kind: str) -> None:
     text = OBJECT.format("METHOD:REQUEST", HOSTILE[kind])
@@ -406,6 +407,7 @@ def test_hostile_calendars_take_bounded_time(kind: str) -> None:
     assert sum(each.named for each in found.records[0].joined) <= 5
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_attendees_of_a_large_invitation() -> None:
     lines = "\r\n".join(f"ATTENDEE;CN=A{n}:mailto:a{n}@far.example" for n in range(100_000))
     data = OBJECT.format("METHOD:REQUEST", lines)
@@ -414,6 +416,7 @@ def test_a_hundred_thousand_attendees_of_a_large_invitation() -> None:
     assert len(joined(found)) == 5
 
 
+@pytest.mark.slow
 def test_a_large_invitation_is_one_to_its_end_whatever_its_type() -> None:
     for type in ("text/calendar", "application/octet-stream", "text/plain"):
         filler = "X-A:" + "b" * 70 + "\r\n"

@@ -239,6 +239,7 @@ class Room:
         return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", CONTENT)
 def test_a_large_message_of_many_orders_does_not_lie_there_once_for_each(content: str) -> None:
     """Each order has its own record, with its own aliases, and they share what is the same."""

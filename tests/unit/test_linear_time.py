@@ -211,6 +211,7 @@ def tried(name: str) -> Iterator[hostile.Shape]:
     yield from hostile.alternations(chance, 5_000 if LONG else 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARSERS)
 def test_a_parser_takes_anything_in_proportion(name: str) -> None:
     tries = (
@@ -283,6 +284,7 @@ def test_thousands_who_take_part_cost_their_number(what: str) -> None:
     assert not proportionate(work, 2_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("people", ORDERS)
 def test_a_plan_is_made_in_proportion(people: str) -> None:
     """Whatever stands wherever, and whoever takes part."""
@@ -316,6 +318,7 @@ def few_objects() -> Iterator[None]:
     gc.unfreeze()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_objects")
 def test_a_plan_takes_memory_in_proportion() -> None:
     chance = random.Random(1)
@@ -347,6 +350,7 @@ def test_thousands_of_authors_in_one_field_cost_their_number() -> None:
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [25 * 1024 * 1024 if LONG else 64 * 1024])
 @pytest.mark.parametrize(
     "line", ["From: x\n y\n", "From: x\n", "X: john\n @doe.example\n", "a: b;"]

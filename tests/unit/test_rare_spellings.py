@@ -367,6 +367,7 @@ NEAR_ALL = "".join(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("type_", ["text/plain", "text/html", "text/rtf"])
 def test_all_that_is_nearly_an_address_together_costs_little(type_: str) -> None:
     """Every family of escapes is read, and near misses in each reading: far below the budget."""
