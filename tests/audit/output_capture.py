@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import warm
 
 import packets
 import wire
@@ -128,6 +129,18 @@ class OutputCapture:
 
             return communicate
 
+        def forked(former: Any) -> Any:
+            def run(command: Any, **named: Any) -> Any:
+                done = former(command, **named)
+                argv = [_text(each) if isinstance(each, bytes) else str(each) for each in command]
+                given = [_text(named["input"])] if named.get("input") else []
+                self._process(argv, b"" if _ANSWERING & set(argv) else done.stdout, *given)
+                self._process(argv, done.stderr, *given)
+                return done
+
+            return run
+
+        self._around(warm, "run", forked)
         self._around(subprocess.Popen, "__init__", started)
         self._around(subprocess.Popen, "wait", ended)
         self._around(subprocess.Popen, "poll", ended)

@@ -20,6 +20,7 @@ from pathlib import Path
 import aging
 import psycopg
 import pytest
+import warm
 from psycopg import Notify
 from psycopg.conninfo import make_conninfo
 
@@ -123,14 +124,8 @@ class Tracker:
     def __call__(
         self, *arguments: str | bytes | Path, stdin: bytes = b"", **environment: str
     ) -> Result:
-        done = subprocess.run(
-            self.command(*arguments),
-            input=stdin,
-            capture_output=True,
-            env=self.environment(**environment),
-            timeout=60,
-            check=False,
-        )
+        environ = self.environment(**environment)
+        done = warm.run(self.command(*arguments), input=stdin, env=environ)
         assert b"Traceback" not in done.stderr, done.stderr.decode()
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 

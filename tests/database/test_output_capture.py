@@ -53,6 +53,13 @@ def test(tmp_path):
         code = OURS + "print('john' + '@doe.example', file=sys.stderr)"
         assert subprocess.Popen([sys.executable, "-c", code], stderr=log).wait() == 0
 """,
+    "programs, in a fork": """
+import warm
+def test():
+    command = [sys.executable, "-m", "conversation_tracker", "timeline", "shop", "1"]
+    said = warm.run(command, env={"CONVERSATION_TRACKER_CONFIG": WHO})
+    assert WHO.encode() in said.stderr
+""",
     "output of tests": """
 def test():
     print(WHO)
@@ -114,7 +121,8 @@ def run(folder: Path, files: dict[str, str], *options: str) -> subprocess.Comple
     for name, text in files.items():
         (folder / name).write_text(HEAD + text)
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = unused\n")
-    path = [ROOT / "milter", ROOT / "postfix", TESTS / "milter", TESTS / "audit"]
+    path = [ROOT / "milter", ROOT / "postfix"]
+    path += [TESTS / "database", TESTS / "milter", TESTS / "audit"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, folder],
         cwd=folder,

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import warm
 
 from .answering import answering
 
@@ -87,9 +88,10 @@ class Configuration:
     ) -> subprocess.CompletedProcess[str]:
         """Run `configure` with these options besides the directory."""
         command = [str(CONFIGURE), "--config-dir", str(self.directory), *options]
-        done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+        done = warm.run(command, env=env)
         self._aged()
-        return done
+        out, err = done.stdout.decode(), done.stderr.decode()
+        return subprocess.CompletedProcess(command, done.returncode, out, err)
 
     def configured(self, *options: str) -> subprocess.CompletedProcess[str]:
         """Run `configure` for the example domain; it must succeed."""
