@@ -44,7 +44,9 @@ SELECT 'column', a.attrelid::regclass::text, a.attname,
 UNION ALL
 SELECT 'constraint', coalesce(k.conrelid::regclass::text, k.contypid::regtype::text), k.conname,
        pg_get_constraintdef(k.oid), k.convalidated::text, NULL, NULL, NULL, NULL
-  FROM pg_constraint AS k WHERE k.connamespace = 'tracker'::regnamespace
+  FROM pg_constraint AS k
+  -- That a column is not null is a constraint, too, from version 18 on: told of columns already.
+ WHERE k.connamespace = 'tracker'::regnamespace AND k.contype <> 'n'
 UNION ALL
 SELECT 'index', i.indrelid::regclass::text, pg_get_indexdef(i.indexrelid), i.indisvalid::text,
        NULL, NULL, NULL, NULL, NULL

@@ -14,11 +14,11 @@ import psycopg
 Rows = Callable[[LiteralString, dict[str, object]], list[Any]]
 
 _LACKING: LiteralString = (
-    "SELECT month FROM tracker.months_lacking(coalesce(%(now)s, now())) AS month"
+    "SELECT month FROM tracker.months_lacking(coalesce(%(now)s, now())) AS month ORDER BY month"
 )
 _MAKE: LiteralString = "SELECT tracker.make_month(%(month)s)"
 _OUTDATED: LiteralString = (
-    "SELECT month FROM tracker.months(coalesce(%(now)s, now())) WHERE outdated"
+    "SELECT month FROM tracker.months(coalesce(%(now)s, now())) WHERE outdated ORDER BY month"
 )
 _DROP: LiteralString = "SELECT tracker.drop_month(%(month)s, coalesce(%(now)s, now()))"
 
