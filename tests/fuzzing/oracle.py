@@ -164,7 +164,7 @@ def _queued(
 ) -> tuple[Message, Conversation]:
     """Return what the splitter's listener gets, and the order with everybody who joined."""
     headers, body = copies.apply_edits(message, done.edits)
-    arrival = Arrival("fuzz", split=True, passage=FirstPass(message.digest, "trusted"))
+    arrival = Arrival("fuzz", split=True, first_pass=FirstPass(message.digest, "trusted"))
     second = replace(message, headers=tuple(headers), body=body, arrival=arrival)
     token = message.recipients[0].token
     met = {each.token for each in done.records[0].joined}

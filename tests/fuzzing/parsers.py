@@ -421,7 +421,7 @@ PARSERS: dict[str, Parser] = {
     "header References": _header("References"),
     "header Content-Disposition": _header("Content-Disposition"),
     "identifiers": _identifiers,
-    "passage": _octets(lambda data: passed(data, b"secret")),
+    "first_pass": _octets(lambda data: passed(data, b"secret")),
     "Authentication-Results": _octets(_verified),
     "report": _octets(_told),
     "delivery status": _octets(delivery_status.parse),

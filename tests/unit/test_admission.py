@@ -12,44 +12,52 @@ from conversation_tracker.milter.admission import SMALL, TOGETHER, Admission
 
 
 def test_small_messages_never_wait() -> None:
-    turns = Admission()
-    with turns.admit(5 * LARGE), turns.admit(SMALL, patience=0), turns.admit(SMALL, patience=0):
+    admission = Admission()
+    with (
+        admission.admit(5 * LARGE),
+        admission.admit(SMALL, patience=0),
+        admission.admit(SMALL, patience=0),
+    ):
         pass
 
 
 def test_large_messages_of_one_process_take_turns() -> None:
-    turns = Admission()
-    with turns.admit(5 * LARGE), pytest.raises(Overdue) as raised, turns.admit(2 * LARGE, 0.05):
+    admission = Admission()
+    with (
+        admission.admit(5 * LARGE),
+        pytest.raises(Overdue) as raised,
+        admission.admit(2 * LARGE, 0.05),
+    ):
         pass
     assert not raised.value.hopeless
-    with turns.admit(2 * LARGE, 0):
+    with admission.admit(2 * LARGE, 0):
         pass
 
 
 def test_middling_messages_share_an_allowance() -> None:
-    turns = Admission()
+    admission = Admission()
     half = TOGETHER // 2
     with (
-        turns.admit(half, 0),
-        turns.admit(half, 0),
+        admission.admit(half, 0),
+        admission.admit(half, 0),
         pytest.raises(Overdue),
-        turns.admit(half, 0.05),
+        admission.admit(half, 0.05),
     ):
         pass
 
 
 def test_who_waits_comes_next() -> None:
-    turns = Admission()
+    admission = Admission()
     begun = threading.Event()
     seen = []
 
     def wait() -> None:
         begun.set()
-        with turns.admit(2 * LARGE, 10):
+        with admission.admit(2 * LARGE, 10):
             seen.append("second")
 
     waiting = threading.Thread(target=wait)
-    with turns.admit(2 * LARGE):
+    with admission.admit(2 * LARGE):
         waiting.start()
         begun.wait()
         time.sleep(0.05)
@@ -59,22 +67,22 @@ def test_who_waits_comes_next() -> None:
 
 
 def test_a_turn_is_of_all_processes_and_ends_with_its_process() -> None:
-    turns = Admission()
+    admission = Admission()
     held, hold = os.pipe()
     pid = os.fork()
     if pid == 0:
-        with turns.admit(2 * LARGE):
+        with admission.admit(2 * LARGE):
             os.write(hold, b"x")
             time.sleep(60)
         os._exit(0)
     try:
         os.read(held, 1)
-        with pytest.raises(Overdue), turns.admit(2 * LARGE, 0.1):
+        with pytest.raises(Overdue), admission.admit(2 * LARGE, 0.1):
             pass
     finally:
         os.kill(pid, 9)
         os.waitpid(pid, 0)
         os.close(held)
         os.close(hold)
-    with turns.admit(2 * LARGE, 1):
+    with admission.admit(2 * LARGE, 1):
         pass

@@ -292,12 +292,12 @@ def test_who_may_not_hand_in_a_stores_mail_is_not_trusted_with_it() -> None:
 def test_only_the_splitters_copies_bring_what_the_first_pass_found(
     split: bool, secret: bytes
 ) -> None:
-    passage = FirstPass(b"d" * 32, "verified")
-    field = f"X-Conversation-Pass: {sign(passage, SECRET).decode()}"
+    first_pass = FirstPass(b"d" * 32, "verified")
+    field = f"X-Conversation-Pass: {sign(first_pass, SECRET).decode()}"
     given = message(written(CARRIER, field), B, split=split)
     found = classify(given, known(given), secret)
     believed = split and secret == SECRET
-    assert found.message.arrival.passage == (passage if believed else None)
+    assert found.message.arrival.first_pass == (first_pass if believed else None)
 
 
 # Recipients

@@ -12,8 +12,8 @@ VERDICTS = st.sampled_from(["trusted", "verified", "unverified", "failed"])
 
 @given(DIGESTS, VERDICTS, SECRETS)
 def test_what_was_written_is_read_again(digest, verdict, secret) -> None:
-    passage = FirstPass(digest, verdict)
-    assert verify(sign(passage, secret), secret) == passage
+    first_pass = FirstPass(digest, verdict)
+    assert verify(sign(first_pass, secret), secret) == first_pass
 
 
 @given(DIGESTS, VERDICTS, SECRETS, SECRETS)

@@ -433,7 +433,7 @@ def test_a_large_invitation_is_one_to_its_end_whatever_its_type() -> None:
 def test_a_pass_that_went_before_brings_nobody_in_and_maps_all_the_same() -> None:
     text = OBJECT.format("METHOD:REQUEST", f"UID:1@carrier.example\r\nATTENDEE:mailto:{EVE}")
     row = mail(letter(text), TALK, to=B, sender=CARRIER)
-    arrival = replace(row.message.arrival, split=True, passage=FirstPass(b"d" * 32, "verified"))
+    arrival = replace(row.message.arrival, split=True, first_pass=FirstPass(b"d" * 32, "verified"))
     found = replace(row, message=replace(row.message, arrival=arrival)).plan()
     assert found.reply is None
     assert joined(found) == []

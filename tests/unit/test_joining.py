@@ -63,7 +63,7 @@ def joined(done: Plan) -> dict[str, tuple[str, bool]]:
 
 def passed(row: Mail, verdict: Any = "verified") -> Mail:
     """Make the copy that the splitter hands to the second pass."""
-    arrival = replace(row.message.arrival, split=True, passage=FirstPass(b"d" * 32, verdict))
+    arrival = replace(row.message.arrival, split=True, first_pass=FirstPass(b"d" * 32, verdict))
     return replace(row, message=replace(row.message, arrival=arrival))
 
 

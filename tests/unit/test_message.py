@@ -288,8 +288,8 @@ def test_a_message_id_of_postfix_tells_no_more_than_none() -> None:
 
 
 def test_a_copy_of_the_splitters_is_known_by_the_first_pass() -> None:
-    passage = FirstPass(b"\xab" * 32, "verified")
-    assert not written(*NOTICE, arrival=Arrival(split=True, passage=passage)).is_brief
+    first_pass = FirstPass(b"\xab" * 32, "verified")
+    assert not written(*NOTICE, arrival=Arrival(split=True, first_pass=first_pass)).is_brief
 
 
 def test_a_date_that_postfix_adds_at_each_try_makes_no_other_message() -> None:
@@ -347,7 +347,7 @@ def test_headers_and_body_do_not_run_into_each_other() -> None:
 
 
 def test_what_the_first_pass_found_out_is_believed() -> None:
-    passage = FirstPass(b"\xab" * 32, "verified")
-    split = written(*MAIL, arrival=Arrival(split=True, passage=passage))
+    first_pass = FirstPass(b"\xab" * 32, "verified")
+    split = written(*MAIL, arrival=Arrival(split=True, first_pass=first_pass))
     assert split.digest == b"\xab" * 32
     assert written(*MAIL, arrival=Arrival(split=True)).digest == written(*MAIL).digest

@@ -451,7 +451,7 @@ def test_several_copies_are_of_one_record(drawn: tuple[Mail, list[Field]]) -> No
         text = recipient.raw[1:-1].decode()
         single = mail("\n", *row.conversations, to=text, sender=RETURN, split=True)
         # What the first pass tells in its header: that one is written in ASCII on the way.
-        arrival = replace(single.message.arrival, passage=FirstPass(first.digest, "unverified"))
+        arrival = replace(single.message.arrival, first_pass=FirstPass(first.digest, "unverified"))
         message = replace(single.message, headers=queued.headers, body=queued.body, arrival=arrival)
         [record] = replace(single, message=message).plan().records
         assert record.digest == first.digest

@@ -26,8 +26,7 @@ from builders import (
     written,
 )
 
-from conversation_tracker.core.model import first_pass as passage
-from conversation_tracker.core.model import replies
+from conversation_tracker.core.model import first_pass, replies
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.first_pass import FirstPass, Verdict
 from conversation_tracker.core.model.plan import Plan
@@ -41,7 +40,7 @@ TO_SHOP = [f"delete recipient <{S}>", f"add recipient <{SHOP}>"]
 
 def passed(row: Mail, verdict: Verdict) -> str:
     """Show the header that the first pass adds."""
-    value = passage.sign(FirstPass(row.message.digest, verdict), b"")
+    value = first_pass.sign(FirstPass(row.message.digest, verdict), b"")
     return f"add header X-Conversation-Pass: {value.decode()}"
 
 

@@ -100,7 +100,7 @@ def session(monkeypatch: pytest.MonkeyPatch, method: str, fault: Callable[[], No
     monkeypatch.setattr(Filter, method, fail)
     monkeypatch.setattr(Session, "filter", filter, raising=False)
     monkeypatch.setattr(Session, "trusts", staticmethod(lambda _client: False), raising=False)
-    monkeypatch.setattr(Session, "turns", Admission(), raising=False)
+    monkeypatch.setattr(Session, "admission", Admission(), raising=False)
     return Session(Context())
 
 

@@ -1,8 +1,8 @@
 """Large messages take turns, so that memory does not grow with how many come at once.
 
 Within a process, messages share an allowance of octets; small ones need none of it. Among all
-workers only one message that is kept in a file is decided on at a time. Who waits too long is told
-to try again: raises `Overdue`.
+workers only one message that is kept in a file is decided on at a time. If that
+takes too long, `Overdue` is raised, and the client tries again.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ _AT_ONCE = nullcontext()
 
 
 class Admission:
-    """Whose turn it is; made before the workers are, and shared by them."""
+    """Lets messages in by turns; made before the workers are, and shared by them."""
 
     def __init__(self) -> None:
         """Open the file that stands for the one turn of all workers."""

@@ -58,7 +58,7 @@ class Clock:
             rows: the row of each process, by its id.
 
         Returns:
-            Why each process that must end must, and the queue id of the message if it is known.
+            Of each process that must end: why, and the queue id of the message if it is known.
         """
         now = self._now()
         step, self._last = min(now - self._last, timeouts.get().clock_step_seconds), now

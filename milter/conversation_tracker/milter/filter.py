@@ -94,7 +94,7 @@ class Filter:
             return replies.TRY_LATER
 
     def concerns(self, transaction: Transaction, headers: Sequence[Header] = ()) -> bool:
-        """Return whether a message's body can matter to us, by its envelope and its header fields.
+        """Return whether a message's body is needed, by its envelope and its header fields.
 
         Args:
             transaction: what its recipients led to.
@@ -110,10 +110,10 @@ class Filter:
     def look_ahead(
         self, transaction: Transaction, sender: Address | None, headers: tuple[Header, ...]
     ) -> None:
-        """Find the order that a store's own mail names, while its body is still on its way.
+        """Find the order that a store's own mail names, while its body is still coming.
 
-        So its end waits for the database once, as that of other mail does. What is not found here
-        is looked up there, and whatever is wrong is answered there.
+        So the end of the message waits for the database once, as for other mail. What is not found
+        here is looked up then, and whatever is wrong is answered then.
 
         Args:
             transaction: what its recipients led to; the order is noted there.
@@ -161,7 +161,7 @@ class Filter:
     def _with_redirected(
         self, message: Message, known: classification.Lookups
     ) -> classification.Lookups:
-        """Look up whose alias is in From, where the mail may have been sent on by its reader."""
+        """Look up the order of the alias in From, if the reader may have sent the mail on."""
         alias = redirect.find_alias(message, known.alias_domains, known.stores)
         found = self._database.find(alias) if alias is not None else None
         if found is None or found.token is None or found.status != "live":

@@ -1,9 +1,9 @@
-"""What stands between the milter's adapter and the rules, and trusts no code of either.
+"""The filter as the milter's adapter sees it: what must hold though any code may hang or crash.
 
 Whatever looks into a message is marked in `in_flight` before it begins, so that the parent can end
 this process when it does not come back. A message that was in flight when a process ended is not
 looked into here at all: it is tried alone (`trial`), and one that ended a process alone is refused
-for good. A message that takes too much memory is reported and suspected; the worker is then
+permanently. A message that takes too much memory is reported and suspected; the worker is then
 replaced.
 """
 
@@ -116,7 +116,7 @@ class IsolatedFilter:
             return _LATER
 
     def _find_state(self, digest: bytes) -> Suspicion:
-        """Return what is known of a message; most often there is nobody to look it up among."""
+        """Return what is known of a message; most often there are no suspects at all."""
         known = self._suspects.state(digest)
         if known != Suspicion.UNKNOWN:
             return known
@@ -145,7 +145,7 @@ class IsolatedFilter:
         return _LATER
 
     def _refuse_for_good(self, transaction: Transaction, message: Message) -> Outcome:
-        """Refuse a message for good without looking into it, and tell each order's timeline."""
+        """Refuse a message permanently without looking into it; each order's timeline notes it."""
         conversations = set(transaction.conversations)
         if transaction.named is not None:
             conversations.add(transaction.named.conversation.order.id)

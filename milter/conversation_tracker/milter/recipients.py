@@ -59,7 +59,7 @@ def _look_up_alias(
     order = conversation.order.id
     before = transaction.conversations.get(order)
     if before is not None:
-        # Not all are read with an order: each look-up brings whom it asks for.
+        # Not everybody is read with an order: each look-up adds those it asked for.
         conversation = conversation.add_people((*before.participants, *before.apart))
     transaction.conversations[order] = conversation
     transaction.recipients.append(replace(asked.recipient, order=order, token=found.token))

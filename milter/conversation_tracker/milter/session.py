@@ -69,7 +69,7 @@ class Session:
     """One connection from Postfix: any number of transactions, one after the other."""
 
     filter: ClassVar[IsolatedFilter]
-    turns: ClassVar[Admission]
+    admission: ClassVar[Admission]
     trusts: ClassVar[Callable[[str], bool]]
     _busy: ClassVar[set[int]] = set()
     _open: ClassVar[set[int]] = set()
@@ -110,7 +110,7 @@ class Session:
         self._lost: OSError | None = None
 
     def _reset(self) -> None:
-        """Drop the transaction. Whatever notes something says that there is something to drop."""
+        """Drop the transaction."""
         if not self._clean:
             self._clear()
 
@@ -208,7 +208,7 @@ class Session:
             if self._lost is not None:
                 raise self._lost
             body = b"" if self._body is None else self._body.octets()
-            with self.turns.admit(len(body)):
+            with self.admission.admit(len(body)):
                 message = self._build_message(queue_id, body)
                 outcome = self.filter.decide(self._transaction, message)
                 answer = self._apply(outcome, queue_id)
@@ -313,16 +313,16 @@ def _decode(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def register(filter: IsolatedFilter, trusts: Callable[[str], bool], turns: Admission) -> None:
+def register(filter: IsolatedFilter, trusts: Callable[[str], bool], admission: Admission) -> None:
     """Register the callbacks with libmilter.
 
     Args:
         filter: what to ask.
         trusts: whether a client address, as text, is in a trusted network.
-        turns: whose turn it is among large messages.
+        admission: lets large messages in by turns.
     """
     Session.filter = filter
-    Session.turns = turns
+    Session.admission = admission
     Session.trusts = staticmethod(lru_cache(_CLIENTS)(trusts))
     Milter.set_flags(ACTIONS)
     milter.set_helo_callback(lambda context, name: context.getpriv().helo(name))

@@ -1,7 +1,7 @@
 """Bodies that are too large for memory: kept in files without a name, mapped and read in slices.
 
-The files lie where temporary files that may be large belong, on disk, and are gone with the last
-who reads them, whatever happens. What is small stays in memory. A full disk raises OSError.
+The files are in the directory for large temporary files, on disk, and are gone with their last
+reader, whatever happens. What is small stays in memory. A full disk raises OSError.
 """
 
 import mmap

@@ -1,4 +1,4 @@
-"""Keeps the directory of alias and sender domains fresh, and the last one when there is none.
+"""Keeps the directory of alias and sender domains up to date; without a database, the last one.
 
 One thread asks every 0.3 s for its version, and reads it when that has changed: a change
 to a store row works within a second, also behind a pooler that passes no notifications on, and ten
@@ -18,7 +18,7 @@ from conversation_tracker.telemetry.events import Event, log
 
 
 class DirectoryWatch:
-    """Watches the stores table; `current` is what every message is held against."""
+    """Watches the stores table; `current` is the directory that each message is checked against."""
 
     def __init__(self, database: Database) -> None:
         """Watch through this database."""

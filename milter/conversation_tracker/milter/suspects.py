@@ -47,7 +47,7 @@ class Suspects:
     # The parent's part ------------------------------------------------------------------------
 
     def set(self, digest: bytes, state: Suspicion) -> None:
-        """Note what is known of a message. Who is condemned stays so."""
+        """Note what is known of a message. What is condemned stays so."""
         if self._known.get(digest) == Suspicion.CONDEMNED:
             return
         self._known.pop(digest, None)  # the newest stands last
@@ -93,8 +93,8 @@ def fingerprint(message: Message) -> bytes:
     """Identify a message at each of its tries, before anything has looked into it.
 
     It takes what its sender wrote. What Postfix may have added, another one at each try, is left
-    out: a Date, and a Message-ID with its queue id. A copy of the splitter's is told from the
-    others by its recipient.
+    out: a Date, and a Message-ID with its queue id. Copies of the splitter's differ by
+    their recipient.
 
     Args:
         message: the message.

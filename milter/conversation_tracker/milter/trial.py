@@ -1,9 +1,10 @@
 """One suspect, decided on in a process of its own, whose end concerns nothing else.
 
-A worker that knows a message for a suspect does not look into it. It hands it over a connection to
-the parent, which starts a process for it (`isolation`), and waits for the outcome without a mark in
-`in_flight`: whatever happens, happens to that process. No answer means that it ended, or that its
-turn did not come. The values that go to and fro are ours, in Python's own form.
+A worker that finds a message among the suspects does not look into it. It hands it over a
+connection to the parent, which starts a process for it (`isolation`), and waits for the outcome
+without a mark in `in_flight`: whatever happens, happens to that process. No answer means that
+it ended, or that its turn did not come. The values that go to and fro are ours, in Python's own
+form.
 """
 
 import os

@@ -101,11 +101,11 @@ class Supervisor:
             self._isolation.look(self._rows, self._config)
             if self._ready:
                 self._status.tell(len(self._workers), self._config.workers)
-            for told in self._list_rows():
-                if told == signal.SIGHUP:
+            for caught in self._list_rows():
+                if caught == signal.SIGHUP:
                     self._replace()
-                elif told in (signal.SIGTERM, signal.SIGINT):
-                    return self._stop(signal.Signals(told).name)
+                elif caught in (signal.SIGTERM, signal.SIGINT):
+                    return self._stop(signal.Signals(caught).name)
             if self._failed >= _PATIENCE and not self._able:
                 log.gave_up(restarts=self._restarts)
                 self._stop("")

@@ -44,7 +44,7 @@ def work(
     config: Config,
     listener: int,
     ready: Callable[[], object],
-    turns: Admission,
+    admission: Admission,
     isolation: Isolation,
 ) -> None:
     """Answer on the socket the parent opened, until told to stop.
@@ -53,7 +53,7 @@ def work(
         config: the configuration.
         listener: the socket's descriptor, the only one that this process listens on.
         ready: called once the database has answered.
-        turns: whose turn it is among large messages, of all workers.
+        admission: lets large messages in by turns, among all workers.
         isolation: what the parent shares, to end what does not end itself.
 
     Raises:
@@ -81,7 +81,9 @@ def work(
     watch.start()
     filter = Filter(database, lambda: watch.current, config.authserv_id, config.postmaster)
     marks = (isolation.in_flight, isolation.suspects, isolation.say)
-    register(IsolatedFilter(filter, database, lambda: watch.current, *marks), config.trusts, turns)
+    register(
+        IsolatedFilter(filter, database, lambda: watch.current, *marks), config.trusts, admission
+    )
     threading.Thread(target=_announce, args=(watch, ready), daemon=True).start()
     threading.Thread(target=_sample, args=(database,), daemon=True).start()
     if _begin(watch, ended):

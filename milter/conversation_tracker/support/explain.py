@@ -70,7 +70,7 @@ class _Witness(Rehearsal):
     def __init__(self, conninfo: str) -> None:
         super().__init__(conninfo)
         self.records: tuple[Record, ...] = ()
-        self.told: dict[int, str] = {}
+        self.usage: dict[int, str] = {}
         self.marks: tuple[Mark, ...] = ()
         self.conversations: dict[int, Conversation] = {}
         self.unavailable: DatabaseUnavailable | None = None
@@ -78,7 +78,7 @@ class _Witness(Rehearsal):
     def record(self, records: Sequence[Record]) -> tuple[Outcome, dict[str, str]]:
         for record in records:
             if (shares := super().shares(record)) is not None:
-                self.told[record.order] = shares.describe(own=record.own)
+                self.usage[record.order] = shares.describe(own=record.own)
         answer = super().record(records)
         self.records = tuple(records)
         for record in records:
@@ -225,7 +225,7 @@ def _rehearse(
     found.return_path = outcome.return_path
     found.records = rehearsal.records if outcome.orders else ()
     found.conversations = rehearsal.conversations
-    found.shares = rehearsal.told
+    found.shares = rehearsal.usage
     return found
 
 

@@ -19,9 +19,9 @@ MAX_FIELDS_OCTETS = 512 * 1024
 EVERY = 256
 """Steps within one field, or one text, after which the time is asked for again."""
 MAX_SECONDS = 10.0
-"""Seconds of processor time for one message; then it is refused for good."""
+"""Seconds of processor time for one message; then it is refused permanently."""
 MAX_WAIT = 120.0
-"""Seconds one message may take by the clock, its turn awaited; then it is refused for now."""
+"""Seconds one message may take by the clock after waiting for its turn; then it is deferred."""
 
 
 class Overdue(Exception):
@@ -62,7 +62,7 @@ def _iter_checked(items: Iterable[T], check: Callable[[], None]) -> Iterable[T]:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may be used for one message.
+    """What one message may use.
 
     Attributes:
         check: raises `Overdue` when its time is over; asked often, so it must be cheap.
@@ -74,7 +74,7 @@ class Limits:
 
 
 UNLIMITED = Limits()
-"""Time and memory without an end, for what is small or nobody waits for."""
+"""Time and memory without limits, for what is small or nobody waits for."""
 
 
 def replace_spans(data: Octets, edits: Iterable[tuple[int, int, Octets]], limits: Limits) -> Octets:

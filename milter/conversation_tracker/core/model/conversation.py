@@ -4,9 +4,9 @@ Everything is a value. A conversation is read from the database, grows by `join`
 planned, and what joined is written back with the record. Real addresses are here, in memory, and
 in two columns of the database; nowhere else.
 
-Introduced is whom somebody named whose word counts: mask(), the store's own mail, or an introduced
-participant who is who they claim to be. Everybody else is a guest. The addresses of Reply-To fields
-and return paths lie apart: only those of a message itself, or that it goes to, take part in it.
+A participant is introduced if named by mask(), by the store's own mail, or by an introduced and
+verified participant. Everybody else is a guest. The addresses of Reply-To fields and return paths
+are kept apart: in a message only its own take part, and those it goes to.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -42,13 +42,13 @@ class Participant:
 
     Attributes:
         token: local part of the hard alias, 32 lower-case hexadecimal digits.
-        role: buyer, store or partner; "return" is a Reply-To address or return path, which lies
+        role: buyer, store or partner; "return" is a Reply-To address or return path, which is kept
             apart from the participants.
         address: the real address; None once expiry has emptied it.
         recorded: whether the database already knows this participant as they are.
-        introduced: somebody named them whose word counts; else a guest, shown in hard form only.
+        introduced: see above; else a guest, who is shown in hard form only.
         handed_out: their soft alias was given or shown as such; no other soft alias resolves.
-        owner: of a return address, the token of whoever's message brought it.
+        owner: of a return address, the token of the author whose message brought it.
         named: a guest who joins by being named, and did not write: there is a limit to these.
     """
 
@@ -88,10 +88,11 @@ class Conversation:
         identifiers: all message identifiers of ours there are; None where they are too many to be
             read with the rest.
         apart: return addresses that are known, and take no part so far.
-        left_out: identities (`Address.key`) of whom a message names and who do not join.
-        hard_only: tokens of whom one message must show by their hard alias: it claims to be theirs.
-        came_back: where mail came to a bounce address, its token and that of whose message it was
-            made for: who wrote to that address wrote to them.
+        left_out: identities (`Address.key`) of people whom a message names and who do not join.
+        hard_only: tokens of those whom one message must show by their hard alias, since it falsely
+            claims to be theirs.
+        came_back: where mail came to a bounce address, its token and that of the author whose
+            message it was made for, and to whom the mail goes.
         part_cache: what was made of all of this once, by what made it.
     """
 
@@ -179,7 +180,7 @@ class Conversation:
         return any(p.role == role and p.address is not None for p in self.participants)
 
     def role(self, participant: Participant) -> Role:
-        """Return a participant's role: a return address has that of whoever's it is."""
+        """Return a participant's role: a return address has its owner's."""
         if participant.role != "return":
             return participant.role
         owner = self.find_by_token(participant.owner) if participant.owner else None
@@ -229,7 +230,7 @@ class Conversation:
             make_token: gives a fresh random token, 32 hexadecimal digits.
             introduced: somebody names the address whose word counts.
             named: a guest joins by being named.
-            claimed: the author only claims to be the store; so far they are nobody's.
+            claimed: the author only claims to be the store, so the role stays as given.
 
         Returns:
             The conversation with the address in it.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Verdict = Literal["trusted", "verified", "unverified", "failed"]
-"""trusted: by the client it came from. unverified: no verifier to ask. failed: asked, and no."""
+"""trusted: the client is. unverified: no verifier says anything. failed: a verifier says no."""
 
 _VALUE = re.compile(
     rb"\s*([0-9a-f]{64}) (trusted|verified|unverified|failed) ([0-9a-f]{64})\s*", re.ASCII
@@ -27,14 +27,14 @@ class FirstPass:
     verdict: Verdict
 
 
-def sign(passage: FirstPass, secret: bytes) -> bytes:
+def sign(first_pass: FirstPass, secret: bytes) -> bytes:
     """Write the header's value.
 
     Args:
-        passage: what to tell.
+        first_pass: what it found out.
         secret: what to sign it with, known to all hosts and nobody else.
     """
-    said = f"{passage.digest.hex()} {passage.verdict}".encode("ascii")
+    said = f"{first_pass.digest.hex()} {first_pass.verdict}".encode("ascii")
     return said + b" " + _signature(said, secret)
 
 
@@ -46,7 +46,7 @@ def verify(value: bytes | None, secret: bytes) -> FirstPass | None:
         secret: what it must be signed with; without one nothing is believed.
 
     Returns:
-        What the first pass found out, None if this is not its word.
+        What the first pass found out, None if it did not write this.
     """
     match = _VALUE.fullmatch(value or b"")
     if match is None or not secret:

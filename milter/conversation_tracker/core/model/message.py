@@ -88,7 +88,7 @@ class Arrival:
         queue_id: Postfix's queue id.
         trusted: the client authenticated, or is in a trusted network.
         split: it came over the splitter's listener, where nobody is trusted.
-        passage: what the first pass found out, on the splitter's listener.
+        first_pass: what the first pass found out, on the splitter's listener.
         client: the client's IP address, "" where it is not known.
         helo: what the client called itself, "" if it did not.
         user: the name it authenticated as, "" if it did not.
@@ -98,7 +98,7 @@ class Arrival:
     queue_id: str = ""
     trusted: bool = False
     split: bool = False
-    passage: FirstPass | None = None
+    first_pass: FirstPass | None = None
     client: str = ""
     helo: str = ""
     user: str = ""
@@ -186,9 +186,9 @@ class Message:
         """Whether nothing but its client tells it from another one with the same text.
 
         It has no Message-ID of its own and came straight from who wrote it; what is the same again
-        is a retry for a short while only. The splitter's copies are known by the first pass.
+        is a retry for a short while only. The splitter's copies are identified by the first pass.
         """
-        if self.arrival.passage is not None or self.first(b"received") is not None:
+        if self.arrival.first_pass is not None or self.first(b"received") is not None:
             return False
         return self.first(b"message-id") is None or self._has_postfix_id
 
@@ -208,8 +208,8 @@ class Message:
         took another way, as earlier Received fields tell, is another message. Where nothing else
         can tell it from another one, the client does.
         """
-        if self.arrival.passage is not None:
-            return self.arrival.passage.digest
+        if self.arrival.first_pass is not None:
+            return self.arrival.first_pass.digest
         state = hashlib.blake2b(digest_size=32)
         # What Postfix itself added to a message without is another one at the next try. A Date may
         # be Postfix's, and tells nothing more where there is a Message-ID.

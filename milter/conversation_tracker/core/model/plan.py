@@ -106,9 +106,9 @@ class Record:
         first_pass: a client handed it in, it is no copy of the splitter's.
         own: it is the store's own mail, which has its own share of the hour.
         brief: nothing but its client tells it from another one with the same text.
-        mentioned: identities (`Address.key`) of whom it names and who was not known when it was
-            planned; where the database knows one, it must be planned again.
-        shown: tokens of whose soft alias a copy shows that was not handed out before.
+        mentioned: identities (`Address.key`) of people it names who were not known when it was
+            planned; if the database knows one, it must be planned again.
+        shown: tokens of those whose soft alias a copy shows and nobody was given before.
     """
 
     order: int

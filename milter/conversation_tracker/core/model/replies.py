@@ -1,8 +1,8 @@
 """The SMTP replies the tracker gives, each named once.
 
 A reply is a value: code, enhanced status code (RFC 3463) and text. No text holds an address, an
-order or a store: a reply is shown to whoever connects. Which reply is given when is decided in
-`planning` and `filter`, never here.
+order or a store: a reply is shown to any client. Which reply is given when is decided in
+`core.rules` and `milter`, never here.
 """
 
 from dataclasses import dataclass

@@ -11,9 +11,9 @@ AliasKind = Literal["hard", "soft"]
 class Store:
     """One row of the stores table, `tracker.stores`, as far as mail needs it.
 
-    Two things the directory alone knows: `submitters`, who may write as the store, where not
-    everybody trusted may; and `unnamed_mail`, what becomes of the store's mail that names no order
-    and goes to somebody in an open one.
+    Only the directory reads two of these: `submitters`, who may write as the store where not every
+    trusted client may; and `unnamed_mail`, what becomes of the store's mail that names no order and
+    goes to somebody in an open one.
     """
 
     name: str

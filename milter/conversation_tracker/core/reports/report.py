@@ -246,9 +246,9 @@ def _read_standard(letter: _Letter) -> Report | None:
         return None
     status, diagnostic = worst.status, worst.diagnostic
     if not diagnostic and worst.outcome != "delivered":
-        told = bounce_text.read_bounce(letter.text, letter.subject, loosely=True)
-        if not status or told.status[:1] == status[:1]:
-            status, diagnostic = status or told.status, told.diagnostic
+        found = bounce_text.read_bounce(letter.text, letter.subject, loosely=True)
+        if not status or found.status[:1] == status[:1]:
+            status, diagnostic = status or found.status, found.diagnostic
     named = delivery_status.distinct(address for block in blocks for address in block.recipients)
     return Report(worst.outcome, status, diagnostic, named)
 
@@ -259,20 +259,20 @@ def _read_words(letter: _Letter) -> Report | None:
     if not letter.by_system and not declared:
         return None
     loosely = declared or not letter.by_person
-    told = bounce_text.read_bounce(letter.text, letter.subject, loosely=loosely)
-    inner = None if told.status else _unwrap(letter)
-    if told.outcome is not None:
-        same = inner is not None and inner.kind == told.outcome
-        return inner if same else _make_report(told, told.outcome, letter)
+    found = bounce_text.read_bounce(letter.text, letter.subject, loosely=loosely)
+    inner = None if found.status else _unwrap(letter)
+    if found.outcome is not None:
+        same = inner is not None and inner.kind == found.outcome
+        return inner if same else _make_report(found, found.outcome, letter)
     if letter.message.first(b"x-failed-recipients") is not None or declared:
-        return _make_report(told, "failed", letter)
+        return _make_report(found, "failed", letter)
     if inner is not None:
         return inner
     # Nothing is said that we understand; but it came from a mail system.
     if letter.by_mailer and (letter.message.null or letter.returned):
-        return _make_report(told, "failed", letter)
+        return _make_report(found, "failed", letter)
     if letter.message.null and letter.returned and not letter.by_person:
-        return _make_report(told, "failed", letter)
+        return _make_report(found, "failed", letter)
     return None
 
 

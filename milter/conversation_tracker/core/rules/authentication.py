@@ -39,7 +39,7 @@ def find_verdict(message: Message, authserv_id: str, besides: Collection[str] = 
         The verdict. On the splitter's listener it is the one that the first pass came to.
     """
     if message.arrival.split:
-        passed = message.arrival.passage
+        passed = message.arrival.first_pass
         return passed.verdict if passed is not None else "unverified"
     if message.arrival.trusted:
         return "trusted"
@@ -56,8 +56,8 @@ def find_verdict(message: Message, authserv_id: str, besides: Collection[str] = 
 def bears_our_signature(message: Message, authserv_id: str, alias_domains: Collection[str]) -> bool:
     """Whether a verifier found a message signed for the alias domain that its From is in.
 
-    Only a signature says so: the envelope's domain is anybody's who forwards. Of clients that are
-    trusted this host alone counts, which mail may come back from: no verifier need look at others.
+    Only a signature proves it: whoever forwards mail may write any envelope domain. Of the trusted
+    clients only this host counts, from which mail may come back: others need not be verified.
 
     Args:
         message: the message.
@@ -79,9 +79,10 @@ def bears_our_signature(message: Message, authserv_id: str, alias_domains: Colle
 def _find_passes(
     message: Message, authserv_id: str, methods: Collection[str] = _METHOD_NAMES
 ) -> Iterator[str]:
-    """Yield the domains that one of some methods passed for.
+    """Yield the domains for which one of some methods passed.
 
-    Whoever authenticates comes in where no verifier need be, and may have written the results.
+    A client that authenticated comes in where there may be no verifier, and may have written the
+    results itself.
     """
     if message.arrival.user:
         return
@@ -120,7 +121,7 @@ def is_plain_author(value: bytes, check: Callable[[], None]) -> bool:
 
 
 def _find_domain(result: Result) -> str | None:
-    """Return the domain that a result speaks for, None where it speaks for none."""
+    """Return the domain that a result is about, None where it is about none."""
     if result.repeated or not all(
         _is_plain(result.properties[name]) for name in _NAMES if name in result.properties
     ):

@@ -1,4 +1,4 @@
-"""Who a message claims to be from, and whether a store takes mail of that.
+"""Who a message claims to be from, and whether a store takes such mail.
 
 A From in the store's own domains is the store's word only if the client is trusted or a verifier
 vouches for it; else it is a false claim, whatever the verifier says, for a store knows its own
@@ -32,7 +32,7 @@ def find_false_store_authors(
 
 
 def has_false_claim(message: Message, conversation: Conversation, found: Verdict) -> bool:
-    """Return whether a message claims to be somebody's who takes part, or the store's, and is not.
+    """Return whether a message falsely claims to be from the store or from a participant.
 
     Args:
         message: the message.
@@ -45,7 +45,7 @@ def has_false_claim(message: Message, conversation: Conversation, found: Verdict
 
 
 def is_unwelcome(message: Message, conversation: Conversation, found: Verdict) -> bool:
-    """Return whether the store refuses a message for whom it is from, by what its row says.
+    """Return whether the store's settings refuse a message because of its sender.
 
     Arguments as for `has_false_claim`. Guests are unknown, and every author must be known.
     """

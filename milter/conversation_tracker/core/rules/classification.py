@@ -76,7 +76,7 @@ class PostmasterMail:
 
 @dataclass(frozen=True, slots=True)
 class BounceReport:
-    """A report of delivery that came to its bounce address.
+    """A delivery report that came to its bounce address.
 
     Attributes:
         message: the message.
@@ -101,7 +101,7 @@ class RedirectReport:
 
 @dataclass(frozen=True, slots=True)
 class MisdirectedReport:
-    """A report of delivery that came to its sender's alias instead of the bounce address.
+    """A delivery report that came to its sender's alias instead of the bounce address.
 
     Attributes:
         message: the message.
@@ -118,8 +118,8 @@ class MisdirectedReport:
 class SharedReport:
     """A report that the splitter's listener takes.
 
-    It goes to several aliases and bounce addresses, and tells each of another delivery; or whoever
-    is told of it has an address that only Postfix's own look asks SMTPUTF8 for.
+    It goes to several aliases and bounce addresses, and is about another delivery for each; or the
+    notification goes to an address for which only Postfix itself can ask for SMTPUTF8.
     """
 
     message: Message
@@ -129,7 +129,7 @@ class SharedReport:
 class Complaint:
     """A complaint (RFC 5965): recorded, and forwarded to nobody.
 
-    It holds the mail it is about, and tells at which provider the person is who complained.
+    It holds the mail it is about, and shows the provider of the person who complained.
     """
 
     message: Message
@@ -245,14 +245,14 @@ def _settle_arrival(message: Message, known: Lookups, secret: bytes) -> Message:
     message = drop_false_trust(message, known.stores)
     if not message.arrival.split:
         return message
-    passage = read_pass(message.first(PASS.lower()), secret)
-    return replace(message, arrival=replace(message.arrival, passage=passage))
+    first_pass = read_pass(message.first(PASS.lower()), secret)
+    return replace(message, arrival=replace(message.arrival, first_pass=first_pass))
 
 
 def _classify_returned(
     message: Message, delivery: Delivery, alias_domains: Collection[str]
 ) -> Kind:
-    """Decide what came to a bounce address; what is no report is mail to the author's alias."""
+    """Decide what came to a bounce address; what is no report goes to the author's alias."""
     report = read_report(message)
     if not message.null and not _answers_automatically(message, report):
         return Unacceptable(message, replies.NOT_A_REPORT, {})
@@ -279,7 +279,7 @@ def _classify_returned(
 
 
 def _answers_automatically(message: Message, report: Report) -> bool:
-    """Whether a program answered a delivery; a report of delivery has the null sender."""
+    """Whether a program answered a delivery; a delivery report has the null sender."""
     if report.kind == "receipt":
         return True
     return is_forwarded(report) and may_be_answer(message)
@@ -288,7 +288,7 @@ def _answers_automatically(message: Message, report: Report) -> bool:
 def _classify_report(message: Message, known: Lookups, own: Store | None) -> Kind | None:
     """Return which report a message to aliases is, None if it is none.
 
-    What has a sender is one only if it says so, for a person may quote a report.
+    With an envelope sender it is one only if its type says so, since a person may quote a report.
     """
     several = len(message.recipients) > 1
     outsiders = any(each.is_outsider for each in message.recipients)

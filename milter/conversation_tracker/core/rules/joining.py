@@ -1,9 +1,8 @@
 """Who joins an order by a message, as whom, and who is left out.
 
-The author always takes part. Whom a message names joins: introduced, if the word of whoever wrote
-it counts, else as a guest while there is room; further ones are left out. Reply-To addresses and
-the return path take part in the message alone. A message that went through the first pass brings
-nobody in any more.
+The author always takes part. The people a message names join: introduced, if its author may
+introduce, else as guests while there is room; further ones are left out. Reply-To addresses and the
+return path take part in this message only. On the second pass nobody joins.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -26,7 +25,7 @@ from conversation_tracker.core.views.view import read_structure
 
 _NAMING = (b"from", b"sender", b"to", b"cc")
 _ANSWERS = 10
-"""Reply-To addresses of one message that take part; who writes more of them means nobody."""
+"""Reply-To addresses of one message that take part; no honest message has more."""
 _ORGANIZERS = 10
 """Organisers of one message who are never left out; an invitation has one."""
 
@@ -77,7 +76,7 @@ def gather(
             conversation = conversation.join(address, "partner", make_token)
         elif (known := conversation.find_any(address)) is not None:
             conversation = conversation.admit_return_address(known.token)
-        elif message.arrival.passage is None and (kept or not conversation.is_full):
+        elif message.arrival.first_pass is None and (kept or not conversation.is_full):
             conversation = conversation.join(
                 address, "partner", make_token, introduced=False, named=not kept
             )
@@ -85,13 +84,13 @@ def gather(
             left.add(address.key)
     conversation = _note_claims(message, conversation, found)
     conversation = _add_return_addresses(message, conversation, make_token, alias_domains, left)
-    # Who is left out of Cc may be whom to answer: an answer must reach them.
+    # Somebody left out of Cc may be in Reply-To: an answer must reach them.
     present = {each.address.key for each in conversation if each.address is not None}
     return conversation.leave_out(left - present)
 
 
 def find_mentions(message: Message, conversation: Conversation) -> Iterator[str]:
-    """Yield whom a message names that the database may know and did not give.
+    """Yield the people a message names whom the database may know though they were not read.
 
     Args:
         message: the message.
@@ -106,7 +105,7 @@ def find_mentions(message: Message, conversation: Conversation) -> Iterator[str]
         if participant.address is None:
             continue
         yield participant.address.key
-        # The database may know somebody, whom it did not give so far, by the form without a tag.
+        # The database may know somebody not read so far by the form without a tag.
         # Where that form is somebody's here already, the two stay apart.
         base = base_identity(participant.address)
         if participant.role != "return" and base not in present:
@@ -118,10 +117,10 @@ def find_mentions(message: Message, conversation: Conversation) -> Iterator[str]
 
 
 def _find_addresses(message: Message, *, everywhere: bool) -> Iterator[Address]:
-    """Yield the addresses in address headers, or, of so many at most, everywhere.
+    """Yield the addresses in address headers; in texts as well where not all guests were read.
 
-    Of an order's guests the newest are read with it. Only where there may be more, a text may name
-    one who is masked in it and was not read.
+    Only the newest guests are read with an order. If there may be more, a text may name one of
+    these, who must be masked in it.
     """
     for header in message.headers:
         if header.key in ADDRESS_HEADERS:
@@ -157,9 +156,9 @@ def _may_hold_address(value: bytes) -> bool:
 def _is_introducing(
     message: Message, conversation: Conversation, found: Verdict, *, ours: bool
 ) -> bool:
-    """Return whether whom the author names is introduced.
+    """Return whether the people that the author names are introduced.
 
-    The splitter's copies say nothing that the first pass did not hear.
+    The splitter's copies name nobody that the first pass has not seen.
     """
     if message.arrival.split or message.author is None:
         return False
@@ -213,7 +212,7 @@ def _is_nobody_yet(address: Address, conversation: Conversation) -> bool:
 def _find_people(
     message: Message, alias_domains: Collection[str]
 ) -> Iterator[tuple[Address, bool]]:
-    """Yield whom a message names, and whether they must not be left out: an organiser."""
+    """Yield the people a message names, and whether they must not be left out, as an organiser."""
     invited = list(invitation.find_people(read_structure(message), message.body, message.limits))
     named = (p.address for p in invited if p.organizer and not is_single_label(p.address))
     real = (a.key for a in named if find_domain(a.domain, alias_domains) is None)
@@ -237,7 +236,7 @@ def _find_in_text(message: Message) -> Iterator[Address]:
 
 
 def _note_claims(message: Message, conversation: Conversation, found: Verdict) -> Conversation:
-    """Note who is only claimed to be the store: their soft alias would look like its word."""
+    """Note false claims to be the store: a soft alias would make them look genuine."""
     authors = claims.find_false_store_authors(message, conversation, found)
     known = (conversation.find_owner(author) for author in authors)
     return conversation.only_hard(each.token for each in known if each is not None)
@@ -252,7 +251,7 @@ def _add_return_addresses(
 ) -> Conversation:
     """Add the message's own Reply-To addresses and return path to the conversation.
 
-    So do the addresses that the store's mail tells its readers to write to in order to get no more.
+    Also the addresses for unsubscribing that the store's mail gives its readers.
     """
     author = message.author
     assert author is not None

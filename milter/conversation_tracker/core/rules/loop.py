@@ -12,7 +12,7 @@ HOP_LIMIT = 5
 
 
 def find_refusal(message: Message, alias_domains: Collection[str]) -> replies.Reply | None:
-    """Return whether a message must not pass, whoever it is for.
+    """Return why a message must not pass, whoever it is for.
 
     A From in an alias domain is never a participant: the signer behind us signs what carries it,
     so it is only ever ours. With our hop header it came back, without it is forged.

@@ -32,9 +32,9 @@ def find_own_store(message: Message, stores: Mapping[str, Store]) -> Store | Non
 
 
 def drop_false_trust(message: Message, stores: Mapping[str, Store]) -> Message:
-    """Trust nobody who writes as a store whose mail they may not hand in.
+    """Do not trust a client that writes as a store whose mail it may not hand in.
 
-    What they say is then a claim like any stranger's.
+    What it says is then a claim like any stranger's.
 
     Args:
         message: the message.

@@ -36,7 +36,7 @@ MakeToken = Callable[[], str]
 
 
 def pass_through(message: Message, stores: Mapping[str, Store] | None = None) -> Plan:
-    """Plan for mail that is none of our business: all of it stays, but what only we may write.
+    """Plan for mail that is none of our business: it stays, but for fields that only we write.
 
     Args:
         message: the message.
@@ -70,7 +70,7 @@ def plan(
         conversations: the conversations of its recipients, or the one a store's own mail names.
         make_token: gives a fresh random token, 32 hexadecimal digits.
         own: the store whose own mail it is.
-        known: the message identifiers of ours in it, by themselves.
+        known: our own message identifiers in it, each with what it stands for.
         authserv_id: whose Authentication-Results to believe, "" for nobody's.
         alias_domains: all alias domains; nobody joins with an address in one.
         secret: what the first pass signs its findings with.
@@ -112,16 +112,16 @@ class _Gone(ValueError):
 
 
 class _Unknown(ValueError):
-    """A recipient of the conversation is not in it any more: nobody must be passed over."""
+    """A recipient is not in the conversation any more; no recipient may be skipped."""
 
 
 class _Unreadable(ValueError):
-    """Whoever gets a copy, or wrote it, has no address."""
+    """A recipient or the author has no address that can be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A message with what is known of it, on its way through the rules."""
+    """A message with all that the rules need to know about it."""
 
     message: Message
     make_token: MakeToken
@@ -181,8 +181,8 @@ def _plan(case: _Case, conversations: Sequence[Conversation]) -> Plan:
 def _needs_splitter(message: Message, groups: Sequence[_Group]) -> bool:
     """Return whether a message must come once more over the splitter's listener.
 
-    Several recipients need a copy each. For an address that is not ASCII (RFC 6531) no milter can
-    ask, but that listener does.
+    Several recipients need a copy each. Mail to an address that is not ASCII needs SMTPUTF8 (RFC
+    6531), which no milter can request, but that listener does.
     """
     if len(message.recipients) > 1 or message.arrival.split:
         return len(message.recipients) > 1
@@ -194,7 +194,7 @@ def _rehearse(
 ) -> None:
     """Make copies as the second pass will, and let no message go there that it would refuse."""
     message = case.message
-    # What cannot be masked is somebody's address, and one of two is not theirs.
+    # What cannot be masked holds somebody's address: it is not that of both of two readers.
     for number, reader in enumerate(people[:2]):
         if number:
             scanner = copies.make_scanner(conversation, reader, message.limits)
@@ -205,7 +205,7 @@ def _rehearse(
 
 
 def _is_protected(case: _Case, conversation: Conversation) -> bool:
-    """Return whether the author is a person to protect; who only claims to be the store is one."""
+    """Return whether the author is a person to protect, even one who claims to be the store."""
     author = _find_author(case.message, conversation)
     return author.role != "store" or author.token in conversation.hard_only
 
@@ -231,7 +231,7 @@ def _make_record(
         own=case.own is not None and case.own.name == before.store.name,
     )
     if several and len(found.raw) > LARGE:
-        # All of them wait until the last is made: what they share must not lie there for each.
+        # All are kept until the last one is made: what they share must not be kept several times.
         shared = make_delta(case.message.body, found.raw, case.message.limits.check)
         return found if shared is None else replace(found, raw=shared)
     return found

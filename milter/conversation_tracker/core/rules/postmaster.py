@@ -1,4 +1,4 @@
-"""Mail to the postmaster of an alias domain, whom every domain with mail has to have.
+"""Mail to the postmaster of an alias domain, which every domain with mail must have.
 
 RFC 5321 section 4.5.1, RFC 2142. It belongs to no order: it goes to whoever reads such mail, as it
 came, and nothing of it is recorded.
@@ -22,7 +22,7 @@ _NAMES = frozenset({"postmaster", "abuse"})
 def is_postmaster(address: Address, alias_domains: Collection[str]) -> bool:
     """Return whether an address is the postmaster's of an alias domain, in any letter case.
 
-    Only the domain itself has one: what lies below it are soft aliases.
+    Only the domain itself has one: below it are soft aliases.
 
     Args:
         address: an envelope recipient.
@@ -49,15 +49,15 @@ def goes_to_postmasters(recipients: Collection[Recipient]) -> bool:
 def plan(message: Message, postmaster: str) -> Plan:
     """Plan for a message to nobody but postmasters: it goes on as it came.
 
-    Of several the splitter makes a sole one each, whose headers are in ASCII.
+    For several, the splitter makes a copy for each, whose headers are in ASCII.
 
     Args:
         message: the message.
         postmaster: the address of who is to read it, or HERE.
 
     Returns:
-        The plan. The envelope sender stays, the null sender too; nothing goes but what only we
-        may write. Should it come back for ever, Postfix's own limit of hops ends it.
+        The plan. The envelope sender stays, even the null sender; only fields that only we write
+        are removed. If it comes back again and again, Postfix's own hop limit ends it.
     """
     if len(message.recipients) == 1:
         values = [None if h.key in INTERNAL else h.value for h in message.headers]

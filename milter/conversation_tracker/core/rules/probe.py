@@ -1,7 +1,7 @@
 """The address by which `check` asks what a forged message would be believed to be.
 
-It is in an alias domain, so that it comes the way of all mail to aliases, and it is signed and
-short-lived: only who has the database's secret can ask. Mail to it goes nowhere. Nothing here
+It is in an alias domain, so that it takes the way of all mail to aliases. It is signed and expires
+soon: only those who have the database's secret can ask. Mail to it goes nowhere. Nothing here
 raises.
 """
 

@@ -105,7 +105,7 @@ def classify_recipient(
     if find_domain(address.domain, domains) is None:
         if rcpt.split:
             # Postfix routes the domain here and no store has it: going on, it would go round.
-            # A new one is heard of a moment later, and the first pass has answered 250.
+            # A new domain is known a moment later, and the first pass has answered 250.
             return replies.TRY_LATER
         return Recipient(raw, address, original=rcpt.original)
     if is_probe(address):
@@ -132,8 +132,8 @@ def _classify_alias(
 def must_come_alone(found: RecipientKind, rcpt: Rcpt) -> bool:
     """Whether a recipient must be handed in again apart from those that were taken before.
 
-    Reports have the null sender (RFC 3464 section 2). What else comes to a bounce address is
-    decided by what it says of itself, at its end, where other recipients would share its fate.
+    Reports have the null sender (RFC 3464 section 2). Anything else to a bounce address is decided
+    on at its end, by its content, and other recipients would be refused along with it.
     """
     if rcpt.null or isinstance(found, Reply):
         return False
@@ -144,7 +144,7 @@ def refuse_status(status: str) -> Reply | None:
     """Return the reply to mail for an order in some state, None where it is live.
 
     Args:
-        status: as the database tells it: live, expired, or inactive.
+        status: as the database gives it: live, expired, or inactive.
     """
     if status == "live":
         return None

@@ -1,8 +1,8 @@
 """What the timeline keeps of a message: a record, masked for everybody.
 
-No real address and no soft alias gets into a record, in whatever field; the message itself is kept
-as everybody could see it, without what only its way added. What the final scan still finds an
-address in is left out, and the rest is kept: no message goes unrecorded.
+No field of a record holds a real address or a soft alias; the message itself is kept as everybody
+could see it, without trace headers. Where the final scan still finds an address, that place is left
+out and the rest is kept: no message goes unrecorded.
 """
 
 import re
@@ -76,7 +76,7 @@ def make_record(
         own: it is the store's own mail.
 
     Returns:
-        The record: everybody in hard form, and nothing that the way added.
+        The record: everybody in hard form, without trace headers.
 
     Raises:
         TooComplex: the body's structure is over the limits.
@@ -124,7 +124,7 @@ def _identifiers(message: Message, conversation: Conversation) -> tuple[MappedId
 def _make_notes(message: Message, shown: Message, view: View, kept: Octets) -> tuple[str, ...]:
     """Return what holds an address and is no text, which signatures go, how many are left out.
 
-    Where the message was taken out of its signature, its own parts are told behind that.
+    If the message was taken out of its signature, its own parts are listed after that.
     """
     part = read_structure(message)
     clean, found = view.clean_parts, list[message_body.UnmaskedPart]()
@@ -132,12 +132,12 @@ def _make_notes(message: Message, shown: Message, view: View, kept: Octets) -> t
         found += message_body.find_unmasked_parts(
             read_structure(each), each.body, view.others, each.limits, clean, view.condemned
         )
-    told = {each.number for each in found}
+    numbers = {each.number for each in found}
     policy = view.conversation.store.attachments_with_address
     signatures = message_body.find_removed_signatures(part, message.body, kept, clean.unsigned)
     parts = (
         f"{each.number} {each.type} {each.kind}{choose_fate(each.kind, policy)}"
-        for each in (*found, *(each for each in signatures if each.number not in told))
+        for each in (*found, *(each for each in signatures if each.number not in numbers))
     )
     left = len(view.conversation.left_out)
     return (*parts, f"left out: {left}") if left else tuple(parts)
@@ -189,7 +189,7 @@ def _mask_message(
     """Return what is kept of the message itself, masked, without what could not be; and the view.
 
     The author's display name is kept once, as the record's sender_name, so that it can be erased;
-    beside another address of theirs it would stay. The view is one of less where the scan wants so.
+    beside another address of theirs it would stay. The view leaves out what the scan wants removed.
     """
     values = view.headers(message, protected=True)
     alias = f"{author.token}@{view.conversation.order.alias_domain}"
@@ -277,8 +277,8 @@ def _choose_direction(
 ) -> Direction:
     """Return a message's direction as a whole.
 
-    The sender's server may part its recipients, and any of them may come first: whom the header
-    names counts as well.
+    The sender's server may hand in each recipient apart, in any order: so those that the header
+    names count as well.
     """
     if author.role == "buyer":
         return "inbound"

@@ -1,8 +1,8 @@
 """Mail of ours that its reader sends on to somebody in the order (RFC 5322 section 3.6.6).
 
-It comes back with an alias in From, as a loop or a forgery does. What tells it from these is the
-first Resent-From: an introduced participant of the order that the alias is of. They are then the
-author, as of any mail they write. Pure; what takes too long raises Overdue.
+It comes back with an alias in From, as a loop or a forgery does. Unlike these, its first
+Resent-From is an introduced participant of the alias's order. This participant is then the author,
+as of any mail they write. Pure; what takes too long raises Overdue.
 """
 
 from collections.abc import Collection, Mapping
@@ -68,8 +68,8 @@ def adopt(
         authserv_id: whose Authentication-Results to believe, "" for nobody's.
 
     Returns:
-        The message with whoever sends it on in From, trusted no more than they may be. Nobody sends
-        mail on to themselves: that would go round.
+        The message with the participant who sends it on in From, trusted no more than that one may
+        be. Nobody may send mail on to themselves: that would loop.
     """
     sender = _resender(message, alias_domains)
     participant = conversation.find_owner(sender) if sender is not None else None
@@ -93,7 +93,7 @@ def adopt(
 
 
 def _is_misplaced(recipient: Recipient, sender: Participant, conversation: Conversation) -> bool:
-    """Whether a recipient is who sends the mail on, or neither an alias nor the store."""
+    """Whether a recipient is the one who sends the mail on, or neither an alias nor the store."""
     if recipient.token is not None:
         return recipient.token == sender.token
     to = recipient.address

@@ -18,7 +18,7 @@ from conversation_tracker.core.syntax.signature import find_tags
 _SIGNED = frozenset(
     b"from sender reply-to to cc subject content-type content-transfer-encoding".split()
 )
-"""What readers and their programs go by. Postfix may have added Date and Message-ID since."""
+"""What people and their mail programs rely on. Postfix may have added Date and Message-ID since."""
 
 
 def is_returned(

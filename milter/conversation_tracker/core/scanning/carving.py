@@ -242,11 +242,11 @@ class Carver:
             yield self._decompress(data, begin, lambda: _make_lzma1_filter(b"\x5d\0\0\0\4"))
             yield self._decompress(data, begin, lambda: zlib.decompressobj(-15))
             offset = int.from_bytes(data[at + 12 : at + 20], "little")
-            told = data[at + 32 + offset : at + 32 + offset + 12]
+            field = data[at + 32 + offset : at + 32 + offset + 12]
             self._end = at  # what is only stored stands there
-            if told[:2] != b"\x17\6":
+            if field[:2] != b"\x17\6":
                 return
-            begin = at + 32 + _read_number(told[2:])
+            begin = at + 32 + _read_number(field[2:])
 
     def _decompress(self, data: Octets, start: int, make: Callable[[], Any]) -> Octets:
         """Decompress from a place on, as far as that goes; nothing may come out."""

@@ -75,9 +75,9 @@ class Declared:
         self.type = media[1].decode("ascii", "replace").lower() if media else default
         if media is None and _MULTIPART.match(self.value):
             self.type = "multipart/mixed"
-        told = b" ".join(value for name, value in fields if name.lower() in _TELLING)
+        written = b" ".join(value for name, value in fields if name.lower() in _TELLING)
         self.markup = self.type.endswith(("html", "xml")) or (
-            self.type == "text/plain" and _PAGE.search(told) is not None
+            self.type == "text/plain" and _PAGE.search(written) is not None
         )
         encoding = _ENCODING.search(first.get(b"content-transfer-encoding", b""))
         self.encoding = encoding[0].lower() if encoding else b""

@@ -42,11 +42,11 @@ def find_positions(
     places: dict[str, dict[str, None]] = {}
     for hit in Scanner(wanted, limits).scan(headers, body):
         places.setdefault(hit.token, {})[hit.channel] = None
-    told = {own: "their own address", reader.token: "their alias"}
+    names = {own: "their own address", reader.token: "their alias"}
     for each in conversation:
         alias = f"the alias of {each.role} {conversation.hard(each)}"
-        told.setdefault(each.token, alias)
-    for token, what in told.items():
+        names.setdefault(each.token, alias)
+    for token, what in names.items():
         if token in places:
             who = f"{reader.role} {conversation.hard(reader)}"
             yield f"copy for {who}: {what} in {', '.join(places[token])}"

@@ -30,8 +30,8 @@ def find_leaking_parts(
     )
     found: set[int] = set()
     for part, content in files:
-        told = [Header(b"Content-Type", part.type.encode("utf-8", "replace"))]
-        hits = scanner.scan(told, content, own)
+        header = [Header(b"Content-Type", part.type.encode("utf-8", "replace"))]
+        hits = scanner.scan(header, content, own)
         if any(not (flagged and hit.in_file) for hit in hits):
             found.add(id(part))
     return frozenset(found)

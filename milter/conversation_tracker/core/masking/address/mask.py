@@ -282,12 +282,12 @@ class Masker(Mask):
         """What masks a text that may be made of random octets: without what chance writes."""
         if all(map(short_addresses.is_long_enough, self._replacements)):
             return self
-        told = {
+        long_enough = {
             key: new
             for key, new in self._replacements.items()
             if short_addresses.is_long_enough(key)
         }
-        return Masker(told, self._kept, self._watched, self._notice, self._used, self.check)
+        return Masker(long_enough, self._kept, self._watched, self._notice, self._used, self.check)
 
     @cached_property
     def needles(self) -> Needles:

@@ -96,17 +96,17 @@ def _pieces(data: Octets, at: int) -> tuple[tuple[tuple[int, int], ...], int]:
     """Find the pieces of a content whose lengths are given one by one (section 4.2.1)."""
     pieces: list[tuple[int, int]] = []
     for _ in range(_MOST_PIECES):
-        told = data[at : at + 5]
-        first = told[0] if told else 0
+        head = data[at : at + 5]
+        first = head[0] if head else 0
         partial = 224 <= first < 255
         if first < 192:
             size, length = 1, first
         elif first < 224:
-            size, length = 2, (first - 192 << 8) + int.from_bytes(told[1:2], "big") + 192
+            size, length = 2, (first - 192 << 8) + int.from_bytes(head[1:2], "big") + 192
         elif partial:
             size, length = 1, 1 << (first & 0x1F)
         else:
-            size, length = 5, int.from_bytes(told[1:5], "big")
+            size, length = 5, int.from_bytes(head[1:5], "big")
         start = min(at + size, len(data))
         at = min(start + length, len(data))
         pieces.append((start, at))

@@ -104,7 +104,7 @@ def _decompress(
     packed = None
     if start >= end or any(method == _AES for method, _ in folder.coders):
         return None
-    step = next((told[:1] for method, told in folder.coders if method == _DELTA), b"")
+    step = next((properties[:1] for method, properties in folder.coders if method == _DELTA), b"")
     for method, properties in folder.coders:
         if method == _LZMA:
             packed = decompressing.open_lzma(data, start, end, limit, properties, step)

@@ -45,12 +45,12 @@ def read_form(data: bytes) -> Form | None:
 
 def _read_head(data: bytes, at: int) -> tuple[int | None, int | None]:
     """Find where a value begins, and its length; None where that is not given."""
-    told = data[at + 1 : at + 2]
-    if not told:
+    sign = data[at + 1 : at + 2]
+    if not sign:
         return None, None
-    if told[0] == 0x80:
+    if sign[0] == 0x80:
         return at + 2, None
-    if told[0] < 0x80:
-        return at + 2, told[0]
-    size = told[0] & 0x7F
+    if sign[0] < 0x80:
+        return at + 2, sign[0]
+    size = sign[0] & 0x7F
     return at + 2 + size, int.from_bytes(data[at + 2 : at + 2 + size], "big")
