@@ -5,7 +5,7 @@ import time
 
 from tests.postfix.stage import DOMAIN
 
-from beside.policy_servers import Postgrey, SpfPolicy
+from beside.policy_servers import Postgrey, SpfMilter, SpfPolicy
 from beside.row import Row
 from beside.site import CONVERSATION, ID, Bench, Site, set_up
 from private import processes
@@ -83,8 +83,27 @@ def try_policyd_spf(bench: Bench) -> str:
     return (
         "works; its header leaves in no copy. With `Header_Type = AR` in the name of `authserv_id`"
         " `check` is WRONG, and what `configure --authserv-id` does takes its results out as well:"
-        " have a verifier that is a milter, and give this one another `Authserv_Id`"
+        " have a verifier that is a milter (pyspf-milter), and give this one another `Authserv_Id`"
     )
+
+
+def try_spf_milter(bench: Bench) -> str:
+    """pyspf-milter before the tracker: whom SPF speaks for is verified, others are not."""
+    records = {"carrier.example": "v=spf1 ip4:198.51.100.7 -all", "other.example": "v=spf1 ?all"}
+    with (
+        SpfMilter(records, ID) as milter,
+        set_up(bench, milters=(milter.socket,), options={"authserv_id": ID}) as site,
+    ):
+        believed = f"what a stranger writes in the name of {ID} is believed"
+        assert site.complains(believed), "check does not see that forged results are believed"
+        site.host.configure("--authserv-id", ID)
+        site.host.postfix.restart()
+        assert not site.complains(believed), "configure does not mend it"
+        assert _verdicts(site) == ["verified"]
+        assert _verdicts(site, "a@other.example") == ["flagged"]
+        mail = site.host.sink.wait_for(1, to=BUYER)[0]
+        assert not mail.header("Authentication-Results"), mail.data
+    return "works once `configure --authserv-id` was run: whom SPF speaks for is verified"
 
 
 def try_postscreen(bench: Bench) -> str:
@@ -134,11 +153,11 @@ def _letter(alias: str, author: str = CARRIER) -> bytes:
     return f"From: {author}\r\nTo: {alias}\r\nSubject: Parcel\r\n\r\nText.\r\n".encode()
 
 
-def _verdicts(site: Site) -> list[object]:
+def _verdicts(site: Site, author: str = CARRIER) -> list[object]:
     """Hand a mail in, in an order of its own; return what is recorded of who wrote it."""
-    order = site.shop().order("1001", buyer=BUYER, carrier=CARRIER)
+    order = site.shop().order("1001", buyer=BUYER, carrier=author)
     alias = order.alias(BUYER)
-    assert site.stage.send(CARRIER, alias, _letter(alias)).ok
+    assert site.stage.send(author, alias, _letter(alias, author)).ok
     return [each["verdict"] for each in order.messages()]
 
 
@@ -161,6 +180,7 @@ def _by_itself(port: int, alias: str) -> str:
 ROWS = (
     Row("postgrey", try_postgrey, (Postgrey,)),
     Row("policyd-spf", try_policyd_spf, (SpfPolicy,)),
+    Row("pyspf-milter", try_spf_milter, (SpfMilter,)),
     Row("postscreen", try_postscreen),
     Row("`reject_unverified_recipient`, `reject_unverified_sender`", try_verification),
 )

@@ -39,9 +39,10 @@ def look_up(name, kind, *_, **__):
     text = records.get(name.rstrip("."))
     return [((name, kind), (text.encode(),))] if text and kind == "TXT" else []
 spf.DNSLookup = look_up
-sys.argv = ["policyd-spf", sys.argv[2]]
-runpy.run_path("/usr/bin/policyd-spf", run_name="__main__")
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
 """
+_RULES = "TestOnly = 1\nHELO_reject = False\n"
 
 
 class SpfPolicy(Program):
@@ -56,12 +57,13 @@ class SpfPolicy(Program):
     def __init__(self, records: dict[str, str], authserv_id: str = "") -> None:
         super().__init__()
         self.directory.chmod(0o755)
-        table = "".join(f"{domain} {record}\n" for domain, record in records.items())
+        table = _write_records(records)
         how = f"Header_Type = AR\nAuthserv_Id = {authserv_id}\n" if authserv_id else ""
         self._words = [
             str(self.write("runner.py", _RUNNER)),
             str(self.write("records", table)),
-            str(self.write("policyd-spf.conf", f"TestOnly = 1\nHELO_reject = False\n{how}")),
+            "/usr/bin/policyd-spf",
+            str(self.write("policyd-spf.conf", _RULES + how)),
         ]
 
     def start(self) -> None:
@@ -80,3 +82,33 @@ class SpfPolicy(Program):
         asked = "reject_unauth_destination, check_policy_service unix:private/policyd-spf"
         postfix.configure({"smtpd_recipient_restrictions": f"{before}, {asked}"})
         postfix.restart()
+
+
+class SpfMilter(Program):
+    """pyspf-milter, the same as a milter; `socket` is where it answers."""
+
+    name = user = "pyspf-milter"
+
+    def __init__(self, records: dict[str, str], authserv_id: str) -> None:
+        super().__init__()
+        self._path = self.socket_folder() / "spf.sock"
+        self.socket = f"unix:{self._path}"
+        rules = f"{_RULES}Authserv_Id = {authserv_id}\nSocket = local:{self._path}\n"
+        rules += f"PidFile = {self.directory}/pid\nUserID = {self.user}:postfix\n"
+        rules += "InternalHosts = 192.0.2.1\nUMask = 007\n"
+        self._words: list[str | Path] = ["/usr/bin/python3", self.write("runner.py", _RUNNER)]
+        self._words += [self.write("records", _write_records(records)), "/usr/bin/pyspf-milter"]
+        self._words.append(self.write("spf.conf", rules))
+
+    def command(self) -> list[str | Path]:
+        return self._words
+
+    def runs_as(self) -> str | None:
+        return None
+
+    def ready(self) -> bool:
+        return self._path.exists()
+
+
+def _write_records(records: dict[str, str]) -> str:
+    return "".join(f"{domain} {record}\n" for domain, record in records.items())
