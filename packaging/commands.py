@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "milter"), str(ROOT / "postfix")]
 
-from conversation_tracker.cli import configure, main  # noqa: E402
+from conversation_tracker.cli import configure_options, main  # noqa: E402
 from installer import setup, signer  # noqa: E402
 
 PROGRAM = "conversation-tracker"
@@ -59,7 +59,7 @@ def list_commands() -> Iterator[Command]:
         for name, each in action.choices.items()
     }
     yield Command(PROGRAM, parser, 1, inside)
-    yield Command(f"{PROGRAM}-configure", configure._make_parser(), 8)
+    yield Command(f"{PROGRAM}-configure", configure_options.make_parser(), 8)
     yield Command(f"{PROGRAM}-setup", setup.make_parser(), 8)
     yield Command(f"{PROGRAM}-signer", signer.make_parser(), 8)
 
