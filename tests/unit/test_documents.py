@@ -9,6 +9,8 @@ import pytest
 
 from conversation_tracker.cli import main as cli
 from conversation_tracker.config.options import OPTIONS
+from conversation_tracker.core.model import replies
+from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.telemetry.counters import Metrics
 from conversation_tracker.telemetry.events import Event
 from conversation_tracker.telemetry.exporter import Tracked
@@ -235,6 +237,14 @@ def test_every_metric_is_described_with_its_labels() -> None:
         name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
         known[name] = {label for sample in family.samples for label in sample.labels}
     assert described == known
+
+
+def test_every_reply_is_a_symptom_in_troubleshooting() -> None:
+    """As the client sees it; what `check` is told of its probe is none."""
+    text = (DOCS / "troubleshooting.md").read_text()
+    known = [each for each in vars(replies).values() if isinstance(each, Reply)]
+    assert len(known) > 15
+    assert [str(each) for each in known if "Probe" not in each.text and str(each) not in text] == []
 
 
 def test_events_to_watch_are_events_there_are() -> None:
