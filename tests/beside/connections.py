@@ -11,7 +11,7 @@ from tests.postfix.stage import ACCOUNT, Order
 
 from beside.row import Row
 from beside.site import CONVERSATION, Bench, Site, set_up
-from private.client import Client
+from private.client import Client, Reply
 from private.mailhost import MailHost
 from private.ports import free_port
 
@@ -89,6 +89,48 @@ def try_encryption(bench: Bench) -> str:
     return "works: the way to the splitter needs neither, and whoever signs in is the store"
 
 
+def try_proxy_protocol(bench: Bench) -> str:
+    """A load balancer in front tells who connects, in the PROXY protocol."""
+    with set_up(bench) as site:
+        postfix = site.host.postfix
+        behind = free_port()
+        option = "-o smtpd_upstream_proxy_protocol=haproxy"
+        postfix.add_master(f"127.0.0.1:{behind} inet n - n - - smtpd\n    {option}")
+        site.host.configure()
+        postfix.restart()
+        shop = site.shop(spoofed_senders="reject")
+        order = shop.order("1001", buyer=BUYER, carrier=CARRIER)
+        store, alias = f"orders@{shop.domain}", order.alias(BUYER)
+        data = f"From: {{}}\r\nTo: {alias}\r\nSubject: Parcel\r\n\r\nText.\r\n"
+        for client, sender, taken in (
+            (MailHost.outside, CARRIER, True),
+            (MailHost.outside, store, False),
+            ("127.0.0.1", store, True),
+        ):
+            with _Balanced(behind, client) as connection:
+                final = connection.send(sender, alias, data.format(sender).encode()).final
+            assert final.ok is taken, (client, sender, str(final))
+        site.stage.settle()
+        roles = [line.sender_role for line in order.timeline()]
+        assert roles == ["partner", None, "store"], order.timeline()
+        assert not [mail for mail in site.host.sink.to(BUYER) if found_in(mail.data, [CARRIER])]
+    return "works: who connects to the balancer is trusted, or not, as one who connects here"
+
+
+class _Balanced(Client):
+    """A connection through a load balancer."""
+
+    def __init__(self, port: int, client: str) -> None:
+        self._line = f"PROXY TCP4 {client} 127.0.0.1 4000 25\r\n".encode()
+        super().__init__(port)
+
+    def _read(self, command: str) -> Reply:
+        if self._line:
+            self.raw(self._line)
+            self._line = b""
+        return super()._read(command)
+
+
 def _soft(order: Order) -> list[str]:
     return [person.soft for person in order.people() if person.soft]
 
@@ -123,6 +165,7 @@ def _send_in_pieces(site: Site, to: list[str], data: bytes, size: int) -> None:
 
 
 ROWS = (
+    Row("`smtpd_upstream_proxy_protocol`", try_proxy_protocol),
     Row("`BDAT` (CHUNKING)", try_bdat),
     Row("STARTTLS required, SASL by STARTTLS and on port 465", try_encryption, (), ("openssl",)),
 )

@@ -16,6 +16,7 @@ ROOT = "inline:{root@mail.example.com=host@mail.example.com}"
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     "`enable_long_queue_ids`": {"enable_long_queue_ids": "yes"},
     "`milter_protocol = 2`": {"milter_protocol": "2"},
+    "`enable_original_recipient = no`": {"enable_original_recipient": "no"},
     "`recipient_delimiter = +-`": {"recipient_delimiter": "+-"},
     "`smtp_generic_maps`": {
         "smtp_generic_maps": "inline:{root@mail.example.com=host@mail.example.com}"
@@ -31,6 +32,12 @@ CHECKS = {
     "header_checks": "regexp:{{/^X-Mailer:/ IGNORE}, {/^Subject: .*casino/ REJECT no casino},"
     f" {{/^Subject: two/ PREPEND X-Seen: {CARRIER}}}}}",
     "body_checks": "regexp:{{/roulette/ REJECT no roulette}}",
+}
+WARNING = {
+    "delay_warning_time": "1s",
+    "confirm_delay_cleared": "yes",
+    "minimal_backoff_time": "1s",
+    "queue_run_delay": "1s",
 }
 ARCHIVES = {
     "sender_bcc_maps": f"inline:{{{CARRIER}=sent@archive.example}}",
@@ -89,6 +96,23 @@ def try_archives(bench: Bench) -> str:
             assert processes.until(lambda: states() == ["sent"] * 3, 20.0), order.timeline()
         assert not sink.to(CARRIER), "the author hears of an archive"
     return "work: an archive that refuses its copy marks nothing and tells nobody"
+
+
+def try_warnings(bench: Bench) -> str:
+    """Postfix's own warnings of delay, and that a delay is over; nothing reads its log."""
+    with set_up(bench, settings=WARNING) as site:
+        order = _order(site)
+        sink = site.host.sink
+        sink.reply(BUYER, f"450 4.2.1 {BUYER} is full")
+        assert _send(site, order.alias(BUYER)).startswith("250")
+        for state in ("delayed", "sent"):
+            come = lambda: order.timeline()[0].state == state  # noqa: B023, E731
+            assert processes.until(come, 30.0), order.timeline()
+            sink.reply(BUYER)
+            site.host.postfix.flush()
+        site.stage.settle()
+        assert [mail.addresses for mail in sink.messages] == [(BUYER,)]
+    return "work: they come to the timeline, without `follow`, and to nobody else"
 
 
 def try_virtual_aliases(bench: Bench) -> str:
@@ -151,6 +175,7 @@ ROWS = (
     Row("`soft_bounce`", try_soft_bounce),
     Row("`header_checks` and `body_checks` of one's own", try_checks),
     Row("`sender_bcc_maps`, `recipient_bcc_maps` and `follow`", try_archives),
+    Row("`delay_warning_time`, `confirm_delay_cleared`", try_warnings),
     Row("`virtual_alias_maps`", try_virtual_aliases),
     Row("`message_size_limit`", try_too_long),
 )
