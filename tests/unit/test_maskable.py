@@ -5,11 +5,14 @@ reading, and the rest is still there.
 """
 
 import base64
+import binascii
 import email
+import html
 import re
 import zipfile
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
 
 import pytest
@@ -107,6 +110,46 @@ PACKED = {
     "packed": packed(1, f"Write to {JOHN}, please, by day and by night, at any time".encode()),
     "packed with zlib": packed(2, f"Write to {JOHN} or to {SHOP} at any time of the day".encode()),
 }
+
+
+def uuencoded(data: bytes, name: str = "page.txt") -> str:
+    """Write data as uuencode does."""
+    lines = (binascii.b2a_uu(data[at : at + 45]).decode() for at in range(0, len(data), 45))
+    return f"begin 644 {name}\n{''.join(lines)}`\nend\n"
+
+
+def quoted(text: str, marks: str = "> ") -> str:
+    """Put marks before each line."""
+    return "".join(f"{marks}{line}\n" for line in text.splitlines())
+
+
+def zipped(text: str) -> bytes:
+    """Make an archive with a text."""
+    data = BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", text)
+    return data.getvalue()
+
+
+PAGE = f"Hello, please write to {JOHN} by day or by night.\n" * 2
+BASED = f"begin-base64 644 page.txt\n{wrapped(PAGE.encode())}\n====\n"
+FILES = {
+    "uuencoded": uuencoded(PAGE.encode()),
+    "uuencoded, quoted": quoted(uuencoded(PAGE.encode())),
+    "uuencoded, quoted twice": quoted(quoted(uuencoded(PAGE.encode()))),
+    "uuencoded, with other marks": quoted(uuencoded(PAGE.encode()), "| "),
+    "uuencoded, two": uuencoded(b"Hello") + "and\n" + uuencoded(PAGE.encode()),
+    "uuencoded, without an end": uuencoded(PAGE.encode()).removesuffix("`\nend\n"),
+    "uuencoded, without blanks": "\n".join(
+        line.rstrip() for line in uuencoded(PAGE.encode() + b"\0\0").splitlines()
+    ),
+    "uuencoded, UTF-16": uuencoded(PAGE.encode("utf-16")),
+    "uuencoded, escaped": uuencoded(b"Hello john.doe&#64;home.example and Bye"),
+    "uuencoded, zip": uuencoded(zipped(PAGE * 9), "a.zip"),
+    "uuencoded, binary": uuencoded(picture(b"\0", b"\0"), "a.jpg"),
+    "base64 with its name": BASED,
+    "base64 with its name, quoted": quoted(BASED),
+}
 MESSAGES = {
     **{
         f"{name}, {before!r} and {behind!r}": typed(type, write(picture(before, behind)))
@@ -122,7 +165,7 @@ MESSAGES = {
     },
     **{
         f"{name} in {type}": typed(type, f"Hello\n{block}\nBye\n")
-        for name, block in PACKED.items()
+        for name, block in {**PACKED, **FILES}.items()
         for type in ("text/plain", "text/html", "text/x-log")
     },
     **{
@@ -228,10 +271,7 @@ def test_of_an_invitation_only_the_file_goes() -> None:
 
 def test_of_an_invitation_a_packed_file_goes_as_well() -> None:
     """It is looked into as an attachment is."""
-    packed = BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.txt", f"Write to {JOHN} " * 20)
-    value = folded(packed.getvalue())
+    value = folded(zipped(PAGE * 9))
     _, copy = decided(typed("text/calendar", calendar(f"ATTACH;ENCODING=BASE64:\n {value}")))
     assert "ATTACH" not in seen(copy)
     assert "SUMMARY:Hello" in seen(copy)
@@ -262,3 +302,38 @@ def test_a_letter_before_an_address_makes_it_another_to_both(letter: str) -> Non
     raw = typed("text/plain; charset=utf-8", f"Hello {letter}john.doe@home.example\n")
     _, copy = decided(raw)
     assert f"{letter}john.doe@home.example".encode() in copy
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_a_file_in_a_text_says_is_masked_and_the_text_around_it_stays(name: str) -> None:
+    """Read as an own decoder reads it; in a part with several, and as HTML shows it, too."""
+    code = FILES[name]
+    for raw in (
+        typed("text/plain", f"Before\n{code}Behind\n"),
+        typed("text/html", f"<pre>Before\n{html.escape(code, quote=False)}Behind\n</pre>\n"),
+        typed("application/octet-stream", f"Before\n{code}Behind\n"),
+        typed("text/plain", f"Before\n{uuencoded(b'Hello')}{code}Behind\n").replace(
+            b"8bit", b"x-uuencode"
+        ),
+    ):
+        done, copy = decided(raw)
+        for written in (copy, done.records[0].raw):
+            text = html.unescape(bytes(written[:]).decode())
+            assert "Before" in text
+            assert "Behind" in text
+            for line in text.splitlines():
+                octets = line.lstrip("> |").encode()
+                try:
+                    shown = binascii.a2b_uu(octets)
+                except binascii.Error:
+                    shown = b""
+                with suppress(binascii.Error):
+                    shown += base64.b64decode(octets)
+                assert b"john.doe" not in shown.replace(b"\0", b"")
+
+
+def test_a_file_in_a_text_that_names_nobody_stays() -> None:
+    """Byte for byte, whatever it is."""
+    for data in (b"Hello, nobody", PICTURE, zipped("nobody")):
+        raw = typed("text/plain", f"Hello\nbegin 644 files of {SHOP}\n{uuencoded(data)}Bye\n")
+        assert uuencoded(data).encode() in decided(raw)[1]

@@ -28,7 +28,7 @@ from conversation_tracker.core.scanning.parts import (
     is_message,
     strip_line_end,
 )
-from conversation_tracker.core.scanning.text import content_lines, decodings
+from conversation_tracker.core.scanning.text import content_lines, decodings, uuencoded
 from conversation_tracker.core.scanning.text.text_search import SearchContext, TextSearch
 
 _DEPTH = 30
@@ -276,6 +276,15 @@ class Scan:
             if declared.delsp:
                 self._look(channel, decodings.unflow(text))
         self._look_blocks(channel, data)
+        self._look_files(channel, data, markup=declared.markup)
+
+    def _look_files(self, channel: str, data: bytes, *, markup: bool = False) -> None:
+        """Look at uuencoded files in text, and into what they pack."""
+        for file in uuencoded.decode_files(data, markup=markup):
+            self._note(channel, self._text.find_in_octets(file))
+            self._look_at_contents(channel, [file])
+            if carving.has_file(file):
+                self._look_at_contents(channel, self._packed.iter_contents(file))
 
     def _look_blocks(self, channel: str, data: bytes) -> None:
         """Look at base64 in text, and into what OpenPGP packs there and does not encrypt."""
@@ -296,6 +305,8 @@ class Scan:
                 self._look(channel, decodings.decode_encoded_words(text), attached=True)
         if b"-----BEGIN" in data:
             self._look_blocks(channel, data)
+        if not binary:
+            self._look_files(channel, data)
 
     def _look_octets(self, channel: str, data: bytes) -> None:
         self._note(channel, self._matcher.find_in_bytes(data))

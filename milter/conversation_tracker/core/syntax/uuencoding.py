@@ -18,7 +18,7 @@ _OCTETS = 45  # of a whole line
 def decode(raw: bytes) -> bytes:
     """Decode a part's content; the same object where there is none to be found."""
     block = _find_block(raw)
-    return raw if block is None else b"".join(map(_decode_line, raw[slice(*block)].splitlines()))
+    return raw if block is None else b"".join(map(decode_line, raw[slice(*block)].splitlines()))
 
 
 def is_line(line: bytes) -> bool:
@@ -60,7 +60,8 @@ def _find_block(raw: bytes) -> tuple[int, int] | None:
     return (begin.end(), end.start()) if begin is not None and end is not None else None
 
 
-def _decode_line(line: bytes) -> bytes:
+def decode_line(line: bytes) -> bytes:
+    """Decode one line, without its end; nothing where it is none."""
     try:
         return binascii.a2b_uu(line)
     except binascii.Error:

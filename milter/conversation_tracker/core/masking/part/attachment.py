@@ -9,6 +9,7 @@ from functools import partial
 from typing import Literal
 
 from conversation_tracker.core.masking.address.address_finder import People
+from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.container import openpgp
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.container.message_file import make_letter
@@ -20,6 +21,7 @@ from conversation_tracker.core.masking.part import (
     envelope,
     leaf,
     media,
+    uuencoded_files,
 )
 from conversation_tracker.core.syntax.mime import Part
 
@@ -103,6 +105,47 @@ def remove_packed_blocks(
     if _PGP not in data or leaf.choose_leaf(part, data, people) is None:
         return data
     return certificates.remove_blocks(data, people, partial(_is_packed, people, unpacking))
+
+
+def mask_uuencoded_files(
+    part: Part, data: bytes, mask: Mask, people: People, unpacking: Unpacking | None = None
+) -> bytes:
+    """Mask the uuencoded files that stand in a text.
+
+    Args:
+        part: the leaf.
+        data: its content.
+        mask: gives a text with addresses replaced.
+        people: whose addresses to look for in files that are no text.
+        unpacking: what may be unpacked of these; None for what one file may.
+
+    Returns:
+        The content; the same object if nothing changed, and where the leaf is no text.
+    """
+    if not uuencoded_files.may_stand_in(data):
+        return data
+    if leaf.choose_leaf(part, data, people) is None:
+        return data
+    holds = partial(holds_address, people=people, unpacking=unpacking)
+    return uuencoded_files.mask_files(data, mask, holds, markup=part.type.endswith("html"))
+
+
+def mask_further_files(
+    raw: bytes, mask: Mask, people: People, unpacking: Unpacking | None = None
+) -> bytes:
+    """Mask what stands in a uuencoded part behind the file that is its content.
+
+    Args:
+        raw: the part's content as it stands in the message.
+        mask: gives a text with addresses replaced.
+        people: whose addresses to look for in files that are no text.
+        unpacking: what may be unpacked of these; None for what one file may.
+
+    Returns:
+        The content; the same object if nothing changed.
+    """
+    holds = partial(holds_address, people=people, unpacking=unpacking)
+    return uuencoded_files.mask_files(raw, mask, holds, further=True)
 
 
 def _is_packed(people: People, unpacking: Unpacking | None, data: bytes) -> bool:

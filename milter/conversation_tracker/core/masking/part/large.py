@@ -217,6 +217,8 @@ def _edit_data(
         if first == span[0]:
             like = _like(part, old, people)
         bare = clear_signed.strip(old, part.charset) if signed else old
+        if people:
+            bare = attachment.mask_uuencoded_files(part, bare, mask, people)
         new, label = leaf.mask_piece(part, bare, mask, people, shown, like)
         if label != part.charset:
             new = charset.narrow(new, old, part.charset)

@@ -32,7 +32,7 @@ from conversation_tracker.core.masking.part.unmasked_parts import (
     is_leaf,
 )
 from conversation_tracker.core.model.part_cache import CleanParts
-from conversation_tracker.core.syntax import charset, transfer
+from conversation_tracker.core.syntax import charset, transfer, uuencoding
 from conversation_tracker.core.syntax.mime import Part, TooComplex, read_structure
 
 __all__ = [
@@ -216,8 +216,7 @@ def _edit_leaf(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
     at = transfer.find_padding(body, start, end, part.encoding)
     apart = data
     if task.people:
-        apart = attachment.remove_properties(part, data, task.people, task.unpacking)
-        apart = attachment.remove_packed_blocks(part, apart, task.people, task.unpacking)
+        apart = _edit_files(part, data, task, task.people)
     if at and apart is data:
         apart = leaf.split_at_padding(part, data, at, task.mask, task.people, task.limits)[:]
     new, label = leaf.mask_leaf(part, apart, task.mask, task.people)
@@ -231,7 +230,16 @@ def _edit_leaf(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
         written = raw
     if leaf.is_shown_raw(part):
         written = leaf.mask_raw(part, written, task.mask)
+    if part.encoding in uuencoding.NAMES and task.people:  # there may be several files
+        written = attachment.mask_further_files(written, task.mask, task.people, task.unpacking)
     return ([] if written is raw else [(start, end, written)]), label
+
+
+def _edit_files(part: Part, data: bytes, task: _Task, people: People) -> bytes:
+    """Mask or remove the files in the midst of a text; the same object if none changed."""
+    new = attachment.remove_properties(part, data, people, task.unpacking)
+    new = attachment.remove_packed_blocks(part, new, people, task.unpacking)
+    return attachment.mask_uuencoded_files(part, new, task.mask, people, task.unpacking)
 
 
 def _narrow_charset(part: Part, data: bytes, apart: bytes, task: _Task) -> bytes:

@@ -1,0 +1,146 @@
+"""Uuencoded files that stand in a text (POSIX.1-2017, uuencode), as many programs show them.
+
+A file is the lines behind one that begins it; quoted text has the same marks before each. Text in
+it is masked and encoded anew; another file that holds an address goes, with a note in its place.
+Nothing here raises.
+"""
+
+import binascii
+import html
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from conversation_tracker.core.masking.address.mask import Mask
+from conversation_tracker.core.masking.part import leaf
+from conversation_tracker.core.syntax import charset, uuencoding
+from conversation_tracker.core.syntax.references import unescape
+
+NOTE = b"[A file was removed: it held an address.]"
+"""What stands in the place of a file that was removed."""
+
+_BEGIN = re.compile(
+    rb"^(?P<before>(?:[>|:\t ]|&gt;){0,80})begin(?P<base64>-base64)? [0-7]{3,4} [^\r\n]{1,400}\r?\n"
+    # In a window of a large text the beginning may be missing.
+    rb"|\n(?=M[ -`]{60}\r?\n)",
+    re.MULTILINE,
+)
+_LINE = re.compile(rb"([^\n]*?)((?:<br ?/?>)?\r?)(?:\n|\Z)")
+_END = re.compile(rb"(?:&gt;|[>|:\t ]){0,80}(?:end|====)(?:<br ?/?>)?\r?(?:\n|\Z)")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
+_CODE = re.compile(rb"[ -`]++")
+_OCTETS = 45  # of a whole line
+
+
+class _File(NamedTuple):
+    """A file: where it begins, its lines and what is behind them, what stands before each line."""
+
+    start: int
+    lines: tuple[int, int]
+    end: int
+    before: bytes
+    base64: bool
+    line_end: bytes
+    data: bytes
+
+
+def may_stand_in(data: bytes) -> bool:
+    """Return, cheaply, whether a text may hold such a file."""
+    return b"begin" in data or b"\nM" in data
+
+
+def mask_files(
+    data: bytes,
+    mask: Mask,
+    holds: Callable[[bytes], bool],
+    *,
+    markup: bool = False,
+    further: bool = False,
+) -> bytes:
+    """Mask the uuencoded files in a text.
+
+    Args:
+        data: the text, in any charset that leaves ASCII as it is.
+        mask: gives a text with addresses replaced.
+        holds: tells of a file that is no text whether it holds an address.
+        markup: the text is HTML: some signs of the code are written as references.
+        further: the first one stays as it is.
+
+    Returns:
+        The text; the same object if nothing changed.
+    """
+    if not may_stand_in(data):
+        return data
+    pieces: list[bytes] = []
+    done = 0
+    for file in islice(_find_files(data, markup=markup), int(further), None):
+        if leaf.is_binary(file.data) and not charset.is_wide(file.data):
+            if holds(file.data):
+                pieces += data[done : file.start], file.before, NOTE, file.line_end
+                done = file.end
+            continue
+        new = leaf.mask_plain(file.data, "", mask)[0]
+        if new != file.data:
+            pieces += data[done : file.lines[0]], *_encode(new, file, markup=markup)
+            done = file.lines[1]
+    return b"".join([*pieces, data[done:]]) if pieces else data
+
+
+def _find_files(data: bytes, *, markup: bool) -> Iterator[_File]:
+    done = 0
+    for begin in _BEGIN.finditer(data):
+        if begin.start() < done:
+            continue
+        before, base64 = begin["before"] or b"", begin["base64"] is not None
+        octets: list[bytes] = []
+        at, line_end = begin.end(), b"\n"
+        while (line := _LINE.match(data, at)) is not None and at < len(data):
+            code = _read_line(line[1], before, base64=base64, markup=markup)
+            if code is None:
+                break
+            octets.append(code)
+            at, line_end = line.end(), line[2] + b"\n"
+        end = _END.match(data, at)
+        done = end.end() if end else at
+        if octets:
+            start = begin.start() if begin["before"] is not None else begin.end()
+            whole = b"".join(octets)
+            yield _File(start, (begin.end(), at), done, before, base64, line_end, whole)
+
+
+def _read_line(line: bytes, before: bytes, *, base64: bool, markup: bool) -> bytes | None:
+    """Decode a line; None if it is none of a file's."""
+    if not line.startswith(before.rstrip(b" \t")):
+        return None
+    code = line[len(before) :]
+    if markup and b"&" in code:
+        code = unescape(code.decode("latin-1")).encode("latin-1", "replace")
+    if base64:
+        if _BASE64.fullmatch(code) is None:
+            return None
+        try:
+            return binascii.a2b_base64(code)
+        except binascii.Error:
+            return None
+    if not code or code.strip() == b"end" or _CODE.fullmatch(code) is None:
+        return None
+    # Blanks at a line's end, which mean nulls, may be cut off.
+    length = 1 + (((code[0] - 32) & 63) + 2) // 3 * 4
+    if len(code) > length + 2:
+        return None
+    return uuencoding.decode_line(code.ljust(length))
+
+
+def _encode(new: bytes, file: _File, *, markup: bool) -> Iterator[bytes]:
+    for at in range(0, len(new), _OCTETS):
+        octets = new[at : at + _OCTETS]
+        if file.base64:
+            code = binascii.b2a_base64(octets, newline=False)
+        else:
+            code = binascii.b2a_uu(octets, backtick=True).rstrip(b"\n")
+        if markup:
+            code = html.escape(code.decode("ascii"), quote=False).encode("ascii")
+        yield file.before + code + file.line_end
+    if not file.base64:
+        yield file.before + b"`" + file.line_end
