@@ -1,9 +1,10 @@
 """How every connection to the database is opened, whatever stands between us and it.
 
 The server may be one of several hosts, and a pooler such as PgBouncer may stand before it. What a
-pooler that hands out its connections per transaction does not carry is not used behind one: neither
-startup options, nor settings of a session, nor prepared statements. It is recognised by itself:
-the server's process is another one than the connection was greeted by. Errors are the driver's.
+pooler that hands out its connections per transaction does not pass on is not used behind one:
+neither startup options, nor settings of a session, nor prepared statements. It is recognised
+without any setting: the server's process is another one than the one that greeted the connection.
+Errors are the driver's.
 """
 
 import os

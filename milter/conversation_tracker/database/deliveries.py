@@ -1,4 +1,4 @@
-"""The deliveries that lines of Postfix's log tell of, by their queue ids.
+"""The deliveries that lines of Postfix's log are about, by their queue ids.
 
 Raises as `repository` does.
 """

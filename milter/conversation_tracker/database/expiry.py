@@ -72,7 +72,7 @@ class Expiry:
         return self._fetch(step.seek, {"now": self._now, "at": at, "id": last, "size": size})
 
     def take(self, step: Step, line: Sequence[tuple[str, int]]) -> Sequence[int]:
-        """Take away what is due of rows, in one transaction; return how much of `step.counts`."""
+        """Remove what is due of rows, in one transaction; return how much of `step.counts`."""
         values = {"now": self._now, "since": line[0][0], "until": line[-1][0]}
         with (
             self._watchdog.watching(self._connection),

@@ -2,7 +2,7 @@
 
 Each step is three statements, run in this order for each batch; `expiry` runs them.
 `%(now)s` is the time to go by; `%(since)s` and `%(until)s` are the first and last time of a batch,
-by which the months are found that it lies in. Nothing here runs anything.
+which say in which months it is. Nothing here runs anything.
 """
 
 from dataclasses import dataclass
@@ -130,7 +130,7 @@ DELETE_DOMAINS = """
     )
     SELECT count(*) FROM deleted"""
 
-# Whoever sends it again after a week begins anew.
+# A message that comes again after a week is tried anew.
 DELETE_SUSPECTS = """
     WITH deleted AS (
         DELETE FROM tracker.suspects WHERE at < %(now)s - interval '7 days' RETURNING digest

@@ -1,4 +1,4 @@
-"""What an error of the driver means to whoever gave a command: one line, and the exit code.
+"""What an error of the driver means to the user of a command: one line, and the exit code.
 
 Nothing here prints. No line holds the password of the configuration, nor a text that may quote a
 value: what our own functions raise is shown, and what the server says in its own words of objects,
@@ -91,7 +91,7 @@ def read_text(error: DatabaseError, conninfo: str) -> str | None:
         conninfo: the libpq URI or connection string in use, for the password not to be shown.
 
     Returns:
-        The text, None if it is not ours to tell: it may quote a value.
+        The text, None if it must not be shown: it may quote a value.
     """
     state, diag = error.sqlstate, error.diag
     if state is None:

@@ -3,8 +3,8 @@
 A new database gets the baseline, every numbered file since, and all functions and views; an older
 one gets what it lacks, and functions and views of each file whose text changed. Then roles.sql says
 who may do what. All of it is one transaction: a run that fails or is killed changes nothing. Two
-runs at once wait for each other on an advisory lock, which lies in the transaction: behind a pooler
-the next one may run in another session. At the end the months that messages will lie in are made.
+runs at once wait for each other on an advisory lock, which belongs to the transaction: behind a
+pooler the next one may run in another session. At the end the tables of the coming months are made.
 
 A database from before the baseline is brought to it by the numbered files of that time. It must
 then have the same tables, as must one whose bookkeeping names another baseline: else `Differences`.

@@ -1,6 +1,6 @@
-"""The months that messages lie in: makes them ahead, and drops those whose time is over.
+"""The tables of months for messages: makes them ahead, and drops those whose time is over.
 
-A month is a pair of tables; sql/migrations/0008-months.sql says which may be made or dropped, and
+A month is a pair of tables; sql/repeatable/partitions.sql decides which may be made or dropped, and
 does it. The locks this needs are waited for half a second, so that mail never waits longer; what
 could not be had is left to the next try, and mail works without it. Errors are the driver's.
 """
@@ -26,7 +26,7 @@ BUSY = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 
 
 def make(rows: Rows, now: datetime | None = None) -> tuple[list[str], bool]:
-    """Make the months that lack: this one and the next four.
+    """Make the months that are missing: this one and the next four.
 
     Args:
         rows: runs a statement in a transaction of its own and gives its rows.
@@ -51,7 +51,7 @@ def make(rows: Rows, now: datetime | None = None) -> tuple[list[str], bool]:
 
 
 def drop(rows: Rows, now: datetime | None = None) -> tuple[dict[str, int], bool]:
-    """Drop the months of which every message has had its time.
+    """Drop the months in which no message is kept any longer.
 
     Args:
         rows: runs a statement in a transaction of its own and gives its rows.

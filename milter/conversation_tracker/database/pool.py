@@ -1,7 +1,7 @@
 """The connections of one process to the tracker's database, and the threads that work on them.
 
 Here a piece of work gets a connection, a thread and a time limit; what it asks is the business of
-`database`. Whatever keeps an answer from coming - no server, no connection in time, an overdue or
+`repository`. Whatever keeps an answer from coming - no server, no connection in time, an overdue or
 cancelled statement, a missing schema - is raised as `DatabaseUnavailable`, whose text names no
 value; what the database refuses for another reason is a fault of ours and raises the driver's
 error. Work that meets a lock gives its connection back soon, and waits for the lock on a part of

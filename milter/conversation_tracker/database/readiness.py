@@ -50,7 +50,7 @@ def wait_for_database(conninfo: str, sleep: Callable[[float], object] = time.sle
 
 
 def _tell(error: psycopg.Error, conninfo: str) -> None:
-    """Log that the database is out of reach, and what the driver says of it."""
+    """Log that the database is out of reach, and what the driver says about it."""
     log.database_unreachable(error)
     text = f"{make_failure(error, conninfo)}; trying again every second"
     log.library(logging.WARNING, logger="psycopg", text=text, exc=None)

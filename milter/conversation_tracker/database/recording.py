@@ -93,7 +93,7 @@ def write_record(
 
 
 def name_queue_id(queue_id: str) -> str:
-    """Name a queue id of this host so that no other host's can be taken for it: HOST/QUEUE-ID."""
+    """Name a queue id of this host so that no other host can have the same: HOST/QUEUE-ID."""
     return f"{os.uname().nodename}/{queue_id}"
 
 

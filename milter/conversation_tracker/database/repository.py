@@ -169,7 +169,7 @@ class Database:
 
         They do under the address without its tag too, with another one, and under each spelling of
         one at Gmail.
-        Guests do not count: whom only a stranger named stops no mail of the store.
+        Guests do not count: a stranger must not stop the store's mail by naming people.
 
         Args:
             store: the store's name.
@@ -275,8 +275,8 @@ class Database:
 
         Returns:
             "done" and the bounce token of each recipient's token; or why nothing was written:
-            "stale" (somebody joined meanwhile, or is known whom the record mentions: plan again),
-            "expired", "limited" or "looping".
+            "stale" (somebody joined meanwhile, or the order knows somebody the record mentions:
+            plan again), "expired", "limited" or "looping".
         """
 
         def write(connection: Connection) -> tuple[Outcome, dict[str, str], list[str]]:
@@ -285,7 +285,7 @@ class Database:
             bounces: dict[str, str] = {}
             announcements: list[str] = []
             with connection.begin_limited():
-                # Each locks its order: always in the same sequence, so that no two wait in a ring.
+                # Each locks its order: always in the same sequence, so that there is no deadlock.
                 for record in sorted(records, key=lambda each: each.order):
                     outcome, found, announced = write_record(connection, record)
                     if outcome != "done":

@@ -43,7 +43,7 @@ class RowLocks:
             patience: seconds to wait for them at most, all together.
 
         Raises:
-            Locked: one was not free in time.
+            RowLocked: one was not free in time.
         """
         return _Hold(self, rows, patience)
 
@@ -79,7 +79,7 @@ class RowLocks:
             patience: seconds to wait for it at most.
 
         Raises:
-            Locked: there was none in time.
+            RowLocked: there was none in time.
         """
         if not self._places.acquire(timeout=patience):
             raise RowLocked

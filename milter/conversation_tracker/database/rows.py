@@ -1,6 +1,6 @@
 """What the database's rows say, as values of core.
 
-No SQL is run here; `database` asks, and hands its rows over. A row that is not of the form the
+No SQL is run here; `repository` asks, and hands its rows over. A row that is not of the form the
 functions of sql/ give is a fault of ours, and raises what comes up.
 """
 
@@ -52,7 +52,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """What every message is held against: all alias domains, and whose each sender domain is.
+    """What each message is checked against: all alias domains, and each sender domain's store.
 
     Attributes:
         alias_domains: all of them.
@@ -149,5 +149,5 @@ def read_store(row: dict[str, Any]) -> Store:
 
 @lru_cache(maxsize=1000)
 def _read_settings(text: str) -> Store:
-    """Read a store as tracker.conversation has it; one that changes has another text."""
+    """Read a store as tracker.conversation has it; a store that was changed has another text."""
     return read_store(dict(zip(_SETTINGS, json.loads(text), strict=True)))

@@ -1,1 +1,1 @@
-"""What Postfix's log says of deliveries, followed and marked in the timeline."""
+"""What Postfix's log says about deliveries, followed and marked in the timeline."""

@@ -1,8 +1,9 @@
 """Content filters: what Postfix hands mail to, and takes it back from under another queue id.
 
-Given to a filter is not delivered. What it hands back has the same envelope sender, which is one
-delivery's own (`bounce-...`): the queue manager tells it each time before it has mail delivered. So
-nothing need be kept over a restart. Mail with the null sender is not found again.
+Mail given to a filter is not delivered yet. What the filter hands back has the same envelope
+sender, which belongs to one delivery (`bounce-...`): the queue manager logs it each time before it
+has mail delivered. So nothing need be kept over a restart. Mail with the null sender is not found
+again.
 """
 
 import re

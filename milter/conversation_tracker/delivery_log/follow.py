@@ -1,7 +1,7 @@
-"""`follow`: marks deliveries with what Postfix's own log tells of them.
+"""`follow`: marks deliveries with what Postfix's own log says about them.
 
-Postfix never tells a milter what became of a message. Its log does: each line that tells of a
-delivery is looked up by its queue id, many at once, and marks the one delivery there is. How a line
+Postfix never tells a milter what became of a message. Its log does: each line about a delivery
+is looked up by its queue id, many at once, and marks the one delivery there is. How a line
 is read is in `core.reports.maillog`, how the log is in `log_file` and `journal`. How far it was
 read stands in a state file (`follow_state`), which is written once the marks are in the database:
 after a crash some lines are read twice, which changes nothing. No line that is logged holds an
@@ -53,7 +53,7 @@ def run(config: Config, source: Path | None, state: Path) -> int:
     Args:
         config: the configuration.
         source: the log file; None stands for the journal.
-        state: the file that tells how far it was read; it is made if need be.
+        state: the file that says how far it was read; it is made if need be.
 
     Returns:
         The exit code.
@@ -101,12 +101,12 @@ class Deliveries(QueuedDeliveries):
     """The database, and what lines of the log mark there."""
 
     def tell(self, found: Sequence[LogLine], origins: Mapping[str, Bounce] | None = None) -> None:
-        """Mark deliveries with what lines of the log tell, in the lines' order.
+        """Mark deliveries with what lines of the log say, in the lines' order.
 
-        Telling the same again changes nothing.
+        Marking the same again changes nothing.
 
         Args:
-            found: what lines tell.
+            found: what the lines say.
             origins: deliveries by queue ids that nobody recorded.
 
         Raises:
@@ -141,7 +141,7 @@ class Deliveries(QueuedDeliveries):
 
 
 class _Stopped(Exception):
-    """It was told to stop."""
+    """It was asked to stop."""
 
 
 class _Stop:
@@ -154,7 +154,7 @@ class _Stop:
             signal.signal(number, self._note)
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raise _Stopped as soon as it was told to stop."""
+        """Wait; raise _Stopped as soon as it is asked to stop."""
         if self._stop_asked.wait(seconds):
             raise _Stopped
 
@@ -219,7 +219,7 @@ class _LogReader:
         self.live()
 
     def live(self, *, stopped: bool = False) -> None:
-        """Show that this still runs, or that it ends as it was told to."""
+        """Show that this still runs, or that it ends because it was asked to."""
         self._file.save(replace(self._state, stopped=stopped))
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """systemd's journal as a log: what Postfix said there, from where reading stopped.
 
 `journalctl` reads it, as a child that follows; its end is raised as OSError with what it said last,
-and the next call starts it again behind the last entry. Entries come as lines as a syslog daemon
+and the next call starts it again after the last entry. Entries come as lines as a syslog daemon
 would write them, without time and host. Nothing here waits but for a journalctl that ends.
 """
 
@@ -39,7 +39,7 @@ class Journal:
         """Prepare to read; nothing is started yet.
 
         Args:
-            cursor: the entry to go on behind; None begins at the journal's end.
+            cursor: the entry after which to go on; None begins at the journal's end.
         """
         self._cursor = cursor
         self._child: subprocess.Popen[bytes] | None = None
@@ -94,7 +94,7 @@ class Journal:
         """
         self.open()
         assert self._child is not None
-        # Read even if all is well: journalctl would wait for whoever does not.
+        # Read even if all is well: else journalctl would block.
         self._said = (self._said + (_read_pipe(self._child.stderr) or b""))[-_KEPT:]
         data = _read_pipe(self._child.stdout)
         if data is None:
@@ -103,13 +103,13 @@ class Journal:
             with suppress(subprocess.TimeoutExpired):
                 self._child.wait(
                     timeouts.get().journal_end_seconds
-                )  # closed before its end, it would tell of our signal
+                )  # closed before its end, it would report our signal
             raise _make_error(self.close(), self._said)
         *whole, self._rest = (self._rest + data).split(b"\n")
         return [line for entry in whole if (line := self._line(entry))]
 
     def close(self) -> int:
-        """Stop to follow; the next call of `lines` goes on behind the last entry."""
+        """Stop following; the next call of `lines` goes on after the last entry."""
         if self._child is None:
             return 0
         child, self._child = self._child, None

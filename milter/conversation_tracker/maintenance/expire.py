@@ -1,4 +1,4 @@
-"""Expiry: takes away what has had its time, in small transactions, and says what it took.
+"""Expiry: removes what is due, in small transactions, and says what was removed.
 
 The addresses of expired orders and the identifiers that hold them, messages and refusals older than
 their store keeps them, orders of which nothing is left, alias domains that nobody uses: in this
@@ -41,7 +41,7 @@ _SIZES = (1000, 100, 10, 1)
 
 @dataclass(slots=True)
 class Counts:
-    """What a run took away, or with a dry run would have."""
+    """What a run removed, or with a dry run would have."""
 
     orders: int = 0
     addresses: int = 0
@@ -56,7 +56,7 @@ class Counts:
 def run(
     config: Config, *, dry_run: bool, out: TextIO, err: TextIO, now: datetime | None = None
 ) -> int:
-    """Take away what has had its time.
+    """Remove what is due.
 
     Args:
         config: the configuration.
@@ -208,7 +208,7 @@ class _Progress:
         )
 
     def clear(self) -> None:
-        """Leave an empty line to whoever writes next."""
+        """Leave an empty line for the next output."""
         self._draw("")
 
     def _draw(self, text: str) -> None:

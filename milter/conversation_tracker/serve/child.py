@@ -25,7 +25,7 @@ def start(work: Callable[[], int]) -> int:
         Its id.
 
     Raises:
-        OSError: there can be no further process.
+        OSError: no process can be started.
     """
     parent = os.getpid()
     pid = os.fork()

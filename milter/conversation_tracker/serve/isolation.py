@@ -1,8 +1,8 @@
 """The parent's part of isolation: ends what must end, tries suspects alone, tells the database.
 
-It reads marks in shared memory and short words of the workers, and starts processes for all else:
-one at a time for a suspect, one at a time to write down what was found. So it never waits, and
-nothing that a message does reaches it. What could not be written is kept and tried again.
+It reads marks in shared memory and short messages of the workers, and starts processes for all
+else: one at a time for a suspect, one at a time to write down what was found. So it never waits,
+and nothing that a message does reaches it. What could not be written is kept and tried again.
 """
 
 import array
@@ -103,7 +103,7 @@ class Isolation:
                 os.kill(self._trial.pid, signal.SIGKILL)
         for pid, (reason, queue_id) in self._clock.look(rows).items():
             if pid in workers:
-                # Before it ends: whoever learns of that may try again at once.
+                # Before it ends: once Postfix learns of that, the client may try again at once.
                 self._suspect_all(workers[pid])
             self._end(pid, reason, queue_id)
         self._try_next(config)
@@ -119,7 +119,7 @@ class Isolation:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGABRT if known is None else signal.SIGKILL)
 
-    # The words of workers ---------------------------------------------------------------------
+    # Messages of workers ----------------------------------------------------------------------
 
     def listen(self) -> list[int]:
         """Take what workers say.
@@ -192,7 +192,7 @@ class Isolation:
 
     def _find(self, digest: bytes, state: Suspicion) -> None:
         self.suspects.set(digest, state)
-        # Who is condemned stays so, whatever else is found.
+        # What is condemned stays so, whatever else is found.
         self._pending[digest] = self.suspects.state(digest)
         while len(self._pending) > _PENDING:
             del self._pending[next(iter(self._pending))]

@@ -1,4 +1,4 @@
-"""How much memory one process may take, and what is given back of it.
+"""How much memory one process may take, and how it gives memory back.
 
 The limit is the kernel's: what would go over it gets a MemoryError, whatever code asks for it. It
 counts what is written and belongs to no file (RLIMIT_DATA), so bodies in files count nothing. Each

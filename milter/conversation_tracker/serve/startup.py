@@ -1,6 +1,7 @@
 """How `serve` begins: it waits for the database (`readiness`), then opens the socket.
 
-A socket that cannot be opened is a `Failure`. What happens afterwards is the business of `service`.
+A socket that cannot be opened is a `Failure`. What happens afterwards is the business of
+`supervisor`.
 """
 
 from collections.abc import Callable
@@ -44,7 +45,7 @@ def serve(config: Config, reload: Callable[[], Config]) -> int:
 
 
 def _check_directory(config: Config) -> None:
-    """Refuse a unix socket that has no directory to lie in: trying again would not help."""
+    """Refuse a unix socket whose directory is missing: trying again would not help."""
     directory = Path(config.socket.path).parent
     if config.socket.kind == "unix" and not directory.is_dir():
         raise Failure(USAGE, f"cannot listen on {config.socket}: there is no directory {directory}")

@@ -1,7 +1,7 @@
 """The line that `systemctl status` shows: workers, mail, and whether the database answers.
 
 The parent makes it anew every few seconds, from numbers in memory that it shares with its workers,
-and tells systemd only what is another line than before. A configuration that was refused stands
+and sends it to systemd only if it has changed. A configuration that was refused stands
 in it until one is accepted.
 """
 
@@ -18,7 +18,7 @@ class StatusLine:
     """The line as it was last sent."""
 
     def __init__(self, metrics: Metrics) -> None:
-        """Tell of these numbers, once asked to."""
+        """Show these numbers, once asked to."""
         self._metrics = metrics
         self._counts: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
         self._due = 0.0

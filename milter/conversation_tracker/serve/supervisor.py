@@ -39,7 +39,7 @@ _PID = struct.Struct("=i")
 
 
 class Supervisor:
-    """The workers of one `serve`, and the signals they are led by."""
+    """The workers of one `serve`, and the signals that control them."""
 
     def __init__(self, config: Config, reload: Callable[[], Config]) -> None:
         """Prepare to serve.
@@ -119,7 +119,7 @@ class Supervisor:
         return taken
 
     def _fill(self) -> None:
-        """Start the workers that lack; after an early death, with a pause between two."""
+        """Start the workers that are missing; after an early death, with a pause between two."""
         while len(self._workers) < self._config.workers:
             if (
                 self._hasty
@@ -167,7 +167,7 @@ class Supervisor:
             os._exit(code)
 
     def _wait(self) -> None:
-        """Wait for a signal, a worker's word that it is ready, or the next tick."""
+        """Wait for a signal, for a worker that becomes ready, or for the next tick."""
         lacking = len(self._workers) < self._config.workers
         patience = (
             min(self._tick, timeouts.get().supervisor_pause_seconds) if lacking else self._tick
@@ -308,7 +308,7 @@ def listen(socket: Socket) -> int:
 
 
 def _find_listeners() -> set[int]:
-    """Find our descriptors that take connections; libmilter does not tell which is its."""
+    """Find our descriptors that take connections; libmilter does not say which is its own."""
     found = set()
     for descriptor in list(Path("/proc/self/fd").iterdir()):
         with suppress(OSError), sockets.socket(fileno=os.dup(int(descriptor.name))) as handle:

@@ -2,7 +2,7 @@
 
 Everything with threads begins here, after the fork. libmilter runs in a thread of its own and never
 hears of a stop: once its main function has returned, pymilter crashes on the next connection's
-first word. So the main thread takes SIGTERM, exchanges the listening descriptor for one that nobody
+first word. So the main thread takes SIGTERM, replaces the listening descriptor by one that nobody
 connects to, waits for the messages in flight, and ends the process. A worker whose parent is gone
 ends as well. What it cannot start with is raised.
 """
@@ -105,7 +105,7 @@ def _serve(end: int) -> None:
 
 
 def _begin(watch: DirectoryWatch, ended: int) -> bool:
-    """Wait for the first directory, for without it all mail is deferred; False if told to stop.
+    """Wait for the first directory, since without it all mail is deferred; False if asked to stop.
 
     Connections wait for us meanwhile, or go to another worker. They are taken before Postfix would
     tire of it, so that an unreachable database gives a reply.
@@ -153,7 +153,7 @@ def _sample(database: Database) -> None:
 def _finish() -> None:
     """Wait for the messages in flight, for clients a little, and for the last answers to be sent.
 
-    A connection that libmilter has just taken is not ours to see before Postfix's first word.
+    We do not see a connection that libmilter has just taken before Postfix's first command.
     """
     started = quiet_since = time.monotonic()
     while (now := time.monotonic()) < quiet_since + timeouts.get().worker_quiet_seconds:

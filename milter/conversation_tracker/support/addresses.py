@@ -1,4 +1,4 @@
-"""What `explain` tells of addresses: where each stood, what became of it, what stands in each copy.
+"""What `explain` shows of addresses: where each stood, what became of it, what is in each copy.
 
 No line holds a real address. Nothing here raises.
 """
@@ -49,7 +49,7 @@ def describe_addresses(found: RehearsalResult) -> Iterator[str]:
 
 
 def _describe_hits(found: RehearsalResult) -> Iterator[str]:
-    """Return where whose address was found, and what becomes of it there."""
+    """Return where each participant's address was found, and what becomes of it there."""
     idle = found.what in ("returned", "untouched") and found.reply is None
     for conversation in () if idle else found.known.values():
         scanner = copies.make_scanner(conversation, None, found.message.limits)
@@ -63,7 +63,7 @@ def _describe_hits(found: RehearsalResult) -> Iterator[str]:
 
 
 def _describe_positions(found: RehearsalResult) -> Iterator[str]:
-    """Describe for each copy where the reader's own address stands, and where whose alias."""
+    """Describe where each copy shows the reader's own address, and where each other's alias."""
     if found.reply is not None or found.what not in ("forwarded", "split"):
         return
     for recipient in found.transaction.recipients:

@@ -314,7 +314,7 @@ def _describe_record(record: Record, conversation: Conversation) -> Iterator[str
     to = (describe_participant(people[token], conversation) for token, _bounce in record.recipients)
     author = people[record.sender]
     if record.verdict == "flagged":
-        # Whoever it is, it is not who they say.
+        # The sender is not who they claim to be.
         people[author.token] = author = replace(author, role="partner")
     yield f"record: {_describe_order(conversation)}"
     yield f"  direction: {record.direction}{', automatic' if record.automatic else ''}"

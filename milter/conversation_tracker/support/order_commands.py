@@ -1,4 +1,4 @@
-"""The small orders that support and integrators give: mask, unmask, close, erase.
+"""The commands that support and integrators use: mask, unmask, close, erase.
 
 Each is one call of a function of sql/, on a connection of its own; which rules hold is decided
 there. Whatever the database or the driver says comes as a `Failure`. No address is logged.
@@ -38,7 +38,7 @@ def mask(conninfo: str, store: str, number: str, given: str, role: str) -> str:
         store: the store's name.
         number: the order's number.
         given: the real address.
-        role: buyer, store or partner; what it is known by already stays.
+        role: buyer, store or partner; one that is known already stays.
 
     Raises:
         Failure: the store is unknown, the order has expired, or a value is no good.
@@ -80,7 +80,7 @@ def erase(conninfo: str, given: str) -> int:
 
 
 def find_actor(environ: Mapping[str, str]) -> str:
-    """Return who gives the order, for the audit: of sudo, else the login, else the account.
+    """Return who runs the command, for the audit: sudo's user, else the login, else the account.
 
     The database notes its own user beside it, which no environment can change.
     """

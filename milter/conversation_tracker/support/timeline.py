@@ -1,8 +1,8 @@
 """The timeline of an order: read from the database, as a table or as JSON.
 
 Only what `tracker_reader` may read is read here, so no real address can come out. Every alias is in
-hard form. How a table is laid out is in `table`, the printable page in `page`. A store or order
-that does not exist is a `Failure`; what a message holds never makes one.
+hard form. How a table is laid out is in `text_table`, the printable page in `html`. A store or
+order that does not exist is a `Failure`; what a message holds never makes one.
 """
 
 import json
@@ -50,7 +50,7 @@ class TimelineEntry:
         id: the database's number for it; None where the message was refused, and nothing kept.
         at: when it came, in local time.
         direction: outbound (to the buyer), inbound (from the buyer) or internal.
-        role: the sender's; whose they claim to be, where the verdict is flagged.
+        role: the sender's; the claimed one, where the verdict is flagged.
         alias: the sender's.
         name: the sender's display name, "" if there is none.
         subject: decoded.

@@ -159,7 +159,7 @@ class Log:
         self._out.info(Event.READY, socket=socket, workers=workers, version=version)
 
     def stopping(self, *, signal: str) -> None:
-        """Log that the service ends because it was told to.
+        """Log that the service ends because it was asked to.
 
         Args:
             signal: the signal's name.
@@ -273,7 +273,7 @@ class Log:
         self._out.info(Event.FOLLOWING, source=source)
 
     def delivery(self, *, queue_id: str, state: str, status: str) -> None:
-        """Log that Postfix's log told what became of a copy.
+        """Log that Postfix's log says what became of a copy.
 
         Args:
             queue_id: Postfix's, of the copy.

@@ -1,7 +1,7 @@
 """The process that shows Prometheus what was counted, over HTTP.
 
 It is a child of `serve`'s parent, so that no thread lives where workers are forked and no scraper
-can hold up the watchdog. It reads the numbers of `metrics` and nothing else. What it cannot start
+can hold up the watchdog. It reads the numbers of `counters` and nothing else. What it cannot start
 with, such as a port that is taken, is raised; while it serves, what a client does wrong ends that
 client's connection only.
 """

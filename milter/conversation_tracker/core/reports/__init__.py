@@ -1,1 +1,1 @@
-"""What tells of another message: bounces, receipts, complaints, notices of ours, Postfix's log."""
+"""Reports about another message: bounces, receipts, complaints, our own notices, Postfix's log."""

@@ -3,7 +3,7 @@
 A report of failure marks the delivery, and its sender gets a notice of ours that names only the
 alias; the report itself, which holds the real address, goes no further. Delays and successes are
 only recorded, abuse reports as well. An automatic answer is no report: it is mail to the sender.
-Pure: the rules are here, the database is asked by `filter`.
+Pure: the rules are here, `milter.paths.reports` asks the database.
 """
 
 from collections.abc import Iterator
@@ -36,8 +36,8 @@ class Delivery:
     Attributes:
         bounce: token of its bounce address.
         conversation: the order.
-        recipient: token of whom it went to.
-        author: token of who wrote the message.
+        recipient: token of the participant it went to.
+        author: token of the participant who wrote the message.
         return_path: token of the envelope sender the message came with, None for the null sender.
         at: when the message came.
         subject: the message's subject, masked.
@@ -121,7 +121,7 @@ def notify_sender(
         reporter=conversation.order.alias_domain,
         domain=conversation.order.alias_domain,
         status=report.status or "5.0.0",
-        # Not even the remote's words: they tell the recipient's provider.
+        # Not even the remote's words: they show the recipient's provider.
         diagnostic="",
         subject=View(conversation, to).text(delivery.subject),
         message_id=delivery.original_id,

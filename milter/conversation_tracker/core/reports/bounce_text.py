@@ -1,6 +1,6 @@
 """Returned mail that is no delivery status notification: recognised by its words.
 
-Servers that are older than RFC 3464, or do not care, tell of a failure in running text alone:
+Servers that are older than RFC 3464, or do not care, report a failure in running text alone:
 Exim, qmail, Sendmail, Exchange, Domino, GroupWise, MDaemon, and the large providers. All know
 some of the same words. Whether a message may be a report at all is decided in `report`: a person
 who quotes one uses the same words. Nothing here raises; time is linear in the text's length.
@@ -156,7 +156,7 @@ _LAST = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class BounceReason:
-    """What a text tells: the outcome, and what is known of the reason ("" if nothing)."""
+    """What a text says: the outcome, and what is known of the reason ("" if nothing)."""
 
     outcome: Outcome | None
     status: str
@@ -174,7 +174,7 @@ def read_bounce(text: str, subject: str, *, loosely: bool) -> BounceReason:
         loosely: a mail system wrote this, so words that anybody might use count as well.
 
     Returns:
-        What it tells; its outcome is None if it is no report.
+        What it says; its outcome is None if it is no report.
     """
     shown = cut_original(text)
     words = _simplify(shown)
@@ -236,7 +236,7 @@ def _find_diagnostic(shown: str) -> str:
 
 
 def _take_paragraph(shown: str, start: int) -> str:
-    """Return the text from `start` to the end of its paragraph, or where another matter begins."""
+    """Return the text from `start` to the end of its paragraph, or to the next topic."""
     lines = shown[start : start + 2_000].split("\n")
     end = next((i for i, line in enumerate(lines) if i and _LAST.match(line)), len(lines))
     return "" if _LAST.match(lines[0]) else " ".join(lines[:end])

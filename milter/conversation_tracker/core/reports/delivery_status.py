@@ -1,7 +1,7 @@
 """The machine-readable part of a delivery status notification (RFC 3464, RFC 6533), read leniently.
 
 Its fields come folded wrongly, in any case, without the blank lines between recipients, with codes
-in the wrong field. What a person is told about a failure in running text is the business of
+in the wrong field. What running text says about a failure is the business of
 `bounce_text`. Nothing here raises on any input, and time is linear in its size.
 """
 
@@ -58,10 +58,10 @@ _UNWANTED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What a report says of one recipient.
+    """What a report says about one recipient.
 
     Attributes:
-        outcome: None if the report does not tell.
+        outcome: None if the report does not say.
         status: enhanced status code (RFC 3463), "" if unknown.
         diagnostic: the remote's text on one line, "" if there is none.
         recipients: the original and the final recipient, those that are addresses.
@@ -97,13 +97,13 @@ def parse(content: bytes) -> list[Block]:
 
 
 def find_worst(blocks: Iterable[Block]) -> Block | None:
-    """Find the block that tells most: a failure before a delay, one with reasons before others.
+    """Find the block that says most: a failure before a delay, one with reasons before others.
 
     Args:
         blocks: any blocks.
 
     Returns:
-        The first of those that tell most, or None if no block tells an outcome.
+        The first of those that say most, or None if no block has an outcome.
     """
     known = [block for block in blocks if block.outcome is not None]
     return max(known, key=_weight, default=None)

@@ -131,9 +131,9 @@ def edit_content(
 
 
 def _without_broken_click(message: Message, values: list[bytes | None]) -> list[bytes | None]:
-    """Offer to leave by one request only where a page for it stays as its sender wrote it.
+    """Offer one-click unsubscribing only where the page for it stays as its sender wrote it.
 
-    RFC 8058 section 3.1. Who asks it is a program, and nobody sees that it fails.
+    RFC 8058 section 3.1. A program asks that page, and nobody sees that it fails.
     """
     if message.first(unsubscribing.ONE_CLICK) is None:
         return values
@@ -151,7 +151,7 @@ def _without_broken_click(message: Message, values: list[bytes | None]) -> list[
 def _fold(
     message: Message, values: Sequence[bytes | None], alias_domain: str
 ) -> Iterator[bytes | None]:
-    """Fold values that are too long, if that is of our making or might part an alias."""
+    """Fold values that are too long, if we made them so or a cut might fall inside an alias."""
     domain = alias_domain.encode("ascii")
     for header, value in zip(message.headers, values, strict=True):
         long = value is not None and len(value) > folding.LONGEST // 2

@@ -1,7 +1,7 @@
-"""Which soft aliases a copy shows that nobody was given before: it hands them out.
+"""Which soft aliases a copy shows for the first time, and so hands out.
 
 A soft alias resolves only once it was handed out, so that nobody can confirm a guessed address.
-What counts is what we write, never what stands in a message already. Nothing here raises.
+Only what we write counts, never what stands in a message already. Nothing here raises.
 """
 
 from urllib.parse import unquote

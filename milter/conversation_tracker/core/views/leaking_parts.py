@@ -1,4 +1,4 @@
-"""Which parts of a message must go since the final scan finds in them what masking did not.
+"""Which parts of a message must go because the final scan finds an address that masking did not.
 
 The two are written apart, so each may know a way to hide an address that the other does not. That
 is no reason to refuse a message: the parts go. Nothing here raises.

@@ -1,9 +1,9 @@
-"""Message identifiers: which of them reveal a person, and what stands for those.
+"""Message identifiers: which of them reveal a person, and what replaces these.
 
 An identifier with a person's address in it, or made under their own domain, is replaced by one of
 ours and mapped back for that person, so that a thread holds on both sides. A public mail
 provider's domain reveals nobody. Ours is computed from the order's reference and the original, so
-it is the same wherever the original turns up; the way back needs the map the database keeps.
+it is the same wherever the original turns up; mapping it back needs the map in the database.
 
 RFC 5322 section 3.6.4. Nothing here raises.
 """
@@ -24,7 +24,7 @@ from conversation_tracker.core.syntax.folding import make_safe
 from conversation_tracker.core.syntax.splicing import splice
 
 # What stands between angle brackets, whatever it is, or else a word: an identifier that is written
-# wrongly tells as much as a right one.
+# wrongly reveals as much as a right one.
 _IDENTIFIER = re.compile(rb"<[^<>]*>|[^\s<>]+")
 _LOOKED_UP = 100  # identifiers of others; a sender may write thousands
 _REMEMBERED = 256  # identifiers of which it is remembered whose they are
@@ -66,7 +66,7 @@ def make_identifier(identifier: bytes, order: Order) -> str:
 def find_person(
     identifier: bytes, conversation: Conversation, author: Participant | None = None
 ) -> Participant | None:
-    """Return whom an identifier reveals.
+    """Return the person that an identifier reveals.
 
     Args:
         identifier: it, with its angle brackets.
@@ -126,7 +126,7 @@ def _host(text: str) -> str:
 
 
 class _Protected:
-    """The people whom an identifier may reveal, by their domains: there may be many of both."""
+    """The people an identifier may reveal, by their domains: there may be many of both."""
 
     def __init__(self, conversation: Conversation, *, stores: bool = False) -> None:
         self._found: dict[tuple[bytes, str | None], Participant | None] = {}
@@ -141,7 +141,7 @@ class _Protected:
             local, _, domain = participant.address.key.rpartition("@")
             for each in spellings_of(local):
                 self._domains.setdefault(domain, {}).setdefault(each, number)
-            # Whoever claims an address of the store's falsely does not own its domain.
+            # A false claim to be the store does not make its domain one's own.
             if participant.role != "store" and domain not in conversation.store.sender_domains:
                 self._owned.setdefault(domain, number)
         self._lengths = sorted({len(domain) for domain in self._domains})
@@ -189,8 +189,8 @@ class _Protected:
     def _find_by_domain(self, text: str) -> Iterator[int]:
         """Yield whose own domain the identifier was made under, or one inside it.
 
-        The alias domain is nobody's, though it may lie in somebody's domain: an identifier of ours
-        that was replaced once more would be no longer the one that is mapped back.
+        The alias domain is nobody's, though it may be inside somebody's domain: if one of our own
+        identifiers were replaced again, it could not be mapped back.
         """
         host = name = _host(text)
         if f".{host}".endswith(self._ours):
@@ -304,7 +304,7 @@ def find_stand_in(
 
 
 def to_look_up(message: Message, order: Order) -> list[str]:
-    """Return the identifiers of ours that stand in a message, or for what stands there.
+    """Return our identifiers in a message, and those that replace others in it.
 
     Args:
         message: the message.
@@ -323,5 +323,5 @@ def find_author(message: Message, conversation: Conversation) -> Participant | N
 
 
 def _owner_token(person: Participant) -> str:
-    """Return the token of whose identifiers these are: a return path is its owner's."""
+    """Return the token of the owner of a participant's identifiers: a return path has one."""
     return person.owner or person.token

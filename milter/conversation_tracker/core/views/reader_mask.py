@@ -89,7 +89,7 @@ class ReaderMask(Mask):
         if to is None:
             return None
         aliases, marks = [conversation.hard(to)], [to.token]
-        # Whoever wrote one that was never handed out guesses, and must not learn that it is right.
+        # One that was never handed out is a guess, and its author must not learn that it is right.
         if to.handed_out and (soft := conversation.soft(to)):
             aliases.append(soft)
             marks.append(f"{conversation.order.ref}b.")
@@ -122,8 +122,8 @@ class ReaderMask(Mask):
     def _must_go(self, address: Address) -> bool:
         """Return whether an address is removed from address headers and attendees.
 
-        Whom a message names who is left out; and a domain of a single label, whose address works on
-        one host at most, unless its owner wrote in this order.
+        That is one of somebody who is left out; or one at a domain of a single label, which works
+        on one host at most, unless its owner wrote in this order.
         """
         if address.key in self.conversation.left_out:
             return True

@@ -1,4 +1,4 @@
-"""How one conversation's messages show to one participant, or to the record.
+"""How one conversation's messages look to one participant, or in the record.
 
 `reader_mask` has what stands for each address; here are header fields and body of a whole message.
 Raises `TooComplex` for a structure over the limits. `planning` decides if a message may pass.
@@ -56,7 +56,7 @@ class View(ReaderMask):
             key = header.key
             first = key not in seen
             seen.add(key)
-            # The first pass's Received tells who handed the message in; on the splitter's
+            # The first pass's Received shows who handed the message in; on the splitter's
             # listener it is the topmost one, since Postfix shows nobody the one it adds now.
             handed_in = key == b"received" and first and message.arrival.split
             again = key == b"from" and not first
@@ -96,7 +96,7 @@ class View(ReaderMask):
         if header.key in ANSWERED:
             found = find_mailboxes(header.value, self.limits.check)
             # An answer must never go to what cannot be read, and so cannot be masked; and of
-            # several authors a reader might see another one than was verified.
+            # several authors a mail program might show another one than was verified.
             unclear = not found or any(mailbox.address is None for mailbox in found)
             if unclear or (header.key == b"from" and len(found) > 1):
                 return self._mask_author(message) if header.key == b"from" else None
