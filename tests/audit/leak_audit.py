@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 _AT = re.compile(r"@(\[[^\]\s]{1,60}\]|[^\W_](?:[\w.-]*[^\W_])?)")
-_BEFORE = re.compile(r'(?:"[^"\n]*"|[^\s@]+)\Z')
+_WORD = re.compile(r"[^\s@]+")
 _RETURN = re.compile(r"(?<![\w.+-])([\w.+-]{1,64})=([\w-]{1,63}(?:\.[\w-]{1,63})+)@")
 _LONGEST = 200  # characters of a local part, with what stands before it
 _ESCAPE = re.compile(r"(?:\\u00|\\x|=|\+)([0-9A-Fa-f]{2})")
@@ -108,11 +108,22 @@ def words(text: str | bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     for form in _forms(text if isinstance(text, str) else _decoded(text), _DEPTH):
         for at in _AT.finditer(form):
-            before = _BEFORE.search(form, max(0, at.start() - _LONGEST), at.start())
-            if before is not None:
+            before = _last_word(form[max(0, at.start() - _LONGEST) : at.start()])
+            if before:
                 around = form[max(0, at.start() - 60) : at.end() + 20]
-                found.setdefault(f"{before[0]}@{at[1]}".lower(), around)
+                found.setdefault(f"{before}@{at[1]}".lower(), around)
     return found
+
+
+def _last_word(text: str) -> str:
+    """Return the word or quoted words at the end of a text, the longer of both; "" for none."""
+    word = _WORD.match(text[::-1])
+    start = len(text) - word.end() if word else len(text)
+    if text.endswith('"'):
+        quote = text.rfind('"', 0, -1)
+        if quote >= 0 and "\n" not in text[quote:]:
+            start = min(start, quote)
+    return text[start:]
 
 
 def _ends(word: str) -> Iterator[str]:

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from private.postgres import Postgres
 
 NAME = "walls_postfix"
+# What loops may use a third of the processor time that it has in service; what backtracks, as much.
+SOONER = """
+from dataclasses import replace
+from conversation_tracker.base import timeouts
+usual = timeouts.get()
+timeouts.use(replace(usual, processor_seconds=usual.processor_seconds / 3))
+"""
 HOOK = """
 import re
 from conversation_tracker.milter.filter import Filter
@@ -39,7 +46,7 @@ def test_other_mail_goes_on_and_the_culprit_is_refused_for_good(
     deed: str,
 ) -> None:
     """With the walls where they stand in service."""
-    (tmp_path / "sitecustomize.py").write_text(HOOK)
+    (tmp_path / "sitecustomize.py").write_text(SOONER * (deed == "loops") + HOOK)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     uri = postgres.create_database(NAME, template=migrated)
     try:

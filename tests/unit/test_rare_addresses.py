@@ -46,7 +46,7 @@ def sent(address: str, raw: str, *, key: str = "") -> tuple[bytes, bytes]:
     row = mail(raw.encode(), people, to=A, sender="x@y.example")
     done = row.plan()
     assert done.reply is None, done.reply
-    copy = row.sent()
+    copy = row.sent(done)
     return render(copy.headers, copy.body), done.records[0].raw
 
 
@@ -105,7 +105,7 @@ def test_wide_text_is_masked_whatever_its_type(codec: str, type: str) -> None:
     row = mail(raw, EVERYBODY, to=A, sender=BUYER)
     done = row.plan()
     assert done.reply is None, done.reply
-    for body in (row.sent().body, parse(done.records[0].raw)[1]):
+    for body in (row.sent(done).body, parse(done.records[0].raw)[1]):
         assert base64.b64decode(body).decode(codec) == f"I am {B}, {B}\r\n\u00fcber\r\n"
 
 
@@ -116,7 +116,7 @@ def test_octets_that_are_no_text_stay_none() -> None:
     row = mail(head.encode() + base64.encodebytes(data), EVERYBODY, to=A, sender=BUYER)
     done = row.plan()
     assert done.reply is None
-    assert row.sent().body == row.message.body  # an attachment, which the store flags
+    assert row.sent(done).body == row.message.body  # an attachment, which the store flags
     assert REMOVED.encode() in parse(done.records[0].raw)[1]
 
 
@@ -138,7 +138,7 @@ def test_an_identifier_with_the_stores_address_is_replaced(identifier: str, name
     row = own(text, people)
     done = row.plan()
     assert done.reply is None, done.reply
-    shown = row.sent().first(name.lower().encode())
+    shown = row.sent(done).first(name.lower().encode())
     assert shown is not None
     assert shown.startswith(b"<m-")
     assert SHOP.encode() not in done.records[0].raw
