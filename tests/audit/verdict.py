@@ -64,5 +64,5 @@ class Verdict:
         gathered = self._capture.gathered
         counts = ", ".join(f"{count} {kind}" for kind, count in gathered.sources.items())
         terminalreporter.write_line(
-            f"searched for {len(gathered.addresses)} addresses: {counts or 'nothing said'}"
+            f"searched for {len(gathered.addresses)} addresses in: {counts or 'no output'}"
         )

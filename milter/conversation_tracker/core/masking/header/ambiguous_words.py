@@ -1,4 +1,4 @@
-"""Encoded words (RFC 2047) in which not every reader sees the same address, written for all alike.
+"""Encoded words (RFC 2047) that programs show differently, rewritten so that all show the same.
 
 Some end at padding, some show a low line or a blank where others do not. Nothing here raises.
 """
@@ -51,7 +51,7 @@ def rewrite_ambiguous_words(value: bytes, mask: Change, check: Check) -> bytes:
 def _read_low_lines(word: re.Match[bytes], mask: Change) -> str | None:
     """Return a Q-encoded word with its low lines as they are, if an address is seen only so.
 
-    Some programs write one so that should be encoded, and who decodes nothing sees it as well.
+    Some programs write a low line that should be encoded, and programs that decode nothing show it.
     """
     if word[2] not in b"qQ" or b"_" not in word[3]:
         return None
@@ -63,7 +63,7 @@ def _read_low_lines(word: re.Match[bytes], mask: Change) -> str | None:
 
 
 def _space_words(value: bytes, mask: Change, check: Check) -> bytes:
-    """Part encoded words from what they touch, where an address is seen in one of both alone.
+    """Separate encoded words from what they touch, where an address shows in one of both alone.
 
     RFC 2047 section 5 (1) asks for a blank there, without which a word is text like any other: many
     readers decode none that touches, and others show a blank there.

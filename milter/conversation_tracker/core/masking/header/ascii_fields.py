@@ -1,8 +1,8 @@
-"""Header values in raw octets beyond ASCII, written so that no server must take SMTPUTF8 for them.
+"""Header values in raw octets beyond ASCII, rewritten so that no server needs SMTPUTF8 for them.
 
 Display names and text become encoded words (RFC 2047), parameters are written after RFC 2231.
-Addresses stay: a local part has no other form (RFC 6532). Identifiers and other tokens stay such,
-for whoever masks or reads the copy: no encoded word may stand for them (RFC 2047 section 5).
+Addresses stay: a local part has no other form (RFC 6532). Identifiers and other tokens stay tokens,
+since no encoded word may stand for them (RFC 2047 section 5).
 Nothing here raises on any value.
 """
 

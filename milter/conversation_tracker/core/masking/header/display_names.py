@@ -1,4 +1,4 @@
-"""Display names in address headers, taken from one mailbox and left to all others."""
+"""Display names in address headers, removed from one mailbox and kept at all others."""
 
 import re
 from collections.abc import Iterator

@@ -57,7 +57,7 @@ def is_trace(name: bytes) -> bool:
 
 
 class TextMask(Protocol):
-    """What changes a readable text, and tells cheaply where it would not."""
+    """What changes a readable text, and says cheaply where it would not."""
 
     def __call__(self, text: str, /) -> str:
         """Return the text with what is hidden replaced; the same object where nothing is."""
@@ -99,7 +99,7 @@ def mask_text(value: bytes, mask: TextMask, check: Check = no_limit) -> bytes:
 def _edit_not_utf8(
     value: bytes, find: Callable[[bytes], list[Edit]], mask: Change, check: Check
 ) -> bytes:
-    """Edit a value that is not all of it UTF-8 as those read it who see marks for what is not.
+    """Edit a value that is not all UTF-8 as programs read it that show marks for the rest.
 
     A mark is no letter. Others take each byte for a character of latin-1, and see marks there.
 
@@ -144,7 +144,7 @@ def remove_people(
 
     Args:
         value: a raw value, folded or not.
-        gone: tells whether an address is to go, with its name and comments.
+        gone: says whether an address is to go, with its name and comments.
         check: raises `Overdue` when the time is over.
 
     Returns:
@@ -265,7 +265,7 @@ def _find_in_kept_spans(
 
 
 def _ends_before(written: bytes, mask: Change) -> bool:
-    """Return whether an address holds one to mask, to who takes a blank or a sign for its end."""
+    """Return whether an address holds one to mask, if a blank or a sign is taken for its end."""
     text = decode_words(written)
     return mask(text) != text
 
@@ -302,7 +302,7 @@ def _find_outside(
 def _find_loose_words(value: bytes, boxes: list[Mailbox], check: Check) -> list[tuple[int, int]]:
     """Find encoded words that no address overlaps.
 
-    Some hold commas or brackets, which part a list; yet readers decode them in one piece.
+    Some hold commas or brackets, which divide a list; yet programs decode them in one piece.
     """
     found: list[tuple[int, int]] = []
     spans = [(box.start, box.end) for box in boxes if box.address]
@@ -316,7 +316,7 @@ def _find_loose_words(value: bytes, boxes: list[Mailbox], check: Check) -> list[
 def _find_torn_words(
     value: bytes, boxes: list[Mailbox], mask: Change, check: Check
 ) -> list[re.Match[bytes]]:
-    """Find encoded words that an address tears apart, and that hold something to mask.
+    """Find encoded words that an address cuts, and that hold something to mask.
 
     Some readers decode the word first, and so show what no piece of it says.
     """

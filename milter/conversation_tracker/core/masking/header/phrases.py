@@ -1,4 +1,4 @@
-"""Display names that readers would take apart: written so that each stays with its mailbox.
+"""Display names that mail programs would split: rewritten so that each stays with its mailbox.
 
 A name with a bare comma is two mailboxes to a strict reader, and raw octets beyond ASCII are read
 in as many ways as there are readers. Large providers refuse such mail (RFC 5322 section 3.4, RFC
@@ -35,7 +35,7 @@ def quote_names(value: bytes, check: Callable[[], None] = no_limit) -> bytes:
     for kind, begin, end in check_each(split_tokens(value, check), check):
         sign = value[begin:end] if kind == SIGN else b""
         if sign and sign in b'"(\\':
-            return value  # what is never closed: each reader ends it elsewhere
+            return value  # what is never closed: each program ends it elsewhere
         within = begin in words
         if (within and sign and sign in b",:;") or (sign == b"," and start >= 0 and not addressed):
             parted = True

@@ -3,8 +3,8 @@
 A mask sees the text of a whole stretch, so an address that is spread over several encoded words is
 one address to it. The difference is narrowed as far as it goes and then widened again to what can
 be written: a span of ASCII may be cut anywhere, an encoded word or quoted string only as a whole.
-Every result is read again; where the text is not what the mask wanted, because new text and old
-text met badly, the whole stretch is written anew. Nothing here raises on any bytes.
+Every result is read again; where the text is not what the mask wanted, because new and old text
+do not fit together, the whole stretch is written anew. Nothing here raises on any bytes.
 """
 
 import re

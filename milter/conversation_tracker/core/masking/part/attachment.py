@@ -1,7 +1,7 @@
-"""What a part is that holds an address and is no text, and what becomes of it.
+"""What kind a part is that holds an address and is no text, and what becomes of it.
 
-Keys, certificates, signatures and TNEF go in any case: a message reads on without them. In pictures
-the address is written over. Every other file that cannot be masked is the store's decision.
+Keys, certificates, signatures and TNEF always go: a message can be read without them. In pictures
+the address is overwritten. Every other file that cannot be masked is the store's decision.
 Nothing here raises.
 """
 
@@ -29,8 +29,8 @@ Kind = Literal["identity", "archive", "encrypted", "media", "signature", "proper
 """What a part is that is no text.
 
 A key, certificate, signature or card; a file that is compressed or holds others, a document; an
-encrypted message that names whom it is for; a picture, sound or film in which the address can be
-written over; the signature of a text that was masked; a calendar or card without the property that
+encrypted message that names its recipients; a picture, sound or film in which the address can be
+overwritten; the signature of a text that was masked; a calendar or card without the property that
 held it; anything else.
 """
 
@@ -133,7 +133,7 @@ def mask_uuencoded_files(
 def mask_further_files(
     raw: bytes, mask: Mask, people: People, unpacking: Unpacking | None = None
 ) -> bytes:
-    """Mask what stands in a uuencoded part behind the file that is its content.
+    """Mask what follows in a uuencoded part after the file that is its content.
 
     Args:
         raw: the part's content as it stands in the message.
@@ -188,14 +188,14 @@ def _find_kind_of_identity(
 
 
 def choose_fate(kind: Kind, policy: Policy) -> str:
-    """Return what becomes of a part in the copies, for the timeline; "" where its kind tells."""
+    """Return what becomes of a part in the copies, for the timeline; "" if its kind implies it."""
     if kind in ("media", "signature", "property", "identity"):
         return ""
     return {"flag": " flagged", "remove": " removed", "refuse": " refused"}[policy]
 
 
 def always_goes(kind: Kind) -> bool:
-    """Whether a part of this kind is removed whatever the store wants."""
+    """Whether a part of this kind is always removed, whatever the store's settings."""
     return kind == "identity"
 
 

@@ -1,7 +1,7 @@
 """Values of calendars and cards in base64: keys, certificates, pictures, attached files.
 
-Such a value cannot be masked; the object reads on without the property (RFC 5545 section 3.8.1.1,
-RFC 6350 sections 6.2.4 and 6.8.1). Nothing here raises.
+Such a value cannot be masked; the object can be read without the property (RFC 5545 section
+3.8.1.1, RFC 6350 sections 6.2.4 and 6.8.1). Nothing here raises.
 """
 
 import binascii
@@ -63,7 +63,7 @@ def remove_properties(data: bytes, goes: Callable[[bytes], bool]) -> bytes:
 
     Args:
         data: content lines, without their transfer encoding.
-        goes: tells of a decoded value whether it is to go.
+        goes: says of a decoded value whether it is to go.
 
     Returns:
         The content; the same object if none goes.

@@ -72,7 +72,7 @@ def mask_calendar(
         label: the declared charset, "" if there is none.
         mask: gives the text with addresses replaced; asked first if it has `possible`. If it has
             `calendar_id`, as `View` has, this gives what a UID becomes.
-        method: the part declares a method; else the objects tell which of them have one.
+        method: the part declares a method; else each object says whether it has one.
 
     Returns:
         The content, the same object if nothing changed, and the charset it is in.
@@ -106,7 +106,7 @@ def _narrow(data: bytes) -> bytes:
 
 
 def show_reader(text: str, unmasker: Unmasker) -> str:
-    """Show the reader of a calendar their own address where it says who takes part.
+    """Show a calendar's reader their own address where it says who takes part.
 
     Args:
         text: content lines.
@@ -201,9 +201,9 @@ def _identify_line(line: str, whole: str, change: Callable[[str], str]) -> str:
 
 
 def _remove_attendees(text: str, goes: Callable[[Address], bool]) -> str:
-    """Leave out the lines of attendees who go, and who goes of whom other such lines name.
+    """Remove the lines of attendees who go, and of other lines the parameters that name them.
 
-    So too of organisers, where a message names more than can join: a program may answer any.
+    Organisers, too, where a message names more than can join: a program may answer any of them.
     """
     lines = list(content_lines.iter_lines(text))
     left = [_remove_from_line(line, goes) for line in lines]
@@ -264,7 +264,7 @@ def _mask_text(text: str, mask: Mask) -> str:
 
 
 def _mask_soft_breaks(text: str, mask: Mask) -> str:
-    """Mask what soft line breaks part in properties that do not say that they have some."""
+    """Mask what soft line breaks cut in properties that do not declare quoted-printable."""
     finder = mask.finder
     if finder is None:
         return text
@@ -297,7 +297,7 @@ def _mask_quoted_value(head: str, value: str, mask: Mask) -> str:
 
 
 def _change_quoted_value(head: str, value: str, change: Callable[[str], str]) -> str:
-    """Change a quoted-printable value; the head tells its charset.
+    """Change a quoted-printable value; its parameters say in which charset it is.
 
     vCard writers fold even here, with blanks before what follows a soft break, that others read.
     """

@@ -1,8 +1,9 @@
-"""Keys, certificates and signatures: what says who somebody is, and cannot be masked.
+"""Keys, certificates and signatures: they say who somebody is, and cannot be masked.
 
 An address in one of these is covered by a signature or a length, so it is only looked for; the
-message reads on without such a part. They are also found where they stand in running text, between
-BEGIN and END lines. Data that is really encrypted shows nothing and is no hit. Nothing here raises.
+message can be read without such a part. They are also found where they stand in running text,
+between BEGIN and END lines. Data that is really encrypted shows nothing and is no hit. Nothing here
+raises.
 """
 
 import re
@@ -46,7 +47,7 @@ _MOST_VALUES = 100_000  # of a certificate or signature, one inside another
 
 _OCTETS, _CONSTRUCTED, _LONG_TAG = 0x04, 0x20, 0x1F
 _TNEF, _TNEF_NAMES = b"\x78\x9f\x3e\x22", ("winmail.dat", "win.dat")
-# A public or secret key of OpenPGP, whose packet tells its length and version (RFC 9580 section 4).
+# A public or secret key of OpenPGP, whose packet has its length and version (RFC 9580 section 4).
 _KEY = re.compile(
     rb"(?:[\x94\x98].|[\x95\x99]..|[\xc5\xc6](?:[\0-\xbf]|[\xc0-\xdf].))[\3-\6]", re.DOTALL
 )
@@ -85,7 +86,7 @@ def holds_address(
     Args:
         data: the part's content, without its transfer encoding.
         people: whom to look for.
-        packed: tells of a message that is only packed, not encrypted, whether it holds one.
+        packed: says of a message that is only packed, not encrypted, whether it holds one.
     """
     if people.in_bytes(data):
         return True

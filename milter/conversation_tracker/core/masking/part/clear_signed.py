@@ -1,9 +1,9 @@
-r"""Clear-signed text (OpenPGP, RFC 9580 section 7): what a changed one loses.
+r"""Clear-signed text (OpenPGP, RFC 9580 section 7): what it loses when it is changed.
 
-A text in clear stands between two armour lines, with its signature behind. Where it had to be
-masked, the signature is a wrong one, of which a reader would be warned: it goes with a note, and so
-do the lines around the text; the dashes before lines of the text go too. That is found in quoted
-text and in HTML as well, and one text inside another. What is encrypted is no such text.
+A text in clear stands between two armour lines, followed by its signature. If it had to be masked,
+the signature is wrong, and readers would be warned of it: it is replaced by a note, and the lines
+around the text and the dashes before its lines go, too. Such texts are found in quoted text and in
+HTML as well, and inside each other. What is encrypted is no such text.
 Nothing here raises.
 """
 
@@ -130,7 +130,7 @@ def end_before_signature(text: bytes) -> bytes:
 
 
 def find(text: str) -> list[Signed]:
-    """Find the clear-signed texts, one inside another too, by where they end.
+    """Find the clear-signed texts, also inside each other, by where they end.
 
     One without a signature is none; a signature that is cut off ends with its last whole line.
     """

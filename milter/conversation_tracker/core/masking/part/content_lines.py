@@ -1,4 +1,4 @@
-r"""Content lines of calendar objects: unfolded, taken apart, and whom they name.
+r"""Content lines of calendar objects: unfolded, parsed, and the people they name.
 
 A line may be folded anywhere, inside a character of UTF-8 too (RFC 5545 section 3.1). What names
 somebody is an address with `mailto:` before it, or without, or in angle brackets behind a name
@@ -21,7 +21,7 @@ THEIRS = frozenset({"SENT-BY", "DELEGATED-FROM", "DELEGATED-TO", "MEMBER", "EMAI
 IDENTIFIERS = frozenset({"UID", "RELATED-TO"})
 """The properties whose values name an object in all programs (RFC 5545 section 3.8.4)."""
 
-_MOST_BROKEN = 100  # addresses read in a line that cannot be taken apart
+_MOST_BROKEN = 100  # addresses read in a line that cannot be parsed
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _FOLD = re.compile(r"\r{0,2}\n[ \t]")  # some programs write the line end twice
 _SOFT = re.compile(r"=\r{0,2}\n[ \t]*")
@@ -90,7 +90,7 @@ def mend(data: bytes) -> bytes:
 
 
 def read_address(value: str) -> Address | None:
-    """Read whom a value names; None if it names nobody by an address."""
+    """Read the address that a value names; None if it names none."""
     if "<" in value:  # vCalendar 1.0: a name, and the address behind it
         value = value.rpartition("<")[2]
     found = _ADDRESS.match(value)
@@ -114,7 +114,7 @@ def names_organizer(line: str) -> bool:
 
 
 def find_subject(line: str) -> Address | None:
-    """Return whom an unfolded line is about (RFC 5545 sections 3.8.4.1 and 3.8.4.3)."""
+    """Return the address that an unfolded line is about (RFC 5545 sections 3.8.4.1 and 3.8.4.3)."""
     found = PROPERTY.fullmatch(line)
     address = read_address(_read_value(line, found["value"])) if found is not None else None
     return next(_find_loose(line), None) if address is None and _is_broken(found) else address

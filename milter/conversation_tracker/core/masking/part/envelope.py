@@ -1,7 +1,7 @@
-"""What a file of CMS is (S/MIME, RFC 5652): by the type it tells of itself, not by its name.
+"""What kind a file of CMS is (S/MIME, RFC 5652): by the type it declares, not by its name.
 
-Whom encrypted data is for is told by the issuer and number of each one's certificate, and an issuer
-may be named by an address. Nothing here raises.
+Encrypted data names its recipients by issuer and number of their certificates, and an issuer's name
+may hold an address. Nothing here raises.
 """
 
 from typing import Literal

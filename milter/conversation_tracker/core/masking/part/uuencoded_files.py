@@ -63,7 +63,7 @@ def mask_files(
     Args:
         data: the text, in any charset that leaves ASCII as it is.
         mask: gives a text with addresses replaced.
-        holds: tells of a file that is no text whether it holds an address.
+        holds: says of a file that is no text whether it holds an address.
         markup: the text is HTML: some signs of the code are written as references.
         further: the first one stays as it is.
 
