@@ -5,7 +5,7 @@ The message is made up: an alias in From, and envelope addresses of nobody. Noth
 
 import socket as sockets
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from conversation_tracker.base import timeouts
@@ -40,12 +40,13 @@ class _AcceptedError(Exception):
     """It wants to see no more of the message, and adds nothing."""
 
 
-def ask(place: Socket, author: str) -> dict[str, str]:
+def ask(place: Socket, author: str, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
     """Hand a message to a milter, and return the fields it adds or changes.
 
     Args:
         place: where it listens.
         author: who stands in From.
+        more: header fields that stand above the others.
 
     Raises:
         OSError: it does not answer.
@@ -59,7 +60,7 @@ def ask(place: Socket, author: str) -> dict[str, str]:
         milter = _Milter(connection)
         found: dict[str, str] = {}
         with suppress(_AcceptedError):
-            found = milter.play(author)
+            found = milter.play([*more, *list_fields(author)])
         with suppress(OSError):
             milter.send(b"Q")
         return found
@@ -82,7 +83,7 @@ class _Milter:
         self._file.write(struct.pack("!I", len(data)) + data)
         self._file.flush()
 
-    def play(self, author: str) -> dict[str, str]:
+    def play(self, fields: Sequence[tuple[str, str]]) -> dict[str, str]:
         """Send a message, and return the fields that are added or changed."""
         self._macro(b"C", "j", "mail.invalid", "{daemon_name}", "tracker-split")
         self._tell("connect", b"client.invalid\0" + b"4" + struct.pack("!H", 25) + _CLIENT)
@@ -91,7 +92,7 @@ class _Milter:
         self._tell("mail", f"<{SENDER}>\0".encode())
         self._tell("rcpt", f"<{RECIPIENT}>\0".encode())
         self._tell("data", b"")
-        for name, value in list_fields(author):
+        for name, value in fields:
             space = " " if self._steps & _LEADING_SPACE else ""
             self._tell("header", f"{name}\0{space}{value}\0".encode())
         self._tell("eoh", b"")

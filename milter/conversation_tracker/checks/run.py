@@ -15,7 +15,7 @@ from typing import TextIO
 from conversation_tracker.checks import configuration as check_configuration
 from conversation_tracker.checks import database as check_database
 from conversation_tracker.checks import follow as check_follow
-from conversation_tracker.checks import forged_results, local_senders
+from conversation_tracker.checks import forged_results, local_senders, verifiers
 from conversation_tracker.checks import metrics as check_metrics
 from conversation_tracker.checks import postfix as check_postfix
 from conversation_tracker.checks import postmaster as check_postmaster
@@ -217,5 +217,6 @@ def _check_postfix(
     forged = forged_results.check(
         settings, config.socket, config.authserv_id, domains, known.secret
     )
+    report.add("verifiers", verifiers.check(settings, config.socket, config.authserv_id))
     report.add("verifiers", forged)
     report.add("signer", check_signer.check(settings, config.socket, domains))

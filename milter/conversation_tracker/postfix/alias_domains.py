@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from conversation_tracker.postfix import tables
 from conversation_tracker.postfix.changes import Changes
-from conversation_tracker.postfix.finding import Finding, fault, ok, refusal
+from conversation_tracker.postfix.finding import Finding, fault, ok, refusal, unasked
 from conversation_tracker.postfix.host import (
     CONFIGURE,
     SPLITTER,
@@ -33,7 +33,7 @@ def each_domain(rule: Rule) -> Callable[[Host], Iterator[Finding]]:
             try:
                 yield from rule(host, domain)
             except TableError as error:
-                yield refusal(f"Postfix cannot ask {error} about {domain}", "mend or remove it")
+                yield unasked(error, f"Postfix cannot ask {error} about {domain}")
 
     return find
 
@@ -111,7 +111,7 @@ def find_rewriting(host: Host, domain: str) -> Iterator[Finding]:
             try:
                 changed = next((key for key in keys if settings.ask(table, key) is not None), None)
             except TableError as error:
-                yield refusal(f"{parameter}: {error} cannot be asked", "mend or remove it")
+                yield unasked(error, f"{parameter}: {error} cannot be asked")
                 continue
             if changed is not None:
                 yield refusal(

@@ -7,6 +7,8 @@ refuses is WRONG to `check`: there is no other way to write it.
 from dataclasses import dataclass
 from typing import Literal
 
+from conversation_tracker.postfix.settings import TableError
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -52,3 +54,14 @@ def fault(text: str, mend: str) -> Finding:
 def refusal(text: str, mend: str) -> Finding:
     """State by what mail would pass unmasked, or not at all."""
     return Finding("WRONG", "refuse", text, mend)
+
+
+def unasked(error: TableError, text: str, mend: str = "mend or remove it") -> Finding:
+    """State that a table could not be asked: wrong, but where only root may.
+
+    Args:
+        error: why.
+        text: what was to be asked.
+        mend: what an administrator does about it.
+    """
+    return note(f"{text}: run check as root") if error.denied else refusal(text, mend)

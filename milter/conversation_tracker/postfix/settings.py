@@ -8,6 +8,7 @@ installed.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,10 @@ from conversation_tracker.base import timeouts
 
 _SYSTEM = "/usr/sbin:/sbin:/usr/local/sbin"
 _COMPLAINTS = ("fatal: ", "error: ", "warning: ")
-_WHOLE_ADDRESS_ONLY = frozenset({"regexp", "pcre"})  # tables that are not asked for a domain
+# What Postfix's programs say of its configuration says nothing of a table.
+_OF_CONFIGURATION = re.compile(r"warning: \S*/?(?:main|master)\.cf\b")
+_PATTERNS = frozenset({"regexp", "pcre", "cidr"})  # tables that are asked for the whole key only
+_OF_SEVERAL = ("unionmap:{", "pipemap:{")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -27,7 +31,18 @@ class Unreadable(Exception):
 
 
 class TableError(Exception):
-    """A table or file cannot be asked; the message names it."""
+    """A table or file cannot be asked; the message names it, and says why.
+
+    Attributes:
+        denied: this user may not read it; root may.
+    """
+
+    denied = False
+
+    def __init__(self, name: str, why: str) -> None:
+        """Take the table, and what Postfix says of it."""
+        self.denied = "Permission denied" in why
+        super().__init__(f"{name} ({why})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +128,8 @@ class Settings:
                 found = self._search_list(list(filter(None, inner)), domain, parents=parents)
                 hit = found is not None
             elif ":" in bare and not bare.startswith("["):
-                hit = any(self.ask(bare, key) is not None for key in _make_keys(domain, parents))
+                keys = [domain] if is_pattern(bare) else _make_keys(domain, parents)
+                hit = any(self.ask(bare, key) is not None for key in keys)
             else:
                 hit = bare.lower() in _make_keys(domain, parents)
             if hit:
@@ -127,8 +143,7 @@ class Settings:
         keys = [address, domain, *_make_keys(domain, "transport_maps" in among)[1:], "*"]
         for key in keys:
             for table in self.entries("transport_maps"):
-                kind = table.removeprefix("proxy:").partition(":")[0]
-                if key != address and kind in _WHOLE_ADDRESS_ONLY:
+                if key != address and is_pattern(table):
                     continue
                 if (said := self.ask(table, key)) is not None:
                     return said
@@ -149,7 +164,36 @@ def _read_lines(path: str) -> list[str]:
     try:
         return Path(path).read_text("utf-8", "replace").splitlines()
     except OSError as error:
-        raise TableError(f"{path} ({error.strerror})") from None
+        raise TableError(path, str(error.strerror)) from None
+
+
+def is_pattern(table: str) -> bool:
+    """Return whether a table holds patterns, so that it is asked for a whole key and no part of it.
+
+    Args:
+        table: TYPE:NAME; of several in one the first of a pipemap decides, all of a unionmap.
+    """
+    bare = table.removeprefix("proxy:")
+    if not bare.startswith(_OF_SEVERAL):
+        return bare.partition(":")[0] in _PATTERNS
+    inner = [is_pattern(each) for each in split_entries(bare[bare.index("{") + 1 : -1])]
+    return any(inner[:1] if bare.startswith("pipemap:") else inner)
+
+
+def drop_proxies(table: str) -> str:
+    """Name a table without the server that stands before it, or before one of several in it.
+
+    That server may not run; the table itself is the same.
+
+    Args:
+        table: TYPE:NAME.
+    """
+    bare = table.removeprefix("proxy:")
+    if not bare.startswith(_OF_SEVERAL):
+        return bare
+    start = bare.index("{") + 1
+    inner = " ".join(map(drop_proxies, split_entries(bare[start:-1])))
+    return f"{bare[:start]}{inner}}}"
 
 
 def split_entries(value: str) -> list[str]:
@@ -220,16 +264,23 @@ class _Tables:
 
     def __call__(self, table: str, key: str) -> str | None:
         if (table, key) not in self._known:
-            # The server behind `proxy:` may not run; the table itself is the same.
-            self._known[table, key] = self._ask(table.removeprefix("proxy:"), key)
+            self._known[table, key] = self._ask(table, key)
         return self._known[table, key]
 
     def _ask(self, table: str, key: str) -> str | None:
-        done = run_tool([*self._postmap, "-q", key, table])
+        try:
+            done = run_tool([*self._postmap, "-q", key, drop_proxies(table)])
+        except Unreadable:
+            raise TableError(table, "it does not answer") from None
         if done.returncode == 0:
             return done.stdout.strip()
-        if any(complaint in done.stderr for complaint in _COMPLAINTS):
-            raise TableError(table)
+        said = [
+            line
+            for line in done.stderr.splitlines()
+            if any(each in line for each in _COMPLAINTS) and not _OF_CONFIGURATION.search(line)
+        ]
+        if said:
+            raise TableError(table, said[-1].partition(": ")[2].partition(": ")[2])
         return None
 
 
