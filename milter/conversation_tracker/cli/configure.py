@@ -125,7 +125,9 @@ def _change(given: argparse.Namespace, domains: list[str], environ: dict[str, st
         _say(f"dry run: {count} changes shown, none made")
     else:
         _make(host, changes, environ, verify=not given.remove)
-        if given.remove and (kept := sorted(settings.named & requirements.HARMLESS)):
+        restored = {each.name for each in host.changed}
+        kept = sorted((settings.named & requirements.HARMLESS) - restored)
+        if given.remove and kept:
             _say(f"left as they are, since they harm nobody: {', '.join(kept)}")
         directory = settings.get_value("config_directory")
         _say(f"done: {count} changes; now run: postfix -c {directory} reload")

@@ -134,6 +134,7 @@ def settle(given: argparse.Namespace, settings: Settings, domains: list[str]) ->
         authserv_id=_read_name(given.authserv_id, earlier),
         joined=tuple(given.service),
         exempt=_read_exempt(given.exempt, earlier, settings),
+        changed=earlier.changed,
         old_listener=earlier.listener,
         old_milter=earlier.milter,
     )

@@ -12,10 +12,13 @@ from conversation_tracker.postfix.settings import MasterService, Settings
 
 SPLITTER = "tracker-split"
 CONFIGURE = "run postfix/configure"
+UNSET = "(not set)"
 DEFAULT_LISTENER = "127.0.0.1:10027"
 
 _DOMAIN = re.compile(r"(?m)^/\^\(\.\*\[@\.\]\)\?([^\s$]+)\$/[ \t]++" + SPLITTER)
 EXEMPT = "# Exempt: "
+CHANGED = "# Changed: "
+_CHANGED = re.compile(rf"(?m)^{CHANGED}([\w-]+): (.*) -> (.*)$")
 _EXEMPT = re.compile(rf"(?m)^{EXEMPT}(\S+)$")
 _RESULTS = re.compile(r'(?m)^/\^Authentication-Results[^\n"]*"\?([^\n(]+)\(\[\^')
 
@@ -43,6 +46,7 @@ class Host:
         authserv_id: whose Authentication-Results Postfix removes from what clients send, or "".
         joined: services (NAME/TYPE) with milters of their own, where the tracker is to be as well.
         exempt: services and parameters whose mail need not meet the tracker.
+        changed: settings that harm nobody, as they were before the first run.
         old_listener: the listener of an earlier run, or "".
         old_milter: the tracker's address then, or "".
         old_signer: the signer's address then, or "".
@@ -58,6 +62,7 @@ class Host:
     authserv_id: str = ""
     joined: tuple[str, ...] = ()
     exempt: tuple[str, ...] = ()
+    changed: "tuple[OldSetting, ...]" = ()
     old_listener: str = ""
     old_milter: str = ""
     old_signer: str = ""
@@ -94,6 +99,21 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class OldSetting:
+    """One parameter of main.cf that was changed.
+
+    Attributes:
+        name: its name.
+        old: what stood there, UNSET where nothing did.
+        new: what was put there.
+    """
+
+    name: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class Earlier:
     """What an earlier run of `configure` left; "" and () where there is nothing."""
 
@@ -103,6 +123,7 @@ class Earlier:
     domains: tuple[str, ...]
     authserv_id: str
     exempt: tuple[str, ...]
+    changed: "tuple[OldSetting, ...]"
 
 
 def read_earlier(settings: Settings) -> Earlier:
@@ -120,6 +141,7 @@ def read_earlier(settings: Settings) -> Earlier:
         tuple(each.replace("\\", "") for each in _DOMAIN.findall(routes)),
         "".join(_RESULTS.findall(_read_text(header_file(settings)))[:1]).replace("\\", ""),
         tuple(_EXEMPT.findall(routes)),
+        tuple(OldSetting(*each) for each in _CHANGED.findall(routes)),
     )
 
 

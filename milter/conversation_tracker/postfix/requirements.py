@@ -5,13 +5,13 @@ in spite of it, `configure` refuses; the same finding is what `check` says.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conversation_tracker.postfix import alias_domains, intake, splitter, ways_past
 from conversation_tracker.postfix.alias_domains import each_domain
 from conversation_tracker.postfix.changes import Changes
 from conversation_tracker.postfix.finding import Finding
-from conversation_tracker.postfix.host import Host
+from conversation_tracker.postfix.host import UNSET, Host, OldSetting
 
 Change = Callable[[Host, Changes], None]
 
@@ -97,7 +97,8 @@ OF_DOMAINS = (
     ),
 )
 
-# What `configure --remove` leaves as it is: these settings are right without the tracker, too.
+# What is right without the tracker, too: `configure --remove` puts it back as it was before the
+# first run, and leaves it where that is not known.
 HARMLESS = intake.HARMLESS
 
 ALL = (*OF_ALL_MAIL, *OF_DOMAINS)
@@ -111,11 +112,28 @@ def examine(host: Host, requirements: Iterable[Requirement] = ALL) -> Iterator[F
 
 def apply(host: Host) -> Changes:
     """Collect every change that the tracker needs."""
+    changes = _collect(host)
+    known = {each.name for each in host.changed}
+    fresh = [
+        OldSetting(name, _read_old(host, name), value)
+        for name, value in changes.main.items()
+        if name in HARMLESS and name not in known
+    ]
+    # How it was before the first run is kept beside the routes, for whoever takes it out again.
+    return _collect(replace(host, changed=(*host.changed, *fresh))) if fresh else changes
+
+
+def _collect(host: Host) -> Changes:
     changes = Changes(host.settings)
     for requirement in ALL:
         if requirement.set is not None:
             requirement.set(host, changes)
     return changes
+
+
+def _read_old(host: Host, name: str) -> str:
+    named = name in host.settings.named
+    return host.settings.written.get(name, "") if named else UNSET
 
 
 def withdraw(host: Host) -> Changes:
@@ -124,4 +142,11 @@ def withdraw(host: Host) -> Changes:
     for requirement in ALL:
         if requirement.unset is not None:
             requirement.unset(host, changes)
+    for each in host.changed:
+        # What somebody has set since stays.
+        if _read_old(host, each.name) == each.new:
+            if each.old == UNSET:
+                changes.want_unset(each.name)
+            else:
+                changes.want(each.name, each.old)
     return changes

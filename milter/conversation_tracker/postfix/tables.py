@@ -2,7 +2,7 @@
 
 import re
 
-from conversation_tracker.postfix.host import EXEMPT, SPLITTER, Host
+from conversation_tracker.postfix.host import CHANGED, EXEMPT, SPLITTER, Host
 
 _ROUTES = """\
 # Mail to the alias domains goes to the splitter, which makes one copy for each recipient.
@@ -24,7 +24,8 @@ def write_routes(host: Host) -> str:
     """Write the regular expression table that sends the alias domains to the splitter."""
     there = write_next_hop(host)
     exempt = "".join(f"{EXEMPT}{name}\n" for name in host.exempt)
-    return f"{_ROUTES}{exempt}" + "".join(
+    changed = "".join(f"{CHANGED}{x.name}: {x.old} -> {x.new}\n" for x in host.changed)
+    return f"{_ROUTES}{exempt}{changed}" + "".join(
         f"/^(.*[@.])?{quote(domain)}$/  {SPLITTER}:{there}\n" for domain in host.domains
     )
 
