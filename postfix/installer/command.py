@@ -7,7 +7,7 @@ from pathlib import Path
 
 from installer import postfix
 from installer.configuration import Configuration, read_configuration, write_configuration
-from installer.database import look_at_database, make_database, migrate
+from installer.database import look_ahead, look_at_database, make_database, migrate
 from installer.machine import Failed, Machine
 from installer.options import USER, Misused, Options, read_options
 from installer.program import (
@@ -18,9 +18,11 @@ from installer.program import (
     remove_program,
 )
 from installer.service import (
+    STATE,
     install_units,
     make_socket_directory,
     remove_service,
+    remove_socket_directory,
     start_service,
     wait_for_service,
 )
@@ -93,13 +95,15 @@ def _put_files(machine: Machine, options: Options, configuration: Configuration)
 
 def _install_all(machine: Machine, options: Options, configuration: Configuration) -> None:
     looked_at = postfix.look_at_postfix(machine, options, configuration)
+    asked = look_ahead(machine, configuration)
     machine.step("Packages")
     needed = _PACKAGES + ["postgresql"] * configuration.makes_database
     machine.install_packages(needed, wanted=[_COMPILED_DRIVER])
     if not looked_at and not options.dry_run:
         postfix.look_at_postfix(machine, options, configuration)
     make_user(machine, _SOURCE)
-    look_at_database(machine, configuration)
+    if not asked:
+        look_at_database(machine, configuration)
     install_program(machine, options, _SOURCE)
     write_configuration(machine, options, configuration)
     make_socket_directory(machine, options, configuration)
@@ -117,8 +121,12 @@ def _install_all(machine: Machine, options: Options, configuration: Configuratio
 def _remove_all(machine: Machine, options: Options, configuration: Configuration) -> None:
     postfix.switch_postfix(machine, options, configuration)
     remove_service(machine)
+    remove_socket_directory(machine, configuration)
     remove_program(machine, options, _SOURCE)
-    machine.say(f"the database, {configuration.file.parent} and the user {USER} are still there")
+    machine.say(
+        f"still there: the database, {configuration.file.parent}, {STATE}, the user {USER}, and"
+        " Debian's packages"
+    )
 
 
 def say_what_next(machine: Machine, options: Options, configuration: Configuration) -> None:

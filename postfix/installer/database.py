@@ -1,6 +1,8 @@
 """The database: one is made on this host, or the one that was given is looked at first."""
 
 import os
+import pwd
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,9 +11,15 @@ from installer.configuration import OWN_DATABASE, Configuration
 from installer.machine import Failed, Machine
 from installer.options import USER, Options
 
+OLDEST = 150000  # server_version_num
 _NAME = OWN_DATABASE.rpartition("/")[2]
 _ROLES = ("tracker_service", "tracker_reader", "tracker_integrator")
 
+_STATE = (
+    "SELECT current_setting('server_version_num'), pg_is_in_recovery(),"
+    " coalesce((SELECT pg_encoding_to_char(encoding) FROM pg_database"
+    f" WHERE datname = '{_NAME}'), 'UTF8')"
+)
 # What is asked on PostgreSQL's own database, and the statement if the answer is nothing.
 _MADE = (
     (f"SELECT 1 FROM pg_roles WHERE rolname = '{USER}'", f'CREATE ROLE "{USER}" LOGIN'),
@@ -37,13 +45,78 @@ _MADE = (
 )
 
 
-def look_at_database(machine: Machine, configuration: Configuration) -> None:
+def look_ahead(machine: Machine, configuration: Configuration) -> bool:
+    """Look at the database before anything is installed, if there is by what to ask it.
+
+    Returns:
+        Whether it was looked at.
+
+    Raises:
+        Failed: it cannot be used; nothing was installed.
+    """
+    if configuration.makes_database:
+        return _look_at_own(machine)
+    if not _has_driver() or not _has_user():
+        return False
+    look_at_database(machine, configuration, done="nothing was installed")
+    return not machine.dry_run
+
+
+def _look_at_own(machine: Machine) -> bool:
+    """Look at PostgreSQL on this host; what is not there yet will be installed."""
+    if shutil.which("psql") is None or shutil.which("pg_lsclusters") is None:
+        return False
+    machine.step("Database, as it is")
+    try:
+        version, standby, encoding = _ask(_STATE).split("|")
+    except Failed as failure:
+        if machine.dry_run:
+            machine.say(f"not asked: {failure}")
+            return False
+        raise Failed(f"{failure}; nothing was installed") from None
+    trouble = ""
+    if int(version) < OLDEST:
+        trouble = f"is {int(version) // 10000}: the tracker needs {OLDEST // 10000} or later"
+    elif standby == "t":
+        trouble = "is a standby: give the primary's URI by --database"
+    elif encoding != "UTF8":
+        trouble = (
+            f"has a database {_NAME} that is encoded as {encoding}: dump it, and make it anew with"
+            " ENCODING 'UTF8' TEMPLATE template0"
+        )
+    if trouble:
+        raise Failed(f"PostgreSQL on this host {trouble}; nothing was installed")
+    machine.say("can be used")
+    return True
+
+
+def _has_driver() -> bool:
+    command = ["/usr/bin/python3", "-IBc", "import psycopg"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _has_user() -> bool:
+    try:
+        pwd.getpwnam(USER)
+    except KeyError:
+        return False
+    return True
+
+
+def look_at_database(
+    machine: Machine, configuration: Configuration, *, done: str = "nothing was set up"
+) -> None:
     """See that a database that was given can be used, before anything depends on it.
 
     It is asked as the program will ask it: by its user, with Debian's driver.
 
+    Args:
+        machine: this one.
+        configuration: what names the database.
+        done: what to say of what was done, if it cannot be used.
+
     Raises:
-        Failed: it cannot be used; nothing but packages and the user are there.
+        Failed: it cannot be used.
     """
     if configuration.makes_database:
         return
@@ -54,7 +127,7 @@ def look_at_database(machine: Machine, configuration: Configuration) -> None:
     question = Path(__file__).with_name("ask_database.py").read_text("utf-8")
     # By standard input: other users see a command line.
     uri = configuration.values.get("database", "")
-    done = subprocess.run(
+    asked = subprocess.run(
         ["runuser", "-u", USER, "--", "/usr/bin/python3", "-IBc", question],
         input=uri,
         capture_output=True,
@@ -62,10 +135,10 @@ def look_at_database(machine: Machine, configuration: Configuration) -> None:
         cwd="/",
         check=False,
     )
-    if done.returncode != 0:
-        said = (done.stdout or done.stderr).strip().rpartition("\n")[2]
+    if asked.returncode != 0:
+        said = (asked.stdout or asked.stderr).strip().rpartition("\n")[2]
         shown = hide_password(said, uri) or "cannot be asked"
-        raise Failed(f"the database {shown}; nothing was set up")
+        raise Failed(f"the database {shown}; {done}")
     machine.say("can be used")
 
 

@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,8 @@ class Machine:
         if not missing:
             self.say("all there")
             return
+        if not self.dry_run:
+            _see_installable(missing)
         self.run(
             "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y",
             "--no-install-recommends", *missing,
@@ -99,6 +102,20 @@ def _is_installed(package: str) -> bool:
 def _is_known(package: str) -> bool:
     said = _say("apt-cache", "policy", package)
     return "Candidate: " in said and "Candidate: (none)" not in said
+
+
+def _see_installable(packages: list[str]) -> None:
+    """See that all can be installed before the first one is.
+
+    Raises:
+        Failed: they cannot; nothing was installed.
+    """
+    command = ["apt-get", "install", "--simulate", "-y", "--no-install-recommends", *packages]
+    environ = {**os.environ, "LC_ALL": "C"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+    if done.returncode != 0:
+        sys.stderr.write(done.stdout + done.stderr)
+        raise Failed(f"{' '.join(packages)} cannot be installed here; nothing was installed")
 
 
 def _say(*command: str) -> str:

@@ -25,7 +25,7 @@ Installs Conversation Tracker and has Postfix use it. What it would stumble over
 anything is changed. Every step does nothing where all is done. Postfix is switched over last, once
 the service answers, so that no mail is deferred for nothing and none passes unmasked."""
 _CODES = """\
-Exit codes: 0 done, 1 failed or refused (the reason is the last line), 2 usage."""
+Exit codes: 0 done, 1 failed or refused (the reason is the last line), 2 usage, 130 interrupted."""
 
 # Options with one value: name, value, help.
 _VALUES = (
@@ -59,8 +59,8 @@ _LISTS = (
 _FLAGS = (
     (
         "--uninstall",
-        "take it out of Postfix and remove program and units; the database, its contents,"
-        " /etc/conversation-tracker and the user stay",
+        "take it out of Postfix, put its settings back, and remove program, units and the socket's"
+        " directory; the database, its contents, /etc/conversation-tracker and the user stay",
     ),
     (
         "--fast",
@@ -124,7 +124,7 @@ def read_options(arguments: Sequence[str] | None) -> Options:
     root = Path(given.root).absolute() if given.root else None
     file = Path(os.environ.get(_CONFIG_VARIABLE) or _CONFIG).absolute()
     return Options(
-        domains=tuple(given.alias_domain),
+        domains=tuple(read_domain(each) or each for each in given.alias_domain),
         signer=given.signer,
         authserv_id=given.authserv_id,
         passed_on=_pass_on(given),

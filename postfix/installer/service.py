@@ -18,6 +18,7 @@ TIMER = "conversation-tracker-expire.timer"
 FOLLOWER = "conversation-tracker-follow.service"
 UNITS = (SERVICE, "conversation-tracker-expire.service", TIMER, FOLLOWER)
 
+STATE = Path("/var/lib/conversation-tracker")  # of the follower
 _USUAL_CONFIG = Path("/etc/conversation-tracker/conversation-tracker.conf")
 _SYSTEMD = Path("/run/systemd/system")
 _GROUP = "postfix"
@@ -54,6 +55,15 @@ def make_socket_directory(machine: Machine, options: Options, configuration: Con
     else:
         whose = ("-o", USER, "-g", _GROUP)
         machine.run("install", "-d", "-m", f"{_MODE:o}", *whose, directory)
+
+
+def remove_socket_directory(machine: Machine, configuration: Configuration) -> None:
+    """Remove the directory, if it is as it was made and nothing but the socket is in it."""
+    socket = read_listening(configuration)
+    directory = Path(socket.path).parent
+    if socket.kind == "unix" and _is_right(directory):
+        machine.run("rm", "-f", socket.path)
+        machine.run("rmdir", "--ignore-fail-on-non-empty", directory)
 
 
 def _is_right(directory: Path) -> bool:

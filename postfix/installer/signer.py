@@ -35,7 +35,7 @@ each, its tables, a unit. Prints the record to publish for each key. Run again, 
 further domains are added to those there are. Postfix is told by postfix/configure --signer, once
 the record is published."""
 _CODES = """\
-Exit codes: 0 done, 1 failed or refused (the reason is the last line), 2 usage."""
+Exit codes: 0 done, 1 failed or refused (the reason is the last line), 2 usage, 130 interrupted."""
 _VALUES = (
     (
         "--selector", "NAME",

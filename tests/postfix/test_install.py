@@ -13,7 +13,13 @@ from typing import Any
 
 import pytest
 
-from installer.configuration import read_configuration, write_configuration
+from installer import database
+from installer.configuration import (
+    OWN_DATABASE,
+    Configuration,
+    read_configuration,
+    write_configuration,
+)
 from installer.database import migrate
 from installer.machine import Failed, Machine
 from installer.options import read_options
@@ -164,6 +170,64 @@ def test_what_is_next_names_the_domain_that_was_given(dry: list[str]) -> None:
     assert "example.com'," not in said
 
 
+@pytest.mark.parametrize("word", ["ct_example.com", "ct", "a..b", "-a.example", ""])
+def test_nonsense_is_refused_before_there_is_a_python(tmp_path: Path, word: str) -> None:
+    """On a bare host Python itself would be installed for it."""
+    script = tmp_path / "install"
+    script.write_text(
+        (POSTFIX / "install").read_text().replace("/usr/bin/python3", "/none/python3")
+    )
+    script.chmod(0o755)
+    for options in (["--alias-domain", word], [f"--alias-domain={word}"]):
+        done = run(script, "--dry-run", *options)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "is no domain name" in done.stderr
+    assert run(script, "--dry-run", "--alias-domain", f"{DOMAIN}.").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("130004|f|UTF8", "is 13: the tracker needs 15 or later"),
+        ("170000|t|UTF8", "is a standby"),
+        ("150001|f|SQL_ASCII", "is encoded as SQL_ASCII"),
+        ("150001|f|UTF8", ""),
+    ],
+)
+def test_postgresql_on_this_host_is_looked_at_first(
+    monkeypatch: pytest.MonkeyPatch, said: str, reason: str
+) -> None:
+    monkeypatch.setattr(database, "_ask", lambda _statement: said)
+    monkeypatch.setattr(shutil, "which", lambda _name: "/usr/bin/x")
+    configuration = Configuration(Path("x"), False, "", {"database": OWN_DATABASE})
+    if not reason:
+        assert database.look_ahead(Machine(dry_run=False), configuration)
+        return
+    with pytest.raises(Failed, match=f"{reason}.*; nothing was installed"):
+        database.look_ahead(Machine(dry_run=False), configuration)
+
+
+def test_a_given_database_is_looked_at_first_if_there_is_by_what(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configuration = Configuration(Path("x"), False, "", {"database": "postgresql://u@[::1]:1/x"})
+    monkeypatch.setattr(database, "_has_driver", lambda: True)
+    monkeypatch.setattr(database, "_has_user", lambda: False)
+    assert not database.look_ahead(Machine(dry_run=False), configuration)
+    monkeypatch.setattr(database, "_has_user", lambda: True)
+    with pytest.raises(Failed, match="nothing was installed"):
+        database.look_ahead(Machine(dry_run=False), configuration)
+
+
+def test_packages_that_cannot_be_had_stop_it_before_the_first_is_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Machine, "run", lambda *_words: None)
+    with pytest.raises(Failed, match="no-such-package cannot be installed here; nothing was"):
+        Machine(dry_run=False).install_packages(["no-such-package"], wanted=[])
+    assert "no-such-package" in capsys.readouterr().err
+
+
 def test_the_database_can_be_given_where_nobody_sees_it(tmp_path: Path) -> None:
     uri = "postgresql://u:secret@db.example/x"
     (tmp_path / "uri").write_text(f"{uri}\n")
@@ -207,7 +271,7 @@ def test_uninstall_frees_postfix_first_and_keeps_the_data(
     assert tree(tmp_path) == before
     assert done.stdout.index(f"relay_domains: {DOMAIN} -> (empty)") < done.stdout.index("rm -f")
     assert "DROP" not in done.stdout
-    assert "are still there" in done.stdout
+    assert "still there: the database," in done.stdout
 
 
 def test_an_environment_that_is_not_whole_is_made_anew(
