@@ -215,3 +215,17 @@ def test_other_shells_are_told_every_option(files: Path, shell: str, script: str
                 plain = name.lstrip("-")
                 told = f"-l {plain} " if len(plain) > 1 else f"-s {plain} "
                 assert (f"{name}[" if shell == "zsh" else told) in text
+
+
+# The programs --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("program", ["build-deb", "check", "boot"])
+@pytest.mark.parametrize(("option", "code"), [("--help", 0), ("--no-such-option", 2)])
+def test_programs_tell_their_usage_and_refuse_what_they_do_not_know(
+    program: str, option: str, code: int
+) -> None:
+    command = [str(ROOT / "packaging" / program), option]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert f"Usage: {program} " in done.stdout if code == 0 else "--help" in done.stderr

@@ -67,7 +67,7 @@ def test_tracker_starts_before_postfix_and_survives_its_failures() -> None:
         "Restart=on-failure",
         "RestartPreventExitStatus=2",
         f"ExecReload={PROGRAM} check --config",
-        "ExecReload=/bin/kill -HUP $MAINPID",
+        "ExecReload=/bin/sh -c 'kill -HUP $MAINPID'",
         "ReadWritePaths=/var/spool/postfix/conversation-tracker",
     ):
         assert f"\n{line}\n" in text
@@ -83,7 +83,7 @@ def test_a_reload_fails_before_the_service_hears_of_a_faulty_configuration(
     """Systemd runs what the unit names in turn, and stops at what fails; the journal has why."""
     text = (SYSTEMD / "conversation-tracker.service").read_text()
     first, *rest = re.findall(r"^ExecReload=(.*)$", text, re.MULTILINE)
-    assert rest == ["/bin/kill -HUP $MAINPID"]
+    assert rest == ["/bin/sh -c 'kill -HUP $MAINPID'"]
     config, journal = tmp_path / "conversation-tracker.conf", tmp_path / "journal"
     lines = "database = postgresql:///x\nsocket = unix:/run/x/milter.sock\n"
     config.write_text(f"[tracker]\n{lines}{more}")
