@@ -20,6 +20,9 @@ LOOKS = {
     b"Doe, John (Sales) <a@b.example>": b'"Doe, John (Sales)" <a@b.example>',
     b'Doe, "J. R." <a@b.example>': b'"Doe, J. R." <a@b.example>',
     b"Doe,\r\n John <a@b.example>": b'"Doe, John" <a@b.example>',
+    b"[Shop] John <a@b.example>": b'"[Shop] John" <a@b.example>',
+    b"c@d.example, John [at home] <a@b.example>": b'c@d.example, "John [at home]" <a@b.example>',
+    b'John "J." [x] <a@b.example>': b'"John J. [x]" <a@b.example>',
     "Jörg <a@b.example>".encode(): b"=?utf-8?b?SsO2cmc=?= <a@b.example>",
     "Jörg <a@b.example>".encode("latin-1"): b"=?utf-8?b?SsO2cmc=?= <a@b.example>",
     'x@y.example, "Dö, Jörg" <a@b.example>'.encode(): b"x@y.example, =?utf-8?b?RMO2LCBKw7ZyZw==?= "
@@ -42,6 +45,10 @@ STAY = [
     b"a@b.example (Doe, John)",
     b"Doe@home, John <a@b.example>",
     b"Doe, John",
+    b'"[Shop] John \\\\ Doe" <a@b.example>',
+    b"<a@[192.0.2.1]>, John <c@[IPv6:2001:db8::1]>",
+    b"[Shop] a@b.example",
+    b"[Shop], John <a@b.example",
     b'"Bob <S>, Doe, J <a@b.example>',
     b"Doe, J (x <a@b.example>",
     b",, <",
@@ -65,7 +72,7 @@ def test_other_values_stay_as_they_are(value: bytes) -> None:
     assert quote_names(value) is value
 
 
-@given(st.binary(max_size=60) | st.text('aö@,<>()":; \\\r\n.=?').map(str.encode))
+@given(st.binary(max_size=60) | st.text('aö@,<>()":; \\\r\n.=?[]').map(str.encode))
 @example(b"a, b <c@d>, e, f <g@h>")
 def test_no_address_is_lost_or_made(value: bytes) -> None:
     """Whatever stands there: the same addresses, in the same order, and nothing more to do."""

@@ -1,8 +1,8 @@
 """Display names that mail programs would split: rewritten so that each stays with its mailbox.
 
-A name with a bare comma is two mailboxes to a strict reader, and raw octets beyond ASCII are read
-in as many ways as there are readers. Large providers refuse such mail (RFC 5322 section 3.4, RFC
-2047 section 5). Nothing here raises on any value.
+A name with a bare comma is two mailboxes to a strict reader, one with brackets is none, and raw
+octets beyond ASCII are read in as many ways as there are readers. Large providers refuse such mail
+(RFC 5322 section 3.4, RFC 2047 section 5). Nothing here raises on any value.
 """
 
 import re
@@ -25,9 +25,10 @@ def quote_names(value: bytes, check: Callable[[], None] = no_limit) -> bytes:
 
     Returns:
         The value; the same object where every name may stay. `Doe, John <a@b>` becomes
-        `"Doe, John" <a@b>`; a name in raw octets becomes encoded words in UTF-8.
+        `"Doe, John" <a@b>`, `[Shop] John <a@b>` `"[Shop] John" <a@b>`; a name in raw octets
+        becomes encoded words in UTF-8.
     """
-    if value.isascii() and (b"," not in value or all(b"@" in p for p in value.split(b","))):
+    if value.isascii() and b"[" not in value and b"]" not in value and _is_parted_well(value):
         return value
     edits: list[tuple[int, int, bytes]] = []
     words = _Spans([match.span() for match in ENCODED.finditer(value)])
@@ -41,6 +42,8 @@ def quote_names(value: bytes, check: Callable[[], None] = no_limit) -> bytes:
             parted = True
         elif sign and sign in b",:;":
             start, parted, addressed = -1, False, False
+        elif sign and sign in b"[]":
+            start, parted = begin if start < 0 else start, True
         elif kind == ANGLE:
             name = value[max(start, 0) : begin] if start >= 0 else b""
             if not addressed and (parted or not name.isascii()):
@@ -50,6 +53,11 @@ def quote_names(value: bytes, check: Callable[[], None] = no_limit) -> bytes:
             start = begin if start < 0 else start
             addressed = addressed or (kind == CHUNK and b"@" in value[begin:end] and not within)
     return splice(value, edits) if edits else value
+
+
+def _is_parted_well(value: bytes) -> bool:
+    """Whether each comma may well stand between two addresses."""
+    return b"," not in value or all(b"@" in part for part in value.split(b","))
 
 
 class _Spans:
