@@ -1,6 +1,6 @@
-"""Greets a milter as Postfix does first: does one answer there? Hears who has a port.
+"""Greets a milter as Postfix does, to see whether one answers there; and says who has a port.
 
-The greeting is the milter protocol's option negotiation, version 6, and a farewell: whoever listens
+The greeting is the milter protocol's option negotiation, version 6, and a farewell: the listener
 sees a connection without mail. Only the standard library is imported: the installer asks before
 anything is installed.
 """
@@ -23,7 +23,7 @@ FAREWELL = struct.pack("!Ic", 1, b"Q")
 
 
 def greet(socket: Socket) -> str | PermissionError | None:
-    """Negotiate as Postfix would, and say farewell; return what went wrong, or None."""
+    """Negotiate as Postfix would, and take leave; return what went wrong, or None."""
     try:
         with _connect(socket) as connection:
             connection.sendall(NEGOTIATION)
@@ -40,7 +40,7 @@ def greet(socket: Socket) -> str | PermissionError | None:
 
 
 def listen_at(address: str) -> str | None:
-    """Return what is said first to whoever connects to HOST:PORT, None if nobody listens there."""
+    """Return the first words of a server at HOST:PORT, None if nobody listens there."""
     host, _, port = address.rpartition(":")
     try:
         wait = timeouts.get().check_socket_seconds

@@ -1,4 +1,4 @@
-"""What Postfix must do with all mail that comes in: ask the tracker, wait, tell it enough."""
+"""What Postfix must do with mail that comes in: ask the tracker, wait, send it enough macros."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from conversation_tracker.postfix.milters import (
 from conversation_tracker.postfix.settings import read_seconds, split_entries
 
 # Seconds that Postfix must be ready to wait (what our own time-outs come to, and some), and what
-# it is told where it waits less.
+# is set where it waits less.
 _WAITS = {
     "milter_connect_timeout": (10, "30s"),
     "milter_command_timeout": (30, "30s"),

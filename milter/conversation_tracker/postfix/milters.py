@@ -1,4 +1,4 @@
-"""Postfix's lists of milters: who is in them, which of them is ours, and where ours belongs."""
+"""Postfix's lists of milters: which are in them, which of them is ours, and where ours belongs."""
 
 import posixpath
 import re

@@ -1,1 +1,1 @@
-"""How mail is written: header values, charsets, encodings, MIME. Nobody is known here."""
+"""How mail is written: header values, charsets, encodings, MIME. No participant is known here."""

@@ -42,7 +42,7 @@ _LAST = "latin-1"
 _STRAY = "utf-8/surrogateescape"
 _UTF8 = ("utf-8", "utf_8", "utf_8_sig")
 _LOOKS_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
-# Letters in small case that no text has, for octets that are no UTF-8: they part no words.
+# Lower-case letters that no text has, for octets that are no UTF-8: they divide no words.
 _LETTERS = re.compile("[\u1d00-\u1d7f]")
 _AS_LETTERS = {0xDC80 + each: 0x1D00 + each for each in range(0x80)}
 _AS_OCTETS = {letter: octet for octet, letter in _AS_LETTERS.items()}
@@ -115,7 +115,7 @@ def _is_text(data: bytes, name: str) -> bool:
 def change_text(
     data: bytes, label: str, change: Callable[[str], str], errors: str = "strict"
 ) -> tuple[bytes, str]:
-    """Change the text in the data, in every charset that a reader may take it for.
+    """Change the text in the data, in every charset that a program may take it for.
 
     These are the declared one or what stands in for it; UTF-8 with stray bytes, where it is none,
     and where it is called something else; ASCII, where the declared one would hide it; UTF-16,
@@ -161,7 +161,7 @@ def _split_torn(data: bytes, name: str) -> tuple[bytes, bytes]:
 
 
 def _change_mistaken(data: bytes, change: Callable[[str], str]) -> bytes:
-    """Change what many take for UTF-8, whatever is said of it; octets that are none are letters."""
+    """Change what many programs take for UTF-8, whatever is declared; other octets are letters."""
     text = data.decode("utf-8", "surrogateescape")
     if _LETTERS.search(text):
         return data  # it holds one of the letters that stand for octets below

@@ -22,8 +22,8 @@ def find_delimiters(
     Args:
         body: the body it stands in.
         span: where its content stands.
-        boundary: the declared one; where no line has it, the first that looks like a delimiter
-            tells, as with some programs.
+        boundary: the declared one; where no line has it, the first line that looks like a
+            delimiter counts, as in some programs.
         most: parts that there may be; few more than these are looked for.
         limits: asked for each window of a large part.
 

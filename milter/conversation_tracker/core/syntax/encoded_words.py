@@ -1,8 +1,8 @@
 """Encoded words (RFC 2047): header text to readable text and back, with the place of every piece.
 
-Readers of mail forgive much, so this forgives the same: words with blanks or special characters
+Mail programs forgive much, so this forgives the same: words with blanks or special characters
 in them, words that touch other text, characters cut in two between words, wrong or unknown
-charsets. Which part of a header may hold encoded words is the caller's affair. Nothing here
+charsets. Which part of a header may hold encoded words is for the caller to know. Nothing here
 raises on any input.
 """
 
@@ -35,7 +35,7 @@ ENCODED = re.compile(
     rb"=\?([!-)+->@-~]{1,60})(?:\*[!->@-~]{0,20})?\?([bBqQ])\?"
     rb"((?>(?:[^?=]|\?(?!=)|=(?!\?(?!=)))*))\?="
 )
-"""One encoded word as readers take it: charset, encoding, text (RFC 2047 section 2)."""
+"""One encoded word as mail programs take it: charset, encoding, text (RFC 2047 section 2)."""
 
 _RAW = re.compile(rb"(\r?\n(?=[ \t]))|([\x00-\x09\x0b\x0c\x0e-\x7f]+)|[\x80-\xff]+|[\r\n]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -110,7 +110,7 @@ def decode_words(value: bytes, check: Callable[[], None] = no_limit) -> str:
 
 
 def decode_otherwise(word: re.Match[bytes]) -> Iterator[tuple[str, str]]:
-    """Yield what some readers see in an encoded word, where all do not see the same.
+    """Yield what some programs show for an encoded word, where not all show the same.
 
     Many end at padding inside base64, and many show a mark for what the charset lacks.
 

@@ -1,4 +1,4 @@
-"""Keeps lines within what SMTP carries, and header values free of what would end them.
+"""Keeps lines within the length that SMTP carries, and header values free of what would end them.
 
 Postfix would cut a longer line, inside an alias, after the signer; and a masked address
 is often longer than the real one. A header line is folded before a blank it has (RFC 5322 section

@@ -74,7 +74,7 @@ class Part:
         children: parts of a multipart, or the one message of a message/rfc822.
         embedded: a message inside that is transfer-encoded (which RFC 6532 section 3.5 allows), or
             that is declared to be any file: its decoded bytes and their structure.
-        doubtful: plain text to this reading, or of no type, and HTML to another one.
+        doubtful: plain text by this reading, or of no type, and HTML by another one.
     """
 
     header: Span

@@ -39,9 +39,9 @@ _PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Mask(Protocol):
-    """What replaces addresses in a text, and what it tells of itself so that work can be left out.
+    """What replaces addresses in a text, and what is known of it so that work can be skipped.
 
-    Everything but the call has a meaning for a mask that knows nothing of itself.
+    Everything but the call has a default, for a mask of which nothing is known.
 
     Attributes:
         limits: what masking may use.
@@ -172,7 +172,7 @@ class Masker(Mask):
         return text
 
     def _replace_once(self, text: str) -> tuple[str, bool]:
-        """Replace the addresses that share nothing with one before them; tell if these are all."""
+        """Replace the addresses that do not overlap one before them; say whether these are all."""
         hits = (
             list(self._find_hits(text.lower())) if text.isascii() else self._find_unicode_hits(text)
         )
@@ -198,7 +198,7 @@ class Masker(Mask):
     def hits(self, text: str) -> list[Hit]:
         """Return the known addresses in a text, in order: those that share nothing with one before.
 
-        Each is taken for used.
+        Each counts as used.
         """
         found: list[Hit] = []
         hits = (

@@ -172,7 +172,7 @@ def _join_windows(places: list[int]) -> Iterator[tuple[int, int]]:
 
 
 def _iter_places(low: str, known: KnownAddresses) -> Iterator[int]:
-    """Yield the places where a domain may begin that something like an at sign is before."""
+    """Yield the places where a domain may begin behind something like an at sign."""
     if len(known.labels) > _MANY:
         yield from (match.end() for match in _SIGN_OF_ALL.finditer(low))
         return

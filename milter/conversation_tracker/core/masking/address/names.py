@@ -1,4 +1,4 @@
-"""Domains that are too short, or too many, to be looked for one by one: by the signs beside them.
+"""Domains too short, or too many, to be looked for one by one: found by the signs beside them.
 
 A domain counts where an at sign, or what stands for one, is before it, or a sign behind it says
 that a local part follows (`address_forms`). Where a domain is one letter, or there are thousands,
@@ -57,7 +57,7 @@ def split_names(names: Collection[str]) -> tuple[Collection[str], Names | None]:
 
 
 def keep_shortest(names: Collection[str]) -> list[str]:
-    """Leave out the domains that are inside another one: where they stand, that does as well."""
+    """Leave out the domains that contain another one: where they stand, that one stands as well."""
     return [name for name in names if not _inside(name, names)]
 
 

@@ -1,4 +1,4 @@
-"""A text as it reads once something in it is decoded or left out, and where each place stands.
+"""A text as it reads once something in it is decoded or left out, and where each place was.
 
 Readings are made from readings: character references behind percent escapes, blanks behind
 both. What is found in the last one is then replaced in the source. Nothing here raises.

@@ -1,6 +1,6 @@
-"""The reader's own alias, made their address again in running text: where a person reads it.
+"""The reader's own alias, turned back into their address in running text, where a person reads it.
 
-Only an alias that stands whole and in clear is one. In a link it stays: links are a run without
+Only an alias that stands whole and in clear counts. In a link it stays: links are a run without
 blanks that has `://`, `www.`, `mailto:`, a path or a query, as it is written or percent-encoded,
 or a run that goes on with such a one in angle brackets (RFC 3986 appendix C). What is text, and in
 which form, is not known here. Nothing here raises.

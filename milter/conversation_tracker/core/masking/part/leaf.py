@@ -1,7 +1,7 @@
 """The leaves of a message: how the content of each type is masked, or that it cannot be.
 
 Content is decoded text or bytes here, without its transfer encoding; where it stands, and what
-becomes of a part that cannot be masked, is the affair of `message_body`. Nothing here raises.
+becomes of a part that cannot be masked, is decided in `message_body`. Nothing here raises.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Which parts of a message hold an address and are no text, and what each of them is.
 
-What becomes of them is the affair of `body`. Nothing here raises.
+What becomes of them is decided in `message_body`. Nothing here raises.
 """
 
 from collections.abc import Collection, Iterator

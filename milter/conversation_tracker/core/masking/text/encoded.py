@@ -1,6 +1,6 @@
 r"""Addresses inside base64 and hexadecimal digits in running text: ids, JSON, blocks of lines.
 
-What a link holds is the affair of `links`. A token is looked at only where one of the mask's words
+What a link holds is read in `links`. A token is looked at only where one of the mask's words
 stands encoded in it, so a text without one costs a few searches. One that decodes and encodes
 cleanly is written anew in the same form; any other is cut out. Nothing here raises.
 """

@@ -3,7 +3,7 @@ r"""Addresses in running text some of whose characters are escaped, or written i
 What a mask knows by itself, such as `%40` for the at sign, is not looked for here, but escapes of
 any other character of an address: `%6a`, `\u002e`, `&#106;`, `=2E`, full width letters. A text is
 read as what they mean; where an address shows only then, the source of what differs is written
-anew. Character references of HTML are the affair of `markup`. Nothing here raises.
+anew. Character references of HTML are read in `html`. Nothing here raises.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Text in the format "flowed" (RFC 3676): addresses that a soft line break parts.
+"""Text in the format "flowed" (RFC 3676): addresses that a soft line break cuts.
 
 A line that ends with a blank goes on in the next one, whose quote depth should be the same, and in
 badly quoted mail is not; with DelSp the blank is no part of the text. Programs that break long
@@ -51,7 +51,7 @@ class _Line:
 
 
 def mask_soft_breaks(text: str, mask: Mask, *, delsp: bool = False) -> str:
-    """Mask words that soft line breaks part.
+    """Mask words that soft line breaks cut.
 
     Args:
         text: decoded text, in which what stands whole in a line is masked already.

@@ -1,8 +1,8 @@
-r"""Links that mail gateways write anew: Proofpoint's URL Defense, versions 2 and 3.
+r"""Links that mail gateways rewrite: Proofpoint's URL Defense, versions 2 and 3.
 
 Most gateways (Safe Links, Barracuda, Cisco, Trend Micro, FireEye, Libraesva, Symantec, version 1 of
-URL Defense) escape the link by percent, Sophos in base64: that is the affair of `links` and
-`escape_syntaxes`. Version 2 has `-` for `%` and `_` for `/`; version 3 has `*` for each character
+URL Defense) escape the link by percent, Sophos in base64: `links` and `escape_syntaxes`
+read those. Version 2 has `-` for `%` and `_` for `/`; version 3 has `*` for each character
 that it takes out, `**` and a letter for several, and these characters in base64 behind the link.
 Nothing here raises.
 """

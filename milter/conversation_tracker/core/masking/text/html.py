@@ -35,7 +35,7 @@ BLOCK = re.compile(
 """Names of elements that end a line."""
 
 
-# What parts the characters of an address without being seen: comments, and tags that are no block.
+# What divides an address without being seen: comments, and tags that are no block.
 _INLINE = re.compile(
     rf"<(?:(?!/?(?:{BLOCK.pattern}|tbody|thead|tfoot|body|html|head)\b)[/a-z][^<>]*+>"
     r"|!--.*?(?:-->|\Z))",
@@ -45,7 +45,7 @@ _BLANKS = re.compile(r"\s+")
 _SEPARATOR = re.compile(r"@")
 _ANY_SEPARATOR = re.compile(r"[@\uff20\ufe6b]|&(?:#0*64|#[xX]0*40|commat)(?![0-9a-zA-Z])")
 
-# References that part words as their characters do, so that nothing is gained by decoding them.
+# References that divide words as their characters do, so that nothing is gained by decoding them.
 _PARTING = frozenset(
     f"&{name};" for name in "nbsp lt gt #160 euro copy reg middot bull ndash".split()
 )

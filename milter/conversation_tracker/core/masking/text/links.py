@@ -2,8 +2,8 @@ r"""Addresses inside links in running text: base64 tokens and percent-encoded pi
 
 A mask finds what stands in clear. Here the pieces of a URL are decoded first. A piece that decodes
 and encodes cleanly is written anew with the same alphabet and padding; one that holds an address
-among other bytes is cut out of the link. What comes out whole, as text, is no chance: there even
-the shortest address is masked. Nothing here raises.
+among other bytes is cut out of the link. What comes out whole, as text, is not there by chance:
+even the shortest address is masked in it. Nothing here raises.
 """
 
 import binascii

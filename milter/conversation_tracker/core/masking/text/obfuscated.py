@@ -1,7 +1,7 @@
-"""Addresses that do not stand in clear, masked: in links, in base64, behind escapes, spelled.
+"""Addresses that do not stand in clear, masked: in links, in base64, behind escapes, spelled out.
 
-What each of these is, and how it is written anew, is the affair of `links`, `encoded`, `escapes`
-and `rare_spellings`; here is only their order. Nothing here raises.
+What each of these is, and how it is rewritten, is in `links`, `encoded`, `escapes` and
+`rare_spellings`; here is only their order. Nothing here raises.
 """
 
 from conversation_tracker.core.masking.address.mask import Mask

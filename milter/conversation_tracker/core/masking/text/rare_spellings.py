@@ -34,7 +34,7 @@ _BACKSLASHED = re.compile(
 )
 _STYLED = re.compile(r"\\[0-9a-f]{2}")
 _RICH = re.compile(r"\{\\rtf|\\'[0-9a-f]{2}|\\u-?[1-9][0-9]{1,4}(?![0-9a-f])")
-# What one reading does not tell: an escape of an escape.
+# What one reading does not show: an escape of an escape.
 _NAMES = "commat|period|lowbar|percnt|bsol|lt|gt|quot|nbsp|lpar|rpar|shy|zwnj|plus|hyphen|dash"
 # Each sign with what tells that it is an escape, and of such as were not looked behind.
 _SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
@@ -145,7 +145,7 @@ def _find_edits(text: str, finder: Masker, *, tagged: bool) -> Iterator[_Edit]:
 
 
 def _unescape(text: str, family: escape_syntaxes.Family, finder: Masker) -> Iterator[_Edit]:
-    """Read a text as one family of escapes means it, as often as that tells more."""
+    """Read a text as one family of escapes means it, as often as that shows more."""
     pieces = _find_pieces(text, family)
     reading = Reading(text)
     for _ in range(_DEEP):
