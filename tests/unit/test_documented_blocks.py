@@ -71,6 +71,8 @@ def test_every_command_and_its_options_exist(block: Block) -> None:
 
 def check(command: str) -> None:
     words = shlex.split(re.sub(r" [<>]\S+", "", command))
+    while re.fullmatch(r"[A-Z_]+=\S*", words[0]):
+        words = words[1:]
     if words[0] == "runuser":
         words = words[words.index("--") + 1 :]
     program, *arguments = words
