@@ -30,7 +30,7 @@ quietly() {
 fetch_packages() {
     in_root apt-get update -q >/dev/null
     in_root apt-get install -q -y --download-only /root/older.deb postfix postgresql >/dev/null
-    in_root apt-get install -q -y --download-only --no-install-recommends bash zsh fish man-db >/dev/null
+    in_root apt-get install -q -y --download-only --no-install-recommends zsh fish man-db >/dev/null
 }
 
 install_bare() {
@@ -101,6 +101,19 @@ look_at_units() {
     quietly systemctl reload conversation-tracker.service
 }
 
+# What is on the package's pages can be done: manuals, completion, the demonstration.
+look_at_pages() {
+    say "$release: manuals, completion, demonstration"
+    quietly apt-get install -q -y --no-install-recommends zsh fish man-db
+    quietly man conversation-tracker conversation-tracker-explain conversation-tracker.conf conversation-tracker-setup
+    quietly zsh -n /usr/share/zsh/vendor-completions/_conversation-tracker
+    [[ $(in_boot fish -c "complete -C 'conversation-tracker time'") == timeline* ]] || fail 'fish completes nothing'
+    # shellcheck disable=SC2016  # the inner shell's own variables
+    [[ $(in_boot bash -c '. /usr/share/bash-completion/completions/conversation-tracker; COMP_WORDS=(conversation-tracker t)
+        COMP_CWORD=1; _conversation_tracker; echo "${COMPREPLY[*]}"') == timeline ]] || fail 'bash completes nothing'
+    quietly /usr/share/conversation-tracker/postfix/demo
+}
+
 # Mail flows while the command $@ is run.
 while_mail_flows() {
     local status=0
@@ -159,11 +172,11 @@ remove() {
     in_boot grep -qx '; mine' "$conffile" || fail 'the configuration of before is not used'
     quietly apt-get purge -q -y conversation-tracker
     [[ $before == "$(sum_postfix)" ]] || fail 'removal or purge changed Postfix'
-    look_at_rest
+    look_at_what_is_left
 }
 
 # After the purge nothing of the package is left but the user and the database.
-look_at_rest() {
+look_at_what_is_left() {
     local left
     left=$(in_boot find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /var/cache \
         -o -path /var/log -o -path /root -o -path /var/lib/trial -o -path /tmp -o -path '/var/lib/postgresql' \) -prune \
@@ -190,6 +203,7 @@ live() {
     boot_root
     install_stopped
     set_up
+    look_at_pages
     change
     remove
     halt_root

@@ -30,9 +30,12 @@ unpack_root() {
     chmod 755 "$root"
     mkdir -p "$cache/packages/$1/partial"
     tar --numeric-owner -C "$root" -xf "$cache/roots/$1.tar"
-    # apt leaves what it downloads in the cache of all roots.
-    echo 'Binary::apt::APT::Keep-Downloaded-Packages "true"; APT::Sandbox::User "root";' >"$root/etc/apt/apt.conf.d/90keep"
-    rm -f "$root/etc/apt/apt.conf.d/docker-clean"
+    # apt leaves what it downloads in the cache of all roots; two may be at work at once.
+    cat >"$root/etc/apt/apt.conf.d/90cache" <<'END'
+Binary::apt::APT::Keep-Downloaded-Packages "true";
+APT::Sandbox::User "root";
+Debug::NoLocking "true";
+END
     echo "$1" >"$root/etc/release-name"
 }
 

@@ -16,7 +16,8 @@ passed_over=(tests/postfix/test_demo.py)
 fetch_test_tools() {
     [[ -d $built/wheels ]] && return
     "$(find_python)" -m venv "$built/venv"
-    "$built/venv/bin/pip" download --quiet --only-binary=:all: --dest "$built/wheels" "${test_tools[@]}"
+    "$built/venv/bin/pip" download --quiet --only-binary=:all: --dest "$built/wheels" "${test_tools[@]}" \
+        2>"$built/pip" || { cat "$built/pip" >&2; fail 'the test tools cannot be fetched'; }
 }
 
 # Run the tests, or those that ${chosen[@]} names, in a root of the release $1.

@@ -15,7 +15,7 @@ from typing import NoReturn
 from installer import postfix
 from installer.command import FAILED, INTERRUPTED, MISUSED, say_what_next
 from installer.configuration import Configuration, read_configuration
-from installer.database import look_at_database, make_database, migrate
+from installer.database import look_ahead, look_at_database, make_database, migrate
 from installer.machine import Failed, Machine
 from installer.options import Misused, Options, read_options
 from installer.service import make_socket_directory, start_service, wait_for_service
@@ -142,17 +142,20 @@ def _set_up(options: Options) -> None:
     if os.geteuid() != 0 and not options.dry_run:
         raise Failed("must be run by root")
     _refuse_other_units()
-    configuration = read_configuration(options, options.configuration)
-    if not configuration.there:
+    file = options.configuration
+    if not file.exists():
         raise Failed(
-            f"{configuration.file} is missing: reinstall the package, with --force-confmiss"
+            f"{file} is missing: apt -o Dpkg::Options::=--force-confmiss reinstall"
+            " conversation-tracker"
         )
+    configuration = read_configuration(options, file)
     if options.uninstall:
         postfix.switch_postfix(machine, options, configuration)
         return
     _refuse_what_lacks(options, configuration)
     postfix.look_at_postfix(machine, options, configuration)
-    look_at_database(machine, configuration)
+    if not look_ahead(machine, configuration):
+        look_at_database(machine, configuration)
     make_socket_directory(machine, options, configuration)
     make_database(machine, configuration)
     migrate(machine, options, configuration)
