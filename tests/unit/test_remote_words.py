@@ -79,6 +79,10 @@ FAILED = {
         "Server <mx.example> rejected recipient <john@example.org> (Error following RCPT command). "
         "It responded as follows: [{}]\n\nThe attachment contains the original mail headers.\n",
     ),
+    "a queue that expired": (
+        f"{DAEMON}\nSubject: Expired: Your order",
+        "Your message to john@example.org expired in the queue. Last error: {}\n",
+    ),
     "interscan, in japanese": (
         'From: "InterScan MSS" <mailer-daemon@mx.example>\n'
         "Subject: =?iso-2022-jp?B?GyRCJWElQyU7ITwlOCRyR1s/LiRHJC0kXiQ7JHMhIxsoQg==?=",
@@ -137,6 +141,18 @@ DELAYED = {
         "mx.example.org [192.0.2.1]\n    Delay reason: {}\n\nNo action is required on your part. "
         "Delivery attempts will continue for\nsome time. Eventually the mail delivery software "
         "will give up,\nand when that happens, the message will be returned to you.\n",
+    ),
+    "a server of few words": (
+        f"{DAEMON}\nSubject: Mail delivery deferred",
+        "Delivery to john@example.org was deferred. It said: {}\nWe'll continue to try.\n",
+    ),
+    "a queue, without a reason": (
+        f"{DAEMON}\nSubject: Your order",
+        "Your message to john@example.org is queued. We will retry for 4 days. It said: {}\n",
+    ),
+    "exchange online": (
+        f"{DAEMON}\nSubject: Message delivery delayed: Your order",
+        "Delivery to john@example.org did not succeed yet.\n\nRemote server returned '{}'\n",
     ),
     "zoho": (
         "From: mailer-daemon@mail.example\nSubject: Mail Delivery Status Notification (Delay)",

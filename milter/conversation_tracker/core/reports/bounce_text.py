@@ -41,7 +41,8 @@ _TRANSCRIPT = re.compile(r"transcript|session|reason|error", re.IGNORECASE)
 _DELAYED = re.compile(
     r"not yet been delivered|has been delayed|delivery (?:is )?delayed|warning (?:message )?only"
     r"|do not need to resend|(?:message|gmail|server) will (?:be retried|retry)"
-    r"|attempts will continue|will (?:keep|continue)(?: to)? (?:try|attempt|deliver)"
+    r"|attempts will continue|(?:will|we'll) (?:keep|continue)(?: to)? (?:try|attempt|deliver)"
+    r"|we(?: will|'ll) retry|(?:is|was|has been) deferred"
     r"|still (?:being retried|undelivered)|delivery incomplete|has been postponed"
     r"|transient non-fatal errors|could not send (?:message|mail) for (?:the )?past"
     r"|no action is required on your|only a temporary failure|delayed for more than"
@@ -54,7 +55,7 @@ _GIVEN_UP = re.compile(
     r"|(?:been|is) in the queue too long|not (?:going to )?try again"
     r"|will not be retried(?! (?:after|if))|no further (?:delivery )?attempts"
     r"|could not be delivered (?:with)?in \d|will be deleted from queue"
-    r"|(?:is|was|has) (?:now |been )?(?:returned|expired)\b"
+    r"|(?:is|was|has) (?:now |been )?(?:returned|expired)\b|expired in the queue"
 )
 _DELIVERED = re.compile(
     r"had successful delivery|successfully (?:delivered to|relayed)"
@@ -88,6 +89,7 @@ _FAILED_LOOSELY = re.compile(
     r"|returned (?:to sender|mail|message)|(?:permanent|fatal) (?:error|failure)"
     r"|address (?:rejected|unknown)|invalid (?:user )?(?:recipient|address)"
     r"|rejected (?:by|your|the message|recipient)|error sending your|trouble deliver"
+    r"|expired in the queue"
     r"|unzustellbar|nicht (?:zugestellt|zustellbar|ausgeliefert)|konnte nicht (?:an|zu)"
     r"|n'a (?:pas )?pu être (?:remis|distribu|achemin|délivr|transmi)|non remis"
     r"|échec de (?:la )?remise"
@@ -114,7 +116,7 @@ _FAILED_SUBJECT = re.compile(
 )
 _DELAYED_SUBJECT = re.compile(
     r"\W{0,10}(?:delayed mail|warning(?:: (?:message|mail)|\W{1,4}could not send)"
-    r"|delivery (?:delayed|warning)"
+    r"|(?:mail |message )?delivery (?:delayed|deferred|warning)"
     r"|(?:mail )?delivery status notification\W{1,3}(?:delay|incomplete|warning)|message delayed"
     r"|delivery delay|could not send (?:message|mail) for (?:the )?past)",
     re.IGNORECASE,
