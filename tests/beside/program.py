@@ -27,7 +27,7 @@ class Program:
     name = ""
     user = "daemon"
     owner = ""  # of its directory, where that is not the user
-    patience = 60.0  # seconds until it is ready
+    patience = 180.0  # seconds until it is ready: as long as a busy machine needs
 
     def __init__(self) -> None:
         self._reaper = Reaper(self.name)

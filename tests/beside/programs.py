@@ -250,7 +250,6 @@ class Mailman(Program):
     """Mailman 3's core: `lmtp` takes the lists' mail, and it sends to the SMTP server at `smtp`."""
 
     name, user = "mailman", "list"
-    patience = 90.0
 
     def __init__(self, smtp: int) -> None:
         super().__init__()
