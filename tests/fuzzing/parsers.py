@@ -43,7 +43,7 @@ from conversation_tracker.core.masking.text import (
     obfuscated,
     rare_spellings,
 )
-from conversation_tracker.core.masking.text import html as markup
+from conversation_tracker.core.masking.text.html import mask_html, strip_tags
 from conversation_tracker.core.model.address import Address, AddressError, find_mailboxes
 from conversation_tracker.core.model.alias import NotAnAlias, decode
 from conversation_tracker.core.model.first_pass import verify as passed
@@ -365,15 +365,15 @@ PARSERS: dict[str, Parser] = {
     "clear-signed": _signed(""),
     "clear-signed, begun": _signed("-----BEGIN PGP SIGNED MESSAGE-----"),
     "clear-signed, signature": _signed("-----BEGIN PGP SIGNATURE-----"),
-    "markup": lambda text: (markup.mask_html(text, MASK), markup.strip_tags(text)),
-    "markup with an address": lambda text: markup.mask_html(f"jo&#104;n@doe.example {text}", MASK),
+    "markup": lambda text: (mask_html(text, MASK), strip_tags(text)),
+    "markup with an address": lambda text: mask_html(f"jo&#104;n@doe.example {text}", MASK),
     "links": lambda text: links.mask_links(f"https://t.example/{text}", MASK),
     "link of a token": lambda text: links.mask_links(
         f"https://am9obkBkb2UuZXhhbXBsZQ/{text}", MASK
     ),
     "encoded": lambda text: encoded.mask_encodings(text, MASK),
     "escapes": lambda text: escapes.mask_escapes(f"jo%68n@doe.example {text}", MASK),
-    "uncovered": lambda text: obfuscated.mask_obfuscations(text, MASK),
+    "obfuscated": lambda text: obfuscated.mask_obfuscations(text, MASK),
     "spelled": lambda text: rare_spellings.mask_readings(text, MASK),
     "spelled, spoken": lambda text: rare_spellings.mask_readings(
         f"john (at) doe.example {text}", MASK

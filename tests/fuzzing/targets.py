@@ -26,7 +26,7 @@ from conversation_tracker.core.masking.header.headers import mask_mailboxes, mas
 from conversation_tracker.core.masking.header.raw_sequences import mask_sequences
 from conversation_tracker.core.masking.part import calendar, message_body
 from conversation_tracker.core.masking.text import flowed, obfuscated
-from conversation_tracker.core.masking.text import html as markup
+from conversation_tracker.core.masking.text.html import mask_html
 from conversation_tracker.core.model.address import Address, AddressError, find_mailboxes
 from conversation_tracker.core.model.alias import NotAnAlias, decode, encode_soft
 from conversation_tracker.core.model.conversation import Participant
@@ -311,7 +311,7 @@ def _plain(text: str, mask: Masker) -> str:
 
 
 def _html(text: str, mask: Masker) -> str:
-    return obfuscated.mask_obfuscations(markup.mask_html(text, mask), mask)
+    return obfuscated.mask_obfuscations(mask_html(text, mask), mask)
 
 
 def _flowed(text: str, mask: Masker) -> str:

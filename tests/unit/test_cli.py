@@ -23,8 +23,8 @@ from conversation_tracker.cli import commands
 from conversation_tracker.cli import main as cli
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.faults import make_failure
-from conversation_tracker.support import html as page
 from conversation_tracker.support import order_commands
+from conversation_tracker.support.html import write_file, write_page
 from conversation_tracker.support.timeline import TimelineDelivery, TimelineEntry
 
 ROOT = Path(__file__).parents[2] / "milter"
@@ -283,8 +283,8 @@ def test_nothing_in_a_page_is_markup_but_its_own(name: str, subject: str, text: 
     plain = entry(
         name="x", subject="x", deliveries=(TimelineDelivery(ALIAS, "store", "sent", "x", "x"),)
     )
-    written = "".join(page.write_page(name, subject, [(marks, text)]))
-    expected = "".join(page.write_page("x", "x", [(plain, "x")]))
+    written = "".join(write_page(name, subject, [(marks, text)]))
+    expected = "".join(write_page("x", "x", [(plain, "x")]))
     for sign in '<>"':
         assert written.count(sign) == expected.count(sign)
     assert not set(written) & {"\x00", "\x1b", "\x9b", "\u202e", "\u2066"}
@@ -298,7 +298,7 @@ def test_a_page_is_whole_or_the_former_one_stays(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text("former")
     with pytest.raises(RuntimeError):
-        page.write_file(path, pieces())
+        write_file(path, pieces())
     assert path.read_text() == "former"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -307,7 +307,7 @@ def test_a_page_is_its_owners_alone(tmp_path: Path) -> None:
     path = tmp_path / ("long" * 60 + ".html")
     former = os.umask(0)
     try:
-        page.write_file(path, ["text \udcff"])
+        write_file(path, ["text \udcff"])
     finally:
         os.umask(former)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -318,7 +318,7 @@ def test_a_page_replaces_a_link_and_not_what_it_points_to(tmp_path: Path) -> Non
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_text("precious")
     link.symlink_to(target)
-    page.write_file(link, ["page"])
+    write_file(link, ["page"])
     assert (target.read_text(), link.read_text()) == ("precious", "page")
 
 

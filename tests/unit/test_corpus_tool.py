@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from conversation_tracker.core.masking.address import mask, unmask
-from conversation_tracker.core.masking.text import html_text as page
+from conversation_tracker.core.masking.text.html_text import Page
 from conversation_tracker.core.model import plan
 from oracle import tool
 
@@ -84,7 +84,7 @@ def test_the_tool_sees_the_reader_shown_to_others(
             text = text.replace(alias, own.own)
         return text
 
-    monkeypatch.setattr(page.Page, "show", everywhere)
+    monkeypatch.setattr(Page, "show", everywhere)
     monkeypatch.setattr(unmask.RunningText, "show", everywhere)
     if not scanned:
         monkeypatch.setattr(tool.copies, "scan_copy", lambda *_: ([], False))

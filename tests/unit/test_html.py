@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.address.mask import FunctionMask, Masker
-from conversation_tracker.core.masking.text import html as markup
+from conversation_tracker.core.masking.text.html import mask_html, strip_tags
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example.com"
@@ -40,7 +40,7 @@ CASES = [
 
 @pytest.mark.parametrize(("source", "expected"), CASES)
 def test_an_address_is_replaced_and_tags_stay(source: str, expected: str) -> None:
-    result = markup.mask_html(source, MASK)
+    result = mask_html(source, MASK)
     assert result == expected
     assert (result is source) == (source == expected)
 
@@ -66,7 +66,7 @@ def test_a_reference_of_any_length_is_read(type: str) -> None:
 
 
 def test_zeros_before_a_reference_hide_no_address() -> None:
-    assert markup.mask_html(f"<p>john&#{'0' * 5000}64;doe.example", MASK) == f"<p>{ALIAS}"
+    assert mask_html(f"<p>john&#{'0' * 5000}64;doe.example", MASK) == f"<p>{ALIAS}"
 
 
 ROW = (
@@ -83,17 +83,17 @@ PAGE = f"<html><body><table>{ROW * 200}</table></body></html>"
 @pytest.mark.parametrize("at", [0, 1, 57, 199, 200])
 def test_in_a_long_page_only_the_address_changes(hidden: str, at: int) -> None:
     before, after = ROW * at, ROW * (200 - at)
-    result = markup.mask_html(f"{before}<p>{hidden}</p>{after}", MASK)
+    result = mask_html(f"{before}<p>{hidden}</p>{after}", MASK)
     assert result.startswith(f"{before}<p>{ALIAS}")
     assert result.endswith(f"</p>{after}")
 
 
 def test_a_page_without_an_address_is_the_same_object() -> None:
-    assert markup.mask_html(PAGE, MASK) is PAGE
+    assert mask_html(PAGE, MASK) is PAGE
 
 
 def seconds(source: str) -> float:
-    return least(lambda: markup.mask_html(source, MASK))
+    return least(lambda: mask_html(source, MASK))
 
 
 def test_a_page_without_an_address_is_decoded_once() -> None:
@@ -118,16 +118,16 @@ def test_whatever_parts_it_a_reader_sees_the_alias(
     for at, tag in sorted(inserted, reverse=True):
         letters.insert(at, tag)
     source = f"<p>{around} " + "".join(letters) + f" {around}</p>"
-    result = markup.mask_html(source, MASK)
+    result = mask_html(source, MASK)
     assert result.startswith(f"<p>{around} {ALIAS}")
     assert result.endswith(f" {around}</p>")
-    assert REAL not in markup.strip_tags(result)
+    assert REAL not in strip_tags(result)
 
 
 @given(st.text(st.sampled_from('john@doe.exampl<>&#64;/b!- "'), max_size=100))
 def test_any_source_raises_nothing_and_stays_without_a_hit(source: str) -> None:
-    markup.mask_html(source, MASK)
-    assert markup.mask_html(source, FunctionMask(lambda text: text)) is source
+    mask_html(source, MASK)
+    assert mask_html(source, FunctionMask(lambda text: text)) is source
 
 
 @pytest.mark.parametrize(
@@ -135,4 +135,4 @@ def test_any_source_raises_nothing_and_stays_without_a_hit(source: str) -> None:
 )
 def test_hostile_sources_take_bounded_time(unit: str) -> None:
     source = unit * (300_000 // len(unit)) + " john<b>@</b>doe.example"
-    within(8, lambda: markup.mask_html(source, MASK))
+    within(8, lambda: mask_html(source, MASK))

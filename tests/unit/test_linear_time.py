@@ -277,11 +277,10 @@ PEOPLE_OF = {
 def test_thousands_who_take_part_cost_their_number(what: str) -> None:
     """At domains of their own, one inside another, and all at one."""
 
-    def work(number: int) -> object:
-        return PEOPLE_OF[what]({str(each.address): each.token for each in crowds[number]})
+    def make(number: int) -> dict[str, str]:
+        return {str(each.address): each.token for each in crowd(number)}
 
-    crowds = {number: crowd(number) for number in (500, 2_000, 8_000)}
-    assert not proportionate(work, 2_000)
+    assert not proportionate(PEOPLE_OF[what], 2_000, make)
 
 
 @pytest.mark.slow

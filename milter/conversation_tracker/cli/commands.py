@@ -131,8 +131,8 @@ def erase(given: argparse.Namespace, config: Config) -> int:
 def timeline(given: argparse.Namespace, config: Config) -> int:
     """Print the messages of an order as a table or as JSON, or write them as a page."""
     from conversation_tracker.database import orders
-    from conversation_tracker.support import html as page
     from conversation_tracker.support import timeline
+    from conversation_tracker.support.html import write_page
 
     with orders.connect(config.database) as connection:
         entries = timeline.read_timeline(connection, given.store, given.number)
@@ -141,7 +141,7 @@ def timeline(given: argparse.Namespace, config: Config) -> int:
             return 0
         if given.html is not None:
             texts = ((entry, timeline.read_text(connection, entry)) for entry in entries)
-            _write(given.html, page.write_page(given.store, given.number, texts))
+            _write(given.html, write_page(given.store, given.number, texts))
             return 0
     # Into a pipe as wide as COLUMNS says, or else 100: the whole text is in the other two forms.
     cells = shutil.get_terminal_size(_NO_TERMINAL).columns
@@ -187,9 +187,9 @@ def _write(path: Path, pieces: Iterable[str]) -> None:
     if path == _DASH:
         sys.stdout.writelines(pieces)
         return
-    from conversation_tracker.support import html as page
+    from conversation_tracker.support.html import write_file
 
     try:
-        page.write_file(path, pieces)
+        write_file(path, pieces)
     except OSError as error:
         raise Failure(USAGE, f"{path}: {error.strerror or error}") from None

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Literal
 
 from conversation_tracker.core.base.octets import Octets
-from conversation_tracker.core.masking.text import html as markup
+from conversation_tracker.core.masking.text.html import strip_tags
 from conversation_tracker.core.model import automatic
 from conversation_tracker.core.model.address import Address, find_mailboxes
 from conversation_tracker.core.model.message import Message
@@ -24,8 +24,7 @@ from conversation_tracker.core.reports.bounce_text import BounceReason
 from conversation_tracker.core.reports.delivery_status import Block
 from conversation_tracker.core.syntax import charset, transfer
 from conversation_tracker.core.syntax.encoded_words import decode_words
-from conversation_tracker.core.syntax.mime import Part, TooComplex
-from conversation_tracker.core.syntax.mime import read_structure as structure
+from conversation_tracker.core.syntax.mime import Part, TooComplex, read_structure
 from conversation_tracker.core.syntax.parameters import get_value
 
 Kind = Literal["failed", "delayed", "delivered", "automatic", "receipt", "abuse", "other"]
@@ -118,7 +117,7 @@ class _Letter:
     def __init__(self, message: Message) -> None:
         content = [(h.name, h.value) for h in message.headers if h.key.startswith(b"content-")]
         try:
-            self.part = structure(content, message.body, message.limits)
+            self.part = read_structure(content, message.body, message.limits)
         except TooComplex:
             self.part = Part((0, 0), (0, len(message.body)))
         self.message = message
@@ -206,7 +205,7 @@ class _Letter:
         text = charset.decode_text(
             _decode_content(part, self.message.body, _MAX_TEXT), part.charset
         )
-        return markup.strip_tags(text) if part.type == "text/html" else text
+        return strip_tags(text) if part.type == "text/html" else text
 
 
 def _decode_content(part: Part, body: Octets, limit: int) -> bytes:

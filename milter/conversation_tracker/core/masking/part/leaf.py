@@ -24,8 +24,8 @@ from conversation_tracker.core.masking.part import (
     media,
 )
 from conversation_tracker.core.masking.text import flowed, obfuscated, quoted_words
-from conversation_tracker.core.masking.text import html as markup
-from conversation_tracker.core.masking.text import html_text as page
+from conversation_tracker.core.masking.text.html import mask_html
+from conversation_tracker.core.masking.text.html_text import Page
 from conversation_tracker.core.syntax import charset, quoted_printable, transfer
 from conversation_tracker.core.syntax.mime import Part
 from conversation_tracker.core.syntax.parameters import get_value
@@ -116,7 +116,7 @@ def _mask_html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
 
 
 def _mask_page(text: str, mask: Mask) -> str:
-    new = obfuscated.mask_obfuscations(markup.mask_html(text, mask), mask, tagged=False)
+    new = obfuscated.mask_obfuscations(mask_html(text, mask), mask, tagged=False)
     return quoted_words.mask_words(new, mask)
 
 
@@ -238,7 +238,7 @@ def choose_display(part: Part, data: bytes) -> Display | None:
     if part.type == _PAGE:
         # Browsers believe the mark, and not the charset that is declared.
         marked = data.startswith(BOM_UTF8) and not charset.is_transparent(b"", part.charset)
-        return None if marked else page.Page().show
+        return None if marked else Page().show
     if part.type == _PLAIN:
         delsp = get_value(part.parameters, "delsp").lower() == "yes"
         is_flowed = get_value(part.parameters, "format").lower() == "flowed"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.part import large, leaf
-from conversation_tracker.core.masking.text import html as markup
+from conversation_tracker.core.masking.text.html import strip_tags
 from conversation_tracker.core.syntax import charset
 from conversation_tracker.core.syntax.mime import Part
 
@@ -82,7 +82,7 @@ def _read_part(part: Part, body: Octets, enough: int | None) -> str:
     )
     found = charset.decode_text(data, part.charset)
     if part.type == "text/html":
-        found = markup.strip_tags(found, enough)
+        found = strip_tags(found, enough)
     found = found.replace("\r\n", "\n").replace("\r", "\n")
     return found.translate(_NO_CONTROLS) if found.isascii() else _CONTROLS.sub("", found)
 
