@@ -66,7 +66,7 @@ class Client:
         *,
         host: str = "127.0.0.1",
         helo: str = "client.example.org",
-        timeout: float = 60.0,
+        timeout: float = 120.0,
     ) -> None:
         self._socket = socket.create_connection((host, port), timeout)
         self._file = self._socket.makefile("rb")

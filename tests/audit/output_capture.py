@@ -224,6 +224,7 @@ class OutputCapture:
 
         def dropped(former: Any) -> Any:
             def drop(server: Any, name: str) -> None:
+                self._take(server)
                 self._leave(server, name)
                 former(server, name)
 
@@ -249,11 +250,16 @@ class OutputCapture:
         connection.execute("LISTEN tracker_messages")
         self._listeners[id(server), name] = connection
 
-    def _take(self, connection: psycopg.Connection) -> None:
-        """Take what has come of notifications, without asking the server for anything."""
-        connection.pgconn.consume_input()
-        while (notice := connection.pgconn.notifies()) is not None:
-            self._say("notifications", notice.extra)
+    def _take(self, server: Postgres) -> None:
+        """Take what was notified in all databases of a server.
+
+        A session whose notifications nobody takes waits for room once its socket is full, and DROP
+        DATABASE, of whatever database, waits for that session.
+        """
+        for (key, _), connection in self._listeners.items():
+            if key == id(server):
+                with suppress(psycopg.OperationalError):
+                    connection.execute("SELECT 1")
 
     def _leave(self, server: Postgres, name: str) -> None:
         """Take the last notifications of a database, and read it."""
@@ -295,14 +301,7 @@ class OutputCapture:
     # pytest -----------------------------------------------------------------------------------
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Note which test is running, and take what was notified meanwhile.
-
-        A server whose notifications nobody takes waits for room once the socket is full, and DROP
-        DATABASE, of whatever database, waits for it.
-        """
-        for connection in self._listeners.values():
-            with suppress(psycopg.OperationalError):
-                self._take(connection)
+        """Note which test is running."""
         self._test = nodeid
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -178,6 +178,24 @@ def test():
 """
 
 
+MANY = """
+def test_many_are_notified(postgres, migrated):
+    uri = postgres.create_database("long", template=migrated)
+    with psycopg.connect(uri, autocommit=True) as connection:
+        for _ in range(200):
+            connection.execute("SELECT pg_notify('tracker_messages', repeat('x', 7900))")
+
+def test_another_database_is_dropped(database):
+    pass
+"""
+
+
+def test_notifications_that_nobody_took_yet_hold_up_no_other_database(tmp_path: Path) -> None:
+    done = run(tmp_path, {"test_many.py": MANY}, "--timeout=100")
+    assert done.returncode == 0, done.stdout
+    assert "200 notifications" in done.stdout
+
+
 def test_what_one_process_says_is_searched_for_what_another_uses(tmp_path: Path) -> None:
     files = {"test_says.py": MEET + SAYS, "test_uses.py": MEET + USES}
     done = run(tmp_path, files, "-n2", "--dist=loadfile")

@@ -134,7 +134,7 @@ def test_what_the_database_tells_beside_its_answers_hurts_no_worker(
     postgres.drop_database("notices")
 
 
-@pytest.mark.parametrize(("size", "each_sends"), [(4, 10), (40, 3)])
+@pytest.mark.parametrize(("size", "each_sends"), [(4, 10), (40, 2)])
 def test_workers_stay_small_at_fifty_connections(uri: str, size: int, each_sends: int) -> None:
     """60 MB for each at most, with mail of so many kilobytes that is full of addresses."""
     line = f"I am {CARRIER}, and there is <b>more</b> to say about it &amp; so on\r\n"
