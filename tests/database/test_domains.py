@@ -1,12 +1,12 @@
 """Alias domains and sender domains never meet, and each sender domain belongs to one store."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from stores import add, change, refused
 
 from private import processes
 
@@ -14,25 +14,6 @@ if TYPE_CHECKING:
     from tests.database.conftest import Shop
 
 Work = Callable[[psycopg.Connection], object]
-
-
-def add(connection: psycopg.Connection, name: str, domain: str, *senders: str) -> None:
-    connection.execute(
-        "INSERT INTO tracker.stores (name, alias_domain, sender_domains) VALUES (%s, %s, %s)",
-        (name, domain, list(senders)),
-    )
-
-
-def change(shop: "Shop", column: str, value: object) -> None:
-    shop.set(**{column: value})
-
-
-@contextmanager
-def refused(constraint: str) -> Iterator[None]:
-    """Expect a refusal by this constraint."""
-    with pytest.raises(psycopg.errors.IntegrityError) as caught:
-        yield
-    assert caught.value.diag.constraint_name == constraint
 
 
 # Alias domains ------------------------------------------------------------------------------------

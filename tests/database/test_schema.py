@@ -1,13 +1,12 @@
 """The tables refuse what must not be, by constraints whose names say why."""
 
 import datetime
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from psycopg import sql
+from stores import add, change, refused
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
@@ -144,25 +143,6 @@ BAD = [
     ("guest_limit", -1, "stores_guest_limit_is_0_to_1000"),
     ("guest_limit", 1001, "stores_guest_limit_is_0_to_1000"),
 ]
-
-
-def add(connection: psycopg.Connection, name: str, domain: str, *senders: str) -> None:
-    connection.execute(
-        "INSERT INTO tracker.stores (name, alias_domain, sender_domains) VALUES (%s, %s, %s)",
-        (name, domain, list(senders)),
-    )
-
-
-def change(shop: "Shop", column: str, value: object) -> None:
-    shop.set(**{column: value})
-
-
-@contextmanager
-def refused(constraint: str) -> Iterator[None]:
-    """Expect a refusal by this constraint."""
-    with pytest.raises(psycopg.errors.IntegrityError) as caught:
-        yield
-    assert caught.value.diag.constraint_name == constraint
 
 
 def test_a_store_needs_a_name_and_an_alias_domain_and_has_defaults_for_the_rest(
