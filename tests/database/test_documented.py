@@ -1,6 +1,7 @@
 """What the documentation shows of our commands and SQL is run, page by page, and works.
 
-Each page has a database of its own, with the store and the order that all examples are about.
+Each page has a database of its own, with the store of README.md, made by its own statement, and the
+order that all examples are about.
 """
 
 import re
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 RUN = ("run", "sql")
 PAGES = [page for page in pages() if any(each.kind in RUN for each in blocks(page))]
 ALIAS = re.compile(r"\b(?:ALIAS\b|[0-9a-f]{32}@ct\.example\.com)")
-STORE = """
-INSERT INTO tracker.stores (name, alias_domain, sender_domains)
-VALUES ('mystore', 'ct.example.com', '{store.example.com}')
-"""
 MESSAGE = b"From: desk@carrier.example\r\nSubject: Parcel\r\n\r\nOn its way.\r\n"
 
 
@@ -35,11 +32,17 @@ MESSAGE = b"From: desk@carrier.example\r\nSubject: Parcel\r\n\r\nOn its way.\r\n
 def uri(postgres: "Postgres", migrated: str) -> Iterator[str]:
     uri = postgres.create_database("documented", template=migrated)
     with psycopg.connect(uri, autocommit=True) as connection:
-        connection.execute(STORE)
+        connection.execute(first_store().encode())
     yield uri
     postgres.drop_database("documented")
     with psycopg.connect(postgres.uri(), autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS shop, support")
+
+
+def first_store() -> str:
+    """Return the statement that README.md gives psql for the first store."""
+    [said] = [each for each in blocks(ROOT / "README.md") if " psql " in each.text]
+    return said.text.partition('"')[2].partition('"')[0]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
