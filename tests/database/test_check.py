@@ -332,7 +332,9 @@ def test_a_newer_database_is_wrong(running: Installation) -> None:
     running.sql(
         "INSERT INTO tracker.migrations (name, digest, program) VALUES ('9999-later', '0', '0')"
     )
-    assert any("9999-later" in line for line in wrongs(running.check()[1]))
+    code, lines = running.check()
+    assert code == 2
+    assert any("9999-later" in line and "install the newer" in line for line in wrongs(lines))
 
 
 def test_a_role_that_may_nothing_is_wrong(running: Installation) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
+from conversation_tracker.base.failure import NO, TEMPORARY, USAGE
 from conversation_tracker.checks import configuration as check_configuration
 from conversation_tracker.checks import database as check_database
 from conversation_tracker.checks import follow as check_follow
@@ -88,16 +89,19 @@ def run(
         wanted: what to look at, and how to tell it.
 
     Returns:
-        The exit code: 0 nothing is wrong, 1 something is, 75 the database cannot be reached, or
-        nothing is wrong as far as the name system answers.
+        The exit code: 0 nothing is wrong, 1 something is, 2 the database is newer than the program,
+        75 it cannot be reached, or nothing is wrong as far as the name system answers.
     """
     report = _Report(out, json=wanted.json)
     report.add("configuration", check_configuration.check(config))
-    reached, answered = (True, True) if wanted.config else _look(config, environ, wanted, report)
+    found = (0, True) if wanted.config else _look(config, environ, wanted, report)
     report.end()
-    if not reached or not (answered or report.wrongs):
-        return os.EX_TEMPFAIL
-    return 1 if report.wrongs else 0
+    code, answered = found
+    if code:
+        return code
+    if report.wrongs:
+        return NO
+    return 0 if answered else TEMPORARY
 
 
 def refuse(error: ConfigError, out: TextIO) -> None:
@@ -114,11 +118,12 @@ def refuse(error: ConfigError, out: TextIO) -> None:
 
 def _look(
     config: Config, environ: Mapping[str, str], wanted: Wanted, report: _Report
-) -> tuple[bool, bool]:
+) -> tuple[int, bool]:
     """Look at everything besides the configuration.
 
     Returns:
-        Whether the database was reached, and whether the name system answered all that was asked.
+        The exit code that the database's state alone asks for, 0 for none; and whether the name
+        system answered all that was asked.
     """
     state, facts = _check_database(config)
     report.add("database", facts)
@@ -136,7 +141,13 @@ def _look(
         answered = _ask_names(config, settings, _list_domains(settings, state), report)
     if wanted.live and settings is not None and state is not None:
         _send_test(config, settings, state, report)
-    return state is not None, answered
+    return _find_code(state), answered
+
+
+def _find_code(state: DatabaseState | None) -> int:
+    if state is None:
+        return TEMPORARY
+    return USAGE if state.fault is not None and state.fault.kind == "newer" else 0
 
 
 def _send_test(
