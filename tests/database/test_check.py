@@ -26,6 +26,7 @@ from conversation_tracker.checks import systemd as check_systemd
 from conversation_tracker.checks.database import ROLES
 from conversation_tracker.checks.dns import names
 from conversation_tracker.config.config import Config, load
+from conversation_tracker.database.checks import identity
 from conversation_tracker.database.health import DatabaseState, StoreRow
 from conversation_tracker.database.migrate import migrate
 from conversation_tracker.telemetry import follow_state
@@ -502,3 +503,27 @@ def test_each_fault_of_a_database_is_told(state: DatabaseState, verdict: str, sa
 )
 def test_a_good_database_has_nothing_wrong(state: DatabaseState) -> None:
     assert {fact.verdict for fact in check_database.check(state)} == {"ok"}
+
+
+def test_root_asks_as_the_services_user_where_the_database_knows_no_root(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever connects by a local socket is known by their user (peer)."""
+    whom = [0]
+    monkeypatch.setattr(os, "geteuid", lambda: whom[-1])
+    monkeypatch.setattr(os, "seteuid", whom.append)
+    monkeypatch.setattr(identity, "_find_user", lambda: 123)
+
+    def ask() -> int:
+        if whom[-1] == 0:
+            raise psycopg.OperationalError('role "root" does not exist')
+        return whom[-1]
+
+    assert identity.ask_as_service(ask) == 123
+    assert whom == [0, 123, 0]
+    monkeypatch.setattr(identity, "_find_user", lambda: None)
+    with pytest.raises(psycopg.OperationalError):
+        identity.ask_as_service(ask)
+    whom.append(77)
+    monkeypatch.setattr(identity, "_find_user", lambda: 123)
+    assert identity.ask_as_service(ask) == 77

@@ -25,6 +25,7 @@ from conversation_tracker.checks import socket as check_socket
 from conversation_tracker.checks import systemd as check_systemd
 from conversation_tracker.checks.finding import CheckLine, note, wrong
 from conversation_tracker.config.config import Config, ConfigError
+from conversation_tracker.database.checks.identity import ask_as_service
 from conversation_tracker.database.faults import DatabaseError, make_failure
 from conversation_tracker.database.health import DatabaseState, read_state
 from conversation_tracker.postfix import settings as postfix_settings
@@ -188,7 +189,7 @@ def _list_domains(
 
 def _check_database(config: Config) -> tuple[DatabaseState | None, Iterator[CheckLine]]:
     try:
-        state = read_state(config.database)
+        state = ask_as_service(lambda: read_state(config.database))
     except DatabaseError as error:
         said = make_failure(error, config.database)
         mend = "start it, or correct `database` in the configuration"

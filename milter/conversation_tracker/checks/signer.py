@@ -36,6 +36,9 @@ def check(settings: Settings, ours: Socket, domains: Collection[str]) -> Iterato
             continue
         try:
             added = [ask(place, author) for author in list_authors(min(domains))]
+        except PermissionError:
+            yield note(f"{address} is not for this user to ask: run check as root")
+            continue
         except (OSError, NoMilterError) as error:
             yield note(f"{address}: what it adds to copies was not asked ({_name(error)})")
             continue

@@ -10,9 +10,12 @@ from conversation_tracker.checks.dns.signature import read_tags
 from conversation_tracker.checks.finding import CheckLine, note
 from conversation_tracker.checks.signer import list_behind
 from conversation_tracker.config.socket import Socket
+from conversation_tracker.postfix.greeting import greet
 from conversation_tracker.postfix.milters import read_socket
 from conversation_tracker.postfix.names import list_authors
 from conversation_tracker.postfix.settings import Settings
+
+_AS_ROOT = "run check as root"
 
 
 def check(
@@ -28,17 +31,22 @@ def check(
     """
     if not domains:
         yield note("there is no alias domain: the name system was not asked")
+    signers, denied = _find_signers(settings, ours)
+    for address in denied:
+        yield note(f"{address} is not for this user to ask: its key was not looked at", _AS_ROOT)
     for domain, soft in sorted(domains.items()):
         author, _ = list_authors(domain)
-        signatures = [*_sign(settings, ours, author)]
-        signers = [read_tags(each).get("d", "").lower() for each in signatures]
+        signatures = [*_sign(signers, author)]
+        signed_by = [read_tags(each).get("d", "").lower() for each in signatures]
         host = settings.get_value("myhostname")
-        for facts in (
+        questions = [
             mail_exchangers.check(names, domain, host, soft=soft),
             _check_sender(names, settings, domain),
-            signing_key.check(names, domain, author, signatures),
-            alignment.check(names, domain, signers, soft=soft),
-        ):
+        ]
+        if not denied:
+            questions.append(signing_key.check(names, domain, author, signatures))
+            questions.append(alignment.check(names, domain, signed_by, soft=soft))
+        for facts in questions:
             try:
                 yield from facts
             except NameSystemError as error:
@@ -54,12 +62,22 @@ def _check_sender(names: NameSystem, settings: Settings, domain: str) -> Iterato
     yield from sender_policy.check(names, domain, host, addresses, relay)
 
 
-def _sign(settings: Settings, ours: Socket, author: str) -> Iterator[str]:
-    """Have each milter behind the tracker sign, and yield the signatures."""
+def _find_signers(settings: Settings, ours: Socket) -> tuple[list[Socket], list[str]]:
+    """Find the milters behind the tracker, and the addresses of those that we may not ask."""
+    places: list[Socket] = []
+    denied: list[str] = []
     for address in list_behind(settings, ours):
         place = read_socket(address, settings)
-        if place is None:
-            continue
+        if place is not None and isinstance(greet(place), PermissionError):
+            denied.append(address)
+        elif place is not None:
+            places.append(place)
+    return places, denied
+
+
+def _sign(signers: list[Socket], author: str) -> Iterator[str]:
+    """Have each signer sign, and yield the signatures."""
+    for place in signers:
         try:
             added = ask(place, author)
         except (OSError, NoMilterError):

@@ -19,6 +19,7 @@ from conversation_tracker.checks.live.destination import find_trouble, list_doma
 from conversation_tracker.checks.live.sweeper import Sweeper
 from conversation_tracker.config.config import Config
 from conversation_tracker.database.checks import rehearsal
+from conversation_tracker.database.checks.identity import ask_as_service
 from conversation_tracker.database.checks.rehearsal import SeenMessage
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.faults import DatabaseError, make_failure
@@ -52,7 +53,7 @@ def check(config: Config, settings: Settings, domain: str) -> Iterator[CheckLine
     try:
         with (
             Sweeper(config.database, name) as sweeper,
-            Connection.connect(config.database) as connection,
+            ask_as_service(lambda: Connection.connect(config.database)) as connection,
         ):
             try:
                 test = _Test(config, settings, place, connection, (name, word))

@@ -9,6 +9,7 @@ from typing import LiteralString
 
 import psycopg
 
+from conversation_tracker.database.checks.identity import ask_as_service
 from conversation_tracker.database.connection import Connection
 
 NUMBER = "1"
@@ -127,7 +128,7 @@ def remove_all(conninfo: str, name: str, age: float) -> None:
     Raises:
         psycopg.Error: it cannot be done now.
     """
-    with Connection.connect(conninfo) as connection:
+    with ask_as_service(lambda: Connection.connect(conninfo)) as connection:
         remove(connection, name, age)
 
 
