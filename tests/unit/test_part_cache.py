@@ -15,11 +15,15 @@ from hypothesis import strategies as st
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.header import headers, part_header
 from conversation_tracker.core.masking.part import attachment, large, leaf
+from conversation_tracker.core.masking.text import links
+from conversation_tracker.core.model import address
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.model.part_cache import CleanParts, PartCache
+from conversation_tracker.core.scanning import scan_pass
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.scanning.text import decodings
 from conversation_tracker.core.scanning.text.text_search import TextSearch
+from conversation_tracker.core.syntax import charset
 
 SOFT = "{}-207700027841b.ct.example.com"
 NAMES = [
@@ -148,6 +152,58 @@ def test_a_field_that_names_nobody_is_scanned_once(monkeypatch: pytest.MonkeyPat
     everything = b"\n".join(seen)
     assert everything.count(b"Subject: blue shoes") == 1
     assert everything.count(b"red shoes") == 1
+
+
+def test_a_body_that_stays_is_scanned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy whose body is the one of the record has the same parts."""
+    parted = counted(monkeypatch, scan_pass, "find_delimiters")
+    text = multipart([("text/plain", False, "Hello"), ("text/html", True, "<p>Hello")])
+    assert mail(text, order(BUYER, SHOP, CARRIER), to=A).sent()
+    assert len(parted) == 1
+    other = text.replace(b"Hello\n", b"Hello " + BUYER.encode() + b"\n")
+    assert mail(other, order(BUYER, SHOP, CARRIER), to=A).sent()
+    assert len(parted) == 3
+
+
+@pytest.mark.parametrize("type", ["text/plain", "text/html", "text/calendar"])
+def test_what_hides_nothing_is_read_in_other_ways_once(
+    type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the record found only in clear, a copy need not look for behind escapes."""
+    read = counted(monkeypatch, links, "mask_links")
+    body = f"SUMMARY:See https://x.example/?a=%41 and {CARRIER}\n"
+    text = written(BUYER, f"Content-Type: {type}", body=body)
+    sent = mail(text, order(BUYER, SHOP, CARRIER), to=S).sent()
+    assert CARRIER.encode() not in sent.body
+    once = len([1 for whole, _ in read if "x.example" in whole])
+    assert once
+    read.clear()
+    hidden = text.replace("%41", BUYER.replace("@", "%2540").replace("d", "%64"))
+    sent = mail(hidden, order(BUYER, SHOP, CARRIER), to=S).sent()
+    assert b"%64oe" not in sent.body
+    assert len([1 for whole, _ in read if "x.example" in whole]) > once
+
+
+def test_a_long_list_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who joins, who is named, record and copy: all ask for the same mailboxes."""
+    parsed = counted(monkeypatch, address, "_parse_tokens")
+    people = ", ".join(f"nobody {number}" for number in range(500))
+    text = written(BUYER, f"To: {A},{people}")
+    assert mail(text, order(BUYER, SHOP, CARRIER), to=A).sent()
+    values = [value for value, *_ in parsed if len(value) > 2_000]
+    assert values
+    assert len(values) == len(set(values))
+
+
+def test_lines_of_a_report_are_not_cut_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one line hides something, the others are plain base64 all the same."""
+    changed = counted(monkeypatch, charset, "change_text")
+    lines = base64.encodebytes(bytes(range(256)) * 8).replace(b"\n", b"\r\n")
+    assert part_header.mask_header(lines, Masker({BUYER: A})) is lines
+    assert not changed
+    told = lines + f"=?utf-8?q?{BUYER}?=\r\n".encode()
+    assert BUYER.encode() not in part_header.mask_header(told, Masker({BUYER: A}))
+    assert changed
 
 
 def test_a_field_is_scanned_again_for_another_reader() -> None:

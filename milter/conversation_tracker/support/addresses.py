@@ -52,7 +52,7 @@ def _describe_hits(found: RehearsalResult) -> Iterator[str]:
     """Return where each participant's address was found, and what becomes of it there."""
     idle = found.what in ("returned", "untouched") and found.reply is None
     for conversation in () if idle else found.known.values():
-        scanner = copies.make_scanner(conversation, None, found.message.limits)
+        scanner = copies.make_scanner(conversation, None, found.message)
         left = None if found.what == "split" else _find_leaks(found, conversation, scanner)
         for hit in scanner.scan(found.message.headers, found.message.body):
             whose = conversation.find_by_token(hit.token)
@@ -75,7 +75,7 @@ def _describe_positions(found: RehearsalResult) -> Iterator[str]:
             continue
         edits = found.edits
         if found.what == "split":
-            scanner = copies.make_scanner(conversation, reader, found.message.limits)
+            scanner = copies.make_scanner(conversation, reader, found.message)
             view, make = _make_copy(found, conversation, reader, scanner)
             edits = copies.make_safe_copy(found.message, view, scanner, make)
         copy = copies.apply_edits(found.message, edits)

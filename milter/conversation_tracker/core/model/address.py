@@ -46,7 +46,8 @@ _ONE = re.compile(
     rb"<(?P<angle>[\w.+\-]+@[\w.\-]+)>|(?P<bare>[\w.+\-]+@[\w.\-]+)"
 )
 
-_SHORT = 2_000  # bytes of a value that is remembered
+_SHORT = 2_000  # bytes of a value of which several are remembered
+_MANY = 2_000  # mailboxes of a longer one that is not remembered
 _AT, _DOT = ord("@"), ord(".")
 _PARTING, _GROUP, _CLOSING = b",;:", ord(":"), (ord("<"), ord(">"))
 
@@ -84,12 +85,31 @@ def find_mailboxes(value: bytes, check: Callable[[], None] = no_limit) -> list[M
         in the place of an address.
     """
     # The same From is asked for over and over while a message is looked at.
-    return list(_parse_once(value) if len(value) <= _SHORT else _parse(value, check))
+    return list(_parse_once(value) if len(value) <= _SHORT else _LAST.find(value, check))
 
 
 @lru_cache(maxsize=64)
 def _parse_once(value: bytes) -> tuple[Mailbox, ...]:
     return tuple(_parse(value))
+
+
+class _LastValues:
+    """The last long values with the mailboxes in them; not of many, which take much room."""
+
+    def __init__(self) -> None:
+        self._found: tuple[tuple[bytes, tuple[Mailbox, ...]], ...] = ()
+
+    def find(self, value: bytes, check: Callable[[], None]) -> tuple[Mailbox, ...]:
+        for known, boxes in self._found:
+            if known == value:
+                return boxes
+        boxes = tuple(_parse(value, check))
+        if len(boxes) <= _MANY:
+            self._found = (*self._found[-1:], (value, boxes))
+        return boxes
+
+
+_LAST = _LastValues()
 
 
 def read_one(value: bytes) -> Mailbox | None:

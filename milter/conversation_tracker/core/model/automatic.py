@@ -37,6 +37,11 @@ _GENERATED = (
 )
 # Exchange's rules answer, and they forward what people wrote: no answer because of it alone.
 _RULES = (b"x-ms-exchange-generated-message-source", b"mailbox rules agent")
+# The names of the headers that may bear a mark of an answer, and of all that may bear any.
+_ANSWERING = frozenset(
+    (*_SUBMITTED, *_MARKS, *(name for name, _ in _VALUES), b"delivered-to", *_PRECEDENCE)
+)
+_TELLING = _ANSWERING | {_RULES[0], *(name for name, _ in _GENERATED)}
 
 
 def is_automatic(message: Message) -> bool:
@@ -48,9 +53,10 @@ def is_automatic(message: Message) -> bool:
     Returns:
         True for answers, notifications and bulk mail that are marked (RFC 3834 section 5).
     """
+    if message.null or message.lacks(_TELLING):
+        return message.null
     return (
-        message.null
-        or is_marked_answer(message)
+        is_marked_answer(message)
         or is_generated(message)
         or _starts_with(message, *_RULES)
         or any(value in _LISTS for value in _read_values(message, _PRECEDENCE))
@@ -104,6 +110,8 @@ def is_marked_answer(message: Message) -> bool:
     Returns:
         True for `Auto-Submitted: auto-replied` (RFC 3834 section 5.1) and what stands for it.
     """
+    if message.lacks(_ANSWERING):
+        return False
     return (
         any(value.startswith(b"auto-replied") for value in _read_values(message, _SUBMITTED))
         or any(value not in _NO for value in _read_values(message, _MARKS))

@@ -26,8 +26,11 @@ class CleanParts:
         fields: the places of header fields of which the same is true as of `texts`.
         hidden: whether some header field may hold what does not stand in clear, encoded words
             apart; None while it is not known.
+        plain: the identities of leaves in whose text nobody was found but in clear.
         unsigned: the identities of leaves whose text lost its signature in the record.
         met: a domain was met since this was last set to False.
+        hid: something was found that does not stand in clear, since this was last set to False.
+        in_plain: what is gone through now is one of `plain`.
         learns: what is found now holds in every view: the record looks for everybody.
     """
 
@@ -37,8 +40,11 @@ class CleanParts:
     gaps: set[bytes] = field(default_factory=set)
     fields: set[int] = field(default_factory=set)
     hidden: bool | None = None
+    plain: set[int] = field(default_factory=set)
     unsigned: set[int] = field(default_factory=set)
     met: bool = False
+    hid: bool = False
+    in_plain: bool = False
     learns: bool = False
 
     def hides(self, look: Callable[[], bool]) -> bool:

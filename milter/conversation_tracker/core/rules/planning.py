@@ -154,7 +154,7 @@ def _plan(case: _Case, conversations: Sequence[Conversation]) -> Plan:
         to = _find_recipients(message, gathered, outsiders=number == 0)
         if any(participant.address is None for participant in to):
             raise _Gone
-        scanner = copies.make_scanner(gathered, to[0] if to else None, message.limits)
+        scanner = copies.make_scanner(gathered, to[0] if to else None, message)
         groups.append((gathered, to, scanner))
     records = tuple(
         _make_record(case, before, *group, several=len(groups) > 1)
@@ -174,7 +174,8 @@ def _plan(case: _Case, conversations: Sequence[Conversation]) -> Plan:
     protected = _is_protected(case, first)
     make = partial(copies.edit_for_one, message, to=to[0], scanner=scanner, protected=protected)
     edits = copies.make_safe_copy(message, view, scanner, make)
-    records = (replace(records[0], shown=tuple(view.disclosures)), *records[1:])
+    if view.disclosures:
+        records = (replace(records[0], shown=tuple(view.disclosures)), *records[1:])
     return Plan(edits=edits, records=records, bounces_to=None if message.null else to[0].token)
 
 
@@ -197,7 +198,7 @@ def _rehearse(
     # What cannot be masked holds somebody's address: it is not that of both of two readers.
     for number, reader in enumerate(people[:2]):
         if number:
-            scanner = copies.make_scanner(conversation, reader, message.limits)
+            scanner = copies.make_scanner(conversation, reader, message)
         view = View(conversation, reader, case.known, case.alias_domains, message.limits)
         protected = _is_protected(case, conversation)
         make = partial(copies.edit_content, message, scanner=scanner, protected=protected)

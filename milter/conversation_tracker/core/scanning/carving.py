@@ -189,7 +189,8 @@ class Carver:
                 yield documents.read_page(self._take_objects(data, start))
                 return
             start += 2 if data[start : start + 2] == b"\r\n" else 1
-            yield from map(documents.read_page, self._carve_stream(data, start))
+            for stream in self._carve_stream(data, start):
+                yield documents.read_page(stream) if documents.is_page(stream) else stream
         elif beginning == _SEVEN:
             yield from self._carve_7z(data, at)
         elif beginning == _RTF:

@@ -34,7 +34,7 @@ _BLANK = re.compile(r"\s")
 _WORD = re.compile(r"\w")
 # Such a link may go on in the next line (RFC 3986 appendix C).
 _ANGLED = re.compile(r"<(?:url:)?(?:[a-z][a-z0-9+.-]{0,30}://|www\.|mailto:)[^<>]*+", re.IGNORECASE)
-_FOLD = re.compile(r"\r?\n(?=[ \t])")
+_FOLD = re.compile(r"(?:\r\n|\n)(?=[ \t])")
 _FIELD = re.compile(r"([!-9;-~]{1,100})[ \t]*:")
 _ELEMENTS = "script|style|textarea|select|xmp|iframe|noembed|noframes|noscript|datalist|plaintext"
 _TAG = r"(?>(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*)>"

@@ -14,7 +14,6 @@ MOST = 3_000
 """Parts of a message that are read as such."""
 
 _HEADER = 256 * 1024
-_EMPTY_LINE = re.compile(rb"(?:\A|(?<=\n))\r?\n")
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
 _PARAMETER = rb"%s\*?[ \t]*=[ \t\r\n]*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;\"]+))"
 _BOUNDARY = re.compile(_PARAMETER % rb"boundary", re.IGNORECASE)
@@ -53,9 +52,13 @@ class Entity:
     @property
     def content(self) -> int:
         """Find where its content begins, after its header block."""
-        end = min(self.end, self.start + _HEADER)
-        match = _EMPTY_LINE.search(self.data, self.start, end)
-        return match.end() if match else end
+        data, start, end = self.data, self.start, min(self.end, self.start + _HEADER)
+        if not start or data[start - 1 : start] == b"\n":
+            for line in (b"\n", b"\r\n"):
+                if data.startswith(line, start, end):
+                    return start + len(line)
+        found = [(data.find(each, start, end), len(each)) for each in (b"\n\n", b"\n\r\n")]
+        return min((at + size for at, size in found if at >= 0), default=end)
 
 
 class Declared:

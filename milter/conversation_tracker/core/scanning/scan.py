@@ -29,13 +29,20 @@ class Scanner:
         forbidden: the token of each address's owner, by the address's key. What is a variant of
             several addresses is the first one's.
         limits: what looking may use.
+        body: the message's body, if there is one: it stays in many a record and copy.
     """
 
-    def __init__(self, forbidden: Mapping[str, str], limits: Limits = UNLIMITED) -> None:
+    def __init__(
+        self,
+        forbidden: Mapping[str, str],
+        limits: Limits = UNLIMITED,
+        body: Octets | None = None,
+    ) -> None:
         self.limits = limits
+        self.body = body
         self.matcher = AddressMatcher(forbidden)
         self.tokens = tokens.Tokens(self.matcher.pointers)
-        self.nobody: set[Hashable] = set()  # fields and contents that name nobody
+        self.nobody: set[Hashable] = set()  # fields, contents, the body as a whole
         self.plain: set[tuple[str, bool]] = set()  # short texts that name nobody in other readings
         self.locals = {token: key.rpartition("@")[0] for key, token in [*forbidden.items()][::-1]}
 

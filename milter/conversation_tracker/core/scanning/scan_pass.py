@@ -44,6 +44,7 @@ class ScanContext(SearchContext, Protocol):
     """What is known before a scan: as `Scanner` has it."""
 
     nobody: set[Hashable]
+    body: Octets | None
     locals: dict[str, str]
 
 
@@ -55,7 +56,8 @@ class Scan:
         self._nobody = known.nobody
         self._own = own
         self._local = known.locals.get(own or "", "")
-        self._noted = self._own_noted = self._binary = False
+        self._body = known.body
+        self._noted = self._met = self._own_noted = self._binary = False
         self._text = TextSearch(known, own)
         self._matcher = known.matcher
         self._packed = carving.Carver(known.limits)
@@ -115,10 +117,16 @@ class Scan:
 
     def walk(self, headers: Sequence[Header], body: Octets) -> None:
         """Look at the parts of a body, and at those inside them."""
-        declared = Declared(((h.name, h.value) for h in headers), "text/plain")
+        told = tuple((h.key, h.value) for h in headers if h.key.startswith(b"content-"))
+        if body is self._body and told in self._nobody:
+            return
+        declared = Declared(told, "text/plain")
         waiting = [Entity(body, 0, len(body), declared=declared)]
+        self._met = False
         while waiting and len(self.hits) < MOST_HITS:
             waiting += reversed(list(self._split(waiting.pop())))
+        if body is self._body and not self._met:
+            self._nobody.add(told)
 
     def _split(self, part: Entity) -> Iterator[Entity]:
         """Look at a part, and give the parts inside it."""
@@ -374,7 +382,7 @@ class Scan:
 
     def _note(self, channel: str, tokens: Iterable[str]) -> None:
         for token in tokens:
-            self._noted = True
+            self._noted = self._met = True
             if token == self._own:
                 self._own_noted = True
             else:

@@ -17,7 +17,10 @@ from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.views.message_ids import find_stand_in
 
 _IDENTIFIER = re.compile(rb"<[^<>]*>|[^\s<>]+")
-_LINK = re.compile(r"\b(?P<kind>[cm]id:)(?P<what>[^\s<>\"'()\[\]&#?\\]+)", re.IGNORECASE)
+# It begins with what it is, and not with what is before it: so it is found at many times the speed.
+_LINK = re.compile(
+    r"(?P<kind>[cCmM][iI][dD]:)(?<!\w[cCmM][iI][dD]:)(?P<what>[^\s<>\"'()\[\]&#?\\]+)"
+)
 _AFTER = ".,;:!"  # ends a sentence, and no link
 
 

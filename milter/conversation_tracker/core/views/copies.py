@@ -7,7 +7,6 @@ and what these leave of the message is scanned: no copy shows an address of anyb
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from conversation_tracker.core.base.header_names import is_needed
-from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.header.ascii_fields import write_ascii
 from conversation_tracker.core.masking.part import message_body
@@ -262,16 +261,19 @@ def scan_copy(
     return hits, any(times > before[place] for place, times in found.unread.items())
 
 
-def make_scanner(conversation: Conversation, first: Participant | None, limits: Limits) -> Scanner:
+def make_scanner(
+    conversation: Conversation, first: Participant | None, message: Message
+) -> Scanner:
     """Look for everybody who takes part.
 
     Args:
         conversation: the conversation with all of them.
         first: the reader, whose own address is theirs in any spelling; None if there is none.
-        limits: what looking may use.
+        message: the message.
     """
     people = [first, *conversation] if first is not None else [*conversation]
-    return Scanner({p.address.key: p.token for p in people if p.address is not None}, limits)
+    known = {p.address.key: p.token for p in people if p.address is not None}
+    return Scanner(known, message.limits, message.body)
 
 
 def edit_headers(message: Message, values: Sequence[bytes | None]) -> Iterator[ChangeHeader]:

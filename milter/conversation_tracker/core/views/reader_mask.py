@@ -68,7 +68,9 @@ class ReaderMask(Mask):
             self._disclosure.note,
             limits.check,
         )
-        self._references = ContentIds(conversation, to, self._known, self._notice, limits.check)
+        self._references = ContentIds(
+            conversation, to, self._known, self._notice_link, limits.check
+        )
         # Where the text stays as it is, so must what it refers to.
         self._in_body = to is None or conversation.store.mask_body
         self._foreign = None
@@ -213,3 +215,7 @@ class ReaderMask(Mask):
 
     def _notice(self) -> None:
         self.clean_parts.met = True
+
+    def _notice_link(self) -> None:
+        # What a link becomes is another thing for each reader, hidden or not.
+        self.clean_parts.met = self.clean_parts.hid = True

@@ -16,7 +16,7 @@ _MAGIC = b"%PDF-"
 _NEAR = 1024  # octets that may stand before a file's first
 _STREAM = re.compile(rb"stream\r?\n")
 # Strings are shown between BT and ET only (section 9.4.1).
-_TEXT_OBJECT = re.compile(rb"(?:\A|[\0\s])BT[\0\s(<\[/]")
+_TEXT_OBJECT = re.compile(rb"BT(?<![^\0\s]BT)[\0\s(<\[/]")
 _BINARY = bytes({*range(9), *range(14, 32), *range(127, 256)})
 _HEAD = 4096
 _PICTURE = re.compile(rb"/Subtype\s{0,9}/Image\b")

@@ -23,7 +23,7 @@ _RTF = re.compile(
     rb"|\\[a-zA-Z]{1,32}(?:-?[0-9]{1,10})? ?|\\.|[{}\r\n]",
     re.DOTALL,
 )
-_FOLD = re.compile(rb"\r?\n[ \t]|=\r?\n")
+_FOLD = re.compile(rb"(?:\r\n|\n)[ \t]|=(?:\r\n|\n)")
 _MARKS = (
     (b"\xff\xfe\0\0", "utf-32"),
     (b"\0\0\xfe\xff", "utf-32"),

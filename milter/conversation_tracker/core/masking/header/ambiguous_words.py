@@ -74,6 +74,8 @@ def _space_words(value: bytes, mask: Change, check: Check) -> bytes:
         behind = value[word.end() : word.end() + _BESIDE]
         touched = before[-1:] not in _APART and not before.endswith(b"?=")
         touching = behind[:1] not in _APART and not behind.startswith(b"=?")
+        if not (touched or touching):
+            continue
         near_before, near_behind = _WORD_END.split(before)[-1], _WORD_END.split(behind)[0]
         places = (
             (word.start(), touched, before, before + word[0], near_before + word[0]),

@@ -34,6 +34,7 @@ from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.tokens import ANGLE, COMMENT, SIGN, split_tokens
 
 __all__ = [
+    "is_clear",
     "is_trace",
     "mask_mailboxes",
     "mask_text",
@@ -80,7 +81,7 @@ def mask_text(value: bytes, mask: TextMask, check: Check = no_limit) -> bytes:
         and of what others read where not all of it is UTF-8. The same object if nothing changes;
         else without CR, NUL or stray LF.
     """
-    if _is_clear(value) and not mask.possible(value):
+    if is_clear(value) and not mask.possible(value):
         return value
     apart = rewrite_ambiguous_words(value, mask, check)
     found = find_edits(apart, 0, len(apart), mask, "text", check)
@@ -129,7 +130,7 @@ def _mark_latin(value: bytes) -> bytes:
     return value.translate(_LATIN_MARKS)
 
 
-def _is_clear(value: bytes) -> bool:
+def is_clear(value: bytes) -> bool:
     """Return whether nothing in a value is encoded, and no identifier is linked to.
 
     A fold leaves its blank, so what has none stands in one piece.

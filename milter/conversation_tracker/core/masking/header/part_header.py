@@ -9,10 +9,9 @@ from functools import partial
 from conversation_tracker.core.base.header_names import ADDRESS_HEADERS, IDENTIFYING
 from conversation_tracker.core.base.limits import check_each
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask
-from conversation_tracker.core.masking.header.headers import mask_text
+from conversation_tracker.core.masking.header.headers import is_clear, mask_text
 from conversation_tracker.core.masking.header.raw_sequences import mask_sequences
-from conversation_tracker.core.masking.text import obfuscated, quoted_words
-from conversation_tracker.core.masking.text.rare_spellings import mask_readings
+from conversation_tracker.core.masking.text import obfuscated, quoted_words, rare_spellings
 from conversation_tracker.core.syntax import charset, folding, parameters
 from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.syntax.fields import FIELD, iter_field_spans, iter_fields
@@ -21,7 +20,7 @@ from conversation_tracker.core.syntax.tokens import COMMENT, split_tokens
 
 _FOLDS = 50  # that are tried one by one
 _SIGNED = re.compile(rb"(multipart\s*/\s*)signed", re.IGNORECASE)
-_FOLD = re.compile(rb"\r?\n[ \t]+")
+_FOLD = re.compile(rb"(?:\r\n|\n)[ \t]+")
 _WITH_PARAMETERS = (b"content-type", b"content-disposition")
 _READ = ADDRESS_HEADERS | {b"subject", b"comments"}  # by a person, and by their program
 _LOOKED_UP = re.compile(
@@ -172,12 +171,13 @@ def declare_value_mixed(value: bytes) -> bytes:
 
 def _mask_line(line: bytes, mask: Mask, *, shows: bool, hidden: bool) -> bytes:
     """Mask one line; `hidden` as for `may_hide`."""
-    if line.isspace() or (not looks_up(line) and _is_clean(line, mask, hidden=hidden)):
-        return line
-    hidden = hidden and obfuscated.possible(line, mask)
     match = FIELD.fullmatch(line)
+    looked_up = match is not None and match[1].lower() in IDENTIFYING
+    if line.isspace() or (not looked_up and _is_clean(line, mask, hidden=hidden)):
+        return line
     if match is None:  # some programs end the header here, and read the rest as they please
-        return charset.change_text(line, "", partial(_mask_text, mask=mask))[0]
+        return line if _says_nothing(line, mask) else _mask_stray(line, mask)
+    hidden = hidden and obfuscated.possible(line, mask)
     name, value = match[1], match[3]
     # An address may stand as a name, as every printable character may be in one.
     name = charset.change_text(name, "", mask)[0]
@@ -192,8 +192,18 @@ def _mask_line(line: bytes, mask: Mask, *, shows: bool, hidden: bool) -> bytes:
     return name + match[2] + new + (match[4] or b"")
 
 
+def _says_nothing(line: bytes, mask: Mask) -> bool:
+    """Return, cheaply, whether masking would surely change nothing in a line that is no field."""
+    clear = is_clear(line) and b"\0" not in line and not mask.possible(line)
+    return clear and not rare_spellings.may_hide(line, mask)
+
+
+def _mask_stray(line: bytes, mask: Mask) -> bytes:
+    return charset.change_text(line, "", partial(_mask_text, mask=mask))[0]
+
+
 def _mask_text(text: str, mask: Mask) -> str:
-    return quoted_words.mask_words(mask_readings(mask(text), mask), mask)
+    return quoted_words.mask_words(rare_spellings.mask_readings(mask(text), mask), mask)
 
 
 def _is_clean(block: bytes, mask: Mask, *, hidden: bool) -> bool:

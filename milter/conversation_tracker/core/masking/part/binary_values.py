@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from conversation_tracker.core.syntax import transfer
 
-_FOLD = re.compile(rb"\r?\n[ \t]")
+_FOLD = re.compile(rb"(?:\r\n|\n)[ \t]")
 _HEAD = re.compile(
     rb"^[^:;\n]*+(;[^:\n]*+):|:data:[^,\n]{0,200};base64,", re.IGNORECASE | re.MULTILINE
 )

@@ -39,14 +39,14 @@ CALENDARS = frozenset("text/calendar text/x-vcalendar application/ics applicatio
 
 _BEGINNING = 512  # octets in which an object of any kind has begun
 _OCTETS = 75  # RFC 5545 section 3.1, the line end not counted
-_FOLD = re.compile(r"\r{0,2}\n[ \t]")
+_FOLD = re.compile(r"(?:\r\r\n|\r\n|\n)[ \t]")
 _SOFT = re.compile(r"=\r{0,2}\n[ \t]*")
 _SOFT_BREAK = re.compile(r"=\r{0,2}\n")
 _SOFT_FOLD = re.compile(r"=\r{0,2}\n[ \t]")
 # What follows a soft break may be read as it stands, or as folded.
 _BREAK_OR_FOLD = re.compile(r"=\r{0,2}\n|\r{0,2}\n[ \t]")
 _FOLD_OR_BREAK = re.compile(r"=?\r{0,2}\n[ \t]|=\r{0,2}\n")
-_RAW_FOLD = re.compile(rb"\r{0,2}\n[ \t]|=\r{0,2}\n")
+_RAW_FOLD = re.compile(rb"(?:\r\r\n|\r\n|\n)[ \t]|=(?:\r\r\n|\r\n|\n)")
 _PEOPLE_LINE = re.compile(r"(?:ATTENDEE|ORGANIZER)[:;]", re.IGNORECASE)
 _OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:V(?:CALENDAR|CARD)\b", re.IGNORECASE)
 _CALENDAR = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:VCALENDAR\b", re.IGNORECASE)

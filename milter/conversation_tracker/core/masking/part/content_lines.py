@@ -23,7 +23,7 @@ IDENTIFIERS = frozenset({"UID", "RELATED-TO"})
 
 _MOST_BROKEN = 100  # addresses read in a line that cannot be parsed
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
-_FOLD = re.compile(r"\r{0,2}\n[ \t]")  # some programs write the line end twice
+_FOLD = re.compile(r"(?:\r\r\n|\r\n|\n)[ \t]")  # some programs write the line end twice
 _SOFT = re.compile(r"=\r{0,2}\n[ \t]*")
 _INSIDE = re.compile(rb"(?<=[\x80-\xff])\r{0,2}\n[ \t](?=[\x80-\xbf])")
 PROPERTY = re.compile(

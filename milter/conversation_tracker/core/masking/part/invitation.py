@@ -19,7 +19,7 @@ from conversation_tracker.core.syntax.mime import Part
 
 _NAMES = (".ics", ".vcs")
 _BEGINNING = 512  # octets of a part of another type in which a calendar would show
-_FOLD = re.compile(rb"\r{0,2}\n[ \t]")
+_FOLD = re.compile(rb"(?:\r\r\n|\r\n|\n)[ \t]")
 _COMPONENT = re.compile(rb"BEGIN:VCALENDAR|METHOD", re.IGNORECASE)
 
 

@@ -197,17 +197,22 @@ def _edit_content(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], st
     clean = task.clean_parts
     if task.keeps(part) or id(part) in clean.texts:
         return [], part.charset
-    clean.met = False
-    edits, label = _edit_leaf(part, body, task)
-    if clean.learns and not (edits or clean.met or part.embedded) and label == part.charset:
+    if part.embedded is not None:
+        return list(_edit_embedded_message(part, body, task)), part.charset
+    clean.met, clean.hid, clean.in_plain = False, False, id(part) in clean.plain
+    try:
+        edits, label = _edit_leaf(part, body, task)
+    finally:
+        clean.in_plain = False
+    if clean.learns and not clean.hid:
+        clean.plain.add(id(part))
+    if clean.learns and not (edits or clean.met) and label == part.charset:
         clean.texts.add(id(part))
     return edits, label
 
 
 def _edit_leaf(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
     """Return the edits of the content of a part without parts, and the charset it is in then."""
-    if part.embedded is not None:
-        return list(_edit_embedded_message(part, body, task)), part.charset
     start, end = part.content
     if large.is_large(part):
         return large.find_edits(part, body, task.mask, task.people, task.limits), part.charset

@@ -19,8 +19,14 @@ def mask_obfuscations(text: str, mask: Mask, *, tagged: bool = True) -> str:
     Returns:
         The text; the same object if nothing changed.
     """
-    text = escapes.mask_escapes(encoded.mask_encodings(links.mask_links(text, mask), mask), mask)
-    return rare_spellings.mask_readings(text, mask, tagged=tagged)
+    clean = mask.clean_parts
+    if clean is not None and clean.in_plain:
+        return text
+    new = escapes.mask_escapes(encoded.mask_encodings(links.mask_links(text, mask), mask), mask)
+    new = rare_spellings.mask_readings(new, mask, tagged=tagged)
+    if new is not text and clean is not None:
+        clean.hid = True
+    return new
 
 
 def possible(data: bytes, mask: Mask) -> bool:

@@ -13,7 +13,7 @@ _TYPES = frozenset(
     """.split()
 )
 _BEGIN = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}BEGIN:V", re.IGNORECASE)
-_FOLD = re.compile(r"\r{0,2}\n[ \t]")
+_FOLD = re.compile(r"(?:\r\r\n|\r\n|\n)[ \t]")
 _SOFT = re.compile(r"=\r{0,2}\n[ \t]")
 _BREAK = re.compile(r"=\r{0,2}\n")
 _TORN = re.compile(rb"(?<=[\x80-\xff])\r{0,2}\n[ \t](?=[\x80-\xbf])")

@@ -59,7 +59,7 @@ _INLINE = re.compile(
     r"|o:p|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr)(?:[\s/][^<>]*)?>)",
     re.DOTALL,
 )
-_FOLD = re.compile(r"\r?\n[ \t]")
+_FOLD = re.compile(r"(?:\r\n|\n)[ \t]")
 _SOFT = re.compile(rb"=[ \t]*\r?\n")
 _FLOWED = re.compile(r" \r?\n(?:>[> ]*)?")
 _QUOTED_WORD = re.compile(r"=\?([^?\s]{1,40})\?([bq])\?([^?]*)\?=(?:\s+(?==\?))?", re.IGNORECASE)
