@@ -40,6 +40,7 @@ _PARTED = (
 _LONGEST = (
     "postfix/test_demo.py",
     "milter/test_isolation.py",
+    "packaging/test_package.py",
     "postfix/test_requirements.py",
     "faults/test_database.py",
     "postfix/test_isolation.py",

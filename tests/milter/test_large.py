@@ -27,9 +27,8 @@ def world(postgres: Postgres, migrated: str) -> Iterator[World]:
     postgres.drop_database("large")
 
 
-def resident(world: World) -> float:
-    """Return the memory that the parent and all workers hold now, in megabytes."""
-    pids = [world.tracker.pid, *workers(world.tracker)]
+def resident(pids: list[int]) -> float:
+    """Return the memory that processes hold now, in megabytes."""
     statuses = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
     return sum(int(status.partition("VmRSS:")[2].split()[0]) for status in statuses) / 1024
 
@@ -69,9 +68,9 @@ def test_four_large_messages_at_once_need_bounded_memory(world: World) -> None:
     threads = [threading.Thread(target=send, args=(alias,)) for alias in aliases]
     for thread in threads:
         thread.start()
-    seen = []
+    pids, seen = [world.tracker.pid, *workers(world.tracker)], []
     while any(thread.is_alive() for thread in threads):
-        seen.append(resident(world))
+        seen.append(resident(pids))
         time.sleep(0.02)
     for result in results.values():
         assert result.reply.kind == "continue", result.reply
@@ -79,6 +78,7 @@ def test_four_large_messages_at_once_need_bounded_memory(world: World) -> None:
         assert f"I am {CARRIER}".encode() not in result.leaves.data
     assert len(seen) > 20
     assert max(seen) < 200, max(seen)
+    assert pids == [world.tracker.pid, *workers(world.tracker)]
 
 
 @pytest.mark.parametrize(
