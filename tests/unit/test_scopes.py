@@ -74,6 +74,7 @@ def test_a_file_whose_tests_share_servers_is_one_scope(
     expected = {
         "postfix": ["test_cases.py", "test_configure.py", "test_requirements.py"],
         "database": ["test_commands.py", "test_output_capture.py"],
+        "milter": ["test_isolation.py"],
     }
     assert parted == expected.get(folder, [])
     assert len({find_scope(f"{file}::test") for file in files}) == len(files)
