@@ -1,15 +1,15 @@
 """The command `install`: the steps and their order."""
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from installer import postfix
+from installer.command_line import run_program
 from installer.configuration import Configuration, read_configuration, write_configuration
 from installer.database import look_ahead, look_at_database, make_database, migrate
 from installer.machine import Failed, Machine
-from installer.options import USER, Misused, Options, read_options
+from installer.options import USER, Options, read_options
 from installer.program import (
     install_manuals,
     install_program,
@@ -26,10 +26,6 @@ from installer.service import (
     start_service,
     wait_for_service,
 )
-
-FAILED = 1
-MISUSED = 2
-INTERRUPTED = 130
 
 _SOURCE = Path(__file__).resolve().parents[2]
 _SHIPPED = _SOURCE / "systemd" / "conversation-tracker.conf"
@@ -51,24 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    try:
-        _run(read_options(arguments))
-        return 0
-    except Misused as error:
-        print(
-            f"install: {error}" + ("" if "--help" in str(error) else " (see --help)"),
-            file=sys.stderr,
-        )
-        return MISUSED
-    except Failed as error:
-        print(f"install: {error}", file=sys.stderr)
-        return FAILED
-    except OSError as error:
-        print(f"install: {error.filename}: {error.strerror}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("install: interrupted; run it again to go on", file=sys.stderr)
-        return INTERRUPTED
+    return run_program("install", lambda: _run(read_options(arguments)))
 
 
 def _run(options: Options) -> None:

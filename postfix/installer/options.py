@@ -5,12 +5,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from conversation_tracker.postfix.host import DEFAULT_LISTENER
 from conversation_tracker.postfix.milters import write_address
 from conversation_tracker.postfix.names import is_loopback, is_word, read_domain
 from conversation_tracker.postfix.settings import Settings
+from installer.command_line import Misused, Parser
 
 USER = "conversation-tracker"
 DATABASE_VARIABLE = "CONVERSATION_TRACKER_DATABASE"
@@ -70,10 +70,6 @@ _FLAGS = (
 )
 
 
-class Misused(Exception):
-    """The command line is wrong; the message says how."""
-
-
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the installer was asked for.
@@ -107,11 +103,6 @@ class Options:
     dry_run: bool
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise Misused(message)
-
-
 def read_options(arguments: Sequence[str] | None) -> Options:
     """Read the command line; None takes the process's.
 
@@ -139,21 +130,9 @@ def read_options(arguments: Sequence[str] | None) -> Options:
     )
 
 
-def _make_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="install",
-        usage="install [OPTION]... --alias-domain DOMAIN",
-        description=_ABOUT,
-        epilog=_CODES,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    for name, value, about in _LISTS:
-        parser.add_argument(name, metavar=value, default=[], action="append", help=about)
-    for name, value, about in _VALUES:
-        parser.add_argument(name, metavar=value, default="", help=about)
-    for name, about in _FLAGS:
-        parser.add_argument(name, action="store_true", help=about)
+def _make_parser() -> Parser:
+    parser = Parser("install", "[OPTION]... --alias-domain DOMAIN", _ABOUT, _CODES)
+    parser.add_options(_LISTS, _VALUES, _FLAGS)
     return parser
 
 

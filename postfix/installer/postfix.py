@@ -11,10 +11,11 @@ from conversation_tracker.cli import configure
 from conversation_tracker.postfix import host as hosts
 from conversation_tracker.postfix import requirements, settings
 from conversation_tracker.postfix.milters import write_address
+from installer.command_line import Misused
 from installer.configuration import Configuration
 from installer.database import run_program
 from installer.machine import Failed, Machine
-from installer.options import NO_POSTFIX, Misused, Options
+from installer.options import NO_POSTFIX, Options
 from installer.service import read_listening
 
 

@@ -4,20 +4,18 @@ The package has put user, program, units, configuration and manuals in place, an
 the database nor Postfix. Here are the other steps of the installer, in its order.
 """
 
-import argparse
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from installer import postfix
-from installer.command import FAILED, INTERRUPTED, MISUSED, say_what_next
+from installer.command import say_what_next
+from installer.command_line import Parser, run_program
 from installer.configuration import Configuration, read_configuration
 from installer.database import look_ahead, look_at_database, make_database, migrate
 from installer.machine import Failed, Machine
-from installer.options import Misused, Options, read_options
+from installer.options import Options, read_options
 from installer.service import make_socket_directory, start_service, wait_for_service
 
 PROGRAM = "conversation-tracker-setup"
@@ -59,11 +57,6 @@ _FLAGS = (
 )
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise Misused(message)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -73,39 +66,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    try:
-        _set_up(_translate(arguments))
-        return 0
-    except Misused as error:
-        print(f"{PROGRAM}: {error} (see --help)", file=sys.stderr)
-        return MISUSED
-    except Failed as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return FAILED
-    except OSError as error:
-        print(f"{PROGRAM}: {error.filename}: {error.strerror}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print(f"{PROGRAM}: interrupted; run it again to go on", file=sys.stderr)
-        return INTERRUPTED
+    return run_program(PROGRAM, lambda: _set_up(_translate(arguments)))
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """Make the parser of the command line, for the manual page and the completion too."""
-    parser = _Parser(
-        prog=PROGRAM,
-        usage=f"{PROGRAM} [OPTION]... [--alias-domain DOMAIN]",
-        description=_ABOUT,
-        epilog=_CODES,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    for name, value, about in _LISTS:
-        parser.add_argument(name, metavar=value, default=[], action="append", help=about)
-    for name, value, about in _VALUES:
-        parser.add_argument(name, metavar=value, default="", help=about)
-    for name, about in _FLAGS:
-        parser.add_argument(name, action="store_true", help=about)
+    parser = Parser(PROGRAM, "[OPTION]... [--alias-domain DOMAIN]", _ABOUT, _CODES)
+    parser.add_options(_LISTS, _VALUES, _FLAGS)
     return parser
 
 

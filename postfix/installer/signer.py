@@ -8,22 +8,17 @@ import argparse
 import grp
 import os
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from conversation_tracker.postfix import settings as postfix_settings
 from conversation_tracker.postfix.milters import read_milters, write_address
 from conversation_tracker.postfix.names import read_domain
 from conversation_tracker.postfix.signing import HOME, SELECTOR
+from installer.command_line import Misused, Parser, run_program
 from installer.machine import Failed, Machine
 from installer.signing import keys, service, tables
 from installer.signing.places import GROUP, Places
-
-FAILED = 1
-MISUSED = 2
-INTERRUPTED = 130
 
 _PACKAGES = ["opendkim", "openssl"]
 _SOCKET = "/var/spool/postfix/conversation-tracker-signer/signer.sock"
@@ -46,38 +41,22 @@ _VALUES = (
     ("--socket", "PATH", f"where it listens (default {_SOCKET})"),
     ("--unit", "FILE", f"its unit (default {_UNIT})"),
 )  # fmt: skip
+_LISTS = (
+    (
+        "--domain", "DOMAIN",
+        "an alias domain to sign for; may be repeated; those of an earlier run stay",
+    ),
+)  # fmt: skip
+_FLAGS = (
+    ("--remove", "stop it and remove its unit and tables; the keys stay"),
+    ("--dry-run", "show every change, make none"),
+)
 
 
-class SignerMisused(Exception):
-    """The command line is wrong; the message says how."""
-
-
-class _SignerParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SignerMisused(message)
-
-
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """Make the parser of the command line."""
-    parser = _SignerParser(
-        prog="signer",
-        usage="signer [OPTION]... --domain DOMAIN",
-        description=_ABOUT,
-        epilog=_CODES,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--domain", metavar="DOMAIN", default=[], action="append",
-        help="an alias domain to sign for; may be repeated; those of an earlier run stay",
-    )  # fmt: skip
-    for name, value, about in _VALUES:
-        parser.add_argument(name, metavar=value, default="", help=about)
-    parser.add_argument(
-        "--remove", action="store_true",
-        help="stop it and remove its unit and tables; the keys stay",
-    )  # fmt: skip
-    parser.add_argument("--dry-run", action="store_true", help="show every change, make none")
+    parser = Parser("signer", "[OPTION]... --domain DOMAIN", _ABOUT, _CODES)
+    parser.add_options(_LISTS, _VALUES, _FLAGS)
     return parser
 
 
@@ -90,23 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    try:
-        _run(make_parser().parse_args(arguments))
-        return 0
-    except SignerMisused as error:
-        print(f"signer: {error} (see --help)", file=sys.stderr)
-        return MISUSED
-    except Failed as error:
-        print(f"signer: {error}", file=sys.stderr)
-        return FAILED
-    except OSError as error:
-        print(f"signer: {error.filename}: {error.strerror}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("signer: interrupted; run it again to go on", file=sys.stderr)
-        return INTERRUPTED
-    except SystemExit as end:  # --help
-        return int(end.code or 0)
+    return run_program("signer", lambda: _run(make_parser().parse_args(arguments)))
 
 
 def _run(given: argparse.Namespace) -> None:
@@ -129,7 +92,7 @@ def _read_places(given: argparse.Namespace) -> Places:
     for name, path in found.items():
         if not path.is_absolute() or any(c.isspace() or c in ":#;,%" for c in str(path)):
             option = name.replace("_", "-")
-            raise SignerMisused(f"--{option} {path}: write an absolute path of plain characters")
+            raise Misused(f"--{option} {path}: write an absolute path of plain characters")
     return Places(found["config_dir"], found["socket"], found["unit"])
 
 
@@ -137,21 +100,21 @@ def _read_domains(given: argparse.Namespace, places: Places) -> dict[str, str]:
     """Return the selector of each domain, those of an earlier run first."""
     earlier = tables.read_domains(places)
     if given.selector and not _NAME.fullmatch(given.selector):
-        raise SignerMisused(f"--selector {given.selector}: write letters, digits and -")
+        raise Misused(f"--selector {given.selector}: write letters, digits and -")
     wanted = dict(earlier)
     for text in given.domain:
         domain = read_domain(text)
         if domain is None:
-            raise SignerMisused(
+            raise Misused(
                 f"--domain {text}: is no domain name (write an international one in its xn-- form)"
             )
         wanted[domain] = given.selector or earlier.get(domain, SELECTOR)
     for domain in wanted:
         above = next((each for each in wanted if domain.endswith(f".{each}")), None)
         if above is not None:
-            raise SignerMisused(f"alias domain {domain} is inside alias domain {above}")
+            raise Misused(f"alias domain {domain} is inside alias domain {above}")
     if not wanted and not given.remove:
-        raise SignerMisused("--domain is missing")
+        raise Misused("--domain is missing")
     return wanted
 
 
