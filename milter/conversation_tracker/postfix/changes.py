@@ -58,6 +58,12 @@ class Changes:
             self._show(name, self.settings.written.get(name, ""), "(not set)")
             self.unset.append(name)
 
+    def drop(self, name: str) -> None:
+        """Remove a parameter from main.cf in place of setting it to nothing."""
+        del self.main[name]
+        self.shown = [text for text in self.shown if not text.startswith(f"{name}: ")]
+        self.want_unset(name)
+
     def want_list(self, name: str, wanted: Sequence[str]) -> None:
         """Set a list in main.cf; only the entries count, not how they are laid out."""
         old = self.settings.join_list(name)

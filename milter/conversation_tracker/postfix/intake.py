@@ -160,10 +160,19 @@ def _insert(host: Host, listed: list[str]) -> list[str]:
     return insert_ours(listed, host.ours, host.signer, old, host.settings)
 
 
+def _names(host: Host, listed: str, address: str) -> bool:
+    """Whether a list of milters names one, given as Postfix has it."""
+    named = {write_address(each.address, host.settings) for each in read_milters(listed)}
+    return not address or address in named
+
+
 def unset_milters(host: Host, changes: Changes) -> None:
-    """Take the tracker out of every list of milters."""
+    """Take the tracker out of every list of milters, and a signer that came with it."""
     settings = host.settings
     gone = [*list_names(host.ours), *list_names(host.old_milter)]
+    before = next((each.old for each in host.changed if each.name == "smtpd_milters"), None)
+    if before is not None and not _names(host, before, host.old_signer):
+        gone += list_names(host.old_signer)  # it came with the tracker
 
     def others(listed: list[str]) -> list[str]:
         named = zip(listed, read_milters(" ".join(listed)), strict=True)

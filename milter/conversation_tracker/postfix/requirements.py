@@ -101,6 +101,9 @@ OF_DOMAINS = (
 # first run, and leaves it where that is not known.
 HARMLESS = intake.HARMLESS
 
+# Of these the old value is kept, of all others only that main.cf did not name them.
+_KEPT = HARMLESS | {"smtpd_milters"}
+
 ALL = (*OF_ALL_MAIL, *OF_DOMAINS)
 
 
@@ -117,7 +120,7 @@ def apply(host: Host) -> Changes:
     fresh = [
         OldSetting(name, _read_old(host, name), value)
         for name, value in changes.main.items()
-        if name in HARMLESS and name not in known
+        if name not in known and (name in _KEPT or name not in host.settings.named)
     ]
     # How it was before the first run is kept beside the routes, for whoever takes it out again.
     return _collect(replace(host, changed=(*host.changed, *fresh))) if fresh else changes
@@ -143,8 +146,10 @@ def withdraw(host: Host) -> Changes:
         if requirement.unset is not None:
             requirement.unset(host, changes)
     for each in host.changed:
-        # What somebody has set since stays.
-        if _read_old(host, each.name) == each.new:
+        if each.name not in HARMLESS:
+            if each.old == UNSET and changes.main.get(each.name) == "":
+                changes.drop(each.name)
+        elif _read_old(host, each.name) == each.new:  # what somebody has set since stays
             if each.old == UNSET:
                 changes.want_unset(each.name)
             else:
