@@ -269,7 +269,7 @@ def test_uninstall_frees_postfix_first_and_keeps_the_data(
     done = install(*dry, "--uninstall")
     assert done.returncode == 0, done.stderr
     assert tree(tmp_path) == before
-    assert done.stdout.index(f"relay_domains: {DOMAIN} -> (empty)") < done.stdout.index("rm -f")
+    assert done.stdout.index(f"relay_domains: {DOMAIN} -> (not set)") < done.stdout.index("rm -f")
     assert "DROP" not in done.stdout
     assert "still there: the database," in done.stdout
 
