@@ -167,7 +167,12 @@ LOCAL = {
 
 
 def make_settings(**changes: str) -> Settings:
-    return Settings(LOCAL | changes, (), lambda _table, key: "you" if "@mail" in key else None)
+    return Settings(LOCAL | changes, (), answer)
+
+
+def answer(table: str, key: str) -> str | None:
+    """Answer as a table of the host's own addresses, or as one of patterns for everybody."""
+    return "you" if "@mail" in key or table == "regexp:/everybody" else None
 
 
 @pytest.mark.parametrize(
@@ -177,6 +182,8 @@ def make_settings(**changes: str) -> Settings:
         ({"luser_relay": "root"}, ["check.invalid"]),
         ({"mailbox_transport": "lmtp:unix:private/dovecot"}, ["check.invalid"]),
         ({"local_transport": "lmtp:unix:private/dovecot"}, ["check.invalid"]),
+        ({"alias_maps": "hash:/x"}, ["mail.example.com", "check.invalid"]),
+        ({"alias_maps": "hash:/x, regexp:/everybody"}, ["check.invalid"]),
         ({"relayhost": "[relay.example.com]"}, ["mail.example.com"]),
         ({"default_transport": "uucp"}, ["mail.example.com"]),
         ({"virtual_alias_maps": "hash:/x"}, ["check.invalid"]),

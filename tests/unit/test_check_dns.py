@@ -100,6 +100,15 @@ def test_a_policy_is_read_as_receivers_do(server: NameServer, policy: str, resul
     assert sender_policy.find_result(names, DOMAIN, ADDRESS) == result
 
 
+@pytest.mark.parametrize("policy", ["mx//64", "a:mail.example.com/24//64"])
+def test_a_size_of_one_family_is_no_fault_at_a_host_that_has_both(
+    server: NameServer, policy: str
+) -> None:
+    names = ask(server, *HERE, *BOTH, f'{DOMAIN}. TXT "v=spf1 {policy} -all"')
+    for address in (ADDRESS, "2620:fe::1"):
+        assert sender_policy.find_result(names, DOMAIN, address) == "pass"
+
+
 @pytest.mark.parametrize(
     "records",
     [

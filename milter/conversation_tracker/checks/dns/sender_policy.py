@@ -96,7 +96,9 @@ class _Policy:
             prefix.partition("//") if not prefix.startswith("/") else ("", "", prefix[1:])
         )
         size = six if self._address.version == 6 else four
-        found_at = [each for host in hosts if host for each in self._names.find_addresses(host)]
+        # Of the other family neither address nor size says anything.
+        kind = "AAAA" if self._address.version == 6 else "A"
+        found_at = [each for host in hosts if host for each in self._names.ask(host, kind)]
         return any(self._is_in(f"{each}/{size}" if size else each) for each in found_at)
 
     def _is_in(self, network: str) -> bool:

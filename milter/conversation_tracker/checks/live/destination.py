@@ -60,11 +60,14 @@ def _list_candidates(settings: Settings) -> Iterator[str]:
 
 
 def _is_redirected(settings: Settings, address: str) -> bool:
-    domain = address.rpartition("@")[2]
+    local, _, domain = address.rpartition("@")
     names = ("virtual_alias_maps", "canonical_maps", "recipient_canonical_maps")
     tables = [table for name in names for table in settings.entries(name)]
+    own = settings.entries("alias_maps") if domain != NOWHERE else []
     try:
         if any(settings.ask(each, key) for each in tables for key in (address, f"@{domain}")):
+            return True
+        if any(settings.ask(each, local) for each in own):  # a pattern may catch everybody
             return True
         route = settings.route(address)
     except TableError:
