@@ -1,0 +1,206 @@
+"""The scan of one part's content or header block, in all the ways that programs read it.
+
+Nothing here raises.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable
+from typing import Protocol
+
+from conversation_tracker.core.base.octets import Octets
+from conversation_tracker.core.scanning import (
+    carving,
+    hidden_text,
+    kinds,
+    packed_text,
+    packets,
+    windows,
+)
+from conversation_tracker.core.scanning.hits import Hit
+from conversation_tracker.core.scanning.parts import Declared
+from conversation_tracker.core.scanning.text import content_lines, decodings, uuencoded
+from conversation_tracker.core.scanning.text.text_search import SearchContext, TextSearch
+
+SHORT = 4096
+"""Octets of a field that is remembered."""
+
+_MOST_TEXT = 16 * 1024 * 1024  # octets in the files of a part that are read as text
+_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+_FILE = " (file)"
+_BETWEEN = ("preamble", "epilogue")
+_QUOTED = re.compile(r"part \d+ [^,]*, ")
+_NUMBER = re.compile(r"part \d+ ")
+
+
+class ScanContext(SearchContext, Protocol):
+    """What is known before a scan: as `Scanner` has it."""
+
+    nobody: set[Hashable]
+    body: Octets | None
+    locals: dict[str, str]
+
+
+class ContentScan:
+    """What one scan has found so far, and how it looks at content.
+
+    Attributes:
+        hits: where somebody's address was found, each once.
+        unread: how often the reader's own address stands where nobody reads it, by its place.
+    """
+
+    def __init__(self, known: ScanContext, own: str | None) -> None:
+        self._limits = known.limits
+        self._nobody = known.nobody
+        self._own = own
+        self._local = known.locals.get(own or "", "")
+        self._noted = self._met = self._own_noted = self._binary = False
+        self._text = TextSearch(known, own)
+        self._matcher = known.matcher
+        self._packed = carving.Carver(known.limits)
+        self._tokens = known.tokens
+        self.hits: dict[Hit, None] = {}
+        self.unread: Counter[str] = Counter()
+
+    def _look_content(
+        self, channel: str, declared: Declared, data: bytes, *, file: bool, folds: bool = False
+    ) -> None:
+        self._own_noted, self._text.own_coded = False, 0
+        self._binary = file
+        # Of content lines, a fold hides that a domain goes on; no program shows one.
+        folds = not file and (folds or content_lines.is_content_lines(declared.type, data))
+        data = content_lines.mend(data) if folds else data
+        if file and carving.is_file(data):
+            self._look_octets(channel + _FILE, data)
+        elif file:
+            self._look_bytes(channel + " (bytes)", data, folds=False)
+        elif kinds.is_textual(declared):
+            self._look_text(channel, declared, data, folds=folds)
+        else:
+            self._look_bytes(channel + " (bytes)", data, folds=folds)
+        self._binary = False
+        if self._own_noted:
+            text = next(decodings.read_texts(data, declared.charset))
+            doubtful = declared.markup and declared.type == "text/plain"
+            self._note_hidden_text(
+                channel, text if doubtful else hidden_text.extract(declared.type, text, self._local)
+            )
+
+    def _look_text(self, channel: str, declared: Declared, data: bytes, *, folds: bool) -> None:
+        for text in decodings.read_texts(data, declared.charset):
+            whole = content_lines.unfold(text) if folds else text
+            self._look(channel, whole, markup=declared.markup)
+            for each in content_lines.join_soft_breaks(text) if folds else ():
+                self._look(channel, each)
+            if declared.type.startswith(("message/", "text/rfc822")):
+                for each in decodings.iter_header_readings(text):
+                    self._look(channel, each)
+            elif "=?" in text:
+                self._look(channel, decodings.decode_encoded_words(text))
+            if declared.delsp:
+                self._look(channel, decodings.unflow(text))
+        self._look_blocks(channel, data)
+        self._look_files(channel, data, markup=declared.markup)
+
+    def _look_files(self, channel: str, data: bytes, *, markup: bool = False) -> None:
+        """Look at uuencoded files in text, and into what they pack."""
+        for file in uuencoded.decode_files(data, markup=markup):
+            self._note(channel, self._text.find_in_octets(file))
+            self._look_at_contents(channel, [file])
+            if carving.has_file(file):
+                self._look_at_contents(channel, self._packed.iter_contents(file))
+
+    def _look_blocks(self, channel: str, data: bytes) -> None:
+        """Look at base64 in text, and into what OpenPGP packs there and does not encrypt."""
+        for block in decodings.decode_blocks(data):
+            self._note(channel, self._text.find_in_octets(block))
+            if packets.unpack(block)[0]:
+                self._look_at_contents(channel, self._packed.iter_contents(block))
+
+    def _look_bytes(self, channel: str, data: bytes, *, folds: bool) -> None:
+        binary = _CONTROL.search(data) is not None
+        if binary:
+            self._look_octets(channel, data)
+        for each in decodings.read_texts(data, "") if not binary or decodings.is_text(data) else ():
+            text = content_lines.unfold(each) if folds else each
+            for whole in (text, *(content_lines.join_soft_breaks(each) if folds else ())):
+                self._look(channel, whole, attached=True)
+            if "=?" in text:
+                self._look(channel, decodings.decode_encoded_words(text), attached=True)
+        if b"-----BEGIN" in data:
+            self._look_blocks(channel, data)
+        if not binary:
+            self._look_files(channel, data)
+
+    def _look_octets(self, channel: str, data: bytes) -> None:
+        self._note(channel, self._matcher.find_in_bytes(data))
+        self._note(channel, self._text.find_in_tokens(self._tokens.decode_in_bytes(data)))
+
+    def _look_inside(self, channel: str, data: Octets) -> None:
+        """Look at what is packed in a file."""
+        if not carving.has_file(data):
+            return
+        self._look_at_contents(channel + _FILE, carving.Carver(self._limits).iter_contents(data))
+
+    def _look_at_contents(self, channel: str, contents: Iterable[Octets]) -> None:
+        left = _MOST_TEXT
+        seen: set[bytes] = set()
+        for content in contents:
+            for each in windows.split(windows.decode(content, 0, len(content), b"")):
+                digest = hashlib.blake2b(each, digest_size=32).digest()
+                if digest in seen:
+                    continue
+                seen.add(digest)
+                self._note(channel, self._matcher.find_in_bytes(each))
+                if left > 0 and packed_text.begins_as_text(each):
+                    left -= len(each)
+                    for text in packed_text.read_texts(each):
+                        self._look(channel, text)
+
+    def _look_between(self, channel: str, data: Octets, start: int, end: int) -> None:
+        for each in windows.split(windows.decode(data, start, end, b"")):
+            if not each.isspace() and each:
+                self._look_header(channel, each)
+
+    def _look_header(self, channel: str, field: bytes) -> None:
+        if field in self._nobody:
+            return
+        noted, self._noted = self._noted, False
+        self._own_noted, self._text.own_coded = False, 0
+        self._note(channel, self._text.find_in_header(field))
+        if not self._noted and len(field) < SHORT:
+            self._nobody.add(field)
+        self._noted = self._noted or noted
+        if self._own_noted:
+            between = channel.endswith(_BETWEEN)
+            text = next(decodings.read_texts(field, ""))
+            rest = text if between else hidden_text.extract_from_fields(text, self._local)
+            self._note_hidden_text(channel, rest)
+
+    def _note_hidden_text(self, channel: str, rest: str) -> None:
+        """Count the reader's own address in what nobody reads of a text, and in its tokens."""
+        if _QUOTED.match(channel):  # what reads like a message is text all the same
+            return
+        counts = [
+            sum(token == self._own for token in self._matcher.find(low))
+            for low in decodings.iter_readings(rest, markup=True)
+        ]
+        times = max(counts) + self._text.own_coded
+        if times:
+            self.unread[_NUMBER.sub("part ", channel)] += times
+
+    def _look(
+        self, channel: str, text: str, *, markup: bool = False, attached: bool = False
+    ) -> None:
+        self._note(channel, self._text.find(text, markup=markup))
+        if not attached:
+            self._note(channel, self._text.find_in_links(text))
+
+    def _note(self, channel: str, tokens: Iterable[str]) -> None:
+        for token in tokens:
+            self._noted = self._met = True
+            if token == self._own:
+                self._own_noted = True
+            else:
+                self.hits.setdefault(Hit(channel, token, self._binary))
