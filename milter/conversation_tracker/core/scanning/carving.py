@@ -86,7 +86,7 @@ def has_file(data: Octets) -> bool:
 
 
 class Carver:
-    """Goes through what is packed in one part; what it may take is for all of that.
+    """Goes through what is packed in one part; its limits are for all of that together.
 
     Args:
         limits: where to keep what comes out, and the time for it.

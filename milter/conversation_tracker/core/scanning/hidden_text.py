@@ -1,4 +1,4 @@
-r"""What of a text nobody reads: links, markup, and all that reaches other people's machines.
+r"""What nobody reads of a text: links, markup, and all that reaches other people's machines.
 
 The reader's own address is looked for there: where the sender did not write it, it must not be.
 Written apart from the code that masks; broken markup is read simply here, so it may be taken for
@@ -65,7 +65,7 @@ def extract_links(text: str, local: str = "") -> str:
 
     Args:
         text: the text.
-        local: the local part of the reader's address, whose signs make no link.
+        local: the local part of the reader's address, whose special characters make no link.
     """
     return " ".join(_find_links(text, local))
 
@@ -99,7 +99,7 @@ def _is_link(run: str) -> bool:
 
 
 def extract_from_page(source: str, local: str = "") -> str:
-    """Return what is no text of a page, and the links in its text; arguments of `extract_links`."""
+    """Return what is no text in a page, and the links in its text; args as of `extract_links`."""
     markup: list[str] = []
     text: list[str] = []
     at = 0
@@ -114,7 +114,7 @@ def extract_from_page(source: str, local: str = "") -> str:
 
 
 def extract_from_calendar(text: str, local: str = "") -> str:
-    """Return what of a calendar says not who takes part; arguments as for `extract_links`."""
+    """Return what in a calendar does not say who takes part; arguments as for `extract_links`."""
     found: list[str] = []
     for line in content_lines.unfold(text).splitlines():
         if _NAMING.match(line) is not None:
@@ -144,7 +144,7 @@ def _find_begin(value: str) -> int:
 
 
 def extract_from_fields(block: str, local: str = "") -> str:
-    """Return what of header fields is no text; arguments as for `extract_links`.
+    """Return what in header fields is not text; arguments as for `extract_links`.
 
     Args:
         block: fields with their line ends and folds, and lines that are none.
@@ -169,7 +169,7 @@ def extract_from_fields(block: str, local: str = "") -> str:
 
 
 def extract(type: str, text: str, local: str = "") -> str:
-    """Return what of a part's text nobody reads.
+    """Return what nobody reads of a part's text.
 
     Args:
         type: its media type in lower case.

@@ -1,4 +1,4 @@
-"""What the final scan finds: whose address stands where. Nothing here raises."""
+"""What the final scan finds: whose address, and where. Nothing here raises."""
 
 import re
 from collections import Counter

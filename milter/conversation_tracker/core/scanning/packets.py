@@ -33,7 +33,7 @@ def unpack(data: Octets) -> tuple[int, bytes]:
 
 
 def _join(rest: bytes) -> bytes:
-    """Join pieces before each of which stands its length."""
+    """Join pieces, each of which has its length before it."""
     pieces, at = [], 0
     while at < len(rest) and 0xE0 <= rest[at] < 0xFF:
         size = 1 << (rest[at] & 0x1F)

@@ -1,4 +1,4 @@
-"""The parts of a message, as the final scan walks through them: an own reading of the structure.
+"""The parts of a message, as the final scan walks through them: its own reading of the structure.
 
 It is more lenient than the reading that masks (`syntax.mime`), and shares nothing with it: what one
 of the two does not take for a part, the other may. Nothing here raises.
@@ -107,7 +107,7 @@ class Declared:
 
     @property
     def boundary(self) -> bytes:
-        """Return what parts a multipart, b"" if it is not declared."""
+        """Return the boundary of a multipart, b"" if it is not declared."""
         return self._parameter(_BOUNDARY).replace(b"\\", b"").rstrip()
 
     def _parameter(self, wanted: re.Pattern[bytes]) -> bytes:
@@ -126,7 +126,8 @@ def find_delimiters(part: Entity, boundary: bytes, start: int) -> list[tuple[int
 
     Args:
         part: the multipart.
-        boundary: what is declared; where no line has it, one that looks like a delimiter tells.
+        boundary: the declared one; where no line has it, the first that looks like a delimiter is
+        it.
         start: where its content begins.
 
     Returns:

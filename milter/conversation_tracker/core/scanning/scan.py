@@ -1,7 +1,7 @@
 """The final scan: whether what is about to leave shows an address that its reader must not see.
 
-It shares nothing with the code that masks but the header values and the body: an own walk through
-the structure (`parts`), own decoders (`decodings`), an own matcher (`address_matcher`). It finds,
+It shares nothing with the code that masks but the header values and the body: it has its own walk
+through the structure (`parts`), decoders (`decodings`) and matcher (`address_matcher`). It finds,
 and changes nothing; what follows from a hit is decided in `copies` and `recording`. What is packed
 in files is found by `carving`.
 
@@ -21,7 +21,7 @@ from conversation_tracker.core.scanning.text.address_matcher import AddressMatch
 
 
 class Scanner:
-    """Knows whom to look for, and what of a message names none of them.
+    """Knows whose addresses to look for, and which pieces of a message hold none of them.
 
     One is made for a message, and looks at all that is written of it: the record, and the copy.
 

@@ -16,7 +16,7 @@ LARGE = 1024 * 1024
 """Octets of a stretch."""
 
 UUENCODED = (b"x-uuencode", b"uuencode", b"x-uue", b"uue")
-"""What the transfer encoding that is older than MIME is called."""
+"""The names of uuencoding, which is older than MIME, as a transfer encoding."""
 
 _OVERLAP = 8192
 _BLANKS = (b"\n", b" ", b">")

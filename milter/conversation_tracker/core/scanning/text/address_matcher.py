@@ -3,10 +3,10 @@ r"""Where forbidden addresses stand in text that is decoded already: for the fin
 Written apart from the masking code, on purpose: a fault there must not blind this. An address
 counts when it stands whole: `xjohn@doe.example` and `john@doe.example.org` are other people, a soft
 alias is no leak, and so is `mary.john@`; but `0489.john@` or `email-john@` was put together by a
-machine, and in `write to--john@` is a dash. Of bytes that are no text less is asked, as in a
+machine, and in `write to--john@` is a dash. In bytes that are no text less is required, as in a
 certificate any byte may follow.
 
-Every text is gone through a bounded number of times. Nothing here raises.
+Each text is read a bounded number of times. Nothing here raises.
 """
 
 import re
@@ -41,7 +41,7 @@ _EXTENSION = (
     r"|msg|od[st]|p12|p7[ms]|pdf|pem|png|pptx?|rar|rtf|sig|svg|tar|tiff?|txt|vcf|wav|webp|xlsx?|xml"
     r"|yml|zip)(?![\w-]|\.\w)"
 )
-# An escape left standing may hide that the domain goes on: the reading without it will tell.
+# An escape left standing may hide that the domain goes on: the reading without it will show.
 _ESCAPED = r"%(?:25)*[0-9a-f]{2}|&(?:#|period|hyphen|dash)|=(?:\r?\n|2[de])"
 _GOES_ON = re.compile(
     rf"[a-z0-9]|-\d{{12}}b\.|(?:-[a-z0-9_-]{{0,255}})?\.(?!{_EXTENSION})[a-z0-9]|{_ESCAPED}"
@@ -127,7 +127,7 @@ class AddressMatcher:
 
     @cached_property
     def for_binary(self) -> "AddressMatcher":
-        """Return who looks at octets that are no text, where short addresses stand by chance."""
+        """Return the matcher for octets that are no text, where short addresses occur by chance."""
         if all(map(is_long_enough, self._forbidden)):
             return self
         return AddressMatcher(
@@ -136,13 +136,13 @@ class AddressMatcher:
 
     @cached_property
     def for_short(self) -> "AddressMatcher":
-        """Return who looks for those addresses alone that `for_binary` passes over."""
+        """Return the matcher for those addresses alone that `for_binary` skips."""
         return AddressMatcher(
             {key: token for key, token in self._forbidden.items() if not is_long_enough(key)}
         )
 
     def has_domain(self, low: str) -> bool:
-        """Return whether one of the domains stands in a lower-case text, whoever is there."""
+        """Return whether one of the domains stands in a lower-case text, with any local part."""
         return any(name in low for name in self._domains)
 
     def find(self, low: str) -> Iterator[str]:
@@ -195,7 +195,7 @@ class AddressMatcher:
 
 
 class _Locals:
-    """One spelling of a domain, and who is known there."""
+    """One spelling of a domain, and the local parts known there."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -216,7 +216,7 @@ class _Locals:
             self._tokens.setdefault(self._plain(variant), token)
 
     def complete(self) -> None:
-        """Be ready: everybody is known."""
+        """Finish: all addresses were added."""
         self._lengths = sorted({len(local) for local in self._tokens}, reverse=True)
 
     @property
@@ -335,7 +335,7 @@ def _may_begin(text: str, start: int) -> bool:
 
 
 def _has_case(character: str) -> bool:
-    """Return whether a letter or digit parts words; scripts without case use no blanks."""
+    """Return whether a letter or digit divides words; scripts without case use no blanks."""
     return _WITHOUT_CASE.match(character) is None
 
 

@@ -1,4 +1,4 @@
-"""Whom a text names in words, or once it is read otherwise than most programs do, for the scan.
+"""Addresses in words, or in readings of a text that few programs have, for the final scan.
 
 Nothing here raises, but what the time for a message raises.
 """

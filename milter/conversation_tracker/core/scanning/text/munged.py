@@ -47,7 +47,7 @@ _LAST = frozenset(
     " \t\r\n\f\u00a0\u200b\u3000>=@\uff20\ufe6b;:%|#*\"'`+])}_~/\\-n"
     "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 )
-# What parts a local part before its at sign, reversed, or a domain that stands right behind it.
+# What divides a local part before its at sign, reversed, or a domain right behind it.
 _PARTED_BEFORE = re.compile(
     r"[\w+-]+(?:[\s>|]+(?:\.|tod|tknup|tni|otn|tnup|akp|akh|[\])}>])|\.[\s>]|[\])}>*_]|;)"
 )
@@ -87,7 +87,7 @@ class WatchedAddresses(Protocol):
 def find_owners(
     low: str, known: WatchedAddresses, check: Callable[[], None] = lambda: None
 ) -> Iterator[str]:
-    """Yield the tokens of those whose address a lower-case text says.
+    """Yield the tokens of those whose address a lower-case text spells so.
 
     Args:
         low: the text.
@@ -112,7 +112,7 @@ def find_owners(
 
 
 def _is_clear(low: str, at: int, names: tuple[str, ...], dotted: frozenset[str]) -> bool:
-    """Return, cheaply, whether an address stands in clear around the begin of its domain."""
+    """Return, cheaply, whether an address stands in clear around the beginning of its domain."""
     if not low[max(0, at - 2)].isalnum():
         return False
     if low.startswith(names, at) and dotted.isdisjoint(names):
@@ -124,7 +124,7 @@ def _is_clear(low: str, at: int, names: tuple[str, ...], dotted: frozenset[str])
 def _read_owner(
     low: str, at: int, known: WatchedAddresses, names: tuple[str, ...]
 ) -> Iterator[str]:
-    """Go through the tokens of whose address is said around the begin of a domain."""
+    """Yield the tokens of those whose address is spelled around the beginning of a domain."""
     before = low[max(0, at - _NEAR) : at]
     if len(known.endings) <= _FEW:
         for word in known.endings:  # most texts hold none, and `in` is far faster than a pattern

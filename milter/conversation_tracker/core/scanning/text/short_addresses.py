@@ -1,13 +1,13 @@
 """Which addresses, and which of their parts, are too short to mean anything in random octets.
 
 A scan of attachments and of tokens in base64 goes through millions of octets that are as good as
-random. Whatever of three octets is looked for stands in there, and a needle of four characters of
+random. Any three octets that are looked for stand in there, and a needle of four characters of
 base64 stands in 25 MB of it twice. So an address below `ADDRESS` octets is passed over in them, and
 what points to a token to decode has at least `POINTER`. Written apart from the masking code.
 """
 
 ADDRESS = 6
-"""Octets of the shortest address that is believed where no words are."""
+"""Octets of the shortest address that counts where there are no words."""
 POINTER = 5
 """Octets of the shortest word that is looked for inside base64 and hexadecimal digits."""
 
@@ -22,7 +22,7 @@ def find_pointers(domain: str, locals: list[str]) -> list[str]:
 
     Args:
         domain: a domain in lower case.
-        locals: whose addresses are looked for there.
+        locals: the local parts that are looked for there.
     """
     if len(domain) >= POINTER:
         return [domain]

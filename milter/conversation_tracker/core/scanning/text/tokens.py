@@ -1,7 +1,7 @@
 """Words inside base64 and hexadecimal digits in text, as link tokens hold them, decoded.
 
-Written apart from the masking code. Every text is gone through a bounded number of times. Nothing
-here raises.
+Written apart from the masking code. Each text is read a bounded number of times. Nothing here
+raises.
 """
 
 import binascii
@@ -60,8 +60,8 @@ class Tokens:
 def decode_in_links(text: str) -> Iterator[str]:
     """Yield the words of links in a text, decoded, that are base64 or digits of text.
 
-    What comes out as text from end to end is none by chance, so here even the shortest address is
-    one.
+    What comes out as text from end to end is not text by chance, so here even the shortest address
+    counts.
     """
     if "://" not in text:
         return
