@@ -12,11 +12,12 @@ tested=(tests/unit tests/database tests/milter tests/postfix)
 # They build the program out of the source tree with pip, which the package has no use for; lint, which is the host's.
 passed_over=(tests/postfix/test_demo.py)
 
-# Fetch the test tools on the host, for a root that has no way to an index.
+# Fetch the test tools on the host, for a root of the release $1 that has no way to an index.
 fetch_test_tools() {
-    [[ -d $built/wheels ]] && return
-    "$(find_python)" -m venv "$built/venv"
-    "$built/venv/bin/pip" download --quiet --only-binary=:all: --dest "$built/wheels" "${test_tools[@]}" \
+    local -A pythons=([bookworm]=3.11 [trixie]=3.13)
+    [[ -d $built/venv ]] || "$(find_python)" -m venv "$built/venv"
+    "$built/venv/bin/pip" download --quiet --only-binary=:all: --python-version "${pythons[$1]}" --dest "$root/srv/wheels" \
+        "${test_tools[@]}" \
         2>"$built/pip" || { cat "$built/pip" >&2; fail 'the test tools cannot be fetched'; }
 }
 
@@ -24,10 +25,9 @@ fetch_test_tools() {
 run_suite() {
     local release=$1 root
     say "$release: the suite, against Debian's own versions"
-    fetch_test_tools
     unpack_root "$release"
+    fetch_test_tools "$release"
     cp "$package" "$root/root/package.deb"
-    cp -R "$built/wheels" "$root/srv/wheels"
     mkdir "$root/srv/source"
     (cd "$source_dir" && git ls-files -z --cached --others --exclude-standard | xargs -0 cp -P --parents -t "$root/srv/source")
     # No server of the root's own: the tests start theirs.

@@ -6,6 +6,7 @@ Exit code 0: it can. Else one line says why not; it never shows the URI, which m
 import sys
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 OLDEST = 150000  # server_version_num
 ROLES = ["tracker_service", "tracker_reader", "tracker_integrator"]
@@ -43,10 +44,19 @@ def judge(row: tuple[object, ...]) -> str:
     return ""
 
 
+def _refuse_odd_ports(uri: str) -> None:
+    """Refuse what libpq would quote: it may be a password, of a URI with an @ or : too many."""
+    ports = str(conninfo_to_dict(uri).get("port") or "").split(",")
+    if not all(port.isdecimal() for port in ports if port):
+        raise psycopg.ProgrammingError("a port is no number")
+
+
 def main() -> int:
     """Ask, and say what is wrong."""
+    uri = sys.stdin.read()
     try:
-        with psycopg.connect(sys.stdin.read(), connect_timeout=10) as connection:
+        _refuse_odd_ports(uri)
+        with psycopg.connect(uri, connect_timeout=10) as connection:
             row = connection.execute(QUESTION, (ROLES,)).fetchone()
     except psycopg.OperationalError as error:
         print(f"cannot be reached: {' '.join(str(error).split())}")

@@ -201,7 +201,7 @@ def test_what_one_process_says_is_searched_for_what_another_uses(tmp_path: Path)
     done = run(tmp_path, files, "-n2", "--dist=loadfile")
     assert done.returncode == 1, done.stdout
     assert "output of tests (test_says.py::test) names john@doe.example" in done.stdout
-    assert "searched for 1 addresses: 1 output of tests" in done.stdout
+    assert "searched for 1 addresses in: 1 output of tests" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("1 failed, 2 passed")
 
 
