@@ -1,5 +1,6 @@
 """Servers that tests share. Each starts when a test first asks for it; unit tests need none."""
 
+import gc
 import itertools
 import os
 import signal
@@ -81,6 +82,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Begin with what takes longest, so that short tests fill the time at the end."""
     if hasattr(config, "workerinput"):
         items.sort(key=_rank)
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector look at what is there no more: thousands of tests, which stay."""
+    gc.collect()
+    gc.freeze()
 
 
 def _rank(item: pytest.Item) -> tuple[bool, int]:

@@ -309,12 +309,10 @@ def peak(work: Callable[[], object]) -> int:
 
 
 @pytest.fixture
-def few_objects() -> Iterator[None]:
+def few_objects() -> None:
     """Have the collector look at no object there was before: it runs for each measurement."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.slow
