@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
+from urllib.parse import quote
 
 import pytest
 from builders import CARRIER, SHOP, A, applied, mail, order, person
@@ -131,6 +132,13 @@ def zipped(text: str) -> bytes:
     return data.getvalue()
 
 
+def defended(link: str) -> str:
+    """Write a link as version 2 of URL Defense does."""
+    code = quote(link, safe="").replace("_", "%5F").replace("%2F", "_").replace("-", "-2D")
+    return f"https://urldefense.proofpoint.com/v2/url?u={code.replace('%', '-')}&d=x"
+
+
+LINK = "https://c.example/t?e=john.doe%40home.example&x=1"
 PAGE = f"Hello, please write to {JOHN} by day or by night.\n" * 2
 BASED = f"begin-base64 644 page.txt\n{wrapped(PAGE.encode())}\n====\n"
 FILES = {
@@ -150,7 +158,38 @@ FILES = {
     "base64 with its name": BASED,
     "base64 with its name, quoted": quoted(BASED),
 }
+LETTER = (
+    "From: x@y.example\nSubject: =?utf-8?b?am9obi5kb2VAaG9tZS5leGFtcGxl?=\n\n"
+    "Hello, please write to john.doe&#64;home.example\n"
+)
+PASTED = (
+    "From: a@b.example\nSubject: Hello\nContent-Type: message/rfc822\n"
+    f"Content-Transfer-Encoding: base64\n\n{wrapped(LETTER.encode())}\n"
+)
+RARE = {
+    "Korean": ("application/octet-stream", f"안녕 Hello {JOHN}".encode("iso2022_kr")),
+    "a name without its end": ("text/html", "Hello john.doe&commathome.example"),
+    "encapsulated": ("text/plain", "Hello IMCEASMTP-john+2Edoe+40home+2Eexample@x.example"),
+    "a gateway in a gateway": ("text/plain", f"Hello {defended(defended(LINK))}"),
+    "lines joined": ("text/plain; delsp=yes", "Hello jo \nhn.doe@home.exa \nmple"),
+    "broken and escaped": ("text/plain", "Hello john.doe=\n=40home.example"),
+    "broken in quoted text": ("text/plain", "Hello\n> john.doe=40home.exam=\n> ple"),
+    "broken, with blanks": ("text/calendar", calendar("DESCRIPTION:john.doe@=  \nhome.example")),
+    "conditional": ("text/html", "Hello john.doe<![if !x]>@<![endif]>home.example"),
+    "not shown": ("text/html", 'Hello john.doe<b style="display: none">x</b>@home.example'),
+    "words in lines": (
+        "text/plain",
+        "Hello\n> =?utf-8?B?am9obi5kb2VA?=\n>  =?utf-8?B?aG9tZS5leGFtcGxl?=",
+    ),
+    "a letter in base64": ("application/mbox", PASTED),
+    "UTF-16 in base64": (
+        "text/rfc822-headers",
+        f"Subject: Hello\n\n{wrapped(PAGE.encode('utf-16'))}\n",
+    ),
+    "base64 in a report": ("message/http", PASTED),
+}
 MESSAGES = {
+    **{name: typed(type, body) for name, (type, body) in RARE.items()},
     **{
         f"{name}, {before!r} and {behind!r}": typed(type, write(picture(before, behind)))
         for name, write in LINES.items()
@@ -284,6 +323,7 @@ HEADERS = [
     b"Subject: x&#xb;john.doe@home.example",
     b'To: "\xdbjohn.doe@home.example=?8?q?a?=" <x@y.example>',
     b"To: x@y.example (&#xbjohn.doe@home.example)",
+    b"Content-Disposition: a; filename*0*=utf-8''joh; filename*1*=n.doe%EF%BC%A0home.example",
     b"Comments: 1d01\xe1\xb4\x80 \xc2\xaa john.doe@home.example",
 ]
 

@@ -40,4 +40,6 @@ def is_file(declared: Declared, data: bytes) -> bool:
         marked = b"\0" in data or b"1AY&SY" in data or data.startswith(carving.FILES)
         marked = marked or packets.unpack(data)[0] > 0
         return marked and _CONTROL.search(data) is not None and carving.has_file(data)
+    if b"\x1b$)" in data:  # as ISO-2022-KR begins, which shifts with two of these
+        data = data.translate(None, b"\x0e\x0f")
     return data.startswith((b"%PDF", b"!<arch>\n")) or _CONTROL.search(data) is not None

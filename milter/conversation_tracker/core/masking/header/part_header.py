@@ -11,7 +11,7 @@ from conversation_tracker.core.base.limits import check_each
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask
 from conversation_tracker.core.masking.header.headers import is_clear, mask_text
 from conversation_tracker.core.masking.header.raw_sequences import mask_sequences
-from conversation_tracker.core.masking.text import obfuscated, quoted_words, rare_spellings
+from conversation_tracker.core.masking.text import obfuscated, rare_spellings
 from conversation_tracker.core.syntax import charset, folding, parameters
 from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.syntax.fields import FIELD, iter_field_spans, iter_fields
@@ -81,7 +81,9 @@ def mask_value(
     if name in IDENTIFYING:
         value = mask.identifiers(value)
     if name in _WITH_PARAMETERS and _MAY_NAME.search(value):
-        value = parameters.mask_parameters(value, mask, check, mask.identifiers)
+        value = parameters.mask_parameters(
+            value, partial(_mask_parameter, mask=mask), check, mask.identifiers
+        )
     new = mask_text(value, mask, check)
     new = _mask_across_folds(name, new, mask) if b"\n" in new else new
     new = _mask_across_comments(new, mask) if name in ADDRESS_HEADERS and b"(" in new else new
@@ -90,6 +92,10 @@ def mask_value(
     if shows and mask.unmasker is not None and name in _READ:
         return mask_text(new, mask.unmasker, check)
     return new
+
+
+def _mask_parameter(text: str, mask: Mask) -> str:
+    return obfuscated.mask_obfuscations(mask(text), mask)
 
 
 def may_hide(value: bytes, mask: Mask, *, hidden: bool = True) -> bool:
@@ -203,7 +209,7 @@ def _mask_stray(line: bytes, mask: Mask) -> bytes:
 
 
 def _mask_text(text: str, mask: Mask) -> str:
-    return quoted_words.mask_words(rare_spellings.mask_readings(mask(text), mask), mask)
+    return obfuscated.mask_words(rare_spellings.mask_readings(mask(text), mask), mask)
 
 
 def _is_clean(block: bytes, mask: Mask, *, hidden: bool) -> bool:

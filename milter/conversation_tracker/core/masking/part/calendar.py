@@ -22,7 +22,7 @@ from conversation_tracker.core.masking.part.content_lines import (
     QUOTED,
     THEIRS,
 )
-from conversation_tracker.core.masking.text import obfuscated, quoted_words
+from conversation_tracker.core.masking.text import obfuscated
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.syntax import charset, transfer
 
@@ -41,11 +41,11 @@ _BEGINNING = 512  # octets in which an object of any kind has begun
 _OCTETS = 75  # RFC 5545 section 3.1, the line end not counted
 _FOLD = re.compile(r"(?:\r\r\n|\r\n|\n)[ \t]")
 _SOFT = re.compile(r"=\r{0,2}\n[ \t]*")
-_SOFT_BREAK = re.compile(r"=\r{0,2}\n")
+_SOFT_BREAK = re.compile(r"=[ \t]{0,8}\r{0,2}\n")
 _SOFT_FOLD = re.compile(r"=\r{0,2}\n[ \t]")
 # What follows a soft break may be read as it stands, or as folded.
-_BREAK_OR_FOLD = re.compile(r"=\r{0,2}\n|\r{0,2}\n[ \t]")
-_FOLD_OR_BREAK = re.compile(r"=?\r{0,2}\n[ \t]|=\r{0,2}\n")
+_BREAK_OR_FOLD = re.compile(r"=[ \t]{0,8}\r{0,2}\n|\r{0,2}\n[ \t]")
+_FOLD_OR_BREAK = re.compile(r"(?:=[ \t]{0,8})?\r{0,2}\n[ \t]|=[ \t]{0,8}\r{0,2}\n")
 _RAW_FOLD = re.compile(rb"(?:\r\r\n|\r\n|\n)[ \t]|=(?:\r\r\n|\r\n|\n)")
 _PEOPLE_LINE = re.compile(r"(?:ATTENDEE|ORGANIZER)[:;]", re.IGNORECASE)
 _OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:V(?:CALENDAR|CARD)\b", re.IGNORECASE)
@@ -277,7 +277,7 @@ def _mask_soft_breaks(text: str, mask: Mask) -> str:
 
 def _mask_readings(text: str, mask: Mask) -> str:
     """Mask what stands in clear, and what does not."""
-    return quoted_words.mask_words(obfuscated.mask_obfuscations(mask(text), mask), mask)
+    return obfuscated.mask_words(obfuscated.mask_obfuscations(mask(text), mask), mask)
 
 
 def _mask_line(line: str, mask: Mask) -> str:

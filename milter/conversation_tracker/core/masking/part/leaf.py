@@ -23,7 +23,7 @@ from conversation_tracker.core.masking.part import (
     content_lines,
     media,
 )
-from conversation_tracker.core.masking.text import flowed, obfuscated, quoted_words
+from conversation_tracker.core.masking.text import encoded, flowed, obfuscated
 from conversation_tracker.core.masking.text.html import mask_html
 from conversation_tracker.core.masking.text.html_text import Page
 from conversation_tracker.core.syntax import charset, quoted_printable, transfer
@@ -50,6 +50,7 @@ _REFERRED = re.compile(
     rb"|#[xX]0*[2-7][0-9a-fA-F](?![0-9a-fA-F])|period|commat|dash|plus|lowbar)"
 )
 # What a text file does not hold; a part of any type without it is masked as text.
+_KOREAN = b"\x1b$)"
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
@@ -66,7 +67,7 @@ def mask_plain(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
 
 
 def _mask_text(text: str, mask: Mask) -> str:
-    return quoted_words.mask_words(obfuscated.mask_obfuscations(mask(text), mask), mask)
+    return obfuscated.mask_words(obfuscated.mask_obfuscations(mask(text), mask), mask)
 
 
 def mask_around(data: bytes, encoding: str, mask: Mask) -> bytes:
@@ -117,16 +118,24 @@ def _mask_html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
 
 def _mask_page(text: str, mask: Mask) -> str:
     new = obfuscated.mask_obfuscations(mask_html(text, mask), mask, tagged=False)
-    return quoted_words.mask_words(new, mask)
+    return obfuscated.mask_words(new, mask)
 
 
 def _mask_header_lines(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
-    return part_header.mask_header(data, mask), label
+    return _mask_encoded(part_header.mask_header(data, mask), mask), label
+
+
+def _mask_encoded(data: bytes, mask: Mask) -> bytes:
+    """Mask base64 that stands among header fields, or behind them."""
+    if not encoded.possible(data, mask):
+        return data
+    deep = partial(obfuscated.mask_block, mask=mask)
+    return charset.change_text(data, "", lambda text: encoded.mask_encodings(text, mask, deep))[0]
 
 
 def _mask_report_lines(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     """Mask what is alike, and a piece of anything at worst: nothing in it is for its reader."""
-    return part_header.mask_header(data, mask, shows=False), label
+    return _mask_encoded(part_header.mask_header(data, mask, shows=False), mask), label
 
 
 LEAVES: dict[str, Leaf] = {
@@ -218,9 +227,15 @@ def _mask_content(
     if leaf is calendar.mask_calendar:
         leaf = partial(calendar.mask_calendar, method=declares_method(part))
     new, label = leaf(data, part.charset, mask)
-    if part.type == "text/plain" and get_value(part.parameters, "format").lower() == "flowed":
+    if part.type == "text/plain" and _is_flowed(part):
         new, label = _mask_across_breaks(part, new, label, mask)
     return new, label
+
+
+def _is_flowed(part: Part) -> bool:
+    """Return whether some program or other joins the lines of a text (RFC 3676)."""
+    flowed_ = get_value(part.parameters, "format").lower() == "flowed"
+    return flowed_ or get_value(part.parameters, "delsp").lower() == "yes"
 
 
 def choose_display(part: Part, data: bytes) -> Display | None:
@@ -321,6 +336,8 @@ def find_by_type(part: Part) -> Leaf | None:
 
 def is_binary(data: bytes) -> bool:
     """Return whether data holds what no text does."""
+    if _KOREAN in data:  # ISO-2022-KR and -CN shift with two of these
+        data = data.translate(None, b"\x0e\x0f")
     return _BINARY.search(data) is not None
 
 

@@ -7,7 +7,7 @@ cleanly is written anew in the same form; any other is cut out. Nothing here rai
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from conversation_tracker.core.masking.address.encoded_needles import Needles
 from conversation_tracker.core.masking.address.mask import Mask
@@ -39,7 +39,7 @@ def possible(data: bytes, mask: Mask) -> bool:
     return bool(needles.find_base64(text) or needles.find_digits(text)) or _has_block(text)
 
 
-def mask_encodings(text: str, mask: Mask) -> str:
+def mask_encodings(text: str, mask: Mask, deep: Callable[[str], str] | None = None) -> str:
     """Mask what stands in base64 or hexadecimal digits.
 
     Args:
@@ -47,6 +47,8 @@ def mask_encodings(text: str, mask: Mask) -> str:
         mask: gives a text with addresses replaced. Without an attribute `finder` that has
             `needles`, as `Masker` and `View` have, nothing is looked for. Its attribute `amid` is
             used where it has one.
+        deep: masks the text in a block of lines, however addresses are written in it; None: `mask`
+            does.
 
     Returns:
         The text; the same object if nothing changed.
@@ -58,7 +60,7 @@ def mask_encodings(text: str, mask: Mask) -> str:
     # What is decoded may be anything.
     mask = mask.amid
     if _has_block(text):
-        text = apply_edits(text, list(_find_block_edits(text, mask)))
+        text = apply_edits(text, list(_find_block_edits(text, mask, deep or mask)))
     if places := needles.find_base64(text):
         spans = _find_spans(text, places, _BEFORE, _AFTER)
         text = apply_edits(text, list(links.find_token_edits(text, spans, mask)))
@@ -121,7 +123,7 @@ def _has_block(text: str) -> bool:
     return _NEXT_BLOCK.search(text) is not None or _BLOCK.match(text) is not None
 
 
-def _find_block_edits(text: str, mask: Mask) -> Iterator[Edit]:
+def _find_block_edits(text: str, mask: Mask, deep: Callable[[str], str]) -> Iterator[Edit]:
     """Find the blocks of base64 that hold an address; keys have their own rules."""
     for match in _BLOCK.finditer(text):
         old = match[0]
@@ -130,8 +132,8 @@ def _find_block_edits(text: str, mask: Mask) -> Iterator[Edit]:
         run = joined[: len(joined) - (len(joined) % 4 == 1)]
         data = binascii.a2b_base64(run + "=" * (-len(run) % 4))
         decoded = data.decode("utf-8", "replace")
-        new = mask(decoded)
         binary = not _TEXT.fullmatch(decoded)
+        new = mask(decoded) if binary else deep(decoded)
         if new == decoded and not links.holds_in_octets(data, decoded, mask):
             continue
         if binary:

@@ -25,8 +25,10 @@ _PERCENT = re.compile(
     _ANY_FLAGS,
 )
 _TWENTY_FIVE = re.compile(r"%(?:25)+")
-_QUOTED = re.compile(r"=(?:[2-7][0-9a-f]|[ \t]{0,8}\r?\n)", _ANY_FLAGS)
-SOFT_BREAK = re.compile(r"=(?<=[\w@.+\-]=)[ \t]{0,8}\r?\n(?=[ \t>|]{0,80}[\w@.])")
+_QUOTED = re.compile(
+    r"=(?:[2-7][0-9a-f]|[ \t]{0,8}\r?\n(?:[ \t]{0,8}[>|][>| \t]{0,80})?)", _ANY_FLAGS
+)
+SOFT_BREAK = re.compile(r"=(?<=[\w@.+\-]=)[ \t]{0,8}\r?\n(?=[ \t>|]{0,80}[\w@.=])")
 """A soft line break of quoted-printable, amid what may be an address."""
 _SCRIPT = re.compile(
     r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|u\{0{0,8}([0-9a-f]{1,6})\}|U([0-9a-f]{8})"
@@ -54,6 +56,9 @@ _HIDDEN_RUN = re.compile(
 )
 _RICH_LINE = re.compile(r"\r?\n")
 _RICH_SIGNS = {"~": " ", "_": "-", "-": ""}
+# What Exchange writes for an address of another kind of mail.
+_ENCAPSULATED = re.compile(r"(imcea[a-z]{1,12}-)([a-z0-9+_=.\-/]{1,320})@", _ANY_FLAGS)
+_IN_ENCAPSULATED = re.compile(r"\+([2-7][0-9a-f])", _ANY_FLAGS)
 _SEVEN = re.compile(r"\+(A[A-H][A-Za-z0-9+/])(?:-|(?![A-Za-z0-9+/]))")
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _WIDE = re.compile(
@@ -121,6 +126,20 @@ class _ComposedCharacters(EscapeSyntax):
             for match in _RUN.finditer(text):
                 if not unicodedata.is_normalized("NFC", match[0]):
                     yield from _iter_clusters(match[0], match.start())
+
+
+class _Encapsulated(EscapeSyntax):
+    """Addresses inside others, as `IMCEASMTP-john+2Edoe+40home+2Eexample@`."""
+
+    def __init__(self) -> None:
+        super().__init__(("imcea", "IMCEA"), _ENCAPSULATED, lambda match: match[0])
+
+    def find(self, text: str) -> Iterator[Piece]:
+        """Go through the pieces of a text that mean something else."""
+        for whole in self._pattern.finditer(text):
+            yield *whole.span(1), " "
+            for sign in _IN_ENCAPSULATED.finditer(text, *whole.span(2)):
+                yield *sign.span(), chr(int(sign[1], 16))
 
 
 class _Hidden(EscapeSyntax):
@@ -248,6 +267,7 @@ COMMON: Family = (
     EscapeSyntax(("+A",), _SEVEN, _decode_utf7),
     _TERMINAL,
     _ComposedCharacters(),
+    _Encapsulated(),
 )
 """Those that go together in one text."""
 STYLE: Family = (_REFERENCES, _PERCENTS, EscapeSyntax(("\\",), _STYLE, _decode_style))

@@ -99,7 +99,9 @@ def _find_escapes(text: str, pattern: re.Pattern[str]) -> Iterator[_Found]:
 
 def _unescape(source: str) -> str:
     if source[0] == "&":
-        return unescape(source)
+        # Some take a name for a reference that has no end.
+        named = source[1] != "#" and not source.endswith(";")
+        return unescape(f"{source};" if named else source)
     if source[0] == "\\" and len(source) == len("\\@"):  # as in Markdown
         return source[1]
     if source[0] in "%\\=":

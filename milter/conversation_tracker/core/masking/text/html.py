@@ -35,9 +35,12 @@ BLOCK = re.compile(
 """Names of elements that end a line."""
 
 
-# What divides an address without being seen: comments, and tags that are no block.
+# What divides an address without being seen: comments, elements that are not shown, and tags that
+# are no block.
 _INLINE = re.compile(
-    rf"<(?:(?!/?(?:{BLOCK.pattern}|tbody|thead|tfoot|body|html|head)\b)[/a-z][^<>]*+>"
+    r"<(?:([a-z]{1,10})\s(?=[^<>]*(?:display\s*:\s*none|visibility\s*:\s*hidden))[^<>]*+>[^<>]{0,200}"
+    r"</\1\s*>|!\[(?:if|endif)[^<>]*+>"
+    rf"|(?!/?(?:{BLOCK.pattern}|tbody|thead|tfoot|body|html|head)\b)[/a-z][^<>]*+>"
     r"|!--.*?(?:-->|\Z))",
     re.DOTALL | re.IGNORECASE,
 )

@@ -4,8 +4,16 @@ What each of these is, and how it is rewritten, is in `links`, `encoded`, `escap
 `rare_spellings`; here is only their order. Nothing here raises.
 """
 
+from functools import partial
+
 from conversation_tracker.core.masking.address.mask import Mask
-from conversation_tracker.core.masking.text import encoded, escapes, links, rare_spellings
+from conversation_tracker.core.masking.text import (
+    encoded,
+    escapes,
+    links,
+    quoted_words,
+    rare_spellings,
+)
 
 
 def mask_obfuscations(text: str, mask: Mask, *, tagged: bool = True) -> str:
@@ -22,11 +30,27 @@ def mask_obfuscations(text: str, mask: Mask, *, tagged: bool = True) -> str:
     clean = mask.clean_parts
     if clean is not None and clean.in_plain:
         return text
-    new = escapes.mask_escapes(encoded.mask_encodings(links.mask_links(text, mask), mask), mask)
+    new = links.mask_links(text, mask)
+    new = encoded.mask_encodings(new, mask, partial(mask_block, mask=mask))
+    new = escapes.mask_escapes(new, mask)
     new = rare_spellings.mask_readings(new, mask, tagged=tagged)
     if new is not text and clean is not None:
         clean.hid = True
     return new
+
+
+def mask_words(text: str, mask: Mask) -> str:
+    """Mask encoded words (RFC 2047) that stand in running text; arguments as above."""
+    return quoted_words.mask_words(text, partial(_mask_all, mask=mask))
+
+
+def _mask_all(text: str, mask: Mask) -> str:
+    return mask_obfuscations(mask(text), mask)
+
+
+def mask_block(text: str, mask: Mask) -> str:
+    """Mask text that was base64, which may be a message as it travels; arguments as above."""
+    return mask_words(_mask_all(text, mask), mask)
 
 
 def possible(data: bytes, mask: Mask) -> bool:

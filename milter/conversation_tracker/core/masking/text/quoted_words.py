@@ -4,29 +4,30 @@ Nothing here raises.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.address.reading import apply_edits
-from conversation_tracker.core.masking.text.obfuscated import mask_obfuscations
 from conversation_tracker.core.syntax.encoded_words import decode_words, encode_words
 
 Edit = tuple[int, int, str]
 
 _RUN = re.compile(
-    r"=\?[^?\s]{1,60}\?[bq]\?[^?]*\?=(?:\s*+=\?[^?\s]{1,60}\?[bq]\?[^?]*\?=)*", re.IGNORECASE
+    r"=\?[^?\s]{1,60}\?[bq]\?[^?]*\?="
+    r"(?:\s*+(?:[>|][>|\s]*+)?=\?[^?\s]{1,60}\?[bq]\?[^?]*\?=)*",
+    re.IGNORECASE,
 )
+_MARKS = re.compile(r"\n[ \t]*+[>|][>| \t]*+")
 _BESIDE = 320  # characters of an address beside an encoded word
 _PARTING = re.compile(r"[\s<>\"(),;]")
 _TOGETHER = 64  # that are looked at at once, as most hold nothing
 
 
-def mask_words(text: str, mask: Mask) -> str:
+def mask_words(text: str, change: Callable[[str], str]) -> str:
     """Mask encoded words (RFC 2047) that stand in running text, as in quoted header fields.
 
     Args:
         text: decoded text, or HTML source, with all else masked already.
-        mask: gives a text with addresses replaced.
+        change: gives a decoded text with addresses replaced, however they are written.
 
     Returns:
         The text; the same object if nothing changed.
@@ -37,16 +38,17 @@ def mask_words(text: str, mask: Mask) -> str:
     edits: list[Edit] = []
     for first in range(0, len(runs), _TOGETHER):
         spans = [each for run in runs[first : first + _TOGETHER] for each in _widen(text, *run)]
-        read = [decode_words(text[slice(*span)].encode("utf-8", "replace")) for span in spans]
+        read = [_read(text[slice(*span)]) for span in spans]
         whole = "\n".join(read)
-        if _mask_all(whole, mask) != whole:
+        if change(whole) != whole:
             done = edits[-1][1] if edits else 0
-            edits += _find_word_edits(text, spans, read, mask, done)
+            edits += _find_word_edits(text, spans, read, change, done)
     return apply_edits(text, edits)
 
 
-def _mask_all(text: str, mask: Mask) -> str:
-    return mask_obfuscations(mask(text), mask)
+def _read(words: str) -> str:
+    """Read encoded words, also those in several lines of quoted text."""
+    return decode_words(_MARKS.sub("\n ", words).encode("utf-8", "replace"))
 
 
 def _widen(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -61,12 +63,16 @@ def _widen(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _find_word_edits(
-    text: str, spans: list[tuple[int, int]], read: list[str], mask: Mask, done: int
+    text: str,
+    spans: list[tuple[int, int]],
+    read: list[str],
+    change: Callable[[str], str],
+    done: int,
 ) -> Iterator[Edit]:
     """Find the edits of encoded words; of two that share something the first is made."""
     line_end = "\r\n" if "\r\n" in text else "\n"
     for (start, end), old in zip(spans, read, strict=True):
-        new = _mask_all(old, mask) if start >= done else old
+        new = change(old) if start >= done else old
         if new != old:
             yield start, end, encode_words(new).decode("ascii").replace("\n", line_end)
             done = end

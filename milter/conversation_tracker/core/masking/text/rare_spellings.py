@@ -52,6 +52,7 @@ _SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
     ("%", re.compile(r"%(?:u00|(?:25)*(?:(?:26|5c)[^\s<>]|3d[0-9a-f]{2}))")),
     ("=2", re.compile(r"=2(?:5[0-9a-f]{2}|6)")),
     ("+aea", None),
+    ("imcea", None),
     *((sign, escape_syntaxes.SOFT_BREAK) for sign in ("=\n", "=\r", "= ", "=\t")),
 )
 _TAGGED = re.compile(r"<(?<=[\w@.]<)/?[a-z][^<>]{0,80}>(?>(?:</?[a-z][^<>]{0,80}>){0,8})[\w@.]")

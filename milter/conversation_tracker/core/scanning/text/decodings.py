@@ -55,7 +55,8 @@ _SIGNS = "\\ =40 +40 =2 =3 =0".split()
 _BREAK = re.compile(r"\\[nrt]")
 _BACKSLASHED = re.compile(r"\\([@._+-])")
 _INLINE = re.compile(
-    r"<(?:![^<>]*>|/?(?:a|abbr|acronym|b|bdi|bdo|big|code|em|font|i|ins|kbd|mark|nobr"
+    r"<(?:([a-z]{1,10})\s[^<>]{0,400}?(?:display\s{0,8}:\s{0,8}none|visibility\s{0,8}:\s{0,8}hidden)"
+    r"[^<>]{0,400}>[^<>]{0,200}</\1\s{0,8}>|![^<>]*>|/?(?:a|abbr|acronym|b|bdi|bdo|big|code|em|font|i|ins|kbd|mark|nobr"
     r"|o:p|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr)(?:[\s/][^<>]*)?>)",
     re.DOTALL,
 )

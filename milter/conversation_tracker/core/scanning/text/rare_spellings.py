@@ -40,7 +40,11 @@ _BRACES = re.compile(r"(?<!\\)(?:\\\\)*([{}])")
 _UNTIL_SHOWN = re.compile(
     r"\\v(?![a-z0-9])(?>(?:[^{}\\]|\\(?!v(?![a-z])|plain)){0,400})\\(?:v0|plain)(?![a-z0-9]) ?"
 )
-_SOFT = re.compile(r"=(?<=[\w@.+-]=)[ \t]{0,8}\r?\n(?=[ \t>|]{0,80}[\w@.])")
+_SOFT = re.compile(
+    r"=(?<=[\w@.+-]=)[ \t]{0,8}\r?\n(?:[ \t]{0,8}[>|][>| \t]{0,80})?(?=[ \t]{0,8}[\w@.=])"
+)
+_ENCAPSULATED = re.compile(r"imcea[a-z]{1,12}-([a-z0-9+_=./-]{1,320})@")
+_PLUS = re.compile(r"\+([2-7][0-9a-f])")
 _SEVEN = re.compile(r"\+ae([a-p])-")
 _PERCENT_U = re.compile(r"%u00([2-7][0-9a-f])")
 _MARKUP = re.compile(r"<(?:!--[^<>]{0,400}--|/?[a-z][a-z0-9:_-]{0,40}(?:[\s/][^<>]{0,400})?)>")
@@ -96,11 +100,17 @@ def _unescape_twice(low: str) -> str:
         low = _PERCENT_U.sub(lambda found: chr(int(found[1], 16)), low)
     if "=\n" in low or "=\r" in low or "= " in low or "=\t" in low:
         *_, low = decodings.iter_readings(_SOFT.sub("", low))
+    if "imcea" in low:
+        low = _ENCAPSULATED.sub(_decode_encapsulated, low)
     if "+ae" in low:
         low = _SEVEN.sub(lambda found: chr(0x40 + ord(found[1]) - ord("a")).lower(), low)
     if "\x1b" in low or "\x9b" in low or ("[" in low and ("^[[" in low or "#033[" in low)):
         low = _SEQUENCE.sub(lambda found: "\u4e00" if found["two"] else "", low)
     return low
+
+
+def _decode_encapsulated(found: re.Match[str]) -> str:
+    return f" {_PLUS.sub(lambda sign: chr(int(sign[1], 16)).lower(), found[1])}@"
 
 
 def _unescape(low: str) -> Iterator[str]:
@@ -161,10 +171,13 @@ def _make_character(number: int) -> str:
     return chr(number).lower() if number < 0x110000 and not 0xD800 <= number < 0xE000 else " "
 
 
-def _decode_gateway_links(text: str) -> Iterator[str]:
+def _decode_gateway_links(text: str, inside: int = _ROUNDS) -> Iterator[str]:
     for link in _SECOND.findall(text.lower()):
         if "/" not in link and "%" not in link:
-            yield from _decode_link(link.replace("-", "%").replace("_", "/"))
+            for shown in _decode_link(link.replace("-", "%").replace("_", "/")):
+                yield shown
+                if inside and "/v2/url?" in shown:
+                    yield from _decode_gateway_links(shown, inside - 1)
     for link, code in _THIRD.findall(text):
         yield from _decode_link(_restore(link, code).lower())
         yield from _decode_link(link.replace("*", "%").lower())
