@@ -20,7 +20,7 @@ def test_the_author_is_an_alias_in_a_copy_to_themselves_too(who: str, mask: str)
     letter = mail(COPY.format(who), talk, to=hard(author.token), sender=who, trusted=True)
     sent = letter.sent()
     values = {header.name.decode(): header.value.decode() for header in sent.headers}
-    assert values["From"] == f"{who} <{alias}>"
+    assert values["From"] == f'"{who}" <{alias}>'
     assert (values["To"], values["Cc"]) == (who, who)
     assert bytes(sent.body).decode().strip() == who
     assert [str(recipient.address) for recipient in sent.recipients] == [who]

@@ -377,3 +377,15 @@ def test_a_file_in_a_text_that_names_nobody_stays() -> None:
     for data in (b"Hello, nobody", PICTURE, zipped("nobody")):
         raw = typed("text/plain", f"Hello\nbegin 644 files of {SHOP}\n{uuencoded(data)}Bye\n")
         assert uuencoded(data).encode() in decided(raw)[1]
+
+
+def test_a_participant_of_an_invitation_joins_as_an_attendee_does() -> None:
+    """RFC 9073; the reader finds themselves there."""
+    lines = (
+        "METHOD:REQUEST\nBEGIN:PARTICIPANT\nCALENDAR-ADDRESS:mailto:ann@friends.example\n"
+        f"END:PARTICIPANT\nBEGIN:PARTICIPANT\nCALENDAR-ADDRESS:mailto:{A}\nEND:PARTICIPANT"
+    )
+    done, copy = decided(typed("text/calendar; charset=utf-8", calendar(lines)))
+    assert [str(each.address) for each in done.records[0].joined] == ["ann@friends.example"]
+    assert "friends.example" not in seen(copy)
+    assert f"CALENDAR-ADDRESS:mailto:{CARRIER}" in seen(copy)

@@ -4,7 +4,7 @@ from email import policy
 from email.parser import BytesParser
 
 import pytest
-from builders import BUYER, CARRIER, B, hard, mail, order
+from builders import BUYER, CARRIER, A, B, hard, mail, order
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -93,3 +93,34 @@ def test_from_is_one_mailbox_to_a_strict_reader(name: str, charset: str) -> None
     parsed = BytesParser(policy=policy.default).parsebytes(b"From: " + value + b"\r\n\r\n")
     [box] = parsed["From"].addresses
     assert (box.display_name, box.addr_spec) == (name, hard("a"))
+
+
+ONE = {
+    "Doe; John": '"Doe; John"',
+    "Support: Desk": '"Support: Desk"',
+    "John (Desk": '"John (Desk"',
+    'John "Desk': '"John Desk"',
+    "John @ Work": '"John @ Work"',
+    "John \\ Doe": '"John  Doe"',
+    "[Ticket 7] Desk": '"[Ticket 7] Desk"',
+    "<": "",
+    "J. Doe": "J. Doe",
+    '"Doe, John"': '"Doe, John"',
+    "=?utf-8?q?J=C3=B6rg?=": "=?utf-8?q?J=C3=B6rg?=",
+}
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_any_name_in_from_leaves_one_mailbox(name: str) -> None:
+    """Quoted where it has signs that part mailboxes, groups or comments; others stay."""
+    end = ">" * (1 + (name == "<"))
+    letter = f"From: {name} <{CARRIER}{end}\nTo: {B}\nSubject: x\n\nHello.\n"
+    sent = mail(letter, order(BUYER, CARRIER), to=B, sender=CARRIER).sent()
+    assert (sent.first(b"from") or b"").decode() == f"{ONE[name]} <{A}>".strip()
+
+
+def test_a_group_of_one_in_from_is_that_one() -> None:
+    """A group in From is no mailbox to verifiers (RFC 6854 section 4)."""
+    letter = f"From: Desk: {CARRIER};\nTo: {B}\nSubject: x\n\nHello.\n"
+    sent = mail(letter, order(BUYER, CARRIER), to=B, sender=CARRIER).sent()
+    assert sent.first(b"from") == f'"Desk" <{A}>'.encode()

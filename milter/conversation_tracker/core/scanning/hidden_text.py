@@ -45,7 +45,7 @@ _MARKUP = re.compile(
     rf"|[a-z!?/]{_TAG}|[a-z!?/][^>]*+>?)",
     re.IGNORECASE | re.DOTALL,
 )
-_PEOPLE = re.compile(r"(?:[a-z0-9-]+\.)?(?:organizer|attendee)[;:]", re.IGNORECASE)
+_PEOPLE = re.compile(r"(?:[a-z0-9-]+\.)?(?:organizer|attendee|calendar-address)[;:]", re.IGNORECASE)
 _THEIRS = re.compile(
     r";(?:sent-by|delegated-from|delegated-to|member|email)="
     r"(?>(?:mailto:|[\w.+@-]+|\"mailto:[\w.+@-]+\"|[\",])*)(?=[;:])",

@@ -19,7 +19,7 @@ from conversation_tracker.core.base.header_names import (
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.header.headers import mask_mailboxes, remove_people
-from conversation_tracker.core.masking.header.phrases import quote_names
+from conversation_tracker.core.masking.header.phrases import make_mailbox, quote_names
 from conversation_tracker.core.masking.header.raw_sequences import mask_field
 from conversation_tracker.core.masking.part import message_body, opaque_signature
 from conversation_tracker.core.masking.text import obfuscated
@@ -107,6 +107,8 @@ class View(ReaderMask):
             become = self._find_author_address if header.key == b"from" else self.address
             value = mask_mailboxes(left, become, self.text, self.limits.check)
             value = quote_names(value, self.limits.check)
+            if header.key == b"from":
+                value = make_mailbox(value, self.limits.check)
             if not part_header.may_hide(value, self, hidden=hidden):
                 return value
             return mask_mailboxes(

@@ -9,10 +9,20 @@ import re
 from collections.abc import Callable
 
 from conversation_tracker.core.base.limits import check_each, no_limit
+from conversation_tracker.core.model.address import find_mailboxes
 from conversation_tracker.core.syntax.encoded_words import ENCODED, decode_words, encode_words
 from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.tokens import ANGLE, CHUNK, SIGN, split_tokens
 
+_ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]++"
+_WORD = rb'(?>%s|"(?:[^"\\]|\\.)*+"|\((?:[^()\\]|\\.)*+\)|[ \t\r\n]++)' % _ATOM
+_SPEC = rb'(?>%s|"(?:[^"\\]|\\.)*+")@(?>%s|\[[^\[\]\\ ]*+\])' % (_ATOM, _ATOM)
+# RFC 5322 section 3.4, with dots in names, as many write them (section 4.1).
+_MAILBOX = re.compile(
+    rb"(?:(?>%s*)<[ \t]*+%s[ \t]*+>|[ \t\r\n]*+%s)(?>(?:[ \t\r\n]++|\((?:[^()\\]|\\.)*+\))*)"
+    % (_WORD, _SPEC, _SPEC),
+    re.DOTALL,
+)
 _ESCAPED = re.compile(r'\\(.)|"')
 
 
@@ -58,6 +68,32 @@ def quote_names(value: bytes, check: Callable[[], None] = no_limit) -> bytes:
 def _is_parted_well(value: bytes) -> bool:
     """Whether each comma may well stand between two addresses."""
     return b"," not in value or all(b"@" in part for part in value.split(b","))
+
+
+def make_mailbox(value: bytes, check: Callable[[], None] = no_limit) -> bytes:
+    """Write the one mailbox of a value so that every reader takes it for one.
+
+    Args:
+        value: a raw value, folded or not.
+        check: raises `Overdue` when the time is over.
+
+    Returns:
+        The value; the same object where it is a mailbox (RFC 5322 section 3.4), or none is found,
+        or several. `Help: John (at work <a@b>` becomes `"Help: John (at work" <a@b>`; a group of
+        one becomes that one.
+    """
+    if not value.isascii() or _MAILBOX.fullmatch(value) is not None:
+        return value
+    boxes = find_mailboxes(value, check)
+    if len(boxes) != 1 or boxes[0].address is None:
+        return value
+    written = value[boxes[0].start : boxes[0].end]
+    if re.fullmatch(_SPEC, written) is None:
+        return value
+    name = value[: boxes[0].start].strip(b" \t\r\n<")
+    if value.rstrip(b" \t\r\n").endswith(b";"):
+        name = name.removesuffix(b":")
+    return (_write_name(name) if name else b"") + b"<" + written + b">"
 
 
 class _Spans:

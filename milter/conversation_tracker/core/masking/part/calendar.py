@@ -47,7 +47,7 @@ _SOFT_FOLD = re.compile(r"=\r{0,2}\n[ \t]")
 _BREAK_OR_FOLD = re.compile(r"=[ \t]{0,8}\r{0,2}\n|\r{0,2}\n[ \t]")
 _FOLD_OR_BREAK = re.compile(r"(?:=[ \t]{0,8})?\r{0,2}\n[ \t]|=[ \t]{0,8}\r{0,2}\n")
 _RAW_FOLD = re.compile(rb"(?:\r\r\n|\r\n|\n)[ \t]|=(?:\r\r\n|\r\n|\n)")
-_PEOPLE_LINE = re.compile(r"(?:ATTENDEE|ORGANIZER)[:;]", re.IGNORECASE)
+_PEOPLE_LINE = re.compile(r"(?:ATTENDEE|ORGANIZER|CALENDAR-ADDRESS)[:;]", re.IGNORECASE)
 _OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:V(?:CALENDAR|CARD)\b", re.IGNORECASE)
 _CALENDAR = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:VCALENDAR\b", re.IGNORECASE)
 _NAME = "CN"
@@ -211,7 +211,7 @@ def _remove_attendees(text: str, goes: Callable[[Address], bool]) -> str:
 
 
 def _remove_from_line(line: str, goes: Callable[[Address], bool]) -> str:
-    if line[:1] not in "AaOo":
+    if line[:1] not in "AaCcOo":
         return line
     end = line[len(line.rstrip("\r\n")) :]
     whole = _FOLD.sub("", line[: len(line) - len(end)])

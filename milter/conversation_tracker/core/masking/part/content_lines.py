@@ -14,8 +14,8 @@ from urllib.parse import unquote
 from conversation_tracker.core.model.address import Address, AddressError
 from conversation_tracker.core.syntax import charset, transfer
 
-PEOPLE = frozenset({"ORGANIZER", "ATTENDEE"})
-"""The properties that say who takes part."""
+PEOPLE = frozenset({"ORGANIZER", "ATTENDEE", "CALENDAR-ADDRESS"})
+"""The properties that say who takes part, the last in RFC 9073."""
 THEIRS = frozenset({"SENT-BY", "DELEGATED-FROM", "DELEGATED-TO", "MEMBER", "EMAIL"})
 """The parameters of these that name more people, or the same ones again."""
 IDENTIFIERS = frozenset({"UID", "RELATED-TO"})
