@@ -99,7 +99,7 @@ def _is_link(run: str) -> bool:
 
 
 def extract_from_page(source: str, local: str = "") -> str:
-    """Return what is no text in a page, and the links in its text; args as of `extract_links`."""
+    """Return what is no text in a page, and the links in its text; see `extract_links`."""
     markup: list[str] = []
     text: list[str] = []
     at = 0
