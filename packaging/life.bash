@@ -142,8 +142,12 @@ change() {
     before=$(sum_postfix)
     served=$(ask_serving)
     in_boot sh -c "echo '; mine' >>$conffile"
+    quietly touch -d 2020-01-01 /usr/lib/systemd/system/conversation-tracker.service
+    quietly systemctl daemon-reload
     while_mail_flows upgrade
     [[ $served != "$(ask_serving)" ]] || fail 'the old version serves after the upgrade'
+    [[ $(in_boot systemctl show --property=NeedDaemonReload --value 'conversation-tracker*') != *yes* ]] ||
+        fail 'systemd knows the units of before only'
     [[ $before == "$(sum_postfix)" ]] || fail 'the upgrade changed Postfix'
     in_boot grep -qx '; mine' "$conffile" || fail "the upgrade took the administrator's configuration"
     in_boot grep -qx ct.example.com /etc/conversation-tracker/alias-domain || fail 'the upgrade forgot the alias domain'
