@@ -26,10 +26,11 @@ _CODE = re.compile(rb"\\'([0-9a-f]{2})|\\u(\d{1,5}) ?\??|\\[a-z]{1,32}-?\d{0,9} 
 # Each begins with a character, and not with what is before it: so it is found at many times the
 # speed among octets that are no page.
 _STRING = re.compile(
-    rb"\((?<!\\\()((?>(?:[^()\\]|\\.)*))\)|<([0-9a-fA-F\s]{2,})>|(T[dDm*]\b|ET\b)", re.DOTALL
+    rb"\((?<!\\\()((?>[^()\\]*+(?>(?:\\.[^()\\]*+)*)))\)|<([0-9a-fA-F\s]{2,})>|(T[dDm*]\b|ET\b)",
+    re.DOTALL,
 )
 _SHOWING = re.compile(rb"BT(?<![^\0\s]BT)[\0\s/(<\[]")
-_NO_TEXT = bytes({*range(1, 9), *range(14, 32), *range(127, 256)})
+_NO_TEXT = bytes({*range(9), *range(14, 32), *range(127, 256)})
 _BEGINNING = 4096
 _BASED = re.compile(
     rb"base64[ \t]*\r?\n(?>(?:[!-9;-~]++:[^\n]*+\n|[ \t][^\n]*+\n)*)\r?\n([A-Za-z0-9+/=\s]++)"
@@ -122,10 +123,11 @@ def from_digits(text: bytes) -> bytes:
 def is_page(content: Octets) -> bool:
     """Whether a stream of a PDF file may show strings, rather than be a picture or a font.
 
-    Most of what begins it is text, titles in UTF-16 too, or an object that shows some begins in it.
+    Half of what begins it is text, as of titles in UTF-16, or an object that shows some begins in
+    it.
     """
     head = content[:_BEGINNING]
-    text = len(head.translate(None, _NO_TEXT)) * 4 >= len(head) * 3
+    text = len(head.translate(None, _NO_TEXT)) * 20 >= len(head) * 9
     return text or _SHOWING.search(content[:MOST]) is not None
 
 

@@ -4,8 +4,10 @@
 Raises `TooComplex` for a structure over the limits. `planning` decides if a message may pass.
 """
 
+from collections.abc import Callable
 from copy import copy
 from functools import partial
+from itertools import compress
 from typing import Self
 
 from conversation_tracker.core.base.header_names import (
@@ -47,9 +49,11 @@ class View(ReaderMask):
         values: list[bytes | None] = []
         seen: set[bytes] = set()
         known = self._find_clean_parts(message)
+        keeps = [self._keeps(each.key, protected=protected) for each in message.headers]
         # One look at all fields together is cheaper than one at each.
-        block = b"\n".join([each.value for each in message.headers])
-        hidden = known.hides(lambda: obfuscated.possible(block, self))
+        block = b"\n".join([each.value for each in compress(message.headers, keeps)])
+        # What the record saw holds where no more is kept: it keeps what only a reader needs.
+        hidden = (known.hides if protected else _look)(partial(obfuscated.possible, block, self))
         self._references.author = find_author(message, self.conversation)
         for place, header in enumerate(message.headers):
             self.limits.check()
@@ -61,7 +65,7 @@ class View(ReaderMask):
             handed_in = key == b"received" and first and message.arrival.split
             again = key == b"from" and not first
             named = b"@" in key and self(key.decode("latin-1")) != key.decode("latin-1")
-            if handed_in or again or named or not self._keeps(key, protected=protected):
+            if handed_in or again or named or not keeps[place]:
                 values.append(None)
             elif place in known.fields:
                 values.append(header.value)
@@ -197,6 +201,10 @@ class View(ReaderMask):
         self.clean_parts = message.part_cache.clean_parts(self._everybody)
         self.clean_parts.learns = self.to is None
         return self.clean_parts
+
+
+def _look(look: Callable[[], bool]) -> bool:
+    return look()
 
 
 def read_structure(message: Message) -> message_body.Part:

@@ -140,7 +140,7 @@ class Masker(Mask):
             if not at:
                 raise ValueError("a key is no address")
             for spelled in domain_spellings(domain):
-                known = self._domains.setdefault(spelled, Domain(spelled))
+                known = self._domains.get(spelled) or self._add_domain(spelled)
                 for each in spellings_of(local):
                     known.locals.setdefault(each, replacement)
                 if "\\" in local:  # as in a comment, where pairs have been read already
@@ -159,6 +159,10 @@ class Masker(Mask):
         self._replacements = replacements
         self._kept = kept
         self._used = used
+
+    def _add_domain(self, spelled: str) -> Domain:
+        self._domains[spelled] = known = Domain(spelled)
+        return known
 
     def __call__(self, text: str) -> str:
         """Return the text with every known address replaced; the same object if there is none."""

@@ -28,7 +28,7 @@ _BLANKS = b"\0\t\n\f\r "
 _WINDOW = 64 * 1024  # octets that are decoded at once: what is made of them is many times larger
 _SHOWN = re.compile(
     # A string that holds another one ends there.
-    rb"\(((?>(?:[^()\\]|\\.)*))(?:\)|(?=\()|\Z)|<([0-9A-Fa-f\s]*)>|(\bT[jJdDm*](?![\w])|\bET\b|['\"])",
+    rb"\(((?>[^()\\]*+(?>(?:\\.[^()\\]*+)*)))(?:\)|(?=\()|\Z)|<([0-9A-Fa-f\s]*)>|(\bT[jJdDm*](?![\w])|\bET\b|['\"])",
     re.DOTALL,
 )
 _PAIR = re.compile(rb"\\(?:([0-7]{1,3})|\r?\n|(.))", re.DOTALL)
