@@ -79,7 +79,7 @@ def find_kind(part: Part, body: Octets, people: People, unpacking: Unpacking) ->
             for each in binary_values.decode_values(window)
         )
         return "identity" if any(map(people.in_bytes, seen)) else None
-    if not is_opaque(part, body):
+    if not _is_opaque(part, body, first):
         return None
     if certificates.is_one(part, first) or media.is_media(part.type, first):
         # One of that size is rare, and is taken as a whole.
@@ -261,13 +261,15 @@ def _edit_media(part: Part, body: Octets, people: People) -> list[Edit]:
 
 def is_opaque(part: Part, body: Octets) -> bool:
     """Return whether a part is no text, so that it cannot be masked."""
-    first = read_beginning(part, body)
+    return _is_opaque(part, body, read_beginning(part, body))
+
+
+def _is_opaque(part: Part, body: Octets, first: bytes) -> bool:
+    """Return the same, given the first octets, which are not decoded again."""
     if leaf.find_by_type(part) is not None:
         return search.is_no_text(first)
-    return certificates.is_one(part, first) or search.is_container(first) or _is_binary(part, body)
-
-
-def _is_binary(part: Part, body: Octets) -> bool:
+    if certificates.is_one(part, first) or search.is_container(first) or leaf.is_binary(first):
+        return True
     return any(leaf.is_binary(each) for each in decode_pieces(part, body))
 
 
