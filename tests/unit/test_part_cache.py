@@ -1,6 +1,7 @@
 """What is known of a message is not found out again, and changes nothing of what comes out."""
 
 import base64
+import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,11 +16,11 @@ from hypothesis import strategies as st
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.header import headers, part_header
 from conversation_tracker.core.masking.part import attachment, large, leaf
-from conversation_tracker.core.masking.text import links
+from conversation_tracker.core.masking.text import links, obfuscated
 from conversation_tracker.core.model import address
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.model.part_cache import CleanParts, PartCache
-from conversation_tracker.core.scanning import scan_pass
+from conversation_tracker.core.scanning import documents, scan_pass
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.scanning.text import decodings
 from conversation_tracker.core.scanning.text.text_search import TextSearch
@@ -182,6 +183,27 @@ def test_what_hides_nothing_is_read_in_other_ways_once(
     sent = mail(hidden, order(BUYER, SHOP, CARRIER), to=S).sent()
     assert b"%64oe" not in sent.body
     assert len([1 for whole, _ in read if "x.example" in whole]) > once
+
+
+def test_fields_that_go_are_not_looked_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signatures and ids of all kinds hide much, and none of a person's stays."""
+    looked = counted(monkeypatch, obfuscated, "possible")
+    text = written(BUYER, "X-Token: =4A=4B", "Subject: =4C")
+    assert mail(text, order(BUYER, SHOP, CARRIER), to=A).sent()
+    assert any(b"=4C" in data for data, _ in looked)
+    assert not any(b"=4A" in data for data, _ in looked)
+    looked.clear()
+    assert own(f"From: {SHOP}\nTo: {BUYER}\nX-Token: =4A\n\nHello", order(BUYER, SHOP)).sent()
+    assert any(b"=4A" in data for data, _ in looked)
+
+
+def test_what_a_pdf_draws_is_no_page() -> None:
+    """The final scan reads strings where they may be shown, and titles in UTF-16 with them."""
+    assert not documents.is_page(bytes(9_000))
+    assert not documents.is_page(random.Random(1).randbytes(9_000))
+    assert documents.is_page(b"/Title (\\376\\377" + "Order".encode("utf-16-be") + b")")
+    assert documents.is_page("A title without end ".encode("utf-16-be"))
+    assert documents.is_page(bytes(9_000) + b"\nBT (john@doe.example) Tj ET")
 
 
 def test_a_long_list_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
