@@ -90,7 +90,7 @@ def install_units(
 
 
 def _adapt(line: str, options: Options, directory: Path | None) -> str:
-    if line.startswith("ExecStart="):
+    if line.startswith(("ExecStart=", "ExecReload=")):
         return line.replace("/opt/conversation-tracker", str(options.prefix), 1)
     if line.startswith("ReadWritePaths="):
         # Nothing makes one for a TCP socket, and systemd starts no service that lacks it.

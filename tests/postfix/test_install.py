@@ -450,6 +450,8 @@ def test_units_follow_prefix_and_socket(tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_text("[tracker]\ndatabase = dbname=mine\nsocket = unix:/srv/q/tracker/sock ; here\n")
     assert install("--root", tmp_path, "--prefix", "/srv/tracker").returncode == 0
+    for unit in (tmp_path / "etc/systemd/system").iterdir():
+        assert "/opt/" not in unit.read_text(), unit  # or a reload fails
     unit = (tmp_path / "etc/systemd/system/conversation-tracker.service").read_text()
     assert "\nExecStart=/srv/tracker/bin/conversation-tracker serve\n" in unit
     assert "\nReadWritePaths=/srv/q/tracker\n" in unit
