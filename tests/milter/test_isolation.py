@@ -28,7 +28,7 @@ from dataclasses import replace
 from conversation_tracker.base import timeouts
 from conversation_tracker.milter import clock; from conversation_tracker.serve import memory
 from conversation_tracker.milter.filter import Filter
-timeouts.use(replace(timeouts.get(), processor_seconds=1.0, silent_seconds=1.5))
+timeouts.use(replace(timeouts.get(), processor_seconds=2.0, silent_seconds=1.5))
 clock.MOST = 200 << 20
 decide, accept, look_ahead = Filter.decide, Filter.accept_recipient, Filter.look_ahead
 held = []
