@@ -322,6 +322,15 @@ def test_a_page_replaces_a_link_and_not_what_it_points_to(tmp_path: Path) -> Non
     assert (target.read_text(), link.read_text()) == ("precious", "page")
 
 
+def test_a_page_for_an_open_descriptor_is_added_to_what_it_leads_to(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "stdout"
+    target.write_text("before ")
+    with target.open("a") as opened:
+        link.symlink_to(f"/proc/self/fd/{opened.fileno()}")  # as /dev/stdout is
+        write_file(link, ["page"])
+    assert (target.read_text(), link.is_symlink()) == ("before page", True)
+
+
 # Messages to explain
 
 

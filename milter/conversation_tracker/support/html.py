@@ -117,7 +117,8 @@ def _escape(text: str) -> str:
 def write_file(path: Path, written: Iterable[str]) -> None:
     """Write a file that only its owner may read; it appears whole, or not at all.
 
-    What is no regular file (a pipe, a terminal, /dev/null) is written to as it stands.
+    What is no regular file (a pipe, a terminal, /dev/null) is written to as it stands, and so is
+    an open descriptor's name (/dev/stdout, /dev/fd/3), whatever it leads to. What is there stays.
 
     Args:
         path: the file; a former one is replaced.
@@ -126,8 +127,8 @@ def write_file(path: Path, written: Iterable[str]) -> None:
     Raises:
         OSError: it cannot be written; nothing is left behind.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        with path.open("w", encoding="utf-8", errors="replace") as existing:
+    if path.exists() and not path.is_dir() and (not path.is_file() or _names_descriptor(path)):
+        with path.open("a", encoding="utf-8", errors="replace") as existing:
             existing.writelines(written)
         return
     if path.is_dir():
@@ -143,3 +144,12 @@ def write_file(path: Path, written: Iterable[str]) -> None:
         with suppress(OSError):
             Path(name).unlink()
         raise
+
+
+def _names_descriptor(path: Path) -> bool:
+    """Whether a path that exists is a link to an open descriptor, as /dev/stdout is."""
+    while path.is_symlink():
+        if path.parent.resolve().is_relative_to("/proc"):
+            return True
+        path = path.parent / path.readlink()
+    return False
