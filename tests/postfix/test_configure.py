@@ -608,6 +608,7 @@ def test_a_removal_that_was_killed_is_done_by_the_next(
     debian: Any, tmp_path: Path, mode: str
 ) -> None:
     """It knows by the splitter's listener what there is to be removed: that must go last."""
+    debian.set("relay_domains=other.example")  # which has to be set again, not only unset
     debian.postconf("-M", "587/inet=587 inet n - y - - smtpd -o smtpd_milters=inet:v:1")
     debian.configured("--service", "587/inet")
     there = debian.files()
@@ -664,6 +665,20 @@ def test_remove_takes_out_a_signer_that_came_with_the_tracker(debian: Any, there
     assert debian.value("smtpd_milters").endswith(f"{OURS}, unix:d/s")
     assert debian.configure("--remove").returncode == 0
     assert debian.postconf("-n") == named
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_remove_knows_for_each_service_whether_the_signer_came_too(
+    debian: Any, there: bool
+) -> None:
+    """Else it would take out one that was there, or leave one that signs for everybody."""
+    debian.postconf("-M", "submission/inet=submission inet n - y - - smtpd")
+    own = f"inet:v:1{',unix:d/s' if there else ''}"
+    debian.set(f"submission/inet/smtpd_milters={own}")
+    debian.configured("--signer", "unix:d/s", "--service", "submission/inet")
+    assert debian.value("submission/inet/smtpd_milters") == f"inet:v:1,{OURS},unix:d/s"
+    assert debian.configure("--remove").returncode == 0
+    assert debian.value("submission/inet/smtpd_milters") == own
 
 
 def test_remove_leaves_what_was_changed_since_and_what_it_does_not_know(debian: Any) -> None:

@@ -91,6 +91,8 @@ def check(command: str) -> str:
         shared = (ROOT / "postfix" / "installer" / "options.py").read_text()
         options = [each for each in arguments if each.startswith("--")]
         assert all(f'"{each}"' in source + shared for each in options), command
+    elif program.startswith(".venv/bin/"):
+        assert Path(program).name in {"python", "pip"}, command  # what every new one has
     elif program not in ELSEWHERE:
         assert shutil.which(program), command
     return program

@@ -18,7 +18,7 @@ DEFAULT_LISTENER = "127.0.0.1:10027"
 _DOMAIN = re.compile(r"(?m)^/\^\(\.\*\[@\.\]\)\?([^\s$]+)\$/[ \t]++" + SPLITTER)
 EXEMPT = "# Exempt: "
 CHANGED = "# Changed: "
-_CHANGED = re.compile(rf"(?m)^{CHANGED}([\w-]+): (.*) -> (.*)$")
+_CHANGED = re.compile(rf"(?m)^{CHANGED}(\S+): (.*) -> (.*)$")
 _EXEMPT = re.compile(rf"(?m)^{EXEMPT}(\S+)$")
 _RESULTS = re.compile(r'(?m)^/\^Authentication-Results[^\n"]*"\?([^\n(]+)\(\[\^')
 
@@ -100,10 +100,10 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class OldSetting:
-    """One parameter of main.cf that was changed.
+    """One parameter that was changed.
 
     Attributes:
-        name: its name.
+        name: its name; one of a service in master.cf is SERVICE/TYPE/PARAMETER.
         old: what stood there, UNSET where nothing did.
         new: what was put there.
     """

@@ -169,20 +169,22 @@ def _names(host: Host, listed: str, address: str) -> bool:
 def unset_milters(host: Host, changes: Changes) -> None:
     """Take the tracker out of every list of milters, and a signer that came with it."""
     settings = host.settings
-    gone = [*list_names(host.ours), *list_names(host.old_milter)]
-    before = next((each.old for each in host.changed if each.name == "smtpd_milters"), None)
-    if before is not None and not _names(host, before, host.old_signer):
-        gone += list_names(host.old_signer)  # it came with the tracker
+    ours = [*list_names(host.ours), *list_names(host.old_milter)]
+    before = {each.name: each.old for each in host.changed}
 
-    def others(listed: list[str]) -> list[str]:
+    def others(listed: list[str], place: str) -> list[str]:
+        came = place in before and not _names(host, before[place], host.old_signer)
+        gone = [*ours, *(list_names(host.old_signer) if came else ())]
         named = zip(listed, read_milters(" ".join(listed)), strict=True)
         return [each for each, m in named if write_address(m.address, settings) not in gone]
 
-    changes.want_list("smtpd_milters", others(split_entries(settings.join_list("smtpd_milters"))))
+    listed = split_entries(settings.join_list("smtpd_milters"))
+    changes.want_list("smtpd_milters", others(listed, "smtpd_milters"))
     for service in settings.services:
         if "smtpd_milters" in service.written and service.name != host.old_listener:
             own = split_entries(service.written["smtpd_milters"])
-            changes.want_option(service, "smtpd_milters", ",".join(others(own)))
+            place = f"{service}/smtpd_milters"
+            changes.want_option(service, "smtpd_milters", ",".join(others(own, place)))
 
 
 def find_socket(host: Host) -> Iterator[Finding]:

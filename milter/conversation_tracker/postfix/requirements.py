@@ -122,6 +122,11 @@ def apply(host: Host) -> Changes:
         for name, value in changes.main.items()
         if name not in known and (name in _KEPT or name not in host.settings.named)
     ]
+    fresh += [
+        OldSetting(place, _read_option(host, service, name), value)
+        for (service, name), value in changes.options.items()
+        if name in _KEPT and (place := f"{service}/{name}") not in known
+    ]
     # How it was before the first run is kept beside the routes, for whoever takes it out again.
     return _collect(replace(host, changed=(*host.changed, *fresh))) if fresh else changes
 
@@ -137,6 +142,11 @@ def _collect(host: Host) -> Changes:
 def _read_old(host: Host, name: str) -> str:
     named = name in host.settings.named
     return host.settings.written.get(name, "") if named else UNSET
+
+
+def _read_option(host: Host, service: str, name: str) -> str:
+    found = host.settings.find(service)
+    return found.written.get(name, UNSET) if found is not None else UNSET
 
 
 def withdraw(host: Host) -> Changes:
