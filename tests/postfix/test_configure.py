@@ -681,6 +681,19 @@ def test_remove_knows_for_each_service_whether_the_signer_came_too(
     assert debian.value("submission/inet/smtpd_milters") == own
 
 
+def test_remove_unsets_no_parameter_twice(debian: Any) -> None:
+    """Postconf -X crashes on that. A table of routes edited by hand may say so."""
+    named = debian.postconf("-n")
+    debian.configured()
+    routes = debian.directory / "tracker_transport"
+    notes = [each for each in routes.read_text().splitlines() if each.startswith("# Changed: ")]
+    assert any("(not set) ->" in each for each in notes)
+    routes.write_text("\n".join([*notes, routes.read_text()]))
+    done = debian.configure("--remove")
+    assert done.returncode == 0, done.stderr
+    assert debian.postconf("-n") == named
+
+
 def test_remove_leaves_what_was_changed_since_and_what_it_does_not_know(debian: Any) -> None:
     debian.set("milter_content_timeout=20s")
     debian.configured()

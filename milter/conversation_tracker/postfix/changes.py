@@ -54,7 +54,7 @@ class Changes:
 
     def want_unset(self, name: str) -> None:
         """Remove a parameter from main.cf."""
-        if name in self.settings.named:
+        if name in self.settings.named and name not in self.unset:  # postconf -X crashes on two
             self._show(name, self.settings.written.get(name, ""), "(not set)")
             self.unset.append(name)
 
