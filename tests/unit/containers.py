@@ -13,6 +13,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 
 import zstandard
 
@@ -266,12 +267,12 @@ def outlook(streams: Mapping[str, bytes]) -> bytes:
 
 def sqlite(text: str) -> bytes:
     """Make an SQLite database with a long value."""
-    database = sqlite3.connect(":memory:")
-    database.execute("PRAGMA page_size = 512")
-    database.execute("CREATE TABLE notes (text)")
-    database.execute("INSERT INTO notes VALUES (?)", (text,))
-    database.commit()
-    return database.serialize()
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("PRAGMA page_size = 512")
+        database.execute("CREATE TABLE notes (text)")
+        database.execute("INSERT INTO notes VALUES (?)", (text,))
+        database.commit()
+        return database.serialize()
 
 
 def pdf(*streams: bytes, filters: bytes = b"/FlateDecode") -> bytes:

@@ -245,7 +245,7 @@ def test_no_part_of_the_password_is_shown(conninfo: str, said: str) -> None:
 
 @pytest.mark.parametrize(
     "conninfo",
-    ["postgresql://u:s3%cret@h/x", "postgresql://u:s3 cret@h/x", "password=a s3cret", "port=x y"],
+    ["postgresql://u:s3%cret@h/x", "postgresql://u:s3 cret@[h/x", "password=a s3cret", "port=x y"],
 )
 def test_a_connection_string_that_is_none_is_wrong_usage(conninfo: str) -> None:
     with pytest.raises(psycopg.Error) as caught:
