@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cost import linear
 
 from conversation_tracker.checks import postfix as check_postfix
 from conversation_tracker.checks import systemd as check_systemd
@@ -395,7 +396,22 @@ def test_units_are_to_be_enabled_and_active(
             note("mail to john@example.com and <a@b.example>"),
             "note    mail to (address) and <(address)>",
         ),
+        (note('to "john doe"@example.com, and no more'), "note    to (address) and no more"),
+        (note(r'<"jo\"hn doe"@x> of "this"'), 'note    <(address)> of "this"'),
+        (note('"john\ndoe"@example.com'), "note    (address)"),
+        (note("john%40example.com"), "note    (address)"),
+        (note("a file of 50%, and user@"), "note    a file of 50%, and user@"),
     ],
 )
 def test_a_fact_is_one_line_without_an_address(fact: CheckLine, line: str) -> None:
     assert str(fact) == line
+
+
+def test_a_long_fact_is_not_cut_within_an_address() -> None:
+    for length in range(440, 520):
+        assert "johndoe" not in str(note(f"{'x' * length} johndoe@example.com"))[8:]
+
+
+@pytest.mark.parametrize("piece", ['"', '"\\', '\\"', '"a@', "a%40", '"@'])
+def test_a_fact_of_many_quotation_marks_costs_no_more_than_its_length(piece: str) -> None:
+    linear(lambda size: str(note(piece * size)), 40_000)
