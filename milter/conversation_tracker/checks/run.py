@@ -31,6 +31,7 @@ from conversation_tracker.database.health import DatabaseState, read_state
 from conversation_tracker.postfix import settings as postfix_settings
 from conversation_tracker.postfix.host import read_earlier
 from conversation_tracker.telemetry import follow_state
+from conversation_tracker.telemetry.journal import choose_prefix
 
 _MAIL_OWNER = "postfix"
 
@@ -53,10 +54,14 @@ class Wanted:
 
 
 class _Report:
-    """What was found so far: printed at once as lines, or at the end as JSON."""
+    """What was found so far: printed at once as lines, or at the end as JSON.
 
-    def __init__(self, out: TextIO, *, json: bool) -> None:
+    In the journal, where a reload that fails says why, a line of what is wrong is an error.
+    """
+
+    def __init__(self, out: TextIO, environ: Mapping[str, str], *, json: bool) -> None:
         self._out, self._json = out, json
+        self._prefixes = {"WRONG": choose_prefix("error", out, environ)}
         self._rows: list[dict[str, str]] = []
         self.wrongs = 0
 
@@ -67,7 +72,8 @@ class _Report:
             if self._json:
                 self._rows.append(fact.describe(subject))
             else:
-                print(fact, file=self._out, flush=True)
+                prefix = self._prefixes.get(fact.verdict, "")
+                print(f"{prefix}{fact}", file=self._out, flush=True)
 
     def end(self) -> None:
         """Print what has not been printed."""
@@ -93,7 +99,7 @@ def run(
         The exit code: 0 nothing is wrong, 1 something is, 2 the database is newer than the program,
         75 it cannot be reached, or nothing is wrong as far as the name system answers.
     """
-    report = _Report(out, json=wanted.json)
+    report = _Report(out, environ, json=wanted.json)
     report.add("configuration", check_configuration.check(config))
     found = (0, True) if wanted.config else _look(config, environ, wanted, report)
     report.end()
@@ -112,7 +118,7 @@ def refuse(error: ConfigError, out: TextIO) -> None:
         error: its faults.
         out: where they go.
     """
-    report = _Report(out, json=True)
+    report = _Report(out, {}, json=True)
     report.add("configuration", (CheckLine("WRONG", fault) for fault in error.faults))
     report.end()
 
