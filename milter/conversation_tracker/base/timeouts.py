@@ -160,6 +160,8 @@ class Timeouts:
     check_poll_seconds: float = 0.1
     check_smtp_seconds: float = 10.0
     """For each answer."""
+    check_milter_seconds: float = 60.0
+    """For all answers of a milter together."""
 
 
 _current = Timeouts()

@@ -5,6 +5,7 @@ The message is made up: an alias in From, and envelope addresses of nobody. Noth
 
 import socket as sockets
 import struct
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
@@ -16,7 +17,7 @@ RECIPIENT = "reader@signer-probe.invalid"
 _CLIENT = b"192.0.2.1\0"  # RFC 5737: what came from outside must be signed as well
 BODY = b"Is this copy signed? A test by conversation-tracker check; it goes nowhere.\r\n"
 _ACTIONS, _STEPS, _LEADING_SPACE = 0x1FF, 0x1FFBFF, 0x100000
-_LONGEST = 1 << 20  # octets of an answer
+_LONGEST = 1 << 20  # octets of all answers
 # Of each event: its letter, "do not send me this", and "I do not answer this".
 _EVENTS = {
     "connect": (b"C", 0x1, 0x1000),
@@ -49,7 +50,7 @@ def ask(place: Socket, author: str, more: Sequence[tuple[str, str]] = ()) -> dic
         more: header fields that stand above the others.
 
     Raises:
-        OSError: it does not answer.
+        OSError: it does not answer, or comes to no end.
         NoMilterError: what it answers is not the protocol.
     """
     family = sockets.AF_UNIX if place.kind == "unix" else sockets.AF_INET
@@ -71,7 +72,9 @@ class _Milter:
 
     def __init__(self, connection: sockets.socket) -> None:
         """Agree on what is sent and answered."""
-        self._file = connection.makefile("rwb")
+        self._connection = connection
+        self._left = _LONGEST
+        self._end_at = time.monotonic() + timeouts.get().check_milter_seconds
         self.send(b"O" + struct.pack("!III", 6, _ACTIONS, _STEPS))
         letter, data = self._receive()
         if letter != b"O" or len(data) < 12:
@@ -80,8 +83,8 @@ class _Milter:
 
     def send(self, data: bytes) -> None:
         """Send one packet."""
-        self._file.write(struct.pack("!I", len(data)) + data)
-        self._file.flush()
+        self._limit()
+        self._connection.sendall(struct.pack("!I", len(data)) + data)
 
     def play(self, fields: Sequence[tuple[str, str]]) -> dict[str, str]:
         """Send a message, and return the fields that are added or changed."""
@@ -132,15 +135,30 @@ class _Milter:
     def _receive(self) -> tuple[bytes, bytes]:
         """Receive one packet; what only keeps the connection alive is passed over."""
         while True:
-            head = self._file.read(4)
-            if len(head) < 4:
-                raise NoMilterError("it hung up")
-            (length,) = struct.unpack("!I", head)
-            if not 0 < length <= _LONGEST:
-                raise NoMilterError("no packet")
-            packet = self._file.read(length)
+            (length,) = struct.unpack("!I", self._read(4))
+            if not 0 < length <= self._left:
+                raise NoMilterError("no packet, or too many")
+            self._left -= length
+            packet = self._read(length)
             if packet[:1] != b"p":
                 return packet[:1], packet[1:]
+
+    def _read(self, length: int) -> bytes:
+        read = bytearray()
+        while len(read) < length:
+            self._limit()
+            piece = self._connection.recv(length - len(read))
+            if not piece:
+                raise NoMilterError("it hung up")
+            read += piece
+        return bytes(read)
+
+    def _limit(self) -> None:
+        """Let the next word take as long as one may, and no longer than is left for all."""
+        left = self._end_at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(min(left, timeouts.get().check_smtp_seconds))
 
 
 def list_fields(author: str) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ anything is installed.
 
 import socket as sockets
 import struct
+import time
 from contextlib import suppress
 
 from conversation_tracker.base import timeouts
@@ -81,9 +82,11 @@ def _packet(connection: sockets.socket) -> bytes:
 
 
 def _exactly(connection: sockets.socket, length: int) -> bytes:
-    """Read so many octets; b"" if they end before."""
+    """Read so many octets; b"" if they end before. However they come, they come in time."""
+    end = time.monotonic() + timeouts.get().check_socket_seconds
     read = b""
     while len(read) < length:
+        connection.settimeout(max(0.001, end - time.monotonic()))
         piece = connection.recv(length - len(read))
         if not piece:
             return b""
