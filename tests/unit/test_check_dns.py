@@ -10,11 +10,14 @@ import pytest
 
 from conversation_tracker.checks.dialogue import BODY, list_fields
 from conversation_tracker.checks.dns import alignment, mail_exchangers, sender_policy, signing_key
+from conversation_tracker.checks.dns import check as check_dns
 from conversation_tracker.checks.dns.names import NameSystem, NameSystemError
 from conversation_tracker.checks.dns.signature import BadKeyError, read_key, verify
 from conversation_tracker.checks.finding import CheckLine
+from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix import signing
 from conversation_tracker.postfix.names import list_authors
+from conversation_tracker.postfix.settings import Settings
 from private.nameserver import NameServer
 
 DOMAIN, HOST, ADDRESS = "ct.example.com", "mail.example.com", "9.9.9.9"
@@ -119,6 +122,11 @@ def test_a_size_of_one_family_is_no_fault_at_a_host_that_has_both(
         (f'{DOMAIN}. TXT "v=spf1 mxx -all"',),
         (f'{DOMAIN}. TXT "v=spf1 ip4:9.9.9.300 -all"',),
         (f'{DOMAIN}. TXT "v=spf1 {" a" * 11} -all"',),
+        (
+            f'{DOMAIN}. TXT "v=spf1 mx:many.example -all"',
+            f"mx0.example. A {ADDRESS}",
+            *(f"many.example. MX 10 mx{number}.example." for number in range(11)),
+        ),
     ],
 )
 def test_a_policy_that_is_none_is_wrong(server: NameServer, records: tuple[str, ...]) -> None:
@@ -146,6 +154,15 @@ def test_who_may_send_is_judged(
     [(verdict, text)] = judge(sender_policy.check(names, DOMAIN, HOST, addresses, relay))
     assert verdict == expected
     assert says in text
+
+
+@pytest.mark.parametrize("bound", ["", "9.9.9.9", "nowhere", "[9.9.9.9]"])
+def test_what_postfix_cannot_bind_to_is_no_address_of_its(server: NameServer, bound: str) -> None:
+    names = ask(server, *HERE, *BOTH, f'{DOMAIN}. TXT "v=spf1 mx -all"')
+    main = {"myhostname": HOST, "smtp_bind_address": bound}
+    settings = Settings(main, (), lambda _table, _key: None)
+    facts = judge(check_dns.check(names, settings, Socket("inet", "x", 1), {DOMAIN: True}))
+    assert any(text.startswith(f"the SPF policy of {DOMAIN} names this host") for _, text in facts)
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +204,16 @@ def test_a_signature_is_verified(keys: dict[str, tuple[bytes, str]], how: bytes)
     assert not verify(signature, list_fields(f"x{AUTHOR}"), BODY, key)
     assert not verify(signature, list_fields(AUTHOR), BODY, read_key(f"p={keys['other'][1]}"))
     assert not verify(signature.replace("d=", "d=x"), list_fields(AUTHOR), BODY, key)
+
+
+@pytest.mark.parametrize("length", ["\u00b2", "9" * 5_000, "x", ""])
+def test_a_length_that_is_no_number_is_told(
+    keys: dict[str, tuple[bytes, str]], length: str
+) -> None:
+    private, public = keys["usual"]
+    signature = f"{sign(private)}; l={length}"
+    with pytest.raises(BadKeyError):
+        verify(signature, list_fields(AUTHOR), BODY, read_key(f"p={public}"))
 
 
 @pytest.mark.parametrize(

@@ -56,10 +56,19 @@ def check(
 def _check_sender(names: NameSystem, settings: Settings, domain: str) -> Iterator[CheckLine]:
     host = settings.get_value("myhostname")
     given = [settings.get_value(f"smtp_bind_address{six}") for six in ("", "6")]
-    named = [each for each in given if each] or names.find_addresses(host)
+    named = [each for each in given if _is_address(each)] or names.find_addresses(host)
     addresses = [each for each in named if ip_address(each).is_global]
     relay = settings.get_value("relayhost").partition(":")[0].strip("[]")
     yield from sender_policy.check(names, domain, host, addresses, relay)
+
+
+def _is_address(text: str) -> bool:
+    """Whether Postfix sends from there: what is no address it warns of, and goes without."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _find_signers(settings: Settings, ours: Socket) -> tuple[list[Socket], list[str]]:

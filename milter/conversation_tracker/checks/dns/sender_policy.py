@@ -92,6 +92,8 @@ class _Policy:
         hosts = [value or domain]
         if name == "mx":
             hosts = [each.partition(" ")[2] for each in self._names.ask(hosts[0], "MX")]
+            if len(hosts) > _LOOKUPS:
+                raise PolicyError(f"{value or domain} has {len(hosts)} mail exchangers")
         four, _, six = (
             prefix.partition("//") if not prefix.startswith("/") else ("", "", prefix[1:])
         )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 _INTEGER, _BITS, _SEQUENCE = 0x02, 0x03, 0x30
 # DER of DigestInfo for SHA-256, before the digest (RFC 8017 section 9.2).
 _SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
+_LENGTH = re.compile(r"[0-9]{1,76}")  # RFC 6376 section 3.5
 _BLANKS = re.compile(rb"[ \t]+")
 _LARGEST = 16_384  # bits
 
@@ -128,7 +129,9 @@ def _hash_body(body: bytes, how: str, length: str | None) -> bytes:
     text = body
     if how == "relaxed":
         text = b"\r\n".join(_BLANKS.sub(b" ", line).rstrip() for line in body.split(b"\r\n"))
-    return hashlib.sha256(text[: int(length)] if length and length.isdigit() else text).digest()
+    if length is not None and not _LENGTH.fullmatch(length):
+        raise BadKeyError("how much of the body it signs (l=) is no number")
+    return hashlib.sha256(text[: int(length)] if length else text).digest()
 
 
 def _join(
