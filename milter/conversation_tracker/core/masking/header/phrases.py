@@ -15,11 +15,11 @@ from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.tokens import ANGLE, CHUNK, SIGN, split_tokens
 
 _ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]++"
-_WORD = rb'(?>%s|"(?:[^"\\]|\\.)*+"|\((?:[^()\\]|\\.)*+\)|[ \t\r\n]++)' % _ATOM
-_SPEC = rb'(?>%s|"(?:[^"\\]|\\.)*+")@(?>%s|\[[^\[\]\\ ]*+\])' % (_ATOM, _ATOM)
+_WORD = rb'(?>%s|"(?>(?:[^"\\]|\\.)*)"|\((?>(?:[^()\\]|\\.)*)\)|[ \t\r\n]++)' % _ATOM
+_SPEC = rb'(?>%s|"(?>(?:[^"\\]|\\.)*)")@(?>%s|\[[^\[\]\\ ]*+\])' % (_ATOM, _ATOM)
 # RFC 5322 section 3.4, with dots in names, as many write them (section 4.1).
 _MAILBOX = re.compile(
-    rb"(?:(?>%s*)<[ \t]*+%s[ \t]*+>|[ \t\r\n]*+%s)(?>(?:[ \t\r\n]++|\((?:[^()\\]|\\.)*+\))*)"
+    rb"(?:(?>%s*)<[ \t]*+%s[ \t]*+>|[ \t\r\n]*+%s)(?>(?:[ \t\r\n]++|\((?>(?:[^()\\]|\\.)*)\))*)"
     % (_WORD, _SPEC, _SPEC),
     re.DOTALL,
 )
