@@ -65,3 +65,15 @@ def test_octets_are_found_as_in_memory(
     with pytest.MonkeyPatch.context() as patch, kept(data) as found:
         patch.setattr(spool, "_RESIDENT", window)
         assert found.find(sub, start, end) == data.find(sub, start, end)
+
+
+@pytest.mark.parametrize("window", range(5, 10))
+def test_octets_that_lie_in_two_windows_are_found(
+    window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They stand once, at each place: no other find may hide that they were passed over."""
+    monkeypatch.setattr(spool, "_RESIDENT", window)
+    for before in range(4 * window):
+        for sub in (b"abcde"[:size] for size in range(1, 6)):
+            with kept(b"." * before + sub + b"." * (before % 3)) as found:
+                assert found.find(sub) == before, sub
