@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -130,6 +131,18 @@ def test_whatever_ends_it_leaves_nothing(host: MailHost, number: int) -> None:
     child.wait(30)
     assert processes.until(lambda: counts(host) == before, 30.0)
     assert processes.until(lambda: host.postfix.queue() == [], 30.0)
+
+
+@pytest.mark.parametrize("said", [b"", b"conversation-tracker-check-x\n"])
+def test_who_is_told_of_no_database_asks_none(said: bytes) -> None:
+    """Its owner was killed as it began; libpq would take a database of its own."""
+    end, kept = os.pipe()
+    command = [sys.executable, "-P", "-m", "conversation_tracker.checks.live.sweeper"]
+    env = {**os.environ, "PGHOST": "/nowhere"}
+    subprocess.run(command, input=said, env=env, pass_fds=[kept], check=True)
+    os.close(kept)
+    with os.fdopen(end) as stream:
+        assert select.select([stream], [], [], 20.0)[0]  # the process, which had it too, is gone
 
 
 def test_what_an_older_test_left_goes_and_a_store_of_such_a_name_does_not(host: MailHost) -> None:

@@ -65,8 +65,8 @@ def main() -> None:
     if os.fork():
         os._exit(0)
     name, conninfo = (sys.stdin.readline().rstrip("\n") for _ in range(2))
-    if sys.stdin.readline().rstrip("\n") == _DONE:
-        return
+    if sys.stdin.readline().rstrip("\n") == _DONE or not conninfo:
+        return  # its owner ended before it said anything: nothing was added
     end = time.monotonic() + timeouts.get().check_left_seconds
     while time.monotonic() < end:
         try:
