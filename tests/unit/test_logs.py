@@ -215,6 +215,18 @@ def test_a_commands_complaint_has_its_priority_too(tmp_path):
     assert (tmp_path / "log").read_text().startswith(f"<3>conversation-tracker: {missing}: ")
 
 
+def test_the_timers_complaint_has_its_priority_too(tmp_path):
+    """The line of `expire` comes after what it counted, not by way of all commands."""
+    config = tmp_path / "tracker.conf"
+    config.write_text("[tracker]\ndatabase = host=/nowhere\nsocket = inet:1@127.0.0.1\n")
+    command = [sys.executable, "-m", "conversation_tracker", "-c", str(config), "expire"]
+    shell = 'exec 2>"$0"; JOURNAL_STREAM=$(stat -Lc %d:%i "$0") exec "$@"'
+    done = subprocess.run(["sh", "-c", shell, tmp_path / "log", *command], check=False)
+    assert done.returncode == 75
+    said = (tmp_path / "log").read_text()
+    assert said.startswith("<3>conversation-tracker: the database cannot be reached: ")
+
+
 # The vocabulary
 
 

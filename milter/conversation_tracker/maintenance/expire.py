@@ -6,8 +6,8 @@ order, since each leads to the next. Months of which all messages have had their
 whole, and months to come are made before anything else. Every batch is a transaction of its own, so
 a run that is killed leaves nothing half done and the next one goes on. Each looks again once it
 holds the locks: an order that was woken meanwhile is left alone. Rows that somebody else has locked
-are passed over:
-runs at the same time share the work, mail never waits for long. The clock is the database's.
+are passed over: runs at the same time share the work, mail never waits for long. The clock is the
+database's.
 
 No database, or one that is not migrated, is exit code 75 with one line; so is work that was in the
 way of somebody's locks until the end. No line names an address.
@@ -34,6 +34,7 @@ from conversation_tracker.database.expiry_steps import (
 from conversation_tracker.database.faults import raise_failures
 from conversation_tracker.database.migrate import NewerDatabase, NotMigrated
 from conversation_tracker.telemetry.events import log
+from conversation_tracker.telemetry.journal import choose_prefix
 
 # Rows of a batch: what fails in one pass is tried again in the next, in smaller company.
 _SIZES = (1000, 100, 10, 1)
@@ -92,7 +93,8 @@ def run(
         print(_write_summary(counts, dry_run=dry_run), file=out)
         _log(counts, time.monotonic() - started, dry_run=dry_run)
     if failure is not None:
-        print(f"conversation-tracker: {failure}", file=err)
+        prefix = choose_prefix("error", err, os.environ)
+        print(f"{prefix}conversation-tracker: {failure}", file=err)
         return failure.code
     return os.EX_OK
 
