@@ -19,6 +19,7 @@ from conversation_tracker.checks.live.destination import find_trouble, list_doma
 from conversation_tracker.config.config import load
 from conversation_tracker.database.checks import rehearsal
 from conversation_tracker.database.checks.rehearsal import SeenMessage
+from conversation_tracker.postfix import queue
 from conversation_tracker.postfix.settings import Settings, read_settings
 from private import processes
 from private.mailhost import MailHost
@@ -115,6 +116,16 @@ def test_what_does_not_come_back_is_wrong_and_leaves_nothing(
     assert host.postfix.queue() == []
 
 
+def test_a_queue_that_is_not_shown_is_not_taken_for_empty(
+    host: MailHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Postfix does not show it to all (authorized_mailq_users); root sees it always."""
+    monkeypatch.setattr(queue, "find_tool", lambda _name, _environ: ("/bin/false",))
+    found = look(host)
+    assert [row["level"] for row in found] == ["ok", "ok", "note"]
+    assert found[2]["text"].startswith("whether test mail is still in the queue was not seen")
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_whatever_ends_it_leaves_nothing(host: MailHost, number: int) -> None:
     """Between the first message and its way back, while rows are there and mail is on its way."""
@@ -200,6 +211,7 @@ def answer(table: str, key: str) -> str | None:
         ({"relayhost": "[relay.example.com]"}, ["mail.example.com"]),
         ({"default_transport": "uucp"}, ["mail.example.com"]),
         ({"virtual_alias_maps": "hash:/x"}, ["check.invalid"]),
+        ({"mydestination": "m\u00e4il.example.com"}, ["check.invalid"]),
         ({"relayhost": "relay.example.com", "luser_relay": "root"}, []),
     ],
 )

@@ -13,13 +13,15 @@ def list_ids(settings: Settings, word: str) -> list[str]:
     Args:
         settings: Postfix's.
         word: the word.
+
+    Raises:
+        Unreadable: the queue cannot be seen.
     """
-    try:
-        said = run_tool([*_find(settings, "postqueue"), "-j"]).stdout
-    except Unreadable:
-        return []
+    done = run_tool([*_find(settings, "postqueue"), "-j"])
+    if done.returncode != 0:
+        raise Unreadable("postqueue does not show the queue")
     found = []
-    for line in said.splitlines():
+    for line in done.stdout.splitlines():
         if word in line:
             try:
                 found.append(str(json.loads(line)["queue_id"]))

@@ -53,7 +53,9 @@ def _list_candidates(settings: Settings) -> Iterator[str]:
     local = settings.get_value("local_transport").partition(":")[0]
     if local in ("local", "error") and not any(map(settings.get_value, _CATCHING)):
         named = [each.lower() for each in settings.entries("mydestination")]
-        yield from (each for each in named if "." in each and not {*each} & {*":/![]"})
+        yield from (
+            each for each in named if "." in each and each.isascii() and not {*each} & {*":/![]"}
+        )
     usual = settings.get_value("default_transport").partition(":")[0] == "smtp"
     if usual and not any(map(settings.get_value, _RELAYING)):
         yield NOWHERE
