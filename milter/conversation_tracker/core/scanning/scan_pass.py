@@ -26,6 +26,8 @@ MOST_HITS = 100
 """Hits after which no more are looked for."""
 
 _ATTACHED = "attached message, "
+# Behind each field: without the comma a last "=" or "dot" would go on in the next one.
+_END = b",\n"
 _ENCODED = re.compile(rb"[=%+]4|[%&\\*]|=\?|\n[ \t]")  # what may hide an address
 
 
@@ -57,8 +59,8 @@ class Scan(ContentScan):
         for header, field in fields:
             shown = header.key in hidden_text.READ or header.key in hidden_text.IDENTIFIERS
             groups[shown].append(field)
-        rest, read = (b"\n".join(group) for group in groups)
-        whole = rest + b"\n" + read
+        rest, read = (_END.join(group) for group in groups)
+        whole = rest + _END + read
         if not whole.isascii():
             return False
         self._text.rare_seen = False
@@ -76,7 +78,8 @@ class Scan(ContentScan):
         hidden = hidden or (bool(self._matcher.for_short) and b"://" in rest)
         if hidden and any(self._text.find_in_header(rest)):
             return False
-        links = hidden_text.extract_from_fields(read.decode("ascii"), self._local)
+        shown_fields = b"\n".join(groups[True]).decode("ascii")
+        links = hidden_text.extract_from_fields(shown_fields, self._local)
         if links and any(self._text.find(links)):
             return False
         self._nobody.update((self._own, field) for _, field in fields if len(field) < SHORT)
@@ -96,7 +99,7 @@ class Scan(ContentScan):
         self._met = False
         while waiting and len(self.hits) < MOST_HITS:
             waiting += reversed(list(self._split(waiting.pop())))
-        if body is self._body and not self._met:
+        if body is self._body and not (self._met or waiting):
             self._nobody.add(fields)
 
     def _split(self, part: Entity) -> Iterator[Entity]:
