@@ -9,7 +9,22 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from builders import BUYER, CARRIER, SHOP, A, B, Mail, S, mail, order, own, written
+from builders import (
+    BUYER,
+    CARRIER,
+    SHOP,
+    A,
+    B,
+    Mail,
+    S,
+    hard,
+    mail,
+    order,
+    own,
+    person,
+    soft,
+    written,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -185,6 +200,47 @@ def test_what_hides_nothing_is_read_in_other_ways_once(
     assert len([1 for whole, _ in read if "x.example" in whole]) > once
 
 
+READER, LONGER = "reader@doe.example", "joe.reader@doe.example"
+
+
+@pytest.mark.parametrize("type", ["text/plain", "text/html", "application/octet-stream"])
+@pytest.mark.parametrize("mask", ["hard", "soft"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"joe dot {READER}",
+        f"joe%2e{READER}",
+        READER.replace("@", " (at) ") + f"-207700027841b.ct.example.com {READER}",
+        f"joe dot {soft(READER)} {READER}",
+        "joe.reader (at) doe.example%" + BUYER,
+    ],
+)
+def test_the_readers_address_may_be_the_end_of_a_longer_one(
+    text: str, mask: str, type: str
+) -> None:
+    """What the record has an alias in is read otherwise where the reader's address stays."""
+    people = order(
+        BUYER, SHOP, person(READER, "partner", "c" * 32), person(LONGER, "partner", "d" * 32),
+        mask=mask,
+    )  # fmt: skip
+    letter = mail(written(BUYER, f"Content-Type: {type}", body=f"{text}\n"), people, to=hard("c"))
+    once = planned(letter)
+    with pytest.MonkeyPatch.context() as patch:
+        forgetting(patch)
+        assert planned(letter) == once
+
+
+@pytest.mark.parametrize("text", [f"joe dot {READER}", f"joe%2e{READER}"])
+def test_a_file_with_a_longer_address_than_the_readers_is_masked(text: str) -> None:
+    """The final scan flags files and lets them pass."""
+    people = order(
+        BUYER, SHOP, person(READER, "partner", "c" * 32), person(LONGER, "partner", "d" * 32)
+    )
+    fields = "Content-Type: application/octet-stream", "Content-Disposition: attachment"
+    sent = mail(written(BUYER, *fields, body=f"{text}\n"), people, to=hard("c")).sent()
+    assert hard("d").encode() in sent.body
+
+
 def test_fields_that_go_are_not_looked_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Signatures and ids of all kinds hide much, and none of a person's stays."""
     looked = counted(monkeypatch, obfuscated, "possible")
@@ -276,6 +332,40 @@ def test_who_was_looked_for_is_part_of_what_is_known() -> None:
     assert scanner.nobody
     [hit] = Scanner({"eve@other.example": "e"}).scan([], b"eve@other.example")
     assert hit.token == "e"
+
+
+@pytest.mark.parametrize("own", [None, "b"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "desk&#64;carrier.example=",
+        "desk at carrier dot example dot",
+        "d<b></b>esk@carrier.example=",
+    ],
+)
+def test_a_field_does_not_go_on_in_the_next(ending: str, own: str | None) -> None:
+    """Looked at together, the end of one may hide what it shows alone."""
+    headers = [Header(name, ending.encode()) for name in (b"Comments", b"To")]
+    for each in headers:
+        found = [Header(b"Subject", b"com"), each, Header(b"References", b"com"), Header(b"X", b"")]
+        assert [hit.token for hit in Scanner({CARRIER: "c"}).scan(found, b"", own)] == ["c"]
+
+
+def test_a_field_that_ends_as_a_soft_line_break_leaks_nothing() -> None:
+    """Neither masking nor the final scan may take the next field for its rest."""
+    fields = "To: x>desk&#64;carrier.example=", "References: <1@x.example>"
+    letter = mail(written(BUYER, *fields), order(BUYER, SHOP, CARRIER), to=S)
+    done = letter.plan()
+    assert done.reply or b"desk&#64;" not in b"".join(h.value for h in letter.sent(done).headers)
+
+
+def test_a_body_that_was_not_reached_is_scanned_later() -> None:
+    """After a hundred hits no more are looked for: this says nothing of what was not reached."""
+    body = f"to {CARRIER}".encode()
+    scanner = Scanner({CARRIER: "c"}, body=body)
+    many = [Header(b"X-%d" % number, CARRIER.encode()) for number in range(120)]
+    assert len(scanner.scan(many, body)) == 100
+    assert [hit.channel for hit in scanner.scan([], body)] == ["part 1 text/plain"]
 
 
 def test_a_reader_is_shown_their_own_address_and_no_other() -> None:

@@ -26,12 +26,15 @@ class CleanParts:
         fields: the places of header fields of which the same is true as of `texts`.
         hidden: whether some header field may hold what does not stand in clear, encoded words
             apart; None while it is not known.
-        plain: the identities of leaves in whose text nobody was found but in clear.
+        plain: the identities of leaves in whose text nobody was found but in clear, with what was
+            written there for those who were.
         unsigned: the identities of leaves whose text lost its signature in the record.
         met: a domain was met since this was last set to False.
         hid: something was found that does not stand in clear, since this was last set to False.
+        written: what was written into a text since this was last emptied.
         in_plain: what is gone through now is one of `plain`.
         learns: what is found now holds in every view: the record looks for everybody.
+        own: the reader's token; "" in the record.
     """
 
     texts: set[int] = field(default_factory=set)
@@ -40,12 +43,30 @@ class CleanParts:
     gaps: set[bytes] = field(default_factory=set)
     fields: set[int] = field(default_factory=set)
     hidden: bool | None = None
-    plain: set[int] = field(default_factory=set)
+    plain: dict[int, frozenset[str]] = field(default_factory=dict)
     unsigned: set[int] = field(default_factory=set)
     met: bool = False
     hid: bool = False
+    written: set[str] = field(default_factory=set)
     in_plain: bool = False
     learns: bool = False
+    own: str = ""
+
+    def begin_leaf(self, leaf: int) -> None:
+        """Begin to go through the leaf of this identity.
+
+        The reader's own address stays where the record has their alias, and may be the end of a
+        longer one: `joe dot reader@doe.example`. So a leaf that shows it is not plain to them.
+        """
+        self.met = self.hid = False
+        self.written.clear()
+        found = self.plain.get(leaf)
+        self.in_plain = found is not None and not any(self.own in each for each in found)
+
+    def learn_leaf(self, leaf: int) -> None:
+        """Note what is known of a leaf now."""
+        if self.learns and not self.hid:
+            self.plain[leaf] = frozenset(self.written)
 
     def hides(self, look: Callable[[], bool]) -> bool:
         """Whether a header field may hold what does not stand in clear, as far as `look` tells."""

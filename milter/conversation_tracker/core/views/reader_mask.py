@@ -5,13 +5,19 @@ their own address where they read it; links, attributes and the like reach other
 record sees everybody in hard form. `view` takes whole messages through this.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
 from functools import partial
 from typing import Self
 
 from conversation_tracker.core.base.limits import UNLIMITED, Limits
-from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
+from conversation_tracker.core.masking.address.mask import (
+    FunctionMask,
+    Mask,
+    Masker,
+    drop_invisible,
+)
 from conversation_tracker.core.masking.address.unmask import Unmasker
 from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.model.address import Address
@@ -23,6 +29,8 @@ from conversation_tracker.core.views import calendar_ids
 from conversation_tracker.core.views.content_ids import ContentIds
 from conversation_tracker.core.views.disclosure import Disclosure
 from conversation_tracker.core.views.other_orders import OtherOrders
+
+_ESCAPED = re.compile(r"[%=\\][0-9a-f]{32}")
 
 
 class ReaderMask(Mask):
@@ -65,7 +73,7 @@ class ReaderMask(Mask):
             kept,
             watched,
             self._notice,
-            self._disclosure.note,
+            self._note_written,
             limits.check,
         )
         self._references = ContentIds(
@@ -183,7 +191,15 @@ class ReaderMask(Mask):
     def _mask_by(self, masker: Masker, text: str) -> str:
         self.limits.check()
         masked = masker(self._references.mask_text(text) if self._in_body else text)
-        return masked if self._foreign is None else self._foreign(masked)
+        if self._foreign is None:
+            return masked
+        whole = self._foreign(masked)
+        if whole is not text:
+            # Copies keep soft aliases, and other signs may stand where a hard one looks escaped.
+            ours = self.conversation.order.ref in drop_invisible(text)
+            differs = whole is not masked or ours or _ESCAPED.search(whole) is not None
+            self.clean_parts.hid = self.clean_parts.hid or differs
+        return whole
 
     def identifiers(self, value: bytes) -> bytes:
         """Mask the identifiers in a field of a part; the same object when nothing is to change."""
@@ -212,6 +228,11 @@ class ReaderMask(Mask):
     def finder(self) -> Masker:
         """What finds addresses in other readings of a text."""
         return self._masker
+
+    def _note_written(self, alias: str) -> None:
+        self._disclosure.note(alias)
+        if self.clean_parts.learns:
+            self.clean_parts.written.add(alias)
 
     def _notice(self) -> None:
         self.clean_parts.met = True

@@ -200,6 +200,7 @@ class View(ReaderMask):
         """Return what is known of a message already, and let this view add to it."""
         self.clean_parts = message.part_cache.clean_parts(self._everybody)
         self.clean_parts.learns = self.to is None
+        self.clean_parts.own = self.to.token if self.to is not None else ""
         return self.clean_parts
 
 

@@ -38,6 +38,11 @@ _RUNS = re.compile(r"[^\W_]+")
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
+def drop_invisible(text: str) -> str:
+    """Return a text as a reader sees it: without characters that have no width."""
+    return text if text.isascii() else _INVISIBLE.sub("", text)
+
+
 class Mask(Protocol):
     """What replaces addresses in a text, and what is known of it so that work can be skipped.
 

@@ -199,13 +199,12 @@ def _edit_content(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], st
         return [], part.charset
     if part.embedded is not None:
         return list(_edit_embedded_message(part, body, task)), part.charset
-    clean.met, clean.hid, clean.in_plain = False, False, id(part) in clean.plain
+    clean.begin_leaf(id(part))
     try:
         edits, label = _edit_leaf(part, body, task)
     finally:
         clean.in_plain = False
-    if clean.learns and not clean.hid:
-        clean.plain.add(id(part))
+    clean.learn_leaf(id(part))
     if clean.learns and not (edits or clean.met) and label == part.charset:
         clean.texts.add(id(part))
     return edits, label
