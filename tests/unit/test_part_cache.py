@@ -359,6 +359,13 @@ def test_a_field_that_ends_as_a_soft_line_break_leaks_nothing() -> None:
     assert done.reply or b"desk&#64;" not in b"".join(h.value for h in letter.sent(done).headers)
 
 
+def test_an_encoded_word_does_not_go_on_in_the_next() -> None:
+    """Those in running text are looked at together, too."""
+    body = "=?utf-8?q?desk_at_carrier_dot_example_dot?= <1>\n=?utf-8?q?com?=\n"
+    sent = mail(written(BUYER, body=body), order(BUYER, SHOP, CARRIER), to=S).sent()
+    assert b"desk" not in sent.body
+
+
 def test_a_body_that_was_not_reached_is_scanned_later() -> None:
     """After a hundred hits no more are looked for: this says nothing of what was not reached."""
     body = f"to {CARRIER}".encode()

@@ -39,7 +39,7 @@ def mask_words(text: str, change: Callable[[str], str]) -> str:
     for first in range(0, len(runs), _TOGETHER):
         spans = [each for run in runs[first : first + _TOGETHER] for each in _widen(text, *run)]
         read = [_read(text[slice(*span)]) for span in spans]
-        whole = "\n".join(read)
+        whole = ",\n".join(read)  # so that none goes on in the next one
         if change(whole) != whole:
             done = edits[-1][1] if edits else 0
             edits += _find_word_edits(text, spans, read, change, done)
