@@ -145,6 +145,16 @@ def test_readme_is_a_page_and_names_commands_that_are_there(files: Path) -> None
         assert made_later or (files / path.lstrip("/")).exists(), path
 
 
+def test_links_of_the_pages_lead_to_what_the_package_has(files: Path) -> None:
+    folder = files / "usr/share/doc/conversation-tracker"
+    pages = sorted(folder.glob("*.md"))
+    sources = [ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md")]
+    assert {page.name for page in pages} == {source.name for source in sources}
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (files / target[1:] if target[0] == "/" else folder / target).exists(), target
+
+
 def test_changelog_has_every_point_of_ours(files: Path) -> None:
     path = files / "usr/share/doc/conversation-tracker/changelog.gz"
     text = run("zcat", path)
