@@ -148,6 +148,10 @@ class OutputCapture:
 
     def _process(self, argv: list[str], said: Any, *given: str) -> None:
         kind = _speaker(argv)
+        # Who writes a page may say nothing else.
+        for option, path in pairwise(argv) if kind else ():
+            if option == "--html" and Path(path).is_file():
+                self._say(kind, Path(path).read_bytes(), *given, *argv)
         if not kind or not said:
             return
         if Path(argv[0]).name == "demo":
@@ -155,10 +159,6 @@ class OutputCapture:
         elif kind == _SERVER_LOG:
             said = _STATEMENT.sub("", _text(said))
         self._say(kind, said, *given, *argv)
-        # It may not be one of those that were called: the answer is in the file they name.
-        for option, path in pairwise(argv):
-            if option == "--html" and Path(path).is_file():
-                self._say(kind, Path(path).read_bytes())
 
     def _smtp(self) -> None:
         """Capture replies; Postfix's name what the client itself just sent."""

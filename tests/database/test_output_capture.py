@@ -53,6 +53,21 @@ def test(tmp_path):
         code = OURS + "print('john' + '@doe.example', file=sys.stderr)"
         assert subprocess.Popen([sys.executable, "-c", code], stderr=log).wait() == 0
 """,
+    "programs, that are only looked at": """
+import time
+def test(tmp_path):
+    with (tmp_path / "log").open("wb") as log:
+        code = OURS + "print('john' + '@doe.example')"
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=log)
+        while process.poll() is None:
+            time.sleep(0.02)
+""",
+    "programs, to a page": """
+def test(tmp_path):
+    code = OURS + "open(sys.argv[2], 'w').write('john' + '@doe.example')"
+    command = [sys.executable, "-c", code, "--html", str(tmp_path / "page.html")]
+    assert subprocess.run(command, capture_output=True).stdout == b""
+""",
     "programs, in a fork": """
 import warm
 def test():
@@ -62,6 +77,30 @@ def test():
 """,
     "output of tests": """
 def test():
+    print(WHO)
+""",
+    "output of tests, with an address that a statement has": """
+import pytest
+@pytest.mark.unused
+def test(database):
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("SELECT %s::text", (WHO,))
+    print(WHO)
+""",
+    "output of tests, with an address that the milter has in MAIL": """
+import pytest, wire
+@pytest.mark.unused
+def test():
+    with pytest.raises(AttributeError):
+        wire.Wire.mail(None, WHO.encode())
+    print(WHO)
+""",
+    "output of tests, with an address that the milter has in RCPT": """
+import pytest, wire
+@pytest.mark.unused
+def test():
+    with pytest.raises(AttributeError):
+        wire.Wire.rcpt(None, WHO.encode())
     print(WHO)
 """,
     "milter replies": """

@@ -348,10 +348,11 @@ def test_a_stream_in_letters_is_read_wherever_it_is_cut(before: int) -> None:
     "data",
     [
         b"\x78\x9f\x3e\x22" + bytes(300_000),
+        tarred({"a": b"x"}) + b"y" * 300_000,
         b"PK\3\4" + bytes(100) + (b"PK\1\2" + bytes(42)) * 20_000
         + b"PK\5\6" + bytes(8) + struct.pack("<IIH", 46 * 20_000, 104, 0),
     ],
-    ids=["TNEF", "zip"],
+    ids=["TNEF", "tar", "zip"],
 )  # fmt: skip
 def test_a_list_of_nothing_is_gone_through_while_there_is_time(data: bytes) -> None:
     asked = 0
