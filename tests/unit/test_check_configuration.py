@@ -5,6 +5,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,6 +114,21 @@ def test_a_faulty_configuration_is_json_too(
     assert len(found) == len(said.err.splitlines()) == 3
     assert cli.main(["-c", str(path), "check"]) == 2
     assert capsys.readouterr().out == ""
+
+
+def test_what_is_not_ascii_is_json_wherever_it_is_written(tmp_path: Path) -> None:
+    """Elsewhere than in UTF-8 standard output writes its own escapes, which are no JSON."""
+    path = tmp_path / "caf\u00e9-\U0001f600.conf"
+    write(path, "dbname=x")
+    command = [sys.executable, "-m", "conversation_tracker", "-c", str(path), "check"]
+    done = subprocess.run(
+        [*command, "--config", "--json"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        check=True,
+    )
+    [row] = json.loads(done.stdout)
+    assert row["text"] == f"the configuration {path} is read"
 
 
 def test_no_object_names_an_address() -> None:

@@ -78,7 +78,7 @@ class _Report:
     def end(self) -> None:
         """Print what has not been printed."""
         if self._json:
-            print(json.dumps(self._rows, indent=1, ensure_ascii=False), file=self._out, flush=True)
+            print(json.dumps(self._rows, indent=1), file=self._out, flush=True)
 
 
 def run(
