@@ -4,12 +4,14 @@ import os
 import signal
 import socket as sockets
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 
 from conversation_tracker.checks import postfix as check_postfix
 from conversation_tracker.cli import configure
@@ -19,6 +21,7 @@ from conversation_tracker.postfix.settings import read_settings
 from private import processes
 
 from .answering import answering
+from .conftest import CONFIGURE
 
 DOMAIN = "ct.example.com"
 LISTENER = "127.0.0.1:10027"
@@ -426,6 +429,30 @@ def test_what_is_exempt_stays_so_until_it_is_told_otherwise(debian: Any) -> None
     assert debian.configure(*base, "none").returncode == 1
     done = debian.configure(*base, "smtps/inet")
     assert (done.returncode, "neither a service" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("named", [("--config-dir",), ()], ids=["option", "variable"])
+def test_an_instance_is_not_taken_for_that_its_main_cf_was_copied_from(
+    debian: Any, another: Callable[[], Any], named: tuple[str, ...]
+) -> None:
+    original = another()
+    before = original.files()
+    debian.set(f"config_directory={original.directory}")
+    directory = str(debian.directory)
+    command = [str(CONFIGURE), *(each for name in named for each in (name, directory))]
+    command += ["--socket", debian.socket, "--alias-domain", DOMAIN]
+    done = warm.run(command, env={"PATH": os.environ["PATH"], "MAIL_CONFIG": directory})
+    assert done.returncode == 0, done.stderr
+    assert original.files() == before
+    assert debian.value("transport_maps") == f"regexp:{directory}/tracker_transport"
+    assert DOMAIN.encode() in debian.files()["tracker_header_checks"].replace(b"\\", b"")
+
+
+def test_an_instance_is_not_taken_for_the_default_one(debian: Any) -> None:
+    """Not by Postfix 3.10 either, which says so as long as main.cf is a second old."""
+    (debian.directory / "main.cf").touch()
+    environ = {"PATH": os.environ["PATH"], "MAIL_CONFIG": str(debian.directory)}
+    assert read_settings(environ).get_value("config_directory") == str(debian.directory)
 
 
 def test_check_says_when_an_older_configure_was_the_last(debian: Any) -> None:

@@ -97,11 +97,15 @@ def read_domain(text: str) -> str:
 
 def find_directory(given: str) -> Path:
     """Find Postfix's configuration directory, the given one or its own; raises Misused."""
-    text = given or run_tool([*find_tool("postconf", os.environ), "-h", "config_directory"]).stdout
+    text = given or os.environ.get("MAIL_CONFIG") or _ask_directory()
     directory = Path(text.strip()).resolve()
     if not all(os.access(directory / name, os.R_OK) for name in ("main.cf", "master.cf")):
         raise Misused(f"no main.cf and master.cf in {directory}")
     return directory
+
+
+def _ask_directory() -> str:
+    return run_tool([*find_tool("postconf", os.environ), "-h", "config_directory"]).stdout
 
 
 def settle(given: argparse.Namespace, settings: Settings, domains: list[str]) -> Host:

@@ -243,7 +243,12 @@ def read_settings(environ: Mapping[str, str], trial: Mapping[str, str] | None = 
         Unreadable: Postfix is not installed, or its configuration is broken.
     """
     postconf, postmap = (find_tool(name, environ) for name in ("postconf", "postmap"))
-    other = [part for name, value in (trial or {}).items() for part in ("-o", f"{name}={value}")]
+    supposed = dict(trial or {})
+    if directory := environ.get("MAIL_CONFIG"):
+        # postconf of 3.10 names the default instance's where main.cf is a second old, and that of
+        # 3.7 what a main.cf copied from there says: tables would be written there.
+        supposed["config_directory"] = directory
+    other = [part for name, value in supposed.items() for part in ("-o", f"{name}={value}")]
     main = dict(_read_pairs(_run_postconf(postconf, "-x", *other)))
     services = _read_services(
         _run_postconf(postconf, "-M"),
