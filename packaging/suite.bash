@@ -30,6 +30,8 @@ run_suite() {
     cp "$package" "$root/root/package.deb"
     mkdir "$root/srv/source"
     (cd "$source_dir" && git ls-files -z --cached --others --exclude-standard | xargs -0 cp -P --parents -t "$root/srv/source")
+    # A root that never booted has none, and the journal is told apart from other hosts' by it.
+    in_root systemd-machine-id-setup >/dev/null 2>&1
     # No server of the root's own: the tests start theirs.
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
     chmod 755 "$root/usr/sbin/policy-rc.d"
