@@ -1,14 +1,12 @@
 """The service: the directory of its socket, its units, and whether it answers."""
 
-import grp
-import pwd
-import stat
 import time
 from pathlib import Path
 
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix.greeting import greet
 from conversation_tracker.postfix.milters import read_socket
+from installer import socket_directory
 from installer.configuration import Configuration
 from installer.machine import Failed, Machine
 from installer.options import NO_POSTFIX, USER, Options
@@ -21,8 +19,6 @@ UNITS = (SERVICE, "conversation-tracker-expire.service", TIMER, FOLLOWER)
 STATE = Path("/var/lib/conversation-tracker")  # of the follower
 _USUAL_CONFIG = Path("/etc/conversation-tracker/conversation-tracker.conf")
 _SYSTEMD = Path("/run/systemd/system")
-_GROUP = "postfix"
-_MODE = 0o2750
 _PATIENCE = 20  # seconds
 
 
@@ -49,30 +45,18 @@ def make_socket_directory(machine: Machine, options: Options, configuration: Con
     machine.step(f"Socket directory {directory}")
     if options.root is not None:
         inside = options.root / directory.relative_to("/")
-        machine.run("install", "-d", "-m", f"{_MODE:o}", inside)
-    elif _is_right(directory):
-        machine.say("as it should be")
+        machine.run("install", "-d", "-m", f"{socket_directory.MODE:o}", inside)
     else:
-        whose = ("-o", USER, "-g", _GROUP)
-        machine.run("install", "-d", "-m", f"{_MODE:o}", *whose, directory)
+        socket_directory.make(machine, directory, USER)
 
 
 def remove_socket_directory(machine: Machine, configuration: Configuration) -> None:
     """Remove the directory, if it is as it was made and nothing but the socket is in it."""
     socket = read_listening(configuration)
     directory = Path(socket.path).parent
-    if socket.kind == "unix" and _is_right(directory):
+    if socket.kind == "unix" and socket_directory.is_right(directory, USER):
         machine.run("rm", "-f", socket.path)
         machine.run("rmdir", "--ignore-fail-on-non-empty", directory)
-
-
-def _is_right(directory: Path) -> bool:
-    try:
-        found = directory.stat()
-        names = (pwd.getpwuid(found.st_uid).pw_name, grp.getgrgid(found.st_gid).gr_name)
-    except (OSError, KeyError):
-        return False
-    return (stat.S_IMODE(found.st_mode), *names) == (_MODE, USER, _GROUP)
 
 
 def install_units(

@@ -15,10 +15,11 @@ from conversation_tracker.postfix import settings as postfix_settings
 from conversation_tracker.postfix.milters import read_milters, write_address
 from conversation_tracker.postfix.names import read_domain
 from conversation_tracker.postfix.signing import HOME, SELECTOR
+from installer import socket_directory
 from installer.command_line import Misused, Parser, run_program
 from installer.machine import Failed, Machine
 from installer.signing import keys, service, tables
-from installer.signing.places import GROUP, Places
+from installer.signing.places import USER, Places
 
 _PACKAGES = ["opendkim", "openssl"]
 _SOCKET = "/var/spool/postfix/conversation-tracker-signer/signer.sock"
@@ -134,7 +135,7 @@ def _set_up(machine: Machine, places: Places, domains: dict[str, str]) -> None:
     changed |= tables.write_tables(machine, places, domains)
     records = [keys.publish(machine, places, domain, name) for domain, name in domains.items()]
     machine.step("Service")
-    service.make_socket_directory(machine, places)
+    socket_directory.make(machine, places.socket.parent, USER)
     changed |= service.write_unit(machine, places)
     service.start(machine, places, changed=changed)
     service.see_signatures(machine, places, domains)
@@ -143,10 +144,10 @@ def _set_up(machine: Machine, places: Places, domains: dict[str, str]) -> None:
 
 def _check_group() -> None:
     try:
-        grp.getgrnam(GROUP)
+        grp.getgrnam(socket_directory.GROUP)
     except KeyError:
         raise Failed(
-            f"there is no group {GROUP}: install Postfix first; nothing was done"
+            f"there is no group {socket_directory.GROUP}: install Postfix first; nothing was done"
         ) from None
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 USER = "opendkim"
-GROUP = "postfix"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,7 @@
 """The signer's service: the directory of its socket, its unit, and whether it signs."""
 
-import grp
 import pwd
 import shutil
-import stat
 import subprocess
 import time
 from collections.abc import Mapping
@@ -14,14 +12,14 @@ from conversation_tracker.checks.dns.signature import read_tags
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix.greeting import greet
 from conversation_tracker.postfix.names import list_authors
+from installer import socket_directory
 from installer.machine import Failed, Machine
-from installer.signing.places import GROUP, USER, Places
+from installer.signing.places import USER, Places
 
 _SHIPPED = Path(__file__).resolve().parents[1] / "signer.service"
 _STOCK = "opendkim.service"
 _SYSTEMD = Path("/run/systemd/system")
 _UNITS = Path("/etc/systemd/system")
-_MODE = 0o2750
 _PATIENCE = 20  # seconds
 
 
@@ -74,25 +72,6 @@ def see_signatures(machine: Machine, places: Places, domains: Mapping[str, str])
     machine.say(f"it signs for {', '.join(domains)}")
 
 
-def make_socket_directory(machine: Machine, places: Places) -> None:
-    """Make the directory by whose group Postfix may use the socket."""
-    directory = places.socket.parent
-    if _is_right(directory):
-        machine.say(f"{directory}: as it should be")
-    else:
-        whose = ("-o", USER, "-g", GROUP)
-        machine.run("install", "-d", "-m", f"{_MODE:o}", *whose, directory)
-
-
-def _is_right(directory: Path) -> bool:
-    try:
-        found = directory.stat()
-        names = (pwd.getpwuid(found.st_uid).pw_name, grp.getgrgid(found.st_gid).gr_name)
-    except (OSError, KeyError):
-        return False
-    return (stat.S_IMODE(found.st_mode), *names) == (_MODE, USER, GROUP)
-
-
 def write_unit(machine: Machine, places: Places) -> bool:
     """Write the unit, and return whether it changed."""
     text = _SHIPPED.read_text("utf-8")
@@ -139,7 +118,7 @@ def remove(machine: Machine, places: Places) -> None:
             machine.say(str(failure))
     machine.run("rm", "-f", places.unit)
     machine.run("rm", "-f", places.socket)
-    if places.socket.parent.is_dir() and _is_right(places.socket.parent):
+    if socket_directory.is_right(places.socket.parent, USER):
         machine.run("rmdir", "--ignore-fail-on-non-empty", places.socket.parent)
     if _SYSTEMD.is_dir() and places.unit.parent == _UNITS:
         machine.run("systemctl", "daemon-reload")
