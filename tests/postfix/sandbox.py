@@ -6,12 +6,23 @@ Its journal is one of ours. Namespaces and the kernel do the rest, as they do fo
 """
 
 import shlex
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from .journal import JournalFile
 
-THIS_BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
+_ASK_BOOT = "mount -t proc proc /proc && cat /proc/sys/kernel/random/boot_id"
+
+
+def _read_boot() -> str:
+    """Read the boot's number as the sandbox does: systemd-nspawn puts another over that."""
+    command = ["unshare", "--mount", "--pid", "--fork", "sh", "-c", _ASK_BOOT]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return said.strip().replace("-", "")
+
+
+THIS_BOOT = _read_boot()
 MACHINE = Path("/etc/machine-id").read_text().strip()
 
 
