@@ -19,6 +19,7 @@ from installer.program import (
 )
 from installer.service import (
     STATE,
+    check_socket_directory,
     install_units,
     make_socket_directory,
     remove_service,
@@ -73,6 +74,7 @@ def _put_files(machine: Machine, options: Options, configuration: Configuration)
 
 
 def _install_all(machine: Machine, options: Options, configuration: Configuration) -> None:
+    check_socket_directory(configuration)
     looked_at = postfix.look_at_postfix(machine, options, configuration)
     asked = look_ahead(machine, configuration)
     machine.step("Packages")

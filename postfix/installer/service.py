@@ -36,6 +36,17 @@ def read_listening(configuration: Configuration) -> Socket:
     return socket
 
 
+def check_socket_directory(configuration: Configuration) -> None:
+    """See that the directory of the socket may be made this program's own.
+
+    Raises:
+        Failed: it is somebody else's; nothing was done.
+    """
+    socket = read_listening(configuration)
+    if socket.kind == "unix":
+        socket_directory.check(Path(socket.path).parent, USER)
+
+
 def make_socket_directory(machine: Machine, options: Options, configuration: Configuration) -> None:
     """Make the directory by whose group Postfix may use the socket, which is 0660."""
     socket = read_listening(configuration)

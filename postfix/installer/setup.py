@@ -16,7 +16,12 @@ from installer.configuration import Configuration, read_configuration
 from installer.database import look_ahead, look_at_database, make_database, migrate
 from installer.machine import Failed, Machine
 from installer.options import Options, read_options
-from installer.service import make_socket_directory, start_service, wait_for_service
+from installer.service import (
+    check_socket_directory,
+    make_socket_directory,
+    start_service,
+    wait_for_service,
+)
 
 PROGRAM = "conversation-tracker-setup"
 NOTED_DOMAIN = Path("/etc/conversation-tracker/alias-domain")
@@ -120,6 +125,7 @@ def _set_up(options: Options) -> None:
         postfix.switch_postfix(machine, options, configuration)
         return
     _refuse_what_lacks(options, configuration)
+    check_socket_directory(configuration)
     postfix.look_at_postfix(machine, options, configuration)
     if not look_ahead(machine, configuration):
         look_at_database(machine, configuration)

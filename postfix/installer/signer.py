@@ -121,7 +121,7 @@ def _read_domains(given: argparse.Namespace, places: Places) -> dict[str, str]:
 
 def _set_up(machine: Machine, places: Places, domains: dict[str, str]) -> None:
     _check_group()
-    service.check_directory(places)
+    socket_directory.check(places.socket.parent, USER)
     machine.step("Packages")
     stock = service.is_stock_there()
     machine.install_packages(_PACKAGES, wanted=[])

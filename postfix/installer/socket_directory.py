@@ -5,10 +5,29 @@ import pwd
 import stat
 from pathlib import Path
 
-from installer.machine import Machine
+from installer.machine import Failed, Machine
 
 GROUP = "postfix"
 MODE = 0o2750
+
+
+def check(directory: Path, user: str) -> None:
+    """See that a directory is the user's, or empty, or not there: `make` changes whose it is.
+
+    Raises:
+        Failed: it is somebody else's, such as /run; nothing was done.
+    """
+    if not directory.exists():
+        return
+    try:
+        owner = pwd.getpwuid(directory.stat().st_uid).pw_name
+    except KeyError:
+        owner = ""
+    if owner != user and any(directory.iterdir()):
+        raise Failed(
+            f"the socket's directory {directory} is not {user}'s own: give it another; nothing was"
+            " done"
+        )
 
 
 def is_right(directory: Path, user: str) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from installer import setup
+from installer import postfix, setup
 
 DOMAIN = "ct.example.com"
 
@@ -77,4 +77,16 @@ def test_what_lacks_is_said_before_anything_is_done(
     assert run(host, "--alias-domain", DOMAIN) == 1
     said = capsys.readouterr()
     assert said.err.endswith("apt install postfix\n")
+    assert said.out == ""
+
+
+def test_a_directory_of_somebody_elses_does_not_become_that_of_the_socket(
+    host: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(postfix, "is_there", lambda _options: True)
+    lines = "database = postgresql://db.example/tracker\nsocket = unix:/run/milter.sock\n"
+    (host / "tracker.conf").write_text(f"[tracker]\n{lines}")
+    assert run(host, "--alias-domain", DOMAIN) == 1
+    said = capsys.readouterr()
+    assert "/run is not conversation-tracker's own" in said.err
     assert said.out == ""

@@ -119,6 +119,24 @@ def test_what_postfix_would_refuse_is_said_before_anything_is_installed(
     assert "Packages" not in done.stdout
 
 
+def test_a_directory_of_somebody_elses_does_not_become_that_of_the_socket(
+    debian: Any, dry: list[str], tmp_path: Path
+) -> None:
+    """`unix:/run/milter.sock` made /run the tracker's own, which nobody else could enter."""
+    folder, file = debian.queue / "run", tmp_path / "tracker.conf"
+    folder.mkdir()
+    debian.set(f"queue_directory={debian.queue}")
+    lines = f"database = {OWN_DATABASE}\nsocket = unix:{folder}/milter.sock\n"
+    file.write_text(f"[tracker]\n{lines}")
+    command = [POSTFIX / "install", *dry, "--alias-domain", DOMAIN]
+    done = run(*command, CONVERSATION_TRACKER_CONFIG=str(file))
+    assert f"2750 -o conversation-tracker -g postfix {folder}" in done.stdout, done.stderr
+    (folder / "dbus").mkdir()
+    done = run(*command, CONVERSATION_TRACKER_CONFIG=str(file))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{folder} is not conversation-tracker's own" in done.stderr
+
+
 def test_postfix_is_told_whose_results_the_configuration_believes(
     debian: Any, dry: list[str], tmp_path: Path
 ) -> None:
