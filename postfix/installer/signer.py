@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conversation_tracker.postfix import settings as postfix_settings
-from conversation_tracker.postfix.milters import read_milters, write_address
+from conversation_tracker.postfix.milters import list_names, read_milters, write_address
 from conversation_tracker.postfix.names import read_domain
 from conversation_tracker.postfix.signing import HOME, SELECTOR
 from installer import socket_directory
@@ -25,6 +25,7 @@ _PACKAGES = ["opendkim", "openssl"]
 _SOCKET = "/var/spool/postfix/conversation-tracker-signer/signer.sock"
 _UNIT = "/etc/systemd/system/conversation-tracker-signer.service"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_MILTERS = ("smtpd_milters", "non_smtpd_milters")
 _ABOUT = """\
 Sets up an OpenDKIM of its own that signs what leaves in the alias domains: a key of 2048 bits for
 each, its tables, a unit. Prints the record to publish for each key. Run again, it changes nothing;
@@ -180,11 +181,11 @@ def _refuse_if_used(places: Places) -> None:
         found = postfix_settings.read_settings(os.environ)
     except postfix_settings.Unreadable:
         return
-    ours = write_address(f"unix:{places.socket}", found)
-    lists = [found.get_value("smtpd_milters"), found.get_value("non_smtpd_milters")]
-    lists += [service.options.get("smtpd_milters", "") for service in found.services]
+    ours = list_names(write_address(f"unix:{places.socket}", found) or "")
+    everywhere = [None, *found.services]
+    lists = [found.get_value(name, each) for each in everywhere for name in _MILTERS]
     for text in lists:
-        if any(write_address(each.address, found) == ours for each in read_milters(text)):
+        if any(write_address(each.address, found) in ours for each in read_milters(text)):
             raise Failed(
                 "Postfix still asks it: run postfix/configure --signer none, and postfix reload,"
                 " first; nothing was done"

@@ -134,6 +134,12 @@ def test_dry_run_shows_every_change_and_makes_none(debian: Any) -> None:
         (f"unix:/QUEUE/conversation-tracker/milter.sock, {DKIM}", DKIM, f"{OURS}, {DKIM}"),
         (f"{ROOTED}, inet:v:1", "", f"{OURS}, inet:v:1"),
         (f"inet:v:1, {ROOTED}, {DKIM}", DKIM, f"inet:v:1, {OURS}, {DKIM}"),
+        ("unix:/d/s, inet:v:1", DKIM, f"{OURS}, {DKIM}, inet:v:1"),
+        (
+            f"{{unix:/d/s, connect_timeout=5s}}, {OURS}",
+            DKIM,
+            f"{OURS}, {{{DKIM}, connect_timeout=5s}}",
+        ),
         (f"{{{OURS}, default_action=accept}}, inet:w:2", "", f"{OURS}, inet:w:2"),
         (f"{OURS}, inet:v:1, {OURS}", "", f"{OURS}, inet:v:1"),
         ("$others", "", f"$others, {OURS}"),
@@ -694,6 +700,14 @@ def test_remove_takes_out_a_signer_that_came_with_the_tracker(debian: Any, there
     assert debian.value("smtpd_milters").endswith(f"{OURS}, unix:d/s")
     assert debian.configure("--remove").returncode == 0
     assert debian.postconf("-n") == named
+
+
+def test_remove_knows_a_signer_that_was_there_by_the_name_for_a_chrooted_smtpd(debian: Any) -> None:
+    debian.set("smtpd_milters=inet:v:1, unix:/d/s")
+    debian.configured("--signer", "unix:d/s")
+    assert debian.value("smtpd_milters") == f"inet:v:1, {OURS}, unix:d/s"
+    assert debian.configure("--remove").returncode == 0
+    assert debian.value("smtpd_milters") == "inet:v:1, unix:d/s"
 
 
 @pytest.mark.parametrize("there", [False, True])

@@ -209,6 +209,11 @@ def test_it_is_not_removed_while_postfix_asks_it(
     done = setup.run("--remove")
     assert (done.returncode, setup.files()) == (1, before)
     assert "postfix/configure --signer none" in done.stderr
+    rooted = "unix:/s/signer.sock"  # to a chrooted smtpd
+    setup.socket = debian.queue / "s" / "signer.sock"
+    for setting in (f"smtpd_milters={rooted}", f"cleanup/unix/non_smtpd_milters={rooted}"):
+        debian.set("smtpd_milters=", setting)
+        assert setup.run("--remove", "--dry-run").returncode == 1, setting
 
 
 def test_a_directory_of_somebody_elses_is_left_alone(setup: Setup) -> None:

@@ -93,7 +93,7 @@ def find_milters(host: Host) -> Iterator[Finding]:
 def _find_signer(host: Host, listed: list[Milter], place: int) -> Iterator[Finding]:
     """Judge the signer's place: what signs before the tracker signs what is then rewritten."""
     addresses = [write_address(m.address, host.settings) or m.address for m in listed]
-    signs_before = host.signer in addresses[:place]
+    signs_before = not set(addresses[:place]).isdisjoint(list_names(host.signer))
     if host.signer and (signs_before or addresses[place + 1 : place + 2] != [host.signer]):
         yield refusal(
             f"smtpd_milters does not have {host.ours} right before the signer {host.signer}",
@@ -163,7 +163,7 @@ def _insert(host: Host, listed: list[str]) -> list[str]:
 def _names(host: Host, listed: str, address: str) -> bool:
     """Whether a list of milters names one, given as Postfix has it."""
     named = {write_address(each.address, host.settings) for each in read_milters(listed)}
-    return not address or address in named
+    return not address or not named.isdisjoint(list_names(address))
 
 
 def unset_milters(host: Host, changes: Changes) -> None:

@@ -166,14 +166,18 @@ def insert_ours(
         if ours and address == ours and ours in each and not read_milter(each).lets_pass:
             entry = each
     for each, address in zip(listed, addresses, strict=True):
-        if signer and address == signer:
-            found += [each] if done or not entry else [entry, each]
+        if address in list_names(signer):
+            # A chrooted smtpd alone can see the other form.
+            named = (
+                each.replace(read_milter(each).address, signer, 1) if address != signer else each
+            )
+            found += [named] if done or not entry else [entry, named]
             done = True
         elif address in names:
             if entry and not signer and not done:
                 found.append(entry)
                 done = True
-        elif address and address == old_signer:
+        elif address in list_names(old_signer):
             continue
         else:
             found.append(each)
