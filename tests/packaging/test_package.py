@@ -45,6 +45,12 @@ def test_package_is_for_every_architecture_and_has_the_programs_version(package:
     assert package.name == f"conversation-tracker_{__version__}_all.deb"
 
 
+def test_every_file_has_the_time_of_the_commit(package: Path) -> None:
+    """The same commit gives the same package, however old a working copy's files are."""
+    listed = run("dpkg-deb", "--contents", package).splitlines()
+    assert len({" ".join(line.split()[3:5]) for line in listed}) == 1
+
+
 def test_package_needs_what_the_program_needs(files: Path) -> None:
     """Each requirement of setup.cfg, with its bound, is one of Debian's packages."""
     setup = configparser.ConfigParser()
