@@ -112,3 +112,15 @@ def test_lines_of_it_are_told_from_text(data: bytes) -> None:
         b"\xff",
     ):
         assert not uuencoding.is_line(text)
+
+
+@pytest.mark.parametrize("lines_kept", [2, 3, 5])
+def test_a_file_in_text_that_goes_on_elsewhere_gets_no_end(lines_kept: int) -> None:
+    """A window of a large text ends in the midst of a file: the next one has what follows."""
+    content = b"Mine is john@doe.example, and this fills the lines.\n" * 6
+    whole = written(content).splitlines(keepends=True)
+    raw = b"From: john@doe.example\n\nfile:\n\n" + b"".join(whole[: 1 + lines_kept])
+    body = mail(raw, EVERYBODY, to=S).sent().body
+    masked = body[body.index(b"begin ") :]
+    assert b"`" not in masked.splitlines()
+    assert B.encode() in decode(masked + b"`\nend\n", "uuencode")

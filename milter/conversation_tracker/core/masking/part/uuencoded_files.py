@@ -34,13 +34,17 @@ _OCTETS = 45  # of a whole line
 
 
 class _File(NamedTuple):
-    """A file: where it begins, its lines and what is behind them, what stands before each line."""
+    """A file: where it begins, its lines and what is behind them, what stands before each line.
+
+    Whether a line without octets ends it here: in a window of a large text it may go on.
+    """
 
     start: int
     lines: tuple[int, int]
     end: int
     before: bytes
     base64: bool
+    ends: bool
     line_end: bytes
     data: bytes
 
@@ -106,7 +110,8 @@ def _find_files(data: bytes, *, markup: bool) -> Iterator[_File]:
         if octets:
             start = begin.start() if begin["before"] is not None else begin.end()
             whole = b"".join(octets)
-            yield _File(start, (begin.end(), at), done, before, base64, line_end, whole)
+            ends = not base64 and not octets[-1]
+            yield _File(start, (begin.end(), at), done, before, base64, ends, line_end, whole)
 
 
 def _read_line(line: bytes, before: bytes, *, base64: bool, markup: bool) -> bytes | None:
@@ -142,5 +147,5 @@ def _encode(new: bytes, file: _File, *, markup: bool) -> Iterator[bytes]:
         if markup:
             code = html.escape(code.decode("ascii"), quote=False).encode("ascii")
         yield file.before + code + file.line_end
-    if not file.base64:
+    if file.ends:
         yield file.before + b"`" + file.line_end
