@@ -254,8 +254,11 @@ def test_each_migration_has_a_number_of_its_own_and_none_lacks() -> None:
 
 
 def test_no_repeatable_file_makes_what_the_baseline_does_and_none_twice() -> None:
+    """Two functions may have one name, if they take other types."""
     files = read_files()
-    made = [each for file in (files.baseline, *files.repeatable) for each in file.makes]
+    assert not set(files.baseline.makes) & files.makes()
+    views = [name for file in files.repeatable for kind, name in file.makes if kind == "VIEW"]
+    made = [*files.baseline.makes, *views, *(signature for _name, signature in files.signatures())]
     assert len(made) == len(set(made)) > 50
     for file in files.repeatable:
         assert len(file.statements) == file.text.count("\nCREATE ")

@@ -374,6 +374,117 @@ def test_of_two_functions_of_one_name_none_is_dropped(
     assert one(uri, f"SELECT count(*) FROM pg_proc WHERE proname = '{name}'") == 2
 
 
+TWIN = """
+CREATE OR REPLACE FUNCTION tracker.random_ref(
+    digits integer, -- how many, 12 at most
+    OUT given text, more numeric(4, 1) DEFAULT round(1.5))
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$ SELECT left('123456789012', digits) $$;
+"""
+BOTH = """
+    SELECT array_agg(p.oid::regprocedure::text || ' ' || array_to_string(ARRAY(
+               SELECT a.grantee::regrole::text FROM aclexplode(p.proacl) AS a
+                WHERE a.grantee::regrole::text IN ('clerk', 'owner') ORDER BY 1), ',')
+                     ORDER BY p.pronargs)
+      FROM pg_proc AS p WHERE p.proname = 'random_ref'"""
+
+
+@pytest.fixture
+def twins(uri: str, scripts: Path, edit: Edit) -> str:
+    """Return the database, to which a second function of one name came."""
+    before = which(uri, "random_ref")
+    path = scripts / "repeatable/orders.sql"
+    path.write_text(path.read_text() + TWIN)
+    assert migrate(uri) == 1
+    assert one(uri, BOTH) == [
+        "tracker.random_ref() clerk",
+        "tracker.random_ref(integer,numeric) ",
+    ]
+    assert one(uri, "SELECT 'tracker.random_ref()'::regprocedure::oid") == before
+    run(uri, "GRANT EXECUTE ON FUNCTION tracker.random_ref(integer, numeric) TO owner")
+    run(uri, "COMMENT ON FUNCTION tracker.random_ref(integer, numeric) IS 'short {}'")
+    return uri
+
+
+def test_two_functions_may_have_one_name(twins: str) -> None:
+    """The first stays, granted as it was, and so does whatever it was that was called so."""
+    assert len(str(one(twins, "SELECT tracker.random_ref(5)"))) == 5
+    assert migrate(twins) == 0
+    with psycopg.connect(twins) as connection:
+        verify(connection)
+
+
+def test_of_two_of_one_name_only_the_one_that_changed_is_made_anew(twins: str, edit: Edit) -> None:
+    """Its arguments are others; then its result alone, which is no new one of that name either."""
+    first = one(twins, "SELECT 'tracker.random_ref()'::regprocedure::oid")
+    edit("orders", "    digits integer,", "    digits smallint,")
+    assert migrate(twins) == 1
+    now = ["tracker.random_ref() clerk", "tracker.random_ref(smallint,numeric) owner"]
+    assert one(twins, BOTH) == now
+    edit("orders", "OUT given text,", "OUT given varchar,")
+    assert migrate(twins) == 1
+    assert one(twins, BOTH) == now
+    assert one(twins, "SELECT 'tracker.random_ref()'::regprocedure::oid") == first
+    query = "SELECT obj_description('tracker.random_ref(smallint, numeric)'::regprocedure)"
+    assert one(twins, query) == "short {}"
+
+
+@pytest.mark.parametrize("gone", ["the first", "the second"])
+def test_one_of_two_of_one_name_that_no_file_makes_is_dropped(
+    twins: str, scripts: Path, edit: Edit, gone: str
+) -> None:
+    if gone == "the second":
+        edit("orders", TWIN, "")
+        left = ["tracker.random_ref() clerk"]
+    else:
+        path = scripts / "repeatable/orders.sql"
+        text = path.read_text()
+        at = text.index("CREATE OR REPLACE FUNCTION tracker.random_ref() ")
+        path.write_text(text[:at] + text[text.index("-- The order of this number", at) :])
+        left = ["tracker.random_ref(integer,numeric) owner"]
+    assert migrate(twins) == 1
+    assert one(twins, BOTH) == left
+    with psycopg.connect(twins) as connection:
+        verify(connection)
+
+
+def test_one_of_two_of_one_name_that_is_lost_is_made_again(twins: str) -> None:
+    run(twins, "DROP FUNCTION tracker.random_ref(integer, numeric)")
+    with (
+        psycopg.connect(twins) as connection,
+        pytest.raises(NotMigrated, match="function random_r"),
+    ):
+        verify(connection)
+    assert migrate(twins) == 1
+    assert one(twins, "SELECT count(*) FROM pg_proc WHERE proname = 'random_ref'") == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refused"),
+    [
+        ("    digits integer,", "    digits smallint,", True),
+        ("OUT given text,", "OUT given varchar,", True),
+        (TWIN, "", True),
+        ("SELECT left(", "SELECT right(", False),
+    ],
+)
+def test_beside_two_of_ours_one_of_somebody_elses_stays(
+    twins: str, edit: Edit, old: str, new: str, refused: bool
+) -> None:
+    run(twins, THEIRS % "random_ref")
+    edit("orders", old, new)
+    if refused:
+        with pytest.raises(Dependents, match="several functions"):
+            migrate(twins)
+    else:
+        assert migrate(twins) == 1
+    assert one(twins, "SELECT count(*) FROM pg_proc WHERE proname = 'random_ref'") == 3
+
+
+def test_every_function_is_found_by_the_types_of_its_arguments(uri: str) -> None:
+    for name, signature in schema_files.read_files().signatures():
+        assert one(uri, f"SELECT to_regprocedure('tracker.{signature}')") is not None, name
+
+
 def test_a_lost_function_is_noticed_and_made_again(uri: str) -> None:
     """Its text did not change, so only that it is not there tells."""
     run(uri, "DROP FUNCTION tracker.suspect")

@@ -19,6 +19,7 @@ reached raises the driver's OperationalError.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -181,11 +182,12 @@ def _apply(connection: Connection, files: Files) -> list[str]:
         connection.execute(_SEARCH_PATH)
         remake = Remake(connection, files)
         applied = _read(connection)
-        known = {_parse(each) for row in applied.values() for each in row.makes}
+        known = [_parse(each) for row in applied.values() for each in row.makes]
         _refuse_newer(applied, files)
         new: list[File] = []
         if not applied:
-            new, known = _begin(connection, files, remake)
+            new, before = _begin(connection, files, remake)
+            known = sorted(before)
         elif _is_changed(files.baseline, applied):
             new = [files.baseline]
             _compare(connection, files, [each for each in files.migrations if each.name in applied])
@@ -273,13 +275,13 @@ def verify(connection: psycopg.Connection) -> None:
         for file in (files.baseline, *files.repeatable)
         if file.name not in lacking and _is_changed(file, applied)
     ]
-    there = set(connection.execute(_THERE).fetchall())
+    there = Counter(connection.execute(_THERE).fetchall())
     lacking += [
         f"{kind.lower()} {name}"
         for file in files.repeatable
         if file.name not in lacking
-        for kind, name in file.makes
-        if (kind, name) not in there
+        for (kind, name), times in Counter(file.makes).items()
+        if there[(kind, name)] < times
     ]
     lacking += [f"-{row.name}" for row in applied.values() if row.makes and row.name not in known]
     if lacking:

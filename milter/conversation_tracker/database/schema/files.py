@@ -7,7 +7,7 @@
     roles.sql, bookkeeping.sql, catalogue.sql
 
 Each statement of a repeatable file begins with `CREATE OR REPLACE` at the beginning of a line.
-Nothing is run here.
+Several functions may have one name, if they take other types. Nothing is run here.
 """
 
 import re
@@ -25,6 +25,15 @@ _CHANGES = re.compile(
 )
 _MADE = re.compile(r"^CREATE (?:OR REPLACE )?(FUNCTION|VIEW) tracker\.(\w+)", re.MULTILINE)
 
+# The arguments of a function, in which parentheses may stand once within each other; one of them:
+# whether the function gives it, and its type.
+_ARGUMENTS = re.compile(r"^CREATE OR REPLACE FUNCTION tracker\.\w+\(((?:[^()]|\([^()]*\))*)\)")
+_COMMA = re.compile(r",(?![^()]*\))")
+_ARGUMENT = re.compile(
+    r"(?:(OUT)\s+|(?:IN|INOUT|VARIADIC)\s+)?\w+\s+(.+?)(?:\s+DEFAULT\s.*|\s*:?=.*)?", re.DOTALL
+)
+_COMMENT = re.compile(r"--.*")
+
 Kind = Literal["FUNCTION", "VIEW"]
 
 
@@ -41,6 +50,26 @@ class SqlStatement:
     kind: Kind
     name: str
     text: str
+
+    @property
+    def signature(self) -> str:
+        """Return the name of a function and the types of what it takes: several may have the name.
+
+        Raises:
+            ValueError: its arguments are written in another way than all others.
+        """
+        found = _ARGUMENTS.match(self.text)
+        if found is None:
+            raise ValueError(f"{self.name}: its arguments cannot be read")
+        given = _COMMENT.sub("", found[1]).strip()
+        types = []
+        for each in _COMMA.split(given) if given else ():
+            argument = _ARGUMENT.fullmatch(each.strip())
+            if argument is None:
+                raise ValueError(f"{self.name}: {each.strip()} is no name and type")
+            if not argument[1]:
+                types.append(argument[2])
+        return f"{self.name}({', '.join(types)})"
 
 
 @dataclass(frozen=True)
@@ -74,6 +103,11 @@ class File:
             for (kind, name), text in zip(self.makes, texts, strict=True)
         )
 
+    @property
+    def functions(self) -> tuple[SqlStatement, ...]:
+        """Return those of the statements of a repeatable file that make a function."""
+        return tuple(each for each in self.statements if each.kind == "FUNCTION")
+
 
 @dataclass(frozen=True, slots=True)
 class Files:
@@ -105,6 +139,10 @@ class Files:
     def makes(self) -> set[tuple[Kind, str]]:
         """Return kind and name of all functions and views of the repeatable files."""
         return {each for file in self.repeatable for each in file.makes}
+
+    def signatures(self) -> list[tuple[str, str]]:
+        """Return name and signature of all functions of the repeatable files."""
+        return [(each.name, each.signature) for file in self.repeatable for each in file.functions]
 
 
 def find_remaining(chapters: Iterable[File]) -> set[tuple[Kind, str]]:

@@ -7,6 +7,7 @@ something of somebody else's depends on what would be dropped, or goes with a vi
 rule, a default of a column - `Dependents` names it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -19,17 +20,17 @@ from conversation_tracker.database.schema.files import File, Files, Kind, SqlSta
 _NOT_IN_PLACE = (errors.InvalidFunctionDefinition, errors.InvalidTableDefinition)
 
 # Functions and views: kind, name, and which it is; and the statements that give another one of its
-# name its comments, and to whoever may use it and to whoever owns it.
+# name its comments, and to whoever may use it and to whoever owns it. In those of functions, the
+# first {} stands for the other one: its arguments may be others, and its name not its alone.
 _THERE = """
     SELECT 'FUNCTION', p.proname::text, p.oid,
-           ARRAY(SELECT format('GRANT EXECUTE ON FUNCTION tracker.%I TO %s%s', p.proname,
-                               a.grantee::regrole,
+           ARRAY(SELECT format('GRANT EXECUTE ON FUNCTION {} TO %s%s', a.grantee::regrole,
                                CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
                    FROM aclexplode(p.proacl) AS a WHERE a.grantee NOT IN (0, p.proowner))
-           || ARRAY(SELECT format('COMMENT ON FUNCTION tracker.%I IS %L', p.proname, d.description)
+           || ARRAY(SELECT format('COMMENT ON FUNCTION {} IS %L', d.description)
                       FROM pg_description AS d
                      WHERE d.classoid = 'pg_proc'::regclass AND d.objoid = p.oid)
-           || format('ALTER FUNCTION tracker.%I OWNER TO %s', p.proname, p.proowner::regrole)
+           || format('ALTER FUNCTION {} OWNER TO %s', p.proowner::regrole)
       FROM pg_proc AS p WHERE p.pronamespace = 'tracker'::regnamespace AND p.prokind = 'f'
     UNION ALL
     SELECT 'VIEW', c.relname, c.oid,
@@ -53,8 +54,8 @@ _THERE = """
                      WHERE d.classoid = 'pg_class'::regclass AND d.objoid = c.oid)
            || format('ALTER VIEW %s OWNER TO %s', c.oid::regclass, c.relowner::regrole)
       FROM pg_class AS c WHERE c.relnamespace = 'tracker'::regnamespace AND c.relkind = 'v'"""
-_DROP_FUNCTION = """
-    SELECT format('DROP FUNCTION %%s', oid::regprocedure) FROM pg_proc WHERE oid = %s"""
+_WRITE_FUNCTION = "SELECT oid::regprocedure::text FROM pg_proc WHERE oid = %s"
+_WHICH = "SELECT to_regprocedure('tracker.' || %s)::oid"
 _DROP_VIEWS = """
     SELECT 'DROP VIEW ' || string_agg(format('tracker.%%I', name), ', ')
       FROM unnest(%s::text[]) AS name HAVING count(*) > 0"""
@@ -94,6 +95,8 @@ class Remake:
         self._connection = connection
         self._files = files
         self._before = self._find_all()
+        # Which function came in the place of one that was dropped.
+        self._heirs: dict[int, int] = {}
 
     def apply(self, file: File) -> None:
         """Run a file of tables.
@@ -116,21 +119,24 @@ class Remake:
 
         Args:
             changed: the files whose text is another one than before.
-            known: kind and name of all functions and views that files made before.
+            known: kind and name of all functions and views that files made before; a name as
+                often as there were functions of it.
 
         Raises:
             Dependents: somebody else's view, for instance, is in the way.
             psycopg.Error: a statement fails, or a function could never run.
         """
-        known = set(known)
-        gone = sorted(known - self._files.makes())
+        known = Counter(known)
+        views = sorted(name for kind, name in known.keys() - self._files.makes() if kind == "VIEW")
         self._connection.execute(_UNCHECKED)  # until all are there that they call
-        for statement in _list_statements(changed, "FUNCTION"):
-            self._make_function(statement, there_before=("FUNCTION", statement.name) in known)
-        for kind, name in gone:
-            if kind == "FUNCTION":
-                self._drop_function(name, self._find(name))
-        self._drop_views([name for kind, name in gone if kind == "VIEW"])
+        left = Counter(name for name, _signature in self._files.signatures())
+        names = [each.name for each in _list_statements(changed, "FUNCTION")]
+        names += sorted(
+            n for (kind, n), times in known.items() if kind == "FUNCTION" and left[n] < times
+        )
+        for name in dict.fromkeys(names):
+            self._make_functions(name, changed, known["FUNCTION", name])
+        self._drop_views(views)
         self._make_views(changed)
         self._connection.execute(_CHECKED)
         self._fetch_rows(_CHECK, sorted(name for _kind, name in self._files.makes()))
@@ -138,34 +144,53 @@ class Remake:
 
     def lacks(self, file: File) -> bool:
         """Return whether a function of a file was not there."""
-        return any(kind == "FUNCTION" and (kind, n) not in self._before for kind, n in file.makes)
+        return any(
+            times > len(self._before.get(("FUNCTION", name), ()))
+            for name, times in Counter(each.name for each in file.functions).items()
+        )
 
-    def _make_function(self, statement: SqlStatement, *, there_before: bool) -> None:
-        before = self._find(statement.name)
+    def _make_functions(self, name: str, changed: Sequence[File], known: int) -> None:
+        """Make those of a name that changed files say, and drop what no file makes any more.
+
+        Which of those that were there are ours is known by their number alone: what others made
+        under the same name stays, and stands in the way where ours cannot be told from it.
+        """
+        before = self._find(name)
+        for statement in _list_statements(changed, "FUNCTION"):
+            if statement.name == name:
+                self._make_function(statement, before, known)
+        ours = [self._which(signature) for n, signature in self._files.signatures() if n == name]
+        rest = [each for each in before if each not in ours and each in self._find(name)]
+        if len(rest) > (lost := known - sum(each in ours for each in before)) > 0:
+            raise _refuse_to_choose(name)
+        new = [each for each in ours if each is not None and each not in before]
+        for each in rest if lost > 0 else ():
+            self._drop_function(each)
+            if new:
+                self._heirs[each] = new.pop(0)
+
+    def _make_function(self, statement: SqlStatement, before: Sequence[int], known: int) -> None:
         try:
             self._run(statement.text)
         except _NOT_IN_PLACE:
-            self._drop_function(statement.name, before)
+            if len(before) > max(known, 1):
+                raise _refuse_to_choose(statement.name) from None
+            old = self._which(statement.signature)
+            assert old is not None
+            self._drop_function(old)
             self._run(statement.text)
-            return
-        if there_before and not set(self._find(statement.name)) <= set(before):
-            # It has other arguments now: ours of before is still there.
-            self._drop_function(statement.name, before)
+            new = self._which(statement.signature)
+            assert new is not None
+            self._heirs[old] = new
 
-    def _drop_function(self, name: str, found: Sequence[int]) -> None:
-        """Drop our function of a name; our views with it if one of them uses it."""
-        if len(found) > 1:
-            raise Dependents(
-                f"there are several functions tracker.{name}, and one of them must go: drop what is"
-                " not this program's, run migrate, and make it again"
-            )
-        for each in found:
-            [(statement,)] = self._fetch_rows(_DROP_FUNCTION, each)
-            try:
-                self._run(statement)
-            except Dependents:
-                self._drop_our_views()
-                self._run(statement)
+    def _drop_function(self, which: int) -> None:
+        """Drop a function; our views with it if one of them uses it."""
+        statement = f"DROP FUNCTION {self._write_function(which)}"
+        try:
+            self._run(statement)
+        except Dependents:
+            self._drop_our_views()
+            self._run(statement)
 
     def _make_views(self, changed: Sequence[File]) -> None:
         for statement in _list_statements(changed, "VIEW"):
@@ -199,13 +224,25 @@ class Remake:
     def _restore(self) -> None:
         """Restore owner and grants of what was dropped and made."""
         there = self._find_all()
-        for key, found in self._before.items():
-            now = {which for which, _statements in there.get(key, ())}
+        for (kind, name), found in self._before.items():
+            now = {which for which, _statements in there.get((kind, name), ())}
             for which, statements in found:
-                if now and which not in now:
-                    for statement in statements:
-                        with suppress(errors.UndefinedColumn):
-                            self._run(statement)
+                if which in now or not (now if kind == "VIEW" else which in self._heirs):
+                    continue
+                for statement in statements:
+                    if kind == "FUNCTION":
+                        heir = self._write_function(self._heirs[which])
+                        statement = statement.replace("{}", heir, 1)
+                    with suppress(errors.UndefinedColumn):
+                        self._run(statement)
+
+    def _which(self, signature: str) -> int | None:
+        [(which,)] = self._fetch_rows(_WHICH, signature)
+        return None if which is None else int(which)
+
+    def _write_function(self, which: int) -> str:
+        [(written,)] = self._fetch_rows(_WRITE_FUNCTION, which)
+        return str(written)
 
     def _find(self, name: str) -> list[int]:
         return [which for which, _statements in self._find_all().get(("FUNCTION", name), ())]
@@ -232,6 +269,13 @@ class Remake:
 
 def _list_statements(files: Iterable[File], kind: Kind) -> list[SqlStatement]:
     return [each for file in files for each in file.statements if each.kind == kind]
+
+
+def _refuse_to_choose(name: str) -> Dependents:
+    return Dependents(
+        f"there are several functions tracker.{name}, and one of them must go: drop what is not"
+        " this program's, run migrate, and make it again"
+    )
 
 
 def _refuse_to_lose(found: Iterable[tuple[str]]) -> Dependents:
