@@ -23,6 +23,7 @@ from private.postgres import Postgres
 from private.scenes import CARRIER, DOMAIN, STORES, Scenes, mask
 
 _SUPPORT = "CREATE ROLE support LOGIN IN ROLE tracker_reader"
+_GRANT = "SELECT tracker.grant_store('support', '*')"
 _WIDTH = 120  # columns of the timeline where there is no terminal
 _DAY = 86_400.0  # seconds
 
@@ -80,6 +81,7 @@ def prepared(postgres: Postgres) -> str:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(STORES, {"domain": DOMAIN})
         connection.execute(_SUPPORT)
+        connection.execute(_GRANT)
     return database
 
 

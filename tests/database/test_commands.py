@@ -353,10 +353,12 @@ def test_erase_wants_an_address(tracker: Tracker) -> None:
 def test_the_timeline_as_json(tracker: Tracker) -> None:
     number = record(tracker, states=("sent", "bounced", "accepted"))
     tracker.sql("CREATE ROLE reader LOGIN IN ROLE tracker_reader")
+    tracker.sql("SELECT tracker.grant_store('reader', 'shop')")
     try:
         tracker.become("reader")
         result = tracker("timeline", "shop", "1", "--json")
     finally:
+        tracker.sql("SELECT tracker.revoke_store('reader', 'shop')")
         tracker.sql("DROP ROLE reader")
     assert result.code == 0
     [message] = json.loads(result.out)

@@ -65,14 +65,15 @@ def test_what_a_page_shows_works(page: Path, uri: str, tmp_path: Path) -> None:
 def run_statements(block: Block, connection: psycopg.Connection) -> None:
     for statement, role, error in block.statements():
         if role:
-            connection.execute(f"SET ROLE {role}".encode())
+            # Not SET ROLE: grants are asked of who logged in.
+            connection.execute(f"SET SESSION AUTHORIZATION {role}".encode())
         said = ""
         try:
             connection.execute(statement.encode())
         except psycopg.Error as failure:
             said = str(failure).partition("\n")[0]
         assert said == error, block.place
-        connection.execute("RESET ROLE")
+        connection.execute("RESET SESSION AUTHORIZATION")
 
 
 def run_commands(block: Block, tracker: Tracker, alias: str, home: Path) -> None:

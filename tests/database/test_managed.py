@@ -97,6 +97,7 @@ def test_all_works_without_a_superuser(managed: Managed) -> None:
             assert select.select([listener.fileno()], [], [], 20.0)[0]
         assert world.messages(order) == 1
         assert tracker.run("expire").returncode == 0
+        world.sql("SELECT tracker.grant_store('shop', 'shop')")
     with psycopg.connect(managed.uri("shop", "conversation_tracker")) as connection:
         assert connection.execute("SELECT tracker.mask('shop', '1', 'x@y.example')").fetchone()
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

@@ -63,7 +63,7 @@ MASK = {
 
 
 class Role:
-    """A login that is a member of one role only."""
+    """A login that is a member of one role only, and was granted this store if it needs that."""
 
     def __init__(self, shop: "Shop", uri: str, connection: psycopg.Connection) -> None:
         self.shop = shop
@@ -99,6 +99,8 @@ def login(postgres: "Postgres", shop: "Shop") -> Iterator[Callable[[str | None],
         if role is not None:
             grant = sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name))
             shop.connection.execute(grant)
+        if role in ("tracker_reader", "tracker_integrator"):
+            shop.one("SELECT tracker.grant_store(%s, %s)", name, shop.name)
         uri = postgres.uri(shop.connection.info.dbname, name)
         connection = psycopg.connect(uri, autocommit=True)
         opened.append(connection)

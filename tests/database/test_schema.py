@@ -71,6 +71,7 @@ HEADER = "stores_order_header_is_a_header_name_of_its_own"
 
 BAD = [
     *(("name", value, NAME) for value in ("", " shop", "shop ", "a\nb", "a\x7f", "x" * 101)),
+    ("name", "*", "stores_name_is_not_the_sign_for_every_store"),
     *(
         ("alias_domain", value, ALIAS)
         for value in (

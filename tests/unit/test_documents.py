@@ -212,12 +212,16 @@ def test_columns_that_are_described_exist(table: str) -> None:
     assert len(named) >= 5
 
 
+DESCRIBED = {"mask", "close_order", "unmask", "erase"}
+DESCRIBED |= {"grant_store", "revoke_store", "may_read"}
+
+
 def test_functions_are_described_as_they_are_declared() -> None:
     source = "".join(path.read_text() for path in (SQL / "repeatable").glob("*.sql"))
     source = re.sub(r"\(\n\s+", "(", source)
     text = (DOCS / "sql.md").read_text()
     described = re.findall(r"^### tracker\.(\w+)\((.*)\) → (\w+)$", text, re.MULTILINE)
-    assert {name for name, _, _ in described} == {"mask", "close_order", "unmask", "erase"}
+    assert {name for name, _, _ in described} == DESCRIBED
     for name, arguments, result in described:
         assert f"CREATE OR REPLACE FUNCTION tracker.{name}({arguments})" in source
         declared = source.partition(f"CREATE OR REPLACE FUNCTION tracker.{name}(")[2].partition(

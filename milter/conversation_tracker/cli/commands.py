@@ -18,6 +18,10 @@ from conversation_tracker.config.config import Config, ConfigError, load
 _MESSAGE_LIMIT = 200_000_000  # octets
 _NO_TERMINAL = (100, 24)  # columns and lines
 _DASH = Path("-")
+_GRANTED = (
+    "it could read all of them before, and from now on a role reads what it is granted;"
+    " narrow it with tracker.grant_store and tracker.revoke_store (docs/upgrading.md)"
+)
 
 
 def serve(_given: argparse.Namespace, config: Config) -> int:
@@ -41,7 +45,11 @@ def migrate(_given: argparse.Namespace, config: Config) -> int:
 
     try:
         with raise_failures(config.database):
-            applied = migrate(config.database, lambda name: print(f"applied {name}", flush=True))
+            applied = migrate(
+                config.database,
+                lambda name: print(f"applied {name}", flush=True),
+                lambda role: print(f"NOTE: granted every store to {role}: {_GRANTED}", flush=True),
+            )
     except Differences as error:
         for line in error.lines:
             print(line, flush=True)

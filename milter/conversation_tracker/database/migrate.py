@@ -14,6 +14,9 @@ program's, and ends.
 Mail that needs a table waits behind a run that waits for it. So a run waits for a while only; then
 it gives up with `Busy`, and nothing was changed.
 
+Since 0019 whoever reads needs a grant on the store. Roles that could read all of them before it get
+one on every store, once, and are named.
+
 A database that a newer program has migrated is refused with `NewerDatabase`; one that cannot be
 reached raises the driver's OperationalError.
 """
@@ -74,6 +77,24 @@ _MARK = """
     INSERT INTO public._yoyo_migration (migration_hash, migration_id, applied_at_utc)
     VALUES (%s, %s, now() AT TIME ZONE 'UTC') ON CONFLICT DO NOTHING"""
 
+# The step since which reading needs a grant, and who read without one: the roles that log in and
+# are in a common one, but for those that need none, and those whose grant every reader would have.
+_GRANTS = "0019-grants"
+_KEEP_READERS = """
+    SELECT r.rolname::text, tracker.grant_store(r.rolname, '*')
+      FROM pg_roles AS r, pg_namespace AS n
+     WHERE r.rolcanlogin AND n.nspname = 'tracker'
+       AND NOT pg_has_role(r.oid, n.nspowner, 'USAGE')
+       AND NOT EXISTS (SELECT FROM pg_roles AS s
+                        WHERE s.rolname = 'tracker_service' AND pg_has_role(r.oid, s.oid, 'USAGE'))
+       AND EXISTS (SELECT FROM pg_roles AS c
+                    WHERE c.rolname IN ('tracker_reader', 'tracker_integrator')
+                      AND pg_has_role(r.oid, c.oid, 'MEMBER'))
+       AND NOT EXISTS (SELECT FROM pg_roles AS c
+                        WHERE c.rolname IN ('tracker_reader', 'tracker_integrator')
+                          AND pg_has_role(c.oid, r.oid, 'MEMBER'))
+     ORDER BY r.rolname"""
+
 _LIMIT_LOCKS = "SELECT set_config('lock_timeout', %s, true)"
 # Who holds our tables, the longest transaction first; no query, which may hold an address.
 _HOLDERS = """
@@ -119,12 +140,22 @@ class _Applied:
     program: str
 
 
-def migrate(conninfo: str, say: Callable[[str], object] = lambda _line: None) -> int:
+def _ignore(_text: str) -> None:
+    pass
+
+
+def migrate(
+    conninfo: str,
+    say: Callable[[str], object] = _ignore,
+    say_granted: Callable[[str], object] = _ignore,
+) -> int:
     """Migrate a database to the program's schema.
 
     Args:
         conninfo: a libpq URI or connection string.
         say: called with the name of each file that was applied, once all are.
+        say_granted: called then with each role that was granted every store, because it could read
+            all before grants were needed.
 
     Returns:
         How many were applied.
@@ -137,16 +168,18 @@ def migrate(conninfo: str, say: Callable[[str], object] = lambda _line: None) ->
         psycopg.Error: the database cannot be reached, or refuses.
     """
     with Connection.connect(conninfo, limits=timeouts.get().migration) as connection:
-        applied = _try(connection, read_files())
+        applied, granted = _try(connection, read_files())
         for name in applied:
             say(name)
+        for role in granted:
+            say_granted(role)
         # Where mail's locks are in the way, `expire` makes them.
         partitions.make(lambda statement, values: connection.execute(statement, values).fetchall())
     return len(applied)
 
 
-def _try(connection: Connection, files: Files) -> list[str]:
-    """Migrate it, and return the names of what was applied.
+def _try(connection: Connection, files: Files) -> tuple[list[str], list[str]]:
+    """Migrate it, and return the names of what was applied, and the roles that were granted all.
 
     Mail may still come in, and locks the same tables in its own order. Where the database ends one
     of the two for that, and it is this one, that was undone whole and is done again.
@@ -172,7 +205,8 @@ def _describe_holders(connection: Connection) -> str:
     )
 
 
-def _apply(connection: Connection, files: Files) -> list[str]:
+def _apply(connection: Connection, files: Files) -> tuple[list[str], list[str]]:
+    granted: list[str] = []
     with connection.transaction():
         # Each statement must see what another run did while this one waited for it.
         connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
@@ -181,6 +215,7 @@ def _apply(connection: Connection, files: Files) -> list[str]:
         connection.execute(_LIMIT_LOCKS, (str(timeouts.get().migration_lock_milliseconds),))
         connection.execute(_SEARCH_PATH)
         remake = Remake(connection, files)
+        is_new = connection.execute(_SCHEMA).fetchone() == (None,)
         applied = _read(connection)
         known = [_parse(each) for row in applied.values() for each in row.makes]
         _refuse_newer(applied, files)
@@ -205,7 +240,9 @@ def _apply(connection: Connection, files: Files) -> list[str]:
         unknown = applied.keys() - {file.name for file in files.all}
         connection.execute(_FORGET, (sorted(unknown),))
         connection.execute(files.roles.text.encode())
-    return [file.name for file in (*new, *changed)]
+        if not is_new and any(file.name == _GRANTS for file in new):
+            granted = [role for role, _new in connection.execute(_KEEP_READERS).fetchall()]
+    return [file.name for file in (*new, *changed)], granted
 
 
 def _begin(

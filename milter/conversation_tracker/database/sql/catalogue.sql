@@ -1,8 +1,8 @@
 -- What the schema's tables are like, from the server's catalogues: one readable line for each thing.
 --
--- Months, data, owners, grants, comments and storage parameters are left out: they differ between
--- databases that are as they should be. %(ours)s are the names of the functions and views that files
--- of repeatable/ make, and %(baseline)s those of the baseline's functions.
+-- Months, data, owners, grants, the roles' policies, comments and storage parameters are left out: they
+-- differ between databases that are as they should be. %(ours)s are the names of the functions and views
+-- that files of repeatable/ make, and %(baseline)s those of the baseline's functions.
 WITH relation AS (
     SELECT c.oid, c.oid::regclass::text AS name, c.relkind, c.relpersistence, c.relispartition,
            c.relrowsecurity, c.relforcerowsecurity,
@@ -67,6 +67,7 @@ SELECT concat_ws(' ', 'trigger on', r.name || ':', pg_get_triggerdef(t.oid),
 UNION ALL
 SELECT format('policy %%I on %%s', p.polname, r.name)
   FROM relation AS r JOIN pg_policy AS p ON p.polrelid = r.oid
+ WHERE p.polname NOT IN ('granted', 'service') -- roles.sql makes these
 UNION ALL
 SELECT format('rule on %%s: %%s', r.name, pg_get_ruledef(w.oid))
   FROM relation AS r JOIN pg_rewrite AS w ON w.ev_class = r.oid

@@ -35,8 +35,10 @@ BEGIN
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO tracker_service', wanted);
         END LOOP;
         REVOKE UPDATE, DELETE ON tracker.unmaskings FROM tracker_service;
-        REVOKE INSERT, UPDATE, DELETE ON tracker.migrations FROM tracker_service;
+        REVOKE INSERT, UPDATE, DELETE ON tracker.migrations, tracker.grants FROM tracker_service;
         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA tracker TO tracker_service;
+        -- Who may read what is the owner's to say.
+        REVOKE EXECUTE ON FUNCTION tracker.grant_store, tracker.revoke_store FROM tracker_service;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_reader') THEN
         GRANT USAGE ON SCHEMA tracker TO tracker_reader;
@@ -46,7 +48,11 @@ BEGIN
            TO tracker_reader;
         GRANT SELECT (id, order_id, token, role, introduced, owner_id, joined_at)
            ON tracker.participants TO tracker_reader;
-        GRANT EXECUTE ON FUNCTION tracker.hard_alias TO tracker_reader;
+        GRANT EXECUTE ON FUNCTION tracker.hard_alias,
+                                  tracker.granted_stores,
+                                  tracker.may_read,
+                                  tracker.may_read_all
+           TO tracker_reader;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_integrator') THEN
         GRANT USAGE ON SCHEMA tracker TO tracker_integrator;
@@ -57,9 +63,63 @@ BEGIN
         GRANT SELECT (id, order_id, token, role, introduced, owner_id, joined_at)
            ON tracker.participants TO tracker_integrator;
         GRANT EXECUTE ON FUNCTION tracker.hard_alias,
+                                  tracker.granted_stores,
+                                  tracker.may_read,
+                                  tracker.may_read_all,
                                   tracker.mask,
                                   tracker.close_order
            TO tracker_integrator;
     END IF;
+END
+$$;
+
+-- Which rows: whoever is not the owner sees those that a policy lets through. The service's is open, and
+-- nothing is left of it in a plan. A reader's asks once for a statement what was granted, not for each
+-- row; of an order's messages, whether the order is one that may be seen. No policy is on a partition:
+-- those are reached through the whole table, by everybody.
+DO $$
+DECLARE
+    readers constant oid[] := ARRAY(SELECT r.oid FROM pg_roles AS r
+                                     WHERE r.rolname IN ('tracker_reader', 'tracker_integrator')
+                                     ORDER BY r.oid);
+    service constant oid[] := ARRAY(SELECT r.oid FROM pg_roles AS r WHERE r.rolname = 'tracker_service');
+    policy record;
+BEGIN
+    FOR policy IN
+        WITH readable(place, condition) AS (VALUES
+            ('stores', 'name IN (SELECT tracker.granted_stores())'),
+            ('alias_domains', 'EXISTS (SELECT FROM tracker.stores AS s'
+                              ' WHERE s.alias_domain = alias_domains.name)'),
+            ('sender_domains', 'store IN (SELECT tracker.granted_stores())'),
+            ('orders', 'store IN (SELECT tracker.granted_stores())'),
+            ('participants', 'EXISTS (SELECT FROM tracker.orders AS o'
+                             ' WHERE o.id = participants.order_id)'),
+            ('messages', 'EXISTS (SELECT FROM tracker.orders AS o WHERE o.id = messages.order_id)'),
+            ('refusals', 'EXISTS (SELECT FROM tracker.orders AS o WHERE o.id = refusals.order_id)'),
+            ('deliveries', 'EXISTS (SELECT FROM tracker.participants AS p'
+                           ' WHERE p.id = deliveries.recipient_id)'))
+        SELECT place, 'granted' AS name, readers AS roles, 'FOR SELECT' AS command,
+               format('(SELECT tracker.may_read_all()) OR %s', condition) AS condition
+          FROM readable WHERE readers <> '{}'
+        UNION ALL
+        SELECT place, 'service', service, 'FOR ALL', 'true'
+          FROM (SELECT place FROM readable UNION SELECT 'grants') AS tables WHERE service <> '{}'
+    LOOP
+        -- To make one anew takes a lock that mail waits for: only where it is another one.
+        CONTINUE WHEN EXISTS (
+            SELECT FROM pg_policy AS p
+             WHERE p.polrelid = format('tracker.%I', policy.place)::regclass
+               AND p.polname = policy.name
+               AND ARRAY(SELECT unnest(p.polroles) ORDER BY 1) = policy.roles
+               AND obj_description(p.oid, 'pg_policy') = policy.condition);
+        EXECUTE format('DROP POLICY IF EXISTS %I ON tracker.%I', policy.name, policy.place);
+        EXECUTE format('CREATE POLICY %I ON tracker.%I %s TO %s USING (%s)',
+                       policy.name, policy.place, policy.command,
+                       (SELECT string_agg(r::regrole::text, ', ') FROM unnest(policy.roles) AS r),
+                       policy.condition);
+        -- What it was made of.
+        EXECUTE format('COMMENT ON POLICY %I ON tracker.%I IS %L',
+                       policy.name, policy.place, policy.condition);
+    END LOOP;
 END
 $$;

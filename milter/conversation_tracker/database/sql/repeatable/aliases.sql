@@ -44,8 +44,8 @@ RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    canonical text := tracker.canonical_address(address);
-    domain constant text := substring(canonical FROM '[^@]*$');
+    canonical text;
+    domain text;
     settings tracker.stores;
     wanted tracker.orders;
     who tracker.participants;
@@ -53,6 +53,9 @@ DECLARE
     opened bigint;
     carried text;
 BEGIN
+    PERFORM tracker.require_grant(store);
+    canonical := tracker.canonical_address(address);
+    domain := substring(canonical FROM '[^@]*$');
     IF role IS NULL OR role NOT IN ('buyer', 'store', 'partner') THEN
         RAISE EXCEPTION 'role must be buyer, store or partner' USING ERRCODE = 'invalid_parameter_value';
     END IF;

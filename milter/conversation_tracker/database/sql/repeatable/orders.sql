@@ -48,6 +48,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     ends timestamptz;
 BEGIN
+    PERFORM tracker.require_grant(store);
     UPDATE tracker.orders AS o
        SET closed_at = coalesce(o.closed_at, now()),
            expires_at = CASE WHEN o.closed_at IS NULL

@@ -47,10 +47,12 @@ BEGIN
     LOCK TABLE tracker.messages, tracker.deliveries IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('CREATE TABLE IF NOT EXISTS tracker.%I PARTITION OF tracker.messages %s',
                    'messages_' || name, bounds);
+    EXECUTE format('ALTER TABLE tracker.%I ENABLE ROW LEVEL SECURITY', 'messages_' || name);
     EXECUTE format('CREATE TABLE IF NOT EXISTS tracker.%I PARTITION OF tracker.deliveries ('
                    'CONSTRAINT deliveries_message_is_there FOREIGN KEY (message_id, message_at)'
                    ' REFERENCES tracker.%I (id, at) ON DELETE CASCADE) %s WITH (fillfactor = 80)',
                    'deliveries_' || name, 'messages_' || name, bounds);
+    EXECUTE format('ALTER TABLE tracker.%I ENABLE ROW LEVEL SECURITY', 'deliveries_' || name);
 END
 $$;
 

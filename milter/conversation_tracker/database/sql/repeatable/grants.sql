@@ -1,0 +1,131 @@
+-- Grants: who may read and act for which store.
+--
+-- Asked of session_user and the roles whose rights it has without SET ROLE: what a function runs as,
+-- and what a session sets its role to, changes nothing. Superusers, the owner of the schema and members
+-- of tracker_service need no grant.
+
+-- The grants that count: the role is there, and it is the one that was granted (migrations/0019); and
+-- not every reader or integrator would have it because their common role became a member of that one.
+CREATE OR REPLACE VIEW tracker.grants_in_force AS
+SELECT g.role, g.store, r.oid AS role_id
+  FROM tracker.grants AS g JOIN pg_catalog.pg_roles AS r ON r.rolname = g.role
+ WHERE r.oid IN (SELECT a.grantee
+                   FROM pg_catalog.pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a
+                  WHERE c.oid = 'tracker.grants'::pg_catalog.regclass
+                    AND a.privilege_type = 'SELECT')
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS common
+                    WHERE common.rolname IN ('tracker_reader', 'tracker_integrator')
+                      AND pg_catalog.pg_has_role(common.oid, r.oid, 'MEMBER'));
+
+-- Whether the session may read every store, those to come too.
+CREATE OR REPLACE FUNCTION tracker.may_read_all() RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN pg_has_role(session_user,
+                       (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = 'tracker'), 'USAGE')
+        OR EXISTS (SELECT FROM pg_roles AS r
+                    WHERE r.rolname = 'tracker_service' AND pg_has_role(session_user, r.oid, 'USAGE'))
+        OR EXISTS (SELECT FROM tracker.grants_in_force AS g
+                    WHERE g.store IS NULL AND pg_has_role(session_user, g.role_id, 'USAGE'));
+END
+$$;
+
+-- The stores that the session was granted by name.
+CREATE OR REPLACE FUNCTION tracker.granted_stores() RETURNS SETOF text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY SELECT g.store FROM tracker.grants_in_force AS g
+                  WHERE g.store IS NOT NULL AND pg_has_role(session_user, g.role_id, 'USAGE');
+END
+$$;
+
+-- Whether the session may read a store. It does not tell whether there is one.
+CREATE OR REPLACE FUNCTION tracker.may_read(store text) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN tracker.may_read_all()
+        OR EXISTS (SELECT FROM tracker.grants_in_force AS g
+                    WHERE g.store = may_read.store AND pg_has_role(session_user, g.role_id, 'USAGE'));
+END
+$$;
+
+-- What every function begins with that is given a store and runs with its owner's rights. The error is
+-- the same for a store that is not there.
+CREATE OR REPLACE FUNCTION tracker.require_grant(store text) RETURNS void
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT tracker.may_read(store) THEN
+        RAISE EXCEPTION 'no grant on store %', coalesce(left(store, 100), 'NULL')
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = 'The owner of the database gives one: SELECT tracker.grant_store(role, store).';
+    END IF;
+END
+$$;
+
+-- Grants a role a store, or every store by '*', and tells whether it had not been.
+CREATE OR REPLACE FUNCTION tracker.grant_store(role text, store text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    given oid := (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = grant_store.role);
+    common text;
+BEGIN
+    IF given IS NULL THEN
+        RAISE EXCEPTION 'no such role: %', grant_store.role USING ERRCODE = 'undefined_object';
+    END IF;
+    IF grant_store.role = 'tracker_service' THEN
+        RAISE EXCEPTION 'tracker_service needs no grant: it reads every store'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT r.rolname INTO common FROM pg_roles AS r
+     WHERE r.rolname IN ('tracker_reader', 'tracker_integrator') AND pg_has_role(r.oid, given, 'MEMBER')
+     ORDER BY r.oid <> given LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'a grant to % would be one to everybody in %', grant_store.role, common
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Grant it to the role that logs in, or to a role of yours that it is in.';
+    END IF;
+    IF grant_store.store IS NULL
+       OR grant_store.store <> '*'
+          AND NOT EXISTS (SELECT FROM tracker.stores AS s WHERE s.name = grant_store.store) THEN
+        RAISE EXCEPTION 'no such store: %', coalesce(grant_store.store, 'NULL')
+            USING ERRCODE = 'no_data_found';
+    END IF;
+    LOCK TABLE tracker.grants IN SHARE ROW EXCLUSIVE MODE;
+    -- Nobody else's of that name comes back to life.
+    DELETE FROM tracker.grants AS g
+     WHERE g.role = grant_store.role
+       AND NOT EXISTS (SELECT FROM tracker.grants_in_force AS f WHERE f.role = g.role);
+    EXECUTE format('GRANT SELECT ON tracker.grants TO %I', grant_store.role);
+    INSERT INTO tracker.grants (role, store)
+    VALUES (grant_store.role, nullif(grant_store.store, '*')) ON CONFLICT DO NOTHING;
+    RETURN FOUND;
+END
+$$;
+
+-- Takes a role one store, or by '*' the grant on every store; and tells whether it had it. What it was
+-- granted by name it keeps without the latter. The role need not be there any more.
+CREATE OR REPLACE FUNCTION tracker.revoke_store(role text, store text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    taken boolean;
+BEGIN
+    LOCK TABLE tracker.grants IN SHARE ROW EXCLUSIVE MODE;
+    DELETE FROM tracker.grants AS g
+     WHERE g.role = revoke_store.role
+       AND g.store IS NOT DISTINCT FROM nullif(revoke_store.store, '*')
+       AND revoke_store.store IS NOT NULL;
+    taken := FOUND;
+    IF NOT EXISTS (SELECT FROM tracker.grants AS g WHERE g.role = revoke_store.role)
+       AND revoke_store.role <> 'tracker_service'
+       AND EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = revoke_store.role) THEN
+        EXECUTE format('REVOKE SELECT ON tracker.grants FROM %I', revoke_store.role);
+    ELSIF EXISTS (SELECT FROM tracker.grants AS g
+                   WHERE g.role = revoke_store.role AND g.store IS NULL) THEN
+        RAISE WARNING '% still has every store, by *', revoke_store.role;
+    END IF;
+    RETURN taken;
+END
+$$;
