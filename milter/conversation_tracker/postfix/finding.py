@@ -56,12 +56,13 @@ def refusal(text: str, mend: str) -> Finding:
     return Finding("WRONG", "refuse", text, mend)
 
 
-def unasked(error: TableError, text: str, mend: str = "mend or remove it") -> Finding:
+def unasked(error: TableError, text: str) -> Finding:
     """State that a table could not be asked: wrong, but where only root may.
 
     Args:
         error: why.
         text: what was to be asked.
-        mend: what an administrator does about it.
     """
-    return note(f"{text}: run check as root") if error.denied else refusal(text, mend)
+    if error.denied:
+        return note(f"{text}: run check as root")
+    return refusal(text, error.mend)

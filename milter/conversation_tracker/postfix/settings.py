@@ -18,9 +18,17 @@ from pathlib import Path
 from conversation_tracker.base import timeouts
 
 _SYSTEM = "/usr/sbin:/sbin:/usr/local/sbin"
-_COMPLAINTS = ("fatal: ", "error: ", "warning: ")
-# What Postfix's programs say of its configuration says nothing of a table.
-_OF_CONFIGURATION = re.compile(r"warning: \S*/?(?:main|master)\.cf\b")
+_UNKNOWN = 1  # postmap's exit code for a key that a table does not have
+# What postmap says when it could not ask. It warns besides, of main.cf, of a source younger than
+# its table, of a line that is passed over: so does Postfix, and takes the table's answer.
+_FATAL = re.compile(r"(?:fatal|panic): (.*)")
+# Where the line before says why: "Application error" is no reason.
+_NO_REASON = re.compile(r"table \S.* (?:query|lookup) error: ")
+_WARNED = re.compile(r"(?:warning|error): (?!\S*/(?:main|master)\.cf\b)(.*)")
+_UNSUPPORTED = re.compile(r"unsupported dictionary type: (\w+)")
+# The types that Debian has in packages of their own.
+_PACKAGED = frozenset({"cdb", "ldap", "lmdb", "mongodb", "mysql", "pcre", "pgsql", "sqlite"})
+_UNMADE = re.compile(r"open database .*: No such file or directory")
 _PATTERNS = frozenset({"regexp", "pcre", "cidr"})  # tables that are asked for the whole key only
 _OF_SEVERAL = ("unionmap:{", "pipemap:{")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -35,6 +43,7 @@ class TableError(Exception):
 
     Attributes:
         denied: this user may not read it; root may.
+        mend: what an administrator does about it.
     """
 
     denied = False
@@ -42,7 +51,17 @@ class TableError(Exception):
     def __init__(self, name: str, why: str) -> None:
         """Take the table, and what Postfix says of it."""
         self.denied = "Permission denied" in why
+        self.mend = _choose_mend(why)
         super().__init__(f"{name} ({why})")
+
+
+def _choose_mend(why: str) -> str:
+    lacking = _UNSUPPORTED.search(why)
+    if lacking and lacking[1] in _PACKAGED:
+        return f"install postfix-{lacking[1]}, or remove it"
+    if _UNMADE.search(why):
+        return "make it with postmap, or remove it"
+    return "mend or remove it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,14 +298,22 @@ class _Tables:
             raise TableError(table, "it does not answer") from None
         if done.returncode == 0:
             return done.stdout.strip()
-        said = [
-            line
-            for line in done.stderr.splitlines()
-            if any(each in line for each in _COMPLAINTS) and not _OF_CONFIGURATION.search(line)
-        ]
-        if said:
-            raise TableError(table, said[-1].partition(": ")[2].partition(": ")[2])
+        if why := _find_reason(done.stderr):
+            raise TableError(table, why)
+        if done.returncode != _UNKNOWN:
+            raise TableError(table, "postmap crashes")
         return None
+
+
+def _find_reason(said: str) -> str:
+    """Return why postmap could not ask a table, "" if it could."""
+    reason = warned = ""
+    for line in said.splitlines():
+        if found := _FATAL.search(line):
+            reason = warned if warned and _NO_REASON.match(found[1]) else found[1]
+        elif found := _WARNED.search(line):
+            warned = found[1]
+    return reason
 
 
 def _read_options(said: str) -> dict[str, dict[str, str]]:
