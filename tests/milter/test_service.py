@@ -214,6 +214,24 @@ def test_a_bad_configuration_keeps_the_old_one(world: World) -> None:
     assert works(world)
 
 
+def test_an_unsafe_configuration_is_taken_and_complained_of_at_each_start_and_reload(
+    world: World,
+) -> None:
+    tracker = world.tracker
+    assert tracker.events("config-unsafe") == []
+    tracker.config.write_text(tracker.config.read_text() + "trusted_networks = 0.0.0.0/0\n")
+    tracker.reload()
+    waits(lambda: tracker.events("config-reloaded"))
+    [line] = tracker.events("config-unsafe")
+    assert line["level"] == "error"
+    assert "trusted_networks has 0.0.0.0/0" in line["faults"][0]
+    assert send_own(world).actions != ()
+    assert tracker.stop() == 0
+    tracker.start()
+    waits(lambda: works(world))
+    assert [each["faults"] for each in tracker.events("config-unsafe")] == [line["faults"]] * 2
+
+
 def test_a_killed_worker_is_replaced(world: World) -> None:
     tracker = world.tracker
     [old] = workers(tracker)

@@ -302,6 +302,11 @@ def test_the_timers_complaint_has_its_priority_too(tmp_path):
             {"event": "config-refused", "faults": ["x: <address>"]},
         ),
         (
+            lambda: log.config_unsafe(faults=["x: a@example.com"]),
+            "error",
+            {"event": "config-unsafe", "faults": ["x: <address>"]},
+        ),
+        (
             lambda: log.expire(
                 orders=1,
                 addresses=2,

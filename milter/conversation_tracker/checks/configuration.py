@@ -28,6 +28,11 @@ def check(config: Config) -> Iterator[CheckLine]:
         )
 
 
+def list_faults(config: Config) -> list[str]:
+    """Return what is wrong with the configuration, each fault with what mends it."""
+    return [fact.text for fact in check(config) if fact.verdict == "WRONG"]
+
+
 def _check_readers(path: Path) -> Iterator[CheckLine]:
     """Judge who can read the password in the file, or come to it."""
     mend = f"chgrp conversation-tracker {path}; chmod 0640 {path}"

@@ -26,10 +26,11 @@ _GRANTED = (
 
 def serve(_given: argparse.Namespace, config: Config) -> int:
     """Answer Postfix until told to stop."""
+    from conversation_tracker.checks.configuration import list_faults
     from conversation_tracker.serve import startup
 
     isatty = sys.stderr is not None and sys.stderr.isatty()
-    return startup.serve(config, lambda: load(config.path, os.environ, isatty=isatty))
+    return startup.serve(config, lambda: load(config.path, os.environ, isatty=isatty), list_faults)
 
 
 def migrate(_given: argparse.Namespace, config: Config) -> int:

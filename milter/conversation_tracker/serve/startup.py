@@ -4,22 +4,26 @@ A socket that cannot be opened is a `Failure`. What happens afterwards is the bu
 `supervisor`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure
 from conversation_tracker.config.config import Config
 from conversation_tracker.database.readiness import wait_for_database
 from conversation_tracker.serve.sd_notify import notify
+from conversation_tracker.telemetry.events import log
 from conversation_tracker.telemetry.log_setup import catch_uncaught, configure
 
 
-def serve(config: Config, reload: Callable[[], Config]) -> int:
+def serve(
+    config: Config, reload: Callable[[], Config], judge: Callable[[Config], Sequence[str]]
+) -> int:
     """Serve until told to stop.
 
     Args:
         config: the configuration.
         reload: reads it again; raises ConfigError.
+        judge: says what is not safe in one, though it can be used.
 
     Returns:
         The exit code.
@@ -29,6 +33,13 @@ def serve(config: Config, reload: Callable[[], Config]) -> int:
     """
     configure(config.log_format)
     catch_uncaught()
+
+    def take(taken: Config) -> Config:
+        if faults := judge(taken):
+            log.config_unsafe(faults=faults)
+        return taken
+
+    take(config)
     _check_directory(config)
     try:
         import milter
@@ -39,7 +50,7 @@ def serve(config: Config, reload: Callable[[], Config]) -> int:
     notify("STATUS=waiting for the database")
     wait_for_database(config.database)
     try:
-        return Supervisor(config, reload).run()
+        return Supervisor(config, lambda: take(reload())).run()
     except (milter.error, OSError) as error:
         raise Failure(TEMPORARY, f"cannot listen on {config.socket}: {error}") from None
 

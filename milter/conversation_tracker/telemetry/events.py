@@ -38,6 +38,7 @@ class Event(StrEnum):
     GAVE_UP = "gave-up"
     CONFIG_RELOADED = "config-reloaded"
     CONFIG_REFUSED = "config-refused"
+    CONFIG_UNSAFE = "config-unsafe"
     EXPIRE = "expire"
     FOLLOWING = "following"
     DELIVERY = "delivery"
@@ -225,6 +226,16 @@ class Log:
         To do: mend them, and reload again. Until then a restart would fail.
         """
         self._out.error(Event.CONFIG_REFUSED, faults=faults)
+
+    def config_unsafe(self, *, faults: Sequence[str]) -> None:
+        """Log that the configuration is in force, at a start or a reload, though it is not safe.
+
+        Args:
+            faults: what `check --config` finds wrong, each with what mends it.
+
+        To do: mend them, and reload. Mail passes meanwhile: to refuse it would help nobody.
+        """
+        self._out.error(Event.CONFIG_UNSAFE, faults=faults)
 
     def expire(
         self,
