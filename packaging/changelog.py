@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-_MAINTAINER = "Conversation Tracker maintainers <maintainers@conversation-tracker.example>"
+_MAINTAINER = "Local build without a named maintainer <nobody@conversation-tracker.example>"
 _HEAD = re.compile(r"## \[(?P<version>[^\]]+)\](?: - (?P<date>\d{4}-\d\d-\d\d))?$")
 _WIDTH = 78
 

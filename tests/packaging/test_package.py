@@ -1,6 +1,7 @@
 """`packaging/build-deb` makes a package in which lintian finds nothing, with all it should have."""
 
 import configparser
+import os
 import re
 import subprocess
 from email.parser import Parser
@@ -130,6 +131,46 @@ def test_an_upgrade_restarts_by_the_new_units_and_after_the_tables(
     assert [line.startswith(each) for line, each in zip(done, wanted, strict=True)] == [
         True for _each in wanted
     ]
+
+
+TRACKER = "conversation-tracker/milter.sock"
+
+
+@pytest.mark.parametrize(
+    ("main", "services", "asked"),
+    [
+        ("", "", False),
+        (f"unix:{TRACKER}", "", True),
+        ("regexp:/etc/postfix/tracker_transport", "", True),
+        ("inet:192.0.2.1:8891, inet:127.0.0.1:8892", "", True),
+        ("{ inet:localhost:8892, connect_timeout=2s }", "", True),
+        ("", "smtp/inet/smtpd_milters = inet:[::1]:8892", True),
+        ("inet:127.0.0.1:88921, inet:127.0.0.1:8891", "", False),
+        ("", "smtp/inet/milter_macro_v = conversation-tracker", False),
+    ],
+)
+def test_removal_warns_while_postfix_asks_the_tracker(
+    tmp_path: Path, main: str, services: str, asked: bool
+) -> None:
+    """By whatever name Postfix knows its socket."""
+    script = (ROOT / "packaging/debian/conversation-tracker.prerm").read_text()
+    script = script.replace("/etc/conversation-tracker", str(tmp_path))
+    script = script.replace("/run/systemd/system", str(tmp_path / "absent"))
+    (tmp_path / "conversation-tracker.conf").write_text("[tracker]\nsocket = inet:8892@127.0.0.1\n")
+    (tmp_path / "postconf").write_text(
+        f"#!/bin/sh\n[ \"$1\" = -P ] && echo '{services}' || echo '{main}'\n"
+    )
+    (tmp_path / "postconf").chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", script, "prerm", "remove"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ("conversation-tracker-setup --remove" in done.stderr) is asked
+    (tmp_path / "conversation-tracker.conf").unlink()
+    subprocess.run(
+        ["sh", "-c", script, "prerm", "remove"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, check=True,
+    )  # fmt: skip
 
 
 def _unit(what: str) -> str:
@@ -266,6 +307,27 @@ def test_other_shells_are_told_every_option(files: Path, shell: str, script: str
                 plain = name.lstrip("-")
                 told = f"-l {plain} " if len(plain) > 1 else f"-s {plain} "
                 assert (f"{name}[" if shell == "zsh" else told) in text
+
+
+@pytest.mark.parametrize(
+    ("environ", "code"),
+    [
+        ({"DEBFULLNAME": "A. B"}, 2),
+        ({"DEBEMAIL": "a@example.com"}, 2),
+        ({"DEBFULLNAME": "A <B>", "DEBEMAIL": "a@example.com"}, 2),
+    ],
+)
+def test_a_maintainer_is_named_whole_or_not_at_all(environ: dict[str, str], code: int) -> None:
+    command = [str(ROOT / "packaging" / "build-deb")]
+    done = subprocess.run(command, env=os.environ | environ, capture_output=True, check=False)
+    assert done.returncode == code
+
+
+def test_the_package_of_nobody_names_nobody(files: Path) -> None:
+    control = Parser().parsestr((files / "DEBIAN" / "control").read_text())
+    assert control["Maintainer"].startswith("Local build without a named maintainer <nobody@")
+    changelog = run("zcat", files / "usr/share/doc/conversation-tracker/changelog.gz")
+    assert set(re.findall(r"^ -- (.*>)  ", changelog, re.M)) == {control["Maintainer"]}
 
 
 # The programs --------------------------------------------------------------------------------
