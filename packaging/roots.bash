@@ -46,11 +46,12 @@ in_root() {
         "${clean[@]}" "$@" </dev/null 2> >(grep -v '^Attempted to remove disk file system' >&2)
 }
 
-# Run the command $2... in the directory $1 of $root, which is not booted and has a network of its own.
+# Run the command $2... in the directory $1 of $root, which is not booted and has a network of its own. It may write
+# synchronously: where that is suppressed, a table of LMDB cannot be opened.
 in_private_root() {
     local directory=$1
     shift
-    systemd-nspawn --quiet --register=no --keep-unit --suppress-sync=yes --as-pid2 --pipe --private-network \
+    systemd-nspawn --quiet --register=no --keep-unit --as-pid2 --pipe --private-network \
         --directory="$root" --chdir="$directory" "${clean[@]}" "$@" </dev/null
 }
 
