@@ -36,7 +36,9 @@ DOMAIN = "ct.example.com"
 SUMMARY = re.compile(
     r"(?:would expire|expired) (\d+) orders \((\d+) addresses\),"
     r" (?:delete|deleted) (\d+) messages and (\d+) orders"
-    r"(?:, (?:drop|dropped) the months [0-9 -]+)?(?:, (?:make|made) the months [0-9 -]+)?\n"
+    r"(?:, (?:delete|deleted) \d+ events that nobody published)?"
+    r"(?:, (?:drop|dropped) the months [0-9 -]+)?(?:, (?:drop|dropped) the feed's months [0-9 -]+)?"
+    r"(?:, (?:make|made) the months [0-9 -]+)?\n"
 )
 RUN = """
 import io, sys

@@ -263,7 +263,7 @@ def test_a_month_that_mail_went_on_without_meanwhile_is_left_to_the_default_pair
                 kept.record("long")
             return found
 
-        assert partitions.make(rows) == ([], True)
+        assert partitions.make(rows, partitions.MESSAGES) == ([], True)
     assert kept.where() == {"tracker.messages_default", "tracker.deliveries_default"}
 
 

@@ -62,6 +62,7 @@ ROOMS = {
     "checks": 16,
     "delivery_log": 16,
     "maintenance": 16,
+    "publish": 16,
     "serve": 16,
     "support": 16,
     "cli": 17,

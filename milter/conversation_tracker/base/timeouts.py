@@ -145,6 +145,21 @@ class Timeouts:
     """A journalctl that cannot read says so and ends before."""
     journal_end_seconds: float = 2.0
 
+    # publish.
+    publish: ServerTimeouts = ServerTimeouts(30_000, 5_000, 15_000)
+    publish_step_seconds: float = 60.0
+    """A step may take, whatever the server and the network do."""
+    publish_poll_seconds: float = 0.5
+    """Between turns, where there is nothing more to do at once."""
+    publish_lock_seconds: float = 1.0
+    """Between tries while another process publishes."""
+    publish_idle_milliseconds: int = 180_000
+    """Of silence; then the server takes the lock from a publisher that hangs or is cut off."""
+    publish_end_seconds: float = 8.0
+    """For what goes on beside the turns to end."""
+    publish_again_seconds: float = 10.0
+    """Until what went on beside the turns, and failed, is started again."""
+
     # check, and Postfix's own programs.
     postfix_program_seconds: float = 30.0
     check_socket_seconds: float = 5.0

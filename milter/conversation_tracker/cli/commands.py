@@ -82,6 +82,13 @@ def follow(given: argparse.Namespace, config: Config) -> int:
     return follow.run(config, source, given.state or follow_state.find_place(os.environ))
 
 
+def publish(_given: argparse.Namespace, config: Config) -> int:
+    """Publish events until told to stop."""
+    from conversation_tracker.publish import run as publisher
+
+    return publisher.run(config)
+
+
 def check(given: argparse.Namespace, config: Config) -> int:
     """Look at everything that mail needs."""
     from conversation_tracker.checks import run as check

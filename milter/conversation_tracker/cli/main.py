@@ -196,6 +196,9 @@ def _add_service_commands(subparsers: "_Subparsers") -> None:
         "--state", metavar="FILE", type=_read_file_name,
         help="where it notes how far it has read; if not given, follow in the state directory",
     )  # fmt: skip
+    _add(
+        subparsers, "publish", commands.publish, "give what happened to programs until told to stop"
+    )
     about = "look at everything that mail needs, and say what is wrong"
     check = _add(subparsers, "check", commands.check, about)
     check.add_argument(

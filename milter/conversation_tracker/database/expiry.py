@@ -20,6 +20,7 @@ from conversation_tracker.database.expiry_steps import (
     DELETE_DOMAINS,
     DELETE_SUSPECTS,
     DRY_RUN,
+    TRIM_FEED,
     Step,
 )
 from conversation_tracker.database.migrate import verify
@@ -59,13 +60,13 @@ class Expiry:
         with self._watchdog.watching(self._connection):
             verify(self._connection)
 
-    def make_months(self) -> tuple[list[str], bool]:
+    def make_months(self, kind: partitions.Kind) -> tuple[list[str], bool]:
         """Make the months that lack, as `partitions.make` does."""
-        return partitions.make(self._fetch, self._now)
+        return partitions.make(self._fetch, kind, self._now)
 
-    def drop_months(self) -> tuple[dict[str, int], bool]:
+    def drop_months(self, kind: partitions.Kind) -> tuple[dict[str, int], bool]:
         """Drop the months that are over, as `partitions.drop` does."""
-        return partitions.drop(self._fetch, self._now)
+        return partitions.drop(self._fetch, kind, self._now)
 
     def seek(self, step: Step, at: str, last: int, size: int) -> list[tuple[str, int]]:
         """Return the next rows in line behind one, due or not: time and id of each."""
@@ -84,6 +85,10 @@ class Expiry:
             rows = self._fetch(step.act, {**values, "ids": due}) if due else [()]
         done: Sequence[int] = rows[0]
         return done
+
+    def trim_feed(self) -> None:
+        """Delete from the feed what no month took and has been kept for one."""
+        self._fetch(TRIM_FEED, {"now": self._now})
 
     def delete_domains(self) -> int:
         """Delete the alias domains that nobody uses; return how many."""

@@ -49,6 +49,8 @@ EMPTY = Step(
             DELETE FROM tracker.message_ids WHERE order_id = ANY (%(ids)s)
         ), marked AS (
             UPDATE tracker.orders SET emptied_at = %(now)s WHERE id = ANY (%(ids)s) RETURNING id
+        ), told AS (
+            INSERT INTO tracker.event_queue (event, order_id) SELECT 'expired', id FROM marked
         )
         SELECT (SELECT count(*) FROM marked),
                (SELECT count(*) FROM emptied) + (SELECT count(*) FROM apart)""",
@@ -121,6 +123,25 @@ REMOVE_ORDERS = Step(
         )
         SELECT count(*) FROM deleted""",
 )
+# The oldest come first, so the first that is younger ends it; those that came late wait for them.
+DELETE_EVENTS = Step(
+    ("unpublished",),
+    seek="""
+        SELECT next.at::text, next.id
+          FROM (SELECT q.at, q.id FROM tracker.event_queue AS q
+                 WHERE q.id > %(id)s ORDER BY q.id LIMIT %(size)s) AS next
+         WHERE %(at)s::timestamptz IS NOT NULL AND next.at < %(now)s - interval '1 month'
+         ORDER BY next.id""",
+    lock="""
+        SELECT q.id FROM tracker.event_queue AS q
+         WHERE q.id = ANY (%(ids)s) AND q.at < %(now)s - interval '1 month'
+           FOR UPDATE SKIP LOCKED""",
+    act="""
+        WITH deleted AS (
+            DELETE FROM tracker.event_queue WHERE id = ANY (%(ids)s) RETURNING id
+        )
+        SELECT count(*) FROM deleted""",
+)
 DELETE_DOMAINS = """
     WITH deleted AS (
         DELETE FROM tracker.alias_domains AS d
@@ -136,6 +157,8 @@ DELETE_SUSPECTS = """
         DELETE FROM tracker.suspects WHERE at < %(now)s - interval '7 days' RETURNING digest
     )
     SELECT count(*) FROM deleted"""
+
+TRIM_FEED = "SELECT tracker.trim_feed(%(now)s)"
 
 # What a run would count; an order whose messages would go now is removed in the same run.
 DRY_RUN = """
@@ -174,4 +197,8 @@ DRY_RUN = """
                           JOIN kept ON kept.name = o.store
                          WHERE m.at >= month::timestamp AT TIME ZONE 'UTC'
                            AND m.at < (month + interval '1 month') AT TIME ZONE 'UTC'
-                           AND m.at >= kept.since)) AS dropped"""
+                           AND m.at >= kept.since)) AS dropped,
+           (SELECT count(*) FROM tracker.event_queue AS q
+             WHERE q.at < %(now)s - interval '1 month') AS unpublished,
+           ARRAY(SELECT to_char(month, 'YYYY-MM')
+                   FROM tracker.feed_months(%(now)s) WHERE outdated) AS feed_dropped"""

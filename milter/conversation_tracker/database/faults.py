@@ -54,6 +54,18 @@ def raise_failures(conninfo: str) -> Iterator[None]:
         raise make_failure(error, conninfo) from None
 
 
+def is_lost(error: Exception, connection: psycopg.Connection) -> bool:
+    """Return whether an error means that a connection is of no use any more.
+
+    Args:
+        error: what a statement on it raised.
+        connection: the connection.
+    """
+    # Of several hosts, another may be the primary by now: only a new connection knows.
+    demoted = isinstance(error, errors.ReadOnlySqlTransaction)
+    return isinstance(error, DatabaseError) and (connection.closed or demoted)
+
+
 def make_failure(error: DatabaseError, conninfo: str) -> Failure:
     """Make a failure of an error of the driver.
 

@@ -174,7 +174,10 @@ def migrate(
         for role in granted:
             say_granted(role)
         # Where mail's locks are in the way, `expire` makes them.
-        partitions.make(lambda statement, values: connection.execute(statement, values).fetchall())
+        for kind in (partitions.MESSAGES, partitions.FEED):
+            partitions.make(
+                lambda query, values: connection.execute(query, values).fetchall(), kind
+            )
     return len(applied)
 
 

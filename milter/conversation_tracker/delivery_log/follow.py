@@ -13,18 +13,16 @@ that cannot be used at the start is a `Failure`.
 """
 
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from conversation_tracker.base import timeouts
 from conversation_tracker.base.failure import USAGE, Failure
+from conversation_tracker.base.stop import Stopped, StopSignals
 from conversation_tracker.config.config import Config
 from conversation_tracker.core.model.alias import Bounce
 from conversation_tracker.core.reports import maillog
@@ -63,7 +61,7 @@ def run(config: Config, source: Path | None, state: Path) -> int:
     """
     configure(config.log_format)
     catch_uncaught()
-    stop = _Stop()
+    stop = StopSignals()
     reader = _LogReader(source, StateFile(state))
     filters = Filters.read(os.environ)
     database = Deliveries(config.database)
@@ -78,7 +76,7 @@ def run(config: Config, source: Path | None, state: Path) -> int:
         database.open()
         log.following(source=reader.name)
         _Follower(reader, database, wait, filters).run()
-    except _Stopped:
+    except Stopped:
         reader.live(stopped=True)
     finally:
         reader.close()
@@ -138,29 +136,6 @@ class Deliveries(QueuedDeliveries):
         known.state = mark.state
         if self.mark(known.bounce.token, mark):
             log.delivery(queue_id=sent.queue_id, state=mark.state, status=sent.status)
-
-
-class _Stopped(Exception):
-    """It was asked to stop."""
-
-
-class _Stop:
-    """The signals that end it."""
-
-    def __init__(self) -> None:
-        self.signal = ""
-        self._stop_asked = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._note)
-
-    def sleep(self, seconds: float) -> None:
-        """Wait; raise _Stopped as soon as it is asked to stop."""
-        if self._stop_asked.wait(seconds):
-            raise _Stopped
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.signal = signal.Signals(number).name
-        self._stop_asked.set()
 
 
 class _LogReader:
@@ -248,7 +223,7 @@ class _Follower:
         self._wait = wait
 
     def run(self) -> None:
-        """Follow the log until told to stop; ends by _Stopped."""
+        """Follow the log until told to stop; ends by Stopped."""
         while True:
             lines = self._reader.lines()
             if self._filters:

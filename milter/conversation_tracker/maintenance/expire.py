@@ -3,11 +3,11 @@
 The addresses of expired orders and the identifiers that hold them, messages and refusals older than
 their store keeps them, orders of which nothing is left, alias domains that nobody uses: in this
 order, since each leads to the next. Months of which all messages have had their time are dropped
-whole, and months to come are made before anything else. Every batch is a transaction of its own, so
-a run that is killed leaves nothing half done and the next one goes on. Each looks again once it
-holds the locks: an order that was woken meanwhile is left alone. Rows that somebody else has locked
-are passed over: runs at the same time share the work, mail never waits for long. The clock is the
-database's.
+whole, and months to come are made before anything else; those of the feed of events likewise.
+Every batch is a transaction of its own, so a run that is killed leaves nothing half done and the
+next one goes on. Each looks again once it holds the locks: an order that was woken meanwhile is
+left alone. Rows that somebody else has locked are passed over: runs at the same time share the
+work, mail never waits for long. The clock is the database's.
 
 No database, or one that is not migrated, is exit code 75 with one line; so is work that was in the
 way of somebody's locks until the end. No line names an address.
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TextIO
 
 from conversation_tracker.base import timeouts
@@ -25,6 +26,7 @@ from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure
 from conversation_tracker.config.config import Config
 from conversation_tracker.database.expiry import BUSY, Expiry, open_expiry
 from conversation_tracker.database.expiry_steps import (
+    DELETE_EVENTS,
     DELETE_MESSAGES,
     DELETE_REFUSALS,
     EMPTY,
@@ -33,6 +35,7 @@ from conversation_tracker.database.expiry_steps import (
 )
 from conversation_tracker.database.faults import raise_failures
 from conversation_tracker.database.migrate import NewerDatabase, NotMigrated
+from conversation_tracker.database.partitions import FEED, MESSAGES, Kind
 from conversation_tracker.telemetry.events import log
 from conversation_tracker.telemetry.journal import choose_prefix
 
@@ -52,6 +55,8 @@ class Counts:
     domains: int = 0
     made: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    unpublished: int = 0
+    feed_dropped: list[str] = field(default_factory=list)
 
 
 def run(
@@ -110,14 +115,17 @@ class _Run:
     def take_all_steps(self) -> None:
         """Take every step; raise Failure at the end if others' locks kept one from being done."""
         done = [
-            self._repeat(lambda _size: self._make_months()),
+            *(self._repeat(partial(self._make_months, kind)) for kind in (MESSAGES, FEED)),
             self._step(EMPTY),
-            self._repeat(lambda _size: self._drop_months()),
+            self._repeat(partial(self._drop_months, MESSAGES)),
             self._step(DELETE_MESSAGES),
             # Of stores that keep messages for less long, the last ones may just have gone.
-            self._repeat(lambda _size: self._drop_months()),
+            self._repeat(partial(self._drop_months, MESSAGES)),
             self._step(DELETE_REFUSALS),
             self._step(REMOVE_ORDERS),
+            self._repeat(partial(self._drop_months, FEED)),
+            self._trim_feed(),
+            self._step(DELETE_EVENTS),
             self._expire_domains(),
             self._expire_suspects(),
             self._expire_tests(),
@@ -138,15 +146,19 @@ class _Run:
                 return True
         return False
 
-    def _make_months(self) -> bool:
-        made, whole = self._expiry.make_months()
-        self._counts.made += made
+    def _make_months(self, kind: Kind, _size: int) -> bool:
+        made, whole = self._expiry.make_months(kind)
+        if kind is MESSAGES:  # the feed's are the same, and nobody counts them
+            self._counts.made += made
         return whole
 
-    def _drop_months(self) -> bool:
-        dropped, whole = self._expiry.drop_months()
-        self._counts.dropped += dropped
-        self._counts.messages += sum(dropped.values())
+    def _drop_months(self, kind: Kind, _size: int) -> bool:
+        dropped, whole = self._expiry.drop_months(kind)
+        if kind is FEED:
+            self._counts.feed_dropped += dropped
+        else:
+            self._counts.dropped += dropped
+            self._counts.messages += sum(dropped.values())
         return whole
 
     def _run_pass(self, step: Step, size: int) -> bool:
@@ -175,6 +187,14 @@ class _Run:
         """Forget the alias domains nobody uses; one that is just being taken up again stays."""
         try:
             self._counts.domains = self._expiry.delete_domains()
+        except BUSY:
+            return False
+        return True
+
+    def _trim_feed(self) -> bool:
+        """Remove from the feed what no month took and was kept for one; nobody counts it."""
+        try:
+            self._expiry.trim_feed()
         except BUSY:
             return False
         return True
@@ -227,12 +247,20 @@ def _count(expiry: Expiry, counts: Counts) -> None:
 def _write_summary(counts: Counts, *, dry_run: bool) -> str:
     expire, delete = ("would expire", "delete") if dry_run else ("expired", "deleted")
     make, drop = ("make", "drop") if dry_run else ("made", "dropped")
-    return (
-        f"{expire} {counts.orders} orders ({counts.addresses} addresses),"
-        f" {delete} {counts.messages} messages and {counts.removed} orders"
-        + (f", {drop} the months {' '.join(counts.dropped)}" if counts.dropped else "")
-        + (f", {make} the months {' '.join(counts.made)}" if counts.made else "")
-    )
+    parts = [
+        f"{expire} {counts.orders} orders ({counts.addresses} addresses)",
+        f"{delete} {counts.messages} messages and {counts.removed} orders",
+    ]
+    if counts.unpublished:
+        parts.append(f"{delete} {counts.unpublished} events that nobody published")
+    for what, months in (
+        (f"{drop} the months", counts.dropped),
+        (f"{drop} the feed's months", counts.feed_dropped),
+        (f"{make} the months", counts.made),
+    ):
+        if months:
+            parts.append(f"{what} {' '.join(months)}")
+    return ", ".join(parts)
 
 
 def _log(counts: Counts, seconds: float, *, dry_run: bool) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure
 from conversation_tracker.config.config import Config
 from conversation_tracker.database.readiness import wait_for_database
-from conversation_tracker.serve.sd_notify import notify
 from conversation_tracker.telemetry.events import log
 from conversation_tracker.telemetry.log_setup import catch_uncaught, configure
+from conversation_tracker.telemetry.sd_notify import notify
 
 
 def serve(

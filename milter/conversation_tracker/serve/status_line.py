@@ -10,8 +10,8 @@ from collections import deque
 from datetime import UTC, datetime
 
 from conversation_tracker.base import timeouts
-from conversation_tracker.serve.sd_notify import notify
 from conversation_tracker.telemetry.counters import Metrics
+from conversation_tracker.telemetry.sd_notify import notify
 
 
 class StatusLine:

@@ -27,12 +27,12 @@ from conversation_tracker.config.config import Config, ConfigError
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.milter.admission import Admission
 from conversation_tracker.serve.isolation import Isolation
-from conversation_tracker.serve.sd_notify import notify, watchdog
 from conversation_tracker.serve.status_line import StatusLine
 from conversation_tracker.serve.worker import work
 from conversation_tracker.telemetry.counters import metrics
 from conversation_tracker.telemetry.events import Event, log
 from conversation_tracker.telemetry.exporter_process import MetricsProcess
+from conversation_tracker.telemetry.sd_notify import notify, watchdog
 
 _PATIENCE = 5  # workers that may die at once, one after the other and none ready, before we give up
 _PID = struct.Struct("=i")

@@ -44,6 +44,8 @@ class Event(StrEnum):
     DELIVERY = "delivery"
     LOG_UNREADABLE = "log-unreadable"
     LOG_GAP = "log-gap"
+    PUBLISHING = "publishing"
+    PUBLISHER_WAITS = "publisher-waits"
     METRICS = "metrics"
     METRICS_UNAVAILABLE = "metrics-unavailable"
     ERROR = "error"
@@ -248,6 +250,8 @@ class Log:
         domains: int,
         made: Sequence[str] = (),
         dropped: Sequence[str] = (),
+        unpublished: int = 0,
+        feed_dropped: Sequence[str] = (),
         ms: float,
         dry_run: bool = False,
     ) -> None:
@@ -262,6 +266,8 @@ class Log:
             domains: alias domains deleted, since nobody used them.
             made: months made for messages to come.
             dropped: months dropped.
+            unpublished: events deleted that nobody published within a month.
+            feed_dropped: months of the feed dropped.
             ms: it took.
             dry_run: it only counted.
         """
@@ -275,6 +281,8 @@ class Log:
             domains=domains,
             made=list(made),
             dropped=list(dropped),
+            unpublished=unpublished,
+            feed_dropped=list(feed_dropped),
             ms=round(ms, 1),
             dry_run=dry_run,
         )
@@ -312,6 +320,14 @@ class Log:
         uncompressed (`delaycompress`).
         """
         self._out.warning(Event.LOG_GAP, source=source)
+
+    def publishing(self) -> None:
+        """Log that this process publishes from now on, or again: it alone, of all hosts."""
+        self._out.info(Event.PUBLISHING)
+
+    def publisher_waits(self) -> None:
+        """Log that another process publishes, here or on another host; this one waits for it."""
+        self._out.info(Event.PUBLISHER_WAITS)
 
     def metrics(self, *, where: str) -> None:
         """Log that metrics are served.

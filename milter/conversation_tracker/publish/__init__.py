@@ -1,0 +1,1 @@
+"""What is made, off the way of mail, of what was recorded: the feed of events for programs."""

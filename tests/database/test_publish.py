@@ -1,0 +1,132 @@
+"""The publisher: one at a time, it gives queued events gapless positions, and ends when told to."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from conversation_tracker.base import timeouts
+from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.publishing.feed import publish_events
+
+from .publisher import Publisher, feed, publish
+
+if TYPE_CHECKING:
+    from tests.database.conftest import Shop
+
+
+@pytest.fixture
+def publisher(tmp_path: Path, shop: "Shop") -> Iterator[Publisher]:
+    """Return a publisher that was not started."""
+    found = Publisher(tmp_path, shop.uri)
+    yield found
+    found.close()
+
+
+def queue(shop: "Shop", *details: str, number: str = "1") -> None:
+    """Queue an event with each of these details."""
+    for detail in details:
+        shop.rows(
+            "SELECT tracker.note_event('closed', %s,"
+            " detail => jsonb_build_object('tag', %s::text))",
+            shop.order(number)["id"], detail,
+        )  # fmt: skip
+
+
+def published(shop: "Shop") -> list[str]:
+    """Return the details in the store's feed of what `queue` queued."""
+    found = feed(shop.connection, shop.name)
+    return [detail["tag"] for event, _, _, detail in found if event == "closed"]
+
+
+def test_it_publishes_what_is_queued_and_ends_when_told_to(
+    shop: "Shop", publisher: Publisher
+) -> None:
+    shop.mask("a@x.example")
+    publisher.start("publishing")
+    queue(shop, "a", "b")
+    publisher.until(lambda: published(shop) == ["a", "b"])
+    queue(shop, "c")
+    publisher.until(lambda: published(shop) == ["a", "b", "c"])
+    assert publisher.end() == 0
+    assert [line["signal"] for line in publisher.events("stopping")] == ["SIGTERM"]
+    queue(shop, "d")
+    publisher.start("publishing")
+    publisher.until(lambda: published(shop) == ["a", "b", "c", "d"])
+    assert publisher.end(signal.SIGINT) == 0
+
+
+def test_positions_have_no_gap_and_each_event_has_one(shop: "Shop") -> None:
+    publish(shop.uri)
+    head = shop.one("SELECT position FROM tracker.feed_head")
+    shop.mask("a@x.example")
+    queue(shop, *"abcdefg")
+    with Connection.connect(shop.uri, limits=timeouts.get().publish) as connection:
+        taken = [publish_events(connection, 0, 3) for _ in range(5)]
+    assert sum(each.published for each in taken) == sum(each.events for each in taken) >= 7
+    positions = [
+        row[0] for row in shop.rows("SELECT position FROM tracker.feed WHERE position > %s", head)
+    ]
+    assert sorted(positions) == list(range(head + 1, head + 1 + len(positions)))
+    assert shop.one("SELECT position FROM tracker.feed_head") == max(positions)
+    assert published(shop) == list("abcdefg")
+    assert shop.rows("SELECT FROM tracker.event_queue") == []
+
+
+def test_an_open_transaction_delays_nobody_else(shop: "Shop") -> None:
+    shop.mask("a@x.example", "1")
+    shop.mask("a@x.example", "2")
+    with psycopg.connect(shop.uri) as other:
+        other.execute("SELECT tracker.note_event('closed', %s, detail => '{\"tag\": \"late\"}')",
+                      (shop.order("1")["id"],))  # fmt: skip
+        queue(shop, "early", number="2")
+        publish(shop.uri)
+        assert published(shop) == ["early"]
+        other.commit()
+    publish(shop.uri)
+    assert published(shop) == ["early", "late"]
+
+
+def test_what_is_rolled_back_never_happened(shop: "Shop") -> None:
+    shop.mask("a@x.example")
+    with psycopg.connect(shop.uri) as other:
+        other.execute("SELECT tracker.note_event('closed', %s)", (shop.order()["id"],))
+        other.rollback()
+    publish(shop.uri)
+    assert published(shop) == []
+
+
+def test_of_several_one_publishes_and_another_goes_on(
+    shop: "Shop", publisher: Publisher, tmp_path: Path
+) -> None:
+    shop.mask("a@x.example")
+    second = Publisher(tmp_path / "second", shop.uri)
+    try:
+        publisher.start("publishing")
+        second.start("publisher-waits")
+        queue(shop, "a")
+        publisher.until(lambda: published(shop) == ["a"])
+        assert second.events("publishing") == []
+        publisher.end(signal.SIGKILL)
+        queue(shop, "b")
+        second.until(lambda: published(shop) == ["a", "b"])
+        assert len(second.events("publishing")) == 1
+        assert second.end() == 0
+    finally:
+        second.close()
+
+
+def test_a_connection_that_dies_is_made_anew(shop: "Shop", publisher: Publisher) -> None:
+    shop.mask("a@x.example")
+    publisher.start("publishing")
+    shop.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+              " AND objsubid = 1 AND database = (SELECT oid FROM pg_database"
+              " WHERE datname = current_database())")  # fmt: skip
+    queue(shop, "a")
+    publisher.until(lambda: published(shop) == ["a"])
+    publisher.until(lambda: len(publisher.events("publishing")) == 2)
+    assert len(publisher.events("database-unreachable")) == 1
+    assert len(publisher.events("database-back")) == 1
