@@ -58,6 +58,8 @@ SPELLINGS = {
     "chez": "john.doe chez home point example",
     "sentence before": "Hello. john.doe (at) home.example. Bye",
     # Blanks and marks.
+    "starred": "john.doe**@**home.example",
+    "starred, blanks": "john.doe *@* home.example",
     "blanks": "john.doe @ home.example",
     "blank before": "john.doe @home.example",
     "blank behind": "john.doe@ home.example",
@@ -293,6 +295,25 @@ def test_a_spelling_is_masked(name: str, place: str) -> None:
     if not name.startswith(("cloudflare", "sophos")):
         assert "b" * 32 in text
         assert "Hello" in text
+
+
+@pytest.mark.parametrize("place", ["plain", "html", "Subject"])
+@pytest.mark.parametrize(
+    "sign", [" @ ", " (at) ", " [ at ] ", " at ", "\n  >> @ ", "(at)", " " * 20 + "@" + " " * 20]
+)
+@pytest.mark.parametrize("local", ["a" * 64, "john." * 12 + "anna", "a" * 40])
+def test_a_local_part_may_be_as_long_as_it_may(local: str, sign: str, place: str) -> None:
+    """64 octets before the sign, RFC 5321, 4.5.3.1.1, and blanks between them."""
+    people = order(person(f"{local}@home.example", "buyer", "b" * 32), SHOP, CARRIER)
+    sign = sign.replace("\n  >>", "") if place == "Subject" else sign
+    raw = {**BODIES, **FIELDS}[place](f"{local}{sign}home.example")
+    copy = mail(raw, people, to=A, sender=JOHN).sent()
+    text = shown(render(copy.headers, copy.body))
+    assert local not in text
+    assert "b" * 32 in text
+    headers, body = parse(raw)
+    scanner = Scanner({f"{local}@home.example": "b" * 32})
+    assert scanner.scan([each for each in headers if each.key != b"from"], body)
 
 
 @pytest.mark.parametrize(("name", "place"), CASES)

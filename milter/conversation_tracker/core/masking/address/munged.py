@@ -53,9 +53,9 @@ class KnownAddresses(Protocol):
 
 
 _BEFORE, _BEHIND = 260, 360  # characters around a label that are read
-_NEAR = 64  # before it, in which what stands for the at sign is
+_NEAR = 128  # before it, in which a local part of 64 and what stands for the at sign are
 _MANY = 64  # labels from which on the signs are looked for, and not they
-_LONGEST = 12  # words of a local part or a domain
+_LONGEST = 32  # words of a local part, as many as 64 octets hold, or a domain
 
 _TOKEN = re.compile(
     rf"(?P<gap>(?>{GAP}{{1,64}}))"

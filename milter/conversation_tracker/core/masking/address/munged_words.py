@@ -16,7 +16,7 @@ LINE = (
     r"(?>(?:[ \t]{0,8}(?:[a-z]{0,3}(?:[>|\u2502\uff5c]|&gt;)|[:;%#*](?=[ \t]))){0,40})"
 )
 GAP = rf"(?:{LINE}|[ \t\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;|{_TAG})"
-MARKS = "\"'`+\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+MARKS = "\"'`+*\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 _OPEN = r"(?:[\[({<\u00ab\u2039\u3010\uff08]|&lt;)"
 SHUT = r"(?:[\])}>\u00bb\u203a\u3011\uff09]|&gt;)"
 SIGNS = "@\uff20\ufe6b"

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from conversation_tracker.core.scanning.text.address_matcher import UNCASED
 
-_BEFORE, _BEHIND, _NEAR = 220, 300, 72
+_BEFORE, _BEHIND, _NEAR = 220, 300, 112
 _FEW = 16  # words that are looked for one by one
 _MANY = 64  # labels from which on what stands for an at sign is looked for
 _TAG = re.compile(r"<(?!(?:at|dot)>)/?[a-z][a-z0-9:_-]{0,40}(?:\s[^<>]{0,200}|/)?>")
@@ -26,7 +26,7 @@ _OPENING, _CLOSING = r"(?:[\[({<]|&lt;){1,3}", r"(?:[\])}>]|&gt;){1,3}"
 _LINES = r"[*_~-]{1,3}"
 _SAYS_AT = "at|\u00e4t|aet|arrobas?|arobas|arobase|chez|chiocciola|klammeraffe|snabel-a"
 _SAYS_DOT = "dot|punkt|point|punto|ponto|punt|kropka|tochka"
-_MARKS = "[ \"'`+\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb]"
+_MARKS = "[ \"'`+*\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb]"
 _AT_END = re.compile(
     rf"(?: ?{_OPENING} ?(?:{_SAYS_AT}|ad|a|kukac|sobaka|[@\uff20\ufe6b]) ?{_CLOSING} ?"
     rf"|{_LINES}(?:at|arroba){_LINES}"
@@ -56,7 +56,7 @@ _PARTED_BEHIND = re.compile(
 )
 _ANY_SIGN = re.compile(rf"[@=\uff20\ufe6b]|(?<![^\W_])(?:{_SAYS_AT}|ad|a|kukac|sobaka)(?![^\W_])")
 _NEXT = re.compile(r"[^\w@=]{0,24}([^\W_][\w-]*)")
-_MOST = 10  # labels and words
+_MOST = 32  # labels and words: as many as 64 octets hold
 _LONGEST_SIGN = 48  # characters of what stands for an at sign, in a simple text
 # Escapes beside an address: the text is read again with these decoded, and found then.
 _ESCAPED_BEHIND = re.compile(
