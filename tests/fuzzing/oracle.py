@@ -28,8 +28,12 @@ from conversation_tracker.core.views import copies
 from limits import Broken, bounded
 
 # Encoded words and folds may cut a soft alias in its reference.
-_CUT_ALIAS = r"(?!-[0-9]{1,12}(?:b\.?)?(?:[^a-z0-9]|\Z)|-(?:[?=]|\Z)|\?=?\s*=\?utf-8\?[bq]\?-)"
+_CUT_ALIAS = (
+    r"(?!(?:\r?\n[ \t])?-[0-9]{1,12}(?:b\.?)?(?:[^a-z0-9]|\Z)|-(?:[?=]|\Z)"
+    r"|\?=?\s*=\?utf-8\?[bq]\?-)"
+)
 _BLOCK = re.compile(rb"(?:^[A-Za-z0-9+/]{16,}={0,2}\r?\n)+(?:[A-Za-z0-9+/]+={0,2})?", re.MULTILINE)
+_RUN, _FOLD = re.compile(rb"[A-Za-z0-9+/]{16,}"), re.compile(rb"\r?\n[ \t]")
 _TOOL = Path(__file__).parents[1] / "corpus"
 
 
@@ -206,8 +210,8 @@ def _leaks(data: bytes, keys: Iterable[str]) -> list[str]:
 
 
 def _blocks(data: bytes) -> Iterator[str]:
-    """Go through the lines of base64 in a message, decoded as a whole."""
-    for block in _BLOCK.findall(data):
+    """Go through the lines of base64 in a message, and folded tokens, decoded as a whole."""
+    for block in (*_BLOCK.findall(data), *_RUN.findall(_FOLD.sub(b"", data))):
         for start in range(4):  # something else may stand before
             digits = re.sub(rb"[^A-Za-z0-9+/]", b"", block)[start:]
             digits = digits[:-1] if len(digits) % 4 == 1 else digits
