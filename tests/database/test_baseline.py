@@ -323,7 +323,9 @@ def test_a_database_of_the_baseline_alone_becomes_as_a_new_one(
 
 
 # Files of functions and views that need a table or a function of a numbered file's time.
-LATER = tuple(f"repeatable/{topic}" for topic in ("events", "feed_months", "grants", "timeline"))
+LATER = tuple(
+    f"repeatable/{topic}" for topic in ("events", "feed_months", "grants", "timeline", "waiting")
+)
 
 
 def without_numbered_files(files: Files) -> Files:

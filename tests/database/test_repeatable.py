@@ -31,9 +31,9 @@ CREATE ROLE clerk; CREATE ROLE owner;
 GRANT CREATE ON SCHEMA tracker TO owner; GRANT tracker_service TO owner;
 GRANT SELECT ON tracker.timeline TO clerk WITH GRANT OPTION;
 GRANT SELECT (store, participants) ON tracker.conversations TO clerk;
-GRANT EXECUTE ON FUNCTION tracker.mask TO clerk WITH GRANT OPTION;
+GRANT EXECUTE ON FUNCTION tracker.mask(text, text, text, text) TO clerk WITH GRANT OPTION;
 GRANT EXECUTE ON FUNCTION tracker.random_ref TO clerk;
-ALTER FUNCTION tracker.mask OWNER TO owner;
+ALTER FUNCTION tracker.mask(text, text, text, text) OWNER TO owner;
 ALTER VIEW tracker.timeline OWNER TO owner;
 """
 
@@ -104,12 +104,12 @@ def privileges(uri: str) -> list[tuple[object, ...]]:
 
 
 def which(uri: str, name: str) -> object:
-    """Return the oid of a function or view."""
+    """Return the oid of a function or view; of two functions, the one that takes more."""
     return one(
         uri,
-        "SELECT oid FROM pg_proc WHERE pronamespace = 'tracker'::regnamespace"
-        f" AND proname = '{name}' UNION ALL SELECT oid FROM pg_class"
-        f" WHERE relnamespace = 'tracker'::regnamespace AND relname = '{name}'",
+        "(SELECT oid FROM pg_proc WHERE pronamespace = 'tracker'::regnamespace"
+        f" AND proname = '{name}' ORDER BY pronargs DESC LIMIT 1) UNION ALL SELECT oid"
+        f" FROM pg_class WHERE relnamespace = 'tracker'::regnamespace AND relname = '{name}'",
     )
 
 
@@ -133,6 +133,11 @@ SIGNATURE = (
     "role text DEFAULT 'buyer')",
     "role text DEFAULT 'buyer', more text DEFAULT '')",
 )
+GRANTED = (
+    "../roles",
+    "tracker.mask(text, text, text, text)",
+    "tracker.mask(text,text,text,text,text)",
+)
 RESULT = ("orders", "tracker.random_ref() RETURNS text", "tracker.random_ref() RETURNS varchar")
 COLUMN = ("timeline", "f.subject,", "f.subject::varchar,")
 
@@ -140,7 +145,7 @@ COLUMN = ("timeline", "f.subject,", "f.subject::varchar,")
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("mask", [SIGNATURE]),
+        ("mask", [SIGNATURE, GRANTED]),
         ("mask", [("aliases", "role text DEFAULT 'buyer')", "role text)")]),
         ("random_ref", [RESULT]),
         ("timeline", [("timeline", "m.id AS message_id", "m.id AS message")]),
@@ -189,7 +194,8 @@ def test_comments_are_kept(uri: str, edit: Edit) -> None:
     """But for that on a column which is no more."""
     run(
         uri,
-        "COMMENT ON FUNCTION tracker.mask IS 'the ERP calls it, don''t touch';"
+        "COMMENT ON FUNCTION tracker.mask(text, text, text, text)"
+        " IS 'the ERP calls it, don''t touch';"
         "COMMENT ON VIEW tracker.timeline IS 'for support';"
         "COMMENT ON COLUMN tracker.timeline.store IS 'the shop';"
         "COMMENT ON COLUMN tracker.timeline.message_id IS 'gone'",
@@ -197,6 +203,7 @@ def test_comments_are_kept(uri: str, edit: Edit) -> None:
     before = comments(uri)
     assert len(before) == 4
     edit(*SIGNATURE)
+    edit(*GRANTED)
     edit("timeline", "m.id AS message_id", "m.id AS message")
     migrate(uri)
     assert comments(uri) == [row for row in before if row[2] != "gone"]
@@ -368,10 +375,14 @@ def test_of_two_functions_of_one_name_none_is_dropped(
 ) -> None:
     """Which of them is ours is unknown: nothing is changed, and the name is shown."""
     run(uri, THEIRS % name)
+    before = one(uri, f"SELECT array_agg(oid ORDER BY 1) FROM pg_proc WHERE proname = '{name}'")
     edit(*change)
     with pytest.raises(Dependents, match=f"several functions tracker.{name}"):
         migrate(uri)
-    assert one(uri, f"SELECT count(*) FROM pg_proc WHERE proname = '{name}'") == 2
+    assert before == one(
+        uri, f"SELECT array_agg(oid ORDER BY 1) FROM pg_proc WHERE proname = '{name}'"
+    )
+    assert len(before) == {"mask": 3, "random_ref": 2}[name]
 
 
 TWIN = """

@@ -29,6 +29,7 @@ READ = {
     "deliveries": "SELECT * FROM tracker.deliveries",
     "timeline": "SELECT * FROM tracker.timeline",
     "alias domains": "SELECT * FROM tracker.alias_domains, tracker.sender_domains",
+    "waiting": "SELECT * FROM tracker.waiting",
     "participants": "SELECT id, order_id, token, role, joined_at FROM tracker.participants",
 }
 ADDRESSES = {
@@ -38,6 +39,8 @@ ADDRESSES = {
     "a condition": "SELECT id FROM tracker.participants WHERE address IS NULL",
     "a copy": "COPY tracker.participants TO STDOUT",
     "unmaskings": "SELECT * FROM tracker.unmaskings",
+    "lookups": "SELECT * FROM tracker.lookups",
+    "lookup_digest": "SELECT tracker.lookup_digest('john@doe.example')",
     "unmask": "SELECT tracker.unmask('{alias}', 'curious')",
     "participant_of": "SELECT tracker.participant_of('{alias}')",
     "conversation_with": "SELECT tracker.conversation_with(1, NULL)",
@@ -58,6 +61,7 @@ WRITES = {
 }
 MASK = {
     "mask": "SELECT tracker.mask('{store}', '1', 'jane@doe.example')",
+    "mask many": "SELECT tracker.mask('{store}', '[]')",
     "close_order": "SELECT tracker.close_order('{store}', '1')",
 }
 
@@ -164,8 +168,20 @@ def test_the_reader_neither_masks_nor_closes(login: LogIn, what: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("what", ["UPDATE", "DELETE", "TRUNCATE"])
-def test_no_role_rewrites_the_audit(shop: "Shop", role: str, what: str) -> None:
-    assert not shop.one("SELECT has_table_privilege(%s, 'tracker.unmaskings', %s)", role, what)
+@pytest.mark.parametrize("audit", ["tracker.unmaskings", "tracker.lookups"])
+def test_no_role_rewrites_the_audit(shop: "Shop", role: str, audit: str, what: str) -> None:
+    assert not shop.one("SELECT has_table_privilege(%s, %s, %s)", role, audit, what)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_whoever_reads_looks_up_orders(login: LogIn, role: str) -> None:
+    """And leaves a trace, under the name that logged in."""
+    clerk = login(role)
+    clerk.run("SELECT * FROM tracker.find_orders('{store}', 'john@doe.example')")
+    trace = clerk.shop.rows(
+        "SELECT db_user, found FROM tracker.lookups WHERE store = %s", clerk.shop.name
+    )
+    assert trace == [(clerk.connection.info.user, 1)]
 
 
 def test_a_stranger_may_nothing(login: LogIn) -> None:

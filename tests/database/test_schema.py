@@ -199,8 +199,12 @@ def test_only_close_grace_may_be_null(shop: "Shop", column: str) -> None:
 
 @pytest.mark.parametrize("number", ["", " 1", "1 ", "1\n2", "\x7f", "9" * 201])
 def test_an_orders_number_is_1_to_200_printable_characters(shop: "Shop", number: str) -> None:
+    """The table says so, and what integrators call says it before, by an SQLSTATE of its own."""
     with refused("orders_number_is_1_to_200_printable_characters"):
-        shop.mask("john@doe.example", number)
+        shop.rows("SELECT tracker.open_order(%s, %s, false)", shop.name, number)
+    for call in ("mask(%s, %s, 'john@doe.example')", "close_order(%s, %s)"):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="order_number must be"):
+            shop.rows(f"SELECT tracker.{call}", shop.name, number)
 
 
 # Renaming and deleting ----------------------------------------------------------------------------

@@ -42,6 +42,7 @@ __all__ = ["Dependents", "Differences", "NewerDatabase", "NotMigrated", "migrate
 
 _LOCK = 0x7472_6163_6B65_7200  # "tracker", as a number no one else takes
 _ATTEMPTS = 20
+_NAMED = 8  # of what lacks: of a new database it is all there is, and the end says what to do
 
 _SEARCH_PATH = "SET LOCAL search_path TO pg_catalog, pg_temp"
 _TABLE = "SELECT to_regclass('tracker.migrations')"
@@ -324,6 +325,8 @@ def verify(connection: psycopg.Connection) -> None:
         if there[(kind, name)] < times
     ]
     lacking += [f"-{row.name}" for row in applied.values() if row.makes and row.name not in known]
+    if len(lacking) > _NAMED:
+        lacking = [*lacking[:_NAMED], f"and {len(lacking) - _NAMED} more"]
     if lacking:
         raise NotMigrated(f"the database lacks {', '.join(lacking)}: run migrate")
 

@@ -34,7 +34,7 @@ BEGIN
                          AND NOT relispartition LOOP
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO tracker_service', wanted);
         END LOOP;
-        REVOKE UPDATE, DELETE ON tracker.unmaskings FROM tracker_service;
+        REVOKE UPDATE, DELETE ON tracker.unmaskings, tracker.lookups FROM tracker_service;
         REVOKE INSERT, UPDATE, DELETE ON tracker.migrations, tracker.grants FROM tracker_service;
         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA tracker TO tracker_service;
         -- Who may read what is the owner's to say.
@@ -44,21 +44,22 @@ BEGIN
         GRANT USAGE ON SCHEMA tracker TO tracker_reader;
         GRANT SELECT ON tracker.stores, tracker.alias_domains, tracker.sender_domains,
                         tracker.orders, tracker.messages, tracker.deliveries,
-                        tracker.refusals, tracker.timeline
+                        tracker.refusals, tracker.timeline, tracker.waiting
            TO tracker_reader;
         GRANT SELECT (id, order_id, token, role, introduced, owner_id, joined_at)
            ON tracker.participants TO tracker_reader;
         GRANT EXECUTE ON FUNCTION tracker.hard_alias,
                                   tracker.granted_stores,
                                   tracker.may_read,
-                                  tracker.may_read_all
+                                  tracker.may_read_all,
+                                  tracker.find_orders
            TO tracker_reader;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_integrator') THEN
         GRANT USAGE ON SCHEMA tracker TO tracker_integrator;
         GRANT SELECT ON tracker.stores, tracker.alias_domains, tracker.sender_domains,
                         tracker.orders, tracker.messages, tracker.deliveries,
-                        tracker.refusals, tracker.timeline
+                        tracker.refusals, tracker.timeline, tracker.waiting
            TO tracker_integrator;
         GRANT SELECT (id, order_id, token, role, introduced, owner_id, joined_at)
            ON tracker.participants TO tracker_integrator;
@@ -66,7 +67,9 @@ BEGIN
                                   tracker.granted_stores,
                                   tracker.may_read,
                                   tracker.may_read_all,
-                                  tracker.mask,
+                                  tracker.mask(text, text, text, text),
+                                  tracker.mask(text, jsonb),
+                                  tracker.find_orders,
                                   tracker.close_order
            TO tracker_integrator;
     END IF;

@@ -38,24 +38,14 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
                                     generate_series(1, cardinality(labels)) AS n))
 $$;
 
-CREATE OR REPLACE FUNCTION tracker.mask(
-    store text, order_number text, address text, role text DEFAULT 'buyer')
-RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- An address as it may be masked, in canonical form; with the role it is to have, any other is refused.
+CREATE OR REPLACE FUNCTION tracker.maskable(address text, role text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    canonical text;
-    domain text;
-    settings tracker.stores;
-    wanted tracker.orders;
-    who tracker.participants;
-    given text := role;
-    opened bigint;
-    carried text;
+    canonical constant text := tracker.canonical_address(address);
+    domain constant text := substring(canonical FROM '[^@]*$');
 BEGIN
-    PERFORM tracker.require_grant(store);
-    canonical := tracker.canonical_address(address);
-    domain := substring(canonical FROM '[^@]*$');
     IF role IS NULL OR role NOT IN ('buyer', 'store', 'partner') THEN
         RAISE EXCEPTION 'role must be buyer, store or partner' USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -68,59 +58,204 @@ BEGIN
         RAISE EXCEPTION 'an address in an alias domain cannot be masked again'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    opened := tracker.open_order(store, order_number, false);
-    SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store;
-    SELECT * INTO wanted FROM tracker.orders AS o WHERE o.id = opened FOR NO KEY UPDATE;
+    RETURN canonical;
+END
+$$;
+
+-- Introduces an address to an order whose row is locked, and gives its role there and its alias.
+--   canonical  the address, as maskable gives it
+--   given      the role it gets if it was not introduced before
+--   first      nobody takes part in the order yet: nothing need be looked up
+CREATE OR REPLACE FUNCTION tracker.take_part(
+    settings tracker.stores, wanted tracker.orders, canonical text, given text, first boolean,
+    OUT role text, OUT alias text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    key text;
+    gmail text;
+    who tracker.participants;
+    as_what text := CASE WHEN substring(canonical FROM '[^@]*$') = ANY (settings.sender_domains)
+                         THEN 'store' ELSE given END;
+BEGIN
     IF wanted.expires_at <= now() OR wanted.emptied_at IS NOT NULL THEN
-        RAISE EXCEPTION 'order % of store % has expired', order_number, store
+        RAISE EXCEPTION 'order % of store % has expired', wanted.number, wanted.store
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    IF domain = ANY (settings.sender_domains) THEN
-        given := 'store';
-    END IF;
-    -- The order's row is locked: nobody else can join meanwhile.
-    SELECT * INTO who FROM tracker.participants AS p
-     WHERE p.order_id = wanted.id AND tracker.address_key(p.address) = tracker.address_key(canonical);
-    IF NOT FOUND THEN
-        -- Of several spellings at Gmail that take part already, the first.
+    IF NOT first THEN
+        key := tracker.address_key(canonical);
+        gmail := tracker.gmail_key(canonical);
+        -- The order's row is locked: nobody else can join meanwhile.
         SELECT * INTO who FROM tracker.participants AS p
-         WHERE p.order_id = wanted.id AND tracker.gmail_key(p.address) = tracker.gmail_key(canonical)
-         ORDER BY p.introduced DESC, p.id LIMIT 1;
-    END IF;
-    IF NOT FOUND THEN
-        SELECT p.* INTO who FROM tracker.return_addresses AS r
-          JOIN tracker.participants AS p ON p.id = r.participant_id
-         WHERE r.order_id = wanted.id
-           AND tracker.address_key(r.address) = tracker.address_key(canonical);
-    END IF;
-    IF who.introduced IS NOT TRUE THEN
-        -- Guests do not count: nobody can fill an order who was not introduced to it.
-        IF (SELECT count(*) FROM tracker.participants AS p
-             WHERE p.order_id = wanted.id AND p.introduced AND p.role <> 'return'
-               AND p.address IS NOT NULL) >= settings.participant_limit THEN
-            RAISE EXCEPTION 'order % of store % has reached its participant_limit', order_number, store
-                USING ERRCODE = 'program_limit_exceeded';
+         WHERE p.order_id = wanted.id AND tracker.address_key(p.address) = key;
+        IF NOT FOUND AND gmail IS NOT NULL THEN
+            -- Of several spellings at Gmail that take part already, the first.
+            SELECT * INTO who FROM tracker.participants AS p
+             WHERE p.order_id = wanted.id AND tracker.gmail_key(p.address) = gmail
+             ORDER BY p.introduced DESC, p.id LIMIT 1;
         END IF;
+        IF who.id IS NULL THEN
+            SELECT p.* INTO who FROM tracker.return_addresses AS r
+              JOIN tracker.participants AS p ON p.id = r.participant_id
+             WHERE r.order_id = wanted.id AND tracker.address_key(r.address) = key;
+        END IF;
+        -- Guests do not count: nobody can fill an order who was not introduced to it.
+        IF who.introduced IS NOT TRUE
+           AND (SELECT count(*) FROM tracker.participants AS p
+                 WHERE p.order_id = wanted.id AND p.introduced AND p.role <> 'return'
+                   AND p.address IS NOT NULL) >= settings.participant_limit THEN
+            RAISE EXCEPTION 'order % of store % has reached its participant_limit', wanted.number,
+                wanted.store USING ERRCODE = 'program_limit_exceeded';
+        END IF;
+    END IF;
+    IF who.id IS NULL THEN
+        INSERT INTO tracker.participants (order_id, token, role, address, introduced)
+        VALUES (wanted.id, gen_random_uuid(), as_what, canonical, true) RETURNING * INTO who;
+    ELSIF NOT who.introduced THEN
         IF who.role = 'return' THEN
             DELETE FROM tracker.return_addresses AS r WHERE r.participant_id = who.id;
         END IF;
         UPDATE tracker.participants AS p
-           SET introduced = true, role = given, address = coalesce(p.address, canonical),
+           SET introduced = true, role = as_what, address = coalesce(p.address, canonical),
                owner_id = NULL
          WHERE p.id = who.id RETURNING p.* INTO who;
-        IF NOT FOUND THEN
-            INSERT INTO tracker.participants (order_id, token, role, address, introduced)
-            VALUES (wanted.id, gen_random_uuid(), given, canonical, true) RETURNING * INTO who;
-        END IF;
     END IF;
+    role := who.role;
     IF (CASE who.role WHEN 'store' THEN settings.issuer_mask ELSE settings.mask END) = 'soft' THEN
-        carried := tracker.soft_alias(who.address, wanted.ref, wanted.alias_domain);
+        alias := tracker.soft_alias(who.address, wanted.ref, wanted.alias_domain);
     END IF;
-    IF carried IS NULL THEN
-        RETURN tracker.hard_alias(who.token, wanted.alias_domain);
+    IF alias IS NULL THEN
+        alias := tracker.hard_alias(who.token, wanted.alias_domain);
+    ELSE
+        UPDATE tracker.participants AS p SET handed_out = true
+         WHERE p.id = who.id AND NOT p.handed_out;
     END IF;
-    UPDATE tracker.participants AS p SET handed_out = true WHERE p.id = who.id AND NOT p.handed_out;
-    RETURN carried;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION tracker.mask(
+    store text, order_number text, address text, role text DEFAULT 'buyer')
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    canonical text;
+    settings tracker.stores;
+    wanted tracker.orders;
+    opened bigint;
+BEGIN
+    PERFORM tracker.check_store(store), tracker.check_number(order_number);
+    canonical := tracker.maskable(address, role);
+    opened := tracker.open_order(store, order_number, false);
+    SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store;
+    SELECT * INTO wanted FROM tracker.orders AS o WHERE o.id = opened FOR NO KEY UPDATE;
+    RETURN (SELECT taken.alias
+              FROM tracker.take_part(settings, wanted, canonical, role, false) AS taken);
+END
+$$;
+
+-- What is wrong with an object that names one address to mask, or NULL. What is in it is not repeated.
+CREATE OR REPLACE FUNCTION tracker.wrong_with(wanted jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN jsonb_typeof(wanted) <> 'object' THEN 'it is no object'
+        WHEN wanted - ARRAY['order_number', 'address', 'role'] <> '{}'
+            THEN 'it has keys other than order_number, address and role'
+        WHEN jsonb_typeof(wanted -> 'order_number') IS DISTINCT FROM 'string'
+            THEN 'order_number must be a string'
+        WHEN jsonb_typeof(wanted -> 'address') IS DISTINCT FROM 'string'
+            THEN 'address must be a string'
+        WHEN jsonb_typeof(wanted -> 'role') <> 'string' THEN 'role must be buyer, store or partner'
+    END
+$$;
+
+-- The same for many: an array of objects with order_number, address and role. All of them, or none.
+--
+-- Nothing is locked before everything was looked at; then orders are, always in one sequence: new
+-- ones by number, then all by id. So of two that mask the same orders one waits for the other, and
+-- never each for the other.
+CREATE OR REPLACE FUNCTION tracker.mask(store text, wanted jsonb)
+RETURNS TABLE (order_number text, role text, alias text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    most constant integer := 100000;
+    settings tracker.stores;
+    numbers text[];
+    addresses text[];
+    roles text[];
+    aliases text[];
+    place bigint;
+    each record;
+    taken record;
+    fresh bigint[] := '{}';
+    locked bigint;
+    told text;
+BEGIN
+    PERFORM tracker.check_store(store);
+    IF wanted IS NULL OR jsonb_typeof(wanted) <> 'array' THEN
+        RAISE EXCEPTION 'wanted must be an array of objects' USING ERRCODE = 'invalid_parameter_value';
+    ELSIF jsonb_array_length(wanted) > most THEN
+        RAISE EXCEPTION 'wanted has more than % objects', most USING ERRCODE = 'program_limit_exceeded';
+    END IF;
+    SELECT w.place, tracker.wrong_with(w.value) INTO place, told
+      FROM jsonb_array_elements(wanted) WITH ORDINALITY AS w(value, place)
+     WHERE tracker.wrong_with(w.value) IS NOT NULL ORDER BY w.place LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'object %: %', place, told USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT array_agg(w.value ->> 'order_number' ORDER BY w.place),
+           array_agg(w.value ->> 'address' ORDER BY w.place),
+           array_agg(coalesce(w.value ->> 'role', 'buyer') ORDER BY w.place)
+      INTO numbers, addresses, roles
+      FROM jsonb_array_elements(wanted) WITH ORDINALITY AS w(value, place);
+    aliases := roles;
+    BEGIN
+        FOR n IN 1..coalesce(cardinality(numbers), 0) LOOP
+            place := n;
+            numbers[place] := tracker.check_number(numbers[place]);
+            addresses[place] := tracker.maskable(addresses[place], roles[place]);
+        END LOOP;
+        -- Locked, so that the alias domain does not change, and go, under new orders.
+        SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store FOR SHARE;
+        LOOP
+            WITH made AS (
+                INSERT INTO tracker.orders (store, number, ref, alias_domain, expires_at)
+                SELECT store, n.number, tracker.random_ref(), settings.alias_domain,
+                       now() + settings.alias_lifetime
+                  FROM (SELECT DISTINCT number FROM unnest(numbers) AS number) AS n
+                 WHERE NOT EXISTS (SELECT FROM tracker.orders AS o
+                                    WHERE o.store = settings.name AND o.number = n.number)
+                 ORDER BY n.number COLLATE "C"
+                ON CONFLICT DO NOTHING RETURNING id)
+            SELECT fresh || coalesce(array_agg(made.id), '{}') INTO fresh FROM made;
+            PERFORM FROM tracker.orders AS o
+              WHERE o.store = settings.name AND o.number = ANY (numbers)
+              ORDER BY o.id FOR NO KEY UPDATE;
+            GET DIAGNOSTICS locked = ROW_COUNT;
+            -- Fewer: one was removed meanwhile.
+            EXIT WHEN locked = (SELECT count(DISTINCT number) FROM unnest(numbers) AS number);
+        END LOOP;
+        FOR each IN
+            SELECT n.place, o AS wanted,
+                   f.id IS NOT NULL
+                   AND row_number() OVER (PARTITION BY o.id ORDER BY n.place) = 1 AS first
+              FROM unnest(numbers) WITH ORDINALITY AS n(number, place)
+              JOIN tracker.orders AS o ON o.store = settings.name AND o.number = n.number
+              LEFT JOIN unnest(fresh) AS f(id) ON f.id = o.id
+             ORDER BY o.id, n.place
+        LOOP
+            place := each.place;
+            taken := tracker.take_part(settings, each.wanted, addresses[place], roles[place],
+                                       each.first);
+            roles[place] := taken.role;
+            aliases[place] := taken.alias;
+        END LOOP;
+    EXCEPTION
+        WHEN invalid_parameter_value OR object_not_in_prerequisite_state OR program_limit_exceeded THEN
+            RAISE EXCEPTION 'object %: %', place, SQLERRM USING ERRCODE = SQLSTATE;
+    END;
+    RETURN QUERY SELECT * FROM unnest(numbers, roles, aliases);
 END
 $$;
 

@@ -7,6 +7,32 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
       FROM (SELECT replace(gen_random_uuid()::text, '-', '') AS hex) AS uuid
 $$;
 
+-- Refuses what is no store of whoever calls; exactly alike whether it is somebody else's or nobody's.
+CREATE OR REPLACE FUNCTION tracker.check_store(store text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+BEGIN
+    PERFORM tracker.require_grant(store);
+    IF NOT EXISTS (SELECT FROM tracker.stores AS s WHERE s.name = store) THEN
+        RAISE EXCEPTION 'no such store: %', coalesce(left(store, 100), 'NULL')
+            USING ERRCODE = 'no_data_found';
+    END IF;
+END
+$$;
+
+-- Gives an order's number, or refuses what can be none.
+CREATE OR REPLACE FUNCTION tracker.check_number(order_number text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF order_number IS NULL OR length(order_number) NOT BETWEEN 1 AND 200
+       OR order_number ~ '[[:cntrl:]]' OR order_number <> btrim(order_number) THEN
+        RAISE EXCEPTION 'order_number must be 1 to 200 printable characters'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RETURN order_number;
+END
+$$;
+
 -- The order of this number, made at first sight. With `wake`, an expired or closed one opens again
 -- for the store's wake_for; without it, it stays as it is.
 CREATE OR REPLACE FUNCTION tracker.open_order(store text, order_number text, wake boolean)
@@ -19,7 +45,7 @@ DECLARE
 BEGIN
     SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'no such store: %', store USING ERRCODE = 'no_data_found';
+        RAISE EXCEPTION 'no such store: %', left(store, 100) USING ERRCODE = 'no_data_found';
     END IF;
     LOOP
         UPDATE tracker.orders AS o
@@ -48,7 +74,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     ends timestamptz;
 BEGIN
-    PERFORM tracker.require_grant(store);
+    PERFORM tracker.require_grant(store), tracker.check_number(order_number);
     UPDATE tracker.orders AS o
        SET closed_at = coalesce(o.closed_at, now()),
            expires_at = CASE WHEN o.closed_at IS NULL
@@ -57,7 +83,8 @@ BEGIN
      WHERE s.name = o.store AND o.store = close_order.store AND o.number = order_number
     RETURNING o.expires_at INTO ends;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'no such order: % of store %', order_number, store USING ERRCODE = 'no_data_found';
+        RAISE EXCEPTION 'no such order: % of store %', order_number, coalesce(left(store, 100), 'NULL')
+            USING ERRCODE = 'no_data_found';
     END IF;
     RETURN ends;
 END

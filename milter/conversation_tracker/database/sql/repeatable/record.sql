@@ -65,10 +65,13 @@ DECLARE
     passes integer;
     stale boolean;
     stranger boolean;
+    waiting_since timestamptz;
+    waits boolean;
 BEGIN
     -- now() is when the transaction began; the order may have been emptied since.
-    SELECT o.store, o.number, o.alias_domain, o.expires_at <= now() OR o.emptied_at IS NOT NULL
-      INTO record.store, record.number, record.alias_domain, over
+    SELECT o.store, o.number, o.alias_domain, o.expires_at <= now() OR o.emptied_at IS NOT NULL,
+           CASE WHEN o.closed_at IS NULL OR o.waiting_since > o.closed_at THEN o.waiting_since END
+      INTO record.store, record.number, record.alias_domain, over, waiting_since
       FROM tracker.orders AS o WHERE o.id = given.order_id FOR NO KEY UPDATE;
     IF over IS NOT FALSE THEN
         outcome := 'expired';
@@ -152,6 +155,14 @@ BEGIN
           FROM unnest(given.recipients, given.bounces) AS r(token, bounce),
                LATERAL (SELECT p.id FROM tracker.participants AS p
                          WHERE p.token = r.token AND p.order_id = given.order_id LIMIT 1) AS p;
+        -- The row is locked, and written only where it changes; see waiting.sql.
+        waits := CASE WHEN given.automatic OR given.verdict = 'flagged' THEN NULL
+                      WHEN given.direction = 'inbound' THEN true
+                      WHEN given.direction = 'outbound' AND NOT stranger THEN false END;
+        IF waits = (waiting_since IS NULL) THEN
+            UPDATE tracker.orders AS o SET waiting_since = CASE WHEN waits THEN known_at END
+             WHERE o.id = given.order_id;
+        END IF;
     ELSE
         bounces := tracker.record_again(known, known_at, given.first_pass, given.recipients,
                                         given.bounces, given.queue_id);

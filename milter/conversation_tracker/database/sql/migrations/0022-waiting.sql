@@ -1,0 +1,38 @@
+-- Whose buyer waits for an answer, and who looked up whose orders.
+
+-- It is kept with the order, whose row is locked and read for every message anyway: asked of the
+-- messages, it would take each order's last ones, of every month. It is written only when it changes.
+ALTER TABLE tracker.orders ADD COLUMN waiting_since timestamptz;
+
+COMMENT ON COLUMN tracker.orders.waiting_since IS
+    'When the first message of the buyer''s came that nobody has answered since.';
+
+UPDATE tracker.orders AS o SET waiting_since = w.since
+  FROM (SELECT c.order_id, min(c.at) AS since
+          FROM (SELECT m.order_id, m.at, m.direction,
+                       max(m.at) FILTER (WHERE m.direction = 'outbound' AND NOT m.stranger)
+                           OVER (PARTITION BY m.order_id) AS answered
+                  FROM tracker.messages AS m JOIN tracker.orders AS o ON o.id = m.order_id
+                 WHERE o.expires_at > now() AND (o.closed_at IS NULL OR m.at > o.closed_at)
+                   AND m.direction IN ('inbound', 'outbound')
+                   AND NOT m.automatic AND m.verdict <> 'flagged') AS c
+         WHERE c.direction = 'inbound' AND (c.answered IS NULL OR c.at > c.answered)
+         GROUP BY c.order_id) AS w
+ WHERE w.order_id = o.id;
+
+CREATE INDEX orders_waiting ON tracker.orders (waiting_since) WHERE waiting_since IS NOT NULL;
+
+-- Who asked which orders an address has a part in, when, and for which store; see unmaskings.
+CREATE TABLE tracker.lookups (
+    id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT lookups_pkey PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    db_user text NOT NULL,
+    actor text NOT NULL,
+    -- By its name of then.
+    store text NOT NULL,
+    -- Of the address, keyed with the secret: the same for all its spellings. It is not kept itself.
+    digest bytea NOT NULL
+        CONSTRAINT lookups_digest_is_32_octets CHECK (octet_length(digest) = 32),
+    -- How many orders were told.
+    found integer NOT NULL CONSTRAINT lookups_found_is_not_negative CHECK (found >= 0)
+);
