@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conversation_tracker.config import config
 from conversation_tracker.config.config import Config, ConfigError, Socket
-from conversation_tracker.config.options import OPTIONS
+from conversation_tracker.config.options import OPTIONS, SECTIONS
 
 EXAMPLE = Path(__file__).parents[2] / "systemd" / "conversation-tracker.conf"
 DATABASE = "postgresql:///conversation_tracker"
@@ -357,19 +357,26 @@ GOOD = ini()
         (
             GOOD + "[other]\nx = 1\n[DEFAULT]\nworkers = x\n",
             [
-                f"[{name}]: unknown section; the only one is [tracker]"
+                f"[{name}]: unknown section; the known ones are [tracker], [publish]"
                 for name in ("other", "DEFAULT")
             ],
         ),
         (
             GOOD + f"[postgresql://u:{SECRET}@h/x]\n",
-            ["[(no plain word)]: unknown section; the only one is [tracker]"],
+            ["[(no plain word)]: unknown section; the known ones are [tracker], [publish]"],
         ),
         (
             GOOD + "worker = 1\n",
             [
                 "[tracker] worker: unknown key; the known ones are database, socket, workers, "
                 "trusted_networks, authserv_id, postmaster, metrics, log_format"
+            ],
+        ),
+        (
+            GOOD + "[publish]\nallow_private = maybe\nworkers = 1\n",
+            [
+                "[publish] workers: unknown key; the known ones are allow_private",
+                "[publish] allow_private: 'maybe' is neither yes nor no",
             ],
         ),
         (
@@ -486,6 +493,13 @@ def test_no_error_shows_a_piece_of_the_database(tmp_path, before, after):
     assert all(SECRET not in fault for fault in faults(tmp_path, text))
 
 
+@pytest.mark.parametrize(("text", "allowed"), [("yes", True), ("No", False), ("YES ; x", True)])
+def test_webhooks_may_go_inside_only_if_it_says_so(tmp_path, text, allowed):
+    """A section of its own, which may lack."""
+    assert read(tmp_path, GOOD).allow_private is False
+    assert read(tmp_path, f"{GOOD}[publish]\nallow_private = {text}\n").allow_private is allowed
+
+
 # The example
 
 
@@ -506,9 +520,10 @@ def test_the_example_describes_every_option(tmp_path):
         EXAMPLE.read_text(),
         re.MULTILINE,
     )
-    assert [setting.split(" =")[0] for *_, setting in blocks] == list(OPTIONS)
-    for (_, paragraph, example, default, setting), (key, option) in zip(
-        blocks, OPTIONS.items(), strict=True
+    every = [(section, *item) for section, options in SECTIONS.items() for item in options.items()]
+    assert [setting.split(" =")[0] for *_, setting in blocks] == [key for _, key, _ in every]
+    for (_, paragraph, example, default, setting), (section, key, option) in zip(
+        blocks, every, strict=True
     ):
         assert len(paragraph) > 100
         text = {None: "none; this option must be set.", "": "empty"}
@@ -517,7 +532,10 @@ def test_the_example_describes_every_option(tmp_path):
             option.example if option.default is None else option.default
         )
         assert example.startswith(f"{key} = ")
-        read(tmp_path, ini(**{key: example.partition(" = ")[2]}))
+        if section == "tracker":
+            read(tmp_path, ini(**{key: example.partition(" = ")[2]}))
+        else:
+            read(tmp_path, f"{GOOD}[{section}]\n{example}\n")
 
 
 def test_what_an_error_proposes_is_valid(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conversation_tracker.cli import main as cli
-from conversation_tracker.config.options import OPTIONS
+from conversation_tracker.config.options import SECTIONS
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.telemetry.counters import Metrics
@@ -73,6 +73,9 @@ def test_manual_has_every_command_with_its_options(name: str) -> None:
     assert documented == options - {"-h", "--help"}
     for action in actions:
         assert action.option_strings or str(action.metavar) in synopsis(name)
+
+
+OPTIONS = {name: option for options in SECTIONS.values() for name, option in options.items()}
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -14,7 +14,7 @@ from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, Literal
 
-from conversation_tracker.config.options import OPTIONS, Network, WrongValueError
+from conversation_tracker.config.options import SECTIONS, Network, WrongValueError
 from conversation_tracker.config.socket import Socket
 
 __all__ = ["DEFAULT_PATH", "PATH_VARIABLE", "SECTION", "Config", "ConfigError", "Socket", "load"]
@@ -53,6 +53,7 @@ class Config:
     metrics: tuple[str, int] | None
     log_format: Literal["json", "console"]
     path: Path
+    allow_private: bool = False
 
     def trusts(self, address: str) -> bool:
         """Return whether a client's `address` is inside `trusted_networks`.
@@ -151,17 +152,20 @@ def _drop_repetition(
 def _read_values(parser: configparser.ConfigParser, faults: list[str]) -> Mapping[str, str]:
     """Return the known keys with their values as text; note unknown keys and sections."""
     values: dict[str, str] = {}
+    sections = ", ".join(f"[{each}]" for each in SECTIONS)
     for section in parser.sections():
-        if section != SECTION:
-            faults.append(f"[{_safe_name(section)}]: unknown section; the only one is [{SECTION}]")
+        if section not in SECTIONS:
+            faults.append(
+                f"[{_safe_name(section)}]: unknown section; the known ones are {sections}"
+            )
             continue
         for key, value in parser.items(section):
-            if key in OPTIONS:
+            if key in SECTIONS[section]:
                 values[key] = value
             elif key and not key.startswith(_REPEATED):  # no key at all is noted already
-                known = ", ".join(OPTIONS)
+                known = ", ".join(SECTIONS[section])
                 faults.append(
-                    f"[{SECTION}] {_safe_name(key)}: unknown key; the known ones are {known}"
+                    f"[{section}] {_safe_name(key)}: unknown key; the known ones are {known}"
                 )
     return values
 
@@ -174,14 +178,17 @@ def _safe_name(name: str) -> str:
 def _check_values(values: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
     """Turn each option's text, or its default, into its value; note what is wrong."""
     found: dict[str, Any] = {}
-    for key, option in OPTIONS.items():
-        text = values.get(key, option.default)
-        try:
-            if text is None:
-                raise WrongValueError(f"is missing; write for instance {key} = {option.example}")
-            found[key] = option.read(_check_plain(key, text))
-        except WrongValueError as error:
-            faults.extend(f"[{SECTION}] {key}: {what}" for what in error.args)
+    for section, options in SECTIONS.items():
+        for key, option in options.items():
+            text = values.get(key, option.default)
+            try:
+                if text is None:
+                    raise WrongValueError(
+                        f"is missing; write for instance {key} = {option.example}"
+                    )
+                found[key] = option.read(_check_plain(key, text))
+            except WrongValueError as error:
+                faults.extend(f"[{section}] {key}: {what}" for what in error.args)
     return found
 
 

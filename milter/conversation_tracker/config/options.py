@@ -192,6 +192,13 @@ def _read_log_format(value: str) -> str:
     return value
 
 
+def _read_switch(value: str) -> bool:
+    """Read yes or no."""
+    if value.lower() not in ("yes", "no"):
+        raise WrongValueError(f"{_quote(value)} is neither yes nor no")
+    return value.lower() == "yes"
+
+
 def _read_port(text: str) -> int | None:
     """Read a port's number; None if it is none."""
     if re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= 65535:
@@ -219,3 +226,10 @@ OPTIONS: Mapping[str, Option] = {
     "metrics": Option("", "127.0.0.1:9000", _read_metrics),
     "log_format": Option("auto", "json", _read_log_format),
 }
+
+PUBLISH: Mapping[str, Option] = {
+    "allow_private": Option("no", "yes", _read_switch),
+}
+
+SECTIONS: Mapping[str, Mapping[str, Option]] = {"tracker": OPTIONS, "publish": PUBLISH}
+"""The options of each section; no name is in two of them."""
