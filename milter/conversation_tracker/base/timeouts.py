@@ -160,6 +160,25 @@ class Timeouts:
     publish_again_seconds: float = 10.0
     """Until what went on beside the turns, and failed, is started again."""
 
+    # Webhooks.
+    webhooks: ServerTimeouts = ServerTimeouts(8_000, 500, 15_000)
+    webhook_step_seconds: float = 30.0
+    """One question may take, whatever the server and the network do."""
+    webhook_connect_seconds: float = 5.0
+    """To each address of a receiver, and for its TLS."""
+    webhook_read_seconds: float = 15.0
+    """Of silence, while an answer is waited for."""
+    webhook_total_seconds: float = 20.0
+    """For one try, whatever the receiver does."""
+    webhook_turn_seconds: float = 30.0
+    """One receiver may have a thread, where others wait for one."""
+    webhook_poll_seconds: float = 1.0
+    """Between looks for what is to be sent."""
+    webhook_grace_seconds: float = 3.0
+    """For tries that are under way, when sending ends."""
+    webhook_retry_seconds: float = 5.0
+    """Until a database that failed is asked again."""
+
     # check, and Postfix's own programs.
     postfix_program_seconds: float = 30.0
     check_socket_seconds: float = 5.0
