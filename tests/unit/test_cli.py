@@ -32,7 +32,7 @@ ALIAS = f"{'0' * 32}@ct.example.com"
 CONFIG = "[tracker]\ndatabase = postgresql:///x\nsocket = unix:/tmp/x.sock\n"
 ALL = [
     "serve", "migrate", "expire", "mask", "unmask", "timeline", "explain", "close", "erase",
-    "check", "follow", "publish",
+    "check", "follow", "publish", "webhooks",
 ]  # fmt: skip
 
 
@@ -86,6 +86,11 @@ def config(tmp_path: Path) -> str:
         (["timeline", "shop", "1", "--json", "--html", "x"], "not allowed with argument"),
         (["timeline", "shop", "1", "--html", "a\0b"], "--html: is no file's name"),
         (["explain", "x.eml"], "required: --rcpt"),
+        (["webhooks"], "required: ACTION"),
+        (["webhooks", "send"], "ACTION: invalid choice: 'send'"),
+        (["webhooks", "retry", "x"], "ID: is no number"),
+        (["webhooks", "retry", "-1"], "ID: is no number"),
+        (["webhooks", "retry", "9" * 19], "ID: is no number"),
         (["explain", "--rcpt", ALIAS], "required: MESSAGE.eml"),
     ],
 )

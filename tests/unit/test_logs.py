@@ -290,6 +290,33 @@ def test_the_timers_complaint_has_its_priority_too(tmp_path):
             "error",
             {"event": "condemned", "queue_id": "4ZJXYz0abcz1", "status": -11},
         ),
+        (lambda: log.webhooks(), "info", {"event": "webhooks"}),
+        (
+            lambda: log.webhook_failing(webhook=7, host="a.example", said="500"),
+            "warning",
+            {"event": "webhook-failing", "webhook": 7, "host": "a.example", "said": "500"},
+        ),
+        (
+            lambda: log.webhook_back(webhook=7, host="a.example"),
+            "info",
+            {"event": "webhook-back", "webhook": 7, "host": "a.example"},
+        ),
+        (
+            lambda: log.webhook_dead(webhook=7, host="a.example", count=3, said="timeout"),
+            "error",
+            {
+                "event": "webhook-dead",
+                "webhook": 7,
+                "host": "a.example",
+                "count": 3,
+                "said": "timeout",
+            },
+        ),
+        (
+            lambda: log.webhook_gone(webhook=7, host="a.example"),
+            "warning",
+            {"event": "webhook-gone", "webhook": 7, "host": "a.example"},
+        ),
         (lambda: log.gave_up(restarts=5), "critical", {"event": "gave-up", "restarts": 5}),
         (
             lambda: log.config_reloaded(path="/etc/x"),

@@ -89,6 +89,31 @@ def publish(_given: argparse.Namespace, config: Config) -> int:
     return publisher.run(config)
 
 
+def webhooks(given: argparse.Namespace, config: Config) -> int:
+    """Print how webhooks are doing, or have sent again what was given up."""
+    from conversation_tracker.database.publishing.webhooks import read_webhooks, retry_webhooks
+    from conversation_tracker.support.webhooks import write_json, write_table
+
+    if given.action == "retry":
+        if given.json:
+            raise Failure(USAGE, "--json is for list")
+        count = retry_webhooks(config.database, given.webhook)
+        print(f"{count} event{'' if count == 1 else 's'} will be sent again")
+        return 0
+    states = [
+        state for state in read_webhooks(config.database) if given.webhook in (None, state.webhook)
+    ]
+    if given.webhook is not None and not states:
+        raise Failure(NO, f"no such webhook: {given.webhook}")
+    if given.json:
+        print(write_json(states))
+        return 0
+    cells = shutil.get_terminal_size(_NO_TERMINAL).columns
+    for line in write_table(states, cells) if states else ["no webhooks"]:
+        print(line)
+    return 0
+
+
 def check(given: argparse.Namespace, config: Config) -> int:
     """Look at everything that mail needs."""
     from conversation_tracker.checks import run as check

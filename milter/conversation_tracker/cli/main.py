@@ -147,6 +147,13 @@ def _read_sender(value: str) -> str:
     return _read_text(value) if value.strip() else ""
 
 
+def _read_number(value: str) -> int:
+    """Take the id of a row."""
+    if not (value.isascii() and value.isdecimal() and 0 < len(value) < 19):
+        raise argparse.ArgumentTypeError("is no number")
+    return int(value)
+
+
 def _read_file_name(value: str) -> Path:
     """Take a file's name."""
     if not value or "\0" in value:
@@ -199,6 +206,7 @@ def _add_service_commands(subparsers: "_Subparsers") -> None:
     _add(
         subparsers, "publish", commands.publish, "give what happened to programs until told to stop"
     )
+    _add_webhooks(subparsers)
     about = "look at everything that mail needs, and say what is wrong"
     check = _add(subparsers, "check", commands.check, about)
     check.add_argument(
@@ -217,6 +225,18 @@ def _add_service_commands(subparsers: "_Subparsers") -> None:
         "--json", action="store_true",
         help="an array of objects with subject, level (ok, note or wrong), text and advice",
     )  # fmt: skip
+
+
+def _add_webhooks(subparsers: "_Subparsers") -> None:
+    webhooks = _add(
+        subparsers, "webhooks", commands.webhooks,
+        "list: tell how each webhook is doing; retry: send again what was given up",
+    )  # fmt: skip
+    webhooks.add_argument("action", metavar="ACTION", choices=("list", "retry"), help="which")
+    webhooks.add_argument(
+        "webhook", metavar="ID", type=_read_number, nargs="?", help="of this webhook alone"
+    )
+    webhooks.add_argument("--json", action="store_true", help="list as an array of objects")
 
 
 def _add_order_commands(subparsers: "_Subparsers") -> None:

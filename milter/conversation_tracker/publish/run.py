@@ -23,6 +23,7 @@ from conversation_tracker.database.faults import DatabaseError, is_lost
 from conversation_tracker.database.publishing.lock import PublishingLock
 from conversation_tracker.database.readiness import wait_for_database
 from conversation_tracker.publish.feed import Feed
+from conversation_tracker.publish.webhooks import dispatcher
 from conversation_tracker.telemetry.events import Event, log
 from conversation_tracker.telemetry.log_setup import catch_uncaught, configure
 from conversation_tracker.telemetry.sd_notify import notify, watchdog
@@ -45,7 +46,7 @@ def make_steps() -> list[Step]:
 
 def list_companions() -> list[Companion]:
     """Return what goes on beside the steps."""
-    return []
+    return [dispatcher.run]
 
 
 def run(config: Config) -> int:

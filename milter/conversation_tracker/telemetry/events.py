@@ -9,47 +9,16 @@ and what is to be done. So they are written for an administrator.
 """
 
 from collections.abc import Sequence
-from enum import StrEnum
 
 from structlog.typing import FilteringBoundLogger
 
+from conversation_tracker.telemetry.event_names import Event
 from conversation_tracker.telemetry.formatting import describe
 from conversation_tracker.telemetry.log_lines import make_first_logger
 
+__all__ = ["Event", "Log", "log"]
+
 _TEXT_LIMIT = 500  # characters of another library's message
-
-
-class Event(StrEnum):
-    """Everything that can happen; the `event` of a line."""
-
-    MESSAGE = "message"
-    REFUSED_RECIPIENT = "refused-recipient"
-    DATABASE_UNREACHABLE = "database-unreachable"
-    DATABASE_BACK = "database-back"
-    ORDER_LOCKED = "order-locked"
-    ALIAS_DOMAINS = "alias-domains"
-    READY = "ready"
-    STOPPING = "stopping"
-    WORKER_STARTED = "worker-started"
-    WORKER_DIED = "worker-died"
-    WORKER_OVERDUE = "worker-overdue"
-    SUSPECTED = "suspected"
-    CONDEMNED = "condemned"
-    GAVE_UP = "gave-up"
-    CONFIG_RELOADED = "config-reloaded"
-    CONFIG_REFUSED = "config-refused"
-    CONFIG_UNSAFE = "config-unsafe"
-    EXPIRE = "expire"
-    FOLLOWING = "following"
-    DELIVERY = "delivery"
-    LOG_UNREADABLE = "log-unreadable"
-    LOG_GAP = "log-gap"
-    PUBLISHING = "publishing"
-    PUBLISHER_WAITS = "publisher-waits"
-    METRICS = "metrics"
-    METRICS_UNAVAILABLE = "metrics-unavailable"
-    ERROR = "error"
-    LIBRARY = "library"
 
 
 class Log:
@@ -66,6 +35,11 @@ class Log:
         error: the type of an exception. Its text is never logged: it may quote a row.
         sqlstate: the database's code of an error, where it has one.
         errno: the system's number of an error, where it has one.
+        webhook: the webhook's id in tracker.webhooks.
+        host: host and port of its URL; the rest may hold a secret and is never logged.
+        said: the receiver's HTTP status; without one a word: no-address, private-address (it
+            leads inside, see `allow_private`), not-https, unreachable, certificate, timeout, cut
+            or bad-url.
         frames: where the exception was raised: file, line and function.
         causes: what led to it, where anything did.
     """
@@ -343,6 +317,43 @@ class Log:
         To do: see who has the port, or take another (`metrics` in the configuration).
         """
         self._out.warning(Event.METRICS_UNAVAILABLE, **describe(exc))
+
+    def webhooks(self) -> None:
+        """Log that this process sends webhooks from now on."""
+        self._out.info(Event.WEBHOOKS)
+
+    def webhook_failing(self, *, webhook: int, host: str, said: str) -> None:
+        """Log that a webhook's receiver failed twice in a row; it is tried again for a day.
+
+        To do: see what the receiver's own log says. `conversation-tracker webhooks list` shows how
+        it goes on.
+        """
+        self._out.warning(Event.WEBHOOK_FAILING, webhook=webhook, host=host, said=said)
+
+    def webhook_back(self, *, webhook: int, host: str) -> None:
+        """Log that a webhook's receiver takes events again; what waited for it is sent."""
+        self._out.info(Event.WEBHOOK_BACK, webhook=webhook, host=host)
+
+    def webhook_dead(self, *, webhook: int, host: str, count: int, said: str) -> None:
+        """Log that events were given up, which a webhook's receiver did not take for a day.
+
+        Args:
+            webhook: its id.
+            host: of its URL.
+            count: how many events.
+            said: what came of the last try.
+
+        To do: mend the receiver, then `conversation-tracker webhooks retry`.
+        """
+        self._out.error(Event.WEBHOOK_DEAD, webhook=webhook, host=host, count=count, said=said)
+
+    def webhook_gone(self, *, webhook: int, host: str) -> None:
+        """Log that a receiver answered 410, so that its webhook is not active any more.
+
+        To do: delete the webhook, or give it another URL and make it active; what was not sent
+        is sent then.
+        """
+        self._out.warning(Event.WEBHOOK_GONE, webhook=webhook, host=host)
 
     def error(self, event: Event, exc: BaseException, *, queue_id: str = "") -> None:
         """Log that something failed that should not; the event may also be what was tried.

@@ -72,6 +72,9 @@ BEGIN
                                   tracker.find_orders,
                                   tracker.close_order
            TO tracker_integrator;
+        -- Where data leave to is the administrator's to say; a secret is the service's alone, and may
+        -- be part of a URL.
+        GRANT SELECT (id, store, url, events, active) ON tracker.webhooks TO tracker_integrator;
     END IF;
 END
 $$;
@@ -95,6 +98,7 @@ BEGIN
                               ' WHERE s.alias_domain = alias_domains.name)'),
             ('sender_domains', 'store IN (SELECT tracker.granted_stores())'),
             ('orders', 'store IN (SELECT tracker.granted_stores())'),
+            ('webhooks', 'store IN (SELECT tracker.granted_stores())'),
             ('participants', 'EXISTS (SELECT FROM tracker.orders AS o'
                              ' WHERE o.id = participants.order_id)'),
             ('messages', 'EXISTS (SELECT FROM tracker.orders AS o WHERE o.id = messages.order_id)'),

@@ -1,0 +1,396 @@
+"""Webhooks from the feed to the receiver: in order, at least once, whatever the receiver does."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from receiver import Handler, Receiver, receiving, say, take
+
+from conversation_tracker.publish.webhooks.signing import sign
+
+from .sending import add_webhook, deliveries, happen, pass_time, sending, state, until
+
+if TYPE_CHECKING:
+    from tests.database.conftest import Shop
+
+
+@pytest.fixture(autouse=True)
+def quick(change_timeouts: Callable[..., object]) -> None:
+    change_timeouts(webhook_poll_seconds=0.05, webhook_retry_seconds=0.2)
+
+
+@pytest.fixture(autouse=True)
+def alone(shop: "Shop") -> Iterator[None]:
+    """Leave no webhook behind: the database is shared, and others' would be sent as well."""
+    yield
+    shop.rows("DELETE FROM tracker.webhooks RETURNING 1")
+
+
+def tags(receiver: Receiver) -> list[str]:
+    """Return the tags of what was received, in order."""
+    told = (json.loads(each.body) for each in receiver.got)
+    return [each["data"]["detail"]["tag"] for each in told if each["type"] == "closed"]
+
+
+def identifiers(receiver: Receiver) -> list[str]:
+    return [each.headers["webhook-id"] for each in receiver.got]
+
+
+def test_an_event_arrives_signed_and_names_nobody(shop: "Shop", tmp_path: Path) -> None:
+    with receiving(take) as receiver, sending(shop.uri, tmp_path):
+        hook = add_webhook(shop, receiver.url)
+        secret = shop.one("SELECT secret FROM tracker.webhooks WHERE id = %s", hook)
+        happen(shop, "a")
+        until(lambda: tags(receiver) == ["a"])
+        until(lambda: deliveries(shop, hook) == [])
+    received = next(each for each in receiver.got if b"closed" in each.body)
+    told = json.loads(received.body)
+    position = shop.one(
+        "SELECT max(position) FROM tracker.feed WHERE store = %s AND event = 'closed'", shop.name
+    )
+    assert told["data"] == {
+        "store": shop.name,
+        "order_number": "1",
+        "position": position,
+        "alias": None,
+        "detail": {"tag": "a"},
+    }
+    happened = datetime.fromisoformat(told["timestamp"])
+    assert abs(datetime.now(UTC) - happened) < timedelta(minutes=5)
+    headers = received.headers
+    expected = sign(
+        [secret], headers["webhook-id"], int(headers["webhook-timestamp"]), received.body
+    )
+    assert headers["webhook-signature"] == expected
+    assert b"x.example" not in b"".join(each.body for each in receiver.got)
+    assert state(shop, hook)["delivered_at"] is not None
+
+
+def test_only_the_events_of_the_store_that_are_wanted_and_since_the_webhook_is_there(
+    shop: "Shop", tmp_path: Path
+) -> None:
+    happen(shop, "before")
+    other = f"{shop.name}x"
+    shop.rows(
+        "INSERT INTO tracker.stores (name, alias_domain) VALUES (%s, %s) RETURNING 1",
+        other, f"x{shop.alias_domain}",
+    )  # fmt: skip
+    with receiving(take) as receiver, sending(shop.uri, tmp_path):
+        add_webhook(shop, receiver.url, "closed")
+        shop.one("SELECT tracker.mask(%s, '9', 'b@x.example')", other)
+        happen(shop, "a", "b", number="2")
+        happen(shop, "c")
+        until(lambda: tags(receiver) == ["a", "b", "c"])
+    told = [json.loads(each.body) for each in receiver.got]
+    assert {(each["type"], each["data"]["store"]) for each in told} == {("closed", shop.name)}
+
+
+def test_events_come_in_order_and_each_once(shop: "Shop", tmp_path: Path) -> None:
+    wanted = [f"{number:03}" for number in range(230)]
+    with receiving(take) as receiver, sending(shop.uri, tmp_path):
+        hook = add_webhook(shop, receiver.url, "closed")
+        happen(shop, *wanted)
+        until(lambda: tags(receiver) == wanted)
+        until(lambda: deliveries(shop, hook) == [])
+    assert len(set(identifiers(receiver))) == len(wanted)
+
+
+def test_a_slow_receiver_delays_no_other(shop: "Shop", tmp_path: Path) -> None:
+    free = threading.Event()
+
+    def wait(handler: Handler) -> None:
+        free.wait(20)
+        handler.answer(200)
+
+    with receiving(wait) as slow, receiving(take) as quick:
+        first = add_webhook(shop, slow.url, "closed")
+        add_webhook(shop, quick.url, "closed")
+        with sending(shop.uri, tmp_path):
+            happen(shop, "a", "b", "c")
+            until(lambda: tags(quick) == ["a", "b", "c"])
+            happen(shop, "d")
+            until(lambda: tags(quick) == ["a", "b", "c", "d"])
+            assert tags(slow) == ["a"]
+            free.set()
+            until(lambda: tags(slow) == ["a", "b", "c", "d"])
+            until(lambda: deliveries(shop, first) == [])
+
+
+def cut(handler: Handler) -> None:
+    handler.close_connection = True
+    handler.connection.close()
+
+
+@pytest.mark.parametrize(
+    ("behave", "said"), [(say(500), "500"), (say(503), "503"), (say(302), "302"), (cut, "cut")]
+)
+def test_a_receiver_that_fails_is_left_alone_and_then_has_everything_in_order(
+    shop: "Shop", tmp_path: Path, behave: Callable[[Handler], None], said: str
+) -> None:
+    """Away for hours: no try comes too soon, no event is missed, repeats have the same ids."""
+    with receiving(behave) as receiver, sending(shop.uri, tmp_path):
+        hook = add_webhook(shop, receiver.url, "closed")
+        happen(shop, *"abcde")
+        until(lambda: (state(shop, hook)["failures"]) == (1 if said == "503" else 2))
+        for hours in range(1, 5):
+            before = state(shop, hook)["failures"]
+            pass_time(shop, hook, "1 hour")
+            until(lambda before=before: state(shop, hook)["failures"] == before + 1)
+            assert state(shop, hook)["held_until"] > datetime.now(UTC) + timedelta(seconds=3)
+            assert hours + 1 <= len(receiver.got) <= hours + 2
+        assert {each for _, each, _ in deliveries(shop, hook)} - {None} == {said}
+        assert not any(dead for _, _, dead in deliveries(shop, hook))
+        failed = len(receiver.got)
+        receiver.behave = take
+        pass_time(shop, hook, "15 minutes")
+        until(lambda: deliveries(shop, hook) == [])
+    taken = tags(receiver)[failed:]
+    assert sorted(taken) == list("abcde")
+    assert taken[1:] == sorted(taken[1:])  # the first was the trial
+    by_tag = {(tag, each) for tag, each in zip(tags(receiver), identifiers(receiver), strict=True)}
+    assert len(by_tag) == 5
+    assert state(shop, hook)["failing_since"] is None
+
+
+def test_what_failed_for_a_day_is_dead_until_it_is_asked_for(shop: "Shop", tmp_path: Path) -> None:
+    with receiving(say(500)) as receiver, sending(shop.uri, tmp_path):
+        hook = add_webhook(shop, receiver.url, "closed")
+        happen(shop, *"abc")
+        until(lambda: state(shop, hook)["failures"] == 2)
+        pass_time(shop, hook, "23 hours")
+        until(lambda: state(shop, hook)["failures"] == 3)
+        assert not any(dead for _, _, dead in deliveries(shop, hook))
+        pass_time(shop, hook, "2 hours")
+        until(lambda: all(dead for _, _, dead in deliveries(shop, hook)))
+        assert [said for _, said, _ in deliveries(shop, hook)] == ["500"] * 3
+        tried = len(receiver.got)
+        receiver.behave = take
+        happen(shop, "d")
+        pass_time(shop, hook, "1 hour")
+        until(lambda: tags(receiver)[tried:] == ["d"])
+        assert len(deliveries(shop, hook)) == 3
+        assert shop.one("SELECT tracker.retry_webhooks(%s)", hook) == 3
+        until(lambda: deliveries(shop, hook) == [])
+        assert tags(receiver)[tried:] == ["d", "a", "b", "c"]
+        assert shop.one("SELECT tracker.retry_webhooks(NULL)") == 0
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 413, 422])
+def test_an_event_that_is_refused_keeps_back_no_other(
+    shop: "Shop", tmp_path: Path, status: int
+) -> None:
+    def behave(handler: Handler) -> None:
+        poison = b'"tag":"b"' in handler.server.got[-1].body
+        handler.answer(status if poison else 200)
+
+    with receiving(behave) as receiver, sending(shop.uri, tmp_path):
+        hook = add_webhook(shop, receiver.url, "closed")
+        happen(shop, *"abcd")
+        until(lambda: len(tags(receiver)) == 4)
+        until(lambda: deliveries(shop, hook) == [(1, str(status), False)])
+        assert tags(receiver) == list("abcd")
+        assert state(shop, hook)["failures"] == 0
+        for tries in range(2, 5):
+            pass_time(shop, hook, "1 hour")
+            until(lambda tries=tries: deliveries(shop, hook) == [(tries, str(status), False)])
+        pass_time(shop, hook, "1 day")
+        until(lambda: deliveries(shop, hook) == [(5, str(status), True)])
+
+
+def test_an_event_that_breaks_the_receiver_keeps_back_no_other(
+    shop: "Shop", tmp_path: Path
+) -> None:
+    def behave(handler: Handler) -> None:
+        poison = b'"tag":"b"' in handler.server.got[-1].body
+        handler.answer(500 if poison else 200)
+
+    with receiving(behave) as receiver, sending(shop.uri, tmp_path):
+        hook = add_webhook(shop, receiver.url, "closed")
+        happen(shop, *"abcd")
+        until(lambda: tags(receiver) == list("abcd"))
+        until(lambda: deliveries(shop, hook) == [(1, "500", False)])
+        for tag in "efgh":
+            pass_time(shop, hook, "1 hour")
+            until(lambda: not state(shop, hook)["held_until"])
+            happen(shop, tag)
+            until(lambda tag=tag: tag in tags(receiver))
+        until(lambda: state(shop, hook)["failures"] == 0)
+
+
+def test_who_asks_us_to_wait_is_left_alone_for_as_long(shop: "Shop", tmp_path: Path) -> None:
+    with receiving(say(429, Retry_After="900")) as receiver, sending(shop.uri, tmp_path):
+        hook = add_webhook(shop, receiver.url, "closed")
+        happen(shop, *"ab")
+        until(lambda: state(shop, hook)["failures"] == 1)
+        held = state(shop, hook)["held_until"] - datetime.now(UTC)
+        assert timedelta(minutes=14) < held < timedelta(minutes=15, seconds=5)
+        happen(shop, "c")
+        pass_time(shop, hook, "14 minutes")
+        assert tags(receiver) == ["a"]
+        receiver.behave = take
+        pass_time(shop, hook, "1 minute")
+        until(lambda: deliveries(shop, hook) == [])
+        assert sorted(tags(receiver)) == ["a", "a", "b", "c"]
+
+
+def test_a_receiver_that_is_gone_ends_its_webhook_until_it_is_made_active_again(
+    shop: "Shop", tmp_path: Path
+) -> None:
+    with receiving(say(410)) as receiver, sending(shop.uri, tmp_path):
+        hook = add_webhook(shop, receiver.url, "closed")
+        happen(shop, *"ab")
+        until(lambda: state(shop, hook)["gone_at"])
+        assert not shop.one("SELECT active FROM tracker.webhooks WHERE id = %s", hook)
+        assert tags(receiver) == ["a"]
+        receiver.behave = take
+        happen(shop, "c")
+        pass_time(shop, hook, "2 days")
+        shop.rows("UPDATE tracker.webhooks SET active = true WHERE id = %s RETURNING 1", hook)
+        until(lambda: tags(receiver) == ["a", "a", "b", "c"])
+        until(lambda: deliveries(shop, hook) == [])
+        assert state(shop, hook)["gone_at"] is None
+
+
+def test_a_url_that_was_changed_meanwhile_is_not_ended(shop: "Shop") -> None:
+    hook = add_webhook(shop, "https://a.example/")
+    assert not shop.one("SELECT tracker.end_webhook(%s, 'https://b.example/')", hook)
+    assert shop.one("SELECT tracker.end_webhook(%s, 'https://a.example/')", hook)
+
+
+def test_a_webhook_that_is_not_active_misses_nothing(shop: "Shop", tmp_path: Path) -> None:
+    with receiving(take) as receiver, sending(shop.uri, tmp_path):
+        hook = add_webhook(shop, receiver.url, "closed")
+        shop.rows("UPDATE tracker.webhooks SET active = false WHERE id = %s RETURNING 1", hook)
+        happen(shop, *"ab")
+        assert receiver.got == []
+        shop.rows("UPDATE tracker.webhooks SET active = true WHERE id = %s RETURNING 1", hook)
+        until(lambda: tags(receiver) == ["a", "b"])
+
+
+def test_nothing_goes_inside_unless_the_configuration_allows_it(
+    shop: "Shop", tmp_path: Path
+) -> None:
+    with receiving(take) as receiver, sending(shop.uri, tmp_path, allow_private=False):
+        hook = add_webhook(shop, receiver.url, "closed")
+        happen(shop, "a")
+        until(lambda: deliveries(shop, hook) == [(1, "private-address", False)])
+    assert receiver.got == []
+
+
+def test_a_redirect_inward_is_not_followed(shop: "Shop", tmp_path: Path) -> None:
+    with (
+        receiving(take) as inner,
+        receiving(say(308, Location=inner.url)) as outer,
+        sending(shop.uri, tmp_path),
+    ):
+        hook = add_webhook(shop, outer.url, "closed")
+        happen(shop, "a")
+        until(lambda: deliveries(shop, hook) == [(1, "308", False)])
+    assert inner.got == []
+
+
+def test_while_a_secret_is_changed_both_sign(shop: "Shop", tmp_path: Path) -> None:
+    with receiving(take) as receiver, sending(shop.uri, tmp_path):
+        hook = add_webhook(shop, receiver.url, "closed")
+        old = shop.one("SELECT secret FROM tracker.webhooks WHERE id = %s", hook)
+        shop.rows(
+            "UPDATE tracker.webhooks SET former_secret = secret, secret = DEFAULT WHERE id = %s"
+            " RETURNING 1",
+            hook,
+        )
+        new = shop.one("SELECT secret FROM tracker.webhooks WHERE id = %s", hook)
+        happen(shop, "a")
+        [received] = receiver.wait_for(1)
+    headers = received.headers
+    timestamp = int(headers["webhook-timestamp"])
+    assert new != old
+    assert headers["webhook-signature"] == sign(
+        [new, old], headers["webhook-id"], timestamp, received.body
+    )
+
+
+def test_who_keeps_a_webhook_locked_delays_only_that_one(shop: "Shop", tmp_path: Path) -> None:
+    with receiving(take) as first, receiving(take) as second, sending(shop.uri, tmp_path):
+        locked = add_webhook(shop, first.url, "closed")
+        add_webhook(shop, second.url, "closed")
+        happen(shop, "a")
+        until(lambda: tags(first) == tags(second) == ["a"])
+        with psycopg.connect(shop.uri) as other:
+            other.execute("UPDATE tracker.webhooks SET url = url || '&x' WHERE id = %s", (locked,))
+            happen(shop, *"bcd")
+            until(lambda: tags(second) == list("abcd"))
+            other.commit()
+        until(lambda: tags(first) == list("abcd"))
+        until(lambda: deliveries(shop, locked) == [])
+
+
+def test_much_that_waits_is_queued_a_part_at_a_time(shop: "Shop") -> None:
+    hook = add_webhook(shop, "https://a.example/", "closed")
+    shop.mask("a@x.example")
+    shop.rows(
+        "WITH head AS (UPDATE tracker.feed_head SET position = position + 5000 RETURNING position)"
+        " INSERT INTO tracker.feed (position, at, published_at, store, order_id, order_number,"
+        " event) SELECT position - 5000 + n, now(), now(), %s, 1, '1',"
+        " CASE WHEN n %% 2 = 0 THEN 'closed' ELSE 'opened' END"
+        " FROM head, generate_series(1, 5000) AS n RETURNING 1",
+        shop.name,
+    )
+    counts = []
+    for _ in range(12):
+        more = shop.one("SELECT tracker.queue_webhook(%s, 1000)", hook)
+        counts.append((shop.one("SELECT count(*) FROM tracker.webhook_deliveries"), more))
+        shop.rows(
+            "DELETE FROM tracker.webhook_deliveries WHERE position IN (SELECT position"
+            " FROM tracker.webhook_deliveries ORDER BY position LIMIT 700) RETURNING 1"
+        )
+    assert all(waiting <= 1000 for waiting, _ in counts)
+    head = shop.one("SELECT position FROM tracker.feed_head")
+    assert counts[-1] == (0, False)
+    assert state(shop, hook)["position"] == head
+
+
+def test_a_webhook_that_wants_little_looks_at_a_bounded_part_at_a_time(shop: "Shop") -> None:
+    hook = add_webhook(shop, "https://a.example/", "bounced")
+    start = state(shop, hook)["position"]
+    shop.rows(
+        "WITH head AS (UPDATE tracker.feed_head SET position = position + 5000 RETURNING position)"
+        " INSERT INTO tracker.feed (position, at, published_at, store, order_id, order_number,"
+        " event) SELECT position - 5000 + n, now(), now(), %s, 1, '1', 'opened'"
+        " FROM head, generate_series(1, 5000) AS n RETURNING 1",
+        shop.name,
+    )
+    assert shop.one("SELECT tracker.queue_webhook(%s, 1000)", hook)
+    assert state(shop, hook)["position"] == start + 2000
+    assert shop.one("SELECT tracker.queue_webhook(%s, 1000)", hook)
+    assert not shop.one("SELECT tracker.queue_webhook(%s, 1000)", hook)
+    assert state(shop, hook)["position"] == shop.one("SELECT position FROM tracker.feed_head")
+
+
+def test_what_left_the_feed_before_it_was_sent_is_told(shop: "Shop") -> None:
+    hook = add_webhook(shop, "https://a.example/")
+    happen(shop, "a", "b")
+    shop.one("SELECT tracker.queue_webhook(%s, 1000)", hook)
+    head = shop.one("SELECT position FROM tracker.feed_head")
+    shop.rows("INSERT INTO tracker.feed_gone VALUES (%s, %s) RETURNING 1", shop.name, head - 1)
+    shop.rows("DELETE FROM tracker.feed WHERE position < %s RETURNING 1", head)
+    shop.one("SELECT tracker.queue_webhook(%s, 1000)", hook)
+    assert len(deliveries(shop, hook)) == 1
+    assert state(shop, hook)["lost_at"] is not None
+
+
+def test_a_database_that_fails_is_asked_again(shop: "Shop", tmp_path: Path) -> None:
+    with receiving(take) as receiver, sending(shop.uri, tmp_path):
+        add_webhook(shop, receiver.url, "closed")
+        happen(shop, "a")
+        until(lambda: tags(receiver) == ["a"])
+        shop.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        happen(shop, "b")
+        until(lambda: tags(receiver)[-1] == "b")
