@@ -56,6 +56,55 @@ def test_a_token_is_written_anew_or_cut(tail: str, expected: str | None, frame: 
     assert (result is text) == (expected is None)
 
 
+KNOWN = Masker({"john@kdoe.example": ALIAS, "ann@xn--bcher-kva.example": ALIAS})
+SPELLED = (
+    "john@kdoe.example",
+    "JOHN@KDOE.EXAMPLE",
+    "john@\u212adoe.example",
+    "john@kdoe.example".replace("i", "\u0130"),
+    "john@kd\u00adoe.exa\u200bmple",
+    "john@kdoe\u2060.example",
+    "ann@b\u00fccher.example",
+    "ANN@B\u00dcCHER.example",
+    "ann@xn--bcher-kva.example",
+)
+
+
+ENCODED = [
+    *(each.encode() for each in SPELLED),
+    # What is no text is looked through for what stands in clear.
+    *(each.encode(codec) for each in SPELLED[:2] for codec in ("utf-16-le", "utf-16-be")),
+]
+
+
+@pytest.mark.parametrize("data", ENCODED)
+@pytest.mark.parametrize("offset", range(4))
+def test_no_spelling_is_missed_when_tokens_are_looked_at_together(data: bytes, offset: int) -> None:
+    token = "abcd"[:offset] + base64.b64encode(data).decode().rstrip("=")
+    text = f"https://x.example/some-long-word/{token}/another-word-of-some-length"
+    assert links.mask_links(text, KNOWN) != text
+
+
+@pytest.mark.parametrize("spelled", SPELLED)
+def test_no_spelling_is_missed_when_pieces_are_looked_at_together(spelled: str) -> None:
+    written = "".join(f"%{octet:02x}" for octet in spelled.encode())
+    text = f"https://x.example/a%20b?c=%20d&e={written}&f=1"
+    assert links.mask_links(text, KNOWN) == f"https://x.example/a%20b?c=%20d&e={ALIAS}&f=1"
+
+
+@given(
+    st.lists(st.sampled_from([*SPELLED, "x", "ann", "@", "\0", "id:", ">", "\u00ff"]), max_size=6)
+)
+def test_what_is_looked_at_together_shows_all_that_is_masked(words: list[str]) -> None:
+    whole = "".join(words).encode()
+    text = f"https://x.example/{base64.b64encode(whole).decode()}?e={quote(whole)}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(links, "_may_hold_tokens", lambda _tokens, _mask: True)
+        patch.setattr(Masker, "may_change", lambda _self, _octets: True)
+        apart = links.mask_links(text, KNOWN)
+    assert links.mask_links(text, KNOWN) == apart
+
+
 def test_base64_outside_a_link_stays() -> None:
     text = f"Token {b64(REAL)}, see https://x.example/"
     assert links.mask_links(text, MASK) is text

@@ -71,6 +71,10 @@ class ContentIds:
         new = _LINK.sub(self._mask_link, text)
         return text if new == text else new
 
+    def may_change(self, octets: bytes) -> bool:
+        """Return, cheaply, whether a link to an identifier may stand in octets."""
+        return b"id:" in octets.lower()
+
     def _mask_link(self, match: re.Match[str]) -> str:
         self._check()
         self._notice()

@@ -12,12 +12,8 @@ from functools import partial
 from typing import Self
 
 from conversation_tracker.core.base.limits import UNLIMITED, Limits
-from conversation_tracker.core.masking.address.mask import (
-    FunctionMask,
-    Mask,
-    Masker,
-    drop_invisible,
-)
+from conversation_tracker.core.masking.address.invisible import drop_invisible
+from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.address.unmask import Unmasker
 from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.model.address import Address
@@ -216,6 +212,15 @@ class ReaderMask(Mask):
         self.limits.check()
         return self._masker.possible(raw) or (
             self._foreign is not None and self._foreign.possible(raw)
+        )
+
+    def may_change(self, octets: bytes) -> bool:
+        """Return, cheaply, whether masking could change what octets say, decoded as UTF-8."""
+        self.limits.check()
+        return (
+            self._masker.may_change(octets)
+            or self._references.may_change(octets)
+            or (self._foreign is not None and self._foreign.possible(octets))
         )
 
     @property

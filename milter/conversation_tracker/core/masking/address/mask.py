@@ -22,6 +22,7 @@ from conversation_tracker.core.masking.address.address_forms import (
     is_near,
 )
 from conversation_tracker.core.masking.address.encoded_needles import Needles
+from conversation_tracker.core.masking.address.invisible import INVISIBLE, drop_from_octets
 from conversation_tracker.core.masking.address.names import keep_shortest, split_names
 from conversation_tracker.core.masking.address.spellings import domain_spellings, spellings_of
 from conversation_tracker.core.masking.address.unmask import Unmasker
@@ -29,18 +30,9 @@ from conversation_tracker.core.model.part_cache import CleanParts
 from conversation_tracker.core.syntax.addr_spec import Address
 from conversation_tracker.core.syntax.charset import keep_non_ascii
 
-# Characters without width, which a reader does not see inside an address.
-_INVISIBLE = re.compile(
-    r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
-)
 _TURNS = 3  # in which all is found that overlaps
 _RUNS = re.compile(r"[^\W_]+")
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
-
-
-def drop_invisible(text: str) -> str:
-    """Return a text as a reader sees it: without characters that have no width."""
-    return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
 class Mask(Protocol):
@@ -63,6 +55,13 @@ class Mask(Protocol):
 
     def possible(self, _data: bytes, /) -> bool:
         """Return, cheaply, whether masking could change what these bytes say in ASCII."""
+        return True
+
+    def may_change(self, _octets: bytes, /) -> bool:
+        """Return, cheaply, whether masking could change what octets say, decoded as UTF-8.
+
+        What of them is no UTF-8 may be anything.
+        """
         return True
 
     @property
@@ -273,13 +272,31 @@ class Masker(Mask):
     def stands_in(self, data: bytes) -> bool:
         """Return, cheaply, whether one of the domains stands in octets of any kind."""
         low = data.lower()
-        if any(name in low for name in self._raw):
-            return True
-        if b"\0" not in low:
+        return any(name in low for name in self._raw) or self.stands_wide_in(low)
+
+    def stands_wide_in(self, data: bytes) -> bool:
+        """Return, cheaply, whether one of the domains stands in octets in UTF-16 or UTF-32."""
+        if b"\0" not in data:
             return False
-        low = low.replace(b"\0", b"")
-        wide = (name.encode("utf-16-le").replace(b"\0", b"") for name in self._shortest)
-        return any(name in low for name in wide)
+        low = data.replace(b"\0", b"").lower()
+        return any(name in low for name in self._wide)
+
+    def may_change(self, octets: bytes) -> bool:
+        """Return, cheaply, whether one of the domains may stand in octets, decoded as UTF-8."""
+        low = octets.lower()
+        for name in self._raw:
+            if name in low:
+                return True
+        if low.isascii():
+            return False
+        if not self._in_ascii:
+            return True
+        shown = drop_from_octets(low)
+        return shown != low and any(name in shown for name in self._raw)
+
+    @cached_property
+    def _in_ascii(self) -> bool:
+        return all(map(str.isascii, self._shortest))
 
     @property
     def keys(self) -> Collection[str]:
@@ -319,6 +336,10 @@ class Masker(Mask):
         return [name.encode("utf-8") for name in self._shortest]
 
     @cached_property
+    def _wide(self) -> list[bytes]:
+        return [name.encode("utf-16-le").replace(b"\0", b"") for name in self._shortest]
+
+    @cached_property
     def _shortest(self) -> list[str]:
         return keep_shortest(self._domains.keys() | self._watched)
 
@@ -344,15 +365,17 @@ class Masker(Mask):
 
     def _find_unicode_hits(self, text: str) -> list[Hit]:
         """Find them in any text, also those with invisible characters inside."""
+        if not self.may_change(text.encode("utf-8", "surrogatepass")):
+            return []
         # This is the one character that lower() makes longer, which would shift all positions.
         low = text.replace("\u0130", "i").lower()
         hits = list(self._find_hits(low))
-        if _INVISIBLE.search(keep_non_ascii(low)) is None:
+        if INVISIBLE.search(keep_non_ascii(low)) is None:
             return hits
-        visible = _INVISIBLE.sub("", low)
+        visible = INVISIBLE.sub("", low)
         if not (hidden := list(self._find_hits(visible))):
             return hits
-        gone = [match.start() - n for n, match in enumerate(_INVISIBLE.finditer(low))]
+        gone = [match.start() - n for n, match in enumerate(INVISIBLE.finditer(low))]
 
         def place(at: int) -> int:
             return at + bisect_right(gone, at)

@@ -9,6 +9,7 @@ gives the pieces of a text that mean something else. Time is linear. Nothing her
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from urllib.parse import unquote
 
 from conversation_tracker.core.masking.address.reading import Piece
@@ -68,10 +69,21 @@ _WIDE = re.compile(
     r"\U0001d400-\U0001d7ff\U0001f100-\U0001f14f\U0001fbf0-\U0001fbf9]"
 )
 _UNSEEN = re.compile(
-    r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]+"
+    r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]"
 )
-_RUN = re.compile(r"(?:[\x00-\x7f](?=[^\x00-\x7f]))?[^\x00-\x7f]+")
+# Characters that stand for themselves, whatever is beside them: most of those in text.
+_PLAIN = re.compile(
+    r"[\x80-\xa9\xab\xac\xae-\xb1\xb4-\xb8\xbb-\u017e\u0180-\u02af\u0388-\u0482\u048a-\u052f"
+    r"\u05d0-\u05ea\u0620-\u064a\u1e00-\u1eff\u2010-\u2023\u2025-\u2029\u2030-\u205e\u20a0-\u20bf"
+    r"\u2190-\u2328\u2500-\u27bf\u3000\u3001\u3003-\u3020\u3041-\u3096\u30a1-\u30fe\u3400-\u4dbf"
+    r"\u4e00-\u9fff\uac00-\ud7a3\udc80-\udcff\U0001f300-\U0001f64f\U0001f680-\U0001f6ff]+"
+)
+# Ideographs, and octets that are no text, make nothing together with their neighbours.
+_ALONE = r"\u3400-\u4dbf\u4e00-\u9fff\udc80-\udcff"
+_RUN = re.compile(rf"(?:[\x00-\x7f](?=[^\x00-\x7f{_ALONE}]))?[^\x00-\x7f{_ALONE}]+")
 _CLUSTER = 8  # characters that make one at most
+_FEW = 16  # kinds of characters that are looked for one by one
+_SHORT = 32  # characters of an escape that is remembered
 _TAGS = re.compile(
     r"<(?:!--[^<>]{0,500}--|/?[a-z][a-z0-9:_\-]{0,40}(?:[\s/][^<>]{0,500})?)>", _ANY_FLAGS
 )
@@ -115,13 +127,14 @@ class _ComposedCharacters(EscapeSyntax):
 
     def find(self, text: str) -> Iterator[Piece]:
         """Yield the pieces of a text that mean something else."""
-        few = "" if text.isascii() else keep_non_ascii(text)
-        if _WIDE.search(few) is not None:
-            for match in _WIDE.finditer(text):
-                yield *match.span(), unicodedata.normalize("NFKC", match[0]).replace("\u3002", ".")
-        if _UNSEEN.search(few) is not None:
-            yield from ((*match.span(), "") for match in _UNSEEN.finditer(text))
-        if _has_marks(few):
+        few = _find_telling(text)
+        if not few:
+            return
+        for at, each in _find_places(text, _WIDE, few):
+            yield at, at + 1, unicodedata.normalize("NFKC", each).replace("\u3002", ".")
+        for at, _ in _find_places(text, _UNSEEN, few):
+            yield at, at + 1, ""
+        if _has_marks(text, few):
             # A mark may stand behind a letter in ASCII.
             for match in _RUN.finditer(text):
                 if not unicodedata.is_normalized("NFC", match[0]):
@@ -132,10 +145,12 @@ class _Encapsulated(EscapeSyntax):
     """Addresses inside others, as `IMCEASMTP-john+2Edoe+40home+2Eexample@`."""
 
     def __init__(self) -> None:
-        super().__init__(("imcea", "IMCEA"), _ENCAPSULATED, lambda match: match[0])
+        super().__init__((), _ENCAPSULATED, lambda match: match[0])
 
     def find(self, text: str) -> Iterator[Piece]:
         """Go through the pieces of a text that mean something else."""
+        if "imcea" not in text.lower():
+            return
         for whole in self._pattern.finditer(text):
             yield *whole.span(1), " "
             for sign in _IN_ENCAPSULATED.finditer(text, *whole.span(2)):
@@ -169,14 +184,47 @@ def holds_hidden(text: str) -> bool:
 
 def holds_composed(text: str) -> bool:
     """Return, cheaply, whether a text has characters that stand for others, or for none."""
-    few = "" if text.isascii() else keep_non_ascii(text)
-    return _WIDE.search(few) is not None or _UNSEEN.search(few) is not None or _has_marks(few)
+    few = _find_telling(text)
+    if not few:
+        return False
+    wide = _WIDE.search(few) is not None or _UNSEEN.search(few) is not None
+    return wide or _has_marks(text, few)
 
 
-def _has_marks(few: str) -> bool:
-    """Return whether characters beyond ASCII make others together with those before them."""
-    composed = few.isascii() or unicodedata.is_normalized("NFC", few)
-    return not composed or any(map(unicodedata.combining, set(few)))
+def _find_places(text: str, pattern: re.Pattern[str], few: str) -> Iterator[tuple[int, str]]:
+    """Yield the places of a pattern's characters in a text, and these, in no order.
+
+    Args:
+        text: the text.
+        pattern: matches one character.
+        few: the characters beyond ASCII in the text, each once.
+    """
+    kinds = pattern.findall(few)
+    if len(kinds) > _FEW:
+        yield from ((match.start(), match[0]) for match in pattern.finditer(text))
+        return
+    for each in kinds:  # one by one, they are found at many times the speed
+        at = text.find(each)
+        while at >= 0:
+            yield at, each
+            at = text.find(each, at + 1)
+
+
+def _find_telling(text: str) -> str:
+    """Return, each once, the characters in a text that may stand for others, or for none."""
+    return "" if text.isascii() else _PLAIN.sub("", "".join(set(keep_non_ascii(text))))
+
+
+def _has_marks(text: str, few: str) -> bool:
+    """Return whether characters beyond ASCII make others together with those before them.
+
+    Args:
+        text: the text.
+        few: those of its characters that may, each once.
+    """
+    if any(map(unicodedata.combining, few)):
+        return True
+    return not unicodedata.is_normalized("NFC", keep_non_ascii(text))
 
 
 def _iter_clusters(run: str, at: int) -> Iterator[Piece]:
@@ -203,14 +251,27 @@ def _continues_cluster(pair: str) -> bool:
 
 
 def _decode_reference(match: re.Match[str]) -> str:
-    meant = unescape(match[0])
-    return meant if meant != match[0] else unescape(match[0].lower())
+    return _read_reference(match[0])
 
 
 def _decode_percent(match: re.Match[str]) -> str:
-    if match[0][1] in "uU":
-        return chr(int(match[0][2:], 16))
-    return unquote(_TWENTY_FIVE.sub("%", match[0]), errors="replace")
+    written = match[0]
+    return _read_percent(written) if len(written) < _SHORT else _unquote(written)
+
+
+@lru_cache(maxsize=1024)
+def _read_reference(written: str) -> str:
+    meant = unescape(written)
+    return meant if meant != written else unescape(written.lower())
+
+
+def _unquote(written: str) -> str:
+    if written[1] in "uU":
+        return chr(int(written[2:], 16))
+    return unquote(_TWENTY_FIVE.sub("%", written), errors="replace")
+
+
+_read_percent = lru_cache(maxsize=1024)(_unquote)  # a page has the same few, over and over
 
 
 def _decode_quoted(match: re.Match[str]) -> str:
@@ -257,7 +318,7 @@ def _make_character(number: int) -> str:
 _REFERENCES = EscapeSyntax(("&",), _REFERENCE, _decode_reference)
 _PERCENTS = EscapeSyntax(("%",), _PERCENT, _decode_percent)
 _TERMINAL = EscapeSyntax(
-    ("\x1b", "\x9b", "\x0e", "\x0f", "^[[", "#033["), SEQUENCE, _decode_control_sequence
+    ("\x1b", "\x9b", "\x0e", "\x0f", "^", "#033["), SEQUENCE, _decode_control_sequence
 )
 COMMON: Family = (
     _REFERENCES,

@@ -29,6 +29,7 @@ _THIRD = re.compile(
     r"([a-z0-9_\-]{0,4096}={0,2})(?=!!|[!\s<>\"'&]|\Z)",
     re.IGNORECASE,
 )
+_SIGN_OF_THIRD = "/v3/__"
 _TAKEN_OUT = re.compile(r"\*(?:\*([A-Za-z0-9_\-]))?")
 _LENGTHS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 _FEWEST = 2  # characters that `**` and a letter stand for
@@ -40,14 +41,24 @@ _SIGNS_OF_SECOND = re.compile(r"-(?=[0-9A-Fa-f]{2})|_")
 def find_pieces(text: str) -> Iterator[Piece]:
     """Yield the pieces of a text that mean something else in such links."""
     done = 0
-    for head in _SECOND.finditer(text):
+    for head in _iter_matches(_SECOND, text):
         if head.start() >= done and (value := _VALUE.match(text, head.end())):
             done = value.end()
             for sign in _SIGNS_OF_SECOND.finditer(text, *value.span()):
                 yield *sign.span(), _MEANT[sign[0]]
-    for link in _THIRD.finditer(text):
+    for link in _iter_matches(_THIRD, text) if _SIGN_OF_THIRD in text.lower() else ():
         for sign in _SIGNS_OF_THIRD.finditer(text, *link.span(2)):
             yield *sign.span(), _MEANT[sign[0]]
+
+
+def _iter_matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yield what `finditer` does of a pattern that begins with the sign, but sooner."""
+    low = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
+    at = low.find(SIGN)
+    while at >= 0:
+        if (found := pattern.match(text, at)) is not None:
+            yield found
+        at = low.find(SIGN, found.end() if found is not None else at + len(SIGN))
 
 
 def mask_version_3(text: str, mask: Mask) -> str:
@@ -60,9 +71,9 @@ def mask_version_3(text: str, mask: Mask) -> str:
     Returns:
         The text; the same object if nothing changed.
     """
-    return (
-        _THIRD.sub(lambda link: _mask_link(link, mask), text) if "/v3/__" in text.lower() else text
-    )
+    if _SIGN_OF_THIRD not in text.lower():
+        return text
+    return _THIRD.sub(lambda link: _mask_link(link, mask), text)
 
 
 def _mask_link(link: re.Match[str], mask: Mask) -> str:

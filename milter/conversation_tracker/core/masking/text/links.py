@@ -22,14 +22,17 @@ MAX_LINK = 16 * 1024
 
 _LINK = re.compile(rf"://[^\s<>\"'\\]{{8,{MAX_LINK}}}")
 _LINK_OF_ANY = re.compile(rf"://[^\s<>\"']{{8,{MAX_LINK}}}")
-_TOKEN = re.compile(r"(?>(?:[A-Za-z0-9+/_\-]|%2[BbFf]){8,})(?:=|%3[Dd]){0,2}")
+_CODE = r"(?>[A-Za-z0-9+/_\-]*+(?:%2[BbFf][A-Za-z0-9+/_\-]*+)*)(?:=|%3[Dd]){0,2}"
+_TOKEN = re.compile(rf"(?=(?:[A-Za-z0-9+/_\-]|%2[BbFf]){{8}}){_CODE}")
 # Four characters are `x@y`.
-_SHORT_TOKEN = re.compile(r"(?>(?:[A-Za-z0-9+/_\-]|%2[BbFf]){4,})(?:=|%3[Dd]){0,2}")
+_SHORT_TOKEN = re.compile(rf"(?=(?:[A-Za-z0-9+/_\-]|%2[BbFf]){{4}}){_CODE}")
 _SEGMENT = re.compile(r"[^/]{8,}")
 _SHORT_SEGMENT = re.compile(r"[^/]{4,}")
 _PIECE = re.compile(r"[^/?&=#;]+")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
+_USUAL_OCTETS = bytes.maketrans(b"-_", b"+/")
+_GROUPS = ("AAAA", "AAAAAAA", "AAAAAA", "AAAAA")  # what fills the last group, and one more
 _PADDING = ("", "", "==", "=")  # by what is left of four; one alone is no byte
 _SAFE = "-._~!$'()*,:@"
 _SEPARATOR = re.compile(rb"@|%(?:25)?40|0040|=40|\xef\xbc\xa0")
@@ -95,6 +98,8 @@ def find_token_edits(
     if knows_short(mask):
         token, segment = _SHORT_TOKEN, _SHORT_SEGMENT
     tokens = [each for start, end in links for each in token.finditer(text, start, end)]
+    if not _may_hold_tokens([each[0] for each in tokens], mask):
+        return
     candidates = [list(_decode_candidates(each, segment)) for each in tokens]
     whole = "\n".join([each.text for group in candidates for each in group])
     if not whole:
@@ -111,6 +116,21 @@ def find_token_edits(
             if (new := _mask_token(text[each.start : each.end], each, strict, mask)) is not None
         ]
         yield from _drop_overlaps(sorted(found, key=lambda edit: not edit[2]))
+
+
+def _may_hold_tokens(tokens: list[str], mask: Mask) -> bool:
+    """Return, cheaply, whether something to mask may stand in base64 tokens: mostly nothing does.
+
+    They are laid out in groups of four, and decoded together. What is decoded from where a token,
+    or what slashes part in it, does not begin is noise.
+    """
+    if not tokens or mask.finder is None:
+        return bool(tokens)
+    codes = [_plain(each).rstrip("=") for each in tokens]
+    row = "".join([code + _GROUPS[len(code) % 4] for code in codes])
+    data = row.encode("ascii").translate(_USUAL_OCTETS)
+    octets = b"\n".join([binascii.a2b_base64(data[at : at - 4]) for at in range(4)])
+    return mask.may_change(octets) or mask.finder.stands_wide_in(octets)
 
 
 def _mask_token(old: str, token: _Token, strict: Mask, mask: Mask) -> str | None:
@@ -198,11 +218,15 @@ def _encode_token(old: str, token: _Token, new: str) -> str:
 
 def _find_piece_edits(text: str, mask: Mask) -> Iterator[tuple[int, int, str]]:
     """Find the percent-encoded pieces that hold an address, whichever characters are escaped."""
+    links = [match for match in _LINK.finditer(text) if "%" in match[0]]
+    # A piece that is not looked at apart may only hold more.
+    shown = unquote_to_bytes("\n".join([link[0] for link in links]).encode("utf-8", "replace"))
+    if not links or not mask.may_change(shown):
+        return
     pieces = [
         # A broken charset leaves lone surrogates.
         (piece, unquote_to_bytes(piece[0].encode("utf-8", "replace")).decode("utf-8", "replace"))
-        for link in _LINK.finditer(text)
-        if "%" in link[0]
+        for link in links
         for piece in _PIECE.finditer(text, *link.span())
         if "%" in piece[0]
     ]
