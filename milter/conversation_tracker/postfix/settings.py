@@ -28,7 +28,7 @@ _WARNED = re.compile(r"(?:warning|error): (?!\S*/(?:main|master)\.cf\b)(.*)")
 _UNSUPPORTED = re.compile(r"unsupported dictionary type: (\w+)")
 # The types that Debian has in packages of their own.
 _PACKAGED = frozenset({"cdb", "ldap", "lmdb", "mongodb", "mysql", "pcre", "pgsql", "sqlite"})
-_UNMADE = re.compile(r"open database .*: No such file or directory")
+_UNMADE = ("open database ", "No such file or directory")
 _PATTERNS = frozenset({"regexp", "pcre", "cidr"})  # tables that are asked for the whole key only
 _OF_SEVERAL = ("unionmap:{", "pipemap:{")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -59,7 +59,7 @@ def _choose_mend(why: str) -> str:
     lacking = _UNSUPPORTED.search(why)
     if lacking and lacking[1] in _PACKAGED:
         return f"install postfix-{lacking[1]}, or remove it"
-    if _UNMADE.search(why):
+    if all(each in why for each in _UNMADE):
         return "make it with postmap, or remove it"
     return "mend or remove it"
 
