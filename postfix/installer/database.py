@@ -15,11 +15,23 @@ OLDEST = 150000  # server_version_num
 _NAME = OWN_DATABASE.rpartition("/")[2]
 _ROLES = ("tracker_service", "tracker_reader", "tracker_integrator")
 
-_STATE = (
-    "SELECT current_setting('server_version_num'), pg_is_in_recovery(),"
-    " coalesce((SELECT pg_encoding_to_char(encoding) FROM pg_database"
-    f" WHERE datname = '{_NAME}'), 'UTF8')"
-)
+# Asked on PostgreSQL's own database; that of the tracker and its role may be there or not.
+_STATE = f"""
+    SELECT current_setting('server_version_num'), pg_is_in_recovery(),
+           coalesce(pg_encoding_to_char(d.encoding), 'UTF8'),
+           current_setting('transaction_read_only')::boolean OR EXISTS (
+               SELECT FROM pg_db_role_setting AS s, unnest(s.setconfig) AS setting
+                WHERE s.setdatabase IN (0, d.oid) AND s.setrole IN (0, r.oid)
+                  AND setting ~ '^default_transaction_read_only=(on|true|yes|1)$'),
+           coalesce(has_database_privilege(r.oid, d.oid, 'CREATE'), d.oid IS NULL)
+      FROM (SELECT) AS one
+      LEFT JOIN pg_database AS d ON d.datname = '{_NAME}'
+      LEFT JOIN pg_roles AS r ON r.rolname = '{USER}'"""
+# Asked on the tracker's, whose tables may be its own while the database is not.
+_OWNS = f"""
+    SELECT true FROM pg_namespace AS n, pg_roles AS r
+     WHERE n.nspname = 'tracker' AND r.rolname = '{USER}'
+       AND pg_has_role(r.oid, n.nspowner, 'MEMBER')"""
 # What is asked on PostgreSQL's own database, and the statement if the answer is nothing.
 _MADE = (
     (f"SELECT 1 FROM pg_roles WHERE rolname = '{USER}'", f'CREATE ROLE "{USER}" LOGIN'),
@@ -68,7 +80,8 @@ def _look_at_own(machine: Machine) -> bool:
         return False
     machine.step("Database, as it is")
     try:
-        version, standby, encoding = _ask(_STATE).split("|")
+        version, standby, encoding, read_only, may_make = _ask(_STATE).split("|")
+        owns = may_make == "t" or _ask(_OWNS, _NAME) == "t"
     except Failed as failure:
         if machine.dry_run:
             machine.say(f"not asked: {failure}")
@@ -83,6 +96,17 @@ def _look_at_own(machine: Machine) -> bool:
         trouble = (
             f"has a database {_NAME} that is encoded as {encoding}: dump it, and make it anew with"
             " ENCODING 'UTF8' TEMPLATE template0"
+        )
+    elif read_only == "t":
+        trouble = (
+            "is read-only: SET default_transaction_read_only = off, then ALTER SYSTEM RESET"
+            f" default_transaction_read_only, or ALTER DATABASE {_NAME} RESET of it, whichever set"
+            " it"
+        )
+    elif not owns:
+        trouble = (
+            f"has a database {_NAME} of somebody else's: rename or drop it, or make it the"
+            f' tracker\'s: CREATE ROLE "{USER}" LOGIN; ALTER DATABASE {_NAME} OWNER TO "{USER}"'
         )
     if trouble:
         raise Failed(f"PostgreSQL on this host {trouble}; nothing was installed")
@@ -161,9 +185,9 @@ def make_database(machine: Machine, configuration: Configuration) -> None:
         machine.say("as it should be")
 
 
-def _ask(statement: str) -> str:
-    """Run a statement as PostgreSQL's administrator."""
-    psql = ["psql", "-X", "-v", "ON_ERROR_STOP=1", "-qAt", "-d", "postgres", "-c", statement]
+def _ask(statement: str, name: str = "postgres") -> str:
+    """Run a statement as PostgreSQL's administrator, in the database of that name."""
+    psql = ["psql", "-X", "-v", "ON_ERROR_STOP=1", "-qAt", "-d", name, "-c", statement]
     command = ["runuser", "-u", "postgres", "--", *psql]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
     if done.returncode != 0:

@@ -9,8 +9,9 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from installer import database
@@ -27,6 +28,9 @@ from installer.postfix import switch_postfix
 from installer.program import install_program
 
 from .answering import answering
+
+if TYPE_CHECKING:
+    from private.postgres import Postgres
 
 POSTFIX = Path(__file__).parents[2] / "postfix"
 SYSTEMD = POSTFIX.parent / "systemd"
@@ -206,16 +210,18 @@ def test_nonsense_is_refused_before_there_is_a_python(tmp_path: Path, word: str)
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        ("130004|f|UTF8", "is 13: the tracker needs 15 or later"),
-        ("170000|t|UTF8", "is a standby"),
-        ("150001|f|SQL_ASCII", "is encoded as SQL_ASCII"),
-        ("150001|f|UTF8", ""),
+        ("130004|f|UTF8|f|t", "is 13: the tracker needs 15 or later"),
+        ("170000|t|UTF8|t|t", "is a standby"),
+        ("150001|f|SQL_ASCII|f|t", "is encoded as SQL_ASCII"),
+        ("150001|f|UTF8|t|t", "is read-only: SET default_transaction_read_only = off"),
+        ("150001|f|UTF8|f|f", "has a database conversation_tracker of somebody else's"),
+        ("150001|f|UTF8|f|t", ""),
     ],
 )
 def test_postgresql_on_this_host_is_looked_at_first(
     monkeypatch: pytest.MonkeyPatch, said: str, reason: str
 ) -> None:
-    monkeypatch.setattr(database, "_ask", lambda _statement: said)
+    monkeypatch.setattr(database, "_ask", lambda _statement, _name="": "" if _name else said)
     monkeypatch.setattr(shutil, "which", lambda _name: "/usr/bin/x")
     configuration = Configuration(Path("x"), False, "", {"database": OWN_DATABASE})
     if not reason:
@@ -223,6 +229,53 @@ def test_postgresql_on_this_host_is_looked_at_first(
         return
     with pytest.raises(Failed, match=f"{reason}.*; nothing was installed"):
         database.look_ahead(Machine(dry_run=False), configuration)
+
+
+def test_postgresql_says_what_keeps_the_tracker_out(
+    monkeypatch: pytest.MonkeyPatch, postgres: "Postgres"
+) -> None:
+    """As its administrator is told, by a server that has been set so."""
+
+    def ask(statement: str, name: str = "postgres") -> str:
+        with psycopg.connect(postgres.uri(name)) as connection:
+            row = connection.execute(statement.encode()).fetchone()
+        said = {True: "t", False: "f"}
+        return "|".join(said.get(each, str(each)) for each in row or ())
+
+    def look() -> str:
+        try:
+            assert database.look_ahead(Machine(dry_run=False), configuration)
+        except Failed as failure:
+            return str(failure)
+        return ""
+
+    def run(statement: str) -> None:
+        with psycopg.connect(postgres.uri(), autocommit=True) as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute(statement.encode())
+
+    monkeypatch.setattr(database, "_ask", ask)
+    monkeypatch.setattr(shutil, "which", lambda _name: "/usr/bin/x")
+    configuration = Configuration(Path("x"), False, "", {"database": OWN_DATABASE})
+    assert look() == ""
+    postgres.create_database("conversation_tracker")
+    try:
+        assert "of somebody else's" in look()
+        run('CREATE ROLE "conversation-tracker" LOGIN')
+        assert "of somebody else's" in look()
+        with psycopg.connect(postgres.uri("conversation_tracker")) as connection:
+            connection.execute('CREATE SCHEMA tracker AUTHORIZATION "conversation-tracker"')
+        assert look() == ""
+        run('ALTER DATABASE conversation_tracker OWNER TO "conversation-tracker"')
+        assert look() == ""
+        for who in ("DATABASE conversation_tracker", 'ROLE "conversation-tracker"'):
+            run(f"ALTER {who} SET default_transaction_read_only = true")
+            assert "is read-only" in look()
+            run(f"ALTER {who} RESET default_transaction_read_only")
+            assert look() == ""
+    finally:
+        postgres.drop_database("conversation_tracker")
+        run('DROP ROLE IF EXISTS "conversation-tracker"')
 
 
 def test_a_given_database_is_looked_at_first_if_there_is_by_what(
