@@ -11,6 +11,7 @@ from conversation_tracker.cli import configure
 from conversation_tracker.postfix import host as hosts
 from conversation_tracker.postfix import requirements, settings
 from conversation_tracker.postfix.milters import write_address
+from conversation_tracker.postfix.names import name_command
 from installer.command_line import Misused
 from installer.configuration import Configuration
 from installer.database import run_program
@@ -85,7 +86,7 @@ def switch_postfix(machine: Machine, options: Options, configuration: Configurat
         machine.say(f"not installed any more; what {options.postfix} says is left as it is")
         return
     if machine.dry_run and not options.uninstall and not is_there(options):
-        machine.say(f"+ postfix/configure {' '.join(wanted)}")
+        machine.say(f"+ {name_command('configure')} {' '.join(wanted)}")
         return
     if configure.main([*(["--dry-run"] if machine.dry_run else []), *wanted]) != 0:
         raise Failed("Postfix is left as it was")

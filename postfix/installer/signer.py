@@ -13,7 +13,7 @@ from pathlib import Path
 
 from conversation_tracker.postfix import settings as postfix_settings
 from conversation_tracker.postfix.milters import list_names, read_milters, write_address
-from conversation_tracker.postfix.names import read_domain
+from conversation_tracker.postfix.names import name_command, read_domain
 from conversation_tracker.postfix.signing import HOME, SELECTOR
 from installer import socket_directory
 from installer.command_line import Misused, Parser, run_program
@@ -159,7 +159,7 @@ def _say_what_next(machine: Machine, places: Places, records: list[str]) -> None
         machine.say(f"  {record}")
     machine.say(
         f"\nOnce the name servers have it, let Postfix use the signer, and look at both:\n\n"
-        f"  postfix/configure --signer unix:{places.socket}\n"
+        f"  {name_command('configure')} --signer unix:{places.socket}\n"
         f"  postfix reload\n"
         f"  conversation-tracker check --dns"
     )
@@ -187,6 +187,6 @@ def _refuse_if_used(places: Places) -> None:
     for text in lists:
         if any(write_address(each.address, found) in ours for each in read_milters(text)):
             raise Failed(
-                "Postfix still asks it: run postfix/configure --signer none, and postfix reload,"
-                " first; nothing was done"
+                f"Postfix still asks it: run {name_command('configure')} --signer none, and postfix"
+                " reload, first; nothing was done"
             )

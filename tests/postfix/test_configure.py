@@ -17,12 +17,14 @@ from conversation_tracker.checks import postfix as check_postfix
 from conversation_tracker.cli import configure
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix import edit
+from conversation_tracker.postfix.names import name_command
 from conversation_tracker.postfix.settings import read_settings
 from private import processes
 
 from .answering import answering
 from .conftest import CONFIGURE
 
+COMMAND = name_command("configure")
 DOMAIN = "ct.example.com"
 LISTENER = "127.0.0.1:10027"
 OURS = "unix:conversation-tracker/milter.sock"
@@ -307,8 +309,12 @@ def test_lists_that_are_there_are_kept(debian: Any) -> None:
             "that name is the splitter's listener's alone",
         ),
         (["inet_protocols=ipv6"], [], "needs 127.0.0.1"),
-        (["smtp/inet/smtpd_milters="], [], "postfix/configure --service smtp/inet"),
-        (["smtp/inet/smtpd_milters=inet:v:1"], [], "postfix/configure --service smtp/inet"),
+        (["smtp/inet/smtpd_milters="], [], f"{COMMAND} --service smtp/inet"),
+        (
+            ["smtp/inet/smtpd_milters=inet:v:1"],
+            [],
+            f"{COMMAND} --service smtp/inet",
+        ),
         (
             ["smtp/inet/receive_override_options=no_address_mappings,no_milters"],
             [],
@@ -470,13 +476,13 @@ def test_check_says_when_an_older_configure_was_the_last(debian: Any) -> None:
         host = check_postfix.read_host(read_settings(environ), socket, ["another.example"])
         return [(line.verdict, line.text) for line in check_postfix.check_version(host)]
 
-    assert ask() == [("ok", "Postfix is set up as this program's postfix/configure does it")]
+    assert ask() == [("ok", f"Postfix is set up as this program's {COMMAND} does it")]
     path = debian.directory / "tracker_header_checks"
     path.write_text(path.read_text() + "# of an older program\n")
     [(verdict, text)] = ask()
     assert verdict == "note"
     assert f"({path})" in text
-    assert "run postfix/configure again" in text
+    assert f"run {COMMAND} again" in text
     debian.configured()
     assert ask()[0][0] == "ok"
     debian.configure("--remove")

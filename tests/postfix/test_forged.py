@@ -19,6 +19,7 @@ from conversation_tracker.core.model import replies
 from conversation_tracker.core.rules import probe
 from conversation_tracker.database.health import read_state
 from conversation_tracker.postfix import settings as postfix_settings
+from conversation_tracker.postfix.names import name_command
 from private.client import Client
 from private.mailhost import MailHost
 
@@ -89,7 +90,7 @@ def test_check_says_whether_forged_results_are_believed(
     with host(postgres, migrated) as found:
         asked = facts(found)
         assert [fact.verdict for fact in asked] == ["WRONG", "WRONG"]  # two smtpds of the test's
-        assert all(f"postfix/configure --authserv-id {ID}" in fact.text for fact in asked)
+        assert all(f"{name_command('configure')} --authserv-id {ID}" in fact.text for fact in asked)
         assert believed(found, "out.evil.example")
         assert not believed(found, "x; dkim=pass header.d=victim.example")
         found.configure("--authserv-id", ID)

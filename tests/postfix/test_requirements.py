@@ -13,6 +13,7 @@ from conversation_tracker.checks import postfix as check_postfix
 from conversation_tracker.postfix import requirements
 from conversation_tracker.postfix import settings as postfix_settings
 from conversation_tracker.postfix.finding import Finding
+from conversation_tracker.postfix.host import CONFIGURE
 from conversation_tracker.postfix.milters import read_socket
 from conversation_tracker.postfix.requirements import ALL
 
@@ -187,7 +188,7 @@ def test_what_configure_mends_is_wrong_to_check_before(
     assert wrong
     mends = {finding.mend for finding in wrong}
     own = {"mend or remove it", "make it with postmap, or remove it"}
-    assert any("run postfix/configure" in mend for mend in mends) or mends <= own
+    assert any(CONFIGURE in mend for mend in mends) or mends <= own
     shown = configured.configured("--dry-run").stdout
     assert " -> " in shown
     assert [each for each in check(configured, name) if each.verdict == "WRONG"] == wrong

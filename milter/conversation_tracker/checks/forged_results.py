@@ -17,6 +17,7 @@ from conversation_tracker.core.model import replies
 from conversation_tracker.core.rules import probe
 from conversation_tracker.postfix.host import find_listeners
 from conversation_tracker.postfix.milters import meets_tracker
+from conversation_tracker.postfix.names import name_command
 from conversation_tracker.postfix.settings import MasterService, Settings, split_entries
 
 _AUTHOR = "forged-results.invalid"  # RFC 2606: nobody's, and without a policy
@@ -116,7 +117,7 @@ def _judge(service: MasterService, said: str, authserv_id: str) -> CheckLine:
     if said == str(replies.PROBE_BELIEVED):
         return wrong(
             f"{where}: what a stranger writes in the name of {authserv_id} is believed",
-            f"run postfix/configure --authserv-id {authserv_id}, and reload Postfix",
+            f"run {name_command('configure')} --authserv-id {authserv_id}, and reload Postfix",
         )
     if said == str(replies.PROBE_FAILED):
         return ok(f"{where}: results that a stranger writes in the name of {authserv_id} are not")

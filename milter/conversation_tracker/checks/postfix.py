@@ -13,6 +13,7 @@ from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix import requirements
 from conversation_tracker.postfix.host import DEFAULT_LISTENER, Host, read_earlier
 from conversation_tracker.postfix.milters import write_address
+from conversation_tracker.postfix.names import name_command
 from conversation_tracker.postfix.settings import Settings
 
 
@@ -56,14 +57,15 @@ def check_version(host: Host) -> Iterator[CheckLine]:
         shown = requirements.apply(replace(host, domains=earlier.domains)).shown
     except OSError:
         return
+    configure = name_command("configure")
     if shown:
         names = ", ".join(dict.fromkeys(text.partition(": ")[0] for text in shown))
         yield note(
-            f"Postfix is not set up as this program's postfix/configure does it ({names})",
-            "after an upgrade run postfix/configure again, and reload Postfix",
+            f"Postfix is not set up as this program's {configure} does it ({names})",
+            f"after an upgrade run {configure} again, and reload Postfix",
         )
     else:
-        yield ok("Postfix is set up as this program's postfix/configure does it")
+        yield ok(f"Postfix is set up as this program's {configure} does it")
 
 
 def check_table(host: Host) -> Iterator[CheckLine]:

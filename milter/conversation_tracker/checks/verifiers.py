@@ -21,6 +21,7 @@ from conversation_tracker.checks.dialogue import NoMilterError, ask
 from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix.milters import find_ours, read_milters, read_socket
+from conversation_tracker.postfix.names import name_command
 from conversation_tracker.postfix.settings import Settings
 
 _AUTHOR = "somebody@verifier-probe.invalid"  # RFC 2606: nobody's
@@ -108,8 +109,8 @@ def judge(found: list[FoundVerifier], authserv_id: str) -> Iterator[CheckLine]:
         elif not authserv_id:
             yield note(
                 f"{each} verifies in the name of {each.name}, and nobody's results are believed",
-                f"set authserv_id = {each.name} in the configuration, and run postfix/configure"
-                f" --authserv-id {each.name}",
+                f"set authserv_id = {each.name} in the configuration, and run"
+                f" {name_command('configure')} --authserv-id {each.name}",
             )
         elif each.name.lower() == authserv_id.lower():
             yield ok(f"{each} verifies in the name of {each.name}, whose results are believed")

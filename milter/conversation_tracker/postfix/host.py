@@ -8,10 +8,11 @@ from pathlib import Path
 from conversation_tracker.config.socket import Socket
 from conversation_tracker.postfix import milters
 from conversation_tracker.postfix.greeting import greet, listen_at
+from conversation_tracker.postfix.names import name_command
 from conversation_tracker.postfix.settings import MasterService, Settings
 
 SPLITTER = "tracker-split"
-CONFIGURE = "run postfix/configure"
+CONFIGURE = f"run {name_command('configure')}"
 UNSET = "(not set)"
 DEFAULT_LISTENER = "127.0.0.1:10027"
 

@@ -16,6 +16,7 @@ from conversation_tracker.checks.dns.signature import (
     verify,
 )
 from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
+from conversation_tracker.postfix.names import name_command
 from conversation_tracker.postfix.signing import find_record
 
 _LEAST, _USUAL = 1024, 2048  # bits (RFC 8301 section 3.2)
@@ -39,7 +40,8 @@ def check(
     if not signatures:
         yield note(
             f"nobody signs mail from {domain}: forwarded by others it fails every test",
-            f"run postfix/signer --domain {domain}, and postfix/configure --signer with its socket",
+            f"run {name_command('signer')} --domain {domain},"
+            f" and {name_command('configure')} --signer with its socket",
         )
     for signature in signatures:
         yield from _judge(names, domain, author, signature)
