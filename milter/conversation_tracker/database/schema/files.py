@@ -28,7 +28,7 @@ _MADE = re.compile(r"^CREATE (?:OR REPLACE )?(FUNCTION|VIEW) tracker\.(\w+)", re
 # The arguments of a function, in which parentheses may stand once within each other; one of them:
 # whether the function gives it, and its type.
 _ARGUMENTS = re.compile(r"^CREATE OR REPLACE FUNCTION tracker\.\w+\(((?:[^()]|\([^()]*\))*)\)")
-_COMMA = re.compile(r",(?![^()]*\))")
+_BETWEEN_COMMAS = re.compile(r"(?>(?:[^,()]|\([^()]*\))+)")
 _ARGUMENT = re.compile(
     r"(?:(OUT)\s+|(?:IN|INOUT|VARIADIC)\s+)?\w+\s+(.+?)(?:\s+DEFAULT\s.*|\s*:?=.*)?", re.DOTALL
 )
@@ -63,7 +63,7 @@ class SqlStatement:
             raise ValueError(f"{self.name}: its arguments cannot be read")
         given = _COMMENT.sub("", found[1]).strip()
         types = []
-        for each in _COMMA.split(given) if given else ():
+        for each in _BETWEEN_COMMAS.findall(given):
             argument = _ARGUMENT.fullmatch(each.strip())
             if argument is None:
                 raise ValueError(f"{self.name}: {each.strip()} is no name and type")
