@@ -33,7 +33,7 @@ _CUT_ALIAS = (
     r"|\?=?\s*=\?utf-8\?[bq]\?-)"
 )
 _BLOCK = re.compile(rb"(?:^[A-Za-z0-9+/]{16,}={0,2}\r?\n)+(?:[A-Za-z0-9+/]+={0,2})?", re.MULTILINE)
-_RUN, _FOLD = re.compile(rb"[A-Za-z0-9+/]{16,}"), re.compile(rb"\r?\n[ \t]")
+_FOLDED = re.compile(rb"[A-Za-z0-9+/]+(?:\r?\n[ \t][A-Za-z0-9+/]+)+")
 _TOOL = Path(__file__).parents[1] / "corpus"
 
 
@@ -211,7 +211,7 @@ def _leaks(data: bytes, keys: Iterable[str]) -> list[str]:
 
 def _blocks(data: bytes) -> Iterator[str]:
     """Go through the lines of base64 in a message, and folded tokens, decoded as a whole."""
-    for block in (*_BLOCK.findall(data), *_RUN.findall(_FOLD.sub(b"", data))):
+    for block in (*_BLOCK.findall(data), *_FOLDED.findall(data)):
         for start in range(4):  # something else may stand before
             digits = re.sub(rb"[^A-Za-z0-9+/]", b"", block)[start:]
             digits = digits[:-1] if len(digits) % 4 == 1 else digits
