@@ -79,7 +79,8 @@ DECLARE
                          THEN 'store' ELSE given END;
 BEGIN
     IF wanted.expires_at <= now() OR wanted.emptied_at IS NOT NULL THEN
-        RAISE EXCEPTION 'order % of store % has expired', wanted.number, wanted.store
+        RAISE EXCEPTION 'order % of store % has expired', tracker.shown(wanted.number),
+                tracker.shown(wanted.store)
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     IF NOT first THEN
@@ -104,8 +105,9 @@ BEGIN
            AND (SELECT count(*) FROM tracker.participants AS p
                  WHERE p.order_id = wanted.id AND p.introduced AND p.role <> 'return'
                    AND p.address IS NOT NULL) >= settings.participant_limit THEN
-            RAISE EXCEPTION 'order % of store % has reached its participant_limit', wanted.number,
-                wanted.store USING ERRCODE = 'program_limit_exceeded';
+            RAISE EXCEPTION 'order % of store % has reached its participant_limit',
+                tracker.shown(wanted.number), tracker.shown(wanted.store)
+                USING ERRCODE = 'program_limit_exceeded';
         END IF;
     END IF;
     IF who.id IS NULL THEN

@@ -56,7 +56,7 @@ CREATE OR REPLACE FUNCTION tracker.require_grant(store text) RETURNS void
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT tracker.may_read(store) THEN
-        RAISE EXCEPTION 'no grant on store %', coalesce(left(store, 100), 'NULL')
+        RAISE EXCEPTION 'no grant on store %', tracker.shown(store)
             USING ERRCODE = 'insufficient_privilege',
                   HINT = 'The owner of the database gives one: SELECT tracker.grant_store(role, store).';
     END IF;

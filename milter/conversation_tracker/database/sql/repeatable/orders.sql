@@ -7,6 +7,14 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
       FROM (SELECT replace(gen_random_uuid()::text, '-', '') AS hex) AS uuid
 $$;
 
+-- A name as an error may show it: whoever mixes up the arguments may have given an address, and errors
+-- are logged.
+CREATE OR REPLACE FUNCTION tracker.shown(name text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN name IS NULL THEN 'NULL' WHEN position('@' IN name) > 0 THEN '[with an at sign]'
+                ELSE left(name, 100) END
+$$;
+
 -- Refuses what is no store of whoever calls; exactly alike whether it is somebody else's or nobody's.
 CREATE OR REPLACE FUNCTION tracker.check_store(store text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -14,7 +22,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM tracker.require_grant(store);
     IF NOT EXISTS (SELECT FROM tracker.stores AS s WHERE s.name = store) THEN
-        RAISE EXCEPTION 'no such store: %', coalesce(left(store, 100), 'NULL')
+        RAISE EXCEPTION 'no such store: %', tracker.shown(store)
             USING ERRCODE = 'no_data_found';
     END IF;
 END
@@ -45,7 +53,7 @@ DECLARE
 BEGIN
     SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'no such store: %', left(store, 100) USING ERRCODE = 'no_data_found';
+        RAISE EXCEPTION 'no such store: %', tracker.shown(store) USING ERRCODE = 'no_data_found';
     END IF;
     LOOP
         UPDATE tracker.orders AS o
@@ -83,7 +91,7 @@ BEGIN
      WHERE s.name = o.store AND o.store = close_order.store AND o.number = order_number
     RETURNING o.expires_at INTO ends;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'no such order: % of store %', order_number, coalesce(left(store, 100), 'NULL')
+        RAISE EXCEPTION 'no such order: % of store %', tracker.shown(order_number), tracker.shown(store)
             USING ERRCODE = 'no_data_found';
     END IF;
     RETURN ends;
