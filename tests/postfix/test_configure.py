@@ -673,7 +673,7 @@ def test_signer_hidden_in_another_parameter_is_refused_and_taken_back(debian: An
 
 def test_remove_leaves_what_was_there_before(debian: Any) -> None:
     debian.set(
-        "smtpd_milters=inet:v:1", "relay_domains=other.example", "transport_maps=hash:/etc/none"
+        f"smtpd_milters={DKIM}", "relay_domains=other.example", "transport_maps=hash:/etc/none"
     )
     debian.set("milter_content_timeout=20s", "milter_default_action=accept", "milter_protocol=2")
     services, named = debian.postconf("-M"), debian.postconf("-n")
@@ -687,7 +687,7 @@ def test_remove_leaves_what_was_there_before(debian: Any) -> None:
     was_set = debian.postconf("-dh", newline) != "normalize"  # newer versions have it so
     assert (f"{newline}: normalize -> (not set)" in done.stdout) is was_set
     assert debian.postconf("-n") == named
-    assert debian.value("smtpd_milters") == "inet:v:1"
+    assert debian.value("smtpd_milters") == DKIM
     assert debian.value("relay_domains") == "other.example"
     assert debian.value("transport_maps") == "hash:/etc/none"
     assert debian.value("header_checks") == ""
@@ -787,6 +787,25 @@ def test_only_addresses_in_alias_domains_go_to_the_splitter(debian: Any) -> None
         "x@ctXexample.com",
     ):
         assert debian.answer("tracker_transport", key) == ""
+
+
+def test_a_milter_of_others_that_is_down_is_told_before_mail_waits_for_it(debian: Any) -> None:
+    """With `accept` mail passes it; with what the tracker needs none would."""
+    dead = "unix:d/none"
+    debian.set(f"smtpd_milters={dead}, {DKIM}", "milter_default_action=accept")
+    before = debian.files()
+    done = debian.configure("--socket", debian.socket, "--alias-domain", DOMAIN)
+    assert done.returncode == 1
+    assert f"smtpd_milters has {dead}, where no milter answers (No such file" in done.stderr
+    assert f"start it, take it out, or write {{ {dead}, default_action=accept }}" in done.stderr
+    assert "nothing was changed" in done.stderr
+    assert DKIM not in done.stderr.replace(f"{dead},", "").partition("no milter answers")[2]
+    assert debian.files() == before
+    debian.set(f"smtpd_milters={{ {dead}, default_action=accept }}, {DKIM}")
+    debian.configured()
+    assert debian.value("milter_default_action") == "tempfail"
+    debian.set(f"smtpd_milters={dead}, {OURS}")
+    debian.configured()
 
 
 RECEIVED = """\

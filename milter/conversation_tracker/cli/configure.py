@@ -26,7 +26,7 @@ from conversation_tracker.cli.configure_options import (
     read_domain,
     settle,
 )
-from conversation_tracker.postfix import edit, requirements
+from conversation_tracker.postfix import edit, intake, requirements
 from conversation_tracker.postfix.changes import Changes
 from conversation_tracker.postfix.finding import Finding
 from conversation_tracker.postfix.host import (
@@ -113,7 +113,8 @@ def _change(given: argparse.Namespace, domains: list[str], environ: dict[str, st
         changes = requirements.apply(host)
         with tempfile.TemporaryDirectory() as scratch:
             planned = changes.plan(environ, Path(scratch))
-            if _judge(requirements.examine(replace(host, settings=planned)), aloud=True):
+            found = requirements.examine(replace(host, settings=planned))
+            if _judge([*found, *intake.find_silent(host)], aloud=True):
                 print("configure: nothing was changed", file=sys.stderr)
                 raise Refused
     for text in changes.shown:

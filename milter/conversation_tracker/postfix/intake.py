@@ -58,6 +58,32 @@ def find_default_action(host: Host) -> Iterator[Finding]:
         )
 
 
+def find_silent(host: Host) -> Iterator[Finding]:
+    """Judge the milters of others: mail that passes while one is down would wait from now on.
+
+    Where it waits already, that is not our doing.
+
+    Args:
+        host: Postfix as it is before anything is changed.
+    """
+    settings = host.settings
+    if settings.get_value("milter_default_action") in SAFE_ACTIONS:
+        return
+    known = {host.ours, host.signer, host.old_milter, host.old_signer}
+    for milter in read_milters(settings.get_value("smtpd_milters")):
+        address = write_address(milter.address, settings)
+        if milter.action or address in known:
+            continue
+        socket = read_socket(address, settings) if address else None
+        trouble = host.greet(socket) if socket else None
+        if isinstance(trouble, str):
+            yield refusal(
+                f"smtpd_milters has {milter.address}, where no milter answers ({trouble}): mail"
+                " passes it now, and would wait",
+                f"start it, take it out, or write {{ {milter.address}, default_action=accept }}",
+            )
+
+
 def set_default_action(host: Host, changes: Changes) -> None:
     """Make Postfix keep mail waiting when the milter does not answer."""
     if host.settings.get_value("milter_default_action") not in SAFE_ACTIONS:
