@@ -73,7 +73,7 @@ def test_positions_have_no_gap_and_each_event_has_one(shop: "Shop") -> None:
     assert sorted(positions) == list(range(head + 1, head + 1 + len(positions)))
     assert shop.one("SELECT position FROM tracker.feed_head") == max(positions)
     assert published(shop) == list("abcdefg")
-    assert shop.rows("SELECT FROM tracker.event_queue") == []
+    assert shop.rows("SELECT id FROM tracker.event_queue") == []
 
 
 def test_an_open_transaction_delays_nobody_else(shop: "Shop") -> None:

@@ -48,7 +48,8 @@ BEGIN
            TO tracker_reader;
         GRANT SELECT (id, order_id, token, role, introduced, owner_id, joined_at)
            ON tracker.participants TO tracker_reader;
-        GRANT EXECUTE ON FUNCTION tracker.hard_alias,
+        GRANT EXECUTE ON FUNCTION tracker.events,
+                                  tracker.hard_alias,
                                   tracker.granted_stores,
                                   tracker.may_read,
                                   tracker.may_read_all,
@@ -63,7 +64,8 @@ BEGIN
            TO tracker_integrator;
         GRANT SELECT (id, order_id, token, role, introduced, owner_id, joined_at)
            ON tracker.participants TO tracker_integrator;
-        GRANT EXECUTE ON FUNCTION tracker.hard_alias,
+        GRANT EXECUTE ON FUNCTION tracker.events,
+                                  tracker.hard_alias,
                                   tracker.granted_stores,
                                   tracker.may_read,
                                   tracker.may_read_all,

@@ -75,6 +75,7 @@ DECLARE
     key text;
     gmail text;
     who tracker.participants;
+    joins boolean;
     as_what text := CASE WHEN substring(canonical FROM '[^@]*$') = ANY (settings.sender_domains)
                          THEN 'store' ELSE given END;
 BEGIN
@@ -110,6 +111,7 @@ BEGIN
                 USING ERRCODE = 'program_limit_exceeded';
         END IF;
     END IF;
+    joins := who.id IS NULL OR who.role = 'return';
     IF who.id IS NULL THEN
         INSERT INTO tracker.participants (order_id, token, role, address, introduced)
         VALUES (wanted.id, gen_random_uuid(), as_what, canonical, true) RETURNING * INTO who;
@@ -121,6 +123,11 @@ BEGIN
            SET introduced = true, role = as_what, address = coalesce(p.address, canonical),
                owner_id = NULL
          WHERE p.id = who.id RETURNING p.* INTO who;
+    END IF;
+    IF joins THEN
+        INSERT INTO tracker.event_queue (event, order_id, participant_id, detail)
+        VALUES ('joined', wanted.id, who.id,
+                jsonb_build_object('role', who.role, 'introduced', true));
     END IF;
     role := who.role;
     IF (CASE who.role WHEN 'store' THEN settings.issuer_mask ELSE settings.mask END) = 'soft' THEN
@@ -229,7 +236,9 @@ BEGIN
                  WHERE NOT EXISTS (SELECT FROM tracker.orders AS o
                                     WHERE o.store = settings.name AND o.number = n.number)
                  ORDER BY n.number COLLATE "C"
-                ON CONFLICT DO NOTHING RETURNING id)
+                ON CONFLICT DO NOTHING RETURNING id
+            ), told AS (
+                INSERT INTO tracker.event_queue (event, order_id) SELECT 'opened', made.id FROM made)
             SELECT fresh || coalesce(array_agg(made.id), '{}') INTO fresh FROM made;
             PERFORM FROM tracker.orders AS o
               WHERE o.store = settings.name AND o.number = ANY (numbers)

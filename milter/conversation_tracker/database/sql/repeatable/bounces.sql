@@ -73,7 +73,14 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
            AND d.message_at = (SELECT tracker.bounce_at(mark_delivery.bounce))
            AND d.state <> mark_delivery.state
            AND d.state <> 'bounced' AND NOT (d.state = 'sent' AND mark_delivery.state = 'delayed')
-        RETURNING 1
+        RETURNING d.message_id, d.message_at, d.recipient_id
+    ), told AS (
+        INSERT INTO tracker.event_queue (event, order_id, message_id, message_at, participant_id, detail)
+        SELECT mark_delivery.state, m.order_id, marked.message_id, marked.message_at,
+               marked.recipient_id, jsonb_build_object('status', mark_delivery.status)
+          FROM marked
+          JOIN tracker.messages AS m ON m.id = marked.message_id AND m.at = marked.message_at
+         WHERE mark_delivery.state IN ('sent', 'delayed', 'bounced')
     )
     SELECT EXISTS (SELECT FROM marked)
         OR EXISTS (SELECT FROM tracker.deliveries AS d

@@ -62,6 +62,9 @@ BEGIN
        SET role = CASE WHEN participants.introduced THEN participants.role ELSE excluded.role END,
            address = coalesce(participants.address, excluded.address),
            introduced = participants.introduced OR excluded.introduced,
+           -- Whose Reply-To or return path it was takes part from now on: see tracker.announce.
+           joined_at = CASE participants.role WHEN 'return' THEN now()
+                                              ELSE participants.joined_at END,
            owner_id = NULL;
     -- After those whose they may be.
     IF returns THEN

@@ -50,6 +50,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     settings tracker.stores;
     opened bigint;
+    was_over boolean;
 BEGIN
     SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store;
     IF NOT FOUND THEN
@@ -58,9 +59,15 @@ BEGIN
     LOOP
         UPDATE tracker.orders AS o
            SET expires_at = greatest(o.expires_at, now() + settings.wake_for), emptied_at = NULL
-         WHERE wake AND o.store = open_order.store AND o.number = order_number
-           AND (o.expires_at <= now() OR o.closed_at IS NOT NULL)
-           AND o.expires_at < now() + settings.wake_for;
+          FROM (SELECT b.id, b.expires_at <= now() AS over FROM tracker.orders AS b
+                 WHERE wake AND b.store = open_order.store AND b.number = order_number
+                   AND (b.expires_at <= now() OR b.closed_at IS NOT NULL)
+                   AND b.expires_at < now() + settings.wake_for
+                   FOR NO KEY UPDATE) AS before
+         WHERE o.id = before.id RETURNING o.id, before.over INTO opened, was_over;
+        IF was_over THEN
+            PERFORM tracker.note_event('opened', opened, detail => '{"again": true}');
+        END IF;
         SELECT o.id INTO opened FROM tracker.orders AS o
          WHERE o.store = open_order.store AND o.number = order_number;
         EXIT WHEN FOUND;
@@ -69,7 +76,10 @@ BEGIN
         INSERT INTO tracker.orders (store, number, ref, alias_domain, expires_at)
         VALUES (store, order_number, tracker.random_ref(), settings.alias_domain, now() + settings.alias_lifetime)
         ON CONFLICT DO NOTHING RETURNING id INTO opened;
-        EXIT WHEN FOUND;
+        IF FOUND THEN
+            PERFORM tracker.note_event('opened', opened);
+            EXIT;
+        END IF;
     END LOOP;
     RETURN opened;
 END
@@ -80,19 +90,28 @@ CREATE OR REPLACE FUNCTION tracker.close_order(store text, order_number text) RE
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
+    closed bigint;
     ends timestamptz;
+    first boolean;
 BEGIN
     PERFORM tracker.require_grant(store), tracker.check_number(order_number);
     UPDATE tracker.orders AS o
        SET closed_at = coalesce(o.closed_at, now()),
            expires_at = CASE WHEN o.closed_at IS NULL
                              THEN least(o.expires_at, now() + s.close_grace) ELSE o.expires_at END
-      FROM tracker.stores AS s
-     WHERE s.name = o.store AND o.store = close_order.store AND o.number = order_number
-    RETURNING o.expires_at INTO ends;
+      FROM tracker.stores AS s,
+           (SELECT b.id, b.closed_at IS NULL AS open FROM tracker.orders AS b
+             WHERE b.store = close_order.store AND b.number = order_number
+               FOR NO KEY UPDATE) AS before
+     WHERE o.id = before.id AND s.name = o.store
+    RETURNING o.id, o.expires_at, before.open INTO closed, ends, first;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no such order: % of store %', tracker.shown(order_number), tracker.shown(store)
             USING ERRCODE = 'no_data_found';
+    END IF;
+    IF first THEN
+        PERFORM tracker.note_event('closed', closed,
+                                   detail => jsonb_build_object('expires_at', ends));
     END IF;
     RETURN ends;
 END

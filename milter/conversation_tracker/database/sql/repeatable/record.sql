@@ -163,12 +163,21 @@ BEGIN
             UPDATE tracker.orders AS o SET waiting_since = CASE WHEN waits THEN known_at END
              WHERE o.id = given.order_id;
         END IF;
+        IF given.joined IS NULL AND given.notes = '{}' THEN
+            INSERT INTO tracker.event_queue (event, order_id, message_id, message_at)
+            VALUES ('recorded', given.order_id, record.id, known_at);
+        ELSE
+            PERFORM tracker.announce(given.order_id, given.joined, given.notes, record.id, known_at);
+        END IF;
     ELSE
         bounces := tracker.record_again(known, known_at, given.first_pass, given.recipients,
                                         given.bounces, given.queue_id);
         IF given.first_pass THEN
             PERFORM tracker.count_repeat(given.order_id, given.sender, given.own, stranger,
                                          given.verdict);
+        END IF;
+        IF given.joined IS NOT NULL THEN
+            PERFORM tracker.announce(given.order_id, given.joined, '{}', NULL, NULL);
         END IF;
     END IF;
     IF given.identifiers IS NOT NULL THEN
