@@ -106,8 +106,10 @@ look_at_pages() {
     say "$release: manuals, completion, demonstration"
     quietly apt-get install -q -y --no-install-recommends zsh fish man-db
     quietly man conversation-tracker conversation-tracker-explain conversation-tracker.conf conversation-tracker-setup
-    quietly zsh -n /usr/share/zsh/vendor-completions/_conversation-tracker
+    trial zsh || fail 'zsh completes nothing'
     [[ $(in_boot fish -c "complete -C 'conversation-tracker time'") == timeline* ]] || fail 'fish completes nothing'
+    [[ $(in_boot fish -c "complete -C 'conversation-tracker-setup --alias'") == --alias-domain* ]] ||
+        fail 'fish completes no command but the program'
     # shellcheck disable=SC2016  # the inner shell's own variables
     [[ $(in_boot bash -c '. /usr/share/bash-completion/completions/conversation-tracker; COMP_WORDS=(conversation-tracker t)
         COMP_CWORD=1; _conversation_tracker; echo "${COMPREPLY[*]}"') == timeline ]] || fail 'bash completes nothing'

@@ -8,12 +8,17 @@ Run by packaging/check and packaging/boot as `/usr/bin/python3 -IB trial.py WHAT
     again     the same for another order
     flow      send mail without a pause until the file `stop` is there; note what was answered 250
     count     each message that was answered 250 was received once, masked
+    zsh       a zsh completes the commands by what the package has
 
 Exit code 0, or 1 with the reason on standard error. Everything is noted in /var/lib/trial.
 """
 
 import json
+import os
+import pty
 import re
+import select
+import signal
 import smtplib
 import socketserver
 import subprocess
@@ -242,11 +247,45 @@ def ask_program(*arguments: str) -> str:
     return run("runuser", "-u", "conversation-tracker", "--", "conversation-tracker", *arguments)
 
 
+# Completion ---------------------------------------------------------------------------------------
+
+
+def complete() -> None:
+    """Type the beginning of a word to a zsh at a terminal, and see the rest of it there."""
+    for typed, rest in (
+        (b"conversation-tracker time\t", b"timeline"),
+        (b"conversation-tracker-setup --al\t", b"--alias-domain"),
+    ):
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execvpe("zsh", ["zsh", "-f", "-i"], {"PATH": os.defpath, "TERM": "dumb"})
+        try:
+            os.write(terminal, b"autoload -Uz compinit && compinit -u -D && echo re''ady\n")
+            read_until(terminal, b"ready")
+            os.write(terminal, typed)
+            read_until(terminal, rest)
+        finally:
+            os.close(terminal)
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def read_until(terminal: int, words: bytes) -> None:
+    """Read what a terminal shows until the words are there."""
+    shown, end = b"", time.monotonic() + PATIENCE
+    while words not in shown:
+        if time.monotonic() > end:
+            raise Refuse(f"{words.decode()} is not shown: {shown.decode(errors='replace')}")
+        if select.select([terminal], [], [], 0.5)[0]:
+            shown += os.read(terminal, 4096)
+
+
 def main(what: str) -> int:
     """Do what is asked for."""
     HOME.mkdir(parents=True, exist_ok=True)
     steps = {
         "host": host, "relay": relay, "first": first, "again": again, "flow": flow, "count": count,
+        "zsh": complete,
     }  # fmt: skip
     try:
         steps[what]()

@@ -292,6 +292,15 @@ def test_bash_offers_what_the_parsers_know(files: Path, tmp_path: Path) -> None:
     assert complete(files, *program, "explain", "", cwd=tmp_path) == {"message.eml"}
 
 
+def test_shells_that_look_for_a_file_of_the_commands_name_find_one(files: Path) -> None:
+    for command in commands.list_commands():
+        for folder, end in (
+            ("bash-completion/completions", ""),
+            ("fish/vendor_completions.d", ".fish"),
+        ):
+            assert (files / "usr/share" / folder / f"{command.name}{end}").is_file(), command.name
+
+
 @pytest.mark.parametrize(
     ("shell", "script"),
     [
