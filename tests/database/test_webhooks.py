@@ -383,6 +383,20 @@ def test_what_left_the_feed_before_it_was_sent_is_told(shop: "Shop") -> None:
     assert state(shop, hook)["lost_at"] is not None
 
 
+def test_what_the_feed_has_no_more_keeps_back_nothing(shop: "Shop", tmp_path: Path) -> None:
+    with receiving(say(500)) as receiver, sending(shop.uri, tmp_path):
+        hook = add_webhook(shop, receiver.url, "closed")
+        happen(shop, "lost")
+        until(lambda: state(shop, hook)["failures"] == 1)
+        shop.rows("DELETE FROM tracker.feed WHERE store = %s RETURNING 1", shop.name)
+        receiver.behave = take
+        pass_time(shop, hook, "1 hour")
+        until(lambda: state(shop, hook)["lost_at"])
+        assert deliveries(shop, hook) == []
+        happen(shop, "a")
+        until(lambda: tags(receiver)[1:] == ["a"])
+
+
 def test_a_database_that_fails_is_asked_again(shop: "Shop", tmp_path: Path) -> None:
     with receiving(take) as receiver, sending(shop.uri, tmp_path):
         add_webhook(shop, receiver.url, "closed")

@@ -136,7 +136,13 @@ def test_a_short_body_that_never_comes_is_not_waited_for_beyond_the_whole_time(
 
 
 @pytest.mark.parametrize(
-    "head", [b"Content-Length: 1073741824", b"Transfer-Encoding: chunked", b"Connection: close"]
+    "head",
+    [
+        b"Content-Length: 1073741824",
+        b"Transfer-Encoding: chunked",
+        b"Connection: close",
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+    ],
 )
 def test_a_long_body_is_not_read(trust: Trust, head: bytes) -> None:
     """A gigabyte, or no end at all, costs what fits into the sockets' buffers."""
@@ -156,6 +162,15 @@ def test_a_long_body_is_not_read(trust: Trust, head: bytes) -> None:
         assert post(receiver, trust, 2) == [Answer("200", 200)] * 2
         assert sum(sent) < 64_000_000
     assert len({each.connection for each in receiver.got}) == 2
+
+
+def test_a_204_without_a_length_keeps_the_connection(trust: Trust) -> None:
+    def behave(handler: Handler) -> None:
+        handler.wfile.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with receiving(behave) as receiver:
+        assert post(receiver, trust, 3) == [Answer("204", 204)] * 3
+    assert len({each.connection for each in receiver.got}) == 1
 
 
 def cut(handler: Handler) -> None:

@@ -39,6 +39,18 @@ _DUE = """
              LIMIT %(most)s) AS d
       JOIN tracker.feed AS f ON f.position = d.position AND f.published_at = d.published_at
      ORDER BY CASE WHEN %(failing)s THEN d.attempts END, d.position"""
+# The feed has these no more.
+_FORGET = """
+    WITH gone AS (
+        DELETE FROM tracker.webhook_deliveries AS d
+         WHERE d.webhook_id = %(hook)s
+           AND NOT EXISTS (SELECT FROM tracker.feed AS f
+                            WHERE f.position = d.position AND f.published_at = d.published_at)
+        RETURNING 1),
+    told AS (
+        UPDATE tracker.webhook_states SET lost_at = now()
+         WHERE webhook_id = %(hook)s AND EXISTS (SELECT FROM gone))
+    SELECT count(*) FROM gone"""
 _SETTLE = "SELECT tracker.settle_webhook(%s, %s, %s, %s, %s)"
 _FORWARD = """
     WITH forward AS (
@@ -196,6 +208,12 @@ class WebhookQueue:
                 _DUE, {"hook": webhook, "failing": failing, "most": most}
             ).fetchall()
         return [(attempts, columns) for attempts, *columns in rows]
+
+    def forget(self, webhook: int) -> int:
+        """Drop the deliveries whose events left the feed; return how many there were."""
+        with self._watchdog.watching(self._connection), self._connection.apply_limits():
+            [(gone,)] = self._connection.execute(_FORGET, {"hook": webhook}).fetchall()
+        return int(gone)
 
     def settle(
         self, webhook: int, position: int, said: str, pause: float | None, hold: float | None

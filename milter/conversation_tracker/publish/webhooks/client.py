@@ -272,10 +272,12 @@ class Postbox:
 
     def _finish(self, response: Any) -> None:
         """Read a short body, so that the connection can be used again, or close it."""
-        length = response.headers.get("Content-Length", "")
-        if length.isascii() and length.isdecimal() and len(length) < 9 and int(length) <= _ANSWER:
+        length = response.headers.get("Content-Length", "0" if response.status == 204 else "")
+        short = length.isascii() and length.isdecimal() and len(length) < 9
+        # In chunks it may be longer than it says.
+        if short and int(length) <= _ANSWER and "Transfer-Encoding" not in response.headers:
             with suppress(exceptions.HTTPError, OSError, ValueError):
-                response.read(decode_content=False)
+                response.read(_ANSWER + 1, decode_content=False)
                 response.release_conn()
                 return
         response.close()

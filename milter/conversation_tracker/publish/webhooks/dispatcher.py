@@ -16,7 +16,7 @@ from conversation_tracker.config.config import Config
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.deadline import Watchdog
 from conversation_tracker.database.faults import DatabaseError
-from conversation_tracker.database.publishing.webhooks import WebhookQueue
+from conversation_tracker.database.publishing.webhooks import WebhookQueue, Work
 from conversation_tracker.publish.webhooks.client import Trust
 from conversation_tracker.publish.webhooks.destination import Unsendable, read_url
 from conversation_tracker.publish.webhooks.payload import FeedEvent
@@ -112,7 +112,7 @@ class Dispatcher:
             if work.behind:
                 self._queue(webhook)
             if self._may_begin(webhook) and not work.held and (work.due or work.behind):
-                self._begin(webhook)
+                self._begin(work)
 
     def _may_begin(self, webhook: int) -> bool:
         unsettled = any(attempt.webhook == webhook for attempt in self._unsettled)
@@ -123,13 +123,16 @@ class Dispatcher:
             if not self._deliveries.queue(webhook, WAITING):
                 return
 
-    def _begin(self, webhook: int) -> None:
+    def _begin(self, work: Work) -> None:
+        webhook = work.webhook
         hook = self._deliveries.read_hook(webhook)
         if hook is None:
             return
         failing = hook.failures >= _AWAY
         due = self._deliveries.read_due(webhook, 1 if failing else _TURN, failing=failing)
         if not due:
+            if work.due:
+                self._deliveries.forget(webhook)
             return
         events = [(tries, FeedEvent(*columns)) for tries, columns in due]
         task = Task(webhook, hook.url, hook.secrets, hook.failures, events)
