@@ -11,6 +11,9 @@ import psycopg
 import pytest
 from receiver import Handler, Receiver, receiving, say, take
 
+from conversation_tracker.checks import webhooks as checks
+from conversation_tracker.cli import main as cli
+from conversation_tracker.database.health import read_state
 from conversation_tracker.publish.webhooks.signing import sign
 
 from .sending import add_webhook, deliveries, happen, pass_time, sending, state, until
@@ -408,3 +411,55 @@ def test_a_database_that_fails_is_asked_again(shop: "Shop", tmp_path: Path) -> N
         )
         happen(shop, "b")
         until(lambda: tags(receiver)[-1] == "b")
+
+
+def test_the_command_lists_and_has_what_was_given_up_sent_again(
+    shop: "Shop", tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with receiving(say(500)) as receiver, sending(shop.uri, tmp_path):
+        hook = add_webhook(shop, receiver.url, "closed")
+        happen(shop, "a")
+        until(lambda: state(shop, hook)["failures"] == 1)
+        pass_time(shop, hook, "2 days")
+        until(lambda: [dead for _, _, dead in deliveries(shop, hook)] == [True])
+
+        def ask(*words: str) -> tuple[int, str]:
+            code = cli.main(["-c", str(tmp_path / "tracker.conf"), "webhooks", *words])
+            shown = capsys.readouterr()
+            return code, shown.out + shown.err
+
+        code, table = ask("list")
+        assert code == 0
+        assert str(hook) in table
+        assert "127.0.0.1" in table
+        assert "hidden" not in table
+        code, text = ask("list", str(hook), "--json")
+        [told] = json.loads(text)
+        assert (told["dead"], told["waiting"], told["lastAnswer"]) == (1, 0, "500")
+        assert told["store"] == shop.name
+        receiver.behave = take
+        assert ask("retry", str(hook)) == (0, "1 event will be sent again\n")
+        until(lambda: deliveries(shop, hook) == [])
+        assert ask("retry") == (0, "0 events will be sent again\n")
+        code, text = ask("retry", "999999")
+        assert (code, text) == (1, "conversation-tracker: no such webhook: 999999\n")
+        code, text = ask("list", "999999")
+        assert (code, text) == (1, "conversation-tracker: no such webhook: 999999\n")
+
+
+def test_check_sees_what_was_given_up_and_what_is_behind(shop: "Shop") -> None:
+    hook = add_webhook(shop, "https://a.example/secret-path", "closed")
+    happen(shop, "a", "b")
+    shop.rows(
+        "UPDATE tracker.feed SET published_at = published_at - interval '2 hours'"
+        " WHERE store = %s RETURNING 1",
+        shop.name,
+    )
+    webhooks = {each.webhook: each for each in read_state(shop.uri).webhooks}
+    [line] = checks.check([webhooks[hook]], datetime.now(UTC))
+    assert "has not got what happened 2 h ago" in str(line) or "120 min" in str(line)
+    shop.one("SELECT tracker.queue_webhook(%s, 10)", hook)
+    shop.rows("UPDATE tracker.webhook_deliveries SET dead_at = now(), said = '500' RETURNING 1")
+    webhooks = {each.webhook: each for each in read_state(shop.uri).webhooks}
+    [line] = checks.check([webhooks[hook]], datetime.now(UTC))
+    assert "2 events were given up after a day (last answer: 500)" in str(line)

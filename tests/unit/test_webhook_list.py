@@ -9,7 +9,7 @@ from conversation_tracker.support.webhooks import write_json, write_table
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 
 
-def make_state(**changes: object) -> WebhookState:
+def make_webhook(**changes: object) -> WebhookState:
     values: dict[str, object] = {
         "webhook": 7,
         "store": "shop",
@@ -30,17 +30,17 @@ def make_state(**changes: object) -> WebhookState:
 
 
 def test_the_state_in_a_word() -> None:
-    assert make_state().condition == "active"
-    assert make_state(failing_since=NOW).condition == "failing"
-    assert make_state(active=False).condition == "off"
-    assert make_state(active=False, failing_since=NOW).condition == "off"
-    assert make_state(active=False, gone_at=NOW).condition == "gone"
+    assert make_webhook().condition == "active"
+    assert make_webhook(failing_since=NOW).condition == "failing"
+    assert make_webhook(active=False).condition == "off"
+    assert make_webhook(active=False, failing_since=NOW).condition == "off"
+    assert make_webhook(active=False, gone_at=NOW).condition == "gone"
 
 
 def test_a_table_shows_the_host_and_no_more_of_the_url() -> None:
     states = [
-        make_state(),
-        make_state(webhook=12, events=("closed", "left out"), dead=3, waiting=14, said="500"),
+        make_webhook(),
+        make_webhook(webhook=12, events=("closed", "left out"), dead=3, waiting=14, said="500"),
     ]
     lines = list(write_table(states, 120))
     assert lines[0].split() == (
@@ -55,7 +55,7 @@ def test_a_table_shows_the_host_and_no_more_of_the_url() -> None:
 
 
 def test_json_has_the_same_and_no_secret() -> None:
-    [told] = json.loads(write_json([make_state(behind_since=NOW, waiting=2)]))
+    [told] = json.loads(write_json([make_webhook(behind_since=NOW, waiting=2)]))
     assert told == {
         "id": 7,
         "store": "shop",
@@ -72,4 +72,4 @@ def test_json_has_the_same_and_no_secret() -> None:
         "lost": None,
     }
     assert json.loads(write_json([])) == []
-    assert "hidden" not in repr(make_state())
+    assert "hidden" not in repr(make_webhook())

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TextIO
 
 from conversation_tracker.base.failure import NO, TEMPORARY, USAGE
@@ -23,6 +24,7 @@ from conversation_tracker.checks import postmaster as check_postmaster
 from conversation_tracker.checks import signer as check_signer
 from conversation_tracker.checks import socket as check_socket
 from conversation_tracker.checks import systemd as check_systemd
+from conversation_tracker.checks import webhooks as check_webhooks
 from conversation_tracker.checks.finding import CheckLine, note, wrong
 from conversation_tracker.config.config import Config, ConfigError
 from conversation_tracker.database.checks.identity import ask_as_service
@@ -142,6 +144,8 @@ def _look(
         _check_postfix(config, settings, state, report)
     report.add("units", check_systemd.check())
     report.add("follower", check_follow.check(follow_state.find_place(environ), time.time()))
+    if state is not None and state.fault is None:
+        report.add("webhooks", check_webhooks.check(state.webhooks, datetime.now(UTC)))
     report.add("metrics", check_metrics.check(config.metrics))
     answered = True
     if wanted.dns and settings is not None:

@@ -14,6 +14,7 @@ import psycopg
 from conversation_tracker.database.connection import Connection, split_hosts, takes_writes
 from conversation_tracker.database.faults import read_text
 from conversation_tracker.database.migrate import NewerDatabase, NotMigrated, verify
+from conversation_tracker.database.publishing.webhooks import WebhookState, read_states
 
 # What an administrator may run to begin with.
 FIRST_STORE = (
@@ -143,6 +144,7 @@ class DatabaseState:
         overdue: orders that expired more than two days ago and were not emptied.
         condemned: messages that ended a process alone, within a day.
         secret: what a probe is signed with.
+        webhooks: how each webhook is doing.
     """
 
     version: int
@@ -168,6 +170,7 @@ class DatabaseState:
     overdue: int = 0
     condemned: int = 0
     secret: bytes = field(default=b"", repr=False)
+    webhooks: tuple[WebhookState, ...] = ()
 
 
 def read_state(conninfo: str) -> DatabaseState:
@@ -217,6 +220,7 @@ def _with_schema(connection: psycopg.Connection, server: DatabaseState) -> Datab
         lost = tuple(row[0] for row in _fetch_rows(connection, _LOST_MONTHS))
         [(condemned,)] = _fetch_rows(connection, _CONDEMNED)
         [(secret,)] = _fetch_rows(connection, _SECRET)
+        webhooks = tuple(read_states(connection))
     except psycopg.errors.InsufficientPrivilege as error:
         said = read_text(error, "") or "permission denied"
         return replace(server, fault=Fault("denied", said))
@@ -234,6 +238,7 @@ def _with_schema(connection: psycopg.Connection, server: DatabaseState) -> Datab
         overdue=overdue,
         condemned=condemned,
         secret=bytes(secret),
+        webhooks=webhooks,
     )
 
 

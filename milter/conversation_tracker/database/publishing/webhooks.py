@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+import psycopg
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from conversation_tracker.database.connection import Connection
@@ -273,7 +274,7 @@ def read_webhooks(conninfo: str) -> list[WebhookState]:
         return read_states(connection)
 
 
-def read_states(connection: Connection) -> list[WebhookState]:
+def read_states(connection: psycopg.Connection[Any]) -> list[WebhookState]:
     """Return how each webhook is doing.
 
     Raises:
