@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from conversation_tracker.base import timeouts
 from conversation_tracker.config.config import Config
@@ -30,7 +31,8 @@ _LOOKS = 20  # at the feed in a row, for one webhook that wants little of it
 _AWAY = 2  # failures in a row that are more than an accident
 _BACK = 3  # failures in a row after which all that waits is tried again
 
-Send = Callable[[Task, Callable[[Attempt], None]], None]
+Send = Callable[[Task, Callable[[Attempt], bool]], None]
+"""Sends a task and reports each attempt; ends where it hears that one was not noted."""
 
 
 def run(config: Config, stopped: threading.Event) -> None:
@@ -44,14 +46,15 @@ def run(config: Config, stopped: threading.Event) -> None:
     watchdog = Watchdog(timeouts.get().webhook_step_seconds)
     watchdog.start()
 
-    def send_all(task: Task, report: Callable[[Attempt], None]) -> None:
+    def send_all(task: Task, report: Callable[[Attempt], bool]) -> None:
         for attempt in send(
             task,
             allow_private=config.allow_private,
             trust=trust,
             is_stopped=stopped.is_set,
         ):
-            report(attempt)
+            if not report(attempt):
+                return
 
     told = False
     try:
@@ -70,6 +73,14 @@ def run(config: Config, stopped: threading.Event) -> None:
         watchdog.stop()
 
 
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """An attempt, and what tells its thread that the database knows of it."""
+
+    attempt: Attempt
+    noted: threading.Event
+
+
 class Dispatcher:
     """The turns of all webhooks."""
 
@@ -86,8 +97,8 @@ class Dispatcher:
         self._stopped = stopped
         self._busy: set[int] = set()
         self._served: dict[int, float] = {}
-        self._unsettled: list[Attempt] = []
-        self._reports: queue.SimpleQueue[Attempt | int] = queue.SimpleQueue()
+        self._unsettled: list[_Report] = []
+        self._reports: queue.SimpleQueue[_Report | int] = queue.SimpleQueue()
 
     def run(self) -> None:
         """Send until told to stop, and note what came of what was under way.
@@ -115,7 +126,7 @@ class Dispatcher:
                 self._begin(work)
 
     def _may_begin(self, webhook: int) -> bool:
-        unsettled = any(attempt.webhook == webhook for attempt in self._unsettled)
+        unsettled = any(report.attempt.webhook == webhook for report in self._unsettled)
         return len(self._busy) < _THREADS and webhook not in self._busy and not unsettled
 
     def _queue(self, webhook: int) -> None:
@@ -144,26 +155,35 @@ class Dispatcher:
 
     def _work(self, task: Task) -> None:
         try:
-            self._send(task, self._reports.put)
+            self._send(task, self._report)
         except Exception as error:
             log.error(Event.WEBHOOKS, error)
             self._stopped.wait(timeouts.get().webhook_retry_seconds)
         finally:
             self._reports.put(task.webhook)
 
+    def _report(self, attempt: Attempt) -> bool:
+        """Have an attempt noted before the next is made: what is not is repeated after a crash."""
+        report = _Report(attempt, threading.Event())
+        self._reports.put(report)
+        return report.noted.wait(timeouts.get().webhook_step_seconds)
+
     def _note(self, seconds: float) -> None:
         """Note what is reported within so many seconds; something new ends the wait."""
-        for attempt in self._unsettled[:]:
-            if self._settle(attempt):
-                self._unsettled.remove(attempt)
+        for waiting in self._unsettled[:]:
+            if self._settle(waiting.attempt):
+                waiting.noted.set()
+                self._unsettled.remove(waiting)
         ends = time.monotonic() + seconds
         while True:
             try:
                 report = self._reports.get(timeout=max(0.0, ends - time.monotonic()))
             except queue.Empty:
                 return
-            if isinstance(report, Attempt):
-                if not self._settle(report):
+            if isinstance(report, _Report):
+                if self._settle(report.attempt):
+                    report.noted.set()
+                else:
                     self._unsettled.append(report)
             else:
                 self._busy.discard(report)
