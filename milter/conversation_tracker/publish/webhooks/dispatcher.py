@@ -74,7 +74,7 @@ def run(config: Config, stopped: threading.Event) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Report:
+class _Pending:
     """An attempt, and what tells its thread that the database knows of it."""
 
     attempt: Attempt
@@ -97,8 +97,8 @@ class Dispatcher:
         self._stopped = stopped
         self._busy: set[int] = set()
         self._served: dict[int, float] = {}
-        self._unsettled: list[_Report] = []
-        self._reports: queue.SimpleQueue[_Report | int] = queue.SimpleQueue()
+        self._unsettled: list[_Pending] = []
+        self._reports: queue.SimpleQueue[_Pending | int] = queue.SimpleQueue()
 
     def run(self) -> None:
         """Send until told to stop, and note what came of what was under way.
@@ -164,7 +164,7 @@ class Dispatcher:
 
     def _report(self, attempt: Attempt) -> bool:
         """Have an attempt noted before the next is made: what is not is repeated after a crash."""
-        report = _Report(attempt, threading.Event())
+        report = _Pending(attempt, threading.Event())
         self._reports.put(report)
         return report.noted.wait(timeouts.get().webhook_step_seconds)
 
@@ -180,7 +180,7 @@ class Dispatcher:
                 report = self._reports.get(timeout=max(0.0, ends - time.monotonic()))
             except queue.Empty:
                 return
-            if isinstance(report, _Report):
+            if isinstance(report, _Pending):
                 if self._settle(report.attempt):
                     report.noted.set()
                 else:
