@@ -90,11 +90,12 @@ see_it_work() {
 
 look_at_units() {
     local unit
-    for unit in conversation-tracker.service conversation-tracker-follow.service conversation-tracker-expire.timer; do
+    for unit in conversation-tracker.service conversation-tracker-follow.service conversation-tracker-publish.service \
+        conversation-tracker-expire.timer; do
         quietly systemctl is-active "$unit"
         quietly systemctl is-enabled "$unit"
     done
-    for unit in conversation-tracker conversation-tracker-follow conversation-tracker-expire; do
+    for unit in conversation-tracker conversation-tracker-follow conversation-tracker-publish conversation-tracker-expire; do
         quietly systemd-analyze security --threshold=15 "$unit.service"
     done
     quietly systemctl start conversation-tracker-expire.service

@@ -14,7 +14,8 @@ from installer.options import NO_POSTFIX, USER, Options
 SERVICE = "conversation-tracker.service"
 TIMER = "conversation-tracker-expire.timer"
 FOLLOWER = "conversation-tracker-follow.service"
-UNITS = (SERVICE, "conversation-tracker-expire.service", TIMER, FOLLOWER)
+PUBLISHER = "conversation-tracker-publish.service"
+UNITS = (SERVICE, "conversation-tracker-expire.service", TIMER, FOLLOWER, PUBLISHER)
 
 STATE = Path("/var/lib/conversation-tracker")  # of the follower
 _USUAL_CONFIG = Path("/etc/conversation-tracker/conversation-tracker.conf")
@@ -106,7 +107,7 @@ def start_service(machine: Machine, options: Options) -> None:
     if _SYSTEMD.is_dir():
         machine.run("systemctl", "daemon-reload")
         machine.run("systemctl", "enable", "--now", TIMER)
-        for unit in (SERVICE, FOLLOWER):
+        for unit in (SERVICE, FOLLOWER, PUBLISHER):
             machine.run("systemctl", "enable", unit)
             machine.run("systemctl", "restart", unit)
         return
@@ -116,6 +117,8 @@ def start_service(machine: Machine, options: Options) -> None:
     machine.say(f"and once a day: {program} expire")
     machine.say("and, where it may read Postfix's log and write the file, beside the service:")
     machine.say(f"  {program} follow --state FILE")
+    machine.say("and, for programs that follow what happens, beside the service:")
+    machine.say(f"  {program} publish")
 
 
 def wait_for_service(machine: Machine, configuration: Configuration) -> None:
@@ -145,7 +148,7 @@ def remove_service(machine: Machine) -> None:
     machine.step("Service")
     if _SYSTEMD.is_dir():
         try:
-            machine.run("systemctl", "disable", "--now", TIMER, FOLLOWER, SERVICE)
+            machine.run("systemctl", "disable", "--now", TIMER, PUBLISHER, FOLLOWER, SERVICE)
         except Failed as failure:
             machine.say(str(failure))
     for unit in UNITS:

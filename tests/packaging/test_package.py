@@ -14,7 +14,12 @@ import pytest
 from conversation_tracker import __version__
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("conversation-tracker", "conversation-tracker-follow", "conversation-tracker-expire")
+SERVICES = (
+    "conversation-tracker",
+    "conversation-tracker-follow",
+    "conversation-tracker-publish",
+    "conversation-tracker-expire",
+)
 TIGHT = 15  # tenths of systemd's exposure level; 100 is a service without any hardening
 # What Debian calls the projects of other names.
 DEBIAN_NAMES = {"pymilter": "python3-milter"}

@@ -14,6 +14,7 @@ SERVICES = (
     "conversation-tracker.service",
     "conversation-tracker-expire.service",
     "conversation-tracker-follow.service",
+    "conversation-tracker-publish.service",
 )
 UNITS = (*SERVICES, "conversation-tracker-expire.timer")
 TIGHT = 15  # tenths of systemd's exposure level; 100 is a service without any hardening
@@ -124,6 +125,22 @@ def test_follower_may_read_the_log_and_keeps_its_place() -> None:
         "WantedBy=multi-user.target",
     ):
         assert f"\n{line}\n" in text
+
+
+def test_publisher_is_watched_and_writes_nothing() -> None:
+    text = (SYSTEMD / "conversation-tracker-publish.service").read_text()
+    for line in (
+        f"ExecStart={PROGRAM} publish",
+        "Type=notify",
+        "ProtectSystem=strict",
+        "Restart=on-failure",
+        "RestartPreventExitStatus=2",
+        "WantedBy=multi-user.target",
+    ):
+        assert f"\n{line}\n" in text
+    assert re.search(r"^WatchdogSec=\d+$", text, re.MULTILINE)
+    assert "ReadWritePaths" not in text
+    assert "StateDirectory" not in text
 
 
 def test_expiry_runs_daily_and_makes_up_for_a_missed_day() -> None:
