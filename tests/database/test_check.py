@@ -34,6 +34,8 @@ from conversation_tracker.telemetry.follow_state import StateFile
 from private.nameserver import NameServer
 from private.ports import free_port
 
+from .publisher import publish
+
 DOMAIN = "ct.example.com"
 CONFIGURE = Path(__file__).parents[2] / "postfix" / "configure"
 SHIPPED = next(  # of Debian 12 and 13
@@ -198,6 +200,43 @@ def test_a_whole_installation_has_nothing_wrong(running: Installation) -> None:
         "note    the log follower has not run here: no delivery becomes more than accepted",
     ]
     assert lines[0] == f"ok      the configuration {running.home}/tracker.conf is read"
+
+
+def test_a_feed_that_is_behind_is_wrong_until_somebody_publishes(running: Installation) -> None:
+    """Also where no publisher was ever started."""
+    migrate(running.uri)
+    with psycopg.connect(running.uri, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO tracker.stores (name, alias_domain) VALUES ('s', 'ct.example.com')"
+        )
+        connection.execute("SELECT tracker.mask('s', '1', 'john@doe.example')")
+        assert running.check()[0] == 0
+        connection.execute("UPDATE tracker.event_queue SET at = at - interval '3 hours'")
+    code, lines = running.check()
+    assert code == 1
+    [line] = wrongs(lines)
+    assert line.startswith("WRONG   the publisher is behind: an event of 3 hours ago is not in the")
+    assert "systemctl enable --now conversation-tracker-publish" in line
+    publish(running.uri)
+    code, lines = running.check()
+    assert code == 0
+    assert "ok      the feed has what happened until a minute ago" in lines
+
+
+def test_a_feed_without_months_to_come_is_wrong(running: Installation) -> None:
+    migrate(running.uri)
+    with psycopg.connect(running.uri, autocommit=True) as connection:
+        for (name,) in connection.execute(
+            "SELECT c.oid::regclass::text FROM pg_class AS c"
+            " WHERE c.relnamespace = 'tracker'::regnamespace AND c.relkind = 'r'"
+            " AND c.relname ~ '^feed_[0-9]'"
+            " ORDER BY 1 OFFSET 2"
+        ).fetchall():
+            connection.execute(f"DROP TABLE {name}".encode())
+    code, lines = running.check()
+    assert code == 1
+    [line] = wrongs(lines)
+    assert line.startswith("WRONG   the feed has tables of its own for 1 months to come, the timer")
 
 
 def test_a_follower_that_cannot_read_its_log_is_wrong(

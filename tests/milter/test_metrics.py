@@ -123,3 +123,12 @@ def test_none_are_served_unless_told(uri: str) -> None:
     with Tracker(uri, options={"workers": "1"}) as tracker:
         assert tracker.events("metrics") == []
         assert len(processes.family(tracker.pid)) == 2
+
+
+def test_a_feed_that_nobody_publishes_falls_behind(uri: str) -> None:
+    """The milter says so, whether or not a publisher was ever started."""
+    port = free_port()
+    with Tracker(uri, options={"workers": "2", "metrics": f"127.0.0.1:{port}"}) as tracker:
+        world = World(tracker, uri)
+        world.alias(BUYER, world.order(), "buyer")
+        assert processes.until(lambda: value(port, "feed_behind_seconds") > 0, 60)

@@ -367,16 +367,16 @@ RUNNING = {"LoadState": "loaded", "UnitFileState": "enabled", "ActiveState": "ac
 @pytest.mark.parametrize(
     ("properties", "verdicts"),
     [
-        (RUNNING | {"LastTriggerUSec": "Thu 2026-01-01 00:00:00 UTC"}, ["ok", "ok", "ok", "ok"]),
-        (RUNNING | {"LastTriggerUSec": "n/a"}, ["ok", "ok", "note", "ok"]),
-        (RUNNING | {"UnitFileState": "disabled"}, ["WRONG", "WRONG", "note", "ok"]),
-        (RUNNING | {"ActiveState": "failed"}, ["WRONG", "WRONG", "note", "WRONG"]),
+        (RUNNING | {"LastTriggerUSec": "Thu 2026-01-01 00:00:00 UTC"}, ["ok"] * 5),
+        (RUNNING | {"LastTriggerUSec": "n/a"}, ["ok", "ok", "note", "ok", "ok"]),
+        (RUNNING | {"UnitFileState": "disabled"}, ["WRONG", "WRONG", "note", "ok", "ok"]),
+        (RUNNING | {"ActiveState": "failed"}, ["WRONG", "WRONG", "note", "WRONG", "WRONG"]),
         (
             {"LoadState": "loaded", "UnitFileState": "disabled", "ActiveState": "inactive"},
-            ["WRONG", "WRONG", "note", "note"],
+            ["WRONG", "WRONG", "note", "note", "note"],
         ),
-        ({"LoadState": "not-found"}, ["WRONG", "WRONG", "note"]),
-        ({}, ["WRONG", "WRONG", "note"]),
+        ({"LoadState": "not-found"}, ["WRONG", "WRONG", "note", "note"]),
+        ({}, ["WRONG", "WRONG", "note", "note"]),
     ],
 )
 def test_units_are_to_be_enabled_and_active(

@@ -84,6 +84,21 @@ def test_a_program_without_metrics_does_not_load_the_library() -> None:
     assert done.stdout == "False\n"
 
 
+def test_how_far_the_feed_is_behind_is_what_the_worst_says_not_a_sum() -> None:
+    metrics = shared()
+    for seconds in (70.0, 65.5, 0.0):
+        row = metrics.take()
+
+        def work(row: int = row, seconds: float = seconds) -> None:
+            metrics.use(row)
+            metrics.note_feed(seconds)
+
+        child(work)
+    assert metrics.add_up().behind == 70.0
+    metrics.give_back(1)
+    assert metrics.add_up().behind == 65.5
+
+
 def test_what_a_killed_worker_counted_stays_and_its_gauges_go() -> None:
     metrics = shared()
     row = metrics.take()

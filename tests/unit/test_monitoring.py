@@ -26,6 +26,7 @@ FIRES: dict[str, tuple[int, dict[str, str]]] = {
     "TrackerDown": (5, {'up{job="conversation-tracker",instance="mx"}': "0+0x10"}),
     "TrackerWithoutWorkers": (3, {"workers": "0+0x10"}),
     "TrackerDatabaseAway": (3, {"workers_without_database": "2+0x10"}),
+    "TrackerFeedBehind": (5, {"feed_behind_seconds": "70+60x10"}),
     "TrackerFailures": (5, {'messages_total{outcome="failed",direction="none"}': "0 0 1+0x20"}),
     "TrackerWorkersDie": (10, {"worker_restarts_total": "0 0 1 2 3+0x20"}),
     "TrackerWorkersEnded": (
@@ -65,6 +66,7 @@ QUIET = {
     'up{job="conversation-tracker",instance="mx"}': "1+0x500",
     "workers": "2+0x500",
     "workers_without_database": "0 1 0+0x500",
+    "feed_behind_seconds": "0 70 5 0 50+0x500",
     'messages_total{outcome="failed",direction="none"}': "3+0x500",
     'messages_total{outcome="forwarded",direction="inbound"}': "0+5x500",
     "worker_restarts_total": "0 1+0x500",

@@ -101,6 +101,8 @@ class Timeouts:
     """To get to know the domains before the first connection is taken."""
     worker_sample_seconds: float = 1.0
     """Between looks at what waits."""
+    worker_feed_seconds: float = 15.0
+    """Between looks at how far the feed is behind."""
     worker_stuck_seconds: float = 60.0
     """In which no Python ran at all; then a worker ends itself."""
     beat_seconds: float = 1.0

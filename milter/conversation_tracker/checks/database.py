@@ -160,6 +160,12 @@ def _check_months(state: DatabaseState) -> Iterator[CheckLine]:
         )
     else:
         yield ok(f"messages have tables of their own for {state.months} months to come")
+    if state.feed_months < _MONTHS_AHEAD:
+        yield wrong(
+            f"the feed has tables of its own for {state.feed_months} months to come,"
+            " the timer does not run",
+            _TIMER,
+        )
 
 
 def _check_expiry(state: DatabaseState) -> Iterator[CheckLine]:

@@ -21,6 +21,7 @@ from conversation_tracker.checks import forged_results, local_senders, verifiers
 from conversation_tracker.checks import metrics as check_metrics
 from conversation_tracker.checks import postfix as check_postfix
 from conversation_tracker.checks import postmaster as check_postmaster
+from conversation_tracker.checks import publisher as check_publisher
 from conversation_tracker.checks import signer as check_signer
 from conversation_tracker.checks import socket as check_socket
 from conversation_tracker.checks import systemd as check_systemd
@@ -145,6 +146,7 @@ def _look(
     report.add("units", check_systemd.check())
     report.add("follower", check_follow.check(follow_state.find_place(environ), time.time()))
     if state is not None and state.fault is None:
+        report.add("publisher", check_publisher.check(state))
         report.add("webhooks", check_webhooks.check(state.webhooks, datetime.now(UTC)))
     report.add("metrics", check_metrics.check(config.metrics))
     answered = True

@@ -14,6 +14,11 @@ from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 SERVICE = "conversation-tracker.service"
 TIMER = "conversation-tracker-expire.timer"
 FOLLOWER = "conversation-tracker-follow.service"
+PUBLISHER = "conversation-tracker-publish.service"
+OPTIONAL = {
+    FOLLOWER: "no delivery becomes more than accepted",
+    PUBLISHER: "unless another host publishes, programs learn of nothing that happens",
+}
 
 _BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 
@@ -32,16 +37,20 @@ def check(properties: Callable[[str], Properties] | None = None) -> Iterator[Che
         properties = _read_properties
     for unit in (SERVICE, TIMER):
         yield from check_unit(unit, properties(unit))
-    follower = properties(FOLLOWER)
-    if follower.get("ActiveState") == "active":
-        yield ok(f"{FOLLOWER} is active")
-    elif follower.get("UnitFileState") == "enabled":
-        yield wrong(
-            f"{FOLLOWER} is enabled, but {follower.get('ActiveState')}",
-            f"see journalctl -u {FOLLOWER}, then systemctl restart {FOLLOWER}",
+    for unit, lacks in OPTIONAL.items():
+        yield check_optional(unit, properties(unit), lacks)
+
+
+def check_optional(unit: str, found: Properties, lacks: str) -> CheckLine:
+    """Judge a unit that mail does not need, and without which something lacks."""
+    if found.get("ActiveState") == "active":
+        return ok(f"{unit} is active")
+    if found.get("UnitFileState") == "enabled":
+        return wrong(
+            f"{unit} is enabled, but {found.get('ActiveState')}",
+            f"see journalctl -u {unit}, then systemctl restart {unit}",
         )
-    else:
-        yield note(f"{FOLLOWER} is not active: no delivery becomes more than accepted")
+    return note(f"{unit} is not active: {lacks}")
 
 
 def check_unit(unit: str, found: Properties) -> Iterator[CheckLine]:

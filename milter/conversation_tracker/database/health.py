@@ -86,6 +86,12 @@ _OVERDUE: LiteralString = """
     SELECT count(*) FROM tracker.orders
      WHERE emptied_at IS NULL AND expires_at < now() - interval '2 days'"""
 
+# How old the oldest unpublished event is, and how many months after this one the feed has.
+_FEED: LiteralString = """
+    SELECT coalesce((SELECT extract(epoch FROM clock_timestamp() - q.at)::float8
+                       FROM tracker.event_queue AS q ORDER BY q.id LIMIT 1), 0),
+           (SELECT count(*) FROM tracker.feed_months(now())
+             WHERE month > (now() AT TIME ZONE 'UTC'))"""
 _CONDEMNED: LiteralString = """
     SELECT count(*) FROM tracker.suspects
      WHERE condemned AND at > now() - interval '1 day'"""
@@ -144,6 +150,8 @@ class DatabaseState:
         overdue: orders that expired more than two days ago and were not emptied.
         condemned: messages that ended a process alone, within a day.
         secret: what a probe is signed with.
+        unpublished: seconds since the oldest event happened that is not published, 0 if all are.
+        feed_months: how many months after this one the feed has tables for.
         webhooks: how each webhook is doing.
     """
 
@@ -170,6 +178,8 @@ class DatabaseState:
     overdue: int = 0
     condemned: int = 0
     secret: bytes = field(default=b"", repr=False)
+    unpublished: float = 0.0
+    feed_months: int = 4
     webhooks: tuple[WebhookState, ...] = ()
 
 
@@ -220,6 +230,7 @@ def _with_schema(connection: psycopg.Connection, server: DatabaseState) -> Datab
         lost = tuple(row[0] for row in _fetch_rows(connection, _LOST_MONTHS))
         [(condemned,)] = _fetch_rows(connection, _CONDEMNED)
         [(secret,)] = _fetch_rows(connection, _SECRET)
+        [(unpublished, feed_months)] = _fetch_rows(connection, _FEED)
         webhooks = tuple(read_states(connection))
     except psycopg.errors.InsufficientPrivilege as error:
         said = read_text(error, "") or "permission denied"
@@ -238,6 +249,8 @@ def _with_schema(connection: psycopg.Connection, server: DatabaseState) -> Datab
         overdue=overdue,
         condemned=condemned,
         secret=bytes(secret),
+        unpublished=unpublished,
+        feed_months=feed_months,
         webhooks=webhooks,
     )
 

@@ -97,6 +97,10 @@ _DIRECTORY = Statement(
     " (SELECT coalesce(jsonb_object_agg(encode(digest, 'hex'), condemned), '{}')"
     "    FROM tracker.suspects)"
 )
+_UNPUBLISHED = Statement(
+    "SELECT coalesce((SELECT extract(epoch FROM clock_timestamp() - q.at)::float8"
+    " FROM tracker.event_queue AS q ORDER BY q.id LIMIT 1), 0)"
+)
 _SUSPECT = Statement("SELECT tracker.suspect(%s::bytea[], %s::text[], %s)")
 
 
@@ -264,6 +268,11 @@ class Database:
         """Return which version of the directory is in force; cheap, to be asked all the time."""
         [version] = self._fetch_rows(_VERSION, ())
         return version
+
+    def unpublished_seconds(self) -> float:
+        """Return how old the oldest event is that is not published, 0 if there is none."""
+        [(seconds,)] = self._fetch_rows(_UNPUBLISHED, ())
+        return max(0.0, float(seconds))
 
     def record(self, records: Sequence[Record]) -> tuple[Outcome, dict[str, str]]:
         """Write what a message is to leave behind, all of it or nothing.

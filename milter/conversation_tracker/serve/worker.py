@@ -16,11 +16,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import milter
 
 from conversation_tracker.base import timeouts
 from conversation_tracker.config.config import Config
+from conversation_tracker.database.faults import DatabaseError
+from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database
 from conversation_tracker.milter.admission import Admission
 from conversation_tracker.milter.filter import Filter
@@ -86,6 +89,7 @@ def work(
     )
     threading.Thread(target=_announce, args=(watch, ready), daemon=True).start()
     threading.Thread(target=_sample, args=(database,), daemon=True).start()
+    threading.Thread(target=_look_at_feed, args=(database,), daemon=True).start()
     if _begin(watch, ended):
         threading.Thread(target=_serve, args=(end,), name="libmilter", daemon=True).start()
         select.select([ended], [], [])
@@ -148,6 +152,14 @@ def _sample(database: Database) -> None:
     while True:
         metrics.note_load(in_flight=Session.count_messages(), waiting=database.waiting)
         time.sleep(timeouts.get().worker_sample_seconds)
+
+
+def _look_at_feed(database: Database) -> None:
+    """Note how far the feed is behind; while the database does not answer, it stays what it was."""
+    while True:
+        with suppress(DatabaseUnavailable, DatabaseError):
+            metrics.note_feed(database.unpublished_seconds())
+        time.sleep(timeouts.get().worker_feed_seconds)
 
 
 def _finish() -> None:

@@ -47,8 +47,8 @@ _UNAVAILABLE = _SUM + 1
 _RESTARTS = _UNAVAILABLE + 1
 _ISOLATION = _RESTARTS + 1
 _GAUGES = _ISOLATION + len(ISOLATION)
-_WORKERS, _IN_FLIGHT, _WAITING, _AWAY = range(_GAUGES, _GAUGES + 4)
-_WIDTH = _AWAY + 1
+_WORKERS, _IN_FLIGHT, _WAITING, _AWAY, _BEHIND = range(_GAUGES, _GAUGES + 5)
+_WIDTH = _BEHIND + 1
 
 _ROWS = 600  # the parent's, and more than workers may run at once, leaving ones among them
 _OCTETS = 8
@@ -166,6 +166,10 @@ class Metrics:
         """Note whether the database answered this process's last question."""
         self._set(_AWAY, away)
 
+    def note_feed(self, seconds: float) -> None:
+        """Note how old the oldest event is that is not published, 0 if there is none."""
+        self._set(_BEHIND, seconds)
+
     def _add(self, place: int, number: int = 1) -> None:
         if self._cells is not None:
             with self._lock:
@@ -193,11 +197,14 @@ class Metrics:
         cells = self._cells
         if cells is None:
             return Totals((0.0,) * _WIDTH)
-        return Totals([sum(cells[place::_WIDTH].tolist()) for place in range(_WIDTH)])
+        sums = [sum(cells[place::_WIDTH].tolist()) for place in range(_WIDTH)]
+        # All ask the same database: whoever has seen it as it was lately.
+        sums[_BEHIND] = max(cells[_BEHIND::_WIDTH].tolist())
+        return Totals(sums)
 
 
 class Totals:
-    """The sums of all processes, by name."""
+    """The sums of all processes, by name; of how far the feed is behind, the most."""
 
     def __init__(self, cells: Sequence[float]) -> None:
         """Take one number for each place."""
@@ -213,6 +220,7 @@ class Totals:
         self.in_flight = cells[_IN_FLIGHT]
         self.waiting = cells[_WAITING]
         self.away = cells[_AWAY]
+        self.behind = cells[_BEHIND]
 
 
 metrics = Metrics()

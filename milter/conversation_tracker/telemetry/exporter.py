@@ -75,6 +75,7 @@ class Tracked(Collector):
             ("messages_in_flight", "Messages being decided on", totals.in_flight),
             ("pool_waiting", "Requests that wait for a database connection", totals.waiting),
             ("workers_without_database", "Workers the database did not answer last", totals.away),
+            ("feed_behind_seconds", "Age of the oldest event not published", totals.behind),
         ):
             yield GaugeMetricFamily(f"conversation_tracker_{name}", about, value=value)
         yield InfoMetricFamily(
