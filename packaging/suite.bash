@@ -6,7 +6,7 @@
 # What the tests need beside the package; the programs they start among it.
 needed=(postfix postgresql pgbouncer gcc libc6-dev libmilter-dev python3-dev python3-venv swaks opendkim opendkim-tools
     groff-base gnupg procps prometheus python3-dkim git postfix-cdb postfix-ldap postfix-lmdb postfix-mysql postfix-pcre
-    postfix-pgsql postfix-sqlite)
+    postfix-pgsql postfix-sqlite php-cli php-pgsql nodejs node-pg)
 # Debian 12's hypothesis is too old for the tests; these are tools of the tests, nothing that the program uses.
 test_tools=(pytest pytest-timeout pytest-xdist hypothesis)
 tested=(tests/unit tests/database tests/milter tests/postfix)

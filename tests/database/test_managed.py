@@ -4,13 +4,13 @@ The statements are those of docs/hosts.md, run as a role such as providers give 
 """
 
 import select
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
+from certificates import certify
 
 from private.postgres import Postgres
 from private.tracker import Tracker
@@ -20,7 +20,6 @@ from ..pages.blocks import ROOT, blocks
 
 PASSWORDS = {"admin": "ask", "tracker": "...", "shop": "..."}
 HBA = "local all postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
-EXTENSIONS = ("-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:TRUE")
 
 
 class Managed:
@@ -28,7 +27,7 @@ class Managed:
 
     def __init__(self, server: Postgres, home: Path) -> None:
         self.server, self.home = server, home
-        self._certify()
+        certify(server, home)
         (server.directory / "data/pg_hba.conf").write_text(HBA)
         server.start()
         with psycopg.connect(server.uri(), autocommit=True) as connection:
@@ -37,18 +36,6 @@ class Managed:
             file = home / f"pass-{name}"
             file.write_text(f"*:*:*:{name}:{password}\n")
             file.chmod(0o600)
-
-    def _certify(self) -> None:
-        data = self.server.directory / "data"
-        key, certificate = data / "server.key", data / "server.crt"
-        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-        command += ["-subj", "/CN=localhost", *EXTENSIONS, "-keyout", key, "-out", certificate]
-        subprocess.run(list(map(str, command)), check=True, capture_output=True)
-        owner = data.stat()
-        for each in (key, certificate):
-            each.chmod(0o600)
-            subprocess.run(["chown", f"{owner.st_uid}:{owner.st_gid}", each], check=True)
-        (self.home / "ca.pem").write_bytes(certificate.read_bytes())
 
     def uri(self, user: str, database: str, *, host: str = "localhost") -> str:
         """Return a URI as an administrator writes it: verified, and without a password."""
