@@ -188,12 +188,15 @@ def rewrite_text(
 
 
 def keep_non_ascii(text: str) -> str:
-    """Return the characters of a text that are not ASCII: looking for some among these is cheap."""
+    """Return the characters of a text that are not ASCII: looking for some among these is cheap.
+
+    Of octets that are none of the charset, nothing is kept: decoding these again would be slow.
+    """
     try:  # one octet for each character: far cheaper
         return text.encode(_LAST).translate(None, _ALL_ASCII).decode(_LAST)
     except ValueError:
         octets = text.encode("utf-8", "surrogatepass").translate(None, _ALL_ASCII)
-        return octets.decode("utf-8", "surrogatepass")
+        return octets.decode("utf-8", "ignore")
 
 
 def narrow(data: bytes, old: bytes, label: str) -> bytes:

@@ -53,8 +53,8 @@ _SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
         ),
     ),
     ("%", re.compile(r"%(?:u00|(?:25)*(?:(?:26|5c)[^\s<>]|3d[0-9a-f]{2}))")),
-    ("=2", re.compile(r"=2(?:5[0-9a-f]{2}|6)")),
-    ("+aea", None),
+    ("=", re.compile(r"=2(?:5[0-9a-f]{2}|6)")),
+    ("+", re.compile(r"\+aea")),
     ("imcea", None),
     ("=", escape_syntaxes.SOFT_BREAK),
 )

@@ -51,7 +51,7 @@ _SIGN = re.compile(
     r"[\\=+](?:(?:(?<=\\)(?:u00|x)|(?<=[=+]))(40)(?=[\w\[])(?![^\s<>]{0,64}@)"
     r"|(?<=\\)(?:u00|x)(?!40)([2-7][0-9a-f])|(?<==)(?:2[02]|3[a-f]|0[9ad]))"
 )
-_SIGNS = "\\ =40 +40 =2 =3 =0".split()
+_SIGNS = (("\\", ("\\",)), ("=", ("=40", "=2", "=3", "=0")), ("+", ("+40",)))
 _BREAK = re.compile(r"\\[nrt]")
 _BACKSLASHED = re.compile(r"\\([@._+-])")
 _INLINE = re.compile(
@@ -280,10 +280,8 @@ def _decode_percent_run(match: re.Match[str]) -> str:
 
 
 def _decode_signs(low: str) -> str:
-    for sign in _SIGNS:
-        if sign in low:
-            break
-    else:
+    # What is one character is found at many times the speed.
+    if not any(each in low for first, signs in _SIGNS if first in low for each in signs):
         return low
     low = _SIGN.sub(_decode_sign, low)
     return _BACKSLASHED.sub(r"\1", _BREAK.sub(" ", low)) if "\\" in low else low
@@ -304,7 +302,7 @@ def _drop_invisible(low: str) -> str:
 def _is_plain(low: str) -> bool:
     """Return cheaply that nothing but ASCII and whole letters of other scripts is in a text."""
     others = low.encode("utf-8", "surrogatepass").translate(None, _ASCII_ONLY)
-    few = others.decode("utf-8", "surrogatepass")
+    few = others.decode("utf-8", "ignore")  # to decode lone surrogates again would be slow
     return (
         _UNSEEN.search(few) is None
         and "\u3002" not in few

@@ -98,11 +98,11 @@ def _unescape_twice(low: str) -> str:
         low = decodings.decode_percent(decodings.decode_references(low))
     if "%" in low and "%u00" in low:
         low = _PERCENT_U.sub(lambda found: chr(int(found[1], 16)), low)
-    if "=\n" in low or "=\r" in low or "= " in low or "=\t" in low:
+    if "=" in low and ("=\n" in low or "=\r" in low or "= " in low or "=\t" in low):
         *_, low = decodings.iter_readings(_SOFT.sub("", low))
     if "imcea" in low:
         low = _ENCAPSULATED.sub(_decode_encapsulated, low)
-    if "+ae" in low:
+    if "+" in low and "+ae" in low:
         low = _SEVEN.sub(lambda found: chr(0x40 + ord(found[1]) - ord("a")).lower(), low)
     if "\x1b" in low or "\x9b" in low or ("[" in low and ("^[[" in low or "#033[" in low)):
         low = _SEQUENCE.sub(lambda found: "\u4e00" if found["two"] else "", low)
