@@ -1,6 +1,7 @@
 """What is known of a message is not found out again, and changes nothing of what comes out."""
 
 import base64
+import quopri
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -39,7 +40,8 @@ from conversation_tracker.core.scanning import documents, scan_pass
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.scanning.text import decodings
 from conversation_tracker.core.scanning.text.text_search import TextSearch
-from conversation_tracker.core.syntax import charset
+from conversation_tracker.core.syntax import charset, transfer
+from conversation_tracker.core.syntax.contents import Contents
 
 SOFT = "{}-207700027841b.ct.example.com"
 NAMES = [
@@ -282,6 +284,56 @@ def test_lines_of_a_report_are_not_cut_in_vain(monkeypatch: pytest.MonkeyPatch) 
     told = lines + f"=?utf-8?q?{BUYER}?=\r\n".encode()
     assert BUYER.encode() not in part_header.mask_header(told, Masker({BUYER: A}))
     assert changed
+
+
+LINES = [
+    *(base64.b64encode(bytes(range(n, n + 45))).decode() for n in range(0, 90, 9)),
+    *(BUYER, f"to: {BUYER}", f"x{BUYER}", BUYER.replace("@", " (at) "), BUYER.replace("@", "=40")),
+    *(BUYER.replace("@", " at ").replace(".", " dot "), BUYER.replace(".", "<b></b>."), "at", "="),
+    *BUYER.split("@"), BUYER.partition(".")[0], BUYER.rpartition(".")[2], "%40", "\\x40", "",
+    *("".join(f"{sign}{ord(each):02x}" for each in BUYER) for sign in ("%", "=", "\\x")),
+    *("".join(f"&#{ord(each)};" for each in BUYER), f"=?utf-8?q?{BUYER}?=", f"\u00fc {BUYER}"),
+    *(BUYER[:3] + "\u200b" + BUYER[3:], base64.b64encode(f"to {BUYER} !".encode()).decode()),
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=30), st.integers(0, 29), st.booleans())
+def test_lines_together_become_what_each_becomes(lines: list[str], at: int, many: bool) -> None:
+    """What is no field is looked at together with others; it is masked by itself."""
+    lines[at:at] = LINES[:10] * 4 if many else []
+    block = "".join(f"{line}\r\n" for line in lines).encode()
+    masker = Masker({BUYER: A, "j.doe@shop.example": B})
+    together = part_header.mask_header(block, masker)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(part_header, "_name_nobody", lambda _lines, _mask: False)
+        assert together == part_header.mask_header(block, masker)
+
+
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
+def test_a_part_is_decoded_once(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the record, the copy and all that is asked of it; the final scan decodes for itself."""
+    decoded = counted(monkeypatch, transfer, "decode")
+    text = "Gr\u00fc\u00dfe von Ann <ann@doe.example> an https://shop.example/ \u20ac\n" * 20
+    encode = base64.encodebytes if encoding == "base64" else quopri.encodestring
+    head = f"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: {encoding}\n\n"
+    body = f"--b\n{head}{encode(text.encode()).decode()}--b--\n"
+    fields = ("MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=b")
+    assert mail(written(BUYER, *fields, body=body), order(BUYER, SHOP, CARRIER), to=A).sent()
+    whole = [raw for raw, label, *_ in decoded if label == encoding and len(raw) > len(text)]
+    assert len(whole) == 1
+
+
+def test_no_more_is_kept_of_what_was_decoded_than_of_one_part() -> None:
+    body = base64.encodebytes(bytes(300_000)) * 5
+    size, kept = len(body) // 5, Contents(body)
+    spans = [(n * size, (n + 1) * size) for n in range(5)]
+    first = [kept.decode(body, span, "base64") for span in spans]
+    again = [kept.decode(body, span, "base64") for span in spans]
+    assert first == again == [bytes(300_000)] * 5
+    assert [one is two for one, two in zip(first, again, strict=True)] == [True] * 3 + [False] * 2
+    other = b"QUJD\n" + body
+    assert kept.decode(other, (0, 5), "base64") == b"ABC"
+    assert kept.decode(other, spans[0], "base64") != first[0]
 
 
 def test_a_field_is_scanned_again_for_another_reader() -> None:

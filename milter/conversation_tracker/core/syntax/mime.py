@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from conversation_tracker.core.base.limits import UNLIMITED, Limits
 from conversation_tracker.core.base.octets import LARGE, Octets
 from conversation_tracker.core.syntax import transfer
+from conversation_tracker.core.syntax.contents import Contents
 from conversation_tracker.core.syntax.delimiters import Span, find_delimiters, strip_line_end
 from conversation_tracker.core.syntax.fields import iter_fields
 from conversation_tracker.core.syntax.parameters import Parameter, get_value, parse
@@ -75,6 +76,7 @@ class Part:
         embedded: a message inside that is transfer-encoded (which RFC 6532 section 3.5 allows), or
             that is declared to be any file: its decoded bytes and their structure.
         doubtful: plain text by this reading, or of no type, and HTML by another one.
+        contents: what was decoded of the body it stands in; None if nothing is to be kept.
     """
 
     header: Span
@@ -88,6 +90,13 @@ class Part:
     children: tuple["Part", ...] = ()
     embedded: "tuple[Octets, Part] | None" = field(default=None, repr=False)
     doubtful: bool = False
+    contents: Contents | None = field(default=None, repr=False, compare=False)
+
+    def decode(self, body: Octets) -> bytes:
+        """Return the content without its transfer encoding; `body` is what it stands in."""
+        if self.contents is None:
+            return transfer.decode(body[slice(*self.content)], self.encoding)
+        return self.contents.decode(body, self.content, self.encoding)
 
     @property
     def is_multipart(self) -> bool:
@@ -131,6 +140,7 @@ class _Reader:
 
     def __init__(self, body: Octets, limits: Limits, count: int = 0, decoded: int = 0) -> None:
         self.body = body
+        self.contents = Contents(body)
         self.limits = limits
         self.decoded = decoded
         self.count = count
@@ -175,6 +185,7 @@ class _Reader:
             children,
             embedded,
             declared.doubtful,
+            self.contents,
         )
 
     def _read_with_header(self, span: Span, default: str, depth: int) -> Part:

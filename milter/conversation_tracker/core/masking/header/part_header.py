@@ -19,6 +19,7 @@ from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.tokens import COMMENT, split_tokens
 
 _FOLDS = 50  # that are tried one by one
+_TOGETHER, _FEW = 64, 4  # lines that are no fields, mostly of base64, are looked at together
 _SIGNED = re.compile(rb"(multipart\s*/\s*)signed", re.IGNORECASE)
 _FOLD = re.compile(rb"(?:\r\n|\n)[ \t]+")
 _WITH_PARAMETERS = (b"content-type", b"content-disposition")
@@ -45,7 +46,13 @@ def mask_header(block: bytes, mask: Mask, *, shows: bool = True) -> bytes:
     if _is_clean(block, mask, hidden=hidden):
         return block
     old = [block[start:end] for start, end in iter_field_spans(block, mask.limits.check)]
-    new = [_mask_line(line, mask, shows=shows, hidden=hidden) for line in old]
+    new: list[bytes] = []
+    for first in range(0, len(old), _TOGETHER):
+        lines = old[first : first + _TOGETHER]
+        if len(lines) > _FEW and _name_nobody(b"".join(lines), mask):
+            new += lines
+        else:
+            new += [_mask_line(line, mask, shows=shows, hidden=hidden) for line in lines]
     return block if new == old else b"".join(new)
 
 
@@ -202,6 +209,18 @@ def _says_nothing(line: bytes, mask: Mask) -> bool:
     """Return, cheaply, whether masking would surely change nothing in a line that is no field."""
     clear = is_clear(line) and b"\0" not in line and not mask.possible(line)
     return clear and not rare_spellings.may_hide(line, mask)
+
+
+def _name_nobody(lines: bytes, mask: Mask) -> bool:
+    """Return, cheaply, whether lines are no fields, and masking would change nothing in any.
+
+    What one line says is in all of them together; what they say together is no line's.
+    """
+    return (
+        b":" not in lines
+        and _says_nothing(lines, mask)
+        and not rare_spellings.holds_label(lines, mask)
+    )
 
 
 def _mask_stray(line: bytes, mask: Mask) -> bytes:

@@ -56,7 +56,7 @@ _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 def decode_content(part: Part, body: Octets) -> bytes:
     """Return a leaf's content without its transfer encoding."""
-    return transfer.decode(body[slice(*part.content)], part.encoding)
+    return part.decode(body)
 
 
 def mask_plain(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:

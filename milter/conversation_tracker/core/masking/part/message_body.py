@@ -216,7 +216,7 @@ def _edit_leaf(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
     if large.is_large(part):
         return large.find_edits(part, body, task.mask, task.people, task.limits), part.charset
     raw = body[start:end]
-    data = transfer.decode(raw, part.encoding)
+    data = raw if part.encoding not in transfer.ENCODINGS else part.decode(body)
     at = transfer.find_padding(body, start, end, part.encoding)
     apart = data
     if task.people:

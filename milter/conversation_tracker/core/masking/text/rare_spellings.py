@@ -84,6 +84,12 @@ def may_hide(data: bytes, mask: Mask) -> bool:
     return munged.may_hold_munged(low, finder)
 
 
+def holds_label(data: bytes, mask: Mask) -> bool:
+    """Return, cheaply, whether a domain may begin in ASCII text, however it goes on."""
+    low = data.decode("utf-8", "replace").lower()
+    return mask.finder is None or any(label in low for label in mask.finder.labels)
+
+
 def mask_readings(text: str, mask: Mask, *, tagged: bool = True) -> str:
     """Mask what only shows in other readings of a text.
 

@@ -14,6 +14,8 @@ _BEGIN = re.compile(rb"begin(-base64)? [0-7]{3,4} ")
 _REFERENCE = re.compile(rb"&(lt|gt|amp|quot);")
 _MEANT = {b"lt": b"<", b"gt": b">", b"amp": b"&", b"quot": b'"'}
 _WHOLE = 61  # characters of a whole line, which begins with an M
+_FIRST_LINE = re.compile(rb"M[ -`]{60}(?:[\r\n]|\Z)")
+_NEXT_LINE = re.compile(rb"\nM[ -`]{60}(?:[\r\n]|\Z)")
 
 
 def decode_files(data: bytes, *, markup: bool = False) -> Iterator[bytes]:
@@ -23,7 +25,7 @@ def decode_files(data: bytes, *, markup: bool = False) -> Iterator[bytes]:
         data: the text.
         markup: it is HTML.
     """
-    if b"begin" not in data and b"\nM" not in data:
+    if not _may_hold_file(data, markup=markup):
         return
     found: list[bytes] = []
     inside = based = False
@@ -51,6 +53,15 @@ def decode_files(data: bytes, *, markup: bool = False) -> Iterator[bytes]:
         inside = begin is not None
     if found:
         yield b"".join(found)
+
+
+def _may_hold_file(data: bytes, *, markup: bool) -> bool:
+    """Return cheaply whether a text may hold the beginning of a file, or a whole line of one."""
+    if b"begin" in data and _BEGIN.search(data) is not None:
+        return True
+    if b"\nM" not in data and not data.startswith(b"M"):
+        return False
+    return markup or _FIRST_LINE.match(data) is not None or _NEXT_LINE.search(data) is not None
 
 
 def _decode_line(code: bytes) -> bytes | None:
