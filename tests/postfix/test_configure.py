@@ -309,11 +309,11 @@ def test_lists_that_are_there_are_kept(debian: Any) -> None:
             "that name is the splitter's listener's alone",
         ),
         (["inet_protocols=ipv6"], [], "needs 127.0.0.1"),
-        (["smtp/inet/smtpd_milters="], [], f"{COMMAND} --service smtp/inet"),
+        (["smtp/inet/smtpd_milters="], [], "postfix/configure --service smtp/inet"),
         (
             ["smtp/inet/smtpd_milters=inet:v:1"],
             [],
-            f"{COMMAND} --service smtp/inet",
+            "postfix/configure --service smtp/inet",
         ),
         (
             ["smtp/inet/receive_override_options=no_address_mappings,no_milters"],
