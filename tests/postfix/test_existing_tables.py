@@ -165,6 +165,16 @@ def test_a_table_that_cannot_be_asked_is_told_with_its_reason(
     assert f"virtual_alias_maps: {table} (" in done.stderr
     assert why in done.stderr
     assert f"cannot be asked: {mend}" in done.stderr
+    done = debian.configure(
+        "--dry-run",
+        "--socket",
+        debian.socket,
+        "--alias-domain",
+        DOMAIN,
+        "--alias-domain",
+        "a.example",
+    )
+    assert done.stderr.count(f"cannot be asked: {mend}") == 1
 
 
 @pytest.mark.parametrize("kind", PACKAGED)

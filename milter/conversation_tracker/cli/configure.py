@@ -182,7 +182,7 @@ def _announce(host: Host) -> None:
 def _judge(findings: Iterable[Finding], *, aloud: bool) -> int:
     """Print what is refused, and if `aloud` what is doubtful; return how much is refused."""
     refusals = 0
-    for finding in findings:
+    for finding in dict.fromkeys(findings):  # a table is asked about each domain
         if finding.heed == "refuse":
             refusals += 1
             # "Run configure" is no help to somebody who runs it.
