@@ -1,5 +1,6 @@
 """The baseline makes what older databases have become, or `migrate` says where it does not."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -321,7 +322,7 @@ def test_a_database_of_the_baseline_alone_becomes_as_a_new_one(
         assert connection.execute("SELECT to_regtype('tracker.new_message')").fetchone() == (None,)
     told: list[str] = []
     migrate(uri, told.append)
-    changed = sorted(["repeatable/record", *LATER])
+    changed = sorted(["repeatable/partitions", "repeatable/record", *LATER])
     assert told == [*(f.name for f in files.migrations), *changed]
     assert everything(uri) == everything(uri.replace("/older", f"/{migrated}"))
     with psycopg.connect(uri) as connection:
@@ -329,14 +330,12 @@ def test_a_database_of_the_baseline_alone_becomes_as_a_new_one(
 
 
 # Files of functions and views that need a table or a function of a numbered file's time.
-LATER = tuple(
-    f"repeatable/{topic}"
-    for topic in ("bounces", "events", "feed_months", "grants", "timeline", "waiting")
-)
+_TOPICS = "bounces conversation_json events feed_months grants texts timeline waiting"
+LATER = tuple(f"repeatable/{topic}" for topic in _TOPICS.split())
 
 
 def without_numbered_files(files: Files) -> Files:
-    """Return the files without any numbered one, and with a `record` of two positions.
+    """Return the files without any numbered one, with a `record` of two positions, and no texts.
 
     Nor with what needs a numbered one: what `roles` says of all of these comes with the upgrade.
     """
@@ -348,8 +347,12 @@ def without_numbered_files(files: Files) -> Files:
         f"{head}CREATE OR REPLACE FUNCTION tracker.record(order_id bigint, raw bytea)"
         " RETURNS bigint LANGUAGE sql AS 'SELECT order_id';\n",
     )
+    [months] = [file for file in files.repeatable if file.name == "repeatable/partitions"]
+    pairs = re.sub(r"    EXECUTE[^;]*'texts_'[^;]*;\n", "", months.text)
+    pairs = pairs.replace(", tracker.texts IN", " IN")
+    former = {now: then, months: File(months.name, pairs)}
     repeatable = tuple(
-        then if file is now else file for file in files.repeatable if file.name not in LATER
+        former.get(file, file) for file in files.repeatable if file.name not in LATER
     )
     return replace(files, migrations=(), repeatable=repeatable, roles=File("roles", "SELECT"))
 

@@ -388,6 +388,13 @@ def test_the_timeline_as_json(tracker: Tracker) -> None:
         "automatic": False,
         "verdict": "unverified",
         "notes": [],
+        "attachments": [],
+        "deliveries": [
+            {"alias": alias, "role": "partner", "state": state, "status": status, "reason": reason}
+            for alias, (_, state, status, reason) in zip(to, states, strict=True)
+        ],
+        "hasHtml": False,
+        "marks": ["waiting"],
     }
     assert JOHN not in result.out
 

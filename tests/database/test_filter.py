@@ -116,9 +116,7 @@ def answered(
     finally:
         opened.close()
     with orders.connect(database) as connection:
-        said = "".join(
-            timeline.as_json(connection, timeline.read_timeline(connection, "shop", "1"))
-        )
+        said = "".join(timeline.as_json(connection, "shop", "1"))
     assert "john" not in said
     return reply, json.loads(said)
 

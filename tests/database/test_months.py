@@ -70,13 +70,13 @@ class Kept:
         return out.getvalue().strip()
 
     def months(self) -> list[str]:
-        """Return the months that there are, each with both of its tables."""
+        """Return the months that there are, each with all of its tables."""
         query = "SELECT relid::text FROM pg_partition_tree(%s::regclass) WHERE isleaf ORDER BY 1"
         names = [
             [row[0].removeprefix(f"{table}_") for row in self.sql(query, table)]
-            for table in ("tracker.messages", "tracker.deliveries")
+            for table in ("tracker.messages", "tracker.deliveries", "tracker.texts")
         ]
-        assert names[0] == names[1]
+        assert names[0] == names[1] == names[2]
         return [name.replace("_", "-") for name in names[0] if name != "default"]
 
     def where(self) -> set[str]:
@@ -91,7 +91,8 @@ class Kept:
         """Take months away."""
         for name in names:
             month = name.replace("-", "_")
-            self.sql(f"DROP TABLE tracker.deliveries_{month}, tracker.messages_{month}")
+            names = (f"tracker.{each}_{month}" for each in ("texts", "deliveries", "messages"))
+            self.sql(f"DROP TABLE {', '.join(names)}")
 
 
 def record(order: int, token: str, digest: bytes = b"1") -> Record:

@@ -49,6 +49,7 @@ ROOMS = {
     "core.masking.header": 5,
     "core.masking.container": 5,
     "core.masking.part": 6,
+    "core.reading": 7,
     "core.views": 7,
     "core.reports": 8,
     "core.rules": 9,

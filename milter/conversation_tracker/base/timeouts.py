@@ -181,6 +181,20 @@ class Timeouts:
     webhook_retry_seconds: float = 5.0
     """Until a database that failed is asked again."""
 
+    # What is taken out of recorded messages.
+    text_turn_seconds: float = 5.0
+    """Of a turn, after which no other message is begun."""
+    text_processor_seconds: float = 5.0
+    """Of the processor, for text and files of one message."""
+    page_processor_seconds: float = 2.0
+    """Of the processor, for its page."""
+    text_seconds: float = 20.0
+    """For each answer of the process that reads messages."""
+    text_look_back_seconds: float = 60.0
+    """Between two longer looks back for what came late."""
+    text_again_seconds: float = 86_400.0
+    """Between two looks at all messages that there are."""
+
     # check, and Postfix's own programs.
     postfix_program_seconds: float = 30.0
     check_socket_seconds: float = 5.0

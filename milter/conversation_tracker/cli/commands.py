@@ -176,10 +176,10 @@ def timeline(given: argparse.Namespace, config: Config) -> int:
     from conversation_tracker.support.html import write_page
 
     with orders.connect(config.database) as connection:
-        entries = timeline.read_timeline(connection, given.store, given.number)
         if given.json:
-            sys.stdout.writelines(timeline.as_json(connection, entries))
+            sys.stdout.writelines(timeline.as_json(connection, given.store, given.number))
             return 0
+        entries = timeline.read_timeline(connection, given.store, given.number)
         if given.html is not None:
             texts = ((entry, timeline.read_text(connection, entry)) for entry in entries)
             _write(given.html, write_page(given.store, given.number, texts))

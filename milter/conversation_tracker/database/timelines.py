@@ -30,6 +30,8 @@ _ROWS = """
         ON r.token = split_part(t.recipient_alias, '@', 1)::uuid
      WHERE t.store = %s AND t.order_number = %s
      ORDER BY t.at, t.message_id NULLS LAST, r.id"""
+_PAGE = "SELECT tracker.conversation(%s, %s, most => %s, after => %s::timestamptz)"
+_PAGE_SIZE = 500
 _RAW = "SELECT raw FROM tracker.messages WHERE id = %s AND at = %s"
 _OF_MESSAGE = 13  # columns; those behind are of a recipient
 
@@ -61,6 +63,17 @@ def fetch_messages(
             same[0][:_OF_MESSAGE],
             [row[_OF_MESSAGE:] for row in same if row[_OF_MESSAGE + 2] is not None],
         )
+
+
+def iter_conversation(connection: Connection, store: str, number: str) -> Iterator[dict[str, Any]]:
+    """Read an order's messages as `tracker.conversation` gives them, oldest first, page by page."""
+    after, more = "-infinity", True
+    while more:
+        row = connection.execute(_PAGE, (store, number, _PAGE_SIZE, after)).fetchone()
+        assert row is not None
+        yield from row[0]["messages"]
+        more = row[0]["more"]
+        after = row[0]["messages"][-1]["date"] if more else after
 
 
 def fetch_raw(connection: Connection, number: int, at: datetime) -> bytes:

@@ -23,6 +23,7 @@ from conversation_tracker.database.faults import DatabaseError, is_lost
 from conversation_tracker.database.publishing.lock import PublishingLock
 from conversation_tracker.database.readiness import wait_for_database
 from conversation_tracker.publish.feed import Feed
+from conversation_tracker.publish.texts import Texts
 from conversation_tracker.publish.webhooks import dispatcher
 from conversation_tracker.telemetry.events import Event, log
 from conversation_tracker.telemetry.log_setup import catch_uncaught, configure
@@ -41,6 +42,7 @@ def make_steps() -> list[Step]:
     """Return the steps of a turn, in their order, as they begin."""
     return [
         Feed().publish,
+        Texts().take_out,
     ]
 
 

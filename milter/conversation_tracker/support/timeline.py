@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from conversation_tracker.base.failure import NO, Failure
-from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.model import message
+from conversation_tracker.core.reading import text
+from conversation_tracker.core.syntax.mime import TooComplex, read_structure
 from conversation_tracker.database import timelines
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.support import text_table
@@ -21,6 +22,11 @@ from conversation_tracker.support import text_table
 _WORST_FIRST = ("bounced", "refused", "delayed", "accepted", "sent")
 _TITLES = ("time", "direction", "from", "to", "subject", "text", "files", "state")
 _NEVER_NARROWED = (0, 1, 7)
+_WAITING = "waiting"  # the mark of a message that the publisher has not read yet
+_ORDER = (
+    "id date direction from fromName fromRole to recipients subject firstWords body hasAttachment"
+    " attachmentNames attachments state size automatic verdict notes"
+).split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +124,21 @@ def read_timeline(connection: Connection, store: str, number: str) -> list[Timel
         Failure: no such store, or no such order.
         DatabaseError: the database does not answer.
     """
+    find_order(connection, store, number)
+    messages = timelines.fetch_messages(connection, store, number)
+    return [_read_entry(row, recipients) for row, recipients in messages]
+
+
+def find_order(connection: Connection, store: str, number: str) -> None:
+    """See that there is an order.
+
+    Raises:
+        Failure: no such store, or no such order.
+    """
     if not timelines.has_store(connection, store):
         raise Failure(NO, f"no such store: {store}")
     if not timelines.has_order(connection, store, number):
         raise Failure(NO, f"no such order: {number} of store {store}")
-    messages = timelines.fetch_messages(connection, store, number)
-    return [_read_entry(row, recipients) for row, recipients in messages]
 
 
 def _read_entry(row: Sequence[Any], recipients: Sequence[Sequence[str]]) -> TimelineEntry:
@@ -152,12 +167,7 @@ def _read_entry(row: Sequence[Any], recipients: Sequence[Sequence[str]]) -> Time
 def read_text(connection: Connection, entry: TimelineEntry) -> str:
     """Return the readable text of a recorded message; "" if it has none, or is gone by now."""
     raw = b"" if entry.id is None else timelines.fetch_raw(connection, entry.id, entry.at)
-    headers, body = message.parse(raw)
-    content = [(h.name, h.value) for h in headers if h.key.startswith(b"content-")]
-    try:
-        return message_body.read_text(message_body.read_structure(content, body), body)
-    except message_body.TooComplex:
-        return ""
+    return _read_recorded(raw)
 
 
 def as_table(entries: Sequence[TimelineEntry], cells: int) -> Iterator[str]:
@@ -189,48 +199,49 @@ def _write_row(entry: TimelineEntry) -> tuple[str, ...]:
     )
 
 
-def as_json(connection: Connection, entries: Sequence[TimelineEntry]) -> Iterator[str]:
-    """Write a timeline as a JSON array (RFC 8259) in ASCII, one object for each message.
+def as_json(connection: Connection, store: str, number: str) -> Iterator[str]:
+    """Write a timeline as a JSON array (RFC 8259) in ASCII: the messages of `conversation`.
 
-    Texts are read one by one, so that a long timeline needs little memory.
+    They are read page by page, so that a long timeline needs little memory. Of a message that the
+    publisher has not read yet, the text is read here.
+
+    Args:
+        connection: a connection of a role that may read the timeline.
+        store: the store's name.
+        number: the order's number.
 
     Returns:
         The pieces; together they are the array, with a line end.
+
+    Raises:
+        Failure: no such store, or no such order.
     """
-    yield "["
-    for place, entry in enumerate(entries):
-        yield ",\n" if place else "\n"
-        yield json.dumps(_write_object(entry, read_text(connection, entry)), indent=2)
-    yield "\n]\n" if entries else "]\n"
+    find_order(connection, store, number)
+    return _write_array(connection, timelines.iter_conversation(connection, store, number))
 
 
-def _write_object(entry: TimelineEntry, body: str) -> dict[str, object]:
-    return {
-        "id": entry.id,
-        "date": entry.at.isoformat(),
-        "direction": entry.direction,
-        "from": entry.alias,
-        "fromName": entry.name,
-        "fromRole": None if entry.verdict == "flagged" else entry.role,
-        "to": [delivery.alias for delivery in entry.deliveries if delivery.alias],
-        "recipients": [
-            {
-                "alias": d.alias,
-                "role": d.role,
-                "state": d.state,
-                "status": d.status,
-                "reason": d.reason,
-            }
-            for d in entry.deliveries
-        ],
-        "subject": entry.subject,
-        "firstWords": entry.first_words,
-        "body": body,
-        "hasAttachment": bool(entry.attachment_names),
-        "attachmentNames": list(entry.attachment_names),
-        "state": entry.state,
-        "size": entry.size,
-        "automatic": entry.automatic,
-        "verdict": entry.verdict,
-        "notes": list(entry.notes),
-    }
+def _write_array(connection: Connection, messages: Iterator[dict[str, Any]]) -> Iterator[str]:
+    empty = True
+    for each in messages:
+        yield "[\n" if empty else ",\n"
+        empty = False
+        yield json.dumps(_write_object(connection, each), indent=2)
+    yield "[]\n" if empty else "\n]\n"
+
+
+def _write_object(connection: Connection, found: dict[str, Any]) -> dict[str, Any]:
+    """Put a message's times into local time, and its fields in an order that reads well."""
+    at = datetime.fromisoformat(found["date"])
+    if _WAITING in found["marks"]:
+        found["body"] = _read_recorded(timelines.fetch_raw(connection, found["id"], at))
+    found["date"] = at.astimezone().isoformat()
+    return {name: found[name] for name in (*filter(found.__contains__, _ORDER), *found)}
+
+
+def _read_recorded(raw: bytes) -> str:
+    headers, body = message.parse(raw)
+    content = [(h.name, h.value) for h in headers if h.key.startswith(b"content-")]
+    try:
+        return text.read_text(read_structure(content, body), body).body
+    except TooComplex:
+        return ""

@@ -42,7 +42,7 @@ UNION ALL
 SELECT format('constraint %%I on %%s: %%s', k.conname, r.name, pg_get_constraintdef(k.oid))
   FROM relation AS r JOIN pg_constraint AS k ON k.conrelid = r.oid
  WHERE k.conparentid = 0 AND k.conislocal AND k.contype NOT IN ('n', 't')
-   AND NOT (r.is_month AND k.conname = 'deliveries_message_is_there')
+   AND NOT (r.is_month AND k.conname IN ('deliveries_message_is_there', 'texts_message_is_there'))
 UNION ALL
 SELECT format('constraint %%I on domain %%s: %%s', k.conname, k.contypid::regtype,
               pg_get_constraintdef(k.oid))

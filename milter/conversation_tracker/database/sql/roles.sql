@@ -53,7 +53,11 @@ BEGIN
                                   tracker.granted_stores,
                                   tracker.may_read,
                                   tracker.may_read_all,
-                                  tracker.find_orders
+                                  tracker.find_orders,
+                                  tracker.conversation,
+                                  tracker.attachment,
+                                  tracker.page,
+                                  tracker.search
            TO tracker_reader;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_integrator') THEN
@@ -72,7 +76,11 @@ BEGIN
                                   tracker.mask(text, text, text, text),
                                   tracker.mask(text, jsonb),
                                   tracker.find_orders,
-                                  tracker.close_order
+                                  tracker.close_order,
+                                  tracker.conversation,
+                                  tracker.attachment,
+                                  tracker.page,
+                                  tracker.search
            TO tracker_integrator;
         -- Where data leave to is the administrator's to say; a secret is the service's alone, and may
         -- be part of a URL.
@@ -112,7 +120,7 @@ BEGIN
           FROM readable WHERE readers <> '{}'
         UNION ALL
         SELECT place, 'service', service, 'FOR ALL', 'true'
-          FROM (SELECT place FROM readable UNION SELECT 'grants') AS tables WHERE service <> '{}'
+          FROM (SELECT place FROM readable UNION VALUES ('grants'), ('texts')) AS tables WHERE service <> '{}'
     LOOP
         -- To make one anew takes a lock that mail waits for: only where it is another one.
         CONTINUE WHEN EXISTS (

@@ -136,6 +136,11 @@ BEGIN
          WHERE m.order_id = who.order_id
            AND (m.sender_id = who.id AND m.sender_name <> ''
                 OR m.raw <> tracker.without_names(m.raw, who.token));
+        -- A statement behind the other: what was taken out of a message meanwhile is there by now.
+        UPDATE tracker.texts AS t SET words = ts_filter(t.words, '{a,b,d}')
+          FROM tracker.messages AS m
+         WHERE m.order_id = who.order_id AND m.sender_id = who.id
+           AND t.message_id = m.id AND t.message_at = m.at;
     END LOOP;
     DELETE FROM tracker.message_ids AS i WHERE i.participant_id = ANY (lost);
     RETURN (SELECT count(DISTINCT place) FROM unnest(places) AS place);

@@ -1,7 +1,7 @@
--- Months: the pairs of partitions that messages and deliveries lie in.
+-- Months: the partitions, three of each, that messages, deliveries and texts lie in.
 --
 -- `migrate` and `expire` make them ahead; `expire` drops those whose messages have all had their
--- time. Mail needs neither: what has no month yet lies in the default pair. Both functions need
+-- time. Mail needs neither: what has no month yet lies in the default ones. Both functions need
 -- locks that mail waits for; they wait half a second for them and no longer (lock_timeout), so
 -- mail does not either. Months are those of UTC.
 
@@ -24,7 +24,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' A
 $$;
 
 -- The months that should be there and are not: this one and the next four. One that the default
--- pair has messages of is left to it.
+-- ones have messages of is left to them.
 CREATE OR REPLACE FUNCTION tracker.months_lacking(now timestamptz) RETURNS SETOF date
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
     SELECT wanted::date
@@ -44,7 +44,7 @@ DECLARE
     bounds constant text :=
         format('FOR VALUES FROM (%L) TO (%L)', first, first + interval '1 month');
 BEGIN
-    LOCK TABLE tracker.messages, tracker.deliveries IN ACCESS EXCLUSIVE MODE;
+    LOCK TABLE tracker.messages, tracker.deliveries, tracker.texts IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('CREATE TABLE IF NOT EXISTS tracker.%I PARTITION OF tracker.messages %s',
                    'messages_' || name, bounds);
     EXECUTE format('ALTER TABLE tracker.%I ENABLE ROW LEVEL SECURITY', 'messages_' || name);
@@ -53,6 +53,11 @@ BEGIN
                    ' REFERENCES tracker.%I (id, at) ON DELETE CASCADE) %s WITH (fillfactor = 80)',
                    'deliveries_' || name, 'messages_' || name, bounds);
     EXECUTE format('ALTER TABLE tracker.%I ENABLE ROW LEVEL SECURITY', 'deliveries_' || name);
+    EXECUTE format('CREATE TABLE IF NOT EXISTS tracker.%I PARTITION OF tracker.texts ('
+                   'CONSTRAINT texts_message_is_there FOREIGN KEY (message_id, message_at)'
+                   ' REFERENCES tracker.%I (id, at) ON DELETE CASCADE) %s',
+                   'texts_' || name, 'messages_' || name, bounds);
+    EXECUTE format('ALTER TABLE tracker.%I ENABLE ROW LEVEL SECURITY', 'texts_' || name);
 END
 $$;
 
@@ -77,14 +82,15 @@ BEGIN
     IF held > 0 AND NOT due.past THEN
         RETURN NULL;
     END IF;
-    LOCK TABLE tracker.messages, tracker.deliveries IN ACCESS EXCLUSIVE MODE;
+    LOCK TABLE tracker.messages, tracker.deliveries, tracker.texts IN ACCESS EXCLUSIVE MODE;
     IF NOT due.past THEN
         EXECUTE format('SELECT count(*) FROM tracker.%I', 'messages_' || name) INTO held;
         IF held > 0 THEN
             RETURN NULL;
         END IF;
     END IF;
-    EXECUTE format('DROP TABLE tracker.%I, tracker.%I', 'deliveries_' || name, 'messages_' || name);
+    EXECUTE format('DROP TABLE IF EXISTS tracker.%I, tracker.%I, tracker.%I',
+                   'texts_' || name, 'deliveries_' || name, 'messages_' || name);
     RETURN held;
 END
 $$;

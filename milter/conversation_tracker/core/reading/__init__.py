@@ -1,0 +1,1 @@
+"""What a person reads of a recorded message: its text, its page, its files."""
