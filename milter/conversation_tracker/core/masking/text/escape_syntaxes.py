@@ -82,7 +82,8 @@ _PLAIN = re.compile(
 _ALONE = r"\u3400-\u4dbf\u4e00-\u9fff\udc80-\udcff"
 _RUN = re.compile(rf"(?:[\x00-\x7f](?=[^\x00-\x7f{_ALONE}]))?[^\x00-\x7f{_ALONE}]+")
 _CLUSTER = 8  # characters that make one at most
-_FEW = 16  # kinds of characters that are looked for one by one
+_ANY = re.compile(".", re.DOTALL)
+_FEW = 64  # kinds of characters that are looked for one by one
 _SHORT = 32  # characters of an escape that is remembered
 _TAGS = re.compile(
     r"<(?:!--[^<>]{0,500}--|/?[a-z][a-z0-9:_\-]{0,40}(?:[\s/][^<>]{0,500})?)>", _ANY_FLAGS
@@ -132,13 +133,11 @@ class _ComposedCharacters(EscapeSyntax):
             return
         for at, each in _find_places(text, _WIDE, few):
             yield at, at + 1, unicodedata.normalize("NFKC", each).replace("\u3002", ".")
-        for at, _ in _find_places(text, _UNSEEN, few):
-            yield at, at + 1, ""
+        yield from ((*run, "") for run in _find_runs(text, _UNSEEN, few))
         if _has_marks(text, few):
-            # A mark may stand behind a letter in ASCII.
-            for match in _RUN.finditer(text):
-                if not unicodedata.is_normalized("NFC", match[0]):
-                    yield from _iter_clusters(match[0], match.start())
+            for start, run in _iter_marked(text, few):
+                if not unicodedata.is_normalized("NFC", run):
+                    yield from _iter_clusters(run, start)
 
 
 class _Encapsulated(EscapeSyntax):
@@ -208,6 +207,31 @@ def _find_places(text: str, pattern: re.Pattern[str], few: str) -> Iterator[tupl
         while at >= 0:
             yield at, each
             at = text.find(each, at + 1)
+
+
+def _find_runs(text: str, pattern: re.Pattern[str], few: str) -> Iterator[tuple[int, int]]:
+    """Yield the spans in which a pattern's characters stand side by side; arguments as above."""
+    start = end = -1
+    for at in sorted(at for at, _ in _find_places(text, pattern, few)):
+        if at != end:
+            if end > 0:
+                yield start, end
+            start = at
+        end = at + 1
+    if end > 0:
+        yield start, end
+
+
+def _iter_marked(text: str, few: str) -> Iterator[tuple[int, str]]:
+    """Yield the runs of characters that may make others together, and where each begins.
+
+    A mark may stand behind a letter in ASCII.
+    """
+    if len(few) > _FEW:
+        yield from ((match.start(), match[0]) for match in _RUN.finditer(text))
+        return
+    for start, end in _find_runs(text, _ANY, few):
+        yield max(0, start - 1), text[max(0, start - 1) : end]
 
 
 def _find_telling(text: str) -> str:

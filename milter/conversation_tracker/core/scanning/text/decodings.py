@@ -34,6 +34,14 @@ _UNSEEN = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]+"
 )
 
+# Letters and signs that stand for themselves, whatever is beside them.
+_SURE = re.compile(
+    "[\x80-\x9f\xa1-\xa7\xa9\xab\xac\xae\xb0\xb1\xb6\xb7\xbb\xbf-\u0131\u0134-\u013e\u0141-\u0148\u014a-\u017e"
+    "\u0391-\u03a1\u03a3-\u03ce\u0400-\u0481\u048a-\u052f\u2012-\u2016\u2018-\u2023\u2030-\u2032\u2039\u203a"
+    "\u20ac\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\udc80-\udcff]+"
+)
+_FEW_KINDS = 16
+
 _NAMES = {
     "amp": "&", "apos": "'", "commat": "@", "dash": "\u2010", "equals": "=", "gt": ">",
     "hyphen": "\u2010", "lowbar": "_", "lt": "<", "nbsp": " ", "num": "#", "percnt": "%",
@@ -293,22 +301,46 @@ def _decode_sign(match: re.Match[str]) -> str:
 
 
 def _drop_invisible(low: str) -> str:
-    if low.isascii() or _is_plain(low):
+    kinds = "" if low.isascii() else _find_unsure(low)
+    if not kinds or _is_plain(low, kinds):
+        return low
+    if len(kinds) <= _FEW_KINDS and all(map(_stands_alone, kinds)):
+        for each in kinds:  # mostly a blank that does not break, or dots: far cheaper so
+            low = low.replace(each, _normalise_alone(each))
         return low
     plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", low)).lower()
     return plain.replace("\u3002", ".")
 
 
-def _is_plain(low: str) -> bool:
-    """Return cheaply that nothing but ASCII and whole letters of other scripts is in a text."""
+def _find_unsure(low: str) -> str:
+    """Return, each once, the characters of a text that may stand for others."""
     others = low.encode("utf-8", "surrogatepass").translate(None, _ASCII_ONLY)
-    few = others.decode("utf-8", "ignore")  # to decode lone surrogates again would be slow
-    return (
-        _UNSEEN.search(few) is None
-        and "\u3002" not in few
-        and unicodedata.is_normalized("NFKC", few)
-        and not any(map(unicodedata.combining, set(few)))
-    )
+    # To decode lone surrogates again would be slow.
+    return _SURE.sub("", "".join(set(others.decode("utf-8", "ignore"))))
+
+
+def _stands_alone(character: str) -> bool:
+    """Return whether a character means the same whatever is beside it."""
+    return unicodedata.combining(character) == 0 and _normalise_alone(character)[:1].isascii()
+
+
+def _normalise_alone(character: str) -> str:
+    if _UNSEEN.match(character):
+        return ""
+    return "." if character == "\u3002" else unicodedata.normalize("NFKC", character).lower()
+
+
+def _is_plain(low: str, kinds: str) -> bool:
+    """Return cheaply that nothing but ASCII and whole letters of other scripts is in a text.
+
+    Args:
+        low: the text.
+        kinds: those of its characters that may be something else.
+    """
+    if _UNSEEN.search(kinds) or "\u3002" in kinds or any(map(unicodedata.combining, kinds)):
+        return False
+    others = low.encode("utf-8", "surrogatepass").translate(None, _ASCII_ONLY)
+    return unicodedata.is_normalized("NFKC", others.decode("utf-8", "ignore"))
 
 
 def _decode_word(match: re.Match[str], *, ended: bool = False) -> bytes:

@@ -132,10 +132,10 @@ def _read_owner(
                 break
         else:
             return
-    if not any(word in known.endings for word in _WORDS.findall(before)):
-        return
     behind = low[at : at + _BEHIND]
     if not any(_take_second_label(name) in behind for name in names):
+        return
+    if not any(word in known.endings for word in _WORDS.findall(before)):
         return
     near = _simplify(before)
     if (sign := _AT_END.search(near, max(0, len(near) - _LONGEST_SIGN))) is None:

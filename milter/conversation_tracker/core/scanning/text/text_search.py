@@ -67,7 +67,7 @@ class TextSearch:
                 yield token
             if not self.rare_seen and len(text) < _SHORT:
                 self._plain.add((text, markup))
-        yield from self.find_in_tokens(self._tokens.decode(text))
+        yield from self.find_in_tokens(self._tokens.decode(text, first))
 
     def find_in_header(self, field: bytes) -> Iterator[str]:
         """Yield the tokens of those whose address header fields show."""

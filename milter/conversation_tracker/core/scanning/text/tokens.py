@@ -40,15 +40,20 @@ class Tokens:
         if any(each in data for each in self._based) or any(each in low for each in self._digits):
             yield from self.decode(data.decode("latin-1"))
 
-    def decode(self, text: str) -> Iterator[str]:
-        """Yield the decoded tokens in a text that hold one of the words."""
+    def decode(self, text: str, low: str = "") -> Iterator[str]:
+        """Yield the decoded tokens in a text that hold one of the words.
+
+        Args:
+            text: the text.
+            low: the same in lower case, where it is at hand.
+        """
         for needle, first in self._needles:
             at = text.find(needle)
             while at >= 0:
                 token, end = _decode_around(text, at, first)
                 yield token
                 at = text.find(needle, max(end, at + len(needle)))
-        low = text.lower()
+        low = low or text.lower()
         for needle in self._hex:
             at = low.find(needle)
             while at >= 0:
