@@ -35,6 +35,15 @@ CASES = [
     ("x<b>john</b><i>@</i>doe.example", "x<b>john</b><i>@</i>doe.example"),
     ("john<b>@</b>doe.example<i>.org</i>", "john<b>@</b>doe.example<i>.org</i>"),
     ("john &lt;wbr&gt;@doe.example", "john &lt;wbr&gt;@doe.example"),
+    # Beside what cannot have a tag inside: style sheets, and others' addresses that stand whole.
+    ("<b>\n@media {}</b><p>john<b>@doe.example</b>", f"<b>\n@media {{}}</b><p>{ALIAS}<b></b>"),
+    ("'eve@x.example' jo<b>hn@doe.example</b>", f"'eve@x.example' {ALIAS}<b></b>"),
+    ("(john%doe.ex<b>ample@x.example</b>)", "(" + ALIAS.replace("@", "%") + "@x.example<b></b>)"),
+    ("jo<b>hn@doe.example</b>", f"{ALIAS}<b></b>"),
+    ("'<b>john</b>@doe.example'", f"'<b>{ALIAS}</b>'"),
+    ("'jo<b></b>hn@doe.example'", f"'{ALIAS}<b></b>'"),
+    ("'john@doe.exa<b></b>mple'", f"'{ALIAS}<b></b>'"),
+    ("john<b></b>@doe.example", f"{ALIAS}<b></b>"),
 ]  # fmt: skip
 
 

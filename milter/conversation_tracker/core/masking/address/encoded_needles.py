@@ -25,6 +25,15 @@ class Needles:
         self._notice = notice
         self._based = {needle for word in words for needle in _encode_base64(word) if needle}
         self._digits = {digits for word in words for digits in _encode_digits(word) if digits}
+        self._all = [*self._based, *self._digits]
+
+    def stand_in(self, text: str) -> bool:
+        """Return, cheaply, whether one of the words stands in a text, encoded so."""
+        for needle in self._all:
+            if needle in text:
+                self._notice()
+                return True
+        return False
 
     def find_base64(self, text: str) -> list[int]:
         """Return the places of the words in base64, in order."""

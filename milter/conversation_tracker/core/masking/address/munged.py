@@ -181,9 +181,13 @@ def _iter_places(low: str, known: KnownAddresses) -> Iterator[int]:
         while at >= 0:
             before = low[at - 1]
             plain = before == "@" and not dotted and low[at - 2].isalnum()
-            if before not in _MAY_STAND_BEFORE or (plain and low.startswith(names, at)):
-                pass
-            elif _may_begin(low, at, known.endings) and _follows(low, at + len(label), names):
+            if (
+                before in _MAY_STAND_BEFORE
+                and not (plain and low.startswith(names, at))
+                and not _is_clear(low, at)
+                and _follows(low, at + len(label), names)
+                and _may_begin(low, at, known.endings)
+            ):
                 yield at
             at = low.find(label, at + len(label))
 
@@ -213,7 +217,7 @@ def _is_clear(low: str, at: int) -> bool:
 
 def _may_begin(low: str, at: int, endings: Collection[str]) -> bool:
     before = low[max(0, at - _NEAR) : at]
-    if not any(each in endings for each in _WORDS.findall(before)) or _is_clear(low, at):
+    if not any(each in endings for each in _WORDS.findall(before)):
         return False
     if (sign := _ENDS.match(before[::-1])) is None:
         return False

@@ -88,7 +88,7 @@ def _choose_patterns(text: str) -> Iterator[re.Pattern[str]]:
     for sign, pattern in _ESCAPES.items():
         if sign in text:
             yield pattern
-    if not text.isascii() and _WIDE.search(keep_non_ascii(text)):
+    if not text.isascii() and _WIDE.search("".join(set(keep_non_ascii(text)))):
         yield _WIDE
 
 

@@ -55,6 +55,11 @@ _PARTING = frozenset(
 _FEW = 64  # kinds of references; of more, all are decoded in the standard way
 _SHORT = 512  # characters that are looked at one by one
 _PIECES = 16  # that a longer source is cut into
+# What is no part of an address before its separator, nor of a tag, a reference or another escape.
+_BEFORE_NONE = frozenset(("", *" \t\r\n{}"))
+_REST = re.compile(r"@[A-Za-z0-9.\-]++(?=[\s\"'),:?\]])")
+_REST_BEFORE = re.compile(r"[A-Za-z0-9_.+\-]++(?=[\s\"'(:,\[])")
+_LOCAL = 80  # characters of a local part and what is before it
 _NEAR = 1_000  # characters of an address with all the tags in one half of it
 
 
@@ -158,7 +163,7 @@ def _mask_across_tags(source: str, mask: Mask) -> str:
         return source
     pieces: list[str] = []
     done = 0
-    for start, end in _find_surroundings(source):
+    for start, end in _find_surroundings(source, mask):
         near = source[start:end]
         if not _is_clean(_INLINE.sub("", _unescape(near)), mask):
             pieces += source[done:start], _mask_block(near, mask)
@@ -167,11 +172,13 @@ def _mask_across_tags(source: str, mask: Mask) -> str:
     return source if result == source else result
 
 
-def _find_surroundings(source: str) -> Iterator[tuple[int, int]]:
+def _find_surroundings(source: str, mask: Mask) -> Iterator[tuple[int, int]]:
     """Yield the spans around separators, those that overlap as one."""
     start = end = 0
     plain = not any(sign in source for sign in ("&#", "&commat", "\uff20", "\ufe6b"))
     for found in (_SEPARATOR if plain else _ANY_SEPARATOR).finditer(source):
+        if _is_whole(source, found.start(), mask):
+            continue
         first = max(0, found.start() - _NEAR)
         if first > end:
             if end:
@@ -180,6 +187,21 @@ def _find_surroundings(source: str) -> Iterator[tuple[int, int]]:
         end = found.end() + _NEAR
     if end:
         yield start, end
+
+
+def _is_whole(source: str, at: int, mask: Mask) -> bool:
+    """Return, cheaply, whether no address with a tag inside has its separator in a place.
+
+    So it is behind a blank, as in style sheets, and in somebody else's address that stands whole.
+    """
+    if source[max(0, at - 1) : at] in _BEFORE_NONE:
+        return True
+    if (behind := _REST.match(source, at)) is None:
+        return False
+    before = _REST_BEFORE.match(source[max(0, at - _LOCAL) : at][::-1])
+    if before is None:
+        return False
+    return not mask.possible(source[at - before.end() : behind.end()].encode())
 
 
 def _mask_block(source: str, mask: Mask) -> str:

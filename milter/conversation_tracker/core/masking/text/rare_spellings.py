@@ -52,7 +52,7 @@ _SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
             r"|[lr](?:par|sqb|cub|brac[ek]);|#0*3[78]|#x0*2[56]|#0*92|#x0*5c|percnt|bsol)"
         ),
     ),
-    ("%", re.compile(r"%(?:u00|(?:25)*(?:(?:26|5c)[^\s<>]|3d[0-9a-f]{2}))")),
+    ("%", re.compile(r"%(?:u00|(?:25)*(?:(?:26|5c)[^\s<>]|3d[2-7][0-9a-f]))")),
     ("=", re.compile(r"=2(?:5[0-9a-f]{2}|6)")),
     ("+", re.compile(r"\+aea")),
     ("imcea", None),
@@ -69,6 +69,7 @@ _STYLED_SIGN = re.compile(r"\\0{0,4}40(?:\r\n|\s)?")
 _PERCENT_UTF_8 = re.compile(r"%(?:25)*[c-f][0-9a-f]%(?:25)*[89ab][0-9a-f]")
 _PERCENT = re.compile(r"%((?:25)*)[0-9a-f]{2}", re.IGNORECASE)
 _ENDS_OF_ESCAPES = (";", "\\n")
+_SIGNS_BEFORE = (";", "\\", "%")
 
 
 def may_hide(data: bytes, mask: Mask) -> bool:
@@ -260,6 +261,8 @@ def _is_escaped_before(low: str, labels: Labels) -> bool:
     """Return whether what stands before a label is escaped."""
     if "%" in low and _PERCENT_UTF_8.search(low) is not None and _has_wide_addresses(labels):
         return True
+    if not any(sign in low for sign in _SIGNS_BEFORE):
+        return False
     for label in labels:
         at = low.find(label, 1)
         while at >= 0:
