@@ -1,12 +1,7 @@
-"""`conversation-tracker publish` as tests run it, and the feed as they read it."""
+"""The publisher's turns taken in this process, and the feed as tests read it."""
 
-import json
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,50 +9,6 @@ import psycopg
 from conversation_tracker.base import timeouts
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.publish import run as publisher
-from private import processes
-
-
-class Publisher:
-    """The process, on a database."""
-
-    def __init__(self, home: Path, uri: str) -> None:
-        """Write its configuration into `home`."""
-        home.mkdir(exist_ok=True)
-        self.said = home / "said"
-        self._config = home / "tracker.conf"
-        self._config.write_text(f"[tracker]\ndatabase = {uri}\nsocket = unix:{home}/milter.sock\n")
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self, *events: str) -> None:
-        """Start it, and wait for the first of these events of its log, if any is given."""
-        known = {event: len(self.events(event)) for event in events}
-        command = [sys.executable, "-m", "conversation_tracker", "-c", self._config, "publish"]
-        with self.said.open("ab") as said:
-            self.process = subprocess.Popen(list(map(str, command)), stderr=said)
-        if events:
-            self.until(lambda: any(len(self.events(each)) > known[each] for each in events))
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """End it by a signal and return its exit code."""
-        assert self.process is not None
-        process, self.process = self.process, None
-        process.send_signal(number)
-        return process.wait(30)
-
-    def close(self) -> None:
-        """End it if it runs."""
-        if self.process is not None:
-            self.end(signal.SIGKILL)
-
-    def events(self, event: str) -> list[dict[str, Any]]:
-        """Return the lines of its log with this event."""
-        text = self.said.read_text() if self.said.exists() else ""
-        lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == event]
-
-    def until(self, done: Any) -> None:
-        """Wait for something; what it said meanwhile is shown where it does not come."""
-        assert processes.until(done, 60), self.said.read_text()
 
 
 @contextmanager

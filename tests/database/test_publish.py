@@ -1,6 +1,8 @@
 """The publisher: one at a time, it gives queued events gapless positions, and ends when told to."""
 
+import resource
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +13,10 @@ import pytest
 from conversation_tracker.base import timeouts
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.publishing.feed import publish_events
+from conversation_tracker.publish.feed import Feed
+from private.publisher import Publisher
 
-from .publisher import Publisher, feed, publish
+from .publisher import feed, publish
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
@@ -130,3 +134,39 @@ def test_a_connection_that_dies_is_made_anew(shop: "Shop", publisher: Publisher)
     publisher.until(lambda: len(publisher.events("publishing")) == 2)
     assert len(publisher.events("database-unreachable")) == 1
     assert len(publisher.events("database-back")) == 1
+
+
+def test_after_a_day_it_catches_up_in_proportion(shop: "Shop") -> None:
+    """A hundred thousand events: as fast at the end as at the beginning, in bounded memory."""
+    shop.mask("a@x.example")
+    publish(shop.uri)
+    before = shop.one("SELECT position FROM tracker.feed_head")
+    shop.rows(
+        "WITH queued AS (INSERT INTO tracker.event_queue (event, order_id, detail)"
+        " SELECT 'closed', %s, jsonb_build_object('tag', n::text)"
+        " FROM generate_series(1, 100000) AS n RETURNING 1) SELECT count(*) FROM queued",
+        shop.order()["id"],
+    )  # fmt: skip
+    step = Feed()
+    with (
+        Connection.connect(shop.uri, limits=timeouts.get().publish) as connection,
+        psycopg.connect(shop.uri) as other,
+    ):
+        # Open all the while, it keeps everything that is taken from being vacuumed.
+        other.execute("SELECT tracker.note_event('closed', %s)", (shop.order()["id"],))
+        taken, memory = [], []
+        while step.publish(connection):
+            taken.append(time.process_time() + spent(connection))
+            memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        other.rollback()
+    assert len(taken) == 100
+    assert taken[-1] - taken[-21] < 3 * (taken[20] - taken[0])
+    assert memory[-1] - memory[10] < 10_000  # KiB
+    assert shop.one("SELECT position FROM tracker.feed_head") == before + 100_000
+    assert published(shop) == [str(number) for number in range(1, 100_001)]
+
+
+def spent(connection: psycopg.Connection) -> float:
+    """Return the processor's seconds that the server's process of a connection has used."""
+    fields = Path(f"/proc/{connection.info.backend_pid}/schedstat").read_text().split()
+    return int(fields[0]) / 1e9

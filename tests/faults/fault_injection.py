@@ -81,6 +81,24 @@ def tracker_reloaded(site: Site, chance: random.Random) -> None:
     time.sleep(chance.uniform(0, 1))
 
 
+# The publisher
+
+
+def publisher_killed(site: Site, chance: random.Random) -> None:
+    """The publisher is killed, several times."""
+    for _ in range(chance.randint(1, 3)):
+        site.publisher.end(signal.SIGKILL)
+        site.publisher.start()
+        time.sleep(chance.uniform(0, 2))
+
+
+def publisher_stopped(site: Site, chance: random.Random) -> None:
+    """The publisher is stopped."""
+    site.publisher.end(signal.SIGTERM)
+    time.sleep(chance.uniform(0, 2))
+    site.publisher.start()
+
+
 # The database
 
 
@@ -185,6 +203,14 @@ KINDS: dict[str, list[tuple[str, Fault]]] = {
         ("the tracker is killed", tracker_killed),
         ("the tracker is stopped", tracker_stopped),
         ("the tracker is reloaded", tracker_reloaded),
+    ],
+    "publisher": [
+        ("the publisher is killed", publisher_killed),
+        ("the publisher is stopped", publisher_stopped),
+        (
+            "the publisher stands still",
+            _while(lambda site: site.publisher.standing_still(), 3),
+        ),
     ],
     "database": [
         ("the database is stopped", database_stopped),

@@ -21,8 +21,10 @@ from conversation_tracker.database.migrate import migrate
 from private import processes
 from private.mailhost import MailHost
 from private.postgres import Postgres, parent_directory
+from private.publisher import Publisher
 from private.reaper import Reaper
 
+from . import feed
 from .ledger import Ledger, timeline
 from .load import DOMAIN, SHOP, Load, Order
 from .relay import DatabaseRelay, MilterRelay
@@ -53,9 +55,9 @@ _SETTINGS = {
 class Site:
     """The servers, from `with` to the end of the block.
 
-    `postgres`, `host` (Postfix, tracker, sink), `wire` (before the milter), `cable` (before the
-    database) and `signer` (the milter behind) may be hurt by whoever has the site. `uri` goes
-    straight to the database.
+    `postgres`, `host` (Postfix, tracker, sink), `publisher`, `wire` (before the milter), `cable`
+    (before the database) and `signer` (the milter behind) may be hurt by whoever has the site.
+    `uri` goes straight to the database.
     """
 
     def __init__(self, *, workers: int = 2, orders: int = 12) -> None:
@@ -63,6 +65,7 @@ class Site:
         self._stack = ExitStack()
         self.ledger = Ledger()
         self._died = 0
+        self._feed_from = 0
         self.orders: list[Order] = []
 
     def __enter__(self) -> Self:
@@ -86,6 +89,11 @@ class Site:
                 options={"workers": str(self._workers)},
             )
             start(self.host)
+            self.publisher = start(
+                Publisher(
+                    reaper.directory / "publisher", command=self.host.tracker.command("publish")
+                )
+            )
             self._stack = self._stack.pop_all()
         return self
 
@@ -125,6 +133,8 @@ class Site:
     def fresh(self) -> None:
         """Begin to count anew."""
         self.ledger = Ledger()
+        self.settle_feed()
+        self._feed_from = feed.head(self.uri)
         self._died = len(self.host.tracker.events("worker-died"))
         self.host.sink.clear()
         with psycopg.connect(self.uri) as connection:
@@ -152,10 +162,19 @@ class Site:
             time.sleep(0.2)
 
     def counted(self) -> list[str]:
-        """Settle, and count all three sides; what is wrong, one line each."""
+        """Settle, and count all sides; what is wrong, one line each."""
         self.settle()
+        self.settle_feed()
         faults = self.ledger.faults(self.host.sink.messages, timeline(self.uri))
+        faults += feed.faults(self.uri, self._feed_from)
         return faults + [f"a worker ended with status {status}" for status in self.crashes()]
+
+    def settle_feed(self, seconds: float = 120.0) -> None:
+        """Wait until every event is published."""
+        if not processes.until(lambda: feed.queued(self.uri) == 0, seconds, 0.1):
+            raise TimeoutError(
+                f"events wait: {feed.queued(self.uri)}\n{self.publisher.log_text()[-2000:]}"
+            )
 
     def crashes(self) -> list[int]:
         """Return the status of each worker that ended otherwise than by being killed or told to."""

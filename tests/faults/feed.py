@@ -1,0 +1,72 @@
+"""The feed held against what is recorded: every event once, in its place, and nothing else."""
+
+import psycopg
+
+_QUEUED = "SELECT count(*) FROM tracker.event_queue"
+_HEAD = "SELECT position FROM tracker.feed_head"
+_GAPS = """
+SELECT 'between the positions ' || before || ' and ' || position || ' there is none'
+  FROM (SELECT position, lag(position, 1, %(since)s::bigint) OVER (ORDER BY position) AS before
+          FROM tracker.feed WHERE position > %(since)s) AS each
+ WHERE position <> before + 1
+UNION ALL
+SELECT 'the head is ' || h.position || ', the last position ' || last.position
+  FROM tracker.feed_head AS h,
+       (SELECT coalesce(max(position), %(since)s) AS position FROM tracker.feed) AS last
+ WHERE h.position <> last.position
+"""
+_MESSAGES = """
+SELECT 'message ' || coalesce(m.id, f.message_id) || ' is told ' || coalesce(f.times, 0)
+       || ' times and is recorded ' || count(m.id) || ' times'
+  FROM tracker.messages AS m
+  FULL JOIN (SELECT message_id, count(*) AS times FROM tracker.feed
+              WHERE event = 'recorded' AND position > %(since)s GROUP BY message_id) AS f
+    ON f.message_id = m.id
+ GROUP BY m.id, f.message_id, f.times
+HAVING count(m.id) <> 1 OR coalesce(f.times, 0) <> 1
+"""
+_STATES = """
+SELECT 'a delivery of message ' || d.message_id || ' is ' || d.state || ' and was told as '
+       || coalesce(string_agg(f.event, ', ' ORDER BY f.position), 'nothing')
+  FROM tracker.deliveries AS d
+  JOIN tracker.participants AS p ON p.id = d.recipient_id
+  JOIN tracker.orders AS o ON o.id = p.order_id
+  LEFT JOIN tracker.feed AS f
+    ON f.message_id = d.message_id AND f.position > %(since)s
+   AND f.alias = tracker.hard_alias(p.token, o.alias_domain)
+   AND f.event IN ('sent', 'delayed', 'bounced')
+ GROUP BY d.message_id, d.recipient_id, d.state
+HAVING coalesce((array_agg(f.event::text ORDER BY f.position DESC))[1], 'accepted') <> d.state
+    OR count(f.event) <> count(DISTINCT f.event::text)
+"""
+# An order's row is locked from before a message gets its number until it is committed.
+_ORDER = """
+SELECT 'message ' || message_id || ' is told after a later one of its order'
+  FROM (SELECT message_id, max(message_id) OVER (PARTITION BY order_id ORDER BY position) AS last
+          FROM tracker.feed WHERE event = 'recorded' AND position > %(since)s) AS each
+ WHERE message_id < last
+"""
+
+
+def head(uri: str) -> int:
+    """Return the last position."""
+    with psycopg.connect(uri) as connection:
+        [(position,)] = connection.execute(_HEAD).fetchall()
+    return int(position)
+
+
+def queued(uri: str) -> int:
+    """Return how many events wait to be published."""
+    with psycopg.connect(uri) as connection:
+        [(count,)] = connection.execute(_QUEUED).fetchall()
+    return int(count)
+
+
+def faults(uri: str, since: int) -> list[str]:
+    """Return what is wrong in the feed behind a position, one line each."""
+    found = []
+    with psycopg.connect(uri) as connection:
+        for query in (_GAPS, _MESSAGES, _STATES, _ORDER):
+            rows = connection.execute(query.encode(), {"since": since}).fetchall()
+            found += [f"feed: {said}" for (said,) in rows]
+    return found
