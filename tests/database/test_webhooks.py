@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from receiver import Handler, Receiver, receiving, say, take
 from conversation_tracker.checks import webhooks as checks
 from conversation_tracker.cli import main as cli
 from conversation_tracker.database.health import read_state
+from conversation_tracker.publish.webhooks import dispatcher
 from conversation_tracker.publish.webhooks.signing import sign
 
 from .sending import add_webhook, deliveries, happen, pass_time, sending, state, until
@@ -122,6 +124,44 @@ def test_a_slow_receiver_delays_no_other(shop: "Shop", tmp_path: Path) -> None:
             free.set()
             until(lambda: tags(slow) == ["a", "b", "c", "d"])
             until(lambda: deliveries(shop, first) == [])
+
+
+def test_slow_receivers_never_have_all_threads(
+    shop: "Shop",
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change_timeouts: Callable[..., object],
+) -> None:
+    """Not once they are known to be slow: who is quick finds a thread free."""
+    monkeypatch.setattr(dispatcher, "_THREADS", 4)
+    monkeypatch.setattr(dispatcher, "_SLOW_THREADS", 2)
+    change_timeouts(webhook_slow_seconds=0.1, webhook_turn_seconds=0.1)
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def dawdle(handler: Handler) -> None:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        handler.server.over.wait(0.3)
+        with lock:
+            now[0] -= 1
+        handler.answer(200)
+
+    with ExitStack() as stack:
+        slow = [stack.enter_context(receiving(dawdle)) for _ in range(4)]
+        quick = stack.enter_context(receiving(take))
+        for each in slow:
+            add_webhook(shop, each.url, "closed")
+        happen(shop, "a")
+        stack.enter_context(sending(shop.uri, tmp_path))
+        until(lambda: all(tags(each) == ["a"] for each in slow))
+        until(lambda: now[0] == 0)
+        most[0] = 0
+        add_webhook(shop, quick.url, "closed")
+        happen(shop, *"bcd")
+        until(lambda: tags(quick) == list("bcd"))
+        until(lambda: all(tags(each) == list("abcd") for each in slow))
+        assert most[0] == 2
 
 
 def cut(handler: Handler) -> None:

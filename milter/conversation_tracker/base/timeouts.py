@@ -172,8 +172,10 @@ class Timeouts:
     """Of silence, while an answer is waited for."""
     webhook_total_seconds: float = 20.0
     """For one try, whatever the receiver does."""
-    webhook_turn_seconds: float = 30.0
+    webhook_turn_seconds: float = 10.0
     """One receiver may have a thread, where others wait for one."""
+    webhook_slow_seconds: float = 5.0
+    """A turn that takes longer is that of a slow receiver."""
     webhook_poll_seconds: float = 1.0
     """Between looks for what is to be sent."""
     webhook_grace_seconds: float = 3.0

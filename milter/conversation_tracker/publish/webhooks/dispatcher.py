@@ -27,6 +27,7 @@ from conversation_tracker.telemetry.events import Event, log
 WAITING = 1_000  # deliveries of a webhook that are queued and not dead
 _TURN = 50  # events of a turn
 _THREADS = 16
+_SLOW_THREADS = 12  # of these, for receivers that are slow: the others find one free
 _LOOKS = 20  # at the feed in a row, for one webhook that wants little of it
 _AWAY = 2  # failures in a row that are more than an accident
 _BACK = 3  # failures in a row after which all that waits is tried again
@@ -81,6 +82,14 @@ class _Pending:
     noted: threading.Event
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A turn of a webhook that is over, and how long it took."""
+
+    webhook: int
+    seconds: float
+
+
 class Dispatcher:
     """The turns of all webhooks."""
 
@@ -96,9 +105,10 @@ class Dispatcher:
         self._send = send
         self._stopped = stopped
         self._busy: set[int] = set()
+        self._slow: set[int] = set()
         self._served: dict[int, float] = {}
         self._unsettled: list[_Pending] = []
-        self._reports: queue.SimpleQueue[_Pending | int] = queue.SimpleQueue()
+        self._reports: queue.SimpleQueue[_Pending | _Ended] = queue.SimpleQueue()
 
     def run(self) -> None:
         """Send until told to stop, and note what came of what was under way.
@@ -117,6 +127,7 @@ class Dispatcher:
     def _look(self) -> None:
         """Queue what is new, and begin turns; whoever had none for longest comes first."""
         works = {work.webhook: work for work in self._deliveries.look()}
+        self._slow &= works.keys()
         self._served = {each: at for each, at in self._served.items() if each in works}
         for webhook in sorted(works, key=lambda each: self._served.get(each, 0.0)):
             work = works[webhook]
@@ -127,7 +138,9 @@ class Dispatcher:
 
     def _may_begin(self, webhook: int) -> bool:
         unsettled = any(report.attempt.webhook == webhook for report in self._unsettled)
-        return len(self._busy) < _THREADS and webhook not in self._busy and not unsettled
+        if unsettled or webhook in self._busy or len(self._busy) >= _THREADS:
+            return False
+        return webhook not in self._slow or len(self._busy & self._slow) < _SLOW_THREADS
 
     def _queue(self, webhook: int) -> None:
         for _ in range(_LOOKS):
@@ -154,13 +167,14 @@ class Dispatcher:
         ).start()
 
     def _work(self, task: Task) -> None:
+        began = time.monotonic()
         try:
             self._send(task, self._report)
         except Exception as error:
             log.error(Event.WEBHOOKS, error)
             self._stopped.wait(timeouts.get().webhook_retry_seconds)
         finally:
-            self._reports.put(task.webhook)
+            self._reports.put(_Ended(task.webhook, time.monotonic() - began))
 
     def _report(self, attempt: Attempt) -> bool:
         """Have an attempt noted before the next is made: what is not is repeated after a crash."""
@@ -186,8 +200,15 @@ class Dispatcher:
                 else:
                     self._unsettled.append(report)
             else:
-                self._busy.discard(report)
+                self._end(report)
                 ends = min(ends, time.monotonic())  # whoever waits for a thread has one
+
+    def _end(self, turn: _Ended) -> None:
+        self._busy.discard(turn.webhook)
+        if turn.seconds > timeouts.get().webhook_slow_seconds:
+            self._slow.add(turn.webhook)
+        else:
+            self._slow.discard(turn.webhook)
 
     def _settle(self, attempt: Attempt) -> bool:
         """Note what came of one try; return whether that could be done."""
