@@ -487,6 +487,29 @@ def test_the_command_lists_and_has_what_was_given_up_sent_again(
         assert (code, text) == (1, "conversation-tracker: no such webhook: 999999\n")
 
 
+def test_the_metrics_tell_what_is_behind_and_what_was_given_up(shop: "Shop") -> None:
+    def lag() -> tuple[float, int]:
+        [(behind, dead)] = shop.rows("SELECT behind, dead FROM tracker.webhook_lag()")
+        return round(behind), dead
+
+    assert lag() == (0, 0)
+    hook = add_webhook(shop, "https://a.example/", "closed")
+    assert lag() == (0, 0)
+    happen(shop, "a", "b")
+    shop.rows(
+        "UPDATE tracker.feed SET published_at = published_at - interval '1 hour'"
+        " WHERE store = %s RETURNING 1",
+        shop.name,
+    )
+    assert lag() == (pytest.approx(3600, abs=60), 0)
+    shop.one("SELECT tracker.queue_webhook(%s, 10)", hook)
+    assert lag() == (pytest.approx(3600, abs=60), 0)
+    shop.rows("UPDATE tracker.webhook_deliveries SET dead_at = now() RETURNING 1")
+    assert lag() == (0, 2)
+    shop.rows("UPDATE tracker.webhooks SET active = false RETURNING 1")
+    assert lag() == (0, 0)
+
+
 def test_check_sees_what_was_given_up_and_what_is_behind(shop: "Shop") -> None:
     hook = add_webhook(shop, "https://a.example/secret-path", "closed")
     happen(shop, "a", "b")

@@ -92,9 +92,11 @@ def test_how_far_the_feed_is_behind_is_what_the_worst_says_not_a_sum() -> None:
         def work(row: int = row, seconds: float = seconds) -> None:
             metrics.use(row)
             metrics.note_feed(seconds)
+            metrics.note_webhooks(seconds + 1, int(seconds))
 
         child(work)
     assert metrics.add_up().behind == 70.0
+    assert (metrics.add_up().webhooks_behind, metrics.add_up().webhooks_dead) == (71.0, 70)
     metrics.give_back(1)
     assert metrics.add_up().behind == 65.5
 

@@ -101,6 +101,7 @@ _UNPUBLISHED = Statement(
     "SELECT coalesce((SELECT extract(epoch FROM clock_timestamp() - q.at)::float8"
     " FROM tracker.event_queue AS q ORDER BY q.id LIMIT 1), 0)"
 )
+_WEBHOOKS = Statement("SELECT behind, dead FROM tracker.webhook_lag()")
 _SUSPECT = Statement("SELECT tracker.suspect(%s::bytea[], %s::text[], %s)")
 
 
@@ -273,6 +274,11 @@ class Database:
         """Return how old the oldest event is that is not published, 0 if there is none."""
         [(seconds,)] = self._fetch_rows(_UNPUBLISHED, ())
         return max(0.0, float(seconds))
+
+    def webhook_lag(self) -> tuple[float, int]:
+        """Return for how many seconds a webhook is behind, and how many events were given up."""
+        [(seconds, dead)] = self._fetch_rows(_WEBHOOKS, ())
+        return max(0.0, float(seconds)), int(dead)
 
     def record(self, records: Sequence[Record]) -> tuple[Outcome, dict[str, str]]:
         """Write what a message is to leave behind, all of it or nothing.

@@ -155,10 +155,11 @@ def _sample(database: Database) -> None:
 
 
 def _look_at_feed(database: Database) -> None:
-    """Note how far the feed is behind; while the database does not answer, it stays what it was."""
+    """Note how far feed and webhooks are behind; it stays as it was while no database answers."""
     while True:
         with suppress(DatabaseUnavailable, DatabaseError):
             metrics.note_feed(database.unpublished_seconds())
+            metrics.note_webhooks(*database.webhook_lag())
         time.sleep(timeouts.get().worker_feed_seconds)
 
 

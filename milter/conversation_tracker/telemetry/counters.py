@@ -47,8 +47,10 @@ _UNAVAILABLE = _SUM + 1
 _RESTARTS = _UNAVAILABLE + 1
 _ISOLATION = _RESTARTS + 1
 _GAUGES = _ISOLATION + len(ISOLATION)
-_WORKERS, _IN_FLIGHT, _WAITING, _AWAY, _BEHIND = range(_GAUGES, _GAUGES + 5)
-_WIDTH = _BEHIND + 1
+_WORKERS, _IN_FLIGHT, _WAITING, _AWAY = range(_GAUGES, _GAUGES + 4)
+_BEHIND, _WEBHOOKS_BEHIND, _WEBHOOKS_DEAD = range(_AWAY + 1, _AWAY + 4)
+_OF_ALL = (_BEHIND, _WEBHOOKS_BEHIND, _WEBHOOKS_DEAD)  # what each process knows of all
+_WIDTH = _WEBHOOKS_DEAD + 1
 
 _ROWS = 600  # the parent's, and more than workers may run at once, leaving ones among them
 _OCTETS = 8
@@ -170,6 +172,11 @@ class Metrics:
         """Note how old the oldest event is that is not published, 0 if there is none."""
         self._set(_BEHIND, seconds)
 
+    def note_webhooks(self, seconds: float, dead: int) -> None:
+        """Note for how long a webhook is behind, and how many events were given up."""
+        self._set(_WEBHOOKS_BEHIND, seconds)
+        self._set(_WEBHOOKS_DEAD, dead)
+
     def _add(self, place: int, number: int = 1) -> None:
         if self._cells is not None:
             with self._lock:
@@ -199,12 +206,13 @@ class Metrics:
             return Totals((0.0,) * _WIDTH)
         sums = [sum(cells[place::_WIDTH].tolist()) for place in range(_WIDTH)]
         # All ask the same database: whoever has seen it as it was lately.
-        sums[_BEHIND] = max(cells[_BEHIND::_WIDTH].tolist())
+        for place in _OF_ALL:
+            sums[place] = max(cells[place::_WIDTH].tolist())
         return Totals(sums)
 
 
 class Totals:
-    """The sums of all processes, by name; of how far the feed is behind, the most."""
+    """The sums of all processes, by name; of how far feed and webhooks are behind, the most."""
 
     def __init__(self, cells: Sequence[float]) -> None:
         """Take one number for each place."""
@@ -221,6 +229,8 @@ class Totals:
         self.waiting = cells[_WAITING]
         self.away = cells[_AWAY]
         self.behind = cells[_BEHIND]
+        self.webhooks_behind = cells[_WEBHOOKS_BEHIND]
+        self.webhooks_dead = cells[_WEBHOOKS_DEAD]
 
 
 metrics = Metrics()

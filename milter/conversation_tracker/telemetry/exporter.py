@@ -76,6 +76,12 @@ class Tracked(Collector):
             ("pool_waiting", "Requests that wait for a database connection", totals.waiting),
             ("workers_without_database", "Workers the database did not answer last", totals.away),
             ("feed_behind_seconds", "Age of the oldest event not published", totals.behind),
+            (
+                "webhooks_behind_seconds",
+                "Age of the oldest event that a webhook's receiver has not got",
+                totals.webhooks_behind,
+            ),
+            ("webhook_events_dead", "Events that a receiver did not take", totals.webhooks_dead),
         ):
             yield GaugeMetricFamily(f"conversation_tracker_{name}", about, value=value)
         yield InfoMetricFamily(

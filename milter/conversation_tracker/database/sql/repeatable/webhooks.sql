@@ -143,3 +143,26 @@ BEGIN
     RETURN again;
 END
 $$;
+
+-- How many seconds ago what happened that the receiver of an active webhook has not got, 0 if all have all;
+-- and how many of their events were given up.
+CREATE OR REPLACE FUNCTION tracker.webhook_lag(OUT behind double precision, OUT dead bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(extract(epoch FROM clock_timestamp() - least(
+               (SELECT min(d.published_at)
+                  FROM tracker.webhook_deliveries AS d
+                  JOIN tracker.webhooks AS w ON w.id = d.webhook_id
+                 WHERE w.active AND d.dead_at IS NULL),
+               (SELECT min(next.published_at)
+                  FROM tracker.webhooks AS w
+                  JOIN tracker.webhook_states AS s ON s.webhook_id = w.id
+                 CROSS JOIN tracker.feed_head AS h
+                 CROSS JOIN LATERAL (SELECT f.published_at FROM tracker.feed AS f
+                                      WHERE f.store = w.store AND f.position > s.position
+                                      ORDER BY f.position LIMIT 1) AS next
+                 WHERE w.active AND s.position < h.position)))::double precision, 0),
+           (SELECT count(*)
+              FROM tracker.webhook_deliveries AS d
+              JOIN tracker.webhooks AS w ON w.id = d.webhook_id
+             WHERE w.active AND d.dead_at IS NOT NULL)
+$$;
