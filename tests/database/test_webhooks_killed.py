@@ -15,8 +15,8 @@ import pytest
 from receiver import Handler, Received, make_authority, receiving, take
 
 from private import processes
+from private.publisher import Publisher
 
-from .publisher import Publisher
 from .sending import add_webhook, deliveries, until
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_killed_at_any_moment_it_misses_nothing_and_repeats_have_the_same_id(
 
 
 def test_it_sends_over_tls_to_whom_the_systems_authorities_know(
-    shop: "Shop", publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+    shop: "Shop", publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = make_authority()
     shop.mask("a@x.example")
@@ -113,6 +113,6 @@ def test_it_sends_over_tls_to_whom_the_systems_authorities_know(
     key = base64.b64decode(secret.removeprefix("whsec_"))
     made = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{made}"
-    said = publisher.said.read_text()
+    said = (tmp_path / "said").read_text()
     assert "/hook" not in said
     assert secret not in said
