@@ -1,35 +1,20 @@
-"""The publisher's turns taken in this process, and the feed as tests read it."""
+"""The feed's step taken in this process, and the feed as tests read it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 
 from conversation_tracker.base import timeouts
 from conversation_tracker.database.connection import Connection
-from conversation_tracker.publish import run as publisher
-
-
-@contextmanager
-def taking_turns(uri: str) -> Iterator[Any]:
-    """Give a function that takes all steps until there is nothing more to do, in this process."""
-    with Connection.connect(uri, limits=timeouts.get().publish) as connection:
-        steps = publisher.make_steps()
-
-        def take() -> None:
-            more = True
-            while more:
-                answers = [step(connection) for step in steps]
-                more = any(answers)
-
-        yield take
+from conversation_tracker.publish.feed import Feed
 
 
 def publish(uri: str) -> None:
-    """Publish all there is."""
-    with taking_turns(uri) as take:
-        take()
+    """Publish all events there are."""
+    step = Feed()
+    with Connection.connect(uri, limits=timeouts.get().publish) as connection:
+        while step.publish(connection):
+            pass
 
 
 def feed(connection: psycopg.Connection, store: str) -> list[tuple[Any, ...]]:
