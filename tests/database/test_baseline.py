@@ -342,7 +342,7 @@ def without_numbered_files(files: Files) -> Files:
         " RETURNS bigint LANGUAGE sql AS 'SELECT order_id';\n",
     )
     [months] = [file for file in files.repeatable if file.name == "repeatable/partitions"]
-    pairs = re.sub(r"    EXECUTE[^;]*'texts_'[^;]*;\n", "", months.text)
+    pairs = re.sub(r"    (EXECUTE|PERFORM)[^;]*'texts_'[^;]*;\n", "", months.text)
     pairs = pairs.replace(", tracker.texts IN", " IN")
     former = {now: then, months: File(months.name, pairs)}
     repeatable = tuple(

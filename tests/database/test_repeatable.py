@@ -139,7 +139,7 @@ GRANTED = (
     "tracker.mask(text,text,text,text,text)",
 )
 RESULT = ("orders", "tracker.random_ref() RETURNS text", "tracker.random_ref() RETURNS varchar")
-COLUMN = ("timeline", "f.subject,", "f.subject::varchar,")
+COLUMN = ("timeline", "THEN f.subject END", "THEN f.subject::varchar END")
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,14 @@ COLUMN = ("timeline", "f.subject,", "f.subject::varchar,")
         ("mask", [SIGNATURE, GRANTED]),
         ("mask", [("aliases", "role text DEFAULT 'buyer')", "role text)")]),
         ("random_ref", [RESULT]),
-        ("timeline", [("timeline", "m.id AS message_id", "m.id AS message")]),
+        ("timeline", [("timeline", "notes, message_id\n", "notes, message_id AS message\n")]),
+        ("timeline", [("timeline", "recipient_role, subject,", "recipient_role,")]),
         (
-            "timeline",
-            [("timeline", "       m.subject,\n", ""), ("timeline", "       f.subject,\n", "")],
+            "timeline_rows",
+            [
+                ("timeline", "       f.recipient_id,", "       f.recipient_id::integer,"),
+                ("timeline", "       d.recipient_id,", "       d.recipient_id::integer,"),
+            ],
         ),
         (
             "conversations",
@@ -204,7 +208,7 @@ def test_comments_are_kept(uri: str, edit: Edit) -> None:
     assert len(before) == 4
     edit(*SIGNATURE)
     edit(*GRANTED)
-    edit("timeline", "m.id AS message_id", "m.id AS message")
+    edit("timeline", "notes, message_id\n", "notes, message_id AS message\n")
     migrate(uri)
     assert comments(uri) == [row for row in before if row[2] != "gone"]
 
@@ -232,7 +236,7 @@ def test_what_would_go_with_a_view_is_named_and_nothing_is_changed(
     run(uri, GO_WITH_THE_VIEW[named])
     old = which(uri, "timeline")
     if by == "a view":
-        edit("timeline", "m.id AS message_id", "m.id AS message")
+        edit("timeline", "notes, message_id\n", "notes, message_id AS message\n")
     else:
         (scripts / "migrations/0099-wider.sql").write_text(
             "ALTER TABLE tracker.refusals ALTER COLUMN reply TYPE varchar"
@@ -264,7 +268,9 @@ def test_what_no_file_makes_any_more_is_dropped_and_what_others_made_is_not(
         re.sub(r"\bsuspect(\(|\.host)", r"suspect_anew\1", text)
     )
     roles = scripts / "roles.sql"
-    roles.write_text(re.sub(r",\s+tracker\.refusals, tracker\.timeline", "", roles.read_text()))
+    roles.write_text(
+        re.sub(r",\s+tracker\.timeline, tracker\.timeline_rows", "", roles.read_text())
+    )
     assert migrate(uri) == 1
     assert one(uri, "SELECT to_regclass('tracker.timeline')") is None
     assert one(uri, "SELECT to_regproc('tracker.suspect')") is None
@@ -276,8 +282,7 @@ def test_what_no_file_makes_any_more_is_dropped_and_what_others_made_is_not(
 
 def test_a_view_of_somebody_elses_goes_on_where_ours_can_be_replaced(uri: str, edit: Edit) -> None:
     run(uri, "CREATE VIEW public.report AS SELECT store, subject FROM tracker.timeline")
-    edit("timeline", "m.id AS message_id", "m.id AS message_id, m.size")
-    edit("timeline", "       NULL\n", "       NULL, 0\n")
+    edit("timeline", "notes, message_id\n", "notes, message_id, size\n")
     assert migrate(uri) == 1
     assert one(uri, "SELECT count(*) FROM public.report") == 0
     assert one(uri, "SELECT count(size) FROM tracker.timeline") == 0
@@ -294,7 +299,7 @@ def test_a_view_of_somebody_elses_in_the_way_is_named_and_nothing_is_changed(
     )
     edit("erase", "-- What is erased is gone", "-- What is gone is gone")
     if by == "a view of ours":
-        edit("timeline", "m.id AS message_id", "m.id AS message")
+        edit("timeline", "notes, message_id\n", "notes, message_id AS message\n")
         words = "view public.report depends on view tracker.timeline: drop it"
     elif by == "a function of ours":
         edit("aliases", "tracker.hard_alias(token uuid,", "tracker.hard_alias(which uuid,")

@@ -26,11 +26,18 @@ READ = {
     "stores": "SELECT * FROM tracker.stores",
     "orders": "SELECT store, number, ref, placed_at, closed_at, expires_at FROM tracker.orders",
     "messages": "SELECT * FROM tracker.messages",
-    "deliveries": "SELECT * FROM tracker.deliveries",
+    "deliveries": "SELECT message_id, message_at, recipient_id, queue_id, state, status, reason,"
+    " changed_at FROM tracker.deliveries",
     "timeline": "SELECT * FROM tracker.timeline",
     "alias domains": "SELECT * FROM tracker.alias_domains, tracker.sender_domains",
     "waiting": "SELECT * FROM tracker.waiting",
-    "participants": "SELECT id, order_id, token, role, joined_at FROM tracker.participants",
+    "participants": "SELECT id, order_id, role, joined_at FROM tracker.participants",
+}
+# What a message can be sent to: only the service reads it from a table.
+TOKENS = {
+    "of people": "SELECT token FROM tracker.participants",
+    "of bounces": "SELECT bounce FROM tracker.deliveries",
+    "all of a delivery": "SELECT * FROM tracker.deliveries",
 }
 ADDRESSES = {
     "participants": "SELECT * FROM tracker.participants",
@@ -126,6 +133,12 @@ def test_every_role_reads_what_holds_no_address(login: LogIn, role: str, what: s
     login(role).run(READ[what])
 
 
+@pytest.mark.parametrize("what", TOKENS)
+@pytest.mark.parametrize("role", ["tracker_reader", "tracker_integrator"])
+def test_only_the_service_reads_tokens(login: LogIn, role: str, what: str) -> None:
+    login(role).may_not(TOKENS[what])
+
+
 @pytest.mark.parametrize("what", ADDRESSES)
 @pytest.mark.parametrize("role", ["tracker_reader", "tracker_integrator"])
 def test_only_the_service_learns_an_address(login: LogIn, role: str, what: str) -> None:
@@ -135,6 +148,11 @@ def test_only_the_service_learns_an_address(login: LogIn, role: str, what: str) 
 @pytest.mark.parametrize("what", ADDRESSES)
 def test_the_service_reads_addresses(login: LogIn, what: str) -> None:
     login("tracker_service").run(ADDRESSES[what])
+
+
+@pytest.mark.parametrize("what", TOKENS)
+def test_the_service_reads_tokens(login: LogIn, what: str) -> None:
+    login("tracker_service").run(TOKENS[what])
 
 
 @pytest.mark.parametrize("what", WRITES)

@@ -15,21 +15,12 @@ _ORDER = "SELECT FROM tracker.orders WHERE store = %s AND number = %s"
 # What the view tracker.timeline says of a message, and what it has no column for. The view gives no
 # role to who only claims one; support sees which.
 _ROWS = """
-    SELECT t.message_id, t.at, t.direction,
-           coalesce(CASE WHEN s.role = 'store' AND m.verdict = 'flagged' THEN NULL ELSE s.role END,
-                    t.sender_role, 'unknown'),
-           coalesce(t.sender_alias, ''), t.sender_name, t.subject, t.first_words,
-           coalesce(m.attachment_names, '{}'), coalesce(m.size, 0), coalesce(m.automatic, false),
-           coalesce(m.verdict, 'unverified'), coalesce(m.notes, '{}'),
-           coalesce(t.recipient_alias, ''), coalesce(t.recipient_role, ''), t.state, t.status,
-           t.reason
-      FROM tracker.timeline AS t
-      LEFT JOIN tracker.messages AS m ON m.id = t.message_id AND m.at = t.at
-      LEFT JOIN tracker.participants AS s ON s.id = m.sender_id
-      LEFT JOIN tracker.participants AS r
-        ON r.token = split_part(t.recipient_alias, '@', 1)::uuid
-     WHERE t.store = %s AND t.order_number = %s
-     ORDER BY t.at, t.message_id NULLS LAST, r.id"""
+    SELECT message_id, at, direction, coalesce(claimed_role, 'unknown'), coalesce(sender_alias, ''),
+           sender_name, subject, first_words, attachment_names, size, automatic, verdict, parts,
+           coalesce(recipient_alias, ''), coalesce(recipient_role, ''), state, status, reason
+      FROM tracker.timeline_rows
+     WHERE store = %s AND order_number = %s
+     ORDER BY at, message_id NULLS LAST, recipient_id"""
 _PAGE = "SELECT tracker.conversation(%s, %s, most => %s, after => %s::timestamptz)"
 _PAGE_SIZE = 500
 _RAW = "SELECT raw FROM tracker.messages WHERE id = %s AND at = %s"

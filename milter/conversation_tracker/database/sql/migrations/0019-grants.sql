@@ -51,3 +51,34 @@ $$;
 -- Whoever was granted something may see that.
 CREATE POLICY own ON tracker.grants FOR SELECT USING (
     role IN (SELECT r.rolname FROM pg_roles AS r WHERE pg_has_role(session_user, r.oid, 'USAGE')));
+
+-- The planner's estimates, which anybody may have explained, come from samples of all rows. Of what is
+-- said in mail none are taken, nor of what an index says is there once; of what else rows are looked up
+-- by, as few as go: the least value and the greatest. New months get the same (repeatable/partitions.sql).
+ALTER TABLE tracker.stores
+    ALTER name SET STATISTICS 0, ALTER alias_domain SET STATISTICS 0,
+    ALTER sender_domains SET STATISTICS 0, ALTER submitters SET STATISTICS 0;
+ALTER TABLE tracker.sender_domains ALTER name SET STATISTICS 0, ALTER store SET STATISTICS 0;
+ALTER TABLE tracker.alias_domains ALTER name SET STATISTICS 0;
+ALTER TABLE tracker.orders
+    ALTER store SET STATISTICS 0, ALTER ref SET STATISTICS 0, ALTER alias_domain SET STATISTICS 0,
+    ALTER number SET STATISTICS 1;
+ALTER TABLE tracker.messages
+    ALTER sender_name SET STATISTICS 0, ALTER subject SET STATISTICS 0,
+    ALTER first_words SET STATISTICS 0, ALTER attachment_names SET STATISTICS 0,
+    ALTER notes SET STATISTICS 0, ALTER raw SET STATISTICS 0,
+    ALTER message_id SET STATISTICS 1, ALTER queue_id SET STATISTICS 1;
+ALTER TABLE tracker.deliveries
+    ALTER reason SET STATISTICS 0, ALTER queue_id SET STATISTICS 1;
+ALTER TABLE tracker.refusals ALTER subject SET STATISTICS 0, ALTER reply SET STATISTICS 0;
+
+-- What was sampled before stays until a month is dropped, but where a superuser takes it away.
+DO $$
+BEGIN
+    DELETE FROM pg_statistic AS s USING pg_attribute AS a, pg_class AS c
+     WHERE a.attrelid = s.starelid AND a.attnum = s.staattnum AND a.attstattarget = 0
+       AND c.oid = s.starelid AND c.relnamespace = 'tracker'::regnamespace;
+EXCEPTION
+    WHEN insufficient_privilege THEN NULL;
+END
+$$;

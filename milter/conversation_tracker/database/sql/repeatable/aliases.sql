@@ -153,7 +153,9 @@ DECLARE
     wanted tracker.orders;
     opened bigint;
 BEGIN
-    PERFORM tracker.check_store(store), tracker.check_number(order_number);
+    -- Two statements: what is immutable may be run while one is planned.
+    PERFORM tracker.check_store(store);
+    PERFORM tracker.check_number(order_number);
     canonical := tracker.maskable(address, role);
     opened := tracker.open_order(store, order_number, false);
     SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store;

@@ -124,7 +124,8 @@ DECLARE
     counted bigint;
     more boolean := false;
 BEGIN
-    PERFORM tracker.check_store(store), tracker.check_number(order_number);
+    PERFORM tracker.check_store(store);
+    PERFORM tracker.check_number(order_number);
     IF most < 1 THEN
         RAISE EXCEPTION 'most must be a positive number' USING ERRCODE = 'invalid_parameter_value';
     END IF;

@@ -7,15 +7,16 @@
 -- The grants that count: the role is there, and it is the one that was granted (migrations/0019); and
 -- not every reader or integrator would have it because their common role became a member of that one.
 CREATE OR REPLACE VIEW tracker.grants_in_force AS
-SELECT g.role, g.store, r.oid AS role_id
-  FROM tracker.grants AS g JOIN pg_catalog.pg_roles AS r ON r.rolname = g.role
- WHERE r.oid IN (SELECT a.grantee
-                   FROM pg_catalog.pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a
-                  WHERE c.oid = 'tracker.grants'::pg_catalog.regclass
-                    AND a.privilege_type = 'SELECT')
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS common
-                    WHERE common.rolname IN ('tracker_reader', 'tracker_integrator')
-                      AND pg_catalog.pg_has_role(common.oid, r.oid, 'MEMBER'));
+SELECT g.role, g.store, found.role_id
+  FROM tracker.grants AS g,
+       LATERAL (SELECT pg_catalog.to_regrole(pg_catalog.quote_ident(g.role))::oid AS role_id) AS found
+ WHERE (SELECT c.relacl OPERATOR(pg_catalog.@>)
+               pg_catalog.makeaclitem(found.role_id, c.relowner, 'SELECT', false)
+          FROM pg_catalog.pg_class AS c WHERE c.oid = 'tracker.grants'::pg_catalog.regclass)
+   AND pg_catalog.pg_has_role(pg_catalog.to_regrole('tracker_reader')::oid,
+                              found.role_id, 'MEMBER') IS NOT TRUE
+   AND pg_catalog.pg_has_role(pg_catalog.to_regrole('tracker_integrator')::oid,
+                              found.role_id, 'MEMBER') IS NOT TRUE;
 
 -- Whether the session may read every store, those to come too.
 CREATE OR REPLACE FUNCTION tracker.may_read_all() RETURNS boolean
@@ -30,12 +31,24 @@ BEGIN
 END
 $$;
 
--- The stores that the session was granted by name.
-CREATE OR REPLACE FUNCTION tracker.granted_stores() RETURNS SETOF text
+-- The stores that the session may read.
+CREATE OR REPLACE FUNCTION tracker.readable_stores() RETURNS text[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN QUERY SELECT g.store FROM tracker.grants_in_force AS g
-                  WHERE g.store IS NOT NULL AND pg_has_role(session_user, g.role_id, 'USAGE');
+    IF tracker.may_read_all() THEN
+        RETURN ARRAY(SELECT s.name FROM tracker.stores AS s);
+    END IF;
+    RETURN ARRAY(SELECT DISTINCT g.store FROM tracker.grants_in_force AS g
+                  WHERE g.store IS NOT NULL AND pg_has_role(session_user, g.role_id, 'USAGE'));
+END
+$$;
+
+-- The same as the keys of an object, among which one is found however many there are.
+CREATE OR REPLACE FUNCTION tracker.readable_names() RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT coalesce(jsonb_object_agg(name, true), '{}')
+              FROM unnest(tracker.readable_stores()) AS name);
 END
 $$;
 
@@ -47,6 +60,39 @@ BEGIN
     RETURN tracker.may_read_all()
         OR EXISTS (SELECT FROM tracker.grants_in_force AS g
                     WHERE g.store = may_read.store AND pg_has_role(session_user, g.role_id, 'USAGE'));
+END
+$$;
+
+-- What policies ask of a row (roles.sql). Of the conditions of a statement the planner runs the cheapest
+-- first, if they tell nobody what they see; so these are declared to cost nothing. Otherwise whoever has a
+-- plan explained with what came of it reads there how many of others' rows their condition is true for,
+-- and by asking again and again what stands in them. They are for who was granted stores by name.
+CREATE OR REPLACE FUNCTION tracker.may_read_order(wanted bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER COST 0.0001 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found constant text := (SELECT o.store FROM tracker.orders AS o WHERE o.id = wanted);
+BEGIN
+    RETURN EXISTS (SELECT FROM tracker.grants_in_force AS g
+                    WHERE g.store = found AND pg_has_role(session_user, g.role_id, 'USAGE'));
+END
+$$;
+
+CREATE OR REPLACE FUNCTION tracker.may_read_participant(wanted bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER COST 0.0001 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found constant text := (SELECT o.store FROM tracker.participants AS p
+                              JOIN tracker.orders AS o ON o.id = p.order_id WHERE p.id = wanted);
+BEGIN
+    RETURN EXISTS (SELECT FROM tracker.grants_in_force AS g
+                    WHERE g.store = found AND pg_has_role(session_user, g.role_id, 'USAGE'));
+END
+$$;
+
+CREATE OR REPLACE FUNCTION tracker.may_read_domain(wanted text) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER COST 0.0001 SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM tracker.stores AS s
+                    WHERE s.alias_domain = wanted AND tracker.may_read(s.name));
 END
 $$;
 

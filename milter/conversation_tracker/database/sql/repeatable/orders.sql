@@ -94,7 +94,8 @@ DECLARE
     ends timestamptz;
     first boolean;
 BEGIN
-    PERFORM tracker.require_grant(store), tracker.check_number(order_number);
+    PERFORM tracker.require_grant(store);
+    PERFORM tracker.check_number(order_number);
     UPDATE tracker.orders AS o
        SET closed_at = coalesce(o.closed_at, now()),
            expires_at = CASE WHEN o.closed_at IS NULL

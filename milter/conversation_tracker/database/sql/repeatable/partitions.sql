@@ -35,6 +35,25 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET t
                         WHERE m.at >= wanted AND m.at < wanted + interval '1 month')
 $$;
 
+-- Hides all rows of a new partition from everybody but the owner, who reaches for one by itself, and has
+-- its columns sampled as little as those of the whole table. PostgreSQL takes neither from there.
+CREATE OR REPLACE FUNCTION tracker.guard_partition(whole text, part text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    sampled record;
+BEGIN
+    EXECUTE format('ALTER TABLE tracker.%I ENABLE ROW LEVEL SECURITY', part);
+    FOR sampled IN
+        SELECT a.attname, a.attstattarget FROM pg_attribute AS a
+         WHERE a.attrelid = format('tracker.%I', whole)::regclass
+           AND a.attnum > 0 AND NOT a.attisdropped AND a.attstattarget >= 0
+    LOOP
+        EXECUTE format('ALTER TABLE tracker.%I ALTER %I SET STATISTICS %s',
+                       part, sampled.attname, sampled.attstattarget);
+    END LOOP;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION tracker.make_month(month date) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET lock_timeout = '500ms' AS $$
@@ -47,17 +66,17 @@ BEGIN
     LOCK TABLE tracker.messages, tracker.deliveries, tracker.texts IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('CREATE TABLE IF NOT EXISTS tracker.%I PARTITION OF tracker.messages %s',
                    'messages_' || name, bounds);
-    EXECUTE format('ALTER TABLE tracker.%I ENABLE ROW LEVEL SECURITY', 'messages_' || name);
     EXECUTE format('CREATE TABLE IF NOT EXISTS tracker.%I PARTITION OF tracker.deliveries ('
                    'CONSTRAINT deliveries_message_is_there FOREIGN KEY (message_id, message_at)'
                    ' REFERENCES tracker.%I (id, at) ON DELETE CASCADE) %s WITH (fillfactor = 80)',
                    'deliveries_' || name, 'messages_' || name, bounds);
-    EXECUTE format('ALTER TABLE tracker.%I ENABLE ROW LEVEL SECURITY', 'deliveries_' || name);
     EXECUTE format('CREATE TABLE IF NOT EXISTS tracker.%I PARTITION OF tracker.texts ('
                    'CONSTRAINT texts_message_is_there FOREIGN KEY (message_id, message_at)'
                    ' REFERENCES tracker.%I (id, at) ON DELETE CASCADE) %s',
                    'texts_' || name, 'messages_' || name, bounds);
-    EXECUTE format('ALTER TABLE tracker.%I ENABLE ROW LEVEL SECURITY', 'texts_' || name);
+    PERFORM tracker.guard_partition('messages', 'messages_' || name);
+    PERFORM tracker.guard_partition('deliveries', 'deliveries_' || name);
+    PERFORM tracker.guard_partition('texts', 'texts_' || name);
 END
 $$;
 
