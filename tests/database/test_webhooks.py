@@ -17,11 +17,14 @@ from conversation_tracker.cli import main as cli
 from conversation_tracker.database.health import read_state
 from conversation_tracker.publish.webhooks import dispatcher
 from conversation_tracker.publish.webhooks.signing import sign
+from private.pgbouncer import PgBouncer
 
 from .sending import add_webhook, deliveries, happen, pass_time, sending, state, until
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
+
+    from private.postgres import Postgres
 
 
 @pytest.fixture(autouse=True)
@@ -526,3 +529,27 @@ def test_check_sees_what_was_given_up_and_what_is_behind(shop: "Shop") -> None:
     webhooks = {each.webhook: each for each in read_state(shop.uri).webhooks}
     [line] = checks.check([webhooks[hook]], datetime.now(UTC))
     assert "2 events were given up after a day (last answer: 500)" in str(line)
+
+
+def test_behind_a_pooler_all_is_as_without_it(
+    shop: "Shop", postgres: "Postgres", tmp_path: Path
+) -> None:
+    settings = {"default_pool_size": "2", "ignore_startup_parameters": ""}
+    with (
+        PgBouncer(postgres.port, settings=settings) as bouncer,
+        receiving(take) as first,
+        receiving(say(500)) as second,
+        sending(bouncer.uri(shop.connection.info.dbname), tmp_path),
+    ):
+        hooks = [add_webhook(shop, each.url, "closed") for each in (first, second)]
+        happen(shop, *"abc")
+        until(lambda: tags(first) == list("abc"))
+        until(lambda: deliveries(shop, hooks[0]) == [])
+        until(lambda: state(shop, hooks[1])["failures"] == 2)
+        with psycopg.connect(shop.uri) as other:
+            other.execute("UPDATE tracker.webhooks SET active = true WHERE id = %s", (hooks[1],))
+            happen(shop, "d")
+            until(lambda: tags(first) == list("abcd"))
+        second.behave = say(410)
+        pass_time(shop, hooks[1], "1 hour")
+        until(lambda: state(shop, hooks[1])["gone_at"])

@@ -24,7 +24,7 @@ from private.postgres import Postgres, parent_directory
 from private.publisher import Publisher
 from private.reaper import Reaper
 
-from . import feed
+from . import feed, webhooks
 from .ledger import Ledger, timeline
 from .load import DOMAIN, SHOP, Load, Order
 from .relay import DatabaseRelay, MilterRelay
@@ -55,8 +55,9 @@ _SETTINGS = {
 class Site:
     """The servers, from `with` to the end of the block.
 
-    `postgres`, `host` (Postfix, tracker, sink), `publisher`, `wire` (before the milter), `cable`
-    (before the database) and `signer` (the milter behind) may be hurt by whoever has the site.
+    `postgres`, `host` (Postfix, tracker, sink), `publisher`, `receiver` (of webhooks), `wire`
+    (before the milter), `cable` (before the database) and `signer` (the milter behind) may be hurt
+    by whoever has the site.
     `uri` goes straight to the database.
     """
 
@@ -89,6 +90,10 @@ class Site:
                 options={"workers": str(self._workers)},
             )
             start(self.host)
+            with self.host.tracker.config.open("a") as file:
+                file.write("[publish]\nallow_private = yes\n")
+            self.receiver = start(webhooks.receiving(webhooks.take))
+            webhooks.add(self.uri, self.receiver)
             self.publisher = start(
                 Publisher(
                     reaper.directory / "publisher", command=self.host.tracker.command("publish")
@@ -135,6 +140,7 @@ class Site:
         self.ledger = Ledger()
         self.settle_feed()
         self._feed_from = feed.head(self.uri)
+        self.receiver.got.clear()
         self._died = len(self.host.tracker.events("worker-died"))
         self.host.sink.clear()
         with psycopg.connect(self.uri) as connection:
@@ -167,14 +173,17 @@ class Site:
         self.settle_feed()
         faults = self.ledger.faults(self.host.sink.messages, timeline(self.uri))
         faults += feed.faults(self.uri, self._feed_from)
+        faults += webhooks.faults(self.uri, self._feed_from, list(self.receiver.got))
         return faults + [f"a worker ended with status {status}" for status in self.crashes()]
 
     def settle_feed(self, seconds: float = 120.0) -> None:
-        """Wait until every event is published."""
+        """Wait until every event is published, and sent to the receiver of webhooks."""
         if not processes.until(lambda: feed.queued(self.uri) == 0, seconds, 0.1):
             raise TimeoutError(
                 f"events wait: {feed.queued(self.uri)}\n{self.publisher.log_text()[-2000:]}"
             )
+        if not processes.until(lambda: webhooks.waiting(self.uri) == 0, seconds, 0.5):
+            raise TimeoutError(f"webhooks wait\n{self.publisher.log_text()[-2000:]}")
 
     def crashes(self) -> list[int]:
         """Return the status of each worker that ended otherwise than by being killed or told to."""
