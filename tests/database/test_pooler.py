@@ -25,6 +25,8 @@ from conversation_tracker.database.health import read_state
 from conversation_tracker.database.migrate import migrate
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.prepared import Statement
+from conversation_tracker.database.publishing.feed import publish_events
+from conversation_tracker.database.publishing.lock import PublishingLock
 from conversation_tracker.database.repository import Database, Rehearsal
 from conversation_tracker.maintenance import expire
 from conversation_tracker.support import order_commands
@@ -293,3 +295,22 @@ def _answers(database: Database) -> bool:
         return bool(database.directory().alias_domains)
     except DatabaseUnavailable:
         return False
+
+
+def test_one_publishes_at_a_time_and_its_right_ends_with_it(pooled: str) -> None:
+    """A session's lock would stay with the pooler's connection, and be found by anybody."""
+    with (
+        Connection.connect(pooled) as connection,
+        Connection.connect(pooled) as other,
+    ):
+        assert connection.pooled
+        first, second = PublishingLock(pooled), PublishingLock(pooled)
+        assert first.take(connection)
+        for _ in range(5):
+            assert not second.take(other)
+            first.keep()
+        assert publish_events(connection, 0, 10).events == 3
+        first.release()
+        assert processes.until(lambda: second.take(other), 20)
+        second.keep()
+        second.release()

@@ -4,6 +4,7 @@ import resource
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,11 @@ import pytest
 
 from conversation_tracker.base import timeouts
 from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.faults import is_lost
 from conversation_tracker.database.publishing.feed import publish_events
+from conversation_tracker.database.publishing.lock import PublishingLock
 from conversation_tracker.publish.feed import Feed
+from private import processes
 from private.publisher import Publisher
 
 from .publisher import feed, publish
@@ -121,6 +125,25 @@ def test_of_several_one_publishes_and_another_goes_on(
         assert second.end() == 0
     finally:
         second.close()
+
+
+def test_who_hangs_loses_the_lock(shop: "Shop") -> None:
+    """Stopped, or cut off from the network: the server knows by its silence."""
+    before = timeouts.use(replace(timeouts.get(), publish_idle_milliseconds=500))
+    try:
+        with Connection.connect(shop.uri) as first, Connection.connect(shop.uri) as second:
+            assert PublishingLock(shop.uri).take(first)
+            assert not PublishingLock(shop.uri).take(second)
+            for _ in range(5):
+                time.sleep(0.2)
+                publish_events(first, 0, 10)
+                assert not PublishingLock(shop.uri).take(second)
+            assert processes.until(lambda: PublishingLock(shop.uri).take(second), 20, 0.1)
+            with pytest.raises(psycopg.OperationalError) as raised:
+                publish_events(first, 0, 10)
+            assert is_lost(raised.value, first)
+    finally:
+        timeouts.use(before)
 
 
 def test_a_connection_that_dies_is_made_anew(shop: "Shop", publisher: Publisher) -> None:
