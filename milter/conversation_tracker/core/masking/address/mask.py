@@ -346,6 +346,8 @@ class Masker(Mask):
     def _find_hits(self, low: str) -> Iterator[Hit]:
         """Find the known addresses in a lower-cased text; they may overlap, in no order."""
         for name in self._alone:
+            if name not in low:  # which costs half of what `find` does
+                continue
             at = low.find(name)
             while at >= 0:
                 if (hit := self._find_hit(low, at, name)) is not None:

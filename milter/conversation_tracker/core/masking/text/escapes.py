@@ -17,18 +17,17 @@ from conversation_tracker.core.syntax.references import unescape
 
 # Only what may belong to an address: letters, digits, dot, hyphen, underline, at sign.
 _HEX = r"(?:2[dDeE]|3[0-9]|4[0-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
-_ESCAPES = {
-    "%": re.compile(rf"%(?:25)*{_HEX}"),
-    "\\": re.compile(rf"\\(?:(?:u00|x|U000000){_HEX}|[@._+\-])"),
-    "=": re.compile(rf"={_HEX}"),
-    "&": re.compile(
-        r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|commat|period|lowbar|plus|dash|shy|zwn?j);?"
-    ),
+_BEHIND = {
+    "%": rf"(?:25)*{_HEX}",
+    "\\": rf"(?:(?:u00|x|U000000){_HEX}|[@._+\-])",
+    "=": _HEX,
+    "&": r"(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|commat|period|lowbar|plus|dash|shy|zwn?j);?",
 }
-_IN_OCTETS = [
-    (sign.encode("ascii"), re.compile(each.pattern.encode("ascii")))
-    for sign, each in _ESCAPES.items()
-]
+_ESCAPES = {sign: re.compile(re.escape(sign) + behind) for sign, behind in _BEHIND.items()}
+# Any of them: a pattern that begins with a set of octets is found at many times the speed.
+_SIGN = f"[{re.escape(''.join(_BEHIND))}]"
+_EACH = "|".join(f"(?<={re.escape(sign)}){behind}" for sign, behind in _BEHIND.items())
+_ANY = re.compile(f"{_SIGN}(?:{_EACH})".encode())
 _WIDE = re.compile(
     r"[\u3002\uff0b\uff0d-\uff0e\uff10-\uff19\uff20-\uff3a\uff3f\uff41-\uff5a\uff61\ufe52\ufe6b"
     r"\u24b6-\u24e9\u2070-\u209c\U0001d400-\U0001d7ff]"
@@ -40,7 +39,7 @@ _Found = tuple[int, int, str]
 
 def possible(data: bytes) -> bool:
     """Return whether ASCII text has escapes that `mask_escapes` would decode."""
-    return any(pattern.search(data) for sign, pattern in _IN_OCTETS if sign in data)
+    return _ANY.search(data) is not None
 
 
 def mask_escapes(text: str, mask: Mask) -> str:

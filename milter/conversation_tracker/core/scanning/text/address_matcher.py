@@ -148,6 +148,8 @@ class AddressMatcher:
     def find(self, low: str) -> Iterator[str]:
         """Yield the tokens of those whose address stands in a lower-case text."""
         for name, people in self._alone.items():
+            if name not in low:  # which costs half of what `find` does
+                continue
             at = low.find(name)
             while at >= 0:
                 yield from people.at(low, at)

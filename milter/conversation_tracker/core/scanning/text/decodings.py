@@ -182,7 +182,7 @@ def iter_header_readings(value: str) -> Iterator[str]:
     yield value
     flat = value
     if "\n " in value or "\n\t" in value:
-        yield (flat := _FOLD.sub(" ", value))
+        flat = _FOLD.sub(" ", value)  # which shows nothing more: a line end parts as a blank does
         yield _FOLD.sub("", value)
     if "=?" in flat:
         yield decode_encoded_words(flat)

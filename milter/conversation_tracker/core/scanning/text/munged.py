@@ -102,6 +102,8 @@ def find_owners(
                 yield from _read_owner(low, label.start(1), known, known.labels[label[1]])
         return
     for word, names in known.labels.items():
+        if word not in low:  # which costs half of what `find` does
+            continue
         at = low.find(word, 1)
         while at >= 0:
             check()
