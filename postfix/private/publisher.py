@@ -56,6 +56,12 @@ class Publisher:
         process.send_signal(number)
         return process.wait(90)
 
+    def wait(self) -> int:
+        """Wait until it ends by itself, and return its exit code."""
+        assert self._process is not None
+        process, self._process = self._process, None
+        return process.wait(90)
+
     def close(self) -> None:
         """End it if it runs."""
         if self._process is not None:

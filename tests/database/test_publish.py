@@ -1,7 +1,9 @@
 """The publisher: one at a time, it gives queued events gapless positions, and ends when told to."""
 
+import itertools
 import resource
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,18 +14,25 @@ import psycopg
 import pytest
 
 from conversation_tracker.base import timeouts
+from conversation_tracker.base.stop import Stopped
+from conversation_tracker.config.config import Config, load
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.faults import is_lost
 from conversation_tracker.database.publishing.feed import publish_events
 from conversation_tracker.database.publishing.lock import PublishingLock
+from conversation_tracker.publish import run
 from conversation_tracker.publish.feed import Feed
+from conversation_tracker.telemetry.log_setup import configure
 from private import processes
+from private.ports import free_port
 from private.publisher import Publisher
 
 from .publisher import feed, publish
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
+
+    from private.postgres import Postgres
 
 
 @pytest.fixture
@@ -125,6 +134,60 @@ def test_of_several_one_publishes_and_another_goes_on(
         assert second.end() == 0
     finally:
         second.close()
+
+
+def test_a_step_that_fails_keeps_the_others_from_nothing(
+    shop: "Shop", tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is tried again with each turn, and told once; a companion that fails is started again."""
+    turns, tried, started = itertools.count(1), [], []
+
+    def fail(connection: Connection) -> bool:
+        tried.append(connection.info.backend_pid)
+        connection.execute("SELECT 1 / 0")
+        return True
+
+    def companion(_config: Config, stopped: threading.Event) -> None:
+        started.append(stopped)
+        stopped.wait()
+
+    def sleep(_seconds: float) -> None:
+        if next(turns) > 5:
+            raise Stopped
+
+    shop.mask("a@x.example")
+    queue(shop, "a")
+    path = tmp_path / "tracker.conf"
+    path.write_text(f"[tracker]\ndatabase = {shop.uri}\nsocket = unix:{tmp_path}/x.sock\n")
+    configure("json")
+    found = run._Publisher(load(path, {}), sleep, [fail, Feed().publish], [companion])
+    try:
+        with pytest.raises(Stopped):
+            found.run()
+    finally:
+        found.close()
+    assert published(shop) == ["a"]
+    assert len(tried) == 6
+    assert len(set(tried)) == 1
+    assert [each.is_set() for each in started] == [True]
+    said = capsys.readouterr().err
+    assert said.count('"sqlstate":"22012"') == 1
+
+
+def test_without_a_database_it_waits_and_ends_when_told_to(tmp_path: Path) -> None:
+    found = Publisher(tmp_path, f"postgresql://127.0.0.1:{free_port()}/nothing")
+    found.start("database-unreachable")
+    assert found.end() == 0
+    assert [line["signal"] for line in found.events("stopping")] == ["SIGTERM"]
+
+
+def test_a_database_that_is_not_migrated_is_told(tmp_path: Path, postgres: "Postgres") -> None:
+    uri = postgres.create_database("unmigrated")
+    found = Publisher(tmp_path, uri)
+    with found:
+        assert found.wait() == 75
+    assert "run migrate" in found.log_text()
+    postgres.drop_database("unmigrated")
 
 
 def test_who_hangs_loses_the_lock(shop: "Shop") -> None:
