@@ -133,7 +133,7 @@ def test_whatever_a_function_is_called_with_it_answers_as_documented(caller: str
     known, found = documented(), set()
     assert len(known) >= 5
     with psycopg.connect(caller, autocommit=True) as connection:
-        connection.execute("SET statement_timeout = '20s'")
+        connection.execute("SET statement_timeout = '120s'")
         callable_ = functions(connection)
         for name, types in callable_:
             for values in combinations(types):
@@ -170,7 +170,7 @@ def test_only_what_is_granted_is_told(caller: str) -> None:
     """Of another's store no function gives a row that the same call of none does not."""
     with psycopg.connect(caller, autocommit=True) as connection:
         for name, types in functions(connection):
-            if types[:1] != ["text"] or name in ("hard_alias", "may_read"):
+            if types[:1] != ["text"] or name == "hard_alias" or name.startswith("may_read"):
                 continue
             for values in itertools.product(*(VALUES[each][0] for each in types[1:])):
                 state, said = call(connection, name, types, ("theirs", *values))

@@ -332,6 +332,20 @@ def test_a_reason_is_needed_and_must_not_hold_the_address(shop: "Shop", reason: 
     assert audit(shop) == []
 
 
+def test_what_is_huge_is_refused_and_takes_no_memory(shop: "Shop") -> None:
+    """As any other value: PostgreSQL's own functions would give up with an internal error."""
+    alias = shop.mask("john@doe.example")
+    text = "repeat('x', 140000000)"
+    for call, state in (
+        (f"mask('{shop.name}', '1', {text})", INVALID),
+        (f"find_orders('{shop.name}', {text})", INVALID),
+        (f"unmask({text}, 'why')", NO_DATA),
+        (f"unmask('{alias}', {text})", INVALID),
+    ):
+        with refused(state):
+            shop.rows(f"SELECT tracker.{call}")
+
+
 def test_what_is_no_alias_is_no_data(shop: "Shop") -> None:
     hard = shop.mask("john@doe.example")
     shop.set(mask="soft")

@@ -317,10 +317,12 @@ DECLARE
     actor text := coalesce(nullif(current_setting('tracker.actor', true), ''), session_user);
     hard text;
 BEGIN
-    IF reason IS NULL OR reason !~ '[^[:space:]]' THEN
+    IF octet_length(reason) > 10000 THEN
+        RAISE EXCEPTION 'a reason may have 10000 octets' USING ERRCODE = 'invalid_parameter_value';
+    ELSIF reason IS NULL OR reason !~ '[^[:space:]]' THEN
         RAISE EXCEPTION 'a reason is needed to unmask an alias' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    SELECT * INTO who FROM tracker.participant_of(alias);
+    SELECT * INTO who FROM tracker.participant_of(CASE WHEN octet_length(alias) <= 1000 THEN alias END);
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no such alias' USING ERRCODE = 'no_data_found';
     END IF;
