@@ -31,7 +31,13 @@ from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.header import headers, part_header
-from conversation_tracker.core.masking.part import attachment, large, leaf
+from conversation_tracker.core.masking.part import (
+    attachment,
+    calendar,
+    content_lines,
+    large,
+    leaf,
+)
 from conversation_tracker.core.masking.text import links, obfuscated
 from conversation_tracker.core.model import address
 from conversation_tracker.core.model.message import Header
@@ -321,6 +327,20 @@ def test_a_part_is_decoded_once(encoding: str, monkeypatch: pytest.MonkeyPatch) 
     assert mail(written(BUYER, *fields, body=body), order(BUYER, SHOP, CARRIER), to=A).sent()
     whole = [raw for raw, label, *_ in decoded if label == encoding and len(raw) > len(text)]
     assert len(whole) == 1
+
+
+def test_what_invites_nobody_has_no_identifiers_of_invitations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A card has a UID, too: without a method its lines are not cut for it."""
+    cut = counted(monkeypatch, content_lines, "iter_invitations")
+    card = f"BEGIN:VCARD\r\nUID:1@doe.example\r\nEMAIL:{BUYER}\r\nEND:VCARD\r\n".encode()
+    assert BUYER.encode() not in calendar.mask_calendar(card, "", Masker({BUYER: A}))[0]
+    assert not cut
+    event = card.replace(b"VCARD", b"VCALENDAR").replace(b"UID", b"METH\r\n OD:REQUEST\r\nUID")
+    calendar.mask_calendar(event, "", Masker({BUYER: A}))
+    calendar.mask_calendar(card, "", Masker({BUYER: A}), method=True)
+    assert len(cut) == 2
 
 
 def test_no_more_is_kept_of_what_was_decoded_than_of_one_part() -> None:

@@ -22,7 +22,8 @@ _LINE = re.compile(rb"[^\n]*+(?>(?:\n[ \t][^\n]*+)*)\n?")
 
 def may_stand_in(data: bytes) -> bool:
     """Return, cheaply, whether there may be such a value in content lines."""
-    return b"base64" in data.lower() or b"=b" in data.lower()
+    low = data.lower()
+    return b"base64" in low or b"=b" in low
 
 
 def decode_values(data: bytes) -> Iterator[bytes]:

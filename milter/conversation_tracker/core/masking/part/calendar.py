@@ -86,7 +86,7 @@ def _change(data: bytes, label: str, mask: Mask, *, method: bool) -> tuple[bytes
     goes = mask.attendee_goes
     if goes is not None:
         data, label = charset.change_text(data, label, partial(_remove_attendees, goes=goes))
-    if _may_identify(data, label):
+    if _may_identify(data, label, method=method):
         identify = partial(_identify, change=mask.calendar_id, method=method)
         data, label = charset.change_text(data, label, identify)
     if _is_clean(data, label, mask):
@@ -162,12 +162,13 @@ def has_method(data: bytes, label: str) -> bool:
     return content_lines.has_method(charset.decode_text(content_lines.mend(data), label))
 
 
-def _may_identify(data: bytes, label: str) -> bool:
-    """Return, cheaply, whether a UID, or what relates to one, may stand in content lines."""
+def _may_identify(data: bytes, label: str, *, method: bool) -> bool:
+    """Return, cheaply, whether a UID, or what relates to one, may stand in an invitation."""
     if not charset.is_transparent(data, label):
         return True
     upper = _RAW_FOLD.sub(b"", data).upper()
-    return b"UID" in upper or b"RELATED-TO" in upper
+    invites = method or b"METHOD" in upper
+    return invites and (b"UID" in upper or b"RELATED-TO" in upper)
 
 
 def _identify(text: str, change: Callable[[str], str], *, method: bool) -> str:
