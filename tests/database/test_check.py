@@ -518,6 +518,8 @@ STATE = DatabaseState(
         (replace(STATE, overdue=7), "WRONG", "7 orders expired"),
         (replace(STATE, months=1), "WRONG", "for 1 months to come"),
         (replace(STATE, month=False), "note", "lie in the default tables"),
+        (replace(STATE, ungranted=("ann", "bob")), "note", "ann, bob may read, and no store"),
+        (replace(STATE, dead_grants=("ann",)), "note", "grants of ann count for nobody"),
         (replace(STATE, stores=()), "note", "there is no store yet"),
         (replace(STATE, stores=(StoreRow("x", DOMAIN, False, False),)), "note", "x is not active"),
         (

@@ -3,7 +3,7 @@
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -11,8 +11,12 @@ import pytest
 from psycopg import sql
 from stores import add
 
+from conversation_tracker.database.health import read_state
 from conversation_tracker.database.migrate import migrate
+from conversation_tracker.database.repository import Database
 from private.tracker import Tracker
+
+from ..pages.blocks import ROOT, blocks
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
@@ -376,6 +380,86 @@ def test_two_grants_at_once_wait_for_each_other(shop: "Shop", roles: Roles) -> N
             two.execute("SELECT tracker.grant_store(%s, '*')", (second,))
         one.commit()
         assert two.execute("SELECT tracker.grant_store(%s, '*')", (second,)).fetchone() == (True,)
+
+
+# Announcements -----------------------------------------------------------------------------------
+
+
+def test_an_announcement_tells_no_more_than_all_who_can_listen_may_read(
+    database: str, roles: Roles, notified: Callable[[str], AbstractContextManager[list[str]]]
+) -> None:
+    whole, short = '{"id" : 7, "store" : "mystore"}', '{"id" : 7}'
+    clerk, service = roles("tracker_integrator"), roles("tracker_reader", "tracker_service")
+
+    def announce() -> list[str]:
+        access = Database(database, size=1)
+        access.open()
+        with notified(database) as heard:
+            access._announcer.put(whole)
+            access.close()
+        return heard
+
+    with psycopg.connect(database, autocommit=True) as owner:
+        add(owner, "mystore", "ct.example.com")
+        assert announce() == [short]
+        owner.execute("SELECT tracker.grant_store(%s, 'mystore')", (clerk,))
+        assert announce() == [whole]
+        add(owner, "other", "ct.example.net")
+        assert announce() == [short]
+        owner.execute("SELECT tracker.grant_store(%s, '*')", (clerk,))
+        assert announce() == [whole]
+        owner.execute("SELECT tracker.revoke_store(%s, '*')", (clerk,))
+        assert announce() == [short]
+        owner.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(clerk)))
+        assert announce() == [whole]
+        owner.execute(sql.SQL("REVOKE tracker_service FROM {}").format(sql.Identifier(service)))
+        assert announce() == [short]
+        revoke_all = sql.SQL("DROP OWNED BY {}").format(sql.Identifier(clerk))
+        owner.execute(revoke_all)
+
+
+def test_a_stranger_who_cannot_connect_hears_nothing(
+    postgres: "Postgres", database: str, roles: Roles
+) -> None:
+    """By the statements of docs/security.md."""
+    [found] = [
+        block
+        for block in blocks(ROOT / "docs" / "security.md")
+        if block.about == "tests/database/test_grants.py"
+    ]
+    stranger, clerk, service = roles(), roles("tracker_reader"), roles("tracker_service")
+    with psycopg.connect(database, autocommit=True) as owner:
+        name = owner.info.dbname
+        for statement, _role, _error in found.statements():
+            owner.execute(statement.replace("conversation_tracker", name).encode())
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(postgres.uri(name, stranger))
+    for role in (clerk, service):
+        psycopg.connect(postgres.uri(name, role)).close()
+
+
+def test_check_is_told_who_sees_nothing_and_which_grants_are_dead(
+    database: str, roles: Roles
+) -> None:
+    def found() -> tuple[set[str], set[str]]:
+        state = read_state(database)
+        assert state.fault is None
+        return set(state.ungranted) & {clerk, member}, set(state.dead_grants)
+
+    group = roles("tracker_reader", options="")
+    clerk, member = roles("tracker_integrator"), roles(group)
+    roles("tracker_reader", options="LOGIN SUPERUSER")
+    with psycopg.connect(database, autocommit=True) as owner:
+        assert found() == ({clerk, member}, set())
+        owner.execute("SELECT tracker.grant_store(%s, '*')", (group,))
+        assert found() == ({clerk}, set())
+        owner.execute("SELECT tracker.grant_store(%s, '*')", (clerk,))
+        assert found() == (set(), set())
+        owner.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(clerk)))
+        owner.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(group)))
+        assert found()[1] == {clerk, group}
+        owner.execute("SELECT tracker.revoke_store(%s, '*')", (clerk,))
+        assert found()[1] == {group}
 
 
 # Upgrades ----------------------------------------------------------------------------------------

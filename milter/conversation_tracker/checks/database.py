@@ -31,6 +31,7 @@ def check(state: DatabaseState) -> Iterator[CheckLine]:
         return
     yield ok("the schema is this program's")
     yield from _check_roles(state)
+    yield from _check_grants(state)
     yield from _check_stores(state)
     yield from _check_months(state)
     yield from _check_expiry(state)
@@ -124,6 +125,20 @@ def _check_roles(state: DatabaseState) -> Iterator[CheckLine]:
         )
     else:
         yield ok(f"the roles {', '.join(ROLES)} exist")
+
+
+def _check_grants(state: DatabaseState) -> Iterator[CheckLine]:
+    if state.ungranted:
+        yield note(
+            f"{', '.join(state.ungranted)} may read, and no store was granted, so there is nothing"
+            " to see: SELECT tracker.grant_store('ROLE', 'STORE')"
+        )
+    if state.dead_grants:
+        yield note(
+            f"grants of {', '.join(state.dead_grants)} count for nobody: the role is gone, was made"
+            " anew or renamed, or all readers are in it: grant again, or"
+            " SELECT tracker.revoke_store('ROLE', 'STORE')"
+        )
 
 
 def _check_stores(state: DatabaseState) -> Iterator[CheckLine]:

@@ -96,6 +96,22 @@ _CONDEMNED: LiteralString = """
     SELECT count(*) FROM tracker.suspects
      WHERE condemned AND at > now() - interval '1 day'"""
 
+# Who logs in to read and was granted nothing; and grants of roles that are gone, were made anew or
+# renamed.
+_UNGRANTED: LiteralString = """
+    SELECT r.rolname::text FROM pg_roles AS r, pg_namespace AS n
+     WHERE r.rolcanlogin AND n.nspname = 'tracker'
+       AND (pg_has_role(r.oid, to_regrole('tracker_reader')::oid, 'MEMBER')
+            OR pg_has_role(r.oid, to_regrole('tracker_integrator')::oid, 'MEMBER'))
+       AND NOT pg_has_role(r.oid, n.nspowner, 'USAGE')
+       AND pg_has_role(r.oid, to_regrole('tracker_service')::oid, 'USAGE') IS NOT TRUE
+       AND NOT EXISTS (SELECT FROM tracker.grants_in_force AS g
+                        WHERE pg_has_role(r.oid, g.role_id, 'USAGE'))
+     ORDER BY 1"""
+_DEAD_GRANTS: LiteralString = """
+    SELECT DISTINCT g.role::text FROM tracker.grants AS g
+     WHERE NOT EXISTS (SELECT FROM tracker.grants_in_force AS f WHERE f.role = g.role) ORDER BY 1"""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -149,6 +165,8 @@ class DatabaseState:
         lost_months: months before this one that should have tables and have none, as YYYY-MM.
         overdue: orders that expired more than two days ago and were not emptied.
         condemned: messages that ended a process alone, within a day.
+        ungranted: roles that log in to read, and were granted no store.
+        dead_grants: roles of grants that count for nobody.
         secret: what a probe is signed with.
         unpublished: seconds since the oldest event happened that is not published, 0 if all are.
         feed_months: how many months after this one the feed has tables for.
@@ -177,6 +195,8 @@ class DatabaseState:
     lost_months: tuple[str, ...] = ()
     overdue: int = 0
     condemned: int = 0
+    ungranted: tuple[str, ...] = ()
+    dead_grants: tuple[str, ...] = ()
     secret: bytes = field(default=b"", repr=False)
     unpublished: float = 0.0
     feed_months: int = 4
@@ -229,6 +249,8 @@ def _with_schema(connection: psycopg.Connection, server: DatabaseState) -> Datab
         tables = tuple(row[0] for row in _fetch_rows(connection, _LOST_TABLES))
         lost = tuple(row[0] for row in _fetch_rows(connection, _LOST_MONTHS))
         [(condemned,)] = _fetch_rows(connection, _CONDEMNED)
+        ungranted = tuple(row[0] for row in _fetch_rows(connection, _UNGRANTED))
+        dead = tuple(row[0] for row in _fetch_rows(connection, _DEAD_GRANTS))
         [(secret,)] = _fetch_rows(connection, _SECRET)
         [(unpublished, feed_months)] = _fetch_rows(connection, _FEED)
         webhooks = tuple(read_states(connection))
@@ -248,6 +270,8 @@ def _with_schema(connection: psycopg.Connection, server: DatabaseState) -> Datab
         lost_months=lost,
         overdue=overdue,
         condemned=condemned,
+        ungranted=ungranted,
+        dead_grants=dead,
         secret=bytes(secret),
         unpublished=unpublished,
         feed_months=feed_months,

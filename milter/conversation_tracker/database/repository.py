@@ -83,10 +83,14 @@ _LAST_DELIVERY = Statement(
     " tracker.last_delivery(%s::uuid, r.token) AS found ORDER BY r.place LIMIT 1"
 )
 _MARK = Statement("SELECT tracker.mark_delivery(%s::uuid, %s, %s, %s, %s)")
-# One JSON text in each line: the driver takes far longer to write an array of them.
+# One JSON text in each line: the driver takes far longer to write an array of them. Whoever can
+# connect can listen: where not all of them may read every store, nothing but the id is told.
 _ANNOUNCE = Statement(
-    "SELECT set_config('synchronous_commit', 'off', true), pg_notify('tracker_messages', payload)"
-    " FROM unnest(string_to_array(%s, E'\\n')) AS payload"
+    "SELECT set_config('synchronous_commit', 'off', true),"
+    " pg_notify('tracker_messages', CASE WHEN everybody.reads_all THEN payload"
+    "                               ELSE '{\"id\" : ' || (payload::json ->> 'id') || '}' END)"
+    " FROM (SELECT tracker.all_read_all() AS reads_all OFFSET 0) AS everybody,"
+    " unnest(string_to_array(%s, E'\\n')) AS payload"
 )
 # The server's start stands for the server: of another one, the same number says nothing.
 _VERSION = Statement("SELECT version, pg_postmaster_start_time() FROM tracker.directory")

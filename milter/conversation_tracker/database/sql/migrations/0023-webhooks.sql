@@ -54,6 +54,9 @@ COMMENT ON COLUMN tracker.webhooks.active IS 'false: nothing is sent; true again
 
 ALTER TABLE tracker.webhooks ENABLE ROW LEVEL SECURITY;
 
+-- Nor do the planner's estimates tell of it (0019).
+ALTER TABLE tracker.webhooks ALTER url SET STATISTICS 0, ALTER store SET STATISTICS 0;
+
 -- How far each webhook is, and how its receiver does.
 CREATE TABLE tracker.webhook_states (
     webhook_id bigint CONSTRAINT webhook_states_pkey PRIMARY KEY

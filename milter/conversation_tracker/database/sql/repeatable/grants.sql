@@ -63,6 +63,29 @@ BEGIN
 END
 $$;
 
+-- Whether everybody who is a reader or an integrator, and can connect, may read every store there is.
+-- PostgreSQL lets whoever can connect listen to every channel: an announcement of a message tells no more
+-- than all of them may know.
+CREATE OR REPLACE FUNCTION tracker.all_read_all() RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN NOT EXISTS (
+        SELECT FROM pg_roles AS r, pg_namespace AS n
+         WHERE r.rolcanlogin AND n.nspname = 'tracker'
+           AND (pg_has_role(r.oid, to_regrole('tracker_reader')::oid, 'MEMBER')
+                OR pg_has_role(r.oid, to_regrole('tracker_integrator')::oid, 'MEMBER'))
+           AND has_database_privilege(r.oid, current_database(), 'CONNECT')
+           AND NOT pg_has_role(r.oid, n.nspowner, 'USAGE')
+           AND pg_has_role(r.oid, to_regrole('tracker_service')::oid, 'USAGE') IS NOT TRUE
+           AND NOT EXISTS (SELECT FROM tracker.grants_in_force AS g
+                            WHERE g.store IS NULL AND pg_has_role(r.oid, g.role_id, 'USAGE'))
+           AND EXISTS (SELECT FROM tracker.stores AS s
+                        WHERE NOT EXISTS (SELECT FROM tracker.grants_in_force AS g
+                                           WHERE g.store = s.name
+                                             AND pg_has_role(r.oid, g.role_id, 'USAGE'))));
+END
+$$;
+
 -- What policies ask of a row (roles.sql). Of the conditions of a statement the planner runs the cheapest
 -- first, if they tell nobody what they see; so these are declared to cost nothing. Otherwise whoever has a
 -- plan explained with what came of it reads there how many of others' rows their condition is true for,
