@@ -17,7 +17,8 @@ from conversation_tracker.core.model.message import Header, parse
 from conversation_tracker.core.scanning import parts
 from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import scan
-from conversation_tracker.core.scanning.text import content_lines
+from conversation_tracker.core.scanning.text import content_lines, decodings, deep_scan
+from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 from conversation_tracker.core.syntax.mime import MESSAGE_TYPES
 from conversation_tracker.core.views import copies
 
@@ -538,3 +539,34 @@ def test_lines_that_are_nearly_delimiters_cost_little(line: bytes, boundary: byt
     headers = [Header(b"Content-Type", b"multipart/mixed; " + boundary)]
     body = line * (2_000_000 // len(line)) + b"\n--b\n\nI am " + BUYER.encode()
     assert within(2, lambda: scan(headers, body, {BUYER: "1"}))
+
+
+PARTS = st.sampled_from(
+    [
+        "jane.doe", "@", "home", ".example", "x", "tinyhost", "JANE.DOE@HOME.EXAMPLE", " at ",
+        " dot ", "%68ome", "&#104;ome", "=68ome", "=40", "+40", "+AEA-", "\\u0068ome", "\\150ome",
+        "\\x68ome",
+        "ho=\nme", "ho= \r\nme", "h\x1b[0mome", "h^[[1mome", "h#033[0mome", "ho<b>me", "ho</i >me",
+        "imceasmtp-jane+2edoe+40home+2eexample@",
+        "urldefense.com/v2/url?u=http-3A__jane.doe-40home.example",
+        "urldefense.com/v3/__https://x.example/jane.doe*home.example__;QA!!",
+        "h\u00adome", "\uff48ome",
+        "a = b", "charset=utf-8", "format=flowed", "<p>", "\n", "other@else.example",
+    ]
+)  # fmt: skip
+
+
+@given(parts=st.lists(PARTS, max_size=8), markup=st.booleans())
+def test_what_is_told_to_show_nothing_shows_nothing(parts: list[str], markup: bool) -> None:
+    text = "".join(parts)
+    matcher = AddressMatcher({"jane.doe@home.example": "a" * 32, "x@tinyhost": "b" * 32})
+    readings = list(decodings.iter_readings(text, markup=markup))
+    shown = [token for each in readings for token in matcher.find(each)]
+    low, last = readings[0], readings[-1]
+    shown += deep_scan.find_owners(text, low, last, matcher, lambda: None, markup=markup)
+    assert not (shown and deep_scan.shows_nothing(text, matcher, markup=markup))
+
+
+@pytest.mark.parametrize("text", ["Hello there,\nx = y", "Content-Type: text/plain; format=flowed"])
+def test_most_texts_are_told_to_show_nothing(text: str) -> None:
+    assert deep_scan.shows_nothing(text, AddressMatcher({"jane.doe@home.example": "a" * 32}))

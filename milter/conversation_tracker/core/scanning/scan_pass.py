@@ -43,6 +43,8 @@ class Scan(ContentScan):
         """Look at header fields: at all of them at once, and one by one if there is a hit."""
         fields = [(each, each.name + b": " + each.value) for each in headers]
         fields = [each for each in fields if not self._knows(each[1])]
+        if not fields:
+            return
         only_own = self._shows_only_own(fields)
         self._text.without_rare = False
         if only_own:

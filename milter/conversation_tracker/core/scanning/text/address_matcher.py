@@ -96,6 +96,11 @@ class AddressMatcher:
         return tuple({word for words in found for word in words})
 
     @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Return the first labels of all domains: one stands wherever a domain does, as it is."""
+        return tuple({name.partition(".")[0] for name in self._domains})
+
+    @cached_property
     def labels(self) -> dict[str, tuple[str, ...]]:
         """Return the domains that have several labels, by the first of these."""
         found: dict[str, tuple[str, ...]] = {}

@@ -150,6 +150,14 @@ def iter_readings(text: str, *, markup: bool = False) -> Iterator[str]:
             yield shown
 
 
+def may_be_escaped(low: str) -> bool:
+    """Return, cheaply, whether `iter_readings` might give more than a lower-case text in ASCII."""
+    if "&" in low or "%" in low or "\\" in low:
+        return True
+    signs = "=" in low or "+" in low
+    return signs and _SIGN.search(low) is not None
+
+
 def is_text(data: bytes) -> bool:
     """Return whether bytes with control characters among them are text all the same."""
     try:

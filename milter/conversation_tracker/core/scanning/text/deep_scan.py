@@ -5,8 +5,29 @@ Nothing here raises, but what the time for a message raises.
 
 from collections.abc import Callable, Iterator
 
-from conversation_tracker.core.scanning.text import munged, rare_spellings
+from conversation_tracker.core.scanning.text import decodings, munged, rare_spellings
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
+
+_MANY = 64  # words that are not worth looking for one by one
+
+
+def shows_nothing(text: str, matcher: AddressMatcher, *, markup: bool = False) -> bool:
+    """Return, cheaply, that no reading of a text shows an address: tokens in it apart.
+
+    In ASCII without escapes, a domain stands as it is, whatever stands for its dots and at sign.
+
+    Args:
+        text: the text.
+        matcher: knows whom to look for.
+        markup: it is HTML.
+    """
+    if (markup and "<" in text) or len(matcher.words) > _MANY or not text.isascii():
+        return False
+    low = text.lower()
+    for word in matcher.words:
+        if word in low:
+            return False
+    return not (decodings.may_be_escaped(low) or rare_spellings.may_be_escaped(low))
 
 
 def find_owners(

@@ -60,6 +60,7 @@ _HIDDEN = re.compile(
     r"(?:cfemail|email-protection)(?:&#?[a-z0-9]{1,8};|[=%][23][0-9a-f]|[^0-9a-f<>&]){1,12}?"
     r"((?:[0-9a-f]{2}){4,1000})(?![0-9a-f])"
 )
+_TELLING = ("\x1b", "^", "#033[", "imcea", "cfemail", "email-protection", "urldefense")
 _LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
@@ -90,6 +91,21 @@ def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> It
             yield from _unescape(base)
     if not markup and "<" in low and "@" in low and _TOUCHED.search(low):
         yield decodings.decode_references(_MARKUP.sub("", low))
+
+
+def may_be_escaped(low: str) -> bool:
+    """Return, cheaply, whether `iter_readings` might give something for a lower-case text in ASCII.
+
+    Ampersands, percent signs and backslashes apart: where these stand, `decodings` has readings.
+    """
+    for word in _TELLING:
+        if word in low:
+            return True
+    if "=" in low and _SOFT.search(low) is not None:
+        return True
+    if "+" in low and "+ae" in low:
+        return True
+    return "<" in low and "@" in low and _TOUCHED.search(low) is not None
 
 
 def _unescape_twice(low: str) -> str:

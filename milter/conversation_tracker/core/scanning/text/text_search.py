@@ -55,6 +55,10 @@ class TextSearch:
             markup: it is HTML.
             rare: whether rare spellings are looked for, too.
         """
+        if deep_scan.shows_nothing(text, self._matcher, markup=markup):
+            self._limits.check()
+            yield from self.find_in_tokens(self._tokens.decode(text))
+            return
         low = first = ""
         for low in decodings.iter_readings(text, markup=markup):
             self._limits.check()
