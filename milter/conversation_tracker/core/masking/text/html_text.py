@@ -53,6 +53,14 @@ _BREAKS = re.compile(
     rf"(?:{BLOCK.pattern}|tbody|thead|tfoot|body|html|head|title|select|legend|summary|option)\Z",
     re.IGNORECASE,
 )
+# Most tags: where nothing is open, they only may end a line. With each, whether it does.
+_ORDINARY = {
+    name: _BREAKS.match(name) is not None
+    for name in (
+        "a b blockquote body br center div em font h1 h2 h3 h4 hr i img li o:p ol p small span"
+        " strong sup table tbody td th tr u ul wbr"
+    ).split()
+}
 
 Node = tuple[int, int, bool]
 """Start and end of a text in the source, and whether a new line is before it."""
@@ -124,7 +132,7 @@ class _Reading:
             return
         whole, before = self._pending + source, len(self._pending)
         self._pending = ""
-        at, breaks = 0, False
+        at, breaks, search = 0, False, self._markup.search
         while True:
             if self._raw:
                 close = _closing(self._raw).search(whole, at)
@@ -134,19 +142,20 @@ class _Reading:
                 if close is None:
                     return
                 at, self._raw = end, ""
-            found = self._markup.search(whole, at)
-            end = found.start() if found else len(whole)
+            found = search(whole, at)
+            end, behind = found.span() if found else (len(whole), len(whole))
             if end > at and not self._open:
                 yield at - before, end - before, breaks
                 breaks = False
             if found is None:
                 return
-            if found.end() == found.start() + 1:  # it has no end
-                self._pending = whole[found.start() :]
+            if behind == end + 1:  # it has no end
+                self._pending = whole[end:]
                 self._lost = len(self._pending) > LARGE
                 return
-            at = found.end()
-            breaks = self._tag(found) or breaks
+            at = behind
+            ends_line = None if self._open else _ORDINARY.get(found["name"])
+            breaks = (self._tag(found) if ends_line is None else ends_line) or breaks
 
     def _tag(self, found: re.Match[str]) -> bool:
         """Take notice of a tag; tell whether it ends a line."""
