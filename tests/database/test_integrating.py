@@ -18,8 +18,10 @@ import pytest
 from certificates import certify
 from records import make_record
 
+from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.migrate import migrate
 from conversation_tracker.database.repository import Database
+from conversation_tracker.publish.texts import Texts
 from conversation_tracker.publish.webhooks.signing import sign
 from private.pgbouncer import PgBouncer
 from private.postgres import Postgres
@@ -120,7 +122,10 @@ def bouncer(site: Site) -> Iterator[PgBouncer]:
 
 def test_every_program_of_the_page_is_run_here() -> None:
     programs = {name for name in FILES if Path(name).suffix in PROGRAMS}
-    known = {*MASK, *VERIFY, *FOLLOW, "mask_many.js", "timeline.php", "waiting.py"}
+    known = {*MASK, *VERIFY, *FOLLOW, "mask_many.js", "waiting.py"} | {
+        "conversation.php",
+        "attachments.py",
+    }
     assert programs == known
     assert len(MASK) == 4
     assert len(VERIFY) == len(FOLLOW) == 3
@@ -259,6 +264,22 @@ def test_many_are_masked_at_once(site: Site) -> None:
     )
 
 
+MESSAGE = """From: x\r
+MIME-Version: 1.0\r
+Content-Type: multipart/mixed; boundary=b\r
+\r
+--b\r
+Content-Type: text/plain; charset=utf-8\r
+\r
+H\u00e9llo\r
+--b\r
+Content-Type: text/csv\r
+Content-Disposition: attachment; filename=a.csv\r
+\r
+1;2\r
+--b--\r
+""".encode()
+
 # Reading ------------------------------------------------------------------------------------------
 
 
@@ -284,16 +305,24 @@ def test_the_conversation_and_who_waits_are_read(site: Site) -> None:
                 digest=bytes([digest]) * 32,
                 direction=direction,
                 subject=subject,
-                first_words="Hello",
+                raw=MESSAGE,
             )
             assert database.record([record])[0] == "done"
-    code, out, complaint = site.run("timeline.php", "read")
+    with Connection.connect(site.uri) as connection, closing(Texts()) as step:
+        while step.take_out(connection):
+            pass
+    code, out, complaint = site.run("conversation.php", "read")
     assert (code, complaint) == (0, "")
-    assert [(each["sender_role"], each["subject"], each["state"]) for each in json.loads(out)] == [
-        ("store", "Your order", "accepted"),
-        ("buyer", "Where is it? \u00fc", "accepted"),
-    ]
+    lines = [line.partition(" ")[2] for line in out.splitlines() if "accepted" in line]
+    assert lines == ["store: Your order (accepted)", "buyer: Where is it? \u00fc (accepted)"]
+    assert out.count("H\u00e9llo") == 2
     assert "customer.example" not in out
+    code, out, complaint = site.run("attachments.py", "read", "files", PYTHONIOENCODING="utf-8")
+    assert (code, complaint) == (0, "")
+    saved = [line.split("\t") for line in out.splitlines()]
+    assert [(kind, name) for _path, kind, name in saved] == [("text/csv", "a.csv")] * 2
+    for path, _kind, _name in saved:
+        assert (site.home / "files" / path).read_bytes().strip() == b"1;2"
     code, out, complaint = site.run("waiting.py", PYTHONIOENCODING="utf-8")
     assert (code, complaint) == (0, "")
     [(number, _since, subject)] = (line.split("\t") for line in out.splitlines())
