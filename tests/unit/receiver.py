@@ -136,7 +136,9 @@ class Authority:
 
     def trust(self) -> ssl.SSLContext:
         """Return a client's context that believes this authority alone."""
-        return ssl.create_default_context(cafile=str(self.folder / "ca.pem"))
+        context = ssl.create_default_context(cafile=str(self.folder / "ca.pem"))
+        context.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python does from 3.13 on
+        return context
 
 
 @cache
@@ -145,8 +147,8 @@ def make_authority() -> Authority:
     folder = Path(mkdtemp(prefix="authority-"))
     _openssl(
         "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-        "-days", "2", "-subj", "/CN=authority", "-keyout", f"{folder}/ca.key",
-        "-out", f"{folder}/ca.pem",
+        "-days", "2", "-subj", "/CN=authority", "-addext", "keyUsage=critical,keyCertSign",
+        "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.pem",
     )  # fmt: skip
     return Authority(folder)
 
@@ -160,7 +162,10 @@ def _make_certificate(folder: Path, name: str) -> tuple[str, str]:
         "-subj", "/CN=receiver", "-keyout", f"{base}.key", "-out", f"{base}.csr",
     )  # fmt: skip
     extensions = Path(f"{base}.ext")
-    extensions.write_text(f"subjectAltName={kind}:{name}\n")
+    extensions.write_text(
+        f"subjectAltName={kind}:{name}\nbasicConstraints=CA:FALSE\n"
+        "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+    )
     _openssl(
         "x509", "-req", "-in", f"{base}.csr", "-CA", f"{folder}/ca.pem",
         "-CAkey", f"{folder}/ca.key", "-CAcreateserial", "-days", "2",
