@@ -148,7 +148,7 @@ def test_a_webhook_that_is_changed_is_tried_at_once(shop: "Shop") -> None:
     position = shop.one(
         "SELECT min(position) FROM tracker.webhook_deliveries WHERE webhook_id = %s", hook
     )
-    shop.one("SELECT tracker.settle_webhook(%s, %s, '500', 5, 5)", hook, position)
+    shop.one("SELECT tracker.settle_webhook(%s, %s, '500', 5, 5, 1)", hook, position)
     assert state(shop, hook)["failures"] == 1
     shop.rows("UPDATE tracker.webhooks SET events = '{closed}' WHERE id = %s RETURNING 1", hook)
     assert state(shop, hook)["failures"] == 1
@@ -176,7 +176,7 @@ DENIED = [
     "SELECT tracker.retry_webhooks(NULL)",
     "SELECT tracker.end_webhook(1, 'https://a.example/')",
     "SELECT tracker.queue_webhook(1, 1)",
-    "SELECT tracker.settle_webhook(1, 1, '200', NULL, NULL)",
+    "SELECT tracker.settle_webhook(1, 1, '200', NULL, NULL, 0)",
 ]
 
 
@@ -217,7 +217,7 @@ def test_the_service_reads_and_writes(login: LogIn, shop: "Shop") -> None:  # no
     assert len(clerk.connection.execute("SELECT secret FROM tracker.webhooks").fetchall()) == 1
     hook = shop.one("SELECT max(id) FROM tracker.webhooks")
     clerk.run(f"SELECT tracker.queue_webhook({hook}, 1)")
-    clerk.run(f"SELECT tracker.settle_webhook({hook}, 1, '500', 5, 5)")
+    clerk.run(f"SELECT tracker.settle_webhook({hook}, 1, '500', 5, 5, 1)")
     clerk.run(f"SELECT tracker.end_webhook({hook}, 'https://a.example/')")
     clerk.run("SELECT tracker.retry_webhooks(NULL)")
     clerk.run("DELETE FROM tracker.webhooks")

@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation_tracker.publish.webhooks.schedule import choose_pauses, read_retry_after
+from conversation_tracker.publish.webhooks.schedule import (
+    choose_pauses,
+    count_failure,
+    read_retry_after,
+)
 
 NOW = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC)
 DAY = 86_400
@@ -47,6 +51,16 @@ def test_what_is_refused_is_tried_again_and_keeps_back_nothing_else(status: int)
     assert pauses(status, 1, 1) == (5, None)
     assert pauses(status, 9, 9) == (3600, None)
     assert pauses(status, 1, 1, 60) == (60, 60)
+
+
+def test_what_fails_again_counts_once_unless_the_receiver_is_busy() -> None:
+    assert [count_failure(500, tries, 0, 0) for tries in (1, 2, 30)] == [1, 0, 0]
+    assert [count_failure(0, tries, 3, 0) for tries in (1, 2, 30)] == [4, 3, 3]
+    assert [count_failure(503, tries, 3, 0) for tries in (1, 2, 30)] == [4, 4, 4]
+    assert [count_failure(404, tries, 3, 0) for tries in (1, 2, 30)] == [3, 3, 3]
+    assert [count_failure(404, tries, 0, 5) for tries in (1, 2, 30)] == [1, 1, 1]
+    assert pauses(500, 5, 0) == (1800, None)
+    assert pauses(500, 5, 3) == (1800, 30)
 
 
 def test_a_day_has_some_thirty_tries() -> None:

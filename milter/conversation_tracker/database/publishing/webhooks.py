@@ -52,7 +52,7 @@ _FORGET = """
         UPDATE tracker.webhook_states SET lost_at = now()
          WHERE webhook_id = %(hook)s AND EXISTS (SELECT FROM gone))
     SELECT count(*) FROM gone"""
-_SETTLE = "SELECT tracker.settle_webhook(%s, %s, %s, %s, %s)"
+_SETTLE = "SELECT tracker.settle_webhook(%s, %s, %s, %s, %s, %s)"
 _FORWARD = """
     WITH forward AS (
         UPDATE tracker.webhook_deliveries SET next_at = now()
@@ -112,7 +112,7 @@ class Hook:
         webhook: its id.
         url: where to.
         secrets: what to sign with.
-        failures: tries that failed at its receiver since the last that did not.
+        failures: events that failed at its receiver since the last that did not.
         failing_since: when the first of them was.
     """
 
@@ -217,7 +217,13 @@ class WebhookQueue:
         return int(gone)
 
     def settle(
-        self, webhook: int, position: int, said: str, pause: float | None, hold: float | None
+        self,
+        webhook: int,
+        position: int,
+        said: str,
+        pause: float | None,
+        hold: float | None,
+        failures: int,
     ) -> int | None:
         """Note what came of one delivery.
 
@@ -227,11 +233,12 @@ class WebhookQueue:
             said: the answer.
             pause: seconds until the next try, None if the receiver has it.
             hold: seconds for which the receiver is left alone, None if the fault is the event's.
+            failures: events that have failed at the receiver by now, one after another.
 
         Returns:
             How many deliveries are given up now; None if somebody keeps the webhook locked.
         """
-        return self._try(_SETTLE, webhook, position, said, pause, hold)
+        return self._try(_SETTLE, webhook, position, said, pause, hold, failures)
 
     def bring_forward(self, webhook: int) -> int | None:
         """Have all that waits for its next try sent at once: the receiver is back.

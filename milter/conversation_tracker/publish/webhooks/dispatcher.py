@@ -10,13 +10,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from conversation_tracker.base import timeouts
 from conversation_tracker.config.config import Config
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.deadline import Watchdog
-from conversation_tracker.database.faults import DatabaseError
+from conversation_tracker.database.faults import DatabaseError, is_lost
 from conversation_tracker.database.publishing.webhooks import WebhookQueue, Work
 from conversation_tracker.publish.webhooks.client import Trust
 from conversation_tracker.publish.webhooks.destination import Unsendable, read_url
@@ -29,8 +30,7 @@ _TURN = 50  # events of a turn
 _THREADS = 16
 _SLOW_THREADS = 12  # of these, for receivers that are slow: the others find one free
 _LOOKS = 20  # at the feed in a row, for one webhook that wants little of it
-_AWAY = 2  # failures in a row that are more than an accident
-_BACK = 3  # failures in a row after which all that waits is tried again
+_AWAY = 2  # events in a row that fail are more than an accident
 
 Send = Callable[[Task, Callable[[Attempt], bool]], None]
 """Sends a task and reports each attempt; ends where it hears that one was not noted."""
@@ -60,16 +60,18 @@ def run(config: Config, stopped: threading.Event) -> None:
     told = False
     try:
         while not stopped.is_set():
-            try:
-                with Connection.connect(
-                    config.database, limits=timeouts.get().webhooks
-                ) as connection:
+            # That a database is away is said by who publishes.
+            with (
+                suppress(DatabaseError),
+                Connection.connect(config.database, limits=timeouts.get().webhooks) as connection,
+            ):
+                try:
                     Dispatcher(WebhookQueue(connection, watchdog), send_all, stopped).run()
-            except DatabaseError as error:
-                if not told:
-                    log.error(Event.WEBHOOKS, error)
-                told = True
-                stopped.wait(timeouts.get().webhook_retry_seconds)
+                except DatabaseError as error:
+                    if not told and not is_lost(error, connection):
+                        log.error(Event.WEBHOOKS, error)
+                        told = True
+            stopped.wait(timeouts.get().webhook_retry_seconds)
     finally:
         watchdog.stop()
 
@@ -219,13 +221,13 @@ class Dispatcher:
             attempt.answer.said,
             None if pauses is None else pauses.event,
             None if pauses is None else pauses.receiver,
+            attempt.failures,
         )
         if given_up is None:
             return False
         host = _find_host(attempt.url)
         if pauses is None and attempt.before >= _AWAY:
             log.webhook_back(webhook=attempt.webhook, host=host)
-        if pauses is None and attempt.before >= _BACK:
             self._deliveries.bring_forward(attempt.webhook)
         if pauses is not None and attempt.failures == _AWAY > attempt.before:
             log.webhook_failing(webhook=attempt.webhook, host=host, said=attempt.answer.said)

@@ -40,20 +40,39 @@ def choose_pauses(
     Args:
         status: the HTTP status, 0 if there was no answer.
         tries: how often this event was tried by now; at least 1.
-        failures: how many tries have failed at the receiver since the last that did not, this one
-            among them.
+        failures: what `count_failure` says.
         asked: the seconds that the receiver asked us to wait, 0 if it did not.
         draw: gives numbers from 0 to 1 by chance.
     """
     wait = min(max(asked, 0.0), _ASKED)
     jitter = 1 + _JITTER * (2 * draw() - 1)
     event = max(_choose(tries) * jitter, wait)
-    if 400 <= status <= 499 and status not in _OF_THE_RECEIVER:
+    if failures < 1 or _is_of_the_event(status):
         return Pauses(event, wait or None)
     # One that fails among others that do not is no reason to keep those back.
     number = failures if status in _THROTTLING else failures - 1
     receiver = min(_choose(number), _RECEIVER) * jitter if number > 0 else 0.0
     return Pauses(event, max(receiver, wait))
+
+
+def count_failure(status: int, tries: int, failures: int, asked: float) -> int:
+    """Return how many events in a row failed at the receiver, after one more try that did.
+
+    What is tried again and fails again says nothing new of the receiver: one event that breaks it
+    must not count for many.
+
+    Args:
+        status: the HTTP status, 0 if there was no answer.
+        tries: how often this event was tried by now; at least 1.
+        failures: how many had failed before.
+        asked: the seconds that the receiver asked us to wait, 0 if it did not.
+    """
+    new = tries == 1 and not _is_of_the_event(status)
+    return failures + (new or status in _THROTTLING or asked > 0)
+
+
+def _is_of_the_event(status: int) -> bool:
+    return 400 <= status <= 499 and status not in _OF_THE_RECEIVER
 
 
 def _choose(number: int) -> float:

@@ -13,7 +13,7 @@ from conversation_tracker.base import timeouts
 from conversation_tracker.publish.webhooks.client import Answer, Postbox, Trust
 from conversation_tracker.publish.webhooks.destination import Unsendable, read_url
 from conversation_tracker.publish.webhooks.payload import FeedEvent, make_body, make_identifier
-from conversation_tracker.publish.webhooks.schedule import Pauses, choose_pauses
+from conversation_tracker.publish.webhooks.schedule import Pauses, choose_pauses, count_failure
 from conversation_tracker.publish.webhooks.signing import sign
 
 GONE = 410
@@ -27,7 +27,7 @@ class Task:
         webhook: its id.
         url: where to.
         secrets: what to sign with.
-        failures: tries that failed at the receiver since the last that did not.
+        failures: events that failed at the receiver since the last that did not.
         events: each with the number of its tries so far.
     """
 
@@ -47,7 +47,7 @@ class Attempt:
         url: where it went.
         position: the event's.
         answer: the receiver's.
-        failures: tries that have failed at the receiver by now, one after another.
+        failures: events that have failed at the receiver by now, one after another.
         before: the same, before this try.
         pauses: what is waited for, None if the receiver has it.
     """
@@ -90,12 +90,13 @@ def send(
             if is_stopped() or time.monotonic() > ends:
                 return
             answer = _post(session, task, event, int(clock()))
-            before, failures = failures, 0 if answer.taken else failures + 1
-            pauses = None
-            if not answer.taken:
-                pauses = choose_pauses(answer.status, tries + 1, failures, answer.wait, draw)
-                if pauses.receiver is None:  # the fault is the event's
-                    failures = before
+            before, pauses = failures, None
+            if answer.taken:
+                failures = 0
+            else:
+                known = (answer.status, tries + 1)
+                failures = count_failure(*known, failures, answer.wait)
+                pauses = choose_pauses(*known, failures, answer.wait, draw)
             yield Attempt(task.webhook, task.url, event.position, answer, failures, before, pauses)
             if answer.status == GONE or (pauses is not None and pauses.receiver):
                 return

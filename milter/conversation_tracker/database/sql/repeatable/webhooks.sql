@@ -68,9 +68,11 @@ $$;
 
 -- Notes what came of one delivery, and gives the number of those that are given up now. `pause` is NULL
 -- where the receiver has it, else the seconds until the next try; `hold`, the seconds for which the
--- receiver is left alone, is NULL where the fault is the event's.
+-- receiver is left alone, is NULL where the fault is the event's; `failures` is how many events in a row have
+-- failed at it by now, at least 1 then.
 CREATE OR REPLACE FUNCTION tracker.settle_webhook(
-    webhook bigint, place bigint, answer text, pause double precision, hold double precision)
+    webhook bigint, place bigint, answer text, pause double precision, hold double precision,
+    failures integer)
 RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -91,7 +93,7 @@ BEGIN
      WHERE d.webhook_id = settle_webhook.webhook AND d.position = settle_webhook.place;
     IF settle_webhook.hold IS NOT NULL THEN
         UPDATE tracker.webhook_states AS s
-           SET failures = s.failures + 1, failing_since = coalesce(s.failing_since, now()),
+           SET failures = greatest(s.failures, settle_webhook.failures), failing_since = coalesce(s.failing_since, now()),
                held_until = now() + settle_webhook.hold * interval '1 second'
          WHERE s.webhook_id = settle_webhook.webhook;
     END IF;
@@ -122,23 +124,28 @@ BEGIN
 END
 $$;
 
--- Has dead deliveries sent again, of one webhook or of all (NULL), and gives their number.
+-- Has dead deliveries sent again, of one webhook or of all that are active (NULL), and gives their number.
 CREATE OR REPLACE FUNCTION tracker.retry_webhooks(webhook bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     again bigint;
+    wanted bigint[] := ARRAY(SELECT w.id FROM tracker.webhooks AS w
+                              WHERE w.active AND retry_webhooks.webhook IS NULL
+                                 OR w.id = retry_webhooks.webhook);
 BEGIN
-    IF NOT EXISTS (SELECT FROM tracker.webhooks AS w WHERE w.id = retry_webhooks.webhook)
-       AND retry_webhooks.webhook IS NOT NULL THEN
+    IF wanted = '{}' AND retry_webhooks.webhook IS NOT NULL THEN
         RAISE EXCEPTION 'no such webhook: %', retry_webhooks.webhook USING ERRCODE = 'no_data_found';
+    END IF;
+    IF EXISTS (SELECT FROM tracker.webhooks AS w WHERE w.id = ANY (wanted) AND NOT w.active) THEN
+        RAISE EXCEPTION 'webhook % is not active', retry_webhooks.webhook
+            USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     UPDATE tracker.webhook_states AS s
        SET failures = 0, failing_since = NULL, held_until = NULL
-     WHERE retry_webhooks.webhook IS NULL OR s.webhook_id = retry_webhooks.webhook;
+     WHERE s.webhook_id = ANY (wanted);
     UPDATE tracker.webhook_deliveries AS d
        SET dead_at = NULL, queued_at = now(), next_at = now(), attempts = 0
-     WHERE d.dead_at IS NOT NULL
-       AND (retry_webhooks.webhook IS NULL OR d.webhook_id = retry_webhooks.webhook);
+     WHERE d.dead_at IS NOT NULL AND d.webhook_id = ANY (wanted);
     GET DIAGNOSTICS again = ROW_COUNT;
     RETURN again;
 END
