@@ -48,6 +48,8 @@ from conversation_tracker.core.model.address import Address, AddressError, find_
 from conversation_tracker.core.model.alias import NotAnAlias, decode
 from conversation_tracker.core.model.first_pass import verify as passed
 from conversation_tracker.core.model.message import Arrival, Header, Message, parse
+from conversation_tracker.core.reading import files, text
+from conversation_tracker.core.reading.flowed import join_lines
 from conversation_tracker.core.reports import (
     bounce,
     bounce_text,
@@ -136,6 +138,8 @@ def _structure(type_: bytes) -> Parser:
     def work(data: bytes) -> object:
         part = mime.read_structure([(b"Content-Type", type_)], data)
         readable_text.find_attachment_names(part, data)
+        files.list_files(part, data)
+        text.read_text(part, data)
         return readable_text.read_text(part, data)
 
     return _octets(_suppressed(work, mime.TooComplex))
@@ -322,6 +326,7 @@ def _signed(head: str) -> Parser:
 
 PARSERS: dict[str, Parser] = {
     "address": _suppressed(Address.parse, AddressError),
+    "flowed lines": join_lines,
     "alias": _suppressed(lambda t: decode(Address("a", t + ".ct.x"), ("ct.x",)), NotAnAlias),
     "mailboxes": _octets(find_mailboxes),
     "tokens": _octets(tokens.split_tokens),

@@ -32,6 +32,7 @@ from conversation_tracker.core.model.alias import NotAnAlias, decode, encode_sof
 from conversation_tracker.core.model.conversation import Participant
 from conversation_tracker.core.model.message import Header, Message, Recipient, parse, render
 from conversation_tracker.core.model.store import Store
+from conversation_tracker.core.reading import files, text
 from conversation_tracker.core.reports import bounce, report
 from conversation_tracker.core.scanning.scan import scan
 from conversation_tracker.core.syntax import encoded_words as words
@@ -264,6 +265,9 @@ def _structure(raw: bytes) -> None:
         return
     message_body.read_text(part, body)
     message_body.find_attachment_names(part, body)
+    text.read_text(part, body)
+    text.find_pages(part)
+    files.list_files(part, body)
 
 
 def _roles(

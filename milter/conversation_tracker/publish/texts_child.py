@@ -10,7 +10,8 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 from conversation_tracker.base import timeouts
@@ -20,8 +21,8 @@ from conversation_tracker.core.syntax.mime import Part, TooComplex, read_structu
 from conversation_tracker.publish.texts_frames import receive_frame, send_frame
 from conversation_tracker.publish.texts_page import MAX_PAGE, PageCleaner, TooMuch
 
-MEMORY = 1536 * 1024 * 1024
-"""Octets of address space."""
+MEMORY = 512 * 1024 * 1024
+"""Octets that it may ask for."""
 _MAX_SHOWN = 2 * 1024 * 1024  # characters of a page, sanitised
 
 
@@ -44,7 +45,9 @@ def run(connection: socket.socket) -> None:
 
 def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    with suppress(OSError):  # where memory is short all the same, it goes rather than the publisher
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     signal.signal(signal.SIGVTALRM, _end_step)
     for quiet in (signal.SIGINT, signal.SIGHUP):
         signal.signal(quiet, signal.SIG_IGN)  # the publisher says when it ends
