@@ -81,7 +81,9 @@ class MessageReader:
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs:
-            environment = {**os.environ, "PYTHONPATH": str(_ROOT), "PYTHONSAFEPATH": "1"}
+            # Not what else may be in ours: a password of the database's, for one.
+            paths = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+            environment = {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1", "LC_ALL": "C.UTF-8"}
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "conversation_tracker.publish.texts_child",
                  str(theirs.fileno())],

@@ -1,0 +1,96 @@
+"""Messages are read in a process of its own, which has walls, and knows nothing but the message."""
+
+import resource
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conversation_tracker.publish.texts_child import MEMORY
+from conversation_tracker.publish.texts_reader import UNREADABLE, MessageReader
+
+HTML = b"Content-Type: text/html\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[MessageReader]:
+    found = MessageReader()
+    yield found
+    found.close()
+
+
+def number(reader: MessageReader) -> int:
+    reader.read(b"Subject: x\r\n\r\nHello")
+    assert reader._process is not None
+    return reader._process.pid
+
+
+def test_the_process_has_walls(reader: MessageReader) -> None:
+    process = number(reader)
+    assert resource.prlimit(process, resource.RLIMIT_DATA) == (MEMORY, MEMORY)
+    assert resource.prlimit(process, resource.RLIMIT_CORE) == (0, 0)
+    assert 0 < resource.prlimit(process, resource.RLIMIT_CPU)[0] < 100
+    assert Path(f"/proc/{process}/oom_score_adj").read_text() == "1000\n"
+
+
+def test_the_process_knows_no_password_and_has_no_file_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", "hunter2")
+    reader = MessageReader()
+    try:
+        process = number(reader)
+        assert b"hunter2" not in Path(f"/proc/{process}/environ").read_bytes()
+        open_ = {str(each.readlink()) for each in Path(f"/proc/{process}/fd").iterdir()}
+        assert len({each for each in open_ if each.startswith("socket:")}) == 1
+        assert {each for each in open_ if not each.startswith("socket:")} == {"/dev/null"}
+    finally:
+        reader.close()
+
+
+@pytest.mark.parametrize(
+    ("raw", "text", "marks"),
+    [
+        (HTML + b"<" * 500_000, "<" * 500_000, ["no html"]),
+        (HTML + b"<b>" * 5000 + b"x", "x", ["no html"]),
+        (HTML + b"<p " + b"".join(b"a%d=1 " % n for n in range(5000)) + b">x", "x", []),
+        (HTML + b'<p style="color:' + b"rgb(1" * 40_000 + b'">x', "x", []),
+        (HTML + b"<script>" * 20_000 + b"x", "", []),
+        (HTML + b"<!--" * 50_000 + b"x", "", []),
+        (b"\r\n" * 100_000, "", []),
+        (b"", "", []),
+        (b"\0" * 1000, "", []),
+    ],
+    ids="signs elements attributes styles scripts comments lines nothing nulls".split(),
+)
+def test_what_is_hostile_costs_little_and_the_process_stays(
+    reader: MessageReader, raw: bytes, text: str, marks: list[str]
+) -> None:
+    before = number(reader)
+    found = reader.read(raw)
+    assert ((found.body or "").strip(), found.marks) == (text, marks)
+    assert number(reader) == before
+
+
+def test_a_message_that_takes_too_much_memory_is_marked_and_the_next_is_read(
+    reader: MessageReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have a tenth of what it has else; it ends the process twice."""
+    reader.close()
+    begin = reader._start
+    started: list[int] = []
+
+    def start() -> socket.socket:
+        connection = begin()
+        assert reader._process is not None
+        started.append(reader._process.pid)
+        resource.prlimit(started[-1], resource.RLIMIT_DATA, (MEMORY // 10, MEMORY))
+        return connection
+
+    monkeypatch.setattr(reader, "_start", start)
+    part = b"Content-Disposition: attachment\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    head = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + part
+    assert reader.read(head + b"=41" * 20_000_000) == UNREADABLE
+    assert reader.read(b"Subject: x\r\n\r\nHello").body == "Hello"
+    assert len(started) == 3
