@@ -3,26 +3,31 @@
 -- Who asks must have the grant of the store. Nothing here holds a real address; aliases are in hard
 -- form.
 
--- What became of each recipient's copy of a message, in the order in which they joined.
-CREATE OR REPLACE FUNCTION tracker.deliveries_json(message_id bigint, message_at timestamptz, domain text)
-RETURNS jsonb
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(jsonb_agg(jsonb_build_object(
-               'alias', tracker.hard_alias(r.token, domain),
-               'role', CASE r.role WHEN 'return' THEN coalesce(owner.role, 'partner') ELSE r.role END,
-               'state', d.state, 'status', d.status, 'reason', d.reason) ORDER BY r.id), '[]')
-      FROM tracker.deliveries AS d
-      JOIN tracker.participants AS r ON r.id = d.recipient_id
-      LEFT JOIN tracker.participants AS owner ON owner.id = r.owner_id
-     WHERE d.message_id = deliveries_json.message_id AND d.message_at = deliveries_json.message_at
-$$;
-
 -- The messages of an order within some time, refused ones among them, each with its time; the text of
 -- each is cut after `longest` characters.
 CREATE OR REPLACE FUNCTION tracker.messages_json(
     order_id bigint, since timestamptz, until timestamptz, longest integer)
 RETURNS TABLE (at timestamptz, id bigint, message jsonb)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    -- What became of all messages' copies at once: message by message takes ten times as long.
+    WITH copies AS MATERIALIZED (
+        SELECT d.message_id, d.message_at,
+               jsonb_agg(jsonb_build_object(
+                   'alias', tracker.hard_alias(r.token, o.alias_domain),
+                   'role', CASE r.role WHEN 'return' THEN coalesce(owner.role, 'partner') ELSE r.role END,
+                   'state', d.state, 'status', d.status, 'reason', d.reason) ORDER BY r.id) AS deliveries,
+               min(array_position(ARRAY['bounced', 'refused', 'delayed', 'accepted', 'sent'],
+                                  d.state::text)) AS worst
+          FROM tracker.messages AS m
+          JOIN tracker.orders AS o ON o.id = m.order_id
+          JOIN tracker.deliveries AS d ON d.message_id = m.id AND d.message_at = m.at
+          JOIN tracker.participants AS r ON r.id = d.recipient_id
+          LEFT JOIN tracker.participants AS owner ON owner.id = r.owner_id
+         WHERE m.order_id = messages_json.order_id
+           AND m.at BETWEEN messages_json.since AND messages_json.until
+           AND d.message_at BETWEEN messages_json.since AND messages_json.until
+         GROUP BY d.message_id, d.message_at
+    )
     SELECT m.at, m.id, jsonb_build_object(
                'id', m.id,
                'date', m.at,
@@ -30,9 +35,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                'from', tracker.hard_alias(s.token, o.alias_domain),
                'fromName', m.sender_name,
                'fromRole', CASE WHEN m.verdict <> 'flagged' THEN s.role END,
-               'to', jsonb_path_query_array(copies.deliveries, '$[*].alias'),
-               'recipients', copies.deliveries,
-               'deliveries', copies.deliveries,
+               'to', jsonb_path_query_array(coalesce(copies.deliveries, '[]'), '$[*].alias'),
+               'recipients', coalesce(copies.deliveries, '[]'),
+               'deliveries', coalesce(copies.deliveries, '[]'),
                'subject', m.subject,
                'firstWords', m.first_words,
                'body', left(coalesce(t.body, m.first_words), longest),
@@ -56,13 +61,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM tracker.messages AS m
       JOIN tracker.orders AS o ON o.id = m.order_id
       JOIN tracker.participants AS s ON s.id = m.sender_id
-      LEFT JOIN tracker.texts AS t ON t.message_id = m.id AND t.message_at = m.at,
-           LATERAL (SELECT tracker.deliveries_json(m.id, m.at, o.alias_domain) AS deliveries) AS said,
-           LATERAL (SELECT said.deliveries,
-                           (SELECT min(array_position(
-                                    ARRAY['bounced', 'refused', 'delayed', 'accepted', 'sent'],
-                                    d ->> 'state'))
-                              FROM jsonb_array_elements(said.deliveries) AS d) AS worst) AS copies
+      LEFT JOIN tracker.texts AS t ON t.message_id = m.id AND t.message_at = m.at
+       AND t.message_at BETWEEN messages_json.since AND messages_json.until
+      LEFT JOIN copies ON copies.message_id = m.id AND copies.message_at = m.at
      WHERE m.order_id = messages_json.order_id
        AND m.at BETWEEN messages_json.since AND messages_json.until
     UNION ALL
