@@ -47,6 +47,20 @@ SELECT 'message ' || message_id || ' is told after a later one of its order'
  WHERE message_id < last
 """
 
+# Refusals stay where messages are counted anew: those of before have events of before.
+_REFUSALS = """
+SELECT 'order ' || coalesce(r.order_id, f.order_id) || ' has ' || coalesce(r.times, 0)
+       || ' refusals, and ' || coalesce(f.times, 0) || ' are told'
+  FROM (SELECT order_id, count(*) AS times FROM tracker.refusals
+         WHERE since > coalesce((SELECT max(at) FROM tracker.feed WHERE position <= %(since)s),
+                                '-infinity')
+         GROUP BY order_id) AS r
+  FULL JOIN (SELECT order_id, count(*) AS times FROM tracker.feed
+              WHERE event = 'refused' AND position > %(since)s GROUP BY order_id) AS f
+    USING (order_id)
+ WHERE coalesce(r.times, 0) <> coalesce(f.times, 0)
+"""
+
 
 def head(uri: str) -> int:
     """Return the last position."""
@@ -66,7 +80,7 @@ def faults(uri: str, since: int) -> list[str]:
     """Return what is wrong in the feed behind a position, one line each."""
     found = []
     with psycopg.connect(uri) as connection:
-        for query in (_GAPS, _MESSAGES, _STATES, _ORDER):
+        for query in (_GAPS, _MESSAGES, _STATES, _REFUSALS, _ORDER):
             rows = connection.execute(query.encode(), {"since": since}).fetchall()
             found += [f"feed: {said}" for (said,) in rows]
     return found

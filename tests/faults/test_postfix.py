@@ -1,6 +1,7 @@
 """Postfix stopped and killed, a later milter that refuses, clients that hang up, under load."""
 
 import random
+import signal
 import threading
 import time
 
@@ -64,14 +65,18 @@ def test_a_record_lost_between_the_passes_is_written_again(site: Site) -> None:
         site.flows(2)
     site.settle()
     letter = written(random.Random(1), order, "shared")
+    site.settle_feed()
+    site.publisher.end(signal.SIGTERM)
     site.host.postfix.configure({"defer_transports": "tracker-split"})
     site.host.postfix.reload()
     try:
         with site.load(messages=0) as load:
             load.post(letter)
         with psycopg.connect(site.uri) as connection:
+            connection.execute("DELETE FROM tracker.event_queue")
             connection.execute("DELETE FROM tracker.messages WHERE subject = %s", (letter.name,))
     finally:
+        site.publisher.start()
         site.host.postfix.configure({"defer_transports": ""})
         site.host.postfix.reload()
 
