@@ -10,14 +10,13 @@ INVISIBLE = re.compile(
 )
 """One of them."""
 
-# The same in UTF-8, and letters that are ASCII in lower case. A pattern that begins with a set of
-# octets is the fastest.
-_OCTETS = re.compile(
-    rb"[\xc2\xc4\xcd\xd8\xe1\xe2\xef](?:(?<=\xc2)\xad|(?<=\xc4)\xb0|(?<=\xcd)\x8f"
-    rb"|(?<=\xd8)\x9c|(?<=\xe1)\xa0\x8e|(?<=\xef)\xbb\xbf"
-    rb"|(?<=\xe2)(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xa4\xa6-\xa9]|\x84\xaa))"
-)
-_LETTERS = {"\u212a".encode(): b"k", "\u0130".encode(): b"i"}
+# The same in UTF-8, and letters that are ASCII in lower case, with what they are.
+_RARE = [
+    *((each.encode(), b"") for each in "\u00ad\u034f\u061c\u180e\ufeff"),
+    ("\u212a".encode(), b"k"),
+    ("\u0130".encode(), b"i"),
+]
+_OTHERS = re.compile(rb"\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xa4\xa6-\xa9])")
 
 
 def drop_invisible(text: str) -> str:
@@ -31,4 +30,6 @@ def drop_from_octets(data: bytes) -> bytes:
     Args:
         data: octets whose ASCII is in lower case.
     """
-    return _OCTETS.sub(lambda found: _LETTERS.get(found[0], b""), data)
+    for written, meant in _RARE:  # each is found at many times the speed of a pattern
+        data = data.replace(written, meant)
+    return _OTHERS.sub(b"", data)
