@@ -3,6 +3,7 @@
 `THEIRS` is what must not be found: names, numbers, tokens and words of the other store.
 """
 
+import re
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ READ = {
     "participants": "role",
     "timeline": "subject",
     "timeline_rows": "subject",
+    "waiting": "subject",
 }
 LEAK = """
     CREATE OR REPLACE FUNCTION pg_temp.leak(value text) RETURNS boolean
@@ -103,8 +105,9 @@ def fill(shop: "Shop", database: "Database", name: str) -> set[str]:
     words = {key: "1" if mine else f"{key}-{uuid.uuid4().hex}" for key in ("subject", "words")}
     record = make_record(
         order,
-        partner,
-        (buyer,),
+        buyer,
+        (partner,),
+        direction="inbound",
         subject=words["subject"],
         first_words=words["words"],
         raw=words["words"].encode(),
@@ -248,6 +251,15 @@ def test_nothing_that_is_granted_is_without_a_policy(world: World) -> None:
         "SELECT FROM tracker.timeline WHERE store = '{}' AND order_number = 'NUMBER'",
         "SELECT FROM tracker.messages WHERE subject >= 'SUBJECT'",
         "SELECT FROM tracker.refusals WHERE subject >= 'SUBJECT'",
+        "SELECT FROM tracker.timeline WHERE subject >= 'SUBJECT'",
+        "SELECT FROM tracker.timeline WHERE notes IS NULL AND subject = 'SUBJECT'",
+        "SELECT FROM tracker.timeline_rows WHERE verdict = 'unverified' AND subject >= 'SUBJECT'",
+        "SELECT FROM tracker.waiting WHERE store = '{}' AND order_number = 'NUMBER'",
+        "SELECT FROM tracker.waiting WHERE subject >= 'SUBJECT'",
+        "SELECT 1 FROM tracker.participants WHERE role = 'buyer' AND order_id IN"
+        " (SELECT id FROM tracker.orders WHERE number = 'NUMBER')",
+        "SELECT FROM tracker.messages AS m JOIN tracker.orders AS o ON o.id = m.order_id"
+        " WHERE o.number = 'NUMBER' AND m.first_words >= 'SUBJECT'",
     ],
 )
 @pytest.mark.parametrize("scan", ["on", "off"])
@@ -422,3 +434,24 @@ def test_a_cursor_ends_with_its_transaction(world: World) -> None:
         world.finds_nothing(world.rows("FETCH ALL FROM c"))
         assert world.rows("SELECT * FROM tracker.orders") == []
     assert world.rows("SELECT * FROM tracker.orders") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM tracker.conversation_of_hard(gen_random_uuid(), 'ct.example.com')",
+        "SELECT * FROM tracker.conversation_of_soft('a@b', '123456789012', 'ct.example.com')",
+        "SELECT * FROM tracker.messages WHERE order_id = 1 AND digest = 'x'",
+        "UPDATE tracker.deliveries SET state = 'sent' WHERE bounce = gen_random_uuid()",
+        "SELECT * FROM tracker.stores",
+    ],
+)
+def test_nothing_of_the_rules_is_left_in_the_services_plans(world: World, query: str) -> None:
+    """Mail pays nothing for them, whether the service is the owner or in `tracker_service`."""
+    with psycopg.connect(world.shop.uri) as session:
+        plans = []
+        for role in ("none", "tracker_service"):
+            session.execute(f"SET ROLE {role}".encode())
+            plans.append(session.execute(f"EXPLAIN {query}".encode()).fetchall())
+    assert plans[0] == plans[1]
+    assert re.search("may_read|readable", str(plans)) is None
