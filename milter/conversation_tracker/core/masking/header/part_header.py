@@ -233,7 +233,7 @@ def _mask_text(text: str, mask: Mask) -> str:
 
 def _is_clean(block: bytes, mask: Mask, *, hidden: bool) -> bool:
     """Whether nothing in a block can be encoded, and the mask finds nothing in it raw."""
-    if hidden or b"=?" in block or b"*" in block or b"\\" in block:
+    if hidden or b"=?" in block or b"*" in block or b"\\" in block or b"\0" in block:
         return False
     if mask.unmasker is not None and mask.unmasker.possible(block):
         return False

@@ -1,0 +1,77 @@
+"""What tells cheaply that nothing is to be masked, held against masking all the same.
+
+Each way an address may be written has such a test before it. A plan that is made with none of them
+must be the same plan: what they say is absent is not found by looking, either.
+"""
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from builders import BUYER, A
+from hypothesis import given
+from hypothesis import strategies as st
+
+import oracle
+import targets
+from conversation_tracker.core.masking.address.mask import Masker
+from conversation_tracker.core.masking.header import part_header
+from conversation_tracker.core.masking.part import calendar, leaf
+from conversation_tracker.core.masking.text import encoded, escapes, obfuscated, rare_spellings
+from conversation_tracker.core.model.conversation import Conversation
+from conversation_tracker.core.model.message import Message
+from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.core.model.store import Store
+from conversation_tracker.core.views.reader_mask import ReaderMask
+from limits import Broken
+
+TOLD = [
+    *((each, "possible", True) for each in (obfuscated, encoded, escapes, Masker, ReaderMask)),
+    *((each, "may_change", True) for each in (Masker, ReaderMask)),
+    (Masker, "stands_wide_in", True),
+    (rare_spellings, "may_hide", True),
+    *((part_header, name, False) for name in ("_says_nothing", "_name_nobody", "_is_clean")),
+    *((leaf, name, True) for name in ("_readable", "_possible")),
+    (calendar, "_is_clean", False),
+    (calendar, "_may_identify", True),
+]
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """Have each plan of the fuzzer made once more, told nothing."""
+    real, plans = oracle.planned, list[Plan]()
+
+    def planned(message: Message, conversation: Conversation, own: Store | None) -> Plan:
+        done = real(message, conversation, own)
+        with monkeypatch.context() as patch:
+            for place, name, value in TOLD:
+                patch.setattr(place, name, lambda *_a, _value=value, **_k: _value)
+            again = real(replace(message), conversation, own)
+        assert repr(again) == repr(done)
+        plans.append(done)
+        return done
+
+    monkeypatch.setattr(oracle, "planned", planned)
+    return plans
+
+
+@pytest.mark.parametrize("target", [targets.message, targets.rare])
+def test_what_is_told_to_be_absent_is_not_found(target: Any, compared: list[Plan]) -> None:
+    choose = random.Random(f"{target.__name__}")
+    for _ in range(12):
+        try:
+            target(choose.randbytes(choose.randrange(10, 400)))
+        except Broken:  # what else the fuzzer asks is not the question here
+            continue
+    assert compared
+
+
+@given(st.sampled_from(["utf-16-le", "utf-16-be", "utf-32-le"]), st.sampled_from(["", "To: "]))
+def test_header_lines_in_wide_characters_are_masked(codec: str, name: str) -> None:
+    """Null bytes hide a domain from who looks for its letters."""
+    block = f"{name}{BUYER}\r\n".encode(codec)
+    text = part_header.mask_header(block, Masker({BUYER: A})).decode(codec)
+    assert BUYER not in text
+    assert A in text
