@@ -435,6 +435,8 @@ def test_months_that_run_out_are_wrong(running: Installation) -> None:
     running.sql(
         "DO $$ DECLARE t regclass; BEGIN FOR t IN SELECT relid"
         " FROM pg_partition_tree('tracker.deliveries') WHERE isleaf AND relid::text !~ 'default'"
+        " UNION ALL SELECT relid FROM pg_partition_tree('tracker.texts')"
+        " WHERE isleaf AND relid::text !~ 'default'"
         " UNION ALL SELECT relid FROM pg_partition_tree('tracker.messages')"
         " WHERE isleaf AND relid::text !~ 'default' LOOP EXECUTE 'DROP TABLE ' || t;"
         " END LOOP; END $$"
