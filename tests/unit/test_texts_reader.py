@@ -2,12 +2,17 @@
 
 import resource
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.publish.texts_child import MEMORY
+from conversation_tracker.publish.texts_frames import receive_frame
 from conversation_tracker.publish.texts_reader import UNREADABLE, MessageReader
 
 HTML = b"Content-Type: text/html\r\n\r\n"
@@ -81,8 +86,8 @@ def test_a_message_that_takes_too_much_memory_is_marked_and_the_next_is_read(
     begin = reader._start
     started: list[int] = []
 
-    def start() -> socket.socket:
-        connection = begin()
+    def start(ends: float) -> socket.socket:
+        connection = begin(ends)
         assert reader._process is not None
         started.append(reader._process.pid)
         resource.prlimit(started[-1], resource.RLIMIT_DATA, (MEMORY // 10, MEMORY))
@@ -94,3 +99,30 @@ def test_a_message_that_takes_too_much_memory_is_marked_and_the_next_is_read(
     assert reader.read(head + b"=41" * 20_000_000) == UNREADABLE
     assert reader.read(b"Subject: x\r\n\r\nHello").body == "Hello"
     assert len(started) == 3
+
+
+def test_a_message_and_a_turn_take_no_longer_than_a_step_of_the_publisher() -> None:
+    """Else the publisher would lose its connection, and begin with the same message again."""
+    limits = timeouts.get()
+    assert limits.text_turn_seconds + 2 * limits.text_seconds < limits.publish_step_seconds
+
+
+def test_a_process_that_answers_in_drops_is_ended_all_the_same() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ends = time.monotonic() + 0.3
+        theirs.sendall((10**6).to_bytes(8))
+        drip = threading.Thread(target=_drip, args=(theirs, ends + 30))
+        drip.start()
+        with pytest.raises(OSError, match="timed out"):
+            receive_frame(ours, ends)
+        assert time.monotonic() < ends + 20
+        ours.close()
+        drip.join()
+
+
+def _drip(connection: socket.socket, ends: float) -> None:
+    with suppress(OSError):
+        while time.monotonic() < ends:
+            connection.sendall(b"x")
+            time.sleep(0.02)

@@ -191,7 +191,7 @@ class Timeouts:
     page_processor_seconds: float = 2.0
     """Of the processor, for its page."""
     text_seconds: float = 20.0
-    """For each answer of the process that reads messages."""
+    """For one try of a message in the process that reads; two and a turn are less than a step."""
     text_look_back_seconds: float = 60.0
     """Between two longer looks back for what came late."""
     text_again_seconds: float = 86_400.0

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,13 @@ class MessageReader:
             OSError: the process cannot be started.
         """
         for _ in range(2):
-            connection = self._connection or self._start()
+            ends = time.monotonic() + timeouts.get().text_seconds
+            connection = self._connection or self._start(ends)
             pieces: list[Any] = []
             try:
+                connection.settimeout(timeouts.get().text_seconds)
                 send_frame(connection, raw)
-                self._receive(connection, pieces)
+                self._receive(connection, pieces, ends)
             except (OSError, EOFError, ValueError, KeyError):
                 self.close()
             if pieces:
@@ -78,7 +81,7 @@ class MessageReader:
             process.kill()
             process.wait()
 
-    def _start(self) -> socket.socket:
+    def _start(self, ends: float) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs:
             # Not what else may be in ours: a password of the database's, for one.
@@ -90,21 +93,20 @@ class MessageReader:
                 pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
-        ours.settimeout(timeouts.get().text_seconds)
         self._connection = ours
         try:
-            receive_frame(ours)
+            receive_frame(ours, ends)
         except (OSError, EOFError) as error:
             self.close()
             raise ChildProcessError("the process that reads messages does not start") from error
         return ours
 
-    def _receive(self, connection: socket.socket, pieces: list[Any]) -> None:
+    def _receive(self, connection: socket.socket, pieces: list[Any], ends: float) -> None:
         """Receive what was read, piece by piece: text and files first, and then the page."""
-        text = json.loads(receive_frame(connection))
-        contents = [receive_frame(connection) for _ in range(int(text["contents"]))]
+        text = json.loads(receive_frame(connection, ends))
+        contents = [receive_frame(connection, ends) for _ in range(int(text["contents"]))]
         pieces += text, contents
-        pieces.append(json.loads(receive_frame(connection)))
+        pieces.append(json.loads(receive_frame(connection, ends)))
 
 
 def _assemble(
