@@ -128,7 +128,8 @@ class Model:
                 self._join(buyer, "buyer", introduced=True)
             for key in sent.outsiders:
                 self._join(key, "partner", introduced=introducing)
-            for key in (*sent.authors, *sent.named, *sent.organizers):
+            # Once each: whose variant it is may be doubtful when others have joined.
+            for key in dict.fromkeys((*sent.authors, *sent.named, *sent.organizers)):
                 if not _single(key) and not self._named(key, key in sent.organizers, introducing):
                     left.add(key)
         except Full:

@@ -120,7 +120,9 @@ def _signed(choices: Choices, shown: str) -> str:
     before, between = choices.of(("", "> ", "- ", "<p>")), choices.of(("\n", "\n\n", "<br>\n"))
     inner = _signed(choices, shown) if choices.chance(4) else shown
     fields = choices.of(("Hash: SHA256", "", f"Comment: {spelled(choices)}"))
-    pieces = [begin, fields, "", inner, code, fields, "", choices.of(_CODES), end]
+    # One of these names somebody: a signature goes for it.
+    codes = _CODES[::2] if choices.strangers_only else _CODES
+    pieces = [begin, fields, "", inner, code, fields, "", choices.of(codes), end]
     if choices.chance(4):
         pieces.pop(choices.number(len(pieces) - 1))
     return between.join(before + piece for piece in pieces) + "\n" + text(choices, most=3)
