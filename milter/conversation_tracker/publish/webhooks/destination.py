@@ -17,7 +17,7 @@ _LENGTH = 2_000
 # As the table's constraints have it, which are read by people.
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])"
-    r"(?::(?P<port>[1-9][0-9]{0,4}))?(?P<target>/[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?"
+    r"(?::(?P<port>[1-9][0-9]{0,4}))?(?P<target>/[A-Za-z0-9._~!$&'(),;=:@/?%*+-]*)?"
 )
 _PORTS = {"https": 443, "http": 80}
 
