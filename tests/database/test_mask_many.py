@@ -242,6 +242,7 @@ def masking(shop: "Shop", wanted: object) -> Iterator["Future[list[tuple[Any, ..
 
     def run() -> list[tuple[Any, ...]]:
         with psycopg.connect(shop.uri, application_name="batch") as connection:
+            connection.execute("SET lock_timeout = '30s'")  # should the block fail
             return connection.execute(MANY, (shop.name, json.dumps(wanted))).fetchall()
 
     query = (
