@@ -344,6 +344,8 @@ def test_what_is_huge_is_refused_and_takes_no_memory(shop: "Shop") -> None:
     ):
         with refused(state):
             shop.rows(f"SELECT tracker.{call}")
+    for text in ("'x'", "' '", "chr(228)"):
+        assert shop.rows(f"SELECT tracker.search('{shop.name}', repeat({text}, 140000000))") == []
 
 
 def test_what_is_no_alias_is_no_data(shop: "Shop") -> None:

@@ -136,6 +136,16 @@ def test_what_is_rolled_back_stands_in_the_servers_log(shop: "Shop", postgres: "
     assert "mary.roe@home.example" not in postgres.log_text()
 
 
+def test_of_an_actor_as_much_is_kept_as_a_name_has(shop: "Shop") -> None:
+    """Whoever reads may say anything, and what they say is kept."""
+    with shop.connection.transaction():
+        shop.connection.execute("SELECT set_config('tracker.actor', repeat('x', 20000000), true)")
+        find(shop, "john@doe.example")
+    assert shop.rows("SELECT actor FROM tracker.lookups WHERE store = %s", shop.name) == [
+        ("x" * 1000,)
+    ]
+
+
 @pytest.mark.parametrize(
     "address",
     [None, "", "john", "john@doe.example, x@y.example", "x" * 10_000_000, "%", "*@doe.example%"],

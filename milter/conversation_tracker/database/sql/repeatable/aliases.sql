@@ -314,7 +314,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     who tracker.participants;
     wanted tracker.orders;
-    actor text := coalesce(nullif(current_setting('tracker.actor', true), ''), session_user);
+    actor text := coalesce(nullif(left(current_setting('tracker.actor', true), 1000), ''), session_user);
     hard text;
 BEGIN
     IF octet_length(reason) > 10000 THEN

@@ -21,7 +21,8 @@ RETURNS TABLE (order_number text, role text, placed_at timestamptz, expires_at t
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    actor text := coalesce(nullif(current_setting('tracker.actor', true), ''), session_user);
+    -- Whoever reads may set it, to any length.
+    actor text := coalesce(nullif(left(current_setting('tracker.actor', true), 1000), ''), session_user);
     canonical text;
     key text;
     gmail text;

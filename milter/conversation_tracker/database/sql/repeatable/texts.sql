@@ -70,7 +70,8 @@ SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET client_min_messag
 DECLARE
     most constant integer := 100;
     query constant tsquery := tracker.read_query(words);
-    alias constant text := lower(substring(words FROM '^\s*([0-9A-Fa-f]{32})(?:@[^\s@]*)?\s*$'));
+    -- A huge text is not matched: that would take four times its length of memory.
+    alias constant text := lower(substring(left(words, 200) FROM '^\s*([0-9A-Fa-f]{32})(?:@[^\s@]*)?\s*$'));
     found integer := 0;
     more integer;
     since timestamptz;
