@@ -159,3 +159,26 @@ def test_what_is_no_address_is_refused(shop: "Shop", address: str | None) -> Non
 def test_an_unknown_store_is_refused(shop: "Shop") -> None:
     with pytest.raises(psycopg.errors.NoDataFound, match="no such store: nowhere"):
         shop.rows(FIND, "nowhere", "john@doe.example")
+
+
+def test_a_look_up_reads_the_orders_of_the_address_and_no_others(shop: "Shop") -> None:
+    shop.connection.execute(
+        "INSERT INTO tracker.orders (store, number, ref, alias_domain, expires_at)"
+        " SELECT name, n::text, tracker.random_ref(), alias_domain, now() + interval '1 month'"
+        " FROM tracker.stores, generate_series(1, 20000) AS n WHERE name = %s",
+        (shop.name,),
+    )
+    shop.connection.execute(
+        "INSERT INTO tracker.participants (order_id, token, role, address)"
+        " SELECT id, gen_random_uuid(), 'buyer', 'john' || number || '@doe.example'"
+        " FROM tracker.orders WHERE store = %s",
+        (shop.name,),
+    )
+    shop.connection.execute("ANALYZE tracker.orders, tracker.participants")
+    read = (
+        "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'orders'"
+    )
+    with shop.connection.transaction():
+        before = shop.one(read)
+        assert find(shop, "john77@doe.example") == [("77", "buyer")]
+        assert shop.one(read) - before < 10

@@ -35,6 +35,8 @@ BEGIN
     key := tracker.address_key(canonical);
     gmail := tracker.gmail_key(canonical);
     digest := tracker.lookup_digest(canonical);
+    -- OFFSET: each order by its id. Nothing tells the planner how many a store has (0019), and it would
+    -- read them all.
     SELECT array_agg(f.id), array_agg(f.role) INTO places, roles
       FROM (SELECT o.id, w.role
               FROM (SELECT p.order_id, p.role FROM tracker.participants AS p
@@ -48,7 +50,8 @@ BEGIN
                       JOIN tracker.participants AS p ON p.id = r.participant_id
                       LEFT JOIN tracker.participants AS owner ON owner.id = p.owner_id
                      WHERE tracker.address_key(r.address) = key) AS w
-              JOIN tracker.orders AS o ON o.id = w.order_id
+             CROSS JOIN LATERAL (SELECT n.* FROM tracker.orders AS n
+                                  WHERE n.id = w.order_id OFFSET 0) AS o
              WHERE o.store = store AND o.expires_at > now() AND o.emptied_at IS NULL
              ORDER BY o.placed_at DESC, o.id DESC, w.role LIMIT 1000) AS f;
     INSERT INTO tracker.lookups (db_user, actor, store, digest, found)
