@@ -14,6 +14,8 @@ from psycopg import sql
 from records import make_record
 from stores import add
 
+from conversation_tracker.core.model.plan import Refusal
+
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
 
@@ -392,6 +394,18 @@ def test_no_lock_of_another_store_is_waited_for(world: World) -> None:
         for call in ("mask(%s, '1', 'x@y.example')", "close_order(%s, '1')"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 world.rows(f"SELECT tracker.{call}", world.theirs)
+
+
+def test_a_lock_that_whoever_may_take_changes_no_reply_to_mail(
+    world: World, opened: "Database"
+) -> None:
+    """That of another store's refusals: whoever was refused is told so, and it is written down."""
+    order = world.shop.one("SELECT id FROM tracker.orders WHERE store = %s", world.theirs)
+    world.rows("SELECT pg_advisory_lock(hashtextextended('tracker.refusals', %s))::text", order)
+    for number in (1, 2):
+        opened.refuse(Refusal(order, bytes([number]) * 32, None, None, "Hello", "550 5.7.1 no"))
+    query = "SELECT count(*) FROM tracker.refusals WHERE order_id = %s AND subject = 'Hello'"
+    assert world.shop.one(query, order) == 2
 
 
 def revoke(world: World) -> None:

@@ -15,7 +15,13 @@ DECLARE
 BEGIN
     -- Only refusals of the order wait for each other. Its row may be locked for long, by mail or by
     -- who calls mask, and the reply would be another one.
-    PERFORM pg_advisory_xact_lock(hashtextextended('tracker.refusals', refuse.order_id));
+    BEGIN
+        PERFORM pg_advisory_xact_lock(hashtextextended('tracker.refusals', refuse.order_id));
+    EXCEPTION
+        -- PostgreSQL gives such a lock to whoever asks, for as long as they like, and the reply must not be
+        -- another. Without it there may be a row more than 20, or one message counted once too few.
+        WHEN lock_not_available THEN NULL;
+    END;
     UPDATE tracker.refusals AS r SET at = now(), times = r.times + 1, reply = refuse.reply
      WHERE r.order_id = refuse.order_id AND r.digest = keyed;
     IF FOUND THEN
@@ -33,6 +39,7 @@ BEGIN
                      WHERE p.token = recipient AND p.order_id = o.id),
                    refuse.subject, refuse.reply
               FROM tracker.orders AS o WHERE o.id = refuse.order_id
+            ON CONFLICT DO NOTHING
             RETURNING order_id, author_id, recipient_id
         )
         INSERT INTO tracker.event_queue (event, order_id, participant_id, detail)
