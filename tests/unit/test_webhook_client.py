@@ -1,5 +1,6 @@
 """The HTTP client of webhooks, before receivers that are slow, broken or hostile."""
 
+import io
 import socket
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from receiver import Behave, Handler, Receiver, make_authority, receiving, say, 
 from conversation_tracker.base.timeouts import Timeouts
 from conversation_tracker.publish.webhooks.client import Answer, Postbox, Trust
 from conversation_tracker.publish.webhooks.destination import read_url
+from conversation_tracker.telemetry.log_setup import configure
 
 Change = Callable[..., Timeouts]
 NAME = "shop.example.test"
@@ -187,6 +189,22 @@ def cut_within(handler: Handler) -> None:
 def speak_nonsense(handler: Handler) -> None:
     handler.close_connection = True
     handler.wfile.write(b"220 mail.example.com ESMTP\r\n")
+
+
+def test_nothing_of_a_url_or_an_answer_gets_into_the_log(trust: Trust) -> None:
+    def behave(handler: Handler) -> None:
+        handler.wfile.write(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nno header: x\r\nLooks like our log\r\n\r\n"
+        )
+
+    stream = io.StringIO()
+    configure("json", stream)
+    try:
+        with receiving(behave) as receiver:
+            assert post(receiver, trust) == [Answer("200", 200)]
+    finally:
+        configure("json")
+    assert stream.getvalue() == ""
 
 
 def send_many_headers(handler: Handler) -> None:

@@ -34,6 +34,8 @@ def configure(format: str, stream: TextIO | None = None) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[_Bridge()], force=True)
     # While the database is away the pool says so with every attempt; we say it once.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    # Of an answer that is no good HTTP it would quote the URL, and what the receiver said.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def catch_uncaught() -> None:
