@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,9 +24,10 @@ from conversation_tracker.config.config import load
 from conversation_tracker.core.model.plan import Refusal
 from conversation_tracker.database import timelines
 from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.publishing import texts as rows
 from conversation_tracker.database.repository import Database
 from conversation_tracker.maintenance import expire
-from conversation_tracker.publish import texts_reader
+from conversation_tracker.publish import texts, texts_reader
 from conversation_tracker.publish.texts import Texts
 from conversation_tracker.support import timeline
 
@@ -308,6 +310,58 @@ def test_a_process_that_does_not_start_marks_nothing(
         order.take_out()
     assert order.message()["marks"] == ["waiting"]
     monkeypatch.undo()
+    order.take_out()
+    assert order.message()["marks"] == []
+
+
+def test_a_message_that_somebody_keeps_locked_keeps_no_other_back(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(texts, "_ASIDE", 0.5)
+    first, locked = order.record(), order.record()
+    order.sql("SET lock_timeout = '100ms'")
+    done = "SELECT message_id FROM tracker.texts ORDER BY 1"
+    with psycopg.connect(order.uri) as keeper:
+        keeper.execute("SELECT FROM tracker.messages WHERE id = %s FOR UPDATE", [locked])
+        for _ in range(2):
+            with suppress(psycopg.errors.LockNotAvailable):
+                order.step.take_out(order.connection)
+        assert order.sql(done) == [(first,)]
+    ends = time.monotonic() + 30
+    while order.sql(done) != [(first,), (locked,)]:
+        assert time.monotonic() < ends
+        order.step.take_out(order.connection)
+
+
+def test_an_old_message_that_the_database_fails_with_keeps_no_older_one_back(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = [order.record(PLAIN + b"poison" * (n == 1)) for n in range(3)]
+    aging.move(order.uri, "now() - interval '2 hours'", "true", {})
+    insert = rows.insert
+
+    def fail(connection: Any, place: rows.MessagePlace, *values: Any) -> bool:
+        if place.id == numbers[1]:
+            raise UnicodeEncodeError("utf-8", "", 0, 1, "what no check foresaw")
+        return insert(connection, place, *values)
+
+    monkeypatch.setattr(rows, "insert", fail)
+    for _ in range(3):
+        with suppress(UnicodeEncodeError):
+            order.step.take_out(order.connection)
+    found = order.sql("SELECT message_id FROM tracker.texts ORDER BY 1")
+    assert found == [(numbers[0],), (numbers[2],)]
+
+
+def test_what_was_recorded_while_the_database_was_away_is_not_a_day_late(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order.take_out()
+    order.record()
+    aging.move(order.uri, "now() - interval '2 hours'", "true", {})
+    order.take_out()
+    assert order.message()["marks"] == ["waiting"]
+    monkeypatch.setattr(texts, "_GAP", 0.0)
     order.take_out()
     assert order.message()["marks"] == []
 

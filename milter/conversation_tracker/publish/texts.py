@@ -1,8 +1,9 @@
 """Takes out of recorded messages what programs and people read: text, page, files, words.
 
 New messages come first; those of before this version, and whatever was missed, are gone through
-from the newest to the oldest whenever the publisher begins, and once a day. A message that cannot
-be read keeps its first words, and a mark.
+from the newest to the oldest whenever the publisher begins, after a long time without the database,
+and once a day. A message that cannot be read keeps its first words, and a mark; one that the
+database fails with is tried again a minute later, and keeps no other back.
 """
 
 import time
@@ -10,12 +11,15 @@ from collections import deque
 
 from conversation_tracker.base import timeouts
 from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.faults import DatabaseError, is_lost
 from conversation_tracker.database.publishing import texts as rows
 from conversation_tracker.publish.texts_reader import UNREADABLE, MessageReader
 
 _BATCH = 50
 _LINE = 2000  # old messages that are looked at in one turn, most of them done long ago
 _MAX_RAW = 64 * 1024 * 1024
+_ASIDE = 60.0  # seconds until a message that the database failed with is tried again
+_GAP = 1800.0  # seconds without a look, after which the longer window may have missed something
 # A message is seen when it is committed, at most minutes after the time that it bears.
 _SHORT, _LONG = "2 minutes", "1 hour"
 
@@ -30,6 +34,8 @@ class Texts:
         self._waiting: deque[rows.MessagePlace] = deque()
         self._again_at = 0.0
         self._long_at = 0.0
+        self._aside: dict[rows.MessagePlace, float] = {}
+        self._looked_at = time.monotonic()
 
     def take_out(self, connection: Connection) -> bool:
         """Take out what there is of some messages; return whether there is more to do at once.
@@ -39,8 +45,11 @@ class Texts:
             OSError: the process that reads messages cannot be started.
         """
         ends = time.monotonic() + timeouts.get().text_turn_seconds
-        recent = deque(rows.find_recent(connection, self._choose_window(), _BATCH))
-        whole = len(recent) < _BATCH
+        most = _BATCH + len(self._aside)
+        found = rows.find_recent(connection, self._choose_window(), most)
+        self._note_look()
+        whole = len(found) < most
+        recent = deque(place for place in found if place not in self._aside)
         if not self._take_each(connection, recent, ends) or not whole:
             return True
         if not self._waiting:
@@ -57,6 +66,17 @@ class Texts:
             return _SHORT
         self._long_at = now + timeouts.get().text_look_back_seconds
         return _LONG
+
+    def _note_look(self) -> None:
+        """Begin with the newest once more after a long time without a look; let what waited on."""
+        now = time.monotonic()
+        if now > self._looked_at + _GAP:
+            self._older = rows.NEWEST
+        self._looked_at = now
+        for place, due in [*self._aside.items()]:
+            if due <= now:
+                del self._aside[place]
+                self._waiting.append(place)
 
     def _look_back(self, connection: Connection) -> None:
         """Look at older messages; behind the oldest it begins again a day later."""
@@ -75,7 +95,13 @@ class Texts:
         while waiting:
             if time.monotonic() > ends:
                 return False
-            self._take(connection, waiting[0])
+            try:
+                self._take(connection, waiting[0])
+            except (DatabaseError, ValueError) as error:
+                # Somebody may keep it locked, or it is poison: the others go on with the next turn.
+                if not is_lost(error, connection):
+                    self._aside[waiting.popleft()] = time.monotonic() + _ASIDE
+                raise
             waiting.popleft()
         return True
 
