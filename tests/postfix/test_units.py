@@ -59,6 +59,11 @@ def test_what_is_not_shut_is_explained(units: Path, name: str) -> None:
     assert re.search(r"^# AF_UNIX: ", text, re.MULTILINE)
 
 
+def test_the_publisher_alone_is_told_to_stop() -> None:
+    """Told too, the process that reads would leave a message as unreadable that it just has."""
+    assert "\nKillMode=mixed\n" in (SYSTEMD / "conversation-tracker-publish.service").read_text()
+
+
 def test_tracker_starts_before_postfix_and_survives_its_failures() -> None:
     text = (SYSTEMD / "conversation-tracker.service").read_text()
     for line in (
