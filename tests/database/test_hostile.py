@@ -73,6 +73,7 @@ class World:
 
     def open(self, uri: str) -> psycopg.Connection:
         """Open a session of the integrator, and keep what the server says in it."""
+        self.uri = uri
         connection = psycopg.connect(uri, autocommit=True)
         connection.add_notice_handler(lambda said: self.heard.append(str(said.message_primary)))
         self.session = connection
@@ -349,6 +350,31 @@ def test_views_of_ones_own_and_names_that_shadow(world: World) -> None:
     assert world.rows("SELECT tracker.may_read(%s)", world.theirs) == [(False,)]
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         world.rows("SELECT tracker.mask(%s, '1', 'x@y.example')", world.theirs)
+
+
+def test_how_the_caller_writes_strings_changes_nothing(world: World) -> None:
+    """With standard_conforming_strings off, a function's text would be read without backslashes."""
+    mine = world.shop.name
+    wanted = '[{"order_number": "3", "address": "J.D@gmail.com"}]'
+    calls = {
+        "mask(%s, '2', 'john@doe.example')": (mine,),
+        "mask(%s, %s::jsonb)": (mine, wanted),
+        "find_orders(%s, 'john@doe.example')": (mine,),
+        "conversation(%s, '1')": (mine,),
+        "search(%s, %s)": (mine, f" {uuid.uuid4().hex} "),
+        "events(%s, 0, 1)": (mine,),
+        "close_order(%s, '2')": (mine,),
+    }
+    expected = {}
+    for setting in ("on", "off"):
+        with psycopg.connect(world.uri, autocommit=True) as session:
+            session.execute(f"SET standard_conforming_strings = {setting}".encode())
+            for call, values in calls.items():
+                found = session.execute(f"SELECT * FROM tracker.{call}".encode(), values).fetchall()
+                assert expected.setdefault(call, found) == found, call
+    assert (
+        world.shop.unmask(expected["mask(%s, '2', 'john@doe.example')"][0][0]) == "john@doe.example"
+    )
 
 
 @pytest.mark.parametrize(

@@ -142,10 +142,12 @@ BEGIN
 END
 $$;
 
+-- What whoever calls has set, a body's text is read with: with standard_conforming_strings off, each
+-- backslash in it would be gone.
 CREATE OR REPLACE FUNCTION tracker.mask(
     store text, order_number text, address text, role text DEFAULT 'buyer')
 RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 #variable_conflict use_variable
 DECLARE
     canonical text;
@@ -187,7 +189,7 @@ $$;
 -- never each for the other.
 CREATE OR REPLACE FUNCTION tracker.mask(store text, wanted jsonb)
 RETURNS TABLE (order_number text, role text, alias text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 #variable_conflict use_variable
 DECLARE
     most constant integer := 100000;

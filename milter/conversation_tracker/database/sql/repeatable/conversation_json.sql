@@ -116,7 +116,7 @@ $$;
 CREATE OR REPLACE FUNCTION tracker.conversation(
     store text, order_number text, most integer DEFAULT NULL, before timestamptz DEFAULT NULL, after timestamptz DEFAULT NULL)
 RETURNS jsonb
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 #variable_conflict use_variable
 DECLARE
     known tracker.orders;

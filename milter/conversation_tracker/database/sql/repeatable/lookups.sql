@@ -18,7 +18,7 @@ $$;
 -- return path it is has the role of who gave it.
 CREATE OR REPLACE FUNCTION tracker.find_orders(store text, address text)
 RETURNS TABLE (order_number text, role text, placed_at timestamptz, expires_at timestamptz)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 #variable_conflict use_variable
 DECLARE
     -- Whoever reads may set it, to any length.

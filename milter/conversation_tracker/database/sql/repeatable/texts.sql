@@ -65,7 +65,8 @@ $$;
 CREATE OR REPLACE FUNCTION tracker.search(store text, words text)
 RETURNS TABLE (order_number text, message_id bigint, at timestamptz, subject text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET client_min_messages = 'warning' AS $$
+SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC'
+SET client_min_messages = 'warning' AS $$
 #variable_conflict use_column
 DECLARE
     most constant integer := 100;
