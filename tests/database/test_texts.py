@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -283,6 +284,22 @@ def test_a_message_that_ends_the_process_is_marked_and_the_next_is_read(
     order.take_out()
     assert [each["marks"] for each in order.conversation()["messages"]] == [["unreadable"], []]
     assert sum(b"poison" in raw for raw in sent) == 2
+
+
+def test_large_files_take_little_memory_of_the_publisher(order: Order) -> None:
+    """It may have a quarter of a small host's memory; ended, it would begin with the same."""
+    number = order.record()
+    [(at,)] = order.sql("SELECT at::text FROM tracker.messages WHERE id = %s", number)
+    contents = [bytes(range(256)) * 40_000, b"\0\xff" * 5_000_000]
+    tracemalloc.start()
+    try:
+        place = rows.MessagePlace(at, number)
+        assert rows.insert(order.connection, place, "x", None, [], contents, [])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * sum(map(len, contents))
+    assert order.sql("SELECT files FROM tracker.texts") == [(contents,)]
 
 
 def test_a_process_that_answers_no_more_is_ended(order: Order) -> None:

@@ -40,12 +40,13 @@ _OLDER: LiteralString = (
 _RAW: LiteralString = """
     SELECT CASE WHEN octet_length(m.raw) <= %s THEN m.raw END
       FROM tracker.messages AS m WHERE m.id = %s AND m.at = %s::timestamptz"""
-# The row is locked: whoever erases the author's name waits, and then finds the words.
+# The row is locked: whoever erases the author's name waits, and then finds the words. Contents go
+# as they are (b): as text they would take several times as much memory.
 _INSERT: LiteralString = """
     INSERT INTO tracker.texts (message_id, message_at, order_id, body, html, attachments, files,
                                marks, words)
-    SELECT m.id, m.at, m.order_id, found.body, %(html)s, %(files)s, %(contents)s::bytea[],
-           %(marks)s::text[],
+    SELECT m.id, m.at, m.order_id, found.body, %(html)s, %(files)s,
+           coalesce(%(contents)b::bytea[], '{}'), %(marks)s::text[],
            tracker.write_words(o.number, m.subject, m.sender_name, m.attachment_names, found.body)
       FROM (SELECT * FROM tracker.messages AS m
              WHERE m.id = %(id)s AND m.at = %(at)s::timestamptz FOR SHARE) AS m
@@ -125,7 +126,7 @@ def insert(
     """
     values = {
         "id": place.id, "at": place.at, "body": body, "html": html, "files": Jsonb(list(files)),
-        "contents": list(contents), "marks": list(marks),
+        "contents": list(contents) or None, "marks": list(marks),
     }  # fmt: skip
     try:
         with connection.apply_limits():
