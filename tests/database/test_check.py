@@ -17,8 +17,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import aging
 import psycopg
 import pytest
+from records import make_record
 
 from conversation_tracker.checks import database as check_database
 from conversation_tracker.checks import run as check
@@ -27,8 +29,11 @@ from conversation_tracker.checks.database import ROLES
 from conversation_tracker.checks.dns import names
 from conversation_tracker.config.config import Config, load
 from conversation_tracker.database.checks import identity
+from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.health import DatabaseState, StoreRow
 from conversation_tracker.database.migrate import migrate
+from conversation_tracker.database.repository import Database
+from conversation_tracker.publish.texts import Texts
 from conversation_tracker.telemetry import follow_state
 from conversation_tracker.telemetry.follow_state import StateFile
 from private.nameserver import NameServer
@@ -221,6 +226,37 @@ def test_a_feed_that_is_behind_is_wrong_until_somebody_publishes(running: Instal
     code, lines = running.check()
     assert code == 0
     assert "ok      the feed has what happened until a minute ago" in lines
+
+
+def test_mail_that_nobody_reads_is_wrong_until_somebody_does(running: Installation) -> None:
+    migrate(running.uri)
+    connection = Connection.connect(running.uri)
+    with closing(connection), closing(Database(running.uri, size=1)) as database:
+        database.open()
+        buyer, carrier = (
+            connection.execute("SELECT tracker.mask('shop', '1', %s, %s)", who).fetchall()[0][0]
+            for who in (("john@doe.example", "buyer"), ("desk@carrier.example", "partner"))
+        )
+        [(order,)] = connection.execute("SELECT id FROM tracker.orders").fetchall()
+        sender, recipient = buyer.partition("@")[0], carrier.partition("@")[0]
+        database.record([make_record(order, sender, (recipient,), direction="inbound")])
+        aging.move(running.uri, "at - interval '3 hours'")
+        publish(running.uri)
+        assert running.check()[0] == 0  # it came before there were texts
+        connection.execute("UPDATE tracker.migrations SET applied_at = applied_at - interval '1 d'")
+        code, lines = running.check()
+        assert code == 1
+        [line] = wrongs(lines)
+        assert line.startswith(
+            "WRONG   the publisher is behind: a message of 3 hours ago has not been read"
+        )
+        assert "systemctl enable --now conversation-tracker-publish" in line
+        with closing(Texts()) as step:
+            while step.take_out(connection):
+                pass
+    code, lines = running.check()
+    assert code == 0
+    assert "ok      what came until a minute ago has been read" in lines
 
 
 def test_a_feed_without_months_to_come_is_wrong(running: Installation) -> None:

@@ -25,6 +25,7 @@ from conversation_tracker.config.config import load
 from conversation_tracker.core.model.plan import Refusal
 from conversation_tracker.database import timelines
 from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.publishing import lag
 from conversation_tracker.database.publishing import texts as rows
 from conversation_tracker.database.repository import Database
 from conversation_tracker.maintenance import expire
@@ -742,3 +743,121 @@ def test_the_service_takes_out_and_reads(order: Order, postgres: "Postgres") -> 
         assert found["messages"][0]["marks"] == []
     finally:
         order.sql(f"DROP ROLE {name}")
+
+
+# How far it is behind -----------------------------------------------------------------------------
+
+
+def behind(order: Order) -> float:
+    """Return what the metrics are told, in minutes."""
+    return order.database.publisher_lag()[1] / 60
+
+
+def read_all(order: Order) -> None:
+    """Read messages as a publisher does that has just begun."""
+    order.step.close()
+    order.step = Texts()
+    order.take_out()
+
+
+def migrated_long_ago(order: Order) -> None:
+    """Make the table of texts as old as ten days."""
+    changed = order.sql(
+        "UPDATE tracker.migrations SET applied_at = now() - interval '10 days'"
+        " WHERE name = '0021-texts' RETURNING 1"
+    )
+    assert changed == [(1,)]
+
+
+def came(order: Order, minutes: int) -> int:
+    """Record a message that came so many minutes ago; return its number."""
+    number = order.record()
+    at = f"now() - interval '{minutes} minutes'"
+    assert aging.move(order.uri, at, "id = %(id)s", {"id": number}) == 1
+    return number
+
+
+def test_while_nobody_reads_it_is_told_since_when(order: Order) -> None:
+    """Also if nobody ever has; and of a publisher that is away, however long it is."""
+    migrated_long_ago(order)
+    assert behind(order) == 0
+    came(order, 180)
+    assert behind(order) == pytest.approx(180, abs=1)
+    came(order, 2)
+    assert behind(order) == pytest.approx(180, abs=1)
+    read_all(order)
+    assert behind(order) == 0
+    for minutes in (120, 50, 3):
+        came(order, minutes)
+    read_all(order)
+    assert behind(order) == 0
+    order.record()
+    assert 0 < behind(order) < 1
+
+
+def test_what_was_left_out_among_what_was_read_is_found(order: Order) -> None:
+    migrated_long_ago(order)
+    left = came(order, 5)
+    came(order, 2)
+    order.take_out()
+    order.sql("DELETE FROM tracker.texts WHERE message_id = %s", left)
+    assert behind(order) == pytest.approx(5, abs=1)
+    read_all(order)
+    assert behind(order) == 0
+
+
+def test_what_came_before_there_were_texts_does_not_count(order: Order) -> None:
+    came(order, 5)
+    came(order, 180)
+    assert behind(order) == 0
+    migrated_long_ago(order)
+    assert behind(order) == pytest.approx(180, abs=1)
+
+
+def test_the_service_may_ask_how_far_it_is_behind(order: Order) -> None:
+    migrated_long_ago(order)
+    came(order, 30)
+    order.sql("SET ROLE tracker_service")
+    [(seconds,)] = order.sql(f"SELECT {lag.UNREAD}")
+    assert seconds / 60 == pytest.approx(30, abs=1)
+
+
+@pytest.mark.parametrize("read", [True, False])
+@pytest.mark.parametrize("known", [True, False])
+def test_asking_does_not_read_a_day_of_messages(order: Order, *, known: bool, read: bool) -> None:
+    """Whether the planner knows how many there are or not, and somebody reads them or not."""
+    migrated_long_ago(order)
+    order.record()
+    fill(order, 20_000, read=read)
+    if known:
+        order.sql("ANALYZE tracker.messages, tracker.texts")
+    assert (behind(order) > 60) is not read
+    [(plan,)] = order.sql(f"EXPLAIN (ANALYZE, FORMAT JSON) SELECT {lag.UNREAD}")
+    assert 100 < count_rows(plan[0]["Plan"]) < 5_000
+
+
+def count_rows(plan: dict[str, Any]) -> float:
+    """Return how many rows of tables a plan read, those that it left out among them."""
+    rows = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    own = plan["Actual Loops"] * rows if "Relation Name" in plan else 0
+    return float(own) + sum(map(count_rows, plan.get("Plans", [])))
+
+
+def fill(order: Order, more: int, *, read: bool) -> None:
+    """Add copies of the last message, spread over a day; they were read, or not."""
+    [(columns,)] = order.sql(
+        "SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute"
+        " WHERE attrelid = 'tracker.messages'::regclass AND attnum > 0 AND NOT attisdropped"
+        " AND attname NOT IN ('id', 'at')"
+    )
+    order.sql(
+        f"INSERT INTO tracker.messages (at, {columns})"
+        f" SELECT now() - interval '1 day' * (1 - n / {more}::float8), {columns}"
+        f"  FROM generate_series(1, {more}) AS n,"
+        "       (SELECT * FROM tracker.messages ORDER BY id DESC LIMIT 1) AS m"
+    )
+    if read:
+        order.sql(
+            "INSERT INTO tracker.texts SELECT id, at, order_id, 'x', NULL, '[]', '{}', '{}', ''"
+            " FROM tracker.messages ON CONFLICT DO NOTHING"
+        )

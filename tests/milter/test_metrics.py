@@ -132,3 +132,13 @@ def test_a_feed_that_nobody_publishes_falls_behind(uri: str) -> None:
         world = World(tracker, uri)
         world.alias(BUYER, world.order(), "buyer")
         assert processes.until(lambda: value(port, "feed_behind_seconds") > 0, 60)
+
+
+def test_mail_that_nobody_reads_is_told(uri: str) -> None:
+    port = free_port()
+    with Tracker(uri, options={"workers": "2", "metrics": f"127.0.0.1:{port}"}) as tracker:
+        world = World(tracker, uri)
+        alias = world.alias(BUYER, world.order(), "buyer")
+        assert processes.until(lambda: value(port, "texts_behind_seconds") == 0, 20)
+        assert world.send(CARRIER, alias, mail()).reply.ok
+        assert processes.until(lambda: value(port, "texts_behind_seconds") > 0, 60)

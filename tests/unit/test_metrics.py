@@ -91,14 +91,14 @@ def test_how_far_the_feed_is_behind_is_what_the_worst_says_not_a_sum() -> None:
 
         def work(row: int = row, seconds: float = seconds) -> None:
             metrics.use(row)
-            metrics.note_feed(seconds)
+            metrics.note_publisher(seconds, seconds + 2)
             metrics.note_webhooks(seconds + 1, int(seconds))
 
         child(work)
-    assert metrics.add_up().behind == 70.0
+    assert (metrics.add_up().behind, metrics.add_up().texts_behind) == (70.0, 72.0)
     assert (metrics.add_up().webhooks_behind, metrics.add_up().webhooks_dead) == (71.0, 70)
     metrics.give_back(1)
-    assert metrics.add_up().behind == 65.5
+    assert (metrics.add_up().behind, metrics.add_up().texts_behind) == (65.5, 67.5)
 
 
 def test_what_a_killed_worker_counted_stays_and_its_gauges_go() -> None:

@@ -29,6 +29,7 @@ FIRES: dict[str, tuple[int, dict[str, str]]] = {
     "TrackerWebhookBehind": (8, {"webhooks_behind_seconds": "3700+60x10"}),
     "TrackerWebhookEventsDead": (5, {"webhook_events_dead": "0 0 3+0x20"}),
     "TrackerFeedBehind": (5, {"feed_behind_seconds": "70+60x10"}),
+    "TrackerTextsBehind": (5, {"texts_behind_seconds": "70+60x10"}),
     "TrackerFailures": (5, {'messages_total{outcome="failed",direction="none"}': "0 0 1+0x20"}),
     "TrackerWorkersDie": (10, {"worker_restarts_total": "0 0 1 2 3+0x20"}),
     "TrackerWorkersEnded": (
@@ -69,6 +70,7 @@ QUIET = {
     "workers": "2+0x500",
     "workers_without_database": "0 1 0+0x500",
     "feed_behind_seconds": "0 70 5 0 50+0x500",
+    "texts_behind_seconds": "0 80 5 0 55+0x500",
     "webhooks_behind_seconds": "0 3601 2 0 600+0x500",
     "webhook_events_dead": "0+0x500",
     'messages_total{outcome="failed",direction="none"}': "3+0x500",

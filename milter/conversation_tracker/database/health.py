@@ -14,6 +14,7 @@ import psycopg
 from conversation_tracker.database.connection import Connection, split_hosts, takes_writes
 from conversation_tracker.database.faults import read_text
 from conversation_tracker.database.migrate import NewerDatabase, NotMigrated, verify
+from conversation_tracker.database.publishing import lag
 from conversation_tracker.database.publishing.webhooks import WebhookState, read_states
 
 # What an administrator may run to begin with.
@@ -86,12 +87,16 @@ _OVERDUE: LiteralString = """
     SELECT count(*) FROM tracker.orders
      WHERE emptied_at IS NULL AND expires_at < now() - interval '2 days'"""
 
-# How old the oldest unpublished event is, and how many months after this one the feed has.
-_FEED: LiteralString = """
-    SELECT coalesce((SELECT extract(epoch FROM clock_timestamp() - q.at)::float8
-                       FROM tracker.event_queue AS q ORDER BY q.id LIMIT 1), 0),
+# How far the publisher is behind, and how many months after this one the feed has.
+_FEED: LiteralString = (
+    "SELECT"
+    + lag.UNPUBLISHED
+    + ","
+    + lag.UNREAD
+    + """,
            (SELECT count(*) FROM tracker.feed_months(now())
              WHERE month > (now() AT TIME ZONE 'UTC'))"""
+)
 _CONDEMNED: LiteralString = """
     SELECT count(*) FROM tracker.suspects
      WHERE condemned AND at > now() - interval '1 day'"""
@@ -169,6 +174,7 @@ class DatabaseState:
         dead_grants: roles of grants that count for nobody.
         secret: what a probe is signed with.
         unpublished: seconds since the oldest event happened that is not published, 0 if all are.
+        unread: seconds since the oldest message came that nothing was taken out of, likewise.
         feed_months: how many months after this one the feed has tables for.
         webhooks: how each webhook is doing.
     """
@@ -199,6 +205,7 @@ class DatabaseState:
     dead_grants: tuple[str, ...] = ()
     secret: bytes = field(default=b"", repr=False)
     unpublished: float = 0.0
+    unread: float = 0.0
     feed_months: int = 4
     webhooks: tuple[WebhookState, ...] = ()
 
@@ -252,7 +259,7 @@ def _with_schema(connection: psycopg.Connection, server: DatabaseState) -> Datab
         ungranted = tuple(row[0] for row in _fetch_rows(connection, _UNGRANTED))
         dead = tuple(row[0] for row in _fetch_rows(connection, _DEAD_GRANTS))
         [(secret,)] = _fetch_rows(connection, _SECRET)
-        [(unpublished, feed_months)] = _fetch_rows(connection, _FEED)
+        [(unpublished, unread, feed_months)] = _fetch_rows(connection, _FEED)
         webhooks = tuple(read_states(connection))
     except psycopg.errors.InsufficientPrivilege as error:
         said = read_text(error, "") or "permission denied"
@@ -274,6 +281,7 @@ def _with_schema(connection: psycopg.Connection, server: DatabaseState) -> Datab
         dead_grants=dead,
         secret=bytes(secret),
         unpublished=unpublished,
+        unread=unread,
         feed_months=feed_months,
         webhooks=webhooks,
     )

@@ -25,6 +25,7 @@ from conversation_tracker.database.hourly_usage import HourlyUsage
 from conversation_tracker.database.notifications import Announcer
 from conversation_tracker.database.pool import Pool, RollbackPool
 from conversation_tracker.database.prepared import Statement
+from conversation_tracker.database.publishing import lag
 from conversation_tracker.database.recording import (
     Outcome,
     write_array,
@@ -101,10 +102,7 @@ _DIRECTORY = Statement(
     " (SELECT coalesce(jsonb_object_agg(encode(digest, 'hex'), condemned), '{}')"
     "    FROM tracker.suspects)"
 )
-_UNPUBLISHED = Statement(
-    "SELECT coalesce((SELECT extract(epoch FROM clock_timestamp() - q.at)::float8"
-    " FROM tracker.event_queue AS q ORDER BY q.id LIMIT 1), 0)"
-)
+_LAG = Statement("SELECT" + lag.UNPUBLISHED + "," + lag.UNREAD)
 _WEBHOOKS = Statement("SELECT behind, dead FROM tracker.webhook_lag()")
 _SUSPECT = Statement("SELECT tracker.suspect(%s::bytea[], %s::text[], %s)")
 
@@ -274,10 +272,15 @@ class Database:
         [version] = self._fetch_rows(_VERSION, ())
         return version
 
-    def unpublished_seconds(self) -> float:
-        """Return how old the oldest event is that is not published, 0 if there is none."""
-        [(seconds,)] = self._fetch_rows(_UNPUBLISHED, ())
-        return max(0.0, float(seconds))
+    def publisher_lag(self) -> tuple[float, float]:
+        """Return how far the publisher is behind, in seconds.
+
+        Returns:
+            How old the oldest event is that is not published, and how old the oldest message that
+            nothing was taken out of; 0 if there is none.
+        """
+        [(events, texts)] = self._fetch_rows(_LAG, ())
+        return max(0.0, float(events)), max(0.0, float(texts))
 
     def webhook_lag(self) -> tuple[float, int]:
         """Return for how many seconds a webhook is behind, and how many events were given up."""

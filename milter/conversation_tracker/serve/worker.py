@@ -155,10 +155,10 @@ def _sample(database: Database) -> None:
 
 
 def _look_at_feed(database: Database) -> None:
-    """Note how far feed and webhooks are behind; it stays as it was while no database answers."""
+    """Note how far feed, texts and webhooks are behind; without a database it stays as it was."""
     while True:
         with suppress(DatabaseUnavailable, DatabaseError):
-            metrics.note_feed(database.unpublished_seconds())
+            metrics.note_publisher(*database.publisher_lag())
             metrics.note_webhooks(*database.webhook_lag())
         time.sleep(timeouts.get().worker_feed_seconds)
 

@@ -48,8 +48,8 @@ _RESTARTS = _UNAVAILABLE + 1
 _ISOLATION = _RESTARTS + 1
 _GAUGES = _ISOLATION + len(ISOLATION)
 _WORKERS, _IN_FLIGHT, _WAITING, _AWAY = range(_GAUGES, _GAUGES + 4)
-_BEHIND, _WEBHOOKS_BEHIND, _WEBHOOKS_DEAD = range(_AWAY + 1, _AWAY + 4)
-_OF_ALL = (_BEHIND, _WEBHOOKS_BEHIND, _WEBHOOKS_DEAD)  # what each process knows of all
+_OF_ALL = range(_AWAY + 1, _AWAY + 5)  # what each process knows of all
+_BEHIND, _TEXTS_BEHIND, _WEBHOOKS_BEHIND, _WEBHOOKS_DEAD = _OF_ALL
 _WIDTH = _WEBHOOKS_DEAD + 1
 
 _ROWS = 600  # the parent's, and more than workers may run at once, leaving ones among them
@@ -168,9 +168,15 @@ class Metrics:
         """Note whether the database answered this process's last question."""
         self._set(_AWAY, away)
 
-    def note_feed(self, seconds: float) -> None:
-        """Note how old the oldest event is that is not published, 0 if there is none."""
-        self._set(_BEHIND, seconds)
+    def note_publisher(self, events: float, texts: float) -> None:
+        """Note how far the publisher is behind, in seconds.
+
+        Args:
+            events: how old the oldest event is that is not published, 0 if there is none.
+            texts: how old the oldest message is that nothing was taken out of, likewise.
+        """
+        self._set(_BEHIND, events)
+        self._set(_TEXTS_BEHIND, texts)
 
     def note_webhooks(self, seconds: float, dead: int) -> None:
         """Note for how long a webhook is behind, and how many events were given up."""
@@ -212,7 +218,7 @@ class Metrics:
 
 
 class Totals:
-    """The sums of all processes, by name; of how far feed and webhooks are behind, the most."""
+    """The sums of all processes, by name; of what all know, such as `behind`, the most."""
 
     def __init__(self, cells: Sequence[float]) -> None:
         """Take one number for each place."""
@@ -229,6 +235,7 @@ class Totals:
         self.waiting = cells[_WAITING]
         self.away = cells[_AWAY]
         self.behind = cells[_BEHIND]
+        self.texts_behind = cells[_TEXTS_BEHIND]
         self.webhooks_behind = cells[_WEBHOOKS_BEHIND]
         self.webhooks_dead = cells[_WEBHOOKS_DEAD]
 

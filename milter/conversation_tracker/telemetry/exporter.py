@@ -76,6 +76,7 @@ class Tracked(Collector):
             ("pool_waiting", "Requests that wait for a database connection", totals.waiting),
             ("workers_without_database", "Workers the database did not answer last", totals.away),
             ("feed_behind_seconds", "Age of the oldest event not published", totals.behind),
+            ("texts_behind_seconds", "Age of the oldest message not read", totals.texts_behind),
             (
                 "webhooks_behind_seconds",
                 "Age of the oldest event that a webhook's receiver has not got",
