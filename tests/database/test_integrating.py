@@ -93,6 +93,8 @@ class Site:
             cwd=self.home,
             timeout=120,
             env={"PATH": os.environ["PATH"], "NODE_PATH": MODULES, "TZ": "UTC"}
+            # Node 18 tries one address of a host; the server here has none of IPv6.
+            | {"NODE_OPTIONS": "--dns-result-order=ipv4first"}
             | self.environment
             | environment,
         )
