@@ -654,6 +654,27 @@ def test_a_store_finds_its_own_messages_only(order: Order) -> None:
     assert order.search(order.buyer, "other") == []
 
 
+def test_a_search_reads_no_word_of_other_stores(order: Order) -> None:
+    """The server tells everybody how many rows they had it read, whosever these are."""
+    order.sql(STORE, "other")
+    order.record()
+    order.take_out()
+    matching = """
+        SELECT count(*) FROM tracker.texts
+         WHERE words @@ tracker.read_query(%s, tracker.word_mark(%s))"""
+    for words in ("parcel", "parcel or way", "parcel -nothing", '"your parcel"', "1"):
+        assert order.search(words) == [1]
+        assert order.sql(matching, words, "shop") == [(1,)]
+        assert order.sql(matching, words, "other") == [(0,)]
+
+
+def test_a_store_that_is_renamed_finds_its_messages(order: Order) -> None:
+    [number] = [order.record()]
+    order.take_out()
+    order.sql("UPDATE tracker.stores SET name = 'renamed' WHERE name = 'shop'")
+    assert order.search("parcel", "renamed") == [number]
+
+
 def test_an_alias_finds_what_it_wrote_and_got(order: Order) -> None:
     one = order.record()
     other = order.record(sender=order.carrier, recipients=((order.buyer, uuid4().hex),))
@@ -718,7 +739,9 @@ def test_without_a_grant_nothing_is_told_and_with_one_all_is(
         "COPY tracker.texts TO STDOUT",
         "SELECT tracker.messages_json(1, '-infinity', 'infinity', 10)",
         "SELECT tracker.entry_times(1, NULL, NULL)",
-        "SELECT tracker.write_words('', '', '', '{}', '')",
+        "SELECT tracker.write_words('', '', '', '', '{}', '')",
+        "SELECT FROM tracker.word_marks",
+        "SELECT tracker.word_mark('shop')",
     ],
 )
 def test_a_reader_reaches_the_texts_by_the_functions_only(

@@ -47,7 +47,8 @@ _INSERT: LiteralString = """
                                marks, words)
     SELECT m.id, m.at, m.order_id, found.body, %(html)s, %(files)s,
            coalesce(%(contents)b::bytea[], '{}'), %(marks)s::text[],
-           tracker.write_words(o.number, m.subject, m.sender_name, m.attachment_names, found.body)
+           tracker.write_words(tracker.word_mark(o.store), o.number, m.subject, m.sender_name,
+                               m.attachment_names, found.body)
       FROM (SELECT * FROM tracker.messages AS m
              WHERE m.id = %(id)s AND m.at = %(at)s::timestamptz FOR SHARE) AS m
       JOIN tracker.orders AS o ON o.id = m.order_id,

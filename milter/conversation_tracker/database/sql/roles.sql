@@ -138,7 +138,8 @@ BEGIN
           FROM readable WHERE readers <> '{}'
         UNION ALL
         SELECT place, 'service', service, 'FOR ALL', 'true'
-          FROM (SELECT place FROM readable UNION VALUES ('grants'), ('texts')) AS tables WHERE service <> '{}'
+          FROM (SELECT place FROM readable UNION VALUES ('grants'), ('texts'), ('word_marks')) AS tables
+         WHERE service <> '{}'
     LOOP
         -- To make one anew takes a lock that mail waits for: only where it is another one.
         CONTINUE WHEN EXISTS (

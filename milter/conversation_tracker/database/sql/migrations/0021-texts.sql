@@ -4,6 +4,30 @@
 -- the publisher has yet to look at. No role may read the table but the service's: conversation,
 -- attachment, page and search of repeatable/texts.sql ask for the grant first.
 
+-- What the words of each store begin with: digits, and an x. In one index for all stores a search
+-- would read where others' mail has the word, and what was read can be counted.
+CREATE TABLE tracker.word_marks (
+    store text CONSTRAINT word_marks_pkey PRIMARY KEY
+        CONSTRAINT word_marks_store_is_a_store
+            REFERENCES tracker.stores ON UPDATE CASCADE ON DELETE CASCADE,
+    number bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT word_marks_number_is_one_stores UNIQUE
+);
+
+INSERT INTO tracker.word_marks (store) SELECT name FROM tracker.stores;
+
+CREATE FUNCTION tracker.note_word_mark() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO tracker.word_marks (store) VALUES (new.name);
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER stores_word_mark AFTER INSERT ON tracker.stores
+    FOR EACH ROW EXECUTE FUNCTION tracker.note_word_mark();
+
+ALTER TABLE tracker.word_marks ENABLE ROW LEVEL SECURITY;
+
 CREATE TABLE tracker.texts (
     message_id bigint NOT NULL,
     -- The message's own, so that both lie in the same month.
@@ -23,6 +47,7 @@ CREATE TABLE tracker.texts (
     marks text[] NOT NULL
         CONSTRAINT texts_marks_are_known
             CHECK (marks <@ ARRAY['unreadable', 'cut', 'no html']),
+    -- Each begins with the mark of its store.
     words tsvector NOT NULL,
     CONSTRAINT texts_pkey PRIMARY KEY (message_id, message_at)
 ) PARTITION BY RANGE (message_at);

@@ -22,22 +22,34 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
            LATERAL (SELECT translate(plain, marks, repeat(' ', length(marks))) AS parted) AS words
 $$;
 
--- The words of a message: number and files (B) and subject (A), the author's name (C, which erasing
--- takes out), text (D). Of a text with more different words than fit, those at its beginning.
+-- The mark of a store: no mark is the beginning of another (migrations/0021 says what it is for).
+CREATE OR REPLACE FUNCTION tracker.word_mark(store text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT w.number || 'x' FROM tracker.word_marks AS w WHERE w.store = word_mark.store);
+END
+$$;
+
+-- The words of a message, each behind the store's mark: number and files (B) and subject (A), the
+-- author's name (C, which erasing takes out), text (D). Of a text with more different words than fit,
+-- those at its beginning.
 CREATE OR REPLACE FUNCTION tracker.write_words(
-    number text, subject text, name text, files text[], body text) RETURNS tsvector
+    mark text, number text, subject text, name text, files text[], body text) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     simple constant regconfig := 'pg_catalog.simple';
     most integer;
+    words tsvector;
 BEGIN
     FOREACH most IN ARRAY ARRAY[100000, 20000, 1000] LOOP
         BEGIN
-            RETURN setweight(to_tsvector(simple, tracker.fold_words(left(subject, most))), 'A')
+            words := setweight(to_tsvector(simple, tracker.fold_words(left(subject, most))), 'A')
                 || setweight(to_tsvector(simple, tracker.fold_words(
                        left(number || ' ' || array_to_string(files, ' '), most))), 'B')
                 || setweight(to_tsvector(simple, tracker.fold_words(left(name, most))), 'C')
                 || to_tsvector(simple, tracker.fold_words(left(body, most)));
+            -- No word has a blank or a quote in it.
+            RETURN regexp_replace(words::text, '(^| )''', '\1''' || mark, 'g')::tsvector;
         EXCEPTION
             WHEN program_limit_exceeded THEN NULL;
         END;
@@ -48,12 +60,12 @@ $$;
 
 -- What somebody typed as a query: all the words, each at the beginning of one; "in this order", or,
 -- -without. NULL if there is nothing to look for. Nothing that is typed is an error.
-CREATE OR REPLACE FUNCTION tracker.read_query(words text) RETURNS tsquery
+CREATE OR REPLACE FUNCTION tracker.read_query(words text, mark text) RETURNS tsquery
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN querytree(query) <> 'T'
                 -- A single letter is not the beginning of a word: it would be that of every tenth.
-                THEN regexp_replace(regexp_replace(query::text, '(''[^'']+'')', '\1:*', 'g'),
-                                    '(''[^'']''):\*', '\1', 'g')::tsquery END
+                THEN regexp_replace(regexp_replace(query::text, '''([^'']+)''', '''' || mark || '\1'':*', 'g'),
+                                    '(''' || mark || '[^'']''):\*', '\1', 'g')::tsquery END
       FROM (SELECT regexp_replace(tracker.fold_words(left(words, 200), '"-'),
                                   '-(?![\w"])|(?<!^)(?<!\s)-', ' ', 'g') AS folded) AS given,
            LATERAL (SELECT websearch_to_tsquery('pg_catalog.simple', folded) AS query) AS read
@@ -70,7 +82,7 @@ SET client_min_messages = 'warning' AS $$
 #variable_conflict use_column
 DECLARE
     most constant integer := 100;
-    query constant tsquery := tracker.read_query(words);
+    query tsquery;
     -- A huge text is not matched: that would take four times its length of memory.
     alias constant text := lower(substring(left(words, 200) FROM '^\s*([0-9A-Fa-f]{32})(?:@[^\s@]*)?\s*$'));
     found integer := 0;
@@ -96,6 +108,7 @@ BEGIN
             RETURN;
         END IF;
     END IF;
+    query := tracker.read_query(words, tracker.word_mark(store));
     IF query IS NULL THEN
         RETURN;
     END IF;
