@@ -783,11 +783,12 @@ def read_all(order: Order) -> None:
     order.take_out()
 
 
-def migrated_long_ago(order: Order) -> None:
-    """Make the table of texts as old as ten days."""
+def migrated(order: Order, ago: str = "10 days") -> None:
+    """Make the table of texts so old: the tests' databases are copies of one of earlier."""
     changed = order.sql(
-        "UPDATE tracker.migrations SET applied_at = now() - interval '10 days'"
-        " WHERE name = '0021-texts' RETURNING 1"
+        "UPDATE tracker.migrations SET applied_at = now() - %s::interval"
+        " WHERE name = '0021-texts' RETURNING 1",
+        ago,
     )
     assert changed == [(1,)]
 
@@ -802,7 +803,7 @@ def came(order: Order, minutes: int) -> int:
 
 def test_while_nobody_reads_it_is_told_since_when(order: Order) -> None:
     """Also if nobody ever has; and of a publisher that is away, however long it is."""
-    migrated_long_ago(order)
+    migrated(order)
     assert behind(order) == 0
     came(order, 180)
     assert behind(order) == pytest.approx(180, abs=1)
@@ -819,7 +820,7 @@ def test_while_nobody_reads_it_is_told_since_when(order: Order) -> None:
 
 
 def test_what_was_left_out_among_what_was_read_is_found(order: Order) -> None:
-    migrated_long_ago(order)
+    migrated(order)
     left = came(order, 5)
     came(order, 2)
     order.take_out()
@@ -830,15 +831,16 @@ def test_what_was_left_out_among_what_was_read_is_found(order: Order) -> None:
 
 
 def test_what_came_before_there_were_texts_does_not_count(order: Order) -> None:
+    migrated(order, "1 minute")
     came(order, 5)
     came(order, 180)
     assert behind(order) == 0
-    migrated_long_ago(order)
+    migrated(order)
     assert behind(order) == pytest.approx(180, abs=1)
 
 
 def test_the_service_may_ask_how_far_it_is_behind(order: Order) -> None:
-    migrated_long_ago(order)
+    migrated(order)
     came(order, 30)
     order.sql("SET ROLE tracker_service")
     [(seconds,)] = order.sql(f"SELECT {lag.UNREAD}")
@@ -849,7 +851,7 @@ def test_the_service_may_ask_how_far_it_is_behind(order: Order) -> None:
 @pytest.mark.parametrize("known", [True, False])
 def test_asking_does_not_read_a_day_of_messages(order: Order, *, known: bool, read: bool) -> None:
     """Whether the planner knows how many there are or not, and somebody reads them or not."""
-    migrated_long_ago(order)
+    migrated(order)
     order.record()
     fill(order, 20_000, read=read)
     if known:
