@@ -87,12 +87,21 @@ class Shop:
 
 @contextmanager
 def listening(uri: str) -> Iterator[list[str]]:
-    """Collect what is notified of messages during the block; complete when it ends."""
+    """Collect what is notified of messages during the block; complete when it ends.
+
+    Meanwhile logins that tests of other databases make at the server cannot connect to this one:
+    how much is told depends on who can.
+    """
     heard: list[str] = []
     with psycopg.connect(uri, autocommit=True) as connection:
+        name = sql.Identifier(connection.info.dbname)
         connection.add_notify_handler(lambda notify: heard.append(notify.payload))
         connection.execute("LISTEN tracker_messages")
-        yield heard
+        connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(name))
+        try:
+            yield heard
+        finally:
+            connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO PUBLIC").format(name))
         connection.execute("NOTIFY tracker_messages, 'end'")
         while "end" not in heard:
             connection.execute("SELECT 1")

@@ -400,6 +400,9 @@ def test_an_announcement_tells_no_more_than_all_who_can_listen_may_read(
         return heard
 
     with psycopg.connect(database, autocommit=True) as owner:
+        both = sql.SQL(", ").join(map(sql.Identifier, (clerk, service)))
+        name = sql.Identifier(owner.info.dbname)
+        owner.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, both))
         add(owner, "mystore", "ct.example.com")
         assert announce() == [short]
         owner.execute("SELECT tracker.grant_store(%s, 'mystore')", (clerk,))
@@ -414,8 +417,7 @@ def test_an_announcement_tells_no_more_than_all_who_can_listen_may_read(
         assert announce() == [whole]
         owner.execute(sql.SQL("REVOKE tracker_service FROM {}").format(sql.Identifier(service)))
         assert announce() == [short]
-        revoke_all = sql.SQL("DROP OWNED BY {}").format(sql.Identifier(clerk))
-        owner.execute(revoke_all)
+        owner.execute(sql.SQL("DROP OWNED BY {}").format(both))
 
 
 def test_a_stranger_who_cannot_connect_hears_nothing(
