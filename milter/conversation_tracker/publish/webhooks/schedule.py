@@ -96,7 +96,7 @@ def read_retry_after(value: str | None, now: datetime) -> float:
         return 0.0
     try:
         date = email.utils.parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return 0.0
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
