@@ -122,21 +122,8 @@ class _PlainConnection(HTTPConnection):
         super().request(*args, **more)
 
 
-class _SecureConnection(HTTPSConnection):
-    """A connection that a clock watches, with TLS."""
-
-    def __init__(self, *args: Any, clock: _Clock, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self._clock = clock
-
-    def connect(self) -> None:
-        super().connect()
-        self._clock.watch(self.sock)
-
-    def request(self, *args: Any, **more: Any) -> None:
-        if self.sock is not None:
-            self._clock.watch(self.sock)
-        super().request(*args, **more)
+class _SecureConnection(_PlainConnection, HTTPSConnection):
+    """The same with TLS: what is plain there is urllib3's HTTPSConnection here."""
 
 
 class _PlainPool(urllib3.HTTPConnectionPool):
