@@ -1,7 +1,8 @@
 """How far the publisher is behind, as SQL expressions in seconds: of the feed, and of the texts.
 
-The milter's metrics and `check` ask for both in one statement. Either takes as long with a million
-messages as with a thousand.
+The milter's metrics and `check` ask for both in one statement. Neither takes longer for how many
+messages there are in all; that of the texts does for how many came in the last ten minutes, until
+these are a thousand.
 """
 
 from typing import LiteralString
