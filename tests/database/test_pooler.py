@@ -21,6 +21,7 @@ from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.plan import Record
 from conversation_tracker.database import readiness
 from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.deadline import Watchdog
 from conversation_tracker.database.health import read_state
 from conversation_tracker.database.migrate import migrate
 from conversation_tracker.database.pool import DatabaseUnavailable
@@ -99,7 +100,8 @@ def settings_left(uri: str) -> set[tuple[str, ...]]:
         "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'),"
         " current_setting('search_path'), current_setting('tracker.actor', true),"
         " current_setting('jit'),"
-        " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')::text"
+        " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+        " OR relation = 'tracker.publisher'::regclass)::text"
     )
     with (
         psycopg.connect(uri, prepare_threshold=None) as one,
@@ -299,18 +301,18 @@ def _answers(database: Database) -> bool:
 
 def test_one_publishes_at_a_time_and_its_right_ends_with_it(pooled: str) -> None:
     """A session's lock would stay with the pooler's connection, and be found by anybody."""
-    with (
-        Connection.connect(pooled) as connection,
-        Connection.connect(pooled) as other,
-    ):
+    watchdog = Watchdog(60)
+    watchdog.start()
+    with Connection.connect(pooled) as connection:
         assert connection.pooled
-        first, second = PublishingLock(pooled), PublishingLock(pooled)
-        assert first.take(connection)
+        first, second = PublishingLock(pooled, watchdog), PublishingLock(pooled, watchdog)
+        assert first.take()
         for _ in range(5):
-            assert not second.take(other)
+            assert not second.take()
             first.keep()
         assert publish_events(connection, 0, 10).events == 3
         first.release()
-        assert processes.until(lambda: second.take(other), 20)
+        assert processes.until(second.take, 20)
         second.keep()
         second.release()
+    watchdog.stop()

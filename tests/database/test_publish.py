@@ -6,9 +6,11 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -17,7 +19,7 @@ from conversation_tracker.base import timeouts
 from conversation_tracker.base.stop import Stopped
 from conversation_tracker.config.config import Config, load
 from conversation_tracker.database.connection import Connection
-from conversation_tracker.database.faults import is_lost
+from conversation_tracker.database.deadline import Watchdog
 from conversation_tracker.database.publishing.feed import publish_events
 from conversation_tracker.database.publishing.lock import PublishingLock
 from conversation_tracker.publish import run
@@ -194,27 +196,81 @@ def test_who_hangs_loses_the_lock(shop: "Shop") -> None:
     """Stopped, or cut off from the network: the server knows by its silence."""
     before = timeouts.use(replace(timeouts.get(), publish_idle_milliseconds=500))
     try:
-        with Connection.connect(shop.uri) as first, Connection.connect(shop.uri) as second:
-            assert PublishingLock(shop.uri).take(first)
-            assert not PublishingLock(shop.uri).take(second)
+        with holding(shop.uri) as first, holding(shop.uri) as second:
+            assert first.take()
+            assert not second.take()
             for _ in range(5):
                 time.sleep(0.2)
-                publish_events(first, 0, 10)
-                assert not PublishingLock(shop.uri).take(second)
-            assert processes.until(lambda: PublishingLock(shop.uri).take(second), 20, 0.1)
-            with pytest.raises(psycopg.OperationalError) as raised:
-                publish_events(first, 0, 10)
-            assert is_lost(raised.value, first)
+                first.keep()
+                assert not second.take()
+            assert processes.until(second.take, 20, 0.1)
+            with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+                first.keep()
     finally:
         timeouts.use(before)
+
+
+@contextmanager
+def holding(uri: str, seconds: float = 60) -> Iterator[PublishingLock]:
+    """Give a lock, and let it go in the end; a question may take so long."""
+    watchdog = Watchdog(seconds)
+    watchdog.start()
+    lock = PublishingLock(uri, watchdog)
+    try:
+        yield lock
+    finally:
+        lock.release()
+        watchdog.stop()
+
+
+def test_a_server_that_does_not_answer_is_given_up(shop: "Shop", postgres: "Postgres") -> None:
+    with holding(shop.uri, 1) as lock:
+        assert lock.take()
+        with postgres.frozen(), pytest.raises(psycopg.OperationalError):
+            lock.keep()
+
+
+def test_the_service_holds_the_lock_and_no_reader_or_integrator_can(
+    shop: "Shop", postgres: "Postgres"
+) -> None:
+    """Who held it would stop the feed of all stores."""
+    names = {each: f"{each}_{uuid4().hex[:8]}" for each in ("service", "reader", "integrator")}
+    for role, name in names.items():
+        shop.connection.execute(f"CREATE ROLE {name} LOGIN IN ROLE tracker_{role}".encode())
+    uris = {role: postgres.uri(shop.connection.info.dbname, name) for role, name in names.items()}
+    try:
+        for role in ("reader", "integrator"):
+            for mode in ("ROW SHARE", "EXCLUSIVE", "ACCESS EXCLUSIVE"):
+                with (
+                    psycopg.connect(uris[role]) as connection,
+                    pytest.raises(psycopg.errors.InsufficientPrivilege),
+                ):
+                    connection.execute(f"LOCK TABLE tracker.publisher IN {mode} MODE".encode())
+        with holding(uris["service"]) as lock:
+            assert lock.take()
+    finally:
+        for name in names.values():
+            shop.connection.execute(f"DROP ROLE {name}".encode())
+
+
+def test_a_held_lock_keeps_no_vacuum_waiting(shop: "Shop") -> None:
+    with holding(shop.uri) as lock:
+        assert lock.take()
+        [held] = shop.rows(
+            "SELECT l.pid, a.backend_xid, a.backend_xmin, c.relkind::text"
+            " FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)"
+            " JOIN pg_class AS c ON c.oid = l.relation"
+            " WHERE c.oid = 'tracker.publisher'::regclass"
+        )
+        assert held[1:] == (None, None, "p")
 
 
 def test_a_connection_that_dies_is_made_anew(shop: "Shop", publisher: Publisher) -> None:
     shop.mask("a@x.example")
     publisher.start("publishing")
-    shop.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-              " AND objsubid = 1 AND database = (SELECT oid FROM pg_database"
-              " WHERE datname = current_database())")  # fmt: skip
+    shop.rows("SELECT pg_terminate_backend(pid) FROM pg_locks"
+              " WHERE relation = 'tracker.publisher'::regclass AND database ="
+              " (SELECT oid FROM pg_database WHERE datname = current_database())")  # fmt: skip
     queue(shop, "a")
     publisher.until(lambda: published(shop) == ["a"])
     publisher.until(lambda: len(publisher.events("publishing")) == 2)

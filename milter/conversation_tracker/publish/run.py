@@ -106,8 +106,8 @@ class _Publisher:
         self._sleep = sleep
         self._steps = steps
         self._companions = _Companions(config, companions)
-        self._lock = PublishingLock(config.database)
         self._watchdog = Watchdog(timeouts.get().publish_step_seconds)
+        self._lock = PublishingLock(config.database, self._watchdog)
         self._watchdog.start()
         self._connection: Connection | None = None
         self._failing: set[Step] = set()
@@ -139,7 +139,7 @@ class _Publisher:
     def _hold(self, connection: Connection) -> None:
         """Wait for the lock, and take turns while it is ours; ends by an exception only."""
         told = False
-        while not self._take_lock(connection):
+        while not self._lock.take():
             if not told:
                 told = True
                 notify("STATUS=another process publishes; waiting for it to end")
@@ -148,15 +148,10 @@ class _Publisher:
         notify("STATUS=publishing")
         log.publishing()
         while True:
-            with self._watchdog.watching(connection):
-                self._lock.keep()
+            self._lock.keep()
             self._companions.start()
             more = [self._take_step(step, connection) for step in self._steps]
             self._sleep(0.0 if any(more) else timeouts.get().publish_poll_seconds)
-
-    def _take_lock(self, connection: Connection) -> bool:
-        with self._watchdog.watching(connection):
-            return self._lock.take(connection)
 
     def _take_step(self, step: Step, connection: Connection) -> bool:
         try:

@@ -39,6 +39,12 @@ CREATE TABLE tracker.feed_head (
 
 INSERT INTO tracker.feed_head DEFAULT VALUES;
 
+-- Whoever publishes holds the lock of this table, which has no row, all the time. Of a table with room
+-- on disk that would keep autovacuum out, of a partitioned one without partitions it does not.
+CREATE TABLE tracker.publisher (nothing boolean) PARTITION BY LIST (nothing);
+
+ALTER TABLE tracker.publisher ENABLE ROW LEVEL SECURITY;
+
 -- By months of UTC, which repeatable/feed_months.sql makes and drops; what no month takes lies in the
 -- default table. A key of a partitioned table holds the partitions' column; that a position is given
 -- once is what feed_head is for.
