@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from bleach import html5lib_shim
 from bleach.sanitizer import Cleaner
 
-from conversation_tracker.core.reading.text import clean_text
+from conversation_tracker.core.syntax.controls import clean_text
 
 MAX_PAGE = 512 * 1024
 """Characters of HTML that is looked at; pictures written into it not counted."""

@@ -6,19 +6,14 @@ forbids them as well, and everything a message says is escaped. `write_file` rai
 
 import errno
 import os
-import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from html import escape
 from pathlib import Path
 
+from conversation_tracker.core.syntax.controls import clean_text
 from conversation_tracker.support.timeline import TimelineEntry
-
-# Control characters and what turns the direction of text beyond its own element.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
 
 _HEAD = """<!DOCTYPE html>
 <html lang="en">
@@ -111,7 +106,7 @@ def _write_names(names: Sequence[str]) -> str:
 
 
 def _escape(text: str) -> str:
-    return escape(_UNSEEN.sub("", text))
+    return escape(clean_text(text))
 
 
 def write_file(path: Path, written: Iterable[str]) -> None:

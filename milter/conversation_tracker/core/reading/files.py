@@ -7,11 +7,10 @@ Nothing here raises.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from conversation_tracker.core.base.octets import Octets
-from conversation_tracker.core.reading.text import clean_text
+from conversation_tracker.core.masking.part.readable_text import clean_file_name
 from conversation_tracker.core.syntax import transfer
 from conversation_tracker.core.syntax.fields import iter_fields
 from conversation_tracker.core.syntax.mime import Part
@@ -60,26 +59,15 @@ def list_files(part: Part, body: Octets) -> list[AttachedFile]:
         part: the structure that `read_structure` gave for this body.
         body: the raw body, to its end.
     """
-    leaves = enumerate(_iter_leaves(part), 1)
+    leaves = enumerate(part.walk_leaves(), 1)
     found = [(place, each) for place, each in leaves if _is_file(each)]
     return [_read_file(number, place, each, body) for number, (place, each) in enumerate(found, 1)]
 
 
 def _is_file(part: Part) -> bool:
-    if part.disposition == "attachment" or clean_name(part.name):
+    if part.disposition == "attachment" or clean_file_name(part.name):
         return True
     return part.type.startswith(_MEDIA) and not part.type.endswith("-signature")
-
-
-def _iter_leaves(part: Part) -> Iterator[Part]:
-    """Yield the parts that are no multiparts; an attached message is one of them."""
-    if part.is_message and (part.name or part.disposition == "attachment" or part.embedded):
-        yield part
-    elif part.children or part.is_multipart:
-        for child in part.children:
-            yield from _iter_leaves(child)
-    else:
-        yield part
 
 
 def _read_file(number: int, place: int, part: Part, body: Octets) -> AttachedFile:
@@ -93,17 +81,13 @@ def _read_file(number: int, place: int, part: Part, body: Octets) -> AttachedFil
         else:
             content = transfer.decode(raw, part.encoding)
             size = len(content)
-    name = clean_name(part.name) or ("message.eml" if part.is_message else f"part-{place}")
+    name = clean_file_name(part.name)[:_MAX_NAME] or (
+        "message.eml" if part.is_message else f"part-{place}"
+    )
     return AttachedFile(
         number, name, part.type if _TYPE.fullmatch(part.type) else _ANY, size, encoding,
         len(body) - start, end - start, content, _find_content_id(part, body),
     )  # fmt: skip
-
-
-def clean_name(declared: str) -> str:
-    """Return a file's name without directories and control characters; "" if nothing is left."""
-    name = re.split(r"[/\\]", clean_text(declared).replace("\n", " "))[-1].strip()[:_MAX_NAME]
-    return "" if name in (".", "..") else name
 
 
 def _find_content_id(part: Part, body: Octets) -> str:

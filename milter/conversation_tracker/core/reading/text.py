@@ -5,7 +5,6 @@ that are text of the message itself. What is attached, or is a message inside, i
 is nothing else. Uuencoded files stay in the text as they are. Nothing here raises.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.text.html import strip_tags
 from conversation_tracker.core.reading import flowed
 from conversation_tracker.core.syntax import charset, transfer
+from conversation_tracker.core.syntax.controls import clean_text
 from conversation_tracker.core.syntax.mime import Part
 from conversation_tracker.core.syntax.parameters import get_value
 
@@ -21,10 +21,6 @@ MAX_TEXT = 1_000_000
 
 _MAX_CONTENT = 4 * 1024 * 1024  # octets of a part that are read
 _PLAIN, _PAGE = "text/plain", "text/html"
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
-_UNSEEN_ASCII = {ord(each): None for each in map(chr, range(128)) if _UNSEEN.match(each)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +63,6 @@ def read_source(part: Part, body: Octets) -> str:
     start, end = part.content
     raw = body[start : min(end, start + _MAX_CONTENT)]
     return charset.decode_text(transfer.decode(raw, part.encoding), part.charset)
-
-
-def clean_text(text: str) -> str:
-    """Return a text without control characters, lone surrogates and marks of direction."""
-    return text.translate(_UNSEEN_ASCII) if text.isascii() else _UNSEEN.sub("", text)
 
 
 def _find_shown(part: Part, wanted: tuple[str, ...] = (_PLAIN, _PAGE)) -> Iterator[Part]:

@@ -114,6 +114,16 @@ class Part:
         for child in self.children:
             yield from child.walk()
 
+    def walk_leaves(self) -> Iterator["Part"]:
+        """Yield the parts that are no multiparts; an attached message is one of them."""
+        if self.is_message and (self.name or self.disposition == "attachment" or self.embedded):
+            yield self
+        elif self.children or self.is_multipart:
+            for child in self.children:
+                yield from child.walk_leaves()
+        else:
+            yield self
+
 
 def read_structure(
     content_headers: Sequence[tuple[bytes, bytes]], body: Octets, limits: Limits = UNLIMITED

@@ -10,14 +10,10 @@ from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.part import large, leaf
 from conversation_tracker.core.masking.text.html import strip_tags
 from conversation_tracker.core.syntax import charset
+from conversation_tracker.core.syntax.controls import clean_text
 from conversation_tracker.core.syntax.mime import Part
 
 _READ = 64 * 1024  # octets of a large part that are shown
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
-
-_NO_CONTROLS = {ord(each): None for each in map(chr, range(128)) if _CONTROLS.match(each)}
 
 
 def read_text(part: Part, body: Octets, enough: int | None = None) -> str:
@@ -58,8 +54,8 @@ def find_attachment_names(part: Part, body: Octets) -> tuple[str, ...]:
         anything else "part-N", N counting the parts that are no multiparts from 1.
     """
     names: list[str] = []
-    for number, each in enumerate(_iter_leaves(part), 1):
-        name = _clean_file_name(each.name)
+    for number, each in enumerate(part.walk_leaves(), 1):
+        name = clean_file_name(each.name)
         if each.disposition == "attachment" or name:
             names.append(name or ("message.eml" if each.is_message else f"part-{number}"))
     return tuple(names)
@@ -83,21 +79,10 @@ def _read_part(part: Part, body: Octets, enough: int | None) -> str:
     found = charset.decode_text(data, part.charset)
     if part.type == "text/html":
         found = strip_tags(found, enough)
-    found = found.replace("\r\n", "\n").replace("\r", "\n")
-    return found.translate(_NO_CONTROLS) if found.isascii() else _CONTROLS.sub("", found)
+    return clean_text(found.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def _iter_leaves(part: Part) -> Iterator[Part]:
-    """Yield the parts that are no multiparts; an attached message is one of them."""
-    if part.is_message and (part.name or part.disposition == "attachment" or part.embedded):
-        yield part
-    elif part.children or part.is_multipart:
-        for child in part.children:
-            yield from _iter_leaves(child)
-    else:
-        yield part
-
-
-def _clean_file_name(declared: str) -> str:
-    name = re.split(r"[/\\]", _CONTROLS.sub("", declared).replace("\n", " "))[-1].strip()
+def clean_file_name(declared: str) -> str:
+    """Return a file's name without directories and control characters; "" if nothing is left."""
+    name = re.split(r"[/\\]", clean_text(declared).replace("\n", " "))[-1].strip()
     return "" if name in (".", "..") else name
