@@ -13,7 +13,11 @@ from conversation_tracker.core.masking.text.html import mask_html, strip_tags
 
 REAL = "john@doe.example"
 ALIAS = "ff2e@ct.example.com"
-OTHERS = {"o'neil@doe.example": "neil@ct.example.com", '"j d"@doe.example': "jd@ct.example.com"}
+OTHERS = {
+    "o'neil@doe.example": "neil@ct.example.com",
+    '"j d"@doe.example': "jd@ct.example.com",
+    "joe}@doe.example": "joe@ct.example.com",
+}
 MASK = Masker({REAL: ALIAS, "anna@shop.example": "a11a@ct.example.com", **OTHERS})
 
 CASES = [
@@ -37,6 +41,8 @@ CASES = [
     ("john &lt;wbr&gt;@doe.example", "john &lt;wbr&gt;@doe.example"),
     # Beside what cannot have a tag inside: style sheets, and others' addresses that stand whole.
     ("<b>\n@media {}</b><p>john<b>@doe.example</b>", f"<b>\n@media {{}}</b><p>{ALIAS}<b></b>"),
+    ("<b>a{}@media x{}</b> john<b>@doe.example</b>", f"<b>a{{}}@media x{{}}</b> {ALIAS}<b></b>"),
+    ("joe}@doe.exa<wbr>mple", "joe@ct.example.com<wbr>"),
     ("'eve@x.example' jo<b>hn@doe.example</b>", f"'eve@x.example' {ALIAS}<b></b>"),
     ("(john%doe.ex<b>ample@x.example</b>)", "(" + ALIAS.replace("@", "%") + "@x.example<b></b>)"),
     ("jo<b>hn@doe.example</b>", f"{ALIAS}<b></b>"),

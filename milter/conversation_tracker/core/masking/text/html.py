@@ -56,8 +56,9 @@ _FEW = 64  # kinds of references; of more, all are decoded in the standard way
 _SHORT = 512  # characters that are looked at one by one
 _PIECES = 16  # that a longer source is cut into
 # What is no part of an address before its separator, nor of a tag, a reference or another escape.
-_BEFORE_NONE = frozenset(("", *" \t\r\n{}"))
-_REST = re.compile(r"@[A-Za-z0-9.\-]++(?=[\s\"'),:?\]])")
+_BEFORE_NONE = frozenset(("", *" \t\r\n"))
+_BRACES = frozenset("{}")  # as in style sheets; but a local part may end with one
+_REST = re.compile(r"@[A-Za-z0-9.\-]++(?=[\s\"'),:?\]{])")
 _REST_BEFORE = re.compile(r"[A-Za-z0-9_.+\-]++(?=[\s\"'(:,\[])")
 _LOCAL = 80  # characters of a local part and what is before it
 _NEAR = 1_000  # characters of an address with all the tags in one half of it
@@ -194,10 +195,13 @@ def _is_whole(source: str, at: int, mask: Mask) -> bool:
 
     So it is behind a blank, as in style sheets, and in somebody else's address that stands whole.
     """
-    if source[max(0, at - 1) : at] in _BEFORE_NONE:
+    last = source[max(0, at - 1) : at]
+    if last in _BEFORE_NONE:
         return True
     if (behind := _REST.match(source, at)) is None:
         return False
+    if last in _BRACES:
+        return not mask.possible(behind[0].encode())
     before = _REST_BEFORE.match(source[max(0, at - _LOCAL) : at][::-1])
     if before is None:
         return False
