@@ -183,6 +183,12 @@ def test_a_mark_for_what_could_not_be_read_is_no_letter() -> None:
     assert scanned(head + marked) == [Hit("part 1 text/plain", "john")]
 
 
+@pytest.mark.parametrize("fold", ["\n ", "\n\t", "\r\n "])
+def test_a_fold_in_a_quoted_local_part_is_read_as_a_blank(fold: str) -> None:
+    headers = [Header(b"Subject", f'Of "jo{fold}hn"@doe.example'.encode())]
+    assert "quoted" in [hit.token for hit in scan(headers, b"", FORBIDDEN)]
+
+
 def multi(content: str | bytes, *fields: str, kind: str = "mixed") -> bytes:
     """Write a message with a text and one more part."""
     head = f"Content-Type: multipart/{kind}; boundary=xx\n\nbefore\n--xx\n\nHello\n--xx\n"

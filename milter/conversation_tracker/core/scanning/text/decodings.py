@@ -190,7 +190,9 @@ def iter_header_readings(value: str) -> Iterator[str]:
     yield value
     flat = value
     if "\n " in value or "\n\t" in value:
-        flat = _FOLD.sub(" ", value)  # which shows nothing more: a line end parts as a blank does
+        flat = _FOLD.sub(" ", value)
+        if '"' in flat:  # else it shows nothing more: a line end parts as a blank does
+            yield flat
         yield _FOLD.sub("", value)
     if "=?" in flat:
         yield decode_encoded_words(flat)
