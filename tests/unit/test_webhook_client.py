@@ -1,10 +1,12 @@
 """The HTTP client of webhooks, before receivers that are slow, broken or hostile."""
 
 import io
+import json
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from receiver import Behave, Handler, Receiver, make_authority, receiving, say, take
@@ -246,6 +248,24 @@ def test_nobody_there(trust: Trust) -> None:
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/"
         with Postbox(read_url(url), allow_private=True, trust=trust) as session:
             assert session.post({}, b"{}") == Answer("unreachable")
+
+
+def test_a_fault_of_the_programs_is_a_failure_and_stands_in_the_log(trust: Trust) -> None:
+    def fail() -> datetime:
+        raise RuntimeError("shop.internal/secret")
+
+    said = io.StringIO()
+    configure("json", said)
+    try:
+        with receiving(take) as receiver:
+            destination = read_url(receiver.url)
+            with Postbox(destination, allow_private=True, trust=trust, now=fail) as session:
+                assert session.post({}, b"{}") == Answer("cut")
+    finally:
+        configure("json")
+    line = json.loads(said.getvalue())
+    assert (line["event"], line["error"]) == ("webhooks", "RuntimeError")
+    assert "secret" not in said.getvalue()
 
 
 def test_the_next_address_is_tried_where_nobody_answers(trust: Trust) -> None:

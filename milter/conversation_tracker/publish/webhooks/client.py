@@ -32,6 +32,7 @@ from conversation_tracker.publish.webhooks.destination import (
     resolve,
 )
 from conversation_tracker.publish.webhooks.schedule import read_retry_after
+from conversation_tracker.telemetry.events import Event, log
 
 _ANSWER = 4_096  # octets of a body that are read
 _ADDRESSES = 4  # of a name, that are tried
@@ -210,6 +211,12 @@ class Postbox:
             except (exceptions.HTTPError, OSError, ValueError) as error:
                 self._close()
                 return Answer("timeout" if self._clock.over else _name(error))
+            except Exception as error:
+                # Ours or a library's: told, and tried for a day as any other. Raised, it would
+                # have the event sent without end, and keep all others back.
+                self._close()
+                log.error(Event.WEBHOOKS, error)
+                return Answer("cut")
 
     def _try(self, headers: Mapping[str, str], body: bytes) -> Answer:
         if self._pool is not None:
