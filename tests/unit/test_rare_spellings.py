@@ -316,6 +316,21 @@ def test_a_local_part_may_be_as_long_as_it_may(local: str, sign: str, place: str
     assert scanner.scan([each for each in headers if each.key != b"from"], body)
 
 
+@pytest.mark.parametrize("count", [16, 32])
+@pytest.mark.parametrize("dot", [" (dot) ", " [ dot ] ", "&nbsp;(dot)&nbsp;", "<b>.</b>"])
+def test_each_dot_of_a_long_local_part_may_be_written_at_length(dot: str, count: int) -> None:
+    words = [chr(ord("a") + n % 26) for n in range(count)]
+    address = ".".join(words) + "@home.example"
+    text = f"Subject: x\n\nTo {dot.join(words)} (at) home.example x\n"
+    people = order(person(address, "buyer", "b" * 32), SHOP, CARRIER)
+    sent = mail(text, people, to=A)
+    done = sent.plan()
+    assert b"home.example" not in sent.sent(done).body
+    assert b"home.example" not in done.records[0].raw
+    headers, body = parse(text.encode())
+    assert Scanner({address: "b"}).scan(headers, body)
+
+
 @pytest.mark.parametrize(("name", "place"), CASES)
 def test_a_spelling_is_seen_by_the_scan(name: str, place: str) -> None:
     """In the message as it came, and not in what leaves."""

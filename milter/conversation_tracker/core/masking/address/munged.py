@@ -52,7 +52,7 @@ class KnownAddresses(Protocol):
         """Return what replaces an address, in lower case."""
 
 
-_BEFORE, _BEHIND = 260, 360  # characters around a label that are read
+_BEFORE, _BEHIND = 640, 360  # characters around a label that are read
 _NEAR = 128  # before it, in which a local part of 64 and what stands for the at sign are
 _MANY = 64  # labels from which on the signs are looked for, and not they
 _LONGEST = 32  # words of a local part, as many as 64 octets hold, or a domain

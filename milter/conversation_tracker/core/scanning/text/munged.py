@@ -14,6 +14,7 @@ from typing import Protocol
 from conversation_tracker.core.scanning.text.address_matcher import UNCASED
 
 _BEFORE, _BEHIND, _NEAR = 220, 300, 112
+_BEFORE_DOTTED = 640  # a dot may take many characters each
 _FEW = 16  # words that are looked for one by one
 _MANY = 64  # labels from which on what stands for an at sign is looked for
 _TAG = re.compile(r"<(?!(?:at|dot)>)/?[a-z][a-z0-9:_-]{0,40}(?:\s[^<>]{0,200}|/)?>")
@@ -149,7 +150,8 @@ def _read_owner(
     behind = _simplify(behind)
     if all(_goes_wrong(behind, name) for name in names):
         return
-    before = _simplify(low[max(0, at - _BEFORE) : at])
+    size = _BEFORE if known.dotted.isdisjoint(names) else _BEFORE_DOTTED
+    before = _simplify(low[max(0, at - size) : at])
     if (sign := _AT_END.search(before, max(0, len(before) - _LONGEST_SIGN))) is None:
         return
     tight = sign[0] in "@\uff20\ufe6b"
