@@ -57,6 +57,7 @@ ROOMS = {
     "config": 11,
     "telemetry": 12,
     "database": 13,
+    "pages": 13,
     "milter.paths": 14,
     "milter": 15,
     "postfix": 15,

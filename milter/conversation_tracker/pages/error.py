@@ -1,0 +1,21 @@
+"""The page that says what went wrong."""
+
+from http import HTTPStatus
+
+from conversation_tracker.pages.links import Links
+from conversation_tracker.pages.templates import render
+
+
+def render_error(status: int, words: str, links: Links | None = None) -> str:
+    """Return the page of an error.
+
+    Args:
+        status: of the answer (RFC 9110).
+        words: what is wrong and what to do, in whole sentences.
+        links: makes addresses; None: of pages at the top of a host.
+    """
+    try:
+        title = HTTPStatus(status).phrase
+    except ValueError:
+        title = "Error"
+    return render("error.html", links=links or Links(), status=status, title=title, words=words)
