@@ -9,6 +9,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 OLDEST = 150000  # server_version_num
+# What mail and programs need; tracker_auditor may be made whenever somebody wants it.
 ROLES = ["tracker_service", "tracker_reader", "tracker_integrator"]
 QUESTION = """
     SELECT current_setting('server_version_num')::integer,

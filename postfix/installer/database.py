@@ -13,7 +13,7 @@ from installer.options import USER, Options
 
 OLDEST = 150000  # server_version_num
 _NAME = OWN_DATABASE.rpartition("/")[2]
-_ROLES = ("tracker_service", "tracker_reader", "tracker_integrator")
+_ROLES = ("tracker_service", "tracker_reader", "tracker_integrator", "tracker_auditor")
 
 # Asked on PostgreSQL's own database; that of the tracker and its role may be there or not.
 _STATE = f"""
@@ -171,7 +171,8 @@ def make_database(machine: Machine, configuration: Configuration) -> None:
     machine.step("Database")
     if not configuration.makes_database:
         machine.say("not the one that is made here: its tables, and its roles tracker_service,")
-        machine.say("tracker_reader and tracker_integrator if that may be, are made in it")
+        machine.say("tracker_reader, tracker_integrator and tracker_auditor if that may be, are")
+        machine.say("made in it")
         return
     made = False
     for question, statement in _MADE:

@@ -25,7 +25,7 @@ from records import make_record
 from conversation_tracker.checks import database as check_database
 from conversation_tracker.checks import run as check
 from conversation_tracker.checks import systemd as check_systemd
-from conversation_tracker.checks.database import ROLES
+from conversation_tracker.checks.database import AUDITOR, ROLES
 from conversation_tracker.checks.dns import names
 from conversation_tracker.config.config import Config, load
 from conversation_tracker.database.checks import identity
@@ -534,7 +534,7 @@ STATE = DatabaseState(
     standby=False,
     read_only=False,
     ahead=0.1,
-    roles=frozenset(ROLES),
+    roles=frozenset({*ROLES, AUDITOR}),
     stores=(StoreRow("shop", DOMAIN, active=True, silent=False),),
     months=4,
 )
@@ -549,7 +549,12 @@ STATE = DatabaseState(
         (replace(STATE, read_only=True), "WRONG", "takes no writes"),
         (replace(STATE, ahead=6.0), "WRONG", "6 s ahead of"),
         (replace(STATE, ahead=-90.0), "WRONG", "90 s behind"),
-        (replace(STATE, roles=frozenset(ROLES[:2])), "WRONG", "CREATE ROLE tracker_integrator"),
+        (
+            replace(STATE, roles=frozenset({*ROLES[:2], AUDITOR})),
+            "WRONG",
+            "CREATE ROLE tracker_integrator",
+        ),
+        (replace(STATE, roles=frozenset(ROLES)), "note", f"CREATE ROLE {AUDITOR} NOLOGIN"),
         (replace(STATE, hosts=2, waits=True), "WRONG", "target_session_attrs=read-write"),
         (replace(STATE, hosts=2, picky=True), "note", "no commit waits for a standby"),
         (replace(STATE, standbys=1), "note", "no commit waits for a standby"),

@@ -253,7 +253,7 @@ def test_without_the_right_to_make_roles_the_rest_is_done_and_roles_can_come_lat
         with psycopg.connect(server.uri("plain"), autocommit=True) as connection:
             assert connection.execute(roles).fetchone() == (0,)
             assert migrate(server.uri("plain")) == 0
-            assert connection.execute(roles).fetchone() == (3,)
+            assert connection.execute(roles).fetchone() == (4,)
             grants = "SELECT has_schema_privilege('tracker_reader', 'tracker', 'USAGE')"
             assert connection.execute(grants).fetchone() == (True,)
 

@@ -184,7 +184,7 @@ def test_the_reader_neither_masks_nor_closes(login: LogIn, what: str) -> None:
     login("tracker_reader").may_not(MASK[what])
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", [*ROLES, "tracker_auditor"])
 @pytest.mark.parametrize("what", ["UPDATE", "DELETE", "TRUNCATE"])
 @pytest.mark.parametrize("audit", ["tracker.unmaskings", "tracker.lookups"])
 def test_no_role_rewrites_the_audit(shop: "Shop", role: str, audit: str, what: str) -> None:
@@ -200,6 +200,63 @@ def test_whoever_reads_looks_up_orders(login: LogIn, role: str) -> None:
         "SELECT db_user, found FROM tracker.lookups WHERE store = %s", clerk.shop.name
     )
     assert trace == [(clerk.connection.info.user, 1)]
+
+
+TRACE = {
+    "unmaskings": "SELECT id, at, db_user, actor, alias, reason FROM tracker.unmaskings",
+    "lookups": "SELECT id, at, db_user, actor, store, digest, found FROM tracker.lookups",
+}
+
+
+@pytest.mark.parametrize("what", TRACE)
+def test_the_auditor_reads_the_trace_of_all_stores(login: LogIn, what: str) -> None:
+    auditor = login("tracker_auditor")
+    auditor.shop.unmask(auditor.alias)
+    auditor.shop.rows(
+        "SELECT * FROM tracker.find_orders(%s, 'john@doe.example')", auditor.shop.name
+    )
+    auditor.run(TRACE[what])
+    rows = auditor.connection.execute(f"SELECT count(*) FROM tracker.{what}".encode()).fetchone()
+    assert rows is not None
+    assert rows[0] > 0
+
+
+def test_the_auditor_does_nothing_else(login: LogIn) -> None:
+    """Neither the rest of what there is, nor a change of what is read."""
+    auditor = login("tracker_auditor")
+    others = {
+        name: said
+        for name, said in (READ | TOKENS | ADDRESSES | WRITES | MASK).items()
+        if name not in TRACE
+    }
+    for statement in others.values():
+        auditor.may_not(statement)
+    for audit in TRACE:
+        for change in ("DELETE FROM {}", "UPDATE {} SET actor = ''", "TRUNCATE {}",
+                       "INSERT INTO {} (actor) VALUES ('')",
+                       "SELECT nextval('{}_id_seq')", "COMMENT ON TABLE {} IS ''"):  # fmt: skip
+            auditor.may_not(change.format(f"tracker.{audit}"))
+    readable = auditor.connection.execute(
+        b"SELECT c.relname::text FROM pg_class AS c WHERE c.relnamespace = 'tracker'::regnamespace"
+        b" AND c.relkind IN ('r', 'p', 'v', 'S') AND (has_any_column_privilege(c.oid, 'SELECT')"
+        b" OR has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER'))"
+    ).fetchall()
+    assert sorted(name for (name,) in readable) == sorted(TRACE)
+    callable_ones = auditor.connection.execute(
+        b"SELECT p.oid::regprocedure::text FROM pg_proc AS p"
+        b" WHERE p.pronamespace = 'tracker'::regnamespace"
+        b"   AND has_function_privilege(p.oid, 'EXECUTE')"
+    ).fetchall()
+    assert callable_ones == []
+
+
+def test_a_grant_makes_no_reader_of_the_auditor(login: LogIn) -> None:
+    auditor = login("tracker_auditor")
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="tracker_auditor is granted no"):
+        auditor.shop.one("SELECT tracker.grant_store('tracker_auditor', '*')")
+    auditor.shop.one("SELECT tracker.grant_store(%s, '*')", auditor.connection.info.user)
+    for statement in READ.values():
+        auditor.may_not(statement)
 
 
 def test_a_stranger_may_nothing(login: LogIn) -> None:

@@ -21,7 +21,7 @@ from private.restored_postgres import RestoredPostgres
 from .senders import CARRIER, Load, buyer, delivered, letter, mask, orders, parcels, recorded
 
 NAME, OWNER = "mail", "conversation-tracker"
-ROLES = ("tracker_service", "tracker_reader", "tracker_integrator")
+ROLES = ("tracker_service", "tracker_reader", "tracker_integrator", "tracker_auditor")
 
 
 def installed(server: Postgres) -> str:

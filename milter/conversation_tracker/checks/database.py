@@ -9,6 +9,7 @@ from conversation_tracker.checks.finding import CheckLine, note, ok, wrong
 from conversation_tracker.database.health import FIRST_STORE, DatabaseState, Fault
 
 ROLES = ("tracker_service", "tracker_reader", "tracker_integrator")
+AUDITOR = "tracker_auditor"
 
 _OLDEST = 150000  # server_version_num
 _SKEW = 5.0  # seconds
@@ -125,6 +126,13 @@ def _check_roles(state: DatabaseState) -> Iterator[CheckLine]:
         )
     else:
         yield ok(f"the roles {', '.join(ROLES)} exist")
+    # No mail needs it, and a database from before has it not.
+    if AUDITOR not in state.roles:
+        yield note(
+            f"there is no role {AUDITOR}, which reads who asked for whose address: as the"
+            f" database's administrator run CREATE ROLE {AUDITOR} NOLOGIN; then"
+            f" {_MIGRATE.removeprefix('run ')}"
+        )
 
 
 def _check_grants(state: DatabaseState) -> Iterator[CheckLine]:

@@ -36,7 +36,12 @@ UNKNOWN_ALIAS = Reply("550", "5.1.1", "No such alias")
 EXPIRED_ALIAS = Reply("550", "5.2.1", "This alias has expired")
 SENDER_REFUSED = Reply("550", "5.7.1", "Sender refused by policy")
 FORGED_SENDER = Reply("550", "5.7.1", "From must not be in an alias domain")
-UNNAMED = Reply("550", "5.7.1", "This message must name the conversation it belongs to")
+UNNAMED = Reply(
+    "550",
+    "5.7.1",
+    "This message names no order: answer a message of the order, write to its alias instead of the"
+    " address, or set the store's order header",
+)
 NOT_A_REPORT = Reply("550", "5.7.1", "This address takes delivery reports only")
 ALONE = Reply("452", "4.5.3", "This address takes mail for itself alone, send it again apart")
 TOO_MANY_PARTICIPANTS = Reply("550", "5.7.1", "Too many addresses in this conversation")

@@ -5,7 +5,8 @@ DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['tracker_service', 'tracker_reader', 'tracker_integrator'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['tracker_service', 'tracker_reader', 'tracker_integrator',
+                               'tracker_auditor'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
             BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
@@ -81,6 +82,12 @@ BEGIN
         -- Where data leave to is the administrator's to say; a secret is the service's alone, and may
         -- be part of a URL.
         GRANT SELECT (id, store, url, events, active) ON tracker.webhooks TO tracker_integrator;
+    END IF;
+    -- Who asked for whose address, and nothing else: of every store, since a trace that leaves some out
+    -- is none. It has aliases, reasons and keyed digests.
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_auditor') THEN
+        GRANT USAGE ON SCHEMA tracker TO tracker_auditor;
+        GRANT SELECT ON tracker.unmaskings, tracker.lookups TO tracker_auditor;
     END IF;
 END
 $$;

@@ -147,6 +147,10 @@ BEGIN
         RAISE EXCEPTION 'tracker_service needs no grant: it reads every store'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF grant_store.role = 'tracker_auditor' THEN
+        RAISE EXCEPTION 'tracker_auditor is granted no store: it reads the trace of all of them'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     SELECT r.rolname INTO common FROM pg_roles AS r
      WHERE r.rolname IN ('tracker_reader', 'tracker_integrator') AND pg_has_role(r.oid, given, 'MEMBER')
      ORDER BY r.oid <> given LIMIT 1;
