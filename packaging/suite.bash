@@ -6,10 +6,10 @@
 # What the tests need beside the package; the programs they start among it.
 needed=(postfix postgresql pgbouncer gcc libc6-dev libmilter-dev python3-dev python3-venv swaks opendkim opendkim-tools
     groff-base gnupg procps prometheus python3-dkim git postfix-cdb postfix-ldap postfix-lmdb postfix-mysql postfix-pcre
-    postfix-pgsql postfix-sqlite php-cli php-pgsql nodejs node-pg)
+    postfix-pgsql postfix-sqlite php-cli php-pgsql nodejs node-pg chromium)
 # Debian 12's hypothesis is too old for the tests; these are tools of the tests, nothing that the program uses.
-test_tools=(pytest pytest-timeout pytest-xdist hypothesis)
-tested=(tests/unit tests/database tests/milter tests/postfix)
+test_tools=(pytest pytest-timeout pytest-xdist hypothesis playwright axe-playwright-python)
+tested=(tests/unit tests/database tests/milter tests/postfix tests/web)
 # They build the program out of the source tree with pip, which the package has no use for; lint, which is the host's.
 passed_over=(tests/postfix/test_demo.py)
 

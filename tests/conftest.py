@@ -38,8 +38,11 @@ _PARTED = (
     "/test_requirements.py",
     "milter/test_isolation.py",
 )
+# Their tests share what takes long to start: a browser, and a site with orders in it.
+_TOGETHER = ("tests/web/",)
 # What takes longest comes first, or one process would be left with it at the end.
 _LONGEST = (
+    "web/test_alone.py",
     "postfix/test_demo.py",
     "milter/test_isolation.py",
     "packaging/test_package.py",
@@ -142,8 +145,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeSc
 def find_scope(nodeid: str) -> str:
     """Return the scope of a test: the tests of one scope run in one process, one after another.
 
-    It is the file, whose tests share servers; of unit tests the function. A long file has parts.
+    It is the file, whose tests share servers; of unit tests the function. A long file has parts,
+    and some folders are one scope.
     """
+    for folder in _TOGETHER:
+        if nodeid.startswith(folder):
+            return folder
     file, _, name = nodeid.partition("::")
     if file.endswith(_PARTED):
         return f"{file} {zlib.crc32(name.encode()) % _PARTS}"

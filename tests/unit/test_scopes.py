@@ -80,6 +80,14 @@ def test_a_file_whose_tests_share_servers_is_one_scope(
     assert len({find_scope(f"{file}::test") for file in files}) == len(files)
 
 
+def test_what_shares_a_browser_is_one_scope(find_scope: Callable[[str], str]) -> None:
+    files = sorted(path.name for path in CONFTEST.parent.glob("web/test_*.py"))
+    assert len(files) > 1
+    assert {find_scope(f"tests/web/{file}::test[{n}]") for file in files for n in "ab"} == {
+        "tests/web/"
+    }
+
+
 def test_a_long_file_has_three_parts_of_about_the_same_length(
     find_scope: Callable[[str], str],
 ) -> None:
