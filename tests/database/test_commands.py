@@ -336,9 +336,9 @@ def test_erase_tells_of_how_many_orders(tracker: Tracker) -> None:
     for number in ("1", "2"):
         tracker("mask", "shop", number, JOHN)
     outcomes = [tracker("erase", "John.Doe@example.org") for _ in range(2)]
-    assert [(each.code, each.out) for each in outcomes] == [
-        (0, "erased from 2 orders\n"),
-        (0, "erased from 0 orders\n"),
+    assert [(each.code, each.out.splitlines()[0]) for each in outcomes] == [
+        (0, "erased from 2 orders"),
+        (0, "erased from 0 orders"),
     ]
     assert tracker.sql("SELECT FROM tracker.participants WHERE address IS NOT NULL") == []
 

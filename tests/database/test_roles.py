@@ -52,7 +52,13 @@ ADDRESSES = {
     "participant_of": "SELECT tracker.participant_of('{alias}')",
     "conversation_with": "SELECT tracker.conversation_with(1, NULL)",
     "conversation_of_hard": "SELECT tracker.conversation_of_hard('{token}', '{domain}')",
+    "exports": "SELECT * FROM tracker.exports",
+    "erasures": "SELECT * FROM tracker.erasures",
+    "export": "SELECT tracker.export_person('john@doe.example')",
     "erase": "SELECT tracker.erase('john@doe.example')",
+    "erase_person": "SELECT tracker.erase_person('john@doe.example')",
+    "erase_messages": "SELECT tracker.erase_messages(1, 1)",
+    "erase_again": "SELECT tracker.erase_again('{{}}', '{{}}', '{{}}')",
 }
 WRITES = {
     "a store": "UPDATE tracker.stores SET active = true",
@@ -186,7 +192,7 @@ def test_the_reader_neither_masks_nor_closes(login: LogIn, what: str) -> None:
 
 @pytest.mark.parametrize("role", [*ROLES, "tracker_auditor"])
 @pytest.mark.parametrize("what", ["UPDATE", "DELETE", "TRUNCATE"])
-@pytest.mark.parametrize("audit", ["tracker.unmaskings", "tracker.lookups"])
+@pytest.mark.parametrize("audit", ["tracker.unmaskings", "tracker.lookups", "tracker.exports"])
 def test_no_role_rewrites_the_audit(shop: "Shop", role: str, audit: str, what: str) -> None:
     assert not shop.one("SELECT has_table_privilege(%s, %s, %s)", role, audit, what)
 
@@ -205,6 +211,8 @@ def test_whoever_reads_looks_up_orders(login: LogIn, role: str) -> None:
 TRACE = {
     "unmaskings": "SELECT id, at, db_user, actor, alias, reason FROM tracker.unmaskings",
     "lookups": "SELECT id, at, db_user, actor, store, digest, found FROM tracker.lookups",
+    "exports": "SELECT id, at, db_user, actor, digest, found FROM tracker.exports",
+    "erasures": "SELECT id, at, db_user, actor, kind, digest, keep_until FROM tracker.erasures",
 }
 
 
@@ -215,6 +223,8 @@ def test_the_auditor_reads_the_trace_of_all_stores(login: LogIn, what: str) -> N
     auditor.shop.rows(
         "SELECT * FROM tracker.find_orders(%s, 'john@doe.example')", auditor.shop.name
     )
+    auditor.shop.rows("SELECT * FROM tracker.export_person('john@doe.example')")
+    auditor.shop.rows("SELECT tracker.erase('nobody@doe.example')")
     auditor.run(TRACE[what])
     rows = auditor.connection.execute(f"SELECT count(*) FROM tracker.{what}".encode()).fetchone()
     assert rows is not None

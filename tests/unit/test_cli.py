@@ -23,6 +23,7 @@ from conversation_tracker.cli import commands
 from conversation_tracker.cli import main as cli
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.faults import make_failure
+from conversation_tracker.database.person import erasing
 from conversation_tracker.support import order_commands
 from conversation_tracker.support.html import write_file, write_page
 from conversation_tracker.support.timeline import TimelineDelivery, TimelineEntry
@@ -151,10 +152,10 @@ def test_a_configuration_that_cannot_be_read(capsys: pytest.CaptureFixture[str],
 def test_an_interrupt_is_no_traceback(
     capsys: pytest.CaptureFixture[str], config: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_given: object) -> None:
+    def interrupt(*_given: object, **_named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(order_commands, "erase", interrupt)
+    monkeypatch.setattr(erasing, "erase", interrupt)
     monkeypatch.setattr(cli, "_discard_output", lambda: None)
     assert cli.main(["-c", config, "erase", "a@example.org"]) == 130
     assert capsys.readouterr().err == ""

@@ -53,6 +53,8 @@ class Timeouts:
     mail: ServerTimeouts = ServerTimeouts(8_000, 5_000, 15_000)
     erase: ServerTimeouts = ServerTimeouts(1_800_000, 5_000, 15_000)
     """It looks at every identifier there is; nothing waits for it meanwhile."""
+    erase_again: ServerTimeouts = ServerTimeouts(0, 5_000, 15_000)
+    """It erases as many people as a restored backup brought back, one after another."""
     expiry: ServerTimeouts = ServerTimeouts(15_000, 2_000, 15_000)
     expiry_batch_seconds: float = 60.0
     """A batch may take, whatever the server and the network do."""

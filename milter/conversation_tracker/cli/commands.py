@@ -161,11 +161,27 @@ def close(given: argparse.Namespace, config: Config) -> int:
 
 
 def erase(given: argparse.Namespace, config: Config) -> int:
-    """Take an address out of every order, and print of how many."""
-    from conversation_tracker.support import order_commands
+    """Take an address out of every order, and print what was done and what stays."""
+    from conversation_tracker.database.person import erasing
+    from conversation_tracker.support import erasure, order_commands
 
-    count = order_commands.erase(config.database, given.address)
-    print(f"erased from {count} order{'' if count == 1 else 's'}")
+    wanted = [given.address, given.list, given.again]
+    if sum(each is not None for each in wanted) != 1 or (given.messages and not given.address):
+        raise Failure(USAGE, "give ADDRESS (with --messages or without), --list or --again alone")
+    actor = order_commands.find_actor(os.environ)
+    if given.list is not None:
+        key = erasing.read_key(config.database)
+        _write(given.list, erasure.write_list(key, erasing.iter_erasures(config.database)))
+    elif given.again is not None:
+        text = _read_message(given.again).decode("ascii", "replace")
+        items = erasure.read_list(text, erasing.read_key(config.database))
+        count = erasing.erase_again(config.database, items, actor)
+        print(f"erased again: {count} address{'' if count == 1 else 'es'} that had come back")
+    else:
+        address = str(order_commands.read_address(given.address))
+        done = erasing.erase(config.database, address, actor, messages=given.messages)
+        for line in erasure.describe_erasure(done, messages=given.messages):
+            print(line)
     return 0
 
 

@@ -257,7 +257,20 @@ def _add_order_commands(subparsers: "_Subparsers") -> None:
         _add(subparsers, "close", commands.close, "close an order; tells when its aliases end")
     )
     erase = _add(subparsers, "erase", commands.erase, "take an address out of every order")
-    erase.add_argument("address", metavar="ADDRESS", type=_read_text, help="the real address")
+    erase.add_argument(
+        "address", metavar="ADDRESS", type=_read_text, nargs="?", help="the real address"
+    )
+    erase.add_argument(
+        "--messages", action="store_true", help="delete what the person wrote or got, too"
+    )
+    erase.add_argument(
+        "--list", metavar="FILE", type=_read_file_name,
+        help="write what was erased as digests, for the day a backup is restored; - is stdout",
+    )  # fmt: skip
+    erase.add_argument(
+        "--again", metavar="FILE", type=_read_file_name,
+        help="after a restore, erase what such a list names",
+    )  # fmt: skip
 
 
 def _add_reading_commands(subparsers: "_Subparsers") -> None:

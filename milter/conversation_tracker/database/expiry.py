@@ -18,6 +18,7 @@ from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.deadline import Watchdog
 from conversation_tracker.database.expiry_steps import (
     DELETE_DOMAINS,
+    DELETE_ERASURES,
     DELETE_SUSPECTS,
     DRY_RUN,
     TRIM_FEED,
@@ -98,6 +99,10 @@ class Expiry:
     def delete_suspects(self) -> None:
         """Delete the suspects of long ago."""
         self._fetch(DELETE_SUSPECTS, {"now": self._now})
+
+    def delete_erasures(self) -> None:
+        """Delete what was noted of erasures that no backup can undo any more."""
+        self._fetch(DELETE_ERASURES, {"now": self._now})
 
     def delete_tests(self) -> None:
         """Delete what a test of `check` left that was killed with its machine."""

@@ -158,6 +158,8 @@ DELETE_SUSPECTS = """
     )
     SELECT count(*) FROM deleted"""
 
+DELETE_ERASURES = "DELETE FROM tracker.erasures WHERE keep_until < %(now)s RETURNING id"
+
 TRIM_FEED = "SELECT tracker.trim_feed(%(now)s)"
 
 # What a run would count; an order whose messages would go now is removed in the same run.

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from conversation_tracker.base import timeouts
 from conversation_tracker.base.timeouts import ServerTimeouts
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.faults import raise_failures
@@ -18,7 +17,6 @@ _ACTOR = "SELECT set_config('tracker.actor', %s, true)"
 _UNMASK = "SELECT tracker.unmask(%s, %s)"
 # Python knows no later year.
 _CLOSE = "SELECT least(tracker.close_order(%s, %s), '9999-12-30 UTC')"
-_ERASE = "SELECT tracker.erase(%s)"
 
 
 @contextmanager
@@ -59,12 +57,6 @@ def close(conninfo: str, store: str, number: str) -> datetime:
         ends = _fetch_value(connection, _CLOSE, store, number)
     assert isinstance(ends, datetime)
     return ends
-
-
-def erase(conninfo: str, address: str) -> int:
-    """Take an address out of every order and return the number of orders it was in."""
-    with connect(conninfo, timeouts.get().erase) as connection:
-        return int(_fetch_value(connection, _ERASE, address))
 
 
 def _fetch_value(connection: Connection, statement: str, *values: object) -> Any:

@@ -128,6 +128,7 @@ class _Run:
             self._step(DELETE_EVENTS),
             self._expire_domains(),
             self._expire_suspects(),
+            self._expire_erasures(),
             self._expire_tests(),
         ]
         if not all(done):
@@ -203,6 +204,14 @@ class _Run:
         """Forget the messages that ended a process long ago; nobody counts them."""
         try:
             self._expiry.delete_suspects()
+        except BUSY:
+            return False
+        return True
+
+    def _expire_erasures(self) -> bool:
+        """Forget the erasures that no backup can undo any more; nobody counts them."""
+        try:
+            self._expiry.delete_erasures()
         except BUSY:
             return False
         return True

@@ -1,4 +1,4 @@
-"""The commands that support and integrators use: mask, unmask, close, erase.
+"""The commands that support and integrators use: mask, unmask, close.
 
 Each is one call of a function of sql/, on a connection of its own; which rules hold is decided
 there. Whatever the database or the driver says comes as a `Failure`. No address is logged.
@@ -68,15 +68,6 @@ def close(conninfo: str, store: str, number: str) -> datetime:
         Failure: no such order.
     """
     return orders.close(conninfo, store, number).astimezone()
-
-
-def erase(conninfo: str, given: str) -> int:
-    """Take an address out of every order and give the number of orders it was in.
-
-    Raises:
-        Failure: it is no address.
-    """
-    return orders.erase(conninfo, str(read_address(given)))
 
 
 def find_actor(environ: Mapping[str, str]) -> str:

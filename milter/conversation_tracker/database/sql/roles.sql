@@ -35,7 +35,10 @@ BEGIN
                          AND NOT relispartition LOOP
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO tracker_service', wanted);
         END LOOP;
-        REVOKE UPDATE, DELETE ON tracker.unmaskings, tracker.lookups FROM tracker_service;
+        REVOKE UPDATE, DELETE ON tracker.unmaskings, tracker.lookups, tracker.exports
+            FROM tracker_service;
+        -- Old ones are deleted by expiry.
+        REVOKE UPDATE ON tracker.erasures FROM tracker_service;
         REVOKE INSERT, UPDATE, DELETE ON tracker.migrations, tracker.grants FROM tracker_service;
         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA tracker TO tracker_service;
         -- Who may read what is the owner's to say.
@@ -87,7 +90,8 @@ BEGIN
     -- is none. It has aliases, reasons and keyed digests.
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tracker_auditor') THEN
         GRANT USAGE ON SCHEMA tracker TO tracker_auditor;
-        GRANT SELECT ON tracker.unmaskings, tracker.lookups TO tracker_auditor;
+        GRANT SELECT ON tracker.unmaskings, tracker.lookups, tracker.exports, tracker.erasures
+           TO tracker_auditor;
     END IF;
 END
 $$;

@@ -1,4 +1,4 @@
--- Whose buyer waits for an answer, and who looked up whose orders.
+-- Whose buyer waits for an answer; who looked up whose orders, had them written out, and was erased.
 
 -- It is kept with the order, whose row is locked and read for every message anyway: asked of the
 -- messages, it would take each order's last ones, of every month. It is written only when it changes.
@@ -36,3 +36,35 @@ CREATE TABLE tracker.lookups (
     -- How many orders were told.
     found integer NOT NULL CONSTRAINT lookups_found_is_not_negative CHECK (found >= 0)
 );
+
+-- Who had all conversations of an address written out, and when; see lookups.
+CREATE TABLE tracker.exports (
+    id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT exports_pkey PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    db_user text NOT NULL,
+    actor text NOT NULL,
+    digest bytea NOT NULL
+        CONSTRAINT exports_digest_is_32_octets CHECK (octet_length(digest) = 32),
+    -- As how many participants, Reply-To addresses and return paths it was known.
+    found integer NOT NULL CONSTRAINT exports_found_is_not_negative CHECK (found >= 0)
+);
+
+COMMENT ON TABLE tracker.exports IS 'Who had all conversations of an address written out, and when.';
+
+-- What was erased, so that it can be again where a backup brings it back: a person's address, and each
+-- identifier or return path of others' that held it. Kept until nothing in any backup could bring it back.
+CREATE TABLE tracker.erasures (
+    id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT erasures_pkey PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    db_user text NOT NULL,
+    actor text NOT NULL,
+    kind text NOT NULL
+        CONSTRAINT erasures_kind_is_address_or_identifier CHECK (kind IN ('address', 'identifier')),
+    digest bytea NOT NULL
+        CONSTRAINT erasures_digest_is_32_octets CHECK (octet_length(digest) = 32),
+    keep_until timestamptz NOT NULL
+);
+
+CREATE INDEX erasures_digest ON tracker.erasures (digest);
+
+COMMENT ON TABLE tracker.erasures IS 'What was erased, as keyed digests: tracker.erase_again erases it again.';

@@ -85,10 +85,43 @@ BEGIN
 END
 $$;
 
+-- The digest of an address that is in canonical form, as tracker.lookup_digest gives it; or of an
+-- identifier that held one.
+CREATE OR REPLACE FUNCTION tracker.erasure_digest(secret bytea, kind text, erased text) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT sha256(secret || convert_to(
+        CASE kind WHEN 'address' THEN
+                  'lookup ' || coalesce(tracker.gmail_key(erased), tracker.address_key(erased))
+             ELSE 'erased ' || erased END, 'UTF8'))
+$$;
+
+-- How many other participants have an address with a +tag that is this one without it: each is a person of
+-- its own to mask, and to erase.
+CREATE OR REPLACE FUNCTION tracker.count_tagged(canonical text) RETURNS integer
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT count(DISTINCT tracker.address_key(p.address))::integer FROM tracker.participants AS p
+     WHERE p.address ~ '^[^"+@]+\+'
+       AND coalesce(tracker.gmail_key(regexp_replace(p.address, '\+[^@]*@', '@')),
+                    tracker.address_key(regexp_replace(p.address, '\+[^@]*@', '@')))
+         = coalesce(tracker.gmail_key(canonical), tracker.address_key(canonical))
+$$;
+
 -- Takes a person's address out of every order; their aliases stop working, what was recorded
 -- keeps its aliases and loses the display names. Other people's identifiers and return paths that
--- hold the address go with it, whoever's they are. Gives the number of orders the person was in.
-CREATE OR REPLACE FUNCTION tracker.erase(address text) RETURNS integer
+-- hold the address go with it, whoever's they are. `messages` are those that they wrote or got, and mail
+-- of theirs that was refused: they go too, if that is wanted.
+--   orders, aliases           of the person: in how many they were, and how many stop working
+--   return_paths, identifiers of others, and Reply-To addresses, that held the address
+--   names                     recorded messages that lost their display name
+--   deleted                   messages that went
+--   kept, kept_until          what is still recorded of these orders, and when the last of it goes
+--   unmaskings                notes that one of their aliases was unmasked; they stay
+--   tagged                    other addresses that are this one with a +tag; they stay
+CREATE OR REPLACE FUNCTION tracker.erase_person(
+    address text, messages boolean DEFAULT false,
+    OUT orders integer, OUT aliases integer, OUT return_paths integer, OUT identifiers integer,
+    OUT names integer, OUT deleted integer, OUT kept integer, OUT kept_until timestamptz,
+    OUT unmaskings integer, OUT tagged integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -101,24 +134,39 @@ DECLARE
     who record;
     places bigint[];
     lost bigint[];
+    held text[];
+    apart text[];
+    counted integer;
 BEGIN
+    aliases := 0;
+    names := 0;
+    deleted := 0;
     -- What takes long, since every row is looked at, comes before what mail may wait for. The pattern
     -- takes twenty times as long as what is asked before: the domain is there, or something encoded.
-    DELETE FROM tracker.message_ids AS i
-     WHERE (position(domain IN lower(i.original)) > 0 OR i.original ~ '[%+=][0-9A-Fa-f]{2}')
-           AND i.original ~* pattern
-        OR lower(i.original) LIKE ANY (encodings)
-        OR translate(i.original, '-_', '+/') LIKE ANY (encodings);
-    WITH apart AS (
-        UPDATE tracker.return_addresses AS r SET address = NULL
+    WITH gone AS (
+        DELETE FROM tracker.message_ids AS i
+         WHERE (position(domain IN lower(i.original)) > 0 OR i.original ~ '[%+=][0-9A-Fa-f]{2}')
+               AND i.original ~* pattern
+            OR lower(i.original) LIKE ANY (encodings)
+            OR translate(i.original, '-_', '+/') LIKE ANY (encodings)
+        RETURNING i.original
+    )
+    SELECT coalesce(array_agg(original), '{}') INTO held FROM gone;
+    WITH found AS (
+        SELECT r.participant_id, r.address AS given FROM tracker.return_addresses AS r
          WHERE (position(domain IN lower(r.address)) > 0 OR r.address ~ '[%+=][0-9A-Fa-f]{2}')
                AND r.address ~* pattern
             OR lower(r.address) LIKE ANY (encodings)
             OR translate(r.address, '-_', '+/') LIKE ANY (encodings)
-        RETURNING r.participant_id, r.order_id
+           FOR UPDATE
+    ), apart AS (
+        UPDATE tracker.return_addresses AS r SET address = NULL
+          FROM found WHERE r.participant_id = found.participant_id
+        RETURNING r.participant_id, r.order_id, found.given
     )
-    SELECT coalesce(array_agg(participant_id), '{}'), coalesce(array_agg(order_id), '{}')
-      INTO lost, places FROM apart;
+    SELECT coalesce(array_agg(a.participant_id), '{}'), coalesce(array_agg(a.order_id), '{}'),
+           coalesce(array_agg(a.given), '{}')
+      INTO lost, places, apart FROM apart AS a;
     FOR who IN
         UPDATE tracker.participants AS p SET address = NULL
          WHERE p.id IN (SELECT q.id FROM tracker.participants AS q
@@ -130,19 +178,161 @@ BEGIN
     LOOP
         lost := lost || who.id;
         places := places || who.order_id;
+        aliases := aliases + 1;
+        IF messages THEN
+            deleted := deleted + tracker.erase_messages(who.order_id, who.id);
+        END IF;
         UPDATE tracker.messages AS m
            SET sender_name = CASE WHEN m.sender_id = who.id THEN '' ELSE m.sender_name END,
                raw = tracker.without_names(m.raw, who.token)
          WHERE m.order_id = who.order_id
            AND (m.sender_id = who.id AND m.sender_name <> ''
                 OR m.raw <> tracker.without_names(m.raw, who.token));
+        GET DIAGNOSTICS counted = ROW_COUNT;
+        names := names + counted;
         -- A statement behind the other: what was taken out of a message meanwhile is there by now.
         UPDATE tracker.texts AS t SET words = ts_filter(t.words, '{a,b,d}')
           FROM tracker.messages AS m
          WHERE m.order_id = who.order_id AND m.sender_id = who.id
            AND t.message_id = m.id AND t.message_at = m.at;
     END LOOP;
-    DELETE FROM tracker.message_ids AS i WHERE i.participant_id = ANY (lost);
-    RETURN (SELECT count(DISTINCT place) FROM unnest(places) AS place);
+    WITH gone AS (
+        DELETE FROM tracker.message_ids AS i WHERE i.participant_id = ANY (lost) RETURNING i.ours
+    )
+    SELECT cardinality(held) + count(*) INTO identifiers FROM gone;
+    return_paths := cardinality(apart);
+    orders := (SELECT count(DISTINCT place) FROM unnest(places) AS place);
+    SELECT count(*), max(m.at + s.message_retention) INTO kept, kept_until
+      FROM (SELECT DISTINCT place FROM unnest(places) AS place) AS those
+      JOIN tracker.orders AS o ON o.id = those.place
+      JOIN tracker.stores AS s ON s.name = o.store
+      JOIN tracker.messages AS m ON m.order_id = o.id;
+    SELECT count(*) INTO unmaskings
+      FROM tracker.participants AS p JOIN tracker.orders AS o ON o.id = p.order_id
+      JOIN tracker.unmaskings AS u ON u.alias = tracker.hard_alias(p.token, o.alias_domain)
+     WHERE p.id = ANY (lost);
+    tagged := tracker.count_tagged(canonical);
+    PERFORM tracker.note_erasure(canonical, held || apart, places);
+END
+$$;
+
+-- Deletes the messages of an order that a participant wrote or got, and what is noted of mail of theirs
+-- that was refused; gives the number of messages.
+CREATE OR REPLACE FUNCTION tracker.erase_messages(order_id bigint, participant_id bigint) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    -- Answers may have gone to a Reply-To address of theirs.
+    theirs constant bigint[] := participant_id
+        || ARRAY(SELECT p.id FROM tracker.participants AS p WHERE p.owner_id = participant_id);
+    counted integer;
+BEGIN
+    DELETE FROM tracker.messages AS m
+     WHERE m.order_id = order_id
+       AND (m.sender_id = ANY (theirs)
+            OR EXISTS (SELECT FROM tracker.deliveries AS d
+                        WHERE d.message_id = m.id AND d.message_at = m.at
+                          AND d.recipient_id = ANY (theirs)));
+    GET DIAGNOSTICS counted = ROW_COUNT;
+    DELETE FROM tracker.refusals AS f
+     WHERE f.order_id = order_id
+       AND (f.author_id = ANY (theirs) OR f.recipient_id = ANY (theirs));
+    UPDATE tracker.orders AS o SET waiting_since = NULL
+     WHERE o.id = order_id AND o.waiting_since IS NOT NULL
+       AND NOT EXISTS (SELECT FROM tracker.messages AS m
+                        WHERE m.order_id = o.id AND m.at = o.waiting_since);
+    RETURN counted;
+END
+$$;
+
+-- Notes what was erased, as digests: in a table, and in the server's log, which a restored backup does not
+-- take back.
+CREATE OR REPLACE FUNCTION tracker.note_erasure(canonical text, held text[], places bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    secret constant bytea := (SELECT s.key FROM tracker.secrets AS s);
+    actor constant text := coalesce(nullif(left(current_setting('tracker.actor', true), 1000), ''),
+                                    session_user);
+    -- What was recorded by now goes with the retention; an address in an order, with that order.
+    until constant timestamptz := greatest(
+        now() + (SELECT max(s.message_retention) FROM tracker.stores AS s),
+        (SELECT max(o.expires_at + s.wake_for)
+           FROM tracker.orders AS o JOIN tracker.stores AS s ON s.name = o.store
+          WHERE o.id = ANY (places)),
+        now() + interval '1 day');
+    made record;
+BEGIN
+    FOR made IN
+        INSERT INTO tracker.erasures (db_user, actor, kind, digest, keep_until)
+        SELECT session_user, actor, of.kind, tracker.erasure_digest(secret, of.kind, of.erased), until
+          FROM (SELECT 'address' AS kind, canonical AS erased
+                UNION SELECT 'identifier', each FROM unnest(held) AS each) AS of
+        RETURNING kind, digest
+    LOOP
+        RAISE LOG 'conversation tracker: % erased, role %, actor %, digest %, until %', made.kind,
+            session_user, regexp_replace(actor, '[[:cntrl:]]+', ' ', 'g'), encode(made.digest, 'hex'),
+            to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"');
+    END LOOP;
+END
+$$;
+
+-- The same as erase_person, for programs: the number of orders.
+CREATE OR REPLACE FUNCTION tracker.erase(address text) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT p.orders FROM tracker.erase_person(erase.address) AS p);
+END
+$$;
+
+-- What says that a list of erasures is of this database: its digests are keyed with the same secret.
+CREATE OR REPLACE FUNCTION tracker.erasures_key() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT encode(tracker.keyed('list of erasures'), 'hex')
+$$;
+
+-- Erases once more what a restored backup brought back, and gives the number of addresses that were. The
+-- list is that of tracker.erasures before the restore: kinds, digests and until when each is kept.
+CREATE OR REPLACE FUNCTION tracker.erase_again(kinds text[], digests bytea[], untils timestamptz[])
+RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    secret constant bytea := (SELECT s.key FROM tracker.secrets AS s);
+    actor constant text := coalesce(nullif(left(current_setting('tracker.actor', true), 1000), ''),
+                                    session_user);
+    back text;
+    counted integer := 0;
+BEGIN
+    FOR back IN
+        SELECT min(p.address) FROM tracker.participants AS p
+         WHERE p.address IS NOT NULL
+           AND tracker.erasure_digest(secret, 'address', p.address)
+               IN (SELECT l.digest FROM unnest(kinds, digests) AS l(kind, digest)
+                    WHERE l.kind = 'address')
+         GROUP BY tracker.erasure_digest(secret, 'address', p.address)
+    LOOP
+        PERFORM tracker.erase_person(back);
+        counted := counted + 1;
+    END LOOP;
+    DELETE FROM tracker.message_ids AS i
+     WHERE tracker.erasure_digest(secret, 'identifier', i.original)
+           IN (SELECT l.digest FROM unnest(kinds, digests) AS l(kind, digest)
+                WHERE l.kind = 'identifier');
+    UPDATE tracker.return_addresses AS r SET address = NULL
+     WHERE r.address IS NOT NULL
+       AND (tracker.erasure_digest(secret, 'identifier', r.address), 'identifier')
+           IN (SELECT l.digest, l.kind FROM unnest(kinds, digests) AS l(kind, digest))
+        OR r.address IS NOT NULL
+       AND (tracker.erasure_digest(secret, 'address', r.address), 'address')
+           IN (SELECT l.digest, l.kind FROM unnest(kinds, digests) AS l(kind, digest));
+    -- For the next restore.
+    INSERT INTO tracker.erasures (db_user, actor, kind, digest, keep_until)
+    SELECT session_user, actor, l.kind, l.digest, max(l.until)
+      FROM unnest(kinds, digests, untils) AS l(kind, digest, until)
+     WHERE NOT EXISTS (SELECT FROM tracker.erasures AS e
+                        WHERE e.digest = l.digest AND e.kind = l.kind)
+     GROUP BY l.kind, l.digest;
+    RETURN counted;
 END
 $$;

@@ -1,0 +1,266 @@
+"""What `erase` says and leaves behind, and that a restored backup can be made to forget again."""
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from test_commands import JOHN, Tracker, record, tracker
+from test_erase import identifier
+
+from private.postgres import binaries
+
+if TYPE_CHECKING:
+    from tests.database.conftest import Shop
+
+    from private.postgres import Postgres
+
+__all__ = ["tracker"]
+
+PARTNER = "partner0@partner.example"
+ERASE = "SELECT * FROM tracker.erase_person(%s, %s)"
+
+
+def erased(shop: "Shop", address: str, *, messages: bool = False) -> dict[str, object]:
+    return shop.row(ERASE, address, messages)
+
+
+def test_what_was_done_is_counted(shop: "Shop") -> None:
+    for number in ("1", "2"):
+        shop.mask("john@doe.example", number)
+    shop.mask("desk@carrier.example")
+    shop.mask("john+shop@doe.example", "3")
+    identifier(shop, "<john=doe.example@carrier.example>", "desk@carrier.example")
+    identifier(shop, "<own@doe.example>", "john@doe.example")
+    apart = "bounce+john=doe.example@esp.example"
+    shop.unmask(shop.mask("john@doe.example", "1"))
+    shop.connection.execute(
+        "WITH p AS (INSERT INTO tracker.participants (order_id, token, role, introduced)"
+        "   SELECT id, gen_random_uuid(), 'return', false FROM tracker.orders"
+        "    WHERE store = %s AND number = '1' RETURNING id, order_id)"
+        " INSERT INTO tracker.return_addresses SELECT id, order_id, %s FROM p",
+        (shop.name, apart),
+    )
+    done = erased(shop, "John@DOE.example")
+    assert done == {
+        "orders": 2,
+        "aliases": 2,
+        "return_paths": 1,
+        "identifiers": 3,
+        "names": 0,
+        "deleted": 0,
+        "kept": 0,
+        "kept_until": None,
+        "unmaskings": 1,
+        "tagged": 1,
+    }
+    kinds = shop.rows("SELECT kind, count(*) FROM tracker.erasures GROUP BY kind ORDER BY kind")
+    assert kinds == [("address", 1), ("identifier", 2)]
+    assert shop.one("SELECT tracker.erase('john@doe.example')") == 0
+
+
+def test_the_command_says_what_stays_and_why(tracker: Tracker) -> None:
+    record(tracker)
+    alias = tracker.sql("SELECT tracker.mask('shop', '1', %s)", JOHN)[0][0]
+    tracker("unmask", str(alias), "--reason", "parcel came back")
+    tracker("mask", "shop", "2", "john.doe+shop@example.org")
+    result = tracker("erase", JOHN)
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert lines[:4] == [
+        "erased from 1 order",
+        "  1 alias stops working (550 5.2.1)",
+        "  the name taken out of 1 recorded message",
+        "what stays, and why:",
+    ]
+    rest = "\n".join(lines[4:])
+    for said in (
+        "1 recorded message of these orders, masked, until 2028-01-31",
+        "names too",
+        "erase --messages",
+        "1 note that an alias was unmasked",
+        "1 address like this one with a +tag",
+        "Postfix's log",
+        "others' mailboxes",
+        "erase --again",
+    ):
+        assert said in rest
+    assert "john" not in result.out.lower()
+
+
+def test_messages_they_wrote_or_got_go_if_that_is_wanted(tracker: Tracker) -> None:
+    """And no others: the partner's to a colleague stays, and so does another order."""
+    record(tracker, states=("accepted", "accepted"))
+    count = "SELECT count(*) FROM tracker.messages"
+    assert tracker.sql(count) == [(1,)]
+    ids = "SELECT id FROM tracker.participants WHERE address = %s"
+    copy = (
+        "INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id,"
+        " sender_name, message_id, subject, first_words, size, attachment_names, automatic,"
+        " auto_reply, verdict, notes, raw) SELECT order_id, %s, '', 'internal', (" + ids + "),"
+        " '', '', %s, '', 1, '{}', false, false, 'trusted', '{}', '' FROM tracker.messages LIMIT 1"
+        " RETURNING id, at"
+    )
+    tracker.sql(copy, b"a", PARTNER, "to a colleague")
+    [(number, at)] = tracker.sql(copy, b"b", PARTNER, "to john")
+    tracker.sql(
+        "INSERT INTO tracker.deliveries (message_id, message_at, recipient_id, bounce, queue_id)"
+        " VALUES (%s, %s, (" + ids + "), gen_random_uuid(), '')", number, at, JOHN,
+    )  # fmt: skip
+    tracker.sql("UPDATE tracker.orders SET waiting_since = '2026-01-31 23:30 UTC'")
+    tracker.sql(
+        "INSERT INTO tracker.refusals (order_id, digest, author_id, subject, reply)"
+        " SELECT order_id, 'x', id, 'His', '550 5.7.1 No' FROM tracker.participants"
+        "  WHERE address = %s", JOHN,
+    )  # fmt: skip
+    result = tracker("erase", "--messages", JOHN)
+    assert result.code == 0
+    assert "2 recorded messages deleted, which they wrote or got" in result.out
+    assert "erase --messages" not in result.out
+    assert tracker.sql("SELECT subject FROM tracker.messages") == [("to a colleague",)]
+    assert tracker.sql("SELECT count(*) FROM tracker.refusals") == [(0,)]
+    assert tracker.sql("SELECT waiting_since FROM tracker.orders") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (),
+        (JOHN, "--list", "-"),
+        (JOHN, "--again", "-"),
+        ("--messages",),
+        ("--list", "-", "--again", "-"),
+        ("--list", "-", "--messages"),
+    ],
+)
+def test_one_thing_at_a_time(tracker: Tracker, given: tuple[str, ...]) -> None:
+    result = tracker("erase", *given)
+    assert (result.code, result.out) == (2, "")
+
+
+def test_the_trace_has_who_and_no_address(tracker: Tracker) -> None:
+    tracker("mask", "shop", "1", JOHN)
+    tracker("erase", JOHN, SUDO_USER="anna")
+    [(user, actor, kind, length)] = tracker.sql(
+        "SELECT db_user, actor, kind, octet_length(digest) FROM tracker.erasures"
+    )
+    assert (user, actor, kind, length) == ("postgres", "anna", "address", 32)
+    listed = tracker("erase", "--list", "-").out
+    assert listed.startswith("conversation-tracker erasures ")
+    assert "john" not in listed
+
+
+def test_a_list_is_kept_as_long_as_a_backup_can_undo_it(tracker: Tracker) -> None:
+    tracker("mask", "shop", "1", JOHN)
+    tracker("erase", JOHN)
+    assert tracker.sql(
+        "SELECT keep_until::date = (now() + interval '2 years')::date FROM tracker.erasures"
+    ) == [(True,)]
+    assert tracker("expire").code == 0
+    assert tracker.sql("SELECT count(*) FROM tracker.erasures") == [(1,)]
+    tracker.sql("UPDATE tracker.erasures SET keep_until = now() - interval '1 hour'")
+    assert tracker("expire").code == 0
+    assert tracker.sql("SELECT count(*) FROM tracker.erasures") == [(0,)]
+    # An order that lives for longer than messages are kept.
+    tracker.sql("UPDATE tracker.stores SET message_retention = '1 day'")
+    tracker("mask", "shop", "2", JOHN)
+    tracker("erase", JOHN)
+    assert tracker.sql("SELECT keep_until > now() + interval '50 days' FROM tracker.erasures") == [
+        (True,)
+    ]
+
+
+def dump(uri: str, path: Path) -> None:
+    subprocess.run([binaries() / "pg_dump", "-Fc", "-f", path, "-d", uri], check=True)
+
+
+def restore(postgres: "Postgres", path: Path, uri: str) -> str:
+    """Put a dump in the place of a database."""
+    name = psycopg.conninfo.conninfo_to_dict(uri)["dbname"]
+    with psycopg.connect(postgres.uri(), autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0'.encode())
+    command = [binaries() / "pg_restore", "--exit-on-error", "-d", uri, path]
+    subprocess.run(command, check=True)
+    return uri
+
+
+def test_a_restored_backup_forgets_again(
+    tracker: Tracker, postgres: "Postgres", tmp_path: Path
+) -> None:
+    """By the list alone: nobody has to know who was erased."""
+    record(tracker)
+    tracker.sql(
+        "INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)"
+        " SELECT order_id, 'x', %s, id FROM tracker.participants WHERE address = %s",
+        "<ann=far.example@partner.example>", PARTNER,
+    )  # fmt: skip
+    tracker("mask", "shop", "2", "j.ane@gmail.com")
+    tracker("mask", "shop", "3", "stays@example.org")
+    dump(tracker.database, tmp_path / "backup")
+    # Ann takes part in nothing: what holds her address is another's identifier.
+    for address in (JOHN, "jane@googlemail.com", "ann@far.example"):
+        assert tracker("erase", address).code == 0
+    left = "SELECT address FROM tracker.participants WHERE address IS NOT NULL ORDER BY address"
+    gone = tracker.sql(left)
+    assert gone == [(PARTNER,), ("stays@example.org",)]
+    names = "SELECT sender_name FROM tracker.messages"
+    mapped = "SELECT count(*) FROM tracker.message_ids"
+    assert tracker.sql(names) == [("",)]
+    kept = tmp_path / "erasures"
+    assert tracker("erase", "--list", str(kept)).code == 0
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+    restore(postgres, tmp_path / "backup", tracker.database)
+    assert len(tracker.sql(left)) == 4
+    assert tracker.sql(names) == [("John Doe",)]
+    assert tracker.sql(mapped) == [(1,)]
+    result = tracker("erase", "--again", str(kept))
+    assert (result.code, result.out) == (0, "erased again: 2 addresses that had come back\n")
+    assert tracker.sql(left) == gone
+    assert tracker.sql(names) == [("",)]
+    assert tracker.sql(mapped) == [(0,)]
+    # The list is whole again, for the next time; and again is as good as once.
+    lines = kept.read_text().splitlines()
+    now = tracker("erase", "--list", "-").out.splitlines()
+    assert {line.split()[-1] for line in now} == {line.split()[-1] for line in lines}
+    result = tracker("erase", "--again", str(kept))
+    assert result.out == "erased again: 0 addresses that had come back\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("something else\n", "no list of erasures"),
+        ("conversation-tracker erasures 00\n", "another database"),
+        ("HEAD2026-11-29T10:00:00Z 2028-11-29T10:00:00Z address 00\n", "line 2"),
+        ("HEAD2026-11-29 2028-11-29T10:00:00Z address " + "0" * 64 + "\n", "line 2"),
+        ("HEADnow then who " + "0" * 64 + "\n", "line 2"),
+        ("HEAD2026-11-29T10:00:00Z 2028-11-29T10:00:00Z address " + "g" * 64 + "\n", "line 2"),
+    ],
+)
+def test_what_is_no_list_changes_nothing(
+    tracker: Tracker, tmp_path: Path, text: str, says: str
+) -> None:
+    head = tracker("erase", "--list", "-").out
+    (tmp_path / "list").write_text(text.replace("HEAD", head))
+    result = tracker("erase", "--again", str(tmp_path / "list"))
+    assert (result.code, result.out) == (2, "")
+    assert says in result.complaint
+    assert tracker.sql("SELECT count(*) FROM tracker.erasures") == [(0,)]
+
+
+def test_the_servers_log_has_the_digest(tracker: Tracker) -> None:
+    """Which a restore does not take back; and no address, with the role's parameters quoted."""
+    tracker("mask", "shop", "1", JOHN)
+    with psycopg.connect(tracker.database, autocommit=True) as connection:
+        said: list[str] = []
+        connection.add_notice_handler(lambda notice: said.append(str(notice.message_primary)))
+        connection.execute("SET client_min_messages = log")
+        connection.execute("SELECT tracker.erase(%s)", (JOHN,))
+        row = connection.execute("SELECT encode(digest, 'hex') FROM tracker.erasures").fetchone()
+    assert row is not None
+    [line] = [each for each in said if "erased" in each]
+    assert row[0] in line
+    assert "john" not in line
