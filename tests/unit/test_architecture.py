@@ -67,6 +67,7 @@ ROOMS = {
     "publish": 16,
     "serve": 16,
     "support": 16,
+    "web": 16,
     "cli": 17,
     "__main__": 18,
 }

@@ -357,13 +357,13 @@ GOOD = ini()
         (
             GOOD + "[other]\nx = 1\n[DEFAULT]\nworkers = x\n",
             [
-                f"[{name}]: unknown section; the known ones are [tracker], [publish]"
+                f"[{name}]: unknown section; the known ones are [tracker], [publish], [web]"
                 for name in ("other", "DEFAULT")
             ],
         ),
         (
             GOOD + f"[postgresql://u:{SECRET}@h/x]\n",
-            ["[(no plain word)]: unknown section; the known ones are [tracker], [publish]"],
+            ["[(no plain word)]: unknown section; the known ones are [tracker], [publish], [web]"],
         ),
         (
             GOOD + "worker = 1\n",

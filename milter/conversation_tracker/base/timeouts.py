@@ -199,6 +199,25 @@ class Timeouts:
     text_again_seconds: float = 86_400.0
     """Between two looks at all messages that there are."""
 
+    # web.
+    web: ServerTimeouts = ServerTimeouts(5_000, 1_000, 10_000)
+    web_head_seconds: float = 10.0
+    """A client has for the head of a request, and for the body of one."""
+    web_idle_seconds: int = 75
+    """A connection may stay open without a request; proxies keep theirs for a minute."""
+    web_answer_seconds: float = 20.0
+    """For an answer to be made."""
+    web_send_seconds: float = 300.0
+    """From a request's first octet to the last of its answer, whatever the client does."""
+    web_retry_seconds: int = 5
+    """For whom there is no answer now, until they ask again."""
+    web_end_seconds: float = 4.0
+    """For answers that are under way when it ends."""
+    web_beat_seconds: float = 10.0
+    """Between two signs of life."""
+    web_pool_seconds: float = 60.0
+    """A former configuration's connections are kept, for answers that are under way."""
+
     # check, and Postfix's own programs.
     postfix_program_seconds: float = 30.0
     check_socket_seconds: float = 5.0

@@ -89,6 +89,14 @@ def publish(_given: argparse.Namespace, config: Config) -> int:
     return publisher.run(config)
 
 
+def web(_given: argparse.Namespace, config: Config) -> int:
+    """Show orders in a browser until told to stop."""
+    from conversation_tracker.web import run as page
+
+    isatty = sys.stderr is not None and sys.stderr.isatty()
+    return page.run(config, lambda: load(config.path, os.environ, isatty=isatty))
+
+
 def webhooks(given: argparse.Namespace, config: Config) -> int:
     """Print how webhooks are doing, or have sent again what was given up."""
     from conversation_tracker.database.publishing.webhooks import read_webhooks, retry_webhooks

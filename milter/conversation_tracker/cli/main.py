@@ -206,6 +206,7 @@ def _add_service_commands(subparsers: "_Subparsers") -> None:
     _add(
         subparsers, "publish", commands.publish, "give what happened to programs until told to stop"
     )
+    _add(subparsers, "web", commands.web, "show orders in a browser until told to stop")
     _add_webhooks(subparsers)
     about = "look at everything that mail needs, and say what is wrong"
     check = _add(subparsers, "check", commands.check, about)

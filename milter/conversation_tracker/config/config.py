@@ -23,6 +23,8 @@ DEFAULT_PATH = Path("/etc/conversation-tracker/conversation-tracker.conf")
 PATH_VARIABLE = "CONVERSATION_TRACKER_CONFIG"
 SECTION = "tracker"
 
+DEFAULT_LISTEN = Socket("unix", path="/run/conversation-tracker/web.sock")
+
 _SIZE_LIMIT = 65_536  # characters; more is no configuration but a mistake, /dev/zero for one
 _REPEATS_LIMIT = 100  # each repeated key costs one more reading of the file
 _REPEATED = "\0"  # begins the name that takes a repeated key's place; no file may hold it
@@ -54,6 +56,9 @@ class Config:
     log_format: Literal["json", "console"]
     path: Path
     allow_private: bool = False
+    listen: Socket = DEFAULT_LISTEN
+    user_header: str = ""
+    frame_ancestors: tuple[str, ...] = ()
 
     def trusts(self, address: str) -> bool:
         """Return whether a client's `address` is inside `trusted_networks`.

@@ -27,6 +27,13 @@ _SOCKET_PATH_LIMIT = 107 - len(".tmp")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+")  # RFC 2045 section 5.1
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}")
+_FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+# Every request has these, or the server reads them.
+_TAKEN_FIELDS = frozenset(
+    "accept authorization connection content-length content-type cookie host origin"
+    " sec-fetch-site transfer-encoding".split()
+)
+_ORIGIN_PORT = re.compile(r":([0-9]+)\Z")
 _BRACKETED = re.compile(r"\A\[([^][]*)\]")
 
 
@@ -192,6 +199,57 @@ def _read_log_format(value: str) -> str:
     return value
 
 
+def _read_listen(value: str) -> Socket:
+    """Read where the web page listens: a socket as any other, but of TCP on this host only."""
+    socket = _read_socket(value)
+    if socket.kind == "inet" and not (
+        is_literal(socket.host) and ip_address(socket.host).is_loopback
+    ):
+        raise WrongValueError(
+            f"{_quote(socket.host)} is not this host alone: write unix:/PATH, or"
+            " inet:PORT@127.0.0.1, and have a proxy in front of it ask who it is"
+        )
+    return socket
+
+
+def _read_user_header(value: str) -> str:
+    """Read the name of a header field (RFC 9110 section 5.1), in lower case; empty: none."""
+    if value and not _FIELD_NAME.fullmatch(value):
+        raise WrongValueError(f"{_quote(value)} is no header's name such as X-Remote-User")
+    if value.lower() in _TAKEN_FIELDS:
+        raise WrongValueError(f"{_quote(value)} says something else; name a header of its own")
+    return value.lower()
+
+
+def _read_ancestors(value: str) -> tuple[str, ...]:
+    """Read origins (RFC 6454 section 6.1) between white space; every wrong one is a fault."""
+    found = value.split()
+    wrong = [each for each in found if not _is_origin(each)]
+    if wrong:
+        raise WrongValueError(
+            *(
+                f"{_quote_origin(each)} is no origin; write for instance https://erp.example.com"
+                for each in wrong
+            )
+        )
+    return tuple(each.lower() for each in found)
+
+
+def _is_origin(text: str) -> bool:
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme.lower() not in ("http", "https"):
+        return False
+    found = _ORIGIN_PORT.search(rest)
+    host = rest[: found.start()] if found else rest
+    if found and _read_port(found[1]) is None:
+        return False
+    return _read_host(host.removeprefix("*.")) is not None and (":" not in host or host[0] == "[")
+
+
+def _quote_origin(text: str) -> str:
+    return repr(text) if len(text) <= 60 and "@" not in text else "the value"
+
+
 def _read_switch(value: str) -> bool:
     """Read yes or no."""
     if value.lower() not in ("yes", "no"):
@@ -231,5 +289,19 @@ PUBLISH: Mapping[str, Option] = {
     "allow_private": Option("no", "yes", _read_switch),
 }
 
-SECTIONS: Mapping[str, Mapping[str, Option]] = {"tracker": OPTIONS, "publish": PUBLISH}
+WEB: Mapping[str, Option] = {
+    "listen": Option(
+        "unix:/run/conversation-tracker/web.sock",
+        "unix:/run/conversation-tracker/web-support.sock",
+        _read_listen,
+    ),
+    "user_header": Option("", "X-Remote-User", _read_user_header),
+    "frame_ancestors": Option("", "https://erp.example.com", _read_ancestors),
+}
+
+SECTIONS: Mapping[str, Mapping[str, Option]] = {
+    "tracker": OPTIONS,
+    "publish": PUBLISH,
+    "web": WEB,
+}
 """The options of each section; no name is in two of them."""

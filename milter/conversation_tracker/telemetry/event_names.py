@@ -37,5 +37,7 @@ class Event(StrEnum):
     WEBHOOK_BACK = "webhook-back"
     WEBHOOK_DEAD = "webhook-dead"
     WEBHOOK_GONE = "webhook-gone"
+    WEB = "web"
+    REQUEST = "request"
     ERROR = "error"
     LIBRARY = "library"

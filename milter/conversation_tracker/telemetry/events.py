@@ -355,6 +355,24 @@ class Log:
         """
         self._out.warning(Event.WEBHOOK_GONE, webhook=webhook, host=host)
 
+    def web(self, *, socket: str) -> None:
+        """Log that the web page is served.
+
+        Args:
+            socket: where the proxy in front finds it, as the configuration has it.
+        """
+        self._out.info(Event.WEB, socket=socket)
+
+    def request(self, *, method: str, page: str, status: int, ms: float) -> None:
+        """Log that the web page answered; never what was asked for: that may be an address.
+
+        Args:
+            method: GET, HEAD, POST or other.
+            page: home, order, json, attachment, html, static or none.
+            status: of the answer (HTTP).
+        """
+        self._out.info(Event.REQUEST, method=method, page=page, status=status, ms=round(ms, 1))
+
     def error(self, event: Event, exc: BaseException, *, queue_id: str = "") -> None:
         """Log that something failed that should not; the event may also be what was tried.
 

@@ -36,6 +36,8 @@ def configure(format: str, stream: TextIO | None = None) -> None:
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     # Of an answer that is no good HTTP it would quote the URL, and what the receiver said.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    # What a client does wrong is an answer of ours, with a line of its own.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 
 def catch_uncaught() -> None:

@@ -61,8 +61,12 @@ BEGIN
         GRANT SELECT (message_id, message_at, recipient_id, queue_id, state, status, changed_at, reason)
            ON tracker.deliveries TO %1$I;
         GRANT EXECUTE ON FUNCTION tracker.events,
+                                  tracker.find_alias,
+                                  tracker.find_numbers,
                                   tracker.find_orders,
                                   tracker.hard_alias,
+                                  tracker.list_lately,
+                                  tracker.list_waiting,
                                   tracker.may_read,
                                   tracker.may_read_all,
                                   tracker.may_read_domain,

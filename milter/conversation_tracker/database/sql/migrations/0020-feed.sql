@@ -67,6 +67,9 @@ CREATE TABLE tracker.feed (
 
 -- A store's page is read without those of others.
 CREATE INDEX feed_store ON tracker.feed (store, position);
+-- Nor is it read through for what bounced, was refused or came with a false claim: of many events a few.
+CREATE INDEX feed_notable ON tracker.feed (store, event, position)
+    WHERE event IN ('bounced', 'refused') OR (event = 'recorded' AND detail ->> 'verdict' = 'flagged');
 
 COMMENT ON TABLE tracker.feed IS 'Published events; a store''s are read by tracker.events().';
 

@@ -20,7 +20,11 @@ UPDATE tracker.orders AS o SET waiting_since = w.since
          GROUP BY c.order_id) AS w
  WHERE w.order_id = o.id;
 
-CREATE INDEX orders_waiting ON tracker.orders (waiting_since) WHERE waiting_since IS NOT NULL;
+-- By stores: one for all would be read where others' orders wait, and what was read can be counted. Orders
+-- that were closed or emptied meanwhile need not be passed over.
+CREATE INDEX orders_waiting ON tracker.orders (store, waiting_since)
+    WHERE waiting_since IS NOT NULL AND emptied_at IS NULL
+      AND (closed_at IS NULL OR waiting_since > closed_at);
 
 -- Who asked which orders an address has a part in, when, and for which store; see unmaskings.
 CREATE TABLE tracker.lookups (

@@ -15,6 +15,7 @@ SELECT o.store,
         LIMIT 1) AS m ON true
  WHERE o.waiting_since IS NOT NULL
    AND o.expires_at > now()
+   AND o.emptied_at IS NULL
    AND (o.closed_at IS NULL OR o.waiting_since > o.closed_at)
    -- As the policy of orders (roles.sql).
    AND (SELECT tracker.readable_names()) ? o.store

@@ -1,0 +1,99 @@
+"""uvicorn with ends to what a client may keep waiting, and without signals and words of its own."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from conversation_tracker.base import timeouts
+from conversation_tracker.telemetry.events import log
+from conversation_tracker.web.headers import guard_data
+
+
+class Protocol(H11Protocol):
+    """One connection: its client has so long for the head of a request, and for all of it."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """Begin; what is given is the server's, another in each version of uvicorn."""
+        super().__init__(*given, **named)
+        self._due: asyncio.TimerHandle | None = None
+        self._answering = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._limit(timeouts.get().web_head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._limit(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; with a whole head the answer's time begins."""
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            if not self._answering:
+                self._answering = True
+                self._limit(timeouts.get().web_send_seconds)
+        elif self._due is None:
+            self._limit(timeouts.get().web_head_seconds)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, for as long as uvicorn keeps a connection."""
+        self._answering = False
+        self._limit(None)
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP request."""
+        log.request(method="other", page="none", status=400, ms=0.0)
+        if self.transport.is_closing():
+            return
+        head = ["HTTP/1.1 400 Bad Request", *(f"{n}: {v}" for n, v in guard_data().items())]
+        words = b"This is no request that can be answered.\n"
+        head += ["Content-Type: text/plain; charset=utf-8", f"Content-Length: {len(words)}"]
+        self.transport.write("\r\n".join([*head, "Connection: close", "", ""]).encode() + words)
+        self.transport.close()
+
+    def _limit(self, seconds: float | None) -> None:
+        if self._due is not None:
+            self._due.cancel()
+        self._due = None if seconds is None else self.loop.call_later(seconds, self._end)
+
+    def _end(self) -> None:
+        self._due = None
+        self.transport.abort()
+
+
+class WebServer(uvicorn.Server):
+    """A server that is told to end by us; the signals are ours."""
+
+    def install_signal_handlers(self) -> None:
+        """Take none (uvicorn before 0.29)."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take none (uvicorn since 0.29)."""
+        yield
+
+    def abort(self) -> None:
+        """Cut all connections, and wait for none."""
+        self.force_exit = True
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, Protocol):
+                connection.transport.abort()
+
+
+def make_server(application: Any) -> WebServer:
+    """Return a server for an application, which speaks HTTP/1.1 and nothing else."""
+    return WebServer(
+        uvicorn.Config(
+            application, http=Protocol, ws="none", lifespan="off", interface="asgi3",
+            log_config=None, access_log=False, proxy_headers=False, server_header=False,
+            timeout_keep_alive=timeouts.get().web_idle_seconds,
+        )
+    )  # fmt: skip
