@@ -1,12 +1,19 @@
 """The page of an order: its facts, and its messages as a timeline."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from markupsafe import Markup
+
+from conversation_tracker.pages.answers import write_answer
 from conversation_tracker.pages.links import Links
+from conversation_tracker.pages.messages import ShownMessage, Surroundings, show_message
+from conversation_tracker.pages.roles import ShownPerson, show_people
 from conversation_tracker.pages.static import read_static
 from conversation_tracker.pages.templates import stream
+from conversation_tracker.pages.times import read_time, show_time
 
 
 def render_order(
@@ -33,14 +40,100 @@ def render_order(
     Returns:
         The pieces of the page, in their order.
     """
+    store, number = conversation["store"], conversation["number"]
+    now = now or datetime.now(UTC)
+    expires = read_time(conversation["expires"])
+    expired = expires is not None and expires <= now
+    people = show_people(conversation["people"])
+    around = Surroundings(store, number, people, None if alone else links, html, expired)
+    # A page in a file may be long: its messages are written as they come.
+    each = _show_each(conversation["messages"], around)
+    messages: Iterable[ShownMessage] = each if alone else list(each)
+    known = messages if isinstance(messages, list) else []
     return stream(
         "order.html",
         links=links,
-        order=conversation,
         alone=alone,
-        html=html,
-        before=before,
-        after=after,
-        now=now or datetime.now(UTC),
-        style=read_static("page.css") if alone else "",
+        style=Markup(read_static("page.css")) if alone else "",
+        store=store,
+        number=number,
+        contacts=[_find_contact(person, known, expired=expired) for person in people.values()],
+        placed=show_time(conversation["placed"], local=alone),
+        closed=show_time(conversation["closed"], local=alone) if conversation["closed"] else None,
+        expires=show_time(conversation["expires"], local=alone),
+        expired=expired,
+        messages=messages,
+        pages=_find_pages(conversation, known, links, before=before, after=after),
+        written=show_time(now, local=alone),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Somebody who takes part, and how to write to them.
+
+    Attributes:
+        person: who.
+        name: the name by which they wrote last, "" if they did not on this page.
+        write: the link that writes to them, "" if it would not arrive or they are the store.
+    """
+
+    person: ShownPerson
+    name: str
+    write: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPages:
+    """The pages beside one of an order.
+
+    Attributes:
+        older: the address of the messages before these, "" if there are none.
+        newer: that of those after these, "" if there are none.
+        newest: that of the last messages, "" if these are.
+    """
+
+    older: str = ""
+    newer: str = ""
+    newest: str = ""
+
+
+def _show_each(
+    messages: Iterable[Mapping[str, Any]], around: Surroundings
+) -> Iterator[ShownMessage]:
+    last, place = "", 0
+    for each in messages:
+        place = place + 1 if each["date"] == last else 0
+        last = each["date"]
+        yield show_message(each, place, around)
+
+
+def _find_contact(
+    person: ShownPerson, messages: Sequence[ShownMessage], *, expired: bool
+) -> Contact:
+    written = [each for each in messages if each.alias == person.alias and not each.alarm]
+    name = next((each.name for each in reversed(written) if each.name), "")
+    if expired or person.role == "store":
+        return Contact(person, name, "")
+    subject = next((each.subject for each in reversed(written or messages)), "")
+    return Contact(person, name, write_answer(person.alias, subject))
+
+
+def _find_pages(
+    conversation: Mapping[str, Any],
+    messages: Sequence[ShownMessage],
+    links: Links,
+    *,
+    before: str,
+    after: str,
+) -> OrderPages:
+    """Find what is beside a page; `more` says whether there is anything in the way it was asked."""
+    store, number, more = conversation["store"], conversation["number"], conversation["more"]
+    newest = links.order(store, number)
+    if not messages:
+        return OrderPages(newest=newest if before or after else "")
+    older = links.order(store, number, before=messages[0].date)
+    newer = links.order(store, number, after=messages[-1].date)
+    if after:
+        return OrderPages(older, newer if more else "", newest if more else "")
+    return OrderPages(older if more else "", newer if before else "", newest if before else "")

@@ -1,11 +1,15 @@
 """The list of orders: what was searched for and found, who waits, and what went wrong lately."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from conversation_tracker.pages.links import Links
 from conversation_tracker.pages.templates import stream
+
+# An alias in hard form. A soft one holds an address.
+_ALIAS = re.compile(r"[<(]?[0-9a-f]{32}@", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,8 @@ class Lists:
         store: the one that is shown, "" for all.
         words: what was searched for, "" if nothing was, or an address.
         by_address: an address was searched for; it is never shown again.
-        found: what was found, None if nothing was searched for.
+        found: what was found, None if nothing was searched for; with it none of the lists below is
+            shown.
         waiting: who waits for an answer; `at` is since when, the longest first.
         bounced: what could not be delivered lately, the newest first.
         refused: what was refused lately, the newest first.
@@ -74,4 +79,10 @@ def render_orders(lists: Lists, links: Links) -> Iterator[str]:
     Returns:
         The pieces of the page, in their order.
     """
-    return stream("orders.html", links=links, lists=lists)
+    words = "" if _holds_address(lists.words) else lists.words
+    return stream("orders.html", links=links, lists=lists, words=words)
+
+
+def _holds_address(words: str) -> bool:
+    """Whether what was typed has an address in it that is no alias, so that it is not shown."""
+    return any("@" in each and not _ALIAS.match(each) for each in words.split())
