@@ -449,7 +449,8 @@ def test_a_sender_who_is_not_who_they_say_stands_out(tracker: Tracker) -> None:
     record(tracker)
     tracker.sql("UPDATE tracker.messages SET verdict = 'flagged'")
     assert "FORGED? buyer John Doe" in tracker("timeline", "shop", "1", COLUMNS="160").out
-    assert "FORGED? buyer John Doe" in tracker("timeline", "shop", "1", "--html", "-").out
+    page = tracker("timeline", "shop", "1", "--html", "-").out
+    assert "Claims to be the customer, but is not: do not trust." in page
     [message] = json.loads(tracker("timeline", "shop", "1", "--json").out)
     assert message["verdict"] == "flagged"
 
@@ -491,7 +492,9 @@ def test_the_timeline_as_a_page(tracker: Tracker, tmp_path: Path) -> None:
     assert "Where is &lt;b&gt;my&lt;/b&gt; order? ü" in page
     assert not set(page) & {"\x1b", "\u202e"}
     assert JOHN not in page
-    assert tracker("timeline", "shop", "1", "--html", "-").out == page
+    again = tracker("timeline", "shop", "1", "--html", "-").out
+    assert again.partition("<footer")[0] == page.partition("<footer")[0]
+    assert again.partition("</time>. Addresses")[2] == page.partition("</time>. Addresses")[2] != ""
 
 
 @pytest.mark.parametrize("where", ["missing/page.html", "."])

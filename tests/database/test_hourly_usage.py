@@ -17,7 +17,6 @@ from conversation_tracker.core.model.conversation import Participant
 from conversation_tracker.core.model.plan import Record, Refusal
 from conversation_tracker.database.repository import Database
 from conversation_tracker.support import timeline
-from conversation_tracker.support.html import write_page
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
@@ -295,8 +294,9 @@ def test_four_hundred_refusals_are_twenty_rows_and_the_last_says_how_many(order:
     assert (last.state, last.role, last.recipients) == ("refused", "unknown", "")
     assert last.worst is not None
     assert last.worst.reason == said
-    page = "".join(write_page(order.shop.name, "1", [(last, "")]))
-    assert f'<p><span class="refused">refused 5.6.0 {said}</span></p>' in page
+    page = "".join(timeline.as_page(order.shop.connection, order.shop.name, "1"))
+    assert page.count("Refused.") == 20
+    assert f'<q class="said" dir="auto">{said}</q>' in page
     [row] = list(timeline.as_table([last], 200))[1:]
     assert "refused 5.6.0" in row
     printed = "".join(timeline.as_json(order.shop.connection, order.shop.name, "1"))

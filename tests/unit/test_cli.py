@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -25,8 +24,7 @@ from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.faults import make_failure
 from conversation_tracker.database.person import erasing
 from conversation_tracker.support import order_commands
-from conversation_tracker.support.html import write_file, write_page
-from conversation_tracker.support.timeline import TimelineDelivery, TimelineEntry
+from conversation_tracker.support.file import write_file
 
 ROOT = Path(__file__).parents[2] / "milter"
 ALIAS = f"{'0' * 32}@ct.example.com"
@@ -35,26 +33,6 @@ ALL = [
     "serve", "migrate", "expire", "mask", "unmask", "timeline", "explain", "close", "erase",
     "check", "follow", "publish", "webhooks",
 ]  # fmt: skip
-
-
-def entry(**changes: object) -> TimelineEntry:
-    values = {
-        "id": 1,
-        "at": datetime(2026, 1, 2, tzinfo=UTC),
-        "direction": "inbound",
-        "role": "buyer",
-        "alias": ALIAS,
-        "name": "",
-        "subject": "",
-        "first_words": "",
-        "attachment_names": (),
-        "size": 1,
-        "automatic": False,
-        "verdict": "unverified",
-        "notes": (),
-        "deliveries": (),
-    }
-    return TimelineEntry(**(values | changes))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -275,25 +253,7 @@ def test_sudo_says_who_asks_and_else_the_account() -> None:
     assert order_commands.find_actor({"USER": "invented"}) not in ("", "invented")
 
 
-# The page
-
-
-@given(st.text(), st.text(), st.text())
-def test_nothing_in_a_page_is_markup_but_its_own(name: str, subject: str, text: str) -> None:
-    """What messages say adds no `<`, no quote that ends an attribute, and no control character."""
-    marks = entry(
-        name=name,
-        subject=subject,
-        deliveries=(TimelineDelivery(ALIAS, "store", "sent", text, text),),
-    )
-    plain = entry(
-        name="x", subject="x", deliveries=(TimelineDelivery(ALIAS, "store", "sent", "x", "x"),)
-    )
-    written = "".join(write_page(name, subject, [(marks, text)]))
-    expected = "".join(write_page("x", "x", [(plain, "x")]))
-    for sign in '<>"':
-        assert written.count(sign) == expected.count(sign)
-    assert not set(written) & {"\x00", "\x1b", "\x9b", "\u202e", "\u2066"}
+# What is written to a file
 
 
 def test_a_page_is_whole_or_the_former_one_stays(tmp_path: Path) -> None:

@@ -197,17 +197,15 @@ def timeline(given: argparse.Namespace, config: Config) -> int:
     """Print the messages of an order as a table or as JSON, or write them as a page."""
     from conversation_tracker.database import orders
     from conversation_tracker.support import timeline
-    from conversation_tracker.support.html import write_page
 
     with orders.connect(config.database) as connection:
         if given.json:
             sys.stdout.writelines(timeline.as_json(connection, given.store, given.number))
             return 0
-        entries = timeline.read_timeline(connection, given.store, given.number)
         if given.html is not None:
-            texts = ((entry, timeline.read_text(connection, entry)) for entry in entries)
-            _write(given.html, write_page(given.store, given.number, texts))
+            _write(given.html, timeline.as_page(connection, given.store, given.number))
             return 0
+        entries = timeline.read_timeline(connection, given.store, given.number)
     # Into a pipe as wide as COLUMNS says, or else 100: the whole text is in the other two forms.
     cells = shutil.get_terminal_size(_NO_TERMINAL).columns
     for line in timeline.as_table(entries, cells) if entries else ["no messages"]:
@@ -252,7 +250,7 @@ def _write(path: Path, pieces: Iterable[str]) -> None:
     if path == _DASH:
         sys.stdout.writelines(pieces)
         return
-    from conversation_tracker.support.html import write_file
+    from conversation_tracker.support.file import write_file
 
     try:
         write_file(path, pieces)

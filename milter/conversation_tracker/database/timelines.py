@@ -23,6 +23,8 @@ _ROWS = """
      ORDER BY at, message_id NULLS LAST, recipient_id"""
 _PAGE = "SELECT tracker.conversation(%s, %s, most => %s, after => %s::timestamptz)"
 _PAGE_SIZE = 500
+_FACTS = "SELECT tracker.conversation(%s, %s, most => 1) - 'messages'"
+_HTML = "SELECT tracker.page(%s)"
 _RAW = "SELECT raw FROM tracker.messages WHERE id = %s AND at = %s"
 _OF_MESSAGE = 13  # columns; those behind are of a recipient
 
@@ -65,6 +67,20 @@ def iter_conversation(connection: Connection, store: str, number: str) -> Iterat
         yield from row[0]["messages"]
         more = row[0]["more"]
         after = row[0]["messages"][-1]["date"] if more else after
+
+
+def fetch_order(connection: Connection, store: str, number: str) -> dict[str, Any]:
+    """Read what `tracker.conversation` gives of an order, without its messages."""
+    row = connection.execute(_FACTS, (store, number)).fetchone()
+    assert row is not None
+    found: dict[str, Any] = row[0]
+    return found
+
+
+def fetch_html(connection: Connection, number: int) -> str | None:
+    """Return the sanitised HTML of a message; None if it has none."""
+    row = connection.execute(_HTML, (number,)).fetchone()
+    return row[0] if row else None
 
 
 def fetch_raw(connection: Connection, number: int, at: datetime) -> bytes:

@@ -1,7 +1,7 @@
-"""The timeline of an order: read from the database, as a table or as JSON.
+"""The timeline of an order: read from the database, as a table, as JSON or as a page.
 
 Only what `tracker_reader` may read is read here, so no real address can come out. Every alias is in
-hard form. How a table is laid out is in `text_table`, the printable page in `html`. A store or
+hard form. How a table is laid out is in `text_table`, the page in the room `pages`. A store or
 order that does not exist is a `Failure`; what a message holds never makes one.
 """
 
@@ -17,6 +17,8 @@ from conversation_tracker.core.reading import text
 from conversation_tracker.core.syntax.mime import TooComplex, read_structure
 from conversation_tracker.database import timelines
 from conversation_tracker.database.connection import Connection
+from conversation_tracker.pages.links import Links
+from conversation_tracker.pages.order import render_order
 from conversation_tracker.support import text_table
 
 _WORST_FIRST = ("bounced", "refused", "delayed", "accepted", "sent")
@@ -164,12 +166,6 @@ def _read_entry(row: Sequence[Any], recipients: Sequence[Sequence[str]]) -> Time
     )  # fmt: skip
 
 
-def read_text(connection: Connection, entry: TimelineEntry) -> str:
-    """Return the readable text of a recorded message; "" if it has none, or is gone by now."""
-    raw = b"" if entry.id is None else timelines.fetch_raw(connection, entry.id, entry.at)
-    return _read_recorded(raw)
-
-
 def as_table(entries: Sequence[TimelineEntry], cells: int) -> Iterator[str]:
     """Lay a timeline out as a table, one line for each message.
 
@@ -220,6 +216,33 @@ def as_json(connection: Connection, store: str, number: str) -> Iterator[str]:
     return _write_array(connection, timelines.iter_conversation(connection, store, number))
 
 
+def as_page(connection: Connection, store: str, number: str) -> Iterator[str]:
+    """Write a timeline as one HTML page that needs nothing else, not even a script.
+
+    Messages are read page by page, and so is what each is shown as. Of a message that the publisher
+    has not read yet, the text is read here.
+
+    Args:
+        connection: a connection of a role that may read the timeline.
+        store: the store's name.
+        number: the order's number.
+
+    Returns:
+        The pieces of the page.
+
+    Raises:
+        Failure: no such store, or no such order.
+    """
+    find_order(connection, store, number)
+    messages = timelines.iter_conversation(connection, store, number)
+    order = timelines.fetch_order(connection, store, number) | {
+        "messages": (_read_waiting(connection, each) for each in messages)
+    }
+    return render_order(
+        order, Links(), alone=True, html=lambda each: timelines.fetch_html(connection, each)
+    )
+
+
 def _write_array(connection: Connection, messages: Iterator[dict[str, Any]]) -> Iterator[str]:
     empty = True
     for each in messages:
@@ -231,11 +254,23 @@ def _write_array(connection: Connection, messages: Iterator[dict[str, Any]]) -> 
 
 def _write_object(connection: Connection, found: dict[str, Any]) -> dict[str, Any]:
     """Put a message's times into local time, and its fields in an order that reads well."""
-    at = datetime.fromisoformat(found["date"])
-    if _WAITING in found["marks"]:
-        found["body"] = _read_recorded(timelines.fetch_raw(connection, found["id"], at))
-    found["date"] = at.astimezone().isoformat()
+    found = _read_text(connection, found)
+    found["date"] = datetime.fromisoformat(found["date"]).astimezone().isoformat()
     return {name: found[name] for name in (*filter(found.__contains__, _ORDER), *found)}
+
+
+def _read_waiting(connection: Connection, found: dict[str, Any]) -> dict[str, Any]:
+    """Read the text of a message that is still to be read, and say so no more."""
+    marks = [each for each in found["marks"] if each != _WAITING]
+    return _read_text(connection, found) | {"marks": marks}
+
+
+def _read_text(connection: Connection, found: dict[str, Any]) -> dict[str, Any]:
+    """Read the text of a message that the publisher has not read yet."""
+    if _WAITING not in found["marks"]:
+        return found
+    at = datetime.fromisoformat(found["date"])
+    return found | {"body": _read_recorded(timelines.fetch_raw(connection, found["id"], at))}
 
 
 def _read_recorded(raw: bytes) -> str:
