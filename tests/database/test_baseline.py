@@ -311,6 +311,7 @@ def test_a_database_of_the_baseline_alone_becomes_as_a_new_one(
             lambda: without_numbered_files(files),
         )
         then.setattr(partitions, "FEED", partitions.MESSAGES)  # there was none
+        then.setattr("conversation_tracker.database.migrate.number_for", lambda *_: None)
         migrate(uri)
     with psycopg.connect(uri) as connection:
         assert connection.execute("SELECT to_regtype('tracker.new_message')").fetchone() == (None,)
@@ -324,7 +325,9 @@ def test_a_database_of_the_baseline_alone_becomes_as_a_new_one(
 
 
 # Files of functions and views that need a table or a function of a numbered file's time.
-_TOPICS = "bounces conversation_json events feed_months grants texts timeline waiting webhooks"
+_TOPICS = (
+    "bounces conversation_json events feed_months grants numbering texts timeline waiting webhooks"
+)
 LATER = tuple(f"repeatable/{topic}" for topic in _TOPICS.split())
 
 
@@ -464,6 +467,10 @@ def test_an_older_databases_people_keep_their_aliases(uri: str) -> None:
             " JOIN tracker.messages AS m ON m.return_id = a.participant_id"
         ).fetchall()
         assert found == [("b@far.example",)] * 2
+        for address, role in (("John@doe.example", "buyer"), ("b@far.example", "store")):
+            query = "SELECT order_number, role FROM tracker.find_orders('soft', %s)"
+            assert connection.execute(query, (address,)).fetchall() == [("1", role)]
+        assert connection.execute("SELECT * FROM tracker.unnumbered").fetchall() == []
 
 
 THEIR_YOYO = """

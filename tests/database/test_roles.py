@@ -331,6 +331,7 @@ def test_the_service_does_all_that_mail_needs(login: LogIn) -> None:
 HOT = {"conversation_of_hard", "conversation_of_soft", "conversation_with"}
 HOT |= {"record", "record_again", "join_order", "known_of"}
 HOT |= {"limit_reached", "used", "used_at", "times_of", "is_stranger"}
+HOT |= {"address_key", "gmail_key", "mailbox_key"}
 
 
 def test_every_function_has_a_search_path_of_its_own(shop: "Shop") -> None:

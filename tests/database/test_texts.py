@@ -740,7 +740,7 @@ def test_without_a_grant_nothing_is_told_and_with_one_all_is(
         "SELECT tracker.messages_json(1, '-infinity', 'infinity', 10)",
         "SELECT tracker.entry_times(1, NULL, NULL)",
         "SELECT tracker.write_words('', '', '', '', '{}', '')",
-        "SELECT FROM tracker.word_marks",
+        "SELECT FROM tracker.store_numbers",
         "SELECT tracker.word_mark('shop')",
     ],
 )

@@ -22,6 +22,7 @@ SELECT indexdef, indexname FROM pg_indexes
 _INDEXES = [
     "participants_address_is_once_per_order",
     "participants_address",
+    "participants_of_store",
 ]
 _ORDERS = """
 INSERT INTO tracker.orders (id, store, number, ref, alias_domain, placed_at, expires_at)
@@ -31,10 +32,11 @@ SELECT n, 'shop', n::text, lpad(n::text, 12, '0'), 'ct.example.com', now() - int
   FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
 """
 _PARTICIPANTS = """
-INSERT INTO tracker.participants (id, order_id, token, role, address)
+INSERT INTO tracker.participants (id, order_id, token, role, address, store_number)
 OVERRIDING SYSTEM VALUE
 SELECT 2 * n - (role = 'buyer')::integer, n, md5(role || n)::uuid, role,
-       role || n || '@' || role || (n %% 5000) || '.example'
+       role || n || '@' || role || (n %% 5000) || '.example',
+       (SELECT number FROM tracker.store_numbers WHERE store = 'shop')
   FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n,
        unnest(ARRAY['buyer', 'partner']) AS role
 """

@@ -63,6 +63,8 @@ class Timeouts:
     migration: ServerTimeouts = ServerTimeouts(0, 0, 0)
     migration_lock_milliseconds: int = 4_000
     """To wait for a table; mail, which waits behind, waits for longer."""
+    migration_numbering_seconds: float = 5.0
+    """For older addresses to get the number of their store; the publisher does the rest."""
     database_poll_seconds: float = 1.0
     """Between tries while the database is away at the start."""
     announcement_gather_seconds: float = 0.05

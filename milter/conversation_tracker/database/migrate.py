@@ -4,7 +4,8 @@ A new database gets the baseline, every numbered file since, and all functions a
 one gets what it lacks, and functions and views of each file whose text changed. Then roles.sql says
 who may do what. All of it is one transaction: a run that fails or is killed changes nothing. Two
 runs at once wait for each other on an advisory lock, which belongs to the transaction: behind a
-pooler the next one may run in another session. At the end the tables of the coming months are made.
+pooler the next one may run in another session. At the end the tables of the coming months are made,
+and older addresses get the number of their store, as many as go in some seconds.
 
 A database from before the baseline is brought to it by the numbered files of that time. It must
 then have the same tables, as must one whose bookkeeping names another baseline: else `Differences`.
@@ -34,6 +35,7 @@ from conversation_tracker import __version__
 from conversation_tracker.base import timeouts
 from conversation_tracker.database import partitions
 from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.publishing.numbering import number_for
 from conversation_tracker.database.schema.catalogue import find_differences
 from conversation_tracker.database.schema.files import File, Files, Kind, find_remaining, read_files
 from conversation_tracker.database.schema.repeatable import Dependents, Remake
@@ -179,6 +181,7 @@ def migrate(
             partitions.make(
                 lambda query, values: connection.execute(query, values).fetchall(), kind
             )
+        number_for(connection, timeouts.get().migration_numbering_seconds)
     return len(applied)
 
 

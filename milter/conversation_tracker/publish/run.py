@@ -21,6 +21,7 @@ from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.deadline import Watchdog
 from conversation_tracker.database.faults import DatabaseError, is_lost
 from conversation_tracker.database.publishing.lock import PublishingLock
+from conversation_tracker.database.publishing.numbering import number_batch
 from conversation_tracker.database.readiness import wait_for_database
 from conversation_tracker.publish.feed import Feed
 from conversation_tracker.publish.texts import Texts
@@ -42,6 +43,7 @@ def make_steps() -> list[Step]:
     """Return the steps of a turn, in their order, as they begin."""
     return [
         Feed().publish,
+        number_batch,
         Texts().take_out,
     ]
 

@@ -131,7 +131,7 @@ BEGIN
           FROM readable WHERE readers <> '{}'
         UNION ALL
         SELECT place, 'service', service, 'FOR ALL', 'true'
-          FROM (SELECT place FROM readable UNION VALUES ('grants'), ('texts'), ('word_marks')) AS tables
+          FROM (SELECT place FROM readable UNION VALUES ('grants'), ('texts'), ('store_numbers')) AS tables
          WHERE service <> '{}'
     LOOP
         -- To make one anew takes a lock that mail waits for: only where it is another one.

@@ -4,29 +4,31 @@
 -- the publisher has yet to look at. No role may read the table but the service's: conversation,
 -- attachment, page and search of repeatable/texts.sql ask for the grant first.
 
--- What the words of each store begin with: digits, and an x. In one index for all stores a search
--- would read where others' mail has the word, and what was read can be counted.
-CREATE TABLE tracker.word_marks (
-    store text CONSTRAINT word_marks_pkey PRIMARY KEY
-        CONSTRAINT word_marks_store_is_a_store
+-- A number of each store, which stays when the store is called otherwise. What one store may look up
+-- begins with it in the indexes: in one for all stores a search would read where others' mail has the
+-- word, and what was read can be counted.
+CREATE TABLE tracker.store_numbers (
+    store text CONSTRAINT store_numbers_pkey PRIMARY KEY
+        CONSTRAINT store_numbers_store_is_a_store
             REFERENCES tracker.stores ON UPDATE CASCADE ON DELETE CASCADE,
-    number bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT word_marks_number_is_one_stores UNIQUE
+    number integer GENERATED ALWAYS AS IDENTITY
+        CONSTRAINT store_numbers_number_is_one_stores UNIQUE
 );
 
-INSERT INTO tracker.word_marks (store) SELECT name FROM tracker.stores;
+INSERT INTO tracker.store_numbers (store) SELECT name FROM tracker.stores;
 
-CREATE FUNCTION tracker.note_word_mark() RETURNS trigger LANGUAGE plpgsql
+CREATE FUNCTION tracker.number_store() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO tracker.word_marks (store) VALUES (new.name);
+    INSERT INTO tracker.store_numbers (store) VALUES (new.name);
     RETURN NULL;
 END
 $$;
 
-CREATE TRIGGER stores_word_mark AFTER INSERT ON tracker.stores
-    FOR EACH ROW EXECUTE FUNCTION tracker.note_word_mark();
+CREATE TRIGGER stores_number AFTER INSERT ON tracker.stores
+    FOR EACH ROW EXECUTE FUNCTION tracker.number_store();
 
-ALTER TABLE tracker.word_marks ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tracker.store_numbers ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE tracker.texts (
     message_id bigint NOT NULL,

@@ -113,15 +113,19 @@ BEGIN
     END IF;
     joins := who.id IS NULL OR who.role = 'return';
     IF who.id IS NULL THEN
-        INSERT INTO tracker.participants (order_id, token, role, address, introduced)
-        VALUES (wanted.id, gen_random_uuid(), as_what, canonical, true) RETURNING * INTO who;
+        INSERT INTO tracker.participants (order_id, token, role, address, introduced, store_number)
+        VALUES (wanted.id, gen_random_uuid(), as_what, canonical, true,
+                (SELECT n.number FROM tracker.store_numbers AS n WHERE n.store = wanted.store))
+        RETURNING * INTO who;
     ELSIF NOT who.introduced THEN
         IF who.role = 'return' THEN
             DELETE FROM tracker.return_addresses AS r WHERE r.participant_id = who.id;
         END IF;
         UPDATE tracker.participants AS p
            SET introduced = true, role = as_what, address = coalesce(p.address, canonical),
-               owner_id = NULL
+               owner_id = NULL,
+               store_number = (SELECT n.number FROM tracker.store_numbers AS n
+                                WHERE n.store = wanted.store)
          WHERE p.id = who.id RETURNING p.* INTO who;
     END IF;
     IF joins THEN

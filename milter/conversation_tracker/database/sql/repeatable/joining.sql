@@ -30,6 +30,7 @@ DECLARE
     named bigint;
     returns boolean;
     no_longer boolean;
+    numbered integer;
 BEGIN
     SELECT count(*) FILTER (WHERE j.role <> 'return' AND j.introduced AND p.introduced IS NOT TRUE),
            count(*) FILTER (WHERE j.named AND (p.id IS NULL OR p.role = 'return')),
@@ -53,8 +54,10 @@ BEGIN
                AND p.address IS NOT NULL LIMIT guest_limit) AS guests) THEN
         RETURN false;
     END IF;
-    INSERT INTO tracker.participants (order_id, token, role, address, introduced)
-    SELECT wanted, j.token, j.role, j.address, j.introduced
+    numbered := (SELECT n.number FROM tracker.orders AS o
+                   JOIN tracker.store_numbers AS n ON n.store = o.store WHERE o.id = wanted);
+    INSERT INTO tracker.participants (order_id, token, role, address, introduced, store_number)
+    SELECT wanted, j.token, j.role, j.address, j.introduced, numbered
       FROM jsonb_to_recordset(joined)
            AS j(token uuid, role text, address text, introduced boolean)
      WHERE j.role <> 'return'
@@ -65,22 +68,23 @@ BEGIN
            -- Whose Reply-To or return path it was takes part from now on: see tracker.announce.
            joined_at = CASE participants.role WHEN 'return' THEN now()
                                               ELSE participants.joined_at END,
-           owner_id = NULL;
+           owner_id = NULL, store_number = excluded.store_number;
     -- After those whose they may be.
     IF returns THEN
         WITH added AS (
-            INSERT INTO tracker.participants (order_id, token, role, introduced, owner_id)
+            INSERT INTO tracker.participants (order_id, token, role, introduced, owner_id, store_number)
             SELECT wanted, j.token, j.role, false,
                    (SELECT owner.id FROM tracker.participants AS owner
-                     WHERE owner.token = j.owner AND owner.order_id = wanted)
+                     WHERE owner.token = j.owner AND owner.order_id = wanted),
+                   numbered
               FROM jsonb_to_recordset(joined) AS j(token uuid, role text, owner uuid)
              WHERE j.role = 'return'
             ON CONFLICT (token) DO UPDATE
                SET owner_id = CASE WHEN participants.role = 'return' THEN excluded.owner_id END
             RETURNING id, token, role
         )
-        INSERT INTO tracker.return_addresses (participant_id, order_id, address)
-        SELECT added.id, wanted, j.address
+        INSERT INTO tracker.return_addresses (participant_id, order_id, address, store_number)
+        SELECT added.id, wanted, j.address, numbered
           FROM added JOIN jsonb_to_recordset(joined) AS j(token uuid, address text)
             ON j.token = added.token
          WHERE added.role = 'return'

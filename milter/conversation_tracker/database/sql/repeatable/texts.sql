@@ -26,7 +26,7 @@ $$;
 CREATE OR REPLACE FUNCTION tracker.word_mark(store text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (SELECT w.number || 'x' FROM tracker.word_marks AS w WHERE w.store = word_mark.store);
+    RETURN (SELECT n.number || 'x' FROM tracker.store_numbers AS n WHERE n.store = word_mark.store);
 END
 $$;
 
