@@ -474,6 +474,7 @@ def test_a_page_alone_needs_nothing_else() -> None:
     )
     [frame] = page.find("iframe")
     assert (frame.attributes["sandbox"], frame.attributes["referrerpolicy"]) == ("", "no-referrer")
+    assert frame.attributes["loading"] == "lazy"
     shown = frame.attributes["srcdoc"] or ""
     assert shown.endswith(HTML)
     assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in shown

@@ -25,6 +25,7 @@ _PAGE = "SELECT tracker.conversation(%s, %s, most => %s, after => %s::timestampt
 _PAGE_SIZE = 500
 _FACTS = "SELECT tracker.conversation(%s, %s, most => 1) - 'messages'"
 _HTML = "SELECT tracker.page(%s)"
+_FILE = "SELECT type, content FROM tracker.attachment(%s, %s)"
 _RAW = "SELECT raw FROM tracker.messages WHERE id = %s AND at = %s"
 _OF_MESSAGE = 13  # columns; those behind are of a recipient
 
@@ -81,6 +82,12 @@ def fetch_html(connection: Connection, number: int) -> str | None:
     """Return the sanitised HTML of a message; None if it has none."""
     row = connection.execute(_HTML, (number,)).fetchone()
     return row[0] if row else None
+
+
+def fetch_file(connection: Connection, message: int, number: int) -> tuple[str, bytes] | None:
+    """Return type and content of a file of a message; None if there is none."""
+    row = connection.execute(_FILE, (message, number), binary=True).fetchone()
+    return (row[0], bytes(row[1])) if row else None
 
 
 def fetch_raw(connection: Connection, number: int, at: datetime) -> bytes:

@@ -1,11 +1,15 @@
-"""The style sheet and the script of the pages, as they lie in the package."""
+"""The style sheet, the script and the sign of the pages, as they lie in the package."""
 
 from functools import cache
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent / "static"
 
-FILES = {"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"}
+FILES = {
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "page.svg": "image/svg+xml",
+}
 """Their names, and the type that each is served with."""
 
 

@@ -19,6 +19,7 @@ from conversation_tracker.database import timelines
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.pages.links import Links
 from conversation_tracker.pages.order import render_order
+from conversation_tracker.pages.pictures import put_pictures
 from conversation_tracker.support import text_table
 
 _WORST_FIRST = ("bounced", "refused", "delayed", "accepted", "sent")
@@ -239,8 +240,16 @@ def as_page(connection: Connection, store: str, number: str) -> Iterator[str]:
         "messages": (_read_waiting(connection, each) for each in messages)
     }
     return render_order(
-        order, Links(), alone=True, html=lambda each: timelines.fetch_html(connection, each)
+        order, Links(), alone=True, html=lambda message: _read_html(connection, message)
     )
+
+
+def _read_html(connection: Connection, message: int) -> str | None:
+    """Read the HTML of a message, with its own pictures in it."""
+    found = timelines.fetch_html(connection, message)
+    if found is None:
+        return None
+    return put_pictures(found, lambda file: timelines.fetch_file(connection, message, file))
 
 
 def _write_array(connection: Connection, messages: Iterator[dict[str, Any]]) -> Iterator[str]:

@@ -1,9 +1,7 @@
 """What each page answers, once it is known who asks for what; all of it waits for the database."""
 
-import base64
 import hashlib
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from starlette.responses import Response
@@ -11,11 +9,11 @@ from starlette.responses import Response
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.web import finding, lists, orders
 from conversation_tracker.database.web.finding import NoAddress, TookTooLong
-from conversation_tracker.database.web.orders import Download
 from conversation_tracker.database.web.reading import NotThere, Row
 from conversation_tracker.pages.links import Links
 from conversation_tracker.pages.order import render_order
 from conversation_tracker.pages.orders import ListedOrder, Lists, render_orders
+from conversation_tracker.pages.pictures import put_pictures
 from conversation_tracker.pages.static import FILES, read_static
 from conversation_tracker.web.archive import Archive
 from conversation_tracker.web.asked import Cursor
@@ -37,10 +35,6 @@ LISTED = 50
 """Rows of each list."""
 
 _HTML_TYPE = "text/html; charset=utf-8"
-_PICTURE = re.compile(r'src="attachment:([1-9][0-9]{0,8})"')
-_PICTURES = frozenset(("image/gif", "image/jpeg", "image/png", "image/webp"))
-_PICTURE_OCTETS = 5_000_000  # of all pictures of a message together
-_PICTURES_LIMIT = 50
 _LINKS = Links()
 
 
@@ -123,13 +117,16 @@ class Views:
         """Return a message's own HTML, which nothing is loaded for."""
 
         def read(connection: Connection) -> str:
-            html = orders.fetch_html(connection, route.store, route.number, route.message)
-            return _put_pictures(
-                html,
-                lambda file: orders.fetch_attachment(
-                    connection, route.store, route.number, route.message, file
-                ),
-            )
+            asked = (connection, route.store, route.number, route.message)
+
+            def fetch(file: int) -> tuple[str, bytes] | None:
+                try:
+                    found = orders.fetch_attachment(*asked, file)
+                except NotThere:
+                    return None
+                return found.type, found.content
+
+            return put_pictures(orders.fetch_html(*asked), fetch)
 
         text = (
             '<!DOCTYPE html>\n<html><head><meta charset="utf-8">'
@@ -202,25 +199,6 @@ def _convert(rows: Sequence[Row]) -> list[ListedOrder]:
         ListedOrder(row.store, row.number, row.at, row.subject, row.role, row.status, row.reason)
         for row in rows
     ]
-
-
-def _put_pictures(html: str, fetch: Callable[[int], Download]) -> str:
-    """Put the message's own pictures into its page; the sanitiser wrote where they belong."""
-    room = _PICTURE_OCTETS
-    written: dict[str, str] = {}
-    for number in dict.fromkeys(_PICTURE.findall(html)):
-        if len(written) == _PICTURES_LIMIT:
-            break
-        try:
-            found = fetch(int(number))
-        except NotThere:
-            continue
-        kind = found.type.lower()
-        if kind in _PICTURES and len(found.content) <= room:
-            room -= len(found.content)
-            content = base64.b64encode(found.content).decode("ascii")
-            written[number] = f'src="data:{kind};base64,{content}"'
-    return _PICTURE.sub(lambda found: written.get(found[1], 'src=""'), html)
 
 
 def _encode(text: str) -> bytes:
