@@ -260,6 +260,16 @@ def test_why_it_did_not_arrive(status: str, reason: str, words: str) -> None:
     assert trouble.words == f"{words}{said}".rstrip()
 
 
+def test_what_is_told_above_is_not_told_below() -> None:
+    bounced = make_delivery(BUYER, "buyer", state="bounced", status="5.1.1")
+    assert article(make_message(deliveries=[bounced])).find("details", class_="copies") == []
+    [copies] = article(make_message(deliveries=[bounced, make_delivery()])).find(
+        "details", class_="copies"
+    )
+    assert copies.find("summary")[0].words == "Not delivered: 1, delivered: 1"
+    assert len(copies.find("li")) == 2
+
+
 def test_a_refused_message_says_why_in_our_words_and_those_of_the_reply() -> None:
     copy = make_delivery(
         state="refused", status="5.6.0", reason="554 5.6.0 This message cannot be masked safely"
@@ -450,6 +460,17 @@ def test_pages_lead_to_each_other(
         assert [e.attributes["href"] for e in page.find(tag, rel="next")] == [after] * newer
     [timeline] = page.find("ol", class_="timeline")
     assert ("data-live" in timeline.attributes) == (not newer)
+
+
+@pytest.mark.parametrize(
+    ("count", "after", "words"),
+    [(2, "", []), (3, "", ["Newest message"]), (3, "x", ["Last on this page"])],
+)
+def test_a_link_leads_to_the_last_message(count: int, after: str, words: list[str]) -> None:
+    messages = [make_message(number) for number in range(1, count + 1)]
+    page = read_page(write(order(*messages, more=bool(after)), after=after))
+    assert list_faults(page) == []
+    assert [each.words for each in page.find("a", href="#end")] == words
 
 
 def test_an_empty_page_says_so() -> None:

@@ -179,10 +179,19 @@ def test_nothing_is_markup_but_our_own(text: str) -> None:
 # Errors
 
 
-@pytest.mark.parametrize("status", [404, 503, 599])
-def test_an_error_is_told_in_words(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [
+        (404, "Not found"),
+        (503, "Not available at the moment"),
+        (418, "I'm a Teapot"),
+        (599, "Error"),
+    ],
+)
+def test_an_error_is_told_in_words(status: int, title: str) -> None:
     page = read_page(render_error(status, "The <database> does not answer. Try again in a minute."))
     assert list_faults(page) == []
+    assert page.find("h1")[0].words == page.find("title")[0].words == title
     assert page.find("p", class_="lead")[0].words == (
         "The <database> does not answer. Try again in a minute."
     )

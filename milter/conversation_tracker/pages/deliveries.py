@@ -10,7 +10,7 @@ from conversation_tracker.pages.roles import ShownPerson, name_role
 from conversation_tracker.pages.units import write_count
 
 _STATES = {
-    "accepted": "Handed over",
+    "accepted": "Passed on",
     "delayed": "Delayed, still being tried",
     "sent": "Delivered",
     "bounced": "Not delivered",

@@ -99,6 +99,11 @@ class ShownMessage:
     again: bool
 
     @property
+    def has_more_copies(self) -> bool:
+        """Whether there are recipients of whom nothing is told yet."""
+        return len(self.deliveries) > len(self.troubled)
+
+    @property
     def says_nothing(self) -> bool:
         """Whether all of its text repeats others."""
         return all(each.kind != "text" for each in self.pieces)

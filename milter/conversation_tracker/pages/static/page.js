@@ -31,9 +31,21 @@
 
   const news = document.querySelector("[data-news]");
 
-  const say = (words) => {
-    if (news && news.textContent !== words) {
-      news.textContent = words;
+  // Says something, and leads to a message if it is about one.
+  const say = (words, article) => {
+    if (!news || (news.textContent === words && !article)) {
+      return;
+    }
+    news.textContent = article ? "" : words;
+    if (article) {
+      const link = document.createElement("a");
+      link.href = `#${article.id}`;
+      link.textContent = words;
+      link.addEventListener("click", () => {
+        article.focus({ preventScroll: true });
+        news.textContent = "";
+      });
+      news.append(link);
     }
   };
 
@@ -72,7 +84,7 @@
     const turn = async () => {
       try {
         wait = (await look()) ? QUICK : Math.min(wait * 1.3, most);
-        if (failed) {
+        if (failed > 2) {
           say("");
         }
         failed = 0;
@@ -115,6 +127,7 @@
       address.searchParams.set("after", after);
     }
     const page = await read(address);
+    let first = null;
     let added = 0;
     let changed = 0;
     for (const entry of all(".timeline > .entry", page)) {
@@ -123,6 +136,7 @@
       if (!known) {
         localise(entry);
         timeline.append(document.adoptNode(entry));
+        first ??= article;
         added += 1;
       } else if ("waiting" in known.dataset && !("waiting" in article.dataset)) {
         const focused = known === document.activeElement;
@@ -136,7 +150,7 @@
     }
     if (added) {
       all(":scope > .none", timeline).forEach((each) => each.remove());
-      say(added === 1 ? "A new message has come." : `${added} new messages have come.`);
+      say(added === 1 ? "A new message has come." : `${added} new messages have come.`, first);
     }
     return added + changed > 0;
   };
