@@ -7,14 +7,16 @@ from typing import Any
 Results = dict[str, dict[str, list[float]]]
 
 
-def summary(through: Results, direct: Results) -> dict[str, Any]:
+def summary(through: Results, direct: Results, records: Results) -> dict[str, Any]:
     """Return medians, and each as a share of the first one of its group.
 
     Args:
         through: messages a second through Postfix in each round, by kind of mail and variant.
         direct: the same for the milter protocol, by kind of mail and connections.
+        records: the same for recording alone, by connections.
     """
-    return {"through": _groups(through), "direct": _groups(direct)}
+    groups = {"through": through, "direct": direct, "records": records}
+    return {name: _groups(results) for name, results in groups.items()}
 
 
 def _groups(results: Results) -> dict[str, dict[str, dict[str, Any]]]:
@@ -39,7 +41,8 @@ def _share(rates: Sequence[float], first: Sequence[float]) -> float:
 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:
     """Yield the table's lines."""
-    for title, key in (("Through Postfix", "through"), ("By the milter protocol", "direct")):
+    titles = ("Through Postfix", "By the milter protocol", "Recorded alone")
+    for title, key in zip(titles, ("through", "direct", "records"), strict=True):
         if told[key]:
             yield f"{title:44}{'per second':>12}{'ratio':>8}"
         for group, variants in told[key].items():

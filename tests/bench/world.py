@@ -16,7 +16,7 @@ DOMAIN = "ct.example.com"
 
 _STORE = (
     "INSERT INTO tracker.stores (name, alias_domain, sender_domains, hourly_limit)"
-    " VALUES ('shop', 'ct.example.com', '{shop.example}', 1000000)"
+    " VALUES ('shop', 'ct.example.com', '{shop.example}', %s)"
 )
 # Each conversation is under way: the store, the buyer and the carrier take part.
 _ORDERS = (
@@ -35,8 +35,15 @@ class World:
     aliases of as many orders, one alias, and addresses that are no aliases.
     """
 
-    def __init__(self, folder: Path, orders: int) -> None:
-        self._folder, self._orders = folder, orders
+    def __init__(self, folder: Path, orders: int, hourly_limit: int = 1000) -> None:
+        """Prepare it.
+
+        Args:
+            folder: where the lists are to lie.
+            orders: how many there are to be.
+            hourly_limit: the store's; one sender may use half of it.
+        """
+        self._orders, self._hourly_limit = orders, hourly_limit
         self.many, self.one, self.plain = (folder / name for name in ("many", "one", "plain"))
 
     def __enter__(self) -> Self:
@@ -54,13 +61,17 @@ class World:
     def __exit__(self, *_: object) -> None:
         self.postgres.close()
 
+    def take_one(self) -> Path:
+        """Have another alias stand in `one`: an order has only so many messages in an hour."""
+        self.one.write_text(self._aliases.pop())
+        return self.one
+
     def _fill(self) -> None:
         assert SENDER == "parcels@carrier.example"
         with psycopg.connect(self.uri, autocommit=True) as connection:
-            connection.execute(_STORE)
-            aliases = [row[2] for row in connection.execute(_ORDERS, (self._orders,))]
+            connection.execute(_STORE, (self._hourly_limit,))
+            self._aliases = [row[2] for row in connection.execute(_ORDERS, (self._orders,))]
             connection.execute("VACUUM ANALYZE")
-        self.many.write_text("\n".join(aliases))
-        self.one.write_text(aliases[0])
+        self.many.write_text("\n".join(self._aliases))
         strangers = [f"stranger{number:024d}@customers.example" for number in range(_STRANGERS)]
         self.plain.write_text("\n".join(strangers))

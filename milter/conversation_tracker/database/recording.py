@@ -15,7 +15,8 @@ from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.notifications import write_announcement
 from conversation_tracker.database.prepared import Statement
 
-Outcome = Literal["done", "stale", "expired", "limited", "looping"]
+Outcome = Literal["done", "stale", "expired", "limited", "looping", "locked", "alone"]
+"""What `tracker.record` says; `repository` begins again where it is "locked" or "alone"."""
 
 _json = json.JSONEncoder().encode  # as text: the driver's own wrapper costs more than the writing
 
@@ -56,7 +57,7 @@ def _recording(raw: LiteralString) -> Statement:
     row: LiteralString = ", ".join(_NEW_MESSAGE.values())
     return Statement(
         "SELECT outcome, bounces, id, store, number, alias_domain"
-        f" FROM tracker.record(ROW({row})::tracker.new_message, {raw})"
+        f" FROM tracker.record(ROW({row})::tracker.new_message, {raw}, %s, %s)"
     )
 
 
@@ -67,13 +68,15 @@ _PIECES_DONE = "DELETE FROM tracker.pieces WHERE id = %s::uuid"
 
 
 def write_record(
-    connection: Connection, record: Record
+    connection: Connection, record: Record, *, wait: bool, alone: bool
 ) -> tuple[Outcome, dict[str, str], list[str]]:
     """Record one message of one order.
 
     Args:
         connection: in a transaction, if there is more to write in it.
         record: the message.
+        wait: for whoever holds the order.
+        alone: have the order for itself, whether it must or not.
 
     Returns:
         What came of it, the bounce token of each recipient's token, and what to announce.
@@ -82,12 +85,12 @@ def write_record(
         psycopg.Error: as the driver does.
     """
     if len(record.raw) <= LARGE:
-        return _write(connection, record, _RECORD, record.raw[:])
+        return _write(connection, record, _RECORD, (record.raw[:], wait, alone))
     pieces = make_token()
     with connection.begin_limited():
         for number, piece in enumerate(iter_windows(record.raw, 0, len(record.raw))):
             connection.execute(_PIECE, (pieces, number, piece))
-        found = _write(connection, record, _RECORD_PIECES, pieces)
+        found = _write(connection, record, _RECORD_PIECES, (pieces, wait, alone))
         connection.execute(_PIECES_DONE, (pieces,))
     return found
 
@@ -162,10 +165,10 @@ def _new_message(record: Record) -> dict[str, object]:
 
 
 def _write(
-    connection: Connection, record: Record, statement: Statement, raw: bytes | str
+    connection: Connection, record: Record, statement: Statement, more: Sequence[object]
 ) -> tuple[Outcome, dict[str, str], list[str]]:
     columns = _new_message(record)
-    [row] = statement.rows(connection, [*(columns[name] for name in _NEW_MESSAGE), raw])
+    [row] = statement.rows(connection, [*(columns[name] for name in _NEW_MESSAGE), *more])
     outcome, bounces, new, store, number, domain = row
     if new is None:
         return outcome, bounces or {}, []

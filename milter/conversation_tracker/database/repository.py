@@ -300,25 +300,16 @@ class Database:
             "stale" (somebody joined meanwhile, or the order knows somebody the record mentions:
             plan again), "expired", "limited" or "looping".
         """
-
-        def write(connection: Connection) -> tuple[Outcome, dict[str, str], list[str]]:
-            if len(records) == 1:
-                return write_record(connection, records[0])
-            bounces: dict[str, str] = {}
-            announcements: list[str] = []
-            with connection.begin_limited():
-                # Each locks its order: always in the same sequence, so that there is no deadlock.
-                for record in sorted(records, key=lambda each: each.order):
-                    outcome, found, announced = write_record(connection, record)
-                    if outcome != "done":
-                        bounces, announcements = {}, []
-                        raise psycopg.Rollback
-                    bounces |= found
-                    announcements += announced
-            return outcome, bounces, announcements
-
+        # Without waiting nobody holds a connection for long, and no turns need be taken.
+        written = self._run(lambda connection: _write_records(connection, records, wait=False))
         rows = sorted({record.order for record in records})
-        outcome, bounces, announcements = self._run(write, rows)
+        if written[0] == "locked":
+            written = self._run(lambda connection: _write_records(connection, records), rows)
+        if written[0] == "alone":
+            written = self._run(
+                lambda connection: _write_records(connection, records, alone=True), rows
+            )
+        outcome, bounces, announcements = written
         for each in announcements:
             self._announcer.put(each)
         return outcome, bounces
@@ -332,6 +323,26 @@ class Database:
         return self._pool.run(work, locks)
 
 
+def _write_records(
+    connection: Connection, records: Sequence[Record], *, wait: bool = True, alone: bool = False
+) -> tuple[Outcome, dict[str, str], list[str]]:
+    """Write one message's records in one transaction, as `write_record` does each."""
+    if len(records) == 1:
+        return write_record(connection, records[0], wait=wait, alone=alone)
+    bounces: dict[str, str] = {}
+    announcements: list[str] = []
+    with connection.begin_limited():
+        # Each locks its order: always in the same sequence, so that there is no deadlock.
+        for record in sorted(records, key=lambda each: each.order):
+            outcome, found, announced = write_record(connection, record, wait=wait, alone=alone)
+            if outcome != "done":
+                bounces, announcements = {}, []
+                raise psycopg.Rollback
+            bounces |= found
+            announcements += announced
+    return outcome, bounces, announcements
+
+
 class Rehearsal(Database):
     """A database on which everything can be tried and nothing stays."""
 
@@ -343,6 +354,16 @@ class Rehearsal(Database):
     def open(self) -> None:
         """Begin to ask; what is recorded is announced to nobody."""
         self._pool.open()
+
+    def record(self, records: Sequence[Record]) -> tuple[Outcome, dict[str, str]]:
+        """Write what a message is to leave behind, as of `Database`, within the transaction.
+
+        It takes each order for itself: what it holds it must never want more strongly.
+        """
+        outcome, bounces, _unannounced = self._run(
+            lambda connection: _write_records(connection, records, alone=True)
+        )
+        return outcome, bounces
 
     def close(self) -> None:
         """Undo everything."""

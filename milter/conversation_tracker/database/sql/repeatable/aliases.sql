@@ -164,6 +164,7 @@ BEGIN
     PERFORM tracker.check_number(order_number);
     canonical := tracker.maskable(address, role);
     opened := tracker.open_order(store, order_number, false);
+    PERFORM tracker.hold_order(opened);
     SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store;
     SELECT * INTO wanted FROM tracker.orders AS o WHERE o.id = opened FOR NO KEY UPDATE;
     RETURN (SELECT taken.alias

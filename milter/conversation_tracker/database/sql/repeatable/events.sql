@@ -1,7 +1,8 @@
 -- Events: how one is queued, and how the publisher takes them into the feed.
 --
 -- Of one order, who queues an event holds a lock of it until the end of the transaction, or has nothing
--- more to do in it: so the ids in the queue are in the order of the commits.
+-- more to do in it: so the ids in the queue are in the order of the commits. Only messages share that
+-- lock with each other: of those that are recorded at once, the ids may be in another.
 
 -- Queues an event of an order. `tracker.record` does it itself, with its own INSERT.
 CREATE OR REPLACE FUNCTION tracker.note_event(

@@ -85,6 +85,23 @@ BEGIN
 END
 $$;
 
+-- Has an order's row for itself until the end of the transaction, and waits for it if need be.
+-- Of messages that share the order (tracker.record) there is always one more while it is in much use,
+-- and PostgreSQL lets each of them pass. So whoever waits says so by a lock that many may have, and a
+-- message asks for it alone, for an instant. Whoever else has it, which any role may, makes messages
+-- take turns and nothing else. It is taken only where there is something to wait for: a transaction
+-- may hold any number of orders, but not of such locks.
+CREATE OR REPLACE FUNCTION tracker.hold_order(wanted bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM tracker.orders AS o WHERE o.id = wanted FOR NO KEY UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        PERFORM pg_try_advisory_xact_lock_shared(hashtextextended('tracker.orders', wanted));
+        PERFORM FROM tracker.orders AS o WHERE o.id = wanted FOR NO KEY UPDATE;
+    END IF;
+END
+$$;
+
 -- Closes an order and gives the time its aliases stop working. Closing twice changes nothing.
 CREATE OR REPLACE FUNCTION tracker.close_order(store text, order_number text) RETURNS timestamptz
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -96,6 +113,8 @@ DECLARE
 BEGIN
     PERFORM tracker.require_grant(store);
     PERFORM tracker.check_number(order_number);
+    PERFORM tracker.hold_order(o.id) FROM tracker.orders AS o
+      WHERE o.store = close_order.store AND o.number = order_number;
     UPDATE tracker.orders AS o
        SET closed_at = coalesce(o.closed_at, now()),
            expires_at = CASE WHEN o.closed_at IS NULL

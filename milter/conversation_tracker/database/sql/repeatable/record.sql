@@ -37,14 +37,27 @@ $$;
 --   expired   the order has expired meanwhile
 --   limited   whoever wrote it has had their share of the hour's messages
 --   looping   a machine answers again and again, or two answer each other
+--   locked    somebody holds the order: roll back, and begin again with `wait`
+--   alone     it must have the order for itself: roll back, and begin again with `wait` and `alone`
 -- `id` and whose the order is come with a message that is new, whose bounce tokens are those given;
 -- of one already there, `bounces` maps each recipient's token to its bounce token.
+--
+-- The order's row is taken only as strongly as it must be, and that is known before: two that have it
+-- and want it more strongly would wait for each other. Whoever joins, what a machine wrote, what hands
+-- out a soft alias, what changes whether the buyer waits, and what is near a limit has the order for
+-- itself. All else shares it: whatever joins, closes, wakes or empties the order comes before or after
+-- it, and of the same message twice at once the second has the order for itself. What is in flight
+-- beside it is in no count.
+-- Without `wait` no lock is waited for, and nobody who waits is kept waiting: see tracker.hold_order.
+-- With it, the orders of one message are waited for by their ids, and each one's identifiers in their
+-- sequence: so nobody waits in a circle.
+--
 -- Every message pays for each statement here, for what a statement might need and does not, and for
 -- a search path set: names are written in full. Its plans are kept: with two years of months,
 -- planning anew took four times as long as the rest. They are good for a month that was empty when
 -- they were made, because none reads a table through.
 CREATE OR REPLACE FUNCTION tracker.record(
-    given tracker.new_message, raw bytea,
+    given tracker.new_message, raw bytea, wait boolean DEFAULT true, alone boolean DEFAULT true,
     OUT outcome text, OUT bounces jsonb, OUT id bigint, OUT store text, OUT number text,
     OUT alias_domain text)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
@@ -55,6 +68,13 @@ DECLARE
     clocks_differ_by CONSTANT interval := '1 day';
     repeats_at_once CONSTANT integer := 20;
     seconds_between_repeats CONSTANT integer := 900;
+    shared boolean := NOT record.alone AND given.joined IS NULL AND given.shown IS NULL
+                      AND NOT given.automatic AND NOT given.auto_reply;
+    -- Whether the buyer waits from now on; NULL: as before. A stranger's mail answers nothing.
+    waits boolean := CASE WHEN given.automatic OR given.verdict = 'flagged' THEN NULL
+                          WHEN given.direction = 'inbound' THEN true
+                          WHEN given.direction = 'outbound' THEN false END;
+    turn CONSTANT bigint := hashtextextended('tracker.orders', given.order_id);
     over boolean;
     keyed bytea;
     hourly_limit integer;
@@ -66,32 +86,74 @@ DECLARE
     stale boolean;
     stranger boolean;
     waiting_since timestamptz;
-    waits boolean;
 BEGIN
+    IF record.wait THEN
+        shared := shared AND EXISTS (
+            SELECT FROM tracker.orders AS o
+             WHERE o.id = given.order_id
+               AND (waits IS NULL
+                    OR waits = coalesce(o.waiting_since > coalesce(o.closed_at, '-infinity'),
+                                        false)));
+        IF shared THEN
+            PERFORM FROM tracker.orders AS o WHERE o.id = given.order_id FOR SHARE;
+        ELSE
+            PERFORM tracker.hold_order(given.order_id);
+        END IF;
+    ELSIF shared THEN
+        -- Nobody waits for it: else that one is first, or it might wait for ever.
+        shared := pg_try_advisory_lock(turn) AND pg_advisory_unlock(turn);
+    END IF;
     -- now() is when the transaction began; the order may have been emptied since.
-    SELECT o.store, o.number, o.alias_domain, o.expires_at <= now() OR o.emptied_at IS NOT NULL,
-           CASE WHEN o.closed_at IS NULL OR o.waiting_since > o.closed_at THEN o.waiting_since END
-      INTO record.store, record.number, record.alias_domain, over, waiting_since
-      FROM tracker.orders AS o WHERE o.id = given.order_id FOR NO KEY UPDATE;
+    IF shared THEN
+        SELECT o.store, o.number, o.alias_domain, o.expires_at <= now() OR o.emptied_at IS NOT NULL,
+               (SELECT sha256(secret.key || given.digest) FROM tracker.secrets AS secret)
+          INTO record.store, record.number, record.alias_domain, over, keyed
+          FROM tracker.orders AS o
+         WHERE o.id = given.order_id
+           AND (waits IS NULL
+                OR waits = coalesce(o.waiting_since > coalesce(o.closed_at, '-infinity'), false))
+           FOR SHARE SKIP LOCKED;
+        shared := FOUND;
+        IF NOT shared AND record.wait THEN
+            outcome := 'alone';
+            RETURN;
+        END IF;
+    END IF;
+    IF NOT shared THEN
+        SELECT o.store, o.number, o.alias_domain, o.expires_at <= now() OR o.emptied_at IS NOT NULL,
+               CASE WHEN o.waiting_since > coalesce(o.closed_at, '-infinity') THEN o.waiting_since END,
+               (SELECT sha256(secret.key || given.digest) FROM tracker.secrets AS secret)
+          INTO record.store, record.number, record.alias_domain, over, waiting_since, keyed
+          FROM tracker.orders AS o WHERE o.id = given.order_id FOR NO KEY UPDATE SKIP LOCKED;
+        IF NOT FOUND AND NOT record.wait THEN
+            outcome := 'locked';
+            RETURN;
+        END IF;
+    END IF;
     IF over IS NOT FALSE THEN
         outcome := 'expired';
+        RETURN;
+    END IF;
+    -- Whoever has it writes the same message just now. It is not waited for: others may take it too.
+    IF shared AND NOT pg_try_advisory_xact_lock(
+           hashtextextended(encode(keyed, 'hex'), given.order_id)) THEN
+        outcome := 'alone';
         RETURN;
     END IF;
     -- Another statement than the one that waited for the order: it sees what was recorded meanwhile.
     -- The search has an end, as those of tracker.used. Of several the newest: a brief message may
     -- have come before. It is not ordered by what an index is ordered by, or that one would be read.
-    SELECT secret.digest, s.hourly_limit, s.participant_limit, s.guest_limit, m.id, m.at, m.passes,
+    SELECT s.hourly_limit, s.participant_limit, s.guest_limit, m.id, m.at, m.passes,
            -- A recipient whose address was erased since then gets nothing.
            EXISTS (SELECT FROM tracker.participants AS p
                      LEFT JOIN tracker.return_addresses AS r ON r.participant_id = p.id
                     WHERE p.order_id = given.order_id AND p.address IS NULL AND r.address IS NULL
                       AND p.token = ANY (given.recipients))
-      INTO keyed, hourly_limit, participant_limit, guest_limit, known, known_at, passes, stale
+      INTO hourly_limit, participant_limit, guest_limit, known, known_at, passes, stale
       FROM tracker.stores AS s
-     CROSS JOIN (SELECT sha256(key || given.digest) AS digest FROM tracker.secrets) AS secret
       LEFT JOIN LATERAL (
            SELECT m.id, m.at, m.passes FROM tracker.messages AS m
-            WHERE m.order_id = given.order_id AND m.digest = secret.digest
+            WHERE m.order_id = given.order_id AND m.digest = keyed
               AND m.at > now() - CASE WHEN given.brief THEN brief_same_for ELSE same_for END
               AND m.at < now() + clocks_differ_by
             ORDER BY m.id + 0 DESC LIMIT 1) AS m ON true
@@ -102,7 +164,7 @@ BEGIN
     IF known IS NULL OR given.first_pass THEN
         outcome := tracker.limit_reached(given.order_id, hourly_limit, given.sender,
                                          given.recipients, given.own, stranger, given.verdict,
-                                         given.auto_reply, known IS NOT NULL);
+                                         given.auto_reply, known IS NOT NULL, shared);
     END IF;
     IF given.first_pass
        AND passes >= repeats_at_once
@@ -156,10 +218,7 @@ BEGIN
                LATERAL (SELECT p.id FROM tracker.participants AS p
                          WHERE p.token = r.token AND p.order_id = given.order_id LIMIT 1) AS p;
         -- The row is locked, and written only where it changes; see waiting.sql.
-        waits := CASE WHEN given.automatic OR given.verdict = 'flagged' THEN NULL
-                      WHEN given.direction = 'inbound' THEN true
-                      WHEN given.direction = 'outbound' AND NOT stranger THEN false END;
-        IF waits = (waiting_since IS NULL) THEN
+        IF NOT shared AND waits = (waiting_since IS NULL) AND (waits OR NOT stranger) THEN
             UPDATE tracker.orders AS o SET waiting_since = CASE WHEN waits THEN known_at END
              WHERE o.id = given.order_id;
         END IF;
@@ -186,6 +245,7 @@ BEGIN
           FROM jsonb_to_recordset(given.identifiers) AS i(ours text, original text, token uuid),
                LATERAL (SELECT p.id FROM tracker.participants AS p
                          WHERE p.token = i.token AND p.order_id = given.order_id LIMIT 1) AS p
+         ORDER BY i.ours
         ON CONFLICT DO NOTHING;
     END IF;
     outcome := 'done';

@@ -144,9 +144,12 @@ $$;
 --   own       it is the store's own mail
 --   stranger  its author is one, or only claims to be the sender
 --   again     it was here before: it uses the hour as any other, and answers nobody
+--   shared    others of the order are recorded beside it, and are in no count here. What is near the
+--             end of a share is to be counted again without them: 'alone'. So a limit is passed by
+--             what is in flight at most, and only if that is more than what is near.
 CREATE OR REPLACE FUNCTION tracker.limit_reached(
     wanted bigint, hourly_limit integer, sender uuid, recipients uuid[], own boolean,
-    stranger boolean, verdict text, auto_reply boolean, again boolean)
+    stranger boolean, verdict text, auto_reply boolean, again boolean, shared boolean)
 RETURNS text
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -154,6 +157,7 @@ DECLARE
     author bigint;
     used record;
     share integer := (hourly_limit::bigint + 1) / 2;
+    near integer := CASE WHEN shared THEN least(share / 3, 16) ELSE 0 END;
     answers bigint;
 BEGIN
     IF limit_reached.verdict <> 'flagged' THEN
@@ -165,11 +169,11 @@ BEGIN
        AND tracker.answer_each_other(wanted, author, recipients, used.times) THEN
         RETURN 'looping';
     END IF;
-    IF limit_reached.own AND used.own >= hourly_limit
+    IF limit_reached.own AND used.own >= hourly_limit - near
        OR NOT limit_reached.own AND (
-           used.others >= hourly_limit OR used.senders >= share
-           OR limit_reached.stranger AND used.strangers >= share) THEN
-        RETURN 'limited';
+           used.others >= hourly_limit - near OR used.senders >= share - near
+           OR limit_reached.stranger AND used.strangers >= share - near) THEN
+        RETURN CASE WHEN shared THEN 'alone' ELSE 'limited' END;
     END IF;
     IF NOT again AND limit_reached.auto_reply AND used.lately >= 5 THEN
         SELECT count(*) INTO answers FROM tracker.messages AS m
