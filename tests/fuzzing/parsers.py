@@ -77,6 +77,7 @@ from conversation_tracker.core.syntax import (
 from conversation_tracker.core.syntax import encoded_words as words
 from conversation_tracker.core.views import message_ids
 from conversation_tracker.core.views.view import View
+from conversation_tracker.pages.history import fold
 from shapes import Shape
 
 Parser = Callable[[str], object]
@@ -327,6 +328,7 @@ def _signed(head: str) -> Parser:
 PARSERS: dict[str, Parser] = {
     "address": _suppressed(Address.parse, AddressError),
     "flowed lines": join_lines,
+    "repeated text": fold,
     "alias": _suppressed(lambda t: decode(Address("a", t + ".ct.x"), ("ct.x",)), NotAnAlias),
     "mailboxes": _octets(find_mailboxes),
     "tokens": _octets(tokens.split_tokens),

@@ -86,6 +86,44 @@ def test_the_state_of_an_order_in_words(changes: dict[str, Any], words: str) -> 
     assert page.find("p", class_="state")[0].words == words
 
 
+ASKED = make_message(1)
+ASKED_AGAIN = make_message(3)
+ANSWERED = make_message(2, direction="outbound", from_=STORE, fromRole="store")
+STILL = "The customer has waited for an answer for 2 days"
+
+
+@pytest.mark.parametrize(
+    ("messages", "changes", "words"),
+    [
+        ([ASKED], {}, f"{STILL} 23 hours"),
+        ([ASKED, ASKED_AGAIN], {}, f"{STILL} 23 hours"),
+        ([ASKED, ANSWERED], {}, ""),
+        ([ASKED, ANSWERED, ASKED_AGAIN], {}, f"{STILL} 21 hours"),
+        ([ANSWERED], {}, ""),
+        ([], {}, ""),
+        ([ASKED | {"automatic": True}], {}, ""),
+        ([ASKED | {"verdict": "flagged"}], {}, ""),
+        ([ASKED | {"state": "refused"}], {}, ""),
+        ([ASKED | {"fromRole": "partner"}], {}, ""),
+        ([ASKED, ANSWERED | {"automatic": True}], {}, f"{STILL} 23 hours"),
+        ([ASKED, ANSWERED | {"direction": "internal"}], {}, f"{STILL} 23 hours"),
+        ([ASKED], {"closed": NOW.isoformat()}, ""),
+        ([ASKED], {"closed": PLACED.isoformat()}, f"{STILL} 23 hours"),
+        ([ASKED], {"expires": NOW.isoformat()}, ""),
+    ],
+)
+def test_it_says_how_long_the_customer_has_waited(
+    messages: list[dict[str, Any]], changes: dict[str, Any], words: str
+) -> None:
+    page = read_page(write(order(*messages, **changes)))
+    assert "".join(each.words for each in page.find("p", class_="waits")) == words
+
+
+@pytest.mark.parametrize("asked", ["before", "after"])
+def test_an_older_page_does_not_know_who_waits(asked: str) -> None:
+    assert read(ASKED, **{asked: "x"}).find("p", class_="waits") == []
+
+
 def test_many_people_are_folded() -> None:
     people = [
         {"role": "partner", "alias": f"{number:032x}@ct.example.com", "introduced": True}
@@ -169,8 +207,10 @@ def test_history_is_folded_and_the_answer_is_not() -> None:
 def test_what_is_forwarded_without_a_word_is_open() -> None:
     found = article(make_message(body="---------- Forwarded message ---------\nFrom: x\n\nHello"))
     assert "open" in found.find("details", class_="fold")[0].attributes
-    signed = article(make_message(body="-- \nJohn"))
-    assert "open" not in signed.find("details", class_="fold")[0].attributes
+    said = article(make_message(body="Hello\n-- \nJohn"))
+    assert "open" not in said.find("details", class_="fold")[0].attributes
+    long = article(make_message(body="> x\n" * 10_000))
+    assert "open" not in long.find("details", class_="fold")[0].attributes
 
 
 def test_a_very_long_text_begins_and_is_folded() -> None:
@@ -258,6 +298,20 @@ def test_why_it_did_not_arrive(status: str, reason: str, words: str) -> None:
     [trouble] = article(make_message(deliveries=[copy])).find("ul", class_="trouble")
     said = f" {reason}" if status in reason else f" {status} {reason}"
     assert trouble.words == f"{words}{said}".rstrip()
+
+
+@pytest.mark.parametrize(
+    ("changes", "still"),
+    [
+        ({}, False),
+        ({"marks": ["waiting"]}, True),
+        ({"deliveries": [make_delivery(), make_delivery(state="accepted")]}, True),
+        ({"deliveries": [make_delivery(state="delayed")]}, True),
+        ({"deliveries": [make_delivery(state="bounced")]}, False),
+    ],
+)
+def test_the_script_asks_again_for_what_may_change(changes: dict[str, Any], still: bool) -> None:
+    assert ("data-open" in article(make_message(**changes)).attributes) == still
 
 
 def test_what_is_told_above_is_not_told_below() -> None:

@@ -47,6 +47,7 @@ class ShownMessage:
         at: its time.
         direction: inbound, outbound or internal.
         way: the direction in words.
+        role: the author's, None if it is not known.
         title: who wrote it, in words.
         alias: the author's, in hard form, "" if they take no part.
         name: the name that the author goes by, "" if none.
@@ -76,6 +77,7 @@ class ShownMessage:
     at: ShownTime
     direction: str
     way: str
+    role: str | None
     title: str
     alias: str
     name: str
@@ -102,6 +104,13 @@ class ShownMessage:
     def has_more_copies(self) -> bool:
         """Whether there are recipients of whom nothing is told yet."""
         return len(self.deliveries) > len(self.troubled)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no more is to come of it: its text is read, and what became of its copies."""
+        return not self.waiting and all(
+            each.state not in ("accepted", "delayed") for each in self.deliveries
+        )
 
     @property
     def says_nothing(self) -> bool:
@@ -150,6 +159,7 @@ def show_message(found: Mapping[str, Any], place: int, around: Surroundings) -> 
         at=show_time(found["date"], local=around.links is None),
         direction=found["direction"] if found["direction"] in _WAYS else "internal",
         way=_WAYS.get(found["direction"], ""),
+        role=found["fromRole"],
         title=_name_author(found, around.people),
         alias=found["from"],
         name=found["fromName"],

@@ -14,6 +14,7 @@ from conversation_tracker.pages.roles import ShownPerson, show_people
 from conversation_tracker.pages.static import read_static
 from conversation_tracker.pages.templates import stream
 from conversation_tracker.pages.times import read_time, show_time
+from conversation_tracker.pages.units import write_span
 
 
 def render_order(
@@ -63,6 +64,7 @@ def render_order(
         expires=show_time(conversation["expires"], local=alone),
         expired=expired,
         messages=messages,
+        waited=_find_waited(conversation, known, now) if not (expired or before or after) else "",
         pages=_find_pages(conversation, known, links, before=before, after=after),
         written=show_time(now, local=alone),
     )
@@ -117,6 +119,27 @@ def _find_contact(
         return Contact(person, name, "")
     subject = next((each.subject for each in reversed(written or messages)), "")
     return Contact(person, name, write_answer(person.alias, subject))
+
+
+def _find_waited(
+    conversation: Mapping[str, Any], messages: Sequence[ShownMessage], now: datetime
+) -> str:
+    """Say how long the customer has waited for an answer, "" if they do not; see tracker.waiting.
+
+    Of a long order it is as long as the last messages tell.
+    """
+    since = None
+    for each in messages:
+        if each.refused or each.automatic or each.alarm:
+            continue
+        if each.direction == "outbound":
+            since = None
+        elif each.role == "buyer":
+            since = since or read_time(each.date)
+    closed = read_time(conversation["closed"])
+    if since is None or (closed is not None and closed >= since):
+        return ""
+    return write_span(now - since)
 
 
 def _find_pages(

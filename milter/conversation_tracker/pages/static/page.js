@@ -8,6 +8,7 @@
   const QUICK = 10_000; // milliseconds between two looks for news, while there is some
   const SLOW = 60_000; // while there is none
   const LATE = 300_000; // while the server does not answer
+  const HOUR = 3_600_000;
   const KEYS = "conversation-tracker-keys";
 
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -113,11 +114,28 @@
 
   const timeline = document.querySelector("[data-live]");
 
-  // Asks for what comes after the last message whose text is known: of the others it comes again.
+  // Whether more is to come of a message: its text, or, for an hour, what becomes of its copies.
+  const isOpen = (article) => {
+    const at = Date.parse(article.querySelector("time")?.dateTime ?? "");
+    return "waiting" in article.dataset || ("open" in article.dataset && Date.now() - at < HOUR);
+  };
+
+  // Puts a message in the place of what was known of it; what was opened in it stays open.
+  const renew = (known, article) => {
+    const focused = known.contains(document.activeElement);
+    const opened = all("details", known).map((each) => each.open);
+    all("details", article).forEach((each, place) => (each.open ||= opened[place] ?? false));
+    known.replaceWith(document.adoptNode(article));
+    if (focused) {
+      article.focus({ preventScroll: true });
+    }
+  };
+
+  // Asks for what comes after the last message of which all is known: the others come again.
   const findMessages = async () => {
     let after = "";
     for (const article of all("article[data-date]", timeline)) {
-      if ("waiting" in article.dataset) {
+      if (isOpen(article)) {
         break;
       }
       after = article.dataset.date;
@@ -138,15 +156,17 @@
         timeline.append(document.adoptNode(entry));
         first ??= article;
         added += 1;
-      } else if ("waiting" in known.dataset && !("waiting" in article.dataset)) {
-        const focused = known === document.activeElement;
-        localise(entry);
-        known.closest(".entry").replaceWith(document.adoptNode(entry));
+      } else if (
+        known.dataset.state !== article.dataset.state ||
+        known.dataset.waiting !== article.dataset.waiting
+      ) {
+        localise(article);
+        renew(known, article);
         changed += 1;
-        if (focused) {
-          article.focus({ preventScroll: true });
-        }
       }
+    }
+    if (timeline.querySelector(":scope > .entry:last-child.outbound")) {
+      document.querySelector("[data-waits]")?.remove();
     }
     if (added) {
       all(":scope > .none", timeline).forEach((each) => each.remove());
