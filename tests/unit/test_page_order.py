@@ -181,6 +181,11 @@ def test_who_wrote_to_whom(changes: dict[str, Any], direction: str, words: str) 
     assert entry.find("use")[0].attributes["href"] == f"#i-{direction}"
 
 
+def test_a_name_without_end_is_cut() -> None:
+    name = article(make_message(fromName="John " * 5_000)).find("bdi", class_="name")[0]
+    assert name.text == f"{'John ' * 40}…"
+
+
 def test_the_time_is_for_machines_and_people() -> None:
     [time] = article(make_message()).find("time")
     assert time.attributes == {
@@ -260,6 +265,7 @@ def test_a_message_without_text_says_so() -> None:
 def test_verdicts_in_words(verdict: str, automatic: bool, said: list[str]) -> None:
     found = article(make_message(verdict=verdict, automatic=automatic))
     assert [li.words for each in found.find("ul", class_="marks") for li in each.find("li")] == said
+    assert len(found.find("li", class_="doubt")) == (verdict == "failed")
 
 
 @pytest.mark.parametrize(
@@ -290,7 +296,7 @@ def test_a_false_claim_stands_first(author: str, said: str) -> None:
             "Customer: Not delivered. The mailbox is full.",
         ),
         ("5.1.1", "user unknown", "Customer: Not delivered. No such mailbox."),
-        ("", "", "Customer: Not delivered. The recipient's mail system gave no reason."),
+        ("", "", "Customer: Not delivered. The recipient's mail system did not take it."),
     ],
 )
 def test_why_it_did_not_arrive(status: str, reason: str, words: str) -> None:
@@ -408,11 +414,12 @@ def test_links_in_a_text_are_text() -> None:
         ),
         (
             "2 application/zip archive flagged",
-            "An archive (part 2, application/zip) holds an address and was passed on as it is",
+            "An archive or document (part 2, application/zip) holds an address and was passed on"
+            " as it is",
         ),
         (
             "2.1 application/pdf archive removed",
-            "An archive (part 2.1, application/pdf) was removed: it held an address",
+            "An archive or document (part 2.1, application/pdf) was removed: it held an address",
         ),
         (
             "3 image/png media",

@@ -15,7 +15,8 @@ from conversation_tracker.pages.times import read_time, show_time
 from conversation_tracker.pages.units import write_size, write_span
 
 OURS = [each for each in vars(replies).values() if isinstance(each, Reply)]
-UNKNOWN = "The recipient's mail system gave no reason"
+UNKNOWN = "The recipient's mail system did not take it"
+REFUSED = "We did not take it"
 
 
 @pytest.mark.parametrize(
@@ -24,15 +25,15 @@ UNKNOWN = "The recipient's mail system gave no reason"
 @pytest.mark.parametrize("more", ["", " (one of 381 more refused)"])
 def test_each_of_our_replies_is_explained(reply: Reply, more: str) -> None:
     said = explain_refusal(f"{reply}{more}")
-    assert said != "It was refused"
+    assert said != REFUSED
     assert said != reply.text
     assert said[0].isupper()
     assert said[-1] != "."
 
 
 def test_a_reply_that_is_not_ours_is_a_refusal() -> None:
-    assert explain_refusal("550 5.7.1 Something else") == "It was refused"
-    assert explain_refusal("") == "It was refused"
+    assert explain_refusal("550 5.7.1 Something else") == REFUSED
+    assert explain_refusal("") == REFUSED
 
 
 @pytest.mark.parametrize("kind", "45")

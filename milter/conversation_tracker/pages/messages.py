@@ -19,6 +19,7 @@ from conversation_tracker.pages.notes import explain_note
 from conversation_tracker.pages.roles import ShownPerson, name_role
 from conversation_tracker.pages.times import ShownTime, show_time
 
+_LONG_NAME = 200  # characters
 _VERDICTS = {
     "failed": "This may not be from who it says: the sender's own domain disowns it.",
     "unverified": "We could not verify who sent this.",
@@ -56,9 +57,9 @@ class ShownMessage:
         pieces: its text.
         refused: whether it was refused.
         automatic: whether a program wrote it.
-        verified: whether it is known who wrote it.
         alarm: why it must not be trusted, "" if it may.
         doubt: what is not known of its author, "" if nothing.
+        disowned: whether the sender's own domain says that it is not from there.
         notes: what else there is to know, in sentences.
         waiting: whether its text is still to be read.
         files: what can be downloaded.
@@ -86,9 +87,9 @@ class ShownMessage:
     pieces: Sequence[TextPiece]
     refused: bool
     automatic: bool
-    verified: bool
     alarm: str
     doubt: str
+    disowned: bool
     notes: Sequence[str]
     waiting: bool
     files: Sequence[ShownFile]
@@ -162,15 +163,15 @@ def show_message(found: Mapping[str, Any], place: int, around: Surroundings) -> 
         role=found["fromRole"],
         title=_name_author(found, around.people),
         alias=found["from"],
-        name=found["fromName"],
+        name=_shorten(found["fromName"]),
         to=name_recipients(found["deliveries"], around.people),
         subject=found["subject"],
         pieces=fold(found["body"]),
         refused=refused,
         automatic=found["automatic"],
-        verified=found["verdict"] in ("trusted", "verified"),
         alarm=f"{_name_author(found, around.people)}, but is not: do not trust." if flagged else "",
         doubt="" if refused else _VERDICTS.get(found["verdict"], ""),
+        disowned=found["verdict"] == "failed",
         notes=[*map(explain_note, found["notes"]), *(_MARKS[m] for m in marks if m in _MARKS)],
         waiting="waiting" in marks,
         files=files,
@@ -182,6 +183,10 @@ def show_message(found: Mapping[str, Any], place: int, around: Surroundings) -> 
         answer=link,
         again=again,
     )
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= _LONG_NAME else f"{name[:_LONG_NAME]}…"
 
 
 def _name_anchor(found: Mapping[str, Any], place: int) -> str:

@@ -9,7 +9,7 @@ _PART = re.compile(
 _LEFT_OUT = re.compile(r"left out: (\d{1,9})\Z", re.ASCII)
 _WHAT = {
     "identity": "A key, certificate or contact",
-    "archive": "An archive",
+    "archive": "An archive or document",
     "encrypted": "An encrypted part",
     "media": "A picture, sound or film",
     "signature": "A signature",

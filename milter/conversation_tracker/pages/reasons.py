@@ -77,7 +77,7 @@ _OURS = {
     replies.TRY_LATER: "It could not be taken at the moment; the sender tries again",
 }
 _BY_REPLY = {str(reply): words for reply, words in _OURS.items()}
-_NO_REASON = "The recipient's mail system gave no reason"
+_NO_REASON = "The recipient's mail system did not take it"
 
 
 def explain_status(status: str) -> str:
@@ -106,4 +106,4 @@ def explain_refusal(reply: str) -> str:
         A sentence without its full stop.
     """
     known = next((words for said, words in _BY_REPLY.items() if reply.startswith(said)), None)
-    return known or "It was refused"
+    return known or "We did not take it"
