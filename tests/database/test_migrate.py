@@ -126,6 +126,34 @@ def test_two_at_once_wait_for_each_other(empty: str) -> None:
     assert works(empty)
 
 
+def test_many_at_once_where_there_is_nothing_yet(empty: str) -> None:
+    """None is ended by another's having made the schema first."""
+    with ThreadPoolExecutor(5) as pool:
+        counts = sorted(pool.map(migrate, [empty] * 5))
+    assert counts == [0, 0, 0, 0, len(NAMES)]
+    assert works(empty)
+
+
+def test_a_run_waits_for_one_at_work_and_not_for_who_may_not_write(database: str) -> None:
+    """Whoever can connect may take any advisory lock, and keep it."""
+    with psycopg.connect(database) as stranger, psycopg.connect(database) as other:
+        stranger.execute("CREATE ROLE stranger; SET ROLE stranger")
+        stranger.execute("SELECT pg_advisory_lock(%s)", (0x7472_6163_6B65_7200,))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), stranger.transaction():
+            stranger.execute("LOCK TABLE tracker.migrations IN ACCESS SHARE MODE")
+        assert migrate(database) == 0
+        other.execute("LOCK TABLE tracker.migrations IN SHARE UPDATE EXCLUSIVE MODE")
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(migrate, database)
+            query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            with psycopg.connect(database, autocommit=True) as looking:
+                while looking.execute(query).fetchone() == (0,):
+                    assert not waiting.done()
+            other.rollback()
+            assert waiting.result(30) == 0
+        stranger.rollback()
+
+
 def test_two_processes_at_once_wait_for_each_other(empty: str) -> None:
     both = [python(RUN, empty), python(RUN, empty)]
     answers = [process.communicate(timeout=30)[0] for process in both]

@@ -3,8 +3,9 @@
 A new database gets the baseline, every numbered file since, and all functions and views; an older
 one gets what it lacks, and functions and views of each file whose text changed. Then roles.sql says
 who may do what. All of it is one transaction: a run that fails or is killed changes nothing. Two
-runs at once wait for each other on an advisory lock, which belongs to the transaction: behind a
-pooler the next one may run in another session. At the end the tables of the coming months are made,
+runs at once wait for each other: on the lock of a table, which only who may write there can take
+(an advisory lock could be kept by any role that can connect), or where there is none yet, on the
+name of the schema, and begin again. At the end the tables of the coming months are made,
 and older addresses get the number of their store, as many as go in some seconds.
 
 A database from before the baseline is brought to it by the numbered files of that time. It must
@@ -39,10 +40,10 @@ from conversation_tracker.database.publishing.numbering import number_for
 from conversation_tracker.database.schema.catalogue import find_differences
 from conversation_tracker.database.schema.files import File, Files, Kind, find_remaining, read_files
 from conversation_tracker.database.schema.repeatable import Dependents, Remake
+from conversation_tracker.database.schema.turn import Overtaken, notice_others, wait_for_others
 
 __all__ = ["Dependents", "Differences", "NewerDatabase", "NotMigrated", "migrate", "verify"]
 
-_LOCK = 0x7472_6163_6B65_7200  # "tracker", as a number no one else takes
 _ATTEMPTS = 20
 _NAMED = 8  # of what lacks: of a new database it is all there is, and the end says what to do
 
@@ -193,7 +194,7 @@ def _try(connection: Connection, files: Files) -> tuple[list[str], list[str]]:
     """
     try:
         for _ in range(_ATTEMPTS - 1):
-            with suppress(psycopg.errors.DeadlockDetected):
+            with suppress(psycopg.errors.DeadlockDetected, Overtaken):
                 return _apply(connection, files)
         return _apply(connection, files)
     except psycopg.errors.LockNotAvailable:
@@ -218,17 +219,22 @@ def _apply(connection: Connection, files: Files) -> tuple[list[str], list[str]]:
         # Each statement must see what another run did while this one waited for it.
         connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         connection.limit()
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        connection.execute(_LIMIT_LOCKS, (str(timeouts.get().migration_lock_milliseconds),))
+        is_new = connection.execute(_SCHEMA).fetchone() == (None,)
+        if not is_new:
+            wait_for_others(connection)
+            # Of a new database no mail has to wait.
+            connection.execute(_LIMIT_LOCKS, (str(timeouts.get().migration_lock_milliseconds),))
         connection.execute(_SEARCH_PATH)
         remake = Remake(connection, files)
-        is_new = connection.execute(_SCHEMA).fetchone() == (None,)
         applied = _read(connection)
+        if is_new and applied:
+            raise Overtaken
         known = [_parse(each) for row in applied.values() for each in row.makes]
         _refuse_newer(applied, files)
         new: list[File] = []
         if not applied:
-            new, before = _begin(connection, files, remake)
+            with notice_others():
+                new, before = _begin(connection, files, remake)
             known = sorted(before)
         elif _is_changed(files.baseline, applied):
             new = [files.baseline]
