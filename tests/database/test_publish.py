@@ -5,11 +5,12 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 from uuid import uuid4
 
 import psycopg
@@ -312,3 +313,22 @@ def spent(connection: psycopg.Connection) -> float:
     """Return the processor's seconds that the server's process of a connection has used."""
     fields = Path(f"/proc/{connection.info.backend_pid}/schedstat").read_text().split()
     return int(fields[0]) / 1e9
+
+
+def test_what_goes_on_beside_is_started_later_where_no_thread_can_be(
+    monkeypatch: pytest.MonkeyPatch, change_timeouts: Callable[..., object]
+) -> None:
+    change_timeouts(publish_again_seconds=0.0)
+    begun = threading.Event()
+    companions = run._Companions(mock.Mock(spec=Config), [lambda _config, _stopped: begun.set()])
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        companions.start()
+        companions.stop()
+    companions.start()
+    assert begun.wait(30)
+    companions.stop()

@@ -31,6 +31,7 @@ from conversation_tracker.database.repository import Database
 from conversation_tracker.maintenance import expire
 from conversation_tracker.publish import texts, texts_reader
 from conversation_tracker.publish.texts import Texts
+from conversation_tracker.publish.texts_reader import ReaderKilled, ReadMessage
 from conversation_tracker.support import timeline
 
 if TYPE_CHECKING:
@@ -330,6 +331,40 @@ def test_a_process_that_does_not_start_marks_nothing(
     monkeypatch.undo()
     order.take_out()
     assert order.message()["marks"] == []
+
+
+def test_for_want_of_memory_no_message_is_unreadable_at_once(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again, and keeps no other back; one that is killed each time is given up."""
+    monkeypatch.setattr(texts, "_ASIDE", 0.1)
+    monkeypatch.setattr(texts, "_KILLS", 4)
+    deadly, sound = order.record(PLAIN + b"deadly"), order.record()
+    read, times, short = order.step._reader.read, [0], [2]
+
+    def kill(raw: bytes) -> ReadMessage:
+        if b"deadly" in raw and times[0] < short[0]:
+            times[0] += 1
+            raise ReaderKilled
+        return read(raw)
+
+    monkeypatch.setattr(order.step._reader, "read", kill)
+    marks = "SELECT message_id, marks FROM tracker.texts ORDER BY 1"
+
+    def until(rows: list[tuple[int, list[str]]]) -> None:
+        ends = time.monotonic() + 30
+        while order.sql(marks) != rows:
+            assert time.monotonic() < ends
+            with suppress(ReaderKilled):
+                order.step.take_out(order.connection)
+
+    until([(sound, [])])
+    until([(deadly, []), (sound, [])])
+    assert times == [2]
+    times[0], short[0] = 0, 1000
+    hopeless = order.record(PLAIN + b"deadly again")
+    until([(deadly, []), (sound, []), (hopeless, ["unreadable"])])
+    assert times == [4]
 
 
 def test_a_message_that_somebody_keeps_locked_keeps_no_other_back(

@@ -2,21 +2,28 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import psycopg
 import pytest
 from receiver import Handler, Receiver, receiving, say, take
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.checks import webhooks as checks
 from conversation_tracker.cli import main as cli
+from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.deadline import Watchdog
 from conversation_tracker.database.health import read_state
+from conversation_tracker.database.publishing.webhooks import WebhookQueue
 from conversation_tracker.publish.webhooks import dispatcher
 from conversation_tracker.publish.webhooks.signing import sign
+from conversation_tracker.telemetry.events import Event
 from private.pgbouncer import PgBouncer
 
 from .sending import add_webhook, deliveries, happen, pass_time, sending, state, until
@@ -460,6 +467,73 @@ def test_a_database_that_fails_is_asked_again(shop: "Shop", tmp_path: Path) -> N
         )
         happen(shop, "b")
         until(lambda: tags(receiver)[-1] == "b")
+
+
+def test_a_fault_of_the_database_is_told_each_time_anew(shop: "Shop", tmp_path: Path) -> None:
+    """Not while it goes on, but again once it had been mended."""
+    told: list[Event] = []
+    broken = "ALTER TABLE tracker.webhook_states RENAME TO elsewhere"
+    mended = "ALTER TABLE tracker.elsewhere RENAME TO webhook_states"
+    with (
+        mock.patch.object(dispatcher.log, "error", lambda event, _error: told.append(event)),
+        receiving(take) as receiver,
+        sending(shop.uri, tmp_path),
+    ):
+        add_webhook(shop, receiver.url, "closed")
+        for number, tag in enumerate("ab", 1):
+            happen(shop, tag)
+            until(lambda tag=tag: tags(receiver)[-1:] == [tag])
+            shop.connection.execute(broken.encode())
+            try:
+                until(lambda number=number: len(told) >= number)
+                time.sleep(1)  # some tries more
+            finally:
+                shop.connection.execute(mended.encode())
+            assert told == [Event.WEBHOOKS] * number
+
+
+def test_where_no_thread_can_be_started_all_comes_later(
+    shop: "Shop", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, full, refused = threading.Thread.start, threading.Event(), threading.Event()
+
+    def refuse(thread: threading.Thread) -> None:
+        if full.is_set() and thread.name.startswith("webhook-"):
+            refused.set()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    full.set()
+    with receiving(take) as receiver, sending(shop.uri, tmp_path):
+        add_webhook(shop, receiver.url, "closed")
+        happen(shop, *"ab")
+        assert refused.wait(30)
+        full.clear()
+        until(lambda: tags(receiver) == ["a", "b"])
+
+
+def test_what_the_feed_has_no_more_is_not_waited_for(shop: "Shop", tmp_path: Path) -> None:
+    """Somebody may keep it locked: then it has its turn later."""
+    with receiving(say(500)) as receiver, sending(shop.uri, tmp_path):
+        hook = add_webhook(shop, receiver.url, "closed")
+        happen(shop, "a")
+        until(lambda: state(shop, hook)["failures"] == 1)
+    shop.rows("DELETE FROM tracker.feed WHERE store = %s RETURNING 1", shop.name)
+    watchdog = Watchdog(10.0)
+    limits = timeouts.get().webhooks
+    with (
+        Connection.connect(shop.uri, limits=limits) as connection,
+        psycopg.connect(shop.uri) as other,
+    ):
+        deliveries = WebhookQueue(connection, watchdog)
+        other.execute(
+            "SELECT FROM tracker.webhook_states WHERE webhook_id = %s FOR UPDATE", (hook,)
+        )
+        assert deliveries.forget(hook) is None
+        other.rollback()
+        assert deliveries.forget(hook) == 1
+        assert state(shop, hook)["lost_at"]
 
 
 def test_the_command_lists_and_has_what_was_given_up_sent_again(

@@ -1,6 +1,8 @@
 """Messages are read in a process of its own, which has walls, and knows nothing but the message."""
 
+import json
 import resource
+import signal
 import socket
 import threading
 import time
@@ -12,8 +14,13 @@ import pytest
 
 from conversation_tracker.base import timeouts
 from conversation_tracker.publish.texts_child import MEMORY
-from conversation_tracker.publish.texts_frames import receive_frame
-from conversation_tracker.publish.texts_reader import UNREADABLE, MessageReader
+from conversation_tracker.publish.texts_frames import receive_frame, send_frame
+from conversation_tracker.publish.texts_reader import (
+    UNREADABLE,
+    MessageReader,
+    ReaderKilled,
+    ReadMessage,
+)
 
 HTML = b"Content-Type: text/html\r\n\r\n"
 
@@ -99,6 +106,78 @@ def test_a_message_that_takes_too_much_memory_is_marked_and_the_next_is_read(
     assert reader.read(head + b"=41" * 20_000_000) == UNREADABLE
     assert reader.read(b"Subject: x\r\n\r\nHello").body == "Hello"
     assert len(started) == 3
+
+
+def test_a_process_that_the_system_kills_says_nothing_of_the_message(
+    reader: MessageReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory may be short just now: it is told, and the message is not called unreadable."""
+    reader.close()
+    begin = reader._start
+
+    def start(ends: float) -> socket.socket:
+        connection = begin(ends)
+        assert reader._process is not None
+        reader._process.send_signal(signal.SIGKILL)
+        return connection
+
+    with monkeypatch.context() as short:
+        short.setattr(reader, "_start", start)
+        with pytest.raises(ReaderKilled):
+            reader.read(b"Subject: x\r\n\r\nHello")
+    assert reader.read(b"Subject: x\r\n\r\nHello").body == "Hello"
+
+
+TEXT = {"body": "Hello", "cut": False, "files": [], "contents": 0}
+PAGE = {"html": "<p>Hello</p>", "lost": False}
+FAULTY = ReadMessage("Hello", None, [], [], ["no html"])
+
+
+@pytest.mark.parametrize(
+    ("answers", "found"),
+    [
+        ([TEXT, PAGE], ReadMessage("Hello", "<p>Hello</p>", [], [], [])),
+        ([TEXT, None], FAULTY),
+        ([{"unreadable": True, "contents": 0}, None], UNREADABLE),
+        *(
+            ([answer, PAGE], UNREADABLE)
+            for answer in (
+                None, 1, "x", [], [TEXT], {}, {"unreadable": True},
+                TEXT | {"contents": None}, TEXT | {"contents": "1"}, TEXT | {"contents": [1]},
+                TEXT | {"body": 1}, TEXT | {"body": None}, TEXT | {"cut": "no"},
+                TEXT | {"files": {}}, TEXT | {"files": [1]}, TEXT | {"more": 1},
+                TEXT | {"contents": 2**60},
+            )
+        ),
+        *(
+            ([TEXT, answer], FAULTY)
+            for answer in (
+                1, "x", [], {}, PAGE | {"html": 1}, PAGE | {"lost": None}, PAGE | {"more": 1},
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_whatever_the_process_answers_it_is_taken_for_no_more_than_it_is(
+    answers: list[object], found: ReadMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever took it over may answer anything."""
+    reader = MessageReader()
+    sides: list[socket.socket] = []
+
+    def start(_ends: float) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        for answer in answers:
+            send_frame(theirs, json.dumps(answer).encode())
+        theirs.shutdown(socket.SHUT_WR)
+        sides.append(theirs)
+        reader._connection = ours
+        return ours
+
+    monkeypatch.setattr(reader, "_start", start)
+    assert reader.read(b"x") == found
+    reader.close()
+    for side in sides:
+        side.close()
 
 
 def test_a_message_and_a_turn_take_no_longer_than_a_step_of_the_publisher() -> None:

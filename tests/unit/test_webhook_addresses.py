@@ -15,6 +15,8 @@ from conversation_tracker.publish.webhooks.destination import (
 )
 
 PUBLIC = [
+    "168.63.129.15",
+    "168.63.129.17",
     "1.1.1.1",
     "9.255.255.255",
     "11.0.0.1",
@@ -39,6 +41,7 @@ PUBLIC = [
     "64:ff9b::1.1.1.1",
 ]
 INWARD = [
+    "168.63.129.16",  # what machines at Azure have their certificates from
     "10.0.0.1",
     "100.64.0.1",
     "100.127.255.255",

@@ -1,8 +1,10 @@
 """The HTTP client of webhooks, before receivers that are slow, broken or hostile."""
 
 import io
+import itertools
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +17,7 @@ from conversation_tracker.base.timeouts import Timeouts
 from conversation_tracker.publish.webhooks.client import Answer, Postbox, Trust
 from conversation_tracker.publish.webhooks.destination import read_url
 from conversation_tracker.telemetry.log_setup import configure
+from private import processes
 
 Change = Callable[..., Timeouts]
 NAME = "shop.example.test"
@@ -363,3 +366,29 @@ def test_the_address_that_was_judged_is_the_one_connected_to(
         assert session.post({}, b"{}") == Answer("unreachable")
     assert asked == [NAME]
     assert set(connected) == {"9.9.9.9"}
+
+
+def test_a_resolver_that_never_answers_ends_in_time(
+    trust: Trust, change_timeouts: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And however many names are asked for, a bounded number of threads waits for it."""
+    change_timeouts(webhook_resolve_seconds=0.05)
+    answered, asked = threading.Event(), itertools.count()
+
+    def hang(*_args: object, **_more: object) -> list[object]:
+        next(asked)
+        answered.wait(60)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    destination = read_url("https://shop.example.test/")
+    with Postbox(destination, allow_private=True, trust=trust) as session:
+        began = time.monotonic()
+        assert session.post({}, b"{}") == Answer("timeout")
+        assert time.monotonic() - began < 10
+        change_timeouts(webhook_resolve_seconds=0.001)
+        assert {session.post({}, b"{}").said for _ in range(100)} == {"timeout"}
+        assert next(asked) == 64
+        answered.set()
+        change_timeouts(webhook_resolve_seconds=10.0)
+        assert processes.until(lambda: session.post({}, b"{}") == Answer("no-address"), 30)

@@ -170,6 +170,8 @@ class Timeouts:
     webhooks: ServerTimeouts = ServerTimeouts(8_000, 500, 15_000)
     webhook_step_seconds: float = 30.0
     """One question may take, whatever the server and the network do."""
+    webhook_resolve_seconds: float = 10.0
+    """For the system to know a receiver's addresses."""
     webhook_connect_seconds: float = 5.0
     """To each address of a receiver, and for its TLS."""
     webhook_read_seconds: float = 15.0
@@ -196,6 +198,8 @@ class Timeouts:
     """Of the processor, for its page."""
     text_seconds: float = 20.0
     """For one try of a message in the process that reads; two and a turn are less than a step."""
+    text_end_seconds: float = 1.0
+    """To see what a process that answers no more died of."""
     text_look_back_seconds: float = 60.0
     """Between two longer looks back for what came late."""
     text_again_seconds: float = 86_400.0

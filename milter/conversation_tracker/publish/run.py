@@ -205,8 +205,12 @@ class _Companions:
                 thread = threading.Thread(
                     target=companion, args=(self._config, self._stopped), daemon=True
                 )
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the system has no room for one more
+                    log.error(Event.PUBLISHING, error)
+                    continue
                 self._threads[companion] = thread
-                thread.start()
 
     def stop(self) -> None:
         """Have them end, and wait for it, within a bounded time."""

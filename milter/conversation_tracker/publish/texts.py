@@ -3,7 +3,8 @@
 New messages come first; those of before this version, and whatever was missed, are gone through
 from the newest to the oldest whenever the publisher begins, after a long time without the database,
 and once a day. A message that cannot be read keeps its first words, and a mark; one that the
-database fails with is tried again a minute later, and keeps no other back.
+database fails with, or for which the system had no memory, is tried again a minute later, and keeps
+no other back.
 """
 
 import time
@@ -13,12 +14,13 @@ from conversation_tracker.base import timeouts
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.faults import DatabaseError, is_lost
 from conversation_tracker.database.publishing import texts as rows
-from conversation_tracker.publish.texts_reader import UNREADABLE, MessageReader
+from conversation_tracker.publish.texts_reader import UNREADABLE, MessageReader, ReaderKilled
 
 _BATCH = 50
 _LINE = 2000  # old messages that are looked at in one turn, most of them done long ago
 _MAX_RAW = 64 * 1024 * 1024
-_ASIDE = 60.0  # seconds until a message that the database failed with is tried again
+_ASIDE = 60.0  # seconds until a message that failed is tried again
+_KILLS = 60  # so often a message may end with the process that reads; then it is unreadable
 _GAP = 1800.0  # seconds without a look, after which the longer window may have missed something
 # A message is seen when it is committed, at most minutes after the time that it bears.
 _SHORT, _LONG = "2 minutes", "1 hour"
@@ -35,6 +37,7 @@ class Texts:
         self._again_at = 0.0
         self._long_at = 0.0
         self._aside: dict[rows.MessagePlace, float] = {}
+        self._kills: dict[rows.MessagePlace, int] = {}
         self._looked_at = time.monotonic()
 
     def take_out(self, connection: Connection) -> bool:
@@ -43,6 +46,7 @@ class Texts:
         Raises:
             psycopg.Error: as the driver does; what was taken out before stays.
             OSError: the process that reads messages cannot be started.
+            ReaderKilled: it was killed; the message is tried again later.
         """
         ends = time.monotonic() + timeouts.get().text_turn_seconds
         most = _BATCH + len(self._aside)
@@ -102,12 +106,18 @@ class Texts:
                 if not is_lost(error, connection):
                     self._aside[waiting.popleft()] = time.monotonic() + _ASIDE
                 raise
-            waiting.popleft()
+            except ReaderKilled:
+                place = waiting.popleft()
+                self._aside[place] = time.monotonic() + _ASIDE
+                self._kills[place] = self._kills.get(place, 0) + 1
+                raise
+            self._kills.pop(waiting.popleft(), None)
         return True
 
     def _take(self, connection: Connection, place: rows.MessagePlace) -> None:
         raw = rows.fetch_raw(connection, place, _MAX_RAW)
-        reading = UNREADABLE if raw is None else self._reader.read(raw)
+        hopeless = raw is None or self._kills.get(place, 0) >= _KILLS
+        reading = UNREADABLE if raw is None or hopeless else self._reader.read(raw)
         kept = rows.insert(
             connection, place, reading.body, reading.html, reading.files, reading.contents,
             reading.marks,

@@ -16,7 +16,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import milter
 
@@ -33,6 +32,7 @@ from conversation_tracker.milter.store_directory import DirectoryWatch
 from conversation_tracker.serve.isolation import Isolation
 from conversation_tracker.serve.memory import give_back, limit, small_stacks
 from conversation_tracker.telemetry.counters import metrics
+from conversation_tracker.telemetry.events import Event, log
 from conversation_tracker.telemetry.in_flight import InFlight
 
 _PR_SET_PDEATHSIG = 1
@@ -156,10 +156,19 @@ def _sample(database: Database) -> None:
 
 def _look_at_feed(database: Database) -> None:
     """Note how far feed, texts and webhooks are behind; without a database it stays as it was."""
+    told = False
     while True:
-        with suppress(DatabaseUnavailable, DatabaseError):
+        try:
             metrics.note_publisher(*database.publisher_lag())
             metrics.note_webhooks(*database.webhook_lag())
+            told = False
+        except (DatabaseUnavailable, DatabaseError):
+            pass
+        except Exception as error:
+            # A fault of ours: what is told gets old, but not for good.
+            if not told:
+                told = True
+                log.error(Event.ERROR, error)
         time.sleep(timeouts.get().worker_feed_seconds)
 
 

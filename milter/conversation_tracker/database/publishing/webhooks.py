@@ -42,15 +42,16 @@ _DUE = """
      ORDER BY CASE WHEN %(failing)s THEN d.attempts END, d.position"""
 # The feed has these no more.
 _FORGET = """
-    WITH gone AS (
+    WITH hook AS (SELECT %s::bigint AS id),
+    gone AS (
         DELETE FROM tracker.webhook_deliveries AS d
-         WHERE d.webhook_id = %(hook)s
+         WHERE d.webhook_id = (SELECT id FROM hook)
            AND NOT EXISTS (SELECT FROM tracker.feed AS f
                             WHERE f.position = d.position AND f.published_at = d.published_at)
         RETURNING 1),
     told AS (
         UPDATE tracker.webhook_states SET lost_at = now()
-         WHERE webhook_id = %(hook)s AND EXISTS (SELECT FROM gone))
+         WHERE webhook_id = (SELECT id FROM hook) AND EXISTS (SELECT FROM gone))
     SELECT count(*) FROM gone"""
 _SETTLE = "SELECT tracker.settle_webhook(%s, %s, %s, %s, %s, %s)"
 _FORWARD = """
@@ -210,11 +211,13 @@ class WebhookQueue:
             ).fetchall()
         return [(attempts, columns) for attempts, *columns in rows]
 
-    def forget(self, webhook: int) -> int:
-        """Drop the deliveries whose events left the feed; return how many there were."""
-        with self._watchdog.watching(self._connection), self._connection.apply_limits():
-            [(gone,)] = self._connection.execute(_FORGET, {"hook": webhook}).fetchall()
-        return int(gone)
+    def forget(self, webhook: int) -> int | None:
+        """Drop the deliveries whose events left the feed.
+
+        Returns:
+            How many there were; None if somebody keeps the webhook locked.
+        """
+        return self._try(_FORGET, webhook)
 
     def settle(
         self,

@@ -5,12 +5,15 @@ that has another address a moment later (DNS rebinding) gains nothing. All of a 
 must be good; one that leads inward, in whatever spelling the system's resolver knows, refuses all.
 """
 
+import queue
 import re
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.publish.webhooks.addresses import Reach, is_own, judge
 
 _LENGTH = 2_000
@@ -20,6 +23,7 @@ _URL = re.compile(
     r"(?::(?P<port>[1-9][0-9]{0,4}))?(?P<target>/[A-Za-z0-9._~!$&'(),;=:@/?%*+-]*)?"
 )
 _PORTS = {"https": 443, "http": 80}
+_resolving = threading.BoundedSemaphore(64)  # names at once, of which some may never get an answer
 
 
 class Unsendable(Exception):
@@ -85,12 +89,39 @@ Resolver = Callable[[str, int], list[str]]
 def resolve(host: str, port: int) -> list[str]:
     """Return the IP addresses of a host as the system has them, in the order to try.
 
+    The system's resolver cannot be told when to end: it has a thread of its own, which is left
+    where it is when the time is over.
+
     Raises:
+        TimeoutError: no answer came in time, or too many names are waited for.
         OSError: it has none.
         UnicodeError: it is no name.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put(list(dict.fromkeys(str(address[0]) for *_, address in found)))
+        except Exception as error:
+            answers.put(error)
+        finally:
+            _resolving.release()
+
+    if not _resolving.acquire(blocking=False):
+        raise TimeoutError
+    try:
+        threading.Thread(target=ask, name="resolver", daemon=True).start()
+    except RuntimeError:
+        _resolving.release()
+        raise TimeoutError from None
+    try:
+        answer = answers.get(timeout=timeouts.get().webhook_resolve_seconds)
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def choose_addresses(
@@ -105,9 +136,12 @@ def choose_addresses(
 
     Raises:
         Unsendable: it has none, or one that is not good.
+        TimeoutError: which it has, nobody said in time.
     """
     try:
         found = resolver(destination.host, destination.port)
+    except TimeoutError:
+        raise
     except (OSError, UnicodeError):
         raise Unsendable("no-address") from None
     if not found:

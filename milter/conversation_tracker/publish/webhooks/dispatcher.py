@@ -65,9 +65,11 @@ def run(config: Config, stopped: threading.Event) -> None:
                 suppress(DatabaseError),
                 Connection.connect(config.database, limits=timeouts.get().webhooks) as connection,
             ):
+                dispatcher = Dispatcher(WebhookQueue(connection, watchdog), send_all, stopped)
                 try:
-                    Dispatcher(WebhookQueue(connection, watchdog), send_all, stopped).run()
+                    dispatcher.run()
                 except DatabaseError as error:
+                    told = told and not dispatcher.worked
                     if not told and not is_lost(error, connection):
                         log.error(Event.WEBHOOKS, error)
                         told = True
@@ -93,7 +95,11 @@ class _Ended:
 
 
 class Dispatcher:
-    """The turns of all webhooks."""
+    """The turns of all webhooks.
+
+    Attributes:
+        worked: the database has answered all that one look asks.
+    """
 
     def __init__(self, deliveries: WebhookQueue, send: Send, stopped: threading.Event) -> None:
         """Take what asks the database, and what sends in a thread of its own.
@@ -106,6 +112,8 @@ class Dispatcher:
         self._deliveries = deliveries
         self._send = send
         self._stopped = stopped
+        self.worked = False
+        self._crowded = False
         self._busy: set[int] = set()
         self._slow: set[int] = set()
         self._served: dict[int, float] = {}
@@ -122,6 +130,7 @@ class Dispatcher:
         while not self._stopped.is_set():
             self._look()
             self._note(timeouts.get().webhook_poll_seconds)
+            self.worked = True
         ends = time.monotonic() + timeouts.get().webhook_grace_seconds
         while self._busy and (left := ends - time.monotonic()) > 0:
             self._note(left)
@@ -162,11 +171,20 @@ class Dispatcher:
             return
         events = [(tries, FeedEvent(*columns)) for tries, columns in due]
         task = Task(webhook, hook.url, hook.secrets, hook.failures, events)
-        self._busy.add(webhook)
         self._served[webhook] = time.monotonic()
-        threading.Thread(
+        thread = threading.Thread(
             target=self._work, args=(task,), name=f"webhook-{webhook}", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # The system has no room for one more: what is under way goes on, this one's turn comes.
+            if not self._crowded:
+                self._crowded = True
+                log.error(Event.WEBHOOKS, error)
+            return
+        self._crowded = False
+        self._busy.add(webhook)
 
     def _work(self, task: Task) -> None:
         began = time.monotonic()
