@@ -10,21 +10,28 @@ from installer.options import USER, Options
 
 _BUILT_FROM = ("milter", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 _SECTIONS = "1578"
+_PAGE_USER = f"{USER}-web"
 
 
 def make_user(machine: Machine, source: Path) -> None:
-    """Add the user that the program runs as."""
+    """Add the users that the program and its web page run as."""
     machine.step(f"User {USER}")
     users = Path("/etc/passwd").read_text("utf-8", "replace").splitlines()
-    if any(line.startswith(f"{USER}:") for line in users):
+    missing = [
+        name
+        for name in (USER, _PAGE_USER)
+        if not any(line.startswith(f"{name}:") for line in users)
+    ]
+    if not missing:
         machine.say("is there")
     elif shutil.which("systemd-sysusers"):
         machine.run("systemd-sysusers", source / "systemd" / "conversation-tracker.sysusers")
     else:
-        machine.run(
-            "adduser", "--system", "--group", "--no-create-home", "--home", "/",
-            "--shell", "/usr/sbin/nologin", USER,
-        )  # fmt: skip
+        for name in missing:
+            machine.run(
+                "adduser", "--system", "--group", "--no-create-home", "--home", "/",
+                "--shell", "/usr/sbin/nologin", name,
+            )  # fmt: skip
 
 
 def install_program(machine: Machine, options: Options, source: Path) -> None:

@@ -15,7 +15,9 @@ SERVICE = "conversation-tracker.service"
 TIMER = "conversation-tracker-expire.timer"
 FOLLOWER = "conversation-tracker-follow.service"
 PUBLISHER = "conversation-tracker-publish.service"
-UNITS = (SERVICE, "conversation-tracker-expire.service", TIMER, FOLLOWER, PUBLISHER)
+# An administrator names its instances, each with a file of its own: nothing starts one here.
+PAGE = "conversation-tracker-web@.service"
+UNITS = (SERVICE, "conversation-tracker-expire.service", TIMER, FOLLOWER, PUBLISHER, PAGE)
 
 STATE = Path("/var/lib/conversation-tracker")  # of the follower
 _USUAL_CONFIG = Path("/etc/conversation-tracker/conversation-tracker.conf")
@@ -110,6 +112,7 @@ def start_service(machine: Machine, options: Options) -> None:
         for unit in (SERVICE, FOLLOWER, PUBLISHER):
             machine.run("systemctl", "enable", unit)
             machine.run("systemctl", "restart", unit)
+        machine.run("systemctl", "try-restart", PAGE.replace("@", "@*"))
         return
     program = f"runuser -u {USER} -- {options.prefix}/bin/conversation-tracker"
     machine.say(f"systemd does not run here. Start the service yourself, as the user {USER}:")
@@ -149,6 +152,7 @@ def remove_service(machine: Machine) -> None:
     if _SYSTEMD.is_dir():
         try:
             machine.run("systemctl", "disable", "--now", TIMER, PUBLISHER, FOLLOWER, SERVICE)
+            machine.run("systemctl", "stop", PAGE.replace("@", "@*"))
         except Failed as failure:
             machine.say(str(failure))
     for unit in UNITS:

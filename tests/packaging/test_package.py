@@ -19,6 +19,7 @@ SERVICES = (
     "conversation-tracker-follow",
     "conversation-tracker-publish",
     "conversation-tracker-expire",
+    "conversation-tracker-web@",
 )
 TIGHT = 15  # tenths of systemd's exposure level; 100 is a service without any hardening
 # What Debian calls the projects of other names.

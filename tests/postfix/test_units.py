@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from conversation_tracker.config.options import WEB
+
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 PROGRAM = "/opt/conversation-tracker/bin/conversation-tracker"
 SERVICES = (
@@ -15,6 +17,7 @@ SERVICES = (
     "conversation-tracker-expire.service",
     "conversation-tracker-follow.service",
     "conversation-tracker-publish.service",
+    "conversation-tracker-web@.service",
 )
 UNITS = (*SERVICES, "conversation-tracker-expire.timer")
 TIGHT = 15  # tenths of systemd's exposure level; 100 is a service without any hardening
@@ -148,6 +151,28 @@ def test_publisher_is_watched_and_writes_nothing() -> None:
     assert "StateDirectory" not in text
 
 
+def test_a_page_is_an_instance_with_a_file_and_a_user_of_its_own() -> None:
+    text = (SYSTEMD / "conversation-tracker-web@.service").read_text()
+    config = "/etc/conversation-tracker/web-%i.conf"
+    for line in (
+        f"ExecStart={PROGRAM} -c {config} web",
+        f"ExecReload=/bin/sh -c '{PROGRAM} -c {config} check --config || [ $? = 1 ]'",
+        "Type=notify",
+        "User=conversation-tracker-web",
+        # One that ends leaves the others' sockets.
+        "RuntimeDirectory=conversation-tracker",
+        "RuntimeDirectoryMode=2750",
+        "RuntimeDirectoryPreserve=yes",
+        "ProtectSystem=strict",
+        "RestartPreventExitStatus=2",
+        "WantedBy=multi-user.target",
+    ):
+        assert f"\n{line}\n" in text
+    assert WEB["listen"].default == "unix:/run/conversation-tracker/web.sock"
+    assert re.search(r"^WatchdogSec=\d+$", text, re.MULTILINE)
+    assert "ReadWritePaths" not in text
+
+
 def test_expiry_runs_daily_and_makes_up_for_a_missed_day() -> None:
     text = (SYSTEMD / "conversation-tracker-expire.timer").read_text()
     assert "\nOnCalendar=daily\n" in text
@@ -157,4 +182,7 @@ def test_expiry_runs_daily_and_makes_up_for_a_missed_day() -> None:
 def test_sysusers_makes_a_user_that_cannot_log_in() -> None:
     file = SYSTEMD / "conversation-tracker.sysusers"
     entries = [line for line in file.read_text().splitlines() if not line.startswith("#")]
-    assert entries == ['u conversation-tracker - "Conversation Tracker" / /usr/sbin/nologin']
+    assert entries == [
+        'u conversation-tracker - "Conversation Tracker" / /usr/sbin/nologin',
+        'u conversation-tracker-web - "Conversation Tracker, the web page" / /usr/sbin/nologin',
+    ]
