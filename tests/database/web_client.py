@@ -90,11 +90,11 @@ class Web(Publisher):
         finally:
             connection.close()
 
-    def search(self, words: str, store: str = "", **headers: str) -> Answer:
+    def search(self, words: str, store: str = "", *, field: str = "q", **headers: str) -> Answer:
         """Send the search form as a browser does."""
         given = {"Sec_Fetch_Site": "same-origin", **headers}
         given = {"Content_Type": "application/x-www-form-urlencoded", **given}
-        body = urlencode({"q": words, "store": store}).encode()
+        body = urlencode({field: words, "store": store}).encode()
         return self.get("/", method="POST", body=body, **given)
 
 

@@ -33,11 +33,13 @@ from conversation_tracker.web.routes import (
     StaticFile,
     find_route,
 )
-from conversation_tracker.web.typed import read_typed
+from conversation_tracker.web.typed import read_address, read_typed
 from conversation_tracker.web.views import Views, send_static
 
 THREADS = 8
 _WAITING_LIMIT = 64  # requests, under way or waiting for a thread
+_HEAD_LIMIT = 32_768  # octets of all headers; h11 has none for what comes at once
+_PATH_LIMIT = 8_192  # octets, with the query
 _FORM_LIMIT = 10_000  # octets
 _NAME_LIMIT = 200  # characters
 _FORM_TYPE = "application/x-www-form-urlencoded"
@@ -48,7 +50,9 @@ _WORDS = {
     404: "There is no such order, message or file here; or you may not see it.",
     405: "This page is only to be read.",
     413: "That is too much to search for.",
+    414: "That is too much to search for.",
     415: "This is no form that a browser sends.",
+    431: "The request has too many headers, or too long ones.",
     500: "Something went wrong here, and was noted. Please tell who runs this page.",
     503: "The database does not answer now. Nothing is lost; please try again in a moment.",
 }
@@ -168,13 +172,16 @@ class Application:
                 return lambda: views.send_file(route)
             case HtmlPage():
                 return lambda: views.show_html(route)
-        form = request.method == "POST"
-        if form:
-            fields = read_fields(await _read_form(request))
+        if request.method != "POST":
+            store, typed = fields.get("store", ""), read_typed(fields.get("q", ""))
+            if typed.secret:
+                return lambda: views.refuse_search(store)
+            return lambda: views.show_home(store, typed, actor)
+        fields = read_fields(await _read_form(request))
         store, typed = fields.get("store", ""), read_typed(fields.get("q", ""))
-        if not form and (typed.secret or typed.kind == "address"):
-            return lambda: views.refuse_search(store)
-        if form and not typed.secret and typed.kind != "address":
+        if "address" in fields:
+            typed = read_address(fields["address"])
+        if not typed.secret:
             # So that it may be shown again, or sent to somebody.
             where = Links().orders(store, typed.text)
             return Response(status_code=303, headers={**guard_data(), "Location": where})
@@ -211,6 +218,10 @@ class Application:
 
 
 def _find_route(scope: Any) -> Route:
+    if len(scope["raw_path"]) + len(scope["query_string"]) > _PATH_LIMIT:
+        raise Declined(414)
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEAD_LIMIT:
+        raise Declined(431)
     try:
         return find_route(scope["raw_path"])
     except ValueError:

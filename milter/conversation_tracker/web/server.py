@@ -45,7 +45,9 @@ class Protocol(H11Protocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, for as long as uvicorn keeps a connection."""
         self._answering = False
-        self._limit(None)
+        # What the client has yet to read has the same end.
+        if not self._holds_octets():
+            self._limit(None)
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -64,9 +66,14 @@ class Protocol(H11Protocol):
             self._due.cancel()
         self._due = None if seconds is None else self.loop.call_later(seconds, self._end)
 
+    def _holds_octets(self) -> bool:
+        return self.transport.get_write_buffer_size() > 0
+
     def _end(self) -> None:
         self._due = None
-        self.transport.abort()
+        waits = self.cycle is None or not self.cycle.response_complete or self.conn.trailing_data[0]
+        if waits or self._holds_octets():
+            self.transport.abort()
 
 
 class WebServer(uvicorn.Server):

@@ -11,7 +11,8 @@ _LONGEST = 200  # characters; the search looks at no more
 _HARD = re.compile(r"[0-9A-Fa-f]{32}(?:@[^@\s]+)?")
 _SOFT = re.compile(r"[^@\s]+@[^@\s]+-[0-9]{12}[Bb]\.[^@\s]+")
 _ANY_AT = re.compile(
-    r"[@\N{FULLWIDTH COMMERCIAL AT}\N{SMALL COMMERCIAL AT}]|%40|&#0*64;|&commat;|\W ?at ?\W",
+    r"[@\N{FULLWIDTH COMMERCIAL AT}\N{SMALL COMMERCIAL AT}]|%40|&#0*64;|&commat;"
+    r"|[(\[{<] ?at ?[)\]}>]",
     re.IGNORECASE,
 )
 
@@ -33,6 +34,13 @@ class Typed:
     secret: bool
 
 
+def read_address(given: str) -> Typed:
+    """Read what was typed where an address belongs; an alias may stand there too."""
+    found = read_typed(given)
+    kind: Kind = found.kind if found.kind in ("nothing", "alias") else "address"
+    return Typed(found.text, kind, secret=True)
+
+
 def read_typed(given: str) -> Typed:
     """Read what was typed, of any length."""
     text = "".join(each if each.isprintable() else " " for each in given[: 2 * _LONGEST])
@@ -43,7 +51,7 @@ def read_typed(given: str) -> Typed:
         return Typed("", "nothing", secret=False)
     if _HARD.fullmatch(text):
         return Typed(text, "alias", secret=False)
-    secret = _ANY_AT.search(text) is not None
+    secret = "@" in text or _ANY_AT.search(text) is not None
     if _SOFT.fullmatch(text):
         return Typed(text, "alias", secret=True)
     return Typed(text, "address" if "@" in text else "words", secret=secret)

@@ -245,9 +245,8 @@
   const isAddress = (words) =>
     words.split(/\s+/).some(
       (word) =>
-        word.includes("@") &&
-        !/^[<(]?[0-9a-f]{32}@/i.test(word) &&
-        !/-[0-9]{12}[a-z]\.[^@]*$/i.test(word),
+        // An alias in soft form has the address in it.
+        word.includes("@") && !/^[<(]?[0-9a-f]{32}@/i.test(word),
     );
 
   const guard = (search) => {
