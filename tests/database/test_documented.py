@@ -36,7 +36,7 @@ def uri(postgres: "Postgres", migrated: str) -> Iterator[str]:
     yield uri
     postgres.drop_database("documented")
     with psycopg.connect(postgres.uri(), autocommit=True) as connection:
-        connection.execute("DROP ROLE IF EXISTS shop, support")
+        connection.execute('DROP ROLE IF EXISTS shop, support, "conversation-tracker-web"')
 
 
 def first_store() -> str:
