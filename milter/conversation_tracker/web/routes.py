@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from conversation_tracker.pages.links import read_segment
 from conversation_tracker.pages.static import FILES
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
 _MOST_MESSAGE = 2**63 - 1
 _MOST_FILE = 2**31 - 1
@@ -101,7 +102,7 @@ def find_route(path: bytes) -> Route:
 
 def _are_names(store: str, number: str) -> bool:
     """Whether these can be a store's and an order's: neither holds a control character."""
-    return all(0 < len(each) <= 200 and each.isprintable() for each in (store, number))
+    return all(0 < len(each) <= 200 and not _CONTROL.search(each) for each in (store, number))
 
 
 def _read_number(text: str, most: int) -> int:
