@@ -385,7 +385,8 @@ def test_files_can_be_downloaded() -> None:
         "/t/orders/mystore/1001/attachments/1/1",
         "/t/orders/mystore/1001/attachments/1/2",
     ]
-    assert all("download" in each for each in links)
+    # The answer says that it is one. Said here as well, what says why there is none would be kept.
+    assert not any("download" in each for each in links)
 
 
 def test_html_is_shown_in_a_frame_that_may_do_nothing() -> None:
