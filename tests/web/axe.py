@@ -5,8 +5,8 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-# Style sheets are read from the document: nothing is asked of a server for them.
-_OPTIONS: dict[str, Any] = {"preload": False, "resultTypes": ["violations"]}
+# Nothing is asked of a server for it, and nothing of the frames, in which no script may answer.
+_OPTIONS: dict[str, Any] = {"preload": False, "iframes": False, "resultTypes": ["violations"]}
 _axe = Axe()
 
 

@@ -36,6 +36,7 @@ _SPILL = """() => {
     if (document.documentElement.scrollWidth > room)
         found.push(`the page: ${document.documentElement.scrollWidth} of ${room}`);
     for (const one of document.body.querySelectorAll('*')) {
+        if (!one.checkVisibility()) continue;
         const box = one.getBoundingClientRect();
         if (box.width && box.right > room + 1 && !clipped(one))
             found.push(`${one.outerHTML.slice(0, 100)}: ${Math.round(box.right)} of ${room}`);
@@ -69,10 +70,9 @@ class Visit:
         self.page.on("console", self._note_console)
 
     def open(self, address: str) -> int:
-        """Open a page, wait until all of it is there, and return the status of the answer."""
+        """Open a page, wait until what it asks for is there, and return the answer's status."""
         answer = self.page.goto(address)
         assert answer is not None
-        self.page.wait_for_load_state("networkidle")
         return answer.status
 
     def strangers(self, own: str) -> list[str]:

@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
-from playwright.sync_api import Playwright, sync_playwright
+from playwright.sync_api import Playwright, expect, sync_playwright
+
+from conversation_tracker.pages.links import Links
+from private.web import Web
 
 from . import stories
-from .browser import Browser
+from .browser import PATIENCE, Browser, Visit
 from .orders import Shop
 from .trap import Trap, find_ways
 
@@ -23,12 +27,16 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = "CONVERSATION_TRACKER_SCREENSHOTS"
 """The environment may name the folder for pictures of pages here."""
+ROLE = "web_support"
+USER_HEADER = "X-Remote-User"
+SIGNED_IN = {USER_HEADER: "anna"}
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
     """The driver, once for the process: it cannot run twice."""
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as driver:
         yield driver
 
@@ -88,6 +96,33 @@ def hostile(filled: str) -> Iterator[Shop]:
     shop.publish()
     yield shop
     shop.close()
+
+
+@pytest.fixture(scope="session")
+def web(postgres: "Postgres", filled: str, shop: Shop, hostile: Shop) -> Iterator[Web]:
+    """The web page, for a role that may read both stores, signed in as anna."""
+    with psycopg.connect(filled, autocommit=True) as owner:
+        owner.execute(f"CREATE ROLE {ROLE} LOGIN IN ROLE tracker_reader".encode())
+        for each in (shop, hostile):
+            owner.execute("SELECT tracker.grant_store(%s, %s)", (ROLE, each.name))
+        database = postgres.uri(owner.info.dbname, ROLE)
+        with Web(database, options={"user_header": USER_HEADER}) as web:
+            yield web
+        owner.execute(f"DROP OWNED BY {ROLE}".encode())
+        owner.execute(f"DROP ROLE {ROLE}".encode())
+
+
+@pytest.fixture(scope="session")
+def links(web: Web) -> Links:
+    """Return what makes the addresses of its pages."""
+    return Links(web.address.rstrip("/"))
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """One tab of somebody who is signed in, in a wide window."""
+    with browser.visit(extra_http_headers=SIGNED_IN) as visit:
+        yield visit
 
 
 @pytest.fixture(autouse=True)

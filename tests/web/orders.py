@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-import psycopg
-
 from conversation_tracker.base import timeouts
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import Arrival, Message, parse
@@ -21,6 +19,7 @@ from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.repository import Database
 from conversation_tracker.milter.filter import Filter
 from conversation_tracker.milter.transaction import Transaction
+from conversation_tracker.publish.feed import Feed
 from conversation_tracker.publish.texts import Texts
 
 _STORE = """
@@ -41,6 +40,38 @@ class File:
     name: bytes
     type: bytes
     content: bytes
+
+
+_MANY = """
+WITH people AS (
+    SELECT p.order_id, p.id AS buyer, s.id AS store
+      FROM tracker.participants AS p JOIN tracker.participants AS s USING (order_id)
+     WHERE p.order_id = %(order)s AND p.role = 'buyer' AND s.role = 'store'
+), messages AS (
+    INSERT INTO tracker.messages (
+        order_id, digest, at, queue_id, direction, sender_id, sender_name, message_id, subject,
+        first_words, size, attachment_names, automatic, auto_reply, verdict, notes, raw)
+    SELECT order_id, sha256(n::text::bytea), now() - (%(number)s - n) * interval '1 minute',
+           'Q' || n,
+           CASE n %% 2 WHEN 0 THEN 'outbound' ELSE 'inbound' END,
+           CASE n %% 2 WHEN 0 THEN store ELSE buyer END,
+           'Anna Lee', '<' || n || '@mail.example>', 'Message ' || n, 'Where is it?', 2000, '{}',
+           false, false, 'verified', '{}', convert_to(repeat(md5(n::text), 60), 'UTF8')
+      FROM people, generate_series(1, %(number)s) AS n
+    RETURNING id, at, order_id, direction
+), deliveries AS (
+    INSERT INTO tracker.deliveries (message_id, message_at, recipient_id, bounce, queue_id, state)
+    SELECT m.id, m.at, CASE m.direction WHEN 'outbound' THEN buyer ELSE store END,
+           md5('bounce' || m.id)::uuid, 'Q' || m.id, 'sent'
+      FROM messages AS m JOIN people USING (order_id)
+)
+INSERT INTO tracker.texts (
+    message_id, message_at, order_id, body, html, attachments, files, marks, words)
+SELECT id, at, order_id, repeat('Where is it? I wait, ' || id || E'.\n', 20)
+                         || repeat('> Thank you for your order.' || E'\n', 40),
+       '<p>Where is it?</p>', '[]', '{}', '{}', to_tsvector('simple', 'where')
+  FROM messages
+"""
 
 
 def compose(
@@ -134,6 +165,13 @@ class Order:
         )
         self.shop.hand_in(sender, self.aliases[to], b"\r\n".join(fields), trusted=trusted)
 
+    def fill(self, number: int) -> None:
+        """Put so many messages in at once, a minute apart, as if they had come and been read."""
+        self.shop.run("SELECT tracker.make_month((now() - interval '1 month')::date)")
+        self.shop.run(_MANY, {"order": self.id, "number": number})
+        for table in ("messages", "deliveries", "texts"):
+            self.shop.run(f"ANALYZE tracker.{table}")
+
     def mark(self, state: str, status: str, reason: str) -> None:
         """Have the last message end like this."""
         [token] = self.shop.row(_DELIVERY, self.id)
@@ -160,7 +198,7 @@ class Shop:
         self._session.execute(_STORE.encode(), (name, domain, senders))
         self.database = Database(uri, size=1)
         self.database.open()
-        self._texts = Texts()
+        self._feed, self._texts = Feed(), Texts()
 
     def close(self) -> None:
         """Close its connections."""
@@ -180,7 +218,7 @@ class Shop:
         [found] = self.row(query, self.name, number)
         return int(found)
 
-    def run(self, statement: str, *values: object) -> None:
+    def run(self, statement: str, values: dict[str, object] | None = None) -> None:
         """Run a statement."""
         self._session.execute(statement.encode(), values)
 
@@ -203,15 +241,6 @@ class Shop:
         assert reply is None, reply
 
     def publish(self) -> None:
-        """Have the publisher read all messages there are."""
-        while self._texts.take_out(self._session):
+        """Have the publisher read all messages there are, and tell of all that happened."""
+        while self._feed.publish(self._session) or self._texts.take_out(self._session):
             pass
-
-
-def grant(uri: str, role: str, store: str) -> None:
-    """Make a role of a support team, unless there is one, and grant it a store."""
-    with psycopg.connect(uri, autocommit=True) as connection:
-        known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
-        if known is None:
-            connection.execute(f"CREATE ROLE {role} LOGIN IN ROLE tracker_reader".encode())
-        connection.execute("SELECT tracker.grant_store(%s, %s)", (role, store))

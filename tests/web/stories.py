@@ -74,6 +74,7 @@ def play_everyday(shop: Shop, number: str = "1001") -> Order:
     order.write(desk, buyer, "Please confirm your password.\n", name=b"Shop orders",
                 subject=b"Urgent")  # fmt: skip
     order.refuse("Cheap watches", "550 5.7.1 Sender refused")
+    order.write(buyer, desk, "Hello? Is anybody there?\n", name=b"John Doe", subject=b"Parcel?")
     return order
 
 
