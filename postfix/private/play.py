@@ -20,7 +20,8 @@ from conversation_tracker.database.migrate import migrate
 from private.display import Display, arrived, style
 from private.mailhost import MailHost
 from private.postgres import Postgres
-from private.scenes import CARRIER, DOMAIN, STORES, Scenes, mask
+from private.scenes import CARRIER, DOMAIN, ORDER, STORES, Scenes, mask
+from private.web import Web
 
 _SUPPORT = "CREATE ROLE support LOGIN IN ROLE tracker_reader"
 _GRANT = "SELECT tracker.grant_store('support', '*')"
@@ -70,7 +71,10 @@ def perform(display: Display, *, keep: bool) -> None:
                 first = str(error).partition("\n")[0]
                 raise RuntimeError(f"{first}\n{logs(host)}") from None
             if keep:
-                stay(host, postgres, display)
+                say("starting what reads the messages, and the web page that shows them")
+                host.tracker.run_beside("publish")
+                with Web(postgres.uri("conversation_tracker", "support")) as web:
+                    stay(host, postgres, web, display)
 
 
 def prepared(postgres: Postgres) -> str:
@@ -91,10 +95,10 @@ def logs(host: MailHost) -> str:
     return f"--- the tracker's log\n{tracker}--- Postfix's log\n{postfix}"
 
 
-def stay(host: MailHost, postgres: Postgres, display: Display) -> None:
+def stay(host: MailHost, postgres: Postgres, web: Web, display: Display) -> None:
     """Print how to go on by hand, and all mail that leaves, until interrupted."""
     display.title("Your turn: everything goes on running until Ctrl-C")
-    for line in advice(host, postgres):
+    for line in advice(host, postgres, web):
         display.line(line)
     display.line()
     shown = len(host.sink.messages)
@@ -111,9 +115,14 @@ def stay(host: MailHost, postgres: Postgres, display: Display) -> None:
         display.line()
 
 
-def advice(host: MailHost, postgres: Postgres) -> Iterator[str]:
+def advice(host: MailHost, postgres: Postgres, web: Web) -> Iterator[str]:
     """Yield the lines that tell how to go on by hand."""
     alias = mask(postgres.uri("conversation_tracker"), "hardshop", "mine", "me@buyer.example")
+    yield "See the orders in a browser on this machine, as support does:"
+    yield ""
+    yield f"    {web.address}"
+    yield f"    {web.address}orders/hardshop/{ORDER}"
+    yield ""
     yield "Write to the alias of me@buyer.example in a new order, mine; what leaves is shown here:"
     yield ""
     yield (
@@ -121,7 +130,7 @@ def advice(host: MailHost, postgres: Postgres) -> Iterator[str]:
         f" --to {alias} --header 'Subject: Hello'"
     )
     yield ""
-    yield "See what was recorded, as support does:"
+    yield "See what was recorded, in a terminal:"
     yield ""
     yield f"    {command()} -c {host.tracker.config} timeline hardshop mine"
     yield ""

@@ -85,6 +85,11 @@ class Tracker(Server):
         out, err = (text.decode("utf-8", "backslashreplace") for text in (done.stdout, done.stderr))
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
+    def run_beside(self, command: str) -> None:
+        """Start another command that goes on with the same configuration, until `close`."""
+        log = self.directory / f"{command}.log"
+        self._reaper.spawn(self.command(command), log=log, environment=dict(os.environ))
+
     @property
     def process(self) -> int | None:
         """The parent's process id, None while it is stopped."""

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -178,6 +179,20 @@ def kept(demo: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
+
+
+def test_a_kept_demonstration_shows_its_orders_in_a_browser(kept: Kept) -> None:
+    """With the whole of each text, which the publisher has read meanwhile."""
+    address = kept.wait_for(r"^    (http://127\.0\.0\.1:\d+/orders/hardshop/\S+)$")[1]
+
+    def look() -> str:
+        with urlopen(address, timeout=30) as answer:
+            return str(answer.read().decode())
+
+    assert processes.until(lambda: "We will write to" in look(), 60.0, 0.5)
+    page = look()
+    assert "Your parcel goes back" in page
+    assert not any(each in page for each in PEOPLE)
 
 
 def test_advice_of_a_kept_demonstration_works(kept: Kept, home: Path) -> None:
