@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from markupsafe import Markup
-
 from conversation_tracker.pages.answers import write_answer
 from conversation_tracker.pages.links import Links
 from conversation_tracker.pages.messages import ShownMessage, Surroundings, show_message
@@ -55,7 +53,7 @@ def render_order(
         "order.html",
         links=links,
         alone=alone,
-        style=Markup(read_static("page.css")) if alone else "",
+        style=read_static("page.css") if alone else "",
         store=store,
         number=number,
         contacts=[_find_contact(person, known, expired=expired) for person in people.values()],
