@@ -861,6 +861,7 @@ COMMANDS = [
     ("unmask", f"{'0' * 32}@{ALIAS_DOMAIN}", "--reason", "test"),
     ("timeline", "shop", "1"),
     ("close", "shop", "1"),
+    ("export", JOHN, "/dev/shm/never.zip"),
     ("erase", JOHN),
     ("explain", "--rcpt", JOHN, "-"),
     ("migrate",),

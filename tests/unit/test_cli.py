@@ -31,7 +31,7 @@ ALIAS = f"{'0' * 32}@ct.example.com"
 CONFIG = "[tracker]\ndatabase = postgresql:///x\nsocket = unix:/tmp/x.sock\n"
 ALL = [
     "serve", "migrate", "expire", "mask", "unmask", "timeline", "explain", "close", "erase",
-    "check", "follow", "publish", "webhooks",
+    "export", "check", "follow", "publish", "webhooks",
 ]  # fmt: skip
 
 

@@ -193,6 +193,21 @@ def erase(given: argparse.Namespace, config: Config) -> int:
     return 0
 
 
+def export(given: argparse.Namespace, config: Config) -> int:
+    """Write all conversations of an address into an archive, and print how much that is."""
+    from conversation_tracker.support import order_commands
+    from conversation_tracker.support.export.run import export
+
+    address = str(order_commands.read_address(given.address))
+    actor = order_commands.find_actor(os.environ)
+    done = export(config.database, address, given.file, actor)
+    orders = f"{done.orders} order{'' if done.orders == 1 else 's'}"
+    print(f"wrote {orders} with {done.messages} message{'' if done.messages == 1 else 's'}")
+    if done.tagged:
+        print(f"not in it: {done.tagged} like this address with a +tag; each is one of its own")
+    return 0
+
+
 def timeline(given: argparse.Namespace, config: Config) -> int:
     """Print the messages of an order as a table or as JSON, or write them as a page."""
     from conversation_tracker.database import orders

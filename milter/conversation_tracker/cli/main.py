@@ -275,6 +275,12 @@ def _add_order_commands(subparsers: "_Subparsers") -> None:
 
 
 def _add_reading_commands(subparsers: "_Subparsers") -> None:
+    export = _add(
+        subparsers, "export", commands.export,
+        "write all conversations of one person into an archive; it is noted",
+    )  # fmt: skip
+    export.add_argument("address", metavar="ADDRESS", type=_read_text, help="the real address")
+    export.add_argument("file", metavar="FILE.zip", type=_read_file_name, help="the archive")
     timeline = _add(subparsers, "timeline", commands.timeline, "print the messages of an order")
     _add_order(timeline)
     form = timeline.add_mutually_exclusive_group()

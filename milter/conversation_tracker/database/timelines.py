@@ -92,5 +92,5 @@ def fetch_file(connection: Connection, message: int, number: int) -> tuple[str, 
 
 def fetch_raw(connection: Connection, number: int, at: datetime) -> bytes:
     """Return a recorded message; nothing if it is gone by now."""
-    row = connection.execute(_RAW, (number, at)).fetchone()
+    row = connection.execute(_RAW, (number, at), binary=True).fetchone()
     return bytes(row[0]) if row else b""

@@ -1,1 +1,1 @@
-"""What people look at and call by hand: explain, timeline, mask, unmask, close, erase."""
+"""What people look at and call by hand: explain, timeline, export, mask, unmask, close, erase."""

@@ -237,7 +237,7 @@ def as_page(connection: Connection, store: str, number: str) -> Iterator[str]:
     find_order(connection, store, number)
     messages = timelines.iter_conversation(connection, store, number)
     order = timelines.fetch_order(connection, store, number) | {
-        "messages": (_read_waiting(connection, each) for each in messages)
+        "messages": (read_waiting(connection, each) for each in messages)
     }
     return render_order(
         order, Links(), alone=True, html=lambda message: _read_html(connection, message)
@@ -268,7 +268,7 @@ def _write_object(connection: Connection, found: dict[str, Any]) -> dict[str, An
     return {name: found[name] for name in (*filter(found.__contains__, _ORDER), *found)}
 
 
-def _read_waiting(connection: Connection, found: dict[str, Any]) -> dict[str, Any]:
+def read_waiting(connection: Connection, found: dict[str, Any]) -> dict[str, Any]:
     """Read the text of a message that is still to be read, and say so no more."""
     marks = [each for each in found["marks"] if each != _WAITING]
     return _read_text(connection, found) | {"marks": marks}

@@ -19,7 +19,8 @@ DECLARE
     counted integer;
 BEGIN
     RETURN QUERY
-    SELECT o.id, o.store, o.number, o.placed_at, o.closed_at, o.expires_at,
+    SELECT o.id, o.store, o.number, o.placed_at, o.closed_at,
+           CASE WHEN o.expires_at < '9999-12-30 UTC' THEN o.expires_at END,
            s.message_retention::text, w.id, tracker.hard_alias(w.token, o.alias_domain), w.role,
            w.address, w.introduced, w.joined_at, w.apart
       FROM (SELECT p.id, p.order_id, p.token, p.role, p.address, p.introduced, p.joined_at,
