@@ -325,6 +325,30 @@ def test_an_hour_later_there_is_room_again(order: Order) -> None:
     assert [times for _, _, times in rows if times > 1] == [11, 11]
 
 
+ENTRIES = """
+    SELECT coalesce(sum(s.idx_tup_read), 0) FROM pg_stat_user_indexes AS s
+      JOIN pg_inherits AS i ON i.inhrelid = s.indexrelid
+     WHERE i.inhparent = %s::regclass
+"""
+
+
+def test_an_hour_is_counted_by_its_order_whatever_the_planner_knows(order: Order) -> None:
+    """Where one order has all there is, the index of times looks as good, until others come."""
+    order.send(order.ann, times=20)
+    order.shop.connection.execute("VACUUM ANALYZE tracker.messages")
+    indexes = ("tracker.messages_order", "tracker.messages_at")
+    before = [order.shop.one(ENTRIES, name) for name in indexes]
+    with psycopg.connect(order.shop.uri, autocommit=True) as fresh:
+        used = fresh.execute("SELECT (u).others FROM tracker.used(%s, NULL, 1) AS u", (order.id,))
+        assert used.fetchall() == [(20,)]
+        times = fresh.execute("SELECT cardinality(tracker.times_of(%s))", (order.id,))
+        assert times.fetchall() == [(20,)]
+        fresh.execute("SELECT pg_stat_force_next_flush()")
+    after = [order.shop.one(ENTRIES, name) for name in indexes]
+    assert after[0] >= before[0] + 40
+    assert after[1] < before[1] + 10  # the planner looks at its end
+
+
 def test_refusals_at_once_are_no_more(order: Order) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda number: refuse(order, number), range(60)))

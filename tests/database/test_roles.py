@@ -330,7 +330,7 @@ def test_the_service_does_all_that_mail_needs(login: LogIn) -> None:
 # What every message calls: setting a search path costs more than some of them do themselves.
 HOT = {"conversation_of_hard", "conversation_of_soft", "conversation_with"}
 HOT |= {"record", "record_again", "join_order", "known_of"}
-HOT |= {"limit_reached", "used", "used_at", "times_of", "is_stranger"}
+HOT |= {"limit_reached", "used", "used_of", "times_of", "is_stranger"}
 HOT |= {"address_key", "gmail_key", "mailbox_key"}
 
 

@@ -84,6 +84,10 @@ DECLARE
     known_at timestamptz;
     passes integer;
     stale boolean;
+    author bigint;
+    introduced boolean;
+    lately integer;
+    repeated boolean;
     stranger boolean;
     waiting_since timestamptz;
 BEGIN
@@ -141,15 +145,25 @@ BEGIN
         RETURN;
     END IF;
     -- Another statement than the one that waited for the order: it sees what was recorded meanwhile.
-    -- The search has an end, as those of tracker.used. Of several the newest: a brief message may
-    -- have come before. It is not ordered by what an index is ordered by, or that one would be read.
+    -- One for all that is asked of every message: a statement costs more than what it looks up. What is
+    -- searched has an end, as in shares.sql. Of several messages the newest: a brief one may have come
+    -- before. It is not ordered by what an index is ordered by, or that one would be read.
     SELECT s.hourly_limit, s.participant_limit, s.guest_limit, m.id, m.at, m.passes,
+           author.id, author.introduced AND author.role <> 'return',
            -- A recipient whose address was erased since then gets nothing.
            EXISTS (SELECT FROM tracker.participants AS p
                      LEFT JOIN tracker.return_addresses AS r ON r.participant_id = p.id
                     WHERE p.order_id = given.order_id AND p.address IS NULL AND r.address IS NULL
-                      AND p.token = ANY (given.recipients))
-      INTO hourly_limit, participant_limit, guest_limit, known, known_at, passes, stale
+                      AND p.token = ANY (given.recipients)),
+           (SELECT count(*)
+              FROM (SELECT FROM tracker.messages AS m
+                     WHERE m.order_id = given.order_id
+                       AND m.at > now() - interval '80 minutes' AND m.at < now() + clocks_differ_by
+                     LIMIT 18) AS lately),
+           EXISTS (SELECT FROM tracker.repeats AS r
+                    WHERE r.order_id = given.order_id AND r.at > now() - interval '1 hour')
+      INTO hourly_limit, participant_limit, guest_limit, known, known_at, passes,
+           author, introduced, stale, lately, repeated
       FROM tracker.stores AS s
       LEFT JOIN LATERAL (
            SELECT m.id, m.at, m.passes FROM tracker.messages AS m
@@ -157,14 +171,21 @@ BEGIN
               AND m.at > now() - CASE WHEN given.brief THEN brief_same_for ELSE same_for END
               AND m.at < now() + clocks_differ_by
             ORDER BY m.id + 0 DESC LIMIT 1) AS m ON true
+      LEFT JOIN tracker.participants AS author
+        ON author.token = given.sender AND author.order_id = given.order_id
      WHERE s.name = record.store;
     stranger := NOT given.own
                 AND (given.verdict = 'flagged'
-                     OR tracker.is_stranger(given.order_id, given.sender, given.joined));
-    IF known IS NULL OR given.first_pass THEN
-        outcome := tracker.limit_reached(given.order_id, hourly_limit, given.sender,
-                                         given.recipients, given.own, stranger, given.verdict,
-                                         given.auto_reply, known IS NOT NULL, shared);
+                     OR introduced IS NOT TRUE
+                        AND (given.joined IS NULL
+                             OR tracker.is_stranger(given.order_id, given.sender, given.joined)));
+    -- With fewer messages than these no limit is reached, and nobody has answered often enough.
+    IF (known IS NULL OR given.first_pass)
+       AND (repeated OR lately >= least(CASE WHEN given.auto_reply THEN 5 ELSE 18 END,
+                                        (hourly_limit::bigint + 1) / 2 - CASE WHEN shared THEN 16 ELSE 0 END)) THEN
+        outcome := tracker.limit_reached(given.order_id, hourly_limit, author, given.recipients,
+                                         given.own, stranger, given.verdict, given.auto_reply,
+                                         known IS NOT NULL, shared);
     END IF;
     IF given.first_pass
        AND passes >= repeats_at_once
@@ -191,6 +212,11 @@ BEGIN
         outcome := 'stale';
         RETURN;
     END IF;
+    IF author IS NULL THEN
+        -- Who has just joined.
+        SELECT p.id INTO author FROM tracker.participants AS p
+         WHERE p.token = given.sender AND p.order_id = given.order_id;
+    END IF;
     IF given.shown IS NOT NULL THEN
         -- Before the copy leaves that shows it.
         UPDATE tracker.participants AS p SET handed_out = true
@@ -202,9 +228,7 @@ BEGIN
                                       sender_name, message_id, subject, first_words, size,
                                       attachment_names, automatic, auto_reply, verdict, notes, raw,
                                       own, stranger)
-        VALUES (given.order_id, keyed, given.queue_id, given.direction,
-                (SELECT p.id FROM tracker.participants AS p
-                  WHERE p.token = given.sender AND p.order_id = given.order_id),
+        VALUES (given.order_id, keyed, given.queue_id, given.direction, author,
                 (SELECT p.id FROM tracker.participants AS p
                   WHERE p.token = given.return_path AND p.order_id = given.order_id),
                 given.sender_name, given.message_id, given.subject, given.first_words,

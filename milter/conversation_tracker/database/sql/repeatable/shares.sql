@@ -6,89 +6,71 @@
 -- strangers together, may use more than half, rounded up. What a client hands in again counts; what
 -- was refused does not.
 
--- When an order's messages of the last `span` came, `most` of them at most: what the index of orders
--- alone can tell. Whatever else is asked of these messages is asked by these times. A plan with the
--- time as a range might look at all orders' messages of it by another index, and would be kept.
--- The search has an end, so that two months are looked at and no others; it lies ahead, because a
--- transaction that began later may have recorded before this one had the order's row.
-CREATE OR REPLACE FUNCTION tracker.times_of(wanted bigint, span interval, most integer) RETURNS timestamptz[]
-LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-BEGIN
-    RETURN ARRAY(SELECT m.at FROM tracker.messages AS m
-                  WHERE m.order_id = wanted
-                    AND m.at > now() - span AND m.at < now() + interval '1 day'
-                  LIMIT most);
-END
-$$;
+-- Every search looks at two months at most: it has an end, which lies ahead, because a transaction that
+-- began later may have recorded before this one had the order's row. Pairs are compared and the result
+-- is sorted, which only the index of orders and times can do: by that of times alone all orders'
+-- messages might be looked at, and such a plan would be kept.
 
--- How many of an order's messages of these times each share has had within the hour: the store's own,
--- all others, of those the strangers' and one sender's; and that sender's of all the times.
-CREATE OR REPLACE FUNCTION tracker.used_at(
-    wanted bigint, sender bigint, times timestamptz[],
-    OUT own bigint, OUT others bigint, OUT strangers bigint, OUT senders bigint, OUT lately bigint)
-LANGUAGE plpgsql AS $$
+-- How many of an order's messages each share has had within the hour: the store's own, all others, of
+-- those the strangers' and one sender's; and of 80 minutes, which hold any loop, that sender's, all
+-- others' and how many they are. `most` of the newest messages are counted, or, if it is NULL, all.
+CREATE OR REPLACE FUNCTION tracker.used_of(
+    wanted bigint, sender bigint, most integer,
+    OUT own bigint, OUT others bigint, OUT strangers bigint, OUT senders bigint, OUT lately bigint,
+    OUT answers bigint, OUT messages bigint)
+LANGUAGE plpgsql SET enable_sort = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
 BEGIN
     SELECT count(*) FILTER (WHERE each.counts AND each.own),
            count(*) FILTER (WHERE each.counts AND NOT each.own),
            count(*) FILTER (WHERE each.counts AND each.stranger),
            count(*) FILTER (WHERE each.counts AND NOT each.own AND each.sender_id = sender),
-           count(*) FILTER (WHERE each.sender_id = sender)
-      INTO used_at.own, used_at.others, used_at.strangers, used_at.senders, used_at.lately
-      FROM (SELECT m.own, m.stranger, m.at > now() - interval '1 hour' AS counts,
+           count(*) FILTER (WHERE each.sender_id = sender),
+           count(*) FILTER (WHERE each.sender_id <> sender),
+           count(*) FILTER (WHERE NOT each.repeated)
+      INTO used_of.own, used_of.others, used_of.strangers, used_of.senders, used_of.lately,
+           used_of.answers, used_of.messages
+      FROM (SELECT m.own, m.stranger, m.at > now() - interval '1 hour' AS counts, false AS repeated,
                    -- Who only claims to be somebody uses up nothing of theirs.
                    CASE WHEN m.verdict <> 'flagged' THEN m.sender_id END AS sender_id
-              FROM tracker.messages AS m
-             WHERE m.order_id = wanted AND m.at = ANY (times)
-               AND m.at > now() - interval '80 minutes' AND m.at < now() + interval '1 day'
+              FROM (SELECT m.own, m.stranger, m.at, m.verdict, m.sender_id
+                      FROM tracker.messages AS m
+                     WHERE (m.order_id, m.at) > (wanted, now() - interval '80 minutes')
+                       AND (m.order_id, m.at) < (wanted, now() + interval '1 day')
+                       AND m.at > now() - interval '80 minutes' AND m.at < now() + interval '1 day'
+                     ORDER BY m.order_id DESC, m.at DESC LIMIT most) AS m
             UNION ALL
-            SELECT r.own, r.stranger, true, r.sender_id
+            SELECT r.own, r.stranger, true, true, r.sender_id
               FROM tracker.repeats AS r
              WHERE r.order_id = wanted AND r.at > now() - interval '1 hour') AS each;
 END
 $$;
 
--- The same of the whole hour, as far as a share may be used up, and of the time in which a loop may be
--- seen, which is 80 minutes: `times`. By default no order has 600 messages in them. Where a store
--- allows for many more, these are looked at one by one only once there are as many as one share; and
--- a loop is looked for among the newest, in as long a time as has not so many. Fewer messages than a
--- share, and than five, are told to be none.
+-- The same as far as a share may be used up. By default no order has 600 messages in 80 minutes. Where a
+-- store allows for many more, all are counted only once there are as many in the hour as one share.
 CREATE OR REPLACE FUNCTION tracker.used(
     wanted bigint, sender bigint, share integer,
     OUT own bigint, OUT others bigint, OUT strangers bigint, OUT senders bigint, OUT lately bigint,
-    OUT times timestamptz[])
+    OUT answers bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    span interval := interval '80 minutes';
-    hour timestamptz[];
+    most CONSTANT integer := 600;
     seen record;
+    hour bigint;
 BEGIN
-    used.times := tracker.times_of(wanted, span, 600);
-    IF cardinality(used.times) < least(used.share, 5) AND NOT EXISTS (
-        SELECT FROM tracker.repeats AS r
-         WHERE r.order_id = wanted AND r.at > now() - interval '1 hour') THEN
-        -- Most orders: so few reach nothing.
-        used.own := 0;
-        used.others := 0;
-        used.strangers := 0;
-        used.senders := 0;
-        used.lately := 0;
-        RETURN;
-    END IF;
-    WHILE cardinality(used.times) >= 600 AND span > interval '1 second' LOOP
-        span := span / 2;
-        used.times := tracker.times_of(wanted, span, 600);
-    END LOOP;
-    SELECT * INTO seen FROM tracker.used_at(wanted, sender, used.times);
+    SELECT * INTO seen FROM tracker.used_of(wanted, sender, most);
     used.lately := seen.lately;
-    IF span < interval '1 hour' THEN
-        hour := tracker.times_of(wanted, interval '1 hour', used.share);
+    used.answers := seen.answers;
+    IF seen.messages >= most THEN
+        SELECT count(*) INTO hour
+          FROM (SELECT FROM tracker.messages AS m
+                 WHERE m.order_id = wanted
+                   AND m.at > now() - interval '1 hour' AND m.at < now() + interval '1 day'
+                 LIMIT used.share) AS m;
         -- Of a message that came again there are more repeats than one.
-        IF cardinality(hour) + seen.own + seen.others >= used.share THEN
-            hour := tracker.times_of(wanted, interval '1 hour', NULL);
-            SELECT * INTO seen FROM tracker.used_at(wanted, sender, hour);
+        IF hour + seen.own + seen.others >= used.share THEN
+            SELECT * INTO seen FROM tracker.used_of(wanted, sender, NULL);
         END IF;
     END IF;
     used.own := seen.own;
@@ -98,15 +80,31 @@ BEGIN
 END
 $$;
 
--- Tells whether a sender and one of the recipients only answer each other: of the messages of these
--- times, their last 19 alternate, each within 60 s of the one before, and the last is not an hour old.
+-- The times of an order's messages of the last 80 minutes, the newest 600 at most. What is asked of these
+-- messages is asked by these times.
+CREATE OR REPLACE FUNCTION tracker.times_of(wanted bigint) RETURNS timestamptz[]
+LANGUAGE plpgsql SET enable_sort = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN ARRAY(SELECT m.at FROM tracker.messages AS m
+                  WHERE (m.order_id, m.at) > (wanted, now() - interval '80 minutes')
+                    AND (m.order_id, m.at) < (wanted, now() + interval '1 day')
+                    AND m.at > now() - interval '80 minutes' AND m.at < now() + interval '1 day'
+                  ORDER BY m.order_id DESC, m.at DESC LIMIT 600);
+END
+$$;
+
+-- Tells whether a sender and one of the recipients only answer each other: their last 19 messages
+-- alternate, each within 60 s of the one before, and the last is not an hour old.
 -- Nothing is noted: what is refused for it is not recorded, so these stay the last until the hour is
 -- over. 80 minutes hold them all, and who has not written 9 messages in them is not asked about.
 CREATE OR REPLACE FUNCTION tracker.answer_each_other(
-    wanted bigint, sender bigint, recipients uuid[], times timestamptz[])
+    wanted bigint, sender bigint, recipients uuid[])
 RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+    times CONSTANT timestamptz[] := tracker.times_of(wanted);
 BEGIN
     RETURN EXISTS (
         SELECT FROM (
@@ -148,25 +146,21 @@ $$;
 --             end of a share is to be counted again without them: 'alone'. So a limit is passed by
 --             what is in flight at most, and only if that is more than what is near.
 CREATE OR REPLACE FUNCTION tracker.limit_reached(
-    wanted bigint, hourly_limit integer, sender uuid, recipients uuid[], own boolean,
+    wanted bigint, hourly_limit integer, author bigint, recipients uuid[], own boolean,
     stranger boolean, verdict text, auto_reply boolean, again boolean, shared boolean)
 RETURNS text
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    author bigint;
+    sender CONSTANT bigint := CASE WHEN limit_reached.verdict <> 'flagged' THEN author END;
     used record;
-    share integer := (hourly_limit::bigint + 1) / 2;
-    near integer := CASE WHEN shared THEN least(share / 3, 16) ELSE 0 END;
+    share CONSTANT integer := (hourly_limit::bigint + 1) / 2;
+    near CONSTANT integer := CASE WHEN shared THEN least(share / 3, 16) ELSE 0 END;
     answers bigint;
 BEGIN
-    IF limit_reached.verdict <> 'flagged' THEN
-        SELECT p.id INTO author FROM tracker.participants AS p
-         WHERE p.token = sender AND p.order_id = wanted;
-    END IF;
-    SELECT * INTO used FROM tracker.used(wanted, author, share);
-    IF NOT again AND used.lately >= 9
-       AND tracker.answer_each_other(wanted, author, recipients, used.times) THEN
+    SELECT * INTO used FROM tracker.used(wanted, sender, share);
+    IF NOT again AND used.lately >= 9 AND used.answers >= 9
+       AND tracker.answer_each_other(wanted, sender, recipients) THEN
         RETURN 'looping';
     END IF;
     IF limit_reached.own AND used.own >= hourly_limit - near
@@ -177,7 +171,7 @@ BEGIN
     END IF;
     IF NOT again AND limit_reached.auto_reply AND used.lately >= 5 THEN
         SELECT count(*) INTO answers FROM tracker.messages AS m
-         WHERE m.order_id = wanted AND m.sender_id = author
+         WHERE m.order_id = wanted AND m.sender_id = sender
            AND m.at > now() - interval '1 hour' AND m.at < now() + interval '1 day'
            AND m.auto_reply AND m.verdict <> 'flagged';
         IF answers >= 5 THEN
