@@ -773,7 +773,7 @@ def test_without_a_grant_nothing_is_told_and_with_one_all_is(
         "SELECT words FROM tracker.texts_default",
         "COPY tracker.texts TO STDOUT",
         "SELECT tracker.messages_json(1, '-infinity', 'infinity', 10)",
-        "SELECT tracker.entry_times(1, NULL, NULL)",
+        "SELECT tracker.find_page(1, 50, NULL, NULL)",
         "SELECT tracker.write_words('', '', '', '', '{}', '')",
         "SELECT FROM tracker.store_numbers",
         "SELECT tracker.word_mark('shop')",

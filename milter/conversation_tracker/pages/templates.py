@@ -68,6 +68,12 @@ _ENVIRONMENT.globals |= {
 }
 
 
+def compile_all() -> None:
+    """Compile all templates, which takes longer than to fill one."""
+    for name in _ENVIRONMENT.list_templates():
+        _ENVIRONMENT.get_template(name)
+
+
 def render(name: str, **values: Any) -> str:
     """Fill a template."""
     return _ENVIRONMENT.get_template(name).render(**values)

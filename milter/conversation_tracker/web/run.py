@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from conversation_tracker.base import timeouts
 from conversation_tracker.config.config import Config, ConfigError
+from conversation_tracker.pages.templates import compile_all
 from conversation_tracker.telemetry.events import log
 from conversation_tracker.telemetry.log_setup import catch_uncaught, configure
 from conversation_tracker.telemetry.sd_notify import notify, watchdog
@@ -77,6 +78,8 @@ class _Page:
         asked = asyncio.create_task(self._asked.wait())
         log.web(socket=str(self._listener.where))
         notify("READY=1\nSTATUS=serving")
+        # So that nobody waits for it later.
+        await loop.run_in_executor(None, compile_all)
         await asyncio.wait((serving, asked), return_when=asyncio.FIRST_COMPLETED)
         notify("STOPPING=1")
         await self._end(serving)

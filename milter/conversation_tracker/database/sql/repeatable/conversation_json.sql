@@ -123,7 +123,7 @@ DECLARE
     since timestamptz;
     until timestamptz;
     counted bigint;
-    more boolean := false;
+    more boolean;
 BEGIN
     PERFORM tracker.check_store(store);
     PERFORM tracker.check_number(order_number);
@@ -136,19 +136,8 @@ BEGIN
         RAISE EXCEPTION 'no such order: % of store %', tracker.shown(order_number), tracker.shown(store)
             USING ERRCODE = 'no_data_found';
     END IF;
-    IF after IS NOT NULL THEN
-        SELECT min(e.at), max(e.at), count(*) INTO since, until, counted
-          FROM (SELECT t.at FROM tracker.entry_times(known.id, after, before) AS t(at)
-                 ORDER BY t.at FETCH FIRST coalesce(most, 2147483647) ROWS WITH TIES) AS e;
-        more := most IS NOT NULL AND EXISTS (SELECT FROM tracker.entry_times(known.id, until, before));
-    ELSE
-        SELECT min(e.at), max(e.at), count(*) INTO since, until, counted
-          FROM (SELECT t.at FROM tracker.entry_times(known.id, NULL, before) AS t(at)
-                 ORDER BY t.at DESC FETCH FIRST coalesce(most, 2147483647) ROWS WITH TIES) AS e;
-        more := most IS NOT NULL AND EXISTS (SELECT FROM tracker.entry_times(known.id, NULL, since));
-    END IF;
-    -- Of an empty page there is nothing beyond.
-    more := more AND counted > 0;
+    SELECT p.* INTO since, until, counted, more
+      FROM tracker.find_page(known.id, most, before, after) AS p;
     RETURN jsonb_build_object(
         'number', known.number,
         'store', known.store,
@@ -169,18 +158,51 @@ BEGIN
 END
 $$;
 
--- When an order's messages came and others were refused, behind one time and before another; NULL is
--- without bound.
-CREATE OR REPLACE FUNCTION tracker.entry_times(order_id bigint, after timestamptz, before timestamptz)
-RETURNS SETOF timestamptz
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT m.at FROM tracker.messages AS m
-     WHERE m.order_id = entry_times.order_id
-       AND m.at > coalesce(entry_times.after, '-infinity') AND m.at < coalesce(entry_times.before, 'infinity')
-    UNION ALL
-    SELECT f.at FROM tracker.refusals AS f
-     WHERE f.order_id = entry_times.order_id
-       AND f.at > coalesce(entry_times.after, '-infinity') AND f.at < coalesce(entry_times.before, 'infinity')
+-- Within what time the page of an order lies, how many messages it has, and whether there are others
+-- beyond. However many an order has, those of the page are looked at.
+CREATE OR REPLACE FUNCTION tracker.find_page(
+    order_id bigint, most integer, before timestamptz, after timestamptz,
+    OUT since timestamptz, OUT until timestamptz, OUT counted bigint, OUT more boolean)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
+#variable_conflict use_variable
+DECLARE
+    size constant integer := coalesce(most, 2147483647);
+    first timestamptz := coalesce(after, '-infinity');
+    last timestamptz := coalesce(before, 'infinity');
+BEGIN
+    IF after IS NOT NULL THEN
+        SELECT min(e.at), max(e.at), count(*) INTO since, until, counted
+          FROM (SELECT t.at
+                  FROM ((SELECT m.at FROM tracker.messages AS m
+                          WHERE m.order_id = find_page.order_id AND m.at > first AND m.at < last
+                          ORDER BY m.at FETCH FIRST size ROWS WITH TIES)
+                        UNION ALL
+                        (SELECT f.at FROM tracker.refusals AS f
+                          WHERE f.order_id = find_page.order_id AND f.at > first AND f.at < last
+                          ORDER BY f.at FETCH FIRST size ROWS WITH TIES)) AS t
+                 ORDER BY t.at FETCH FIRST size ROWS WITH TIES) AS e;
+        first := until;
+    ELSE
+        SELECT min(e.at), max(e.at), count(*) INTO since, until, counted
+          FROM (SELECT t.at
+                  FROM ((SELECT m.at FROM tracker.messages AS m
+                          WHERE m.order_id = find_page.order_id AND m.at < last
+                          ORDER BY m.at DESC FETCH FIRST size ROWS WITH TIES)
+                        UNION ALL
+                        (SELECT f.at FROM tracker.refusals AS f
+                          WHERE f.order_id = find_page.order_id AND f.at < last
+                          ORDER BY f.at DESC FETCH FIRST size ROWS WITH TIES)) AS t
+                 ORDER BY t.at DESC FETCH FIRST size ROWS WITH TIES) AS e;
+        last := since;
+    END IF;
+    -- Of an empty page there is nothing beyond.
+    more := most IS NOT NULL AND counted > 0
+        AND (EXISTS (SELECT FROM tracker.messages AS m
+                      WHERE m.order_id = find_page.order_id AND m.at > first AND m.at < last)
+             OR EXISTS (SELECT FROM tracker.refusals AS f
+                         WHERE f.order_id = find_page.order_id AND f.at > first AND f.at < last));
+END
 $$;
 
 -- One file of a message, by its number in the conversation; no row if there is none, and none for

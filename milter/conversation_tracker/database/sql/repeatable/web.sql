@@ -16,7 +16,7 @@ $$;
 CREATE OR REPLACE FUNCTION tracker.list_waiting(wanted text, most integer)
 RETURNS TABLE (store text, order_number text, at timestamptz, subject text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -43,7 +43,7 @@ CREATE OR REPLACE FUNCTION tracker.list_lately(kind text, wanted text, most inte
 RETURNS TABLE (store text, order_number text, at timestamptz, subject text, role text, status text,
                reason text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -97,7 +97,7 @@ $$;
 CREATE OR REPLACE FUNCTION tracker.find_numbers(typed text, wanted text, most integer)
 RETURNS TABLE (store text, order_number text, at timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     near constant integer := 500;
