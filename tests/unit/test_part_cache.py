@@ -1,6 +1,7 @@
 """What is known of a message is not found out again, and changes nothing of what comes out."""
 
 import base64
+import binascii
 import quopri
 import random
 import re
@@ -43,6 +44,7 @@ from conversation_tracker.core.model import address
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.model.part_cache import CleanParts, PartCache
 from conversation_tracker.core.scanning import documents, scan_pass
+from conversation_tracker.core.scanning.content_scan import ContentScan
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.scanning.text import decodings
 from conversation_tracker.core.scanning.text.text_search import TextSearch
@@ -458,3 +460,68 @@ def test_a_reader_is_shown_their_own_address_and_no_other() -> None:
         ("part 1 text/plain", "c"),
     ]
     assert {hit.token for hit in scanner.scan(headers, b"")} == {"b"}
+
+
+def test_a_large_file_is_decoded_once_and_known_in_the_copy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once by the masking and once by the final scan: record and copy share what was found."""
+    file = b"\xff\xd8\xff" + random.Random(3).randbytes(1_200_000)
+    decoded = counted(monkeypatch, binascii, "a2b_base64")
+    looked = counted(monkeypatch, ContentScan, "_look_content")
+    text = written(BUYER, "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=b") + "\n"
+    text += (
+        "--b\nContent-Type: text/plain\n\nto desk@carrier.example\n--b\nContent-Type: image/jpeg\n"
+    )
+    text += "Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(file).decode() + "--b--\n"
+    done = mail(text, order(BUYER, SHOP, CARRIER), to=A).plan()
+    assert done.reply is None
+    assert 2 * len(file) <= sum(len(data) for data, *_ in decoded) * 3 // 4 < 2.1 * len(file)
+    octets = [len(data) for _, _, declared, data in looked if declared.type == "image/jpeg"]
+    assert len(file) <= sum(octets) < 1.1 * len(file)
+
+
+def test_a_large_file_that_names_somebody_is_found_in_record_and_copy() -> None:
+    """What is remembered by its digest is what named nobody, and nothing else."""
+    headers = [Header(b"Content-Type", b"application/octet-stream")]
+    body = bytes(1_200_000) + b" " + BUYER.encode() + b" "
+    scanner = Scanner({BUYER: "b"})
+    assert [scanner.scan(headers, body) != [] for _ in range(2)] == [True, True]
+    assert scanner.scan(headers, body[:-9]) == scanner.scan(headers, body[:-9]) == []
+    assert scanner.scan(headers, body)
+
+
+@pytest.mark.parametrize("size", [60_000, 1_500_000])
+@pytest.mark.parametrize("type", ["application/mbox", "text/plain"])
+def test_the_messages_of_a_mailbox_are_looked_at_together(
+    type: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is the end of the one before, of the same type: its text is not gone through again."""
+    looked = counted(monkeypatch, ContentScan, "_look_content")
+    letter = (
+        b"From x@y.example Sun Nov 29\nFrom: x@y.example\nTo: z@y.example\nSubject: Hello\n\nHi\n\n"
+    )
+    body = letter * (size // len(letter))
+    assert Scanner({BUYER: "b"}).scan([Header(b"Content-Type", type.encode())], body) == []
+    assert size <= sum(len(data) for *_, data in looked) + len(letter) < 2.1 * size
+
+
+@pytest.mark.parametrize("padding", [0, 1_500_000])
+@pytest.mark.parametrize("type", ["application/mbox", "text/plain"])
+def test_what_is_encoded_in_the_second_message_of_a_mailbox_is_found(
+    type: str, padding: int
+) -> None:
+    head = b"From x@y.example Sun Nov 29\nFrom: x@y.example\nTo: z@y.example\n"
+    hidden = base64.encodebytes(
+        b"Hello hello hello, write to " + BUYER.encode() + b" today, please"
+    )
+    kinds = [
+        b"Content-Transfer-Encoding: base64\n\n",
+        b"Content-Type: text/plain; charset=utf-16\n\n",
+        b"Content-Type: text/html\n\n",
+    ]
+    pieces = [hidden, BUYER.encode("utf-16-le"), b"john&commat;doe.exa<b></b>mple"]
+    for kind, piece in zip(kinds, pieces, strict=True):
+        body = head + b"\nHi\n\n" + head + b"\nHi\n\n" + head + kind + piece + b"\n" * padding
+        found = Scanner({BUYER: "b"}).scan([Header(b"Content-Type", type.encode())], body)
+        assert [hit.token for hit in found][:1] == ["b"]

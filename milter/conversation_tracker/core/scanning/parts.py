@@ -5,7 +5,7 @@ of the two does not take for a part, the other may. Nothing here raises.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 from conversation_tracker.core.base.octets import Octets
@@ -39,7 +39,18 @@ _MESSAGES = ("message/rfc822", "message/global", "message/news")
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A part still to be looked at: a span of some bytes."""
+    """A part still to be looked at: a span of some bytes.
+
+    Attributes:
+        data: the bytes.
+        start: where the part begins in them.
+        end: where it ends.
+        default: its type, where it declares none.
+        depth: how many parts are around it.
+        inside: what the names of places in it begin with.
+        declared: what it is declared to be, where that does not stand in its beginning.
+        seen_as: as what its content was looked at already, as the end of what is around it.
+    """
 
     data: Octets
     start: int
@@ -48,6 +59,7 @@ class Entity:
     depth: int = 0
     inside: str = ""
     declared: "Declared | None" = None
+    seen_as: frozenset[Hashable] = frozenset()
 
     @property
     def content(self) -> int:
@@ -115,9 +127,9 @@ class Declared:
         return (match[1] or match[2] or b"") if match else b""
 
 
-def is_message(data: Octets) -> bool:
-    """Return whether a file is a message, whatever its type says."""
-    beginning = data[:8192]
+def is_message(data: Octets, start: int = 0, end: int | None = None) -> bool:
+    """Return whether a file, or a span of one, is a message, whatever its type says."""
+    beginning = data[start : min(len(data) if end is None else end, start + 8192)]
     return b"\n" in beginning and len(_KNOWN_FIELD.findall(b"\n" + beginning)) > 1
 
 

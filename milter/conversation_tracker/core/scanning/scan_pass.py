@@ -5,7 +5,8 @@ What is looked for in the content of each is in `content_scan`. Nothing here rai
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.model.message import Header
@@ -122,11 +123,12 @@ class Scan(ContentScan):
             yield self._open_message(part, declared, start)
         else:
             name = f"{part.inside}part {self._count} {declared.type}"
-            data = self._look_at(name, declared, part, start)
-            if len(data) and is_message(data):
+            found = self._look_at(name, declared, part, start)
+            if found is not None:
                 text = declared.type in ("text/plain", "text/html")
-                inside = f"{name}, " if text else _ATTACHED
-                yield Entity(data, 0, len(data), depth=part.depth + 1, inside=inside)
+                yield replace(
+                    found, depth=part.depth + 1, inside=f"{name}, " if text else _ATTACHED
+                )
 
     def _open_message(self, part: Entity, declared: Declared, start: int) -> Entity:
         """Return the message inside a part."""
@@ -161,44 +163,76 @@ class Scan(ContentScan):
                 part.inside,
             )
 
-    def _look_at(self, channel: str, declared: Declared, part: Entity, start: int) -> Octets:
-        """Look at a part's content; give it, without its encoding, if it may be a message."""
-        if part.end - start > windows.LARGE:
-            return self._look_at_large(channel, declared, part, start)
-        raw = part.data[start : part.end]
-        digest = hashlib.blake2b(raw, digest_size=32).digest()
+    def _look_at(self, channel: str, declared: Declared, part: Entity, start: int) -> Entity | None:
+        """Look at a part's content; give it, without its encoding, if it may be a message.
+
+        What named nobody in the record is known by its digest, and not looked at again in a copy.
+        """
+        if self._saw(declared, part, start):
+            again = is_message(part.data, start, part.end)
+            return Entity(part.data, start, part.end, seen_as=part.seen_as) if again else None
+        digest = _digest(part.data, start, part.end)
         known = (declared.type, declared.value, declared.markup, declared.encoding, digest)
         if known in self._nobody:
-            return b""
+            return None
         self._noted = False
+        large = part.end - start > windows.LARGE
+        look = self._look_at_large if large else self._look_at_small
+        found = look(channel, declared, part, start)
+        if found is None and not self._noted:
+            self._nobody.add(known)
+        return found
+
+    def _saw(self, declared: Declared, part: Entity, start: int) -> bool:
+        """Return whether content was looked at in the same way as the end of what is around it.
+
+        So it is with all messages of a mailbox but the first: each is the end of the one before,
+        and the text of all of them would be gone through as often as there are any.
+        """
+        if not part.seen_as or windows.is_encoded(declared.encoding):
+            return False
+        first = part.data[start : min(part.end, start + windows.LARGE)]
+        file = kinds.is_file(declared, first)
+        folds = content_lines.is_content_lines(declared.type, first)
+        return not _name_readings(declared, file=file, folds=folds).isdisjoint(part.seen_as)
+
+    def _look_at_small(
+        self, channel: str, declared: Declared, part: Entity, start: int
+    ) -> Entity | None:
+        raw = part.data[start : part.end]
         data = windows.decode_transfer(raw, declared.encoding)
         file = kinds.is_file(declared, data)
+        folds = content_lines.is_content_lines(declared.type, data)
         self._look_content(channel, declared, data, file=file)
         if file:
             self._look_inside(channel, data)
         if data is not raw:
             self._look_raw(channel, declared, part, start)
-        if not self._noted and not is_message(data):
-            self._nobody.add(known)
-            return b""
-        return data
+        seen_as = _name_readings(declared, file=file, folds=folds)
+        if data is raw:
+            return _open(part, part.data, start, part.end, seen_as)
+        return _open(part, data, 0, len(data), seen_as)
 
-    def _look_at_large(self, channel: str, declared: Declared, part: Entity, start: int) -> Octets:
-        """Look at a part's content stretch by stretch; give it whole only if it is a message."""
-        span = (part.data, start, part.end)
+    def _look_at_large(
+        self, channel: str, declared: Declared, part: Entity, start: int
+    ) -> Entity | None:
+        """Look at a part's content stretch by stretch."""
+        data, span = part.data, (start, part.end)
+        if windows.is_encoded(declared.encoding):  # decoded once, however often it is gone through
+            data = self._limits.store(windows.decode(data, *span, declared.encoding))
+            span = (0, len(data))
         first, file, folds = b"", False, False
-        for data in windows.split(windows.decode(*span, declared.encoding)):
+        for each in windows.split(windows.decode(data, *span, b"")):
             if not first:
-                first, file = data, kinds.is_file(declared, data)
-                folds = content_lines.is_content_lines(declared.type, data)
-            self._look_content(channel, declared, data, file=file, folds=folds)
+                first, file = each, kinds.is_file(declared, each)
+                folds = content_lines.is_content_lines(declared.type, each)
+            self._look_content(channel, declared, each, file=file, folds=folds)
         if file:
-            whole = self._limits.store(windows.decode(*span, declared.encoding))
+            stands = data is part.data
+            whole = self._limits.store(windows.decode(data, *span, b"")) if stands else data
             self._look_inside(channel, whole)
         self._look_raw(channel, declared, part, start)
-        if not is_message(first):
-            return first
-        return self._limits.store(windows.decode(*span, declared.encoding))
+        return _open(part, data, *span, _name_readings(declared, file=file, folds=folds))
 
     def _look_raw(self, channel: str, declared: Declared, part: Entity, start: int) -> None:
         """Look at encoded content as programs show it that decode none of it, or not all."""
@@ -221,3 +255,27 @@ class Scan(ContentScan):
             shown = windows.decode(part.data, start, end, declared.encoding)
             for data in windows.split(shown):
                 self._look_content(channel, declared, data, file=kinds.is_file(declared, data))
+
+
+def _digest(data: Octets, start: int, end: int) -> bytes:
+    """Identify content, however long it is."""
+    state = hashlib.blake2b(digest_size=32)
+    for at in range(start, end, windows.LARGE):
+        state.update(data[at : min(at + windows.LARGE, end)])
+    return state.digest()
+
+
+def _name_readings(declared: Declared, *, file: bool, folds: bool) -> frozenset[Hashable]:
+    """Name how content is looked at; nothing where that depends on where it begins."""
+    return frozenset(() if file or folds else ((declared.type, declared.value, declared.markup),))
+
+
+def _open(
+    part: Entity, data: Octets, start: int, end: int, seen_as: frozenset[Hashable]
+) -> Entity | None:
+    """Return the message that a part's content may be."""
+    if not is_message(data, start, end):
+        return None
+    return Entity(
+        data, start, end, seen_as=seen_as | part.seen_as if data is part.data else seen_as
+    )

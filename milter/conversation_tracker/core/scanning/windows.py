@@ -22,6 +22,11 @@ _OVERLAP = 8192
 _BLANKS = (b"\n", b" ", b">")
 
 
+def is_encoded(encoding: bytes) -> bool:
+    """Return whether content in a transfer encoding, in lower case, is other than it stands."""
+    return encoding in (b"base64", b"quoted-printable") or encoding in UUENCODED
+
+
 def decode_transfer(raw: bytes, encoding: bytes) -> bytes:
     """Decode content; the same object where the encoding is the identity or unknown.
 

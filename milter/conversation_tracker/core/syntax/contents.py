@@ -1,10 +1,13 @@
 """The contents of a body's parts without their transfer encodings, each decoded once.
 
 They are asked for again and again: to find invitations, files and what shows in a timeline, for the
-record and for each copy. Not more is kept than is held in memory of one part anyway. Nothing here
-raises.
+record and for each copy. In memory, not more is kept than is held there of one part anyway; what is
+large lies where the message's limits store it. Nothing here raises.
 """
 
+from collections.abc import Callable
+
+from conversation_tracker.core.base.limits import UNLIMITED, Limits
 from conversation_tracker.core.base.octets import LARGE, Octets
 from conversation_tracker.core.syntax import transfer
 
@@ -16,10 +19,14 @@ class Contents:
 
     Args:
         body: the body; what is decoded of another one is not kept.
+        limits: where to keep what is large.
     """
 
-    def __init__(self, body: Octets) -> None:
+    def __init__(self, body: Octets, limits: Limits = UNLIMITED) -> None:
         self._body = body
+        self._limits = limits
+        self._stored: dict[tuple[Span, str], Octets] = {}
+        self._opaque: dict[Span, bool] = {}
         self._kept: dict[tuple[Span, str], bytes] = {}
         self._left = LARGE
 
@@ -40,3 +47,26 @@ class Contents:
                 self._left -= len(found)
                 self._kept[span, encoding] = found
         return found
+
+    def store(self, body: Octets, span: Span, encoding: str) -> Octets:
+        """Decode the content of a large part into a store; the same object each time.
+
+        Args:
+            body: the body it stands in.
+            span: where it begins and ends.
+            encoding: the transfer encoding in lower case.
+        """
+        found = self._stored.get((span, encoding)) if body is self._body else None
+        if found is None:
+            found = self._limits.store(transfer.decode_pieces(body, *span, encoding))
+            if body is self._body:
+                self._stored[span, encoding] = found
+        return found
+
+    def is_opaque(self, body: Octets, span: Span, look: Callable[[], bool]) -> bool:
+        """Return whether a part is no text, which is looked for once."""
+        if body is not self._body:
+            return look()
+        if span not in self._opaque:
+            self._opaque[span] = look()
+        return self._opaque[span]

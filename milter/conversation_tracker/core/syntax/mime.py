@@ -98,6 +98,17 @@ class Part:
             return transfer.decode(body[slice(*self.content)], self.encoding)
         return self.contents.decode(body, self.content, self.encoding)
 
+    def store(self, body: Octets, limits: Limits = UNLIMITED) -> Octets:
+        """Return the same of a large part, which is decoded once and stored for as long.
+
+        Args:
+            body: what it stands in.
+            limits: where to store it, if nothing is to be kept.
+        """
+        if self.contents is None:
+            return limits.store(transfer.decode_pieces(body, *self.content, self.encoding))
+        return self.contents.store(body, self.content, self.encoding)
+
     @property
     def is_multipart(self) -> bool:
         """Whether the type is a multipart, with parts in it or not."""
@@ -150,7 +161,7 @@ class _Reader:
 
     def __init__(self, body: Octets, limits: Limits, count: int = 0, decoded: int = 0) -> None:
         self.body = body
-        self.contents = Contents(body)
+        self.contents = Contents(body, limits)
         self.limits = limits
         self.decoded = decoded
         self.count = count
@@ -224,7 +235,7 @@ class _Reader:
         try:
             return self._read_inner_message(span, encoding, depth)
         except TooComplex:
-            data = self.limits.store(transfer.decode_pieces(self.body, *span, encoding))
+            data = self.contents.store(self.body, span, encoding)
             if _CODED.search(data) is not None:
                 raise
             self.count, self.decoded = before
@@ -233,7 +244,7 @@ class _Reader:
     def _read_inner_message(self, span: Span, encoding: str, depth: int) -> tuple[Octets, Part]:
         self.limits.check()
         if span[1] - span[0] > LARGE:
-            data = self.limits.store(transfer.decode_pieces(self.body, *span, encoding))
+            data = self.contents.store(self.body, span, encoding)
         else:
             data = transfer.decode(self.body[slice(*span)], encoding)
         self.decoded += len(data)

@@ -50,8 +50,11 @@ def is_large(part: Part) -> bool:
 
 
 def decode_pieces(part: Part, body: Octets) -> Iterator[bytes]:
-    """Go through a part's content without its transfer encoding."""
-    return transfer.decode_pieces(body, *part.content, part.encoding)
+    """Go through a part's content without its transfer encoding; armour is decoded once for all."""
+    if part.encoding not in transfer.ARMOURS or part.contents is None:
+        return transfer.decode_pieces(body, *part.content, part.encoding)
+    data = part.store(body)
+    return iter(iter_windows(data, 0, len(data)))
 
 
 def read_beginning(part: Part, body: Octets) -> bytes:
@@ -79,12 +82,12 @@ def find_kind(part: Part, body: Octets, people: People, unpacking: Unpacking) ->
             for each in binary_values.decode_values(window)
         )
         return "identity" if any(map(people.in_bytes, seen)) else None
-    if not _is_opaque(part, body, first):
+    if not is_opaque(part, body):
         return None
     if certificates.is_one(part, first) or media.is_media(part.type, first):
         # One of that size is rare, and is taken as a whole.
         return attachment.find_kind(part, b"".join(decode_pieces(part, body)), people, unpacking)
-    data = unpacking.limits.store(decode_pieces(part, body))
+    data = part.store(body, unpacking.limits)
     if not search.holds_address(data, people, unpacking):
         return None
     return "archive" if search.is_container(data) else "binary"
@@ -114,7 +117,7 @@ def find_edits(
     if part.encoding not in transfer.ARMOURS:
         quoted = part.encoding == transfer.QUOTED_PRINTABLE
         return _unsigned_edits(part, body, (start, end), mask, people, quoted=quoted)
-    data = limits.store(decode_pieces(part, body))
+    data = part.store(body, limits)
     if at := transfer.find_padding(body, start, end, part.encoding):
         data = leaf.split_at_padding(part, data, at, mask, people, limits)
     found = _unsigned_edits(part, data, (0, len(data)), mask, people, quoted=False)
@@ -261,11 +264,12 @@ def _edit_media(part: Part, body: Octets, people: People) -> list[Edit]:
 
 def is_opaque(part: Part, body: Octets) -> bool:
     """Return whether a part is no text, so that it cannot be masked."""
-    return _is_opaque(part, body, read_beginning(part, body))
+    look = partial(_is_opaque, part, body)
+    return look() if part.contents is None else part.contents.is_opaque(body, part.content, look)
 
 
-def _is_opaque(part: Part, body: Octets, first: bytes) -> bool:
-    """Return the same, given the first octets, which are not decoded again."""
+def _is_opaque(part: Part, body: Octets) -> bool:
+    first = read_beginning(part, body)
     if leaf.find_by_type(part) is not None:
         return search.is_no_text(first)
     if certificates.is_one(part, first) or search.is_container(first) or leaf.is_binary(first):

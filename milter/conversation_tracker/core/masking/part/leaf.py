@@ -50,7 +50,7 @@ _REFERRED = re.compile(
     rb"|#[xX]0*[2-7][0-9a-fA-F](?![0-9a-fA-F])|period|commat|dash|plus|lowbar)"
 )
 # What a text file does not hold; a part of any type without it is masked as text.
-_KOREAN = b"\x1b$)"
+_KOREAN, _SHIFTS = b"\x1b$)", b"\x0e\x0f"  # ISO-2022-KR and -CN shift with two of these
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
@@ -336,9 +336,10 @@ def find_by_type(part: Part) -> Leaf | None:
 
 def is_binary(data: bytes) -> bool:
     """Return whether data holds what no text does."""
-    if _KOREAN in data:  # ISO-2022-KR and -CN shift with two of these
-        data = data.translate(None, b"\x0e\x0f")
-    return _BINARY.search(data) is not None
+    found = _BINARY.search(data)
+    if found is None or found[0] not in _SHIFTS or _KOREAN not in data:
+        return found is not None
+    return _BINARY.search(data.translate(None, _SHIFTS)) is not None
 
 
 def declares_method(part: Part) -> bool:

@@ -82,7 +82,7 @@ def iter_files(
     for _, each, around in _number_leaves(part, body, ""):
         if large.is_large(each):
             if large.is_opaque(each, around):
-                yield each, limits.store(large.decode_pieces(each, around))
+                yield each, each.store(around, limits)
         elif leaf.choose_leaf(each, data := leaf.decode_content(each, around), people) is None:
             yield each, data
 
