@@ -73,3 +73,14 @@ def test_what_a_page_says_is_read_whatever_else_is_on_it(tail: bytes) -> None:
     page = b"BT (write to %s now) Tj ET\n" % said + b" " * 1024 + tail
     headers, body = parse(b"Content-Type: application/pdf\n\n" + pdf(zlib.compress(page)))
     assert scan(headers, body, {CARRIER: "a"})
+
+
+@pytest.mark.parametrize("size", [0, 100, 70_000, 300_000])
+def test_all_that_stands_before_a_break_is_seen(size: int) -> None:
+    """The steps are large where nothing is broken, and end right where something is."""
+    text = random.Random(size).randbytes(size // 2).hex().encode() + b" john@doe.example and 64 "
+    text += b"octets behind it, since nothing is given of a first step that fails; the last octet"
+    maker = zlib.compressobj(wbits=-15)
+    packed = maker.compress(text) + maker.flush(zlib.Z_FULL_FLUSH)
+    file = b"\x1f\x8b\x08\0" + bytes(6) + packed + b"\xff" * 9 + bytes(20_000)
+    assert text[:-1] in [each[: len(text) - 1] for each in find(file)]

@@ -29,6 +29,7 @@ _WINDOW = 64 * 1024 * 1024
 _MEMORY = 80 * 1024 * 1024
 _CHUNK = 64 * 1024
 _STEP = 4096
+_LEAST = 64  # octets of the first step
 _ERRORS = (
     zlib.error,
     lzma.LZMAError,
@@ -301,23 +302,49 @@ class _Way:
         self.at = start
 
     def decompress(self, limit: int, make: Callable[[], Any]) -> Iterator[bytes]:
-        """Yield what comes out, in small steps: what is broken gives nothing of its last one."""
+        """Yield what comes out, of what is broken as far as it goes."""
         try:
             tool = make()
+            if hasattr(tool, "unconsumed_tail"):
+                yield from self._inflate(limit, tool)
+                return
             left, out = b"", 0
-            deflated = hasattr(tool, "unconsumed_tail")
             while out < limit and not tool.eof:
-                if not left and (deflated or tool.needs_input):
-                    left = self.read(_CHUNK if not deflated else 4 * _STEP)
-                    if not left:
-                        return
-                piece = tool.decompress(left, min(limit - out, 64 if out < _CHUNK else _STEP))
-                left = tool.unconsumed_tail if deflated else b""
+                if not left and tool.needs_input and not (left := self.read(_CHUNK)):
+                    return
+                # In small steps: what is broken gives nothing of its last one.
+                piece = tool.decompress(left, min(limit - out, _LEAST if out < _CHUNK else _STEP))
+                left = b""
                 out += len(piece)
                 yield piece
-            self.at -= len(tool.unused_data) + len(left)
+            self.at -= len(tool.unused_data)
         except _ERRORS:
             return
+
+    def _inflate(self, limit: int, tool: Any) -> Iterator[bytes]:
+        """Yield what comes out of Deflate: in large steps, and where one fails, in smaller ones.
+
+        So at most the last octet is lost before a break.
+        """
+        left, out, size, most = b"", 0, _LEAST, _CHUNK
+        while out < limit and not tool.eof:
+            if not left and not (left := self.read(4 * _STEP)):
+                return
+            before = tool.copy() if out else None
+            try:
+                piece = tool.decompress(left, min(limit - out, size))
+            except zlib.error:
+                if before is None or size == 1:
+                    return
+                tool, size = before, size // 2
+                most = size  # it is broken right behind
+                continue
+            left = tool.unconsumed_tail
+            size = min(most, 2 * size)
+            out += len(piece)
+            yield piece
+        # What stands behind the end may be told as a rest too.
+        self.at -= len(tool.unused_data if tool.eof else left)
 
     def decompress_frames(self, limit: int) -> Iterator[bytes]:
         """Yield what comes out of frames of Zstandard that follow each other."""

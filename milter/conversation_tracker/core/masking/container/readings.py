@@ -24,6 +24,7 @@ _RTF = re.compile(
     re.DOTALL,
 )
 _FOLD = re.compile(rb"(?:\r\n|\n)[ \t]|=(?:\r\n|\n)")
+_FOLDED = (b"\n ", b"\n\t", b"=\n", b"=\r\n")  # one of these is in each
 _MARKS = (
     (b"\xff\xfe\0\0", "utf-32"),
     (b"\0\0\xfe\xff", "utf-32"),
@@ -50,7 +51,7 @@ def find_wide(data: Octets) -> str | None:
 
 def unfold(text: bytes) -> bytes:
     """Join lines that calendars, cards and quoted-printable part; the same object if none is."""
-    return _FOLD.sub(b"", text) if _FOLD.search(text) is not None else text
+    return _FOLD.sub(b"", text) if any(each in text for each in _FOLDED) else text
 
 
 def is_markup(data: Octets) -> bool:

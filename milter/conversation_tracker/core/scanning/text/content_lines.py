@@ -31,7 +31,7 @@ def mend(data: bytes) -> bytes:
 
 def unfold(text: str) -> str:
     """Join the lines that are folded."""
-    return _FOLD.sub("", text)
+    return _FOLD.sub("", text) if "\n " in text or "\n\t" in text else text
 
 
 def join_soft_breaks(text: str) -> Iterator[str]:
