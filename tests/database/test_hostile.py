@@ -64,6 +64,22 @@ FUNCTIONS = """
        AND 'store' = ANY (p.proargnames[:p.pronargs])"""
 
 
+# All that may be called, and a value of each type.
+CALLABLE = """
+    SELECT p.oid::regprocedure::text, p.proname,
+           ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) AS t)
+      FROM pg_proc AS p
+     WHERE p.pronamespace = 'tracker'::regnamespace AND p.prorettype <> 'trigger'::regtype
+       AND has_function_privilege(p.oid, 'EXECUTE')"""
+GIVEN: dict[str, object] = {
+    "text": "a store",
+    "bigint": "a message",
+    "jsonb": "[]",
+    "uuid": str(uuid.UUID(int=1)),
+    "timestamp with time zone": "2020-01-01",
+}
+
+
 class World:
     """Two stores with mail, and the session of an integrator who was granted one of them."""
 
@@ -308,6 +324,45 @@ def test_functions_with_their_owners_rights_ask_for_the_grant_first(world: World
             assert about.message_primary == f"no grant on store {store}", signature
             text = f"{about.message_primary}{about.message_detail}{about.context}"
             assert said.setdefault(signature, text.replace(store, "")) == text.replace(store, "")
+
+
+def test_plans_that_are_printed_hold_no_value_of_anothers(world: World) -> None:
+    """Those of statements within functions too, made for the values at hand."""
+    said: list[str] = []
+    world.session.add_notice_handler(
+        lambda told: said.append(f"{told.message_primary}\n{told.message_detail}")
+    )
+    for name in ("parse", "rewritten", "plan"):
+        world.session.execute(f"SET debug_print_{name} = on".encode())
+    world.session.execute("SET debug_pretty_print = off")
+    world.session.execute("SET client_min_messages = debug5")
+    world.session.execute("SET plan_cache_mode = force_custom_plan")
+    [(theirs,)] = world.shop.rows(
+        "SELECT m.id FROM tracker.messages AS m JOIN tracker.orders AS o ON o.id = m.order_id"
+        " WHERE o.store = %s",
+        world.theirs,
+    )
+    refused = 0
+    for table in READ:
+        world.rows(f"SELECT {READ[table]} FROM tracker.{table}")
+    for signature, name, types in world.rows(CALLABLE):
+        for given in ([None] * len(types), [GIVEN.get(kind, 1) for kind in types]):
+            values = [theirs if value == "a message" else value for value in given]
+            values = [world.shop.name if value == "a store" else value for value in values]
+            holes = ", ".join(f"%s::{kind}" for kind in types)
+            try:
+                world.rows(f"SELECT * FROM tracker.{name}({holes})", *values)
+            except psycopg.Error as error:
+                refused += 1
+                said.append(f"{signature}: {error}")
+    assert refused
+    printed = "\n".join(said)
+    assert printed.count("PLANNEDSTMT") > 50
+    values = re.findall(r"constvalue\s+\d+\s+\[([-0-9\s]+)\]", printed)
+    decoded = [bytes(int(octet) % 256 for octet in value.split()) for value in values]
+    shown = b"\n".join(decoded).decode("latin-1")
+    assert world.shop.name in shown
+    world.finds_nothing(printed, shown)
 
 
 def test_copy_follows_the_same_rules(world: World) -> None:

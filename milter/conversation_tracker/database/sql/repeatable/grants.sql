@@ -20,7 +20,8 @@ SELECT g.role, g.store, found.role_id
 
 -- Whether the session may read every store, those to come too.
 CREATE OR REPLACE FUNCTION tracker.may_read_all() RETURNS boolean
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     RETURN pg_has_role(session_user,
                        (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = 'tracker'), 'USAGE')
@@ -33,7 +34,8 @@ $$;
 
 -- The stores that the session may read.
 CREATE OR REPLACE FUNCTION tracker.readable_stores() RETURNS text[]
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     IF tracker.may_read_all() THEN
         RETURN ARRAY(SELECT s.name FROM tracker.stores AS s);
@@ -45,7 +47,8 @@ $$;
 
 -- The same as the keys of an object, among which one is found however many there are.
 CREATE OR REPLACE FUNCTION tracker.readable_names() RETURNS jsonb
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     RETURN (SELECT coalesce(jsonb_object_agg(name, true), '{}')
               FROM unnest(tracker.readable_stores()) AS name);
@@ -54,7 +57,8 @@ $$;
 
 -- Whether the session may read a store. It does not tell whether there is one.
 CREATE OR REPLACE FUNCTION tracker.may_read(store text) RETURNS boolean
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN tracker.may_read_all()
@@ -91,28 +95,27 @@ $$;
 -- plan explained with what came of it reads there how many of others' rows their condition is true for,
 -- and by asking again and again what stands in them. They are for who was granted stores by name.
 CREATE OR REPLACE FUNCTION tracker.may_read_order(wanted bigint) RETURNS boolean
-LANGUAGE plpgsql STABLE SECURITY DEFINER COST 0.0001 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    found constant text := (SELECT o.store FROM tracker.orders AS o WHERE o.id = wanted);
+LANGUAGE plpgsql STABLE SECURITY DEFINER COST 0.0001 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM tracker.grants_in_force AS g
-                    WHERE g.store = found AND pg_has_role(session_user, g.role_id, 'USAGE'));
+    RETURN EXISTS (SELECT FROM tracker.orders AS o JOIN tracker.grants_in_force AS g ON g.store = o.store
+                    WHERE o.id = wanted AND pg_has_role(session_user, g.role_id, 'USAGE'));
 END
 $$;
 
 CREATE OR REPLACE FUNCTION tracker.may_read_participant(wanted bigint) RETURNS boolean
-LANGUAGE plpgsql STABLE SECURITY DEFINER COST 0.0001 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    found constant text := (SELECT o.store FROM tracker.participants AS p
-                              JOIN tracker.orders AS o ON o.id = p.order_id WHERE p.id = wanted);
+LANGUAGE plpgsql STABLE SECURITY DEFINER COST 0.0001 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM tracker.grants_in_force AS g
-                    WHERE g.store = found AND pg_has_role(session_user, g.role_id, 'USAGE'));
+    RETURN EXISTS (SELECT FROM tracker.participants AS p JOIN tracker.orders AS o ON o.id = p.order_id
+                     JOIN tracker.grants_in_force AS g ON g.store = o.store
+                    WHERE p.id = wanted AND pg_has_role(session_user, g.role_id, 'USAGE'));
 END
 $$;
 
 CREATE OR REPLACE FUNCTION tracker.may_read_domain(wanted text) RETURNS boolean
-LANGUAGE plpgsql STABLE SECURITY DEFINER COST 0.0001 SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER COST 0.0001 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     RETURN EXISTS (SELECT FROM tracker.stores AS s
                     WHERE s.alias_domain = wanted AND tracker.may_read(s.name));
@@ -122,7 +125,8 @@ $$;
 -- What every function begins with that is given a store and runs with its owner's rights. The error is
 -- the same for a store that is not there.
 CREATE OR REPLACE FUNCTION tracker.require_grant(store text) RETURNS void
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     IF NOT tracker.may_read(store) THEN
         RAISE EXCEPTION 'no grant on store %', tracker.shown(store)
