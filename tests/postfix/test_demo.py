@@ -15,6 +15,8 @@ import pytest
 
 from private import processes
 
+from ..pages import screenshot
+
 ROOT = Path(__file__).parents[2]
 BUYER, CARRIER = "johndoe@vtex.example", "tracking@carrier.example"
 PEOPLE = {BUYER, CARRIER, "receipts@payment.example"}
@@ -183,7 +185,7 @@ def kept(demo: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 def test_a_kept_demonstration_shows_its_orders_in_a_browser(kept: Kept) -> None:
     """With the whole of each text, which the publisher has read meanwhile."""
-    address = kept.wait_for(r"^    (http://127\.0\.0\.1:\d+/orders/hardshop/\S+)$")[1]
+    address = kept.wait_for(screenshot.ADDRESS.pattern)[1]
 
     def look() -> str:
         with urlopen(address, timeout=30) as answer:
@@ -193,6 +195,17 @@ def test_a_kept_demonstration_shows_its_orders_in_a_browser(kept: Kept) -> None:
     page = look()
     assert "Your parcel goes back" in page
     assert not any(each in page for each in PEOPLE)
+
+
+def test_the_picture_in_the_readme_can_be_taken_anew(kept: Kept) -> None:
+    """By `tests/docs --picture`, from the same demonstration."""
+    address = kept.wait_for(screenshot.ADDRESS.pattern)[1]
+    taken = screenshot.take(address)
+    for each in (taken, screenshot.FILE.read_bytes()):
+        assert (each[:4], each[8:12]) == (b"RIFF", b"WEBP")
+        assert 10_000 < len(each) < 200_000
+    shown = screenshot.FILE.relative_to(ROOT)
+    assert f"]({shown})" in (ROOT / "README.md").read_text()
 
 
 def test_advice_of_a_kept_demonstration_works(kept: Kept, home: Path) -> None:
