@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import re
+import signal
 import stat
 import tracemalloc
 import zipfile
@@ -236,7 +237,7 @@ def test_what_is_known_of_nobody_leaves_a_trace_and_no_file(
     for _again in range(2):
         result = tracker("export", JOHN, str(tmp_path / "file.zip"))
         assert (result.code, result.out) == (1, "")
-        assert result.complaint == "nothing is known of this address"
+        assert result.complaint.startswith("nothing is known of this address; an order that has")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["tracker.conf"]
     assert tracker.sql("SELECT found FROM tracker.exports") == [(0,), (0,)]
 
@@ -284,6 +285,7 @@ def test_every_link_of_the_page_leads_somewhere_and_nothing_is_loaded(
             continue
         seen.add(name)
         if name.endswith(".html"):
+            assert not {*ESCAPES} & {"\x1b", "\u202e"} & {*found.text(name)}
             page = Links(found.text(name))
             assert page.loads == []
             assert page.tags.isdisjoint({"script", "img", "link", "object", "embed", "form"})
@@ -361,6 +363,37 @@ def test_a_disk_that_is_full_is_temporary(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_is_left_of_a_process_that_is_killed(tmp_path: Path) -> None:
+    child = os.fork()
+    if not child:
+        with open_archive(tmp_path / "file.zip") as opened:
+            opened.add_octets("x", os.urandom(1_000_000), datetime.now(UTC))
+            os.kill(os.getpid(), signal.SIGKILL)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_nameless_files_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)
+    with open_archive(tmp_path / "file.zip") as opened:
+        opened.add_octets("x", b"x", datetime.now(UTC))
+    assert [each.name for each in tmp_path.iterdir()] == ["file.zip"]
+    with pytest.raises(ZeroDivisionError), open_archive(tmp_path / "other.zip"):
+        raise ZeroDivisionError
+    assert [each.name for each in tmp_path.iterdir()] == ["file.zip"]
+
+
+def test_an_order_without_an_end(tracker: Tracker, exported: Any) -> None:
+    record(tracker)
+    tracker.sql("UPDATE tracker.orders SET expires_at = 'infinity'")
+    found = exported()
+    [order] = found.json("about-you.json")["orders"]
+    assert order["addressKeptUntil"] is None
+    assert "without an end" in found.text("index.html")
+
+
 def test_a_long_conversation_has_several_pages(tracker: Tracker, exported: Any) -> None:
     record(tracker)
     for number in range(1, 6):
@@ -405,6 +438,8 @@ def test_memory_is_that_of_a_message_and_not_of_all(tracker: Tracker, tmp_path: 
             tracemalloc.stop()
     assert (tmp_path / "file.zip").stat().st_size > 4_000_000
     assert needed[1] < 1.3 * needed[0]
+    # All that is recorded is searched for addresses later, and this holds none.
+    tracker.sql("DELETE FROM tracker.messages")
 
 
 def test_more_files_than_an_old_archive_can_hold(tmp_path: Path) -> None:

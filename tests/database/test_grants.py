@@ -420,6 +420,24 @@ def test_an_announcement_tells_no_more_than_all_who_can_listen_may_read(
         owner.execute(sql.SQL("DROP OWNED BY {}").format(both))
 
 
+def test_an_auditor_hears_no_more_than_numbers(
+    database: str, roles: Roles, notified: Callable[[str], AbstractContextManager[list[str]]]
+) -> None:
+    """Aliases and order numbers are none of the trace."""
+    auditor = roles("tracker_auditor")
+    with psycopg.connect(database, autocommit=True) as owner:
+        name, login = sql.Identifier(owner.info.dbname), sql.Identifier(auditor)
+        owner.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, login))
+        add(owner, "mystore", "ct.example.com")
+        access = Database(database, size=1)
+        access.open()
+        with notified(database) as heard:
+            access._announcer.put('{"id" : 7, "store" : "mystore"}')
+            access.close()
+        assert heard == ['{"id" : 7}']
+        owner.execute(sql.SQL("DROP OWNED BY {}").format(login))
+
+
 def test_a_stranger_who_cannot_connect_hears_nothing(
     postgres: "Postgres", database: str, roles: Roles
 ) -> None:

@@ -65,10 +65,11 @@ def stopped(host: MailHost) -> Iterator[None]:
     host.tracker.start()
 
 
-def lead(host: MailHost, old: str, new: str, *erased: str) -> None:
-    """Have the tracker use another database, and bring that up to date."""
+def lead(host: MailHost, old: str, new: str, *erased: Path) -> None:
+    """Have the tracker use another database, and bring that up to date; by lists of erasures."""
     host.tracker.config.write_text(host.tracker.config.read_text().replace(old, new))
-    for command in (["migrate"], *(["erase", each] for each in erased), ["expire"]):
+    again = (["erase", "--again", str(each)] for each in erased)
+    for command in (["migrate"], *again, ["expire"]):
         assert host.tracker.run(*command).returncode == os.EX_OK
 
 
@@ -88,7 +89,9 @@ def test_a_dump_restored_in_another_server(tmp_path: Path) -> None:
             dumped(lost, tmp_path)
             with psycopg.connect(old) as connection:
                 late = mask(connection, 5)
-                connection.execute("SELECT tracker.erase(%s)", (buyer(4),))
+            assert host.tracker.run("erase", buyer(4)).returncode == os.EX_OK
+            erasures = tmp_path / "erasures"
+            assert host.tracker.run("erase", "--list", str(erasures)).returncode == os.EX_OK
             load(1)
             host.postfix.configure({"defer_transports": "tracker-split"})
             host.postfix.reload()
@@ -104,7 +107,7 @@ def test_a_dump_restored_in_another_server(tmp_path: Path) -> None:
                 host.postfix.reload()
                 with stopped(host):
                     new = restored(found, tmp_path)
-                    lead(host, old, new, buyer(4))
+                    lead(host, old, new, erasures)
                     before = set(load.taken)
             assert load.other == []
             facts = [str(each) for each in check_database.check(read_state(new))]

@@ -104,14 +104,34 @@ def _open_beside(path: Path) -> Iterator[IO[bytes]]:
     if path.exists() and not path.is_file():
         number = errno.EISDIR if path.is_dir() else errno.EINVAL
         raise OSError(number, "is no regular file" if not path.is_dir() else os.strerror(number))
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+    descriptor, name = _open_new(path)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+            if name is None:
+                name = path.parent / f".{path.name[:100]}.{os.getpid()}"
+                # Of an absolute path the folder says nothing; without one Python follows no link.
+                source = f"/proc/self/fd/{descriptor}"
+                os.link(source, name, src_dir_fd=descriptor, follow_symlinks=True)
+        name.replace(path)
     except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
+        if name is not None:
+            with suppress(OSError):
+                name.unlink()
         raise
+
+
+def _open_new(path: Path) -> tuple[int, Path | None]:
+    """Open a file beside another: without a name, so that nothing is left however the process ends.
+
+    Where the file system knows none such, it has a name, which is returned too.
+    """
+    try:
+        return os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o600), None
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+            raise
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+    return descriptor, Path(name)

@@ -66,7 +66,9 @@ def export(conninfo: str, address: str, path: Path, actor: str) -> ExportSummary
         known, exports = exporting.find_person(connection, address, actor)
         traces = exporting.fetch_traces(connection, address, known) | {"exports": exports}
         if not known and not any(traces.values()):
-            raise Failure(NO, "nothing is known of this address")
+            raise Failure(
+                NO, "nothing is known of this address; an order that has expired holds it no more"
+            )
         tagged = exporting.count_tagged(connection, address)
         return _write_archive(connection, archive, address, known, traces, tagged, made)
 

@@ -67,7 +67,7 @@ BEGIN
 END
 $$;
 
--- Whether everybody who is a reader or an integrator, and can connect, may read every store there is.
+-- Whether everybody who is a reader, an integrator or an auditor, and can connect, may read every store.
 -- PostgreSQL lets whoever can connect listen to every channel: an announcement of a message tells no more
 -- than all of them may know.
 CREATE OR REPLACE FUNCTION tracker.all_read_all() RETURNS boolean
@@ -77,7 +77,8 @@ BEGIN
         SELECT FROM pg_roles AS r, pg_namespace AS n
          WHERE r.rolcanlogin AND n.nspname = 'tracker'
            AND (pg_has_role(r.oid, to_regrole('tracker_reader')::oid, 'MEMBER')
-                OR pg_has_role(r.oid, to_regrole('tracker_integrator')::oid, 'MEMBER'))
+                OR pg_has_role(r.oid, to_regrole('tracker_integrator')::oid, 'MEMBER')
+                OR pg_has_role(r.oid, to_regrole('tracker_auditor')::oid, 'MEMBER'))
            AND has_database_privilege(r.oid, current_database(), 'CONNECT')
            AND NOT pg_has_role(r.oid, n.nspowner, 'USAGE')
            AND pg_has_role(r.oid, to_regrole('tracker_service')::oid, 'USAGE') IS NOT TRUE
