@@ -100,6 +100,34 @@ look_at_units() {
     done
     quietly systemctl start conversation-tracker-expire.service
     quietly systemctl reload conversation-tracker.service
+    look_at_page
+}
+
+# An instance of the web page, set up as docs/web.md says: ready, open to its group alone, and gone when told.
+look_at_page() {
+    local name=conversation-tracker-web@trial.service socket=/run/conversation-tracker/web-trial.sock
+    quietly runuser -u postgres -- psql conversation_tracker -v ON_ERROR_STOP=1 \
+        -c 'CREATE ROLE "conversation-tracker-web" LOGIN IN ROLE tracker_reader' \
+        -c "SELECT tracker.grant_store('conversation-tracker-web', 'mystore')"
+    printf '%s\n' '[tracker]' 'database = postgresql:///conversation_tracker' 'socket = unix:/run/none.sock' \
+        '[web]' "listen = unix:$socket" >"$root/etc/conversation-tracker/web-trial.conf"
+    quietly chown conversation-tracker-web /etc/conversation-tracker/web-trial.conf
+    quietly chmod 400 /etc/conversation-tracker/web-trial.conf
+    quietly systemctl start "$name"
+    quietly systemd-analyze security --threshold=15 "$name"
+    [[ $(in_boot stat -c '%a %G' "$socket") == '660 conversation-tracker-web' ]] || fail 'the page is open to others'
+    quietly /usr/bin/python3 -IBc "
+import socket
+page = socket.socket(socket.AF_UNIX)
+page.connect('$socket')
+page.sendall(b'GET /orders/mystore/1001 HTTP/1.0\r\n\r\n')
+assert page.recv(100).startswith(b'HTTP/1.1 200 ')"
+    quietly systemctl reload "$name"
+    quietly systemctl stop "$name"
+    ! in_boot test -e "$socket" || fail 'the page leaves its socket'
+    quietly rm /etc/conversation-tracker/web-trial.conf
+    quietly runuser -u postgres -- psql conversation_tracker -v ON_ERROR_STOP=1 \
+        -c 'DROP OWNED BY "conversation-tracker-web"' -c 'DROP ROLE "conversation-tracker-web"'
 }
 
 # What is on the package's pages can be done: manuals, completion, the demonstration.
