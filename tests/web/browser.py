@@ -24,6 +24,13 @@ PATIENCE = 60_000.0  # milliseconds, generous: the machine may be busy
 INTRUDER = "intruder"
 """The class of all elements that hostile mail brings along."""
 PHONE, WIDE = 320, 1280  # pixels
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light", "width": WIDE},
+    "dark": {"color_scheme": "dark", "width": WIDE},
+    "phone": {"color_scheme": "light", "width": PHONE, "has_touch": True, "is_mobile": True},
+    "phone-dark": {"color_scheme": "dark", "width": PHONE, "has_touch": True, "is_mobile": True},
+}
+"""How a page is looked at, as `Browser.visit` takes it."""
 
 # The page must fit, and so must each element in it, with its text, unless it scrolls by itself.
 _SPILL = """() => {
@@ -151,14 +158,26 @@ class Browser:
         self._browser.close()
 
 
-def wait_for(visit: Visit, done: Callable[[], object], seconds: float = 30.0) -> bool:
+def wait_for(page: Page, done: Callable[[], object], seconds: float = 60.0) -> bool:
     """Wait until something is so, while the browser goes on; tell whether it came to be."""
     ends = time.monotonic() + seconds
     while not done():
         if time.monotonic() > ends:
             return False
-        visit.page.wait_for_timeout(20)
+        page.wait_for_timeout(20)
     return True
+
+
+def unfold(page: Page) -> int:
+    """Open all that is folded, wait until all frames are there, and return how many they are."""
+    page.eval_on_selector_all("details", "found => found.forEach(each => each.open = true)")
+    for each in page.locator("iframe").all():
+        each.scroll_into_view_if_needed()  # they are loaded when they are looked at
+    frames = page.frames[1:]
+    assert wait_for(page, lambda: all(each.url for each in frames))
+    for each in frames:
+        each.wait_for_load_state()
+    return len(frames)
 
 
 def log_network(

@@ -91,6 +91,12 @@ ACTING = {"refresh", "base", "form", "onload"}
 """Those that need no click."""
 
 
+def find_missing(shown: str) -> list[str]:
+    """Return which of `MARKUP` is not in a text that is shown, blanks aside."""
+    plain = " ".join(shown.split())
+    return [each for each in MARKUP if " ".join(each.split()) not in plain]
+
+
 def ask(ways: dict[str, str]) -> str:
     """Return HTML that asks for something in each of these ways."""
     return "".join(

@@ -11,7 +11,7 @@ from private.postgres import Postgres
 from private.web import Web
 
 from .axe import find_faults
-from .browser import PHONE, Browser, Visit
+from .browser import PHONE, Browser, wait_for
 from .orders import Shop
 from .stories import play_everyday
 
@@ -76,14 +76,4 @@ def test_a_database_that_is_away_is_said_so_and_comes_back(
             assert visit.spills() == find_faults(visit.page) == visit.alarms == []
         own.start()
         for address in pages:
-            answer = lambda: visit.open(address) == 200  # noqa: B023, E731
-            assert wait(visit, answer)
-
-
-def wait(visit: Visit, done) -> bool:
-    """Try again and again until something is so; tell whether it came to be."""
-    for _ in range(100):
-        if done():
-            return True
-        visit.page.wait_for_timeout(300)
-    return False
+            assert wait_for(visit.page, lambda: visit.open(address) == 200)  # noqa: B023

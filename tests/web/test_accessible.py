@@ -4,23 +4,16 @@ Pictures of each stay behind, for people to look at.
 """
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from conversation_tracker.pages.links import Links
 
 from .axe import find_faults
-from .browser import PHONE, WIDE, Browser, Visit
+from .browser import LOOKS, Browser, Visit, unfold
 from .conftest import SIGNED_IN
 from .orders import Shop
 
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light", "width": WIDE},
-    "dark": {"color_scheme": "dark", "width": WIDE},
-    "phone": {"color_scheme": "light", "width": PHONE, "has_touch": True, "is_mobile": True},
-    "phone-dark": {"color_scheme": "dark", "width": PHONE, "has_touch": True, "is_mobile": True},
-}
 FEW = ("all", "found", "nothing-found", "older", "missing")
 """These are made of the same pieces as the others."""
 
@@ -54,9 +47,7 @@ def test_axe_finds_nothing_and_all_of_it_fits(
         visit.page.screenshot(path=screenshots / f"{name}-{look}.png", full_page=True)
         assert visit.spills() == []
         # With all that was folded as well.
-        visit.page.eval_on_selector_all(
-            "details", "found => found.forEach(each => each.open = true)"
-        )
+        unfold(visit.page)
         assert find_faults(visit.page) == []
         assert visit.spills() == []
         assert visit.alarms == []

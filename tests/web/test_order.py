@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from conversation_tracker.pages.links import Links
 
-from .browser import Browser, Visit, wait_for
+from .browser import Browser, Visit
 from .conftest import SIGNED_IN
 from .orders import Order, Shop
 from .stories import PDF, PICTURE, UMLAUTS
@@ -166,4 +166,3 @@ def test_the_order_is_its_own_json(order: Visit, shop: Shop, links: Links) -> No
         links.order(shop.name, "1001"), headers={"Accept": "application/json"}
     )
     assert found.json()["number"] == "1001"
-    assert wait_for(order, lambda: True)

@@ -32,7 +32,7 @@ def test_what_acts_by_itself_is_seen(browser: Browser, trap: Trap, tmp_path: Pat
         came = lambda: find_ways(b"\n".join(trap.seen[known:]))  # noqa: B023, E731
         with browser.visit() as visit:
             visit.page.goto(file.as_uri(), wait_until="commit")
-            assert wait_for(visit, lambda: way in came()), way  # noqa: B023
+            assert wait_for(visit.page, lambda: way in came()), way  # noqa: B023
         del trap.seen[known:]
         assert bool(visit.alarms) == (way in {"form", "onload"}), visit.alarms
 
