@@ -225,7 +225,7 @@ def test_columns_that_are_described_exist(table: str) -> None:
     assert len(named) >= 5
 
 
-DESCRIBED = {"mask", "close_order", "unmask", "erase"}
+DESCRIBED = {"mask", "close_order", "unmask", "erase", "erase_again", "export_person"}
 DESCRIBED |= {"grant_store", "revoke_store", "may_read"}
 DESCRIBED |= {"find_orders", "events"}
 DESCRIBED |= {"conversation", "attachment", "page", "search"}
