@@ -59,6 +59,7 @@ _LONGEST = (
     "postfix/test_restore.py",
     "postfix/test_cases.py",
     "database/test_commands.py",
+    "database/test_web_server.py",
     "milter/test_large.py",
     "postfix/test_forged.py",
 )

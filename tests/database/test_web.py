@@ -16,6 +16,7 @@ ODD = [
     "a/b", "a%2Fb", "..", ".", "~", "~~", "50% off?", "#1", "ü 漢", "a;b=c", "' OR 1=1 --", "<b>",
 ]  # fmt: skip
 LINKS = Links()
+PLAIN = b"Subject: x\r\n\r\nHello\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +161,7 @@ def test_a_grant_that_is_taken_away_is_gone_at_once(
 def test_pages_of_a_long_order_lead_to_each_other(web: Web, orders: Orders) -> None:
     orders.open("shop", "long")
     for number in range(120):
-        orders.write("shop", "long", f"Message {number}", "store")
+        orders.write("shop", "long", f"Message {number}", "store", raw=PLAIN)
     address, seen = "/orders/shop/long?format=json", []
     while address:
         page = json.loads(web.get(address).text)
@@ -173,6 +174,23 @@ def test_pages_of_a_long_order_lead_to_each_other(web: Web, orders: Orders) -> N
     page = json.loads(web.get(f"/orders/shop/long?format=json&after={after}").text)
     assert [each["subject"] for each in page["messages"]] == ["Message 119"]
     assert "Message 119" in web.get(f"/orders/shop/long?after={after}").text
+
+
+def test_huge_texts_are_cut_on_the_page_and_whole_in_its_json(web: Web, orders: Orders) -> None:
+    """Whoever writes them must not keep support from the order."""
+    orders.open("shop", "huge")
+    for number in range(3):
+        orders.write("shop", "huge", f"Message {number}", "store", raw=PLAIN)
+    orders.publish()
+    orders.sql(
+        "UPDATE tracker.texts SET body = repeat(E'many words\\n', 200000)"
+        " WHERE order_id = (SELECT id FROM tracker.orders WHERE number = 'huge')"
+    )
+    page = web.get("/orders/shop/huge")
+    assert page.status == 200
+    assert 3_000_000 < len(page.octets) < 6_000_000
+    found = json.loads(web.get("/orders/shop/huge?format=json").text)["messages"]
+    assert [len(each["body"]) for each in found] == [1_000_000] * 3
 
 
 @pytest.mark.parametrize(
@@ -231,7 +249,7 @@ def test_by_number_the_exact_one_first(web: Web) -> None:
 
 
 def test_by_subject_and_by_words_of_the_text(web: Web) -> None:
-    assert found_in(web.get("/?q=parcel%2017")) == ["shop/1001"]
+    assert found_in(web.get("/?q=%22is%20parcel%2017%22")) == ["shop/1001"]
     assert "shop/1001" in found_in(web.get("/?q=WHERE"))
     assert found_in(web.get("/?q=nothinglikeit")) == []
 

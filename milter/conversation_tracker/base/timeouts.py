@@ -206,7 +206,7 @@ class Timeouts:
     """Between two looks at all messages that there are."""
 
     # web.
-    web: ServerTimeouts = ServerTimeouts(5_000, 1_000, 10_000)
+    web: ServerTimeouts = ServerTimeouts(9_000, 1_000, 10_000)
     web_head_seconds: float = 10.0
     """A client has for the head of a request, and for the body of one."""
     web_idle_seconds: int = 75

@@ -31,6 +31,9 @@ from conversation_tracker.web.typed import Typed
 PAGE = 50
 """Messages of an order on one page."""
 
+TEXTS = 4_000_000
+"""Characters of all texts on one page; whoever wants all of them asks for JSON."""
+
 LISTED = 50
 """Rows of each list."""
 
@@ -84,7 +87,7 @@ class Views:
         """Return an order's page."""
         order = self.archive.ask(
             lambda connection: orders.fetch_order(
-                connection, route.store, route.number, PAGE, cursor.before, cursor.after
+                connection, route.store, route.number, PAGE, cursor.before, cursor.after, TEXTS
             )
         )
         before = cursor.before.isoformat() if cursor.before else ""

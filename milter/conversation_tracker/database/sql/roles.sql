@@ -72,6 +72,7 @@ BEGIN
                                   tracker.may_read_domain,
                                   tracker.may_read_order,
                                   tracker.may_read_participant,
+                                  tracker.order_page,
                                   tracker.readable_names,
                                   tracker.readable_stores,
                                   tracker.conversation,

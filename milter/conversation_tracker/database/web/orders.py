@@ -7,7 +7,7 @@ from typing import Any
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.web.reading import NotThere, ask, reading
 
-_ORDER = "SELECT tracker.conversation(%s, %s, %s, %s, %s)"
+_ORDER = "SELECT tracker.order_page(%s, %s, %s, %s, %s, %s)"
 _ORDER_TEXT = "SELECT tracker.conversation(%s, %s, %s, %s, %s)::text"
 # What is asked of a message is asked of its order: an address leads to it there and nowhere else.
 _ATTACHMENT = """
@@ -39,13 +39,14 @@ def fetch_order(
     most: int,
     before: datetime | None,
     after: datetime | None,
+    texts: int,
 ) -> dict[str, Any]:
-    """Fetch a page of an order, as `tracker.conversation` gives it.
+    """Fetch a page of an order, as `tracker.conversation` gives it, with so much text at most.
 
     Raises:
         NotThere: no such order.
     """
-    found = _fetch(connection, _ORDER, store, number, most, before, after)
+    found = _fetch(connection, _ORDER, store, number, most, before, after, texts)
     assert isinstance(found, dict)
     return found
 

@@ -117,6 +117,16 @@ CREATE OR REPLACE FUNCTION tracker.conversation(
     store text, order_number text, most integer DEFAULT NULL, before timestamptz DEFAULT NULL, after timestamptz DEFAULT NULL)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
+BEGIN
+    RETURN tracker.order_page(store, order_number, most, before, after, 50000000);
+END
+$$;
+
+-- The same, with `texts` characters of texts at most: what people look at need not be everything.
+CREATE OR REPLACE FUNCTION tracker.order_page(
+    store text, order_number text, most integer, before timestamptz, after timestamptz, texts integer)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 #variable_conflict use_variable
 DECLARE
     known tracker.orders;
@@ -131,7 +141,7 @@ BEGIN
         RAISE EXCEPTION 'most must be a positive number' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     SELECT o.* INTO known FROM tracker.orders AS o
-     WHERE o.store = conversation.store AND o.number = order_number;
+     WHERE o.store = order_page.store AND o.number = order_number;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no such order: % of store %', tracker.shown(order_number), tracker.shown(store)
             USING ERRCODE = 'no_data_found';
@@ -153,7 +163,7 @@ BEGIN
         'messages', coalesce((
             SELECT jsonb_agg(m.message ORDER BY m.at, m.id NULLS LAST)
               FROM tracker.messages_json(known.id, since, until,
-                       least(1000000, 50000000 / greatest(counted, 1))::integer) AS m), '[]'),
+                       least(1000000, least(texts, 50000000) / greatest(counted, 1))::integer) AS m), '[]'),
         'more', more);
 END
 $$;
