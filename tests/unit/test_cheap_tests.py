@@ -18,7 +18,13 @@ import targets
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import calendar, leaf
-from conversation_tracker.core.masking.text import encoded, escapes, obfuscated, rare_spellings
+from conversation_tracker.core.masking.text import (
+    encoded,
+    escapes,
+    html_text,
+    obfuscated,
+    rare_spellings,
+)
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan
@@ -35,6 +41,7 @@ TOLD = [
     *((leaf, name, True) for name in ("_readable", "_possible")),
     (calendar, "_is_clean", False),
     (calendar, "_may_identify", True),
+    (html_text, "_read_plain", None),
 ]
 
 

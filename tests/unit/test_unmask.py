@@ -30,6 +30,7 @@ from hypothesis import strategies as st
 from conversation_tracker.core.masking.address.unmask import RunningText, Unmasker
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import calendar
+from conversation_tracker.core.masking.text import html_text
 from conversation_tracker.core.masking.text.html_text import Page
 from conversation_tracker.core.model.conversation import MappedId
 from conversation_tracker.core.rules.planning import plan
@@ -860,3 +861,42 @@ def test_a_link_to_the_readers_own_message_gets_no_address() -> None:
     left = applied(row.message, done)
     assert left.first(b"in-reply-to") == original.encode()
     assert left.body == row.message.body
+
+
+TAGS = [
+    "<p>", "</p>", "<br/>", '<td class="x" width=100>', "<b>", "</b>", "<a href='mailto:@'>",
+    "</a>",
+    "<html><head><meta charset=utf-8></head><body>", "<style>", "</style>", "<title>", "</title>",
+    "<!-- ", " -->", "<p title='<'>", '<p title="', "<P>", "<svg>", "<option>", "<select>",
+    '<p a=b"c>', "<1>", "<p", "<tdx>", "<p x='a'y>",
+]  # fmt: skip
+SHOWN = [B, B.upper(), "mailto:", " ", "\n", "&nbsp;", "&lt;", ">", "Hello", ".", "&#64;"]
+PAGES = st.lists(st.sampled_from(TAGS[:8] * 3 + TAGS + SHOWN * 3), max_size=24)
+
+
+@given(st.lists(PAGES.map("".join), min_size=1, max_size=3))
+def test_plain_tags_are_read_as_all_others_are(pieces: list[str]) -> None:
+    """What most pages are made of is read in one way; that changes nothing of what is shown."""
+
+    def show() -> list[object]:
+        page = Page()
+        return [[page.show(piece, UNMASKER) for piece in pieces], page.__dict__["_begun"]]
+
+    with pytest.MonkeyPatch.context() as patch:
+        found = show()
+        patch.setattr(html_text, "_read_plain", lambda source, at: None)
+        assert found == show()
+
+
+def test_a_page_of_plain_tags_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    real = html_text._Reading.iter_texts
+    monkeypatch.setattr(
+        html_text._Reading, "iter_texts", lambda self, text: read.append(text) or real(self, text)
+    )
+    head = "<html><head><style>p { color: red }</style><title>x</title></head>"
+    row = f'<tr><td class="x">to</td><td><a href="https://x.example/">{B}</a><br></td></tr>\r\n'
+    page = f"{head}<body><table>{row * 99}</table></body></html>"
+    new = Page().show(page, UNMASKER)
+    assert (new.count(ME), new.count(B)) == (99, 0)
+    assert read == [head, head]

@@ -26,7 +26,7 @@ class Contents:
         self._body = body
         self._limits = limits
         self._stored: dict[tuple[Span, str], Octets] = {}
-        self._opaque: dict[Span, bool] = {}
+        self._answers: dict[tuple[str, Span], bool] = {}
         self._kept: dict[tuple[Span, str], bytes] = {}
         self._left = LARGE
 
@@ -63,10 +63,17 @@ class Contents:
                 self._stored[span, encoding] = found
         return found
 
-    def is_opaque(self, body: Octets, span: Span, look: Callable[[], bool]) -> bool:
-        """Return whether a part is no text, which is looked for once."""
+    def recall(self, question: str, body: Octets, span: Span, look: Callable[[], bool]) -> bool:
+        """Return what is true of a large part for every reader; it is looked for once.
+
+        Args:
+            question: what.
+            body: the body the part stands in.
+            span: where its content begins and ends.
+            look: finds it.
+        """
         if body is not self._body:
             return look()
-        if span not in self._opaque:
-            self._opaque[span] = look()
-        return self._opaque[span]
+        if (question, span) not in self._answers:
+            self._answers[question, span] = look()
+        return self._answers[question, span]

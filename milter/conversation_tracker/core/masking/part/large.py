@@ -5,7 +5,7 @@ goes on behind it. A text that has no such place is refused: raises `Unparted`. 
 as for small parts, in `leaf`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from conversation_tracker.core.base.limits import Limits, replace_spans
@@ -50,8 +50,8 @@ def is_large(part: Part) -> bool:
 
 
 def decode_pieces(part: Part, body: Octets) -> Iterator[bytes]:
-    """Go through a part's content without its transfer encoding; armour is decoded once for all."""
-    if part.encoding not in transfer.ARMOURS or part.contents is None:
+    """Go through a part's content without its transfer encoding, which is decoded once for all."""
+    if part.encoding not in transfer.ENCODINGS or part.contents is None:
         return transfer.decode_pieces(body, *part.content, part.encoding)
     data = part.store(body)
     return iter(iter_windows(data, 0, len(data)))
@@ -62,7 +62,7 @@ def read_beginning(part: Part, body: Octets) -> bytes:
     return next(decode_pieces(part, body), b"")
 
 
-def overlap(found: Iterator[bytes]) -> Iterator[bytes]:
+def overlap(found: Iterable[bytes]) -> Iterator[bytes]:
     """Yield pieces that each begin with the end of the one before."""
     before = b""
     for piece in found:
@@ -114,13 +114,14 @@ def find_edits(
     if (leaf.find_by_type(part) is None and not people) or (people and is_opaque(part, body)):
         return _edit_media(part, body, people) if people else []
     start, end = part.content
+    read: Callable[[], Iterable[bytes]] = partial(decode_pieces, part, body)
     if part.encoding not in transfer.ARMOURS:
-        quoted = part.encoding == transfer.QUOTED_PRINTABLE
-        return _unsigned_edits(part, body, (start, end), mask, people, quoted=quoted)
+        return _unsigned_edits(part, body, (start, end), mask, people, read)
     data = part.store(body, limits)
     if at := transfer.find_padding(body, start, end, part.encoding):
         data = leaf.split_at_padding(part, data, at, mask, people, limits)
-    found = _unsigned_edits(part, data, (0, len(data)), mask, people, quoted=False)
+        read = partial(iter_windows, data, 0, len(data))
+    found = _unsigned_edits(part, data, (0, len(data)), mask, people, read)
     if not found:
         return list(edit_around(part, body, mask))
     if part.encoding != transfer.BASE64:
@@ -184,21 +185,29 @@ def _unsigned_edits(
     span: tuple[int, int],
     mask: Mask,
     people: People | None,
-    *,
-    quoted: bool,
+    read: Callable[[], Iterable[bytes]],
 ) -> list[Edit]:
-    """Mask a text; where it is changed at all, what is signed in it loses its signatures."""
-    found = list(_edit_data(part, data, span, mask, people, quoted=quoted))
-    if not found or not _is_signed(part, data, span, quoted=quoted):
+    """Mask a text; where it is changed at all, what is signed in it loses its signatures.
+
+    Args:
+        part: the leaf.
+        data: where the text stands: quoted-printable as it is, all else decoded.
+        span: where it begins and ends there.
+        mask: as for `find_edits`.
+        people: as for `find_edits`.
+        read: goes through the decoded text.
+    """
+    shown = _choose_display(part, read, mask)
+    found = list(_edit_data(part, data, span, mask, people, shown))
+    if not found or not _is_signed(part, read):
         return found
     leaf.note_unsigned(part, mask)
-    return list(_edit_data(part, data, span, mask, people, quoted=quoted, signed=True))
+    shown = _choose_display(part, read, mask)
+    return list(_edit_data(part, data, span, mask, people, shown, signed=True))
 
 
-def _is_signed(part: Part, data: Octets, span: tuple[int, int], *, quoted: bool) -> bool:
-    encoding = transfer.QUOTED_PRINTABLE if quoted else ""
-    windows = overlap(transfer.decode_pieces(data, *span, encoding))
-    return any(clear_signed.holds_one(each, part.charset) for each in windows)
+def _is_signed(part: Part, read: Callable[[], Iterable[bytes]]) -> bool:
+    return any(clear_signed.holds_one(each, part.charset) for each in overlap(read()))
 
 
 def _edit_data(
@@ -207,12 +216,12 @@ def _edit_data(
     span: tuple[int, int],
     mask: Mask,
     people: People | None,
+    shown: Display | None,
     *,
-    quoted: bool,
     signed: bool = False,
 ) -> Iterator[Edit]:
+    quoted = part.encoding == transfer.QUOTED_PRINTABLE
     encoding = transfer.QUOTED_PRINTABLE if quoted else ""
-    shown = _choose_display(part, data, span, mask, encoding)
     like: leaf.Leaf | None = None
     for first, last in split_spans(data, *span, quoted=quoted):
         raw = data[first:last]
@@ -237,15 +246,13 @@ def _like(part: Part, first: bytes, people: People | None) -> leaf.Leaf | None:
     return partial(calendar.mask_calendar, method=method)
 
 
-def _choose_display(
-    part: Part, data: Octets, span: tuple[int, int], mask: Mask, encoding: str
-) -> Display | None:
+def _choose_display(part: Part, read: Callable[[], Iterable[bytes]], mask: Mask) -> Display | None:
     """Return how a text is shown to its reader; None if their alias is nowhere in it."""
     own = mask.unmasker
     if own is None:
         return None
     first = b""
-    for window in overlap(transfer.decode_pieces(data, *span, encoding)):
+    for window in overlap(read()):
         first = first or window
         if leaf.may_show(part, window, part.charset, own):
             return leaf.choose_display(part, first)
@@ -264,8 +271,12 @@ def _edit_media(part: Part, body: Octets, people: People) -> list[Edit]:
 
 def is_opaque(part: Part, body: Octets) -> bool:
     """Return whether a part is no text, so that it cannot be masked."""
-    look = partial(_is_opaque, part, body)
-    return look() if part.contents is None else part.contents.is_opaque(body, part.content, look)
+    return _recall("opaque", part, body, partial(_is_opaque, part, body))
+
+
+def _recall(question: str, part: Part, body: Octets, look: Callable[[], bool]) -> bool:
+    contents = part.contents
+    return look() if contents is None else contents.recall(question, body, part.content, look)
 
 
 def _is_opaque(part: Part, body: Octets) -> bool:

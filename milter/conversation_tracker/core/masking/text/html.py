@@ -74,8 +74,9 @@ def mask_html(source: str, mask: Mask) -> str:
     Returns:
         The source with only the addresses replaced; the same object if nothing changed.
     """
-    if not _is_clean(_unescape(source), mask):
-        source = _mask_pieces(source, mask) if "&" in source else mask(source)
+    shown = _unescape(source)
+    if (masked := mask(shown)) != shown:
+        source = _mask_pieces(source, mask) if "&" in source else masked
         if _QUOTED.search(source) and not _is_clean(_unescape(source), mask):
             source = _RUN.sub(lambda run: _mask_token(run[0], mask), source)
     return _mask_across_tags(source, mask)

@@ -9,9 +9,10 @@ without blanks goes on over tags that end no line. Nothing here raises, and time
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
+from conversation_tracker.core.base.limits import check_each
 from conversation_tracker.core.base.octets import LARGE
 from conversation_tracker.core.masking.address.reading import apply_edits
 from conversation_tracker.core.masking.address.unmask import Span, Unmasker
@@ -62,6 +63,23 @@ _ORDINARY = {
     ).split()
 }
 
+_PLAIN_ATTRIBUTE = (
+    rf"[{_B}]++[A-Za-z][A-Za-z0-9:_-]*+(?:=(?:\"[^\"<>]*+\"|'[^'<>]*+'|[A-Za-z0-9#%.,:;_-]++)"
+    rf"(?=[{_B}/>])|(?=[{_B}/>]))"
+)
+# With what else is never raw, a list or from another language.
+_PLAIN = (*_ORDINARY, *"html head meta link pre section header footer dl dt dd thead tfoot".split())
+_PLAIN += tuple("caption col colgroup label s big strike code tt sub abbr cite q".split())
+_PLAIN_TAG = (
+    rf"</?(?:({'|'.join(name for name in _PLAIN if _BREAKS.match(name))})|"
+    rf"(?:{'|'.join(name for name in _PLAIN if not _BREAKS.match(name))}))(?=[{_B}/>])"
+    rf"(?>(?:{_PLAIN_ATTRIBUTE})*)[{_B}]*+/?>"
+)
+# Tags that all programs read alike, and the text behind them; the group tells that a line ends.
+_PLAIN_NODE = re.compile(rf"(?>(?:{_PLAIN_TAG})*)([^<]++)")
+_PLAIN_END = re.compile(rf"(?>(?:{_PLAIN_TAG})*)\Z")
+_BODY = "<body"
+
 Node = tuple[int, int, bool]
 """Start and end of a text in the source, and whether a new line is before it."""
 
@@ -85,8 +103,7 @@ class Page:
         Returns:
             The source; the same object where nothing changes.
         """
-        text = list(self._strict.iter_texts(source))
-        sure = list(self._wary.iter_texts(source))
+        text, sure = self._read(source)
         unmasker.check()
         # Some programs, and hosts on the way, leave NUL out, and so find other tags; and some
         # believe the page, not its header, that it is in UTF-7, where tags look like text.
@@ -108,6 +125,31 @@ class Page:
                 edits += ((*place, "" if n else new) for n, place in enumerate(places))
         return apply_edits(source, edits)
 
+    def _read(self, source: str) -> tuple[list[Node], list[Node]]:
+        """Return the texts in the next piece of the source, in both readings.
+
+        Most pages have plain tags only, their heads apart: both readings are one then.
+        """
+        if self._strict.is_at_rest and self._wary.is_at_rest:
+            at = max(0, source.find(_BODY))
+            strict, wary = _Reading(), _WaryReading()
+            text, sure = list(strict.iter_texts(source[:at])), list(wary.iter_texts(source[:at]))
+            if strict.is_at_rest and wary.is_at_rest:
+                nodes = _read_plain(source, at)
+                if nodes is not None:
+                    return text + nodes, sure + nodes
+        return list(self._strict.iter_texts(source)), list(self._wary.iter_texts(source))
+
+
+def _read_plain(source: str, at: int) -> list[Node] | None:
+    """Return the texts from a place on where all tags are plain; None where some are not."""
+    nodes: list[Node] = []
+    match = _PLAIN_NODE.match
+    while found := match(source, at):
+        start, at = found.span(2)
+        nodes.append((start, at, found[1] is not None))
+    return nodes if _PLAIN_END.match(source, at) else None
+
 
 def _within(nodes: list[Node], starts: list[int], place: Span) -> bool:
     number = bisect_right(starts, place[0]) - 1
@@ -125,6 +167,11 @@ class _Reading:
         self._open: dict[str, int] = {}  # elements in which text is none, and how many
         self._foreign = False
         self._lost = False
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing that was read bears on what comes next."""
+        return not (self._pending or self._raw or self._open or self._foreign or self._lost)
 
     def iter_texts(self, source: str) -> Iterator[Node]:
         """Yield the texts in the next piece of the source."""
@@ -221,15 +268,14 @@ class _TextLayout:
         edges: where in it a node begins or ends.
     """
 
-    def __init__(self, source: str, nodes: Iterable[Node], check: Callable[[], None]) -> None:
+    def __init__(self, source: str, nodes: list[Node], check: Callable[[], None]) -> None:
         self._starts: list[int] = []  # of each segment in the text
         self._sizes: list[int] = []  # characters in it
         self._spans: list[Span] = []  # its source: as long, or a reference
         self._pieces: list[str] = []
         self._length = 0
         edges: set[int] = set()
-        for start, end, breaks in nodes:
-            check()
+        for start, end, breaks in check_each(nodes, check):
             if breaks:
                 self._pieces.append("\n")
                 self._length += 1
