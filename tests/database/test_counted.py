@@ -40,18 +40,38 @@ COUNTED = """
     SELECT relid::regclass::text, coalesce(seq_scan, 0), coalesce(seq_tup_read, 0),
            coalesce(idx_scan, 0), coalesce(idx_tup_fetch, 0), n_tup_ins, n_tup_upd, n_tup_del
       FROM pg_stat_xact_all_tables WHERE schemaname = 'tracker'"""
+MESSAGES = """
+    INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id, sender_name,
+                                  message_id, subject, first_words, size, attachment_names,
+                                  automatic, auto_reply, verdict, notes, raw)
+    SELECT p.order_id, '', '', 'internal', p.id, '', '', '', '', 1, '{}', false, false,
+           'verified', '{}', ''
+      FROM (SELECT p.* FROM tracker.participants AS p JOIN tracker.orders AS o ON o.id = p.order_id
+             WHERE o.store = %(store)s AND p.role <> 'return' LIMIT 1) AS p,
+           generate_series(1, %(messages)s)"""
+TEXTS = """
+    INSERT INTO tracker.texts (message_id, message_at, order_id, body, attachments, files, marks,
+                               words)
+    SELECT m.id, m.at, m.order_id, %(word)s, '[]', '{}', '{}',
+           tracker.write_words(tracker.word_mark(o.store), o.number, '', '', '{}', %(word)s)
+      FROM tracker.messages AS m JOIN tracker.orders AS o ON o.id = m.order_id
+     WHERE o.store = %(store)s"""
 FIND = "SELECT order_number FROM tracker.find_orders(%s, %s)"
 
 
-class Asker:
-    """An integrator of one store, beside a much larger one."""
+SEARCH = "SELECT order_number FROM tracker.search(%s, %s)"
 
-    def __init__(self, session: psycopg.Connection, store: str) -> None:
-        self.session, self.store = session, store
+
+class Asker:
+    """An integrator of one store, beside a much larger one, and what is asked."""
+
+    def __init__(self, session: psycopg.Connection, store: str, query: str = FIND) -> None:
+        self.session, self.store, self.query = session, store, query
 
     def find(self, address: str) -> list[str]:
-        """Look up an address."""
-        return [number for (number,) in self.session.execute(FIND, (self.store, address))]
+        """Look up an address, or whatever is asked for."""
+        given = (self.store, address)
+        return [number for (number,) in self.session.execute(self.query.encode(), given)]
 
     def count(self, address: str) -> dict[str, tuple[int, ...]]:
         """Return what the server counts of one look-up, by table."""
@@ -72,7 +92,7 @@ class Asker:
         return said.most_common(1)[0][0]
 
     def _explain(self, address: str) -> str:
-        query = b"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY OFF) " + FIND.encode()
+        query = b"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY OFF) " + self.query.encode()
         lines = self.session.execute(query, (self.store, address)).fetchall()
         return "\n".join(str(line) for (line,) in lines).replace(address, "")
 
@@ -108,6 +128,9 @@ def fill(shop: "Shop", theirs: str) -> None:
         )
     for n in range(180):
         shop.mask(f"own{n}@doe.example", "1" if n < 90 else "2", "partner")
+    for store, word, messages in ((theirs, "zebra", 200), (shop.name, "apple", 5)):
+        shop.connection.execute(MESSAGES.encode(), {"store": store, "messages": messages})
+        shop.connection.execute(TEXTS.encode(), {"store": store, "word": word})
     # The trace has as many levels from here on.
     shop.connection.execute(
         "INSERT INTO tracker.lookups (db_user, actor, store, digest, found)"
@@ -167,6 +190,24 @@ def test_what_others_have_is_not_counted(asker: Asker, kind: str, settings: dict
     assert people[:2] == (0, 0)  # nothing is read through
     assert people[3] == 0  # and no row found
     assert orders is None
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda given: next(iter(given), "nothing"))
+def test_words_of_others_are_not_counted(asker: Asker, settings: dict[str, str]) -> None:
+    search = Asker(asker.session, asker.store, SEARCH)
+    with set_for(asker.session, settings):
+        counts, pages = [], []
+        for word in ("zebra", "zonal"):
+            for _ in range(8):
+                assert search.find(word) == []
+            counts.append(search.count(word))
+            pages.append(search.buffers(word))
+        assert len(search.find("apple")) == 5
+    assert counts[0] == counts[1]
+    assert pages[0] == pages[1]
+    read = {name: each for name, each in counts[0].items() if "texts" in name}
+    assert read
+    assert not any(each[0] or each[1] or each[3] for each in read.values()), read
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda given: next(iter(given), "nothing"))
