@@ -1,5 +1,6 @@
 """`export`: what a person is given, with mail of all kinds, unpacked and opened in a browser."""
 
+import email
 import sys
 import zipfile
 from pathlib import Path
@@ -60,3 +61,19 @@ def test_axe_finds_nothing(browser: Browser, unpacked: Path, screenshots: Path, 
         visit.page.screenshot(path=screenshots / f"person-{look}.png", full_page=True)
         unfold(visit.page)
         assert find_faults(visit.page) == visit.spills() == []
+
+
+def test_no_other_address_is_in_any_file(unpacked: Path, shop: Shop, hostile: Shop) -> None:
+    """In bytes, and in what base64 and quoted-printable of the messages hold."""
+    others = {str(each).encode() for each in (shop.carrier, hostile.carrier, shop.desk)}
+    files = [each for each in unpacked.rglob("*") if each.is_file()]
+    assert len(files) > 100
+    for file in files:
+        raw = file.read_bytes().lower()
+        decoded = raw
+        if file.suffix == ".eml":
+            parts = email.message_from_bytes(file.read_bytes()).walk()
+            contents = (part.get_payload(decode=True) for part in parts)
+            decoded = b"\n".join(each for each in contents if isinstance(each, bytes)).lower()
+        for address in others:
+            assert address not in raw + decoded, file
