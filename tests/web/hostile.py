@@ -30,7 +30,9 @@ BIDI = "\u202egpj.exe\u202c \u2066\u2067\u200f\u061c\u200ehidden\u2069"
 WORD = "supercalifragilistic" * 60
 COMBINED = "z" + "\u0310\u0352\u0349" * 200
 FORMULA = "=HYPERLINK(1)\t+1 -1 @SUM(1)"
-TEXTS = [*MARKUP, BIDI, WORD, COMBINED, FORMULA, "\ufeff\u200b\u2028\u2029\u00ad", "W" * 400]
+ALIASES = "jane@else.example-207700027841b.ct.example.com " + "0123456789abcdef" * 2
+UNSEEN_SIGNS = "\ufeff\u200b\u2028\u2029\u00ad"
+TEXTS = [*MARKUP, ALIASES, BIDI, WORD, COMBINED, FORMULA, UNSEEN_SIGNS, "W" * 400]
 RAW = [b"nul \x00 in it", b"lone \xed\xa0\x80 surrogate", b"\xff\xfe\x80 no UTF-8", b"\x1b[31m\x07"]
 """What a header has as octets, which are no text."""
 

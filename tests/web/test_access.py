@@ -1,6 +1,7 @@
 """Who may see what, and what is said where nothing can be shown."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -60,6 +61,16 @@ def test_without_a_grant_it_is_as_if_there_were_no_such_order(
         visit.open(links.orders())
         assert "theirs" not in visit.page.content()
         assert visit.alarms == []
+
+
+def test_no_other_page_may_hold_one(browser: Browser, stranger: Web, tmp_path: Path) -> None:
+    """Unless the configuration names where that page comes from."""
+    page = f'<iframe src="{Links(stranger.address.rstrip("/")).order("ours", "1001")}"></iframe>'
+    (tmp_path / "page.html").write_text(page)
+    with browser.visit() as visit:
+        visit.page.goto((tmp_path / "page.html").as_uri())
+        assert "frame-ancestors 'none'" in visit.alarms[0]
+        assert visit.page.frames[1].locator("article").count() == 0
 
 
 def test_a_database_that_is_away_is_said_so_and_comes_back(
