@@ -507,3 +507,17 @@ def test_the_log_has_a_line_for_each_request_and_nothing_of_what_was_asked(web: 
     assert one.keys() == {"at", "level", "event", "method", "page", "status", "ms"}
     assert "secret-number" not in web.log_text()
     assert datetime.fromisoformat(one["at"])
+
+
+def test_while_an_upgrade_is_at_work_it_is_said_that_no_address_is_found(
+    web: Web, orders: Orders
+) -> None:
+    before = orders.sql("SELECT * FROM tracker.unnumbered")
+    orders.sql("INSERT INTO tracker.unnumbered (place, after, last) VALUES ('participants', 0, 1)")
+    try:
+        answer = web.search(CUSTOMER, field="address")
+        assert (answer.status, "An upgrade is at work" in answer.text) == (200, True)
+    finally:
+        orders.sql("DELETE FROM tracker.unnumbered")
+    assert before == []
+    assert found_in(web.search(CUSTOMER, field="address"))

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.web import finding, lists, orders
-from conversation_tracker.database.web.finding import NoAddress, TookTooLong
+from conversation_tracker.database.web.finding import NoAddress, NotYet, TookTooLong
 from conversation_tracker.database.web.reading import NotThere, Row
 from conversation_tracker.pages.links import Links
 from conversation_tracker.pages.order import render_order
@@ -159,6 +159,10 @@ class Views:
             found = self.archive.ask(lambda connection: _find(connection, stores, typed, actor))
         except NoAddress:
             return replace(home, fault="This is no mail address.")
+        except NotYet:
+            return replace(
+                home, fault="An upgrade is at work: addresses can be searched for once it is done."
+            )
         except TookTooLong:
             return replace(home, fault="That took too long. Choose one store, or more words.")
         return replace(home, found=_convert(found))

@@ -32,6 +32,10 @@ class NoAddress(Exception):
     """What was looked up is no mail address."""
 
 
+class NotYet(Exception):
+    """Addresses cannot be looked up while an upgrade is at work on them."""
+
+
 class TookTooLong(Exception):
     """The database was told to stop: what was asked takes too long."""
 
@@ -72,6 +76,7 @@ def find_address(
 
     Raises:
         NoAddress: it is none.
+        NotYet: an upgrade is at work.
         TookTooLong: in so many stores.
     """
     try:
@@ -80,6 +85,8 @@ def find_address(
             found = connection.execute(_ADDRESS, (list(stores), address, most)).fetchall()
     except errors.InvalidParameterValue:
         raise NoAddress from None
+    except errors.ObjectNotInPrerequisiteState:
+        raise NotYet from None
     except errors.QueryCanceled:
         raise TookTooLong from None
     return [make_row(row) for row in found]

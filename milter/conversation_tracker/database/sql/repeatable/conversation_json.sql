@@ -174,7 +174,11 @@ CREATE OR REPLACE FUNCTION tracker.find_page(
     order_id bigint, most integer, before timestamptz, after timestamptz,
     OUT since timestamptz, OUT until timestamptz, OUT counted bigint, OUT more boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
+SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0 SET jit = off
+SET enable_indexscan = on SET enable_nestloop = on SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off
+SET seq_page_cost = 1 SET random_page_cost = 1 SET cpu_tuple_cost = 0.01
+SET cpu_index_tuple_cost = 0.005 SET cpu_operator_cost = 0.0025 AS $$
 #variable_conflict use_variable
 DECLARE
     size constant integer := coalesce(most, 2147483647);

@@ -1,7 +1,8 @@
 -- What the web page lists, over all stores that the session may read.
 --
 -- Each store's part is read by an index that begins with the store, and ends where it has enough: what
--- others have costs nothing, and cannot be told from the time it takes.
+-- others have costs nothing, and cannot be told from the time it takes. So the plan is the same whatever
+-- the tables have, and whatever the session has set.
 
 -- The stores to list: all that may be read, or the one that is wanted, if it may be.
 CREATE OR REPLACE FUNCTION tracker.stores_to_list(wanted text) RETURNS text[]
@@ -16,7 +17,11 @@ $$;
 CREATE OR REPLACE FUNCTION tracker.list_waiting(wanted text, most integer)
 RETURNS TABLE (store text, order_number text, at timestamptz, subject text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
+SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0 SET jit = off
+SET enable_indexscan = on SET enable_nestloop = on SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off
+SET seq_page_cost = 1 SET random_page_cost = 1 SET cpu_tuple_cost = 0.01
+SET cpu_index_tuple_cost = 0.005 SET cpu_operator_cost = 0.0025 AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -43,7 +48,11 @@ CREATE OR REPLACE FUNCTION tracker.list_lately(kind text, wanted text, most inte
 RETURNS TABLE (store text, order_number text, at timestamptz, subject text, role text, status text,
                reason text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
+SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0 SET jit = off
+SET enable_indexscan = on SET enable_nestloop = on SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off
+SET seq_page_cost = 1 SET random_page_cost = 1 SET cpu_tuple_cost = 0.01
+SET cpu_index_tuple_cost = 0.005 SET cpu_operator_cost = 0.0025 AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -97,7 +106,11 @@ $$;
 CREATE OR REPLACE FUNCTION tracker.find_numbers(typed text, wanted text, most integer)
 RETURNS TABLE (store text, order_number text, at timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
+SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0 SET jit = off
+SET enable_indexscan = on SET enable_nestloop = on SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off
+SET seq_page_cost = 1 SET random_page_cost = 1 SET cpu_tuple_cost = 0.01
+SET cpu_index_tuple_cost = 0.005 SET cpu_operator_cost = 0.0025 AS $$
 #variable_conflict use_column
 DECLARE
     near constant integer := 500;
@@ -120,7 +133,12 @@ $$;
 -- order's reference is looked at, whatever stands before it: nobody can confirm a guessed address.
 CREATE OR REPLACE FUNCTION tracker.find_alias(alias text)
 RETURNS TABLE (store text, order_number text, role text, at timestamptz)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0 SET jit = off
+SET enable_indexscan = on SET enable_nestloop = on SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off
+SET seq_page_cost = 1 SET random_page_cost = 1 SET cpu_tuple_cost = 0.01
+SET cpu_index_tuple_cost = 0.005 SET cpu_operator_cost = 0.0025 AS $$
 #variable_conflict use_column
 DECLARE
     plain constant text := lower(left(btrim(find_alias.alias), 1000));
