@@ -1,9 +1,11 @@
 """What the web page costs: by what a reader's own stores have, and a page at a time."""
 
+import json
 import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -132,6 +134,38 @@ def test_a_page_of_a_long_order_takes_no_longer_than_of_a_short_one(
                 times.append(time.perf_counter() - began)
                 assert answer.status == 200
         assert sorted(took["long"])[2] < 2 * sorted(took["short"])[2] + 0.05
+
+
+def test_from_a_text_that_is_cut_a_link_leads_to_the_whole(orders: Orders, tmp_path: Path) -> None:
+    orders.open("shop", "texts")
+    for number in range(50):
+        orders.write("shop", "texts", f"Text {number}")
+    orders.publish()
+    orders.sql(
+        "UPDATE tracker.texts SET body = repeat('These are ten words, which somebody wrote."
+        " ', 10000) || 'the end' WHERE order_id = %s",
+        orders.find("shop", "texts")[0],
+    )
+    dates = orders.sql(
+        "SELECT replace(at::text, ' ', 'T'), subject FROM tracker.messages WHERE order_id = %s"
+        " ORDER BY at",
+        orders.find("shop", "texts")[0],
+    )
+    with Web(tmp_path, orders.add_reader("shop")) as web:
+        page = web.get("/orders/shop/texts")
+        assert (page.status, "the end" in page.text) == (200, False)
+        links = re.findall(r'href="([^"]*)">The whole text', page.text)
+        assert len(links) == 50
+        for place in (7, 49):
+            alone = web.get(links[place])
+            assert (alone.status, "the end" in alone.text) == (200, True)
+            assert "The whole text" not in alone.text
+            assert re.findall(r"Text \d+", alone.text) == [dates[place][1]]
+            at = quote(dates[place][0])
+            found = json.loads(web.get(f"/orders/shop/texts?format=json&at={at}").text)["messages"]
+            assert [each["subject"] for each in found] == [dates[place][1]]
+        nothing = web.get("/orders/shop/texts?at=2020-01-01T00:00:00Z")
+        assert (nothing.status, "No messages." in nothing.text) == (200, True)
 
 
 def test_an_address_is_noted_for_each_store_however_many_there_are(

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -179,6 +180,33 @@ def test_who_wrote_to_whom(changes: dict[str, Any], direction: str, words: str) 
     assert direction in (entry.attributes["class"] or "").split()
     assert entry.find("p", class_="who")[0].words == words
     assert entry.find("use")[0].attributes["href"] == f"#i-{direction}"
+
+
+def test_of_a_text_that_is_cut_the_whole_is_a_click_away() -> None:
+    def links(message: dict[str, Any], **options: Any) -> list[str | None]:
+        found = article(message, **options).find("a")
+        return [each.attributes["href"] for each in found if each.words == "The whole text"]
+
+    date = make_message()["date"]
+    cut = make_message(body="x" * 1000, marks=["cut"])
+    assert links(cut) == [Links("/t").order("mystore", "1001", at=date)]
+    assert links(make_message(body="x" * 1000)) == []
+    assert links(cut, at=date) == []
+    assert links(cut, alone=True) == []
+    # More was never kept.
+    assert links(make_message(body="x" * 1_000_000, marks=["cut"])) == []
+
+
+def test_a_message_by_itself_leads_to_those_around_it() -> None:
+    message = make_message()
+    found = read(message, at=message["date"])
+    said = {each.words: each.attributes["href"] for each in found.find("a")}
+    order = partial(Links("/t").order, "mystore", "1001")
+    assert said["Older messages"] == order(before=message["date"])
+    assert said["Newer messages"] == order(after=message["date"])
+    assert said["Newest messages"] == order()
+    # Nothing new appears there.
+    assert "data-live" not in found.find("ol")[0].attributes
 
 
 def test_a_name_without_end_is_cut() -> None:

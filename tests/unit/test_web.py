@@ -138,7 +138,7 @@ def test_cursors_are_times() -> None:
      "9999-12-31T23:59:59-14:00", "2026-11-29T12:00:00+00:00'; --"],
 )  # fmt: skip
 def test_other_cursors_are_bad_requests(text: str) -> None:
-    for name in ("before", "after"):
+    for name in ("before", "after", "at"):
         with pytest.raises(BadRequest):
             read_cursor({name: text})
 
@@ -147,6 +147,16 @@ def test_before_and_after_together_are_a_bad_request() -> None:
     at = "2026-11-29T12:00:00Z"
     with pytest.raises(BadRequest):
         read_cursor({"before": at, "after": at})
+    with pytest.raises(BadRequest):
+        read_cursor({"after": at, "at": at})
+
+
+def test_of_one_time_are_the_messages_of_that_microsecond() -> None:
+    after, before = read_cursor({"at": "2026-11-29T12:00:00.000001Z"}).bounds
+    assert (after, before) == (
+        datetime(2026, 11, 29, 12, 0, 0, 0, tzinfo=UTC),
+        datetime(2026, 11, 29, 12, 0, 0, 2, tzinfo=UTC),
+    )
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,12 @@ class Links:
         asked = {name: each for name, each in (("store", store), ("q", words)) if each}
         return self._join("", asked)
 
-    def order(self, store: str, number: str, *, before: str = "", after: str = "") -> str:
-        """Return the address of an order, or of the messages before or after a time (RFC 3339)."""
-        asked = {name: each for name, each in (("before", before), ("after", after)) if each}
+    def order(
+        self, store: str, number: str, *, before: str = "", after: str = "", at: str = ""
+    ) -> str:
+        """Return the address of an order, or of messages before, after or of a time (RFC 3339)."""
+        times = (("before", before), ("after", after), ("at", at))
+        asked = {name: each for name, each in times if each}
         return self._join(self._order_path(store, number), asked)
 
     def order_json(self, store: str, number: str) -> str:

@@ -20,6 +20,7 @@ from conversation_tracker.pages.roles import ShownPerson, name_role
 from conversation_tracker.pages.times import ShownTime, show_time
 
 _LONG_NAME = 200  # characters
+_MOST_TEXT = 1_000_000  # characters; no more is ever kept
 _VERDICTS = {
     "failed": "This may not be from who it says: the sender's own domain disowns it.",
     "unverified": "We could not verify who sent this.",
@@ -61,6 +62,7 @@ class ShownMessage:
         doubt: what is not known of its author, "" if nothing.
         disowned: whether the sender's own domain says that it is not from there.
         notes: what else there is to know, in sentences.
+        whole: the address of the message with more of its text, "" if this is all that there is.
         waiting: whether its text is still to be read.
         files: what can be downloaded.
         others: names of other files that came with it.
@@ -91,6 +93,7 @@ class ShownMessage:
     doubt: str
     disowned: bool
     notes: Sequence[str]
+    whole: str
     waiting: bool
     files: Sequence[ShownFile]
     others: Sequence[str]
@@ -130,6 +133,7 @@ class Surroundings:
         links: makes addresses; None on a page alone.
         html: gives a message's HTML on a page alone; None elsewhere.
         expired: whether the aliases have stopped working.
+        whole: whether as much of its text is there as can be.
     """
 
     store: str
@@ -138,6 +142,7 @@ class Surroundings:
     links: Links | None
     html: Callable[[int], str | None] | None
     expired: bool
+    whole: bool = False
 
 
 def show_message(found: Mapping[str, Any], place: int, around: Surroundings) -> ShownMessage:
@@ -173,6 +178,7 @@ def show_message(found: Mapping[str, Any], place: int, around: Surroundings) -> 
         doubt="" if refused else _VERDICTS.get(found["verdict"], ""),
         disowned=found["verdict"] == "failed",
         notes=[*map(explain_note, found["notes"]), *(_MARKS[m] for m in marks if m in _MARKS)],
+        whole=_find_whole(found, around),
         waiting="waiting" in marks,
         files=files,
         others=others,
@@ -210,6 +216,13 @@ def _find_html(found: Mapping[str, Any], around: Surroundings) -> str:
     if around.links is not None:
         return around.links.html(around.store, around.number, found["id"])
     return (around.html(found["id"]) if around.html is not None else None) or ""
+
+
+def _find_whole(found: Mapping[str, Any], around: Surroundings) -> str:
+    shortened = "cut" in found["marks"] and len(found["body"]) < _MOST_TEXT
+    if around.links is None or around.whole or not shortened:
+        return ""
+    return around.links.order(around.store, around.number, at=found["date"])
 
 
 def _answer(found: Mapping[str, Any], around: Surroundings) -> tuple[str, bool]:

@@ -23,6 +23,7 @@ def render_order(
     html: Callable[[int], str | None] | None = None,
     before: str = "",
     after: str = "",
+    at: str = "",
     now: datetime | None = None,
 ) -> Iterator[str]:
     """Write the page of an order.
@@ -34,6 +35,7 @@ def render_order(
         html: gives the sanitised HTML of a message by its number; asked only for a page alone.
         before: the time before which these are the last messages, "" if none was asked.
         after: the time after which these are the first messages, "" if none was asked.
+        at: the time of which these are the messages, "" if none was asked.
         now: the time; None asks the clock.
 
     Returns:
@@ -44,7 +46,9 @@ def render_order(
     expires = read_time(conversation["expires"])
     expired = expires is not None and expires <= now
     people = show_people(conversation["people"])
-    around = Surroundings(store, number, people, None if alone else links, html, expired)
+    around = Surroundings(
+        store, number, people, None if alone else links, html, expired, whole=bool(at)
+    )
     # A page in a file may be long: its messages are written as they come.
     each = _show_each(conversation["messages"], around)
     messages: Iterable[ShownMessage] = each if alone else list(each)
@@ -62,8 +66,8 @@ def render_order(
         expires=show_time(conversation["expires"], local=alone),
         expired=expired,
         messages=messages,
-        waited=_find_waited(conversation, known, now) if not (expired or before or after) else "",
-        pages=_find_pages(conversation, known, links, before=before, after=after),
+        waited="" if expired or before or after or at else _find_waited(conversation, known, now),
+        pages=_find_pages(conversation, known, links, before=before, after=after, at=at),
         written=show_time(now, local=alone),
     )
 
@@ -147,14 +151,17 @@ def _find_pages(
     *,
     before: str,
     after: str,
+    at: str,
 ) -> OrderPages:
     """Find what is beside a page; `more` says whether there is anything in the way it was asked."""
     store, number, more = conversation["store"], conversation["number"], conversation["more"]
     newest = links.order(store, number)
     if not messages:
-        return OrderPages(newest=newest if before or after else "")
+        return OrderPages(newest=newest if before or after or at else "")
     older = links.order(store, number, before=messages[0].date)
     newer = links.order(store, number, after=messages[-1].date)
+    if at:
+        return OrderPages(older, newer, newest)
     if after:
         return OrderPages(older, newer if more else "", newest if more else "")
     return OrderPages(older if more else "", newer if before else "", newest if before else "")

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import parse_qsl
 
 _MOST_FIELDS = 20
+_INSTANT = timedelta(microseconds=1)  # as exact as times of messages are
 
 
 class BadRequest(Exception):
@@ -14,10 +15,18 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Which messages of an order are wanted: the last before a time, or the first after one."""
+    """Which messages are wanted: the last before a time, the first after one, or those of one."""
 
     before: datetime | None = None
     after: datetime | None = None
+    at: datetime | None = None
+
+    @property
+    def bounds(self) -> tuple[datetime | None, datetime | None]:
+        """Return the times between which the wanted ones lie, neither of them among these."""
+        if self.at is None:
+            return self.after, self.before
+        return self.at - _INSTANT, self.at + _INSTANT
 
 
 def read_fields(encoded: bytes) -> dict[str, str]:
@@ -37,14 +46,15 @@ def read_fields(encoded: bytes) -> dict[str, str]:
 
 
 def read_cursor(fields: Mapping[str, str]) -> Cursor:
-    """Read `before` and `after`, each a time as RFC 3339 has it.
+    """Read `before`, `after` and `at`, each a time as RFC 3339 has it.
 
     Raises:
-        BadRequest: one is no time, or both are given.
+        BadRequest: one is no time, or more than one is given.
     """
-    found = {name: _read_time(fields[name]) for name in ("before", "after") if fields.get(name)}
+    names = ("before", "after", "at")
+    found = {name: _read_time(fields[name]) for name in names if fields.get(name)}
     if len(found) > 1:
-        raise BadRequest("Ask for messages before a time or after one, not both.")
+        raise BadRequest("Ask for messages before a time, after one, or of one.")
     return Cursor(**found)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from starlette.responses import Response
 
@@ -32,7 +33,7 @@ PAGE = 50
 """Messages of an order on one page."""
 
 TEXTS = 4_000_000
-"""Characters of all texts on one page; whoever wants all of them asks for JSON."""
+"""Characters of all texts on one page; from one that is cut a link leads to the whole."""
 
 LISTED = 50
 """Rows of each list."""
@@ -85,20 +86,27 @@ class Views:
 
     def show_order(self, route: OrderPage, cursor: Cursor) -> Response:
         """Return an order's page."""
+        after, before = cursor.bounds
         order = self.archive.ask(
             lambda connection: orders.fetch_order(
-                connection, route.store, route.number, PAGE, cursor.before, cursor.after, TEXTS
+                connection, route.store, route.number, PAGE, before, after, TEXTS
             )
         )
-        before = cursor.before.isoformat() if cursor.before else ""
-        after = cursor.after.isoformat() if cursor.after else ""
-        return self._show("".join(render_order(order, _LINKS, before=before, after=after)))
+        page = render_order(
+            order,
+            _LINKS,
+            before=_write(cursor.before),
+            after=_write(cursor.after),
+            at=_write(cursor.at),
+        )
+        return self._show("".join(page))
 
     def send_order(self, route: OrderPage, cursor: Cursor) -> Response:
         """Return an order as JSON, a page of it."""
+        after, before = cursor.bounds
         text = self.archive.ask(
             lambda connection: orders.fetch_order_json(
-                connection, route.store, route.number, PAGE, cursor.before, cursor.after
+                connection, route.store, route.number, PAGE, before, after
             )
         )
         return Response(text, 200, {**guard_data(), "Vary": "Accept"}, "application/json")
@@ -206,6 +214,10 @@ def _convert(rows: Sequence[Row]) -> list[ListedOrder]:
         ListedOrder(row.store, row.number, row.at, row.subject, row.role, row.status, row.reason)
         for row in rows
     ]
+
+
+def _write(at: datetime | None) -> str:
+    return at.isoformat() if at else ""
 
 
 def _encode(text: str) -> bytes:
