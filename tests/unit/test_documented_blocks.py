@@ -25,6 +25,7 @@ ELSEWHERE = {"cd", "conversation-tracker-configure"}
 INSTALLED = {"conversation-tracker-setup": "postfix/installer/setup.py"}
 FILES = ("conversation-tracker.conf", "opendkim", "pgbouncer.ini", "postgresql.conf")
 FILES += ("prometheus.yml", "unit", "zone", "pg_hba.conf", "patroni.yml", "environment")
+FILES += ("pg_ident.conf", "nginx.conf", "apache.conf")
 PROGRAMS = (".php", ".js", ".py", ".sh")  # tests/database/test_integrating.py runs them
 
 
@@ -134,7 +135,8 @@ def test_files_are_such_as_their_program_takes(block: Block, tmp_path: Path) -> 
     if block.about == "conversation-tracker.conf":
         needed = "" if "socket =" in block.text else "socket = unix:/run/x/milter.sock\n"
         needed += "" if "database =" in block.text else "database = postgresql:///x\n"
-        file.write_text(f"[tracker]\n{needed}{block.text}")
+        begins = "" if "[tracker]" in block.text else "[tracker]\n"
+        file.write_text(f"{begins}{needed}{block.text}")
         load(file, {}, isatty=False)
     elif block.about == "prometheus.yml":
         shutil.copy(
@@ -143,6 +145,17 @@ def test_files_are_such_as_their_program_takes(block: Block, tmp_path: Path) -> 
         )
         file.write_text(block.text)
         subprocess.run(["promtool", "check", "config", file], check=True, capture_output=True)
+    elif block.about == "nginx.conf":
+        lines = [line for line in block.text.splitlines() if line]
+        assert all(line.endswith((";", "{", "}")) for line in lines)
+        assert block.text.count("{") == block.text.count("}")
+    elif block.about == "apache.conf":
+        begun = re.findall(r"(?m)^ *<(\w+)", block.text)
+        assert begun
+        assert begun == re.findall(r"(?m)^ *</(\w+)>", block.text)[::-1]
+    elif block.about in ("pg_hba.conf", "pg_ident.conf"):
+        fields = 3 if block.about == "pg_ident.conf" else 4
+        assert all(len(line.split()) >= fields for line in block.text.splitlines() if line)
     elif block.about == "pgbouncer.ini":
         parser = configparser.ConfigParser(inline_comment_prefixes=";")
         parser.read_string(block.text)
