@@ -254,6 +254,19 @@ def test_by_subject_and_by_words_of_the_text(web: Web) -> None:
     assert found_in(web.get("/?q=nothinglikeit")) == []
 
 
+def test_an_order_of_many_messages_hides_no_other(web: Web, orders: Orders) -> None:
+    for number in ("quiet", "loud"):
+        orders.open("shop", number)
+    raw = b"Subject: x\r\n\r\nAbout the zebra\r\n"
+    orders.write("shop", "quiet", "One", "store", raw=raw)
+    for number in range(101):
+        orders.write("shop", "loud", f"Number {number} is it", "store", raw=raw)
+    orders.publish()
+    found = web.get("/?q=zebra")
+    assert found_in(found) == ["shop/loud", "shop/quiet"]
+    assert "Number 100 is it" in found.text
+
+
 @pytest.mark.parametrize(
     "words",
     ["%00", "'", "%22", "(%26|!", "%25%25", "a" * 3000, "\\\\", "%F0%9F%98%80", ":*", "_%25"],

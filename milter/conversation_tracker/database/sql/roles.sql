@@ -78,7 +78,8 @@ BEGIN
                                   tracker.conversation,
                                   tracker.attachment,
                                   tracker.page,
-                                  tracker.search
+                                  tracker.search,
+                                  tracker.search_orders
            TO %1$I;
         $reading$, wanted);
     END LOOP;

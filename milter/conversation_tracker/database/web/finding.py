@@ -9,15 +9,11 @@ from conversation_tracker.database.web.reading import Row, list_rows, make_row
 
 _NUMBERS = "SELECT store, order_number, at, '' FROM tracker.find_numbers(%s, %s, %s)"
 _ALIAS = "SELECT store, order_number, at, '', role FROM tracker.find_alias(%s)"
-# Of each order its newest message.
 _WORDS = """
-    SELECT store, order_number, at, subject
-      FROM (SELECT DISTINCT ON (s.name, r.order_number)
-                   s.name AS store, r.order_number, r.at, r.subject
-              FROM unnest(%s::text[]) AS s(name)
-             CROSS JOIN LATERAL tracker.search(s.name, %s) AS r
-             ORDER BY s.name, r.order_number, r.at DESC) AS newest
-     ORDER BY at DESC LIMIT %s"""
+    SELECT s.name, r.order_number, r.at, r.subject
+      FROM unnest(%s::text[]) AS s(name)
+     CROSS JOIN LATERAL tracker.search_orders(s.name, %s, %s) AS r
+     ORDER BY r.at DESC LIMIT %s"""
 _ACTOR = "SELECT set_config('tracker.actor', %s, true)"
 # It is asked of every store before the newest are taken: each look-up is noted.
 _ADDRESS = """
@@ -57,7 +53,7 @@ def find_words(connection: Connection, words: str, stores: Sequence[str], most: 
         TookTooLong: in so many stores.
     """
     try:
-        return list_rows(connection, _WORDS, list(stores), words, most)
+        return list_rows(connection, _WORDS, list(stores), words, most, most)
     except errors.QueryCanceled:
         raise TookTooLong from None
 

@@ -159,3 +159,55 @@ BEGIN
        AND right(plain, length(known_ref || o.alias_domain) + 2) = known_ref || 'b.' || o.alias_domain;
 END
 $$;
+
+-- The store's orders whose messages hold words, as `search` reads them: of each its newest such message,
+-- the newest first. An order of many messages hides no other. It goes back from month to month and ends
+-- where it has enough.
+CREATE OR REPLACE FUNCTION tracker.search_orders(store text, words text, most integer)
+RETURNS TABLE (order_number text, at timestamptz, subject text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC'
+SET client_min_messages = 'warning' SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    query tsquery;
+    hit record;
+    known bigint[] := '{}';
+    since timestamptz;
+    until timestamptz := 'infinity';
+    oldest timestamptz;
+BEGIN
+    PERFORM tracker.check_store(search_orders.store);
+    query := tracker.read_query(search_orders.words, tracker.word_mark(search_orders.store));
+    IF query IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT t.message_at INTO oldest FROM tracker.texts AS t ORDER BY t.message_at LIMIT 1;
+    since := date_trunc('month', now());
+    WHILE oldest IS NOT NULL AND cardinality(known) < search_orders.most AND until > oldest LOOP
+        FOR hit IN
+            SELECT o.id, o.number, m.at, m.subject
+              FROM (SELECT n.* FROM (
+                        SELECT DISTINCT ON (t.order_id) t.order_id, t.message_id, t.message_at
+                          FROM tracker.texts AS t
+                         WHERE t.words @@ query AND t.message_at >= since AND t.message_at < until
+                           AND t.order_id <> ALL (known)
+                         ORDER BY t.order_id, t.message_at DESC, t.message_id DESC) AS n
+                     ORDER BY n.message_at DESC, n.message_id DESC
+                     LIMIT search_orders.most - cardinality(known)) AS found
+              JOIN tracker.orders AS o ON o.id = found.order_id AND o.store = search_orders.store
+              JOIN tracker.messages AS m ON m.id = found.message_id AND m.at = found.message_at
+             WHERE m.at >= since AND m.at < until
+             ORDER BY m.at DESC, m.id DESC
+        LOOP
+            known := known || hit.id;
+            order_number := hit.number;
+            at := hit.at;
+            subject := hit.subject;
+            RETURN NEXT;
+        END LOOP;
+        until := since;
+        since := since - interval '1 month';
+    END LOOP;
+END
+$$;
