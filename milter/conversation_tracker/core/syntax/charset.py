@@ -148,7 +148,9 @@ def change_text(
         if not label and data.isascii() and not written.isascii():
             label = "utf-8"  # it was not needed before
         data = written
-    if _LOOKS_UTF8.search(data) and _decode_by_label(data, label) not in _UTF8:
+    if data.isascii() or _LOOKS_UTF8.search(data) is None:
+        return data, label
+    if _decode_by_label(data, label) not in _UTF8:
         data = _change_mistaken(data, change)
     return data, label
 

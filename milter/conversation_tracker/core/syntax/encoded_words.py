@@ -138,7 +138,8 @@ def cut_units(
     found: list[Unit] = []
     run: list[re.Match[bytes]] = []
     position = start
-    for match in check_each(ENCODED.finditer(value, start, end), check):
+    words = ENCODED.finditer(value, start, end) if b"=?" in value else ()
+    for match in check_each(words, check):
         between = value[position : match.start()]
         if run and between.strip(b" \t\r\n"):
             found += _decode_run(run, check)
@@ -173,6 +174,8 @@ def encode_words(text: str) -> bytes:
 
 def clean(text: str) -> str:
     """Replace control characters and lone surrogates, each by one character."""
+    if text.isascii() and text.isprintable():  # which most is, and far cheaper to tell
+        return text
     return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text))
 
 

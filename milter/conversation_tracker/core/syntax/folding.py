@@ -110,4 +110,6 @@ def _cut_behind(line: bytes, room: int) -> Iterator[bytes]:
 
 def make_safe(value: bytes) -> bytes:
     """Remove what no header value may hold, so that a broken one becomes no second header."""
+    if b"\n" not in value and b"\r" not in value and b"\0" not in value:
+        return value
     return _UNSAFE.sub(lambda match: b"\n" if match[1] else b" ", value)

@@ -66,9 +66,10 @@ class ContentIds:
 
     def mask_text(self, text: str) -> str:
         """Return a text with its links as they are to be; the same object when none changes."""
-        if text.isascii() and "id:" not in text.lower():
-            return text  # what every link has is far cheaper to look for
         if "id:" not in text and "ID:" not in text and "Id:" not in text and "iD:" not in text:
+            return text  # what every link has is far cheaper to look for
+        low = text.lower()
+        if "cid:" not in low and "mid:" not in low:
             return text
         new = _LINK.sub(self._mask_link, text)
         return text if new == text else new

@@ -36,7 +36,7 @@ class OtherOrders:
 
     def __call__(self, text: str) -> str:
         """Return the text without the addresses they carry; the same object if there is none."""
-        if _SOFT_MARK.search(text) is None:
+        if ("b." not in text and "B." not in text) or _SOFT_MARK.search(text) is None:
             return text
         pieces: list[str] = []
         done = before = 0  # where what is not yet written begins, and what may be a local part
@@ -82,4 +82,4 @@ class OtherOrders:
 
     def possible(self, raw: bytes) -> bool:
         """Return, cheaply, whether text that says these bytes in ASCII may hold one."""
-        return _RAW_MARK.search(raw) is not None
+        return (b"b." in raw or b"B." in raw) and _RAW_MARK.search(raw) is not None

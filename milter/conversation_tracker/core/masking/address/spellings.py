@@ -28,7 +28,7 @@ def spellings_of(local: str) -> Iterator[str]:
     Some providers gave addresses like `ann..lee@`, which everybody writes so.
     """
     yield local
-    if _DOTTED.fullmatch(local):
+    if local.startswith('"') and _DOTTED.fullmatch(local):
         yield local[1:-1]
 
 

@@ -305,6 +305,8 @@ def _find_loose_words(value: bytes, boxes: list[Mailbox], check: Check) -> list[
 
     Some hold commas or brackets, which divide a list; yet programs decode them in one piece.
     """
+    if b"=?" not in value:
+        return []
     found: list[tuple[int, int]] = []
     spans = [(box.start, box.end) for box in boxes if box.address]
     for match in check_each(ENCODED.finditer(value), check):

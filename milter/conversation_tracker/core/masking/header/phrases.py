@@ -41,7 +41,7 @@ def quote_names(value: bytes, check: Callable[[], None] = no_limit) -> bytes:
     if value.isascii() and b"[" not in value and b"]" not in value and _is_parted_well(value):
         return value
     edits: list[tuple[int, int, bytes]] = []
-    words = _Spans([match.span() for match in ENCODED.finditer(value)])
+    words = _Spans([match.span() for match in ENCODED.finditer(value)] if b"=?" in value else [])
     start, parted, addressed = -1, False, False
     for kind, begin, end in check_each(split_tokens(value, check), check):
         sign = value[begin:end] if kind == SIGN else b""

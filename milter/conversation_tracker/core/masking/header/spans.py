@@ -125,7 +125,7 @@ def _cut_comment(value: bytes, start: int, end: int, check: Check) -> list[Unit]
 def _cut_phrase(value: bytes, start: int, end: int, check: Check) -> list[Unit]:
     """Cut a phrase; a quoted string is one unit, read without its quotes but for a local part."""
     part = value[start:end]
-    words = [match.span() for match in ENCODED.finditer(part)][::-1]
+    words = [match.span() for match in ENCODED.finditer(part)][::-1] if b"=?" in part else []
     found: list[Unit] = []
     position = start
     for kind, first, last in split_tokens(part, check):

@@ -26,6 +26,9 @@ _BEGIN = re.compile(
     rb"|\n(?=M[ -`]{60}\r?\n)",
     re.MULTILINE,
 )
+# What begins with a few characters that are always the same is found at many times the speed.
+_FIRST_WORDS = re.compile(rb"begin(?:-base64)? [0-7]{3,4} ")
+_WHOLE_LINE = re.compile(rb"\nM[ -`]{60}\r?\n")
 _LINE = re.compile(rb"([^\n]*?)((?:<br ?/?>)?\r?)(?:\n|\Z)")
 _END = re.compile(rb"(?:&gt;|[>|:\t ]){0,80}(?:end|====)(?:<br ?/?>)?\r?(?:\n|\Z)")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
@@ -51,7 +54,9 @@ class _File(NamedTuple):
 
 def may_stand_in(data: bytes) -> bool:
     """Return, cheaply, whether a text may hold such a file."""
-    return b"begin" in data or b"\nM" in data
+    if b"begin" in data and _FIRST_WORDS.search(data) is not None:
+        return True
+    return b"\nM" in data and _WHOLE_LINE.search(data) is not None
 
 
 def mask_files(

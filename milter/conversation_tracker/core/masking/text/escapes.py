@@ -24,10 +24,11 @@ _BEHIND = {
     "&": r"(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|commat|period|lowbar|plus|dash|shy|zwn?j);?",
 }
 _ESCAPES = {sign: re.compile(re.escape(sign) + behind) for sign, behind in _BEHIND.items()}
-# Any of them: a pattern that begins with a set of octets is found at many times the speed.
-_SIGN = f"[{re.escape(''.join(_BEHIND))}]"
-_EACH = "|".join(f"(?<={re.escape(sign)}){behind}" for sign, behind in _BEHIND.items())
-_ANY = re.compile(f"{_SIGN}(?:{_EACH})".encode())
+# A pattern that begins with one character is found at many times the speed of one for all.
+_IN_OCTETS = [
+    (sign.encode(), re.compile((re.escape(sign) + behind).encode()))
+    for sign, behind in _BEHIND.items()
+]
 _WIDE = re.compile(
     r"[\u3002\uff0b\uff0d-\uff0e\uff10-\uff19\uff20-\uff3a\uff3f\uff41-\uff5a\uff61\ufe52\ufe6b"
     r"\u24b6-\u24e9\u2070-\u209c\U0001d400-\U0001d7ff]"
@@ -39,7 +40,7 @@ _Found = tuple[int, int, str]
 
 def possible(data: bytes) -> bool:
     """Return whether ASCII text has escapes that `mask_escapes` would decode."""
-    return _ANY.search(data) is not None
+    return any(sign in data and pattern.search(data) is not None for sign, pattern in _IN_OCTETS)
 
 
 def mask_escapes(text: str, mask: Mask) -> str:

@@ -154,8 +154,7 @@ def may_be_escaped(low: str) -> bool:
     """Return, cheaply, whether `iter_readings` might give more than a lower-case text in ASCII."""
     if "&" in low or "%" in low or "\\" in low:
         return True
-    signs = "=" in low or "+" in low
-    return signs and _SIGN.search(low) is not None
+    return _may_hold_sign(low) and _SIGN.search(low) is not None
 
 
 def is_text(data: bytes) -> bool:
@@ -297,9 +296,18 @@ def _decode_percent_run(match: re.Match[str]) -> str:
     return bytes.fromhex(digits).decode("utf-8", "replace").lower()
 
 
-def _decode_signs(low: str) -> str:
+def _may_hold_sign(low: str) -> bool:
     # What is one character is found at many times the speed.
-    if not any(each in low for first, signs in _SIGNS if first in low for each in signs):
+    for first, signs in _SIGNS:
+        if first in low:
+            for each in signs:
+                if each in low:
+                    return True
+    return False
+
+
+def _decode_signs(low: str) -> str:
+    if not _may_hold_sign(low):
         return low
     low = _SIGN.sub(_decode_sign, low)
     return _BACKSLASHED.sub(r"\1", _BREAK.sub(" ", low)) if "\\" in low else low
