@@ -17,7 +17,7 @@ import oracle
 import targets
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.header import part_header
-from conversation_tracker.core.masking.part import calendar, leaf
+from conversation_tracker.core.masking.part import calendar, leaf, uuencoded_files
 from conversation_tracker.core.masking.text import (
     encoded,
     escapes,
@@ -29,6 +29,8 @@ from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.model.store import Store
+from conversation_tracker.core.scanning.text import decodings, deep_scan
+from conversation_tracker.core.views import absence
 from conversation_tracker.core.views.reader_mask import ReaderMask
 from limits import Broken
 
@@ -42,6 +44,10 @@ TOLD = [
     (calendar, "_is_clean", False),
     (calendar, "_may_identify", True),
     (html_text, "_read_plain", None),
+    (uuencoded_files, "may_stand_in", True),
+    (absence, "names_nobody", False),
+    (deep_scan, "shows_nothing", False),
+    (decodings, "_may_hold_sign", True),
 ]
 
 

@@ -28,6 +28,7 @@ class CleanParts:
             apart; None while it is not known.
         plain: the identities of leaves in whose text nobody was found but in clear, with what was
             written there for those who were.
+        body: the body as a whole names nobody, and stays as it is in every view.
         unsigned: the identities of leaves whose text lost its signature in the record.
         met: a domain was met since this was last set to False.
         hid: something was found that does not stand in clear, since this was last set to False.
@@ -44,6 +45,7 @@ class CleanParts:
     fields: set[int] = field(default_factory=set)
     hidden: bool | None = None
     plain: dict[int, frozenset[str]] = field(default_factory=dict)
+    body: bool = False
     unsigned: set[int] = field(default_factory=set)
     met: bool = False
     hid: bool = False

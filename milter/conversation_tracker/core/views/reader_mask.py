@@ -214,6 +214,13 @@ class ReaderMask(Mask):
             self._foreign is not None and self._foreign.possible(raw)
         )
 
+    def may_name(self, low: bytes, bare: bytes) -> bool:
+        """Return, cheaply, whether masking could change ASCII text in which nothing is escaped."""
+        self.limits.check()
+        return self._masker.may_name(low, bare) or (
+            self._foreign is not None and self._foreign.possible(bare)
+        )
+
     def may_change(self, octets: bytes) -> bool:
         """Return, cheaply, whether masking could change what octets say, decoded as UTF-8."""
         self.limits.check()

@@ -29,6 +29,7 @@ from conversation_tracker.core.model.address import Address, find_mailboxes
 from conversation_tracker.core.model.conversation import Participant
 from conversation_tracker.core.model.message import HOPS, INTERNAL, Header, Message
 from conversation_tracker.core.model.part_cache import CleanParts
+from conversation_tracker.core.views.absence import learn_body, learn_fields
 from conversation_tracker.core.views.message_ids import find_author, show_ids
 from conversation_tracker.core.views.reader_mask import ReaderMask
 
@@ -54,6 +55,9 @@ class View(ReaderMask):
         block = b"\n".join([each.value for each in compress(message.headers, keeps)])
         # What the record saw holds where no more is kept: it keeps what only a reader needs.
         hidden = (known.hides if protected else _look)(partial(obfuscated.possible, block, self))
+        if known.learns:
+            kept = compress(enumerate(message.headers), keeps)
+            learn_fields(kept, self, known, hidden=hidden)
         self._references.author = find_author(message, self.conversation)
         for place, header in enumerate(message.headers):
             self.limits.check()
@@ -184,8 +188,13 @@ class View(ReaderMask):
         """
         store, recorded = self.conversation.store, self.to is None
         self._references.author = find_author(message, self.conversation)
+        structure, clean = read_structure(message), self._find_clean_parts(message)
+        if clean.learns and not clean.body:
+            learn_body(structure, message.body, self, self.others, clean)
+        if clean.body and not self.condemned:
+            return message.body
         return message_body.mask_body(
-            read_structure(message),
+            structure,
             message.body,
             self,
             people=self.others,
@@ -193,7 +202,7 @@ class View(ReaderMask):
             condemned=self.condemned,
             keep_text=not (recorded or store.mask_body),
             limits=message.limits,
-            clean_parts=self._find_clean_parts(message),
+            clean_parts=clean,
         )
 
     def _find_clean_parts(self, message: Message) -> CleanParts:

@@ -23,7 +23,7 @@ from conversation_tracker.core.masking.address.address_forms import (
 )
 from conversation_tracker.core.masking.address.encoded_needles import Needles
 from conversation_tracker.core.masking.address.invisible import INVISIBLE, drop_from_octets
-from conversation_tracker.core.masking.address.names import keep_shortest, split_names
+from conversation_tracker.core.masking.address.names import Runs, keep_shortest, split_names
 from conversation_tracker.core.masking.address.spellings import domain_spellings, spellings_of
 from conversation_tracker.core.masking.address.unmask import Unmasker
 from conversation_tracker.core.model.part_cache import CleanParts
@@ -55,6 +55,13 @@ class Mask(Protocol):
 
     def possible(self, _data: bytes, /) -> bool:
         """Return, cheaply, whether masking could change what these bytes say in ASCII."""
+        return True
+
+    def may_name(self, _low: bytes, _bare: bytes, /) -> bool:
+        """Return, cheaply, whether masking could change ASCII text in which nothing is escaped.
+
+        The text is in lower case; and once more without what may part a word in it.
+        """
         return True
 
     def may_change(self, _octets: bytes, /) -> bool:
@@ -269,6 +276,10 @@ class Masker(Mask):
             return False
         return True
 
+    def may_name(self, low: bytes, bare: bytes) -> bool:
+        """Return, cheaply, whether one of the domains may stand in ASCII text without escapes."""
+        return self._runs.may_stand_in(low, bare)
+
     def stands_in(self, data: bytes) -> bool:
         """Return, cheaply, whether one of the domains stands in octets of any kind."""
         low = data.lower()
@@ -334,6 +345,10 @@ class Masker(Mask):
     @cached_property
     def _raw(self) -> list[bytes]:
         return [name.encode("utf-8") for name in self._shortest]
+
+    @cached_property
+    def _runs(self) -> Runs:
+        return Runs(self._domains, self._watched)
 
     @cached_property
     def _wide(self) -> list[bytes]:

@@ -7,7 +7,8 @@ domains. Nothing here raises.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 
 SHORT = 4
 """Characters from which on a domain is looked for by itself."""
@@ -16,6 +17,7 @@ MANY = 256
 
 _SIGN = re.compile(r"[@\uff20\ufe6b%=!]|40|3d")
 _BEHIND = ("=", "!")
+_RUNS = re.compile(r"[a-z0-9]+")
 
 
 class Names:
@@ -67,3 +69,52 @@ def _inside(name: str, names: Collection[str]) -> bool:
             return True
         name = above
     return False
+
+
+class Runs:
+    """The runs of letters and digits that domains are made of.
+
+    Wherever a domain is written without escapes, all of its runs stand, whatever its dots are; and
+    of a longer domain that ends with it, a dot is before the first of them.
+
+    Args:
+        names: domains, in lower case, whose dots may be anything.
+        whole: domains whose dots are dots.
+    """
+
+    def __init__(self, names: Iterable[str], whole: Iterable[str]) -> None:
+        self._names = [*map(_find_runs, names)]
+        self._names += (_take_whole(name) for name in whole)
+
+    def may_stand_in(self, low: bytes, bare: bytes) -> bool:
+        """Return whether one of the domains may stand in text in ASCII without escapes.
+
+        Args:
+            low: the text in lower case.
+            bare: the same without what may part a word in it.
+        """
+        for first, runs in self._names:
+            for run in runs:
+                if run not in bare:
+                    break
+            else:
+                if _begins_in(low, first) or _begins_in(bare, first):
+                    return True
+        return False
+
+
+def _take_whole(name: str) -> tuple[bytes, tuple[bytes, ...]]:
+    return (name.encode(), (name.encode(),)) if name.isascii() else (b"", ())
+
+
+def _begins_in(low: bytes, first: bytes) -> bool:
+    """Return whether something stands in a text without a dot before it, at least once."""
+    return low.count(first) > low.count(b"." + first)
+
+
+@lru_cache(maxsize=1024)
+def _find_runs(name: str) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return the run in ASCII that begins a domain, if one does, and all of them, longest first."""
+    found = _RUNS.findall(name)
+    first = found[0].encode() if found and name.startswith(found[0]) else b""
+    return first, tuple(sorted({each.encode() for each in found}, key=len, reverse=True))

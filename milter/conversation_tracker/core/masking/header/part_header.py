@@ -6,7 +6,11 @@ A block is what `fields` reads. Every other field stays byte for byte. Nothing h
 import re
 from functools import partial
 
-from conversation_tracker.core.base.header_names import ADDRESS_HEADERS, IDENTIFYING
+from conversation_tracker.core.base.header_names import (
+    ADDRESS_HEADERS,
+    ANSWERED,
+    IDENTIFYING,
+)
 from conversation_tracker.core.base.limits import check_each
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask
 from conversation_tracker.core.masking.header.headers import is_clear, mask_text
@@ -59,6 +63,26 @@ def mask_header(block: bytes, mask: Mask, *, shows: bool = True) -> bytes:
 def looks_up(block: bytes) -> bool:
     """Whether identifiers in a block are looked up: what one view keeps, another may not."""
     return _LOOKED_UP.search(block) is not None
+
+
+def is_plain(block: bytes) -> bool:
+    """Return whether a header block is masked as the one text it is: nothing in it is looked up.
+
+    None of its values may be in pieces (RFC 2231), hold a link, or a parameter that identifies.
+    """
+    return not (b"*" in block or b"\\" in block or b"://" in block or looks_up(block))
+
+
+def is_text(name: bytes, value: bytes) -> bool:
+    """Return whether a field's value is text alone, without addresses that are looked up.
+
+    Args:
+        name: the field's name in lower case.
+        value: its raw value.
+    """
+    if name in ADDRESS_HEADERS or name in IDENTIFYING or name in ANSWERED:
+        return False
+    return not (name in _WITH_PARAMETERS and _MAY_NAME.search(value))
 
 
 def mask_value(

@@ -103,7 +103,8 @@ def mask_raw(part: Part, written: bytes, mask: Mask) -> bytes:
     return written if new is whole else quoted_printable.break_lines(new)
 
 
-def _mask_html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
+def mask_page(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
+    """Mask HTML, or XML; a Leaf."""
     clear = b"&" not in data and b"<" not in data and b"://" not in data
     if clear and charset.is_transparent(data, label) and not _readable(data, mask):
         return data, label
@@ -111,12 +112,12 @@ def _mask_html(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
     return charset.change_text(
         data,
         label,
-        partial(_mask_page, mask=mask),
+        partial(_mask_source, mask=mask),
         "xmlcharrefreplace",
     )
 
 
-def _mask_page(text: str, mask: Mask) -> str:
+def _mask_source(text: str, mask: Mask) -> str:
     new = obfuscated.mask_obfuscations(mask_html(text, mask), mask, tagged=False)
     return obfuscated.mask_words(new, mask)
 
@@ -139,9 +140,9 @@ def _mask_report_lines(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]
 
 
 LEAVES: dict[str, Leaf] = {
-    "text/html": _mask_html,
-    "application/xhtml+xml": _mask_html,
-    "application/xml": _mask_html,
+    "text/html": mask_page,
+    "application/xhtml+xml": mask_page,
+    "application/xml": mask_page,
     "application/json": mask_plain,
     "text/rfc822-headers": _mask_header_lines,
     "message/global-headers": _mask_header_lines,
@@ -151,7 +152,7 @@ LEAVES: dict[str, Leaf] = {
 }
 """How content is masked, by media type or, where that is not here, by its first half."""
 
-_SUFFIXES: dict[str, Leaf] = {"xml": _mask_html, "json": mask_plain}
+_SUFFIXES: dict[str, Leaf] = {"xml": mask_page, "json": mask_plain}
 
 
 def mask_leaf(part: Part, data: bytes, mask: Mask, people: People | None) -> tuple[bytes, str]:
@@ -329,7 +330,7 @@ def _mask_across_breaks(part: Part, data: bytes, label: str, mask: Mask) -> tupl
 def find_by_type(part: Part) -> Leaf | None:
     """Return how a leaf is masked by its type alone; None if that does not say."""
     if part.doubtful:
-        return _mask_html
+        return mask_page
     main, _, sub = part.type.partition("/")
     return LEAVES.get(part.type) or LEAVES.get(main) or _SUFFIXES.get(sub.rpartition("+")[2])
 

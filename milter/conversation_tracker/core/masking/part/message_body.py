@@ -59,7 +59,8 @@ RUNNING = ("text/plain", "text/html")
 """The types of what a reader sees as the text of a message."""
 
 _SIGNED = "multipart/signed"
-_SHORT = 512  # octets of a text between parts that is worth remembering
+SHORT = 512
+"""Octets of a text between parts that is worth remembering."""
 _REMOVED, _UNSIGNED = REMOVED.encode("ascii"), UNSIGNED.encode("ascii")
 
 
@@ -374,7 +375,7 @@ def _is_signature(number: int, part: Part) -> bool:
 def _edit_gap(start: int, end: int, body: Octets, task: _Task) -> Iterator[Edit]:
     """Yield the edits of what stands between parts: mostly the same few delimiters."""
     clean = task.clean_parts
-    text = body[start:end] if end - start <= _SHORT else None
+    text = body[start:end] if end - start <= SHORT else None
     if text is not None and text in clean.gaps:
         return
     clean.met = False

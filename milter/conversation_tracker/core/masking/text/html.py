@@ -74,12 +74,22 @@ def mask_html(source: str, mask: Mask) -> str:
     Returns:
         The source with only the addresses replaced; the same object if nothing changed.
     """
-    shown = _unescape(source)
+    shown = unescape_source(source)
     if (masked := mask(shown)) != shown:
         source = _mask_pieces(source, mask) if "&" in source else masked
-        if _QUOTED.search(source) and not _is_clean(_unescape(source), mask):
+        if _QUOTED.search(source) and not _is_clean(unescape_source(source), mask):
             source = _RUN.sub(lambda run: _mask_token(run[0], mask), source)
     return _mask_across_tags(source, mask)
+
+
+def parts_address(source: str, mask: Mask) -> bool:
+    """Return, cheaply, whether tags or comments may stand in an address that is masked.
+
+    Args:
+        source: the decoded source.
+        mask: gives the text with addresses replaced.
+    """
+    return _mask_across_tags(source, mask) is not source
 
 
 def strip_tags(source: str, enough: int | None = None) -> str:
@@ -110,8 +120,8 @@ def _is_clean(text: str, mask: Mask) -> bool:
     return mask(text) == text
 
 
-def _unescape(source: str) -> str:
-    """Decode the references that may belong to an address.
+def unescape_source(source: str) -> str:
+    """Return HTML source with the references decoded that may belong to an address.
 
     Mail has many references of few kinds, so each kind is replaced at once. A reference that
     another one's decoding makes may be decoded as well; this shows more than a reader sees, never
@@ -130,7 +140,7 @@ def _unescape(source: str) -> str:
 def _mask_pieces(source: str, mask: Mask) -> str:
     """Mask a source that holds an address, piece by piece."""
     pieces = list(_cut_pieces(source)) if len(source) > _SHORT else [source]
-    clean = [_is_clean(_unescape(piece), mask) for piece in pieces]
+    clean = [_is_clean(unescape_source(piece), mask) for piece in pieces]
     if len(pieces) == 1 or all(clean):  # all: with what stands far before it, it is an address
         return _mask_tokens(source, mask)
     return "".join(
@@ -167,7 +177,7 @@ def _mask_across_tags(source: str, mask: Mask) -> str:
     done = 0
     for start, end in _find_surroundings(source, mask):
         near = source[start:end]
-        if not _is_clean(_INLINE.sub("", _unescape(near)), mask):
+        if not _is_clean(_INLINE.sub("", unescape_source(near)), mask):
             pieces += source[done:start], _mask_block(near, mask)
             done = end
     result = "".join(pieces) + source[done:]

@@ -64,6 +64,22 @@ def mask_links(text: str, mask: Mask) -> str:
     return apply_edits(text, list(_find_piece_edits(text, mask)))
 
 
+def may_hide(text: str, mask: Mask) -> bool:
+    """Return, cheaply, whether there may be something to mask in what links hold.
+
+    Args:
+        text: running text or HTML source in ASCII, with nothing to mask in clear.
+        mask: gives the text with addresses replaced.
+    """
+    if knows_short(mask):
+        return True
+    found = [match[0] for match in _LINK.finditer(text)]
+    if _may_hold_tokens([token for link in found for token in _TOKEN.findall(link)], mask):
+        return True
+    shown = "\n".join([link for link in found if "%" in link])
+    return bool(shown) and mask.may_change(unquote_to_bytes(shown))
+
+
 def knows_short(mask: Mask) -> bool:
     """Return whether a mask knows addresses that are masked only where they are no chance."""
     return mask.amid is not mask

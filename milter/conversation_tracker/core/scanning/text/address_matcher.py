@@ -150,6 +150,18 @@ class AddressMatcher:
         """Return whether one of the domains stands in a lower-case text, with any local part."""
         return any(name in low for name in self._domains)
 
+    def may_begin(self, low: str) -> bool:
+        """Return, cheaply, whether a domain may begin in a lower-case text in ASCII.
+
+        Where a dot is before its first label, it ends a longer one.
+        """
+        for word in self.words:
+            if word not in low:
+                continue
+            if low.count(word) > low.count("." + word):
+                return True
+        return False
+
     def find(self, low: str) -> Iterator[str]:
         """Yield the tokens of those whose address stands in a lower-case text."""
         for name, people in self._alone.items():

@@ -24,9 +24,8 @@ def shows_nothing(text: str, matcher: AddressMatcher, *, markup: bool = False) -
     if (markup and "<" in text) or len(matcher.words) > _MANY or not text.isascii():
         return False
     low = text.lower()
-    for word in matcher.words:
-        if word in low:
-            return False
+    if matcher.may_begin(low):
+        return False
     return not (decodings.may_be_escaped(low) or rare_spellings.may_be_escaped(low))
 
 

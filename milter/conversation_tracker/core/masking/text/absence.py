@@ -1,0 +1,59 @@
+"""Proof that a text names nobody: a few looks at all of its octets, instead of one at each form.
+
+However an address is written, all runs of letters and digits in its domain stand in the text, if
+need be across line ends, marks of quoted text and blanks; or something tells that they may be
+written otherwise: an escape, a tag, base64, a link, a character beyond ASCII. Where neither is so,
+no way of masking changes anything. Nothing here raises.
+"""
+
+from conversation_tracker.core.masking.address.mask import Mask
+from conversation_tracker.core.masking.text import encoded, escapes, html, links, rare_spellings
+
+BETWEEN = b",\n"
+"""What may stand between texts that are looked at together: none goes on in the next one."""
+
+_PARTING = b" \t\r\n>|"  # what may stand in the midst of a word that is folded, wrapped or quoted
+_SIGNS = (b"=?", b"cid:", b"mid:")
+_TEXT = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F)))
+
+
+def names_nobody(data: bytes, mask: Mask, *, markup: bool = False, hidden: bool = True) -> bool:
+    """Return, cheaply, that masking surely changes nothing in a text, however it is read.
+
+    Args:
+        data: a text in a charset that leaves ASCII as it is, without a transfer encoding; or
+            several, with `BETWEEN` between them. It is no calendar, nothing in it is signed or
+            uuencoded, and of header fields, none holds identifiers or parameters in pieces.
+        mask: gives a text with addresses replaced.
+        markup: it is HTML.
+        hidden: False where nothing in it can be hidden, as `obfuscated.possible` tells.
+    """
+    if mask.finder is None or data.translate(None, _TEXT):
+        return False
+    if _may_name(data, mask):
+        return False
+    if not hidden:
+        return True
+    if escapes.possible(data) or rare_spellings.is_escaped(data, tagged=not markup):
+        return False
+    if b"://" in data and links.may_hide(data.decode("ascii"), mask):
+        return False
+    if markup and _is_parted(data.decode("ascii"), mask):
+        return False
+    return not encoded.possible(data, mask)
+
+
+def _may_name(data: bytes, mask: Mask) -> bool:
+    """Return whether text in ASCII may name somebody, or link to an identifier."""
+    low = data.lower()
+    bare = low.translate(None, _PARTING)
+    return mask.may_name(low, bare) or any(sign in bare for sign in _SIGNS)
+
+
+def _is_parted(source: str, mask: Mask) -> bool:
+    """Return whether an address may stand in HTML behind references, or with tags in it."""
+    if "&" in source:
+        shown = html.unescape_source(source).encode("utf-8", "surrogatepass")
+        if _may_name(shown, mask) if shown.isascii() else mask.may_change(shown):
+            return True
+    return html.parts_address(source, mask)
