@@ -248,7 +248,11 @@ def _in_clear(data: bytes) -> Iterator[tuple[str, str]]:
             yield f"header {name}", str(value)
         content = part.get_payload(decode=True)
         if isinstance(content, bytes) and part.get_content_maintype() == "text":
-            yield f"part {part.get_content_type()}", content.decode("utf-8", "replace")
+            text = content.decode("utf-8", "replace")
+            # A fold of content lines hides that a domain goes on: no program shows one.
+            if part.get_content_type() in tool._FOLDED:
+                text = re.sub(r"\r?\n[ \t]", "", text)
+            yield f"part {part.get_content_type()}", text
 
 
 def order(*people: object, store: Store | None = None) -> Conversation:

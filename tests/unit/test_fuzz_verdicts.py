@@ -197,3 +197,17 @@ def test_a_rule_that_is_not_kept_is_seen(
     monkeypatch.setattr(where, name, wrong)
     with pytest.raises((limits.Broken, AssertionError)):
         played(1500)
+
+
+@pytest.mark.parametrize(
+    ("line", "leaks"),
+    [
+        ("X-A:(John!@Com.\r\n a=b", False),
+        ("X-A:(John!@Com.\r\n  a=b", True),
+        ("X-A:(Joh\r\n\tn!@Co\r\n m", True),
+    ],
+)
+def test_a_short_address_in_a_calendar_is_read_without_folds(line: str, leaks: bool) -> None:
+    """The domain goes on in the next line, or ends there."""
+    raw = f"Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\n{line}\r\nEND:VCALENDAR\r\n"
+    assert bool(oracle._leaks(raw.encode(), ["john!@com"])) is leaks
