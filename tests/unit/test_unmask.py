@@ -369,6 +369,33 @@ def test_calendars(before: str, after: str | None, type: str) -> None:
     assert body.replace("\n ", "") == head + shown(filled(after or before, B)) + tail
 
 
+@pytest.mark.parametrize("local", ['"a\\"b"', '"a b"'])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('ATTENDEE;SENT-BY="mailto:@":mailto:@', 'ATTENDEE;SENT-BY="mailto:@":mailto:#'),
+        ("ATTENDEE;CN=@:mailto:@", "ATTENDEE;CN=@:mailto:#"),
+        ('ORGANIZER;CN="@";EMAIL=@:mailto:@', 'ORGANIZER;CN="@";EMAIL=@:mailto:#'),
+    ],
+)
+def test_an_address_with_quotation_marks_is_in_no_parameter(
+    before: str, after: str, local: str
+) -> None:
+    """None may stand there (RFC 5545 section 3.2); and all else is shown to its reader."""
+    whole = f"{local}@doe.example"
+    people = order(person(whole, "partner", "d" * 32), BUYER, SHOP)
+    alias = f"{'d' * 32}@{DOMAIN}"
+    raw = (
+        f"From: {BUYER}\nSubject: To {alias}\nContent-Type: text/calendar\n\n"
+        f"BEGIN:VCALENDAR\n{before.replace('@', alias)}\nEND:VCALENDAR\n"
+    )
+    copy = mail(raw, people, to=alias, sender=BUYER).sent()
+    line = after.replace("@", alias).replace("#", whole)
+    body = bytes(copy.body).decode().replace("\n ", "")
+    assert body == f"BEGIN:VCALENDAR\n{line}\nEND:VCALENDAR\n"
+    assert copy.first(b"subject") == f"To {whole}".encode()
+
+
 def test_a_folded_and_a_quoted_printable_attendee() -> None:
     head, tail = "BEGIN:VCALENDAR\nVERSION:1.0\n", "END:VCALENDAR\n"
     folded = f"ATTENDEE;CN=Ann:mailto:{B[:20]}\n {B[20:]}\n"

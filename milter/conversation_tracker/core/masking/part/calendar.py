@@ -142,6 +142,8 @@ def _show_line(line: str, unmasker: Unmasker) -> str:
 
 
 def _show_parameter(name: str, value: str, unmasker: Unmasker, *, people: bool) -> str:
+    if '"' in unmasker.own:  # which no parameter may hold (RFC 5545 section 3.2)
+        return value
     if name in THEIRS:
         items = _ITEM.split(value)
         return "".join(
