@@ -346,12 +346,14 @@ class _Idle:
 
     def __init__(self) -> None:
         self.octets = 1
+        self.later = 0  # octets of all answers but the first, if they are others
         self.called = 0
 
     async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
         self.called += 1
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"x" * self.octets})
+        octets = self.later if self.later and self.called > 1 else self.octets
+        await send({"type": "http.response.body", "body": b"x" * octets})
 
 
 @pytest.fixture
@@ -421,6 +423,21 @@ def test_one_that_does_not_read_its_answer_is_cut_off(
         time.sleep(3)
         with Ends():
             assert len(read_all(handle)) < application.octets
+
+
+def test_one_that_asks_twice_at_once_and_does_not_read_is_cut_off(
+    served: tuple[_Idle, Callable[[], socket.socket]],
+) -> None:
+    """The second request has been read by the time the first is answered; it has an end as well."""
+    application, connect = served
+    application.octets = 1_000
+    application.later = 20_000_000
+    with connect() as handle:
+        handle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+        time.sleep(3)
+        with Ends():
+            assert len(read_all(handle)) < application.later
+    assert application.called == 2
 
 
 def test_a_connection_may_be_used_again_and_again(

@@ -35,11 +35,7 @@ class Protocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what came; with a whole head the answer's time begins."""
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
-            if not self._answering:
-                self._answering = True
-                self._limit(timeouts.get().web_send_seconds)
-        elif self._due is None:
+        if not self._begin_answer() and self._due is None:
             self._limit(timeouts.get().web_head_seconds)
 
     def on_response_complete(self) -> None:
@@ -49,6 +45,8 @@ class Protocol(H11Protocol):
         if not self._holds_octets():
             self._limit(None)
         super().on_response_complete()
+        # What came with the last request may be another one.
+        self._begin_answer()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP request."""
@@ -60,6 +58,15 @@ class Protocol(H11Protocol):
         head += ["Content-Type: text/plain; charset=utf-8", f"Content-Length: {len(words)}"]
         self.transport.write("\r\n".join([*head, "Connection: close", "", ""]).encode() + words)
         self.transport.close()
+
+    def _begin_answer(self) -> bool:
+        """Give an answer its end, if there is one to be made; tell whether there is."""
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        if not self._answering:
+            self._answering = True
+            self._limit(timeouts.get().web_send_seconds)
+        return True
 
     def _limit(self, seconds: float | None) -> None:
         if self._due is not None:
