@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from conversation_tracker.pages.links import Links
 
-from .browser import Browser, Visit
+from .browser import LOOKS, Browser, Visit
 from .conftest import SIGNED_IN
 from .orders import Order, Shop
 from .stories import PDF, PICTURE, UMLAUTS
@@ -165,6 +165,15 @@ def test_everything_is_reached_and_seen_by_keyboard(order: Visit) -> None:
                 unseen.append(focus[2])
     assert reached == set(range(count))
     assert unseen == []
+
+
+def test_a_phone_is_told_of_no_keys(browser: Browser, shop: Shop, links: Links) -> None:
+    for look, seen in (("light", True), ("phone", False)):
+        with browser.visit(extra_http_headers=SIGNED_IN, **LOOKS[look]) as visit:
+            visit.open(links.order(shop.name, "1001"))
+            told = visit.page.get_by_text("next message")
+            expect(told).to_be_visible(visible=seen)
+            expect(visit.page.get_by_role("link", name="As JSON")).to_be_visible()
 
 
 def test_the_order_is_its_own_json(order: Visit, shop: Shop, links: Links) -> None:
