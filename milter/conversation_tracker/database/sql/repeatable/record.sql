@@ -150,10 +150,8 @@ BEGIN
     -- before. It is not ordered by what an index is ordered by, or that one would be read.
     SELECT s.hourly_limit, s.participant_limit, s.guest_limit, m.id, m.at, m.passes,
            author.id, author.introduced AND author.role <> 'return',
-           -- A recipient whose address was erased since then gets nothing.
            EXISTS (SELECT FROM tracker.participants AS p
-                     LEFT JOIN tracker.return_addresses AS r ON r.participant_id = p.id
-                    WHERE p.order_id = given.order_id AND p.address IS NULL AND r.address IS NULL
+                    WHERE p.order_id = given.order_id AND p.address IS NULL
                       AND p.token = ANY (given.recipients)),
            (SELECT count(*)
               FROM (SELECT FROM tracker.messages AS m
@@ -174,6 +172,14 @@ BEGIN
       LEFT JOIN tracker.participants AS author
         ON author.token = given.sender AND author.order_id = given.order_id
      WHERE s.name = record.store;
+    -- A recipient whose address was erased since then gets nothing. One whose address lies apart has.
+    IF stale THEN
+        stale := EXISTS (
+            SELECT FROM tracker.participants AS p
+              LEFT JOIN tracker.return_addresses AS r ON r.participant_id = p.id
+             WHERE p.order_id = given.order_id AND p.address IS NULL AND r.address IS NULL
+               AND p.token = ANY (given.recipients));
+    END IF;
     stranger := NOT given.own
                 AND (given.verdict = 'flagged'
                      OR introduced IS NOT TRUE
