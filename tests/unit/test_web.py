@@ -195,6 +195,13 @@ def test_there_is_no_other_format() -> None:
         ("where at home", "words", False),
         (TOKEN, "alias", False),
         (f" {TOKEN}@ct.example.com ", "alias", False),
+        # As mail programs copy it.
+        (f"John Doe <{TOKEN}@ct.example.com>", "alias", False),
+        (f"<{TOKEN}@ct.example.com>", "alias", False),
+        (f'"Doe, John" <{TOKEN}@ct.example.com>', "alias", False),
+        (f"mailto:{TOKEN}@ct.example.com?subject=Re%3A%20x", "alias", False),
+        (f"John <{SOFT}>", "alias", True),
+        (f"john@doe.example <{TOKEN}@ct.example.com>", "address", True),
         (f"{TOKEN}0", "words", False),
         (SOFT, "alias", True),
         (SOFT.upper(), "alias", True),
@@ -210,6 +217,16 @@ def test_there_is_no_other_format() -> None:
 def test_what_is_typed_is_known_for_what_it_is(text: str, kind: str, secret: bool) -> None:
     found = read_typed(text)
     assert (found.kind, found.secret) == (kind, secret)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["John Doe <john@doe.example>", "<john@doe.example>", "< john@doe.example >",
+     "mailto:john@doe.example", "MAILTO:john@doe.example?subject=x", " john@doe.example"],
+)  # fmt: skip
+def test_an_address_is_looked_up_as_mail_programs_copy_it(text: str) -> None:
+    for found in (read_typed(text), read_address(text)):
+        assert (found.text, found.kind, found.secret) == ("john@doe.example", "address", True)
 
 
 def test_in_the_field_for_addresses_everything_is_one() -> None:

@@ -47,6 +47,7 @@ def test_an_order_is_found_by_number_subject_and_words(home: Visit, typed: str) 
 
 def test_an_order_is_found_by_alias_and_leads_there(home: Visit, shop: Shop) -> None:
     [alias] = shop.row("SELECT tracker.mask(%s, '1001', %s)", shop.name, shop.carrier)
+    assert look_for(home, WORDS, f"Ann Carrier <{alias}>") == ["1001"]
     assert look_for(home, WORDS, alias) == ["1001"]
     home.page.locator(".row.found a").click()
     expect(home.page.get_by_role("heading", level=1)).to_have_text("Order 1001")

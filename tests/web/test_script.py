@@ -78,7 +78,16 @@ def test_keys_can_be_turned_off_and_stay_so(order: Visit) -> None:
     assert focus(order) != "body"
 
 
-@pytest.mark.parametrize("typed", ["john@doe.example", "order of <john@doe.example>"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "john@doe.example",
+        "order of <john@doe.example>",
+        "john\N{FULLWIDTH COMMERCIAL AT}doe.example",
+        "john (at) doe.example",
+        "john%40doe.example",
+    ],
+)
 def test_an_address_typed_above_an_order_stands_in_no_url(order: Visit, typed: str) -> None:
     order.page.locator("[data-search]").fill(typed)
     with order.page.expect_navigation():

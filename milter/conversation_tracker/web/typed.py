@@ -10,6 +10,9 @@ from typing import Literal
 _LONGEST = 200  # characters; the search looks at no more
 _HARD = re.compile(r"[0-9A-Fa-f]{32}(?:@[^@\s]+)?")
 _SOFT = re.compile(r"[^@\s]+@[^@\s]+-[0-9]{12}[Bb]\.[^@\s]+")
+# As mail programs copy it; a name with an at sign in it may be another address, and is none.
+_NAMED = re.compile(r"[^<>@]*<\s*([^<>\s]+@[^<>\s@]+)\s*>")
+_LINK = re.compile(r"mailto:([^?\s]+@[^?\s]+)(?:\?.*)?", re.IGNORECASE)
 _ANY_AT = re.compile(
     r"[@\N{FULLWIDTH COMMERCIAL AT}\N{SMALL COMMERCIAL AT}]|%40|&#0*64;|&commat;"
     r"|[(\[{<] ?at ?[)\]}>]",
@@ -45,6 +48,8 @@ def read_typed(given: str) -> Typed:
     """Read what was typed, of any length."""
     text = "".join(each if each.isprintable() else " " for each in given[: 2 * _LONGEST])
     text = " ".join(text.split())
+    if copied := _NAMED.fullmatch(text) or _LINK.fullmatch(text):
+        text = copied[1]
     if "@" not in text:
         text = text[:_LONGEST].rstrip()
     if not text:

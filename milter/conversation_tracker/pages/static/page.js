@@ -242,12 +242,10 @@
 
   // An address in the field for words
 
-  const isAddress = (words) =>
-    words.split(/\s+/).some(
-      (word) =>
-        // An alias in soft form has the address in it.
-        word.includes("@") && !/^[<(]?[0-9a-f]{32}@/i.test(word),
-    );
+  const AT = /[@\uff20\ufe6b]|%40|&#0*64;|&commat;|[([{<] ?at ?[)\]}>]/i;
+
+  // Whatever the server will not have in a link. An alias in soft form has the address in it.
+  const isAddress = (words) => AT.test(words) && !/^\s*[0-9a-f]{32}@[^@\s]+\s*$/i.test(words);
 
   const guard = (search) => {
     const reset = () => {
