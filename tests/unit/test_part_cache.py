@@ -491,6 +491,30 @@ def test_a_large_file_that_names_somebody_is_found_in_record_and_copy() -> None:
     assert scanner.scan(headers, body)
 
 
+def test_several_readers_have_a_file_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copies for all of them are made once before, to see whether they can be."""
+    file = b"\xff\xd8\xff" + random.Random(3).randbytes(1_200_000)
+    looked = counted(monkeypatch, ContentScan, "_look_content")
+    text = written(BUYER, "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=b") + "\n"
+    text += (
+        f"--b\nContent-Type: text/plain\n\nto {CARRIER}, {SHOP}\n--b\nContent-Type: image/jpeg\n"
+    )
+    text += "Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(file).decode() + "--b--\n"
+    done = mail(text, order(BUYER, SHOP, CARRIER), to=[A, S]).plan()
+    assert (done.reply, done.split) == (None, True)
+    octets = [len(data) for _, _, declared, data in looked if declared.type == "image/jpeg"]
+    assert len(file) <= sum(octets) < 1.1 * len(file)
+
+
+def test_what_one_scanner_knows_holds_for_the_same_people_only() -> None:
+    first = Scanner({BUYER: "b", SHOP: "s"})
+    body = f"write to {CARRIER}".encode()
+    assert first.scan([], body) == []
+    assert Scanner({SHOP: "s", BUYER: "b"}, other=first).nobody is first.nobody
+    assert Scanner({SHOP: "s", BUYER: "b", CARRIER: "c"}, other=first).scan([], body)
+    assert Scanner({SHOP: "s", CARRIER: "b"}, other=first).scan([], body)
+
+
 @pytest.mark.parametrize("size", [60_000, 1_500_000])
 @pytest.mark.parametrize("type", ["application/mbox", "text/plain"])
 def test_the_messages_of_a_mailbox_are_looked_at_together(

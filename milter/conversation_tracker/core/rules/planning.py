@@ -198,7 +198,7 @@ def _rehearse(
     # What cannot be masked holds somebody's address: it is not that of both of two readers.
     for number, reader in enumerate(people[:2]):
         if number:
-            scanner = copies.make_scanner(conversation, reader, message)
+            scanner = copies.make_scanner(conversation, reader, message, scanner)
         view = View(conversation, reader, case.known, case.alias_domains, message.limits)
         protected = _is_protected(case, conversation)
         make = partial(copies.edit_content, message, scanner=scanner, protected=protected)

@@ -24,12 +24,14 @@ class Scanner:
     """Knows whose addresses to look for, and which pieces of a message hold none of them.
 
     One is made for a message, and looks at all that is written of it: the record, and the copy.
+    That of another reader among the same people knows what the first one knows.
 
     Args:
         forbidden: the token of each address's owner, by the address's key. What is a variant of
             several addresses is the first one's.
         limits: what looking may use.
         body: the message's body, if there is one: it stays in many a record and copy.
+        other: one that looked at the same message.
     """
 
     def __init__(
@@ -37,13 +39,18 @@ class Scanner:
         forbidden: Mapping[str, str],
         limits: Limits = UNLIMITED,
         body: Octets | None = None,
+        other: "Scanner | None" = None,
     ) -> None:
         self.limits = limits
+        self.forbidden = dict(forbidden)
         self.body = body
         self.matcher = AddressMatcher(forbidden)
         self.tokens = tokens.Tokens(self.matcher.pointers)
         self.nobody: set[Hashable] = set()  # fields, contents, the body as a whole
         self.plain: set[tuple[str, bool]] = set()  # short texts that name nobody in other readings
+        if other is not None and other.forbidden == self.forbidden:
+            # Whoever is first decides whose an address is, and not whether it is anybody's.
+            self.nobody, self.plain = other.nobody, other.plain
         self.locals = {token: key.rpartition("@")[0] for key, token in [*forbidden.items()][::-1]}
 
     def scan(self, headers: Sequence[Header], body: Octets, own: str | None = None) -> list[Hit]:

@@ -262,7 +262,10 @@ def scan_copy(
 
 
 def make_scanner(
-    conversation: Conversation, first: Participant | None, message: Message
+    conversation: Conversation,
+    first: Participant | None,
+    message: Message,
+    other: Scanner | None = None,
 ) -> Scanner:
     """Look for everybody who takes part.
 
@@ -270,10 +273,11 @@ def make_scanner(
         conversation: the conversation with all of them.
         first: the reader, whose own address is theirs in any spelling; None if there is none.
         message: the message.
+        other: the one for another reader of the same message.
     """
     people = [first, *conversation] if first is not None else [*conversation]
     known = {p.address.key: p.token for p in people if p.address is not None}
-    return Scanner(known, message.limits, message.body)
+    return Scanner(known, message.limits, message.body, other)
 
 
 def edit_headers(message: Message, values: Sequence[bytes | None]) -> Iterator[ChangeHeader]:
