@@ -62,3 +62,45 @@ def test_no_pattern_is_compiled_for_names_of_an_order() -> None:
         assert domain.hit("<5c1d@doe.example>", 6) is not None
         assert domain.hit("cid:0.mary_john%40doe.example", 18) is not None
         assert domain.hit("<another@doe.example>", 9) is None
+
+
+_DOTTED = ("john.doe", "johndoe", "j.o.h.n", "john", "a.b", "ab", "a-b", ".j", "mary_john.")
+
+
+@given(
+    st.lists(st.sampled_from(_DOTTED), min_size=1, max_size=5, unique=True),
+    st.sets(st.sampled_from(_DOTTED)),
+    st.lists(st.one_of(_PIECES, st.sampled_from([*_DOTTED, *"johndeab."])), max_size=12).map(
+        "".join
+    ),
+    st.sampled_from(["@", "%40", "=", "%", "=40", "\uff20", ".@", "..@", ""]),
+    st.sampled_from(["", ">", "@", "%40", "=john.doe@x"]),
+)
+@example(["john.doe", "johndoe"], {"johndoe"}, "john.doe", "@", "")
+@example(["johndoe", "john.doe"], {"john.doe"}, "jo.hn.doe", "@", "")
+@example(["john"], set(), '<"j..o.h.n"', "@", ">")
+@example(["ab", "a.b"], {"a.b"}, "x.a.b+tag", ".@", ">")
+def test_dots_at_gmail_count_nothing_to_both(
+    names: list[str], stay: set[str], before: str, separator: str, after: str
+) -> None:
+    text = f"{before}{separator}gmail.com{after}"
+    quick, slow = Domain("gmail.com"), Domain("gmail.com")
+    for domain in (quick, slow):
+        for name in names:
+            domain.locals[name] = None if name in stay else f"{name}-alias@ct.example.com"
+        domain.add_without_tag()
+    with mock.patch.object(address_forms, "_PLAIN", address_forms.re.compile("(?!)")):
+        assert not slow._reverse_names()
+    assert quick._reverse_names()
+    at = len(before) + len(separator)
+    assert quick.hit(text, at) == slow.hit(text, at)
+
+
+def test_no_pattern_is_compiled_at_gmail() -> None:
+    Domain("gmail.com").hit("<x@gmail.com>", 3)
+    domain = Domain("gmail.com")
+    domain.locals["anna.lee"] = "a"
+    domain.add_without_tag()
+    with mock.patch.object(address_forms.re, "compile", side_effect=AssertionError):
+        assert domain.hit("<an.na.l.e.e+x@gmail.com>", 15) == (1, 24, "a")
+        assert domain.hit("<hanna.lee@gmail.com>", 11) is None

@@ -215,28 +215,47 @@ class Domain:
         for start in _iter_starts(backward, match.end()):
             quoted = backward.startswith('"', start)
             for opening in (1, 0) if quoted else (0,):
-                for length, alike in names:
-                    end = start + opening + length
-                    name = backward[start + opening : end]
-                    if name in alike:
-                        if opening and not backward.startswith('"', end):
-                            continue
-                        if left.match(backward, end + opening):
-                            return end + opening, alike[name], match[0]
-                        if opening:  # a quotation mark parts even from what it touches
-                            return end, alike[name], match[0]
+                for end, new in self._iter_names(backward, start + opening, names):
+                    if opening and not backward.startswith('"', end):
+                        continue
+                    if left.match(backward, end + opening):
+                        return end + opening, new, match[0]
+                    if opening:  # a quotation mark parts even from what it touches
+                        return end, new, match[0]
         return None
+
+    def _iter_names(
+        self, backward: str, start: int, names: list[tuple[int, dict[str, str | None]]]
+    ) -> Iterator[tuple[int, str | None]]:
+        """Yield where each name ends that begins in a place, and what replaces it."""
+        if self.name not in GMAIL:
+            for length, alike in names:
+                if (name := backward[start : start + length]) in alike:
+                    yield start + length, alike[name]
+            return
+        # Dots count nothing, but one spelled exactly so is meant before any other.
+        ends = _find_letters(backward, start, names[0][0])
+        whole = "".join([backward[end - 1] for end in ends])
+        for length, alike in names:
+            if length <= len(ends) and (name := whole[:length]) in alike:
+                end = ends[length - 1]
+                spelled = backward[start:end][::-1]
+                yield end, self.locals[spelled] if spelled in self._exact else alike[name]
 
     def _reverse_names(self) -> list[tuple[int, dict[str, str | None]]]:
         """Return the reversed local parts by length, longest first, however many of each there are.
 
-        Nothing where one may be spelled out.
+        Nothing where one may be spelled out. At Gmail, they have no dots, and who stays is first.
         """
         if self._names is None:
             alike: dict[int, dict[str, str | None]] = {}
-            if self.name not in GMAIL and all(map(_PLAIN.fullmatch, self.locals)):
-                for name, replacement in self.locals.items():
-                    alike.setdefault(len(name), {})[name[::-1]] = replacement
+            dotted = self.name in GMAIL
+            if all(map(_PLAIN.fullmatch, self.locals)) and all(
+                not dotted or local.strip(".") for local in self.locals
+            ):
+                for _, local in self._longest_first():
+                    name = local.replace(".", "") if dotted else local
+                    alike.setdefault(len(name), {}).setdefault(name[::-1], self.locals[local])
             self._names = sorted(alike.items(), reverse=True)
         return self._names
 
@@ -317,6 +336,17 @@ def _compile_left(free: str, narrow: bool) -> re.Pattern[str]:
         rf"|{_JOIN_BACKWARD}{_MACHINE_BACKWARD}(?!{word})|{_ESCAPE_BACKWARD}"
         rf"|[^\w.+\-]|[{uncased}])"
     )
+
+
+def _find_letters(backward: str, start: int, most: int) -> list[int]:
+    """Return where each character ends that is no dot, of those from a place on."""
+    found: list[int] = []
+    for at in range(start, len(backward)):
+        if len(found) == most:
+            break
+        if backward[at] != ".":
+            found.append(at + 1)
+    return found
 
 
 def _iter_starts(backward: str, end: int) -> Iterator[int]:
