@@ -32,8 +32,8 @@ BEGIN
                     WHERE n.store = s.name AND n.waiting_since IS NOT NULL AND n.emptied_at IS NULL
                       AND (n.closed_at IS NULL OR n.waiting_since > n.closed_at)
                       AND n.expires_at > now()
-                    ORDER BY n.waiting_since LIMIT list_waiting.most) AS o
-             ORDER BY o.waiting_since, o.id LIMIT list_waiting.most) AS w
+                    ORDER BY n.waiting_since LIMIT greatest(list_waiting.most, 0)) AS o
+             ORDER BY o.waiting_since, o.id LIMIT greatest(list_waiting.most, 0)) AS w
       LEFT JOIN LATERAL (
            SELECT t.subject FROM tracker.messages AS t
             WHERE t.order_id = w.id AND t.at = w.waiting_since AND t.direction = 'inbound'
@@ -66,14 +66,14 @@ BEGIN
                    SELECT n.* FROM tracker.feed AS n
                     WHERE list_lately.kind = 'bounced' AND n.store = s.name
                       AND n.event = 'bounced' AND n.at > now() - interval '1 month'
-                    ORDER BY n.position DESC LIMIT list_lately.most) AS e
+                    ORDER BY n.position DESC LIMIT greatest(list_lately.most, 0)) AS e
             UNION ALL
             SELECT e.* FROM unnest(tracker.stores_to_list(list_lately.wanted)) AS s(name)
              CROSS JOIN LATERAL (
                    SELECT n.* FROM tracker.feed AS n
                     WHERE list_lately.kind = 'refused' AND n.store = s.name
                       AND n.event = 'refused' AND n.at > now() - interval '1 month'
-                    ORDER BY n.position DESC LIMIT list_lately.most) AS e
+                    ORDER BY n.position DESC LIMIT greatest(list_lately.most, 0)) AS e
             UNION ALL
             SELECT e.* FROM unnest(tracker.stores_to_list(list_lately.wanted)) AS s(name)
              CROSS JOIN LATERAL (
@@ -81,8 +81,8 @@ BEGIN
                     WHERE list_lately.kind = 'flagged' AND n.store = s.name
                       AND n.event = 'recorded' AND n.detail ->> 'verdict' = 'flagged'
                       AND n.at > now() - interval '1 month'
-                    ORDER BY n.position DESC LIMIT list_lately.most) AS e
-             ORDER BY at DESC, position DESC LIMIT list_lately.most) AS f
+                    ORDER BY n.position DESC LIMIT greatest(list_lately.most, 0)) AS e
+             ORDER BY at DESC, position DESC LIMIT greatest(list_lately.most, 0)) AS f
       JOIN tracker.orders AS o ON o.id = f.order_id
       LEFT JOIN LATERAL (
            SELECT t.subject, t.at FROM tracker.messages AS t
@@ -124,8 +124,8 @@ BEGIN
                     WHERE c.store = s.name AND c.number >= find_numbers.typed
                     ORDER BY c.number LIMIT near) AS n
             WHERE starts_with(n.number, find_numbers.typed)
-            LIMIT find_numbers.most) AS o
-     ORDER BY o.same DESC, o.number, o.store LIMIT find_numbers.most;
+            LIMIT greatest(find_numbers.most, 0)) AS o
+     ORDER BY o.same DESC, o.number, o.store LIMIT greatest(find_numbers.most, 0);
 END
 $$;
 
