@@ -186,6 +186,17 @@ def test_the_display_name_goes_from_recorded_headers(shop: "Shop") -> None:
     assert shop.rows(query, neither) == [("Desk", b"From: Desk <" + hers.encode() + b">")]
 
 
+@pytest.mark.parametrize("between", [b"\n", b"\r", b"\n\n", b"\r\r", b"\0\\\xff"])
+def test_nothing_else_goes_with_the_name_whatever_ends_a_line(shop: "Shop", between: bytes) -> None:
+    his = shop.mask(JOHN).encode()
+    rest = b"Subject: one" + between + b"two\r\n three" + between + b"\r\n" + between + b"Y: 1\r\n"
+    made = b"%sFrom: %s<%s>\r\n\r\nText" % (rest, b"John Doe ", his)
+    number = recorded(shop, JOHN, "", made)
+    assert erase(shop, JOHN) == 1
+    query = "SELECT raw FROM tracker.messages WHERE id = %s"
+    assert bytes(shop.one(query, number)) == made.replace(b"John Doe ", b"")
+
+
 @pytest.mark.parametrize(
     "text",
     ["a" * 200_000, "john.doe" * 25_000, "john.doe@" * 20_000, "%6a" * 60_000, "=" * 200_000,

@@ -68,8 +68,9 @@ BEGIN
     IF position(named IN lower(head)) = 0 THEN
         RETURN raw;
     END IF;
-    FOR field IN SELECT piece[1] FROM regexp_matches(head, '[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*', 'g')
-                                      AS piece LOOP
+    -- Whatever is in it, all pieces together are the whole: a line's end alone parts no fields.
+    FOR field IN SELECT piece || E'\r\n'
+                   FROM regexp_split_to_table(left(head, -2), '\r\n(?![ \t])') AS piece LOOP
         IF position(named IN lower(field)) > 0
            AND field ~* '^(from|sender|reply-to|to|cc|bcc|resent-[a-z-]+|mail-[a-z]+-to)[ \t]*:' THEN
             SELECT coalesce(substring(field FROM '^[^:]*:') || ' '
