@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import stat
+import time
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from test_commands import ESCAPES, JOHN, Tracker, record, tracker
 from conversation_tracker.base.failure import Failure
 from conversation_tracker.support.export.archive import open_archive
 from conversation_tracker.support.export.names import write_name
-from conversation_tracker.support.export.run import export
+from conversation_tracker.support.export.run import _hide_addresses, export
 
 __all__ = ["tracker"]
 
@@ -171,6 +172,79 @@ def test_nobody_elses_address_is_in_it(tracker: Tracker, exported: Any) -> None:
     assert messages
     for name in messages:
         assert JOHN.encode() not in found.files[name].lower()
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ['ask "al smith"@else.example', "ask al%40else.example", "ask al\uff20else.example",
+     "ask x@al@else.example", "0" * 32 + "@else.example"],
+)  # fmt: skip
+def test_no_form_of_an_address_is_left_of_a_reason(reason: str) -> None:
+    alias = "a" * 32 + "@ct.example.com"
+    noted = [{"reason": f"{reason} for <{alias}>, {alias}."}]
+    _hide_addresses(noted, {alias})
+    assert "else.example" not in noted[0]["reason"]
+    assert noted[0]["reason"].endswith(f"(an address) for <{alias}>, {alias}.")
+
+
+@pytest.mark.parametrize("text", ["a", "a@", "0" * 32 + "@", "0" * 32 + "@a.", "%40", "<"])
+def test_long_reasons_cost_little(text: str) -> None:
+    steps = []
+    for size in (50_000, 100_000):
+        noted = [{"reason": text * (size // len(text))} for _each in range(2)]
+        begun = time.process_time()
+        _hide_addresses(noted, set())
+        steps.append(time.process_time() - begun)
+    assert steps[1] < 10 * max(steps[0], 0.05)
+
+
+def test_identifiers_that_hold_somebody_elses_address_in_any_spelling_stay(
+    tracker: Tracker, exported: Any
+) -> None:
+    """A carrier's may have the customer's; Reply-To addresses are somebody's, too."""
+    record(tracker)
+    tracker.sql("SELECT tracker.mask('shop', '1', 'jane.roe@gmail.com', 'partner')")
+    tracker.sql(
+        "WITH p AS (INSERT INTO tracker.participants (order_id, token, role, introduced, owner_id)"
+        "  SELECT order_id, gen_random_uuid(), 'return', false, id FROM tracker.participants"
+        "   WHERE address = %s RETURNING id, order_id)"
+        " INSERT INTO tracker.return_addresses SELECT id, order_id, 'wife@home.example' FROM p",
+        JOHN,
+    )
+    held = [
+        f"<{JOHN.replace('.', '%2E').replace('@', '%40')}@carrier.example>",
+        f"<1-{JOHN.encode().hex()}@carrier.example>",
+        f"<{base64.urlsafe_b64encode(b'id=' + JOHN.encode()).decode()}@carrier.example>",
+        "<n1-janeroe@gmail.com@carrier.example>",
+        "<n1-wife=home.example@carrier.example>",
+    ]
+    own = ["<1.5@partner.example>", "<partner0+40partner.example.7@partner.example>"]
+    tracker.sql(
+        "INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)"
+        " SELECT order_id, t, t, id FROM tracker.participants, unnest(%s::text[]) AS t"
+        "  WHERE address = %s", [*held, *own], PARTNER,
+    )  # fmt: skip
+    facts = exported(PARTNER).json("about-you.json")
+    assert sorted(each["original"] for each in facts["identifiers"]) == sorted(own)
+    # All that is recorded is searched for addresses later.
+    tracker.sql("DELETE FROM tracker.message_ids WHERE original = ANY (%s)", held)
+
+
+def test_a_reply_to_address_at_gmail_is_found_without_its_dots(
+    tracker: Tracker, exported: Any
+) -> None:
+    record(tracker)
+    tracker.sql(
+        "WITH p AS (INSERT INTO tracker.participants (order_id, token, role, introduced, owner_id)"
+        "  SELECT order_id, gen_random_uuid(), 'return', false, id FROM tracker.participants"
+        "   WHERE address = %s RETURNING id, order_id)"
+        " INSERT INTO tracker.return_addresses SELECT id, order_id, 'j.d@gmail.com' FROM p",
+        JOHN,
+    )
+    [order] = exported("JD@googlemail.com").json("about-you.json")["orders"]
+    assert [(you["address"], you["answersOnly"]) for you in order["you"]] == [
+        ("j.d@gmail.com", True)
+    ]
 
 
 def test_a_partner_gets_what_they_wrote_and_what_was_sent_to_them(

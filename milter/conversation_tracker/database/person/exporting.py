@@ -24,16 +24,32 @@ _ERASURES = """
     SELECT at FROM tracker.erasures
      WHERE kind = 'address' AND digest = tracker.lookup_digest(%s) ORDER BY id"""
 _UNMASKINGS = "SELECT at, alias, reason FROM tracker.unmaskings WHERE alias = ANY (%s) ORDER BY id"
-# Of these, whatever somebody else's address might be in is left out.
+# Of these, whatever somebody else's address might be in is left out: its local part as it is, or
+# the whole of it in any spelling, as `erase` looks for it.
 _IDENTIFIERS = """
-    SELECT o.store, o.number, i.original
-      FROM tracker.message_ids AS i JOIN tracker.orders AS o ON o.id = i.order_id
-     WHERE i.participant_id = ANY (%s)
-       AND NOT EXISTS (
-           SELECT FROM tracker.participants AS q
-            WHERE q.order_id = i.order_id AND q.id <> ALL (%s) AND q.address IS NOT NULL
-              AND position(lower(split_part(q.address, '@', 1)) IN lower(i.original)) > 0)
-     ORDER BY o.store, o.number, i.original LIMIT 100000"""
+    WITH mine AS MATERIALIZED (SELECT DISTINCT unnest(%s::bigint[]) AS id),
+    found AS MATERIALIZED (
+        SELECT i.order_id, i.original
+          FROM tracker.message_ids AS i JOIN mine ON mine.id = i.participant_id),
+    others AS MATERIALIZED (
+        SELECT a.order_id, lower(substring(a.address FROM '^(.*)@')) AS local,
+               tracker.holding(a.address) AS pattern, tracker.encodings(a.address) AS encodings
+          FROM (SELECT q.order_id, q.id, q.owner_id, coalesce(q.address, r.address) AS address
+                  FROM tracker.participants AS q
+                  LEFT JOIN tracker.return_addresses AS r ON r.participant_id = q.id
+                 WHERE q.order_id IN (SELECT f.order_id FROM found AS f)) AS a
+         WHERE a.address IS NOT NULL AND NOT EXISTS (
+               SELECT FROM mine WHERE mine.id = a.id OR mine.id = a.owner_id))
+    SELECT o.store, o.number, f.original
+      FROM found AS f JOIN tracker.orders AS o ON o.id = f.order_id
+     WHERE NOT EXISTS (
+           SELECT FROM others AS q
+            WHERE q.order_id = f.order_id
+              AND (position(q.local IN lower(f.original)) > 0
+                   OR f.original ~* '[%%+=][0-9a-f]{2}|mail.com' AND f.original ~* q.pattern
+                   OR lower(f.original) LIKE ANY (q.encodings)
+                   OR translate(f.original, '-_', '+/') LIKE ANY (q.encodings)))
+     ORDER BY o.store, o.number, f.original LIMIT 100000"""
 _TAGGED = "SELECT tracker.count_tagged(tracker.canonical_address(%s))"
 _PAGE = "SELECT tracker.conversation(%s, %s, most => 50, after => %s::timestamptz)"
 
@@ -107,7 +123,7 @@ def fetch_traces(
         "lookups": _fetch_dicts(connection, _LOOKUPS, address),
         "unmaskings": _fetch_dicts(connection, _UNMASKINGS, [each.alias for each in known]),
         "erasures": _fetch_dicts(connection, _ERASURES, address),
-        "identifiers": _fetch_dicts(connection, _IDENTIFIERS, ids, ids),
+        "identifiers": _fetch_dicts(connection, _IDENTIFIERS, ids),
     }
 
 

@@ -26,7 +26,9 @@ from conversation_tracker.support.export.folder import OrderFolder
 from conversation_tracker.support.export.names import write_name
 from conversation_tracker.support.export.readme import write_readme
 
-_ADDRESS = re.compile(r"[^\s@<>\"(),;:]+@[^\s@<>\"(),;:]+")
+_WORD = re.compile(r"\S+")
+_ALIAS = re.compile(r"(?<![^\W_])[0-9a-f]{32}@[0-9a-z](?:[0-9a-z.-]*[0-9a-z])?")
+_AT = re.compile("@|\N{FULLWIDTH COMMERCIAL AT}|\N{SMALL COMMERCIAL AT}|%40")
 _PIECE = 65_536  # characters
 
 
@@ -106,11 +108,14 @@ def _write_archive(
 
 
 def _hide_addresses(unmaskings: Sequence[dict[str, Any]], mine: set[str]) -> None:
-    """Leave nobody's address in what somebody gave as a reason."""
+    """Leave nobody's address in what somebody gave as a reason: no word with an at sign."""
+
+    def hide(word: re.Match[str]) -> str:
+        others = _ALIAS.sub(lambda found: "" if found[0] in mine else found[0], word[0])
+        return "(an address)" if _AT.search(others) else word[0]
+
     for each in unmaskings:
-        each["reason"] = _ADDRESS.sub(
-            lambda found: found[0] if found[0] in mine else "(an address)", each["reason"]
-        )
+        each["reason"] = _WORD.sub(hide, each["reason"])
 
 
 def _read_pieces(file: IO[str]) -> Iterator[str]:

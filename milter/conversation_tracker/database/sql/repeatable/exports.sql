@@ -36,7 +36,7 @@ BEGIN
               FROM tracker.return_addresses AS r
               JOIN tracker.participants AS p ON p.id = r.participant_id
               LEFT JOIN tracker.participants AS owner ON owner.id = p.owner_id
-             WHERE tracker.address_key(r.address) = key) AS w
+             WHERE tracker.mailbox_key(r.address) = tracker.mailbox_key(canonical)) AS w
       JOIN tracker.orders AS o ON o.id = w.order_id
       JOIN tracker.stores AS s ON s.name = o.store
      ORDER BY o.placed_at, o.id, w.id;
