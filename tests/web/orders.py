@@ -187,11 +187,13 @@ class Order:
 class Shop:
     """A store in a migrated database, from `with` to the end of the block."""
 
-    buyer, carrier = "john@doe.example", "desk@carrier.example"
+    carrier = "desk@carrier.example"
 
-    def __init__(self, uri: str, name: str, domain: str) -> None:
+    def __init__(
+        self, uri: str, name: str, domain: str, *, buyer: str = "john@doe.example"
+    ) -> None:
         """Add the store to the database, of which this is the owner's session."""
-        self.name = name
+        self.name, self.buyer = name, buyer
         senders = f"{domain.split('.')[0]}.example"
         self.desk = f"orders@{senders}"
         self._session = Connection.connect(uri, limits=timeouts.get().publish)

@@ -1,5 +1,6 @@
 """An order of ten thousand messages: each page of it is answered at once."""
 
+from collections.abc import Iterator
 from http.client import HTTPConnection
 
 import pytest
@@ -9,7 +10,7 @@ from conversation_tracker.pages.links import Links
 from private.web import Web
 
 from .browser import Visit
-from .conftest import SIGNED_IN
+from .conftest import ROLE, SIGNED_IN
 from .orders import Order, Shop
 
 MESSAGES = 10_000
@@ -20,11 +21,14 @@ TRIES = 25
 
 
 @pytest.fixture(scope="module")
-def long(shop: Shop) -> Order:
-    """An order with so many messages."""
+def long(filled: str, web: Web) -> Iterator[Order]:
+    """An order with so many messages, of somebody who has no other."""
+    shop = Shop(filled, "longshop", "long.example.com", buyer="jim@doe.example")
+    shop.row("SELECT tracker.grant_store(%s, %s)", ROLE, shop.name)
     order = Order(shop, "long")
     order.fill(MESSAGES)
-    return order
+    yield order
+    shop.close()
 
 
 def measure(web: Web, path: str) -> float:
