@@ -440,6 +440,26 @@ def test_one_that_asks_twice_at_once_and_does_not_read_is_cut_off(
     assert application.called == 2
 
 
+def test_one_connection_too_many_is_told_so(
+    served: tuple[_Idle, Callable[[], socket.socket]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an end, the process had no file handle left, and wrote a megabyte of log a second."""
+    _application, connect = served
+    monkeypatch.setattr("conversation_tracker.web.server.CONNECTIONS", 3)
+    with connect(), connect(), connect(), connect() as fourth:
+        answer = read_all(fourth)
+        assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert b"default-src 'none'" in answer
+    for _ in range(100):
+        with connect() as handle:
+            handle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            if read_all(handle).startswith(b"HTTP/1.1 200"):
+                break
+        time.sleep(0.1)
+    else:
+        raise AssertionError("nobody is let in any more")
+
+
 def test_a_connection_may_be_used_again_and_again(
     served: tuple[_Idle, Callable[[], socket.socket]],
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 import uvicorn
@@ -11,6 +12,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from conversation_tracker.base import timeouts
 from conversation_tracker.telemetry.events import log
 from conversation_tracker.web.headers import guard_data
+
+CONNECTIONS = 500
+"""At most. A process has a thousand file handles; without any left, asyncio logs without end."""
+
+BACKLOG = 128
+"""Connections that wait to be taken; so many are taken at once, before any of them is counted."""
 
 
 class Protocol(H11Protocol):
@@ -25,7 +32,10 @@ class Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
-        self._limit(timeouts.get().web_head_seconds)
+        if len(self.connections) > CONNECTIONS:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, b"Too many connections.\n")
+        else:
+            self._limit(timeouts.get().web_head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
@@ -50,11 +60,14 @@ class Protocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP request."""
-        log.request(method="other", page="none", status=400, ms=0.0)
+        self._refuse(HTTPStatus.BAD_REQUEST, b"This is no request that can be answered.\n")
+
+    def _refuse(self, status: HTTPStatus, words: bytes) -> None:
+        log.request(method="other", page="none", status=status.value, ms=0.0)
         if self.transport.is_closing():
             return
-        head = ["HTTP/1.1 400 Bad Request", *(f"{n}: {v}" for n, v in guard_data().items())]
-        words = b"This is no request that can be answered.\n"
+        head = [f"HTTP/1.1 {status.value} {status.phrase}"]
+        head += [f"{name}: {value}" for name, value in guard_data().items()]
         head += ["Content-Type: text/plain; charset=utf-8", f"Content-Length: {len(words)}"]
         self.transport.write("\r\n".join([*head, "Connection: close", "", ""]).encode() + words)
         self.transport.close()
@@ -108,6 +121,6 @@ def make_server(application: Any) -> WebServer:
         uvicorn.Config(
             application, http=Protocol, ws="none", lifespan="off", interface="asgi3",
             log_config=None, access_log=False, proxy_headers=False, server_header=False,
-            timeout_keep_alive=timeouts.get().web_idle_seconds,
+            timeout_keep_alive=timeouts.get().web_idle_seconds, backlog=BACKLOG,
         )
     )  # fmt: skip
