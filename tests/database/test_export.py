@@ -11,6 +11,7 @@ import time
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,6 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_commands import ESCAPES, JOHN, Tracker, record, tracker
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.base.failure import Failure
 from conversation_tracker.support.export.archive import open_archive
 from conversation_tracker.support.export.names import write_name
@@ -514,6 +516,17 @@ def test_memory_is_that_of_a_message_and_not_of_all(tracker: Tracker, tmp_path: 
     assert needed[1] < 1.3 * needed[0]
     # All that is recorded is searched for addresses later, and this holds none.
     tracker.sql("DELETE FROM tracker.messages")
+
+
+def test_mails_limits_of_time_end_no_export(tracker: Tracker, tmp_path: Path) -> None:
+    """All addresses that there are may be looked at."""
+    record(tracker)
+    mail = replace(timeouts.get().mail, statement_milliseconds=1)
+    before = timeouts.use(replace(timeouts.get(), mail=mail))
+    try:
+        assert export(tracker.database, JOHN, tmp_path / "file.zip", "anna").orders == 1
+    finally:
+        timeouts.use(before)
 
 
 def test_more_files_than_an_old_archive_can_hold(tmp_path: Path) -> None:

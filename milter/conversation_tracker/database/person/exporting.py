@@ -33,20 +33,21 @@ _IDENTIFIERS = """
           FROM tracker.message_ids AS i JOIN mine ON mine.id = i.participant_id),
     others AS MATERIALIZED (
         SELECT a.order_id, lower(substring(a.address FROM '^(.*)@')) AS local,
-               tracker.holding(a.address) AS pattern, tracker.encodings(a.address) AS encodings
+               a.address, tracker.encodings(a.address) AS encodings
           FROM (SELECT q.order_id, q.id, q.owner_id, coalesce(q.address, r.address) AS address
                   FROM tracker.participants AS q
                   LEFT JOIN tracker.return_addresses AS r ON r.participant_id = q.id
                  WHERE q.order_id IN (SELECT f.order_id FROM found AS f)) AS a
-         WHERE a.address IS NOT NULL AND NOT EXISTS (
-               SELECT FROM mine WHERE mine.id = a.id OR mine.id = a.owner_id))
+         WHERE a.address IS NOT NULL AND a.id NOT IN (SELECT mine.id FROM mine)
+           AND coalesce(a.owner_id, a.id) NOT IN (SELECT mine.id FROM mine))
     SELECT o.store, o.number, f.original
       FROM found AS f JOIN tracker.orders AS o ON o.id = f.order_id
      WHERE NOT EXISTS (
            SELECT FROM others AS q
             WHERE q.order_id = f.order_id
               AND (position(q.local IN lower(f.original)) > 0
-                   OR f.original ~* '[%%+=][0-9a-f]{2}|mail.com' AND f.original ~* q.pattern
+                   OR f.original ~* '[%%+=][0-9a-f]{2}|mail.com'
+                      AND f.original ~* tracker.holding(q.address)
                    OR lower(f.original) LIKE ANY (q.encodings)
                    OR translate(f.original, '-_', '+/') LIKE ANY (q.encodings)))
      ORDER BY o.store, o.number, f.original LIMIT 100000"""

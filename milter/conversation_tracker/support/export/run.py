@@ -15,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.base.failure import NO, Failure
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.orders import connect
@@ -63,7 +64,9 @@ def export(conninfo: str, address: str, path: Path, actor: str) -> ExportSummary
         Failure: nothing is known of the address, the file cannot be written, or what the database
             says.
     """
-    with open_archive(path) as archive, connect(conninfo) as connection:
+    # As for `erase`, every address there is may be looked at: mail's limits are too short for that.
+    limits = timeouts.get().erase
+    with open_archive(path) as archive, connect(conninfo, limits) as connection:
         made = datetime.now(UTC)
         known, exports = exporting.find_person(connection, address, actor)
         traces = exporting.fetch_traces(connection, address, known) | {"exports": exports}
