@@ -138,7 +138,7 @@ def cut_units(
     found: list[Unit] = []
     run: list[re.Match[bytes]] = []
     position = start
-    words = ENCODED.finditer(value, start, end) if b"=?" in value else ()
+    words = ENCODED.finditer(value, start, end) if value.find(b"=?", start, end) >= 0 else ()
     for match in check_each(words, check):
         between = value[position : match.start()]
         if run and between.strip(b" \t\r\n"):
