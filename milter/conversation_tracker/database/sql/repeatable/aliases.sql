@@ -316,7 +316,8 @@ $$;
 -- The same as before, and a line in the server's log: what a transaction wrote goes with it if that
 -- is rolled back, and whoever asked has seen the address.
 CREATE OR REPLACE FUNCTION tracker.unmask(alias text, reason text) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET client_min_messages = 'warning' AS $$
 #variable_conflict use_variable
 DECLARE
     who tracker.participants;

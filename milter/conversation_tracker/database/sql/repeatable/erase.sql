@@ -249,7 +249,8 @@ $$;
 -- Notes what was erased, as digests: in a table, and in the server's log, which a restored backup does not
 -- take back.
 CREATE OR REPLACE FUNCTION tracker.note_erasure(canonical text, held text[], places bigint[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET client_min_messages = 'warning' AS $$
 #variable_conflict use_variable
 DECLARE
     secret constant bytea := (SELECT s.key FROM tracker.secrets AS s);

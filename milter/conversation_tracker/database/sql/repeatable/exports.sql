@@ -7,7 +7,8 @@ RETURNS TABLE (
     order_id bigint, store text, order_number text, placed_at timestamptz, closed_at timestamptz,
     expires_at timestamptz, retention text, participant_id bigint, alias text, role text,
     known_as text, introduced boolean, joined_at timestamptz, apart boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET client_min_messages = 'warning' AS $$
 #variable_conflict use_column
 DECLARE
     actor constant text := coalesce(nullif(left(current_setting('tracker.actor', true), 1000), ''),
