@@ -2,12 +2,19 @@
 
 import base64
 import uuid
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from records import make_record
 
 from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.conversation import MappedId
 from conversation_tracker.core.model.message import Arrival, Message, parse
+from conversation_tracker.core.model.plan import Record
+from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.recording import write_record
 from conversation_tracker.database.repository import Database
 from conversation_tracker.milter.filter import Filter
 from conversation_tracker.milter.transaction import Transaction
@@ -262,3 +269,88 @@ def test_nothing_of_an_erased_person_is_left_of_their_mail(shop: "Shop") -> None
     assert shop.rows(
         "SELECT sender_name, subject FROM tracker.timeline WHERE store = %s ORDER BY at", shop.name
     ) == [("Desk", "Parcel"), ("", "Re: Parcel")]
+
+
+# Beside mail --------------------------------------------------------------------------------------
+
+JIM = "jim.poe@planned.example"
+
+
+def planned(shop: "Shop", author: str, to: str, owner: str) -> Record:
+    """Return what a message of one to another is to leave behind that has an identifier."""
+    who = [shop.mask(each).partition("@")[0] for each in (author, to, owner)]
+    return make_record(
+        shop.order()["id"],
+        who[0],
+        (who[1],),
+        digest=b"1" * 32,
+        sender_name="Jim Poe",
+        raw=b"Subject: Parcel\r\n\r\nMine.\r\n",
+        identifiers=(MappedId("<1@ct>", "<n1@planned.example>", who[2]),),
+    )
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_mail_of_theirs_planned_before_leaves_neither_name_nor_identifier(
+    shop: "Shop", opened: Database, at_once: bool
+) -> None:
+    """As with a recipient: the conversation is read anew, in which they are not."""
+    record = planned(shop, JIM, "desk@carrier.example", JIM)
+    assert erase(shop, JIM) == 1
+    with Connection.connect(shop.uri) as other:
+        assert write_record(other, record, wait=not at_once, alone=not at_once)[0] == "stale"
+    assert opened.record([record])[0] == "stale"
+    after = everything(shop).lower()
+    assert "jim poe" not in after
+    assert "planned.example" not in after
+
+
+def test_mail_of_others_planned_before_leaves_no_identifier_of_theirs(
+    shop: "Shop", opened: Database
+) -> None:
+    record = planned(shop, "ann@carrier.example", "desk@carrier.example", JIM)
+    hers = MappedId("<2@ct>", "<n2@carrier.example>", record.sender)
+    assert erase(shop, JIM) == 1
+    record = replace(record, identifiers=(*record.identifiers, hers))
+    assert opened.record([record])[0] == "done"
+    assert identifiers(shop) == ["<n2@carrier.example>"]
+
+
+def test_an_identifier_of_a_return_address_is_kept_while_that_is(
+    shop: "Shop", opened: Database
+) -> None:
+    record = planned(shop, "ann@carrier.example", "desk@carrier.example", "desk@carrier.example")
+    returned(shop, JIM)
+    query = "SELECT token FROM tracker.participants WHERE role = 'return' AND order_id = %s"
+    its = MappedId("<1@ct>", "<n1@planned.example>", shop.one(query, record.order).hex)
+    assert opened.record([replace(record, identifiers=(its,))])[0] == "done"
+    assert identifiers(shop) == ["<n1@planned.example>"]
+    erase(shop, JIM)
+    assert opened.record([replace(record, digest=b"2" * 32, identifiers=(its,))])[0] == "done"
+    assert identifiers(shop) == []
+
+
+def test_who_writes_while_they_are_erased_is_somebody_new(
+    shop: "Shop", opened: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their mail counts as come afterwards: it is planned once more."""
+    shop.mask(JIM)
+    hers, outcomes, record = shop.mask("desk@carrier.example"), list[str](), Database.record
+
+    def beside(database: Database, records: Sequence[Record]) -> tuple[str, dict[str, str]]:
+        if not outcomes:
+            erase(shop, JIM)
+        found = record(database, records)
+        outcomes.append(found[0])
+        return found
+
+    monkeypatch.setattr(Database, "record", beside)
+    text = f"From: Jim Poe <{JIM}>\nTo: {hers}\nMessage-ID: <n1@planned.example>\n\nMine.\n"
+    taken(shop, hers, JIM, text)
+    assert outcomes == ["stale", "done"]
+    assert [address for _role, address in shop.people()] == [None, "desk@carrier.example", JIM]
+    query = (
+        "SELECT p.address FROM tracker.messages AS m"
+        "  JOIN tracker.participants AS p ON p.id = m.sender_id WHERE m.order_id = %s"
+    )
+    assert shop.one(query, shop.order()["id"]) == JIM

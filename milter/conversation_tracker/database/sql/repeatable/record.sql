@@ -32,8 +32,9 @@ $$;
 
 -- Writes one message of one order, once, with one delivery per recipient, and gives the outcome:
 --   done      recorded, or already there
---   stale     somebody else joined meanwhile, or is known who was not read with the conversation:
---             read it again, with those of `known_of`, and plan again
+--   stale     somebody else joined meanwhile, or is known who was not read with the conversation, or
+--             the author or a recipient was erased: read it again, with those of `known_of`, and plan
+--             again
 --   expired   the order has expired meanwhile
 --   limited   whoever wrote it has had their share of the hour's messages
 --   looping   a machine answers again and again, or two answer each other
@@ -150,9 +151,10 @@ BEGIN
     -- before. It is not ordered by what an index is ordered by, or that one would be read.
     SELECT s.hourly_limit, s.participant_limit, s.guest_limit, m.id, m.at, m.passes,
            author.id, author.introduced AND author.role <> 'return',
-           EXISTS (SELECT FROM tracker.participants AS p
-                    WHERE p.order_id = given.order_id AND p.address IS NULL
-                      AND p.token = ANY (given.recipients)),
+           author.id IS NOT NULL AND author.address IS NULL
+           OR EXISTS (SELECT FROM tracker.participants AS p
+                       WHERE p.order_id = given.order_id AND p.address IS NULL
+                         AND p.token = ANY (given.recipients)),
            (SELECT count(*)
               FROM (SELECT FROM tracker.messages AS m
                      WHERE m.order_id = given.order_id
@@ -172,13 +174,14 @@ BEGIN
       LEFT JOIN tracker.participants AS author
         ON author.token = given.sender AND author.order_id = given.order_id
      WHERE s.name = record.store;
-    -- A recipient whose address was erased since then gets nothing. One whose address lies apart has.
+    -- A recipient whose address was erased since then gets nothing, and an author leaves neither name
+    -- nor identifier behind. Whose address lies apart has one.
     IF stale THEN
         stale := EXISTS (
             SELECT FROM tracker.participants AS p
               LEFT JOIN tracker.return_addresses AS r ON r.participant_id = p.id
              WHERE p.order_id = given.order_id AND p.address IS NULL AND r.address IS NULL
-               AND p.token = ANY (given.recipients));
+               AND p.token = ANY (given.recipients || given.sender));
     END IF;
     stranger := NOT given.own
                 AND (given.verdict = 'flagged'
@@ -270,11 +273,16 @@ BEGIN
         END IF;
     END IF;
     IF given.identifiers IS NOT NULL THEN
+        -- Of whoever is only mentioned, and was erased since then, none is kept either.
         INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)
         SELECT given.order_id, i.ours, i.original, p.id
           FROM jsonb_to_recordset(given.identifiers) AS i(ours text, original text, token uuid),
                LATERAL (SELECT p.id FROM tracker.participants AS p
-                         WHERE p.token = i.token AND p.order_id = given.order_id LIMIT 1) AS p
+                         WHERE p.token = i.token AND p.order_id = given.order_id
+                           AND (p.address IS NOT NULL
+                                OR EXISTS (SELECT FROM tracker.return_addresses AS r
+                                            WHERE r.participant_id = p.id
+                                              AND r.address IS NOT NULL)) LIMIT 1) AS p
          ORDER BY i.ours
         ON CONFLICT DO NOTHING;
     END IF;
