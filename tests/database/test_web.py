@@ -1,6 +1,7 @@
 """`conversation-tracker web`: what is shown to whom, by a real server of a role that reads."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from urllib.parse import parse_qs, quote, urlsplit
@@ -408,6 +409,30 @@ def test_whoever_was_granted_nothing_sees_nothing(
         assert found_in(web.get("/?q=1001")) == []
         assert found_in(web.search(CUSTOMER)) == []
         assert web.get("/orders/shop/1001").status == 404
+
+
+def test_what_was_refused_has_its_own_subject(
+    orders: Orders, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """That of its sender's, not of another's; and none once it is gone from the timeline."""
+    orders.add_store("refuses")
+    orders.open("refuses", "1")
+    for subject, who in (("First", "buyer"), ("Offer", None), ("Second", "buyer")):
+        orders.refuse("refuses", "1", subject=subject, who=who)
+    for number in range(18):
+        orders.refuse("refuses", "1", subject=f"More {number}", who="partner")
+    orders.publish()
+    with Web(tmp_path_factory.mktemp("refuses"), orders.add_reader("refuses")) as web:
+
+        def subjects() -> list[str]:
+            rows = web.get("/?store=refuses").text.split('href="/orders/')[1:]
+            return [re.sub(r"(?s).*class=\"subject[^>]*>([^<]*)<.*|.*", r"\1", row) for row in rows]
+
+        told = ["Second", "Offer", "First"]
+        # The hour's row that counts the others has none.
+        assert subjects() == ["", *(f"More {number}" for number in range(15, -1, -1)), *told]
+        orders.sql("DELETE FROM tracker.refusals WHERE subject LIKE 'More %%'")
+        assert subjects() == [""] * 17 + told
 
 
 # Who is signed in

@@ -133,15 +133,20 @@ class Orders:
             message,
         )
 
-    def refuse(self, store: str, number: str, reply: str = "550 5.7.1 refused") -> None:
-        """Have a message to the store refused."""
+    def refuse(
+        self,
+        store: str,
+        number: str,
+        reply: str = "550 5.7.1 refused",
+        subject: str = "Spam",
+        who: str | None = "buyer",
+    ) -> None:
+        """Have a message to the store refused, of somebody or, with None, of a stranger."""
         self._count += 1
         order, tokens = self.find(store, number)
-        self.database.refuse(
-            Refusal(
-                order, self._count.to_bytes(32), tokens["buyer"], tokens["store"], "Spam", reply
-            )
-        )
+        author = tokens[who] if who else None
+        digest = self._count.to_bytes(32)
+        self.database.refuse(Refusal(order, digest, author, tokens["store"], subject, reply))
 
     def publish(self) -> None:
         """Have read and told what happened."""

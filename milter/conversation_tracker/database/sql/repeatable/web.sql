@@ -57,7 +57,7 @@ SET cpu_index_tuple_cost = 0.005 SET cpu_operator_cost = 0.0025 AS $$
 BEGIN
     RETURN QUERY
     SELECT f.store, o.number, f.at,
-           coalesce(m.subject, ''), coalesce(p.role, ''),
+           coalesce(m.subject, r.subject, ''), coalesce(p.role, ''),
            coalesce(d.status, f.detail ->> 'status',
                     substring(f.detail ->> 'reply' FROM '^[245][0-9]{2} ([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)'), ''),
            coalesce(d.reason, f.detail ->> 'reply', '')
@@ -97,6 +97,18 @@ BEGIN
            SELECT c.status::text, c.reason FROM tracker.deliveries AS c
             WHERE list_lately.kind = 'bounced' AND c.message_id = f.message_id
               AND c.message_at = m.at AND c.recipient_id = p.id) AS d ON true
+      LEFT JOIN LATERAL (
+           SELECT a.id FROM tracker.participants AS a
+            WHERE list_lately.kind = 'refused' AND a.order_id = f.order_id
+              AND a.token = substring(f.alias FROM '^([0-9a-f]{32})@')::uuid) AS w ON true
+      LEFT JOIN LATERAL (
+           -- The row was made in the event's transaction, so before it; once it is gone, no other is meant.
+           SELECT x.subject FROM tracker.refusals AS x
+            WHERE list_lately.kind = 'refused' AND x.order_id = f.order_id
+              AND x.since <= f.at AND x.since > f.at - interval '1 minute'
+              AND x.author_id IS NOT DISTINCT FROM w.id AND x.recipient_id IS NOT DISTINCT FROM p.id
+              AND x.more = (f.detail ? 'more')
+            ORDER BY x.since DESC LIMIT 1) AS r ON true
      ORDER BY f.at DESC, f.position DESC;
 END
 $$;
