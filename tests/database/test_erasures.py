@@ -229,26 +229,59 @@ def test_a_restored_backup_forgets_again(
     assert result.out == "erased again: 0 addresses that had come back\n"
 
 
+LINE = "2026-11-29T10:00:00Z 2028-11-29T10:00:00Z address " + "0" * 64 + "\n"
+END = "end of list, erasures: 0\n"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("something else\n", "no list of erasures"),
-        ("conversation-tracker erasures 00\n", "another database"),
-        ("HEAD2026-11-29T10:00:00Z 2028-11-29T10:00:00Z address 00\n", "line 2"),
+        ("conversation-tracker erasures 00\n" + END, "another database"),
+        (f"HEAD{LINE[:60]}\n{END}", "line 2"),
         ("HEAD2026-11-29 2028-11-29T10:00:00Z address " + "0" * 64 + "\n", "line 2"),
         ("HEADnow then who " + "0" * 64 + "\n", "line 2"),
         ("HEAD2026-11-29T10:00:00Z 2028-11-29T10:00:00Z address " + "g" * 64 + "\n", "line 2"),
+        ("HEAD", "not whole"),
+        (f"HEAD{LINE}", "not whole"),
+        (f"HEAD{LINE}{END}", "not whole, or lines were added before its end"),
+        (f"HEAD{LINE}{END.replace('0', '2')}", "1 erasure, and its end says 2"),
+        (f"HEAD{LINE}HEAD{LINE}{END.replace('0', '1')}", "line 3: the list before it is not whole"),
+        (
+            f"HEAD{END}{LINE}{END.replace('0', '1')}",
+            "line 4: the end of a list that does not begin",
+        ),
     ],
 )
 def test_what_is_no_list_changes_nothing(
     tracker: Tracker, tmp_path: Path, text: str, says: str
 ) -> None:
-    head = tracker("erase", "--list", "-").out
+    head = tracker("erase", "--list", "-").out.removesuffix(END)
     (tmp_path / "list").write_text(text.replace("HEAD", head))
     result = tracker("erase", "--again", str(tmp_path / "list"))
     assert (result.code, result.out) == (2, "")
     assert says in result.complaint
     assert tracker.sql("SELECT count(*) FROM tracker.erasures") == [(0,)]
+
+
+def test_a_list_that_is_cut_is_none(tracker: Tracker, tmp_path: Path) -> None:
+    """Wherever it is cut, at the end of a line too; its very last line end is no loss."""
+    for number in range(10):
+        tracker("mask", "shop", "1", f"john{number}@doe.example")
+        tracker("erase", f"john{number}@doe.example")
+    whole = tracker("erase", "--list", "-").out
+    assert whole.endswith("\nend of list, erasures: 10\n")
+    tracker.sql("DELETE FROM tracker.erasures")
+    lines = whole.splitlines(keepends=True)
+    for text in ("".join(lines[:-1]), "".join(lines[:5]), whole[:-2], whole[:-200], lines[0]):
+        (tmp_path / "list").write_text(text)
+        result = tracker("erase", "--again", str(tmp_path / "list"))
+        assert (result.code, result.out) == (2, ""), text
+        assert tracker.sql("SELECT count(*) FROM tracker.erasures") == [(0,)]
+    # Several at once, and what is added by hand behind the end.
+    (tmp_path / "list").write_text(f"{whole}{LINE}\n{whole.strip()}")
+    assert tracker("erase", "--again", str(tmp_path / "list")).code == 0
+    assert tracker.sql("SELECT count(*) FROM tracker.erasures") == [(11,)]
 
 
 def test_the_servers_log_has_the_digest(tracker: Tracker, postgres: "Postgres") -> None:

@@ -1,7 +1,8 @@
 """The command `erase`: what it did and what stays, in plain lines; the list of erasures as a file.
 
-A list is text: a line that says of which database it is, then one line for each erasure. It holds
-no address, but digests keyed with the database's secret.
+A list is text: a line that says of which database it is, then one line for each erasure, and one at
+its end that says how many there are: a part of a list is none. What is added by hand stands behind
+that. It holds no address, but digests keyed with the database's secret.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from conversation_tracker.base.failure import USAGE, Failure
 from conversation_tracker.database.person.erasing import ErasedItem, Erasure
 
 _HEAD = "conversation-tracker erasures"
+_END = "end of list, erasures:"
 _KINDS = ("address", "identifier")
 _DIGEST = 64  # hexadecimal digits
 _LONGEST = 1_000_000  # lines
@@ -78,34 +80,65 @@ def write_list(key: str, items: Iterable[ErasedItem]) -> Iterator[str]:
         items: what was erased.
     """
     yield f"{_HEAD} {key}\n"
+    count = 0
     for item in items:
+        count += 1
         at = item.at or item.keep_until
         yield f"{_write_time(at)} {_write_time(item.keep_until)} {item.kind} {item.digest}\n"
+    yield f"{_END} {count}\n"
 
 
 def read_list(text: str, key: str) -> list[ErasedItem]:
     """Read a list.
 
     Args:
-        text: the whole of it; several, one behind the other, count as one.
+        text: the whole of it; several, one behind the other, count as one. Lines behind the end
+            are erasures too.
         key: what says of which database it must be.
 
     Raises:
-        Failure: it is none, or that of another database.
+        Failure: it is none, that of another database, or not whole.
     """
     lines = text.splitlines()
     if not lines or not lines[0].startswith(f"{_HEAD} "):
         raise Failure(USAGE, f"this is no list of erasures: it does not begin with '{_HEAD}'")
     if len(lines) > _LONGEST:
         raise Failure(USAGE, f"more than {_LONGEST} lines are no list of erasures")
-    items = []
+    items: list[ErasedItem] = []
+    begun: int | None = None  # how many items there were before the list that is being read
     for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
         if line.startswith(f"{_HEAD} "):
-            if line.removeprefix(f"{_HEAD} ") != key:
-                raise Failure(USAGE, f"line {number}: the list is of another database: other key")
-        elif line.strip():
+            _check_head(line, number, key, within=begun is not None)
+            begun = len(items)
+        elif line.startswith(_END):
+            _check_end(line, number, None if begun is None else len(items) - begun)
+            begun = None
+        else:
             items.append(_read_item(line, number))
+    if begun is not None:
+        raise Failure(USAGE, f"the list is not whole: its last line, '{_END} ...', is missing")
     return items
+
+
+def _check_head(line: str, number: int, key: str, *, within: bool) -> None:
+    if line.removeprefix(f"{_HEAD} ") != key:
+        raise Failure(USAGE, f"line {number}: the list is of another database: other key")
+    if within:
+        raise Failure(USAGE, f"line {number}: the list before it is not whole: no '{_END} ...'")
+
+
+def _check_end(line: str, number: int, count: int | None) -> None:
+    if count is None:
+        raise Failure(USAGE, f"line {number}: the end of a list that does not begin")
+    said = line.removeprefix(_END).strip()
+    if said != str(count):
+        raise Failure(
+            USAGE,
+            f"line {number}: the list is not whole, or lines were added before its end: it has"
+            f" {_count(count, 'erasure')}, and its end says {said[:20]}",
+        )
 
 
 def _read_item(line: str, number: int) -> ErasedItem:
