@@ -439,6 +439,37 @@ def test_a_disk_that_is_full_is_temporary(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(tmp_path.iterdir()) == []
 
 
+def test_other_files_beside_it_are_nobodys_business(tmp_path: Path) -> None:
+    """Not of a name that can be guessed either: they neither hinder nor go."""
+    other = tmp_path / f".file.zip.{os.getpid()}"
+    other.write_text("somebody else's")
+    with open_archive(tmp_path / "file.zip") as opened:
+        opened.add_octets("x", b"x", datetime.now(UTC))
+    assert other.read_text() == "somebody else's"
+    assert {each.name for each in tmp_path.iterdir()} == {other.name, "file.zip"}
+
+
+def test_a_name_that_is_taken_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever came first has it, and keeps it."""
+    taken: list[str] = []
+    link = os.link
+
+    def come_first(source: str, name: Path, **given: Any) -> None:
+        if not taken:
+            Path(name).write_text("somebody else's")
+            taken.append(Path(name).name)
+        link(source, name, **given)
+
+    monkeypatch.setattr(os, "link", come_first)
+    path = tmp_path / "file.zip"
+    with pytest.raises(Failure, match="File exists"), open_archive(path) as opened:
+        opened.add_octets("x", b"x", datetime.now(UTC))
+    assert [each.name for each in tmp_path.iterdir()] == taken
+    assert (tmp_path / taken[0]).read_text() == "somebody else's"
+
+
 def test_nothing_is_left_of_a_process_that_is_killed(tmp_path: Path) -> None:
     child = os.fork()
     if not child:

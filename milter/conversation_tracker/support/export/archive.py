@@ -5,6 +5,7 @@
 
 import errno
 import os
+import secrets
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -111,16 +112,22 @@ def _open_beside(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
             if name is None:
-                name = path.parent / f".{path.name[:100]}.{os.getpid()}"
-                # Of an absolute path the folder says nothing; without one Python follows no link.
-                source = f"/proc/self/fd/{descriptor}"
-                os.link(source, name, src_dir_fd=descriptor, follow_symlinks=True)
+                name = _link_beside(path, descriptor)
         name.replace(path)
     except BaseException:
         if name is not None:
             with suppress(OSError):
                 name.unlink()
         raise
+
+
+def _link_beside(path: Path, descriptor: int) -> Path:
+    """Give a file without a name one beside another that nobody can have guessed; return it."""
+    name = path.parent / f".{path.name[:50]}.{secrets.token_hex(16)}"
+    # Of an absolute path the folder says nothing; without one Python follows no link.
+    source = f"/proc/self/fd/{descriptor}"
+    os.link(source, name, src_dir_fd=descriptor, follow_symlinks=True)
+    return name
 
 
 def _open_new(path: Path) -> tuple[int, Path | None]:
