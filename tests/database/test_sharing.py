@@ -1,11 +1,13 @@
 """Messages of one order at once: which share it, which do not, and what comes beside them."""
 
+import json
 import random
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -199,14 +201,24 @@ def test_whatever_comes_at_once_and_again_is_one_message(order: Order, shared: s
 # What comes beside them ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "call", ["close_order(%s, '1')::text", "mask(%s, '1', 'new@doe.example', 'partner')"]
-)
-def test_closing_and_masking_wait_for_those_under_way_and_for_no_later_ones(
+MANY = [{"order_number": number, "address": "new@doe.example"} for number in "012"]
+INTEGRATING = {
+    "close": "close_order(%s, '1')::text",
+    "mask": "mask(%s, '1', 'new@doe.example', 'partner')",
+    "mask many": f"mask(%s, '{json.dumps(MANY)}')",
+    "wake": "open_order(%s, '1', true)",
+}
+
+
+@pytest.mark.parametrize("call", INTEGRATING)
+def test_closing_masking_and_waking_wait_for_those_under_way_and_for_no_later_ones(
     order: Order, call: str
 ) -> None:
     """Else they would wait for as long as mail comes without a pause."""
-    query = f"SELECT tracker.{call}".encode()
+    query = f"SELECT tracker.{INTEGRATING[call]}".encode()
+    if call == "wake":  # closed, and not yet over
+        order.shop.set(close_grace=timedelta(hours=1))
+        order.shop.one("SELECT tracker.close_order(%s, '1')", order.shop.name)
 
     def run() -> None:
         with psycopg.connect(order.shop.uri, autocommit=True) as integrator:

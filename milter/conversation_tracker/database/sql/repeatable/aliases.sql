@@ -191,7 +191,7 @@ $$;
 --
 -- Nothing is locked before everything was looked at; then orders are, always in one sequence: new
 -- ones by number, then all by id. So of two that mask the same orders one waits for the other, and
--- never each for the other.
+-- never each for the other. Each is waited for as tracker.hold_order does: mail would pass for ever.
 CREATE OR REPLACE FUNCTION tracker.mask(store text, wanted jsonb)
 RETURNS TABLE (order_number text, role text, alias text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
@@ -249,6 +249,10 @@ BEGIN
             ), told AS (
                 INSERT INTO tracker.event_queue (event, order_id) SELECT 'opened', made.id FROM made)
             SELECT fresh || coalesce(array_agg(made.id), '{}') INTO fresh FROM made;
+            PERFORM tracker.hold_order(o.id)
+               FROM (SELECT o.id FROM tracker.orders AS o
+                      WHERE o.store = settings.name AND o.number = ANY (numbers)
+                      ORDER BY o.id) AS o;
             PERFORM FROM tracker.orders AS o
               WHERE o.store = settings.name AND o.number = ANY (numbers)
               ORDER BY o.id FOR NO KEY UPDATE;

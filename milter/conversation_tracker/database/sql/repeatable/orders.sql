@@ -50,6 +50,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     settings tracker.stores;
     opened bigint;
+    asleep boolean;
     was_over boolean;
 BEGIN
     SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store;
@@ -57,20 +58,25 @@ BEGIN
         RAISE EXCEPTION 'no such store: %', tracker.shown(store) USING ERRCODE = 'no_data_found';
     END IF;
     LOOP
-        UPDATE tracker.orders AS o
-           SET expires_at = greatest(o.expires_at, now() + settings.wake_for), emptied_at = NULL
-          FROM (SELECT b.id, b.expires_at <= now() AS over FROM tracker.orders AS b
-                 WHERE wake AND b.store = open_order.store AND b.number = order_number
-                   AND (b.expires_at <= now() OR b.closed_at IS NOT NULL)
-                   AND b.expires_at < now() + settings.wake_for
-                   FOR NO KEY UPDATE) AS before
-         WHERE o.id = before.id RETURNING o.id, before.over INTO opened, was_over;
-        IF was_over THEN
-            PERFORM tracker.note_event('opened', opened, detail => '{"again": true}');
-        END IF;
-        SELECT o.id INTO opened FROM tracker.orders AS o
+        SELECT o.id, wake AND (o.expires_at <= now() OR o.closed_at IS NOT NULL)
+                     AND o.expires_at < now() + settings.wake_for
+          INTO opened, asleep FROM tracker.orders AS o
          WHERE o.store = open_order.store AND o.number = order_number;
-        EXIT WHEN FOUND;
+        EXIT WHEN FOUND AND NOT asleep;
+        IF FOUND THEN
+            PERFORM tracker.hold_order(opened);
+            UPDATE tracker.orders AS o
+               SET expires_at = greatest(o.expires_at, now() + settings.wake_for), emptied_at = NULL
+              FROM (SELECT b.id, b.expires_at <= now() AS over FROM tracker.orders AS b
+                     WHERE b.id = opened AND (b.expires_at <= now() OR b.closed_at IS NOT NULL)
+                       AND b.expires_at < now() + settings.wake_for) AS before
+             WHERE o.id = before.id RETURNING before.over INTO was_over;
+            IF was_over THEN
+                PERFORM tracker.note_event('opened', opened, detail => '{"again": true}');
+            END IF;
+            -- It is awake, unless it was removed meanwhile.
+            CONTINUE;
+        END IF;
         -- Locked, so that the alias domain does not change, and go, under the new order.
         SELECT * INTO settings FROM tracker.stores AS s WHERE s.name = store FOR SHARE;
         INSERT INTO tracker.orders (store, number, ref, alias_domain, expires_at)
