@@ -33,8 +33,10 @@ from conversation_tracker.core.masking.part import calendar
 from conversation_tracker.core.masking.text import html_text
 from conversation_tracker.core.masking.text.html_text import Page
 from conversation_tracker.core.model.conversation import MappedId
+from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.rules.planning import plan
 from conversation_tracker.core.scanning import hidden_text
+from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.views.view import View
 
@@ -873,6 +875,64 @@ def test_the_scan_knows_what_the_sender_wrote(type: str) -> None:
     text = f"<a href='{PIXEL}?e={BUYER}'>x</a> {PIXEL}?e={BUYER} {B}\n"
     _, body = sent(text, B, f"Content-Type: {type}\n")
     assert body == (text.replace(B, BUYER) if type != "application/json" else text)
+
+
+@pytest.mark.parametrize(
+    ("address", "before", "after"),
+    [
+        (BUYER, "日本 @ へ", None),
+        (BUYER, "=?utf-8?b?{word}?=", None),
+        ("jörg@doe.example", "To @", None),
+        ("jörg@doe.example", "To @", "Comments: ftp://#/x"),
+        ("jörg@doe.example", "To @", "Subject: ftp://#/x"),
+        ("jörg@doe.example", "=?utf-8?b?{word}?= and @", None),
+    ],
+)
+@pytest.mark.parametrize("inner", [False, True])
+def test_an_address_in_a_word_in_base64_is_read(
+    address: str, before: str, after: str | None, inner: bool
+) -> None:
+    """An encoded word is no token, in whatever fields it stands beside (RFC 2047)."""
+    people = order(person(address, "partner", "d" * 32), BUYER, SHOP)
+    people = KNOWN if address == BUYER else people
+    alias = B if address == BUYER else f"{'d' * 32}@{DOMAIN}"
+    word = base64.b64encode(f"To {alias}".encode()).decode()
+    before = before.replace("{word}", word)
+    beside = (after or "Comments: grüßt").replace("#", address)
+    fields = f"Subject: {filled(before, alias)}\n{beside}\n"
+    head = f"From: {SHOP}\n"
+    raw = f"{head}Content-Type: message/rfc822\n\n{head}{fields}\n" if inner else head + fields
+    copy = mail(f"{raw}\n", people, to=alias, split=True).sent()
+    whole = copy.body if inner else b"".join(b"%s: %s\n" % (h.name, h.value) for h in copy.headers)
+    shown = decode_words(bytes(whole))
+    assert alias not in shown
+    wanted = filled(before, address).replace(f"=?utf-8?b?{word}?=", f"To {address}")
+    assert wanted in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("field", "times"),
+    [
+        ("Subject: =?utf-8?b?{of}?=", 0),
+        ("Subject: =?utf-8?b?{of}?=\n =?utf-8?b?{of}?=", 0),
+        ("Subject: {of}", 1),
+        ("Subject: {of} =?utf-8?b?{of}?=", 1),
+        ("Subject: =?utf-8?q?{of}?=", 1),
+        ("Subject: =?utf-8?b?{link}?=", 1),
+        ("X-Track: =?utf-8?b?{of}?=", 1),
+        ("List-Id: =?utf-8?b?{of}?= <x.example>", 1),
+    ],
+)
+def test_the_scan_counts_what_stands_in_tokens_and_not_in_words(field: str, times: int) -> None:
+    """The reader's own address in base64, beside a field that is not ASCII."""
+    of = base64.b64encode(f"of {BUYER}".encode()).decode()
+    link = base64.b64encode(f"{PIXEL}?e={BUYER}".encode()).decode()
+    name, _, value = field.format(of=of, link=link).partition(": ")
+    fields = [Header(name.encode(), value.encode()), Header(b"Comments", "grüßt".encode())]
+    found = Scanner({BUYER: "b" * 32, SHOP: "5" * 32}).look(fields, b"", "b" * 32)
+    assert not found.hits
+    assert bool(found.unread) == bool(times)
+    assert set(found.unread) <= {f"header {name}"}
 
 
 def test_a_link_to_the_readers_own_message_gets_no_address() -> None:

@@ -176,6 +176,8 @@ class ContentScan:
             between = channel.endswith(_BETWEEN)
             text = next(decodings.read_texts(field, ""))
             rest = text if between else hidden_text.extract_from_fields(text, self._local)
+            if self._text.own_coded and not between:
+                self._text.recount_coded(hidden_text.undo_read_words(text))
             self._note_hidden_text(channel, rest)
 
     def _note_hidden_text(self, channel: str, rest: str) -> None:

@@ -36,6 +36,7 @@ _WORD = re.compile(r"\w")
 _ANGLED = re.compile(r"<(?:url:)?(?:[a-z][a-z0-9+.-]{0,30}://|www\.|mailto:)[^<>]*+", re.IGNORECASE)
 _FOLD = re.compile(r"(?:\r\n|\n)(?=[ \t])")
 _FIELD = re.compile(r"([!-9;-~]{1,100})[ \t]*:")
+_NEXT = re.compile(r"(?<=\n)(?![ \t])")
 _ELEMENTS = "script|style|textarea|select|xmp|iframe|noembed|noframes|noscript|datalist|plaintext"
 _TAG = r"(?>(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*)>"
 # Each match with its groups: all of it, what holds no text, and what parts no words.
@@ -162,6 +163,23 @@ def extract_from_fields(block: str, local: str = "") -> str:
         elif key not in IDENTIFIERS:
             found.append(line)
     return "\n".join(found)
+
+
+def undo_read_words(block: str) -> str:
+    """Undo the encoded words of the fields that a person reads: no token to them (RFC 2047).
+
+    Args:
+        block: as for `extract_from_fields`.
+
+    Returns:
+        The fields with their folds; all others as they are.
+    """
+    fields = _NEXT.split(block)
+    for number, field in enumerate(fields):
+        name = _FIELD.match(field) if "=?" in field else None
+        if name is not None and name[1].lower().encode("latin-1", "replace") in READ:
+            fields[number] = decodings.decode_encoded_words(field)
+    return "".join(fields)
 
 
 def extract(type: str, text: str, local: str = "") -> str:

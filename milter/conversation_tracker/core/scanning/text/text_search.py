@@ -81,6 +81,12 @@ class TextSearch:
                 yield from self.find(each, rare=more or not number)
                 yield from self.find_in_links(each)
 
+    def recount_coded(self, text: str) -> None:
+        """Count anew how often header fields show the reader's own address in base64 or digits."""
+        self.own_coded = 0
+        for _ in self.find_in_header(text.encode("utf-8", "replace")):
+            pass
+
     def find_in_tokens(self, decoded: Iterable[str]) -> Iterator[str]:
         """Yield the tokens of those whose address stands in what base64 or digits hold."""
         for text in decoded:
