@@ -286,8 +286,8 @@ def elsewhere(raw: bytes, key: str, forms: Callable[[str], Iterable[str]]) -> Co
 def _unseen(message: "email.message.Message[str, str]") -> Iterator[tuple[str, str]]:
     for name, value in _headers(message):
         if name.lower() not in _READ:
-            joined = re.sub(r"\r?\n[ \t]", "", value)
-            yield f"header {name.lower()}", f"{value}\n{_words(value)}\n{_words(joined)}"
+            whole = [re.sub(r"\r?\n[ \t]", blank, value) for blank in ("", " ")]
+            yield f"header {name.lower()}", "\n".join([value, *map(_words, (value, *whole))])
     for part in message.walk():
         content, type_ = part.get_payload(decode=True), part.get_content_type()
         if not isinstance(content, bytes) or part.is_multipart():

@@ -153,6 +153,21 @@ def test_whoever_is_named_across_a_fold_of_a_calendar_is_a_reason(kind: str) -> 
     assert tally.findings == []
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        "=?utf-16-be?q?=00!=00\n =00b=00o=00b=00@=00f=00r=00i=00e=00n=00d=00s=00.=00e=00x=00a?=",
+        "=?utf-16-be?q?=00b=00o=00b=00@=00f=00r=00i=00e=00n=00\n\td=00s=00.=00e=00x=00a?=",
+        "=?utf-8?q?of_=62=6F=62=40frie=6E\n d=73=2Eexa?=",
+        "=?utf-8?b?b2YgYm9iQGZya\r\n WVuZHMuZXhh?=",
+    ],
+)
+def test_whoever_is_named_in_a_folded_encoded_word_is_a_reason(word: str) -> None:
+    """Many programs read one, with a blank for the fold or without, though none may be folded."""
+    texts = tool._of_header(f"x {word}")
+    assert any("bob@friends.exa" in text for text in texts)
+
+
 def test_the_tool_reads_mailboxes_and_folders(tmp_path: Path) -> None:
     """A folder's messages one by one; a mailbox is cut at its From lines."""
     (tmp_path / "a.eml").write_bytes(b"Subject: a\n\nx\n")
