@@ -133,7 +133,12 @@ class Writer:
 
     def _calendar(self) -> str:
         if self._choices.chance(2):
-            return self._seen("text/calendar", _INVITED)
+            if '"' not in self._own:
+                return self._seen("text/calendar", (*_INVITED, *_PARAMETERS))
+            if self._choices.chance(2):
+                return self._seen("text/calendar", _INVITED)
+            # No parameter may hold the address (RFC 5545 section 3.2), so none is shown it.
+            return self._hidden("text/calendar", _PARAMETERS)
         return self._hidden("text/calendar", _CALENDAR_LINKS, _percent, _base64, _hex)
 
     def _json(self) -> str:
@@ -185,6 +190,8 @@ _UNSEEN = (
 )  # fmt: skip
 _INVITED = (
     "ATTENDEE;X-A={0}:mailto:{1}", "ORGANIZER;X-A={0}:mailto:{1}",
+)  # fmt: skip
+_PARAMETERS = (
     'ATTENDEE;X-A={0};SENT-BY="mailto:{1}":urn:x',
     'ATTENDEE;X-A={0};DELEGATED-TO="mailto:{1}":urn:x',
     'ATTENDEE;X-A={0};MEMBER="mailto:{1}":urn:x',

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from builders import BUYER, CARRIER, EVERYBODY, B, mail
+from builders import BUYER, CARRIER, DOMAIN, EVERYBODY, SHOP, B, mail, order, person
 
 import hostile
 import limits
@@ -42,6 +42,24 @@ def test_a_copy_that_keeps_the_rule_is_accepted() -> None:
         assert placed
         message = mail(raw, EVERYBODY, to=B).sent()
         places.check(placed, render(message.headers, message.body))
+
+
+def test_an_address_with_quotation_marks_is_expected_in_no_parameter() -> None:
+    """None may stand there (RFC 5545 section 3.2): the alias stays, and the copy is accepted."""
+    whole, token = '"a b"@doe-example.com', "d" * 32
+    reader = person(whole, "partner", token)
+    parameters = 0
+    for number in range(200):
+        choices = Choices(random.Random(number).randbytes(300))
+        aliases = (f"{token}@{DOMAIN}", f"{token}@{DOMAIN}".upper())
+        writer = places.Writer(choices, aliases, whole, sent_by_store=False)
+        raw = writer.message(CARRIER)
+        copy = mail(raw, order(BUYER, SHOP, CARRIER, reader), to=aliases[0]).sent()
+        places.check(writer.placed, render(copy.headers, copy.body))
+        given = [each for each in writer.placed if re.match(r"ATTENDEE;X-A=\w+;", each.shown)]
+        parameters += len(given)
+        assert not any(each.seen for each in given)
+    assert parameters
 
 
 def test_the_readers_address_in_a_place_that_nobody_reads_is_seen() -> None:
