@@ -62,6 +62,17 @@ def test_an_address_with_quotation_marks_is_expected_in_no_parameter() -> None:
     assert parameters
 
 
+@pytest.mark.parametrize("link", ["mailto:jörg%40doe.example", "https://t.example/?e=jörg@doe"])
+def test_a_link_in_a_field_may_be_in_percent_form(link: str) -> None:
+    """It says the same then (RFC 3986 section 2.1), and no more than that may change."""
+    raw = f"From: {CARRIER}\nList-Help: <{link}>\n\n".encode()
+    placed = [places.Placed("header List-Help", f"<{link}>", seen=False)]
+    places.check(placed, raw)
+    places.check(placed, raw.replace("ö".encode(), b"%C3%B6"))
+    with pytest.raises(limits.Broken):
+        places.check(placed, raw.replace("ö".encode(), b"%C3%B8"))
+
+
 def test_the_readers_address_in_a_place_that_nobody_reads_is_seen() -> None:
     for number in range(50):
         placed, raw = written(number)
