@@ -480,9 +480,10 @@ def test_a_fault_of_the_database_is_told_each_time_anew(shop: "Shop", tmp_path: 
         sending(shop.uri, tmp_path),
     ):
         add_webhook(shop, receiver.url, "closed")
-        for number, tag in enumerate("ab", 1):
-            happen(shop, tag)
-            until(lambda tag=tag: tags(receiver)[-1:] == [tag])
+        for number, tag in enumerate("abcd", 1):
+            for each in (tag, tag * 2):  # at the second, what came of the first was noted
+                happen(shop, each)
+                until(lambda each=each: tags(receiver)[-1:] == [each])
             shop.connection.execute(broken.encode())
             try:
                 until(lambda number=number: len(told) >= number)

@@ -39,12 +39,19 @@ SELECT 'a delivery of message ' || d.message_id || ' is ' || d.state || ' and wa
 HAVING coalesce((array_agg(f.event::text ORDER BY f.position DESC))[1], 'accepted') <> d.state
     OR count(f.event) <> count(DISTINCT f.event::text)
 """
-# An order's row is locked from before a message gets its number until it is committed.
+# Messages of one order that are recorded at once may stand in either order; what began after
+# another was committed stands behind it.
 _ORDER = """
-SELECT 'message ' || message_id || ' is told after a later one of its order'
-  FROM (SELECT message_id, max(message_id) OVER (PARTITION BY order_id ORDER BY position) AS last
-          FROM tracker.feed WHERE event = 'recorded' AND position > %(since)s) AS each
- WHERE message_id < last
+SELECT 'message ' || early.message_id || ' is told after ' || late.message_id
+       || ' of its order, which began after it was committed'
+  FROM tracker.feed AS early
+  JOIN tracker.messages AS m ON m.id = early.message_id
+  JOIN tracker.feed AS late
+    ON late.order_id = early.order_id AND late.position < early.position
+   AND late.event = 'recorded' AND late.position > %(since)s
+  JOIN tracker.messages AS n ON n.id = late.message_id
+ WHERE early.event = 'recorded' AND early.position > %(since)s
+   AND pg_xact_commit_timestamp(m.xmin) < n.at
 """
 
 # Refusals stay where messages are counted anew: those of before have events of before.

@@ -115,7 +115,11 @@ class Site:
             "NOSPACE_FLAG": str(self._full),
             "NOSPACE_FOLDER": f"{parent_directory(durable=False)}/",
         }
-        settings = {"max_connections": str(CONNECTIONS), "autovacuum": "off"}
+        settings = {
+            "max_connections": str(CONNECTIONS),
+            "autovacuum": "off",
+            "track_commit_timestamp": "on",
+        }
         return Postgres(fsync=False, settings=settings, environment=environment)
 
     def _fill(self) -> None:

@@ -106,8 +106,10 @@ def web(postgres: "Postgres", filled: str, shop: Shop, hostile: Shop) -> Iterato
         for each in (shop, hostile):
             owner.execute("SELECT tracker.grant_store(%s, %s)", (ROLE, each.name))
         database = postgres.uri(owner.info.dbname, ROLE)
-        with Web(database, options={"user_header": USER_HEADER}) as web:
-            yield web
+    with Web(database, options={"user_header": USER_HEADER}) as web:
+        yield web
+    # Other tests may have ended all connections meanwhile.
+    with psycopg.connect(filled, autocommit=True) as owner:
         owner.execute(f"DROP OWNED BY {ROLE}".encode())
         owner.execute(f"DROP ROLE {ROLE}".encode())
 
