@@ -29,7 +29,8 @@ WHY YOUR ADDRESS DOES NOT STAND IN THE MESSAGES
 When you order something, a shop has to write about it to others: the
 carrier, the bank, a marketplace. So that they need not learn your
 address, each of you gets an "alias" for that order. An alias is an
-address too, a long one that is made up, such as
+address too, a long one that is made up. This one is an example, and
+nobody's:
 
     3c4969015d73402094375035dae6e03a@ct.example.com
 
@@ -57,7 +58,8 @@ In the folder of an order:
 
 conversation.html   all messages, the oldest first, to read in a web
                     browser. Long conversations have several such
-                    files, conversation-01.html and so on
+                    files, conversation-01.html and so on. You are the
+                    customer there, if you ordered
 conversation.json   the same for programs, with what became of each
                     message (delivered, returned, refused)
 messages/           each message as a file that ends in .eml, with its
@@ -73,37 +75,41 @@ Your address        in each order until the date that index.html tells,
                     is deleted from the order
 Messages            {retention}
                     so that the shop can look up what was written about
-                    an order
+                    an order. They stay when your address has been
+                    deleted from the order, under the alias
 Notes that your     without an end. They protect you: whoever looks
-orders were looked  must leave a trace. Your address is in these notes
-up, or your         only as a code that cannot be read back
-address was shown
+orders were looked  must leave a trace. In these notes there is a code
+up, or your         in place of your address, from which nobody can
+address was shown   read the address
 A note that this    without an end, for the same reason
 copy was made
-If you are erased   a code of your address, so that it can be erased
-                    again if an older state of the database has to be
-                    restored. It is deleted when no such state could
-                    hold you any more
+If you have your    such a code, so that it can be deleted again if
+address deleted     the data must be put back from a backup that still
+                    has it. The code is deleted when no backup can have
+                    your address any more
 
 
 WHAT IS NOT IN HERE
 
+- What the shop knows about you besides this e-mail: your name and
+  postal address, what you bought, how you paid. Ask the shop for it.
 - Orders whose date has passed. Your address is deleted from them, so
   nobody can find them by it, this program neither. Their messages are
   stored for the time told above, under the alias. If you know the
   number of such an order, ask for it by the number.
 - Other spellings of your address that count as another address, such
   as name+shop@example.com beside name@example.com. index.html says if
-  there are any. Ask for each by itself. Capital letters make no
-  difference, nor do dots before the @ at Gmail.
+  there are any, and is silent if not. Ask for each by itself. Capital
+  letters make no difference, nor do dots before the @ at Gmail.
 - What others wrote to each other, in orders in which you are not the
   customer. There you find what you wrote, and what was sent to you.
-- Attachments that held somebody's address and could not be changed. A
-  note stands in their place.
+- Attachments that held somebody's address, in which no alias could
+  be put. A note stands in their place, or "not kept" behind the name.
 - Messages that were refused. Only their subject is stored, and why
   they were refused.
-- The names of employees who looked up your orders. When and why they
-  did is in index.html.
+- The names of employees who looked up your orders, or were shown your
+  address. When they did is in index.html, and the reason they gave for
+  being shown your address.
 - Copies that are made for the case of damage (backups), and the log
   files of mail servers. They are kept for a short time, and not
   searched.
@@ -112,10 +118,11 @@ WHAT IS NOT IN HERE
 WHOM TO ASK
 
 The company that gave you this archive, or the shop that an order
-names. You may ask them to correct what is wrong, to delete your
-address (and the messages that you wrote or got, too), or to stop using
-your data; and you may complain to the data protection authority of
-your country.
+names. The program that wrote the archive does not know how to reach
+them: look at the letter that the archive came with. You may ask them
+to correct what is wrong, to delete your address (and the messages that
+you wrote or got, too), or to stop using your data; and you may complain
+to the data protection authority of your country.
 """
 
 
