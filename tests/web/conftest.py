@@ -67,7 +67,7 @@ def screenshots() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def filled(postgres: "Postgres", migrated: str) -> Iterator[str]:
     """Return the URI of a database with our schema, the same for the whole folder."""
     name = f"web_{next(_numbers)}"
@@ -75,7 +75,7 @@ def filled(postgres: "Postgres", migrated: str) -> Iterator[str]:
     postgres.drop_database(name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop(filled: str) -> Iterator[Shop]:
     """A store with orders of every kind: `1001`, `asks`, `broken`, `large`."""
     shop = Shop(filled, "shop", "ct.example.com")
@@ -88,7 +88,7 @@ def shop(filled: str) -> Iterator[Shop]:
     shop.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hostile(filled: str) -> Iterator[Shop]:
     """A store with an order in which all means harm, from the store's name on."""
     shop = Shop(filled, stories.HOSTILE_STORE, "hostile.example.com")
@@ -98,9 +98,12 @@ def hostile(filled: str) -> Iterator[Shop]:
     shop.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def web(postgres: "Postgres", filled: str, shop: Shop, hostile: Shop) -> Iterator[Web]:
-    """The web page, for a role that may read both stores, signed in as anna."""
+    """The web page, for a role that may read both stores, signed in as anna.
+
+    The role goes with the folder: all databases of the server know it.
+    """
     with psycopg.connect(filled, autocommit=True) as owner:
         owner.execute(f"CREATE ROLE {ROLE} LOGIN IN ROLE tracker_reader".encode())
         for each in (shop, hostile):
@@ -114,7 +117,7 @@ def web(postgres: "Postgres", filled: str, shop: Shop, hostile: Shop) -> Iterato
         owner.execute(f"DROP ROLE {ROLE}".encode())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def links(web: Web) -> Links:
     """Return what makes the addresses of its pages."""
     return Links(web.address.rstrip("/"))
