@@ -3,10 +3,12 @@
 import io
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -24,6 +26,7 @@ from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.faults import make_failure
 from conversation_tracker.database.person import erasing
 from conversation_tracker.support import order_commands
+from conversation_tracker.support.export.archive import open_archive
 from conversation_tracker.support.file import write_file
 
 ROOT = Path(__file__).parents[2] / "milter"
@@ -278,6 +281,31 @@ def test_a_page_is_its_owners_alone(tmp_path: Path) -> None:
         os.umask(former)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text() == "text ?"
+
+
+@pytest.mark.parametrize("flags", [os.O_TMPFILE, os.O_DIRECTORY])
+def test_a_name_may_be_as_long_as_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: int
+) -> None:
+    """Its octets are counted by the file system, and those of what it is written as first."""
+    monkeypatch.setattr(os, "O_TMPFILE", flags)
+    path = tmp_path / ("\U0001f4e6" * 62 + ".zip")
+    write_file(path, ["page"])
+    with open_archive(path) as archive:
+        archive.add_octets("x", b"x", datetime.now(UTC))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nothing_is_left_of_a_page_whose_writer_is_killed(tmp_path: Path) -> None:
+    def pieces() -> Iterator[str]:
+        yield "half" * 100_000
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if not child:
+        write_file(tmp_path / "page.html", pieces())
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_page_replaces_a_link_and_not_what_it_points_to(tmp_path: Path) -> None:

@@ -4,9 +4,6 @@
 """
 
 import errno
-import os
-import secrets
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure
+from conversation_tracker.support.file import open_beside
 
 _PIECE = 65_536  # octets
 _OLDEST, _NEWEST = 1980, 2107  # years that a ZIP archive can tell
@@ -87,7 +85,9 @@ def open_archive(path: Path) -> Iterator[ExportArchive]:
         Failure: it cannot be written; nothing is left behind.
     """
     try:
-        with _open_beside(path) as file:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise OSError(errno.EINVAL, "is no regular file")
+        with open_beside(path) as file:
             archive = ExportArchive(file)
             try:
                 yield archive
@@ -97,48 +97,3 @@ def open_archive(path: Path) -> Iterator[ExportArchive]:
     except OSError as error:
         code = TEMPORARY if error.errno in _TEMPORARY else USAGE
         raise Failure(code, f"{path}: {error.strerror or error}") from None
-
-
-@contextmanager
-def _open_beside(path: Path) -> Iterator[IO[bytes]]:
-    """Open a new file, which takes the place of another when the block ends without an error."""
-    if path.exists() and not path.is_file():
-        number = errno.EISDIR if path.is_dir() else errno.EINVAL
-        raise OSError(number, "is no regular file" if not path.is_dir() else os.strerror(number))
-    descriptor, name = _open_new(path)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            if name is None:
-                name = _link_beside(path, descriptor)
-        name.replace(path)
-    except BaseException:
-        if name is not None:
-            with suppress(OSError):
-                name.unlink()
-        raise
-
-
-def _link_beside(path: Path, descriptor: int) -> Path:
-    """Give a file without a name one beside another that nobody can have guessed; return it."""
-    name = path.parent / f".{path.name[:50]}.{secrets.token_hex(16)}"
-    # Of an absolute path the folder says nothing; without one Python follows no link.
-    source = f"/proc/self/fd/{descriptor}"
-    os.link(source, name, src_dir_fd=descriptor, follow_symlinks=True)
-    return name
-
-
-def _open_new(path: Path) -> tuple[int, Path | None]:
-    """Open a file beside another: without a name, so that nothing is left however the process ends.
-
-    Where the file system knows none such, it has a name, which is returned too.
-    """
-    try:
-        return os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o600), None
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
-            raise
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-    return descriptor, Path(name)
