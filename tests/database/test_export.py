@@ -179,17 +179,21 @@ def test_nobody_elses_address_is_in_it(tracker: Tracker, exported: Any) -> None:
 @pytest.mark.parametrize(
     "reason",
     ['ask "al smith"@else.example', "ask al%40else.example", "ask al\uff20else.example",
-     "ask x@al@else.example", "0" * 32 + "@else.example"],
+     "ask x@al@else.example", "0" * 32 + "@else.example", "al @ else.example",
+     "al @else.example", "al@ else.example", "<al >@< else.example>", "al, %40 else.example"],
 )  # fmt: skip
 def test_no_form_of_an_address_is_left_of_a_reason(reason: str) -> None:
     alias = "a" * 32 + "@ct.example.com"
     noted = [{"reason": f"{reason} for <{alias}>, {alias}."}]
     _hide_addresses(noted, {alias})
     assert "else.example" not in noted[0]["reason"]
+    assert "al" not in noted[0]["reason"].removesuffix(f"<{alias}>, {alias}.").split()
     assert noted[0]["reason"].endswith(f"(an address) for <{alias}>, {alias}.")
 
 
-@pytest.mark.parametrize("text", ["a", "a@", "0" * 32 + "@", "0" * 32 + "@a.", "%40", "<"])
+@pytest.mark.parametrize(
+    "text", ["a", "a@", "@", " @", " ", "0" * 32 + "@", "0" * 32 + "@a.", "%40", "<"]
+)
 def test_long_reasons_cost_little(text: str) -> None:
     steps = []
     for size in (50_000, 100_000):
@@ -425,6 +429,15 @@ def test_what_cannot_be_written_is_told(tracker: Tracker, tmp_path: Path, name: 
     assert str(tmp_path) in result.complaint
     assert tracker.sql("SELECT count(*) FROM tracker.exports") == [(0,)]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_it_is_written_to_no_file_of_the_name_of_standard_output(tracker: Tracker) -> None:
+    """As `timeline --html -` and `erase --list -` lead there."""
+    tracker("mask", "shop", "1", JOHN)
+    result = tracker("export", JOHN, "-")
+    assert (result.code, result.out) == (2, "")
+    assert result.complaint == "an archive needs a file: - is none"
+    assert not Path("-").exists()
 
 
 def test_a_disk_that_is_full_is_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

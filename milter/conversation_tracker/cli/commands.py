@@ -198,6 +198,8 @@ def export(given: argparse.Namespace, config: Config) -> int:
     from conversation_tracker.support import order_commands
     from conversation_tracker.support.export.run import export
 
+    if given.file == _DASH:
+        raise Failure(USAGE, "an archive needs a file: - is none")
     address = str(order_commands.read_address(given.address))
     actor = order_commands.find_actor(os.environ)
     done = export(config.database, address, given.file, actor)

@@ -27,7 +27,8 @@ from conversation_tracker.support.export.folder import OrderFolder
 from conversation_tracker.support.export.names import write_name
 from conversation_tracker.support.export.readme import write_readme
 
-_WORD = re.compile(r"\S+")
+_BLANKS = re.compile(r"(\s+)")
+_MARKS = "<>()[]{}\"',;:."
 _ALIAS = re.compile(r"(?<![^\W_])[0-9a-f]{32}@[0-9a-z](?:[0-9a-z.-]*[0-9a-z])?")
 _AT = re.compile("@|\N{FULLWIDTH COMMERCIAL AT}|\N{SMALL COMMERCIAL AT}|%40")
 _PIECE = 65_536  # characters
@@ -111,14 +112,28 @@ def _write_archive(
 
 
 def _hide_addresses(unmaskings: Sequence[dict[str, Any]], mine: set[str]) -> None:
-    """Leave nobody's address in what somebody gave as a reason: no word with an at sign."""
+    """Leave nobody's address in what somebody gave as a reason: no word with an at sign.
 
-    def hide(word: re.Match[str]) -> str:
-        others = _ALIAS.sub(lambda found: "" if found[0] in mine else found[0], word[0])
-        return "(an address)" if _AT.search(others) else word[0]
-
+    Nor one that an at sign stands beside, between blanks: `al @ far.example`.
+    """
     for each in unmaskings:
-        each["reason"] = _WORD.sub(hide, each["reason"])
+        pieces = _BLANKS.split(each["reason"])  # words, and the blanks behind each
+        hidden = set[int]()
+        for place in range(0, len(pieces), 2):
+            others = _ALIAS.sub(
+                lambda found: "" if found[0] in mine else found[0], pieces[place]
+            ).strip(_MARKS)
+            found = [(at.start(), at.end()) for at in _AT.finditer(others)]
+            if found:
+                hidden.add(place)
+                if found[0][0] == 0:
+                    hidden.add(place - 2)
+                if found[-1][1] == len(others):
+                    hidden.add(place + 2)
+        each["reason"] = "".join(
+            "(an address)" if place in hidden and piece else piece
+            for place, piece in enumerate(pieces)
+        )
 
 
 def _read_pieces(file: IO[str]) -> Iterator[str]:
