@@ -525,6 +525,8 @@ def test_an_order_without_messages(tracker: Tracker) -> None:
         ("nostore", "1", "no such store: nostore"),
         ("shop", "7", "no such order: 7 of store shop"),
         ("shop", "9" * 900, "no such order: 999"),
+        (JOHN, "1", "no such store: [with an at sign]"),
+        ("shop", f"1 {JOHN}", "no such order: 1 [with an at sign] of store shop"),
     ],
 )
 def test_a_timeline_of_nothing(
@@ -533,6 +535,7 @@ def test_a_timeline_of_nothing(
     result = tracker("timeline", store, number, *form)
     assert (result.code, result.out) == (1, "")
     assert said in result.complaint
+    assert JOHN not in result.err
     assert len(result.err) < 600
 
 

@@ -63,6 +63,8 @@ def config(tmp_path: Path) -> str:
             ["mask", "shop", "1", "a@example.org", "\udcff\x1b[2J\n"],
             "unrecognized arguments: \\udcff",
         ),
+        (["erase", "-x@example.org"], "unrecognized arguments: [with an at sign]"),
+        (["mask", "shop", "1", "x", "--role", "a@example.org"], "invalid choice: [with"),
         (["unmask", ALIAS], "required: --reason"),
         (["unmask", ALIAS, "--reason", ""], "--reason: is empty"),
         (["timeline", "shop", "1", "--json", "--html", "x"], "not allowed with argument"),
@@ -85,6 +87,7 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(
     assert len(printed.err.splitlines()) == 1
     assert printed.err.startswith("conversation-tracker: ")
     assert said in printed.err
+    assert "@" not in printed.err
     assert printed.err.rstrip("\n").isprintable()
 
 

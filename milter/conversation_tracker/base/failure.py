@@ -33,3 +33,11 @@ def one_line(text: str) -> str:
     words = " ".join(text.split())
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
+
+
+def hide_addresses(text: str) -> str:
+    """Return a text as an error may show it, however it was mixed up: no word with an at sign.
+
+    `tracker.shown` says the same of a name.
+    """
+    return " ".join("[with an at sign]" if "@" in word else word for word in text.split())

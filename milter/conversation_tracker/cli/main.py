@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from conversation_tracker import __version__
-from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure, one_line
+from conversation_tracker.base.failure import TEMPORARY, USAGE, Failure, hide_addresses, one_line
 from conversation_tracker.cli import commands
 from conversation_tracker.config.config import Config, ConfigError, load
 from conversation_tracker.telemetry.journal import choose_prefix
@@ -128,7 +128,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""
-        raise Failure(USAGE, f"{message} (see {self.prog} --help)")
+        raise Failure(USAGE, f"{hide_addresses(message)} (see {self.prog} --help)")
 
 
 def _read_text(value: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from conversation_tracker.base.failure import NO, Failure
+from conversation_tracker.base.failure import NO, Failure, hide_addresses
 from conversation_tracker.core.model import message
 from conversation_tracker.core.reading import text
 from conversation_tracker.core.syntax.mime import TooComplex, read_structure
@@ -139,9 +139,9 @@ def find_order(connection: Connection, store: str, number: str) -> None:
         Failure: no such store, or no such order.
     """
     if not timelines.has_store(connection, store):
-        raise Failure(NO, f"no such store: {store}")
+        raise Failure(NO, f"no such store: {hide_addresses(store)}")
     if not timelines.has_order(connection, store, number):
-        raise Failure(NO, f"no such order: {number} of store {store}")
+        raise Failure(NO, hide_addresses(f"no such order: {number} of store {store}"))
 
 
 def _read_entry(row: Sequence[Any], recipients: Sequence[Sequence[str]]) -> TimelineEntry:
