@@ -2,6 +2,7 @@
 
 import json
 import random
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +78,11 @@ def order(shop: "Shop", opened: Database) -> Order:
 
 def until_waiting(shop: "Shop") -> None:
     assert processes.until(lambda: shop.one(WAITING) == 1, 30.0), "nobody waits"
+
+
+def until_waiting_for_a_row(shop: "Shop") -> None:
+    query = f"{WAITING} AND l.locktype IN ('transactionid', 'tuple')"
+    assert processes.until(lambda: shop.one(query) == 1, 30.0), "nobody waits"
 
 
 # What shares the order ----------------------------------------------------------------------------
@@ -234,6 +240,69 @@ def test_closing_masking_and_waking_wait_for_those_under_way_and_for_no_later_on
     assert order.beside() == "done"
 
 
+def test_a_message_that_waits_does_not_pass_who_waits_for_the_order_itself(order: Order) -> None:
+    """Else those of several workers that wait to share the order would take turns for ever."""
+    query = b"SELECT tracker.mask(%s, '1', 'new@doe.example')"
+
+    def mask() -> None:
+        with psycopg.connect(order.shop.uri, autocommit=True) as integrator:
+            integrator.execute(query, (order.shop.name,))
+
+    with ThreadPoolExecutor(2) as threads:
+        with order.under_way():
+            masking = threads.submit(mask)
+            until_waiting(order.shop)
+            later = threads.submit(order.database.record, [order.message()])
+            # It lets the other one pass, and in the end stands behind it.
+            assert processes.until(lambda: order.shop.one(WAITING) == 2, 30.0), "it passed"
+            assert not masking.done()
+            assert not later.done()
+        masking.result()
+        assert later.result()[0] == "done"
+    with order.under_way():
+        assert order.beside() == "done"
+
+
+def test_who_waits_for_an_order_says_so_although_messages_ask_for_the_same_lock(
+    order: Order,
+) -> None:
+    """Each has it for an instant; who comes just then must try again, or all others pass it."""
+    asking = threading.Event()
+    asks = f"""DO $$
+        BEGIN
+            FOR n IN 1..2000 LOOP
+                PERFORM pg_advisory_lock(hashtextextended('tracker.orders', {order.id}));
+                FOR m IN 1..200 LOOP END LOOP;
+                PERFORM pg_advisory_unlock(hashtextextended('tracker.orders', {order.id}));
+            END LOOP;
+        END $$""".encode()
+    said = """SELECT count(*) FROM pg_locks
+        WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
+    def ask() -> None:
+        with psycopg.connect(order.shop.uri, autocommit=True) as many:
+            while not asking.is_set():
+                many.execute(asks)
+
+    def hold() -> None:
+        with psycopg.connect(order.shop.uri, autocommit=True) as integrator:
+            integrator.execute(b"SELECT tracker.hold_order(%s)", (order.id,))
+
+    with ThreadPoolExecutor(2) as threads:
+        messages = threads.submit(ask)
+        try:
+            for _ in range(10):
+                with order.under_way():
+                    held = threads.submit(hold)
+                    until_waiting_for_a_row(order.shop)
+                    assert order.shop.one(said) == 1
+                held.result()
+        finally:
+            asking.set()
+        messages.result()
+
+
 def test_whoever_takes_the_lock_of_turns_makes_messages_take_turns_and_stops_none(
     order: Order,
 ) -> None:
@@ -285,7 +354,8 @@ def test_a_rehearsal_holds_what_it_may_want_more_strongly(order: Order) -> None:
         assert rehearsal.record([order.message(joined=(newcomer(),))])[0] == "done"
     finally:
         rehearsal.close()
-    assert order.beside() == "done"
+    # The server undoes it when it sees that the session is gone.
+    assert processes.until(lambda: order.beside() == "done", 30.0)
     assert order.count() == 1
 
 

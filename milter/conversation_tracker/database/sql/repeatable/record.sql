@@ -100,6 +100,16 @@ BEGIN
                     OR waits = coalesce(o.waiting_since > coalesce(o.closed_at, '-infinity'),
                                         false)));
         IF shared THEN
+            -- Whoever waits for the order itself is first here too: else those that wait to share it
+            -- would pass for ever, one of each worker. Who has let others pass for long waits as they
+            -- do; it might be somebody that only keeps the lock.
+            FOR attempt IN 1..100 LOOP
+                shared := pg_try_advisory_lock(turn) AND pg_advisory_unlock(turn);
+                EXIT WHEN shared;
+                PERFORM pg_sleep(0.002);
+            END LOOP;
+        END IF;
+        IF shared THEN
             PERFORM FROM tracker.orders AS o WHERE o.id = given.order_id FOR SHARE;
         ELSE
             PERFORM tracker.hold_order(given.order_id);
