@@ -14,6 +14,7 @@ from page_orders import BUYER, NOW, OTHER, PARTNER, PLACED, STORE, make_delivery
 from page_orders import make_order as order
 from page_reader import Element, list_faults, read_page
 
+from conversation_tracker.pages.beside import Beside, OrderPages
 from conversation_tracker.pages.links import Links
 from conversation_tracker.pages.order import render_order
 
@@ -592,6 +593,28 @@ def test_a_page_alone_needs_nothing_else() -> None:
     [style] = page.find("style")
     assert "</" not in style.text
     assert not re.search(r"@import|url\(", style.text)
+
+
+def test_a_page_beside_others_leads_to_them_and_to_its_messages() -> None:
+    files = [{"number": 1, "name": "a.pdf", "type": "application/pdf", "size": 10}]
+    messages = [
+        make_message(1, attachments=files, attachmentNames=["a.pdf"]),
+        make_message(2, attachmentNames=["not kept.pdf"]),
+    ]
+
+    def links(older: str, newer: str) -> list[tuple[str, str | None]]:
+        pages = OrderPages(older, newer, orders="../index.html")
+        beside = Beside(pages, "messages/{}.eml".format)
+        page = read(*messages, alone=True, beside=beside)
+        assert not {each.tag for each in page.walk()} & {"script", "link"}
+        return [(each.words, each.attributes["href"]) for each in page.find("a")]
+
+    message = ("The message with its files, for a mail program", "messages/1.eml")
+    index = ("All orders", "../index.html")
+    older, newer = ("Older messages", "1.html"), ("Newer messages", "3.html")
+    assert links("", "") == [index, message, index]
+    assert links("", "3.html") == [index, message, newer, index]
+    assert links("1.html", "") == [index, older, message, index]
 
 
 def test_a_page_alone_is_written_as_its_messages_come() -> None:

@@ -31,7 +31,7 @@ def unpacked(
 
 
 def test_one_finds_the_way_and_nobody_is_asked(browser: Browser, unpacked: Path) -> None:
-    """From the first page to each of the others and back, by what stands there."""
+    """From the first page to each of the others, their files and back, by what stands there."""
     with browser.visit(width=PHONE) as visit:
         visit.page.goto((unpacked / "index.html").as_uri())
         unfold(visit.page)
@@ -43,11 +43,20 @@ def test_one_finds_the_way_and_nobody_is_asked(browser: Browser, unpacked: Path)
         assert {Path(name).suffix for name in names} == {".html", ".json", ".txt", ".eml"}
         for name in names:
             assert (unpacked / name).is_file()
+        letters: list[str] = []
         for name in pages:
             visit.page.locator(f'a[href="{name}"]').click()
             assert visit.page.url.endswith(name)
             assert visit.page.locator("main").inner_text()
-            visit.page.go_back()
+            there = [str(each.get_attribute("href")) for each in visit.page.locator("a").all()]
+            assert {Path(link).suffix for link in there} <= {".html", ".eml"}
+            for link in there:
+                assert ((unpacked / name).parent / link).is_file()
+            letters += [link for link in there if link.endswith(".eml")]
+            visit.page.get_by_text("All orders").last.click()
+            assert visit.page.url.endswith("/index.html")
+            unfold(visit.page)
+        assert len(letters) > 3
         assert visit.alarms == []
         own = {(unpacked / name).as_uri() for name in ["index.html", *pages]}
         assert set(visit.requests) <= {*own, "about:srcdoc"}

@@ -66,6 +66,7 @@ class ShownMessage:
         waiting: whether its text is still to be read.
         files: what can be downloaded.
         others: names of other files that came with it.
+        source: the address of the message as a file, with its files in it, "" if there is none.
         html: the address of its HTML, or the HTML itself on a page alone; "" if it has none.
         deliveries: what became of each copy.
         outcome: all of these in a few words, "" if there are none.
@@ -97,6 +98,7 @@ class ShownMessage:
     waiting: bool
     files: Sequence[ShownFile]
     others: Sequence[str]
+    source: str
     html: str
     deliveries: Sequence[ShownDelivery]
     outcome: str
@@ -133,6 +135,7 @@ class Surroundings:
         links: makes addresses; None on a page alone.
         html: gives a message's HTML on a page alone; None elsewhere.
         expired: whether the aliases have stopped working.
+        file: gives the address of a message as a file; None where there are none.
         whole: whether as much of its text is there as can be.
     """
 
@@ -142,6 +145,7 @@ class Surroundings:
     links: Links | None
     html: Callable[[int], str | None] | None
     expired: bool
+    file: Callable[[int], str] | None = None
     whole: bool = False
 
 
@@ -182,6 +186,7 @@ def show_message(found: Mapping[str, Any], place: int, around: Surroundings) -> 
         waiting="waiting" in marks,
         files=files,
         others=others,
+        source=around.file(found["id"]) if files and around.file is not None else "",
         html=_find_html(found, around),
         deliveries=deliveries,
         outcome=sum_up(deliveries) if deliveries else "",

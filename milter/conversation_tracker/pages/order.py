@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from conversation_tracker.pages.answers import write_answer
+from conversation_tracker.pages.beside import Beside, find_pages
 from conversation_tracker.pages.links import Links
 from conversation_tracker.pages.messages import ShownMessage, Surroundings, show_message
 from conversation_tracker.pages.roles import ShownPerson, show_people
@@ -21,6 +22,7 @@ def render_order(
     *,
     alone: bool = False,
     html: Callable[[int], str | None] | None = None,
+    beside: Beside | None = None,
     before: str = "",
     after: str = "",
     at: str = "",
@@ -31,8 +33,9 @@ def render_order(
     Args:
         conversation: what `tracker.conversation` gave; its messages may be any iterable.
         links: makes addresses.
-        alone: whether the page stands by itself, in a file: without script and without links.
+        alone: whether the page is a file: without script, and without links but to files beside it.
         html: gives the sanitised HTML of a message by its number; asked only for a page alone.
+        beside: what a page alone leads to; None if it stands by itself.
         before: the time before which these are the last messages, "" if none was asked.
         after: the time after which these are the first messages, "" if none was asked.
         at: the time of which these are the messages, "" if none was asked.
@@ -47,12 +50,14 @@ def render_order(
     expired = expires is not None and expires <= now
     people = show_people(conversation["people"])
     around = Surroundings(
-        store, number, people, None if alone else links, html, expired, whole=bool(at)
-    )
+        store, number, people, None if alone else links, html, expired,
+        file=beside.file if beside else None, whole=bool(at),
+    )  # fmt: skip
     # A page in a file may be long: its messages are written as they come.
     each = _show_each(conversation["messages"], around)
     messages: Iterable[ShownMessage] = each if alone else list(each)
     known = messages if isinstance(messages, list) else []
+    found = find_pages(conversation, known, links, before=before, after=after, at=at)
     return stream(
         "order.html",
         links=links,
@@ -67,7 +72,7 @@ def render_order(
         expired=expired,
         messages=messages,
         waited="" if expired or before or after or at else _find_waited(conversation, known, now),
-        pages=_find_pages(conversation, known, links, before=before, after=after, at=at),
+        pages=beside.pages if beside else found,
         written=show_time(now, local=alone),
     )
 
@@ -85,21 +90,6 @@ class Contact:
     person: ShownPerson
     name: str
     write: str
-
-
-@dataclass(frozen=True, slots=True)
-class OrderPages:
-    """The pages beside one of an order.
-
-    Attributes:
-        older: the address of the messages before these, "" if there are none.
-        newer: that of those after these, "" if there are none.
-        newest: that of the last messages, "" if these are.
-    """
-
-    older: str = ""
-    newer: str = ""
-    newest: str = ""
 
 
 def _show_each(
@@ -142,26 +132,3 @@ def _find_waited(
     if since is None or (closed is not None and closed >= since):
         return ""
     return write_span(now - since)
-
-
-def _find_pages(
-    conversation: Mapping[str, Any],
-    messages: Sequence[ShownMessage],
-    links: Links,
-    *,
-    before: str,
-    after: str,
-    at: str,
-) -> OrderPages:
-    """Find what is beside a page; `more` says whether there is anything in the way it was asked."""
-    store, number, more = conversation["store"], conversation["number"], conversation["more"]
-    newest = links.order(store, number)
-    if not messages:
-        return OrderPages(newest=newest if before or after or at else "")
-    older = links.order(store, number, before=messages[0].date)
-    newer = links.order(store, number, after=messages[-1].date)
-    if at:
-        return OrderPages(older, newer, newest)
-    if after:
-        return OrderPages(older, newer if more else "", newest if more else "")
-    return OrderPages(older if more else "", newer if before else "", newest if before else "")

@@ -16,6 +16,7 @@ from conversation_tracker.database import timelines
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.person import exporting
 from conversation_tracker.database.person.exporting import KnownAs
+from conversation_tracker.pages.beside import Beside, OrderPages
 from conversation_tracker.pages.links import Links
 from conversation_tracker.pages.order import render_order
 from conversation_tracker.pages.person import render_person_order
@@ -30,6 +31,7 @@ _ROLES = {
 }
 _AUTHORS = {"buyer": "customer", "store": "shop", "partner": "partner of the shop"}
 _PAGE_SIZE = 200  # messages of one page to read
+_INDEX = "../../index.html"  # from an order's folder
 
 
 @dataclass
@@ -168,19 +170,33 @@ class OrderFolder:
         first = self.known[0]
         order = timelines.fetch_order(connection, first.store, first.order_number)
         order |= {"people": self._find_people(order), "more": False}
-        several = self.count > _PAGE_SIZE
         messages = self._iter_messages(connection)
-        for number in range(1, math.ceil(self.count / _PAGE_SIZE) + 1):
-            name = f"conversation-{number:02}.html" if several else "conversation.html"
+        start = f"{self.path}/"
+        sources = {
+            each["id"]: each["file"].removeprefix(start) for each in self.lines if each["file"]
+        }
+        names = _name_pages(self.count)
+        for older, name, newer in zip(["", *names], names, [*names[1:], ""], strict=False):
             self.pages.append(f"{self.path}/{name}")
             page = render_order(
                 order | {"messages": islice(messages, _PAGE_SIZE)},
                 Links(),
                 alone=True,
                 html=lambda found: timelines.fetch_html(connection, found),
+                beside=Beside(
+                    OrderPages(older, newer, orders=_INDEX), lambda found: sources.get(found, "")
+                ),
                 now=made,
             )
             archive.add_text(self.pages[-1], page, made)
+
+
+def _name_pages(messages: int) -> list[str]:
+    """Name the pages that so many messages take, as they lie in the order's folder."""
+    count = math.ceil(messages / _PAGE_SIZE)
+    if count == 1:
+        return ["conversation.html"]
+    return [f"conversation-{number:02}.html" for number in range(1, count + 1)]
 
 
 def _write_time(at: datetime | None) -> str | None:
