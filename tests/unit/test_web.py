@@ -1,14 +1,20 @@
 """What the web page makes of addresses, of what is typed, and of names that strangers chose."""
 
+import asyncio
 import re
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.pages.links import Links
+from conversation_tracker.web.application import Application, Site
 from conversation_tracker.web.asked import BadRequest, read_cursor, read_fields, wants_json
 from conversation_tracker.web.file_names import choose_type, clean_name
 from conversation_tracker.web.headers import guard_download, guard_html, guard_page
@@ -332,3 +338,43 @@ def test_nothing_runs_that_is_not_ours() -> None:
         assert headers["Cache-Control"] == "no-store"
     for headers in (guard_html(()), guard_download("x")):
         assert headers["Content-Security-Policy"].startswith("sandbox;")
+
+
+# Bad weather
+
+
+def test_an_answer_that_takes_too_long_is_as_a_database_that_is_away() -> None:
+    """Whatever it waits for; whoever asks next is answered."""
+    ended = threading.Event()
+
+    class Slow:
+        ancestors = ()
+
+        def show_order(self, _route: OrderPage, _cursor: object) -> None:
+            ended.wait(60)
+
+    async def ask() -> list[dict[str, Any]]:
+        scope = {
+            "type": "http", "method": "GET", "path": "/orders/a/1", "raw_path": b"/orders/a/1",
+            "query_string": b"", "headers": [],
+        }  # fmt: skip
+        sent: list[dict[str, Any]] = []
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        await application(scope, None, send)
+        return sent
+
+    application = Application(Site(Slow(), ""))  # type: ignore[arg-type]
+    before = timeouts.use(replace(timeouts.get(), web_answer_seconds=0.01))
+    try:
+        begun, body = asyncio.run(ask())[:2]
+    finally:
+        timeouts.use(before)
+        ended.set()
+        application.close()
+    assert begun["status"] == 503
+    assert (b"retry-after", b"5") in begun["headers"]
+    assert b"Nothing is lost" in body["body"]
+    assert application.under_way == 0
