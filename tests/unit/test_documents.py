@@ -109,6 +109,26 @@ def test_links_lead_to_headings(document: Path) -> None:
         assert anchor in known, anchor
 
 
+@pytest.mark.parametrize(
+    ("document", "heading", "said"),
+    [
+        ("README.md", "In one picture", ["![", "](docs/order.webp)"]),
+        ("README.md", "Support answers without leaking", ["answers it", "alias", "`unnamed_mail"]),
+        ("docs/administrator.md", "How support answers", ["Answer", "to the alias", "'reject'"]),
+        (
+            "docs/privacy.md",
+            "What cannot be masked",
+            ["names, postal", "pictures of text", "encrypted mail", "other addresses"],
+        ),
+        ("docs/privacy.md", "Backups, and who was erased", ["--list", "--again", "restore"]),
+    ],
+)
+def test_what_people_must_know_is_told(document: str, heading: str, said: list[str]) -> None:
+    text = (ROOT / document).read_text()
+    [section] = re.findall(rf"^#+ {heading}\n(.*?)(?=^#+ |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert [each for each in said if each not in section] == []
+
+
 @pytest.mark.parametrize("document", TEXTS, ids=lambda path: path.name)
 def test_links_lead_to_files(document: Path) -> None:
     for target in LINK.findall(document.read_text()):
