@@ -69,6 +69,17 @@ def write(
     return int(found)
 
 
+def reply_to(tracker: Tracker, address: str) -> None:
+    """Let John have answers sent to another address."""
+    tracker.sql(
+        "WITH p AS (INSERT INTO tracker.participants (order_id, token, role, introduced, owner_id)"
+        "  SELECT order_id, gen_random_uuid(), 'return', false, id FROM tracker.participants"
+        "   WHERE address = %s RETURNING id, order_id)"
+        " INSERT INTO tracker.return_addresses SELECT id, order_id, %s FROM p",
+        JOHN, address,
+    )  # fmt: skip
+
+
 LOADING = ("src", "href", "data", "action", "poster", "background")
 
 
@@ -211,13 +222,7 @@ def test_identifiers_that_hold_somebody_elses_address_in_any_spelling_stay(
     """A carrier's may have the customer's; Reply-To addresses are somebody's, too."""
     record(tracker)
     tracker.sql("SELECT tracker.mask('shop', '1', 'jane.roe@gmail.com', 'partner')")
-    tracker.sql(
-        "WITH p AS (INSERT INTO tracker.participants (order_id, token, role, introduced, owner_id)"
-        "  SELECT order_id, gen_random_uuid(), 'return', false, id FROM tracker.participants"
-        "   WHERE address = %s RETURNING id, order_id)"
-        " INSERT INTO tracker.return_addresses SELECT id, order_id, 'wife@home.example' FROM p",
-        JOHN,
-    )
+    reply_to(tracker, "wife@home.example")
     held = [
         f"<{JOHN.replace('.', '%2E').replace('@', '%40')}@carrier.example>",
         f"<1-{JOHN.encode().hex()}@carrier.example>",
@@ -241,13 +246,7 @@ def test_a_reply_to_address_at_gmail_is_found_without_its_dots(
     tracker: Tracker, exported: Any
 ) -> None:
     record(tracker)
-    tracker.sql(
-        "WITH p AS (INSERT INTO tracker.participants (order_id, token, role, introduced, owner_id)"
-        "  SELECT order_id, gen_random_uuid(), 'return', false, id FROM tracker.participants"
-        "   WHERE address = %s RETURNING id, order_id)"
-        " INSERT INTO tracker.return_addresses SELECT id, order_id, 'j.d@gmail.com' FROM p",
-        JOHN,
-    )
+    reply_to(tracker, "j.d@gmail.com")
     [order] = exported("JD@googlemail.com").json("about-you.json")["orders"]
     assert [(you["address"], you["answersOnly"]) for you in order["you"]] == [
         ("j.d@gmail.com", True)
@@ -275,13 +274,7 @@ def test_somebodys_reply_to_address_gets_no_more_than_came_there(
 ) -> None:
     """Whoever it is: a buyer may have had answers sent to somebody else."""
     record(tracker)
-    tracker.sql(
-        "WITH p AS (INSERT INTO tracker.participants (order_id, token, role, introduced, owner_id)"
-        "  SELECT order_id, gen_random_uuid(), 'return', false, id FROM tracker.participants"
-        "   WHERE address = %s RETURNING id, order_id)"
-        " INSERT INTO tracker.return_addresses SELECT id, order_id, 'wife@home.example' FROM p",
-        JOHN,
-    )
+    reply_to(tracker, "wife@home.example")
     found = exported("Wife@home.example")
     [order] = found.json("about-you.json")["orders"]
     assert (order["complete"], order["messages"]) == (False, 0)
