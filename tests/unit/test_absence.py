@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from builders import CARRIER, SHOP, A, mail, order, person
+from builders import CARRIER, SHOP, A, B, mail, order, person
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_rare_spellings import BODIES, FIELDS, SPELLINGS
@@ -106,6 +106,29 @@ def test_a_domain_of_which_no_piece_stands_in_clear_is_not_absent(
 ) -> None:
     assert changes(text)
     assert not names_nobody(text.encode(), masker(), markup=changes is page)
+
+
+@pytest.mark.parametrize("as_page", [False, True])
+@pytest.mark.parametrize(
+    "text", ["x john.doe@hom%E2%80%8Be.example", "%x john.doe@hom+AGU-.example"]
+)
+def test_what_is_escaped_to_some_people_alone_is_not_absent(text: str, as_page: bool) -> None:
+    """Most orders have nobody for whose sake it is looked behind octets of UTF-8."""
+    known = Masker({JOHN: A, "jo@m\u00fcnchen.example": B, "jo@john.net": B})
+    mask = leaf.mask_page if as_page else leaf.mask_plain
+    assert mask(text.encode(), "utf-8", known)[0] != text.encode()
+    assert not names_nobody(text.encode(), known, markup=as_page)
+
+
+def test_a_word_that_an_order_lets_be_read_is_masked_and_not_refused() -> None:
+    """The final scan reads it in every order."""
+    people = order(
+        person(JOHN, "buyer", "b" * 32),
+        person("jo@m\u00fcnchen.example", "partner", "c" * 32),
+        *(SHOP, CARRIER),
+    )
+    raw = f"From: {JOHN}\nSubject: x\n\nwrite to john.doe@hom%E2%80%8Be.example now\n"
+    assert mail(raw, people, to=A, sender=JOHN).sent().body == f"write to {B} now\n".encode()
 
 
 @pytest.mark.parametrize("changes", [plain, page, block, value])

@@ -34,7 +34,7 @@ def names_nobody(data: bytes, mask: Mask, *, markup: bool = False, hidden: bool 
         return False
     if not hidden:
         return True
-    if escapes.possible(data) or rare_spellings.is_escaped(data, tagged=not markup):
+    if escapes.possible(data) or rare_spellings.is_escaped(data, mask, tagged=not markup):
         return False
     if b"://" in data and links.may_hide(data.decode("ascii"), mask):
         return False

@@ -85,12 +85,12 @@ def may_hide(data: bytes, mask: Mask) -> bool:
     return munged.may_hold_munged(low, finder)
 
 
-def is_escaped(data: bytes, *, tagged: bool) -> bool:
+def is_escaped(data: bytes, mask: Mask, *, tagged: bool) -> bool:
     """Return, cheaply, whether ASCII text has escapes or tags that `mask_readings` looks behind."""
-    if not data.translate(None, _ORDINARY):
+    if mask.finder is None or not data.translate(None, _ORDINARY):
         return False
     low = data.decode("ascii").lower()
-    return _has_escapes(low) or (tagged and _is_tagged(low))
+    return _is_deep(low, mask.finder.labels) or (tagged and _is_tagged(low))
 
 
 def holds_label(data: bytes, mask: Mask) -> bool:
@@ -253,16 +253,10 @@ def _is_tagged(low: str) -> bool:
 
 def _is_deep(low: str, labels: Labels) -> bool:
     """Return, cheaply, whether a lower-cased text has escapes that were not looked behind."""
-    return (
-        _has_escapes(low) or escape_syntaxes.holds_composed(low) or _is_escaped_before(low, labels)
-    )
-
-
-def _has_escapes(low: str) -> bool:
     for sign, pattern in _SIGNS_OF_MORE:
         if sign in low and (pattern is None or pattern.search(low) is not None):
             return True
-    return False
+    return escape_syntaxes.holds_composed(low) or _is_escaped_before(low, labels)
 
 
 def _has_wide_addresses(labels: Labels) -> bool:
