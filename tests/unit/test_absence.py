@@ -131,6 +131,14 @@ def test_a_word_that_an_order_lets_be_read_is_masked_and_not_refused() -> None:
     assert mail(raw, people, to=A, sender=JOHN).sent().body == f"write to {B} now\n".encode()
 
 
+@pytest.mark.parametrize("comment", ["(x)", "(x)(y)", "(a (b))"])
+def test_a_comment_amid_a_domain_parts_it_in_an_attached_message(comment: str) -> None:
+    data = f"To: john.doe@ho{comment}me.example, x@www.home.example\n".encode()
+    assert part_header.mask_header(data, masker()) != data
+    assert not (part_header.is_plain(data) and names_nobody(data, masker()))
+    assert part_header.is_plain(b"Received: from x.example (y [192.0.2.1]) by z.example\n")
+
+
 @pytest.mark.parametrize("changes", [plain, page, block, value])
 def test_what_names_nobody_is_not_changed(changes: Callable[[str], bool]) -> None:
     seen = [0, 0]

@@ -32,6 +32,8 @@ _LOOKED_UP = re.compile(
     rb"^(?:%s)[ \t]*:" % b"|".join(map(re.escape, sorted(IDENTIFYING))),
     re.IGNORECASE | re.MULTILINE,
 )
+# A comment that touches words on both sides: without it, they are one.
+_OPENED, _CLOSED = re.compile(rb"[^\s(]\("), re.compile(rb"\)[^\s)]")
 _MAY_NAME = re.compile(rb"[@*\\\x80-\xff]|=\?|%40")  # elsewhere no address is written or encoded
 
 
@@ -68,9 +70,12 @@ def looks_up(block: bytes) -> bool:
 def is_plain(block: bytes) -> bool:
     """Return whether a header block is masked as the one text it is: nothing in it is looked up.
 
-    None of its values may be in pieces (RFC 2231), hold a link, or a parameter that identifies.
+    None of its values may be in pieces (RFC 2231) or have a comment amid a word, hold a link, or a
+    parameter that identifies.
     """
-    return not (b"*" in block or b"\\" in block or b"://" in block or looks_up(block))
+    if b"*" in block or b"\\" in block or b"://" in block or looks_up(block):
+        return False
+    return b"(" not in block or _OPENED.search(block) is None or _CLOSED.search(block) is None
 
 
 def is_text(name: bytes, value: bytes) -> bool:
