@@ -1,12 +1,15 @@
 """What is erased is gone: from identifiers, return paths and recorded names, in any spelling."""
 
 import base64
+import time
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg.errors import LockNotAvailable
 from records import make_record
 
 from conversation_tracker.core.model.address import Address
@@ -18,10 +21,13 @@ from conversation_tracker.database.recording import write_record
 from conversation_tracker.database.repository import Database
 from conversation_tracker.milter.filter import Filter
 from conversation_tracker.milter.transaction import Transaction
+from private import processes
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
 
+WAITING = """SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+    WHERE NOT l.granted AND a.datname = current_database()"""
 JOHN = "john.doe@home.example"
 HOLDING = [
     JOHN,
@@ -303,6 +309,68 @@ def test_mail_of_theirs_planned_before_leaves_neither_name_nor_identifier(
     after = everything(shop).lower()
     assert "jim poe" not in after
     assert "planned.example" not in after
+
+
+@pytest.mark.parametrize("messages", [False, True])
+def test_mail_of_theirs_under_way_meanwhile_loses_the_name_or_is_deleted(
+    shop: "Shop", shared: str, messages: bool
+) -> None:
+    """What is recorded at the same moment cannot be seen yet: it is waited for."""
+    record = planned(shop, JIM, "desk@carrier.example", JIM)
+    query = "SELECT orders, deleted FROM tracker.erase_person(%s, %s)"
+
+    def run() -> list[tuple[Any, ...]]:
+        with Connection.connect(shared) as eraser:
+            return eraser.execute(query, (JIM, messages)).fetchall()
+
+    with ThreadPoolExecutor(1) as threads:
+        with Connection.connect(shop.uri) as other, other.transaction():
+            assert write_record(other, record, wait=False, alone=False)[0] == "done"
+            erasing = threads.submit(run)
+            assert processes.until(lambda: erasing.done() or shop.one(WAITING) > 0, 30.0)
+        assert erasing.result() == [(1, int(messages))]
+    assert "jim poe" not in everything(shop).lower()
+    count = "SELECT count(*) FROM tracker.messages WHERE order_id = %s"
+    assert shop.one(count, record.order) == int(not messages)
+
+
+def test_mail_that_waits_for_what_is_erased_ends_and_the_call_goes_on(
+    shop: "Shop", shared: str
+) -> None:
+    """It has an order that the call waits for in turn: each would wait for the other for ever."""
+    first = planned(shop, JIM, "desk@carrier.example", JIM)
+    jim, ann = (shop.mask(each, "2").partition("@")[0] for each in (JIM, "ann@carrier.example"))
+    identifier(shop, "<n1-jim.poe@planned.example@carrier.example>", JIM)
+    number = shop.order("2")["id"]
+    held = shop.one("SELECT ours FROM tracker.message_ids WHERE order_id = %s", number)
+    again = MappedId(held, "<n1-jim.poe@planned.example@carrier.example>", jim)
+    second = make_record(number, ann, (jim,), digest=b"2" * 32, identifiers=(again,))
+
+    def run() -> int:
+        with Connection.connect(shared) as eraser:
+            return int(eraser.execute("SELECT tracker.erase(%s)", (JIM,)).fetchall()[0][0])
+
+    def send() -> str:
+        with Connection.connect(shop.uri) as late:
+            late.execute("SET lock_timeout = '4s'")
+            try:
+                return write_record(late, second, wait=False, alone=False)[0]
+            except LockNotAvailable:
+                return "too late"
+
+    with ThreadPoolExecutor(2) as threads:
+        with Connection.connect(shop.uri) as other, other.transaction():
+            assert write_record(other, first, wait=False, alone=False)[0] == "done"
+            erasing = threads.submit(run)
+            assert processes.until(lambda: shop.one(WAITING) == 1, 30.0)
+            sending = threads.submit(send)
+            assert processes.until(lambda: shop.one(WAITING) == 2, 30.0)
+            # Its look for such a circle is over when the other begins to wait.
+            time.sleep(1.5)
+        assert sending.result() == "too late"
+        assert erasing.result() == 2
+    assert identifiers(shop) == []
+    assert "jim poe" not in everything(shop).lower()
 
 
 def test_mail_of_others_planned_before_leaves_no_identifier_of_theirs(

@@ -339,8 +339,17 @@ def test_expiry_passes_over_an_order_with_mail_under_way_and_mail_does_not_pass_
 
 
 def test_who_is_erased_beside_a_message_gets_no_later_one(order: Order) -> None:
-    with order.under_way():
-        assert order.shop.one("SELECT tracker.erase('bob@doe.example')") >= 1
+    def erase() -> int:
+        with psycopg.connect(order.shop.uri, autocommit=True) as eraser:
+            query = b"SELECT tracker.erase('bob@doe.example')"
+            return int(eraser.execute(query).fetchall()[0][0])
+
+    with ThreadPoolExecutor(1) as threads:
+        with order.under_way():
+            erasing = threads.submit(erase)
+            until_waiting(order.shop)
+            assert order.beside() == "locked"
+        assert erasing.result() >= 1
     assert order.beside() == "stale"
     assert order.beside(recipients=((order.john, uuid.uuid4().hex),)) == "done"
 

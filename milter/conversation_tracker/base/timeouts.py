@@ -52,7 +52,7 @@ class Timeouts:
     # The database: the server.
     mail: ServerTimeouts = ServerTimeouts(8_000, 5_000, 15_000)
     erase: ServerTimeouts = ServerTimeouts(1_800_000, 5_000, 15_000)
-    """It looks at every identifier there is; nothing waits for it meanwhile."""
+    """It looks at every identifier there is; mail of their orders waits for its end alone."""
     erase_again: ServerTimeouts = ServerTimeouts(0, 5_000, 15_000)
     """It erases as many people as a restored backup brought back, one after another."""
     expiry: ServerTimeouts = ServerTimeouts(15_000, 2_000, 15_000)

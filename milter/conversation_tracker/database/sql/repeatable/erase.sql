@@ -132,7 +132,10 @@ DECLARE
     gmail constant text := tracker.gmail_key(canonical);
     domain constant text := CASE WHEN gmail IS NULL THEN lower(substring(canonical FROM '[^@]*$'))
                                  ELSE 'mail.com' END;
+    -- No mail that is recorded now began to be before.
+    since constant timestamptz := clock_timestamp() - interval '1 hour';
     who record;
+    taken record;
     places bigint[];
     lost bigint[];
     held text[];
@@ -180,22 +183,23 @@ BEGIN
         lost := lost || who.id;
         places := places || who.order_id;
         aliases := aliases + 1;
-        IF messages THEN
-            deleted := deleted + tracker.erase_messages(who.order_id, who.id);
-        END IF;
-        UPDATE tracker.messages AS m
-           SET sender_name = CASE WHEN m.sender_id = who.id THEN '' ELSE m.sender_name END,
-               raw = tracker.without_names(m.raw, who.token)
-         WHERE m.order_id = who.order_id
-           AND (m.sender_id = who.id AND m.sender_name <> ''
-                OR m.raw <> tracker.without_names(m.raw, who.token));
-        GET DIAGNOSTICS counted = ROW_COUNT;
-        names := names + counted;
-        -- A statement behind the other: what was taken out of a message meanwhile is there by now.
-        UPDATE tracker.texts AS t SET words = ts_filter(t.words, '{a,b,d}')
-          FROM tracker.messages AS m
-         WHERE m.order_id = who.order_id AND m.sender_id = who.id
-           AND t.message_id = m.id AND t.message_at = m.at;
+        taken := tracker.erase_recorded(who.order_id, who.id, who.token, messages, '-infinity');
+        names := names + taken.names;
+        deleted := deleted + taken.deleted;
+    END LOOP;
+    -- Mail that was under way meanwhile was not to be seen. It is waited for, by the orders' ids, as
+    -- mail does that is of several; what comes later finds that they are not there. Mail waits only
+    -- from here on: nothing that takes long follows.
+    PERFORM tracker.hold_orders(places);
+    FOR who IN
+        SELECT DISTINCT p.id, p.order_id, p.token
+          FROM tracker.participants AS p
+          JOIN tracker.messages AS m ON m.order_id = p.order_id AND m.at > since
+         WHERE p.id = ANY (lost) AND p.role <> 'return'
+    LOOP
+        taken := tracker.erase_recorded(who.order_id, who.id, who.token, messages, since);
+        names := names + taken.names;
+        deleted := deleted + taken.deleted;
     END LOOP;
     WITH gone AS (
         DELETE FROM tracker.message_ids AS i WHERE i.participant_id = ANY (lost) RETURNING i.ours
@@ -217,9 +221,60 @@ BEGIN
 END
 $$;
 
+-- Takes a participant's display name out of what was recorded of their order since then; if `messages`,
+-- what they wrote or got is deleted. Gives how many messages that were.
+CREATE OR REPLACE FUNCTION tracker.erase_recorded(
+    order_id bigint, participant_id bigint, token uuid, messages boolean, since timestamptz,
+    OUT names integer, OUT deleted integer)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+BEGIN
+    deleted := CASE WHEN messages THEN tracker.erase_messages(order_id, participant_id, since)
+                    ELSE 0 END;
+    UPDATE tracker.messages AS m
+       SET sender_name = CASE WHEN m.sender_id = participant_id THEN '' ELSE m.sender_name END,
+           raw = tracker.without_names(m.raw, token)
+     WHERE m.order_id = order_id AND m.at > since
+       AND (m.sender_id = participant_id AND m.sender_name <> ''
+            OR m.raw <> tracker.without_names(m.raw, token));
+    GET DIAGNOSTICS names = ROW_COUNT;
+    -- A statement behind the other: what was taken out of a message meanwhile is there by now.
+    UPDATE tracker.texts AS t SET words = ts_filter(t.words, '{a,b,d}')
+      FROM tracker.messages AS m
+     WHERE m.order_id = order_id AND m.sender_id = participant_id AND m.at > since
+       AND t.message_id = m.id AND t.message_at = m.at;
+END
+$$;
+
+-- Has orders for itself until the end of the transaction. Whoever waits for what this transaction wrote
+-- may have one of them: of the two one must end, which the server sees after a while, and mail waits for
+-- no more than seconds.
+CREATE OR REPLACE FUNCTION tracker.hold_orders(wanted bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    tries constant integer := 20;
+BEGIN
+    FOR attempt IN 1..tries LOOP
+        BEGIN
+            PERFORM tracker.hold_order(each.id)
+               FROM (SELECT DISTINCT id FROM unnest(wanted) AS id ORDER BY id) AS each;
+            RETURN;
+        EXCEPTION WHEN deadlock_detected OR lock_not_available THEN
+            IF attempt = tries THEN
+                RAISE;
+            END IF;
+        END;
+        PERFORM pg_sleep(0.5);
+    END LOOP;
+END
+$$;
+
 -- Deletes the messages of an order that a participant wrote or got, and what is noted of mail of theirs
--- that was refused; gives the number of messages.
-CREATE OR REPLACE FUNCTION tracker.erase_messages(order_id bigint, participant_id bigint) RETURNS integer
+-- that was refused; of messages those since then. Gives the number of messages.
+CREATE OR REPLACE FUNCTION tracker.erase_messages(
+    order_id bigint, participant_id bigint, since timestamptz)
+RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -229,7 +284,7 @@ DECLARE
     counted integer;
 BEGIN
     DELETE FROM tracker.messages AS m
-     WHERE m.order_id = order_id
+     WHERE m.order_id = order_id AND m.at > since
        AND (m.sender_id = ANY (theirs)
             OR EXISTS (SELECT FROM tracker.deliveries AS d
                         WHERE d.message_id = m.id AND d.message_at = m.at
