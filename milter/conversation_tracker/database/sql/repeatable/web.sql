@@ -64,15 +64,9 @@ BEGIN
       FROM (SELECT e.* FROM unnest(tracker.stores_to_list(list_lately.wanted)) AS s(name)
              CROSS JOIN LATERAL (
                    SELECT n.* FROM tracker.feed AS n
-                    WHERE list_lately.kind = 'bounced' AND n.store = s.name
-                      AND n.event = 'bounced' AND n.at > now() - interval '1 month'
-                    ORDER BY n.position DESC LIMIT greatest(list_lately.most, 0)) AS e
-            UNION ALL
-            SELECT e.* FROM unnest(tracker.stores_to_list(list_lately.wanted)) AS s(name)
-             CROSS JOIN LATERAL (
-                   SELECT n.* FROM tracker.feed AS n
-                    WHERE list_lately.kind = 'refused' AND n.store = s.name
-                      AND n.event = 'refused' AND n.at > now() - interval '1 month'
+                    WHERE n.store = s.name AND n.event = list_lately.kind
+                      AND n.event IN ('bounced', 'refused')  -- so that feed_notable has them
+                      AND n.at > now() - interval '1 month'
                     ORDER BY n.position DESC LIMIT greatest(list_lately.most, 0)) AS e
             UNION ALL
             SELECT e.* FROM unnest(tracker.stores_to_list(list_lately.wanted)) AS s(name)
