@@ -167,6 +167,24 @@ def test_punycode_is_pythons(connection: psycopg.Connection, label: str) -> None
     expected = label.encode("punycode").decode("ascii")
     row = connection.execute("SELECT tracker.punycode(%s)", (label,)).fetchone()
     assert row == (expected,)
+    row = connection.execute("SELECT tracker.from_punycode(%s)", (expected,)).fetchone()
+    assert row == (label,)
+
+
+@settings(DATABASE, max_examples=300)
+@given(encoded=st.text("abz019-", max_size=59))
+@example(encoded="9" * 59)
+@example(encoded="-")
+@example(encoded="a-")
+@example(encoded="99zzzz")
+def test_whatever_is_decoded_is_text_or_nothing(
+    connection: psycopg.Connection, encoded: str
+) -> None:
+    row = connection.execute("SELECT tracker.from_punycode(%s)", (encoded,)).fetchone()
+    try:
+        assert row in [(None,), (encoded.encode().decode("punycode"),)]
+    except UnicodeError:
+        assert row == (None,)
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])

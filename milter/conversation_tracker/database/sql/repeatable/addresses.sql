@@ -1,5 +1,20 @@
 -- What an address is made of: domains in ASCII, addresses in one form.
 
+-- RFC 3492 section 6.1; `delta` is damped or halved already.
+CREATE OR REPLACE FUNCTION tracker.punycode_bias(delta bigint, points integer) RETURNS integer
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    rest bigint := delta + delta / points;
+    k integer := 0;
+BEGIN
+    WHILE rest > 455 LOOP
+        rest := rest / 35;
+        k := k + 36;
+    END LOOP;
+    RETURN k + (36 * rest / (rest + 38))::integer;
+END
+$$;
+
 -- RFC 3492 section 6.3, for one label of a domain in Unicode.
 CREATE OR REPLACE FUNCTION tracker.punycode(label text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -41,13 +56,7 @@ BEGIN
                 output := output || substr(digits, q::integer + 1, 1);
                 delta := CASE WHEN handled = basic THEN delta / 700 ELSE delta / 2 END;
                 handled := handled + 1;
-                delta := delta + delta / handled;
-                k := 0;
-                WHILE delta > 455 LOOP
-                    delta := delta / 35;
-                    k := k + 36;
-                END LOOP;
-                bias := k + (36 * delta / (delta + 38))::integer;
+                bias := tracker.punycode_bias(delta, handled);
                 delta := 0;
             END IF;
         END LOOP;
@@ -56,6 +65,63 @@ BEGIN
     END LOOP;
     RETURN output;
 END
+$$;
+
+-- RFC 3492 section 6.2: the label that becomes this one, or NULL if none does.
+CREATE OR REPLACE FUNCTION tracker.from_punycode(encoded text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    digits constant text := 'abcdefghijklmnopqrstuvwxyz0123456789';
+    basic constant text := coalesce(substring(encoded FROM '^(.*)-[^-]*$'), '');
+    output text[] := CASE basic WHEN '' THEN '{}' ELSE regexp_split_to_array(basic, '') END;
+    rest text := substring(encoded FROM '[^-]*$');
+    point bigint := 128;
+    place bigint := 0;
+    former bigint;
+    weight bigint;
+    bias integer := 72;
+    k integer;
+    t integer;
+    digit integer;
+BEGIN
+    WHILE rest <> '' LOOP
+        former := place;
+        weight := 1;
+        k := 36;
+        LOOP
+            digit := position(left(rest, 1) IN digits) - 1;
+            place := place + digit * weight;
+            -- Nothing of 63 characters is so far behind, and no number grows beyond its kind.
+            IF rest = '' OR digit < 0 OR place > 1000000000 THEN
+                RETURN NULL;
+            END IF;
+            rest := substr(rest, 2);
+            t := CASE WHEN k <= bias THEN 1 WHEN k >= bias + 26 THEN 26 ELSE k - bias END;
+            EXIT WHEN digit < t;
+            weight := weight * (36 - t);
+            k := k + 36;
+        END LOOP;
+        bias := tracker.punycode_bias((place - former) / CASE former WHEN 0 THEN 700 ELSE 2 END,
+                                      cardinality(output) + 1);
+        point := point + place / (cardinality(output) + 1);
+        place := place % (cardinality(output) + 1);
+        IF point > 1114111 OR point BETWEEN 55296 AND 57343 THEN
+            RETURN NULL;
+        END IF;
+        output := output[:place] || chr(point::integer) || output[place + 1:];
+        place := place + 1;
+    END LOOP;
+    RETURN array_to_string(output, '');
+END
+$$;
+
+-- A domain in canonical form as people write it: with its labels in Unicode.
+CREATE OR REPLACE FUNCTION tracker.unicode_domain(domain text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(CASE WHEN label LIKE 'xn--%'
+                           THEN coalesce(tracker.from_punycode(substr(label, 5)), label)
+                           ELSE label END, '.' ORDER BY place)
+      FROM unnest(string_to_array(domain, '.')) WITH ORDINALITY AS labels(label, place)
 $$;
 
 -- A domain in lower case, with every label in ASCII (RFC 5891), or NULL if it is none. The mapping
