@@ -77,6 +77,19 @@ GMAIL = [
 ]
 
 
+JOE = "joe@b\u00fccher.example"
+INTERNATIONAL = [
+    "<n1-joe@b\u00fccher.example@carrier.example>",
+    "bounce+joe=B\u00dcCHER.example@esp.example",
+    "joe@xn--bcher-kva.example",
+    "bounce+joe=xn--bcher-kva.example@esp.example",
+    "<1-joe%40b%C3%BCcher.example@carrier.example>",
+    "b\u00fccher.example!joe@relay.example",
+    f"<{JOE.encode().hex()}@carrier.example>",
+    f"<{base64.urlsafe_b64encode(b'id=' + JOE.encode()).decode()}@carrier.example>",
+]
+
+
 def erase(shop: "Shop", address: str) -> int:
     return int(shop.one("SELECT tracker.erase(%s)", address))
 
@@ -161,6 +174,25 @@ def test_a_mailbox_at_gmail_goes_with_all_its_dots_and_names(shop: "Shop") -> No
     assert erase(shop, "JOHNDOE@googlemail.com") == 1
     assert identifiers(shop) == sorted(others)
     assert [address for _, address in shop.people("1")] == [None, "desk@carrier.example"]
+
+
+@pytest.mark.parametrize("domain", ["b\u00fccher.example", "XN--BCHER-KVA.example"])
+def test_a_domain_goes_in_ascii_and_as_people_write_it(shop: "Shop", domain: str) -> None:
+    for each in (JOE, "desk@carrier.example"):
+        shop.mask(each)
+    others = [
+        "<joe@bucher.example>",
+        "joe@b\u00fccher.examples",
+        "joey@b\u00fccher.example",
+        "\u00fc",
+    ]
+    for each in (*INTERNATIONAL, *others):
+        identifier(shop, each, "desk@carrier.example")
+    returned(shop, "bounce+joe=b\u00fccher.example@esp.example")
+    returned(shop, "bounce+joe=bucher.example@esp.example")
+    assert erase(shop, f"joe@{domain}") == 1
+    assert sorted(identifiers(shop)) == sorted(others)
+    assert return_paths(shop) == ["bounce+joe=bucher.example@esp.example"]
 
 
 def test_identifiers_go_where_the_person_takes_no_part(shop: "Shop") -> None:

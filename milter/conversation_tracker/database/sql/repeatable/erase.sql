@@ -6,7 +6,11 @@
 CREATE OR REPLACE FUNCTION tracker.spelled(written text, dots boolean DEFAULT false) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(string_agg(
-               '(?:' || CASE WHEN c ~ '[[:alnum:]]' THEN c ELSE '\' || c END || '|'
+               '(?:' || CASE WHEN c ~ '[[:alnum:]]' THEN c
+                             WHEN c ~ '[\x01-\x7f]' THEN '\' || c ELSE c END || '|'
+               -- Which capital is whose is not everywhere known to a server.
+               || CASE WHEN c ~ '[^\x01-\x7f]' AND length(upper(c COLLATE "und-x-icu")) = 1
+                       THEN upper(c COLLATE "und-x-icu") || '|' ELSE '' END
                || regexp_replace(encode(convert_to(c, 'UTF8'), 'hex'), '(..)', '[%+=]\1', 'g') || ')',
                CASE WHEN dots THEN '(?:\.|[%+=]2e)*' ELSE '' END ORDER BY place), '')
       FROM regexp_split_to_table(written, '') WITH ORDINALITY AS characters(c, place)
@@ -15,7 +19,7 @@ $$;
 -- A regular expression, without regard to case, for an address inside any other text: as it is, with
 -- what stands for its at sign in variable envelope return paths (john=home.example), in routes
 -- (john%home.example, home.example!john) and in rewritten senders (SRS: home.example=john); with a
--- tag or without; at Gmail with any dots, under both names.
+-- tag or without; at Gmail with any dots, under both names; a domain in ASCII and as people write it.
 CREATE OR REPLACE FUNCTION tracker.holding(address text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT before || local || '(?:@|=|%|!|#|\*|[%+=]40|[%+=]3d|_at_|\.at\.|-at-)' || domain
@@ -24,20 +28,27 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_tem
       FROM (SELECT lower(substring(address FROM '^(.*)@[^@]*$')) AS whole,
                    lower(substring(address FROM '[^@]*$')) AS host) AS parts,
            LATERAL (SELECT host IN ('gmail.com', 'googlemail.com') AS gmail,
+                           tracker.unicode_domain(host) AS seen,
                            regexp_replace(whole, '^"(.*)"$', '\1') AS meant) AS given,
            LATERAL (SELECT coalesce(nullif(substring(meant FROM '^[^+]*'), ''), meant) AS plain) AS own,
            LATERAL (SELECT tracker.spelled(CASE WHEN gmail THEN replace(plain, '.', '')
                                                 ELSE plain END, gmail)
                            || '(?:(?:\+|[%+=]2b)[^@=%!<>[:space:]]*)?' AS local,
                            CASE WHEN gmail THEN '(?:gmail|googlemail)(?:\.|[%+=]2e)com'
+                                WHEN host <> seen THEN '(?:' || tracker.spelled(host) || '|'
+                                                       || tracker.spelled(seen) || ')'
                                 ELSE tracker.spelled(host) END AS domain,
                            '(?:(?<![[:alnum:]])|(?<=[%+=][0-9a-f][0-9a-f]))' AS before) AS spelt
 $$;
 
 -- What an address is in hexadecimal, and in base64 wherever it begins in a group of three octets, as
--- patterns for LIKE; the latter with + and / for - and _.
+-- patterns for LIKE; the latter with + and / for - and _. With its domain in ASCII and as people write it.
 CREATE OR REPLACE FUNCTION tracker.encodings(address text) RETURNS text[]
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    WITH spelt AS (
+        SELECT unnest(ARRAY[address, substring(address FROM '^(.*@)[^@]*$')
+                                     || tracker.unicode_domain(substring(address FROM '[^@]*$'))]) AS w),
+    written AS (SELECT w FROM spelt UNION SELECT lower(w) FROM spelt)
     SELECT array_agg('%' || encode(convert_to(w, 'UTF8'), 'hex') || '%')
            || (SELECT array_agg('%' || substr(
                        rtrim(replace(encode(convert_to(repeat('x', n) || w, 'UTF8'), 'base64'),
@@ -45,8 +56,8 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_tem
                        CASE n WHEN 0 THEN 1 WHEN 1 THEN 3 ELSE 4 END,
                        (n + octet_length(w)) * 8 / 6 - CASE n WHEN 0 THEN 0 WHEN 1 THEN 2 ELSE 3 END)
                        || '%')
-                 FROM generate_series(0, 2) AS n, unnest(ARRAY[address, lower(address)]) AS w)
-      FROM unnest(ARRAY[address, lower(address)]) AS w
+                 FROM generate_series(0, 2) AS n, written)
+      FROM written
 $$;
 
 -- A recorded message without the display names of those of its address headers that hold an alias:
@@ -134,6 +145,7 @@ DECLARE
                                  ELSE 'mail.com' END;
     -- No mail that is recorded now began to be before.
     since constant timestamptz := clock_timestamp() - interval '1 hour';
+    international constant boolean := domain ~ '(^|\.)xn--';
     who record;
     taken record;
     places bigint[];
@@ -149,7 +161,8 @@ BEGIN
     -- takes twenty times as long as what is asked before: the domain is there, or something encoded.
     WITH gone AS (
         DELETE FROM tracker.message_ids AS i
-         WHERE (position(domain IN lower(i.original)) > 0 OR i.original ~ '[%+=][0-9A-Fa-f]{2}')
+         WHERE (position(domain IN lower(i.original)) > 0 OR i.original ~ '[%+=][0-9A-Fa-f]{2}'
+                OR international AND i.original ~ '[^\x01-\x7f]')
                AND i.original ~* pattern
             OR lower(i.original) LIKE ANY (encodings)
             OR translate(i.original, '-_', '+/') LIKE ANY (encodings)
@@ -158,7 +171,8 @@ BEGIN
     SELECT coalesce(array_agg(original), '{}') INTO held FROM gone;
     WITH found AS (
         SELECT r.participant_id, r.address AS given FROM tracker.return_addresses AS r
-         WHERE (position(domain IN lower(r.address)) > 0 OR r.address ~ '[%+=][0-9A-Fa-f]{2}')
+         WHERE (position(domain IN lower(r.address)) > 0 OR r.address ~ '[%+=][0-9A-Fa-f]{2}'
+                OR international AND r.address ~ '[^\x01-\x7f]')
                AND r.address ~* pattern
             OR lower(r.address) LIKE ANY (encodings)
             OR translate(r.address, '-_', '+/') LIKE ANY (encodings)
