@@ -12,6 +12,7 @@
 
 #define NUMBER "NNNNNNNNNN" /* where the number of the message goes */
 #define MAILBOX "TTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTT" /* and the recipient's local part, as long */
+#define OTHER "UUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUU"   /* and that of the second one, if there is one */
 #define MARKS 8
 
 struct marks {
@@ -22,7 +23,7 @@ struct marks {
 struct letter {
     char *text;
     size_t length, body; /* body: where it begins */
-    struct marks numbers, mailboxes;
+    struct marks numbers, mailboxes, others;
     char **to;
     long recipients, first, count;
     atomic_long next, refused;
@@ -64,7 +65,7 @@ static void find(struct marks *found, const char *text, const char *mark)
         found->at[found->count++] = at - text;
 }
 
-/* Reads the message (CRLF, with a header block) and the recipients, one in a line. */
+/* Reads the message (CRLF, with a header block) and the recipients, a message's in a line. */
 static void letter_read(struct letter *l, const char *message, const char *recipients)
 {
     l->text = whole_file(message, &l->length);
@@ -74,6 +75,7 @@ static void letter_read(struct letter *l, const char *message, const char *recip
     l->body = body + 4 - l->text;
     find(&l->numbers, l->text, NUMBER);
     find(&l->mailboxes, l->text, MAILBOX);
+    find(&l->others, l->text, OTHER);
     size_t length;
     char *list = whole_file(recipients, &length);
     l->to = calloc(length + 1, sizeof *l->to);
@@ -87,15 +89,31 @@ static const char *letter_to(const struct letter *l, long number)
     return l->to[(l->first + number) % l->recipients];
 }
 
-/* Puts the number and the recipient into a copy of the text. */
+/* Gives the next recipient of a line, which *at goes through; NULL after the last. */
+static const char *letter_next(const char **at, char *room, size_t size)
+{
+    size_t length = strcspn(*at, " ");
+    if (!length || length >= size)
+        return NULL;
+    memcpy(room, *at, length);
+    room[length] = 0;
+    *at += length;
+    *at += **at == ' ';
+    return room;
+}
+
+/* Puts the number and the recipients into a copy of the text. */
 static void letter_address(const struct letter *l, char *copy, long number)
 {
     char digits[32];
+    const char *second = strchr(letter_to(l, number), ' ');
     snprintf(digits, sizeof digits, "%010ld", l->first + number);
     for (int i = 0; i < l->numbers.count; i++)
         memcpy(copy + l->numbers.at[i], digits, sizeof NUMBER - 1);
     for (int i = 0; i < l->mailboxes.count; i++)
         memcpy(copy + l->mailboxes.at[i], letter_to(l, number), sizeof MAILBOX - 1);
+    for (int i = 0; i < l->others.count && second; i++)
+        memcpy(copy + l->others.at[i], second + 1, sizeof OTHER - 1);
 }
 
 static int compare(const void *a, const void *b)

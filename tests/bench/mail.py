@@ -1,7 +1,7 @@
 """The mail to send: one message of each kind, with marks where the generators write.
 
-A run of N becomes the message's number, one of 32 T the recipient's local part; `letter.h` knows
-both. All of it is made up here.
+A run of N becomes the message's number, one of 32 T the recipient's local part, one of 32 U that
+of a second one; `letter.h` knows them. All of it is made up here.
 """
 
 import base64
@@ -11,13 +11,14 @@ SENDER = "parcels@carrier.example"
 STRANGER = "news@stranger.example"
 NUMBER = "N" * 10
 MAILBOX = "T" * 32
+OTHER = "U" * 32
 
 _HEAD = """\
 Received: from out.{domain} (out.{domain} [192.0.2.25])
  by relay.{domain} (Postfix) with ESMTPS id 4NNNNNNNNNN
  for <{to}>; Mon, 23 Nov 2026 12:00:00 +0000 (UTC)
 From: "Parcel service" <{sender}>
-To: <{to}>
+To: {shown}
 Reply-To: <{sender}>
 Subject: =?utf-8?q?Your_parcel_NNNNNNNNNN_is_on_its_way_=E2=80=93_news?=
 Date: Mon, 23 Nov 2026 12:00:00 +0000
@@ -31,17 +32,27 @@ _SIGNATURE = "\n--\nParcel service, {sender}, telephone +49 30 5550100\n"
 
 
 def letters() -> dict[str, bytes]:
-    """Return the messages by kind, with CRLF: text, html, files, and foreign (none of ours)."""
+    """Return the messages by kind, with CRLF.
+
+    They are text, html, files, several (text for two recipients), and two that are none of ours:
+    foreign and foreign files.
+    """
     return {
         "text": _message(SENDER, _text(4096, SENDER)),
         "html": _message(SENDER, _html(40 * 1024)),
         "files": _message(SENDER, _files(2 * 1024 * 1024)),
+        "several": _message(SENDER, _text(4096, SENDER), other=True),
         "foreign": _message(STRANGER, _text(4096, STRANGER), "customers.example"),
+        "foreign files": _message(STRANGER, _files(2 * 1024 * 1024), "customers.example"),
     }
 
 
-def _message(sender: str, content: str, domain: str = "ct.example.com") -> bytes:
-    head = _HEAD.format(domain=sender.rpartition("@")[2], sender=sender, to=f"{MAILBOX}@{domain}")
+def _message(
+    sender: str, content: str, domain: str = "ct.example.com", *, other: bool = False
+) -> bytes:
+    to = f"{MAILBOX}@{domain}"
+    shown = f"<{to}>, <{OTHER}@{domain}>" if other else f"<{to}>"
+    head = _HEAD.format(domain=sender.rpartition("@")[2], sender=sender, to=to, shown=shown)
     return (head + content).replace("\n", "\r\n").encode()
 
 

@@ -4,6 +4,7 @@ RuntimeError when one does not start; `found` tells which of them this machine h
 """
 
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -52,9 +53,9 @@ class Milter:
             raise
 
     def __enter__(self) -> Self:
-        process = self._reaper.spawn(self._command, log=self._log, user=self._user)
+        self._process = process = self._reaper.spawn(self._command, log=self._log, user=self._user)
         self.pid = process.pid
-        processes.until(lambda: self.socket.exists() or process.poll() is not None, 20.0)
+        processes.until(lambda: self.socket.exists() or process.poll() is not None, 60.0)
         if not self.socket.exists():
             told = self._log.read_text(errors="replace")
             self._reaper.close()
@@ -64,7 +65,10 @@ class Milter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._reaper.close()
+        try:
+            self._reaper.end(self._process, signal.SIGTERM)
+        finally:
+            self._reaper.close()
 
 
 def found(name: str) -> str | None:
@@ -72,8 +76,8 @@ def found(name: str) -> str | None:
     return shutil.which(name, path=_PATH)
 
 
-def idle(program: Path) -> Milter:
-    """Prepare the milter that takes every callback and does nothing."""
+def compiled(program: Path) -> Milter:
+    """Prepare one of our milters in C: `idle`, which does nothing, or `edit`, which edits."""
     return Milter(lambda _folder, socket: [str(program), f"unix:{socket}"])
 
 

@@ -1,6 +1,6 @@
 """The C programs of the benchmark, compiled when it begins.
 
-They need `cc`, and libmilter's headers for the idle milter. RuntimeError, with what the compiler
+They need `cc`, and libmilter's headers for the milters. RuntimeError, with what the compiler
 says, when one cannot be made.
 """
 
@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
-_LIBRARIES = {"idle": ["-lmilter"], "send": ["-pthread"], "drive": ["-pthread"]}
+_LIBRARIES = {
+    "idle": ["-lmilter"],
+    "edit": ["-lmilter"],
+    "send": ["-pthread"],
+    "drive": ["-pthread"],
+}
 
 
 def compiled(name: str, folder: Path) -> Path:

@@ -48,12 +48,15 @@ static int deliver(const char *copy, size_t length, const char *to)
     setsockopt(handle, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (handle < 0 || connect(handle, (struct sockaddr *)&address, sizeof address))
         die("connect");
-    char mail[600], rcpt[600];
+    char mail[600], rcpt[600], room[512];
     snprintf(mail, sizeof mail, "MAIL FROM:<%s>\r\n", envelope_sender);
-    snprintf(rcpt, sizeof rcpt, "RCPT TO:<%s>\r\n", to);
     int done = say(handle, "", 0) == 2 && say(handle, "HELO client.example.net\r\n", 25) == 2 &&
-               say(handle, mail, strlen(mail)) == 2 && say(handle, rcpt, strlen(rcpt)) == 2 &&
-               say(handle, "DATA\r\n", 6) == 3 && say(handle, copy, length) == 2;
+               say(handle, mail, strlen(mail)) == 2;
+    for (const char *each; done && (each = letter_next(&to, room, sizeof room));) {
+        snprintf(rcpt, sizeof rcpt, "RCPT TO:<%s>\r\n", each);
+        done = say(handle, rcpt, strlen(rcpt)) == 2;
+    }
+    done = done && say(handle, "DATA\r\n", 6) == 3 && say(handle, copy, length) == 2;
     say(handle, "QUIT\r\n", 6);
     close(handle);
     return done;

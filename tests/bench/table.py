@@ -1,22 +1,65 @@
-"""What was measured, as a table to read and as JSON."""
+"""What was measured: as JSON, as a table to read, and as a section of a page."""
 
+import os
+import platform
+import re
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
+from textwrap import wrap
 from typing import Any
 
+from bench.through import Cost
+
 Results = dict[str, dict[str, list[float]]]
+Costs = dict[str, dict[str, list[Cost]]]
+
+_WIDTH = 118
+_BEGIN = "<!-- written by tests/benchmark --table -->"
+_END = "<!-- end of what tests/benchmark --table writes -->"
+_SECTION = re.compile(f"{re.escape(_BEGIN)}\n.*?{re.escape(_END)}\n", re.DOTALL)
+_KINDS = {
+    "text": "4 kB of text",
+    "html": "40 kB of html that quotes a reply",
+    "files": "2 MB with two pictures",
+    "several": "4 kB of text for two recipients",
+}
+_NAMES = {
+    "none": "no milter",
+    "idle": "a milter in C that takes all callbacks and does nothing",
+    "edit": "a milter in C that makes the tracker's edits and does nothing else",
+    "opendkim": "OpenDKIM, signing",
+    "rspamd": "rspamd, without what asks the network",
+    "tracker": "tracker, masked and recorded",
+    "one alias": "tracker, all for one alias",
+    "not ours": "tracker, mail that is not its business",
+}
 
 
-def summary(through: Results, direct: Results, records: Results) -> dict[str, Any]:
+def summary(through: Costs, direct: Results, records: Results) -> dict[str, Any]:
     """Return medians, and each as a share of the first one of its group.
 
     Args:
-        through: messages a second through Postfix in each round, by kind of mail and variant.
-        direct: the same for the milter protocol, by kind of mail and connections.
+        through: what mail through Postfix took in each round, by kind of mail and variant.
+        direct: messages a second by the milter protocol, by kind of mail and connections.
         records: the same for recording alone, by connections.
     """
-    groups = {"through": through, "direct": direct, "records": records}
-    return {name: _groups(results) for name, results in groups.items()}
+    rates = {
+        group: {name: [each.rate for each in costs] for name, costs in variants.items()}
+        for group, variants in through.items()
+    }
+    told = {"through": rates, "direct": direct, "records": records}
+    made = {name: _groups(results) for name, results in told.items()}
+    for group, variants in through.items():
+        for name, costs in variants.items():
+            made["through"][group][name]["cpu_ms"] = {
+                "postfix": round(median(each.postfix_ms for each in costs), 2),
+                "milter": round(median(each.milter_ms for each in costs), 2),
+                "database": round(median(each.database_ms for each in costs), 2),
+            }
+    return made
 
 
 def _groups(results: Results) -> dict[str, dict[str, dict[str, Any]]]:
@@ -47,10 +90,82 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
             yield f"{title:44}{'per second':>12}{'ratio':>8}"
         for group, variants in told[key].items():
             for name, values in variants.items():
-                yield f"  {group:18}{name:24}{values['median']:12.0f}{values['ratio']:8.2f}"
+                line = f"  {group:18}{name:24}{values['median']:12.0f}{values['ratio']:8.2f}"
+                yield line + _list_times(values.get("cpu_ms", {}))
     for name, values in told["used"].items():
         shown = ", ".join(f"{what.replace('_', ' ')} {value:.2f}" for what, value in values.items())
         yield f"  {name}: {shown}"
     if told["megabytes"]:
         shown = ", ".join(f"{each:.0f}" for each in told["megabytes"])
         yield f"Resident memory of each worker after 50 connections: {shown} MB"
+
+
+def _list_times(used: Mapping[str, float]) -> str:
+    return "".join(f"  {what} {value:.2f} ms" for what, value in used.items() if value)
+
+
+def write_section(page: Path, through: Mapping[str, Any], how: str) -> None:
+    """Write the section of a page that holds the table anew.
+
+    Args:
+        page: a Markdown file that has the two marks.
+        through: what `summary` says of mail through Postfix.
+        how: how often what was sent.
+
+    Raises:
+        RuntimeError: the page has no marks.
+    """
+    text = page.read_text()
+    section = "\n".join(
+        [_BEGIN, *wrap(f"{_describe()} {how}", _WIDTH), "", *_rows(through), _END, ""]
+    )
+    written, found = _SECTION.subn(lambda _: section, text)
+    if found != 1:
+        raise RuntimeError(f"{page} has not got the line {_BEGIN} once, with its end")
+    page.write_text(written)
+
+
+def _describe() -> str:
+    """Say where and when it was measured."""
+    now = datetime.now(UTC)
+    version = _ask("psql", "--version").split()[2]
+    return (
+        f"Measured by `tests/benchmark --table` on {now.day} {now:%B %Y}: {_find_processors()},"
+        f" Postfix {_ask('postconf', '-h', 'mail_version')}, PostgreSQL {version} with fsync,"
+        f" Python {platform.python_version()}."
+    )
+
+
+def _rows(through: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the rows; a share is of the first variant's messages a second."""
+    columns = ("mail", "through Postfix with", "a second", "share")
+    times = ("Postfix, ms", "milter, ms", "PostgreSQL, ms", "together")
+    yield f"| {' | '.join(columns + times)} |"
+    yield "|---" * len(columns + times) + "|"
+    for kind, variants in through.items():
+        shown = _KINDS[kind]
+        for name, values in variants.items():
+            used = values["cpu_ms"]
+            cells = [
+                shown,
+                _NAMES[name],
+                f"{values['median']:.0f}",
+                f"{values['ratio']:.2f}",
+                f"{used['postfix']:.2f}",
+                f"{used['milter']:.2f}" if name != "none" else "",
+                f"{used['database']:.2f}" if used["database"] else "",
+                f"{sum(used.values()):.1f}",
+            ]
+            yield "| " + " | ".join(cells) + " |"
+            shown = ""
+
+
+def _find_processors() -> str:
+    text = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"model name\s*: (.*)", text)
+    return f"{os.cpu_count()} processors ({model[1].strip() if model else platform.machine()})"
+
+
+def _ask(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -25,6 +25,12 @@ _ORDERS = (
     " tracker.mask('shop', n::text, 'buyer' || n || '@customers.example')"
     " FROM generate_series(1, %s) AS n"
 )
+# In hard form both: it always resolves, and is as long as the marks in the letters.
+_PAIRS = (
+    "SELECT string_agg(replace(token::text, '-', '') || '@ct.example.com', ' ' ORDER BY role)"
+    " FROM tracker.participants WHERE role IN ('buyer', 'store') GROUP BY order_id"
+    " HAVING count(*) = 2 ORDER BY order_id"
+)
 _STRANGERS = 1000
 
 
@@ -32,7 +38,8 @@ class World:
     """The database, from `with` to the end of the block, and lists of whom to write to.
 
     `uri` is the database's. `many`, `one` and `plain` are files with recipients, one in a line:
-    aliases of as many orders, one alias, and addresses that are no aliases.
+    aliases of as many orders, one alias, and addresses that are no aliases. `pairs` and
+    `plain_pairs` have two in a line: the buyer's and the store's alias in an order, and two others.
     """
 
     def __init__(self, folder: Path, orders: int, hourly_limit: int = 1000) -> None:
@@ -44,7 +51,10 @@ class World:
             hourly_limit: the store's; one sender may use half of it.
         """
         self._orders, self._hourly_limit = orders, hourly_limit
-        self.many, self.one, self.plain = (folder / name for name in ("many", "one", "plain"))
+        names = ("many", "one", "plain", "pairs", "plain_pairs")
+        self.many, self.one, self.plain, self.pairs, self.plain_pairs = (
+            folder / name for name in names
+        )
 
     def __enter__(self) -> Self:
         self.postgres = Postgres(fsync=True)
@@ -71,7 +81,11 @@ class World:
         with psycopg.connect(self.uri, autocommit=True) as connection:
             connection.execute(_STORE, (self._hourly_limit,))
             self._aliases = [row[2] for row in connection.execute(_ORDERS, (self._orders,))]
+            pairs = connection.execute(_PAIRS).fetchall()
             connection.execute("VACUUM ANALYZE")
+        self.pairs.write_text("\n".join(pair for (pair,) in pairs))
         self.many.write_text("\n".join(self._aliases))
         strangers = [f"stranger{number:024d}@customers.example" for number in range(_STRANGERS)]
         self.plain.write_text("\n".join(strangers))
+        couples = zip(strangers[::2], strangers[1::2], strict=True)
+        self.plain_pairs.write_text("\n".join(map(" ".join, couples)))
