@@ -94,7 +94,10 @@ class Case:
         counts = [self.counter.trips]
         assert self.tracker.accept_recipient(transaction, f"<{to}>".encode()) is None
         counts.append(self.counter.trips)
-        self.tracker.look_ahead(transaction, author, headers)
+        seen = Message(
+            author, tuple(transaction.recipients), headers, b"", transaction.make_arrival()
+        )
+        self.tracker.look_ahead(transaction, seen)
         counts.append(self.counter.trips)
         arrival = Arrival(f"Q{number}", trusted=transaction.trusted)
         message = Message(author, tuple(transaction.recipients), headers, body, arrival)

@@ -60,9 +60,9 @@ def message(self, transaction, message):
 def recipient(self, transaction, raw, **more):
     while b"loops" in raw: pass
     return accept(self, transaction, raw, **more)
-def headers(self, transaction, sender, fields):
-    while any(b"loops" in each.value for each in fields): pass
-    return look_ahead(self, transaction, sender, fields)
+def headers(self, transaction, message):
+    while any(b"loops" in each.value for each in message.headers): pass
+    return look_ahead(self, transaction, message)
 Filter.accept_recipient, Filter.look_ahead = recipient, headers
 GO = __file__ + ".go"
 Filter.decide = message

@@ -1,10 +1,13 @@
 """`serve` on the wire: what Postfix asks and is answered, message by message."""
 
+import fcntl
 import json
 import re
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -552,6 +555,73 @@ def test_a_stores_order_is_found_while_its_mail_still_comes(world: World) -> Non
     assert world.messages(order) == 1
 
 
+def test_a_large_body_is_kept_only_where_somebody_will_read_it(world: World) -> None:
+    """A trusted client's mail is a store's own, or nobody looks at its body."""
+    for author, kept in ((STRANGER, False), (SHOP, True)):
+        with world.wire(**LOCAL) as wire:
+            wire.connect()
+            wire.helo()
+            wire.mail(author)
+            wire.rcpt(BUYER)
+            wire.header(b"From", author.encode())
+            wire.header(b"X-Order-Id", world.order().encode())
+            for _ in range(20):
+                wire.body(b"Not a word of this is for us.\r\n" * 2000)
+            wait_until_read(wire)
+            assert bool(spooled(world)) == kept
+            assert wire.eom()[0].kind == "continue"
+    assert not spooled(world)
+
+
+def wait_until_read(wire: Wire) -> None:
+    """Wait until the milter has read all that was sent: it has dealt with all but the last then."""
+    left = bytearray(4)
+
+    def is_read() -> bool:
+        fcntl.ioctl(wire._packets._socket, termios.TIOCOUTQ, left)
+        return not any(left)
+
+    assert processes.until(is_read, 20.0)
+
+
+def spooled(world: World) -> list[Path]:
+    """Return the files without a name that workers keep bodies in."""
+    found = []
+    for pid in workers(world.tracker):
+        for each in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if "(deleted)" in str(each.readlink()) and each.stat().st_size > 100_000:
+                    found.append(each)
+    return found
+
+
+def test_who_becomes_a_store_while_their_mail_comes_must_send_it_again(world: World) -> None:
+    """Its body was not kept, since nobody was to read it: it can neither be masked nor pass."""
+    author, order = "sales@late.example", world.order()
+    world.used.add(author)
+    insert = "INSERT INTO tracker.stores (name, alias_domain, sender_domains) VALUES (%s, %s, %s)"
+    data = mail(author, f"X-Order-Id: {order}", body=f"Write to {author}\r\n")
+    with world.wire(**LOCAL) as wire, world.wire(**LOCAL) as other:
+        wire.connect()
+        wire.helo()
+        wire.mail(author)
+        wire.rcpt(BUYER)
+        wire.header(b"From", author.encode())
+        wire.header(b"X-Order-Id", order.encode())
+        wire.body(f"Write to {author}\r\n".encode())
+        wire.body(b"Yours\r\n")
+        wait_until_read(wire)
+        world.sql(insert, "late", "late.example.org", ["late.example"])
+        time.sleep(1.0)
+        assert other.send(author, BUYER, data).actions != ()
+        reply, actions = wire.eom()
+        assert (reply.text, actions) == (str(replies.TRY_LATER), ())
+        wire.abort()
+        again = wire.send(author, BUYER, data)
+        assert again.reply.kind == "continue"
+        assert f"Write to {author}\r\n".encode() not in again.leaves.data
+
+
 @pytest.mark.parametrize("name", [{}, {"{auth_authen}": "shop"}])
 def test_on_the_splitters_listener_nobody_is_trusted(world: World, name: dict[str, str]) -> None:
     """The listener decides before the client's address does, and takes aliases only."""
@@ -630,7 +700,11 @@ def test_each_message_has_one_line_in_the_log(world: World) -> None:
         (
             "4ZLOG0pass",
             lambda wire: wire.send(STRANGER, "x@elsewhere.example", mail(STRANGER)),
-            {"outcome": "untouched", "orders": []},
+            {
+                "outcome": "untouched",
+                "orders": [],
+                "size": len(mail(STRANGER)),
+            },
         ),
     ]
     with world.wire() as wire:

@@ -7,16 +7,16 @@ before its record is committed.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.address import Address
-from conversation_tracker.core.model.message import Header, Message
+from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.core.rules import classification, postmaster, probe, redirect
-from conversation_tracker.core.rules.own_mail import UnusableNumber
+from conversation_tracker.core.rules.own_mail import UnusableNumber, find_own_store
 from conversation_tracker.core.rules.recipient import (
     Rcpt,
     classify_recipient,
@@ -93,44 +93,32 @@ class Filter:
         except DatabaseUnavailable:
             return replies.TRY_LATER
 
-    def concerns(self, transaction: Transaction, headers: Sequence[Header] = ()) -> bool:
-        """Return whether a message's body is needed, by its envelope and its header fields.
+    def look_ahead(self, transaction: Transaction, message: Message) -> bool:
+        """Look at the header fields of a store's own mail while its body is still coming.
 
-        Args:
-            transaction: what its recipients led to.
-            headers: all header fields; mail that was sent on may go to no alias.
-        """
-        return (
-            transaction.trusted
-            or bool(transaction.conversations)
-            or bool(transaction.deliveries)
-            or any(each.key == redirect.RESENT_FROM for each in headers)
-        )
-
-    def look_ahead(
-        self, transaction: Transaction, sender: Address | None, headers: tuple[Header, ...]
-    ) -> None:
-        """Find the order that a store's own mail names, while its body is still coming.
-
-        So the end of the message waits for the database once, as for other mail. What is not found
-        here is looked up then, and whatever is wrong is answered then.
+        The order that it names is found, so the end of the message waits for the database once, as
+        for other mail. What is not found here is looked up then, and whatever is wrong is answered
+        then.
 
         Args:
             transaction: what its recipients led to; the order is noted there.
-            sender: the envelope sender.
-            headers: all header fields.
+            message: the message without its body.
+
+        Returns:
+            Whether its body is needed: not of mail that by its header fields is no store's own.
         """
         directory = self._directory()
         if directory is None or not transaction.may_name_order:
-            return
-        recipients = tuple(transaction.recipients)
-        message = Message(sender, recipients, headers, b"", transaction.make_arrival())
+            return True
+        if find_own_store(message, directory.senders) is None:
+            return False
         mail = classification.classify(
             message, transaction.collect_lookups(directory), authserv_id=self._authserv_id
         )
         if isinstance(mail, classification.OwnMail):
             with suppress(DatabaseUnavailable, UnusableNumber):
                 transaction.named = find_order(self._database, mail.message, mail.store)
+        return True
 
     def decide(self, transaction: Transaction, message: Message) -> Outcome:
         """Decide on a whole message, and record it.
@@ -151,6 +139,9 @@ class Filter:
         try:
             known = self._with_redirected(message, transaction.collect_lookups(directory))
             found = classification.classify(message, known, directory.secret, self._authserv_id)
+            if transaction.unread and not isinstance(found, classification.BODILESS):
+                # It has become a store's own since: by another row of the stores, read meanwhile.
+                return refuse(replies.TRY_LATER)
             return take_path(found, context)
         except OrderLocked:
             log.order_locked(queue_id=message.arrival.queue_id)

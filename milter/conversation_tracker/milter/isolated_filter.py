@@ -20,6 +20,7 @@ from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.message import Header, Message
 from conversation_tracker.core.model.plan import Refusal
 from conversation_tracker.core.model.replies import Reply
+from conversation_tracker.core.rules.redirect import RESENT_FROM
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database
 from conversation_tracker.database.rows import Directory
@@ -65,7 +66,6 @@ class IsolatedFilter:
         self._in_flight = in_flight
         self._suspects = suspects
         self._parent = parent
-        self.concerns = filter.concerns
 
     def accept_recipient(
         self, transaction: Transaction, raw: bytes, *, original: bool = False
@@ -78,16 +78,38 @@ class IsolatedFilter:
             return replies.TRY_LATER
 
     def look_ahead(
-        self, transaction: Transaction, sender: Address | None, headers: tuple[Header, ...]
-    ) -> None:
-        """Look ahead, as the filter does, but never twice into what ended a process."""
-        if not transaction.may_name_order:
-            return  # most often; the filter would do nothing
-        message = Message(sender, (), headers, b"")
-        digest = fingerprint(message)
-        if self._find_state(digest) in (Suspicion.UNKNOWN, Suspicion.CLEARED):
-            with self._in_flight.mark(digest):
-                self._filter.look_ahead(transaction, sender, headers)
+        self,
+        transaction: Transaction,
+        sender: Address | None,
+        headers: tuple[Header, ...],
+        *,
+        cut: bool,
+    ) -> bool:
+        """Look ahead, as the filter does, but never twice into what ended a process.
+
+        Args:
+            transaction: what its recipients led to; what is found out is noted there.
+            sender: the envelope sender.
+            headers: all header fields.
+            cut: there were more of them than these.
+
+        Returns:
+            Whether the body is needed. Mail that was sent on may go to no alias, and needs it.
+        """
+        if transaction.conversations or transaction.deliveries:
+            return True
+        if any(each.key == RESENT_FROM for each in headers):
+            return True
+        wanted = transaction.trusted
+        if transaction.may_name_order and not cut:
+            recipients = tuple(transaction.recipients)
+            message = Message(sender, recipients, headers, b"", transaction.make_arrival())
+            digest = fingerprint(message)
+            if self._find_state(digest) in (Suspicion.UNKNOWN, Suspicion.CLEARED):
+                with self._in_flight.mark(digest):
+                    wanted = self._filter.look_ahead(transaction, message)
+        transaction.unread = not wanted
+        return wanted
 
     def decide(self, transaction: Transaction, message: Message) -> Outcome:
         """Decide on a whole message, and record it.

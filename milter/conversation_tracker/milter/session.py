@@ -7,7 +7,6 @@ close each begin anew. Whatever raises is logged without its text and answered 4
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -106,6 +105,8 @@ class Session:
         self._headers: list[Header] = []
         self._octets = 0
         self._cut = False
+        self._wants_body: bool | None = None
+        self._passed = 0
         self._body: Collector | None = None
         self._lost: OSError | None = None
 
@@ -179,25 +180,27 @@ class Session:
 
     def body(self, chunk: bytes) -> int:
         """Keep one piece of the body, if anybody will look at it."""
-        if self.filter.concerns(self._transaction, self._headers):
+        if self._wants_body is None:
             self._clean = False
-            if self._body is None:
-                self._body = Collector()
-                self._look_ahead()
-            try:
-                self._body.add(chunk)
-            except OSError as error:  # no room on the disk; nothing can be answered here
-                self._lost = self._lost or error
+            self._wants_body = self._look_ahead()
+        if not self._wants_body:
+            self._passed += len(chunk)
+            return self._after_body
+        if self._body is None:
+            self._body = Collector()
+        try:
+            self._body.add(chunk)
+        except OSError as error:  # no room on the disk; nothing can be answered here
+            self._lost = self._lost or error
         return self._after_body
 
-    def _look_ahead(self) -> None:
-        """Show the filter the header fields, which are complete."""
-        if self._cut:
-            return
-        with suppress(Exception):  # nothing can be answered here; what is wrong shows at the end
-            self.filter.look_ahead(
-                self._transaction, _read_sender(self._sender), tuple(self._headers)
-            )
+    def _look_ahead(self) -> bool:
+        """Show the filter the header fields, which are complete; return whether it wants a body."""
+        sender, headers = _read_sender(self._sender), tuple(self._headers)
+        try:
+            return self.filter.look_ahead(self._transaction, sender, headers, cut=self._cut)
+        except Exception:  # nothing can be answered here; what is wrong shows at the end
+            return True
 
     def eom(self) -> int:
         """Decide on the message, and apply what was decided."""
@@ -288,7 +291,7 @@ class Session:
             orders=outcome.orders,
             recipients=len(message.recipients),
             direction=outcome.direction,
-            size=message.size,
+            size=message.size + self._passed,
             ms=seconds * 1000,
         )
 

@@ -34,6 +34,7 @@ class Transaction:
         conversations: the conversations of those that are aliases, by the order's id.
         deliveries: the deliveries of those that are bounce addresses, by their token.
         named: the order that a store's own mail names, as far as it was looked up ahead.
+        unread: its message's body was not kept, since by its header fields nobody would read it.
     """
 
     null: bool = False
@@ -47,6 +48,7 @@ class Transaction:
     conversations: dict[int, Conversation] = field(default_factory=dict)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     named: Lookup | None = None
+    unread: bool = False
 
     @property
     def may_probe(self) -> bool:

@@ -180,6 +180,9 @@ Kind = (
     | ForeignMail
 )
 
+BODILESS = (Probe, Unacceptable, PostmasterMail, ForeignMail)
+"""The kinds whose paths read no body."""
+
 
 def classify(message: Message, known: Lookups, secret: bytes = b"", authserv_id: str = "") -> Kind:
     """Decide what a message is.
