@@ -347,6 +347,22 @@ def test_words_that_are_sent_by_the_form_become_a_link(web: Web) -> None:
     assert parse_qs(where.query) == {"q": ["parcel 17"], "store": ["shop"]}
 
 
+def test_an_address_among_the_words_stands_in_no_link(signed: Web) -> None:
+    """The form sends both alike: which it was is seen here, not in the browser."""
+    for typed in (CUSTOMER, f"Order of <{CUSTOMER}>", f"mailto:{CUSTOMER}"):
+        answer = signed.search(typed, X_Remote_User="anna")
+        assert answer.status == 200
+        assert found_in(answer)
+        assert "john" not in answer.text
+    assert signed.search(CUSTOMER.replace("@", " (at) "), X_Remote_User="anna").status == 200
+
+
+def test_words_of_another_site_are_the_link_that_it_might_have_had(web: Web) -> None:
+    answer = web.search("parcel 17", Sec_Fetch_Site="cross-site")
+    assert (answer.status, answer.headers["location"]) == (303, "/?q=parcel+17")
+    assert web.search(CUSTOMER, Sec_Fetch_Site="cross-site").status == 403
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

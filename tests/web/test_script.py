@@ -102,6 +102,22 @@ def test_an_address_typed_above_an_order_stands_in_no_url(order: Visit, typed: s
     assert order.page.url.endswith("?q=parcel")
 
 
+@pytest.mark.parametrize(
+    ("number", "field"), [("", "[data-search]"), ("", "#address"), ("1001", "[data-search]")]
+)
+def test_without_a_script_no_address_stands_in_a_url_either(
+    browser: Browser, shop: Shop, links: Links, number: str, field: str
+) -> None:
+    with browser.visit(extra_http_headers=SIGNED_IN, java_script_enabled=False) as visit:
+        visit.open(links.order(shop.name, number) if number else links.orders())
+        visit.page.locator(field).fill("John Doe <john@doe.example>")
+        with visit.page.expect_navigation():
+            visit.page.keyboard.press("Enter")
+        expect(visit.page.get_by_role("heading", name=re.compile("^Found"))).to_be_visible()
+        assert not [each for each in [visit.page.url, *visit.requests] if "john" in each]
+        assert "john" not in visit.page.content()
+
+
 def test_what_becomes_of_an_answer_is_seen_without_a_reload(
     visit: Visit, shop: Shop, links: Links
 ) -> None:

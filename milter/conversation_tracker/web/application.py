@@ -182,9 +182,12 @@ class Application:
         if "address" in fields:
             typed = read_address(fields["address"])
         if not typed.secret:
-            # So that it may be shown again, or sent to somebody.
+            # So that it may be shown again, or sent to somebody. Whatever page sent it might have
+            # had that link.
             where = Links().orders(store, typed.text)
             return Response(status_code=303, headers={**guard_data(), "Location": where})
+        if not _is_ours(request):
+            raise Declined(403, _CROSS_SITE)
         return lambda: views.show_home(store, typed, actor)
 
     def _explain(self, error: Exception, as_json: bool) -> Response:
@@ -260,21 +263,22 @@ def _decode(value: str) -> str:
         return value
 
 
+def _is_ours(request: Request) -> bool:
+    """Whether a page of ours sent a form, or no browser did."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    # An old browser names at least the origin.
+    origin = request.headers.get("origin")
+    return origin is None or origin.partition("://")[2] == request.headers.get("host")
+
+
 async def _read_form(request: Request) -> bytes:
-    """Read a form that a page of ours sent.
+    """Read a form.
 
     Raises:
-        Declined: it comes from elsewhere, or is none.
+        Declined: it is none, or too long.
     """
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    if site is not None:
-        ours = site == "same-origin"
-    else:
-        # No browser, or an old one: those name at least the origin.
-        ours = origin is None or origin.partition("://")[2] == request.headers.get("host")
-    if not ours:
-        raise Declined(403, _CROSS_SITE)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _FORM_TYPE:
         raise Declined(415)

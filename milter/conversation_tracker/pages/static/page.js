@@ -240,29 +240,6 @@
     }
   };
 
-  // An address in the field for words
-
-  const AT = /[@\uff20\ufe6b]|%40|&#0*64;|&commat;|[([{<] ?at ?[)\]}>]/i;
-
-  // Whatever the server will not have in a link. An alias in soft form has the address in it.
-  const isAddress = (words) => AT.test(words) && !/^\s*[0-9a-f]{32}@[^@\s]+\s*$/i.test(words);
-
-  const guard = (search) => {
-    const reset = () => {
-      search.form.method = "get";
-      search.name = "q";
-    };
-    search.form.addEventListener("submit", () => {
-      if (isAddress(search.value)) {
-        search.form.method = "post";
-        search.name = "address";
-      } else {
-        reset();
-      }
-    });
-    addEventListener("pageshow", reset);
-  };
-
   // Print: what is folded is shown, but for other layouts of the same text.
 
   let opened = [];
@@ -277,7 +254,6 @@
   });
 
   localise(document);
-  all("[data-search]").forEach(guard);
   document.addEventListener("keydown", press);
   if (toggle) {
     toggle.addEventListener("click", () => setKeys(!keys));
