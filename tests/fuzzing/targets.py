@@ -4,6 +4,7 @@ A message over the limits may be refused; nothing may raise anything but what it
 and nothing may take more time or memory than its size allows.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -45,6 +46,7 @@ from people import USUAL, address, cast
 outcomes: Counter[str] = Counter()
 """How often a message passed, and what others were refused with."""
 
+_ESCAPE_AT_END = re.compile(r"=[0-9a-f]{2}@")
 _REF = oracle.tool.REF
 _DOMAIN = oracle.tool.DOMAIN
 
@@ -141,7 +143,7 @@ def _header(value: bytes, aliases: dict[str, str], mask: Masker) -> None:
         if not end <= box.start <= box.end <= len(value):
             raise Broken(f"spans of {value!r}")
         end = box.end
-    known = {key: key for key in aliases if len(key) >= oracle.SHORT}
+    known = _watched(aliases)
     hidden = FunctionMask(partial(obfuscated.mask_obfuscations, mask=mask))
     value = mask_sequences(value, mask)
     listed = mask_mailboxes(value, lambda one: aliases.get(one.key), mask)
@@ -168,7 +170,7 @@ def running(data: bytes) -> None:
     )
     if choices.chance(8):
         text += costly.shape(choices)
-    known = {key: key for key in aliases if len(key) >= oracle.SHORT}
+    known = _watched(aliases)
     bounded(lambda: _running(text, kind, mask, known), len(text), len(aliases))
 
 
@@ -309,6 +311,17 @@ def _whole(choices: Choices, author: str) -> bytes:
 def _masked_people(choices: Choices) -> dict[str, str]:
     people = cast(choices)
     return {p.address.key: f"{p.token}@ct.example" for p in people if p.address is not None}
+
+
+def _watched(aliases: dict[str, str]) -> dict[str, str]:
+    """Choose whom the scan looks for.
+
+    Not whose local part ends with an escape: of an encoded word that nobody undid, with two of
+    them, each program reads another address.
+    """
+    return {
+        key: key for key in aliases if len(key) >= oracle.SHORT and not _ESCAPE_AT_END.search(key)
+    }
 
 
 def _plain(text: str, mask: Masker) -> str:

@@ -17,6 +17,7 @@ import people
 import places
 import play
 import seeds
+import targets
 from choices import Choices
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.conversation import Conversation
@@ -240,3 +241,19 @@ def test_a_short_address_in_a_calendar_is_read_without_folds(line: str, leaks: b
     """The domain goes on in the next line, or ends there."""
     raw = f"Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\n{line}\r\nEND:VCALENDAR\r\n"
     assert bool(oracle._leaks(raw.encode(), ["john!@com"])) is leaks
+
+
+@pytest.mark.parametrize(
+    "cut", ["=\n-{}", "=\r\n=2D{}", "=2d=\n{}", "-{}", "\n -{}"], ids=lambda cut: repr(cut)
+)
+def test_a_soft_alias_that_a_line_end_cuts_is_one(cut: str) -> None:
+    """In text that one program decodes and another does not, as of a lost boundary."""
+    text = BUYER + cut.format("207700027841b.ct.example.com")
+    assert not oracle._pattern(BUYER).search(text.lower())
+    assert oracle._pattern(BUYER).search(f"{BUYER}{cut.format('x')}".lower())
+    assert oracle._pattern(BUYER).search(BUYER)
+
+
+def test_whose_local_part_ends_with_an_escape_is_not_looked_for() -> None:
+    """`=?utf-8?q?=40=40x.example?=` is `@@x.example`, and `=40@x.example` to who decodes half."""
+    assert list(targets._watched({"=40@googlemail.com": "", BUYER: ""})) == [BUYER]

@@ -54,6 +54,7 @@ class KnownAddresses(Protocol):
 
 _BEFORE, _BEHIND = 640, 360  # characters around a label that are read
 _NEAR = 128  # before it, in which a local part of 64 and what stands for the at sign are
+_DEEPLY = 24  # marks of quoted text before it, and blanks among them
 _MANY = 64  # labels from which on the signs are looked for, and not they
 _LONGEST = 32  # words of a local part, as many as 64 octets hold, or a domain
 
@@ -70,29 +71,34 @@ _BETWEEN_LABELS = re.compile(
     rf"(?>{GAP}{{0,64}})",
     re.IGNORECASE,
 )
+_QUOTING = r"\s\u00a0>|:;%#!\u00bb\u203a\u2502\u2503\uff5c"  # blanks, and marks of quoted text
+_DOTS, _DOTS_REVERSED = ("|".join(word[::way] for word in sorted(DOT_WORDS)) for way in (1, -1))
 # Reversed, a local part with more than dots in it; and a domain with more than dots.
 _PARTED_BEFORE = re.compile(
-    rf"[\w+\-]+(?:[\s\u00a0>|]+(?:\.|[\])}}>]|{'|'.join(each[::-1] for each in sorted(DOT_WORDS))})"
+    rf"[\w+\-]+(?:(?>(?:[{_QUOTING}]|(?<=>)[ \t]?[a-z]{{1,12}}(?=[\r\n]))+)"
+    rf"(?:\.|[\])}}>]|{_DOTS_REVERSED})"
     r"|[.\u3002\uff0e][\s\u00a0>]|[\])}>*_]|;|\uff0e)"
 )
 _PARTED_BEHIND = re.compile(
     r"[\w\-]+(?>(?:\.[\w\-]+)*)(?:\.[\s<&\\]|[\[({<*\u3002\uff0e\\&]"
-    rf"|[\s\u00a0>]+(?:[.\[({{<*_\-]|{'|'.join(sorted(DOT_WORDS))}))"
+    rf"|(?>(?:[{_QUOTING}]|(?<=\n)[a-z]{{1,12}}(?=[ \t]?>))+)(?:[.\[({{<*_\-]|{_DOTS}))"
 )
 _INSIDE_TAG = re.compile(rf"(?P<gap>(?:{LINE}|[ \t\f\v\u00a0])+)|(?P<other>.)", re.DOTALL)
 # Reversed, what ends before a label: cheap to tell for each of them.
 _ENDS = re.compile(
-    rf"(?:=|(?:(?:[\s\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad>|:%#*{MARKS}]|n\\"
-    rf"|[\r\n][ \t]{{0,8}}=|;(?:tg|psbn|touq)&|>[^<>]{{1,80}}<){{0,40}})"
+    rf"(?:=|(?:(?:[{_QUOTING}\u2002-\u200d\u2060\u3000\ufeff\u00ad*/\-{MARKS}]"
+    rf"|n\\|[\r\n][ \t]{{0,8}}=|;(?:tg|psbn|touq)&|>[^<>]{{1,80}}<){{0,40}})"
     rf"(?:[{SIGNS}]|{SHUT}|[*_~\-]|;|{'|'.join(word[::-1] for word in sorted(AT_WORDS))}))",
     re.IGNORECASE,
 )
 _MAY_STAND_BEFORE = frozenset(
     " \t\r\n\f\v\u00a0\u2002\u2003\u2009\u200b\u200c\u200d\u2060\u3000\ufeff\u00ad"
-    f">n;=])}}|:%#*_~/\\-\u203a\u3011\uff09\uff5c{SIGNS}{MARKS}"
+    f">n;=])}}|:%#*_~/\\-\u203a\u3011\uff09\uff5c\u2502\u2503!{SIGNS}{MARKS}"
 )
+_RUNS_ON = frozenset(">&\\")
 _WORDS = re.compile(rf"[^\W_{UNCASED}]+")
 _BRACKETS_END = re.compile(rf"[{SIGNS}]|(?:{ANY_AT_WORD})(?:[\W_]|\Z)", re.IGNORECASE)
+_LINES = re.compile(LINE)
 _SIGN_OF_ALL = re.compile(
     rf"[{SIGNS}=]|{AT}|[\s>](?:{'|'.join(sorted(AT_WORDS))})[\s<]",
     re.IGNORECASE,
@@ -217,17 +223,25 @@ def _is_clear(low: str, at: int) -> bool:
     return _PARTED_BEHIND.match(low, at) is None
 
 
-def _may_begin(low: str, at: int, endings: Collection[str]) -> bool:
+def _cut_near(low: str, at: int) -> str:
+    """Return what is near before a label; the marks of deeply quoted text count for nothing."""
     before = low[max(0, at - _NEAR) : at]
+    if len(before) - len(before.rstrip(" \t>|@")) < _DEEPLY:
+        return before
+    return _LINES.sub("\n", low[max(0, at - _BEFORE) : at])[-_NEAR:]
+
+
+def _may_begin(low: str, at: int, endings: Collection[str]) -> bool:
+    before = _cut_near(low, at)
     if not any(each in endings for each in _WORDS.findall(before)):
         return False
     if (sign := _ENDS.match(before[::-1])) is None:
         return False
     if before[-1] not in "=@" and _BRACKETS_END.search(before) is None:
         return False
-    # Where the sign is no word, and no tag is before it, the local part ends right there.
+    # Where the sign is no word, and no tag or escape is before it, the local part ends right there.
     rest = before[: len(before) - sign.end()]
-    if sign[0][-1] not in SIGNS or ">" in rest or "&" in rest:
+    if sign[0][-1] not in SIGNS or not _RUNS_ON.isdisjoint(rest):
         return True
     words = _WORDS.findall(rest)
     return bool(words) and words[-1] in endings

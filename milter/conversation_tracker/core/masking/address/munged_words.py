@@ -6,36 +6,55 @@ lie between them and the words of the address: blanks, tags, and line ends in qu
 
 from conversation_tracker.core.masking.address.spellings import UNCASED
 
-_TAG = (
-    r"<(?!(?:at|dot)>)(?:!--[^<>]{0,200}--"
-    r"|/?[a-z][a-z0-9:_\-]{0,40}(?:[\s/]{1,8}[a-z][^<>]{0,400}|[ /]{0,2}))>"
-)
-# A line end, and what marks quoted text behind it; somebody's initials may stand there.
-LINE = (
-    r"(?:(?:=[ \t]{0,8})?(?:\r\n|[\r\n])|\\n)"
-    r"(?>(?:[ \t]{0,8}(?:[a-z]{0,3}(?:[>|\u2502\uff5c]|&gt;)|[:;%#*](?=[ \t]))){0,40})"
-)
-GAP = rf"(?:{LINE}|[ \t\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;|{_TAG})"
 MARKS = "\"'`+*\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 _OPEN = r"(?:[\[({<\u00ab\u2039\u3010\uff08]|&lt;)"
 SHUT = r"(?:[\])}>\u00bb\u203a\u3011\uff09]|&gt;)"
 SIGNS = "@\uff20\ufe6b"
 AT_WORDS = frozenset(
-    "at \u00e4t aet arroba arrobas arobase arobas chez chiocciola klammeraffe snabel-a".split()
+    "at \u00e4t aet \u00e6t arroba arrobas arobase arobas arrobase chez chiocciola klammeraffe"
+    " snabel-a apenstaartje apestaartje kukac malpa ma\u0142pa zavinac zavin\u00e1\u010d sobaka"
+    " \u0441\u043e\u0431\u0430\u043a\u0430".split()
 )
 DOT_WORDS = frozenset("dot punkt point punto ponto punt kropka tochka".split())
-ANY_AT_WORD = "|".join(sorted(AT_WORDS)) + (
-    r"|at[ -]?sign|ad|a|apestaart(?:je)?|snabela|kukac|ma[l\u0142]pa|zavin[a\u00e1][c\u010d]|sobaka"
-    r"|\u0441\u043e\u0431\u0430\u043a\u0430|\u5728|\u30a2\u30c3\u30c8|[@\uff20\ufe6b]"
+# What says so in brackets only, as it says something else between blanks.
+_AT_IN_BRACKETS = (
+    r"at[ -]?(?:sign|mark)|atmark|ampersat|ad|a|et|hos|bei|aff?enschwanz|klammer-?affe|strudel"
+    r"|apestaart|snabela|kr\u00f8ll-?alfa|alfakr\u00f8ll|kanel(?:bulle)?|grisehale"
+    r"|miuku(?:mauku)?|kissanh\u00e4nt\u00e4|malpka|ma\u0142pka|afna|majmun(?:sko a)?|ludo a"
+    r"|coad\u0103 de maimu\u021b\u0103|a ?rond|g\u00fczel a|kuyruklu a"
+    r"|\u0441\u043e\u0431\u0430\u0447\u043a\u0430|\u043f\u0441|\u03c0\u03b1\u03c0\u03ac\u03ba\u03b9"
+    r"|\u5728|\u5708a|\u5c0f\u8001\u9f20|\uace8\ubc45\uc774"
+    r"|\u30a2\u30c3\u30c8(?:\u30de\u30fc\u30af)?|[@\uff20\ufe6b]"
 )
-_ANY_DOT_WORD = "|".join(sorted(DOT_WORDS)) + (
-    r"|d0t|piste|pont|\u0442\u043e\u0447\u043a\u0430|\u70b9|\u9ede|[.\u3002]"
+ANY_AT_WORD = "|".join(sorted(AT_WORDS)) + f"|{_AT_IN_BRACKETS}"
+_DOT_IN_BRACKETS = (
+    r"d0t|period|piste|pont|bod|te[c\u010d]ka|nokta|pika|punct|stip|prikk?|to\u010dka|ta\u010dka"
+    r"|\u0442\u043e\u0447\u043a\u0430|\u03c4\u03b5\u03bb\u03b5\u03af\u03b1"
+    r"|\u70b9|\u9ede|\u30c9\u30c3\u30c8|\uc810|[.\u3002]"
 )
+_ANY_DOT_WORD = "|".join(sorted(DOT_WORDS)) + f"|{_DOT_IN_BRACKETS}"
+# In a page, a tag of one letter is one.
+_NO_TAG = rf"(?!(?!a>)(?:{ANY_AT_WORD}|{_ANY_DOT_WORD})>)"
+_TAG = (
+    rf"<{_NO_TAG}(?:!--[^<>]{{0,200}}--"
+    r"|/?[a-z][a-z0-9:_\-]{0,40}(?:[\s/]{1,8}[a-z][^<>]{0,400}|[ /]{0,2}))>"
+)
+# A line end, and what marks quoted text behind it; somebody's name may stand there.
+LINE = (
+    r"(?:(?:=[ \t]{0,8})?(?:\r\n|[\r\n])|\\n|<br(?:[\s/][^<>]{0,80})?>)"
+    r"(?>(?:[ \t\u00a0]{0,8}(?:(?:[a-z]{1,12}[ \t]?)?(?:[>|\u00bb\u203a\u2502\u2503\uff5c]|&gt;)"
+    r"|(?:[:;%#*!+\-]|//)(?=[ \t]))){0,300})"
+)
+GAP = rf"(?:{LINE}|[ \t\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;|{_TAG})"
 _IN_BRACKETS = rf"{_OPEN}{{1,3}}{GAP}{{0,8}}(?:WORDS){GAP}{{0,8}}{SHUT}{{1,3}}"
-# Lines and stars count as brackets of these words only: URLs and programs write others so.
-_LINED_AT = r"[*_~\-]{1,3}(?:at|arroba)[*_~\-]{1,3}"
-_LINED_DOT = r"[*_~\-]{1,3}(?:dot|punkt|punto|point)[*_~\-]{1,3}"
-BETWEEN_LINES = rf"(?:{_LINED_AT}|{_LINED_DOT})"
-AT = rf"(?:{_IN_BRACKETS.replace('WORDS', ANY_AT_WORD)}|{_LINED_AT})"
+# Lines, bars and quotation marks count as brackets of these words only: URLs and programs write
+# others so.
+_LINED = r"[*_~|\-\"'\u2018\u2019\u201c\u201d]{1,3}"
+_LINED_WORDS = "at|\u00e4t|arroba|arobase|chez|klammeraffe|chiocciola|snabel-a|kukac|sobaka"
+_LINED_AT = rf"{_LINED}(?:{_LINED_WORDS}){_LINED}"
+_LINED_SIGN = rf"[_~|\-]{{1,3}}[{SIGNS}][_~|\-]{{1,3}}"
+_LINED_DOT = rf"{_LINED}(?:dot|punkt|punto|ponto|point|punt|kropka|tochka){_LINED}"
+BETWEEN_LINES = rf"(?:{_LINED_AT}|{_LINED_SIGN}|{_LINED_DOT})"
+AT = rf"(?:{_IN_BRACKETS.replace('WORDS', ANY_AT_WORD)}|{_LINED_AT}|{_LINED_SIGN})"
 DOT = rf"(?:{_IN_BRACKETS.replace('WORDS', _ANY_DOT_WORD)}|{_LINED_DOT})"
 LETTER = rf"(?![{UNCASED}])[^\W_]"

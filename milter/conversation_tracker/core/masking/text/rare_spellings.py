@@ -64,6 +64,9 @@ _ESCAPED_SIGN = re.compile(
     r"|\\u64 ?\??|&(?:amp;)*(?:#0*64|#x0*40|commat);?|=40|\+AEA-|%u0040|\\@",
     re.IGNORECASE,
 )
+_SIGN_AT_END = re.compile(rf"(?:{_ESCAPED_SIGN.pattern})\Z", re.IGNORECASE)
+_BESIDE_SIGNS = " \t\r\n\"'`+*()[]{}<>\u00a0"
+_NEAR = 40  # characters before a label
 _SIGN = re.compile(r"@|%(?:25)*40|[=+]40|\\(?:u00|x)40", re.IGNORECASE)
 _STYLED_SIGN = re.compile(r"\\0{0,4}40(?:\r\n|\s)?")
 _PERCENT_UTF_8 = re.compile(r"%(?:25)*[c-f][0-9a-f]%(?:25)*[89ab][0-9a-f]")
@@ -259,6 +262,11 @@ def _is_deep(low: str, labels: Labels) -> bool:
     return escape_syntaxes.holds_composed(low) or _is_escaped_before(low, labels)
 
 
+def _ends_in_sign(before: str) -> bool:
+    """Return whether an at sign that is escaped ends a text, but for blanks, quotes, brackets."""
+    return _SIGN_AT_END.search(before.rstrip(_BESIDE_SIGNS)) is not None
+
+
 def _has_wide_addresses(labels: Labels) -> bool:
     return not all(
         label.isascii() and all(map(str.isascii, names)) for label, (names, _) in labels.items()
@@ -277,6 +285,8 @@ def _is_escaped_before(low: str, labels: Labels) -> bool:
         at = low.find(label, 1)
         while at >= 0:
             if low.endswith(_ENDS_OF_ESCAPES, 0, at) or low[max(0, at - 3) : at - 2] == "%":
+                return True
+            if low[at - 1] in _BESIDE_SIGNS and _ends_in_sign(low[max(0, at - _NEAR) : at]):
                 return True
             at = low.find(label, at + 1)
     return False

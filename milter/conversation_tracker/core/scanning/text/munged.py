@@ -17,25 +17,50 @@ _BEFORE, _BEHIND, _NEAR = 220, 300, 112
 _BEFORE_DOTTED = 640  # a dot may take many characters each
 _FEW = 16  # words that are looked for one by one
 _MANY = 64  # labels from which on what stands for an at sign is looked for
-_TAG = re.compile(r"<(?!(?:at|dot)>)/?[a-z][a-z0-9:_-]{0,40}(?:\s[^<>]{0,200}|/)?>")
+_SAYS_AT = (
+    "at|\u00e4t|aet|\u00e6t|arrobas?|arrobase|arobas|arobase|chez|chiocciola|klammeraffe|snabel-a"
+    "|apenstaartje|apestaartje|kukac|ma[l\u0142]pa|zavin[a\u00e1][c\u010d]|sobaka"
+    "|\u0441\u043e\u0431\u0430\u043a\u0430"
+)
+_SAYS_DOT = "dot|punkt|point|punto|ponto|punt|kropka|tochka"
+# More words, which say so in brackets only.
+_ALSO_AT = (
+    "at[ -]?(?:sign|mark)|ampersat|ad|a|et|hos|bei|aff?enschwanz|klammer-affe|strudel|apestaart"
+    "|snabela|kr\u00f8ll-?alfa|alfakr\u00f8ll|kanel(?:bulle)?|grisehale|miuku(?:mauku)?"
+    "|kissanh\u00e4nt\u00e4|ma[l\u0142]pka|afna|majmun(?:sko a)?|ludo a"
+    "|coad\u0103 de maimu\u021b\u0103|a ?rond|g\u00fczel a|kuyruklu a"
+    "|\u0441\u043e\u0431\u0430\u0447\u043a\u0430|\u043f\u0441|\u03c0\u03b1\u03c0\u03ac\u03ba\u03b9"
+    "|\u5728|\u5708a|\u5c0f\u8001\u9f20|\uace8\ubc45\uc774"
+    "|\u30a2\u30c3\u30c8(?:\u30de\u30fc\u30af)?|[@\uff20\ufe6b]"
+)
+_ALSO_DOT = (
+    "d0t|period|piste|pont|bod|te[c\u010d]ka|nokta|pika|punct|stip|prikk?|t[ao]\u010dka"
+    "|\u0442\u043e\u0447\u043a\u0430|\u03c4\u03b5\u03bb\u03b5\u03af\u03b1"
+    "|\u70b9|\u9ede|\u30c9\u30c3\u30c8|\uc810|[.\u3002]"
+)
+_TAG = re.compile(
+    rf"<(?!(?:{_SAYS_AT}|{_SAYS_DOT}|(?!a>){_ALSO_AT}|{_ALSO_DOT})>)"
+    r"/?[a-z][a-z0-9:_-]{0,40}(?:\s[^<>]{0,200}|/)?>|<!--[^<>]{0,200}-->"
+)
 _QUOTING = re.compile(
-    r"(?:(?:=[ \t]{0,8})?(?:\r?\n|\r)|\\n)"
-    r"(?:[ \t]{0,8}(?:[a-z]{0,3}(?:[>|]|&gt;)|[:;%#*](?=[ \t])))*"
+    r"(?:(?:=[ \t]{0,8})?(?:\r?\n|\r)|\\n|<br(?:[\s/][^<>]{0,80})?>)"
+    r"(?:[ \t\u00a0]{0,8}(?:(?:[a-z]{1,12}[ \t]?)?(?:[>|\u00bb\u203a\u2502\u2503\uff5c]|&gt;)"
+    r"|(?:[:;%#*!+-]|//)(?=[ \t])))*"
 )
 _BLANKS = re.compile(r"(?:[ \t\r\n\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;)+")
-_OPENING, _CLOSING = r"(?:[\[({<]|&lt;){1,3}", r"(?:[\])}>]|&gt;){1,3}"
-_LINES = r"[*_~-]{1,3}"
-_SAYS_AT = "at|\u00e4t|aet|arrobas?|arobas|arobase|chez|chiocciola|klammeraffe|snabel-a"
-_SAYS_DOT = "dot|punkt|point|punto|ponto|punt|kropka|tochka"
+_OPENING = "(?:[\\[({<\u00ab\u2039\u3010\uff08]|&lt;){1,3}"
+_CLOSING = "(?:[\\])}>\u00bb\u203a\u3011\uff09]|&gt;){1,3}"
+_LINES = "[*_~|\"'\u2018\u2019\u201c\u201d-]{1,3}"
+_LINED_AT = "at|\u00e4t|arroba|arobase|chez|klammeraffe|chiocciola|snabel-a|kukac|sobaka"
 _MARKS = "[ \"'`+*\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb]"
 _AT_END = re.compile(
-    rf"(?: ?{_OPENING} ?(?:{_SAYS_AT}|ad|a|kukac|sobaka|[@\uff20\ufe6b]) ?{_CLOSING} ?"
-    rf"|{_LINES}(?:at|arroba){_LINES}"
+    rf"(?: ?{_OPENING} ?(?:{_SAYS_AT}|{_ALSO_AT}) ?{_CLOSING} ?"
+    rf"| ?{_LINES}(?:{_LINED_AT}){_LINES} ?| ?[_~|-]{{1,3}}[@\uff20\ufe6b][_~|-]{{1,3}} ?"
     rf"|(?P<free> (?:{_SAYS_AT}) )|{_MARKS}{{0,12}}[@\uff20\ufe6b]{_MARKS}{{0,12}}|=)\Z"
 )
 _SAID_DOT = (
-    rf" ?{_OPENING} ?(?:{_SAYS_DOT}|[.]) ?{_CLOSING} ?|{_LINES}(?:dot|punkt|punto|point){_LINES}"
-    rf"| (?:{_SAYS_DOT}) (?=[^\W_])"
+    rf" ?{_OPENING} ?(?:{_SAYS_DOT}|{_ALSO_DOT}) ?{_CLOSING} ?"
+    rf"| ?{_LINES}(?:{_SAYS_DOT}){_LINES} ?| (?:{_SAYS_DOT}) (?=[^\W_])"
 )
 _DOT = re.compile(rf"{_SAID_DOT}| ?[.\u3002\uff0e]+ ?")
 # Where a word stands for the at sign, a dot with a blank ends a sentence.
@@ -45,18 +70,23 @@ _WORDS = re.compile(rf"[^\W_{UNCASED}]+")
 _ENDING_WORD = re.compile(rf"[^\W_{UNCASED}](?:(?:[^\W{UNCASED}]|[+-]){{0,80}}[^\W{UNCASED}])?\Z")
 _LEADING_WORD = re.compile(r"[^\W_](?:[\w-]{0,80}[^\W_])?")
 _LAST = frozenset(
-    " \t\r\n\f\u00a0\u200b\u3000>=@\uff20\ufe6b;:%|#*\"'`+])}_~/\\-n"
-    "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+    " \t\r\n\f\u00a0\u200b\u3000>=@\uff20\ufe6b;:%|#*!\"'`+])}_~/\\-n"
+    "\u203a\u3011\uff09\uff5c\u2502\u2503\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 )
+_QUOTES = r"\s>|:;%#!\u00bb\u203a\u2502\u2503\uff5c"  # blanks, and marks of quoted text
 # What divides a local part before its at sign, reversed, or a domain right behind it.
 _PARTED_BEFORE = re.compile(
-    r"[\w+-]+(?:[\s>|]+(?:\.|tod|tknup|tni|otn|tnup|akp|akh|[\])}>])|\.[\s>]|[\])}>*_]|;)"
+    rf"[\w+-]+(?:(?>(?:[{_QUOTES}]|(?<=>)[ \t]?[a-z]{{1,12}}(?=[\r\n]))+)"
+    r"(?:\.|tod|tknup|tni|otn|tnup|akp|akh|[\])}>])|\.[\s>]|[\])}>*_]|;)"
 )
 _PARTED_BEHIND = re.compile(
-    r"[\w-]+(?>(?:\.[\w-]+)*)(?:\.[\s<\\]|[\s>]+(?:[.\[({<*_-]|dot|pun|poi|pon|kro|toc)|[\[({*]|&|\\)"
+    r"[\w-]+(?>(?:\.[\w-]+)*)(?:\.[\s<\\]"
+    rf"|(?>(?:[{_QUOTES}]|(?<=\n)[a-z]{{1,12}}(?=[ \t]?>))+)"
+    r"(?:[.\[({<*_-]|dot|pun|poi|pon|kro|toc)|[\[({*]|&|\\)"
 )
-_ANY_SIGN = re.compile(rf"[@=\uff20\ufe6b]|(?<![^\W_])(?:{_SAYS_AT}|ad|a|kukac|sobaka)(?![^\W_])")
+_ANY_SIGN = re.compile(rf"[@=\uff20\ufe6b]|(?<![^\W_])(?:{_SAYS_AT}|{_ALSO_AT})(?![^\W_])")
 _NEXT = re.compile(r"[^\w@=]{0,24}([^\W_][\w-]*)")
+_MARKS_OF_QUOTES, _MANY_MARKS = " \t>|@", 24
 _MOST = 32  # labels and words: as many as 64 octets hold
 _LONGEST_SIGN = 48  # characters of what stands for an at sign, in a simple text
 # Escapes beside an address: the text is read again with these decoded, and found then.
@@ -128,7 +158,7 @@ def _read_owner(
     low: str, at: int, known: WatchedAddresses, names: tuple[str, ...]
 ) -> Iterator[str]:
     """Yield the tokens of those whose address is spelled around the beginning of a domain."""
-    before = low[max(0, at - _NEAR) : at]
+    before = _cut_near(low, at)
     if len(known.endings) <= _FEW:
         for word in known.endings:  # most texts hold none, and `in` is far faster than a pattern
             if word in before:
@@ -170,6 +200,17 @@ def _read_owner(
             token = None if tight and plain and whole else known.owner(local, domain)
             if token is not None:
                 yield token
+
+
+def _cut_near(low: str, at: int) -> str:
+    """Return what stands before a place; the marks of text that is quoted many times do not count.
+
+    A line may begin with more of these than are read otherwise.
+    """
+    before = low[max(0, at - _NEAR) : at]
+    if len(before.rstrip(_MARKS_OF_QUOTES)) > _NEAR - _MANY_MARKS:
+        return before
+    return _QUOTING.sub("\n", low[max(0, at - _BEFORE_DOTTED) : at])[-_NEAR:]
 
 
 def _goes_wrong(behind: str, name: str) -> bool:

@@ -59,16 +59,23 @@ class TextSearch:
             self._limits.check()
             yield from self.find_in_tokens(self._tokens.decode(text))
             return
-        low = first = ""
+        low = first = source = ""
         for low in decodings.iter_readings(text, markup=markup):
             self._limits.check()
             first = first or low
+            if not markup or "<" in low:
+                source = low
             yield from self._matcher.find(low)
         if rare and not self.without_rare and (text, markup) not in self._plain:
             check, matcher = self._limits.check, self._matcher
-            for token in deep_scan.find_owners(text, first, low, matcher, check, markup=markup):
-                self.rare_seen = True
-                yield token
+            # What stands inside tags is read as what stands between them is.
+            tags = source not in (first, low) and self._matcher.may_begin(source)
+            for read in (low, source) if tags else (low,):
+                for token in deep_scan.find_owners(
+                    text, first, read, matcher, check, markup=markup
+                ):
+                    self.rare_seen = True
+                    yield token
             if not self.rare_seen and len(text) < _SHORT:
                 self._plain.add((text, markup))
         yield from self.find_in_tokens(self._tokens.decode(text, first))
