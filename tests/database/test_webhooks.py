@@ -470,12 +470,14 @@ def test_a_database_that_fails_is_asked_again(shop: "Shop", tmp_path: Path) -> N
 
 
 def test_a_fault_of_the_database_is_told_each_time_anew(shop: "Shop", tmp_path: Path) -> None:
-    """Not while it goes on, but again once it had been mended."""
+    """Not while it goes on, but again once it had been mended; and not that sending began anew."""
     told: list[Event] = []
+    begun = mock.Mock()
     broken = "ALTER TABLE tracker.webhook_states RENAME TO elsewhere"
     mended = "ALTER TABLE tracker.elsewhere RENAME TO webhook_states"
     with (
         mock.patch.object(dispatcher.log, "error", lambda event, _error: told.append(event)),
+        mock.patch.object(dispatcher.log, "webhooks", begun),
         receiving(take) as receiver,
         sending(shop.uri, tmp_path),
     ):
@@ -491,6 +493,7 @@ def test_a_fault_of_the_database_is_told_each_time_anew(shop: "Shop", tmp_path: 
             finally:
                 shop.connection.execute(mended.encode())
             assert told == [Event.WEBHOOKS] * number
+    begun.assert_called_once_with()
 
 
 def test_where_no_thread_can_be_started_all_comes_later(

@@ -57,7 +57,7 @@ def run(config: Config, stopped: threading.Event) -> None:
             if not report(attempt):
                 return
 
-    told = False
+    told = begun = False
     try:
         while not stopped.is_set():
             # That a database is away is said by who publishes.
@@ -67,12 +67,13 @@ def run(config: Config, stopped: threading.Event) -> None:
             ):
                 dispatcher = Dispatcher(WebhookQueue(connection, watchdog), send_all, stopped)
                 try:
-                    dispatcher.run()
+                    dispatcher.run(begun=begun)
                 except DatabaseError as error:
                     told = told and not dispatcher.worked
                     if not told and not is_lost(error, connection):
                         log.error(Event.WEBHOOKS, error)
                         told = True
+                begun = begun or dispatcher.begun
             stopped.wait(timeouts.get().webhook_retry_seconds)
     finally:
         watchdog.stop()
@@ -98,6 +99,7 @@ class Dispatcher:
     """The turns of all webhooks.
 
     Attributes:
+        begun: it was said that this process sends webhooks: the database has answered once.
         worked: the database has answered all that one look asks.
     """
 
@@ -112,6 +114,7 @@ class Dispatcher:
         self._deliveries = deliveries
         self._send = send
         self._stopped = stopped
+        self.begun = False
         self.worked = False
         self._crowded = False
         self._busy: set[int] = set()
@@ -120,15 +123,21 @@ class Dispatcher:
         self._unsettled: list[_Pending] = []
         self._reports: queue.SimpleQueue[_Pending | _Ended] = queue.SimpleQueue()
 
-    def run(self) -> None:
+    def run(self, *, begun: bool) -> None:
         """Send until told to stop, and note what came of what was under way.
+
+        Args:
+            begun: that this process sends webhooks was said before.
 
         Raises:
             psycopg.Error: the database fails; what was not noted is sent again.
         """
-        log.webhooks()
+        self.begun = begun
         while not self._stopped.is_set():
             self._look()
+            if not self.begun:
+                self.begun = True
+                log.webhooks()
             self._note(timeouts.get().webhook_poll_seconds)
             self.worked = True
         ends = time.monotonic() + timeouts.get().webhook_grace_seconds
