@@ -88,6 +88,8 @@ def test_what_breaks_off_in_a_pipeline_costs_its_connection(
 def test_what_is_large_goes_whole(connection: Connection) -> None:
     large = os.urandom(8_000_000)
     echo = Statement("SELECT %b::bytea")
+    connection.execute("SET statement_timeout = 0")
+    connection.limits = ServerTimeouts(0, 0, 0)
     assert echo.rows(connection, (large,)) == [(large,)]
 
 
