@@ -200,7 +200,7 @@ class ContentScan:
             self._note(channel, self._text.find_in_links(text))
 
     def _note(self, channel: str, tokens: Iterable[str]) -> None:
-        for token in tokens:
+        for token in dict.fromkeys(tokens):  # there may be thousands of the same
             self._noted = self._met = True
             if token == self._own:
                 self._own_noted = True

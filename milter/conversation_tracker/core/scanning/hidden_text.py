@@ -23,12 +23,22 @@ READ = frozenset(
 """Fields that a person reads, links in them apart."""
 
 _SURE = ("/", "www.", "mailto:", "\\\\")
-_SIGNS = (*_SURE, "?", "%", "&", "#", ":")
 _ESCAPED = re.compile(r"%[0-9a-f]{2}|&\w+=")
 _FRAGMENT = re.compile(r"\.[\w-]{1,63}\.?(?::\d{1,5})?#")
-_CALLING = re.compile(
-    r"\b(?:acct|aim|callto|cid|facetime(?:-audio)?|gtalk|imessage|javascript|matrix|mid|msnim|pres"
-    r"|sips?|skype|urn|view-source|xmpp|ymsgr):"
+_SCHEMES = (
+    "acct aim callto cid facetime facetime-audio gtalk imessage javascript matrix mid msnim pres"
+    " sip sips skype urn view-source xmpp ymsgr"
+).split()
+_CALLING = re.compile(rf"\b(?:{'|'.join(_SCHEMES)}):")
+_CALLED = "|".join(rf"(?<=\b{each}:)" for each in _SCHEMES)
+# One of these is in each link that has none of `_SURE`. A log has times of day in each line: so a
+# colon is asked what is before it.
+_TELLING = (
+    re.compile(r"%[0-9a-f]{2}"),
+    re.compile(r"&\w+="),
+    re.compile(r"#(?<=[\w.-]#)"),
+    re.compile(rf":(?<=[a-z]:)(?:{_CALLED})"),
+    re.compile(r"\?[^\w\s?]*\w"),
 )
 _BLANK = re.compile(r"\s")
 _WORD = re.compile(r"\w")
@@ -77,8 +87,8 @@ def _find_links(text: str, local: str) -> Iterator[str]:
     low = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
     whose = f"{local}@"
     done: set[int] = set()
-    for sign in _SIGNS:
-        at, last = low.find(sign), 0
+    for sign in (*_SURE, *_TELLING):
+        at, last = _find_sign(low, sign, 0), 0
         while at >= 0:
             before = _BLANK.search(low[last:at][::-1])
             start = at - before.start() if before else last
@@ -88,7 +98,15 @@ def _find_links(text: str, local: str) -> Iterator[str]:
                 done.add(start)
                 if _is_link(low[start:last].replace(whose, "x@") if local else low[start:last]):
                     yield text[start:last]
-            at = low.find(sign, last)
+            at = _find_sign(low, sign, last)
+
+
+def _find_sign(low: str, sign: str | re.Pattern[str], at: int) -> int:
+    """Find a sign from a place on; -1 where there is none."""
+    if isinstance(sign, str):
+        return low.find(sign, at)
+    found = sign.search(low, at)
+    return found.start() if found else -1
 
 
 def _is_link(run: str) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from urllib.parse import quote
 
+from conversation_tracker.core.masking.address.clear import ClearAddresses
 from conversation_tracker.core.masking.address.spellings import GMAIL, UNCASED
 
 Hit = tuple[int, int, str]
@@ -144,8 +145,8 @@ class Domain:
         """Find the known address whose domain stands at a position of a lower-cased text."""
         end = at + len(self.name)
         last = low[at - 1 : at]
-        found = None
-        if last in _AT_LAST and not self._goes_on.match(low, end):
+        found = self._clear.find(low, at, end) if last == "@" else None
+        if found is None and last in _AT_LAST and not self._goes_on.match(low, end):
             found = self._find_before(_AT_BACKWARD, _NOTHING_FREE, low, at)
             if found is None:
                 found = self._find_before(_AT_BACKWARD, _FREE_IN_IDENTIFIER, low, at)
@@ -276,6 +277,10 @@ class Domain:
         if spelled in self._exact:
             return self.locals[spelled]
         return list(self.locals.values())[int(str(match.lastgroup)[1:])]
+
+    @cached_property
+    def _clear(self) -> ClearAddresses:
+        return ClearAddresses(self.locals if self.name not in GMAIL else {})
 
     @cached_property
     def _ascii(self) -> bool:

@@ -131,7 +131,7 @@ class Masker(Mask):
             else's exact address.
         watched: other domains that are looked for as well, in lower case.
         notice: called whenever one of the domains is seen as part of an address, whosever.
-        used: called with each replacement as it is written into a text.
+        used: called with each replacement that is written into a text.
         check: raises `Overdue` when the time is over.
     """
 
@@ -188,10 +188,7 @@ class Masker(Mask):
 
     def _replace_once(self, text: str) -> tuple[str, bool]:
         """Replace the addresses that do not overlap one before them; say whether these are all."""
-        hits = (
-            list(self._find_hits(text.lower())) if text.isascii() else self._find_unicode_hits(text)
-        )
-        if not hits:
+        if not (hits := self._find_all(text)):
             return text, True
         pieces: list[str] = []
         done = 0
@@ -199,10 +196,11 @@ class Masker(Mask):
         for start, end, replacement in sorted(hits):
             if start >= done:
                 pieces += text[done:start], replacement
-                self._used(replacement)
                 done = end
             else:
                 whole = whole and end <= done
+        for each in dict.fromkeys(pieces[1::2]):
+            self._used(each)
         return "".join(pieces) + text[done:], whole
 
     @property
@@ -216,10 +214,7 @@ class Masker(Mask):
         Each counts as used.
         """
         found: list[Hit] = []
-        hits = (
-            list(self._find_hits(text.lower())) if text.isascii() else self._find_unicode_hits(text)
-        )
-        for hit in sorted(hits):
+        for hit in sorted(self._find_all(text)):
             if not found or hit[0] >= found[-1][1]:
                 found.append(hit)
                 self._used(hit[2])
@@ -357,6 +352,11 @@ class Masker(Mask):
     @cached_property
     def _shortest(self) -> list[str]:
         return keep_shortest(self._domains.keys() | self._watched)
+
+    def _find_all(self, text: str) -> list[Hit]:
+        if not text.isascii():
+            return self._find_unicode_hits(text)
+        return list(self._find_hits(text.lower()))
 
     def _find_hits(self, low: str) -> Iterator[Hit]:
         """Find the known addresses in a lower-cased text; they may overlap, in no order."""

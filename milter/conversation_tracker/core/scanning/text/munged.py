@@ -7,7 +7,8 @@ apart from the masking code. Time is linear. Nothing here raises.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Protocol
 
@@ -17,6 +18,7 @@ _BEFORE, _BEHIND, _NEAR = 220, 300, 112
 _BEFORE_DOTTED = 640  # a dot may take many characters each
 _FEW = 16  # words that are looked for one by one
 _MANY = 64  # labels from which on what stands for an at sign is looked for
+_OFTEN = 64  # places of a label from which on those in clear are told apart all at once
 _SAYS_AT = (
     "at|\u00e4t|aet|\u00e6t|arrobas?|arrobase|arobas|arobase|chez|chiocciola|klammeraffe|snabel-a"
     "|apenstaartje|apestaartje|kukac|ma[l\u0142]pa|zavin[a\u00e1][c\u010d]|sobaka"
@@ -84,6 +86,9 @@ _PARTED_BEHIND = re.compile(
     rf"|(?>(?:[{_QUOTES}]|(?<=\n)[a-z]{{1,12}}(?=[ \t]?>))+)"
     r"(?:[.\[({<*_-]|dot|pun|poi|pon|kro|toc)|[\[({*]|&|\\)"
 )
+# The same two at whatever at sign: the first one in a text that is reversed.
+_SIGN_BEHIND = re.compile(rf"@{_PARTED_BEFORE.pattern}")
+_SIGN_BEFORE = re.compile(rf"@{_PARTED_BEHIND.pattern}")
 _ANY_SIGN = re.compile(rf"[@=\uff20\ufe6b]|(?<![^\W_])(?:{_SAYS_AT}|{_ALSO_AT})(?![^\W_])")
 _NEXT = re.compile(r"[^\w@=]{0,24}([^\W_][\w-]*)")
 _MARKS_OF_QUOTES, _MANY_MARKS = " \t>|@", 24
@@ -132,16 +137,49 @@ def find_owners(
             if label is not None and label[1] in known.labels:
                 yield from _read_owner(low, label.start(1), known, known.labels[label[1]])
         return
+    parted: list[int] | None = None
     for word, names in known.labels.items():
         if word not in low:  # which costs half of what `find` does
             continue
-        at = low.find(word, 1)
-        while at >= 0:
+        places: Iterable[int] = _find_places(low, word)
+        if low.count(word) > _OFTEN:
+            parted = _find_parted(low) if parted is None else parted
+            places = _find_unclear(low, word, parted)
+        for at in places:
             check()
             before = low[at - 1]
             if before in _LAST and not (before == "@" and _is_clear(low, at, names, known.dotted)):
                 yield from _read_owner(low, at, known, names)
-            at = low.find(word, at + len(word))
+
+
+def _find_places(low: str, word: str) -> Iterator[int]:
+    at = low.find(word, 1)
+    while at >= 0:
+        yield at
+        at = low.find(word, at + len(word))
+
+
+def _find_parted(low: str) -> list[int]:
+    """Return where at signs stand of addresses that may be divided, whosever."""
+    behind = [sign.start() for sign in _SIGN_BEFORE.finditer(low)]
+    last = len(low) - 1
+    return behind + [last - sign.start() for sign in _SIGN_BEHIND.finditer(low[::-1])]
+
+
+def _find_unclear(low: str, word: str, parted: Iterable[int]) -> list[int]:
+    """Return the places of a word, but those where `_is_clear` surely holds.
+
+    A log has an address in each line: here is no step for each of them.
+    """
+    found = [match.start() for match in _compile_unclear(word).finditer(low, 1)]
+    return sorted({*found, *(at + 1 for at in parted if low.startswith(word, at + 1))})
+
+
+@lru_cache(maxsize=64)
+def _compile_unclear(word: str) -> re.Pattern[str]:
+    """Compile what finds a word, but not behind an at sign that ends a local part."""
+    literal = re.escape(word)  # first, as it is found at many times the speed then
+    return re.compile(rf"{literal}(?<![^\W_]@{literal})")
 
 
 def _is_clear(low: str, at: int, names: tuple[str, ...], dotted: frozenset[str]) -> bool:
