@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from conversation_tracker.database.row_locks import RowLocked, RowLocks
+from conversation_tracker.database.turns.row_locks import RowLocked, RowLocks
 
 
 def test_one_works_on_a_row_and_others_on_other_rows() -> None:

@@ -48,6 +48,10 @@ class Timeouts:
     pool_close_seconds: float = 1.0
     first_lock_milliseconds: int = 200
     """To wait for a lock on a connection that others may need."""
+    together_lock_milliseconds: int = 20
+    """To wait for a lock while others are written in the same transaction."""
+    together_seconds: float = 0.1
+    """For a record to wait until it is written together with others; then it goes by itself."""
 
     # The database: the server.
     mail: ServerTimeouts = ServerTimeouts(8_000, 5_000, 15_000)

@@ -10,7 +10,6 @@ the connections only (`row_locks`).
 
 import time
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TypeVar
@@ -22,7 +21,8 @@ from conversation_tracker.base import timeouts
 from conversation_tracker.base.timeouts import ServerTimeouts
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.deadline import Watchdog
-from conversation_tracker.database.row_locks import RowLocked, RowLocks
+from conversation_tracker.database.turns.row_locks import RowLocked, RowLocks
+from conversation_tracker.database.turns.threads import Threads
 from conversation_tracker.telemetry.counters import metrics
 from conversation_tracker.telemetry.in_flight import Waiting
 
@@ -68,8 +68,8 @@ class Pool:
         # libmilter goes on with a client in any of its threads, and pymilter's thread state goes
         # along. When the server tells something beside its answer, as its last words are, the
         # driver's C code wants the state of the thread it is in, which then is another's, or freed.
-        # So statements run in threads of our own: as many as connections, so that none waits.
-        self._threads = ThreadPoolExecutor(size, "database")
+        # So statements run in threads of our own, one for each connection in use: none waits.
+        self._threads = Threads("database")
         self._waiters = RowLocks(max(1, size // 2))
         first = min(limits.lock_milliseconds, timeouts.get().first_lock_milliseconds)
         self._lock = limits.lock_milliseconds
@@ -92,7 +92,7 @@ class Pool:
     def close(self) -> None:
         """Close all connections."""
         self._connections.close(timeout=timeouts.get().pool_close_seconds)
-        self._threads.shutdown(wait=False)
+        self._threads.close()
         self._watchdog.stop()
 
     @property
@@ -130,6 +130,17 @@ class Pool:
             metrics.count_order_lock()
             raise OrderLocked("LockNotAvailable") from None
 
+    def attempt(self, work: Callable[[Connection], T]) -> T | None:
+        """Run work whose failure says nothing yet, since it is tried otherwise then.
+
+        Returns:
+            What it returns; None where it failed, or a lock kept it from going on.
+        """
+        try:
+            return self._run(work)
+        except Exception:
+            return None
+
     def _run(self, work: Callable[[Connection], T]) -> T:
         give_up = time.monotonic() + timeouts.get().pool_seconds
         while True:
@@ -138,7 +149,7 @@ class Pool:
                 connection = self._take()
                 try:
                     with self._watchdog.watching(connection):
-                        return self._threads.submit(work, connection).result()
+                        return self._threads.run(work, connection)
                 except psycopg.errors.ReadOnlySqlTransaction:
                     # Of several hosts, another may be the primary by now: only a new connection
                     # knows.
@@ -195,7 +206,7 @@ class RollbackPool(Pool):
 
     def close(self) -> None:
         """Undo everything."""
-        self._threads.shutdown()
+        self._threads.close()
         self._watchdog.stop()
         self._one.close()
 

@@ -19,6 +19,7 @@ from psycopg.adapt import PyFormat
 from psycopg.pq import DiagnosticField, ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 
+from conversation_tracker.base.timeouts import ServerTimeouts
 from conversation_tracker.database.connection import SET_LOCAL, Connection, write_settings
 
 _PLACEHOLDER = re.compile("%[sb]")
@@ -61,34 +62,67 @@ class Statement:
         """
         if connection.inside:
             return connection.execute(self._text, values).fetchall()
-        result = (self._run_in_pipeline if connection.pooled else self._run_by_name)(
-            connection, values
-        )
-        adapters = connection.transformer
-        adapters.set_pgresult(result)
-        return adapters.load_rows(0, result.ntuples, tuple)
+        if connection.pooled:
+            [result] = self._run_in_pipeline(connection, [values], connection.limits)
+        else:
+            result = self._run_by_name(connection, values)
+        return _load(connection, result)
+
+    def rows_of_each(
+        self,
+        connection: Connection,
+        values: Sequence[Sequence[object]],
+        limits: ServerTimeouts,
+    ) -> list[list[tuple[Any, ...]]]:
+        """Run it several times in one transaction and one round trip: all of it, or nothing.
+
+        Args:
+            connection: where, outside of a transaction; nobody else uses it meanwhile.
+            values: those of each time, one for each place.
+            limits: how long the server may take.
+
+        Returns:
+            The rows of each time.
+
+        Raises:
+            psycopg.Error: as the driver does.
+        """
+        results = self._run_in_pipeline(connection, values, limits)
+        return [_load(connection, each) for each in results]
+
+    def _prepare(self, connection: Connection) -> None:
+        """Have the server know it by its name, from the first time on."""
+        if self._name not in connection.prepared:
+            prepare = connection.pgconn.prepare
+            _check(connection, _wait_for(connection, prepare, self._name, self._numbered))
+            connection.prepared.add(self._name)
 
     def _run_by_name(self, connection: Connection, values: Sequence[object]) -> PGresult:
-        """Run it by its name, which the server knows from the first time on."""
-        line = connection.pgconn
-        if self._name not in connection.prepared:
-            _check(connection, _wait_for(connection, line.prepare, self._name, self._numbered))
-            connection.prepared.add(self._name)
+        self._prepare(connection)
         written, formats = self._adapt(connection, values)
-        result = _wait_for(connection, line.exec_prepared, self._name, written, formats)
+        run = connection.pgconn.exec_prepared
+        result = _wait_for(connection, run, self._name, written, formats)
         _check(connection, result)
         return result
 
-    def _run_in_pipeline(self, connection: Connection, values: Sequence[object]) -> PGresult:
+    def _run_in_pipeline(
+        self,
+        connection: Connection,
+        values: Sequence[Sequence[object]],
+        limits: ServerTimeouts,
+    ) -> list[PGresult]:
         """Run it behind its limits: a pipeline without BEGIN is a transaction, and ends them."""
         line = connection.pgconn
-        limits, _ = _LIMITING._adapt(connection, write_settings(connection.limits))
+        steps = [(_LIMITING, write_settings(limits)), *((self, each) for each in values)]
+        if not connection.pooled:
+            for step in (_LIMITING, self):
+                step._prepare(connection)
         # What cannot be written raises, and costs no connection before the pipeline has begun.
-        written, formats = self._adapt(connection, values)
+        written = [(step, *step._adapt(connection, each)) for step, each in steps]
         try:
             line.enter_pipeline_mode()
-            line.send_query_params(_LIMITING._numbered, limits)
-            line.send_query_params(self._numbered, written, param_formats=formats)
+            for step, texts, formats in written:
+                step._send(connection, texts, formats)
             line.pipeline_sync()
             # The driver's own pipelines expect no error at the end of the transaction, and break.
             results = connection.wait(_results(line))
@@ -106,8 +140,17 @@ class Statement:
             _check(connection, each)
         if not ended:
             raise psycopg.OperationalError("the end of the transaction was not seen")
-        _limited, result, *_end = results
-        return result
+        _limited, *found, _end = results
+        return found
+
+    def _send(
+        self, connection: Connection, written: Sequence[Buffer | None], formats: list[Format]
+    ) -> None:
+        line = connection.pgconn
+        if connection.pooled:
+            line.send_query_params(self._numbered, written, param_formats=formats)
+        else:
+            line.send_query_prepared(self._name, written, formats)
 
     def _adapt(
         self, connection: Connection, values: Sequence[object]
@@ -118,6 +161,12 @@ class Statement:
 
 
 _LIMITING = Statement(SET_LOCAL)
+
+
+def _load(connection: Connection, result: PGresult) -> list[tuple[Any, ...]]:
+    adapters = connection.transformer
+    adapters.set_pgresult(result)
+    return adapters.load_rows(0, result.ntuples, tuple)
 
 
 def _results(line: PGconn) -> PQGen[list[PGresult]]:

@@ -6,8 +6,10 @@ A large message is sent in pieces beforehand, so that no parameter holds the who
 import json
 import os
 from collections.abc import Iterable, Sequence
-from typing import Literal, LiteralString
+from dataclasses import replace
+from typing import Any, Literal, LiteralString
 
+from conversation_tracker.base import timeouts
 from conversation_tracker.base.random_token import make_token
 from conversation_tracker.core.base.octets import LARGE, iter_windows
 from conversation_tracker.core.model.plan import Record
@@ -17,6 +19,11 @@ from conversation_tracker.database.prepared import Statement
 
 Outcome = Literal["done", "stale", "expired", "limited", "looping", "locked", "alone"]
 """What `tracker.record` says; `repository` begins again where it is "locked" or "alone"."""
+
+Written = tuple[Outcome, dict[str, str], list[str]]
+"""What came of a record, the bounce token of each recipient's token, and what to announce."""
+
+_SMALL = 64 * 1024  # octets
 
 _json = json.JSONEncoder().encode  # as text: the driver's own wrapper costs more than the writing
 
@@ -67,9 +74,7 @@ _PIECE = "INSERT INTO tracker.pieces (id, number, data) VALUES (%s::uuid, %s, %b
 _PIECES_DONE = "DELETE FROM tracker.pieces WHERE id = %s::uuid"
 
 
-def write_record(
-    connection: Connection, record: Record, *, wait: bool, alone: bool
-) -> tuple[Outcome, dict[str, str], list[str]]:
+def write_record(connection: Connection, record: Record, *, wait: bool, alone: bool) -> Written:
     """Record one message of one order.
 
     Args:
@@ -85,14 +90,46 @@ def write_record(
         psycopg.Error: as the driver does.
     """
     if len(record.raw) <= LARGE:
-        return _write(connection, record, _RECORD, (record.raw[:], wait, alone))
+        rows = _RECORD.rows(connection, _values(record, (record.raw[:], wait, alone)))
+        return _read(record, rows)
     pieces = make_token()
     with connection.begin_limited():
         for number, piece in enumerate(iter_windows(record.raw, 0, len(record.raw))):
             connection.execute(_PIECE, (pieces, number, piece))
-        found = _write(connection, record, _RECORD_PIECES, (pieces, wait, alone))
+        rows = _RECORD_PIECES.rows(connection, _values(record, (pieces, wait, alone)))
         connection.execute(_PIECES_DONE, (pieces,))
-    return found
+    return _read(record, rows)
+
+
+def can_be_together(record: Record) -> bool:
+    """Return whether a record may be written beside others: it takes no longer than any of them."""
+    return len(record.raw) <= _SMALL and not record.joined and not record.shown
+
+
+def write_together(connection: Connection, records: Sequence[Record]) -> list[Written]:
+    """Record messages that have nothing to do with each other in one transaction, or none.
+
+    They wait for nobody, but that it takes a moment to see that one would have to.
+
+    Args:
+        connection: not in a transaction.
+        records: the messages, of which each can be together with others.
+
+    Returns:
+        What came of each, as of `write_record`. What is not done left nothing behind.
+
+    Raises:
+        psycopg.Error: as the driver does.
+    """
+    if len(records) == 1:
+        return [write_record(connection, records[0], wait=False, alone=False)]
+    # As all do: identifiers of two orders are never waited for in a circle.
+    sequence = sorted(range(len(records)), key=lambda place: records[place].order)
+    limits = replace(connection.limits, lock_milliseconds=timeouts.get().together_lock_milliseconds)
+    values = [_values(records[n], (records[n].raw[:], False, False)) for n in sequence]
+    found = _RECORD.rows_of_each(connection, values, limits)
+    answers = {n: _read(records[n], rows) for n, rows in zip(sequence, found, strict=True)}
+    return [answers[n] for n in range(len(records))]
 
 
 def name_queue_id(queue_id: str) -> str:
@@ -164,12 +201,13 @@ def _new_message(record: Record) -> dict[str, object]:
     }
 
 
-def _write(
-    connection: Connection, record: Record, statement: Statement, more: Sequence[object]
-) -> tuple[Outcome, dict[str, str], list[str]]:
+def _values(record: Record, more: Sequence[object]) -> list[object]:
     columns = _new_message(record)
-    [row] = statement.rows(connection, [*(columns[name] for name in _NEW_MESSAGE), *more])
-    outcome, bounces, new, store, number, domain = row
+    return [*(columns[name] for name in _NEW_MESSAGE), *more]
+
+
+def _read(record: Record, rows: Sequence[tuple[Any, ...]]) -> Written:
+    [(outcome, bounces, new, store, number, domain)] = rows
     if new is None:
         return outcome, bounces or {}, []
     return (

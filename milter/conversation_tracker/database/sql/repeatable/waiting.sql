@@ -12,7 +12,7 @@ SELECT o.store,
   LEFT JOIN LATERAL (
        SELECT m.subject FROM tracker.messages AS m
         WHERE m.order_id = o.id AND m.at = o.waiting_since AND m.direction = 'inbound'
-        LIMIT 1) AS m ON true
+        ORDER BY m.id + 0 LIMIT 1) AS m ON true
  WHERE o.waiting_since IS NOT NULL
    AND o.expires_at > now()
    AND o.emptied_at IS NULL
