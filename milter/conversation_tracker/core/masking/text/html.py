@@ -7,9 +7,11 @@ behind what replaces it. Nothing here raises.
 
 import html
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from conversation_tracker.core.masking.address.mask import Mask
+from conversation_tracker.core.masking.text.whole_addresses import mask_clear
 from conversation_tracker.core.syntax.references import unescape
 
 # A piece of text or of an attribute's value that an address with references can stand in.
@@ -37,13 +39,19 @@ BLOCK = re.compile(
 
 # What divides an address without being seen: comments, elements that are not shown, and tags that
 # are no block.
-_INLINE = re.compile(
-    r"<(?:([a-z]{1,10})\s(?=[^<>]*(?:display\s*:\s*none|visibility\s*:\s*hidden))[^<>]*+>[^<>]{0,200}"
-    r"</\1\s*>|!\[(?:if|endif)[^<>]*+>"
-    rf"|(?!/?(?:{BLOCK.pattern}|tbody|thead|tfoot|body|html|head)\b)[/a-z][^<>]*+>"
-    r"|!--.*?(?:-->|\Z))",
-    re.DOTALL | re.IGNORECASE,
+_NOT_SHOWN = (
+    r"([a-z]{1,10})\s(?=[^<>]*(?:display\s*:\s*none|visibility\s*:\s*hidden))[^<>]*+>[^<>]{0,200}"
+    r"</\1\s*>"
 )
+_DIVIDING = (
+    r"!\[(?:if|endif)[^<>]*+>"
+    rf"|(?!/?(?:{BLOCK.pattern}|tbody|thead|tfoot|body|html|head)\b)[/a-z][^<>]*+>"
+    r"|!--.*?(?:-->|\Z)"
+)
+_INLINE = re.compile(rf"<(?:{_NOT_SHOWN}|{_DIVIDING})", re.DOTALL | re.IGNORECASE)
+_PLAIN_INLINE = re.compile(rf"<(?:{_DIVIDING})", re.DOTALL | re.IGNORECASE)
+# One is in all that is not shown; of the words there, these letters alone have one other case.
+_NOT_SHOWN_SIGNS = ("play", "dden")
 _BLANKS = re.compile(r"\s+")
 _SEPARATOR = re.compile(r"@")
 _ANY_SEPARATOR = re.compile(r"[@\uff20\ufe6b]|&(?:#0*64|#[xX]0*40|commat)(?![0-9a-zA-Z])")
@@ -59,9 +67,13 @@ _PIECES = 16  # that a longer source is cut into
 _BEFORE_NONE = frozenset(("", *" \t\r\n"))
 _BRACES = frozenset("{}")  # as in style sheets; but a local part may end with one
 _REST = re.compile(r"@[A-Za-z0-9.\-]++(?=[\s\"'),:?\]{])")
-_REST_BEFORE = re.compile(r"[A-Za-z0-9_.+\-]++(?=[\s\"'(:,\[])")
+_REST_BEFORE = re.compile(r"@[A-Za-z0-9_.+\-]{1,79}+(?=[\s\"'(:,\[])")  # reversed
 _LOCAL = 80  # characters of a local part and what is before it
 _NEAR = 1_000  # characters of an address with all the tags in one half of it
+_MANY = 32  # separators from which on they are looked at together first
+# What begins and ends an address, whatever stands beside it: in the source as in what is shown.
+_BEGINS = (*" \t\r\n<>\"'([", "&lt;", '"mailto:', "'mailto:")
+_ENDS = (*" \t\r\n<>\"')],;?", "&lt;", "&gt;")
 
 
 def mask_html(source: str, mask: Mask) -> str:
@@ -74,6 +86,7 @@ def mask_html(source: str, mask: Mask) -> str:
     Returns:
         The source with only the addresses replaced; the same object if nothing changed.
     """
+    source = mask_clear(source, mask, _BEGINS, _ENDS)
     shown = unescape_source(source)
     if (masked := mask(shown)) != shown:
         source = _mask_pieces(source, mask) if "&" in source else masked
@@ -177,28 +190,66 @@ def _mask_across_tags(source: str, mask: Mask) -> str:
     done = 0
     for start, end in _find_surroundings(source, mask):
         near = source[start:end]
-        if not _is_clean(_INLINE.sub("", unescape_source(near)), mask):
+        if not _is_clean(_drop_inline(unescape_source(near)), mask):
             pieces += source[done:start], _mask_block(near, mask)
             done = end
     result = "".join(pieces) + source[done:]
     return source if result == source else result
 
 
+def _drop_inline(source: str) -> str:
+    return _choose_inline(source).sub("", source)
+
+
+def _choose_inline(source: str) -> re.Pattern[str]:
+    """Return what finds all that divides an address: most sources show all they hold."""
+    low = source.lower()
+    return _INLINE if any(sign in low for sign in _NOT_SHOWN_SIGNS) else _PLAIN_INLINE
+
+
 def _find_surroundings(source: str, mask: Mask) -> Iterator[tuple[int, int]]:
-    """Yield the spans around separators, those that overlap as one."""
-    start = end = 0
-    plain = not any(sign in source for sign in ("&#", "&commat", "\uff20", "\ufe6b"))
-    for found in (_SEPARATOR if plain else _ANY_SEPARATOR).finditer(source):
-        if _is_whole(source, found.start(), mask):
+    """Yield the spans around separators, those that overlap as one.
+
+    In one span, only the last separator that still belongs to it is looked for: a page may have
+    thousands. None is looked at twice.
+    """
+    places = _find_separators(source, mask)
+    number = 0
+    while number < len(places):
+        if _is_whole(source, places[number][0], mask):
+            number += 1
             continue
-        first = max(0, found.start() - _NEAR)
-        if first > end:
-            if end:
-                yield start, end
-            start = first
-        end = found.end() + _NEAR
-    if end:
-        yield start, end
+        start, seen = max(0, places[number][0] - _NEAR), number
+        while True:
+            reach = places[number][1] + 2 * _NEAR
+            last = bisect_right(places, (reach, len(source))) - 1
+            known, seen = seen, last
+            while last > known and _is_whole(source, places[last][0], mask):
+                last -= 1
+            if last <= known:
+                break
+            number = last
+        yield start, places[number][1] + _NEAR
+        number = seen + 1
+
+
+def _find_separators(source: str, mask: Mask) -> list[tuple[int, int]]:
+    """Return the spans of the separators in a source, in order; of many, only those that matter.
+
+    In a long list of somebody else's addresses none does, and no step is made for each of them.
+    """
+    plain = not any(sign in source for sign in ("&#", "&commat", "\uff20", "\ufe6b"))
+    found = [each.span() for each in (_SEPARATOR if plain else _ANY_SEPARATOR).finditer(source)]
+    if len(found) < _MANY:
+        return found
+    last = len(source) - 1
+    behind = {each.start(): each[0] for each in _REST.finditer(source)}
+    before = {last - each.start(): each[0] for each in _REST_BEFORE.finditer(source[::-1])}
+    known = "\n".join((*behind.values(), *[each[::-1] for each in before.values()]))
+    if mask.possible(known.encode()):
+        return found
+    whole = behind.keys() & before.keys()
+    return [span for span in found if span[0] not in whole]
 
 
 def _is_whole(source: str, at: int, mask: Mask) -> bool:
@@ -213,10 +264,10 @@ def _is_whole(source: str, at: int, mask: Mask) -> bool:
         return False
     if last in _BRACES:
         return not mask.possible(behind[0].encode())
-    before = _REST_BEFORE.match(source[max(0, at - _LOCAL) : at][::-1])
+    before = _REST_BEFORE.match(source[max(0, at - _LOCAL) : at + 1][::-1])
     if before is None:
         return False
-    return not mask.possible(source[at - before.end() : behind.end()].encode())
+    return not mask.possible(source[at + 1 - before.end() : behind.end()].encode())
 
 
 def _mask_block(source: str, mask: Mask) -> str:
@@ -248,7 +299,8 @@ def _strip_inline_tags(source: str) -> tuple[str, list[tuple[int, int]]]:
     text: list[str] = []
     spans: list[tuple[int, int]] = []
     at = 0
-    for start, end in [*(tag.span() for tag in _INLINE.finditer(source)), (len(source),) * 2]:
+    inline = _choose_inline(source)
+    for start, end in [*(tag.span() for tag in inline.finditer(source)), (len(source),) * 2]:
         piece, places = _decode(source[at:start])
         text.append(piece)
         spans += ((at + first, at + last) for first, last in places)

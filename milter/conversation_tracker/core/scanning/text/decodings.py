@@ -63,12 +63,16 @@ _SIGN = re.compile(
 _EQUALS = re.compile(r"=(?:40|[023])")
 _BREAK = re.compile(r"\\[nrt]")
 _BACKSLASHED = re.compile(r"\\([@._+-])")
-_INLINE = re.compile(
-    r"<(?:([a-z]{1,10})\s[^<>]{0,400}?(?:display\s{0,8}:\s{0,8}none|visibility\s{0,8}:\s{0,8}hidden)"
-    r"[^<>]{0,400}>[^<>]{0,200}</\1\s{0,8}>|![^<>]*>|/?(?:a|abbr|acronym|b|bdi|bdo|big|code|em|font|i|ins|kbd|mark|nobr"
-    r"|o:p|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr)(?:[\s/][^<>]*)?>)",
-    re.DOTALL,
+_UNSHOWN = (
+    r"([a-z]{1,10})\s[^<>]{0,400}?(?:display\s{0,8}:\s{0,8}none|visibility\s{0,8}:\s{0,8}hidden)"
+    r"[^<>]{0,400}>[^<>]{0,200}</\1\s{0,8}>"
 )
+_BETWEEN_LETTERS = (
+    r"![^<>]*>|/?(?:a|abbr|acronym|b|bdi|bdo|big|code|em|font|i|ins|kbd|mark|nobr"
+    r"|o:p|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr)(?:[\s/][^<>]*)?>"
+)
+_INLINE = re.compile(rf"<(?:{_UNSHOWN}|{_BETWEEN_LETTERS})", re.DOTALL)
+_PLAIN_INLINE = re.compile(rf"<(?:{_BETWEEN_LETTERS})", re.DOTALL)
 _FOLD = re.compile(r"(?:\r\n|\n)[ \t]")
 _SOFT = re.compile(rb"=[ \t]*\r?\n")
 _FLOWED = re.compile(r" \r?\n(?:>[> ]*)?")
@@ -146,7 +150,8 @@ def iter_readings(text: str, *, markup: bool = False) -> Iterator[str]:
             low = new
             yield low
     if markup and "<" in low:
-        shown = _INLINE.sub("", low)
+        unshown = "display" in low or "visibility" in low
+        shown = (_INLINE if unshown else _PLAIN_INLINE).sub("", low)
         if shown != low:
             yield shown
 

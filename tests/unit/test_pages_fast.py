@@ -1,0 +1,149 @@
+"""What is left out of the work on a page for the sake of speed: the slow way finds nothing more.
+
+Pages are put together at random from addresses of several people, pieces of them, tags, comments,
+references and broken markup, and masked or scanned both ways.
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from builders import CARRIER, SHOP, A, B, S, hard, mail, order, person, soft
+from cost import linear
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from conversation_tracker.core.masking.address.mask import Mask, Masker
+from conversation_tracker.core.masking.text import html
+from conversation_tracker.core.masking.text.html import mask_html
+from conversation_tracker.core.masking.text.whole_addresses import mask_clear
+from conversation_tracker.core.scanning.text import decodings
+
+JOHN, BOB, ANN = "john.doe@home.example", "bob@home.example", "ann.lee@gmail.com"
+KNOWN = {JOHN: hard("b"), BOB: hard("c"), ANN: soft("ann.lee-1@x.example")}
+WATCHED = ("ct.example.com",)
+ADDRESSES = [
+    *(JOHN, BOB, ANN, "John.Doe@Home.example", "annlee@googlemail.com", "jane@home.example"),
+    *("x.john.doe@home.example", "john.doe@home.example.net", "user@stranger.example", B),
+    *("john.doe@home.example-207700027841b.ct.example.com", "home.example=bob@ct.example.com"),
+    *("bounce+bob=home.example@list.example", "home.example!bob", "bob%40home.example", "bob@"),
+    *("john.doe", "john", "home.example", "home", "me.example", ".example", "@", "@home.example"),
+    *("user@str", "anger.example", "a@b.example", "email-bob@home.example", "'bob'@home.example"),
+]
+MARKUP = [
+    *("<b>", "</b>", "<wbr>", "<br>", "<p>", "</p>", "<a href=\"mailto:", "\">"),
+    *("<a href='mailto:", "<", ">", "<!--", "-->", "<!-- > -->", "<![CDATA[", "]]>", "<x ", "="),
+    *("<i style='display:none'>", "</i>", "<i style='display:block;overflow:hidden'>", "<style>"),
+    *("<I STYLE='VISIBILITY: HIDDEN'>", "</I>", "di\u017fplay:none", "{", "}", "cid:", "?"),
+    *("&lt;", "&gt;", "&amp;", "&nbsp;", "&#64;", "&commat;", "&#x2e;", "&period;", "&shy;", "&"),
+    *("\"", "'", "(", ")", "[", "]", ",", ".", ":", "-", "+", " ", "\n", "\t", "\r\n", "\u200b"),
+    *("\u00ad", "\uff20", "\u00e4", "\u0130", "message-id: <", "@media ", "{}@media", ";"),
+    *("a" * 90, "</", "<![endif]>", "mid:", "%"),
+]  # fmt: skip
+PAGES = st.lists(st.sampled_from(ADDRESSES) | st.sampled_from(MARKUP), max_size=9).map("".join)
+LINES = st.lists(PAGES, min_size=1, max_size=25).map("\n".join)
+
+
+def slow_surroundings(source: str, mask: Mask) -> Iterator[tuple[int, int]]:
+    """Yield what `_find_surroundings` does: look at each separator, one after the other."""
+    start = end = 0
+    for found in re.finditer(r"[@\uff20\ufe6b]|&(?:#0*64|#[xX]0*40|commat)(?![0-9a-zA-Z])", source):
+        if html._is_whole(source, found.start(), mask):
+            continue
+        first = max(0, found.start() - html._NEAR)
+        if first > end:
+            if end:
+                yield start, end
+            start = first
+        end = found.end() + html._NEAR
+    if end:
+        yield start, end
+
+
+@settings(max_examples=300, deadline=None)
+@given(PAGES | LINES, st.sampled_from(["", JOHN, BOB, ANN]))
+@example(f"cid:{JOHN} <{JOHN}>&lt;{BOB}&gt;", "")
+@example(f"{JOHN}{JOHN} {JOHN}", "")
+def test_what_stands_in_clear_is_masked_as_all_else_is(source: str, kept: str) -> None:
+    known = {key: new for key, new in KNOWN.items() if key != kept}
+    mask = Masker(known, [kept] if kept else [], WATCHED)
+    fast = mask_html(source, mask)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "mask_clear", lambda text, *_how: text)
+        assert fast == mask_html(source, mask)
+
+
+@pytest.mark.parametrize("odd", ['"a john.doe@home.example b"@odd.example', "o'neil+x@odd.example"])
+def test_where_a_local_part_may_hold_an_address_none_is_masked_first(odd: str) -> None:
+    mask = Masker({**KNOWN, odd: A})
+    assert mask_clear(f" {JOHN} ", mask, (" ",), (" ",)) == f" {JOHN} "
+    page = f"<p>{odd} {JOHN}</p>"
+    assert mask_html(page, mask) == f"<p>{A} {KNOWN[JOHN]}</p>"
+
+
+def test_what_is_masked_first_is_noticed_and_noted() -> None:
+    noted: list[str] = []
+    mask = Masker(KNOWN, notice=lambda: noted.append(""), used=noted.append)
+    assert mask_clear(f"<{JOHN}>", mask, ("<",), (">",)) == f"<{KNOWN[JOHN]}>"
+    assert noted == ["", KNOWN[JOHN]]
+    clean = f"<{JOHN}>"
+    assert mask_clear(clean, mask, (">",), (">",)) is clean
+    assert len(noted) == 2
+
+
+PEOPLE = order(
+    person(JOHN, "buyer", "b" * 32),
+    person(BOB, "partner", "c" * 32),
+    *(SHOP, CARRIER),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(PAGES | LINES, st.sampled_from([(JOHN, hard("c")), (BOB, B), (JOHN, S)]))
+def test_copy_and_record_are_the_same_both_ways(page: str, way: tuple[str, str]) -> None:
+    sender, to = way
+    raw = f"From: {sender}\nContent-Type: text/html; charset=utf-8\n\n<html>{page}\n"
+    fast = mail(raw, PEOPLE, to=to, sender=sender).plan()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "mask_clear", lambda text, *_how: text)
+        slow = mail(raw, PEOPLE, to=to, sender=sender).plan()
+    assert (fast.edits, fast.records, fast.reply) == (slow.edits, slow.records, slow.reply)
+
+
+@settings(max_examples=300, deadline=None)
+@given(LINES, st.integers(0, 40), st.integers(0, 3))
+def test_separators_are_looked_around_as_if_one_by_one(page: str, some: int, gap: int) -> None:
+    strangers = " (u@x.example)\n" * some + " " * gap * 700
+    source = f"{page}{strangers}{page}{strangers}"
+    mask = Masker(KNOWN, (), WATCHED)
+    assert list(html._find_surroundings(source, mask)) == list(slow_surroundings(source, mask))
+
+
+@settings(max_examples=300, deadline=None)
+@given(LINES)
+def test_a_simple_pattern_drops_what_the_whole_one_does(page: str) -> None:
+    assert html._drop_inline(page) == html._INLINE.sub("", page)
+    with pytest.MonkeyPatch.context() as patch:
+        fast = list(decodings.iter_readings(page, markup=True))
+        patch.setattr(decodings, "_PLAIN_INLINE", decodings._INLINE)
+        assert fast == list(decodings.iter_readings(page, markup=True))
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "@",
+        "a@",
+        "<b>@",
+        "@<b>",
+        "x@y.example ",
+        ">u@x.example<",
+        "&#64;",
+        "&lt;@",
+        f" {JOHN}",
+        JOHN,
+    ],
+)
+def test_pages_of_separators_cost_linear_time(run: str) -> None:
+    mask = Masker(KNOWN, (), WATCHED)
+    linear(lambda size: mask_html("<i>" + run * (size // len(run)), mask), 256 * 1024)
