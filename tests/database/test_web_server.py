@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,14 @@ def orders(postgres: Postgres, shared: str) -> Iterator[Orders]:
 def uri(orders: Orders) -> str:
     """Return the database for a role that may read it."""
     return orders.add_reader("shop")
+
+
+@contextmanager
+def locked(orders: Orders) -> Iterator[None]:
+    """Keep everybody waiting who reads an order."""
+    with orders.connection.transaction(force_rollback=True):
+        orders.connection.execute("LOCK TABLE tracker.orders IN ACCESS EXCLUSIVE MODE")
+        yield
 
 
 def run_web(config: Path) -> subprocess.CompletedProcess[str]:
@@ -153,9 +161,7 @@ def test_an_answer_that_is_under_way_comes_to_its_end(
     tmp_path: Path, orders: Orders, uri: str
 ) -> None:
     with Web(tmp_path, uri) as web:
-        orders.connection.execute("BEGIN")
-        try:
-            orders.connection.execute("LOCK TABLE tracker.orders IN ACCESS EXCLUSIVE MODE")
+        with locked(orders):
             found: list[Answer] = []
             asking = threading.Thread(
                 target=lambda: found.append(web.get("/orders/shop/1001?format=json"))
@@ -165,8 +171,6 @@ def test_an_answer_that_is_under_way_comes_to_its_end(
             assert web._process is not None
             web._process.send_signal(signal.SIGTERM)
             time.sleep(0.3)
-        finally:
-            orders.connection.execute("ROLLBACK")
         asking.join(30)
         assert [answer.status for answer in found] == [200]
         assert web.wait() == 0
@@ -245,9 +249,7 @@ def test_whoever_waits_for_the_database_keeps_nobody_else_waiting(
     tmp_path: Path, orders: Orders, uri: str
 ) -> None:
     with Web(tmp_path, uri) as web:
-        orders.connection.execute("BEGIN")
-        try:
-            orders.connection.execute("LOCK TABLE tracker.orders IN ACCESS EXCLUSIVE MODE")
+        with locked(orders):
             found: list[int] = []
             asking = [
                 threading.Thread(target=lambda: found.append(web.get("/orders/shop/1001").status))
@@ -261,8 +263,6 @@ def test_whoever_waits_for_the_database_keeps_nobody_else_waiting(
             assert time.monotonic() - began < 2
             for each in asking:
                 each.join(60)
-        finally:
-            orders.connection.execute("ROLLBACK")
         assert len(found) == 20
         assert set(found) == {503}
         web.until(lambda: web.get("/orders/shop/1001").status == 200)
