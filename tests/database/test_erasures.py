@@ -229,6 +229,37 @@ def test_a_restored_backup_forgets_again(
     assert result.out == "erased again: 0 addresses that had come back\n"
 
 
+def test_messages_that_a_restored_backup_brings_back_go_again(
+    tracker: Tracker, postgres: "Postgres", tmp_path: Path
+) -> None:
+    """Theirs alone, and only of those whose messages were deleted; what came later stays."""
+    people = (JOHN, "jane@gmail.com", "ann@far.example")
+    for number, address in enumerate(people, 1):
+        tracker("mask", "shop", str(number), address)
+    tracker.sql(
+        "INSERT INTO tracker.messages (order_id, digest, queue_id, direction, sender_id,"
+        " sender_name, message_id, subject, first_words, size, attachment_names, automatic,"
+        " auto_reply, verdict, notes, raw, at)"
+        " SELECT order_id, convert_to(p.id || t.what, 'UTF8'), '', 'inbound', p.id, '', '',"
+        "        o.number || ' ' || t.what, '', 1, '{}', false, false, 'trusted', '{}', '',"
+        "        now() + t.after"
+        "   FROM tracker.participants AS p JOIN tracker.orders AS o ON o.id = p.order_id,"
+        "        (VALUES ('old', interval '-1 day'), ('new', interval '1 day')) AS t(what, after)"
+    )
+    subjects = "SELECT array_agg(subject ORDER BY subject) FROM tracker.messages"
+    dump(tracker.database, tmp_path / "backup")
+    assert tracker("erase", "--messages", JOHN).code == 0
+    assert tracker("erase", "--messages", "J.ane@googlemail.com").code == 0
+    assert tracker("erase", "ann@far.example").code == 0
+    assert tracker.sql(subjects) == [(["3 new", "3 old"],)]
+    assert tracker("erase", "--list", str(tmp_path / "erasures")).code == 0
+    for _restored in range(2):  # the second time with the list that the first left
+        restore(postgres, tmp_path / "backup", tracker.database)
+        assert tracker("erase", "--again", str(tmp_path / "erasures")).code == 0
+        assert tracker.sql(subjects) == [(["1 new", "2 new", "3 new", "3 old"],)]
+        assert tracker("erase", "--list", str(tmp_path / "erasures")).code == 0
+
+
 LINE = "2026-11-29T10:00:00Z 2028-11-29T10:00:00Z address " + "0" * 64 + "\n"
 END = "end of list, erasures: 0\n"
 

@@ -57,8 +57,8 @@ ADDRESSES = {
     "export": "SELECT tracker.export_person('john@doe.example')",
     "erase": "SELECT tracker.erase('john@doe.example')",
     "erase_person": "SELECT tracker.erase_person('john@doe.example')",
-    "erase_messages": "SELECT tracker.erase_messages(1, 1, '-infinity')",
-    "erase_recorded": "SELECT tracker.erase_recorded(1, 1, '{token}', true, '-infinity')",
+    "erase_messages": "SELECT tracker.erase_messages(1, 1, '-infinity', 'infinity')",
+    "erase_recorded": "SELECT tracker.erase_recorded(1, 1, '{token}', 'infinity', '-infinity')",
     "hold_orders": "SELECT tracker.hold_orders('{{1}}')",
     "erase_again": "SELECT tracker.erase_again('{{}}', '{{}}', '{{}}')",
 }

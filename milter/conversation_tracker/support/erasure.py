@@ -83,8 +83,7 @@ def write_list(key: str, items: Iterable[ErasedItem]) -> Iterator[str]:
     count = 0
     for item in items:
         count += 1
-        at = item.at or item.keep_until
-        yield f"{_write_time(at)} {_write_time(item.keep_until)} {item.kind} {item.digest}\n"
+        yield f"{_write_time(item.at)} {_write_time(item.keep_until)} {item.kind} {item.digest}\n"
     yield f"{_END} {count}\n"
 
 

@@ -20,9 +20,10 @@ _ERASE = """
       FROM tracker.erase_person(%s, %s)"""
 _KEY = "SELECT tracker.erasures_key()"
 _LIST = """
-    SELECT kind, encode(digest, 'hex'), min(at), least(max(keep_until), '9999-12-30 UTC')
-      FROM tracker.erasures GROUP BY kind, digest ORDER BY min(at), kind, digest"""
-_AGAIN = "SELECT tracker.erase_again(%s::text[], %s::bytea[], %s::timestamptz[])"
+    SELECT kind, encode(digest, 'hex'), max(at), least(max(keep_until), '9999-12-30 UTC')
+      FROM tracker.erasures GROUP BY kind, digest ORDER BY max(at), kind, digest"""
+_AGAIN = """
+    SELECT tracker.erase_again(%s::text[], %s::bytea[], %s::timestamptz[], %s::timestamptz[])"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,13 @@ class ErasedItem:
     Attributes:
         kind: address, or identifier.
         digest: keyed, in hexadecimal.
-        at: when it was erased; None where that does not matter.
+        at: when it was erased last.
         keep_until: until when no restore may do without this line.
     """
 
     kind: str
     digest: str
-    at: datetime | None
+    at: datetime
     keep_until: datetime
 
 
@@ -111,7 +112,8 @@ def erase_again(conninfo: str, items: Sequence[ErasedItem], actor: str) -> int:
         kinds = [item.kind for item in items]
         digests = [bytes.fromhex(item.digest) for item in items]
         untils = [item.keep_until for item in items]
-        return int(_fetch_row(connection, _AGAIN, kinds, digests, untils)[0])
+        ats = [item.at for item in items]
+        return int(_fetch_row(connection, _AGAIN, kinds, digests, untils, ats)[0])
 
 
 def _fetch_row(connection: Connection, statement: str, *values: object) -> Any:

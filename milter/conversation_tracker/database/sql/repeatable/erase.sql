@@ -97,13 +97,16 @@ BEGIN
 END
 $$;
 
--- The digest of an address that is in canonical form, as tracker.lookup_digest gives it; or of an
--- identifier that held one.
+-- The digest of an address that is in canonical form, as tracker.lookup_digest gives it; of an identifier
+-- that held one; or of `messages`, that the messages of an address were deleted, which is listed as an
+-- identifier.
 CREATE OR REPLACE FUNCTION tracker.erasure_digest(secret bytea, kind text, erased text) RETURNS bytea
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT sha256(secret || convert_to(
         CASE kind WHEN 'address' THEN
                   'lookup ' || coalesce(tracker.gmail_key(erased), tracker.address_key(erased))
+             WHEN 'messages' THEN
+                  'messages of ' || coalesce(tracker.gmail_key(erased), tracker.address_key(erased))
              ELSE 'erased ' || erased END, 'UTF8'))
 $$;
 
@@ -121,7 +124,7 @@ $$;
 -- Takes a person's address out of every order; their aliases stop working, what was recorded
 -- keeps its aliases and loses the display names. Other people's identifiers and return paths that
 -- hold the address go with it, whoever's they are. `messages` are those that they wrote or got, and mail
--- of theirs that was refused: they go too, if that is wanted.
+-- of theirs that was refused: they go too, if that is wanted, but for what is younger than `until`.
 --   orders, aliases           of the person: in how many they were, and how many stop working
 --   return_paths, identifiers of others, and Reply-To addresses, that held the address
 --   names                     recorded messages that lost their display name
@@ -130,7 +133,7 @@ $$;
 --   unmaskings                notes that one of their aliases was unmasked; they stay
 --   tagged                    other addresses that are this one with a +tag; they stay
 CREATE OR REPLACE FUNCTION tracker.erase_person(
-    address text, messages boolean DEFAULT false,
+    address text, messages boolean DEFAULT false, until timestamptz DEFAULT 'infinity',
     OUT orders integer, OUT aliases integer, OUT return_paths integer, OUT identifiers integer,
     OUT names integer, OUT deleted integer, OUT kept integer, OUT kept_until timestamptz,
     OUT unmaskings integer, OUT tagged integer)
@@ -197,7 +200,8 @@ BEGIN
         lost := lost || who.id;
         places := places || who.order_id;
         aliases := aliases + 1;
-        taken := tracker.erase_recorded(who.order_id, who.id, who.token, messages, '-infinity');
+        taken := tracker.erase_recorded(who.order_id, who.id, who.token,
+                                        CASE WHEN messages THEN until END, '-infinity');
         names := names + taken.names;
         deleted := deleted + taken.deleted;
     END LOOP;
@@ -211,7 +215,8 @@ BEGIN
           JOIN tracker.messages AS m ON m.order_id = p.order_id AND m.at > since
          WHERE p.id = ANY (lost) AND p.role <> 'return'
     LOOP
-        taken := tracker.erase_recorded(who.order_id, who.id, who.token, messages, since);
+        taken := tracker.erase_recorded(who.order_id, who.id, who.token,
+                                        CASE WHEN messages THEN until END, since);
         names := names + taken.names;
         deleted := deleted + taken.deleted;
     END LOOP;
@@ -231,20 +236,20 @@ BEGIN
       JOIN tracker.unmaskings AS u ON u.alias = tracker.hard_alias(p.token, o.alias_domain)
      WHERE p.id = ANY (lost);
     tagged := tracker.count_tagged(canonical);
-    PERFORM tracker.note_erasure(canonical, held || apart, places);
+    PERFORM tracker.note_erasure(canonical, held || apart, places, CASE WHEN messages THEN until END);
 END
 $$;
 
--- Takes a participant's display name out of what was recorded of their order since then; if `messages`,
--- what they wrote or got is deleted. Gives how many messages that were.
+-- Takes a participant's display name out of what was recorded of their order since then; what they wrote
+-- or got up to `until`, if that is no NULL, is deleted. Gives how many messages that were.
 CREATE OR REPLACE FUNCTION tracker.erase_recorded(
-    order_id bigint, participant_id bigint, token uuid, messages boolean, since timestamptz,
+    order_id bigint, participant_id bigint, token uuid, until timestamptz, since timestamptz,
     OUT names integer, OUT deleted integer)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
-    deleted := CASE WHEN messages THEN tracker.erase_messages(order_id, participant_id, since)
-                    ELSE 0 END;
+    deleted := CASE WHEN until IS NULL THEN 0
+                    ELSE tracker.erase_messages(order_id, participant_id, since, until) END;
     UPDATE tracker.messages AS m
        SET sender_name = CASE WHEN m.sender_id = participant_id THEN '' ELSE m.sender_name END,
            raw = tracker.without_names(m.raw, token)
@@ -285,9 +290,9 @@ END
 $$;
 
 -- Deletes the messages of an order that a participant wrote or got, and what is noted of mail of theirs
--- that was refused; of messages those since then. Gives the number of messages.
+-- that was refused; of messages those behind `since`, and nothing behind `until`. Gives the number of messages.
 CREATE OR REPLACE FUNCTION tracker.erase_messages(
-    order_id bigint, participant_id bigint, since timestamptz)
+    order_id bigint, participant_id bigint, since timestamptz, until timestamptz)
 RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -298,14 +303,14 @@ DECLARE
     counted integer;
 BEGIN
     DELETE FROM tracker.messages AS m
-     WHERE m.order_id = order_id AND m.at > since
+     WHERE m.order_id = order_id AND m.at > since AND m.at <= until
        AND (m.sender_id = ANY (theirs)
             OR EXISTS (SELECT FROM tracker.deliveries AS d
                         WHERE d.message_id = m.id AND d.message_at = m.at
                           AND d.recipient_id = ANY (theirs)));
     GET DIAGNOSTICS counted = ROW_COUNT;
     DELETE FROM tracker.refusals AS f
-     WHERE f.order_id = order_id
+     WHERE f.order_id = order_id AND f.at <= until
        AND (f.author_id = ANY (theirs) OR f.recipient_id = ANY (theirs));
     UPDATE tracker.orders AS o SET waiting_since = NULL
      WHERE o.id = order_id AND o.waiting_since IS NOT NULL
@@ -316,8 +321,10 @@ END
 $$;
 
 -- Notes what was erased, as digests: in a table, and in the server's log, which a restored backup does not
--- take back.
-CREATE OR REPLACE FUNCTION tracker.note_erasure(canonical text, held text[], places bigint[]) RETURNS void
+-- take back. `messages` is until when messages were deleted, NULL if none were to be.
+CREATE OR REPLACE FUNCTION tracker.note_erasure(
+    canonical text, held text[], places bigint[], messages timestamptz)
+RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET client_min_messages = 'warning' AS $$
 #variable_conflict use_variable
@@ -335,10 +342,13 @@ DECLARE
     made record;
 BEGIN
     FOR made IN
-        INSERT INTO tracker.erasures (db_user, actor, kind, digest, keep_until)
-        SELECT session_user, actor, of.kind, tracker.erasure_digest(secret, of.kind, of.erased), until
-          FROM (SELECT 'address' AS kind, canonical AS erased
-                UNION SELECT 'identifier', each FROM unnest(held) AS each) AS of
+        INSERT INTO tracker.erasures (at, db_user, actor, kind, digest, keep_until)
+        SELECT of.at, session_user, actor, CASE of.kind WHEN 'messages' THEN 'identifier' ELSE of.kind END,
+               tracker.erasure_digest(secret, of.kind, of.erased), until
+          FROM (SELECT 'address' AS kind, canonical AS erased, now() AS at
+                UNION SELECT 'identifier', each, now() FROM unnest(held) AS each
+                UNION SELECT 'messages', canonical, least(now(), messages)
+                       WHERE messages IS NOT NULL) AS of
         RETURNING kind, digest
     LOOP
         RAISE LOG 'conversation tracker: % erased, role %, actor %, digest %, until %', made.kind,
@@ -363,8 +373,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Erases once more what a restored backup brought back, and gives the number of addresses that were. The
--- list is that of tracker.erasures before the restore: kinds, digests and until when each is kept.
-CREATE OR REPLACE FUNCTION tracker.erase_again(kinds text[], digests bytea[], untils timestamptz[])
+-- list is that of tracker.erasures before the restore: kinds, digests, until when each is kept, and when
+-- it was erased: without that no messages are deleted again, and with it none that came later.
+CREATE OR REPLACE FUNCTION tracker.erase_again(
+    kinds text[], digests bytea[], untils timestamptz[], ats timestamptz[] DEFAULT NULL)
 RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -372,18 +384,26 @@ DECLARE
     secret constant bytea := (SELECT s.key FROM tracker.secrets AS s);
     actor constant text := coalesce(nullif(left(current_setting('tracker.actor', true), 1000), ''),
                                     session_user);
-    back text;
+    back record;
     counted integer := 0;
 BEGIN
     FOR back IN
-        SELECT min(p.address) FROM tracker.participants AS p
-         WHERE p.address IS NOT NULL
-           AND tracker.erasure_digest(secret, 'address', p.address)
-               IN (SELECT l.digest FROM unnest(kinds, digests) AS l(kind, digest)
-                    WHERE l.kind = 'address')
-         GROUP BY tracker.erasure_digest(secret, 'address', p.address)
+        WITH listed AS MATERIALIZED (
+            SELECT l.* FROM unnest(kinds, digests, ats) AS l(kind, digest, at)),
+        known AS MATERIALIZED (
+            SELECT min(p.address) AS address FROM tracker.participants AS p
+             WHERE p.address IS NOT NULL
+               AND tracker.erasure_digest(secret, 'address', p.address)
+                   IN (SELECT l.digest FROM listed AS l WHERE l.kind = 'address')
+             GROUP BY tracker.erasure_digest(secret, 'address', p.address))
+        SELECT k.address, max(l.at) AS messages
+          FROM known AS k
+          LEFT JOIN listed AS l
+            ON l.kind = 'identifier' AND l.digest = tracker.erasure_digest(secret, 'messages', k.address)
+         GROUP BY k.address
     LOOP
-        PERFORM tracker.erase_person(back);
+        PERFORM tracker.erase_person(back.address, back.messages IS NOT NULL,
+                                     coalesce(back.messages, 'infinity'));
         counted := counted + 1;
     END LOOP;
     DELETE FROM tracker.message_ids AS i
@@ -398,9 +418,9 @@ BEGIN
        AND (tracker.erasure_digest(secret, 'address', r.address), 'address')
            IN (SELECT l.digest, l.kind FROM unnest(kinds, digests) AS l(kind, digest));
     -- For the next restore.
-    INSERT INTO tracker.erasures (db_user, actor, kind, digest, keep_until)
-    SELECT session_user, actor, l.kind, l.digest, max(l.until)
-      FROM unnest(kinds, digests, untils) AS l(kind, digest, until)
+    INSERT INTO tracker.erasures (at, db_user, actor, kind, digest, keep_until)
+    SELECT least(now(), max(l.at)), session_user, actor, l.kind, l.digest, max(l.until)
+      FROM unnest(kinds, digests, untils, ats) AS l(kind, digest, until, at)
      WHERE NOT EXISTS (SELECT FROM tracker.erasures AS e
                         WHERE e.digest = l.digest AND e.kind = l.kind)
      GROUP BY l.kind, l.digest;
