@@ -146,7 +146,27 @@ SPELLINGS = {
     "rtf, hidden": "{\\rtf1 john.doe{\\v x}@\\v y\\v0 home.example }",
     "rtf, field": "{\\rtf1 {\\field{\\*\\fldinst X}{\\fldrslt john.doe}}{\\b @}home.example }",
     "rtf, destination and code": "{\\rtf1 john.doe{\\*\\foo bar}\\'40home.example }",
+    "rtf, uc2": "{\\rtf1 \\uc2 john.doe\\u64??home.example }",
+    "rtf, uc2, blank": "{\\rtf1 {\\uc2 john.doe\\u64 abhome.example} }",
+    "rtf, uc2, codes": "{\\rtf1 \\uc2 john.doe\\u64\\'3f\\'3fhome.example }",
+    "rtf, uc0": "{\\rtf1 \\uc0 john.doe\\u64 home.example }",
+    "rtf, uc in groups": "{\\rtf1 \\uc0{\\uc2 john.doe\\u64??}home\\u46 example }",
+    "rtf, all, own": "{\\rtf1 " + "".join(f"\\u{ord(c)}{c}" for c in JOHN) + " }",
+    "rtf, all, codes": "{\\rtf1 " + "".join(f"\\u{ord(c)}\\'3f" for c in JOHN) + " }",
+    "rtf, bin": "{\\rtf1 john.doe{\\bin3 abc}@home.example }",
+    "rtf, full width": "{\\rtf1 john.doe\\u-224?home.example }",
+    "rtf, hyphen": "{\\rtf1 john.doe\\-@home.ex\\-ample }",
+    "rtf, no break": "{\\rtf1 john.doe\\~@home.example }",
+    "css behind a reference": '<p style="content:&quot;john.doe&#92;40 home.example&quot;">x</p>',
+    "css behind a name": '<p style="content:&quot;john.doe&bsol;40 home.example&quot;">x</p>',
+    "css, line": "content:'john.doe@home.\\\nexample'",
+    "script, line": "var a='john.doe\\\n@home.example'",
+    "script in a tag": "document.write('<a href=\"mailto:john.doe'+'&#64;'+'home.example\">')",
+    "many zeros": "john.doe&#000000000064;home.example",
+    "tab in a link": '<a href="mailto:john.doe&#9;@home.&Tab;example">x</a>',
+    "line in a link": '<a href="mailto:john.doe&#10;@home.&NewLine;example">x</a>',
     # Quoted-printable that nobody undid.
+    "quoted twice": "john.doe=3D40home.example",
     "soft break": "john.doe@=\nhome.example",
     "soft break, before": "john.doe=\n@home.example",
     "soft break, in a word": "jo=\nhn.doe@home.exam=\nple",
@@ -280,6 +300,7 @@ CANNOT = {
 }
 # A line end in a calendar's text is two characters, and the one before it is not one of its code.
 CANNOT |= {(name, "calendar") for name in SPELLINGS if name.startswith("soft break")}
+CANNOT |= {("css, line", "calendar"), ("script, line", "calendar")}
 CASES = [
     (name, place)
     for name, text in SPELLINGS.items()
@@ -320,11 +341,34 @@ def test_a_spelling_is_masked(name: str, place: str) -> None:
     for written in (render(copy.headers, copy.body), done.records[0].raw):
         text = shown(written)
         assert SPELLINGS[name] not in text
-        if not name.startswith(("cloudflare", "all", "css, all", "script, all")):
+        if not name.startswith(("cloudflare", "all", "css, all", "script, all", "rtf, all")):
             assert "john.doe" not in text.lower()
     if not name.startswith(("cloudflare", "sophos")):
         assert "b" * 32 in text
         assert "Hello" in text
+
+
+@pytest.mark.parametrize("type_", ["text/enriched", "text/richtext", "text/plain"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "john.doe<color><param>red</param>@</color>home.example",
+        "john.doe<lang><param>en</param></lang>@<lang><param>de</param>home</lang>.example",
+        "john.doe<comment>no spam</comment>@home.example",
+        "<bold>john<italic>.doe</italic></bold><x-my.own>@</x-my.own>home.example",
+        "".join(f"<color><param>red</param>{c}</color>" for c in JOHN),
+    ],
+)
+def test_what_enriched_text_does_not_show_parts_nothing(written: str, type_: str) -> None:
+    """Parameters of its elements (RFC 1896), comments of richtext (RFC 1341 section 7.1.3)."""
+    raw = typed(type_)(written)
+    sent = mail(raw, PEOPLE, to=A, sender=JOHN)
+    done = sent.plan()
+    copy = sent.sent(done)
+    for left in (render(copy.headers, copy.body), done.records[0].raw):
+        assert written not in shown(left)
+        assert ALIAS in shown(left)
+    assert Scanner({JOHN: "b" * 32}).scan([], raw.partition(b"\n\n")[2])
 
 
 @pytest.mark.parametrize("place", ["plain", "html", "Subject"])

@@ -1,9 +1,10 @@
 r"""How characters are written in other ways than by themselves: the escapes of many formats.
 
 Character references, percent, quoted-printable, scripts (`\x40`, `\u{40}`, `\100`), UTF-7, what
-follows ESC in terminals and ISO-2022-JP, letters in two characters or of another width; and, each
-apart, as they contradict one another, style sheets (`\40 `) and RTF (`\'40`, `\u64?`). Each family
-gives the pieces of a text that mean something else. Time is linear. Nothing here raises.
+follows ESC in terminals and ISO-2022-JP, letters in two characters or of another width; and
+apart, as they contradict those, style sheets (`\40 `). RTF has its own in `rich_text`.
+Each family gives the pieces of a text that mean something else. Time is linear.
+Nothing here raises.
 """
 
 import re
@@ -20,7 +21,7 @@ from conversation_tracker.core.syntax.references import unescape
 Family = tuple["EscapeSyntax", ...]
 
 _ANY_FLAGS = re.IGNORECASE
-_REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8});?", _ANY_FLAGS)
+_REFERENCE = re.compile(r"&(?:#0{0,24}[0-9]{1,7}|#x0{0,24}[0-9a-f]{1,6}|[a-z]{2,8});?", _ANY_FLAGS)
 _PERCENT = re.compile(
     r"%(?:u00[2-7][0-9a-f]|(?:25)*(?:[0-7][0-9a-f])|(?:25)*[c-f][0-9a-f](?>(?:%(?:25)*[89ab][0-9a-f]){1,3}))",
     _ANY_FLAGS,
@@ -33,30 +34,12 @@ SOFT_BREAK = re.compile(r"=(?<=[\w@.+\-]=)[ \t]{0,8}\r?\n(?=[ \t>|]{0,80}[\w@.=]
 """A soft line break of quoted-printable, amid what may be an address."""
 _SCRIPT = re.compile(
     r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|u\{0{0,8}([0-9a-f]{1,6})\}|U([0-9a-f]{8})"
-    r"|([0-3]?[0-7]{2})|([@._+\-/])|(e|[nrt]))",
+    r"|([0-3]?[0-7]{2})|([@._+\-/])|(e|[nrt])|\r?\n)",
     _ANY_FLAGS,
 )
-_STYLE = re.compile(r"\\([0-9a-f]{1,6})(?:\r\n|[ \t\r\n\f])?|\\([@._+\-])", _ANY_FLAGS)
-_RICH = re.compile(
-    r"\\'([0-9a-f]{2})|\\u(-?[1-9][0-9]{0,4}) ?(?:\?|\\'[0-9a-f]{2}|(?<=u64)@|(?<=u64 )@)?"
-    r"|\\([~_\-])|\\(rtf|par|pard|line|tab|cell|row|sect|page)(?:-?[0-9]{1,10})?(?![a-z]) ?"
-    r"|\\[a-z]{1,32}(?:-?[0-9]{1,10})? ?|[{}]",
-    _ANY_FLAGS,
+_STYLE = re.compile(
+    r"\\([0-9a-f]{1,6})(?:\r\n|[ \t\r\n\f])?|\\([@._+\-])|\\(?:\r\n|[\r\n\f])", _ANY_FLAGS
 )
-# Of RTF's groups, those that are not shown: destinations, hidden text.
-_HIDDEN = re.compile(
-    r"\{[ \r\n]{0,8}\\(?:\*|(?:v|xe|tc|pict|object|info|fonttbl|colortbl|stylesheet|footnote"
-    r"|annotation|bkmkstart|bkmkend)(?![a-z0-9]))",
-    _ANY_FLAGS,
-)
-_BRACE = re.compile(r"\\[{}\\]|[{}]")
-_HIDDEN_RUN = re.compile(
-    r"\\v(?![a-z0-9])(?>(?:\\(?!v(?![a-z])|plain(?![a-z]))[a-z]{1,32}-?[0-9]{0,10}|[^\\{}]){0,400})"
-    r"\\(?:v0|plain)(?![a-z0-9]) ?",
-    _ANY_FLAGS,
-)
-_RICH_LINE = re.compile(r"\r?\n")
-_RICH_SIGNS = {"~": " ", "_": "-", "-": ""}
 # What Exchange writes for an address of another kind of mail.
 _ENCAPSULATED = re.compile(r"(imcea[a-z]{1,12}-)([a-z0-9+_=.\-/]{1,320})@", _ANY_FLAGS)
 _IN_ENCAPSULATED = re.compile(r"\+([2-7][0-9a-f])", _ANY_FLAGS)
@@ -85,8 +68,11 @@ _CLUSTER = 8  # characters that make one at most
 _ANY = re.compile(".", re.DOTALL)
 _FEW = 64  # kinds of characters that are looked for one by one
 _SHORT = 32  # characters of an escape that is remembered
+# In text/enriched and text/richtext, what stands in some elements is not shown.
 _TAGS = re.compile(
-    r"<(?:!--[^<>]{0,500}--|/?[a-z][a-z0-9:_\-]{0,40}(?:[\s/][^<>]{0,500})?)>", _ANY_FLAGS
+    r"<(?:!--[^<>]{0,500}--|(?:param|comment)>[^<>]{0,300}</(?:param|comment)"
+    r"|/?(?:[a-z][a-z0-9:_\-]{0,40}|x-[a-z0-9:._\-]{1,40})(?:[\s/][^<>]{0,500})?)>",
+    _ANY_FLAGS,
 )
 
 _KEPT = re.compile(rf"{_TAGS.pattern}|\x1b\[[0-?]*+[ -/]*+[@-~]|\x1b\([BJ]", _ANY_FLAGS)
@@ -154,31 +140,6 @@ class _Encapsulated(EscapeSyntax):
             yield *whole.span(1), " "
             for sign in _IN_ENCAPSULATED.finditer(text, *whole.span(2)):
                 yield *sign.span(), chr(int(sign[1], 16))
-
-
-class _Hidden(EscapeSyntax):
-    """Groups of RTF that are not shown, with all inside; one that is never closed hides nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(("{\\",), _HIDDEN, lambda _match: "")
-
-    def find(self, text: str) -> Iterator[Piece]:
-        """Go through the pieces of a text that are not shown."""
-        opened: list[tuple[int, bool]] = []  # the groups around, and whether each is hidden
-        for brace in _BRACE.finditer(text):
-            if brace[0] == "{":
-                opened.append((brace.start(), _HIDDEN.match(text, brace.start()) is not None))
-            elif brace[0] == "}" and opened:
-                start, hidden = opened.pop()
-                if hidden:
-                    yield start, brace.end(), ""
-        for run in _HIDDEN_RUN.finditer(text):
-            yield *run.span(), ""
-
-
-def holds_hidden(text: str) -> bool:
-    """Return whether RTF has groups or runs that are not shown."""
-    return _HIDDEN.search(text) is not None or _HIDDEN_RUN.search(text) is not None
 
 
 def holds_composed(text: str) -> bool:
@@ -309,44 +270,37 @@ def _decode_script(match: re.Match[str]) -> str:
         return "\x1b" if match[7] in "eE" else " "
     if match[5]:
         return chr(int(match[5], 8))
-    return _make_character(int(match[1] or match[2] or match[3] or match[4], 16))
+    if match[0][1] in "\r\n":  # a line that goes on
+        return ""
+    return make_character(int(match[1] or match[2] or match[3] or match[4], 16))
 
 
 def _decode_style(match: re.Match[str]) -> str:
-    return match[2] or _make_character(int(match[1], 16))
-
-
-def _decode_rtf(match: re.Match[str]) -> str:
-    if match[1]:
-        return bytes.fromhex(match[1]).decode("cp1252", "replace")
-    if match[2]:
-        return _make_character(int(match[2]) % 0x10000)
-    if match[4]:
-        return " "
-    return _RICH_SIGNS[match[3]] if match[3] else ""
+    return match[2] or (make_character(int(match[1], 16)) if match[1] else "")
 
 
 def _decode_utf7(match: re.Match[str]) -> str:
     first, second, third = (_BASE64.index(each) for each in match[1])
-    return _make_character((first << 12 | second << 6 | third) >> 2)
+    return make_character((first << 12 | second << 6 | third) >> 2)
 
 
 def _decode_control_sequence(match: re.Match[str]) -> str:
     return OTHER_SCRIPT if match[1] else ""
 
 
-def _make_character(number: int) -> str:
+def make_character(number: int) -> str:
+    """Make the character of a number; a mark where it has none."""
     return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"
 
 
-_REFERENCES = EscapeSyntax(("&",), _REFERENCE, _decode_reference)
-_PERCENTS = EscapeSyntax(("%",), _PERCENT, _decode_percent)
+REFERENCES = EscapeSyntax(("&",), _REFERENCE, _decode_reference)
+PERCENTS = EscapeSyntax(("%",), _PERCENT, _decode_percent)
 _TERMINAL = EscapeSyntax(
     ("\x1b", "\x9b", "\x0e", "\x0f", "^", "#033["), SEQUENCE, _decode_control_sequence
 )
 COMMON: Family = (
-    _REFERENCES,
-    _PERCENTS,
+    REFERENCES,
+    PERCENTS,
     EscapeSyntax(("=",), _QUOTED, _decode_quoted),
     EscapeSyntax(("\\",), _SCRIPT, _decode_script),
     EscapeSyntax(("+A",), _SEVEN, _decode_utf7),
@@ -355,15 +309,9 @@ COMMON: Family = (
     _Encapsulated(),
 )
 """Those that go together in one text."""
-STYLE: Family = (_REFERENCES, _PERCENTS, EscapeSyntax(("\\",), _STYLE, _decode_style))
+STYLE: Family = (REFERENCES, PERCENTS, EscapeSyntax(("\\",), _STYLE, _decode_style))
 """Those of style sheets."""
-RICH: Family = (EscapeSyntax(("\\", "{", "}"), _RICH, _decode_rtf), _REFERENCES, _PERCENTS)
-"""Those of RTF, whose groups and control words are not seen."""
-RICH_LINES: Family = (*RICH, EscapeSyntax(("\n",), _RICH_LINE, lambda _: ""))
-"""The same with line ends, which mean nothing in RTF, but around it."""
-RICH_SHOWN: Family = (_Hidden(), *RICH_LINES)
-"""The same without what is not shown."""
-TAGGED: Family = (EscapeSyntax(("<",), _TAGS, lambda _: ""), _REFERENCES)
+TAGGED: Family = (EscapeSyntax(("<",), _TAGS, lambda _: ""), REFERENCES)
 """Tags that are not seen, as of text/enriched (RFC 1896) and of pages shown as text."""
 
 

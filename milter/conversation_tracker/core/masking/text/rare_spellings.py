@@ -1,7 +1,8 @@
 r"""Addresses that show only once a text is read in another way, masked: the last of all looks.
 
-A text is read as its escapes mean it, also escaped ones (`escape_syntaxes`), as links of gateways
-mean it (`gateway_links`), as people speak (`munged`), and as pages hide addresses (`cloudflare`).
+A text is read as its escapes mean it, also escaped ones (`escape_syntaxes`, `rich_text`), as links
+of gateways mean it (`gateway_links`), as people speak (`munged`), and as pages hide
+addresses (`cloudflare`).
 What is found is replaced in the source, in plain form or with the at sign as it was escaped, so
 that links and programs still work. Most texts show by a few signs that there is nothing to read so.
 Nothing here raises.
@@ -14,7 +15,12 @@ from functools import partial
 from conversation_tracker.core.masking.address import munged
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.address.reading import Piece, Reading
-from conversation_tracker.core.masking.text import cloudflare, escape_syntaxes, gateway_links
+from conversation_tracker.core.masking.text import (
+    cloudflare,
+    escape_syntaxes,
+    gateway_links,
+    rich_text,
+)
 
 Labels = Mapping[str, tuple[tuple[str, ...], bool]]
 _Edit = tuple[int, int, str]
@@ -30,8 +36,8 @@ _TELLS = re.compile(r"[\\\x1b%&;+<\[=#\x80-\U0010ffff]")
 _CARETS = ("^[[", "#033[")
 _TERMINAL = ("\x1b", "\x9b", *_CARETS)
 # RTF begins with `{\rtf`, which is one of these, too.
-_BACKSLASHED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9{-]|'[0-9a-f]|[0-9a-f]{2}|[@._+\-]|[nrt])")
-_STYLED = re.compile(r"\\[0-9a-f]{2}")
+_BACKSLASHED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9{-]|'[0-9a-f]|[0-9a-f]{2}|[@._+\-]|[nrt\r\n])")
+_STYLED = re.compile(r"(?:\\|&\#0*92;?|&\#x0*5c;?|&bsol;?)[0-9a-f]{2}|\\\r?\n")
 _RICH = re.compile(r"\{\\rtf|\\'[0-9a-f]{2}|\\u-?[1-9][0-9]{1,4}(?![0-9a-f])")
 # What one reading does not show: an escape of an escape.
 _NAMES = "commat|period|lowbar|percnt|bsol|lt|gt|quot|nbsp|lpar|rpar|shy|zwnj|plus|hyphen|dash"
@@ -49,11 +55,11 @@ _SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
         re.compile(
             rf"&(?:(?:amp;)+(?:\#[0-9x]|amp;|(?:{_NAMES});)"
             r"|#0*(?:4[01]|60|62|91|93|12[35]);|#x0*(?:2[89]|3[ce]|[57][bd]);"
-            r"|[lr](?:par|sqb|cub|brac[ek]);|#0*3[78]|#x0*2[56]|#0*92|#x0*5c|percnt|bsol)"
+            r"|tab;|newline;|#0*(?:9|10|13);|#x0*[9ad];|[lr](?:par|sqb|cub|brac[ek]);|#0*3[78]|#x0*2[56]|#0*92|#x0*5c|percnt|bsol)"
         ),
     ),
     ("%", re.compile(r"%(?:u00|(?:25)*(?:(?:26|5c)[^\s<>]|3d[2-7][0-9a-f]))")),
-    ("=", re.compile(r"=2(?:5[0-9a-f]{2}|6)")),
+    ("=", re.compile(r"=(?:2(?:5[0-9a-f]{2}|6)|3d[2-7][0-9a-f])")),
     ("+", re.compile(r"\+aea")),
     ("imcea", None),
     ("=", escape_syntaxes.SOFT_BREAK),
@@ -159,9 +165,11 @@ def _find_edits(text: str, finder: Masker, *, deep: bool | None, tagged: bool) -
         if _STYLED.search(low):
             families.append(escape_syntaxes.STYLE)
         if _RICH.search(low):
-            families += escape_syntaxes.RICH, escape_syntaxes.RICH_LINES
-            if escape_syntaxes.holds_hidden(low):
-                families.append(escape_syntaxes.RICH_SHOWN)
+            families += rich_text.RICH, rich_text.RICH_LINES
+            if rich_text.counts_instead(low):
+                families += rich_text.RICH_COUNTED
+            if rich_text.holds_hidden(low):
+                families.append(rich_text.RICH_SHOWN)
     if tagged and _is_tagged(low):
         families.append(escape_syntaxes.TAGGED)
     for family in families:

@@ -43,11 +43,14 @@ _SURE = re.compile(
 _FEW_KINDS = 16
 
 _NAMES = {
-    "amp": "&", "apos": "'", "commat": "@", "dash": "\u2010", "equals": "=", "gt": ">",
-    "hyphen": "\u2010", "lowbar": "_", "lt": "<", "nbsp": " ", "num": "#", "percnt": "%",
-    "period": ".", "plus": "+", "quot": '"', "shy": "\u00ad", "zwj": "\u200d", "zwnj": "\u200c",
+    "amp": "&", "apos": "'", "bsol": "\\", "commat": "@", "dash": "\u2010", "equals": "=",
+    "gt": ">", "hyphen": "\u2010", "lowbar": "_", "lt": "<", "nbsp": " ", "newline": "\n",
+    "num": "#", "percnt": "%", "period": ".", "plus": "+", "quot": '"', "shy": "\u00ad",
+    "tab": "\t", "zwj": "\u200d", "zwnj": "\u200c",
 }  # fmt: skip
-_REFERENCE = re.compile(rf"&(?:#([0-9]{{1,7}}|x[0-9a-f]{{1,6}})|({'|'.join(_NAMES)}));?")
+_REFERENCE = re.compile(
+    rf"&(?:#(0{{0,24}}[0-9]{{1,7}}|x0{{0,24}}[0-9a-f]{{1,6}})|({'|'.join(_NAMES)}));?"
+)
 # Patterns begin with the one character, or the few, that each match begins with: then the others
 # are passed over at many times the speed.
 _PERCENT = re.compile(r"%(?:25)*[0-9a-f]{2}(?:%(?:25)*[0-9a-f]{2})*")
@@ -149,11 +152,14 @@ def iter_readings(text: str, *, markup: bool = False) -> Iterator[str]:
         if new != low:
             low = new
             yield low
-    if markup and "<" in low:
-        unshown = "display" in low or "visibility" in low
-        shown = (_INLINE if unshown else _PLAIN_INLINE).sub("", low)
-        if shown != low:
-            yield shown
+    if markup and (shown := drop_tags(low)) != low:
+        yield shown
+
+
+def drop_tags(low: str) -> str:
+    """Leave out the tags of a lower-case text that may stand in a word."""
+    unshown = "display" in low or "visibility" in low
+    return (_INLINE if unshown else _PLAIN_INLINE).sub("", low) if "<" in low else low
 
 
 def may_be_escaped(low: str) -> bool:

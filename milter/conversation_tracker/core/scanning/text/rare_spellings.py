@@ -23,11 +23,17 @@ _IN_SCRIPT = re.compile(
     r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|u\{0{0,8}([0-9a-f]{1,6})\}|([0-3]?[0-7]{2})|(e(?=\[)))"
 )
 _IN_STYLE = re.compile(r"\\([0-9a-f]{1,6})(?:\r\n|[ \t\r\n\f])?")
+_GOES_ON = re.compile(r"\\\r?\n")
 _IN_RTF = re.compile(
     r"\\'([0-9a-f]{2})|\\u(-?[1-9][0-9]{0,4}) ?\??"
-    r"|\\(?:rtf|par|pard|line|tab|cell|row)(?![a-z])-?[0-9]* ?"
-    r"|(\\[a-z]{1,32}(?:-?[0-9]{1,10})? ?|[{}])"
+    r"|\\(?:rtf|par|pard|line|tab|cell|row)(?![a-z])-?[0-9]* ?|\\~"
+    r"|(\\(?:[a-z]{1,32}(?:-?[0-9]{1,10})? ?|-)|[{}])"
 )
+_NUMBERED = re.compile(r"\\(?:uc([0-9]{1,2}) ?|u(-?[0-9]{1,5}) ?|bin([0-9]{1,6}) ?|[{}\\])|[{}]")
+_FALLBACK = re.compile(
+    r"[\r\n]{0,4}(?:\\'[0-9a-f]{2}|\\[a-z]{1,32}(?:-?[0-9]{1,10})? ?|\\[^a-z]|[^\\{}])"
+)
+_HAS_FALLBACK = re.compile(r"\\(?:uc|bin|u-?[1-9][0-9]{1,4} ?[^\s{}?])")
 _SIGNS = ("\\x40", "\\u0040", "\\100")
 _NO_SIGN = re.compile(r"[^\s<>@]{0,64}@")  # before what is an address without it
 _RTF = re.compile(r"\\(?:rtf(?<=\{\\rtf)|'[0-9a-f]{2}|u-?[1-9][0-9]{1,4}(?![0-9a-f]))")
@@ -43,11 +49,15 @@ _UNTIL_SHOWN = re.compile(
 _SOFT = re.compile(
     r"=(?<=[\w@.+-]=)[ \t]{0,8}\r?\n(?:[ \t]{0,8}[>|][>| \t]{0,80})?(?=[ \t]{0,8}[\w@.=])"
 )
+_TWICE_QUOTED = re.compile(r"=3d(?=[2-7][0-9a-f])")
 _ENCAPSULATED = re.compile(r"imcea[a-z]{1,12}-([a-z0-9+_=./-]{1,320})@")
 _PLUS = re.compile(r"\+([2-7][0-9a-f])")
 _SEVEN = re.compile(r"\+ae([a-p])-")
 _PERCENT_U = re.compile(r"%u00([2-7][0-9a-f])")
-_MARKUP = re.compile(r"<(?:!--[^<>]{0,400}--|/?[a-z][a-z0-9:_-]{0,40}(?:[\s/][^<>]{0,400})?)>")
+_MARKUP = re.compile(
+    r"<(?:!--[^<>]{0,400}--|(?P<unseen>param|comment)>[^<>]{0,300}</(?P=unseen)"
+    r"|/?[a-z][a-z0-9:_-]{0,40}(?:[\s/][^<>]{0,400})?|/?x-[a-z0-9.:_-]{1,40})>"
+)
 _TOUCHED = re.compile(r"<(?<=[\w@.]<)/?[a-z]")
 _AGAIN = re.compile(r"&(?:#|amp|commat|percnt|bsol|lt|gt|quot|lpar|rpar|period)")
 _PERCENT = re.compile(r"%[0-9a-f]{2}")
@@ -80,6 +90,8 @@ def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> It
             break
         base = changed
         yield base
+    if "=" in low and "=3d" in low:  # quoted-printable of quoted-printable
+        yield from decodings.iter_readings(_TWICE_QUOTED.sub("=", low))
     if "cfemail" in low or "email-protection" in low:
         yield from _strip_tags(low)
     if "urldefense" in low:
@@ -87,8 +99,8 @@ def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> It
         yield from _decode_gateway_links(base)
     if "\\" in low:
         yield from _unescape(low)
-        if base != low:
-            yield from _unescape(base)
+    if "\\" in base and base != low:
+        yield from _unescape(base)
     if not markup and "<" in low and "@" in low and _TOUCHED.search(low):
         yield decodings.decode_references(_MARKUP.sub("", low))
 
@@ -132,6 +144,9 @@ def _decode_encapsulated(found: re.Match[str]) -> str:
 
 
 def _unescape(low: str) -> Iterator[str]:
+    if _GOES_ON.search(low):
+        low = _GOES_ON.sub("", low)
+        yield low
     if _ESCAPED_HEX.search(low):
         shown = _IN_SCRIPT.sub(_decode_script, low)
         yield (again := _unescape_twice(shown))
@@ -141,12 +156,46 @@ def _unescape(low: str) -> Iterator[str]:
         yield _unescape_twice(style)
     if _RTF.search(low):
         rich = _IN_RTF.sub(_decode_rtf, low)
+        if not rich.isascii():
+            *_, rich = decodings.iter_readings(rich)
         yield _unescape_twice(rich)
         if "\n" in rich:
+            yield _unescape_twice(rich.replace("\r", "").replace("\n", ""))
+        if _HAS_FALLBACK.search(low):
+            rich = _IN_RTF.sub(_decode_rtf, _decode_numbered(low))
+            yield _unescape_twice(rich)
             yield _unescape_twice(rich.replace("\r", "").replace("\n", ""))
         if (shown := _drop_hidden(low)) != low:
             rich = _IN_RTF.sub(_decode_rtf, shown)
             yield _unescape_twice(rich.replace("\r", "").replace("\n", ""))
+
+
+def _decode_numbered(low: str) -> str:
+    """Decode the characters by number in RTF, and leave out what stands for each elsewhere."""
+    pieces: list[str] = []
+    counts = [1]
+    done = 0
+    for word in _NUMBERED.finditer(low):
+        at = word.end()
+        if word.start() < done:
+            continue
+        if word[1]:
+            counts[-1] = min(int(word[1]), 8)
+        elif word[2] or word[3]:
+            pieces.append(low[done : word.start()])
+            if word[2]:
+                pieces.append(_make_character(int(word[2]) % 0x10000))
+                for _ in range(counts[-1]):
+                    if fallback := _FALLBACK.match(low, at):
+                        at = fallback.end()
+            else:
+                at += int(word[3])
+            done = at
+        elif word[0] == "{":
+            counts.append(counts[-1])
+        elif word[0] == "}" and len(counts) > 1:
+            counts.pop()
+    return "".join(pieces) + low[done:]
 
 
 def _drop_hidden(low: str) -> str:

@@ -59,17 +59,18 @@ class TextSearch:
             self._limits.check()
             yield from self.find_in_tokens(self._tokens.decode(text))
             return
-        low = first = source = ""
-        for low in decodings.iter_readings(text, markup=markup):
+        first = source = ""
+        for source in decodings.iter_readings(text):
             self._limits.check()
-            first = first or low
-            if not markup or "<" in low:
-                source = low
+            first = first or source
+            yield from self._matcher.find(source)
+        low = decodings.drop_tags(source) if markup else source
+        if low != source:
             yield from self._matcher.find(low)
         if rare and not self.without_rare and (text, markup) not in self._plain:
             check, matcher = self._limits.check, self._matcher
             # What stands inside tags is read as what stands between them is.
-            tags = source not in (first, low) and self._matcher.may_begin(source)
+            tags = low != source != first and self._matcher.may_begin(source)
             for read in (low, source) if tags else (low,):
                 for token in deep_scan.find_owners(
                     text, first, read, matcher, check, markup=markup
@@ -106,7 +107,11 @@ class TextSearch:
         """Yield the tokens of those whose address stands in decoded octets, text or not."""
         shown = decodings.read_octets(data)
         text = data.decode("latin-1") if shown is None else shown
-        found = list(self._matcher.for_binary.find(text.lower()))
+        low = text.lower()
+        found = list(self._matcher.for_binary.find(low))
+        if not found and shown is not None and ("%" in low or "&" in low):
+            low = decodings.decode_percent(decodings.decode_references(low))
+            found = list(self._matcher.for_binary.find(low))
         yield from found
         if shown is None:
             yield from (each for each in self._matcher.find_in_bytes(data) if each not in found)
