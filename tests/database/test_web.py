@@ -249,6 +249,13 @@ def test_by_number_the_exact_one_first(web: Web) -> None:
     assert found_in(web.get("/?q=1001&store=shop"))[0] == "shop/1001"
 
 
+@pytest.mark.parametrize("typed", ["10_1", "1%", "%", "_001", "100.", "1*", "[0-9]", "\\1001"])
+def test_what_is_typed_for_a_number_has_no_sign_for_any(orders: Orders, typed: str) -> None:
+    find = "SELECT count(*) FROM tracker.find_numbers(%s, NULL, 50)"
+    assert orders.sql(find, "100") != [(0,)]
+    assert orders.sql(find, typed) == [(0,)]
+
+
 def test_by_subject_and_by_words_of_the_text(web: Web) -> None:
     assert found_in(web.get("/?q=%22is%20parcel%2017%22")) == ["shop/1001"]
     assert "shop/1001" in found_in(web.get("/?q=WHERE"))
