@@ -260,6 +260,26 @@ def test_messages_that_a_restored_backup_brings_back_go_again(
         assert tracker("erase", "--list", str(tmp_path / "erasures")).code == 0
 
 
+def test_who_came_back_after_they_were_erased_stays(tracker: Tracker, tmp_path: Path) -> None:
+    """The backup is younger than that: their new alias works on."""
+    tracker("mask", "shop", "1", JOHN)
+    tracker("erase", JOHN)
+    tracker.sql("UPDATE tracker.erasures SET at = at - interval '1 hour'")
+    alias = tracker("mask", "shop", "2", JOHN).out.strip()
+    assert tracker("erase", "--list", str(tmp_path / "erasures")).code == 0
+    result = tracker("erase", "--again", str(tmp_path / "erasures"))
+    assert result.out == "erased again: 0 addresses that had come back\n"
+    assert tracker("unmask", alias, "--reason", "a test").out == f"{JOHN}\n"
+    # Who was there in the very second of a list, which has no fractions, goes.
+    tracker.sql(
+        "UPDATE tracker.erasures SET at = p.joined_at FROM tracker.participants AS p"
+        " WHERE p.address IS NOT NULL"
+    )
+    assert tracker("erase", "--list", str(tmp_path / "erasures")).code == 0
+    result = tracker("erase", "--again", str(tmp_path / "erasures"))
+    assert result.out == "erased again: 1 address that had come back\n"
+
+
 LINE = "2026-11-29T10:00:00Z 2028-11-29T10:00:00Z address " + "0" * 64 + "\n"
 END = "end of list, erasures: 0\n"
 

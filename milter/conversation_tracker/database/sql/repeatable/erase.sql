@@ -339,15 +339,17 @@ DECLARE
            FROM tracker.orders AS o JOIN tracker.stores AS s ON s.name = o.store
           WHERE o.id = ANY (places)),
         now() + interval '1 day');
+    -- What came while it ran is erased too.
+    ended constant timestamptz := clock_timestamp();
     made record;
 BEGIN
     FOR made IN
         INSERT INTO tracker.erasures (at, db_user, actor, kind, digest, keep_until)
         SELECT of.at, session_user, actor, CASE of.kind WHEN 'messages' THEN 'identifier' ELSE of.kind END,
                tracker.erasure_digest(secret, of.kind, of.erased), until
-          FROM (SELECT 'address' AS kind, canonical AS erased, now() AS at
-                UNION SELECT 'identifier', each, now() FROM unnest(held) AS each
-                UNION SELECT 'messages', canonical, least(now(), messages)
+          FROM (SELECT 'address' AS kind, canonical AS erased, ended AS at
+                UNION SELECT 'identifier', each, ended FROM unnest(held) AS each
+                UNION SELECT 'messages', canonical, least(ended, messages)
                        WHERE messages IS NOT NULL) AS of
         RETURNING kind, digest
     LOOP
@@ -374,7 +376,8 @@ $$;
 
 -- Erases once more what a restored backup brought back, and gives the number of addresses that were. The
 -- list is that of tracker.erasures before the restore: kinds, digests, until when each is kept, and when
--- it was erased: without that no messages are deleted again, and with it none that came later.
+-- it was erased, to the second. Who has taken part only since then came back by themselves, and stays.
+-- Without these times everybody is erased, and no messages are deleted again.
 CREATE OR REPLACE FUNCTION tracker.erase_again(
     kinds text[], digests bytea[], untils timestamptz[], ats timestamptz[] DEFAULT NULL)
 RETURNS integer
@@ -389,18 +392,19 @@ DECLARE
 BEGIN
     FOR back IN
         WITH listed AS MATERIALIZED (
-            SELECT l.* FROM unnest(kinds, digests, ats) AS l(kind, digest, at)),
+            SELECT l.kind, l.digest, max(l.at) + interval '1 second' AS at
+              FROM unnest(kinds, digests, ats) AS l(kind, digest, at) GROUP BY l.kind, l.digest),
         known AS MATERIALIZED (
-            SELECT min(p.address) AS address FROM tracker.participants AS p
-             WHERE p.address IS NOT NULL
-               AND tracker.erasure_digest(secret, 'address', p.address)
-                   IN (SELECT l.digest FROM listed AS l WHERE l.kind = 'address')
-             GROUP BY tracker.erasure_digest(secret, 'address', p.address))
-        SELECT k.address, max(l.at) AS messages
+            SELECT min(p.address) AS address
+              FROM tracker.participants AS p
+              JOIN listed AS l
+                ON l.kind = 'address' AND l.digest = tracker.erasure_digest(secret, 'address', p.address)
+             WHERE p.address IS NOT NULL AND (l.at IS NULL OR p.joined_at <= l.at)
+             GROUP BY l.digest)
+        SELECT k.address, l.at AS messages
           FROM known AS k
           LEFT JOIN listed AS l
             ON l.kind = 'identifier' AND l.digest = tracker.erasure_digest(secret, 'messages', k.address)
-         GROUP BY k.address
     LOOP
         PERFORM tracker.erase_person(back.address, back.messages IS NOT NULL,
                                      coalesce(back.messages, 'infinity'));
