@@ -11,9 +11,9 @@ for one. Structure is read in `mime`, fields in `delivery_status`, words in `bou
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Literal
 
+from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.text.html import strip_tags
 from conversation_tracker.core.model import automatic

@@ -9,8 +9,8 @@ constructor, with ValueError, for a key without `@`.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
 
+from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.base.limits import UNLIMITED
 from conversation_tracker.core.masking.address import short_addresses
 from conversation_tracker.core.masking.address.address_forms import (

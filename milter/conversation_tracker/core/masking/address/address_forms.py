@@ -13,9 +13,10 @@ All texts are lower case here. Nothing raises.
 
 import re
 from collections.abc import Iterator
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from urllib.parse import quote
 
+from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.masking.address.clear import ClearAddresses
 from conversation_tracker.core.masking.address.spellings import GMAIL, UNCASED
 

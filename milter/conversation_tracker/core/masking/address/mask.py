@@ -11,9 +11,9 @@ Nothing here raises, except the constructor, with ValueError, for a key without 
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from functools import cached_property
 from typing import Protocol
 
+from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.base.limits import UNLIMITED, Limits, no_limit
 from conversation_tracker.core.masking.address import short_addresses
 from conversation_tracker.core.masking.address.address_forms import (

@@ -6,7 +6,8 @@ both. What is found in the last one is then replaced in the source. Nothing here
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from functools import cached_property
+
+from conversation_tracker.core.base.cached import cached_property
 
 Piece = tuple[int, int, str]
 """Start and end of a span of a text, and what it means; "" where it is left out."""

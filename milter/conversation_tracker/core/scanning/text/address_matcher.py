@@ -11,10 +11,11 @@ Each text is read a bounded number of times. Nothing here raises.
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import idna
 
+from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.scanning.text.short_addresses import find_pointers, is_long_enough
 
 UNCASED = (
