@@ -11,6 +11,7 @@ that merely looks like an alias is decoded, and the database says whether it is 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from conversation_tracker.core.model.address import Address, AddressError
 
@@ -73,6 +74,7 @@ class Bounce:
 Alias = Hard | Soft | Bounce
 
 
+@lru_cache(maxsize=1024)
 def encode_soft(address: Address, ref: str, domain: str) -> Soft | None:
     """Encode an address softly.
 

@@ -7,6 +7,7 @@ raises.
 import html
 import quopri
 import re
+from binascii import unhexlify
 from collections.abc import Iterator
 
 from conversation_tracker.core.base.octets import Octets
@@ -117,7 +118,7 @@ def decode_ascii85(text: bytes) -> bytes:
 
 def from_digits(text: bytes) -> bytes:
     """Decode hexadecimal digits up to the `>` behind them."""
-    return bytes.fromhex(_decode_even(text.partition(b">")[0]))
+    return _decode_digits(text.partition(b">")[0])
 
 
 def is_page(content: Octets) -> bool:
@@ -138,15 +139,15 @@ def read_page(content: Octets) -> Octets:
         return content
     joined, parted = [], []
     for plain, digits, moved in _STRING.findall(text):
-        shown = bytes.fromhex(_decode_even(digits)) if digits else _OCTAL.sub(_decode_octal, plain)
+        shown = _decode_digits(digits) if digits else _OCTAL.sub(_decode_octal, plain)
         joined.append(shown)
         parted.append(b"\n" if moved else shown)
     return b"\n".join((text, b"".join(joined), b"".join(parted)))
 
 
-def _decode_even(digits: bytes) -> str:
-    plain = b"".join(digits.split()).decode("ascii")
-    return plain + "0" * (len(plain) % 2)
+def _decode_digits(digits: bytes) -> bytes:
+    plain = digits if digits.isalnum() else b"".join(digits.split())
+    return unhexlify(plain + b"0" if len(plain) % 2 else plain)
 
 
 def _decode_octal(match: re.Match[bytes]) -> bytes:

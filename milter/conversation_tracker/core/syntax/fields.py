@@ -13,7 +13,8 @@ from conversation_tracker.core.base.limits import check_each, no_limit
 FIELD = re.compile(rb"([!-9;-~]+)([ \t]*:[ \t]?)(.*?)(\r?\n)?", re.DOTALL)
 """A whole field: its name, colon, raw value and line end."""
 
-_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
+_HEAD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]?")
+_END = re.compile(rb"\n(?![ \t])")  # of a line that no other continues
 
 
 class Field(NamedTuple):
@@ -28,20 +29,22 @@ class Field(NamedTuple):
 def iter_fields(block: bytes, check: Callable[[], None] = no_limit) -> Iterator[Field]:
     """Yield the header fields of a block, passing over lines that are none."""
     for start, end in iter_field_spans(block, check):
-        match = FIELD.fullmatch(block, start, end)
+        last = end
+        if block.endswith(b"\n", start, last):
+            last -= 1
+            last -= block.endswith(b"\r", start, last)
+        match = _HEAD.match(block, start, last)
         if match is not None:
-            yield Field(start, end, match[1].lower(), match[3])
+            yield Field(start, end, match[1].lower(), block[match.end() : last])
 
 
 def iter_field_spans(
     block: bytes, check: Callable[[], None] = no_limit
 ) -> Iterator[tuple[int, int]]:
     """Yield the span of each field, or line that is none, with its continuation lines."""
-    start = end = 0
-    for match in check_each(_LINE.finditer(block), check):
-        if match[0][:1] not in (b" ", b"\t") and end:
-            yield start, end
-            start = end
-        end = match.end()
-    if end:
-        yield start, end
+    start = 0
+    for match in check_each(_END.finditer(block), check):
+        yield start, match.end()
+        start = match.end()
+    if start < len(block):
+        yield start, len(block)

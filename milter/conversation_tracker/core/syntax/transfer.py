@@ -26,6 +26,7 @@ ARMOURS = uuencoding.NAMES | {BASE64}
 _NOT_BASE64 = bytes(
     set(range(256)) - set(b"+/=" + bytes(range(48, 58))) - {*range(65, 91), *range(97, 123)}
 )
+_BASE64_LINES = bytes(set(range(256)) - set(_NOT_BASE64) - set(b"=")) + b"\r\n"
 _LINE_OCTETS = COLUMNS // 4 * 3
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]++={0,2}")
 
@@ -98,9 +99,9 @@ def find_clear_lines(raw: bytes, encoding: str) -> Iterator[tuple[int, int]]:
 
     Returns:
         The spans, each of as many lines as stand together. What stands behind base64's padding is
-        text, too.
+        text, too. Where no line is any, so may be lines without characters.
     """
-    if encoding not in ARMOURS:
+    if encoding not in ARMOURS or (encoding == BASE64 and _is_all_code(raw)):
         return
     is_code = _BASE64_LINE.fullmatch if encoding == BASE64 else uuencoding.is_line
     start = at = 0
@@ -114,6 +115,15 @@ def find_clear_lines(raw: bytes, encoding: str) -> Iterator[tuple[int, int]]:
         at += len(line)
     if start < at:
         yield start, at
+
+
+def _is_all_code(raw: bytes) -> bool:
+    """Return, cheaply, whether all lines are of one piece of base64, or empty."""
+    sign = raw.find(b"=")
+    code, padding = (raw, b"") if sign < 0 else (raw[:sign], raw[sign:].rstrip(b"\r\n"))
+    if padding not in (b"", b"=", b"==") or (padding and code.endswith((b"\r", b"\n"))):
+        return False
+    return bool(code) and not code.translate(None, _BASE64_LINES)
 
 
 def encode_base64(data: Iterable[bytes], line_end: bytes, tail: bytes) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ Nothing here raises.
 
 import base64
 import re
+from binascii import unhexlify
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -148,5 +149,6 @@ def _unescape(string: bytes) -> bytes:
 
 
 def _decode_hex(digits: bytes) -> bytes:
-    digits = b"".join(digits.split())
-    return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))
+    if not digits.isalnum():
+        digits = b"".join(digits.split())
+    return unhexlify(digits + b"0" if len(digits) % 2 else digits)

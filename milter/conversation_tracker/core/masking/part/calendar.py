@@ -23,6 +23,7 @@ from conversation_tracker.core.masking.part.content_lines import (
     THEIRS,
 )
 from conversation_tracker.core.masking.text import obfuscated
+from conversation_tracker.core.masking.text.absence import names_nobody
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.syntax import charset, transfer
 
@@ -262,7 +263,12 @@ def _mask_text(text: str, mask: Mask) -> str:
     hides = "=?" in text
     hides = hides or obfuscated.possible(_FOLD.sub("", text).encode("utf-8", "replace"), mask)
     change = FunctionMask(partial(_mask_readings, mask=mask)) if hides else mask
-    new = "".join([_mask_line(line, change) for line in lines])
+    new = "".join(
+        [
+            line if hides and _names_nobody(line, mask) else _mask_line(line, change)
+            for line in lines
+        ]
+    )
     return _mask_soft_breaks(new, mask) if _SOFT_BREAK.search(new) is not None else new
 
 
@@ -281,6 +287,13 @@ def _mask_soft_breaks(text: str, mask: Mask) -> str:
 def _mask_readings(text: str, mask: Mask) -> str:
     """Mask what stands in clear, and what does not."""
     return obfuscated.mask_words(obfuscated.mask_obfuscations(mask(text), mask), mask)
+
+
+def _names_nobody(line: str, mask: Mask) -> bool:
+    """Return, cheaply, that a line surely names nobody: as most do in a calendar that may."""
+    if not line.isascii() or QUOTED.match(line) is not None:
+        return False
+    return names_nobody(_FOLD.sub("", line).encode("ascii"), mask)
 
 
 def _mask_line(line: str, mask: Mask) -> str:

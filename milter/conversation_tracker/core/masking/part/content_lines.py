@@ -23,6 +23,7 @@ IDENTIFIERS = frozenset({"UID", "RELATED-TO"})
 
 _MOST_BROKEN = 100  # addresses read in a line that cannot be parsed
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_END = re.compile(r"\n(?![ \t])")  # of a line that no other continues
 _FOLD = re.compile(r"(?:\r\r\n|\r\n|\n)[ \t]")  # some programs write the line end twice
 _SOFT = re.compile(r"=\r{0,2}\n[ \t]*")
 _INSIDE = re.compile(rb"(?<=[\x80-\xff])\r{0,2}\n[ \t](?=[\x80-\xbf])")
@@ -51,6 +52,14 @@ _ROLE = re.compile(r";ROLE=\"?(?:ORGANIZER|OWNER)(?![\w\-])", re.IGNORECASE)
 
 def iter_lines(text: str) -> Iterator[str]:
     """Yield content lines, each with its folds and its end."""
+    if "=" not in text or "quoted-printable" not in text.lower():
+        start = 0
+        for match in _END.finditer(text):
+            yield text[start : match.end()]
+            start = match.end()
+        if start < len(text):
+            yield text[start:]
+        return
     pieces: list[str] = []
     soft = quoted = False
     for match in _LINE.finditer(text):
@@ -161,6 +170,8 @@ def iter_invitations(text: str, *, method: bool) -> Iterator[list[tuple[str, int
         Of each its lines that name people or identify something, unfolded, each with its number
         among all lines of the text, from 0.
     """
+    if not method and "method" not in _FOLD.sub("", text).lower():
+        return
     found: list[tuple[str, int]] = []
     invites = method
     for number, line in enumerate(iter_lines(text)):
@@ -180,7 +191,7 @@ def iter_invitations(text: str, *, method: bool) -> Iterator[list[tuple[str, int
 
 def has_method(text: str) -> bool:
     """Return whether one of the objects has a method."""
-    return any(
+    return "method" in _FOLD.sub("", text).lower() and any(
         _METHOD.match(whole) is not None
         for whole in map(unfold, iter_lines(text))
         if whole[:1] in "Mm"

@@ -134,6 +134,8 @@ def _find_block_edits(text: str, mask: Mask, deep: Callable[[str], str]) -> Iter
         data = binascii.a2b_base64(run + "=" * (-len(run) % 4))
         decoded = data.decode("utf-8", "replace")
         binary = not _TEXT.fullmatch(decoded)
+        if binary and not mask.may_change(data) and not links.may_hold(data, mask):
+            continue
         new = mask(decoded) if binary else deep(decoded)
         if new == decoded and not links.holds_in_octets(data, decoded, mask):
             continue

@@ -7,7 +7,7 @@ apart from the masking code. Time is linear. Nothing here raises.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import Protocol
@@ -113,7 +113,7 @@ class WatchedAddresses(Protocol):
         """Return the domains at which a local part has a dot."""
 
     @property
-    def endings(self) -> Collection[str]:
+    def endings(self) -> frozenset[str]:
         """Return the last words of their local parts."""
 
     def owner(self, local: str, domain: str) -> str | None:
@@ -206,7 +206,7 @@ def _read_owner(
     behind = low[at : at + _BEHIND]
     if not any(_take_second_label(name) in behind for name in names):
         return
-    if not any(word in known.endings for word in _WORDS.findall(before)):
+    if known.endings.isdisjoint(_WORDS.findall(before)):
         return
     near = _simplify(before)
     if (sign := _AT_END.search(near, max(0, len(near) - _LONGEST_SIGN))) is None:

@@ -84,7 +84,7 @@ class TextSearch:
     def find_in_header(self, field: bytes) -> Iterator[str]:
         """Yield the tokens of those whose address header fields show."""
         for text in decodings.read_texts(field, ""):
-            more = any(sign in text for sign in ("=?", "*", "\\"))
+            more = "=?" in text or "*" in text or "\\" in text
             for number, each in enumerate(decodings.iter_header_readings(text)):
                 yield from self.find(each, rare=more or not number)
                 yield from self.find_in_links(each)
