@@ -43,7 +43,7 @@ from conversation_tracker.database.rows import (
     read_delivery,
     read_lookup,
     read_people,
-    read_store,
+    read_stores,
 )
 from conversation_tracker.database.turns.group_commit import GroupCommit
 from conversation_tracker.telemetry.in_flight import Waiting
@@ -106,7 +106,8 @@ _ANNOUNCE = Statement(
 _VERSION = Statement("SELECT version, pg_postmaster_start_time() FROM tracker.directory")
 _DIRECTORY = Statement(
     "SELECT (SELECT coalesce(array_agg(name), '{}') FROM tracker.alias_domains),"
-    " (SELECT coalesce(jsonb_agg(to_jsonb(s)), '[]') FROM tracker.stores AS s),"
+    " (SELECT coalesce(jsonb_agg(to_jsonb(s) - '{alias_domain,alias_lifetime,close_grace,wake_for,"
+    "message_retention,hourly_limit}'::text[]), '[]')::text FROM tracker.stores AS s),"
     " (SELECT key FROM tracker.secrets),"
     " (SELECT coalesce(jsonb_object_agg(encode(digest, 'hex'), condemned), '{}')"
     "    FROM tracker.suspects)"
@@ -262,11 +263,12 @@ class Database:
         """Read the alias domains and the stores."""
         # The version first: what changes in between is read once more, and not missed.
         version = self.directory_version()
-        [(domains, stores, secret, suspects)] = self._fetch_rows(_DIRECTORY, ())
+        [(domains, text, secret, suspects)] = self._fetch_rows(_DIRECTORY, ())
+        stores = read_stores(text)
         return Directory(
             frozenset(domains),
-            {domain: read_store(row) for row in stores for domain in row["sender_domains"]},
-            frozenset(row["name"] for row in stores if not row["active"]),
+            {domain: store for store, _active in stores for domain in store.sender_domains},
+            frozenset(store.name for store, active in stores if not active),
             bytes(secret),
             version,
             {bytes.fromhex(digest): condemned for digest, condemned in suspects.items()},

@@ -30,7 +30,7 @@ from conversation_tracker.milter.isolated_filter import IsolatedFilter
 from conversation_tracker.milter.session import Session, register
 from conversation_tracker.milter.store_directory import DirectoryWatch
 from conversation_tracker.serve.isolation import Isolation
-from conversation_tracker.serve.memory import give_back, limit, small_stacks
+from conversation_tracker.serve.memory import give_back, limit, small_stacks, trim
 from conversation_tracker.telemetry.counters import metrics
 from conversation_tracker.telemetry.events import Event, log
 from conversation_tracker.telemetry.in_flight import InFlight
@@ -150,6 +150,7 @@ def _announce(watch: DirectoryWatch, ready: Callable[[], object]) -> None:
 
 def _sample(database: Database) -> None:
     while True:
+        trim()
         metrics.note_load(in_flight=Session.count_messages(), waiting=database.waiting)
         time.sleep(timeouts.get().worker_sample_seconds)
 
