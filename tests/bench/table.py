@@ -26,6 +26,12 @@ _KINDS = {
     "files": "2 MB with two pictures",
     "several": "4 kB of text for two recipients",
 }
+_TITLES = {
+    "through": "Through Postfix",
+    "direct": "By the milter protocol",
+    "records": "Recorded alone",
+    "statements": "Statements, of the asker's processor",
+}
 _NAMES = {
     "none": "no milter",
     "idle": "a milter in C that takes all callbacks and does nothing",
@@ -38,19 +44,22 @@ _NAMES = {
 }
 
 
-def summary(through: Costs, direct: Results, records: Results) -> dict[str, Any]:
+def summary(
+    through: Costs, direct: Results, records: Results, statements: Results
+) -> dict[str, Any]:
     """Return medians, and each as a share of the first one of its group.
 
     Args:
         through: what mail through Postfix took in each round, by kind of mail and variant.
         direct: messages a second by the milter protocol, by kind of mail and connections.
         records: the same for recording alone, by connections.
+        statements: how many in a second of the asker's processor, by statement and way.
     """
     rates = {
         group: {name: [each.rate for each in costs] for name, costs in variants.items()}
         for group, variants in through.items()
     }
-    told = {"through": rates, "direct": direct, "records": records}
+    told = {"through": rates, "direct": direct, "records": records, "statements": statements}
     made = {name: _groups(results) for name, results in told.items()}
     for group, variants in through.items():
         for name, costs in variants.items():
@@ -84,8 +93,7 @@ def _share(rates: Sequence[float], first: Sequence[float]) -> float:
 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:
     """Yield the table's lines."""
-    titles = ("Through Postfix", "By the milter protocol", "Recorded alone")
-    for title, key in zip(titles, ("through", "direct", "records"), strict=True):
+    for key, title in _TITLES.items():
         if told[key]:
             yield f"{title:44}{'per second':>12}{'ratio':>8}"
         for group, variants in told[key].items():
