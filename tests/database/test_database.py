@@ -23,6 +23,7 @@ from conversation_tracker.core.model.plan import Record
 from conversation_tracker.core.model.store import Store
 from conversation_tracker.database import connection as connecting
 from conversation_tracker.database import pool as module
+from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.deadline import Watchdog
 from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.repository import Database, Rehearsal
@@ -225,6 +226,21 @@ def test_a_server_that_came_back_is_used_by_the_next_call(postgres: "Postgres", 
         postgres.restart("immediate")
         with ThreadPoolExecutor(4) as pool:
             assert list(pool.map(lambda _: database.directory(), range(8))) == [expected] * 8
+
+
+def test_of_several_connections_the_one_used_last_is_used_next(store: str) -> None:
+    def tell(connection: Connection) -> int:
+        return connection.info.backend_pid
+
+    def wait_and_tell(connection: Connection) -> int:
+        held.wait(10)
+        return tell(connection)
+
+    with opened(store) as database, ThreadPoolExecutor(4) as pool:
+        held = threading.Barrier(4)
+        jobs = [pool.submit(database._run, wait_and_tell) for _ in range(4)]
+        assert len({job.result() for job in jobs}) == 4
+        assert len({database._run(tell) for _ in range(20)}) == 1
 
 
 def test_a_connection_that_was_cut_is_replaced(store: str) -> None:

@@ -9,6 +9,7 @@ the connections only (`row_locks`).
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -53,6 +54,17 @@ class OrderLocked(DatabaseUnavailable):
     """Somebody keeps the row of an order locked for longer than mail waits."""
 
 
+class _LastFirst(deque[Connection]):
+    """Connections that wait to be used: what was given back last is taken first.
+
+    It has at hand what a statement needs, on both sides. Used in turn, as the library's pool does,
+    each of several has lost it to the others' work before it is used again.
+    """
+
+    def popleft(self) -> Connection:
+        return self.pop()
+
+
 class Pool:
     """Connections, some of which are kept open, and a thread for each."""
 
@@ -83,6 +95,7 @@ class Pool:
             connection_class=Connection,
             kwargs={"limits": replace(limits, lock_milliseconds=first)},
         )
+        self._connections._pool = _LastFirst()
 
     def open(self) -> None:
         """Start to connect, without waiting for it."""
