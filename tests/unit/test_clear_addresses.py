@@ -186,7 +186,7 @@ def test_what_is_spelled_out_is_found_among_many_in_clear(people: list[str]) -> 
     texts += [f"{left}{each}{right}" for each in people for left in LEFT for right in SAID_RIGHT]
     texts = [each.lower() for each in (*texts, *addresses(people))]
     found = [Counter(munged.find_owners(each, known)) for each in texts]
-    with patch.object(munged, "_OFTEN", -1):
+    with patch.object(munged, "_OFTEN", -1), patch.object(munged, "_SHARE", 1_000):
         for text, tokens in zip(texts, found, strict=True):
             assert Counter(munged.find_owners(text, known)) == tokens, text
 

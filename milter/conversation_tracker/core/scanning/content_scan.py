@@ -38,6 +38,7 @@ class ScanContext(SearchContext, Protocol):
     """What is known before a scan: as `Scanner` has it."""
 
     nobody: set[Hashable]
+    clean: dict[Hashable, tuple[Octets, int, int]]
     body: Octets | None
     locals: dict[str, str]
 

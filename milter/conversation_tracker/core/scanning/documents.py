@@ -20,7 +20,7 @@ MOST = 4 * 1024 * 1024
 _MARK = re.compile(rb"\s*(?:\xef\xbb\xbf)?<[?!a-zA-Z]")
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _TAG = re.compile(rb"<[^<>]*>")
-_BORDER = re.compile(rb"</?(?:\w+:)?(?:p|h|si|row|c|v|is|t[dr]|li|div|br|tab)\b")
+_BORDER = re.compile(rb"<(?=/?(?:\w+:)?(?:p|h|si|row|c|v|is|t[dr]|li|div|br|tab)\b)")
 # A number of many digits is too long for Python.
 _ZEROS, _NO_CHARACTER = re.compile(rb"&#0+(?=[0-9])"), re.compile(rb"&#[0-9]{8,}+;?")
 _CODE = re.compile(rb"\\'([0-9a-f]{2})|\\u(\d{1,5}) ?\??|\\[a-z]{1,32}-?\d{0,9} ?|[{}\r\n]", re.I)
@@ -58,7 +58,7 @@ def iter_texts(data: Octets) -> Iterator[bytes]:
         text = text.decode("utf-16", "replace").encode("utf-8", "replace")
         yield text
     if _MARK.match(text) is not None:
-        shown = _TAG.sub(b"", _BORDER.sub(rb"\n\g<0>", text))
+        shown = _TAG.sub(b"", _BORDER.sub(b"\n<", text))
         yield shown
         if b"&" in text:
             for each in (text, shown):

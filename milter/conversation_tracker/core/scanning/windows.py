@@ -9,7 +9,7 @@ import binascii
 import quopri
 from collections.abc import Iterator
 
-from conversation_tracker.core.base.octets import Octets
+from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.scanning.text import decodings
 
 LARGE = 1024 * 1024
@@ -59,9 +59,24 @@ def decode(data: Octets, start: int, end: int, encoding: bytes) -> Iterator[byte
             usable = len(held) if b"=" in held[-4:] else len(held) // 4 * 4
         elif encoding == b"quoted-printable" or encoding in UUENCODED:
             usable = held.rfind(b"\n") + 1 or len(held)
-        yield decode_transfer(held[:usable], encoding)
+        yield _decode_piece(held[:usable], encoding)
         rest = held[usable:]
-    yield decode_transfer(rest, encoding)
+    yield _decode_piece(rest, encoding)
+
+
+def are_equal(one: tuple[Octets, int, int], other: tuple[Octets, int, int]) -> bool:
+    """Return whether two spans, each of some octets, are the same ones."""
+    (data, start, end), (again, at, last) = one, other
+    if end - start != last - at:
+        return False
+    pairs = zip(iter_windows(data, start, end), iter_windows(again, at, last), strict=True)
+    return all(first == second for first, second in pairs)
+
+
+def _decode_piece(piece: bytes, encoding: bytes) -> bytes:
+    if encoding == b"base64":
+        return decodings.decode_base64(piece, clean=True)
+    return decode_transfer(piece, encoding)
 
 
 def split(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -21,7 +21,13 @@ _BYTES = {(high + low).encode(): bytes((int(high + low, 16),)) for high in _HEX 
 # What is not part of the content: soft line breaks, and blanks at a line's end.
 _NO_CONTENT = re.compile(rb"=(?>[ \t]*)(?:\r?\n|\Z)|(?<![ \t])(?>[ \t]+)(?=\r?\n|\Z)")
 _SOFT_BREAK = re.compile(rb"=[ \t]*\r?\n")
-_RARE = (b"==", b" \n", b" \r", b"\t\n", b"\t\r")  # where it takes a pattern to take these out
+# What begins with one character, and not with what is before it, is found at many times the speed.
+_JOINED = re.compile(rb"=\r?\n")
+_RARE = (  # where more is to be looked at
+    re.compile(rb"=(?==)"),
+    re.compile(rb"\n(?:(?<=[ \t]\n)|(?<=[ \t]\r\n))"),
+)
+_LINE_FEED = re.compile(rb"=(?=0[Aa])")
 # A line of the content: physical ones, as long as they end in soft breaks, and one more.
 _LOGICAL_LINE = re.compile(rb"(?:[^\n]*=[ \t]*\r?\n)*[^\n]*(?:\n|\Z)")
 _QUOTED = [
@@ -33,10 +39,9 @@ _QUOTED = [
 def decode(raw: bytes) -> bytes:
     """Decode a part's content."""
     # All at once: the same as all that `_split_lines` gives, joined.
-    if any(mark in raw for mark in _RARE) or raw.endswith((b" ", b"\t")):
+    if any(mark.search(raw) for mark in _RARE) or raw.endswith((b" ", b"\t")):
         return _unescape(_NO_CONTENT.sub(b"", raw))
-    text = raw.replace(b"=\r\n", b"").replace(b"=\n", b"")
-    return _unescape(text.removesuffix(b"="))
+    return _unescape(_JOINED.sub(b"", raw).removesuffix(b"="))
 
 
 def encode(raw: bytes, old: bytes, new: bytes) -> bytes:
@@ -167,7 +172,7 @@ def _unescape_one_by_one(text: bytes) -> bytes:
 
 def _encode_by_lines(raw: bytes, old: bytes, new: bytes, line_end: bytes) -> bytes | None:
     """Write anew the lines that differ, where each line of `raw` is one of `old`; else None."""
-    if b"=0A" in raw or b"=0a" in raw:
+    if _LINE_FEED.search(raw) is not None:
         return None
     lines = [line for line in _LOGICAL_LINE.findall(raw) if line]
     before, after = _LINE.findall(old), _LINE.findall(new)

@@ -11,6 +11,13 @@ from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 
 _URL_SAFE = str.maketrans("+/", "-_")
+# What base64 and digits are made of, in either alphabet, is one letter here, all else a blank.
+_IN_RUNS = bytes(0x61 if chr(n).isalnum() or chr(n) in "+/-_" else 0x20 for n in range(0x80)).ljust(
+    256
+)
+_LONG = 10  # characters of a run that few texts have
+_LARGE = 4096  # characters of a text that is worth it
+_SELDOM = 256  # characters to each run that is taken out
 
 
 class Needles:
@@ -26,11 +33,13 @@ class Needles:
         self._based = {needle for word in words for needle in _encode_base64(word) if needle}
         self._digits = {digits for word in words for digits in _encode_digits(word) if digits}
         self._all = [*self._based, *self._digits]
+        self._least = min(map(len, self._all), default=0)
 
     def stand_in(self, text: str) -> bool:
         """Return, cheaply, whether one of the words stands in a text, encoded so."""
+        runs = keep_runs(text, self._least)
         for needle in self._all:
-            if needle in text:
+            if needle in runs:
                 self._notice()
                 return True
         return False
@@ -51,6 +60,34 @@ class Needles:
             return []
         self._notice()
         return sorted(_find_places(text, needles))
+
+
+def keep_runs(text: str, least: int) -> str:
+    """Return of a text what base64 and digits may stand in.
+
+    To look for each needle in all of a large text takes many times as long.
+
+    Args:
+        text: the text.
+        least: characters of the shortest needle.
+
+    Returns:
+        The runs of what these are made of that are as long, one in each line; or the text, where
+        that is not worth it.
+    """
+    if least < _LONG or len(text) < _LARGE:
+        return text
+    octets = text.encode("utf-8", "surrogatepass")
+    marks, run = octets.translate(_IN_RUNS) + b" ", b"a" * least
+    found: list[bytes] = []
+    at = marks.find(run)
+    while at >= 0:
+        if len(found) * _SELDOM > len(text):
+            return text
+        end = marks.find(b" ", at)
+        found.append(octets[at:end])
+        at = marks.find(run, end)
+    return b"\n".join(found).decode("ascii")
 
 
 @lru_cache(maxsize=1024)

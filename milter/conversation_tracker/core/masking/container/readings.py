@@ -14,7 +14,9 @@ SHEET = (b"\x09\x08\x10\0", b"\x09\x08\x08\0", b"\x09\x04\x06\0", b"\x09\x02\x06
 SQLITE = b"SQLite format 3\0"
 
 _MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,99}<[?!A-Za-z]")
-_PARAGRAPH = re.compile(rb"</(?:\w+:)?(?:p|h|si|row|c|v|is|td|tr|li|div)>|<(?:\w+:)?(?:br|tab)\b")
+_PARAGRAPH = re.compile(
+    rb"<(?=/(?:\w+:)?(?:p|h|si|row|c|v|is|td|tr|li|div)>|(?:\w+:)?(?:br|tab)\b)"
+)
 _TAG = re.compile(rb"<[^<>]*>")
 # Hexadecimal octets and characters by number; breaks; other words, marks and groups.
 _RTF = re.compile(
@@ -61,7 +63,7 @@ def is_markup(data: Octets) -> bool:
 
 def read_markup(markup: bytes) -> Iterator[bytes]:
     """Yield the text of a document's markup, which programs part into runs at will."""
-    text = _TAG.sub(b"", _PARAGRAPH.sub(rb"\n\g<0>", markup))
+    text = _TAG.sub(b"", _PARAGRAPH.sub(b"\n<", markup))
     yield text
     if b"&" in markup:
         for each in (markup, text):

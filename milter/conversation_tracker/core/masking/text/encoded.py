@@ -62,6 +62,8 @@ def mask_encodings(text: str, mask: Mask, deep: Callable[[str], str] | None = No
     mask = mask.amid
     if _has_block(text):
         text = apply_edits(text, list(_find_block_edits(text, mask, deep or mask)))
+    if not needles.stand_in(text):
+        return text
     if places := needles.find_base64(text):
         spans = _find_spans(text, places, _BEFORE, _AFTER)
         text = apply_edits(text, list(links.find_token_edits(text, spans, mask)))

@@ -261,10 +261,10 @@ def decode_blocks(data: bytes) -> Iterator[bytes]:
         yield decode_base64(match[0])
 
 
-def decode_base64(data: bytes) -> bytes:
-    """Decode base64 leniently: what is not in its alphabet is passed over."""
+def decode_base64(data: bytes, *, clean: bool = False) -> bytes:
+    """Decode base64 leniently: what is not in its alphabet is passed over, or was (`clean`)."""
     pieces = []
-    for run in data.translate(None, NO_BASE64).split(b"="):
+    for run in (data if clean else data.translate(None, NO_BASE64)).split(b"="):
         usable = run[: len(run) - (len(run) % 4 == 1)]
         pieces.append(binascii.a2b_base64(usable + b"=" * (-len(usable) % 4)))
     return b"".join(pieces)

@@ -19,6 +19,7 @@ _BEFORE_DOTTED = 640  # a dot may take many characters each
 _FEW = 16  # words that are looked for one by one
 _MANY = 64  # labels from which on what stands for an at sign is looked for
 _OFTEN = 64  # places of a label from which on those in clear are told apart all at once
+_SHARE = 8  # at signs for each of them, as far as that is worth it
 _SAYS_AT = (
     "at|\u00e4t|aet|\u00e6t|arrobas?|arrobase|arobas|arobase|chez|chiocciola|klammeraffe|snabel-a"
     "|apenstaartje|apestaartje|kukac|ma[l\u0142]pa|zavin[a\u00e1][c\u010d]|sobaka"
@@ -142,7 +143,8 @@ def find_owners(
         if word not in low:  # which costs half of what `find` does
             continue
         places: Iterable[int] = _find_places(low, word)
-        if low.count(word) > _OFTEN:
+        often = low.count(word)
+        if often > _OFTEN and often * _SHARE > low.count("@"):
             parted = _find_parted(low) if parted is None else parted
             places = _find_unclear(low, word, parted)
         for at in places:

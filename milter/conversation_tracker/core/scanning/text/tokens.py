@@ -22,6 +22,11 @@ _CONTROL = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _URL_SAFE = str.maketrans("-_", "+/")
 _TOKEN = 1024  # characters of a token looked at on either side
 _TO_URL = str.maketrans("+/", "-_")
+_OTHERS = bytes(set(range(256)) - set(b"+/-_0123456789") - {*range(65, 91), *range(97, 123)})
+_FLAT = bytes.maketrans(bytes(range(256)), bytes(9 * (n not in _OTHERS) for n in range(256)))
+_WORTH = (
+    10  # characters of the shortest needle, and KiB of a text, from which on words are taken out
+)
 
 
 class Tokens:
@@ -33,12 +38,21 @@ class Tokens:
         self._hex = {word.encode("utf-8").hex() for word in words if word}
         self._based = [needle.encode("ascii") for needle, _first in self._needles]
         self._digits = [each.encode("ascii") for each in self._hex]
+        self._shortest = min(map(len, (*self._based, *self._digits)), default=0)
 
     def decode_in_bytes(self, data: bytes) -> Iterator[str]:
         """Yield them in bytes that are no text, most of which hold none."""
-        low = data.lower() if self._digits else b""
-        if any(each in data for each in self._based) or any(each in low for each in self._digits):
+        if self._stand_in(data):
             yield from self.decode(data.decode("latin-1"))
+
+    def _stand_in(self, data: bytes) -> bool:
+        """Return whether there is anything to decode in bytes: looked for in long words alone."""
+        if len(data) >= _WORTH * 1024 and self._shortest >= _WORTH:
+            data = _take_words(data, self._shortest)
+        if any(each in data for each in self._based):
+            return True
+        low = data.lower() if self._digits else b""
+        return any(each in low for each in self._digits)
 
     def decode(self, text: str, low: str = "") -> Iterator[str]:
         """Yield the decoded tokens in a text that hold one of the words.
@@ -47,6 +61,8 @@ class Tokens:
             text: the text.
             low: the same in lower case, where it is at hand.
         """
+        if len(text) >= _WORTH * 1024 and not self._stand_in(text.encode("utf-8", "surrogatepass")):
+            return
         # `in` costs half of what `find` does, and most texts hold none.
         for needle, first in self._needles:
             at = text.find(needle) if needle in text else -1
@@ -61,6 +77,23 @@ class Tokens:
                 token, end = _decode_hexadecimal(low, at)
                 yield token
                 at = low.find(needle, max(end, at + len(needle)))
+
+
+def _take_words(data: bytes, size: int) -> bytes:
+    """Return the words of bytes that have a size, or more: nothing shorter is a token.
+
+    Where there are many, they are taken for all of it.
+    """
+    flat = data.translate(_FLAT)
+    needle, words = b"\t" * size, []
+    begin = flat.find(needle)
+    while begin >= 0:
+        end = flat.find(b"\0", begin)
+        words.append(data[begin : end if end >= 0 else None])
+        if len(words) * 250 > len(data):
+            return data
+        begin = flat.find(needle, end) if end >= 0 else -1
+    return b" ".join(words)
 
 
 def decode_in_links(text: str) -> Iterator[str]:
