@@ -105,7 +105,8 @@ def test_several_stores_can_be_chosen_from() -> None:
 # The search
 
 
-def test_words_are_asked_by_get_and_an_address_by_post() -> None:
+def test_whatever_is_typed_is_sent_by_post() -> None:
+    """Which of it may stand in a link, the server tells."""
     forms = read(EMPTY).find("form")
     fields = [
         (
@@ -115,7 +116,7 @@ def test_words_are_asked_by_get_and_an_address_by_post() -> None:
         )
         for form in forms
     ]
-    assert fields == [("get", "/t/", ["q", "store"]), ("post", "/t/", ["address"])]
+    assert fields == [("post", "/t/", ["q", "store"]), ("post", "/t/", ["address"])]
     assert all(form.find("input")[0].attributes["autocomplete"] == "off" for form in forms)
 
 
