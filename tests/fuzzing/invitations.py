@@ -57,6 +57,8 @@ def _person(choices: Choices) -> str:
     for _ in range(choices.number(3)):
         name = choices.of(_THEIRS)
         quote = choices.of(('"', '"', "", "'"))
+        if choices.strangers_only:  # else a colon in it begins the value, and somebody joins
+            quote = '"'
         parameters += (
             f";{name}={quote}{_whom(choices, joins=name not in ('X-A', 'DIR', 'CN'))}{quote}"
         )

@@ -15,7 +15,10 @@ from urllib.parse import quote
 from choices import Choices
 
 _SIMPLE = re.compile(r"[a-z0-9]+(?:\.[a-z0-9]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)+")
-_QUOTE = ("> ", ">> ", "> > > ", "| ", "JD> ", "")
+_QUOTE = (
+    *("> ", ">> ", "> > > ", "| ", "JD> ", "", "Anna > ", "\u2502 ", "// ", "! "),
+    *("> " * 30, ">" * 90 + " "),
+)
 
 
 def is_simple(address: str) -> bool:
@@ -30,8 +33,14 @@ def write_text(choices: Choices, address: str) -> str:
 
 
 def _words(choices: Choices, local: str, domain: str) -> str:
-    at = choices.of((" (at) ", "(at)", " [at] ", "{at}", " at ", "_at_", " <at> ", " arroba "))
-    dot = choices.of((".", " [dot] ", " dot ", "(dot)", " punkt "))
+    at = choices.of(
+        (
+            *(" (at) ", "(at)", " [at] ", "{at}", " at ", "_at_", " <at> ", " arroba "),
+            *(" -at- ", "|at|", "'at'", " \u201cat\u201d ", "\u3010at\u3011", "_@_", " (kukac) "),
+            *("(@)", " [apenstaartje] ", " {\u0441\u043e\u0431\u0430\u043a\u0430} ", " <arroba> "),
+        )
+    )
+    dot = choices.of((".", " [dot] ", " dot ", "(dot)", " punkt ", " -dot- ", "(te\u010dka)"))
     if at in (" at ", " arroba ") and dot == ".":
         dot = " dot "  # else it may be two sentences
     said = domain.replace(".", dot)
@@ -54,13 +63,18 @@ def _wrapped(choices: Choices, local: str, domain: str) -> str:
 
 
 def _tags(choices: Choices, local: str, domain: str) -> str:
-    tag = choices.of(("<b></b>", "<wbr>", "</bold>", "<x-tad>", "<i class='x'>", "<!-- x -->"))
+    tag = choices.of(
+        ("<b></b>", "<wbr>", "</bold>", "<x-tad>", "<i class='x'>", "<!-- x -->", "<x-my.own>")
+    )
     return choices.of((f"{local}{tag}@{domain}", f"{local}@{tag}{domain}"))
 
 
 def _escapes(choices: Choices, local: str, domain: str) -> str:
     sign = choices.of(
-        ("\\x40", "\\u{40}", "\\100", "\\40 ", "\\000040", "+AEA-", "%2540", "&amp;#64;", "&#37;40")
+        (
+            *("\\x40", "\\u{40}", "\\100", "\\40 ", "\\000040", "+AEA-", "%2540", "&amp;#64;"),
+            *("&#37;40", "=3D40", "&#92;40 ", "&#0000000000064;", "'+'&#64;'+'", " %40 ", "\\\n@"),
+        )
     )
     return f"{local}{sign}{domain}"
 
@@ -71,7 +85,11 @@ def _all_escaped(choices: Choices, local: str, domain: str) -> str:
 
 
 def _rich(choices: Choices, local: str, domain: str) -> str:
-    sign = choices.of(("\\'40", "\\u64?", "\\u64 ", "}@{\\i0 ", "{\\b @}"))
+    sign = choices.of(("\\'40", "\\u64?", "\\u64 ", "}@{\\i0 ", "{\\b @}", "{\\*\\x y}@", "\\u64x"))
+    if choices.chance(4):
+        count = choices.number(3)
+        instead = choices.of(("?", "x", "\\'3f")) * count
+        return f"{{\\rtf1 \\uc{count} {local}\\u64 {instead}{domain} }}"
     return f"{{\\rtf1 {{{local}{sign}{domain} }}}}"
 
 

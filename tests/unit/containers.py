@@ -3,6 +3,7 @@
 Written by the formats' descriptions, apart from the code that reads them.
 """
 
+import binascii
 import bz2
 import gzip
 import io
@@ -339,6 +340,12 @@ def zstd(data: bytes) -> bytes:
     return zstandard.ZstdCompressor(write_checksum=True).compress(data)
 
 
+def uuencoded(data: bytes) -> bytes:
+    """Make a text with a uuencoded file in it."""
+    lines = (binascii.b2a_uu(data[at : at + 45]) for at in range(0, len(data), 45))
+    return b"See:\nbegin 644 a.txt\n" + b"".join(lines) + b"`\nend\n"
+
+
 WRAPS: dict[str, Wrap] = {
     "gz": lambda data: gzip.compress(data, mtime=0),
     "gz, named": lambda data: named_gzip(data, "a.txt", "made here"),
@@ -357,6 +364,7 @@ WRAPS: dict[str, Wrap] = {
     "lzip": lzip,
     "lzip, two members": lambda data: lzip(data[:20]) + lzip(data[20:]),
     "zlib": zlib.compress,
+    "gz, uuencoded": lambda data: gzip.compress(uuencoded(b"x") + uuencoded(uuencoded(data))),
     "tar": lambda data: tarred({"a.txt": data}),
     "tar, old": lambda data: tarred({"a.txt": data}, tarfile.USTAR_FORMAT),
     "tar, gnu": lambda data: tarred({"a" * 120: b"x", "b": data}, tarfile.GNU_FORMAT),

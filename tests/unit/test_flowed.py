@@ -14,6 +14,8 @@ ALIAS = "ff2e@ct.example.com"
 MASK = Masker({REAL: ALIAS})
 
 CASES = [
+    (" \n".join(REAL), ALIAS, True),
+    ("> " + " \n> ".join(REAL), f"> {ALIAS}", True),
     ("I am john@doe. \r\nexample here\r\nend", f"I am {ALIAS} \r\n  here\r\nend", True),
     ("I am john@doe. \nexample here\nend", f"I am {ALIAS} \nhere\nend", False),
     ("john@doe. \nexample\nend", f"{ALIAS}\nend", True),

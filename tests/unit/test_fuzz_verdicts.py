@@ -11,6 +11,7 @@ import pytest
 from builders import BUYER, CARRIER, DOMAIN, EVERYBODY, SHOP, B, mail, order, person
 
 import hostile
+import invitations
 import limits
 import oracle
 import people
@@ -19,6 +20,7 @@ import play
 import seeds
 import targets
 from choices import Choices
+from conversation_tracker.core.masking.part import content_lines
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.message import render
@@ -257,3 +259,13 @@ def test_a_soft_alias_that_a_line_end_cuts_is_one(cut: str) -> None:
 def test_whose_local_part_ends_with_an_escape_is_not_looked_for() -> None:
     """`=?utf-8?q?=40=40x.example?=` is `@@x.example`, and `=40@x.example` to who decodes half."""
     assert list(targets._watched({"=40@googlemail.com": "", BUYER: ""})) == [BUYER]
+
+
+def test_no_stranger_is_invited_by_a_parameter() -> None:
+    """Without quotation marks, the value of a line begins at the first colon of a parameter."""
+    for number in range(500):
+        choices = Choices(random.Random(number).randbytes(80))
+        choices.strangers_only = True
+        line = invitations._person(choices)
+        about = content_lines.find_subject(line.replace("\n", ""))
+        assert about is None, line

@@ -58,6 +58,7 @@ SPELLINGS = {
     "chez": "john.doe chez home point example",
     "at in quotation marks": "john.doe'at'home.example",
     "at in typographic marks": "john.doe \u201cat\u201d home \u201cdot\u201d example",
+    "at between bars, alone in a line": "\njohn.doe|at|home.example",
     "at between bars": "john.doe |at| home.example",
     "at between hyphens and blanks": "john.doe -at- home -dot- example",
     "at in guillemets": "john.doe \u00abat\u00bb home.example",
@@ -102,6 +103,8 @@ SPELLINGS = {
     "empty tag": "john.doe<b></b>@home.example",
     "wbr": "john.doe@<wbr>home.example",
     "mark": "<x-tad>john</x-tad>.doe<x-tad>@home.example</x-tad>",
+    "tags and reference": "john.doe<b>&#64;</b>home.example",
+    "tags and name": "<bold>john.doe</bold>&commat;<italic>home.example</italic>",
     "tags and words": "john.doe<b> (at) </b>home.example",
     # Over lines.
     "wrapped": "> > On Mon, John Doe <john.doe@\n> > home.example> wrote:",
@@ -113,6 +116,9 @@ SPELLINGS = {
     "wrapped words": "| john.doe at\n| home dot example",
     "wrapped with a name": "Anna > john.doe@\nAnna > home.example",
     "wrapped with a name at a dot": "JD> john.doe@home\nJD> .example",
+    "wrapped at the last dot": "<john.doe@home.\nexample> wrote:",
+    "wrapped at the last dot, quoted": "> > <john.doe@home.\n> > example> wrote:",
+    "wrapped at the last dot, before more": ">> john.doe@home.\n>> example\t> x",
     "wrapped at bars": "\u2502 john.doe@\n\u2502 home.example",
     "wrapped at bars, dot": "| | john.doe@home\n| | .example",
     "wrapped in a program": "// john.doe@\n// home.example",
@@ -346,6 +352,20 @@ def test_a_spelling_is_masked(name: str, place: str) -> None:
     if not name.startswith(("cloudflare", "sophos")):
         assert "b" * 32 in text
         assert "Hello" in text
+
+
+@pytest.mark.parametrize("top", ["com", "de", "info"])
+@pytest.mark.parametrize("mark", ["", "> ", ">> ", "JD> "])
+def test_the_last_label_in_angle_brackets_is_no_name_of_who_is_quoted(mark: str, top: str) -> None:
+    """`com>` at the beginning of a line looks like the initials before a mark of quoted text."""
+    people = order(person(f"john.doe@home.{top}", "buyer", "b" * 32), SHOP, CARRIER)
+    text = f"{mark}John <john.doe@home.\n{mark}{top}> wrote:\n"
+    if mark.startswith("JD"):
+        text = f"{mark}john.doe@home\n{mark}.{top} wrote:\n"
+    raw = f"From: {CARRIER}\n\n{text}".encode()
+    done = mail(raw, people, to=ALIAS, sender=SHOP).plan()
+    assert b"john.doe" not in done.records[0].raw
+    assert Scanner({f"john.doe@home.{top}": "b" * 32}).scan([], text.encode())
 
 
 @pytest.mark.parametrize("type_", ["text/enriched", "text/richtext", "text/plain"])

@@ -124,3 +124,33 @@ def test_a_file_in_text_that_goes_on_elsewhere_gets_no_end(lines_kept: int) -> N
     masked = body[body.index(b"begin ") :]
     assert b"`" not in masked.splitlines()
     assert B.encode() in decode(masked + b"`\nend\n", "uuencode")
+
+
+INSIDE = {
+    "another": written(b"To john@doe.example\n"),
+    "one in another": written(written(b"To john@doe.example\n")),
+    "a calendar": b"BEGIN:VCALENDAR\r\nATTENDEE:mailto:john@do\r\n e.example\r\nEND:VCALENDAR\r\n",
+    "a card": b"BEGIN:VCARD\r\nEMAIL:jo\r\n hn@doe.example\r\nEND:VCARD\r\n",
+    "base64": base64.encodebytes(
+        b"You may write to john@doe.example at any time, or so it says.\n"
+    ),
+    "quoted-printable": b"To john=40doe.exam=\nple\n",
+    "a page": b"<p>john<b>&#64;</b>doe.example</p>",
+    "rich text": b"{\\rtf1 \\uc2 john\\u64??doe.example }",
+}
+
+
+@pytest.mark.parametrize("type_", ["text/plain", "application/octet-stream"])
+@pytest.mark.parametrize("name", INSIDE)
+def test_what_is_in_a_file_is_masked_as_what_it_is(name: str, type_: str) -> None:
+    """It was refused, as a fold or another file hid the address from masking, or it passed."""
+    raw = f"From: john@doe.example\nContent-Type: {type_}\n\nHello\n".encode()
+    whole = raw + written(INSIDE[name]) + b"Bye\n"
+    row = mail(whole, EVERYBODY, to=S)
+    done = row.plan()
+    for left in (row.sent(done).body, done.records[0].raw):
+        assert b"Hello" in left
+        assert b"Bye" in left
+        assert INSIDE[name][-30:] not in decode(left, "x-uuencode")
+        assert not scan([], left.partition(b"\r\n\r\n")[2], {"john@doe.example": "b"})
+    assert scan([], whole.partition(b"\n\n")[2], {"john@doe.example": "b"})

@@ -27,6 +27,7 @@ SHORT = 4096
 """Octets of a field that is remembered."""
 
 _MOST_TEXT = 16 * 1024 * 1024  # octets in the files of a part that are read as text
+_INSIDE = 2  # uuencoded files that lie inside each other
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _FILE = " (file)"
 _BETWEEN = ("preamble", "epilogue")
@@ -144,7 +145,9 @@ class ContentScan:
             return
         self._look_at_contents(channel + _FILE, carving.Carver(self._limits).iter_contents(data))
 
-    def _look_at_contents(self, channel: str, contents: Iterable[Octets]) -> None:
+    def _look_at_contents(
+        self, channel: str, contents: Iterable[Octets], inside: int = _INSIDE
+    ) -> None:
         left = _MOST_TEXT
         seen: set[bytes] = set()
         for content in contents:
@@ -158,6 +161,8 @@ class ContentScan:
                     left -= len(each)
                     for text in packed_text.read_texts(each):
                         self._look(channel, text)
+                    files = uuencoded.decode_files(each) if inside else ()
+                    self._look_at_contents(channel, files, inside - 1)
 
     def _look_between(self, channel: str, data: Octets, start: int, end: int) -> None:
         for each in windows.split(windows.decode(data, start, end, b"")):

@@ -5,6 +5,7 @@ What stands around the lines from "begin" to "end" is not content, and stays. No
 
 import binascii
 import re
+from collections.abc import Iterator
 
 NAMES = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
 """What Content-Transfer-Encoding calls it, in lower case."""
@@ -19,6 +20,14 @@ def decode(raw: bytes) -> bytes:
     """Decode a part's content; the same object where there is none to be found."""
     block = _find_block(raw)
     return raw if block is None else b"".join(map(decode_line, raw[slice(*block)].splitlines()))
+
+
+def iter_contents(raw: bytes) -> Iterator[bytes]:
+    """Go through the files in a text, decoded."""
+    at = 0
+    while (block := _find_block(raw, at)) is not None:
+        start, at = block
+        yield b"".join(map(decode_line, raw[start:at].splitlines()))
 
 
 def is_line(line: bytes) -> bool:
@@ -53,9 +62,9 @@ def encode(raw: bytes, new: bytes) -> bytes:
     return raw[:start] + b"".join(lines) + raw[end:]
 
 
-def _find_block(raw: bytes) -> tuple[int, int] | None:
-    """Find the lines between the first "begin" and the next "end"."""
-    begin = _BEGIN.search(raw)
+def _find_block(raw: bytes, at: int = 0) -> tuple[int, int] | None:
+    """Find the lines between the first "begin" from a place on, and the next "end"."""
+    begin = _BEGIN.search(raw, at)
     end = _END.search(raw, begin.end()) if begin is not None else None
     return (begin.end(), end.start()) if begin is not None and end is not None else None
 

@@ -17,15 +17,16 @@ from conversation_tracker.core.masking.address.munged_words import (
     ANY_AT_WORD,
     AT,
     AT_WORDS,
-    BETWEEN_LINES,
-    DOT,
+    BEHIND_NAME,
+    BETWEEN_LABELS,
+    BETWEEN_LABELS_BEHIND_NAMES,
     DOT_WORDS,
-    GAP,
-    LETTER,
     LINE,
     MARKS,
     SHUT,
     SIGNS,
+    TOKEN,
+    TOKEN_BEHIND_NAMES,
 )
 from conversation_tracker.core.masking.address.spellings import UNCASED
 
@@ -59,19 +60,6 @@ _MANY = 64  # labels from which on the signs are looked for, and not they
 _FEW = 8  # words to look for one by one
 _LONGEST = 32  # words of a local part, as many as 64 octets hold, or a domain
 
-_TOKEN = re.compile(
-    rf"(?P<gap>(?>{GAP}{{1,64}}))"
-    rf"|(?P<at>{AT})|(?P<dot>{DOT})"
-    rf"|(?P<word>{LETTER}(?>(?:{LETTER}|(?!{BETWEEN_LINES})[_\-](?=[\w\-])|\+(?=\w)){{0,80}}))"
-    rf"|(?P<sign>[{SIGNS}])|(?P<point>[.\u3002\uff0e]{{1,8}})|(?P<equals>=)"
-    rf"|(?P<mark>[{MARKS}]|&(?:quot|apos|\#0*3[49]);)|(?P<other>.)",
-    re.IGNORECASE | re.DOTALL,
-)
-_BETWEEN_LABELS = re.compile(
-    rf"(?>{GAP}{{0,64}})(?:[.\u3002\uff0e]|{DOT}|(?:{'|'.join(sorted(DOT_WORDS))})(?!\w))"
-    rf"(?>{GAP}{{0,64}})",
-    re.IGNORECASE,
-)
 _QUOTING = r"\s\u00a0>|:;%#!\u00bb\u203a\u2502\u2503\uff5c"  # blanks, and marks of quoted text
 _DOTS, _DOTS_REVERSED = ("|".join(word[::way] for word in sorted(DOT_WORDS)) for way in (1, -1))
 # Reversed, a local part with more than dots in it; and a domain with more than dots.
@@ -140,11 +128,12 @@ def find_munged(low: str, known: KnownAddresses) -> Iterator[MungedAddress]:
     """
     places = sorted(_iter_places(low, known))
     for start, end in _join_windows(places):
-        tokens = list(_tokenize(low, start, end, places))
-        for number in check_each(range(1, len(tokens) - 1), known.check):
-            found = _read_address(low, tokens, number, known)
-            if found is not None:
-                yield found
+        for pattern in _choose_tokens(low, start, end):
+            tokens = list(_tokenize(low, start, end, places, pattern))
+            for number in check_each(range(1, len(tokens) - 1), known.check):
+                found = _read_address(low, tokens, number, known)
+                if found is not None:
+                    yield found
 
 
 def may_hold_munged(low: str, known: KnownAddresses) -> bool:
@@ -152,10 +141,19 @@ def may_hold_munged(low: str, known: KnownAddresses) -> bool:
     return next(_iter_places(low, known), None) is not None
 
 
-def _tokenize(low: str, start: int, end: int, places: list[int]) -> Iterator[_TextToken]:
+def _choose_tokens(low: str, start: int, end: int) -> Iterator[re.Pattern[str]]:
+    """Yield how a span of a text is cut: with names before marks of quoted text, too, if any is."""
+    yield TOKEN
+    if BEHIND_NAME.search(low, start, end) is not None:
+        yield TOKEN_BEHIND_NAMES
+
+
+def _tokenize(
+    low: str, start: int, end: int, places: list[int], pattern: re.Pattern[str]
+) -> Iterator[_TextToken]:
     """Cut a span of a text; a tag in which a domain begins is text, and no gap."""
     at, end = start, min(end, len(low))
-    while at < end and (match := _TOKEN.match(low, at, end)) is not None:
+    while at < end and (match := pattern.match(low, at, end)) is not None:
         if match["gap"] and "<" in match[0]:
             first = bisect_left(places, match.start())
             if first < len(places) and places[first] < match.end():
@@ -206,10 +204,13 @@ def _follows(low: str, at: int, names: Collection[str]) -> bool:
     for name in names:
         place = at
         for label in name.split(".")[1:]:
-            dot = _BETWEEN_LABELS.match(low, place)
-            if dot is None or not low.startswith(label, dot.end()):
+            for between in (BETWEEN_LABELS, BETWEEN_LABELS_BEHIND_NAMES):
+                dot = between.match(low, place)
+                if dot is not None and low.startswith(label, dot.end()):
+                    place = dot.end() + len(label)
+                    break
+            else:
                 break
-            place = dot.end() + len(label)
         else:
             return True
     return False

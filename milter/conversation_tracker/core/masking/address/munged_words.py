@@ -4,6 +4,8 @@ Words for the at sign and the dots, in several languages; the brackets around th
 lie between them and the words of the address: blanks, tags, and line ends in quoted text.
 """
 
+import re
+
 from conversation_tracker.core.masking.address.spellings import UNCASED
 
 MARKS = "\"'`+*\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
@@ -39,12 +41,16 @@ _TAG = (
     rf"<{_NO_TAG}(?:!--[^<>]{{0,200}}--"
     r"|/?[a-z][a-z0-9:_\-]{0,40}(?:[\s/]{1,8}[a-z][^<>]{0,400}|[ /]{0,2}))>"
 )
-# A line end, and what marks quoted text behind it; somebody's name may stand there.
-LINE = (
-    r"(?:(?:=[ \t]{0,8})?(?:\r\n|[\r\n])|\\n|<br(?:[\s/][^<>]{0,80})?>)"
-    r"(?>(?:[ \t\u00a0]{0,8}(?:(?:[a-z]{1,12}[ \t]?)?(?:[>|\u00bb\u203a\u2502\u2503\uff5c]|&gt;)"
-    r"|(?:[:;%#*!+\-]|//)(?=[ \t]))){0,300})"
+# A line end, and what marks quoted text behind it.
+_LINE_END = r"(?:(?:=[ \t]{0,8})?(?:\r\n|[\r\n])|\\n|<br(?:[\s/][^<>]{0,80})?>)"
+_MARK = (
+    r"[ \t\u00a0]{0,8}(?:(?:[>|\u00bb\u203a\u2502\u2503\uff5c]|&gt;)|(?:[:;%#*!+\-]|//)(?=[ \t]))"
 )
+LINE = rf"{_LINE_END}(?>(?:{_MARK}){{0,300}})"
+# Whose words they are may stand there: initials, or a name. It may also be the end of an address.
+NAME = r"[ \t]{0,8}[a-z]{1,12}[ \t]?(?:>|&gt;)"
+_INITIALS = r"[ \t]{0,8}[a-z]{1,3}(?:>|&gt;)"
+NAMED_LINE = rf"{_LINE_END}(?>(?:{NAME})?(?:{_INITIALS}|{_MARK}){{0,300}})"
 GAP = rf"(?:{LINE}|[ \t\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;|{_TAG})"
 _IN_BRACKETS = rf"{_OPEN}{{1,3}}{GAP}{{0,8}}(?:WORDS){GAP}{{0,8}}{SHUT}{{1,3}}"
 # Lines, bars and quotation marks count as brackets of these words only: URLs and programs write
@@ -58,3 +64,23 @@ BETWEEN_LINES = rf"(?:{_LINED_AT}|{_LINED_SIGN}|{_LINED_DOT})"
 AT = rf"(?:{_IN_BRACKETS.replace('WORDS', ANY_AT_WORD)}|{_LINED_AT}|{_LINED_SIGN})"
 DOT = rf"(?:{_IN_BRACKETS.replace('WORDS', _ANY_DOT_WORD)}|{_LINED_DOT})"
 LETTER = rf"(?![{UNCASED}])[^\W_]"
+_TOKENS = (
+    rf"|(?P<at>{AT})|(?P<dot>{DOT})"
+    rf"|(?P<word>{LETTER}(?>(?:{LETTER}|(?!{BETWEEN_LINES})[_\-](?=[\w\-])|\+(?=\w)){{0,80}}))"
+    rf"|(?P<sign>[{SIGNS}])|(?P<point>[.\u3002\uff0e]{{1,8}})|(?P<equals>=)"
+    rf"|(?P<mark>[{MARKS}]|&(?:quot|apos|\#0*3[49]);)|(?P<other>.)"
+)
+# Each as texts are cut mostly, and where names may stand before marks of quoted text.
+TOKEN, TOKEN_BEHIND_NAMES = (
+    re.compile(rf"(?P<gap>(?>{gap}{{1,64}})){_TOKENS}", re.IGNORECASE | re.DOTALL)
+    for gap in (GAP, rf"(?:{NAMED_LINE}|{GAP})")
+)
+BEHIND_NAME = re.compile(rf"(?:[\r\n>]|\\n){NAME}")
+BETWEEN_LABELS, BETWEEN_LABELS_BEHIND_NAMES = (
+    re.compile(
+        rf"(?>{gap}{{0,64}})(?:[.\u3002\uff0e]|{DOT}|(?:{'|'.join(sorted(DOT_WORDS))})(?!\w))"
+        rf"(?>{gap}{{0,64}})",
+        re.IGNORECASE,
+    )
+    for gap in (GAP, rf"(?:{NAMED_LINE}|{GAP})")
+)

@@ -25,6 +25,7 @@ from conversation_tracker.core.masking.container import (
     seven_zip,
     tar,
     tnef,
+    uuencoded,
     zip_file,
 )
 from conversation_tracker.core.masking.container.budget import (
@@ -108,6 +109,7 @@ _INNER = (
     _Format(message_file.is_letter, message_file.open_letter),
     _Format(_match_beginning(png.MAGIC), png.open_png, nests=False),
     _Format(openpgp.is_message, openpgp.open_message, nests=False),
+    _Format(uuencoded.holds_file, uuencoded.open_files),
 )
 """Those that text or octets of any kind may look like: it does no harm to try."""
 

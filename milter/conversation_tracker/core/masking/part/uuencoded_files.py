@@ -13,7 +13,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from conversation_tracker.core.masking.address.mask import Mask
-from conversation_tracker.core.masking.part import leaf
+from conversation_tracker.core.masking.container import readings
+from conversation_tracker.core.masking.part import calendar, leaf
 from conversation_tracker.core.syntax import charset, uuencoding
 from conversation_tracker.core.syntax.references import unescape
 
@@ -34,6 +35,7 @@ _END = re.compile(rb"(?:&gt;|[>|:\t ]){0,80}(?:end|====)(?:<br ?/?>)?\r?(?:\n|\Z
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 _CODE = re.compile(rb"[ -`]++")
 _OCTETS = 45  # of a whole line
+_INSIDE = 2
 
 
 class _File(NamedTuple):
@@ -66,6 +68,7 @@ def mask_files(
     *,
     markup: bool = False,
     further: bool = False,
+    inside: int = _INSIDE,
 ) -> bytes:
     """Mask the uuencoded files in a text.
 
@@ -75,6 +78,7 @@ def mask_files(
         holds: says of a file that is no text whether it holds an address.
         markup: the text is HTML: some signs of the code are written as references.
         further: the first one stays as it is.
+        inside: how many more of them may lie inside each other.
 
     Returns:
         The text; the same object if nothing changed.
@@ -89,11 +93,21 @@ def mask_files(
                 pieces += data[done : file.start], file.before, NOTE, file.line_end
                 done = file.end
             continue
-        new = leaf.mask_plain(file.data, "", mask)[0]
+        new = _choose_leaf(file.data)(file.data, "", mask)[0]
+        if inside:
+            new = mask_files(new, mask, holds, inside=inside - 1)
         if new != file.data:
             pieces += data[done : file.lines[0]], *_encode(new, file, markup=markup)
             done = file.lines[1]
     return b"".join([*pieces, data[done:]]) if pieces else data
+
+
+def _choose_leaf(data: bytes) -> leaf.Leaf:
+    """Choose how a file's text is masked: in a calendar or a card, folds are none of it."""
+    if readings.is_markup(data):
+        return leaf.mask_page
+    folds = calendar.is_calendar(data) or calendar.has_content_lines(data)
+    return calendar.mask_calendar if folds else leaf.mask_plain
 
 
 def _find_files(data: bytes, *, markup: bool) -> Iterator[_File]:

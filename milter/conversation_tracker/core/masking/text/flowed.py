@@ -17,7 +17,7 @@ SOFT_BREAK = re.compile(rb" \r?\n(?>(?:> ?)*) ?")
 
 _LINE = re.compile(r"((?:> ?(?=>))*>?)( ?)([^\n]*?)( ?)(\r?\n|\Z)")
 _SIGNATURE = "--"
-_MOST_LINES = 12  # no address is broken by more
+_MOST_LINES = 100  # no address of usual length is broken by more
 _MOST_TRIES = 50_000  # for texts made of nothing but soft line breaks
 
 

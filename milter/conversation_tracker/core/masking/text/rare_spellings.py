@@ -64,7 +64,7 @@ _SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
     ("imcea", None),
     ("=", escape_syntaxes.SOFT_BREAK),
 )
-_TAGGED = re.compile(r"<(?<=[\w@.]<)/?[a-z][^<>]{0,80}>(?>(?:</?[a-z][^<>]{0,80}>){0,8})[\w@.]")
+_TAGGED = re.compile(r"<(?<=[\w@.;]<)/?[a-z][^<>]{0,80}>(?>(?:</?[a-z][^<>]{0,80}>){0,8})[\w@.&]")
 _ESCAPED_SIGN = re.compile(
     r"%(?:25)*40|-(?:25)*40|\*(?:25)*40|\\x40|\\u0040|\\u\{0*40\}|\\U00000040|\\100|\\'40"
     r"|\\u64 ?\??|&(?:amp;)*(?:#0*64|#x0*40|commat);?|=40|\+AEA-|%u0040|\\@",
@@ -259,7 +259,8 @@ def _apply(text: str, edits: list[_Edit]) -> str:
 
 
 def _is_tagged(low: str) -> bool:
-    return "<" in low and "@" in low and _TAGGED.search(low) is not None
+    signs = "@" in low or "&#" in low or "&commat" in low
+    return signs and "<" in low and _TAGGED.search(low) is not None
 
 
 def _is_deep(low: str, labels: Labels) -> bool:

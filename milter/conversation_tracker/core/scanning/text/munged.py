@@ -45,11 +45,13 @@ _TAG = re.compile(
     rf"<(?!(?:{_SAYS_AT}|{_SAYS_DOT}|(?!a>){_ALSO_AT}|{_ALSO_DOT})>)"
     r"/?[a-z][a-z0-9:_-]{0,40}(?:\s[^<>]{0,200}|/)?>|<!--[^<>]{0,200}-->"
 )
-_QUOTING = re.compile(
-    r"(?:(?:=[ \t]{0,8})?(?:\r?\n|\r)|\\n|<br(?:[\s/][^<>]{0,80})?>)"
-    r"(?:[ \t\u00a0]{0,8}(?:(?:[a-z]{1,12}[ \t]?)?(?:[>|\u00bb\u203a\u2502\u2503\uff5c]|&gt;)"
-    r"|(?:[:;%#*!+-]|//)(?=[ \t])))*"
-)
+_LINE_END = r"(?:(?:=[ \t]{0,8})?(?:\r?\n|\r)|\\n|<br(?:[\s/][^<>]{0,80})?>)"
+_NAME = r"[ \t]{0,8}[a-z]{1,12}[ \t]?(?:>|&gt;)"
+_MARK = r"[ \t\u00a0]{0,8}(?:[>|\u00bb\u203a\u2502\u2503\uff5c]|&gt;|(?:[:;%#*!+-]|//)(?=[ \t]))"
+_QUOTING = re.compile(rf"{_LINE_END}(?:{_MARK})*")
+# Before such a mark may stand a name, or what ends an address in angle brackets.
+_NAMED = re.compile(rf"{_LINE_END}(?:{_NAME})?(?:[ \t]{{0,8}}[a-z]{{1,3}}(?:>|&gt;)|{_MARK})*")
+_BEHIND_NAME = re.compile(rf"(?:[\r\n>]|\\n){_NAME}")
 _BLANKS = re.compile(r"(?:[ \t\r\n\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;)+")
 _OPENING = "(?:[\\[({<\u00ab\u2039\u3010\uff08]|&lt;){1,3}"
 _CLOSING = "(?:[\\])}>\u00bb\u203a\u3011\uff09]|&gt;){1,3}"
@@ -198,6 +200,19 @@ def _read_owner(
     low: str, at: int, known: WatchedAddresses, names: tuple[str, ...]
 ) -> Iterator[str]:
     """Yield the tokens of those whose address is spelled around the beginning of a domain."""
+    yield from _read_as(low, at, known, names, _QUOTING)
+    if _BEHIND_NAME.search(low, max(0, at - _BEFORE_DOTTED), at + _BEHIND) is not None:
+        yield from _read_as(low, at, known, names, _NAMED)
+
+
+def _read_as(
+    low: str,
+    at: int,
+    known: WatchedAddresses,
+    names: tuple[str, ...],
+    quoting: re.Pattern[str],
+) -> Iterator[str]:
+    """Yield them as they are read with these marks of quoted text."""
     before = _cut_near(low, at)
     if len(known.endings) <= _FEW:
         for word in known.endings:  # most texts hold none, and `in` is far faster than a pattern
@@ -210,18 +225,18 @@ def _read_owner(
         return
     if known.endings.isdisjoint(_WORDS.findall(before)):
         return
-    near = _simplify(before)
+    near = _simplify(before, quoting)
     if (sign := _AT_END.search(near, max(0, len(near) - _LONGEST_SIGN))) is None:
         return
     words = _WORDS.findall(near[: sign.start()])
     if not words or words[-1] not in known.endings:
         return
     # What is most often wrong is looked at first: the domain.
-    behind = _simplify(behind)
+    behind = _simplify(behind, quoting)
     if all(_goes_wrong(behind, name) for name in names):
         return
     size = _BEFORE if known.dotted.isdisjoint(names) else _BEFORE_DOTTED
-    before = _simplify(low[max(0, at - size) : at])
+    before = _simplify(low[max(0, at - size) : at], quoting)
     if (sign := _AT_END.search(before, max(0, len(before) - _LONGEST_SIGN))) is None:
         return
     tight = sign[0] in "@\uff20\ufe6b"
@@ -275,8 +290,8 @@ def _take_second_label(name: str) -> str:
     return name.split(".", 2)[1]
 
 
-def _simplify(text: str) -> str:
-    return _BLANKS.sub(" ", _TAG.sub(" ", _QUOTING.sub(" ", text)))
+def _simplify(text: str, quoting: re.Pattern[str]) -> str:
+    return _BLANKS.sub(" ", _TAG.sub(" ", quoting.sub(" ", text)))
 
 
 def _find_locals(text: str, dot: re.Pattern[str], *, routed: bool) -> Iterator[tuple[str, bool]]:

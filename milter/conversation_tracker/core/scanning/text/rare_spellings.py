@@ -58,7 +58,7 @@ _MARKUP = re.compile(
     r"<(?:!--[^<>]{0,400}--|(?P<unseen>param|comment)>[^<>]{0,300}</(?P=unseen)"
     r"|/?[a-z][a-z0-9:_-]{0,40}(?:[\s/][^<>]{0,400})?|/?x-[a-z0-9.:_-]{1,40})>"
 )
-_TOUCHED = re.compile(r"<(?<=[\w@.]<)/?[a-z]")
+_TOUCHED = re.compile(r"<(?<=[\w@.;]<)/?[a-z]")
 _AGAIN = re.compile(r"&(?:#|amp|commat|percnt|bsol|lt|gt|quot|lpar|rpar|period)")
 _PERCENT = re.compile(r"%[0-9a-f]{2}")
 _SECOND = re.compile(r"urldefense[a-z.-]{0,40}/v2/url\?[^\s<>\"']{0,60}?u=([^&\s<>\"';]+)")
@@ -101,7 +101,7 @@ def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> It
         yield from _unescape(low)
     if "\\" in base and base != low:
         yield from _unescape(base)
-    if not markup and "<" in low and "@" in low and _TOUCHED.search(low):
+    if not markup and "<" in low and ("@" in low or "&" in low) and _TOUCHED.search(low):
         yield decodings.decode_references(_MARKUP.sub("", low))
 
 
@@ -117,7 +117,7 @@ def may_be_escaped(low: str) -> bool:
         return True
     if "+" in low and "+ae" in low:
         return True
-    return "<" in low and "@" in low and _TOUCHED.search(low) is not None
+    return "<" in low and ("@" in low or "&" in low) and _TOUCHED.search(low) is not None
 
 
 def _unescape_twice(low: str) -> str:
