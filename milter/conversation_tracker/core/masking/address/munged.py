@@ -62,15 +62,16 @@ _LONGEST = 32  # words of a local part, as many as 64 octets hold, or a domain
 
 _QUOTING = r"\s\u00a0>|:;%#!\u00bb\u203a\u2502\u2503\uff5c"  # blanks, and marks of quoted text
 _DOTS, _DOTS_REVERSED = ("|".join(word[::way] for word in sorted(DOT_WORDS)) for way in (1, -1))
-# Reversed, a local part with more than dots in it; and a domain with more than dots.
+# Reversed, a local part with more than dots in it; and a domain with more than dots. Between
+# angle brackets, as in pages, there is no more: marks of quoted text stand behind a line end.
 _PARTED_BEFORE = re.compile(
     rf"[\w+\-]+(?:(?>(?:[{_QUOTING}]|(?<=>)[ \t]?[a-z]{{1,12}}(?=[\r\n]))+)"
     rf"(?:\.|[\])}}>]|{_DOTS_REVERSED})"
-    r"|[.\u3002\uff0e][\s\u00a0>]|[\])}>*_]|;|\uff0e)"
+    r"|[.\u3002\uff0e][\s\u00a0>]|[\])}>*_]|;(?!tl&)|\uff0e)"
 )
 _PARTED_BEHIND = re.compile(
-    r"[\w\-]+(?>(?:\.[\w\-]+)*)(?:\.[\s<&\\]|[\[({<*\u3002\uff0e\\&]"
-    rf"|(?>(?:[{_QUOTING}]|(?<=\n)[a-z]{{1,12}}(?=[ \t]?>))+)(?:[.\[({{<*_\-]|{_DOTS}))"
+    r"[\w\-]+(?>(?:\.[\w\-]+)*)(?:\.[\s<&\\]|[\[({<*\u3002\uff0e\\]|&(?!gt;)"
+    rf"|(?=[\s|])(?>(?:[{_QUOTING}]|(?<=\n)[a-z]{{1,12}}(?=[ \t]?>))+)(?:[.\[({{<*_\-]|{_DOTS}))"
 )
 _INSIDE_TAG = re.compile(rf"(?P<gap>(?:{LINE}|[ \t\f\v\u00a0])+)|(?P<other>.)", re.DOTALL)
 # Reversed, what ends before a label: cheap to tell for each of them.

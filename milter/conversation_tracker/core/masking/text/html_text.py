@@ -11,6 +11,8 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import accumulate, chain
+from operator import add, sub
 
 from conversation_tracker.core.base.limits import check_each
 from conversation_tracker.core.base.octets import LARGE
@@ -112,7 +114,7 @@ class Page:
             if text:
                 self._begun = not source[text[-1][1] - 1].isspace()
             return source
-        layout = _TextLayout(source, text, unmasker.check)
+        layout = TextLayout(source, text, unmasker.check)
         starts = [start for start, _, _ in sure]
         spans = unmasker.find(layout.text, layout.edges, begun=self._begun)
         if layout.text:
@@ -260,8 +262,11 @@ def _closing(name: str) -> re.Pattern[str]:
     return re.compile(rf"</{name}(?=[{_B}/>])", re.IGNORECASE)
 
 
-class _TextLayout:
+class TextLayout:
     """The text of nodes, one after the other, and where in the source each character is.
+
+    Nearly all of it holds no alias: so where a reference stands in a node is found out when it is
+    asked for, and no step in Python is made for each of them.
 
     Attributes:
         text: what is read, references decoded.
@@ -269,52 +274,55 @@ class _TextLayout:
     """
 
     def __init__(self, source: str, nodes: list[Node], check: Callable[[], None]) -> None:
-        self._starts: list[int] = []  # of each segment in the text
-        self._sizes: list[int] = []  # characters in it
-        self._spans: list[Span] = []  # its source: as long, or a reference
-        self._pieces: list[str] = []
-        self._length = 0
-        edges: set[int] = set()
-        for start, end, breaks in check_each(nodes, check):
-            if breaks:
-                self._pieces.append("\n")
-                self._length += 1
-            edges.add(self._length)
-            self._add_node(source, start, end)
-            edges.add(self._length)
-        self.text = "".join(self._pieces)
-        self.edges = frozenset(edges)
-
-    def _add_node(self, source: str, start: int, end: int) -> None:
-        at = start
-        if source.find("&", start, end) >= 0:
-            for match in REFERENCE.finditer(source, start, end):
-                meant = _meant(match[0])
-                if meant != match[0]:
-                    self._add(source[at : match.start()], at, match.start())
-                    self._add(meant, *match.span())
-                    at = match.end()
-        self._add(source[at:end], at, end)
-
-    def _add(self, text: str, start: int, end: int) -> None:
-        if text:
-            self._starts.append(self._length)
-            self._sizes.append(len(text))
-            self._spans.append((start, end))
-            self._pieces.append(text)
-            self._length += len(text)
+        self._source = source
+        self._nodes = nodes
+        pieces = [source[start:end] for start, end, _ in check_each(nodes, check)]
+        if "&" in source:
+            pieces = [_decode(each) if "&" in each else each for each in pieces]
+        breaks = [node[2] for node in nodes]
+        line_ends = ["\n" if each else "" for each in breaks]
+        sizes = list(map(len, pieces))
+        ends = list(accumulate(map(add, sizes, breaks)))
+        self._starts = list(map(sub, ends, sizes))
+        self.text = "".join(chain.from_iterable(zip(line_ends, pieces, strict=True)))
+        self.edges = frozenset(chain(self._starts, ends))
 
     def places(self, start: int, end: int) -> Iterator[Span]:
         """Yield the spans of the source that a span of the text stands for."""
-        number = bisect_right(self._starts, start) - 1
+        number = max(0, bisect_right(self._starts, start) - 1)
         found: list[Span] = []
         while number < len(self._starts) and self._starts[number] < end:
-            base, (first, last) = self._starts[number], self._spans[number]
-            if last - first == self._sizes[number]:
-                first, last = first + max(0, start - base), min(last, first + end - base)
-            if found and found[-1][1] == first:
-                found[-1] = (found[-1][0], last)
-            else:
-                found.append((first, last))
+            for at, size, first, last in self._iter_segments(number):
+                if not size or at >= end or at + size <= start:
+                    continue
+                if last - first == size:
+                    first, last = first + max(0, start - at), min(last, first + end - at)
+                if found and found[-1][1] == first:
+                    found[-1] = (found[-1][0], last)
+                else:
+                    found.append((first, last))
             number += 1
         yield from found
+
+    def _iter_segments(self, number: int) -> Iterator[tuple[int, int, int, int]]:
+        """Yield the pieces of a node, each as long in its source, or a reference.
+
+        Place and size in the text, and the span of the source.
+        """
+        (at, end, _), place = self._nodes[number], self._starts[number]
+        for match in REFERENCE.finditer(self._source, at, end):
+            meant = _meant(match[0])
+            if meant != match[0]:
+                size = match.start() - at
+                yield place, size, at, match.start()
+                yield place + size, len(meant), *match.span()
+                place, at = place + size + len(meant), match.end()
+        yield place, end - at, at, end
+
+
+def _decode(text: str) -> str:
+    return REFERENCE.sub(_decode_reference, text)
+
+
+def _decode_reference(match: re.Match[str]) -> str:
+    return _meant(match[0])

@@ -79,15 +79,16 @@ _LAST = frozenset(
     "\u203a\u3011\uff09\uff5c\u2502\u2503\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 )
 _QUOTES = r"\s>|:;%#!\u00bb\u203a\u2502\u2503\uff5c"  # blanks, and marks of quoted text
-# What divides a local part before its at sign, reversed, or a domain right behind it.
+# What divides a local part before its at sign, reversed, or a domain right behind it. Between
+# angle brackets, as in pages, nothing does: marks of quoted text stand behind a line end.
 _PARTED_BEFORE = re.compile(
     rf"[\w+-]+(?:(?>(?:[{_QUOTES}]|(?<=>)[ \t]?[a-z]{{1,12}}(?=[\r\n]))+)"
-    r"(?:\.|tod|tknup|tni|otn|tnup|akp|akh|[\])}>])|\.[\s>]|[\])}>*_]|;)"
+    r"(?:\.|tod|tknup|tni|otn|tnup|akp|akh|[\])}>])|\.[\s>]|[\])}>*_]|;(?!tl&))"
 )
 _PARTED_BEHIND = re.compile(
     r"[\w-]+(?>(?:\.[\w-]+)*)(?:\.[\s<\\]"
-    rf"|(?>(?:[{_QUOTES}]|(?<=\n)[a-z]{{1,12}}(?=[ \t]?>))+)"
-    r"(?:[.\[({<*_-]|dot|pun|poi|pon|kro|toc)|[\[({*]|&|\\)"
+    rf"|(?=[\s|])(?>(?:[{_QUOTES}]|(?<=\n)[a-z]{{1,12}}(?=[ \t]?>))+)"
+    r"(?:[.\[({<*_-]|dot|pun|poi|pon|kro|toc)|[\[({*]|&(?!gt;)|\\)"
 )
 # The same two at whatever at sign: the first one in a text that is reversed.
 _SIGN_BEHIND = re.compile(rf"@{_PARTED_BEFORE.pattern}")
