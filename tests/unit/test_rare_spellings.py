@@ -211,6 +211,11 @@ SPELLINGS = {
     "jis": "\x1b$B$*Ld$$9g$o$;\x1b(Bjohn.doe@home.example",
     "jis roman": "\x1b$B$*Ld$$9g$o$;\x1b(Jjohn.doe@home.example",
     "jis within": "john.doe\x1b(B@home.example",
+    "jis katakana": "\x1b(I12\x1b(Bjohn.doe@home.example",
+    "jis, nothing called": "john.doe\x1b$B\x1b(B@home.example",
+    "colours, escaped": "\\e[31mjohn.doe\\e[0m@home.example",
+    "link of a terminal": "\x1b]8;;mailto:john.doe@home.example\x1b\\x\x1b]8;;\x1b\\",
+    "link of a terminal, shown": "x\x1b]8;;a\x1b\\john.doe@home.example",
     "jis row 13": "\x1b$B-!-j$*\x1b(Bjohn.doe@home.example",
 }
 

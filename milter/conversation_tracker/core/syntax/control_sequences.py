@@ -8,24 +8,39 @@ raises.
 import re
 
 SEQUENCE = re.compile(
-    r"\x1b(?:(\$(?:[@AB]|\([@-F])[^\x1b\r\n]*+)|\[[0-?]*+[ -/]*+[@-~]?"
-    r"|\][^\x07\x1b\r\n]{0,256}+(?:\x07|\x1b\\)?|[ -/]*+[0-~]?)|\x9b[0-?]*+[ -/]*+[@-~]"
+    r"\x1b(?:((?:\$(?:[@AB]|\([@-F])|\(I)[^\x1b\r\n]++)|\[[0-?]*+[ -/]*+[@-~]?"
+    r"|\]([^\x07\x1b\r\n]{0,256}+)(?:\x07|\x1b\\)?|[ -/]*+[0-~]?)|\x9b[0-?]*+[ -/]*+[@-~]"
     r"|\x0e|\x0f|\^\[\[[0-9;]*+[A-Za-z]|#033\[[0-9;]*+[A-Za-z]"
 )
-"""A sequence; its group is double bytes with what calls for them."""
+"""A sequence; its first group is double bytes, or katakana, with what calls for them.
+
+The second is what a terminal is told and does not show, as where a link goes.
+"""
 
 OTHER_SCRIPT = "\u4e00"
-"""A letter that stands for what double bytes say."""
+"""A letter that stands for what double bytes and katakana say."""
 
 _SETS = re.compile(rb"\x1b(\$[@B]|\$\(D|\([BJHI])")
 _FIRST, _LAST = 0x21, 0x7E
 
 
 def drop(text: str) -> str:
-    """Return a text without the sequences; the same object if there are none."""
+    """Return a text without the sequences; the same object if there are none.
+
+    What a terminal is told stays where it may hold an address.
+    """
     if "\x1b" not in text and "\x9b" not in text:
         return text
-    return SEQUENCE.sub(lambda match: OTHER_SCRIPT if match[1] else "", text)
+    return SEQUENCE.sub(_show, text)
+
+
+def _show(match: re.Match[str]) -> str:
+    if match[1]:
+        return OTHER_SCRIPT
+    told = match[2]
+    if told is None:
+        return ""
+    return f" {told} " if "@" in told or "%40" in told else " "
 
 
 def decode_japanese(data: bytes) -> str | None:

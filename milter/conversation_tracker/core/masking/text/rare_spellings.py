@@ -36,7 +36,9 @@ _TELLS = re.compile(r"[\\\x1b%&;+<\[=#\x80-\U0010ffff]")
 _CARETS = ("^[[", "#033[")
 _TERMINAL = ("\x1b", "\x9b", *_CARETS)
 # RTF begins with `{\rtf`, which is one of these, too.
-_BACKSLASHED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9{-]|'[0-9a-f]|[0-9a-f]{2}|[@._+\-]|[nrt\r\n])")
+_BACKSLASHED = re.compile(
+    r"\\(?:x[0-9a-f]{2}|u[0-9{-]|'[0-9a-f]|[0-9a-f]{2}|[@._+\-]|[nrt\r\n]|e\[)"
+)
 _STYLED = re.compile(r"(?:\\|&\#0*92;?|&\#x0*5c;?|&bsol;?)[0-9a-f]{2}|\\\r?\n")
 _RICH = re.compile(r"\{\\rtf|\\'[0-9a-f]{2}|\\u-?[1-9][0-9]{1,4}(?![0-9a-f])")
 # What one reading does not show: an escape of an escape.

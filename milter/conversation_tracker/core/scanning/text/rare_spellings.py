@@ -15,7 +15,7 @@ from conversation_tracker.core.scanning.text import decodings
 
 _ROUNDS = 3
 _SEQUENCE = re.compile(
-    r"\x1b(?:(?P<two>\$\(?[@a-f][^\x1b\r\n]*)|\[[0-?]*[ -/]*[@-~]"
+    r"\x1b(?:(?P<two>(?:\$\(?[@a-f]|\(i)[^\x1b\r\n]+)|\[[0-?]*[ -/]*[@-~]"
     r"|\][^\x07\x1b\r\n]{0,200}\x07?|[ -/]*[0-~])"
     r"|\x9b[0-?]*[ -/]*[@-~]|\x0e|\x0f|\^\[\[[0-9;]*[a-z]|#033\[[0-9;]*[a-z]"
 )
@@ -37,7 +37,7 @@ _HAS_FALLBACK = re.compile(r"\\(?:uc|bin|u-?[1-9][0-9]{1,4} ?[^\s{}?])")
 _SIGNS = ("\\x40", "\\u0040", "\\100")
 _NO_SIGN = re.compile(r"[^\s<>@]{0,64}@")  # before what is an address without it
 _RTF = re.compile(r"\\(?:rtf(?<=\{\\rtf)|'[0-9a-f]{2}|u-?[1-9][0-9]{1,4}(?![0-9a-f]))")
-_ESCAPED_HEX = re.compile(r"\\(?:x[0-9a-f]|u[0-9{]|[0-9a-f]{2})")
+_ESCAPED_HEX = re.compile(r"\\(?:x[0-9a-f]|u[0-9{]|[0-9a-f]{2}|e\[)")
 _NOT_SHOWN = re.compile(
     r"\s{0,8}\\(?:\*|(?:v|xe|tc|pict|object|info|fonttbl|colortbl|stylesheet|footnote|annotation"
     r"|bkmkstart|bkmkend)(?![a-z0-9]))"
@@ -136,7 +136,7 @@ def _unescape_twice(low: str) -> str:
     colours = "[" in low and (("^" in low and "^[[" in low) or "#033[" in low)
     if "\x1b" in low or "\x9b" in low or colours:
         # A function for each of those in octets that are no text costs as much as all the rest.
-        called = "\x1b$" in low
+        called = "\x1b$" in low or "\x1b(i" in low
         low = _SEQUENCE.sub(_show_called if called else "", low)
     return low
 
