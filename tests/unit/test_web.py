@@ -3,6 +3,7 @@
 import asyncio
 import re
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +18,7 @@ from conversation_tracker.pages.links import Links
 from conversation_tracker.web.application import Application, Site
 from conversation_tracker.web.asked import BadRequest, read_cursor, read_fields, wants_json
 from conversation_tracker.web.file_names import choose_type, clean_name
-from conversation_tracker.web.headers import guard_download, guard_html, guard_page
+from conversation_tracker.web.headers import guard_data, guard_download, guard_html, guard_page
 from conversation_tracker.web.routes import (
     AttachmentPage,
     HomePage,
@@ -338,6 +339,25 @@ def test_nothing_runs_that_is_not_ours() -> None:
         assert headers["Cache-Control"] == "no-store"
     for headers in (guard_html(()), guard_download("x")):
         assert headers["Content-Security-Policy"].startswith("sandbox;")
+
+
+@pytest.mark.parametrize(
+    ("headers", "beside"),
+    [
+        (guard_page(), set()),
+        (guard_page(["https://erp.example.com"]), {"frame-ancestors https://erp.example.com"}),
+        (guard_html(()), {"style-src 'unsafe-inline'", "img-src data:"}),
+        (guard_download("x"), set()),
+        (guard_data(), set()),
+    ],
+)
+def test_nothing_comes_from_elsewhere(headers: Mapping[str, str], beside: set[str]) -> None:
+    """Each directive allows what is ours, or nothing; but for these."""
+    found = set()
+    for directive in headers["Content-Security-Policy"].split("; "):
+        name, *sources = directive.split(" ")
+        found |= {f"{name} {each}" for each in sources if each not in ("'self'", "'none'")}
+    assert found == beside
 
 
 # Bad weather
