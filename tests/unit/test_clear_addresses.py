@@ -16,7 +16,7 @@ from conversation_tracker.core.masking.address.address_forms import Domain
 from conversation_tracker.core.masking.address.clear import ClearAddresses
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.scanning import hidden_text
-from conversation_tracker.core.scanning.text import address_matcher, munged
+from conversation_tracker.core.scanning.text import clear, munged
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 
 ALIAS, OTHER = "a" * 32 + "@ct.example.com", "b" * 32 + "@ct.example.com"
@@ -158,9 +158,11 @@ def test_whatever_stands_beside_an_address_decides_the_same(people: list[str]) -
     quick, scan = Masker(replacements(people)), AddressMatcher({key: key for key in people})
     texts = [each.lower() for each in addresses(people)]
     masked, found = [quick(each) for each in texts], [list(scan.find(each)) for each in texts]
+    with patch.object(clear, "_MANY", -1):
+        assert [sorted(scan.find(each)) for each in texts] == [sorted(each) for each in found]
     with (
         patch.object(Domain, "_clear", ClearAddresses({})),
-        patch.object(address_matcher._Locals, "_clear_lengths", []),
+        patch.object(clear.AddressesInClear, "_lengths", []),
     ):
         slow, scan = Masker(replacements(people)), AddressMatcher({key: key for key in people})
         for text, new, tokens in zip(texts, masked, found, strict=True):
@@ -175,7 +177,9 @@ def test_whatever_stands_beside_an_address_decides_the_same(people: list[str]) -
 def test_the_scan_finds_what_it_finds_in_several_steps(people: list[str], text: str) -> None:
     low = text.lower()
     found = list(AddressMatcher({key: key for key in people}).find(low))
-    with patch.object(address_matcher._Locals, "_clear_lengths", []):
+    with patch.object(clear, "_MANY", -1):
+        assert sorted(AddressMatcher({key: key for key in people}).find(low)) == sorted(found)
+    with patch.object(clear.AddressesInClear, "_lengths", []):
         assert list(AddressMatcher({key: key for key in people}).find(low)) == found
 
 

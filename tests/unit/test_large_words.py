@@ -125,3 +125,32 @@ def test_spans_are_equal_where_all_of_them_is() -> None:
     changed = bytearray(data)
     changed[-6] ^= 1
     assert not windows.are_equal(whole, (bytes(changed), 3, len(data) - 5))
+
+
+@pytest.mark.parametrize("kind", ["application/mbox", "text/x-log"])
+def test_what_lies_in_two_windows_is_counted_once(kind: str) -> None:
+    """Else a copy, whose lines are longer, has more or less of them than what came."""
+    lines = 3 * LARGE // 40
+    text = f"a line about <john@{WORD}>\r\n".encode() * lines
+    headers = [Header(b"Content-Type", kind.encode())]
+    found = Scanner({f"john@{WORD}": "t"}).look(headers, text, "t")
+    assert found.hits == ()
+    assert sum(found.unread.values()) == lines
+    counted = Scanner({f"john@{WORD}": "t"}).look(headers, text, "t", counts=True)
+    assert counted == found
+
+
+def test_what_is_only_counted_leaves_nothing_known() -> None:
+    """What shows somebody in a rare spelling alone is found by whoever looks next."""
+    scanner = Scanner({f"john@{WORD}": "t", f"mary@{WORD}": "u"})
+    headers = [
+        Header(b"Content-Type", b"text/plain"),
+        Header(b"Subject", b"mary (at) home.example"),
+    ]
+    for size in (1, LARGE // 10):
+        text = f"mary (at) {WORD}\n".encode() + b"words of a line\n" * size
+        assert scanner.look(headers, text, "t", counts=True).hits == ()
+        channels = {
+            hit.channel for hit in scanner.look(headers, text, "t").hits if hit.token == "u"
+        }
+        assert channels == {"header Subject", "part 1 text/plain"}

@@ -54,7 +54,7 @@ class ContentScan:
 
     def __init__(self, known: ScanContext, own: str | None) -> None:
         self._limits = known.limits
-        self._nobody = known.nobody
+        self._nobody, self._clean = known.nobody, known.clean
         self._own = own
         self._local = known.locals.get(own or "", "")
         self._noted = self._met = self._own_noted = self._binary = False
@@ -65,10 +65,23 @@ class ContentScan:
         self.hits: dict[Hit, None] = {}
         self.unread: Counter[str] = Counter()
 
+    def forget_what_is_found(self) -> None:
+        """Look for no rare spellings, and remember nothing for other scans."""
+        self._nobody, self._clean = set(self._nobody), dict(self._clean)
+        self._text.never_rare = True
+
     def _look_content(
-        self, channel: str, declared: Declared, data: bytes, *, file: bool, folds: bool = False
+        self,
+        channel: str,
+        declared: Declared,
+        data: bytes,
+        *,
+        file: bool,
+        folds: bool = False,
+        again: int = 0,
     ) -> None:
         self._own_noted, self._text.own_coded = False, 0
+        head = data[:again]  # looked at already
         self._binary = file
         # Of content lines, a fold hides that a domain goes on; no program shows one.
         folds = not file and (folds or content_lines.is_content_lines(declared.type, data))
@@ -83,11 +96,16 @@ class ContentScan:
             self._look_bytes(channel + " (bytes)", data, folds=folds)
         self._binary = False
         if self._own_noted:
-            text = next(decodings.read_texts(data, declared.charset))
-            doubtful = declared.markup and declared.type == "text/plain"
-            self._note_hidden_text(
-                channel, text if doubtful else hidden_text.extract(declared.type, text, self._local)
-            )
+            rest, counted = (self._extract_hidden(declared, each) for each in (data, head))
+            self._note_hidden_text(channel, rest, counted)
+
+    def _extract_hidden(self, declared: Declared, data: bytes) -> str:
+        """Return what nobody reads of content."""
+        if not data:
+            return ""
+        text = next(decodings.read_texts(data, declared.charset))
+        doubtful = declared.markup and declared.type == "text/plain"
+        return text if doubtful else hidden_text.extract(declared.type, text, self._local)
 
     def _look_text(self, channel: str, declared: Declared, data: bytes, *, folds: bool) -> None:
         for text in decodings.read_texts(data, declared.charset):
@@ -186,17 +204,26 @@ class ContentScan:
                 self._text.recount_coded(hidden_text.undo_read_words(text))
             self._note_hidden_text(channel, rest)
 
-    def _note_hidden_text(self, channel: str, rest: str) -> None:
-        """Count the reader's own address in what nobody reads of a text, and in its tokens."""
+    def _note_hidden_text(self, channel: str, rest: str, counted: str = "") -> None:
+        """Count the reader's own address in what nobody reads of a text, and in its tokens.
+
+        Args:
+            channel: where the text stands.
+            rest: what nobody reads of it.
+            counted: how that begins, where it was counted in the window before.
+        """
         if _QUOTED.match(channel):  # what reads like a message is text all the same
             return
-        counts = [
-            sum(token == self._own for token in self._matcher.find(low))
-            for low in decodings.iter_readings(rest, markup=True)
-        ]
-        times = max(counts) + self._text.own_coded
+        times = max(0, self._count_own(rest) - self._count_own(counted)) + self._text.own_coded
         if times:
             self.unread[_NUMBER.sub("part ", channel)] += times
+
+    def _count_own(self, rest: str) -> int:
+        """Count the reader's own address in a text, in the reading that shows it most often."""
+        return max(
+            sum(token == self._own for token in self._matcher.find(low))
+            for low in decodings.iter_readings(rest, markup=True)
+        )
 
     def _look(
         self, channel: str, text: str, *, markup: bool = False, attached: bool = False

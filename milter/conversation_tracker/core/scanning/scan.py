@@ -67,11 +67,28 @@ class Scanner:
         """
         return list(self.look(headers, body, own).hits)
 
-    def look(self, headers: Sequence[Header], body: Octets, own: str | None = None) -> ScanResult:
-        """Look for addresses as `scan` does, and for the reader's own where nobody reads it."""
+    def look(
+        self,
+        headers: Sequence[Header],
+        body: Octets,
+        own: str | None = None,
+        *,
+        counts: bool = False,
+    ) -> ScanResult:
+        """Look for addresses as `scan` does, and for the reader's own where nobody reads it.
+
+        Args:
+            headers: as of `scan`.
+            body: as of `scan`.
+            own: as of `scan`.
+            counts: only how often the reader's own stands there is asked for: what can be told as
+                an address in rare spellings alone is not looked for, and nothing is remembered.
+        """
         if not self.matcher:
             return ScanResult()
         found = Scan(self, own)
+        if counts:
+            found.forget_what_is_found()
         found.look_at_headers(headers)
         if len(body):
             found.walk(headers, body)

@@ -38,7 +38,6 @@ class Scan(ContentScan):
     def __init__(self, known: ScanContext, own: str | None) -> None:
         super().__init__(known, own)
         self._body = known.body
-        self._clean = known.clean
         self._whole: Octets = b""
         self._count = 0
 
@@ -231,11 +230,11 @@ class Scan(ContentScan):
             data = self._limits.store(windows.decode(data, *span, declared.encoding))
             span = (0, len(data))
         first, file, folds = b"", False, False
-        for each in windows.split(windows.decode(data, *span, b"")):
+        for each, again in windows.split_apart(windows.decode(data, *span, b"")):
             if not first:
                 first, file = each, kinds.is_file(declared, each)
                 folds = content_lines.is_content_lines(declared.type, each)
-            self._look_content(channel, declared, each, file=file, folds=folds)
+            self._look_content(channel, declared, each, file=file, folds=folds, again=again)
         if file:
             stands = data is part.data
             whole = self._limits.store(windows.decode(data, *span, b"")) if stands else data

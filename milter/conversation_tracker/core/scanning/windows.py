@@ -81,14 +81,20 @@ def _decode_piece(piece: bytes, encoding: bytes) -> bytes:
 
 def split(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Split content that comes in pieces into windows that overlap."""
-    held = b""
+    return (window for window, _ in split_apart(pieces))
+
+
+def split_apart(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Split content as `split` does, and tell how much of each window the one before had too."""
+    held, again = b"", 0
     for piece in pieces:
         held += piece
         while len(held) > LARGE + _OVERLAP:
             end = _find_word_end(held, LARGE)
-            yield held[:end]
-            held = held[_find_word_end(held, end - _OVERLAP) :]
-    yield held
+            yield held[:end], again
+            begin = _find_word_end(held, end - _OVERLAP)
+            held, again = held[begin:], end - begin
+    yield held, again
 
 
 def _find_word_end(held: bytes, at: int) -> int:

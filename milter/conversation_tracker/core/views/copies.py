@@ -257,7 +257,7 @@ def scan_copy(
     ]
     if not found.unread:
         return hits, False
-    before = scanner.look(message.headers, message.body, to.token).unread
+    before = scanner.look(message.headers, message.body, to.token, counts=True).unread
     return hits, any(times > before[place] for place, times in found.unread.items())
 
 

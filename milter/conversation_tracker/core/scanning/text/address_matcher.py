@@ -16,6 +16,7 @@ from functools import lru_cache
 import idna
 
 from conversation_tracker.core.base.cached import cached_property
+from conversation_tracker.core.scanning.text.clear import AddressesInClear
 from conversation_tracker.core.scanning.text.short_addresses import find_pointers, is_long_enough
 
 UNCASED = (
@@ -57,10 +58,6 @@ _USER = re.compile(r"[\w.+\-]{1,64}+(?![%!=])")  # of a path as of UUCP: doe.exa
 _QUOTED_FOR_DOTS = re.compile(r"\"[^\s\"\\(),:;<>@\[\]]+\"")
 _WORDS = re.compile(r"[^\W_]+")
 _IN_DOMAIN = re.compile(r"[\w.-]")
-_PLAIN = re.compile(r"[a-z0-9.+_-]+")
-# An address between two of these is that, and no part of another one.
-_BEGINS = frozenset(" \t\r\n<>()[]{}|,:\"'=")
-_ENDS = frozenset(" \t\r\n<>()[]{}|,:\"';")
 _STRING_TAGS = (0x0C, 0x13, 0x16, 0x1A, 0x81)  # ASN.1 strings that hold addresses, and rfc822Name
 
 
@@ -241,30 +238,13 @@ class _Locals:
         self._lengths = sorted({len(local) for local in self._tokens}, reverse=True)
 
     @cached_property
-    def _clear_lengths(self) -> list[int]:
-        """Return the lengths of the local parts; none where one may be written otherwise."""
-        plain = self._name not in _GMAIL and all(map(_PLAIN.fullmatch, self._tokens))
-        return self._lengths if plain else []
+    def _clear(self) -> AddressesInClear:
+        known = {} if self._name in _GMAIL else {e: self._token(e) or "" for e in self._tokens}
+        return AddressesInClear(self._name, known)
 
     def find(self, low: str) -> Iterator[str]:
-        """Yield the tokens of those whose address stands at this domain in a text.
-
-        Most stand in clear, and a log has thousands: these cost a look at what is around them.
-        """
-        name, lengths = self._name, self._clear_lengths
-        at = low.find(name)
-        while at >= 0:
-            end = at + len(name)
-            clear = low[at - 1 : at] == _AT and low[end : end + 1] in _ENDS
-            for length in lengths if clear else ():
-                start = at - 1 - length
-                local = low[start : at - 1] if start > 0 else ""
-                if local in self._tokens and low[start - 1 : start] in _BEGINS:
-                    yield self._exact.get(local) or self._tokens[local]
-                    break
-            else:
-                yield from self.at(low, at)
-            at = low.find(name, at + 1)
+        """Yield the tokens of those whose address stands at this domain in a text."""
+        yield from self._clear.find(low, self.at)
 
     @property
     def locals(self) -> list[str]:

@@ -86,7 +86,7 @@ _PARTED_BEFORE = re.compile(
     r"(?:\.|tod|tknup|tni|otn|tnup|akp|akh|[\])}>])|\.[\s>]|[\])}>*_]|;(?!tl&))"
 )
 _PARTED_BEHIND = re.compile(
-    r"[\w-]+(?>(?:\.[\w-]+)*)(?:\.[\s<\\]"
+    r"(?>[\w-]+(?:\.[\w-]+)*)(?:\.[\s<\\]"
     rf"|(?=[\s|])(?>(?:[{_QUOTES}]|(?<=\n)[a-z]{{1,12}}(?=[ \t]?>))+)"
     r"(?:[.\[({<*_-]|dot|pun|poi|pon|kro|toc)|[\[({*]|&(?!gt;)|\\)"
 )

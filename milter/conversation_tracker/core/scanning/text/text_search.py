@@ -36,6 +36,7 @@ class TextSearch:
         own_coded: how often the reader's own address was found in base64 or digits.
         rare_seen: an address was found in a rare spelling.
         without_rare: rare spellings are not looked for.
+        never_rare: nor are they in anything that follows.
     """
 
     def __init__(self, known: SearchContext, own: str | None) -> None:
@@ -45,7 +46,7 @@ class TextSearch:
         self._plain = known.plain
         self._own = own
         self.own_coded = 0
-        self.rare_seen = self.without_rare = False
+        self.rare_seen = self.without_rare = self.never_rare = False
 
     def find(self, text: str, *, markup: bool = False, rare: bool = True) -> Iterator[str]:
         """Yield the tokens of those whose address a text shows.
@@ -67,7 +68,8 @@ class TextSearch:
         low = decodings.drop_tags(source) if markup else source
         if low != source:
             yield from self._matcher.find(low)
-        if rare and not self.without_rare and (text, markup) not in self._plain:
+        rare = rare and not (self.without_rare or self.never_rare)
+        if rare and (text, markup) not in self._plain:
             check, matcher = self._limits.check, self._matcher
             # What stands inside tags is read as what stands between them is.
             tags = low != source != first and self._matcher.may_begin(source)
