@@ -112,6 +112,16 @@ def _list_times(used: Mapping[str, float]) -> str:
     return "".join(f"  {what} {value:.2f} ms" for what, value in used.items() if value)
 
 
+def require_section(page: Path) -> None:
+    """See that a page has the two marks, before minutes are spent on what belongs between them.
+
+    Raises:
+        RuntimeError: it has not.
+    """
+    if len(_SECTION.findall(page.read_text())) != 1:
+        raise RuntimeError(f"{page} has not got the line {_BEGIN} once, with its end")
+
+
 def write_section(page: Path, through: Mapping[str, Any], how: str) -> None:
     """Write the section of a page that holds the table anew.
 
@@ -119,18 +129,10 @@ def write_section(page: Path, through: Mapping[str, Any], how: str) -> None:
         page: a Markdown file that has the two marks.
         through: what `summary` says of mail through Postfix.
         how: how often what was sent.
-
-    Raises:
-        RuntimeError: the page has no marks.
     """
-    text = page.read_text()
-    section = "\n".join(
-        [_BEGIN, *wrap(f"{_describe()} {how}", _WIDTH), "", *_rows(through), _END, ""]
-    )
-    written, found = _SECTION.subn(lambda _: section, text)
-    if found != 1:
-        raise RuntimeError(f"{page} has not got the line {_BEGIN} once, with its end")
-    page.write_text(written)
+    said = wrap(f"{_describe()} {how}", _WIDTH)
+    section = "\n".join([_BEGIN, *said, "", *_rows(through), _END, ""])
+    page.write_text(_SECTION.sub(lambda _: section, page.read_text()))
 
 
 def _describe() -> str:

@@ -1,6 +1,7 @@
 """The benchmark runs, and tells what it measured in figures that can be."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,9 +20,10 @@ sys.path.append(str(TESTS))
 from bench import mail, milters, programs  # noqa: E402
 
 
-def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+def _run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-B", str(TOOL), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    given = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=given)
 
 
 def test_a_short_run_gives_sane_figures(tmp_path: Path) -> None:
@@ -89,10 +91,12 @@ def test_the_table_is_written_between_its_marks_and_nowhere_else(tmp_path: Path)
 
 
 def test_a_page_without_marks_is_left_alone(tmp_path: Path) -> None:
+    """It says so at once: there are no servers yet that could not be started."""
     page = tmp_path / "page.md"
     page.write_text("no table\n")
     small = ("--rounds", "1", "--messages", "4", "--kinds", "text", "--workers", "1", "--quiet")
-    done = _run("--table", str(page), *small, "--milters", "none")
+    # Without a PATH no server could be.
+    done = _run("--table", str(page), *small, "--milters", "none", PATH="/nowhere")
     assert done.returncode == 1
     assert "has not got the line" in done.stderr
     assert page.read_text() == "no table\n"
