@@ -285,6 +285,10 @@ def pdf(*streams: bytes, filters: bytes = b"/FlateDecode") -> bytes:
     return b"%PDF-1.7\n" + objects + b"trailer\n%%EOF"
 
 
+def _written_by(name: bytes) -> bytes:
+    return b"%PDF-1.4\n1 0 obj\n<</Title(A)/Author" + name + b"/Subject(B)>>\nendobj\n%%EOF"
+
+
 def lzip(data: bytes) -> bytes:
     """Make an lzip file."""
     filter_ = {"id": lzma.FILTER_LZMA1, "dict_size": 65536, "lc": 3, "lp": 0, "pb": 2}
@@ -416,6 +420,12 @@ WRAPS: dict[str, Wrap] = {
         zlib.compress(b"BT (" + data + b") Tj ET").hex().encode() + b">",
         filters=b"[/ASCIIHexDecode /FlateDecode]",
     ),
+    "pdf, who wrote it": lambda data: _written_by(b"<FEFF%s>" % data.decode("latin-1").encode(
+        "utf-16-be").hex().upper().encode()),
+    "pdf, who wrote it, in octal": lambda data: _written_by(b"(\\376\\377%s)" % b"".join(
+        b"\\000%c" % each for each in data)),
+    "pdf, who wrote it, behind": lambda data: pdf(zlib.compress(b"x")) + _written_by(
+        b"<feff%s>" % data.decode("latin-1").encode("utf-16-be").hex().encode()),
     "pdf": lambda data: pdf(zlib.compress(b"BT (" + data + b") Tj ET")),
 }  # fmt: skip
 """What each format makes of a short text in ASCII without brackets."""

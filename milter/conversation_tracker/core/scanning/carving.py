@@ -128,6 +128,8 @@ class Carver:
             size = int.from_bytes(data[16:18], "big")
             if size >= 512:
                 yield b"".join(data[at + 4 : at + size] for at in range(0, len(data), size))
+        if b"%PDF-" in data[:1024]:
+            yield documents.read_page(self._take_objects(data, 0))
         head = data[:2]
         if len(head) == 2 and head[0] & 15 == 8 and not int.from_bytes(head, "big") % 31:
             yield self._decompress(data, 2, lambda: zlib.decompressobj(-15))

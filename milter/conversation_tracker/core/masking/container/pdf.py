@@ -32,6 +32,7 @@ _SHOWN = re.compile(
     rb"\(((?>[^()\\]*+(?>(?:\\.[^()\\]*+)*)))(?:\)|(?=\()|\Z)|<([0-9A-Fa-f\s]*)>|(\bT[jJdDm*](?![\w])|\bET\b|['\"])",
     re.DOTALL,
 )
+_CODED = re.compile(rb"<[0-9A-Fa-f\s]{16}|\\[0-3][0-7]{2}")  # a string in digits
 _PAIR = re.compile(rb"\\(?:([0-7]{1,3})|\r?\n|(.))", re.DOTALL)
 
 
@@ -43,11 +44,17 @@ def is_pdf(data: Octets) -> bool:
 
 
 def open_pdf(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
-    """Unpack a PDF file's streams (section 7.3.8), the beginning only of pictures."""
+    """Unpack a PDF file's streams (section 7.3.8), the beginning only of pictures.
+
+    Last come the objects between them, if strings stand there that do not show as octets, as of
+    who wrote it (section 14.3.3).
+    """
     at = 0
+    between: list[tuple[int, int]] = []
     while (begin := _STREAM.search(data, at)) is not None:
         if not unpacking.allows_another():
             return
+        between.append((at, begin.start()))
         end = data.find(b"endstream", begin.end())
         end = end if end >= 0 else len(data)
         packed, start, last = data, begin.end(), end
@@ -60,6 +67,9 @@ def open_pdf(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
             limit = min(limit, _MAX_PICTURE)
         at = end + len(b"endstream")
         yield unpacking.keep(_inflate(packed, start, last, limit))
+    between.append((at, len(data)))
+    if any(_CODED.search(data, *span) for span in between):
+        yield unpacking.keep(piece for span in between for piece in iter_windows(data, *span))
 
 
 _Decoder = tuple[Callable[[bytes], bytes], int, Callable[[bytes], bytes]]
