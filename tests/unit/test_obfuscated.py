@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.text import encoded, escapes
+from conversation_tracker.core.scanning.scan import scan
 
 MASK = Masker({BUYER: B})
 PEOPLE = order(BUYER, SHOP, CARRIER)
@@ -65,6 +66,25 @@ def test_a_token_is_written_anew(around: str, write, type: str) -> None:  # type
     text = written(BUYER, f"Content-Type: text/{type}", body=around.format(write(BUYER)))
     sent = mail(text, PEOPLE, to=A).sent()
     assert sent.body.decode() == around.format(write(B))
+
+
+@pytest.mark.parametrize("write", [based, hexadecimal])
+@pytest.mark.parametrize("sign", ["%40", "%2540", "\\u0040"])
+def test_an_escaped_sign_in_a_token_is_known_to_both_sides(sign: str, write) -> None:  # type: ignore[no-untyped-def]
+    """As a link that holds a link has it."""
+    token = write(f"https://c.example/?e={BUYER.replace('@', sign)}")
+    row = mail(written(BUYER, body=f"see https://t.example/?u={token} x\n"), PEOPLE, to=A)
+    assert token not in row.sent().body.decode()
+    assert scan([], row.message.body, {BUYER: "b"})
+
+
+@pytest.mark.parametrize("write", [based, hexadecimal])
+@pytest.mark.parametrize("sign", ["&#64;", "&commat;", "%252540", "\\x40", "=40", "+40", " (at) "])
+def test_no_message_is_refused_for_a_sign_in_a_token(sign: str, write) -> None:  # type: ignore[no-untyped-def]
+    """The scan finds nothing there that masking does not."""
+    for address in (BUYER, BUYER.replace("j", "%6a"), BUYER.replace(".", "%2e")):
+        token = write(f"https://c.example/?e={address.replace('@', sign)}")
+        assert mail(written(BUYER, body=f"see {token} x\n"), PEOPLE, to=A).plan().reply is None
 
 
 @pytest.mark.parametrize("write", [based, hexadecimal, in_a_link])

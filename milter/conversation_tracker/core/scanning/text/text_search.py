@@ -3,6 +3,7 @@
 Nothing here raises, but what the time for a message raises.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from conversation_tracker.core.scanning.text import decodings, deep_scan, tokens
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 
 _SHORT = 4096
+_SIGN = re.compile(r"%(?:25)?40|\\u0040")  # as links and JSON have it, which tokens hold
 
 
 class SearchContext(Protocol):
@@ -111,9 +113,8 @@ class TextSearch:
         text = data.decode("latin-1") if shown is None else shown
         low = text.lower()
         found = list(self._matcher.for_binary.find(low))
-        if not found and shown is not None and ("%" in low or "&" in low):
-            low = decodings.decode_percent(decodings.decode_references(low))
-            found = list(self._matcher.for_binary.find(low))
+        if not found and shown is not None and _SIGN.search(low) is not None:
+            found = list(self._matcher.for_binary.find(_SIGN.sub("@", low)))
         yield from found
         if shown is None:
             yield from (each for each in self._matcher.find_in_bytes(data) if each not in found)
