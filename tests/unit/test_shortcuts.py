@@ -18,7 +18,7 @@ from conversation_tracker.core.masking.part import calendar, content_lines
 from conversation_tracker.core.masking.text import encoded
 from conversation_tracker.core.scanning import documents
 from conversation_tracker.core.scanning.text import rare_spellings
-from conversation_tracker.core.syntax import fields, transfer
+from conversation_tracker.core.syntax import charset, fields, transfer
 
 JOHN = "john.doe@home.example"
 
@@ -238,3 +238,22 @@ def test_a_cached_property_is_made_once() -> None:
     thing = Thing()
     assert (thing.value, thing.value, Thing().value) == (1, 1, 2)
     assert isinstance(Thing.value, cached_property)
+
+
+MISTAKEN = pieces("john.doe@home.example", "\u00e4", "\u1d05", "\u20ac", " ", "x", "<b>", "&#64;")
+
+
+@given(MISTAKEN, st.sampled_from(["iso-8859-1", "windows-1252", "koi8-r"]))
+def test_utf_8_under_another_name_is_masked_as_with_octets_that_are_none(
+    text: str, label: str
+) -> None:
+    new, _ = charset.change_text(text.encode(), label, masker())
+    if "\u1d05" not in text:
+        # An octet that is no UTF-8, apart from all, so that the long way is taken.
+        long, _ = charset.change_text(text.encode() + b"\n\xff", label, masker())
+        assert long == new + b"\n\xff"
+
+
+def test_letters_that_stand_for_octets_are_no_reason_to_mask_nothing() -> None:
+    data = "\u1d05 john.doe@home.exam\u00adple".encode()
+    assert charset.change_text(data, "iso-8859-1", masker())[0] == f"\u1d05 {A}".encode()

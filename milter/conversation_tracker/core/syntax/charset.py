@@ -164,7 +164,13 @@ def _split_torn(data: bytes, name: str) -> tuple[bytes, bytes]:
 
 def _change_mistaken(data: bytes, change: Callable[[str], str]) -> bytes:
     """Change what many programs take for UTF-8, whatever is declared; other octets are letters."""
-    text = data.decode("utf-8", "surrogateescape")
+    try:
+        text = data.decode("utf-8")
+    except ValueError:
+        text = data.decode("utf-8", "surrogateescape")
+    else:  # nothing stands for octets, which would be looked for one by one
+        new = change(text)
+        return data if new == text else new.encode("utf-8", "surrogatepass")
     if _LETTERS.search(text):
         return data  # it holds one of the letters that stand for octets below
     shown = text.translate(_AS_LETTERS)
