@@ -134,7 +134,7 @@ class Domain:
         It reaches the same person, so to whoever has a tagged one it is no secret.
         """
         self._exact = frozenset(self.locals)
-        if not any("+" in local for local in self._exact):
+        if "+" not in "".join(self._exact):
             return
         first_who_stays = sorted(self.locals.items(), key=lambda item: item[1] is not None)
         for local, replacement in first_who_stays:

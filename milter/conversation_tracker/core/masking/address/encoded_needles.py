@@ -30,9 +30,8 @@ class Needles:
 
     def __init__(self, words: Collection[str], notice: Callable[[], None] = lambda: None) -> None:
         self._notice = notice
-        self._based = {needle for word in words for needle in _encode_base64(word) if needle}
-        self._digits = {digits for word in words for digits in _encode_digits(word) if digits}
-        self._all = [*self._based, *self._digits]
+        self._based, self._digits = _encode(frozenset(words))
+        self._all = (*self._based, *self._digits)
         self._least = min(map(len, self._all), default=0)
 
     def stand_in(self, text: str) -> bool:
@@ -88,6 +87,13 @@ def keep_runs(text: str, least: int) -> str:
         found.append(octets[at:end])
         at = marks.find(run, end)
     return b"\n".join(found).decode("ascii")
+
+
+@lru_cache(maxsize=64)
+def _encode(words: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return what words look like in base64, and in digits: of an order, the same each time."""
+    based = frozenset(needle for word in words for needle in _encode_base64(word) if needle)
+    return based, frozenset(digits for word in words for digits in _encode_digits(word) if digits)
 
 
 @lru_cache(maxsize=1024)

@@ -239,7 +239,7 @@ class Masker(Mask):
             label, dot, _ = name.partition(".")
             if dot:
                 names, dotted = found.get(label, ((), False))
-                dotted = dotted or any("." in local for local in known.locals)
+                dotted = dotted or "." in "".join(known.locals)
                 found[label] = ((*names, name), dotted)
         return found
 

@@ -1,7 +1,6 @@
 """The spellings of an address's local part and of its domain, one by one. Nothing here raises."""
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -22,14 +21,13 @@ no part of.
 _DOTTED = re.compile(r"\"[^\s\"\\(),:;<>@\[\]]+\"")
 
 
-def spellings_of(local: str) -> Iterator[str]:
-    """Yield a local part, and without its quotes where it has them for its dots alone.
+def spellings_of(local: str) -> tuple[str, ...]:
+    """Return a local part, and without its quotes where it has them for its dots alone.
 
     Some providers gave addresses like `ann..lee@`, which everybody writes so.
     """
-    yield local
-    if local.startswith('"') and _DOTTED.fullmatch(local):
-        yield local[1:-1]
+    quoted = local.startswith('"') and _DOTTED.fullmatch(local)
+    return (local, local[1:-1]) if quoted else (local,)
 
 
 @lru_cache(maxsize=1024)

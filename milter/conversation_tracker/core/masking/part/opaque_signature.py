@@ -30,8 +30,8 @@ _FIELDS = {b"content-transfer-encoding": b"8bit", b"content-disposition": b"inli
 
 def may_be_signed(message: Message) -> bool:
     """Return, cheaply, whether a message may be signed as a whole."""
-    declared = (message.first(b"content-type") or b"").lower()
-    return any(each in declared for each in _SUBTYPES)
+    declared = message.first(b"content-type")
+    return declared is not None and any(map(declared.lower().__contains__, _SUBTYPES))
 
 
 def open_signature(message: Message, part: Part, people: People) -> Message:

@@ -13,7 +13,6 @@ BETWEEN = b",\n"
 """What may stand between texts that are looked at together: none goes on in the next one."""
 
 _PARTING = b" \t\r\n>|"  # what may stand in the midst of a word that is folded, wrapped or quoted
-_SIGNS = (b"=?", b"cid:", b"mid:")
 _TEXT = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F)))
 
 
@@ -47,7 +46,7 @@ def _may_name(data: bytes, mask: Mask) -> bool:
     """Return whether text in ASCII may name somebody, or link to an identifier."""
     low = data.lower()
     bare = low.translate(None, _PARTING)
-    return mask.may_name(low, bare) or any(sign in bare for sign in _SIGNS)
+    return mask.may_name(low, bare) or b"=?" in bare or b"cid:" in bare or b"mid:" in bare
 
 
 def _is_parted(source: str, mask: Mask) -> bool:

@@ -29,6 +29,7 @@ _BLOCK = re.compile(
 # What begins with one character is found at many times the speed.
 _NEXT_BLOCK = re.compile(r"\n[A-Za-z0-9+/]{48}")
 _SHORTEST_BLOCK = 49  # octets
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
 
 
@@ -134,9 +135,12 @@ def _find_block_edits(text: str, mask: Mask, deep: Callable[[str], str]) -> Iter
         joined = "".join(lines).rstrip("=")
         run = joined[: len(joined) - (len(joined) % 4 == 1)]
         data = binascii.a2b_base64(run + "=" * (-len(run) % 4))
+        clear = not mask.may_change(data) and not links.may_hold(data, mask)
+        if clear and _CONTROL.search(data) is not None:  # found before all is decoded
+            continue
         decoded = data.decode("utf-8", "replace")
         binary = not _TEXT.fullmatch(decoded)
-        if binary and not mask.may_change(data) and not links.may_hold(data, mask):
+        if clear and binary:
             continue
         new = mask(decoded) if binary else deep(decoded)
         if new == decoded and not links.holds_in_octets(data, decoded, mask):
