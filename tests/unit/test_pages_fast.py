@@ -14,12 +14,13 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.address import munged as masked
-from conversation_tracker.core.masking.address.mask import Mask, Masker
+from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.address.munged import find_munged
 from conversation_tracker.core.masking.text import html
 from conversation_tracker.core.masking.text.html import mask_html
 from conversation_tracker.core.masking.text.html_text import Node, TextLayout
 from conversation_tracker.core.masking.text.whole_addresses import mask_clear
+from conversation_tracker.core.scanning import hidden_text
 from conversation_tracker.core.scanning.text import decodings
 from conversation_tracker.core.scanning.text import munged as scanned
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
@@ -135,6 +136,33 @@ def test_a_simple_pattern_drops_what_the_whole_one_does(page: str) -> None:
         fast = list(decodings.iter_readings(page, markup=True))
         patch.setattr(decodings, "_PLAIN_INLINE", decodings._INLINE)
         assert fast == list(decodings.iter_readings(page, markup=True))
+
+
+@settings(max_examples=300, deadline=None)
+@given(LINES)
+@example("john.d<B>oe@home.exam</B>ple")
+@example("john.d<\u017fpan>oe@home.example")
+def test_an_address_with_tags_shows_in_small_letters_as_well(page: str) -> None:
+    mask = Masker(KNOWN, (), WATCHED)
+    whole = html._INLINE.sub("", page)
+    shown = html._drop_inline(page, mask)
+    assert shown in (whole, whole.lower())
+    assert (mask(shown) == shown) == (mask(whole) == whole)
+    other = FunctionMask(lambda text: text.replace("J", ""))
+    assert html._drop_inline(page, other) == whole
+
+
+@settings(max_examples=300, deadline=None)
+@given(LINES)
+@example("<SCRIPT>a</Script>b<![CDATA[c]]><OPTION>d</select><A HREF=x>e")
+def test_what_nobody_reads_of_a_page_is_the_same_in_small_letters(page: str) -> None:
+    assume(not any(each in page for each in html._ODD_LETTERS))
+    fast = hidden_text.extract_from_page(page, "john.doe")
+    with pytest.MonkeyPatch.context() as patch:
+        slow = re.compile(hidden_text._MARKUP.pattern, re.DOTALL | re.IGNORECASE)
+        patch.setattr(hidden_text, "_MARKUP", slow)
+        assert fast == hidden_text.extract_from_page(page, "john.doe")
+        assert fast == hidden_text.extract_from_page(page.swapcase(), "john.doe")
 
 
 @pytest.mark.parametrize(
