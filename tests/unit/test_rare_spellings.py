@@ -78,6 +78,11 @@ SPELLINGS = {
     "reference in brackets": "john.doe (&commat;) home.example",
     "percent and quotes": "var a='john.doe'+'%40'+'home.example'",
     "reference in an attribute": "<a href=\"mailto:john.doe'+'&#64;'+'home.example\">x</a>",
+    "words and an escaped dot": "x john.doe (at) home&#46;example x",
+    "words behind a reference": "&lt;john.doe [at] home.example&gt;",
+    "words and percent": "john.doe at home%2eexample",
+    "blanks and an escaped dot": "mailto:john.doe @ home%2eexample",
+    "quotes behind a reference": "&lt;john.doe'+'@'+'home.example",
     "sentence before": "Hello. john.doe (at) home.example. Bye",
     # Blanks and marks.
     "starred": "john.doe**@**home.example",

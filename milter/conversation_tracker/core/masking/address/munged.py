@@ -194,7 +194,7 @@ def _iter_places(low: str, known: KnownAddresses) -> Iterator[int]:
                 and not (plain and low.startswith(names, at))
                 and not _is_clear(low, at)
                 and _follows(low, at + len(label), names)
-                and _may_begin(low, at, known.endings)
+                and may_begin(low, at, known.endings)
             ):
                 yield at
             at = low.find(label, at + len(label))
@@ -234,7 +234,14 @@ def _cut_near(low: str, at: int) -> str:
     return _LINES.sub("\n", low[max(0, at - _BEFORE) : at])[-_NEAR:]
 
 
-def _may_begin(low: str, at: int, endings: frozenset[str]) -> bool:
+def may_begin(low: str, at: int, endings: frozenset[str]) -> bool:
+    """Return, cheaply, whether a domain may begin in a place, behind what may be an at sign.
+
+    Args:
+        low: a lower-cased text.
+        at: where a label of a domain begins.
+        endings: as of `KnownAddresses`.
+    """
     before = _cut_near(low, at)
     if len(endings) <= _FEW and not any(map(before.__contains__, endings)):
         return False  # as in most texts, and far faster than a pattern

@@ -80,7 +80,8 @@ _STYLED_SIGN = re.compile(r"\\0{0,4}40(?:\r\n|\s)?")
 _PERCENT_UTF_8 = re.compile(r"%(?:25)*[c-f][0-9a-f]%(?:25)*[89ab][0-9a-f]")
 _PERCENT = re.compile(r"%((?:25)*)[0-9a-f]{2}", re.IGNORECASE)
 _ENDS_OF_ESCAPES = (";", "\\n")
-_SIGNS_BEFORE = (";", "\\", "%")
+_SIGNS_OF_ESCAPES = (";", "\\", "%", "=")
+_AROUND = 100  # characters around a label in which the address is
 
 
 def may_hide(data: bytes, mask: Mask) -> bool:
@@ -91,7 +92,7 @@ def may_hide(data: bytes, mask: Mask) -> bool:
     if finder is None or not finder.labels:
         return False
     low = _lower_case(data.decode("utf-8", "replace"))
-    if data.translate(None, _ORDINARY) and (_is_deep(low, finder.labels) or _is_tagged(low)):
+    if data.translate(None, _ORDINARY) and (_is_deep(low, finder) or _is_tagged(low)):
         return True
     return munged.may_hold_munged(low, finder)
 
@@ -101,7 +102,7 @@ def is_escaped(data: bytes, mask: Mask, *, tagged: bool) -> bool:
     if mask.finder is None or not data.translate(None, _ORDINARY):
         return False
     low = data.decode("ascii").lower()
-    return _is_deep(low, mask.finder.labels) or (tagged and _is_tagged(low))
+    return _is_deep(low, mask.finder) or (tagged and _is_tagged(low))
 
 
 def holds_label(data: bytes, mask: Mask) -> bool:
@@ -133,7 +134,7 @@ def mask_readings(text: str, mask: Mask, *, tagged: bool = True) -> str:
     if gateway_links.SIGN in low or any(sign in low for sign in cloudflare.SIGNS):
         text = cloudflare.mask_cfemail(gateway_links.mask_version_3(text, again), again)
         low = _lower_case(text)
-    deep = _is_deep(low, finder.labels)
+    deep = _is_deep(low, finder)
     if not (deep or (tagged and _is_tagged(low)) or munged.may_hold_munged(low, finder)):
         return text
     return _mask_readings(text, finder, deep=deep, tagged=tagged)
@@ -162,7 +163,7 @@ def _find_edits(text: str, finder: Masker, *, deep: bool | None, tagged: bool) -
     low = _lower_case(text)
     yield from _find_munged_edits(Reading(text), finder)
     families = []
-    if _is_deep(low, finder.labels) if deep is None else deep:
+    if _is_deep(low, finder) if deep is None else deep:
         families.append(escape_syntaxes.COMMON)
         if _STYLED.search(low):
             families.append(escape_syntaxes.STYLE)
@@ -265,12 +266,12 @@ def _is_tagged(low: str) -> bool:
     return signs and "<" in low and _TAGGED.search(low) is not None
 
 
-def _is_deep(low: str, labels: Labels) -> bool:
+def _is_deep(low: str, finder: Masker) -> bool:
     """Return, cheaply, whether a lower-cased text has escapes that were not looked behind."""
     for sign, pattern in _SIGNS_OF_MORE:
         if sign in low and (pattern is None or pattern.search(low) is not None):
             return True
-    return escape_syntaxes.holds_composed(low) or _is_escaped_before(low, labels)
+    return escape_syntaxes.holds_composed(low) or _is_escaped_near(low, finder)
 
 
 def _ends_in_sign(before: str) -> bool:
@@ -284,11 +285,12 @@ def _has_wide_addresses(labels: Labels) -> bool:
     )
 
 
-def _is_escaped_before(low: str, labels: Labels) -> bool:
-    """Return whether what stands before a label is escaped."""
+def _is_escaped_near(low: str, finder: Masker) -> bool:
+    """Return whether what stands before a label is escaped, or what is near an address in words."""
+    labels = finder.labels
     if "%" in low and _PERCENT_UTF_8.search(low) is not None and _has_wide_addresses(labels):
         return True
-    if not any(sign in low for sign in _SIGNS_BEFORE):
+    if not any(sign in low for sign in _SIGNS_OF_ESCAPES):
         return False
     for label in labels:
         if label not in low:  # which costs half of what `find` does
@@ -298,6 +300,10 @@ def _is_escaped_before(low: str, labels: Labels) -> bool:
             if low.endswith(_ENDS_OF_ESCAPES, 0, at) or low[max(0, at - 3) : at - 2] == "%":
                 return True
             if low[at - 1] in _BESIDE_SIGNS and _ends_in_sign(low[max(0, at - _NEAR) : at]):
+                return True
+            around = low[max(0, at - _AROUND) : at + _AROUND]
+            escaped = any(sign in around for sign in _SIGNS_OF_ESCAPES)
+            if escaped and munged.may_begin(low, at, finder.endings):
                 return True
             at = low.find(label, at + 1)
     return False
