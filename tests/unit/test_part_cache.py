@@ -106,9 +106,10 @@ def forgetting(patch: pytest.MonkeyPatch) -> None:
     """Let nothing be known of any message."""
     looked = Scanner.look
 
-    def anew(scanner: Scanner, *arguments: Any) -> Any:
+    def anew(scanner: Scanner, *arguments: Any, **more: Any) -> Any:
         scanner.nobody.clear()
-        return looked(scanner, *arguments)
+        scanner.clean.clear()
+        return looked(scanner, *arguments, **more)
 
     patch.setattr(PartCache, "clean_parts", lambda part_cache, people: CleanParts())
     patch.setattr(Scanner, "look", anew)
