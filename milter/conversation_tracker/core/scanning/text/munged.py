@@ -201,9 +201,26 @@ def _read_owner(
     low: str, at: int, known: WatchedAddresses, names: tuple[str, ...]
 ) -> Iterator[str]:
     """Yield the tokens of those whose address is spelled around the beginning of a domain."""
+    if not _may_be_read(low, at, known, names):
+        return
     yield from _read_as(low, at, known, names, _QUOTING)
     if _BEHIND_NAME.search(low, max(0, at - _BEFORE_DOTTED), at + _BEHIND) is not None:
         yield from _read_as(low, at, known, names, _NAMED)
+
+
+def _may_be_read(low: str, at: int, known: WatchedAddresses, names: tuple[str, ...]) -> bool:
+    """Return, cheaply, whether words of somebody's address stand around a place."""
+    before = _cut_near(low, at)
+    if len(known.endings) <= _FEW:
+        for word in known.endings:  # most texts hold none, and `in` is far faster than a pattern
+            if word in before:
+                break
+        else:
+            return False
+    behind = low[at : at + _BEHIND]
+    if not any(_take_second_label(name) in behind for name in names):
+        return False
+    return not known.endings.isdisjoint(_WORDS.findall(before))
 
 
 def _read_as(
@@ -214,26 +231,14 @@ def _read_as(
     quoting: re.Pattern[str],
 ) -> Iterator[str]:
     """Yield them as they are read with these marks of quoted text."""
-    before = _cut_near(low, at)
-    if len(known.endings) <= _FEW:
-        for word in known.endings:  # most texts hold none, and `in` is far faster than a pattern
-            if word in before:
-                break
-        else:
-            return
-    behind = low[at : at + _BEHIND]
-    if not any(_take_second_label(name) in behind for name in names):
-        return
-    if known.endings.isdisjoint(_WORDS.findall(before)):
-        return
-    near = _simplify(before, quoting)
+    near = _simplify(_cut_near(low, at), quoting)
     if (sign := _AT_END.search(near, max(0, len(near) - _LONGEST_SIGN))) is None:
         return
     words = _WORDS.findall(near[: sign.start()])
     if not words or words[-1] not in known.endings:
         return
     # What is most often wrong is looked at first: the domain.
-    behind = _simplify(behind, quoting)
+    behind = _simplify(low[at : at + _BEHIND], quoting)
     if all(_goes_wrong(behind, name) for name in names):
         return
     size = _BEFORE if known.dotted.isdisjoint(names) else _BEFORE_DOTTED
