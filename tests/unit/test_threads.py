@@ -1,7 +1,10 @@
 """Work handed over to other threads: each answer to whoever asked, and no thread too many."""
 
+import gc
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -30,6 +33,49 @@ def test_what_it_raises_is_raised_and_the_thread_goes_on() -> None:
             threads.run(lambda given: (_ for _ in ()).throw(given()), error)
     assert threads.run(lambda _: threading.get_native_id(), None) == ran
     threads.close()
+
+
+def test_what_it_raises_is_kept_no_longer_than_it_is_handled() -> None:
+    """Work is a message to record: it must not stay until Python looks for circles."""
+
+    class Given:
+        pass
+
+    def fail(given: Given) -> None:
+        raise ValueError
+
+    def run() -> "weakref.ref[Given]":
+        given = Given()
+        with suppress(ValueError):
+            threads.run(fail, given)
+        return weakref.ref(given)
+
+    threads = Threads("mine")
+    gc.disable()
+    try:
+        kept = run()
+        assert processes.until(lambda: kept() is None, 10.0)
+    finally:
+        gc.enable()
+        threads.close()
+
+
+def test_who_cannot_be_used_again_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is over while the thread is put among the idle: the answer is there all the same."""
+
+    def lack(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    threads = Threads("mine")
+    monkeypatch.setattr(threads, "_finish", lack)
+    answers: list[int] = []
+    ask = threading.Thread(
+        target=lambda: answers.append(threads.run(lambda given: given * 2, 3)), daemon=True
+    )
+    ask.start()
+    assert processes.until(lambda: answers == [6], 10.0)
+    assert processes.until(lambda: "mine" not in names(), 60.0)
 
 
 def test_there_are_as_many_as_there_was_work_for_at_the_same_time() -> None:

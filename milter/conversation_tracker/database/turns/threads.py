@@ -47,9 +47,14 @@ class Threads:
             thread = _Worker(self._name, self._finish)
         thread.give(job)
         job.done.acquire()
-        if job.error is not None:
+        if job.error is None:
+            return job.result  # type: ignore[no-any-return]
+        try:
             raise job.error
-        return job.result  # type: ignore[no-any-return]
+        finally:
+            # Its traceback holds the job: both would stay, and a message with them, until Python
+            # looks for circles.
+            job.error = None
 
     def close(self) -> None:
         """End all threads, each once it has nothing to do."""
@@ -110,7 +115,9 @@ class _Worker:
         while self._given.acquire() and (job := self._job) is not None:
             self._job = None
             job.do()
-            # First, so that who waits finds it idle; a job has its own lock and result.
-            self._finish(self)
-            job.done.release()
+            try:
+                # First, so that who waits finds it idle; a job has its own lock and result.
+                self._finish(self)
+            finally:
+                job.done.release()
             del job
