@@ -1,8 +1,10 @@
 """What several threads write is committed together where they wait, and by each where it fails."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -128,6 +130,25 @@ def test_what_fails_together_is_given_back_to_each(
         assert jobs[1].result(60) is None
     assert [job.result(60) for job in jobs[2:]] == [None, None]
     assert writer.together.write(5) == "5 written"
+
+
+def test_a_leader_without_memory_leaves_its_place_to_others() -> None:
+    class Lacking(deque[Any]):
+        lacks = True
+
+        def __len__(self) -> int:
+            if self.lacks:
+                self.lacks = False
+                raise MemoryError
+            return super().__len__()
+
+    writer = Writer(patience=0.05)
+    writer.may.release(2)
+    writer.together._waiting = Lacking()
+    with pytest.raises(MemoryError):
+        writer.together.write(1)
+    assert writer.together.write(2) == "2 written"
+    assert writer.batches == [[2]]
 
 
 def test_who_loses_patience_is_not_written_by_others(threads: ThreadPoolExecutor) -> None:

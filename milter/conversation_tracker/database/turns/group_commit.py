@@ -86,17 +86,17 @@ class GroupCommit(Generic[Item, Answer]):
         job.turn.acquire()
 
     def _lead(self, job: _Entry[Item, Answer]) -> None:
-        with self._guard:
-            count = min(self._most - 1, len(self._waiting))
-            others = [self._waiting.popleft() for _ in range(count)]
-        jobs = [job, *others]
+        jobs = [job]
         try:
+            with self._guard:
+                while self._waiting and len(jobs) < self._most:
+                    jobs.append(self._waiting.popleft())
             answers = self._write([each.item for each in jobs])
             for each, answer in zip(jobs, answers or (), strict=answers is not None):
                 each.answer = answer
         finally:
             self._pass_on()
-            for each in others:
+            for each in jobs:
                 each.turn.release()
 
     def _pass_on(self) -> None:
