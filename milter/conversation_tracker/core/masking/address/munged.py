@@ -194,7 +194,7 @@ def _iter_places(low: str, known: KnownAddresses) -> Iterator[int]:
                 and not (plain and low.startswith(names, at))
                 and not _is_clear(low, at)
                 and _follows(low, at + len(label), names)
-                and may_begin(low, at, known.endings)
+                and _may_begin(low, at, known.endings)
             ):
                 yield at
             at = low.find(label, at + len(label))
@@ -226,6 +226,19 @@ def _is_clear(low: str, at: int) -> bool:
     return _PARTED_BEHIND.match(low, at) is None
 
 
+def may_be_apart(low: str, at: int, endings: frozenset[str]) -> bool:
+    """Return, cheaply, whether a domain may begin in a place, in no address that stands in clear.
+
+    Args:
+        low: a lower-cased text.
+        at: where a label of a domain begins; not 0.
+        endings: as of `KnownAddresses`.
+    """
+    return (
+        low[at - 1] in _MAY_STAND_BEFORE and not _is_clear(low, at) and _may_begin(low, at, endings)
+    )
+
+
 def _cut_near(low: str, at: int) -> str:
     """Return what is near before a label; the marks of deeply quoted text count for nothing."""
     before = low[max(0, at - _NEAR) : at]
@@ -234,14 +247,7 @@ def _cut_near(low: str, at: int) -> str:
     return _LINES.sub("\n", low[max(0, at - _BEFORE) : at])[-_NEAR:]
 
 
-def may_begin(low: str, at: int, endings: frozenset[str]) -> bool:
-    """Return, cheaply, whether a domain may begin in a place, behind what may be an at sign.
-
-    Args:
-        low: a lower-cased text.
-        at: where a label of a domain begins.
-        endings: as of `KnownAddresses`.
-    """
+def _may_begin(low: str, at: int, endings: frozenset[str]) -> bool:
     before = _cut_near(low, at)
     if len(endings) <= _FEW and not any(map(before.__contains__, endings)):
         return False  # as in most texts, and far faster than a pattern

@@ -301,9 +301,9 @@ def _is_escaped_near(low: str, finder: Masker) -> bool:
                 return True
             if low[at - 1] in _BESIDE_SIGNS and _ends_in_sign(low[max(0, at - _NEAR) : at]):
                 return True
-            around = low[max(0, at - _AROUND) : at + _AROUND]
-            escaped = any(sign in around for sign in _SIGNS_OF_ESCAPES)
-            if escaped and munged.may_begin(low, at, finder.endings):
-                return True
+            if munged.may_be_apart(low, at, finder.endings):
+                around = low[max(0, at - _AROUND) : at + _AROUND]
+                if any(sign in around for sign in _SIGNS_OF_ESCAPES):
+                    return True
             at = low.find(label, at + 1)
     return False
