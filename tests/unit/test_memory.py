@@ -33,6 +33,21 @@ for each in threads:
 print(sum(each.is_alive() for each in threads))
 """
 
+NOTHING_LEFT = """
+from conversation_tracker.serve.memory import limit, trim
+limit(200 << 20)
+held = []
+for size in (1 << 20, 4 << 10, 256, 32):
+    try:
+        while True:
+            held.append(bytearray(size))
+    except MemoryError:
+        pass
+trim()
+held = None
+print("lives")
+"""
+
 
 def said(program: str, *arguments: str) -> str:
     """Return what a program prints."""
@@ -53,3 +68,8 @@ def test_what_asks_for_too_much_is_told_so_and_what_lies_in_files_counts_nothing
 
 def test_many_threads_fit() -> None:
     assert said(THREADS) == "150"
+
+
+def test_who_asks_for_memory_to_be_given_back_lives_where_none_is_left() -> None:
+    """It is a thread of the worker for good, and one message may take all there is for a moment."""
+    assert said(NOTHING_LEFT) == "lives"

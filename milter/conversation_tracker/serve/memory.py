@@ -53,7 +53,7 @@ def trim() -> None:
     """Return what is free amid the heap as well, which the C library keeps until it is told.
 
     What is at the heap's end goes back by itself. A trim takes some tenths of a millisecond, and no
-    Python waits for it.
+    Python waits for it. Where no memory is left even to ask, the next one does: who asks must live.
     """
-    with suppress(AttributeError):
+    with suppress(AttributeError, MemoryError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
