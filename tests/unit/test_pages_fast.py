@@ -13,7 +13,7 @@ from cost import linear
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.address import munged as masked
+from conversation_tracker.core.masking.address import munged_places as masked
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.address.munged import find_munged
 from conversation_tracker.core.masking.text import html

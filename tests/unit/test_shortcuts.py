@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.base.octets import Octets
-from conversation_tracker.core.masking.address import invisible, munged
+from conversation_tracker.core.masking.address import invisible, munged_places
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.container import pdf
 from conversation_tracker.core.masking.part import calendar, content_lines
@@ -209,7 +209,7 @@ def test_a_domain_is_read_on_only_behind_a_word_of_theirs(before: str) -> None:
     low = f"{before}home.example"
     few, many = (frozenset({"doe", *map(str, range(size))}) for size in (0, 100))
     at = low.index("home.example")
-    assert munged.may_begin(low, at, few) is munged.may_begin(low, at, many)
+    assert munged_places.may_begin(low, at, few) is munged_places.may_begin(low, at, many)
 
 
 @pytest.mark.parametrize(

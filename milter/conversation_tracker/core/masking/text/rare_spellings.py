@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from conversation_tracker.core.masking.address import munged
+from conversation_tracker.core.masking.address import munged, munged_places
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.address.reading import Piece, Reading
 from conversation_tracker.core.masking.text import (
@@ -301,7 +301,7 @@ def _is_escaped_near(low: str, finder: Masker) -> bool:
                 return True
             if low[at - 1] in _BESIDE_SIGNS and _ends_in_sign(low[max(0, at - _NEAR) : at]):
                 return True
-            if munged.may_be_apart(low, at, finder.endings):
+            if munged_places.may_be_apart(low, at, finder.endings):
                 around = low[max(0, at - _AROUND) : at + _AROUND]
                 if any(sign in around for sign in _SIGNS_OF_ESCAPES):
                     return True
