@@ -55,7 +55,10 @@ def send(
         assert may.wait(60)
         return write(records)
 
-    gathered = GroupCommit[Record, Written](wait_and_write, leaders=1, most=16, patience=60)
+    kind, alike = opened._together._kind, opened._together._alike
+    gathered = GroupCommit[Record, Written](
+        wait_and_write, leaders=1, most=16, kind=kind, alike=alike, patience=60
+    )
     monkeypatch.setattr(opened, "_together", gathered)
     with ThreadPoolExecutor(10) as threads:
 
@@ -92,6 +95,15 @@ def test_who_waits_is_recorded_in_one_transaction(
     query += " JOIN tracker.orders AS o ON o.id = q.order_id WHERE o.store = %s"
     query += " AND q.event = 'recorded'"
     assert orders[0].shop.rows(query, orders[0].shop.name) == [(6, 6)]
+
+
+def test_of_one_order_few_are_recorded_in_one_transaction(
+    orders: list[Order], send: Callable[[Sequence[Record]], list[Future[Outcome]]]
+) -> None:
+    """None counts what others write just then: an hour would have many more than it may have."""
+    records = [orders[1 if n in (2, 5) else 0].message() for n in range(8)]
+    assert [job.result(60) for job in send(records)] == [answer(each) for each in records]
+    assert transactions(orders[0].shop) == [1, 1, 2, 4]
 
 
 def test_the_same_message_twice_in_one_transaction_is_one(

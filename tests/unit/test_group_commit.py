@@ -19,8 +19,8 @@ class Writer:
         self.may = threading.Semaphore(0)
         self.batches: list[list[int]] = []
         self.fails: Callable[[Sequence[int]], object] = lambda items: None
-        values = {"leaders": 1, "most": 16, "patience": 60.0} | changes
-        self.together = GroupCommit[int, str](self._write, **values)  # type: ignore[arg-type]
+        values: dict[str, Any] = {"leaders": 1, "most": 16, "alike": 16, "patience": 60.0} | changes
+        self.together = GroupCommit[int, str](self._write, kind=lambda item: item % 10, **values)
 
     def _write(self, items: Sequence[int]) -> list[str] | None:
         self.batches.append(list(items))
@@ -91,6 +91,17 @@ def test_no_more_are_written_together_than_may_be(threads: ThreadPoolExecutor) -
     writer.may.release(10)
     assert [job.result(60) for job in jobs] == [f"{n} written" for n in range(6)]
     assert writer.batches == [[0], [1, 2], [3, 4], [5]]
+
+
+def test_of_one_kind_no_more_are_written_together_than_may_be(threads: ThreadPoolExecutor) -> None:
+    """Others go before them, and each next batch takes up to as many again."""
+    writer = Writer(most=4, alike=2)
+    jobs = send(writer, threads, [0, 11, 21, 31, 2, 41, 3, 51])
+    writer.may.release(10)
+    assert [job.result(60) for job in jobs] == [
+        f"{n} written" for n in (0, 11, 21, 31, 2, 41, 3, 51)
+    ]
+    assert writer.batches == [[0], [11, 21, 2, 3], [31, 41], [51]]
 
 
 def test_as_many_batches_are_written_at_a_time_as_may_be(threads: ThreadPoolExecutor) -> None:

@@ -6,8 +6,8 @@ others to come. What fails together is given back, to be tried by each on its ow
 """
 
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -36,6 +36,8 @@ class GroupCommit(Generic[Item, Answer]):
         *,
         leaders: int,
         most: int,
+        kind: Callable[[Item], Hashable],
+        alike: int,
         patience: float,
     ) -> None:
         """Set how it is written.
@@ -45,11 +47,15 @@ class GroupCommit(Generic[Item, Answer]):
                 written.
             leaders: how many batches at a time: while one waits for the disk, others are written.
             most: how many to write together.
+            kind: what an item is about.
+            alike: how many of one kind to write together.
             patience: seconds that one waits for its turn; a batch may meet a lock, or a server that
                 hangs.
         """
         self._write = write
         self._most = most
+        self._kind = kind
+        self._alike = alike
         self._patience = patience
         self._guard = threading.Lock()
         self._waiting: deque[_Entry[Item, Answer]] = deque()
@@ -89,8 +95,7 @@ class GroupCommit(Generic[Item, Answer]):
         jobs = [job]
         try:
             with self._guard:
-                while self._waiting and len(jobs) < self._most:
-                    jobs.append(self._waiting.popleft())
+                self._gather(jobs)
             answers = self._write([each.item for each in jobs])
             for each, answer in zip(jobs, answers or (), strict=answers is not None):
                 each.answer = answer
@@ -98,6 +103,20 @@ class GroupCommit(Generic[Item, Answer]):
             self._pass_on()
             for each in jobs:
                 each.turn.release()
+
+    def _gather(self, jobs: list[_Entry[Item, Answer]]) -> None:
+        """Take who has waited longest, but of one kind no more than may be."""
+        if not self._waiting:
+            return
+        taken = Counter(self._kind(each.item) for each in jobs)
+        for each in tuple(self._waiting):
+            if len(jobs) == self._most:
+                return
+            kind = self._kind(each.item)
+            if taken[kind] < self._alike:
+                taken[kind] += 1
+                jobs.append(each)
+                self._waiting.remove(each)
 
     def _pass_on(self) -> None:
         """Let the next one lead, if anybody waits."""
