@@ -378,6 +378,27 @@ def test_the_last_label_in_angle_brackets_is_no_name_of_who_is_quoted(mark: str,
     assert Scanner({f"john.doe@home.{top}": "b" * 32}).scan([], text.encode())
 
 
+@pytest.mark.parametrize("type_", ["text/plain", "text/html"])
+@pytest.mark.parametrize(
+    "mark", ["> ", ">", "JD> ", " JD> ", "> JD> ", "JD> > ", "&gt; ", "* ", "// "]
+)
+@pytest.mark.parametrize(
+    "end", ["\n", " \r\n", "=\n", "= \r\n", "\\n", "<br>\n", "<br />", "<BR CLASS=x >\n"]
+)
+def test_an_address_wrapped_at_a_dot_goes_on_behind_a_mark(end: str, mark: str, type_: str) -> None:
+    """Quoted text, whatever ends its lines; the sign is in clear, so little is looked at."""
+    for written in (
+        f"john.{end}{mark}doe@home.example",
+        f"john dot{end}{mark}doe@home.example",
+        f"john.doe@home.{end}{mark}example",
+        f"john.doe@home{end}{mark}.example".replace("<br />", "\n"),
+    ):
+        raw = typed(type_)(written)
+        copy = mail(raw, PEOPLE, to=A, sender=JOHN).sent()
+        assert ALIAS in shown(render(copy.headers, copy.body)), written
+        assert Scanner({JOHN: "b" * 32}).scan([], raw.partition(b"\n\n")[2]), written
+
+
 @pytest.mark.parametrize("type_", ["text/enriched", "text/richtext", "text/plain"])
 @pytest.mark.parametrize(
     "written",

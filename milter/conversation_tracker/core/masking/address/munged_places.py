@@ -57,13 +57,16 @@ _DOTS, _DOTS_REVERSED = ("|".join(word[::way] for word in sorted(DOT_WORDS)) for
 # Reversed, a local part with more than dots in it; and a domain with more than dots. Between
 # angle brackets, as in pages, there is no more: marks of quoted text stand behind a line end.
 _PARTED_BEFORE = re.compile(
-    rf"[\w+\-]+(?:(?>(?:[{_QUOTING}]|(?<=>)[ \t]?[a-z]{{1,12}}(?=[\r\n]))+)"
+    rf"[\w+\-]+(?:(?>(?:[{_QUOTING}]|(?<=[ \t])(?:[*+\-]|//)|(?<=\s)=|n\\"
+    r"|(?<=;)(?:tg|psbn)&|(?<=[\s>])[^<>]{0,80}?rb<"
+    r"|(?<=[>&])[ \t]?[a-z]{1,12}(?=[ \t]{0,8}(?:[\r\n>;]|n\\)))+)"
     rf"(?:\.|[\])}}>]|{_DOTS_REVERSED})"
-    r"|[.\u3002\uff0e][\s\u00a0>]|[\])}>*_]|;(?!tl&)|\uff0e)"
+    r"|[.\u3002\uff0e][\s\u00a0>;]|[\])}>*_]|;(?!tl&)|\uff0e)"
 )
 _PARTED_BEHIND = re.compile(
-    r"[\w\-]+(?>(?:\.[\w\-]+)*)(?:\.[\s<&\\]|[\[({<*\u3002\uff0e\\]|&(?!gt;)"
-    rf"|(?=[\s|])(?>(?:[{_QUOTING}]|(?<=\n)[a-z]{{1,12}}(?=[ \t]?>))+)(?:[.\[({{<*_\-]|{_DOTS}))"
+    r"[\w\-]+(?>(?:\.[\w\-]+)*)(?:\.[\s<&\\=]|[\[({<*\u3002\uff0e\\]|&(?!gt;)"
+    rf"|(?=[\s|]|=[ \t]{{0,8}}[\r\n])(?>(?:[={_QUOTING}]|(?:[*+\-]|//)(?=[ \t])|&(?:gt|nbsp);"
+    rf"|(?<=[\s>])[a-z]{{1,12}}(?=[ \t]?(?:>|&gt;)))+)(?:[.\[({{<*_\-]|{_DOTS}))"
 )
 # Reversed, what ends before a label: cheap to tell for each of them.
 _ENDS = re.compile(

@@ -82,12 +82,15 @@ _QUOTES = r"\s>|:;%#!\u00bb\u203a\u2502\u2503\uff5c"  # blanks, and marks of quo
 # What divides a local part before its at sign, reversed, or a domain right behind it. Between
 # angle brackets, as in pages, nothing does: marks of quoted text stand behind a line end.
 _PARTED_BEFORE = re.compile(
-    rf"[\w+-]+(?:(?>(?:[{_QUOTES}]|(?<=>)[ \t]?[a-z]{{1,12}}(?=[\r\n]))+)"
-    r"(?:\.|tod|tknup|tni|otn|tnup|akp|akh|[\])}>])|\.[\s>]|[\])}>*_]|;(?!tl&))"
+    rf"[\w+-]+(?:(?>(?:[{_QUOTES}]|(?<=[ \t])(?:[*+-]|//)|(?<=\s)=|n\\"
+    r"|(?<=;)(?:tg|psbn)&|(?<=[\s>])[^<>]{0,80}?rb<"
+    r"|(?<=[>&])[ \t]?[a-z]{1,12}(?=[ \t]{0,8}(?:[\r\n>;]|n\\)))+)"
+    r"(?:\.|tod|tknup|tni|otn|tnup|akp|akh|[\])}>])|\.[\s>;]|[\])}>*_]|;(?!tl&))"
 )
 _PARTED_BEHIND = re.compile(
-    r"(?>[\w-]+(?:\.[\w-]+)*)(?:\.[\s<\\]"
-    rf"|(?=[\s|])(?>(?:[{_QUOTES}]|(?<=\n)[a-z]{{1,12}}(?=[ \t]?>))+)"
+    r"(?>[\w-]+(?:\.[\w-]+)*)(?:\.[\s<\\=]"
+    rf"|(?=[\s|]|=[ \t]{{0,8}}[\r\n])(?>(?:[={_QUOTES}]|(?:[*+-]|//)(?=[ \t])|&(?:gt|nbsp);"
+    r"|(?<=[\s>])[a-z]{1,12}(?=[ \t]?(?:>|&gt;)))+)"
     r"(?:[.\[({<*_-]|dot|pun|poi|pon|kro|toc)|[\[({*]|&(?!gt;)|\\)"
 )
 # The same two at whatever at sign: the first one in a text that is reversed.
