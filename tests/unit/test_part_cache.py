@@ -108,7 +108,6 @@ def forgetting(patch: pytest.MonkeyPatch) -> None:
 
     def anew(scanner: Scanner, *arguments: Any, **more: Any) -> Any:
         scanner.nobody.clear()
-        scanner.clean.clear()
         return looked(scanner, *arguments, **more)
 
     patch.setattr(PartCache, "clean_parts", lambda part_cache, people: CleanParts())

@@ -39,7 +39,6 @@ class ScanContext(SearchContext, Protocol):
     """What is known before a scan: as `Scanner` has it."""
 
     nobody: set[Hashable]
-    clean: dict[Hashable, tuple[Octets, int, int]]
     body: Octets | None
     locals: dict[str, str]
 
@@ -54,7 +53,7 @@ class ContentScan:
 
     def __init__(self, known: ScanContext, own: str | None) -> None:
         self._limits = known.limits
-        self._nobody, self._clean = known.nobody, known.clean
+        self._nobody = known.nobody
         self._own = own
         self._local = known.locals.get(own or "", "")
         self._noted = self._met = self._own_noted = self._binary = False
@@ -67,7 +66,7 @@ class ContentScan:
 
     def forget_what_is_found(self) -> None:
         """Look for no rare spellings, and remember nothing for other scans."""
-        self._nobody, self._clean = set(self._nobody), dict(self._clean)
+        self._nobody = set(self._nobody)
         self._text.never_rare = True
 
     def _look_content(

@@ -47,11 +47,10 @@ class Scanner:
         self.matcher = AddressMatcher(forbidden)
         self.tokens = tokens.Tokens(self.matcher.pointers)
         self.nobody: set[Hashable] = set()  # fields, contents, the body as a whole
-        self.clean: dict[Hashable, tuple[Octets, int, int]] = {}  # large contents of a body
         self.plain: set[tuple[str, bool]] = set()  # short texts that name nobody in other readings
         if other is not None and other.forbidden == self.forbidden:
             # Whoever is first decides whose an address is, and not whether it is anybody's.
-            self.nobody, self.plain, self.clean = other.nobody, other.plain, other.clean
+            self.nobody, self.plain = other.nobody, other.plain
         self.locals = {token: key.rpartition("@")[0] for key, token in [*forbidden.items()][::-1]}
 
     def scan(self, headers: Sequence[Header], body: Octets, own: str | None = None) -> list[Hit]:

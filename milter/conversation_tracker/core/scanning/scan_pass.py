@@ -38,7 +38,6 @@ class Scan(ContentScan):
     def __init__(self, known: ScanContext, own: str | None) -> None:
         super().__init__(known, own)
         self._body = known.body
-        self._whole: Octets = b""
         self._count = 0
 
     def look_at_headers(self, headers: Sequence[Header]) -> None:
@@ -98,7 +97,6 @@ class Scan(ContentScan):
         fields = tuple((h.key, h.value) for h in headers if h.key.startswith(b"content-"))
         if body is self._body and fields in self._nobody:
             return
-        self._whole = body
         declared = Declared(fields, "text/plain")
         waiting = [Entity(body, 0, len(body), declared=declared)]
         self._met = False
@@ -168,26 +166,20 @@ class Scan(ContentScan):
     def _look_at(self, channel: str, declared: Declared, part: Entity, start: int) -> Entity | None:
         """Look at a part's content; give it, without its encoding, if it may be a message.
 
-        What named nobody in the record is known, and not looked at again in a copy: by its digest,
-        or where it is large and stands in both bodies, compared, which costs a third.
+        What named nobody in the record is known by its digest, and not looked at again in a copy.
         """
         if self._saw(declared, part, start):
             again = is_message(part.data, start, part.end)
             return Entity(part.data, start, part.end, seen_as=part.seen_as) if again else None
-        large, span = part.end - start > windows.LARGE, (part.data, start, part.end)
-        compared = large and part.data is self._whole
-        kind = (declared.type, declared.value, declared.markup, declared.encoding)
-        known = (*kind, part.end - start if compared else _digest(*span))
-        if compared and known in self._clean and windows.are_equal(self._clean[known], span):
-            return None
+        digest = _digest(part.data, start, part.end)
+        known = (declared.type, declared.value, declared.markup, declared.encoding, digest)
         if known in self._nobody:
             return None
         self._noted = False
+        large = part.end - start > windows.LARGE
         look = self._look_at_large if large else self._look_at_small
         found = look(channel, declared, part, start)
-        if found is None and not self._noted and compared:
-            self._clean[known] = span
-        elif found is None and not self._noted:
+        if found is None and not self._noted:
             self._nobody.add(known)
         return found
 

@@ -9,7 +9,7 @@ import binascii
 import quopri
 from collections.abc import Iterator
 
-from conversation_tracker.core.base.octets import Octets, iter_windows
+from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.scanning.text import decodings
 
 LARGE = 1024 * 1024
@@ -62,15 +62,6 @@ def decode(data: Octets, start: int, end: int, encoding: bytes) -> Iterator[byte
         yield _decode_piece(held[:usable], encoding)
         rest = held[usable:]
     yield _decode_piece(rest, encoding)
-
-
-def are_equal(one: tuple[Octets, int, int], other: tuple[Octets, int, int]) -> bool:
-    """Return whether two spans, each of some octets, are the same ones."""
-    (data, start, end), (again, at, last) = one, other
-    if end - start != last - at:
-        return False
-    pairs = zip(iter_windows(data, start, end), iter_windows(again, at, last), strict=True)
-    return all(first == second for first, second in pairs)
 
 
 def _decode_piece(piece: bytes, encoding: bytes) -> bytes:
