@@ -53,7 +53,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
               JOIN tracker.participants AS author
                 ON author.order_id = m.order_id AND author.id = m.sender_id
              WHERE author.token = sender AND p.token = recipient
-             ORDER BY m.at DESC LIMIT 1) AS last,
+             ORDER BY m.at DESC, m.id DESC LIMIT 1) AS last,
            LATERAL tracker.delivery_of(last.bounce, last.alias_domain) AS found
 $$;
 

@@ -37,7 +37,7 @@ BEGIN
       LEFT JOIN LATERAL (
            SELECT t.subject FROM tracker.messages AS t
             WHERE t.order_id = w.id AND t.at = w.waiting_since AND t.direction = 'inbound'
-            LIMIT 1) AS m ON true
+            ORDER BY t.id + 0 LIMIT 1) AS m ON true
      ORDER BY w.waiting_since, w.id;
 END
 $$;
