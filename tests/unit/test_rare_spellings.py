@@ -380,7 +380,7 @@ def test_the_last_label_in_angle_brackets_is_no_name_of_who_is_quoted(mark: str,
 
 @pytest.mark.parametrize("type_", ["text/plain", "text/html"])
 @pytest.mark.parametrize(
-    "mark", ["> ", ">", "JD> ", " JD> ", "> JD> ", "JD> > ", "&gt; ", "* ", "// "]
+    "mark", ["> ", ">", "JD> ", " JD> ", "> JD> ", "JD> > ", "&gt; ", "* ", "// ", "> " * 99]
 )
 @pytest.mark.parametrize(
     "end", ["\n", " \r\n", "=\n", "= \r\n", "\\n", "<br>\n", "<br />", "<BR CLASS=x >\n"]

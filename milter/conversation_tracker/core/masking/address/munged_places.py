@@ -138,7 +138,7 @@ def _is_clear(low: str, at: int) -> bool:
     """Return, cheaply, whether an address stands in clear around a label: at sign, dots as such."""
     if low[at - 1] != "@" or not low[at - 2 : at - 1].isalnum():
         return False
-    if _PARTED_BEFORE.match(low[max(0, at - _NEAR) : at - 1][::-1]) is not None:
+    if _PARTED_BEFORE.match(low[max(0, at - BEFORE) : at - 1][::-1]) is not None:
         return False
     return _PARTED_BEHIND.match(low, at) is None
 

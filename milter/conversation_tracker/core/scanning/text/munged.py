@@ -196,7 +196,7 @@ def _is_clear(low: str, at: int, names: tuple[str, ...], dotted: frozenset[str])
         return False
     if low.startswith(names, at) and dotted.isdisjoint(names):
         return True
-    parted = _PARTED_BEFORE.match(low[max(0, at - _NEAR) : at - 1][::-1])
+    parted = _PARTED_BEFORE.match(low[max(0, at - _BEFORE_DOTTED) : at - 1][::-1])
     return parted is None and _PARTED_BEHIND.match(low, at) is None
 
 
