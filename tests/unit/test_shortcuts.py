@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from builders import A
+from cost import least
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,8 @@ from conversation_tracker.core.masking.container import pdf
 from conversation_tracker.core.masking.part import calendar, content_lines
 from conversation_tracker.core.masking.text import encoded
 from conversation_tracker.core.scanning import documents
-from conversation_tracker.core.scanning.text import rare_spellings
+from conversation_tracker.core.scanning.text import munged, rare_spellings
+from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 from conversation_tracker.core.syntax import charset, fields, transfer
 
 JOHN = "john.doe@home.example"
@@ -257,3 +259,14 @@ def test_utf_8_under_another_name_is_masked_as_with_octets_that_are_none(
 def test_letters_that_stand_for_octets_are_no_reason_to_mask_nothing() -> None:
     data = "\u1d05 john.doe@home.exam\u00adple".encode()
     assert charset.change_text(data, "iso-8859-1", masker())[0] == f"\u1d05 {A}".encode()
+
+
+def test_a_word_that_never_ends_is_read_no_longer_than_a_local_part_may_be() -> None:
+    """A long run before an address in words costs about what a short one does."""
+    matcher = AddressMatcher({JOHN: "b"})
+
+    def read(before: str) -> float:
+        text = f"{before}.doe (at) home.example " * 40
+        return least(lambda: list(munged.find_owners(text, matcher)))
+
+    assert read("x" * 600) < 4 * read(" " * 520 + "x" * 80) + 0.005

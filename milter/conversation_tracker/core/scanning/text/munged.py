@@ -73,6 +73,7 @@ _TIGHT_DOT = re.compile(rf"{_SAID_DOT}|[.\u3002\uff0e]+(?! )")
 # Letters without case stand before a word without a blank between.
 _WORDS = re.compile(rf"[^\W_{UNCASED}]+")
 _ENDING_WORD = re.compile(rf"[^\W_{UNCASED}](?:(?:[^\W{UNCASED}]|[+-]){{0,80}}[^\W{UNCASED}])?\Z")
+_LONGEST_WORD = 82  # characters that `_ENDING_WORD` may have
 _LEADING_WORD = re.compile(r"[^\W_](?:[\w-]{0,80}[^\W_])?")
 _LAST = frozenset(
     " \t\r\n\f\u00a0\u200b\u3000>=@\uff20\ufe6b;:%|#*!\"'`+])}_~/\\-n"
@@ -310,7 +311,7 @@ def _find_locals(text: str, dot: re.Pattern[str], *, routed: bool) -> Iterator[t
     if len(parts) > 1 and not parts[-1]:  # surplus dots at its end
         name, parts, joints = joints[-1].strip(), parts[:-1], joints[:-1]
     for number in range(len(parts) - 1, max(-1, len(parts) - 1 - _MOST), -1):
-        word = _ENDING_WORD.search(parts[number])
+        word = _find_ending_word(parts[number])
         if word is None:
             if name[:1] not in ("", ".") and number < len(joints) and _is_dots(joints[number]):
                 yield joints[number].strip() + name, plain
@@ -318,7 +319,7 @@ def _find_locals(text: str, dot: re.Pattern[str], *, routed: bool) -> Iterator[t
         joint = joints[number].strip() if number < len(joints) else ""
         name = word[0] + ((joint if _is_dots(joint) else ".") + name if joint else name)
         whole = word.start() == 0
-        joined = number > 0 and _ENDING_WORD.search(parts[number - 1]) is not None
+        joined = number > 0 and _find_ending_word(parts[number - 1]) is not None
         goes_on = number > 0 and (
             _is_dots(joints[number - 1], clear=True) or (joined and _is_said(joints[number - 1]))
         )
@@ -332,6 +333,11 @@ def _find_locals(text: str, dot: re.Pattern[str], *, routed: bool) -> Iterator[t
         if not whole:
             return
         plain = plain and number > 0 and _is_dots(joints[number - 1], clear=True)
+
+
+def _find_ending_word(part: str) -> re.Match[str] | None:
+    """Find the word that ends a part, as long as such a word may be: from no place before that."""
+    return _ENDING_WORD.search(part, max(0, len(part) - _LONGEST_WORD))
 
 
 def _is_dots(joint: str, *, clear: bool = False) -> bool:
