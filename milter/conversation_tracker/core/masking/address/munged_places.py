@@ -16,8 +16,8 @@ from conversation_tracker.core.masking.address.munged_words import (
     BETWEEN_LABELS,
     BETWEEN_LABELS_BEHIND_NAMES,
     DOT_WORDS,
-    LINE,
     MARKS,
+    NAMED_LINE,
     SHUT,
     SIGNS,
 )
@@ -48,25 +48,36 @@ class KnownAddresses(Protocol):
 
 BEFORE = 640  # characters before a label that are read
 _NEAR = 128  # before it, in which a local part of 64 and what stands for the at sign are
+_NAMED = 6  # marks of quoted text that may have names before them
 _DEEPLY = 24  # marks of quoted text before it, and blanks among them
 _MANY = 64  # labels from which on the signs are looked for, and not they
 _FEW = 8  # words to look for one by one
 
-_QUOTING = r"\s\u00a0>|:;%#!\u00bb\u203a\u2502\u2503\uff5c"  # blanks, and marks of quoted text
+_WIDE_BLANKS = "\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad"
+_QUOTING = rf"\s{_WIDE_BLANKS}>|:;%#!\u00bb\u203a\u2502\u2503\uff5c"  # and marks of quoted text
+_LINED = "*_~|\"'\u2018\u2019\u201c\u201d\\-"
+_WIDE_SHUT, _WIDE_OPEN = "\u00bb\u203a\u3011\uff09", "\u00ab\u2039\u3010\uff08"
 _DOTS, _DOTS_REVERSED = ("|".join(word[::way] for word in sorted(DOT_WORDS)) for way in (1, -1))
 # Reversed, a local part with more than dots in it; and a domain with more than dots. Between
 # angle brackets, as in pages, there is no more: marks of quoted text stand behind a line end.
 _PARTED_BEFORE = re.compile(
-    rf"[\w+\-]+(?:(?>(?:[{_QUOTING}]|(?<=[ \t])(?:[*+\-]|//)|(?<=\s)=|n\\"
+    rf"n\\|[\w+\-]+(?>(?:\.[\w+\-]+)*)(?:(?>(?:[{_QUOTING}]|(?<=[ \t])(?:[*+\-]|//)|(?<=\s)=|n\\"
     r"|(?<=;)(?:tg|psbn)&|(?<=[\s>])[^<>]{0,80}?rb<"
-    r"|(?<=[>&])[ \t]?[a-z]{1,12}(?=[ \t]{0,8}(?:[\r\n>;]|n\\)))+)"
-    rf"(?:\.|[\])}}>]|{_DOTS_REVERSED})"
-    r"|[.\u3002\uff0e][\s\u00a0>;]|[\])}>*_]|;(?!tl&)|\uff0e)"
+    rf"|(?:(?<=[>&])|(?<=>[ \t]))(?!{_DOTS_REVERSED})"
+    r"[ \t]?[a-z]{1,12}(?=[ \t]{0,8}(?:[\r\n>;]|n\\)))+)"
+    rf"(?:[.\u3002\uff0e]|[\])}}>{_WIDE_SHUT}]|[{_LINED}]{{0,3}}(?:{_DOTS_REVERSED}))"
+    rf"|\.(?:[.{_QUOTING}]|n\\)|[\])}}>*_\\{_WIDE_SHUT}]|;(?!tl&)|[\u3002\uff0e]"
+    rf"|[{_LINED}]{{1,3}}(?:{_DOTS_REVERSED}))"
+    rf"|[\w+]{{1,80}}-{{1,3}}(?:{_DOTS_REVERSED})"
 )
 _PARTED_BEHIND = re.compile(
-    r"[\w\-]+(?>(?:\.[\w\-]+)*)(?:\.[\s<&\\=]|[\[({<*\u3002\uff0e\\]|&(?!gt;)"
-    rf"|(?=[\s|]|=[ \t]{{0,8}}[\r\n])(?>(?:[={_QUOTING}]|(?:[*+\-]|//)(?=[ \t])|&(?:gt|nbsp);"
-    rf"|(?<=[\s>])[a-z]{{1,12}}(?=[ \t]?(?:>|&gt;)))+)(?:[.\[({{<*_\-]|{_DOTS}))"
+    rf"[\w\-]+(?>(?:\.[\w\-]+)*)(?:\.[.\s<&\\={_WIDE_BLANKS}]"
+    rf"|[\[({{<*\u3002\uff0e\\{_WIDE_OPEN}]|&(?!gt;)|[{_LINED}]{{1,3}}(?:{_DOTS})"
+    rf"|(?=[\s|{_WIDE_BLANKS}]|=[ \t]{{0,8}}[\r\n])"
+    rf"(?>(?:[={_QUOTING}]|(?:[*+\-]|//)(?=[ \t])|&(?:gt|nbsp);"
+    rf"|(?<=[\s>])[a-z]{{1,12}}(?=[ \t]?(?:>|&gt;)))+)"
+    rf"(?:[.\u3002\uff0e\[({{<{_LINED}{_WIDE_OPEN}]|{_DOTS}))"
+    rf"|(?:\w+\.){{0,8}}[^\W_]{{1,64}}[_\-]{{1,3}}(?:{_DOTS})[_\-]"
 )
 # Reversed, what ends before a label: cheap to tell for each of them.
 _ENDS = re.compile(
@@ -79,10 +90,14 @@ _MAY_STAND_BEFORE = frozenset(
     " \t\r\n\f\v\u00a0\u2002\u2003\u2009\u200b\u200c\u200d\u2060\u3000\ufeff\u00ad"
     f">n;=])}}|:%#*_~/\\-\u203a\u3011\uff09\uff5c\u2502\u2503!{SIGNS}{MARKS}"
 )
+_GAPS = (
+    " \t\r\n\f\v\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d"
+    f"\u2060\u3000\ufeff\u00ad>|@:;%#!*+-/\u203a\u2502\u2503\uff5c\uff20\ufe6b{MARKS}"
+)
 _RUNS_ON = frozenset(">&\\")
 _WORDS = re.compile(rf"[^\W_{UNCASED}]+")
 _BRACKETS_END = re.compile(rf"[{SIGNS}]|(?:{ANY_AT_WORD})(?:[\W_]|\Z)", re.IGNORECASE)
-_LINES = re.compile(LINE)
+_LINES = re.compile(rf"(?:{NAMED_LINE}|[\s{_WIDE_BLANKS}{MARKS}]|&nbsp;|<br>)+")
 _SIGN_OF_ALL = re.compile(
     rf"[{SIGNS}=]|{AT}|[\s>](?:{'|'.join(sorted(AT_WORDS))})[\s<]",
     re.IGNORECASE,
@@ -105,7 +120,12 @@ def iter_places(low: str, known: KnownAddresses) -> Iterator[int]:
         at = low.find(label, 2)
         while at >= 0:
             before = low[at - 1]
-            plain = before == "@" and not dotted and low[at - 2].isalnum()
+            plain = (
+                before == "@"
+                and not dotted
+                and low[at - 2].isalnum()
+                and low[at - 3 : at - 1] != "\\n"
+            )
             if (
                 before in _MAY_STAND_BEFORE
                 and not (plain and low.startswith(names, at))
@@ -156,11 +176,14 @@ def may_be_apart(low: str, at: int, endings: frozenset[str]) -> bool:
     )
 
 
-def _cut_near(low: str, at: int) -> str:
-    """Return what is near before a label; the marks of deeply quoted text count for nothing."""
+def _cut_near(low: str, at: int, endings: frozenset[str]) -> str:
+    """Return what is near before a label; where that is marks or blanks, these count for little."""
     before = low[max(0, at - _NEAR) : at]
-    if len(before) - len(before.rstrip(" \t>|@")) < _DEEPLY:
-        return before
+    marks = len(before) - len(before.rstrip(_GAPS))
+    if marks < _DEEPLY and before.count(">") + before.count("gt;") < _NAMED:
+        before = before.replace("\\n", "\n")
+        if not endings.isdisjoint(_WORDS.findall(before)):
+            return before
     return _LINES.sub("\n", low[max(0, at - BEFORE) : at])[-_NEAR:]
 
 
@@ -172,9 +195,11 @@ def may_begin(low: str, at: int, endings: frozenset[str]) -> bool:
         at: where a label of a domain begins.
         endings: as of `KnownAddresses`.
     """
-    before = _cut_near(low, at)
-    if len(endings) <= _FEW and not any(map(before.__contains__, endings)):
-        return False  # as in most texts, and far faster than a pattern
+    if len(endings) <= _FEW:  # most texts hold none, and this is far faster than a pattern
+        wide = low[max(0, at - BEFORE) : at]
+        if not any(map(wide.__contains__, endings)):
+            return False
+    before = _cut_near(low, at, endings)
     if endings.isdisjoint(_WORDS.findall(before)):
         return False
     if (sign := _ENDS.match(before[::-1])) is None:

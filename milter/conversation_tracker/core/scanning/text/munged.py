@@ -52,6 +52,9 @@ _QUOTING = re.compile(rf"{_LINE_END}(?:{_MARK})*")
 # Before such a mark may stand a name, or what ends an address in angle brackets.
 _NAMED = re.compile(rf"{_LINE_END}(?:{_NAME})?(?:[ \t]{{0,8}}[a-z]{{1,3}}(?:>|&gt;)|{_MARK})*")
 _BEHIND_NAME = re.compile(rf"(?:[\r\n>]|\\n){_NAME}")
+_RUNS = re.compile(
+    rf"(?:{_NAMED.pattern}|[ \t\r\n\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;)+"
+)
 _BLANKS = re.compile(r"(?:[ \t\r\n\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;)+")
 _OPENING = "(?:[\\[({<\u00ab\u2039\u3010\uff08]|&lt;){1,3}"
 _CLOSING = "(?:[\\])}>\u00bb\u203a\u3011\uff09]|&gt;){1,3}"
@@ -76,30 +79,45 @@ _ENDING_WORD = re.compile(rf"[^\W_{UNCASED}](?:(?:[^\W{UNCASED}]|[+-]){{0,80}}[^
 _LONGEST_WORD = 82  # characters that `_ENDING_WORD` may have
 _LEADING_WORD = re.compile(r"[^\W_](?:[\w-]{0,80}[^\W_])?")
 _LAST = frozenset(
-    " \t\r\n\f\u00a0\u200b\u3000>=@\uff20\ufe6b;:%|#*!\"'`+])}_~/\\-n"
+    " \t\r\n\f\v\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d"
+    "\u2060\u3000\ufeff\u00ad>=@\uff20\ufe6b;:%|#*!\"'`+])}_~/\\-n"
     "\u203a\u3011\uff09\uff5c\u2502\u2503\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 )
-_QUOTES = r"\s>|:;%#!\u00bb\u203a\u2502\u2503\uff5c"  # blanks, and marks of quoted text
+_WIDE = "\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad"
+_QUOTES = rf"\s{_WIDE}>|:;%#!\u00bb\u203a\u2502\u2503\uff5c"  # blanks, and marks of quoted text
+_BESIDE = "*_~|\"'\u2018\u2019\u201c\u201d\\-"  # lines and quotes around a word for a dot
+_OPENS, _SHUTS = "\u00ab\u2039\u3010\uff08", "\u00bb\u203a\u3011\uff09"
+_TOD = "tod|tknup|tniop|otn|tnup|akp|akpork|akhcot"
 # What divides a local part before its at sign, reversed, or a domain right behind it. Between
 # angle brackets, as in pages, nothing does: marks of quoted text stand behind a line end.
 _PARTED_BEFORE = re.compile(
-    rf"[\w+-]+(?:(?>(?:[{_QUOTES}]|(?<=[ \t])(?:[*+-]|//)|(?<=\s)=|n\\"
+    rf"n\\|[\w+-]+(?>(?:\.[\w+-]+)*)(?:(?>(?:[{_QUOTES}]|(?<=[ \t])(?:[*+-]|//)|(?<=\s)=|n\\"
     r"|(?<=;)(?:tg|psbn)&|(?<=[\s>])[^<>]{0,80}?rb<"
-    r"|(?<=[>&])[ \t]?[a-z]{1,12}(?=[ \t]{0,8}(?:[\r\n>;]|n\\)))+)"
-    r"(?:\.|tod|tknup|tni|otn|tnup|akp|akh|[\])}>])|\.[\s>;]|[\])}>*_]|;(?!tl&))"
+    rf"|(?:(?<=[>&])|(?<=>[ \t]))(?!{_TOD})"
+    r"[ \t]?[a-z]{1,12}(?=[ \t]{0,8}(?:[\r\n>;]|n\\)))+)"
+    rf"(?:[.\u3002\uff0e]|[{_BESIDE}]{{0,3}}(?:{_TOD}|tni)|[\])}}>{_SHUTS}])|\.(?:[.{_QUOTES}]|n\\)"
+    rf"|[\])}}>*_\\\u3002\uff0e{_SHUTS}]|;(?!tl&)|[{_BESIDE}]{{1,3}}(?:{_TOD}))"
+    rf"|[\w+]{{1,80}}-{{1,3}}(?:{_TOD})"
 )
 _PARTED_BEHIND = re.compile(
-    r"(?>[\w-]+(?:\.[\w-]+)*)(?:\.[\s<\\=]"
-    rf"|(?=[\s|]|=[ \t]{{0,8}}[\r\n])(?>(?:[={_QUOTES}]|(?:[*+-]|//)(?=[ \t])|&(?:gt|nbsp);"
+    rf"(?>[\w-]+(?:\.[\w-]+)*)(?:\.[.\s<&\\={_WIDE}]|[{_BESIDE}]{{1,3}}(?:{_SAYS_DOT})"
+    rf"|(?=[\s|{_WIDE}]|=[ \t]{{0,8}}[\r\n])(?>(?:[={_QUOTES}]|(?:[*+-]|//)(?=[ \t])|&(?:gt|nbsp);"
     r"|(?<=[\s>])[a-z]{1,12}(?=[ \t]?(?:>|&gt;)))+)"
-    r"(?:[.\[({<*_-]|dot|pun|poi|pon|kro|toc)|[\[({*]|&(?!gt;)|\\)"
+    rf"(?:[.\u3002\uff0e\[({{<{_BESIDE}{_OPENS}]|dot|pun|poi|pon|kro|toc)"
+    rf"|[\[({{<*\u3002\uff0e{_OPENS}]|&(?!gt;)|\\)"
+    rf"|(?:\w+\.){{0,8}}[^\W_]{{1,64}}[_-]{{1,3}}(?:{_SAYS_DOT})[_-]"
 )
 # The same two at whatever at sign: the first one in a text that is reversed.
-_SIGN_BEHIND = re.compile(rf"@{_PARTED_BEFORE.pattern}")
-_SIGN_BEFORE = re.compile(rf"@{_PARTED_BEHIND.pattern}")
+_SIGN_BEHIND = re.compile(rf"@(?:{_PARTED_BEFORE.pattern})")
+_SIGN_BEFORE = re.compile(rf"@(?:{_PARTED_BEHIND.pattern})")
 _ANY_SIGN = re.compile(rf"[@=\uff20\ufe6b]|(?<![^\W_])(?:{_SAYS_AT}|{_ALSO_AT})(?![^\W_])")
 _NEXT = re.compile(r"[^\w@=]{0,24}([^\W_][\w-]*)")
-_MARKS_OF_QUOTES, _MANY_MARKS = " \t>|@", 24
+_MARKS_OF_QUOTES = (
+    " \t\r\n\f\v\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d"
+    "\u2060\u3000\ufeff\u00ad>|@:;%#!*+-/\"'`\u203a\u2502\u2503\uff5c\uff20\ufe6b"
+    "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+)
+_MANY_MARKS, _MANY_NAMES = 24, 6
 _MOST = 32  # labels and words: as many as 64 octets hold
 _LONGEST_SIGN = 48  # characters of what stands for an at sign, in a simple text
 # Escapes beside an address: the text is read again with these decoded, and found then.
@@ -193,7 +211,7 @@ def _compile_unclear(word: str) -> re.Pattern[str]:
 
 def _is_clear(low: str, at: int, names: tuple[str, ...], dotted: frozenset[str]) -> bool:
     """Return, cheaply, whether an address stands in clear around the beginning of its domain."""
-    if not low[max(0, at - 2)].isalnum():
+    if not low[max(0, at - 2)].isalnum() or low[max(0, at - 3) : at - 1] == "\\n":
         return False
     if low.startswith(names, at) and dotted.isdisjoint(names):
         return True
@@ -214,17 +232,13 @@ def _read_owner(
 
 def _may_be_read(low: str, at: int, known: WatchedAddresses, names: tuple[str, ...]) -> bool:
     """Return, cheaply, whether words of somebody's address stand around a place."""
-    before = _cut_near(low, at)
-    if len(known.endings) <= _FEW:
-        for word in known.endings:  # most texts hold none, and `in` is far faster than a pattern
-            if word in before:
-                break
-        else:
-            return False
+    wide = low[max(0, at - _BEFORE_DOTTED) : at]  # most texts hold none of the words
+    if len(known.endings) <= _FEW and not any(map(wide.__contains__, known.endings)):
+        return False
     behind = low[at : at + _BEHIND]
     if not any(_take_second_label(name) in behind for name in names):
         return False
-    return not known.endings.isdisjoint(_WORDS.findall(before))
+    return not known.endings.isdisjoint(_WORDS.findall(_cut_near(low, at, known.endings)))
 
 
 def _read_as(
@@ -235,7 +249,7 @@ def _read_as(
     quoting: re.Pattern[str],
 ) -> Iterator[str]:
     """Yield them as they are read with these marks of quoted text."""
-    near = _simplify(_cut_near(low, at), quoting)
+    near = _simplify(_cut_near(low, at, known.endings), quoting)
     if (sign := _AT_END.search(near, max(0, len(near) - _LONGEST_SIGN))) is None:
         return
     words = _WORDS.findall(near[: sign.start()])
@@ -267,15 +281,18 @@ def _read_as(
                 yield token
 
 
-def _cut_near(low: str, at: int) -> str:
+def _cut_near(low: str, at: int, endings: frozenset[str]) -> str:
     """Return what stands before a place; the marks of text that is quoted many times do not count.
 
     A line may begin with more of these than are read otherwise.
     """
     before = low[max(0, at - _NEAR) : at]
-    if len(before.rstrip(_MARKS_OF_QUOTES)) > _NEAR - _MANY_MARKS:
-        return before
-    return _QUOTING.sub("\n", low[max(0, at - _BEFORE_DOTTED) : at])[-_NEAR:]
+    marks = len(before) - len(before.rstrip(_MARKS_OF_QUOTES))
+    if marks < _MANY_MARKS and before.count(">") + before.count("gt;") < _MANY_NAMES:
+        before = before.replace("\\n", "\n")
+        if not endings.isdisjoint(_WORDS.findall(before)):
+            return before
+    return _RUNS.sub("\n", low[max(0, at - _BEFORE_DOTTED) : at])[-_NEAR:]
 
 
 def _goes_wrong(behind: str, name: str) -> bool:
