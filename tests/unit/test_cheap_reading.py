@@ -24,7 +24,9 @@ MARKED = st.tuples(
 ).map(lambda each: each[0] + each[1] * each[2])
 BESIDE = st.sampled_from(["", *BLANKS]) | MARKED
 AT = st.sampled_from(["@", "@", " (at) ", "\uff20", " at ", "&lt;at&gt;"])
-DOT = st.sampled_from([".", ".", " (dot) ", "\u3010dot\u3011", "-dot-", "~dot~", "\u3002"])
+DOT = st.sampled_from(
+    [".", ".", " (dot) ", "\u3010dot\u3011", "-dot-", "~dot~", "\u3002", "&lt;dot&gt;"]
+)
 
 
 @st.composite
@@ -62,6 +64,8 @@ FOUND = [
     "john\n\u203a.doe@home.example",
     "anna.m.ott\n" + "| " * 60 + " (at) web.example x",
     "john&lt;dot&gt;\r\n+ : doe@home.example",
+    "john.doe@home\u00a0&lt;dot&gt;example",
+    "bob@mail\r! &lt;dot&gt;shop.co.uk",
 ]
 
 

@@ -76,7 +76,7 @@ _PARTED_BEHIND = re.compile(
     rf"|(?=[\s|{_WIDE_BLANKS}]|=[ \t]{{0,8}}[\r\n])"
     rf"(?>(?:[={_QUOTING}]|(?:[*+\-]|//)(?=[ \t])|&(?:gt|nbsp);"
     rf"|(?<=[\s>])[a-z]{{1,12}}(?=[ \t]?(?:>|&gt;)))+)"
-    rf"(?:[.\u3002\uff0e\[({{<{_LINED}{_WIDE_OPEN}]|{_DOTS}))"
+    rf"(?:[.\u3002\uff0e\[({{<&{_LINED}{_WIDE_OPEN}]|{_DOTS}))"
     rf"|(?:\w+\.){{0,8}}[^\W_]{{1,64}}[_\-]{{1,3}}(?:{_DOTS})[_\-]"
 )
 # Reversed, what ends before a label: cheap to tell for each of them.

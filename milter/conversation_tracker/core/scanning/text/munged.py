@@ -103,7 +103,7 @@ _PARTED_BEHIND = re.compile(
     rf"(?>[\w-]+(?:\.[\w-]+)*)(?:\.[.\s<&\\={_WIDE}]|[{_BESIDE}]{{1,3}}(?:{_SAYS_DOT})"
     rf"|(?=[\s|{_WIDE}]|=[ \t]{{0,8}}[\r\n])(?>(?:[={_QUOTES}]|(?:[*+-]|//)(?=[ \t])|&(?:gt|nbsp);"
     r"|(?<=[\s>])[a-z]{1,12}(?=[ \t]?(?:>|&gt;)))+)"
-    rf"(?:[.\u3002\uff0e\[({{<{_BESIDE}{_OPENS}]|dot|pun|poi|pon|kro|toc)"
+    rf"(?:[.\u3002\uff0e\[({{<&{_BESIDE}{_OPENS}]|dot|pun|poi|pon|kro|toc)"
     rf"|[\[({{<*\u3002\uff0e{_OPENS}]|&(?!gt;)|\\)"
     rf"|(?:\w+\.){{0,8}}[^\W_]{{1,64}}[_-]{{1,3}}(?:{_SAYS_DOT})[_-]"
 )
