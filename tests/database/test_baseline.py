@@ -25,7 +25,19 @@ if TYPE_CHECKING:
     from private.postgres import Postgres
 
 # Databases were made from it: what changes stands in a numbered file of sql/migrations/.
-DIGEST = "6f1dfb55f31a995c0b3309199ed6da9adcb417a9521a48f8afcda8a29198a41d"
+DIGESTS = {
+    "baseline": "6f1dfb55f31a995c0b3309199ed6da9adcb417a9521a48f8afcda8a29198a41d",
+    "0015-refuse-attachments": "aedaf2169e2e1f2f99a110ff712595d9fd0bd7ef52c031422a7aafd6dacd8c64",
+    "0016-unnamed-mail": "2d5354944df0319b8cca06f706176132c1b22370e982238cf29ce3e96e362f61",
+    "0017-new-message": "b9c8e17c14734a4e32843908f2cac985377ba492a9f1cb09a63e82ed80882239",
+    "0018-untagged": "2598a79d3a21a09e2430a129510f0cbd2d80dfc0d89ac1262a409ea38349ea20",
+    "0019-grants": "9120d5df2d18bfbcc4e8bab4d81ec99f001bdb065f0e99f4d40add1be5f6a47e",
+    "0020-feed": "adfb66f09e0655d5201e8a475f8778f44bcb5a31700f22bd53c7f632dc843975",
+    "0021-texts": "d62bf77d994ca729fae4d0e54629fe69e3feeb6b0ca01cffd2adb2ffd31381d4",
+    "0022-waiting": "c1b8b38c0fd5dddaf96ad68da8cb202e52354fa4f73ffed158f19315fb2b20b3",
+    "0023-webhooks": "617e0d8bc523f5536128a6f70c11276a2431549ad8a73ec8a62a335b5562849a",
+    "0024-store-numbers": "a068f2f0a9625ca57329ffcf2446f7f4189af0efc55757baaea1cad1d27267a6",
+}
 
 # Everything that a role could notice: tables with the places of their columns, functions with their
 # bodies, views, privileges, comments. Internal names of rows (oids) are left out.
@@ -244,8 +256,11 @@ def run(uri: str, statements: str) -> None:
         connection.execute(statements.encode())
 
 
-def test_the_baseline_is_never_edited() -> None:
-    assert sha256(read_files().baseline.text.encode()).hexdigest() == DIGEST
+def test_the_baseline_and_numbered_files_are_never_edited() -> None:
+    """Databases have what they said when they landed; what changes stands in the next."""
+    files = read_files()
+    numbered = (files.baseline, *files.migrations)
+    assert {each.name: sha256(each.text.encode()).hexdigest() for each in numbered} == DIGESTS
 
 
 def test_each_migration_has_a_number_of_its_own_and_none_lacks() -> None:
@@ -415,14 +430,15 @@ def test_the_command_lists_the_differences_and_exits_2(
         assert connection.execute("SELECT to_regclass('tracker.migrations')").fetchone() == (None,)
 
 
-def test_another_baseline_is_noticed(database: str) -> None:
+@pytest.mark.parametrize("name", ["baseline", "0021-texts"])
+def test_another_file_of_the_same_name_is_noticed(database: str, name: str) -> None:
     """It is compared: equal, and that is noted; else the differences are listed."""
-    run(database, "UPDATE tracker.migrations SET digest = 'f' WHERE name = 'baseline'")
+    run(database, f"UPDATE tracker.migrations SET digest = 'f' WHERE name = '{name}'")
     told: list[str] = []
     assert migrate(database, told.append) == 1
-    assert told == ["baseline"]
+    assert told == [name]
     assert migrate(database) == 0
-    run(database, "UPDATE tracker.migrations SET digest = 'f' WHERE name = 'baseline'")
+    run(database, f"UPDATE tracker.migrations SET digest = 'f' WHERE name = '{name}'")
     run(database, "ALTER TABLE tracker.orders ADD COLUMN colour text")
     with pytest.raises(Differences) as caught:
         migrate(database)

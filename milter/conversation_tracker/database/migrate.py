@@ -9,7 +9,8 @@ name of the schema, and begin again. At the end the tables of the coming months 
 and older addresses get the number of their store, as many as go in some seconds.
 
 A database from before the baseline is brought to it by the numbered files of that time. It must
-then have the same tables, as must one whose bookkeeping names another baseline: else `Differences`.
+then have the same tables, as must one that was made by another baseline or numbered file of the
+same name: else `Differences`.
 Of that time's bookkeeping one line stays: a program from before the baseline takes it for a newer
 program's, and ends.
 
@@ -236,9 +237,11 @@ def _apply(connection: Connection, files: Files) -> tuple[list[str], list[str]]:
             with notice_others():
                 new, before = _begin(connection, files, remake)
             known = sorted(before)
-        elif _is_changed(files.baseline, applied):
-            new = [files.baseline]
-            _compare(connection, files, [each for each in files.migrations if each.name in applied])
+        else:
+            earlier = [each for each in files.migrations if each.name in applied]
+            new = [each for each in (files.baseline, *earlier) if _is_changed(each, applied)]
+            if new:
+                _compare(connection, files, earlier)
         for file in files.migrations:
             if file.name not in applied:
                 remake.apply(file)
