@@ -10,9 +10,8 @@ and older addresses get the number of their store, as many as go in some seconds
 
 A database from before the baseline is brought to it by the numbered files of that time. It must
 then have the same tables, as must one that was made by another baseline or numbered file of the
-same name: else `Differences`.
-Of that time's bookkeeping one line stays: a program from before the baseline takes it for a newer
-program's, and ends.
+same name: else `Differences`. Of that time's bookkeeping one line stays: a program from before the
+baseline takes it for a newer program's, and ends.
 
 Mail that needs a table waits behind a run that waits for it. So a run waits for a while only; then
 it gives up with `Busy`, and nothing was changed.
@@ -282,7 +281,6 @@ def _begin(
         remake.apply(file)
     if older:
         _compare(connection, files)
-    if older:
         connection.execute(_MARK, (files.baseline.digest, files.baseline.name))
     if not foreign:
         _drop_older(connection, ours, keep_mark=bool(older))
