@@ -44,7 +44,7 @@ def describe_erasure(done: Erasure, *, messages: bool) -> Iterator[str]:
 
 def _describe_rest(done: Erasure, *, messages: bool) -> Iterator[str]:
     if done.kept and done.kept_until is not None:
-        more = "" if messages else "; erase --messages deletes what they wrote or got"
+        more = "" if messages else "; erase --messages would have deleted what they wrote or got"
         yield (
             f"  {_count(done.kept, 'recorded message')} of these orders, masked, until"
             f" {done.kept_until:%Y-%m-%d} (the store's message_retention), with what people wrote"
