@@ -195,6 +195,25 @@ def test_a_domain_goes_in_ascii_and_as_people_write_it(shop: "Shop", domain: str
     assert return_paths(shop) == ["bounce+joe=bucher.example@esp.example"]
 
 
+@pytest.mark.parametrize(
+    ("label", "others"),
+    [
+        ("xn--abc-", "<joe@abc.example>"),
+        ("xn--" + "b\u00dccher".encode("punycode").decode(), "joe@b\u00fccher.example"),
+        ("xn--", "<joe@.example>"),
+    ],
+)  # fmt: skip
+def test_a_domain_that_nobody_writes_so_is_not_taken_for_another(
+    shop: "Shop", label: str, others: str
+) -> None:
+    """Whoever may choose the first label could have another's identifiers deleted."""
+    shop.mask("desk@carrier.example")
+    for each in (f"<joe@{label}.example>", others):
+        identifier(shop, each, "desk@carrier.example")
+    erase(shop, f"joe@{label}.example")
+    assert identifiers(shop) == [others]
+
+
 def test_identifiers_go_where_the_person_takes_no_part(shop: "Shop") -> None:
     """In other orders, and when the address was erased before."""
     shop.mask("desk@carrier.example", "2")

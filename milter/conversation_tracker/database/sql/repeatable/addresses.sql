@@ -115,13 +115,15 @@ BEGIN
 END
 $$;
 
--- A domain in canonical form as people write it: with its labels in Unicode.
+-- A domain in canonical form as people write it: with its labels in Unicode, but for those that nobody
+-- writes so, since they would become others: of xn--abc- another one, abc, would be found.
 CREATE OR REPLACE FUNCTION tracker.unicode_domain(domain text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT string_agg(CASE WHEN label LIKE 'xn--%'
-                           THEN coalesce(tracker.from_punycode(substr(label, 5)), label)
-                           ELSE label END, '.' ORDER BY place)
-      FROM unnest(string_to_array(domain, '.')) WITH ORDINALITY AS labels(label, place)
+    SELECT string_agg(CASE WHEN tracker.canonical_domain(seen) = label THEN seen ELSE label END,
+                      '.' ORDER BY place)
+      FROM (SELECT label, place,
+                   CASE WHEN label LIKE 'xn--%' THEN tracker.from_punycode(substr(label, 5)) END AS seen
+              FROM unnest(string_to_array(domain, '.')) WITH ORDINALITY AS labels(label, place)) AS given
 $$;
 
 -- A domain in lower case, with every label in ASCII (RFC 5891), or NULL if it is none. The mapping
