@@ -191,3 +191,19 @@ def test_a_readers_own_address_is_no_reason_to_refuse(by: str) -> None:
     text = f"From: {SHOP}\nTo: {both.alias(reader)}\nSubject: {body}\n\n{body}\n"
     sent = mail(text, both, to=both.alias(reader)).sent()
     assert by.encode() in sent.body
+
+
+LINK = "https://far.example/"
+
+
+@pytest.mark.parametrize("where", ["Subject: Hello {0}\n\n", "\n{0}\n"])
+@pytest.mark.parametrize("spelled", ["john<b></b>@doe.example", "john&#38;#64;doe.example"])
+def test_what_a_sender_wrote_of_the_reader_leaves_the_copy_as_it_is(
+    where: str, spelled: str
+) -> None:
+    """However rarely it is spelled: no more of it stands in a link than in what came."""
+    text = f"From: {SHOP}\nTo: {B}\n{where.format(LINK + spelled)}Dear {B}\n"
+    sent = mail(text, EVERYBODY, to=B).sent()
+    assert f"Dear {BUYER}".encode() in bytes(sent.body[:])
+    shown = b"\n".join([*(each.value for each in sent.headers), bytes(sent.body[:])])
+    assert (LINK + spelled).encode() in shown

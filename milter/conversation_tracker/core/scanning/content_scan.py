@@ -56,7 +56,7 @@ class ContentScan:
         self._nobody = known.nobody
         self._own = own
         self._local = known.locals.get(own or "", "")
-        self._noted = self._met = self._own_noted = self._binary = False
+        self._noted = self._met = self._own_noted = self._binary = self._counts = False
         self._text = TextSearch(known, own)
         self._matcher = known.matcher
         self._packed = carving.Carver(known.limits)
@@ -65,9 +65,12 @@ class ContentScan:
         self.unread: Counter[str] = Counter()
 
     def forget_what_is_found(self) -> None:
-        """Look for no rare spellings, and remember nothing for other scans."""
+        """Look for no rare spellings, and remember nothing for other scans.
+
+        Where one may have told that the reader's own address is there, it is counted all the same.
+        """
         self._nobody = set(self._nobody)
-        self._text.never_rare = True
+        self._text.never_rare = self._counts = True
 
     def _look_content(
         self,
@@ -94,7 +97,7 @@ class ContentScan:
         else:
             self._look_bytes(channel + " (bytes)", data, folds=folds)
         self._binary = False
-        if self._own_noted:
+        if self._own_noted or (self._counts and not file):
             rest, counted = (self._extract_hidden(declared, each) for each in (data, head))
             self._note_hidden_text(channel, rest, counted)
 
@@ -195,7 +198,7 @@ class ContentScan:
         if not self._noted and len(field) < SHORT:
             self._nobody.add(field)
         self._noted = self._noted or noted
-        if self._own_noted:
+        if self._own_noted or self._counts:
             between = channel.endswith(_BETWEEN)
             text = next(decodings.read_texts(field, ""))
             rest = text if between else hidden_text.extract_from_fields(text, self._local)

@@ -46,7 +46,7 @@ class Scan(ContentScan):
         fields = [each for each in fields if not self._knows(each[1])]
         if not fields:
             return
-        only_own = self._shows_only_own(fields)
+        only_own = not self._counts and self._shows_only_own(fields)
         self._text.without_rare = False
         if only_own:
             return
