@@ -129,9 +129,10 @@ def test_recording_and_looking_up_reads_no_table_through(connection: Connection)
 
 def test_a_month_that_was_empty_when_plans_were_made_is_not_read_through(database: str) -> None:
     """An empty table that was vacuumed is thought to stay empty until it is analysed again."""
+    with psycopg.connect(database, autocommit=True) as unhurried:
+        unhurried.execute(FILL[: FILL.index("WITH m AS")])
+        unhurried.execute("VACUUM ANALYZE")
     with Connection.connect(database) as connection:
-        connection.execute(FILL[: FILL.index("WITH m AS")].encode())
-        connection.execute("VACUUM ANALYZE")
         recorder = Recorder(connection)
         orders = connection.execute(
             "SELECT order_id, replace(token::text, '-', '') FROM tracker.participants LIMIT 30"

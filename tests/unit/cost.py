@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
-_TRIES = 3
+_TRIES = 8
 _TEXT = "some words of a line, and john@doe.example within them\n" * 2_000
 _SECONDS = 0.003  # what the piece of work takes on a fast machine
 _ADDRESS = re.compile(r"[\w.]+@([\w.]+)")
