@@ -13,7 +13,13 @@ import pytest
 from conversation_tracker.base.failure import USAGE
 from conversation_tracker.cli import main as cli
 from conversation_tracker.database import partitions
-from conversation_tracker.database.migrate import Differences, NewerDatabase, migrate, verify
+from conversation_tracker.database.migrate import (
+    Differences,
+    NewerDatabase,
+    NotMigrated,
+    migrate,
+    verify,
+)
 from conversation_tracker.database.schema.catalogue import find_differences
 from conversation_tracker.database.schema.files import File, Files, read_files
 
@@ -432,8 +438,13 @@ def test_the_command_lists_the_differences_and_exits_2(
 
 @pytest.mark.parametrize("name", ["baseline", "0021-texts"])
 def test_another_file_of_the_same_name_is_noticed(database: str, name: str) -> None:
-    """It is compared: equal, and that is noted; else the differences are listed."""
+    """It is compared: equal, and that is noted; else the differences are listed.
+
+    Until then the service does not begin.
+    """
     run(database, f"UPDATE tracker.migrations SET digest = 'f' WHERE name = '{name}'")
+    with psycopg.connect(database) as connection, pytest.raises(NotMigrated, match=name):
+        verify(connection)
     told: list[str] = []
     assert migrate(database, told.append) == 1
     assert told == [name]

@@ -317,15 +317,8 @@ def verify(connection: psycopg.Connection) -> None:
     """
     files, applied = read_files(), _read(connection)
     _refuse_newer(applied, files)
-    lacking = [
-        file.name for file in (files.baseline, *files.migrations) if file.name not in applied
-    ]
+    lacking = [file.name for file in files.all if _is_changed(file, applied)]
     known = {file.name for file in files.repeatable}
-    lacking += [
-        file.name
-        for file in (files.baseline, *files.repeatable)
-        if file.name not in lacking and _is_changed(file, applied)
-    ]
     there = Counter(connection.execute(_THERE).fetchall())
     lacking += [
         f"{kind.lower()} {name}"
