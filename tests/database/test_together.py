@@ -15,6 +15,7 @@ from conversation_tracker.core.model.conversation import MappedId
 from conversation_tracker.core.model.plan import Record
 from conversation_tracker.database import prepared
 from conversation_tracker.database.connection import Connection
+from conversation_tracker.database.pool import DatabaseUnavailable
 from conversation_tracker.database.recording import (
     Written,
     can_be_together,
@@ -47,19 +48,21 @@ def send(
     opened: Database, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[Sequence[Record]], list[Future[Outcome]]]]:
     """Record messages in a thread each, all in one transaction but the first."""
-    write = opened._together._write
+    turns = opened._batches._turns
+    write = turns._write
     begun, may = threading.Event(), threading.Event()
 
-    def wait_and_write(records: Sequence[Record]) -> Sequence[Written] | None:
+    def wait_and_write(
+        records: Sequence[Record],
+    ) -> Sequence[Written | DatabaseUnavailable] | None:
         begun.set()
         assert may.wait(60)
         return write(records)
 
-    kind, alike = opened._together._kind, opened._together._alike
-    gathered = GroupCommit[Record, Written](
-        wait_and_write, leaders=1, most=16, kind=kind, alike=alike, patience=60
+    gathered = GroupCommit[Record, Written | DatabaseUnavailable](
+        wait_and_write, leaders=1, most=16, kind=turns._kind, alike=turns._alike, patience=60
     )
-    monkeypatch.setattr(opened, "_together", gathered)
+    monkeypatch.setattr(opened._batches, "_turns", gathered)
     with ThreadPoolExecutor(10) as threads:
 
         def start(records: Sequence[Record]) -> list[Future[Outcome]]:

@@ -54,6 +54,14 @@ class OrderLocked(DatabaseUnavailable):
     """Somebody keeps the row of an order locked for longer than mail waits."""
 
 
+class _NotConnected(DatabaseUnavailable):
+    """No connection was free or could be made; raised here only."""
+
+
+class _Lost(DatabaseUnavailable):
+    """The connection was dead, or died; raised here only."""
+
+
 class _LastFirst(deque[Connection]):
     """Connections that wait to be used: what was given back last is taken first.
 
@@ -144,43 +152,62 @@ class Pool:
             raise OrderLocked("LockNotAvailable") from None
 
     def attempt(self, work: Callable[[Connection], T]) -> T | None:
-        """Run work whose failure says nothing yet, since it is tried otherwise then.
+        """Run work once whose failure says nothing yet, since it is tried otherwise then.
 
         Returns:
             What it returns; None where it failed, or a lock kept it from going on.
+
+        Raises:
+            DatabaseUnavailable: there is no server to try it on, and as long was waited for one as
+                `run` would wait.
         """
+        give_up = _limit_patience()
         try:
-            return self._run(work)
+            return self._run_once(work)
+        except _Lost as error:
+            if time.monotonic() <= give_up:
+                return None
+            raise _count(error) from None
+        except _NotConnected as error:
+            raise _count(error) from None
         except Exception:
             return None
 
     def _run(self, work: Callable[[Connection], T]) -> T:
-        give_up = time.monotonic() + timeouts.get().pool_seconds
+        give_up = _limit_patience()
         while True:
-            connection = None
             try:
-                connection = self._take()
-                try:
-                    with self._watchdog.watching(connection):
-                        return self._threads.run(work, connection)
-                except psycopg.errors.ReadOnlySqlTransaction:
-                    # Of several hosts, another may be the primary by now: only a new connection
-                    # knows.
-                    connection.close()
-                    raise
-                finally:
-                    self._give_back(connection)
-            except psycopg.errors.LockNotAvailable:
+                return self._run_once(work)
+            except _Lost as error:
+                if time.monotonic() > give_up:
+                    raise _count(error) from None
+            except DatabaseUnavailable as error:
+                raise _count(error) from None
+
+    def _run_once(self, work: Callable[[Connection], T]) -> T:
+        connection = None
+        try:
+            connection = self._take()
+            try:
+                with self._watchdog.watching(connection):
+                    return self._threads.run(work, connection)
+            except psycopg.errors.ReadOnlySqlTransaction:
+                # Of several hosts, another may be the primary by now: only a new connection
+                # knows.
+                connection.close()
                 raise
-            except _UNAVAILABLE as error:
-                stale = (
-                    connection is not None
-                    and connection.closed
-                    and not isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
-                )
-                if not stale or time.monotonic() > give_up:
-                    metrics.count_database_failure()
-                    raise DatabaseUnavailable(type(error).__name__) from None
+            finally:
+                self._give_back(connection)
+        except psycopg.errors.LockNotAvailable:
+            raise
+        except _UNAVAILABLE as error:
+            if connection is None:
+                kind: type[DatabaseUnavailable] = _NotConnected
+            elif connection.closed and not isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+                kind = _Lost
+            else:
+                kind = DatabaseUnavailable
+            raise kind(type(error).__name__) from None
 
     def _patiently(self, work: Callable[[Connection], T], connection: Connection) -> T:
         with connection.limit_lock_wait(self._lock):
@@ -235,3 +262,14 @@ class RollbackPool(Pool):
 
     def _give_back(self, connection: Connection) -> None:
         """Keep it until `close`."""
+
+
+def _limit_patience() -> float:
+    """Return until when a server may be waited for that is to be back soon."""
+    return time.monotonic() + timeouts.get().pool_seconds
+
+
+def _count(error: DatabaseUnavailable) -> DatabaseUnavailable:
+    """Count a failure; return what is raised for it: its class stands in the log."""
+    metrics.count_database_failure()
+    return DatabaseUnavailable(*error.args)

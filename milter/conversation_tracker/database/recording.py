@@ -1,6 +1,7 @@
 """Recording a message: what tracker.record takes, by name, and what it answers.
 
-A large message is sent in pieces beforehand, so that no parameter holds the whole of it.
+A large message is sent in pieces beforehand, so that no parameter holds the whole of it. Small ones
+that would wait for each other anyway are recorded together.
 """
 
 import json
@@ -15,7 +16,10 @@ from conversation_tracker.core.base.octets import LARGE, iter_windows
 from conversation_tracker.core.model.plan import Record
 from conversation_tracker.database.connection import Connection
 from conversation_tracker.database.notifications import write_announcement
+from conversation_tracker.database.pool import DatabaseUnavailable, Pool
 from conversation_tracker.database.prepared import Statement
+from conversation_tracker.database.turns.group_commit import GroupCommit
+from conversation_tracker.telemetry.in_flight import Waiting
 
 Outcome = Literal["done", "stale", "expired", "limited", "looping", "locked", "alone"]
 """What `tracker.record` says; `repository` begins again where it is "locked" or "alone"."""
@@ -24,6 +28,12 @@ Written = tuple[Outcome, dict[str, str], list[str]]
 """What came of a record, the bounce token of each recipient's token, and what to announce."""
 
 _SMALL = 64 * 1024  # octets
+_TOGETHER = 16  # records in one transaction
+# Of one order: no record counts what others write at the same moment, for which 16 of the order's
+# hour are kept free (tracker.limit_reached).
+_ALIKE = 2
+# With fewer the server has less to do, but mail waits: with two, ten clients sent a fifth less.
+_LEADERS = 3
 
 _json = json.JSONEncoder().encode  # as text: the driver's own wrapper costs more than the writing
 
@@ -130,6 +140,47 @@ def write_together(connection: Connection, records: Sequence[Record]) -> list[Wr
     found = _RECORD.rows_of_each(connection, values, limits)
     answers = {n: _read(records[n], rows) for n, rows in zip(sequence, found, strict=True)}
     return [answers[n] for n in range(len(records))]
+
+
+class Batches:
+    """Records messages of one order each, those that wait at the same time in one transaction."""
+
+    def __init__(self, pool: Pool) -> None:
+        """Use the connections of a pool."""
+        self._pool = pool
+        self._turns = GroupCommit[Record, Written | DatabaseUnavailable](
+            self._write_all,
+            leaders=_LEADERS,
+            most=_TOGETHER,
+            kind=lambda record: record.order,
+            alike=_ALIKE,
+            patience=timeouts.get().together_seconds,
+        )
+
+    def write(self, record: Record) -> Written | None:
+        """Record a message, one that `can_be_together`.
+
+        Returns:
+            What came of it; None where it was not written, or may not have been, and is to be
+            written by itself.
+
+        Raises:
+            DatabaseUnavailable: there is no server, and by itself it would be waited for once more.
+        """
+        with Waiting():
+            written = self._turns.write(record)
+        if isinstance(written, DatabaseUnavailable):
+            raise written
+        return written
+
+    def _write_all(
+        self, records: Sequence[Record]
+    ) -> Sequence[Written | DatabaseUnavailable] | None:
+        try:
+            return self._pool.attempt(lambda connection: write_together(connection, records))
+        except DatabaseUnavailable as error:
+            # One for each thread that raises it.
+            return [DatabaseUnavailable(*error.args) for _ in records]
 
 
 def name_queue_id(queue_id: str) -> str:

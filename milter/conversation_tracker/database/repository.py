@@ -27,13 +27,13 @@ from conversation_tracker.database.pool import Pool, RollbackPool
 from conversation_tracker.database.prepared import Statement
 from conversation_tracker.database.publishing import lag
 from conversation_tracker.database.recording import (
+    Batches,
     Outcome,
     Written,
     can_be_together,
     write_array,
     write_joined,
     write_record,
-    write_together,
     write_tokens,
 )
 from conversation_tracker.database.rows import (
@@ -45,17 +45,8 @@ from conversation_tracker.database.rows import (
     read_people,
     read_stores,
 )
-from conversation_tracker.database.turns.group_commit import GroupCommit
-from conversation_tracker.telemetry.in_flight import Waiting
 
 T = TypeVar("T")
-
-_TOGETHER = 16  # records in one transaction
-# Of one order: no record counts what others write at the same moment, for which 16 of the order's
-# hour are kept free (tracker.limit_reached).
-_ALIKE = 2
-# With fewer the server has less to do, but mail waits: with two, ten clients sent a fifth less.
-_LEADERS = 3
 
 _HARD = Statement("SELECT * FROM tracker.conversation_of_hard(%s::uuid, %s)")
 _SOFT = Statement("SELECT * FROM tracker.conversation_of_soft(%s, %s, %s)")
@@ -134,14 +125,7 @@ class Database:
             limits: how long the server may take.
         """
         self._pool = Pool(conninfo, size, limits or timeouts.get().mail)
-        self._together = GroupCommit[Record, Written](
-            lambda records: self._pool.attempt(lambda line: write_together(line, records)),
-            leaders=_LEADERS,
-            most=_TOGETHER,
-            kind=lambda record: record.order,
-            alike=_ALIKE,
-            patience=timeouts.get().together_seconds,
-        )
+        self._batches = Batches(self._pool)
         self._announcer = Announcer(
             lambda payloads: self._fetch_rows(_ANNOUNCE, ("\n".join(payloads),))
         )
@@ -338,8 +322,7 @@ class Database:
     def _write_at_once(self, records: Sequence[Record]) -> Written:
         """Write records without waiting: nobody holds a connection for long, or takes turns."""
         if len(records) == 1 and can_be_together(records[0]):
-            with Waiting():
-                written = self._together.write(records[0])
+            written = self._batches.write(records[0])
             if written is not None:
                 return written
         return self._run(lambda connection: _write_records(connection, records, wait=False))
