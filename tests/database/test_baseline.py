@@ -43,6 +43,7 @@ DIGESTS = {
     "0022-waiting": "c1b8b38c0fd5dddaf96ad68da8cb202e52354fa4f73ffed158f19315fb2b20b3",
     "0023-webhooks": "617e0d8bc523f5536128a6f70c11276a2431549ad8a73ec8a62a335b5562849a",
     "0024-store-numbers": "a068f2f0a9625ca57329ffcf2446f7f4189af0efc55757baaea1cad1d27267a6",
+    "0025-many-stores": "5968af9ea3fdf4966c7ef59f5a0dafefb6d95e93d8afdc030dc6de69a99ffcdf",
 }
 
 # Everything that a role could notice: tables with the places of their columns, functions with their

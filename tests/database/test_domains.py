@@ -186,3 +186,38 @@ def test_a_sender_domain_may_lie_above_or_beside_an_alias_domain(shop: "Shop") -
     parent = f"parent-{shop.alias_domain}"
     change(shop, "alias_domain", f"a_b.{parent}")
     change(shop, "sender_domains", [parent, f"mail.acb.{parent}", f"xa_b.{parent}"])
+
+
+# Many at once -------------------------------------------------------------------------------------
+
+MANY = """
+INSERT INTO tracker.stores (name, alias_domain, sender_domains)
+SELECT 's' || n, 'ct' || n || '.example.com', ARRAY['a' || n || '.example', 'b' || n || '.example']
+  FROM generate_series(%s::integer, %s::integer) AS n
+"""
+READ = """
+SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)
+  FROM pg_stat_xact_user_tables
+ WHERE schemaname = 'tracker' AND relname IN ('stores', 'alias_domains', 'sender_domains')
+"""
+CHANGES = [
+    "UPDATE tracker.stores SET sender_domains = sender_domains || ('c.' || alias_domain || '.org')",
+    "UPDATE tracker.stores SET alias_domain = 'x' || alias_domain",
+]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_thousands_of_stores_are_written_without_reading_each_others_domains(
+    database: str, *, known: bool
+) -> None:
+    """Whatever was known of the tables; plans are kept that were made when there was one store."""
+    many = 300
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(MANY, (1, 1))
+        if known:
+            connection.execute("ANALYZE")
+        for statement in (MANY, *CHANGES):
+            with connection.transaction():
+                connection.execute(statement.encode(), (2, many) if statement is MANY else None)
+                read = dict(connection.execute(READ).fetchall())
+            assert max(read.values()) < 20 * many, (statement, read)
