@@ -1,6 +1,7 @@
 """The baseline makes what older databases have become, or `migrate` says where it does not."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -83,12 +84,44 @@ SELECT 'view', c.oid::regclass::text, pg_get_viewdef(c.oid), NULL, NULL, NULL, N
   FROM pg_class AS c WHERE c.relnamespace = 'tracker'::regnamespace AND c.relkind = 'v'
 UNION ALL
 SELECT 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid), p.proacl::text,
-       p.proowner::regrole::text, NULL, NULL, NULL, NULL
+       p.proowner::regrole::text, obj_description(p.oid, 'pg_proc'), NULL, NULL, NULL
   FROM pg_proc AS p WHERE p.pronamespace = 'tracker'::regnamespace AND p.prokind = 'f'
 UNION ALL
 SELECT 'type', t.oid::regtype::text, t.typtype::text, format_type(t.typbasetype, t.typtypmod),
        t.typacl::text, NULL, NULL, NULL, NULL
   FROM pg_type AS t WHERE t.typnamespace = 'tracker'::regnamespace
+UNION ALL
+SELECT 'comment', o.type, o.identity, d.description, NULL, NULL, NULL, NULL, NULL
+  FROM pg_description AS d, pg_identify_object(d.classoid, d.objoid, d.objsubid) AS o
+ WHERE o.type <> ALL ('{table,view,table column,view column,function}')
+   AND o.identity ~ '\mtracker\M'
+UNION ALL
+SELECT 'policy', p.polrelid::regclass::text, p.polname, p.polcmd::text, p.polpermissive::text,
+       ARRAY(SELECT r::regrole::text FROM unnest(p.polroles) AS r ORDER BY 1)::text,
+       pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid), NULL
+  FROM pg_policy AS p
+UNION ALL
+SELECT 'guarded', c.oid::regclass::text, c.relrowsecurity::text, c.relforcerowsecurity::text,
+       c.relreplident::text, c.relowner::regrole::text, NULL, NULL, NULL
+  FROM pg_class AS c WHERE c.relnamespace = 'tracker'::regnamespace
+UNION ALL
+SELECT 'sequence', s.seqrelid::regclass::text, s.seqtypid::regtype::text, s.seqstart::text,
+       s.seqincrement::text, s.seqmax::text, s.seqcache::text, s.seqcycle::text, NULL
+  FROM pg_sequence AS s
+UNION ALL
+SELECT 'partition', i.inhrelid::regclass::text, i.inhparent::regclass::text,
+       pg_get_expr(c.relpartbound, c.oid), NULL, NULL, NULL, NULL, NULL
+  FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid WHERE c.relkind <> 'i'
+UNION ALL
+SELECT 'statistics', pg_get_statisticsobjdef(oid), NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM pg_statistic_ext
+UNION ALL
+SELECT 'schema', nspname, nspacl::text, nspowner::regrole::text, NULL, NULL, NULL, NULL, NULL
+  FROM pg_namespace WHERE nspname ~ '^tracker'
+UNION ALL
+SELECT 'default privileges', defaclrole::regrole::text, defaclobjtype::text, defaclacl::text,
+       NULL, NULL, NULL, NULL, NULL
+  FROM pg_default_acl
 UNION ALL
 SELECT 'applied', name, digest, makes::text, program, NULL, NULL, NULL, NULL
   FROM tracker.migrations
@@ -351,6 +384,54 @@ _TOPICS = (
     "bounces conversation_json events feed_months grants numbering texts timeline waiting webhooks"
 )
 LATER = tuple(f"repeatable/{topic}" for topic in _TOPICS.split())
+
+
+def test_whatever_its_functions_took_they_are_as_new_ones(
+    uri: str, migrated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What takes more or other arguments than before takes the place of what it was.
+
+    Else both would be there: whoever calls the former one calls a rule that is none any more, and
+    where the latter has defaults, PostgreSQL knows not which is meant.
+    """
+    files = read_files()
+    with monkeypatch.context() as then:
+        then.setattr(
+            "conversation_tracker.database.migrate.read_files", lambda: with_other_arguments(files)
+        )
+        then.setattr("conversation_tracker.database.migrate.number_for", lambda *_: None)
+        then.setattr(partitions, "make", lambda *_: None)
+        migrate(uri)
+    taken = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'tracker'::regnamespace"
+    taken += " AND prosrc = 'SELECT 1'"
+    with psycopg.connect(uri) as connection:
+        assert connection.execute(taken.encode()).fetchone() == (len(files.signatures()),)
+    told: list[str] = []
+    migrate(uri, told.append)
+    assert told == [file.name for file in files.repeatable]
+    assert everything(uri) == everything(uri.replace("/older", f"/{migrated}"))
+    with psycopg.connect(uri) as connection:
+        verify(connection)
+
+
+def with_other_arguments(files: Files) -> Files:
+    """Return the files with all functions that are made anew taking other things, and no views."""
+    seen: Counter[str] = Counter()
+
+    def change(file: File) -> File:
+        made = []
+        for statement in file.functions:
+            seen[statement.name] += 1
+            # No function of ours takes such.
+            takes = ", ".join(f"former{n} macaddr8" for n in range(seen[statement.name]))
+            made.append(
+                f"CREATE OR REPLACE FUNCTION tracker.{statement.name}({takes}) RETURNS integer"
+                " LANGUAGE sql AS 'SELECT 1';\n"
+            )
+        return File(file.name, "".join(made))
+
+    repeatable = tuple(map(change, files.repeatable))
+    return replace(files, repeatable=repeatable, roles=File("roles", "SELECT"))
 
 
 def without_numbered_files(files: Files) -> Files:
