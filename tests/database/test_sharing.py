@@ -41,6 +41,12 @@ def until_waiting_for_a_row(shop: "Shop") -> None:
     assert processes.until(lambda: shop.one(query) == 1, 30.0), "nobody waits"
 
 
+def integrate(order: Order, query: str, *values: object) -> list[tuple[Any, ...]]:
+    """Run a query of somebody who waits for the order, in a session of their own."""
+    with psycopg.connect(order.shop.uri, autocommit=True) as integrator:
+        return integrator.execute(query.encode(), values).fetchall()
+
+
 # What shares the order ----------------------------------------------------------------------------
 
 
@@ -177,18 +183,13 @@ def test_closing_masking_and_waking_wait_for_those_under_way_and_for_no_later_on
     order: Order, call: str
 ) -> None:
     """Else they would wait for as long as mail comes without a pause."""
-    query = f"SELECT tracker.{INTEGRATING[call]}".encode()
+    query = f"SELECT tracker.{INTEGRATING[call]}"
     if call == "wake":  # closed, and not yet over
         order.shop.set(close_grace=timedelta(hours=1))
         order.shop.one("SELECT tracker.close_order(%s, '1')", order.shop.name)
-
-    def run() -> None:
-        with psycopg.connect(order.shop.uri, autocommit=True) as integrator:
-            integrator.execute(query, (order.shop.name,))
-
     with ThreadPoolExecutor(1) as threads:
         with order.under_way():
-            job = threads.submit(run)
+            job = threads.submit(integrate, order, query, order.shop.name)
             until_waiting(order.shop)
             assert order.beside() == "locked"
             assert not job.done()
@@ -198,15 +199,10 @@ def test_closing_masking_and_waking_wait_for_those_under_way_and_for_no_later_on
 
 def test_a_message_that_waits_does_not_pass_who_waits_for_the_order_itself(order: Order) -> None:
     """Else those of several workers that wait to share the order would take turns for ever."""
-    query = b"SELECT tracker.mask(%s, '1', 'new@doe.example')"
-
-    def mask() -> None:
-        with psycopg.connect(order.shop.uri, autocommit=True) as integrator:
-            integrator.execute(query, (order.shop.name,))
-
+    query = "SELECT tracker.mask(%s, '1', 'new@doe.example')"
     with ThreadPoolExecutor(2) as threads:
         with order.under_way():
-            masking = threads.submit(mask)
+            masking = threads.submit(integrate, order, query, order.shop.name)
             until_waiting(order.shop)
             later = threads.submit(order.database.record, [order.message()])
             # It lets the other one pass, and in the end stands behind it.
@@ -241,16 +237,13 @@ def test_who_waits_for_an_order_says_so_although_messages_ask_for_the_same_lock(
             while not asking.is_set():
                 many.execute(asks)
 
-    def hold() -> None:
-        with psycopg.connect(order.shop.uri, autocommit=True) as integrator:
-            integrator.execute(b"SELECT tracker.hold_order(%s)", (order.id,))
-
+    hold = "SELECT tracker.hold_order(%s)"
     with ThreadPoolExecutor(2) as threads:
         messages = threads.submit(ask)
         try:
             for _ in range(10):
                 with order.under_way():
-                    held = threads.submit(hold)
+                    held = threads.submit(integrate, order, hold, order.id)
                     until_waiting_for_a_row(order.shop)
                     assert order.shop.one(said) == 1
                 held.result()
@@ -295,17 +288,14 @@ def test_expiry_passes_over_an_order_with_mail_under_way_and_mail_does_not_pass_
 
 
 def test_who_is_erased_beside_a_message_gets_no_later_one(order: Order) -> None:
-    def erase() -> int:
-        with psycopg.connect(order.shop.uri, autocommit=True) as eraser:
-            query = b"SELECT tracker.erase('bob@doe.example')"
-            return int(eraser.execute(query).fetchall()[0][0])
-
+    erase = "SELECT tracker.erase('bob@doe.example')"
     with ThreadPoolExecutor(1) as threads:
         with order.under_way():
-            erasing = threads.submit(erase)
+            erasing = threads.submit(integrate, order, erase)
             until_waiting(order.shop)
             assert order.beside() == "locked"
-        assert erasing.result() >= 1
+        [(erased,)] = erasing.result()
+        assert erased >= 1
     assert order.beside() == "stale"
     assert order.beside(recipients=((order.john, uuid.uuid4().hex),)) == "done"
 
@@ -363,7 +353,7 @@ def test_messages_of_several_orders_in_any_sequence_never_wait_in_a_circle(
             outcomes.append(chance.choice(databases).record(records)[0])
         return outcomes
 
-    def integrate(seed: int) -> None:
+    def mask_and_close(seed: int) -> None:
         chance = random.Random(seed)
         with psycopg.connect(shop.uri, autocommit=True) as integrator:
             for number in range(60):
@@ -375,7 +365,7 @@ def test_messages_of_several_orders_in_any_sequence_never_wait_in_a_circle(
     try:
         with ThreadPoolExecutor(8) as threads:
             jobs = [threads.submit(send, seed) for seed in range(6)]
-            others = [threads.submit(integrate, seed) for seed in range(6, 8)]
+            others = [threads.submit(mask_and_close, seed) for seed in range(6, 8)]
             assert {each for job in jobs for each in job.result()} == {"done"}
             for job in others:
                 job.result()

@@ -537,17 +537,22 @@ def test_only_a_trusted_client_names_orders(
         assert result.leaves.header("X-Order-Id") == []
 
 
+def begin_mail(wire: Wire, author: str, order: str) -> None:
+    """Send a message of an order up to where its body begins."""
+    wire.connect()
+    wire.helo()
+    wire.mail(author)
+    wire.rcpt(BUYER)
+    wire.header(b"From", author.encode())
+    wire.header(b"X-Order-Id", order.encode())
+
+
 def test_a_stores_order_is_found_while_its_mail_still_comes(world: World) -> None:
     """So the end of the message waits for the database once only."""
     order = world.order()
     query = "SELECT count(*) FROM tracker.orders WHERE number = %s"
     with world.wire(**LOCAL) as wire:
-        wire.connect()
-        wire.helo()
-        wire.mail(SHOP)
-        wire.rcpt(BUYER)
-        wire.header(b"From", SHOP.encode())
-        wire.header(b"X-Order-Id", order.encode())
+        begin_mail(wire, SHOP, order)
         assert world.sql(query, order) == 0
         wire.body(b"Hello\r\n")
         assert processes.until(lambda: world.sql(query, order) == 1, 5.0)
@@ -559,12 +564,7 @@ def test_a_large_body_is_kept_only_where_somebody_will_read_it(world: World) -> 
     """A trusted client's mail is a store's own, or nobody looks at its body."""
     for author, kept in ((STRANGER, False), (SHOP, True)):
         with world.wire(**LOCAL) as wire:
-            wire.connect()
-            wire.helo()
-            wire.mail(author)
-            wire.rcpt(BUYER)
-            wire.header(b"From", author.encode())
-            wire.header(b"X-Order-Id", world.order().encode())
+            begin_mail(wire, author, world.order())
             for _ in range(20):
                 wire.body(b"Not a word of this is for us.\r\n" * 2000)
             wait_until_read(wire)
@@ -602,12 +602,7 @@ def test_who_becomes_a_store_while_their_mail_comes_must_send_it_again(world: Wo
     insert = "INSERT INTO tracker.stores (name, alias_domain, sender_domains) VALUES (%s, %s, %s)"
     data = mail(author, f"X-Order-Id: {order}", body=f"Write to {author}\r\n")
     with world.wire(**LOCAL) as wire, world.wire(**LOCAL) as other:
-        wire.connect()
-        wire.helo()
-        wire.mail(author)
-        wire.rcpt(BUYER)
-        wire.header(b"From", author.encode())
-        wire.header(b"X-Order-Id", order.encode())
+        begin_mail(wire, author, order)
         wire.body(f"Write to {author}\r\n".encode())
         wire.body(b"Yours\r\n")
         wait_until_read(wire)
