@@ -347,6 +347,22 @@ def test_every_function_has_a_search_path_of_its_own(shop: "Shop") -> None:
     assert not any(definer for _, definer in loose)
 
 
+def test_no_plan_is_compiled_for_whoever_calls_a_function_that_avoids_reading_tables_through(
+    shop: "Shop",
+) -> None:
+    """A table without an index that serves seems so dear then that PostgreSQL compiles each call.
+
+    Our own connections compile nothing; others set what they like.
+    """
+    query = """SELECT p.oid::regprocedure::text FROM pg_proc AS p
+        WHERE p.pronamespace = 'tracker'::regnamespace
+          AND 'enable_seqscan=off' = ANY (p.proconfig) AND 'jit=off' <> ALL (p.proconfig)
+          AND (p.prorettype = 'trigger'::regtype
+               OR has_function_privilege('tracker_integrator', p.oid, 'EXECUTE')
+               OR has_function_privilege('tracker_reader', p.oid, 'EXECUTE'))"""
+    assert shop.rows(query) == []
+
+
 def test_a_functions_caller_cannot_slip_it_tables_or_functions_of_theirs(login: LogIn) -> None:
     clerk = login("tracker_integrator")
     clerk.shop.set(participant_limit=2)

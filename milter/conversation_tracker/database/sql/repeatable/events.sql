@@ -125,7 +125,7 @@ $$;
 CREATE OR REPLACE FUNCTION tracker.events(store text, after bigint, most integer)
 RETURNS TABLE ("position" bigint, at timestamptz, event text, order_number text, alias text, detail jsonb)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
+SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
 #variable_conflict use_column
 DECLARE
     most_at_once CONSTANT integer := 1000;
