@@ -189,6 +189,31 @@ def test_a_repeat_to_another_recipient_adds_a_delivery(order: Order) -> None:
     assert len(order.timeline()) == 2
 
 
+def test_a_copy_of_a_message_that_is_there_adds_its_delivery_alone(order: Order) -> None:
+    jane = order.shop.mask("jane@doe.example").partition("@")[0]
+    first = order.record()[1]
+    left_out = dict.fromkeys(("sender_name", "message_id", "subject", "first_words"), "")
+    copy = {"again": True, "raw": b"", "first_pass": False, **left_out}
+    outcome, both = order.record(recipients=to(jane), queue_id="5DEF", **copy)
+    assert (outcome, both) == ("done", first | {jane: both[jane]})
+    row = order.shop.row("SELECT * FROM tracker.messages WHERE order_id = %s", order.id)
+    assert (row["subject"], row["raw"]) == ("Hello", order.message().raw)
+    assert len(order.timeline()) == 2
+
+
+def test_a_copy_of_a_message_that_is_not_there_leaves_nothing_behind(order: Order) -> None:
+    """It must come whole: else the timeline would show an empty one."""
+    joe = person("joe@doe.example")
+    copy = order.message(again=True, raw=b"", first_pass=False, joined=(joe,))
+    for _ in range(2):
+        assert order.database.record([copy]) == ("unknown", {})
+    assert order.count() == 0
+    assert joe.token not in {each.token for each in order.conversation().participants}
+    assert order.record(first_pass=False)[0] == "done"
+    assert order.record(again=True, raw=b"", first_pass=False)[0] == "done"
+    assert order.count() == 1
+
+
 def test_recording_at_once_gives_one_message(order: Order) -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: order.record(), range(8)))

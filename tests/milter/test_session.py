@@ -242,6 +242,28 @@ def test_several_recipients_are_left_to_the_splitter(world: World) -> None:
     assert deliveries == 2
 
 
+def test_a_copy_whose_message_is_gone_is_recorded_whole(world: World) -> None:
+    """The first pass was longer ago than what counts as the same, or its record was deleted."""
+    order = world.order()
+    aliases = [world.alias(BUYER, order, "buyer"), world.alias(SHOP, order)]
+    queued = world.send(CARRIER, aliases, mail(CARRIER, "Subject: Hello")).leaves.data
+    recorded = (
+        "FROM tracker.messages AS m JOIN tracker.orders AS o ON o.id = m.order_id"
+        " WHERE o.number = %s"
+    )
+    whole = world.sql(f"SELECT m.subject || encode(m.raw, 'escape') {recorded}", order)
+    assert whole.startswith("Hello")
+    world.sql(
+        "WITH gone AS (DELETE FROM tracker.messages WHERE order_id ="
+        " (SELECT id FROM tracker.orders WHERE number = %s) RETURNING 1)"
+        " SELECT count(*) FROM gone",
+        order,
+    )
+    copy = world.send(CARRIER, aliases[0], queued, LOCAL | {"{daemon_name}": "tracker-split"})
+    assert copy.leaves.recipients == (BUYER.encode(),)
+    assert world.sql(f"SELECT m.subject || encode(m.raw, 'escape') {recorded}", order) == whole
+
+
 def test_a_message_that_is_sent_again_is_recorded_once(world: World) -> None:
     order = world.order()
     buyer = world.alias(BUYER, order, "buyer")

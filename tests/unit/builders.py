@@ -112,9 +112,10 @@ class Mail:
     conversations: tuple[Conversation, ...]
     own: Store | None = None
 
-    def plan(self, make_token: Callable[[], str] | None = None) -> Plan:
-        """Plan it, with fresh tokens that count from 1."""
-        return plan(self.message, self.conversations, make_token or counter(), self.own)
+    def plan(self, make_token: Callable[[], str] | None = None, *, again: bool = False) -> Plan:
+        """Plan it, with fresh tokens that count from 1; `again` if it was recorded before."""
+        tokens = make_token or counter()
+        return plan(self.message, self.conversations, tokens, self.own, again=again)
 
     def sent(self, done: Plan | None = None) -> Message:
         """Return the message as it leaves; to plan costs most, so a plan there is may be given."""

@@ -358,6 +358,16 @@ def markup_of(message: bytes) -> Iterator[str]:
 
 @FEW
 @given(mails())
+def test_a_copy_is_the_same_whether_or_not_a_record_is_made_with_it(
+    drawn: tuple[Mail, list[Field]],
+) -> None:
+    """The splitter's are made without; what is learned for the record saves time, and no more."""
+    row, _ = drawn
+    alone = replace(row, message=replace(row.message)).plan(again=True)
+    assert alone == replace(row.plan(), records=alone.records)
+
+
+@given(mails())
 def test_no_attribute_shows_the_recipient_who_was_not_in_one(
     drawn: tuple[Mail, list[Field]],
 ) -> None:

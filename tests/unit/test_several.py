@@ -127,6 +127,29 @@ def test_the_second_pass_finds_the_first_ones_record_and_verdict() -> None:
         assert edits(plan)[-2:] == edit
 
 
+def test_a_copy_of_what_was_recorded_is_not_masked_for_the_record_again() -> None:
+    text = (
+        f"To: {B}\nSubject: Hello\nMessage-ID: <1@{CARRIER.partition('@')[2]}>\n\nI am {CARRIER}.\n"
+    )
+    row = mail(f"From: Carl <{CARRIER}>\n{text}", EVERYBODY, to=B, split=True)
+    whole, again = row.plan(), row.plan(again=True)
+    assert again == replace(whole, records=again.records)
+    [record], [repeat] = whole.records, again.records
+    assert (repeat.subject, repeat.first_words, repeat.sender_name, repeat.raw) == ("", "", "", b"")
+    assert record.identifiers
+    assert repeat.identifiers == ()
+    assert record == replace(
+        repeat,
+        sender_name=record.sender_name,
+        message_id=record.message_id,
+        subject="Hello",
+        first_words=record.first_words,
+        raw=record.raw,
+        identifiers=record.identifiers,
+        again=False,
+    )
+
+
 def test_two_recipients_on_the_splitter_would_go_round_for_ever() -> None:
     plan = mail(written(CARRIER), EVERYBODY, to=[B, S], split=True).plan()
     assert plan == Plan(reply=replies.TRY_LATER)

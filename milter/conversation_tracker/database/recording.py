@@ -21,7 +21,7 @@ from conversation_tracker.database.prepared import Statement
 from conversation_tracker.database.turns.group_commit import GroupCommit
 from conversation_tracker.telemetry.in_flight import Waiting
 
-Outcome = Literal["done", "stale", "expired", "limited", "looping", "locked", "alone"]
+Outcome = Literal["done", "stale", "unknown", "expired", "limited", "looping", "locked", "alone"]
 """What `tracker.record` says; `repository` begins again where it is "locked" or "alone"."""
 
 Written = tuple[Outcome, dict[str, str], list[str]]
@@ -100,7 +100,7 @@ def write_record(connection: Connection, record: Record, *, wait: bool, alone: b
         psycopg.Error: as the driver does.
     """
     if len(record.raw) <= LARGE:
-        rows = _RECORD.rows(connection, _values(record, (record.raw[:], wait, alone)))
+        rows = _RECORD.rows(connection, _values(record, (_read_raw(record), wait, alone)))
         return _read(record, rows)
     pieces = make_token()
     with connection.begin_limited():
@@ -136,7 +136,7 @@ def write_together(connection: Connection, records: Sequence[Record]) -> list[Wr
     # As all do: identifiers of two orders are never waited for in a circle.
     sequence = sorted(range(len(records)), key=lambda place: records[place].order)
     limits = replace(connection.limits, lock_milliseconds=timeouts.get().together_lock_milliseconds)
-    values = [_values(records[n], (records[n].raw[:], False, False)) for n in sequence]
+    values = [_values(records[n], (_read_raw(records[n]), False, False)) for n in sequence]
     found = _RECORD.rows_of_each(connection, values, limits)
     answers = {n: _read(records[n], rows) for n, rows in zip(sequence, found, strict=True)}
     return [answers[n] for n in range(len(records))]
@@ -250,6 +250,11 @@ def _new_message(record: Record) -> dict[str, object]:
         "mentioned": list(record.mentioned) or None,
         "shown": write_tokens(record.shown) if record.shown else None,
     }
+
+
+def _read_raw(record: Record) -> bytes | None:
+    """Return a message as a whole; None for one that is there already."""
+    return None if record.again else record.raw[:]
 
 
 def _values(record: Record, more: Sequence[object]) -> list[object]:

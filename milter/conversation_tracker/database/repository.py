@@ -304,7 +304,7 @@ class Database:
         Returns:
             "done" and the bounce token of each recipient's token; or why nothing was written:
             "stale" (somebody joined meanwhile, or the order knows somebody the record mentions:
-            plan again), "expired", "limited" or "looping".
+            plan again), "unknown" (what it copies is not there), "expired", "limited" or "looping".
         """
         written = self._write_at_once(records)
         rows = sorted({record.order for record in records})

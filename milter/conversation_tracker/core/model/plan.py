@@ -109,6 +109,8 @@ class Record:
         mentioned: identities (`Address.key`) of people it names who were not known when it was
             planned; if the database knows one, it must be planned again.
         shown: tokens of those whose soft alias a copy shows and nobody was given before.
+        again: the first pass has recorded the message: its texts, names, identifiers, notes and
+            `raw` are left out here, and only a delivery is added to what stands there.
     """
 
     order: int
@@ -136,6 +138,7 @@ class Record:
     brief: bool = False
     mentioned: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

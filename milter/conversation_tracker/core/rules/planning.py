@@ -27,7 +27,7 @@ from conversation_tracker.core.model.plan import UNTOUCHED, Plan, Record
 from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.rules import claims, joining
 from conversation_tracker.core.rules.authentication import find_verdict
-from conversation_tracker.core.rules.recording import make_record
+from conversation_tracker.core.rules.recording import make_record, make_repeat
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.views import copies
 from conversation_tracker.core.views.view import View
@@ -62,6 +62,8 @@ def plan(
     authserv_id: str = "",
     alias_domains: Collection[str] = (),
     secret: bytes = b"",
+    *,
+    again: bool = False,
 ) -> Plan:
     """Decide what happens to a message.
 
@@ -74,6 +76,7 @@ def plan(
         authserv_id: whose Authentication-Results to believe, "" for nobody's.
         alias_domains: all alias domains; nobody joins with an address in one.
         secret: what the first pass signs its findings with.
+        again: it is a copy of the splitter's, and the first pass has recorded the message.
 
     Returns:
         The plan.
@@ -93,7 +96,7 @@ def plan(
         # There may be thousands: no copy of them is made for a message.
         if lacking := {each.order.alias_domain for each in conversations} - domains:
             domains |= lacking
-        case = _Case(message, make_token, own, known or {}, found, domains, secret)
+        case = _Case(message, make_token, own, known or {}, found, domains, secret, again)
         return _plan(case, conversations)
     except _Gone:
         return Plan(reply=replies.EXPIRED_ALIAS)
@@ -130,6 +133,7 @@ class _Case:
     verdict: Verdict
     alias_domains: frozenset[str]
     secret: bytes
+    again: bool
 
 
 _Group = tuple[Conversation, list[Participant], Scanner]
@@ -221,16 +225,17 @@ def _make_record(
     several: bool,
 ) -> Record:
     flagged = claims.has_false_claim(case.message, before, case.verdict)
-    found = make_record(
+    whose = (
         case.message,
         after,
         _find_author(case.message, after),
         [(participant, case.make_token()) for participant in to],
         "flagged" if flagged else case.verdict,
-        scanner,
-        case.alias_domains,
-        own=case.own is not None and case.own.name == before.store.name,
     )
+    own = case.own is not None and case.own.name == before.store.name
+    if case.again:
+        return make_repeat(*whose, own=own)
+    found = make_record(*whose, scanner, case.alias_domains, own=own)
     if several and len(found.raw) > LARGE:
         # All are kept until the last one is made: what they share must not be kept several times.
         shared = make_delta(case.message.body, found.raw, case.message.limits.check)

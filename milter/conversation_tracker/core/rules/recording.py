@@ -81,11 +81,39 @@ def make_record(
     Raises:
         TooComplex: the body's structure is over the limits.
     """
+    found = make_repeat(message, conversation, author, to, verdict, own=own)
     view = View(conversation, None, alias_domains=alias_domains, limits=message.limits)
     shown = view.open_signature(message)
     kept, body, view = _mask_message(shown, view, scanner, author)
-    sender = conversation.find_owner(message.sender) if message.sender is not None else None
     sender_name, message_id, subject, first_words, *names = _mask_texts(view, shown, scanner)
+    return replace(
+        found,
+        sender_name=sender_name,
+        message_id=message_id,
+        subject=subject,
+        first_words=first_words,
+        attachment_names=tuple(names),
+        raw=render(kept, body, message.limits),
+        identifiers=_identifiers(message, conversation),
+        notes=_make_notes(message, shown, view, body),
+        again=False,
+    )
+
+
+def make_repeat(
+    message: Message,
+    conversation: Conversation,
+    author: Participant,
+    to: Sequence[tuple[Participant, str]],
+    verdict: Verdict | Literal["flagged"],
+    *,
+    own: bool = False,
+) -> Record:
+    """Return what is recorded of a copy of a message whose first pass has recorded all else.
+
+    Arguments and errors are those of `make_record`.
+    """
+    sender = conversation.find_owner(message.sender) if message.sender is not None else None
     return Record(
         order=conversation.order.id,
         joined=conversation.new_participants,
@@ -95,22 +123,21 @@ def make_record(
         sender=author.token,
         return_path=sender.token if sender is not None else None,
         recipients=tuple((participant.token, bounce) for participant, bounce in to),
-        sender_name=sender_name,
-        message_id=message_id,
-        subject=subject,
-        first_words=first_words,
+        sender_name="",
+        message_id="",
+        subject="",
+        first_words="",
         size=message.size,
-        attachment_names=tuple(names),
+        attachment_names=(),
         automatic=automatic.is_automatic(message),
         auto_reply=automatic.is_answer(message),
-        raw=render(kept, body, message.limits),
-        identifiers=_identifiers(message, conversation),
+        raw=b"",
         verdict=verdict,
         first_pass=not message.arrival.split,
-        notes=_make_notes(message, shown, view, body),
         own=own,
         brief=message.is_brief,
         mentioned=tuple(dict.fromkeys(find_mentions(message, conversation))),
+        again=True,
     )
 
 

@@ -38,7 +38,8 @@ def plan_and_record(
 ) -> Outcome:
     """Plan a message and record it.
 
-    Once more if somebody joined meanwhile, or if the order knows somebody who is mentioned.
+    Once more if somebody joined meanwhile, or if the order knows somebody who is mentioned; and a
+    copy of the splitter's if the message is not there that its first pass has recorded.
 
     Args:
         context: what to use.
@@ -48,8 +49,9 @@ def plan_and_record(
         adapt: changes a plan before it is recorded.
     """
     known = _look_up_identifiers(context.database, message, conversations)
+    again = message.arrival.first_pass is not None
     for _attempt in range(_ATTEMPTS):
-        plan = _plan(context, message, conversations, own, known)
+        plan = _plan(context, message, conversations, own, known, again=again)
         if plan.reply is not None:
             return refuse_and_note(context, message, conversations, plan.reply)
         if not plan.records:
@@ -58,6 +60,9 @@ def plan_and_record(
         outcome, bounces = context.database.record(plan.records)
         if outcome == "done":
             return make_outcome(plan, bounces, conversations)
+        if outcome == "unknown":
+            again = False
+            continue
         if outcome != "stale":
             return refuse_and_note(context, message, conversations, _OUTCOMES[outcome])
         fresh = _read_again(context.database, plan.records, conversations)
@@ -95,6 +100,8 @@ def _plan(
     conversations: Mapping[int, Conversation],
     own: Store | None,
     known: Mapping[str, MappedId],
+    *,
+    again: bool,
 ) -> Plan:
     return planning.plan(
         message,
@@ -105,6 +112,7 @@ def _plan(
         context.authserv_id,
         context.directory.alias_domains,
         context.directory.secret,
+        again=again,
     )
 
 

@@ -35,6 +35,7 @@ $$;
 --   stale     somebody else joined meanwhile, or is known who was not read with the conversation, or
 --             the author or a recipient was erased: read it again, with those of `known_of`, and plan
 --             again
+--   unknown   without `raw` it is for a message that was recorded, and that is not there: record it whole
 --   expired   the order has expired meanwhile
 --   limited   whoever wrote it has had their share of the hour's messages
 --   looping   a machine answers again and again, or two answer each other
@@ -184,6 +185,10 @@ BEGIN
       LEFT JOIN tracker.participants AS author
         ON author.token = given.sender AND author.order_id = given.order_id
      WHERE s.name = record.store;
+    IF known IS NULL AND record.raw IS NULL THEN
+        outcome := 'unknown';
+        RETURN;
+    END IF;
     -- A recipient whose address was erased since then gets nothing, and an author leaves neither name
     -- nor identifier behind. Whose address lies apart has one.
     IF stale THEN
