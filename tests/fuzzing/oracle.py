@@ -156,7 +156,10 @@ def unseen(raw: bytes, copy: bytes, key: str) -> None:
     # An encoding that is not allowed for a message/* is undone by some, and what is a field to one
     # is text to the other.
     top = email.message_from_bytes(raw, policy=email.policy.compat32)
-    coded = top.get_content_maintype() == "message" and "Content-Transfer-Encoding" in top
+    coded = any(
+        part.get_content_maintype() == "message" and "Content-Transfer-Encoding" in part
+        for part in top.walk()
+    )
     if len(key) >= SHORT and not coded:
         more = places.elsewhere(copy, key, tool._forms)
         if more and (more := more - places.elsewhere(raw, key, tool._forms)):

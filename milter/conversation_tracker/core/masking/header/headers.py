@@ -16,6 +16,7 @@ from conversation_tracker.core.base.header_names import TRACE_HEADERS
 from conversation_tracker.core.base.limits import check_each, no_limit
 from conversation_tracker.core.masking.header.ambiguous_words import rewrite_ambiguous_words
 from conversation_tracker.core.masking.header.spans import Change, Edit, Place, find_edits
+from conversation_tracker.core.masking.header.touching_strings import part_strings
 from conversation_tracker.core.model.address import (
     Address,
     Mailbox,
@@ -208,7 +209,7 @@ def mask_mailboxes(
                 return make_safe(splice(value, _edit_address(value, only, new)))
             if not _ends_before(value[only.start : only.end], mask):
                 return value
-    apart = rewrite_ambiguous_words(value, mask, check)
+    apart = part_strings(rewrite_ambiguous_words(value, mask, check), mask, check)
     found = _edit_list(apart, alias, mask, check)
     result = make_safe(splice(apart, found)) if found else value
     other = _edit_not_utf8(result, lambda each: _edit_list(each, alias, mask, check), mask, check)
