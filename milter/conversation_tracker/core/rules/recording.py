@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Literal
 
 from conversation_tracker.core.base.header_names import ADDRESS_HEADERS
-from conversation_tracker.core.base.limits import UNLIMITED, Overdue
+from conversation_tracker.core.base.limits import UNLIMITED, Limits, Overdue
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.header.display_names import remove_name
 from conversation_tracker.core.masking.header.phrases import quote_names
@@ -39,6 +39,7 @@ from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.views import calendar_ids
+from conversation_tracker.core.views.leaking_fields import LeakingFields
 from conversation_tracker.core.views.leaking_parts import find_leaking_parts
 from conversation_tracker.core.views.message_ids import map_ids, show_ids
 from conversation_tracker.core.views.view import View, read_structure
@@ -228,11 +229,11 @@ def _mask_message(
     )
     try:
         headers, body, hits = _masked(kept, message, view, scanner)
-        if any(not hit.channel.startswith("header ") for hit in hits):
+        if _are_inside(hits):
             view = view.without(find_leaking_parts(message, view, scanner))
             if view.condemned:
                 headers, body, hits = _masked(kept, message, view, scanner)
-        return *_remove_leaks(headers, body, hits, scanner), view
+        return *_remove_leaks(headers, body, hits, scanner, message.limits), view
     except message_body.Unmaskable:
         return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT, view
 
@@ -252,15 +253,33 @@ def _masked(
 
 
 def _remove_leaks(
-    headers: tuple[Header, ...], body: Octets, hits: Sequence[Hit], scanner: Scanner
+    headers: tuple[Header, ...],
+    body: Octets,
+    hits: Sequence[Hit],
+    scanner: Scanner,
+    limits: Limits,
 ) -> tuple[tuple[Header, ...], Octets]:
     """Leave out of a masked message whatever still shows an address."""
     if not hits:
         return headers, body
-    if any(not hit.channel.startswith("header ") for hit in hits):
-        headers = tuple(h for h in headers if not h.key.startswith(b"content-"))
-        body = _NOT_KEPT
+    leaking = LeakingFields(scanner, None)
+    values = leaking.cut_fields(headers, [each.value for each in headers])
+    headers = tuple(h.change(v) for h, v in zip(headers, values, strict=True) if v is not None)
+    if _are_inside(hits):
+        with suppress(message_body.TooComplex):
+            fields = [(each.name, each.value) for each in headers]
+            body = leaking.cut_parts(
+                message_body.read_structure(fields, body, limits), body, limits
+            )
+        if _are_inside(scanner.scan(headers, body)):
+            headers = tuple(h for h in headers if not h.key.startswith(b"content-"))
+            body = _NOT_KEPT
     return tuple(h for h in headers if not scanner.scan([h], b"")), body
+
+
+def _are_inside(hits: Iterable[Hit]) -> bool:
+    """Return whether any of these is in the body."""
+    return any(not hit.channel.startswith("header ") for hit in hits)
 
 
 def _mask_texts(view: View, message: Message, scanner: Scanner) -> list[str]:

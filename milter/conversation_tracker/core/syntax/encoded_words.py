@@ -70,7 +70,7 @@ _LABELS = {
 }
 
 _OPEN, _CLOSE, _WORD_LENGTH = b"=?utf-8?", b"?=", 75
-_ROOM = _WORD_LENGTH - len(_OPEN) - 2 - len(_CLOSE)
+_AROUND = len(_OPEN) + 2 + len(_CLOSE)
 # What may stand unencoded in the Q encoding everywhere, in a display name too (section 5 (3)).
 _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _Q = [bytes([c]) if c in _Q_SAFE else b"=%02X" % c for c in range(256)]
@@ -153,21 +153,23 @@ def cut_units(
     return found
 
 
-def encode_words(text: str) -> bytes:
+def encode_words(text: str, longest: int = _WORD_LENGTH) -> bytes:
     """Write text as encoded words in UTF-8, each at most 75 characters, folded between them.
 
     Args:
         text: any text; its first and last blanks are kept.
+        longest: characters of a word, 40 to 75.
 
     Returns:
         Encoded words that are valid in every place of RFC 2047 section 5; empty for no text.
     """
+    room = longest - _AROUND
     characters = [c.encode() for c in clean(text)]
     quoted = ["".join(_Q[b].decode() for b in c).encode() for c in characters]
     if sum(map(len, quoted)) <= 4 * ((sum(map(len, characters)) + 2) // 3):
-        words = [b"q?" + b"".join(line) for line in _share_lines(quoted, _ROOM, _Q[ord(" ")])]
+        words = [b"q?" + b"".join(line) for line in _share_lines(quoted, room, _Q[ord(" ")])]
     else:
-        lines = _share_lines(characters, _ROOM // 4 * 3, b" ")
+        lines = _share_lines(characters, room // 4 * 3, b" ")
         words = [b"b?" + binascii.b2a_base64(b"".join(line), newline=False) for line in lines]
     return b"\n ".join(_OPEN + word + _CLOSE for word in words)
 

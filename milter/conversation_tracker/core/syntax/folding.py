@@ -16,7 +16,8 @@ LONGEST = 998
 """Octets of a line without its end (RFC 5321 section 4.5.3.1.6)."""
 MAX_VALUE = 60_000
 """Octets of a field's value, above which milters get and give nothing whole."""
-_TEXTS = frozenset({b"subject", b"comments", b"keywords", b"content-description", b"thread-topic"})
+TEXTS = frozenset({b"subject", b"comments", b"keywords", b"content-description", b"thread-topic"})
+"""Names, in lower case, of fields that are text and nothing else (RFC 5322 section 2.2.1)."""
 _SIGNS = (b",", b";", b">")  # of lists, parameters, identifiers: behind them a blank may stand
 _WORDS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._-+")
 _UNSAFE = re.compile(rb"(\r\n(?=[ \t]))|\r|\0|\n(?![ \t])")
@@ -48,7 +49,7 @@ def fold_header(name: bytes, value: bytes) -> bytes:
     if len(folded[0]) <= room and all(len(line) <= LONGEST for line in folded):
         return b"\n".join(folded)
     key = name.strip().lower()
-    if key in _TEXTS or key.startswith(b"x-"):
+    if key in TEXTS or key.startswith(b"x-"):
         words = (b"\n " if first > LONGEST // 2 else b"") + encode_words(decode_words(value))
         if len(words) <= MAX_VALUE:
             return words

@@ -173,9 +173,13 @@ class View(ReaderMask):
         return opaque_signature.open_signature(message, read_structure(message), self.others)
 
     def without(self, condemned: frozenset[int]) -> Self:
-        """Return a view in which some parts, given by their identities, are removed."""
+        """Return a view in which some parts, given by their identities, are removed.
+
+        Of fields, too, what still shows somebody is cut.
+        """
         view = copy(self)
         view.condemned = condemned
+        view.cuts = True
         return view
 
     def body(self, message: Message) -> Octets:
