@@ -29,7 +29,7 @@ from limits import Broken, bounded
 
 # Encoded words, folds and soft line breaks may cut a soft alias in its reference.
 _CUT_ALIAS = (
-    r"(?!(?:\r?\n[ \t]|=\r?\n)?(?:-|=2d)(?:=\r?\n)?[0-9]{1,12}(?:b\.?)?(?:[^a-z0-9]|\Z)"
+    r"(?!(?:\r?\n[ \t]|=\r?\n)?(?:-|=2d)(?:\r?\n[ \t]|=\r?\n)?[0-9]{1,12}(?:b\.?)?(?:[^a-z0-9]|\Z)"
     r"|-(?:[?=]|\Z)|\?=?\s*=\?utf-8\?[bq]\?-)"
 )
 _BLOCK = re.compile(rb"(?:^[A-Za-z0-9+/]{16,}={0,2}\r?\n)+(?:[A-Za-z0-9+/]+={0,2})?", re.MULTILINE)

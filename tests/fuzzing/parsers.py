@@ -273,6 +273,18 @@ CONTAINERS = {
     "7z": (seven_zip.MAGIC + b"\0\4", b""),
     "compound file": (compound.MAGIC.ljust(512, b"\0"), b""),
     "tnef": (tnef.MAGIC + b"\1\0", b""),
+    "database": (
+        b"SQLite format 3\0\1\0".ljust(100, b"\0") + b"\r\0\0\xff\xff\0\x10\0" + b"\1\0" * 9_000,
+        b"",
+    ),
+    "cabinet": (
+        b"MSCF\0\0\0\0".ljust(26, b"\0")
+        + b"\1\0\1\0\0\0"
+        + bytes(4)
+        + b"\x2c\0\0\0\xff\xff\1\0"
+        + b"\0\0\0\0\3\0\0\0CK",
+        b"CK",
+    ),
     "lzip": (b"LZIP\1\x10", b""),
     "midst of a program": (b"MZ\0", b"\x1f\x8b\x08\x1e"),
     "picture": (b"\x89PNG\r\n\x1a\n", b"\0zTXt"),

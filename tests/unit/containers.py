@@ -276,6 +276,38 @@ def sqlite(text: str) -> bytes:
         return database.serialize()
 
 
+def rows(*values: str, encoding: str = "UTF-8") -> bytes:
+    """Make an SQLite database with a row of these values, and an index over them."""
+    names = [f"c{number}" for number in range(len(values))]
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute(f"PRAGMA encoding = '{encoding}'")
+        database.execute(f"CREATE TABLE people ({', '.join(names)})")
+        database.execute(f"INSERT INTO people VALUES ({', '.join('?' * len(values))})", values)
+        database.execute(f"CREATE INDEX known ON people ({', '.join(names[::-1])})")
+        database.commit()
+        return database.serialize()
+
+
+def cabinet(data: bytes, *, packed: bool = True) -> bytes:
+    """Make a cabinet file of one file, in blocks that repeat what is in those before."""
+    blocks, before = [], b""
+    for at in range(0, len(data), 32768):
+        plain = data[at : at + 32768]
+        made = plain
+        if packed:
+            packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, before)
+            made = b"CK" + packer.compress(plain) + packer.flush()
+        blocks.append(struct.pack("<IHH", 0, len(made), len(plain)) + made)
+        before = plain
+    name = b"a.txt\0"
+    start = 36 + 8 + 16 + len(name)
+    size = start + sum(map(len, blocks))
+    head = struct.pack("<4s5I2B5H", b"MSCF", 0, size, 0, 44, 0, 3, 1, 1, 1, 0, 1, 0)
+    folder = struct.pack("<IHH", start, len(blocks), int(packed))
+    file = struct.pack("<IIHHHH", len(data), 0, 0, 0, 0, 32) + name
+    return head + folder + file + b"".join(blocks)
+
+
 def pdf(*streams: bytes, filters: bytes = b"/FlateDecode") -> bytes:
     """Make what a PDF file's streams stand in."""
     objects = b"".join(
@@ -415,6 +447,8 @@ WRAPS: dict[str, Wrap] = {
     "msg, utf-16": lambda data: outlook({"1000001F": data.decode("latin-1").encode("utf-16-le")}),
     "msg, rtf": lambda data: outlook({"10090102": compressed_rtf(b"{\\rtf1 " + data + b"}")}),
     "msg, html": lambda data: outlook({"10130102": b"<p>" + data + b"</p>"}),
+    "cab": cabinet,
+    "cab, blocks": lambda data: cabinet(_BEFORE * 900 + data),
     "sqlite": lambda data: sqlite((_BEFORE + data).decode("latin-1")),
     "pdf, hexadecimal": lambda data: pdf(
         zlib.compress(b"BT (" + data + b") Tj ET").hex().encode() + b">",
@@ -432,7 +466,7 @@ WRAPS: dict[str, Wrap] = {
 
 INNER = tuple(
     name for name in WRAPS if name not in ("doc", "doc, utf-16", "xls", "msg, utf-16", "sqlite")
-    and not name.startswith(("pdf", "msg", "picture"))
+    and not name.startswith(("pdf", "msg", "picture", "cab, "))
 )  # fmt: skip
 """Those that take octets of any kind."""
 

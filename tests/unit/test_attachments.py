@@ -286,3 +286,19 @@ def test_a_file_in_a_message_that_is_signed_as_a_whole(policy: str) -> None:
     assert plan.records[0].notes[1:] == (
         f"1.2 application/zip archive {'flagged' if policy == 'flag' else 'removed'}",
     )
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("type_", ["text/plain", "text/x-log", "text/html"])
+def test_a_file_that_is_called_text_and_cannot_be_masked_goes(type_: str, policy: str) -> None:
+    """Where only the scan finds the address: a file in the place of a text refuses no mail."""
+    data = b"!BDN" + bytes(range(256)) + CARRIER.encode("utf-16-le") + bytes(range(256))
+    given = sent(part(data, f"Content-Type: {type_}; name=archive.pst"), policy)
+    plan = given.plan()
+    if policy == "refuse":
+        assert plan.reply == replies.CANNOT_MASK
+        return
+    assert plan.reply is None
+    assert REMOVED.encode() in left(given, plan)
+    assert b"See the file." in left(given, plan)
+    assert not scan(given.sent(plan).headers, left(given, plan), {CARRIER: "a" * 32})

@@ -107,6 +107,10 @@ NAMED = {
     "zip of a picture": zipped(
         {"a.png": containers.png(b"zTXt", b"A\0\0" + zlib.compress(MIXED))}),
     "sheet in a zip": zipped({"a.xls": containers.excel(RAW)}),
+    "short value of a database": containers.rows(REAL),
+    "value beside others in a database": containers.rows("Anna", REAL, "Rome"),
+    "value of a database in UTF-16": containers.rows("A", REAL, "R", encoding="UTF-16le"),
+    "stored in a cabinet": containers.cabinet(TEXT, packed=False),
     "long value of a database": containers.sqlite("x" * 455 + f" {REAL} " + "y" * 700),
 }  # fmt: skip
 
@@ -172,6 +176,8 @@ def test_broken_files_raise_nothing(name: str, at: int, patch: bytes) -> None:
 MAGICS = (
     *(b"\x1f\x8b\x08\x1f", b"BZh91AY&SY", b"\xfd7zXZ\0\0\4", b"\x28\xb5\x2f\xfd", b"!<arch>\n"),
     *(b"\x5d\0\0\1\0" + b"\xff" * 8 + b"\0", b"7z\xbc\xaf\x27\x1c\0\4", b"\x09\x08\x10\0"),
+    b"SQLite format 3\0\2\0".ljust(100, b"\0") + b"\r\0\0\0\x20\0\x10\0",
+    b"MSCF\0\0\0\0".ljust(26, b"\0") + b"\1\0\1\0\0\0" + bytes(4) + b"\x2c\0\0\0\2\0\1\0",
     b"7z\xbc\xaf\x27\x1c\0\4" + bytes(12) + b"\x99" + bytes(11) + b"\x01\x04\x06",
     *(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"SQLite format 3\0\2\0", b"{\\rtf1", b"%PDF-endobj"),
     *(bytes(8) + b"LZFu" + bytes(4), b"\xff\xff\xff\x7f" * 2 + b"LZFu" + bytes(4), b"PK\3\4"),

@@ -18,7 +18,7 @@ import zstandard
 
 from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.base.octets import Octets
-from conversation_tracker.core.scanning import documents, packets, sectors
+from conversation_tracker.core.scanning import documents, packets, sectors, tables
 
 _MOST = 64 * 1024 * 1024  # octets that come out of one part
 _RATIO, _SLACK = 200, 64 * 1024  # for one octet in
@@ -58,7 +58,7 @@ _END_OF_ZIP = b"PK\5\6"
 _BEGINNINGS = (_GZIP, b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", _ZIP, _SEVEN, _RTF, _STREAM)
 FILES = (
     *(_GZIP, b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK", _SEVEN, sectors.MAGIC, b"%PDF"),
-    *(b"!<arch>\n", b"\x78\x9f\x3e\x22", b"\x5d\0", b"SQLite format 3\0", _LZIP),
+    *(b"!<arch>\n", b"\x78\x9f\x3e\x22", b"\x5d\0", tables.SQLITE, tables.CABINET, _LZIP),
     *(bytes((n,)) + b"\x2a\x4d\x18" for n in range(0x50, 0x60)),
 )
 """How such files begin."""
@@ -124,10 +124,11 @@ class Carver:
                 self._limits.check()
                 yield chain
                 yield documents.read_records(chain)
-        if data.startswith(b"SQLite"):
-            size = int.from_bytes(data[16:18], "big")
-            if size >= 512:
-                yield b"".join(data[at + 4 : at + size] for at in range(0, len(data), size))
+        if data.startswith(tables.SQLITE):
+            yield b"".join(page[4:] for page in tables.find_pages(data))
+            yield b"".join(tables.find_cells(data))
+        if (at := data.find(tables.CABINET)) >= 0:
+            yield self._limits.store(tables.inflate_blocks(data, at, self._octets))
         if b"%PDF-" in data[:1024]:
             yield documents.read_page(self._take_objects(data, 0))
         head = data[:2]

@@ -6,18 +6,26 @@ Nothing here raises.
 import re
 
 INVISIBLE = re.compile(
-    r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+    r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    r"\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
-"""One of them."""
+"""One of them: Unicode's Default_Ignorable_Code_Point, and annotations between lines."""
 
 # The same in UTF-8, and letters that are ASCII in lower case, with what they are.
 _RARE = [
-    *((each.encode(), b"") for each in "\u00ad\u034f\u061c\u180e\ufeff"),
+    *(
+        (each.encode(), b"")
+        for each in "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u3164\ufeff\uffa0"
+    ),
     ("\u212a".encode(), b"k"),
     ("\u0130".encode(), b"i"),
 ]
 _ASCII = bytes(range(0x80))
-_OTHERS = re.compile(rb"\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xa4\xa6-\xa9])")
+_OTHERS = re.compile(
+    rb"\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xaf])|\xe1\xa0[\x8b-\x8f]"
+    rb"|\xef(?:\xb8[\x80-\x8f]|\xbf[\xb9-\xbb])|\xf3\xa0[\x80-\xbf][\x80-\xbf]"
+)
+_LEADING = (b"\xe2", b"\xe1\xa0", b"\xef", b"\xf3\xa0")
 
 
 def drop_invisible(text: str) -> str:
@@ -35,4 +43,4 @@ def drop_from_octets(data: bytes) -> bytes:
     for written, meant in _RARE:  # each is found at many times the speed of a pattern
         if written in beyond:
             data = data.replace(written, meant)
-    return _OTHERS.sub(b"", data) if b"\xe2" in beyond else data
+    return _OTHERS.sub(b"", data) if any(each in beyond for each in _LEADING) else data

@@ -11,7 +11,6 @@ from conversation_tracker.core.syntax.references import unescape
 
 RTF = b"{\\rt"
 SHEET = (b"\x09\x08\x10\0", b"\x09\x08\x08\0", b"\x09\x04\x06\0", b"\x09\x02\x06\0", b"\x09\0\4\0")
-SQLITE = b"SQLite format 3\0"
 
 _MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,99}<[?!A-Za-z]")
 _PARAGRAPH = re.compile(
@@ -97,16 +96,3 @@ def read_sheet(data: Octets) -> Iterator[bytes]:
         record = data[at + 4 : at + 4 + min(size, _MOST_RECORD)]
         yield record[1:] if kind == _CONTINUED else (b"" if at == 0 else b"\n") + record
         at += 4 + size
-
-
-def read_pages(data: Octets) -> Iterator[bytes]:
-    """Yield the pages of an SQLite database (its file format, section 1.6) as of long values.
-
-    Each begins with the number of the next page, and may interrupt a text.
-    """
-    size = int.from_bytes(data[16:18], "big")
-    size = 65536 if size == 1 else size
-    if size < 512 or size & (size - 1):
-        return
-    for at in range(0, len(data), size):
-        yield data[at + 4 : at + size]

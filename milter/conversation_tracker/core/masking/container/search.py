@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.container import (
+    cabinet,
     compound,
     compressed,
     embedded,
@@ -23,6 +24,7 @@ from conversation_tracker.core.masking.container import (
     png,
     readings,
     seven_zip,
+    sqlite,
     tar,
     tnef,
     uuencoded,
@@ -53,9 +55,10 @@ _BEGINNINGS = (
     compound.MAGIC,
     b"%PDF-",
     tar.AR,
-    readings.SQLITE,
+    sqlite.MAGIC,
     b"\x5d\0",
     png.MAGIC,
+    cabinet.MAGIC,
 )
 
 
@@ -99,6 +102,7 @@ _FORMATS = (
     _Format(_match_beginning(tar.AR), tar.open_ar),
     _Format(_match_beginning(seven_zip.MAGIC), seven_zip.open_7z),
     _Format(_match_beginning(compound.MAGIC), compound.open_compound),
+    _Format(_match_beginning(cabinet.MAGIC), cabinet.open_cabinet),
 )
 """Files that are known for sure by their octets, whatever their type and name say."""
 
@@ -123,7 +127,7 @@ def is_container(data: Octets) -> bool:
     Args:
         data: the content of a part, without its transfer encoding.
     """
-    return data.startswith(readings.SQLITE) or any(each.is_one(data) for each in _FORMATS)
+    return data.startswith(sqlite.MAGIC) or any(each.is_one(data) for each in _FORMATS)
 
 
 def is_no_text(data: Octets) -> bool:
@@ -212,8 +216,9 @@ class _Search:
             if not unpacking.allows_text(len(data)):
                 return False
             return people.in_bytes(b"".join(readings.read_sheet(data[:MAX_TEXT])))
-        if data.startswith(readings.SQLITE):
-            return self._search_octets(unpacking.limits.store(readings.read_pages(data)))
+        if data.startswith(sqlite.MAGIC):
+            found = (sqlite.read_pages(data), sqlite.read_values(data))
+            return any(self._search_octets(unpacking.limits.store(each)) for each in found)
         if _BINARY.search(data[:_HEAD]) is not None or not unpacking.allows_text(len(data)):
             return False
         return self._search_encoded(data)

@@ -360,9 +360,14 @@ def choose_leaf(part: Part, data: bytes, people: People | None) -> Leaf | None:
         return None if search.is_no_text(data) else leaf
     if certificates.is_one(part, data) or search.is_container(data):
         return None
-    if is_binary(data) and not charset.is_wide(data):
+    if is_no_text(data):
         return None
     return calendar.mask_calendar if calendar.has_content_lines(data) else mask_plain
+
+
+def is_no_text(data: bytes) -> bool:
+    """Return whether content holds what no text does, in any encoding of text."""
+    return is_binary(data) and not charset.is_wide(data)
 
 
 def _possible(data: bytes, mask: Mask) -> bool:

@@ -71,7 +71,7 @@ def find_unmasked_parts(
 def iter_files(
     part: Part, body: Octets, people: People, limits: Limits = UNLIMITED
 ) -> Iterator[tuple[Part, Octets]]:
-    """Yield the leaves that are no text, with their content without its transfer encoding.
+    """Yield the leaves that are no text, whatever they are said to be, with their decoded content.
 
     Args:
         part: the structure that `read` gave for this body.
@@ -83,7 +83,9 @@ def iter_files(
         if large.is_large(each):
             if large.is_opaque(each, around):
                 yield each, each.store(around, limits)
-        elif leaf.choose_leaf(each, data := leaf.decode_content(each, around), people) is None:
+            continue
+        data = leaf.decode_content(each, around)
+        if leaf.choose_leaf(each, data, people) is None or leaf.is_no_text(data):
             yield each, data
 
 

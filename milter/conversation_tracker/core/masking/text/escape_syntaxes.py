@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from urllib.parse import unquote
 
+from conversation_tracker.core.masking.address.invisible import INVISIBLE
 from conversation_tracker.core.masking.address.reading import Piece
 from conversation_tracker.core.syntax.charset import keep_non_ascii
 from conversation_tracker.core.syntax.control_sequences import OTHER_SCRIPT, SEQUENCE
@@ -46,13 +47,10 @@ _IN_ENCAPSULATED = re.compile(r"\+([2-7][0-9a-f])", _ANY_FLAGS)
 _SEVEN = re.compile(r"\+(A[A-H][A-Za-z0-9+/])(?:-|(?![A-Za-z0-9+/]))")
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _WIDE = re.compile(
-    r"[\u3002\uff01-\uff5e\uff61\ufe50-\ufe6b\ufb00-\ufb06\u24b6-\u24e9\u2070-\u209c"
+    r"[\u3002\uff01-\uff5e\uff61\ufe50-\ufe6b\ufb00-\ufb06\u249c-\u24e9\u2070-\u209c"
     r"\u00aa\u00b2\u00b3\u00b9\u00ba\u017f\u02b0-\u02b8\u02e1-\u02e3\u1d2c-\u1d65\u1d9c-\u1dbb"
     r"\u2024\u2100-\u214f\u2160-\u217f\u2460-\u2473\ua7f2-\ua7f4"
     r"\U0001d400-\U0001d7ff\U0001f100-\U0001f14f\U0001fbf0-\U0001fbf9]"
-)
-_UNSEEN = re.compile(
-    r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]"
 )
 # Characters that stand for themselves, whatever is beside them: most of those in text.
 _PLAIN = re.compile(
@@ -119,7 +117,7 @@ class _ComposedCharacters(EscapeSyntax):
             return
         for at, each in _find_places(text, _WIDE, few):
             yield at, at + 1, unicodedata.normalize("NFKC", each).replace("\u3002", ".")
-        yield from ((*run, "") for run in _find_runs(text, _UNSEEN, few))
+        yield from ((*run, "") for run in _find_runs(text, INVISIBLE, few))
         if _has_marks(text, few):
             for start, run in _iter_marked(text, few):
                 if not unicodedata.is_normalized("NFC", run):
@@ -147,7 +145,7 @@ def holds_composed(text: str) -> bool:
     few = _find_telling(text)
     if not few:
         return False
-    wide = _WIDE.search(few) is not None or _UNSEEN.search(few) is not None
+    wide = _WIDE.search(few) is not None or INVISIBLE.search(few) is not None
     return wide or _has_marks(text, few)
 
 

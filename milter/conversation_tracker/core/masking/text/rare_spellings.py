@@ -33,6 +33,8 @@ _ORDINARY = bytes(each for each in range(0x80) if each not in _TELLING)
 _FEWEST = 7  # octets of an address that is spelled
 _SHORT = 256  # characters of a word or a field
 _TELLS = re.compile(r"[\\\x1b%&;+<\[=#\x80-\U0010ffff]")
+_TURNED = ("\u202e", "bidi-override", "<bdo", "&#8238", "&#x202e")  # text is shown from its end
+_ESCAPED_DOT = re.compile(r"%(?:25)*2e|=2e|\\(?:x|u00|u\{0*)?2e")
 _CARETS = ("^[[", "#033[")
 _TERMINAL = ("\x1b", "\x9b", *_CARETS)
 # RTF begins with `{\rtf`, which is one of these, too.
@@ -50,7 +52,7 @@ _SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
     ("\x9b", None),
     ("^", re.compile(r"\^\[\[")),
     ("[", re.compile(r"\[(?<=\#033\[)")),
-    *((sign, None) for sign in (gateway_links.SIGN, *cloudflare.SIGNS, "srcdoc")),
+    *((sign, None) for sign in (gateway_links.SIGN, *cloudflare.SIGNS, "srcdoc", *_TURNED[1:])),
     ("\\", _BACKSLASHED),
     (
         "&",
@@ -164,6 +166,8 @@ def _find_edits(text: str, finder: Masker, *, deep: bool | None, tagged: bool) -
     yield from _find_munged_edits(Reading(text), finder)
     families = []
     if _is_deep(low, finder) if deep is None else deep:
+        if any(sign in low for sign in _TURNED):
+            yield from _find_turned_edits(text, finder)
         families.append(escape_syntaxes.COMMON)
         if _STYLED.search(low):
             families.append(escape_syntaxes.STYLE)
@@ -177,6 +181,19 @@ def _find_edits(text: str, finder: Masker, *, deep: bool | None, tagged: bool) -
         families.append(escape_syntaxes.TAGGED)
     for family in families:
         yield from _unescape(text, family, finder)
+
+
+def _find_turned_edits(text: str, finder: Masker) -> Iterator[_Edit]:
+    """Find what is written from its end to its beginning, as where a direction is overridden.
+
+    UAX #9, CSS `unicode-bidi`: such text is shown the other way, wherever that ends.
+    """
+    for family in ((), escape_syntaxes.TAGGED):
+        reading = Reading(text, _find_pieces(text, family))
+        size = len(reading.text)
+        for start, end, new in finder.hits(reading.text[::-1]):
+            first, last = reading.span(size - end, size - start)
+            yield first, last, new[::-1] + _find_rest(text[first:last])
 
 
 def _unescape(text: str, family: escape_syntaxes.Family, finder: Masker) -> Iterator[_Edit]:
@@ -292,6 +309,7 @@ def _is_escaped_near(low: str, finder: Masker) -> bool:
         return True
     if not any(sign in low for sign in _SIGNS_OF_ESCAPES):
         return False
+    dotted = _ESCAPED_DOT.search(low) is not None
     for label in labels:
         if label not in low:  # which costs half of what `find` does
             continue
@@ -300,6 +318,9 @@ def _is_escaped_near(low: str, finder: Masker) -> bool:
             if low.endswith(_ENDS_OF_ESCAPES, 0, at) or low[max(0, at - 3) : at - 2] == "%":
                 return True
             if low[at - 1] in _BESIDE_SIGNS and _ends_in_sign(low[max(0, at - _NEAR) : at]):
+                return True
+            around = low[max(0, at - _AROUND) : at + _AROUND] if dotted else ""
+            if dotted and _ESCAPED_DOT.search(around) is not None:
                 return True
             if munged_places.may_be_apart(low, at, finder.endings):
                 around = low[max(0, at - _AROUND) : at + _AROUND]

@@ -70,7 +70,17 @@ _HIDDEN = re.compile(
     r"(?:cfemail|email-protection)(?:&#?[a-z0-9]{1,8};|[=%][23][0-9a-f]|[^0-9a-f<>&]){1,12}?"
     r"((?:[0-9a-f]{2}){4,1000})(?![0-9a-f])"
 )
-_TELLING = ("\x1b", "^", "#033[", "imcea", "cfemail", "email-protection", "urldefense")
+_TURNED = ("\u202e", "bidi-override", "<bdo", "8238", "x202e")  # text is shown from its end
+_TELLING = (
+    *_TURNED,
+    "\x1b",
+    "^",
+    "#033[",
+    "imcea",
+    "cfemail",
+    "email-protection",
+    "urldefense",
+)
 _LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
@@ -101,6 +111,9 @@ def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> It
         yield from _unescape(low)
     if "\\" in base and base != low:
         yield from _unescape(base)
+    if any(sign in low for sign in _TURNED):
+        yield low[::-1]
+        yield decodings.decode_references(_MARKUP.sub("", low))[::-1]
     if not markup and "<" in low and ("@" in low or "&" in low) and _TOUCHED.search(low):
         yield decodings.decode_references(_MARKUP.sub("", low))
 
