@@ -27,10 +27,11 @@ from conversation_tracker.core.rules.planning import plan
 from conversation_tracker.core.views import copies
 from limits import Broken, bounded
 
-# Encoded words, folds and soft line breaks may cut a soft alias in its reference.
+# Encoded words, folds and soft line breaks may cut a soft alias in its reference; and a domain goes
+# on behind a soft line break, where nobody undid it.
 _CUT_ALIAS = (
     r"(?!(?:\r?\n[ \t]|=\r?\n)?(?:-|=2d)(?:\r?\n[ \t]|=\r?\n)?[0-9]{1,12}(?:b\.?)?(?:[^a-z0-9]|\Z)"
-    r"|-(?:[?=]|\Z)|\?=?\s*=\?utf-8\?[bq]\?-)"
+    r"|-(?:[?=]|\Z)|\?=?\s*=\?utf-8\?[bq]\?-|=\r?\n\.[a-z0-9])"
 )
 _BLOCK = re.compile(rb"(?:^[A-Za-z0-9+/]{16,}={0,2}\r?\n)+(?:[A-Za-z0-9+/]+={0,2})?", re.MULTILINE)
 _FOLDED = re.compile(rb"[A-Za-z0-9+/]+(?:\r?\n[ \t][A-Za-z0-9+/]+)+")
