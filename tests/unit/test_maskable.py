@@ -389,3 +389,25 @@ def test_a_participant_of_an_invitation_joins_as_an_attendee_does() -> None:
     assert [str(each.address) for each in done.records[0].joined] == ["ann@friends.example"]
     assert "friends.example" not in seen(copy)
     assert f"CALENDAR-ADDRESS:mailto:{CARRIER}" in seen(copy)
+
+
+COLOURED = '<span style="font-size:11.0pt;font-family:Calibri,sans-serif;color:#1f497d">{}</span>'
+PARTED_WIDELY = {
+    "each letter coloured": "".join(COLOURED.format(each) for each in JOHN),
+    "elements in each other": "<span>" * 200 + "john.doe" + "</span>" * 200 + "@home.example",
+    "many tags": "john.doe" + "<b></b>" * 300 + "@home.example",
+    "many tags at each letter": "".join(each + "<i></i>" * 20 for each in JOHN),
+}
+
+
+@pytest.mark.parametrize("type_", ["text/html", "text/plain", "text/x-unknown"])
+@pytest.mark.parametrize("name", PARTED_WIDELY)
+def test_what_only_the_scan_sees_is_looked_for_again_at_length(name: str, type_: str) -> None:
+    """Masking looks no further than most need; where that was wrong, nothing is refused."""
+    sent = mail(typed(type_, f"Hello {PARTED_WIDELY[name]} and bye\n"), PEOPLE, to=A, sender=JOHN)
+    done = sent.plan()
+    assert done.reply is None
+    for left in (bytes(sent.sent(done).body), done.records[0].raw):
+        assert b"b" * 32 in left
+        assert b"Hello" in left
+        assert "johndoe" not in re.sub(r"<[^<>]*>|\.|\s", "", left.decode())

@@ -231,8 +231,7 @@ def _mask_message(
         headers, body, hits = _masked(kept, message, view, scanner)
         if _are_inside(hits):
             view = view.without(find_leaking_parts(message, view, scanner))
-            if view.condemned:
-                headers, body, hits = _masked(kept, message, view, scanner)
+            headers, body, hits = _masked(kept, message, view, scanner)
         return *_remove_leaks(headers, body, hits, scanner, message.limits), view
     except message_body.Unmaskable:
         return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT, view

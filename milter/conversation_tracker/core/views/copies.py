@@ -121,7 +121,7 @@ def edit_content(
             encoding if v is not None and h.key == ENCODING.lower() and v.lower() != encoding else v
             for h, v in zip(message.headers, values, strict=True)
         ]
-    if view.cuts:
+    if view.thorough:
         values, body = _cut_leaks(message, values, body, view, scanner)
     yield from edit_headers(message, values)
     for header in view.make_headers(message):

@@ -61,7 +61,7 @@ class ReaderMask(Mask):
         self._order_header = conversation.store.order_header.encode("ascii").lower()
         self.clean_parts: CleanParts = CleanParts()
         self.condemned: frozenset[int] = frozenset()
-        self.cuts = False
+        self.thorough = False
         # The record's view looks for all that any view does: what is clean there is clean in all.
         watched = (conversation.order.alias_domain,) if to is None else ()
         self.unmasker = self._make_unmasker()

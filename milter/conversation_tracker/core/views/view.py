@@ -175,11 +175,12 @@ class View(ReaderMask):
     def without(self, condemned: frozenset[int]) -> Self:
         """Return a view in which some parts, given by their identities, are removed.
 
-        Of fields, too, what still shows somebody is cut.
+        All else is looked at without what tells cheaply that nobody is there; and of fields, what
+        still shows somebody is cut.
         """
         view = copy(self)
         view.condemned = condemned
-        view.cuts = True
+        view.thorough = True
         return view
 
     def body(self, message: Message) -> Octets:
@@ -210,8 +211,12 @@ class View(ReaderMask):
         )
 
     def _find_clean_parts(self, message: Message) -> CleanParts:
-        """Return what is known of a message already, and let this view add to it."""
-        self.clean_parts = message.part_cache.clean_parts(self._everybody)
+        """Return what is known of a message already, and let this view add to it.
+
+        Where the scan found somebody after all, nothing is believed.
+        """
+        known = CleanParts() if self.thorough else message.part_cache.clean_parts(self._everybody)
+        self.clean_parts = known
         self.clean_parts.learns = self.to is None
         self.clean_parts.own = self.to.token if self.to is not None else ""
         return self.clean_parts

@@ -16,11 +16,7 @@ from typing import Protocol
 from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.base.limits import UNLIMITED, Limits, no_limit
 from conversation_tracker.core.masking.address import short_addresses
-from conversation_tracker.core.masking.address.address_forms import (
-    Domain,
-    Hit,
-    is_near,
-)
+from conversation_tracker.core.masking.address.address_forms import Domain, Hit, is_near
 from conversation_tracker.core.masking.address.encoded_needles import Needles
 from conversation_tracker.core.masking.address.invisible import INVISIBLE, drop_from_octets
 from conversation_tracker.core.masking.address.names import Runs, keep_shortest, split_names
@@ -44,11 +40,13 @@ class Mask(Protocol):
         limits: what masking may use.
         unmasker: what shows the reader their own address where they read it, if anything does.
         clean_parts: what is known to hold nobody's address, if that is remembered.
+        thorough: the final scan found somebody: what tells cheaply that nobody is there is wrong.
     """
 
     limits: Limits = UNLIMITED
     unmasker: Unmasker | None = None
     clean_parts: CleanParts | None = None
+    thorough: bool = False
 
     def __call__(self, text: str, /) -> str:
         """Return the text with addresses replaced; the same object where nothing changes."""

@@ -27,7 +27,7 @@ def names_nobody(data: bytes, mask: Mask, *, markup: bool = False, hidden: bool 
         markup: it is HTML.
         hidden: False where nothing in it can be hidden, as `obfuscated.possible` tells.
     """
-    if mask.finder is None or data.translate(None, _TEXT):
+    if mask.finder is None or mask.thorough or data.translate(None, _TEXT):
         return False
     if _may_name(data, mask):
         return False

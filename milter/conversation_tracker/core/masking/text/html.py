@@ -75,6 +75,7 @@ _REST = re.compile(r"@[A-Za-z0-9.\-]++(?=[\s\"'),:?\]{])")
 _REST_BEFORE = re.compile(r"@[A-Za-z0-9_.+\-]{1,79}+(?=[\s\"'(:,\[])")  # reversed
 _LOCAL = 80  # characters of a local part and what is before it
 _NEAR = 1_000  # characters of an address with all the tags in one half of it
+_WIDELY = 64_000  # the same where the final scan found what is not seen so
 _MANY = 32  # separators from which on they are looked at together first
 # What begins and ends an address, whatever stands beside it: in the source as in what is shown.
 _BEGINS = (*" \t\r\n<>\"'([", "&lt;", '"mailto:', "'mailto:")
@@ -229,14 +230,15 @@ def _find_surroundings(source: str, mask: Mask) -> Iterator[tuple[int, int]]:
     thousands. None is looked at twice.
     """
     places = _find_separators(source, mask)
+    wide = _WIDELY if mask.thorough else _NEAR
     number = 0
     while number < len(places):
         if _is_whole(source, places[number][0], mask):
             number += 1
             continue
-        start, seen = max(0, places[number][0] - _NEAR), number
+        start, seen = max(0, places[number][0] - wide), number
         while True:
-            reach = places[number][1] + 2 * _NEAR
+            reach = places[number][1] + 2 * wide
             last = bisect_right(places, (reach, len(source))) - 1
             known, seen = seen, last
             while last > known and _is_whole(source, places[last][0], mask):
@@ -244,7 +246,7 @@ def _find_surroundings(source: str, mask: Mask) -> Iterator[tuple[int, int]]:
             if last <= known:
                 break
             number = last
-        yield start, places[number][1] + _NEAR
+        yield start, places[number][1] + wide
         number = seen + 1
 
 

@@ -93,6 +93,8 @@ def may_hide(data: bytes, mask: Mask) -> bool:
     finder = mask.finder
     if finder is None or not finder.labels:
         return False
+    if mask.thorough:
+        return True
     low = _lower_case(data.decode("utf-8", "replace"))
     if data.translate(None, _ORDINARY) and (_is_deep(low, finder) or _is_tagged(low)):
         return True
@@ -103,6 +105,8 @@ def is_escaped(data: bytes, mask: Mask, *, tagged: bool) -> bool:
     """Return, cheaply, whether ASCII text has escapes or tags that `mask_readings` looks behind."""
     if mask.finder is None or not data.translate(None, _ORDINARY):
         return False
+    if mask.thorough:
+        return True
     low = data.decode("ascii").lower()
     return _is_deep(low, mask.finder) or (tagged and _is_tagged(low))
 
@@ -129,23 +133,33 @@ def mask_readings(text: str, mask: Mask, *, tagged: bool = True) -> str:
     if finder is None or not finder.labels:
         return text
     low = _lower_case(text)
-    plain = len(low) < _SHORT and _TELLS.search(low) is None
+    plain = not mask.thorough and len(low) < _SHORT and _TELLS.search(low) is None
     if plain and not any(label in low for label in finder.labels):
         return text
     again = FunctionMask(partial(_mask_whole, mask=mask, finder=finder))
     if gateway_links.SIGN in low or any(sign in low for sign in cloudflare.SIGNS):
         text = cloudflare.mask_cfemail(gateway_links.mask_version_3(text, again), again)
         low = _lower_case(text)
+    if mask.thorough:
+        return _mask_readings(text, finder, tagged=tagged, thorough=True)
     deep = _is_deep(low, finder)
     if not (deep or (tagged and _is_tagged(low)) or munged.may_hold_munged(low, finder)):
         return text
     return _mask_readings(text, finder, deep=deep, tagged=tagged)
 
 
-def _mask_readings(text: str, finder: Masker, *, deep: bool | None = None, tagged: bool) -> str:
+def _mask_readings(
+    text: str,
+    finder: Masker,
+    *,
+    deep: bool | None = None,
+    tagged: bool,
+    thorough: bool = False,
+) -> str:
     """Mask in turns what readings show; `deep` tells what `_is_deep` does, where it was asked."""
     for turn in range(_TURNS):
-        found = list(_find_edits(text, finder, deep=None if turn else deep, tagged=tagged))
+        known = True if thorough else None if turn else deep
+        found = list(_find_edits(text, finder, deep=known, tagged=tagged, thorough=thorough))
         if not found:
             break
         text = _apply(text, found)
@@ -161,7 +175,9 @@ def _lower_case(text: str) -> str:
     return text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
 
 
-def _find_edits(text: str, finder: Masker, *, deep: bool | None, tagged: bool) -> Iterator[_Edit]:
+def _find_edits(
+    text: str, finder: Masker, *, deep: bool | None, tagged: bool, thorough: bool
+) -> Iterator[_Edit]:
     low = _lower_case(text)
     yield from _find_munged_edits(Reading(text), finder)
     families = []
@@ -177,7 +193,7 @@ def _find_edits(text: str, finder: Masker, *, deep: bool | None, tagged: bool) -
                 families += rich_text.RICH_COUNTED
             if rich_text.holds_hidden(low):
                 families.append(rich_text.RICH_SHOWN)
-    if tagged and _is_tagged(low):
+    if tagged and (_is_tagged(low) or (thorough and "<" in low)):
         families.append(escape_syntaxes.TAGGED)
     for family in families:
         yield from _unescape(text, family, finder)
@@ -309,7 +325,7 @@ def _is_escaped_near(low: str, finder: Masker) -> bool:
         return True
     if not any(sign in low for sign in _SIGNS_OF_ESCAPES):
         return False
-    dotted = _ESCAPED_DOT.search(low) is not None
+    dotted = "2e" in low
     for label in labels:
         if label not in low:  # which costs half of what `find` does
             continue
@@ -319,12 +335,12 @@ def _is_escaped_near(low: str, finder: Masker) -> bool:
                 return True
             if low[at - 1] in _BESIDE_SIGNS and _ends_in_sign(low[max(0, at - _NEAR) : at]):
                 return True
-            around = low[max(0, at - _AROUND) : at + _AROUND] if dotted else ""
-            if dotted and _ESCAPED_DOT.search(around) is not None:
+            around = slice(max(0, at - _AROUND), at + _AROUND)
+            if dotted and _ESCAPED_DOT.search(low[around]) is not None:
                 return True
-            if munged_places.may_be_apart(low, at, finder.endings):
-                around = low[max(0, at - _AROUND) : at + _AROUND]
-                if any(sign in around for sign in _SIGNS_OF_ESCAPES):
-                    return True
+            if munged_places.may_be_apart(low, at, finder.endings) and any(
+                sign in low[around] for sign in _SIGNS_OF_ESCAPES
+            ):
+                return True
             at = low.find(label, at + 1)
     return False
