@@ -52,6 +52,7 @@ _WIDE = re.compile(
     r"\u2024\u2100-\u214f\u2160-\u217f\u2460-\u2473\ua7f2-\ua7f4"
     r"\U0001d400-\U0001d7ff\U0001f100-\U0001f14f\U0001fbf0-\U0001fbf9]"
 )
+_BLANKS = "\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"
 # Characters that stand for themselves, whatever is beside them: most of those in text.
 _PLAIN = re.compile(
     r"[\x80-\xa9\xab\xac\xae-\xb1\xb4-\xb8\xbb-\u017e\u0180-\u02af\u0388-\u0482\u048a-\u052f"
@@ -307,6 +308,12 @@ COMMON: Family = (
     _Encapsulated(),
 )
 """Those that go together in one text."""
+UNUSUAL: Family = (
+    *COMMON,
+    EscapeSyntax(tuple(_BLANKS), re.compile(f"[{_BLANKS}]"), lambda _: " "),
+    EscapeSyntax(("..",), re.compile(r"\.{2,8}(?=\w)"), lambda _: "."),
+)
+"""The same with blanks of every width, and surplus dots: what is looked for at length only."""
 STYLE: Family = (REFERENCES, PERCENTS, EscapeSyntax(("\\",), _STYLE, _decode_style))
 """Those of style sheets."""
 TAGGED: Family = (EscapeSyntax(("<",), _TAGS, lambda _: ""), REFERENCES)

@@ -184,7 +184,7 @@ def _find_edits(
     if _is_deep(low, finder) if deep is None else deep:
         if any(sign in low for sign in _TURNED):
             yield from _find_turned_edits(text, finder)
-        families.append(escape_syntaxes.COMMON)
+        families.append(escape_syntaxes.UNUSUAL if thorough else escape_syntaxes.COMMON)
         if _STYLED.search(low):
             families.append(escape_syntaxes.STYLE)
         if _RICH.search(low):
