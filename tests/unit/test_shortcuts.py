@@ -13,12 +13,18 @@ from hypothesis import strategies as st
 from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.address import invisible, munged_places
+from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.container import pdf
 from conversation_tracker.core.masking.part import calendar, content_lines
 from conversation_tracker.core.masking.text import encoded
 from conversation_tracker.core.scanning import documents
-from conversation_tracker.core.scanning.text import munged, rare_spellings
+from conversation_tracker.core.scanning.text import (
+    address_matcher,
+    decodings,
+    munged,
+    rare_spellings,
+)
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 from conversation_tracker.core.syntax import charset, fields, transfer
 
@@ -184,6 +190,60 @@ def test_what_is_invisible_is_dropped_from_octets(data: bytes) -> None:
     if slow != invisible.drop_from_octets(data):
         with pytest.raises(UnicodeDecodeError):
             data.decode()
+
+
+NAMED = st.lists(OCTETS | st.sampled_from([b"k.exa", b"mple", b"ho", b"i", "\u0130".encode()]))
+
+
+@given(NAMED.map(b"".join))
+def test_octets_show_a_word_where_it_stands_without_what_is_invisible(data: bytes) -> None:
+    for word in (b"home.example", b"k.example", b"ho", b"i"):
+        told = invisible.may_show(data, [word])
+        if word not in data and told != (word in invisible.drop_from_octets(data)):
+            with pytest.raises(UnicodeDecodeError):
+                data.decode()
+
+
+CODED = pieces(
+    *("A" * 47, "A" * 48, "B" * 53, "C" * 60 + "\n", "D" * 101, "E" * 48 + "\r\n", "/+", "="),
+    *("\n", "\r\n", "\r", " ", "\u00e4", "am9obi5kb2U=", "F" * 100 + "\n", "--"),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(CODED)
+def test_blocks_of_base64_are_found_behind_line_ends_alone(text: str) -> None:
+    spans = [match.span() for match in encoded._iter_blocks(text)]
+    assert spans == [match.span() for match in encoded._BLOCK.finditer(text)]
+    data = text.encode()
+    blocks = decodings._BLOCK.findall(data)
+    assert [*decodings.decode_blocks(data)] == [*map(decodings.decode_base64, blocks)]
+
+
+WIDE = st.lists(
+    st.sampled_from(
+        [
+            *(each.encode(codec) for each in (JOHN, "doe@", "m\u00fc@\u4f8b.example", "home.")
+              for codec in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")),
+            *(b"\0", b"\0\0\0", b"@home.example", b"john.doe", b" ", b"\x1e", b"\xff", b"x"),
+        ]
+    ),
+    max_size=6,
+).map(b"".join)  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None)
+@given(WIDE)
+def test_octets_without_a_name_in_them_hold_no_wide_one(data: bytes) -> None:
+    people = [JOHN, "m\u00fc@\u4f8b.example"]
+    matcher = AddressMatcher({each: each for each in people})
+    finder = People(people)
+    found, held = [*matcher.find_in_bytes(data)], finder.in_bytes(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(address_matcher, "_may_be_wide", lambda *_a: True)
+        patch.setitem(vars(finder), "_wide_bare", [b""] * len(finder._wide))
+        assert [*matcher.find_in_bytes(data)] == found
+        assert finder.in_bytes(data) == held
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from conversation_tracker.core.base.octets import LARGE, Octets
 from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import leaf, message_body, uuencoded_files
+from conversation_tracker.core.masking.text import encoded
 from conversation_tracker.core.masking.text.absence import BETWEEN, names_nobody
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.model.part_cache import CleanParts
@@ -121,6 +122,8 @@ def _read_leaf(part: Part, body: Octets, people: message_body.People) -> _Text |
     if b"-----BEGIN " in data or uuencoded_files.may_stand_in(data):
         return None
     if not (data.isascii() and charset.is_transparent(data, part.charset)):
+        return None
+    if encoded.may_hold_block(data):  # so it is gone through, whatever else is in it
         return None
     how = leaf.choose_leaf(part, data, people)
     if how is leaf.mask_plain:

@@ -99,6 +99,11 @@ class People:
         ]
 
     @cached_property
+    def _wide_bare(self) -> list[bytes]:
+        """The same without null bytes."""
+        return [name.replace(b"\0", b"") for name, _ in self._wide]
+
+    @cached_property
     def _usual(self) -> bool:
         """Whether each address is found at its own domain, and never only before another one."""
         return all(key.isascii() and '"' not in key for key in self._known)
@@ -123,8 +128,14 @@ class People:
         """Return whether bytes of any kind hold one of the addresses, in ASCII, UTF-8 or UTF-16."""
         self._check()
         low = data.lower()
-        return any(self._narrow(data, low, *each) for each in self._plain) or any(
-            self._broad(data, low, *each) for each in self._wide
+        if any(self._narrow(data, low, *each) for each in self._plain):
+            return True
+        # Among many null bytes, as in pictures, what has some itself is looked for slowly.
+        thin = low.translate(None, b"\0") if b"\0" in low else low
+        return any(
+            self._broad(data, low, *each)
+            for each, bare in zip(self._wide, self._wide_bare, strict=True)
+            if bare in thin
         )
 
     def overwrite(self, data: bytes) -> bytes:

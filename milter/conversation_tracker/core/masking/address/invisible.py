@@ -4,6 +4,7 @@ Nothing here raises.
 """
 
 import re
+from collections.abc import Collection
 
 INVISIBLE = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
@@ -20,7 +21,8 @@ _RARE = [
     ("\u212a".encode(), b"k"),
     ("\u0130".encode(), b"i"),
 ]
-_ASCII = bytes(range(0x80))
+_LETTERS = [written for written, meant in _RARE if meant]
+_ASCII, _BEYOND = bytes(range(0x80)), bytes(range(0x80, 0x100))
 _OTHERS = re.compile(
     rb"\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xaf])|\xe1\xa0[\x8b-\x8f]"
     rb"|\xef(?:\xb8[\x80-\x8f]|\xbf[\xb9-\xbb])|\xf3\xa0[\x80-\xbf][\x80-\xbf]"
@@ -31,6 +33,24 @@ _LEADING = (b"\xe2", b"\xe1\xa0", b"\xef", b"\xf3\xa0")
 def drop_invisible(text: str) -> str:
     """Return a text as a reader sees it: without characters that have no width."""
     return text if text.isascii() else INVISIBLE.sub("", text)
+
+
+def may_show(data: bytes, words: Collection[bytes]) -> bool:
+    """Return, cheaply, whether octets may show one of some words that are not in them as they are.
+
+    Args:
+        data: octets whose ASCII is in lower case.
+        words: the words, in ASCII and lower case.
+    """
+    clear = data.translate(None, _BEYOND)  # whatever of the rest has no width
+    for word in words:
+        if word in clear:
+            break
+    else:
+        if not any(letter in data for letter in _LETTERS):
+            return False
+    shown = drop_from_octets(data)
+    return any(word in shown for word in words)
 
 
 def drop_from_octets(data: bytes) -> bytes:

@@ -18,7 +18,7 @@ from conversation_tracker.core.base.limits import UNLIMITED, Limits, no_limit
 from conversation_tracker.core.masking.address import short_addresses
 from conversation_tracker.core.masking.address.address_forms import Domain, Hit, is_near
 from conversation_tracker.core.masking.address.encoded_needles import Needles
-from conversation_tracker.core.masking.address.invisible import INVISIBLE, drop_from_octets
+from conversation_tracker.core.masking.address.invisible import INVISIBLE, may_show
 from conversation_tracker.core.masking.address.names import Runs, keep_shortest, split_names
 from conversation_tracker.core.masking.address.spellings import domain_spellings, spellings_of
 from conversation_tracker.core.masking.address.unmask import Unmasker
@@ -282,7 +282,7 @@ class Masker(Mask):
         """Return, cheaply, whether one of the domains stands in octets in UTF-16 or UTF-32."""
         if b"\0" not in data:
             return False
-        low = data.replace(b"\0", b"").lower()
+        low = data.translate(None, b"\0").lower()
         return any(name in low for name in self._wide)
 
     def may_change(self, octets: bytes) -> bool:
@@ -293,10 +293,7 @@ class Masker(Mask):
                 return True
         if low.isascii():
             return False
-        if not self._in_ascii:
-            return True
-        shown = drop_from_octets(low)
-        return shown != low and any(name in shown for name in self._raw)
+        return not self._in_ascii or may_show(low, self._raw)
 
     @cached_property
     def _in_ascii(self) -> bool:

@@ -37,8 +37,12 @@ def possible(data: bytes, mask: Mask) -> bool:
     """Return whether `mask_encodings` might change text with these bytes as its ASCII."""
     if (needles := _needles_of(mask)) is None:
         return False
-    text = data.decode("latin-1")
-    return needles.stand_in(text) or (len(text) >= _SHORTEST_BLOCK and _has_block(text))
+    return may_hold_block(data) or needles.stand_in(data.decode("latin-1"))
+
+
+def may_hold_block(data: bytes) -> bool:
+    """Return, cheaply, whether there may be a block of base64 in text with this ASCII in it."""
+    return len(data) >= _SHORTEST_BLOCK and _has_block(data.decode("latin-1"))
 
 
 def mask_encodings(text: str, mask: Mask, deep: Callable[[str], str] | None = None) -> str:
@@ -127,9 +131,21 @@ def _has_block(text: str) -> bool:
     return _NEXT_BLOCK.search(text) is not None or _BLOCK.match(text) is not None
 
 
+def _iter_blocks(text: str) -> Iterator[re.Match[str]]:
+    """Yield the blocks of base64: tried behind line ends that may begin one, nowhere else."""
+    start = 0
+    while True:
+        if (block := _BLOCK.match(text, start)) is not None:
+            yield block
+        found = _NEXT_BLOCK.search(text, block.end() - 1 if block is not None else start)
+        if found is None:
+            return
+        start = found.start() + 1
+
+
 def _find_block_edits(text: str, mask: Mask, deep: Callable[[str], str]) -> Iterator[Edit]:
     """Find the blocks of base64 that hold an address; keys have their own rules."""
-    for match in _BLOCK.finditer(text):
+    for match in _iter_blocks(text):
         old = match[0]
         lines = old.split()
         joined = "".join(lines).rstrip("=")

@@ -10,7 +10,7 @@ Each text is read a bounded number of times. Nothing here raises.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 
 import idna
@@ -201,13 +201,16 @@ class AddressMatcher:
                 at = low.find(wanted, at + 1)
         if plain:
             yield from self.find(low.translate(_ASCII_ONLY).decode("ascii"))
+        if _may_be_wide(low, [name for _, name in sought]):
+            yield from self._search_wide(data, low, [name for _, name in sought])
+
+    def _search_wide(self, data: bytes, low: bytes, names: Collection[str]) -> Iterator[str]:
         # Without the last byte, either byte order is found.
-        wide = [name.encode("utf-16-le")[:-1] for _, name in sought]
-        if any(name in low for name in wide):
+        if any(name.encode("utf-16-le")[:-1] in low for name in names):
             for codec in ("utf-16-le", "utf-16-be"):
                 for start in (0, 1):
                     yield from self.find(data[start:].decode(codec, "replace").lower())
-        if b"\0\0\0" in data and any(name.encode("utf-32-le")[:-3] in low for _, name in sought):
+        if b"\0\0\0" in data and any(name.encode("utf-32-le")[:-3] in low for name in names):
             for start in range(4):  # either byte order of UTF-32
                 yield from self.find(data[start::4].decode("ascii", "replace").lower())
 
@@ -331,6 +334,15 @@ class _Locals:
             token = self._token(before[-size:])
             if len(lead) == 2 and lead[0] in _STRING_TAGS and lead[1] == end - start and token:
                 yield token
+
+
+def _may_be_wide(low: bytes, names: Collection[str]) -> bool:
+    """Return, cheaply, whether one of some names may stand in octets in UTF-16 or UTF-32.
+
+    Among many null bytes, as in pictures, what has some itself is looked for slowly.
+    """
+    thin = low.translate(None, b"\0") if b"\0" in low else low
+    return any(name.encode("utf-16-le").replace(b"\0", b"") in thin for name in names)
 
 
 def _byte_goes_on(data: bytes, end: int) -> bool:

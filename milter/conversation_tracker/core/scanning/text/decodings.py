@@ -11,13 +11,13 @@ Every reading costs time linear in the text's length. Nothing here raises.
 import binascii
 import codecs
 import re
-import unicodedata
 from collections.abc import Iterator
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import lru_cache
 
 from conversation_tracker.core.base.octets import Octets
+from conversation_tracker.core.scanning.text import characters
 
 _OTHERS = {"base64_codec", "bz2_codec", "hex_codec", "mbcs", "quopri_codec", "rot_13", "tactis"} | {
     "uu_codec",
@@ -25,23 +25,9 @@ _OTHERS = {"base64_codec", "bz2_codec", "hex_codec", "mbcs", "quopri_codec", "ro
 }
 _CODECS = (frozenset(aliases.values()) - _OTHERS) | {"koi8_u", "cp874", "cp720", "utf_8_sig"}
 _ASCII = bytes(range(0x20, 0x7F))
-_ASCII_ONLY = bytes(range(128))
 
 _CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _OCTET = re.compile("[\udc80-\udcff]")  # one that is no UTF-8
-
-_UNSEEN = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]+"
-)
-
-# Letters and signs that stand for themselves, whatever is beside them.
-_SURE = re.compile(
-    "[\x80-\x9f\xa1-\xa7\xa9\xab\xac\xae\xb0\xb1\xb6\xb7\xbb\xbf-\u0131\u0134-\u013e\u0141-\u0148\u014a-\u017e"
-    "\u0391-\u03a1\u03a3-\u03ce\u0400-\u0481\u048a-\u052f\u2012-\u2016\u2018-\u2023\u2030-\u2032\u2039\u203a"
-    "\u20ac\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\udc80-\udcff]+"
-)
-_FEW_KINDS = 16
 
 _NAMES = {
     "amp": "&", "apos": "'", "bsol": "\\", "commat": "@", "dash": "\u2010", "equals": "=",
@@ -147,7 +133,7 @@ def iter_readings(text: str, *, markup: bool = False) -> Iterator[str]:
         decode_percent,
         decode_percent,
         _decode_signs,
-        _drop_invisible,
+        characters.drop_invisible,
     ):
         new = change(low)
         if new != low:
@@ -256,10 +242,15 @@ def unflow(text: str) -> str:
 
 def decode_blocks(data: bytes) -> Iterator[bytes]:
     """Yield the base64 blocks of several lines in bytes, decoded: keys, quoted messages."""
-    if _NEXT_BLOCK.search(data) is None and _BLOCK.match(data) is None:
-        return
-    for match in _BLOCK.finditer(data):
-        yield decode_base64(match[0])
+    at = 0
+    while at >= 0:
+        block = _BLOCK.match(data, at)
+        if block is not None:
+            yield decode_base64(block[0])
+            at = block.end() - 1
+        # Only behind a line end may one begin: to look at each octet costs many times as much.
+        line = _NEXT_BLOCK.search(data, at)
+        at = line.start() + 1 if line is not None else -1
 
 
 def decode_base64(data: bytes, *, clean: bool = False) -> bytes:
@@ -325,49 +316,6 @@ def _decode_signs(low: str) -> str:
 def _decode_sign(match: re.Match[str]) -> str:
     code = match[1] or match[2]
     return chr(int(code, 16)).lower() if code else " "
-
-
-def _drop_invisible(low: str) -> str:
-    kinds = "" if low.isascii() else _find_unsure(low)
-    if not kinds or _is_plain(low, kinds):
-        return low
-    if len(kinds) <= _FEW_KINDS and all(map(_stands_alone, kinds)):
-        for each in kinds:  # mostly a blank that does not break, or dots: far cheaper so
-            low = low.replace(each, _normalise_alone(each))
-        return low
-    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", low)).lower()
-    return plain.replace("\u3002", ".")
-
-
-def _find_unsure(low: str) -> str:
-    """Return, each once, the characters of a text that may stand for others."""
-    others = low.encode("utf-8", "surrogatepass").translate(None, _ASCII_ONLY)
-    # To decode lone surrogates again would be slow.
-    return _SURE.sub("", "".join(set(others.decode("utf-8", "ignore"))))
-
-
-def _stands_alone(character: str) -> bool:
-    """Return whether a character means the same whatever is beside it."""
-    return unicodedata.combining(character) == 0 and _normalise_alone(character)[:1].isascii()
-
-
-def _normalise_alone(character: str) -> str:
-    if _UNSEEN.match(character):
-        return ""
-    return "." if character == "\u3002" else unicodedata.normalize("NFKC", character).lower()
-
-
-def _is_plain(low: str, kinds: str) -> bool:
-    """Return cheaply that nothing but ASCII and whole letters of other scripts is in a text.
-
-    Args:
-        low: the text.
-        kinds: those of its characters that may be something else.
-    """
-    if _UNSEEN.search(kinds) or "\u3002" in kinds or any(map(unicodedata.combining, kinds)):
-        return False
-    others = low.encode("utf-8", "surrogatepass").translate(None, _ASCII_ONLY)
-    return unicodedata.is_normalized("NFKC", others.decode("utf-8", "ignore"))
 
 
 def _decode_word(match: re.Match[str], *, ended: bool = False) -> bytes:

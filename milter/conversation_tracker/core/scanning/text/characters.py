@@ -1,0 +1,72 @@
+"""Characters beyond ASCII that stand for others, or for none, for the final scan.
+
+Written apart from the masking code. Time is linear in the text's length. Nothing here raises.
+"""
+
+import re
+import unicodedata
+
+_ASCII_ONLY = bytes(range(128))
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]+"
+)
+
+# Letters and signs that stand for themselves, whatever is beside them.
+_SURE = re.compile(
+    "[\x80-\x9f\xa1-\xa7\xa9\xab\xac\xae\xb0\xb1\xb6\xb7\xbb\xbf-\u0131\u0134-\u013e\u0141-\u0148\u014a-\u017e"
+    "\u0391-\u03a1\u03a3-\u03ce\u0400-\u0481\u048a-\u052f\u2012-\u2016\u2018-\u2023\u2030-\u2032\u2039\u203a"
+    "\u20ac\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\udc80-\udcff]+"
+)
+_FEW_KINDS = 16
+_FIRST_MARK, _LAST_MARK, _MORE_MARKS = "\u0300", "\u036f", "\u0483"
+
+
+def drop_invisible(low: str) -> str:
+    """Leave out what has no width, and read what has another one; the same object if nothing."""
+    kinds = "" if low.isascii() else _find_unsure(low)
+    if not kinds or _is_plain(low, kinds):
+        return low
+    if len(kinds) <= _FEW_KINDS and all(map(_stands_alone, kinds)):
+        for each in kinds:  # mostly a blank that does not break, or dots: far cheaper so
+            low = low.replace(each, _normalise_alone(each))
+        return low
+    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", low)).lower()
+    return plain.replace("\u3002", ".")
+
+
+def _find_unsure(low: str) -> str:
+    """Return, each once, the characters of a text that may stand for others."""
+    others = low.encode("utf-8", "surrogatepass").translate(None, _ASCII_ONLY)
+    # To decode lone surrogates again would be slow.
+    return _SURE.sub("", "".join(set(others.decode("utf-8", "ignore"))))
+
+
+def _stands_alone(character: str) -> bool:
+    """Return whether a character means the same whatever is beside it.
+
+    So do those whose meaning begins with a letter of a script that writes no letter in two parts.
+    """
+    first = _normalise_alone(character)[:1]
+    return unicodedata.combining(character) == 0 and (
+        first < _FIRST_MARK or (_LAST_MARK < first < _MORE_MARKS)
+    )
+
+
+def _normalise_alone(character: str) -> str:
+    if _UNSEEN.match(character):
+        return ""
+    return "." if character == "\u3002" else unicodedata.normalize("NFKC", character).lower()
+
+
+def _is_plain(low: str, kinds: str) -> bool:
+    """Return cheaply that nothing but ASCII and whole letters of other scripts is in a text.
+
+    Args:
+        low: the text.
+        kinds: those of its characters that may be something else.
+    """
+    if _UNSEEN.search(kinds) or "\u3002" in kinds or any(map(unicodedata.combining, kinds)):
+        return False
+    others = low.encode("utf-8", "surrogatepass").translate(None, _ASCII_ONLY)
+    return unicodedata.is_normalized("NFKC", others.decode("utf-8", "ignore"))
