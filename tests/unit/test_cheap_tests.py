@@ -18,6 +18,7 @@ import targets
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import calendar, leaf, uuencoded_files
+from conversation_tracker.core.masking.text import absence as text_absence
 from conversation_tracker.core.masking.text import (
     encoded,
     escapes,
@@ -46,6 +47,8 @@ TOLD = [
     (html_text, "_read_plain", None),
     (uuencoded_files, "may_stand_in", True),
     (absence, "names_nobody", False),
+    (absence, "text_names_nobody", False),
+    (text_absence, "text_names_nobody", False),
     (deep_scan, "shows_nothing", False),
     (decodings, "_may_hold_sign", True),
 ]

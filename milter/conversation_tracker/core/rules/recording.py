@@ -45,7 +45,7 @@ from conversation_tracker.core.views.message_ids import map_ids, show_ids
 from conversation_tracker.core.views.view import View, read_structure
 
 _WORDS = 200
-# Characters of HTML that surely make these: of the 320 of an address, an alias leaves some 40.
+# Characters of a text that surely make these: of the 320 of an address, an alias leaves some 40.
 _ENOUGH = 2600
 _SUBJECT = 1000
 _IDENTIFIER = 500

@@ -13,6 +13,7 @@ from conversation_tracker.core.base.octets import Octets
 MOST = 3_000
 """Parts of a message that are read as such."""
 
+_SHORT = 2048  # octets of most of these
 _HEADER = 256 * 1024
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
 _PARAMETER = rb"%s\*?[ \t]*=[ \t\r\n]*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;\"]+))"
@@ -69,8 +70,12 @@ class Entity:
             for line in (b"\n", b"\r\n"):
                 if data.startswith(line, start, end):
                     return start + len(line)
-        found = [(data.find(each, start, end), len(each)) for each in (b"\n\n", b"\n\r\n")]
-        return min((at + size for at, size in found if at >= 0), default=end)
+        # Of the two, mostly one stands nowhere: most blocks are short.
+        for last in (min(end, start + _SHORT), end):
+            found = [(data.find(each, start, last), len(each)) for each in (b"\n\n", b"\n\r\n")]
+            if ends := [at + size for at, size in found if at >= 0]:
+                return min(ends)
+        return end
 
 
 class Declared:

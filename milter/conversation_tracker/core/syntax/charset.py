@@ -155,6 +155,21 @@ def change_text(
     return data, label
 
 
+def read_only(data: bytes, label: str) -> str | None:
+    """Decode text that every program reads alike; None where `change_text` changes it in several.
+
+    Args:
+        data: the text's bytes.
+        label: the declared charset, "" if there is none.
+    """
+    name = find_codec(data, label)
+    if name == _LAST or b"\0" in data or not _keeps_ascii(name):
+        return None
+    if name not in _UTF8 and _LOOKS_UTF8.search(data) is not None:
+        return None
+    return data.decode(name)
+
+
 def _split_torn(data: bytes, name: str) -> tuple[bytes, bytes]:
     """Split off octets that are too few for a character: often a line end behind UTF-16."""
     if name not in _WIDE or not (torn := len(data) % (4 if "32" in name else 2)):

@@ -13,7 +13,11 @@ from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import leaf, message_body, uuencoded_files
 from conversation_tracker.core.masking.text import encoded
-from conversation_tracker.core.masking.text.absence import BETWEEN, names_nobody
+from conversation_tracker.core.masking.text.absence import (
+    BETWEEN,
+    names_nobody,
+    text_names_nobody,
+)
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.model.part_cache import CleanParts
 from conversation_tracker.core.syntax import charset, transfer
@@ -23,7 +27,10 @@ _CODED = transfer.ENCODINGS - {transfer.QUOTED_PRINTABLE}
 
 
 class _Text(NamedTuple):
-    """A text in a body: what it is, the identity of its part, its octets decoded."""
+    """A text in a body: what it is, the identity of its part, its octets decoded.
+
+    Beyond ASCII these are UTF-8, if it is a text or page; of a header or gap, anything.
+    """
 
     kind: Literal["header", "gap", "text", "page"]
     part: int
@@ -75,10 +82,18 @@ def learn_body(
 
 
 def _name_nobody(texts: Sequence[_Text], mask: Mask) -> bool:
-    plain = [each.data for each in texts if each.kind != "page"]
-    if plain and not names_nobody(BETWEEN.join(plain), mask):
+    plain = [each for each in texts if each.kind != "page"]
+    if not all(each.data.isascii() for each in plain if each.kind != "text"):
         return False
-    return all(names_nobody(each.data, mask, markup=True) for each in texts if each.kind == "page")
+    whole = BETWEEN.join([each.data for each in plain])
+    if plain and not text_names_nobody(_decode(whole), mask):
+        return False
+    pages = (_decode(each.data) for each in texts if each.kind == "page")
+    return all(text_names_nobody(page, mask, markup=True) for page in pages)
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")
 
 
 def _note(texts: Iterable[_Text], clean: CleanParts) -> None:
@@ -121,11 +136,18 @@ def _read_leaf(part: Part, body: Octets, people: message_body.People) -> _Text |
     data = part.decode(body)
     if b"-----BEGIN " in data or uuencoded_files.may_stand_in(data):
         return None
-    if not (data.isascii() and charset.is_transparent(data, part.charset)):
+    if not data.isascii():
+        text = charset.read_only(data, part.charset)
+        if text is None:
+            return None
+        read = text.encode("utf-8", "surrogatepass")
+    elif charset.is_transparent(data, part.charset):
+        read = data
+    else:
         return None
     if encoded.may_hold_block(data):  # so it is gone through, whatever else is in it
         return None
     how = leaf.choose_leaf(part, data, people)
     if how is leaf.mask_plain:
-        return _Text("text", id(part), data)
-    return _Text("page", id(part), data) if how is leaf.mask_page else None
+        return _Text("text", id(part), read)
+    return _Text("page", id(part), read) if how is leaf.mask_page else None

@@ -17,10 +17,9 @@ from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.views.message_ids import find_stand_in
 
 _IDENTIFIER = re.compile(rb"<[^<>]*>|[^\s<>]+")
-# It begins with what it is, and not with what is before it: so it is found at many times the speed.
-_LINK = re.compile(
-    r"(?P<kind>[cCmM][iI][dD]:)(?<!\w[cCmM][iI][dD]:)(?P<what>[^\s<>\"'()\[\]&#?\\]+)"
-)
+# It begins with the one sign that each has, and not with what is before it: so it is found at many
+# times the speed.
+_LINK = re.compile(r":(?<=[cCmM][iI][dD]:)(?<!\w[cCmM][iI][dD]:)(?P<what>[^\s<>\"'()\[\]&#?\\]+)")
 _AFTER = ".,;:!"  # ends a sentence, and no link
 
 
@@ -84,8 +83,9 @@ class ContentIds:
         what = match["what"].rstrip(_AFTER)
         rest = match["what"][len(what) :]
         # A mid: link may name a message and, behind a slash, a part of it.
-        pieces = what.split("/") if match["kind"].lower() == "mid:" else [what]
-        return match["kind"] + "/".join(map(self._mask_piece, pieces)) + rest
+        by_message = match.string[match.start() - len("mid")] in "mM"
+        pieces = what.split("/") if by_message else [what]
+        return ":" + "/".join(map(self._mask_piece, pieces)) + rest
 
     def _mask_piece(self, piece: str) -> str:
         new = self._find_stand_in(unquote(piece))

@@ -22,8 +22,7 @@ from conversation_tracker.core.masking.part.content_lines import (
     QUOTED,
     THEIRS,
 )
-from conversation_tracker.core.masking.text import obfuscated
-from conversation_tracker.core.masking.text.absence import names_nobody
+from conversation_tracker.core.masking.text import absence, obfuscated
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.syntax import charset, transfer
 
@@ -48,6 +47,7 @@ _SOFT_FOLD = re.compile(r"=\r{0,2}\n[ \t]")
 _BREAK_OR_FOLD = re.compile(r"=[ \t]{0,8}\r{0,2}\n|\r{0,2}\n[ \t]")
 _FOLD_OR_BREAK = re.compile(r"(?:=[ \t]{0,8})?\r{0,2}\n[ \t]|=[ \t]{0,8}\r{0,2}\n")
 _RAW_FOLD = re.compile(rb"(?:\r\r\n|\r\n|\n)[ \t]|=(?:\r\r\n|\r\n|\n)")
+_IN_FOLDS = b"=\r\n \t"
 _PEOPLE_LINE = re.compile(r"(?:ATTENDEE|ORGANIZER|CALENDAR-ADDRESS)[:;]", re.IGNORECASE)
 _OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:V(?:CALENDAR|CARD)\b", re.IGNORECASE)
 _CALENDAR = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}BEGIN:VCALENDAR\b", re.IGNORECASE)
@@ -169,7 +169,7 @@ def _may_identify(data: bytes, label: str, *, method: bool) -> bool:
     """Return, cheaply, whether a UID, or what relates to one, may stand in an invitation."""
     if not charset.is_transparent(data, label):
         return True
-    upper = _RAW_FOLD.sub(b"", data).upper()
+    upper = data.translate(None, _IN_FOLDS).upper()
     invites = method or b"METHOD" in upper
     return invites and (b"UID" in upper or b"RELATED-TO" in upper)
 
@@ -291,9 +291,9 @@ def _mask_readings(text: str, mask: Mask) -> str:
 
 def _names_nobody(line: str, mask: Mask) -> bool:
     """Return, cheaply, that a line surely names nobody: as most do in a calendar that may."""
-    if not line.isascii() or QUOTED.match(line) is not None:
+    if QUOTED.match(line) is not None:
         return False
-    return names_nobody(_FOLD.sub("", line).encode("ascii"), mask)
+    return absence.text_names_nobody(_FOLD.sub("", line), mask)
 
 
 def _mask_line(line: str, mask: Mask) -> str:

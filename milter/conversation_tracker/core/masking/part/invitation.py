@@ -6,7 +6,6 @@ Calendars inside a message that is attached are not this message's. Nothing here
 the time for a message raises.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,8 +18,6 @@ from conversation_tracker.core.syntax.mime import Part
 
 _NAMES = (".ics", ".vcs")
 _BEGINNING = 512  # octets of a part of another type in which a calendar would show
-_FOLD = re.compile(rb"(?:\r\r\n|\r\n|\n)[ \t]")
-_COMPONENT = re.compile(rb"BEGIN:VCALENDAR|METHOD", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +75,18 @@ def _lines(part: Part, body: Octets, limits: Limits) -> Iterator[str]:
         if large.is_large(part)
         else leaf.decode_content(part, body)
     )
-    if charset.is_transparent(data, part.charset) and not _COMPONENT.search(_FOLD.sub(b"", data)):
+    if charset.is_transparent(data, part.charset) and not _may_invite(data):
         return
     text = charset.decode_text(content_lines.mend(data), part.charset)
     method = leaf.declares_method(part)
     for found in content_lines.iter_invitations(text, method=method):
         yield from (line for line, _ in found)
+
+
+def _may_invite(data: bytes) -> bool:
+    """Return, cheaply, whether a calendar object or a method may stand in content lines."""
+    whole = data.translate(None, b" \t\r\n").upper()
+    return b"BEGIN:VCALENDAR" in whole or b"METHOD" in whole
 
 
 def _may_be(part: Part, body: Octets) -> bool:

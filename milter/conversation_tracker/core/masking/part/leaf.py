@@ -23,7 +23,7 @@ from conversation_tracker.core.masking.part import (
     content_lines,
     media,
 )
-from conversation_tracker.core.masking.text import encoded, flowed, obfuscated
+from conversation_tracker.core.masking.text import absence, encoded, flowed, obfuscated
 from conversation_tracker.core.masking.text.html import mask_html
 from conversation_tracker.core.masking.text.html_text import Page
 from conversation_tracker.core.syntax import charset, quoted_printable, transfer
@@ -67,6 +67,8 @@ def mask_plain(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
 
 
 def _mask_text(text: str, mask: Mask) -> str:
+    if not text.isascii() and absence.text_names_nobody(text, mask):
+        return text
     return obfuscated.mask_words(obfuscated.mask_obfuscations(mask(text), mask), mask)
 
 
@@ -118,6 +120,8 @@ def mask_page(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
 
 
 def _mask_source(text: str, mask: Mask) -> str:
+    if not text.isascii() and absence.text_names_nobody(text, mask, markup=True):
+        return text
     new = obfuscated.mask_obfuscations(mask_html(text, mask), mask, tagged=False)
     return obfuscated.mask_words(new, mask)
 

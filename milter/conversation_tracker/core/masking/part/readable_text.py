@@ -22,7 +22,7 @@ def read_text(part: Part, body: Octets, enough: int | None = None) -> str:
     Args:
         part: the structure that `read` gave for this body.
         body: the raw body.
-        enough: after how many characters of HTML that are no blanks no more is read; None for all.
+        enough: after how many characters that are no blanks no more is read; None for all.
 
     Returns:
         Text with LF, without control characters; "" if there is none.
@@ -79,7 +79,17 @@ def _read_part(part: Part, body: Octets, enough: int | None) -> str:
     found = charset.decode_text(data, part.charset)
     if part.type == "text/html":
         found = strip_tags(found, enough)
+    elif enough is not None:
+        found = _cut(found, enough)
     return clean_text(found.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _cut(text: str, enough: int) -> str:
+    """Cut a text, somewhere behind so many characters that are no blanks."""
+    end = enough
+    while end < len(text) and len("".join(text[:end].split())) < enough:
+        end *= 2
+    return text[:end]
 
 
 def clean_file_name(declared: str) -> str:

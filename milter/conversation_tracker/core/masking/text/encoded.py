@@ -151,7 +151,8 @@ def _find_block_edits(text: str, mask: Mask, deep: Callable[[str], str]) -> Iter
         joined = "".join(lines).rstrip("=")
         run = joined[: len(joined) - (len(joined) % 4 == 1)]
         data = binascii.a2b_base64(run + "=" * (-len(run) % 4))
-        clear = not mask.may_change(data) and not links.may_hold(data, mask)
+        # What may change has been looked for as it is; so it is left to look for it in UTF-16.
+        clear = not mask.may_change(data) and not links.may_hold_wide(data, mask)
         if clear and _CONTROL.search(data) is not None:  # found before all is decoded
             continue
         decoded = data.decode("utf-8", "replace")

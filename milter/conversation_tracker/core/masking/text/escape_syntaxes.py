@@ -53,6 +53,8 @@ _WIDE = re.compile(
     r"\U0001d400-\U0001d7ff\U0001f100-\U0001f14f\U0001fbf0-\U0001fbf9]"
 )
 _BLANKS = "\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"
+# Signs of ASCII by other numbers, as which they are read beside a mark.
+_ASCII_ALONE = re.compile("[\u037e\u1fef]")
 # Characters that stand for themselves, whatever is beside them: most of those in text.
 _PLAIN = re.compile(
     r"[\x80-\xa9\xab\xac\xae-\xb1\xb4-\xb8\xbb-\u017e\u0180-\u02af\u0388-\u0482\u048a-\u052f"
@@ -133,7 +135,7 @@ class _Encapsulated(EscapeSyntax):
 
     def find(self, text: str) -> Iterator[Piece]:
         """Go through the pieces of a text that mean something else."""
-        if "imcea" not in text.lower():
+        if not holds_word(text, "imcea"):
             return
         for whole in self._pattern.finditer(text):
             yield *whole.span(1), " "
@@ -141,13 +143,60 @@ class _Encapsulated(EscapeSyntax):
                 yield *sign.span(), chr(int(sign[1], 16))
 
 
+def holds_word(text: str, word: str) -> bool:
+    """Return whether a word in ASCII and lower case stands in a text, in any letter case."""
+    if text.isascii():
+        return word in text.lower()
+    # To write all else in lower case takes many times as long.
+    return word.encode("ascii") in text.encode("utf-8", "surrogatepass").lower()
+
+
 def holds_composed(text: str) -> bool:
     """Return, cheaply, whether a text has characters that stand for others, or for none."""
     few = _find_telling(text)
-    if not few:
-        return False
+    return bool(few) and _holds_composed(text, few)
+
+
+def _holds_composed(text: str, few: str) -> bool:
     wide = _WIDE.search(few) is not None or INVISIBLE.search(few) is not None
     return wide or _has_marks(text, few)
+
+
+def show_composed(text: str) -> tuple[str, bool]:
+    """Show the characters beyond ASCII that stand for some in ASCII, or for none, as they mean.
+
+    What several characters make together stays as it is: none of that is in ASCII.
+
+    Args:
+        text: the text.
+
+    Returns:
+        The text without such characters, and what `holds_composed` tells of it.
+    """
+    few = _find_telling(text)
+    if not few:
+        return text, False
+    shown = text
+    kinds = {*_WIDE.findall(few), *INVISIBLE.findall(few), *_ASCII_ALONE.findall(few)}
+    if len(kinds) <= _FEW:
+        for each in kinds:
+            shown = shown.replace(each, _mean_alone(each))
+    else:
+        for pattern in (_WIDE, INVISIBLE, _ASCII_ALONE):
+            shown = pattern.sub(lambda found: _mean_alone(found[0]), shown)
+    return shown, _holds_composed(text, few)
+
+
+def _mean_alone(character: str) -> str:
+    if INVISIBLE.match(character) is not None:
+        return ""
+    return unicodedata.normalize("NFKC", character).replace("\u3002", ".")
+
+
+def holds_escapes(text: str) -> bool:
+    """Return whether anything in a text is written otherwise, with signs in ASCII."""
+    written = (each for each in COMMON if not isinstance(each, _ComposedCharacters))
+    return any(next(each.find(text), None) is not None for each in written)
 
 
 def _find_places(text: str, pattern: re.Pattern[str], few: str) -> Iterator[tuple[int, str]]:

@@ -68,7 +68,7 @@ def may_hide(text: str, mask: Mask) -> bool:
     """Return, cheaply, whether there may be something to mask in what links hold.
 
     Args:
-        text: running text or HTML source in ASCII, with nothing to mask in clear.
+        text: running text or HTML source, with nothing to mask in clear.
         mask: gives the text with addresses replaced.
     """
     if knows_short(mask):
@@ -77,7 +77,8 @@ def may_hide(text: str, mask: Mask) -> bool:
     if _may_hold_tokens([token for link in found for token in _TOKEN.findall(link)], mask):
         return True
     shown = "\n".join([link for link in found if "%" in link])
-    return bool(shown) and mask.may_change(unquote_to_bytes(shown))
+    # A broken charset leaves lone surrogates.
+    return bool(shown) and mask.may_change(unquote_to_bytes(shown.encode("utf-8", "replace")))
 
 
 def knows_short(mask: Mask) -> bool:
@@ -155,6 +156,11 @@ def _mask_token(old: str, token: _Token, strict: Mask, mask: Mask) -> str | None
     if new != token.text:
         return _encode_token(old, token, new)
     return "" if holds_in_octets(token.data, token.text, mask) else None
+
+
+def may_hold_wide(data: bytes, mask: Mask) -> bool:
+    """Return, cheaply, whether decoded octets may hold an address in UTF-16 or UTF-32."""
+    return mask.finder is not None and mask.finder.stands_wide_in(data)
 
 
 def may_hold(data: bytes, mask: Mask) -> bool:

@@ -107,8 +107,15 @@ def is_escaped(data: bytes, mask: Mask, *, tagged: bool) -> bool:
         return False
     if mask.thorough:
         return True
-    low = data.decode("ascii").lower()
-    return _is_deep(low, mask.finder) or (tagged and _is_tagged(low))
+    return may_be_escaped(data.decode("ascii").lower(), mask.finder, tagged=tagged)
+
+
+def may_be_escaped(low: str, finder: Masker, *, tagged: bool) -> bool:
+    """Return the same of a lower-cased text of any script.
+
+    What characters beyond ASCII mean is not asked here: `escape_syntaxes.holds_composed` tells it.
+    """
+    return _is_escaped(low, finder) or (tagged and _is_tagged(low))
 
 
 def holds_label(data: bytes, mask: Mask) -> bool:
@@ -233,7 +240,7 @@ def _unescape(text: str, family: escape_syntaxes.Family, finder: Masker) -> Iter
 
 def _find_pieces(text: str, family: escape_syntaxes.Family) -> list[Piece]:
     found = escape_syntaxes.find_pieces(text, family)
-    if gateway_links.SIGN in text.lower():
+    if escape_syntaxes.holds_word(text, gateway_links.SIGN):
         found = escape_syntaxes.sort_pieces([*found, *gateway_links.find_pieces(text)])
     return found
 
@@ -301,10 +308,14 @@ def _is_tagged(low: str) -> bool:
 
 def _is_deep(low: str, finder: Masker) -> bool:
     """Return, cheaply, whether a lower-cased text has escapes that were not looked behind."""
+    return escape_syntaxes.holds_composed(low) or _is_escaped(low, finder)
+
+
+def _is_escaped(low: str, finder: Masker) -> bool:
     for sign, pattern in _SIGNS_OF_MORE:
         if sign in low and (pattern is None or pattern.search(low) is not None):
             return True
-    return escape_syntaxes.holds_composed(low) or _is_escaped_near(low, finder)
+    return _is_escaped_near(low, finder)
 
 
 def _ends_in_sign(before: str) -> bool:

@@ -5,7 +5,7 @@ Nothing here raises, but what the time for a message raises.
 
 from collections.abc import Callable, Iterator
 
-from conversation_tracker.core.scanning.text import decodings, munged, rare_spellings
+from conversation_tracker.core.scanning.text import characters, decodings, munged, rare_spellings
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 
 _MANY = 64  # words that are not worth looking for one by one
@@ -14,16 +14,27 @@ _MANY = 64  # words that are not worth looking for one by one
 def shows_nothing(text: str, matcher: AddressMatcher, *, markup: bool = False) -> bool:
     """Return, cheaply, that no reading of a text shows an address: tokens in it apart.
 
-    In ASCII without escapes, a domain stands as it is, whatever stands for its dots and at sign.
+    Without escapes, a domain stands as it is, whatever stands for its dots and at sign, or with
+    characters beyond ASCII in it that mean its letters, or none.
 
     Args:
         text: the text.
         matcher: knows whom to look for.
         markup: it is HTML.
     """
-    if (markup and "<" in text) or len(matcher.words) > _MANY or not text.isascii():
+    if (markup and "<" in text) or len(matcher.words) > _MANY:
         return False
-    low = text.lower()
+    if text.isascii():
+        return _is_plain(text.lower(), matcher)
+    low = text.replace("\u0130", "i").lower()
+    if "\x9b" in low or not _is_plain(low, matcher):
+        return False
+    shown = characters.drop_invisible(low)
+    return shown is low or _is_plain(shown, matcher)
+
+
+def _is_plain(low: str, matcher: AddressMatcher) -> bool:
+    """Return whether in a lower-case text no domain may begin, and nothing may be escaped."""
     if matcher.may_begin(low):
         return False
     return not (decodings.may_be_escaped(low) or rare_spellings.may_be_escaped(low))

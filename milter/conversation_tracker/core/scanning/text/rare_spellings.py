@@ -148,14 +148,15 @@ def _unescape_twice(low: str) -> str:
     # A sign of one character is found at many times the speed of a longer one.
     colours = "[" in low and (("^" in low and "^[[" in low) or "#033[" in low)
     if "\x1b" in low or "\x9b" in low or colours:
-        # A function for each of those in octets that are no text costs as much as all the rest.
-        called = "\x1b$" in low or "\x1b(i" in low
-        low = _SEQUENCE.sub(_show_called if called else "", low)
+        low = _drop_sequences(low)
     return low
 
 
-def _show_called(found: re.Match[str]) -> str:
-    return "\u4e00" if found["two"] else ""
+def _drop_sequences(low: str) -> str:
+    # A function for each of those in octets that are no text costs as much as all the rest.
+    pieces = _SEQUENCE.split(low)
+    pieces[1::2] = ["\u4e00" if two else "" for two in pieces[1::2]]
+    return "".join(pieces)
 
 
 def _decode_encapsulated(found: re.Match[str]) -> str:

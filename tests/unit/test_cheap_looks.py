@@ -1,0 +1,141 @@
+"""What is looked for cheaply, or in other pieces, is what a plain look finds."""
+
+import re
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from conversation_tracker.core.masking.part import calendar, invitation, readable_text
+from conversation_tracker.core.masking.text import escape_syntaxes
+from conversation_tracker.core.scanning import parts
+from conversation_tracker.core.scanning.text import characters, rare_spellings
+from conversation_tracker.core.syntax import charset
+from conversation_tracker.core.views import content_ids
+
+
+def pieces(*some: str, most: int = 9) -> st.SearchStrategy[str]:
+    """Make texts of these pieces, in any order."""
+    return st.lists(st.sampled_from(some), max_size=most).map("".join)
+
+
+WHOLE_LINK = re.compile(
+    r"([cCmM][iI][dD]:)(?<!\w[cCmM][iI][dD]:)([^\s<>\"'()\[\]&#?\\]+)",
+)
+LINKS = pieces(
+    "cid:", "MID:", "mId:", "xcid:", "c", "id:", ":", "a@b", " ", "/", "'", "\u00e4", ">"
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(LINKS)
+@example("cid:mid:cid:a")
+@example("cidcid:a cid::b")
+def test_links_to_identifiers_are_found_by_their_colon(text: str) -> None:
+    found = [(match.start() - 3, match.end()) for match in content_ids._LINK.finditer(text)]
+    assert found == [match.span() for match in WHOLE_LINK.finditer(text)]
+
+
+CALENDARS = pieces(
+    *("MET", "HOD", "method:x", "UID", "U", "id:1", "RELATED", "-TO:", "BEGIN:", "begin:vcal"),
+    *("VCALENDAR", "endar", "\r\n ", "\n\t", "\r\r\n ", "=\n", "=\r\n", "\n", "x", ":"),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(CALENDARS)
+def test_what_folds_part_in_a_calendar_is_not_overlooked(text: str) -> None:
+    data = text.encode()
+    unfolded = re.sub(rb"(?:\r\r\n|\r\n|\n)[ \t]", b"", data)
+    if re.search(rb"(?i)BEGIN:VCALENDAR|METHOD", unfolded):
+        assert invitation._may_invite(data)
+    upper = calendar._RAW_FOLD.sub(b"", data).upper()
+    if b"METHOD" in upper and (b"UID" in upper or b"RELATED-TO" in upper):
+        assert calendar._may_identify(data, "utf-8", method=False)
+
+
+BLOCKS = pieces("a: b", "\n", "\r\n", "\r", "\n\n", "\n\r\n", "x" * 1023, "y" * 1020, most=7)
+
+
+@settings(max_examples=400, deadline=None)
+@given(BLOCKS, st.sampled_from([0, 3]))
+def test_a_header_block_ends_at_the_first_empty_line(text: str, start: int) -> None:
+    data = b"\n--" * bool(start) + text.encode()
+    found = parts.Entity(data, start, len(data)).content
+    ends = [
+        data.find(each, start) + len(each) for each in (b"\n\n", b"\n\r\n") if each in data[start:]
+    ]
+    at_once = next(
+        (start + len(each) for each in (b"\n", b"\r\n") if data.startswith(each, start)), 0
+    )
+    if start:
+        at_once = 0
+    assert found == (at_once or min(ends, default=len(data)))
+
+
+SEQUENCES = pieces(
+    *("\x1b", "\x1b$b", "\x1b(i", "\x1b[0m", "\x1b]8;;x\x07", "\x9b1m", "\x0e", "^[[1m", "#033[0m"),
+    *("abc", "\n", "\u00e4", "[", "$@", "m"),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(SEQUENCES)
+def test_what_a_terminal_does_not_show_is_dropped_at_once(low: str) -> None:
+    assert rare_spellings._drop_sequences(low) == rare_spellings._SEQUENCE.sub(
+        lambda found: "\u4e00" if found["two"] else "", low
+    )
+
+
+KINDS = pieces(
+    *("\u00b5", "\u00a0", "\u00b4", "\u0301", "\u017f", "\u01c4", "\u03d2", "\u0344", "\u0390"),
+    *("\u1100", "\u1161", "\u09c7", "\u09be", "\uff41", "\u200b", "\u3002", "\u2122", "\ufb01"),
+    *("a", "e", "\u03c5", "\u0131", "\u0483", "\ufffd", "\u4e00", "\u0438", "\u00bd"),
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(KINDS)
+def test_characters_that_mean_others_are_read_one_by_one_as_all_at_once(text: str) -> None:
+    low = text.lower()
+    shown = characters.drop_invisible(low)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(characters, "_FEW_KINDS", 0)
+        assert characters.drop_invisible(low) == shown
+
+
+BYTES = st.lists(
+    st.sampled_from([b"a", b"\xe4", "\u00e4".encode(), b"\0", b"\xff", b"\x1b$B", b"\x80", b" "]),
+    min_size=1,
+    max_size=6,
+).map(b"".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    BYTES, st.sampled_from(["", "utf-8", "us-ascii", "iso-8859-1", "koi8-r", "utf-7", "shift_jis"])
+)
+def test_what_is_read_in_one_way_is_changed_in_no_other(data: bytes, label: str) -> None:
+    seen: list[str] = []
+
+    def look(text: str) -> str:
+        seen.append(text)
+        return text
+
+    charset.change_text(data, label, look)
+    only = charset.read_only(data, label)
+    assert only is None or set(seen) == {only}
+
+
+@given(pieces("imcea", "IMC", "\u0130mcea", "EA", "\u0131", "x", "\u00e4", "\ud800"))
+def test_a_word_is_found_in_any_letter_case(text: str) -> None:
+    assert escape_syntaxes.holds_word(text, "imcea") == ("imcea" in text.lower())
+
+
+@given(pieces("a", "bc ", " ", "\n", "\u00a0", "d" * 9, " " * 30, most=40), st.integers(1, 40))
+def test_enough_of_a_text_is_read_and_little_more(text: str, enough: int) -> None:
+    cut = readable_text._cut(text, enough)
+    assert text.startswith(cut)
+    letters = len("".join(cut.split()))
+    assert cut == text or letters >= enough
+    assert letters <= 2 * enough
