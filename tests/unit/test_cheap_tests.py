@@ -30,7 +30,7 @@ from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.model.store import Store
-from conversation_tracker.core.scanning.text import decodings, deep_scan
+from conversation_tracker.core.scanning.text import decodings, deep_scan, known_texts
 from conversation_tracker.core.views import absence
 from conversation_tracker.core.views.reader_mask import ReaderMask
 from limits import Broken
@@ -51,6 +51,7 @@ TOLD = [
     (text_absence, "text_names_nobody", False),
     (deep_scan, "shows_nothing", False),
     (decodings, "_may_hold_sign", True),
+    (known_texts.KnownTexts, "find_differences", None),
 ]
 
 

@@ -6,7 +6,7 @@ Nothing here raises.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Protocol
 
 from conversation_tracker.core.base.octets import Octets
@@ -21,6 +21,7 @@ from conversation_tracker.core.scanning import (
 from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.parts import Declared
 from conversation_tracker.core.scanning.text import content_lines, decodings, uuencoded
+from conversation_tracker.core.scanning.text.known_texts import KnownTexts, Span
 from conversation_tracker.core.scanning.text.text_search import SearchContext, TextSearch
 
 SHORT = 4096
@@ -41,6 +42,7 @@ class ScanContext(SearchContext, Protocol):
     nobody: set[Hashable]
     body: Octets | None
     locals: dict[str, str]
+    texts: KnownTexts
 
 
 class ContentScan:
@@ -58,6 +60,8 @@ class ContentScan:
         self._local = known.locals.get(own or "", "")
         self._noted = self._met = self._own_noted = self._binary = self._counts = False
         self._text = TextSearch(known, own)
+        self._texts = known.texts
+        self._parted: tuple[str, list[Span]] = ("", [])  # a text, and all of it that was looked at
         self._matcher = known.matcher
         self._packed = carving.Carver(known.limits)
         self._tokens = known.tokens
@@ -106,6 +110,10 @@ class ContentScan:
         if not data:
             return ""
         text = next(decodings.read_texts(data, declared.charset))
+        if declared.type == "text/html" and text == self._parted[0]:
+            rest = hidden_text.extract_from_pieces(*self._parted, self._local)
+            if rest is not None:
+                return rest
         doubtful = declared.markup and declared.type == "text/plain"
         return text if doubtful else hidden_text.extract(declared.type, text, self._local)
 
@@ -230,9 +238,40 @@ class ContentScan:
     def _look(
         self, channel: str, text: str, *, markup: bool = False, attached: bool = False
     ) -> None:
-        self._note(channel, self._text.find(text, markup=markup))
+        if self._counts:
+            self._note(channel, self._find(text, markup=markup, attached=attached))
+            return
+        owners = self._find_in_differences(text, markup=markup, attached=attached)
+        if owners is None:
+            owners = dict.fromkeys(self._find(text, markup=markup, attached=attached))
+            if not owners:
+                self._texts.remember(text, markup=markup)
+        self._note(channel, owners)
+
+    def _find(self, text: str, *, markup: bool, attached: bool) -> Iterator[str]:
+        yield from self._text.find(text, markup=markup)
         if not attached:
-            self._note(channel, self._text.find_in_links(text))
+            yield from self._text.find_in_links(text)
+
+    def _find_in_differences(
+        self, text: str, *, markup: bool, attached: bool
+    ) -> dict[str, None] | None:
+        """Return whom a text shows that is much like one that shows nobody: the reader, or nobody.
+
+        None where it may be somebody else, or where it is like none.
+        """
+        spans = self._texts.find_differences(text, markup=markup)
+        if spans is None:
+            return None
+        coded, owners = self._text.own_coded, dict[str, None]()
+        for start, end in spans:
+            piece = self._find(text[start:end], markup=markup, attached=attached)
+            owners |= dict.fromkeys(piece)
+        if owners.keys() <= {self._own}:
+            self._parted = text, spans
+            return owners
+        self._text.own_coded = coded
+        return None
 
     def _note(self, channel: str, tokens: Iterable[str]) -> None:
         for token in dict.fromkeys(tokens):  # there may be thousands of the same

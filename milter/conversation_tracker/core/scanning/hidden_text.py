@@ -6,9 +6,10 @@ more than it is, and never refuses a message. Time is linear. Nothing here raise
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from conversation_tracker.core.scanning.text import content_lines, decodings
+from conversation_tracker.core.scanning.text.known_texts import Span
 
 IDENTIFIERS = frozenset(b"message-id in-reply-to references content-id resent-message-id".split())
 """Fields in which the reader's own identifiers are theirs again, addresses in them as well."""
@@ -58,6 +59,16 @@ _MARKUP = re.compile(
     rf"|[a-z!?/]{_TAG}|[a-z!?/][^>]*+>?))",
     re.DOTALL,
 )
+_NO_MARKUP = bytes(set(range(256)) - set(b"<>\"'"))
+# What begins something else than a tag of a few characters between angle brackets, or what no text
+# stands in.
+_NOT_PLAIN = re.compile(rf"<(?:(?!/?[a-z])|{_ELEMENTS}|option)")
+_ANGLE = re.compile(r"&(?:lt|#0{0,24}60|#x0{0,24}3c)")
+# Behind one that begins no link.
+_NO_LINK = re.compile(
+    rf"{_ANGLE.pattern};?(?:<[^<>]*>)*(?:\s|[a-z0-9_-]{{1,64}}(?:[.+][a-z0-9_-]{{1,64}}){{0,8}}@)"
+)
+_EDGE = 512  # characters of a run without blanks with which a piece of a page may begin or end
 _PEOPLE = re.compile(r"(?:[a-z0-9-]+\.)?(?:organizer|attendee|calendar-address)[;:]", re.IGNORECASE)
 _THEIRS = re.compile(
     r";(?:sent-by|delegated-from|delegated-to|member|email)="
@@ -85,7 +96,7 @@ def extract_links(text: str, local: str = "") -> str:
 
 def _find_links(text: str, local: str) -> Iterator[str]:
     yield from _ANGLED.findall(text)
-    low = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
+    low = _lower(text)
     whose = f"{local}@"
     done: set[int] = set()
     for sign in (*_SURE, *_TELLING):
@@ -121,13 +132,72 @@ def _is_link(run: str) -> bool:
 
 def extract_from_page(source: str, local: str = "") -> str:
     """Return, in lower case, what is no text in a page, and the links in its text."""
-    low = source.lower() if source.isascii() else source.replace("\u0130", "i").lower()
+    markup, shown = _split_page(source)
+    return " ".join([*markup, extract_links(shown, local)])
+
+
+def _split_page(source: str) -> tuple[list[str], str]:
+    """Return, in lower case, what is no text in a page, and its text."""
     # Pages have many thousand tags, so no step is made for each of them.
-    pieces: list[str | None] = _MARKUP.split(low)
+    pieces: list[str | None] = _MARKUP.split(_lower(source))
     text = pieces[::2]  # every other one is to be what stands between two texts
     text[1::2] = ["\n" if inline is None else "" for inline in pieces[3::4]]
     shown = decodings.decode_references("".join(map(str, text)))
-    return " ".join([*map(str, pieces[1::4]), extract_links(shown, local)])
+    return list(map(str, pieces[1::4])), shown
+
+
+def _lower(text: str) -> str:
+    return text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
+
+
+def extract_from_pieces(source: str, spans: Iterable[Span], local: str = "") -> str | None:
+    """Return, in lower case, what is no text in pieces of a page, and the links in their text.
+
+    Args:
+        source: the page.
+        spans: of the pieces, as `known_texts` gives them: none begins or ends in a tag, and what
+            they hold of the reader stands far from their ends.
+        local: as for `extract_links`.
+
+    Returns:
+        As `extract_from_page` gives it of the page, without what it gives of all the rest; None
+        where that cannot be told from pieces.
+    """
+    low = _lower(source)
+    begin = max(0, low.find("<body"))
+    for found in _MARKUP.finditer(low):
+        if found.start() >= begin:
+            break
+        if found.end() > begin:
+            return None
+    if not _is_plain(low[begin:]):
+        return None
+    rest: list[str] = []
+    for start, end in spans:
+        if end < begin:
+            return None
+        # What a head is, is known from its beginning on.
+        markup, shown = _split_page(source[0 if start < begin else start : end])
+        runs = shown.split()
+        if runs and max(len(runs[0]), len(runs[-1])) > _EDGE:
+            return None
+        rest += *markup, extract_links(shown, local)
+    return " ".join(rest)
+
+
+def _is_plain(low: str) -> bool:
+    """Return, cheaply, whether each tag of a page ends with the next angle bracket.
+
+    So it is known of any place whether it is text, by what stands next to it. No link in angle
+    brackets goes on behind a blank, either.
+    """
+    if _NOT_PLAIN.search(low) is not None:
+        return False
+    signs = low.encode("utf-8", "surrogatepass").translate(None, _NO_MARKUP)
+    signs = signs.replace(b'""', b"").replace(b"''", b"")
+    if signs.count(b"<") != signs.count(b"<>"):
+        return False
+    return len(_ANGLE.findall(low)) == len(_NO_LINK.findall(low))
 
 
 def extract_from_calendar(text: str, local: str = "") -> str:

@@ -18,6 +18,7 @@ from conversation_tracker.core.scanning.hits import Hit, ScanResult
 from conversation_tracker.core.scanning.scan_pass import MOST_HITS, Scan
 from conversation_tracker.core.scanning.text import tokens
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
+from conversation_tracker.core.scanning.text.known_texts import KnownTexts
 
 
 class Scanner:
@@ -48,9 +49,10 @@ class Scanner:
         self.tokens = tokens.Tokens(self.matcher.pointers)
         self.nobody: set[Hashable] = set()  # fields, contents, the body as a whole
         self.plain: set[tuple[str, bool]] = set()  # short texts that name nobody in other readings
+        self.texts = KnownTexts()
         if other is not None and other.forbidden == self.forbidden:
             # Whoever is first decides whose an address is, and not whether it is anybody's.
-            self.nobody, self.plain = other.nobody, other.plain
+            self.nobody, self.plain, self.texts = other.nobody, other.plain, other.texts
         self.locals = {token: key.rpartition("@")[0] for key, token in [*forbidden.items()][::-1]}
 
     def scan(self, headers: Sequence[Header], body: Octets, own: str | None = None) -> list[Hit]:

@@ -111,11 +111,16 @@ def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> It
         yield from _unescape(low)
     if "\\" in base and base != low:
         yield from _unescape(base)
-    if any(sign in low for sign in _TURNED):
+    if is_turned(low):
         yield low[::-1]
         yield decodings.decode_references(_MARKUP.sub("", low))[::-1]
     if not markup and "<" in low and ("@" in low or "&" in low) and _TOUCHED.search(low):
         yield decodings.decode_references(_MARKUP.sub("", low))
+
+
+def is_turned(low: str) -> bool:
+    """Return whether something in a lower-case text may have it shown from its end."""
+    return any(sign in low for sign in _TURNED)
 
 
 def may_be_escaped(low: str) -> bool:
