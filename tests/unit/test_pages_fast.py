@@ -204,13 +204,13 @@ def test_angle_brackets_in_a_page_divide_no_address(text: str) -> None:
     mask, matcher = Masker(dict.fromkeys(keys, A)), AddressMatcher({key: key for key in keys})
     fast = [list(find_munged(text, mask)), set(find_owners(text, matcher))]
     with pytest.MonkeyPatch.context() as patch:
-        for module in (masked, scanned):
-            for name in ("_PARTED_BEFORE", "_PARTED_BEHIND"):
-                whole = getattr(module, name).pattern
-                slow = whole.replace("&(?!gt;)", "&").replace(";(?!tl&)", ";")
-                slow = slow.replace(r"(?=[\s|])", "")
-                assert slow != whole
-                patch.setattr(module, name, re.compile(slow))
+        for name in ("_PARTED_BEFORE", "_PARTED_BEHIND"):
+            whole = getattr(scanned, name).pattern
+            slow = whole.replace("&(?!gt;)", "&").replace(";(?!tl&)", ";")
+            slow = slow.replace(r"(?=[\s|])", "")
+            assert slow != whole
+            patch.setattr(scanned, name, re.compile(slow))
+        patch.setattr(masked.Places, "may_begin", lambda *_a: True)
         assert fast == [list(find_munged(text, mask)), set(find_owners(text, matcher))]
 
 

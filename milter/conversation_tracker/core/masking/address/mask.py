@@ -18,6 +18,12 @@ from conversation_tracker.core.base.limits import UNLIMITED, Limits, no_limit
 from conversation_tracker.core.masking.address import short_addresses
 from conversation_tracker.core.masking.address.address_forms import Domain, Hit, is_near
 from conversation_tracker.core.masking.address.encoded_needles import Needles
+from conversation_tracker.core.masking.address.endings import (
+    Endings,
+    find_dotted_endings,
+    find_endings,
+    find_labels,
+)
 from conversation_tracker.core.masking.address.invisible import INVISIBLE, may_show
 from conversation_tracker.core.masking.address.names import Runs, keep_shortest, split_names
 from conversation_tracker.core.masking.address.spellings import domain_spellings, spellings_of
@@ -27,7 +33,6 @@ from conversation_tracker.core.syntax.addr_spec import Address
 from conversation_tracker.core.syntax.charset import keep_non_ascii
 
 _TURNS = 3  # in which all is found that overlaps
-_RUNS = re.compile(r"[^\W_]+")
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -227,28 +232,19 @@ class Masker(Mask):
         return new
 
     @cached_property
-    def labels(self) -> dict[str, tuple[tuple[str, ...], bool]]:
-        """The first labels of the domains that have more than one.
-
-        With each, these domains, and whether a local part at one has a dot.
-        """
-        found: dict[str, tuple[tuple[str, ...], bool]] = {}
-        for name, known in self._domains.items():
-            label, dot, _ = name.partition(".")
-            if dot:
-                names, dotted = found.get(label, ((), False))
-                dotted = dotted or "." in "".join(known.locals)
-                found[label] = ((*names, name), dotted)
-        return found
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """The first labels of the domains that have more than one, with these."""
+        return find_labels(self._domains)
 
     @cached_property
-    def endings(self) -> frozenset[str]:
+    def endings(self) -> Endings:
         """The last runs of letters and digits in the local parts, tags left out or not."""
-        locals_ = [local for known in self._domains.values() for local in known.locals]
-        untagged = [local.partition("+")[0] for local in locals_]
-        return frozenset(
-            word[-1] for each in (*locals_, *untagged) if (word := _RUNS.findall(each))
-        )
+        return find_endings(self._domains)
+
+    @cached_property
+    def dotted_endings(self) -> Endings:
+        """The same, and of local parts at Gmail, which have no dots here, all that may be last."""
+        return find_dotted_endings(self._domains)
 
     def possible(self, data: bytes) -> bool:
         """Return whether raw bytes may hold a known address.

@@ -27,7 +27,7 @@ from conversation_tracker.core.masking.address.munged_words import (
     TOKEN_BEHIND_NAMES,
 )
 
-_BEHIND = 360  # characters behind a label that are read
+_BEHIND = 1024  # characters behind a label that are read
 _LONGEST = 32  # words of a local part, as many as 64 octets hold, or a domain
 
 _INSIDE_TAG = re.compile(rf"(?P<gap>(?:{LINE}|[ \t\f\v\u00a0])+)|(?P<other>.)", re.DOTALL)
@@ -142,7 +142,7 @@ def _read_address(
         return None
     tight = kind == "sign" and last - first == len("x@" + behind)
     for domain in _find_domains(tokens, last):
-        names, _ = known.labels.get(domain.text.partition(".")[0], ((), False))
+        names = known.labels.get(domain.text.partition(".")[0], ())
         if domain.text not in names or (kind == "word" and domain.loose):
             continue
         for local in _find_locals(tokens, first, behind, routed=kind == "equals"):

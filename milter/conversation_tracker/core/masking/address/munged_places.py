@@ -1,42 +1,46 @@
 """Where in a text an address may be that is written for people, told cheaply.
 
-The first label of a known domain is looked for, as that is fast; then what stands before it and
-behind it is asked, from the cheapest question to the dearest. What is read there is in `munged`.
-Time is linear. Nothing here raises.
+The first label of a known domain is looked for, as that is fast; then the ends of known local parts
+before it, and whether one and the other are joined: by the very patterns with which `munged` cuts
+the text, so that nothing is read there that is not told here. Time is linear: what follows the end
+of a local part is looked at once, however many labels are behind it. Nothing here raises.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from conversation_tracker.core.masking.address.munged_words import (
-    ANY_AT_WORD,
-    AT,
-    AT_WORDS,
+    APART,
     BETWEEN_LABELS,
     BETWEEN_LABELS_BEHIND_NAMES,
-    DOT_WORDS,
-    MARKS,
-    NAMED_LINE,
-    SHUT,
+    JOIN,
+    JOIN_BEHIND_NAMES,
+    LABEL_APART,
+    LINE_ENDS,
     SIGNS,
+    WORD,
 )
-from conversation_tracker.core.masking.address.spellings import UNCASED
+from conversation_tracker.core.masking.address.spellings import GMAIL, UNCASED
 
 
 class KnownAddresses(Protocol):
     """The addresses that are looked for, as `Masker` knows them."""
 
     @property
-    def labels(self) -> Mapping[str, tuple[tuple[str, ...], bool]]:
-        """The first labels of their domains that have several, in lower case.
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        """The first labels of their domains that have several, in lower case; with these."""
 
-        With each, these domains, and whether a local part at one has a dot.
+    @property
+    def endings(self) -> Mapping[str, tuple[str, ...]]:
+        """The last runs of letters and digits in their local parts, with these.
+
+        Of each that has a tag, and without it.
         """
 
     @property
-    def endings(self) -> frozenset[str]:
-        """The last runs of letters and digits in their local parts, tags left out or not."""
+    def dotted_endings(self) -> Mapping[str, tuple[str, ...]]:
+        """The same where dots may stand anywhere in a local part, as at Gmail."""
 
     @property
     def check(self) -> Callable[[], None]:
@@ -46,62 +50,25 @@ class KnownAddresses(Protocol):
         """Return what replaces an address, in lower case."""
 
 
-BEFORE = 640  # characters before a label that are read
-_NEAR = 128  # before it, in which a local part of 64 and what stands for the at sign are
-_NAMED = 6  # marks of quoted text that may have names before them
-_DEEPLY = 24  # marks of quoted text before it, and blanks among them
-_MANY = 64  # labels from which on the signs are looked for, and not they
+class _End(NamedTuple):
+    """The end of what may be a local part: its place, and the run of letters that ends there."""
+
+    place: int
+    run: str
+
+
+BEFORE = 2048  # characters before a label that are read
+_BLOCK = 1024  # characters in which ends of local parts are looked for at once
+_LONGEST = 128  # characters of a local part with a tag, and more
+_MANY = 64  # labels from which on the ends of local parts are looked for, and not they
 _FEW = 8  # words to look for one by one
 
-_WIDE_BLANKS = "\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad"
-_QUOTING = rf"\s{_WIDE_BLANKS}>|:;%#!\u00bb\u203a\u2502\u2503\uff5c"  # and marks of quoted text
-_LINED = "*_~|\"'\u2018\u2019\u201c\u201d\\-"
-_WIDE_SHUT, _WIDE_OPEN = "\u00bb\u203a\u3011\uff09", "\u00ab\u2039\u3010\uff08"
-_DOTS, _DOTS_REVERSED = ("|".join(word[::way] for word in sorted(DOT_WORDS)) for way in (1, -1))
-# Reversed, a local part with more than dots in it; and a domain with more than dots. Between
-# angle brackets, as in pages, there is no more: marks of quoted text stand behind a line end.
-_PARTED_BEFORE = re.compile(
-    rf"n\\|[\w+\-]+(?>(?:\.[\w+\-]+)*)(?:(?>(?:[{_QUOTING}]|(?<=[ \t])(?:[*+\-]|//)|(?<=\s)=|n\\"
-    r"|(?<=;)(?:tg|psbn)&|(?<=[\s>])[^<>]{0,80}?rb<"
-    rf"|(?:(?<=[>&])|(?<=>[ \t]))(?!{_DOTS_REVERSED})"
-    r"[ \t]?[a-z]{1,12}(?=[ \t]{0,8}(?:[\r\n>;]|n\\)))+)"
-    rf"(?:[.\u3002\uff0e]|[\])}}>{_WIDE_SHUT}]|[{_LINED}]{{0,3}}(?:{_DOTS_REVERSED}))"
-    rf"|\.(?:[.{_QUOTING}]|n\\)|[\])}}>*_\\{_WIDE_SHUT}]|;(?!tl&)|[\u3002\uff0e]"
-    rf"|[{_LINED}]{{1,3}}(?:{_DOTS_REVERSED}))"
-    rf"|[\w+]{{1,80}}-{{1,3}}(?:{_DOTS_REVERSED})"
-)
-_PARTED_BEHIND = re.compile(
-    rf"[\w\-]+(?>(?:\.[\w\-]+)*)(?:\.[.\s<&\\={_WIDE_BLANKS}]"
-    rf"|[\[({{<*\u3002\uff0e\\{_WIDE_OPEN}]|&(?!gt;)|[{_LINED}]{{1,3}}(?:{_DOTS})"
-    rf"|(?=[\s|{_WIDE_BLANKS}]|=[ \t]{{0,8}}[\r\n])"
-    rf"(?>(?:[={_QUOTING}]|(?:[*+\-]|//)(?=[ \t])|&(?:gt|nbsp);"
-    rf"|(?<=[\s>])[a-z]{{1,12}}(?=[ \t]?(?:>|&gt;)))+)"
-    rf"(?:[.\u3002\uff0e\[({{<&{_LINED}{_WIDE_OPEN}]|{_DOTS}))"
-    rf"|(?:\w+\.){{0,8}}[^\W_]{{1,64}}[_\-]{{1,3}}(?:{_DOTS})[_\-]"
-)
-# Reversed, what ends before a label: cheap to tell for each of them.
-_ENDS = re.compile(
-    rf"(?:=|(?:(?:[{_QUOTING}\u2002-\u200d\u2060\u3000\ufeff\u00ad*/\-{MARKS}]"
-    rf"|n\\|[\r\n][ \t]{{0,8}}=|;(?:tg|psbn|touq)&|>[^<>]{{1,80}}<){{0,40}})"
-    rf"(?:[{SIGNS}]|{SHUT}|[*_~\-]|;|{'|'.join(word[::-1] for word in sorted(AT_WORDS))}))",
-    re.IGNORECASE,
-)
-_MAY_STAND_BEFORE = frozenset(
-    " \t\r\n\f\v\u00a0\u2002\u2003\u2009\u200b\u200c\u200d\u2060\u3000\ufeff\u00ad"
-    f">n;=])}}|:%#*_~/\\-\u203a\u3011\uff09\uff5c\u2502\u2503!{SIGNS}{MARKS}"
-)
-_GAPS = (
-    " \t\r\n\f\v\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d"
-    f"\u2060\u3000\ufeff\u00ad>|@:;%#!*+-/\u203a\u2502\u2503\uff5c\uff20\ufe6b{MARKS}"
-)
-_RUNS_ON = frozenset(">&\\")
+_NEVER_BEFORE = frozenset("./,")  # what most labels in links stand behind
+_LINE_END = "\\n"  # written out
 _WORDS = re.compile(rf"[^\W_{UNCASED}]+")
-_BRACKETS_END = re.compile(rf"[{SIGNS}]|(?:{ANY_AT_WORD})(?:[\W_]|\Z)", re.IGNORECASE)
-_LINES = re.compile(rf"(?:{NAMED_LINE}|[\s{_WIDE_BLANKS}{MARKS}]|&nbsp;|<br>)+")
-_SIGN_OF_ALL = re.compile(
-    rf"[{SIGNS}=]|{AT}|[\s>](?:{'|'.join(sorted(AT_WORDS))})[\s<]",
-    re.IGNORECASE,
-)
+_LAST_RUN = re.compile(rf"[^\W_{UNCASED}]+")
+_PLAIN = re.compile(r"[a-z0-9.]*")
+_TIGHT = re.compile(rf"(?:\+[a-z0-9.+]*[a-z0-9])?[.\u3002\uff0e]*[{SIGNS}]")
 
 
 def iter_places(low: str, known: KnownAddresses) -> Iterator[int]:
@@ -111,104 +78,174 @@ def iter_places(low: str, known: KnownAddresses) -> Iterator[int]:
         low: a lower-cased text, with what stands in clear masked already.
         known: the addresses that are looked for.
     """
+    places = Places(low, known)
     if len(known.labels) > _MANY:
-        yield from (match.end() for match in _SIGN_OF_ALL.finditer(low))
+        yield from places.iter_by_ends()
         return
-    for label, (names, dotted) in known.labels.items():
+    for label, names in known.labels.items():
         if label not in low:  # which costs half of what `find` does
             continue
         at = low.find(label, 2)
         while at >= 0:
-            before = low[at - 1]
-            plain = (
-                before == "@"
-                and not dotted
-                and low[at - 2].isalnum()
-                and low[at - 3 : at - 1] != "\\n"
-            )
-            if (
-                before in _MAY_STAND_BEFORE
-                and not (plain and low.startswith(names, at))
-                and not _is_clear(low, at)
-                and _follows(low, at + len(label), names)
-                and may_begin(low, at, known.endings)
-            ):
+            if places.may_begin(at, names):
                 yield at
-            at = low.find(label, at + len(label))
+            at = low.find(label, at + 1)
 
 
-def _follows(low: str, at: int, names: Collection[str]) -> bool:
-    """Return, cheaply, whether the rest of a domain may follow its first label."""
-    for name in names:
-        place = at
-        for label in name.split(".")[1:]:
+class Places:
+    """The places of a text in which a domain may begin.
+
+    Args:
+        low: a lower-cased text.
+        known: the addresses that are looked for.
+    """
+
+    def __init__(self, low: str, known: KnownAddresses) -> None:
+        self._low = low
+        self._known = known
+        self._joined: dict[tuple[int, bool], dict[int, list[_End]]] = {}
+
+    def iter_by_ends(self) -> Iterator[int]:
+        """Yield these places behind the ends of local parts: where there are many domains."""
+        labels = self._known.labels
+        dotted = any(name in labels.get(name.partition(".")[0], ()) for name in GMAIL)
+        for number in range(len(self._low) // _BLOCK + 1):
+            for at in self._find_joined(number, dotted=dotted):
+                word = WORD.match(self._low, at)
+                names = labels.get(word[0], ()) if word is not None else ()
+                if names and self.may_begin(at, names):
+                    yield at
+
+    def may_begin(self, at: int, names: Sequence[str]) -> bool:
+        """Return, cheaply, whether a known address in words may have its domain in a place.
+
+        Args:
+            at: where the first label of the domains stands.
+            names: the domains.
+        """
+        if not self._may_stand(at, names):
+            return False
+        if LABEL_APART.match(self._low, at + names[0].index(".")) is not None:
+            return False
+        if not (ends := self._find_ends(at, dotted=_is_dotted(names))):
+            return False
+        some = [name for name in names if self._follows(at, name)]
+        return bool(some) and any(self._may_end(end, at, some) for end in ends)
+
+    def may_be_apart(self, at: int, names: Sequence[str]) -> bool:
+        """Return the same for a domain that may go on in any way."""
+        return self._may_stand(at, names) and any(
+            self._may_end(end, at, names) for end in self._find_ends(at, dotted=_is_dotted(names))
+        )
+
+    def _may_stand(self, at: int, names: Sequence[str]) -> bool:
+        """Return, at one look, whether a word begins in a place that no other one goes on in."""
+        low = self._low
+        before = low[at - 1]
+        if before in _NEVER_BEFORE:
+            return False
+        if before.isalnum():
+            return low.startswith(_LINE_END, at - 2)
+        if before != "@" or not low[at - 2].isalnum() or low.startswith(_LINE_END, at - 3):
+            return True
+        # What ends right there is the local part, but for a tag.
+        known = self._known.dotted_endings if _is_dotted(names) else self._known.endings
+        if (found := _LAST_RUN.match(low[max(0, at - _LONGEST) : at - 1][::-1])) is not None:
+            run = found[0][::-1]
+            if run in known or (run[0] == "n" and run[1:] in known):  # behind a backslash
+                return True
+        return low.find("+", max(0, at - BEFORE), at) >= 0
+
+    def _find_ends(self, at: int, *, dotted: bool) -> list[_End]:
+        """Return the ends of local parts that are joined to what begins in a place."""
+        found: list[_End] = []
+        for number in range(max(0, at - BEFORE) // _BLOCK, (at - 1) // _BLOCK + 1):
+            joined = self._joined.get((number, dotted))
+            if joined is None:
+                joined = self._find_joined(number, dotted=dotted)
+            if at in joined:
+                found += joined[at]
+        return found
+
+    def _find_joined(self, number: int, *, dotted: bool) -> dict[int, list[_End]]:
+        """Return the places that are joined to ends of local parts in a block, with these."""
+        found = self._joined[number, dotted] = dict[int, list[_End]]()
+        for end in self._iter_ends(number * _BLOCK, (number + 1) * _BLOCK, dotted=dotted):
+            for at in _join(self._low, end.place):
+                found.setdefault(at, []).append(end)
+        return found
+
+    def _iter_ends(self, start: int, stop: int, *, dotted: bool) -> Iterator[_End]:
+        """Yield the ends of local parts that begin in a block."""
+        low = self._low
+        known = self._known.dotted_endings if dotted else self._known.endings
+        if len(known) > _FEW:
+            first = max(0, start - _LONGEST)
+            near = low[first : stop + _LONGEST].replace(_LINE_END, "  ")
+            for word in _WORDS.finditer(near, start - first):
+                if word[0] in known:
+                    yield _End(first + word.end(), word[0])
+            return
+        for run in known:
+            at = low.find(run, start, stop + len(run))
+            while at >= 0:
+                yield _End(at + len(run), run)
+                at = low.find(run, at + 1, stop + len(run))
+
+    def _follows(self, at: int, name: str) -> bool:
+        """Return, cheaply, whether a domain may stand in a place, whatever its dots are."""
+        low = self._low
+        if low.startswith(name, at):
+            return True
+        first, *labels = name.split(".")
+        at += len(first)
+        for label in labels:
             for between in (BETWEEN_LABELS, BETWEEN_LABELS_BEHIND_NAMES):
-                dot = between.match(low, place)
+                dot = between.match(low, at)
                 if dot is not None and low.startswith(label, dot.end()):
-                    place = dot.end() + len(label)
+                    at = dot.end() + len(label)
                     break
             else:
-                break
-        else:
-            return True
-    return False
-
-
-def _is_clear(low: str, at: int) -> bool:
-    """Return, cheaply, whether an address stands in clear around a label: at sign, dots as such."""
-    if low[at - 1] != "@" or not low[at - 2 : at - 1].isalnum():
-        return False
-    if _PARTED_BEFORE.match(low[max(0, at - BEFORE) : at - 1][::-1]) is not None:
-        return False
-    return _PARTED_BEHIND.match(low, at) is None
-
-
-def may_be_apart(low: str, at: int, endings: frozenset[str]) -> bool:
-    """Return, cheaply, whether a domain may begin in a place, in no address that stands in clear.
-
-    Args:
-        low: a lower-cased text.
-        at: where a label of a domain begins; not 0.
-        endings: as of `KnownAddresses`.
-    """
-    return (
-        low[at - 1] in _MAY_STAND_BEFORE and not _is_clear(low, at) and may_begin(low, at, endings)
-    )
-
-
-def _cut_near(low: str, at: int, endings: frozenset[str]) -> str:
-    """Return what is near before a label; where that is marks or blanks, these count for little."""
-    before = low[max(0, at - _NEAR) : at]
-    marks = len(before) - len(before.rstrip(_GAPS))
-    if marks < _DEEPLY and before.count(">") + before.count("gt;") < _NAMED:
-        before = before.replace("\\n", "\n")
-        if not endings.isdisjoint(_WORDS.findall(before)):
-            return before
-    return _LINES.sub("\n", low[max(0, at - BEFORE) : at])[-_NEAR:]
-
-
-def may_begin(low: str, at: int, endings: frozenset[str]) -> bool:
-    """Return, cheaply, whether a domain may begin in a place, behind what may be an at sign.
-
-    Args:
-        low: a lower-cased text.
-        at: where a label of a domain begins.
-        endings: as of `KnownAddresses`.
-    """
-    if len(endings) <= _FEW:  # most texts hold none, and this is far faster than a pattern
-        wide = low[max(0, at - BEFORE) : at]
-        if not any(map(wide.__contains__, endings)):
-            return False
-    before = _cut_near(low, at, endings)
-    if endings.isdisjoint(_WORDS.findall(before)):
-        return False
-    if (sign := _ENDS.match(before[::-1])) is None:
-        return False
-    if before[-1] not in "=@" and _BRACKETS_END.search(before) is None:
-        return False
-    # Where the sign is no word, and no tag or escape is before it, the local part ends right there.
-    rest = before[: len(before) - sign.end()]
-    if sign[0][-1] not in SIGNS or not _RUNS_ON.isdisjoint(rest):
+                return False
         return True
-    words = _WORDS.findall(rest)
-    return bool(words) and words[-1] in endings
+
+    def _may_end(self, end: _End, at: int, names: Sequence[str]) -> bool:
+        """Return whether a known local part may end there, in no address that stands in clear."""
+        low = self._low
+        locals_: Iterable[str] = self._known.endings.get(end.run, ())
+        dotted: Iterable[str] = ()
+        if _is_dotted(names):
+            dotted = self._known.dotted_endings.get(end.run, ())
+        before = low[max(0, at - BEFORE) : end.place]
+        whole = all(low.startswith(name, at) for name in names)
+        if whole and _TIGHT.fullmatch(low, end.place, at) is not None:
+            # Then it is read on only where something else parts it before that.
+            last = _PLAIN.match(before[: -_LONGEST - 1 : -1].partition("n\\")[0])
+            shown = last[0][::-1] if last is not None else ""
+            locals_ = [x for x in locals_ if x.endswith(shown) and not before.endswith(x)]
+            shown = shown.replace(".", "")
+            dotted = [x for x in dotted if x.endswith(shown) and x != shown]
+        return any(dotted) or any(
+            all(map(before.__contains__, _WORDS.findall(local))) for local in locals_
+        )
+
+
+def _join(low: str, end: int) -> Iterator[int]:
+    """Yield where a domain may begin that is joined to the end of a local part."""
+    if APART.match(low, end) is not None:
+        return
+    plain = JOIN.match(low, end)
+    if plain is not None:
+        yield plain.end()
+        if not any(map(plain[0].__contains__, LINE_ENDS)):
+            return
+    named = JOIN_BEHIND_NAMES.match(low, end)
+    if named is not None and (plain is None or named.end() != plain.end()):
+        yield named.end()
+
+
+def _is_dotted(names: Sequence[str]) -> bool:
+    return not _GMAIL.isdisjoint(names)
+
+
+_GMAIL = frozenset(GMAIL)

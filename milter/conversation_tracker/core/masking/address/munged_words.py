@@ -64,23 +64,53 @@ BETWEEN_LINES = rf"(?:{_LINED_AT}|{_LINED_SIGN}|{_LINED_DOT})"
 AT = rf"(?:{_IN_BRACKETS.replace('WORDS', ANY_AT_WORD)}|{_LINED_AT}|{_LINED_SIGN})"
 DOT = rf"(?:{_IN_BRACKETS.replace('WORDS', _ANY_DOT_WORD)}|{_LINED_DOT})"
 LETTER = rf"(?![{UNCASED}])[^\W_]"
+_IN_WORD = rf"(?:{LETTER}|(?!{BETWEEN_LINES})[_\-](?=[\w\-])|\+(?=\w))"
+_WORD = rf"{LETTER}(?>{_IN_WORD}{{0,80}})"
+WORD = re.compile(_WORD)
+"""A word of an address."""
+_POINT = r"[.\u3002\uff0e]"
+_QUOTE = rf"(?:[{MARKS}]|&(?:quot|apos|\#0*3[49]);)"
 _TOKENS = (
-    rf"|(?P<at>{AT})|(?P<dot>{DOT})"
-    rf"|(?P<word>{LETTER}(?>(?:{LETTER}|(?!{BETWEEN_LINES})[_\-](?=[\w\-])|\+(?=\w)){{0,80}}))"
-    rf"|(?P<sign>[{SIGNS}])|(?P<point>[.\u3002\uff0e]{{1,8}})|(?P<equals>=)"
-    rf"|(?P<mark>[{MARKS}]|&(?:quot|apos|\#0*3[49]);)|(?P<other>.)"
+    rf"|(?P<at>{AT})|(?P<dot>{DOT})|(?P<word>{_WORD})"
+    rf"|(?P<sign>[{SIGNS}])|(?P<point>{_POINT}{{1,8}})|(?P<equals>=)"
+    rf"|(?P<mark>{_QUOTE})|(?P<other>.)"
 )
+_GAPS = (GAP, rf"(?:{NAMED_LINE}|{GAP})")
 # Each as texts are cut mostly, and where names may stand before marks of quoted text.
 TOKEN, TOKEN_BEHIND_NAMES = (
-    re.compile(rf"(?P<gap>(?>{gap}{{1,64}})){_TOKENS}", re.IGNORECASE | re.DOTALL)
-    for gap in (GAP, rf"(?:{NAMED_LINE}|{GAP})")
+    re.compile(rf"(?P<gap>(?>{gap}{{1,64}})){_TOKENS}", re.IGNORECASE | re.DOTALL) for gap in _GAPS
 )
 BEHIND_NAME = re.compile(rf"(?:[\r\n>]|\\n){NAME}")
+_DOT_WORD = rf"(?:{'|'.join(sorted(DOT_WORDS))})(?!\w)"
 BETWEEN_LABELS, BETWEEN_LABELS_BEHIND_NAMES = (
     re.compile(
-        rf"(?>{gap}{{0,64}})(?:[.\u3002\uff0e]|{DOT}|(?:{'|'.join(sorted(DOT_WORDS))})(?!\w))"
-        rf"(?>{gap}{{0,64}})",
+        rf"(?>{gap}{{0,64}})(?:{_POINT}|{DOT}|{_DOT_WORD})(?>{gap}{{0,64}})",
         re.IGNORECASE,
     )
-    for gap in (GAP, rf"(?:{NAMED_LINE}|{GAP})")
+    for gap in _GAPS
 )
+
+
+def _compile_join(gap: str) -> re.Pattern[str]:
+    """Compile what may stand between the end of a local part and its domain, as `munged` reads it.
+
+    A tag may be there, and surplus dots; and of what is in the midst of these, the same tokens are
+    cut as there, in the same order.
+    """
+    near = rf"(?>{gap}{{0,64}})"
+    beside = rf"(?>(?:{gap}|(?=[{MARKS}&])(?!{AT}|{DOT}){_QUOTE})*)"
+    dot = rf"{near}(?:{_POINT}{{1,8}}|{DOT}|{_DOT_WORD}){near}"
+    tag = rf"\+(?=\w)(?>{_IN_WORD}{{0,80}})(?:{dot}{_WORD}){{0,31}}"
+    word = rf"(?>{gap}{{1,64}})(?:{'|'.join(sorted(AT_WORDS, reverse=True))})(?>{gap}{{1,64}})"
+    signs = rf"{beside}[{SIGNS}]{beside}|{near}{AT}{near}|{word}|(?!{gap})="
+    return re.compile(rf"(?:{tag})?(?:{_POINT}{{1,8}})?(?:{signs})", re.IGNORECASE)
+
+
+JOIN, JOIN_BEHIND_NAMES = map(_compile_join, _GAPS)
+LINE_ENDS = ("\n", "\r", "\\n", "<br")
+"""One of these is before each such name."""
+_OTHER_WORD = r" (?!(?:{})(?![^\W_]))[^\W_]"
+APART = re.compile(rf"\.?[^\W_]|{_OTHER_WORD.format('|'.join(sorted(AT_WORDS)))}")
+"""What is behind most words, and joins none of them to a domain: another word."""
+LABEL_APART = re.compile(rf"[^\W_]|{_OTHER_WORD.format('|'.join(sorted(DOT_WORDS)))}")
+"""The same behind what is no label of a domain."""

@@ -22,7 +22,7 @@ from conversation_tracker.core.masking.text import (
     rich_text,
 )
 
-Labels = Mapping[str, tuple[tuple[str, ...], bool]]
+Labels = Mapping[str, tuple[str, ...]]
 _Edit = tuple[int, int, str]
 
 _TURNS = 3  # in which all is found that overlaps
@@ -325,7 +325,7 @@ def _ends_in_sign(before: str) -> bool:
 
 def _has_wide_addresses(labels: Labels) -> bool:
     return not all(
-        label.isascii() and all(map(str.isascii, names)) for label, (names, _) in labels.items()
+        label.isascii() and all(map(str.isascii, names)) for label, names in labels.items()
     )
 
 
@@ -337,7 +337,8 @@ def _is_escaped_near(low: str, finder: Masker) -> bool:
     if not any(sign in low for sign in _SIGNS_OF_ESCAPES):
         return False
     dotted = "2e" in low
-    for label in labels:
+    places = munged_places.Places(low, finder)
+    for label, names in labels.items():
         if label not in low:  # which costs half of what `find` does
             continue
         at = low.find(label, 1)
@@ -349,7 +350,7 @@ def _is_escaped_near(low: str, finder: Masker) -> bool:
             around = slice(max(0, at - _AROUND), at + _AROUND)
             if dotted and _ESCAPED_DOT.search(low[around]) is not None:
                 return True
-            if munged_places.may_be_apart(low, at, finder.endings) and any(
+            if places.may_be_apart(at, names) and any(
                 sign in low[around] for sign in _SIGNS_OF_ESCAPES
             ):
                 return True
