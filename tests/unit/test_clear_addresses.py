@@ -16,7 +16,7 @@ from conversation_tracker.core.masking.address.address_forms import Domain
 from conversation_tracker.core.masking.address.clear import ClearAddresses
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.scanning import hidden_text
-from conversation_tracker.core.scanning.text import clear, munged
+from conversation_tracker.core.scanning.text import clear, munged, munged_places
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 
 ALIAS, OTHER = "a" * 32 + "@ct.example.com", "b" * 32 + "@ct.example.com"
@@ -190,7 +190,7 @@ def test_what_is_spelled_out_is_found_among_many_in_clear(people: list[str]) -> 
     texts += [f"{left}{each}{right}" for each in people for left in LEFT for right in SAID_RIGHT]
     texts = [each.lower() for each in (*texts, *addresses(people))]
     found = [Counter(munged.find_owners(each, known)) for each in texts]
-    with patch.object(munged, "_OFTEN", -1), patch.object(munged, "_SHARE", 1_000):
+    with patch.object(munged_places, "_OFTEN", -1), patch.object(munged_places, "_SHARE", 1_000):
         for text, tokens in zip(texts, found, strict=True):
             assert Counter(munged.find_owners(text, known)) == tokens, text
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from conversation_tracker.core.masking.address.address_finder import People
-from conversation_tracker.core.scanning.text import munged
+from conversation_tracker.core.scanning.text import munged, munged_places
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 
 KEY = "ann.lee@carrier.example"
@@ -46,7 +46,7 @@ def test_a_text_full_of_a_domain_is_not_gone_through_at_each_place(
 
     watch = AddressMatcher({KEY: "a"})
     assert watch.endings
-    monkeypatch.setattr(munged, "_WORDS", Words())
+    monkeypatch.setattr(munged_places, "WORDS", Words())
     assert not list(munged.find_owners(f"{DOMAIN} " * 2000, watch))
     assert not simplified
 

@@ -1,0 +1,209 @@
+r"""Where an address in words may stand in a text, told at small cost, for the final scan.
+
+What is passed over here is never read, so each test lets pass whatever `munged` may read: it names
+what surely parts an address from all else, and whatever it does not name is read. Written apart
+from the masking code. Time is linear. Nothing here raises.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Protocol
+
+from conversation_tracker.core.scanning.text.address_matcher import UNCASED
+from conversation_tracker.core.scanning.text.munged_words import (
+    ALSO_DOT,
+    AT_WORDS,
+    DOT_WORDS,
+    SAYS_DOT,
+    WORDS,
+)
+
+BEFORE = 640
+"""Characters that are read before a domain: a dot may take many characters each."""
+BEHIND = 300
+"""Characters that are read from the beginning of a domain on."""
+_FEW = 16  # words that are looked for one by one
+_MANY = 64  # labels from which on the words of a text are told first
+_OFTEN = 64  # places of a label from which on those in clear are told apart all at once
+_SHARE = 8  # at signs for each of them, as far as that is worth it
+_CLOSE = 48  # characters before a place in which an ordinary word ends
+_LAST = frozenset(
+    " \t\r\n\f\v\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d"
+    "\u2060\u3000\ufeff\u00ad>=@\uff20\ufe6b;|*\"'`+])}_~-n"
+    "\u203a\u3011\uff09\uff5c\u2502\u2503\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+)
+_WORD = re.compile(r"[^\W_]+")
+
+# A tag that surely is no word in brackets, both ways round.
+_ELEMENTS = (
+    "b i u p td th tr li ul ol h1 h2 h3 h4 br hr div span pre em strong font body center".split()
+)
+_ATTRIBUTES = r"(?>[^<>\"=/\r\n\\]{0,200})[\"=/](?>[^<>\r\n\\]{0,200})"
+_TAG = rf"<(?:{_ATTRIBUTES}|{'|'.join(_ELEMENTS)})>"
+_GAT = rf">(?:{_ATTRIBUTES}|{'|'.join(each[::-1] for each in _ELEMENTS)})<"
+_TOD, _TA = ("|".join(each[::-1] for each in words) for words in (DOT_WORDS, AT_WORDS))
+# A word that stands for no sign, reversed. A written-out line end may be its beginning.
+_DROW = r"(?!(?:%s)(?:n\\|(?![^\W_])))(?!n\\)[^\W_]"
+_BEFORE_TEXT = (
+    r"(?!n\\)"
+    rf"(?![\w+.-]{{0,100}}[_-](?:{_TOD})(?![^\W_]))(?>[\w+-]+(?:\.[\w+-]+)*)"
+    r"(?:\Z|[<(\[{,:?!/$#^=&]|;(?:tl|pma|touq)&|[\"'](?:\Z|[\s=:(\[{,<>])"
+    rf"|(?>(?:[ \t\r\n]{{1,8}}|{_GAT}){{1,16}})"
+    rf"(?:\Z|[,<(\[{{]|[:;](?!n\\|(?:tg|psbn)&)[a-z0-9]|[\"'](?!{_TOD})[^\W_]"
+    rf"|{_DROW % _TOD}))"
+)
+_BEHIND_TEXT = (
+    rf"(?![\w.-]{{0,253}}[_-](?:{SAYS_DOT})(?![^\W_]))(?>[\w-]+(?:\.[\w-]+)*)"
+    r"(?:\Z|[>)\]},;:?!/#+$%@]|&(?:gt|amp|quot);|\.(?=[\"')\],;]|\Z)|[\"'](?=[>\s,;):/]|\Z)"
+    rf"|(?>(?:[ \t\r\n>]{{1,8}}|{_TAG}){{1,16}})"
+    rf"(?:\Z|,|[(\[](?=[a-z0-9])(?!{SAYS_DOT}|{ALSO_DOT})"
+    rf"|(?!(?:{SAYS_DOT})(?![^\W_]))(?![a-z]{{1,12}}[ \t]?(?:>|&gt;))[^\W_]))"
+)
+# What surely ends a local part that stands in clear, reversed, and a domain.
+_CLEAR_BEFORE, _CLEAR_BEHIND = re.compile(_BEFORE_TEXT), re.compile(_BEHIND_TEXT)
+# At signs of which that is not sure: the first one in a text that is reversed.
+_PARTED_BEFORE = re.compile(rf"@(?!{_BEFORE_TEXT})")
+_PARTED_BEHIND = re.compile(rf"@(?!{_BEHIND_TEXT})")
+_DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*")
+# An ordinary word behind which nothing stands for an at sign, reversed.
+_NO_SIGN = re.compile(rf"[ \t\r\n]{{1,8}}(?:,|{_DROW % _TA})")
+
+
+class WatchedAddresses(Protocol):
+    """Whom to look for."""
+
+    @property
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        """Return their domains of several labels by the first of these, in lower case."""
+
+    @property
+    def endings(self) -> frozenset[str]:
+        """Return the last words of their local parts."""
+
+    def owner(self, local: str, domain: str) -> str | None:
+        """Return the token of whose address has a local part and a domain."""
+
+
+def iter_places(
+    low: str, known: WatchedAddresses, check: Callable[[], None]
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield where an address in words may have its domain, and the domains it may be.
+
+    Args:
+        low: a text in lower case.
+        known: whom to look for.
+        check: raises when the time for the message is over.
+    """
+    parted: list[int] | None = None
+    for word, names in _choose_labels(low, known):
+        if word not in low:  # which costs half of what `find` does
+            continue
+        places: Iterable[int] = _find_places(low, word)
+        often = low.count(word)
+        if often > _OFTEN and often * _SHARE > low.count("@"):
+            parted = _find_parted(low) if parted is None else parted
+            places = _find_unclear(low, word, parted)
+        for at in places:
+            check()
+            if _may_follow_sign(low, at, names) and _may_be_read(low, at, known, names):
+                yield at, names
+
+
+def _choose_labels(low: str, known: WatchedAddresses) -> Iterable[tuple[str, tuple[str, ...]]]:
+    """Return the labels to look for: of many, those whose first word the text has."""
+    if len(known.labels) <= _MANY:
+        return known.labels.items()
+    words = set(_WORD.findall(low.replace("\\n", "\n")))
+    return [
+        (label, names)
+        for label, names in known.labels.items()
+        if (first := _WORD.search(label)) is None or first[0] in words
+    ]
+
+
+def _find_places(low: str, word: str) -> Iterator[int]:
+    at = low.find(word, 1)
+    while at >= 0:
+        yield at
+        at = low.find(word, at + 1)
+
+
+def _find_parted(low: str) -> list[int]:
+    """Return where at signs stand of addresses that may be divided, whosever."""
+    behind = [sign.start() for sign in _PARTED_BEHIND.finditer(low)]
+    last = len(low) - 1
+    return behind + [last - sign.start() for sign in _PARTED_BEFORE.finditer(low[::-1])]
+
+
+def _find_unclear(low: str, word: str, parted: Iterable[int]) -> list[int]:
+    """Return the places of a word, but those where `_is_clear` surely holds.
+
+    A log has an address in each line: here is no step for each of them.
+    """
+    found = [match.start() for match in _compile_unclear(word).finditer(low, 1)]
+    return sorted({*found, *(at + 1 for at in parted if low.startswith(word, at + 1))})
+
+
+@lru_cache(maxsize=64)
+def _compile_unclear(word: str) -> re.Pattern[str]:
+    """Compile what finds a word, but not behind an at sign that ends a local part."""
+    first, rest = re.escape(word), ""  # first, as it is found at many times the speed then
+    if any(word.endswith(word[:size]) for size in range(1, len(word))):
+        first, rest = re.escape(word[0]), re.escape(word[1:])  # two places may share something
+    return re.compile(rf"{first}(?<![^\W_]@{first}){f'(?={rest})' if rest else ''}")
+
+
+def _may_follow_sign(low: str, at: int, names: tuple[str, ...]) -> bool:
+    """Return, cheaply, whether behind what stands for an at sign a domain may be spelled."""
+    before = low[at - 1]
+    if before not in _LAST:
+        return False
+    if before == "@":
+        return not _is_clear(low, at, names)
+    if before == "n":
+        return low[at - 2 : at - 1] == "\\"
+    return _NO_SIGN.match(low[max(0, at - _CLOSE) : at][::-1]) is None
+
+
+def _is_clear(low: str, at: int, names: tuple[str, ...]) -> bool:
+    """Return, cheaply, whether behind an at sign all of an address surely stands in clear."""
+    if not low[max(0, at - 2)].isalnum():
+        return False
+    if _CLEAR_BEFORE.match(low[max(0, at - BEFORE) : at - 1][::-1]) is None:
+        return False
+    return _CLEAR_BEHIND.match(low, at) is not None or _is_whole(low, at, names)
+
+
+def _is_whole(low: str, at: int, names: tuple[str, ...]) -> bool:
+    """Return whether a domain stands in clear, and none that is longer is looked for."""
+    found = _DOMAIN.match(low, at)
+    name = found[0] if found is not None else ""
+    return name in names and not any(each.startswith(f"{name}.") for each in names)
+
+
+def _may_be_read(low: str, at: int, known: WatchedAddresses, names: tuple[str, ...]) -> bool:
+    """Return, cheaply, whether words of somebody's address stand around a place."""
+    wide = low[max(0, at - BEFORE) : at]  # most texts hold none of the words
+    if len(known.endings) <= _FEW and not any(map(wide.__contains__, known.endings)):
+        return False
+    behind = low[at : at + BEHIND]
+    if not any(_take_second_label(name) in behind for name in names):
+        return False
+    if len(known.endings) > _FEW:
+        return not known.endings.isdisjoint(WORDS.findall(wide.replace("\\n", "\n")))
+    return _compile_words(known.endings).search(wide) is not None
+
+
+@lru_cache(maxsize=64)
+def _compile_words(words: frozenset[str]) -> re.Pattern[str]:
+    """Compile what finds one of some words, not in another one; a line end may be written out."""
+    letter = rf"[^\W_{UNCASED}]"
+    each = (re.escape(word) for word in sorted(words))
+    any_word = "|".join(rf"{word}(?:(?<!{letter}{word})|(?<=\\n{word}))" for word in each)
+    return re.compile(rf"(?:{any_word})(?!{letter})")
+
+
+def _take_second_label(name: str) -> str:
+    """Return what follows the first dot of a domain, to the next one."""
+    return name.split(".", 2)[1]

@@ -1,0 +1,93 @@
+"""What stands for the signs of an address in words, and what may lie between them, for the scan.
+
+Words for the at sign and the dots, in several languages; the brackets around them; blanks, tags,
+line ends and the marks of quoted text behind these. Where an address is looked for and how it is
+read are told by the same patterns. Written apart from the masking code. Nothing here raises.
+"""
+
+import re
+
+from conversation_tracker.core.scanning.text.address_matcher import UNCASED
+
+AT_WORDS = tuple(
+    "at \u00e4t aet \u00e6t arroba arrobas arrobase arobas arobase chez chiocciola klammeraffe"
+    " snabel-a apenstaartje apestaartje kukac malpa ma\u0142pa zavinac zavina\u010d zavin\u00e1c"
+    " zavin\u00e1\u010d sobaka \u0441\u043e\u0431\u0430\u043a\u0430".split()
+)
+"""The words for an at sign that stand between blanks, too."""
+DOT_WORDS = tuple("dot punkt point punto ponto punt kropka tochka".split())
+"""The words for a dot that do."""
+SAYS_AT, SAYS_DOT = "|".join(AT_WORDS), "|".join(DOT_WORDS)
+# More words, which say so in brackets only.
+ALSO_AT = (
+    "at[ -]?(?:sign|mark)|ampersat|ad|a|et|hos|bei|aff?enschwanz|klammer-affe|strudel|apestaart"
+    "|snabela|kr\u00f8ll-?alfa|alfakr\u00f8ll|kanel(?:bulle)?|grisehale|miuku(?:mauku)?"
+    "|kissanh\u00e4nt\u00e4|ma[l\u0142]pka|afna|majmun(?:sko a)?|ludo a"
+    "|coad\u0103 de maimu\u021b\u0103|a ?rond|g\u00fczel a|kuyruklu a"
+    "|\u0441\u043e\u0431\u0430\u0447\u043a\u0430|\u043f\u0441|\u03c0\u03b1\u03c0\u03ac\u03ba\u03b9"
+    "|\u5728|\u5708a|\u5c0f\u8001\u9f20|\uace8\ubc45\uc774"
+    "|\u30a2\u30c3\u30c8(?:\u30de\u30fc\u30af)?|[@\uff20\ufe6b]"
+)
+ALSO_DOT = (
+    "d0t|period|piste|pont|bod|te[c\u010d]ka|nokta|pika|punct|stip|prikk?|t[ao]\u010dka"
+    "|\u0442\u043e\u0447\u043a\u0430|\u03c4\u03b5\u03bb\u03b5\u03af\u03b1"
+    "|\u70b9|\u9ede|\u30c9\u30c3\u30c8|\uc810|[.\u3002]"
+)
+
+# Patterns begin with the few characters that each match begins with: then the others are passed
+# over at many times the speed.
+TAG = re.compile(
+    rf"<(?:(?!(?:{SAYS_AT}|{SAYS_DOT}|(?!a>){ALSO_AT}|{ALSO_DOT})>)"
+    r"/?[a-z][a-z0-9:_-]{0,40}(?:\s[^<>]{0,200}|/)?>|!--[^<>]{0,200}-->)"
+)
+_LINE_END = (
+    r"[\r\n=\\<](?:(?<=\n)|(?<=\r)\n?|(?<==)[ \t]{0,8}(?:\r?\n|\r)|(?<=\\)n"
+    r"|(?<=<)br(?:[\s/][^<>]{0,80})?>)"
+)
+_NAME = r"[ \t]{0,8}[a-z]{1,12}[ \t]?(?:>|&gt;)"
+_INITIALS = r"[ \t]{0,8}[a-z]{1,3}(?:>|&gt;)"
+_MARK = r"[ \t\u00a0]{0,8}(?:[>|\u00bb\u203a\u2502\u2503\uff5c]|&gt;|(?:[:;%#*!+-]|//)(?=[ \t]))"
+QUOTING = re.compile(rf"{_LINE_END}(?:{_MARK})*")
+"""A line end and the marks of quoted text behind it."""
+NAMED = re.compile(rf"{_LINE_END}(?:{_NAME})?(?:{_INITIALS}|{_MARK})*")
+"""The same where before such a mark may stand a name, or what ends an address in angle brackets."""
+NAMES = re.compile(rf"{_LINE_END}(?:{_NAME}|(?:{_MARK})*{_INITIALS})")
+"""What these two read in different ways."""
+WIDE = r"\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad"
+"""Blanks beyond ASCII, and what has no width."""
+_BLANK = rf"[ \t\r\n\f\v{WIDE}]"
+BLANKS = re.compile(rf"[ \t\r\n\f\v{WIDE}&](?:(?<!&)|nbsp;)(?:{_BLANK}|&nbsp;)*")
+
+_OPEN = "\\[({<\u00ab\u2039\u3010\uff08"
+_OPENING = f"(?:[{_OPEN}]|&lt;){{1,3}}"
+_CLOSING = "(?:[\\])}>\u00bb\u203a\u3011\uff09]|&gt;){1,3}"
+_LINE = "*_~|\"'\u2018\u2019\u201c\u201d-"
+_LINES = f"[{_LINE}]{{1,3}}"
+_LINED_AT = "at|\u00e4t|arroba|arobase|chez|klammeraffe|chiocciola|snabel-a|kukac|sobaka"
+_MARKS = "[ \"'`+*\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb]"
+AT_END = re.compile(
+    rf"(?: ?{_OPENING} ?(?:{SAYS_AT}|{ALSO_AT}) ?{_CLOSING} ?"
+    rf"| ?{_LINES}(?:{_LINED_AT}){_LINES} ?| ?[_~|-]{{1,3}}[@\uff20\ufe6b][_~|-]{{1,3}} ?"
+    rf"|(?P<free> (?:{SAYS_AT}) )|{_MARKS}{{0,12}}[@\uff20\ufe6b]{_MARKS}{{0,12}}|=)\Z"
+)
+"""What stands for an at sign and ends a simple text."""
+LONGEST_SIGN = 48
+"""Characters of it."""
+_DOTS = ".\u3002\uff0e"
+_IN_BRACKETS = f" ?(?:{SAYS_DOT}|{ALSO_DOT}) ?{_CLOSING} ?"
+_IN_LINES = f"(?:{SAYS_DOT}){_LINES} ?"
+_FIRST = f"[ {_OPEN}&{_DOTS}{_LINE}]"
+# What stands for a dot, behind its first character; and what it begins with may be a blank.
+_BEHIND_FIRST = (
+    rf"(?:(?<= )(?:{_OPENING}{_IN_BRACKETS}|{_LINES}{_IN_LINES}|(?:{SAYS_DOT}) (?=[^\W_])"
+    rf"|[{_DOTS}]+%s)|(?:(?<=[{_OPEN}])|(?<=&)lt;)(?:[{_OPEN}]|&lt;){{0,2}}{_IN_BRACKETS}"
+    rf"|(?<=[{_LINE}])[{_LINE}]{{0,2}}{_IN_LINES}|(?<=[{_DOTS}])[{_DOTS}]*%s)"
+)
+DOT = re.compile(_FIRST + _BEHIND_FIRST % (" ?", " ?"))
+"""What stands for a dot in a simple text."""
+# Where a word stands for the at sign, a dot with a blank ends a sentence.
+TIGHT_DOT = re.compile(_FIRST + _BEHIND_FIRST % ("(?!)", "(?! )"))
+"""The same behind a word for the at sign."""
+# Letters without case stand before a word without a blank between.
+WORDS = re.compile(rf"[^\W_{UNCASED}]+")
+"""The words of a local part."""

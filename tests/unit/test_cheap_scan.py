@@ -1,0 +1,116 @@
+"""Cheap tests of whether the final scan may find an address, held to the reading behind them.
+
+What is found where each of them lets everything pass is found at those places, too, that it lets
+pass: in texts put together at random, and in those that were passed over once.
+"""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from said_addresses import texts
+
+from conversation_tracker.core.scanning.text import munged, munged_places
+from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
+from conversation_tracker.core.scanning.text.munged_places import WatchedAddresses
+
+PEOPLE = [
+    ["john.doe@home.example", "anna.m.ott@web.example", "bob@mail.shop.co.uk"],
+    ["bob@home.example", "joe@web.example", "jd@home-page.example"],
+    ["john@home.example", "bob@home.example.org", "mary.john@web.example"],
+    ["nn@nnn.example", "n.ab@nab.co", "at@dot.example", "dot.to@at.example"],
+    ["john+tag@home.example", "o_k@ho.me.example", "a.b.c.d@aa.bb.cc.dd.example"],
+    ["john.doe@home.example", *(f"user{number}@firm{number}.example" for number in range(70))],
+    ["john@home.example", *(f"u{number}@home.example" for number in range(20))],
+]
+FOUND = [
+    (0, "anna.\n> m.ott@web.example x"),
+    (0, "anna.\njd> m.ott@web.example x"),
+    (0, "john\u3010dot\u3011 \n> doe@home.example"),
+    (0, "john.doe (at) \n" + "# " * 64 + "home.example"),
+    (0, "john (dot) doe\n" + "jd&gt; " * 60 + "@home (dot) example"),
+    (0, "john.doe@" + "\u200b" * 129 + "home (dot) example"),
+    (0, "john.doe@home \n> ~dot~example"),
+    (0, "john.doe@home-dot-\fexample"),
+    (0, "john.\\ndoe@home.example"),
+    (0, "john\n\u203a.doe@home.example"),
+    (0, "anna.m.ott\n" + "| " * 60 + " (at) web.example x"),
+    (0, "john&lt;dot&gt;\r\n+ : doe@home.example"),
+    (0, "john.doe@home\u00a0&lt;dot&gt;example"),
+    (0, "bob@mail\r! &lt;dot&gt;shop.co.uk"),
+    (0, "x john.<p><br>! doe@home.example"),
+    (0, "x john.\\n; doe@home.example"),
+    (0, "x john\ndot\\n doe@home.example"),
+    (0, "john.doe\n> \\n> (at) home.example"),
+    (0, "anna.m.ott " + "<td>" * 35 + "(at) web.example"),
+    (1, "joe\r" + "&gt;" * 62 + "@\r" + "\u2503 " * 10 + "web point example"),
+    (1, "joe@\\n: jd&gt; | : >&gt;\u00bb ; - // web.example at "),
+    (1, "bob@\n&gt; jd&gt; home.example"),
+    (2, "write to bob@home.example (dot) org"),
+    (2, "john+shop (at) home (dot) example"),
+    (2, "john+a dot b@home.example"),
+    (3, "nn@\\nnnn . example"),
+    (4, "o_k@ho dot me\n> .example"),
+    (5, "user40&lt;at&gt;\n> firm40\u00ab\u70b9)) example"),
+    (5, "user9'@'firm9.example"),
+    (5, "user27 [a rond ] firm27\u201dtochka\u201dexample"),
+    (5, "user10-@-firm10-punto-example ("),
+    (6, "u8" + "</td>" * 20 + "@home\njd> <i class=x><br>\u00ad point example"),
+]
+
+
+class _Everything(frozenset[str]):
+    def __contains__(self, _what: object) -> bool:
+        return True
+
+    def isdisjoint(self, _others: object) -> bool:
+        return False
+
+
+def iter_all_places(
+    low: str, known: WatchedAddresses, _check: object
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield each place of a label, whatever stands around it."""
+    for label, names in known.labels.items():
+        at = low.find(label, 1)
+        while at >= 0:
+            yield at, names
+            at = low.find(label, at + 1)
+
+
+def read_everywhere(low: str, matcher: AddressMatcher) -> set[str]:
+    """Return whose address is spelled in a text, read at each place in each way."""
+    known = SimpleNamespace(labels=matcher.labels, endings=_Everything(), owner=matcher.owner)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(munged, "iter_places", iter_all_places)
+        patch.setattr(munged, "_goes_wrong", lambda *_a: False)
+        patch.setattr(munged, "LONGEST_SIGN", 10_000)
+        patch.setattr(munged, "NAMES", munged.WORDS)
+        return set(munged.find_owners(low, known))
+
+
+MATCHERS = [AddressMatcher({key: key for key in people}) for people in PEOPLE]
+
+
+def check_reading(low: str, matcher: AddressMatcher) -> None:
+    """Compare whom the scan reads in words with those it reads without its cheap tests."""
+    every = read_everywhere(low, matcher) - set(matcher.find(low))
+    assert every <= set(munged.find_owners(low, matcher))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(munged_places, "_OFTEN", 0)
+        patch.setattr(munged_places, "_SHARE", 10**6)
+        assert every <= set(munged.find_owners(low, matcher))
+
+
+@pytest.mark.parametrize(("number", "text"), FOUND)
+def test_what_was_passed_over_in_words_is_read(number: int, text: str) -> None:
+    assert read_everywhere(text, MATCHERS[number])
+    check_reading(text, MATCHERS[number])
+
+
+@settings(max_examples=1000, deadline=None, derandomize=True)
+@given(st.data(), st.sampled_from(range(len(PEOPLE))))
+def test_addresses_in_words_are_read_wherever_they_are(data: st.DataObject, number: int) -> None:
+    check_reading(data.draw(texts(PEOPLE[number])), MATCHERS[number])
