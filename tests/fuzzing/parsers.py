@@ -182,7 +182,7 @@ def _readings(text: str) -> None:
 
 
 def _look_deeper(text: str) -> None:
-    list(deep_scan.find_owners(text, text, text, _SCANNER.matcher, no_limit))
+    list(deep_scan.find_owners(text, text, (text,), _SCANNER.matcher, no_limit))
 
 
 def _read_octets(data: bytes) -> None:

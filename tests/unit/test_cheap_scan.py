@@ -45,6 +45,7 @@ FOUND = [
     (0, "x john\ndot\\n doe@home.example"),
     (0, "john.doe\n> \\n> (at) home.example"),
     (0, "anna.m.ott " + "<td>" * 35 + "(at) web.example"),
+    (0, "john.doe (at)home.example"),
     (1, "joe\r" + "&gt;" * 62 + "@\r" + "\u2503 " * 10 + "web point example"),
     (1, "joe@\\n: jd&gt; | : >&gt;\u00bb ; - // web.example at "),
     (1, "bob@\n&gt; jd&gt; home.example"),
@@ -57,6 +58,8 @@ FOUND = [
     (5, "user9'@'firm9.example"),
     (5, "user27 [a rond ] firm27\u201dtochka\u201dexample"),
     (5, "user10-@-firm10-punto-example ("),
+    (5, "user9@\\nfirm9 . example"),
+    (6, "x\\nu8 (at) home dot example"),
     (6, "u8" + "</td>" * 20 + "@home\njd> <i class=x><br>\u00ad point example"),
 ]
 

@@ -569,7 +569,7 @@ def test_what_is_told_to_show_nothing_shows_nothing(parts: list[str], markup: bo
     readings = list(decodings.iter_readings(text, markup=markup))
     shown = [token for each in readings for token in matcher.find(each)]
     low, last = readings[0], readings[-1]
-    shown += deep_scan.find_owners(text, low, last, matcher, lambda: None, markup=markup)
+    shown += deep_scan.find_owners(text, low, (last,), matcher, lambda: None, markup=markup)
     assert not (shown and deep_scan.shows_nothing(text, matcher, markup=markup))
 
 

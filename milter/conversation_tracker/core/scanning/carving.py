@@ -19,6 +19,18 @@ import zstandard
 from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.scanning import documents, packets, sectors, tables
+from conversation_tracker.core.scanning.beginnings import (
+    BEGINNINGS,
+    COMPRESSED_DATA,
+    GZIP,
+    LZIP,
+    PNG,
+    RTF,
+    SEVEN,
+    STREAM,
+    ZIP,
+    is_deflated,
+)
 
 _MOST = 64 * 1024 * 1024  # octets that come out of one part
 _RATIO, _SLACK = 200, 64 * 1024  # for one octet in
@@ -40,50 +52,11 @@ _ERRORS = (
     MemoryError,
 )
 
-_ZIP, _GZIP, _SEVEN, _STREAM, _RTF = (
-    b"PK\3\4",
-    b"\x1f\x8b\x08",
-    b"7z\xbc\xaf\x27\x1c",
-    b"stream",
-    b"LZFu",
-)
-_COMPRESSED_DATA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x09"  # RFC 3274
-_PNG, _LZIP = b"\x89PNG", b"LZIP\1"
-_PICTURES = (b"\xff\xd8\xff", b"GIF8")  # large and many, and nobody looks for files in them
 _LZIP_TAIL = 20  # octets behind a member
 _DIGITS = re.compile(rb"[0-9a-fA-F\s]++>\s*")
 _ZLIB = re.compile(rb"\0\x78[\x01\x5e\x9c\xda]")
 _CHUNKS = (b"zTXt", b"iTXt", b"iCCP")
-_END_OF_ZIP = b"PK\5\6"
-_BEGINNINGS = (_GZIP, b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", _ZIP, _SEVEN, _RTF, _STREAM)
-FILES = (
-    *(_GZIP, b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK", _SEVEN, sectors.MAGIC, b"%PDF"),
-    *(b"!<arch>\n", b"\x78\x9f\x3e\x22", b"\x5d\0", tables.SQLITE, tables.CABINET, _LZIP),
-    *(bytes((n,)) + b"\x2a\x4d\x18" for n in range(0x50, 0x60)),
-)
-"""How such files begin."""
-
 _DEFLATED, _LZMA = 8, 14
-
-
-def is_file(data: Octets) -> bool:
-    """Whether data is a file in which something may be packed, whatever is said of it."""
-    if data.startswith(FILES):
-        return True
-    head = data[:2]
-    if head[:1] == b"\x78" and len(head) == 2 and not int.from_bytes(head, "big") % 31:
-        return True
-    if data[257:262] == b"ustar" or _COMPRESSED_DATA in data[:64] or b"%PDF-" in data[:1024]:
-        return True
-    return data.rfind(_END_OF_ZIP, max(0, len(data) - 65557)) >= 0
-
-
-def has_file(data: Octets) -> bool:
-    """Whether data is such a file, or has one inside."""
-    if is_file(data) or data.startswith(_PNG) or packets.unpack(data)[0]:
-        return True
-    midst = (_GZIP, b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", _SEVEN)
-    return not data.startswith(_PICTURES) and any(data.find(each) >= 0 for each in midst)
 
 
 class Carver:
@@ -132,24 +105,24 @@ class Carver:
         if b"%PDF-" in data[:1024]:
             yield documents.read_page(self._take_objects(data, 0))
         head = data[:2]
-        if len(head) == 2 and head[0] & 15 == 8 and not int.from_bytes(head, "big") % 31:
+        if is_deflated(data):
             yield self._decompress(data, 2, lambda: zlib.decompressobj(-15))
         elif head[:1] == b"\x5d":
             yield self._decompress(data, 13, lambda: _make_lzma1_filter(data[:5]))
-        elif head == _LZIP[:2] and data.startswith(_LZIP):
+        elif head == LZIP[:2] and data.startswith(LZIP):
             self._end = -_LZIP_TAIL
-            while self._finds > 0 and data.startswith(_LZIP, begin := self._end + _LZIP_TAIL):
+            while self._finds > 0 and data.startswith(LZIP, begin := self._end + _LZIP_TAIL):
                 self._finds -= 1
                 yield self._decompress(data, begin + 6, lambda: _make_lzma1_filter(b"\x5d"))
-        elif data.startswith(_PNG):
+        elif data.startswith(PNG):
             yield from self._chunks(data)
         method, packet = packets.unpack(data)
         if method:
             yield self._decompress(packet, 2 * method - 2, lambda: zlib.decompressobj(-15))
-        if _COMPRESSED_DATA in data[:64]:
+        if COMPRESSED_DATA in data[:64]:
             at = max(data.find(b"\x78", 30), 0)
             yield self._decompress(data, at + 2, lambda: zlib.decompressobj(-15))
-        for beginning in _BEGINNINGS:
+        for beginning in BEGINNINGS:
             at = data.find(beginning)
             while at >= 0 and self._finds > 0 and self._octets > 0:
                 self._finds -= 1
@@ -173,7 +146,7 @@ class Carver:
 
     def _carve_at(self, data: Octets, at: int, beginning: bytes) -> Iterator[Octets]:
         """Yield what comes out of what begins here."""
-        if beginning == _ZIP:
+        if beginning == ZIP:
             head = data[at : at + 30]
             method, name, extra = (int.from_bytes(head[i : i + 2], "little") for i in (8, 26, 28))
             start = at + 30 + name + extra
@@ -187,23 +160,23 @@ class Carver:
             elif method == _LZMA:
                 properties = data[start + 4 : start + 9]
                 yield self._decompress(data, start + 9, lambda: _make_lzma1_filter(properties))
-        elif beginning == _STREAM:
-            start = at + len(_STREAM)
+        elif beginning == STREAM:
+            start = at + len(STREAM)
             if data[max(0, at - 3) : at] == b"end":
                 yield documents.read_page(self._take_objects(data, start))
                 return
             start += 2 if data[start : start + 2] == b"\r\n" else 1
             for stream in self._carve_stream(data, start):
                 yield documents.read_page(stream) if documents.is_page(stream) else stream
-        elif beginning == _SEVEN:
+        elif beginning == SEVEN:
             yield from self._carve_7z(data, at)
-        elif beginning == _RTF:
+        elif beginning == RTF:
             text = documents.read_rich_text(
                 data[at + 8 : at + 8 + _TEXT], min(_TEXT, max(0, self._text))
             )
             self._text -= len(text)
             yield text
-        elif beginning == _GZIP:
+        elif beginning == GZIP:
             yield self._decompress_joined(data, at, beginning, lambda: zlib.decompressobj(-15))
         elif beginning == b"BZh":
             yield self._decompress_joined(data, at, beginning, bz2.BZ2Decompressor)
@@ -233,7 +206,7 @@ class Carver:
 
     def _take_objects(self, data: Octets, start: int) -> bytes:
         """Take what stands behind a stream of a PDF file, up to the next one."""
-        end = data.find(_STREAM, start)
+        end = data.find(STREAM, start)
         plain = data[start : min(end if end >= 0 else len(data), start + _TEXT)]
         self._octets -= len(plain)
         self._end = start + len(plain)
@@ -267,7 +240,7 @@ class Carver:
     ) -> Iterator[bytes]:
         """Decompress streams that follow each other, as one."""
         left = min(self._octets, (len(data) - at) * _RATIO + _SLACK)
-        gzipped = beginning == _GZIP
+        gzipped = beginning == GZIP
         while left > 0 and self._finds > 0 and data.startswith(beginning, at):
             self._finds -= 1
             way = _Way(data, _skip_gzip_header(data, at) if gzipped else at)

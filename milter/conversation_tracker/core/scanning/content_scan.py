@@ -11,6 +11,7 @@ from typing import Protocol
 
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.scanning import (
+    beginnings,
     carving,
     hidden_text,
     kinds,
@@ -92,7 +93,7 @@ class ContentScan:
         # Of content lines, a fold hides that a domain goes on; no program shows one.
         folds = not file and (folds or content_lines.is_content_lines(declared.type, data))
         data = content_lines.mend(data) if folds else data
-        if file and carving.is_file(data):
+        if file and beginnings.is_file(data):
             self._look_octets(channel + _FILE, data)
         elif file:
             self._look_bytes(channel + " (bytes)", data, folds=False)
@@ -138,7 +139,7 @@ class ContentScan:
         for file in uuencoded.decode_files(data, markup=markup):
             self._note(channel, self._text.find_in_octets(file))
             self._look_at_contents(channel, [file])
-            if carving.has_file(file):
+            if beginnings.may_hold_more(file):
                 self._look_at_contents(channel, self._packed.iter_contents(file))
 
     def _look_blocks(self, channel: str, data: bytes) -> None:
@@ -158,8 +159,7 @@ class ContentScan:
                 self._look(channel, whole, attached=True)
             if "=?" in text:
                 self._look(channel, decodings.decode_encoded_words(text), attached=True)
-        if b"-----BEGIN" in data:
-            self._look_blocks(channel, data)
+        self._look_blocks(channel, data)
         if not binary:
             self._look_files(channel, data)
 
@@ -169,7 +169,7 @@ class ContentScan:
 
     def _look_inside(self, channel: str, data: Octets) -> None:
         """Look at what is packed in a file."""
-        if not carving.has_file(data):
+        if not beginnings.may_hold_more(data):
             return
         self._look_at_contents(channel + _FILE, carving.Carver(self._limits).iter_contents(data))
 

@@ -5,7 +5,7 @@ Written apart from the masking code. Nothing here raises.
 
 import re
 
-from conversation_tracker.core.scanning import carving, packets
+from conversation_tracker.core.scanning import beginnings, packets
 from conversation_tracker.core.scanning.parts import Declared
 
 _TEXTUAL = ("text/", "message/", "multipart/")
@@ -37,9 +37,9 @@ def is_file(declared: Declared, data: bytes) -> bool:
     if _IDENTITY.match(declared.type) is not None:
         return False
     if is_textual(declared):
-        marked = b"\0" in data or b"1AY&SY" in data or data.startswith(carving.FILES)
+        marked = b"\0" in data or b"1AY&SY" in data or data.startswith(beginnings.FILES)
         marked = marked or packets.unpack(data)[0] > 0
-        return marked and _CONTROL.search(data) is not None and carving.has_file(data)
+        return marked and _CONTROL.search(data) is not None and beginnings.has_file(data)
     if b"\x1b$)" in data:  # as ISO-2022-KR begins, which shifts with two of these
         data = data.translate(None, b"\x0e\x0f")
     return data.startswith((b"%PDF", b"!<arch>\n")) or _CONTROL.search(data) is not None

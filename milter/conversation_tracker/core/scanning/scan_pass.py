@@ -27,8 +27,11 @@ MOST_HITS = 100
 """Hits after which no more are looked for."""
 
 _ATTACHED = "attached message, "
-# Behind each field: without the comma a last "=" or "dot" would go on in the next one.
-_END = b",\n"
+# Behind each field: without the comma a last "=" or "dot" would go on in the next one, and without
+# the question mark an encoded word.
+_END = b",?\n"
+# RTF may hide what follows, in the next fields, too.
+_RICH = re.compile(rb"\\[A-Za-z*]")
 _ENCODED = re.compile(rb"[=%+]4|[%&\\*]|=\?|\n[ \t]")  # what may hide an address
 
 
@@ -64,7 +67,7 @@ class Scan(ContentScan):
             groups[shown].append(field)
         rest, read = (_END.join(group) for group in groups)
         whole = rest + _END + read
-        if not whole.isascii():
+        if not whole.isascii() or _RICH.search(whole) is not None:
             return False
         self._text.rare_seen = False
         owners = set(self._text.find_in_header(whole))

@@ -54,6 +54,7 @@ _TAG = re.compile(r"[\w.=+-]{0,64}")
 _WORD_BEFORE = re.compile(r"[a-z0-9]{1,64}$")
 _MADE = re.compile(r"[0-9]+|(?=[a-z]*[0-9])[a-z0-9]{8,}")
 _ASCII_ONLY = bytes(range(128)) + b" " * 128
+_BEYOND_ASCII = re.compile(r"[^\0-\x7f]+")
 _USER = re.compile(r"[\w.+\-]{1,64}+(?![%!=])")  # of a path as of UUCP: doe.example!john
 _QUOTED_FOR_DOTS = re.compile(r"\"[^\s\"\\(),:;<>@\[\]]+\"")
 _WORDS = re.compile(r"[^\W_]+")
@@ -206,7 +207,7 @@ class AddressMatcher:
 
     def _search_wide(self, data: bytes, low: bytes, names: Collection[str]) -> Iterator[str]:
         # Without the last byte, either byte order is found.
-        if any(name.encode("utf-16-le")[:-1] in low for name in names):
+        if any(_take_ascii(name).encode("utf-16-le")[:-1] in low for name in names):
             for codec in ("utf-16-le", "utf-16-be"):
                 for start in (0, 1):
                     yield from self.find(data[start:].decode(codec, "replace").lower())
@@ -342,7 +343,12 @@ def _may_be_wide(low: bytes, names: Collection[str]) -> bool:
     Among many null bytes, as in pictures, what has some itself is looked for slowly.
     """
     thin = low.translate(None, b"\0") if b"\0" in low else low
-    return any(name.encode("utf-16-le").replace(b"\0", b"") in thin for name in names)
+    return any(_take_ascii(name).encode("ascii") in thin for name in names)
+
+
+def _take_ascii(name: str) -> str:
+    """Return the longest part of a domain in ASCII: lower case changes octets of other letters."""
+    return max(_BEYOND_ASCII.split(name), key=len)
 
 
 def _byte_goes_on(data: bytes, end: int) -> bool:

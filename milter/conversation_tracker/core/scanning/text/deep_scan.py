@@ -43,7 +43,7 @@ def _is_plain(low: str, matcher: AddressMatcher) -> bool:
 def find_owners(
     text: str,
     low: str,
-    read: str,
+    reads: tuple[str, ...],
     matcher: AddressMatcher,
     check: Callable[[], None],
     *,
@@ -54,15 +54,18 @@ def find_owners(
     Args:
         text: the text.
         low: the same in lower case.
-        read: the last of its readings that were looked at already (`decodings.iter_readings`).
+        reads: the last of its readings that were looked at already (`decodings.iter_readings`).
         matcher: knows whom to look for.
         check: raises when the time for the message is over.
-        markup: it is HTML, and `read` has no tags inside words.
+        markup: it is HTML, and the first of `reads` has no tags inside words.
     """
-    yield from munged.find_owners(low, matcher, check)
-    if read != low:
-        yield from munged.find_owners(read, matcher, check)
-    for other in rare_spellings.iter_readings(text, low, read, markup=markup):
-        check()
-        yield from matcher.find(other)
-        yield from munged.find_owners(other, matcher, check)
+    seen = dict.fromkeys((low, *reads))
+    for each in seen:
+        yield from munged.find_owners(each, matcher, check)
+    for read in reads:
+        for other in rare_spellings.iter_readings(text, low, read, markup=markup):
+            check()
+            if other not in seen:
+                seen[other] = None
+                yield from matcher.find(other)
+                yield from munged.find_owners(other, matcher, check)

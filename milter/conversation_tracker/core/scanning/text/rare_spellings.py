@@ -37,7 +37,7 @@ _HAS_FALLBACK = re.compile(r"\\(?:uc|bin|u-?[1-9][0-9]{1,4} ?[^\s{}?])")
 _SIGNS = ("\\x40", "\\u0040", "\\100")
 _NO_SIGN = re.compile(r"[^\s<>@]{0,64}@")  # before what is an address without it
 _RTF = re.compile(r"\\(?:rtf(?<=\{\\rtf)|'[0-9a-f]{2}|u-?[1-9][0-9]{1,4}(?![0-9a-f]))")
-_ESCAPED_HEX = re.compile(r"\\(?:x[0-9a-f]|u[0-9{]|[0-9a-f]{2}|e\[)")
+_ESCAPED_HEX = re.compile(r"\\(?:x[0-9a-f]|u[0-9a-f{]|[0-9a-f])")
 _NOT_SHOWN = re.compile(
     r"\s{0,8}\\(?:\*|(?:v|xe|tc|pict|object|info|fonttbl|colortbl|stylesheet|footnote|annotation"
     r"|bkmkstart|bkmkend)(?![a-z0-9]))"
@@ -58,9 +58,7 @@ _MARKUP = re.compile(
     r"<(?:!--[^<>]{0,400}--|(?P<unseen>param|comment)>[^<>]{0,300}</(?P=unseen)"
     r"|/?[a-z][a-z0-9:_-]{0,40}(?:[\s/][^<>]{0,400})?|/?x-[a-z0-9.:_-]{1,40})>"
 )
-_TOUCHED = re.compile(r"<(?<=[\w@.;]<)/?[a-z]")
-_AGAIN = re.compile(r"&(?:#|amp|commat|percnt|bsol|lt|gt|quot|lpar|rpar|period)")
-_PERCENT = re.compile(r"%[0-9a-f]{2}")
+_TOUCHED = re.compile(r"<(?<=[\w@.;]<)(?:/?[a-z]|!--)")
 _SECOND = re.compile(r"urldefense[a-z.-]{0,40}/v2/url\?[^\s<>\"']{0,60}?u=([^&\s<>\"';]+)")
 _THIRD = re.compile(
     r"urldefense[a-z.-]{0,40}/v3/__((?:[^\s<>\"'/]|/(?!v3/__)){1,4096}?)__;([a-z0-9_-]{0,4096})",
@@ -73,13 +71,8 @@ _HIDDEN = re.compile(
 _TURNED = ("\u202e", "bidi-override", "<bdo", "8238", "x202e")  # text is shown from its end
 _TELLING = (
     *_TURNED,
-    "\x1b",
-    "^",
-    "#033[",
-    "imcea",
-    "cfemail",
-    "email-protection",
-    "urldefense",
+    *("\x1b", "\x0e", "\x0f", "^[[", "#033[", "imcea"),
+    *("cfemail", "email-protection", "urldefense"),
 )
 _LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -114,7 +107,7 @@ def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> It
     if is_turned(low):
         yield low[::-1]
         yield decodings.decode_references(_MARKUP.sub("", low))[::-1]
-    if not markup and "<" in low and ("@" in low or "&" in low) and _TOUCHED.search(low):
+    if not markup and "<" in low and _TOUCHED.search(low):
         yield decodings.decode_references(_MARKUP.sub("", low))
 
 
@@ -135,12 +128,12 @@ def may_be_escaped(low: str) -> bool:
         return True
     if "+" in low and "+ae" in low:
         return True
-    return "<" in low and ("@" in low or "&" in low) and _TOUCHED.search(low) is not None
+    return "<" in low and _TOUCHED.search(low) is not None
 
 
 def _unescape_twice(low: str) -> str:
     """Read a text once more: what escapes hide may be escapes."""
-    if ("%" in low and _PERCENT.search(low)) or ("&" in low and _AGAIN.search(low)):
+    if "%" in low or "&" in low:
         low = decodings.decode_percent(decodings.decode_references(low))
     if "%" in low and "%u00" in low:
         low = _PERCENT_U.sub(lambda found: chr(int(found[1], 16)), low)
@@ -154,7 +147,7 @@ def _unescape_twice(low: str) -> str:
     colours = "[" in low and (("^" in low and "^[[" in low) or "#033[" in low)
     if "\x1b" in low or "\x9b" in low or colours:
         low = _drop_sequences(low)
-    return low
+    return low.replace("\x0e", "").replace("\x0f", "")
 
 
 def _drop_sequences(low: str) -> str:

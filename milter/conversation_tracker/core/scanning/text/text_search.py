@@ -72,15 +72,13 @@ class TextSearch:
             yield from self._matcher.find(low)
         rare = rare and not (self.without_rare or self.never_rare)
         if rare and (text, markup) not in self._plain:
-            check, matcher = self._limits.check, self._matcher
             # What stands inside tags is read as what stands between them is.
-            tags = low != source != first and self._matcher.may_begin(source)
-            for read in (low, source) if tags else (low,):
-                for token in deep_scan.find_owners(
-                    text, first, read, matcher, check, markup=markup
-                ):
-                    self.rare_seen = True
-                    yield token
+            reads = (low,) if low == source else (low, source)
+            for token in deep_scan.find_owners(
+                text, first, reads, self._matcher, self._limits.check, markup=markup
+            ):
+                self.rare_seen = True
+                yield token
             if not self.rare_seen and len(text) < _SHORT:
                 self._plain.add((text, markup))
         yield from self.find_in_tokens(self._tokens.decode(text, first))
@@ -113,9 +111,10 @@ class TextSearch:
         text = data.decode("latin-1") if shown is None else shown
         low = text.lower()
         found = list(self._matcher.for_binary.find(low))
-        if not found and shown is not None and _SIGN.search(low) is not None:
-            found = list(self._matcher.for_binary.find(_SIGN.sub("@", low)))
         yield from found
+        if shown is not None and _SIGN.search(low) is not None:
+            more = self._matcher.for_binary.find(_SIGN.sub("@", low))
+            yield from (each for each in more if each not in found)
         if shown is None:
             yield from (each for each in self._matcher.find_in_bytes(data) if each not in found)
 

@@ -66,17 +66,21 @@ class Tokens:
         # `in` costs half of what `find` does, and most texts hold none.
         for needle, first in self._needles:
             at = text.find(needle) if needle in text else -1
+            ends = [0] * 4  # of what was decoded, where a group begins at such a place
             while at >= 0:
-                token, end = _decode_around(text, at, first)
-                yield token
-                at = text.find(needle, max(end, at + len(needle)))
+                if at >= ends[(at - first) % 4]:
+                    token, ends[(at - first) % 4] = _decode_around(text, at, first)
+                    yield token
+                at = text.find(needle, at + 1)
         low = low or text.lower()
         for needle in self._hex:
             at = low.find(needle) if needle in low else -1
+            ends = [0] * 2
             while at >= 0:
-                token, end = _decode_hexadecimal(low, at)
-                yield token
-                at = low.find(needle, max(end, at + len(needle)))
+                if at >= ends[at % 2]:
+                    token, ends[at % 2] = _decode_hexadecimal(low, at)
+                    yield token
+                at = low.find(needle, at + 1)
 
 
 def _take_words(data: bytes, size: int) -> bytes:
