@@ -58,7 +58,9 @@ class KnownTexts:
             The spans, none of which begins or ends inside a tag or a token; None where the text is
             like no known one, and all of it is to be looked at.
         """
-        if len(text) < _LEAST or rare_spellings.is_turned(text.lower()):
+        if not self._texts or not _LEAST <= len(text) <= 2 * _MOST:
+            return None
+        if rare_spellings.is_turned(text.lower()):
             return None
         for known, as_markup in self._texts:
             if as_markup == markup:
