@@ -89,6 +89,16 @@ def find_all(text: str, *, markup: bool) -> set[str]:
     return set(TextSearch(Scanner(PEOPLE), None).find(text, markup=markup))
 
 
+def remember(text: str, *, markup: bool) -> KnownTexts | None:
+    """Return what is known once a text was looked at; None if it showed somebody."""
+    known, search = KnownTexts(), TextSearch(Scanner(PEOPLE), None)
+    if list(search.find(text, markup=markup)):
+        return None
+    if not search.bears_far:
+        known.remember(text, markup=markup)
+    return known
+
+
 def find_pieces(known: KnownTexts, text: str, *, markup: bool) -> list[str] | None:
     """Return the pieces of a text that are looked at; None where all of it is."""
     spans = known.find_differences(text, markup=markup)
@@ -116,10 +126,8 @@ def find_pieces(known: KnownTexts, text: str, *, markup: bool) -> list[str] | No
 )
 def test_what_differs_shows_whomever_all_of_a_text_shows(both: tuple[str, str, bool]) -> None:
     record, copy, markup = both
-    if find_all(record, markup=markup):
+    if (known := remember(record, markup=markup)) is None:
         return
-    known = KnownTexts()
-    known.remember(record, markup=markup)
     pieces = find_pieces(known, copy, markup=markup)
     event("all" if pieces is None else "pieces")
     if pieces is not None:
@@ -253,6 +261,48 @@ def test_the_readers_own_is_counted_in_pieces_as_in_all_of_a_page(
     found = scanner.look(HTML, copy.encode(), "j")
     again = Scanner(PEOPLE).look(HTML, copy.encode(), "j")
     assert found == again
+
+
+READER = "web.example@io.example"
+LONG = "<b></b>".join(["x" * 100] * 40)
+RTF = "{\\rtf1 of many}\n" + (WORDS + "\n") * 60
+OVER_LINES = f"ann@{'<b x>' * 40}" + (f"\n{'<b x>' * 40}" * 20)
+LINK = "https://urldefense.com/v2/url?u=https-3A__x.example_"
+
+
+@pytest.mark.parametrize(
+    ("kind", "before"),
+    [
+        ("plain", RTF + "ann@{"),  # a brace is no sign in RTF, wherever that begins
+        ("plain", RTF.replace("\\", "&amp;amp;amp;bsol;") + "ann@{"),
+        ("plain", f"a\\'41\n{RTF[18:]}ann@}}"),
+        ("plain", OVER_LINES),  # nor is a tag, where one touches a word
+        ("html", f"ann@\x1b[{'<' * 3000}m"),  # nor what is said to a terminal
+        ("html", f"ann@\x9b{'<' * 3000}m"),
+        ("html", f"{LINK}{LONG}_ann-40"),  # how a link is written, its beginning tells
+    ],
+)
+def test_what_far_places_bear_on_is_looked_for_in_all_of_a_text(kind: str, before: str) -> None:
+    """What comes to a text stands for itself, and is somebody else's address where it stands."""
+    line = ROW if kind == "html" else WORDS + "\n"
+    record, copy = (line * 200 + before + who + "\n" + line * 200 for who in (ALIAS, READER))
+    header = [Header(b"Content-Type", f"text/{kind}".encode())]
+    people = {"ann@web.example": "a", READER: "r"}
+    scanner = Scanner(people)
+    assert not scanner.scan(header, record.encode())
+    assert {hit.token for hit in Scanner(people).scan(header, copy.encode(), "r")} == {"a"}
+    assert {hit.token for hit in scanner.scan(header, copy.encode(), "r")} == {"a"}
+
+
+@pytest.mark.parametrize("token", ["YUBiLmM", "6140622e63"])
+def test_links_are_looked_at_in_text_that_was_an_attachment_before(token: str) -> None:
+    """In what is attached, so short an address may be chance."""
+    text = WORDS * 100 + f"\nhttps://x.example/u/{token} \n" + WORDS * 100
+    header = [Header(b"Content-Type", b'multipart/mixed; boundary="x"')]
+    head = "--x\nContent-Type: application/octet-stream\n\n"
+    body = f"{head}{text}\n--x\nContent-Type: text/plain\n\n{text}\n--x--\n"
+    hits = Scanner({"a@b.c": "s"}).scan(header, body.encode())
+    assert [hit.channel for hit in hits] == ["part 3 text/plain"]
 
 
 def test_many_differences_are_found_in_proportion() -> None:

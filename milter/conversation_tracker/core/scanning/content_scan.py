@@ -244,7 +244,9 @@ class ContentScan:
         owners = self._find_in_differences(text, markup=markup, attached=attached)
         if owners is None:
             owners = dict.fromkeys(self._find(text, markup=markup, attached=attached))
-            if not owners:
+            # Of what is attached, links are not looked at.
+            whole = not (attached and self._matcher.for_short)
+            if whole and not (owners or self._text.bears_far):
                 self._texts.remember(text, markup=markup)
         self._note(channel, owners)
 

@@ -48,6 +48,7 @@ def find_owners(
     check: Callable[[], None],
     *,
     markup: bool = False,
+    seen: dict[str, None] | None = None,
 ) -> Iterator[str]:
     """Yield the tokens of those whose address a text shows so.
 
@@ -58,9 +59,11 @@ def find_owners(
         matcher: knows whom to look for.
         check: raises when the time for the message is over.
         markup: it is HTML, and the first of `reads` has no tags inside words.
+        seen: gets all that it is read as, as it stands the first.
     """
-    seen = dict.fromkeys((low, *reads))
-    for each in seen:
+    seen = {} if seen is None else seen
+    for each in dict.fromkeys((low, *reads)):
+        seen[each] = None
         yield from munged.find_owners(each, matcher, check)
     for read in reads:
         for other in rare_spellings.iter_readings(text, low, read, markup=markup):

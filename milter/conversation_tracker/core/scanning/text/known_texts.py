@@ -39,6 +39,9 @@ class KnownTexts:
     def remember(self, text: str, *, markup: bool) -> None:
         """Note that a text showed nobody, in any of its readings.
 
+        One in which a place may bear on others far away (`rare_spellings.bears_far`) must not be:
+        what comes to it is read in another way there than by itself.
+
         Args:
             text: the text.
             markup: it was read as HTML.

@@ -8,7 +8,7 @@ text's length. Nothing here raises.
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from conversation_tracker.core.scanning.text import decodings
@@ -69,6 +69,7 @@ _HIDDEN = re.compile(
     r"((?:[0-9a-f]{2}){4,1000})(?![0-9a-f])"
 )
 _TURNED = ("\u202e", "bidi-override", "<bdo", "8238", "x202e")  # text is shown from its end
+_SEQUENCES = ("\x1b", "\x9b", "^[[", "#033[")
 _TELLING = (
     *_TURNED,
     *("\x1b", "\x0e", "\x0f", "^[[", "#033[", "imcea"),
@@ -114,6 +115,26 @@ def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> It
 def is_turned(low: str) -> bool:
     """Return whether something in a lower-case text may have it shown from its end."""
     return any(sign in low for sign in _TURNED)
+
+
+def bears_far(readings: Iterable[str], *, markup: bool = False) -> bool:
+    """Return whether one place of a text may bear on how others far away from it are read.
+
+    RTF anywhere has braces and line ends left out everywhere; so has a tag that touches a word tags
+    of what is no HTML. Sequences of terminals and links of gateways have any length.
+
+    Args:
+        readings: all that the text was read as, in lower case, as it stands the first.
+        markup: it is HTML.
+    """
+    for each in readings:
+        if "\\" in each and _RTF.search(each) is not None:
+            return True
+        if any(sign in each for sign in _SEQUENCES):
+            return True
+        if "urldefense" in each if markup else "<" in each and _TOUCHED.search(each) is not None:
+            return True
+    return False
 
 
 def may_be_escaped(low: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from conversation_tracker.core.base.limits import Limits
-from conversation_tracker.core.scanning.text import decodings, deep_scan, tokens
+from conversation_tracker.core.scanning.text import decodings, deep_scan, rare_spellings, tokens
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 
 _SHORT = 4096
@@ -39,6 +39,8 @@ class TextSearch:
         rare_seen: an address was found in a rare spelling.
         without_rare: rare spellings are not looked for.
         never_rare: nor are they in anything that follows.
+        bears_far: one place of the last text may bear on how others far away from it are read, or
+            it was not read in all ways.
     """
 
     def __init__(self, known: SearchContext, own: str | None) -> None:
@@ -49,6 +51,7 @@ class TextSearch:
         self._own = own
         self.own_coded = 0
         self.rare_seen = self.without_rare = self.never_rare = False
+        self.bears_far = True
 
     def find(self, text: str, *, markup: bool = False, rare: bool = True) -> Iterator[str]:
         """Yield the tokens of those whose address a text shows.
@@ -60,8 +63,10 @@ class TextSearch:
         """
         if deep_scan.shows_nothing(text, self._matcher, markup=markup):
             self._limits.check()
+            self.bears_far = False
             yield from self.find_in_tokens(self._tokens.decode(text))
             return
+        self.bears_far = True
         first = source = ""
         for source in decodings.iter_readings(text):
             self._limits.check()
@@ -74,11 +79,13 @@ class TextSearch:
         if rare and (text, markup) not in self._plain:
             # What stands inside tags is read as what stands between them is.
             reads = (low,) if low == source else (low, source)
+            seen = dict[str, None]()
             for token in deep_scan.find_owners(
-                text, first, reads, self._matcher, self._limits.check, markup=markup
+                text, first, reads, self._matcher, self._limits.check, markup=markup, seen=seen
             ):
                 self.rare_seen = True
                 yield token
+            self.bears_far = rare_spellings.bears_far(seen, markup=markup)
             if not self.rare_seen and len(text) < _SHORT:
                 self._plain.add((text, markup))
         yield from self.find_in_tokens(self._tokens.decode(text, first))
