@@ -15,6 +15,10 @@ PEOPLE = [
     *("jane_roe-x@home.example", "a@n.example"),
 ]
 _AT = [*sorted(AT_WORDS), "at-sign", "at mark", "a", "ad", "et", "@", "\uff20", "\u5728"]
+_MARKED = [
+    *("/at/", "#at#", "^at^", "%at%", ">at<", "@@", "@\uff20@", "\u2605", "\u24d0"),
+    *("@\u30de\u30fc\u30af", "\u30a2\u30c3\u30c8\u30de\u30fc\u30af", "\uace8\ubc45\uc774"),
+]
 _DOT = [*sorted(DOT_WORDS), "d0t", "period", "te\u010dka", "\u70b9", ".", "\u3002"]
 _BRACKETS = [
     *("()", "[]", "{}", "<>", "\u00ab\u00bb", "\u2039\u203a", "\u3010\u3011", "\uff08\uff09"),
@@ -80,6 +84,8 @@ def _write_address(draw: Random) -> str:
 
 def _write_at(draw: Random) -> str:
     kind = draw.random()
+    if kind < 0.1:
+        return draw.choice(_MARKED)
     if kind < 0.4:
         return draw.choice("@@@\uff20\ufe6b=")
     if kind < 0.6:

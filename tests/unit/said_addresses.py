@@ -38,6 +38,7 @@ _MORE_AT = [
     *("kr\u00f8llalfa", "kanelbulle", "miukumauku", "majmunsko a", "ludo a", "a rond", "afna"),
     *("coad\u0103 de maimu\u021b\u0103", "\u5708a", "\u5c0f\u8001\u9f20", "\uace8\ubc45\uc774"),
     *("\u30a2\u30c3\u30c8\u30de\u30fc\u30af", "@", "\uff20"),
+    *("maimunka", "a keong", "\u0440\u0430\u0432\u043b\u0438\u043a", "@@"),
 ]  # fmt: skip
 _MORE_DOT = [
     *("d0t", "period", "piste", "pont", "bod", "te\u010dka", "nokta", "pika", "punct", "stip"),
@@ -66,6 +67,10 @@ _AT = st.one_of(
     st.sampled_from(["@", " @ ", "\uff20", "\ufe6b", "_@_", "-@-", "'@'", " '@\" ", "`@`", "="]),
     st.sampled_from(AT_WORDS).map(" {} ".format),
     _lined(AT_WORDS),
+    st.sampled_from(["@@", " @@@ ", "/at/", "#at#", "^at^ ", " %at%", ">at<", "\u2605", "\u24d0"]),
+    st.sampled_from(
+        ["@\u30de\u30fc\u30af", " \u30a2\u30c3\u30c8\u30de\u30fc\u30af ", "\uace8\ubc45\uc774"]
+    ),
     _between(_OPEN, [*AT_WORDS, *_MORE_AT], _SHUT),
 )
 _DOT = st.one_of(

@@ -23,6 +23,7 @@ from conversation_tracker.core.masking.address.munged_words import (
     BEHIND_NAME,
     DOT_WORDS,
     LINE,
+    SIGNS,
     TOKEN,
     TOKEN_BEHIND_NAMES,
 )
@@ -140,7 +141,7 @@ def _read_address(
         behind, first = "." * len(tokens[first].text), first - 1
     if first < 0 or last >= len(tokens) or {tokens[first].kind, tokens[last].kind} != {"word"}:
         return None
-    tight = kind == "sign" and last - first == len("x@" + behind)
+    tight = text in SIGNS and last - first == len("x@" + behind)
     for domain in _find_domains(tokens, last):
         names = known.labels.get(domain.text.partition(".")[0], ())
         if domain.text not in names or (kind == "word" and domain.loose):

@@ -64,7 +64,9 @@ _MANY = 64  # labels from which on the ends of local parts are looked for, and n
 _FEW = 8  # words to look for one by one
 
 _NEVER_BEFORE = frozenset("./,")  # what most labels in links stand behind
+_SLASHED = "/at/"
 _LINE_END = "\\n"  # written out
+_LAST_LETTERS = "\u30af\uc774"  # of words for an at sign that nothing parts from others
 _WORDS = re.compile(rf"[^\W_{UNCASED}]+")
 _LAST_RUN = re.compile(rf"[^\W_{UNCASED}]+")
 _PLAIN = re.compile(r"[a-z0-9.]*")
@@ -143,9 +145,9 @@ class Places:
         low = self._low
         before = low[at - 1]
         if before in _NEVER_BEFORE:
-            return False
+            return before == "/" and low.startswith(_SLASHED, at - len(_SLASHED))
         if before.isalnum():
-            return low.startswith(_LINE_END, at - 2)
+            return low.startswith(_LINE_END, at - 2) or before in _LAST_LETTERS
         if before != "@" or not low[at - 2].isalnum() or low.startswith(_LINE_END, at - 3):
             return True
         # What ends right there is the local part, but for a tag.

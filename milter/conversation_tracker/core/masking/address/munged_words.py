@@ -15,7 +15,7 @@ SIGNS = "@\uff20\ufe6b"
 AT_WORDS = frozenset(
     "at \u00e4t aet \u00e6t arroba arrobas arobase arobas arrobase chez chiocciola klammeraffe"
     " snabel-a apenstaartje apestaartje kukac malpa ma\u0142pa zavinac zavin\u00e1\u010d sobaka"
-    " \u0441\u043e\u0431\u0430\u043a\u0430".split()
+    " \u0441\u043e\u0431\u0430\u043a\u0430 \uace8\ubc45\uc774".split()
 )
 DOT_WORDS = frozenset("dot punkt point punto ponto punt kropka tochka".split())
 # What says so in brackets only, as it says something else between blanks.
@@ -25,8 +25,12 @@ _AT_IN_BRACKETS = (
     r"|miuku(?:mauku)?|kissanh\u00e4nt\u00e4|malpka|ma\u0142pka|afna|majmun(?:sko a)?|ludo a"
     r"|coad\u0103 de maimu\u021b\u0103|a ?rond|g\u00fczel a|kuyruklu a"
     r"|\u0441\u043e\u0431\u0430\u0447\u043a\u0430|\u043f\u0441|\u03c0\u03b1\u03c0\u03ac\u03ba\u03b9"
-    r"|\u5728|\u5708a|\u5c0f\u8001\u9f20|\uace8\ubc45\uc774"
-    r"|\u30a2\u30c3\u30c8(?:\u30de\u30fc\u30af)?|[@\uff20\ufe6b]"
+    r"|\u5728|\u5708a|\u5c0f\u8001\u9f20"
+    r"|maimun(?:ka|sko a)|a keong|a c\u00f2ng"
+    r"|\u043c\u0430\u0439\u043c\u0443\u043d(?:\u043a\u0430|\u0441\u043a\u043e \u0430)"
+    r"|\u0440\u0430\u0432\u043b\u0438\u043a|\u043f\u0435\u0441\u0438\u043a|\u0441\u043b\u0438\u043c\u0430\u043a"
+    r"|\u05e9\u05d8\u05e8\u05d5\u05d3\u05dc|\u05db\u05e8\u05d5\u05db\u05d9\u05ea|\uc573|\u827e\u7279|\u7231\u7279"
+    r"|\u30a2\u30c3\u30c8(?:\u30de\u30fc\u30af)?|[@\uff20\ufe6b](?:\u30de\u30fc\u30af)?|[@\uff20\ufe6b]{2,3}"
 )
 ANY_AT_WORD = "|".join(sorted(AT_WORDS)) + f"|{_AT_IN_BRACKETS}"
 _DOT_IN_BRACKETS = (
@@ -58,10 +62,19 @@ _IN_BRACKETS = rf"{_OPEN}{{1,3}}{GAP}{{0,8}}(?:WORDS){GAP}{{0,8}}{SHUT}{{1,3}}"
 _LINED = r"[*_~|\-\"'\u2018\u2019\u201c\u201d]{1,3}"
 _LINED_WORDS = "at|\u00e4t|arroba|arobase|chez|klammeraffe|chiocciola|snabel-a|kukac|sobaka"
 _LINED_AT = rf"{_LINED}(?:{_LINED_WORDS}){_LINED}"
-_LINED_SIGN = rf"[_~|\-]{{1,3}}[{SIGNS}][_~|\-]{{1,3}}"
+_LINED_SIGN = rf"[_~|\-]{{1,3}}[{SIGNS}]{{1,3}}[_~|\-]{{1,3}}"
+# What says so of itself: where nothing is between it and a word, too. Stars stand only there.
+_SLASHED = r"/at/|\#at\#|\^at\^|%at%|>at<"
+_TOLD = "\u30a2\u30c3\u30c8\u30de\u30fc\u30af|\uace8\ubc45\uc774"
+_MARK_WORD = "\u30de\u30fc\u30af"
+_MARKED = rf"[@\uff20]{_MARK_WORD}|{_TOLD}"
+_STARRED = r"[\u2606\u2605\u25ce\u25cf\u24d0](?<=[^\W_].)(?=[^\W_])"
 _LINED_DOT = rf"{_LINED}(?:dot|punkt|punto|ponto|point|punt|kropka|tochka){_LINED}"
 BETWEEN_LINES = rf"(?:{_LINED_AT}|{_LINED_SIGN}|{_LINED_DOT})"
-AT = rf"(?:{_IN_BRACKETS.replace('WORDS', ANY_AT_WORD)}|{_LINED_AT}|{_LINED_SIGN})"
+AT = (
+    rf"(?:{_IN_BRACKETS.replace('WORDS', ANY_AT_WORD)}|{_LINED_AT}|{_LINED_SIGN}"
+    rf"|{_SLASHED}|{_MARKED}|{_STARRED})"
+)
 DOT = rf"(?:{_IN_BRACKETS.replace('WORDS', _ANY_DOT_WORD)}|{_LINED_DOT})"
 LETTER = rf"(?![{UNCASED}])[^\W_]"
 _IN_WORD = rf"(?:{LETTER}|(?!{BETWEEN_LINES})[_\-](?=[\w\-])|\+(?=\w))"
@@ -72,7 +85,7 @@ _POINT = r"[.\u3002\uff0e]"
 _QUOTE = rf"(?:[{MARKS}]|&(?:quot|apos|\#0*3[49]);)"
 _TOKENS = (
     rf"|(?P<at>{AT})|(?P<dot>{DOT})|(?P<word>{_WORD})"
-    rf"|(?P<sign>[{SIGNS}])|(?P<point>{_POINT}{{1,8}})|(?P<equals>=)"
+    rf"|(?P<sign>[{SIGNS}]{{1,3}})|(?P<point>{_POINT}{{1,8}})|(?P<equals>=)"
     rf"|(?P<mark>{_QUOTE})|(?P<other>.)"
 )
 _GAPS = (GAP, rf"(?:{NAMED_LINE}|{GAP})")
@@ -102,15 +115,16 @@ def _compile_join(gap: str) -> re.Pattern[str]:
     dot = rf"{near}(?:{_POINT}{{1,8}}|{DOT}|{_DOT_WORD}){near}"
     tag = rf"\+(?=\w)(?>{_IN_WORD}{{0,80}})(?:{dot}{_WORD}){{0,31}}"
     word = rf"(?>{gap}{{1,64}})(?:{'|'.join(sorted(AT_WORDS, reverse=True))})(?>{gap}{{1,64}})"
-    signs = rf"{beside}[{SIGNS}]{beside}|{near}{AT}{near}|{word}|(?!{gap})="
+    signs = rf"{beside}[{SIGNS}]{{1,3}}(?!{_MARK_WORD}){beside}|{near}{AT}{near}|{word}|(?!{gap})="
     return re.compile(rf"(?:{tag})?(?:{_POINT}{{1,8}})?(?:{signs})", re.IGNORECASE)
 
 
 JOIN, JOIN_BEHIND_NAMES = map(_compile_join, _GAPS)
 LINE_ENDS = ("\n", "\r", "\\n", "<br")
 """One of these is before each such name."""
-_OTHER_WORD = r" (?!(?:{})(?![^\W_]))[^\W_]"
-APART = re.compile(rf"\.?[^\W_]|{_OTHER_WORD.format('|'.join(sorted(AT_WORDS)))}")
+APART = re.compile(
+    rf"\.?(?!{_TOLD})[^\W_]| (?!{_TOLD}|(?:{'|'.join(sorted(AT_WORDS))})(?![^\W_]))[^\W_]"
+)
 """What is behind most words, and joins none of them to a domain: another word."""
-LABEL_APART = re.compile(rf"[^\W_]|{_OTHER_WORD.format('|'.join(sorted(DOT_WORDS)))}")
+LABEL_APART = re.compile(rf"[^\W_]| (?!(?:{'|'.join(sorted(DOT_WORDS))})(?![^\W_]))[^\W_]")
 """The same behind what is no label of a domain."""

@@ -86,7 +86,7 @@ def _read_as(
     # A local part may end with a tag, of whatever words.
     if not words or (words[-1] not in known.endings and "+" not in written):
         return
-    tight = sign[0] in "@\uff20\ufe6b"
+    tight = sign[0] in ("@", "\uff20", "\ufe6b")
     dot = TIGHT_DOT if sign["free"] else DOT
     domains = [each for each in _find_domains(behind, dot) if each[0] in names]
     routed = sign[0] == "="

@@ -16,6 +16,8 @@ from conversation_tracker.core.scanning.text.munged_words import (
     AT_WORDS,
     DOT_WORDS,
     SAYS_DOT,
+    SAYS_SO,
+    SLASHED_AT,
     WORDS,
 )
 
@@ -31,8 +33,10 @@ _CLOSE = 48  # characters before a place in which an ordinary word ends
 _LAST = frozenset(
     " \t\r\n\f\v\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d"
     "\u2060\u3000\ufeff\u00ad>=@\uff20\ufe6b;|*\"'`+])}_~-n"
+    "\u2606\u2605\u25ce\u25cf\u24d0\u30af\uc774"
     "\u203a\u3011\uff09\uff5c\u2502\u2503\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 )
+_SLASHES = frozenset("/#^%<")
 _WORD = re.compile(r"[^\W_]+")
 
 # A tag that surely is no word in brackets, both ways round.
@@ -67,7 +71,8 @@ _PARTED_BEFORE = re.compile(rf"@(?!{_BEFORE_TEXT})")
 _PARTED_BEHIND = re.compile(rf"@(?!{_BEHIND_TEXT})")
 _DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 # An ordinary word behind which nothing stands for an at sign, reversed.
-_NO_SIGN = re.compile(rf"[ \t\r\n]{{1,8}}(?:,|{_DROW % _TA})")
+_OS = "|".join(each[::-1] for each in SAYS_SO)
+_NO_SIGN = re.compile(rf"[ \t\r\n]{{1,8}}(?:,|(?!{_OS}){_DROW % _TA})")
 
 
 class WatchedAddresses(Protocol):
@@ -158,7 +163,7 @@ def _may_follow_sign(low: str, at: int, names: tuple[str, ...]) -> bool:
     """Return, cheaply, whether behind what stands for an at sign a domain may be spelled."""
     before = low[at - 1]
     if before not in _LAST:
-        return False
+        return before in _SLASHES and low.endswith(SLASHED_AT, 0, at)
     if before == "@":
         return not _is_clear(low, at, names)
     if before == "n":

@@ -12,7 +12,7 @@ from conversation_tracker.core.scanning.text.address_matcher import UNCASED
 AT_WORDS = tuple(
     "at \u00e4t aet \u00e6t arroba arrobas arrobase arobas arobase chez chiocciola klammeraffe"
     " snabel-a apenstaartje apestaartje kukac malpa ma\u0142pa zavinac zavina\u010d zavin\u00e1c"
-    " zavin\u00e1\u010d sobaka \u0441\u043e\u0431\u0430\u043a\u0430".split()
+    " zavin\u00e1\u010d sobaka \u0441\u043e\u0431\u0430\u043a\u0430 \uace8\ubc45\uc774".split()
 )
 """The words for an at sign that stand between blanks, too."""
 DOT_WORDS = tuple("dot punkt point punto ponto punt kropka tochka".split())
@@ -25,9 +25,23 @@ ALSO_AT = (
     "|kissanh\u00e4nt\u00e4|ma[l\u0142]pka|afna|majmun(?:sko a)?|ludo a"
     "|coad\u0103 de maimu\u021b\u0103|a ?rond|g\u00fczel a|kuyruklu a"
     "|\u0441\u043e\u0431\u0430\u0447\u043a\u0430|\u043f\u0441|\u03c0\u03b1\u03c0\u03ac\u03ba\u03b9"
-    "|\u5728|\u5708a|\u5c0f\u8001\u9f20|\uace8\ubc45\uc774"
-    "|\u30a2\u30c3\u30c8(?:\u30de\u30fc\u30af)?|[@\uff20\ufe6b]"
+    "|\u5728|\u5708a|\u5c0f\u8001\u9f20|\uc573|[\u827e\u7231]\u7279|a (?:c\u00f2ng|keong)"
+    "|maimunka|maimunsko a"
+    "|\u043c\u0430\u0439\u043c\u0443\u043d\u043a\u0430"
+    "|\u043c\u0430\u0439\u043c\u0443\u043d\u0441\u043a\u043e \u0430"
+    "|\u0440\u0430\u0432\u043b\u0438\u043a|\u043f\u0435\u0441\u0438\u043a|\u0441\u043b\u0438\u043c\u0430\u043a"
+    "|\u05e9\u05d8\u05e8\u05d5\u05d3\u05dc|\u05db\u05e8\u05d5\u05db\u05d9\u05ea"
+    "|\u30a2\u30c3\u30c8(?:\u30de\u30fc\u30af)?|[@\uff20\ufe6b]{1,3}|[@\uff20\ufe6b]\u30de\u30fc\u30af"
 )
+SAYS_SO = (
+    "@\u30de\u30fc\u30af",
+    "\uff20\u30de\u30fc\u30af",
+    "\u30a2\u30c3\u30c8\u30de\u30fc\u30af",
+    "\uace8\ubc45\uc774",
+)
+"""What stands right beside a word, too."""
+SLASHED_AT = ("/at/", "#at#", "^at^", "%at%", ">at<")
+"""A word with a sign on both sides, where it stands for no bracket otherwise."""
 ALSO_DOT = (
     "d0t|period|piste|pont|bod|te[c\u010d]ka|nokta|pika|punct|stip|prikk?|t[ao]\u010dka"
     "|\u0442\u043e\u0447\u043a\u0430|\u03c4\u03b5\u03bb\u03b5\u03af\u03b1"
@@ -67,8 +81,11 @@ _LINED_AT = "at|\u00e4t|arroba|arobase|chez|klammeraffe|chiocciola|snabel-a|kuka
 _MARKS = "[ \"'`+*\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb]"
 AT_END = re.compile(
     rf"(?: ?{_OPENING} ?(?:{SAYS_AT}|{ALSO_AT}) ?{_CLOSING} ?"
-    rf"| ?{_LINES}(?:{_LINED_AT}){_LINES} ?| ?[_~|-]{{1,3}}[@\uff20\ufe6b][_~|-]{{1,3}} ?"
-    rf"|(?P<free> (?:{SAYS_AT}) )|{_MARKS}{{0,12}}[@\uff20\ufe6b]{_MARKS}{{0,12}}|=)\Z"
+    rf"| ?{_LINES}(?:{_LINED_AT}){_LINES} ?| ?[_~|-]{{1,3}}[@\uff20\ufe6b]{{1,3}}[_~|-]{{1,3}} ?"
+    r"|(?=[ /#^%>@\uff20\u30a2\uace8]) ?"
+    rf"(?:{'|'.join(map(re.escape, (*SAYS_SO, *SLASHED_AT)))}) ?"
+    r"|[\u2606\u2605\u25ce\u25cf\u24d0](?<=[^\W_].)"
+    rf"|(?P<free> (?:{SAYS_AT}) )|{_MARKS}{{0,12}}[@\uff20\ufe6b]{{1,3}}{_MARKS}{{0,12}}|=)\Z"
 )
 """What stands for an at sign and ends a simple text."""
 LONGEST_SIGN = 48
