@@ -33,7 +33,12 @@ _ORDINARY = bytes(each for each in range(0x80) if each not in _TELLING)
 _FEWEST = 7  # octets of an address that is spelled
 _SHORT = 256  # characters of a word or a field
 _TELLS = re.compile(r"[\\\x1b%&;+<\[=#\x80-\U0010ffff]")
-_TURNED = ("\u202e", "bidi-override", "<bdo", "&#8238", "&#x202e")  # text is shown from its end
+# Each sign with what tells, behind one, that text is shown from its end.
+_TURNING: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("<", re.compile("<bdo")),
+    ("&", re.compile("&#(?:8238|x202e)")),
+    ("-", re.compile("bidi-override")),
+)
 _ESCAPED_DOT = re.compile(r"%(?:25)*2e|=2e|\\(?:x|u00|u\{0*)?2e")
 _CARETS = ("^[[", "#033[")
 _TERMINAL = ("\x1b", "\x9b", *_CARETS)
@@ -52,7 +57,8 @@ _SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
     ("\x9b", None),
     ("^", re.compile(r"\^\[\[")),
     ("[", re.compile(r"\[(?<=\#033\[)")),
-    *((sign, None) for sign in (gateway_links.SIGN, *cloudflare.SIGNS, "srcdoc", *_TURNED[1:])),
+    *((sign, None) for sign in (gateway_links.SIGN, *cloudflare.SIGNS, "srcdoc")),
+    *_TURNING,
     ("\\", _BACKSLASHED),
     (
         "&",
@@ -189,12 +195,14 @@ def _find_edits(
     yield from _find_munged_edits(Reading(text), finder)
     families = []
     if _is_deep(low, finder) if deep is None else deep:
-        if any(sign in low for sign in _TURNED):
+        if _is_turned(low):
             yield from _find_turned_edits(text, finder)
         families.append(escape_syntaxes.UNUSUAL if thorough else escape_syntaxes.COMMON)
-        if _STYLED.search(low):
+        # A sign of one character is found at many times the speed of a pattern.
+        backslashes = "\\" in low
+        if (backslashes or "&" in low) and _STYLED.search(low):
             families.append(escape_syntaxes.STYLE)
-        if _RICH.search(low):
+        if backslashes and _RICH.search(low):
             families += rich_text.RICH, rich_text.RICH_LINES
             if rich_text.counts_instead(low):
                 families += rich_text.RICH_COUNTED
@@ -204,6 +212,12 @@ def _find_edits(
         families.append(escape_syntaxes.TAGGED)
     for family in families:
         yield from _unescape(text, family, finder)
+
+
+def _is_turned(low: str) -> bool:
+    """Return whether something in a lower-case text may have it shown from its end."""
+    signs = any(sign in low and pattern.search(low) is not None for sign, pattern in _TURNING)
+    return signs or "\u202e" in low
 
 
 def _find_turned_edits(text: str, finder: Masker) -> Iterator[_Edit]:
