@@ -16,7 +16,7 @@ PEOPLE = [
 ]
 _AT = [*sorted(AT_WORDS), "at-sign", "at mark", "a", "ad", "et", "@", "\uff20", "\u5728"]
 _MARKED = [
-    *("/at/", "#at#", "^at^", "%at%", ">at<", "@@", "@\uff20@", "\u2605", "\u24d0"),
+    *("#at#", "^at^", "%at%", ">at<", "@@", "@\uff20@", "\u2605", "\u24d0"),
     *("@\u30de\u30fc\u30af", "\u30a2\u30c3\u30c8\u30de\u30fc\u30af", "\uace8\ubc45\uc774"),
 ]
 _DOT = [*sorted(DOT_WORDS), "d0t", "period", "te\u010dka", "\u70b9", ".", "\u3002"]

@@ -67,7 +67,7 @@ _AT = st.one_of(
     st.sampled_from(["@", " @ ", "\uff20", "\ufe6b", "_@_", "-@-", "'@'", " '@\" ", "`@`", "="]),
     st.sampled_from(AT_WORDS).map(" {} ".format),
     _lined(AT_WORDS),
-    st.sampled_from(["@@", " @@@ ", "/at/", "#at#", "^at^ ", " %at%", ">at<", "\u2605", "\u24d0"]),
+    st.sampled_from(["@@", " @@@ ", "#at#", "^at^ ", " %at%", ">at<", "\u2605", "\u24d0"]),
     st.sampled_from(
         ["@\u30de\u30fc\u30af", " \u30a2\u30c3\u30c8\u30de\u30fc\u30af ", "\uace8\ubc45\uc774"]
     ),

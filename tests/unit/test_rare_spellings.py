@@ -100,7 +100,6 @@ SPELLINGS = {
     "two signs": "john.doe@@home.example",
     "three signs": "john.doe @@@ home.example",
     "two wide signs": "john.doe\uff20\uff20home.example",
-    "at between slashes": "john.doe/at/home.example",
     "at between numbers": "john.doe#at#home.example",
     "at between carets": "john.doe^at^home.example",
     "at between percents": "john.doe%at%home.example",

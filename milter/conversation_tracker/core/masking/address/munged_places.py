@@ -64,7 +64,6 @@ _MANY = 64  # labels from which on the ends of local parts are looked for, and n
 _FEW = 8  # words to look for one by one
 
 _NEVER_BEFORE = frozenset("./,")  # what most labels in links stand behind
-_SLASHED = "/at/"
 _LINE_END = "\\n"  # written out
 _LAST_LETTERS = "\u30af\uc774"  # of words for an at sign that nothing parts from others
 _WORDS = re.compile(rf"[^\W_{UNCASED}]+")
@@ -145,7 +144,7 @@ class Places:
         low = self._low
         before = low[at - 1]
         if before in _NEVER_BEFORE:
-            return before == "/" and low.startswith(_SLASHED, at - len(_SLASHED))
+            return False
         if before.isalnum():
             return low.startswith(_LINE_END, at - 2) or before in _LAST_LETTERS
         if before != "@" or not low[at - 2].isalnum() or low.startswith(_LINE_END, at - 3):

@@ -64,7 +64,7 @@ _LINED_WORDS = "at|\u00e4t|arroba|arobase|chez|klammeraffe|chiocciola|snabel-a|k
 _LINED_AT = rf"{_LINED}(?:{_LINED_WORDS}){_LINED}"
 _LINED_SIGN = rf"[_~|\-]{{1,3}}[{SIGNS}]{{1,3}}[_~|\-]{{1,3}}"
 # What says so of itself: where nothing is between it and a word, too. Stars stand only there.
-_SLASHED = r"/at/|\#at\#|\^at\^|%at%|>at<"
+_FENCED = r"\#at\#|\^at\^|%at%|>at<"
 _TOLD = "\u30a2\u30c3\u30c8\u30de\u30fc\u30af|\uace8\ubc45\uc774"
 _MARK_WORD = "\u30de\u30fc\u30af"
 _MARKED = rf"[@\uff20]{_MARK_WORD}|{_TOLD}"
@@ -73,7 +73,7 @@ _LINED_DOT = rf"{_LINED}(?:dot|punkt|punto|ponto|point|punt|kropka|tochka){_LINE
 BETWEEN_LINES = rf"(?:{_LINED_AT}|{_LINED_SIGN}|{_LINED_DOT})"
 AT = (
     rf"(?:{_IN_BRACKETS.replace('WORDS', ANY_AT_WORD)}|{_LINED_AT}|{_LINED_SIGN}"
-    rf"|{_SLASHED}|{_MARKED}|{_STARRED})"
+    rf"|{_FENCED}|{_MARKED}|{_STARRED})"
 )
 DOT = rf"(?:{_IN_BRACKETS.replace('WORDS', _ANY_DOT_WORD)}|{_LINED_DOT})"
 LETTER = rf"(?![{UNCASED}])[^\W_]"

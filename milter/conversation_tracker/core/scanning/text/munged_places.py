@@ -15,9 +15,9 @@ from conversation_tracker.core.scanning.text.munged_words import (
     ALSO_DOT,
     AT_WORDS,
     DOT_WORDS,
+    FENCED_AT,
     SAYS_DOT,
     SAYS_SO,
-    SLASHED_AT,
     WORDS,
 )
 
@@ -36,7 +36,7 @@ _LAST = frozenset(
     "\u2606\u2605\u25ce\u25cf\u24d0\u30af\uc774"
     "\u203a\u3011\uff09\uff5c\u2502\u2503\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 )
-_SLASHES = frozenset("/#^%<")
+_FENCES = frozenset("#^%<")
 _WORD = re.compile(r"[^\W_]+")
 
 # A tag that surely is no word in brackets, both ways round.
@@ -163,7 +163,7 @@ def _may_follow_sign(low: str, at: int, names: tuple[str, ...]) -> bool:
     """Return, cheaply, whether behind what stands for an at sign a domain may be spelled."""
     before = low[at - 1]
     if before not in _LAST:
-        return before in _SLASHES and low.endswith(SLASHED_AT, 0, at)
+        return before in _FENCES and low.endswith(FENCED_AT, 0, at)
     if before == "@":
         return not _is_clear(low, at, names)
     if before == "n":

@@ -40,7 +40,7 @@ SAYS_SO = (
     "\uace8\ubc45\uc774",
 )
 """What stands right beside a word, too."""
-SLASHED_AT = ("/at/", "#at#", "^at^", "%at%", ">at<")
+FENCED_AT = ("#at#", "^at^", "%at%", ">at<")
 """A word with a sign on both sides, where it stands for no bracket otherwise."""
 ALSO_DOT = (
     "d0t|period|piste|pont|bod|te[c\u010d]ka|nokta|pika|punct|stip|prikk?|t[ao]\u010dka"
@@ -82,8 +82,8 @@ _MARKS = "[ \"'`+*\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb]"
 AT_END = re.compile(
     rf"(?: ?{_OPENING} ?(?:{SAYS_AT}|{ALSO_AT}) ?{_CLOSING} ?"
     rf"| ?{_LINES}(?:{_LINED_AT}){_LINES} ?| ?[_~|-]{{1,3}}[@\uff20\ufe6b]{{1,3}}[_~|-]{{1,3}} ?"
-    r"|(?=[ /#^%>@\uff20\u30a2\uace8]) ?"
-    rf"(?:{'|'.join(map(re.escape, (*SAYS_SO, *SLASHED_AT)))}) ?"
+    r"|(?=[ #^%>@\uff20\u30a2\uace8]) ?"
+    rf"(?:{'|'.join(map(re.escape, (*SAYS_SO, *FENCED_AT)))}) ?"
     r"|[\u2606\u2605\u25ce\u25cf\u24d0](?<=[^\W_].)"
     rf"|(?P<free> (?:{SAYS_AT}) )|{_MARKS}{{0,12}}[@\uff20\ufe6b]{{1,3}}{_MARKS}{{0,12}}|=)\Z"
 )
