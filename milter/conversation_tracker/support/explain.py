@@ -230,7 +230,9 @@ def _rehearse(
 
 
 def _make_failure(error: DatabaseUnavailable, conninfo: str) -> Failure:
-    cause = error.__context__
+    cause: BaseException | None = error
+    while isinstance(cause, DatabaseUnavailable):  # it is said anew where it is counted
+        cause = cause.__context__
     if isinstance(cause, DatabaseError):
         return make_failure(cause, conninfo)
     return Failure(TEMPORARY, f"the database cannot be reached: {error}")
