@@ -2,11 +2,13 @@
 
 What stands between an address's words, and amid them: line ends of all kinds with marks of quoted
 text to any depth, tags, blanks and what has no width, references, quotation marks, words for the
-signs in several languages and in all brackets.
+signs in several languages and in all brackets. And the places where an address may be.
 """
 
+from collections.abc import Iterator
 from random import Random
 
+from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.address.munged_words import AT_WORDS, DOT_WORDS, MARKS
 
 PEOPLE = [
@@ -150,3 +152,12 @@ def _repeat(draw: Random, some: list[str], times: list[int]) -> str:
     return (
         draw.choice(some) * count if draw.random() < 0.6 else "".join(draw.choices(some, k=count))
     )
+
+
+def iter_all_places(low: str, known: Masker) -> Iterator[int]:
+    """Yield each place of a label, whatever stands around it."""
+    for label in known.labels:
+        at = low.find(label, 1)
+        while at >= 0:
+            yield at
+            at = low.find(label, at + 1)

@@ -4,14 +4,12 @@ A place is passed over only where nothing is read from it. Found so far is what 
 none of it was masked, as the place was passed over.
 """
 
-from collections.abc import Iterator
-
 import pytest
 from builders import A
 from cost import linear
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from munged_texts import PEOPLE, write_text
+from munged_texts import PEOPLE, iter_all_places, write_text
 
 from conversation_tracker.core.masking.address import munged, munged_places
 from conversation_tracker.core.masking.address.mask import Masker
@@ -47,15 +45,6 @@ FOUND = [
     "john doe a=\nj>" + "|" * 40 + "\uff20n dot example&quot;",
     "info=\ndot>x&gt; x&gt; x&gt; @xn--mnchen-3ya.example",
 ]
-
-
-def iter_all_places(low: str, known: Masker) -> Iterator[int]:
-    """Yield each place of a label, whatever stands around it."""
-    for label in known.labels:
-        at = low.find(label, 1)
-        while at >= 0:
-            yield at
-            at = low.find(label, at + 1)
 
 
 def read_everywhere(low: str, known: Masker) -> set[munged.MungedAddress]:

@@ -3,14 +3,13 @@
 What is found at every place of every domain is found at those, too, that a cheap test lets through.
 """
 
-from collections.abc import Iterator
-
 import pytest
 from builders import A
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from munged_texts import iter_all_places
 
-from conversation_tracker.core.masking.address import munged, munged_places
+from conversation_tracker.core.masking.address import munged
 from conversation_tracker.core.masking.address.mask import Masker
 
 PEOPLE = ["john.doe@home.example", "anna.m.ott@web.example", "bob@mail.shop.co.uk"]
@@ -38,15 +37,6 @@ def spellings(draw: st.DrawFn) -> str:
     for _ in range(draw(st.integers(1, 2))):
         pieces.insert(draw(st.integers(1, len(pieces) - 1)), draw(BESIDE))
     return f"write to {''.join(pieces)} now".lower()
-
-
-def iter_all_places(low: str, known: munged_places.KnownAddresses) -> Iterator[int]:
-    """Yield each place of a label, whatever stands around it."""
-    for label in known.labels:
-        at = low.find(label, 1)
-        while at >= 0:
-            yield at
-            at = low.find(label, at + 1)
 
 
 FOUND = [
