@@ -6,6 +6,8 @@ Broken escapes stay as they are. Nothing here raises.
 import binascii
 import re
 from collections.abc import Iterator
+from itertools import accumulate, compress
+from operator import ne
 
 from conversation_tracker.core.base.octets import LARGE, Octets
 from conversation_tracker.core.syntax.folding import LONGEST, find_line_end
@@ -27,9 +29,7 @@ _RARE = (  # where more is to be looked at
     re.compile(rb"=(?==)"),
     re.compile(rb"\n(?:(?<=[ \t]\n)|(?<=[ \t]\r\n))"),
 )
-_LINE_FEED = re.compile(rb"=(?=0[Aa])")
-# A line of the content: physical ones, as long as they end in soft breaks, and one more.
-_LOGICAL_LINE = re.compile(rb"(?:[^\n]*=[ \t]*\r?\n)*[^\n]*(?:\n|\Z)")
+_ODD = re.compile(rb"=(?=0[Aa]|[ \t]+\r?\n)")  # a line end that is escaped; a break behind blanks
 _QUOTED = [
     bytes((value,)) if 0x20 <= value < 0x7F and value != 0x3D else b"=%02X" % value
     for value in range(256)
@@ -172,20 +172,25 @@ def _unescape_one_by_one(text: bytes) -> bytes:
 
 def _encode_by_lines(raw: bytes, old: bytes, new: bytes, line_end: bytes) -> bytes | None:
     """Write anew the lines that differ, where each line of `raw` is one of `old`; else None."""
-    if _LINE_FEED.search(raw) is not None:
+    if _ODD.search(raw) is not None:
         return None
-    lines = [line for line in _LOGICAL_LINE.findall(raw) if line]
-    before, after = _LINE.findall(old), _LINE.findall(new)
+    # No step is made for a line that stays: most do.
+    joined = raw.replace(b"=\r\n", b"=\r ").replace(b"=\n", b"= ")  # as long as before
+    lines, before, after = (each.split(b"\n") for each in (joined, old, new))
     if not len(lines) == len(before) == len(after):
         return None
-    for number, (line, was, now) in enumerate(zip(lines, before, after, strict=True)):
-        if was == now:
-            continue
-        [(_, data, end), *more] = _split_lines(line)
-        if more or data != was:
+    ends = list(accumulate([len(line) + 1 for line in lines]))
+    pieces: list[bytes] = []
+    done, last = 0, len(lines) - 1
+    for number in compress(range(len(lines)), map(ne, before, after)):
+        start, end = ends[number] - len(lines[number]) - 1, ends[number]
+        feed = b"\n" if number < last else b""
+        split = list(_split_lines(raw[start:end]))
+        if [data for _, data, _ in split] != [before[number] + feed]:
             return None
-        lines[number] = _encode_line(now, end, line_end)
-    return b"".join(lines)
+        pieces += raw[done:start], _encode_line(after[number] + feed, split[0][2], line_end)
+        done = end
+    return b"".join(pieces) + raw[done:]
 
 
 def _encode_line(data: bytes, end: bytes, line_end: bytes) -> bytes:
