@@ -11,6 +11,7 @@ import binascii
 import re
 import string
 from collections.abc import Iterator
+from urllib.parse import unquote_to_bytes
 
 from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.address.reading import Piece
@@ -30,10 +31,17 @@ _THIRD = re.compile(
     re.IGNORECASE,
 )
 _SIGN_OF_THIRD = "/v3/__"
+# The next parameter, in which no address goes on.
+_NEXT = re.compile(r"&(?:amp;)?[a-z]=")
+# With one of these in it, a link may mean more than it says once it is decoded.
+_MORE = re.compile(r"[%<;^\x80-\xff]|&(?:#|shy|lt)|=[2-7][0-9a-f]|imcea")
+# What means something else in another letter case, which text in lower case does not tell.
+_BY_CASE = re.compile(r"2ba|26(?:-(?:25)*23|plus)|-(?:25)*[01]")
 _TAKEN_OUT = re.compile(r"\*(?:\*([A-Za-z0-9_\-]))?")
 _LENGTHS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 _FEWEST = 2  # characters that `**` and a letter stand for
 _MEANT = {"-": "%", "_": "/", "*": "%"}
+_SIGNS_OF_VALUES = str.maketrans("-_", "%/")
 _SIGNS_OF_THIRD = re.compile(r"\*(?=[0-9A-Fa-f]{2})")
 _SIGNS_OF_SECOND = re.compile(r"-(?=[0-9A-Fa-f]{2})|_")
 
@@ -49,6 +57,39 @@ def find_pieces(text: str) -> Iterator[Piece]:
     for link in _iter_matches(_THIRD, text) if _SIGN_OF_THIRD in text.lower() else ():
         for sign in _SIGNS_OF_THIRD.finditer(text, *link.span(2)):
             yield *sign.span(), _MEANT[sign[0]]
+
+
+def cut_links(low: str) -> str | None:
+    """Cut the links of version 2 out of a text.
+
+    Args:
+        low: the text in lower case.
+
+    Returns:
+        The links, each on a line. Whatever is read in the text because of them is read in these.
+        None where that is not sure: of version 3, in another link, escaped, or with more behind.
+    """
+    links: dict[str, None] = {}
+    at = low.find(SIGN)
+    while at >= 0:
+        head = _SECOND.match(low, at)
+        value = _VALUE.match(low, head.end()) if head is not None else None
+        if value is None or _BY_CASE.search(value[0]) is not None:
+            return None
+        if (after := _NEXT.match(low, value.end())) is None:
+            return None
+        links[low[at : after.end()]] = None
+        at = low.find(SIGN, value.end())
+    return "\n\n".join(links)
+
+
+def show_links(links: str) -> str | None:
+    """Decode links that were cut out; None where what they say may be read in yet another way."""
+    if not links.isascii():
+        return None
+    signs = links.translate(_SIGNS_OF_VALUES).replace("&amp;", "&")
+    shown = unquote_to_bytes(signs).decode("latin-1").lower()
+    return shown if _MORE.search(shown) is None else None
 
 
 def _iter_matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:

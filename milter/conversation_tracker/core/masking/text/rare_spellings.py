@@ -57,7 +57,7 @@ _SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
     ("\x9b", None),
     ("^", re.compile(r"\^\[\[")),
     ("[", re.compile(r"\[(?<=\#033\[)")),
-    *((sign, None) for sign in (gateway_links.SIGN, *cloudflare.SIGNS, "srcdoc")),
+    *((sign, None) for sign in (*cloudflare.SIGNS, "srcdoc")),
     *_TURNING,
     ("\\", _BACKSLASHED),
     (
@@ -329,7 +329,23 @@ def _is_escaped(low: str, finder: Masker) -> bool:
     for sign, pattern in _SIGNS_OF_MORE:
         if sign in low and (pattern is None or pattern.search(low) is not None):
             return True
+    if gateway_links.SIGN in low and _hides_in_links(low, finder):
+        return True
     return _is_escaped_near(low, finder)
+
+
+def _hides_in_links(low: str, finder: Masker) -> bool:
+    """Return whether links of gateways may show somebody: most mail through one has only such."""
+    links = gateway_links.cut_links(low)
+    if links is None:
+        return True
+    shown = gateway_links.show_links(links)
+    if shown is not None and not _has_wide_addresses(finder.labels):
+        names = any(label in shown for label in finder.labels)
+        if not names and not finder.possible(shown.encode("ascii")):
+            return False
+    found = _find_edits(links, finder, deep=True, tagged=True, thorough=False)
+    return next(found, None) is not None
 
 
 def _ends_in_sign(before: str) -> bool:

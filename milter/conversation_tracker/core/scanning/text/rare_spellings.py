@@ -278,13 +278,15 @@ def _make_character(number: int) -> str:
 
 
 def _decode_gateway_links(text: str, inside: int = _ROUNDS) -> Iterator[str]:
-    for link in _SECOND.findall(text.lower()):
+    low = text.lower()
+    for link in _SECOND.findall(low):
         if "/" not in link and "%" not in link:
             for shown in _decode_link(link.replace("-", "%").replace("_", "/")):
                 yield shown
                 if inside and "/v2/url?" in shown:
                     yield from _decode_gateway_links(shown, inside - 1)
-    for link, code in _THIRD.findall(text):
+    # In any letter case, a pattern is looked for at each character.
+    for link, code in _THIRD.findall(text) if "/v3/__" in low else ():
         yield from _decode_link(_restore(link, code).lower())
         yield from _decode_link(link.replace("*", "%").lower())
 
