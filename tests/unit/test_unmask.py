@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from conversation_tracker.core.masking.address.unmask import RunningText, Unmasker
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import calendar
-from conversation_tracker.core.masking.text import html_text
+from conversation_tracker.core.masking.text import html_nodes
 from conversation_tracker.core.masking.text.html_text import Page
 from conversation_tracker.core.model.conversation import MappedId
 from conversation_tracker.core.model.message import Header
@@ -971,15 +971,16 @@ def test_plain_tags_are_read_as_all_others_are(pieces: list[str]) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         found = show()
-        patch.setattr(html_text, "_read_plain", lambda source, at: None)
+        patch.setattr(html_nodes, "_read_plain", lambda source, start, end: None)
         assert found == show()
 
 
 def test_a_page_of_plain_tags_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    real = html_text._Reading.iter_texts
+    reading = html_nodes._StrictReading
+    real = reading.iter_texts
     monkeypatch.setattr(
-        html_text._Reading, "iter_texts", lambda self, text: read.append(text) or real(self, text)
+        reading, "iter_texts", lambda self, text: read.append(text) or real(self, text)
     )
     head = "<html><head><style>p { color: red }</style><title>x</title></head>"
     row = f'<tr><td class="x">to</td><td><a href="https://x.example/">{B}</a><br></td></tr>\r\n'

@@ -65,11 +65,6 @@ class Unmasker:
         low = raw.lower()
         return any(mark in low for mark in self._marks)
 
-    def may_stand_in(self, text: str) -> bool:
-        """Return whether an alias may stand in text that is decoded."""
-        low = text.lower()
-        return any(mark.decode() in low for mark in self._marks)
-
     def __call__(self, text: str) -> str:
         """Return running text as the reader sees it; the same object where nothing changes."""
         spans = self.find(text)
@@ -86,10 +81,50 @@ class Unmasker:
         Returns:
             Their spans, in order.
         """
-        # Lower case would make two characters of this one.
-        low = shown.lower() if shown.isascii() else shown.replace("\u0130", "i").lower()
-        spans = sorted(self._find_places(low, edges))
         read: list[Span] = []
+        for (start, end), group in self._iter_runs(shown, self._find_places(_lower(shown), edges)):
+            if not (begun and start == 0) and not _is_link(shown, start, end, group):
+                read += group
+        return read
+
+    def find_in_part(
+        self,
+        shown: str,
+        cut: tuple[bool, bool],
+        edges: Collection[int] = (),
+        *,
+        begun: bool = False,
+    ) -> list[Span] | None:
+        """Find the same in a part of a running text; None where more of it may tell of a link.
+
+        Args:
+            shown: the part.
+            cut: whether there is more of the text before it, and behind.
+            edges: as for `find`.
+            begun: as for `find`, where there is nothing before it.
+        """
+        before, behind = cut
+        marks = [(at, at + 1) for at in self.find_marks(shown)]
+        for (start, end), _ in self._iter_runs(shown, marks):
+            if (before and start < _NEAR) or (behind and end == len(shown)):
+                return None
+        return self.find(shown, edges, begun=begun and not before)
+
+    def find_marks(self, text: str) -> list[int]:
+        """Return where in a text aliases may stand, in order."""
+        low = _lower(text)
+        found: list[int] = []
+        for mark in self._marks:
+            sign = mark.decode()
+            at = low.find(sign)
+            while at >= 0:
+                found.append(at)
+                at = low.find(sign, at + 1)
+        return sorted(found)
+
+    def _iter_runs(self, shown: str, found: Iterable[Span]) -> Iterator[tuple[Span, list[Span]]]:
+        """Yield the runs without blanks in which something stands, and what stands in each."""
+        spans = sorted(found)
         done = first = 0
         while first < len(spans):
             self.check()
@@ -97,11 +132,8 @@ class Unmasker:
             last = first
             while last < len(spans) and spans[last][0] < end:
                 last += 1
-            group = spans[first:last]
-            if not (begun and start == 0) and not _is_link(shown, start, end, group):
-                read += group
+            yield (start, end), spans[first:last]
             first, done = last, end
-        return read
 
     def _find_places(self, low: str, edges: Collection[int]) -> Iterator[Span]:
         for alias in self._aliases:
@@ -152,6 +184,11 @@ class RunningText:
             parted = end + gone - first > end - start
             if self._delsp or parted:
                 yield first, end + gone
+
+
+def _lower(text: str) -> str:
+    # Lower case would make two characters of this one.
+    return text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
 
 
 def _find_run(shown: str, done: int, span: Span) -> Span:

@@ -1,98 +1,41 @@
 """HTML as a person reads it: the reader's own alias becomes their address in text nodes only.
 
 Not in tags and their attributes, comments, scripts, styles, form fields, or what any element holds
-that is no markup to some programs. Broken markup is read in two ways, as HTML 5 says and with every
-quotation mark, comment and CDATA section taken for one; only what is text in both is text. A run
-without blanks goes on over tags that end no line. Nothing here raises, and time is linear.
+that is no markup to some programs: `html_nodes` tells what is surely text. A run without blanks
+goes on over tags that end no line. Nothing here raises, and time is linear.
 """
 
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
 from operator import add, sub
 
 from conversation_tracker.core.base.limits import check_each
-from conversation_tracker.core.base.octets import LARGE
 from conversation_tracker.core.masking.address.reading import apply_edits
 from conversation_tracker.core.masking.address.unmask import Span, Unmasker
-from conversation_tracker.core.masking.text.html import BLOCK, REFERENCE
+from conversation_tracker.core.masking.text.html import REFERENCE
+from conversation_tracker.core.masking.text.html_nodes import Markup, Node
 from conversation_tracker.core.syntax.references import unescape
 
-_B = r"\t\n\f\r "
-# Each branch begins where the one before cannot; a value that has no end lets the tag have none.
-_VALUE = rf"(?:\"[^\"]*+\"|'[^']*+'|[^{_B}>\"'][^{_B}>]*+|(?=>))"
-_ATTRIBUTE = rf"(?:=[^{_B}/>=]*+|[^{_B}/>=]++)(?:[{_B}]*+=[{_B}]*+{_VALUE}|(?![{_B}]*+=))"
-_OTHERS = r"(?:!(?!--)|\?|/(?![A-Za-z]))[^>]*+>"
-_UNCLOSED = r"(?=[A-Za-z!?/])"
-# HTML living standard, sections 13.2.5.1 to 13.2.5.53.
-_STRICT = re.compile(
-    rf"<(?:!--(?:-?>|.*?--!?>)|(?P<end>/?)(?P<name>[A-Za-z][^{_B}/>]*+)"
-    rf"(?>(?:[{_B}/]++|{_ATTRIBUTE})*)>|{_OTHERS}|{_UNCLOSED})",
-    re.DOTALL,
-)
-_WARY = re.compile(
-    rf"<(?:!--.*?-->|!\[CDATA\[.*?\]\]>|(?P<end>/?)(?P<name>[A-Za-z][^{_B}/>\"'<]*+)"
-    r"(?>(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*)>"
-    rf"|(?!!\[CDATA\[){_OTHERS}|{_UNCLOSED})",
-    re.DOTALL,
-)
-# What these hold is no markup (section 13.2.6.2), and no text that is surely shown.
-_RAW = frozenset(
-    "iframe noembed noframes noscript plaintext script style textarea title xmp".split()
-)
 _SEVEN = re.compile(
     r"charset\s*+=\s*+[\"']?(?:x-unicode-2-0-|unicode-1-1-|x-)?utf-?7", re.IGNORECASE
 )
 # Those that may belong to an alias.
 _REFERENCES = re.compile("&(?:#|commat|period|dash|plus|lowbar)", re.IGNORECASE)
-_SHOWN = "title"
-_ENDLESS = "plaintext"
-_LISTS = frozenset({"select", "datalist"})
-_FIELDS = _LISTS | {"option"}
-_BREAKS = re.compile(
-    rf"(?:{BLOCK.pattern}|tbody|thead|tfoot|body|html|head|title|select|legend|summary|option)\Z",
-    re.IGNORECASE,
-)
-# Most tags: where nothing is open, they only may end a line. With each, whether it does.
-_ORDINARY = {
-    name: _BREAKS.match(name) is not None
-    for name in (
-        "a b blockquote body br center div em font h1 h2 h3 h4 hr i img li o:p ol p small span"
-        " strong sup table tbody td th tr u ul wbr"
-    ).split()
-}
 
-_PLAIN_ATTRIBUTE = (
-    rf"[{_B}]++[A-Za-z][A-Za-z0-9:_-]*+(?:=(?:\"[^\"<>]*+\"|'[^'<>]*+'|[A-Za-z0-9#%.,:;_-]++)"
-    rf"(?=[{_B}/>])|(?=[{_B}/>]))"
-)
-# With what else is never raw, a list or from another language.
-_PLAIN = (*_ORDINARY, *"html head meta link pre section header footer dl dt dd thead tfoot".split())
-_PLAIN += tuple("caption col colgroup label s big strike code tt sub abbr cite q".split())
-_PLAIN_TAG = (
-    rf"</?(?:({'|'.join(name for name in _PLAIN if _BREAKS.match(name))})|"
-    rf"(?:{'|'.join(name for name in _PLAIN if not _BREAKS.match(name))}))(?=[{_B}/>])"
-    rf"(?>(?:{_PLAIN_ATTRIBUTE})*)[{_B}]*+/?>"
-)
-# Tags that all programs read alike, and the text behind them; the group tells that a line ends.
-_PLAIN_NODE = re.compile(rf"(?>(?:{_PLAIN_TAG})*)([^<]++)")
-_PLAIN_END = re.compile(rf"(?>(?:{_PLAIN_TAG})*)\Z")
-_BODY = "<body"
-
-Node = tuple[int, int, bool]
-"""Start and end of a text in the source, and whether a new line is before it."""
+_Edit = tuple[int, int, str]
 
 
 class Page:
     """HTML source that is read piece by piece, in order."""
 
     def __init__(self) -> None:
-        self._strict = _Reading()
-        self._wary = _WaryReading()
-        self._begun = False
+        self._markup = Markup()
+        self._unread = ""  # the piece before, where not all of it was read
+        self._begun = False  # the piece before ended in a run without blanks
         self._broken = False
 
     def show(self, source: str, unmasker: Unmasker) -> str:
@@ -105,52 +48,70 @@ class Page:
         Returns:
             The source; the same object where nothing changes.
         """
-        text, sure = self._read(source)
         unmasker.check()
+        self._read_on(unmasker.check)
         # Some programs, and hosts on the way, leave NUL out, and so find other tags; and some
         # believe the page, not its header, that it is in UTF-7, where tags look like text.
         self._broken = self._broken or "\0" in source or _SEVEN.search(source) is not None
-        if self._broken or not (unmasker.may_stand_in(source) or _REFERENCES.search(source)):
-            if text:
-                self._begun = not source[text[-1][1] - 1].isspace()
+        referred = _REFERENCES.search(source) is not None
+        marks = unmasker.find_marks(source)
+        if self._broken or not (referred or marks):
+            self._unread = source
             return source
+        edits = None if referred else self._find_near(source, marks, unmasker)
+        if edits is None:
+            edits = self._find_all(source, unmasker)
+        else:
+            self._unread = source
+        return apply_edits(source, edits)
+
+    def _read_on(self, check: Callable[[], None]) -> None:
+        """Read what was left of the piece before."""
+        text = self._markup.read(self._unread)[0] if self._unread else []
+        if text:
+            last = TextLayout(self._unread, text[-1:], check).text
+            self._begun = not last[-1:].isspace()
+        self._unread = ""
+
+    def _find_all(self, source: str, unmasker: Unmasker) -> list[_Edit]:
+        text, sure = self._markup.read(source)
         layout = TextLayout(source, text, unmasker.check)
-        starts = [start for start, _, _ in sure]
         spans = unmasker.find(layout.text, layout.edges, begun=self._begun)
         if layout.text:
             self._begun = not layout.text[-1].isspace()
-        new = html.escape(unmasker.own, quote=False)
-        edits: list[tuple[int, int, str]] = []
-        for span in spans:
-            places = list(layout.places(*span))
-            if all(_within(sure, starts, place) for place in places):
-                edits += ((*place, "" if n else new) for n, place in enumerate(places))
-        return apply_edits(source, edits)
+        return list(_iter_edits(layout, sure, spans, unmasker.own))
 
-    def _read(self, source: str) -> tuple[list[Node], list[Node]]:
-        """Return the texts in the next piece of the source, in both readings.
+    def _find_near(
+        self, source: str, marks: Sequence[int], unmasker: Unmasker
+    ) -> list[_Edit] | None:
+        """Read only what is near an alias; None where that does not tell enough.
 
-        Most pages have plain tags only, their heads apart: both readings are one then.
+        An alias whose mark tags part, far from any that stands whole, is not found so.
         """
-        if self._strict.is_at_rest and self._wary.is_at_rest:
-            at = max(0, source.find(_BODY))
-            strict, wary = _Reading(), _WaryReading()
-            text, sure = list(strict.iter_texts(source[:at])), list(wary.iter_texts(source[:at]))
-            if strict.is_at_rest and wary.is_at_rest:
-                nodes = _read_plain(source, at)
-                if nodes is not None:
-                    return text + nodes, sure + nodes
-        return list(self._strict.iter_texts(source)), list(self._wary.iter_texts(source))
+        windows = self._markup.read_near(source, marks)
+        if windows is None:
+            return None
+        edits: list[_Edit] = []
+        for start, end, text, sure in windows:
+            layout = TextLayout(source, text, unmasker.check)
+            part = bool(start), end < len(source)
+            spans = unmasker.find_in_part(layout.text, part, layout.edges, begun=self._begun)
+            if spans is None:
+                return None
+            edits += _iter_edits(layout, sure, spans, unmasker.own)
+        return edits
 
 
-def _read_plain(source: str, at: int) -> list[Node] | None:
-    """Return the texts from a place on where all tags are plain; None where some are not."""
-    nodes: list[Node] = []
-    match = _PLAIN_NODE.match
-    while found := match(source, at):
-        start, at = found.span(2)
-        nodes.append((start, at, found[1] is not None))
-    return nodes if _PLAIN_END.match(source, at) else None
+def _iter_edits(
+    layout: "TextLayout", sure: list[Node], spans: Iterable[Span], own: str
+) -> Iterator[_Edit]:
+    """Yield what writes the reader's address where an alias is surely text."""
+    starts = [start for start, _, _ in sure]
+    new = html.escape(own, quote=False)
+    for span in spans:
+        places = list(layout.places(*span))
+        if all(_within(sure, starts, place) for place in places):
+            yield from ((*place, "" if n else new) for n, place in enumerate(places))
 
 
 def _within(nodes: list[Node], starts: list[int], place: Span) -> bool:
@@ -158,108 +119,7 @@ def _within(nodes: list[Node], starts: list[int], place: Span) -> bool:
     return number >= 0 and place[1] <= nodes[number][1]
 
 
-class _Reading:
-    """Tells markup from text as HTML 5 says; what a piece leaves open goes on in the next."""
-
-    _markup = _STRICT
-
-    def __init__(self) -> None:
-        self._pending = ""
-        self._raw = ""
-        self._open: dict[str, int] = {}  # elements in which text is none, and how many
-        self._foreign = False
-        self._lost = False
-
-    @property
-    def is_at_rest(self) -> bool:
-        """Whether nothing that was read bears on what comes next."""
-        return not (self._pending or self._raw or self._open or self._foreign or self._lost)
-
-    def iter_texts(self, source: str) -> Iterator[Node]:
-        """Yield the texts in the next piece of the source."""
-        if self._lost:
-            return
-        whole, before = self._pending + source, len(self._pending)
-        self._pending = ""
-        at, breaks, search = 0, False, self._markup.search
-        while True:
-            if self._raw:
-                close = _closing(self._raw).search(whole, at)
-                end = close.start() if close else len(whole)
-                if self._raw == _SHOWN and end > at and not self._open:
-                    yield at - before, end - before, True
-                if close is None:
-                    return
-                at, self._raw = end, ""
-            found = search(whole, at)
-            end, behind = found.span() if found else (len(whole), len(whole))
-            if end > at and not self._open:
-                yield at - before, end - before, breaks
-                breaks = False
-            if found is None:
-                return
-            if behind == end + 1:  # it has no end
-                self._pending = whole[end:]
-                self._lost = len(self._pending) > LARGE
-                return
-            at = behind
-            ends_line = None if self._open else _ORDINARY.get(found["name"])
-            breaks = (self._tag(found) if ends_line is None else ends_line) or breaks
-
-    def _tag(self, found: re.Match[str]) -> bool:
-        """Take notice of a tag; tell whether it ends a line."""
-        name = (found["name"] or "").lower()
-        if found["end"]:
-            self._open.pop(name, None)
-        elif name in _RAW:
-            self._raw = name
-        elif name in _FIELDS and not self._open:
-            self._open[name] = 1
-        return _BREAKS.match(name) is not None
-
-
-class _WaryReading(_Reading):
-    """Tells markup from text by all that some program may take for markup.
-
-    Nothing is raw; text is sure where no element is open whose content may be no text.
-    """
-
-    _markup = _WARY
-
-    def _tag(self, found: re.Match[str]) -> bool:
-        name = (found["name"] or "").lower()
-        if found["end"]:
-            self._close(name)
-        elif name != _SHOWN and (name in _RAW or name in _FIELDS):
-            self._open[name] = self._open.get(name, 0) + 1
-        else:
-            self._inside(name)
-        return False
-
-    def _inside(self, name: str) -> None:
-        """Take notice of what stands in an open element: its own end tag may end nothing then."""
-        self._foreign = self._foreign or name in ("svg", "math")
-        for each in self._open:
-            if self._foreign or each == "option":
-                self._open[each] += 1
-
-    def _close(self, name: str) -> None:
-        if name in _LISTS and name in self._open:  # closes what is left open in it
-            self._open.pop("option", None)
-        if self._open.get(name, 0) > 1:
-            self._open[name] -= 1
-        elif name != _ENDLESS:
-            self._open.pop(name, None)
-
-
 _meant = lru_cache(maxsize=1024)(unescape)
-
-
-@lru_cache(maxsize=len(_RAW))
-def _closing(name: str) -> re.Pattern[str]:
-    if name == _ENDLESS:
-        return re.compile(r"(?!)")
-    return re.compile(rf"</{name}(?=[{_B}/>])", re.IGNORECASE)
 
 
 class TextLayout:
