@@ -3,10 +3,17 @@
 import re
 
 import pytest
+from builders import A
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.part import calendar, invitation, readable_text
+from conversation_tracker.core.masking.address.mask import FunctionMask, Masker
+from conversation_tracker.core.masking.part import (
+    calendar,
+    content_lines,
+    invitation,
+    readable_text,
+)
 from conversation_tracker.core.masking.text import escape_syntaxes
 from conversation_tracker.core.scanning import parts
 from conversation_tracker.core.scanning.text import characters, rare_spellings
@@ -52,6 +59,57 @@ def test_what_folds_part_in_a_calendar_is_not_overlooked(text: str) -> None:
     upper = calendar._RAW_FOLD.sub(b"", data).upper()
     if b"METHOD" in upper and (b"UID" in upper or b"RELATED-TO" in upper):
         assert calendar._may_identify(data, "utf-8", method=False)
+
+
+LINES = pieces(
+    *(
+        "ATTENDEE;CN=Ann:mailto:",
+        "SUMMARY:",
+        "X-A;ENCODING=QUOTED-PRINTABLE:",
+        "DESCRIPTION:",
+        "UID:1",
+    ),
+    *("john@", "home", ".example", "john@home.example", "john (at) ", "ho\r\n me", "=\n", "=\r\n "),
+    *(
+        "\r\n",
+        "\n",
+        "\n ",
+        "\n\t",
+        "%40",
+        "&#64;",
+        "=40",
+        "\\n",
+        "h\u00ado",
+        "me",
+        "\u00e4",
+        "b\u00fc",
+    ),
+    *(
+        "https://x.example/?",
+        "am9obkBob21lLmV4YW1wbGU=",
+        "=?utf-8?q?john=40?=",
+        "x" * 200,
+        " ",
+        "<b>",
+    ),
+    most=14,
+)
+BOTH = Masker({"john@home.example": A, "ann@b\u00fc.example": A})
+
+
+@settings(max_examples=600, deadline=None)
+@given(LINES)
+@example("UID:1\r\nX:john@home=\r\n.example\r\n")
+@example("UID:john@\r\nUID:home.example\r\n")
+def test_lines_of_a_calendar_that_are_asked_together_name_nobody(text: str) -> None:
+    lines = list(content_lines.iter_lines(text))
+    change = FunctionMask(lambda line: calendar._mask_readings(line, BOTH))
+    for number in calendar._find_plain(lines, BOTH):
+        assert calendar._mask_line(lines[number], change) == lines[number]
+    if not calendar._may_cross_breaks(text, BOTH):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(calendar, "_may_cross_breaks", lambda *_: True)
+            assert calendar._mask_soft_breaks(text, BOTH) == text
 
 
 BLOCKS = pieces("a: b", "\n", "\r\n", "\r", "\n\n", "\n\r\n", "x" * 1023, "y" * 1020, most=7)

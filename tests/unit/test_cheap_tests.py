@@ -44,6 +44,7 @@ TOLD = [
     *((leaf, name, True) for name in ("_readable", "_possible")),
     (calendar, "_is_clean", False),
     (calendar, "_may_identify", True),
+    (calendar, "_may_cross_breaks", True),
     (html_text, "_read_plain", None),
     (uuencoded_files, "may_stand_in", True),
     (absence, "names_nobody", False),
