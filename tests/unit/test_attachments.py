@@ -292,7 +292,8 @@ def test_a_file_in_a_message_that_is_signed_as_a_whole(policy: str) -> None:
 @pytest.mark.parametrize("type_", ["text/plain", "text/x-log", "text/html"])
 def test_a_file_that_is_called_text_and_cannot_be_masked_goes(type_: str, policy: str) -> None:
     """Where only the scan finds the address: a file in the place of a text refuses no mail."""
-    data = b"!BDN" + bytes(range(256)) + CARRIER.encode("utf-16-le") + bytes(range(256))
+    noise = b"x" * 6000 + bytes(range(128, 256))
+    data = b"!BDN" + noise + CARRIER.encode("utf-16-le") + bytes(range(256))
     given = sent(part(data, f"Content-Type: {type_}; name=archive.pst"), policy)
     plan = given.plan()
     if policy == "refuse":
@@ -302,3 +303,49 @@ def test_a_file_that_is_called_text_and_cannot_be_masked_goes(type_: str, policy
     assert REMOVED.encode() in left(given, plan)
     assert b"See the file." in left(given, plan)
     assert not scan(given.sent(plan).headers, left(given, plan), {CARRIER: "a" * 32})
+
+
+# As in text, the letter before the address or behind it would belong to it.
+TOUCHING = b"MZ\0\1" + bytes(30) + bytes((0x0C, len(RAW))) + RAW + b"N\2" + bytes(range(256))
+NUMBERED = ber(0x30, ber(0x30, b"\x06\x03\x55\x1d\x11\x81" + bytes((len(RAW),)) + RAW + b"0\1\5"))
+LONG = ber(0x30, ber(0x30, NUMBERED), b"\x03\x82\0\x90", bytes(range(144)))
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("type_", ["text/plain", "text/html", "text/csv", "message/x-any"])
+def test_what_is_left_in_octets_that_are_called_text_counts(type_: str, policy: str) -> None:
+    given = sent(part(TOUCHING, f"Content-Type: {type_}; name=a.txt"), policy)
+    hits = scan(given.message.headers, given.message.body, {CARRIER: "a"})
+    assert any(hit.channel.startswith("part 3") and hit.in_file for hit in hits)
+    plan = given.plan()
+    if policy == "refuse":
+        assert plan.reply == replies.CANNOT_MASK
+        return
+    [note] = plan.records[0].notes
+    assert note == f"2 {type_} binary {'flagged' if policy == 'flag' else 'removed'}"
+    assert REMOVED.encode() in plan.records[0].raw[:]
+    assert (REMOVED.encode() in left(given, plan)) is (policy == "remove")
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("type_", ["text/plain", "text/html"])
+def test_a_certificate_that_is_called_text_goes(type_: str, policy: str) -> None:
+    given = sent(part(LONG, f"Content-Type: {type_}; name=a.txt"), policy)
+    plan = given.plan()
+    assert plan.reply is None
+    assert plan.records[0].notes == (f"2 {type_} identity",)
+    for body in (left(given, plan), plan.records[0].raw[:]):
+        assert REMOVED.encode() in body
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_text_with_many_control_characters_is_masked(policy: str) -> None:
+    """As manual pages that print letters over letters, and messages of old systems."""
+    text = b"N\bNA\bAM\bME\bE\x1c\x02 write to %s\x03\x1d\x1d" % RAW * 9
+    given = sent(part(text, "Content-Type: text/plain"), policy)
+    plan = given.plan()
+    assert plan.reply is None
+    assert plan.records[0].notes == ()
+    for body in (left(given, plan), plan.records[0].raw[:]):
+        assert REMOVED.encode() not in body
+        assert base64.encodebytes(text)[:60] not in body

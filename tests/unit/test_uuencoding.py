@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import html
 
 import pytest
 from builders import EVERYBODY, A, B, S, mail
@@ -154,3 +155,24 @@ def test_what_is_in_a_file_is_masked_as_what_it_is(name: str, type_: str) -> Non
         assert INSIDE[name][-30:] not in decode(left, "x-uuencode")
         assert not scan([], left.partition(b"\r\n\r\n")[2], {"john@doe.example": "b"})
     assert scan([], whole.partition(b"\n\n")[2], {"john@doe.example": "b"})
+
+
+@pytest.mark.parametrize("mode", ["644", "0644", "0100644"])
+@pytest.mark.parametrize("backtick", [True, False])
+@pytest.mark.parametrize("tag", ["<pre>", "<div class=x><pre>", "<pre>\n", "<p>Hi</p>\n<pre> "])
+@pytest.mark.parametrize("ending", ["end</pre>", "</pre>", "`\nend\n</pre>"])
+def test_a_file_in_html_begins_behind_a_tag(
+    tag: str, mode: str, backtick: bool, ending: str
+) -> None:
+    data = b"\0" * 3 + b"<&>" * 60 + b" write to john@doe.example " + b'<&"' * 50
+    for content in (data, data[3:]):
+        code = (
+            written(content, backtick=backtick).decode().partition("\n")[2].removesuffix("`\nend\n")
+        )
+        page = f"{tag}begin {mode} a.bin\n{html.escape(code, quote=False)}{ending}\n"
+        given = mail(f"From: john@doe.example\nContent-Type: text/html\n\n{page}", EVERYBODY, to=S)
+        done = given.plan()
+        assert done.reply is None
+        for body in (given.sent(done).body[:], done.records[0].raw[:]):
+            assert not scan((), body, {"john@doe.example": "b"})
+            assert b"<pre>" in body

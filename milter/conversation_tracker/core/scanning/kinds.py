@@ -18,6 +18,9 @@ _ENVELOPED = re.compile(
     rb"|\x06\x0b\*\x86H\x86\xf7\x0d\x01\x09\x10\x01[\x17\x09]"
 )
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+_NEVER_IN_TEXT = bytes(n for n in (*range(32), 127) if n not in b"\t\n\v\f\r\x0e\x0f\x1b")
+_BEGINNING, _SOME = 1024, 8
+_WIDE = re.compile(r"(?i)utf-?(?:16|32)|ucs-?[24]|unicode")
 
 
 def is_textual(declared: Declared) -> bool:
@@ -37,9 +40,25 @@ def is_file(declared: Declared, data: bytes) -> bool:
     if _IDENTITY.match(declared.type) is not None:
         return False
     if is_textual(declared):
+        if _is_binary(declared, data[:_BEGINNING]):
+            return True
         marked = b"\0" in data or b"1AY&SY" in data or data.startswith(beginnings.FILES)
         marked = marked or packets.unpack(data)[0] > 0
         return marked and _CONTROL.search(data) is not None and beginnings.has_file(data)
     if b"\x1b$)" in data:  # as ISO-2022-KR begins, which shifts with two of these
         data = data.translate(None, b"\x0e\x0f")
     return data.startswith((b"%PDF", b"!<arch>\n")) or _CONTROL.search(data) is not None
+
+
+def _is_binary(declared: Declared, head: bytes) -> bool:
+    """Whether content that begins so is no text, whatever is said of it.
+
+    In text of wide characters, a third of the octets are null; without a label it is a file to
+    masking too where it is not.
+    """
+    some = len(head) - len(head.translate(None, _NEVER_IN_TEXT))
+    if some <= _SOME or some * 20 <= len(head):
+        return False
+    if _WIDE.search(declared.charset) is not None:
+        return False
+    return max(head[0::2].count(0), head[1::2].count(0)) * 4 < len(head)

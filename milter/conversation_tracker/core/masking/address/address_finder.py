@@ -34,6 +34,7 @@ _GOES_ON = re.compile(
 _STRING_TAGS = (0x0C, 0x13, 0x16, 0x1A, 0x81)  # of ASN.1: those that hold addresses
 _FEW = 64  # addresses whose words are looked for one by one
 _NON_ASCII = bytes(range(128, 256))
+_ASCII_ALONE = bytes(n if n < 128 else 32 for n in range(256))
 _LOWERED = ("\u212a".encode(), "\u0130".encode())  # letters that are ASCII in lower case
 _FIELD = re.compile(rb"[A-Z0-9](?![A-Za-z0-9\-]*\.[A-Za-z])")
 
@@ -222,7 +223,10 @@ class People:
     def _search_bytes(self, data: bytes) -> bool:
         if data.isascii():
             return self.in_text(data.decode("ascii"))
-        return self.in_text(data.decode("utf-8", "replace")) or self.in_text(data.decode("latin-1"))
+        if self.in_text(data.decode("utf-8", "replace")) or self.in_text(data.decode("latin-1")):
+            return True
+        # What is no letter before it may be one by chance.
+        return self.in_text(data.translate(_ASCII_ALONE).decode("ascii"))
 
 
 def _iter_spellings(keys: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:

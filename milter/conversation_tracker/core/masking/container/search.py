@@ -42,6 +42,9 @@ from conversation_tracker.core.syntax import charset
 _OVERLAP = 4096  # octets seen twice, so that nothing is hidden by where a window ends
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _HEAD = 1024
+# Without those that shift between the scripts of a text (ISO 2022).
+_CONTROLS = bytes((*range(9), *range(16, 27), *range(28, 32), 127))
+_FEW_CONTROLS, _SHARE = 8, 20
 
 # How binary files begin; no text begins so. Other formats are known by more than that.
 _BEGINNINGS = (
@@ -142,6 +145,13 @@ def is_no_text(data: Octets) -> bool:
         found = embedded.is_in(data) or openpgp.is_message(data)
         return found and not charset.is_wide(data[:])
     return False
+
+
+def is_full_of_controls(data: Octets) -> bool:
+    """Whether data begins with more control characters than stand in most texts; asked cheaply."""
+    head = data[:_HEAD]
+    found = len(head) - len(head.translate(None, _CONTROLS))
+    return found > _FEW_CONTROLS and found * _SHARE > len(head)
 
 
 def holds_address(data: Octets, people: People, unpacking: Unpacking | None = None) -> bool:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.address.mask import Mask
-from conversation_tracker.core.masking.container import openpgp
+from conversation_tracker.core.masking.container import openpgp, search
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.container.message_file import make_letter
 from conversation_tracker.core.masking.container.search import holds_address, is_container
@@ -23,6 +23,7 @@ from conversation_tracker.core.masking.part import (
     media,
     uuencoded_files,
 )
+from conversation_tracker.core.syntax import charset
 from conversation_tracker.core.syntax.mime import Part
 
 Kind = Literal["identity", "archive", "encrypted", "media", "signature", "property", "binary"]
@@ -55,7 +56,7 @@ def find_kind(
     if how is calendar.mask_calendar:
         return _find_kind_of_lines(part, data, people, unpacking)
     if how is not None:
-        return None
+        return _find_kind_of_octets(part, data, how, people)
     if certificates.is_one(part, data):
         return _find_kind_of_identity(part, data, people, unpacking)
     if not holds_address(data, people, unpacking):
@@ -167,6 +168,20 @@ def _find_kind_of_lines(
         return None
     lost = any(map(people.in_bytes, binary_values.decode_values(left)))
     return "identity" if lost else "property"
+
+
+def _find_kind_of_octets(part: Part, data: bytes, how: leaf.Leaf, people: People) -> Kind | None:
+    """Return what other octets are that are said to be text; None for text.
+
+    As text they are masked; an address may be left, which begins behind an octet that is a letter
+    there.
+    """
+    if not search.is_full_of_controls(data) or charset.is_wide(data):
+        return None
+    left = how(data, part.charset, people.mask)[0]
+    if not people.in_bytes(left):
+        return None
+    return "identity" if certificates.is_one(part, data) else "binary"
 
 
 def _find_kind_of_identity(

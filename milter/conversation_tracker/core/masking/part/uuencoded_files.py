@@ -22,14 +22,16 @@ NOTE = b"[A file was removed: it held an address.]"
 """What stands in the place of a file that was removed."""
 
 _BEGIN = re.compile(
-    rb"^(?P<before>(?:[>|:\t ]|&gt;){0,80})begin(?P<base64>-base64)? [0-7]{3,4} [^\r\n]{1,400}\r?\n"
+    # In HTML a tag may stand before it.
+    rb"^(?:<[A-Za-z][^\r\n<>]{0,200}>)?(?P<before>(?:[>|:\t ]|&gt;){0,80})"
+    rb"begin(?P<base64>-base64)? [0-7]{3,7} [^\r\n]{1,400}\r?\n"
     # In a window of a large text the beginning may be missing.
-    rb"|\n(?=M[ -`]{60}\r?\n)",
+    rb"|\n(?=M(?:[ -`]{60}|(?:[ -%\x27-`]|&(?:amp|lt|gt|quot|#39);){60})\r?\n)",
     re.MULTILINE,
 )
 # What begins with a few characters that are always the same is found at many times the speed.
-_FIRST_WORDS = re.compile(rb"begin(?:-base64)? [0-7]{3,4} ")
-_WHOLE_LINE = re.compile(rb"\nM[ -`]{60}\r?\n")
+_FIRST_WORDS = re.compile(rb"begin(?:-base64)? [0-7]{3,7} ")
+_WHOLE_LINE = re.compile(rb"\nM(?:[ -`]{60}|(?:[ -%\x27-`]|&(?:amp|lt|gt|quot|#39);){60})\r?\n")
 _LINE = re.compile(rb"([^\n]*?)((?:<br ?/?>)?\r?)(?:\n|\Z)")
 _END = re.compile(rb"(?:&gt;|[>|:\t ]){0,80}(?:end|====)(?:<br ?/?>)?\r?(?:\n|\Z)")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
@@ -127,7 +129,7 @@ def _find_files(data: bytes, *, markup: bool) -> Iterator[_File]:
         end = _END.match(data, at)
         done = end.end() if end else at
         if octets:
-            start = begin.start() if begin["before"] is not None else begin.end()
+            start = begin.start("before") if begin["before"] is not None else begin.end()
             whole = b"".join(octets)
             ends = not base64 and not octets[-1]
             yield _File(start, (begin.end(), at), done, before, base64, ends, line_end, whole)

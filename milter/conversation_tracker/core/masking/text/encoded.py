@@ -24,10 +24,13 @@ _AFTER = re.compile(r"[A-Za-z0-9+/_%\-]*={0,2}")
 _DIGITS = re.compile(r"[0-9A-Fa-f]*")
 _SHORT_DIGITS = re.compile(r"[0-9A-Fa-f]{6,}")  # those of `x@y`
 _BLOCK = re.compile(
-    r"^(?>(?:[A-Za-z0-9+/]{48,100}\r?\n)+)(?:[A-Za-z0-9+/]{1,100}={0,2}(?=\r?$))?", re.MULTILINE
+    # In HTML the last line of a picture stands before the end of an attribute.
+    r"^(?>(?:[A-Za-z0-9+/]{48,100}\r?\n)+)(?:[A-Za-z0-9+/]{1,100}={0,2}(?=\r?$|[\"'<>)&;]))?",
+    re.MULTILINE,
 )
 # What begins with one character is found at many times the speed.
 _NEXT_BLOCK = re.compile(r"\n[A-Za-z0-9+/]{48}")
+_WRAPPED = re.compile(r";base64,\s*+((?>[A-Za-z0-9+/]++)(?>(?:\s++[A-Za-z0-9+/]++)+))")
 _SHORTEST_BLOCK = 49  # octets
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
@@ -42,6 +45,8 @@ def possible(data: bytes, mask: Mask) -> bool:
 
 def may_hold_block(data: bytes) -> bool:
     """Return, cheaply, whether there may be a block of base64 in text with this ASCII in it."""
+    if b";base64," in data and _WRAPPED.search(data.decode("latin-1")) is not None:
+        return True
     return len(data) >= _SHORTEST_BLOCK and _has_block(data.decode("latin-1"))
 
 
@@ -65,6 +70,8 @@ def mask_encodings(text: str, mask: Mask, deep: Callable[[str], str] | None = No
         text = apply_edits(text, list(_find_link_edits(text, mask)))
     # What is decoded may be anything.
     mask = mask.amid
+    if ";base64," in text:
+        text = apply_edits(text, list(_find_wrapped_edits(text, mask)))
     if _has_block(text):
         text = apply_edits(text, list(_find_block_edits(text, mask, deep or mask)))
     if not needles.stand_in(text):
@@ -141,6 +148,17 @@ def _iter_blocks(text: str) -> Iterator[re.Match[str]]:
         if found is None:
             return
         start = found.start() + 1
+
+
+def _find_wrapped_edits(text: str, mask: Mask) -> Iterator[Edit]:
+    """Find the files in `data:` URLs (RFC 2397) that are written over several lines."""
+    for match in _WRAPPED.finditer(text):
+        start, end = match.span(1)
+        code = "".join(match[1].split())
+        data = binascii.a2b_base64(code[: len(code) & ~3])
+        decoded = data.decode("utf-8", "replace")
+        if mask(decoded) != decoded or links.holds_in_octets(data, decoded, mask):
+            yield start, end, ""
 
 
 def _find_block_edits(text: str, mask: Mask, deep: Callable[[str], str]) -> Iterator[Edit]:

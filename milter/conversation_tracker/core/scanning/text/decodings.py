@@ -82,6 +82,7 @@ _ALL_OF_BASE64 = _BASE64 + b"=\r\n\t "
 
 _BLOCK = re.compile(rb"^(?:[A-Za-z0-9+/]{48,100}\r?\n)+[A-Za-z0-9+/]{0,100}={0,2}", re.MULTILINE)
 _NEXT_BLOCK = re.compile(rb"\n[A-Za-z0-9+/]{48}")  # found at many times the speed
+_URL_IN_LINES = re.compile(rb";base64,([A-Za-z0-9+/]*+(?>(?:\s++[A-Za-z0-9+/]++)+))")
 _PIECE = 1024 * 1024  # octets looked at at once
 
 
@@ -241,7 +242,10 @@ def unflow(text: str) -> str:
 
 
 def decode_blocks(data: bytes) -> Iterator[bytes]:
-    """Yield the base64 blocks of several lines in bytes, decoded: keys, quoted messages."""
+    """Yield the base64 of several lines in bytes, decoded: keys, quoted messages, `data:` URLs."""
+    if b";base64," in data:
+        for url in _URL_IN_LINES.findall(data):
+            yield decode_base64(url)
     at = 0
     while at >= 0:
         block = _BLOCK.match(data, at)

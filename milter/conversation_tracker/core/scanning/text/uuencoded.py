@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from conversation_tracker.core.scanning.text import decodings
 
 _MARKS = b" \t>|:"
-_BEGIN = re.compile(rb"begin(-base64)? [0-7]{3,4} ")
+_BEGIN = re.compile(rb"begin(-base64)? [0-7]{3,7} ")
+_TAGS = re.compile(rb"(?:<[A-Za-z][^<>]*>)+(?=[> \t]*begin)")
 _REFERENCE = re.compile(rb"&(lt|gt|amp|quot);")
 _MEANT = {b"lt": b"<", b"gt": b">", b"amp": b"&", b"quot": b'"'}
 _WHOLE = 61  # characters of a whole line, which begins with an M
@@ -34,6 +35,8 @@ def decode_files(data: bytes, *, markup: bool = False) -> Iterator[bytes]:
         line = line.rstrip(b"\r")
         if markup:
             line = _REFERENCE.sub(lambda sign: _MEANT[sign[1]], line.partition(b"<br")[0])
+            if (tags := _TAGS.match(line)) is not None:
+                line = line[tags.end() :]
         begin = _BEGIN.match(line.lstrip(_MARKS))
         code = line[marks:] if inside else line
         if begin is not None:
