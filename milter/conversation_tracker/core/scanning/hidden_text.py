@@ -8,6 +8,7 @@ more than it is, and never refuses a message. Time is linear. Nothing here raise
 import re
 from collections.abc import Iterable, Iterator
 
+from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.scanning.text import content_lines, decodings
 from conversation_tracker.core.scanning.text.known_texts import Span
 
@@ -96,7 +97,7 @@ def extract_links(text: str, local: str = "") -> str:
 
 def _find_links(text: str, local: str) -> Iterator[str]:
     yield from _ANGLED.findall(text)
-    low = _lower(text)
+    low = lower_case(text)
     whose = f"{local}@"
     done: set[int] = set()
     for sign in (*_SURE, *_TELLING):
@@ -139,15 +140,11 @@ def extract_from_page(source: str, local: str = "") -> str:
 def _split_page(source: str) -> tuple[list[str], str]:
     """Return, in lower case, what is no text in a page, and its text."""
     # Pages have many thousand tags, so no step is made for each of them.
-    pieces: list[str | None] = _MARKUP.split(_lower(source))
+    pieces: list[str | None] = _MARKUP.split(lower_case(source))
     text = pieces[::2]  # every other one is to be what stands between two texts
     text[1::2] = ["\n" if inline is None else "" for inline in pieces[3::4]]
     shown = decodings.decode_references("".join(map(str, text)))
     return list(map(str, pieces[1::4])), shown
-
-
-def _lower(text: str) -> str:
-    return text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
 
 
 def extract_from_pieces(source: str, spans: Iterable[Span], local: str = "") -> str | None:
@@ -163,7 +160,7 @@ def extract_from_pieces(source: str, spans: Iterable[Span], local: str = "") -> 
         As `extract_from_page` gives it of the page, without what it gives of all the rest; None
         where that cannot be told from pieces.
     """
-    low = _lower(source)
+    low = lower_case(source)
     begin = max(0, low.find("<body"))
     for found in _MARKUP.finditer(low):
         if found.start() >= begin:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.base.limits import UNLIMITED, Limits, no_limit
+from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.masking.address import short_addresses
 from conversation_tracker.core.masking.address.address_forms import Domain, Hit, is_near
 from conversation_tracker.core.masking.address.encoded_needles import Needles
@@ -375,8 +376,7 @@ class Masker(Mask):
         """Find them in any text, also those with invisible characters inside."""
         if not self.may_change(text.encode("utf-8", "surrogatepass")):
             return []
-        # This is the one character that lower() makes longer, which would shift all positions.
-        low = text.replace("\u0130", "i").lower()
+        low = lower_case(text)
         hits = list(self._find_hits(low))
         if INVISIBLE.search(keep_non_ascii(low)) is None:
             return hits

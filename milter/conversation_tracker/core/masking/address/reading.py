@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from conversation_tracker.core.base.cached import cached_property
+from conversation_tracker.core.base.lower_case import lower_case
 
 Piece = tuple[int, int, str]
 """Start and end of a span of a text, and what it means; "" where it is left out."""
@@ -55,9 +56,7 @@ class Reading:
     @cached_property
     def low(self) -> str:
         """The text in lower case, of the same length."""
-        return (
-            self.text.lower() if self.text.isascii() else self.text.replace("\u0130", "i").lower()
-        )
+        return lower_case(self.text)
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return the span of the source that a span of this text stands for; it is not empty."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from conversation_tracker.core.base.limits import UNLIMITED
+from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.masking.address.address_forms import goes_on
 from conversation_tracker.core.masking.address.reading import apply_edits
 
@@ -82,7 +83,9 @@ class Unmasker:
             Their spans, in order.
         """
         read: list[Span] = []
-        for (start, end), group in self._iter_runs(shown, self._find_places(_lower(shown), edges)):
+        for (start, end), group in self._iter_runs(
+            shown, self._find_places(lower_case(shown), edges)
+        ):
             if not (begun and start == 0) and not _is_link(shown, start, end, group):
                 read += group
         return read
@@ -112,7 +115,7 @@ class Unmasker:
 
     def find_marks(self, text: str) -> list[int]:
         """Return where in a text aliases may stand, in order."""
-        low = _lower(text)
+        low = lower_case(text)
         found: list[int] = []
         for mark in self._marks:
             sign = mark.decode()
@@ -184,11 +187,6 @@ class RunningText:
             parted = end + gone - first > end - start
             if self._delsp or parted:
                 yield first, end + gone
-
-
-def _lower(text: str) -> str:
-    # Lower case would make two characters of this one.
-    return text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
 
 
 def _find_run(shown: str, done: int, span: Span) -> Span:

@@ -6,6 +6,7 @@ written otherwise: an escape, a tag, base64, a link, a character beyond ASCII. W
 no way of masking changes anything. Nothing here raises.
 """
 
+from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.text import (
     encoded,
@@ -71,11 +72,11 @@ def text_names_nobody(text: str, mask: Mask, *, markup: bool = False) -> bool:
     data = text.encode("utf-8", "surrogatepass")
     if data.translate(None, _IN_ANY_TEXT) or "\x9b" in text:
         return False
-    low = text.replace("\u0130", "i").lower()
+    low = lower_case(text)
     if _may_name_beyond(low, mask):
         return False
     shown, composed = escape_syntaxes.show_composed(low)
-    shown = shown.lower()
+    shown = lower_case(shown)
     if shown != low and _may_name_beyond(shown, mask):
         return False
     # Where characters are read as what they mean, so are all escapes.

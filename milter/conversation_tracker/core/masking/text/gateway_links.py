@@ -13,6 +13,7 @@ import string
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
+from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.address.reading import Piece
 
@@ -94,7 +95,7 @@ def show_links(links: str) -> str | None:
 
 def _iter_matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     """Yield what `finditer` does of a pattern that begins with the sign, but sooner."""
-    low = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
+    low = lower_case(text)
     at = low.find(SIGN)
     while at >= 0:
         if (found := pattern.match(text, at)) is not None:

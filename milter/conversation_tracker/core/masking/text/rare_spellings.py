@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.masking.address import munged, munged_places
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.address.reading import Piece, Reading
@@ -101,7 +102,7 @@ def may_hide(data: bytes, mask: Mask) -> bool:
         return False
     if mask.thorough:
         return True
-    low = _lower_case(data.decode("utf-8", "replace"))
+    low = lower_case(data.decode("utf-8", "replace"))
     if data.translate(None, _ORDINARY) and (_is_deep(low, finder) or _is_tagged(low)):
         return True
     return munged.may_hold_munged(low, finder)
@@ -145,14 +146,14 @@ def mask_readings(text: str, mask: Mask, *, tagged: bool = True) -> str:
     finder = mask.finder
     if finder is None or not finder.labels:
         return text
-    low = _lower_case(text)
+    low = lower_case(text)
     plain = not mask.thorough and len(low) < _SHORT and _TELLS.search(low) is None
     if plain and not any(label in low for label in finder.labels):
         return text
     again = FunctionMask(partial(_mask_whole, mask=mask, finder=finder))
     if gateway_links.SIGN in low or any(sign in low for sign in cloudflare.SIGNS):
         text = cloudflare.mask_cfemail(gateway_links.mask_version_3(text, again), again)
-        low = _lower_case(text)
+        low = lower_case(text)
     if mask.thorough:
         return _mask_readings(text, finder, tagged=tagged, thorough=True)
     deep = _is_deep(low, finder)
@@ -184,14 +185,10 @@ def _mask_whole(text: str, mask: Mask, finder: Masker) -> str:
     return _mask_readings(mask(text), finder, tagged=True)
 
 
-def _lower_case(text: str) -> str:
-    return text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
-
-
 def _find_edits(
     text: str, finder: Masker, *, deep: bool | None, tagged: bool, thorough: bool
 ) -> Iterator[_Edit]:
-    low = _lower_case(text)
+    low = lower_case(text)
     yield from _find_munged_edits(Reading(text), finder)
     families = []
     if _is_deep(low, finder) if deep is None else deep:

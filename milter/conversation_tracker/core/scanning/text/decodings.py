@@ -16,6 +16,7 @@ from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import lru_cache
 
+from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.scanning.text import characters
 
@@ -126,8 +127,7 @@ def iter_readings(text: str, *, markup: bool = False) -> Iterator[str]:
         text: the decoded text.
         markup: it is HTML, whose tags a reader does not see.
     """
-    # Lower case would make two characters of this one.
-    low = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
+    low = lower_case(text)
     yield low
     for change in (
         decode_references,

@@ -5,6 +5,7 @@ Nothing here raises, but what the time for a message raises.
 
 from collections.abc import Callable, Iterator
 
+from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.scanning.text import characters, decodings, munged, rare_spellings
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 
@@ -26,7 +27,7 @@ def shows_nothing(text: str, matcher: AddressMatcher, *, markup: bool = False) -
         return False
     if text.isascii():
         return _is_plain(text.lower(), matcher)
-    low = text.replace("\u0130", "i").lower()
+    low = lower_case(text)
     if "\x9b" in low or not _is_plain(low, matcher):
         return False
     shown = characters.drop_invisible(low)

@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.scanning.text import decodings, rare_spellings
 
 Span = tuple[int, int]
@@ -63,7 +64,7 @@ class KnownTexts:
         """
         if not self._texts or not _LEAST <= len(text) <= 2 * _MOST:
             return None
-        if rare_spellings.is_turned(text.lower()):
+        if rare_spellings.is_turned(lower_case(text)):
             return None
         for known, as_markup in self._texts:
             if as_markup == markup:
