@@ -33,7 +33,10 @@ class CleanParts:
         met: a domain was met since this was last set to False.
         hid: something was found that does not stand in clear, since this was last set to False.
         written: what was written into a text since this was last emptied.
+        named: the identities of leaves of which it was looked for and not proved that they name
+            nobody.
         in_plain: what is gone through now is one of `plain`.
+        in_named: what is gone through now is one of `named`: not to be looked for again.
         learns: what is found now holds in every view: the record looks for everybody.
         own: the reader's token; "" in the record.
     """
@@ -50,7 +53,9 @@ class CleanParts:
     met: bool = False
     hid: bool = False
     written: set[str] = field(default_factory=set)
+    named: set[int] = field(default_factory=set)
     in_plain: bool = False
+    in_named: bool = False
     learns: bool = False
     own: str = ""
 
@@ -62,8 +67,13 @@ class CleanParts:
         """
         self.met = self.hid = False
         self.written.clear()
+        self.in_named = leaf in self.named
         found = self.plain.get(leaf)
         self.in_plain = found is not None and not any(self.own in each for each in found)
+
+    def end_leaf(self) -> None:
+        """End to go through a leaf."""
+        self.in_plain = self.in_named = False
 
     def learn_leaf(self, leaf: int) -> None:
         """Note what is known of a leaf now."""

@@ -24,7 +24,6 @@ _BYTES = {(high + low).encode(): bytes((int(high + low, 16),)) for high in _HEX 
 _NO_CONTENT = re.compile(rb"=(?>[ \t]*)(?:\r?\n|\Z)|(?<![ \t])(?>[ \t]+)(?=\r?\n|\Z)")
 _SOFT_BREAK = re.compile(rb"=[ \t]*\r?\n")
 # What begins with one character, and not with what is before it, is found at many times the speed.
-_JOINED = re.compile(rb"=\r?\n")
 _RARE = (  # where more is to be looked at
     re.compile(rb"=(?==)"),
     re.compile(rb"\n(?:(?<=[ \t]\n)|(?<=[ \t]\r\n))"),
@@ -41,7 +40,8 @@ def decode(raw: bytes) -> bytes:
     # All at once: the same as all that `_split_lines` gives, joined.
     if any(mark.search(raw) for mark in _RARE) or raw.endswith((b" ", b"\t")):
         return _unescape(_NO_CONTENT.sub(b"", raw))
-    return _unescape(_JOINED.sub(b"", raw).removesuffix(b"="))
+    joined = raw.replace(b"=\r\n", b"").replace(b"=\n", b"")
+    return _unescape(joined.removesuffix(b"="))
 
 
 def encode(raw: bytes, old: bytes, new: bytes) -> bytes:

@@ -73,12 +73,14 @@ def learn_body(
     if _name_nobody(texts, mask):
         _note(texts, clean)
         clean.body = len(texts) == len(found)
-    elif len(texts) > 1:
-        frame = [each for each in texts if each.kind in ("header", "gap")]
-        leaves = [[each] for each in texts if each.kind not in ("header", "gap")]
-        for some in [frame, *leaves]:
-            if some and _name_nobody(some, mask):
-                _note(some, clean)
+        return
+    frame = [each for each in texts if each.kind in ("header", "gap")]
+    leaves = [[each] for each in texts if each.kind not in ("header", "gap")]
+    for some in [frame, *leaves]:
+        if some and len(texts) > 1 and _name_nobody(some, mask):
+            _note(some, clean)
+        elif some is not frame:
+            clean.named.add(some[0].part)
 
 
 def _name_nobody(texts: Sequence[_Text], mask: Mask) -> bool:

@@ -67,7 +67,7 @@ def mask_plain(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
 
 
 def _mask_text(text: str, mask: Mask) -> str:
-    if not text.isascii() and absence.text_names_nobody(text, mask):
+    if _names_nobody(text, mask):
         return text
     return obfuscated.mask_words(obfuscated.mask_obfuscations(mask(text), mask), mask)
 
@@ -120,10 +120,18 @@ def mask_page(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
 
 
 def _mask_source(text: str, mask: Mask) -> str:
-    if not text.isascii() and absence.text_names_nobody(text, mask, markup=True):
+    if _names_nobody(text, mask, markup=True):
         return text
     new = obfuscated.mask_obfuscations(mask_html(text, mask), mask, tagged=False)
     return obfuscated.mask_words(new, mask)
+
+
+def _names_nobody(text: str, mask: Mask, *, markup: bool = False) -> bool:
+    """Return, cheaply, that masking surely changes nothing, where that was not asked before."""
+    clean = mask.clean_parts
+    if text.isascii() or (clean is not None and clean.in_named):
+        return False
+    return absence.text_names_nobody(text, mask, markup=markup)
 
 
 def _mask_header_lines(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:

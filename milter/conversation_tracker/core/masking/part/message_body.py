@@ -204,7 +204,7 @@ def _edit_content(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], st
     try:
         edits, label = _edit_leaf(part, body, task)
     finally:
-        clean.in_plain = False
+        clean.end_leaf()
     clean.learn_leaf(id(part))
     if clean.learns and not (edits or clean.met) and label == part.charset:
         clean.texts.add(id(part))
