@@ -22,7 +22,7 @@ from conversation_tracker.core.masking.text import absence as text_absence
 from conversation_tracker.core.masking.text import (
     encoded,
     escapes,
-    html_text,
+    html_nodes,
     obfuscated,
     rare_spellings,
 )
@@ -45,7 +45,8 @@ TOLD = [
     (calendar, "_is_clean", False),
     (calendar, "_may_identify", True),
     (calendar, "_may_cross_breaks", True),
-    (html_text, "_read_plain", None),
+    (html_nodes, "_read_plain", None),
+    (html_nodes.Markup, "read_near", None),
     (uuencoded_files, "may_stand_in", True),
     (absence, "names_nobody", False),
     (absence, "text_names_nobody", False),
