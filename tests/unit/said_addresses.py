@@ -13,6 +13,7 @@ from conversation_tracker.core.scanning.text.munged_words import AT_WORDS, DOT_W
 
 _LINES = [
     *("\n", "\r\n", "\r", "=\n", "= \r\n", "\\n", "\\r\\n", "\\n\\n", "<br>", "<br />", "</p>\n"),
+    *("\x85", "\u2028", "\u2029"),
     *("<br clear=all>", "<p><br>", "<br><p>", '<span style="a: b">', "<!-- x -->", "<o:p>\n"),
 ]  # fmt: skip
 _MARKS = [
@@ -21,7 +22,7 @@ _MARKS = [
 ]  # fmt: skip
 _BLANKS = [
     *(" ", "\t", "\u00a0", "\u200b", "\u2003", "&nbsp;", "\u3000", "\ufeff", "\u00ad", "\u2060"),
-    *("\f", "\v", " \u200b ", "\u2009"),
+    *("\f", "\v", " \u200b ", "\u2009", "\u2800", "\u1680", "\0", "\x07", "\x7f", "\x9f", "\u202f"),
 ]  # fmt: skip
 _TAGS = ["<b>", "</b>", "<td>", "<i class=x>", "</td></tr>", "<dot>", "<wbr>"]
 _OTHERS = [

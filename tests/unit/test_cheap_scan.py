@@ -56,6 +56,7 @@ FOUND = [
     (4, "o_k@ho dot me\n> .example"),
     (5, "user40&lt;at&gt;\n> firm40\u00ab\u70b9)) example"),
     (5, "user9'@'firm9.example"),
+    (5, "john.doe@\u30de\u30fc\u30afhome.example"),
     (5, "user27 [a rond ] firm27\u201dtochka\u201dexample"),
     (5, "user10-@-firm10-punto-example ("),
     (5, "user9@\\nfirm9 . example"),

@@ -39,6 +39,7 @@ ENCODED = re.compile(
 
 _RAW = re.compile(rb"(\r?\n(?=[ \t]))|([\x00-\x09\x0b\x0c\x0e-\x7f]+)|[\x80-\xff]+|[\r\n]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_PRINTED = bytes(range(0x20, 0x7F))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SIMPLE = re.compile(rb"[ -~]*")
 _BASE64_OTHER = re.compile(rb"[^A-Za-z0-9+/=]+")
@@ -129,6 +130,20 @@ def decode_otherwise(word: re.Match[bytes]) -> Iterator[tuple[str, str]]:
     if not data.isascii() and _decode_strictly(data, label) is None:
         marked = data.decode(_find_codec(label) or "utf-8", "replace")
         yield marked, marked
+
+
+def decode_with_controls(word: re.Match[bytes]) -> str | None:
+    """Return what an encoded word says with its control characters; None where it has none.
+
+    Args:
+        word: a match of `ENCODED`.
+    """
+    data = _decode_payload(word[2], word[3])
+    if not data.translate(None, _PRINTED):
+        return None
+    label = word[1].decode("ascii").lower()
+    text = _decode_strictly(data, label) or decode_bytes(data, label)
+    return None if text.isprintable() or _CONTROL.search(text) is None else text
 
 
 def cut_units(

@@ -26,7 +26,11 @@ def find_leaking_parts(
     """
     own = view.to.token if view.to is not None else None
     files = unmasked_parts.iter_files(
-        read_structure(message), message.body, view.others, message.limits
+        read_structure(message),
+        message.body,
+        view.others,
+        view.without(frozenset()),
+        message.limits,
     )
     found: set[int] = set()
     for part, content in files:

@@ -8,9 +8,10 @@ from collections.abc import Collection
 
 INVISIBLE = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-    r"\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+    r"\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U000e0000-\U000e0fff]"
 )
-"""One of them: Unicode's Default_Ignorable_Code_Point, and annotations between lines."""
+"""One of them: Unicode's Default_Ignorable_Code_Point, annotations between lines, and objects."""
 
 # The same in UTF-8, and letters that are ASCII in lower case, with what they are.
 _RARE = [
@@ -25,9 +26,10 @@ _LETTERS = [written for written, meant in _RARE if meant]
 _ASCII, _BEYOND = bytes(range(0x80)), bytes(range(0x80, 0x100))
 _OTHERS = re.compile(
     rb"\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xaf])|\xe1\xa0[\x8b-\x8f]"
-    rb"|\xef(?:\xb8[\x80-\x8f]|\xbf[\xb9-\xbb])|\xf3\xa0[\x80-\xbf][\x80-\xbf]"
+    rb"|\xef(?:\xb8[\x80-\x8f]|\xbf[\xb0-\xbc])|\xf3\xa0[\x80-\xbf][\x80-\xbf]"
+    rb"|\xf0(?:\x9b\xb2[\xa0-\xa3]|\x9d\x85[\xb3-\xba])"
 )
-_LEADING = (b"\xe2", b"\xe1\xa0", b"\xef", b"\xf3\xa0")
+_LEADING = (b"\xe2", b"\xe1\xa0", b"\xef", b"\xf3\xa0", b"\xf0\x9b\xb2", b"\xf0\x9d\x85")
 
 
 def drop_invisible(text: str) -> str:

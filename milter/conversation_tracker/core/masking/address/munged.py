@@ -21,6 +21,7 @@ from conversation_tracker.core.masking.address.munged_places import (
 from conversation_tracker.core.masking.address.munged_words import (
     AT_WORDS,
     BEHIND_NAME,
+    BLANKS,
     DOT_WORDS,
     LINE,
     SIGNS,
@@ -31,7 +32,7 @@ from conversation_tracker.core.masking.address.munged_words import (
 _BEHIND = 1024  # characters behind a label that are read
 _LONGEST = 32  # words of a local part, as many as 64 octets hold, or a domain
 
-_INSIDE_TAG = re.compile(rf"(?P<gap>(?:{LINE}|[ \t\f\v\u00a0])+)|(?P<other>.)", re.DOTALL)
+_INSIDE_TAG = re.compile(rf"(?P<gap>(?:{LINE}|[{BLANKS}])+)|(?P<other>.)", re.DOTALL)
 
 
 class MungedAddress(NamedTuple):

@@ -46,7 +46,8 @@ _TAG = (
     r"|/?[a-z][a-z0-9:_\-]{0,40}(?:[\s/]{1,8}[a-z][^<>]{0,400}|[ /]{0,2}))>"
 )
 # A line end, and what marks quoted text behind it.
-_LINE_END = r"(?:(?:=[ \t]{0,8})?(?:\r\n|[\r\n])|\\n|<br(?:[\s/][^<>]{0,80})?>)"
+_ENDS = r"\r\n\x85\u2028\u2029"
+_LINE_END = rf"(?:(?:=[ \t]{{0,8}})?(?:\r\n|[{_ENDS}])|\\n|<br(?:[\s/][^<>]{{0,80}})?>)"
 _MARK = (
     r"[ \t\u00a0]{0,8}(?:(?:[>|\u00bb\u203a\u2502\u2503\uff5c]|&gt;)|(?:[:;%#*!+\-]|//)(?=[ \t]))"
 )
@@ -55,7 +56,12 @@ LINE = rf"{_LINE_END}(?>(?:{_MARK}){{0,300}})"
 NAME = r"[ \t]{0,8}[a-z]{1,12}[ \t]?(?:>|&gt;)"
 _INITIALS = r"[ \t]{0,8}[a-z]{1,3}(?:>|&gt;)"
 NAMED_LINE = rf"{_LINE_END}(?>(?:{NAME})?(?:{_INITIALS}|{_MARK}){{0,300}})"
-GAP = rf"(?:{LINE}|[ \t\f\v\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad]|&nbsp;|{_TAG})"
+BLANKS = (
+    r"\x00-\x09\v\f\x0e-\x20\x7f-\x84\x86-\xa0\u00ad"
+    r"\u1680\u2000-\u200d\u202f\u205f\u2060\u2800\u3000\ufeff"
+)
+"""Blanks, what has no width, and control characters, as part of a class: all but line ends."""
+GAP = rf"(?:{LINE}|[{BLANKS}]|&nbsp;|{_TAG})"
 _IN_BRACKETS = rf"{_OPEN}{{1,3}}{GAP}{{0,8}}(?:WORDS){GAP}{{0,8}}{SHUT}{{1,3}}"
 # Lines, bars and quotation marks count as brackets of these words only: URLs and programs write
 # others so.
@@ -93,7 +99,7 @@ _GAPS = (GAP, rf"(?:{NAMED_LINE}|{GAP})")
 TOKEN, TOKEN_BEHIND_NAMES = (
     re.compile(rf"(?P<gap>(?>{gap}{{1,64}})){_TOKENS}", re.IGNORECASE | re.DOTALL) for gap in _GAPS
 )
-BEHIND_NAME = re.compile(rf"(?:[\r\n>]|\\n){NAME}")
+BEHIND_NAME = re.compile(rf"(?:[{_ENDS}>]|\\n){NAME}")
 _DOT_WORD = rf"(?:{'|'.join(sorted(DOT_WORDS))})(?!\w)"
 BETWEEN_LABELS, BETWEEN_LABELS_BEHIND_NAMES = (
     re.compile(
@@ -120,7 +126,7 @@ def _compile_join(gap: str) -> re.Pattern[str]:
 
 
 JOIN, JOIN_BEHIND_NAMES = map(_compile_join, _GAPS)
-LINE_ENDS = ("\n", "\r", "\\n", "<br")
+LINE_ENDS = ("\n", "\r", "\\n", "<br", "\x85", "\u2028", "\u2029")
 """One of these is before each such name."""
 APART = re.compile(
     rf"\.?(?!{_TOLD})[^\W_]| (?!{_TOLD}|(?:{'|'.join(sorted(AT_WORDS))})(?![^\W_]))[^\W_]"

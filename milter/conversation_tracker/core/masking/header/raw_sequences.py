@@ -1,21 +1,44 @@
-"""Header values with ESC in them as it is: addresses behind colours and character sets.
+"""Header values with control characters in them: addresses behind colours and character sets.
 
-Everything else reads a control character as a blank (`encoded_words`). Nothing here raises.
+And such as show only where nothing is shown for a control character, in encoded words (RFC 2047),
+too. Everything else reads one as a blank (`encoded_words`). Nothing here raises.
 """
 
+from functools import partial
+
 from conversation_tracker.core.masking.address.mask import Mask
-from conversation_tracker.core.masking.text.rare_spellings import mask_readings
+from conversation_tracker.core.masking.text.rare_spellings import mask_readings, mask_unseen
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.syntax import charset
+from conversation_tracker.core.syntax.encoded_words import (
+    ENCODED,
+    decode_with_controls,
+    encode_words,
+)
+from conversation_tracker.core.syntax.splicing import splice
+
+_PRINTED = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F)))
 
 
 def mask_sequences(value: bytes, mask: Mask) -> bytes:
-    """Mask a raw header value in which such sequences stand; the same object if nothing changed."""
-    if b"\x1b" not in value:
-        return value
-    return charset.change_text(value, "", lambda text: mask_readings(mask(text), mask))[0]
+    """Mask a raw header value in which such stand; the same object if nothing changed."""
+    if value.translate(None, _PRINTED):
+        if b"\x1b" in value:
+            value = charset.change_text(value, "", lambda text: mask_readings(mask(text), mask))[0]
+        value = charset.change_text(value, "", partial(mask_unseen, mask=mask))[0]
+    return _mask_words(value, mask) if b"=?" in value else value
 
 
 def mask_field(header: Header, mask: Mask) -> Header:
-    """Mask such sequences in a field; the same object if nothing changed."""
+    """Mask such in a field; the same object if nothing changed."""
     return header.change(mask_sequences(header.value, mask))
+
+
+def _mask_words(value: bytes, mask: Mask) -> bytes:
+    edits: list[tuple[int, int, bytes]] = []
+    for word in ENCODED.finditer(value):
+        mask.limits.check()
+        text = decode_with_controls(word)
+        if text is not None and (new := mask_unseen(text, mask)) != text:
+            edits.append((*word.span(), encode_words(new)))
+    return splice(value, edits) if edits else value

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from conversation_tracker.core.base.limits import UNLIMITED, Limits
 from conversation_tracker.core.base.octets import Octets, count
 from conversation_tracker.core.masking.address.address_finder import People
+from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.part import attachment, large, leaf
 from conversation_tracker.core.masking.part.attachment import Kind
@@ -69,7 +70,7 @@ def find_unmasked_parts(
 
 
 def iter_files(
-    part: Part, body: Octets, people: People, limits: Limits = UNLIMITED
+    part: Part, body: Octets, people: People, mask: Mask, limits: Limits = UNLIMITED
 ) -> Iterator[tuple[Part, Octets]]:
     """Yield the leaves that are no text, whatever they are said to be, with their decoded content.
 
@@ -77,6 +78,7 @@ def iter_files(
         part: the structure that `read` gave for this body.
         body: the raw body.
         people: as for `find_unmasked_parts`.
+        mask: masks those that are text all the same, but for control characters in it.
         limits: where to keep large content.
     """
     for _, each, around in _number_leaves(part, body, ""):
@@ -85,8 +87,18 @@ def iter_files(
                 yield each, each.store(around, limits)
             continue
         data = leaf.decode_content(each, around)
-        if leaf.choose_leaf(each, data, people) is None or leaf.is_no_text(data):
+        if leaf.choose_leaf(each, data, people) is None:
             yield each, data
+        elif leaf.is_no_text(data):
+            yield each, leaf.mask_piece(each, data, mask, people)[0] if _is_utf8(data) else data
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except ValueError:
+        return False
+    return True
 
 
 def find_removed_signatures(

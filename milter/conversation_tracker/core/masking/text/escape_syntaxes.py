@@ -53,6 +53,8 @@ _WIDE = re.compile(
     r"\U0001d400-\U0001d7ff\U0001f100-\U0001f14f\U0001fbf0-\U0001fbf9]"
 )
 _BLANKS = "\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"
+# Control characters, and line ends that few programs know as such: most show nothing for them.
+_CONTROLS = [chr(n) for n in (*range(9), 11, 12, *range(14, 32), *range(127, 160), 0x2028, 0x2029)]
 # Signs of ASCII by other numbers, as which they are read beside a mark.
 _ASCII_ALONE = re.compile("[\u037e\u1fef]")
 # Characters that stand for themselves, whatever is beside them: most of those in text.
@@ -363,6 +365,12 @@ UNUSUAL: Family = (
     EscapeSyntax(("..",), re.compile(r"\.{2,8}(?=\w)"), lambda _: "."),
 )
 """The same with blanks of every width, and surplus dots: what is looked for at length only."""
+UNSEEN: Family = (
+    EscapeSyntax(tuple(_CONTROLS), re.compile(f"[{''.join(_CONTROLS)}]+"), lambda _: ""),
+    REFERENCES,
+    PERCENTS,
+)
+"""Control characters, also those that begin a sequence: of bodies, looked for at length only."""
 STYLE: Family = (REFERENCES, PERCENTS, EscapeSyntax(("\\",), _STYLE, _decode_style))
 """Those of style sheets."""
 TAGGED: Family = (EscapeSyntax(("<",), _TAGS, lambda _: ""), REFERENCES)

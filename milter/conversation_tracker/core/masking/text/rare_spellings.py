@@ -162,6 +162,14 @@ def mask_readings(text: str, mask: Mask, *, tagged: bool = True) -> str:
     return _mask_readings(text, finder, deep=deep, tagged=tagged)
 
 
+def mask_unseen(text: str, mask: Mask) -> str:
+    """Mask what only shows where control characters are not shown; arguments as above."""
+    finder = mask.finder
+    if finder is None or not finder.labels:
+        return text
+    return _apply(text, list(_unescape(text, escape_syntaxes.UNSEEN, finder)))
+
+
 def _mask_readings(
     text: str,
     finder: Masker,
@@ -205,6 +213,8 @@ def _find_edits(
                 families += rich_text.RICH_COUNTED
             if rich_text.holds_hidden(low):
                 families.append(rich_text.RICH_SHOWN)
+    if thorough:
+        families.append(escape_syntaxes.UNSEEN)
     if tagged and (_is_tagged(low) or (thorough and "<" in low)):
         families.append(escape_syntaxes.TAGGED)
     for family in families:

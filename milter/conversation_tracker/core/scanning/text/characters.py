@@ -9,8 +9,15 @@ import unicodedata
 _ASCII_ONLY = bytes(range(128))
 _UNSEEN = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]+"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]+"
 )
+# Control characters, and line ends that few programs know, most of which show nothing.
+_CONTROLS = [*range(9), 11, 12, *range(14, 32), 127]
+_MORE_CONTROLS = [*range(0x80, 0xA0), 0x2028, 0x2029]
+_ALL_CONTROLS = re.compile(f"[{''.join(map(chr, (*_CONTROLS, *_MORE_CONTROLS)))}]+")
+_SIGNS, _MORE_SIGNS = ([chr(each) for each in some] for some in (_CONTROLS, _MORE_CONTROLS))
+_NO_CONTROLS = bytes(set(range(128)).difference(_CONTROLS))
 
 # Letters and signs that stand for themselves, whatever is beside them.
 _SURE = re.compile(
@@ -33,6 +40,15 @@ def drop_invisible(low: str) -> str:
         return low
     plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", low)).lower()
     return plain.replace("\u3002", ".")
+
+
+def drop_controls(low: str) -> str:
+    """Leave out control characters but tabs and line ends; the same object if there are none."""
+    if low.isascii():
+        some = bool(low.encode("ascii").translate(None, _NO_CONTROLS))
+    else:
+        some = any(map(low.__contains__, _SIGNS)) or any(map(low.__contains__, _MORE_SIGNS))
+    return _ALL_CONTROLS.sub("", low) if some else low
 
 
 def _find_unsure(low: str) -> str:

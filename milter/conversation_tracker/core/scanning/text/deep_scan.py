@@ -26,12 +26,21 @@ def shows_nothing(text: str, matcher: AddressMatcher, *, markup: bool = False) -
     if (markup and "<" in text) or len(matcher.words) > _MANY:
         return False
     if text.isascii():
-        return _is_plain(text.lower(), matcher)
+        low = text.lower()
+        return _is_plain(low, matcher) and _is_plain_bare(low, matcher)
     low = lower_case(text)
     if "\x9b" in low or not _is_plain(low, matcher):
         return False
     shown = characters.drop_invisible(low)
-    return shown is low or _is_plain(shown, matcher)
+    if shown is not low and not _is_plain(shown, matcher):
+        return False
+    return _is_plain_bare(shown, matcher)
+
+
+def _is_plain_bare(low: str, matcher: AddressMatcher) -> bool:
+    """Return the same as below of a text without its control characters."""
+    bare = characters.drop_controls(low)
+    return bare is low or _is_plain(bare, matcher)
 
 
 def _is_plain(low: str, matcher: AddressMatcher) -> bool:
@@ -66,6 +75,13 @@ def find_owners(
     for each in dict.fromkeys((low, *reads)):
         seen[each] = None
         yield from munged.find_owners(each, matcher, check)
+    for each in tuple(seen):
+        bare = characters.drop_controls(each)
+        if bare not in seen:
+            seen[bare] = None
+            reads = (*reads, bare)
+            yield from matcher.find(bare)
+            yield from munged.find_owners(bare, matcher, check)
     for read in reads:
         for other in rare_spellings.iter_readings(text, low, read, markup=markup):
             check()

@@ -31,8 +31,9 @@ _OFTEN = 64  # places of a label from which on those in clear are told apart all
 _SHARE = 8  # at signs for each of them, as far as that is worth it
 _CLOSE = 48  # characters before a place in which an ordinary word ends
 _LAST = frozenset(
-    " \t\r\n\f\v\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d"
-    "\u2060\u3000\ufeff\u00ad>=@\uff20\ufe6b;|*\"'`+])}_~-n"
+    "".join(map(chr, (*range(0x21), *range(0x7F, 0xA1), *range(0x2000, 0x200E))))
+    + "\u1680\u2028\u2029\u202f\u205f\u2060\u2800\u3000\ufeff\u00ad"
+    ">=@\uff20\ufe6b;|*\"'`+])}_~-n"
     "\u2606\u2605\u25ce\u25cf\u24d0\u30af\uc774"
     "\u203a\u3011\uff09\uff5c\u2502\u2503\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 )
@@ -119,7 +120,10 @@ def _choose_labels(low: str, known: WatchedAddresses) -> Iterable[tuple[str, tup
     """Return the labels to look for: of many, those whose first word the text has."""
     if len(known.labels) <= _MANY:
         return known.labels.items()
-    words = set(_WORD.findall(low.replace("\\n", "\n")))
+    parted = low.replace("\\n", "\n")
+    for sign in SAYS_SO:
+        parted = parted.replace(sign, " ")
+    words = set(_WORD.findall(parted))
     return [
         (label, names)
         for label, names in known.labels.items()

@@ -55,8 +55,8 @@ TAG = re.compile(
     r"/?[a-z][a-z0-9:_-]{0,40}(?:\s[^<>]{0,200}|/)?>|!--[^<>]{0,200}-->)"
 )
 _LINE_END = (
-    r"[\r\n=\\<](?:(?<=\n)|(?<=\r)\n?|(?<==)[ \t]{0,8}(?:\r?\n|\r)|(?<=\\)n"
-    r"|(?<=<)br(?:[\s/][^<>]{0,80})?>)"
+    r"[\r\n\x85\u2028\u2029=\\<](?:(?<=[\n\x85\u2028\u2029])|(?<=\r)\n?|(?<=\\)n"
+    r"|(?<==)[ \t]{0,8}(?:\r?\n|[\r\x85\u2028\u2029])|(?<=<)br(?:[\s/][^<>]{0,80})?>)"
 )
 _NAME = r"[ \t]{0,8}[a-z]{1,12}[ \t]?(?:>|&gt;)"
 _INITIALS = r"[ \t]{0,8}[a-z]{1,3}(?:>|&gt;)"
@@ -67,10 +67,10 @@ NAMED = re.compile(rf"{_LINE_END}(?:{_NAME})?(?:{_INITIALS}|{_MARK})*")
 """The same where before such a mark may stand a name, or what ends an address in angle brackets."""
 NAMES = re.compile(rf"{_LINE_END}(?:{_NAME}|(?:{_MARK})*{_INITIALS})")
 """What these two read in different ways."""
-WIDE = r"\u00a0\u2002-\u200d\u2060\u3000\ufeff\u00ad"
-"""Blanks beyond ASCII, and what has no width."""
-_BLANK = rf"[ \t\r\n\f\v{WIDE}]"
-BLANKS = re.compile(rf"[ \t\r\n\f\v{WIDE}&](?:(?<!&)|nbsp;)(?:{_BLANK}|&nbsp;)*")
+# Blanks and line ends, what has no width, and control characters: all but those before a space.
+_WIDE = r"\u00a0\u1680\u2000-\u200d\u2028\u2029\u202f\u205f\u2060\u2800\u3000\ufeff\u00ad\x7f-\x9f"
+_BLANK = rf"[\x00-\x20{_WIDE}]"
+BLANKS = re.compile(rf"[\x00-\x20{_WIDE}&](?:(?<!&)|nbsp;)(?:{_BLANK}|&nbsp;)*")
 
 _OPEN = "\\[({<\u00ab\u2039\u3010\uff08"
 _OPENING = f"(?:[{_OPEN}]|&lt;){{1,3}}"
