@@ -132,6 +132,8 @@ class Model:
             for key in dict.fromkeys((*sent.authors, *sent.named, *sent.organizers)):
                 if not _single(key) and not self._named(key, key in sent.organizers, introducing):
                     left.add(key)
+            # Of two who are introduced by now, the author may be a variant of either.
+            self._join(sent.authors[0], "partner", introduced=self.own(sent), claimed=claimed)
         except Full:
             self.people = before
             return None

@@ -221,6 +221,8 @@ def _compared(
         raise Broken(f"{sent}: own is {record.own}")
     told = before.find_by_token(record.sender)
     known = told is not None and told.introduced and told.role != "return"
+    # Nobody knew the author yet whose variants are two people's only now.
+    stranger = stranger or (told is None and not record.own)
     if stranger != (not record.own and (record.verdict == "flagged" or not known)):
         raise Broken(f"{sent}: whose share? {record.verdict}, {told}")
     if flagged != (record.verdict == "flagged"):

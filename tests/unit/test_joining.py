@@ -418,6 +418,31 @@ def test_one_candidate_is_needed(people: list[str], token: str | None) -> None:
     assert (found.token if found else None) == (token * 32 if token else None)
 
 
+@pytest.mark.parametrize("text", ["", "john+c@home.example and john+b@home.example\n"])
+def test_an_author_whose_variant_is_doubtful_by_their_own_message_takes_part(text: str) -> None:
+    """A guest whom it introduces is as near to the author's address as who was introduced."""
+    known = person("john+a@home.example", "partner", "a" * 32)
+    people = order(known, guest("john+b@home.example", "b"), SHOP)
+    author = "john+c@home.example"
+    row = mail(
+        written(author, "Cc: john+b@home.example", f"{VERIFIED}home.example", body=text),
+        people,
+        to=S,
+        sender=author,
+    )
+    done = decided(row)
+    assert joined(done) == {
+        "john+b@home.example": ("partner", True),
+        "john+c@home.example": ("partner", False),
+    }
+    assert done.records[0].sender == fresh(1)
+    sent = applied(row.message, done)
+    assert sent.first(b"from") == hard(fresh(1)).encode()
+    assert sent.body.decode() == text.replace(author, hard(fresh(1))).replace(
+        "john+b@home.example", hard("b")
+    )
+
+
 def test_a_return_address_has_no_variants() -> None:
     """Its tag says which answer it is."""
     people = order(BUYER, CARRIER)

@@ -7,6 +7,7 @@ return path take part in this message only. On the second pass nobody joins.
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import chain, islice
 
 from conversation_tracker.core.base.header_names import ADDRESS_HEADERS
@@ -61,27 +62,26 @@ def gather(
     ours = own is not None and own.name == conversation.store.name
     introducing = _is_introducing(message, conversation, found, ours=ours)
     claimed = message.author in claims.find_false_store_authors(message, conversation, found)
-    conversation = conversation.join(
-        message.author, "partner", make_token, introduced=ours, claimed=claimed
+    add_author = partial(
+        Conversation.join,
+        address=message.author,
+        role="partner",
+        make_token=make_token,
+        introduced=ours,
+        claimed=claimed,
     )
+    conversation = add_author(conversation)
     conversation = _add_recipients(
         message, conversation, outsiders, make_token, introducing, ours=ours
     )
     for recipient in message.recipients:
         if recipient.order == conversation.order.id and recipient.token is not None:
             conversation = conversation.admit_return_address(recipient.token)
-    left: set[str] = set()
-    for address, kept in _find_people(message, alias_domains):
-        if introducing:
-            conversation = conversation.join(address, "partner", make_token)
-        elif (known := conversation.find_any(address)) is not None:
-            conversation = conversation.admit_return_address(known.token)
-        elif message.arrival.first_pass is None and (kept or not conversation.is_full):
-            conversation = conversation.join(
-                address, "partner", make_token, introduced=False, named=not kept
-            )
-        else:
-            left.add(address.key)
+    conversation, left = _add_named(
+        message, conversation, make_token, alias_domains, introducing=introducing
+    )
+    # Of two who are introduced by now, the author's address may be a variant of either.
+    conversation = add_author(conversation)
     conversation = _note_claims(message, conversation, found)
     conversation = _add_return_addresses(message, conversation, make_token, alias_domains, left)
     # Somebody left out of Cc may be in Reply-To: an answer must reach them.
@@ -183,6 +183,30 @@ def _add_recipients(
     for address in outsiders:
         conversation = conversation.join(address, "partner", make_token, introduced=introducing)
     return conversation
+
+
+def _add_named(
+    message: Message,
+    conversation: Conversation,
+    make_token: Callable[[], str],
+    alias_domains: Collection[str],
+    *,
+    introducing: bool,
+) -> tuple[Conversation, set[str]]:
+    """Add the people a message names; give the identities of those who are left out, too."""
+    left: set[str] = set()
+    for address, kept in _find_people(message, alias_domains):
+        if introducing:
+            conversation = conversation.join(address, "partner", make_token)
+        elif (known := conversation.find_any(address)) is not None:
+            conversation = conversation.admit_return_address(known.token)
+        elif message.arrival.first_pass is None and (kept or not conversation.is_full):
+            conversation = conversation.join(
+                address, "partner", make_token, introduced=False, named=not kept
+            )
+        else:
+            left.add(address.key)
+    return conversation, left
 
 
 def _choose_buyer(
