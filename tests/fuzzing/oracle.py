@@ -35,6 +35,8 @@ _CUT_ALIAS = (
 )
 _BLOCK = re.compile(rb"(?:^[A-Za-z0-9+/]{16,}={0,2}\r?\n)+(?:[A-Za-z0-9+/]+={0,2})?", re.MULTILINE)
 _FOLDED = re.compile(rb"[A-Za-z0-9+/]+(?:\r?\n[ \t][A-Za-z0-9+/]+)+")
+_WORD = rb"=\?[^?\s]+\?[bB]\?([A-Za-z0-9+/]*)=*\?="
+_WORDS = re.compile(rb"%s(?:\s+%s)+" % (_WORD, _WORD))
 _TOOL = Path(__file__).parents[1] / "corpus"
 
 
@@ -214,7 +216,16 @@ def _leaks(data: bytes, keys: Iterable[str]) -> list[str]:
 
 
 def _blocks(data: bytes) -> Iterator[str]:
-    """Go through the lines of base64 in a message, and folded tokens, decoded as a whole."""
+    """Go through what is decoded as a whole: lines of base64, folded tokens, words side by side.
+
+    RFC 2047 section 6.2: the blanks between encoded words are none.
+    """
+    for words in _WORDS.finditer(data):
+        codes = re.findall(_WORD, words[0])
+        octets = (
+            base64.b64decode(each[: len(each) - (len(each) % 4 == 1)] + b"==") for each in codes
+        )
+        yield b"".join(octets).decode("latin-1").lower()
     for block in (*_BLOCK.findall(data), *_FOLDED.findall(data)):
         for start in range(4):  # something else may stand before
             digits = re.sub(rb"[^A-Za-z0-9+/]", b"", block)[start:]

@@ -1,5 +1,6 @@
 """The fuzzer's own verdicts and builders: each sees what it is for."""
 
+import base64
 import os
 import random
 import re
@@ -269,3 +270,22 @@ def test_no_stranger_is_invited_by_a_parameter() -> None:
         line = invitations._person(choices)
         about = content_lines.find_subject(line.replace("\n", ""))
         assert about is None, line
+
+
+@pytest.mark.parametrize(
+    ("words", "leaks"),
+    [
+        (["John@Doe.Example.", "Org"], False),
+        (["John@Doe.", "Example"], True),
+        (["John@Doe.Example", ", Org"], True),
+    ],
+)
+@pytest.mark.parametrize("between", ["\r\n  ", " "])
+def test_encoded_words_side_by_side_are_read_as_one(
+    words: list[str], leaks: bool, between: str
+) -> None:
+    """RFC 2047 section 6.2: a domain goes on in the next of them."""
+    codes = (base64.b64encode(each.encode()).decode() for each in words)
+    name = between.join(f"=?us-ascii?B?{code}?=" for code in codes)
+    raw = f'Content-Type: text/plain; name="{name}"\r\n\r\nHello\r\n'
+    assert bool(oracle._leaks(raw.encode(), ["john@doe.example"])) is leaks
