@@ -7,6 +7,7 @@ from builders import A
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from conversation_tracker.core.masking.address import reading
 from conversation_tracker.core.masking.address.mask import FunctionMask, Masker
 from conversation_tracker.core.masking.part import (
     calendar,
@@ -160,6 +161,54 @@ def test_characters_that_mean_others_are_read_one_by_one_as_all_at_once(text: st
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(characters, "_FEW_KINDS", 0)
         assert characters.drop_invisible(low) == shown
+
+
+MARKED = pieces(
+    *(
+        "e\u0301",
+        "\u0301",
+        "\u0323\u0307",
+        "\u1100\u1161",
+        "\u11a8",
+        "\uac00\u11a8",
+        "\u09c7\u09be",
+    ),
+    *(
+        "\u09be",
+        "\u2126",
+        "\u0340",
+        "\u037e",
+        "\u0344",
+        "\ufb2a",
+        "\u05bc",
+        "\uf900",
+        "\u1b05\u1b35",
+    ),
+    *(
+        "\U00011131\U00011127",
+        "\u03c9",
+        "\u0438\u0306",
+        "a",
+        " ",
+        "\u4e00",
+        "\u00e9",
+        "\u0345\u0345" * 5,
+    ),
+    most=24,
+)
+
+
+@settings(max_examples=800, deadline=None)
+@given(st.one_of(MARKED, st.text(max_size=20)))
+def test_what_several_characters_make_is_found_by_the_later_ones(text: str) -> None:
+    # Whatever stands behind an ideograph is put together with it, or not.
+    text = re.sub(rf"[{escape_syntaxes._ALONE}]", "a", text)
+    family = (escape_syntaxes._ComposedCharacters(),)
+    shown = reading.Reading(text, escape_syntaxes.find_pieces(text, family)).text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(escape_syntaxes, "_FEW", -1)
+        whole = reading.Reading(text, escape_syntaxes.find_pieces(text, family)).text
+    assert shown == whole
 
 
 BYTES = st.lists(

@@ -67,6 +67,7 @@ _PLAIN = re.compile(
 # Ideographs, and octets that are no text, make nothing together with their neighbours.
 _ALONE = r"\u3400-\u4dbf\u4e00-\u9fff\udc80-\udcff"
 _RUN = re.compile(rf"(?:[\x00-\x7f](?=[^\x00-\x7f{_ALONE}]))?[^\x00-\x7f{_ALONE}]+")
+_FIRST_VOWEL = "\u09be"  # the first that is no mark and makes one with what is before it
 _CLUSTER = 8  # characters that make one at most
 _ANY = re.compile(".", re.DOTALL)
 _FEW = 64  # kinds of characters that are looked for one by one
@@ -238,11 +239,18 @@ def _iter_marked(text: str, few: str) -> Iterator[tuple[int, str]]:
 
     A mark may stand behind a letter in ASCII.
     """
-    if len(few) > _FEW:
+    later = "".join(filter(_may_be_later, few))
+    if len(later) > _FEW:
         yield from ((match.start(), match[0]) for match in _RUN.finditer(text))
         return
-    for start, end in _find_runs(text, _ANY, few):
+    for start, end in _find_runs(text, _ANY, later):
         yield max(0, start - 1), text[max(0, start - 1) : end]
+
+
+def _may_be_later(character: str) -> bool:
+    """Return whether a character is another one, or may make one with what is before it."""
+    later = character >= _FIRST_VOWEL or unicodedata.combining(character) != 0
+    return later or not unicodedata.is_normalized("NFC", character)
 
 
 def _find_telling(text: str) -> str:

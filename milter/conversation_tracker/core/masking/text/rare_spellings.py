@@ -233,7 +233,7 @@ def _find_turned_edits(text: str, finder: Masker) -> Iterator[_Edit]:
     UAX #9, CSS `unicode-bidi`: such text is shown the other way, wherever that ends.
     """
     for family in ((), escape_syntaxes.TAGGED):
-        reading = Reading(text, _find_pieces(text, family))
+        reading = Reading(text, _find_pieces(Reading(text), family))
         size = len(reading.text)
         for start, end, new in finder.hits(reading.text[::-1]):
             first, last = reading.span(size - end, size - start)
@@ -242,13 +242,13 @@ def _find_turned_edits(text: str, finder: Masker) -> Iterator[_Edit]:
 
 def _unescape(text: str, family: escape_syntaxes.Family, finder: Masker) -> Iterator[_Edit]:
     """Read a text as one family of escapes means it, as often as that shows more."""
-    pieces = _find_pieces(text, family)
     reading = Reading(text)
+    pieces = _find_pieces(reading, family)
     for _ in range(_DEEP):
         reading = Reading(reading, pieces)
         if not reading:
             return
-        pieces = _find_pieces(reading.text, family)
+        pieces = _find_pieces(reading, family)
         # The next reading shows what an escape touches.
         begins, ends = {start for start, _, _ in pieces}, {end for _, end, _ in pieces}
         for start, end, new in finder.hits(reading.text):
@@ -259,10 +259,10 @@ def _unescape(text: str, family: escape_syntaxes.Family, finder: Masker) -> Iter
         yield from _find_munged_edits(reading, finder)
 
 
-def _find_pieces(text: str, family: escape_syntaxes.Family) -> list[Piece]:
-    found = escape_syntaxes.find_pieces(text, family)
-    if escape_syntaxes.holds_word(text, gateway_links.SIGN):
-        found = escape_syntaxes.sort_pieces([*found, *gateway_links.find_pieces(text)])
+def _find_pieces(reading: Reading, family: escape_syntaxes.Family) -> list[Piece]:
+    found = escape_syntaxes.find_pieces(reading.text, family)
+    if gateway_links.SIGN in reading.low:
+        found = escape_syntaxes.sort_pieces([*found, *gateway_links.find_pieces(reading.text)])
     return found
 
 

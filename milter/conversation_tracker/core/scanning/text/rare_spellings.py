@@ -88,9 +88,11 @@ def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> It
         markup: what stands in tags has been left out already.
     """
     base = read
+    known: dict[str, str] = {}
     for _ in range(_ROUNDS):
         changed = _unescape_twice(base)
         if changed == base:
+            known[base] = base
             break
         base = changed
         yield base
@@ -102,9 +104,9 @@ def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> It
         yield from _decode_gateway_links(text)
         yield from _decode_gateway_links(base)
     if "\\" in low:
-        yield from _unescape(low)
+        yield from _unescape(low, known)
     if "\\" in base and base != low:
-        yield from _unescape(base)
+        yield from _unescape(base, known)
     if is_turned(low):
         yield low[::-1]
         yield decodings.decode_references(_MARKUP.sub("", low))[::-1]
@@ -182,31 +184,38 @@ def _decode_encapsulated(found: re.Match[str]) -> str:
     return f" {_PLUS.sub(lambda sign: chr(int(sign[1], 16)).lower(), found[1])}@"
 
 
-def _unescape(low: str) -> Iterator[str]:
+def _read_on(low: str, known: dict[str, str]) -> str:
+    """Read a text once more, as above, but each only once."""
+    if (read := known.get(low)) is None:
+        read = known[low] = _unescape_twice(low)
+    return read
+
+
+def _unescape(low: str, known: dict[str, str]) -> Iterator[str]:
     if _GOES_ON.search(low):
         low = _GOES_ON.sub("", low)
         yield low
     if _ESCAPED_HEX.search(low):
         shown = _IN_SCRIPT.sub(_decode_script, low)
-        yield (again := _unescape_twice(shown))
+        yield (again := _read_on(shown, known))
         if "\\" in again:
-            yield _unescape_twice(_IN_SCRIPT.sub(_decode_script, again))
+            yield _read_on(_IN_SCRIPT.sub(_decode_script, again), known)
         style = _IN_STYLE.sub(lambda found: _make_character(int(found[1], 16)), low)
-        yield _unescape_twice(style)
+        yield _read_on(style, known)
     if _RTF.search(low):
         rich = _IN_RTF.sub(_decode_rtf, low)
         if not rich.isascii():
             *_, rich = decodings.iter_readings(rich)
-        yield _unescape_twice(rich)
+        yield _read_on(rich, known)
         if "\n" in rich:
-            yield _unescape_twice(rich.replace("\r", "").replace("\n", ""))
+            yield _read_on(rich.replace("\r", "").replace("\n", ""), known)
         if _HAS_FALLBACK.search(low):
             rich = _IN_RTF.sub(_decode_rtf, _decode_numbered(low))
-            yield _unescape_twice(rich)
-            yield _unescape_twice(rich.replace("\r", "").replace("\n", ""))
+            yield _read_on(rich, known)
+            yield _read_on(rich.replace("\r", "").replace("\n", ""), known)
         if (shown := _drop_hidden(low)) != low:
             rich = _IN_RTF.sub(_decode_rtf, shown)
-            yield _unescape_twice(rich.replace("\r", "").replace("\n", ""))
+            yield _read_on(rich.replace("\r", "").replace("\n", ""), known)
 
 
 def _decode_numbered(low: str) -> str:
