@@ -69,6 +69,9 @@ _LAST_LETTERS = "\u30af\uc774"  # of words for an at sign that nothing parts fro
 _WORDS = re.compile(rf"[^\W_{UNCASED}]+")
 _LAST_RUN = re.compile(rf"[^\W_{UNCASED}]+")
 _PLAIN = re.compile(r"[a-z0-9.]*")
+# What ends a domain that would go on with a hyphen; and where a dot may stand behind a line end.
+_ENDED = re.compile(r"[>,)]|\r?\n(?![ \t])|\Z")
+_ENDED_AT_DOT = re.compile(r"[>,)]|\Z")
 _TIGHT = re.compile(rf"(?:\+[a-z0-9.+]*[a-z0-9])?[.\u3002\uff0e]*[{SIGNS}]")
 
 
@@ -218,8 +221,7 @@ class Places:
         if _is_dotted(names):
             dotted = self._known.dotted_endings.get(end.run, ())
         before = low[max(0, at - BEFORE) : end.place]
-        whole = all(low.startswith(name, at) for name in names)
-        if whole and _TIGHT.fullmatch(low, end.place, at) is not None:
+        if self._stands_whole(at, names) and _TIGHT.fullmatch(low, end.place, at) is not None:
             # Then it is read on only where something else parts it before that.
             last = _PLAIN.match(before[: -_LONGEST - 1 : -1].partition("n\\")[0])
             shown = last[0][::-1] if last is not None else ""
@@ -229,6 +231,27 @@ class Places:
         return any(dotted) or any(
             all(map(before.__contains__, _WORDS.findall(local))) for local in locals_
         )
+
+    def _stands_whole(self, at: int, names: Sequence[str]) -> bool:
+        """Return whether a domain stands in a place as it is, and none of the others can be read.
+
+        What stands there in plain letters is read as no other domain, whatever is escaped behind
+        it, but one that goes on: as the soft alias of an address does. No reading leaves out what
+        ends it here.
+        """
+        low = self._low
+        whole = [name for name in names if low.startswith(name, at)]
+        if len(whole) == len(names):
+            return True
+        if not whole:
+            return False
+        longest = max(whole, key=len)
+        more = [name for name in names if len(name) > len(longest) and name.startswith(longest)]
+        if not longest.isascii():
+            return False
+        behind = {name[len(longest)] for name in more}
+        ended = _ENDED if behind <= {"-"} else _ENDED_AT_DOT
+        return not more or ended.match(low, at + len(longest)) is not None
 
 
 def _join(low: str, end: int) -> Iterator[int]:
