@@ -162,6 +162,8 @@ class Places:
 
     def _find_ends(self, at: int, *, dotted: bool) -> list[_End]:
         """Return the ends of local parts that are joined to what begins in a place."""
+        if self._is_joined_by_sign_alone(at):
+            return self._find_ends_before_sign(at - 1, dotted=dotted)
         found: list[_End] = []
         for number in range(max(0, at - BEFORE) // _BLOCK, (at - 1) // _BLOCK + 1):
             joined = self._joined.get((number, dotted))
@@ -170,6 +172,23 @@ class Places:
             if at in joined:
                 found += joined[at]
         return found
+
+    def _is_joined_by_sign_alone(self, at: int) -> bool:
+        """Return whether only what ends right before an at sign is joined to a place: no tag is."""
+        low = self._low
+        if low[at - 1] != "@" or not low[at - 2].isalnum() or low.startswith(_LINE_END, at - 3):
+            return False
+        return low.find("+", max(0, at - BEFORE), at) < 0
+
+    def _find_ends_before_sign(self, sign: int, *, dotted: bool) -> list[_End]:
+        known = self._known.dotted_endings if dotted else self._known.endings
+        if len(known) <= _FEW:
+            runs = [run for run in known if self._low.endswith(run, 0, sign)]
+        else:
+            found = _LAST_RUN.match(self._low[max(0, sign - _LONGEST) : sign][::-1])
+            run = found[0][::-1] if found is not None else ""
+            runs = [each for each in (run, run[1:]) if each in known]  # behind a backslash
+        return [_End(sign, run) for run in runs]
 
     def _find_joined(self, number: int, *, dotted: bool) -> dict[int, list[_End]]:
         """Return the places that are joined to ends of local parts in a block, with these."""

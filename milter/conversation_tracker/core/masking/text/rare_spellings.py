@@ -387,9 +387,8 @@ def _is_escaped_near(low: str, finder: Masker) -> bool:
             around = slice(max(0, at - _AROUND), at + _AROUND)
             if dotted and _ESCAPED_DOT.search(low[around]) is not None:
                 return True
-            if places.may_be_apart(at, names) and any(
-                sign in low[around] for sign in _SIGNS_OF_ESCAPES
-            ):
+            near = low[around]
+            if any(sign in near for sign in _SIGNS_OF_ESCAPES) and places.may_be_apart(at, names):
                 return True
             at = low.find(label, at + 1)
     return False
