@@ -71,7 +71,7 @@ _LAST_RUN = re.compile(rf"[^\W_{UNCASED}]+")
 _PLAIN = re.compile(r"[a-z0-9.]*")
 # What ends a domain that would go on with a hyphen; and where a dot may stand behind a line end.
 _ENDED = re.compile(r"[>,)]|\r?\n(?![ \t])|\Z")
-_ENDED_AT_DOT = re.compile(r"[>,)]|\Z")
+_ENDED_AT_DOT = re.compile(r"[,)]|\Z")
 _TIGHT = re.compile(rf"(?:\+[a-z0-9.+]*[a-z0-9])?[.\u3002\uff0e]*[{SIGNS}]")
 
 

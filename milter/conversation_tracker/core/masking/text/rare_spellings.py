@@ -14,6 +14,7 @@ from functools import partial
 
 from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.masking.address import munged, munged_places
+from conversation_tracker.core.masking.address.clear_addresses import leave_out_clear
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.address.reading import Piece, Reading
 from conversation_tracker.core.masking.text import (
@@ -102,7 +103,7 @@ def may_hide(data: bytes, mask: Mask) -> bool:
         return False
     if mask.thorough:
         return True
-    low = lower_case(data.decode("utf-8", "replace"))
+    low = leave_out_clear(lower_case(data.decode("utf-8", "replace")), finder.keys)
     if data.translate(None, _ORDINARY) and (_is_deep(low, finder) or _is_tagged(low)):
         return True
     return munged.may_hold_munged(low, finder)
