@@ -39,6 +39,7 @@ _LAST = frozenset(
 )
 _FENCES = frozenset("#^%<")
 _WORD = re.compile(r"[^\W_]+")
+_LETTER = re.compile(rf"[^\W_{UNCASED}]")
 
 # A tag that surely is no word in brackets, both ways round.
 _ELEMENTS = (
@@ -201,16 +202,20 @@ def _may_be_read(low: str, at: int, known: WatchedAddresses, names: tuple[str, .
         return False
     if len(known.endings) > _FEW:
         return not known.endings.isdisjoint(WORDS.findall(wide.replace("\\n", "\n")))
-    return _compile_words(known.endings).search(wide) is not None
+    return any(_stands_alone(wide, word) for word in known.endings)
 
 
-@lru_cache(maxsize=64)
-def _compile_words(words: frozenset[str]) -> re.Pattern[str]:
-    """Compile what finds one of some words, not in another one; a line end may be written out."""
-    letter = rf"[^\W_{UNCASED}]"
-    each = (re.escape(word) for word in sorted(words))
-    any_word = "|".join(rf"{word}(?:(?<!{letter}{word})|(?<=\\n{word}))" for word in each)
-    return re.compile(rf"(?:{any_word})(?!{letter})")
+def _stands_alone(low: str, word: str) -> bool:
+    """Return whether a word stands in a text, not in another one; a line end may be written out."""
+    at = low.find(word)
+    while at >= 0:
+        end = at + len(word)
+        if not _LETTER.match(low, end) and (
+            not at or not _LETTER.match(low, at - 1) or low.startswith("\\n", at - 2)
+        ):
+            return True
+        at = low.find(word, at + 1)
+    return False
 
 
 def _take_second_label(name: str) -> str:
