@@ -25,7 +25,12 @@ from conversation_tracker.core.masking.text.absence import (
     text_names_nobody,
 )
 from conversation_tracker.core.scanning.scan import Scanner
-from conversation_tracker.core.scanning.text import deep_scan, text_search
+from conversation_tracker.core.scanning.text import (
+    decodings,
+    deep_scan,
+    rare_spellings,
+    text_search,
+)
 from conversation_tracker.core.views import absence
 
 JOHN = "john.doe@home.example"
@@ -270,6 +275,22 @@ def test_what_the_scan_takes_for_nothing_shows_nothing(text: str) -> None:
             tokens = set(search.find_in_tokens(scanner.tokens.decode(text)))
             found = set(search.find(text, markup=markup))
         assert not told or found == tokens
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    TEXTS | WRITTEN, st.sampled_from(["", "<b>", "\n> ", "\x1b[1m", "=\n", "%40", "\\", "+aeA-"])
+)
+@example("see home.example", "")
+def test_what_the_scan_takes_as_it_stands_has_no_other_reading(text: str, more: str) -> None:
+    text += more
+    for markup in (False, True):
+        if not deep_scan.reads_as_it_stands(text, markup=markup):
+            continue
+        low = text.lower()
+        assert {*decodings.iter_readings(text, markup=markup)} == {low}
+        assert {low, *rare_spellings.iter_readings(text, low, low, markup=markup)} == {low}
+        assert not rare_spellings.bears_far([low], markup=markup)
 
 
 @pytest.mark.parametrize(

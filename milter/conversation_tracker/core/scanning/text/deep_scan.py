@@ -43,11 +43,18 @@ def _is_plain_bare(low: str, matcher: AddressMatcher) -> bool:
     return bare is low or _is_plain(bare, matcher)
 
 
+def reads_as_it_stands(text: str, *, markup: bool = False) -> bool:
+    """Return, cheaply, that a text has no reading but itself in lower case; arguments as above."""
+    return text.isascii() and not (markup and "<" in text) and not _may_be_escaped(text.lower())
+
+
 def _is_plain(low: str, matcher: AddressMatcher) -> bool:
     """Return whether in a lower-case text no domain may begin, and nothing may be escaped."""
-    if matcher.may_begin(low):
-        return False
-    return not (decodings.may_be_escaped(low) or rare_spellings.may_be_escaped(low))
+    return not (matcher.may_begin(low) or _may_be_escaped(low))
+
+
+def _may_be_escaped(low: str) -> bool:
+    return decodings.may_be_escaped(low) or rare_spellings.may_be_escaped(low)
 
 
 def find_owners(

@@ -8,7 +8,13 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from conversation_tracker.core.base.limits import Limits
-from conversation_tracker.core.scanning.text import decodings, deep_scan, rare_spellings, tokens
+from conversation_tracker.core.scanning.text import (
+    decodings,
+    deep_scan,
+    munged,
+    rare_spellings,
+    tokens,
+)
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 
 _SHORT = 4096
@@ -67,8 +73,9 @@ class TextSearch:
             yield from self.find_in_tokens(self._tokens.decode(text))
             return
         self.bears_far = True
+        stands = deep_scan.reads_as_it_stands(text, markup=markup)
         first = source = ""
-        for source in decodings.iter_readings(text):
+        for source in (text.lower(),) if stands else decodings.iter_readings(text):
             self._limits.check()
             first = first or source
             yield from self._matcher.find(source)
@@ -80,12 +87,14 @@ class TextSearch:
             # What stands inside tags is read as what stands between them is.
             reads = (low,) if low == source else (low, source)
             seen = dict[str, None]()
-            for token in deep_scan.find_owners(
+            deep = deep_scan.find_owners(
                 text, first, reads, self._matcher, self._limits.check, markup=markup, seen=seen
-            ):
+            )
+            spelled = munged.find_owners(low, self._matcher, self._limits.check) if stands else deep
+            for token in spelled:
                 self.rare_seen = True
                 yield token
-            self.bears_far = rare_spellings.bears_far(seen, markup=markup)
+            self.bears_far = not stands and rare_spellings.bears_far(seen, markup=markup)
             if not self.rare_seen and len(text) < _SHORT:
                 self._plain.add((text, markup))
         yield from self.find_in_tokens(self._tokens.decode(text, first))
