@@ -4,7 +4,7 @@
 Raises `TooComplex` for a structure over the limits. `planning` decides if a message may pass.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from copy import copy
 from functools import partial
 from itertools import compress
@@ -51,10 +51,7 @@ class View(ReaderMask):
         seen: set[bytes] = set()
         known = self._find_clean_parts(message)
         keeps = [self._keeps(each.key, protected=protected) for each in message.headers]
-        # One look at all fields together is cheaper than one at each.
-        block = b"\n".join([each.value for each in compress(message.headers, keeps)])
-        # What the record saw holds where no more is kept: it keeps what only a reader needs.
-        hidden = (known.hides if protected else _look)(partial(obfuscated.possible, block, self))
+        hidden = self._may_hide(message, keeps, known)
         if known.learns:
             kept = compress(enumerate(message.headers), keeps)
             learn_fields(kept, self, known, hidden=hidden)
@@ -76,6 +73,19 @@ class View(ReaderMask):
             else:
                 values.append(self._show_value(place, header, message, hidden=hidden))
         return values
+
+    def _may_hide(self, message: Message, keeps: Sequence[bool], known: CleanParts) -> bool:
+        """Return whether one of the fields that are kept may hold what does not stand in clear.
+
+        One look at several together is cheaper than one at each. What the record saw holds here: it
+        keeps what a reader needs, and no more.
+        """
+        fields = list(compress(message.headers, keeps))
+        needed = [each.value for each in fields if is_needed(each.key)]
+        if known.hides(partial(obfuscated.possible, b"\n".join(needed), self)):
+            return True
+        others = [each.value for each in fields if not is_needed(each.key)]
+        return bool(others) and obfuscated.possible(b"\n".join(others), self)
 
     def _show_value(
         self, place: int, header: Header, message: Message, *, hidden: bool
@@ -220,10 +230,6 @@ class View(ReaderMask):
         self.clean_parts.learns = self.to is None
         self.clean_parts.own = self.to.token if self.to is not None else ""
         return self.clean_parts
-
-
-def _look(look: Callable[[], bool]) -> bool:
-    return look()
 
 
 def read_structure(message: Message) -> message_body.Part:
