@@ -219,22 +219,29 @@ def _mask_message(
     The author's display name is kept once, as the record's sender_name, so that it can be erased;
     beside another address of theirs it would stay. The view leaves out what the scan wants removed.
     """
-    values = view.headers(message, protected=True)
-    alias = f"{author.token}@{view.conversation.order.alias_domain}"
-    name = view.text(_find_author_name(message))
-    kept = tuple(
-        header.change(remove_name(value, alias, name) if header.key in ADDRESS_HEADERS else value)
-        for header, value in zip(message.headers, values, strict=True)
-        if value is not None
-    )
+    kept = _keep_fields(message, view, author)
     try:
         headers, body, hits = _masked(kept, message, view, scanner)
-        if _are_inside(hits):
-            view = view.without(find_leaking_parts(message, view, scanner))
+        if hits:
+            if _are_inside(hits):
+                view = view.without(find_leaking_parts(message, view, scanner))
+            kept = _keep_fields(message, view.without(view.condemned), author)
             headers, body, hits = _masked(kept, message, view, scanner)
         return *_remove_leaks(headers, body, hits, scanner, message.limits), view
     except message_body.Unmaskable:
         return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT, view
+
+
+def _keep_fields(message: Message, view: View, author: Participant) -> tuple[Header, ...]:
+    """Return the header fields that are kept, masked."""
+    values = view.headers(message, protected=True)
+    alias = f"{author.token}@{view.conversation.order.alias_domain}"
+    name = view.text(_find_author_name(message))
+    return tuple(
+        header.change(remove_name(value, alias, name) if header.key in ADDRESS_HEADERS else value)
+        for header, value in zip(message.headers, values, strict=True)
+        if value is not None
+    )
 
 
 def _masked(

@@ -22,7 +22,7 @@ from conversation_tracker.core.syntax.references import unescape
 Family = tuple["EscapeSyntax", ...]
 
 _ANY_FLAGS = re.IGNORECASE
-_REFERENCE = re.compile(r"&(?:#0{0,24}[0-9]{1,7}|#x0{0,24}[0-9a-f]{1,6}|[a-z]{2,8});?", _ANY_FLAGS)
+_REFERENCE = re.compile(r"&(?:#0{0,24}[0-9]{1,7}|#x0{0,24}[0-9a-f]{1,6}|[a-z]{2,16});?", _ANY_FLAGS)
 _PERCENT = re.compile(
     r"%(?:u00[2-7][0-9a-f]|(?:25)*(?:[0-7][0-9a-f])|(?:25)*[c-f][0-9a-f](?>(?:%(?:25)*[89ab][0-9a-f]){1,3}))",
     _ANY_FLAGS,
@@ -367,20 +367,20 @@ COMMON: Family = (
     _Encapsulated(),
 )
 """Those that go together in one text."""
+_NOT_SHOWN = EscapeSyntax(tuple(_CONTROLS), re.compile(f"[{''.join(_CONTROLS)}]+"), lambda _: "")
 UNUSUAL: Family = (
     *COMMON,
     EscapeSyntax(tuple(_BLANKS), re.compile(f"[{_BLANKS}]"), lambda _: " "),
     EscapeSyntax(("..",), re.compile(r"\.{2,8}(?=\w)"), lambda _: "."),
+    _NOT_SHOWN,
 )
-"""The same with blanks of every width, and surplus dots: what is looked for at length only."""
-UNSEEN: Family = (
-    EscapeSyntax(tuple(_CONTROLS), re.compile(f"[{''.join(_CONTROLS)}]+"), lambda _: ""),
-    REFERENCES,
-    PERCENTS,
-)
+"""The same with blanks of every width, surplus dots and control characters: at length only."""
+UNSEEN: Family = (_NOT_SHOWN, REFERENCES, PERCENTS)
 """Control characters, also those that begin a sequence: of bodies, looked for at length only."""
 STYLE: Family = (REFERENCES, PERCENTS, EscapeSyntax(("\\",), _STYLE, _decode_style))
 """Those of style sheets."""
+UNUSUAL_STYLE: Family = (*STYLE, _NOT_SHOWN)
+"""The same with control characters: at length only."""
 TAGGED: Family = (EscapeSyntax(("<",), _TAGS, lambda _: ""), REFERENCES)
 """Tags that are not seen, as of text/enriched (RFC 1896) and of pages shown as text."""
 

@@ -206,8 +206,8 @@ def _find_edits(
         families.append(escape_syntaxes.UNUSUAL if thorough else escape_syntaxes.COMMON)
         # A sign of one character is found at many times the speed of a pattern.
         backslashes = "\\" in low
-        if (backslashes or "&" in low) and _STYLED.search(low):
-            families.append(escape_syntaxes.STYLE)
+        if (backslashes or "&" in low) and (thorough or _STYLED.search(low)):
+            families.append(escape_syntaxes.UNUSUAL_STYLE if thorough else escape_syntaxes.STYLE)
         if backslashes and _RICH.search(low):
             families += rich_text.RICH, rich_text.RICH_LINES
             if rich_text.counts_instead(low):
@@ -216,7 +216,7 @@ def _find_edits(
                 families.append(rich_text.RICH_SHOWN)
     if thorough:
         families.append(escape_syntaxes.UNSEEN)
-    if tagged and (_is_tagged(low) or (thorough and "<" in low)):
+    if (tagged and _is_tagged(low)) or (thorough and "<" in low):
         families.append(escape_syntaxes.TAGGED)
     for family in families:
         yield from _unescape(text, family, finder)

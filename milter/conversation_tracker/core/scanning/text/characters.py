@@ -44,11 +44,14 @@ def drop_invisible(low: str) -> str:
 
 def drop_controls(low: str) -> str:
     """Leave out control characters but tabs and line ends; the same object if there are none."""
-    if low.isascii():
-        some = bool(low.encode("ascii").translate(None, _NO_CONTROLS))
-    else:
-        some = any(map(low.__contains__, _SIGNS)) or any(map(low.__contains__, _MORE_SIGNS))
-    return _ALL_CONTROLS.sub("", low) if some else low
+    return _ALL_CONTROLS.sub("", low) if has_controls(low) else low
+
+
+def has_controls(text: str) -> bool:
+    """Return, cheaply, whether control characters are in a text, tabs and line ends apart."""
+    if text.isascii():
+        return bool(text.encode("ascii").translate(None, _NO_CONTROLS))
+    return any(map(text.__contains__, _SIGNS)) or any(map(text.__contains__, _MORE_SIGNS))
 
 
 def _find_unsure(low: str) -> str:

@@ -34,7 +34,7 @@ _NAMES = {
     "amp": "&", "apos": "'", "bsol": "\\", "commat": "@", "dash": "\u2010", "equals": "=",
     "gt": ">", "hyphen": "\u2010", "lowbar": "_", "lt": "<", "nbsp": " ", "newline": "\n",
     "num": "#", "percnt": "%", "period": ".", "plus": "+", "quot": '"', "shy": "\u00ad",
-    "tab": "\t", "zwj": "\u200d", "zwnj": "\u200c",
+    "tab": "\t", "zerowidthspace": "\u200b", "zwj": "\u200d", "zwnj": "\u200c",
 }  # fmt: skip
 _REFERENCE = re.compile(
     rf"&(?:#(0{{0,24}}[0-9]{{1,7}}|x0{{0,24}}[0-9a-f]{{1,6}})|({'|'.join(_NAMES)}));?"
@@ -45,9 +45,10 @@ _PERCENT = re.compile(r"%(?:25)*[0-9a-f]{2}(?:%(?:25)*[0-9a-f]{2})*")
 _ONE_PERCENT = re.compile(r"%(?:25)*([0-9a-f]{2})")
 # What JSON, xtext (RFC 3461 section 4) and VERP write for an at sign, and what JSON and
 # quoted-printable write for signs that part words.
-# Before what is an address without them, they are no at sign.
+# Before what is an address without them, they are no at sign; behind a word, that of
+# quoted-printable is.
 _SIGN = re.compile(
-    r"[\\=+](?:(?:(?<=\\)(?:u00|x)|(?<=[=+]))(40)(?=[\w\[])(?![^\s<>]{0,64}@)"
+    r"[\\=+](?:(?:(?<=\\)(?:u00|x)|(?<=[=+]))(40)(?=[\w\[])(?:(?<=\w=40)|(?![^\s<>]{0,64}@))"
     r"|(?<=\\)(?:u00|x)(?!40)([2-7][0-9a-f])|(?<==)(?:2[02]|3[a-f]|0[9ad]))"
 )
 # What is one character is found at many times the speed.
@@ -291,6 +292,8 @@ def _decode_reference(match: re.Match[str]) -> str:
     if match[2]:
         return _NAMES[match[2]]
     number = int(match[1][1:], 16) if match[1][0] == "x" else int(match[1])
+    if 0x80 <= number < 0xA0:  # of Windows, HTML section 13.2.5.80
+        return bytes((number,)).decode("cp1252", "replace")
     return chr(number).lower() if number < 0x110000 else " "
 
 

@@ -45,7 +45,9 @@ def _is_plain_bare(low: str, matcher: AddressMatcher) -> bool:
 
 def reads_as_it_stands(text: str, *, markup: bool = False) -> bool:
     """Return, cheaply, that a text has no reading but itself in lower case; arguments as above."""
-    return text.isascii() and not (markup and "<" in text) and not _may_be_escaped(text.lower())
+    if not text.isascii() or (markup and "<" in text) or characters.has_controls(text):
+        return False
+    return not _may_be_escaped(text.lower())
 
 
 def _is_plain(low: str, matcher: AddressMatcher) -> bool:
@@ -83,16 +85,19 @@ def find_owners(
         seen[each] = None
         yield from munged.find_owners(each, matcher, check)
     for each in tuple(seen):
-        bare = characters.drop_controls(each)
-        if bare not in seen:
-            seen[bare] = None
-            reads = (*reads, bare)
-            yield from matcher.find(bare)
-            yield from munged.find_owners(bare, matcher, check)
+        if (bare := characters.drop_controls(each)) is each:
+            continue
+        for shown in (bare, decodings.drop_tags(bare)) if markup else (bare,):
+            if shown not in seen:
+                seen[shown] = None
+                reads = (*reads, shown)
+                yield from matcher.find(shown)
+                yield from munged.find_owners(shown, matcher, check)
     for read in reads:
         for other in rare_spellings.iter_readings(text, low, read, markup=markup):
             check()
-            if other not in seen:
-                seen[other] = None
-                yield from matcher.find(other)
-                yield from munged.find_owners(other, matcher, check)
+            for each in dict.fromkeys((other, characters.drop_controls(other))):
+                if each not in seen:
+                    seen[each] = None
+                    yield from matcher.find(each)
+                    yield from munged.find_owners(each, matcher, check)

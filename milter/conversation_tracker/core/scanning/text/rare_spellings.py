@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from conversation_tracker.core.scanning.text import decodings
+from conversation_tracker.core.scanning.text import characters, decodings
 
 _ROUNDS = 3
 _SEQUENCE = re.compile(
@@ -198,6 +198,8 @@ def _unescape(low: str, known: dict[str, str]) -> Iterator[str]:
     if _ESCAPED_HEX.search(low):
         shown = _IN_SCRIPT.sub(_decode_script, low)
         yield (again := _read_on(shown, known))
+        if not again.isascii() and (meant := characters.drop_invisible(again)) != again:
+            yield meant
         if "\\" in again:
             yield _read_on(_IN_SCRIPT.sub(_decode_script, again), known)
         style = _IN_STYLE.sub(lambda found: _make_character(int(found[1], 16)), low)
