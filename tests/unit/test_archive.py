@@ -232,3 +232,25 @@ def test_no_more_is_unpacked_of_a_file_than_its_size_allows() -> None:
     data = zipped({"a.txt": blown})
     assert len(blown) > len(data) * budget.MAX_RATIO
     assert not holds_address(data, PEOPLE)
+
+
+def test_a_file_that_lies_too_deep_is_opened_where_it_lies_higher() -> None:
+    """Whichever is met first; and one met again is searched once."""
+    inner = zipped({"a.txt": f" {REAL} ".encode() * 99})
+    deep = zipped({"c.zip": zipped({"b.zip": inner})})
+    assert not holds_address(zipped({"deep.zip": deep}), PEOPLE)
+    assert holds_address(zipped({"deep.zip": deep, "inner.zip": inner}), PEOPLE)
+    assert holds_address(zipped({"inner.zip": inner, "deep.zip": deep}), PEOPLE)
+
+
+def test_the_same_file_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, searched = search._Search._search_document, list[bytes]()
+
+    def count(self: search._Search, data: bytes) -> bool:
+        searched.append(data[:])
+        return real(self, data)
+
+    monkeypatch.setattr(search._Search, "_search_document", count)
+    page = b"<p>Hello, <b>you</b>!</p>"
+    assert not holds_address(zipped({"a.xml": page, "b.xml": page, "c.xml": b""}), PEOPLE)
+    assert searched.count(page) == 1

@@ -6,6 +6,7 @@ them, and the way down. What nobody can open, as an encrypted archive, shows not
 Nothing here raises but what asking for the time raises.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from conversation_tracker.core.masking.container.budget import (
 from conversation_tracker.core.masking.text import obfuscated
 from conversation_tracker.core.syntax import charset
 
+_SMALL = 1024 * 1024  # octets of a file that is remembered
 _OVERLAP = 4096  # octets seen twice, so that nothing is hidden by where a window ends
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _HEAD = 1024
@@ -171,14 +173,30 @@ class _Search:
     def __init__(self, people: People, unpacking: Unpacking) -> None:
         self._people = people
         self._unpacking = unpacking
+        self._met: dict[bytes, list[tuple[int, int]]] = {}
 
     def search(self, data: Octets, depth: int, layers: int) -> bool:
         """Whether a file holds an address; `depth` archives and `layers` files are around it."""
+        if not data or self._was_searched(data, depth, layers):
+            return False
         return (
             self._search_octets(data)
             or self._search_document(data)
             or self._search_members(data, depth, layers)
         )
+
+    def _was_searched(self, data: Octets, depth: int, layers: int) -> bool:
+        """Return whether the same file was met, with no more around it; else note that it is.
+
+        Old office documents hold some of theirs in a stream, and once more as a file in that.
+        """
+        if len(data) > _SMALL:
+            return False
+        digest = hashlib.blake2b(data[:], digest_size=32).digest()
+        if any(depth >= met[0] and layers >= met[1] for met in self._met.get(digest, ())):
+            return True
+        self._met.setdefault(digest, []).append((depth, layers))
+        return False
 
     def _search_members(self, data: Octets, depth: int, layers: int) -> bool:
         if layers >= MAX_LAYERS:

@@ -42,6 +42,7 @@ _REFERENCE = re.compile(
 # Patterns begin with the one character, or the few, that each match begins with: then the others
 # are passed over at many times the speed.
 _PERCENT = re.compile(r"%(?:25)*[0-9a-f]{2}(?:%(?:25)*[0-9a-f]{2})*")
+_ESCAPED = re.compile(r"%(?:[0-9a-f]{2}|u00)")
 _ONE_PERCENT = re.compile(r"%(?:25)*([0-9a-f]{2})")
 # What JSON, xtext (RFC 3461 section 4) and VERP write for an at sign, and what JSON and
 # quoted-printable write for signs that part words.
@@ -153,7 +154,9 @@ def drop_tags(low: str) -> str:
 
 def may_be_escaped(low: str) -> bool:
     """Return, cheaply, whether `iter_readings` might give more than a lower-case text in ASCII."""
-    if "&" in low or "%" in low or "\\" in low:
+    if "\\" in low or ("&" in low and _REFERENCE.search(low) is not None):
+        return True
+    if "%" in low and _ESCAPED.search(low) is not None:
         return True
     return _may_hold_sign(low) and _SIGN.search(low) is not None
 

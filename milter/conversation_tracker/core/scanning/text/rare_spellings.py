@@ -142,7 +142,7 @@ def bears_far(readings: Iterable[str], *, markup: bool = False) -> bool:
 def may_be_escaped(low: str) -> bool:
     """Return, cheaply, whether `iter_readings` might give something for a lower-case text in ASCII.
 
-    Ampersands, percent signs and backslashes apart: where these stand, `decodings` has readings.
+    Backslashes, references and percent escapes apart: where these stand, `decodings` tells it.
     """
     for word in _TELLING:
         if word in low:
