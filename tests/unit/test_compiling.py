@@ -1,6 +1,7 @@
 """Each order has people of its own: a pattern compiled of their names costs more than a message."""
 
 import re
+from unittest import mock
 
 import pytest
 from builders import DOMAIN, mail, order, person
@@ -29,11 +30,9 @@ def plan(local: str, domain: str, *, html: bool) -> None:
 def test_no_pattern_is_compiled_of_the_names_of_an_order(
     html: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan("mary.roe", "first.example", html=html)  # what is compiled once, by and by
-
-    def compile_nothing(pattern: str, *_: object) -> None:
-        raise AssertionError(pattern)
-
-    monkeypatch.setattr(re, "compile", compile_nothing)
-    plan("john_doe-7", "second.example", html=html)
-    plan("ann", "third-place.example.co", html=html)
+    for number in range(2):
+        plan(f"mary.roe{number}", f"first{number}.example", html=html)
+        plan(f"mary{number}+news", f"second{number}.example", html=html)
+        plan(f"mary.roe{number}+x", "gmail.com", html=html)
+        if not number:  # what is compiled once was
+            monkeypatch.setattr(re, "compile", mock.Mock(side_effect=AssertionError))

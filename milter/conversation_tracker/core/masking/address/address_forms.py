@@ -17,6 +17,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from conversation_tracker.core.base.cached import cached_property
+from conversation_tracker.core.masking.address.backward_names import BackwardNames, list_forms
 from conversation_tracker.core.masking.address.clear import ClearAddresses
 from conversation_tracker.core.masking.address.spellings import GMAIL, UNCASED
 
@@ -125,7 +126,6 @@ class Domain:
         self.locals: dict[str, str | None] = {}
         self._goes_on = _GOES_ON if "." in name else _BARE_GOES_ON
         self._exact: frozenset[str] = frozenset()
-        self._names: list[tuple[int, dict[str, str | None]]] | None = None
         self._compiled: dict[tuple[str, str], re.Pattern[str]] = {}
 
     def add_without_tag(self) -> None:
@@ -176,15 +176,14 @@ class Domain:
     def _find_before(self, separator: str, free: str, low: str, at: int) -> _Found | None:
         """Find a known local part before a domain; the patterns are those of `_backward`."""
         window = low[max(0, at - _WINDOW) : at]
-        names = self._reverse_names()
-        if names:
+        if self._names:
             # No such name has a blank inside, and nothing looks behind one.
             window = window[max(0, window.rfind(" "), window.rfind("\n")) :]
         if not window.isascii() and self._ascii:
             window = _FOREIGN.sub(_of_its_kind, window)
         backward = window[::-1]
-        if names:
-            found = self._find_literally(separator, free, backward, names)
+        if self._names:
+            found = self._find_by_name(separator, free, backward)
         else:
             found = self._find_by_pattern(separator, free, backward)
         if found is None:
@@ -199,13 +198,7 @@ class Domain:
         spelled = match[str(match.lastgroup)][::-1]
         return match.end(), self._choose_replacement(match, spelled), match["separator"]
 
-    def _find_literally(
-        self,
-        separator: str,
-        free: str,
-        backward: str,
-        names: list[tuple[int, dict[str, str | None]]],
-    ) -> _Backward | None:
+    def _find_by_name(self, separator: str, free: str, backward: str) -> _Backward | None:
         """Do what the pattern of `_backward` does, in its order, with none compiled for the names.
 
         Each order has its own names, and compiling takes longer than all the rest of the search.
@@ -217,7 +210,7 @@ class Domain:
         for start in _iter_starts(backward, match.end()):
             quoted = backward.startswith('"', start)
             for opening in (1, 0) if quoted else (0,):
-                for end, new in self._iter_names(backward, start + opening, names):
+                for end, new in self._names.iter_at(backward, start + opening):
                     if opening and not backward.startswith('"', end):
                         continue
                     if left.match(backward, end + opening):
@@ -226,40 +219,10 @@ class Domain:
                         return end, new, match[0]
         return None
 
-    def _iter_names(
-        self, backward: str, start: int, names: list[tuple[int, dict[str, str | None]]]
-    ) -> Iterator[tuple[int, str | None]]:
-        """Yield where each name ends that begins in a place, and what replaces it."""
-        if self.name not in GMAIL:
-            for length, alike in names:
-                if (name := backward[start : start + length]) in alike:
-                    yield start + length, alike[name]
-            return
-        # Dots count nothing, but one spelled exactly so is meant before any other.
-        ends = _find_letters(backward, start, names[0][0])
-        whole = "".join([backward[end - 1] for end in ends])
-        for length, alike in names:
-            if length <= len(ends) and (name := whole[:length]) in alike:
-                end = ends[length - 1]
-                spelled = backward[start:end][::-1]
-                yield end, self.locals[spelled] if spelled in self._exact else alike[name]
-
-    def _reverse_names(self) -> list[tuple[int, dict[str, str | None]]]:
-        """Return the reversed local parts by length, longest first, however many of each there are.
-
-        Nothing where one may be spelled out. At Gmail, they have no dots, and who stays is first.
-        """
-        if self._names is None:
-            alike: dict[int, dict[str, str | None]] = {}
-            dotted = self.name in GMAIL
-            if all(map(_PLAIN.fullmatch, self.locals)) and all(
-                not dotted or local.strip(".") for local in self.locals
-            ):
-                for _, local in self._longest_first():
-                    name = local.replace(".", "") if dotted else local
-                    alike.setdefault(len(name), {}).setdefault(name[::-1], self.locals[local])
-            self._names = sorted(alike.items(), reverse=True)
-        return self._names
+    @cached_property
+    def _names(self) -> BackwardNames:
+        names = [local for _, local in self._longest_first()]
+        return BackwardNames(names, self.locals, self._exact, dotted=self.name in GMAIL)
 
     def _find_rewritten_address(self, low: str, at: int) -> _Found | None:
         """Find what has the domain first: `doe.example=john@` (SRS), `doe.example!john` (UUCP)."""
@@ -344,17 +307,6 @@ def _compile_left(free: str, narrow: bool) -> re.Pattern[str]:
     )
 
 
-def _find_letters(backward: str, start: int, most: int) -> list[int]:
-    """Return where each character ends that is no dot, of those from a place on."""
-    found: list[int] = []
-    for at in range(start, len(backward)):
-        if len(found) == most:
-            break
-        if backward[at] != ".":
-            found.append(at + 1)
-    return found
-
-
 def _iter_starts(backward: str, end: int) -> Iterator[int]:
     """Yield the places where a name may begin: behind the separator, or behind a tag."""
     yield end
@@ -374,11 +326,8 @@ def _of_its_kind(match: re.Match[str]) -> str:
 
 def _escape_pattern(character: str) -> str:
     """Write the backward pattern of one character that may stand percent-encoded, also twice."""
-    once = quote(character, safe="").lower()
-    if once == character:
-        return re.escape(character)
-    forms = (character, once, once.replace("%", "%25"))
-    return f"(?:{'|'.join(re.escape(form[::-1]) for form in forms)})"
+    forms = list_forms(character)
+    return re.escape(character) if len(forms) == 1 else f"(?:{'|'.join(map(re.escape, forms))})"
 
 
 def _spell(address: str | None, separator: str) -> str | None:
