@@ -3,6 +3,7 @@
 Written by the formats' descriptions, apart from the code that reads them.
 """
 
+import base64
 import binascii
 import bz2
 import gzip
@@ -23,6 +24,7 @@ Wrap = Callable[[bytes], bytes]
 _FREE, _END, _FAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
 _SECTOR, _SMALL, _LEAST = 512, 64, 4096
 _BEFORE = b"x" * 40
+_ESCAPED = dict(zip(b"\b\t\n\f\r()\\", (rb"\b \t \n \f \r \( \) \\").split(), strict=True))
 
 
 def zipped(
@@ -317,6 +319,41 @@ def pdf(*streams: bytes, filters: bytes = b"/FlateDecode") -> bytes:
     return b"%PDF-1.7\n" + objects + b"trailer\n%%EOF"
 
 
+def numbered_pdf(data: bytes, *, width: int = 2, way: str = "characters") -> bytes:
+    """Make a PDF file in a font that numbers its letters by itself, as most programs write them.
+
+    Args:
+        data: the text, in ASCII.
+        width: octets of a number.
+        way: how the table of the letters is written: characters, ranges or lists.
+    """
+    letters = bytes(sorted(set(data)))
+    codes = {letter: number.to_bytes(width, "big") for number, letter in enumerate(letters, 9)}
+    shown = b"".join(codes[letter] for letter in data)
+    escaped = b"".join(_ESCAPED.get(each, bytes((each,))) for each in shown)
+    half = len(codes[letters[0]]) * (len(data) // 2)
+    page = b"BT /F0 9 Tf (To:) Tj /F1 9 Tf 1 0 0 1 20 70 Tm (%s) Tj" % escaped
+    halves = shown[:half].hex().encode(), shown[half:].hex().encode()
+    page += b" 1 0 0 1 20 90 Tm [<%s> -3 <%s>] TJ ET" % halves
+    table = b"begincmap\n1 begincodespacerange <%s> <%s> endcodespacerange\n" % (
+        b"00" * width,
+        b"FF" * width,
+    )
+    if way == "lists":
+        table += b"1 beginbfrange\n<%s> <%s> [%s]\nendbfrange\n" % (
+            codes[letters[0]].hex().encode(),
+            codes[letters[-1]].hex().encode(),
+            b" ".join(b"<%04X>" % each for each in letters),
+        )
+    for letter, code in codes.items() if way != "lists" else ():
+        digits = code.hex().upper().encode()
+        if way == "characters":
+            table += b"1 beginbfchar\n<%s> <%04X>\nendbfchar\n" % (digits, letter)
+        else:
+            table += b"1 beginbfrange\n<%s> <%s> <%04x>\nendbfrange\n" % (digits, digits, letter)
+    return pdf(zlib.compress(page), zlib.compress(table + b"endcmap"))
+
+
 def _written_by(name: bytes) -> bytes:
     return b"%PDF-1.4\n1 0 obj\n<</Title(A)/Author" + name + b"/Subject(B)>>\nendobj\n%%EOF"
 
@@ -431,6 +468,7 @@ WRAPS: dict[str, Wrap] = {
     "bz2 in a script": lambda data: b"#!/bin/sh\ntail -n +3 $0 | bzcat\n" + bz2.compress(data),
     "xz in a package": lambda data: b"\xed\xab\xee\xdb" + bytes(99) + lzma.compress(data),
     "zst in a package": lambda data: b"\xed\xab\xee\xdb" + bytes(99) + zstd(data),
+    "zst in a disk": lambda data: b"\xed\xab\xee\xdb" + bytes(99) + zstd(data) + b"!" * 99,
     "picture, zTXt": lambda data: png(b"zTXt", b"Author\0\0" + zlib.compress(data)),
     "picture, iTXt": lambda data: png(b"iTXt", b"XML:com.adobe.xmp\0\1\0de\0x\0"
                                       + zlib.compress(b"<x>" + data + b"</x>")),
@@ -460,6 +498,13 @@ WRAPS: dict[str, Wrap] = {
         b"\\000%c" % each for each in data)),
     "pdf, who wrote it, behind": lambda data: pdf(zlib.compress(b"x")) + _written_by(
         b"<feff%s>" % data.decode("latin-1").encode("utf-16-be").hex().encode()),
+    "pdf, numbered letters": numbered_pdf,
+    "pdf, numbered ranges": lambda data: numbered_pdf(data, way="ranges"),
+    "pdf, numbered lists": lambda data: numbered_pdf(data, way="lists"),
+    "pdf, numbered in one octet": lambda data: numbered_pdf(data, width=1),
+    "pdf behind a line": lambda data: b"\r\n \r\n" + pdf(
+        base64.a85encode(zlib.compress(b"BT (" + data + b") Tj ET")) + b"~>",
+        filters=b"[/ASCII85Decode /FlateDecode]"),
     "pdf": lambda data: pdf(zlib.compress(b"BT (" + data + b") Tj ET")),
 }  # fmt: skip
 """What each format makes of a short text in ASCII without brackets."""

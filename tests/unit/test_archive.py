@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.container import budget, search
-from conversation_tracker.core.masking.container import pdf as pages
 from conversation_tracker.core.masking.container.budget import Unpacking
+from conversation_tracker.core.masking.container.document import pdf as pages
+from conversation_tracker.core.masking.container.document import pdf_fonts
 from conversation_tracker.core.masking.container.search import holds_address, is_container
 from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.masking.part.message_body import REMOVED, People, UnmaskedPart
@@ -146,6 +147,15 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "pdf of streams": lambda: b"%PDF-" + b"stream\nx\x9c" * 200_000,
     "pdf of ends": lambda: b"%PDF-" + b"stream\nendstream" * 100_000,
     "pdf of parentheses": lambda: pdf(zlib.compress(b"T(" * 2_000_000)),
+    "pdf of tables": lambda: pdf(
+        *[zlib.compress(b"begincmap beginbfrange <0000> <FFFF> <0000> endbf")] * 500,
+        *[zlib.compress(b"(@) Tj " * 10_000)] * 500,
+    ),
+    "pdf of ranges": lambda: pdf(
+        zlib.compress(b"begincmap" + b"beginbfrange <0000> <FFFF> <0000> " * 90_000),
+        zlib.compress(b"<0040> Tj " * 400_000),
+    ),
+    "pdf of lists": lambda: pdf(zlib.compress(b"begincmap beginbfrange" + b"<1><2>[" * 500_000)),
     "pdf of brackets": lambda: pdf(zlib.compress(b"T(<<" * 1_000_000)),
 }
 
@@ -172,12 +182,13 @@ def test_of_a_picture_in_a_pdf_file_the_beginning_is_unpacked(
 ) -> None:
     """A small file of large pictures takes little memory; other streams are read whole."""
     seen: list[int] = []
-    real = search._Search._search_page
-    monkeypatch.setattr(
-        search._Search,
-        "_search_page",
-        lambda search, content: seen.append(len(content)) or real(search, content),
-    )
+    real = pdf_fonts.Pages.add
+
+    def note(pages: pdf_fonts.Pages, content: bytes, *, is_page: bool) -> None:
+        seen.append(len(content))
+        real(pages, content, is_page=is_page)
+
+    monkeypatch.setattr(pdf_fonts.Pages, "add", note)
     dots = zlib.compress(b"".join(bytes((n % 251,)) * 40 for n in range(100_000)))
     picture = pdf(dots, filters=b"/FlateDecode /Type /XObject /Subtype /Image")
     assert not holds_address(picture, PEOPLE)

@@ -7,6 +7,7 @@ import lzma
 import random
 import re
 import struct
+import tarfile
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable
@@ -28,6 +29,8 @@ from conversation_tracker.core.masking.container.search import (
     is_container,
     is_no_text,
 )
+from conversation_tracker.core.model.message import parse
+from conversation_tracker.core.scanning.scan import scan
 
 REAL = "john@doe.example"
 RAW = REAL.encode()
@@ -46,6 +49,39 @@ def test_an_address_inside_is_found(name: str) -> None:
     sure = not name.startswith(("zlib", "picture", "pgp")) and " in a " not in name
     assert is_container(data) is sure
     assert is_no_text(data)
+
+
+@pytest.mark.parametrize("place", [0, 157, 265, 297, 345])
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress, bz2.compress])
+def test_names_in_a_header_of_tar_are_parted_from_other_fields(
+    place: int, wrap: Callable[[bytes], bytes]
+) -> None:
+    """Octets beside them are digits of numbers, or letters of other names."""
+    head = bytearray(tarred({"a.txt": b"x"}, tarfile.USTAR_FORMAT)[:512])
+    head[place - 1 if place else 0 : place] = b"2" if place else b""
+    head[place : place + len(RAW)] = RAW
+    head[148:156] = b"%06o\0 " % (sum(head[:148]) + 8 * 32 + sum(head[156:]))
+    data = wrap(bytes(head) + bytes(1024))
+    assert holds_address(data, PEOPLE)
+    assert not holds_address(data, NOBODY)
+    raw = b"Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(data)
+    headers, body = parse(b"Content-Type: application/x-tar\n" + raw)
+    assert scan(headers, body, {REAL: "b"})
+
+
+@pytest.mark.parametrize("before", [b"\x1e\x20", b"\x41\x20", b"\xff\xff"])
+def test_a_length_before_an_address_in_utf_16_is_no_letter_of_it(before: bytes) -> None:
+    """As in the names of keys in PKCS #12."""
+    data = b"\0\1" + before + REAL.encode("utf-16-be") + b"\x30\x31\2"
+    assert holds_address(data, PEOPLE)
+    raw = b"Content-Type: application/x-pkcs12\nContent-Transfer-Encoding: base64\n\n"
+    assert scan(*parse(raw + base64.encodebytes(data)), {REAL: "b"})
+
+
+def test_the_name_of_a_file_in_openpgp_is_parted_from_its_date() -> None:
+    data = containers.packet(11, b"b" + bytes((len(RAW),)) + RAW + b"i\2\3\4" + b"x")
+    assert holds_address(data, PEOPLE)
+    assert not holds_address(data, NOBODY)
 
 
 @pytest.mark.parametrize(

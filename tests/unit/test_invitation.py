@@ -98,6 +98,8 @@ PEOPLE = [
     (f"ORGANIZER:'mailto:{ANN}'", [ANN]),
     ("ORGANIZER:mailto:o'neill@friends.example", ["o'neill@friends.example"]),
     (f"ATTENDEE:mailto:{ANN},mailto:{EVE}", [ANN, EVE]),
+    (f"ATTENDEE;DELEGATED-TO=\"mailto:{ANN},mailto:{EVE}\":mailto:{B}", [ANN, EVE]),
+    (f"ATTENDEE;MEMBER=\"mailto:{ANN};MAILTO:{EVE}\":mailto:{B}", [ANN, EVE]),
     (f"ATTENDEE;EMAIL=mailto:{ANN}:urn:uuid:1", [ANN]),
     ("ORGANIZER:mailto:j%C3%B6rg@b%C3%BCcher.example", ["jörg@xn--bcher-kva.example"]),
     (f"ATTENDEE;X-NUM=0;DIR=\"mailto:{EVE}\":mailto:{ANN}", [ANN]),
@@ -114,6 +116,15 @@ def test_whom_an_invitation_names_joins_and_is_masked(
     for each in people:
         assert each not in unfolded(sent.body).lower()
         assert each not in unfolded(found.records[0].raw).lower()
+
+
+@pytest.mark.parametrize("line", ["ORGANIZER:mailto:{}", 'ATTENDEE;SENT-BY="mailto:{}":x:y'])
+def test_a_reader_sees_their_address_where_their_alias_is_written_with_percent_signs(
+    line: str,
+) -> None:
+    lines = line.format(A.replace("@", "%40"))
+    _, sent = done(letter(OBJECT.format("METHOD:REPLY", lines), author=BUYER), to=A, sender=BUYER)
+    assert line.format(CARRIER) in unfolded(sent.body)
 
 
 METHODS = [

@@ -18,7 +18,7 @@ import zstandard
 
 from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.base.octets import Octets
-from conversation_tracker.core.scanning import documents, packets, sectors, tables
+from conversation_tracker.core.scanning import documents, packets, page_fonts, sectors, tables
 from conversation_tracker.core.scanning.beginnings import (
     BEGINNINGS,
     COMPRESSED_DATA,
@@ -55,6 +55,7 @@ _ERRORS = (
 _LZIP_TAIL = 20  # octets behind a member
 _DIGITS = re.compile(rb"[0-9a-fA-F\s]++>\s*")
 _ZLIB = re.compile(rb"\0\x78[\x01\x5e\x9c\xda]")
+_TAR = b"ustar"
 _CHUNKS = (b"zTXt", b"iTXt", b"iCCP")
 _DEFLATED, _LZMA = 8, 14
 
@@ -100,6 +101,8 @@ class Carver:
         if data.startswith(tables.SQLITE):
             yield b"".join(page[4:] for page in tables.find_pages(data))
             yield b"".join(tables.find_cells(data))
+        if data[257:262] == _TAR:
+            yield b"\n".join(self._find_names(data))
         if (at := data.find(tables.CABINET)) >= 0:
             yield self._limits.store(tables.inflate_blocks(data, at, self._octets))
         if b"%PDF-" in data[:1024]:
@@ -122,14 +125,26 @@ class Carver:
         if COMPRESSED_DATA in data[:64]:
             at = max(data.find(b"\x78", 30), 0)
             yield self._decompress(data, at + 2, lambda: zlib.decompressobj(-15))
+        fonts = page_fonts.PageFonts()
         for beginning in BEGINNINGS:
             at = data.find(beginning)
             while at >= 0 and self._finds > 0 and self._octets > 0:
                 self._finds -= 1
                 self._limits.check()
                 self._end = at
-                yield from self._carve_at(data, at, beginning)
+                yield from self._carve_at(data, at, beginning, fonts)
                 at = data.find(beginning, max(self._end, at + len(beginning)))
+        yield from fonts.iter_texts()
+
+    def _find_names(self, data: Octets) -> Iterator[bytes]:
+        """Yield the names in a tar file's headers, which nothing parts from other fields."""
+        at = data.find(_TAR)
+        while at >= 0 and self._finds > 0:
+            self._finds -= 1
+            head = data[max(0, at - 257) : at + 255]
+            yield head[:100] + b"\n" + head[157:257] + b"\n" + head[265:297]
+            yield head[297:345] + b"\n" + head[345:]
+            at = data.find(_TAR, at + 5)
 
     def _chunks(self, data: Octets) -> Iterator[Octets]:
         """Yield what is compressed in a picture's texts and profiles."""
@@ -144,7 +159,9 @@ class Carver:
                     )
                 at = data.find(kind, at + 4)
 
-    def _carve_at(self, data: Octets, at: int, beginning: bytes) -> Iterator[Octets]:
+    def _carve_at(
+        self, data: Octets, at: int, beginning: bytes, fonts: page_fonts.PageFonts
+    ) -> Iterator[Octets]:
         """Yield what comes out of what begins here."""
         if beginning == ZIP:
             head = data[at : at + 30]
@@ -167,7 +184,9 @@ class Carver:
                 return
             start += 2 if data[start : start + 2] == b"\r\n" else 1
             for stream in self._carve_stream(data, start):
-                yield documents.read_page(stream) if documents.is_page(stream) else stream
+                is_page = documents.is_page(stream)
+                fonts.note(stream, is_page=is_page)
+                yield documents.read_page(stream) if is_page else stream
         elif beginning == SEVEN:
             yield from self._carve_7z(data, at)
         elif beginning == RTF:
@@ -327,7 +346,8 @@ class _Way:
         try:
             tool = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
             reader = tool.stream_reader(self, read_size=_CHUNK, read_across_frames=True)  # type: ignore[arg-type]
-            while limit > 0 and (piece := reader.read(min(limit, _STEP))):
+            # Not read(): it gives nothing where what follows is no frame.
+            while limit > 0 and (piece := reader.read1(min(limit, _STEP))):
                 limit -= len(piece)
                 yield piece
         except _ERRORS:

@@ -37,6 +37,7 @@ _BASED = re.compile(
     rb"base64[ \t]*\r?\n(?>(?:[!-9;-~]++:[^\n]*+\n|[ \t][^\n]*+\n)*)\r?\n([A-Za-z0-9+/=\s]++)"
 )
 _OCTAL = re.compile(rb"\\([0-7]{3})|\\(.)", re.DOTALL)
+_SHORT_NAMES = bytes.maketrans(b"nrtbf", b"\n\r\t\b\f")
 _CONTINUED = re.compile(rb"\x3c\0.[\0-\x20][\0\1]", re.DOTALL)
 _KNOWN = (
     b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern "
@@ -137,12 +138,18 @@ def read_page(content: Octets) -> Octets:
     text = content[:MOST]
     if b"(" not in text and b"<" not in text:
         return content
-    joined, parted = [], []
-    for plain, digits, moved in _STRING.findall(text):
-        shown = _decode_digits(digits) if digits else _OCTAL.sub(_decode_octal, plain)
-        joined.append(shown)
-        parted.append(b"\n" if moved else shown)
-    return b"\n".join((text, b"".join(joined), b"".join(parted)))
+    strings = find_strings(text)
+    joined = b"".join([each for each in strings if each is not None])
+    parted = b"".join([b"\n" if each is None else each for each in strings])
+    return b"\n".join((text, joined, parted))
+
+
+def find_strings(page: bytes) -> list[bytes | None]:
+    """Return the strings of a page, decoded; None where the position changes."""
+    return [
+        None if moved else _decode_digits(digits) if digits else _OCTAL.sub(_decode_octal, plain)
+        for plain, digits, moved in _STRING.findall(page)
+    ]
 
 
 def _decode_digits(digits: bytes) -> bytes:
@@ -151,7 +158,9 @@ def _decode_digits(digits: bytes) -> bytes:
 
 
 def _decode_octal(match: re.Match[bytes]) -> bytes:
-    return bytes((int(match[1], 8) & 255,)) if match[1] else match[2]
+    if match[1]:
+        return bytes((int(match[1], 8) & 255,))
+    return match[2].translate(_SHORT_NAMES) if match[2] != b"\n" else b""
 
 
 def _decode_hex(match: re.Match[bytes]) -> bytes:

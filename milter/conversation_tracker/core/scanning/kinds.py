@@ -47,6 +47,8 @@ def is_file(declared: Declared, data: bytes) -> bool:
         return marked and _CONTROL.search(data) is not None and beginnings.has_file(data)
     if b"\x1b$)" in data:  # as ISO-2022-KR begins, which shifts with two of these
         data = data.translate(None, b"\x0e\x0f")
+    if b"%PDF-" in data[:_BEGINNING] and b" obj" in data:
+        return True
     return data.startswith((b"%PDF", b"!<arch>\n")) or _CONTROL.search(data) is not None
 
 

@@ -36,6 +36,7 @@ _FEW = 64  # addresses whose words are looked for one by one
 _NON_ASCII = bytes(range(128, 256))
 _ASCII_ALONE = bytes(n if n < 128 else 32 for n in range(256))
 _LOWERED = ("\u212a".encode(), "\u0130".encode())  # letters that are ASCII in lower case
+_FAR_LETTERS = re.compile("[^\0-\xff]")
 _FIELD = re.compile(rb"[A-Z0-9](?![A-Za-z0-9\-]*\.[A-Za-z])")
 
 
@@ -218,7 +219,10 @@ class People:
 
     def _search_wide(self, data: bytes, codec: str) -> bool:
         text = data.decode(codec, "replace").replace("\0", " ")
-        return self._may_name(text.lower().encode("ascii", "ignore")) and self.in_text(text)
+        if not self._may_name(text.lower().encode("ascii", "ignore")):
+            return False
+        # What stands before it, as two octets that tell its length, may be one letter by chance.
+        return self.in_text(text) or self.in_text(_FAR_LETTERS.sub(" ", text))
 
     def _search_bytes(self, data: bytes) -> bool:
         if data.isascii():

@@ -157,7 +157,7 @@ class _Framed:
 
     def decompress(self, data: bytes, max_length: int = _CHUNK) -> bytes:
         """Take at most so many octets out; raises zstandard.ZstdError where they are broken."""
-        piece = self._reader.read(max_length)
+        piece = self._reader.read1(max_length)  # not read(): what follows may be no frame
         self._over = not piece
         return piece
 

@@ -69,7 +69,7 @@ def open_message(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
         )
         if packet.tag == _LITERAL:  # before the octets of the file stand its name and date
             begin = 6 + int.from_bytes(content[1:2], "big")
-            yield content[:begin]
+            yield content[2 : begin - 4]
             yield unpacking.limits.store(iter_windows(content, begin, len(content)))
         elif (found := _OPENERS.get(content[:1][0] if len(content) else 0)) is not None:
             skipped, opener = found

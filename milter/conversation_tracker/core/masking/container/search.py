@@ -21,7 +21,6 @@ from conversation_tracker.core.masking.container import (
     message_file,
     openpgp,
     outlook,
-    pdf,
     png,
     readings,
     seven_zip,
@@ -37,6 +36,7 @@ from conversation_tracker.core.masking.container.budget import (
     MAX_TEXT,
     Unpacking,
 )
+from conversation_tracker.core.masking.container.document import pdf, pdf_fonts
 from conversation_tracker.core.masking.text import obfuscated
 from conversation_tracker.core.syntax import charset
 
@@ -137,7 +137,9 @@ def is_container(data: Octets) -> bool:
 
 def is_no_text(data: Octets) -> bool:
     """Whether data that is said to be text is such a file; cheap for what is text."""
-    if data.startswith(_BEGINNINGS) and (is_container(data) or data.startswith(png.MAGIC)):
+    if data[:_HEAD].lstrip().startswith(_BEGINNINGS) and (
+        is_container(data) or data.startswith(png.MAGIC)
+    ):
         return True
     if (b"\0" in data[:_HEAD] and is_container(data)) or openpgp.is_compressed(data):
         return True
@@ -204,21 +206,27 @@ class _Search:
         for form in (*_FORMATS, *_INNER, _OTHER):
             if (form.nests and depth >= MAX_DEPTH) or not form.is_one(data):
                 continue
+            if form.pages:
+                if self._search_pages(form.open(data, self._unpacking)):
+                    return True
+                continue
             for content in form.open(data, self._unpacking):
                 self._unpacking.limits.check()
-                if form.pages:
-                    if self._search_page(content):
-                        return True
-                elif self.search(content, depth + form.nests, layers + 1):
+                if self.search(content, depth + form.nests, layers + 1):
                     return True
         return False
 
-    def _search_page(self, content: Octets) -> bool:
-        if self._search_octets(content):
-            return True
-        if not self._unpacking.allows_text(len(content)) or not pdf.shows_text(content):
-            return False
-        return any(map(self._people.in_bytes, pdf.read_page(content[:MAX_TEXT])))
+    def _search_pages(self, contents: Iterable[Octets]) -> bool:
+        pages = pdf_fonts.Pages()
+        for content in contents:
+            self._unpacking.limits.check()
+            if self._search_octets(content):
+                return True
+            is_page = self._unpacking.allows_text(len(content)) and pdf.shows_text(content)
+            if is_page and any(map(self._people.in_bytes, pdf.read_page(content[:MAX_TEXT]))):
+                return True
+            pages.add(content, is_page=is_page)
+        return any(map(self._people.in_bytes, pages.iter_texts(self._unpacking)))
 
     def _search_document(self, data: Octets) -> bool:
         """Whether a document's text holds an address, that stands in the file in pieces."""

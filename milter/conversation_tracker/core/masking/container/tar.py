@@ -14,6 +14,8 @@ AR = b"!<arch>\n"
 
 _BLOCK = 512
 _SUM = slice(148, 156)
+# Names of a file, of what it links to, of its owners, and of its folder: nothing parts these.
+_NAMES = ((0, 100), (157, 257), (265, 297), (297, 329), (345, 500))
 _SIZE = slice(124, 136)
 _OCTAL = re.compile(rb"[ 0]*([0-7]*)[ \0]*")
 _AR_HEAD = 60
@@ -27,7 +29,7 @@ def is_tar(data: Octets) -> bool:
 
 
 def open_tar(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
-    """Yield the files in a tar file."""
+    """Yield the files in a tar file, and of each header the names in it."""
     at = 0
     while at + _BLOCK <= len(data):
         head = data[at : at + _BLOCK]
@@ -37,6 +39,8 @@ def open_tar(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
             continue
         if not unpacking.allows_another():
             return
+        if b"@" in head:
+            yield b"\n".join([head[start:end] for start, end in _NAMES])
         size = _read_size(head[_SIZE])
         start, end = at + _BLOCK, min(at + _BLOCK + size, len(data))
         if start < end:

@@ -9,6 +9,7 @@ matter: an address is masked wherever it stands. Nothing here raises.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from urllib.parse import unquote
 
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.address.reading import Reading, apply_edits
@@ -159,7 +160,12 @@ def _show_address(text: str, unmasker: Unmasker) -> str:
     """Show what names one by their address: with `mailto:` before it, or without."""
     found = _MAILTO.match(text)
     at = found.end() if found else 0
-    return text[:at] + unmasker(text[at:])
+    new = unmasker(text[at:])
+    if "%" in text and new == text[at:]:
+        plain = unquote(new)
+        shown = unmasker(plain)
+        return text if shown == plain else text[:at] + shown
+    return text[:at] + new
 
 
 def has_method(data: bytes, label: str) -> bool:
@@ -247,8 +253,7 @@ def _remove_from_parameter(one: re.Match[str], goes: Callable[[Address], bool]) 
 
 
 def _is_gone(value: str, goes: Callable[[Address], bool]) -> bool:
-    address = content_lines.read_address(value)
-    return address is not None and goes(address)
+    return any(map(goes, content_lines.read_addresses(value)))
 
 
 def _is_clean(data: bytes, label: str, mask: Mask) -> bool:

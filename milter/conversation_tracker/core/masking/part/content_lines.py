@@ -111,6 +111,13 @@ def read_address(value: str) -> Address | None:
     return None
 
 
+def read_addresses(value: str) -> Iterator[Address]:
+    """Yield the addresses of one value: some programs write all of a list in one pair of quotes."""
+    links = [each[1] for each in islice(_LINKED.finditer(value), _MOST_BROKEN)]
+    addresses = map(read_address, links if len(links) > 1 else (value,))
+    yield from (address for address in addresses if address is not None)
+
+
 def read_name(line: str) -> str:
     """Return an unfolded line's property, in upper case; "" if it is none."""
     found = _NAME.match(line)
@@ -136,8 +143,8 @@ def find_others(line: str) -> Iterator[Address]:
         yield from _find_loose(line)
     for name, value in PARAMETER.findall(found["parameters"]) if found is not None else ():
         if name.upper() in THEIRS:
-            addresses = map(read_address, _VALUES.findall(value))
-            yield from (address for address in addresses if address is not None)
+            for item in _VALUES.findall(value):
+                yield from read_addresses(item)
 
 
 def _is_broken(found: re.Match[str] | None) -> bool:

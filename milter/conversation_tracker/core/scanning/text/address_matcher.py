@@ -210,7 +210,9 @@ class AddressMatcher:
         if any(_take_ascii(name).encode("utf-16-le")[:-1] in low for name in names):
             for codec in ("utf-16-le", "utf-16-be"):
                 for start in (0, 1):
-                    yield from self.find(data[start:].decode(codec, "replace").lower())
+                    text = data[start:].decode(codec, "replace").lower()
+                    yield from self.find(text)  # a letter may be the length before it
+                    yield from self.find(text.encode("latin-1", "replace").decode("latin-1"))
         if b"\0\0\0" in data and any(name.encode("utf-32-le")[:-3] in low for name in names):
             for start in range(4):  # either byte order of UTF-32
                 yield from self.find(data[start::4].decode("ascii", "replace").lower())

@@ -33,6 +33,7 @@ _SHOWN = re.compile(
     re.DOTALL,
 )
 _CODED = re.compile(rb"<[0-9A-Fa-f\s]{16}|\\[0-3][0-7]{2}")  # a string in digits
+_NAMED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 _PAIR = re.compile(rb"\\(?:([0-7]{1,3})|\r?\n|(.))", re.DOTALL)
 
 
@@ -81,7 +82,7 @@ def _find_decoder(data: Octets, start: int, end: int) -> _Decoder | None:
     if _ASCII85.search(data, start, end):
         return _read_ascii85, 5, base64.a85decode
     if _HEXADECIMAL.search(data, start, end):
-        return lambda written: _NO_DIGIT.sub(b"", written), 2, _decode_hex
+        return lambda written: _NO_DIGIT.sub(b"", written), 2, decode_hex
     return None
 
 
@@ -142,23 +143,25 @@ def read_page(content: bytes) -> Iterator[bytes]:
         if match[3] is not None:
             parted.append(b"\n")
             continue
-        text = _unescape(match[1]) if match[1] is not None else _decode_hex(match[2])
+        text = unescape(match[1]) if match[1] is not None else decode_hex(match[2])
         joined.append(text)
         parted.append(text)
     yield b"".join(joined)
     yield b"".join(parted)
 
 
-def _unescape(string: bytes) -> bytes:
+def unescape(string: bytes) -> bytes:
+    """Return what a string in parentheses stands for, without these (section 7.3.4.2)."""
     if b"\\" not in string:
         return string
     return _PAIR.sub(
-        lambda m: bytes((int(m[1], 8) & 0xFF,)) if m[1] else m[2] or b"",
+        lambda m: bytes((int(m[1], 8) & 0xFF,)) if m[1] else _NAMED.get(m[2], m[2] or b""),
         string,
     )
 
 
-def _decode_hex(digits: bytes) -> bytes:
+def decode_hex(digits: bytes) -> bytes:
+    """Return what a string in digits stands for (section 7.3.4.3)."""
     if not digits.isalnum():
         digits = b"".join(digits.split())
     return unhexlify(digits + b"0" if len(digits) % 2 else digits)

@@ -1,0 +1,1 @@
+"""Documents whose text is not what their octets say: each in a module."""

@@ -1,0 +1,93 @@
+"""What the pages of a PDF file show in fonts of numbered letters, for the final scan.
+
+Written apart from the masking code. A table beside each font says which letter each number is; all
+pages are read by all tables that know an at sign. Nothing here raises.
+"""
+
+import re
+from collections.abc import Iterator
+
+from conversation_tracker.core.base.octets import Octets
+from conversation_tracker.core.scanning import documents
+
+_TABLE = b"begincmap"
+_SECTION = re.compile(rb"beginbf(char|range)\b")
+_WORD = re.compile(rb"<([0-9a-fA-F\s]*)>|\[([^\[\]]*)\]")
+_DIGITS = re.compile(rb"<([0-9a-fA-F\s]*)>")
+_MOST, _MOST_LETTERS = 64, 100_000
+_MOST_READ = 8 * 1024 * 1024  # octets of pages that are read by a table
+_BORDER = "\ue000"  # where the position changes
+
+
+class PageFonts:
+    """The tables and pages that were met in a file."""
+
+    def __init__(self) -> None:
+        self._tables: list[tuple[bool, dict[int, str]]] = []
+        self._pages: list[Octets] = []
+        self._letters = _MOST_LETTERS
+
+    def note(self, stream: Octets, *, is_page: bool) -> None:
+        """Keep a stream that is a table of letters, or a page."""
+        if stream.find(_TABLE) >= 0:
+            if len(self._tables) < _MOST and self._letters > 0:
+                self._read(stream[: documents.MOST])
+        elif is_page:
+            self._pages.append(stream)
+
+    def iter_texts(self) -> Iterator[bytes]:
+        """Yield what the pages show, by each table: joined, and where it stands apart."""
+        left = _MOST_READ
+        for page in self._pages if self._tables else ():
+            left -= len(page) * len(self._tables)
+            if left <= 0:
+                return
+            strings = documents.find_strings(page[: documents.MOST])
+            for double, letters in self._tables:
+                shown = [
+                    _BORDER if each is None else _show(each, letters, double=double)
+                    for each in strings
+                ]
+                if any("@" in each for each in shown):
+                    text = "".join(shown).encode("utf-8", "replace")
+                    yield text.replace(_BORDER.encode(), b"\n")
+                    yield text.replace(_BORDER.encode(), b"")
+
+    def _read(self, stream: bytes) -> None:
+        letters: dict[int, str] = {}
+        double = False
+        for section in _SECTION.finditer(stream):
+            stop = stream.find(b"endbf", section.end())
+            words = _WORD.findall(stream, section.end(), stop if stop >= 0 else len(stream))
+            size = 3 if section[1] == b"range" else 2
+            for at in range(0, len(words) - size + 1, size):
+                low, last = (_number(words[at + n][0]) for n in (0, size - 2))
+                double = double or len(words[at][0].strip()) > 2
+                target, several = words[at + size - 1]
+                many = [_text(each) for each in _DIGITS.findall(several)] or [_text(target)]
+                for step in range(min(max(last - low, 0) + 1, 0x10000)):
+                    if self._letters <= 0:
+                        break
+                    self._letters -= 1
+                    one = many[min(step, len(many) - 1)]
+                    more = max(0, step - len(many) + 1) if not several else 0
+                    letters[low + step] = one[:-1] + chr(min(ord(one[-1:] or " ") + more, 0x10FFFF))
+            if stop < 0 or self._letters <= 0:
+                break
+        if any("@" in each for each in letters.values()):
+            self._tables.append((double, letters))
+
+
+def _number(digits: bytes) -> int:
+    return int(b"".join(digits.split())[:8] or b"0", 16)
+
+
+def _text(digits: bytes) -> str:
+    return documents.from_digits(digits[:64]).decode("utf-16-be", "replace")
+
+
+def _show(string: bytes, letters: dict[int, str], *, double: bool) -> str:
+    if not double:
+        return string.decode("latin-1").translate(letters)
+    whole = string[: len(string) - len(string) % 2]
+    return whole.decode("utf-16-be", "surrogatepass").translate(letters)
