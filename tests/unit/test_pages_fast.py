@@ -46,6 +46,7 @@ MARKUP = [
     *("\"", "'", "(", ")", "[", "]", ",", ".", ":", "-", "+", " ", "\n", "\t", "\r\n", "\u200b"),
     *("\u00ad", "\uff20", "\u00e4", "\u0130", "message-id: <", "@media ", "{}@media", ";"),
     *("a" * 90, "</", "<![endif]>", "mid:", "%"),
+    *("<td>", "</td>", '<td class="x">', "<td style='display:none'>", "</TD>", "</div>", "<tdx>"),
 ]  # fmt: skip
 PAGES = st.lists(st.sampled_from(ADDRESSES) | st.sampled_from(MARKUP), max_size=9).map("".join)
 LINES = st.lists(PAGES, min_size=1, max_size=25).map("\n".join)
@@ -126,6 +127,20 @@ def test_separators_are_looked_around_as_if_one_by_one(page: str, some: int, gap
     source = f"{page}{strangers}{page}{strangers}"
     mask = Masker(KNOWN, (), WATCHED)
     assert list(html._find_surroundings(source, mask)) == list(slow_surroundings(source, mask))
+
+
+@settings(max_examples=300, deadline=None)
+@given(PAGES)
+@example(f"<td>jo<td style='display:none'>x</td>{JOHN[2:]}</td>")
+@example(f"<td>{JOHN[:-7]}</td><td>example</td>")
+@example(f"<td>{JOHN[:-7]}<td style='display:none'>x</td>example</td>")
+def test_no_address_with_tags_has_its_separator_where_none_is_looked_for(page: str) -> None:
+    assume(len(page) < html._NEAR)
+    mask = Masker(KNOWN, (), WATCHED)
+    fast = mask_html(page, mask)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "_find_surroundings", lambda source, _: [(0, len(source))])
+        assert fast == mask_html(page, mask)
 
 
 @settings(max_examples=300, deadline=None)

@@ -43,9 +43,10 @@ _NOT_SHOWN = (
     r"([a-z]{1,10})\s(?=[^<>]*(?:display\s*:\s*none|visibility\s*:\s*hidden))[^<>]*+>[^<>]{0,200}"
     r"</\1\s*>"
 )
+_NO_INLINE = rf"{BLOCK.pattern}|tbody|thead|tfoot|body|html|head"
 _DIVIDING = (
     r"!\[(?:if|endif)[^<>]*+>"
-    rf"|(?!/?(?:{BLOCK.pattern}|tbody|thead|tfoot|body|html|head)\b)[/a-z][^<>]*+>"
+    rf"|(?!/?(?:{_NO_INLINE})\b)[/a-z][^<>]*+>"
     r"|!--.*?(?:-->|\Z)"
 )
 _INLINE = re.compile(rf"<(?:{_NOT_SHOWN}|{_DIVIDING})", re.DOTALL | re.IGNORECASE)
@@ -70,9 +71,18 @@ _SHORT = 512  # characters that are looked at one by one
 _PIECES = 16  # that a longer source is cut into
 # What is no part of an address before its separator, nor of a tag, a reference or another escape.
 _BEFORE_NONE = frozenset(("", *" \t\r\n"))
+_BLOCKS = "p td th tr li div body table tbody blockquote h1 h2 h3".split()  # some
 _BRACES = frozenset("{}")  # as in style sheets; but a local part may end with one
-_REST = re.compile(r"@[A-Za-z0-9.\-]++(?=[\s\"'),:?\]{])")
-_REST_BEFORE = re.compile(r"@[A-Za-z0-9_.+\-]{1,79}+(?=[\s\"'(:,\[])")  # reversed
+# So a tag parts it that ends a block; before it one that begins one. In what is not shown, either
+# goes with all that is in it.
+_ENDS_BLOCK = rf"</(?:{_NO_INLINE})\b"
+_BEGINS_BLOCK = (
+    rf">(?:[^<>]{{0,200}}[\s/])?(?:{'|'.join(each[::-1] for each in _BLOCKS)})<"  # reversed
+)
+_REST = re.compile(rf"@[A-Za-z0-9.\-]++(?=[\s\"'),:?\]{{]|{_ENDS_BLOCK})")
+_REST_BEFORE = re.compile(
+    rf"@[A-Za-z0-9_.+\-]{{1,79}}+(?=[\s\"'(:,\[]|{_BEGINS_BLOCK})"
+)  # reversed
 _LOCAL = 80  # characters of a local part and what is before it
 _NEAR = 1_000  # characters of an address with all the tags in one half of it
 _WIDELY = 64_000  # the same where the final scan found what is not seen so
