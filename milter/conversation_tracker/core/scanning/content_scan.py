@@ -86,10 +86,11 @@ class ContentScan:
         file: bool,
         folds: bool = False,
         again: int = 0,
-    ) -> None:
+    ) -> frozenset[str]:
+        """Look at content; name as text in which charsets that was, whatever its type says."""
         self._own_noted, self._text.own_coded = False, 0
         head = data[:again]  # looked at already
-        self._binary = file
+        self._binary, charsets = file, frozenset[str]()
         # Of content lines, a fold hides that a domain goes on; no program shows one.
         folds = not file and (folds or content_lines.is_content_lines(declared.type, data))
         data = content_lines.mend(data) if folds else data
@@ -100,11 +101,12 @@ class ContentScan:
         elif kinds.is_textual(declared):
             self._look_text(channel, declared, data, folds=folds)
         else:
-            self._look_bytes(channel + " (bytes)", data, folds=folds)
+            charsets = self._look_bytes(channel + " (bytes)", data, folds=folds)
         self._binary = False
         if self._own_noted or (self._counts and not file):
             rest, counted = (self._extract_hidden(declared, each) for each in (data, head))
             self._note_hidden_text(channel, rest, counted)
+        return charsets
 
     def _extract_hidden(self, declared: Declared, data: bytes) -> str:
         """Return what nobody reads of content."""
@@ -149,7 +151,8 @@ class ContentScan:
             if packets.unpack(block)[0]:
                 self._look_at_contents(channel, self._packed.iter_contents(block))
 
-    def _look_bytes(self, channel: str, data: bytes, *, folds: bool) -> None:
+    def _look_bytes(self, channel: str, data: bytes, *, folds: bool) -> frozenset[str]:
+        """Look at octets; name the charsets of text for which the same would be done."""
         binary = _CONTROL.search(data) is not None
         if binary:
             self._look_octets(channel, data)
@@ -162,6 +165,11 @@ class ContentScan:
         self._look_blocks(channel, data)
         if not binary:
             self._look_files(channel, data)
+        # Of text, links are looked at, too.
+        links = bool(self._matcher.for_short) and (b"://" in data or b"=?" in data)
+        if binary or folds or links:
+            return frozenset()
+        return kinds.CHARSETS if data.isascii() else frozenset({kinds.UTF_8})
 
     def _look_octets(self, channel: str, data: bytes) -> None:
         self._note(channel, self._matcher.find_in_bytes(data))

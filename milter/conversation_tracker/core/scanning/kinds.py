@@ -7,6 +7,11 @@ import re
 
 from conversation_tracker.core.scanning import beginnings, packets
 from conversation_tracker.core.scanning.parts import Declared
+from conversation_tracker.core.scanning.text import decodings
+
+UTF_8, ASCII = "utf-8", "ascii"
+CHARSETS = frozenset({UTF_8, ASCII})
+"""As text in which octets are looked at, whatever they are."""
 
 _TEXTUAL = ("text/", "message/", "multipart/")
 # Keys, certificates and signatures; what is encrypted or compressed is not one of them.
@@ -26,6 +31,21 @@ _WIDE = re.compile(r"(?i)utf-?(?:16|32)|ucs-?[24]|unicode")
 def is_textual(declared: Declared) -> bool:
     """Whether the type says that content is text."""
     return declared.type.startswith(_TEXTUAL) or declared.type.endswith(("xml", "json", "/ics"))
+
+
+def name_charset(declared: Declared) -> str:
+    """Name one of `CHARSETS`, if content in it is text of this type, and read as it stands.
+
+    Returns:
+        UTF_8; ASCII where content is so read that is all ASCII; "" where none is.
+    """
+    if not declared.type.startswith("text/") or declared.type.startswith("text/rfc822"):
+        return ""
+    if declared.markup or declared.delsp:
+        return ""
+    if decodings.is_utf_8(declared.charset):
+        return UTF_8
+    return ASCII if decodings.keeps_ascii(declared.charset) else ""
 
 
 def is_file(declared: Declared, data: bytes) -> bool:

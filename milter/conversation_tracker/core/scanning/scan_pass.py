@@ -197,7 +197,10 @@ class Scan(ContentScan):
         first = part.data[start : min(part.end, start + windows.LARGE)]
         file = kinds.is_file(declared, first)
         folds = content_lines.is_content_lines(declared.type, first)
-        return not _name_readings(declared, file=file, folds=folds).isdisjoint(part.seen_as)
+        names = _name_readings(declared, file=file, folds=folds)
+        if names and kinds.name_charset(declared) in part.seen_as:
+            return True
+        return not names.isdisjoint(part.seen_as)
 
     def _look_at_small(
         self, channel: str, declared: Declared, part: Entity, start: int
@@ -206,12 +209,12 @@ class Scan(ContentScan):
         data = windows.decode_transfer(raw, declared.encoding)
         file = kinds.is_file(declared, data)
         folds = content_lines.is_content_lines(declared.type, data)
-        self._look_content(channel, declared, data, file=file)
+        charsets = self._look_content(channel, declared, data, file=file)
         if file:
             self._look_inside(channel, data)
         if data is not raw:
             self._look_raw(channel, declared, part, start)
-        seen_as = _name_readings(declared, file=file, folds=folds)
+        seen_as = _name_readings(declared, file=file, folds=folds) | charsets
         if data is raw:
             return _open(part, part.data, start, part.end, seen_as)
         return _open(part, data, 0, len(data), seen_as)
@@ -224,18 +227,21 @@ class Scan(ContentScan):
         if windows.is_encoded(declared.encoding):  # decoded once, however often it is gone through
             data = self._limits.store(windows.decode(data, *span, declared.encoding))
             span = (0, len(data))
-        first, file, folds = b"", False, False
+        first, file, folds, charsets = b"", False, False, kinds.CHARSETS
         for each, again in windows.split_apart(windows.decode(data, *span, b"")):
             if not first:
                 first, file = each, kinds.is_file(declared, each)
                 folds = content_lines.is_content_lines(declared.type, each)
-            self._look_content(channel, declared, each, file=file, folds=folds, again=again)
+            charsets &= self._look_content(
+                channel, declared, each, file=file, folds=folds, again=again
+            )
         if file:
             stands = data is part.data
             whole = self._limits.store(windows.decode(data, *span, b"")) if stands else data
             self._look_inside(channel, whole)
         self._look_raw(channel, declared, part, start)
-        return _open(part, data, *span, _name_readings(declared, file=file, folds=folds))
+        seen_as = _name_readings(declared, file=file, folds=folds) | charsets
+        return _open(part, data, *span, seen_as)
 
     def _look_raw(self, channel: str, declared: Declared, part: Entity, start: int) -> None:
         """Look at encoded content as programs show it that decode none of it, or not all."""

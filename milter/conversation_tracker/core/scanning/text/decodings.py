@@ -122,6 +122,16 @@ def read_texts(data: bytes, label: str) -> Iterator[str]:
         yield data[3::4].decode("ascii", "replace")
 
 
+def is_utf_8(label: str) -> bool:
+    """Return whether a charset that is declared, or "" for none, is read as UTF-8."""
+    return _find_codec(label) == _find_codec("")
+
+
+def keeps_ascii(label: str) -> bool:
+    """Return whether octets of ASCII are what they are in ASCII, in a charset that is declared."""
+    return _keeps_ascii(_find_codec(label))
+
+
 def iter_readings(text: str, *, markup: bool = False) -> Iterator[str]:
     """Yield what a text may be read as, in lower case.
 

@@ -64,13 +64,11 @@ class KnownTexts:
         """
         if not self._texts or not _LEAST <= len(text) <= 2 * _MOST:
             return None
-        if rare_spellings.is_turned(lower_case(text)):
-            return None
         for known, as_markup in self._texts:
             if as_markup == markup:
                 found = _find_differences(known, text, markup=markup)
                 if found is not None:
-                    return found
+                    return None if rare_spellings.is_turned(lower_case(text)) else found
         return None
 
 
