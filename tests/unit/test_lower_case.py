@@ -16,6 +16,8 @@ TEXTS = st.text(
 @given(TEXTS, st.sampled_from([0, 1, 100]))
 @example("\u0130", 0)
 @example("\u0391\u03a3", 100)
+@example("".join(map(chr, range(0xC0, 0xD0))), 100)
+@example("".join(map(chr, range(0xC0, 0xDF))), 100)
 def test_each_character_is_one_in_lower_case(text: str, times: int) -> None:
     whole = text + "Ordinary " * times + text
     low = lower_case(whole)
