@@ -183,3 +183,20 @@ def test_what_stands_beside_an_address_in_octets_is_no_letter_by_chance() -> Non
         page = f'<img src="data:image/png;base64,{wrap_code(before + CARRIER.encode(), 900, "")}">'
         given = mail(written(CARRIER, "Content-Type: text/html", body=page), EVERYBODY, to=B)
         assert given.plan().reply is None
+
+
+@pytest.mark.parametrize("place", [600_000, 1_100_000])
+def test_a_large_picture_is_searched_once(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it holds an address, that is written over all the same."""
+    looked: list[int] = []
+    real = People.in_bytes
+    monkeypatch.setattr(
+        People, "in_bytes", lambda self, data: looked.append(len(data)) or real(self, data)
+    )
+    head = f"From: {CARRIER}\nContent-Type: image/jpeg\nContent-Transfer-Encoding: base64\n\n"
+    data = b"\xff\xd8\xff\xe0\0\x10JFIF\0" + random.Random(1).randbytes(1_200_000)
+    assert mail(head.encode() + base64.encodebytes(data), EVERYBODY, to=B).sent()
+    assert sum(looked) < len(data) * 1.5
+    named = data[:place] + b"\0" + CARRIER.encode() + b"\0" + data[place:]
+    left = mail(head.encode() + base64.encodebytes(named), EVERYBODY, to=B).sent()
+    assert base64.b64decode(left.body) == named.replace(CARRIER.encode(), b"x" * len(CARRIER))

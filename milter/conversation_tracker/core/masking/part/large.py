@@ -112,7 +112,7 @@ def find_edits(
         Unparted: a line is too long.
     """
     if (leaf.find_by_type(part) is None and not people) or (people and is_opaque(part, body)):
-        return _edit_media(part, body, people) if people else []
+        return _edit_media(part, body, mask, people) if people else []
     start, end = part.content
     read: Callable[[], Iterable[bytes]] = partial(decode_pieces, part, body)
     if part.encoding not in transfer.ARMOURS:
@@ -259,14 +259,26 @@ def _choose_display(part: Part, read: Callable[[], Iterable[bytes]], mask: Mask)
     return None
 
 
-def _edit_media(part: Part, body: Octets, people: People) -> list[Edit]:
-    if not media.is_media(part.type, read_beginning(part, body)):
+def _edit_media(part: Part, body: Octets, mask: Mask, people: People) -> list[Edit]:
+    first = read_beginning(part, body)
+    if not media.is_media(part.type, first) or _is_searched(part, first, mask):
         return []
     if not any(map(people.in_bytes, overlap(decode_pieces(part, body)))):
         return []
     raw, old = body[slice(*part.content)], b"".join(decode_pieces(part, body))
     new = media.overwrite_addresses(old, people)
     return [(*part.content, transfer.encode(raw, old, new, part.encoding))]
+
+
+def _is_searched(part: Part, first: bytes, mask: Mask) -> bool:
+    """Return whether `find_kind` looked at all octets of a file, and found nobody in them.
+
+    It does not where they may be text.
+    """
+    clean = mask.clean_parts
+    if clean is None or id(part) not in clean.files or leaf.find_by_type(part) is not None:
+        return False
+    return b"\0" in first and not charset.is_wide(first)
 
 
 def is_opaque(part: Part, body: Octets) -> bool:
