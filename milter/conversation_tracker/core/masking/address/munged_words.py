@@ -9,8 +9,14 @@ import re
 from conversation_tracker.core.masking.address.spellings import UNCASED
 
 MARKS = "\"'`+*\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
-_OPEN = r"(?:[\[({<\u00ab\u2039\u3010\uff08]|&lt;)"
-SHUT = r"(?:[\])}>\u00bb\u203a\u3011\uff09]|&gt;)"
+_OPEN = (
+    r"(?:[\[({<\u00ab\u2039\u3010\uff08\u3008\u300a\u300c\u300e\u3014\u27e8\u27ea\u2768"
+    r"\u276c\u2045\ufe59\uff3b\uff5b\uff5f\u2985]|&lt;)"
+)
+SHUT = (
+    r"(?:[\])}>\u00bb\u203a\u3011\uff09\u3009\u300b\u300d\u300f\u3015\u27e9\u27eb\u2769"
+    r"\u276d\u2046\ufe5a\uff3d\uff5d\uff60\u2986]|&gt;)"
+)
 SIGNS = "@\uff20\ufe6b"
 AT_WORDS = frozenset(
     "at \u00e4t aet \u00e6t arroba arrobas arobase arobas arrobase chez chiocciola klammeraffe"
@@ -49,7 +55,9 @@ _TAG = (
 _ENDS = r"\r\n\x85\u2028\u2029"
 _LINE_END = rf"(?:(?:=[ \t]{{0,8}})?(?:\r\n|[{_ENDS}])|\\n|<br(?:[\s/][^<>]{{0,80}})?>)"
 _MARK = (
-    r"[ \t\u00a0]{0,8}(?:(?:[>|\u00bb\u203a\u2502\u2503\uff5c]|&gt;)|(?:[:;%#*!+\-]|//)(?=[ \t]))"
+    r"[ \t\u00a0]{0,8}"
+    r"(?:(?:[>|}\u00bb\u203a\u2502\u2503\uff5c\u2506\u258c\u258f\u276f\u27a4\u226b]|&gt;)"
+    r"|(?:[:;%#*!+\-\]~$&=^_\u00b7\u2022\u2013\u2014]|//)(?=[ \t]))"
 )
 LINE = rf"{_LINE_END}(?>(?:{_MARK}){{0,300}})"
 # Whose words they are may stand there: initials, or a name. It may also be the end of an address.
@@ -65,23 +73,29 @@ GAP = rf"(?:{LINE}|[{BLANKS}]|&nbsp;|{_TAG})"
 _IN_BRACKETS = rf"{_OPEN}{{1,3}}{GAP}{{0,8}}(?:WORDS){GAP}{{0,8}}{SHUT}{{1,3}}"
 # Lines, bars and quotation marks count as brackets of these words only: URLs and programs write
 # others so.
-_LINED = r"[*_~|\-\"'\u2018\u2019\u201c\u201d]{1,3}"
+_LINED = r"[*_~|\-\"'`\u00b4\u2018\u2019\u201c\u201d\u201e]{1,3}"
 _LINED_WORDS = "at|\u00e4t|arroba|arobase|chez|klammeraffe|chiocciola|snabel-a|kukac|sobaka"
 _LINED_AT = rf"{_LINED}(?:{_LINED_WORDS}){_LINED}"
 _LINED_SIGN = rf"[_~|\-]{{1,3}}[{SIGNS}]{{1,3}}[_~|\-]{{1,3}}"
 # What says so of itself: where nothing is between it and a word, too. Stars stand only there.
-_FENCED = r"\#at\#|\^at\^|%at%|>at<"
+_FENCE = r"[\#^%$!=;\u00b7\u2022\u00a7\u00b0\u00a6\u2013\u2014]{1,3}"
+_FENCED = (
+    rf"{_FENCE}(?:{_LINED_WORDS}){_FENCE}"
+    rf"|[>)\]}}\u00bb\u203a](?:{_LINED_WORDS})[<(\[{{\u00ab\u2039]"
+)
 _TOLD = "\u30a2\u30c3\u30c8\u30de\u30fc\u30af|\uace8\ubc45\uc774"
 _MARK_WORD = "\u30de\u30fc\u30af"
 _MARKED = rf"[@\uff20]{_MARK_WORD}|{_TOLD}"
 _STARRED = r"[\u2606\u2605\u25ce\u25cf\u24d0](?<=[^\W_].)(?=[^\W_])"
-_LINED_DOT = rf"{_LINED}(?:dot|punkt|punto|ponto|point|punt|kropka|tochka){_LINED}"
+_LINED_DOTS = "dot|punkt|punto|ponto|point|punt|kropka|tochka"
+_LINED_DOT = rf"{_LINED}(?:{_LINED_DOTS}){_LINED}"
+_FENCED_DOT = rf"{_FENCE}(?:{_LINED_DOTS}){_FENCE}"
 BETWEEN_LINES = rf"(?:{_LINED_AT}|{_LINED_SIGN}|{_LINED_DOT})"
 AT = (
     rf"(?:{_IN_BRACKETS.replace('WORDS', ANY_AT_WORD)}|{_LINED_AT}|{_LINED_SIGN}"
     rf"|{_FENCED}|{_MARKED}|{_STARRED})"
 )
-DOT = rf"(?:{_IN_BRACKETS.replace('WORDS', _ANY_DOT_WORD)}|{_LINED_DOT})"
+DOT = rf"(?:{_IN_BRACKETS.replace('WORDS', _ANY_DOT_WORD)}|{_LINED_DOT}|{_FENCED_DOT})"
 LETTER = rf"(?![{UNCASED}])[^\W_]"
 _IN_WORD = rf"(?:{LETTER}|(?!{BETWEEN_LINES})[_\-](?=[\w\-])|\+(?=\w))"
 _WORD = rf"{LETTER}(?>{_IN_WORD}{{0,80}})"

@@ -15,9 +15,12 @@ from conversation_tracker.core.scanning.text.munged_words import (
     ALSO_DOT,
     AT_WORDS,
     DOT_WORDS,
-    FENCED_AT,
+    FENCE,
+    LINED_AT,
     SAYS_DOT,
     SAYS_SO,
+    SHUT,
+    TURNED,
     WORDS,
 )
 
@@ -35,9 +38,12 @@ _LAST = frozenset(
     + "\u1680\u2028\u2029\u202f\u205f\u2060\u2800\u3000\ufeff\u00ad"
     ">=@\uff20\ufe6b;|*\"'`+])}_~-n"
     "\u2606\u2605\u25ce\u25cf\u24d0\u30af\uc774"
+    f"{SHUT}`\u00b4\u2506\u258c\u258f\u276f\u27a4\u226b"
     "\u203a\u3011\uff09\uff5c\u2502\u2503\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 )
-_FENCES = frozenset("#^%<")
+_FENCES = frozenset(FENCE + TURNED)
+_LONGEST_FENCED = 16  # characters of what they are on both sides of, with these behind it
+_FENCED = tuple(LINED_AT)
 _WORD = re.compile(r"[^\W_]+")
 _LETTER = re.compile(rf"[^\W_{UNCASED}]")
 
@@ -54,14 +60,17 @@ _DROW = r"(?!(?:%s)(?:n\\|(?![^\W_])))(?!n\\)[^\W_]"
 _BEFORE_TEXT = (
     r"(?!n\\)"
     rf"(?![\w+.-]{{0,100}}[_-](?:{_TOD})(?![^\W_]))(?>[\w+-]+(?:\.[\w+-]+)*)"
-    r"(?:\Z|[<(\[{,:?!/$#^=&]|;(?:tl|pma|touq)&|[\"'](?:\Z|[\s=:(\[{,<>])"
+    rf"(?:\Z|[<(\[{{,:?!/$#^=&](?!(?:{_TOD})[{FENCE}])|;(?:tl|pma|touq)&"
+    r"|[\"'](?:\Z|[\s=:(\[{,<>])"
     rf"|(?>(?:[ \t\r\n]{{1,8}}|{_GAT}){{1,16}})"
-    rf"(?:\Z|[,<(\[{{]|[:;](?!n\\|(?:tg|psbn)&)[a-z0-9]|[\"'](?!{_TOD})[^\W_]"
+    rf"(?:\Z|[,<(\[{{]|[:;](?!n\\|(?:tg|psbn)&|(?:{_TOD})[{FENCE}])[a-z0-9]"
+    rf"|[\"'](?!{_TOD})[^\W_]"
     rf"|{_DROW % _TOD}))"
 )
 _BEHIND_TEXT = (
     rf"(?![\w.-]{{0,253}}[_-](?:{SAYS_DOT})(?![^\W_]))(?>[\w-]+(?:\.[\w-]+)*)"
-    r"(?:\Z|[>)\]},;:?!/#+$%@]|&(?:gt|amp|quot);|\.(?=[\"')\],;]|\Z)|[\"'](?=[>\s,;):/]|\Z)"
+    rf"(?:\Z|[>)\]}},;:?!/#+$%@](?!(?:{SAYS_DOT})[{FENCE}])|&(?:gt|amp|quot);"
+    r"|\.(?=[\"')\],;]|\Z)|[\"'](?=[>\s,;):/]|\Z)"
     rf"|(?>(?:[ \t\r\n>]{{1,8}}|{_TAG}){{1,16}})"
     rf"(?:\Z|,|[(\[](?=[a-z0-9])(?!{SAYS_DOT}|{ALSO_DOT})"
     rf"|(?!(?:{SAYS_DOT})(?![^\W_]))(?![a-z]{{1,12}}[ \t]?(?:>|&gt;))[^\W_]))"
@@ -168,12 +177,17 @@ def _may_follow_sign(low: str, at: int, names: tuple[str, ...]) -> bool:
     """Return, cheaply, whether behind what stands for an at sign a domain may be spelled."""
     before = low[at - 1]
     if before not in _LAST:
-        return before in _FENCES and low.endswith(FENCED_AT, 0, at)
+        return before in _FENCES and _ends_in_word(low, at)
     if before == "@":
         return not _is_clear(low, at, names)
     if before == "n":
         return low[at - 2 : at - 1] == "\\"
     return _NO_SIGN.match(low[max(0, at - _CLOSE) : at][::-1]) is None
+
+
+def _ends_in_word(low: str, at: int) -> bool:
+    """Return whether a word for an at sign, and a sign on both sides of it, are before a place."""
+    return low[max(0, at - _LONGEST_FENCED) : at].rstrip(FENCE + TURNED).endswith(_FENCED)
 
 
 def _is_clear(low: str, at: int, names: tuple[str, ...]) -> bool:

@@ -40,8 +40,12 @@ SAYS_SO = (
     "\uace8\ubc45\uc774",
 )
 """What stands right beside a word, too."""
-FENCED_AT = ("#at#", "^at^", "%at%", ">at<")
-"""A word with a sign on both sides, where it stands for no bracket otherwise."""
+FENCE = "#%$!=;^\u00b7\u2022\u00a7\u00b0\u00a6\u2013\u2014"
+"""Signs on both sides of a word for a sign, where they stand for no bracket otherwise."""
+TURNED = "<([{\u00ab\u2039"
+"""Brackets that are shut before a word for an at sign and open behind it: what follows it."""
+LINED_AT = "at \u00e4t arroba arobase chez klammeraffe chiocciola snabel-a kukac sobaka".split()
+"""The words that stand between lines, quotation marks and such signs."""
 ALSO_DOT = (
     "d0t|period|piste|pont|bod|te[c\u010d]ka|nokta|pika|punct|stip|prikk?|t[ao]\u010dka"
     "|\u0442\u043e\u0447\u043a\u0430|\u03c4\u03b5\u03bb\u03b5\u03af\u03b1"
@@ -60,7 +64,11 @@ _LINE_END = (
 )
 _NAME = r"[ \t]{0,8}[a-z]{1,12}[ \t]?(?:>|&gt;)"
 _INITIALS = r"[ \t]{0,8}[a-z]{1,3}(?:>|&gt;)"
-_MARK = r"[ \t\u00a0]{0,8}(?:[>|\u00bb\u203a\u2502\u2503\uff5c]|&gt;|(?:[:;%#*!+-]|//)(?=[ \t]))"
+_MARK = (
+    r"[ \t\u00a0]{0,8}"
+    r"(?:[>|\u00bb\u203a\u2502\u2503\uff5c}\u2506\u258c\u258f\u276f\u27a4\u226b]|&gt;"
+    r"|(?:[:;%#*!+\]~$&=^_\u00b7\u2022\u2013\u2014-]|//)(?=[ \t]))"
+)
 QUOTING = re.compile(rf"{_LINE_END}(?:{_MARK})*")
 """A line end and the marks of quoted text behind it."""
 NAMED = re.compile(rf"{_LINE_END}(?:{_NAME})?(?:{_INITIALS}|{_MARK})*")
@@ -72,18 +80,28 @@ _WIDE = r"\u00a0\u1680\u2000-\u200d\u2028\u2029\u202f\u205f\u2060\u2800\u3000\uf
 _BLANK = rf"[\x00-\x20{_WIDE}]"
 BLANKS = re.compile(rf"[\x00-\x20{_WIDE}&](?:(?<!&)|nbsp;)(?:{_BLANK}|&nbsp;)*")
 
-_OPEN = "\\[({<\u00ab\u2039\u3010\uff08"
+_OPEN = (
+    "\\[({<\u00ab\u2039\u3010\uff08\u3008\u300a\u300c\u300e\u3014\u27e8\u27ea\u2768"
+    "\u276c\u2045\ufe59\uff3b\uff5b\uff5f\u2985"
+)
+SHUT = (
+    "])}>\u00bb\u203a\u3011\uff09\u3009\u300b\u300d\u300f\u3015\u27e9\u27eb\u2769"
+    "\u276d\u2046\ufe5a\uff3d\uff5d\uff60\u2986"
+)
+"""Brackets behind a word for a sign."""
 _OPENING = f"(?:[{_OPEN}]|&lt;){{1,3}}"
-_CLOSING = "(?:[\\])}>\u00bb\u203a\u3011\uff09]|&gt;){1,3}"
-_LINE = "*_~|\"'\u2018\u2019\u201c\u201d-"
+_CLOSING = f"(?:[{re.escape(SHUT)}]|&gt;){{1,3}}"
+_LINE = "*_~|\"'`\u00b4\u2018\u2019\u201c\u201d\u201e-"
 _LINES = f"[{_LINE}]{{1,3}}"
-_LINED_AT = "at|\u00e4t|arroba|arobase|chez|klammeraffe|chiocciola|snabel-a|kukac|sobaka"
+_LINED_AT = "|".join(LINED_AT)
+_FENCES = f"[{FENCE}]{{1,3}}"
 _MARKS = "[ \"'`+*\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb]"
 AT_END = re.compile(
     rf"(?: ?{_OPENING} ?(?:{SAYS_AT}|{ALSO_AT}) ?{_CLOSING} ?"
     rf"| ?{_LINES}(?:{_LINED_AT}){_LINES} ?| ?[_~|-]{{1,3}}[@\uff20\ufe6b]{{1,3}}[_~|-]{{1,3}} ?"
-    r"|(?=[ #^%>@\uff20\u30a2\uace8]) ?"
-    rf"(?:{'|'.join(map(re.escape, (*SAYS_SO, *FENCED_AT)))}) ?"
+    rf"|(?=[ {FENCE}]) ?{_FENCES}(?:{_LINED_AT}){_FENCES} ?"
+    rf"| ?[>)\]}}\u00bb\u203a](?:{_LINED_AT})[{re.escape(TURNED)}] ?"
+    rf"|(?=[ @\uff20\u30a2\uace8]) ?(?:{'|'.join(SAYS_SO)}) ?"
     r"|[\u2606\u2605\u25ce\u25cf\u24d0](?<=[^\W_].)"
     rf"|(?P<free> (?:{SAYS_AT}) )|{_MARKS}{{0,12}}[@\uff20\ufe6b]{{1,3}}{_MARKS}{{0,12}}|=)\Z"
 )
@@ -93,17 +111,25 @@ LONGEST_SIGN = 48
 _DOTS = ".\u3002\uff0e"
 _IN_BRACKETS = f" ?(?:{SAYS_DOT}|{ALSO_DOT}) ?{_CLOSING} ?"
 _IN_LINES = f"(?:{SAYS_DOT}){_LINES} ?"
-_FIRST = f"[ {_OPEN}&{_DOTS}{_LINE}]"
+_IN_FENCES = f"(?:{SAYS_DOT}){_FENCES} ?"
+_FIRST = f"[ {FENCE}{_OPEN}&{_DOTS}{_LINE}]"
+
+
 # What stands for a dot, behind its first character; and what it begins with may be a blank.
-_BEHIND_FIRST = (
-    rf"(?:(?<= )(?:{_OPENING}{_IN_BRACKETS}|{_LINES}{_IN_LINES}|(?:{SAYS_DOT}) (?=[^\W_])"
-    rf"|[{_DOTS}]+%s)|(?:(?<=[{_OPEN}])|(?<=&)lt;)(?:[{_OPEN}]|&lt;){{0,2}}{_IN_BRACKETS}"
-    rf"|(?<=[{_LINE}])[{_LINE}]{{0,2}}{_IN_LINES}|(?<=[{_DOTS}])[{_DOTS}]*%s)"
-)
-DOT = re.compile(_FIRST + _BEHIND_FIRST % (" ?", " ?"))
+def _compile_dot(behind: str, behind_blank: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"{_FIRST}(?:(?<= )(?:{_OPENING}{_IN_BRACKETS}|{_LINES}{_IN_LINES}|{_FENCES}{_IN_FENCES}"
+        rf"|(?:{SAYS_DOT}) (?=[^\W_])|[{_DOTS}]+{behind})"
+        rf"|(?:(?<=[{_OPEN}])|(?<=&)lt;)(?:[{_OPEN}]|&lt;){{0,2}}{_IN_BRACKETS}"
+        rf"|(?<=[{FENCE}])[{FENCE}]{{0,2}}{_IN_FENCES}|(?<=[{_LINE}])[{_LINE}]{{0,2}}{_IN_LINES}"
+        rf"|(?<=[{_DOTS}])[{_DOTS}]*{behind_blank})"
+    )
+
+
+DOT = _compile_dot(" ?", " ?")
 """What stands for a dot in a simple text."""
 # Where a word stands for the at sign, a dot with a blank ends a sentence.
-TIGHT_DOT = re.compile(_FIRST + _BEHIND_FIRST % ("(?!)", "(?! )"))
+TIGHT_DOT = _compile_dot("(?!)", "(?! )")
 """The same behind a word for the at sign."""
 # Letters without case stand before a word without a blank between.
 WORDS = re.compile(rf"[^\W_{UNCASED}]+")
