@@ -211,6 +211,27 @@ def test_what_several_characters_make_is_found_by_the_later_ones(text: str) -> N
     assert shown == whole
 
 
+CONTROLS = [*range(9), 11, 12, *range(14, 32), *range(127, 160), 0x2028, 0x2029]
+ANY_CONTROL = re.compile(f"[{''.join(map(chr, CONTROLS))}]")
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [*map(chr, CONTROLS), *"ab\t\r\n\u00a0\u00c2\u00e2\u2027\u202a\ud842\udc80"]
+        )
+        | st.characters(exclude_categories=[]),
+        max_size=12,
+    ).map("".join)
+)
+def test_control_characters_are_dropped_in_octets(text: str) -> None:
+    bare = ANY_CONTROL.sub("", text)
+    assert characters.drop_controls(text) == bare
+    assert characters.has_controls(text) == (bare != text)
+    assert (characters.drop_controls(text) is text) == (bare == text)
+
+
 BYTES = st.lists(
     st.sampled_from([b"a", b"\xe4", "\u00e4".encode(), b"\0", b"\xff", b"\x1b$B", b"\x80", b" "]),
     min_size=1,

@@ -13,11 +13,11 @@ _UNSEEN = re.compile(
     "\U000e0000-\U000e0fff]+"
 )
 # Control characters, and line ends that few programs know, most of which show nothing.
-_CONTROLS = [*range(9), 11, 12, *range(14, 32), 127]
-_MORE_CONTROLS = [*range(0x80, 0xA0), 0x2028, 0x2029]
-_ALL_CONTROLS = re.compile(f"[{''.join(map(chr, (*_CONTROLS, *_MORE_CONTROLS)))}]+")
-_SIGNS, _MORE_SIGNS = ([chr(each) for each in some] for some in (_CONTROLS, _MORE_CONTROLS))
+_CONTROLS = bytes((*range(9), 11, 12, *range(14, 32), 127))
 _NO_CONTROLS = bytes(set(range(128)).difference(_CONTROLS))
+# The same beyond ASCII in UTF-8, and what one of them begins with.
+_MORE_CONTROLS = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
+_BEFORE_MORE = (b"\xc2", b"\xe2\x80")
 
 # Letters and signs that stand for themselves, whatever is beside them.
 _SURE = re.compile(
@@ -44,14 +44,18 @@ def drop_invisible(low: str) -> str:
 
 def drop_controls(low: str) -> str:
     """Leave out control characters but tabs and line ends; the same object if there are none."""
-    return _ALL_CONTROLS.sub("", low) if has_controls(low) else low
+    octets = low.encode("utf-8", "surrogatepass")
+    shown = octets.translate(None, _CONTROLS)
+    if any(sign in shown for sign in _BEFORE_MORE):
+        shown = _MORE_CONTROLS.sub(b"", shown)
+    return shown.decode("utf-8", "surrogatepass") if len(shown) < len(octets) else low
 
 
 def has_controls(text: str) -> bool:
     """Return, cheaply, whether control characters are in a text, tabs and line ends apart."""
     if text.isascii():
         return bool(text.encode("ascii").translate(None, _NO_CONTROLS))
-    return any(map(text.__contains__, _SIGNS)) or any(map(text.__contains__, _MORE_SIGNS))
+    return drop_controls(text) is not text
 
 
 def _find_unsure(low: str) -> str:
