@@ -14,7 +14,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 import zstandard
@@ -319,6 +319,79 @@ def pdf(*streams: bytes, filters: bytes = b"/FlateDecode") -> bytes:
     return b"%PDF-1.7\n" + objects + b"trailer\n%%EOF"
 
 
+def _iter_repeats(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield words of data as they are, and how far back stood what follows them, and its size."""
+    seen: dict[bytes, int] = {}
+    at = begin = 0
+    while at < len(data):
+        known = seen.get(data[at : at + 4], -1)
+        for place in range(max(0, at - 3), at + 1):
+            seen[data[place : place + 4]] = place
+        if known < 0 or at + 12 > len(data) or at - known > 60_000:
+            at += 1
+            continue
+        size = 4
+        while size < 60 and at + size + 6 < len(data) and data[known + size] == data[at + size]:
+            size += 1
+        yield data[begin:at], at - known, size
+        at = begin = at + size
+    yield data[begin:], 0, 0
+
+
+def _cut_up(data: bytes) -> bytes:
+    """Put each piece of a text before it, so that no longer one is written as it is again."""
+    if max(data) > 127:  # a file, which begins as such files do
+        return data
+    return b"".join(data[at : at + 5] + b"\n" for at in range(0, len(data), 4)) + data
+
+
+def lz4(data: bytes, *, old: bool = False, sums: bool = False) -> bytes:
+    """Make an LZ4 file of linked blocks, today's kind or the old one; sums are not right."""
+    whole = _cut_up(data)
+    blocks = [whole] if old else [whole, b"\n"]
+    out = (
+        b"\x02\x21\x4c\x18"
+        if old
+        else b"\x04\x22\x4d\x18" + bytes((0x54 if sums else 0x40, 0x40, 0))
+    )
+    for block in blocks:
+        packed = b""
+        for words, back, size in _iter_repeats(block):
+            told = [min(15, len(words)), min(15, max(0, size - 4))]
+            packed += bytes((told[0] << 4 | told[1],)) + _more(len(words)) + words
+            packed += back.to_bytes(2, "little") + _more(size - 4) if size else b""
+        out += struct.pack("<I", len(packed)) + packed + (b"sums" if sums else b"")
+        if not old:  # one as it is
+            out += struct.pack("<I", 1 << 31 | 1) + b"\n" + (b"sums" if sums else b"")
+    return out if old else out + bytes(4) + (b"sums" if sums else b"")
+
+
+def _more(size: int) -> bytes:
+    """Write what is left of a length that is told in four bits."""
+    if size < 15:
+        return b""
+    return b"\xff" * ((size - 15) // 255) + bytes(((size - 15) % 255,))
+
+
+def apple(data: bytes) -> bytes:
+    """Make a file as in Apple's documents: chunks of Snappy, in a zip file that stores it."""
+    whole = _cut_up(data)
+    out = b""
+    for at in range(0, len(whole), 40_000):
+        chunk = whole[at : at + 40_000]
+        packed = bytes((len(chunk) & 127 | 128, len(chunk) >> 7 & 127 | 128, len(chunk) >> 14))
+        for words, back, size in _iter_repeats(chunk):
+            for place in range(0, len(words), 300):
+                piece = words[place : place + 300]
+                packed += b"\xf4" + struct.pack("<H", len(piece) - 1) + piece
+            if 4 <= size < 12 and back < 2048:
+                packed += bytes((1 | size - 4 << 2 | back >> 8 << 5, back & 255))
+            elif size:
+                packed += bytes((2 | size - 1 << 2,)) + struct.pack("<H", back)
+        out += b"\0" + len(packed).to_bytes(3, "little") + packed
+    return zipped({"Index/Document.iwa": out, "Data/a.jpg": b"\xff\xd8\xff"}, zipfile.ZIP_STORED)
+
+
 def numbered_pdf(data: bytes, *, width: int = 2, way: str = "characters") -> bytes:
     """Make a PDF file in a font that numbers its letters by itself, as most programs write them.
 
@@ -434,6 +507,11 @@ WRAPS: dict[str, Wrap] = {
     "zst": zstd,
     "zst, skipped first": lambda data: b"\x50\x2a\x4d\x18\x04\0\0\0abcd" + zstd(data),
     "zst, two frames": lambda data: zstd(data[:20]) + zstd(data[20:]),
+    "lz4": lz4,
+    "lz4, with sums": lambda data: lz4(data, sums=True),
+    "lz4, old": lambda data: lz4(data, old=True),
+    "tar, lz4": lambda data: lz4(tarred({"a.txt": data})),
+    "pages": apple,
     "lzip": lzip,
     "lzip, two members": lambda data: lzip(data[:20]) + lzip(data[20:]),
     "zlib": zlib.compress,

@@ -85,7 +85,8 @@ def test_the_name_of_a_file_in_openpgp_is_parted_from_its_date() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["gz", "bz2", "xz", "lzma", "zst", "tzst", "zlib", "7z", "tgz", "doc", "xls"]
+    "name",
+    ["gz", "bz2", "xz", "lzma", "zst", "lz4", "pages", "tzst", "zlib", "7z", "tgz", "doc", "xls"],
 )
 def test_it_does_not_stand_there_in_clear(name: str) -> None:
     """Else the tests of these formats would try nothing."""
@@ -273,6 +274,14 @@ def window(octets: int) -> bytes:
 
 
 # Made by the tests that need them: together they take seconds.
+def lz4_block(block: bytes) -> bytes:
+    return b"\x04\x22\x4d\x18\x60\x40\0" + struct.pack("<I", len(block)) + block
+
+
+def chunks(chunk: bytes, times: int) -> bytes:
+    return (b"\0" + len(chunk).to_bytes(3, "little") + chunk) * times
+
+
 BOMBS: dict[str, Callable[[], bytes]] = {
     "gz": lambda: gzip.compress(ZEROS),
     "gz of nothing": lambda: gzip.compress(b"") * 5_000,
@@ -283,6 +292,11 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "zst": lambda: containers.zstd(ZEROS),
     "zst of nothing": lambda: containers.zstd(b"") * 20_000,
     "zst, a wide window": lambda: window(1 << 27),
+    "lz4": lambda: lz4_block(b"\x1fa\1\0" + b"\xff" * 1_000_000),
+    "lz4 of short steps": lambda: lz4_block(b"\x10a\1\0" * 2_000_000),
+    "lz4 of nothing": lambda: b"\x02\x21\x4c\x18" * 500_000,
+    "snappy of short steps": lambda: chunks(b"\x08\0a\1\1" * 20_000, 50),
+    "snappy of nothing": lambda: chunks(b"\0", 400_000),
     "tar of bombs of bombs": nested_bombs,
     "tar of nothing": lambda: tarred({str(n): b"" for n in range(3_000)}),
     "ar of nothing": lambda: containers.ar({str(n): b"" for n in range(9_000)}),

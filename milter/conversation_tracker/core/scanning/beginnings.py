@@ -5,6 +5,7 @@ Written apart from the masking code. Nothing here raises.
 
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.scanning import documents, packets, sectors, tables
+from conversation_tracker.core.scanning.back_references import LZ4, LZ4_LEGACY
 
 ZIP, GZIP, SEVEN, STREAM, RTF = (
     b"PK\3\4",
@@ -22,7 +23,7 @@ _PICTURES = (b"\xff\xd8\xff", b"GIF8")  # large and many, and nobody looks for f
 _PDF = b"%PDF-"
 _END_OF_ZIP = b"PK\5\6"
 FILES = (
-    *(GZIP, BZIP, XZ, ZSTANDARD, b"PK", SEVEN, sectors.MAGIC, b"%PDF"),
+    *(LZ4, LZ4_LEGACY, GZIP, BZIP, XZ, ZSTANDARD, b"PK", SEVEN, sectors.MAGIC, b"%PDF"),
     *(b"!<arch>\n", b"\x78\x9f\x3e\x22", b"\x5d\0", tables.SQLITE, tables.CABINET, LZIP),
     *(bytes((n,)) + b"\x2a\x4d\x18" for n in range(0x50, 0x60)),
 )

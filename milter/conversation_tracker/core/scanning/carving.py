@@ -18,7 +18,14 @@ import zstandard
 
 from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.base.octets import Octets
-from conversation_tracker.core.scanning import documents, packets, page_fonts, sectors, tables
+from conversation_tracker.core.scanning import (
+    back_references,
+    documents,
+    packets,
+    page_fonts,
+    sectors,
+    tables,
+)
 from conversation_tracker.core.scanning.beginnings import (
     BEGINNINGS,
     COMPRESSED_DATA,
@@ -55,7 +62,7 @@ _ERRORS = (
 _LZIP_TAIL = 20  # octets behind a member
 _DIGITS = re.compile(rb"[0-9a-fA-F\s]++>\s*")
 _ZLIB = re.compile(rb"\0\x78[\x01\x5e\x9c\xda]")
-_TAR = b"ustar"
+_CHUNK_BEGIN = 132_000
 _CHUNKS = (b"zTXt", b"iTXt", b"iCCP")
 _DEFLATED, _LZMA = 8, 14
 
@@ -101,8 +108,12 @@ class Carver:
         if data.startswith(tables.SQLITE):
             yield b"".join(page[4:] for page in tables.find_pages(data))
             yield b"".join(tables.find_cells(data))
-        if data[257:262] == _TAR:
-            yield b"\n".join(self._find_names(data))
+        if data[257:262] == tables.TAR:
+            yield b"\n".join(tables.find_names(data))
+        if data.startswith((back_references.LZ4, back_references.LZ4_LEGACY)):
+            yield back_references.unpack_lz4(data[: back_references.MOST])
+        elif data.startswith(b"\0") and back_references.holds_chunks(data[:_CHUNK_BEGIN]):
+            yield back_references.unpack_chunks(data[: back_references.MOST])
         if (at := data.find(tables.CABINET)) >= 0:
             yield self._limits.store(tables.inflate_blocks(data, at, self._octets))
         if b"%PDF-" in data[:1024]:
@@ -135,16 +146,6 @@ class Carver:
                 yield from self._carve_at(data, at, beginning, fonts)
                 at = data.find(beginning, max(self._end, at + len(beginning)))
         yield from fonts.iter_texts()
-
-    def _find_names(self, data: Octets) -> Iterator[bytes]:
-        """Yield the names in a tar file's headers, which nothing parts from other fields."""
-        at = data.find(_TAR)
-        while at >= 0 and self._finds > 0:
-            self._finds -= 1
-            head = data[max(0, at - 257) : at + 255]
-            yield head[:100] + b"\n" + head[157:257] + b"\n" + head[265:297]
-            yield head[297:345] + b"\n" + head[345:]
-            at = data.find(_TAR, at + 5)
 
     def _chunks(self, data: Octets) -> Iterator[Octets]:
         """Yield what is compressed in a picture's texts and profiles."""

@@ -1,4 +1,4 @@
-"""Files in small pieces, for the final scan: rows of SQLite, blocks of cabinet files.
+"""Files in small pieces, for the final scan: rows of SQLite, blocks of cabinets, names in tar.
 
 Written apart from the masking code. Nothing here raises.
 """
@@ -9,11 +9,25 @@ from collections.abc import Iterator
 from conversation_tracker.core.base.octets import Octets
 
 SQLITE, CABINET = b"SQLite format 3\0", b"MSCF\0\0\0\0"
+TAR = b"ustar"
+"""What stands in the header of each file in a tar file, 257 octets behind its beginning."""
 
 _TREES = {13: 8, 10: 8, 2: 12}  # kinds of pages with rows in them, and where these are listed
 _WIDTHS = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0]
 _BLOCK_SIGN, _WINDOW = b"CK", 32_768
-_MOST_BLOCKS = 2_000
+_MOST_BLOCKS = _MOST_HEADERS = 2_000
+_NAMES = (slice(0, 100), slice(157, 257), slice(265, 297), slice(297, 345), slice(345, 512))
+
+
+def find_names(data: Octets) -> Iterator[bytes]:
+    """Yield the names in a tar file's headers, which nothing parts from other fields."""
+    at = data.find(TAR)
+    for _ in range(_MOST_HEADERS):
+        if at < 0:
+            return
+        head = data[max(0, at - 257) : at + 255]
+        yield from (head[each] for each in _NAMES)
+        at = data.find(TAR, at + 5)
 
 
 def find_pages(data: Octets) -> Iterator[bytes]:

@@ -1,0 +1,125 @@
+"""LZ4 and Snappy for the final scan: words, and where words stood that come again.
+
+Written apart from the masking code, and simply: of each block, as far as it goes. Nothing here
+raises.
+"""
+
+from collections.abc import Iterator
+
+LZ4, LZ4_LEGACY = b'\x04"M\x18', b"\x02!L\x18"
+
+MOST = 2 * 1024 * 1024
+"""Octets that are read; twice as many may come out."""
+
+
+def holds_chunks(data: bytes) -> bool:
+    """Return whether data begins as the files inside Apple's documents do.
+
+    Args:
+        data: the content, or how it begins.
+    """
+    length = int.from_bytes(data[1:4], "little")
+    return data[:1] == b"\0" and 0 < length <= 131_072 and data[4 + length : 5 + length] in b"\0"
+
+
+def unpack_chunks(data: bytes) -> bytes:
+    """Unpack such a file: each chunk is Snappy."""
+    out = bytearray()
+    at = 0
+    while data[at : at + 1] == b"\0" and len(out) < 2 * MOST:
+        length = int.from_bytes(data[at + 1 : at + 4], "little")
+        chunk = data[at + 4 : at + 4 + length]
+        begin = next((n + 1 for n, each in enumerate(chunk[:5]) if each < 128), 5)
+        out += _copy(_snappy(chunk, begin), b"")
+        at += 4 + length
+    return bytes(out)
+
+
+def unpack_lz4(data: bytes) -> bytes:
+    """Unpack frames of LZ4 from the beginning of data on."""
+    out = bytearray()
+    at = 0
+    while at < min(len(data), MOST) and len(out) < 2 * MOST:
+        if data[at : at + 4] == LZ4:
+            flags = data[at + 4] if at + 4 < len(data) else 0
+            at += 7 + (8 if flags & 8 else 0) + (4 if flags & 1 else 0)
+            sums, legacy = 4 if flags & 16 else 0, False
+            last = 4 if flags & 4 else 0
+        elif data[at : at + 4] == LZ4_LEGACY:
+            at, sums, last, legacy = at + 4, 0, 0, True
+        else:
+            break
+        while at + 4 <= len(data) and len(out) < 2 * MOST:
+            told = int.from_bytes(data[at : at + 4], "little")
+            if legacy and data[at : at + 4] in (LZ4, LZ4_LEGACY):
+                break
+            at += 4
+            if not told:
+                at += last
+                break
+            block = data[at : at + (told & 0x7FFFFFFF)]
+            at += len(block) + sums
+            raw = told >> 31 and not legacy
+            out += block if raw else _copy(_lz4(block), bytes(out[-65536:]))
+    return bytes(out)
+
+
+Step = tuple[bytes, int, int]
+"""Octets as they are; then how far back the next ones stood, and how many these are."""
+
+
+def _copy(steps: Iterator[Step], before: bytes) -> bytes:
+    out = bytearray(before)
+    for plain, back, times in steps:
+        out += plain
+        if not times:
+            continue
+        if not 0 < back <= len(out) or len(out) > 2 * MOST:
+            break
+        times = min(times, MOST)
+        again = bytes(out[len(out) - back :][:times])
+        while len(again) < times:
+            again += again
+        out += again[:times]
+    return bytes(out[len(before) :])
+
+
+def _lz4(block: bytes) -> Iterator[Step]:
+    at = 0
+    while at < len(block):
+        token = block[at]
+        plain, at = _count(block, at + 1, token >> 4)
+        words, at = block[at : at + plain], at + plain
+        back = int.from_bytes(block[at : at + 2], "little")
+        if at + 2 > len(block):
+            yield words, 0, 0
+            return
+        times, at = _count(block, at + 2, token & 15)
+        yield words, back, times + 4
+
+
+def _count(block: bytes, at: int, first: int) -> tuple[int, int]:
+    total, more = first, first == 15
+    while more and at < len(block):
+        total += block[at]
+        more, at = block[at] == 255, at + 1
+    return total, at
+
+
+def _snappy(chunk: bytes, at: int) -> Iterator[Step]:
+    while at < len(chunk):
+        tag, at = chunk[at], at + 1
+        if not tag & 3:
+            more = max(0, (tag >> 2) - 59)
+            length = int.from_bytes(chunk[at : at + more], "little") if more else tag >> 2
+            at += more
+            yield chunk[at : at + length + 1], 0, 0
+            at += length + 1
+            continue
+        octets = (0, 1, 2, 4)[tag & 3]
+        back = int.from_bytes(chunk[at : at + octets], "little")
+        at += octets
+        if octets == 1:
+            yield b"", back | tag >> 5 << 8, (tag >> 2 & 7) + 4
+        else:
+            yield b"", back, (tag >> 2) + 1
