@@ -21,6 +21,10 @@ WRITTEN = [
     "john.doe (a<b></b>t) home.example",
     "jo<!-- x -->hn.doe (at) home.ex<!-- y -->ample",
     "john.doe (at) home (d<b>o</b>t) example",
+    "john%2edoe(a<i>t</i>)home%2eexample",
+    "john.doe=40ho<b></b>me.example",
+    "john.do<!-- -->e (at) home\u2024example",
+    "john\\u002edoe (a\x07t) home\\u002eexample",
     # Characters by their numbers, or names.
     '{"a":"john.doe\\uff20home.example"}',
     '{"a":"john.doe\\ufe6bhome.example"}',

@@ -379,10 +379,10 @@ UNSEEN: Family = (_NOT_SHOWN, REFERENCES, PERCENTS)
 """Control characters, also those that begin a sequence: of bodies, looked for at length only."""
 STYLE: Family = (REFERENCES, PERCENTS, EscapeSyntax(("\\",), _STYLE, _decode_style))
 """Those of style sheets."""
-UNUSUAL_STYLE: Family = (*STYLE, _NOT_SHOWN)
-"""The same with control characters: at length only."""
 TAGGED: Family = (EscapeSyntax(("<",), _TAGS, lambda _: ""), REFERENCES)
 """Tags that are not seen, as of text/enriched (RFC 1896) and of pages shown as text."""
+UNUSUAL_STYLE, UNUSUAL_TAGGED = (*STYLE, _NOT_SHOWN), (TAGGED[0], *UNUSUAL)
+"""Both with more escapes: at length only."""
 
 
 def iter_kept(source: str) -> Iterator[str]:

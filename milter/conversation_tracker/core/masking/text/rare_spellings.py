@@ -168,7 +168,8 @@ def mask_unseen(text: str, mask: Mask) -> str:
     finder = mask.finder
     if finder is None or not finder.labels:
         return text
-    return _apply(text, list(_unescape(text, escape_syntaxes.UNSEEN, finder)))
+    families = (escape_syntaxes.UNSEEN, escape_syntaxes.UNUSUAL)
+    return _apply(text, [e for family in families for e in _unescape(text, family, finder)])
 
 
 def _mask_readings(
@@ -217,7 +218,7 @@ def _find_edits(
     if thorough:
         families.append(escape_syntaxes.UNSEEN)
     if (tagged and _is_tagged(low)) or (thorough and "<" in low):
-        families.append(escape_syntaxes.TAGGED)
+        families += [escape_syntaxes.TAGGED, *[escape_syntaxes.UNUSUAL_TAGGED] * thorough]
     for family in families:
         yield from _unescape(text, family, finder)
 

@@ -111,7 +111,8 @@ def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> It
         yield low[::-1]
         yield decodings.decode_references(_MARKUP.sub("", low))[::-1]
     if not markup and "<" in low and _TOUCHED.search(low):
-        yield decodings.decode_references(_MARKUP.sub("", low))
+        for each in dict.fromkeys((low, base)):
+            yield decodings.decode_references(_MARKUP.sub("", each))
 
 
 def is_turned(low: str) -> bool:
