@@ -195,8 +195,9 @@ class ContentScan:
                 self._note(channel, self._matcher.find_in_bytes(each))
                 if left > 0 and packed_text.begins_as_text(each):
                     left -= len(each)
+                    # Pages and sheets are much alike: to compare them costs more than to look.
                     for text in packed_text.read_texts(each):
-                        self._look(channel, text)
+                        self._note(channel, self._find(text, markup=False, attached=False))
                     files = uuencoded.decode_files(each) if inside else ()
                     self._look_at_contents(channel, files, inside - 1)
 

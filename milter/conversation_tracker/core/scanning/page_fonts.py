@@ -6,6 +6,7 @@ pages are read by all tables that know an at sign. Nothing here raises.
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.scanning import documents
@@ -16,6 +17,7 @@ _WORD = re.compile(rb"<([0-9a-fA-F\s]*)>|\[([^\[\]]*)\]")
 _DIGITS = re.compile(rb"<([0-9a-fA-F\s]*)>")
 _MOST, _MOST_LETTERS = 64, 100_000
 _MOST_READ = 8 * 1024 * 1024  # octets of pages that are read by a table
+_BEFORE, _BEHIND = 100, 300  # characters of an address, with what tells whether it goes on
 _BORDER = "\ue000"  # where the position changes
 
 
@@ -48,10 +50,9 @@ class PageFonts:
                     _BORDER if each is None else _show(each, letters, double=double)
                     for each in strings
                 ]
-                if any("@" in each for each in shown):
-                    text = "".join(shown).encode("utf-8", "replace")
-                    yield text.replace(_BORDER.encode(), b"\n")
-                    yield text.replace(_BORDER.encode(), b"")
+                text = "".join(shown)
+                if "@" in text:
+                    yield from (_take(text.replace(_BORDER, each)) for each in ("\n", ""))
 
     def _read(self, stream: bytes) -> None:
         letters: dict[int, str] = {}
@@ -76,6 +77,12 @@ class PageFonts:
                 break
         if any("@" in each for each in letters.values()):
             self._tables.append((double, letters))
+
+
+def _take(text: str) -> bytes:
+    """Take what stands near at signs: of what another font shows, all else is no text anyway."""
+    near = (f"{one[-_BEFORE:]}@{two[:_BEHIND]}" for one, two in pairwise(text.split("@")))
+    return "\n".join(near).encode("utf-8", "replace")
 
 
 def _number(digits: bytes) -> int:
