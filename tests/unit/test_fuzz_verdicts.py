@@ -289,3 +289,16 @@ def test_encoded_words_side_by_side_are_read_as_one(
     name = between.join(f"=?us-ascii?B?{code}?=" for code in codes)
     raw = f'Content-Type: text/plain; name="{name}"\r\n\r\nHello\r\n'
     assert bool(oracle._leaks(raw.encode(), ["john@doe.example"])) is leaks
+
+
+@pytest.mark.parametrize(
+    ("line", "leaks"),
+    [
+        ("X-A: j\\ohn@doe.example", True),
+        ("j\\ohn@doe.example", False),
+        ("\xe9: j\\ohn@doe.example", False),
+        ("\xe9: john@doe.example", True),
+    ],
+)
+def test_pairs_are_quoted_in_fields_only(line: str, leaks: bool) -> None:
+    assert bool(oracle._leaks(f"{line}\r\n\r\n".encode(), ["john@doe.example"])) is leaks
