@@ -245,11 +245,13 @@ def _name_nobody(lines: bytes, mask: Mask) -> bool:
 
     What one line says is in all of them together; what they say together is no line's.
     """
-    return (
-        b":" not in lines
-        and _says_nothing(lines, mask)
-        and not rare_spellings.holds_label(lines, mask)
-    )
+    return b":" not in lines and _says_nothing(lines, mask) and not _holds_label(lines, mask)
+
+
+def _holds_label(data: bytes, mask: Mask) -> bool:
+    """Return, cheaply, whether a domain may begin in ASCII text, however it goes on."""
+    low = data.decode("utf-8", "replace").lower()
+    return mask.finder is None or any(label in low for label in mask.finder.labels)
 
 
 def _mask_stray(line: bytes, mask: Mask) -> bytes:

@@ -31,8 +31,8 @@ _TWENTY_FIVE = re.compile(r"%(?:25)+")
 _QUOTED = re.compile(
     r"=(?:[2-7][0-9a-f]|[ \t]{0,8}\r?\n(?:[ \t]{0,8}[>|][>| \t]{0,80})?)", _ANY_FLAGS
 )
-SOFT_BREAK = re.compile(r"=(?<=[\w@.+\-]=)[ \t]{0,8}\r?\n(?=[ \t>|]{0,80}[\w@.=])")
-"""A soft line break of quoted-printable, amid what may be an address."""
+SOFT_BREAK = re.compile(r"=(?<=[\w@.+\-%&#;\\]=)[ \t]{0,8}\r?\n(?=[ \t>|]{0,80}[\w@.=%&#;\\])")
+"""A soft line break of quoted-printable, amid what may be an address, or an escape in one."""
 _SCRIPT = re.compile(
     r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|u\{0{0,8}([0-9a-f]{1,6})\}|U([0-9a-f]{8})"
     r"|([0-3]?[0-7]{2})|([@._+\-/])|(e|[nrt])|\r?\n)",

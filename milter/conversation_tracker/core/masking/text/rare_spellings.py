@@ -42,11 +42,14 @@ _TURNING: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("-", re.compile("bidi-override")),
 )
 _ESCAPED_DOT = re.compile(r"%(?:25)*2e|=2e|\\(?:x|u00|u\{0*)?2e")
+_ESCAPED_LETTER = re.compile(  # or what is not seen
+    r"%(?:25)*(?:[46][1-9a-f]|[57][0-9a])|&(?:#(?:x0*[4-7a]|0*(?:1[0-2]|[4-9])\d;|0*173)|shy|zwn?j)"
+)
 _CARETS = ("^[[", "#033[")
 _TERMINAL = ("\x1b", "\x9b", *_CARETS)
 # RTF begins with `{\rtf`, which is one of these, too.
 _BACKSLASHED = re.compile(
-    r"\\(?:x[0-9a-f]{2}|u[0-9{-]|'[0-9a-f]|[0-9a-f]{2}|[@._+\-]|[nrt\r\n]|e\[)"
+    r"\\(?:x[0-9a-f]{2}|u(?:[0-9{-]|[a-f][0-9a-f])|'[0-9a-f]|[0-9a-f]{2}|[@._+\-]|[nrt\r\n]|e\[)"
 )
 _STYLED = re.compile(r"(?:\\|&\#0*92;?|&\#x0*5c;?|&bsol;?)[0-9a-f]{2}|\\\r?\n")
 _RICH = re.compile(r"\{\\rtf|\\'[0-9a-f]{2}|\\u-?[1-9][0-9]{1,4}(?![0-9a-f])")
@@ -67,16 +70,19 @@ _SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
         re.compile(
             rf"&(?:(?:amp;)+(?:\#[0-9x]|amp;|(?:{_NAMES});)"
             r"|#0*(?:4[01]|60|62|91|93|12[35]);|#x0*(?:2[89]|3[ce]|[57][bd]);"
-            r"|tab;|newline;|#0*(?:9|10|13);|#x0*[9ad];|[lr](?:par|sqb|cub|brac[ek]);|#0*3[78]|#x0*2[56]|#0*92|#x0*5c|percnt|bsol)"
+            r"|tab;|newline;|#0*(?:9|10|13|27);|#x0*(?:[9ad]|1b);|[lr](?:par|sqb|cub|brac[ek]);|#0*(?:3[78]|65[0-9]{3})|#x0*(?:2[56]|ff)|#0*92|#x0*5c|percnt|bsol)"
         ),
     ),
-    ("%", re.compile(r"%(?:u00|(?:25)*(?:(?:26|5c)[^\s<>]|3d[2-7][0-9a-f]))")),
+    ("%", re.compile(r"%(?:u00|25%[2-7]|(?:25)*(?:1b|(?:26|5c|5e)[^\s<>]|3d[2-7][0-9a-f]))")),
     ("=", re.compile(r"=(?:2(?:5[0-9a-f]{2}|6)|3d[2-7][0-9a-f])")),
     ("+", re.compile(r"\+aea")),
     ("imcea", None),
     ("=", escape_syntaxes.SOFT_BREAK),
 )
-_TAGGED = re.compile(r"<(?<=[\w@.;]<)/?[a-z][^<>]{0,80}>(?>(?:</?[a-z][^<>]{0,80}>){0,8})[\w@.&]")
+_TAGGED = re.compile(
+    r"<(?<=[\w@;+-.]<)[/a-z!][^<>]{0,80}>(?>(?:<[/a-z!][^<>]{0,80}>){0,8})[\w@&+-.]"
+)
+_AT_SIGNS = ("@", "&#", "&commat", "\uff20", "\ufe6b")
 _ESCAPED_SIGN = re.compile(
     r"%(?:25)*40|-(?:25)*40|\*(?:25)*40|\\x40|\\u0040|\\u\{0*40\}|\\U00000040|\\100|\\'40"
     r"|\\u64 ?\??|&(?:amp;)*(?:#0*64|#x0*40|commat);?|=40|\+AEA-|%u0040|\\@",
@@ -124,12 +130,6 @@ def may_be_escaped(low: str, finder: Masker, *, tagged: bool) -> bool:
     What characters beyond ASCII mean is not asked here: `escape_syntaxes.holds_composed` tells it.
     """
     return _is_escaped(low, finder) or (tagged and _is_tagged(low))
-
-
-def holds_label(data: bytes, mask: Mask) -> bool:
-    """Return, cheaply, whether a domain may begin in ASCII text, however it goes on."""
-    low = data.decode("utf-8", "replace").lower()
-    return mask.finder is None or any(label in low for label in mask.finder.labels)
 
 
 def mask_readings(text: str, mask: Mask, *, tagged: bool = True) -> str:
@@ -325,8 +325,8 @@ def _apply(text: str, edits: list[_Edit]) -> str:
 
 
 def _is_tagged(low: str) -> bool:
-    signs = "@" in low or "&#" in low or "&commat" in low
-    return signs and "<" in low and _TAGGED.search(low) is not None
+    signs = "<" in low and any(sign in low for sign in _AT_SIGNS)
+    return signs and _TAGGED.search(low) is not None
 
 
 def _is_deep(low: str, finder: Masker) -> bool:
@@ -386,10 +386,11 @@ def _is_escaped_near(low: str, finder: Masker) -> bool:
                 return True
             if low[at - 1] in _BESIDE_SIGNS and _ends_in_sign(low[max(0, at - _NEAR) : at]):
                 return True
-            around = slice(max(0, at - _AROUND), at + _AROUND)
-            if dotted and _ESCAPED_DOT.search(low[around]) is not None:
+            near = low[max(0, at - _AROUND) : at + _AROUND]
+            if dotted and _ESCAPED_DOT.search(near) is not None:
                 return True
-            near = low[around]
+            if ("%" in near or "&" in near) and _ESCAPED_LETTER.search(near) is not None:
+                return True
             if any(sign in near for sign in _SIGNS_OF_ESCAPES) and places.may_be_apart(at, names):
                 return True
             at = low.find(label, at + 1)
