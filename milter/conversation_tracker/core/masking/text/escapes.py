@@ -15,8 +15,8 @@ from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.syntax.charset import keep_non_ascii
 from conversation_tracker.core.syntax.references import unescape
 
-# Only what may belong to an address: letters, digits, dot, hyphen, underline, at sign.
-_HEX = r"(?:2[dDeE]|3[0-9]|4[0-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
+# Only what may belong to an address: letters, digits, dot, hyphen, underline, plus, at sign.
+_HEX = r"(?:2[bBdDeE]|3[0-9]|4[0-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
 _BEHIND = {
     "%": rf"(?:25)*{_HEX}",
     "\\": rf"(?:(?:u00|x|U000000){_HEX}|[@._+\-])",
