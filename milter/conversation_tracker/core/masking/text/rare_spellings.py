@@ -14,7 +14,7 @@ from functools import partial
 
 from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.masking.address import munged, munged_places
-from conversation_tracker.core.masking.address.clear_addresses import leave_out_clear
+from conversation_tracker.core.masking.address.leave_out import leave_out_clear
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.address.reading import Piece, Reading
 from conversation_tracker.core.masking.text import (
