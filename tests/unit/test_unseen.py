@@ -123,6 +123,22 @@ def test_other_text_with_such_characters_stays_as_it_is(text: str) -> None:
     assert sent.sent().body == parse(raw)[1]
 
 
+@pytest.mark.parametrize("name", ["Message-ID", "References", "Subject"])
+@pytest.mark.parametrize("value", ["<john.doe@home.example>{0}", "x {0} <john.doe@home.example>"])
+@pytest.mark.parametrize("sign", ["\0", "\x07"])
+def test_what_stands_in_clear_beside_one_is_masked_as_elsewhere(
+    name: str, value: str, sign: str
+) -> None:
+    """An identifier has its stand-in, and no null is written into a field."""
+
+    def read(sign: str) -> list[bytes]:
+        raw = f"From: {JOHN}\n{name}: {value.format(sign)}\n\nHello\n".encode()
+        copy = mail(raw, PEOPLE, to=A, sender=JOHN).sent()
+        return [each.value.replace(b"\x07", b" ") for each in copy.headers if each.name != b"Date"]
+
+    assert read(sign) == read(" ")
+
+
 @pytest.mark.parametrize("run", ["jo\0hn.doe@home.", "\x85> ", "john\0@\0", "\x07", "home.\x85> "])
 def test_such_characters_are_read_in_linear_time(run: str) -> None:
     def plan(size: int) -> None:

@@ -18,15 +18,20 @@ from conversation_tracker.core.syntax.encoded_words import (
 from conversation_tracker.core.syntax.splicing import splice
 
 _PRINTED = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F)))
+_WRITTEN = bytes.maketrans(b"\0\r", b"  ")
 
 
 def mask_sequences(value: bytes, mask: Mask) -> bytes:
     """Mask a raw header value in which such stand; the same object if nothing changed."""
+    new = value
     if value.translate(None, _PRINTED):
         if b"\x1b" in value:
-            value = charset.change_text(value, "", lambda text: mask_readings(mask(text), mask))[0]
-        value = charset.change_text(value, "", partial(mask_unseen, mask=mask))[0]
-    return _mask_words(value, mask) if b"=?" in value else value
+            new = charset.change_text(new, "", lambda text: mask_readings(mask(text), mask))[0]
+        new = charset.change_text(new, "", partial(mask_unseen, mask=mask))[0]
+    if b"=?" in new:
+        new = _mask_words(new, mask)
+    # A header field that is written may have neither.
+    return value if new is value else new.translate(_WRITTEN)
 
 
 def mask_field(header: Header, mask: Mask) -> Header:

@@ -164,12 +164,13 @@ def mask_readings(text: str, mask: Mask, *, tagged: bool = True) -> str:
 
 
 def mask_unseen(text: str, mask: Mask) -> str:
-    """Mask what only shows where control characters are not shown; arguments as above."""
+    """Mask what shows where control characters do not, and not in clear; arguments as above."""
     finder = mask.finder
     if finder is None or not finder.labels:
         return text
     families = (escape_syntaxes.UNSEEN, escape_syntaxes.UNUSUAL)
-    return _apply(text, [e for family in families for e in _unescape(text, family, finder)])
+    found = [e for family in families for e in _unescape(text, family, finder)]
+    return _apply(text, [each for each in found if not finder.hits(text[slice(*each[:2])])])
 
 
 def _mask_readings(
