@@ -1,10 +1,10 @@
 """LZ4 and Snappy for the final scan: words, and where words stood that come again.
 
 Written apart from the masking code, and simply: of each block, as far as it goes. Nothing here
-raises.
+raises, but what asking for the time raises.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 LZ4, LZ4_LEGACY = b'\x04"M\x18', b"\x02!L\x18"
 
@@ -22,11 +22,17 @@ def holds_chunks(data: bytes) -> bool:
     return data[:1] == b"\0" and 0 < length <= 131_072 and data[4 + length : 5 + length] in b"\0"
 
 
-def unpack_chunks(data: bytes) -> bytes:
-    """Unpack such a file: each chunk is Snappy."""
+def unpack_chunks(data: bytes, check: Callable[[], None]) -> bytes:
+    """Unpack such a file: each chunk is Snappy.
+
+    Args:
+        data: its first `MOST` octets.
+        check: raises when the time for the message is over.
+    """
     out = bytearray()
     at = 0
     while data[at : at + 1] == b"\0" and len(out) < 2 * MOST:
+        check()
         length = int.from_bytes(data[at + 1 : at + 4], "little")
         chunk = data[at + 4 : at + 4 + length]
         begin = next((n + 1 for n, each in enumerate(chunk[:5]) if each < 128), 5)
@@ -35,8 +41,8 @@ def unpack_chunks(data: bytes) -> bytes:
     return bytes(out)
 
 
-def unpack_lz4(data: bytes) -> bytes:
-    """Unpack frames of LZ4 from the beginning of data on."""
+def unpack_lz4(data: bytes, check: Callable[[], None]) -> bytes:
+    """Unpack frames of LZ4 from the beginning of data on; arguments as above."""
     out = bytearray()
     at = 0
     while at < min(len(data), MOST) and len(out) < 2 * MOST:
@@ -50,6 +56,7 @@ def unpack_lz4(data: bytes) -> bytes:
         else:
             break
         while at + 4 <= len(data) and len(out) < 2 * MOST:
+            check()
             told = int.from_bytes(data[at : at + 4], "little")
             if legacy and data[at : at + 4] in (LZ4, LZ4_LEGACY):
                 break
@@ -77,7 +84,8 @@ def _copy(steps: Iterator[Step], before: bytes) -> bytes:
         if not 0 < back <= len(out) or len(out) > 2 * MOST:
             break
         times = min(times, MOST)
-        again = bytes(out[len(out) - back :][:times])
+        start = len(out) - back
+        again = bytes(out[start : start + times])  # no more than is needed: back may be far
         while len(again) < times:
             again += again
         out += again[:times]

@@ -111,9 +111,9 @@ class Carver:
         if data[257:262] == tables.TAR:
             yield b"\n".join(tables.find_names(data))
         if data.startswith((back_references.LZ4, back_references.LZ4_LEGACY)):
-            yield back_references.unpack_lz4(data[: back_references.MOST])
+            yield self._unpack(data, back_references.unpack_lz4)
         elif data.startswith(b"\0") and back_references.holds_chunks(data[:_CHUNK_BEGIN]):
-            yield back_references.unpack_chunks(data[: back_references.MOST])
+            yield self._unpack(data, back_references.unpack_chunks)
         if (at := data.find(tables.CABINET)) >= 0:
             yield self._limits.store(tables.inflate_blocks(data, at, self._octets))
         if b"%PDF-" in data[:1024]:
@@ -245,6 +245,13 @@ class Carver:
             if field[:2] != b"\x17\6":
                 return
             begin = at + 32 + _read_number(field[2:])
+
+    def _unpack(self, data: Octets, unpack: Callable[[bytes, Callable[[], None]], bytes]) -> bytes:
+        if self._octets <= 0:
+            return b""
+        plain = unpack(data[: back_references.MOST], self._limits.check)
+        self._octets -= len(plain)
+        return plain
 
     def _decompress(self, data: Octets, start: int, make: Callable[[], Any]) -> Octets:
         """Decompress from a place on, as far as that goes; nothing may come out."""

@@ -28,13 +28,15 @@ class PageFonts:
         self._tables: list[tuple[bool, dict[int, str]]] = []
         self._pages: list[Octets] = []
         self._letters = _MOST_LETTERS
+        self._kept = 0
 
     def note(self, stream: Octets, *, is_page: bool) -> None:
         """Keep a stream that is a table of letters, or a page."""
         if stream.find(_TABLE) >= 0:
             if len(self._tables) < _MOST and self._letters > 0:
                 self._read(stream[: documents.MOST])
-        elif is_page:
+        elif is_page and self._kept < _MOST_READ:
+            self._kept += len(stream)
             self._pages.append(stream)
 
     def iter_texts(self) -> Iterator[bytes]:

@@ -19,6 +19,8 @@ _BEGIN, _END = b"beginbf", b"endbf"
 _MOST_TABLES = 64
 _MOST_LETTERS = 100_000  # of all tables of a file
 _MOST_RANGE = 65_536
+_MOST_KEPT = 16 * 1024 * 1024  # octets of pages: more text of a file is not read
+_DIGITS = 8  # of a number, which has four octets at most
 _ITEM = re.compile(rb"<([0-9A-Fa-f\s]*)>|([\[\]])")
 _LONGEST = 16  # digits of a letter that stands for several
 _SEPARATOR = "@"
@@ -42,13 +44,15 @@ class Pages:
     pages: list[Octets] = field(default_factory=list)
     tables: list[tuple[int, dict[int, str]]] = field(default_factory=list)
     letters: int = _MOST_LETTERS
+    _kept: int = 0
 
     def add(self, content: Octets, *, is_page: bool) -> None:
         """Note a stream: a table, a page, or neither."""
         if content.find(_BEGIN) >= 0:
             if self.letters > 0 and len(self.tables) < _MOST_TABLES:
                 self._read_table(content[:MAX_TEXT])
-        elif is_page:
+        elif is_page and self._kept < _MOST_KEPT:
+            self._kept += len(content)
             self.pages.append(content)
 
     def iter_texts(self, unpacking: Unpacking) -> Iterator[bytes]:
@@ -89,13 +93,13 @@ def _read_items(section: bytes, *, ranges: bool) -> Iterator[tuple[int, str, int
     for first in items:
         if first[1] is None:
             continue
-        digits = b"".join(first[1].split())
+        digits = b"".join(first[1].split())[:_DIGITS]
         low = int(digits or b"0", 16)
         last = next(items, None) if ranges else first
         letter = next(items, None)
         if last is None or letter is None:
             return
-        high = int(b"".join((last[1] or b"").split()) or b"0", 16)
+        high = int(b"".join((last[1] or b"").split())[:_DIGITS] or b"0", 16)
         if letter[1] is None:  # a list of letters
             for number, each in enumerate(items, low):
                 if each[1] is None:
