@@ -177,6 +177,36 @@ def test_a_picture_in_html_is_decoded_across_its_lines(
         assert CARRIER.encode() not in base64.b64decode(code + b"==")
 
 
+CODE = base64.b64encode(f"id=1&to={CARRIER}&x=".ljust(144, "y").encode()).decode()
+LINES = "\n".join(CODE[at : at + 64] for at in range(0, len(CODE), 64))
+
+
+@pytest.mark.parametrize("type_", ["plain", "html"])
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        (
+            f"data:text/plain;base64,{CODE} thanks for\nthe order, John",
+            "thanks for\nthe order, John",
+        ),
+        (f"data:a/b;base64,\n{LINES}\n\nThanks for all", "Thanks for all"),
+        (f"data:a/b;base64,\n{LINES}\nThanks for all", "Thanks for all"),
+        (f"Your key:\n\n{LINES}\nThanks; John", "Thanks; John"),
+        (f"Your key:\n\n{LINES}\nThanks<br> John", "Thanks<br> John"),
+    ],
+)
+def test_words_behind_base64_are_no_part_of_it(text: str, stays: str, type_: str) -> None:
+    """Letters are digits of base64, too, and a customer's words must not go with a file."""
+    raw = written(CARRIER, f"Content-Type: text/{type_}", body=text + "\n")
+    given = mail(raw, EVERYBODY, to=B, sender=CARRIER)
+    done = given.plan()
+    assert done.reply is None
+    for body in (given.sent(done).body[:], done.records[0].raw[:]):
+        shown = body.replace(b"\r\n", b"\n").decode()
+        assert stays in shown
+        assert CODE[:20] not in shown
+
+
 def test_what_stands_beside_an_address_in_octets_is_no_letter_by_chance() -> None:
     """Masking and the scan agree, so that no message is refused."""
     for before in (b"\xc2\xb9", b"\xc4\xb2", b"\xc3\xa9", b"\xe9", b"\xff"):

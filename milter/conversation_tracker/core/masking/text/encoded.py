@@ -25,12 +25,17 @@ _DIGITS = re.compile(r"[0-9A-Fa-f]*")
 _SHORT_DIGITS = re.compile(r"[0-9A-Fa-f]{6,}")  # those of `x@y`
 _BLOCK = re.compile(
     # In HTML the last line of a picture stands before the end of an attribute.
-    r"^(?>(?:[A-Za-z0-9+/]{48,100}\r?\n)+)(?:[A-Za-z0-9+/]{1,100}={0,2}(?=\r?$|[\"'<>)&;]))?",
+    r"^(?>(?:[A-Za-z0-9+/]{48,100}\r?\n)+)(?:[A-Za-z0-9+/]{1,100}={0,2}(?=\r?$|[\"']|&quot;))?",
     re.MULTILINE,
 )
 # What begins with one character is found at many times the speed.
 _NEXT_BLOCK = re.compile(r"\n[A-Za-z0-9+/]{48}")
-_WRAPPED = re.compile(r";base64,\s*+((?>[A-Za-z0-9+/]++)(?>(?:\s++[A-Za-z0-9+/]++)+))")
+_WRAPPED = re.compile(r";base64,\s*+((?>[A-Za-z0-9+/]++)(?>(?:\s++[A-Za-z0-9+/]++)+))={0,2}")
+# Of running text, only lines of nothing else: its words are letters of base64, too.
+_IN_LINES = re.compile(
+    r";base64,\s*+((?>[A-Za-z0-9+/]++)(?>(?:[ \t]*+\r?\n[ \t]*+[A-Za-z0-9+/]++"
+    r"(?=={0,2}[ \t]*+(?:\r?\n|\Z)))+))"
+)
 _SHORTEST_BLOCK = 49  # octets
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
@@ -152,7 +157,11 @@ def _iter_blocks(text: str) -> Iterator[re.Match[str]]:
 
 def _find_wrapped_edits(text: str, mask: Mask) -> Iterator[Edit]:
     """Find the files in `data:` URLs (RFC 2397) that are written over several lines."""
-    for match in _WRAPPED.finditer(text):
+    for whole in _WRAPPED.finditer(text):
+        quoted = text[whole.end() : whole.end() + 1] in ('"', "'")
+        match = whole if quoted else _IN_LINES.match(text, whole.start())
+        if match is None:
+            continue
         start, end = match.span(1)
         code = "".join(match[1].split())
         data = binascii.a2b_base64(code[: len(code) & ~3])
