@@ -127,6 +127,15 @@ def test_a_reader_sees_their_address_where_their_alias_is_written_with_percent_s
     assert line.format(CARRIER) in unfolded(sent.body)
 
 
+def test_nothing_else_of_such_a_link_is_decoded() -> None:
+    """A line end in it would begin another line."""
+    line = "ORGANIZER:mailto:{}%20x%0D%0AX-A:b"
+    lines = line.format(A.replace("@", "%40"))
+    _, sent = done(letter(OBJECT.format("METHOD:REPLY", lines), author=BUYER), to=A, sender=BUYER)
+    assert b"\nX-A" not in sent.body[:]
+    assert "%20x%0D%0AX-A:b" in unfolded(sent.body)
+
+
 METHODS = [
     ("METHOD:REQUEST", "text/calendar", True),
     ("method:reply", "text/calendar", True),

@@ -9,7 +9,6 @@ matter: an address is masked wherever it stands. Nothing here raises.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from urllib.parse import unquote
 
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.address.reading import Reading, apply_edits
@@ -161,8 +160,9 @@ def _show_address(text: str, unmasker: Unmasker) -> str:
     found = _MAILTO.match(text)
     at = found.end() if found else 0
     new = unmasker(text[at:])
-    if "%" in text and new == text[at:]:
-        plain = unquote(new)
+    if "%40" in new and new == text[at:]:
+        # Nothing else of it is decoded: a line end in a link would begin a line.
+        plain = new.replace("%40", "@", 1)
         shown = unmasker(plain)
         return text if shown == plain else text[:at] + shown
     return text[:at] + new
