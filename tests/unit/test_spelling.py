@@ -2,12 +2,15 @@
 
 from unittest import mock
 
+import pytest
+from cost import within
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.address import address_forms
 from conversation_tracker.core.masking.address.address_forms import Domain
 from conversation_tracker.core.masking.address.backward_names import BackwardNames
+from conversation_tracker.core.masking.address.mask import Masker
 
 _NAMES = ("john", "john.doe", "j", "mary_john", "a-b")
 _RARE = ("doe+x", "o'john", "j=john", "x/j", "a%b", "john+tag", "2b", "+j", "j+", "b&j")
@@ -120,3 +123,11 @@ def test_no_pattern_is_compiled_at_gmail() -> None:
     with mock.patch.object(address_forms.re, "compile", side_effect=AssertionError):
         assert domain.hit("<an.na.l.e.e+x@gmail.com>", 15) == (1, 24, "a")
         assert domain.hit("<hanna.lee@gmail.com>", 11) is None
+
+
+@pytest.mark.parametrize("domain", ["doe.example", "gmail.com"])
+@pytest.mark.parametrize("run", ["+" * 64, "+x" * 32, "+x" * 31 + "%2b", "x.+" * 21])
+def test_names_with_a_tag_cost_little_where_tags_stand_everywhere(run: str, domain: str) -> None:
+    names = [f"user{number}+x@{domain}" for number in range(8)]
+    text = f"{run}@{domain} " * (400_000 // len(run))
+    assert within(2, lambda: Masker(dict.fromkeys(names, "a@b"))(text)) == text

@@ -36,19 +36,26 @@ class BackwardNames:
         self._exact = exact
         self._dotted = dotted
         self._alike: dict[int, dict[str, str]] = {}
-        self._in_turn: list[tuple[str, list[tuple[str, ...]]]] = []
+        self._lasts: set[str] = set()  # characters of names
+        # By the last character that each may be written with, in their order.
+        self._in_turn: dict[str, list[tuple[str, list[tuple[str, ...]]]]] = {}
         if dotted and not all(name.strip(".") for name in names):
             return
-        if all(map(_PLAIN.fullmatch, names)):
+        if not all(map(_PLAIN.fullmatch, names)):
+            if len(names) > _FEW or not all(map(_ATEXT.fullmatch, names)):
+                return
             for name in names:
-                shown = name.replace(".", "") if dotted else name
-                self._alike.setdefault(len(shown), {}).setdefault(shown[::-1], name)
-        elif len(names) <= _FEW and all(map(_ATEXT.fullmatch, names)):
-            self._in_turn = [(name, _find_forms(name, dotted=dotted)) for name in names]
+                forms = _find_forms(name, dotted=dotted)
+                for first in dict.fromkeys([form[0] for form in forms[0]]):
+                    self._in_turn.setdefault(first, []).append((name, forms))
+        for name in names:
+            shown = name.replace(".", "") if dotted else name
+            self._alike.setdefault(len(shown), {}).setdefault(shown[::-1], name)
+            self._lasts.add(shown[-1:])
 
     def __bool__(self) -> bool:
         """Return whether these names can be compared: no quoted ones, nor others than in ASCII."""
-        return bool(self._alike or self._in_turn)
+        return bool(self._alike)
 
     def iter_at(self, backward: str, start: int) -> Iterator[tuple[int, str | None]]:
         """Yield where each name ends that begins in a place, and what replaces it, longest first.
@@ -57,8 +64,13 @@ class BackwardNames:
             backward: what is before the domain, reversed.
             start: the place.
         """
-        if self._in_turn:
-            yield from self._iter_in_turn(backward, start)
+        last = backward[start : start + 1]
+        if self._dotted and last == ".":
+            last = backward[start:].lstrip(".")[:1]
+        if self._in_turn and "%" in backward:  # else nothing is encoded
+            yield from self._iter_in_turn(backward, start, last)
+        elif last not in self._lasts:
+            return
         elif self._dotted:
             yield from self._iter_dotted(backward, start)
         else:
@@ -74,8 +86,10 @@ class BackwardNames:
                 end = ends[length - 1]
                 yield end, self._replace(backward[start:end], alike[shown])
 
-    def _iter_in_turn(self, backward: str, start: int) -> Iterator[tuple[int, str | None]]:
-        for name, forms in self._in_turn:
+    def _iter_in_turn(
+        self, backward: str, start: int, last: str
+    ) -> Iterator[tuple[int, str | None]]:
+        for name, forms in self._in_turn.get(last, ()):
             end = self._compare(backward, start, forms)
             if end >= 0:
                 yield end, self._replace(backward[start:end], name)
@@ -107,7 +121,15 @@ def list_forms(character: str) -> tuple[str, ...]:
 
 
 def _find_forms(name: str, *, dotted: bool) -> list[tuple[str, ...]]:
-    return [list_forms(each) for each in reversed(name.replace(".", "") if dotted else name)]
+    """Return in which forms each piece of a name may be written: what has one only is one piece."""
+    found: list[tuple[str, ...]] = []
+    for each in reversed(name.replace(".", "") if dotted else name):
+        forms = list_forms(each)
+        if found and len(forms) == len(found[-1]) == 1 and not dotted:
+            found[-1] = (found[-1][0] + each,)
+        else:
+            found.append(forms)
+    return found
 
 
 def _find_letters(backward: str, start: int, most: int) -> list[int]:
