@@ -102,8 +102,9 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM FROM tracker.orders AS o WHERE o.id = wanted FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
-        -- A message may have it just now, for an instant: whoever has not said so is passed for ever.
-        FOR attempt IN 1..20 LOOP
+        -- A message may have it just now, for an instant, or longer where it waits for the processor:
+        -- whoever has not said so is passed for ever.
+        FOR attempt IN 1..200 LOOP
             EXIT WHEN pg_try_advisory_xact_lock_shared(hashtextextended('tracker.orders', wanted));
             PERFORM pg_sleep(0.001);
         END LOOP;
