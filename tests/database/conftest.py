@@ -7,12 +7,14 @@ fixture `database`.
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
+from tracker_command import Tracker
 
 if TYPE_CHECKING:
     from conversation_tracker.database.repository import Database
@@ -143,3 +145,14 @@ def shop(shared: str) -> Iterator[Shop]:
             (found.name, found.alias_domain),
         )
         yield found
+
+
+@pytest.fixture
+def tracker(tmp_path: Path, database: str) -> Tracker:
+    """A store named shop, in a fresh database."""
+    tracker = Tracker(tmp_path, database)
+    tracker.sql(
+        "INSERT INTO tracker.stores (name, alias_domain, sender_domains)"
+        " VALUES ('shop', 'ct.example.com', '{shop.example}')"
+    )
+    return tracker

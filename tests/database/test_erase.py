@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from psycopg.errors import LockNotAvailable
-from records import make_record
+from records import make_record, map_identifier
 
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.conversation import MappedId
@@ -94,16 +94,6 @@ def erase(shop: "Shop", address: str) -> int:
     return int(shop.one("SELECT tracker.erase(%s)", address))
 
 
-def identifier(shop: "Shop", original: str, address: str) -> None:
-    """Let a participant's identifier be mapped."""
-    shop.connection.execute(
-        "INSERT INTO tracker.message_ids (order_id, ours, original, participant_id)"
-        " SELECT order_id, gen_random_uuid()::text, %s, id FROM tracker.participants"
-        "  WHERE address = %s AND order_id IN (SELECT id FROM tracker.orders WHERE store = %s)",
-        (original, address, shop.name),
-    )
-
-
 def identifiers(shop: "Shop") -> list[str]:
     """Return the originals of the store's orders."""
     query = (
@@ -155,7 +145,7 @@ def test_identifiers_and_return_paths_go_in_any_spelling(shop: "Shop", address: 
     for each in (JOHN, "desk@carrier.example"):
         shop.mask(each)
     for each in (*HOLDING, *OTHERS):
-        identifier(shop, each, "desk@carrier.example")
+        map_identifier(shop, each, "desk@carrier.example")
     for each in {each.lower() for each in (*HOLDING, *OTHERS) if "<" not in each}:
         returned(shop, each)
     assert erase(shop, address) == 1
@@ -170,7 +160,7 @@ def test_a_mailbox_at_gmail_goes_with_all_its_dots_and_names(shop: "Shop") -> No
         shop.mask(each)
     others = ["johndo@gmail.com", "bounce+john.doe=mail.com@esp.example", "xjohndoe@gmail.com"]
     for each in (*GMAIL, *others):
-        identifier(shop, each, "desk@carrier.example")
+        map_identifier(shop, each, "desk@carrier.example")
     assert erase(shop, "JOHNDOE@googlemail.com") == 1
     assert identifiers(shop) == sorted(others)
     assert [address for _, address in shop.people("1")] == [None, "desk@carrier.example"]
@@ -187,7 +177,7 @@ def test_a_domain_goes_in_ascii_and_as_people_write_it(shop: "Shop", domain: str
         "\u00fc",
     ]
     for each in (*INTERNATIONAL, *others):
-        identifier(shop, each, "desk@carrier.example")
+        map_identifier(shop, each, "desk@carrier.example")
     returned(shop, "bounce+joe=b\u00fccher.example@esp.example")
     returned(shop, "bounce+joe=bucher.example@esp.example")
     assert erase(shop, f"joe@{domain}") == 1
@@ -209,7 +199,7 @@ def test_a_domain_that_nobody_writes_so_is_not_taken_for_another(
     """Whoever may choose the first label could have another's identifiers deleted."""
     shop.mask("desk@carrier.example")
     for each in (f"<joe@{label}.example>", others):
-        identifier(shop, each, "desk@carrier.example")
+        map_identifier(shop, each, "desk@carrier.example")
     erase(shop, f"joe@{label}.example")
     assert identifiers(shop) == [others]
 
@@ -217,7 +207,7 @@ def test_a_domain_that_nobody_writes_so_is_not_taken_for_another(
 def test_identifiers_go_where_the_person_takes_no_part(shop: "Shop") -> None:
     """In other orders, and when the address was erased before."""
     shop.mask("desk@carrier.example", "2")
-    identifier(shop, "<john.doe=home.example@carrier.example>", "desk@carrier.example")
+    map_identifier(shop, "<john.doe=home.example@carrier.example>", "desk@carrier.example")
     assert erase(shop, JOHN) == 0
     assert identifiers(shop) == []
 
@@ -269,7 +259,7 @@ def test_nothing_else_goes_with_the_name_whatever_ends_a_line(shop: "Shop", betw
 def test_long_identifiers_cost_little(shop: "Shop", text: str) -> None:
     """PostgreSQL's limits of a statement end what takes long."""
     shop.mask("desk@carrier.example")
-    identifier(shop, text, "desk@carrier.example")
+    map_identifier(shop, text, "desk@carrier.example")
     with shop.connection.transaction():
         shop.connection.execute("SET LOCAL statement_timeout = '20s'")
         erase(shop, JOHN)
@@ -391,7 +381,7 @@ def test_mail_that_waits_for_what_is_erased_ends_and_the_call_goes_on(
     """It has an order that the call waits for in turn: each would wait for the other for ever."""
     first = planned(shop, JIM, "desk@carrier.example", JIM)
     jim, ann = (shop.mask(each, "2").partition("@")[0] for each in (JIM, "ann@carrier.example"))
-    identifier(shop, "<n1-jim.poe@planned.example@carrier.example>", JIM)
+    map_identifier(shop, "<n1-jim.poe@planned.example@carrier.example>", JIM)
     number = shop.order("2")["id"]
     held = shop.one("SELECT ours FROM tracker.message_ids WHERE order_id = %s", number)
     again = MappedId(held, "<n1-jim.poe@planned.example@carrier.example>", jim)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from test_commands import JOHN, Tracker, record, tracker
-from test_erase import identifier
+from records import map_identifier
+from tracker_command import JOHN, Tracker, record
 
 from private.postgres import binaries
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from tests.database.conftest import Shop
 
     from private.postgres import Postgres
-
-__all__ = ["tracker"]
 
 PARTNER = "partner0@partner.example"
 ERASE = "SELECT * FROM tracker.erase_person(%s, %s)"
@@ -31,8 +29,8 @@ def test_what_was_done_is_counted(shop: "Shop") -> None:
         shop.mask("john@doe.example", number)
     shop.mask("desk@carrier.example")
     shop.mask("john+shop@doe.example", "3")
-    identifier(shop, "<john=doe.example@carrier.example>", "desk@carrier.example")
-    identifier(shop, "<own@doe.example>", "john@doe.example")
+    map_identifier(shop, "<john=doe.example@carrier.example>", "desk@carrier.example")
+    map_identifier(shop, "<own@doe.example>", "john@doe.example")
     apart = "bounce+john=doe.example@esp.example"
     shop.unmask(shop.mask("john@doe.example", "1"))
     shop.connection.execute(

@@ -23,15 +23,13 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_commands import ESCAPES, JOHN, Tracker, record, tracker
+from tracker_command import ESCAPES, JOHN, Tracker, record
 
 from conversation_tracker.base import timeouts
 from conversation_tracker.base.failure import Failure
 from conversation_tracker.support.export.archive import open_archive
 from conversation_tracker.support.export.names import write_name
 from conversation_tracker.support.export.run import _hide_addresses, export
-
-__all__ = ["tracker"]
 
 PARTNER = "partner0@partner.example"
 LETTER = b"From: <%s>\r\nSubject: %s\r\nContent-Type: text/plain\r\n\r\n%s\r\n"

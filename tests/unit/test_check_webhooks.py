@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from test_webhook_list import NOW, make_webhook
+from webhook_states import NOW, make_webhook
 
 from conversation_tracker.checks.webhooks import check
 

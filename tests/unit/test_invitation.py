@@ -3,7 +3,6 @@
 import base64
 import quopri
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote, unquote
 
@@ -17,48 +16,21 @@ from builders import (
     A,
     B,
     S,
-    applied,
-    counter,
     mail,
     order,
     person,
-    written,
 )
 from cost import within
 
 from conversation_tracker.core.masking.part import content_lines
-from conversation_tracker.core.model.conversation import Conversation, MappedId
+from conversation_tracker.core.model.conversation import MappedId
 from conversation_tracker.core.model.first_pass import FirstPass
-from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan
-from conversation_tracker.core.rules.planning import plan
 from conversation_tracker.core.views import calendar_ids, message_ids
+from invitations import TALK, done, letter
 
 EVE = "eve@far.example"
 OBJECT = "BEGIN:VCALENDAR\r\n{}\r\nBEGIN:VEVENT\r\n{}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
-TALK = order(BUYER, SHOP, CARRIER)
-
-
-def letter(body: str | bytes, *fields: str, author: str = CARRIER) -> bytes:
-    """Write a message with this body; the fields declare a calendar where they say nothing."""
-    head = fields or ("Content-Type: text/calendar; charset=utf-8",)
-    text = written(author, *head, body="").encode()
-    return text.rstrip(b"\n") + b"\n\n" + (body.encode() if isinstance(body, str) else body)
-
-
-def done(
-    raw: bytes,
-    *,
-    to: str = B,
-    conversation: Conversation = TALK,
-    known: Mapping[str, MappedId] | None = None,
-    sender: str = CARRIER,
-) -> tuple[Plan, Message]:
-    """Plan a message and apply it."""
-    row = mail(raw, conversation, to=to, sender=sender)
-    found = plan(row.message, row.conversations, counter(), None, known)
-    assert found.reply is None, found.reply
-    return found, applied(row.message, found)
 
 
 def joined(found: Plan) -> list[str]:

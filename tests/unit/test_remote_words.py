@@ -1,7 +1,7 @@
 """What the remote server said, quoted in a report, does not decide; the reporting server does."""
 
 import pytest
-from test_report import DAEMON, RETURNED, mail
+from returned import DAEMON, RETURNED, mail
 
 from conversation_tracker.core.reports import remote_words
 from conversation_tracker.core.reports.report import read_report

@@ -11,6 +11,7 @@ import pytest
 from cost import within
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from returned import DAEMON, RETURNED, mail
 
 from conversation_tracker.core.model.address import Address, AddressError
 from conversation_tracker.core.model.message import Header, Message, parse
@@ -20,19 +21,8 @@ from conversation_tracker.core.reports.report import Report, read_report
 CORPUS = os.environ.get("CONVERSATION_TRACKER_CORPUS")
 """A folder of test messages with a MANIFEST.tsv: columns `file` and `kind`, among others."""
 
-DAEMON = "From: Mail Delivery System <MAILER-DAEMON@example.net>"
 PERSON = "From: Jane Doe <jane@example.net>"
 REPORT = 'Content-Type: multipart/report; report-type=delivery-status; boundary="b"'
-RETURNED = (
-    "Return-Path: <shop@example.com>\nSubject: Your order\n\n550 5.9.9 not said by a server\n"
-)
-
-
-def mail(head: str, body: str | bytes, *, null: bool = True, sender: str = "") -> Message:
-    """Make a message from header lines and a body, both with LF."""
-    raw = body if isinstance(body, bytes) else body.encode()
-    envelope = Address.parse(sender) if sender else None
-    return Message(envelope, (), parse(head.encode())[0], raw, null=null)
 
 
 def dsn(
