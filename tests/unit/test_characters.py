@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.address.reading import Reading
-from conversation_tracker.core.masking.text import escape_syntaxes
+from conversation_tracker.core.masking.text import composed_characters, escape_syntaxes
 from conversation_tracker.core.scanning.text import decodings
 
 UNSEEN = "\u00ad\u200b\u2060\ufe0f"
@@ -40,7 +40,7 @@ def test_masking_reads_what_normalising_the_whole_gives(behind: str, pieces: lis
     assert unicodedata.normalize(
         "NFKC", read(shown).translate(dict.fromkeys(map(ord, UNSEEN)))
     ) == (whole.replace("\u3002", "."))
-    assert escape_syntaxes.holds_composed(text) or shown == text
+    assert composed_characters.holds_composed(text) or shown == text
 
 
 @pytest.mark.parametrize("behind", ["", MANY])
@@ -53,7 +53,7 @@ def test_an_address_is_read_whatever_is_before(
 ) -> None:
     text = f"{''.join(before)} {address} {behind}"
     meant = unicodedata.normalize("NFKC", address.replace("\u00ad", ""))
-    assert escape_syntaxes.holds_composed(text)
+    assert composed_characters.holds_composed(text)
     assert f" {meant} " in read(text)
 
 

@@ -13,7 +13,14 @@ from builders import A
 from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.masking.address import munged
 from conversation_tracker.core.masking.address.mask import Masker
-from conversation_tracker.core.masking.text import encoded, escapes, html, links, rare_spellings
+from conversation_tracker.core.masking.text import (
+    encoded,
+    escape_signs,
+    escapes,
+    html,
+    links,
+    rare_spellings,
+)
 
 PEOPLE = ["john.doe@home.example", "jo_k+x@web.example", "ann@firm.co.uk", "jan.d@gmail.com"]
 MASK = Masker(dict.fromkeys(PEOPLE, A))
@@ -83,7 +90,7 @@ def read_deep(text: str) -> str:
 def may_be_deep(text: str) -> bool:
     """Return what tells that."""
     low = lower_case(text)
-    return rare_spellings._is_deep(low, MASK) or munged.may_hold_munged(low, MASK)
+    return escape_signs.is_deep(low, MASK) or munged.may_hold_munged(low, MASK)
 
 
 PAIRS: dict[str, tuple[Callable[[str], str], Callable[[str], bool]]] = {
@@ -143,7 +150,7 @@ def test_tags_in_text_are_left_out_wherever_somebody_is(monkeypatch: pytest.Monk
             return text
         return rare_spellings._mask_readings(text, MASK, deep=False, tagged=True)
 
-    compare(monkeypatch, read, rare_spellings, "_is_tagged", True)
+    compare(monkeypatch, read, escape_signs, "is_tagged", True)
 
 
 def test_short_texts_are_read_as_long_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from conversation_tracker.core.masking.part import (
     invitation,
     readable_text,
 )
-from conversation_tracker.core.masking.text import escape_syntaxes
+from conversation_tracker.core.masking.text import composed_characters, escape_syntaxes
 from conversation_tracker.core.scanning import parts
 from conversation_tracker.core.scanning.text import characters, rare_spellings
 from conversation_tracker.core.syntax import charset
@@ -202,11 +202,11 @@ MARKED = pieces(
 @given(st.one_of(MARKED, st.text(max_size=20)))
 def test_what_several_characters_make_is_found_by_the_later_ones(text: str) -> None:
     # Whatever stands behind an ideograph is put together with it, or not.
-    text = re.sub(rf"[{escape_syntaxes._ALONE}]", "a", text)
+    text = re.sub(rf"[{composed_characters._ALONE}]", "a", text)
     family = (escape_syntaxes._ComposedCharacters(),)
     shown = reading.Reading(text, escape_syntaxes.find_pieces(text, family)).text
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(escape_syntaxes, "_FEW", -1)
+        patch.setattr(composed_characters, "_FEW", -1)
         whole = reading.Reading(text, escape_syntaxes.find_pieces(text, family)).text
     assert shown == whole
 

@@ -18,6 +18,8 @@ from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.text import (
     absence,
     encoded,
+    escape_edits,
+    escape_signs,
     escapes,
     html,
     links,
@@ -35,7 +37,7 @@ NUMBERS = st.sampled_from(range(len(PEOPLE)))
 DROPPED = dict.fromkeys([0x0E, 0x0F])
 MANY = settings(max_examples=250, deadline=None, derandomize=True)
 FULL = [
-    (rare_spellings, "_is_deep"),
+    (escape_signs, "is_deep"),
     (munged, "may_hold_munged"),
     (links, "_may_hold_tokens"),
 ]
@@ -94,8 +96,8 @@ def test_tags_are_left_out_of_a_text_wherever_they_part_somebody(
     text = clear(draw_text(data, number), mask, tagged=True)
     some = rare_spellings.mask_readings(text, mask)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rare_spellings, "_find_munged_edits", lambda *_: [])
-        patch.setattr(rare_spellings, "_is_tagged", lambda low: "<" in low)
+        patch.setattr(escape_edits, "_find_munged_edits", lambda *_: [])
+        patch.setattr(escape_signs, "is_tagged", lambda low: "<" in low)
         full = rare_spellings._mask_readings(text, mask, deep=False, tagged=True)
         untagged = text.replace("<", "(")  # what references alone show is shown elsewhere
         if rare_spellings._mask_readings(untagged, mask, deep=False, tagged=True) == untagged:

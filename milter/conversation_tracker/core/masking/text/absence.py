@@ -9,6 +9,7 @@ no way of masking changes anything. Nothing here raises.
 from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.text import (
+    composed_characters,
     encoded,
     escape_syntaxes,
     escapes,
@@ -75,7 +76,7 @@ def text_names_nobody(text: str, mask: Mask, *, markup: bool = False) -> bool:
     low = lower_case(text)
     if _may_name_beyond(low, mask):
         return False
-    shown, composed = escape_syntaxes.show_composed(low)
+    shown, composed = composed_characters.show_composed(low)
     shown = lower_case(shown)
     if shown != low and _may_name_beyond(shown, mask):
         return False

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from conversation_tracker.core.scanning.text.address_matcher import UNCASED
+from conversation_tracker.core.scanning.text.local_parts import UNCASED
 from conversation_tracker.core.scanning.text.munged_places import (
     BEFORE,
     BEHIND,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Protocol
 
-from conversation_tracker.core.scanning.text.address_matcher import UNCASED
+from conversation_tracker.core.scanning.text.local_parts import UNCASED
 from conversation_tracker.core.scanning.text.munged_words import (
     ALSO_DOT,
     AT_WORDS,

@@ -7,7 +7,7 @@ read are told by the same patterns. Written apart from the masking code. Nothing
 
 import re
 
-from conversation_tracker.core.scanning.text.address_matcher import UNCASED
+from conversation_tracker.core.scanning.text.local_parts import UNCASED
 
 AT_WORDS = tuple(
     "at \u00e4t aet \u00e6t arroba arrobas arrobase arobas arobase chez chiocciola klammeraffe"
