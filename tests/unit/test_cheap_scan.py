@@ -106,6 +106,8 @@ def check_reading(low: str, matcher: AddressMatcher) -> None:
         patch.setattr(munged_places, "_OFTEN", 0)
         patch.setattr(munged_places, "_SHARE", 10**6)
         assert every <= set(munged.find_owners(low, matcher))
+        patch.setattr(munged_places, "_SHARE", 0)
+        assert every <= set(munged.find_owners(low, matcher))
 
 
 @pytest.mark.parametrize(("number", "text"), FOUND)
@@ -118,3 +120,33 @@ def test_what_was_passed_over_in_words_is_read(number: int, text: str) -> None:
 @given(st.data(), st.sampled_from(range(len(PEOPLE))))
 def test_addresses_in_words_are_read_wherever_they_are(data: st.DataObject, number: int) -> None:
     check_reading(data.draw(texts(PEOPLE[number])), MATCHERS[number])
+
+
+_FAR = st.integers(munged_places.BEFORE - 20, munged_places.BEFORE + 5)
+_NEAR_ENDS = st.lists(
+    st.tuples(
+        st.sampled_from(("doe", "john", "xdoe", "ott", "(at)", "\\n", "@", "", "home.example")),
+        st.one_of(st.integers(0, 20), _FAR),
+    ).map(lambda each: each[0] + " " * each[1]),
+    min_size=1,
+    max_size=4,
+).map("".join)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.tuples(_NEAR_ENDS, st.sampled_from(("home.example", "web.example", "homehome.example"))),
+        min_size=1,
+        max_size=3,
+    ).map(lambda pairs: "".join(map("".join, pairs)))
+)
+def test_the_places_of_a_frequent_label_are_those_of_any_other(low: str) -> None:
+    for matcher in MATCHERS:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(munged_places, "_OFTEN", 10**6)
+            every = sorted(munged_places.iter_places(low, matcher, lambda: None))
+            patch.setattr(munged_places, "_OFTEN", -1)
+            for share in (0, 10**6):
+                patch.setattr(munged_places, "_SHARE", share)
+                assert sorted(munged_places.iter_places(low, matcher, lambda: None)) == every

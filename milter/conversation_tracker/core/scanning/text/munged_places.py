@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Protocol
 
+from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.scanning.text.local_parts import UNCASED
 from conversation_tracker.core.scanning.text.munged_words import (
     ALSO_DOT,
@@ -111,16 +112,12 @@ def iter_places(
         known: whom to look for.
         check: raises when the time for the message is over.
     """
-    parted: list[int] | None = None
+    frequent = _FrequentLabels(low, known)
     for word, names in _choose_labels(low, known):
         if word not in low:  # which costs half of what `find` does
             continue
-        places: Iterable[int] = _find_places(low, word)
-        often = low.count(word)
-        if often > _OFTEN and often * _SHARE > low.count("@"):
-            parted = _find_parted(low) if parted is None else parted
-            places = _find_unclear(low, word, parted)
-        for at in places:
+        often = low.count(word) > _OFTEN
+        for at in frequent.find_places(word) if often else _find_places(low, word):
             check()
             if _may_follow_sign(low, at, names) and _may_be_read(low, at, known, names):
                 yield at, names
@@ -141,25 +138,64 @@ def _choose_labels(low: str, known: WatchedAddresses) -> Iterable[tuple[str, tup
     ]
 
 
-def _find_places(low: str, word: str) -> Iterator[int]:
-    at = low.find(word, 1)
+def _find_places(low: str, word: str, start: int = 1, end: int | None = None) -> Iterator[int]:
+    at = low.find(word, start, end)
     while at >= 0:
         yield at
-        at = low.find(word, at + 1)
+        at = low.find(word, at + 1, end)
 
 
-def _find_parted(low: str) -> list[int]:
-    """Return where at signs stand of addresses that may be divided, whosever."""
-    behind = [sign.start() for sign in _PARTED_BEHIND.finditer(low)]
-    last = len(low) - 1
-    return behind + [last - sign.start() for sign in _PARTED_BEFORE.finditer(low[::-1])]
+class _FrequentLabels:
+    """The places of labels that a text has often, but those that surely are not read.
+
+    A log has an address in each line, and a shop's label may be a word: here is no step for each.
+    """
+
+    def __init__(self, low: str, known: WatchedAddresses) -> None:
+        self._low = low
+        self._known = known
+
+    def find_places(self, word: str) -> Iterable[int]:
+        """Find the places of a label."""
+        low = self._low
+        if len(self._known.endings) <= _FEW and self._number_of_ends * _SHARE < low.count(word):
+            return self._find_behind_ends(word)
+        signs = low.count("@" + word)
+        if signs > _OFTEN and signs * _SHARE > low.count("@"):
+            return _find_unclear(low, word, self._parted)
+        return _find_places(low, word)
+
+    def _find_behind_ends(self, word: str) -> Iterator[int]:
+        """Yield the places of a label behind the last word of a local part, as far as is read."""
+        done = 1
+        for end in self._ends:
+            last = end + BEFORE + len(word)
+            yield from _find_places(self._low, word, max(done, end), last)
+            done = max(done, last - len(word) + 1)
+
+    @cached_property
+    def _number_of_ends(self) -> int:
+        return sum(map(self._low.count, self._known.endings))
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """Where the last words of local parts end, in order."""
+        low = self._low
+        return sorted(
+            at + len(word) for word in self._known.endings for at in _find_places(low, word, 0)
+        )
+
+    @cached_property
+    def _parted(self) -> list[int]:
+        """Where at signs stand of addresses that may be divided, whosever."""
+        low = self._low
+        behind = [sign.start() for sign in _PARTED_BEHIND.finditer(low)]
+        last = len(low) - 1
+        return behind + [last - sign.start() for sign in _PARTED_BEFORE.finditer(low[::-1])]
 
 
 def _find_unclear(low: str, word: str, parted: Iterable[int]) -> list[int]:
-    """Return the places of a word, but those where `_is_clear` surely holds.
-
-    A log has an address in each line: here is no step for each of them.
-    """
+    """Return the places of a word, but those where `_is_clear` surely holds."""
     found = [match.start() for match in _compile_unclear(word).finditer(low, 1)]
     return sorted({*found, *(at + 1 for at in parted if low.startswith(word, at + 1))})
 
