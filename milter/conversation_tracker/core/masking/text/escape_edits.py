@@ -67,11 +67,11 @@ def find_edits(
             if rich_text.counts_instead(low):
                 families += rich_text.RICH_COUNTED
             if rich_text.holds_hidden(low):
-                families.append(rich_text.RICH_SHOWN)
+                families += rich_text.RICH_SHOWN
     if thorough:
-        families.append(escape_syntaxes.UNSEEN)
+        families += escape_syntaxes.UNSEEN, escape_syntaxes.UNJOINED
     if tagged:
-        families += [escape_syntaxes.TAGGED, *[escape_syntaxes.UNUSUAL_TAGGED] * thorough]
+        families += [escape_syntaxes.TAGGED, *escape_syntaxes.UNUSUAL_TAGGED * thorough]
     for family in families:
         yield from find_behind(text, family, finder)
 

@@ -190,11 +190,15 @@ PERCENTS = EscapeSyntax(("%",), _PERCENT, _decode_percent)
 _TERMINAL = EscapeSyntax(
     ("\x1b", "\x9b", "\x0e", "\x0f", "^", "#033["), SEQUENCE, _decode_control_sequence
 )
+# These two join lines, too.
+_JOINING = (
+    EscapeSyntax(("=",), _QUOTED, _decode_quoted),
+    EscapeSyntax(("\\",), _SCRIPT, _decode_script),
+)
 COMMON: Family = (
     REFERENCES,
     PERCENTS,
-    EscapeSyntax(("=",), _QUOTED, _decode_quoted),
-    EscapeSyntax(("\\",), _SCRIPT, _decode_script),
+    *_JOINING,
     EscapeSyntax(("+A",), _SEVEN, _decode_utf7),
     _TERMINAL,
     _ComposedCharacters(),
@@ -209,13 +213,16 @@ UNUSUAL: Family = (
     _NOT_SHOWN,
 )
 """The same with blanks of every width, surplus dots and control characters: at length only."""
+UNJOINED: Family = tuple(each for each in UNUSUAL if each not in _JOINING)
+"""Those of them that join no lines: what ends in `=` may be anything."""
 UNSEEN: Family = (_NOT_SHOWN, REFERENCES, PERCENTS)
 """Control characters, also those that begin a sequence: of bodies, looked for at length only."""
 STYLE: Family = (REFERENCES, PERCENTS, EscapeSyntax(("\\",), _STYLE, _decode_style))
 """Those of style sheets."""
 TAGGED: Family = (EscapeSyntax(("<",), _TAGS, lambda _: ""), REFERENCES)
 """Tags that are not seen, as of text/enriched (RFC 1896) and of pages shown as text."""
-UNUSUAL_STYLE, UNUSUAL_TAGGED = (*STYLE, _NOT_SHOWN), (TAGGED[0], *UNUSUAL)
+UNUSUAL_STYLE: Family = (*STYLE, _NOT_SHOWN)
+UNUSUAL_TAGGED: tuple[Family, ...] = ((TAGGED[0], *UNUSUAL), (TAGGED[0], *UNJOINED))
 """Both with more escapes: at length only."""
 
 

@@ -133,7 +133,7 @@ RICH: Family = (EscapeSyntax(("\\", "{", "}"), _RICH, _decode_rtf), REFERENCES, 
 """Those of RTF, whose groups and control words are not seen."""
 RICH_LINES: Family = (*RICH, EscapeSyntax(("\n",), _RICH_LINE, lambda _: ""))
 """The same with line ends, which mean nothing in RTF, but around it."""
-RICH_SHOWN: Family = (_Hidden(), *RICH_LINES)
-"""The same without what is not shown."""
+RICH_SHOWN: tuple[Family, ...] = ((_Hidden(), *RICH), (_Hidden(), *RICH_LINES))
+"""Both without what is not shown."""
 RICH_COUNTED: tuple[Family, ...] = ((_Counted(), *RICH), (_Counted(), *RICH_LINES))
 """Both with what stands for a character left out, as many as are said."""
