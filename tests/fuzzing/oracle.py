@@ -68,10 +68,12 @@ class Sent:
         outcome: "passed", "no author", "unreadable" (by the library), or the status it was
             refused with.
         copy: what the reader gets, None if nothing.
+        record: what is recorded of it, None if nothing.
     """
 
     outcome: str
     copy: bytes | None = None
+    record: bytes | None = None
 
 
 def sent(
@@ -124,7 +126,7 @@ def sent(
     everybody = {p.address.key: p.token for p in people if p.address is not None}
     others = [key for key, token in everybody.items() if token != reader]
     if _unreadable(copy):
-        return Sent("unreadable", copy)
+        return Sent("unreadable", copy, bytes(done.records[0].raw))
     broken = [f"leak: {where}" for where in _leaks(copy, others)]
     broken += [f"leak in the record: {where}" for where in _leaks(done.records[0].raw, everybody)]
     mine = next((key for key, token in everybody.items() if token == reader), "")
@@ -136,7 +138,7 @@ def sent(
         broken += [f"changed without reason: {where}" for where in found]
     if broken:
         raise Broken("; ".join(broken))
-    return Sent("passed", copy)
+    return Sent("passed", copy, bytes(done.records[0].raw))
 
 
 def _unreadable(data: bytes) -> bool:

@@ -4,12 +4,8 @@ Nothing here knows how they are found again.
 """
 
 import base64
-import email
-import email.header
-import email.policy
-import quopri
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from urllib.parse import quote
 
 from choices import Choices
@@ -17,8 +13,13 @@ from choices import Choices
 _SIMPLE = re.compile(r"[a-z0-9]+(?:\.[a-z0-9]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 _QUOTE = (
     *("> ", ">> ", "> > > ", "| ", "JD> ", "", "Anna > ", "\u2502 ", "// ", "! "),
-    *("> " * 30, ">" * 90 + " "),
+    *("> " * 30, ">" * 90 + " ", "} ", "] ", "~ ", "\u258c ", "> JD> "),
 )
+_UNSEEN = (
+    *("\u200b", "\u00ad", "\u2060", "\ufeff", "\u034f", "\u200f", "\ufe0f", "\u3164", "\u17b4"),
+    *("\U000e0041", "\U000e0100", "\x7f", "\b", "\x1f", "\x85", "\x0b", "\u2028"),
+)
+"""What shows nothing, or a control character, inside an address."""
 
 
 def is_simple(address: str) -> bool:
@@ -38,9 +39,22 @@ def _words(choices: Choices, local: str, domain: str) -> str:
             *(" (at) ", "(at)", " [at] ", "{at}", " at ", "_at_", " <at> ", " arroba "),
             *(" -at- ", "|at|", "'at'", " \u201cat\u201d ", "\u3010at\u3011", "_@_", " (kukac) "),
             *("(@)", " [apenstaartje] ", " {\u0441\u043e\u0431\u0430\u043a\u0430} ", " <arroba> "),
+            *(
+                "#at#",
+                "!at!",
+                "^at^",
+                ")at(",
+                "\u300cat\u300d",
+                "@@",
+                "\u2605",
+                " \uace8\ubc45\uc774 ",
+                "(\u827e\u7279)",
+            ),
         )
     )
-    dot = choices.of((".", " [dot] ", " dot ", "(dot)", " punkt ", " -dot- ", "(te\u010dka)"))
+    dot = choices.of(
+        (".", " [dot] ", " dot ", "(dot)", " punkt ", " -dot- ", "(te\u010dka)", "#dot#")
+    )
     if at in (" at ", " arroba ") and dot == ".":
         dot = " dot "  # else it may be two sentences
     said = domain.replace(".", dot)
@@ -49,7 +63,7 @@ def _words(choices: Choices, local: str, domain: str) -> str:
 
 
 def _blanks(choices: Choices, local: str, domain: str) -> str:
-    gap = choices.of((" ", "\u00a0", " \t", "'", "\u200b"))
+    gap = choices.of((" ", "\u00a0", " \t", "'", "\u200b", "\u2800", "\u3000", "\u202f", "\x0c"))
     return local + choices.of((f"{gap}@{gap}", f"{gap}@", f"@{gap}")) + domain
 
 
@@ -64,9 +78,53 @@ def _wrapped(choices: Choices, local: str, domain: str) -> str:
 
 def _tags(choices: Choices, local: str, domain: str) -> str:
     tag = choices.of(
-        ("<b></b>", "<wbr>", "</bold>", "<x-tad>", "<i class='x'>", "<!-- x -->", "<x-my.own>")
+        (
+            *("<b></b>", "<wbr>", "</bold>", "<x-tad>", "<i class='x'>", "<!-- x -->"),
+            *("<x-my.own>", "<i\nclass=x>", "<b><i><u>", "<span style='a:b;c:d' id=\"e\">"),
+        )
     )
-    return choices.of((f"{local}{tag}@{domain}", f"{local}@{tag}{domain}"))
+    at = choices.number(2)
+    return (
+        f"{local}{tag}@{domain}",
+        f"{local}@{tag}{domain}",
+        _within(choices, f"{local}@{domain}", tag),
+    )[at]
+
+
+def _within(choices: Choices, address: str, what: str) -> str:
+    """Put something between two characters of an address."""
+    at = 1 + choices.number(len(address) - 2)
+    return address[:at] + what + address[at:]
+
+
+def _unseen(choices: Choices, local: str, domain: str) -> str:
+    written = _within(choices, f"{local}@{domain}", choices.of(_UNSEEN))
+    return _within(choices, written, choices.of(_UNSEEN)) if choices.chance(3) else written
+
+
+def _surplus(choices: Choices, local: str, domain: str) -> str:
+    # Before the sign they are another address, which some providers give.
+    return choices.of((f".{local}@{domain}", f"{local}@{domain.replace('.', '..', 1)}"))
+
+
+def _backward(choices: Choices, local: str, domain: str) -> str:
+    turned = f"{local}@{domain}"[::-1]
+    return choices.of(
+        (
+            f"\u202e{turned}\u202c",
+            f"&#8238;{turned}&#8236;",
+            f"<bdo dir=rtl>{turned}</bdo>",
+            f"<i style='unicode-bidi:bidi-override;direction:rtl'>{turned}</i>",
+        )
+    )
+
+
+def _some_escaped(choices: Choices, local: str, domain: str) -> str:
+    """Write a letter or dot in an escape, and the sign in any way."""
+    form = choices.of(("\\x{:02x}", "&#{};", "&#x{:x};", "%{:02X}", "\\u{:04x}", "\\u{{{:x}}}"))
+    at = choices.number(len(local) - 1)
+    written = local[:at] + form.format(ord(local[at])) + local[at + 1 :]
+    return written + choices.of(("@", " @ ", " (at) ", "(at)", "%40", "&#64;", "\uff20")) + domain
 
 
 def _escapes(choices: Choices, local: str, domain: str) -> str:
@@ -103,6 +161,9 @@ def _terminal(choices: Choices, local: str, domain: str) -> str:
 def _gateway(choices: Choices, local: str, domain: str) -> str:
     link = quote(f"https://c.example/t?e={local}@{domain}", safe="")
     second = link.replace("%2F", "_").replace("-", "-2D").replace("%", "-")
+    taken_whole = base64.urlsafe_b64encode(
+        f"https://c.example/t?e={local}@{domain}".encode()
+    ).decode()
     taken = base64.b64encode(b"@").decode().rstrip("=")
     return choices.of(
         (
@@ -111,6 +172,13 @@ def _gateway(choices: Choices, local: str, domain: str) -> str:
             f"https://urldefense.com/v3/__https://c.example/t?e={local}*40{domain}__;!!Ab!x$",
             f"https://x.safelinks.protection.outlook.com/?url={link}&data=5",
             f"https://secure-web.cisco.com/1abc/{link}",
+            f"https://urldefense.proofpoint.com/v1/url?u={link}&k=1",
+            f"https://linkprotect.cudasvc.com/url?a={link.lower()}&c=E,1",
+            f"https://eu.protection.sophos.com/?d=c.example&u={taken_whole}",
+            f"https://clicktime.symantec.com/3x?u={link}",
+            f"https://protect2.fireeye.com/url?k=1&u={link}",
+            f"https://www.google.com/url?q={link}&sa=D",
+            f"https://x.safelinks.protection.outlook.com/?url={quote(link, safe='')}&data=5",
         )
     )
 
@@ -138,79 +206,6 @@ def _other_letters(choices: Choices, local: str, domain: str) -> str:
     )
 
 
-_TYPES = (
-    *("text/plain; charset=utf-8", "text/html; charset=utf-8", "text/enriched; charset=utf-8"),
-    *("application/octet-stream", "text/rtf", "text/x-unknown; charset=utf-8"),
-)
-_NOISE = (
-    *(
-        "Hello",
-        "a=b",
-        "100 %",
-        "&amp;",
-        "\\",
-        "=3D",
-        "{",
-        "}",
-        "<b>",
-        "</b>",
-        "caf\u00e9",
-        "\x1b[0m",
-    ),
-    *("https://shop.example/?q=1", "\u3053\u3093", "--", "xjohn@doe.example", "*", "\u00ad", "+"),
-)
-_APART = ("\n", " ", ", ", "\t", "\n\n", ": ", "; ")
-
-
-def write_message(choices: Choices, people: Sequence[str]) -> tuple[bytes, list[str]]:
-    """Write a message of one text, or a Subject, with such addresses apart from what is beside.
-
-    Args:
-        choices: what is chosen.
-        people: the simple addresses of who may stand in it.
-
-    Returns:
-        The message, and each address as it stands there.
-    """
-    type_ = choices.of(_TYPES)
-    planted: list[str] = []
-
-    def piece() -> str:
-        if choices.chance(3):
-            return choices.of(_NOISE)
-        one = write_text(choices, choices.of(people))
-        if "<at>" not in one or "html" not in type_:
-            planted.append(one)
-        return one
-
-    written = choices.of(_APART).join([piece(), *choices.some(piece, 6)])
-    head = f"From: {people[0]}\nContent-Type: {type_}\n"
-    if choices.chance(8):
-        planted = [each for each in planted if "\n" not in each]
-        word = base64.b64encode(written.replace("\n", " ").encode()).decode()
-        return f"{head}Subject: =?utf-8?B?{word}?=\n\nHello\n".encode(), planted
-    data = f"Hello\n{written}\nBye\n".encode()
-    code, encode = choices.of(_CODES)
-    return f"{head}Content-Transfer-Encoding: {code}\n\n".encode() + encode(data), planted
-
-
-def read_message(raw: bytes) -> str:
-    """Return what a message says once its transfer encodings and encoded words are undone."""
-    read = email.message_from_bytes(raw, policy=email.policy.compat32)
-    words = email.header.decode_header(str(read["Subject"] or ""))
-    texts = [
-        word if isinstance(word, str) else word.decode("utf-8", "replace") for word, _ in words
-    ]
-    content = read.get_payload(decode=True)
-    assert isinstance(content, bytes)
-    return "\n".join([*texts, content.decode("utf-8", "replace").replace("\r\n", "\n")])
-
-
-_CODES: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
-    ("8bit", bytes),
-    ("quoted-printable", quopri.encodestring),
-    ("base64", base64.encodebytes),
-)
 _Way = Callable[[Choices, str, str], str]
 _WAYS: tuple[_Way, ...] = (
     _words,
@@ -219,6 +214,10 @@ _WAYS: tuple[_Way, ...] = (
     _tags,
     _escapes,
     _all_escaped,
+    _some_escaped,
+    _unseen,
+    _surplus,
+    _backward,
     _rich,
     _terminal,
     _gateway,

@@ -13,11 +13,11 @@ from functools import partial
 
 from builders import CARRIER
 
+import carriers
 import hostile as costly
 import oracle
 import places
 import play
-import rare as rarities
 import seeds
 import spelling
 import trees
@@ -79,13 +79,14 @@ def rare(data: bytes) -> None:
     choices = Choices(data)
     reader = USUAL[1]
     seen = [p.address.key for p in USUAL[:3] if p.address is not None and p != reader]
-    raw, planted = rarities.write_message(choices, seen)
+    raw, planted = carriers.write(choices, seen)
     done = oracle.sent(raw, oracle.order(*USUAL), reader.token, None)
-    if done.copy is None:
+    if done.copy is None or done.record is None:
         raise Broken(f"{raw!r} was refused: {done.outcome}")
-    left = rarities.read_message(done.copy)
-    if found := [each for each in planted if each in left]:
-        raise Broken(f"{found} of {raw!r} stands in {done.copy!r}")
+    for kept in (done.copy, done.record):
+        left = carriers.read(kept)
+        if found := [each for each in planted if each in left]:
+            raise Broken(f"{found} of {raw!r} stands in {kept!r}")
 
 
 def raw(data: bytes) -> None:
@@ -178,11 +179,18 @@ def _running(
     text: str, kind: Callable[[str, Masker], str], mask: Masker, known: dict[str, str]
 ) -> None:
     once = kind(text, mask)
+    if _shows(kind, once, known):  # as of a copy, all is read at length then
+        mask.thorough = True
+        once = kind(once, mask)
     if kind(once, mask) != once:
         raise Broken(f"{text!r} became {once!r}, and then {kind(once, mask)!r}")
-    hits = scan([], once.encode("utf-8", "replace"), known) if kind is _plain else ()
-    if not all(hit.binary for hit in hits):  # of what is no text, other rooms think
+    if _shows(kind, once, known):
         raise Broken(f"{text!r} became {once!r}")
+
+
+def _shows(kind: Callable[[str, Masker], str], text: str, known: dict[str, str]) -> bool:
+    hits = scan([], text.encode("utf-8", "replace"), known) if kind is _plain else ()
+    return not all(hit.binary for hit in hits)  # of what is no text, other rooms think
 
 
 def delivery(data: bytes) -> None:
