@@ -8,8 +8,8 @@ import binascii
 import quopri
 
 import files
+from calendars import invitation
 from choices import Choices
-from invitations import invitation
 from spelling import address, mailbox, spelled, text, word
 
 _CHARSETS = (
