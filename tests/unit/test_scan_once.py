@@ -75,3 +75,63 @@ def test_the_text_of_a_mailbox_is_looked_at_once(monkeypatch: pytest.MonkeyPatch
     assert not scan("application/mbox", text * 3, {JOHN: "j"})
     # Besides, the end of each message is before the fields of the next one.
     assert [each for each in looked if each.count(line) > 1] == [text * 3]
+
+
+CODED = f"{JOHN} and more words\n".encode()
+NEEDY = [
+    (2, "+AGo-ohn.doe@home.example\n"),
+    (4, binascii.b2a_base64(CODED).decode()),
+    (5, "BEGIN:VCALENDAR\njohn.doe@ho\n me.example\n"),
+    (6, "john.doe@ho \nme.example\n"),
+    (9, "john.do=\ne@home.example\n"),
+]
+
+
+@pytest.mark.parametrize(("number", "text"), NEEDY)
+@pytest.mark.parametrize("place", range(4))
+def test_each_message_of_a_mailbox_is_read_as_it_says(number: int, text: str, place: int) -> None:
+    messages = [make_message(0, "Words of a line\n")] * 3
+    messages.insert(place, make_message(number, text))
+    assert scan("text/plain", "\n".join(messages), {JOHN: "j"})
+
+
+@pytest.mark.parametrize(("number", "text"), NEEDY[:1] + NEEDY[2:])
+def test_a_message_that_is_no_mailbox_is_read_to_its_end(number: int, text: str) -> None:
+    whole = make_message(number, "Words\n\nFrom x\nSubject: is no field\n\n" + text)
+    _, _, message = whole.partition("\n")
+    assert scan("text/plain", message, {JOHN: "j"})
+
+
+@pytest.mark.parametrize("number", range(len(HEADS)))
+@pytest.mark.parametrize("begins", [True, False])
+def test_no_text_is_looked_at_as_the_end_of_each_message_before_it(
+    number: int, begins: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    real = TextSearch.find
+    monkeypatch.setattr(
+        TextSearch, "find", lambda self, text, **how: looked.append(text) or real(self, text, **how)
+    )
+    last = "caf=E9 <b>last</b> line\n"
+    mailbox = "\n".join([make_message(number, "=41 <b>line</b>\n")] * 40) + last
+    mailbox = mailbox if begins else mailbox.partition("\n")[2]
+    assert not scan("text/plain", mailbox, {JOHN: "j"})
+    # By itself, as the end of the first message, and that decoded.
+    most = 1 if begins else 4 if "quoted" in HEADS[number] else 3
+    assert 0 < sum("last" in each for each in looked) <= most
+    assert sum(map(len, looked)) < (most + 0.1) * len(mailbox)
+
+
+def test_a_mailbox_of_more_messages_than_are_opened_is_not_read_again_from_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("conversation_tracker.core.scanning.scan_pass.MOST", 10)
+    mailbox = "\n".join([make_message(9, "=41\n")] * 200)
+    looked: list[str] = []
+    real = TextSearch.find
+    monkeypatch.setattr(
+        TextSearch, "find", lambda self, text, **how: looked.append(text) or real(self, text, **how)
+    )
+    assert not scan("text/plain", mailbox, {JOHN: "j"})
+    assert [len(each) for each in looked if len(each) > len(mailbox) // 2] == [len(mailbox)]
+    assert len(looked) < 100

@@ -6,7 +6,7 @@ of the two does not take for a part, the other may. Nothing here raises.
 
 import re
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conversation_tracker.core.base.octets import Octets
 
@@ -29,6 +29,7 @@ _KNOWN_FIELD = re.compile(
     rb"|content-type|content-transfer-encoding|delivered-to):",
     re.IGNORECASE,
 )
+_NEXT_IN_MAILBOX = re.compile(rb"\nFrom [^\n]*\n(?=[!-9;-~]+[ \t]*:)")
 _DELIMITER_END = re.compile(rb"(--)?(?>[ \t\r]*)(?:\Z|(?=\n))")
 _MEDIA = re.compile(rb"[\s\"]*([\w.+!#$&^-]+/[\w.+!#$&^-]+)(?!\s*/)")
 _MULTIPART = re.compile(rb"[\s\"]*multipart\b", re.IGNORECASE)
@@ -51,6 +52,7 @@ class Entity:
         inside: what the names of places in it begin with.
         declared: what it is declared to be, where that does not stand in its beginning.
         seen_as: as what its content was looked at already, as the end of what is around it.
+        told: how many messages around it, itself among them, are known by their beginnings alone.
     """
 
     data: Octets
@@ -61,6 +63,7 @@ class Entity:
     inside: str = ""
     declared: "Declared | None" = None
     seen_as: frozenset[Hashable] = frozenset()
+    told: int = 0
 
     @property
     def content(self) -> int:
@@ -136,6 +139,17 @@ def is_message(data: Octets, start: int = 0, end: int | None = None) -> bool:
     """Return whether a file, or a span of one, is a message, whatever its type says."""
     beginning = data[start : min(len(data) if end is None else end, start + 8192)]
     return b"\n" in beginning and len(_KNOWN_FIELD.findall(b"\n" + beginning)) > 1
+
+
+def end_in_mailbox(part: Entity) -> Entity:
+    """End a message where the next one of its mailbox begins; the same object if there is none.
+
+    What its fields say of its content holds to there, as in any program that opens a mailbox (RFC
+    4155). One that does not begins with the first message, or with one that a part holds.
+    """
+    mailbox = part.told > 1 or (part.told and part.data.startswith(b"From ", part.start, part.end))
+    found = _NEXT_IN_MAILBOX.search(part.data, part.start, part.end) if mailbox else None
+    return replace(part, end=found.start() + 1) if found is not None else part
 
 
 def find_delimiters(part: Entity, boundary: bytes, start: int) -> list[tuple[int, int, bool]]:

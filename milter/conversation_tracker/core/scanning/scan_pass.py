@@ -16,6 +16,7 @@ from conversation_tracker.core.scanning.parts import (
     MOST,
     Declared,
     Entity,
+    end_in_mailbox,
     find_delimiters,
     is_message,
     strip_line_end,
@@ -109,16 +110,25 @@ class Scan(ContentScan):
             self._nobody.add(fields)
 
     def _split(self, part: Entity) -> Iterator[Entity]:
-        """Look at a part, and give the parts inside it."""
+        """Look at a part, and give the parts inside it, and the next message of its mailbox."""
         self._limits.check()
         self._count += 1
+        part = end_in_mailbox(whole := part)
+        yield from self._split_one(part)
+        if part.end < whole.end and not (self._is_over(part) and part.seen_as):
+            yield replace(whole, start=part.end, depth=part.depth + 1)
+
+    def _is_over(self, part: Entity) -> bool:
+        return self._count > MOST or part.depth > _DEPTH
+
+    def _split_one(self, part: Entity) -> Iterator[Entity]:
         declared, start = part.declared, part.start
         if declared is None:
             start = part.content
             block = part.data[part.start : start]
             self._look_header(part.inside + "part header", block)
             declared = Declared.of(block, part.default)
-        if self._count > MOST or part.depth > _DEPTH:
+        if self._is_over(part):
             self._look_at(f"{part.inside}part beyond the limits", declared, part, start)
         elif declared.type.startswith("multipart/"):
             yield from self._split_parts(part, declared, start)
@@ -130,7 +140,10 @@ class Scan(ContentScan):
             if found is not None:
                 text = declared.type in ("text/plain", "text/html")
                 yield replace(
-                    found, depth=part.depth + 1, inside=f"{name}, " if text else _ATTACHED
+                    found,
+                    depth=part.depth + 1,
+                    inside=f"{name}, " if text else _ATTACHED,
+                    told=part.told + 1,
                 )
 
     def _open_message(self, part: Entity, declared: Declared, start: int) -> Entity:
