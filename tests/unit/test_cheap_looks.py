@@ -7,12 +7,14 @@ from builders import A
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from conversation_tracker.core.masking.address import reading
+from conversation_tracker.core.masking.address import address_finder, reading
 from conversation_tracker.core.masking.address.mask import FunctionMask, Masker
+from conversation_tracker.core.masking.container import tar
 from conversation_tracker.core.masking.part import (
     calendar,
     content_lines,
     invitation,
+    leaf,
     readable_text,
 )
 from conversation_tracker.core.masking.text import composed_characters, escape_syntaxes
@@ -267,3 +269,37 @@ def test_enough_of_a_text_is_read_and_little_more(text: str, enough: int) -> Non
     letters = len("".join(cut.split()))
     assert cut == text or letters >= enough
     assert letters <= 2 * enough
+
+
+NAMED_OCTETS = st.lists(
+    st.sampled_from(
+        [
+            *(b"john@home.example", b"john", b"@", b"home", b".example", b"JOHN@Home.Example"),
+            *(b"john%40home.example", b"=6Aohn=40home.example", b"amFuZQ", b"\x1b[1m", b"<b>"),
+            *("john@home.example".encode("utf-16-le"), "john@home.example".encode("utf-16-be")),
+            *(b"am9obkBob21lLmV4YW1wbGU=", b"\\u0040", b"&#64;", b"+shop", b"\xc3\xa4", b"\xe9"),
+            *(b"\x00", b"\x01", b"\x02\x03", b"\x11", b" ", b"\r\n", b".", b"-", b"x", b"=", b"%"),
+        ]
+    ),
+    max_size=14,
+).map(b"".join)
+
+
+@settings(max_examples=600, deadline=None)
+@given(NAMED_OCTETS, st.sampled_from(["", "utf-8", "iso-8859-1", "iso-2022-jp"]))
+def test_masking_leaves_no_address_in_octets_that_held_none(data: bytes, label: str) -> None:
+    key = "john@home.example"
+    people = address_finder.People([key])
+    mask = Masker({key: "alias@ct.example"}, [])
+    for how in (leaf.mask_plain, leaf.mask_page):
+        left = how(data, label, mask)[0]
+        assert people.in_bytes(data) or not people.in_bytes(left)
+
+
+@given(st.binary(min_size=512, max_size=512), st.booleans())
+def test_a_check_sum_of_tar_counts_octets_with_a_sign(block: bytes, signed: bool) -> None:
+    rest = block[:148] + b" " * 8 + block[156:]
+    octets = [octet - 256 if signed and octet >= 0x80 else octet for octet in rest]
+    total = b"%06o\0 " % max(0, sum(octets))
+    assert tar.is_tar(block[:148] + total + block[156:]) or sum(octets) < 0
+    assert not tar.is_tar(block[:148] + b"%06o\0 " % (sum(rest) + 1) + block[156:])

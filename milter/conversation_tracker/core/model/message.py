@@ -26,6 +26,7 @@ PASS = b"X-Conversation-Pass"
 INTERNAL = frozenset({PASS.lower()})
 """Lower-case names of headers that only we write, and that never leave."""
 
+_set = object.__setattr__  # of what is frozen; many of these are made
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]?(.*)", re.DOTALL)
 _MBOX = re.compile(rb">?From (?![ \t]*:)")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -35,7 +36,7 @@ _IDENTITY = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Header:
     """One raw header field: the value has no leading space, and LF where it is folded."""
 
@@ -43,9 +44,11 @@ class Header:
     value: bytes
     key: bytes = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Keep the name in lower case: every rule asks for it."""
-        object.__setattr__(self, "key", self.name.lower())
+    def __init__(self, name: bytes, value: bytes) -> None:
+        """Keep the name in lower case, too: every rule asks for it."""
+        _set(self, "name", name)
+        _set(self, "value", value)
+        _set(self, "key", name.lower())
 
     def change(self, value: bytes) -> "Header":
         """Return the field with another value; the same object where it is the same one."""

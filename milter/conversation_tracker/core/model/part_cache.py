@@ -2,7 +2,7 @@
 
 Kept is the structure, and of which parts and fields it is known that they name nobody of an order:
 these are the same in every view of it. The final scan keeps its findings apart, and does not
-believe these. No content is kept but short texts between parts, and identifiers of invitations.
+believe these. No content is kept but short texts between parts, and what invitations say.
 Nothing here raises.
 """
 
@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 
 Structure = TypeVar("Structure")
 Author = TypeVar("Author")
+Invited = TypeVar("Invited")
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ class PartCache:
     """What is known of one message and changes no more; it goes with the message."""
 
     _structure: object = None
-    _identifiers: list[str] | None = None
+    _invited: object = None
     _author: tuple[object] | None = None
     _clean_parts: dict[Hashable, CleanParts] = field(default_factory=dict)
 
@@ -105,11 +106,11 @@ class PartCache:
             self._structure = read()
         return cast(Structure, self._structure)
 
-    def identifiers(self, read: Callable[[], list[str]]) -> list[str]:
-        """Return the identifiers in the message's invitations, which are looked for once."""
-        if self._identifiers is None:
-            self._identifiers = read()
-        return self._identifiers
+    def invited(self, read: Callable[[], Invited]) -> Invited:
+        """Return what the message's invitations say, which are read once."""
+        if self._invited is None:
+            self._invited = read()
+        return cast(Invited, self._invited)
 
     def author(self, find: Callable[[], Author]) -> Author:
         """Return the message's author, who is looked for once: From may be long."""

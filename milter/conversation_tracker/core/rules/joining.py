@@ -11,7 +11,7 @@ from functools import partial
 from itertools import chain, islice
 
 from conversation_tracker.core.base.header_names import ADDRESS_HEADERS
-from conversation_tracker.core.masking.part import invitation, text_addresses
+from conversation_tracker.core.masking.part import text_addresses
 from conversation_tracker.core.model.address import Address, AddressError, find_mailboxes
 from conversation_tracker.core.model.alias import find_domain
 from conversation_tracker.core.model.conversation import Conversation
@@ -22,6 +22,7 @@ from conversation_tracker.core.model.variant import base_identity, is_single_lab
 from conversation_tracker.core.rules import claims
 from conversation_tracker.core.syntax import unsubscribing
 from conversation_tracker.core.syntax.encoded_words import decode_words
+from conversation_tracker.core.views.calendar_ids import read_invited
 from conversation_tracker.core.views.view import read_structure
 
 _NAMING = (b"from", b"sender", b"to", b"cc")
@@ -237,7 +238,7 @@ def _find_people(
     message: Message, alias_domains: Collection[str]
 ) -> Iterator[tuple[Address, bool]]:
     """Yield the people a message names, and whether they must not be left out, as an organiser."""
-    invited = list(invitation.find_people(read_structure(message), message.body, message.limits))
+    invited = read_invited(message, read_structure(message)).people
     named = (p.address for p in invited if p.organizer and not is_single_label(p.address))
     real = (a.key for a in named if find_domain(a.domain, alias_domains) is None)
     organizers = list(dict.fromkeys(real))[:_ORGANIZERS]

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from conversation_tracker.core.base.header_names import ADDRESS_HEADERS
 from conversation_tracker.core.base.limits import UNLIMITED, Limits, Overdue
@@ -53,6 +53,20 @@ _NOT_KEPT = b"[The body holds an address that cannot be masked, and is not kept.
 _ANY_ADDRESS = re.compile(r"(?<![^\s<>(),;:\"'])(?![0-9a-f]{32}@)[^\s<>(),;:\"']+@[^\s<>(),;:\"']+")
 
 
+class _Content(NamedTuple):
+    """What a record keeps of the message itself; of one that was recorded before, nothing."""
+
+    sender_name: str = ""
+    message_id: str = ""
+    subject: str = ""
+    first_words: str = ""
+    attachment_names: tuple[str, ...] = ()
+    raw: Octets = b""
+    identifiers: tuple[MappedId, ...] = ()
+    notes: tuple[str, ...] = ()
+    again: bool = True
+
+
 def make_record(
     message: Message,
     conversation: Conversation,
@@ -82,13 +96,11 @@ def make_record(
     Raises:
         TooComplex: the body's structure is over the limits.
     """
-    found = make_repeat(message, conversation, author, to, verdict, own=own)
     view = View(conversation, None, alias_domains=alias_domains, limits=message.limits)
     shown = view.open_signature(message)
     kept, body, view = _mask_message(shown, view, scanner, author)
     sender_name, message_id, subject, first_words, *names = _mask_texts(view, shown, scanner)
-    return replace(
-        found,
+    content = _Content(
         sender_name=sender_name,
         message_id=message_id,
         subject=subject,
@@ -99,6 +111,7 @@ def make_record(
         notes=_make_notes(message, shown, view, body),
         again=False,
     )
+    return _record(message, conversation, author, to, verdict, content, own=own)
 
 
 def make_repeat(
@@ -114,6 +127,19 @@ def make_repeat(
 
     Arguments and errors are those of `make_record`.
     """
+    return _record(message, conversation, author, to, verdict, _Content(), own=own)
+
+
+def _record(
+    message: Message,
+    conversation: Conversation,
+    author: Participant,
+    to: Sequence[tuple[Participant, str]],
+    verdict: Verdict | Literal["flagged"],
+    content: _Content,
+    *,
+    own: bool,
+) -> Record:
     sender = conversation.find_owner(message.sender) if message.sender is not None else None
     return Record(
         order=conversation.order.id,
@@ -124,21 +150,23 @@ def make_repeat(
         sender=author.token,
         return_path=sender.token if sender is not None else None,
         recipients=tuple((participant.token, bounce) for participant, bounce in to),
-        sender_name="",
-        message_id="",
-        subject="",
-        first_words="",
+        sender_name=content.sender_name,
+        message_id=content.message_id,
+        subject=content.subject,
+        first_words=content.first_words,
         size=message.size,
-        attachment_names=(),
+        attachment_names=content.attachment_names,
         automatic=automatic.is_automatic(message),
         auto_reply=automatic.is_answer(message),
-        raw=b"",
+        raw=content.raw,
+        identifiers=content.identifiers,
         verdict=verdict,
         first_pass=not message.arrival.split,
+        notes=content.notes,
         own=own,
         brief=message.is_brief,
         mentioned=tuple(dict.fromkeys(find_mentions(message, conversation))),
-        again=True,
+        again=content.again,
     )
 
 

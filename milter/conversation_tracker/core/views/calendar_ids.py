@@ -11,6 +11,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
@@ -91,12 +92,20 @@ def find_stand_in(
     return make_identifier(f"<{value}>".encode("utf-8", "replace"), conversation.order)[1:-1]
 
 
-def _find_identifiers(message: Message, part: Part) -> list[str]:
-    def read() -> list[str]:
-        found = invitation.identifiers(part, message.body, message.limits)
-        return list(dict.fromkeys(islice(found, MOST)))
+def read_invited(message: Message, part: Part) -> invitation.Invited:
+    """Return what a message's own invitations say, which is read once.
 
-    return message.part_cache.identifiers(read)
+    Args:
+        message: the message.
+        part: its structure.
+    """
+    return message.part_cache.invited(
+        partial(invitation.read_invited, part, message.body, message.limits)
+    )
+
+
+def _find_identifiers(message: Message, part: Part) -> list[str]:
+    return list(dict.fromkeys(read_invited(message, part).identifiers[:MOST]))
 
 
 def _find_owner(

@@ -196,7 +196,7 @@ def _drop_leaking_fields(
     if view.to is None:
         return values
     pairs = list(zip(message.headers, values, strict=True))
-    kept = [Header(h.name, value) for h, value in pairs if value is not None]
+    kept = [h.change(value) for h, value in pairs if value is not None]
     own = view.to.token
     if not scanner.scan(kept, b"", own):
         return values
@@ -204,7 +204,7 @@ def _drop_leaking_fields(
         None
         if value is not None
         and not is_needed(header.key)
-        and scanner.scan([Header(header.name, value)], b"", own)
+        and scanner.scan([header.change(value)], b"", own)
         else value
         for header, value in pairs
     ]

@@ -11,6 +11,7 @@ from copy import copy
 from functools import partial
 from typing import Self
 
+from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.base.limits import UNLIMITED, Limits
 from conversation_tracker.core.masking.address.invisible import drop_invisible
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
@@ -59,7 +60,6 @@ class ReaderMask(Mask):
         self.conversation, self.to = conversation, to
         self._disclosure = Disclosure()
         self._order_header = conversation.store.order_header.encode("ascii").lower()
-        self.clean_parts: CleanParts = CleanParts()
         self.condemned: frozenset[int] = frozenset()
         self.thorough = False
         # The record's view looks for all that any view does: what is clean there is clean in all.
@@ -83,6 +83,11 @@ class ReaderMask(Mask):
             own = conversation.order.alias_domain  # do not copy thousands of them
             domains = alias_domains if own in alias_domains else {own, *alias_domains}
             self._foreign = OtherOrders(domains, limits.check)
+
+    @cached_property
+    def clean_parts(self) -> CleanParts:
+        """What is known of the message: nothing, until it is taken from what goes with that."""
+        return CleanParts()
 
     def blind(self) -> Self:
         """Return a view whose text keeps the recipient's own alias; address headers show them."""

@@ -18,6 +18,7 @@ _SUM = slice(148, 156)
 _NAMES = ((0, 100), (157, 257), (265, 297), (297, 329), (345, 500))
 _SIZE = slice(124, 136)
 _OCTAL = re.compile(rb"[ 0]*([0-7]*)[ \0]*")
+_POSITIVE = bytes(range(0x80))  # octets with a sign that are no less than none
 _AR_HEAD = 60
 _DECIMAL = re.compile(rb"\s*([0-9]{1,12})\s*")
 
@@ -68,7 +69,7 @@ def _is_header(head: bytes) -> bool:
         return False
     rest = head[:148] + b" " * 8 + head[156:]
     total = sum(rest)
-    signed = total - 256 * sum(octet >= 0x80 for octet in rest)
+    signed = total - 256 * len(rest.translate(None, _POSITIVE))
     return int(wanted[1], 8) in (total, signed)
 
 

@@ -178,6 +178,8 @@ def _find_kind_of_octets(part: Part, data: bytes, how: leaf.Leaf, people: People
     """
     if not search.is_full_of_controls(data) or charset.is_wide(data):
         return None
+    if not people.in_bytes(data):  # then none is left, and to mask it takes far longer
+        return None
     left = how(data, part.charset, people.mask)[0]
     if not people.in_bytes(left):
         return None

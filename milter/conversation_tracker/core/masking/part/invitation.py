@@ -6,7 +6,7 @@ Calendars inside a message that is attached are not this message's. Nothing here
 the time for a message raises.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from conversation_tracker.core.base.limits import Limits, check_each
@@ -28,36 +28,42 @@ class Person:
     organizer: bool
 
 
-def find_people(part: Part, body: Octets, limits: Limits) -> Iterator[Person]:
-    """Yield the people that a message's own invitations name.
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """What a message's own invitations say.
+
+    Attributes:
+        people: whom they name, in order.
+        identifiers: the values of UID and RELATED-TO (RFC 5545 sections 3.8.4.5 and 3.8.4.7), as
+            they stand.
+    """
+
+    people: Sequence[Person]
+    identifiers: Sequence[str]
+
+
+def read_invited(part: Part, body: Octets, limits: Limits) -> Invited:
+    """Read a message's own invitations.
 
     Args:
         part: the message's structure.
         body: its body.
         limits: the time there is for it.
     """
+    people, identifiers = list[Person](), list[str]()
     for line in check_each(_lines(part, body, limits), limits.check):
-        if content_lines.read_name(line) not in content_lines.PEOPLE:
-            continue
-        organizes = content_lines.names_organizer(line)
-        about = content_lines.find_subject(line)
-        if about is not None:
-            yield Person(about, organizes)
-        for address in content_lines.find_others(line):
-            yield Person(address, organizes)
-
-
-def identifiers(part: Part, body: Octets, limits: Limits) -> Iterator[str]:
-    """Yield the identifiers in a message's own invitations; arguments as for `find_people`.
-
-    Returns:
-        The values of UID and RELATED-TO (RFC 5545 sections 3.8.4.5 and 3.8.4.7), as they stand.
-    """
-    for line in check_each(_lines(part, body, limits), limits.check):
-        if content_lines.read_name(line) in content_lines.IDENTIFIERS:
+        name = content_lines.read_name(line)
+        if name in content_lines.PEOPLE:
+            organizes = content_lines.names_organizer(line)
+            about = content_lines.find_subject(line)
+            if about is not None:
+                people.append(Person(about, organizes))
+            people += [Person(each, organizes) for each in content_lines.find_others(line)]
+        elif name in content_lines.IDENTIFIERS:
             found = content_lines.PROPERTY.fullmatch(line)
             if found is not None:
-                yield found["value"]
+                identifiers.append(found["value"])
+    return Invited(people, identifiers)
 
 
 def _lines(part: Part, body: Octets, limits: Limits) -> Iterator[str]:
