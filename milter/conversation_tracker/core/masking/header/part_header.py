@@ -26,12 +26,6 @@ _FOLDS = 50  # that are tried one by one
 _TOGETHER, _FEW = 64, 4  # lines that are no fields, mostly of base64, are looked at together
 _SIGNED = re.compile(rb"(multipart\s*/\s*)signed", re.IGNORECASE)
 _FOLD = re.compile(rb"(?:\r\n|\n)[ \t]+")
-# Lines that are no fields and continue none, with the one before.
-_STRAY_LINES = re.compile(
-    rb"^[^\n]*+"
-    rb"(?>(?:\n[\r\n]{0,8}+(?![ \t\r\n]|[!-\-/-9;-~]{1,80}+[ \t]{0,8}:)[^\n]++)+)",
-    re.MULTILINE,
-)
 _WITH_PARAMETERS = (b"content-type", b"content-disposition")
 _READ = ADDRESS_HEADERS | {b"subject", b"comments"}  # by a person, and by their program
 _LOOKED_UP = re.compile(
@@ -66,15 +60,8 @@ def mask_header(block: bytes, mask: Mask, *, shows: bool = True) -> bytes:
         else:
             new += [_mask_line(line, mask, shows=shows, hidden=hidden) for line in lines]
     left = block if new == old else b"".join(new)
-    return _mask_across_lines(left, mask) if hidden else left
-
-
-def _mask_across_lines(block: bytes, mask: Mask) -> bytes:
-    """Mask what stands in two lines or more: behind the fields, the text of a message may come."""
-    if _STRAY_LINES.search(block) is None:
-        return block
-    new = _STRAY_LINES.sub(lambda found: _mask_stray(found[0], mask), block)
-    return block if new == block else new
+    # Behind the fields, the text of a message may come, and an address stand in two lines of it.
+    return _mask_stray(left, mask) if mask.thorough else left
 
 
 def looks_up(block: bytes) -> bool:

@@ -269,8 +269,8 @@ def _mask_text(text: str, mask: Mask) -> str:
     hides = "=?" in text
     hides = hides or obfuscated.possible(_FOLD.sub("", text).encode("utf-8", "replace"), mask)
     change = FunctionMask(partial(_mask_readings, mask=mask)) if hides else mask
-    if hides:  # of what is only called a calendar, an address may stand in two lines
-        text = content_lines.BROKEN_LINES.sub(lambda found: change(found[0]), text)
+    if mask.thorough:  # of what is only called a calendar, an address may stand in two lines
+        text = change(text)
     lines = list(content_lines.iter_lines(text))
     plain = _find_plain(lines, mask) if hides else set[int]()
     new = "".join(

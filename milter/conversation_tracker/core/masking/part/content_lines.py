@@ -35,13 +35,6 @@ PROPERTY = re.compile(
 """A content line without folds: name, parameters with their semicolons, value."""
 PARAMETER = re.compile(r";([A-Za-z0-9\-]+)=((?>(?:[^\":;]++|\"[^\"]*+\")*))")
 """One parameter: its name and its value, which may be a list."""
-# A soft break of quoted-printable goes on with anything, but that marks quoted text.
-BROKEN_LINES = re.compile(
-    r"^[^\n]*+(?>(?:(?:(?<!=)(?<!=\r)\n|\n(?=[>|]))[\r\n]{0,8}+"
-    r"(?![ \t\r\n]|[A-Za-z0-9.\-]{1,80}+[;:])[^\n]++)+)",
-    re.MULTILINE,
-)
-"""Lines that are none of content and continue none, with the one before."""
 # Where no colon comes, none is looked for behind each semicolon.
 QUOTED = re.compile(
     r"(?=[^:\n]*+:)[^:\n]*;\s*+(?:ENCODING=\"?)?QUOTED-PRINTABLE[^:\n]*+:", re.IGNORECASE
