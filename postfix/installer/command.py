@@ -31,7 +31,8 @@ from installer.service import (
 _SOURCE = Path(__file__).resolve().parents[2]
 _SHIPPED = _SOURCE / "systemd" / "conversation-tracker.conf"
 _PACKAGES = [
-    "postfix", "python3", "python3-venv", "python3-bleach", "python3-jinja2", "python3-milter",
+    "postfix", "python3", "python3-venv", "python3-bleach", "python3-cryptography",
+    "python3-jinja2", "python3-milter",
     "python3-psycopg", "python3-psycopg-pool", "python3-starlette", "python3-structlog",
     "python3-idna", "python3-dnspython", "python3-prometheus-client", "python3-urllib3",
     "python3-uvicorn", "python3-wcwidth", "python3-zstandard", "python3-setuptools",

@@ -4,6 +4,7 @@ What each may raise by its documentation is let pass. Nothing here knows what is
 call; `measured` tells what takes longer than its input allows.
 """
 
+import hashlib
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import Any
 from builders import BUYER, CARRIER, DOMAIN, EVERYBODY, SHOP, S, order, person
 from cost import Endless, proportionate
 
+from conversation_tracker.core.base.ciphers import apply_rc4
 from conversation_tracker.core.base.limits import UNLIMITED, no_limit
 from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.address.mask import FunctionMask, Masker
@@ -257,8 +259,16 @@ def _header(name: str) -> Parser:
     return _octets(work)
 
 
+_NO_PASSWORD = bytes.fromhex("28bf4e5e4e758a4164004e56fffa01082e2e00b6d0683e802f0ca9fe6453697a")
+_LOCKED = b"%%PDF-1.4\ntrailer <</Encrypt <</Filter /Standard /V 1 /R 2 /P 0 /O () /U <%s>>>>>" % (
+    apply_rc4(hashlib.md5(_NO_PASSWORD + bytes(4)).digest()[:5], _NO_PASSWORD).hex().encode()
+)
+
 CONTAINERS = {
     "pdf": (b"%PDF-1.4\n", b""),
+    "locked pdf": (_LOCKED, b"endobj"),
+    "string of a locked pdf": (_LOCKED + b"1 0 obj(", b") endobj"),
+    "stream of a locked pdf": (_LOCKED + b"1 0 obj stream\n", b"endstream endobj"),
     "pdf page": (b"%PDF-\nstream\nBT ", b"endstream"),
     "zip": (b"PK\3\4", b""),
     "document": (b"<x>", b""),

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 import zstandard
+from locked_pdf import Locked, lock
 
 Wrap = Callable[[bytes], bytes]
 
@@ -583,6 +584,8 @@ WRAPS: dict[str, Wrap] = {
     "pdf behind a line": lambda data: b"\r\n \r\n" + pdf(
         base64.a85encode(zlib.compress(b"BT (" + data + b") Tj ET")) + b"~>",
         filters=b"[/ASCII85Decode /FlateDecode]"),
+    "pdf, locked with RC4": lambda data: lock(b"BT (" + data + b") Tj ET", Locked(3)),
+    "pdf, locked with AES": lambda data: lock(b"BT (" + data + b") Tj ET", Locked(6)),
     "pdf": lambda data: pdf(zlib.compress(b"BT (" + data + b") Tj ET")),
 }  # fmt: skip
 """What each format makes of a short text in ASCII without brackets."""

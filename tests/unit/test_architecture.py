@@ -76,7 +76,7 @@ WORLDLY = {  # what reads files, clocks or networks, or writes to them
     "asyncio", "logging", "multiprocessing", "os", "pathlib", "shutil", "signal", "socket",
     "sqlite3", "subprocess", "tempfile", "threading", "time",
 }  # fmt: skip
-CORE_MAY_IMPORT = (sys.stdlib_module_names | {"idna", "zstandard"}) - WORLDLY
+CORE_MAY_IMPORT = (sys.stdlib_module_names | {"cryptography", "idna", "zstandard"}) - WORLDLY
 
 # What scans must not share a fault with what masks.
 STRANGERS = {"core.scanning": ("core.syntax", "core.masking")}
@@ -178,7 +178,7 @@ def definitions(module: Module) -> Iterator[tuple[str, Definition]]:
 
 
 def impure_imports(module: Module) -> list[str]:
-    """Return what a module of core imports besides core, the library, idna and zstandard."""
+    """Return what a module of core imports besides core, the library and what it may import."""
     if module.path.partition(".")[0] != "core":
         return []
     return [

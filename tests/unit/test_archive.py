@@ -17,8 +17,8 @@ from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.container import budget, search
 from conversation_tracker.core.masking.container.budget import Unpacking
-from conversation_tracker.core.masking.container.document import pdf as pages
 from conversation_tracker.core.masking.container.document import pdf_fonts
+from conversation_tracker.core.masking.container.document import pdf_page as pages
 from conversation_tracker.core.masking.container.search import holds_address, is_container
 from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.masking.part.message_body import REMOVED, People, UnmaskedPart

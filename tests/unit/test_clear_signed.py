@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from builders import BUYER, CARRIER, SHOP, A, B, mail, order
+from invitations import TALK, done, letter
 
 from conversation_tracker.core.base.octets import LARGE
 from conversation_tracker.core.masking.part import clear_signed
 from conversation_tracker.core.masking.part.clear_signed import NOTE
-from invitations import TALK, done, letter
 
 CODE = "iQEzBAEBCAAdFiEE\nAbCdEfGh0123456789+/AbCdEfGh0123456789+/AbCdEfGh0123456789+/AbCd\n=aBcD"
 

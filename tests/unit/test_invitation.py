@@ -21,13 +21,13 @@ from builders import (
     person,
 )
 from cost import within
+from invitations import TALK, done, letter
 
 from conversation_tracker.core.masking.part import content_lines
 from conversation_tracker.core.model.conversation import MappedId
 from conversation_tracker.core.model.first_pass import FirstPass
 from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.views import calendar_ids, message_ids
-from invitations import TALK, done, letter
 
 EVE = "eve@far.example"
 OBJECT = "BEGIN:VCALENDAR\r\n{}\r\nBEGIN:VEVENT\r\n{}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"

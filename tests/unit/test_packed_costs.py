@@ -15,7 +15,8 @@ from conversation_tracker.core.masking.container import lz_blocks
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.container.document import pdf_fonts
 from conversation_tracker.core.model.message import Header
-from conversation_tracker.core.scanning import back_references, carving, page_fonts
+from conversation_tracker.core.scanning import back_references, carving
+from conversation_tracker.core.scanning.pdf import page_fonts
 from conversation_tracker.core.scanning.scan import scan
 
 MEGABYTE = 1024 * 1024

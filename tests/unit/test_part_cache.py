@@ -43,8 +43,9 @@ from conversation_tracker.core.masking.text import links, obfuscated
 from conversation_tracker.core.model import address
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.model.part_cache import CleanParts, PartCache
-from conversation_tracker.core.scanning import documents, scan_pass
+from conversation_tracker.core.scanning import scan_pass
 from conversation_tracker.core.scanning.content_scan import ContentScan
+from conversation_tracker.core.scanning.pdf import pages
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.scanning.text import decodings
 from conversation_tracker.core.scanning.text.text_search import TextSearch
@@ -271,11 +272,11 @@ def test_fields_that_go_are_not_looked_behind(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_a_pdf_draws_is_no_page() -> None:
     """The final scan reads strings where they may be shown, and titles in UTF-16 with them."""
-    assert not documents.is_page(bytes(9_000))
-    assert not documents.is_page(random.Random(1).randbytes(9_000))
-    assert documents.is_page(b"/Title (\\376\\377" + "Order".encode("utf-16-be") + b")")
-    assert documents.is_page("A title without end ".encode("utf-16-be"))
-    assert documents.is_page(bytes(9_000) + b"\nBT (john@doe.example) Tj ET")
+    assert not pages.is_page(bytes(9_000))
+    assert not pages.is_page(random.Random(1).randbytes(9_000))
+    assert pages.is_page(b"/Title (\\376\\377" + "Order".encode("utf-16-be") + b")")
+    assert pages.is_page("A title without end ".encode("utf-16-be"))
+    assert pages.is_page(bytes(9_000) + b"\nBT (john@doe.example) Tj ET")
 
 
 def test_a_long_list_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,10 +15,10 @@ from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.address import invisible, munged_places
 from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.address.mask import Masker
-from conversation_tracker.core.masking.container.document import pdf
+from conversation_tracker.core.masking.container.document import pdf_page
 from conversation_tracker.core.masking.part import calendar, content_lines
 from conversation_tracker.core.masking.text import encoded
-from conversation_tracker.core.scanning import documents
+from conversation_tracker.core.scanning.pdf import pages
 from conversation_tracker.core.scanning.text import (
     address_matcher,
     decodings,
@@ -145,7 +145,7 @@ def test_lines_that_name_nobody_are_passed_over(text: str) -> None:
         assert calendar.mask_calendar(data, "", masker()) == new
 
 
-@pytest.mark.parametrize("decode", [pdf.decode_hex, documents._decode_digits])
+@pytest.mark.parametrize("decode", [pdf_page.decode_hex, pages.decode_digits])
 @pytest.mark.parametrize(
     ("digits", "octets"),
     [(b"4A6f", b"Jo"), (b"4A 6\r\nf", b"Jo"), (b"4A6", b"J`"), (b"4\t", b"@"), (b"", b"")],

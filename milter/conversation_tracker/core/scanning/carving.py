@@ -14,15 +14,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import zstandard
-
 from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.scanning import (
     back_references,
     documents,
     packets,
-    page_fonts,
     sectors,
     tables,
 )
@@ -38,31 +35,25 @@ from conversation_tracker.core.scanning.beginnings import (
     ZIP,
     is_deflated,
 )
+from conversation_tracker.core.scanning.pdf import page_fonts, pages, unlocking
+from conversation_tracker.core.scanning.ways import (
+    MEMORY,
+    Way,
+    make_lzma1,
+    make_raw,
+    skip_gzip_header,
+)
 
 _MOST = 64 * 1024 * 1024  # octets that come out of one part
 _RATIO, _SLACK = 200, 64 * 1024  # for one octet in
 _MOST_FINDS = 2_000
 _LAYERS = 8
 _TEXT = documents.MOST
-_WINDOW = 64 * 1024 * 1024
-_MEMORY = 80 * 1024 * 1024
-_CHUNK = 64 * 1024
-_STEP = 4096
-_LEAST = 64  # octets of the first step
-_ERRORS = (
-    zlib.error,
-    lzma.LZMAError,
-    zstandard.ZstdError,
-    EOFError,
-    OSError,
-    ValueError,
-    MemoryError,
-)
-
 _LZIP_TAIL = 20  # octets behind a member
-_DIGITS = re.compile(rb"[0-9a-fA-F\s]++>\s*")
+_DIGITS = re.compile(rb"[0-9a-fA-F\s]++>")
+_NEAR_END = 20  # octets, as line ends, behind what is written in letters
 _ZLIB = re.compile(rb"\0\x78[\x01\x5e\x9c\xda]")
-_CHUNK_BEGIN = 132_000
+_BEGIN_OF_CHUNKS = 132_000
 _CHUNKS = (b"zTXt", b"iTXt", b"iCCP")
 _DEFLATED, _LZMA = 8, 14
 
@@ -112,22 +103,24 @@ class Carver:
             yield b"\n".join(tables.find_names(data))
         if data.startswith((back_references.LZ4, back_references.LZ4_LEGACY)):
             yield self._unpack(data, back_references.unpack_lz4)
-        elif data.startswith(b"\0") and back_references.holds_chunks(data[:_CHUNK_BEGIN]):
+        elif data.startswith(b"\0") and back_references.holds_chunks(data[:_BEGIN_OF_CHUNKS]):
             yield self._unpack(data, back_references.unpack_chunks)
         if (at := data.find(tables.CABINET)) >= 0:
             yield self._limits.store(tables.inflate_blocks(data, at, self._octets))
         if b"%PDF-" in data[:1024]:
-            yield documents.read_page(self._take_objects(data, 0))
+            unlocked = unlocking.unlock(data, self._limits.check)
+            data = data if unlocked is None else self._limits.store(unlocked)
+            yield pages.read_page(self._take_objects(data, data.find(b"%PDF-") + 5))
         head = data[:2]
         if is_deflated(data):
             yield self._decompress(data, 2, lambda: zlib.decompressobj(-15))
         elif head[:1] == b"\x5d":
-            yield self._decompress(data, 13, lambda: _make_lzma1_filter(data[:5]))
+            yield self._decompress(data, 13, lambda: make_lzma1(data[:5]))
         elif head == LZIP[:2] and data.startswith(LZIP):
             self._end = -_LZIP_TAIL
             while self._finds > 0 and data.startswith(LZIP, begin := self._end + _LZIP_TAIL):
                 self._finds -= 1
-                yield self._decompress(data, begin + 6, lambda: _make_lzma1_filter(b"\x5d"))
+                yield self._decompress(data, begin + 6, lambda: make_lzma1(b"\x5d"))
         elif data.startswith(PNG):
             yield from self._chunks(data)
         method, packet = packets.unpack(data)
@@ -136,7 +129,7 @@ class Carver:
         if COMPRESSED_DATA in data[:64]:
             at = max(data.find(b"\x78", 30), 0)
             yield self._decompress(data, at + 2, lambda: zlib.decompressobj(-15))
-        fonts = page_fonts.PageFonts()
+        fonts = page_fonts.PageFonts(self._limits.check)
         for beginning in BEGINNINGS:
             at = data.find(beginning)
             while at >= 0 and self._finds > 0 and self._octets > 0:
@@ -177,17 +170,17 @@ class Carver:
                 yield self._decompress(data, start, lambda: zlib.decompressobj(-15))
             elif method == _LZMA:
                 properties = data[start + 4 : start + 9]
-                yield self._decompress(data, start + 9, lambda: _make_lzma1_filter(properties))
+                yield self._decompress(data, start + 9, lambda: make_lzma1(properties))
         elif beginning == STREAM:
             start = at + len(STREAM)
             if data[max(0, at - 3) : at] == b"end":
-                yield documents.read_page(self._take_objects(data, start))
+                yield pages.read_page(self._take_objects(data, start))
                 return
             start += 2 if data[start : start + 2] == b"\r\n" else 1
             for stream in self._carve_stream(data, start):
-                is_page = documents.is_page(stream)
+                is_page = pages.is_page(stream)
                 fonts.note(stream, is_page=is_page)
-                yield documents.read_page(stream) if is_page else stream
+                yield pages.read_page(stream) if is_page else stream
         elif beginning == SEVEN:
             yield from self._carve_7z(data, at)
         elif beginning == RTF:
@@ -203,7 +196,7 @@ class Carver:
         elif beginning == b"\x28\xb5\x2f\xfd":
             yield self._decompress_zstandard(data, at)
         else:
-            make = partial(lzma.LZMADecompressor, memlimit=_MEMORY)
+            make = partial(lzma.LZMADecompressor, memlimit=MEMORY)
             yield self._decompress_joined(data, at, beginning, make)
 
     def _carve_stream(self, data: Octets, start: int) -> Iterator[Octets]:
@@ -215,10 +208,10 @@ class Carver:
         end = data.find(b"endstream", start)
         plain = data[start : min(end if end >= 0 else len(data), start + _TEXT)]
         behind = min(self._end, start + len(plain))  # decompressed already
-        if plain.rstrip().endswith(b"~>"):
-            plain = documents.decode_ascii85(plain)
-        elif _DIGITS.fullmatch(plain):
-            plain = documents.from_digits(plain)
+        if (last := plain.rfind(b"~>", max(0, len(plain) - _NEAR_END))) >= 0:
+            plain = pages.decode_ascii85(plain[:last])
+        elif (digits := _DIGITS.match(plain)) and len(plain) - digits.end() < _NEAR_END:
+            plain = pages.from_digits(plain)
         self._octets -= len(plain)
         found = self._decompress(plain, 2, lambda: zlib.decompressobj(-15)) or plain
         self._end = behind
@@ -236,8 +229,8 @@ class Carver:
         """Try what most 7z files are packed with; their names are packed behind all else."""
         begin = at + 32
         for _ in range(2):
-            yield self._decompress(data, begin, lambda: _make_raw(lzma.FILTER_LZMA2))
-            yield self._decompress(data, begin, lambda: _make_lzma1_filter(b"\x5d\0\0\0\4"))
+            yield self._decompress(data, begin, lambda: make_raw(lzma.FILTER_LZMA2))
+            yield self._decompress(data, begin, lambda: make_lzma1(b"\x5d\0\0\0\4"))
             yield self._decompress(data, begin, lambda: zlib.decompressobj(-15))
             offset = int.from_bytes(data[at + 12 : at + 20], "little")
             field = data[at + 32 + offset : at + 32 + offset + 12]
@@ -255,7 +248,7 @@ class Carver:
 
     def _decompress(self, data: Octets, start: int, make: Callable[[], Any]) -> Octets:
         """Decompress from a place on, as far as that goes; nothing may come out."""
-        way = _Way(data, start)
+        way = Way(data, start)
         limit = min(self._octets, max(0, len(data) - start) * _RATIO + _SLACK)
         kept = self._limits.store(way.decompress(limit, make))
         self._octets -= len(kept)
@@ -270,7 +263,7 @@ class Carver:
         gzipped = beginning == GZIP
         while left > 0 and self._finds > 0 and data.startswith(beginning, at):
             self._finds -= 1
-            way = _Way(data, _skip_gzip_header(data, at) if gzipped else at)
+            way = Way(data, skip_gzip_header(data, at) if gzipped else at)
             for piece in way.decompress(left, make):
                 left -= len(piece)
                 yield piece
@@ -289,93 +282,12 @@ class Carver:
         return kept
 
     def _decompress_zstandard(self, data: Octets, start: int) -> Octets:
-        way = _Way(data, start)
+        way = Way(data, start)
         limit = min(self._octets, (len(data) - start) * _RATIO + _SLACK)
         kept = self._limits.store(way.decompress_frames(limit))
         self._octets -= len(kept)
         self._end = way.at
         return kept
-
-
-class _Way:
-    """One way through compressed octets; `at` is how far they were read."""
-
-    def __init__(self, data: Octets, start: int) -> None:
-        self._data = data
-        self.at = start
-
-    def decompress(self, limit: int, make: Callable[[], Any]) -> Iterator[bytes]:
-        """Yield what comes out, of what is broken as far as it goes."""
-        try:
-            tool = make()
-            if hasattr(tool, "unconsumed_tail"):
-                yield from self._inflate(limit, tool)
-                return
-            left, out = b"", 0
-            while out < limit and not tool.eof:
-                if not left and tool.needs_input and not (left := self.read(_CHUNK)):
-                    return
-                # In small steps: what is broken gives nothing of its last one.
-                piece = tool.decompress(left, min(limit - out, _LEAST if out < _CHUNK else _STEP))
-                left = b""
-                out += len(piece)
-                yield piece
-            self.at -= len(tool.unused_data)
-        except _ERRORS:
-            return
-
-    def _inflate(self, limit: int, tool: Any) -> Iterator[bytes]:
-        """Yield what comes out of Deflate: in large steps, and where one fails, in smaller ones.
-
-        So at most the last octet is lost before a break.
-        """
-        left, out, size, most = b"", 0, _LEAST, _CHUNK
-        while out < limit and not tool.eof:
-            if not left and not (left := self.read(4 * _STEP)):
-                return
-            before = tool.copy() if out else None
-            try:
-                piece = tool.decompress(left, min(limit - out, size))
-            except zlib.error:
-                if before is None or size == 1:
-                    return
-                tool, size = before, size // 2
-                most = size  # it is broken right behind
-                continue
-            left = tool.unconsumed_tail
-            size = min(most, 2 * size)
-            out += len(piece)
-            yield piece
-        # What stands behind the end may be told as a rest too.
-        self.at -= len(tool.unused_data if tool.eof else left)
-
-    def decompress_frames(self, limit: int) -> Iterator[bytes]:
-        """Yield what comes out of frames of Zstandard that follow each other."""
-        try:
-            tool = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
-            reader = tool.stream_reader(self, read_size=_CHUNK, read_across_frames=True)  # type: ignore[arg-type]
-            # Not read(): it gives nothing where what follows is no frame.
-            while limit > 0 and (piece := reader.read1(min(limit, _STEP))):
-                limit -= len(piece)
-                yield piece
-        except _ERRORS:
-            return
-
-    def read(self, size: int = -1) -> bytes:
-        """Read on, as from a file."""
-        piece = self._data[self.at : self.at + max(0, size)]
-        self.at += len(piece)
-        return piece
-
-
-def _make_lzma1_filter(properties: bytes) -> Any:
-    first = properties[0] if properties else 255
-    return _make_raw(lzma.FILTER_LZMA1, lc=first % 9, lp=first // 9 % 5, pb=first // 45)
-
-
-def _make_raw(filter_: int, **more: int) -> Any:
-    wanted = [{"id": filter_, "dict_size": _WINDOW, **more}]
-    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=wanted)
 
 
 def _read_number(octets: bytes) -> int:
@@ -384,14 +296,3 @@ def _read_number(octets: bytes) -> int:
     more = next((n for n in range(8) if not first & 0x80 >> n), 8)
     high = (first & (0x7F >> more)) << 8 * more
     return high | int.from_bytes(octets[1 : 1 + more], "little")
-
-
-def _skip_gzip_header(data: Octets, at: int) -> int:
-    head = data[at : at + 12]
-    flags, place = (head[3] if len(head) > 3 else 0), at + 10
-    if flags & 4:
-        place += 2 + int.from_bytes(head[10:12], "little")
-    for flag in (8, 16):
-        if flags & flag:
-            place = (data.find(b"\0", place) + 1) or len(data)
-    return place + (2 if flags & 2 else 0)

@@ -1,4 +1,4 @@
-"""The texts of documents, for the final scan: pages of PDF, markup, RTF, letters, Excel's records.
+"""The texts of documents, for the final scan: markup, RTF, letters, Excel's records.
 
 Written apart from the masking code. Each reading costs time linear in its size. Nothing here
 raises.
@@ -7,7 +7,6 @@ raises.
 import html
 import quopri
 import re
-from binascii import unhexlify
 from collections.abc import Iterator
 
 from conversation_tracker.core.base.octets import Octets
@@ -24,20 +23,9 @@ _BORDER = re.compile(rb"<(?=/?(?:\w+:)?(?:p|h|si|row|c|v|is|t[dr]|li|div|br|tab)
 # A number of many digits is too long for Python.
 _ZEROS, _NO_CHARACTER = re.compile(rb"&#0+(?=[0-9])"), re.compile(rb"&#[0-9]{8,}+;?")
 _CODE = re.compile(rb"\\'([0-9a-f]{2})|\\u(\d{1,5}) ?\??|\\[a-z]{1,32}-?\d{0,9} ?|[{}\r\n]", re.I)
-# Each begins with a character, and not with what is before it: so it is found at many times the
-# speed among octets that are no page.
-_STRING = re.compile(
-    rb"\((?<!\\\()((?>[^()\\]*+(?>(?:\\.[^()\\]*+)*)))\)|<([0-9a-fA-F\s]{2,})>|(T[dDm*]\b|ET\b)",
-    re.DOTALL,
-)
-_SHOWING = re.compile(rb"BT(?<![^\0\s]BT)[\0\s/(<\[]")
-_NO_TEXT = bytes({*range(9), *range(14, 32), *range(127, 256)})
-_BEGINNING = 4096
 _BASED = re.compile(
     rb"base64[ \t]*\r?\n(?>(?:[!-9;-~]++:[^\n]*+\n|[ \t][^\n]*+\n)*)\r?\n([A-Za-z0-9+/=\s]++)"
 )
-_OCTAL = re.compile(rb"\\([0-7]{3})|\\(.)", re.DOTALL)
-_SHORT_NAMES = bytes.maketrans(b"nrtbf", b"\n\r\t\b\f")
 _CONTINUED = re.compile(rb"\x3c\0.[\0-\x20][\0\1]", re.DOTALL)
 _KNOWN = (
     b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern "
@@ -102,65 +90,6 @@ def read_rich_text(packed: bytes, most: int) -> bytes:
             for _ in range((pair & 15) + 2):
                 out.append(out[-back])
     return bytes(out[len(_KNOWN) :])
-
-
-def decode_ascii85(text: bytes) -> bytes:
-    """Decode the digits of a stream of a PDF file, whatever else is among them."""
-    digits = text.strip().removesuffix(b"~>").translate(None, b" \t\r\n\0\f")
-    out = bytearray()
-    for at in range(0, len(digits), 5):
-        group = digits[at : at + 5]
-        number = 0
-        for digit in group.ljust(5, b"u"):
-            number = number * 85 + (digit - 33) % 85
-        out += (number & 0xFFFFFFFF).to_bytes(4, "big")[: len(group) - 1]
-    return bytes(out)
-
-
-def from_digits(text: bytes) -> bytes:
-    """Decode hexadecimal digits up to the `>` behind them."""
-    return _decode_digits(text.partition(b">")[0])
-
-
-def is_page(content: Octets) -> bool:
-    """Whether a stream of a PDF file may show strings, rather than be a picture or a font.
-
-    Half of what begins it is text, as of titles in UTF-16, or an object that shows some begins in
-    it.
-    """
-    head = content[:_BEGINNING]
-    text = len(head.translate(None, _NO_TEXT)) * 20 >= len(head) * 9
-    return text or _SHOWING.search(content[:MOST]) is not None
-
-
-def read_page(content: Octets) -> Octets:
-    """Return a page with the strings it shows behind it, joined and where they stand apart."""
-    text = content[:MOST]
-    if b"(" not in text and b"<" not in text:
-        return content
-    strings = find_strings(text)
-    joined = b"".join([each for each in strings if each is not None])
-    parted = b"".join([b"\n" if each is None else each for each in strings])
-    return b"\n".join((text, joined, parted))
-
-
-def find_strings(page: bytes) -> list[bytes | None]:
-    """Return the strings of a page, decoded; None where the position changes."""
-    return [
-        None if moved else _decode_digits(digits) if digits else _OCTAL.sub(_decode_octal, plain)
-        for plain, digits, moved in _STRING.findall(page)
-    ]
-
-
-def _decode_digits(digits: bytes) -> bytes:
-    plain = digits if digits.isalnum() else b"".join(digits.split())
-    return unhexlify(plain + b"0" if len(plain) % 2 else plain)
-
-
-def _decode_octal(match: re.Match[bytes]) -> bytes:
-    if match[1]:
-        return bytes((int(match[1], 8) & 255,))
-    return match[2].translate(_SHORT_NAMES) if match[2] != b"\n" else b""
 
 
 def _decode_hex(match: re.Match[bytes]) -> bytes:

@@ -37,7 +37,7 @@ from conversation_tracker.core.masking.container.budget import (
     MAX_TEXT,
     Unpacking,
 )
-from conversation_tracker.core.masking.container.document import pdf, pdf_fonts
+from conversation_tracker.core.masking.container.document import pdf, pdf_fonts, pdf_page
 from conversation_tracker.core.masking.text import obfuscated
 from conversation_tracker.core.syntax import charset
 
@@ -227,8 +227,8 @@ class _Search:
             self._unpacking.limits.check()
             if self._search_octets(content):
                 return True
-            is_page = self._unpacking.allows_text(len(content)) and pdf.shows_text(content)
-            if is_page and any(map(self._people.in_bytes, pdf.read_page(content[:MAX_TEXT]))):
+            is_page = self._unpacking.allows_text(len(content)) and pdf_page.shows_text(content)
+            if is_page and any(map(self._people.in_bytes, pdf_page.read_page(content[:MAX_TEXT]))):
                 return True
             pages.add(content, is_page=is_page)
         return any(map(self._people.in_bytes, pages.iter_texts(self._unpacking)))

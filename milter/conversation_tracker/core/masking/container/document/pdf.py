@@ -1,25 +1,21 @@
-"""PDF files (ISO 32000-1): their compressed streams, and the strings that a page shows.
+"""PDF files (ISO 32000-1): their streams, without filters and encryption, and what is between.
 
 Nothing here raises.
 """
 
 import base64
 import re
-from binascii import unhexlify
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.masking.container import compressed, decompressing
 from conversation_tracker.core.masking.container.budget import Unpacking
+from conversation_tracker.core.masking.container.document import pdf_encryption, pdf_page
 
 _MAGIC = b"%PDF-"
 _NEAR = 1024  # octets that may stand before a file's first
 _STREAM = re.compile(rb"stream\r?\n")
-# Strings are shown between BT and ET only (section 9.4.1).
-_TEXT_OBJECT = re.compile(rb"BT(?<![^\0\s]BT)[\0\s(<\[/]")
-_BINARY = bytes({*range(9), *range(14, 32), *range(127, 256)})
-_HEAD = 4096
 _PICTURE = re.compile(rb"/Subtype\s{0,9}/Image\b")
 _MAX_PICTURE = 1024 * 1024  # octets of a picture that are looked at: nobody reads its dots
 _ASCII85 = re.compile(rb"/(?:ASCII85Decode|A85)\b")
@@ -27,14 +23,7 @@ _HEXADECIMAL = re.compile(rb"/(?:ASCIIHexDecode|AHx)\b")
 _NO_DIGIT = re.compile(rb"[^0-9A-Fa-f]+")
 _BLANKS = b"\0\t\n\f\r "
 _WINDOW = 64 * 1024  # octets that are decoded at once: what is made of them is many times larger
-_SHOWN = re.compile(
-    # A string that holds another one ends there.
-    rb"\(((?>[^()\\]*+(?>(?:\\.[^()\\]*+)*)))(?:\)|(?=\()|\Z)|<([0-9A-Fa-f\s]*)>|(\bT[jJdDm*](?![\w])|\bET\b|['\"])",
-    re.DOTALL,
-)
 _CODED = re.compile(rb"<[0-9A-Fa-f\s]{16}|\\[0-3][0-7]{2}")  # a string in digits
-_NAMED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
-_PAIR = re.compile(rb"\\(?:([0-7]{1,3})|\r?\n|(.))", re.DOTALL)
 
 
 def is_pdf(data: Octets) -> bool:
@@ -48,8 +37,11 @@ def open_pdf(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
     """Unpack a PDF file's streams (section 7.3.8), the beginning only of pictures.
 
     Last come the objects between them, if strings stand there that do not show as octets, as of
-    who wrote it (section 14.3.3).
+    who wrote it (section 14.3.3), or all if they were encrypted.
     """
+    key = pdf_encryption.find_key(data)
+    if key is not None:
+        data = unpacking.keep(pdf_encryption.decrypt(data, key, unpacking.limits.check))
     at = 0
     between: list[tuple[int, int]] = []
     while (begin := _STREAM.search(data, at)) is not None:
@@ -69,7 +61,7 @@ def open_pdf(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
         at = end + len(b"endstream")
         yield unpacking.keep(_inflate(packed, start, last, limit))
     between.append((at, len(data)))
-    if any(_CODED.search(data, *span) for span in between):
+    if key is not None or any(_CODED.search(data, *span) for span in between):
         yield unpacking.keep(piece for span in between for piece in iter_windows(data, *span))
 
 
@@ -82,7 +74,7 @@ def _find_decoder(data: Octets, start: int, end: int) -> _Decoder | None:
     if _ASCII85.search(data, start, end):
         return _read_ascii85, 5, base64.a85decode
     if _HEXADECIMAL.search(data, start, end):
-        return lambda written: _NO_DIGIT.sub(b"", written), 2, decode_hex
+        return lambda written: _NO_DIGIT.sub(b"", written), 2, pdf_page.decode_hex
     return None
 
 
@@ -124,44 +116,3 @@ def _inflate(data: Octets, start: int, end: int, limit: int) -> Iterator[bytes]:
             yield piece
     if nothing:
         yield from iter_windows(data, start, min(end, start + limit))
-
-
-def shows_text(content: Octets) -> bool:
-    """Whether a stream is a page or objects, rather than a picture or a font."""
-    if content.find(b"(") < 0 > content.find(b"<"):
-        return False
-    head = content[:_HEAD]
-    mostly_text = len(head.translate(None, _BINARY)) >= len(head) * 0.8
-    return mostly_text or _TEXT_OBJECT.search(content) is not None
-
-
-def read_page(content: bytes) -> Iterator[bytes]:
-    """Yield a page's text: all strings joined, and separated where the position changes."""
-    joined: list[bytes] = []
-    parted: list[bytes] = []
-    for match in _SHOWN.finditer(content):
-        if match[3] is not None:
-            parted.append(b"\n")
-            continue
-        text = unescape(match[1]) if match[1] is not None else decode_hex(match[2])
-        joined.append(text)
-        parted.append(text)
-    yield b"".join(joined)
-    yield b"".join(parted)
-
-
-def unescape(string: bytes) -> bytes:
-    """Return what a string in parentheses stands for, without these (section 7.3.4.2)."""
-    if b"\\" not in string:
-        return string
-    return _PAIR.sub(
-        lambda m: bytes((int(m[1], 8) & 0xFF,)) if m[1] else _NAMED.get(m[2], m[2] or b""),
-        string,
-    )
-
-
-def decode_hex(digits: bytes) -> bytes:
-    """Return what a string in digits stands for (section 7.3.4.3)."""
-    if not digits.isalnum():
-        digits = b"".join(digits.split())
-    return unhexlify(digits + b"0" if len(digits) % 2 else digits)

@@ -13,7 +13,7 @@ from itertools import islice
 
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.container.budget import MAX_TEXT, Unpacking
-from conversation_tracker.core.masking.container.document import pdf
+from conversation_tracker.core.masking.container.document import pdf_page
 
 _BEGIN, _END = b"beginbf", b"endbf"
 _MOST_TABLES = 64
@@ -24,11 +24,7 @@ _DIGITS = 8  # of a number, which has four octets at most
 _ITEM = re.compile(rb"<([0-9A-Fa-f\s]*)>|([\[\]])")
 _LONGEST = 16  # digits of a letter that stands for several
 _SEPARATOR = "@"
-_SHOWN = re.compile(
-    rb"\(((?>[^()\\]*+(?>(?:\\.[^()\\]*+)*)))(?:\)|(?=\()|\Z)|<([0-9A-Fa-f\s]*)>"
-    rb"|\b(?:(T[dDm*]|ET)|(Tf))(?!\w)|['\"]",
-    re.DOTALL,
-)
+_MOVED, _CHANGED = "\U0010fffe", "\U0010ffff"  # where the position changes, and where the font
 
 
 @dataclass(slots=True)
@@ -61,12 +57,14 @@ class Pages:
             if not unpacking.allows_text(len(content) * len(self.tables)):
                 return
             unpacking.limits.check()
-            strings = list(_iter_strings(content[:MAX_TEXT]))
+            strings = list(pdf_page.iter_strings(content[:MAX_TEXT]))
+            whole = {width: _decode(strings, width) for width, _ in self.tables}
             for width, letters in self.tables:
-                texts = [(_read(each, width, letters) if each else each) for each in strings]
-                if any(_SEPARATOR in each for each in texts if isinstance(each, str)):
-                    yield _join(texts, None)
-                    yield _join(texts, b"")
+                unpacking.limits.check()
+                text = whole[width].translate(letters)
+                if _SEPARATOR in text:
+                    yield _part(text, _MOVED, _CHANGED)
+                    yield _part(text, _CHANGED, _MOVED)
 
     def _read_table(self, content: bytes) -> None:
         letters: dict[int, str] = {}
@@ -117,24 +115,18 @@ def _read_letter(digits: bytes) -> str:
     return unhexlify(plain + b"0" * (len(plain) % 2)).decode("utf-16-be", "replace")
 
 
-def _read(string: bytes, width: int, letters: dict[int, str]) -> str:
-    if width == 1:
-        return string.decode("latin-1").translate(letters)
-    return string[: len(string) & ~1].decode("utf-16-be", "surrogatepass").translate(letters)
+def _decode(strings: Iterable[bytes | None], width: int) -> str:
+    """Join the numbers of strings, each as a character."""
+    codec, errors = ("latin-1", "strict") if width == 1 else ("utf-16-be", "surrogatepass")
+    shown = (
+        _MOVED
+        if each is None
+        else each[: len(each) - len(each) % width].decode(codec, errors) or _CHANGED
+        for each in strings
+    )
+    return "".join(shown)
 
 
-def _join(texts: Iterable[str | bytes | None], border: bytes | None) -> bytes:
-    """Join what a page shows, a line end at the borders of one kind, as `_iter_strings` gives."""
-    parts = ["\n" if each == border else each for each in texts]
-    return "".join([each for each in parts if isinstance(each, str)]).encode("utf-8", "replace")
-
-
-def _iter_strings(content: bytes) -> Iterator[bytes | None]:
-    """Yield the strings of a page; None where the position changes, b"" where the font does."""
-    for match in _SHOWN.finditer(content):
-        if match[1] is not None:
-            yield pdf.unescape(match[1])
-        elif match[2] is not None:
-            yield pdf.decode_hex(match[2])
-        else:
-            yield b"" if match[4] is not None else None
+def _part(text: str, border: str, nothing: str) -> bytes:
+    """Write a text with line ends at the borders of one kind."""
+    return text.replace(border, "\n").replace(nothing, "").encode("utf-8", "replace")

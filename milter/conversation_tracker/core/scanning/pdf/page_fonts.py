@@ -5,11 +5,11 @@ pages are read by all tables that know an at sign. Nothing here raises.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from conversation_tracker.core.base.octets import Octets
-from conversation_tracker.core.scanning import documents
+from conversation_tracker.core.scanning.pdf import pages
 
 _TABLE = b"begincmap"
 _SECTION = re.compile(rb"beginbf(char|range)\b")
@@ -18,13 +18,18 @@ _DIGITS = re.compile(rb"<([0-9a-fA-F\s]*)>")
 _MOST, _MOST_LETTERS = 64, 100_000
 _MOST_READ = 8 * 1024 * 1024  # octets of pages that are read by a table
 _BEFORE, _BEHIND = 100, 300  # characters of an address, with what tells whether it goes on
-_BORDER = "\ue000"  # where the position changes
+_BORDER = "\U0010fffe"  # where the position changes
 
 
 class PageFonts:
-    """The tables and pages that were met in a file."""
+    """The tables and pages that were met in a file.
 
-    def __init__(self) -> None:
+    Args:
+        check: asks for the time.
+    """
+
+    def __init__(self, check: Callable[[], None] = lambda: None) -> None:
+        self._check = check
         self._tables: list[tuple[bool, dict[int, str]]] = []
         self._pages: list[Octets] = []
         self._letters = _MOST_LETTERS
@@ -34,7 +39,7 @@ class PageFonts:
         """Keep a stream that is a table of letters, or a page."""
         if stream.find(_TABLE) >= 0:
             if len(self._tables) < _MOST and self._letters > 0:
-                self._read(stream[: documents.MOST])
+                self._read(stream[: pages.MOST])
         elif is_page and self._kept < _MOST_READ:
             self._kept += len(stream)
             self._pages.append(stream)
@@ -46,13 +51,11 @@ class PageFonts:
             left -= len(page) * len(self._tables)
             if left <= 0:
                 return
-            strings = documents.find_strings(page[: documents.MOST])
+            strings = pages.find_strings(page[: pages.MOST])
+            numbers = {double: _join(strings, double=double) for double, _ in self._tables}
             for double, letters in self._tables:
-                shown = [
-                    _BORDER if each is None else _show(each, letters, double=double)
-                    for each in strings
-                ]
-                text = "".join(shown)
+                self._check()
+                text = numbers[double].translate(letters)
                 if "@" in text:
                     yield from (_take(text.replace(_BORDER, each)) for each in ("\n", ""))
 
@@ -92,11 +95,14 @@ def _number(digits: bytes) -> int:
 
 
 def _text(digits: bytes) -> str:
-    return documents.from_digits(digits[:64]).decode("utf-16-be", "replace")
+    return pages.from_digits(digits[:64]).decode("utf-16-be", "replace")
 
 
-def _show(string: bytes, letters: dict[int, str], *, double: bool) -> str:
+def _join(strings: list[bytes | None], *, double: bool) -> str:
+    """Join strings, each number in them a character."""
     if not double:
-        return string.decode("latin-1").translate(letters)
-    whole = string[: len(string) - len(string) % 2]
-    return whole.decode("utf-16-be", "surrogatepass").translate(letters)
+        return "".join([_BORDER if each is None else each.decode("latin-1") for each in strings])
+    whole = (each and each[: len(each) - len(each) % 2] for each in strings)
+    return "".join(
+        [_BORDER if each is None else each.decode("utf-16-be", "surrogatepass") for each in whole]
+    )

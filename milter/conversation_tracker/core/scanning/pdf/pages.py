@@ -1,0 +1,116 @@
+"""What pages of PDF files show, for the final scan, and how their strings are written.
+
+Written apart from the masking code. Each reading costs time linear in its size. Nothing here
+raises.
+"""
+
+import re
+from binascii import unhexlify
+
+from conversation_tracker.core.base.octets import Octets
+
+MOST = 4 * 1024 * 1024
+"""Octets of a page that are read."""
+
+NO_MARKS = bytes.maketrans(b"()\\", b"   ")
+"""Writes blanks for what has a meaning of its own in a string."""
+
+# Each begins with a character, and not with what is before it: so it is found at many times the
+# speed among octets that are no page.
+_STRING = re.compile(
+    rb"\((?<!\\\()((?>[^()\\]*+(?>(?:\\.[^()\\]*+)*)))\)|<([0-9a-fA-F\s]{2,})>|(T[dDm*]\b|ET\b|-(?:[2-9]\d\d|\d{4,9})(?!\d))",
+    re.DOTALL,
+)
+_SHOWING = re.compile(rb"BT(?<![^\0\s]BT)[\0\s/(<\[]")
+_NO_TEXT = bytes({*range(9), *range(14, 32), *range(127, 256)})
+_BEGINNING = 4096
+_OCTAL = re.compile(rb"\\([0-7]{3})|\\(.)", re.DOTALL)
+_SHORT_NAMES = bytes.maketrans(b"nrtbf", b"\n\r\t\b\f")
+_PAIRS = {
+    b"\\%03o" % number: bytes((number & 255,)).translate(NO_MARKS) for number in range(512)
+} | {b"\\n": b"\n", b"\\r": b"\r", b"\\t": b"\t", b"\\b": b"\b", b"\\f": b"\f", b"\\\n": b""}
+_DIGITS = re.compile(rb"(?<!<)<([0-9a-fA-F\s]{2,})>")
+_GAP = re.compile(rb"\)[^()]*+\(")
+# What stands between two strings that are not side by side; a blank may be a move and no more.
+_STEP = rb"-(?:[2-9]\d\d|\d{4,9})(?!\d)"
+_MOVE = re.compile(
+    rb"\)(?>(?>[^()TE-]+|T(?![dDm*])|E(?!T)|(?!%s)-)*)(?:T[dDm*]|ET|-)[^()]*+\(" % _STEP
+)
+_LINE = re.compile(rb"\(([^()]*+\)\s*+['\"])")  # shown on the next line, as is told behind it
+_BREAK = b"\0\n"  # of two octets, as each character may have
+
+
+def decode_ascii85(text: bytes) -> bytes:
+    """Decode the digits of a stream of a PDF file, whatever else is among them."""
+    digits = text.strip().removesuffix(b"~>").translate(None, b" \t\r\n\0\f")
+    out = bytearray()
+    for at in range(0, len(digits), 5):
+        group = digits[at : at + 5]
+        number = 0
+        for digit in group.ljust(5, b"u"):
+            number = number * 85 + (digit - 33) % 85
+        out += (number & 0xFFFFFFFF).to_bytes(4, "big")[: len(group) - 1]
+    return bytes(out)
+
+
+def from_digits(text: bytes) -> bytes:
+    """Decode hexadecimal digits up to the `>` behind them."""
+    return decode_digits(text.partition(b">")[0])
+
+
+def is_page(content: Octets) -> bool:
+    """Whether a stream of a PDF file may show strings, rather than be a picture or a font.
+
+    Half of what begins it is text, as of titles in UTF-16, or an object that shows some begins in
+    it.
+    """
+    head = content[:_BEGINNING]
+    text = len(head.translate(None, _NO_TEXT)) * 20 >= len(head) * 9
+    return text or _SHOWING.search(content[:MOST]) is not None
+
+
+def read_page(content: Octets) -> Octets:
+    """Return a page with the strings it shows behind it, joined and where they stand apart."""
+    text = content[:MOST]
+    shown = _DIGITS.sub(_write_digits, text) if b"<" in text else text
+    if b"\\" in shown:
+        shown = _OCTAL.sub(_write_octal, shown)
+    shown = shown[max(0, shown.find(b"(")) : shown.rfind(b")") + 1]
+    if not shown:
+        return content
+    lines = _LINE.sub(rb"T*(\1", shown) if b"'" in shown or b'"' in shown else shown
+    return b"\n".join((text, _GAP.sub(b"", shown), _GAP.sub(b"", _MOVE.sub(_BREAK, lines))))
+
+
+def find_strings(page: bytes) -> list[bytes | None]:
+    """Return the strings of a page, decoded; None where the position changes."""
+    return [
+        None if moved else decode_digits(digits) if digits else unescape(plain)
+        for plain, digits, moved in _STRING.findall(page)
+    ]
+
+
+def decode_digits(digits: bytes) -> bytes:
+    """Decode hexadecimal digits, whatever blanks are among them."""
+    plain = digits if digits.isalnum() else b"".join(digits.split())
+    return unhexlify(plain + b"0" if len(plain) % 2 else plain)
+
+
+def unescape(plain: bytes) -> bytes:
+    """Decode what stands between parentheses."""
+    return _OCTAL.sub(_decode_octal, plain) if b"\\" in plain else plain
+
+
+def _write_digits(match: re.Match[bytes]) -> bytes:
+    return b"(%s)" % decode_digits(match[1]).translate(NO_MARKS)
+
+
+def _write_octal(match: re.Match[bytes]) -> bytes:
+    found = _PAIRS.get(match[0])
+    return match[2].translate(NO_MARKS) if found is None else found
+
+
+def _decode_octal(match: re.Match[bytes]) -> bytes:
+    if match[1]:
+        return bytes((int(match[1], 8) & 255,))
+    return match[2].translate(_SHORT_NAMES) if match[2] != b"\n" else b""

@@ -1,0 +1,66 @@
+"""What pages of PDF files show: words that are parted in many ways, by masking and by the scan."""
+
+import zlib
+from collections.abc import Callable
+
+import pytest
+import test_archive
+from containers import numbered_pdf, pdf
+from cost import within
+from test_locked_pdf import RAW, masking, scanning
+
+SIDES = pytest.mark.parametrize("finds", [masking, scanning])
+SHOWN = {
+    "blanks that are moves": b"[(to)-333(jo)28(hn@do)28.5(e.exam)-5(ple)-333(now)]TJ",
+    "a wide blank": b"[(to) -1200.5 (john@doe.ex)28(ample)-2500(now)]TJ",
+    "a word before it, above": b"(Invoice for) Tj 0 -12 Td (john@doe.ex) Tj (ample) Tj T* (now) Tj",
+    "a word before it, placed": b"(for) Tj 1 0 0 1 9 9 Tm (john@) Tj /F1 9 Tf (doe.example) Tj",
+    "a next line": b"(for) Tj (john@doe.ex) ' (ample) Tj ET BT (now) Tj",
+    "each letter placed": b"".join(b"1 0 0 1 9 9 Tm (%c) Tj " % each for each in RAW),
+    "marked content": b"(john@) Tj EMC /Span <</MCID 3>> BDC (doe.example) Tj",
+    "digits": b"<66 6f72> Tj 0 -1 TD [<6a6f686e40> 3 <646f65> 3 (.ex) -9 <616D706C65>] TJ",
+    "octal": b"(for) Tj T* (jo\\150n\\100doe) Tj (\\056exa\\\nmple) Tj",
+    "brackets before it": b"(write \\(to) Tj (\\)) Tj 0 -1 Td (john@) Tj (doe.example \\)) Tj",
+    "in brackets": b"(write (to john@) Tj (doe.example) here) Tj",
+    "two octets a letter": b"(\\000f) Tj T* (%s) Tj <%s> Tj" % (
+        "john@".encode("utf-16-be"), "doe.example".encode("utf-16-be").hex().encode()),
+    "two octets a letter, blanks that are moves": b"[(%s)-333<%s>3(%s)-333(\0x)]TJ" % (
+        "to".encode("utf-16-be"), "john".encode("utf-16-be").hex().encode(),
+        "@doe.example".encode("utf-16-be")),
+}  # fmt: skip
+
+
+@SIDES
+@pytest.mark.parametrize("shown", SHOWN.values(), ids=list(SHOWN))
+def test_words_are_read_as_they_stand_on_the_page(
+    finds: Callable[[bytes], bool], shown: bytes
+) -> None:
+    assert finds(pdf(zlib.compress(b"BT /F1 9 Tf 9 700 Td " + shown + b" ET")))
+
+
+@SIDES
+def test_what_stands_apart_is_no_word(finds: Callable[[bytes], bool]) -> None:
+    page = b"BT [(to)-9(john@doe.ex)9(ample)]TJ 0 -9 Td (john@) Tj [(doe)-333(.example)]TJ ET"
+    assert not finds(pdf(zlib.compress(page + b"(x) Tj")))
+
+
+@SIDES
+def test_moves_are_blanks_in_fonts_that_number_their_letters(
+    finds: Callable[[bytes], bool],
+) -> None:
+    """As LuaTeX and XeTeX write them."""
+    whole = numbered_pdf(b"tojohn@doe.example")
+    assert not finds(whole)
+    at = whole.index(b"stream\n") + 7
+    page = zlib.decompress(whole[at : whole.index(b"\nendstream")])
+    head, _, digits = page.partition(b"Tm [<")
+    digits = digits.partition(b"]")[0].replace(b"> -3 <", b"")
+    moved = head + b"Tm [<" + digits[:8] + b">-333<" + digits[8:] + b"] TJ ET"
+    assert finds(whole.replace(zlib.compress(page), zlib.compress(moved)))
+
+
+@pytest.mark.slow
+@SIDES
+@pytest.mark.parametrize("name", [name for name in test_archive.BOMBS if "pdf of" in name])
+def test_pages_of_short_strings_cost_little(finds: Callable[[bytes], bool], name: str) -> None:
+    assert not within(5, lambda: finds(test_archive.BOMBS[name]()))
