@@ -66,6 +66,11 @@ def check(low: str) -> int:
     for known in (FEW, MANY, HUGE, ONE, DOTTED):
         found = read_everywhere(low, known)
         assert found <= set(munged.find_munged(low, known))
+        with pytest.MonkeyPatch.context() as patch:  # as where labels stand often
+            patch.setattr(munged_places, "_LARGE", 0)
+            patch.setattr(munged_places, "_RARE", 10**6)
+            patch.setattr(munged_places, "_SHARE", 0)
+            assert found <= set(munged.find_munged(low, known))
         count += len(found)
     return count
 
@@ -184,3 +189,30 @@ def test_an_address_in_clear_is_not_looked_behind_for_its_soft_alias() -> None:
     block = b"John <john@home.example>\ntext/plain; charset=utf-8\nann@home.test\nx; y=z"
     assert not rare_spellings.may_hide(block, SOFT)
     assert rare_spellings.may_hide(block.replace(b".example>", b".example%2d20770d"), SOFT)
+
+
+_REACH = munged_places.BEFORE + munged_places._BLOCK
+_FAR_ENDS = st.lists(
+    st.tuples(
+        st.sampled_from(("doe", "john", "xdoe", "john.doe@", "(at)", "doe@", "home.example")),
+        st.one_of(st.integers(0, 9), st.integers(_REACH - 60, _REACH + 60)),
+        st.sampled_from((" ", "&gt; ", "\n> ", "<b>")),
+    ).map(lambda each: each[0] + (each[2] * each[1])[: each[1]]),
+    min_size=1,
+    max_size=4,
+).map("".join)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.lists(_FAR_ENDS, min_size=1, max_size=3).map("home.example (at) ".join))
+def test_a_frequent_label_is_found_as_far_behind_an_end_as_it_may_be_joined(low: str) -> None:
+    for known in (FEW, ONE):
+        every = set(munged_places._find_all(low, "home", 2))
+        ends = [at + len(run) for run in known.endings for at in munged_places._find_all(low, run)]
+        reached = {at for at in every for end in ends if end <= at <= end + _REACH}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(munged_places, "_LARGE", 0)
+            patch.setattr(munged_places, "_RARE", 10**6)
+            patch.setattr(munged_places, "_SHARE", 0)
+            found = munged_places.Places(low, known).iter_label("home", known.labels["home"])
+            assert list(found) == sorted(reached if len(known.endings) <= 8 else every)

@@ -62,6 +62,9 @@ _BLOCK = 1024  # characters in which ends of local parts are looked for at once
 _LONGEST = 128  # characters of a local part with a tag, and more
 _MANY = 64  # labels from which on the ends of local parts are looked for, and not they
 _FEW = 8  # words to look for one by one
+_LARGE = 16 * 1024  # characters of a text in which ends of local parts may be looked for first
+_RARE = 256  # characters for each place of a label, so that this is worth it
+_SHARE = 8  # places of a label for each end of a local part, as well
 
 _NEVER_BEFORE = frozenset("./,")  # what most labels in links stand behind
 _LINE_END = "\\n"  # written out
@@ -89,11 +92,9 @@ def iter_places(low: str, known: KnownAddresses) -> Iterator[int]:
     for label, names in known.labels.items():
         if label not in low:  # which costs half of what `find` does
             continue
-        at = low.find(label, 2)
-        while at >= 0:
+        for at in places.iter_label(label, names):
             if places.may_begin(at, names):
                 yield at
-            at = low.find(label, at + 1)
 
 
 class Places:
@@ -108,6 +109,32 @@ class Places:
         self._low = low
         self._known = known
         self._joined: dict[tuple[int, bool], dict[int, list[_End]]] = {}
+
+    def iter_label(self, label: str, names: Sequence[str]) -> Iterator[int]:
+        """Yield the places of a label, in order; of a frequent one, those behind known local parts.
+
+        One of two letters is in many words, and a log has addresses at a provider in each line.
+
+        Args:
+            label: the label.
+            names: the domains that begin with it.
+        """
+        low = self._low
+        if len(low) > _LARGE and (often := low.count(label)) * _RARE > len(low):
+            ends = self._known.dotted_endings if _is_dotted(names) else self._known.endings
+            if len(ends) <= _FEW and sum(map(low.count, ends)) * _SHARE < often:
+                yield from self._iter_behind_ends(label, ends)
+                return
+        yield from _find_all(low, label, 2)
+
+    def _iter_behind_ends(self, label: str, ends: Iterable[str]) -> Iterator[int]:
+        """Yield the places of a label as far behind an end of a local part as it may be joined."""
+        low = self._low
+        done = 2
+        for end in sorted(at + len(run) for run in ends for at in _find_all(low, run)):
+            last = end + BEFORE + _BLOCK
+            yield from _find_all(low, label, max(done, end), last + len(label))
+            done = max(done, last + 1)
 
     def iter_by_ends(self) -> Iterator[int]:
         """Yield these places behind the ends of local parts: where there are many domains."""
@@ -271,6 +298,13 @@ class Places:
         behind = {name[len(longest)] for name in more}
         ended = _ENDED if behind <= {"-"} else _ENDED_AT_DOT
         return not more or ended.match(low, at + len(longest)) is not None
+
+
+def _find_all(low: str, word: str, start: int = 0, end: int | None = None) -> Iterator[int]:
+    at = low.find(word, start, end)
+    while at >= 0:
+        yield at
+        at = low.find(word, at + 1, end)
 
 
 def _join(low: str, end: int) -> Iterator[int]:
