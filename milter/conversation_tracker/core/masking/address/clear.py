@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 _PLAIN = re.compile(r"[a-z0-9._\-]+")
 # These part an address from whatever else: it does not go on there, nor is it a part of another.
-_BEGINS = frozenset(" \t\r\n<>()[]{}|,:;")
+_BEGINS = frozenset(" \t\r\n<>()[]{}|,:;\"'=")
 _ENDS = frozenset(" \t\r\n<>()[]{}|,:;\"'")
 
 Hit = tuple[int, int, str | None]
