@@ -67,6 +67,7 @@ def test_no_pattern_is_compiled_for_names_of_an_order() -> None:
     with mock.patch.object(address_forms.re, "compile", side_effect=AssertionError):
         domain = _domain(["5c1d", "mary_john"])
         assert _domain(["o'brien+x"]).hit("<o%27brien@doe.example>", 11) is not None
+        assert _domain(["o'brien+x"]).hit("<o%2527brien@doe.example>", 13) is not None
         assert domain.hit("<5c1d@doe.example>", 6) is not None
         assert domain.hit("cid:0.mary_john%40doe.example", 18) is not None
         assert domain.hit("<another@doe.example>", 9) is None
@@ -99,6 +100,9 @@ _DOTTED = (
 @example(["john.doe", "johndoe"], {"johndoe"}, "john.doe", "@", "")
 @example(["johndoe", "john.doe"], {"john.doe"}, "jo.hn.doe", "@", "")
 @example(["john"], set(), '<"j..o.h.n"', "@", ">")
+@example(["johndoe", "john.doe"], set(), "<john.doe", "@", ">")
+@example(["john.doe", "johndoe"], set(), "<johndoe", "@", ">")
+@example(["john+x.y"], set(), "<j.oh.n.%2bxy", "@", ">")
 @example(["ab", "a.b"], {"a.b"}, "x.a.b+tag", ".@", ">")
 def test_dots_at_gmail_count_nothing_to_both(
     names: list[str], stay: set[str], before: str, separator: str, after: str
