@@ -216,3 +216,14 @@ def test_a_frequent_label_is_found_as_far_behind_an_end_as_it_may_be_joined(low:
             patch.setattr(munged_places, "_SHARE", 0)
             found = munged_places.Places(low, known).iter_label("home", known.labels["home"])
             assert list(found) == sorted(reached if len(known.endings) <= 8 else every)
+
+
+def test_a_plus_that_begins_no_tag_makes_no_address_of_a_domain() -> None:
+    """As the time zone of a date, which stands in most header blocks beside identifiers."""
+    block = "mon, 30 nov 2026 10:37:20 +0200\n<2026.x@home.example>\nx; y=+49 1 <z@home.example>"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(munged_places.Places, "_find_joined", None)
+        for known in (FEW, MANY, HUGE)[:2]:
+            assert not [*munged_places.iter_places(block, known)]
+    for tagged in ("john.doe+x.y@home.example,", "john.doe+x. y+z@home.example,"):
+        assert munged_places.Places(tagged, FEW)._may_be_tagged(tagged.index("home"))

@@ -109,6 +109,7 @@ class Places:
         self._low = low
         self._known = known
         self._joined: dict[tuple[int, bool], dict[int, list[_End]]] = {}
+        self._tagged: dict[int, frozenset[int]] = {}  # what is joined to what begins with a plus
 
     def iter_label(self, label: str, names: Sequence[str]) -> Iterator[int]:
         """Yield the places of a label, in order; of a frequent one, those behind known local parts.
@@ -185,7 +186,7 @@ class Places:
             run = found[0][::-1]
             if run in known or (run[0] == "n" and run[1:] in known):  # behind a backslash
                 return True
-        return low.find("+", max(0, at - BEFORE), at) >= 0
+        return self._may_be_tagged(at)
 
     def _find_ends(self, at: int, *, dotted: bool) -> list[_End]:
         """Return the ends of local parts that are joined to what begins in a place."""
@@ -205,7 +206,26 @@ class Places:
         low = self._low
         if low[at - 1] != "@" or not low[at - 2].isalnum() or low.startswith(_LINE_END, at - 3):
             return False
-        return low.find("+", max(0, at - BEFORE), at) < 0
+        return not self._may_be_tagged(at)
+
+    def _may_be_tagged(self, at: int) -> bool:
+        """Return whether a tag may end right before the at sign that is before a place.
+
+        Most that begin with a plus are none of any address: a time zone, a telephone number.
+        """
+        low, first = self._low, max(0, at - BEFORE)
+        if (plus := low.find("+", first, at)) < 0:
+            return False
+        if low.count("+", plus, at) > _FEW:
+            return True
+        while plus >= 0:
+            ends = self._tagged.get(plus)
+            if ends is None:
+                ends = self._tagged[plus] = frozenset(_join(low, plus))
+            if at in ends:
+                return True
+            plus = low.find("+", plus + 1, at)
+        return False
 
     def _find_ends_before_sign(self, sign: int, *, dotted: bool) -> list[_End]:
         known = self._known.dotted_endings if dotted else self._known.endings
