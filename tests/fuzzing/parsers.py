@@ -77,6 +77,7 @@ from conversation_tracker.core.syntax import (
     uuencoding,
 )
 from conversation_tracker.core.syntax import encoded_words as words
+from conversation_tracker.core.syntax.controls import clean_text
 from conversation_tracker.core.views import message_ids
 from conversation_tracker.core.views.view import View
 from conversation_tracker.pages.history import fold
@@ -140,10 +141,10 @@ def _message(body: bytes, *headers: Header) -> Message:
 def _structure(type_: bytes) -> Parser:
     def work(data: bytes) -> object:
         part = mime.read_structure([(b"Content-Type", type_)], data)
-        readable_text.find_attachment_names(part, data)
+        readable_text.find_attachment_names(part, part)
         files.list_files(part, data)
         text.read_text(part, data)
-        return readable_text.read_text(part, data)
+        return clean_text(readable_text.find_text(part, data)[1])
 
     return _octets(_suppressed(work, mime.TooComplex))
 

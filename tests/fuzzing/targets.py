@@ -273,8 +273,8 @@ def _structure(raw: bytes) -> None:
         part = tree(Message(None, (), headers, body))
     except message_body.TooComplex:
         return
-    message_body.read_text(part, body)
-    message_body.find_attachment_names(part, body)
+    message_body.find_text(part, body)
+    message_body.find_attachment_names(part, part)
     text.read_text(part, body)
     text.find_pages(part)
     files.list_files(part, body)

@@ -348,6 +348,7 @@ BODIES = {
 FIELDS = {
     "Subject": field("Subject"),
     "a name": field("To", '"{}" <x@stranger.example>'),
+    "the author's name": field("From", f'"{{}}" <{JOHN}>'),
     "a comment": field("To", "x@stranger.example ({})"),
     "a description": part_field("Content-Description: {}"),
     "a file name": part_field('Content-Disposition: attachment; filename="{}"'),
@@ -369,6 +370,7 @@ QUOTES = {name for name, text in SPELLINGS.items() if '"' in text}
 # A quoted pair is its second character, so a backslash there is none.
 CANNOT = {
     *((name, "a name") for name in BACKSLASHES | QUOTES),
+    *((name, "the author's name") for name in BACKSLASHES | QUOTES),
     *((name, "a file name") for name in BACKSLASHES | QUOTES),
     *((name, "a comment") for name in BACKSLASHES),
     # Cut at 7 bits, these say something else.
@@ -412,14 +414,16 @@ PLAIN = re.compile(r"(?i)john|doe.{0,9}home|am9obi5kb2V|bW9obi5kb2V")
 
 @pytest.mark.parametrize(("name", "place"), CASES)
 def test_a_spelling_is_masked(name: str, place: str) -> None:
-    """In the copy and in the record."""
+    """In the copy, in the record, and in what a timeline shows of this."""
     raw = {**BODIES, **FIELDS}[place](SPELLINGS[name])
     sent = mail(raw, PEOPLE, to=A, sender=JOHN)
     done = sent.plan()
     assert done.reply is None, done.reply
     copy = sent.sent(done)
-    for written in (render(copy.headers, copy.body), done.records[0].raw):
-        text = shown(written)
+    [record] = done.records
+    words = (record.sender_name, record.subject, record.first_words, *record.attachment_names)
+    left = shown(render(copy.headers, copy.body))
+    for text in ("\n".join(words), left, shown(record.raw)):
         assert SPELLINGS[name] not in text
         if not name.startswith(("cloudflare", "all", "css, all", "script, all", "rtf, all")):
             assert "john.doe" not in text.lower()

@@ -1,5 +1,7 @@
 """Records: what the timeline keeps of a message, with everybody in hard form."""
 
+import base64
+import gzip
 from dataclasses import replace
 
 import pytest
@@ -22,6 +24,8 @@ from builders import (
 )
 
 from conversation_tracker.core.model.address import Address
+from conversation_tracker.core.model.replies import LOOP
+from conversation_tracker.core.rules.recording import make_refusal
 
 SOFTLY = order(BUYER, SHOP, CARRIER, mask="soft")
 
@@ -169,3 +173,47 @@ def test_the_address_that_joined_is_the_one_that_was_written() -> None:
     ann = next(each for each in record.joined if each.role == "partner")
     assert ann.address == Address.parse("Ann.Lee@friends.example")
     assert REF not in ann.token
+
+
+@pytest.mark.parametrize("beside", ["a\x00", "a \x1b[31m", "a\x07", "a\u202e", "a \x1b(B"])
+def test_what_is_left_out_of_the_first_words_does_not_hide_who_stands_beside_it(
+    beside: str,
+) -> None:
+    """Without it, the address would touch a letter, and be somebody else's."""
+    text = written(BUYER, "Content-Type: text/plain; charset=utf-8")
+    raw = text.encode() + f"{beside}{BUYER} b\n".encode()
+    [record] = mail(raw, EVERYBODY, to=A).plan().records
+    assert B in record.first_words
+    assert BUYER not in record.first_words
+
+
+def test_the_first_words_are_read_as_far_as_the_text_is_masked() -> None:
+    """Base64 may end in the middle, for one program, and go on for another."""
+    coded = base64.b64encode(BUYER.encode() + b"!").decode()
+    lines = ["Content-Type: text/plain", "Content-Transfer-Encoding: base64"]
+    text = written(BUYER, *lines, body=f"Zg=={coded}\n")
+    [record] = mail(text, EVERYBODY, to=A).plan().records
+    assert BUYER not in record.first_words
+
+
+def test_the_first_words_are_no_note_on_a_part_that_is_not_kept() -> None:
+    packed = base64.encodebytes(gzip.compress(BUYER.encode())).decode()
+    text = written(
+        BUYER,
+        "Content-Type: multipart/mixed; boundary=b",
+        body=(
+            "--b\nContent-Type: application/gzip\nContent-Transfer-Encoding: base64\n"
+            f"Content-Disposition: attachment; filename=a.gz\n\n{packed}"
+            "--b\nContent-Type: text/html\n\n<p>Hello</p>\n--b--\n"
+        ),
+    )
+    [record] = mail(text, EVERYBODY, to=A).plan().records
+    assert record.first_words == "Hello"
+    assert record.attachment_names == ("a.gz",)
+
+
+def test_the_subject_of_refused_mail_is_masked_however_it_is_written() -> None:
+    local, _, domain = BUYER.partition("@")
+    text = written(BUYER, f"Subject: from {local} (at) {domain}")
+    refusal = make_refusal(mail(text, EVERYBODY, to=A).message, EVERYBODY, None, LOOP)
+    assert refusal.subject == f"from {B}"

@@ -81,6 +81,10 @@ class CleanParts:
         if self.learns and not self.hid:
             self.plain[leaf] = frozenset(self.written)
 
+    def is_plain(self, leaf: int) -> bool:
+        """Return whether nobody was found in a leaf's text but in clear, or nobody at all."""
+        return self.body or leaf in self.texts or leaf in self.plain
+
     def hides(self, look: Callable[[], bool]) -> bool:
         """Whether a header field may hold what does not stand in clear, as far as `look` tells."""
         if self.hidden is not None:

@@ -5,7 +5,6 @@ could see it, without trace headers. Where the final scan still finds an address
 out and the rest is kept: no message goes unrecorded.
 """
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -16,7 +15,6 @@ from conversation_tracker.core.base.header_names import ADDRESS_HEADERS
 from conversation_tracker.core.base.limits import UNLIMITED, Limits, Overdue
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.header.display_names import remove_name
-from conversation_tracker.core.masking.header.phrases import quote_names
 from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.masking.part.attachment import choose_fate
 from conversation_tracker.core.model import automatic
@@ -35,22 +33,21 @@ from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.core.rules import claims
 from conversation_tracker.core.rules.authentication import find_verdict
 from conversation_tracker.core.rules.joining import find_mentions
+from conversation_tracker.core.rules.record_texts import (
+    anonymise,
+    mask_author_name,
+    mask_subject,
+    mask_texts,
+)
 from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import Scanner
-from conversation_tracker.core.syntax.encoded_words import decode_words
 from conversation_tracker.core.views import calendar_ids
 from conversation_tracker.core.views.leaking_fields import LeakingFields
 from conversation_tracker.core.views.leaking_parts import find_leaking_parts
-from conversation_tracker.core.views.message_ids import map_ids, show_ids
+from conversation_tracker.core.views.message_ids import map_ids
 from conversation_tracker.core.views.view import View, read_structure
 
-_WORDS = 200
-# Characters of a text that surely make these: of the 320 of an address, an alias leaves some 40.
-_ENOUGH = 2600
-_SUBJECT = 1000
-_IDENTIFIER = 500
 _NOT_KEPT = b"[The body holds an address that cannot be masked, and is not kept.]\r\n"
-_ANY_ADDRESS = re.compile(r"(?<![^\s<>(),;:\"'])(?![0-9a-f]{32}@)[^\s<>(),;:\"']+@[^\s<>(),;:\"']+")
 
 
 class _Content(NamedTuple):
@@ -99,13 +96,8 @@ def make_record(
     view = View(conversation, None, alias_domains=alias_domains, limits=message.limits)
     shown = view.open_signature(message)
     kept, body, view = _mask_message(shown, view, scanner, author)
-    sender_name, message_id, subject, first_words, *names = _mask_texts(view, shown, scanner)
     content = _Content(
-        sender_name=sender_name,
-        message_id=message_id,
-        subject=subject,
-        first_words=first_words,
-        attachment_names=tuple(names),
+        *mask_texts(view, shown, kept, body, scanner),
         raw=render(kept, body, message.limits),
         identifiers=_identifiers(message, conversation),
         notes=_make_notes(message, shown, view, body),
@@ -227,7 +219,7 @@ def make_refusal(
         digest=message.digest,
         author=author.token if author is not None else None,
         recipient=recipient,
-        subject=_anonymise(_find_text(view, message, b"subject")[:_SUBJECT]),
+        subject=anonymise(mask_subject(view, message)),
         reply=str(reply),
     )
 
@@ -264,7 +256,7 @@ def _keep_fields(message: Message, view: View, author: Participant) -> tuple[Hea
     """Return the header fields that are kept, masked."""
     values = view.headers(message, protected=True)
     alias = f"{author.token}@{view.conversation.order.alias_domain}"
-    name = view.text(_find_author_name(message))
+    name = mask_author_name(view, message)
     return tuple(
         header.change(remove_name(value, alias, name) if header.key in ADDRESS_HEADERS else value)
         for header, value in zip(message.headers, values, strict=True)
@@ -316,42 +308,6 @@ def _are_inside(hits: Iterable[Hit]) -> bool:
     return any(not hit.channel.startswith("header ") for hit in hits)
 
 
-def _mask_texts(view: View, message: Message, scanner: Scanner) -> list[str]:
-    """Return author's name, identifier, subject and first words; then the names of files."""
-    part = read_structure(message)
-    return _blank_leaks(
-        [
-            view.text(_find_author_name(message)),
-            _find_message_id(view, message),
-            _find_text(view, message, b"subject")[:_SUBJECT],
-            _find_first_words(view, part, message),
-            *map(view.text, message_body.find_attachment_names(part, message.body)),
-        ],
-        scanner,
-    )
-
-
-def _blank_leaks(texts: Sequence[str], scanner: Scanner) -> list[str]:
-    """Return texts, but each that still shows an address without any."""
-    fields = [Header(b"", text.encode("utf-8", "replace")) for text in texts]
-    if not scanner.scan(fields, b""):
-        return list(texts)
-    return [
-        _anonymise(text) if scanner.scan([field], b"") else text
-        for text, field in zip(texts, fields, strict=True)
-    ]
-
-
-def _find_first_words(view: View, part: message_body.Part, message: Message) -> str:
-    words = view.text(message_body.read_text(part, message.body, _ENOUGH)).split(None, _WORDS)
-    return " ".join(words[:_WORDS])[:_WORDS]
-
-
-def _anonymise(text: str) -> str:
-    """Take every address out of a text: a stranger's has no alias that could stand for it."""
-    return _ANY_ADDRESS.sub("[address]", text)
-
-
 def _choose_direction(
     message: Message, conversation: Conversation, author: Participant, to: Iterable[Participant]
 ) -> Direction:
@@ -378,19 +334,3 @@ def _list_named(message: Message, conversation: Conversation) -> Iterator[Partic
                     found = found or conversation.find_by_alias(alias)
                 if found is not None:
                     yield found
-
-
-def _find_message_id(view: View, message: Message) -> str:
-    value = show_ids(message.first(b"message-id") or b"", view.conversation, None, {})
-    return view.text(decode_words(value)).strip()[:_IDENTIFIER]
-
-
-def _find_author_name(message: Message) -> str:
-    # As a copy writes it: with a bare comma in it, it is still one name.
-    value = quote_names(message.first(b"from") or b"", message.limits.check)
-    found = find_mailboxes(value, message.limits.check)
-    return found[0].name if found else ""
-
-
-def _find_text(view: View, message: Message, name: bytes) -> str:
-    return view.text(decode_words(message.first(name) or b""))

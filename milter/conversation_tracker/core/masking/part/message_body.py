@@ -22,7 +22,7 @@ from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import attachment, large, leaf
 from conversation_tracker.core.masking.part.attachment import Policy
 from conversation_tracker.core.masking.part.leaf import LEAVES
-from conversation_tracker.core.masking.part.readable_text import find_attachment_names, read_text
+from conversation_tracker.core.masking.part.readable_text import find_attachment_names, find_text
 from conversation_tracker.core.masking.part.unmasked_parts import (
     UNSIGNED,
     UnmaskedPart,
@@ -37,6 +37,7 @@ from conversation_tracker.core.syntax.mime import Part, TooComplex, read_structu
 
 __all__ = [
     "LEAVES",
+    "UNSIGNED",
     "Mask",
     "Part",
     "People",
@@ -45,11 +46,11 @@ __all__ = [
     "UnmaskedPart",
     "find_attachment_names",
     "find_removed_signatures",
+    "find_text",
     "find_unmasked_parts",
     "make_content_field",
     "mask_body",
     "read_structure",
-    "read_text",
 ]
 
 Edit = tuple[int, int, Octets]

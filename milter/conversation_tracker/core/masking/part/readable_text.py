@@ -4,7 +4,7 @@ Nothing here raises.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.part import large, leaf
@@ -16,16 +16,19 @@ from conversation_tracker.core.syntax.mime import Part
 _READ = 64 * 1024  # octets of a large part that are shown
 
 
-def read_text(part: Part, body: Octets, enough: int | None = None) -> str:
-    """Return the readable text of a message: the first plain text that is not attached, else HTML.
+def find_text(
+    part: Part, body: Octets, enough: int | None = None, notes: Collection[str] = ()
+) -> tuple[Part | None, str]:
+    """Find the readable text of a message: the first plain text that is not attached, else HTML.
 
     Args:
         part: the structure that `read` gave for this body.
         body: the raw body.
         enough: after how many characters that are no blanks no more is read; None for all.
+        notes: what stands in the place of parts that were removed, and is no text of the message.
 
     Returns:
-        Text with LF, without control characters; "" if there is none.
+        The leaf, and its text with LF, with control characters; None and "" if there is none.
     """
     inside = (child for child in part.walk() if child.is_message for child in child.children)
     for message in (part, *inside):
@@ -34,28 +37,35 @@ def read_text(part: Part, body: Octets, enough: int | None = None) -> str:
         )
         for wanted in ("text/plain", "text/html", "text/"):
             for each in shown:
-                if (
-                    each.type.startswith(wanted)
-                    and (found := _read_part(each, body, enough)).strip()
-                ):
-                    return found
-    return ""
+                if not each.type.startswith(wanted):
+                    continue
+                found = _read_part(each, body, enough)
+                if (words := clean_text(found).strip()) and words not in notes:
+                    return each, found
+    return None, ""
 
 
-def find_attachment_names(part: Part, body: Octets) -> tuple[str, ...]:
+def find_attachment_names(
+    part: Part, masked: Part, mask: Callable[[str], str] = str
+) -> tuple[str, ...]:
     """Return the file names of all parts that are attached, or have a name.
 
     Args:
-        part: the structure that `read` gave for this body.
-        body: the raw body.
+        part: a message's structure.
+        masked: the structure of what is kept of it: what parts are called there is masked as it was
+            written, before control characters are left out.
+        mask: gives the name of a part that is not kept with addresses replaced.
 
     Returns:
         Names without directories and control characters. A message without one is "message.eml",
         anything else "part-N", N counting the parts that are no multiparts from 1.
     """
     names: list[str] = []
-    for number, each in enumerate(part.walk_leaves(), 1):
-        name = clean_file_name(each.name)
+    leaves, kept = tuple(part.walk_leaves()), tuple(masked.walk_leaves())
+    same = len(leaves) == len(kept)
+    for number, each in enumerate(leaves, 1):
+        shown = kept[number - 1].name if same else ""
+        name = clean_file_name(mask(shown or each.name))
         if each.disposition == "attachment" or name:
             names.append(name or ("message.eml" if each.is_message else f"part-{number}"))
     return tuple(names)
@@ -81,7 +91,7 @@ def _read_part(part: Part, body: Octets, enough: int | None) -> str:
         found = strip_tags(found, enough)
     elif enough is not None:
         found = _cut(found, enough)
-    return clean_text(found.replace("\r\n", "\n").replace("\r", "\n"))
+    return found.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _cut(text: str, enough: int) -> str:
