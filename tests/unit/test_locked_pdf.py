@@ -91,6 +91,23 @@ def test_what_is_broken_raises_nothing(
         finds(data[: len(data) // 2] + data[-60:])
 
 
+@pytest.mark.parametrize("finds", [masking, scanning])
+@pytest.mark.parametrize("method", [b"AESV2", b"AESV3", b"RC6", b"None"])
+def test_a_method_that_its_version_does_not_know_raises_nothing(
+    finds: Callable[[bytes], bool], method: bytes
+) -> None:
+    filters = b"/V 1/CF<</StdCF<</CFM/%s>>>>/StmF/StdCF/StrF/StdCF" % method
+    finds(lock(PAGE, Locked(2), author=RAW).replace(b"/V 1", filters))
+
+
+@pytest.mark.parametrize("finds", [masking, scanning])
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_a_line_may_end_inside_a_string(finds: Callable[[bytes], bool], line_end: bytes) -> None:
+    for way in WAYS.values():
+        data = lock(b"", way, author=RAW)
+        assert finds(data.replace(b"/Author(", b"/Author(\\" + line_end))
+
+
 BOMBS: dict[str, Callable[[], bytes]] = {
     "strings": lambda: b"1 0 obj\n" + b"(abc)" * 400_000,
     "strings without end": lambda: b"1 0 obj\n" + b"(a(\\)" * 400_000,

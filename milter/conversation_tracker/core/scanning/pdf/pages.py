@@ -24,11 +24,12 @@ _STRING = re.compile(
 _SHOWING = re.compile(rb"BT(?<![^\0\s]BT)[\0\s/(<\[]")
 _NO_TEXT = bytes({*range(9), *range(14, 32), *range(127, 256)})
 _BEGINNING = 4096
-_OCTAL = re.compile(rb"\\([0-7]{3})|\\(.)", re.DOTALL)
-_SHORT_NAMES = bytes.maketrans(b"nrtbf", b"\n\r\t\b\f")
-_PAIRS = {
-    b"\\%03o" % number: bytes((number & 255,)).translate(NO_MARKS) for number in range(512)
-} | {b"\\n": b"\n", b"\\r": b"\r", b"\\t": b"\t", b"\\b": b"\b", b"\\f": b"\f", b"\\\n": b""}
+_ESCAPE = re.compile(rb"\\([0-7]{1,3}|\r\n|.)", re.DOTALL)
+_MEANINGS = {
+    **{form % n: bytes((n & 255,)) for form in (b"%o", b"%02o", b"%03o") for n in range(512)},
+    **dict(zip((b"n", b"r", b"t", b"b", b"f"), (b"\n", b"\r", b"\t", b"\b", b"\f"), strict=True)),
+    **dict.fromkeys((b"\n", b"\r", b"\r\n"), b""),  # a string goes on behind it
+}
 _DIGITS = re.compile(rb"(?<!<)<([0-9a-fA-F\s]{2,})>")
 _GAP = re.compile(rb"\)[^()]*+\(")
 # What stands between two strings that are not side by side; a blank may be a move and no more.
@@ -74,7 +75,7 @@ def read_page(content: Octets) -> Octets:
     text = content[:MOST]
     shown = _DIGITS.sub(_write_digits, text) if b"<" in text else text
     if b"\\" in shown:
-        shown = _OCTAL.sub(_write_octal, shown)
+        shown = _ESCAPE.sub(_write_escape, shown)
     shown = shown[max(0, shown.find(b"(")) : shown.rfind(b")") + 1]
     if not shown:
         return content
@@ -98,19 +99,16 @@ def decode_digits(digits: bytes) -> bytes:
 
 def unescape(plain: bytes) -> bytes:
     """Decode what stands between parentheses."""
-    return _OCTAL.sub(_decode_octal, plain) if b"\\" in plain else plain
+    return _ESCAPE.sub(_decode_escape, plain) if b"\\" in plain else plain
 
 
 def _write_digits(match: re.Match[bytes]) -> bytes:
     return b"(%s)" % decode_digits(match[1]).translate(NO_MARKS)
 
 
-def _write_octal(match: re.Match[bytes]) -> bytes:
-    found = _PAIRS.get(match[0])
-    return match[2].translate(NO_MARKS) if found is None else found
+def _write_escape(match: re.Match[bytes]) -> bytes:
+    return _decode_escape(match).translate(NO_MARKS)
 
 
-def _decode_octal(match: re.Match[bytes]) -> bytes:
-    if match[1]:
-        return bytes((int(match[1], 8) & 255,))
-    return match[2].translate(_SHORT_NAMES) if match[2] != b"\n" else b""
+def _decode_escape(match: re.Match[bytes]) -> bytes:
+    return _MEANINGS.get(match[1], match[1])

@@ -80,6 +80,8 @@ def _make_lock(text: bytes, name: bytes) -> _Lock | None:
             strings[key] = word or truth or _decode(plain, digits)
     revision = numbers.get(b"R", 0)
     cipher = strings.get(b"CFM", b"V2")
+    if cipher not in (b"V2", b"AESV2", b"AESV3"):
+        return None
     metadata = strings.get(b"EncryptMetadata") != b"false"
     user = strings.get(b"U", b"")
     if cipher == b"AESV3":
@@ -91,7 +93,7 @@ def _make_lock(text: bytes, name: bytes) -> _Lock | None:
         hashed = _NO_PASSWORD + strings.get(b"O", b"")[:32]
         hashed += (numbers.get(b"P", 0) % 2**32).to_bytes(4, "little") + name
         size = numbers.get(b"Length", 40) // 8 if b"CFM" not in strings else 16
-        size = 5 if numbers.get(b"V") == 1 else max(5, min(size, 16))
+        size = 5 if numbers.get(b"V") == 1 and cipher == b"V2" else max(5, min(size, 16))
         key = _md5(hashed if metadata or revision < 4 else hashed + b"\xff\xff\xff\xff")
         for _ in range(50 if revision > 2 else 0):
             key = _md5(key[:size])

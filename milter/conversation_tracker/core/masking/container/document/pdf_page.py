@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from conversation_tracker.core.base.octets import Octets
 
-_PLAIN = rb"(?>(?>[^()\\]+|\\.)*)"
+_PLAIN = rb"(?>(?>[^()\\]+|\\(?s:.))*)"
 STRING = rb"\((?<!\\\()(%b(?>(?>\(%b\)%b)*))\)|(?<!<)<([0-9A-Fa-f\s]*+)>" % (_PLAIN, _PLAIN, _PLAIN)
 """A string in parentheses, which may hold others, or in digits: a group for each."""
 
