@@ -367,6 +367,59 @@ def lz4(data: bytes, *, old: bool = False, sums: bool = False) -> bytes:
     return out if old else out + bytes(4) + (b"sums" if sums else b"")
 
 
+def lzw(data: bytes, *, unix: bool = True, late: bool = False, most: int = 4_000) -> bytes:
+    """Make a `.Z` file, as `compress` does, or else a stream of a PDF file.
+
+    Args:
+        data: any octets.
+        unix: for `compress`.
+        late: in PDF, whether numbers get wider only when they need it.
+        most: words that are numbered before all is begun anew.
+    """
+    first, soon = (257, 0) if unix else (258, 0 if late else 1)
+    letters = {bytes((n,)): n for n in range(256)}
+    known = dict(letters)
+    runs: list[list[int]] = [[9] if unix else [9, 256]]  # each how wide, and the numbers
+    at = 0
+    while at < len(data):
+        size = 1
+        while at + size < len(data) and data[at : at + size + 1] in known:
+            size += 1
+        runs[-1].append(known[data[at : at + size]])
+        # Whoever reads knows one word less than whoever writes.
+        free = len(known) - 256 + first
+        known[data[at : at + size + 1]] = free
+        at += size
+        if free + soon >= 1 << runs[-1][0]:
+            runs.append([runs[-1][0] + 1])
+        if len(known) - 256 >= most:
+            runs[-1].append(256)
+            runs.append([9])
+            known = dict(letters)
+    if unix:
+        packed = b"".join(_pack_groups(width, run) for width, *run in runs[:-1])
+        width, *run = runs[-1]
+        return b"\x1f\x9d\x90" + packed + _pack_groups(width, run)[: -(-len(run) * width // 8)]
+    runs[-1].append(257)
+    bits = "".join(f"{number:0{width}b}" for width, *run in runs for number in run)
+    return int(bits + "0" * (-len(bits) % 8), 2).to_bytes(-(-len(bits) // 8), "big")
+
+
+def _pack_groups(width: int, numbers: list[int]) -> bytes:
+    """Pack numbers of one width, the lowest bits first, into groups of eight."""
+    out = b""
+    for at in range(0, len(numbers), 8):
+        group = sum(number << width * n for n, number in enumerate(numbers[at : at + 8]))
+        out += group.to_bytes(width, "little")
+    return out
+
+
+def run_lengths(data: bytes) -> bytes:
+    """Write octets as they are, in short runs, and what comes thrice as one."""
+    cut = (data[at : at + 7] for at in range(0, len(data), 7))
+    return b"".join(bytes((len(each) - 1,)) + each for each in cut) + b"\xfe \x80"
+
+
 def _more(size: int) -> bytes:
     """Write what is left of a length that is told in four bits."""
     if size < 15:
@@ -513,6 +566,8 @@ WRAPS: dict[str, Wrap] = {
     "lz4, old": lambda data: lz4(data, old=True),
     "tar, lz4": lambda data: lz4(tarred({"a.txt": data})),
     "pages": apple,
+    "Z": lambda data: lzw(_cut_up(data)),
+    "tar, Z": lambda data: lzw(tarred({"a.txt": data})),
     "lzip": lzip,
     "lzip, two members": lambda data: lzip(data[:20]) + lzip(data[20:]),
     "zlib": zlib.compress,
@@ -548,6 +603,9 @@ WRAPS: dict[str, Wrap] = {
     "xz in a package": lambda data: b"\xed\xab\xee\xdb" + bytes(99) + lzma.compress(data),
     "zst in a package": lambda data: b"\xed\xab\xee\xdb" + bytes(99) + zstd(data),
     "zst in a disk": lambda data: b"\xed\xab\xee\xdb" + bytes(99) + zstd(data) + b"!" * 99,
+    "values in a program": lambda data: b"MZ\0x\x9c\0x\xda" + bytes(99) + b"".join(
+        zlib.compress(each, 9) + b"\0\2" for each in (b"x", data, b"y")),
+    "flash in a program": lambda data: b"CWS\x0a" + bytes(4) + zlib.compress(data),
     "picture, zTXt": lambda data: png(b"zTXt", b"Author\0\0" + zlib.compress(data)),
     "picture, iTXt": lambda data: png(b"iTXt", b"XML:com.adobe.xmp\0\1\0de\0x\0"
                                       + zlib.compress(b"<x>" + data + b"</x>")),
@@ -584,6 +642,13 @@ WRAPS: dict[str, Wrap] = {
     "pdf behind a line": lambda data: b"\r\n \r\n" + pdf(
         base64.a85encode(zlib.compress(b"BT (" + data + b") Tj ET")) + b"~>",
         filters=b"[/ASCII85Decode /FlateDecode]"),
+    "pdf, LZW": lambda data: pdf(
+        lzw(b"BT (" + data + b") Tj ET", unix=False), filters=b"/LZWDecode"),
+    "pdf, LZW in letters": lambda data: pdf(
+        base64.a85encode(lzw(b"BT (" + data + b") Tj ET", unix=False, late=True)) + b"~>",
+        filters=b"[/A85 /LZW] /DecodeParms [null << /EarlyChange 0 >>]"),
+    "pdf, run lengths": lambda data: pdf(
+        run_lengths(b"BT (" + data + b") Tj ET"), filters=b"/RunLengthDecode"),
     "pdf, locked with RC4": lambda data: lock(b"BT (" + data + b") Tj ET", Locked(3)),
     "pdf, locked with AES": lambda data: lock(b"BT (" + data + b") Tj ET", Locked(6)),
     "pdf": lambda data: pdf(zlib.compress(b"BT (" + data + b") Tj ET")),

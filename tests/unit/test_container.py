@@ -3,6 +3,7 @@
 import base64
 import bz2
 import gzip
+import itertools
 import lzma
 import random
 import re
@@ -24,12 +25,14 @@ from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.container import budget, outlook
 from conversation_tracker.core.masking.container.budget import Unpacking
+from conversation_tracker.core.masking.container.lempel_ziv import lzw
 from conversation_tracker.core.masking.container.search import (
     holds_address,
     is_container,
     is_no_text,
 )
 from conversation_tracker.core.model.message import parse
+from conversation_tracker.core.scanning import back_references
 from conversation_tracker.core.scanning.scan import scan
 
 REAL = "john@doe.example"
@@ -297,6 +300,17 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "lz4 of nothing": lambda: b"\x02\x21\x4c\x18" * 500_000,
     "snappy of short steps": lambda: chunks(b"\x08\0a\1\1" * 20_000, 50),
     "snappy of nothing": lambda: chunks(b"\0", 400_000),
+    "values": lambda: b"MZ\0" + b"x\x9c" * 1_000_000,
+    "empty values": lambda: b"MZ\0" + zlib.compress(b"a") * 100_000,
+    "large values": lambda: b"MZ\0" + zlib.compress(ZEROS[: 1 << 24]) * 40,
+    "Z": lambda: containers.lzw(bytes(3_000_000), most=60_000),
+    "Z of noise": lambda: b"\x1f\x9d\x90" + random.Random(4).randbytes(3_000_000),
+    "Z of nothing": lambda: b"\x1f\x9d\x90" + b"\0\1" * 1_000_000,
+    "pdf, LZW": lambda: containers.pdf(
+        *[containers.lzw(bytes(3_000_000), unix=False)] * 30, filters=b"/LZWDecode"),
+    "pdf, LZW of noise": lambda: containers.pdf(
+        *[b"\x80\0" + random.Random(4).randbytes(1_000_000)] * 9, filters=b"/LZWDecode"),
+    "pdf, run lengths": lambda: containers.pdf(*[b"\x81a" * 500_000] * 9, filters=b"/RL"),
     "tar of bombs of bombs": nested_bombs,
     "tar of nothing": lambda: tarred({str(n): b"" for n in range(3_000)}),
     "ar of nothing": lambda: containers.ar({str(n): b"" for n in range(9_000)}),
@@ -355,6 +369,20 @@ def test_what_came_out_before_broken_octets_counts() -> None:
     good = packed.compress(TEXT) + packed.flush(zlib.Z_SYNC_FLUSH)
     head = gzip.compress(b"")[:10]
     assert holds_address(head + good + b"\xff" * 50, PEOPLE)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 300, 5_000, 70_000, 110_000])
+def test_numbers_of_lzw_get_wider_and_are_begun_anew(cut: int) -> None:
+    text = (random.Random(9).randbytes(70_000) + MIXED * 9)[:cut]
+    for most in (300, 3_000, 60_000):
+        unix = containers.lzw(text, most=most)
+        assert back_references.unpack_compress(unix, lambda: None) == text
+        assert b"".join(each[:] for each in lzw.open_compress(unix, Unpacking())) == text
+    for most, late in itertools.product((300, 3_800), (True, False)):
+        packed = containers.lzw(text, unix=False, late=late, most=most)
+        assert back_references.unpack_lzw(packed, lambda: None, late=late) == text
+        kind = lzw.Numbering(early=0 if late else 1)
+        assert lzw.unpack(packed, kind, 10**6, lambda: None) == text
 
 
 def filtered(filter_: bytes, written: bytes) -> bytes:

@@ -11,9 +11,9 @@ import test_container
 from cost import within
 
 from conversation_tracker.core.base.limits import UNLIMITED, Overdue
-from conversation_tracker.core.masking.container import lz_blocks
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.container.document import pdf_fonts
+from conversation_tracker.core.masking.container.lempel_ziv import lz_blocks
 from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.scanning import back_references, carving
 from conversation_tracker.core.scanning.pdf import page_fonts

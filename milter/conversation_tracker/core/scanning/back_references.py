@@ -1,4 +1,4 @@
-"""LZ4 and Snappy for the final scan: words, and where words stood that come again.
+"""LZ4, Snappy and LZW for the final scan: words, and where words stood that come again.
 
 Written apart from the masking code, and simply: of each block, as far as it goes. Nothing here
 raises, but what asking for the time raises.
@@ -7,6 +7,7 @@ raises, but what asking for the time raises.
 from collections.abc import Callable, Iterator
 
 LZ4, LZ4_LEGACY = b'\x04"M\x18', b"\x02!L\x18"
+COMPRESS = b"\x1f\x9d"
 
 MOST = 2 * 1024 * 1024
 """Octets that are read; twice as many may come out."""
@@ -131,3 +132,86 @@ def _snappy(chunk: bytes, at: int) -> Iterator[Step]:
             yield b"", back | tag >> 5 << 8, (tag >> 2 & 7) + 4
         else:
             yield b"", back, (tag >> 2) + 1
+
+
+def unpack_compress(data: bytes, check: Callable[[], None]) -> bytes:
+    """Unpack what `compress` made; arguments as above."""
+    flags = data[2] if len(data) > 2 else 0
+    codes = _iter_padded_codes(data[3:], max(9, min(flags & 31, 16)), clears=flags > 127)
+    return _build(codes, 257 if flags > 127 else 256, check)
+
+
+def unpack_lzw(data: bytes, check: Callable[[], None], *, late: bool = False) -> bytes:
+    """Unpack a stream of a PDF file.
+
+    Args:
+        data: the stream.
+        check: raises when the time for the message is over.
+        late: whether a code gets one more bit only when it needs it.
+    """
+    return _build(_iter_codes(data[:MOST], early=not late), 258, check)
+
+
+def _build(codes: Iterator[int], first: int, check: Callable[[], None]) -> bytes:
+    """Put together what codes stand for: those from `first` on for more than one octet."""
+    out, words, before = bytearray(), [bytes((n,)) for n in range(256)], b""
+    words += [b""] * (first - 256)
+    for turn, code in enumerate(codes):
+        if not turn % 1024:
+            check()
+        if code == 256 and first > 256:
+            del words[first:]
+            before = b""
+            continue
+        if code > len(words) or len(out) > 2 * MOST or (code == len(words) and not before):
+            break
+        word = words[code] if code < len(words) else before + before[:1]
+        if before:
+            words.append(before + word[:1])
+        out += word
+        before = word
+        if not word:  # the end
+            break
+    return bytes(out)
+
+
+def _iter_codes(data: bytes, *, early: bool) -> Iterator[int]:
+    held, bits, width, count = 0, 0, 9, 258 + early
+    fresh = True
+    for octet in data:
+        held, bits = held << 8 | octet, bits + 8
+        if bits < width:
+            continue
+        bits -= width
+        code, held = held >> bits, held & (1 << bits) - 1
+        yield code
+        if code == 256:
+            width, count, fresh = 9, 258 + early, True
+            continue
+        count += not fresh
+        fresh = False
+        width = max(width, min(count.bit_length(), 12))
+
+
+def _iter_padded_codes(data: bytes, widest: int, *, clears: bool) -> Iterator[int]:
+    """Yield codes that stand in groups of eight, with those behind left out when they widen."""
+    at, width = 0, 9
+    while at < len(data):
+        count = (1 << width - 1) if width > 9 else 256 - clears
+        fresh = width == 9
+        cleared = False
+        while at < len(data) and not cleared and (width == widest or count > 0):
+            group = int.from_bytes(data[at : at + width], "little")
+            many = (len(data[at : at + width]) * 8) // width
+            at += width
+            for n in range(many):
+                code = group >> n * width & (1 << width) - 1
+                yield code
+                if clears and code == 256:
+                    cleared = True
+                    break
+                count -= not fresh
+                fresh = False
+                if not count and width < widest:
+                    break
+        width = 9 if cleared else min(width + 1, widest)

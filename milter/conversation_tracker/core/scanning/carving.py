@@ -34,6 +34,7 @@ from conversation_tracker.core.scanning.beginnings import (
     STREAM,
     ZIP,
     is_deflated,
+    iter_deflated,
 )
 from conversation_tracker.core.scanning.pdf import page_fonts, pages, unlocking
 from conversation_tracker.core.scanning.ways import (
@@ -51,6 +52,7 @@ _LAYERS = 8
 _TEXT = documents.MOST
 _LZIP_TAIL = 20  # octets behind a member
 _DIGITS = re.compile(rb"[0-9a-fA-F\s]++>")
+_NEAR = 512  # octets before a stream that tell of it
 _NEAR_END = 20  # octets, as line ends, behind what is written in letters
 _ZLIB = re.compile(rb"\0\x78[\x01\x5e\x9c\xda]")
 _BEGIN_OF_CHUNKS = 132_000
@@ -103,6 +105,8 @@ class Carver:
             yield b"\n".join(tables.find_names(data))
         if data.startswith((back_references.LZ4, back_references.LZ4_LEGACY)):
             yield self._unpack(data, back_references.unpack_lz4)
+        elif data.startswith(back_references.COMPRESS):
+            yield self._unpack(data, back_references.unpack_compress)
         elif data.startswith(b"\0") and back_references.holds_chunks(data[:_BEGIN_OF_CHUNKS]):
             yield self._unpack(data, back_references.unpack_chunks)
         if (at := data.find(tables.CABINET)) >= 0:
@@ -139,6 +143,11 @@ class Carver:
                 yield from self._carve_at(data, at, beginning, fonts)
                 at = data.find(beginning, max(self._end, at + len(beginning)))
         yield from fonts.iter_texts()
+        self._end = 0
+        for at in iter_deflated(data):
+            if at >= self._end and self._finds > 0:
+                self._finds -= 1
+                yield self._decompress(data, at + 2, lambda: zlib.decompressobj(-15))
 
     def _chunks(self, data: Octets) -> Iterator[Octets]:
         """Yield what is compressed in a picture's texts and profiles."""
@@ -177,7 +186,8 @@ class Carver:
                 yield pages.read_page(self._take_objects(data, start))
                 return
             start += 2 if data[start : start + 2] == b"\r\n" else 1
-            for stream in self._carve_stream(data, start):
+            told = data[max(0, at - _NEAR) : at].rpartition(b"obj")[2]
+            for stream in self._carve_stream(data, start, told):
                 is_page = pages.is_page(stream)
                 fonts.note(stream, is_page=is_page)
                 yield pages.read_page(stream) if is_page else stream
@@ -199,7 +209,7 @@ class Carver:
             make = partial(lzma.LZMADecompressor, memlimit=MEMORY)
             yield self._decompress_joined(data, at, beginning, make)
 
-    def _carve_stream(self, data: Octets, start: int) -> Iterator[Octets]:
+    def _carve_stream(self, data: Octets, start: int, told: bytes) -> Iterator[Octets]:
         """Yield a stream of a PDF file, as it is where it is not compressed."""
         inflated = self._decompress(data, start + 2, lambda: zlib.decompressobj(-15))
         if len(inflated):
@@ -212,6 +222,11 @@ class Carver:
             plain = pages.decode_ascii85(plain[:last])
         elif (digits := _DIGITS.match(plain)) and len(plain) - digits.end() < _NEAR_END:
             plain = pages.from_digits(plain)
+        if b"/LZW" in told and b"/Image" not in told:
+            late = b"/EarlyChange 0" in told
+            plain = self._unpack(plain, partial(back_references.unpack_lzw, late=late))
+        elif b"/RL" in told or b"/RunLengthDecode" in told:
+            plain = self._unpack(plain, pages.repeat_runs)
         self._octets -= len(plain)
         found = self._decompress(plain, 2, lambda: zlib.decompressobj(-15)) or plain
         self._end = behind

@@ -16,13 +16,15 @@ GZIP = b"\x1f\x8b\x08"
 BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 XZ = b"\xfd7zXZ\0"
 LZIP = b"LZIP\x01"
+PROBE = 512
+"""Octets that tell whether something is compressed."""
+
 ZSTANDARD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 _HEAD, _EXTRA, _NAME, _COMMENT, _SUM = 10, 4, 8, 16, 2
 _TRAILER = 8
 _LZIP_HEAD, _LZIP_TRAILER = 6, 20
 _LZIP_PROPERTIES = b"\x5d\xff\xff\xff\xff"  # its window is no larger than what comes out
 _NUL = b"\0"
-_PROBE = 512  # octets tried
 
 
 def is_lzma(data: Octets) -> bool:
@@ -93,7 +95,7 @@ def is_zlib(data: Octets) -> bool:
 def is_surely_zlib(data: Octets) -> bool:
     """Whether data that begins so goes on so, as text that happens to begin so does not."""
     try:
-        return bool(zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[2:_PROBE], _PROBE))
+        return bool(zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[2:PROBE], PROBE))
     except zlib.error:
         return False
 

@@ -18,7 +18,6 @@ from conversation_tracker.core.masking.container import (
     compound,
     compressed,
     embedded,
-    lz_blocks,
     message_file,
     openpgp,
     outlook,
@@ -38,6 +37,7 @@ from conversation_tracker.core.masking.container.budget import (
     Unpacking,
 )
 from conversation_tracker.core.masking.container.document import pdf, pdf_fonts, pdf_page
+from conversation_tracker.core.masking.container.lempel_ziv import lz_blocks, lzw
 from conversation_tracker.core.masking.text import obfuscated
 from conversation_tracker.core.syntax import charset
 
@@ -59,6 +59,7 @@ _BEGINNINGS = (
     b"\x28\xb5\x2f\xfd",
     lz_blocks.LZ4,
     lz_blocks.LZ4_OLD,
+    lzw.COMPRESS,
     seven_zip.MAGIC,
     compound.MAGIC,
     b"%PDF-",
@@ -105,6 +106,7 @@ _FORMATS = (
         nests=False,
     ),
     _Format(lz_blocks.is_lz4, lz_blocks.open_lz4, nests=False),
+    _Format(_match_beginning(lzw.COMPRESS), lzw.open_compress, nests=False),
     _Format(compressed.is_lzma, compressed.open_lzma, nests=False),
     _Format(_match_beginning(compressed.LZIP), compressed.open_lzip, nests=False),
     _Format(tar.is_tar, tar.open_tar),

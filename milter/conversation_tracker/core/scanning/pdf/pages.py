@@ -6,6 +6,7 @@ raises.
 
 import re
 from binascii import unhexlify
+from collections.abc import Callable
 
 from conversation_tracker.core.base.octets import Octets
 
@@ -51,6 +52,23 @@ def decode_ascii85(text: bytes) -> bytes:
         for digit in group.ljust(5, b"u"):
             number = number * 85 + (digit - 33) % 85
         out += (number & 0xFFFFFFFF).to_bytes(4, "big")[: len(group) - 1]
+    return bytes(out)
+
+
+def repeat_runs(packed: bytes, check: Callable[[], None]) -> bytes:
+    """Write out the runs of a stream of a PDF file.
+
+    Args:
+        packed: the stream.
+        check: raises when the time for the message is over.
+    """
+    out, at = bytearray(), 0
+    while at < len(packed) and packed[at] != 128 and len(out) < MOST:
+        size = packed[at] + 1
+        run = packed[at + 1 : at + 2] * (258 - size)
+        out += packed[at + 1 : at + 1 + size] if size <= 128 else run
+        at += 1 + (size if size <= 128 else 1)
+    check()
     return bytes(out)
 
 
