@@ -62,7 +62,7 @@ def find_edits(
         backslashes = "\\" in low
         if (backslashes or "&" in low) and (thorough or _STYLED.search(low)):
             families.append(escape_syntaxes.UNUSUAL_STYLE if thorough else escape_syntaxes.STYLE)
-        if backslashes and _RICH.search(low):
+        if is_rich(low):
             families += rich_text.RICH, rich_text.RICH_LINES
             if rich_text.counts_instead(low):
                 families += rich_text.RICH_COUNTED
@@ -74,6 +74,11 @@ def find_edits(
         families += [escape_syntaxes.TAGGED, *escape_syntaxes.UNUSUAL_TAGGED * thorough]
     for family in families:
         yield from find_behind(text, family, finder)
+
+
+def is_rich(low: str) -> bool:
+    """Return whether a lower-case text may be RTF, whose braces bear on what is between them."""
+    return "\\" in low and _RICH.search(low) is not None
 
 
 def _is_turned(low: str) -> bool:

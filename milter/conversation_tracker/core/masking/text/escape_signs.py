@@ -5,7 +5,7 @@ find, where nothing does that stands in clear. Nothing here raises.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from conversation_tracker.core.masking.address import munged_places
 from conversation_tracker.core.masking.address.mask import Masker
@@ -31,13 +31,17 @@ _BACKSLASHED = re.compile(
 _NAMES = "commat|period|lowbar|percnt|bsol|lt|gt|quot|nbsp|lpar|rpar|shy|zwnj|plus|hyphen|dash"
 # Each sign with what tells that it is an escape, and of such as were not looked behind. A sign of
 # one character is found at many times the speed of a longer one.
-_SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
+_Signs = tuple[tuple[str, re.Pattern[str] | None], ...]
+# Those that bear on what is far behind them.
+_FAR_SIGNS: _Signs = (
     ("\x1b", None),
     ("\x9b", None),
     ("^", re.compile(r"\^\[\[")),
     ("[", re.compile(r"\[(?<=\#033\[)")),
     *((sign, None) for sign in (*cloudflare.SIGNS, "srcdoc")),
     *escape_edits.TURNING,
+)
+_NEAR_SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("\\", _BACKSLASHED),
     (
         "&",
@@ -50,9 +54,10 @@ _SIGNS_OF_MORE: tuple[tuple[str, re.Pattern[str] | None], ...] = (
     ("%", re.compile(r"%(?:u00|25%[2-7]|(?:25)*(?:1b|(?:26|5c|5e)[^\s<>]|3d[2-7][0-9a-f]))")),
     ("=", re.compile(r"=(?:2(?:5[0-9a-f]{2}|6)|3d[2-7][0-9a-f])")),
     ("+", re.compile(r"\+aea")),
-    ("imcea", None),
+    ("imcea", re.compile("imcea")),
     ("=", escape_syntaxes.SOFT_BREAK),
 )
+_SIGNS_OF_MORE: _Signs = (*_FAR_SIGNS, *_NEAR_SIGNS)
 _TAGGED = re.compile(
     r"<(?<=[\w@;+-.]<)[/a-z!][^<>]{0,80}>(?>(?:<[/a-z!][^<>]{0,80}>){0,8})[\w@&+-.]"
 )
@@ -64,6 +69,10 @@ _PERCENT_UTF_8 = re.compile(r"%(?:25)*[c-f][0-9a-f]%(?:25)*[89ab][0-9a-f]")
 _ENDS_OF_ESCAPES = (";", "\\n")
 _SIGNS_OF_ESCAPES = (";", "\\", "%", "=")
 _AROUND = 100  # characters around a label in which the address is
+_SHARE = 2  # of a text, of which no more than one is read in stretches
+
+REACH = 3072
+"""Characters on either side of an escape in which it may bear on an address."""
 
 
 def is_tagged(low: str) -> bool:
@@ -79,12 +88,54 @@ def is_deep(low: str, finder: Masker) -> bool:
 
 def is_escaped(low: str, finder: Masker) -> bool:
     """Return the same of escapes that are written in ASCII."""
-    for sign, pattern in _SIGNS_OF_MORE:
-        if sign in low and (pattern is None or pattern.search(low) is not None):
-            return True
+    if _holds_one(low, _SIGNS_OF_MORE):
+        return True
     if gateway_links.SIGN in low and _hides_in_links(low, finder):
         return True
     return _is_escaped_near(low, finder)
+
+
+def _holds_one(low: str, signs: _Signs) -> bool:
+    for sign, pattern in signs:
+        if sign in low and (pattern is None or pattern.search(low) is not None):
+            return True
+    return False
+
+
+def find_stretches(low: str, finder: Masker) -> list[tuple[int, int]] | None:
+    """Return the stretches of a lower-cased text in which what makes it deep may show somebody.
+
+    Around each sign of an escape, whole lines of more than an address takes, however it is spelled.
+
+    Returns:
+        Their beginnings and ends, in order, none of which touch; None where they are most of the
+        text, or where a sign bears on more than what is around it.
+    """
+    if composed_characters.holds_composed(low) or _holds_one(low, _FAR_SIGNS):
+        return None
+    if gateway_links.SIGN in low or escape_edits.is_rich(low) or _may_be_utf_8(low, finder.labels):
+        return None
+    found: list[tuple[int, int]] = []
+    size = done = 0
+    for place in sorted([*_iter_signs(low), *_iter_escaped_near(low, finder)]):
+        if place + REACH <= done:
+            continue
+        start = low.rfind("\n", done, max(done, place - REACH)) + 1 or done
+        end = low.find("\n", place + REACH) + 1 or len(low)
+        if found and start == done:
+            start, _ = found.pop()
+        size += end - max(start, done)
+        if size * _SHARE > len(low):
+            return None
+        found.append((start, end))
+        done = end
+    return found
+
+
+def _iter_signs(low: str) -> Iterator[int]:
+    for sign, pattern in _NEAR_SIGNS:
+        if sign in low:
+            yield from (match.start() for match in pattern.finditer(low))
 
 
 def _hides_in_links(low: str, finder: Masker) -> bool:
@@ -113,13 +164,22 @@ def _has_wide_addresses(labels: Labels) -> bool:
     )
 
 
+def _may_be_utf_8(low: str, labels: Labels) -> bool:
+    """Return whether letters of an address beyond ASCII may be percent-encoded."""
+    return "%" in low and _PERCENT_UTF_8.search(low) is not None and _has_wide_addresses(labels)
+
+
 def _is_escaped_near(low: str, finder: Masker) -> bool:
-    """Return whether what stands before a label is escaped, or what is near an address in words."""
-    labels = finder.labels
-    if "%" in low and _PERCENT_UTF_8.search(low) is not None and _has_wide_addresses(labels):
+    if _may_be_utf_8(low, finder.labels):
         return True
+    return next(_iter_escaped_near(low, finder), None) is not None
+
+
+def _iter_escaped_near(low: str, finder: Masker) -> Iterator[int]:
+    """Yield where a label stands with escapes before it, or near to it and an address in words."""
+    labels = finder.labels
     if not any(sign in low for sign in _SIGNS_OF_ESCAPES):
-        return False
+        return
     dotted = "2e" in low
     places = munged_places.Places(low, finder)
     for label, names in labels.items():
@@ -127,16 +187,17 @@ def _is_escaped_near(low: str, finder: Masker) -> bool:
             continue
         at = low.find(label, 1)
         while at >= 0:
-            if low.endswith(_ENDS_OF_ESCAPES, 0, at) or low[max(0, at - 3) : at - 2] == "%":
-                return True
-            if low[at - 1] in _BESIDE_SIGNS and _ends_in_sign(low[max(0, at - _NEAR) : at]):
-                return True
             near = low[max(0, at - _AROUND) : at + _AROUND]
-            if dotted and _ESCAPED_DOT.search(near) is not None:
-                return True
-            if ("%" in near or "&" in near) and _ESCAPED_LETTER.search(near) is not None:
-                return True
-            if any(sign in near for sign in _SIGNS_OF_ESCAPES) and places.may_be_apart(at, names):
-                return True
+            if (
+                low.endswith(_ENDS_OF_ESCAPES, 0, at)
+                or low[max(0, at - 3) : at - 2] == "%"
+                or (low[at - 1] in _BESIDE_SIGNS and _ends_in_sign(low[max(0, at - _NEAR) : at]))
+                or (dotted and _ESCAPED_DOT.search(near) is not None)
+                or (("%" in near or "&" in near) and _ESCAPED_LETTER.search(near) is not None)
+                or (
+                    any(sign in near for sign in _SIGNS_OF_ESCAPES)
+                    and places.may_be_apart(at, names)
+                )
+            ):
+                yield at
             at = low.find(label, at + 1)
-    return False

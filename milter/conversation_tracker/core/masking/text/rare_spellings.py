@@ -8,6 +8,7 @@ and programs still work. Most texts show by a few signs that there is nothing to
 """
 
 import re
+from collections.abc import Iterator
 from functools import partial
 
 from conversation_tracker.core.base.lower_case import lower_case
@@ -27,6 +28,8 @@ _TELLING = b"\\\x1b%&;+<[=#"  # one of these is in whatever is escaped
 _ORDINARY = bytes(each for each in range(0x80) if each not in _TELLING)
 _FEWEST = 7  # octets of an address that is spelled
 _SHORT = 256  # characters of a word or a field
+_LARGE = 64 * 1024  # characters of a text that is not read deep from end to end
+_EDGE = 512  # characters of a stretch in which an address may be cut
 _TELLS = re.compile(r"[\\\x1b%&;+<\[=#\x80-\U0010ffff]")
 
 
@@ -122,13 +125,34 @@ def _mask_readings(
         else:
             deep = escape_signs.is_deep(low, finder) if turn or deep is None else deep
             tags = tagged and escape_signs.is_tagged(low)
-        found = list(
-            escape_edits.find_edits(text, finder, deep=deep, tagged=tags, thorough=thorough)
-        )
+        if deep and not thorough and len(text) > _LARGE:
+            found = list(_find_in_stretches(text, low, finder, tagged=tags))
+        else:
+            found = [
+                *escape_edits.find_edits(text, finder, deep=deep, tagged=tags, thorough=thorough)
+            ]
         if not found:
             break
         text = _apply(text, found)
     return text
+
+
+def _find_in_stretches(
+    text: str, low: str, finder: Masker, *, tagged: bool
+) -> Iterator[escape_edits.Edit]:
+    """Find what is to be replaced in a large text, read deep only around what is escaped."""
+    stretches = escape_signs.find_stretches(low, finder)
+    deep = stretches is None
+    yield from escape_edits.find_edits(text, finder, deep=deep, tagged=tagged, thorough=False)
+    for start, end in stretches or ():
+        part = text[start:end]
+        first = start + (_EDGE if start else 0)
+        last = end - (_EDGE if end < len(text) else 0)
+        found = escape_edits.find_edits(part, finder, deep=True, tagged=False, thorough=False)
+        for begin, stop, new in found:
+            # What is cut off at an edge may be read as something else.
+            if first <= start + begin and start + stop <= last:
+                yield start + begin, start + stop, new
 
 
 def _mask_whole(text: str, mask: Mask, finder: Masker) -> str:
