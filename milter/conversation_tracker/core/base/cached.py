@@ -23,5 +23,5 @@ class cached_property(functools.cached_property[T]):  # noqa: N801  # named as w
         if instance is None:
             return self
         value = self.func(instance)
-        instance.__dict__[str(self.attrname)] = value
+        instance.__dict__[self.attrname] = value  # type: ignore[index]  # set with the class
         return value

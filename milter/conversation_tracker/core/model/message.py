@@ -220,9 +220,7 @@ class Message:
         if self._has_postfix_id:
             added.add(b"message-id")
         for header in self.headers:
-            if header.key in added:
-                continue
-            if header.key in _IDENTITY:
+            if header.key in _IDENTITY and header.key not in added:
                 state.update(header.key + b":" + b"".join(header.value.split()) + b"\n")
         if self.is_brief:
             state.update(b"client:" + self.arrival.client.encode("utf-8") + b"\n")

@@ -46,8 +46,14 @@ class Scan(ContentScan):
 
     def look_at_headers(self, headers: Sequence[Header]) -> None:
         """Look at header fields: at all of them at once, and one by one if there is a hit."""
-        fields = [(each, each.name + b": " + each.value) for each in headers]
-        fields = [each for each in fields if not self._knows(each[1])]
+        nobody, own = self._nobody, self._own
+        # A field is known to show nobody, or only the reader where they read it.
+        fields = [
+            (each, field)
+            for each in headers
+            if (field := each.name + b": " + each.value) not in nobody
+            and (own, field) not in nobody
+        ]
         if not fields:
             return
         only_own = not self._counts and self._shows_only_own(fields)
@@ -91,10 +97,6 @@ class Scan(ContentScan):
             return False
         self._nobody.update((self._own, field) for _, field in fields if len(field) < SHORT)
         return True
-
-    def _knows(self, field: bytes) -> bool:
-        """Return whether a field is known to show nobody, or only the reader where they read it."""
-        return field in self._nobody or (self._own, field) in self._nobody
 
     def walk(self, headers: Sequence[Header], body: Octets) -> None:
         """Look at the parts of a body, and at those inside them."""

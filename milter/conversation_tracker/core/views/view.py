@@ -80,11 +80,11 @@ class View(ReaderMask):
         One look at several together is cheaper than one at each. What the record saw holds here: it
         keeps what a reader needs, and no more.
         """
-        fields = list(compress(message.headers, keeps))
-        needed = [each.value for each in fields if is_needed(each.key)]
+        needed, others = list[bytes](), list[bytes]()
+        for each in compress(message.headers, keeps):
+            (needed if is_needed(each.key) else others).append(each.value)
         if known.hides(partial(obfuscated.possible, b"\n".join(needed), self)):
             return True
-        others = [each.value for each in fields if not is_needed(each.key)]
         return bool(others) and obfuscated.possible(b"\n".join(others), self)
 
     def _show_value(

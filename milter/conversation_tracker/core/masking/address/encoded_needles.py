@@ -15,6 +15,7 @@ _URL_SAFE = str.maketrans("+/", "-_")
 _IN_RUNS = bytes(0x61 if chr(n).isalnum() or chr(n) in "+/-_" else 0x20 for n in range(0x80)).ljust(
     256
 )
+_NONE, _EMPTY = frozenset[str](), frozenset({""})
 _LONG = 10  # characters of a run that few texts have
 _LARGE = 4096  # characters of a text that is worth it
 _SELDOM = 256  # characters to each run that is taken out
@@ -92,8 +93,8 @@ def keep_runs(text: str, least: int) -> str:
 @lru_cache(maxsize=64)
 def _encode(words: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
     """Return what words look like in base64, and in digits: of an order, the same each time."""
-    based = frozenset(needle for word in words for needle in _encode_base64(word) if needle)
-    return based, frozenset(digits for word in words for digits in _encode_digits(word) if digits)
+    based = _NONE.union(*map(_encode_base64, words))
+    return based - _EMPTY, _NONE.union(*map(_encode_digits, words)) - _EMPTY
 
 
 @lru_cache(maxsize=1024)

@@ -68,6 +68,7 @@ _NEAR = 40  # characters before a label
 _PERCENT_UTF_8 = re.compile(r"%(?:25)*[c-f][0-9a-f]%(?:25)*[89ab][0-9a-f]")
 _ENDS_OF_ESCAPES = (";", "\\n")
 _SIGNS_OF_ESCAPES = (";", "\\", "%", "=")
+_SIGN_OF_ESCAPE = re.compile(r"[;\\%=]")
 _AROUND = 100  # characters around a label in which the address is
 _SHARE = 2  # of a text, of which no more than one is read in stretches
 
@@ -194,10 +195,7 @@ def _iter_escaped_near(low: str, finder: Masker) -> Iterator[int]:
                 or (low[at - 1] in _BESIDE_SIGNS and _ends_in_sign(low[max(0, at - _NEAR) : at]))
                 or (dotted and _ESCAPED_DOT.search(near) is not None)
                 or (("%" in near or "&" in near) and _ESCAPED_LETTER.search(near) is not None)
-                or (
-                    any(sign in near for sign in _SIGNS_OF_ESCAPES)
-                    and places.may_be_apart(at, names)
-                )
+                or (_SIGN_OF_ESCAPE.search(near) is not None and places.may_be_apart(at, names))
             ):
                 yield at
             at = low.find(label, at + 1)

@@ -111,6 +111,8 @@ class AddressMatcher:
     @cached_property
     def for_short(self) -> "AddressMatcher":
         """Return the matcher for those addresses alone that `for_binary` skips."""
+        if all(map(is_long_enough, self._forbidden)):
+            return _NOBODY
         return AddressMatcher(
             {key: token for key, token in self._forbidden.items() if not is_long_enough(key)}
         )
@@ -182,6 +184,9 @@ class AddressMatcher:
         if b"\0\0\0" in data and any(name.encode("utf-32-le")[:-3] in low for name in names):
             for start in range(4):  # either byte order of UTF-32
                 yield from self.find(data[start::4].decode("ascii", "replace").lower())
+
+
+_NOBODY = AddressMatcher({})
 
 
 def _may_be_wide(low: bytes, names: Collection[str]) -> bool:

@@ -34,7 +34,7 @@ class Tokens:
 
     def __init__(self, words: tuple[str, ...]) -> None:
         """Prepare to find these words, given in lower case."""
-        self._needles = {each for word in words for each in _encode_base64(word) if each[0]}
+        self._needles = set[tuple[str, int]]().union(*map(_encode_base64, words))
         self._hex = {word.encode("utf-8").hex() for word in words if word}
         self._based = [needle.encode("ascii") for needle, _first in self._needles]
         self._digits = [each.encode("ascii") for each in self._hex]
@@ -65,7 +65,9 @@ class Tokens:
             return
         # `in` costs half of what `find` does, and most texts hold none.
         for needle, first in self._needles:
-            at = text.find(needle) if needle in text else -1
+            if needle not in text:
+                continue
+            at = text.find(needle)
             ends = [0] * 4  # of what was decoded, where a group begins at such a place
             while at >= 0:
                 if at >= ends[(at - first) % 4]:
@@ -74,7 +76,9 @@ class Tokens:
                 at = text.find(needle, at + 1)
         low = low or text.lower()
         for needle in self._hex:
-            at = low.find(needle) if needle in low else -1
+            if needle not in low:
+                continue
+            at = low.find(needle)
             ends = [0] * 2
             while at >= 0:
                 if at >= ends[at % 2]:
@@ -133,7 +137,8 @@ def _encode_base64(word: str) -> frozenset[tuple[str, int]]:
         code = binascii.b2a_base64(b"\0" * before + raw, newline=False).decode("ascii")
         first = (before * 8 + 5) // 6
         needle = code[first : (before + len(raw)) * 8 // 6]
-        found |= {(needle, first), (needle.translate(_TO_URL), first)}
+        if needle:
+            found |= {(needle, first), (needle.translate(_TO_URL), first)}
     return frozenset(found)
 
 
