@@ -28,6 +28,15 @@ PEOPLE = [
 FOUND = [
     (0, "anna.\n> m.ott@web.example x"),
     (0, "anna.\njd> m.ott@web.example x"),
+    *(
+        (0, f"john{dot}{end}doe@home.example")
+        for dot in (" dot", " punkt", ".", "[dot]", "&lt;dot>")
+        for end in ("\n> ", "\r\n>", "\n| > ", "\n>\n> ", "\njd> ", "\\n> ", "\n> \\n")
+    ),
+    (0, "john\n> .doe@home.example"),
+    (0, "john\n> dot doe@home.example"),
+    (0, "john dot <!-- x\n-->doe@home.example"),
+    (2, "mary dot\n> john@web.example"),
     (0, "john\u3010dot\u3011 \n> doe@home.example"),
     (0, "john.doe (at) \n" + "# " * 64 + "home.example"),
     (0, "john (dot) doe\n" + "jd&gt; " * 60 + "@home (dot) example"),

@@ -58,11 +58,13 @@ _GAT = rf">(?:{_ATTRIBUTES}|{'|'.join(each[::-1] for each in _ELEMENTS)})<"
 _TOD, _TA = ("|".join(each[::-1] for each in words) for words in (DOT_WORDS, AT_WORDS))
 # A word that stands for no sign, reversed. A written-out line end may be its beginning.
 _DROW = r"(?!(?:%s)(?:n\\|(?![^\W_])))(?!n\\)[^\W_]"
+_ENIL = r"[>| \t]{1,16}\n\r?(?!n\\)"  # with marks of quoted text behind it, reversed
 _BEFORE_TEXT = (
     r"(?!n\\)"
     rf"(?![\w+.-]{{0,100}}[_-](?:{_TOD})(?![^\W_]))(?>[\w+-]+(?:\.[\w+-]+)*)"
     rf"(?:\Z|[<(\[{{,:?!/$#^=&](?!(?:{_TOD})[{FENCE}])|;(?:tl|pma|touq)&"
     r"|[\"'](?:\Z|[\s=:(\[{,<>])"
+    rf"|{_ENIL}(?:,|{_DROW % _TOD})"
     rf"|(?>(?:[ \t\r\n]{{1,8}}|{_GAT}){{1,16}})"
     rf"(?:\Z|[,<(\[{{]|[:;](?!n\\|(?:tg|psbn)&|(?:{_TOD})[{FENCE}])[a-z0-9]"
     rf"|[\"'](?!{_TOD})[^\W_]"
