@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from conversation_tracker.core.base.header_names import is_needed
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.header.ascii_fields import write_ascii
+from conversation_tracker.core.masking.header.field_length import shorten_value
 from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.masking.part.ascii_headers import write_ascii_headers
 from conversation_tracker.core.masking.part.line_length import ENCODING, shorten_lines
@@ -158,7 +159,8 @@ def _fold(
     for header, value in zip(message.headers, values, strict=True):
         long = value is not None and len(value) > folding.LONGEST // 2
         if value and (value is not header.value or (long and domain in value.lower())):
-            yield folding.fold_header(header.name, value)
+            folded = folding.fold_header(header.name, value)
+            yield shorten_value(header.key, folded, message.limits.check)
         else:
             yield value
 
