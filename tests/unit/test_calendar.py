@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.masking.address.mask import Masker
-from conversation_tracker.core.masking.part import binary_values, calendar, message_body
+from conversation_tracker.core.masking.part import (
+    binary_values,
+    calendar,
+    content_lines,
+    message_body,
+)
+from conversation_tracker.core.model.message import Header
+from conversation_tracker.core.scanning.scan import Scanner
 
 REAL = "john@doe.example"
 ALIAS = "ff2e6348a53a4d449af92be2a1011328@ct.example.com"
@@ -75,6 +82,42 @@ def test_an_invitation_can_be_answered() -> None:
     sent = masked(invitation)
     assert sent != invitation
     assert masked(sent, BACK) == invitation
+
+
+SHOWN = [
+    "john&#64\\;doe.example",
+    "joh&#x6e\\;@doe.example",
+    "john&amp\\;#64\\;doe.example",
+    "john &#40\\;at&#41\\; doe.example",
+    "john (at) doe.example\\, please\\; or call",
+    "".join(f"&#{ord(each)}\\;" for each in REAL),
+    "https://urldefense.com/v3/__https://c.example/t?e=john*doe.example__\\;QA!!Ab!x$",
+    "john\x1b[0\\;31m@doe.example",
+]
+
+
+@pytest.mark.parametrize("fold", [75, 11])
+@pytest.mark.parametrize("name", ["X-ALT-DESC;FMTTYPE=text/html", "DESCRIPTION", "ADR:\\;;;x;y"])
+@pytest.mark.parametrize("written", SHOWN)
+def test_a_semicolon_and_a_comma_are_what_programs_show(written: str, name: str, fold: int) -> None:
+    """RFC 5545 section 3.3.11: a reference to a character ends in a semicolon that is escaped."""
+    line = f"{name}:Hello \\; {written}\\, Bye"
+    folded = "\r\n ".join(line[at : at + fold] for at in range(0, len(line), fold))
+    text = f"BEGIN:VCALENDAR\r\n{folded}\r\nEND:VCALENDAR\r\n"
+    result = unfolded(masked(text))
+    assert written not in result
+    assert ALIAS.partition("@")[0] in result
+    assert f"\r\n{name}:Hello \\; " in result
+    assert "\\, Bye\r\n" in result
+    headers = [Header(b"Content-Type", b"text/calendar")]
+    assert Scanner({REAL: "a"}).scan(headers, text.encode())
+    assert not Scanner({REAL: "a"}).scan(headers, masked(text).encode())
+
+
+@given(st.text(alphabet="\\;,n:a\ufdd0\ufdd1 "))
+def test_a_line_that_nothing_changes_is_the_same_object(line: str) -> None:
+    assert content_lines.change_shown(line, lambda text: text) is line
+    assert content_lines.change_shown(line, lambda text: f"{text}a") in (line, f"{line}a")
 
 
 @pytest.mark.parametrize("media", sorted(calendar.TYPES))

@@ -135,6 +135,10 @@ SPELLINGS = {
     "words and percent": "john.doe at home%2eexample",
     "blanks and an escaped dot": "mailto:john.doe @ home%2eexample",
     "quotes behind a reference": "&lt;john.doe'+'@'+'home.example",
+    "at before an escaped quotation mark": '{"a": "x \\"john.doe (at) home.example\\" y"}',
+    "at before an escaped comma": "ask john.doe (at) home.example\\, please",
+    "at before a line that goes on": "write to john.doe (at) home.example\\\nBye",
+    "at in marks of Markdown": "\\<john.doe (at) home.example\\>",
     "sentence before": "Hello. john.doe (at) home.example. Bye",
     # Blanks and marks.
     "starred": "john.doe**@**home.example",
@@ -690,6 +694,11 @@ def test_a_local_part_of_one_word_is_masked_as_well(text: str, type_: str) -> No
 
 
 NOBODY = {
+    "john.doe@home.example": [
+        "john.doe (at) home.example\\.org",
+        "john.doe (at) home.example\\x2eorg",
+        "john.doe (at) home.example\\u002eorg",
+    ],
     "me@home.example": [
         "call me at home. Example: 12",
         "call me at home.\nExample: 12",

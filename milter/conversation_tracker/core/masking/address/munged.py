@@ -248,10 +248,14 @@ def _is_escape(tokens: list[_TextToken], number: int, way: int) -> bool:
     """Return whether what touches an address is an escape: another reading tells what it means."""
     near = tokens[max(0, number - 6) : number + 1] if way < 0 else tokens[number : number + 4]
     text = "".join([token.text for token in near])
+    if way > 0 and text.startswith("\\"):  # a blank behind it ends it
+        end = next((n for n in range(1, len(near)) if near[n].start > near[n - 1].end), len(near))
+        text = "".join([token.text for token in near[:end]])
     return (_ESCAPE_BEFORE.search(text) if way < 0 else _ESCAPE_BEHIND.match(text)) is not None
 
 
 _ESCAPE_BEHIND = re.compile(
-    r"%(?:25)*[0-9a-f]{2}|&(?:#|amp|period|hyphen|dash|lowbar)|\\|=[0-9a-f]{2}"
+    r"%(?:25)*[0-9a-f]{2}|&(?:#|amp|period|hyphen|dash|lowbar)|=[0-9a-f]{2}"
+    r"|\\(?![,;:!?\"()<>\[\]{}|]|'(?![0-9a-f]{2})|\\*(?:\s|\Z))"
 )
 _ESCAPE_BEFORE = re.compile(r"(?:%(?:25)*[0-9a-f]{2}|&#?\w{1,8};|\\(?:u00|x)[0-9a-f]{2})\Z")

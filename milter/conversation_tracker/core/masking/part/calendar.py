@@ -261,13 +261,13 @@ def _is_clean(data: bytes, label: str, mask: Mask) -> bool:
         return False
     if b"://" in data or b"=?" in data or b"quoted-printable" in data.lower():
         return False
-    whole = _RAW_FOLD.sub(b"", data)
+    whole = _RAW_FOLD.sub(b"", data).replace(b"\\;", b";").replace(b"\\,", b",")
     return not mask.possible(whole) and not obfuscated.possible(whole, mask)
 
 
 def _mask_text(text: str, mask: Mask) -> str:
     hides = "=?" in text
-    hides = hides or obfuscated.possible(_FOLD.sub("", text).encode("utf-8", "replace"), mask)
+    hides = hides or obfuscated.possible(content_lines.show(text).encode("utf-8", "replace"), mask)
     change = FunctionMask(partial(_mask_readings, mask=mask)) if hides else mask
     if mask.thorough:  # of what is only called a calendar, an address may stand in two lines
         text = change(text)
@@ -315,7 +315,7 @@ def _find_plain(lines: Sequence[str], mask: Mask) -> set[int]:
         *(
             number
             for number in long
-            if absence.text_names_nobody(_FOLD.sub("", lines[number]), mask)
+            if absence.text_names_nobody(content_lines.show(lines[number]), mask)
         ),
     }
 
@@ -326,7 +326,7 @@ def _iter_plain(some: list[int], lines: Sequence[str], mask: Mask) -> Iterator[i
     To ask of two costs little more than of one.
     """
     joined = _BETWEEN.join([lines[number] for number in some])
-    if absence.text_names_nobody(_FOLD.sub("", joined), mask):
+    if absence.text_names_nobody(content_lines.show(joined), mask):
         yield from some
     elif len(some) > 1:
         half = len(some) // 2
@@ -342,6 +342,7 @@ def _mask_line(line: str, mask: Mask) -> str:
         return _mask_quoted_value(head[0], content[head.end() :], mask) + end
     whole = _FOLD.sub("", content)
     new = mask(whole)
+    new = content_lines.change_shown(new, mask)
     return line if new == whole else _fold(new, end or "\r\n") + end
 
 

@@ -6,7 +6,7 @@ somebody is an address with `mailto:` before it, or without, or in angle bracket
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from urllib.parse import unquote
@@ -24,6 +24,13 @@ IDENTIFIERS = frozenset({"UID", "RELATED-TO"})
 _MOST_BROKEN = 100  # addresses read in a line that cannot be parsed
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _END = re.compile(r"\n(?![ \t])")  # of a line that no other continues
+_ESCAPED = re.compile(r"\\([;,])")
+_EITHER = re.compile(r"\\([;,])|[;,]")
+_PLAIN_SIGNS = {";": "\ufdd0", ",": "\ufdd1"}  # no characters, so in no text
+_NO_TEXT = frozenset(_PLAIN_SIGNS.values())
+_WRITTEN = str.maketrans(
+    {**{each: f"\\{each}" for each in _PLAIN_SIGNS}, **{v: k for k, v in _PLAIN_SIGNS.items()}}
+)
 _FOLD = re.compile(r"(?:\r\r\n|\r\n|\n)[ \t]")  # some programs write the line end twice
 _SOFT = re.compile(r"=\r{0,2}\n[ \t]*")
 _INSIDE = re.compile(rb"(?<=[\x80-\xff])\r{0,2}\n[ \t](?=[\x80-\xbf])")
@@ -81,6 +88,29 @@ def unfold(line: str) -> str:
     if "=" in line and "\n" in line and QUOTED.match(line) is not None:
         line = _SOFT.sub("", line)
     return _FOLD.sub("", line)
+
+
+def show(text: str) -> str:
+    """Take the folds out of content lines, and the escapes from what programs show."""
+    return _ESCAPED.sub(r"\1", _FOLD.sub("", text)) if "\\" in text else _FOLD.sub("", text)
+
+
+def change_shown(line: str, change: Callable[[str], str]) -> str:
+    """Change an unfolded line as programs show it: references to characters end in semicolons.
+
+    Args:
+        line: the line, in which semicolons and commas of a text are escaped (RFC 5545 section
+            3.3.11).
+        change: gives what a text becomes.
+
+    Returns:
+        The line; the same object if nothing changed.
+    """
+    if _ESCAPED.search(line) is None or not _NO_TEXT.isdisjoint(line):
+        return line
+    old = _EITHER.sub(lambda found: found[1] or _PLAIN_SIGNS[found[0]], line)
+    new = change(old)
+    return line if new == old else new.translate(_WRITTEN)
 
 
 def mend(data: bytes) -> bytes:

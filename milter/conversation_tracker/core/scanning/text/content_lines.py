@@ -30,8 +30,9 @@ def mend(data: bytes) -> bytes:
 
 
 def unfold(text: str) -> str:
-    """Join the lines that are folded."""
-    return _FOLD.sub("", text) if "\n " in text or "\n\t" in text else text
+    """Join the lines that are folded, with semicolons and commas as programs show them."""
+    whole = _FOLD.sub("", text) if "\n " in text or "\n\t" in text else text
+    return whole.replace("\\;", ";").replace("\\,", ",")  # RFC 5545 section 3.3.11
 
 
 def join_soft_breaks(text: str) -> Iterator[str]:

@@ -37,7 +37,8 @@ _LEADING_WORD = re.compile(r"[^\W_](?:[\w-]{0,80}[^\W_])?")
 _MOST = 32  # labels and words: as many as 64 octets hold
 # Escapes beside an address: the text is read again with these decoded, and found then.
 _ESCAPED_BEHIND = re.compile(
-    r"%(?:25)*[0-9a-f]{2}|&(?:#|amp|period|hyphen|dash|lowbar)|\\|=[0-9a-f]{2}"
+    r"%(?:25)*[0-9a-f]{2}|&(?:#|amp|period|hyphen|dash|lowbar)|=[0-9a-f]{2}"
+    r"|\\(?![,;:!?\"()<>\[\]{}|]|'(?![0-9a-f]{2})|\\*(?:\s|\Z))"
 )
 _ESCAPED_BEFORE = re.compile(r"(?:%(?:25)*[0-9a-f]{2}|&\#?\w{1,8};|\\(?:u00|x)[0-9a-f]{2})\Z")
 
@@ -180,7 +181,8 @@ def _find_domains(text: str, dot: re.Pattern[str]) -> Iterator[tuple[str, bool]]
         whole = word.end() == len(part)
         plain = plain and (not number or joints[number - 1] == ".")
         ends = not whole or number == len(joints) or not _continues_domain(parts, joints, number)
-        if number and ends and not _ESCAPED_BEHIND.match(part, word.end()):
+        behind = part[word.end() :] + "".join(joints[number : number + 1])
+        if number and ends and not _ESCAPED_BEHIND.match(behind):
             yield name, plain
         if not whole:
             return
