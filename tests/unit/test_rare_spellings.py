@@ -346,7 +346,7 @@ BODIES = {
     "calendar": lambda text: typed("text/calendar; charset=utf-8")(
         "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDESCRIPTION:"
         + text.replace("\n", "\\n")
-        + "\nEND:VEVENT\nEND:VCALENDAR"
+        + "\\nBye\nEND:VEVENT\nEND:VCALENDAR"
     ),
 }
 FIELDS = {

@@ -10,6 +10,7 @@ here raises.
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import NamedTuple
 
 from conversation_tracker.core.base.limits import check_each
@@ -246,11 +247,11 @@ def _find_locals(
 
 def _is_escape(tokens: list[_TextToken], number: int, way: int) -> bool:
     """Return whether what touches an address is an escape: another reading tells what it means."""
-    near = tokens[max(0, number - 6) : number + 1] if way < 0 else tokens[number : number + 4]
+    if way < 0:
+        near = tokens[max(0, number - 6) : number + 1]
+    else:  # a line end may be written as one
+        near = list(takewhile(lambda token: token.kind != "gap", tokens[number : number + 4]))
     text = "".join([token.text for token in near])
-    if way > 0 and text.startswith("\\"):  # a blank behind it ends it
-        end = next((n for n in range(1, len(near)) if near[n].start > near[n - 1].end), len(near))
-        text = "".join([token.text for token in near[:end]])
     return (_ESCAPE_BEFORE.search(text) if way < 0 else _ESCAPE_BEHIND.match(text)) is not None
 
 
