@@ -9,7 +9,10 @@ import email
 import email.header
 import email.message
 import email.policy
+import html
+import json
 import quopri
+import re
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import quote
 
@@ -19,7 +22,8 @@ from choices import Choices
 _TYPES = (
     *("text/plain", "text/html", "text/enriched", "application/octet-stream", "text/rtf"),
     *("text/x-unknown", "text/markdown", "text/csv", "application/json", "application/xml"),
-    *("text/css", "text/vcard", "text/plain; format=flowed"),
+    *("text/css", "text/vcard", "text/plain; format=flowed", "text/calendar"),
+    "text/calendar; method=REQUEST",
 )
 _CHARSETS = (
     *("utf-8", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-7", "iso-8859-1"),
@@ -43,6 +47,7 @@ _NOISE = (
     ),
     *("https://shop.example/?q=1", "\u3053\u3093", "--", "xjohn@doe.example", "*", "\u00ad", "+"),
 )
+_TWICE = re.compile(r"[\\<&\0-\x08\x0b-\x1f\x7f]")
 _APART = ("\n", " ", ", ", "\t", "\n\n", ": ", "; ")
 _CODES: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
     ("8bit", bytes),
@@ -115,7 +120,60 @@ def _texts(message: email.message.Message) -> Iterator[str]:
         if isinstance(content, bytes):
             for label in (str(part.get_content_charset("utf-8")), "utf-8"):
                 with contextlib.suppress(LookupError):
-                    yield content.decode(label, "replace")
+                    yield from _shown(part.get_content_type(), content.decode(label, "replace"))
+
+
+def _shown(type_: str, text: str) -> Iterator[str]:
+    """Yield what a text says, and what of it is encoded or escaped as its type says."""
+    yield text
+    text = text.replace("\r\n", "\n")
+    for shown in _undone(type_, text):
+        # What is escaped twice, and tags and references that are, nobody reads.
+        yield _TWICE.sub("\ufffd", shown)
+
+
+def _undone(type_: str, text: str) -> Iterator[str]:
+    if "html" in type_ or "xml" in type_:
+        yield html.unescape(text)
+    elif "json" in type_:
+        with contextlib.suppress(ValueError):
+            yield "\n".join(map(str, json.loads(text).values()))
+    elif "calendar" in type_:
+        whole = re.sub(r"\n[ \t]", "", text)
+        yield re.sub(r"\\(.)", lambda escaped: escaped[1].replace("n", "\n"), whole)
+
+
+def _written(choices: Choices, type_: str, text: str) -> str:
+    """Write a text as its type wants it, or as people send one in it.
+
+    One with escapes of its own is written as it is: escaped twice, nobody reads it.
+    """
+    if _TWICE.search(text) is not None:
+        return text
+    if "calendar" in type_:
+        escaped = re.sub(r"([\\,;])", r"\\\1", text.rstrip("\n")).replace("\n", "\\n")
+        line = f"{choices.of(('DESCRIPTION', 'SUMMARY', 'COMMENT'))}:{escaped}"
+        folded = "\n ".join(line[at : at + 70] for at in range(0, len(line), 70))
+        return f"BEGIN:VCALENDAR\nBEGIN:VEVENT\n{folded}\nEND:VEVENT\nEND:VCALENDAR\n"
+    if "json" in type_ and choices.chance(2):
+        return json.dumps({"text": text}, ensure_ascii=False)
+    if ("html" in type_ or "xml" in type_) and choices.chance(2):
+        return f"<p>{html.escape(text)}</p>"
+    return choices.of((_as_is, _as_is, _as_is, _quoted, _signed))(text)
+
+
+def _as_is(text: str) -> str:
+    return text
+
+
+def _quoted(text: str) -> str:
+    return "".join(f"> {line}\n" for line in text.splitlines())
+
+
+def _signed(text: str) -> str:
+    begin = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n"
+    end = "-----BEGIN PGP SIGNATURE-----\n\niQEzBAEBCAAdFiEE\n-----END PGP SIGNATURE-----\n"
+    return begin + text + end
 
 
 def _words(value: str) -> str:
@@ -128,7 +186,7 @@ def _words(value: str) -> str:
 def _part(choices: Choices, text: str) -> bytes:
     type_ = choices.of(_TYPES)
     label = choices.of(_CHARSETS)
-    whole = f"Hello\n{text}\nBye\n"
+    whole = _written(choices, type_, f"Hello\n{text}\nBye\n")
     data = _encoded(whole, label)
     if data is None:
         label, data = "utf-8", whole.encode()
