@@ -20,7 +20,7 @@ from conversation_tracker.core.masking.part import (
 from conversation_tracker.core.masking.text import composed_characters, escape_syntaxes
 from conversation_tracker.core.scanning import parts
 from conversation_tracker.core.scanning.text import characters, rare_spellings
-from conversation_tracker.core.syntax import charset
+from conversation_tracker.core.syntax import charset, encoded_words, parameters
 from conversation_tracker.core.views import content_ids
 
 
@@ -303,3 +303,20 @@ def test_a_check_sum_of_tar_counts_octets_with_a_sign(block: bytes, signed: bool
     total = b"%06o\0 " % max(0, sum(octets))
     assert tar.is_tar(block[:148] + total + block[156:]) or sum(octets) < 0
     assert not tar.is_tar(block[:148] + b"%06o\0 " % (sum(rest) + 1) + block[156:])
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.text(max_size=2), st.booleans())))
+def test_the_first_extended_form_of_a_parameter_goes_before_all_plain_ones(
+    some: list[tuple[str, str, bool]],
+) -> None:
+    found = tuple(parameters.Parameter(n, v, b"", (), extended=e) for n, v, e in some)
+    of_it = sorted((p for p in found if p.name == "a"), key=lambda p: not p.extended)
+    assert parameters.get_value(found, "a") == (of_it[0].value if of_it else "")
+
+
+def test_what_is_remembered_of_a_value_is_nobodys_to_change() -> None:
+    value = b"a =?utf-8?q?b?= c"
+    first = encoded_words.cut_units(value, 0, len(value))
+    whole = [*first]
+    first.clear()
+    assert encoded_words.cut_units(value, 0, len(value)) == whole

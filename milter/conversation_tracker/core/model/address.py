@@ -95,6 +95,10 @@ def read_one(value: bytes) -> Mailbox | None:
     Returns:
         The one mailbox `find_mailboxes` gives; None where the value is anything else.
     """
+    return _read_once(value) if len(value) <= _SHORT else _read(value)
+
+
+def _read(value: bytes) -> Mailbox | None:
     match = _ONE.fullmatch(value)
     if match is None:
         return None
@@ -105,6 +109,9 @@ def read_one(value: bytes) -> Mailbox | None:
         return None
     words = (match["string"] or match["phrase"] or b"").decode("ascii").split()
     return Mailbox(match.start(place), match.end(place), address, " ".join(words))
+
+
+_read_once = lru_cache(maxsize=64)(_read)
 
 
 def _parse(value: bytes, check: Callable[[], None] = no_limit) -> list[Mailbox]:

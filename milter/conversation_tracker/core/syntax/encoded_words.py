@@ -70,6 +70,7 @@ _LABELS = {
     "x_user_defined": "latin_1",
 }
 
+_SHORT = 2_000  # octets of a value of which several are remembered
 _OPEN, _CLOSE, _WORD_LENGTH = b"=?utf-8?", b"?=", 75
 _AROUND = len(_OPEN) + 2 + len(_CLOSE)
 # What may stand unencoded in the Q encoding everywhere, in a display name too (section 5 (3)).
@@ -150,6 +151,18 @@ def cut_units(
     value: bytes, start: int, end: int, check: Callable[[], None] = no_limit
 ) -> list[Unit]:
     """Cut value[start:end] into units, without a gap between them."""
+    # What the record masks, a copy masks once more.
+    if len(value) <= _SHORT:
+        return list(_cut_once(value, start, end))
+    return _cut(value, start, end, check)
+
+
+@lru_cache(maxsize=64)
+def _cut_once(value: bytes, start: int, end: int) -> tuple[Unit, ...]:
+    return tuple(_cut(value, start, end, no_limit))
+
+
+def _cut(value: bytes, start: int, end: int, check: Callable[[], None]) -> list[Unit]:
     found: list[Unit] = []
     run: list[re.Match[bytes]] = []
     position = start

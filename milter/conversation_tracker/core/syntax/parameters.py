@@ -8,6 +8,7 @@ so that one can be replaced and all others stay byte for byte. Nothing here rais
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
@@ -26,6 +27,7 @@ _BETWEEN = re.compile(rb"[;\s]*+(?>(?:\([^()]*+\)[;\s]*+)*)")
 _NAME = re.compile(rb"(.+?)(?:\*([0-9]{1,4}))?(\*)?")
 _QUOTED = re.compile(rb'\\(["\\])')
 _ENDING = re.compile(rb"[\s(]")
+_SHORT = 2_000  # octets of a value of which several are remembered
 _FREE_TEXT = (b"name", b"filename")  # unquoted, these are often written with spaces
 
 
@@ -68,6 +70,16 @@ def parse(value: bytes, check: Callable[[], None] = no_limit) -> tuple[str, tupl
         What stands before the parameters, in lower case and without white space, and the
         parameters in order. A name may come twice, also once plain and once extended.
     """
+    # The same Content-Type is asked for while a message is read, masked and copied.
+    return _parse_once(value) if len(value) <= _SHORT else _parse(value, check)
+
+
+@lru_cache(maxsize=64)
+def _parse_once(value: bytes) -> tuple[str, tuple[Parameter, ...]]:
+    return _parse(value, no_limit)
+
+
+def _parse(value: bytes, check: Callable[[], None]) -> tuple[str, tuple[Parameter, ...]]:
     match = _MAIN.match(value)
     main = b"".join(match[1].split()).lower().decode("latin-1") if match else ""
     if b"=" not in value:
@@ -85,8 +97,11 @@ def parse(value: bytes, check: Callable[[], None] = no_limit) -> tuple[str, tupl
 
 def get_value(parameters: tuple[Parameter, ...], name: str) -> str:
     """Return a parameter's decoded value, "" where it is absent; the extended form goes first."""
-    found = [p for p in parameters if p.name == name]
-    return next((p.value for p in sorted(found, key=lambda p: not p.extended)), "")
+    found: Parameter | None = None
+    for each in parameters:
+        if each.name == name and (found is None or (each.extended and not found.extended)):
+            found = each
+    return found.value if found is not None else ""
 
 
 def mask_parameters(
