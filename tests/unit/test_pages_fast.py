@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from conversation_tracker.core.masking.address import munged_places as masked
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.address.munged import find_munged
-from conversation_tracker.core.masking.text import html
+from conversation_tracker.core.masking.text import html, whole_addresses
 from conversation_tracker.core.masking.text.html import mask_html
 from conversation_tracker.core.masking.text.html_text import Node, TextLayout
 from conversation_tracker.core.masking.text.whole_addresses import mask_clear
@@ -118,6 +118,21 @@ def test_copy_and_record_are_the_same_both_ways(page: str, way: tuple[str, str])
         patch.setattr(html, "mask_clear", lambda text, *_how: text)
         slow = mail(raw, PEOPLE, to=to, sender=sender).plan()
     assert (fast.edits, fast.records, fast.reply) == (slow.edits, slow.records, slow.reply)
+
+
+@settings(max_examples=200, deadline=None)
+@given(PAGES | LINES, st.sampled_from([(JOHN, hard("c")), (BOB, B), (JOHN, S)]))
+@example(f"cid:{JOHN} <{JOHN}> mid:a,{JOHN} {BOB}: cid:mailto:{JOHN} ", (JOHN, hard("c")))
+@example(f"home.example=bob@home.example bob@home.example!x mary dot {BOB}\n", (JOHN, S))
+def test_a_large_text_is_masked_as_any_other(text: str, way: tuple[str, str]) -> None:
+    assume(len(text) < 256 or "message-id" not in text)  # as above
+    sender, to = way
+    raw = f"From: {sender}\nContent-Type: text/plain; charset=utf-8\n\nx {text}\n"
+    small = mail(raw, PEOPLE, to=to, sender=sender).plan()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(whole_addresses, "_LARGE", -1)
+        large = mail(raw, PEOPLE, to=to, sender=sender).plan()
+    assert (large.edits, large.records, large.reply) == (small.edits, small.records, small.reply)
 
 
 @settings(max_examples=300, deadline=None)

@@ -26,6 +26,7 @@ from conversation_tracker.core.masking.part import (
 from conversation_tracker.core.masking.text import absence, encoded, flowed, obfuscated
 from conversation_tracker.core.masking.text.html import mask_html
 from conversation_tracker.core.masking.text.html_text import Page
+from conversation_tracker.core.masking.text.whole_addresses import mask_frequent
 from conversation_tracker.core.syntax import charset, quoted_printable, transfer
 from conversation_tracker.core.syntax.mime import Part
 from conversation_tracker.core.syntax.parameters import get_value
@@ -69,7 +70,8 @@ def mask_plain(data: bytes, label: str, mask: Mask) -> tuple[bytes, str]:
 def _mask_text(text: str, mask: Mask) -> str:
     if _names_nobody(text, mask):
         return text
-    return obfuscated.mask_words(obfuscated.mask_obfuscations(mask(text), mask), mask)
+    text = mask(mask_frequent(text, mask))
+    return obfuscated.mask_words(obfuscated.mask_obfuscations(text, mask), mask)
 
 
 def mask_around(data: bytes, encoding: str, mask: Mask) -> bytes:

@@ -1,8 +1,8 @@
 """Addresses that stand as they are between signs that no address goes on over: most of them.
 
-These are replaced all at once, before anything is decoded; `Mask` would replace each of them by the
-same, but looks far longer at it. What is spelled otherwise, or touches something else, is left to
-that. Nothing here raises, but what the time for a message raises.
+Of a page or a large text, these are replaced all at once, before anything is decoded; `Mask` would
+replace each of them by the same, but looks far longer at it. What is spelled otherwise, or touches
+something else, is left to that. Nothing here raises, but what the time for a message raises.
 """
 
 import re
@@ -11,6 +11,9 @@ from itertools import pairwise
 from conversation_tracker.core.masking.address.mask import Mask
 
 _FEW = 64  # addresses that are looked for one by one
+_LARGE = 64 * 1024  # characters of a text in which an address may stand thousands of times
+# What begins and ends an address there, behind which no link to an identifier goes on.
+_BEGINS, _ENDS = tuple(" \t\r\n<>\"'(["), tuple(" \t\r\n<>\"')],;:?|")
 # Nothing in such a local part is a whole address of somebody else, or parts words.
 _LOCAL = re.compile(r"(?![.]+\Z)[a-z0-9._\-]+")
 _NEW = re.compile(r"[A-Za-z0-9.@_\-]*")  # what is written so in a source, too
@@ -51,6 +54,11 @@ def mask_clear(text: str, mask: Mask, begins: tuple[str, ...], ends: tuple[str, 
             pieces += (new if each else address), behind
         text = "".join(pieces)
     return text
+
+
+def mask_frequent(text: str, mask: Mask) -> str:
+    """Return a large text without markup with such addresses replaced, any other as it is."""
+    return mask_clear(text, mask, _BEGINS, _ENDS) if len(text) > _LARGE else text
 
 
 def _is_plain(key: str) -> bool:
