@@ -10,6 +10,7 @@ from contextlib import suppress
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.scanning import documents, packets, sectors, tables
 from conversation_tracker.core.scanning.back_references import COMPRESS, LZ4, LZ4_LEGACY
+from conversation_tracker.core.scanning.text import lettered
 
 ZIP, GZIP, SEVEN, STREAM, RTF = (
     b"PK\3\4",
@@ -66,7 +67,7 @@ def may_hold_more(data: Octets) -> bool:
     if has_file(data) or documents.is_document(data) or is_deflated(data) or data[:1] == b"\x5d":
         return True
     # Many programs hold the word of a PDF's streams: without its header there is none.
-    midst = (ZIP, RTF, _PDF, tables.CABINET)
+    midst = (ZIP, RTF, _PDF, tables.CABINET, *lettered.MARKS)
     return not data.startswith(_PICTURES) and any(data.find(each) >= 0 for each in midst)
 
 

@@ -37,6 +37,7 @@ from conversation_tracker.core.scanning.beginnings import (
     iter_deflated,
 )
 from conversation_tracker.core.scanning.pdf import page_fonts, pages, unlocking
+from conversation_tracker.core.scanning.text import lettered
 from conversation_tracker.core.scanning.ways import (
     MEMORY,
     Way,
@@ -72,6 +73,7 @@ class Carver:
         self._octets = _MOST
         self._finds = _MOST_FINDS
         self._text = 2 * _TEXT
+        self._pages = 4 * _TEXT
         self._end = 0  # of what was decompressed last
 
     def iter_contents(self, data: Octets, layer: int = 0) -> Iterator[Octets]:
@@ -93,6 +95,9 @@ class Carver:
             self._end = end  # in these octets, whatever was decompressed of what was found
 
     def _carve(self, data: Octets, layer: int) -> Iterator[Octets]:
+        if self._text > 0 and any(data.find(mark) >= 0 for mark in lettered.MARKS):
+            self._text -= len(data)
+            yield from lettered.decode_files(data[:_TEXT])
         if data.startswith(sectors.MAGIC):
             for chain in sectors.iter_chains(data):
                 self._limits.check()
@@ -188,7 +193,8 @@ class Carver:
             start += 2 if data[start : start + 2] == b"\r\n" else 1
             told = data[max(0, at - _NEAR) : at].rpartition(b"obj")[2]
             for stream in self._carve_stream(data, start, told):
-                is_page = pages.is_page(stream)
+                is_page = self._pages > 0 and pages.is_page(stream)
+                self._pages -= len(stream) if is_page else 0
                 fonts.note(stream, is_page=is_page)
                 yield pages.read_page(stream) if is_page else stream
         elif beginning == SEVEN:

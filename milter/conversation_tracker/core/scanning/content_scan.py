@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
+from itertools import chain
 from typing import Protocol
 
 from conversation_tracker.core.base.octets import Octets
@@ -21,7 +22,7 @@ from conversation_tracker.core.scanning import (
 )
 from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.parts import Declared
-from conversation_tracker.core.scanning.text import content_lines, decodings, uuencoded
+from conversation_tracker.core.scanning.text import content_lines, decodings, lettered, uuencoded
 from conversation_tracker.core.scanning.text.known_texts import KnownTexts, Span
 from conversation_tracker.core.scanning.text.text_search import SearchContext, TextSearch
 
@@ -137,8 +138,8 @@ class ContentScan:
         self._look_files(channel, data, markup=declared.markup)
 
     def _look_files(self, channel: str, data: bytes, *, markup: bool = False) -> None:
-        """Look at uuencoded files in text, and into what they pack."""
-        for file in uuencoded.decode_files(data, markup=markup):
+        """Look at files that are written in text, and into what they pack."""
+        for file in chain(uuencoded.decode_files(data, markup=markup), lettered.decode_files(data)):
             self._note(channel, self._text.find_in_octets(file))
             self._look_at_contents(channel, [file])
             if beginnings.may_hold_more(file):

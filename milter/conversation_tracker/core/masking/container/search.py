@@ -28,6 +28,7 @@ from conversation_tracker.core.masking.container import (
     tar,
     tnef,
     uuencoded,
+    written_files,
     zip_file,
 )
 from conversation_tracker.core.masking.container.budget import (
@@ -126,6 +127,7 @@ _INNER = (
     _Format(_match_beginning(png.MAGIC), png.open_png, nests=False),
     _Format(openpgp.is_message, openpgp.open_message, nests=False),
     _Format(uuencoded.holds_file, uuencoded.open_files),
+    _Format(written_files.may_stand_in, written_files.open_files),
 )
 """Those that text or octets of any kind may look like: it does no harm to try."""
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.address.mask import Mask
-from conversation_tracker.core.masking.container import openpgp, search
+from conversation_tracker.core.masking.container import openpgp, search, written_files
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.container.message_file import make_letter
 from conversation_tracker.core.masking.container.search import holds_address, is_container
@@ -111,7 +111,7 @@ def remove_packed_blocks(
 def mask_uuencoded_files(
     part: Part, data: bytes, mask: Mask, people: People, unpacking: Unpacking | None = None
 ) -> bytes:
-    """Mask the uuencoded files that stand in a text.
+    """Mask the uuencoded files that stand in a text; others written in letters may go.
 
     Args:
         part: the leaf.
@@ -123,11 +123,12 @@ def mask_uuencoded_files(
     Returns:
         The content; the same object if nothing changed, and where the leaf is no text.
     """
-    if not uuencoded_files.may_stand_in(data):
+    if not (uuencoded_files.may_stand_in(data) or written_files.may_stand_in(data)):
         return data
     if leaf.choose_leaf(part, data, people) is None:
         return data
     holds = partial(holds_address, people=people, unpacking=unpacking)
+    data = written_files.remove_files(data, holds)
     return uuencoded_files.mask_files(data, mask, holds, markup=part.type.endswith("html"))
 
 

@@ -14,12 +14,10 @@ from typing import NamedTuple
 
 from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.container import readings
+from conversation_tracker.core.masking.container.written_files import NOTE
 from conversation_tracker.core.masking.part import calendar, leaf
 from conversation_tracker.core.syntax import charset, uuencoding
 from conversation_tracker.core.syntax.references import unescape
-
-NOTE = b"[A file was removed: it held an address.]"
-"""What stands in the place of a file that was removed."""
 
 _BEGIN = re.compile(
     # In HTML a tag may stand before it.
