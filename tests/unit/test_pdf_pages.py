@@ -64,3 +64,30 @@ def test_moves_are_blanks_in_fonts_that_number_their_letters(
 @pytest.mark.parametrize("name", [name for name in test_archive.BOMBS if "pdf of" in name])
 def test_pages_of_short_strings_cost_little(finds: Callable[[bytes], bool], name: str) -> None:
     assert not within(5, lambda: finds(test_archive.BOMBS[name]()))
+
+
+@SIDES
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("way", ["characters", "ranges", "lists"])
+def test_letters_are_what_the_table_of_their_font_says(
+    finds: Callable[[bytes], bool], way: str, width: int
+) -> None:
+    assert finds(numbered_pdf(b"to john@doe.example now", width=width, way=way))
+
+
+@SIDES
+def test_a_range_has_all_its_letters_and_may_begin_with_several(
+    finds: Callable[[bytes], bool],
+) -> None:
+    """Also in a second section of the table, and for pairs of letters of which the last counts."""
+    table = (
+        b"begincmap\n1 beginbfrange\n<01> <20> <0020>\nendbfrange\n"
+        b"2 beginbfrange\n<21> <59> <0040>\n<70> <71> <006B006E>\nendbfrange\nendcmap"
+    )
+    shown = bytes((0x71, *(each - 0x1F for each in b"hn@doe.example")))  # `ko` is 71
+    page = b"BT /F1 9 Tf [<%s>] TJ ET" % shown.hex().encode()
+    assert not finds(pdf(zlib.compress(page), zlib.compress(table)))
+    table = table.replace(b"<006B006E>", b"<006A006E>")
+    assert finds(pdf(zlib.compress(page), zlib.compress(table)))
+    table = table.replace(b"<59>", b"<58>")  # which ends before `x`
+    assert not finds(pdf(zlib.compress(page), zlib.compress(table)))
