@@ -83,6 +83,20 @@ def test_what_stands_in_clear_is_masked_as_all_else_is(source: str, kept: str) -
         assert fast == mask_html(source, mask)
 
 
+@settings(max_examples=300, deadline=None)
+@given(PAGES | LINES, st.sampled_from(["", JOHN, BOB, ANN]))
+@example("x john.doe<b>@home</b>.example y", "")
+@example("bob<!-- x -->@home.example <i style='display:none'>x</i>", "")
+@example(f"<!--<b>{' ' * 990}bob<wbr>@home.example<b>", "")
+def test_a_large_page_is_masked_as_any_other(source: str, kept: str) -> None:
+    known = {key: new for key, new in KNOWN.items() if key != kept}
+    mask = Masker(known, [kept] if kept else [], WATCHED)
+    small = mask_html(source, mask)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "_LARGE", -1)
+        assert mask_html(source, mask) == small
+
+
 @pytest.mark.parametrize("odd", ['"a john.doe@home.example b"@odd.example', "o'neil+x@odd.example"])
 def test_where_a_local_part_may_hold_an_address_none_is_masked_first(odd: str) -> None:
     mask = Masker({**KNOWN, odd: A})

@@ -86,6 +86,7 @@ _REST_BEFORE = re.compile(
 _LOCAL = 80  # characters of a local part and what is before it
 _NEAR = 1_000  # characters of an address with all the tags in one half of it
 _WIDELY = 64_000  # the same where the final scan found what is not seen so
+_LARGE = 64 * 1024  # characters of a page that is first looked at as a whole
 _MANY = 32  # separators from which on they are looked at together first
 # What begins and ends an address, whatever stands beside it: in the source as in what is shown.
 _BEGINS = (*" \t\r\n<>\"'([", "&lt;", '"mailto:', "'mailto:")
@@ -202,6 +203,8 @@ def _mask_across_tags(source: str, mask: Mask) -> str:
     """Mask addresses with tags or comments inside, looking around each separator."""
     if "<" not in source:
         return source
+    if len(source) > _LARGE and _is_clean_as_a_whole(source, mask):
+        return source
     pieces: list[str] = []
     done = 0
     for start, end in _find_surroundings(source, mask):
@@ -211,6 +214,16 @@ def _mask_across_tags(source: str, mask: Mask) -> str:
             done = end
     result = "".join(pieces) + source[done:]
     return source if result == source else result
+
+
+def _is_clean_as_a_whole(source: str, mask: Mask) -> bool:
+    """Return, at one look at a large source, whether no tag stands in an address that is masked.
+
+    What hides text may do so far behind it, and nobody reads all that has it in one way.
+    """
+    if mask.thorough or "<!--" in source or _may_hide(source.lower()):
+        return False
+    return _is_clean(_drop_inline(unescape_source(source), mask), mask)
 
 
 def _drop_inline(source: str, mask: Mask) -> str:
