@@ -72,3 +72,25 @@ def test_a_content_id_of_a_shared_domain_is_the_authors() -> None:
     sent = mail(text, order(ann, bob), to=hard("a"), sender="bob@corp.example").sent()
     assert b"corp.example" not in b"".join(h.value for h in sent.headers if h.key != b"to")
     assert b"corp.example" not in bytes(sent.body)
+
+
+def test_a_receipt_names_an_identifier_as_a_thread_does() -> None:
+    """RFC 8098 section 3.2.5: whoever asked for it looks for their message by that."""
+    lines = [
+        "In-Reply-To: <1@home.example>",
+        "Content-Type: multipart/report; report-type=disposition-notification; boundary=b",
+    ]
+    body = (
+        "--b\n\nread\n--b\nContent-Type: message/disposition-notification\n\n"
+        "Final-Recipient: rfc822; john@home.example\nOriginal-Message-ID: <1@home.example>\n"
+        "Disposition: manual-action/MDN-sent-manually; displayed\n--b--\n"
+    )
+    people = order(
+        person("john@home.example", "buyer", "b" * 32), person("x@y.example", "partner", "a" * 32)
+    )
+    text = "\n".join(["From: john@home.example", *lines, "", body])
+    copy = mail(text, people, to=hard("a"), sender="john@home.example").sent()
+    [answered] = [each.value for each in copy.headers if each.key == b"in-reply-to"]
+    assert answered.startswith(b"<m-")
+    assert b"Original-Message-ID: " + answered + b"\n" in bytes(copy.body)
+    assert b"home.example" not in bytes(copy.body)

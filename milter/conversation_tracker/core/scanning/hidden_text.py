@@ -12,7 +12,9 @@ from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.scanning.text import content_lines, decodings
 from conversation_tracker.core.scanning.text.known_texts import Span
 
-IDENTIFIERS = frozenset(b"message-id in-reply-to references content-id resent-message-id".split())
+IDENTIFIERS = frozenset(
+    b"message-id in-reply-to references content-id resent-message-id original-message-id".split()
+)
 """Fields in which the reader's own identifiers are theirs again, addresses in them as well."""
 READ = frozenset(
     b"""
