@@ -109,9 +109,17 @@ def _find_first_words(view: View, message: Message, kept: Sequence[Header], body
 
     ASCII without markup in which nobody stands but in clear is read as it came: that is cheaper.
     """
-    leaf, text = message_body.find_text(read_structure(message), message.body, _ENOUGH)
-    clear = leaf is not None and leaf.type == _PLAIN and view.clean_parts.is_plain(id(leaf))
-    if leaf is not None and not (clear and text.isascii()):
+    part, same = read_structure(message), body is message.body
+    text = ""
+    if same or any(each.type == _PLAIN for each in part.walk()):
+        leaf, text = message_body.find_text(part, message.body, _ENOUGH)
+        clear = leaf is not None and leaf.type == _PLAIN and view.clean_parts.is_plain(id(leaf))
+        again = leaf is not None and not (clear and text.isascii())
+        # What is kept as it came reads the same, but for what a note may be.
+        again = again and not (same and clean_text(text).strip() not in _NOTES)
+    else:
+        again = True
+    if again:
         _, text = message_body.find_text(_read_kept(message, kept, body), body, _ENOUGH, _NOTES)
     words = clean_text(view(text)).split(None, _WORDS)
     return " ".join(words[:_WORDS])[:_WORDS]
