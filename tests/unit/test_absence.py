@@ -285,7 +285,7 @@ def test_what_the_scan_takes_for_nothing_shows_nothing(text: str) -> None:
 def test_what_the_scan_takes_as_it_stands_has_no_other_reading(text: str, more: str) -> None:
     text += more
     for markup in (False, True):
-        if not deep_scan.reads_as_it_stands(text, markup=markup):
+        if not deep_scan.reads_as_it_stands(text, Scanner(SEVERAL).matcher, markup=markup):
             continue
         low = text.lower()
         assert {*decodings.iter_readings(text, markup=markup)} == {low}

@@ -37,6 +37,17 @@ def second(link: str) -> str:
     return quote(link, safe="").replace("%2F", "_").replace("-", "-2D").replace("%", "-")
 
 
+def seven(text: str) -> str:
+    """Write a text as UTF-7 does what it does not leave as it is."""
+    code = base64.b64encode(text.encode("utf-16-be")).decode().rstrip("=")
+    return f"+{code}-"
+
+
+def double(text: str) -> str:
+    """Write letters as those of another width in JIS X 0208, row 3, and signs as in row 1."""
+    return "".join({"@": "!w", ".": "!%"}.get(each, f"#{each}") for each in text)
+
+
 V2 = "https://urldefense.proofpoint.com/v2/url?u={}&d=Dw&c=x"
 V3 = "https://urldefense.com/v3/__https://c.example/t?e=john.doe{}home.example__;{}!!Ab!x$"
 LINK = "https://c.example/t?e=john.doe%40home.example&x=1"
@@ -139,6 +150,25 @@ SPELLINGS = {
     "at before an escaped comma": "ask john.doe (at) home.example\\, please",
     "at before a line that goes on": "write to john.doe (at) home.example\\\nBye",
     "at in marks of Markdown": "\\<john.doe (at) home.example\\>",
+    "at between colons": "john.doe:at:home.example",
+    "at and dots between colons": "john :dot: doe :at: home :dot: example",
+    "at between slashes": "john.doe/at/home.example",
+    "at and dots between slashes": "john//dot//doe //at// home/dot/example",
+    "circled a, blanks": "john.doe \u24d0 home.example",
+    "circled a, no width": "john.doe\u200b\u24d0\u200bhome.example",
+    "circled a and escapes": "john\\.doe \u24d0 home\\.example",
+    "circled a and percents": "john.doe\u24d0home%2eexample",
+    "circled letters": "\u24d9\u24de\u24d7\u24dd.doe (at) home."
+    "\u24d4\u24e7\u24d0\u24dc\u24df\u24db\u24d4",
+    "amid ideographs": "\u8bf7john.doe (at) home.example\u8c22",
+    "amid ideographs, escaped": "\u8bf7joh%256e (dot) doe (at) home (dot) example\u8c22",
+    "written-out line end and mark": "john.doe (at)\\n> ho\u00adme.example",
+    "colours and a quoted sign": "john.doe=40\x1b[1mhome\x1b[0m.example",
+    "all quoted twice": "".join(f"=3D{ord(c):02X}" for c in JOHN),
+    "squared a": "john.doe\U0001f170home.example",
+    "as a form sends it": "https://c.example/?q=john.doe+at+home+dot+example&x",
+    "as a form sends brackets": "https://c.example/?q=john.doe+%28at%29+home+%5Bdot%5D+example",
+    "as a form sends it, alone": "john+dot+doe+at+home.example",
     "sentence before": "Hello. john.doe (at) home.example. Bye",
     # Blanks and marks.
     "starred": "john.doe**@**home.example",
@@ -260,6 +290,13 @@ SPELLINGS = {
     "thrice": "https://c.example/?u=https%253A%252F%252Fd%253Fe%253Djohn.doe%25252540home.example",
     "percent of words": "https://c.example/?e=john.doe%20(at)%20home.example",
     "utf-7": "john.doe+AEA-home.example",
+    "utf-7, letters": "+AGoAbwBoAG4-.doe@home.example",
+    "utf-7, the first letter": "+AGo-ohn.doe@home.example",
+    "utf-7, all of it": f"x {seven(JOHN)} y",
+    "utf-7, each by itself": "".join(map(seven, JOHN)),
+    "utf-7, in the middle": f"j{seven('oh')}n.doe@home.e{seven('xam')}ple",
+    "utf-7 of mailboxes": "john.doe&AEA-home.example",
+    "all quoted": "".join(f"={ord(c):02X}" for c in JOHN),
     # Gateways.
     "url defense 1": f"https://urldefense.proofpoint.com/v1/url?u={quote(LINK, safe='')}&k=1",
     "url defense 2": V2.format(second(LINK)),
@@ -288,6 +325,13 @@ SPELLINGS = {
     "colours, escaped": "\\e[31mjohn.doe\\e[0m@home.example",
     "link of a terminal": "\x1b]8;;mailto:john.doe@home.example\x1b\\x\x1b]8;;\x1b\\",
     "link of a terminal, shown": "x\x1b]8;;a\x1b\\john.doe@home.example",
+    "double, all": f"\x1b$B{double(JOHN)}\x1b(B",
+    "double, amid others": f"\x1b$B$*Ld{double(JOHN)}$$9g\x1b(B",
+    "double, letters": f"\x1b$@{double('john')}\x1b(J.doe@home.example",
+    "double, the sign": f"john.doe\x1b$B{double('@')}\x1b(Bhome.example",
+    "double, a dot": f"john.doe@home\x1b$B{double('.')}\x1b(Bexample",
+    "double, of GB 2312": "\x1b$A#j#o#h#n#.#d#o#e#@#h#o#m#e#.#e#x#a#m#p#l#e\x1b(B",
+    "double, of KS X 1001": "\x1b$(C#j#o#h#n\x1b(B.doe@home.example",
     "jis row 13": "\x1b$B-!-j$*\x1b(Bjohn.doe@home.example",
 }
 
@@ -413,6 +457,7 @@ def shown(raw: bytes) -> str:
     return "\n".join(texts).replace("\r\n", "\n")
 
 
+ALL = ("cloudflare", "all", "css, all", "script, all", "rtf, all")
 PLAIN = re.compile(r"(?i)john|doe.{0,9}home|am9obi5kb2V|bW9obi5kb2V")
 
 
@@ -429,7 +474,7 @@ def test_a_spelling_is_masked(name: str, place: str) -> None:
     left = shown(render(copy.headers, copy.body))
     for text in ("\n".join(words), left, shown(record.raw)):
         assert SPELLINGS[name] not in text
-        if not name.startswith(("cloudflare", "all", "css, all", "script, all", "rtf, all")):
+        if not name.startswith(ALL):
             assert "john.doe" not in text.lower()
     if not name.startswith(("cloudflare", "sophos")):
         assert "b" * 32 in text

@@ -68,6 +68,8 @@ _EXTENSION = (
     r"|key|log|m4[av]|mbox|md5|mp[34]|msg|od[st]|p12|p7[bcms]|pdf|pem|pfx|pgp|png|pptx?|rar|rtf|sig"
     r"|svg|tar|tgz|tiff?|txt|vcf|vcs|wav|webm|webp|xls[mx]?|xml|xz|ya?ml|zip))+(?![\w\-]|\.\w)"
 )
+EXTENSION = re.compile(_EXTENSION)
+"""The extensions of a file's name, in lower case, behind which nothing goes on."""
 _GOES_ON = re.compile(
     rf"[a-z0-9]|(?:-[a-z0-9_\-]{{0,255}}+)?(?!{_EXTENSION})(?:\.|%2e)[a-z0-9]|-\d{{12}}b(?![a-z0-9])"
 )

@@ -14,6 +14,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from conversation_tracker.core.base.limits import check_each
+from conversation_tracker.core.masking.address.address_forms import EXTENSION
 from conversation_tracker.core.masking.address.munged_places import (
     BEFORE,
     KnownAddresses,
@@ -144,7 +145,7 @@ def _read_address(
     if first < 0 or last >= len(tokens) or {tokens[first].kind, tokens[last].kind} != {"word"}:
         return None
     tight = text in SIGNS and last - first == len("x@" + behind)
-    for domain in _find_domains(tokens, last):
+    for domain in _find_domains(low, tokens, last):
         names = known.labels.get(domain.text.partition(".")[0], ())
         if domain.text not in names or (kind == "word" and domain.loose):
             continue
@@ -152,6 +153,8 @@ def _read_address(
             if kind == "word" and local.loose:
                 continue  # a dot with a blank beside it ends a sentence: "I am John. Doe at ..."
             if kind == "equals" and not _is_routed(low, local):
+                continue
+            if "/" in text and _is_in_path(low, local):
                 continue
             # What stands in clear is masked by `Masker`, not here.
             clear = tight and domain.plain and local.plain
@@ -164,6 +167,11 @@ def _read_address(
 def _is_routed(low: str, local: _Side) -> bool:
     """Return whether an equals sign behind a local part may be its at sign, and no assignment."""
     return not local.text.isalnum() or low[local.place - 1 : local.place] in ("+", "=")
+
+
+def _is_in_path(low: str, local: _Side) -> bool:
+    """Return whether slashes around a word for an at sign may be those of a path, in a link."""
+    return local.text.isalnum() and low[local.place - 1 : local.place] == "/"
 
 
 def _skip_dot(tokens: list[_TextToken], number: int, way: int) -> tuple[int, str, bool, bool]:
@@ -194,15 +202,16 @@ def _skip_dot(tokens: list[_TextToken], number: int, way: int) -> tuple[int, str
     return at, dots, blanks or kind != "point", blanks and kind == "point"
 
 
-def _find_domains(tokens: list[_TextToken], number: int) -> Iterator[_Side]:
+def _find_domains(low: str, tokens: list[_TextToken], number: int) -> Iterator[_Side]:
     """Yield the domains that may begin at a word, the longest first."""
     found: list[_Side] = []
     name, plain, loose = tokens[number].text, True, False
     for count in range(_LONGEST):
         after, dots, parts, blanks = _skip_dot(tokens, number, 1)
         # A dot with a blank behind it may end a sentence, and so the domain; a word for a dot
-        # does not.
-        if count and (after < 0 or blanks) and not _is_escape(tokens, number + 1, 1):
+        # does not. A file's extension is no label.
+        ends = after < 0 or blanks or EXTENSION.match(low, tokens[number].end) is not None
+        if count and ends and not _is_escape(tokens, number + 1, 1):
             found.append(_Side(name, tokens[number].end, plain, loose))
         if after < 0:
             break

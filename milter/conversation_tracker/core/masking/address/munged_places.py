@@ -14,6 +14,7 @@ from conversation_tracker.core.masking.address.munged_words import (
     APART,
     BETWEEN_LABELS,
     BETWEEN_LABELS_BEHIND_NAMES,
+    FENCED_WORDS,
     JOIN,
     JOIN_BEHIND_NAMES,
     LABEL_APART,
@@ -67,6 +68,8 @@ _RARE = 256  # characters for each place of a label, so that this is worth it
 _SHARE = 8  # places of a label for each end of a local part, as well
 
 _NEVER_BEFORE = frozenset("./,")  # what most labels in links stand behind
+# Behind a word for an at sign, or for a dot, one may stand.
+_SLASHED = tuple(f"{word}{'/' * size}" for word in FENCED_WORDS for size in (1, 2, 3))
 _LINE_END = "\\n"  # written out
 _LAST_LETTERS = "\u30af\uc774"  # of words for an at sign that nothing parts from others
 _WORDS = re.compile(rf"[^\W_{UNCASED}]+")
@@ -175,7 +178,7 @@ class Places:
         low = self._low
         before = low[at - 1]
         if before in _NEVER_BEFORE:
-            return False
+            return before == "/" and low.endswith(_SLASHED, 0, at)
         if before.isalnum():
             return low.startswith(_LINE_END, at - 2) or before in _LAST_LETTERS
         if before != "@" or not low[at - 2].isalnum() or low.startswith(_LINE_END, at - 3):

@@ -74,11 +74,16 @@ _IN_BRACKETS = rf"{_OPEN}{{1,3}}{GAP}{{0,8}}(?:WORDS){GAP}{{0,8}}{SHUT}{{1,3}}"
 # Lines, bars and quotation marks count as brackets of these words only: URLs and programs write
 # others so.
 _LINED = r"[*_~|\-\"'`\u00b4\u2018\u2019\u201c\u201d\u201e]{1,3}"
-_LINED_WORDS = "at|\u00e4t|arroba|arobase|chez|klammeraffe|chiocciola|snabel-a|kukac|sobaka"
+FENCED_WORDS = (
+    *("at", "\u00e4t", "arroba", "arobase", "chez", "klammeraffe", "chiocciola", "snabel-a"),
+    *("kukac", "sobaka"),
+)
+"""The words for an at sign that stand between lines, quotation marks and other signs."""
+_LINED_WORDS = "|".join(FENCED_WORDS)
 _LINED_AT = rf"{_LINED}(?:{_LINED_WORDS}){_LINED}"
 _LINED_SIGN = rf"[_~|\-]{{1,3}}[{SIGNS}]{{1,3}}[_~|\-]{{1,3}}"
 # What says so of itself: where nothing is between it and a word, too. Stars stand only there.
-_FENCE = r"[\#^%$!=;\u00b7\u2022\u00a7\u00b0\u00a6\u2013\u2014]{1,3}"
+_FENCE = r"[\#^%$!=:;/\u00b7\u2022\u00a7\u00b0\u00a6\u2013\u2014]{1,3}"
 _FENCED = (
     rf"{_FENCE}(?:{_LINED_WORDS}){_FENCE}"
     rf"|[>)\]}}\u00bb\u203a](?:{_LINED_WORDS})[<(\[{{\u00ab\u2039]"
@@ -86,7 +91,11 @@ _FENCED = (
 _TOLD = "\u30a2\u30c3\u30c8\u30de\u30fc\u30af|\uace8\ubc45\uc774"
 _MARK_WORD = "\u30de\u30fc\u30af"
 _MARKED = rf"[@\uff20]{_MARK_WORD}|{_TOLD}"
-_STARRED = r"[\u2606\u2605\u25ce\u25cf\u24d0](?<=[^\W_].)(?=[^\W_])"
+# An a in a circle may have blanks beside it; stars are more than that only between letters.
+_STARRED = (
+    r"[\u2606\u2605\u25ce\u25cf](?<=[^\W_].)(?=[^\W_])"
+    rf"|[{BLANKS}]{{0,8}}[\u24d0\U0001f150\U0001f170][{BLANKS}]{{0,8}}"
+)
 _LINED_DOTS = "dot|punkt|punto|ponto|point|punt|kropka|tochka"
 _LINED_DOT = rf"{_LINED}(?:{_LINED_DOTS}){_LINED}"
 _FENCED_DOT = rf"{_FENCE}(?:{_LINED_DOTS}){_FENCE}"

@@ -26,6 +26,7 @@ _FOLDS = 50  # that are tried one by one
 _TOGETHER, _FEW = 64, 4  # lines that are no fields, mostly of base64, are looked at together
 _SIGNED = re.compile(rb"(multipart\s*/\s*)signed", re.IGNORECASE)
 _FOLD = re.compile(rb"(?:\r\n|\n)[ \t]+")
+_BETWEEN_COLONS = re.compile(rb":[a-z\x80-\xff-]{2,12}:", re.IGNORECASE)
 _WITH_PARAMETERS = (b"content-type", b"content-disposition")
 _READ = ADDRESS_HEADERS | {b"subject", b"comments"}  # by a person, and by their program
 _LOOKED_UP = re.compile(
@@ -230,7 +231,8 @@ def _mask_line(line: bytes, mask: Mask, *, shows: bool, hidden: bool) -> bytes:
     if hidden or not new.isascii():
         new = charset.change_text(new, "", lambda text: obfuscated.mask_obfuscations(text, mask))[0]
     if new == value and name == match[1]:
-        return line
+        # Where a colon is part of a word for an at sign, or for a dot, it is no field.
+        return _mask_stray(line, mask) if hidden and _BETWEEN_COLONS.search(line) else line
     if b"\r\n" in line:
         new = new.replace(b"\n", b"\r\n")
     return name + match[2] + new + (match[4] or b"")

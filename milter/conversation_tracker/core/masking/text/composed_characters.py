@@ -32,6 +32,9 @@ _PLAIN = re.compile(
 _ALONE = r"\u3400-\u4dbf\u4e00-\u9fff\udc80-\udcff"
 _RUN = re.compile(rf"(?:[\x00-\x7f](?=[^\x00-\x7f{_ALONE}]))?[^\x00-\x7f{_ALONE}]+")
 _FIRST_VOWEL = "\u09be"  # the first that is no mark and makes one with what is before it
+# An a in a circle is an at sign, where it is no letter of a word in circles.
+_CIRCLED_A = "\u24b6\u24d0"
+_ALONE_IN_CIRCLE = re.compile(r"(?<![\u24b6-\u24e9]).(?![\u24b6-\u24e9])")
 _CLUSTER = 8  # characters that make one at most
 _ANY = re.compile(".", re.DOTALL)
 _FEW = 64  # kinds of characters that are looked for one by one
@@ -43,7 +46,10 @@ def find_pieces(text: str) -> Iterator[Piece]:
     if not few:
         return
     for at, each in _find_places(text, WIDE, few):
-        yield at, at + 1, unicodedata.normalize("NFKC", each).replace("\u3002", ".")
+        meant = unicodedata.normalize("NFKC", each).replace("\u3002", ".")
+        if each in _CIRCLED_A and _ALONE_IN_CIRCLE.match(text, at) is not None:
+            meant = "(at)"
+        yield at, at + 1, meant
     yield from ((*run, "") for run in _find_runs(text, INVISIBLE, few))
     if _has_marks(text, few):
         for start, run in _iter_marked(text, few):

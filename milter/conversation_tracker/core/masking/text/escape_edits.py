@@ -143,7 +143,14 @@ def _edit(
     """Write an address that was found in a reading into its source."""
     first, last = reading.span(start, end)
     written = source[slice(*reading.span(*sign))] if sign is not None else ""
-    return first, last, _put_sign(new, written) + _find_rest(source[first:last])
+    new = _put_sign(new, written) + _find_rest(source[first:last])
+    return first, last, _call_ascii(source, first, last, new) if "\x1b$" in source else new
+
+
+def _call_ascii(source: str, first: int, last: int, new: str) -> str:
+    """Call for ASCII before what is written amid double bytes, and for these behind it."""
+    before, behind = (escape_syntaxes.find_double(source, place) for place in (first, last))
+    return ("\x1b(B" if before else "") + new + behind
 
 
 def _put_sign(new: str, written: str) -> str:

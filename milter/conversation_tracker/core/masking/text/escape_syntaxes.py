@@ -7,6 +7,7 @@ Each family gives the pieces of a text that mean something else. Time is linear.
 Nothing here raises.
 """
 
+import binascii
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
@@ -42,8 +43,19 @@ _STYLE = re.compile(
 # What Exchange writes for an address of another kind of mail.
 _ENCAPSULATED = re.compile(r"(imcea[a-z]{1,12}-)([a-z0-9+_=.\-/]{1,320})@", _ANY_FLAGS)
 _IN_ENCAPSULATED = re.compile(r"\+([2-7][0-9a-f])", _ANY_FLAGS)
-_SEVEN = re.compile(r"\+(A[A-H][A-Za-z0-9+/])(?:-|(?![A-Za-z0-9+/]))")
-_BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_ONE_SEVEN = re.compile(r"\+(A[A-H][A-Za-z0-9+/])(?:-|(?![A-Za-z0-9+/]))")
+# Characters in ASCII as UTF-7 has them: three in eight letters, so that little else looks like it.
+_FIRST, _SECOND = "A[A-H][AEIMQUYcgkosw048]", "A[A-Za-f][AQgw]"
+_SEVEN = re.compile(
+    rf"[+&](?=A)((?>(?:{_FIRST}{_SECOND}[AB][A-Za-z0-9+/,])*)(?:{_FIRST}(?:{_SECOND})?)?)"
+    r"(?:-|(?![A-Za-z0-9+/]))"
+)
+_WORD_IN_FORM = r"(?:at|\u00e4t|arroba|arobase|chez|dot|punkt|punto|ponto|point|punt)"
+_FORM = re.compile(rf"\+([(\[{{<\"]{{0,2}}{_WORD_IN_FORM}[)\]}}>\"]{{0,2}})(?=\+)\+", _ANY_FLAGS)
+# Of two octets each: letters of another width, signs of an address, and all else.
+_DOUBLE = re.compile(r"\x1b(?:\$(?:[@AB]|\([@-F])|\(I)")
+_PAIRS = re.compile(r"#([!-~])|!([%w2\]\\])|(?:(?!#[!-~]|![%w2\]\\])[!-~]{2})+")
+_SIGNS_IN_PAIRS = {"%": ".", "w": "@", "2": "_", "]": "-", "\\": "+"}
 _BLANKS = "\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"
 # Control characters, and line ends that few programs know as such: most show nothing for them.
 _CONTROLS = [chr(n) for n in (*range(9), 11, 12, *range(14, 32), *range(127, 160), 0x2028, 0x2029)]
@@ -116,6 +128,26 @@ class _Encapsulated(EscapeSyntax):
                 yield *sign.span(), chr(int(sign[1], 16))
 
 
+class _ControlSequences(EscapeSyntax):
+    """What follows ESC: of double bytes, each letter of another width is a piece of its own."""
+
+    def __init__(self) -> None:
+        signs = ("\x1b", "\x9b", "\x0e", "\x0f", "^", "#033[")
+        super().__init__(signs, SEQUENCE, lambda match: OTHER_SCRIPT if match[1] else "")
+
+    def find(self, text: str) -> Iterator[Piece]:
+        """Go through the pieces of a text that mean something else."""
+        for start, end, meant in super().find(text):
+            at = _DOUBLE.match(text, start) if meant else None
+            if at is None or at[0].endswith("I"):
+                yield start, end, meant
+                continue
+            first = at.end()
+            yield start, first, ""
+            for pair in _PAIRS.finditer(text, first, end):
+                yield *pair.span(), pair[1] or _SIGNS_IN_PAIRS.get(pair[2], OTHER_SCRIPT)
+
+
 def holds_word(text: str, word: str) -> bool:
     """Return whether a word in ASCII and lower case stands in a text, in any letter case."""
     if text.isascii():
@@ -162,7 +194,7 @@ def _decode_script(match: re.Match[str]) -> str:
     if match[6]:
         return match[6]
     if match[7]:
-        return "\x1b" if match[7] in "eE" else " "
+        return "\x1b" if match[7] in "eE" else " " if match[7] in "tT" else "\n"
     if match[5]:
         return chr(int(match[5], 8))
     if match[0][1] in "\r\n":  # a line that goes on
@@ -175,12 +207,8 @@ def _decode_style(match: re.Match[str]) -> str:
 
 
 def _decode_utf7(match: re.Match[str]) -> str:
-    first, second, third = (_BASE64.index(each) for each in match[1])
-    return make_character((first << 12 | second << 6 | third) >> 2)
-
-
-def _decode_control_sequence(match: re.Match[str]) -> str:
-    return OTHER_SCRIPT if match[1] else ""
+    code = match[1].replace(",", "/")
+    return binascii.a2b_base64(code + "=" * (-len(code) % 4)).decode("utf-16-be", "replace")
 
 
 def make_character(number: int) -> str:
@@ -190,9 +218,6 @@ def make_character(number: int) -> str:
 
 REFERENCES = EscapeSyntax(("&",), _REFERENCE, _decode_reference)
 PERCENTS = EscapeSyntax(("%",), _PERCENT, _decode_percent)
-_TERMINAL = EscapeSyntax(
-    ("\x1b", "\x9b", "\x0e", "\x0f", "^", "#033["), SEQUENCE, _decode_control_sequence
-)
 # These two join lines, too.
 _JOINING = (
     EscapeSyntax(("=",), _QUOTED, _decode_quoted),
@@ -202,8 +227,8 @@ COMMON: Family = (
     REFERENCES,
     PERCENTS,
     *_JOINING,
-    EscapeSyntax(("+A",), _SEVEN, _decode_utf7),
-    _TERMINAL,
+    EscapeSyntax(("+A",), _ONE_SEVEN, _decode_utf7),
+    _ControlSequences(),
     _ComposedCharacters(),
     _Encapsulated(),
 )
@@ -213,9 +238,11 @@ UNUSUAL: Family = (
     *COMMON,
     EscapeSyntax(tuple(_BLANKS), re.compile(f"[{_BLANKS}]"), lambda _: " "),
     EscapeSyntax(("..",), re.compile(r"\.{2,8}(?=\w)"), lambda _: "."),
+    EscapeSyntax(("+A", "&A"), _SEVEN, _decode_utf7),
+    EscapeSyntax(("+",), _FORM, lambda match: f" {match[1]} "),
     _NOT_SHOWN,
 )
-"""The same with blanks of every width, surplus dots and control characters: at length only."""
+"""The same with what few programs write, and control characters: at length only."""
 UNJOINED: Family = tuple(each for each in UNUSUAL if each not in _JOINING)
 """Those of them that join no lines: what ends in `=` may be anything."""
 UNSEEN: Family = (_NOT_SHOWN, REFERENCES, PERCENTS)
@@ -227,6 +254,14 @@ TAGGED: Family = (EscapeSyntax(("<",), _TAGS, lambda _: ""), REFERENCES)
 UNUSUAL_STYLE: Family = (*STYLE, _NOT_SHOWN)
 UNUSUAL_TAGGED: tuple[Family, ...] = ((TAGGED[0], *UNUSUAL), (TAGGED[0], *UNJOINED))
 """Both with more escapes: at length only."""
+
+
+def find_double(source: str, place: int) -> str:
+    """Return what calls for the double bytes in which a place of a text is; "" if it is in none."""
+    at = source.rfind("\x1b", 0, place)
+    called = _DOUBLE.match(source, at) if at >= 0 else None
+    line = source[at:place]
+    return called[0] if called is not None and "\n" not in line and "\r" not in line else ""
 
 
 def iter_kept(source: str) -> Iterator[str]:

@@ -3,19 +3,29 @@ r"""Addresses inside links in running text: base64 tokens and percent-encoded pi
 A mask finds what stands in clear. Here the pieces of a URL are decoded first. A piece that decodes
 and encodes cleanly is written anew with the same alphabet and padding; one that holds an address
 among other bytes is cut out of the link. What comes out whole, as text, is not there by chance:
-even the shortest address is masked in it. Nothing here raises.
+even the shortest address is masked in it. A token may hold another one, as where a gateway wraps
+the link of a newsletter, or text that is compressed. Nothing here raises.
 """
 
 import binascii
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
-from typing import NamedTuple
-from urllib.parse import quote, unquote_to_bytes
+from collections.abc import Callable, Iterator
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask
 from conversation_tracker.core.masking.address.reading import apply_edits
+from conversation_tracker.core.masking.text import link_tokens
+from conversation_tracker.core.masking.text.link_tokens import (
+    PACKED,
+    PADDING,
+    TEXT,
+    Token,
+    decode_all,
+    decode_escapes,
+    mask_inside,
+)
 
 MAX_LINK = 16 * 1024
 """Characters of one link that are looked at; browsers and servers take fewer."""
@@ -29,39 +39,39 @@ _SHORT_TOKEN = re.compile(rf"(?=(?:[A-Za-z0-9+/_\-]|%2[BbFf]){{4}}){_CODE}")
 _SEGMENT = re.compile(r"[^/]{8,}")
 _SHORT_SEGMENT = re.compile(r"[^/]{4,}")
 _PIECE = re.compile(r"[^/?&=#;]+")
-_ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
-_TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
-_USUAL_OCTETS = bytes.maketrans(b"-_", b"+/")
-_GROUPS = ("AAAA", "AAAAAAA", "AAAAAA", "AAAAA")  # what fills the last group, and one more
-_PADDING = ("", "", "==", "=")  # by what is left of four; one alone is no byte
+_ESCAPED_LINK = re.compile(r"%(?:25)*3[aA]%(?:25)*2[fF]%(?:25)*2[fF]")
 _SAFE = "-._~!$'()*,:@"
+_NESTED = 3  # tokens inside each other
 _SEPARATOR = re.compile(rb"@|%(?:25)?40|0040|=40|\xef\xbc\xa0")
 
 
-class _Token(NamedTuple):
-    """A candidate: its place in the text, and how it is to be read."""
-
-    start: int
-    end: int
-    text: str
-    offset: int
-    data: bytes
-
-
-def mask_links(text: str, mask: Mask) -> str:
+def mask_links(
+    text: str, mask: Mask, inside: Callable[[str, Mask], str] | None = None, deep: int = _NESTED
+) -> str:
     """Mask what the links in a text hold in encoded form.
 
     Args:
         text: running text or HTML source, with what stands in clear masked already.
         mask: gives the text with addresses replaced.
+        inside: masks tokens outside of links, in what was a token itself; None: nobody does.
+        deep: tokens inside each other that are read.
 
     Returns:
         The text; the same object if nothing changed.
     """
     if "://" not in text:
         return text
-    text = apply_edits(text, list(find_token_edits(text, find_spans(text, mask), mask)))
-    return apply_edits(text, list(_find_piece_edits(text, mask)))
+    tokens = _find_tokens(text, find_spans(text, mask), mask)
+    octets = decode_all(tokens) if mask.finder is not None else b""
+    if edits := list(_find_token_edits(text, tokens, octets, mask)):
+        text = apply_edits(text, edits)
+        tokens = _find_tokens(text, find_spans(text, mask), mask)
+    if inside is not None and deep and _may_nest(tokens, octets, mask):
+        text = apply_edits(text, list(_find_nested_edits(text, tokens, mask, inside, deep)))
+    text = apply_edits(text, list(_find_piece_edits(text, mask)))
+    if inside is not None and deep and _may_nest_escaped(text, mask):
+        text = apply_edits(text, list(_find_escaped_edits(text, mask, inside, deep)))
+    return text
 
 
 def may_hide(text: str, mask: Mask) -> bool:
@@ -73,10 +83,12 @@ def may_hide(text: str, mask: Mask) -> bool:
     """
     if knows_short(mask):
         return True
-    found = [match[0] for match in _LINK.finditer(text)]
-    if _may_hold_tokens([token for link in found for token in _TOKEN.findall(link)], mask):
+    found = list(_LINK.finditer(text))
+    tokens = _find_tokens(text, [link.span() for link in found], mask)
+    octets = decode_all(tokens) if mask.finder is not None else b""
+    if tokens and _may_hold_tokens(octets, mask):
         return True
-    shown = "\n".join([link for link in found if "%" in link])
+    shown = "\n".join([link[0] for link in found if "%" in link[0]])
     # A broken charset leaves lone surrogates.
     return bool(shown) and mask.may_change(unquote_to_bytes(shown.encode("utf-8", "replace")))
 
@@ -98,7 +110,7 @@ def strict_mask(mask: Mask) -> Mask:
     amid = mask.amid
     if amid is mask:
         return mask
-    return FunctionMask(lambda text: mask(text) if _TEXT.fullmatch(text) else amid(text))
+    return FunctionMask(lambda text: mask(text) if TEXT.fullmatch(text) else amid(text))
 
 
 def find_token_edits(
@@ -111,12 +123,22 @@ def find_token_edits(
         links: the spans to look for tokens in.
         mask: gives a text with addresses replaced.
     """
-    token, segment = _TOKEN, _SEGMENT
-    if knows_short(mask):
-        token, segment = _SHORT_TOKEN, _SHORT_SEGMENT
-    tokens = [each for start, end in links for each in token.finditer(text, start, end)]
-    if not _may_hold_tokens([each[0] for each in tokens], mask):
+    tokens = _find_tokens(text, links, mask)
+    octets = decode_all(tokens) if mask.finder is not None else b""
+    yield from _find_token_edits(text, tokens, octets, mask)
+
+
+def _find_tokens(text: str, links: list[tuple[int, int]], mask: Mask) -> list[re.Match[str]]:
+    token = _SHORT_TOKEN if knows_short(mask) else _TOKEN
+    return [each for start, end in links for each in token.finditer(text, start, end)]
+
+
+def _find_token_edits(
+    text: str, tokens: list[re.Match[str]], together: bytes, mask: Mask
+) -> Iterator[tuple[int, int, str]]:
+    if not (tokens and _may_hold_tokens(together, mask)):
         return
+    segment = _SHORT_SEGMENT if knows_short(mask) else _SEGMENT
     candidates = [list(_decode_candidates(each, segment)) for each in tokens]
     whole = "\n".join([each.text for group in candidates for each in group])
     if not whole:
@@ -135,26 +157,59 @@ def find_token_edits(
         yield from _drop_overlaps(sorted(found, key=lambda edit: not edit[2]))
 
 
-def _may_hold_tokens(tokens: list[str], mask: Mask) -> bool:
+def _find_nested_edits(
+    text: str,
+    tokens: list[re.Match[str]],
+    mask: Mask,
+    inside: Callable[[str, Mask], str],
+    deep: int,
+) -> Iterator[tuple[int, int, str]]:
+    """Find the tokens that hold another one, or what is compressed, with an address in it."""
+    strict = strict_mask(mask)
+
+    def change(old: str, deep: int) -> str:
+        return inside(mask_links(strict(old), mask, inside, deep), mask)
+
+    for whole in tokens:
+        mask.limits.check()
+        found = [whole.span()]
+        if "/" in whole[0]:
+            found += [piece.span() for piece in _SEGMENT.finditer(text, *whole.span())]
+        edits = [
+            (start, end, new)
+            for start, end in found
+            if (new := mask_inside(text[start:end], change, deep)) is not None
+        ]
+        yield from _drop_overlaps(edits)
+
+
+def _may_nest(tokens: list[re.Match[str]], octets: bytes, mask: Mask) -> bool:
+    """Return, cheaply, whether tokens may hold others with an address, or what is compressed."""
+    if mask.finder is None or not tokens:
+        return False
+    row, shown = "\n".join([each[0] for each in tokens]), octets.decode("latin-1")
+    if any(pattern.search(each) is not None for pattern in PACKED for each in (row, shown)):
+        return True
+    return mask.finder.needles.stand_in(shown)
+
+
+def _may_hold_tokens(octets: bytes, mask: Mask) -> bool:
     """Return, cheaply, whether something to mask may stand in base64 tokens: mostly nothing does.
 
-    They are laid out in groups of four, and decoded together. What is decoded from where a token,
-    or what slashes part in it, does not begin is noise.
+    Args:
+        octets: what `decode_all` gives of them.
+        mask: gives a text with addresses replaced.
     """
-    if not tokens or mask.finder is None:
-        return bool(tokens)
-    codes = [_plain(each).rstrip("=") for each in tokens]
-    row = "".join([code + _GROUPS[len(code) % 4] for code in codes])
-    data = row.encode("ascii").translate(_USUAL_OCTETS)
-    octets = b"\n".join([binascii.a2b_base64(data[at : at - 4]) for at in range(4)])
+    if mask.finder is None:
+        return True
     return mask.may_change(octets) or mask.finder.stands_wide_in(octets)
 
 
-def _mask_token(old: str, token: _Token, strict: Mask, mask: Mask) -> str | None:
+def _mask_token(old: str, token: Token, strict: Mask, mask: Mask) -> str | None:
     """Return what a token becomes, "" where it is cut; None where it stays."""
     new = strict(token.text)
     if new != token.text:
-        return _encode_token(old, token, new)
+        return link_tokens.encode(old, token, new)
     return "" if holds_in_octets(token.data, token.text, mask) else None
 
 
@@ -179,7 +234,7 @@ def holds_in_octets(data: bytes, text: str, mask: Mask) -> bool:
         mask: gives a text with addresses replaced.
     """
     finder = mask.finder
-    if finder is None or _TEXT.fullmatch(text) or not finder.stands_in(data):
+    if finder is None or TEXT.fullmatch(text) or not finder.stands_in(data):
         return False
     wide = data.decode("latin-1")  # no two octets are one character
     amid = mask.amid
@@ -197,7 +252,7 @@ def _drop_overlaps(edits: list[tuple[int, int, str]]) -> list[tuple[int, int, st
     return chosen
 
 
-def _decode_candidates(token: re.Match[str], segment: re.Pattern[str]) -> Iterator[_Token]:
+def _decode_candidates(token: re.Match[str], segment: re.Pattern[str]) -> Iterator[Token]:
     """Decode a token, and what slashes part in it: they are of the alphabet, and of paths."""
     start, text = token.start(), token[0]
     if "/" in text:
@@ -206,36 +261,42 @@ def _decode_candidates(token: re.Match[str], segment: re.Pattern[str]) -> Iterat
     yield from _decode_readings(start, token.end(), text)
 
 
-def _decode_readings(start: int, end: int, token: str) -> Iterator[_Token]:
-    code = _plain(token).rstrip("=").replace("-", "+").replace("_", "/")
+def _decode_readings(start: int, end: int, token: str) -> Iterator[Token]:
+    code = decode_escapes(token).rstrip("=").replace("-", "+").replace("_", "/")
     for offset in range(4):  # something else may stand before
         length = len(code) - offset
         last = len(code) - (length % 4 == 1)
-        data = binascii.a2b_base64(code[offset:last] + _PADDING[length % 4])
+        data = binascii.a2b_base64(code[offset:last] + PADDING[length % 4])
         if _SEPARATOR.search(data):
-            yield _Token(start, end, data.decode("utf-8", "replace"), offset, data)
+            yield Token(start, end, data.decode("utf-8", "replace"), offset, data)
 
 
-def _plain(token: str) -> str:
-    if "%" not in token:
-        return token
-    return _ESCAPED.sub(lambda match: chr(int(match[0][1:], 16)), token)
+def _may_nest_escaped(text: str, mask: Mask) -> bool:
+    """Return, cheaply, whether links in links, escaped, may hold tokens with others in them."""
+    if _ESCAPED_LINK.search(text) is None:
+        return False
+    shown = "\n".join([link[0] for link in _LINK.finditer(text) if "%" in link[0]])
+    for _ in range(_NESTED):
+        shown = unquote(shown)
+    tokens = _find_tokens(shown, find_spans(shown, mask), mask)
+    return _may_nest(tokens, decode_all(tokens), mask)
 
 
-def _encode_token(old: str, token: _Token, new: str) -> str:
-    """Encode a token as it was, or cut it where that cannot be done."""
-    if token.offset or not _TEXT.fullmatch(token.text):
-        return ""
-    plain = _plain(old)
-    written = binascii.b2a_base64(new.encode("utf-8"), newline=False).decode("ascii")
-    again = binascii.b2a_base64(token.text.encode("utf-8"), newline=False).decode("ascii")
-    if "-" in plain or "_" in plain or not ("+" in plain or "/" in plain):
-        written, again = (s.replace("+", "-").replace("/", "_") for s in (written, again))
-    if again.rstrip("=") != plain.rstrip("="):
-        return ""
-    if len(plain) % 4 and not plain.endswith("="):
-        written = written.rstrip("=")
-    return quote(written, safe="-_") if "%" in old else written
+def _find_escaped_edits(
+    text: str, mask: Mask, inside: Callable[[str, Mask], str], deep: int
+) -> Iterator[tuple[int, int, str]]:
+    """Find the links in links, escaped by percent, that hold tokens with others in them."""
+    for link in _LINK.finditer(text):
+        for piece in _PIECE.finditer(text, *link.span()) if "%" in link[0] else ():
+            decoded, times = unquote(piece[0]), 1
+            while "://" not in decoded and "%" in decoded and times < _NESTED:
+                decoded, times = unquote(decoded), times + 1
+            new = mask_links(decoded, mask, inside, deep - 1)
+            if new == decoded:
+                continue
+            for _ in range(times):
+                new = quote(new, safe=_SAFE)
+            yield *piece.span(), new
 
 
 def _find_piece_edits(text: str, mask: Mask) -> Iterator[tuple[int, int, str]]:
@@ -258,5 +319,5 @@ def _find_piece_edits(text: str, mask: Mask) -> Iterator[tuple[int, int, str]]:
     for piece, decoded in pieces:
         new = mask(decoded)
         if new != decoded:
-            clean = _TEXT.fullmatch(decoded)
+            clean = TEXT.fullmatch(decoded)
             yield piece.start(), piece.end(), quote(new, safe=_SAFE) if clean else ""

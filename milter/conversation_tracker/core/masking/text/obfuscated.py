@@ -30,7 +30,8 @@ def mask_obfuscations(text: str, mask: Mask, *, tagged: bool = True) -> str:
     clean = mask.clean_parts
     if clean is not None and clean.in_plain:
         return text
-    new = links.mask_links(text, mask)
+    inside = encoded.mask_encodings if mask.thorough else None  # few mails have such
+    new = links.mask_links(text, mask, inside=inside)
     new = encoded.mask_encodings(new, mask, partial(mask_block, mask=mask))
     new = escapes.mask_escapes(new, mask)
     new = rare_spellings.mask_readings(new, mask, tagged=tagged)

@@ -25,6 +25,8 @@ _SURE = re.compile(
     "\u0391-\u03a1\u03a3-\u03ce\u0400-\u0481\u048a-\u052f\u2012-\u2016\u2018-\u2023\u2030-\u2032\u2039\u203a"
     "\u20ac\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\udc80-\udcff]+"
 )
+# What stands for an at sign, but in words of letters in circles.
+_CIRCLED_A = re.compile("\u24d0(?<![\u24d1-\u24e9].)(?![\u24d1-\u24e9])")
 _FEW_KINDS = 16
 _FIRST_MARK, _LAST_MARK, _MORE_MARKS = "\u0300", "\u036f", "\u0483"
 
@@ -32,6 +34,8 @@ _FIRST_MARK, _LAST_MARK, _MORE_MARKS = "\u0300", "\u036f", "\u0483"
 def drop_invisible(low: str) -> str:
     """Leave out what has no width, and read what has another one; the same object if nothing."""
     kinds = "" if low.isascii() else _find_unsure(low)
+    if "\u24d0" in kinds:
+        low = _CIRCLED_A.sub("(at)", low)
     if not kinds or _is_plain(low, kinds):
         return low
     if len(kinds) <= _FEW_KINDS and all(map(_stands_alone, kinds)):

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import lru_cache
+from urllib.parse import unquote
 
 from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.base.octets import Octets
@@ -54,7 +55,6 @@ _SIGN = re.compile(
 )
 # What is one character is found at many times the speed.
 _EQUALS = re.compile(r"=(?:40|[023])")
-_BREAK = re.compile(r"\\[nrt]")
 _BACKSLASHED = re.compile(r"\\([@._+-])")
 _UNSHOWN = (
     r"([a-z]{1,10})\s[^<>]{0,400}?(?:display\s{0,8}:\s{0,8}none|visibility\s{0,8}:\s{0,8}hidden)"
@@ -75,7 +75,7 @@ _TOUCHED_WORD = re.compile(
 )
 _PADDED_WORD = re.compile(r"\?b\?[^?=]*=+[^?=]", re.IGNORECASE)
 # It begins at a quotation mark, or where blanks do: not at each of them.
-_CONTINUED = re.compile(r'"?(?<!\s)\s*+;\s*+[\w-]++\*[0-9]++\*?\s*+=\s*+"?')
+_CONTINUED = re.compile(r'"?(?<!\s)\s*+;\s*+[\w-]++\*(?!0)[0-9]++\*?\s*+=\s*+"?')
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 _BASE64 = b"+/=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -145,7 +145,7 @@ def iter_readings(text: str, *, markup: bool = False) -> Iterator[str]:
         decode_references,
         decode_percent,
         decode_percent,
-        _decode_signs,
+        decode_signs,
         characters.drop_invisible,
     ):
         new = change(low)
@@ -215,7 +215,10 @@ def iter_header_readings(value: str) -> Iterator[str]:
             # Some programs show a blank between a word and what it touches.
             yield decode_encoded_words(parted)
     if "*" in flat:
-        yield _CONTINUED.sub("", flat)
+        joined = _CONTINUED.sub("", flat)
+        yield joined
+        if "%" in joined:  # what is encoded in it, words may hide again
+            yield unquote(joined)
     if "\\" in flat:
         yield _PAIR.sub(r"\1", flat)
 
@@ -326,11 +329,15 @@ def _may_hold_sign(low: str) -> bool:
     return "=" in low and _EQUALS.search(low) is not None
 
 
-def _decode_signs(low: str) -> str:
+def decode_signs(low: str) -> str:
+    """Decode what JSON, xtext and quoted-printable write for signs, in lower case."""
     if not _may_hold_sign(low):
         return low
     low = _SIGN.sub(_decode_sign, low)
-    return _BACKSLASHED.sub(r"\1", _BREAK.sub(" ", low)) if "\\" in low else low
+    if "\\" not in low:
+        return low
+    low = low.replace("\\t", " ").replace("\\n", "\n").replace("\\r", "\n")
+    return _BACKSLASHED.sub(r"\1", low)
 
 
 def _decode_sign(match: re.Match[str]) -> str:

@@ -43,11 +43,12 @@ def _is_plain_bare(low: str, matcher: AddressMatcher) -> bool:
     return bare is low or _is_plain(bare, matcher)
 
 
-def reads_as_it_stands(text: str, *, markup: bool = False) -> bool:
+def reads_as_it_stands(text: str, matcher: AddressMatcher, *, markup: bool = False) -> bool:
     """Return, cheaply, that a text has no reading but itself in lower case; arguments as above."""
     if not text.isascii() or (markup and "<" in text) or characters.has_controls(text):
         return False
-    return not _may_be_escaped(text.lower())
+    low = text.lower()
+    return not (_may_be_escaped(low) or _is_quoted(low, matcher))
 
 
 def _is_plain(low: str, matcher: AddressMatcher) -> bool:
@@ -57,6 +58,11 @@ def _is_plain(low: str, matcher: AddressMatcher) -> bool:
 
 def _may_be_escaped(low: str) -> bool:
     return decodings.may_be_escaped(low) or rare_spellings.may_be_escaped(low)
+
+
+def _is_quoted(low: str, matcher: AddressMatcher) -> bool:
+    """Return whether quoted-printable that nobody undid may be part of somebody's address."""
+    return len(matcher.words) <= _MANY and rare_spellings.is_quoted_near(low, matcher.words)
 
 
 def find_owners(
@@ -93,8 +99,9 @@ def find_owners(
                 reads = (*reads, shown)
                 yield from matcher.find(shown)
                 yield from munged.find_owners(shown, matcher, check)
+    quoted = any(_is_quoted(each, matcher) for each in dict.fromkeys((low, *reads)))
     for read in reads:
-        for other in rare_spellings.iter_readings(text, low, read, markup=markup):
+        for other in rare_spellings.iter_readings(text, low, read, markup=markup, quoted=quoted):
             check()
             for each in dict.fromkeys((other, characters.drop_controls(other))):
                 if each not in seen:

@@ -28,11 +28,14 @@ _MACHINES = frozenset(
     "bounce bounces e-mail email id mail mailto message messageid msg msgid prvs return returns"
     " unsubscribe verp".split()
 )
-_EXTENSION = (
+_EXTENSIONS = (
     r"(?:7z|asc|avi|bin|bmp|csv|dat|docx?|eml|gif|gz|heic|html?|ics|jpe?g|json|key|log|mbox|mp[34]"
     r"|msg|od[st]|p12|p7[ms]|pdf|pem|png|pptx?|rar|rtf|sig|svg|tar|tiff?|txt|vcf|wav|webp|xlsx?|xml"
-    r"|yml|zip)(?![\w-]|\.\w)"
+    r"|yml|zip)"
 )
+_EXTENSION = rf"{_EXTENSIONS}(?![\w-]|\.\w)"
+EXTENSION = re.compile(rf"(?:\.{_EXTENSIONS})+(?![\w-]|\.\w)")
+"""The extensions of a file's name, in lower case, behind which nothing goes on."""
 # An escape left standing may hide that the domain goes on: the reading without it will show.
 _ESCAPED = r"%(?:25)*[0-9a-f]{2}|&(?:#|period|hyphen|dash)|=(?:\r?\n|2[de])"
 _GOES_ON = re.compile(

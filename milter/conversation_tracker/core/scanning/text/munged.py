@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from conversation_tracker.core.scanning.text.local_parts import UNCASED
+from conversation_tracker.core.scanning.text.local_parts import EXTENSION, UNCASED
 from conversation_tracker.core.scanning.text.munged_places import (
     BEFORE,
     BEHIND,
@@ -34,6 +34,7 @@ from conversation_tracker.core.scanning.text.munged_words import (
 _ENDING_WORD = re.compile(rf"[^\W_{UNCASED}](?:(?:[^\W{UNCASED}]|[+-]){{0,80}}[^\W{UNCASED}])?\Z")
 _LONGEST_WORD = 82  # characters that `_ENDING_WORD` may have
 _LEADING_WORD = re.compile(r"[^\W_](?:[\w-]{0,80}[^\W_])?")
+_CASED = re.compile(rf"[^\W_{UNCASED}](?:(?:[^\W{UNCASED}]|-){{0,80}}[^\W_{UNCASED}])?")
 _MOST = 32  # labels and words: as many as 64 octets hold
 # Escapes beside an address: the text is read again with these decoded, and found then.
 _ESCAPED_BEHIND = re.compile(
@@ -94,6 +95,8 @@ def _read_as(
     for local, whole in _find_locals(written, dot, routed=routed) if domains else ():
         if routed and not _is_routed(written, local):
             continue
+        if "/" in sign[0] and local.isalnum() and written[: -len(local)].endswith("/"):
+            continue  # a link may go so
         for domain, plain in domains:
             # What stands in clear is found by the matcher, not here.
             token = None if tight and plain and whole else known.owner(local, domain)
@@ -172,20 +175,26 @@ def _is_said(joint: str) -> bool:
 def _find_domains(text: str, dot: re.Pattern[str]) -> Iterator[tuple[str, bool]]:
     """Yield what may be the domain that begins a text; tell if its dots stand in clear."""
     parts, joints = _split_at_dots(text, dot, _MOST)
-    name, plain = "", True
+    name, plain, at = "", True, 0
     for number, part in enumerate(parts[:_MOST]):
         word = _LEADING_WORD.match(part)
         if word is None:
             return
+        at += len(part)
         name = f"{name}.{word[0]}" if name else word[0]
         whole = word.end() == len(part)
         plain = plain and (not number or joints[number - 1] == ".")
         ends = not whole or number == len(joints) or not _continues_domain(parts, joints, number)
+        ends = ends or EXTENSION.match(text, at) is not None
         behind = part[word.end() :] + "".join(joints[number : number + 1])
         if number and ends and not _ESCAPED_BEHIND.match(behind):
             yield name, plain
+        cased = _CASED.match(part)
+        if number and cased is not None and cased.end() < word.end():
+            yield name[: len(name) - len(word[0])] + cased[0], plain
         if not whole:
             return
+        at += len(joints[number]) if number < len(joints) else 0
 
 
 def _continues_domain(parts: list[str], joints: list[str], number: int) -> bool:

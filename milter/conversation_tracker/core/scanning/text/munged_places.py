@@ -38,13 +38,14 @@ _LAST = frozenset(
     "".join(map(chr, (*range(0x21), *range(0x7F, 0xA1), *range(0x2000, 0x200E))))
     + "\u1680\u2028\u2029\u202f\u205f\u2060\u2800\u3000\ufeff\u00ad"
     ">=@\uff20\ufe6b;|*\"'`+])}_~-n"
-    "\u2606\u2605\u25ce\u25cf\u24d0\u30af\uc774"
+    "\u2606\u2605\u25ce\u25cf\u24d0\U0001f150\U0001f170\u30af\uc774"
     f"{SHUT}`\u00b4\u2506\u258c\u258f\u276f\u27a4\u226b"
     "\u203a\u3011\uff09\uff5c\u2502\u2503\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 )
 _FENCES = frozenset(FENCE + TURNED)
 _LONGEST_FENCED = 16  # characters of what they are on both sides of, with these behind it
 _FENCED = tuple(LINED_AT)
+_BEFORE_FENCED = frozenset(FENCE + SHUT)
 _WORD = re.compile(r"[^\W_]+")
 _LETTER = re.compile(rf"[^\W_{UNCASED}]")
 
@@ -225,7 +226,10 @@ def _may_follow_sign(low: str, at: int, names: tuple[str, ...]) -> bool:
 
 def _ends_in_word(low: str, at: int) -> bool:
     """Return whether a word for an at sign, and a sign on both sides of it, are before a place."""
-    return low[max(0, at - _LONGEST_FENCED) : at].rstrip(FENCE + TURNED).endswith(_FENCED)
+    head = low[max(0, at - _LONGEST_FENCED) : at].rstrip(FENCE + TURNED)
+    if not head.endswith(_FENCED):
+        return False
+    return any(head.endswith(word) and head[-len(word) - 1] in _BEFORE_FENCED for word in _FENCED)
 
 
 def _is_clear(low: str, at: int, names: tuple[str, ...]) -> bool:

@@ -40,7 +40,7 @@ SAYS_SO = (
     "\uace8\ubc45\uc774",
 )
 """What stands right beside a word, too."""
-FENCE = "#%$!=;^\u00b7\u2022\u00a7\u00b0\u00a6\u2013\u2014"
+FENCE = "#%$!=:;/^\u00b7\u2022\u00a7\u00b0\u00a6\u2013\u2014"
 """Signs on both sides of a word for a sign, where they stand for no bracket otherwise."""
 TURNED = "<([{\u00ab\u2039"
 """Brackets that are shut before a word for an at sign and open behind it: what follows it."""
@@ -102,7 +102,7 @@ AT_END = re.compile(
     rf"|(?=[ {FENCE}]) ?{_FENCES}(?:{_LINED_AT}){_FENCES} ?"
     rf"| ?[>)\]}}\u00bb\u203a](?:{_LINED_AT})[{re.escape(TURNED)}] ?"
     rf"|(?=[ @\uff20\u30a2\uace8]) ?(?:{'|'.join(SAYS_SO)}) ?"
-    r"|[\u2606\u2605\u25ce\u25cf\u24d0](?<=[^\W_].)"
+    r"|[\u2606\u2605\u25ce\u25cf](?<=[^\W_].)| ?[\u24d0\U0001f150\U0001f170] ?"
     rf"|(?P<free> (?:{SAYS_AT}) )|{_MARKS}{{0,12}}[@\uff20\ufe6b]{{1,3}}{_MARKS}{{0,12}}|=)\Z"
 )
 """What stands for an at sign and ends a simple text."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from conversation_tracker.core.scanning.text import characters, decodings
+from conversation_tracker.core.scanning.text import characters, decodings, rich_text
 
 _ROUNDS = 3
 _SEQUENCE = re.compile(
@@ -24,35 +24,40 @@ _IN_SCRIPT = re.compile(
 )
 _IN_STYLE = re.compile(r"\\([0-9a-f]{1,6})(?:\r\n|[ \t\r\n\f])?")
 _GOES_ON = re.compile(r"\\\r?\n")
-_IN_RTF = re.compile(
-    r"\\'([0-9a-f]{2})|\\u(-?[1-9][0-9]{0,4}) ?\??"
-    r"|\\(?:rtf|par|pard|line|tab|cell|row)(?![a-z])-?[0-9]* ?|\\~"
-    r"|(\\(?:[a-z]{1,32}(?:-?[0-9]{1,10})? ?|-)|[{}])"
-)
-_NUMBERED = re.compile(r"\\(?:uc([0-9]{1,2}) ?|u(-?[0-9]{1,5}) ?|bin([0-9]{1,6}) ?|[{}\\])|[{}]")
-_FALLBACK = re.compile(
-    r"[\r\n]{0,4}(?:\\'[0-9a-f]{2}|\\[a-z]{1,32}(?:-?[0-9]{1,10})? ?|\\[^a-z]|[^\\{}])"
-)
-_HAS_FALLBACK = re.compile(r"\\(?:uc|bin|u-?[1-9][0-9]{1,4} ?[^\s{}?])")
 _SIGNS = ("\\x40", "\\u0040", "\\100")
 _NO_SIGN = re.compile(r"[^\s<>@]{0,64}@")  # before what is an address without it
-_RTF = re.compile(r"\\(?:rtf(?<=\{\\rtf)|'[0-9a-f]{2}|u-?[1-9][0-9]{1,4}(?![0-9a-f]))")
 _ESCAPED_HEX = re.compile(r"\\(?:x[0-9a-f]|u[0-9a-f{]|[0-9a-f])")
-_NOT_SHOWN = re.compile(
-    r"\s{0,8}\\(?:\*|(?:v|xe|tc|pict|object|info|fonttbl|colortbl|stylesheet|footnote|annotation"
-    r"|bkmkstart|bkmkend)(?![a-z0-9]))"
-)
-_BRACES = re.compile(r"(?<!\\)(?:\\\\)*([{}])")
-_UNTIL_SHOWN = re.compile(
-    r"\\v(?![a-z0-9])(?>(?:[^{}\\]|\\(?!v(?![a-z])|plain)){0,400})\\(?:v0|plain)(?![a-z0-9]) ?"
-)
 _SOFT = re.compile(
     r"=(?<=[\w@.+-]=)[ \t]{0,8}\r?\n(?:[ \t]{0,8}[>|][>| \t]{0,80})?(?=[ \t]{0,8}[\w@.=])"
 )
 _TWICE_QUOTED = re.compile(r"=3d(?=[2-7][0-9a-f])")
 _ENCAPSULATED = re.compile(r"imcea[a-z]{1,12}-([a-z0-9+_=./-]{1,320})@")
 _PLUS = re.compile(r"\+([2-7][0-9a-f])")
-_SEVEN = re.compile(r"\+ae([a-p])-")
+_SEVEN_SIGN = "+aea-"
+# Characters of ASCII in UTF-7: of three, these are the eight letters.
+_SEVEN_EACH = "A[A-H][AEIMQUYcgkosw048]", "A[A-Za-f][AQgw]", "[AB][A-Za-z0-9+/,]"
+_SEVEN = re.compile(
+    rf"[+&]((?>(?:{''.join(_SEVEN_EACH)})*)(?:{_SEVEN_EACH[0]}(?:{_SEVEN_EACH[1]})?)?)(?<=\w)"
+    r"(?:-|(?![A-Za-z0-9+/]))"
+)
+_MAY_BE_SEVEN = (
+    re.compile(r"\+a[a-h][aeimquycgkosw048](?![b-z0-9+/])"),
+    re.compile(r"&a[a-h][aeimquycgkosw048](?![b-z0-9+/])"),
+)
+# As a form sends what people say.
+_IN_FORM = re.compile(
+    r"\+([(\[{<\"]{0,2}(?:\u00e4t|at|arroba|arobase|chez|dot|pun[kc]?to?|ponto|point)[)\]}>\"]{0,2})\+"
+)
+_ALL_QUOTED = re.compile(r"=[2-7][0-9a-f]=[2-7][0-9a-f]=[2-7][0-9a-f]")
+# Before what is an address without it, it is no at sign.
+_QUOTED = re.compile(r"=(?!40[^\s<>@]{0,64}@)([2-7][0-9a-f])")
+# A letter or a sign of an address, amid one: attributes and links have numbers so.
+_QUOTED_LETTER = re.compile(r"=(?:[46][1-9a-f]|[57][0-9a]|5f|2[bde])(?=[a-z.=@_+-])")
+_NEAR = 100  # characters before a domain, and behind it, in which an address is
+# Double bytes that are letters of ASCII, or signs of an address, in the character sets that mail
+# has; and all others, of which any number is one letter.
+_PAIR = re.compile(r"#([!-~])|!([%w2\]\\])|(?:(?!#[!-~]|![%w2\]\\])[!-~]{2})+|[^!-~]+")
+_PAIR_SIGNS = {"%": ".", "w": "@", "2": "_", "]": "-", "\\": "+"}
 _PERCENT_U = re.compile(r"%u00([2-7][0-9a-f])")
 _MARKUP = re.compile(
     r"<(?:!--[^<>]{0,400}--|(?P<unseen>param|comment)>[^<>]{0,300}</(?P=unseen)"
@@ -78,7 +83,9 @@ _TELLING = (
 _LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
-def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> Iterator[str]:
+def iter_readings(
+    text: str, low: str, read: str, *, markup: bool = False, quoted: bool = False
+) -> Iterator[str]:
     """Yield what else a text may be read as, in lower case.
 
     Args:
@@ -86,6 +93,7 @@ def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> It
         low: the same in lower case.
         read: the last of what `decodings.iter_readings` gives.
         markup: what stands in tags has been left out already.
+        quoted: quoted-printable that nobody undid is read, as `is_quoted_near` tells.
     """
     base = read
     known: dict[str, str] = {}
@@ -96,8 +104,15 @@ def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> It
             break
         base = changed
         yield base
+    if _may_be_seven(low) and (shown := _SEVEN.sub(_decode_seven, text)) != text:
+        yield from decodings.iter_readings(shown)
+    if "=" in low and (_ALL_QUOTED.search(low) is not None or quoted):
+        for each in dict.fromkeys((low, base)):
+            yield from decodings.iter_readings(_QUOTED.sub(_decode_quoted, each))
     if "=" in low and "=3d" in low:  # quoted-printable of quoted-printable
-        yield from decodings.iter_readings(_TWICE_QUOTED.sub("=", low))
+        once = _TWICE_QUOTED.sub("=", low)
+        yield from decodings.iter_readings(once)
+        yield from decodings.iter_readings(_QUOTED.sub(_decode_quoted, once))
     if "cfemail" in low or "email-protection" in low:
         yield from _strip_tags(low)
     if "urldefense" in low:
@@ -112,7 +127,26 @@ def iter_readings(text: str, low: str, read: str, *, markup: bool = False) -> It
         yield decodings.decode_references(_MARKUP.sub("", low))[::-1]
     if not markup and "<" in low and _TOUCHED.search(low):
         for each in dict.fromkeys((low, base)):
-            yield decodings.decode_references(_MARKUP.sub("", each))
+            shown = decodings.decode_references(_MARKUP.sub("", each))
+            yield shown
+            if quoted or "=40" in shown:
+                yield decodings.decode_signs(_QUOTED.sub(_decode_quoted, shown))
+
+
+def is_quoted_near(low: str, words: Iterable[str]) -> bool:
+    """Return whether in a lower-case text something in quoted-printable is near one of some words.
+
+    Else nobody has it: links have an equals sign before any number.
+    """
+    if "=" not in low or _QUOTED_LETTER.search(low) is None:
+        return False
+    for word in words:
+        at = low.find(word) if word in low else -1
+        while at >= 0:
+            if _QUOTED_LETTER.search(low, max(0, at - _NEAR), at + _NEAR) is not None:
+                return True
+            at = low.find(word, at + _NEAR)
+    return False
 
 
 def is_turned(low: str) -> bool:
@@ -131,7 +165,7 @@ def bears_far(readings: Iterable[str], *, markup: bool = False) -> bool:
         markup: it is HTML.
     """
     for each in readings:
-        if "\\" in each and _RTF.search(each) is not None:
+        if "\\" in each and rich_text.is_one(each):
             return True
         if any(sign in each for sign in _SEQUENCES):
             return True
@@ -148,11 +182,21 @@ def may_be_escaped(low: str) -> bool:
     for word in _TELLING:
         if word in low:
             return True
-    if "=" in low and _SOFT.search(low) is not None:
+    if "=" in low and (_SOFT.search(low) or _ALL_QUOTED.search(low)) is not None:
         return True
-    if "+" in low and "+ae" in low:
+    if ("+" in low or "&" in low) and _may_be_seven(low):
+        return True
+    if "+" in low and _IN_FORM.search(low) is not None:
         return True
     return "<" in low and _TOUCHED.search(low) is not None
+
+
+def _may_be_seven(low: str) -> bool:
+    """Return, cheaply, whether a lower-case text may have characters in UTF-7."""
+    plus, ampersand = _MAY_BE_SEVEN
+    if "+" in low and plus.search(low) is not None:
+        return True
+    return "&" in low and ampersand.search(low) is not None
 
 
 def _unescape_twice(low: str) -> str:
@@ -163,22 +207,40 @@ def _unescape_twice(low: str) -> str:
         low = _PERCENT_U.sub(lambda found: chr(int(found[1], 16)), low)
     if "=" in low and _SOFT.search(low):
         *_, low = decodings.iter_readings(_SOFT.sub("", low))
+    if "=40" in low:
+        low = decodings.decode_signs(low)
     if "imcea" in low:
         low = _ENCAPSULATED.sub(_decode_encapsulated, low)
-    if "+" in low and "+ae" in low:
-        low = _SEVEN.sub(lambda found: chr(0x40 + ord(found[1]) - ord("a")).lower(), low)
+    if "+" in low:
+        low = low.replace(_SEVEN_SIGN, "@")
+        low = _IN_FORM.sub(r" \1 ", low)
     # A sign of one character is found at many times the speed of a longer one.
     colours = "[" in low and (("^" in low and "^[[" in low) or "#033[" in low)
     if "\x1b" in low or "\x9b" in low or colours:
-        low = _drop_sequences(low)
+        *_, low = decodings.iter_readings(_drop_sequences(low))
     return low.replace("\x0e", "").replace("\x0f", "")
 
 
 def _drop_sequences(low: str) -> str:
     # A function for each of those in octets that are no text costs as much as all the rest.
     pieces = _SEQUENCE.split(low)
-    pieces[1::2] = ["\u4e00" if two else "" for two in pieces[1::2]]
+    pieces[1::2] = [_show_pairs(two) if two else "" for two in pieces[1::2]]
     return "".join(pieces)
+
+
+def _show_pairs(called: str) -> str:
+    """Show double bytes, behind what calls for them, as far as they are letters of ASCII."""
+    if called[0] != "$" or not ("#" in called or "!" in called):
+        return "\u4e00"
+    start = 3 if called[1] == "(" else 2
+    return "".join(
+        pair[1] or _PAIR_SIGNS.get(pair[2], "\u4e00") for pair in _PAIR.finditer(called, start)
+    )
+
+
+def _decode_seven(found: re.Match[str]) -> str:
+    code = found[1].replace(",", "/")
+    return binascii.a2b_base64(code + "=" * (-len(code) % 4)).decode("utf-16-be", "replace")
 
 
 def _decode_encapsulated(found: re.Match[str]) -> str:
@@ -203,68 +265,11 @@ def _unescape(low: str, known: dict[str, str]) -> Iterator[str]:
             yield meant
         if "\\" in again:
             yield _read_on(_IN_SCRIPT.sub(_decode_script, again), known)
-        style = _IN_STYLE.sub(lambda found: _make_character(int(found[1], 16)), low)
+        style = _IN_STYLE.sub(lambda found: rich_text.make_character(int(found[1], 16)), low)
         yield _read_on(style, known)
-    if _RTF.search(low):
-        rich = _IN_RTF.sub(_decode_rtf, low)
-        if not rich.isascii():
-            *_, rich = decodings.iter_readings(rich)
-        yield _read_on(rich, known)
-        if "\n" in rich:
-            yield _read_on(rich.replace("\r", "").replace("\n", ""), known)
-        if _HAS_FALLBACK.search(low):
-            rich = _IN_RTF.sub(_decode_rtf, _decode_numbered(low))
+    if rich_text.is_one(low):
+        for rich in rich_text.iter_readings(low):
             yield _read_on(rich, known)
-            yield _read_on(rich.replace("\r", "").replace("\n", ""), known)
-        if (shown := _drop_hidden(low)) != low:
-            rich = _IN_RTF.sub(_decode_rtf, shown)
-            yield _read_on(rich.replace("\r", "").replace("\n", ""), known)
-
-
-def _decode_numbered(low: str) -> str:
-    """Decode the characters by number in RTF, and leave out what stands for each elsewhere."""
-    pieces: list[str] = []
-    counts = [1]
-    done = 0
-    for word in _NUMBERED.finditer(low):
-        at = word.end()
-        if word.start() < done:
-            continue
-        if word[1]:
-            counts[-1] = min(int(word[1]), 8)
-        elif word[2] or word[3]:
-            pieces.append(low[done : word.start()])
-            if word[2]:
-                pieces.append(_make_character(int(word[2]) % 0x10000))
-                for _ in range(counts[-1]):
-                    if fallback := _FALLBACK.match(low, at):
-                        at = fallback.end()
-            else:
-                at += int(word[3])
-            done = at
-        elif word[0] == "{":
-            counts.append(counts[-1])
-        elif word[0] == "}" and len(counts) > 1:
-            counts.pop()
-    return "".join(pieces) + low[done:]
-
-
-def _drop_hidden(low: str) -> str:
-    """Leave out what RTF does not show: destinations, and hidden groups and runs."""
-    pieces: list[str] = []
-    nested = hidden = done = 0  # groups around here, and of these the first that is hidden
-    for brace in _BRACES.finditer(low):
-        at = brace.start(1)
-        if brace[1] == "{":
-            nested += 1
-            if not hidden and _NOT_SHOWN.match(low, at + 1):
-                pieces.append(low[done:at])
-                hidden = nested
-        elif nested:
-            if hidden == nested:
-                hidden, done = 0, at + 1
-            nested -= 1
-    return _UNTIL_SHOWN.sub("", "".join(pieces) + (low[done:] if not hidden else ""))
 
 
 def _decode_script(found: re.Match[str]) -> str:
@@ -274,19 +279,11 @@ def _decode_script(found: re.Match[str]) -> str:
         return found[0]
     if found[4]:
         return chr(int(found[4], 8)).lower()
-    return _make_character(int(found[1] or found[2] or found[3], 16))
+    return rich_text.make_character(int(found[1] or found[2] or found[3], 16))
 
 
-def _decode_rtf(found: re.Match[str]) -> str:
-    if found[1]:
-        return _make_character(int(found[1], 16))
-    if found[2]:
-        return _make_character(int(found[2]) % 0x10000)
-    return "" if found[3] else " "
-
-
-def _make_character(number: int) -> str:
-    return chr(number).lower() if number < 0x110000 and not 0xD800 <= number < 0xE000 else " "
+def _decode_quoted(found: re.Match[str]) -> str:
+    return chr(int(found[1], 16)).lower()
 
 
 def _decode_gateway_links(text: str, inside: int = _ROUNDS) -> Iterator[str]:

@@ -73,7 +73,7 @@ class TextSearch:
             yield from self.find_in_tokens(self._tokens.decode(text))
             return
         self.bears_far = True
-        stands = deep_scan.reads_as_it_stands(text, markup=markup)
+        stands = deep_scan.reads_as_it_stands(text, self._matcher, markup=markup)
         first = source = ""
         for source in (text.lower(),) if stands else decodings.iter_readings(text):
             self._limits.check()

@@ -6,6 +6,7 @@ raises.
 
 import binascii
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
@@ -24,6 +25,19 @@ _TOKEN = 1024  # characters of a token looked at on either side
 _TO_URL = str.maketrans("+/", "-_")
 _OTHERS = bytes(set(range(256)) - set(b"+/-_0123456789") - {*range(65, 91), *range(97, 123)})
 _FLAT = bytes.maketrans(bytes(range(256)), bytes(9 * (n not in _OTHERS) for n in range(256)))
+_NESTED = re.compile(r"[A-Za-z0-9+/_-]{24,}")
+_BESIDE = "2B 2b 2F 2f 3D 3d 3A 3a 3F 3f 26 23 22 7B 7b 2C 2c".split()
+# What is beside a token in links, or in it: to undo all escapes costs many times as much.
+_ESCAPES = (("%25", "%"), ("%25", "%"), *((f"%{n}", chr(int(n, 16))) for n in _BESIDE))
+_FILL = ("AAAA", "AAAAAAA", "AAAAAA", "AAAAA")  # to a group of four, and one more
+# How zlib and gzip begin. What begins with one character is found at many times the speed.
+_PACKED = (
+    re.compile(r"e(?:J[w-z]|A[E-H]|F[4-7]|N[o-r])(?<![A-Za-z0-9+_-]...)[A-Za-z0-9+/_-]{8,}"),
+    re.compile(r"H4sI(?<![A-Za-z0-9+_-]....)[A-Za-z0-9+/_-]{8,}"),
+)
+_MOST_UNPACKED = 16  # octets for each of a token
+_LONG_LINKS = 64 * 1024  # characters of links that are remembered
+_LEVELS = 3  # tokens inside each other
 _WORTH = (
     10  # characters of the shortest needle, and KiB of a text, from which on words are taken out
 )
@@ -36,6 +50,8 @@ class Tokens:
         """Prepare to find these words, given in lower case."""
         self._needles = set[tuple[str, int]]().union(*map(_encode_base64, words))
         self._hex = {word.encode("utf-8").hex() for word in words if word}
+        self._plain: set[str] = set()  # links that hold no tokens in tokens
+        self._wide = ["\0".join(word) for word in words if len(word) > 1]
         self._based = [needle.encode("ascii") for needle, _first in self._needles]
         self._digits = [each.encode("ascii") for each in self._hex]
         self._shortest = min(map(len, (*self._based, *self._digits)), default=0)
@@ -61,8 +77,18 @@ class Tokens:
             text: the text.
             low: the same in lower case, where it is at hand.
         """
+        if "://" in text and self._shortest:
+            links = "\n".join(_LINKED.findall(text))
+            if links not in self._plain:  # most links are looked at in several readings of a text
+                found = list(self._decode_nested(links, _LEVELS))
+                yield from found
+                if not found and len(links) < _LONG_LINKS:
+                    self._plain.add(links)
         if len(text) >= _WORTH * 1024 and not self._stand_in(text.encode("utf-8", "surrogatepass")):
             return
+        yield from self._decode_once(text, low)
+
+    def _decode_once(self, text: str, low: str = "") -> Iterator[str]:
         # `in` costs half of what `find` does, and most texts hold none.
         for needle, first in self._needles:
             if needle not in text:
@@ -85,6 +111,39 @@ class Tokens:
                     token, ends[at % 2] = _decode_hexadecimal(low, at)
                     yield token
                 at = low.find(needle, at + 1)
+
+    def _decode_nested(self, links: str, levels: int) -> Iterator[str]:
+        """Yield what tokens in links hold that hold such a token in turn, or are compressed."""
+        if "%" in links:
+            for escape, sign in _ESCAPES:
+                links = links.replace(escape, sign)
+        for pattern in _PACKED if levels > 1 else ():
+            for each in pattern.findall(links):
+                yield (shown := _unpack(each))
+                yield from self._decode_again(shown, 1)
+        words = _NESTED.findall(links)
+        pieces = [*words, *(piece for word in words if "/" in word for piece in word.split("/"))]
+        row = "".join([each + _FILL[len(each) % 4] for each in pieces]).translate(_URL_SAFE)
+        if row:
+            shown = decode_base64(row.encode("ascii")).decode("latin-1")
+            low = shown.lower()
+            if any(word in low for word in self._wide):  # UTF-16
+                yield shown.replace("\0\0", " ").replace("\0", "")
+            yield from self._decode_again(shown, levels)
+
+    def _decode_again(self, shown: str, levels: int) -> Iterator[str]:
+        if levels and self._stand_in(shown.encode("latin-1", "replace")):
+            yield from self._decode_once(shown)
+        if levels and "://" in shown:
+            yield from self._decode_nested("\n".join(_LINKED.findall(shown)), levels - 1)
+
+
+def _unpack(token: str) -> str:
+    """Unpack what a token holds, as far as it goes."""
+    data = decode_base64(token.translate(_URL_SAFE).encode("ascii"))
+    with suppress(zlib.error):
+        return zlib.decompressobj(47).decompress(data, _MOST_UNPACKED * len(data)).decode("latin-1")
+    return ""
 
 
 def _take_words(data: bytes, size: int) -> bytes:
