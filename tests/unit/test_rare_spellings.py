@@ -540,6 +540,16 @@ def test_a_line_that_may_go_on_hides_nobody_in_the_next(
     assert "john.doe" not in shown(done.records[0].raw)
 
 
+@pytest.mark.parametrize("type_", ["text/plain", "text/html"])
+@pytest.mark.parametrize("behind", [".=5555", "=5555\\u0040ct.example", "=2e", "=40"])
+def test_an_address_in_escapes_ends_before_what_may_be_no_escape(behind: str, type_: str) -> None:
+    """As of quoted-printable: a hard alias begins with two digits, too."""
+    raw = typed(type_)(f"\\x6aohn.doe\\x40home.exampl\\x65{behind}")
+    done = mail(raw, PEOPLE, to=A, sender=JOHN).plan()
+    assert done.reply is None, done.reply
+    assert "ohn.doe" not in shown(done.records[0].raw)
+
+
 @pytest.mark.parametrize("type_", ["text/enriched", "text/richtext", "text/plain"])
 @pytest.mark.parametrize(
     "written",

@@ -243,8 +243,10 @@ UNUSUAL: Family = (
     _NOT_SHOWN,
 )
 """The same with what few programs write, and control characters: at length only."""
-UNJOINED: Family = tuple(each for each in UNUSUAL if each not in _JOINING)
-"""Those of them that join no lines: what ends in `=` may be anything."""
+UNJOINED: tuple[Family, ...] = tuple(
+    tuple(each for each in UNUSUAL if each not in _JOINING[:number]) for number in (1, 2)
+)
+"""Those of them without quoted-printable, and without all that joins lines: `=` may be anything."""
 UNSEEN: Family = (_NOT_SHOWN, REFERENCES, PERCENTS)
 """Control characters, also those that begin a sequence: of bodies, looked for at length only."""
 STYLE: Family = (REFERENCES, PERCENTS, EscapeSyntax(("\\",), _STYLE, _decode_style))
@@ -252,7 +254,7 @@ STYLE: Family = (REFERENCES, PERCENTS, EscapeSyntax(("\\",), _STYLE, _decode_sty
 TAGGED: Family = (EscapeSyntax(("<",), _TAGS, lambda _: ""), REFERENCES)
 """Tags that are not seen, as of text/enriched (RFC 1896) and of pages shown as text."""
 UNUSUAL_STYLE: Family = (*STYLE, _NOT_SHOWN)
-UNUSUAL_TAGGED: tuple[Family, ...] = ((TAGGED[0], *UNUSUAL), (TAGGED[0], *UNJOINED))
+UNUSUAL_TAGGED: tuple[Family, ...] = ((TAGGED[0], *UNUSUAL), (TAGGED[0], *UNJOINED[-1]))
 """Both with more escapes: at length only."""
 
 
