@@ -22,6 +22,7 @@ from conversation_tracker.core.model.message import Header, Message
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax.controls import clean_text
 from conversation_tracker.core.syntax.encoded_words import decode_words
+from conversation_tracker.core.syntax.transfer import BASE64
 from conversation_tracker.core.views.message_ids import show_ids
 from conversation_tracker.core.views.view import View, read_structure
 
@@ -108,13 +109,14 @@ def _find_first_words(view: View, message: Message, kept: Sequence[Header], body
     """Return how the text of what is kept begins, but for notes on what was removed.
 
     ASCII without markup in which nobody stands but in clear is read as it came: that is cheaper.
+    Base64 is not, in which padding may end an address before the text goes on.
     """
     part, same = read_structure(message), body is message.body
     text = ""
     if same or any(each.type == _PLAIN for each in part.walk()):
         leaf, text = message_body.find_text(part, message.body, _ENOUGH)
         clear = leaf is not None and leaf.type == _PLAIN and view.clean_parts.is_plain(id(leaf))
-        again = leaf is not None and not (clear and text.isascii())
+        again = leaf is not None and not (clear and text.isascii() and leaf.encoding != BASE64)
         # What is kept as it came reads the same, but for what a note may be.
         again = again and not (same and clean_text(text).strip() not in _NOTES)
     else:
