@@ -12,7 +12,7 @@ import pytest
 from builders import CARRIER, SHOP, A, B, mail, order, person
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_rare_spellings import BODIES, FIELDS, SPELLINGS
+from spellings import BODIES, FIELDS, SPELLINGS
 
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.address.names import Runs

@@ -13,10 +13,10 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable
 
+import bombs
 import containers
 import pytest
-import zstandard
-from containers import INNER, WRAPS, compound, compressed_rtf, seven_zip, tarred, wrapped, zipped
+from containers import INNER, WRAPS, seven_zip, tarred, wrapped, zipped
 from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
@@ -229,107 +229,9 @@ def test_arbitrary_bytes_raise_nothing(magic: bytes, data: bytes) -> None:
     holds_address(magic + data, PEOPLE)
 
 
-ZEROS = bytes(60_000_000)
-
-
-def nested_bombs() -> bytes:
-    """Make a file of many compressed files of nothing, twice."""
-    bomb = gzip.compress(ZEROS)
-    for _ in range(2):
-        bomb = gzip.compress(tarred({str(n): bomb for n in range(50)}))
-    return bomb
-
-
-def circle() -> bytes:
-    """Make a compound file whose table leads round and round."""
-    data = bytearray(containers.word(b"x"))
-    [at] = struct.unpack_from("<I", data, 76)
-    for n in range(128):
-        struct.pack_into("<I", data, (at + 1) * 512 + 4 * n, (n + 1) % 8)
-    return bytes(data)
-
-
-def endless_table() -> bytes:
-    """Make a compound file whose list of table sectors names itself as what follows."""
-    data = bytearray(containers.word(b"x") + bytes(200_000))
-    struct.pack_into("<II", data, 68, 3, 0xFFFFFFF0)
-    data[4 * 512 : 5 * 512] = struct.pack("<128I", *range(127), 3)
-    return bytes(data)
-
-
-def many_streams() -> bytes:
-    """Make a compound file of many streams that are all the same sectors."""
-    data = bytearray(compound({str(n): bytes(64) for n in range(500)} | {"a": bytes(900_000)}))
-    [first] = struct.unpack_from("<I", data, 48)
-    at = (first + 1) * 512
-    for n in range(1, 501):
-        struct.pack_into("<IQ", data, at + 128 * n + 116, 0, 900_000)
-    return bytes(data)
-
-
-def window(octets: int) -> bytes:
-    """Make a Zstandard frame that wants a window of so many octets."""
-    parameters = zstandard.ZstdCompressionParameters(
-        window_log=octets.bit_length() - 1, enable_ldm=True
-    )
-    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
-    return packer.compress(MIXED) + packer.flush()
-
-
-# Made by the tests that need them: together they take seconds.
-def lz4_block(block: bytes) -> bytes:
-    return b"\x04\x22\x4d\x18\x60\x40\0" + struct.pack("<I", len(block)) + block
-
-
-def chunks(chunk: bytes, times: int) -> bytes:
-    return (b"\0" + len(chunk).to_bytes(3, "little") + chunk) * times
-
-
-BOMBS: dict[str, Callable[[], bytes]] = {
-    "gz": lambda: gzip.compress(ZEROS),
-    "gz of nothing": lambda: gzip.compress(b"") * 5_000,
-    "bz2": lambda: bz2.compress(ZEROS),
-    "bz2 of nothing": lambda: bz2.compress(b"") * 20_000,
-    "xz": lambda: lzma.compress(ZEROS),
-    "xz of nothing": lambda: lzma.compress(b"") * 5_000,
-    "zst": lambda: containers.zstd(ZEROS),
-    "zst of nothing": lambda: containers.zstd(b"") * 20_000,
-    "zst, a wide window": lambda: window(1 << 27),
-    "lz4": lambda: lz4_block(b"\x1fa\1\0" + b"\xff" * 1_000_000),
-    "lz4 of short steps": lambda: lz4_block(b"\x10a\1\0" * 2_000_000),
-    "lz4 of nothing": lambda: b"\x02\x21\x4c\x18" * 500_000,
-    "snappy of short steps": lambda: chunks(b"\x08\0a\1\1" * 20_000, 50),
-    "snappy of nothing": lambda: chunks(b"\0", 400_000),
-    "values": lambda: b"MZ\0" + b"x\x9c" * 1_000_000,
-    "empty values": lambda: b"MZ\0" + zlib.compress(b"a") * 100_000,
-    "large values": lambda: b"MZ\0" + zlib.compress(ZEROS[: 1 << 24]) * 40,
-    "Z": lambda: containers.lzw(bytes(3_000_000), most=60_000),
-    "Z of noise": lambda: b"\x1f\x9d\x90" + random.Random(4).randbytes(3_000_000),
-    "Z of nothing": lambda: b"\x1f\x9d\x90" + b"\0\1" * 1_000_000,
-    "pdf, LZW": lambda: containers.pdf(
-        *[containers.lzw(bytes(3_000_000), unix=False)] * 30, filters=b"/LZWDecode"),
-    "pdf, LZW of noise": lambda: containers.pdf(
-        *[b"\x80\0" + random.Random(4).randbytes(1_000_000)] * 9, filters=b"/LZWDecode"),
-    "pdf, run lengths": lambda: containers.pdf(*[b"\x81a" * 500_000] * 9, filters=b"/RL"),
-    "tar of bombs of bombs": nested_bombs,
-    "tar of nothing": lambda: tarred({str(n): b"" for n in range(3_000)}),
-    "ar of nothing": lambda: containers.ar({str(n): b"" for n in range(9_000)}),
-    "7z": lambda: seven_zip({"a": ZEROS}),
-    "7z of nothing": lambda: seven_zip({str(n): b"x" for n in range(5_000)}),
-    "circle of sectors": circle,
-    "endless table": endless_table,
-    "many streams of the same sectors": many_streams,
-    "compressed RTF": lambda: compressed_rtf(b"")[:4] + b"\xff\xff\xff\x7fLZFu" + bytes(4)
-    + b"\xfe{\\rtf" + b"\x00\x0f" * 700_000,
-    "RTF": lambda: zipped({"a.rtf": b"{\\rtf1" + b"\\'4" * 1_000_000}),
-    "sheet": lambda: b"\x09\x08\x10\0" + bytes(3_000_000),
-    "mailbox": lambda: b"From: a@b\nTo: c\n\n" + b"From x 00:00\n" * 200_000,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize("name", bombs.FILES)
 def test_bombs_are_looked_at_within_bounded_time(name: str) -> None:
-    data, unpacked = BOMBS[name](), 0
+    data, unpacked = bombs.FILES[name](), 0
 
     def store(pieces: Iterable[bytes]) -> bytes:
         nonlocal unpacked
@@ -348,8 +250,8 @@ def test_a_wide_window_is_no_memory() -> None:
     wide = bytearray(lzma.compress(TEXT, lzma.FORMAT_ALONE))
     wide[1:5] = b"\xff" * 4
     assert holds_address(bytes(wide), PEOPLE)
-    assert holds_address(window(1 << 26), PEOPLE)
-    assert not holds_address(window(1 << 27), PEOPLE)
+    assert holds_address(bombs.window(1 << 26, MIXED), PEOPLE)
+    assert not holds_address(bombs.window(1 << 27, MIXED), PEOPLE)
 
 
 def test_what_came_out_before_a_wrong_sum_counts() -> None:

@@ -7,7 +7,7 @@ field or part cut in which it stands.
 
 import pytest
 from builders import A, mail
-from test_unseen import JOHN, PEOPLE, PLACES, check_masked
+from message_places import JOHN, PEOPLE, PLACES, check_masked
 
 from conversation_tracker.core.model.message import parse
 

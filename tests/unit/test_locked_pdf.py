@@ -3,30 +3,17 @@
 from collections.abc import Callable
 
 import pytest
+from both_sides import RAW, REAL, masking, scanning
 from cost import within
 from locked_pdf import WAYS, Locked, lock
 
 from conversation_tracker.core.base import ciphers
 from conversation_tracker.core.base.limits import UNLIMITED, Limits, Overdue
-from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.container.document import pdf
-from conversation_tracker.core.masking.container.search import holds_address
-from conversation_tracker.core.model.message import Header
 from conversation_tracker.core.scanning.carving import Carver
-from conversation_tracker.core.scanning.scan import scan
 
-REAL = "john@doe.example"
-RAW = REAL.encode()
 PAGE = b"BT (Statement for ) Tj 0 -12 Td (john@) Tj (doe.example) Tj ET"
-
-
-def masking(data: bytes) -> bool:
-    return holds_address(data, People([REAL]))
-
-
-def scanning(data: bytes) -> bool:
-    return scan([Header(b"Content-Type", b"application/pdf")], data, {REAL: "a"}) != []
 
 
 @pytest.mark.parametrize("finds", [masking, scanning])

@@ -6,7 +6,7 @@ That they are masked and found in all places is tried in `test_rare_spellings`.
 import pytest
 from builders import A, mail
 from cost import linear
-from test_rare_spellings import JOHN, PEOPLE, double
+from spellings import JOHN, PEOPLE, double
 
 from conversation_tracker.core.model.message import parse
 from conversation_tracker.core.scanning.scan import Scanner

@@ -4,10 +4,9 @@ import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
+import bombs
 import containers
 import pytest
-import test_archive
-import test_container
 from cost import within
 
 from conversation_tracker.core.base.limits import UNLIMITED, Overdue
@@ -41,8 +40,8 @@ def test_what_comes_again_may_overlap_with_itself(times: int) -> None:
     """Of LZ4, a match from one octet back; of Snappy, one of two."""
     more, left = divmod(times, 255)
     block = b"\x1fa\1\0" + b"\xff" * more + bytes((left,))
-    lz4 = test_container.lz4_block(block)
-    snappy = test_container.chunks(b"\x42\x04ab" + b"\xfe\2\0" * times, 1)
+    lz4 = bombs.lz4_block(block)
+    snappy = bombs.chunks(b"\x42\x04ab" + b"\xfe\2\0" * times, 1)
     for data, unpack, open_, shown in (
         (lz4, back_references.unpack_lz4, lz_blocks.open_lz4, b"a" * (1 + 15 + times + 4)),
         (snappy, back_references.unpack_chunks, lz_blocks.open_snappy, b"ab" * (1 + 32 * times)),
@@ -51,9 +50,9 @@ def test_what_comes_again_may_overlap_with_itself(times: int) -> None:
         assert b"".join(each[:] for each in open_(data, Unpacking(UNLIMITED))) == shown
 
 
-@pytest.mark.parametrize("name", [*test_container.BOMBS, *test_archive.BOMBS])
+@pytest.mark.parametrize("name", [*bombs.FILES, *bombs.ARCHIVES])
 def test_the_scan_looks_at_bombs_within_bounded_time(name: str) -> None:
-    make = (test_container.BOMBS | test_archive.BOMBS)[name]
+    make = (bombs.FILES | bombs.ARCHIVES)[name]
     data, field = make(), Header(b"Content-Type", b"application/octet-stream")
     assert within(10, lambda: scan([field], data, {"john@home.example": "a" * 32})) == []
 

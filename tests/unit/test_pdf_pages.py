@@ -3,11 +3,11 @@
 import zlib
 from collections.abc import Callable
 
+import bombs
 import pytest
-import test_archive
+from both_sides import RAW, masking, scanning
 from containers import numbered_pdf, pdf
 from cost import within
-from test_locked_pdf import RAW, masking, scanning
 
 SIDES = pytest.mark.parametrize("finds", [masking, scanning])
 SHOWN = {
@@ -61,9 +61,9 @@ def test_moves_are_blanks_in_fonts_that_number_their_letters(
 
 @pytest.mark.slow
 @SIDES
-@pytest.mark.parametrize("name", [name for name in test_archive.BOMBS if "pdf of" in name])
+@pytest.mark.parametrize("name", [name for name in bombs.ARCHIVES if "pdf of" in name])
 def test_pages_of_short_strings_cost_little(finds: Callable[[bytes], bool], name: str) -> None:
-    assert not within(5, lambda: finds(test_archive.BOMBS[name]()))
+    assert not within(5, lambda: finds(bombs.ARCHIVES[name]()))
 
 
 @SIDES

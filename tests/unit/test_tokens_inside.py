@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 from builders import A, mail
 from cost import linear
-from test_rare_spellings import ALIAS, JOHN, PEOPLE
+from spellings import ALIAS, JOHN, PEOPLE
 
 from conversation_tracker.core.model.message import parse
 from conversation_tracker.core.scanning.scan import Scanner

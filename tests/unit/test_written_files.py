@@ -6,10 +6,10 @@ import zlib
 from binascii import b2a_base64
 
 import pytest
+from attached import check, left, part, sent
 from builders import CARRIER
 from containers import compressed_rtf, gzip, outlook, word, zipped
 from cost import within
-from test_attachments import check, left, part, sent
 
 from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.container import written_files
