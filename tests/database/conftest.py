@@ -5,6 +5,7 @@ fixture `database`.
 """
 
 import itertools
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from logins import LogIn, Role
 from psycopg import sql
 from psycopg.rows import dict_row
 from tracker_command import Tracker
@@ -156,3 +158,28 @@ def tracker(tmp_path: Path, database: str) -> Tracker:
         " VALUES ('shop', 'ct.example.com', '{shop.example}')"
     )
     return tracker
+
+
+@pytest.fixture
+def login(postgres: "Postgres", shop: "Shop") -> Iterator[LogIn]:
+    """Return a function that logs in as a new member of a role, or of none."""
+    name = f"clerk_{uuid.uuid4().hex}"
+    opened: list[psycopg.Connection] = []
+
+    def log_in(role: str | None) -> Role:
+        shop.connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+        if role is not None:
+            grant = sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name))
+            shop.connection.execute(grant)
+        if role in ("tracker_reader", "tracker_integrator"):
+            shop.one("SELECT tracker.grant_store(%s, %s)", name, shop.name)
+        uri = postgres.uri(shop.connection.info.dbname, name)
+        connection = psycopg.connect(uri, autocommit=True)
+        opened.append(connection)
+        return Role(shop, uri, connection)
+
+    yield log_in
+    for connection in opened:
+        connection.close()
+    shop.connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+    shop.connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))

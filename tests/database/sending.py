@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from publisher import publish
+
 from conversation_tracker.config import config
 from conversation_tracker.publish.webhooks import dispatcher
 from private import processes
-
-from .publisher import publish
 
 if TYPE_CHECKING:
     from tests.database.conftest import Shop
