@@ -119,6 +119,8 @@ METHODS = [
     ("METHOD:PUBLISH", "application/octet-stream; name=\"invite.ics\"", True),
     ("METHOD:PUBLISH", "application/octet-stream", True),
     ("METHOD:REQUEST", "text/plain; name=invite.ics", True),
+    ("METHOD:REQUEST", "application/json; name=old.VCS", True),
+    ("METHOD:REQUEST", "application/json; name=old.json", False),
     ("METHOD:REQUEST", "text/plain", True),
     ("VERSION:1.0\r\nMETHOD:REQUEST", "text/x-vcalendar", True),
     ("VERSION:2.0", "text/calendar", False),
@@ -144,6 +146,33 @@ def test_only_what_has_a_method_invites(method: str, type: str, invites: bool, w
     found, sent = done(letter(data, *fields))
     assert joined(found) == ([ANN] if invites else [])
     assert (sent.body[:] == data) is not invites
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-32", "cp037"])
+def test_an_invitation_in_a_charset_without_ascii_invites(charset: str) -> None:
+    data = OBJECT.format("METHOD:REQUEST", f"ATTENDEE:mailto:{ANN}").encode(charset)
+    fields = (
+        f"Content-Type: text/calendar; charset={charset}",
+        "Content-Transfer-Encoding: base64",
+    )
+    found, sent = done(letter(base64.encodebytes(data), *fields))
+    assert joined(found) == [ANN]
+    assert ANN not in base64.b64decode(sent.body[:]).decode(charset)
+
+
+@pytest.mark.parametrize("type", ["message/rfc822", "message/global", "application/octet-stream"])
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_invitations_of_an_attached_message_bring_nobody_in(type: str, *, alone: bool) -> None:
+    """They were sent to others, another time: an answer to them is no matter of this order."""
+    lines = f"ATTENDEE:mailto:{ANN}\r\nUID:1@doe.example"
+    attached = letter(OBJECT.format("METHOD:REQUEST", lines), author=EVE)
+    if alone:
+        found, _ = done(letter(attached, f"Content-Type: {type}"))
+    else:
+        part = f"--b\nContent-Type: {type}\n\n".encode() + attached + b"\n--b--\n"
+        found, _ = done(letter(part, "Content-Type: multipart/mixed; boundary=b"))
+    assert joined(found) == []
+    assert found.records[0].identifiers == ()
 
 
 def test_of_several_objects_those_with_a_method_invite() -> None:
