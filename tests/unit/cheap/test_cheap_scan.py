@@ -15,6 +15,7 @@ from said_addresses import texts
 from conversation_tracker.core.scanning.text import munged, munged_places
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 from conversation_tracker.core.scanning.text.munged_places import WatchedAddresses
+from conversation_tracker.core.scanning.text.munged_words import LINED_AT
 
 PEOPLE = [
     ["john.doe@home.example", "anna.m.ott@web.example", "bob@mail.shop.co.uk"],
@@ -123,6 +124,13 @@ def check_reading(low: str, matcher: AddressMatcher) -> None:
 def test_what_was_passed_over_in_words_is_read(number: int, text: str) -> None:
     assert read_everywhere(text, MATCHERS[number])
     check_reading(text, MATCHERS[number])
+
+
+@pytest.mark.parametrize("word", LINED_AT)
+@pytest.mark.parametrize("before", ["", "x", "<", "bob<", "bob>", "bob" + ">" * 16])
+def test_a_text_may_begin_with_a_word_for_an_at_sign(before: str, word: str) -> None:
+    for behind in (">", "<", "(", ">>>"):
+        check_reading(f"{before}{word}{behind}home.example", MATCHERS[1])
 
 
 @settings(max_examples=1000, deadline=None, derandomize=True)

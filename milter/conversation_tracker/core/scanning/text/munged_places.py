@@ -229,7 +229,8 @@ def _ends_in_word(low: str, at: int) -> bool:
     head = low[max(0, at - _LONGEST_FENCED) : at].rstrip(FENCE + TURNED)
     if not head.endswith(_FENCED):
         return False
-    return any(head.endswith(word) and head[-len(word) - 1] in _BEFORE_FENCED for word in _FENCED)
+    before = [head[: -len(word)][-1:] for word in _FENCED if head.endswith(word)]
+    return any(not each or each in _BEFORE_FENCED for each in before)
 
 
 def _is_clear(low: str, at: int, names: tuple[str, ...]) -> bool:
