@@ -17,6 +17,7 @@ import idna
 
 from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.scanning.text.local_parts import GMAIL, LocalParts
+from conversation_tracker.core.scanning.text.own_address import OwnAddress
 from conversation_tracker.core.scanning.text.short_addresses import find_pointers, is_long_enough
 
 _AT = "@"
@@ -93,6 +94,19 @@ class AddressMatcher:
         untagged = [local.partition("+")[0] for local in known]
         words = (_WORDS.findall(local) for local in (*known, *untagged))
         return frozenset(found[-1] for found in words if found)
+
+    def choose_own(self, own: str | None) -> OwnAddress | None:
+        """Return somebody's only address, if it can be told at one look; None otherwise."""
+        keys = [key for key, token in self._forbidden.items() if token == own]
+        if len(keys) != 1:
+            return None
+        others = [
+            f"{local}@{name}"
+            for name, people in self._domains.items()
+            for local in people.locals
+            if people.owner(local) != own
+        ]
+        return OwnAddress.of(keys[0], others)
 
     def owner(self, local: str, domain: str) -> str | None:
         """Return the token of whose address this is, given in lower case; None if nobody's."""

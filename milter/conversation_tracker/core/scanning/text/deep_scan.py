@@ -12,7 +12,9 @@ from conversation_tracker.core.scanning.text.address_matcher import AddressMatch
 _MANY = 64  # words that are not worth looking for one by one
 
 
-def shows_nothing(text: str, matcher: AddressMatcher, *, markup: bool = False) -> bool:
+def shows_nothing(
+    text: str, matcher: AddressMatcher, *, markup: bool = False, near: tuple[str, ...] = ()
+) -> bool:
     """Return, cheaply, that no reading of a text shows an address: tokens in it apart.
 
     Without escapes, a domain stands as it is, whatever stands for its dots and at sign, or with
@@ -22,8 +24,11 @@ def shows_nothing(text: str, matcher: AddressMatcher, *, markup: bool = False) -
         text: the text.
         matcher: knows whom to look for.
         markup: it is HTML.
+        near: words beside which quoted-printable is read, besides those of domains.
     """
     if (markup and "<" in text) or len(matcher.words) > _MANY:
+        return False
+    if near and rare_spellings.is_quoted_near(lower_case(text), near):
         return False
     if text.isascii():
         low = text.lower()
@@ -43,12 +48,14 @@ def _is_plain_bare(low: str, matcher: AddressMatcher) -> bool:
     return bare is low or _is_plain(bare, matcher)
 
 
-def reads_as_it_stands(text: str, matcher: AddressMatcher, *, markup: bool = False) -> bool:
+def reads_as_it_stands(
+    text: str, matcher: AddressMatcher, *, markup: bool = False, near: tuple[str, ...] = ()
+) -> bool:
     """Return, cheaply, that a text has no reading but itself in lower case; arguments as above."""
     if not text.isascii() or (markup and "<" in text) or characters.has_controls(text):
         return False
     low = text.lower()
-    return not (_may_be_escaped(low) or _is_quoted(low, matcher))
+    return not (_may_be_escaped(low) or _is_quoted(low, matcher, near))
 
 
 def _is_plain(low: str, matcher: AddressMatcher) -> bool:
@@ -60,9 +67,10 @@ def _may_be_escaped(low: str) -> bool:
     return decodings.may_be_escaped(low) or rare_spellings.may_be_escaped(low)
 
 
-def _is_quoted(low: str, matcher: AddressMatcher) -> bool:
+def _is_quoted(low: str, matcher: AddressMatcher, near: tuple[str, ...]) -> bool:
     """Return whether quoted-printable that nobody undid may be part of somebody's address."""
-    return len(matcher.words) <= _MANY and rare_spellings.is_quoted_near(low, matcher.words)
+    words = (*matcher.words, *near)
+    return len(matcher.words) <= _MANY and rare_spellings.is_quoted_near(low, words)
 
 
 def find_owners(
@@ -74,6 +82,7 @@ def find_owners(
     *,
     markup: bool = False,
     seen: dict[str, None] | None = None,
+    near: tuple[str, ...] = (),
 ) -> Iterator[str]:
     """Yield the tokens of those whose address a text shows so.
 
@@ -85,6 +94,7 @@ def find_owners(
         check: raises when the time for the message is over.
         markup: it is HTML, and the first of `reads` has no tags inside words.
         seen: gets all that it is read as, as it stands the first.
+        near: as of `shows_nothing`.
     """
     seen = {} if seen is None else seen
     for each in dict.fromkeys((low, *reads)):
@@ -99,7 +109,7 @@ def find_owners(
                 reads = (*reads, shown)
                 yield from matcher.find(shown)
                 yield from munged.find_owners(shown, matcher, check)
-    quoted = any(_is_quoted(each, matcher) for each in dict.fromkeys((low, *reads)))
+    quoted = any(_is_quoted(each, matcher, near) for each in dict.fromkeys((low, *reads)))
     for read in reads:
         for other in rare_spellings.iter_readings(text, low, read, markup=markup, quoted=quoted):
             check()

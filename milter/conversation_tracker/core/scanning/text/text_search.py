@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.scanning.text import (
     decodings,
     deep_scan,
     munged,
+    own_address,
     rare_spellings,
     tokens,
 )
@@ -59,6 +61,10 @@ class TextSearch:
         self.rare_seen = self.without_rare = self.never_rare = False
         self.bears_far = True
 
+    @cached_property
+    def _in_clear(self) -> own_address.OwnAddress | None:
+        return self._matcher.choose_own(self._own)
+
     def find(self, text: str, *, markup: bool = False, rare: bool = True) -> Iterator[str]:
         """Yield the tokens of those whose address a text shows.
 
@@ -67,13 +73,19 @@ class TextSearch:
             markup: it is HTML.
             rare: whether rare spellings are looked for, too.
         """
-        if deep_scan.shows_nothing(text, self._matcher, markup=markup):
+        whole, near = text, tuple[str, ...]()
+        if self._own is not None and len(text) >= own_address.LEAST and self._in_clear is not None:
+            text = self._in_clear.leave_out(whole)
+            if text is not whole:
+                near = (self._in_clear.label,)
+                yield self._own
+        if deep_scan.shows_nothing(text, self._matcher, markup=markup, near=near):
             self._limits.check()
             self.bears_far = False
-            yield from self.find_in_tokens(self._tokens.decode(text))
+            yield from self.find_in_tokens(self._tokens.decode(whole))
             return
         self.bears_far = True
-        stands = deep_scan.reads_as_it_stands(text, self._matcher, markup=markup)
+        stands = deep_scan.reads_as_it_stands(text, self._matcher, markup=markup, near=near)
         first = source = ""
         for source in (text.lower(),) if stands else decodings.iter_readings(text):
             self._limits.check()
@@ -88,7 +100,14 @@ class TextSearch:
             reads = (low,) if low == source else (low, source)
             seen = dict[str, None]()
             deep = deep_scan.find_owners(
-                text, first, reads, self._matcher, self._limits.check, markup=markup, seen=seen
+                text,
+                first,
+                reads,
+                self._matcher,
+                self._limits.check,
+                markup=markup,
+                seen=seen,
+                near=near,
             )
             spelled = munged.find_owners(low, self._matcher, self._limits.check) if stands else deep
             for token in spelled:
@@ -97,7 +116,7 @@ class TextSearch:
             self.bears_far = not stands and rare_spellings.bears_far(seen, markup=markup)
             if not self.rare_seen and len(text) < _SHORT:
                 self._plain.add((text, markup))
-        yield from self.find_in_tokens(self._tokens.decode(text, first))
+        yield from self.find_in_tokens(self._tokens.decode(whole, first if whole is text else ""))
 
     def find_in_header(self, field: bytes) -> Iterator[str]:
         """Yield the tokens of those whose address header fields show."""

@@ -1,0 +1,110 @@
+"""The reader's own address where it stands in clear in a large text, for the final scan.
+
+A shop's log or mailbox has it in each line of its reader's copy, and there it is no secret. Each
+place of it would be read in every way for others. So it is told at one look, and the text is read
+with letters in its place that mean nobody: as many, with all its signs and digits where they are,
+so that whatever is around is read as before. Written apart from the masking code. Nothing here
+raises.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from conversation_tracker.core.base.lower_case import lower_case
+from conversation_tracker.core.scanning.text.munged_words import AT_WORDS, DOT_WORDS
+
+LEAST = 64 * 1024
+"""Characters of a text in which it is worth it."""
+
+_OFTEN = 64  # places of the address
+_PLAIN = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*@[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9-]+)+")
+_LETTER = re.compile(r"[a-z]")
+_NOBODY = "z"
+_WORD = re.compile(r"[^\W_]+")
+_SIGNS = frozenset((*AT_WORDS, *DOT_WORDS))
+# No escape ends or begins with one of these, and no base64.
+_BEGIN, _END = (
+    f"[{re.escape(each)}]" for each in (" \t\r\n<>()[]{}|,:\"'", " \t\r\n<>()[]{}|,:\"';")
+)
+
+
+@dataclass(frozen=True)
+class OwnAddress:
+    """An address that nobody else's can share anything with, however the two are read.
+
+    Attributes:
+        instead: what is written in its place.
+        label: the first label of its domain there.
+    """
+
+    _clear: re.Pattern[str]
+    instead: str
+
+    @classmethod
+    def of(cls, address: str, others: Iterable[str]) -> "OwnAddress | None":
+        """Prepare to look for an address.
+
+        Args:
+            address: the reader's own, in lower case.
+            others: all others that are looked for, in lower case, as they may be spelled.
+
+        Returns:
+            None where it may be read together with what is around it.
+        """
+        if _PLAIN.fullmatch(address) is None or not _SIGNS.isdisjoint(_WORD.findall(address)):
+            return None
+        instead = _LETTER.sub(_NOBODY, address)
+        # A text may be read from its end, too.
+        both = [_take_ends(each) for each in (address, address[::-1], instead, instead[::-1])]
+        for other in others:
+            for known in dict.fromkeys((other, _leave_out_dots(other))):
+                if any(_may_touch(*ends, known) for ends in both):
+                    return None
+        literal = re.escape(address)
+        return cls(re.compile(rf"{literal}(?={_END})(?<={_BEGIN}{literal})"), instead)
+
+    @property
+    def label(self) -> str:
+        """Return the first label of the domain in what is written instead."""
+        return self.instead.partition("@")[2].partition(".")[0]
+
+    def leave_out(self, text: str) -> str:
+        """Return a text with other letters where the address stands in clear, in any letter case.
+
+        The same object where it does not, or not often.
+        """
+        low = lower_case(text)
+        if len(low) != len(text):
+            return text
+        places = [found.start() for found in self._clear.finditer(low)]
+        return text if len(places) < _OFTEN else "".join(self._replace(text, places))
+
+    def _replace(self, text: str, places: list[int]) -> Iterator[str]:
+        done = 0
+        for at in places:
+            yield text[done:at]
+            yield self.instead
+            done = at + len(self.instead)
+        yield text[done:]
+
+
+def _leave_out_dots(address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    return f"{local.replace('.', '')}@{domain}"
+
+
+def _take_ends(address: str) -> tuple[str, str, str]:
+    """Return the first word of an address, the first one of its domain, and its last one."""
+    local, _, domain = address.partition("@")
+    return _WORD.findall(local)[0], _WORD.findall(domain)[0], _WORD.findall(domain)[-1]
+
+
+def _may_touch(first: str, host: str, last: str, other: str) -> bool:
+    """Return whether another address may begin before one and end in it, or the other way round.
+
+    What goes on in it from before has its first word; what begins in it has its at sign, and so a
+    domain that begins as its own, or goes on behind it with its last word in the local part.
+    """
+    local, _, domain = other.rpartition("@")
+    return first in other or last in local or domain.startswith(host)

@@ -1,0 +1,124 @@
+"""The reader's own address in a large text, told at one look: nobody else is passed over by that.
+
+Each text here is searched with it and without, and shows the same people.
+"""
+
+import idna
+import pytest
+from cost import linear
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from said_addresses import escaped, texts
+
+from conversation_tracker.core.scanning.scan import Scanner
+from conversation_tracker.core.scanning.text import own_address
+from conversation_tracker.core.scanning.text.own_address import OwnAddress
+from conversation_tracker.core.scanning.text.text_search import TextSearch
+
+MANY = settings(max_examples=600, deadline=None, derandomize=True)
+
+OWN = "john.doe@home.example"
+OTHERS = ["mary@web.example", "o_k@shop-eu.test", "ma.ry@gmail.com"]
+_AROUND = [*" \t\n<>()[]{}|,:\"'=;.-_+&%\\/!?@\x1b\x0ex", "\r\n", "", "=3d", "=40", "\\n", "&lt;"]
+_AROUND += ["&gt;", "%40", " at ", " dot ", "mary", "@web.example", "mary@", "<b>", "</b>", "\x1b["]
+_AROUND += ["mailto:", "\n> ", "example", "z", "\u202e", "imceasmtp-", "{\\rtf1 ", "+aea-", "=\n"]
+
+
+def search(people: list[str]) -> TextSearch:
+    """Return a new search for the reader and others."""
+    return TextSearch(Scanner({each: each for each in (OWN, *people)}), OWN)
+
+
+def find(text: str, people: list[str], *, markup: bool, at_once: bool) -> set[str]:
+    """Return whose address a text shows, with the reader's own told at one look or not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own_address, "LEAST", 0 if at_once else 1 << 30)
+        patch.setattr(own_address, "_OFTEN", 1)
+        return set(search(people).find(text, markup=markup))
+
+
+@st.composite
+def shared(draw: st.DrawFn) -> str:
+    """Write a text with the reader's own address, and around it what spells another one."""
+    around = st.lists(st.sampled_from(_AROUND), max_size=3).map("".join)
+    own = st.sampled_from([OWN, OWN, OWN, "John.Doe@Home.example", "john.doe (at) home.example"])
+    piece = st.one_of(own, own, texts(OTHERS), escaped(OTHERS), st.sampled_from(OTHERS))
+    return "".join(draw(around) + draw(piece) for _ in range(draw(st.integers(2, 5)))) + draw(
+        around
+    )
+
+
+@MANY
+@given(shared(), st.booleans())
+@example(f"<{OWN}> m=61ry@sh=6fp-eu.test, w=65b.example", False)
+@example(f"mary at {OWN}, <{OWN}>@web.example", False)
+@example(f"mary@web.<{OWN}> example", True)
+def test_who_stands_beside_the_reader_is_found(text: str, markup: bool) -> None:
+    shown = find(text, OTHERS, markup=markup, at_once=True)
+    assert shown == find(text, OTHERS, markup=markup, at_once=False)
+
+
+@pytest.mark.parametrize("begin", list(" \t\r\n<>()[]{}|,:\"'"))
+@pytest.mark.parametrize("end", list(" \t\r\n<>()[]{}|,:\"';"))
+def test_it_is_left_out_where_it_stands_in_clear(begin: str, end: str) -> None:
+    found = OwnAddress.of(OWN, OTHERS)
+    assert found is not None
+    many = f"{begin}{OWN}{end}x{begin}John.Doe@home.example{end}" * 50
+    assert found.leave_out(many) == many.replace(OWN, found.instead).replace(
+        "John.Doe@home.example", found.instead
+    )
+    assert find(f"x{begin}{OWN}{end}x", OTHERS, markup=False, at_once=True) == {OWN}
+
+
+@pytest.mark.parametrize(
+    "around", ["x{}", "{}x", "{}.net", "%{}", "&#{}", "={}", "{}@x", ".{}", "{}"]
+)
+def test_it_stays_where_it_may_go_on(around: str) -> None:
+    found = OwnAddress.of(OWN, OTHERS)
+    assert found is not None
+    many = around.format(OWN)
+    assert found.leave_out("\x1b".join([many] * 99)) == "\x1b".join([many] * 99)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "doe@home.example",
+        "mary@home.test",
+        "mary@home.example.org",
+        "mary.john@web.test",
+        "mj.ohn@gmail.com",
+        "johnny@web.test",
+        "mary@john.test",
+        "example@web.test",
+        "mary@eod.test",
+        "zzzz@web.test",
+        "mary@zzzz.test",
+        "elpmaxe@web.test",
+    ],
+)
+def test_an_address_that_shares_something_is_looked_at_each_time(other: str) -> None:
+    assert OwnAddress.of(OWN, [*OTHERS, other]) is None
+
+
+@pytest.mark.parametrize(
+    "own",
+    ["john+shop@home.example", "at@home.example", "john.dot@x.example", '"j d"@x.example', "j@x"],
+)
+def test_an_address_that_may_be_read_as_signs_is_looked_at_each_time(own: str) -> None:
+    assert OwnAddress.of(own, []) is None
+
+
+def test_all_domains_and_spellings_of_others_are_asked() -> None:
+    everybody = {OWN: "own", "mary@" + idna.encode("homest\u00f6r.example").decode(): "other"}
+    assert Scanner(everybody).matcher.choose_own("own") is None
+    assert Scanner({OWN: "own"}).matcher.choose_own("own") is not None
+    assert Scanner({OWN: "own"}).matcher.choose_own(None) is None
+    assert Scanner({OWN: "own", "jd@x.test": "own"}).matcher.choose_own("own") is None
+
+
+@pytest.mark.parametrize("run", [f"{OWN} ", OWN, f"<{OWN}", OWN[:-1], "j", "<"])
+def test_it_is_left_out_in_linear_time(run: str) -> None:
+    found = OwnAddress.of(OWN, OTHERS)
+    assert found is not None
+    linear(lambda size: found.leave_out(run * (size // len(run))), 1024 * 1024)
