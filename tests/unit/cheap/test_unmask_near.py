@@ -5,6 +5,7 @@ from builders import BUYER, REF, B, soft
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversation_tracker.core.masking.address import unmask
 from conversation_tracker.core.masking.address.unmask import Unmasker
 from conversation_tracker.core.masking.text.html_nodes import Markup
 from conversation_tracker.core.masking.text.html_text import Page
@@ -92,3 +93,26 @@ def test_what_is_far_from_the_alias_is_not_read(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Markup, "read", read)
     page = f"<html><body><p>{B}, you wrote:</p><table>{ROWS[0] * 900}</table><p>{B}</p></body>"
     assert Page().show(page, UNMASKER) == page.replace(B, ME)
+
+
+ANGLED = [
+    "<",
+    ">",
+    "<url:",
+    "<URL:http://x",
+    "<http://",
+    "<www.",
+    "<mailto:",
+    "<MAILTO:a",
+    " ",
+    "\n",
+]
+ANGLED += ["x", "a b", "<a+b.c-://", "<1://", "<\u212a://", "<b>", "\n" * 2030, "x " * 1010]
+
+
+@given(st.lists(st.sampled_from(ANGLED), max_size=6).map("".join))
+def test_a_bracket_before_a_run_is_found_as_by_a_search_of_all_before_it(before: str) -> None:
+    start = len(before) + 1
+    whole = unmask._ANGLED.search(f"{before} "[-unmask._NEAR :]) is not None
+    text = f"{before} {B} and more"
+    assert unmask._is_link(text, start, start + len(B), [(start, start + len(B))]) == whole

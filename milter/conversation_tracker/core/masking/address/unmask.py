@@ -211,7 +211,8 @@ def _is_link(shown: str, start: int, end: int, spans: list[Span]) -> bool:
     query = rest.find("?")
     if query >= 0 and _WORD.search(rest, query) is not None:
         return True
-    return _ANGLED.search(shown[max(0, start - _NEAR) : start]) is not None
+    bracket = shown.rfind("<", max(0, start - _NEAR), start)
+    return bracket >= 0 and _ANGLED.match(shown, bracket, start) is not None
 
 
 def _begins(low: str, at: int) -> bool:
