@@ -4,7 +4,6 @@ Written apart from the masking code. Each reading costs time linear in its size.
 raises.
 """
 
-import html
 import quopri
 import re
 from collections.abc import Iterator
@@ -50,9 +49,11 @@ def iter_texts(data: Octets) -> Iterator[bytes]:
         shown = _TAG.sub(b"", _BORDER.sub(b"\n<", text))
         yield shown
         if b"&" in text:
+            from html import unescape  # its table is large, and few files need it
+
             for each in (text, shown):
                 plain = _NO_CHARACTER.sub(b" ", _ZEROS.sub(b"&#", each)).decode("utf-8", "replace")
-                yield html.unescape(plain).encode("utf-8", "replace")
+                yield unescape(plain).encode("utf-8", "replace")
     elif text.startswith(b"{\\rt"):
         yield _CODE.sub(_decode_hex, text)
     else:

@@ -8,8 +8,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import zstandard
-
 from conversation_tracker.core.base.octets import Octets
 
 MEMORY = 80 * 1024 * 1024
@@ -22,7 +20,6 @@ _LEAST = 64  # octets of the first step
 _ERRORS = (
     zlib.error,
     lzma.LZMAError,
-    zstandard.ZstdError,
     EOFError,
     OSError,
     ValueError,
@@ -84,14 +81,17 @@ class Way:
 
     def decompress_frames(self, limit: int) -> Iterator[bytes]:
         """Yield what comes out of frames of Zstandard that follow each other."""
+        # Few messages have such a file, and each worker would keep half a megabyte for it.
+        from zstandard import ZstdDecompressor, ZstdError
+
         try:
-            tool = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+            tool = ZstdDecompressor(max_window_size=_WINDOW)
             reader = tool.stream_reader(self, read_size=_CHUNK, read_across_frames=True)  # type: ignore[arg-type]
             # Not read(): it gives nothing where what follows is no frame.
             while limit > 0 and (piece := reader.read1(min(limit, _STEP))):
                 limit -= len(piece)
                 yield piece
-        except _ERRORS:
+        except (ZstdError, *_ERRORS):
             return
 
     def read(self, size: int = -1) -> bytes:

@@ -13,8 +13,6 @@ import unicodedata
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import idna
-
 _ATEXT = r"-A-Za-z0-9!#$%&'*+/=?^_`{|}~"
 _NAME = r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*"
 _SIMPLE = re.compile(rf"([{_ATEXT}]+(?:\.[{_ATEXT}]+)*)@({_NAME})\.?")
@@ -126,9 +124,12 @@ def _normalise_domain(text: str) -> str:
     if _LITERAL.fullmatch(text):
         return text.lower()
     if not text.isascii():
+        # It takes a third of a megabyte of each worker, and few domains need it: here and below.
+        from idna import uts46_remap
+
         try:
-            text = idna.uts46_remap(text, std3_rules=False, transitional=False)
-        except (idna.IDNAError, UnicodeError):
+            text = uts46_remap(text, std3_rules=False, transitional=False)
+        except UnicodeError:  # idna.IDNAError among them
             raise AddressError("the domain is no domain name") from None
     name = ".".join(_normalise_label(label) for label in text.removesuffix(".").split("."))
     if not _HOST.fullmatch(name):
@@ -145,9 +146,11 @@ def _normalise_label(label: str) -> str:
     """
     if label.isascii():
         return label.lower()
+    from idna import alabel
+
     try:
-        return idna.alabel(label).decode("ascii")
-    except (idna.IDNAError, UnicodeError):
+        return alabel(label).decode("ascii")
+    except UnicodeError:
         pass
     if label.startswith("xn--") or unicodedata.category(label[0]).startswith("M"):
         raise AddressError("the domain is no domain name")

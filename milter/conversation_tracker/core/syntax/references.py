@@ -1,10 +1,10 @@
 """Character references of HTML (HTML Living Standard, section 13.2.5.72), of any length.
 
-`html.unescape` raises ValueError over a number of more digits than Python reads. Nothing here
+`html.unescape` raises ValueError over a number of more digits than Python reads. Its table takes
+half a megabyte of each worker, so it is loaded with the first text that needs it. Nothing here
 raises.
 """
 
-import html
 import re
 
 _LONG = re.compile(r"&#([0-9]{1000,}+)")
@@ -18,7 +18,21 @@ def unescape(text: str) -> str:
     Args:
         text: a source, or a piece of it.
     """
-    return html.unescape(_LONG.sub(_shorten, text) if "&#" in text else text)
+    from html import unescape as decode
+
+    return decode(_LONG.sub(_shorten, text) if "&#" in text else text)
+
+
+def escape(text: str, *, quote: bool = True) -> str:
+    """Return a text as source: with references for what is markup.
+
+    Args:
+        text: any text.
+        quote: for quotation marks too, as in an attribute.
+    """
+    from html import escape as encode
+
+    return encode(text, quote=quote)
 
 
 def _shorten(match: re.Match[str]) -> str:

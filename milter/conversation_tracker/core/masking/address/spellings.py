@@ -4,8 +4,6 @@ import re
 from functools import lru_cache
 from urllib.parse import quote
 
-import idna
-
 GMAIL = ("gmail.com", "googlemail.com")
 """The two names of one domain, at which dots in local parts count nothing."""
 UNCASED = (
@@ -45,7 +43,10 @@ def domain_spellings(domain: str) -> frozenset[str]:
 def _u_label(label: str) -> str:
     if not label.startswith("xn--"):
         return label
+    # It takes a third of a megabyte of each worker: few domains need it.
+    from idna import decode
+
     try:
-        return idna.decode(label).lower()
+        return decode(label).lower()
     except UnicodeError:  # idna.IDNAError among them
         return label

@@ -10,12 +10,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-import zstandard
-
 from conversation_tracker.core.base.octets import LARGE, Octets, iter_windows
 
 BROKEN: tuple[type[Exception], ...] = (
-    *(zlib.error, lzma.LZMAError, zstandard.ZstdError, EOFError, OSError, ValueError),
+    *(zlib.error, lzma.LZMAError, EOFError, OSError, ValueError),
     *(MemoryError, OverflowError),
 )
 """What decompressors raise over octets of another format, or that need too much memory."""
@@ -136,8 +134,12 @@ class _Framed:
     """Takes frames of Zstandard out (RFC 8878), all that follow each other."""
 
     def __init__(self, data: Octets, start: int, end: int) -> None:
+        # Half a megabyte of each worker: few messages have such a file.
+        from zstandard import ZstdDecompressor, ZstdError
+
         self._data, self._at, self._end = data, start, end
-        tool = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+        self._error = ZstdError
+        tool = ZstdDecompressor(max_window_size=MAX_WINDOW)
         self._reader = tool.stream_reader(self, read_size=_CHUNK, read_across_frames=True)  # type: ignore[arg-type]
         self._over = False
         self.unused_data = b""
@@ -156,8 +158,11 @@ class _Framed:
         return piece
 
     def decompress(self, data: bytes, max_length: int = _CHUNK) -> bytes:
-        """Take at most so many octets out; raises zstandard.ZstdError where they are broken."""
-        piece = self._reader.read1(max_length)  # not read(): what follows may be no frame
+        """Take at most so many octets out; raises ValueError where they are broken."""
+        try:
+            piece = self._reader.read1(max_length)  # not read(): what follows may be no frame
+        except self._error as error:
+            raise ValueError("no frame") from error
         self._over = not piece
         return piece
 

@@ -6,7 +6,6 @@ Nothing here raises.
 """
 
 import binascii
-import html
 import re
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -17,7 +16,7 @@ from conversation_tracker.core.masking.container import readings
 from conversation_tracker.core.masking.container.written_files import NOTE
 from conversation_tracker.core.masking.part import calendar, leaf
 from conversation_tracker.core.syntax import charset, uuencoding
-from conversation_tracker.core.syntax.references import unescape
+from conversation_tracker.core.syntax.references import escape, unescape
 
 _BEGIN = re.compile(
     # In HTML a tag may stand before it.
@@ -164,7 +163,7 @@ def _encode(new: bytes, file: _File, *, markup: bool) -> Iterator[bytes]:
         else:
             code = binascii.b2a_uu(octets, backtick=True).rstrip(b"\n")
         if markup:
-            code = html.escape(code.decode("ascii"), quote=False).encode("ascii")
+            code = escape(code.decode("ascii"), quote=False).encode("ascii")
         yield file.before + code + file.line_end
     if file.ends:
         yield file.before + b"`" + file.line_end

@@ -5,14 +5,13 @@ place is closed in on, and only its source is replaced; tags that stood inside a
 behind what replaces it. Nothing here raises.
 """
 
-import html
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
 
 from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.text.whole_addresses import mask_clear
-from conversation_tracker.core.syntax.references import unescape
+from conversation_tracker.core.syntax.references import escape, unescape
 
 # A piece of text or of an attribute's value that an address with references can stand in.
 _TOKEN = re.compile(r"[^\s<>\"]+")
@@ -325,7 +324,7 @@ def _mask_block(source: str, mask: Mask) -> str:
         new = new[len(before) : len(new) - len(after)]
         places = spans[word.start() + len(before) : word.end() - len(after)]
         for number, (start, end) in enumerate(dict.fromkeys(places)):
-            edits.append((start, end, "" if number else html.escape(new, quote=False)))
+            edits.append((start, end, "" if number else escape(new, quote=False)))
     pieces: list[str] = []
     done = 0
     for start, end, new in edits:
@@ -376,7 +375,7 @@ def _mask_token(token: str, mask: Mask) -> str:
     last = len(text) - tail
     while 0 < last < len(text) and spans[last] == spans[last - 1]:
         last += 1
-    middle = html.escape(new[head : len(new) - (len(text) - last)])
+    middle = escape(new[head : len(new) - (len(text) - last)])
     start = spans[head][0] if head < len(text) else len(token)
     end = spans[last][0] if last < len(text) else len(token)
     return token[:start] + middle + token[end:]

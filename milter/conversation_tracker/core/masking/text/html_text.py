@@ -5,7 +5,6 @@ that is no markup to some programs: `html_nodes` tells what is surely text. A ru
 goes on over tags that end no line. Nothing here raises, and time is linear.
 """
 
-import html
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from conversation_tracker.core.masking.address.reading import apply_edits
 from conversation_tracker.core.masking.address.unmask import Span, Unmasker
 from conversation_tracker.core.masking.text.html import REFERENCE
 from conversation_tracker.core.masking.text.html_nodes import Markup, Node
-from conversation_tracker.core.syntax.references import unescape
+from conversation_tracker.core.syntax.references import escape, unescape
 
 _SEVEN = re.compile(
     r"charset\s*+=\s*+[\"']?(?:x-unicode-2-0-|unicode-1-1-|x-)?utf-?7", re.IGNORECASE
@@ -107,7 +106,7 @@ def _iter_edits(
 ) -> Iterator[_Edit]:
     """Yield what writes the reader's address where an alias is surely text."""
     starts = [start for start, _, _ in sure]
-    new = html.escape(own, quote=False)
+    new = escape(own, quote=False)
     for span in spans:
         places = list(layout.places(*span))
         if all(_within(sure, starts, place) for place in places):

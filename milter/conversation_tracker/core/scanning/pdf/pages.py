@@ -27,7 +27,6 @@ _NO_TEXT = bytes({*range(9), *range(14, 32), *range(127, 256)})
 _BEGINNING = 4096
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|\r\n|.)", re.DOTALL)
 _MEANINGS = {
-    **{form % n: bytes((n & 255,)) for form in (b"%o", b"%02o", b"%03o") for n in range(512)},
     **dict(zip((b"n", b"r", b"t", b"b", b"f"), (b"\n", b"\r", b"\t", b"\b", b"\f"), strict=True)),
     **dict.fromkeys((b"\n", b"\r", b"\r\n"), b""),  # a string goes on behind it
 }
@@ -129,4 +128,6 @@ def _write_escape(match: re.Match[bytes]) -> bytes:
 
 
 def _decode_escape(match: re.Match[bytes]) -> bytes:
+    if match[1].isdigit() and match[1] < b"8":
+        return bytes((int(match[1], 8) & 255,))
     return _MEANINGS.get(match[1], match[1])

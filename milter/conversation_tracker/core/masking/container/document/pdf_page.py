@@ -28,12 +28,6 @@ _SHOWN = re.compile(
 _DIGITS = re.compile(rb"(?<!<)<([0-9A-Fa-f\s]*+)>")
 _PAIR = re.compile(rb"\\([0-7]{1,3}|\r?\n|.)", re.DOTALL)
 _NAMED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"\n": b"", b"\r\n": b""}
-_NUMBERED = {
-    b"%0*o" % (width, n): bytes((n & 255,))
-    for width in (1, 2, 3)
-    for n in range(min(512, 8**width))
-}
-_PAIRS = _NAMED | _NUMBERED
 _NO_PARENTHESES = bytes.maketrans(b"()", b"  ")
 # What stands between two strings: a move by a blank's width or more, in thousandths of an em; what
 # does not move to another place; anything at all.
@@ -54,7 +48,7 @@ def unescape(string: bytes) -> bytes:
     """Return what a string in parentheses stands for, without these (section 7.3.4.2)."""
     if b"\\" not in string:
         return string
-    return _PAIR.sub(lambda match: _PAIRS.get(match[1], match[1]), string)
+    return _PAIR.sub(_read_pair, string)
 
 
 def decode_hex(digits: bytes) -> bytes:
@@ -96,7 +90,14 @@ def _write_digits(match: re.Match[bytes]) -> bytes:
 
 
 def _write_octet(match: re.Match[bytes]) -> bytes:
-    return _PAIRS.get(match[1], match[1]).translate(_NO_PARENTHESES)
+    return _read_pair(match).translate(_NO_PARENTHESES)
+
+
+def _read_pair(match: re.Match[bytes]) -> bytes:
+    written = match[1]
+    if b"0" <= written < b"8":
+        return bytes((int(written, 8) & 255,))
+    return _NAMED.get(written, written)
 
 
 def iter_strings(content: bytes) -> Iterator[bytes | None]:
