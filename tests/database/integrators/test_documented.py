@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from private.tracker import Tracker
 
@@ -33,10 +34,17 @@ def uri(postgres: "Postgres", migrated: str) -> Iterator[str]:
     uri = postgres.create_database("documented", template=migrated)
     with psycopg.connect(uri, autocommit=True) as connection:
         connection.execute(first_store().encode())
+        before = list_roles(connection)
     yield uri
     postgres.drop_database("documented")
     with psycopg.connect(postgres.uri(), autocommit=True) as connection:
-        connection.execute('DROP ROLE IF EXISTS shop, support, "conversation-tracker-web"')
+        # Other tests have the same server, and a role of a page there would get rights in theirs.
+        for name in list_roles(connection) - before:
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+def list_roles(connection: psycopg.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
 
 
 def first_store() -> str:
