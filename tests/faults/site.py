@@ -266,18 +266,29 @@ class Site:
 
     @contextmanager
     def crowded(self) -> Iterator[None]:
-        """Take all connections the database has, those of the tracker too."""
+        """Take all connections the database has, those of the tracker too.
+
+        Nobody comes to the database meanwhile: who is just connecting has no session yet that
+        could be ended, and would have one afterwards.
+        """
         held: list[psycopg.Connection] = []
-        admin = psycopg.connect(self.uri, autocommit=True)
+
+        def is_full() -> bool:
+            with suppress(psycopg.OperationalError):
+                held.append(psycopg.connect(self.uri, autocommit=True))
+            return len(held) == CONNECTIONS
+
         try:
-            give_up = time.monotonic() + 5
-            while admin.execute(_END_SESSIONS).fetchall() and time.monotonic() < give_up:
-                with suppress(psycopg.OperationalError):
-                    while True:
-                        held.append(psycopg.connect(self.uri, autocommit=True))
+            self.cable.hold()
+            self.cable.cut()
+            full = processes.until(is_full, 30, 0.01)
+            self.cable.flow()
+            if not full:
+                raise TimeoutError(f"others keep {CONNECTIONS - len(held)} connections")
             yield
         finally:
-            for connection in (*held, admin):
+            self.cable.flow()
+            for connection in held:
                 connection.close()
 
     def end_sessions(self) -> None:
