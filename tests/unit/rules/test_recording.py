@@ -213,6 +213,68 @@ def test_the_first_words_are_no_note_on_a_part_that_is_not_kept() -> None:
     assert record.attachment_names == ("a.gz",)
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        "Content-Type: message/rfc822\n\nTo: " + ",\n ".join([BUYER] * 2500),
+        f'Content-Type: text/x-any; name="{f"{BUYER} " * 800}"',
+    ],
+    ids=["header", "type"],
+)
+@pytest.mark.parametrize("type_", ["text/plain", "text/html"])
+def test_a_part_that_aliases_make_longer_than_is_read_is_no_reason_to_refuse(
+    field: str, type_: str
+) -> None:
+    """What is kept is over a limit of the structure then, while what came was not."""
+    parts = [f"Content-Type: {type_}; charset=utf-8\n\nH\u00e4llo {BUYER}\n", f"{field}\n\nx\n"]
+    body = "".join(f"--b\n{each}" for each in parts) + "--b--\n"
+    text = written(BUYER, "Content-Type: multipart/mixed; boundary=b", body=body)
+    done = mail(text, EVERYBODY, to=A).plan()
+    assert done.reply is None
+    assert done.records[0].first_words == f"H\u00e4llo {B}"
+    assert BUYER not in " ".join(done.records[0].attachment_names)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "name*=utf-8''%3E%20john%40doe.%0A%3E%20example.png",
+        'name="\x1b$B#j#o#h#n!w#d#o#e!%#e#x#a#m#p#l#e\x1b(B.png"',
+        f'name="{BUYER}.png"',
+    ],
+    ids=["wrapped", "double", "clear"],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_file_is_called_in_a_record_as_in_the_message_that_is_kept(
+    name: str, inside: bool
+) -> None:
+    """Without line ends and escapes, a name may seem to hold nobody."""
+    text = written(BUYER, f"Content-Type: image/png; {name}", body="x\n")
+    if inside:
+        text = written(
+            BUYER,
+            "Content-Type: multipart/mixed; boundary=b",
+            body=f"--b\n\nHello\n--b\nContent-Type: image/png; {name}\n\nx\n--b--\n",
+        )
+    [record] = mail(text, EVERYBODY, to=A).plan().records
+    [shown] = record.attachment_names
+    assert B in shown
+
+
+@pytest.mark.parametrize(
+    "written_so",
+    ["https://c.example/?q=john+at+doe.example", "john@doe..example", "+AGo-ohn@doe.example"],
+)
+def test_a_subject_in_which_only_the_scan_finds_somebody_is_masked_as_in_the_message(
+    written_so: str,
+) -> None:
+    text = written(f'"{written_so}" <{BUYER}>', f"Subject: Re: {written_so}")
+    [record] = mail(text, EVERYBODY, to=A).plan().records
+    assert B in record.subject
+    assert record.subject.startswith("Re: ")
+    assert B in record.sender_name
+
+
 def test_the_subject_of_refused_mail_is_masked_however_it_is_written() -> None:
     local, _, domain = BUYER.partition("@")
     text = written(BUYER, f"Subject: from {local} (at) {domain}")

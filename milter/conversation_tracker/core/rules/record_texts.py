@@ -2,8 +2,9 @@
 
 The first words are read from the message as it is kept, which is masked already: a text that is
 made readable first, without markup, escapes and control characters, may hide an address that its
-source showed. All else is masked at length. Where the final scan still finds an address, that text
-is left out. Raises `TooComplex`.
+source showed. Names of files are read there, too. All else is masked at length, and once more
+without cheap tests where the final scan still finds somebody. What it then finds is left out.
+Raises `TooComplex` only for a message that is over the limits as it came.
 """
 
 import re
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
+from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.header.phrases import quote_names
@@ -59,17 +61,25 @@ def mask_texts(
         scanner: looks for everybody who takes part.
 
     Raises:
-        TooComplex: the structure of the kept body is over the limits.
+        TooComplex: the message's structure is over the limits.
     """
-    texts = [
+    what = _Kept(message, kept, body)
+    texts = _mask_texts(view, message, what)
+    if _leaks(texts, scanner):
+        thorough = view if view.thorough else view.without(view.condemned)
+        texts = _blank_leaks(_mask_texts(thorough, message, what), scanner)
+    name, identifier, subject, words, *files = texts
+    return RecordTexts(name, identifier, subject, words, tuple(files))
+
+
+def _mask_texts(view: View, message: Message, kept: "_Kept") -> list[str]:
+    return [
         mask_author_name(view, message),
         _find_message_id(view, message),
         mask_subject(view, message),
-        _find_first_words(view, message, kept, body),
-        *_find_file_names(view, message, kept, body),
+        _find_first_words(view, message, kept),
+        *_find_file_names(view, message, kept),
     ]
-    name, identifier, subject, words, *files = _blank_leaks(texts, scanner)
-    return RecordTexts(name, identifier, subject, words, tuple(files))
 
 
 def mask_author_name(view: View, message: Message) -> str:
@@ -99,57 +109,75 @@ def _find_message_id(view: View, message: Message) -> str:
 
 def _mask_value(text: str, value: bytes, view: View) -> str:
     """Mask what a field's value says: at length where it may hold what is not in clear."""
-    hidden = view.clean_parts.hidden is not False
+    hidden = view.thorough or view.clean_parts.hidden is not False
     return (
         mask_block(text, view) if part_header.may_hide(value, view, hidden=hidden) else view(text)
     )
 
 
-def _find_first_words(view: View, message: Message, kept: Sequence[Header], body: Octets) -> str:
+def _find_first_words(view: View, message: Message, kept: "_Kept") -> str:
     """Return how the text of what is kept begins, but for notes on what was removed.
 
     ASCII without markup in which nobody stands but in clear is read as it came: that is cheaper.
     Base64 is not, in which padding may end an address before the text goes on.
     """
-    part, same = read_structure(message), body is message.body
+    part, same = read_structure(message), kept.body is message.body
     text = ""
     if same or any(each.type == _PLAIN for each in part.walk()):
         leaf, text = message_body.find_text(part, message.body, _ENOUGH)
         clear = leaf is not None and leaf.type == _PLAIN and view.clean_parts.is_plain(id(leaf))
+        clear = clear and not view.thorough  # then nothing that tells so is believed
         again = leaf is not None and not (clear and text.isascii() and leaf.encoding != BASE64)
         # What is kept as it came reads the same, but for what a note may be.
         again = again and not (same and clean_text(text).strip() not in _NOTES)
     else:
         again = True
-    if again:
-        _, text = message_body.find_text(_read_kept(message, kept, body), body, _ENOUGH, _NOTES)
+    if again and kept.part is not None:
+        _, text = message_body.find_text(kept.part, kept.body, _ENOUGH, _NOTES)
+    elif again:
+        text = mask_block(message_body.find_text(part, message.body, _ENOUGH)[1], view)
     words = clean_text(view(text)).split(None, _WORDS)
     return " ".join(words[:_WORDS])[:_WORDS]
 
 
-def _find_file_names(
-    view: View, message: Message, kept: Sequence[Header], body: Octets
-) -> tuple[str, ...]:
+def _find_file_names(view: View, message: Message, kept: "_Kept") -> tuple[str, ...]:
+    """Return the names of files as they are kept: without escapes, they may seem harmless."""
     part = read_structure(message)
     names = message_body.find_attachment_names(part, part)
-    joined = "\n".join(names).encode("utf-8", "replace")
-    if not (names and (view.possible(joined) or possible(joined, view))):
+    if not names:
         return names
-    masked = _read_kept(message, kept, body)
-    return message_body.find_attachment_names(part, masked, partial(mask_block, mask=view))
+    joined = "\n".join(names).encode("utf-8", "replace")
+    masked = kept.part or part
+    if view.possible(joined) or possible(joined, view):
+        return message_body.find_attachment_names(part, masked, partial(mask_block, mask=view))
+    return names if masked is part else message_body.find_attachment_names(part, masked)
 
 
-def _read_kept(message: Message, kept: Sequence[Header], body: Octets) -> message_body.Part:
-    if body is message.body:
-        return read_structure(message)
-    fields = [(each.name, each.value) for each in kept if each.key.startswith(b"content-")]
-    return message_body.read_structure(fields, body, message.limits)
+class _Kept:
+    """What is kept of a message: its body, and the structure of it, read if it is asked for."""
+
+    def __init__(self, message: Message, fields: Sequence[Header], body: Octets) -> None:
+        self.body = body
+        self._message, self._fields = message, fields
+
+    @cached_property
+    def part(self) -> message_body.Part | None:
+        """The structure; None if it is over a limit, as aliases may make it."""
+        message = self._message
+        fields, came = (
+            [(each.name, each.value) for each in some if each.key.startswith(b"content-")]
+            for some in (self._fields, message.headers)
+        )
+        if self.body is message.body and fields == came:
+            return read_structure(message)
+        try:
+            return message_body.read_structure(fields, self.body, message.limits)
+        except message_body.TooComplex:
+            return None
 
 
 def _blank_leaks(texts: Sequence[str], scanner: Scanner) -> list[str]:
     """Return texts, but each that still shows somebody without addresses, or not at all."""
-    if not _leaks(texts, scanner):
-        return list(texts)
     return [
         next(
             (each for each in (text, anonymise(text)) if not _leaks([each], scanner)),
