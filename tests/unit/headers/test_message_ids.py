@@ -45,6 +45,17 @@ def test_a_sender_makes_the_database_look_up_few_identifiers() -> None:
     assert found[1] == message_ids.make_identifier(b"<4999@elsewhere.example>", talk.order)
 
 
+def test_what_a_receipt_names_in_its_body_is_looked_up() -> None:
+    """Programs that write no In-Reply-To name there what their receipt is for."""
+    talk = order(BUYER, CARRIER)
+    ours = [f"<m-{number:032x}@{DOMAIN}>" for number in range(300)]
+    lines = "".join(f"Original-Message-ID:\n {each}\n" for each in (ours[0], ours[0], *ours))
+    text = f"From: {CARRIER}\nReferences: {ours[1]}\n\n<m-1@x.example> <1@{DOMAIN}>\n{lines}"
+    found = message_ids.to_look_up(mail(text, talk, to=hard("b")).message, talk.order)
+    assert found[:2] == [ours[1], ours[0]]
+    assert len(found) == len(set(found)) == 98  # of 100, two come again
+
+
 def test_whoever_claims_the_stores_domain_does_not_own_it() -> None:
     """One forged From must not take the store's threads away from it."""
     evil = person("evil@shop.example", "partner", "e" * 32)

@@ -11,9 +11,11 @@ RFC 5322 section 3.6.4. Nothing here raises.
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 from conversation_tracker.core.base.header_names import THREADING
 from conversation_tracker.core.base.limits import UNLIMITED
+from conversation_tracker.core.base.octets import LARGE
 from conversation_tracker.core.masking.address import short_addresses
 from conversation_tracker.core.masking.address.spellings import spellings_of
 from conversation_tracker.core.masking.header.ascii_fields import quote_raw
@@ -304,17 +306,21 @@ def find_stand_in(
 
 
 def to_look_up(message: Message, order: Order) -> list[str]:
-    """Return our identifiers in a message, and those that replace others in it.
+    """Return our identifiers in a message, and those that replace others in its header.
 
     Args:
-        message: the message.
+        message: the message; of its body, the beginning is looked at, in which a receipt names what
+            it is for (RFC 8098 section 3.2.5).
         order: the order they are looked up in.
     """
     end = f"@{order.alias_domain}>"
     named = find_references(message)
     others = [each for each in named if not each.endswith(end)][:_LOOKED_UP]
     stand_ins = [make_identifier(each.encode("utf-8"), order) for each in others]
-    return [each for each in named if each.endswith(end)] + stand_ins
+    ours = re.compile(rb"<m-[0-9a-f]{32}" + re.escape(end.encode("ascii")))
+    inside = islice(ours.finditer(message.body, 0, LARGE), _LOOKED_UP)
+    found = [each for each in named if each.endswith(end)] + stand_ins
+    return list(dict.fromkeys([*found, *(each[0].decode("ascii") for each in inside)]))
 
 
 def find_author(message: Message, conversation: Conversation) -> Participant | None:
