@@ -114,6 +114,33 @@ def test_a_semicolon_and_a_comma_are_what_programs_show(written: str, name: str,
     assert not Scanner({REAL: "a"}).scan(headers, masked(text).encode())
 
 
+@pytest.mark.parametrize("fold", [75, 11])
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (f"Doe^n{REAL}", f"Doe^n{ALIAS}"),
+        (f"^'Doe^'^N{REAL}^'", f"^'Doe^'^N{ALIAS}^'"),
+        ("x^na^^b@doe.example", f"x^n{ALIAS}"),
+        ("a^^b@doe.example", ALIAS),
+    ],
+)
+@pytest.mark.parametrize("kind", ["VCALENDAR", "VCARD"])
+def test_a_parameter_is_read_without_its_carets(
+    written: str, shown: str, kind: str, fold: int
+) -> None:
+    """RFC 6868: a line end in a name, a quotation mark and a caret are written with one."""
+    line = f"ATTENDEE;CN={written}:urn:x:1"
+    folded = "\r\n ".join(line[at : at + fold] for at in range(0, len(line), fold))
+    text = f"BEGIN:{kind}\r\n{folded}\r\nSUMMARY:a^nb\r\nEND:{kind}\r\n"
+    result = masked(text, Masker({REAL: ALIAS, "a^b@doe.example": ALIAS}))
+    assert f"ATTENDEE;CN={shown}:urn:x:1" in unfolded(result)
+    assert "\r\nSUMMARY:a^nb\r\n" in result
+    headers = [Header(b"Content-Type", b"text/calendar")]
+    scanner = Scanner({REAL: "a", "a^b@doe.example": "b"})
+    assert scanner.scan(headers, text.encode())
+    assert not scanner.scan(headers, result.encode())
+
+
 @given(st.text(alphabet="\\;,n:a\ufdd0\ufdd1 "))
 def test_a_line_that_nothing_changes_is_the_same_object(line: str) -> None:
     assert content_lines.change_shown(line, lambda text: text) is line

@@ -125,7 +125,7 @@ class ContentScan:
         for text in decodings.read_texts(data, declared.charset):
             whole = content_lines.unfold(text) if folds else text
             self._look(channel, whole, markup=declared.markup)
-            for each in content_lines.join_soft_breaks(text) if folds else ():
+            for each in content_lines.read_otherwise(text) if folds else ():
                 self._look(channel, each)
             if declared.type.startswith(("message/", "text/rfc822")):
                 for each in decodings.iter_header_readings(text):
@@ -159,7 +159,7 @@ class ContentScan:
             self._look_octets(channel, data)
         for each in decodings.read_texts(data, "") if not binary or decodings.is_text(data) else ():
             text = content_lines.unfold(each) if folds else each
-            for whole in (text, *(content_lines.join_soft_breaks(each) if folds else ())):
+            for whole in (text, *(content_lines.read_otherwise(each) if folds else ())):
                 self._look(channel, whole, attached=True)
             if "=?" in text:
                 self._look(channel, decodings.decode_encoded_words(text), attached=True)

@@ -276,7 +276,8 @@ def _mask_text(text: str, mask: Mask) -> str:
     new = "".join(
         [line if n in plain else _mask_line(line, change) for n, line in enumerate(lines)]
     )
-    return _mask_soft_breaks(new, mask) if _SOFT_BREAK.search(new) is not None else new
+    new = _mask_soft_breaks(new, mask) if _SOFT_BREAK.search(new) is not None else new
+    return content_lines.mask_carets(new, mask.finder) if "^" in new else new
 
 
 def _mask_soft_breaks(text: str, mask: Mask) -> str:

@@ -11,6 +11,8 @@ from contextlib import suppress
 from itertools import islice
 from urllib.parse import unquote
 
+from conversation_tracker.core.masking.address.mask import Masker
+from conversation_tracker.core.masking.address.reading import Reading, apply_edits
 from conversation_tracker.core.model.address import Address, AddressError
 from conversation_tracker.core.syntax import charset, transfer
 
@@ -31,7 +33,10 @@ _NO_TEXT = frozenset(_PLAIN_SIGNS.values())
 _WRITTEN = str.maketrans(
     {**{each: f"\\{each}" for each in _PLAIN_SIGNS}, **{v: k for k, v in _PLAIN_SIGNS.items()}}
 )
+_CARETS = {"^n": "\n", "^N": "\n", "^'": '"', "^^": "^"}
+_CARET = re.compile(r"\^[nN'^]")
 _FOLD = re.compile(r"(?:\r\r\n|\r\n|\n)[ \t]")  # some programs write the line end twice
+_CARET_OR_FOLD = re.compile(rf"{_CARET.pattern}|{_FOLD.pattern}")
 _SOFT = re.compile(r"=\r{0,2}\n[ \t]*")
 _INSIDE = re.compile(rb"(?<=[\x80-\xff])\r{0,2}\n[ \t](?=[\x80-\xbf])")
 PROPERTY = re.compile(
@@ -111,6 +116,25 @@ def change_shown(line: str, change: Callable[[str], str]) -> str:
     old = _EITHER.sub(lambda found: found[1] or _PLAIN_SIGNS[found[0]], line)
     new = change(old)
     return line if new == old else new.translate(_WRITTEN)
+
+
+def mask_carets(text: str, finder: Masker | None) -> str:
+    """Mask addresses that only show where the parameters of content lines are unescaped.
+
+    Args:
+        text: the lines, in which `^n`, `^'` and `^^` stand for a line end, a quotation mark and a
+            caret (RFC 6868 section 3).
+        finder: finds addresses.
+
+    Returns:
+        The text; the same object if nothing changed.
+    """
+    if finder is None or _CARET.search(text) is None:
+        return text
+    pieces = [(*each.span(), _CARETS.get(each[0], "")) for each in _CARET_OR_FOLD.finditer(text)]
+    reading = Reading(text, pieces)
+    found = finder.hits(reading.text)
+    return apply_edits(text, [(*reading.span(start, end), new) for start, end, new in found])
 
 
 def mend(data: bytes) -> bytes:

@@ -16,6 +16,7 @@ _BEGIN = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}BEGIN:V", re.IGNORECASE)
 _FOLD = re.compile(r"(?:\r\r\n|\r\n|\n)[ \t]")
 _SOFT = re.compile(r"=\r{0,2}\n[ \t]")
 _BREAK = re.compile(r"=\r{0,2}\n")
+_CARETS = ("^n", "\n"), ("^N", "\n"), ("^'", '"'), ("^^", "^")
 _TORN = re.compile(rb"(?<=[\x80-\xff])\r{0,2}\n[ \t](?=[\x80-\xbf])")
 
 
@@ -35,9 +36,15 @@ def unfold(text: str) -> str:
     return whole.replace("\\;", ";").replace("\\,", ",")  # RFC 5545 section 3.3.11
 
 
-def join_soft_breaks(text: str) -> Iterator[str]:
-    """Yield a text as read where its quoted-printable values go on over lines."""
+def read_otherwise(text: str) -> Iterator[str]:
+    """Yield a text as read where quoted-printable values go on, and parameters are escaped."""
     if _BREAK.search(text) is not None:
         yield _FOLD.sub("", _BREAK.sub("", text))
         if _SOFT.search(text) is not None:
             yield _FOLD.sub("", _SOFT.sub("", text))
+    if "^" in text:
+        whole = read = unfold(text)
+        for escape, meant in _CARETS:  # RFC 6868
+            read = read.replace(escape, meant)
+        if read != whole:
+            yield read
