@@ -102,6 +102,25 @@ def test_the_root_of_a_multipart_is_named_as_it_is_called() -> None:
     assert f'start="<{pair(sent)[0]}>"' in sent
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_the_pieces_of_a_message_have_one_identifier(*, inside: bool) -> None:
+    """RFC 2046 section 5.2.2: by it, a program puts them together again."""
+
+    def send(number: int) -> str:
+        piece = f'Content-Type: message/partial; id="1@doe.example"; number={number}; total=2'
+        text = f"{piece}\n\nSubject: x\n\nHello\n"
+        if inside:
+            text = f"Content-Type: multipart/mixed; boundary=b\n\n--b\n{text}--b--\n"
+        sent = mail(f"From: {BUYER}\n{text}", EVERYBODY, to=A).sent()
+        whole = b"\n".join([*(h.value for h in sent.headers), bytes(sent.body)])
+        [found] = re.findall(rb"message/partial; id=\"?([^\"; ]+)", whole)
+        assert b"doe.example" not in whole
+        return found.decode()
+
+    assert send(1) == send(2)
+    assert re.fullmatch(r"m-[0-9a-f]{32}@ct\.example\.com", send(1))
+
+
 def test_ones_own_stays_and_the_links_stay_with_it() -> None:
     sent = related("<i@doe.example>", "cid:i@doe.example", author=SHOP, to=B)
     assert pair(sent) == ("i@doe.example",) * 2

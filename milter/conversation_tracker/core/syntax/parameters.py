@@ -28,6 +28,8 @@ _NAME = re.compile(rb"(.+?)(?:\*([0-9]{1,4}))?(\*)?")
 _QUOTED = re.compile(rb'\\(["\\])')
 _ENDING = re.compile(rb"[\s(]")
 _SHORT = 2_000  # octets of a value of which several are remembered
+# A multipart/related names its root (RFC 2387 section 3.2), a message/partial its whole (RFC 2046).
+_IDENTIFYING = ("start", "id")
 _FREE_TEXT = (b"name", b"filename")  # unquoted, these are often written with spaces
 
 
@@ -122,8 +124,8 @@ def mask_parameters(
     edits: list[tuple[int, int, bytes]] = []
     for parameter in parse(value, check)[1]:
         text = mask(
-            _mask_root(parameter.value, identifiers)
-            if parameter.name == "start"
+            _mask_identifier(parameter.value, identifiers)
+            if parameter.name in _IDENTIFYING
             else parameter.value
         )
         if text != parameter.value:
@@ -150,8 +152,7 @@ def write_ascii(value: bytes) -> bytes:
     return splice(value, edits) if edits else value
 
 
-def _mask_root(identifier: str, identifiers: Callable[[bytes], bytes]) -> str:
-    """Return the Content-ID that a multipart/related names as its root (RFC 2387 section 3.2)."""
+def _mask_identifier(identifier: str, identifiers: Callable[[bytes], bytes]) -> str:
     return identifiers(identifier.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
