@@ -33,14 +33,27 @@ def undo(token: str) -> bytes:
     return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
 
 
+def usual(data: str) -> str:
+    """Pack with zlib, and write the base64 that is not for links: a slash is a letter of it."""
+    return base64.b64encode(zlib.compress(data.encode())).decode()
+
+
+SLASHED = next(each for n in range(99) if "/" in usual(each := f"{JOHN} {n}")[4:])
+"""What has a slash in its base64 when it is packed."""
+
 LINKS = {
     "packed": f"https://email.mg.example/c/{code(zlib.compress(KNOWN.encode()))}",
     "packed best": f"https://email.mg.example/c/{code(zlib.compress(KNOWN.encode(), 9))}?x=1",
     "packed fast": f"https://t.example/{code(zlib.compress(KNOWN.encode(), 1))}/end",
+    "packed, behind a path": f"https://t.example/c/{usual(SLASHED)}",
+    "packed, amid a path": f"https://t.example/c/{usual(SLASHED)}/end",
+    "packed, in a link": f"https://gw.example/{code(f'https://t.example/c/{usual(SLASHED)}')}",
     "packed by gzip": f"https://t.example/?d={code(gzip.compress(KNOWN.encode(), mtime=0))}&e=1",
     "twice": f"https://t.example/o/{code(code(JOHN))}",
     "twice, padded": "https://t.example/o?d="
     + quote(base64.b64encode(base64.b64encode(JOHN.encode())).decode()),
+    "three times": "https://gw.example/o/"
+    + code(f"https://t.example/?u={code(f'https://n.example/?u={code(JOHN)}')}"),
     "in JSON": f"https://t.example/o?d={code(json.dumps({'d': code(KNOWN)}))}",
     "wide": f"https://t.example/o/{code(JOHN.encode('utf-16-le'))}",
     "wide, the other way": f"https://t.example/o/{code(JOHN.encode('utf-16-be'))}/x",
@@ -87,6 +100,12 @@ def test_what_was_packed_is_packed_again(packed: bytes) -> None:
     assert zlib.decompress(undo(new.decode()), 47).decode() == KNOWN.replace(JOHN, ALIAS)
 
 
+def test_what_is_packed_behind_a_path_is_packed_again() -> None:
+    new = body_of(LINKS["packed, behind a path"]).split()[1].partition(b"/c/")[2]
+    octets = base64.urlsafe_b64decode(new + b"==") if b"/" not in new else base64.b64decode(new)
+    assert zlib.decompress(octets).decode() == SLASHED.replace(JOHN, ALIAS)
+
+
 def test_a_link_in_a_link_has_the_alias_in_its_token() -> None:
     new = body_of(LINKS["link of a newsletter"]).split()[1].rpartition(b"=")[2]
     inner = undo(new.decode()).decode()
@@ -120,6 +139,8 @@ def test_other_tokens_stay_as_they_are(link: str) -> None:
         f"https://t.example/c/{code(code(code(JOHN)))} ",
         "https://t.example/eJw",
         "/eJwAAAA",
+        f"/{code(zlib.compress(bytes(4000)))}",
+        f"/{code(JOHN)}",
         "://" + "QUFB" * 5,
     ],
 )

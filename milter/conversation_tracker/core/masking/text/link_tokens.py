@@ -17,8 +17,9 @@ _USUAL_OCTETS = bytes.maketrans(b"-_", b"+/")
 _GROUPS = ("AAAA", "AAAAAAA", "AAAAAA", "AAAAA")  # what fills the last group, and one more
 PADDING = ("", "", "==", "=")
 """What ends a token, by what is left of four characters; one alone is no byte."""
-# How zlib and gzip begin in base64, and how much of what they unpack is read for each character.
-_BEGINS_PACKED = re.compile(r"(?:eJ[w-z]|eA[E-H]|eF[4-7]|eN[o-r]|H4sI)")
+BEGINS_PACKED = r"(?:eJ[w-z]|eA[E-H]|eF[4-7]|eN[o-r]|H4sI)"
+"""How zlib and gzip begin in base64."""
+_BEGINS_PACKED = re.compile(BEGINS_PACKED)
 # One of these begins with one character: so it is found at many times the speed.
 PACKED = (
     re.compile(r"e(?:J[w-z]|A[E-H]|F[4-7]|N[o-r])(?<![^\n/=]...)"),
@@ -26,7 +27,7 @@ PACKED = (
 )
 """How tokens begin that are packed with zlib or gzip, in several of them with line ends between."""
 _ANY_FORMAT, _GZIP = 47, 31
-_MOST_UNPACKED = 16
+_MOST_UNPACKED = 16  # octets that are read of what is unpacked, for each packed one
 _FEWEST = 12  # characters of what holds an address in base64, or that is packed
 
 

@@ -11,6 +11,7 @@ import binascii
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from itertools import islice
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from conversation_tracker.core.masking.address.address_finder import People
@@ -18,6 +19,7 @@ from conversation_tracker.core.masking.address.mask import FunctionMask, Mask
 from conversation_tracker.core.masking.address.reading import apply_edits
 from conversation_tracker.core.masking.text import link_tokens
 from conversation_tracker.core.masking.text.link_tokens import (
+    BEGINS_PACKED,
     PACKED,
     PADDING,
     TEXT,
@@ -38,6 +40,8 @@ _TOKEN = re.compile(rf"(?=(?:[A-Za-z0-9+/_\-]|%2[BbFf]){{8}}){_CODE}")
 _SHORT_TOKEN = re.compile(rf"(?=(?:[A-Za-z0-9+/_\-]|%2[BbFf]){{4}}){_CODE}")
 _SEGMENT = re.compile(r"[^/]{8,}")
 _SHORT_SEGMENT = re.compile(r"[^/]{4,}")
+_PACKED_IN_PATH = re.compile(rf"(?:/|%2[Ff])(?={BEGINS_PACKED})")
+_MOST_PACKED = 4  # of one token, each of which is read to the token's end
 _PIECE = re.compile(r"[^/?&=#;]+")
 _ESCAPED_LINK = re.compile(r"%(?:25)*3[aA]%(?:25)*2[fF]%(?:25)*2[fF]")
 _SAFE = "-._~!$'()*,:@"
@@ -172,15 +176,26 @@ def _find_nested_edits(
 
     for whole in tokens:
         mask.limits.check()
-        found = [whole.span()]
-        if "/" in whole[0]:
-            found += [piece.span() for piece in _SEGMENT.finditer(text, *whole.span())]
         edits = [
             (start, end, new)
-            for start, end in found
+            for start, end in _find_places_of_one(text, whole)
             if (new := mask_inside(text[start:end], change, deep)) is not None
         ]
-        yield from _drop_overlaps(edits)
+        # What is read whole goes before what had to be cut.
+        yield from _drop_overlaps(sorted(edits, key=lambda edit: not edit[2]))
+
+
+def _find_places_of_one(text: str, whole: re.Match[str]) -> list[tuple[int, int]]:
+    """Return where in a token another may be: slashes are of its alphabet, and of paths."""
+    start, end = whole.span()
+    if "/" not in whole[0] and "%" not in whole[0]:
+        return [(start, end)]
+    packed = islice(_PACKED_IN_PATH.finditer(text, start, end), _MOST_PACKED)
+    return [
+        *(piece.span() for piece in _SEGMENT.finditer(text, start, end)),
+        *((each.end(), end) for each in packed),
+        (start, end),
+    ]
 
 
 def _may_nest(tokens: list[re.Match[str]], octets: bytes, mask: Mask) -> bool:
@@ -190,7 +205,8 @@ def _may_nest(tokens: list[re.Match[str]], octets: bytes, mask: Mask) -> bool:
     row, shown = "\n".join([each[0] for each in tokens]), octets.decode("latin-1")
     if any(pattern.search(each) is not None for pattern in PACKED for each in (row, shown)):
         return True
-    return mask.finder.needles.stand_in(shown)
+    # A link in one may hold tokens in turn.
+    return "://" in shown or mask.finder.needles.stand_in(shown)
 
 
 def _may_hold_tokens(octets: bytes, mask: Mask) -> bool:
