@@ -20,6 +20,11 @@ The second is what a terminal is told and does not show, as where a link goes.
 OTHER_SCRIPT = "\u4e00"
 """A letter that stands for what double bytes and katakana say."""
 
+_UNFINISHED = re.compile(
+    r"\x1b(?:(?:\$(?:[@AB]|\([@-F])|\(I)[^\x1b\r\n]*+|\[[0-?]*+[ -/]*+|\][^\x07\x1b\r\n]*+"
+    r"|[ -/]*+)|\x9b[0-?]*+[ -/]*+"
+)
+_LONGEST = 256  # characters of a sequence that is looked for over more than one text
 _SETS = re.compile(rb"\x1b(\$[@B]|\$\(D|\([BJHI])")
 _FIRST, _LAST = 0x21, 0x7E
 
@@ -32,6 +37,15 @@ def drop(text: str) -> str:
     if "\x1b" not in text and "\x9b" not in text:
         return text
     return SEQUENCE.sub(_show, text)
+
+
+def find_unfinished(text: str) -> str:
+    """Return the sequence that a text ends in, if it may go on in the next; "" if there is none."""
+    if "\x1b" not in text and "\x9b" not in text:
+        return ""
+    at = max(text.rfind("\x1b"), text.rfind("\x9b"))
+    ends = len(text) - at > _LONGEST or _UNFINISHED.fullmatch(text, at) is None
+    return "" if ends else text[at:]
 
 
 def _show(match: re.Match[str]) -> str:

@@ -211,12 +211,16 @@ def clean(text: str) -> str:
 
 def decode_bytes(data: bytes, charset: str) -> str:
     """Decode bytes by the declared charset, else as UTF-8, else as latin-1."""
+    return control_sequences.drop(_decode_somehow(data, charset))
+
+
+def _decode_somehow(data: bytes, charset: str) -> str:
     text = _decode_strictly(data, charset)
     if text is None and b"\x1b" in data:
         text = control_sequences.decode_japanese(data)
     for label in ("utf-8", "latin-1"):
         text = _decode_strictly(data, label) if text is None else text
-    return control_sequences.drop(text or "")
+    return text or ""
 
 
 def _cut_raw(value: bytes, start: int, end: int, check: Callable[[], None]) -> list[Unit]:
@@ -233,7 +237,10 @@ def _cut_raw(value: bytes, start: int, end: int, check: Callable[[], None]) -> l
 
 
 def _decode_run(run: list[re.Match[bytes]], check: Callable[[], None]) -> list[Unit]:
-    """Decode adjacent encoded words; where a character is cut in two, those words are one unit."""
+    """Decode adjacent encoded words; where one character is cut in two, those words are one unit.
+
+    And where a control sequence is: what is left of one would stand before the next word.
+    """
     found: list[Unit] = []
     parts = [(m[1].decode("ascii").lower(), _decode_payload(m[2], m[3])) for m in run]
     first = tried = 0
@@ -251,10 +258,23 @@ def _decode_run(run: list[re.Match[bytes]], check: Callable[[], None]) -> list[U
             last = first if text is None else last
         if found:
             found.append(Unit(found[-1].end, run[first].start(), "", GAP))
-        text = decode_bytes(data, charset) if text is None or "\x1b" in text else text
-        found.append(Unit(run[first].start(), run[last].end(), clean(text), WORD))
+        joined = _join_sequence(parts, last, text)
+        last += len(joined) - 1
+        shown = clean(control_sequences.drop("".join(joined)))
+        found.append(Unit(run[first].start(), run[last].end(), shown, WORD))
         first = last + 1
     return found
+
+
+def _join_sequence(parts: list[tuple[str, bytes]], last: int, text: str | None) -> list[str]:
+    """Return the texts of words from the last of a unit on, as far as a sequence goes on."""
+    joined = [_decode_somehow(parts[last][1], parts[last][0]) if text is None else text]
+    begun = control_sequences.find_unfinished(joined[0])
+    while begun and last + len(joined) < len(parts):
+        charset, data = parts[last + len(joined)]
+        joined.append(_decode_somehow(data, charset))
+        begun = control_sequences.find_unfinished(begun + joined[-1])
+    return joined
 
 
 def _decode_payload(encoding: bytes, data: bytes) -> bytes:
