@@ -2,7 +2,7 @@
 
 import pytest
 from builders import BUYER, CARRIER, EVERYBODY, SHOP, A, B, mail, own, written
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conversation_tracker.core.base.header_names import ADDRESS_HEADERS
@@ -16,6 +16,7 @@ MANY = 2600  # addresses that fit into a field, while as many aliases do not
 
 
 @given(st.sampled_from(NAMES), st.binary(max_size=300), st.integers(1, 2000))
+@example("references", b" " * 300, 2000)
 def test_a_value_is_never_too_long_and_stays_if_it_is_not(name: str, piece: bytes, n: int) -> None:
     value = piece * n
     new = shorten_value(name.encode(), value, no_limit)

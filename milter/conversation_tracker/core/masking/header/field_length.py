@@ -34,8 +34,8 @@ def shorten_value(name: bytes, value: bytes, check: Callable[[], None]) -> bytes
     if len(value) <= MAX_VALUE:
         return value
     if name in _ANSWERS:
-        first, *others = value.split()
-        taken = _take((first, *reversed(others)), MAX_VALUE, len(b"\n "))
+        every = value.split()
+        taken = _take((*every[:1], *every[:0:-1]), MAX_VALUE, len(b"\n "))
         return b"\n ".join(taken[:1] + taken[:0:-1])
     if name in ADDRESS_HEADERS:
         found = find_mailboxes(value, check)
