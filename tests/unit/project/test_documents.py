@@ -196,6 +196,14 @@ def test_files_that_contributors_are_sent_to_are_there() -> None:
     ] == []
 
 
+@pytest.mark.parametrize("page", TEXTS, ids=lambda path: path.name)
+def test_tests_that_a_page_names_are_there(page: Path) -> None:
+    """By their paths, with or without an ending; dots stand for whatever is there."""
+    for each in re.findall(r"`(tests/[^`\s]*)`", page.read_text()):
+        pattern = each.rstrip("/").replace("...", "*")
+        assert any(next(ROOT.glob(one), None) for one in (pattern, f"{pattern}.py")), each
+
+
 def test_every_subject_of_check_is_described() -> None:
     """In the table of docs/monitoring.md, as `check --json` names it."""
     source = (SQL.parents[1] / "checks" / "run.py").read_text()
