@@ -30,8 +30,13 @@ PAGE = b"BT (Statement for ) Tj 0 -12 Td (john@) Tj (doe.example) Tj ET"
             lock(PAGE, how)
             + b"trailer\n<</Encrypt 14 0 R/ID[<%s>]>>\n" % b"name of file".hex().encode()
         ),
+        lambda how: b"%PDF-1.7\n%/Encrypt 99 0 R\n" + lock(PAGE, how) + b"%/Encrypt 99 0 R\n",
+        lambda how: lock(PAGE, how).replace(b"stream\r\n", b"stream \r"),
     ],
-    ids=["page", "author", "author in UTF-16", "object", "no object of its own", "two trailers"],
+    ids=[
+        *("page", "author", "author in UTF-16", "object", "no object of its own", "two trailers"),
+        *("words of another", "a blank behind a word"),
+    ],
 )
 def test_what_opens_without_a_password_is_read(
     finds: Callable[[bytes], bool], way: str, made: Callable[[Locked], bytes]

@@ -1,12 +1,13 @@
 """What pages of PDF files show: words that are parted in many ways, by masking and by the scan."""
 
+import base64
 import zlib
 from collections.abc import Callable
 
 import bombs
 import pytest
 from both_sides import RAW, masking, scanning
-from containers import numbered_pdf, pdf
+from containers import lzw, numbered_pdf, pdf, run_lengths
 from cost import within
 
 SIDES = pytest.mark.parametrize("finds", [masking, scanning])
@@ -91,3 +92,35 @@ def test_a_range_has_all_its_letters_and_may_begin_with_several(
     assert finds(pdf(zlib.compress(page), zlib.compress(table)))
     table = table.replace(b"<59>", b"<58>")  # which ends before `x`
     assert not finds(pdf(zlib.compress(page), zlib.compress(table)))
+
+
+@pytest.mark.parametrize("finds", [masking, scanning])
+@pytest.mark.parametrize(
+    ("filters", "write"),
+    [
+        (b"/ASCII85Decode", lambda page: base64.a85encode(page) + b"~>"),
+        (b"[/A85/FlateDecode]", lambda page: base64.a85encode(zlib.compress(page)) + b"~>"),
+        (b"/LZWDecode", lambda page: lzw(page, unix=False)),
+        (b"/RunLengthDecode", run_lengths),
+        (b" null", lambda page: page),
+    ],
+    ids=["letters", "packed letters", "LZW", "runs", "none"],
+)
+def test_streams_that_look_compressed_as_well_are_read_by_their_filter(
+    finds: Callable[[bytes], bool], filters: bytes, write: Callable[[bytes], bytes]
+) -> None:
+    """As one in fifty does: some octets come out of it as of Deflate."""
+    for number in range(200):
+        first = b"%c" % number if number % 3 else (b"8O", b"XG", b"hC", b"(S", b"x^")[number % 5]
+        written = write(b"%s%d 0 0 1 k BT (john@) Tj (doe.example) Tj ET" % (first, number**2))
+        data = b"%%PDF-1.4\n1 0 obj\n<</Filter%s>>\nstream\n%s\nendstream\n" % (filters, written)
+        assert finds(data), number
+
+
+@pytest.mark.parametrize("finds", [masking, scanning])
+@pytest.mark.parametrize("end", [b"\r", b" \r\n", b"  \n", b"\t\r"])
+def test_a_stream_begins_behind_any_line_end_that_readers_bear(
+    finds: Callable[[bytes], bool], end: bytes
+) -> None:
+    data = pdf(zlib.compress(b"BT (john@) Tj (doe.example) Tj ET"))
+    assert finds(data.replace(b"stream\n", b"stream" + end, 1))

@@ -53,6 +53,7 @@ _LAYERS = 8
 _TEXT = documents.MOST
 _LZIP_TAIL = 20  # octets behind a member
 _DIGITS = re.compile(rb"[0-9a-fA-F\s]++>")
+_FILTERS = (b"/A85", b"/ASCII", b"/AHx", b"/LZW", b"/RL", b"/RunLength")
 _NEAR = 512  # octets before a stream that tell of it
 _NEAR_END = 20  # octets, as line ends, behind what is written in letters
 _ZLIB = re.compile(rb"\0\x78[\x01\x5e\x9c\xda]")
@@ -190,7 +191,7 @@ class Carver:
             if data[max(0, at - 3) : at] == b"end":
                 yield pages.read_page(self._take_objects(data, start))
                 return
-            start += 2 if data[start : start + 2] == b"\r\n" else 1
+            start = pages.skip_line_end(data, start)
             told = data[max(0, at - _NEAR) : at].rpartition(b"obj")[2]
             for stream in self._carve_stream(data, start, told):
                 is_page = self._pages > 0 and pages.is_page(stream)
@@ -220,6 +221,9 @@ class Carver:
         inflated = self._decompress(data, start + 2, lambda: zlib.decompressobj(-15))
         if len(inflated):
             yield inflated
+        # Of what other filters write, or none, one in fifty gives a few octets, too.
+        sure = len(inflated) > 0 and b"/Fl" in told
+        if sure and not any(each in told for each in _FILTERS):
             return
         end = data.find(b"endstream", start)
         plain = data[start : min(end if end >= 0 else len(data), start + _TEXT)]
@@ -234,9 +238,12 @@ class Carver:
         elif b"/RL" in told or b"/RunLengthDecode" in told:
             plain = self._unpack(plain, pages.repeat_runs)
         self._octets -= len(plain)
-        found = self._decompress(plain, 2, lambda: zlib.decompressobj(-15)) or plain
+        inflated = self._decompress(plain, 2, lambda: zlib.decompressobj(-15))
         self._end = behind
-        yield found
+        if len(inflated):
+            yield inflated
+        if not len(inflated) or b"/Fl" not in told:
+            yield plain
 
     def _take_objects(self, data: Octets, start: int) -> bytes:
         """Take what stands behind a stream of a PDF file, up to the next one."""

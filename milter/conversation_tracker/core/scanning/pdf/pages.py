@@ -38,7 +38,14 @@ _MOVE = re.compile(
     rb"\)(?>(?>[^()TE-]+|T(?![dDm*])|E(?!T)|(?!%s)-)*)(?:T[dDm*]|ET|-)[^()]*+\(" % _STEP
 )
 _LINE = re.compile(rb"\(([^()]*+\)\s*+['\"])")  # shown on the next line, as is told behind it
+_LINE_END = re.compile(rb"[ \t]{0,9}(?:\r\n?|\n)|.", re.DOTALL)
 _BREAK = b"\0\n"  # of two octets, as each character may have
+
+
+def skip_line_end(data: Octets, at: int) -> int:
+    """Return where a stream begins, by the place behind the word for it."""
+    found = _LINE_END.match(data[at : at + 16])
+    return at + found.end() if found is not None else at
 
 
 def decode_ascii85(text: bytes) -> bytes:

@@ -154,7 +154,7 @@ class _Unlocker:
             yield b"endobj\n"
 
     def _open_stream(self, head: bytes, rest: bytes, name: bytes) -> bytes:
-        begin = 2 if rest.startswith(b"\r\n") else 1
+        begin = pages.skip_line_end(rest, 0)
         most = _MOST_OF_PICTURE if b"/Image" in head else _MOST
         end = rest.rfind(b"endstream")
         packed = rest[begin : min(end if end >= 0 else len(rest), begin + most)]

@@ -13,9 +13,10 @@ from conversation_tracker.core.masking.container.document import pdf_encryption,
 
 _MAGIC = b"%PDF-"
 _NEAR = 1024  # octets that may stand before a file's first
-_STREAM = re.compile(rb"stream\r?\n")
+_STREAM = re.compile(rb"stream[ \t]{0,9}(?:\r\n?|\n)")  # most readers bear more than \r\n and \n
 _PICTURE = re.compile(rb"/Subtype\s{0,9}/Image\b")
 _MAX_PICTURE = 1024 * 1024  # octets of a picture that are looked at: nobody reads its dots
+_DEFLATED = re.compile(rb"/Fl(?:ateDecode)?\b")
 _CODED = re.compile(rb"<[0-9A-Fa-f\s]{16}|\\[0-3][0-7]{2}")  # a string in digits
 
 
@@ -53,18 +54,23 @@ def open_pdf(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
         if is_picture:
             limit = min(limit, _MAX_PICTURE)
         at = end + len(b"endstream")
-        yield unpacking.keep(_inflate(packed, start, last, limit))
+        sure = _DEFLATED.search(told) is not None
+        yield unpacking.keep(_inflate(packed, start, last, limit, sure=sure))
     between.append((at, len(data)))
     if key is not None or any(_CODED.search(data, *span) for span in between):
         yield unpacking.keep(piece for span in between for piece in iter_windows(data, *span))
 
 
-def _inflate(data: Octets, start: int, end: int, limit: int) -> Iterator[bytes]:
-    """Decompress as much of a span as can be; what is not compressed stays."""
+def _inflate(data: Octets, start: int, end: int, limit: int, *, sure: bool) -> Iterator[bytes]:
+    """Decompress as much of a span as can be; what is not compressed stays.
+
+    Of some that is not, a few octets come out, too: so it follows, if its dictionary is not sure.
+    """
     nothing = True
     if compressed.is_zlib(data[start : start + 2]):
         for piece in decompressing.open_deflate(data, start + 2, end, limit):
             nothing = False
             yield piece
-    if nothing:
+    if nothing or not sure:
+        yield b"" if nothing else b"\n"
         yield from iter_windows(data, start, min(end, start + limit))

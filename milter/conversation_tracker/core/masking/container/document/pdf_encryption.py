@@ -7,6 +7,7 @@ what asking for the time raises.
 
 import hashlib
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -17,11 +18,13 @@ from conversation_tracker.core.masking.container.document import pdf_page
 _ENCRYPT = re.compile(rb"/Encrypt\s{0,99}(?:([0-9]{1,9})\s{1,99}([0-9]{1,5})\s{1,99}R|(?=<<))")
 _ID = re.compile(rb"/ID\s{0,99}\[\s{0,99}(?:%s)" % pdf_page.STRING)
 _NEAR = 4096  # octets around, in which the rest of a dictionary is
+_MOST_TOLD = 4  # places: what only looks like one may stand behind
 _WORD = re.compile(
     rb"(/[^\s()<>\[\]{}/%%]*)|(-?[0-9]{1,12}|true|false)|%s|(<<|>>)" % pdf_page.STRING
 )
 _TOKEN = re.compile(
-    rb"(?<![0-9])([0-9]{1,9})\s{1,99}([0-9]{1,5})\s{1,99}obj\b|%s|\bstream\r?\n" % pdf_page.STRING
+    rb"(?<![0-9])([0-9]{1,9})\s{1,99}([0-9]{1,5})\s{1,99}obj\b|%s"
+    rb"|\bstream[ \t]{0,9}(?:\r\n?|\n)" % pdf_page.STRING
 )
 _PADDING = bytes.fromhex("28bf4e5e4e758a4164004e56fffa01082e2e00b6d0683e802f0ca9fe6453697a")
 _PLAIN = re.compile(rb"/Type\s{0,99}/XRef\b|/Crypt\b")
@@ -62,11 +65,17 @@ def find_key(data: Octets) -> Key | None:
     """Return what opens a file; None where it is not encrypted, or with a password."""
     if data.find(b"/Encrypt") < 0:
         return None
-    found = None
-    for each in _ENCRYPT.finditer(data):
-        found = each
-    if found is None:
-        return None
+    keys = (_read_key(data, each) for each in reversed(_find_last(data)))
+    return next(filter(None, keys), None)
+
+
+def _find_last(data: Octets) -> deque[re.Match[bytes]]:
+    """Find what tells of the encryption: of what a file says twice, the last counts."""
+    return deque(_ENCRYPT.finditer(data), maxlen=_MOST_TOLD)
+
+
+def _read_key(data: Octets, found: re.Match[bytes]) -> Key | None:
+    """Return what opens a file, by one place that tells of it."""
     at = found.end()
     if found[1] is not None:
         mark, at = b"%d %d obj" % (int(found[1]), int(found[2])), len(data)
