@@ -10,11 +10,13 @@ import pytest
 from cost import within
 
 from conversation_tracker.core.base.limits import UNLIMITED, Overdue
+from conversation_tracker.core.masking.container import message_file
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.container.document import pdf_fonts
 from conversation_tracker.core.masking.container.lempel_ziv import lz_blocks
+from conversation_tracker.core.masking.part import binary_values
 from conversation_tracker.core.model.message import Header
-from conversation_tracker.core.scanning import back_references, carving
+from conversation_tracker.core.scanning import back_references, carving, documents
 from conversation_tracker.core.scanning.pdf import page_fonts
 from conversation_tracker.core.scanning.scan import scan
 
@@ -124,3 +126,22 @@ def test_a_page_of_such_a_table_is_read_all_the_same() -> None:
     pages.add(b"beginbfchar <%s> <0041> <0009> <0040> endbf" % (b"1" * 99), is_page=False)
     pages.add(b"(\0\x09) Tj", is_page=True)
     assert b"@" in b"".join(pages.iter_texts(Unpacking(UNLIMITED)))
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        b"From: a\nTo: b\n" + b"X: base64\n" * 60_000,
+        b"From: a\nTo: b\n\nFrom " + b"11:11 " * 100_000,
+        b"From: a\nTo: b\n\nFrom " + b"11:11 " * 100_000 + b"\r",
+    ],
+    ids=["fields without content", "times of day", "times of day, no line"],
+)
+def test_a_letter_in_a_file_costs_what_its_length_is(letter: bytes) -> None:
+    within(3, lambda: [*message_file.open_letter(letter, Unpacking(UNLIMITED))])
+    within(3, lambda: [*documents.iter_texts(letter)])
+
+
+def test_values_on_one_line_of_a_card_cost_what_its_length_is() -> None:
+    card = b"BEGIN:VCARD\r\nX" + b":data:;base64,!" * 150_000
+    assert len(within(3, lambda: [*binary_values.decode_values(card)])) == 150_000

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import tracemalloc
 import zlib
 from binascii import b2a_base64
 
@@ -129,6 +130,19 @@ def test_files_in_text_that_was_packed_are_read(way: str) -> None:
     assert holds_address(data, People([CARRIER]))
     assert not holds_address(data, People(["anna@nobody.example"]))
     assert scan([Header(b"Content-Type", b"application/zip")], data, {CARRIER: "a"})
+
+
+def test_files_of_runs_are_not_kept_all_at_once() -> None:
+    runs = b2a_base64(b"a\x90\xff" * 2_000, newline=False).translate(_LETTERS)
+    many = (b"with BinHex\n:%s:\n" % runs) * 50
+    size = sum(len(content) for _, content, _ in written_files.find_files(many))
+    assert size == 50 * 2_000 * 255
+    tracemalloc.start()
+    try:
+        written_files.remove_files(many, lambda data: False)
+        assert tracemalloc.get_traced_memory()[1] < size / 5
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

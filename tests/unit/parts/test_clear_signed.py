@@ -298,3 +298,19 @@ def test_hostile_texts_take_bounded_time() -> None:
             letter(f"{CARRIER}\n{text}", "Content-Type: text/plain"), TALK, to=B, sender=CARRIER
         )
         within(20, row.plan)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Abcd: -----BEGIN PGP SIGNATURE-----\n",
+        "Abcd: -----BEGIN PGP SIGNATURE-----\nAbcd: -----END PGP SIGNATURE-----\n",
+        "Hash: -----BEGIN PGP SIGNED MESSAGE-----\n",
+        "<-----BEGIN PGP SIGNATURE----->",
+        "<-----BEGIN PGP SIGNED MESSAGE----->",
+    ],
+)
+def test_armour_lines_in_what_stands_behind_others_cost_their_length(line: str) -> None:
+    from cost import within
+
+    within(3, lambda: clear_signed.find(line * (400_000 // len(line))))

@@ -22,8 +22,10 @@ _BORDER = re.compile(rb"<(?=/?(?:\w+:)?(?:p|h|si|row|c|v|is|t[dr]|li|div|br|tab)
 # A number of many digits is too long for Python.
 _ZEROS, _NO_CHARACTER = re.compile(rb"&#0+(?=[0-9])"), re.compile(rb"&#[0-9]{8,}+;?")
 _CODE = re.compile(rb"\\'([0-9a-f]{2})|\\u(\d{1,5}) ?\??|\\[a-z]{1,32}-?\d{0,9} ?|[{}\r\n]", re.I)
+# It matches, too, where no content follows: other fields behind would be gone through again.
 _BASED = re.compile(
-    rb"base64[ \t]*\r?\n(?>(?:[!-9;-~]++:[^\n]*+\n|[ \t][^\n]*+\n)*)\r?\n([A-Za-z0-9+/=\s]++)"
+    rb"base64[ \t]*\r?\n(?>(?:[!-9;-~]++:[^\n]*+\n|[ \t][^\n]*+\n)*)"
+    rb"(?:\r?\n([A-Za-z0-9+/=\s]++))?"
 )
 _CONTINUED = re.compile(rb"\x3c\0.[\0-\x20][\0\1]", re.DOTALL)
 _KNOWN = (
@@ -58,7 +60,7 @@ def iter_texts(data: Octets) -> Iterator[bytes]:
         yield _CODE.sub(_decode_hex, text)
     else:
         yield quopri.decodestring(text)
-        for block in _BASED.findall(text):
+        for block in filter(None, _BASED.findall(text)):
             yield decodings.decode_base64(block)
 
 

@@ -17,7 +17,8 @@ _FIELD = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _FIRST = re.compile(rb"\s*[!-9;-~]{1,998}[ \t]*:|From ")
-_NEXT = re.compile(rb"^From [^\r\n]*\d\d:\d\d[^\r\n]*\n", re.MULTILINE)
+# The first time of day on a line is enough: to go back to each would cost its length again.
+_NEXT = re.compile(rb"^From (?>(?:(?!\d\d:\d\d)[^\r\n])*)\d\d:\d\d[^\r\n]*+\n", re.MULTILINE)
 
 
 def make_letter(entity: bytes) -> bytes:

@@ -6,6 +6,7 @@ Uuencoded ones, which are masked, are read elsewhere. Nothing here raises.
 import re
 from binascii import Error, a2b_base64, unhexlify
 from collections.abc import Callable, Iterator
+from heapq import merge
 from itertools import islice
 
 from conversation_tracker.core.base.octets import Octets
@@ -63,22 +64,31 @@ def remove_files(data: bytes, holds: Callable[[bytes], bool]) -> bytes:
     """
     pieces: list[bytes] = []
     done = 0
-    for found, content, note in sorted(find_files(data)) if may_stand_in(data) else ():
+    for found, content, note in find_files(data) if may_stand_in(data) else ():
         if found[0] >= done and any(map(holds, _take_objects(content))):
             pieces += data[done : found[0]], note
             done = found[1]
     return b"".join([*pieces, data[done:]]) if pieces else data
 
 
-def find_files(data: bytes) -> Iterator[tuple[tuple[int, int], bytes, bytes]]:
-    """Yield from where to where a file stands, its octets, and what stands in its place."""
-    for pattern, decode, note in (
-        (_YENC, _read_yenc, NOTE),
-        (_BINHEX, _read_binhex, NOTE),
-        (_OBJECT, _read_digits, b""),
-    ):
-        for found in islice(pattern.finditer(data), _MOST_FILES):
-            yield found.span(), decode(found[1]), note
+_File = tuple[tuple[int, int], bytes, bytes]
+"""From where to where a file stands, its octets, and what stands in its place."""
+
+
+def find_files(data: bytes) -> Iterator[_File]:
+    """Yield the files in a text from its beginning on: of runs, each may be very large."""
+    return merge(
+        _find(data, _YENC, _read_yenc, NOTE),
+        _find(data, _BINHEX, _read_binhex, NOTE),
+        _find(data, _OBJECT, _read_digits, b""),
+    )
+
+
+def _find(
+    data: bytes, pattern: re.Pattern[bytes], decode: Callable[[bytes], bytes], note: bytes
+) -> Iterator[_File]:
+    for found in islice(pattern.finditer(data), _MOST_FILES):
+        yield found.span(), decode(found[1]), note
 
 
 def _take_objects(content: bytes) -> Iterator[bytes]:

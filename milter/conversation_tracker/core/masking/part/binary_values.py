@@ -52,9 +52,7 @@ def _take_value(whole: bytes, start: int) -> bytes:
     """Take a base64 value; vCard 2.1 lets it go on over lines without a colon."""
     found = _ENCODED.match(whole, start)
     value = whole[start : found.end()] if found else b""
-    follows = whole.find(b"\n", start + len(value))
-    rest = whole[start + len(value) : follows if follows >= 0 else None]
-    if rest.strip():  # what matched last is the name of the next property
+    if start + len(value) < len(whole):  # what matched last is the name of the next property
         value = value[: value.rfind(b"\n") + 1] or value
     return value
 

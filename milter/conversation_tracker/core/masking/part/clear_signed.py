@@ -27,13 +27,16 @@ _MARK = re.compile(
     rf"-----(?:(?P<text>BEGIN{_BLANK}PGP{_BLANK}SIGNED{_BLANK}MESSAGE)"
     rf"|(?P<code>BEGIN{_BLANK}PGP{_BLANK}SIGNATURE)|END{_BLANK}PGP{_BLANK}SIGNATURE)-----"
 )
+# Nothing here goes on behind the next armour line: else each would go through all behind it.
+_IN_TAG = r"(?>(?:[^<>-]|-(?!----[BE])){0,200})"
+_IN_FIELD = r"(?>(?:[^\r\n<-]|-(?!----[BE]))*)"
 # What may stand between the lines of HTML and quoted text.
-_BETWEEN = r"(?>(?:[\s>|]|<[^<>]{0,200}>|&(?:nbsp|gt|#160|#62);)*)"
+_BETWEEN = rf"(?>(?:[\s>|]|<{_IN_TAG}>|&(?:nbsp|gt|#160|#62);)*)"
 _NEXT_LINE = rf"(?:[ \t]*\r{{0,2}}\n[>| \t]*|(?=(?:\s|&nbsp;|&#160;)*<){_BETWEEN})"
 _SIGNED_FIELDS = re.compile(
-    rf"(?>(?:{_NEXT_LINE}(?:Hash|Charset|MessageID|NotDashEscaped):[^\r\n<]*)*)"
+    rf"(?>(?:{_NEXT_LINE}(?:Hash|Charset|MessageID|NotDashEscaped):{_IN_FIELD})*)"
 )
-_FIELDS = re.compile(rf"(?>(?:{_BETWEEN}[A-Za-z]{{4,20}}: [^\r\n<]*)*)")
+_FIELDS = re.compile(rf"(?>(?:{_BETWEEN}[A-Za-z]{{4,20}}: {_IN_FIELD})*)")
 _LINE_END = re.compile(r"[ \t]*\r{0,2}\n")
 _QUOTE = re.compile(r"[>| \t]*")
 _ARMOUR = re.compile(
