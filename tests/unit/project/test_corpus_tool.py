@@ -18,6 +18,7 @@ import pytest
 from conversation_tracker.core.masking.address import mask, unmask
 from conversation_tracker.core.masking.text.html_text import Page
 from conversation_tracker.core.model import plan
+from conversation_tracker.core.views.leaking_texts import LeakingTexts
 from oracle import tool
 
 ROOT = Path(__file__).parents[3]
@@ -95,11 +96,14 @@ def test_the_tool_sees_the_reader_shown_to_others(
     assert tally.count("refused") == 0
 
 
-def test_the_scan_refuses_what_masking_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With masking alone blinded, nothing leaks: it is refused."""
+@pytest.mark.parametrize("cut", [False, True])
+def test_the_scan_refuses_what_masking_leaves(cut: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With masking alone blinded, nothing leaks: it is cut out, or refused."""
     monkeypatch.setattr(mask.Masker, "__call__", lambda self, text: text)
+    if not cut:
+        monkeypatch.setattr(LeakingTexts, "cut_texts", lambda self, part, body, limits: body)
     tally = tool.run(tool.enumerate_built_in())
-    assert tally.count("refused") >= 6
+    assert tally.count("refused") == 0 if cut else tally.count("refused") >= 6
     assert tally.count("leak") == 0
     assert tally.count("leak in the record") == 0
 

@@ -21,6 +21,7 @@ from conversation_tracker.core.scanning.text import content_lines, decodings, de
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 from conversation_tracker.core.syntax.mime import MESSAGE_TYPES
 from conversation_tracker.core.views import copies
+from conversation_tracker.core.views.leaking_texts import LeakingTexts
 
 JOHN = "john@doe.example"
 FORBIDDEN = {
@@ -481,12 +482,13 @@ def test_a_file_in_which_only_the_scan_sees_an_address(policy: str) -> None:
 
 
 def blind_to_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let masking leave text as it is."""
+    """Let masking leave text as it is, and what the scan finds be cut out of none."""
     monkeypatch.setattr(leaf, "mask_leaf", lambda part, data, *_: (data, part.charset))
+    monkeypatch.setattr(LeakingTexts, "cut_texts", lambda self, part, body, limits: body)
 
 
 def test_a_copy_that_shows_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Should masking fail, the sender's address stops the mail."""
+    """Should masking fail, and cutting as well, the sender's address stops the mail."""
     blind_to_text(monkeypatch)
     text = f"From: {CARRIER}\n\nI am {CARRIER}.\n"
     assert mail(text, order(BUYER, CARRIER), to=B).plan().reply == replies.CANNOT_MASK

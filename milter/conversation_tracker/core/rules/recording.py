@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Literal, NamedTuple
 
 from conversation_tracker.core.base.header_names import ADDRESS_HEADERS
-from conversation_tracker.core.base.limits import UNLIMITED, Limits, Overdue
+from conversation_tracker.core.base.limits import UNLIMITED, Overdue
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.header.display_names import remove_name
 from conversation_tracker.core.masking.part import message_body
@@ -42,7 +42,7 @@ from conversation_tracker.core.rules.record_texts import (
 from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.views import calendar_ids
-from conversation_tracker.core.views.leaking_fields import LeakingFields
+from conversation_tracker.core.views.cut_leaks import cut_leaks
 from conversation_tracker.core.views.leaking_parts import find_leaking_parts
 from conversation_tracker.core.views.message_ids import map_ids
 from conversation_tracker.core.views.view import View, read_structure
@@ -247,7 +247,7 @@ def _mask_message(
                 view = view.without(find_leaking_parts(message, view, scanner))
             kept = _keep_fields(message, view.without(view.condemned), author)
             headers, body, hits = _masked(kept, message, view, scanner)
-        return *_remove_leaks(headers, body, hits, scanner, message.limits), view
+        return *_remove_leaks(headers, body, hits, view, scanner), view
     except message_body.Unmaskable:
         return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT, view
 
@@ -279,27 +279,16 @@ def _masked(
 
 
 def _remove_leaks(
-    headers: tuple[Header, ...],
-    body: Octets,
-    hits: Sequence[Hit],
-    scanner: Scanner,
-    limits: Limits,
+    headers: tuple[Header, ...], body: Octets, hits: Sequence[Hit], view: View, scanner: Scanner
 ) -> tuple[tuple[Header, ...], Octets]:
     """Leave out of a masked message whatever still shows an address."""
     if not hits:
         return headers, body
-    leaking = LeakingFields(scanner, None)
-    values = leaking.cut_fields(headers, [each.value for each in headers])
+    values, body = cut_leaks(headers, [each.value for each in headers], body, view, scanner)
     headers = tuple(h.change(v) for h, v in zip(headers, values, strict=True) if v is not None)
-    if _are_inside(hits):
-        with suppress(message_body.TooComplex):
-            fields = [(each.name, each.value) for each in headers]
-            body = leaking.cut_parts(
-                message_body.read_structure(fields, body, limits), body, limits
-            )
-        if _are_inside(scanner.scan(headers, body)):
-            headers = tuple(h for h in headers if not h.key.startswith(b"content-"))
-            body = _NOT_KEPT
+    if _are_inside(hits) and _are_inside(scanner.scan(headers, body)):
+        headers = tuple(h for h in headers if not h.key.startswith(b"content-"))
+        body = _NOT_KEPT
     return tuple(h for h in headers if not scanner.scan([h], b"")), body
 
 

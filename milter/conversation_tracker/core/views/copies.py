@@ -27,7 +27,7 @@ from conversation_tracker.core.model.plan import (
 from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax import folding, unsubscribing
-from conversation_tracker.core.views.leaking_fields import LeakingFields
+from conversation_tracker.core.views.cut_leaks import cut_leaks
 from conversation_tracker.core.views.leaking_parts import find_leaking_parts
 from conversation_tracker.core.views.view import View, read_structure
 
@@ -43,7 +43,7 @@ def make_safe_copy(
 
     Where it shows their own address to others, the alias is put back: the copy is made anew, and
     the alias stays in all of its text. Where files or fields show others in a way that only the
-    scan sees, they go. Neither is a reason to refuse it.
+    scan sees, they go, and of texts that place. Neither is a reason to refuse it.
 
     Args:
         message: the message.
@@ -123,7 +123,7 @@ def edit_content(
             for h, v in zip(message.headers, values, strict=True)
         ]
     if view.thorough:
-        values, body = _cut_leaks(message, values, body, view, scanner)
+        values, body = cut_leaks(message.headers, values, body, view, scanner)
     yield from edit_headers(message, values)
     for header in view.make_headers(message):
         yield AddHeader(header.name, header.value)
@@ -175,17 +175,6 @@ def _lacking(
     for name, value in ((b"MIME-Version", b"1.0"), (ENCODING, encoding)):
         if name.lower() not in names:
             yield name, value
-
-
-def _cut_leaks(
-    message: Message, values: list[bytes | None], body: Octets, view: View, scanner: Scanner
-) -> tuple[list[bytes | None], Octets]:
-    """Cut out of a copy's fields, and those of its parts, what shows somebody after masking."""
-    leaking = LeakingFields(scanner, view.to.token if view.to is not None else None)
-    values = leaking.cut_fields(message.headers, values)
-    fields = [(h.name, v) for h, v in zip(message.headers, values, strict=True) if v is not None]
-    structure = message_body.read_structure(fields, body, message.limits)
-    return values, leaking.cut_parts(structure, body, message.limits)
 
 
 def _drop_leaking_fields(
