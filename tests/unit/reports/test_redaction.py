@@ -5,6 +5,8 @@ from builders import B, order, person
 from cost import within
 from hypothesis import given
 from hypothesis import strategies as st
+from spellings import JOHN as SPELT
+from spellings import SPELLINGS
 
 from conversation_tracker.core.reports.redaction import LONGEST, clean_status, redact, redact_names
 
@@ -44,6 +46,29 @@ def test_no_local_part_is_told(text: str, shown: str) -> None:
     people = [f"{JOHN}+shop@home.example", "Desk@carrier.example", "relay7@x.example"]
     found = said(text, *people)
     assert found == shown.replace(B, "[address]") or found == shown
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "blanks at dots",
+        "tochka",
+        "atto",
+        "at mark in kana, tight",
+        "amid ideographs",
+        "url defense 2",
+        "url defense 3",
+        "circled a and escapes",
+        "double, all",
+    ],
+)
+def test_an_address_is_known_in_any_spelling(spelling: str) -> None:
+    found = said(f"5.1.1 {SPELLINGS[spelling]} refused", SPELT)
+    letters = "".join(filter(str.isalnum, found.lower()))
+    assert "johndoe" not in letters
+    assert "home" not in letters
+    assert found.startswith("5.1.1 ")
+    assert found.endswith(" refused")
 
 
 @pytest.mark.parametrize(

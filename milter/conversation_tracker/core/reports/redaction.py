@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
+from conversation_tracker.core.masking.text.obfuscated import mask_block
 from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.views.view import View
 
@@ -75,7 +76,8 @@ def redact(conversation: Conversation, said: str) -> str:
         _, *domains = found[0].split("@")
         return found[0] if [each.rstrip(".") for each in domains] == [ours] else "[address]"
 
-    text = _ADDRESS.sub(unnamed, View(conversation, None).text(said[:_LOOKED_AT]))
+    masked = mask_block(said[:_LOOKED_AT], View(conversation, None))
+    text = _ADDRESS.sub(unnamed, masked)
     text = _HOST.sub("[host]", text)
     locals = [p.address.local for p in conversation if p.address is not None]
     # What was put there by now is nobody's name.
