@@ -261,10 +261,10 @@ def test_a_file_is_called_in_a_record_as_in_the_message_that_is_kept(
     assert B in shown
 
 
-@pytest.mark.parametrize(
-    "written_so",
-    ["https://c.example/?q=john+at+doe.example", "john@doe..example", "+AGo-ohn@doe.example"],
-)
+UNSEEN = ["https://c.example/?q=john+at+doe.example", "john@doe..example", "+AGo-ohn@doe.example"]
+
+
+@pytest.mark.parametrize("written_so", UNSEEN)
 def test_a_subject_in_which_only_the_scan_finds_somebody_is_masked_as_in_the_message(
     written_so: str,
 ) -> None:
@@ -280,3 +280,12 @@ def test_the_subject_of_refused_mail_is_masked_however_it_is_written() -> None:
     text = written(BUYER, f"Subject: from {local} (at) {domain}")
     refusal = make_refusal(mail(text, EVERYBODY, to=A).message, EVERYBODY, None, LOOP)
     assert refusal.subject == f"from {B}"
+
+
+@pytest.mark.parametrize("written_so", UNSEEN)
+def test_the_subject_of_refused_mail_is_scanned(written_so: str) -> None:
+    text = written(BUYER, f"Subject: Re: {written_so} and x@y.example")
+    refusal = make_refusal(mail(text, EVERYBODY, to=A).message, EVERYBODY, None, LOOP)
+    assert refusal.subject.startswith("Re: ")
+    assert refusal.subject.endswith(" and [address]")
+    assert "doe" not in refusal.subject

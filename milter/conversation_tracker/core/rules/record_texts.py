@@ -97,8 +97,23 @@ def mask_subject(view: View, message: Message) -> str:
     return _mask_value(decode_words(value), value, view)[:_SUBJECT]
 
 
-def anonymise(text: str) -> str:
-    """Take every address out of a text: a stranger's has no alias that could stand for it."""
+def mask_refused_subject(view: View, message: Message, scanner: Scanner) -> str:
+    """Return the subject of a message that is refused, without anybody's address.
+
+    A stranger's has no alias that could stand for it.
+
+    Args:
+        view: how everybody in the conversation is recorded.
+        message: the message.
+        scanner: looks for everybody who takes part.
+    """
+    subject = mask_subject(view, message)
+    if _leaks([subject], scanner):
+        subject = mask_subject(view.without(view.condemned), message)
+    return _blank_leaks([_anonymise(subject)], scanner)[0]
+
+
+def _anonymise(text: str) -> str:
     return _ANY_ADDRESS.sub("[address]", text)
 
 
@@ -180,7 +195,7 @@ def _blank_leaks(texts: Sequence[str], scanner: Scanner) -> list[str]:
     """Return texts, but each that still shows somebody without addresses, or not at all."""
     return [
         next(
-            (each for each in (text, anonymise(text)) if not _leaks([each], scanner)),
+            (each for each in (text, _anonymise(text)) if not _leaks([each], scanner)),
             "",
         )
         for text in texts

@@ -34,14 +34,14 @@ from conversation_tracker.core.rules import claims
 from conversation_tracker.core.rules.authentication import find_verdict
 from conversation_tracker.core.rules.joining import find_mentions
 from conversation_tracker.core.rules.record_texts import (
-    anonymise,
     mask_author_name,
-    mask_subject,
+    mask_refused_subject,
     mask_texts,
 )
 from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.views import calendar_ids
+from conversation_tracker.core.views.copies import make_scanner
 from conversation_tracker.core.views.cut_leaks import cut_leaks
 from conversation_tracker.core.views.leaking_parts import find_leaking_parts
 from conversation_tracker.core.views.message_ids import map_ids
@@ -211,7 +211,8 @@ def make_refusal(
     view = View(conversation, None)
     author = conversation.find_owner(message.author) if message.author is not None else None
     # The time for it may be over; what is looked at here is short.
-    found = find_verdict(replace(message, limits=UNLIMITED), authserv_id)
+    short = replace(message, limits=UNLIMITED)
+    found = find_verdict(short, authserv_id)
     if claims.has_false_claim(message, conversation, found):
         author = None
     return Refusal(
@@ -219,7 +220,7 @@ def make_refusal(
         digest=message.digest,
         author=author.token if author is not None else None,
         recipient=recipient,
-        subject=anonymise(mask_subject(view, message)),
+        subject=mask_refused_subject(view, short, make_scanner(conversation, None, short)),
         reply=str(reply),
     )
 
