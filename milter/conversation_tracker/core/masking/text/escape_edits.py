@@ -69,7 +69,7 @@ def find_edits(
             if rich_text.holds_hidden(low):
                 families += rich_text.RICH_SHOWN
     if thorough:
-        families += escape_syntaxes.UNSEEN, *escape_syntaxes.UNJOINED
+        families += escape_syntaxes.UNSEEN, *escape_syntaxes.UNJOINED, escape_syntaxes.WRITTEN_TAGS
     if tagged:
         families += [escape_syntaxes.TAGGED, *escape_syntaxes.UNUSUAL_TAGGED * thorough]
     for family in families:

@@ -67,6 +67,14 @@ _TAGS = re.compile(
     _ANY_FLAGS,
 )
 
+_LESS, _MORE = (
+    rf"(?:&(?:amp;)*+(?:{name}|#0*{number}|#x0*{digits});|\\(?:u00|x){digits}|%(?:25)*{digits})"
+    for name, number, digits in (("lt", 60, "3c"), ("gt", 62, "3e"))
+)
+_WRITTEN_TAG = re.compile(
+    rf"{_LESS}(?:!--|/?[a-z])(?:(?!{_LESS}).){{0,300}}?{_MORE}", _ANY_FLAGS | re.DOTALL
+)
+
 _KEPT = re.compile(rf"{_TAGS.pattern}|\x1b\[[0-?]*+[ -/]*+[@-~]|\x1b\([BJ]", _ANY_FLAGS)
 
 
@@ -253,6 +261,8 @@ STYLE: Family = (REFERENCES, PERCENTS, EscapeSyntax(("\\",), _STYLE, _decode_sty
 """Those of style sheets."""
 TAGGED: Family = (EscapeSyntax(("<",), _TAGS, lambda _: ""), REFERENCES)
 """Tags that are not seen, as of text/enriched (RFC 1896) and of pages shown as text."""
+WRITTEN_TAGS: Family = (EscapeSyntax(("&", "\\", "%"), _WRITTEN_TAG, lambda _: ""), *COMMON)
+"""Tags whose brackets are escaped, as in attributes: at length only, with what is in tags."""
 UNUSUAL_STYLE: Family = (*STYLE, _NOT_SHOWN)
 UNUSUAL_TAGGED: tuple[Family, ...] = ((TAGGED[0], *UNUSUAL), (TAGGED[0], *UNJOINED[-1]))
 """Both with more escapes: at length only."""

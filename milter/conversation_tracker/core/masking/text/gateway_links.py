@@ -11,7 +11,7 @@ import binascii
 import re
 import string
 from collections.abc import Iterator
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.masking.address.mask import Mask
@@ -32,6 +32,13 @@ _THIRD = re.compile(
     re.IGNORECASE,
 )
 _SIGN_OF_THIRD = "/v3/__"
+# One that another gateway has escaped by percent, up to the end of its parameter.
+_ESCAPED_THIRD = re.compile(
+    r"urldefense[a-z.\-]{0,40}%((?:25){0,4})2fv3%(?:25){0,4}2f__[^\s<>\"'&]{1,8192}", re.IGNORECASE
+)
+_SIGN_OF_ESCAPED = "2fv3%"
+_NESTED = 3  # links inside each other
+_SAFE = "-._~!$'()*,:@"
 # The next parameter, in which no address goes on.
 _NEXT = re.compile(r"&(?:amp;)?[a-z]=")
 # With one of these in it, a link may mean more than it says once it is decoded.
@@ -103,27 +110,46 @@ def _iter_matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]
         at = low.find(SIGN, found.end() if found is not None else at + len(SIGN))
 
 
-def mask_version_3(text: str, mask: Mask) -> str:
+def mask_version_3(text: str, mask: Mask, deep: int = _NESTED) -> str:
     """Mask the links of version 3, and write them anew as such.
 
     Args:
         text: decoded text, or HTML source.
         mask: masks a link, however the address in it is written.
+        deep: links inside each other that are read.
 
     Returns:
         The text; the same object if nothing changed.
     """
-    if _SIGN_OF_THIRD not in text.lower():
+    low = text.lower()
+    if deep and _SIGN_OF_ESCAPED in low:
+        text = _ESCAPED_THIRD.sub(lambda link: _mask_escaped(link, mask, deep - 1), text)
+    if _SIGN_OF_THIRD not in low:
         return text
-    return _THIRD.sub(lambda link: _mask_link(link, mask), text)
+    return _THIRD.sub(lambda link: _mask_link(link, mask, deep), text)
 
 
-def _mask_link(link: re.Match[str], mask: Mask) -> str:
+def _mask_escaped(link: re.Match[str], mask: Mask, deep: int) -> str:
+    shown, times = link[0], 1 + len(link[1]) // 2
+    for _ in range(times):
+        shown = unquote(shown)
+    new = mask_version_3(shown, mask, deep)
+    if new == shown:
+        return link[0]
+    safe = "".join([each for each in _SAFE if each in link[0]])
+    for _ in range(times):
+        new = quote(new, safe=safe)
+    return new
+
+
+def _mask_link(link: re.Match[str], mask: Mask, deep: int) -> str:
     out = _decode(link[4])
     whole, used = _restore(link[2], out)
-    if not out or used != len(out):
+    if used != len(out):
         return link[0]
     new = mask(whole)
+    if deep and SIGN in new.lower():
+        new = mask_version_3(new, mask, deep - 1)
     if new == whole:
         return link[0]
     shown, gone = _shorten(new, frozenset(out))

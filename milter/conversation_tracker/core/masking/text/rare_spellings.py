@@ -121,7 +121,7 @@ def _mask_readings(
     for turn in range(_TURNS):
         low = lower_case(text)
         if thorough:
-            deep, tags = True, "<" in low
+            deep, tags = True, True  # of tags, too, that are escaped
         else:
             deep = escape_signs.is_deep(low, finder) if turn or deep is None else deep
             tags = tagged and escape_signs.is_tagged(low)
@@ -157,7 +157,7 @@ def _find_in_stretches(
 
 def _mask_whole(text: str, mask: Mask, finder: Masker) -> str:
     """Mask a text that was hidden in another, once more in every reading but those."""
-    return _mask_readings(mask(text), finder, tagged=True)
+    return _mask_readings(mask(text), finder, tagged=True, thorough=mask.thorough)
 
 
 def _apply(text: str, edits: list[escape_edits.Edit]) -> str:

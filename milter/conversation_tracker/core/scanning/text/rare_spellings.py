@@ -8,8 +8,9 @@ text's length. Nothing here raises.
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
+from urllib.parse import unquote
 
 from conversation_tracker.core.scanning.text import characters, decodings, rich_text
 
@@ -64,6 +65,7 @@ _MARKUP = re.compile(
     r"|/?[a-z][a-z0-9:_-]{0,40}(?:[\s/][^<>]{0,400})?|/?x-[a-z0-9.:_-]{1,40})>"
 )
 _TOUCHED = re.compile(r"<(?<=[\w@.;]<)(?:/?[a-z]|!--)")
+_WRITTEN_TAG = re.compile(r"&(?:lt|#0*60|#x0*3c);?(?:/?[a-z]|!--)")
 _SECOND = re.compile(r"urldefense[a-z.-]{0,40}/v2/url\?[^\s<>\"']{0,60}?u=([^&\s<>\"';]+)")
 _THIRD = re.compile(
     r"urldefense[a-z.-]{0,40}/v3/__((?:[^\s<>\"'/]|/(?!v3/__)){1,4096}?)__;([a-z0-9_-]{0,4096})",
@@ -125,8 +127,15 @@ def iter_readings(
     if is_turned(low):
         yield low[::-1]
         yield decodings.decode_references(_MARKUP.sub("", low))[::-1]
-    if not markup and "<" in low and _TOUCHED.search(low):
-        for each in dict.fromkeys((low, base)):
+    if "<" in low or "<" in base:
+        # Of HTML, what is escaped twice, as where a page is shown as text in another.
+        tagged = dict.fromkeys((low, base)) if not markup else (base,) if base != read else ()
+        yield from _drop_markup(tagged, quoted=quoted)
+
+
+def _drop_markup(readings: Collection[str], *, quoted: bool) -> Iterator[str]:
+    if any(_TOUCHED.search(each) is not None for each in readings):
+        for each in readings:
             shown = decodings.decode_references(_MARKUP.sub("", each))
             yield shown
             if quoted or "=40" in shown:
@@ -158,18 +167,21 @@ def bears_far(readings: Iterable[str], *, markup: bool = False) -> bool:
     """Return whether one place of a text may bear on how others far away from it are read.
 
     RTF anywhere has braces and line ends left out everywhere; so has a tag that touches a word tags
-    of what is no HTML. Sequences of terminals and links of gateways have any length.
+    of what is no HTML, and of HTML such as are escaped twice. Sequences of terminals and links of
+    gateways have any length.
 
     Args:
         readings: all that the text was read as, in lower case, as it stands the first.
         markup: it is HTML.
     """
-    for each in readings:
+    for number, each in enumerate(readings):
         if "\\" in each and rich_text.is_one(each):
             return True
         if any(sign in each for sign in _SEQUENCES):
             return True
-        if "urldefense" in each if markup else "<" in each and _TOUCHED.search(each) is not None:
+        if not markup and "<" in each and _TOUCHED.search(each) is not None:
+            return True
+        if markup and ("urldefense" in each or (number and _WRITTEN_TAG.search(each) is not None)):
             return True
     return False
 
@@ -296,13 +308,20 @@ def _decode_gateway_links(text: str, inside: int = _ROUNDS) -> Iterator[str]:
                     yield from _decode_gateway_links(shown, inside - 1)
     # In any letter case, a pattern is looked for at each character.
     for link, code in _THIRD.findall(text) if "/v3/__" in low else ():
-        yield from _decode_link(_restore(link, code).lower())
+        whole = _restore(link, code)
+        yield from _decode_link(whole.lower())
         yield from _decode_link(link.replace("*", "%").lower())
+        if inside and "urldefense" in whole.lower():
+            yield from _decode_gateway_links(whole, inside - 1)
+    if inside and "2fv3%" in low:  # what it takes out is in base64, where letter case counts
+        yield from _decode_gateway_links(unquote(text), inside - 1)
 
 
 def _decode_link(link: str) -> Iterator[str]:
     for _ in range(_ROUNDS):
         yield link
+        if not link.isascii() and (seen := characters.drop_invisible(link)) != link:
+            yield seen
         link = decodings.decode_percent(link)
 
 
