@@ -9,7 +9,7 @@ import base64
 import gzip
 import json
 import zlib
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from builders import A, mail
@@ -151,3 +151,84 @@ def test_tokens_inside_each_other_are_read_in_linear_time(run: str) -> None:
         assert mail(raw, PEOPLE, to=A, sender=JOHN).plan().reply is None
 
     linear(plan, 16_000)
+
+
+SPELLED = {
+    "dots": "john.doe@home..example",
+    "words": "john.doe (at) home.example",
+    "words between lines": "john.doe_at_home.example",
+    "blanks": "john.doe @ home.example",
+    "an envelope": "bounce-john.doe=home.example",
+    "a reference": "john.doe&#64;home.example",
+    "a style": "john.doe\\40 home.example",
+    "UTF-7": "john.doe+AEA-home.example",
+    "escaped, wide": "john.doe%EF%BC%A0home.example",
+    "tags": "john.doe<b></b>@home.example",
+}
+AROUND = {
+    "path": "see https://t.example/c/{} now",
+    "Sophos": "see https://eu.protection.sophos.com/?d=c.example&u={}&i=NWY now",
+    "escaped": "see https://gw.example/?url=https%3A%2F%2Ft.example%2F%3Fu%3D{} now",
+    "id": '{{"id": "{}"}}',
+    "digits": "see https://t.example/?h={} now",
+}
+
+
+# What points to a token outside of links is a domain as it is.
+CASES = [
+    (name, around)
+    for name in SPELLED
+    for around in AROUND
+    if name != "dots" or around not in ("id", "digits")
+]
+
+
+@pytest.mark.parametrize("type_", TYPES)
+@pytest.mark.parametrize(("name", "around"), CASES)
+def test_an_address_in_a_token_is_masked_however_it_is_written(
+    name: str, around: str, type_: str
+) -> None:
+    """As a link behind a gateway that writes it in base64."""
+    held = f"https://n.example/unsubscribe?e={SPELLED[name]}&x=1"
+    token = held.encode().hex() if around == "digits" else code(held)
+    raw = f"From: {JOHN}\nContent-Type: {type_}\n\n{AROUND[around].format(token)}\n".encode()
+    sent = mail(raw, PEOPLE, to=A, sender=JOHN)
+    done = sent.plan()
+    assert done.reply is None, done.reply
+    first, last = AROUND[around].format("\n").encode().split(b"\n")
+    for left in (bytes(sent.sent(done).body), bytes(done.records[0].raw)):
+        assert token.encode() not in left
+        new = left.partition(first)[2].partition(last)[0].decode()
+        shown = bytes.fromhex(new) if around == "digits" else undo(unquote(new).rstrip("="))
+        assert shown.startswith(b"https://n.example/unsubscribe?e=")
+        assert ALIAS.split("@")[0].encode() in shown
+    assert Scanner({JOHN: "b" * 32}).scan(*parse(raw.partition(b"\n")[2]))
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("name", SPELLED)
+def test_the_address_of_somebody_else_in_a_token_stays(name: str, around: str) -> None:
+    held = f"https://n.example/unsubscribe?e={SPELLED[name].replace('john', 'joan')}&x=1"
+    token = held.encode().hex() if around == "digits" else code(held)
+    body = f"{AROUND[around].format(token)} and john dot doe at home.example\n".encode()
+    sent = mail(f"From: {JOHN}\n\n".encode() + body, PEOPLE, to=A, sender=JOHN).sent()
+    assert body.rpartition(b" and ")[0] in sent.body
+
+
+@pytest.mark.parametrize("before", ["xy/", "x_", "a-b-c", "0"])
+@pytest.mark.parametrize("name", SPELLED)
+def test_what_stands_before_a_token_refuses_nothing(name: str, before: str) -> None:
+    text = f'x "id": "{before}{code(SPELLED[name] + " of a friend")}" y'
+    sent = mail(f"From: {JOHN}\n\n{text}\n", PEOPLE, to=A, sender=JOHN)
+    assert sent.plan().reply is None
+
+
+@pytest.mark.parametrize("name", SPELLED)
+def test_spelled_addresses_in_tokens_are_read_in_linear_time(name: str) -> None:
+    run = f"https://t.example/c/{code(SPELLED[name])}/{code('home doe ' * 9)} "
+
+    def plan(size: int) -> None:
+        raw = f"From: {JOHN}\n\n{run * (size // len(run))}\n".encode()
+        assert mail(raw, PEOPLE, to=A, sender=JOHN).plan().reply is None
+
+    linear(plan, 8_000)

@@ -46,7 +46,7 @@ class Scanner:
         self.forbidden = dict(forbidden)
         self.body = body
         self.matcher = AddressMatcher(forbidden)
-        self.tokens = tokens.Tokens(self.matcher.pointers)
+        self.tokens = tokens.Tokens(self.matcher.pointers, self.matcher.words)
         self.nobody: set[Hashable] = set()  # fields, contents, the body as a whole
         self.plain: set[tuple[str, bool]] = set()  # short texts that name nobody in other readings
         self.texts = KnownTexts()

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from conversation_tracker.core.masking.address.encoded_needles import Needles
-from conversation_tracker.core.masking.address.mask import Mask
+from conversation_tracker.core.masking.address.mask import FunctionMask, Mask
 from conversation_tracker.core.masking.address.reading import apply_edits
 from conversation_tracker.core.masking.text import links
 
@@ -64,7 +64,7 @@ def mask_encodings(text: str, mask: Mask, deep: Callable[[str], str] | None = No
             `needles`, as `Masker` and `View` have, nothing is looked for. Its attribute `amid` is
             used where it has one.
         deep: masks the text in a block of lines, however addresses are written in it; None: `mask`
-            does.
+            does. So it does in tokens, where the final scan found somebody.
 
     Returns:
         The text; the same object if nothing changed.
@@ -81,12 +81,28 @@ def mask_encodings(text: str, mask: Mask, deep: Callable[[str], str] | None = No
         text = apply_edits(text, list(_find_block_edits(text, mask, deep or mask)))
     if not needles.stand_in(text):
         return text
+    text = _mask_tokens(text, needles, mask)
+    if deep is not None and mask.thorough and needles.stand_in(text):
+        text = _mask_tokens(text, needles, mask, deep)
+    return text
+
+
+def _mask_tokens(
+    text: str, needles: Needles, mask: Mask, deep: Callable[[str], str] | None = None
+) -> str:
+    """Mask what the tokens hold; with `deep`, however an address is written in them."""
     if places := needles.find_base64(text):
         spans = _find_spans(text, places, _BEFORE, _AFTER)
-        text = apply_edits(text, list(links.find_token_edits(text, spans, mask)))
+        found = (
+            links.find_token_edits(text, spans, mask)
+            if deep is None
+            else links.find_spelled_edits(text, spans, mask, deep)
+        )
+        text = apply_edits(text, list(found))
     if places := needles.find_digits(text):
         spans = _find_spans(text, places, _DIGITS, _DIGITS)
-        text = apply_edits(text, list(_find_digit_edits(text, spans, mask)))
+        change = mask if deep is None else FunctionMask(deep)
+        text = apply_edits(text, list(_find_digit_edits(text, spans, change)))
     return text
 
 

@@ -11,6 +11,7 @@ import binascii
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from urllib.parse import quote, unquote, unquote_to_bytes
 
@@ -71,7 +72,8 @@ def mask_links(
         text = apply_edits(text, edits)
         tokens = _find_tokens(text, find_spans(text, mask), mask)
     if inside is not None and deep and _may_nest(tokens, octets, mask):
-        text = apply_edits(text, list(_find_nested_edits(text, tokens, mask, inside, deep)))
+        change = partial(_mask_nested, mask=mask, inside=inside)
+        text = apply_edits(text, list(_find_nested_edits(text, tokens, mask, change, deep)))
     text = apply_edits(text, list(_find_piece_edits(text, mask)))
     if inside is not None and deep and _may_nest_escaped(text, mask):
         text = apply_edits(text, list(_find_escaped_edits(text, mask, inside, deep)))
@@ -161,19 +163,44 @@ def _find_token_edits(
         yield from _drop_overlaps(sorted(found, key=lambda edit: not edit[2]))
 
 
+def find_spelled_edits(
+    text: str, spans: list[tuple[int, int]], mask: Mask, inside: Callable[[str], str]
+) -> Iterator[tuple[int, int, str]]:
+    """Find the base64 tokens that hold an address however it is written.
+
+    Args:
+        text: running text or HTML source.
+        spans: where the tokens are.
+        mask: knows how long it may take.
+        inside: gives the text of one with addresses replaced.
+    """
+
+    def change(old: str, _: int) -> str:
+        return inside(old)
+
+    for start, end in spans:
+        tokens = list(_TOKEN.finditer(text, start, end))
+        edits = list(_find_nested_edits(text, tokens, mask, change, 1))
+        yield from edits
+        for each in tokens if not edits else ():  # something else may stand before
+            more = (mask_inside(each[0][offset:], change, 1) for offset in (1, 2, 3))
+            if any(new is not None for new in more):
+                yield *each.span(), ""
+
+
+def _mask_nested(old: str, deep: int, mask: Mask, inside: Callable[[str, Mask], str]) -> str:
+    """Mask what a token holds, if tokens so deep in it are read."""
+    return inside(mask_links(strict_mask(mask)(old), mask, inside, deep), mask)
+
+
 def _find_nested_edits(
     text: str,
     tokens: list[re.Match[str]],
     mask: Mask,
-    inside: Callable[[str, Mask], str],
+    change: Callable[[str, int], str],
     deep: int,
 ) -> Iterator[tuple[int, int, str]]:
     """Find the tokens that hold another one, or what is compressed, with an address in it."""
-    strict = strict_mask(mask)
-
-    def change(old: str, deep: int) -> str:
-        return inside(mask_links(strict(old), mask, inside, deep), mask)
-
     for whole in tokens:
         mask.limits.check()
         edits = [
@@ -205,8 +232,10 @@ def _may_nest(tokens: list[re.Match[str]], octets: bytes, mask: Mask) -> bool:
     row, shown = "\n".join([each[0] for each in tokens]), octets.decode("latin-1")
     if any(pattern.search(each) is not None for pattern in PACKED for each in (row, shown)):
         return True
-    # A link in one may hold tokens in turn.
-    return "://" in shown or mask.finder.needles.stand_in(shown)
+    low = shown.lower()
+    # A link in one may hold tokens in turn, and an address may be written in many ways.
+    named = "://" in shown or any(label in low for label in mask.finder.labels)
+    return named or mask.finder.needles.stand_in(shown)
 
 
 def _may_hold_tokens(octets: bytes, mask: Mask) -> bool:
@@ -310,8 +339,9 @@ def _find_escaped_edits(
             new = mask_links(decoded, mask, inside, deep - 1)
             if new == decoded:
                 continue
+            safe = "".join([sign for sign in _SAFE if sign in piece[0]])
             for _ in range(times):
-                new = quote(new, safe=_SAFE)
+                new = quote(new, safe=safe)
             yield *piece.span(), new
 
 

@@ -30,7 +30,7 @@ def mask_obfuscations(text: str, mask: Mask, *, tagged: bool = True) -> str:
     clean = mask.clean_parts
     if clean is not None and clean.in_plain:
         return text
-    inside = encoded.mask_encodings if mask.thorough else None  # few mails have such
+    inside = _mask_in_token if mask.thorough else None  # few mails have such
     new = links.mask_links(text, mask, inside=inside)
     new = encoded.mask_encodings(new, mask, partial(mask_block, mask=mask))
     new = escapes.mask_escapes(new, mask)
@@ -38,6 +38,11 @@ def mask_obfuscations(text: str, mask: Mask, *, tagged: bool = True) -> str:
     if new is not text and clean is not None:
         clean.hid = True
     return new
+
+
+def _mask_in_token(text: str, mask: Mask) -> str:
+    deep = partial(rare_spellings.mask_readings, mask=mask)
+    return deep(encoded.mask_encodings(text, mask, deep))
 
 
 def mask_words(text: str, mask: Mask) -> str:

@@ -152,6 +152,29 @@ class TextSearch:
             yield from (each for each in more if each not in found)
         if shown is None:
             yield from (each for each in self._matcher.find_in_bytes(data) if each not in found)
+        elif not found:
+            yield from self._find_spelled(shown, low)
+
+    def _find_spelled(self, text: str, low: str) -> Iterator[str]:
+        """Yield the tokens of those whose address a decoded text shows in other ways."""
+        matcher = self._matcher.for_binary
+        if self.without_rare or self.never_rare or (text, False) in self._plain:
+            return
+        if not any(word in low for word in matcher.endings):
+            return
+        if deep_scan.shows_nothing(text, matcher):
+            return
+        named, read = False, low
+        for read in decodings.iter_readings(text):
+            for token in matcher.find(read):
+                named = True
+                yield token
+        check = self._limits.check
+        for token in deep_scan.find_owners(text, low, (read,), matcher, check):
+            self.rare_seen = named = True
+            yield token
+        if not named and len(text) < _SHORT:
+            self._plain.add((text, False))
 
     def find_in_links(self, text: str) -> Iterator[str]:
         """Yield the tokens of whose address is too short to be looked for in all tokens."""

@@ -37,6 +37,7 @@ _PACKED = (
 )
 _MOST_UNPACKED = 16  # octets for each of a token
 _LONG_LINKS = 64 * 1024  # characters of links that are remembered
+_MOST_NEAR = 64  # labels that are looked for one by one
 _LEVELS = 3  # tokens inside each other
 _WORTH = (
     10  # characters of the shortest needle, and KiB of a text, from which on words are taken out
@@ -46,8 +47,14 @@ _WORTH = (
 class Tokens:
     """Finds words in base64 or hexadecimal digits inside text, as link tokens hold them."""
 
-    def __init__(self, words: tuple[str, ...]) -> None:
-        """Prepare to find these words, given in lower case."""
+    def __init__(self, words: tuple[str, ...], near: tuple[str, ...] = ()) -> None:
+        """Prepare to find these words, given in lower case.
+
+        Args:
+            words: the words.
+            near: first labels of domains, one of which is in whatever names somebody in a link.
+        """
+        self._near = near
         self._needles = set[tuple[str, int]]().union(*map(_encode_base64, words))
         self._hex = {word.encode("utf-8").hex() for word in words if word}
         self._plain: set[str] = set()  # links that hold no tokens in tokens
@@ -130,6 +137,16 @@ class Tokens:
             if any(word in low for word in self._wide):  # UTF-16
                 yield shown.replace("\0\0", " ").replace("\0", "")
             yield from self._decode_again(shown, levels)
+            if any(word in low for word in self._near[:_MOST_NEAR]):
+                yield from self._decode_spelled(pieces)
+
+    def _decode_spelled(self, pieces: list[str]) -> Iterator[str]:
+        """Yield the words of links that hold text in which somebody's domain may be spelled."""
+        for each in pieces:
+            data = decode_base64(each.translate(_URL_SAFE).encode("ascii"))
+            low = data.lower()
+            if any(word.encode() in low for word in self._near) and _CONTROL.search(data) is None:
+                yield data.decode("latin-1")
 
     def _decode_again(self, shown: str, levels: int) -> Iterator[str]:
         if levels and self._stand_in(shown.encode("latin-1", "replace")):
