@@ -32,6 +32,9 @@ from conversation_tracker.core.masking.address.munged_words import (
 )
 
 _BEHIND = 1024  # characters behind a label that are read
+# What stands before a person's address in a return path (VERP) that lacks its own domain.
+_OF_BOUNCES = re.compile(r"(?<![^\W_])(?:bounces?|returns?|unsub(?:scribe)?|verp|\d+)-\Z")
+_LONGEST_WORD = 16  # characters of one of these
 _LONGEST = 32  # words of a local part, as many as 64 octets hold, or a domain
 
 _INSIDE_TAG = re.compile(rf"(?P<gap>(?:{LINE}|[{BLANKS}])+)|(?P<other>.)", re.DOTALL)
@@ -166,7 +169,12 @@ def _read_address(
 
 def _is_routed(low: str, local: _Side) -> bool:
     """Return whether an equals sign behind a local part may be its at sign, and no assignment."""
-    return not local.text.isalnum() or low[local.place - 1 : local.place] in ("+", "=")
+    before = low[max(0, local.place - _LONGEST_WORD) : local.place]
+    return (
+        not local.text.isalnum()
+        or before.endswith(("+", "="))
+        or (before.endswith("-") and _OF_BOUNCES.search(before) is not None)
+    )
 
 
 def _is_in_path(low: str, local: _Side) -> bool:

@@ -33,6 +33,8 @@ from conversation_tracker.core.scanning.text.munged_words import (
 
 _ENDING_WORD = re.compile(rf"[^\W_{UNCASED}](?:(?:[^\W{UNCASED}]|[+-]){{0,80}}[^\W{UNCASED}])?\Z")
 _LONGEST_WORD = 82  # characters that `_ENDING_WORD` may have
+# Before an address, what a mailing list's return path begins with, or a number in it.
+_RETURN_PATH = re.compile(r"\b(?:bounces?|returns?|unsub(?:scribe)?|verp|[0-9]+)-\Z")
 _LEADING_WORD = re.compile(r"[^\W_](?:[\w-]{0,80}[^\W_])?")
 _CASED = re.compile(rf"[^\W_{UNCASED}](?:(?:[^\W{UNCASED}]|-){{0,80}}[^\W_{UNCASED}])?")
 _MOST = 32  # labels and words: as many as 64 octets hold
@@ -118,7 +120,10 @@ def _goes_wrong(behind: str, name: str) -> bool:
 
 def _is_routed(written: str, local: str) -> bool:
     """Return whether what an equals sign ends is a local part, and no name in a program."""
-    return not local.isalnum() or written[: len(written) - len(local)][-1:] in ("+", "=")
+    if not local.isalnum():
+        return True
+    before = written[: len(written) - len(local)]
+    return before[-1:] in ("+", "=") or _RETURN_PATH.search(before[-_LONGEST_WORD:]) is not None
 
 
 def _simplify(text: str, quoting: re.Pattern[str]) -> str:
