@@ -164,7 +164,11 @@ SPELLED = {
     "UTF-7": "john.doe+AEA-home.example",
     "escaped, wide": "john.doe%EF%BC%A0home.example",
     "tags": "john.doe<b></b>@home.example",
+    "escaped letters": "john.doe%40h%6fme.ex%61mple",
+    "references": "john.doe@h&#111;me.example",
 }
+UNPOINTED = {"dots", "escaped letters", "references"}
+"""Outside of links, what points to a token is a domain as it is."""
 AROUND = {
     "path": "see https://t.example/c/{} now",
     "Sophos": "see https://eu.protection.sophos.com/?d=c.example&u={}&i=NWY now",
@@ -174,12 +178,11 @@ AROUND = {
 }
 
 
-# What points to a token outside of links is a domain as it is.
 CASES = [
     (name, around)
     for name in SPELLED
     for around in AROUND
-    if name != "dots" or around not in ("id", "digits")
+    if name not in UNPOINTED or around not in ("id", "digits")
 ]
 
 

@@ -29,6 +29,7 @@ from conversation_tracker.core.masking.text.link_tokens import (
     decode_escapes,
     mask_inside,
 )
+from conversation_tracker.core.syntax.references import unescape
 
 MAX_LINK = 16 * 1024
 """Characters of one link that are looked at; browsers and servers take fewer."""
@@ -190,6 +191,8 @@ def find_spelled_edits(
 
 def _mask_nested(old: str, deep: int, mask: Mask, inside: Callable[[str, Mask], str]) -> str:
     """Mask what a token holds, if tokens so deep in it are read."""
+    if not _may_be_read(old, mask):
+        return old
     return inside(mask_links(strict_mask(mask)(old), mask, inside, deep), mask)
 
 
@@ -229,13 +232,22 @@ def _may_nest(tokens: list[re.Match[str]], octets: bytes, mask: Mask) -> bool:
     """Return, cheaply, whether tokens may hold others with an address, or what is compressed."""
     if mask.finder is None or not tokens:
         return False
-    row, shown = "\n".join([each[0] for each in tokens]), octets.decode("latin-1")
-    if any(pattern.search(each) is not None for pattern in PACKED for each in (row, shown)):
+    row = "\n".join([each[0] for each in tokens])
+    return _is_packed(row) or _may_be_read(octets.decode("latin-1"), mask)
+
+
+def _is_packed(text: str) -> bool:
+    return any(pattern.search(text) is not None for pattern in PACKED)
+
+
+def _may_be_read(shown: str, mask: Mask) -> bool:
+    """Return, cheaply, whether what tokens hold may name somebody, however it is written."""
+    finder = mask.finder
+    if finder is None or "://" in shown or _is_packed(shown):  # a link may hold tokens in turn
         return True
-    low = shown.lower()
-    # A link in one may hold tokens in turn, and an address may be written in many ways.
-    named = "://" in shown or any(label in low for label in mask.finder.labels)
-    return named or mask.finder.needles.stand_in(shown)
+    escaped = "%" in shown or "&" in shown
+    low = unescape(unquote(shown)).lower() if escaped else shown.lower()
+    return any(label in low for label in finder.labels) or finder.needles.stand_in(shown)
 
 
 def _may_hold_tokens(octets: bytes, mask: Mask) -> bool:

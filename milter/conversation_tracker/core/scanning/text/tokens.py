@@ -12,7 +12,11 @@ from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import unquote
 
-from conversation_tracker.core.scanning.text.decodings import decode_base64
+from conversation_tracker.core.scanning.text.decodings import (
+    decode_base64,
+    decode_percent,
+    decode_references,
+)
 
 _NO_TOKEN = re.compile(r"[^A-Za-z0-9+/_-]")
 _NO_DIGIT = re.compile("[^0-9a-f]")
@@ -137,15 +141,19 @@ class Tokens:
             if any(word in low for word in self._wide):  # UTF-16
                 yield shown.replace("\0\0", " ").replace("\0", "")
             yield from self._decode_again(shown, levels)
-            if any(word in low for word in self._near[:_MOST_NEAR]):
+            if self._is_near(low):
                 yield from self._decode_spelled(pieces)
+
+    def _is_near(self, low: str) -> bool:
+        """Return whether a domain may be in what was decoded, or in that without its escapes."""
+        low = decode_references(decode_percent(low))
+        return any(word in low for word in self._near[:_MOST_NEAR])
 
     def _decode_spelled(self, pieces: list[str]) -> Iterator[str]:
         """Yield the words of links that hold text in which somebody's domain may be spelled."""
         for each in pieces:
             data = decode_base64(each.translate(_URL_SAFE).encode("ascii"))
-            low = data.lower()
-            if any(word.encode() in low for word in self._near) and _CONTROL.search(data) is None:
+            if _CONTROL.search(data) is None and self._is_near(data.decode("latin-1").lower()):
                 yield data.decode("latin-1")
 
     def _decode_again(self, shown: str, levels: int) -> Iterator[str]:
